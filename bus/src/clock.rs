@@ -1,0 +1,82 @@
+//! The one place that asks the time.
+
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The time of the market: the wall clock, or a simulated one that starts elsewhere and runs
+/// faster. Stages sleep by it too, so a 20-second poll is 20 seconds of market time.
+///
+/// Everything else in the workspace is kept from `SystemTime::now` and its like by
+/// `clippy.toml`.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<Pace>);
+
+#[derive(Debug)]
+enum Pace {
+    Wall,
+    Accelerated { origin: Timestamp, started: Instant, speed: f64 },
+}
+
+impl Clock {
+    /// The wall clock (UTC).
+    pub fn wall() -> Self {
+        Self(Arc::new(Pace::Wall))
+    }
+
+    /// A clock that stands at `origin` now and runs `speed` times as fast as the wall.
+    ///
+    /// # Panics
+    /// If `speed` is not a positive number.
+    pub fn accelerated(origin: Timestamp, speed: f64) -> Self {
+        assert!(speed.is_finite() && speed > 0.0, "clock speed must be positive, not {speed}");
+        Self(Arc::new(Pace::Accelerated { origin, started: Instant::now(), speed }))
+    }
+
+    /// The time, in whole microseconds (UTC): finer digits would not survive the topics.
+    #[allow(clippy::disallowed_methods, reason = "this is the seam the lint leads to")]
+    pub fn now(&self) -> Timestamp {
+        let exact = match &*self.0 {
+            Pace::Wall => Timestamp::now(),
+            Pace::Accelerated { origin, started, speed } => {
+                *origin + SignedDuration::from_secs_f64(started.elapsed().as_secs_f64() * speed)
+            }
+        };
+        Timestamp::from_microsecond(exact.as_microsecond()).expect("a timestamp cut to microseconds is still in range")
+    }
+
+    /// How much market time passes in a second of wall time.
+    pub fn speed(&self) -> f64 {
+        match &*self.0 {
+            Pace::Wall => 1.0,
+            Pace::Accelerated { speed, .. } => *speed,
+        }
+    }
+
+    /// How long a stretch of market time lasts on the wall.
+    pub fn on_the_wall(&self, market: Duration) -> Duration {
+        market.div_f64(self.speed())
+    }
+
+    /// Sleeps for a stretch of market time.
+    pub async fn sleep(&self, market: Duration) {
+        tokio::time::sleep(self.on_the_wall(market)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accelerated_time_starts_at_its_origin_and_runs_ahead_of_the_wall() {
+        let origin: Timestamp = "2025-06-02T13:30:00Z".parse().unwrap();
+        let clock = Clock::accelerated(origin, 1000.0);
+        let before = Instant::now();
+        clock.sleep(Duration::from_secs(20)).await;
+        let passed = clock.now().duration_since(origin).as_secs_f64();
+        assert!(passed >= 20.0, "{passed}");
+        assert!(passed <= before.elapsed().as_secs_f64() * 1000.0 + 20.0, "{passed}");
+        assert_eq!(clock.now().as_nanosecond() % 1000, 0);
+    }
+}

@@ -1,0 +1,245 @@
+//! Receiving: nothing is committed but what the caller says, and a partition starts where the
+//! caller's own note on the last commit says.
+
+use crate::{BusError, KafkaConfig, Topic, Topics};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message as _;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Where a partition starts, given the offset and note of the group's last commit: the offset to
+/// read from. The joiner notes a rewind point there; most stages start at the committed offset.
+pub type StartAt = fn(committed: i64, note: &str) -> i64;
+
+/// A record as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Which topic.
+    pub topic: Topic,
+    /// Which partition.
+    pub partition: i32,
+    /// Position in the partition.
+    pub offset: i64,
+    /// The payload; empty for a tombstone.
+    pub payload: Vec<u8>,
+}
+
+impl Received {
+    /// Where it came from, for errors and dead letters.
+    pub fn origin(&self) -> String {
+        format!("topic {}, partition {}, offset {}", self.topic.base_name(), self.partition, self.offset)
+    }
+}
+
+/// One partition of this consumer, and what the group last committed there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// Which topic.
+    pub topic: Topic,
+    /// Which partition.
+    pub partition: i32,
+    /// Next offset by the last commit, if there was one.
+    pub committed: Option<i64>,
+    /// The note on the last commit; empty if there was none.
+    pub note: String,
+}
+
+/// What a consumer sees, in order: an assignment comes before the first record it brings.
+#[derive(Debug)]
+pub enum Event {
+    /// These partitions are ours now, replacing all we had.
+    Assigned(Vec<Assigned>),
+    /// All partitions were taken away; what was not committed will be read again, here or elsewhere.
+    Revoked,
+    /// The next record of one of our partitions.
+    Record(Received),
+}
+
+/// A position to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Which topic.
+    pub topic: Topic,
+    /// Which partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next: i64,
+    /// A note for the next start (at most a few kilobytes); see [`StartAt`].
+    pub note: String,
+}
+
+/// A member of a consumer group that commits only by [`Consumer::commit`].
+///
+/// Partitions are dealt by range, so topics with equally many partitions are co-partitioned.
+pub struct Consumer {
+    inner: Arc<StreamConsumer<Context>>,
+    rebalances: mpsc::UnboundedReceiver<Event>,
+    stashed: Option<Received>,
+    topics: Topics,
+    group: String,
+}
+
+struct Context {
+    rebalances: mpsc::UnboundedSender<Event>,
+    topics: Topics,
+    start_at: StartAt,
+}
+
+impl ClientContext for Context {}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let event = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Event::Assigned(self.assign(consumer, partitions))
+        } else {
+            if let Err(error) = consumer.unassign() {
+                tracing::warn!(%error, "giving partitions back failed; the group will time this member out");
+            }
+            Event::Revoked
+        };
+        // The receiver is gone only when the consumer is being dropped.
+        let _ = self.rebalances.send(event);
+    }
+}
+
+impl Context {
+    /// Takes the partitions, each from where the note on its last commit says.
+    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) -> Vec<Assigned> {
+        let committed = loop {
+            match consumer.committed_offsets(partitions.clone(), Duration::from_secs(15)) {
+                Ok(committed) => break committed,
+                // Starting without them would read from the beginning and do everything twice.
+                Err(error) => tracing::warn!(%error, "can't read committed offsets; asking again"),
+            }
+        };
+        let mut assigned = Vec::new();
+        for element in committed.elements() {
+            let Some(topic) = self.topics.find(element.topic()) else { continue };
+            let position = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            let note = element.metadata().to_owned();
+            let start = position.map_or(Offset::Beginning, |offset| Offset::Offset((self.start_at)(offset, &note)));
+            if let Err(error) = partitions.set_partition_offset(element.topic(), element.partition(), start) {
+                tracing::warn!(%error, topic = element.topic(), "can't set the start; reading from the last commit");
+            }
+            assigned.push(Assigned { topic, partition: element.partition(), committed: position, note });
+        }
+        if let Err(error) = consumer.assign(partitions) {
+            tracing::error!(%error, "kafka did not let this member take its partitions; restart it");
+        }
+        assigned
+    }
+}
+
+impl Consumer {
+    /// Joins `group` (the installation's prefix is put before it) for `topics`.
+    ///
+    /// # Errors
+    /// [`BusError::Config`].
+    pub fn new(config: &KafkaConfig, group: &str, topics: &[Topic], start_at: StartAt) -> Result<Self, BusError> {
+        let (sender, rebalances) = mpsc::unbounded_channel();
+        let names = Topics::new(config);
+        let group = format!("{}{group}", config.prefix);
+        let context = Context { rebalances: sender, topics: names.clone(), start_at };
+        let inner: StreamConsumer<Context> = config
+            .client()
+            .set("group.id", &group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("partition.assignment.strategy", "range")
+            .set("session.timeout.ms", "10000")
+            .set("max.poll.interval.ms", "600000")
+            // A slow sink must not fill the memory with what was fetched ahead.
+            .set("queued.max.messages.kbytes", "32768")
+            .set("fetch.wait.max.ms", "50")
+            .create_with_context(context)
+            .map_err(BusError::Config)?;
+        let wanted: Vec<String> = topics.iter().map(|&topic| names.name(topic)).collect();
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        inner.subscribe(&wanted).map_err(BusError::Config)?;
+        Ok(Self { inner: Arc::new(inner), rebalances, stashed: None, topics: names, group })
+    }
+
+    /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`BusError::Receive`] when this client can't go on. Broker outages are waited out inside.
+    pub async fn next(&mut self) -> Result<Event, BusError> {
+        loop {
+            if let Ok(event) = self.rebalances.try_recv() {
+                // What was fetched before a rebalance is fetched again after it.
+                self.stashed = None;
+                return Ok(event);
+            }
+            if let Some(record) = self.stashed.take() {
+                return Ok(Event::Record(record));
+            }
+            tokio::select! {
+                biased;
+                event = self.rebalances.recv() => match event {
+                    Some(event) => return Ok(event),
+                    None => return Err(BusError::Receive(KafkaError::Canceled)),
+                },
+                received = self.inner.recv() => match received {
+                    Ok(message) => {
+                        let Some(topic) = self.topics.find(message.topic()) else { continue };
+                        // Looked at again at the top: an assignment may have come with it.
+                        self.stashed = Some(Received {
+                            topic,
+                            partition: message.partition(),
+                            offset: message.offset(),
+                            payload: message.payload().unwrap_or_default().to_vec(),
+                        });
+                    }
+                    Err(error) if waits_out(&error) => tracing::warn!(%error, group = self.group, "kafka is not answering; waiting"),
+                    Err(error) => return Err(BusError::Receive(error)),
+                },
+            }
+        }
+    }
+
+    /// Commits positions and their notes, and waits until the broker has them.
+    ///
+    /// # Errors
+    /// [`BusError::Commit`]. After a rebalance the broker refuses commits for what is no longer
+    /// ours; that is no loss: the new owner reads from the last commit.
+    pub async fn commit(&self, positions: &[Commit]) -> Result<(), BusError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for position in positions {
+            let mut element = list.add_partition(&self.topics.name(position.topic), position.partition);
+            element.set_offset(Offset::Offset(position.next)).expect("an offset read from kafka is a valid offset");
+            element.set_metadata(&position.note);
+        }
+        let consumer = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
+            .await
+            .expect("committing does not panic")
+            .map_err(|source| BusError::Commit { group: self.group.clone(), source })
+    }
+}
+
+/// Whether librdkafka heals this by itself.
+fn waits_out(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    !matches!(error, KafkaError::MessageConsumptionFatal(_))
+        && !matches!(
+            error.rdkafka_error_code(),
+            Some(
+                Code::Fatal
+                    | Code::TopicAuthorizationFailed
+                    | Code::GroupAuthorizationFailed
+                    | Code::SaslAuthenticationFailed
+            )
+        )
+}

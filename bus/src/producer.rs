@@ -1,0 +1,174 @@
+//! Sending: a send is done when the broker has it.
+
+use crate::partitioner::partition_of;
+use crate::{BusError, KafkaConfig, Topic, Topics};
+use futures_util::future::try_join_all;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// An idempotent producer that waits for all replicas. Cheap to clone.
+#[derive(Clone)]
+pub struct Producer {
+    inner: FutureProducer,
+    topics: Topics,
+    brokers: String,
+    partitions: Arc<Mutex<HashMap<Topic, i32>>>,
+}
+
+/// A record on its way; awaiting it gives its offset once the broker has it.
+#[must_use = "a record whose delivery nobody awaits may be lost unseen"]
+pub struct Delivery {
+    future: DeliveryFuture,
+    topic: String,
+}
+
+impl Delivery {
+    /// Waits for the broker's acknowledgement; the record's offset in its partition.
+    ///
+    /// # Errors
+    /// [`BusError::Send`].
+    pub async fn acknowledged(self) -> Result<i64, BusError> {
+        match self.future.await {
+            Ok(Ok(delivery)) => Ok(delivery.offset),
+            Ok(Err((source, _))) => Err(BusError::Send { topic: self.topic, source }),
+            Err(_) => Err(BusError::Send { topic: self.topic, source: KafkaError::Canceled }),
+        }
+    }
+}
+
+impl Producer {
+    /// A producer for the installation that `config` describes. Does not connect yet.
+    ///
+    /// # Errors
+    /// [`BusError::Config`].
+    pub fn new(config: &KafkaConfig) -> Result<Self, BusError> {
+        let inner = config
+            .client()
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", "zstd")
+            .set("linger.ms", "5")
+            // Retried for as long as it takes: a stage would rather stand still than lose a record.
+            .set("message.timeout.ms", "0")
+            .set("queue.buffering.max.messages", "200000")
+            .set("queue.buffering.max.kbytes", "262144")
+            .create()
+            .map_err(BusError::Config)?;
+        Ok(Self { inner, topics: Topics::new(config), brokers: config.brokers.clone(), partitions: Arc::default() })
+    }
+
+    /// Number of partitions of a topic, asked once and remembered.
+    ///
+    /// # Errors
+    /// [`BusError::NoTopic`] or [`BusError::Unreachable`].
+    pub async fn partitions(&self, topic: Topic) -> Result<i32, BusError> {
+        if let Some(count) = self.known_partitions(topic) {
+            return Ok(count);
+        }
+        let name = self.topics.name(topic);
+        let client = self.inner.clone();
+        let asked = name.clone();
+        let metadata =
+            tokio::task::spawn_blocking(move || client.client().fetch_metadata(Some(&asked), Duration::from_secs(15)))
+                .await
+                .expect("fetching metadata does not panic")
+                .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source })?;
+        let count = metadata.topics().iter().find(|t| t.name() == name).map_or(0, |t| t.partitions().len());
+        if count == 0 {
+            return Err(BusError::NoTopic(name));
+        }
+        let count = i32::try_from(count).expect("a topic has few partitions");
+        self.remembered().insert(topic, count);
+        Ok(count)
+    }
+
+    /// Queues a record for the partition its key leads to. Await the [`Delivery`] before moving
+    /// any offset or watermark past what the record came from.
+    ///
+    /// # Errors
+    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Send`].
+    pub async fn enqueue(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
+        let partition = partition_of(key.as_bytes(), self.partitions(topic).await?);
+        self.enqueue_to(topic, partition, key, payload).await
+    }
+
+    /// Sends a record to the partition its key leads to, and waits for the acknowledgement.
+    ///
+    /// # Errors
+    /// As [`Producer::enqueue`].
+    pub async fn send(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<(), BusError> {
+        self.enqueue(topic, key, payload).await?.acknowledged().await.map(drop)
+    }
+
+    /// Sends a record to every partition of a topic, and waits for all acknowledgements.
+    ///
+    /// # Errors
+    /// As [`Producer::enqueue`].
+    pub async fn broadcast(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<(), BusError> {
+        let deliveries = self.enqueue_broadcast(topic, key, payload, false).await?;
+        try_join_all(deliveries.into_iter().map(Delivery::acknowledged)).await.map(drop)
+    }
+
+    /// Queues a record for every partition but the one its key leads to.
+    ///
+    /// # Errors
+    /// As [`Producer::enqueue`].
+    pub async fn enqueue_to_others(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<Vec<Delivery>, BusError> {
+        self.enqueue_broadcast(topic, key, payload, true).await
+    }
+
+    async fn enqueue_broadcast(
+        &self,
+        topic: Topic,
+        key: &str,
+        payload: &[u8],
+        skip_home: bool,
+    ) -> Result<Vec<Delivery>, BusError> {
+        let count = self.partitions(topic).await?;
+        let home = partition_of(key.as_bytes(), count);
+        let mut deliveries = Vec::new();
+        for partition in (0..count).filter(|&p| !(skip_home && p == home)) {
+            deliveries.push(self.enqueue_to(topic, partition, key, payload).await?);
+        }
+        Ok(deliveries)
+    }
+
+    async fn enqueue_to(&self, topic: Topic, partition: i32, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
+        let name = self.topics.name(topic);
+        let mut record = FutureRecord::to(&name).key(key).payload(payload).partition(partition);
+        loop {
+            match self.inner.send_result(record) {
+                Ok(future) => return Ok(Delivery { future, topic: name }),
+                // Back-pressure: the local queue drains as the broker acknowledges.
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err((source, _)) => return Err(BusError::Send { topic: name.clone(), source }),
+            }
+        }
+    }
+
+    /// Waits until everything queued is acknowledged or `timeout` has passed.
+    ///
+    /// # Errors
+    /// [`BusError::Unreachable`] if something is still queued then.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), BusError> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.flush(timeout))
+            .await
+            .expect("flushing does not panic")
+            .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source })
+    }
+
+    fn known_partitions(&self, topic: Topic) -> Option<i32> {
+        self.remembered().get(&topic).copied()
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Topic, i32>> {
+        self.partitions.lock().expect("no holder of this lock can panic")
+    }
+}

@@ -1,0 +1,105 @@
+//! What a process says of itself: `/health`, `/ready`, `/metrics`.
+
+use crate::{BusError, Shutdown};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Which roles of this process are ready, and what the others wait for. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>);
+
+impl Readiness {
+    /// This role works.
+    pub fn ready(&self, role: &'static str) {
+        self.roles().insert(role, Ok(()));
+    }
+
+    /// This role waits, for the reason given.
+    pub fn waiting(&self, role: &'static str, reason: impl Into<String>) {
+        self.roles().insert(role, Err(reason.into()));
+    }
+
+    /// Whether every role that has announced itself is ready.
+    pub fn all_ready(&self) -> bool {
+        let roles = self.roles();
+        !roles.is_empty() && roles.values().all(Result::is_ok)
+    }
+
+    fn roles(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Result<(), String>>> {
+        self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+/// The process's metrics and its readiness.
+#[derive(Clone)]
+pub struct Telemetry {
+    metrics: PrometheusHandle,
+    readiness: Readiness,
+}
+
+impl Telemetry {
+    /// Installs the process-wide metrics recorder. Histograms are summaries over the last hour,
+    /// with quantiles 0.5, 0.9, 0.99.
+    ///
+    /// # Errors
+    /// [`BusError::Metrics`] if another recorder is installed already.
+    pub fn install() -> Result<Self, BusError> {
+        let metrics = PrometheusBuilder::new()
+            .set_quantiles(&[0.5, 0.9, 0.99])
+            .and_then(|builder| builder.set_bucket_duration(Duration::from_secs(1200)))
+            .and_then(PrometheusBuilder::install_recorder)
+            .map_err(|error| BusError::Metrics(error.to_string()))?;
+        Ok(Self { metrics, readiness: Readiness::default() })
+    }
+
+    /// Where roles say whether they are ready.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// All metrics in Prometheus's text format.
+    pub fn render(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// Serves the three pages on `address` until shutdown.
+    ///
+    /// # Errors
+    /// [`BusError::Listen`].
+    pub async fn serve(self, address: &str, shutdown: Shutdown) -> Result<(), BusError> {
+        let listen = |source| BusError::Listen { address: address.to_owned(), source };
+        let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
+        let upkeep = self.metrics.clone();
+        let app = Router::new()
+            .route("/health", get(|| async { Json(json!({"status": "alive"})) }))
+            .route("/ready", get(ready))
+            .route("/metrics", get(|State(telemetry): State<Self>| async move { telemetry.render() }))
+            .with_state(self);
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            // Summaries grow until somebody folds them.
+            while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
+                upkeep.run_upkeep();
+            }
+        });
+        axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await.map_err(listen)
+    }
+}
+
+async fn ready(State(telemetry): State<Telemetry>) -> (StatusCode, Json<serde_json::Value>) {
+    let status = if telemetry.readiness.all_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let roles: BTreeMap<_, _> = telemetry
+        .readiness
+        .roles()
+        .iter()
+        .map(|(role, state)| (*role, state.as_ref().map_or_else(Clone::clone, |()| "ready".to_owned())))
+        .collect();
+    (status, Json(json!({"ready": status == StatusCode::OK, "roles": roles})))
+}

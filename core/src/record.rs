@@ -1,0 +1,153 @@
+//! What travels on each topic: versioned JSON, one envelope for all.
+//!
+//! JSON because a person must be able to read a dead letter, and because every tool that
+//! reads Kafka reads it; times are integer microseconds since 1970 UTC, exact both ways.
+
+use crate::{Article, Bar, Halt, Mention, Run, Trade, Watermark};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Version of the envelope and the records in it. A reader refuses what is newer.
+pub const VERSION: u32 = 1;
+
+/// A body with its version and run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope<Body> {
+    /// [`VERSION`] of the writer.
+    pub v: u32,
+    /// Which history the body belongs to.
+    pub run: Run,
+    /// The record itself.
+    pub body: Body,
+}
+
+/// On topic `news`, key: article id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum News {
+    /// One article.
+    Article(Article),
+    /// The poller has followed the wire up to here.
+    Watermark(Watermark),
+}
+
+/// On topic `sentiment`, key: symbol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scored {
+    /// One article about one company.
+    Mention(Mention),
+    /// Everything on one partition of `news` up to here has been scored and sent.
+    Watermark(Watermark),
+}
+
+/// On topic `bars`, key: symbol. The benchmark's bars go to every partition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tape {
+    /// One bar, new or corrected.
+    Bar(Bar),
+    /// A copy of the benchmark's bar for the partitions its key does not lead to: it serves the
+    /// market model there and is not a fact to store again.
+    BenchmarkBar(Bar),
+    /// The feed has sent every bar that ended up to here.
+    Watermark(Watermark),
+}
+
+/// Record of topic `news`.
+pub type NewsRecord = Envelope<News>;
+/// Record of topic `sentiment`.
+pub type SentimentRecord = Envelope<Scored>;
+/// Record of topic `bars`.
+pub type TapeRecord = Envelope<Tape>;
+/// Record of topic `trades`, key: symbol.
+pub type TradeRecord = Envelope<Trade>;
+/// Record of topic `halts`, key: symbol.
+pub type HaltRecord = Envelope<Halt>;
+
+/// Record of topic `dead-letter`: what could not be read or handled, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// [`VERSION`] of the writer.
+    pub v: u32,
+    /// Stage that gave up on it: `news-poller`, `price-feed`, `sentiment-worker`, `joiner`.
+    pub stage: String,
+    /// Where it came from: `topic news, partition 2, offset 77`, or a URL without secrets, or `FILE line 3`.
+    pub origin: String,
+    /// Why, in words for a person.
+    pub reason: String,
+    /// The bytes as they came, base64 (RFC 4648, padded), so that nothing is lost to encoding.
+    pub bytes: String,
+    /// Event time or arrival time, microseconds since 1970 UTC.
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub at: jiff::Timestamp,
+}
+
+/// Why bytes are not a record.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Not JSON, or not of this shape.
+    #[error("not a record of this topic: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Written by a newer version.
+    #[error("record version {found} is newer than {VERSION}, which this build reads; upgrade this role first")]
+    Newer {
+        /// The version found.
+        found: u32,
+    },
+}
+
+impl<Body: Serialize + DeserializeOwned> Envelope<Body> {
+    /// Wraps a body in the current version.
+    pub fn new(run: Run, body: Body) -> Self {
+        Self { v: VERSION, run, body }
+    }
+
+    /// The bytes for the topic.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("records hold only strings, numbers and finite maps, all of which JSON can say")
+    }
+
+    /// Reads the bytes of a topic.
+    ///
+    /// # Errors
+    /// [`CodecError::Newer`] before anything else is looked at, else [`CodecError::Malformed`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        /// Only the version, so that a newer record is called newer and not malformed.
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(record) if record.v <= VERSION => Ok(record),
+            Ok(record) => Err(CodecError::Newer { found: record.v }),
+            Err(error) => match serde_json::from_slice::<Version>(bytes) {
+                Ok(Version { v }) if v > VERSION => Err(CodecError::Newer { found: v }),
+                _ => Err(error.into()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    #[test]
+    fn watermark_survives_the_topic() {
+        let record = NewsRecord::new(
+            Run::live(),
+            News::Watermark(Watermark { index: 0, count: 1, at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap() }),
+        );
+        let bytes = record.encode();
+        assert_eq!(String::from_utf8_lossy(&bytes), r#"{"v":1,"run":"live","body":{"watermark":{"index":0,"count":1,"at":1700000000123456}}}"#);
+        assert_eq!(NewsRecord::decode(&bytes).unwrap(), record);
+    }
+
+    #[test]
+    fn a_newer_record_is_called_newer_whatever_its_shape() {
+        let error = NewsRecord::decode(br#"{"v":2,"shape":"unknown"}"#).unwrap_err();
+        assert!(matches!(error, CodecError::Newer { found: 2 }), "{error}");
+        assert!(matches!(NewsRecord::decode(b"{"), Err(CodecError::Malformed(_))));
+    }
+}

@@ -1,0 +1,43 @@
+//! Live data and replays share topics and tables; the run keeps them apart.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Which stream of history a record belongs to: `live`, or the name of one replay.
+///
+/// Every record and every row carries it, and the joiner keeps one state a run, so a
+/// replay of last year never moves the live watermark nor overwrites a live row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Run(String);
+
+impl Run {
+    /// The run of data as it happens.
+    pub fn live() -> Self {
+        Self("live".into())
+    }
+
+    /// A named replay or backfill. The name `live` is the live run itself.
+    pub fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// Whether clocks of this run are real arrival times.
+    ///
+    /// In any other run `received_at` and `scored_at` are the publication time plus a
+    /// configured delay, so that a replay gives the same rows each time.
+    pub fn is_live(&self) -> bool {
+        self.0 == "live"
+    }
+
+    /// The name as it stands in topics and tables.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,100 @@
+//! What the market printed: bars, trades, halts.
+
+use crate::Symbol;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Open, high, low, close and volume of one symbol over one interval.
+///
+/// Bars are upserts by (symbol, width, start): of two versions the one with the later
+/// `received_at` holds, because providers re-send a minute when late trades arrive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bar {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// First moment of the interval (UTC).
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub start: Timestamp,
+    /// Length of the interval in seconds: 60 for a minute bar.
+    pub width_s: u32,
+    /// First price, in the quote currency (US dollars).
+    pub open: f64,
+    /// Highest price.
+    pub high: f64,
+    /// Lowest price.
+    pub low: f64,
+    /// Last price.
+    pub close: f64,
+    /// Shares traded.
+    pub volume: f64,
+    /// Volume-weighted average price, where the provider gives it.
+    pub vwap: Option<f64>,
+    /// Number of trades, where the provider gives it.
+    pub trades: Option<u64>,
+    /// When we had this version of the bar (UTC); the bar's end outside the live run.
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub received_at: Timestamp,
+}
+
+impl Bar {
+    /// The interval's end, exclusive (UTC). A bar that runs past the session's close, such as
+    /// the last hourly bar of a day, ends at the close: the joiner clips it, not this type.
+    pub fn end(&self) -> Timestamp {
+        self.start + SignedDuration::from_secs(i64::from(self.width_s))
+    }
+
+    /// Why this can't be a bar, if it can't: a price that is not positive and finite, a range that
+    /// does not hold the open and close, a negative volume, no width.
+    pub fn fault(&self) -> Option<&'static str> {
+        let prices = [self.open, self.high, self.low, self.close];
+        if prices.iter().any(|p| !p.is_finite() || *p <= 0.0) {
+            Some("a price is not a positive number")
+        } else if self.high < self.open.max(self.close).max(self.low) || self.low > self.open.min(self.close) {
+            Some("open or close lies outside low..high")
+        } else if !self.volume.is_finite() || self.volume < 0.0 {
+            Some("volume is not a number of shares")
+        } else if self.width_s == 0 {
+            Some("width is zero")
+        } else {
+            None
+        }
+    }
+}
+
+/// One trade.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trade {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// When the exchange says it happened (UTC).
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub at: Timestamp,
+    /// The provider's trade id, unique for a symbol and day.
+    pub id: String,
+    /// The provider's order of trades within a symbol.
+    pub sequence: u64,
+    /// Price, in the quote currency.
+    pub price: f64,
+    /// Shares.
+    pub size: f64,
+    /// When we had it (UTC).
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub received_at: Timestamp,
+}
+
+/// Trading in one symbol stopped or went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// When it took effect (UTC).
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub at: Timestamp,
+    /// `true`: trading stopped; `false`: trading resumed.
+    pub halted: bool,
+    /// The provider's code (`LULD 17`), for people.
+    pub reason: String,
+    /// When we had it (UTC).
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub received_at: Timestamp,
+}
