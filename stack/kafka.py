@@ -1,0 +1,114 @@
+"""Apache Kafka, one node that is broker and controller, from its jars on Maven Central."""
+
+import base64
+import os
+import re
+import shutil
+import string
+import subprocess
+import uuid
+from pathlib import Path
+
+from stack import downloads, kafka_wire
+from stack.errors import StackError
+from stack.service import Service
+from stack.settings import HOST, Settings
+
+CONFIG = Path(__file__).parent / "config"
+OLDEST_JAVA = 17
+PROBE_SECONDS = 5
+
+TOOLS = {
+    "topics": "org.apache.kafka.tools.TopicCommand",
+    "producer": "org.apache.kafka.tools.ConsoleProducer",
+    "consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "offsets": "org.apache.kafka.tools.GetOffsetShell",
+}
+
+
+class Kafka(Service):
+    name = "kafka"
+    client_port = "TAPEWIRE_KAFKA_PORT"
+
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        self.ports = {
+            "TAPEWIRE_KAFKA_PORT": settings.kafka_port,
+            "TAPEWIRE_KAFKA_CONTROLLER_PORT": settings.kafka_controller_port,
+        }
+        self._properties = self.folder / "server.properties"
+
+    @property
+    def lock(self) -> Path:
+        return self.data / ".lock"
+
+    def prepare(self) -> list[str]:
+        java = find_java()
+        classpath = self._classpath()
+        template = string.Template((CONFIG / "kafka.properties").read_text())
+        self._properties.write_text(
+            template.substitute(
+                host=HOST,
+                port=self.settings.kafka_port,
+                controller_port=self.settings.kafka_controller_port,
+                data=self.data,
+            )
+        )
+        if not (self.data / "meta.properties").exists():
+            self._format(java, classpath)
+        return [
+            java,
+            "-Xms256m",
+            "-Xmx512m",
+            "-XX:+ExitOnOutOfMemoryError",
+            f"-XX:ErrorFile={self.folder}/hs_err_%p.log",
+            "-Djava.awt.headless=true",
+            f"-Dlog4j2.configurationFile={CONFIG / 'kafka-log4j2.properties'}",
+            f"-Dtapewire.log={self.log}",
+            "-cp",
+            classpath,
+            "kafka.Kafka",
+            str(self._properties),
+        ]
+
+    def probe(self, port: int) -> None:
+        if port not in [broker_port for _, _, broker_port in kafka_wire.brokers(HOST, port, PROBE_SECONDS)]:
+            raise ConnectionError("the broker has not registered yet")
+
+    def environment(self) -> dict[str, str]:
+        return {"TAPEWIRE_KAFKA_BROKERS": f"{HOST}:{self.port}"}
+
+    def tool(self, name: str, arguments: list[str]) -> list[str]:
+        """Command line of one of Kafka's console TOOLS, pointed at this broker."""
+        java = [find_java(), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", self._classpath()]
+        return [*java, TOOLS[name], "--bootstrap-server", f"{HOST}:{self.port}", *arguments]
+
+    def _classpath(self) -> str:
+        return ":".join(map(str, downloads.obtain(downloads.load(self.name), self.settings.cache)))
+
+    def _format(self, java: str, classpath: str) -> None:
+        """Makes `data` a Kafka log directory of a new cluster."""
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [java, "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"]
+        command += ["--ignore-formatted", "-t", cluster_id, "-c", str(self._properties)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            self.output.write_text(done.stdout)
+            raise StackError(f"kafka: {self.data} cannot be formatted; see {self.output}")
+
+
+def find_java() -> str:
+    """A Java that Kafka runs on: JAVA_HOME's, else the one on PATH."""
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    remedy = f"`apt-get install openjdk-{OLDEST_JAVA}-jre-headless`, or set JAVA_HOME"
+    if java is None:
+        raise StackError(f"kafka needs Java {OLDEST_JAVA} or later and there is none: {remedy}")
+    shown = subprocess.run([java, "-version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    # openjdk version "17.0.15" 2025-04-15, or "1.8.0_402" before Java 9
+    found = re.search(r'version "(?:1\.)?(\d+)', shown)
+    if found is None or int(found[1]) < OLDEST_JAVA:
+        version = found[1] if found else "unknown"
+        raise StackError(f"kafka needs Java {OLDEST_JAVA} or later and {java} is {version}: {remedy}")
+    return java

@@ -1,0 +1,50 @@
+"""Folder and ports of one stack, taken from the environment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping
+
+from stack.errors import USAGE, StackError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where one stack keeps its data (`folder`), the downloads (`cache`) and its ports."""
+
+    folder: Path
+    cache: Path
+    kafka_port: int = 19092
+    kafka_controller_port: int = 19093
+    clickhouse_http_port: int = 18123
+    clickhouse_tcp_port: int = 19000
+
+
+def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
+    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE and the TAPEWIRE_*_PORT variables."""
+    user_cache = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    settings = Settings(
+        folder=_path(env.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack"),
+        cache=_path(env.get("TAPEWIRE_CACHE") or Path(user_cache) / "tapewire"),
+        kafka_port=_port(env, "TAPEWIRE_KAFKA_PORT", Settings.kafka_port),
+        kafka_controller_port=_port(env, "TAPEWIRE_KAFKA_CONTROLLER_PORT", Settings.kafka_controller_port),
+        clickhouse_http_port=_port(env, "TAPEWIRE_CLICKHOUSE_HTTP_PORT", Settings.clickhouse_http_port),
+        clickhouse_tcp_port=_port(env, "TAPEWIRE_CLICKHOUSE_TCP_PORT", Settings.clickhouse_tcp_port),
+    )
+    if "," in str(settings.folder):
+        raise StackError(f"TAPEWIRE_STACK_DIR={settings.folder}: Kafka cannot use a path with a comma", USAGE)
+    return settings
+
+
+def _path(value: str | Path) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _port(env: Mapping[str, str], variable: str, default: int) -> int:
+    text = env.get(variable) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise StackError(f"{variable}={text}: give a port number from 1 to 65535", USAGE)
+    return int(text)
