@@ -1,0 +1,41 @@
+# The two commands of the README are `make demo` and `make test`; both set up what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO := cargo
+
+.PHONY: help setup setup-browser build stack stack-down dashboard demo test lint clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## install or name missing system packages
+	@scripts/setup
+
+setup-browser:
+	@scripts/setup --with-browser
+
+build: setup ## build the one binary, target/release/tapewire
+	$(CARGO) build --release --locked -p tapewire-cli
+
+stack: setup ## start Kafka and ClickHouse on this machine, without Docker
+	@python3 -m stack up
+
+stack-down: ## stop them; the data stay
+	@python3 dashboards/superset.py down
+	@python3 -m stack down
+
+dashboard: stack ## start Superset and import the dashboard
+	@python3 dashboards/superset.py up
+
+demo: setup-browser ## a simulated market through the whole pipeline, and a dashboard to look at
+	@scripts/demo
+
+test: setup-browser ## every check; prints what it runs and a summary
+	@python3 scripts/test.py
+
+lint: setup ## format and clippy only
+	@python3 scripts/test.py --only format rooms lint
+
+clean: stack-down ## stop the servers and remove their data and the build
+	rm -rf .stack target

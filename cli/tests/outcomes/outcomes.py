@@ -1,0 +1,249 @@
+"""The outcomes of a replay, computed a second time by other means.
+
+    outcomes.py generate DIR
+        writes a small market with awkward moments into DIR (news.jsonl, bars.csv), always the same
+    outcomes.py check --news F --bars F --clickhouse URL --database D --run R [--alias A=B] [--delay S]
+        computes entry price and forward returns with pandas and exchange_calendars, which share
+        no code with the joiner, and compares them with table `impact`; exit 1 on any difference
+
+Prices must be equal, log returns within 1e-12, and every (article, symbol) must be listed once.
+"""
+
+import argparse
+import json
+import sys
+import urllib.request
+from pathlib import Path
+
+import exchange_calendars
+import numpy as np
+import pandas as pd
+
+MINUTE = pd.Timedelta("1min")
+MINUTE_HORIZONS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60}
+COLUMNS = ["ret_1m", "ret_5m", "ret_15m", "ret_30m", "ret_60m", "ret_close", "ret_next_open", "ret_next_close"]
+TOLERANCE = 1e-12
+
+
+# ---------------------------------------------------------------- the small market
+
+
+def generate(folder: Path) -> None:
+    """Four symbols over a week with Thanksgiving, a half day and a weekend in it."""
+    rng = np.random.default_rng(20241125)
+    calendar = exchange_calendars.get_calendar("XNYS", start="2024-10-01", end="2025-02-01")
+    sessions = calendar.schedule.loc["2024-11-25":"2024-12-04"]
+    rows = []
+    for symbol, price, printed in [("AAA", 100.0, 1.0), ("BBB", 41.5, 1.0), ("THIN", 7.25, 0.15), ("MKT", 590.0, 1.0)]:
+        for opened, closed in zip(sessions["open"], sessions["close"]):
+            for start in pd.date_range(opened, closed - MINUTE, freq="1min"):
+                first, last = price, price * float(np.exp(rng.normal(0, 4e-4)))
+                price = last
+                if rng.random() > printed:
+                    continue
+                high, low = max(first, last) * 1.0002, min(first, last) * 0.9998
+                volume = int(rng.integers(100, 5000))
+                rows.append((symbol, start.strftime("%Y-%m-%dT%H:%M:%SZ"), first, high, low, last, volume))
+    bars = pd.DataFrame(rows, columns=["symbol", "start", "open", "high", "low", "close", "volume"])
+    bars.sort_values(["start", "symbol"], kind="stable").to_csv(folder / "bars.csv", index=False)
+
+    moments = [
+        "2024-11-27T14:29:58Z",  # the delay carries it onto the open itself
+        "2024-11-27T14:30:00Z",
+        "2024-11-27T15:00:59Z",  # available exactly on a whole minute
+        "2024-11-27T15:00:30Z",
+        "2024-11-27T20:57:59Z",  # two minutes left
+        "2024-11-27T20:58:30Z",  # the last minute is still whole
+        "2024-11-27T20:59:00Z",  # less than one whole minute left
+        "2024-11-27T20:59:59Z",
+        "2024-11-27T21:00:00Z",
+        "2024-11-27T20:10:00Z",  # one hour later the session is over
+        "2024-11-28T16:00:00Z",  # Thanksgiving
+        "2024-11-29T12:00:00Z",
+        "2024-11-29T17:30:00Z",  # half day
+        "2024-11-29T17:59:30Z",
+        "2024-11-29T18:30:00Z",
+        "2024-11-30T12:00:00Z",  # weekend
+        "2024-12-02T10:00:00Z",
+        "2024-12-04T20:30:00Z",  # the tape ends before its outcomes do
+        "2024-12-04T22:00:00Z",  # the tape never reaches its entry
+    ]
+    moments += [
+        (pd.Timestamp("2024-11-26T00:00Z") + pd.Timedelta(seconds=int(s))).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for s in rng.integers(0, 8 * 86400, 60)
+    ]
+    choices = [["AAA"], ["BBB"], ["THIN"], ["AAA", "BBB"], [], ["X:BTCUSD"], ["GONE", "AAA"], ["MKT"]]
+    with open(folder / "news.jsonl", "w", encoding="utf-8") as out:
+        for i, moment in enumerate(moments):
+            mood = ["raises its outlook after record orders", "cuts its forecast as demand falls", "holds its meeting"][i % 3]
+            article = {
+                "id": f"small-{i:03}",
+                "title": f"Example company {i} {mood}",
+                "source": "Small Wire",
+                "published_at": moment,
+                "symbols": ["AAA", "THIN"] if i < 19 else choices[i % len(choices)],
+            }
+            out.write(json.dumps(article) + "\n")
+
+
+# ---------------------------------------------------------------- the second computation
+
+
+class Tape:
+    """Regular-session bars by symbol, each with its session and its end."""
+
+    def __init__(self, bars: pd.DataFrame):
+        first, last = bars["start"].min(), bars["start"].max()
+        calendar = exchange_calendars.get_calendar(
+            "XNYS", start=(first - pd.Timedelta("40D")).date(), end=min((last + pd.Timedelta("40D")).date(), pd.Timestamp("2027-06-01").date())
+        )
+        schedule = calendar.schedule[["open", "close"]].reset_index(drop=True)
+        self.opens, self.closes = schedule["open"], schedule["close"]
+        bars = bars.sort_values(["symbol", "start"]).copy()
+        steps = bars.groupby("symbol")["start"].diff()
+        self.width = steps[steps > pd.Timedelta(0)].mode().iloc[0]
+        number = self.opens.searchsorted(bars["start"], side="right") - 1
+        bars["session"] = number
+        bars = bars[bars["start"] < self.closes.iloc[number].to_numpy()]
+        bars["end"] = np.minimum(bars["start"] + self.width, self.closes.iloc[bars["session"]].to_numpy())
+        self.by_symbol = {symbol: group.reset_index(drop=True) for symbol, group in bars.groupby("symbol")}
+
+    def first_tradable(self, available: pd.Timestamp) -> pd.Timestamp:
+        """The first whole minute strictly after `available` that lies in a session."""
+        number = self.opens.searchsorted(available, side="right") - 1
+        minute = available.floor("1min") + MINUTE
+        if number >= 0 and minute + MINUTE <= self.closes[number]:
+            return minute
+        return self.opens[self.opens.searchsorted(available, side="right")]
+
+    def outcome(self, symbol: str, available: pd.Timestamp) -> dict | None:
+        """Entry and log returns, or None where the tape has no bar to enter at."""
+        bars = self.by_symbol.get(symbol)
+        if bars is None:
+            return None
+        at = bars["start"].searchsorted(self.first_tradable(available), side="left")
+        if at == len(bars):
+            return None
+        entry = bars.iloc[at]
+        same = bars[(bars["session"] == entry["session"]) & (bars.index >= at)]
+        following = bars[bars["session"] == entry["session"] + 1]
+        found = {"entry_at": entry["start"], "entry_price": entry["open"]}
+
+        def log_return(price):
+            return float(np.log(price / entry["open"]))
+
+        for name, minutes in MINUTE_HORIZONS.items():
+            due = entry["start"] + minutes * MINUTE
+            reached = same[same["end"] <= due]
+            # A horizon after the close has no price; a price that is too old is not one either.
+            inside = due <= self.closes[entry["session"]]
+            fresh = len(reached) and due - reached["end"].iloc[-1] <= self.stale_after
+            found[f"ret_{name}"] = log_return(reached["close"].iloc[-1]) if inside and fresh else None
+        over = self.ends_at >= self.closes[entry["session"]]
+        found["ret_close"] = log_return(same["close"].iloc[-1]) if over and self.fresh_at_close(same) else None
+        found["ret_next_open"] = log_return(following["open"].iloc[0]) if len(following) else None
+        over = len(following) and self.ends_at >= self.closes[entry["session"] + 1]
+        found["ret_next_close"] = log_return(following["close"].iloc[-1]) if over and self.fresh_at_close(following) else None
+        return found
+
+    def fresh_at_close(self, bars: pd.DataFrame) -> bool:
+        return self.closes[bars["session"].iloc[-1]] - bars["end"].iloc[-1] <= self.stale_after
+
+
+def read_news(path: str) -> pd.DataFrame:
+    news = pd.read_json(path, lines=True, convert_dates=False, dtype={"id": str})
+    if "published_ms" in news:
+        news["published"] = pd.to_datetime(news["published_ms"], unit="ms", utc=True)
+    else:
+        news["published"] = pd.to_datetime(news["published_at"], utc=True)
+    return news
+
+
+def rows_of(url: str, query: str) -> list[dict]:
+    request = urllib.request.Request(url, data=(query + " FORMAT JSONEachRow").encode())
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return [json.loads(line) for line in answer.read().splitlines()]
+
+
+def differs(found, expected, tolerance: float) -> bool:
+    if expected is None or found is None:
+        return (expected is None) != (found is None)
+    return abs(found - expected) > tolerance
+
+
+def check(arguments) -> int:
+    bars = pd.read_csv(arguments.bars)
+    bars["start"] = pd.to_datetime(bars["start"], utc=True)
+    tape = Tape(bars)
+    tape.stale_after = max(pd.Timedelta(seconds=arguments.stale_after), tape.width)
+    tape.ends_at = max(group["end"].max() for group in tape.by_symbol.values())
+    aliases = dict(pair.split("=") for pair in arguments.alias)
+    stored = rows_of(
+        arguments.clickhouse,
+        f"SELECT article_id, symbol, status, reason, toUnixTimestamp64Micro(available_at) AS available_us, "
+        f"toUnixTimestamp64Micro(entry_at) AS entry_us, entry_price, score, unscored, {', '.join(COLUMNS)} "
+        f"FROM {arguments.database}.impact FINAL WHERE run = '{arguments.run}' "
+        f"SETTINGS output_format_json_quote_64bit_integers = 0",
+    )
+    rows = {(row["article_id"], row["symbol"]): row for row in stored}
+    faults = [] if len(rows) == len(stored) else ["a key stands twice"]
+    counts = {"articles": 0, "mentions": 0, "entered": 0, "returns": 0, "listed with a reason": 0}
+    for article in read_news(arguments.news).itertuples():
+        counts["articles"] += 1
+        symbols = list(dict.fromkeys(aliases.get(s, s) for s in article.symbols)) or [""]
+        available = article.published + pd.Timedelta(seconds=arguments.delay)
+        for symbol in symbols:
+            counts["mentions"] += 1
+            row = rows.pop((article.id, symbol), None)
+            where = f"{article.id} {symbol or '(no symbol)'} available {available}"
+            if row is None:
+                faults.append(f"{where}: not in the table")
+                continue
+            if row["available_us"] != available.value // 1000:
+                faults.append(f"{where}: available_at is {row['available_us']}")
+            if row["score"] is None and not row["unscored"]:
+                faults.append(f"{where}: neither scored nor said why not")
+            expected = tape.outcome(symbol, available) if symbol and ":" not in symbol else None
+            if expected is None:
+                counts["listed with a reason"] += 1
+                if row["entry_price"] is not None or not (row["reason"] or row["status"] == "pending"):
+                    faults.append(f"{where}: should be listed with a reason, is {row['status']} {row['reason']}")
+                continue
+            counts["entered"] += 1
+            if row["entry_us"] != expected["entry_at"].value // 1000 or row["entry_price"] != expected["entry_price"]:
+                faults.append(f"{where}: entry {row['entry_us']} at {row['entry_price']}, expected {expected['entry_at']} at {expected['entry_price']}")
+                continue
+            for column in COLUMNS:
+                counts["returns"] += expected[column] is not None
+                if differs(row[column], expected[column], TOLERANCE):
+                    faults.append(f"{where}: {column} is {row[column]}, expected {expected[column]}")
+    faults += [f"{key}: in the table but not in the news" for key in rows]
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    for fault in faults[:20]:
+        print("differs:", fault)
+    if not counts["entered"] or not counts["returns"]:
+        faults.append("nothing was compared")
+    print(f"{len(faults)} differences" if faults else f"equal: prices exactly, log returns within {TOLERANCE}")
+    return 1 if faults else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("generate").add_argument("folder", type=Path)
+    checking = commands.add_parser("check")
+    for name in ("news", "bars", "clickhouse", "database", "run"):
+        checking.add_argument(f"--{name}", required=True)
+    checking.add_argument("--alias", action="append", default=[], help="symbol in the news = symbol on the tape")
+    checking.add_argument("--delay", type=float, default=1.0, help="seconds from publication to availability")
+    checking.add_argument("--stale-after", type=float, default=600.0, help="seconds after which a price is stale")
+    arguments = parser.parse_args()
+    if arguments.command == "generate":
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        generate(arguments.folder)
+        return 0
+    return check(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Holds the dependency rules of ARCHITECTURE.md: which crate may use which.
+
+Reads `cargo metadata`, so it sees what is really depended on, and fails naming the crate, the
+forbidden dependency and the rule.
+"""
+
+import json
+import subprocess
+import sys
+
+OURS = {
+    "tapewire-core": set(),
+    "tapewire-bus": {"tapewire-core"},
+    "tapewire-models": {"tapewire-core"},
+    "tapewire-ingest": {"tapewire-core", "tapewire-bus"},
+    "tapewire-sentiment": {"tapewire-core", "tapewire-bus", "tapewire-models"},
+    "tapewire-joiner": {"tapewire-core", "tapewire-bus"},
+    "tapewire-cli": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-ingest", "tapewire-sentiment", "tapewire-joiner"},
+}
+# A library that only some rooms may know.
+KEPT_TO = {
+    "rdkafka": {"tapewire-bus"},
+    "clickhouse": {"tapewire-joiner", "tapewire-cli"},
+    "candle-core": {"tapewire-sentiment"},
+    "candle-nn": {"tapewire-sentiment"},
+    "candle-transformers": {"tapewire-sentiment"},
+    "tokio-tungstenite": {"tapewire-ingest"},
+    "hf-hub": {"tapewire-models"},
+    "anyhow": {"tapewire-cli"},
+}
+# Domain types do no I/O and start no task.
+NEVER_IN_CORE = {"tokio", "reqwest", "axum", "rdkafka", "clickhouse", "tracing"}
+
+
+def main() -> int:
+    metadata = json.loads(subprocess.check_output(["cargo", "metadata", "--format-version=1", "--no-deps", "--locked"]))
+    broken = []
+    for package in metadata["packages"]:
+        name = package["name"]
+        if name not in OURS:
+            broken.append(f"{name}: not in scripts/rooms.py; say there what it may use")
+            continue
+        used = {d["name"] for d in package["dependencies"] if d["kind"] is None}
+        broken += [f"{name} uses {other}; ARCHITECTURE.md does not let it" for other in sorted(used & OURS.keys() - OURS[name])]
+        broken += [f"{name} uses {library}, which is kept to {', '.join(sorted(rooms))}" for library, rooms in KEPT_TO.items() if library in used and name not in rooms]
+        if name == "tapewire-core":
+            broken += [f"{name} uses {library}; the domain does no I/O" for library in sorted(used & NEVER_IN_CORE)]
+    print("\n".join(broken) or f"{len(metadata['packages'])} crates keep to their rooms")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

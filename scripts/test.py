@@ -1,0 +1,173 @@
+"""Runs every check of the project and says what ran.
+
+    python3 scripts/test.py            all stages
+    python3 scripts/test.py --list     what the stages are
+    python3 scripts/test.py --only unit lint
+
+Two lanes run side by side: one compiles and tests Rust, the other prepares what needs minutes
+but no compiler. Fast stages come first in each. A stage that fails stops its lane; the other
+lane finishes what it is doing. Logs stay in the test folder, and the end of a failed stage's
+log is printed.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Apart from the stack a person may have running in the same folder.
+FOLDER = Path(os.environ.get("TAPEWIRE_TEST_DIR", ROOT / ".stack" / "test")).resolve()
+PORTS = {
+    "TAPEWIRE_KAFKA_PORT": "29092",
+    "TAPEWIRE_KAFKA_CONTROLLER_PORT": "29093",
+    "TAPEWIRE_CLICKHOUSE_HTTP_PORT": "28123",
+    "TAPEWIRE_CLICKHOUSE_TCP_PORT": "29000",
+    "TAPEWIRE_SUPERSET_PORT": "28088",
+}
+
+
+@dataclass
+class Stage:
+    """One named command of the test run."""
+
+    name: str
+    about: str
+    command: list[str]
+    lane: str
+    after: list[str] = field(default_factory=list)
+    result: str = "not run"
+    seconds: float = 0.0
+    passed: int = 0
+    failed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+def cargo(*arguments: str) -> list[str]:
+    return ["cargo", *arguments, "--release", "--locked"]
+
+
+def stages() -> list[Stage]:
+    python = sys.executable
+    return [
+        Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "rust"),
+        Stage("rooms", "crates use only what ARCHITECTURE.md lets them", [python, "scripts/rooms.py"], "rust"),
+        Stage("unit", "unit and property tests, no servers", [*cargo("test", "--workspace", "--lib", "--bins")], "rust"),
+        Stage("real parts", "each stage against real Kafka and ClickHouse, then the whole: replay, kills, dead letters, outcomes by pandas",
+              [*cargo("test", "--workspace", "--test", "*"), "--", "--nocapture"], "rust", after=["stack", "outcomes env"]),
+        Stage("lint", "clippy with the project's own rules", [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"], "rust"),
+        Stage("stack unit", "downloads, ports, stale locks", [python, "-m", "unittest", "-v", "stack.tests.test_unit"], "servers"),
+        Stage("stack", "start Kafka and ClickHouse for the tests", [python, "-m", "stack", "up"], "servers", after=["stack unit"]),
+        Stage("outcomes env", "pandas and exchange_calendars for the independent computation", [python, "scripts/outcomes_env.py"], "servers"),
+        Stage("stack real", "kill -9 of both servers loses nothing", [python, "-m", "unittest", "-v", "stack.tests.test_real"], "servers"),
+        Stage("compose", "docker-compose.yml is valid and complete", [python, "-m", "unittest", "discover", "-v", "-s", "deploy/tests"], "servers"),
+        Stage("browser", "the dashboard in a real browser", [python, "-m", "unittest", "discover", "-v", "-s", "dashboards/tests"], "servers", after=["stack"]),
+    ]
+
+
+def environment() -> dict[str, str]:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    ours = {"TAPEWIRE_STACK_DIR": str(FOLDER), "TAPEWIRE_OUTCOMES": str(FOLDER / "outcomes-env")} | PORTS
+    inherited = {k: v for k, v in os.environ.items() if k not in ours}
+    shared = ROOT.parent / "shared"
+    for name, folder in {"TAPEWIRE_REAL_DATA": "data/real-2025", "TAPEWIRE_FIXTURES": "fixtures"}.items():
+        if name not in inherited and (shared / folder).is_dir():
+            inherited[name] = str(shared / folder)
+    ours["TAPEWIRE_KAFKA_BROKERS"] = f"127.0.0.1:{PORTS['TAPEWIRE_KAFKA_PORT']}"
+    ours["TAPEWIRE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{PORTS['TAPEWIRE_CLICKHOUSE_HTTP_PORT']}"
+    return inherited | ours
+
+
+def count(stage: Stage, log: str) -> None:
+    """Reads how many tests ran from the runners' own closing lines."""
+    for passed, failed in re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed", log, re.M):
+        stage.passed, stage.failed = stage.passed + int(passed), stage.failed + int(failed)
+    for total in re.findall(r"^Ran (\d+) tests? in", log, re.M):
+        broken = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", log))
+        stage.passed, stage.failed = stage.passed + int(total) - broken, stage.failed + broken
+    stage.skipped = re.findall(r"^(?:test .*)?(skipped: .*)$", log, re.M)
+
+
+def run(stage: Stage, variables: dict[str, str]) -> None:
+    log_file = FOLDER / f"{stage.name.replace(' ', '-')}.log"
+    print(f"[{stage.name}] {stage.about}", flush=True)
+    started = time.monotonic()
+    with open(log_file, "wb") as log:
+        code = subprocess.run(stage.command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+    stage.seconds = time.monotonic() - started
+    text = log_file.read_text(errors="replace")
+    count(stage, text)
+    stage.result = "passed" if code == 0 else f"FAILED ({code})"
+    print(f"[{stage.name}] {stage.result} in {stage.seconds:.0f} s", flush=True)
+    if code != 0:
+        print("\n".join(f"    {line}" for line in text.splitlines()[-60:]), flush=True)
+        print(f"    whole log: {log_file}", flush=True)
+
+
+def run_lane(lane: list[Stage], by_name: dict[str, Stage], variables: dict[str, str]) -> None:
+    for stage in lane:
+        for name in stage.after:
+            by_name[name].done.wait()
+        needed = [by_name[name] for name in stage.after]
+        if all(other.result == "passed" for other in needed):
+            run(stage, variables)
+        else:
+            stage.result = f"not run: needs {', '.join(s.name for s in needed if s.result != 'passed')}"
+        stage.done.set()
+        if stage.result != "passed":
+            break
+    for stage in lane:
+        stage.done.set()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true", help="say what the stages are and stop")
+    parser.add_argument("--only", nargs="+", metavar="STAGE", help="these stages and what they need")
+    arguments = parser.parse_args()
+    chosen = stages()
+    if arguments.list:
+        for stage in chosen:
+            print(f"{stage.name:14} {stage.about}")
+        return 0
+    if arguments.only:
+        by_name = {s.name: s for s in chosen}
+        unknown = [name for name in arguments.only if name not in by_name]
+        if unknown:
+            parser.error(f"no stage is called {unknown[0]}; --list names them")
+        wanted = set(arguments.only)
+        while more := {name for w in wanted for name in by_name[w].after} - wanted:
+            wanted |= more
+        chosen = [s for s in chosen if s.name in wanted]
+    by_name = {s.name: s for s in chosen}
+    variables = environment()
+    lanes = {lane: [s for s in chosen if s.lane == lane] for lane in dict.fromkeys(s.lane for s in chosen)}
+    started = time.monotonic()
+    threads = [threading.Thread(target=run_lane, args=(lane, by_name, variables)) for lane in lanes.values()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if "stack" in by_name:
+        subprocess.run([sys.executable, "-m", "stack", "down"], cwd=ROOT, env=variables, check=False)
+
+    print(f"\n{'stage':14} {'result':14} {'seconds':>7} {'tests':>6}")
+    for stage in chosen:
+        tests = str(stage.passed + stage.failed) if stage.passed + stage.failed else ""
+        print(f"{stage.name:14} {stage.result:14} {stage.seconds:7.0f} {tests:>6}")
+        for line in dict.fromkeys(stage.skipped):
+            print(f"{'':14} {line}")
+    broken = [s for s in chosen if s.result != "passed"]
+    print(f"whole run: {time.monotonic() - started:.0f} s")
+    print(f"{sum(s.passed for s in chosen)} passed, {sum(s.failed for s in chosen) + sum(1 for s in broken if not s.failed)} failed")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
