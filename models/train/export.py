@@ -1,0 +1,133 @@
+"""Checkpoints to the shipped model: average, calibrate, half precision, plain files.
+
+    python export.py --samples samples.jsonl --checkpoint run1 [run2 ...] --out FOLDER
+
+Several checkpoints are averaged weight by weight (Wortsman et al. 2022). The
+temperature is fitted on the validation split and divided into the classifier's
+weight and bias: a consumer takes the softmax of the logits and nothing else.
+Every file is written beside FOLDER first and moved into place when all are
+complete; a README.md already in FOLDER stays.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForSequenceClassification
+
+from calibrate import fit_temperature
+from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, predict
+
+MAX_POSITIONS = 512
+CARRIED = ["vocab.txt", "special_tokens_map.json"]
+
+
+def average(checkpoints: list[Path]) -> dict[str, torch.Tensor]:
+    found = [load_file(folder / "model.safetensors") for folder in checkpoints]
+    return {name: torch.stack([one[name].double() for one in found]).mean(0).float() for name in found[0]}
+
+
+def config() -> dict:
+    """The checkpoint's configuration in the few keys that matter, as BERT's readers know them."""
+    return {
+        "architectures": ["BertForSequenceClassification"],
+        "model_type": "bert",
+        "attention_probs_dropout_prob": 0.1,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "hidden_size": 384,
+        "id2label": {str(number): label for number, label in enumerate(LABELS)},
+        "label2id": LABEL_ID,
+        "initializer_range": 0.02,
+        "intermediate_size": 1536,
+        "layer_norm_eps": 1e-12,
+        "max_position_embeddings": MAX_POSITIONS,
+        "num_attention_heads": 12,
+        "num_hidden_layers": 6,
+        "pad_token_id": 0,
+        "position_embedding_type": "absolute",
+        "problem_type": "single_label_classification",
+        "torch_dtype": "float16",
+        "type_vocab_size": 2,
+        "use_cache": False,
+        "vocab_size": 30522,
+    }
+
+
+def build(weights: dict[str, torch.Tensor]) -> BertForSequenceClassification:
+    model = BertForSequenceClassification(BertConfig.from_dict({**config(), "torch_dtype": "float32"}))
+    model.load_state_dict(weights, strict=True)
+    return model.eval()
+
+
+def temperature_of(model, tokenizer, samples: list[dict]) -> float:
+    parts = []
+    for source in ("sentfin", "twitter"):
+        chosen = [s for s in samples if s["source"] == source and s["split"] == "validation"]
+        logits = predict(model, [encode(tokenizer, s["text"], s["company"]) for s in chosen], bf16=False)
+        parts.append((logits, np.array([LABEL_ID[s["label"]] for s in chosen])))
+    return fit_temperature(parts)
+
+
+def write_tokenizer(base: Path, out: Path) -> None:
+    """The base tokenizer without the truncation and padding to 128 baked into it."""
+    tokenizer = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer.update(truncation=None, padding=None)
+    (out / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    settings = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": True,
+        "model_max_length": MAX_POSITIONS,
+        "strip_accents": None,
+        "tokenize_chinese_chars": True,
+        **{f"{name}_token": f"[{name.upper()}]" for name in ("cls", "mask", "pad", "sep", "unk")},
+    }
+    (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")
+    for name in CARRIED:
+        shutil.copyfile(base / name, out / name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=Path, required=True, help="output of prepare.py")
+    parser.add_argument("--checkpoint", type=Path, nargs="+", required=True, help="output of train.py")
+    parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the shipped model")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+
+    base = base_folder(args.base)
+    weights = average(args.checkpoint)
+    temperature = temperature_of(build(weights), load_tokenizer(base, MAX_POSITIONS), load_samples(args.samples))
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = weights[name] / temperature
+
+    fresh = args.out.with_name(args.out.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    half = {name: tensor.half().contiguous() for name, tensor in weights.items()}
+    save_file(half, fresh / "model.safetensors", metadata={"format": "pt"})
+    (fresh / "config.json").write_text(json.dumps(config(), indent=1) + "\n")
+    write_tokenizer(base, fresh)
+    runs = [json.loads((folder / "training.json").read_text()) for folder in args.checkpoint]
+    (fresh / "training.json").write_text(json.dumps({"temperature": round(temperature, 4), "runs": runs}, indent=1) + "\n")
+    names = sorted(path.name for path in fresh.iterdir())
+    sums = [f"{hashlib.sha256((fresh / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (fresh / "SHA256SUMS").write_text("".join(sums))
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in [*names, "SHA256SUMS"]:
+        (fresh / name).chmod(0o644)
+        os.replace(fresh / name, args.out / name)
+    fresh.rmdir()
+    print(f"{args.out}: temperature {temperature:.4f}, {(args.out / 'model.safetensors').stat().st_size} bytes of weights")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Splits, labels, augmentation and a few training steps, on invented data and a tiny BERT.
+
+    python -m pytest test_train.py
+
+The splits of the real data are checked too where TAPEWIRE_LABELLED_DATA names them.
+"""
+
+import csv
+import json
+import os
+import random
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertForSequenceClassification
+
+from augment import Augmenter, Rates
+from calibrate import expected_calibration_error, fit_temperature
+from encoding import LABEL_ID, LABELS, encode, pad, predict
+from evaluate import BEGIN, END, confusion, macro_f1, write_between_markers
+from near_duplicates import group_near_duplicates
+from prepare import prepare, restore_entity
+from train import train
+
+VERBS = {"positive": ["soars", "beats forecasts", "lifts outlook"], "negative": ["plunges", "misses forecasts", "cuts outlook"], "neutral": ["names a chair", "holds its meeting", "opens a site"]}
+SPLITS = ["train", "validation", "test", "dev", "unseen"]
+
+
+def invented_data(folder: Path) -> Path:
+    """The three sources' files, small, in the shapes prepare.py reads."""
+    draw = random.Random(7)
+    names = [f"{a}{b}" for a in ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir") for b in ("tech", "oil", "bank", "food", "rail")]
+    for part in ("sentfin", "twitter-financial", "finentity"):
+        (folder / part).mkdir(parents=True)
+    with (folder / "sentfin" / "SEntFiN.csv").open("w", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(["S No.", "Title", "Decisions", "Words"])
+        for number in range(300):
+            (one, other), label, second = draw.sample(names, 2), draw.choice(LABELS), draw.choice(LABELS)
+            title = f"{one} {draw.choice(VERBS[label])}, {other} {draw.choice(VERBS[second])} in week {number}"
+            rows.writerow([number, title, str({one: label, other: second}), 9])
+        rows.writerow([300, "Elm's Bank soars today", "{'Elm's Bank': 'positive'}", 4])
+        rows.writerow([301, "Fir Holdings opens a site", "{'Fir neutralings': 'neutral'}", 5])
+        rows.writerow([302, "Cedarbank wavers on the day", "{'Cedarbank': 'positive'}", 5])
+        rows.writerow([303, "CEDARBANK wavers on the day!", "{'Cedarbank': 'negative'}", 5])
+    codes = {"negative": 0, "positive": 1, "neutral": 2}
+    for name, count in (("train", 200), ("valid", 40)):
+        with (folder / "twitter-financial" / f"sent_{name}.csv").open("w", newline="") as out:
+            rows = csv.writer(out)
+            rows.writerow(["text", "label"])
+            for number in range(count):
+                label = draw.choice(LABELS)
+                rows.writerow([f"$ELM {draw.choice(VERBS[label])} {name} {number} https://t.co/{number}", codes[label]])
+            rows.writerow(["Birchoil beats forecasts by a wide margin this quarter https://t.co/zz" + name, 1])
+    paragraphs = []
+    for number in range(60):
+        one, label = draw.choice(names), draw.choice(LABELS)
+        content = f"{one} {draw.choice(VERBS[label])} after the close on day {number}."
+        paragraphs.append({"content": content, "annotations": [{"value": one, "label": label.title(), "start": 0, "end": len(one)}]})
+    (folder / "finentity" / "FinEntity.json").write_text(json.dumps(paragraphs))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    return prepare(invented_data(tmp_path_factory.mktemp("labelled")))
+
+
+def assert_no_leak(samples: list[dict]) -> None:
+    for key in ("text", "group"):
+        found = {split: {s[key] for s in samples if s["split"] == split} for split in SPLITS}
+        for one in SPLITS:
+            for other in SPLITS:
+                assert one == other or not found[one] & found[other], f"{key} shared by {one} and {other}"
+    assert not [s for s in samples if s["source"] == "finentity" and s["split"] in ("train", "validation", "test")]
+
+
+def test_splits_are_the_same_on_every_run_and_in_any_order(samples, tmp_path):
+    data = invented_data(tmp_path / "again")
+    assert prepare(data) == samples
+    path = data / "sentfin" / "SEntFiN.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    places = {(s["text"], s["company"]): s["split"] for s in samples}
+    assert {(s["text"], s["company"]): s["split"] for s in prepare(data)} == places
+
+
+def test_no_text_or_group_lies_in_two_splits(samples):
+    assert_no_leak(samples)
+    assert {s["split"] for s in samples} == set(SPLITS)
+    shared = [s for s in samples if s["text"].startswith("Birchoil beats forecasts by")]
+    assert [s["split"] for s in shared] == ["test"], "the training twin of a published test tweet must go"
+
+
+def test_the_real_data_does_not_leak():
+    folder = os.environ.get("TAPEWIRE_LABELLED_DATA")
+    if not folder:
+        print("skipped: TAPEWIRE_LABELLED_DATA is not set")
+        pytest.skip("TAPEWIRE_LABELLED_DATA is not set")
+    assert_no_leak(prepare(Path(folder)))
+
+
+def test_labels_keep_their_meaning_in_every_source(samples):
+    assert LABELS == ["positive", "negative", "neutral"]
+    assert LABEL_ID == {"positive": 0, "negative": 1, "neutral": 2}
+    for sample in samples:
+        about = sample["text"].split(sample["company"], 1)[-1] if sample["company"] else sample["text"]
+        told = min(LABELS, key=lambda label: min((about + verb).find(verb) for verb in VERBS[label]))
+        assert sample["label"] == told or "wavers" in sample["text"] or "Bank" in sample["text"]
+
+
+def test_repairs_and_conflicts(samples):
+    by_company = {s["company"]: s for s in samples}
+    assert by_company["Elm's Bank"]["label"] == "positive"
+    assert by_company["Fir Holdings"]["label"] == "neutral"
+    assert not [s for s in samples if "wavers" in s["text"]], "labels that disagree are dropped"
+    assert restore_entity("Rusnegative Co", "Deal for Russell Co closes") == "Russell Co"
+
+
+def test_near_duplicates():
+    texts = ["Acme lifts its full year profit outlook again", "ACME lifts full year profit outlook again!", "Acme cuts its outlook", "https://t.co/a", ""]
+    assert group_near_duplicates(texts) == [0, 0, 2, 3, 4]
+
+
+def test_augmentation_is_seeded_and_keeps_the_label(samples):
+    augmenter = Augmenter([s for s in samples if s["split"] == "train"], Rates())
+    one, again = (augmenter.epoch(random.Random(3)) for _ in range(2))
+    assert one == again != augmenter.epoch(random.Random(4))
+    plain = Augmenter(augmenter.samples, Rates(0, 0, 0, 0, 0, 0, 0, 0)).epoch(random.Random(3))
+    assert sorted(map(str, plain)) == sorted(str((s["text"], s["company"], s["label"])) for s in augmenter.samples)
+    doubled = Augmenter(augmenter.samples, Rates(whole=0, substitute=1, other_story=0, unmatched=0, quoted=0, legal_form=0))
+    assert all(company in text for text, company, _ in doubled.epoch(random.Random(3)) if company and "$" not in text)
+
+
+def tiny_tokenizer() -> Tokenizer:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted({w for verbs in VERBS.values() for verb in verbs for w in verb.split()})]
+    tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return tokenizer
+
+
+def train_tiny(samples, seed: int) -> tuple[BertForSequenceClassification, list[dict]]:
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    config = BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, num_labels=3, hidden_dropout_prob=0.0, initializer_range=0.2)
+    model = BertForSequenceClassification(config)
+    args = Namespace(seed=seed, batch=16, rate=3e-3, layer_decay=0.9, smoothing=0.0, epochs=1, steps=80)
+    return model, train(model, tiny_tokenizer(), samples, args)
+
+
+def test_a_few_steps_learn_and_repeat(samples):
+    tweets = [s for s in samples if s["source"] == "twitter"]
+    model, history = train_tiny(tweets, seed=5)
+    again, _ = train_tiny(tweets, seed=5)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+    assert history[-1]["accuracy"]["twitter"] > 0.8, "single words decide these labels"
+
+
+def test_padding_changes_no_logit():
+    torch.manual_seed(1)
+    model = BertForSequenceClassification(BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64, num_labels=3)).eval()
+    rows = [encode(tiny_tokenizer(), "soars", "plunges"), encode(tiny_tokenizer(), "soars soars soars soars soars", None)]
+    assert rows[0] == ([2, rows[0][0][1], 3, rows[0][0][3], 3], [0, 0, 0, 1, 1])
+    alone = [model(**pad([row])).logits[0].detach().numpy() for row in rows]
+    assert np.allclose(predict(model, rows, bf16=False), alone, atol=1e-6)
+
+
+def test_calibration_and_figures(tmp_path):
+    logits = np.log(np.array([[0.8, 0.1, 0.1]] * 10))
+    truth = np.array([0] * 8 + [1, 2])
+    assert expected_calibration_error(logits, truth) == pytest.approx(0, abs=1e-9)
+    assert expected_calibration_error(logits, np.zeros(10, dtype=int)) == pytest.approx(0.2)
+    assert fit_temperature([(logits * 2.5, truth)]) == pytest.approx(2.5, rel=0.01)
+    counts = confusion(np.array([0, 0, 1]), np.array([0, 1, 1]))
+    assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert macro_f1(counts) == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    card = tmp_path / "README.md"
+    card.write_text(f"a\n{BEGIN}\nold\n{END}\nz\n")
+    write_between_markers(card, "new")
+    assert card.read_text() == f"a\n{BEGIN}\nnew\n{END}\nz\n"

@@ -1,0 +1,134 @@
+"""Fine-tune the base encoder on the prepared samples.
+
+    python train.py --samples samples.jsonl --out checkpoint --seed 1
+
+AdamW with a linear schedule and learning rates that fall towards the lower
+layers (Sun et al. 2019), label smoothing, batches of like length, bfloat16
+autocast. The same seed, samples and number of threads give the same weights on
+the same machine. Writes a float32 checkpoint and `training.json` beside it.
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertForSequenceClassification
+
+from augment import Augmenter, Rates
+from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, pad, predict
+
+MAX_TOKENS = 128
+HEAD_SEED = 0
+
+
+def load_base(folder: Path) -> BertForSequenceClassification:
+    """The encoder under a head that starts the same for every seed, so checkpoints can be averaged."""
+    torch.manual_seed(HEAD_SEED)
+    return BertForSequenceClassification.from_pretrained(
+        folder, num_labels=len(LABELS), id2label=dict(enumerate(LABELS)), label2id=LABEL_ID, dtype=torch.float32
+    )
+
+
+def parameter_groups(model, rate: float, layer_decay: float) -> list[dict]:
+    """One group a layer and kind: the rate falls by `layer_decay` a layer downwards."""
+    layers = model.config.num_hidden_layers
+    groups = {}
+    for name, parameter in model.named_parameters():
+        if name.startswith("bert.embeddings"):
+            depth = layers + 1
+        elif name.startswith("bert.encoder.layer."):
+            depth = layers - int(name.split(".")[3])
+        else:
+            depth = 0
+        decay = 0.0 if name.endswith("bias") or "LayerNorm" in name else 0.01
+        group = groups.setdefault((depth, decay), {"params": [], "lr": rate * layer_decay**depth, "weight_decay": decay})
+        group["params"].append(parameter)
+    return list(groups.values())
+
+
+def batches(rows: list, size: int, rng: random.Random) -> list[list]:
+    """Rows in random batches of like length: sorted within windows of 20 batches."""
+    window = size * 20
+    found = []
+    for start in range(0, len(rows), window):
+        near = sorted(rows[start : start + window], key=lambda row: len(row[0][0]))
+        found += [near[at : at + size] for at in range(0, len(near), size)]
+    rng.shuffle(found)
+    return found
+
+
+def accuracy_by_source(model, tokenizer, samples: list[dict]) -> dict[str, float]:
+    found = {}
+    for source in sorted({s["source"] for s in samples}):
+        part = [s for s in samples if s["source"] == source]
+        logits = predict(model, [encode(tokenizer, s["text"], s["company"]) for s in part], bf16=True)
+        truth = np.array([LABEL_ID[s["label"]] for s in part])
+        found[source] = round(float((logits.argmax(1) == truth).mean()), 4)
+    return found
+
+
+def train(model, tokenizer, samples: list[dict], args) -> list[dict]:
+    rng = random.Random(args.seed)
+    augmenter = Augmenter([s for s in samples if s["split"] == "train"], Rates())
+    watched = [s for s in samples if s["split"] in ("validation", "dev")]
+    optimizer = torch.optim.AdamW(parameter_groups(model, args.rate, args.layer_decay), fused=True)
+    per_epoch = math.ceil(len(augmenter.samples) / args.batch)
+    total = args.steps or per_epoch * args.epochs
+    warm = max(1, total // 16)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: min((at + 1) / warm, max(0.0, (total - at) / (total - warm))))
+    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=args.smoothing)
+    history, step, losses, started = [], 0, [], time.monotonic()
+    while step < total:
+        model.train()
+        rows = [(encode(tokenizer, text, company), LABEL_ID[label]) for text, company, label in augmenter.epoch(rng)]
+        for batch in batches(rows, args.batch, rng)[: min(per_epoch, total - step)]:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = model(**pad([row for row, _ in batch])).logits
+            loss = loss_of(logits.float(), torch.tensor([label for _, label in batch]))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            step += 1
+            if step % 50 == 0:
+                print(f"step {step}/{total} loss {np.mean(losses[-50:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
+        history.append({"step": step, "accuracy": accuracy_by_source(model, tokenizer, watched)})
+        print(json.dumps(history[-1]), flush=True)
+    return history
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=Path, required=True, help="output of prepare.py")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
+    parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=0, help="stop after so many steps, whatever the epochs")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-4, help="learning rate of the head")
+    parser.add_argument("--layer-decay", type=float, default=0.9)
+    parser.add_argument("--smoothing", type=float, default=0.05)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    base = base_folder(args.base)
+    model, tokenizer = load_base(base), load_tokenizer(base, MAX_TOKENS)
+    torch.manual_seed(args.seed)
+    history = train(model, tokenizer, load_samples(args.samples), args)
+    model.save_pretrained(args.out)
+    recipe = {key: value for key, value in vars(args).items() if not isinstance(value, Path)} | {"rates": asdict(Rates())}
+    (args.out / "training.json").write_text(json.dumps({"recipe": recipe, "history": history}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
