@@ -1,0 +1,153 @@
+//! The files of one model.
+
+use crate::ModelError;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// The weights, in one of the two formats the field uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Weights {
+    /// `model.safetensors`.
+    Safetensors(PathBuf),
+    /// `pytorch_model.bin`: a zip of pickles.
+    PyTorch(PathBuf),
+}
+
+impl Weights {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Safetensors(path) | Self::PyTorch(path) => path,
+        }
+    }
+}
+
+/// What the tokenizer is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenizerFiles {
+    /// `tokenizer.json`: the whole tokenizer.
+    Json(PathBuf),
+    /// `vocab.txt`: WordPiece's vocabulary alone, and the settings beside it where there are any.
+    Vocabulary {
+        /// One token a line; its line number is its id.
+        vocabulary: PathBuf,
+        /// `tokenizer_config.json`.
+        settings: Option<PathBuf>,
+    },
+}
+
+/// A model that is on this machine, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFiles {
+    /// What rows call it: the hub name, or the folder's name.
+    pub name: String,
+    /// What exactly was loaded: the hub's commit, or the SHA-256 of the weights, in hex.
+    pub revision: String,
+    /// Architecture, sizes and labels: `config.json`.
+    pub config: PathBuf,
+    /// The weights.
+    pub weights: Weights,
+    /// The tokenizer.
+    pub tokenizer: TokenizerFiles,
+}
+
+const CONFIG: &str = "config.json";
+const SAFETENSORS: &str = "model.safetensors";
+const PYTORCH: &str = "pytorch_model.bin";
+const TOKENIZER: &str = "tokenizer.json";
+const VOCABULARY: &str = "vocab.txt";
+const TOKENIZER_SETTINGS: &str = "tokenizer_config.json";
+
+impl ModelFiles {
+    /// Finds a model's files in a folder. With `revision` unknown it is the hash of the weights.
+    ///
+    /// # Errors
+    /// [`ModelError::Incomplete`] naming the file, [`ModelError::Io`] if the weights can't be hashed.
+    pub(crate) fn in_folder(folder: &Path, name: &str, revision: Option<String>) -> Result<Self, ModelError> {
+        let find = |file: &str| Some(folder.join(file)).filter(|path| path.is_file());
+        let incomplete =
+            |missing| ModelError::Incomplete { model: name.to_owned(), folder: folder.to_owned(), missing };
+
+        let config = find(CONFIG).ok_or_else(|| incomplete(CONFIG))?;
+        let weights = find(SAFETENSORS)
+            .map(Weights::Safetensors)
+            .or_else(|| find(PYTORCH).map(Weights::PyTorch))
+            .ok_or_else(|| incomplete("model.safetensors or pytorch_model.bin"))?;
+        let tokenizer = find(TOKENIZER)
+            .map(TokenizerFiles::Json)
+            .or_else(|| {
+                let vocabulary = find(VOCABULARY)?;
+                Some(TokenizerFiles::Vocabulary { vocabulary, settings: find(TOKENIZER_SETTINGS) })
+            })
+            .ok_or_else(|| incomplete("tokenizer.json or vocab.txt"))?;
+        let revision = match revision {
+            Some(revision) => revision,
+            None => sha256(weights.path())?,
+        };
+        Ok(Self { name: name.to_owned(), revision, config, weights, tokenizer })
+    }
+
+    /// Of the files a hub repository has, those worth downloading: no second copy of the weights.
+    pub(crate) fn wanted<'a>(offered: &[&'a str]) -> Vec<&'a str> {
+        let pick = |names: &[&str]| names.iter().find_map(|name| offered.iter().find(|file| *file == name));
+        [pick(&[CONFIG]), pick(&[TOKENIZER, VOCABULARY]), pick(&[TOKENIZER_SETTINGS]), pick(&[SAFETENSORS, PYTORCH])]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect()
+    }
+}
+
+/// SHA-256 of a file, lower-case hex.
+pub(crate) fn sha256(path: &Path) -> Result<String, ModelError> {
+    let io = |source| ModelError::Io { path: path.to_owned(), source };
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(io)?);
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let read = reader.read(&mut block).map_err(io)?;
+        if read == 0 {
+            return Ok(format!("{:x}", hasher.finalize()));
+        }
+        hasher.update(&block[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_says_which_file_it_lacks_and_prefers_the_better_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| std::fs::write(folder.path().join(name), name).unwrap();
+        let find = || ModelFiles::in_folder(folder.path(), "m", None);
+        for (missing, next) in [(CONFIG, CONFIG), (PYTORCH, PYTORCH), (VOCABULARY, VOCABULARY)] {
+            assert!(find().unwrap_err().to_string().contains(missing));
+            write(next);
+        }
+        let files = find().unwrap();
+        assert_eq!(files.weights, Weights::PyTorch(folder.path().join(PYTORCH)));
+        let vocabulary = folder.path().join(VOCABULARY);
+        assert_eq!(files.tokenizer, TokenizerFiles::Vocabulary { vocabulary, settings: None });
+
+        write(SAFETENSORS);
+        write(TOKENIZER);
+        let files = find().unwrap();
+        assert_eq!(files.weights, Weights::Safetensors(folder.path().join(SAFETENSORS)));
+        assert_eq!(files.tokenizer, TokenizerFiles::Json(folder.path().join(TOKENIZER)));
+        // sha256 of the bytes "model.safetensors"
+        assert_eq!(files.revision, sha256(&folder.path().join(SAFETENSORS)).unwrap());
+        assert_eq!(files.revision.len(), 64);
+    }
+
+    #[test]
+    fn the_hash_is_sha256() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc").unwrap();
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(file.path()).unwrap(), of_abc);
+    }
+}

@@ -1,0 +1,111 @@
+//! From a model's name to its files.
+
+use crate::hub::{Hub, Token};
+use crate::{ModelError, ModelFiles, Source};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// Folder and name of the model that comes with tapewire.
+pub const SHIPPED: &str = "tapewire-minilm-sentiment";
+
+const PUBLIC_HUB: &str = "https://huggingface.co";
+
+/// Finds models, downloading those of the hub once.
+///
+/// Settings come from the environment, under the names every hub client uses:
+/// `HF_ENDPOINT` (a mirror), `HF_HOME` (cache and token file; default `~/.cache/huggingface`),
+/// `HF_TOKEN`, `HF_HUB_OFFLINE` (`1`: only the cache), and `TAPEWIRE_MODELS_DIR` (the folder
+/// that holds the shipped model's folder).
+#[derive(Debug, Clone)]
+pub struct Registry {
+    shipped: Vec<PathBuf>,
+    hub: Option<Hub>,
+}
+
+impl Registry {
+    /// A registry with the settings of this process's environment.
+    pub fn from_env() -> Self {
+        Self::from_settings(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// A registry with settings looked up by the names of the environment variables.
+    pub fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Self {
+        let shipped = match setting("TAPEWIRE_MODELS_DIR") {
+            Some(folder) => vec![PathBuf::from(folder)],
+            None => usual_places(),
+        };
+        let home = setting("HF_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::home_dir().map(|home| home.join(".cache/huggingface")));
+        let hub = home.map(|home| Hub {
+            endpoint: setting("HF_ENDPOINT").unwrap_or_else(|| PUBLIC_HUB.into()).trim_end_matches('/').to_owned(),
+            token: setting("HF_TOKEN")
+                .and_then(|token| Token::new(&token))
+                .or_else(|| Token::read(&home.join("token"))),
+            cache: home.join("hub"),
+            offline: setting("HF_HUB_OFFLINE")
+                .is_some_and(|value| ["1", "true", "yes", "on"].contains(&value.to_ascii_lowercase().as_str())),
+            progress: std::io::stderr().is_terminal(),
+        });
+        Self { shipped, hub }
+    }
+
+    /// The files of a model. Blocks for as long as a download takes; a hub model whose files
+    /// are in the cache is used as it is there, without asking the hub.
+    ///
+    /// # Errors
+    /// See [`ModelError`]; each names the model, the place and the remedy.
+    pub fn resolve(&self, source: &Source) -> Result<ModelFiles, ModelError> {
+        match source {
+            Source::Shipped => self.shipped(),
+            Source::Folder(folder) => ModelFiles::in_folder(folder, &folder_name(folder), None),
+            Source::Hub { repository, revision } => {
+                self.hub.as_ref().ok_or(ModelError::NoCache)?.resolve(repository, revision.as_deref())
+            }
+        }
+    }
+
+    fn shipped(&self) -> Result<ModelFiles, ModelError> {
+        let places: Vec<PathBuf> = self.shipped.iter().map(|place| place.join(SHIPPED)).collect();
+        match places.iter().find(|place| place.is_dir()) {
+            Some(folder) => ModelFiles::in_folder(folder, SHIPPED, None),
+            None => Err(ModelError::ShippedMissing { searched: places }),
+        }
+    }
+}
+
+/// `models` next to the executable, then the source tree this was built from.
+fn usual_places() -> Vec<PathBuf> {
+    let installed = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("models")));
+    let source_tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("shipped");
+    installed.into_iter().chain([source_tree]).collect()
+}
+
+/// The last part of a path, whatever way it is written (`.`, `a/`).
+fn folder_name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_model_is_found_where_the_setting_says_or_the_error_names_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().to_str().unwrap().to_owned();
+        let registry = Registry::from_settings(|name| (name == "TAPEWIRE_MODELS_DIR").then(|| place.clone()));
+        let error = registry.resolve(&Source::Shipped).unwrap_err();
+        assert!(error.to_string().contains(&place), "{error}");
+        assert!(!error.is_retryable());
+
+        let model = folder.path().join(SHIPPED);
+        std::fs::create_dir(&model).unwrap();
+        for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+            std::fs::write(model.join(file), "{}").unwrap();
+        }
+        assert_eq!(registry.resolve(&Source::Shipped).unwrap().name, SHIPPED);
+        assert_eq!(registry.resolve(&Source::Folder(model.join("."))).unwrap().name, SHIPPED);
+    }
+}

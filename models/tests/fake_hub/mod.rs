@@ -1,0 +1,160 @@
+//! A server that answers as the hub does: model info by revision, files with their commit,
+//! entity tag and range, the big ones by redirection to a second host.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use std::sync::{Arc, Mutex};
+
+pub const COMMIT: &str = "4556d13015211d73dccd3fdd39d39232506f3e43";
+const REPOSITORY: &str = "ProsusAI/finbert";
+
+/// SHA-256 of the weights served, as the hub announces it for large files.
+const WEIGHTS: &[u8] = b"abc";
+const WEIGHTS_SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+const FILES: [(&str, &[u8]); 5] = [
+    ("config.json", br#"{"model_type":"bert"}"#),
+    ("flax_model.msgpack", b"the same weights once more"),
+    ("pytorch_model.bin", WEIGHTS),
+    ("tokenizer_config.json", br#"{"do_lower_case":true}"#),
+    ("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Fault {
+    None,
+    /// Answers only to this token.
+    WantsToken(&'static str),
+    /// Sends this file with other bytes than announced.
+    Damaged(&'static str),
+    /// Answers 503 to everything.
+    Unavailable,
+}
+
+struct Shared {
+    fault: Fault,
+    requests: Mutex<Vec<String>>,
+    address: String,
+}
+
+pub struct FakeHub {
+    shared: Arc<Shared>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl FakeHub {
+    pub fn start(fault: Fault) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let shared = Arc::new(Shared { fault, requests: Mutex::default(), address });
+        let routes = Router::new()
+            .route("/api/models/{owner}/{name}/revision/{revision}", get(info))
+            .route("/{owner}/{name}/resolve/{revision}/{file}", get(file))
+            .route("/cdn/{file}", get(cdn))
+            .with_state(shared.clone());
+        runtime.spawn(async move { axum::serve(listener, routes).await });
+        Self { shared, _runtime: runtime }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.shared.address)
+    }
+
+    /// What was asked for, in order: `info REVISION` or a file's name.
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    pub fn bytes(&self, file: &str) -> &'static [u8] {
+        bytes_of(file).unwrap()
+    }
+}
+
+fn bytes_of(file: &str) -> Option<&'static [u8]> {
+    FILES.iter().find(|(name, _)| *name == file).map(|(_, bytes)| *bytes)
+}
+
+impl Shared {
+    /// Notes the request; an answer here is the refusal of it.
+    fn admit(&self, asked: String, headers: &HeaderMap) -> Option<Response> {
+        self.requests.lock().unwrap().push(asked);
+        let sent = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+        match self.fault {
+            Fault::Unavailable => Some(status(StatusCode::SERVICE_UNAVAILABLE)),
+            Fault::WantsToken(token) if sent != Some(format!("Bearer {token}")) => {
+                Some(status(StatusCode::UNAUTHORIZED))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn status(code: StatusCode) -> Response {
+    Response::builder().status(code).body(Body::empty()).unwrap()
+}
+
+async fn info(
+    State(hub): State<Arc<Shared>>,
+    Path((owner, name, revision)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = hub.admit(format!("info {revision}"), &headers) {
+        return refusal;
+    }
+    if format!("{owner}/{name}") != REPOSITORY || !["main", COMMIT].contains(&revision.as_str()) {
+        return status(StatusCode::NOT_FOUND);
+    }
+    let siblings: Vec<_> = FILES.iter().map(|(name, _)| serde_json::json!({ "rfilename": name })).collect();
+    Response::new(Body::from(serde_json::json!({ "sha": COMMIT, "siblings": siblings }).to_string()))
+}
+
+async fn file(
+    State(hub): State<Arc<Shared>>,
+    Path((_, _, revision, file)): Path<(String, String, String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = hub.admit(file.clone(), &headers) {
+        return refusal;
+    }
+    let Some(bytes) = bytes_of(&file).filter(|_| revision == COMMIT) else { return status(StatusCode::NOT_FOUND) };
+    if bytes == WEIGHTS {
+        return Response::builder()
+            .status(StatusCode::FOUND)
+            .header(header::LOCATION, format!("http://{}/cdn/{file}", hub.address))
+            .header("x-repo-commit", COMMIT)
+            .header("x-linked-etag", format!("\"{WEIGHTS_SHA256}\""))
+            .body(Body::empty())
+            .unwrap();
+    }
+    let tag = format!("\"{}\"", file.replace('.', "-"));
+    ranged(bytes, &headers, &[("x-repo-commit", COMMIT), ("etag", &tag)])
+}
+
+async fn cdn(State(hub): State<Arc<Shared>>, Path(file): Path<String>, headers: HeaderMap) -> Response {
+    let bytes = if hub.fault == fault_of(&file) { b"xyz" } else { bytes_of(&file).unwrap() };
+    ranged(bytes, &headers, &[])
+}
+
+fn fault_of(file: &str) -> Fault {
+    FILES.iter().find(|(name, _)| *name == file).map_or(Fault::None, |(name, _)| Fault::Damaged(name))
+}
+
+/// The part a `Range: bytes=A-` or `bytes=A-B` header asks for.
+fn ranged(bytes: &'static [u8], headers: &HeaderMap, more: &[(&str, &str)]) -> Response {
+    let range = headers.get(header::RANGE).unwrap().to_str().unwrap().trim_start_matches("bytes=").to_owned();
+    let (first, last) = range.split_once('-').unwrap();
+    let first: usize = first.parse().unwrap();
+    let last = last.parse().unwrap_or(bytes.len() - 1);
+    let mut response = Response::builder()
+        .status(StatusCode::PARTIAL_CONTENT)
+        .header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{}", bytes.len()));
+    for (name, value) in more {
+        response = response.header(*name, *value);
+    }
+    response.body(Body::from(&bytes[first..=last])).unwrap()
+}

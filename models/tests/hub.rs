@@ -1,0 +1,108 @@
+//! The hub's side of a download, answered by a small server on the loopback interface.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod fake_hub;
+
+use fake_hub::{COMMIT, FakeHub, Fault};
+use std::path::Path;
+use tapewire_models::{ModelError, ModelFiles, Registry, Source, TokenizerFiles, Weights};
+
+const MODEL: &str = "ProsusAI/finbert";
+
+fn resolve(hub: &FakeHub, home: &Path, model: &str, more: &[(&str, &str)]) -> Result<ModelFiles, ModelError> {
+    registry(hub, home, more).resolve(&model.parse::<Source>().unwrap())
+}
+
+fn registry(hub: &FakeHub, home: &Path, more: &[(&str, &str)]) -> Registry {
+    Registry::from_settings(|name| match name {
+        "HF_ENDPOINT" => Some(hub.endpoint()),
+        "HF_HOME" => Some(home.to_str().unwrap().to_owned()),
+        _ => more.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+    })
+}
+
+#[test]
+fn a_model_is_downloaded_once_and_then_read_from_the_cache() {
+    let hub = FakeHub::start(Fault::None);
+    let home = tempfile::tempdir().unwrap();
+    let first = resolve(&hub, home.path(), MODEL, &[]).unwrap();
+    assert_eq!((first.name.as_str(), first.revision.as_str()), (MODEL, COMMIT));
+    let Weights::PyTorch(weights) = &first.weights else { panic!("{first:?}") };
+    assert_eq!(std::fs::read(weights).unwrap(), hub.bytes("pytorch_model.bin"));
+    let TokenizerFiles::Vocabulary { vocabulary, settings: Some(settings) } = &first.tokenizer else {
+        panic!("{first:?}")
+    };
+    assert_eq!(std::fs::read(vocabulary).unwrap(), hub.bytes("vocab.txt"));
+    assert_eq!(std::fs::read(settings).unwrap(), hub.bytes("tokenizer_config.json"));
+    assert!(!hub.requests().contains(&"flax_model.msgpack".to_owned()), "took weights twice");
+
+    let asked = hub.requests().len();
+    assert_eq!(resolve(&hub, home.path(), MODEL, &[]).unwrap(), first);
+    assert_eq!(resolve(&hub, home.path(), &format!("{MODEL}@{COMMIT}"), &[]).unwrap(), first);
+    assert_eq!(resolve(&hub, home.path(), MODEL, &[("HF_HUB_OFFLINE", "1")]).unwrap(), first);
+    assert_eq!(hub.requests().len(), asked, "asked the hub for what the cache has");
+}
+
+#[test]
+fn offline_without_the_model_says_which_and_what_to_do() {
+    let hub = FakeHub::start(Fault::None);
+    let home = tempfile::tempdir().unwrap();
+    let error = resolve(&hub, home.path(), MODEL, &[("HF_HUB_OFFLINE", "1")]).unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, ModelError::Offline { .. }), "{message}");
+    assert!(message.contains(MODEL) && message.contains("HF_HUB_OFFLINE") && message.contains("folder"), "{message}");
+    assert!(hub.requests().is_empty());
+}
+
+#[test]
+fn an_unknown_model_or_revision_is_not_worth_a_retry() {
+    let hub = FakeHub::start(Fault::None);
+    let home = tempfile::tempdir().unwrap();
+    for model in ["ProsusAI/finbret", "ProsusAI/finbert@v9"] {
+        let error = resolve(&hub, home.path(), model, &[]).unwrap_err();
+        assert!(matches!(error, ModelError::NotOnHub { status: 404, .. }), "{error}");
+        assert!(error.to_string().contains(model) && !error.is_retryable(), "{error}");
+    }
+}
+
+#[test]
+fn the_token_is_sent_to_the_hub_and_printed_nowhere() {
+    const SECRET: &str = "hf_verySecretToken";
+    let hub = FakeHub::start(Fault::WantsToken(SECRET));
+    let home = tempfile::tempdir().unwrap();
+    let refused = resolve(&hub, home.path(), MODEL, &[("HF_TOKEN", "hf_another")]).unwrap_err();
+    assert!(matches!(refused, ModelError::NotOnHub { status: 401, .. }), "{refused}");
+    assert!(!format!("{refused} {refused:?}").contains("hf_another"));
+
+    let settings = [("HF_TOKEN", SECRET)];
+    assert!(!format!("{:?}", registry(&hub, home.path(), &settings)).contains(SECRET));
+    resolve(&hub, home.path(), MODEL, &settings).unwrap();
+
+    // The same from the file that logging in leaves.
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("token"), format!("{SECRET}\n")).unwrap();
+    resolve(&hub, home.path(), MODEL, &[]).unwrap();
+}
+
+#[test]
+fn a_hub_that_breaks_off_may_be_tried_again_and_leaves_nothing_behind() {
+    let hub = FakeHub::start(Fault::Damaged("pytorch_model.bin"));
+    let home = tempfile::tempdir().unwrap();
+    let error = resolve(&hub, home.path(), MODEL, &[]).unwrap_err();
+    assert!(matches!(&error, ModelError::Damaged { file, .. } if file == "pytorch_model.bin"), "{error}");
+    assert!(error.is_retryable());
+    let offline = resolve(&hub, home.path(), MODEL, &[("HF_HUB_OFFLINE", "1")]).unwrap_err();
+    assert!(matches!(offline, ModelError::Offline { .. }), "a damaged model was kept: {offline}");
+
+    let mended = FakeHub::start(Fault::None);
+    resolve(&mended, home.path(), MODEL, &[]).unwrap();
+}
+
+#[test]
+fn a_hub_out_of_reach_is_worth_a_retry() {
+    let hub = FakeHub::start(Fault::Unavailable);
+    let home = tempfile::tempdir().unwrap();
+    let error = resolve(&hub, home.path(), MODEL, &[]).unwrap_err();
+    assert!(matches!(error, ModelError::Download { .. }) && error.is_retryable(), "{error}");
+    assert!(error.to_string().contains(&hub.endpoint()), "{error}");
+}
