@@ -53,6 +53,8 @@ def config() -> dict:
         "pad_token_id": 0,
         "position_embedding_type": "absolute",
         "problem_type": "single_label_classification",
+        # For the inference engine: trained on [CLS] text [SEP] company [SEP].
+        "tapewire_reads_company": True,
         "torch_dtype": "float16",
         "type_vocab_size": 2,
         "use_cache": False,
