@@ -1,0 +1,59 @@
+//! How long to wait before trying again.
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+/// Exponential back-off with jitter: each wait is drawn from the upper half of a span that
+/// doubles up to a limit, so that many clients that failed together do not return together.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+    jitter: SmallRng,
+}
+
+impl Backoff {
+    /// Waits of about `first`, doubling up to `longest`.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        // The standard library's hasher keys are the one source of randomness at hand that
+        // differs between processes.
+        let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
+        Self { first, longest, failures: 0, jitter: SmallRng::seed_from_u64(seed) }
+    }
+
+    /// The wait after one more failure.
+    pub fn next_wait(&mut self) -> Duration {
+        let span = self.first.saturating_mul(2u32.saturating_pow(self.failures)).min(self.longest);
+        self.failures = self.failures.saturating_add(1);
+        span.mul_f64(self.jitter.random_range(0.5..=1.0))
+    }
+
+    /// It worked: the next failure is a first one.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn waits_lie_in_the_upper_half_of_a_doubling_span(first_ms in 1u64..5_000, longest_ms in 1u64..100_000, failures in 1u32..80) {
+            let (first, longest) = (Duration::from_millis(first_ms), Duration::from_millis(longest_ms));
+            let mut backoff = Backoff::new(first, longest);
+            for failure in 0..failures {
+                let wait = backoff.next_wait();
+                let span = Duration::from_millis(first_ms.saturating_mul(1 << failure.min(40))).min(longest);
+                prop_assert!(wait <= span && wait >= span.mul_f64(0.499), "{wait:?} of {span:?}");
+            }
+            backoff.reset();
+            prop_assert!(backoff.next_wait() <= first);
+        }
+    }
+}
