@@ -3,8 +3,9 @@
 use crate::{BusError, KafkaConfig};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The topics of tapewire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,7 +95,24 @@ impl Topics {
                 Err((topic, code)) => return Err(BusError::CreateTopic { topic, reason: code.to_string() }),
             }
         }
+        // A broker answers "created" a moment before it lists the topic: wait until it can be used.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while let Some(topic) = self.first_without_leader(&admin).map_err(unreachable)? {
+            if Instant::now() > deadline {
+                return Err(BusError::CreateTopic { topic, reason: "no leader after 20 seconds".into() });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         Ok(())
+    }
+
+    /// The first topic that the broker does not list yet, or lists with a partition nobody leads.
+    fn first_without_leader(&self, admin: &AdminClient<DefaultClientContext>) -> Result<Option<String>, KafkaError> {
+        let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(15))?;
+        Ok(Topic::ALL.map(|topic| self.name(topic)).into_iter().find(|name| {
+            let listed = metadata.topics().iter().find(|t| t.name() == name);
+            listed.is_none_or(|t| t.partitions().is_empty() || t.partitions().iter().any(|p| p.leader() < 0))
+        }))
     }
 
     /// Removes the topics and all that is in them. For tests and for people who mean it.

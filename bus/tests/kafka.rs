@@ -1,0 +1,120 @@
+//! The bus against a real broker: `TAPEWIRE_KAFKA_BROKERS` names it (`make stack` starts one).
+
+use std::time::Duration;
+use tapewire_bus::{Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag};
+use tapewire_core::DeadLetter;
+
+/// A fresh installation on the real broker, or `None` with a line that says so.
+async fn installation(name: &str) -> Option<KafkaConfig> {
+    let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
+        println!("skipped: {name}: TAPEWIRE_KAFKA_BROKERS is not set");
+        return None;
+    };
+    let prefix = format!("bus-{name}-{}-", Clock::wall().now().as_microsecond());
+    let config = KafkaConfig { brokers, prefix, partitions: 3, ..KafkaConfig::default() };
+    Topics::new(&config).ensure().await.unwrap();
+    Topics::new(&config).ensure().await.expect("creating topics twice is safe");
+    Some(config)
+}
+
+async fn records(consumer: &mut Consumer, count: usize) -> Vec<Received> {
+    let mut found = Vec::new();
+    while found.len() < count {
+        let event = tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("records arrive").unwrap();
+        if let Event::Record(record) = event {
+            found.push(record);
+        }
+    }
+    found
+}
+
+async fn assignment(consumer: &mut Consumer) -> Vec<tapewire_bus::consumer::Assigned> {
+    loop {
+        match tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("partitions come").unwrap() {
+            Event::Assigned(assigned) => return assigned,
+            Event::Revoked => {}
+            Event::Record(record) => panic!("a record before its assignment: {record:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_consumer_starts_where_its_note_says() {
+    let Some(config) = installation("note").await else { return };
+    let producer = Producer::new(&config).unwrap();
+    for i in 0..10 {
+        producer.send(Topic::Bars, "AAPL", format!("{i}").as_bytes()).await.unwrap();
+    }
+    let rewind: tapewire_bus::StartAt = |committed, note| note.parse().unwrap_or(committed);
+
+    let mut consumer = Consumer::new(&config, "joiner", &[Topic::Bars], rewind).unwrap();
+    let first = assignment(&mut consumer).await;
+    assert_eq!(first.len(), 3);
+    assert!(first.iter().all(|partition| partition.committed.is_none()));
+    let found = records(&mut consumer, 10).await;
+    assert_eq!(lag(&config, "joiner", &[Topic::Bars]).await.unwrap(), 10);
+    let partition = found[0].partition;
+    let commit = Commit { topic: Topic::Bars, partition, next: 8, note: "5".into() };
+    consumer.commit(&[commit]).await.unwrap();
+    assert_eq!(lag(&config, "joiner", &[Topic::Bars]).await.unwrap(), 2);
+    drop(consumer);
+
+    let mut consumer = Consumer::new(&config, "joiner", &[Topic::Bars], rewind).unwrap();
+    let again = assignment(&mut consumer).await;
+    let ours = again.iter().find(|a| a.partition == partition).unwrap();
+    assert_eq!((ours.committed, ours.note.as_str()), (Some(8), "5"));
+    let found = records(&mut consumer, 5).await;
+    assert_eq!(found.iter().map(|r| r.offset).collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
+    Topics::new(&config).delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broadcast_reaches_every_partition_and_the_others_are_all_but_home() {
+    let Some(config) = installation("broadcast").await else { return };
+    let producer = Producer::new(&config).unwrap();
+    producer.broadcast(Topic::News, "watermark", b"all").await.unwrap();
+    producer.send(Topic::News, "SPY", b"home").await.unwrap();
+    for delivery in producer.enqueue_to_others(Topic::News, "SPY", b"others").await.unwrap() {
+        delivery.acknowledged().await.unwrap();
+    }
+    let mut consumer = Consumer::new(&config, "reader", &[Topic::News], |committed, _| committed).unwrap();
+    let found = records(&mut consumer, 6).await;
+    let partitions = |payload: &[u8]| {
+        let mut of: Vec<i32> = found.iter().filter(|r| r.payload == payload).map(|r| r.partition).collect();
+        of.sort_unstable();
+        of
+    };
+    assert_eq!(partitions(b"all"), [0, 1, 2]);
+    let mut both = partitions(b"others");
+    assert_eq!(both.len(), 2);
+    both.extend(partitions(b"home"));
+    both.sort_unstable();
+    assert_eq!(both, [0, 1, 2]);
+    Topics::new(&config).delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_keeps_every_byte() {
+    let Some(config) = installation("dead").await else { return };
+    let producer = Producer::new(&config).unwrap();
+    let letters = DeadLetters::new(producer, Clock::wall(), "test-stage");
+    let bytes = [0xff, 0x00, b'{', 0xc3];
+    letters.bury("file bars.csv, line 3", "not UTF-8", &bytes).await.unwrap();
+    let mut consumer = Consumer::new(&config, "reader", &[Topic::DeadLetter], |committed, _| committed).unwrap();
+    let found = records(&mut consumer, 1).await;
+    let letter: DeadLetter = serde_json::from_slice(&found[0].payload).unwrap();
+    assert_eq!((letter.stage.as_str(), letter.origin.as_str()), ("test-stage", "file bars.csv, line 3"));
+    assert_eq!(letter.reason, "not UTF-8");
+    assert_eq!(letter.bytes, "/wB7ww==");
+    Topics::new(&config).delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_named() {
+    let Some(config) = installation("missing").await else { return };
+    let elsewhere = KafkaConfig { prefix: format!("{}none-", config.prefix), ..config.clone() };
+    let error = Producer::new(&elsewhere).unwrap().partitions(Topic::News).await.unwrap_err();
+    assert!(error.to_string().contains("none-news"), "{error}");
+    assert!(error.to_string().contains("tapewire migrate"), "{error}");
+    Topics::new(&config).delete().await.unwrap();
+}
