@@ -1,5 +1,9 @@
 import sys
 
+if sys.version_info < (3, 11):
+    print("stack: Python 3.11 or later is needed, this is " + sys.version.split()[0], file=sys.stderr)
+    sys.exit(3)
+
 from stack.cli import main
 
 sys.exit(main(sys.argv[1:]))

@@ -2,12 +2,13 @@
 
 import argparse
 import fcntl
+import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Callable, Iterator
 
 from stack import settings as stack_settings
 from stack.clickhouse import ClickHouse
@@ -32,7 +33,6 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         return _fail(StackError(f"{error.filename or 'system'}: {error.strerror or error}"))
     except KeyboardInterrupt:
-        print("interrupted; `down` stops what was started", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -78,7 +78,7 @@ def env(services: list[Service], _: Settings, __: argparse.Namespace) -> int:
 
 
 def tool(_: list[Service], settings: Settings, options: argparse.Namespace) -> int:
-    return subprocess.run(Kafka(settings).tool(options.tool, options.arguments)).returncode
+    return subprocess.run(Kafka(settings).tool(options.tool, options.arguments), check=False).returncode
 
 
 def _whereabouts(service: Service) -> str:
@@ -98,7 +98,13 @@ def _for_each(services: list[Service], action: Callable[[Service], None]) -> int
             return _fail(error)
 
     with ThreadPoolExecutor(len(services)) as pool:
-        return max(pool.map(attempt, services))
+        try:
+            return max(pool.map(attempt, services))
+        except KeyboardInterrupt:
+            # Leaving the pool would wait for its threads. Files are replaced whole and
+            # downloads resume, so nothing is lost by going now.
+            print("interrupted; `down` stops what was started", file=sys.stderr, flush=True)
+            os._exit(INTERRUPTED)
 
 
 def _fail(error: StackError) -> int:

@@ -41,7 +41,7 @@ class ClickHouse(Service):
         if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
             raise StackError("clickhouse: its library is for Linux on x86_64 only; use the container set-up here")
         library = downloads.obtain(downloads.load(self.name), self.settings.cache)[0]
-        self._create_default_database()
+        self._declare_databases()
         users = self.folder / "users.xml"
         config = self.folder / "clickhouse.xml"
         bi_password_sha256 = hashlib.sha256(self._bi_password().encode()).hexdigest()
@@ -70,16 +70,20 @@ class ClickHouse(Service):
             "TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE": str(self.bi_password),
         }
 
-    def _create_default_database(self) -> None:
-        """Declares the database `default` as Atomic, in the form ClickHouse stores it.
+    def _declare_databases(self) -> None:
+        """Declares `default` and `system` as Atomic, in the form ClickHouse stores it.
 
-        The library would otherwise make it an Overlay, which has no refreshable views.
-        It has to be there before the first session, so no SQL statement can do it.
+        A server has them so. The library would make `default` an Overlay, which has no
+        refreshable views, and keep `system` in memory, which loses system.query_log at a
+        restart and cannot make it anew. Both must be there before the first session,
+        too early for an SQL statement.
         """
-        declaration = self.data / "metadata" / "default.sql"
-        if not declaration.exists():
-            declaration.parent.mkdir(exist_ok=True)
-            declaration.write_text(f"ATTACH DATABASE _ UUID '{uuid.uuid4()}'\nENGINE = Atomic\n")
+        metadata = self.data / "metadata"
+        metadata.mkdir(exist_ok=True)
+        for name in ("default", "system"):
+            declaration = metadata / f"{name}.sql"
+            if not declaration.exists():
+                declaration.write_text(f"ATTACH DATABASE _ UUID '{uuid.uuid4()}'\nENGINE = Atomic\n")
 
     def _bi_password(self) -> str:
         """Password of the read-only user, made up at the first start."""

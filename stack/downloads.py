@@ -12,10 +12,8 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import threading
-import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +30,14 @@ NPM_REGISTRY = "https://registry.npmjs.org"
 
 PARALLEL = 6
 ATTEMPTS = 4
+RETRY_SECONDS = 1
 TIMEOUT_SECONDS = 30
 CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
 class Content:
-    """A file's last path component and what it must contain."""
+    """What a file must contain. `basename` only tells a person what it is."""
 
     basename: str
     sha256: str
@@ -101,7 +100,9 @@ def _npm_setting() -> str | None:
     if not shutil.which("npm"):
         return None
     try:
-        answer = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, timeout=30)
+        answer = subprocess.run(
+            ["npm", "config", "get", "registry"], check=False, capture_output=True, text=True, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     url = answer.stdout.strip()
@@ -132,95 +133,116 @@ def _incomplete(artifacts: list[Artifact], cache: Path) -> list[Artifact]:
     return [artifact for artifact in artifacts if not artifact.kept.matches(artifact.kept.at(cache))]
 
 
+class _Cancelled(Exception):
+    """Another download of the same batch failed; that one has the reason."""
+
+
 def _fetch_all(artifacts: list[Artifact], cache: Path) -> None:
     bases = {source: base_url(source) for source in {artifact.source for artifact in artifacts}}
     stop = threading.Event()
 
     def fetch_one(artifact: Artifact) -> None:
         try:
-            if not stop.is_set():
-                _fetch(artifact, bases[artifact.source], cache, progress, stop)
+            _Fetch(artifact, bases[artifact.source], cache, progress, stop).run()
+        except _Cancelled:
+            pass
         except BaseException:
             stop.set()
             raise
 
-    with Progress(sum(artifact.fetched.size for artifact in artifacts)) as progress:
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            # The largest first, so that it does not run on alone at the end.
-            futures = [pool.submit(fetch_one, a) for a in sorted(artifacts, key=lambda a: -a.fetched.size)]
+    total = sum(artifact.fetched.size for artifact in artifacts)
+    with Progress(total) as progress, ThreadPoolExecutor(PARALLEL) as pool:
+        # The largest first, so that it does not run on alone at the end.
+        futures = [pool.submit(fetch_one, a) for a in sorted(artifacts, key=lambda a: -a.fetched.size)]
     for future in futures:
         future.result()
 
 
-def _fetch(artifact: Artifact, base: str, cache: Path, progress: Progress, stop: threading.Event) -> None:
-    url = f"{base}/{artifact.path}"
-    part = artifact.fetched.at(cache).with_name(artifact.fetched.at(cache).name + ".part")
-    resumed = part.exists()
-    _download(url, part, artifact, progress, stop)
-    if resumed and not artifact.fetched.matches(part):
-        # The beginning left by an earlier run was not this file's: take it whole.
-        part.unlink()
-        _download(url, part, artifact, progress, stop)
-    if not artifact.fetched.matches(part):
-        found = sha256(part)
-        part.unlink()
+class _Fetch:
+    """One artifact on its way into the cache; what has arrived so far waits in `part`."""
+
+    def __init__(self, artifact: Artifact, base: str, cache: Path, progress: Progress, stop: threading.Event):
+        self.artifact = artifact
+        self.url = f"{base}/{artifact.path}"
+        self.variable = BASE_VARIABLES[artifact.source]
+        self.cache = cache
+        self.part = _part(artifact.fetched.at(cache))
+        self.progress = progress
+        self.stop = stop
+
+    def run(self) -> None:
+        wanted = self.artifact.fetched
+        resumed = self.part.exists()
+        self._download()
+        if resumed and not wanted.matches(self.part):
+            # The beginning left by an earlier run was not this file's: take it whole.
+            self.part.unlink()
+            self._download()
+        if not wanted.matches(self.part):
+            found = sha256(self.part)
+            self.part.unlink()
+            raise StackError(
+                f"{self.url} has sha256 {found[:16]}..., pinned is {wanted.sha256[:16]}...: "
+                f"do not use it; set {self.variable} to a registry that has the genuine file"
+            )
+        if self.artifact.member:
+            _unpack(self.part, *self.artifact.member, self.cache)
+            self.part.unlink()
+        else:
+            self.part.replace(wanted.at(self.cache))
+
+    def _download(self) -> None:
+        """Completes `part`, going on where an attempt broke off."""
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.stop.wait(RETRY_SECONDS * 2 ** (attempt - 1))
+            if self.stop.is_set():
+                raise _Cancelled
+            try:
+                return self._continue()
+            except urllib.error.HTTPError as error:
+                reason = f"HTTP {error.code}"
+                if error.code == 416:
+                    self.part.unlink(missing_ok=True)
+                elif error.code < 500 and error.code != 429:
+                    break
+            except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+                reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise StackError(
-            f"{url} has sha256 {found[:16]}..., pinned is {artifact.fetched.sha256[:16]}...: "
-            f"do not use it; set {BASE_VARIABLES[artifact.source]} to a registry with the genuine file"
+            f"{self.artifact.name} {self.artifact.version} is not in {self.cache} and {self.url} "
+            f"cannot be had ({reason}): connect to the network, or set {self.variable} to a mirror"
         )
-    if artifact.member:
-        _unpack(part, *artifact.member, cache)
-        part.unlink()
-    else:
-        part.replace(artifact.fetched.at(cache))
 
-
-def _download(url: str, part: Path, artifact: Artifact, progress: Progress, stop: threading.Event) -> None:
-    """Completes `part` to its pinned size, going on where an earlier attempt stopped."""
-    reason = ""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            stop.wait(2 ** (attempt - 1))
-        if stop.is_set():
-            raise StackError(f"{artifact.name}: not fetched, because another download failed")
-        try:
-            _continue_download(url, part, artifact.fetched.size, progress)
+    def _continue(self) -> None:
+        size = self.artifact.fetched.size
+        have = self.part.stat().st_size if self.part.exists() else 0
+        if have == size:
             return
-        except urllib.error.HTTPError as error:
-            reason = f"HTTP {error.code}"
-            if error.code == 416:
-                part.unlink(missing_ok=True)
-            elif error.code < 500 and error.code != 429:
-                break
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-    raise StackError(
-        f"{artifact.name} {artifact.version} is not in the cache and {url} cannot be had ({reason}): "
-        f"connect to the network, or set {BASE_VARIABLES[artifact.source]} to a mirror, and run it again"
-    )
+        if have > size:
+            have = 0
+        request = urllib.request.Request(self.url, headers={"Range": f"bytes={have}-"} if have else {})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            continued = response.status == 206
+            done = have if continued else 0
+            with self.part.open("ab" if continued else "wb") as sink:
+                while chunk := response.read(CHUNK):
+                    if self.stop.is_set():
+                        raise _Cancelled
+                    sink.write(chunk)
+                    done += len(chunk)
+                    self.progress.update(self.url, done)
+        if done < size:
+            raise ConnectionError("the connection broke off")
 
 
-def _continue_download(url: str, part: Path, size: int, progress: Progress) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    if have == size:
-        return
-    if have > size:
-        have = 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-        continued = response.status == 206
-        progress.add(have if continued else 0)
-        with part.open("ab" if continued else "wb") as sink:
-            while chunk := response.read(CHUNK):
-                sink.write(chunk)
-                progress.add(len(chunk))
-    if part.stat().st_size < size:
-        raise ConnectionError("the connection closed early")
+def _part(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
 
 
 def _unpack(archive: Path, member: str, content: Content, cache: Path) -> None:
     target = content.at(cache)
-    partial = target.with_name(target.name + ".part")
+    partial = _part(target)
     with tarfile.open(archive) as tar, partial.open("wb") as sink:
         shutil.copyfileobj(tar.extractfile(member), sink, CHUNK)
     if not content.matches(partial):

@@ -92,7 +92,7 @@ class Kafka(Service):
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [java, "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"]
         command += ["--ignore-formatted", "-t", cluster_id, "-c", str(self._properties)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = _run(command)
         if done.returncode:
             self.output.write_text(done.stdout)
             raise StackError(f"kafka: {self.data} cannot be formatted; see {self.output}")
@@ -105,10 +105,15 @@ def find_java() -> str:
     remedy = f"`apt-get install openjdk-{OLDEST_JAVA}-jre-headless`, or set JAVA_HOME"
     if java is None:
         raise StackError(f"kafka needs Java {OLDEST_JAVA} or later and there is none: {remedy}")
-    shown = subprocess.run([java, "-version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    shown = _run([java, "-version"]).stdout
     # openjdk version "17.0.15" 2025-04-15, or "1.8.0_402" before Java 9
     found = re.search(r'version "(?:1\.)?(\d+)', shown)
     if found is None or int(found[1]) < OLDEST_JAVA:
         version = found[1] if found else "unknown"
         raise StackError(f"kafka needs Java {OLDEST_JAVA} or later and {java} is {version}: {remedy}")
     return java
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Runs a short-lived Java program; `stdout` holds all it said."""
+    return subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -101,7 +101,7 @@ def require_unlocked(service: str, lock: Path) -> None:
     holder = lock_holder(lock)
     if holder:
         raise StackError(
-            f"{service}: {lock.parent} is in use by {describe(holder)}, which this stack did not start; "
+            f"{service}: {lock.parent} is in use by {describe(holder)}, of which this stack has no record; "
             f"stop it with `kill {holder}`"
         )
 

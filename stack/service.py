@@ -12,6 +12,7 @@ from stack.settings import HOST, Settings
 
 START_SECONDS = 120
 STOP_SECONDS = 60
+TELLING = ("Exception", "ERROR", "<Error>")
 
 
 class Service(ABC):
@@ -29,6 +30,7 @@ class Service(ABC):
         self.log = self.folder / f"{self.name}.log"
         self.output = self.folder / f"{self.name}.out"
         self._record_file = self.folder / "process.json"
+        self._log_start = 0
 
     @property
     @abstractmethod
@@ -77,7 +79,9 @@ class Service(ABC):
     def down(self) -> bool:
         """Lets the server finish its work and end. False if it did not run."""
         record = self.running
-        if record and not process.send(record, signal.SIGTERM, STOP_SECONDS):
+        if record is None:
+            process.require_unlocked(self.name, self.lock)
+        elif not process.send(record, signal.SIGTERM, STOP_SECONDS):
             raise StackError(
                 f"{self.name}: process {record.pid} has not stopped within {STOP_SECONDS} s; "
                 f"see {self.log}, or end it with `kill {self.name}`"
@@ -124,7 +128,7 @@ class Service(ABC):
                 reason = error
             if not record.alive:
                 self._record_file.unlink(missing_ok=True)
-                raise StackError(f"{self.name} stopped while starting: {self._last_words()}; see {self.log}")
+                raise StackError(f"{self.name} stopped while starting: {self._last_words()}")
             if time.monotonic() > deadline:
                 raise StackError(
                     f"{self.name} (process {record.pid}) does not answer on {HOST}:{port} after {START_SECONDS} s "
@@ -133,11 +137,12 @@ class Service(ABC):
             time.sleep(process.POLL_SECONDS)
 
     def _last_words(self) -> str:
-        """The line most likely to say why the server ended."""
-        lines = self.output.read_text(errors="replace").splitlines()
+        """The line most likely to say why the server ended, and the file it stands in."""
+        said = [(self.output, line) for line in self.output.read_text(errors="replace").splitlines()]
         if self.log.exists():
             with self.log.open(errors="replace") as log:
-                log.seek(getattr(self, "_log_start", 0))
-                lines += log.read().splitlines()
-        telling = [line for line in lines if "Exception" in line or "ERROR" in line or "<Error>" in line]
-        return (telling or lines or ["it said nothing"])[-1].strip()[:300]
+                log.seek(self._log_start)
+                said += [(self.log, line) for line in log.read().splitlines()]
+        telling = [(file, line) for file, line in said if any(mark in line for mark in TELLING)]
+        file, line = (telling or said or [(self.log, "it said nothing")])[-1]
+        return f"{line.strip()[:300]}; see {file}"

@@ -1,9 +1,9 @@
 """Folder and ports of one stack, taken from the environment."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping
 
 from stack.errors import USAGE, StackError
 

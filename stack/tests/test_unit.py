@@ -1,0 +1,330 @@
+"""Everything that needs neither server nor network: `python3 -m unittest stack.tests.test_unit`."""
+
+import contextlib
+import fcntl
+import io
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from unittest import mock
+
+from stack import cli, kafka_wire, process, service, settings
+from stack.clickhouse import ClickHouse
+from stack.errors import UNREACHABLE, USAGE, StackError
+from stack.kafka import Kafka, find_java
+from stack.settings import Settings
+from stack.tests.test_downloads import BaseUrlTest, DownloadTest, ManifestTest  # noqa: F401
+
+NOTHING_RUNS_THERE = 4_000_000_000
+
+
+class Case(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="tapewire & stack ")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.settings = Settings(self.folder / "stack", self.folder / "cache")
+
+    def record(self, **changes: object) -> process.Record:
+        """The record of this very test process, with some fields changed."""
+        itself = {"pid": os.getpid(), "start_ticks": process._start_ticks(os.getpid()), "boot_id": process._boot_id()}
+        return process.Record(**{**itself, "ports": {}, **changes})
+
+
+class ProcessTest(Case):
+    def test_a_living_process_is_recognised(self) -> None:
+        self.assertTrue(self.record().alive)
+
+    def test_a_stranger_with_the_same_number_is_not(self) -> None:
+        self.assertFalse(self.record(start_ticks=1).alive)
+        self.assertFalse(self.record(boot_id="an earlier boot").alive)
+        self.assertFalse(self.record(pid=NOTHING_RUNS_THERE).alive)
+
+    def test_a_zombie_is_not_alive(self) -> None:
+        child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+        record = self.record(pid=child.pid, start_ticks=process._start_ticks(child.pid))
+        self.assertTrue(record.alive)
+        child.stdin.close()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        self.assertFalse(record.alive)
+        child.wait()
+
+    def test_a_record_is_read_back_and_a_broken_one_is_none(self) -> None:
+        path = self.folder / "process.json"
+        self.assertIsNone(process.load_record(path))
+        record = self.record(ports={"P": 1})
+        record.save(path)
+        self.assertEqual(process.load_record(path), record)
+        for broken in ("", "{", "[]", '{"pid": 1}'):
+            path.write_text(broken)
+            self.assertIsNone(process.load_record(path))
+
+    def test_a_taken_port_names_its_owner_and_the_variable(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            with self.assertRaisesRegex(
+                StackError, rf"kafka: port {port} is taken by process {os.getpid()} \(.*; .* set THE_PORT"
+            ):
+                process.require_free_port("kafka", port, "THE_PORT")
+        process.require_free_port("kafka", port, "THE_PORT")
+
+    def test_a_lock_names_its_holder_and_a_left_over_file_is_no_lock(self) -> None:
+        path = self.folder / "lock"
+        process.require_unlocked("kafka", path)
+        for take in (fcntl.flock, fcntl.lockf):
+            with path.open("w") as file:
+                take(file, fcntl.LOCK_EX)
+                with self.assertRaisesRegex(StackError, rf"in use by process {os.getpid()} .*`kill {os.getpid()}`"):
+                    process.require_unlocked("kafka", path)
+            process.require_unlocked("kafka", path)
+
+
+class SettingsTest(unittest.TestCase):
+    def test_the_environment_decides(self) -> None:
+        read = settings.from_environment(
+            {"TAPEWIRE_STACK_DIR": "/s", "XDG_CACHE_HOME": "/c", "TAPEWIRE_KAFKA_PORT": "5"}
+        )
+        self.assertEqual(read, Settings(Path("/s"), Path("/c/tapewire"), kafka_port=5))
+
+    def test_without_it_the_folder_is_the_repository_s(self) -> None:
+        self.assertEqual(settings.from_environment({}).folder, settings.REPOSITORY / ".stack")
+
+    def test_a_port_must_be_one(self) -> None:
+        for value in ("0", "65536", "x", "-1", "1.5"):
+            with self.assertRaisesRegex(StackError, f"TAPEWIRE_CLICKHOUSE_TCP_PORT={value}") as raised:
+                settings.from_environment({"TAPEWIRE_CLICKHOUSE_TCP_PORT": value})
+            self.assertEqual(raised.exception.exit_code, USAGE)
+
+
+class Dummy(service.Service):
+    """A server in Python that locks nothing and answers to any connection."""
+
+    name = "dummy"
+    client_port = "DUMMY_PORT"
+    program = (
+        "import http.server, sys\n"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.BaseHTTPRequestHandler).serve_forever()"
+    )
+
+    def __init__(self, chosen: Settings, port: int):
+        super().__init__(chosen)
+        self.ports = {"DUMMY_PORT": port}
+
+    @property
+    def lock(self) -> Path:
+        return self.data / "lock"
+
+    def prepare(self) -> list[str]:
+        return [sys.executable, "-c", self.program, str(self.ports["DUMMY_PORT"])]
+
+    def probe(self, port: int) -> None:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class ServiceTest(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.dummy = Dummy(self.settings, free_port())
+        self.addCleanup(self.dummy.kill)
+
+    def test_up_starts_once_and_down_stops(self) -> None:
+        self.assertEqual(self.dummy.trouble(), "down")
+        self.assertTrue(self.dummy.up())
+        pid = self.dummy.running.pid
+        self.assertFalse(self.dummy.up())
+        self.assertEqual(self.dummy.running.pid, pid)
+        self.assertIsNone(self.dummy.trouble())
+        self.assertTrue(self.dummy.down())
+        self.assertFalse(self.dummy.down())
+        self.assertFalse(Path(f"/proc/{pid}/exe").exists())
+
+    def test_after_a_kill_up_starts_it_anew(self) -> None:
+        self.dummy.up()
+        self.assertTrue(self.dummy.kill())
+        self.assertEqual(self.dummy.trouble(), "crashed or killed")
+        self.assertTrue(self.dummy.up())
+        self.assertIsNone(self.dummy.trouble())
+
+    def test_a_stale_record_does_not_keep_it_from_starting_nor_harm_the_stranger(self) -> None:
+        self.dummy.folder.mkdir(parents=True)
+        self.record(start_ticks=1, ports=self.dummy.ports).save(self.dummy._record_file)
+        self.assertFalse(self.dummy.kill())
+        self.assertTrue(self.dummy.up())
+
+    def test_other_ports_than_the_running_one_s_are_refused(self) -> None:
+        self.dummy.up()
+        other = Dummy(self.settings, free_port())
+        self.assertEqual(other.port, self.dummy.port)
+        with self.assertRaisesRegex(StackError, "already runs with DUMMY_PORT=") as raised:
+            other.up()
+        self.assertEqual(raised.exception.exit_code, USAGE)
+
+    def test_a_server_that_dies_at_once_is_quoted(self) -> None:
+        self.dummy.program = "print('warming up'); raise ValueError('no such thing'); print('never')"
+        with self.assertRaisesRegex(StackError, r"stopped while starting: ValueError: no such thing; see .*dummy\.out"):
+            self.dummy.up()
+        self.assertEqual(self.dummy.trouble(), "down")
+
+    def test_a_running_server_that_does_not_answer_is_in_trouble(self) -> None:
+        self.dummy.up()
+        with mock.patch.object(Dummy, "probe", side_effect=TimeoutError("too late")):
+            self.assertIn("does not answer (too late)", self.dummy.trouble())
+            impatient = mock.patch.object(service, "START_SECONDS", 0)
+            with impatient, self.assertRaisesRegex(StackError, r"does not answer on .*\(too late\); see .*dummy\.log"):
+                self.dummy.up()
+
+
+class JavaTest(Case):
+    def java(self, said: str) -> None:
+        program = self.folder / "bin" / "java"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+        program.chmod(0o755)
+
+    def test_an_old_one_is_refused_with_the_package_to_install(self) -> None:
+        with mock.patch.dict("os.environ", {"JAVA_HOME": str(self.folder)}):
+            for said, version in (
+                ('openjdk version "11.0.2"', "11"),
+                ('java version "1.8.0_402"', "8"),
+                ("?", "unknown"),
+            ):
+                self.java(said)
+                with self.assertRaisesRegex(StackError, rf"bin/java is {version}: `apt-get install openjdk-17"):
+                    find_java()
+            self.java('openjdk version "21" 2023-09-19')
+            self.assertEqual(find_java(), str(self.folder / "bin" / "java"))
+
+    def test_none_is_said_so(self) -> None:
+        nowhere = mock.patch.dict("os.environ", {"JAVA_HOME": "", "PATH": "/nonexistent"})
+        with nowhere, self.assertRaisesRegex(StackError, "there is none: `apt-get install openjdk-17"):
+            find_java()
+
+
+class KafkaWireTest(unittest.TestCase):
+    def ask(self, answer: bytes) -> list[tuple[int, str, int]]:
+        """What `brokers` makes of a server that sends `answer` to anything."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def reply() -> None:
+                connection, _ = listener.accept()
+                with connection:
+                    size = struct.unpack(">i", connection.recv(4))[0]
+                    self.request = connection.recv(size)
+                    connection.sendall(answer)
+
+            thread = threading.Thread(target=reply)
+            thread.start()
+            try:
+                return kafka_wire.brokers("127.0.0.1", listener.getsockname()[1], 5)
+            finally:
+                thread.join()
+
+    def test_brokers_are_read_from_metadata(self) -> None:
+        one = struct.pack(">ih1sih", 1, 1, b"a", 19092, -1)
+        two = struct.pack(">ih2sih1s", 2, 2, b"bc", 19094, 1, b"r")
+        answer = struct.pack(">iii", 1, 0, 2) + one + two
+        found = self.ask(struct.pack(">i", len(answer)) + answer)
+        self.assertEqual(found, [(1, "a", 19092), (2, "bc", 19094)])
+        self.assertEqual(self.request[:8], struct.pack(">hhi", 3, 4, 1))
+
+    def test_other_servers_are_told_apart(self) -> None:
+        with self.assertRaises(OSError):
+            self.ask(b"")
+        with self.assertRaises(ValueError):
+            self.ask(struct.pack(">i", 6) + b"hello!")
+
+
+class ClickHouseTest(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clickhouse = ClickHouse(self.settings)
+        self.clickhouse.data.mkdir(parents=True)
+
+    def prepare(self) -> ElementTree.Element:
+        with mock.patch("stack.downloads.obtain", return_value=[Path("libchdb.so")]):
+            config = self.clickhouse.prepare()[-1]
+        return ElementTree.parse(config).getroot()
+
+    def test_the_configuration_is_well_formed_wherever_the_folder_is(self) -> None:
+        config = self.prepare()
+        self.assertEqual(config.findtext("path"), f"{self.clickhouse.data}/")
+        self.assertEqual(config.findtext("http_port"), "18123")
+        users = ElementTree.parse(config.findtext("users_config")).getroot()
+        self.assertEqual([user.tag for user in users.find("users")], ["default", "bi"])
+
+    def test_the_password_is_private_random_and_kept(self) -> None:
+        self.prepare()
+        password = self.clickhouse.bi_password.read_text()
+        self.assertGreater(len(password), 20)
+        self.assertEqual(self.clickhouse.bi_password.stat().st_mode & 0o777, 0o600)
+        self.prepare()
+        self.assertEqual(self.clickhouse.bi_password.read_text(), password)
+
+    def test_the_databases_are_declared_once(self) -> None:
+        self.prepare()
+        declaration = self.clickhouse.data / "metadata" / "default.sql"
+        before = declaration.read_text()
+        self.prepare()
+        self.assertEqual(declaration.read_text(), before)
+
+
+class CommandTest(Case):
+    def run_stack(self, *arguments: str, **env: str) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        folders = {"TAPEWIRE_STACK_DIR": str(self.settings.folder), "TAPEWIRE_CACHE": str(self.settings.cache)}
+        environment = mock.patch.dict("os.environ", {**folders, **env})
+        with environment, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = cli.main(list(arguments))
+            except SystemExit as usage:
+                code = usage.code
+        return code, out.getvalue(), err.getvalue()
+
+    def test_a_wrong_command_or_setting_is_usage(self) -> None:
+        for arguments in ((), ("upp",), ("kill",), ("up", "--service", "redis"), ("tool", "unknown")):
+            self.assertEqual(self.run_stack(*arguments)[0], USAGE)
+        code, _, err = self.run_stack("status", TAPEWIRE_KAFKA_PORT="nine")
+        self.assertEqual((code, err.count("\n")), (USAGE, 1))
+
+    def test_status_of_a_stack_that_is_down(self) -> None:
+        code, out, _ = self.run_stack("status")
+        self.assertEqual(code, UNREACHABLE)
+        self.assertRegex(out, r"(?m)^kafka: down, 127\.0\.0\.1:\d+, log .*\nclickhouse: down, ")
+
+    def test_env_survives_a_shell(self) -> None:
+        code, out, _ = self.run_stack("env", TAPEWIRE_CLICKHOUSE_HTTP_PORT="28123")
+        script = out + 'echo "$TAPEWIRE_CLICKHOUSE_URL"; echo "$TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE"'
+        shown = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True).stdout.splitlines()
+        self.assertEqual(shown, ["http://127.0.0.1:28123", f"{self.settings.folder}/clickhouse/bi.password"])
+        self.assertEqual(code, 0)
+
+    def test_what_is_down_stops_without_complaint(self) -> None:
+        code, out, _ = self.run_stack("down")
+        self.assertEqual(
+            (code, sorted(out.splitlines())), (0, [f"{n}: was not running" for n in ("clickhouse", "kafka")])
+        )
+
+    def test_one_failure_is_one_line_and_does_not_keep_the_other_service(self) -> None:
+        with mock.patch.object(Kafka, "up", side_effect=StackError("no")), mock.patch.object(ClickHouse, "up"):
+            code, out, err = self.run_stack("up")
+        self.assertEqual((code, err), (UNREACHABLE, "stack: no\n"))
+        self.assertIn("clickhouse: started", out)
+
+
+if __name__ == "__main__":
+    unittest.main()
