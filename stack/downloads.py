@@ -210,7 +210,7 @@ class _Fetch:
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise StackError(
-            f"{self.artifact.name} {self.artifact.version} is not in {self.cache} and {self.url} "
+            f"{self.artifact.name} {self.artifact.version} is missing or damaged in {self.cache}, and {self.url} "
             f"cannot be had ({reason}): connect to the network, or set {self.variable} to a mirror"
         )
 
