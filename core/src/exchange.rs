@@ -1,1 +1,168 @@
-//! Sessions, holidays and half days of an exchange.
+//! Sessions, holidays and half days of an exchange, and where an outcome may start.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `rules` | which days the New York Stock Exchange trades, and until when |
+//! | `entry` | when news can first be traded on, and in which part of the day it came |
+
+mod entry;
+mod rules;
+
+pub use entry::floor_minute;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use std::sync::OnceLock;
+
+/// One trading day's regular session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Position among all sessions of the calendar: neighbours differ by one.
+    pub index: usize,
+    /// The trading day, in the exchange's own time zone.
+    pub date: Date,
+    /// First moment of the session (UTC).
+    pub open: Timestamp,
+    /// End of the session, exclusive (UTC).
+    pub close: Timestamp,
+}
+
+impl Session {
+    /// Whether the moment lies within the session: the open does, the close does not.
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.open <= at && at < self.close
+    }
+}
+
+/// All regular sessions of an exchange over a fixed span of years.
+#[derive(Debug)]
+pub struct Calendar {
+    sessions: Vec<Session>,
+    time_zone: TimeZone,
+}
+
+impl Calendar {
+    /// First and last year of [`Calendar::xnys`].
+    pub const YEARS: std::ops::RangeInclusive<i16> = 1999..=2100;
+
+    /// The New York Stock Exchange, whose days Nasdaq and the other US stock exchanges share.
+    ///
+    /// Future sessions follow today's rules; a closure announced at short notice, such as a day of
+    /// mourning, has to be added to the rules.
+    pub fn xnys() -> &'static Self {
+        static XNYS: OnceLock<Calendar> = OnceLock::new();
+        XNYS.get_or_init(|| {
+            let time_zone = TimeZone::get("America/New_York").expect("the time zone database is compiled in");
+            let moment = |date: Date, hour, minute| {
+                let local = date.at(hour, minute, 0, 0).to_zoned(time_zone.clone());
+                local.expect("no session opens or closes in the hour that summer time takes away").timestamp()
+            };
+            let days = rules::trading_days(Self::YEARS);
+            let sessions = days.enumerate().map(|(index, (date, hours))| Session {
+                index,
+                date,
+                open: moment(date, 9, 30),
+                close: moment(date, hours.closing_hour(), 0),
+            });
+            Self { sessions: sessions.collect(), time_zone }
+        })
+    }
+
+    /// All sessions, by time.
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    /// The session a moment lies in.
+    pub fn containing(&self, at: Timestamp) -> Option<&Session> {
+        self.last_opened(at).filter(|session| at < session.close)
+    }
+
+    /// The first session that opens strictly after a moment.
+    pub fn after(&self, at: Timestamp) -> Option<&Session> {
+        self.sessions.get(self.opened(at))
+    }
+
+    /// The last session that has closed at a moment.
+    pub fn before(&self, at: Timestamp) -> Option<&Session> {
+        let last = self.last_opened(at)?;
+        if at < last.close { self.offset(last, -1) } else { Some(last) }
+    }
+
+    /// The last session that has opened at a moment, whether it is over or not.
+    pub fn last_opened(&self, at: Timestamp) -> Option<&Session> {
+        self.opened(at).checked_sub(1).map(|index| &self.sessions[index])
+    }
+
+    /// The session of a trading day; `None` on weekends and holidays.
+    pub fn on(&self, date: Date) -> Option<&Session> {
+        self.sessions.binary_search_by_key(&date, |session| session.date).ok().map(|index| &self.sessions[index])
+    }
+
+    /// The session after one.
+    pub fn next(&self, session: &Session) -> Option<&Session> {
+        self.offset(session, 1)
+    }
+
+    /// The session before one.
+    pub fn previous(&self, session: &Session) -> Option<&Session> {
+        self.offset(session, -1)
+    }
+
+    /// The session so many after (or before) one.
+    pub fn offset(&self, session: &Session, sessions: isize) -> Option<&Session> {
+        self.sessions.get(session.index.checked_add_signed(sessions)?)
+    }
+
+    /// How many sessions have opened at a moment.
+    fn opened(&self, at: Timestamp) -> usize {
+        self.sessions.partition_point(|session| session.open <= at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn sessions_follow_new_york_through_summer_time_and_half_days() {
+        let calendar = Calendar::xnys();
+        for (date, open, close) in [
+            ("2024-03-08", "2024-03-08T14:30:00Z", "2024-03-08T21:00:00Z"),
+            ("2024-03-11", "2024-03-11T13:30:00Z", "2024-03-11T20:00:00Z"),
+            ("2024-07-03", "2024-07-03T13:30:00Z", "2024-07-03T17:00:00Z"),
+            ("2024-11-01", "2024-11-01T13:30:00Z", "2024-11-01T20:00:00Z"),
+            ("2024-11-04", "2024-11-04T14:30:00Z", "2024-11-04T21:00:00Z"),
+            ("2024-11-29", "2024-11-29T14:30:00Z", "2024-11-29T18:00:00Z"),
+        ] {
+            let session = calendar.on(date.parse().unwrap()).unwrap();
+            assert_eq!((session.open, session.close), (at(open), at(close)), "{date}");
+        }
+    }
+
+    #[test]
+    fn neighbours_of_a_moment() {
+        let calendar = Calendar::xnys();
+        let date = |session: Option<&Session>| session.map(|s| s.date.to_string());
+        let day = |text: &str| Some(text.to_owned());
+        for (moment, before, containing, after) in [
+            ("2024-06-24T13:29:59.999999Z", day("2024-06-21"), None, day("2024-06-24")),
+            ("2024-06-24T13:30:00Z", day("2024-06-21"), day("2024-06-24"), day("2024-06-25")),
+            ("2024-06-24T19:59:59.999999Z", day("2024-06-21"), day("2024-06-24"), day("2024-06-25")),
+            ("2024-06-24T20:00:00Z", day("2024-06-24"), None, day("2024-06-25")),
+            ("2024-06-22T12:00:00Z", day("2024-06-21"), None, day("2024-06-24")),
+            ("1990-01-01T00:00:00Z", None, None, day("1999-01-04")),
+            ("2101-06-01T00:00:00Z", day("2100-12-31"), None, None),
+        ] {
+            let moment = at(moment);
+            assert_eq!(date(calendar.before(moment)), before, "{moment}");
+            assert_eq!(date(calendar.containing(moment)), containing, "{moment}");
+            assert_eq!(date(calendar.after(moment)), after, "{moment}");
+        }
+        let first = &calendar.sessions()[0];
+        assert_eq!(calendar.previous(first), None);
+        assert_eq!(calendar.next(first).unwrap().index, 1);
+    }
+}

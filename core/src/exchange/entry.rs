@@ -1,0 +1,111 @@
+//! When news can first be traded on.
+
+use super::{Calendar, Session};
+use crate::impact::Phase;
+use jiff::{SignedDuration, Timestamp};
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+impl Calendar {
+    /// The first tradable minute strictly after a moment, and its session: inside a session the
+    /// next whole minute, else the next session's open. A minute that would end after the close
+    /// is none, so news in a session's last minute, or less than a whole one before it, waits for
+    /// the next open.
+    ///
+    /// `None` only where the calendar ends.
+    pub fn first_tradable(&self, available_at: Timestamp) -> Option<(&Session, Timestamp)> {
+        if let Some(session) = self.containing(available_at) {
+            let minute = floor_minute(available_at) + MINUTE;
+            if minute + MINUTE <= session.close {
+                return Some((session, minute));
+            }
+        }
+        self.after(available_at).map(|session| (session, session.open))
+    }
+
+    /// The part of the exchange's day a moment falls in.
+    pub fn phase(&self, at: Timestamp) -> Phase {
+        match self.on(at.to_zoned(self.time_zone.clone()).date()) {
+            None => Phase::Closed,
+            Some(session) if at < session.open => Phase::PreMarket,
+            Some(session) if at < session.close => Phase::Session,
+            Some(_) => Phase::AfterHours,
+        }
+    }
+}
+
+/// The whole minute a moment lies in.
+pub fn floor_minute(at: Timestamp) -> Timestamp {
+    let seconds = at.as_duration().as_nanos().div_euclid(60_000_000_000) * 60;
+    let seconds = i64::try_from(seconds).expect("a timestamp's seconds fit");
+    Timestamp::from_second(seconds).expect("the start of a timestamp's minute is a timestamp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_tradable_minute_is_strictly_after_the_news() {
+        // The moments of a reference list made with exchange_calendars, which rounds up to the
+        // next whole minute. Ours differs on purpose where its answer is the moment itself (then
+        // the news and the price share an instant) and where no whole minute is left.
+        for (available, expected) in [
+            ("2024-06-24T18:33:53Z", "2024-06-24T18:34:00Z"),
+            ("2024-06-24T13:29:59Z", "2024-06-24T13:30:00Z"),
+            ("2024-06-24T13:30:00Z", "2024-06-24T13:31:00Z"), // rounding up: 13:30
+            ("2024-06-24T19:59:59Z", "2024-06-25T13:30:00Z"), // rounding up: 20:00, the close
+            ("2024-06-24T20:00:00Z", "2024-06-25T13:30:00Z"),
+            ("2024-06-22T12:00:00Z", "2024-06-24T13:30:00Z"),
+            ("2024-07-03T17:30:00Z", "2024-07-05T13:30:00Z"), // after a half day, before a holiday
+            ("2024-07-04T15:00:00Z", "2024-07-05T13:30:00Z"),
+            ("2024-11-29T18:30:00Z", "2024-12-02T14:30:00Z"),
+            ("2024-03-08T20:59:00Z", "2024-03-11T13:30:00Z"), // rounding up: 20:59
+            ("2024-03-11T13:30:00Z", "2024-03-11T13:31:00Z"), // rounding up: 13:30
+            ("2024-11-01T19:30:00Z", "2024-11-01T19:31:00Z"), // rounding up: 19:30
+            ("2024-11-04T14:30:00Z", "2024-11-04T14:31:00Z"), // rounding up: 14:30
+            ("2025-01-09T15:00:00Z", "2025-01-10T14:30:00Z"), // day of mourning
+            ("2020-03-09T13:35:00Z", "2020-03-09T13:36:00Z"), // rounding up: 13:35
+        ] {
+            let available: Timestamp = available.parse().unwrap();
+            let (session, minute) = Calendar::xnys().first_tradable(available).unwrap();
+            assert_eq!(minute.to_string(), expected, "{available}");
+            assert!(session.contains(minute) && minute > available);
+        }
+    }
+
+    #[test]
+    fn the_last_whole_minute_counts_and_less_rolls_over() {
+        for (available, expected) in [
+            ("2024-06-24T19:58:59.999999Z", "2024-06-24T19:59:00Z"),
+            ("2024-06-24T19:59:00Z", "2024-06-25T13:30:00Z"),
+            ("2024-07-03T16:58:30Z", "2024-07-03T16:59:00Z"),
+            ("2024-07-03T16:59:00.000001Z", "2024-07-05T13:30:00Z"),
+        ] {
+            let (_, minute) = Calendar::xnys().first_tradable(available.parse().unwrap()).unwrap();
+            assert_eq!(minute.to_string(), expected, "{available}");
+        }
+        assert!(Calendar::xnys().first_tradable("2101-01-01T00:00:00Z".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn phases_of_the_new_york_day() {
+        for (at, expected) in [
+            ("2024-06-24T04:00:00Z", Phase::PreMarket), // midnight in New York
+            ("2024-06-24T13:29:59Z", Phase::PreMarket),
+            ("2024-06-24T13:30:00Z", Phase::Session),
+            ("2024-06-24T20:00:00Z", Phase::AfterHours),
+            ("2024-06-25T03:59:59Z", Phase::AfterHours),
+            ("2024-07-03T17:00:00Z", Phase::AfterHours),
+            ("2024-07-04T15:00:00Z", Phase::Closed),
+            ("2024-06-23T15:00:00Z", Phase::Closed),
+        ] {
+            assert_eq!(Calendar::xnys().phase(at.parse().unwrap()), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn minutes_before_1970_are_floored_too() {
+        assert_eq!(floor_minute("1969-12-31T23:59:30.5Z".parse().unwrap()).to_string(), "1969-12-31T23:59:00Z");
+    }
+}
