@@ -89,13 +89,22 @@ class Kafka(Service):
 
     def _format(self, java: str, classpath: str) -> None:
         """Makes `data` a Kafka log directory of a new cluster."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [java, "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"]
-        command += ["--ignore-formatted", "-t", cluster_id, "-c", str(self._properties)]
+        command += ["--ignore-formatted", "-t", new_cluster_id(), "-c", str(self._properties)]
         done = _run(command)
         if done.returncode:
             self.output.write_text(done.stdout)
-            raise StackError(f"kafka: {self.data} cannot be formatted; see {self.output}")
+            reason = (done.stdout.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            raise StackError(f"kafka: {self.data} cannot be formatted: {reason[:300]}; see {self.output}")
+
+
+def new_cluster_id() -> str:
+    """A random id in Kafka's form, 22 characters of URL-safe base64."""
+    while True:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # One in 64 would look like an option to Kafka's tools.
+        if not cluster_id.startswith("-"):
+            return cluster_id
 
 
 def find_java() -> str:

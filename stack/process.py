@@ -107,7 +107,7 @@ def require_unlocked(service: str, lock: Path) -> None:
 
 
 def port_owner(port: int) -> int | None:
-    """Process id that listens on TCP `port`, as far as this user may see it."""
+    """Process id that has the local TCP `port`, listening or not, as far as this user may see it."""
     sockets = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -115,10 +115,9 @@ def port_owner(port: int) -> int | None:
         except OSError:
             continue
         for fields in map(str.split, rows):
-            listening = fields[3] == "0A"
-            if listening and int(fields[1].rsplit(":", 1)[1], 16) == port:
+            if int(fields[1].rsplit(":", 1)[1], 16) == port:
                 sockets.add(f"socket:[{fields[9]}]")
-    for link in Path("/proc").glob("[0-9]*/fd/*") if sockets else ():
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             if os.readlink(link) in sockets:
                 return int(link.parts[2])

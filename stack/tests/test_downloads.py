@@ -142,7 +142,9 @@ class DownloadTest(unittest.TestCase):
 
     def test_a_missing_file_is_asked_for_once_and_named(self) -> None:
         self.registry.files.clear()
-        with self.assertRaisesRegex(StackError, r"thing 1 is missing .*/org/thing-1.jar .*HTTP 404.*TAPEWIRE_MAVEN_BASE"):
+        with self.assertRaisesRegex(
+            StackError, r"thing 1 is missing .*/org/thing-1.jar .*HTTP 404.*TAPEWIRE_MAVEN_BASE"
+        ):
             self.obtain(JAR)
         self.assertEqual(len(self.registry.ranges), 1)
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import io
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import uuid
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from unittest import mock
@@ -18,7 +20,7 @@ from unittest import mock
 from stack import cli, kafka_wire, process, service, settings
 from stack.clickhouse import ClickHouse
 from stack.errors import UNREACHABLE, USAGE, StackError
-from stack.kafka import Kafka, find_java
+from stack.kafka import Kafka, find_java, new_cluster_id
 from stack.settings import Settings
 from stack.tests.test_downloads import BaseUrlTest, DownloadTest, ManifestTest  # noqa: F401
 
@@ -74,6 +76,12 @@ class ProcessTest(Case):
             ):
                 process.require_free_port("kafka", port, "THE_PORT")
         process.require_free_port("kafka", port, "THE_PORT")
+
+    def test_a_port_taken_by_an_outgoing_connection_names_its_owner_too(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            with socket.create_connection(listener.getsockname()) as outgoing:
+                with self.assertRaisesRegex(StackError, f"taken by process {os.getpid()} "):
+                    process.require_free_port("kafka", outgoing.getsockname()[1], "THE_PORT")
 
     def test_a_lock_names_its_holder_and_a_left_over_file_is_no_lock(self) -> None:
         path = self.folder / "lock"
@@ -132,8 +140,11 @@ class Dummy(service.Service):
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port below those that Linux gives to outgoing connections, so that none takes it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32768)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class ServiceTest(Case):
@@ -213,6 +224,13 @@ class JavaTest(Case):
         nowhere = mock.patch.dict("os.environ", {"JAVA_HOME": "", "PATH": "/nonexistent"})
         with nowhere, self.assertRaisesRegex(StackError, "there is none: `apt-get install openjdk-17"):
             find_java()
+
+
+class ClusterIdTest(unittest.TestCase):
+    def test_it_never_looks_like_an_option(self) -> None:
+        dash, letter = uuid.UUID(bytes=b"\xf8" * 16), uuid.UUID(bytes=b"\x00" * 16)
+        with mock.patch("uuid.uuid4", side_effect=[dash, letter]):
+            self.assertEqual(new_cluster_id(), "A" * 22)
 
 
 class KafkaWireTest(unittest.TestCase):
