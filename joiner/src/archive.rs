@@ -1,0 +1,133 @@
+//! Articles and dead letters, from their topics to their tables.
+//!
+//! Apart from the join: nothing here waits for prices, and a fault here stops no outcome.
+
+use crate::JoinerError;
+use crate::tables::rows::{ArticleRow, DeadLetterRow};
+use crate::tables::{ClickHouseConfig, Writer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tapewire_bus::{Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Shutdown, Topic};
+use tapewire_core::record::News;
+use tapewire_core::{DeadLetter, NewsRecord};
+
+/// Consumer group of the archive.
+pub const GROUP: &str = "tapewire-archive";
+/// Topics it reads.
+pub const TOPICS: [Topic; 2] = [Topic::News, Topic::DeadLetter];
+
+const LARGEST_BATCH: usize = 5_000;
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// Runs until shutdown.
+///
+/// # Errors
+/// What waiting can't mend; what was not committed will be read again.
+pub async fn run(
+    kafka: &KafkaConfig,
+    clickhouse: &ClickHouseConfig,
+    clock: Clock,
+    shutdown: Shutdown,
+) -> Result<(), JoinerError> {
+    let mut consumer = Consumer::new(kafka, GROUP, &TOPICS, |committed, _| committed)?;
+    let letters = DeadLetters::new(Producer::new(kafka)?, clock, "archive");
+    let writer = Writer::new(clickhouse, shutdown.clone());
+    let mut batch = Vec::new();
+    loop {
+        let stopping = match fill(&mut consumer, &mut batch, &shutdown).await? {
+            Filled::Ready => false,
+            Filled::Lost => {
+                batch.clear();
+                continue;
+            }
+            Filled::Stopping => true,
+        };
+        for records in by_partition(std::mem::take(&mut batch)).into_values() {
+            let commit = write(&writer, &letters, &records).await?;
+            if let Err(error) = consumer.commit(&[commit]).await {
+                tracing::warn!(%error, "the archive reads this batch again and writes the same rows");
+            }
+        }
+        if stopping {
+            return Ok(());
+        }
+    }
+}
+
+/// Why [`fill`] returned.
+enum Filled {
+    /// The batch is full or has waited long enough.
+    Ready,
+    /// The partitions were taken away; the batch is no longer ours to commit.
+    Lost,
+    /// Shutdown was asked for; this is the last batch.
+    Stopping,
+}
+
+async fn fill(
+    consumer: &mut Consumer,
+    batch: &mut Vec<Received>,
+    shutdown: &Shutdown,
+) -> Result<Filled, JoinerError> {
+    let patience = tokio::time::sleep(LONGEST_WAIT);
+    tokio::pin!(patience);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(Filled::Stopping),
+            () = &mut patience => return Ok(Filled::Ready),
+            event = consumer.next() => match event? {
+                Event::Record(record) => batch.push(record),
+                Event::Assigned(_) | Event::Revoked => return Ok(Filled::Lost),
+            },
+        }
+        if batch.len() >= LARGEST_BATCH {
+            return Ok(Filled::Ready);
+        }
+    }
+}
+
+fn by_partition(batch: Vec<Received>) -> BTreeMap<(Topic, i32), Vec<Received>> {
+    let mut parts: BTreeMap<(Topic, i32), Vec<Received>> = BTreeMap::new();
+    for record in batch {
+        parts.entry((record.topic, record.partition)).or_default().push(record);
+    }
+    parts
+}
+
+/// Writes the records of one partition; what may be committed then.
+async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> Result<Commit, JoinerError> {
+    let (first, last) = (&records[0], &records[records.len() - 1]);
+    let token = format!("{}:{}:{}-{}", first.topic.base_name(), first.partition, first.offset, last.offset);
+    if first.topic == Topic::News {
+        writer.insert("articles", &token, &articles(letters, records).await?).await?;
+    } else {
+        writer.insert("dead_letters", &token, &dead_letters(records)).await?;
+    }
+    Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, note: String::new() })
+}
+
+async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<ArticleRow>, JoinerError> {
+    let mut rows = Vec::new();
+    for record in records {
+        match NewsRecord::decode(&record.payload) {
+            Ok(NewsRecord { run, body: News::Article(article), .. }) => {
+                let seq = u64::try_from(record.offset).expect("offsets are not negative");
+                rows.push(ArticleRow::new(&run, article, seq));
+            }
+            Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
+            // The worker reads the same record and buries it too; one letter from each stage that was stopped by it.
+            Err(error) => letters.bury(&record.origin(), &error.to_string(), &record.payload).await?,
+        }
+    }
+    Ok(rows)
+}
+
+/// A dead letter that is itself unreadable is kept as its own bytes: burying it again would never end.
+fn dead_letters(records: &[Received]) -> Vec<DeadLetterRow> {
+    let row = |record: &Received| {
+        let letter = serde_json::from_slice::<DeadLetter>(&record.payload);
+        DeadLetterRow::from_topic(record.partition, record.offset, letter, &record.payload)
+    };
+    records.iter().map(row).collect()
+}
