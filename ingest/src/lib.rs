@@ -1,5 +1,25 @@
-//! What comes in from outside: news, prices, files.
+//! What comes in from outside: news, prices, files, and a simulated market to try it on.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`providers`] | one identical folder a provider: its messages, its REST and websocket clients |
+//! | [`poller`] | news, every 20 seconds, onto topic `news` |
+//! | [`feed`] | bars, trades and halts from the websocket onto their topics, holes filled over REST |
+//! | [`simulate`] | a simulated provider with a market in it whose truth is known |
+//! | [`backoff`] | how long to wait before trying again |
+//! | [`state`] | notes on how far we have come, in files |
+//! | [`tape_writer`] | bars, trades and halts to their topics |
+//!
+//! Two promises hold everywhere: a watermark moves only after the broker has acknowledged all it
+//! vouches for, and what can't be read goes to the dead letters with its bytes and the reason.
+
 pub mod backoff;
 pub mod error;
+pub mod feed;
+pub mod poller;
 pub mod providers;
+pub mod simulate;
+pub mod state;
+pub mod tape_writer;
+
 pub use error::IngestError;

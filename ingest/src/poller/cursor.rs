@@ -1,0 +1,157 @@
+//! How far the wire has been followed.
+
+use super::NewsPollerConfig;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::Duration;
+use tapewire_core::Article;
+
+/// Most articles remembered. More than this within an overlap are sent again, which is harmless.
+const REMEMBERED: usize = 50_000;
+
+/// The watermark, and what has been sent of the time a poll looks at again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cursor {
+    /// Publication of the latest acknowledged article.
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::optional")]
+    watermark: Option<Timestamp>,
+    /// By article id, the revision last sent.
+    sent: HashMap<String, Sent>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Sent {
+    revision: u64,
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    published_at: Timestamp,
+}
+
+impl Cursor {
+    /// Where the next poll begins.
+    pub fn query_from(&self, now: Timestamp, config: &NewsPollerConfig) -> Timestamp {
+        match self.watermark {
+            Some(watermark) => before(watermark, config.overlap),
+            None => before(now, config.lookback),
+        }
+    }
+
+    /// Whether this article, as it stands now, has not been sent last.
+    pub fn is_new(&self, article: &Article) -> bool {
+        self.sent.get(&article.id).is_none_or(|sent| sent.revision != article.revision)
+    }
+
+    /// Notes a page whose articles are all acknowledged; whether that changed anything.
+    pub fn acknowledge(&mut self, articles: &[Article], now: Timestamp, config: &NewsPollerConfig) -> bool {
+        let old_watermark = self.watermark;
+        let mut changed = false;
+        for article in articles {
+            changed |= self.is_new(article);
+            let sent = Sent { revision: article.revision, published_at: article.published_at };
+            self.sent.insert(article.id.clone(), sent);
+            // A date in the future, as embargoed or mistyped articles have, must not make us skip
+            // what is published until then.
+            self.watermark = self.watermark.max(Some(article.published_at.min(now)));
+        }
+        self.forget(config.overlap);
+        changed || self.watermark != old_watermark
+    }
+
+    /// Drops what no poll can show again.
+    fn forget(&mut self, overlap: Duration) {
+        let Some(watermark) = self.watermark else { return };
+        let oldest = before(watermark, overlap + Duration::from_secs(1));
+        self.sent.retain(|_, sent| sent.published_at >= oldest);
+        if self.sent.len() > REMEMBERED {
+            let mut times: Vec<Timestamp> = self.sent.values().map(|sent| sent.published_at).collect();
+            times.sort_unstable();
+            let oldest = times[times.len() - REMEMBERED];
+            self.sent.retain(|_, sent| sent.published_at >= oldest);
+        }
+    }
+}
+
+fn before(at: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    at.saturating_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn config() -> NewsPollerConfig {
+        NewsPollerConfig::default()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_748_872_800 + second).unwrap()
+    }
+
+    fn article(id: &str, published: i64, title: &str) -> Article {
+        Article {
+            id: id.into(),
+            revision: Article::fingerprint(title, "", &[]),
+            provider: "massive".into(),
+            publisher: String::new(),
+            author: String::new(),
+            title: title.into(),
+            description: String::new(),
+            url: String::new(),
+            symbols: Vec::new(),
+            keywords: Vec::new(),
+            published_at: at(published),
+            received_at: at(published),
+        }
+    }
+
+    #[test]
+    fn the_first_poll_looks_back_and_later_ones_overlap() {
+        let mut cursor = Cursor::default();
+        assert_eq!(cursor.query_from(at(0), &config()), at(-24 * 3600));
+        assert!(cursor.acknowledge(&[article("a", -50, "")], at(0), &config()));
+        assert_eq!(cursor.query_from(at(20), &config()), at(-650));
+    }
+
+    #[test]
+    fn an_edit_is_new_and_so_is_its_undoing() {
+        let mut cursor = Cursor::default();
+        for title in ["first", "second", "first"] {
+            let seen = article("a", 0, title);
+            assert!(cursor.is_new(&seen), "{title}");
+            cursor.acknowledge(&[seen.clone()], at(1), &config());
+            assert!(!cursor.is_new(&seen));
+            assert!(!cursor.acknowledge(&[seen], at(1), &config()));
+        }
+    }
+
+    #[test]
+    fn a_date_in_the_future_does_not_move_the_watermark_there() {
+        let mut cursor = Cursor::default();
+        cursor.acknowledge(&[article("a", 1_000_000, "")], at(5), &config());
+        assert_eq!(cursor.query_from(at(20), &config()), at(5 - 600));
+        assert!(!cursor.is_new(&article("a", 1_000_000, "")));
+    }
+
+    proptest! {
+        /// However pages come, no article a later poll can show again is taken for new.
+        #[test]
+        fn what_can_be_seen_again_is_remembered(published in proptest::collection::vec(0i64..5_000, 1..60)) {
+            let mut cursor = Cursor::default();
+            let articles: Vec<Article> =
+                published.iter().enumerate().map(|(i, &second)| article(&i.to_string(), second, "")).collect();
+            let mut done = 0;
+            for page in articles.chunks(7) {
+                cursor.acknowledge(page, at(5_000), &config());
+                done += page.len();
+                let from = cursor.query_from(at(5_000), &config());
+                for seen in articles[..done].iter().filter(|article| article.published_at >= from) {
+                    prop_assert!(!cursor.is_new(seen));
+                }
+            }
+            let noted: Cursor = serde_json::from_slice(&serde_json::to_vec(&cursor).unwrap()).unwrap();
+            prop_assert_eq!(noted, cursor);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the simulator is told.
+
+use crate::providers::massive::ApiKey;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The simulated provider and its market.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimulatorConfig {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The key clients must show.
+    #[serde(skip)]
+    pub api_key: ApiKey,
+    /// The same seed and first day give the same market and the same news.
+    pub seed: u64,
+    /// Sessions of history before the clock's first day.
+    pub history_sessions: u32,
+    /// Articles an hour on a business day; nights and weekends have fewer.
+    pub articles_per_hour: f64,
+    /// Planted effect κ: log return, in basis points, that news of sentiment 1 works up to.
+    pub effect_bp: f64,
+    /// Time constant τ of the effect, in trading time.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    pub effect_time: Duration,
+    /// Trading time between publication and the beginning of the effect.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    pub reaction_delay: Duration,
+    /// Faults for tests.
+    pub faults: Faults,
+}
+
+impl Default for SimulatorConfig {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8787).into(),
+            api_key: ApiKey::new("simulated"),
+            seed: 1,
+            history_sessions: 25,
+            articles_per_hour: 60.0,
+            effect_bp: 30.0,
+            effect_time: Duration::from_secs(20 * 60),
+            reaction_delay: Duration::from_secs(60),
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// What goes wrong on purpose; 0 means never.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// After every so many articles of a page stands one that can't be read.
+    pub malformed_article_every: usize,
+    /// After every so many bars of the websocket stands one that can't be read.
+    pub malformed_bar_every: usize,
+    /// After every so many bars of the websocket stands a message of an unknown type.
+    pub unknown_message_every: usize,
+    /// A websocket is dropped without a word after so many bars.
+    pub disconnect_after: usize,
+    /// Every so-many-th request is answered 429 with `Retry-After: 1`.
+    pub rate_limit_every: usize,
+    /// Every so-many-th request is answered 200 with an error in the body.
+    pub error_body_every: usize,
+}

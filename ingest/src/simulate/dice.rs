@@ -1,0 +1,62 @@
+//! Random numbers that depend on the seed and on what they are for, and on nothing else, so that
+//! asking for one day never changes another.
+
+use jiff::civil::Date;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+/// The numbers for one `purpose` on one day.
+pub fn dice(seed: u64, purpose: &str, date: Date) -> SmallRng {
+    // FNV-1a over everything the numbers depend on.
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in seed.to_le_bytes().into_iter().chain(purpose.bytes()).chain(date.to_string().bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    SmallRng::seed_from_u64(hash)
+}
+
+/// A standard normal number (Box and Muller 1958).
+pub fn normal(dice: &mut SmallRng) -> f64 {
+    let radius = (-2.0 * dice.random_range(f64::MIN_POSITIVE..1.0).ln()).sqrt();
+    radius * (std::f64::consts::TAU * dice.random_range(0.0..1.0)).cos()
+}
+
+/// An exponentially distributed number with the given mean.
+pub fn exponential(dice: &mut SmallRng, mean: f64) -> f64 {
+    -mean * dice.random_range(f64::MIN_POSITIVE..1.0).ln()
+}
+
+/// One of several, each as likely as the other.
+pub fn pick<T: Copy>(dice: &mut SmallRng, from: &[T]) -> T {
+    from[dice.random_range(0..from.len())]
+}
+
+/// True with probability `p`.
+pub fn chance(dice: &mut SmallRng, p: f64) -> bool {
+    dice.random_range(0.0..1.0) < p
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_depend_on_seed_purpose_and_day_only() {
+        let day = jiff::civil::date(2025, 6, 2);
+        let draw = |seed, purpose, date| dice(seed, purpose, date).random::<u64>();
+        assert_eq!(draw(1, "news", day), draw(1, "news", day));
+        for other in [draw(2, "news", day), draw(1, "bars", day), draw(1, "news", day.tomorrow().unwrap())] {
+            assert_ne!(draw(1, "news", day), other);
+        }
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_zero_and_variance_one() {
+        let mut dice = dice(1, "test", jiff::civil::date(2025, 6, 2));
+        let n = 20_000;
+        let drawn: Vec<f64> = (0..n).map(|_| normal(&mut dice)).collect();
+        let mean = drawn.iter().sum::<f64>() / f64::from(n);
+        let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+    }
+}

@@ -1,0 +1,165 @@
+//! A market and its news wire, simulated, on Massive's own REST and websocket protocol.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | settings, planted effect, faults for tests |
+//! | [`universe`] | the companies |
+//! | [`sessions`] | when the exchange is open, and trading time |
+//! | [`stories`] | the wire of a day, from the words in `headlines` |
+//! | [`tape`] | the prices of a session, with the stories' effect in them |
+//! | [`market`] | both together, made day by day |
+//! | [`truth`] | what was planted, and what correlation is to be expected |
+//! | `rest`, `stream` | the provider's two interfaces |
+//!
+//! Times are those of the bus's clock, so an accelerated clock gives an accelerated market.
+
+pub mod config;
+mod dice;
+mod headlines;
+pub mod market;
+mod rest;
+pub mod sessions;
+pub mod stories;
+mod stream;
+pub mod tape;
+pub mod truth;
+pub mod universe;
+
+pub use config::{Faults, SimulatorConfig};
+pub use market::Market;
+pub use truth::{PlantedIc, Truth};
+
+use crate::IngestError;
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::routing::get;
+use jiff::Timestamp;
+use rest::Refusal;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tapewire_bus::{Clock, Shutdown};
+use tokio::net::TcpListener;
+
+/// A simulated provider. Cheap to clone.
+#[derive(Clone)]
+pub struct Simulator(Arc<Shared>);
+
+struct Shared {
+    config: SimulatorConfig,
+    clock: Clock,
+    shutdown: Shutdown,
+    market: Mutex<Market>,
+    requests: AtomicUsize,
+}
+
+impl Simulator {
+    /// A market whose first day is the clock's, with its history before it.
+    pub fn new(config: SimulatorConfig, clock: Clock, shutdown: Shutdown) -> Self {
+        let market = Market::new(&config, sessions::date_of(clock.now()));
+        Self(Arc::new(Shared { config, clock, shutdown, market: Mutex::new(market), requests: AtomicUsize::new(0) }))
+    }
+
+    /// Takes the configured address; connections wait until [`Simulator::serve`].
+    ///
+    /// # Errors
+    /// [`IngestError::Listen`].
+    pub async fn listen(&self) -> Result<TcpListener, IngestError> {
+        let address = self.0.config.listen;
+        TcpListener::bind(address).await.map_err(|source| IngestError::Listen { address: address.to_string(), source })
+    }
+
+    /// Serves until shutdown.
+    ///
+    /// # Errors
+    /// [`IngestError::Listen`] if the listener breaks.
+    pub async fn serve(self, listener: TcpListener) -> Result<(), IngestError> {
+        let address = self.0.config.listen.to_string();
+        let shutdown = self.0.shutdown.clone();
+        let app = Router::new()
+            .route("/v2/reference/news", get(rest::news))
+            .route("/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}", get(rest::aggregates))
+            .route("/stocks", get(stream::stocks))
+            .route("/sim/truth", get(rest::truth))
+            .with_state(self);
+        axum::serve(listener, app)
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await
+            .map_err(|source| IngestError::Listen { address, source })
+    }
+
+    /// What was planted in everything published so far.
+    pub fn truth(&self) -> Vec<Truth> {
+        self.market().truth(self.now())
+    }
+
+    /// The correlation planted over so many minutes; see [`truth`].
+    pub fn planted_ic(&self, minutes: i64) -> PlantedIc {
+        self.market().planted_ic(minutes)
+    }
+
+    /// The market, made up to today.
+    pub fn market(&self) -> MutexGuard<'_, Market> {
+        let mut market = self.0.market.lock().expect("no holder of this lock can panic");
+        market.reach(sessions::date_of(self.now()));
+        market
+    }
+
+    /// HTTP requests answered so far, refused ones too.
+    pub fn requests(&self) -> usize {
+        self.0.requests.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn config(&self) -> &SimulatorConfig {
+        &self.0.config
+    }
+
+    fn shutdown(&self) -> &Shutdown {
+        &self.0.shutdown
+    }
+
+    /// Whether a request may be answered: the key, then the faults.
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let faults = self.0.config.faults;
+        let due = |every: usize| every > 0 && number.is_multiple_of(every);
+        let expected = format!("Bearer {}", self.0.config.api_key.expose());
+        if headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) != Some(expected.as_str()) {
+            Err(Refusal::Unauthorized)
+        } else if due(faults.rate_limit_every) {
+            Err(Refusal::RateLimited)
+        } else if due(faults.error_body_every) {
+            Err(Refusal::ErrorBody)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Where a simulator that listens on `address` is reached: REST root and websocket.
+pub fn urls(address: SocketAddr) -> (String, String) {
+    (format!("http://{address}"), format!("ws://{address}/stocks"))
+}
+
+/// Runs a simulator until shutdown.
+///
+/// # Errors
+/// [`IngestError::Listen`].
+pub async fn serve(config: SimulatorConfig, clock: Clock, shutdown: Shutdown) -> Result<(), IngestError> {
+    let simulator = Simulator::new(config, clock, shutdown);
+    let listener = simulator.listen().await?;
+    if let Ok(address) = listener.local_addr() {
+        let (rest, websocket) = urls(address);
+        tracing::info!(rest, websocket, "the simulated market is open to connections");
+    }
+    simulator.serve(listener).await
+}

@@ -1,0 +1,226 @@
+//! The simulated tape: one session of every instrument.
+//!
+//! In steps of ten seconds the log price of company i moves by
+//!
+//! ```text
+//! β_i · market  +  own noise  +  Σ over stories (E(t + 10 s) − E(t)),   E(t) = s · κ · (1 − exp(−(t − t₀)/τ)) for t ≥ t₀
+//! ```
+//!
+//! with t in trading time, t₀ the publication plus the reaction delay. News that breaks while
+//! the exchange is closed therefore works from the next open on. Volatility and volume are
+//! U-shaped over the session, and news makes volume rise for a while.
+
+use super::config::SimulatorConfig;
+use super::dice::{chance, dice, normal};
+use super::sessions::Session;
+use super::universe::{BENCHMARK, COMPANIES, Company};
+use rand::Rng;
+use rand::rngs::SmallRng;
+
+/// Length of a step in seconds.
+pub const STEP: i64 = 10;
+/// Steps in a minute.
+pub const STEPS: usize = 6;
+/// Standard deviation of the market factor over a session.
+pub const MARKET_VOLATILITY: f64 = 0.008;
+/// Standard deviation of the market factor overnight.
+const MARKET_GAP: f64 = 0.004;
+/// Trading minutes in which the rise of volume after news falls to 1/e.
+const UNREST_MINUTES: f64 = 15.0;
+/// Chance of a halt, by company and session, and its minutes.
+const HALT: (f64, usize) = (0.01, 5);
+
+/// All instruments, the benchmark last.
+pub fn instruments() -> impl Iterator<Item = &'static Company> {
+    COMPANIES.iter().chain(std::iter::once(&BENCHMARK))
+}
+
+/// A story begins to work on a price.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shock {
+    /// Trading time of the beginning t₀, a whole number of steps.
+    pub at: i64,
+    /// Index into [`COMPANIES`].
+    pub company: usize,
+    /// Planted sentiment s: the log price is to move by s · κ.
+    pub s: f64,
+}
+
+/// Where an instrument stands between sessions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Log of the price.
+    pub log_price: f64,
+    /// Sum of the sentiment that begun shocks have still to work into the price.
+    pub to_come: f64,
+    /// How much news has excited volume.
+    pub unrest: f64,
+}
+
+/// One minute of one instrument.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Minute {
+    /// Price at the beginning and after each step.
+    pub prices: [f64; STEPS + 1],
+    /// Shares, once all late trades are in.
+    pub volume: f64,
+    /// Whether it traded at all.
+    pub printed: bool,
+    /// Minutes after its end at which late trades correct it; 0 if never.
+    pub corrected_after: u8,
+}
+
+/// A bar as the provider would print it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Print {
+    /// First price.
+    pub open: f64,
+    /// Highest.
+    pub high: f64,
+    /// Lowest.
+    pub low: f64,
+    /// Last.
+    pub close: f64,
+    /// Mean.
+    pub vwap: f64,
+    /// Shares.
+    pub volume: f64,
+    /// Trades.
+    pub trades: u64,
+}
+
+impl Minute {
+    /// The bar after `steps` of [`STEPS`] steps; `early` as it looks before late trades come in.
+    pub fn print(&self, steps: usize, early: bool) -> Print {
+        let prices = &self.prices[..=steps.clamp(1, STEPS)];
+        let (open, close) = (prices[0], prices[prices.len() - 1]);
+        let extremes = if early { [open, close].to_vec() } else { prices.to_vec() };
+        let volume = self.volume * (prices.len() - 1) as f64 / STEPS as f64 * if early { 0.9 } else { 1.0 };
+        Print {
+            open,
+            high: extremes.iter().copied().fold(f64::MIN, f64::max),
+            low: extremes.iter().copied().fold(f64::MAX, f64::min),
+            close,
+            vwap: round(prices.iter().sum::<f64>() / prices.len() as f64),
+            volume: (volume * 100.0).round() / 100.0,
+            trades: (volume / 120.0).ceil() as u64,
+        }
+    }
+}
+
+/// One session of every instrument.
+#[derive(Debug, Clone)]
+pub struct SessionTape {
+    /// Which.
+    pub session: Session,
+    /// By instrument, by minute.
+    pub minutes: Vec<Vec<Minute>>,
+    /// By instrument: first minute of a halt and the minute it ends.
+    pub halts: Vec<Option<(usize, usize)>>,
+}
+
+/// Plays one session on from where the instruments stand. Shocks must be in order of `at`; those
+/// that begin after the close are left for the next session.
+pub fn play(config: &SimulatorConfig, session: Session, standings: &mut [Standing], shocks: &mut Vec<Shock>) -> SessionTape {
+    let market = market_steps(config.seed, &session);
+    let ends_at = session.starts_at + session.seconds();
+    let mut tape = SessionTape { session, minutes: Vec::new(), halts: Vec::new() };
+    for (index, instrument) in instruments().enumerate() {
+        let mut dice = dice(config.seed, &format!("tape/{}", instrument.symbol), session.date);
+        let own: Vec<Shock> = shocks.iter().filter(|shock| shock.company == index && shock.at < ends_at).copied().collect();
+        let halt = halt(&mut dice, instrument, session.minutes());
+        let mut player = Player { config, instrument, session, standing: standings[index], shocks: &own };
+        let minutes = player.session(&mut dice, &market, halt);
+        standings[index] = player.standing;
+        tape.minutes.push(minutes);
+        tape.halts.push(halt);
+    }
+    shocks.retain(|shock| shock.at >= ends_at);
+    tape
+}
+
+/// Log returns of the market factor: the gap at the open, then each step.
+fn market_steps(seed: u64, session: &Session) -> (f64, Vec<f64>) {
+    let mut dice = dice(seed, "market", session.date);
+    let gap = MARKET_GAP * normal(&mut dice);
+    let steps = session.minutes() * STEPS;
+    let step = MARKET_VOLATILITY / (steps as f64).sqrt();
+    (gap, (0..steps).map(|i| step * u_shape(i, steps).sqrt() * normal(&mut dice)).collect())
+}
+
+fn halt(dice: &mut SmallRng, instrument: &Company, minutes: usize) -> Option<(usize, usize)> {
+    let happens = chance(dice, HALT.0) && instrument.symbol != BENCHMARK.symbol;
+    let start = dice.random_range(30..minutes - 30);
+    happens.then_some((start, start + HALT.1))
+}
+
+struct Player<'a> {
+    config: &'a SimulatorConfig,
+    instrument: &'a Company,
+    session: Session,
+    standing: Standing,
+    shocks: &'a [Shock],
+}
+
+impl Player<'_> {
+    fn session(&mut self, dice: &mut SmallRng, market: &(f64, Vec<f64>), halt: Option<(usize, usize)>) -> Vec<Minute> {
+        let steps = market.1.len();
+        let noise = self.instrument.volatility / (steps as f64).sqrt();
+        self.standing.log_price += self.instrument.beta * market.0 + 0.5 * self.instrument.volatility * normal(dice);
+        let minute = |number: usize| {
+            let first = number * STEPS;
+            let mut prices = [price(self.standing.log_price); STEPS + 1];
+            for i in 0..STEPS {
+                let own = noise * u_shape(first + i, steps).sqrt() * normal(dice);
+                self.standing.log_price += self.instrument.beta * market.1[first + i] + own + self.news(first + i);
+                prices[i + 1] = price(self.standing.log_price);
+            }
+            let even = self.instrument.volume / (steps / STEPS) as f64;
+            let shape = u_shape(first, steps) * (1.0 + 2.0 * self.standing.unrest) * (0.25 * normal(dice)).exp();
+            self.standing.unrest *= (-1.0 / UNREST_MINUTES).exp();
+            let halted = halt.is_some_and(|(from, to)| (from..to).contains(&number));
+            Minute {
+                prices,
+                volume: even * shape,
+                printed: !(self.instrument.thin && chance(dice, 0.25)) && !halted,
+                corrected_after: if chance(dice, 0.02) { dice.random_range(1..=10) } else { 0 },
+            }
+        };
+        (0..steps / STEPS).map(minute).collect()
+    }
+
+    /// What all begun stories add in one step.
+    fn news(&mut self, step: usize) -> f64 {
+        let now = self.session.starts_at + STEP * i64::try_from(step).expect("a session has few steps");
+        while let Some((shock, rest)) = self.shocks.split_first().filter(|(shock, _)| shock.at <= now) {
+            self.standing.to_come += shock.s;
+            self.standing.unrest += shock.s.abs();
+            self.shocks = rest;
+        }
+        let stays = (-(STEP as f64) / self.config.effect_time.as_secs_f64()).exp();
+        let worked = self.standing.to_come * (1.0 - stays);
+        self.standing.to_come *= stays;
+        worked * self.config.effect()
+    }
+}
+
+impl SimulatorConfig {
+    /// κ as a log return.
+    pub fn effect(&self) -> f64 {
+        self.effect_bp * 1e-4
+    }
+}
+
+/// How much livelier than average a step is: lively at both ends of the session, mean 1.
+fn u_shape(step: usize, steps: usize) -> f64 {
+    let x = 2.0 * (step as f64 + 0.5) / steps as f64 - 1.0;
+    0.6 + 1.2 * x * x
+}
+
+fn price(log_price: f64) -> f64 {
+    round(log_price.exp())
+}
+
+fn round(price: f64) -> f64 {
+    (price * 1e4).round() / 1e4
+}

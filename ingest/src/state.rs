@@ -1,0 +1,106 @@
+//! Notes on how far we have come, kept in small files.
+
+use crate::IngestError;
+use serde::{Serialize, de::DeserializeOwned};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+/// A JSON file that holds one `T`, old or new but never half, whenever the process dies.
+#[derive(Debug, Clone)]
+pub struct StateFile<T> {
+    path: PathBuf,
+    content: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize + DeserializeOwned> StateFile<T> {
+    /// The file `name` in `folder`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// [`IngestError::State`] if the folder can't be made.
+    pub fn new(folder: &Path, name: &str) -> Result<Self, IngestError> {
+        let state = Self { path: folder.join(name), content: PhantomData };
+        fs::create_dir_all(folder).map_err(|error| state.failed(&error.to_string()))?;
+        Ok(state)
+    }
+
+    /// What was saved last; `None` if nothing ever was.
+    ///
+    /// # Errors
+    /// [`IngestError::State`]: a file that can't be read is never taken for a missing one, because
+    /// starting anew would skip or repeat what nobody asked to be.
+    pub fn load(&self) -> Result<Option<T>, IngestError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed(&error.to_string())),
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| self.failed(&format!("{error}; remove it to start from the configured look-back")))
+    }
+
+    /// Saves, and returns when it is on the disk.
+    ///
+    /// # Errors
+    /// [`IngestError::State`].
+    pub async fn save(&self, content: &T) -> Result<(), IngestError> {
+        let bytes = serde_json::to_vec(content).expect("state is strings and numbers");
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || replace(&path, &bytes))
+            .await
+            .expect("writing a file does not panic")
+            .map_err(|error| self.failed(&error.to_string()))
+    }
+
+    fn failed(&self, reason: &str) -> IngestError {
+        IngestError::State { path: self.path.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// Writes beside the file and moves it over: a rename is all or nothing.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    // The rename itself is durable only once the folder is.
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_saved_last_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFile::<Vec<u64>>::new(&folder.path().join("deep/er"), "news.json").unwrap();
+        assert_eq!(state.load().unwrap(), None);
+        state.save(&vec![1]).await.unwrap();
+        state.save(&vec![1, u64::MAX]).await.unwrap();
+        assert_eq!(state.load().unwrap(), Some(vec![1, u64::MAX]));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_an_error_and_not_a_fresh_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFile::<Vec<u64>>::new(folder.path(), "news.json").unwrap();
+        fs::write(folder.path().join("news.json"), b"[1,").unwrap();
+        let error = state.load().unwrap_err();
+        assert!(error.to_string().contains("news.json") && !error.is_retryable(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_crash_before_the_rename_leaves_the_old_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFile::<Vec<u64>>::new(folder.path(), "news.json").unwrap();
+        state.save(&vec![1]).await.unwrap();
+        fs::write(folder.path().join("news.new"), b"[2").unwrap();
+        assert_eq!(state.load().unwrap(), Some(vec![1]));
+        state.save(&vec![3]).await.unwrap();
+        assert_eq!(state.load().unwrap(), Some(vec![3]));
+    }
+}

@@ -1,0 +1,163 @@
+//! A Kafka to test with, and a simulated provider.
+//!
+//! Kafka is the one `TAPEWIRE_KAFKA_BROKERS` names, under a prefix of our own, or else
+//! librdkafka's in-process mock cluster, so that these tests run everywhere.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use jiff::Timestamp;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::time::Duration;
+use tapewire_bus::{Clock, KafkaConfig, Producer, Shutdown, Topic, Topics};
+use tapewire_core::record::{News, Tape};
+use tapewire_core::{Article, Bar, DeadLetter, NewsRecord, Symbol, TapeRecord, Watermark};
+use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
+use tapewire_ingest::simulate::{Simulator, SimulatorConfig, urls};
+
+/// Partitions of every topic.
+pub const PARTITIONS: i32 = 3;
+
+pub struct Kafka {
+    pub config: KafkaConfig,
+    pub producer: Producer,
+    /// Present unless a real broker is used.
+    pub mock: Option<MockCluster<'static, DefaultProducerContext>>,
+}
+
+/// A record as it lies on a topic.
+#[derive(Debug, Clone)]
+pub struct Lying {
+    pub partition: i32,
+    pub payload: Vec<u8>,
+}
+
+impl Kafka {
+    pub async fn start(test: &str) -> Self {
+        let mut config = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::default() };
+        let mock = match std::env::var("TAPEWIRE_KAFKA_BROKERS") {
+            Ok(brokers) => {
+                config.brokers = brokers;
+                config.prefix = format!("{test}-{}-{:08x}.", std::process::id(), Clock::wall().now().subsec_nanosecond());
+                Topics::new(&config).ensure().await.unwrap();
+                None
+            }
+            Err(_) => {
+                println!("TAPEWIRE_KAFKA_BROKERS is not set: using librdkafka's mock cluster");
+                let mock = MockCluster::new(1).unwrap();
+                config.brokers = mock.bootstrap_servers();
+                for topic in Topic::ALL {
+                    mock.create_topic(topic.base_name(), PARTITIONS, 1).unwrap();
+                }
+                Some(mock)
+            }
+        };
+        let producer = Producer::new(&config).unwrap();
+        Self { config, producer, mock }
+    }
+
+    /// Everything on a topic, by partition and offset.
+    pub async fn read(&self, topic: Topic) -> Vec<Lying> {
+        let (brokers, name) = (self.config.brokers.clone(), Topics::new(&self.config).name(topic));
+        tokio::task::spawn_blocking(move || read(&brokers, &name)).await.unwrap()
+    }
+
+    pub async fn articles(&self) -> Vec<Article> {
+        let records = self.read(Topic::News).await;
+        let bodies = records.iter().map(|record| NewsRecord::decode(&record.payload).unwrap().body);
+        bodies.filter_map(|body| if let News::Article(article) = body { Some(article) } else { None }).collect()
+    }
+
+    pub async fn news_watermarks(&self) -> Vec<(i32, Watermark)> {
+        let records = self.read(Topic::News).await;
+        let decoded = records.iter().map(|record| (record.partition, NewsRecord::decode(&record.payload).unwrap().body));
+        decoded.filter_map(|(p, body)| if let News::Watermark(w) = body { Some((p, w)) } else { None }).collect()
+    }
+
+    pub async fn tape(&self) -> Vec<(i32, Tape)> {
+        let records = self.read(Topic::Bars).await;
+        records.iter().map(|record| (record.partition, TapeRecord::decode(&record.payload).unwrap().body)).collect()
+    }
+
+    pub async fn bars(&self) -> Vec<Bar> {
+        self.tape().await.into_iter().filter_map(|(_, body)| if let Tape::Bar(bar) = body { Some(bar) } else { None }).collect()
+    }
+
+    pub async fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.read(Topic::DeadLetter).await.iter().map(|record| serde_json::from_slice(&record.payload).unwrap()).collect()
+    }
+
+    /// Removes what was made on a real broker.
+    pub async fn clean(self) {
+        if self.mock.is_none() {
+            Topics::new(&self.config).delete().await.unwrap();
+        }
+    }
+}
+
+fn read(brokers: &str, topic: &str) -> Vec<Lying> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "looking-on")
+        .set("enable.auto.commit", "false")
+        .set("fetch.wait.max.ms", "20")
+        .create()
+        .unwrap();
+    let wait = Duration::from_secs(20);
+    let mut assignment = TopicPartitionList::new();
+    let mut remaining = 0;
+    for partition in 0..PARTITIONS {
+        let (low, high) = consumer.fetch_watermarks(topic, partition, wait).unwrap();
+        remaining += high - low;
+        assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&assignment).unwrap();
+    let mut records = Vec::new();
+    while remaining > 0 {
+        let message = consumer.poll(wait).expect("a record that the broker says it has").unwrap();
+        records.push(Lying { partition: message.partition(), payload: message.payload().unwrap().to_vec() });
+        remaining -= 1;
+    }
+    records.sort_by_key(|record| record.partition);
+    records
+}
+
+/// A provider on loopback, and how to reach it.
+pub struct Provider {
+    pub simulator: Simulator,
+    pub massive: MassiveConfig,
+    pub clock: Clock,
+    pub shutdown: Shutdown,
+}
+
+impl Provider {
+    pub async fn start(config: SimulatorConfig, origin: &str, speed: f64) -> Self {
+        let clock = Clock::accelerated(origin.parse().unwrap(), speed);
+        let shutdown = Shutdown::new();
+        let config = SimulatorConfig { listen: ([127, 0, 0, 1], 0).into(), api_key: ApiKey::new("the-key"), ..config };
+        let simulator = Simulator::new(config, clock.clone(), shutdown.clone());
+        let listener = simulator.listen().await.unwrap();
+        let (rest_url, websocket_url) = urls(listener.local_addr().unwrap());
+        tokio::spawn(simulator.clone().serve(listener));
+        let massive = MassiveConfig { rest_url, websocket_url, api_key: ApiKey::new("the-key"), ..MassiveConfig::default() };
+        Self { simulator, massive, clock, shutdown }
+    }
+}
+
+/// Waits until `done` says so; a test that hangs is ended by its runner, not by a timing of ours.
+pub async fn until(mut done: impl AsyncFnMut() -> bool) {
+    while !done().await {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+pub fn symbol(name: &str) -> Symbol {
+    Symbol::new(name).unwrap()
+}
+
+pub fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}

@@ -1,0 +1,258 @@
+//! The price feed against the simulated provider and a Kafka.
+
+mod common;
+
+use common::{Kafka, PARTITIONS, Provider, symbol, time, until};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+use tapewire_bus::{Readiness, Shutdown, Topic};
+use tapewire_core::record::Tape;
+use tapewire_core::{Bar, HaltRecord, Symbol, TradeRecord};
+use tapewire_ingest::IngestError;
+use tapewire_ingest::feed::{PriceFeed, PriceFeedConfig};
+use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
+use tapewire_ingest::simulate::tape::instruments;
+use tapewire_ingest::simulate::{Faults, SimulatorConfig};
+
+/// A Wednesday, a minute before the open.
+const ORIGIN: &str = "2025-06-04T13:29:00Z";
+const SPEED: f64 = 1200.0;
+const SYMBOLS: [&str; 4] = ["AAPL", "BRK.A", "NVDA", "SPY"];
+
+fn config() -> PriceFeedConfig {
+    PriceFeedConfig {
+        symbols: ["AAPL", "BRK-A", "nvda"].map(symbol).to_vec(),
+        warmup: Duration::from_secs(24 * 3600),
+        ..PriceFeedConfig::default()
+    }
+}
+
+fn market(faults: Faults) -> SimulatorConfig {
+    SimulatorConfig { history_sessions: 2, faults, ..SimulatorConfig::default() }
+}
+
+fn feed(config: PriceFeedConfig, kafka: &Kafka, massive: &MassiveConfig, provider: &Provider, state: &Path) -> PriceFeed {
+    let readiness = Readiness::default();
+    PriceFeed::new(config, massive, state, kafka.producer.clone(), provider.clock.clone(), readiness).unwrap()
+}
+
+/// Runs a feed until the tape is complete to `end`.
+async fn follow(config: PriceFeedConfig, kafka: &Kafka, provider: &Provider, state: &Path, end: Timestamp) {
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(feed(config, kafka, &provider.massive, provider, state).run(shutdown.clone()));
+    until(async || running.is_finished() || promised(&kafka.tape().await) >= Some(end)).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}
+
+fn promised(tape: &[(i32, Tape)]) -> Option<Timestamp> {
+    tape.iter().filter_map(|(_, body)| if let Tape::Watermark(w) = body { Some(w.at) } else { None }).max()
+}
+
+/// Key and content of what the provider has of the time from `from` to bars ended at `to`.
+fn expected(provider: &Provider, from: Timestamp, to: Timestamp) -> BTreeMap<(Symbol, Timestamp), f64> {
+    let market = provider.simulator.market();
+    let mut bars = BTreeMap::new();
+    for (index, company) in instruments().enumerate().filter(|(_, company)| SYMBOLS.contains(&company.symbol)) {
+        let last = to - SignedDuration::from_mins(1);
+        for printed in market.bars(index, from, last, Timestamp::MAX) {
+            bars.insert((symbol(company.symbol), printed.start), printed.print.close);
+        }
+    }
+    bars
+}
+
+/// By key, what holds on the topic: of several versions the one received last.
+fn held(bars: Vec<Bar>) -> BTreeMap<(Symbol, Timestamp), Bar> {
+    let mut held: BTreeMap<_, Bar> = BTreeMap::new();
+    for bar in bars {
+        let key = (bar.symbol.clone(), bar.start);
+        if held.get(&key).is_none_or(|other| other.received_at <= bar.received_at) {
+            held.insert(key, bar);
+        }
+    }
+    held
+}
+
+/// Each promise on each partition must come after every bar it vouches for.
+fn check_promises(tape: &[(i32, Tape)], expected: &BTreeMap<(Symbol, Timestamp), f64>) {
+    let mut home: BTreeMap<Symbol, i32> = BTreeMap::new();
+    for (partition, body) in tape {
+        if let Tape::Bar(bar) = body {
+            assert_eq!(*home.entry(bar.symbol.clone()).or_insert(*partition), *partition, "{} is on two partitions", bar.symbol);
+        }
+    }
+    for partition in 0..PARTITIONS {
+        let mut seen = BTreeSet::new();
+        let mut promises = 0;
+        for (_, body) in tape.iter().filter(|(p, _)| *p == partition) {
+            match body {
+                Tape::Bar(bar) => drop(seen.insert((bar.symbol.clone(), bar.start))),
+                Tape::BenchmarkBar(bar) => drop(seen.insert((bar.symbol.clone(), bar.start))),
+                Tape::Watermark(w) => {
+                    promises += 1;
+                    let vouched = expected.keys().filter(|(_, start)| *start + SignedDuration::from_mins(1) <= w.at);
+                    for key in vouched.filter(|(s, _)| s.as_str() == "SPY" || home[s] == partition) {
+                        assert!(seen.contains(key), "partition {partition} promised {} without {key:?}", w.at);
+                    }
+                }
+            }
+        }
+        assert!(promises > 0, "no promise on partition {partition}");
+    }
+}
+
+async fn nothing_is_lost_or_doubled(test: &str, faults: Faults, feed_config: PriceFeedConfig) -> Kafka {
+    let kafka = Kafka::start(test).await;
+    let provider = Provider::start(market(faults), ORIGIN, SPEED).await;
+    let state = tempfile::tempdir().unwrap();
+    let end = time(ORIGIN) + SignedDuration::from_mins(45);
+    follow(feed_config, &kafka, &provider, state.path(), end).await;
+
+    let from = time(ORIGIN) - SignedDuration::from_hours(24);
+    let tape = kafka.tape().await;
+    let wanted = expected(&provider, from + SignedDuration::from_mins(5), promised(&tape).unwrap());
+    assert!(wanted.len() > 4 * 400);
+    check_promises(&tape, &wanted);
+    let held = held(kafka.bars().await);
+    for (key, close) in &wanted {
+        assert_eq!(held[key].close, *close, "{key:?}");
+    }
+    let first = wanted.keys().map(|(_, start)| *start).min().unwrap();
+    let known = expected(&provider, from, Timestamp::MAX);
+    for (key, bar) in &held {
+        assert!(known.contains_key(key) || key.1 < first, "{key:?} was never printed");
+        assert!(bar.received_at >= bar.end() || key.1 < time(ORIGIN), "{bar:?} was here before it ended");
+    }
+    provider.shutdown.cancel();
+    kafka
+}
+
+#[tokio::test]
+async fn history_and_feed_meet_without_a_hole() {
+    let kafka = nothing_is_lost_or_doubled("feed", Faults::default(), config()).await;
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn dropped_connections_are_healed_by_the_gap_fill() {
+    let faults = Faults { disconnect_after: 30, rate_limit_every: 5, ..Faults::default() };
+    let kafka = nothing_is_lost_or_doubled("reconnect", faults, config()).await;
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn dropped_frames_are_fetched_again() {
+    let config = PriceFeedConfig { buffered_frames: 1, ..config() };
+    let kafka = nothing_is_lost_or_doubled("overflow", Faults::default(), config).await;
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_buried_and_the_rest_goes_on() {
+    let faults = Faults { malformed_bar_every: 7, unknown_message_every: 11, ..Faults::default() };
+    let kafka = nothing_is_lost_or_doubled("malformed", faults, config()).await;
+    let letters = kafka.dead_letters().await;
+    assert!(letters.iter().any(|letter| letter.reason.contains("no price")), "{letters:?}");
+    assert!(letters.iter().any(|letter| letter.reason.contains("`XX`")));
+    assert!(letters.iter().all(|letter| letter.stage == "price-feed" && letter.origin == "massive websocket"));
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn the_benchmark_is_on_every_partition_and_its_bar_on_one() {
+    let kafka = Kafka::start("benchmark").await;
+    let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
+    let state = tempfile::tempdir().unwrap();
+    follow(config(), &kafka, &provider, state.path(), time(ORIGIN) + SignedDuration::from_mins(3)).await;
+    let tape = kafka.tape().await;
+    let partitions = |of: fn(&Tape) -> bool| tape.iter().filter(|(_, body)| of(body)).map(|(p, _)| *p).collect::<BTreeSet<_>>();
+    let facts = partitions(|body| matches!(body, Tape::Bar(bar) if bar.symbol.as_str() == "SPY"));
+    let copies = partitions(|body| matches!(body, Tape::BenchmarkBar(_)));
+    assert_eq!((facts.len(), copies.len() as i32), (1, PARTITIONS - 1));
+    assert!(facts.is_disjoint(&copies));
+    assert!(tape.iter().all(|(_, body)| !matches!(body, Tape::BenchmarkBar(bar) if bar.symbol.as_str() != "SPY")));
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn a_restart_fetches_the_outage_and_not_the_warm_up_again() {
+    let kafka = Kafka::start("restart").await;
+    let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
+    let state = tempfile::tempdir().unwrap();
+    let minutes = |n| time(ORIGIN) + SignedDuration::from_mins(n);
+    follow(config(), &kafka, &provider, state.path(), minutes(5)).await;
+    let before = kafka.bars().await.len();
+    until(async || provider.clock.now() > minutes(40)).await;
+    follow(config(), &kafka, &provider, state.path(), minutes(45)).await;
+    let tape = kafka.tape().await;
+    let wanted = expected(&provider, time(ORIGIN), promised(&tape).unwrap());
+    check_promises(&tape, &wanted);
+    let held = held(kafka.bars().await);
+    assert!(wanted.keys().all(|key| held.contains_key(key)));
+    let fetched = kafka.bars().await.len() - before;
+    assert!(fetched < before, "{fetched} bars after the restart, {before} before");
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn trades_and_halts_come_when_asked_for() {
+    let kafka = Kafka::start("trades").await;
+    // With every company asked for, a session has a halt with a chance of one in five: this seed has one early.
+    let simulator = SimulatorConfig { seed: halting_seed(), ..market(Faults::default()) };
+    let provider = Provider::start(simulator, ORIGIN, SPEED).await;
+    let state = tempfile::tempdir().unwrap();
+    let symbols = instruments().map(|company| symbol(company.symbol)).collect();
+    let config = PriceFeedConfig { symbols, trades: true, halts: true, warmup: Duration::from_secs(60), ..config() };
+    follow(config, &kafka, &provider, state.path(), time(ORIGIN) + SignedDuration::from_mins(80)).await;
+    let trades: Vec<_> = kafka.read(Topic::Trades).await.iter().map(|r| TradeRecord::decode(&r.payload).unwrap().body).collect();
+    assert!(trades.iter().any(|trade| trade.symbol.as_str() == "NVDA" && trade.price > 0.0 && trade.size > 0.0));
+    let halts: Vec<_> = kafka.read(Topic::Halts).await.iter().map(|r| HaltRecord::decode(&r.payload).unwrap().body).collect();
+    assert!(halts.len() >= 2, "{halts:?}");
+    let (stop, go) = (&halts[0], halts.iter().find(|h| h.symbol == halts[0].symbol && !h.halted).unwrap());
+    assert!(stop.halted && stop.reason == "LULD 17" && go.reason == "LULD 18");
+    let within = kafka.bars().await.into_iter().filter(|bar| bar.symbol == stop.symbol && bar.start >= stop.at && bar.start < go.at);
+    assert_eq!(within.count(), 0, "no bar while halted");
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+/// The first seed whose market halts somebody within the first hour of the day.
+fn halting_seed() -> u64 {
+    let day = jiff::civil::date(2025, 6, 4);
+    let halts_early = |seed: &u64| {
+        let config = SimulatorConfig { seed: *seed, history_sessions: 0, articles_per_hour: 0.0, ..SimulatorConfig::default() };
+        let market = tapewire_ingest::simulate::Market::new(&config, day);
+        market.tapes()[0].halts.iter().flatten().any(|(from, to)| *from < 60 && *to < 70)
+    };
+    (1..200).find(halts_early).expect("one session in five halts somebody")
+}
+
+#[tokio::test]
+async fn a_refused_key_ends_the_feed_with_the_remedy_and_without_the_key() {
+    let kafka = Kafka::start("key").await;
+    let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
+    let state = tempfile::tempdir().unwrap();
+    let massive = MassiveConfig { api_key: ApiKey::new("wrong-key"), ..provider.massive.clone() };
+    let error: IngestError = feed(config(), &kafka, &massive, &provider, state.path()).run(Shutdown::new()).await.unwrap_err();
+    let words = format!("{error} {error:?}");
+    assert!(words.contains("TAPEWIRE_MASSIVE_API_KEY") && !words.contains("wrong-key"), "{words}");
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn an_index_as_benchmark_is_refused_at_the_start() {
+    let kafka = Kafka::start("index").await;
+    let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
+    let state = tempfile::tempdir().unwrap();
+    let config = PriceFeedConfig { benchmark: symbol("I:SPX"), ..config() };
+    let refused = PriceFeed::new(config, &provider.massive, state.path(), kafka.producer.clone(), provider.clock.clone(), Readiness::default());
+    assert!(refused.err().unwrap().to_string().contains("I:SPX"));
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}

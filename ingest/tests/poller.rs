@@ -1,0 +1,227 @@
+//! The news poller against the simulated provider and a Kafka.
+
+mod common;
+
+use common::{Kafka, PARTITIONS, Provider, until};
+use jiff::{SignedDuration, Timestamp};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::time::Duration;
+use tapewire_bus::{Clock, Readiness, Shutdown};
+use tapewire_core::Article;
+use tapewire_ingest::IngestError;
+use tapewire_ingest::poller::{NewsPoller, NewsPollerConfig};
+use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
+use tapewire_ingest::simulate::stories::Story;
+use tapewire_ingest::simulate::{Faults, SimulatorConfig};
+
+const ORIGIN: &str = "2025-06-04T15:00:00Z";
+
+/// A clock that as good as stands still: one moment of the wire, however long the test takes.
+const STILL: f64 = 1e-6;
+
+fn config() -> NewsPollerConfig {
+    NewsPollerConfig { lookback: Duration::from_secs(2 * 3600), page_size: 7, ..NewsPollerConfig::default() }
+}
+
+fn wire(faults: Faults) -> SimulatorConfig {
+    SimulatorConfig { history_sessions: 2, faults, ..SimulatorConfig::default() }
+}
+
+fn poller(kafka: &Kafka, massive: &MassiveConfig, clock: &Clock, state: &Path) -> NewsPoller {
+    NewsPoller::new(config(), massive, state, kafka.producer.clone(), clock.clone()).unwrap()
+}
+
+/// What the provider shows at `now` of the time since `from`.
+fn shown(provider: &Provider, from: Timestamp, now: Timestamp) -> Vec<Story> {
+    let market = provider.simulator.market();
+    market.stories().iter().filter(|story| story.published_at >= from && story.visible_at <= now).cloned().collect()
+}
+
+fn ids<'a>(articles: impl IntoIterator<Item = &'a Article>) -> Vec<&'a str> {
+    let mut ids: Vec<&str> = articles.into_iter().map(|article| article.id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test]
+async fn every_page_is_followed_and_every_article_sent_once_with_its_promise_behind_it() {
+    let kafka = Kafka::start("paging").await;
+    let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut poller = poller(&kafka, &provider.massive, &provider.clock, state.path());
+    let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
+    let expected = shown(&provider, from, common::time(ORIGIN));
+    let first = poller.poll().await.unwrap();
+    assert_eq!(first.sent, expected.len());
+    assert_eq!(first.pages, expected.len().div_ceil(7));
+    assert!(first.pages > 5, "the test needs several pages");
+    let again = poller.poll().await.unwrap();
+    assert_eq!((again.sent, again.rejected), (0, 0));
+
+    let articles = kafka.articles().await;
+    let mut wanted: Vec<&str> = expected.iter().map(|story| story.id.as_str()).collect();
+    wanted.sort_unstable();
+    assert_eq!(ids(&articles), wanted);
+    for article in &articles {
+        let story = expected.iter().find(|story| story.id == article.id).unwrap();
+        assert_eq!((article.published_at, &article.title), (story.published_at, &story.title));
+        assert!(article.received_at >= common::time(ORIGIN));
+        let unique: BTreeSet<&str> = story.tickers.iter().copied().collect();
+        assert_eq!(article.symbols.iter().map(|s| s.as_str()).collect::<BTreeSet<_>>(), unique);
+        assert_eq!(article.symbols.len(), unique.len());
+    }
+    let promises = kafka.news_watermarks().await;
+    assert_eq!(promises.iter().map(|(p, _)| *p).collect::<BTreeSet<_>>(), (0..PARTITIONS).collect());
+    assert!(promises.iter().all(|(_, w)| w.index == 0 && w.count == 1 && w.at >= common::time(ORIGIN)));
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn late_articles_and_edits_are_seen_within_the_overlap() {
+    let kafka = Kafka::start("edits").await;
+    let provider = Provider::start(wire(Faults::default()), ORIGIN, 1200.0).await;
+    let state = tempfile::tempdir().unwrap();
+    let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(poller(&kafka, &provider.massive, &provider.clock, state.path()).run(Readiness::default(), shutdown.clone()));
+    let end = common::time(ORIGIN) + SignedDuration::from_mins(60);
+    until(async || kafka.news_watermarks().await.iter().any(|(_, w)| w.at >= end)).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+
+    let mut revisions: HashMap<String, Vec<Article>> = HashMap::new();
+    for article in kafka.articles().await {
+        revisions.entry(article.id.clone()).or_default().push(article);
+    }
+    let (mut late, mut edited) = (0, 0);
+    for story in shown(&provider, from, end) {
+        let seen = &revisions[&story.id];
+        late += usize::from(story.visible_at > common::time(ORIGIN) && story.visible_at - story.published_at > SignedDuration::from_secs(60));
+        // Every poll after the edit and up to the end saw it, unless it was too old to be looked at.
+        let due = story.edit.as_ref().filter(|(at, _)| *at > common::time(ORIGIN) + SignedDuration::from_mins(1) && *at < end - SignedDuration::from_mins(2));
+        if let Some((_, teaser)) = due
+            && story.visible_at <= common::time(ORIGIN)
+        {
+            edited += 1;
+            assert_eq!(seen.len(), 2, "{seen:?}");
+            assert_ne!(seen[0].revision, seen[1].revision);
+            assert_eq!(seen[1].description, *teaser);
+            assert!(seen[1].received_at > seen[0].received_at);
+        }
+        let unedited = story.edit.is_none();
+        assert!(!unedited || seen.len() == 1, "sent more than once: {seen:?}");
+    }
+    assert!(late > 0, "the test needs late articles");
+    println!("{edited} edits followed");
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn refusals_and_failures_are_waited_out_and_lose_nothing() {
+    for faults in [Faults { rate_limit_every: 3, ..Faults::default() }, Faults { error_body_every: 4, ..Faults::default() }] {
+        let kafka = Kafka::start("refusals").await;
+        let provider = Provider::start(wire(faults), ORIGIN, 600.0).await;
+        let state = tempfile::tempdir().unwrap();
+        let readiness = Readiness::default();
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn(poller(&kafka, &provider.massive, &provider.clock, state.path()).run(readiness.clone(), shutdown.clone()));
+        until(async || !kafka.news_watermarks().await.is_empty()).await;
+        shutdown.cancel();
+        running.await.unwrap().unwrap();
+        let articles = kafka.articles().await;
+        let sent: BTreeSet<&str> = ids(&articles).into_iter().collect();
+        let from = common::time(ORIGIN) - SignedDuration::from_mins(110);
+        for story in shown(&provider, from, common::time(ORIGIN)) {
+            assert!(sent.contains(story.id.as_str()), "{} is missing", story.id);
+        }
+        assert!(provider.simulator.requests() > 10);
+        provider.shutdown.cancel();
+        kafka.clean().await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_buried_once_and_the_page_goes_on() {
+    let kafka = Kafka::start("malformed").await;
+    let provider = Provider::start(wire(Faults { malformed_article_every: 5, ..Faults::default() }), ORIGIN, STILL).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut poller = poller(&kafka, &provider.massive, &provider.clock, state.path());
+    let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
+    let first = poller.poll().await.unwrap();
+    assert_eq!(first.sent, shown(&provider, from, common::time(ORIGIN)).len());
+    assert!(first.rejected >= first.pages - 1, "{first:?}");
+    let letters = kafka.dead_letters().await;
+    assert_eq!(letters.len(), first.rejected);
+    for letter in &letters {
+        assert_eq!((letter.stage.as_str(), letter.origin.as_str()), ("news-poller", "massive /v2/reference/news"));
+        assert!(!letter.reason.is_empty() && !letter.bytes.is_empty());
+    }
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_it_was_and_without_the_note_looks_back() {
+    let kafka = Kafka::start("restart").await;
+    let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
+    let (state, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sent = poller(&kafka, &provider.massive, &provider.clock, state.path()).poll().await.unwrap().sent;
+    assert!(sent > 30);
+    assert_eq!(poller(&kafka, &provider.massive, &provider.clock, state.path()).poll().await.unwrap().sent, 0);
+    assert_eq!(poller(&kafka, &provider.massive, &provider.clock, other.path()).poll().await.unwrap().sent, sent);
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+/// The watermark must not move while the broker has not acknowledged, and moves once it has.
+#[tokio::test]
+async fn the_watermark_moves_only_after_the_broker_has_acknowledged() {
+    let kafka = Kafka::start("acks").await;
+    let Some(mock) = &kafka.mock else {
+        println!("skipped: a real broker can't be made to refuse; unset TAPEWIRE_KAFKA_BROKERS to run it");
+        return kafka.clean().await;
+    };
+    let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut poller = poller(&kafka, &provider.massive, &provider.clock, state.path());
+    let note = state.path().join("news.json");
+    let refusals = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000];
+    mock.request_errors(RDKafkaApiKey::Produce, &refusals);
+    let cut_short = tokio::time::timeout(Duration::from_secs(2), poller.poll()).await;
+    assert!(cut_short.is_err(), "the poll ended although nothing was acknowledged");
+    assert!(!note.exists(), "the watermark moved although nothing was acknowledged");
+    mock.clear_request_errors(RDKafkaApiKey::Produce);
+    poller.poll().await.unwrap();
+    assert!(note.exists());
+    // At least once: the poll that was cut short may have gone through after all.
+    let articles = kafka.articles().await;
+    let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
+    let expected: BTreeSet<String> = shown(&provider, from, common::time(ORIGIN)).into_iter().map(|story| story.id).collect();
+    assert_eq!(articles.iter().map(|article| article.id.clone()).collect::<BTreeSet<_>>(), expected);
+    let mut revisions: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+    for article in &articles {
+        revisions.entry(&article.id).or_default().insert(article.revision);
+    }
+    assert!(revisions.values().all(|revisions| revisions.len() == 1));
+    provider.shutdown.cancel();
+}
+
+#[tokio::test]
+async fn a_refused_key_ends_the_poller_with_the_remedy_and_without_the_key() {
+    let kafka = Kafka::start("key").await;
+    let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
+    let state = tempfile::tempdir().unwrap();
+    let massive = MassiveConfig { api_key: ApiKey::new("wrong-key"), ..provider.massive.clone() };
+    let poller = poller(&kafka, &massive, &provider.clock, state.path());
+    let error: IngestError = poller.run(Readiness::default(), Shutdown::new()).await.unwrap_err();
+    let words = format!("{error} {error:?}");
+    assert!(words.contains("TAPEWIRE_MASSIVE_API_KEY") && words.contains("Unknown API Key"), "{words}");
+    assert!(!words.contains("wrong-key"), "{words}");
+    assert!(!error.is_retryable());
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
