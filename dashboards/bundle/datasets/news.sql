@@ -1,0 +1,13 @@
+SELECT
+    run,
+    if(symbol = '', '–', symbol) AS symbol,
+    published_at,
+    -- The table shows HTML: a title is text, and a link leads to the web or nowhere.
+    if(match(url, '^https?://'),
+       concat('<a href="', encodeXMLComponent(url), '" target="_blank" rel="noreferrer">', encodeXMLComponent(title), '</a>'),
+       encodeXMLComponent(title)) AS headline,
+    publisher,
+    if(label = '', 'not scored', label) AS label,
+    score,
+    relevance
+FROM mentions FINAL

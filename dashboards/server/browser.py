@@ -1,0 +1,158 @@
+"""A headless Chromium that looks at the dashboard as a person would."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+ADMIN = "admin"
+WAIT_SECONDS = 120
+WIDTH, HEIGHT = 1680, 1050
+POLL_SECONDS = 0.25
+# A chart's holder, and what stands in it while it loads, fails or has nothing to show.
+HOLDERS = "[data-test='dashboard-component-chart-holder']"
+CHARTS = "[data-test='chart-container']"
+LOADING = "[data-test='loading-indicator'], .loading"
+BROKEN = ".ant-alert-error, .ant-empty, [data-test='error-message'], .missing-chart-container"
+DRAWN = "canvas, svg[viewBox] rect, td, .tw-strip b"
+
+
+class PageError(Exception):
+    """The dashboard does not look as it should, or no browser is there to look."""
+
+
+class Browser:
+    """One browser window, logged in to the Superset at `url`."""
+
+    def __init__(self, url: str, password: str):
+        self.url = url
+        self._profile = tempfile.mkdtemp(prefix="tapewire-browser-")
+        self._refused: list[str] = []
+        try:
+            self.driver = webdriver.Chrome(options=self._options(), service=_service())
+        except WebDriverException as error:
+            shutil.rmtree(self._profile, ignore_errors=True)
+            raise PageError(f"Chromium does not start: {error.msg}") from None
+        self.driver.set_page_load_timeout(WAIT_SECONDS)
+        self._log_in(password)
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.driver.quit()
+        shutil.rmtree(self._profile, ignore_errors=True)
+
+    def open(self, slug: str) -> None:
+        """Shows a dashboard whole and waits until all its charts are drawn."""
+        self.driver.get(f"{self.url}/superset/dashboard/{slug}/")
+        self.wait("the dashboard", lambda: self.all(HOLDERS))
+        # Charts out of sight are not drawn, so make the window as tall as the page.
+        self.driver.set_window_size(WIDTH, HEIGHT)
+        height = "return Math.max(...[...document.querySelectorAll('*')].map(e => e.scrollHeight))"
+        self.wait("the page's height", lambda: self.driver.execute_script(height) > HEIGHT / 2)
+        self.driver.set_window_size(WIDTH, self.driver.execute_script(height) + 150)
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until every chart is drawn and nothing more is on its way."""
+        still = 0
+        deadline = time.monotonic() + WAIT_SECONDS
+        while still < 6:
+            unready = self.unready()
+            still = 0 if unready else still + 1
+            if time.monotonic() > deadline:
+                raise PageError(f"not drawn after {WAIT_SECONDS} s: {', '.join(unready)}")
+            time.sleep(POLL_SECONDS)
+
+    def unready(self) -> list[str]:
+        """Titles of the charts that load, fail or show nothing."""
+        script = """
+            const [holders, loading, broken, drawn] = arguments;
+            return [...document.querySelectorAll(holders)].filter(holder =>
+                holder.querySelector(loading) || holder.querySelector(broken) || !holder.querySelector(drawn)
+            ).map(holder => {
+                const trouble = holder.querySelector(broken);
+                const title = holder.querySelector('[data-test="editable-title"], .header-title')?.innerText ?? '?';
+                return trouble ? `${title} (${trouble.innerText.slice(0, 300)})` : title;
+            });
+        """
+        return self.driver.execute_script(script, HOLDERS, LOADING, BROKEN, DRAWN)
+
+    def failures(self) -> list[str]:
+        """Requests to the server that failed, from the first to now; nothing may be in it."""
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.responseReceived":
+                response = message["params"]["response"]
+                if response["status"] >= 400 and urlsplit(response["url"]).netloc == urlsplit(self.url).netloc:
+                    self._refused.append(f"{response['status']} {response['url']}")
+        return self._refused
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def wait(self, what: str, condition: Callable[[], object]) -> object:
+        """The first true value of `condition`."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                value = condition()
+            except WebDriverException:
+                value = None
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise PageError(f"{what}: not there after {WAIT_SECONDS} s")
+            time.sleep(POLL_SECONDS)
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(path))
+
+    def _log_in(self, password: str) -> None:
+        self.driver.get(f"{self.url}/login/")
+        name = self.wait("the login page", lambda: self.all("input[name=username], #username"))[0]
+        name.send_keys(ADMIN)
+        self.all("input[name=password], #password")[0].send_keys(password, "\n")
+        self.wait("the page after login", lambda: "/login" not in self.driver.current_url)
+
+    def _options(self) -> webdriver.ChromeOptions:
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium") or ""
+        for argument in (
+            "--headless",
+            # Inside a container, and as root, Chromium cannot make its own sandbox.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--no-first-run",
+            "--no-proxy-server",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--lang=en-US",
+            f"--user-data-dir={self._profile}",
+            f"--window-size={WIDTH},{HEIGHT}",
+            # Whatever a page asks for, nothing but this machine is reached.
+            f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {urlsplit(self.url).hostname}",
+        ):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+        return options
+
+
+def _service() -> webdriver.ChromeService:
+    driver = shutil.which("chromedriver")
+    if not driver or not shutil.which("chromium"):
+        raise PageError("no Chromium here: `apt-get install chromium chromium-driver`, or dashboards/setup-browser.sh")
+    return webdriver.ChromeService(driver)

@@ -1,0 +1,84 @@
+"""Superset's settings. TAPEWIRE_SUPERSET_HOME is the folder of its key and metadata."""
+
+import logging
+import os
+from pathlib import Path
+
+# Superset reads this file at the end of its own defaults.
+from superset import config
+
+HOME = Path(os.environ["TAPEWIRE_SUPERSET_HOME"])
+
+SECRET_KEY = (HOME / "secret.key").read_text().strip()
+SQLALCHEMY_DATABASE_URI = f"sqlite:///{HOME / 'metadata.db'}"
+# Requests of one dashboard write their filter state at the same moment.
+SQLALCHEMY_ENGINE_OPTIONS = {"connect_args": {"timeout": 30}}
+
+# What the window title says.
+APP_NAME = "tapewire"
+THEME_DEFAULT = {
+    **config.THEME_DEFAULT,
+    "token": {**config.THEME_DEFAULT["token"], "brandAppName": APP_NAME, "colorPrimary": "#22577a", "colorLink": "#22577a"},
+    # Without the buttons that select all series and invert the selection.
+    "echartsOptionsOverrides": {"legend": {"selector": False}},
+}
+THEME_DARK = {
+    **config.THEME_DARK,
+    "token": {**config.THEME_DARK["token"], "brandAppName": APP_NAME},
+    "echartsOptionsOverrides": THEME_DEFAULT["echartsOptionsOverrides"],
+}
+LANGUAGES = {"en": {"flag": "us", "name": "English"}}
+
+LOG_LEVEL = "WARNING"
+# The SQL parser remarks on ClickHouse's scalar WITH, which it carries through unharmed; the
+# page on an image that only a checkout of Superset has.
+for chatty in ("sqlglot", "superset.views.base"):
+    logging.getLogger(chatty).setLevel(logging.ERROR)
+
+FEATURE_FLAGS = {
+    # The datasets read the dashboard's filters inside their SQL.
+    "ENABLE_TEMPLATE_PROCESSING": True,
+}
+# Prices are wanted as they are now: query results are never cached.
+DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+SUPERSET_WEBSERVER_TIMEOUT = 60
+ROW_LIMIT = 10_000
+ENABLE_CORS = False
+
+# The price chart is SVG made by a Handlebars template.
+HTML_SANITIZATION = True
+HTML_SANITIZATION_SCHEMA_EXTENSIONS = {
+    "tagNames": ["svg", "g", "line", "rect", "circle", "path", "text", "title"],
+    "attributes": {
+        "*": ["className"],
+        "svg": ["viewBox", "preserveAspectRatio"],
+        "g": ["transform"],
+        "line": ["x1", "x2", "y1", "y2"],
+        "rect": ["x", "y", "width", "height"],
+        "circle": ["cx", "cy", "r"],
+        "path": ["d"],
+        "text": ["x", "y", "textAnchor"],
+    },
+}
+
+# The page may load nothing from elsewhere. That also stops the telemetry pixel, which
+# the front end of Superset's packages carries without a switch.
+TALISMAN_ENABLED = True
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'"],
+        # Handlebars compiles its templates in the browser.
+        "script-src": ["'self'", "'strict-dynamic'", "'unsafe-eval'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    # TLS is the business of whatever proxy is put in front.
+    "force_https": False,
+    "session_cookie_secure": False,
+}

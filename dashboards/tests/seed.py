@@ -1,0 +1,190 @@
+"""A small invented market for the dashboard's tests: two sessions, eight companies, their news.
+
+Prices drift for a while in the direction of each article's score, so that every chart has
+something to show. The same seed gives the same rows. Names and headlines are made up.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+RUN = "seeded"
+OTHER_RUN = "seeded-earlier"
+OPENS = (datetime(2026, 3, 5, 14, 30, tzinfo=timezone.utc), datetime(2026, 3, 6, 14, 30, tzinfo=timezone.utc))
+SESSION_MINUTES = 390
+MINUTE = timedelta(minutes=1)
+DELAY = timedelta(seconds=20)
+NEWEST_TITLE = "Halo Semiconductor raises its outlook as orders for sensors beat estimates <b>again</b> & again"
+
+COMPANIES = {
+    "ARBO": ("Arbor Foods", 48.0),
+    "BRKT": ("Brackett Steel", 23.5),
+    "CYGN": ("Cygnus Biologics", 132.0),
+    "DELV": ("Delver Energy", 71.2),
+    "EOLA": ("Eola Wind", 15.8),
+    "FENN": ("Fennel Stores", 36.4),
+    "GRYF": ("Gryphon Air", 58.9),
+    "HALO": ("Halo Semiconductor", 211.0),
+}
+HEADLINES = {
+    "positive": (
+        "{} raises its full-year outlook after a strong quarter",
+        "{} wins a supply contract worth $240 million",
+        "{} beats estimates on revenue and margin",
+        "{} announces a buyback of up to 5% of its shares",
+        "Regulator clears a key product of {}",
+    ),
+    "neutral": (
+        "{} to present at an industry conference next week",
+        "{} appoints a new head of investor relations",
+        "{} files its quarterly report",
+        "{} completes the move of its headquarters",
+    ),
+    "negative": (
+        "{} cuts guidance, citing weak demand",
+        "{} recalls a product after complaints",
+        "{} is sued over an alleged breach of contract",
+        "{} misses estimates as costs rise",
+        "Broker downgrades {} to underweight",
+    ),
+}
+SHARE = {"positive": 0.42, "neutral": 0.24, "negative": 0.34}
+PUBLISHERS = ("Harbour Newswire", "Market Ledger", "The Daily Tape", "Quayside Business")
+HORIZONS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60}
+
+
+@dataclass(frozen=True)
+class Story:
+    """One article about one company; `score` is None for one that no model could read."""
+
+    number: int
+    symbol: str
+    published_at: datetime
+    title: str
+    label: str
+    score: float | None
+    relevance: float
+
+    @property
+    def available_at(self) -> datetime:
+        return self.published_at + DELAY
+
+
+def rows(run: str = RUN, seed: int = 7, stories: int = 150, shift: timedelta = timedelta()) -> dict[str, list[dict]]:
+    """Rows for each fact table, ready for JSONEachRow."""
+    source = random.Random(seed)
+    opens = [opening + shift for opening in OPENS]
+    news = _stories(source, opens, stories, run)
+    tape = {symbol: _bars(source, run, symbol, opens, news) for symbol in COMPANIES}
+    return {
+        "articles": [_article(run, story) for story in news],
+        "mentions": [_mention(run, story) for story in news],
+        "bars": [bar for bars in tape.values() for bar in bars],
+        "impact": [_impact(run, story, tape.get(story.symbol, [])) for story in news],
+    }
+
+
+def _stories(source: random.Random, opens: list[datetime], count: int, run: str) -> list[Story]:
+    first, last = opens[0] - timedelta(hours=2), opens[-1] + timedelta(minutes=SESSION_MINUTES - 45)
+    moments = sorted(first + (last - first) * source.random() for _ in range(count - 1)) + [last]
+    news = []
+    for number, moment in enumerate(moments):
+        newest = number == count - 1
+        weights = range(2, 2 + len(COMPANIES))
+        symbol = "HALO" if newest else source.choices(list(COMPANIES), weights)[0]
+        label = "positive" if newest else source.choices(list(SHARE), list(SHARE.values()))[0]
+        strength = source.uniform(0.35, 0.95)
+        score = {"positive": strength, "neutral": source.uniform(-0.15, 0.15), "negative": -strength}[label]
+        title = source.choice(HEADLINES[label]).format(COMPANIES[symbol][0])
+        if newest and run == RUN:
+            title = NEWEST_TITLE
+        if not newest and source.random() < 0.05:
+            label, score = "", None
+        if not newest and source.random() < 0.05:
+            symbol, title = "", "Futures little changed before the inflation report"
+        news.append(Story(number, symbol, moment, title, label, score, round(source.uniform(0.3, 1.0), 2)))
+    return news
+
+
+def _bars(source: random.Random, run: str, symbol: str, opens: list[datetime], news: list[Story]) -> list[dict]:
+    price, bars = COMPANIES[symbol][1], []
+    scored = [story for story in news if story.symbol == symbol and story.score is not None]
+    for opening in opens:
+        price *= math.exp(source.gauss(0, 0.004))
+        for minute in range(SESSION_MINUTES):
+            start = opening + minute * MINUTE
+            recent = [s.score for s in scored if timedelta() < start - s.available_at <= timedelta(minutes=20)]
+            smile = 1 + 2.2 * (2 * minute / SESSION_MINUTES - 1) ** 2
+            deviation = 0.0005 * math.sqrt(smile)
+            begin, price = price, price * math.exp(source.gauss(0.00022 * sum(recent), deviation))
+            wick = abs(source.gauss(0, deviation)) * price
+            volume = 9_000 * smile * (1 + 1.5 * len(recent)) * source.lognormvariate(0, 0.35)
+            bars.append({
+                "run": run, "symbol": symbol, "width_s": 60, "start": _text(start),
+                "open": round(begin, 4), "high": round(max(begin, price) + wick, 4),
+                "low": round(min(begin, price) - wick, 4), "close": round(price, 4),
+                "volume": round(volume), "vwap": round((begin + price) / 2, 4),
+                "trades": max(1, round(volume / 90)), "received_at": _text(start + MINUTE),
+            })  # fmt: skip
+    return bars
+
+
+def _article(run: str, story: Story) -> dict:
+    return {
+        "run": run, "article_id": f"story-{story.number}", "revision": 1, "provider": "seeded",
+        "publisher": _publisher(story), "author": "", "title": story.title, "description": "", "url": _url(story),
+        "symbols": [story.symbol] if story.symbol else [], "keywords": [],
+        "published_at": _text(story.published_at), "received_at": _text(story.available_at), "seq": story.number,
+    }  # fmt: skip
+
+
+def _mention(run: str, story: Story) -> dict:
+    return _sentiment(run, story) | {"article_revision": 1, "truncated": False, "seq": story.number}
+
+
+def _impact(run: str, story: Story, bars: list[dict]) -> dict:
+    """The joined row as the joiner defines it, without a benchmark: abnormal equals raw."""
+    after = [n for n, bar in enumerate(bars) if bar["start"] > _text(story.available_at)]
+    row = _sentiment(run, story) | {"version": 1, "phase": "session"}
+    if not after:
+        return row | {"status": "not_joined", "reason": "no_symbol" if not story.symbol else "no_entry_bar"}
+    entry = after[0]
+    price = bars[entry]["open"]
+    row |= {"status": "final", "bar_width_s": 60, "entry_at": bars[entry]["start"], "entry_price": price}
+    row |= {"volume_ratio": round(bars[entry]["volume"] / 9_000, 2), "beta": 1.0, "alpha": 0.0}
+    day = bars[entry]["start"][:10]
+    for name, minutes in HORIZONS.items():
+        at = entry + minutes - 1
+        reached = at < len(bars) and bars[at]["start"][:10] == day
+        row[f"ret_{name}"] = row[f"ar_{name}"] = math.log(bars[at]["close"] / price) if reached else None
+    last = max(n for n, bar in enumerate(bars) if bar["start"][:10] == day)
+    row["ret_close"] = row["ar_close"] = math.log(bars[last]["close"] / price)
+    return row
+
+
+def _sentiment(run: str, story: Story) -> dict:
+    spread = {} if story.score is None else {
+        "p_positive": max(story.score, 0) + 0.02, "p_negative": max(-story.score, 0) + 0.02,
+        "p_neutral": 0.96 - abs(story.score), "score": round(story.score, 4),
+        "model": "seeded", "model_revision": "0",
+    }  # fmt: skip
+    return spread | {
+        "run": run, "symbol": story.symbol, "article_id": f"story-{story.number}", "title": story.title,
+        "provider": "seeded", "publisher": _publisher(story), "url": _url(story),
+        "published_at": _text(story.published_at), "received_at": _text(story.available_at),
+        "scored_at": _text(story.available_at), "available_at": _text(story.available_at),
+        "relevance": story.relevance, "label": story.label, "unscored": "" if story.label else "model_failed",
+    }  # fmt: skip
+
+
+def _publisher(story: Story) -> str:
+    return PUBLISHERS[story.number % len(PUBLISHERS)]
+
+
+def _url(story: Story) -> str:
+    return f"https://news.example/{story.number}"
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
