@@ -20,6 +20,12 @@ pub struct Watermark {
     pub at: Timestamp,
 }
 
+impl Watermark {
+    /// "There will never be more": the last word of a replay. Far enough from the end of time that
+    /// a lateness or a horizon can still be added to it.
+    pub const END: Timestamp = Timestamp::constant(221_845_392_000, 0);
+}
+
 /// The latest word of each stream, and their minimum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {

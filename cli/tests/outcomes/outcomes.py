@@ -1,6 +1,6 @@
 """The outcomes of a replay, computed a second time by other means.
 
-    outcomes.py generate DIR
+    outcomes.py generate DIR [--articles N]
         writes a small market with awkward moments into DIR (news.jsonl, bars.csv), always the same
     outcomes.py check --news F --bars F --clickhouse URL --database D --run R [--alias A=B] [--delay S]
         computes entry price and forward returns with pandas and exchange_calendars, which share
@@ -28,7 +28,7 @@ TOLERANCE = 1e-12
 # ---------------------------------------------------------------- the small market
 
 
-def generate(folder: Path) -> None:
+def generate(folder: Path, articles: int) -> None:
     """Four symbols over a week with Thanksgiving, a half day and a weekend in it."""
     rng = np.random.default_rng(20241125)
     calendar = exchange_calendars.get_calendar("XNYS", start="2024-10-01", end="2025-02-01")
@@ -70,7 +70,7 @@ def generate(folder: Path) -> None:
     ]
     moments += [
         (pd.Timestamp("2024-11-26T00:00Z") + pd.Timedelta(seconds=int(s))).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for s in rng.integers(0, 8 * 86400, 60)
+        for s in rng.integers(0, 8 * 86400, articles - len(moments))
     ]
     choices = [["AAA"], ["BBB"], ["THIN"], ["AAA", "BBB"], [], ["X:BTCUSD"], ["GONE", "AAA"], ["MKT"]]
     with open(folder / "news.jsonl", "w", encoding="utf-8") as out:
@@ -121,8 +121,10 @@ class Tape:
         bars = self.by_symbol.get(symbol)
         if bars is None:
             return None
-        at = bars["start"].searchsorted(self.first_tradable(available), side="left")
-        if at == len(bars):
+        first = self.first_tradable(available)
+        at = bars["start"].searchsorted(first, side="left")
+        # A symbol that trades neither in what is left of that session nor in the next has no entry.
+        if at == len(bars) or bars["session"].iloc[at] > self.opens.searchsorted(first, side="right"):
             return None
         entry = bars.iloc[at]
         same = bars[(bars["session"] == entry["session"]) & (bars.index >= at)]
@@ -230,7 +232,9 @@ def check(arguments) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("generate").add_argument("folder", type=Path)
+    generating = commands.add_parser("generate")
+    generating.add_argument("folder", type=Path)
+    generating.add_argument("--articles", type=int, default=80)
     checking = commands.add_parser("check")
     for name in ("news", "bars", "clickhouse", "database", "run"):
         checking.add_argument(f"--{name}", required=True)
@@ -240,7 +244,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "generate":
         arguments.folder.mkdir(parents=True, exist_ok=True)
-        generate(arguments.folder)
+        generate(arguments.folder, arguments.articles)
         return 0
     return check(arguments)
 

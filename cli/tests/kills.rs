@@ -1,0 +1,115 @@
+//! kill -9 of a stage or of a server in the middle of a replay, then a restart: the tables are those of
+//! an undisturbed replay, row for row.
+//!
+//! The servers are this test's own, because it kills them.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::{Installation, Process, repository, small_market, succeeded, wait_until};
+
+const ARTICLES: usize = 600;
+
+/// Kafka and ClickHouse on ports apart from everybody else's.
+struct Servers {
+    folder: PathBuf,
+}
+
+const PORTS: [(&str, &str); 4] = [
+    ("TAPEWIRE_KAFKA_PORT", "39092"),
+    ("TAPEWIRE_KAFKA_CONTROLLER_PORT", "39093"),
+    ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", "38123"),
+    ("TAPEWIRE_CLICKHOUSE_TCP_PORT", "39000"),
+];
+
+impl Servers {
+    fn start(folder: PathBuf) -> Self {
+        let servers = Self { folder };
+        servers.stack(&["up"]);
+        servers
+    }
+
+    fn stack(&self, arguments: &[&str]) {
+        let mut command = Command::new("python3");
+        command.args(["-m", "stack"]).args(arguments).current_dir(repository());
+        succeeded(command.env("TAPEWIRE_STACK_DIR", &self.folder).envs(PORTS).output().unwrap());
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        let mut command = Command::new("python3");
+        command.args(["-m", "stack", "down"]).current_dir(repository()).env("TAPEWIRE_STACK_DIR", &self.folder);
+        let _ = command.envs(PORTS).output();
+    }
+}
+
+fn send(place: &Installation, news: &Path, bars: &Path) -> Process {
+    let mut replay = place.tapewire();
+    replay.args(["replay", "--send-only", "--run", "kills", "--benchmark", "MKT"]);
+    let log = std::fs::File::create(place.folder.path().join("replay.log")).unwrap();
+    replay.arg("--news").arg(news).arg("--bars").arg(bars).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    replay.spawn().unwrap().into()
+}
+
+/// A replay with each role a process of its own, disturbed once it has begun to write.
+fn disturbed(
+    name: &str,
+    news: &Path,
+    bars: &Path,
+    disturb: impl Fn(&Installation, &mut Process, &mut Process),
+) -> String {
+    let place = Installation::on(name, "127.0.0.1:39092", "http://127.0.0.1:38123");
+    let (mut worker, mut joiner) = (place.role("sentiment"), place.role("join"));
+    let mut replay = send(&place, news, bars);
+    disturb(&place, &mut worker, &mut joiner);
+    wait_until(&format!("{name}: the replay is through"), || !replay.is_running());
+    let log = std::fs::read_to_string(place.folder.path().join("replay.log")).unwrap();
+    assert_eq!(place.count("SELECT uniqExact(article_id) FROM impact"), ARTICLES as u64, "{name}: {log}");
+    assert!(worker.is_running() && joiner.is_running(), "{name}: a role has ended");
+    place.content()
+}
+
+fn mentions_reach(place: &Installation, wanted: u64) {
+    wait_until("mentions are being written", || place.count("SELECT count() FROM mentions") >= wanted);
+    let mentions = place.count("SELECT count() FROM mentions");
+    println!("disturbing at {mentions} mentions");
+}
+
+#[test]
+fn tables_are_the_same_whatever_is_killed() {
+    if std::env::var("TAPEWIRE_KAFKA_BROKERS").is_err() {
+        println!("skipped: kills: TAPEWIRE_KAFKA_BROKERS is not set, so servers are not wanted");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let Some((news, bars)) = small_market("kills", folder.path(), ARTICLES) else { return };
+    let servers = Servers::start(folder.path().join("servers"));
+
+    let undisturbed = disturbed("undisturbed", &news, &bars, |_, _, _| {});
+    let joiner = disturbed("joiner", &news, &bars, |place, _, joiner| {
+        for wanted in [1, 200, 400] {
+            mentions_reach(place, wanted);
+            joiner.kill_9();
+            *joiner = place.role("join");
+        }
+    });
+    assert!(joiner == undisturbed, "killing the joiner changed the tables");
+    let worker = disturbed("worker", &news, &bars, |place, worker, _| {
+        for wanted in [1, 200] {
+            mentions_reach(place, wanted);
+            worker.kill_9();
+            *worker = place.role("sentiment");
+        }
+    });
+    assert!(worker == undisturbed, "killing the worker changed the tables");
+    for server in ["clickhouse", "kafka"] {
+        let content = disturbed(server, &news, &bars, |place, _, _| {
+            mentions_reach(place, 1);
+            servers.stack(&["kill", server]);
+            servers.stack(&["up"]);
+        });
+        assert!(content == undisturbed, "killing {server} changed the tables");
+    }
+}

@@ -1,0 +1,180 @@
+//! What the end-to-end tests share: an installation of their own on real servers.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Topics and a database of one test, on the servers that the environment names.
+pub struct Installation {
+    name: String,
+    environment: Vec<(String, String)>,
+    clickhouse: String,
+    pub folder: tempfile::TempDir,
+}
+
+impl Installation {
+    /// On the servers of the whole test run, or `None` with a line that says so.
+    pub fn new(name: &str) -> Option<Self> {
+        match (std::env::var("TAPEWIRE_KAFKA_BROKERS"), std::env::var("TAPEWIRE_CLICKHOUSE_URL")) {
+            (Ok(brokers), Ok(url)) => Some(Self::on(name, &brokers, &url)),
+            _ => {
+                println!("skipped: {name}: TAPEWIRE_KAFKA_BROKERS and TAPEWIRE_CLICKHOUSE_URL are not set");
+                None
+            }
+        }
+    }
+
+    /// On given servers.
+    pub fn on(name: &str, brokers: &str, clickhouse: &str) -> Self {
+        let name = format!("e2e_{name}_{}", std::process::id());
+        let environment = [
+            ("TAPEWIRE_KAFKA_BROKERS", brokers),
+            ("TAPEWIRE_KAFKA_PREFIX", &format!("{name}-")),
+            ("TAPEWIRE_KAFKA_PARTITIONS", "3"),
+            ("TAPEWIRE_CLICKHOUSE_URL", clickhouse),
+            ("TAPEWIRE_CLICKHOUSE_DATABASE", &name),
+            ("TAPEWIRE_LISTEN", "127.0.0.1:0"),
+        ];
+        let environment = environment.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+        let folder = tempfile::tempdir().unwrap();
+        let installation = Self { name, environment, clickhouse: clickhouse.to_owned(), folder };
+        succeeded(installation.tapewire().arg("migrate").output().unwrap());
+        installation
+    }
+
+    /// The database's name.
+    pub fn database(&self) -> &str {
+        &self.name
+    }
+
+    /// ClickHouse's address.
+    pub fn clickhouse(&self) -> &str {
+        &self.clickhouse
+    }
+
+    /// The binary, with this installation's settings.
+    pub fn tapewire(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+        command.current_dir(self.folder.path()).envs(self.environment.iter().map(|(k, v)| (k, v)));
+        command
+    }
+
+    /// Starts a role as a process of its own, which ends with the test.
+    pub fn role(&self, role: &str) -> Process {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join(format!("{role}.log")));
+        let child = self.tapewire().args(["run", "--role", role]).stderr(log.unwrap()).stdin(Stdio::null()).spawn().unwrap();
+        Process(child)
+    }
+
+    /// The answer to a query, lines of tab-separated values; empty while the server is away.
+    pub fn query(&self, sql: &str) -> String {
+        let url = format!("{}/?database={}", self.clickhouse, self.name);
+        let output = Command::new("curl").args(["-sS", "--max-time", "30", "--data-binary", sql, &url]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// The number a query gives; 0 while the server is away.
+    pub fn count(&self, sql: &str) -> u64 {
+        self.query(sql).parse().unwrap_or(0)
+    }
+
+    /// All content that must be the same after any disturbance, row by row, positions in topics left out.
+    pub fn content(&self) -> String {
+        let tables = [
+            ("articles", "* EXCEPT seq", "article_id"),
+            ("mentions", "* EXCEPT seq", "symbol, article_id"),
+            ("bars", "*", "symbol, start"),
+            ("impact", "* EXCEPT version", "symbol, article_id"),
+            ("report", "*", "symbol, article_id"),
+            ("bars_1m", "*", "symbol, start"),
+            ("bars_5m", "*", "symbol, start"),
+        ];
+        let dump = |(table, columns, order): (&str, &str, &str)| {
+            let last = if ["report", "bars_1m", "bars_5m"].contains(&table) { "" } else { "FINAL" };
+            let rows = self.query(&format!("SELECT {columns} FROM {table} {last} ORDER BY {order} FORMAT TSVWithNames"));
+            assert!(rows.lines().count() > 1, "{table} is empty: {rows}");
+            format!("{table}\n{rows}\n")
+        };
+        tables.map(dump).concat()
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        // A failed test leaves its rows and logs for whoever looks into it.
+        if std::thread::panicking() {
+            eprintln!("database {} is left as it was", self.name);
+        } else {
+            self.query(&format!("DROP DATABASE {}", self.name));
+        }
+    }
+}
+
+/// A child process that is killed when the test lets go of it.
+pub struct Process(Child);
+
+impl Process {
+    /// SIGKILL: no chance to write or commit anything.
+    pub fn kill_9(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl From<Child> for Process {
+    fn from(child: Child) -> Self {
+        Self(child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The output of a command that must have succeeded.
+pub fn succeeded(output: Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Waits for something to become true; fails naming it after a minute and a half.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(90), "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The second computation of outcomes, in the environment that `TAPEWIRE_OUTCOMES` names, or `None` with a line.
+pub fn outcomes(test: &str) -> Option<Command> {
+    let Ok(environment) = std::env::var("TAPEWIRE_OUTCOMES") else {
+        println!("skipped: {test}: TAPEWIRE_OUTCOMES is not set; scripts/outcomes_env.py makes it");
+        return None;
+    };
+    let mut command = Command::new(Path::new(&environment).join("bin/python"));
+    command.arg(repository().join("cli/tests/outcomes/outcomes.py"));
+    Some(command)
+}
+
+/// The small market with so many articles; its news and bars.
+pub fn small_market(test: &str, folder: &Path, articles: usize) -> Option<(PathBuf, PathBuf)> {
+    let mut command = outcomes(test)?;
+    succeeded(command.arg("generate").arg(folder).args(["--articles", &articles.to_string()]).output().unwrap());
+    Some((folder.join("news.jsonl"), folder.join("bars.csv")))
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}

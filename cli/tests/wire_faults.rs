@@ -1,0 +1,63 @@
+//! A provider that misbehaves: what can't be read is in the dead letters, whole, and the rest is in the tables.
+
+mod support;
+
+use std::process::Stdio;
+use support::{Installation, Process, wait_until};
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn simulator(place: &Installation, address: &str) -> Process {
+    let mut command = place.tapewire();
+    // A Monday at two in the afternoon in New York, so that news and bars come at once.
+    command.args(["simulate", "--from", "2025-06-02T18:00:00Z", "--speed", "1"]);
+    for setting in [
+        format!("simulator.listen={address}"),
+        "simulator.articles_per_hour=600".into(),
+        "simulator.faults.malformed_article_every=7".into(),
+        "simulator.faults.malformed_bar_every=5".into(),
+        "simulator.faults.unknown_message_every=6".into(),
+    ] {
+        command.args(["--set", &setting]);
+    }
+    let log = std::fs::File::create(place.folder.path().join("simulator.log")).unwrap();
+    command.stdin(Stdio::null()).stderr(log).spawn().unwrap().into()
+}
+
+#[test]
+fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
+    let Some(place) = Installation::new("wire") else { return };
+    let address = format!("127.0.0.1:{}", free_port());
+    let _simulator = simulator(&place, &address);
+    let mut run = place.tapewire();
+    run.arg("run").env("TAPEWIRE_MASSIVE_API_KEY", "simulated");
+    for setting in [
+        format!("massive.rest_url=http://{address}"),
+        format!("massive.websocket_url=ws://{address}/stocks"),
+        "prices.symbols=[\"AAPL\", \"MSFT\"]".into(),
+        "prices.warmup=1h".into(),
+        // The simulated day lies in the past of the wall clock that this process lives by.
+        "news.lookback=1000d".into(),
+    ] {
+        run.args(["--set", &setting]);
+    }
+    let log = std::fs::File::create(place.folder.path().join("run.log")).unwrap();
+    let mut pipeline: Process = run.stdin(Stdio::null()).stderr(log).spawn().unwrap().into();
+    let letters = |stage: &str, what: &str| {
+        format!("SELECT count() FROM dead_letters FINAL WHERE stage = '{stage}' AND {what} AND origin != '' AND reason != ''")
+    };
+    for (what, sql) in [
+        ("a malformed article is buried", letters("news-poller", "bytes != ''")),
+        ("a malformed bar is buried", letters("price-feed", "position(bytes, '\"AM\"') > 0")),
+        ("an unknown message is buried", letters("price-feed", "position(bytes, '\"AM\"') = 0")),
+        ("articles are joined", "SELECT count() FROM impact FINAL".into()),
+        ("bars are written", "SELECT count() FROM bars FINAL".into()),
+    ] {
+        wait_until(what, || place.count(&sql) > 0);
+    }
+    assert!(pipeline.is_running(), "the pipeline has ended");
+    println!("{}", place.query("SELECT stage, origin, reason, bytes FROM dead_letters FINAL LIMIT 1 BY stage FORMAT Vertical"));
+}
