@@ -1,0 +1,79 @@
+//! A model's tensors by name, from whichever format they are stored in.
+
+use super::legacy_pickle::LegacyPickle;
+use crate::SentimentError;
+use candle_core::pickle::PthTensors;
+use candle_core::safetensors::BufferedSafetensors;
+use candle_core::{DType, Device, Tensor};
+use std::path::{Path, PathBuf};
+use tapewire_models::Weights;
+
+/// The weights file, open.
+pub struct Checkpoint {
+    path: PathBuf,
+    format: Format,
+}
+
+enum Format {
+    Safetensors(BufferedSafetensors),
+    /// `torch.save` since version 1.6: a zip of one pickle and the raw numbers.
+    Zip(PthTensors),
+    /// `torch.save` before version 1.6, as FinBERT and its age have.
+    Legacy(LegacyPickle),
+}
+
+impl Checkpoint {
+    /// Opens the file and reads what it holds, but not the numbers.
+    ///
+    /// # Errors
+    /// [`SentimentError::Unreadable`].
+    pub fn open(weights: &Weights) -> Result<Self, SentimentError> {
+        let path = weights.path().to_owned();
+        let unreadable = |reason: String| SentimentError::Unreadable { path: path.clone(), reason };
+        let format = match weights {
+            Weights::Safetensors(path) => std::fs::read(path)
+                .map_err(candle_core::Error::from)
+                .and_then(BufferedSafetensors::new)
+                .map(Format::Safetensors),
+            Weights::PyTorch(path) if is_zip(path) => PthTensors::new(path, None).map(Format::Zip),
+            Weights::PyTorch(path) => LegacyPickle::open(path).map(Format::Legacy),
+        };
+        let format = format.map_err(|error| unreadable(error.to_string()))?;
+        Ok(Self { path, format })
+    }
+
+    /// The first of `names` the file has, as 32-bit floats of this shape.
+    ///
+    /// # Errors
+    /// [`SentimentError::Tensor`] if it has none of them or the shape differs.
+    pub fn tensor(&self, names: &[String], shape: &[usize]) -> Result<Tensor, SentimentError> {
+        let problem = |name: &str, problem: String| SentimentError::Tensor {
+            path: self.path.clone(),
+            name: name.into(),
+            problem,
+        };
+        for name in names {
+            let Some(tensor) = self.get(name).map_err(|error| problem(name, error.to_string()))? else { continue };
+            if tensor.dims() != shape {
+                return Err(problem(name, format!("shape {:?} where the configuration says {shape:?}", tensor.dims())));
+            }
+            return tensor.to_dtype(DType::F32).map_err(|error| problem(name, error.to_string()));
+        }
+        Err(problem(&names.join(" or "), "not there; is this a BERT sequence classifier?".into()))
+    }
+
+    fn get(&self, name: &str) -> candle_core::Result<Option<Tensor>> {
+        match &self.format {
+            Format::Safetensors(file) if file.get(name).is_err() => Ok(None),
+            Format::Safetensors(file) => file.load(name, &Device::Cpu).map(Some),
+            Format::Zip(file) => file.get(name),
+            Format::Legacy(file) => file.get(name),
+        }
+    }
+}
+
+fn is_zip(path: &Path) -> bool {
+    use std::io::Read;
+    let mut start = [0; 4];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"PK\x03\x04"
+}

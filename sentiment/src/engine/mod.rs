@@ -1,0 +1,196 @@
+//! Inference: texts in, probabilities out.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | the model's `config.json` |
+//! | [`labels`] | which output means what |
+//! | [`tokens`] | tokenizer, company as second segment, truncation |
+//! | [`packing`] | which texts are computed together |
+//! | [`checkpoint`], `legacy_pickle` | tensors by name, from three file formats |
+//! | [`bert`], `forward` | the model's weights, and its forward pass |
+//! | [`probabilities`] | softmax and rounding |
+
+pub mod bert;
+pub mod checkpoint;
+pub mod config;
+mod forward;
+pub mod labels;
+mod legacy_pickle;
+pub mod packing;
+pub mod probabilities;
+pub mod tokens;
+
+use crate::{ScoreError, SentimentError};
+use bert::Bert;
+use checkpoint::Checkpoint;
+use config::ModelConfig;
+use forward::Scratch;
+use labels::Classes;
+use rayon::prelude::*;
+use serde::Deserialize;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use tapewire_core::{Probabilities, Sentiment};
+use tapewire_models::ModelFiles;
+use tokens::{TextTokenizer, Tokens};
+
+/// How the engine runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Inference threads; 0 is one for each processor.
+    pub threads: usize,
+    /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
+    pub labels: Option<String>,
+}
+
+/// A text to score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input<'a> {
+    /// The text as it came from the wire; nothing is cleaned.
+    pub text: &'a str,
+    /// Whom the question is about. Models that don't read it score the text alone.
+    pub company: Option<&'a str>,
+}
+
+/// What the model said about a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// Class probabilities, rounded to 1e-6.
+    pub probabilities: Probabilities,
+    /// Whether the text was longer than the model's limit and only its beginning was read.
+    pub truncated: bool,
+}
+
+/// A loaded model and the threads that run it.
+pub struct Engine {
+    name: String,
+    revision: String,
+    reads_company: bool,
+    classes: Classes,
+    tokenizer: TextTokenizer,
+    model: Bert,
+    threads: rayon::ThreadPool,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Engine {
+    /// Loads a model. Takes a second or so for a BERT of base size; blocks.
+    ///
+    /// # Errors
+    /// [`SentimentError`], naming the file and what is wrong with it.
+    pub fn load(files: &ModelFiles, config: &EngineConfig) -> Result<Self, SentimentError> {
+        let model_config = ModelConfig::read(&files.config)?;
+        let labels = model_config.labels();
+        let classes = Classes::find(&labels, config.labels.as_deref())?;
+        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.max_position_embeddings)?;
+        let model = Bert::load(&model_config, labels.len(), &Checkpoint::open(&files.weights)?)?;
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(config.threads)
+            .thread_name(|index| format!("inference-{index}"))
+            .build()
+            .map_err(|error| SentimentError::Threads { threads: config.threads, reason: error.to_string() })?;
+        tracing::info!(
+            model = files.name,
+            revision = files.revision,
+            threads = threads.current_num_threads(),
+            "model loaded"
+        );
+        Ok(Self {
+            name: files.name.clone(),
+            revision: files.revision.clone(),
+            reads_company: model_config.tapewire_reads_company,
+            classes,
+            tokenizer,
+            model,
+            threads,
+        })
+    }
+
+    /// The model's name, as rows carry it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What exactly was loaded, as rows carry it.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// Whether the model's answer depends on the company asked about.
+    pub fn reads_company(&self) -> bool {
+        self.reads_company
+    }
+
+    /// Scores texts, each in its place; one that fails does not touch the others. Equal texts
+    /// are computed once. Blocks until all are done, on the engine's own threads.
+    pub fn score(&self, inputs: &[Input<'_>]) -> Vec<Result<Scored, ScoreError>> {
+        let encoded: Vec<_> = self.threads.install(|| {
+            inputs
+                .par_iter()
+                .map(|input| self.tokenizer.encode(input.text, input.company.filter(|_| self.reads_company)))
+                .collect()
+        });
+        let mut distinct: HashMap<&Tokens, usize> = HashMap::new();
+        let mut texts: Vec<&Tokens> = Vec::new();
+        for (tokens, _) in encoded.iter().flatten() {
+            distinct.entry(tokens).or_insert_with(|| {
+                texts.push(tokens);
+                texts.len() - 1
+            });
+        }
+        let logits = self.logits(&texts);
+        let scored = encoded.iter().map(|encoded| {
+            let (tokens, truncated) = encoded.as_ref().map_err(Clone::clone)?;
+            let logits = logits[distinct[tokens]].as_ref().map_err(Clone::clone)?;
+            let probabilities = probabilities::probabilities(logits, self.classes).ok_or(ScoreError::NotFinite)?;
+            Ok(Scored { probabilities, truncated: *truncated })
+        });
+        scored.collect()
+    }
+
+    /// The model's raw outputs for tokenized texts, in the order of its own classes. A text's
+    /// numbers are the same bit for bit whatever texts it is given with.
+    pub fn logits(&self, texts: &[&Tokens]) -> Vec<Result<Vec<f32>, ScoreError>> {
+        let mut results: Vec<Result<Vec<f32>, ScoreError>> =
+            texts.iter().map(|text| self.check(text).map(|()| Vec::new())).collect();
+        let sound: Vec<usize> = (0..texts.len()).filter(|&text| results[text].is_ok()).collect();
+        let lengths: Vec<usize> = sound.iter().map(|&text| texts[text].ids.len()).collect();
+        let chunks = packing::chunks(&lengths, self.threads.current_num_threads());
+        let computed: Vec<Vec<Vec<f32>>> = self.threads.install(|| {
+            let compute = |chunk: &Vec<usize>| {
+                let chunk: Vec<&Tokens> = chunk.iter().map(|&at| texts[sound[at]]).collect();
+                SCRATCH.with_borrow_mut(|scratch| self.model.logits(&chunk, scratch))
+            };
+            chunks.par_iter().with_max_len(1).map(compute).collect()
+        });
+        for (at, logits) in chunks.into_iter().flatten().zip(computed.into_iter().flatten()) {
+            results[sound[at]] = Ok(logits);
+        }
+        results
+    }
+
+    /// A published score with the model's name on it.
+    pub fn sentiment(&self, scored: Scored) -> Sentiment {
+        Sentiment {
+            probabilities: scored.probabilities,
+            model: self.name.clone(),
+            model_revision: self.revision.clone(),
+            truncated: scored.truncated,
+        }
+    }
+
+    fn check(&self, tokens: &Tokens) -> Result<(), ScoreError> {
+        let limit = self.model.positions();
+        if tokens.ids.is_empty() || tokens.ids.len() > limit || tokens.ids.len() != tokens.types.len() {
+            return Err(ScoreError::Length { tokens: tokens.ids.len(), limit });
+        }
+        match self.model.unknown(tokens) {
+            Some((token, segment)) => Err(ScoreError::UnknownToken { token, segment }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Which texts are computed together.
+
+/// Tokens of a chunk: enough that matrix products run at full speed, few enough that a
+/// chunk's activations stay in the cache.
+const CHUNK_TOKENS: usize = 512;
+
+/// No chunk is cut smaller than this only to keep all threads busy.
+const SMALLEST_CHUNK_TOKENS: usize = 96;
+
+/// Divides texts, given by their lengths in tokens, into chunks of about equal tokens.
+///
+/// Texts of like length stand together and the longest come first, so that threads which take
+/// chunks in order end at about the same time. A text longer than a chunk is one of its own.
+pub fn chunks(lengths: &[usize], threads: usize) -> Vec<Vec<usize>> {
+    let total: usize = lengths.iter().sum();
+    let budget = total.div_ceil(threads.max(1)).clamp(SMALLEST_CHUNK_TOKENS, CHUNK_TOKENS);
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&text| std::cmp::Reverse(lengths[text]));
+    let mut chunks: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0;
+    for text in order {
+        match chunks.last_mut() {
+            Some(chunk) if lengths[text] <= room => {
+                room -= lengths[text];
+                chunk.push(text);
+            }
+            _ => {
+                room = budget.saturating_sub(lengths[text]);
+                chunks.push(vec![text]);
+            }
+        }
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_text_is_in_one_chunk_within_the_budget(lengths in prop::collection::vec(1usize..600, 0..80), threads in 0usize..5) {
+            let chunks = chunks(&lengths, threads);
+            let mut seen: Vec<usize> = chunks.concat();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
+            for chunk in &chunks {
+                let tokens: usize = chunk.iter().map(|&text| lengths[text]).sum();
+                prop_assert!(tokens <= CHUNK_TOKENS || chunk.len() == 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_batch_still_uses_every_thread() {
+        assert_eq!(chunks(&[20; 20], 2).len(), 2);
+        assert_eq!(chunks(&[20; 4], 2).len(), 1);
+    }
+}

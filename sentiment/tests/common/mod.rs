@@ -1,0 +1,138 @@
+//! Models made up for a test, written to a folder as the hub would hold them.
+#![allow(clippy::unwrap_used, dead_code, reason = "a test fails loudly; each test binary uses its part")]
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use std::path::Path;
+use tapewire_models::{ModelFiles, Registry, Source};
+use tapewire_sentiment::engine::tokens::Tokens;
+
+/// Sizes of a BERT classifier of three classes.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    pub layers: usize,
+    pub hidden: usize,
+    pub heads: usize,
+    pub inner: usize,
+    pub vocabulary: usize,
+    pub positions: usize,
+}
+
+pub const BERT_BASE: Shape =
+    Shape { layers: 12, hidden: 768, heads: 12, inner: 3072, vocabulary: 30522, positions: 512 };
+
+/// Small, with widths that fit no vector register, and all the parts of a large one.
+pub const TINY: Shape = Shape { layers: 3, hidden: 60, heads: 5, inner: 100, vocabulary: 64, positions: 48 };
+
+/// How a checkpoint spells what can be spelled in two ways.
+#[derive(Clone, Copy)]
+pub struct Spelling {
+    pub prefix: bool,
+    pub gamma_and_beta: bool,
+    pub half: bool,
+}
+
+pub const USUAL: Spelling = Spelling { prefix: true, gamma_and_beta: false, half: false };
+
+/// Names and shapes of all tensors, in Hugging Face's spelling.
+pub fn tensors(shape: &Shape) -> Vec<(String, Vec<usize>)> {
+    let (h, f) = (shape.hidden, shape.inner);
+    let mut all: Vec<(String, Vec<usize>)> = vec![
+        ("bert.embeddings.word_embeddings.weight".into(), vec![shape.vocabulary, h]),
+        ("bert.embeddings.position_embeddings.weight".into(), vec![shape.positions, h]),
+        ("bert.embeddings.token_type_embeddings.weight".into(), vec![2, h]),
+    ];
+    let mut norms = vec!["bert.embeddings.LayerNorm".to_owned()];
+    let mut linears = vec![("bert.pooler.dense".to_owned(), h, h), ("classifier".to_owned(), 3, h)];
+    for layer in 0..shape.layers {
+        let name = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
+        for part in ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"] {
+            linears.push((name(part), h, h));
+        }
+        linears.push((name("intermediate.dense"), f, h));
+        linears.push((name("output.dense"), h, f));
+        norms.extend([name("attention.output.LayerNorm"), name("output.LayerNorm")]);
+    }
+    all.extend(linears.into_iter().flat_map(|(name, out, inputs)| {
+        [(format!("{name}.weight"), vec![out, inputs]), (format!("{name}.bias"), vec![out])]
+    }));
+    all.extend(
+        norms.into_iter().flat_map(|name| [(format!("{name}.weight"), vec![h]), (format!("{name}.bias"), vec![h])]),
+    );
+    all
+}
+
+/// The numbers of a tensor by its name: the generator at the head of `models/train/reference_logits.py`.
+pub fn numbers(name: &str, count: usize) -> Vec<f32> {
+    let seed =
+        name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let unit = |i: usize| (splitmix64(seed, i as u64) >> 40) as f32 * 2f32.powi(-23) - 1.0;
+    let value = |i| if name.ends_with("LayerNorm.weight") { 1.0 + unit(i) * 0.07 } else { unit(i) * 0.07 };
+    (0..count).map(value).collect()
+}
+
+pub fn splitmix64(seed: u64, index: u64) -> u64 {
+    let z = seed.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Writes a model of that shape. `loud` scales the numbers, so that small models have opinions.
+pub fn write(folder: &Path, shape: &Shape, spelling: Spelling, loud: f32, config: &str) -> ModelFiles {
+    let stored: Vec<(String, Vec<usize>, Vec<u8>)> = tensors(shape)
+        .into_iter()
+        .map(|(name, dims)| {
+            let numbers = numbers(&name, dims.iter().product()).into_iter().map(|x| x * loud);
+            let bytes = match spelling.half {
+                true => numbers.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
+                false => numbers.flat_map(f32::to_le_bytes).collect(),
+            };
+            (spell(&name, spelling), dims, bytes)
+        })
+        .collect();
+    let dtype = if spelling.half { Dtype::F16 } else { Dtype::F32 };
+    let views =
+        stored.iter().map(|(name, dims, bytes)| (name.as_str(), TensorView::new(dtype, dims.clone(), bytes).unwrap()));
+    safetensors::serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
+    std::fs::write(folder.join("config.json"), config_json(shape, config)).unwrap();
+    std::fs::write(folder.join("vocab.txt"), vocabulary(shape.vocabulary)).unwrap();
+    files(folder)
+}
+
+pub fn files(folder: &Path) -> ModelFiles {
+    Registry::from_env().resolve(&Source::Folder(folder.to_owned())).unwrap()
+}
+
+fn spell(name: &str, spelling: Spelling) -> String {
+    let mut name = if spelling.prefix { name } else { name.trim_start_matches("bert.") }.to_owned();
+    if spelling.gamma_and_beta && name.contains("LayerNorm") {
+        name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    }
+    name
+}
+
+pub const LABELS: &str = r#""id2label": {"0": "positive", "1": "negative", "2": "neutral"}"#;
+
+pub fn config_json(shape: &Shape, more: &str) -> String {
+    let Shape { layers, hidden, heads, inner, vocabulary, positions } = shape;
+    format!(
+        r#"{{"model_type": "bert", "hidden_act": "gelu", "hidden_size": {hidden}, "num_hidden_layers": {layers},
+            "num_attention_heads": {heads}, "intermediate_size": {inner}, "vocab_size": {vocabulary},
+            "max_position_embeddings": {positions}, "type_vocab_size": 2, {more}}}"#
+    )
+}
+
+/// The special tokens of BERT, then words of one letter, then their continuations, then `w100`, `w101`, ...
+pub fn vocabulary(size: usize) -> String {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned);
+    let letters = ('a'..='z').map(|letter| letter.to_string());
+    let continuations = ('a'..='z').map(|letter| format!("##{letter}"));
+    let words = (100..).map(|n| format!("w{n}"));
+    let all: Vec<String> = special.into_iter().chain(letters).chain(continuations).chain(words).take(size).collect();
+    all.join("\n")
+}
+
+pub fn tokens(ids: &[u32], types: &[u32]) -> Tokens {
+    Tokens { ids: ids.to_vec(), types: types.to_vec() }
+}

@@ -1,0 +1,138 @@
+//! Every way a checkpoint or tokenizer can be written gives the same model.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod common;
+
+use common::{LABELS, Shape, Spelling, TINY, USUAL, tokens};
+use std::path::{Path, PathBuf};
+use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
+use tapewire_sentiment::{Engine, EngineConfig, ScoreError, SentimentError};
+
+fn load(files: &tapewire_models::ModelFiles) -> Engine {
+    Engine::load(files, &EngineConfig { threads: 1, ..EngineConfig::default() }).unwrap()
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pickles").join(name)
+}
+
+fn probe() -> Tokens {
+    tokens(&[2, 9, 33, 8, 3, 20, 3], &[0, 0, 0, 0, 0, 1, 1])
+}
+
+fn logits(spelling: Spelling) -> Vec<f32> {
+    let folder = tempfile::tempdir().unwrap();
+    let files = common::write(folder.path(), &TINY, spelling, 8.0, LABELS);
+    load(&files).logits(&[&probe()]).remove(0).unwrap()
+}
+
+#[test]
+fn spelling_does_not_matter_and_halves_are_widened() {
+    let usual = logits(USUAL);
+    assert_eq!(logits(Spelling { prefix: false, ..USUAL }), usual);
+    assert_eq!(logits(Spelling { gamma_and_beta: true, ..USUAL }), usual);
+    let half = logits(Spelling { half: true, ..USUAL });
+    assert_ne!(half, usual);
+    assert!(half.iter().zip(&usual).all(|(a, b)| (a - b).abs() < 0.05), "{half:?} {usual:?}");
+}
+
+#[test]
+fn both_of_pytorchs_pickles_are_read() {
+    let shape = Shape { layers: 2, hidden: 16, heads: 2, inner: 24, vocabulary: 40, positions: 16 };
+    let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(data("logits.json")).unwrap()).unwrap();
+    let list =
+        |key: &str| -> Vec<f64> { expected[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect() };
+    let ids = |key: &str| -> Vec<u32> { list(key).into_iter().map(|n| n as u32).collect() };
+    for file in ["zip.bin", "legacy.bin"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(data(file), folder.path().join("pytorch_model.bin")).unwrap();
+        std::fs::write(folder.path().join("config.json"), common::config_json(&shape, LABELS)).unwrap();
+        std::fs::write(folder.path().join("vocab.txt"), common::vocabulary(shape.vocabulary)).unwrap();
+        let engine = load(&common::files(folder.path()));
+        let found = engine.logits(&[&tokens(&ids("input_ids"), &ids("token_type_ids"))]).remove(0).unwrap();
+        assert!(
+            found.iter().zip(list("logits")).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5),
+            "{file}: {found:?} {expected}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_model_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = common::write(folder.path(), &TINY, USUAL, 1.0, LABELS);
+    let fails = |files: &tapewire_models::ModelFiles| match Engine::load(files, &EngineConfig::default()) {
+        Ok(_) => panic!("loaded"),
+        Err(error) => {
+            assert!(!error.is_retryable());
+            (error.to_string(), error)
+        }
+    };
+    let rewrite = |shape: &Shape, more: &str| std::fs::write(&files.config, common::config_json(shape, more)).unwrap();
+
+    rewrite(&TINY, r#""id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}"#);
+    let (message, error) = fails(&files);
+    assert!(matches!(error, SentimentError::Labels { .. }) && message.contains("LABEL_0=positive"), "{message}");
+
+    rewrite(&Shape { layers: 4, ..TINY }, LABELS);
+    let (message, error) = fails(&files);
+    assert!(matches!(error, SentimentError::Tensor { .. }) && message.contains("layer.3."), "{message}");
+
+    rewrite(&Shape { inner: 101, ..TINY }, LABELS);
+    let (message, _) = fails(&files);
+    assert!(message.contains("intermediate.dense") && message.contains("101"), "{message}");
+
+    rewrite(&TINY, &format!("{LABELS}, \"position_embedding_type\": \"relative_key\""));
+    let (message, error) = fails(&files);
+    assert!(matches!(error, SentimentError::Unsupported { .. }) && message.contains("relative_key"), "{message}");
+
+    rewrite(&TINY, LABELS);
+    std::fs::write(files.weights.path(), "not a model").unwrap();
+    let (message, error) = fails(&files);
+    assert!(matches!(error, SentimentError::Unreadable { .. }) && message.contains("model.safetensors"), "{message}");
+}
+
+#[test]
+fn a_vocabulary_alone_makes_berts_tokenizer() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = common::write(folder.path(), &TINY, USUAL, 1.0, LABELS);
+    let tokenizer = TextTokenizer::load(&files.tokenizer, 12).unwrap();
+    let id = |token: &str| common::vocabulary(64).lines().position(|line| line == token).unwrap() as u32;
+    let ids = |tokens: &[&str]| tokens.iter().map(|token| id(token)).collect::<Vec<_>>();
+
+    let (found, truncated) = tokenizer.encode("ÀB, c", Some("d")).unwrap();
+    assert_eq!(found.ids, ids(&["[CLS]", "a", "##b", "[UNK]", "c", "[SEP]", "d", "[SEP]"]));
+    assert_eq!(found.types, [0, 0, 0, 0, 0, 0, 1, 1]);
+    assert!(!truncated);
+
+    let long = "a b c d e f g h i j k l m";
+    let (found, truncated) = tokenizer.encode(long, Some("x y")).unwrap();
+    assert_eq!(found.ids, ids(&["[CLS]", "a", "b", "c", "d", "e", "f", "g", "[SEP]", "x", "y", "[SEP]"]));
+    assert!(truncated);
+    let (found, truncated) = tokenizer.encode("a b c d e f g h i j", None).unwrap();
+    assert_eq!((found.ids.len(), truncated), (12, false));
+    assert_eq!(tokenizer.encode("a", Some(long)), Err(ScoreError::CompanyTooLong { limit: 12 }));
+    assert_eq!(tokenizer.encode("", None).unwrap().0.ids, ids(&["[CLS]", "[SEP]"]));
+
+    std::fs::write(folder.path().join("tokenizer_config.json"), r#"{"do_lower_case": false}"#).unwrap();
+    let cased = TextTokenizer::load(&common::files(folder.path()).tokenizer, 12).unwrap();
+    assert_eq!(cased.encode("A a", None).unwrap().0.ids, ids(&["[CLS]", "[UNK]", "a", "[SEP]"]));
+}
+
+#[test]
+fn padding_and_truncation_baked_into_a_tokenizer_are_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = r###"{
+      "version": "1.0",
+      "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+      "padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"},
+      "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": null,
+      "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+      "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+                "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "a": 4}}}"###;
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(&path, json).unwrap();
+    let tokenizer = TextTokenizer::load(&tapewire_models::TokenizerFiles::Json(path), 16).unwrap();
+    let (found, truncated) = tokenizer.encode("a a a a a", None).unwrap();
+    assert_eq!((found.ids, truncated), (vec![2, 4, 4, 4, 4, 4, 3], false));
+}

@@ -1,0 +1,118 @@
+//! The engine computes what PyTorch computes.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod common;
+
+use common::{BERT_BASE, LABELS, USUAL, numbers, tokens};
+use serde::Deserialize;
+use std::path::Path;
+use tapewire_models::{Registry, Source, TokenizerFiles};
+use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
+use tapewire_sentiment::{Engine, EngineConfig};
+
+/// Largest distance of a logit from PyTorch's.
+const TOLERANCE: f32 = 1e-4;
+
+#[derive(Deserialize)]
+struct BertBase {
+    probes: Vec<Probe>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Probe {
+    tensor: String,
+    index: usize,
+    value: f32,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    input_ids: Vec<u32>,
+    token_type_ids: Vec<u32>,
+    logits: Vec<f32>,
+}
+
+fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
+    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+}
+
+fn models() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models"))
+}
+
+/// The largest distance of the engine's logits from the cases'.
+fn distance(engine: &Engine, cases: &[Case]) -> f32 {
+    let texts: Vec<Tokens> = cases.iter().map(|case| tokens(&case.input_ids, &case.token_type_ids)).collect();
+    let logits = engine.logits(&texts.iter().collect::<Vec<_>>());
+    let pairs =
+        cases.iter().zip(logits).flat_map(|(case, logits)| case.logits.clone().into_iter().zip(logits.unwrap()));
+    pairs.map(|(expected, found)| (expected - found).abs()).fold(0.0, |a, d| if d > a || d.is_nan() { d } else { a })
+}
+
+#[test]
+fn bert_base() {
+    let reference: BertBase = read(&models().join("train/reference_bert_base.json"));
+    for probe in &reference.probes {
+        assert_eq!(
+            numbers(&probe.tensor, probe.index + 1)[probe.index],
+            probe.value,
+            "{}[{}]",
+            probe.tensor,
+            probe.index
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let files = common::write(folder.path(), &BERT_BASE, USUAL, 1.0, LABELS);
+    let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
+    let distance = distance(&engine, &reference.cases);
+    println!("bert-base: largest distance of a logit from PyTorch's {distance:e}");
+    assert!(distance <= TOLERANCE, "{distance}");
+}
+
+#[derive(Deserialize)]
+struct Shipped {
+    sha256: String,
+    cases: Vec<Headline>,
+}
+
+#[derive(Deserialize)]
+struct Headline {
+    text: String,
+    company: Option<String>,
+    #[serde(flatten)]
+    case: Case,
+}
+
+#[test]
+fn the_shipped_model() {
+    let reference: Shipped = read(&models().join("shipped/reference_logits.json"));
+    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+    assert_eq!(files.revision, reference.sha256, "reference_logits.json is of other weights: make it again");
+    let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
+    assert!(engine.reads_company());
+    let cases: Vec<Case> = reference.cases.into_iter().map(|headline| headline.case).collect();
+    let distance = distance(&engine, &cases);
+    println!("shipped model: largest distance of a logit from PyTorch's {distance:e}");
+    assert!(distance <= TOLERANCE, "{distance}");
+}
+
+/// From `tokenizer.json`, and from `vocab.txt` alone, which is all that FinBERT carries.
+#[test]
+fn the_shipped_models_tokens() {
+    let reference: Shipped = read(&models().join("shipped/reference_logits.json"));
+    let folder = models().join("shipped").join(tapewire_models::registry::SHIPPED);
+    let vocabulary = folder.join("vocab.txt");
+    for files in [
+        TokenizerFiles::Json(folder.join("tokenizer.json")),
+        TokenizerFiles::Vocabulary { vocabulary, settings: Some(folder.join("tokenizer_config.json")) },
+    ] {
+        let tokenizer = TextTokenizer::load(&files, 512).unwrap();
+        for Headline { text, company, case } in &reference.cases {
+            let (found, truncated) = tokenizer.encode(text, company.as_deref()).unwrap();
+            assert_eq!(found.ids, case.input_ids, "{text} | {company:?}");
+            assert_eq!(found.types, case.token_type_ids, "{text} | {company:?}");
+            assert_eq!(truncated, text.len() > 3000, "{} bytes of text, {} tokens", text.len(), found.ids.len());
+        }
+    }
+}
