@@ -108,6 +108,8 @@ pub enum Reason {
     NoBars,
     /// The symbol is on the tape, but not where the entry would have to be.
     NoEntryBar,
+    /// The mention came more than three sessions after the news had been complete up to it.
+    TooLate,
 }
 
 impl Reason {
@@ -118,6 +120,7 @@ impl Reason {
             Self::NotEquity => "not_equity",
             Self::NoBars => "no_bars",
             Self::NoEntryBar => "no_entry_bar",
+            Self::TooLate => "too_late",
         }
     }
 }

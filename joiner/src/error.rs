@@ -52,6 +52,20 @@ pub enum JoinerError {
         /// Migration's name.
         name: String,
     },
+    /// A setting is out of range.
+    #[error("setting {name}: {reason}")]
+    Setting {
+        /// Its name, with the section.
+        name: &'static str,
+        /// What it may be.
+        reason: &'static str,
+    },
+    /// Row versions are full.
+    #[error(
+        "a partition holds more records than a row's version can count (2^28 of sentiment, 2^36 of bars and halts); \
+         go on with new topics and a new run or database"
+    )]
+    TooManyRecords,
     /// The database was migrated by a newer build.
     #[error("database {database} has schema version {version}, which this build does not know; upgrade tapewire")]
     NewerSchema {

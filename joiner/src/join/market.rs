@@ -1,0 +1,131 @@
+//! What to expect of a symbol, from the sessions before the entry's.
+
+use super::tape::{Bars, Cell};
+use super::Micros;
+use tapewire_core::exchange::Calendar;
+
+/// Fewer pairs of returns give no market model.
+const MINIMUM_PAIRS: usize = 30;
+/// Fewer sessions with a bar at the time of day give no usual volume.
+const MINIMUM_SESSIONS: usize = 5;
+
+/// Market model (MacKinlay 1997): a symbol's return over one bar is `alpha + beta` times the benchmark's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Model {
+    pub alpha: f64,
+    pub beta: f64,
+}
+
+/// Ordinary least squares over the bars of the `back` sessions before `entry`, of which those count that
+/// were there when session `entry` opened.
+///
+/// A pair is the log return of symbol and benchmark from one close to the next within a session,
+/// where both printed both bars and nothing lies between. `None` for fewer than 30 pairs, or a
+/// benchmark that never moved.
+pub(super) fn model(symbol: &Bars, benchmark: &Bars, entry: usize, back: usize, as_of: Micros) -> Option<Model> {
+    let mut pairs = Vec::new();
+    for session in entry.saturating_sub(back)..entry {
+        pair_returns(symbol.of(session), benchmark.of(session), as_of, &mut pairs);
+    }
+    if pairs.len() < MINIMUM_PAIRS {
+        return None;
+    }
+    let n = pairs.len() as f64;
+    let mean_x = pairs.iter().map(|(x, _)| x).sum::<f64>() / n;
+    let mean_y = pairs.iter().map(|(_, y)| y).sum::<f64>() / n;
+    let (mut xx, mut xy) = (0.0, 0.0);
+    for (x, y) in &pairs {
+        xx += (x - mean_x) * (x - mean_x);
+        xy += (x - mean_x) * (y - mean_y);
+    }
+    if xx <= 0.0 {
+        return None;
+    }
+    let beta = xy / xx;
+    Some(Model { alpha: mean_y - beta * mean_x, beta })
+}
+
+/// Benchmark's and symbol's returns over the same bars of one session.
+fn pair_returns(symbol: &[Cell], benchmark: &[Cell], as_of: Micros, pairs: &mut Vec<(f64, f64)>) {
+    let mut market = benchmark.iter().filter(|cell| cell.late_since <= as_of).peekable();
+    let mut last: Option<(&Cell, &Cell)> = None;
+    for own in symbol.iter().filter(|cell| cell.late_since <= as_of) {
+        while market.next_if(|cell| cell.start < own.start).is_some() {}
+        let Some(other) = market.next_if(|cell| cell.start == own.start) else { continue };
+        if let Some((own_before, other_before)) = last.filter(|(before, _)| before.end == own.start) {
+            pairs.push(((other.close / other_before.close).ln(), (own.close / own_before.close).ln()));
+        }
+        last = Some((own, other));
+    }
+}
+
+/// Mean volume at the entry bar's time of day over the `back` sessions before session `entry`, those without such a
+/// bar left out; `None` for fewer than five, or where nothing was traded.
+pub(super) fn usual_volume(
+    symbol: &Bars,
+    calendar: &Calendar,
+    entry: usize,
+    start: Micros,
+    back: usize,
+    as_of: Micros,
+) -> Option<f64> {
+    let open = |session: usize| Some(calendar.sessions().get(session)?.open.as_microsecond());
+    let time_of_day = start - open(entry)?;
+    let volumes: Vec<f64> = (entry.saturating_sub(back)..entry)
+        .filter_map(|session| {
+            let cells = symbol.of(session);
+            let found = cells.binary_search_by_key(&(open(session)? + time_of_day), |cell| cell.start).ok()?;
+            (cells[found].late_since <= as_of).then_some(cells[found].volume)
+        })
+        .collect();
+    let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
+    (volumes.len() >= MINIMUM_SESSIONS && mean > 0.0).then_some(mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bars(sessions: usize, close: impl Fn(usize, i64) -> Option<f64>) -> Bars {
+        let mut bars = Bars::default();
+        for session in 0..sessions {
+            for minute in 0..20 {
+                let Some(close) = close(session, minute) else { continue };
+                let start = session as Micros * 10_000 + minute;
+                let (seq, late_since) = (0, Cell::ON_TIME);
+                let volume = 1.0;
+                let cell = Cell { start, end: start + 1, open: close, close, volume, received_at: 0, seq, first_seq: seq, late_since };
+                bars.insert(session, cell);
+            }
+        }
+        bars
+    }
+
+    fn market(session: usize, minute: i64) -> Option<f64> {
+        Some(100.0 + (session as f64 * 7.0 + minute as f64 * 1.3).sin())
+    }
+
+    #[test]
+    fn finds_the_line_the_symbol_was_made_from() {
+        // The symbol's log price is 0.0002 a bar plus 1.5 times the market's.
+        let own = |s, m| Some((0.0002 * m as f64 + 1.5 * market(s, m)?.ln()).exp());
+        let found = model(&bars(4, own), &bars(4, market), 4, 20, 0).unwrap();
+        assert!((found.alpha - 0.0002).abs() < 1e-12 && (found.beta - 1.5).abs() < 1e-10, "{found:?}");
+    }
+
+    #[test]
+    fn only_neighbouring_bars_of_both_make_a_pair() {
+        let every_other = |s, m| market(s, m).filter(|_| m % 2 == 0);
+        assert_eq!(model(&bars(20, every_other), &bars(20, market), 20, 20, 0), None);
+        assert_eq!(model(&bars(20, market), &bars(20, every_other), 20, 20, 0), None);
+    }
+
+    #[test]
+    fn too_little_to_go_by_is_no_model() {
+        let flat = |_, _| Some(5.0);
+        assert_eq!(model(&bars(4, market), &bars(4, flat), 4, 20, 0), None);
+        assert_eq!(model(&bars(1, market), &bars(1, market), 1, 20, 0), None, "19 pairs");
+        assert!(model(&bars(2, market), &bars(2, market), 2, 20, 0).is_some(), "38 pairs");
+        assert_eq!(model(&bars(2, market), &bars(2, market), 2, 1, 0), None, "one session back");
+    }
+}
