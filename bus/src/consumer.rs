@@ -30,6 +30,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// [`Received::offset`] as a position: Kafka's offsets are signed and never negative.
+    pub fn seq(&self) -> u64 {
+        u64::try_from(self.offset).expect("offsets of records are not negative")
+    }
+
     /// Where it came from, for errors and dead letters.
     pub fn origin(&self) -> String {
         format!("topic {}, partition {}, offset {}", self.topic.base_name(), self.partition, self.offset)

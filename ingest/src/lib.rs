@@ -5,6 +5,7 @@
 //! | [`providers`] | one identical folder a provider: its messages, its REST and websocket clients |
 //! | [`poller`] | news, every 20 seconds, onto topic `news` |
 //! | [`feed`] | bars, trades and halts from the websocket onto their topics, holes filled over REST |
+//! | [`replay`] | recorded news and bars, sent the way live ones are |
 //! | [`simulate`] | a simulated provider with a market in it whose truth is known |
 //! | [`backoff`] | how long to wait before trying again |
 //! | [`state`] | notes on how far we have come, in files |
@@ -18,6 +19,7 @@ pub mod error;
 pub mod feed;
 pub mod poller;
 pub mod providers;
+pub mod replay;
 pub mod simulate;
 pub mod state;
 pub mod tape_writer;

@@ -97,12 +97,11 @@ fn by_partition(batch: Vec<Received>) -> BTreeMap<(Topic, i32), Vec<Received>> {
 
 /// Writes the records of one partition; what may be committed then.
 async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> Result<Commit, JoinerError> {
-    let (first, last) = (&records[0], &records[records.len() - 1]);
-    let token = format!("{}:{}:{}-{}", first.topic.base_name(), first.partition, first.offset, last.offset);
-    if first.topic == Topic::News {
-        writer.insert("articles", &token, &articles(letters, records).await?).await?;
+    let last = &records[records.len() - 1];
+    if last.topic == Topic::News {
+        writer.insert("articles", &articles(letters, records).await?).await?;
     } else {
-        writer.insert("dead_letters", &token, &dead_letters(records)).await?;
+        writer.insert("dead_letters", &dead_letters(records)).await?;
     }
     Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, note: String::new() })
 }
@@ -112,8 +111,7 @@ async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<Art
     for record in records {
         match NewsRecord::decode(&record.payload) {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
-                let seq = u64::try_from(record.offset).expect("offsets are not negative");
-                rows.push(ArticleRow::new(&run, article, seq));
+                rows.push(ArticleRow::new(&run, article, record.seq()));
             }
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
             // The worker reads the same record and buries it too; one letter from each stage that was stopped by it.

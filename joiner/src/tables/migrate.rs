@@ -77,6 +77,15 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, JoinerError>
     Ok(Migrated { applied, version: MIGRATIONS.last().map_or(0, |m| m.version) })
 }
 
+/// Removes the database and all that is in it.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn drop_database(config: &ClickHouseConfig) -> Result<(), JoinerError> {
+    let drop = format!("DROP DATABASE IF EXISTS `{}` SYNC", config.database.replace('`', ""));
+    config.server().query(&drop).execute().await.map_err(|error| JoinerError::from_clickhouse(error, &config.url))
+}
+
 /// Refuses a database whose history is not the beginning of ours.
 fn check(known: &[Applied], database: &str) -> Result<(), JoinerError> {
     for row in known {

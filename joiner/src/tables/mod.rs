@@ -6,5 +6,5 @@ pub mod rows;
 pub mod writer;
 
 pub use config::ClickHouseConfig;
-pub use migrate::{Migrated, migrate};
+pub use migrate::{Migrated, drop_database, migrate};
 pub use writer::Writer;

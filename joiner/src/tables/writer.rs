@@ -24,13 +24,16 @@ impl Writer {
     }
 
     /// Inserts `rows` into `table` and returns when the server has them, its materialized views
-    /// included. The `token` names the batch (`topic:partition:first-last`): a batch that was
-    /// written already, by this process or the one before it, is recognised by it.
+    /// included. A batch whose acknowledgement got lost is recognised by its content when it is
+    /// sent again (tables have a deduplication window); behind that stand the versions of the rows.
+    ///
+    /// No token is made of topic and offsets: after a topic was recreated the same offsets would
+    /// name other records, and these would be dropped without a word.
     ///
     /// # Errors
     /// What waiting can't mend ([`JoinerError::ClickHouse`]), or [`JoinerError::Unreachable`] if the
     /// server is still away at shutdown; nothing was acknowledged then.
-    pub async fn insert<T>(&self, table: &'static str, token: &str, rows: &[T]) -> Result<(), JoinerError>
+    pub async fn insert<T>(&self, table: &'static str, rows: &[T]) -> Result<(), JoinerError>
     where
         T: RowOwned + RowWrite + Row,
     {
@@ -39,7 +42,7 @@ impl Writer {
         }
         let mut wait = FIRST_WAIT;
         loop {
-            let error = match self.attempt(table, token, rows).await {
+            let error = match self.attempt(table, rows).await {
                 Ok(()) => {
                     metrics::counter!("tapewire_rows_written_total", "table" => table).increment(rows.len() as u64);
                     return Ok(());
@@ -57,7 +60,7 @@ impl Writer {
         }
     }
 
-    async fn attempt<T>(&self, table: &str, token: &str, rows: &[T]) -> clickhouse::error::Result<()>
+    async fn attempt<T>(&self, table: &str, rows: &[T]) -> clickhouse::error::Result<()>
     where
         T: RowOwned + RowWrite + Row,
     {
@@ -66,7 +69,6 @@ impl Writer {
             .insert::<T>(table)
             .await?
             .with_timeouts(Some(Duration::from_secs(30)), Some(Duration::from_secs(120)))
-            .with_setting("insert_deduplication_token", token)
             .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1");
         for row in rows {
             insert.write(row).await?;

@@ -1,0 +1,161 @@
+//! From an article to its mentions.
+
+use crate::companies::Companies;
+use jiff::Timestamp;
+use tapewire_core::{Article, Mention, Run, Sentiment, Symbol, Unscored};
+
+/// Where a teaser's beginning ends, in bytes: what newspapers call the lead.
+const LEAD: usize = 300;
+
+/// One mention, not yet scored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    run: Run,
+    mention: Mention,
+    text: String,
+    company: Option<String>,
+}
+
+/// The mentions of an article: one for each company it names, or a single one without a company.
+pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
+    let question = |symbol: Option<&Symbol>| Question {
+        run: run.clone(),
+        text: article.text(),
+        company: symbol.map(|symbol| companies.name(symbol).to_owned()),
+        mention: Mention {
+            article_id: article.id.clone(),
+            article_revision: article.revision,
+            symbol: symbol.cloned(),
+            title: article.title.clone(),
+            provider: article.provider.clone(),
+            publisher: article.publisher.clone(),
+            url: article.url.clone(),
+            published_at: article.published_at,
+            received_at: article.received_at,
+            scored_at: article.received_at,
+            relevance: symbol.map(|symbol| relevance(article, symbol, companies)),
+            sentiment: None,
+            unscored: None,
+        },
+    };
+    if article.symbols.is_empty() {
+        vec![question(None)]
+    } else {
+        article.symbols.iter().map(|symbol| question(Some(symbol))).collect()
+    }
+}
+
+/// How much an article is about a company, in (0, 1]: 1 if the headline names it, 0.7 if the lead does,
+/// 0.5 if what follows does, 0.3 if only the provider's tag does; divided by the square root of
+/// the number of companies tagged, for a list of twenty is about none of them.
+fn relevance(article: &Article, symbol: &Symbol, companies: &Companies) -> f64 {
+    let place = if companies.first_mention(symbol, &article.title).is_some() {
+        1.0
+    } else {
+        match companies.first_mention(symbol, &article.description) {
+            Some(at) if at < LEAD => 0.7,
+            Some(_) => 0.5,
+            None => 0.3,
+        }
+    };
+    place / (article.symbols.len() as f64).sqrt()
+}
+
+impl Question {
+    /// Key on the topic: the symbol, or the article's id where there is none.
+    pub fn key(&self) -> &str {
+        self.mention.symbol.as_ref().map_or(&self.mention.article_id, |symbol| symbol.as_str())
+    }
+
+    /// The article asked about.
+    pub fn article_id(&self) -> &str {
+        &self.mention.article_id
+    }
+
+    /// Text and company to ask the model about; `None` if there is no text.
+    pub fn text(&self) -> Option<(String, Option<String>)> {
+        (!self.text.is_empty()).then(|| (self.text.clone(), self.company.clone()))
+    }
+
+    /// About how many tokens the model will read.
+    pub fn tokens(&self) -> usize {
+        // English has a little over four bytes a token; the rest is for the special ones and the company.
+        self.text.len() / 4 + 8
+    }
+
+    /// The mention with its score, or with the reason why there is none. `now` is when the score
+    /// existed; it counts in the live run only.
+    pub fn answered(mut self, sentiment: Option<Sentiment>, now: Timestamp) -> (Run, Mention) {
+        if self.run.is_live() {
+            self.mention.scored_at = now;
+        }
+        self.mention.unscored = match &sentiment {
+            Some(_) => None,
+            None if self.text.is_empty() => Some(Unscored::EmptyText),
+            None => Some(Unscored::ModelFailed),
+        };
+        self.mention.sentiment = sentiment;
+        (self.run, self.mention)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn article(title: &str, description: &str, symbols: &[&str]) -> Article {
+        Article {
+            id: "a".into(),
+            revision: 1,
+            provider: "test".into(),
+            publisher: String::new(),
+            author: String::new(),
+            title: title.into(),
+            description: description.into(),
+            url: String::new(),
+            symbols: symbols.iter().map(|s| Symbol::new(s).unwrap()).collect(),
+            keywords: Vec::new(),
+            published_at: Timestamp::from_second(100).unwrap(),
+            received_at: Timestamp::from_second(101).unwrap(),
+        }
+    }
+
+    fn asked(article: &Article, run: &Run) -> Vec<Question> {
+        questions(run, article, &Companies::load(None).unwrap())
+    }
+
+    #[test]
+    fn one_for_each_company_and_one_for_none() {
+        let two = asked(&article("Apple beats Google", "", &["AAPL", "GOOGL"]), &Run::live());
+        assert_eq!(two.iter().map(Question::key).collect::<Vec<_>>(), ["AAPL", "GOOGL"]);
+        assert_eq!(two[1].text(), Some(("Apple beats Google".into(), Some("Alphabet".into()))));
+        let none = asked(&article("Markets rise", "", &[]), &Run::live());
+        assert_eq!((none.len(), none[0].key()), (1, "a"));
+        assert_eq!(none[0].text(), Some(("Markets rise".into(), None)));
+    }
+
+    #[test]
+    fn relevance_falls_from_headline_to_tag() {
+        let of = |title: &str, description: &str, symbols: &[&str]| {
+            let questions = asked(&article(title, description, symbols), &Run::live());
+            questions[0].clone().answered(None, Timestamp::UNIX_EPOCH).1.relevance.unwrap()
+        };
+        let late = format!("{} Apple", "x ".repeat(200));
+        assert_eq!(of("Apple rises", "", &["AAPL"]), 1.0);
+        assert_eq!(of("Shares rise", "Apple did well", &["AAPL"]), 0.7);
+        assert_eq!(of("Shares rise", &late, &["AAPL"]), 0.5);
+        assert_eq!(of("Shares rise", "", &["AAPL"]), 0.3);
+        assert_eq!(of("Apple rises", "", &["AAPL", "MSFT", "NVDA", "AMZN"]), 0.5);
+    }
+
+    #[test]
+    fn no_text_gets_a_reason_and_a_replay_keeps_its_clock() {
+        let now = Timestamp::from_second(500).unwrap();
+        let answer =
+            |title: &str, run: &Run| asked(&article(title, "", &["AAPL"]), run).remove(0).answered(None, now).1;
+        assert_eq!(answer("", &Run::live()).unscored, Some(Unscored::EmptyText));
+        assert_eq!(answer("Apple", &Run::live()).unscored, Some(Unscored::ModelFailed));
+        assert_eq!(answer("Apple", &Run::live()).available_at(), now);
+        assert_eq!(answer("Apple", &Run::named("r")).available_at(), Timestamp::from_second(101).unwrap());
+    }
+}
