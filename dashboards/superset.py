@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         ("status", status, "say whether it runs and answers; exit code 3 unless it does"),
         ("env", env, "print export lines for the shell"),
         ("import", import_dashboards, "import the dashboards again, after a change to bundle/"),
-        ("screenshot", screenshot, "save a picture of the dashboard; needs Chromium (setup-browser.sh)"),
+        ("screenshot", screenshot, "save a picture of the dashboard; needs Chromium"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(command=action)

@@ -151,7 +151,7 @@ def _dashboard(dashboard: dict, charts: dict) -> dict:
             "label_colors": LABEL_COLORS,
             "native_filter_configuration": [_filter(entry, numbers) for entry in dashboard["filters"]],
             "chart_configuration": {},
-            "timed_refresh_immune_slices": [],
+            "timed_refresh_immune_slices": [numbers[name] for name in dashboard["not_refreshed"]],
             "expanded_slices": {},
         },
         "version": VERSION,

@@ -35,7 +35,7 @@ class Browser:
     def __init__(self, url: str, password: str):
         self.url = url
         self._profile = tempfile.mkdtemp(prefix="tapewire-browser-")
-        self._refused: list[str] = []
+        self._answered: list[tuple[int, str]] = []
         try:
             self.driver = webdriver.Chrome(options=self._options(), service=_service())
         except WebDriverException as error:
@@ -53,7 +53,7 @@ class Browser:
 
     def open(self, slug: str) -> None:
         """Shows a dashboard whole and waits until all its charts are drawn."""
-        self.driver.get(f"{self.url}/superset/dashboard/{slug}/")
+        self.driver.get(f"{self.url}/superset/dashboard/{slug}")
         self.wait("the dashboard", lambda: self.all(HOLDERS))
         # Charts out of sight are not drawn, so make the window as tall as the page.
         self.driver.set_window_size(WIDTH, HEIGHT)
@@ -88,14 +88,24 @@ class Browser:
         return self.driver.execute_script(script, HOLDERS, LOADING, BROKEN, DRAWN)
 
     def failures(self) -> list[str]:
-        """Requests to the server that failed, from the first to now; nothing may be in it."""
+        """Requests that Superset refused, from the first to now; nothing may be in it."""
+        return [f"{status} {url}" for status, url in self._answers() if self._is_ours(url) and status >= 400]
+
+    def strangers(self) -> list[str]:
+        """Addresses other than Superset's that answered; nothing may be in it."""
+        return [url for _, url in self._answers() if not self._is_ours(url)]
+
+    def _is_ours(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.scheme not in ("http", "https") or parts.netloc == urlsplit(self.url).netloc
+
+    def _answers(self) -> list[tuple[int, str]]:
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.responseReceived":
                 response = message["params"]["response"]
-                if response["status"] >= 400 and urlsplit(response["url"]).netloc == urlsplit(self.url).netloc:
-                    self._refused.append(f"{response['status']} {response['url']}")
-        return self._refused
+                self._answered.append((response["status"], response["url"]))
+        return self._answered
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -154,5 +164,5 @@ class Browser:
 def _service() -> webdriver.ChromeService:
     driver = shutil.which("chromedriver")
     if not driver or not shutil.which("chromium"):
-        raise PageError("no Chromium here: `apt-get install chromium chromium-driver`, or dashboards/setup-browser.sh")
+        raise PageError("no Chromium here: `apt-get install chromium chromium-driver`")
     return webdriver.ChromeService(driver)

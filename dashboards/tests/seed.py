@@ -13,6 +13,8 @@ RUN = "seeded"
 OTHER_RUN = "seeded-earlier"
 OPENS = (datetime(2026, 3, 5, 14, 30, tzinfo=timezone.utc), datetime(2026, 3, 6, 14, 30, tzinfo=timezone.utc))
 SESSION_MINUTES = 390
+# How the other run is made.
+EARLIER = {"seed": 3, "stories": 20, "shift": timedelta(days=-14)}
 MINUTE = timedelta(minutes=1)
 DELAY = timedelta(seconds=20)
 NEWEST_TITLE = "Halo Semiconductor raises its outlook as orders for sensors beat estimates <b>again</b> & again"

@@ -10,18 +10,21 @@
 {%- set range = get_time_filter('start', target_type='DateTime') -%}
 {%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
-    -- What is drawn: the chosen companies, else those with most articles; the last session unless a time is chosen.
-    {%- if whole_tape %}
+    -- What is drawn: the chosen companies, else those with most articles; unless a time is chosen
+    -- the last session, or the last 130 bars where a session has but a few.
     (
-        SELECT toDate(max(bars_1m.start), 'America/New_York') FROM bars_1m WHERE {{ chosen('run') }} AND {{ chosen('symbol') }}
-    ) AS last_session,
-    {%- endif %}
+        SELECT (min(width_s), max(bars.start)) FROM bars WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }}
+    ) AS finest_and_newest,
+    finest_and_newest.1 AS finest,
+    finest_and_newest.2 AS newest,
     tape AS (
-        SELECT symbol, bars_1m.start AS minute, open, high, low, close, volume
-        FROM bars_1m
-        WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }}
+        SELECT symbol, bars.start AS begin, open, high, low, close, volume
+        FROM bars FINAL
+        WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }} AND width_s = finest
         {%- if whole_tape %}
-          AND toDate(bars_1m.start, 'America/New_York') = last_session
+          AND if(finest < 3600,
+                 toDate(bars.start, 'America/New_York') = toDate(newest, 'America/New_York'),
+                 bars.start > newest - 130 * finest)
         {%- endif %}
     ),
     (
@@ -36,22 +39,22 @@ WITH
             LIMIT {{ 4 if symbols else 2 }}
         )
     ) AS shown,
-    (SELECT (min(minute), max(minute), uniqExact(minute)) FROM tape WHERE has(shown, symbol)) AS extent,
+    (SELECT (min(begin), max(begin), uniqExact(begin)) FROM tape WHERE has(shown, symbol)) AS extent,
     extent.1 AS window_start,
-    extent.2 + 60 AS window_end,
+    extent.2 + finest AS window_end,
     -- At most some 130 candles, each of a usual length.
-    multiIf(extent.3 <= 130, 60, extent.3 <= 650, 300, extent.3 <= 1950, 900,
-            extent.3 <= 3900, 1800, extent.3 <= 7800, 3600, 86400) AS width,
+    greatest(finest, arrayFirst(length -> length = 604800 OR extent.3 * finest / length <= 130,
+                                [60, 300, 900, 1800, 3600, 86400, 604800])) AS width,
     -- News from after the session before this one stands at the opening, where it met the market.
     (
-        SELECT if(count() = 0, window_start - 86400, max(bars_1m.start) + 60) FROM bars_1m
-        WHERE {{ chosen('run') }} AND bars_1m.start < window_start AND bars_1m.start >= window_start - 864000
+        SELECT if(count() = 0, window_start - 86400, max(bars.start) + finest) FROM bars
+        WHERE {{ chosen('run') }} AND width_s = finest AND bars.start < window_start AND bars.start >= window_start - 864000
     ) AS news_start,
 
     -- Geometry of one panel in pixels: prices above, volume below them, scores at the foot.
     length(shown) AS panels,
     if(panels = 1, 1500, 740) AS panel_width,
-    if(panels > 2, 215, 430) AS panel_height,
+    if(panels > 2, 195, 430) AS panel_height,
     panel_width - 58 AS plot_width,
     0.03 * panel_height AS price_top, 0.56 * panel_height AS price_foot,
     0.61 * panel_height AS volume_top, 0.73 * panel_height AS volume_foot,
@@ -60,9 +63,9 @@ WITH
 
     candles AS (
         SELECT
-            symbol, toDateTime(intDiv(toUnixTimestamp(minute), width) * width, 'UTC') AS bucket,
-            argMin(tape.open, minute) AS open, max(tape.high) AS high,
-            min(tape.low) AS low, argMax(tape.close, minute) AS close, sum(tape.volume) AS volume
+            symbol, toDateTime(intDiv(toUnixTimestamp(begin), width) * width, 'UTC') AS bucket,
+            argMin(tape.open, begin) AS open, max(tape.high) AS high,
+            min(tape.low) AS low, argMax(tape.close, begin) AS close, sum(tape.volume) AS volume
         FROM tape
         WHERE has(shown, symbol)
         GROUP BY symbol, bucket
@@ -107,7 +110,7 @@ SELECT
         {{ money('last_close') }},
         concat(if(last_close < first_open, '−', '+'), toDecimalString(abs(last_close / first_open - 1) * 100, 2), ' %'),
         if(last_close < first_open, 'down', 'up'),
-        multiIf(width < 3600, concat(toString(intDiv(width, 60)), '-minute bars'), width = 3600, 'hourly bars', 'daily bars'),
+        multiIf(width < 3600, concat(toString(intDiv(width, 60)), '-minute bars'), width = 3600, 'hourly bars', width = 86400, 'daily bars', concat(toString(intDiv(width, 86400)), '-day bars')),
         concat(formatDateTime(window_start, '%e %b %Y %H:%i', 'UTC'), ' – ',
                formatDateTime(window_end, if(toDate(window_start) = toDate(window_end), '%H:%i', '%e %b %Y %H:%i'), 'UTC'), ' UTC'),
         panel_width, panel_height, plot_width, plot_width + 6,

@@ -1,0 +1,61 @@
+"""The bundle holds together: what names something names something that is there."""
+
+import unittest
+
+import assets
+
+ADDRESS = "clickhousedb://bi:secret@127.0.0.1:18123/tapewire"
+
+
+class Bundle(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.documents = assets.documents(ADDRESS)
+        cls.datasets = {d["uuid"]: d for path, d in cls.documents.items() if path.startswith("datasets/")}
+        cls.charts = {d["uuid"]: d for path, d in cls.documents.items() if path.startswith("charts/")}
+        (cls.dashboard,) = (d for path, d in cls.documents.items() if path.startswith("dashboards/"))
+
+    def test_every_chart_stands_on_the_page_once(self):
+        placed = [node["meta"]["uuid"] for node in self.dashboard["position"].values() if node_type(node) == "CHART"]
+        self.assertCountEqual(placed, self.charts)
+
+    def test_rows_fill_the_page_and_no_more(self):
+        position = self.dashboard["position"]
+        for row in (node for node in position.values() if node_type(node) == "ROW"):
+            self.assertEqual(12, sum(position[chart]["meta"]["width"] for chart in row["children"]), row["id"])
+
+    def test_charts_read_columns_that_their_dataset_has(self):
+        for chart in self.charts.values():
+            has = {column["column_name"] for column in self.datasets[chart["dataset_uuid"]]["columns"]}
+            params = chart["params"]
+            reads = {*params.get("all_columns", []), *params.get("groupby", []), *params.get("column_config", {})}
+            reads |= {rule["column"] for rule in params.get("conditional_formatting", [])}
+            reads |= {entry["subject"] for entry in params["adhoc_filters"]}
+            reads |= {params["x_axis"]} if "x_axis" in params else set()
+            self.assertLessEqual(reads, has, chart["slice_name"])
+
+    def test_filters_read_columns_that_their_dataset_has(self):
+        for entry in self.dashboard["metadata"]["native_filter_configuration"]:
+            for target in filter(None, entry["targets"]):
+                columns = {column["column_name"] for column in self.datasets[target["datasetUuid"]]["columns"]}
+                self.assertIn(target["column"]["name"], columns)
+
+    def test_metric_labels_are_no_column_names(self):
+        # ClickHouse takes such a label for the column inside the aggregate (code 184).
+        for chart in self.charts.values():
+            columns = {column["column_name"] for column in self.datasets[chart["dataset_uuid"]]["columns"]}
+            for metric in (*chart["params"].get("metrics", []), *chart["params"].get("metrics_b", [])):
+                self.assertNotIn(metric["label"], columns, chart["slice_name"])
+
+    def test_ids_are_the_same_in_every_build(self):
+        self.assertEqual(self.documents, assets.documents(ADDRESS))
+        ids = [document["uuid"] for document in self.documents.values() if "uuid" in document]
+        self.assertEqual(len(ids), len(set(ids)))
+        self.assertEqual("e590c2c0-6b91-54e8-8623-890c82e4aef6", assets.identify("dashboard/news-and-tape"))
+
+    def test_page_refreshes_itself(self):
+        self.assertEqual(30, self.dashboard["metadata"]["refresh_frequency"])
+
+
+def node_type(node: object) -> str | None:
+    return node["type"] if isinstance(node, dict) else None

@@ -1,0 +1,212 @@
+"""Each dataset's query against seeded tables, as the dashboards' user runs it."""
+
+import json
+import math
+import unittest
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import assets
+import database
+import jinja2
+import seed
+
+
+def setUpModule():
+    database.create()
+    database.insert(seed.rows())
+    database.insert(seed.rows(seed.OTHER_RUN, **seed.EARLIER))
+
+
+def tearDownModule():
+    database.drop()
+
+
+def query(name: str, period: tuple[str, str] | None = None, **chosen: list[str]) -> list[dict]:
+    """Rows of a dataset under these filters, by stand-ins for Superset's template functions."""
+    environment = jinja2.Environment()
+    environment.filters["where_in"] = lambda values: "(" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + ")"
+    first, last = (f"toDateTime('{moment}', 'UTC')" for moment in period) if period else (None, None)
+    bundle = assets.BUNDLE
+    template = (bundle / "filters.jinja").read_text() + (bundle / "datasets" / f"{name}.sql").read_text()
+    sql = environment.from_string(template).render(
+        filter_values=lambda column, **_: chosen.get(column, []),
+        get_time_filter=lambda *_, **__: SimpleNamespace(from_expr=first, to_expr=last),
+    )
+    return database.read(sql)
+
+
+class Datasets(unittest.TestCase):
+    def test_give_the_columns_they_declare(self):
+        for path, document in assets.documents("clickhousedb://").items():
+            if path.startswith("datasets/"):
+                with self.subTest(path):
+                    declared = {column["column_name"] for column in document["columns"]}
+                    for symbols in ([], ["HALO"], ["HALO", "CYGN", "O'NEIL"]):
+                        for period in (None, ("2026-03-05 00:00:00", "2026-03-06 00:00:00")):
+                            rows = query(document["table_name"], run=[seed.RUN], symbol=symbols, period=period)
+                            self.assertTrue(rows)
+                            self.assertLessEqual(declared, rows[0].keys())
+
+    def test_empty_tables_give_no_error(self):
+        for name in ("news", "summary", "top_symbols", "sentiment", "impact", "information_coefficient", "tape"):
+            with self.subTest(name):
+                query(name, run=["no such run"])
+
+    def test_filters_reach_inside(self):
+        (whole,) = query("summary", run=[seed.RUN])
+        (company,) = query("summary", run=[seed.RUN], symbol=["CYGN"])
+        (morning,) = query("summary", run=[seed.RUN], period=("2026-03-06 12:00:00", "2026-03-06 15:00:00"))
+        stories = seed.rows()["mentions"]
+        self.assertEqual(len(stories), whole["articles"])
+        self.assertEqual(sum(story["symbol"] == "CYGN" for story in stories), company["articles"])
+        early = [s for s in stories if "2026-03-06 12:00:00" <= s["published_at"] < "2026-03-06 15:00:00"]
+        self.assertEqual(len(early), morning["articles"])
+
+    def test_titles_are_text_and_links_lead_to_the_web(self):
+        rows = [row["headline"] for row in query("news") if "Halo Semiconductor raises its outlook as" in row["headline"]]
+        self.assertEqual(1, len(rows))
+        self.assertIn("&lt;b&gt;again&lt;/b&gt; &amp; again", rows[0])
+        self.assertIn('href="https://news.example/149"', rows[0])
+
+    def test_an_unscored_mention_has_no_score(self):
+        unscored = [row for row in query("news", run=[seed.RUN]) if row["label"] == "not scored"]
+        self.assertTrue(unscored)
+        self.assertEqual({None}, {row["score"] for row in unscored})
+
+
+class InformationCoefficient(unittest.TestCase):
+    def test_is_spearmans_with_shared_ranks(self):
+        rows = {
+            (name(row), row["outcome"]): row["coefficient"] for row in query("information_coefficient", run=[seed.RUN])
+        }
+        for column, horizon in (("ret_1m", "1 min"), ("ret_15m", "15 min"), ("ret_close", "close")):
+            pairs = [
+                (row["score"], row[column])
+                for row in seed.rows()["impact"]
+                if row.get("score") is not None and row.get(column) is not None
+            ]
+            self.assertAlmostEqual(spearman(pairs), rows[horizon, "return"], places=9)
+
+    def test_says_how_many_pairs_there_are(self):
+        pairs = sum(r.get("score") is not None and r.get("ret_5m") is not None for r in seed.rows()["impact"])
+        labels = [row["horizon_and_pairs"] for row in query("information_coefficient", run=[seed.RUN])]
+        self.assertIn(f"5 min ({pairs})", [label.replace("\u200b", "") for label in labels])
+
+    def test_horizons_come_in_order(self):
+        labels = sorted({row["horizon_and_pairs"] for row in query("information_coefficient", run=[seed.RUN])})
+        order = [label.replace("\u200b", "").split(" (")[0] for label in labels]
+        self.assertEqual(["1 min", "5 min", "15 min", "30 min", "60 min", "close"], order)
+
+    def test_is_null_where_undefined(self):
+        same = [row | {"score": 0.5, "run": "same score"} for row in seed.rows()["impact"] if row.get("ret_5m")]
+        database.insert({"impact": same})
+        rows = query("information_coefficient", run=["same score"])
+        self.assertTrue(rows)
+        self.assertEqual({None}, {row["coefficient"] for row in rows})
+
+
+class Tape(unittest.TestCase):
+    def panels(self, **filters) -> list[dict]:
+        rows = sorted(query("tape", **filters), key=lambda row: row["place"])
+        return [json.loads(row["panel"]) for row in rows]
+
+    def test_draws_the_two_companies_with_most_articles(self):
+        counts = {}
+        for story in seed.rows()["mentions"]:
+            counts[story["symbol"]] = counts.get(story["symbol"], 0) + bool(story["symbol"])
+        most = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))[:2]
+        self.assertEqual(most, [panel["symbol"] for panel in self.panels(run=[seed.RUN])])
+
+    def test_draws_the_last_session_in_five_minutes(self):
+        (panel,) = self.panels(run=[seed.RUN], symbol=["CYGN"])
+        self.assertEqual("5-minute bars", panel["bars"])
+        self.assertEqual("6 Mar 2026 14:30 – 21:00 UTC", panel["period"])
+        self.assertEqual(78, len(panel["candles"]))
+
+    def test_candles_lie_where_their_prices_are(self):
+        (panel,) = self.panels(run=[seed.RUN], symbol=["CYGN"])
+        bars = [b for b in seed.rows()["bars"] if b["symbol"] == "CYGN" and b["start"] >= "2026-03-06"]
+        highest, lowest = max(bar["high"] for bar in bars), min(bar["low"] for bar in bars)
+        top, foot = min(c["high"] for c in panel["candles"]), max(c["low"] for c in panel["candles"])
+        close = bars[-1]["close"]
+        expected = foot - (close - lowest) / (highest - lowest) * (foot - top)
+        last = panel["candles"][-1]
+        drawn = last["top"] if last["direction"] == "up" else last["top"] + last["height"]
+        self.assertAlmostEqual(expected, drawn, delta=1.1)
+        self.assertEqual(f"{close:.2f}", panel["price"])
+        for candle in panel["candles"]:
+            self.assertLessEqual(candle["high"] - 0.11, candle["top"])
+            self.assertLessEqual(candle["top"] + candle["height"] - 1.2, candle["low"])
+
+    def test_scores_stand_at_their_moment(self):
+        (panel,) = self.panels(run=[seed.RUN], symbol=["HALO"])
+        newest = panel["scores"][-1]
+        self.assertIn("6 Mar 20:15 UTC", newest["tip"])
+        self.assertEqual("up", newest["direction"])
+        minutes = (datetime(2026, 3, 6, 20, 15) - datetime(2026, 3, 6, 14, 30)).seconds / 60
+        self.assertAlmostEqual(minutes / 390 * panel["plot_width"], newest["x"], delta=0.2)
+
+    def test_news_before_the_opening_stands_at_it(self):
+        stories = [s for s in seed.rows()["mentions"] if s["symbol"] == "HALO" and s.get("score") is not None]
+        overnight = [s for s in stories if "2026-03-05 21:00" <= s["published_at"] < "2026-03-06 14:30"]
+        during = [s for s in stories if s["published_at"] >= "2026-03-06 14:30"]
+        (panel,) = self.panels(run=[seed.RUN], symbol=["HALO"])
+        self.assertTrue(overnight)
+        self.assertEqual(len(overnight) + len(during), len(panel["scores"]))
+        self.assertEqual(len(overnight), sum(score["x"] == 0 for score in panel["scores"]))
+
+    def test_a_chosen_time_is_drawn_whole(self):
+        (panel,) = self.panels(run=[seed.RUN], symbol=["CYGN"], period=("2026-03-05 00:00:00", "2026-03-07 00:00:00"))
+        self.assertEqual("15-minute bars", panel["bars"])
+        self.assertEqual(52, len(panel["candles"]))
+
+    def test_a_tape_of_daily_bars_is_drawn_too(self):
+        bars = [bar for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN"][:60]
+        daily = {"run": "daily", "width_s": 86400}
+        days = [bar | daily | {"start": str(datetime(2025, 1, 2, 5) + timedelta(days=n))} for n, bar in enumerate(bars)]
+        database.insert({"bars": days})
+        (panel,) = self.panels(run=["daily"])
+        self.assertEqual("daily bars", panel["bars"])
+        self.assertEqual(60, len(panel["candles"]))
+
+    def test_four_companies_share_one_axis(self):
+        panels = self.panels(run=[seed.RUN], symbol=["ARBO", "CYGN", "EOLA", "HALO"])
+        self.assertEqual(4, len(panels))
+        self.assertEqual(1, len({str(panel["times"]) for panel in panels}))
+
+
+class Reader(unittest.TestCase):
+    def test_cannot_write(self):
+        for sql in (
+            "INSERT INTO articles (run) VALUES ('intruder')",
+            "DROP TABLE articles",
+            "CREATE TABLE intruder (x UInt8) ENGINE = Memory",
+            "ALTER TABLE articles DELETE WHERE true",
+        ):
+            with self.subTest(sql), self.assertRaises(database.Refused):
+                database.write_as_reader(sql)
+        self.assertEqual([], database.read("SELECT 1 FROM articles WHERE run = 'intruder'"))
+
+    def test_reaches_nothing_outside(self):
+        for sql in ("SELECT * FROM url('http://127.0.0.1/', 'CSV', 'x String')", "SELECT * FROM file('*', 'CSV', 'x String')"):
+            with self.subTest(sql), self.assertRaises(database.Refused):
+                database.read(sql)
+
+
+def name(row: dict) -> str:
+    return row["horizon_and_pairs"].replace("\u200b", "").split(" (")[0]
+
+
+def spearman(pairs: list[tuple[float, float]]) -> float:
+    return pearson(*(ranks([pair[side] for pair in pairs]) for side in (0, 1)))
+
+
+def ranks(values: list[float]) -> list[float]:
+    return [sum(v < value for v in values) + (sum(v == value for v in values) + 1) / 2 for value in values]
+
+
+def pearson(x: list[float], y: list[float]) -> float:
+    mx, my = sum(x) / len(x), sum(y) / len(y)
+    covariance = sum((a - mx) * (b - my) for a, b in zip(x, y))
+    return covariance / math.sqrt(sum((a - mx) ** 2 for a in x) * sum((b - my) ** 2 for b in y))

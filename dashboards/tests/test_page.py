@@ -1,0 +1,184 @@
+"""The dashboard in a browser, over seeded tables: what a person would see."""
+
+import os
+import shutil
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import database
+import seed
+from browser import Browser
+from local.service import DASHBOARD, Superset
+from stack.settings import Settings, from_environment
+
+PORT = int(os.environ.get("TAPEWIRE_DASHBOARDS_TEST_PORT") or 18089)
+# The page asks again every 30 s, and the machine may be slow.
+REFRESH_SECONDS = 120
+TABLES = "[data-test='chart-container'] .superset-chart-table"
+PANELS = ".tw-panel"
+APPLY = "[data-test='filter-bar__apply-button']"
+# The colours of a canvas, to tell a drawn one from a blank one.
+COLOURS = """
+    return [...document.querySelectorAll('canvas')].filter(canvas => canvas.width && canvas.height).map(canvas => {
+        const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        const seen = new Set();
+        for (let i = 0; i < pixels.length; i += 4)
+            if (pixels[i + 3] > 200) seen.add((pixels[i] << 16) + (pixels[i + 1] << 8) + pixels[i + 2]);
+        return [...seen].map(colour => '#' + colour.toString(16).padStart(6, '0'));
+    });
+"""
+
+
+def setUpModule():
+    global superset, folder
+    unittest.addModuleCleanup(database.drop)
+    database.create()
+    database.insert(seed.rows())
+    database.insert(seed.rows(seed.OTHER_RUN, **seed.EARLIER))
+    folder = Path(tempfile.mkdtemp(prefix="tapewire-dashboards-"))
+    unittest.addModuleCleanup(shutil.rmtree, folder)
+    superset = Superset(Settings(folder=folder, cache=from_environment().cache), PORT)
+    os.environ["TAPEWIRE_CLICKHOUSE_DATABASE"] = database.NAME
+    unittest.addModuleCleanup(superset.down)
+    superset.up()
+    superset.provision()
+
+
+class Visit(unittest.TestCase):
+    """A look at the page. Nothing on it may fail or come from elsewhere."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = cls.enterClassContext(Browser(superset.url, superset.password.read_text().strip()))
+        cls.browser.open(DASHBOARD)
+
+    def tearDown(self):
+        self.assertEqual([], self.browser.failures())
+        self.assertEqual([], self.browser.strangers())
+
+    def rows(self, table: int) -> list[list[str]]:
+        """Cells of the news table (0) or of the table of outcomes (1)."""
+        script = """
+            return [...arguments[0].querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText.trim()));
+        """
+        return self.browser.driver.execute_script(script, self.browser.all(TABLES)[table])
+
+    def figures(self) -> list[str]:
+        return [figure.text for figure in self.browser.all(".tw-strip b")]
+
+
+class Opening(Visit):
+    """What stands there before anything is chosen."""
+
+    def test_opens_with_the_newest_run_and_its_news(self):
+        self.assertEqual("150", self.figures()[0])
+        self.assertEqual("6 Mar 2026, 20:15 UTC", self.figures()[-1])
+        rows = self.rows(0)
+        self.assertEqual(150, len(rows))
+        published, symbol, headline, publisher, label, score, relevance = rows[0]
+        self.assertEqual(("06 Mar 20:15:00", "HALO", seed.NEWEST_TITLE), (published, symbol, headline))
+        self.assertEqual("positive", label)
+        self.assertRegex(score, r"^\+0\.\d\d$")
+        self.assertRegex(relevance, r"^\d+%$")
+        self.assertEqual(sorted((row[0] for row in rows), reverse=True), [row[0] for row in rows])
+        unscored = [row for row in rows if row[4] == "not scored"]
+        self.assertTrue(unscored)
+        self.assertEqual({"N/A"}, {row[5] for row in unscored})
+
+    def test_good_and_bad_news_differ_in_colour(self):
+        colour = "return [...document.querySelectorAll('td')].filter(c => c.innerText === arguments[0]).map(c => getComputedStyle(c).color)"
+        good, bad = (set(self.browser.driver.execute_script(colour, label)) for label in ("positive", "negative"))
+        self.assertEqual(1, len(good))
+        self.assertEqual(1, len(bad))
+        self.assertNotEqual(good, bad)
+
+    def test_draws_candles_volume_and_scores(self):
+        panels = self.browser.all(PANELS)
+        self.assertEqual(2, len(panels))
+        for panel in panels:
+            count = "return arguments[0].querySelectorAll(arguments[1]).length"
+            self.assertEqual(78, self.browser.driver.execute_script(count, panel, "g.up > .volume, g.down > .volume"))
+            self.assertGreater(self.browser.driver.execute_script(count, panel, "g.score circle"), 3)
+            self.assertRegex(panel.text.splitlines()[0], r"^[A-Z]{4} \d+\.\d\d [+−]\d\.\d\d % 5-minute bars, 6 Mar 2026 14:30 – 21:00 UTC$")
+            tip = self.browser.driver.execute_script("return arguments[0].querySelector('g title').textContent", panel)
+            self.assertRegex(tip, r"open \d+\.\d\d  high \d+\.\d\d  low \d+\.\d\d  close \d+\.\d\d  volume \d")
+        fill = "return getComputedStyle(document.querySelector(arguments[0])).fill"
+        rising, falling = (self.browser.driver.execute_script(fill, f".tw-panel g.{way} rect") for way in ("up", "down"))
+        self.assertEqual(("rgb(26, 154, 108)", "rgb(214, 69, 80)"), (rising, falling))
+
+    def test_draws_the_other_charts(self):
+        companies, sentiment, coefficient = (set(colours) for colours in self.browser.driver.execute_script(COLOURS))
+        self.assertLessEqual({"#1a9a6c", "#d64550"}, companies)
+        self.assertIn("#22577a", sentiment)
+        self.assertLessEqual({"#8fb8d6", "#22577a"}, coefficient)
+
+    def test_lists_what_the_price_did_next(self):
+        rows = self.rows(1)
+        joined = [row for row in seed.rows()["impact"] if row["status"] != "not_joined"]
+        self.assertEqual(len(joined), len(rows))
+        newest = max(joined, key=lambda row: row["published_at"])
+        self.assertEqual(f"{newest['entry_price']:,.2f}", rows[0][6])
+        self.assertEqual(f"{newest['ret_15m'] * 100:+.2f}%", rows[0][8].replace("−", "-"))
+        self.assertEqual("N/A", rows[0][9], "the 60 minutes reach beyond the close")
+
+    def test_picture(self):
+        picture = Path(os.environ.get("TAPEWIRE_DASHBOARDS_PICTURE") or folder / "page.png")
+        self.browser.save(picture)
+        header = picture.read_bytes()[:24]
+        self.assertEqual(b"\x89PNG", header[:4])
+        width, height = int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big")
+        self.assertEqual(1680, width)
+        self.assertGreater(height, 1800)
+        if "TAPEWIRE_DASHBOARDS_PICTURE" in os.environ:
+            print(f"picture: {picture}")
+
+
+class Changes(Visit):
+    """What happens on the page when something is chosen, or arrives."""
+
+    def setUp(self):
+        self.browser.open(DASHBOARD)
+
+    def choose(self, name: str, value: str) -> None:
+        self.browser.all(f"[data-test='NATIVE_FILTER-{name}'] .ant-select-selector")[0].click()
+        option = f".ant-select-item-option[title='{value}']"
+        self.browser.wait(f"{value} among the choices", lambda: self.browser.all(option))[0].click()
+        self.browser.wait("the button", lambda: self.browser.all(APPLY)[0].is_enabled())
+        self.browser.all(APPLY)[0].click()
+        time.sleep(1)
+        self.browser.settle()
+
+    def test_symbol_filter(self):
+        self.choose("symbol", "CYGN")
+        stories = [row for row in seed.rows()["mentions"] if row["symbol"] == "CYGN"]
+        self.assertEqual(str(len(stories)), self.figures()[0])
+        for table in (0, 1):
+            self.assertEqual({"CYGN"}, {row[1] for row in self.rows(table)})
+        (panel,) = self.browser.all(PANELS)
+        self.assertTrue(panel.text.startswith("CYGN "))
+
+    def test_run_filter(self):
+        self.choose("run", seed.OTHER_RUN)
+        self.assertEqual(str(seed.EARLIER["stories"]), self.figures()[0])
+        self.assertIn("20 Feb 2026", self.browser.all(PANELS)[0].text)
+
+    def test_time_filter(self):
+        period = "2026-03-05T00:00:00 : 2026-03-06T00:00:00"
+        chosen = f"(id:NATIVE_FILTER-time,extraFormData:(time_range:'{period}'),filterState:(value:'{period}'),ownState:())"
+        self.browser.open(f"{DASHBOARD}/?native_filters=(NATIVE_FILTER-time:{chosen})")
+        stories = [row for row in seed.rows()["mentions"] if row["published_at"] < "2026-03-06"]
+        self.assertEqual(len(stories), len(self.rows(0)))
+        self.assertIn("5 Mar 2026 14:30 – 21:00 UTC", self.browser.all(PANELS)[0].text)
+
+    def test_new_articles_appear_by_themselves(self):
+        title = "Arbor Foods: this came while the page was open"
+        newest = {"published_at": "2026-03-06 20:55:00", "available_at": "2026-03-06 20:55:20", "title": title}
+        story = seed.rows()["mentions"][-1] | newest | {"article_id": "late", "symbol": "ARBO"}
+        database.insert({"mentions": [story]})
+        self.addCleanup(database.write, "DELETE FROM mentions WHERE article_id = 'late'")
+        deadline = time.monotonic() + REFRESH_SECONDS
+        while self.rows(0)[0][2] != title:
+            self.assertLess(time.monotonic(), deadline, "the page has not refreshed itself")
+            time.sleep(1)
