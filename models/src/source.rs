@@ -1,6 +1,6 @@
 //! The string by which a user names a model.
 
-use crate::ModelError;
+use crate::{ModelError, ModelFiles, Registry};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -27,6 +27,16 @@ pub enum Source {
         /// Branch, tag or commit; `None` is the hub's `main`.
         revision: Option<String>,
     },
+}
+
+impl Source {
+    /// The model's files, with the settings of this process's environment; see [`Registry::resolve`].
+    ///
+    /// # Errors
+    /// See [`ModelError`].
+    pub fn resolve(&self) -> Result<ModelFiles, ModelError> {
+        Registry::from_env().resolve(self)
+    }
 }
 
 impl FromStr for Source {

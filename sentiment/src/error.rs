@@ -42,7 +42,7 @@ pub enum SentimentError {
     },
     /// The model's classes are not known to be positive, neutral and negative.
     #[error(
-        "model's classes are {found}: {problem}; say which is which, e.g. labels = \"LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral\" in section [sentiment]"
+        "model's classes are {found}: {problem}; say which is which, e.g. labels = \"LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral\" in section [sentiment.engine]"
     )]
     Labels {
         /// The class names of the model.
@@ -51,7 +51,9 @@ pub enum SentimentError {
         problem: String,
     },
     /// The company table can't be read.
-    #[error("company table {place}: {problem}; each line is SYMBOL,NAME,ALIAS;ALIAS")]
+    #[error(
+        "company table {place}: {problem}; the first line is symbol,name,aliases and each further one SYMBOL,NAME,ALIAS;ALIAS"
+    )]
     Companies {
         /// File and line.
         place: String,

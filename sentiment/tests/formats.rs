@@ -114,6 +114,10 @@ fn a_vocabulary_alone_makes_berts_tokenizer() {
     assert_eq!(tokenizer.encode("a", Some(long)), Err(ScoreError::CompanyTooLong { limit: 12 }));
     assert_eq!(tokenizer.encode("", None).unwrap().0.ids, ids(&["[CLS]", "[SEP]"]));
 
+    // With room for two tokens the library's arithmetic on three special ones panics.
+    let cramped = TextTokenizer::load(&files.tokenizer, 2).unwrap();
+    assert!(matches!(cramped.encode("a", Some("b")), Err(ScoreError::Tokenizer(_))));
+
     std::fs::write(folder.path().join("tokenizer_config.json"), r#"{"do_lower_case": false}"#).unwrap();
     let cased = TextTokenizer::load(&common::files(folder.path()).tokenizer, 12).unwrap();
     assert_eq!(cased.encode("A a", None).unwrap().0.ids, ids(&["[CLS]", "[UNK]", "a", "[SEP]"]));

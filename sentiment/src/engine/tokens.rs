@@ -2,6 +2,7 @@
 
 use crate::{ScoreError, SentimentError};
 use serde::Deserialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tapewire_models::TokenizerFiles;
 use tokenizers::models::wordpiece::WordPiece;
@@ -61,8 +62,10 @@ impl TextTokenizer {
             Some(company) => (text, company).into(),
             None => text.into(),
         };
-        let encoding =
-            self.tokenizer.encode_fast(input, true).map_err(|error| match error.downcast_ref::<TruncationError>() {
+        // The tokenizer has been known to panic on odd Unicode; one text must not stop the others.
+        let encoding = catch_unwind(AssertUnwindSafe(|| self.tokenizer.encode_fast(input, true)))
+            .map_err(|_| ScoreError::Tokenizer("it panicked".into()))?
+            .map_err(|error| match error.downcast_ref::<TruncationError>() {
                 Some(_) => ScoreError::CompanyTooLong { limit: self.limit },
                 None => ScoreError::Tokenizer(error.to_string()),
             })?;

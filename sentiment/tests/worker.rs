@@ -1,0 +1,294 @@
+//! The worker between real topics: `TAPEWIRE_KAFKA_BROKERS` names a broker (`make stack` starts one).
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod common;
+
+use base64::Engine as _;
+use common::{LABELS, TINY, USUAL};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tapewire_bus::lag::lag;
+use tapewire_bus::{
+    Clock, Commit, Consumer, Event, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic, Topics,
+};
+use tapewire_core::record::{News, Scored};
+use tapewire_core::{Article, DeadLetter, Mention, NewsRecord, Run, SentimentRecord, Symbol, Unscored, Watermark};
+use tapewire_sentiment::worker::{self, WorkerConfig};
+use tapewire_sentiment::{Engine, EngineConfig};
+use tokio::task::JoinHandle;
+
+const PARTITIONS: i32 = 3;
+const ARTICLES: usize = 60;
+
+/// A fresh installation on the real broker, or `None` with a line that says so.
+async fn installation(name: &str) -> Option<KafkaConfig> {
+    let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
+        println!("skipped: {name}: TAPEWIRE_KAFKA_BROKERS is not set");
+        return None;
+    };
+    let prefix = format!("sentiment-{name}-{}-", Clock::wall().now().as_microsecond());
+    let config = KafkaConfig { brokers, prefix, partitions: PARTITIONS, ..KafkaConfig::default() };
+    Topics::new(&config).ensure().await.unwrap();
+    Some(config)
+}
+
+fn engine() -> Arc<Engine> {
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!("{LABELS}, \"tapewire_reads_company\": true");
+    let files = common::write(folder.path(), &TINY, USUAL, 8.0, &more);
+    Arc::new(Engine::load(&files, &EngineConfig::default()).unwrap())
+}
+
+/// A worker with batches of a few articles, so that there are many of them.
+fn start(config: &KafkaConfig, engine: &Arc<Engine>, companies: &std::path::Path) -> (Shutdown, JoinHandle<()>) {
+    let shutdown = Shutdown::new();
+    let settings = WorkerConfig {
+        batch_tokens: 100.try_into().unwrap(),
+        companies: Some(companies.to_owned()),
+        ..WorkerConfig::default()
+    };
+    let (config, engine, stop) = (config.clone(), engine.clone(), shutdown.clone());
+    let running = tokio::spawn(async move {
+        worker::run(engine, &config, &settings, Clock::wall(), Readiness::default(), stop).await.unwrap();
+    });
+    (shutdown, running)
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + second).unwrap()
+}
+
+fn article(number: usize, text: &str, symbols: &[&str]) -> Article {
+    let symbols: Vec<Symbol> = symbols.iter().map(|symbol| Symbol::new(symbol).unwrap()).collect();
+    Article {
+        id: format!("article-{number}"),
+        revision: Article::fingerprint(text, "", &symbols),
+        provider: "test".into(),
+        publisher: "The Test".into(),
+        author: String::new(),
+        title: text.into(),
+        description: String::new(),
+        url: format!("https://example.com/{number}"),
+        symbols,
+        keywords: vec![],
+        published_at: at(number as i64),
+        received_at: at(number as i64 + 5),
+    }
+}
+
+/// Articles about none to three companies, one without text, one asked about a company whose name is too long.
+fn articles() -> Vec<Article> {
+    let word = |n: usize| char::from(b'a' + (n % 26) as u8);
+    let symbols = ["AAA", "BBB", "CCC"];
+    let mut articles: Vec<Article> = (0..ARTICLES)
+        .map(|n| article(n, &format!("{} {} {}", word(n), word(n / 3), word(n * 7)), &symbols[..n % 4]))
+        .collect();
+    articles.push(article(ARTICLES, "  ", &["AAA"]));
+    articles.push(article(ARTICLES + 1, "a b c", &["WORDY"]));
+    articles
+}
+
+/// What is on a topic, in the order of its partitions.
+async fn read(config: &KafkaConfig, topic: Topic) -> Vec<Received> {
+    let group = format!("reader-{}", Clock::wall().now().as_microsecond());
+    let total = lag(config, &group, &[topic]).await.unwrap() as usize;
+    let mut consumer = Consumer::new(config, &group, &[topic], |committed, _| committed).unwrap();
+    let mut found = Vec::new();
+    while found.len() < total {
+        let event =
+            tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("records arrive").unwrap();
+        if let Event::Record(record) = event {
+            found.push(record);
+        }
+    }
+    found
+}
+
+async fn drained(config: &KafkaConfig) {
+    let caught_up = async {
+        while lag(config, worker::GROUP, &[Topic::News]).await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), caught_up).await.expect("the worker keeps up");
+}
+
+async fn send(producer: &Producer, run: &Run, body: News) {
+    let key = match &body {
+        News::Article(article) => article.id.clone(),
+        News::Watermark(_) => {
+            return producer
+                .broadcast(Topic::News, "watermark", &NewsRecord::new(run.clone(), body).encode())
+                .await
+                .unwrap();
+        }
+    };
+    producer.send(Topic::News, &key, &NewsRecord::new(run.clone(), body).encode()).await.unwrap();
+}
+
+/// All mentions of a pair of article and symbol.
+type Mentions = BTreeMap<(String, Option<String>), Vec<Mention>>;
+
+fn mentions(records: &[Received]) -> Mentions {
+    let mut found = Mentions::new();
+    for record in records {
+        if let Scored::Mention(mention) = SentimentRecord::decode(&record.payload).unwrap().body {
+            let symbol = mention.symbol.as_ref().map(|symbol| symbol.to_string());
+            found.entry((mention.article_id.clone(), symbol)).or_default().push(mention);
+        }
+    }
+    found
+}
+
+fn expected() -> BTreeSet<(String, Option<String>)> {
+    articles()
+        .iter()
+        .flat_map(|article| match article.symbols.is_empty() {
+            true => vec![(article.id.clone(), None)],
+            false => article.symbols.iter().map(|symbol| (article.id.clone(), Some(symbol.to_string()))).collect(),
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
+    let Some(config) = installation("replay").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let companies = folder.path().join("companies.csv");
+    std::fs::write(&companies, format!("symbol,name,aliases\nWORDY,{},\n", "q ".repeat(50).trim())).unwrap();
+    let (engine, run) = (engine(), Run::named("replay"));
+    let producer = Producer::new(&config).unwrap();
+    for article in articles() {
+        send(&producer, &run, News::Article(article)).await;
+    }
+    producer.send(Topic::News, "broken", b"{\"v\":1,").await.unwrap();
+    send(&producer, &run, News::Watermark(Watermark { index: 0, count: 1, at: at(99) })).await;
+
+    // Killed somewhere on the way, then started again.
+    let (_, running) = start(&config, &engine, &companies);
+    while mentions(&read(&config, Topic::Sentiment).await).is_empty() {}
+    running.abort();
+    let (shutdown, running) = start(&config, &engine, &companies);
+    drained(&config).await;
+    shutdown.cancel();
+    running.await.unwrap();
+
+    let first = read(&config, Topic::Sentiment).await;
+    let found = mentions(&first);
+    assert_eq!(found.keys().cloned().collect::<BTreeSet<_>>(), expected());
+    for mention in found.values().flatten() {
+        assert_eq!(mention.scored_at, mention.received_at, "a replay keeps its clock");
+        let why = match mention.article_id.trim_start_matches("article-").parse::<usize>().unwrap() {
+            n if n < ARTICLES => None,
+            ARTICLES => Some(Unscored::EmptyText),
+            _ => Some(Unscored::ModelFailed),
+        };
+        assert_eq!(mention.unscored, why, "{mention:?}");
+        assert_eq!(mention.sentiment.is_some(), why.is_none());
+    }
+    watermarks_come_last(&read(&config, Topic::News).await, &first);
+    let of_this_run = |record: &Received| SentimentRecord::decode(&record.payload).unwrap().run == run;
+    assert!(first.iter().all(of_this_run));
+
+    // As after a kill between the acknowledgements and the commit: all is there, nothing committed.
+    rewind(&config).await;
+    let (shutdown, running) = start(&config, &engine, &companies);
+    drained(&config).await;
+    shutdown.cancel();
+    running.await.unwrap();
+    let again = mentions(&read(&config, Topic::Sentiment).await);
+    assert_eq!(again.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
+    for (pair, all) in &again {
+        assert!(all.len() > found[pair].len(), "{pair:?} was not scored again");
+        assert!(all.iter().all(|mention| *mention == all[0]), "{all:?}");
+    }
+
+    let letters = read(&config, Topic::DeadLetter).await;
+    assert!(letters.len() >= 2, "one for each time the broken record was read");
+    for letter in letters {
+        let letter: DeadLetter = serde_json::from_slice(&letter.payload).unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(&letter.bytes).unwrap();
+        assert_eq!(bytes, b"{\"v\":1,");
+        assert!(
+            letter.origin.starts_with("topic news, partition ") && letter.origin.contains(", offset "),
+            "{letter:?}"
+        );
+        assert_eq!(letter.stage, "sentiment-worker");
+    }
+    Topics::new(&config).delete().await.unwrap();
+}
+
+/// On each partition of `sentiment`, the word of a partition of `news` comes after every mention of
+/// the articles that lie there before it.
+fn watermarks_come_last(news: &[Received], records: &[Received]) {
+    let home: BTreeMap<String, u32> = news
+        .iter()
+        .filter_map(|record| match NewsRecord::decode(&record.payload).ok()?.body {
+            News::Article(article) => Some((article.id, record.partition as u32)),
+            News::Watermark(_) => None,
+        })
+        .collect();
+    for partition in 0..PARTITIONS {
+        let (mut spoke, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        for record in records.iter().filter(|record| record.partition == partition) {
+            match SentimentRecord::decode(&record.payload).unwrap().body {
+                Scored::Watermark(word) => {
+                    assert_eq!((word.count, word.at), (PARTITIONS as u32, at(99)));
+                    spoke.insert(word.index);
+                }
+                Scored::Mention(mention) => {
+                    let is_new = seen.insert((mention.article_id.clone(), mention.symbol.clone()));
+                    assert!(!is_new || !spoke.contains(&home[&mention.article_id]), "{mention:?} after its watermark");
+                }
+            }
+        }
+        assert_eq!(spoke.len(), PARTITIONS as usize, "partition {partition} heard {spoke:?}");
+    }
+}
+
+/// Puts the group back to the start of the topic.
+async fn rewind(config: &KafkaConfig) {
+    let mut consumer = Consumer::new(config, worker::GROUP, &[Topic::News], |committed, _| committed).unwrap();
+    let assigned = loop {
+        match tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.unwrap().unwrap() {
+            Event::Assigned(assigned) if !assigned.is_empty() => break assigned,
+            _ => {}
+        }
+    };
+    let start = |partition| Commit { topic: Topic::News, partition, next: 0, note: String::new() };
+    let positions: Vec<Commit> = assigned.iter().map(|assigned| start(assigned.partition)).collect();
+    assert_eq!(positions.len(), PARTITIONS as usize);
+    consumer.commit(&positions).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pollers_waits_for_both() {
+    let Some(config) = installation("live").await else { return };
+    let (engine, run) = (engine(), Run::live());
+    let folder = tempfile::tempdir().unwrap();
+    let companies = folder.path().join("companies.csv");
+    std::fs::write(&companies, "symbol,name,aliases\n").unwrap();
+    let producer = Producer::new(&config).unwrap();
+    let before = Clock::wall().now();
+    let (shutdown, running) = start(&config, &engine, &companies);
+    send(&producer, &run, News::Article(article(1, "a b", &["AAA"]))).await;
+    send(&producer, &run, News::Watermark(Watermark { index: 0, count: 2, at: at(50) })).await;
+    drained(&config).await;
+    let records = read(&config, Topic::Sentiment).await;
+    assert_eq!(records.len(), 1, "the second poller has not spoken");
+    let mention = mentions(&records).into_values().flatten().next().unwrap();
+    assert!(mention.scored_at >= before && mention.scored_at <= Clock::wall().now());
+
+    send(&producer, &run, News::Watermark(Watermark { index: 1, count: 2, at: at(40) })).await;
+    drained(&config).await;
+    shutdown.cancel();
+    running.await.unwrap();
+    for record in read(&config, Topic::Sentiment).await {
+        if let Scored::Watermark(word) = SentimentRecord::decode(&record.payload).unwrap().body {
+            assert_eq!((word.count, word.at), (3, at(40)));
+        }
+    }
+    Topics::new(&config).delete().await.unwrap();
+}
