@@ -60,7 +60,8 @@ fn disturbed(
     bars: &Path,
     disturb: impl Fn(&Installation, &mut Process, &mut Process),
 ) -> String {
-    let place = Installation::on(name, "127.0.0.1:39092", "http://127.0.0.1:38123");
+    let mut place = Installation::on(name, "127.0.0.1:39092", "http://127.0.0.1:38123");
+    place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
     let (mut worker, mut joiner) = (place.role("sentiment"), place.role("join"));
     let mut replay = send(&place, news, bars);
     disturb(&place, &mut worker, &mut joiner);

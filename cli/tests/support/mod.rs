@@ -43,6 +43,11 @@ impl Installation {
         installation
     }
 
+    /// A further setting, by its variable.
+    pub fn set(&mut self, variable: &str, value: &str) {
+        self.environment.push((variable.to_owned(), value.to_owned()));
+    }
+
     /// The database's name.
     pub fn database(&self) -> &str {
         &self.name

@@ -145,6 +145,11 @@ impl Simulator {
     }
 }
 
+/// Tickers of the companies in the news; the benchmark is not one of them.
+pub fn symbols() -> impl Iterator<Item = &'static str> {
+    universe::COMPANIES.iter().map(|company| company.symbol)
+}
+
 /// Where a simulator that listens on `address` is reached: REST root and websocket.
 pub fn urls(address: SocketAddr) -> (String, String) {
     (format!("http://{address}"), format!("ws://{address}/stocks"))

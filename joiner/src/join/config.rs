@@ -8,7 +8,9 @@ use tapewire_core::Symbol;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JoinConfig {
-    /// The market of the market model.
+    /// The market of the market model. Not a setting of its own: it is the price feed's, for its bars
+    /// have to be on every partition.
+    #[serde(skip, default = "spy")]
     pub benchmark: Symbol,
     /// Sessions before the entry's that market model and usual volume are taken from.
     pub baseline_sessions: u16,
@@ -21,12 +23,16 @@ pub struct JoinConfig {
 impl Default for JoinConfig {
     fn default() -> Self {
         Self {
-            benchmark: Symbol::new("SPY").expect("a ticker"),
+            benchmark: spy(),
             baseline_sessions: 20,
             lateness_s: 15 * 60,
             stale_after_s: 10 * 60,
         }
     }
+}
+
+fn spy() -> Symbol {
+    Symbol::new("SPY").expect("SPY is a ticker")
 }
 
 impl JoinConfig {

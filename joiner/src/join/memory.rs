@@ -19,7 +19,7 @@ use super::{JoinConfig, Micros, State, timestamp};
 use crate::JoinerError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tapewire_core::{Impact, Run};
+use tapewire_core::{Impact, Run, Watermark};
 
 /// What is gone, and the oldest records of what is not.
 #[derive(Debug, Default)]
@@ -139,6 +139,12 @@ impl State {
         });
         self.reached.forget_before(oldest.open);
         self.tape.forget_before(self.forgotten.first_tape());
+    }
+
+    /// Whether news and tape have both said their last word: every row has been given out in its final form.
+    pub(super) fn is_over(&self) -> bool {
+        let last = |progress: &Progress| progress.low() >= Some(Watermark::END.as_microsecond());
+        !self.rebuilding && last(&self.news) && last(&self.tape)
     }
 
     /// The note for a commit made now.

@@ -91,6 +91,7 @@ impl Partition {
         let next = &mut self.next[topic as usize];
         *next = seq + 1;
         let heard = self.next[Topic::Bars as usize];
+        let is_last_word = event.as_ref().is_some_and(|(_, event)| event.is_last_word());
         if let Some((run, event)) = event {
             if !self.members.contains_key(run) && seq >= self.committed[topic as usize] {
                 let state = self.join_in(run);
@@ -103,6 +104,10 @@ impl Partition {
             }
         }
         rows.extend(self.finish_rebuild()?);
+        if is_last_word {
+            // The same run may be replayed again: then it is one never heard of before.
+            self.members.retain(|_, member| !member.state.is_over());
+        }
         Ok(rows)
     }
 

@@ -60,6 +60,16 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whether a stream says with this that it will never say more.
+    pub(super) fn is_last_word(&self) -> bool {
+        match self {
+            Self::NewsWatermark { watermark, .. } | Self::TapeWatermark { watermark, .. } => watermark.at >= Watermark::END,
+            Self::Mention { .. } | Self::Bar { .. } | Self::Halt { .. } => false,
+        }
+    }
+}
+
 /// The join of one run on one partition.
 #[derive(Debug)]
 pub struct State {

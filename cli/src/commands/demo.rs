@@ -1,0 +1,197 @@
+//! `tapewire demo`: the whole pipeline on a simulated market.
+
+use super::replay::progress_bar;
+use crate::account;
+use crate::config::Config;
+use crate::exit::UsageError;
+use crate::roles::{self, Role};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, Instant};
+use tapewire_bus::{Clock, Readiness, Shutdown, Telemetry, Topics};
+use tapewire_core::{Horizon, Run, Symbol};
+use tapewire_ingest::simulate::{self, Simulator};
+use tapewire_joiner::statistics::rank_ic;
+use tapewire_joiner::summary::{self, Counts, Outcome};
+use tapewire_joiner::tables::{drop_database, migrate};
+
+/// A simulated market through poller, websocket feed, sentiment worker and joiner as they run in production, on sped-up
+/// time. Ends with a table and where to look. Nothing it shows is real.
+#[derive(Args)]
+#[command(after_help = "Example:\n  make stack && tapewire demo\n\n\
+    Writes into a database of its own, the configured one's name with _demo behind it, which it empties first.")]
+pub struct Demo {
+    /// Where simulated time begins; half an hour before an open leaves time for the history
+    #[arg(long, default_value = "2025-06-02T13:00:00Z", value_name = "TIME")]
+    from: Timestamp,
+    /// Simulated hours
+    #[arg(long, default_value_t = 7.25)]
+    hours: f64,
+    /// Simulated seconds a second
+    #[arg(long, default_value_t = 300.0)]
+    speed: f64,
+}
+
+impl Demo {
+    pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        let until = self.until()?;
+        let telemetry = Telemetry::install()?;
+        let state = tempfile::tempdir().context("can't make a folder for the state of this demo")?;
+        let mut config = own_place(config);
+        config.state_dir = state.path().to_owned();
+        println!("This market is simulated: companies are real names, every price and headline is made up.");
+        drop_database(&config.clickhouse).await?;
+        Topics::new(&config.kafka).ensure().await?;
+        migrate(&config.clickhouse).await?;
+
+        let clock = Clock::accelerated(self.from, self.speed);
+        let simulator = connect(&mut config, &clock, &shutdown).await?;
+        let began = Instant::now();
+        let (sources, workers) = (shutdown.child_token(), shutdown.child_token());
+        let readiness = telemetry.readiness();
+        let pipeline = async {
+            tokio::try_join!(
+                start(&[Role::News, Role::Prices], &config, &clock, &readiness, &sources, &workers),
+                start(&[Role::Sentiment, Role::Join], &config, &clock, &readiness, &workers, &sources),
+            )
+        };
+        let watching = self.watch(&config, &clock, until, &sources, &workers);
+        let (ran, watched) = tokio::join!(pipeline, watching);
+        ran?;
+        watched?;
+        let seconds = began.elapsed().as_secs_f64();
+        self.print(&config, &simulator, &telemetry, seconds).await?;
+        Topics::new(&config.kafka).delete().await?;
+        Ok(())
+    }
+
+    fn until(&self) -> anyhow::Result<Timestamp> {
+        let positive = |number: f64| number.is_finite() && number > 0.0;
+        if !positive(self.hours) || !positive(self.speed) {
+            return Err(UsageError("--hours and --speed must be positive numbers".into()).into());
+        }
+        Ok(self.from + SignedDuration::from_secs_f64(self.hours * 3600.0))
+    }
+
+    /// Shows how far it is, ends the sources at `until`, waits for the rest, ends the rest.
+    async fn watch(
+        &self,
+        config: &Config,
+        clock: &Clock,
+        until: Timestamp,
+        sources: &Shutdown,
+        workers: &Shutdown,
+    ) -> anyhow::Result<()> {
+        let bar = progress_bar();
+        let run = Run::live();
+        while clock.now() < until {
+            let counts = summary::counts(&config.clickhouse, &run).await?;
+            bar.set_message(format!(
+                "simulated {}  articles {}  scored {}  bars {}  joined {}",
+                clock.now().strftime("%a %H:%M UTC"),
+                counts.articles,
+                counts.scored,
+                counts.bars,
+                counts.impacts
+            ));
+            if sources.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
+                bail!("the demo was stopped before its end");
+            }
+        }
+        sources.cancel();
+        let waited = account::drained(config, workers, |_| bar.set_message("the market is closed; the last rows are written")).await;
+        bar.finish_and_clear();
+        workers.cancel();
+        waited
+    }
+
+    async fn print(&self, config: &Config, simulator: &Simulator, telemetry: &Telemetry, seconds: f64) -> anyhow::Result<()> {
+        let run = Run::live();
+        let counts = summary::counts(&config.clickhouse, &run).await?;
+        println!("\nSimulated market, {} hours at {} times real time ({seconds:.0} s)\n", self.hours, self.speed);
+        account::print(config, &run).await?;
+        print_rates(&counts, telemetry, seconds)?;
+        let outcomes = summary::outcomes(&config.clickhouse, &run).await?;
+        print_ic(&outcomes, simulator);
+        println!("\nLook at it: table `report` in database {} at {}", config.clickhouse.database, config.clickhouse.url);
+        if counts.scored == 0 || counts.impacts == 0 {
+            bail!("the pipeline ran but joined nothing; see the log above");
+        }
+        Ok(())
+    }
+}
+
+/// Topics and a database of this demo alone, so that it mixes with nothing.
+fn own_place(mut config: Config) -> Config {
+    config.clickhouse.database.push_str("_demo");
+    config.kafka.prefix = format!("{}demo-{}-", config.kafka.prefix, Clock::wall().now().as_second());
+    config
+}
+
+/// Starts the simulator on a free port and points the configuration at it.
+async fn connect(config: &mut Config, clock: &Clock, shutdown: &Shutdown) -> anyhow::Result<Simulator> {
+    config.simulator.listen = ([127, 0, 0, 1], 0).into();
+    let simulator = Simulator::new(config.simulator.clone(), clock.clone(), shutdown.clone());
+    let listener = simulator.listen().await?;
+    let (rest, websocket) = simulate::urls(listener.local_addr().context("the simulator's address")?);
+    config.massive.rest_url = rest;
+    config.massive.websocket_url = websocket;
+    config.massive.api_key = config.simulator.api_key.clone();
+    config.prices.symbols = simulate::symbols().map(|s| Symbol::new(s).expect("the simulator trades tickers")).collect();
+    config.news.lookback = Duration::from_secs(60);
+    tokio::spawn(simulator.clone().serve(listener));
+    Ok(simulator)
+}
+
+/// Runs roles under `own`; if they fail, `others` are stopped with them.
+async fn start(
+    roles: &[Role],
+    config: &Config,
+    clock: &Clock,
+    readiness: &Readiness,
+    own: &Shutdown,
+    others: &Shutdown,
+) -> anyhow::Result<()> {
+    roles::run(roles, config, clock.clone(), readiness.clone(), own.clone()).await.inspect_err(|_| others.cancel())
+}
+
+fn print_rates(counts: &Counts, telemetry: &Telemetry, seconds: f64) -> anyhow::Result<()> {
+    println!("\n  articles a second {:>8.1}", counts.articles as f64 / seconds);
+    println!("  bars a second     {:>8.1}", counts.bars as f64 / seconds);
+    let metrics = telemetry.render();
+    for quantile in ["0.5", "0.99"] {
+        let name = format!("tapewire_wire_to_row_seconds{{quantile=\"{quantile}\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&name)).context("no latency was measured")?;
+        let value: f64 = value.parse().context("a latency is a number")?;
+        println!("  wire to row p{:<4} {:>8.0} ms", &quantile[2..], value * 1000.0);
+    }
+    Ok(())
+}
+
+/// How well the score ranks what came after, beside what the simulator planted.
+fn print_ic(outcomes: &[Outcome], simulator: &Simulator) {
+    println!("\n  rank IC of the score by horizon      planted with the true sentiment");
+    println!("  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}", "horizon", "n", "return", "abnormal", "return", "abnormal");
+    for (index, horizon) in Horizon::ALL.into_iter().enumerate() {
+        let pairs = |value: fn(&Outcome, usize) -> Option<f64>| -> (Vec<f64>, Vec<f64>) {
+            outcomes.iter().filter_map(|o| Some((o.score, value(o, index)?))).unzip()
+        };
+        let (scores, returns) = pairs(|o, i| o.returns[i]);
+        let (abnormal_scores, abnormal) = pairs(|o, i| o.abnormal[i]);
+        let planted = horizon.minutes().map(|minutes| simulator.planted_ic(minutes));
+        println!(
+            "  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}",
+            horizon.name(),
+            scores.len(),
+            shown(rank_ic(&scores, &returns)),
+            shown(rank_ic(&abnormal_scores, &abnormal)),
+            shown(planted.map(|p| p.raw)),
+            shown(planted.map(|p| p.abnormal)),
+        );
+    }
+}
+
+fn shown(ic: Option<f64>) -> String {
+    ic.map_or_else(|| "-".into(), |ic| format!("{ic:.3}"))
+}

@@ -1,0 +1,108 @@
+//! What a person can type, a file a subcommand.
+
+mod demo;
+mod migrate;
+mod replay;
+mod run;
+mod simulate;
+
+use crate::config::Config;
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use tapewire_bus::Shutdown;
+
+/// Joins the news wire to the price tape.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable.\n\
+                  Settings: tapewire.toml, overridden by TAPEWIRE_SECTION_KEY, overridden by --set section.key=value."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args)]
+struct Common {
+    /// Settings file [default: tapewire.toml if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A setting, over file and environment; may be given more than once
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Log lines as JSON
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A simulated market through the whole pipeline; ends with a table and where to look
+    Demo(demo::Demo),
+    /// Run all roles in this process, or some of them
+    Run(run::Run),
+    /// Send recorded news and bars through the pipeline and account for every article
+    Replay(replay::Replay),
+    /// Serve a simulated market on the provider's own protocol
+    Simulate(simulate::Simulate),
+    /// Create or upgrade the topics and tables; safe to run twice and by two at once
+    Migrate(migrate::Migrate),
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let config = Config::load(arguments.common.config.as_deref(), &arguments.common.set)?;
+    start_logging(arguments.common.log_json, matches!(arguments.command, Command::Run(_) | Command::Simulate(_)));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the async runtime")?;
+    runtime.block_on(async {
+        let shutdown = shutdown_on_signal()?;
+        match arguments.command {
+            Command::Demo(command) => command.run(config, shutdown).await,
+            Command::Run(command) => command.run(config, shutdown).await,
+            Command::Replay(command) => command.run(config, shutdown).await,
+            Command::Simulate(command) => command.run(config, shutdown).await,
+            Command::Migrate(command) => command.run(&config).await,
+        }
+    })
+}
+
+/// Services log what they do; commands a person waits for print results and log only what is amiss.
+fn start_logging(json: bool, service: bool) {
+    let default = if service { "info" } else { "warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TAPEWIRE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+}
+
+/// SIGINT and SIGTERM ask every role to finish what it holds; a second one ends the process at once.
+fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let shutdown = Shutdown::new();
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
+    let asked = shutdown.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if again {
+                std::process::exit(i32::from(crate::exit::FAILED));
+            }
+            asked.cancel();
+        }
+    });
+    Ok(shutdown)
+}

@@ -1,0 +1,121 @@
+//! `tapewire replay`: recorded news and bars through the same pipeline.
+
+use crate::account::{self, Backlog};
+use crate::config::Config;
+use crate::exit::UsageError;
+use crate::roles::{self, Role};
+use anyhow::Context as _;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::time::Duration;
+use tapewire_bus::{Clock, Producer, Readiness, Shutdown};
+use tapewire_core::{Run, Symbol};
+use tapewire_ingest::replay::{self, ReplayOptions};
+
+/// Sends recorded news (JSON lines) and bars (CSV, any width) through the topics, the worker, the joiner and the tables,
+/// and ends with an account of every article.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tapewire replay --news news.jsonl --bars bars.csv\n  \
+    tapewire replay --news news.jsonl --bars hourly.csv --benchmark SPX --alias GOOG=GOOGL --run may-2025\n\n\
+    News, a line each:  {\"id\": \"a1\", \"title\": \"...\", \"source\": \"Wire\", \"published_at\": \"2025-05-12T19:43:00Z\", \"symbols\": [\"EXMP\"]}\n\
+    Bars:               symbol,start,open,high,low,close,volume with start in UTC\n\n\
+    What can't be read goes to the dead letters with file, line and reason, and the rest goes on.")]
+pub struct Replay {
+    /// News, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    news: PathBuf,
+    /// Bars, CSV with a header
+    #[arg(long, value_name = "FILE")]
+    bars: PathBuf,
+    /// Name of the run in topics and tables [default: made from the files' content]
+    #[arg(long)]
+    run: Option<String>,
+    /// Seconds from publication until an article counts as known
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    delay: f64,
+    /// Width of the bars in seconds [default: the commonest step between bars]
+    #[arg(long, value_name = "SECONDS")]
+    bar_width: Option<u32>,
+    /// Symbol in the news = symbol on the tape; may be given more than once
+    #[arg(long, value_name = "NEWS=TAPE", value_parser = alias)]
+    alias: Vec<(Symbol, Symbol)>,
+    /// Benchmark of the market model [default: prices.benchmark]
+    #[arg(long)]
+    benchmark: Option<Symbol>,
+    /// Only send: the roles sentiment and join run elsewhere
+    #[arg(long)]
+    send_only: bool,
+}
+
+fn alias(text: &str) -> Result<(Symbol, Symbol), String> {
+    let (news, tape) = text.split_once('=').ok_or("write it as NEWS=TAPE")?;
+    let symbol = |text: &str| Symbol::new(text).map_err(|error| error.to_string());
+    Ok((symbol(news)?, symbol(tape)?))
+}
+
+impl Replay {
+    pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        let options = self.options(&config)?;
+        config.join.benchmark = options.benchmark.clone();
+        let working = shutdown.child_token();
+        let roles = if self.send_only {
+            None
+        } else {
+            let (config, working) = (config.clone(), working.clone());
+            let roles = [Role::Sentiment, Role::Join];
+            Some(tokio::spawn(async move {
+                roles::run(&roles, &config, Clock::wall(), Readiness::default(), working).await
+            }))
+        };
+        let sent = self.send_and_wait(&config, options, &working).await;
+        working.cancel();
+        if let Some(roles) = roles {
+            // What stopped a role says more than the wait that was called off because of it.
+            roles.await.context("a role panicked")??;
+        }
+        account::print(&config, &sent?).await
+    }
+
+    async fn send_and_wait(&self, config: &Config, options: ReplayOptions, shutdown: &Shutdown) -> anyhow::Result<Run> {
+        let producer = Producer::new(&config.kafka)?;
+        let bar = progress_bar();
+        let sending = replay::replay(&self.news, &self.bars, &options, producer, Clock::wall(), |progress| {
+            bar.set_message(format!("sent {} of {} KiB", progress.done / 1024, progress.total / 1024));
+        });
+        let sent = match shutdown.run_until_cancelled(sending).await {
+            Some(sent) => sent?,
+            None => anyhow::bail!("interrupted while sending; run the same command again: what was sent already stays as it is"),
+        };
+        account::drained(config, shutdown, |Backlog { to_score, to_join, to_archive }| {
+            bar.set_message(format!("on the way: {to_score} to score, {to_join} to join, {to_archive} to archive"));
+        })
+        .await?;
+        bar.finish_and_clear();
+        println!(
+            "sent {} articles ({} mentions) and {} bars; {} lines could not be read",
+            sent.articles, sent.mentions, sent.bars, sent.dead_letters
+        );
+        Ok(sent.run)
+    }
+
+    fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
+        let delay = Duration::try_from_secs_f64(self.delay)
+            .map_err(|error| UsageError(format!("--delay {}: {error}", self.delay)))?;
+        Ok(ReplayOptions {
+            run: self.run.clone(),
+            delay,
+            width: self.bar_width.map(|seconds| Duration::from_secs(seconds.into())),
+            aliases: self.alias.iter().cloned().collect(),
+            benchmark: self.benchmark.clone().unwrap_or_else(|| config.prices.benchmark.clone()),
+        })
+    }
+}
+
+/// A line that is written over while a person looks; nothing in a pipe.
+pub fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is valid"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

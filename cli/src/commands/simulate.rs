@@ -1,0 +1,33 @@
+//! `tapewire simulate`: the simulated market, for whoever wants to connect to it.
+
+use crate::config::Config;
+use crate::exit::UsageError;
+use clap::Args;
+use jiff::Timestamp;
+use tapewire_bus::{Clock, Shutdown};
+use tapewire_ingest::simulate;
+
+/// Serves a simulated market (news and aggregates over REST, minute bars over a websocket) on the provider's protocol.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tapewire simulate                                  from now on, at the pace of the wall clock\n  \
+    tapewire simulate --from 2025-06-02T13:20:00Z --speed 60\n  \
+    tapewire simulate --set simulator.listen=127.0.0.1:9000 --set simulator.seed=7\n\n\
+    Clients log in with the key `simulated`.")]
+pub struct Simulate {
+    /// Where simulated time begins [default: now]
+    #[arg(long, value_name = "TIME")]
+    from: Option<Timestamp>,
+    /// Simulated seconds a second
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+}
+
+impl Simulate {
+    pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        if !(self.speed.is_finite() && self.speed > 0.0) {
+            return Err(UsageError(format!("--speed {}: it must be a positive number", self.speed)).into());
+        }
+        let from = self.from.unwrap_or_else(|| Clock::wall().now());
+        Ok(simulate::serve(config.simulator, Clock::accelerated(from, self.speed), shutdown).await?)
+    }
+}

@@ -1,0 +1,22 @@
+//! `tapewire`: joins the news wire to the price tape.
+
+mod account;
+mod commands;
+mod config;
+mod exit;
+mod roles;
+mod settings;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = commands::Arguments::parse();
+    match commands::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tapewire: {error:#}");
+            ExitCode::from(exit::code(&error))
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The roles of a running installation, each restarted when what stopped it may heal.
+
+use crate::config::Config;
+use anyhow::Context as _;
+use clap::ValueEnum;
+use std::sync::Arc;
+use std::time::Duration;
+use tapewire_bus::{Clock, Producer, Readiness, Shutdown};
+use tapewire_ingest::feed::PriceFeed;
+use tapewire_ingest::poller::NewsPoller;
+use tapewire_joiner::{archive, shell};
+use tapewire_models::Source;
+use tapewire_sentiment::{Engine, worker};
+use tokio::task::JoinSet;
+
+/// One part of the pipeline; any number of processes may run each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Polls the news wire (one member only: more would ask the provider twice)
+    News,
+    /// Follows the price websocket (one member only)
+    Prices,
+    /// Scores articles
+    Sentiment,
+    /// Joins sentiment and prices and writes everything to ClickHouse
+    Join,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::News, Self::Prices, Self::Sentiment, Self::Join];
+}
+
+/// What every role is started with.
+#[derive(Clone)]
+struct Setting {
+    config: Arc<Config>,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+    engine: Option<Arc<Engine>>,
+}
+
+/// Runs roles until shutdown. The first error that waiting can't mend stops all of them: a process
+/// of which only a part works would look healthy from outside.
+pub async fn run(
+    roles: &[Role],
+    config: &Config,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let engine = if roles.contains(&Role::Sentiment) { Some(load_engine(config).await?) } else { None };
+    let setting = Setting { config: Arc::new(config.clone()), clock, readiness, shutdown: shutdown.clone(), engine };
+    let mut running = JoinSet::new();
+    for &role in roles {
+        running.spawn(keep_running(role, setting.clone()));
+    }
+    let mut outcome = Ok(());
+    while let Some(ended) = running.join_next().await {
+        let ended = ended.context("a role panicked").and_then(|result| result);
+        if ended.is_err() && outcome.is_ok() {
+            outcome = ended;
+        }
+        // Also when a role returned by itself: none does before shutdown.
+        shutdown.cancel();
+    }
+    outcome
+}
+
+async fn load_engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
+    let (model, settings) = (config.model.clone(), config.sentiment.engine.clone());
+    // Reading and packing weights takes a second or more of computing.
+    let engine = tokio::task::spawn_blocking(move || -> anyhow::Result<Engine> {
+        let files = model.parse::<Source>()?.resolve()?;
+        Ok(Engine::load(&files, &settings)?)
+    });
+    Ok(Arc::new(engine.await.context("loading the model panicked")??))
+}
+
+async fn keep_running(role: Role, setting: Setting) -> anyhow::Result<()> {
+    let mut wait = Duration::from_secs(1);
+    loop {
+        let error = match once(role, setting.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if crate::exit::code(&error) != crate::exit::UNREACHABLE {
+            return Err(error.context(format!("role {role:?}")));
+        }
+        tracing::warn!(?role, "{error:#}; nothing is lost, starting it again");
+        if setting.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return Ok(());
+        }
+        wait = (wait * 2).min(Duration::from_secs(30));
+    }
+}
+
+async fn once(role: Role, setting: Setting) -> anyhow::Result<()> {
+    let Setting { config, clock, readiness, shutdown, engine } = setting;
+    match role {
+        Role::News => {
+            let producer = Producer::new(&config.kafka)?;
+            let poller = NewsPoller::new(config.news.clone(), &config.massive, &config.state_dir, producer, clock)?;
+            Ok(poller.run(readiness, shutdown).await?)
+        }
+        Role::Prices => {
+            let producer = Producer::new(&config.kafka)?;
+            let feed =
+                PriceFeed::new(config.prices.clone(), &config.massive, &config.state_dir, producer, clock, readiness)?;
+            Ok(feed.run(shutdown).await?)
+        }
+        Role::Sentiment => {
+            let engine = engine.context("the engine is loaded before the role starts")?;
+            Ok(worker::run(engine, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)
+        }
+        Role::Join => {
+            let join = shell::run(&config.kafka, &config.clickhouse, &config.join, clock.clone(), readiness, shutdown.clone());
+            let archive = archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
+            tokio::try_join!(join, archive)?;
+            Ok(())
+        }
+    }
+}
