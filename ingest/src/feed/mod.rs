@@ -20,7 +20,7 @@ use crate::providers::Reject;
 use crate::providers::massive::parse::{Event, Frame};
 use crate::providers::massive::{MassiveConfig, MassiveError, RestClient, Session};
 use crate::state::StateFile;
-use crate::tape_writer::TapeWriter;
+use crate::writer::Writer;
 use crate::IngestError;
 use jiff::{SignedDuration, Timestamp};
 use progress::Progress;
@@ -117,7 +117,7 @@ pub struct PriceFeed {
     massive: MassiveConfig,
     client: RestClient,
     clock: Clock,
-    writer: TapeWriter,
+    writer: Writer,
     dead_letters: DeadLetters,
     progress: Progress,
     state: StateFile<Progress>,
@@ -144,7 +144,7 @@ impl PriceFeed {
         Ok(Self {
             client: RestClient::new(massive, clock.clone())?,
             massive: massive.clone(),
-            writer: TapeWriter::new(producer.clone(), Run::live(), config.benchmark.clone()),
+            writer: Writer::new(producer.clone(), Run::live(), Some(config.benchmark.clone())),
             dead_letters: DeadLetters::new(producer, clock.clone(), STAGE),
             progress: state.load()?.unwrap_or_default(),
             state,
@@ -222,7 +222,7 @@ impl PriceFeed {
         if reader.dropped_any() {
             self.fill_gap().await?;
         }
-        self.writer.promise(complete_to).await?;
+        self.writer.promise_tape(complete_to).await?;
         self.progress.reached(complete_to, self.config.all_symbols());
         self.state.save(&self.progress).await?;
         metrics::gauge!("tapewire_tape_watermark_timestamp_seconds").set(complete_to.as_second() as f64);

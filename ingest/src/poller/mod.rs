@@ -16,16 +16,17 @@ use crate::providers::Reject;
 use crate::providers::massive::parse::Items;
 use crate::providers::massive::{MassiveConfig, MassiveError, RestClient};
 use crate::state::StateFile;
+use crate::writer::Writer;
 use crate::IngestError;
 use cursor::Cursor;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
-use tapewire_bus::{Clock, DeadLetters, Producer, Readiness, Shutdown, Topic};
-use tapewire_core::record::News;
-use tapewire_core::{Article, NewsRecord, Run, Watermark};
+use tapewire_bus::{Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_core::{Article, Run};
 
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "news-poller";
@@ -79,14 +80,25 @@ pub struct Polled {
 pub struct NewsPoller {
     config: NewsPollerConfig,
     client: RestClient,
-    producer: Producer,
+    writer: Writer,
     dead_letters: DeadLetters,
     clock: Clock,
     cursor: Cursor,
     state: StateFile<Cursor>,
     /// Unreadable items of the last poll: the overlap shows them again and again.
     rejected: HashSet<Vec<u8>>,
+    /// A poll that failed between two pages.
+    unfinished: Option<Unfinished>,
     promised: Option<Timestamp>,
+}
+
+/// Where a poll is. Kept over a failure: started anew, a poll of many pages under a tight rate
+/// limit would never end.
+struct Unfinished {
+    began: Timestamp,
+    page: Url,
+    first: bool,
+    rejected: HashSet<Vec<u8>>,
 }
 
 impl NewsPoller {
@@ -110,10 +122,11 @@ impl NewsPoller {
             dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
             cursor: state.load()?.unwrap_or_default(),
             config,
-            producer,
+            writer: Writer::new(producer, Run::live(), None),
             clock,
             state,
             rejected: HashSet::new(),
+            unfinished: None,
             promised: None,
         })
     }
@@ -152,51 +165,61 @@ impl NewsPoller {
     }
 
     /// One poll: every page from the watermark less the overlap, then the promise on every
-    /// partition of `news`.
+    /// partition of `news`. After a failure it goes on with the page that failed.
     ///
     /// # Errors
     /// Any [`IngestError`]; what was acknowledged before it stays noted.
     pub async fn poll(&mut self) -> Result<Polled, IngestError> {
-        let began = self.clock.now();
-        let from = self.cursor.query_from(began, &self.config);
         let mut polled = Polled::default();
-        let mut rejected = HashSet::new();
-        let mut url = self.client.news_url(from, self.config.page_size);
         loop {
-            let page = self.client.news(&url).await?;
+            let mut at = self.unfinished.take().unwrap_or_else(|| self.begin());
+            let page = match self.client.news(&at.page).await {
+                Ok(page) => page,
+                // The provider forgets cursors: begin anew.
+                Err(MassiveError::BadRequest { path, message, .. }) if !at.first => {
+                    return Err(MassiveError::Unreadable { path, reason: format!("next page: {message}") }.into());
+                }
+                Err(error) => {
+                    self.unfinished = Some(at);
+                    return Err(error.into());
+                }
+            };
             polled.pages += 1;
             // Before the watermark moves: after it nobody would look at them again.
-            polled.rejected += self.bury(&page.rejects, url.path()).await?;
-            polled.sent += self.take(&page, began).await?;
-            rejected.extend(page.rejects.into_iter().map(|reject| reject.bytes));
-            let Some(next) = page.next_url else { break };
+            polled.rejected += self.bury(&page.rejects, at.page.path()).await?;
+            polled.sent += self.take(&page, at.began).await?;
+            at.rejected.extend(page.rejects.into_iter().map(|reject| reject.bytes));
+            let Some(next) = page.next_url else {
+                self.rejected = at.rejected;
+                self.promise(at.began).await?;
+                return Ok(polled);
+            };
             let next = self.client.next_page(&next)?;
-            if next == url {
+            if next == at.page {
                 let reason = "the next page is the same page".into();
-                return Err(MassiveError::Unreadable { path: url.path().to_owned(), reason }.into());
+                return Err(MassiveError::Unreadable { path: next.path().to_owned(), reason }.into());
             }
-            url = next;
+            self.unfinished = Some(Unfinished { page: next, first: false, ..at });
         }
-        self.rejected = rejected;
-        self.promise(began).await?;
-        Ok(polled)
+    }
+
+    fn begin(&self) -> Unfinished {
+        let began = self.clock.now();
+        let page = self.client.news_url(self.cursor.query_from(began, &self.config), self.config.page_size);
+        Unfinished { began, page, first: true, rejected: HashSet::new() }
     }
 
     /// Sends a page's new articles, waits for the acknowledgements, and only then notes them.
     async fn take(&mut self, page: &Items<Article>, began: Timestamp) -> Result<usize, IngestError> {
-        let mut deliveries = Vec::new();
         let mut sent = HashSet::new();
         for article in &page.items {
             // A page may hold the same article twice.
             if self.cursor.is_new(article) && sent.insert((article.id.as_str(), article.revision)) {
-                let record = NewsRecord::new(Run::live(), News::Article(article.clone()));
-                deliveries.push(self.producer.enqueue(Topic::News, &article.id, &record.encode()).await?);
+                self.writer.article(article.clone()).await?;
             }
         }
-        for delivery in deliveries {
-            delivery.acknowledged().await?;
-        }
-        metrics::counter!("tapewire_news_articles_total").increment(sent.len() as u64);
+        self.writer.settle().await?;
+        metrics::counter!("tapewire_articles_total").increment(sent.len() as u64);
         if self.cursor.acknowledge(&page.items, began, &self.config) {
             self.state.save(&self.cursor).await?;
         }
@@ -217,8 +240,7 @@ impl NewsPoller {
         let wire_delay = SignedDuration::try_from(self.config.wire_delay).unwrap_or(SignedDuration::MAX);
         let at = began.saturating_sub(wire_delay).unwrap_or(Timestamp::MIN);
         if self.promised.is_none_or(|promised| promised < at) {
-            let record = NewsRecord::new(Run::live(), News::Watermark(Watermark { index: 0, count: 1, at }));
-            self.producer.broadcast(Topic::News, "watermark", &record.encode()).await?;
+            self.writer.promise_news(at).await?;
             self.promised = Some(at);
             metrics::gauge!("tapewire_news_watermark_timestamp_seconds").set(at.as_second() as f64);
         }

@@ -1,193 +1,254 @@
-//! A row of a bar file.
+//! A row of CSV to a bar.
 
-use jiff::{SignedDuration, Timestamp};
+use super::ReplayOptions;
+use crate::IngestError;
+use crate::epoch::{of_any_unit, whole_microseconds};
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use tapewire_core::{Bar, Symbol};
 
-/// Where the columns are:
-///
-/// ```csv
-/// symbol,start,open,high,low,close,volume
-/// AAPL,2024-06-03T13:30:00Z,193,194.99,192.51,194.835,1918517
-/// ```
-///
-/// `vwap` and `trades` may be there too, in any order; other columns are passed over. `start` is
-/// RFC 3339, or seconds or milliseconds since 1970 UTC.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    required: [usize; 7],
-    vwap: Option<usize>,
-    trades: Option<usize>,
+/// Columns that must be there, then those that may.
+const REQUIRED: [&str; 7] = ["symbol", "start", "open", "high", "low", "close", "volume"];
+const OPTIONAL: [&str; 2] = ["vwap", "trades"];
+
+/// A bars file whose header has been read and whose bar width is known.
+pub(super) struct Table<'a> {
+    content: &'a [u8],
+    columns: Columns,
+    width_s: u32,
+    options: &'a ReplayOptions,
 }
 
-const REQUIRED: [&str; 7] = ["symbol", "start", "open", "high", "low", "close", "volume"];
+/// One row of the file.
+pub(super) struct Row<'a> {
+    /// Counted from 1.
+    pub line: u64,
+    /// As it stands in the file, line end included.
+    pub bytes: &'a [u8],
+    /// What it says, or why it says nothing.
+    pub bar: Result<Bar, String>,
+}
 
-/// Whole numbers at least this large are milliseconds: as seconds they would lie in the year 5138.
-const MILLISECONDS_FROM: i64 = 100_000_000_000;
+/// Where each column stands.
+#[derive(Debug, Clone)]
+struct Columns {
+    required: [usize; REQUIRED.len()],
+    optional: [Option<usize>; OPTIONAL.len()],
+}
 
-impl Layout {
-    /// Reads the header.
+impl<'a> Table<'a> {
+    /// Reads the header, and the whole file once if the width of its bars has to be found.
     ///
     /// # Errors
-    /// Which column is missing.
-    pub fn read(header: &[u8]) -> Result<Self, String> {
-        let names = fields(header)?;
-        let find = |wanted: &str| names.iter().position(|name| name.trim().eq_ignore_ascii_case(wanted));
-        let mut required = [0; 7];
-        for (place, name) in required.iter_mut().zip(REQUIRED) {
-            *place = find(name).ok_or_else(|| format!("no column `{name}`; the first line must name {}", REQUIRED.join(",")))?;
+    /// [`IngestError::Shape`].
+    pub fn open(path: &Path, content: &'a [u8], options: &'a ReplayOptions) -> Result<Self, IngestError> {
+        let wrong = |reason: String| IngestError::Shape { path: path.to_owned(), reason };
+        let mut reader = reader(content);
+        let header = reader.byte_headers().map_err(|error| wrong(error.to_string()))?;
+        let columns = Columns::find(header).map_err(wrong)?;
+        let mut table = Self { content, columns, width_s: 0, options };
+        table.width_s = match options.width {
+            Some(width) => u32::try_from(width.as_secs()).ok().filter(|&width| width > 0),
+            None => table.commonest_distance(),
         }
-        Ok(Self { required, vwap: find("vwap"), trades: find("trades") })
+        .ok_or_else(|| wrong("the width of a bar can't be told from the distances between bars; say it".into()))?;
+        Ok(table)
     }
 
-    /// Symbol and start of a row.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn place(&self, line: &[u8]) -> Result<(Symbol, Timestamp), String> {
-        let fields = fields(line)?;
-        Ok((self.symbol(&fields)?, self.start(&fields)?))
+    /// All rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> + '_ {
+        let mut reader = reader(self.content);
+        let mut record = ByteRecord::new();
+        std::iter::from_fn(move || {
+            match reader.read_byte_record(&mut record) {
+                Ok(true) => {}
+                // Reading from memory without quotes or a fixed number of columns can't fail.
+                Ok(false) | Err(_) => return None,
+            }
+            let position = record.position().expect("a record that was read has a position");
+            let (from, to) = (position.byte() as usize, reader.position().byte() as usize);
+            let bytes = self.content.get(from..to.min(self.content.len())).unwrap_or_default();
+            Some(Row { line: position.line(), bytes, bar: self.bar(&record) })
+        })
     }
 
-    /// A row as a bar of the given width. It counts as received at its end.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn bar(&self, line: &[u8], width_s: u32) -> Result<Bar, String> {
-        let fields = fields(line)?;
-        let number = |index: usize| -> Result<f64, String> {
-            let text = field(&fields, self.required[index], REQUIRED[index])?;
-            text.parse().map_err(|_| format!("{} is `{text}`, which is no number", REQUIRED[index]))
-        };
-        let start = self.start(&fields)?;
-        let end = start.checked_add(SignedDuration::from_secs(width_s.into())).map_err(|error| format!("start: {error}"))?;
+    fn bar(&self, record: &ByteRecord) -> Result<Bar, String> {
         let bar = Bar {
-            symbol: self.symbol(&fields)?,
-            start,
-            width_s,
-            open: number(2)?,
-            high: number(3)?,
-            low: number(4)?,
-            close: number(5)?,
-            volume: number(6)?,
-            vwap: optional(&fields, self.vwap, "vwap")?,
-            trades: optional(&fields, self.trades, "trades")?,
-            received_at: end,
+            symbol: self.symbol(record)?,
+            start: self.start(record)?,
+            width_s: self.width_s,
+            open: self.number(record, 2)?,
+            high: self.number(record, 3)?,
+            low: self.number(record, 4)?,
+            close: self.number(record, 5)?,
+            volume: self.number(record, 6)?,
+            vwap: self.optional(record, 0)?,
+            trades: self.optional(record, 1)?,
+            received_at: Timestamp::UNIX_EPOCH,
         };
         match bar.fault() {
-            Some(fault) => Err(fault.to_owned()),
-            None => Ok(bar),
+            Some(fault) => Err(fault.into()),
+            None => Ok(Bar { received_at: bar.end(), ..bar }),
         }
     }
 
-    fn symbol(&self, fields: &[String]) -> Result<Symbol, String> {
-        Symbol::new(field(fields, self.required[0], "symbol")?).map_err(|error| error.to_string())
+    fn symbol(&self, record: &ByteRecord) -> Result<Symbol, String> {
+        let symbol = Symbol::new(self.text(record, 0)?).map_err(|error| error.to_string())?;
+        Ok(self.options.alias(symbol))
     }
 
-    fn start(&self, fields: &[String]) -> Result<Timestamp, String> {
-        let text = field(fields, self.required[1], "start")?;
-        let parsed = match text.parse::<i64>() {
-            Ok(ms) if ms >= MILLISECONDS_FROM => Timestamp::from_millisecond(ms),
-            Ok(s) => Timestamp::from_second(s),
+    fn start(&self, record: &ByteRecord) -> Result<Timestamp, String> {
+        let text = self.text(record, 1)?;
+        let start = match text.parse::<i64>() {
+            Ok(number) => of_any_unit(number),
             Err(_) => text.parse(),
         };
-        parsed.map_err(|error| format!("start is `{text}`: {error}"))
+        start.map(whole_microseconds).map_err(|error| format!("start `{text}`: {error}"))
     }
-}
 
-fn field<'a>(fields: &'a [String], index: usize, name: &str) -> Result<&'a str, String> {
-    fields.get(index).map(|text| text.trim()).ok_or_else(|| format!("the row ends before its column `{name}`"))
-}
-
-fn optional<T: std::str::FromStr>(fields: &[String], index: Option<usize>, name: &str) -> Result<Option<T>, String> {
-    match index.map(|index| field(fields, index, name)).transpose()? {
-        None | Some("") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| format!("{name} is `{text}`, which is no number")),
+    fn number(&self, record: &ByteRecord, column: usize) -> Result<f64, String> {
+        let text = self.text(record, column)?;
+        text.parse().map_err(|_| format!("{} `{text}` is not a number", REQUIRED[column]))
     }
-}
 
-/// The fields of one CSV row (RFC 4180).
-fn fields(line: &[u8]) -> Result<Vec<String>, String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line);
-    let mut record = csv::StringRecord::new();
-    reader.read_record(&mut record).map_err(|error| format!("not a CSV row: {error}"))?;
-    Ok(record.iter().map(str::to_owned).collect())
-}
+    fn optional<T: std::str::FromStr>(&self, record: &ByteRecord, column: usize) -> Result<Option<T>, String> {
+        let Some(text) = self.columns.optional[column].and_then(|index| record.get(index)) else { return Ok(None) };
+        let text = cell(text)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| format!("{} `{text}` is not a number", OPTIONAL[column]))
+    }
 
-/// Steps between bars, to tell their width.
-#[derive(Debug, Default)]
-pub struct Widths {
-    last: HashMap<Symbol, Timestamp>,
-    steps: BTreeMap<i64, usize>,
-}
+    fn text<'r>(&self, record: &'r ByteRecord, column: usize) -> Result<&'r str, String> {
+        let field = record.get(self.columns.required[column]);
+        cell(field.ok_or_else(|| format!("the row ends before {}", REQUIRED[column]))?)
+    }
 
-impl Widths {
-    /// Takes in where a bar stands; rows of a symbol should come in order of time.
-    pub fn saw(&mut self, symbol: Symbol, start: Timestamp) {
-        if let Some(last) = self.last.insert(symbol, start) {
-            let step = start.as_second() - last.as_second();
-            if step > 0 {
-                *self.steps.entry(step).or_default() += 1;
+    /// The commonest positive distance between neighbouring starts of a symbol, in whole seconds;
+    /// of several equally common the smallest.
+    fn commonest_distance(&self) -> Option<u32> {
+        let mut starts: HashMap<Symbol, Vec<Timestamp>> = HashMap::new();
+        let mut reader = reader(self.content);
+        for record in reader.byte_records().flatten() {
+            if let (Ok(symbol), Ok(start)) = (self.symbol(&record), self.start(&record)) {
+                starts.entry(symbol).or_default().push(start);
             }
         }
+        let mut common: BTreeMap<i64, usize> = BTreeMap::new();
+        for mut starts in starts.into_values() {
+            starts.sort_unstable();
+            for pair in starts.windows(2) {
+                *common.entry(pair[1].duration_since(pair[0]).as_secs()).or_default() += 1;
+            }
+        }
+        common.remove(&0);
+        let (distance, _) = common.into_iter().max_by_key(|&(distance, count)| (count, std::cmp::Reverse(distance)))?;
+        u32::try_from(distance).ok()
     }
+}
 
-    /// The commonest step in seconds; of equally common ones the smallest.
-    pub fn commonest(&self) -> Option<u32> {
-        let (step, _) = self.steps.iter().max_by_key(|(step, count)| (**count, std::cmp::Reverse(**step)))?;
-        u32::try_from(*step).ok()
+impl Columns {
+    fn find(header: &ByteRecord) -> Result<Self, String> {
+        let names: Vec<String> =
+            header.iter().map(|name| cell(name).unwrap_or_default().to_ascii_lowercase()).collect();
+        let find = |wanted: &str| names.iter().position(|name| name == wanted);
+        let missing: Vec<&str> = REQUIRED.into_iter().filter(|column| find(column).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(format!("the header lacks {}; wanted: {}", missing.join(", "), REQUIRED.join(",")));
+        }
+        Ok(Self { required: REQUIRED.map(|column| find(column).unwrap_or_default()), optional: OPTIONAL.map(find) })
     }
+}
+
+/// No quoting: no cell of ours holds a comma, and one stray quote would swallow the rest of the file.
+fn reader(content: &[u8]) -> Reader<&[u8]> {
+    ReaderBuilder::new().quoting(false).flexible(true).from_reader(content)
+}
+
+fn cell(bytes: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    Ok(text.trim().trim_matches('"').trim())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn rows(csv: &str, options: &ReplayOptions) -> Result<Vec<(u64, String, Result<Bar, String>)>, String> {
+        let table = Table::open(Path::new("bars.csv"), csv.as_bytes(), options).map_err(|error| error.to_string())?;
+        let rows = table.rows();
+        Ok(rows.map(|row| (row.line, String::from_utf8_lossy(row.bytes).into_owned(), row.bar)).collect())
+    }
+
+    const HEADER: &str = "symbol,start,open,high,low,close,volume\n";
 
     #[test]
-    fn columns_in_any_order_and_three_ways_to_write_the_time() {
-        let layout = Layout::read(b"start,symbol,Open,high,low,close,volume,vwap,note,trades").unwrap();
-        for start in ["2024-06-03T13:30:00Z", "1717421400", "1717421400000"] {
-            let line = format!("{start},aapl,193,194.99,192.51,194.835,1918517,,\"a, b\",7");
-            let bar = layout.bar(line.as_bytes(), 3600).unwrap();
-            assert_eq!(bar.start.to_string(), "2024-06-03T13:30:00Z");
-            assert_eq!((bar.symbol.as_str(), bar.close, bar.vwap, bar.trades), ("AAPL", 194.835, None, Some(7)));
-            assert_eq!(bar.received_at, bar.end());
+    fn rows_are_bars_and_bad_ones_keep_their_line_and_bytes() {
+        let csv = format!(
+            "{HEADER}AAPL,2025-06-02T13:30:00Z,10,11,9,10.5,100\r\nAAPL,1748874600,10,11,9,10.5,100\n\
+             AAPL,soon,10,11,9,10.5,100\nAAPL,1748878200000,10,x,9,10.5,100\n\"MSFT,1748878200,1,1,1,1,1\nAAPL,1748878200,10\n\
+             AAPL,1748878200,10,9,11,10,1\nAAPL,1748878200,\"10\",11,9,10.5,1"
+        );
+        let rows = rows(&csv, &ReplayOptions::default()).unwrap();
+        assert_eq!(rows.len(), 8);
+        let bar = rows[0].2.as_ref().unwrap();
+        assert_eq!((bar.width_s, bar.start, bar.received_at), (3600, "2025-06-02T13:30:00Z".parse().unwrap(), bar.end()));
+        assert_eq!(rows[1].2.as_ref().unwrap().start, "2025-06-02T14:30:00Z".parse().unwrap());
+        assert_eq!((rows[2].0, rows[2].1.as_str()), (4, "AAPL,soon,10,11,9,10.5,100\n"));
+        for (row, reason) in [(2, "start `soon`"), (3, "high `x`"), (5, "ends before high"), (6, "outside low..high")] {
+            assert!(rows[row].2.as_ref().unwrap_err().contains(reason), "{:?}", rows[row]);
         }
+        // A stray quote costs nothing, not even its own row.
+        assert_eq!(rows[4].2.as_ref().unwrap().symbol.as_str(), "MSFT");
+        assert_eq!(rows[7].2.as_ref().unwrap().open, 10.0);
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
-        assert!(Layout::read(b"symbol,start,open").unwrap_err().contains("`high`"));
-        let layout = Layout::read(b"symbol,start,open,high,low,close,volume").unwrap();
-        for (line, reason) in [
-            ("AAPL,1717421400,1,2,3", "ends before"),
-            ("AAPL,yesterday,1,1,1,1,5", "yesterday"),
-            ("AAPL,1717421400,x,1,1,1,5", "`x`"),
-            ("AAPL,1717421400,-1,1,1,1,5", "positive"),
-            ("A B,1717421400,1,1,1,1,5", "A B"),
-        ] {
-            let error = layout.bar(line.as_bytes(), 60).unwrap_err();
-            assert!(error.contains(reason), "{line}: {error}");
-        }
+    fn columns_may_stand_in_any_order_and_optional_cells_may_be_empty() {
+        let csv = "Volume,Close,Low,High,Open,Start,Symbol,VWAP,trades\n5,1,1,1,1,1748872800,brk-b,,7\n5,1,1,1,1,1748872860,BRK.B,1.5,\n";
+        let rows = rows(csv, &ReplayOptions::default()).unwrap();
+        let (first, second) = (rows[0].2.as_ref().unwrap(), rows[1].2.as_ref().unwrap());
+        assert_eq!((first.symbol.as_str(), first.width_s), ("BRK.B", 60));
+        assert_eq!((first.vwap, first.trades, second.vwap, second.trades), (None, Some(7), Some(1.5), None));
     }
 
     #[test]
-    fn width_is_the_commonest_step() {
-        let mut widths = Widths::default();
-        for (symbol, second) in [("A", 0), ("B", 0), ("A", 3600), ("A", 7200), ("B", 3600), ("A", 90_000), ("B", 1)] {
-            widths.saw(Symbol::new(symbol).unwrap(), Timestamp::from_second(second).unwrap());
+    fn the_width_is_the_commonest_distance_or_what_is_said() {
+        // Hourly bars of two days, and a stray one a second late.
+        let mut csv = HEADER.to_owned();
+        for start in [0, 3600, 7200, 10_800, 86_400, 90_000, 93_600, 93_601] {
+            csv += &format!("AAPL,{},1,1,1,1,1\n", 1_748_872_800 + start);
         }
-        assert_eq!(widths.commonest(), Some(3600));
-        assert_eq!(Widths::default().commonest(), None);
+        assert_eq!(rows(&csv, &ReplayOptions::default()).unwrap()[0].2.as_ref().unwrap().width_s, 3600);
+        let said = ReplayOptions { width: Some(Duration::from_secs(60)), ..ReplayOptions::default() };
+        assert_eq!(rows(&csv, &said).unwrap()[0].2.as_ref().unwrap().width_s, 60);
+        let lonely = format!("{HEADER}AAPL,1748872800,1,1,1,1,1\n");
+        assert!(rows(&lonely, &ReplayOptions::default()).unwrap_err().contains("width"));
+    }
+
+    #[test]
+    fn a_file_without_the_columns_is_refused_with_their_names() {
+        let error = rows("ticker,start\n", &ReplayOptions::default()).unwrap_err();
+        assert!(error.contains("bars.csv") && error.contains("symbol") && error.contains("volume"), "{error}");
+        assert!(rows("", &ReplayOptions::default()).is_err());
     }
 
     proptest! {
+        /// Whatever stands below the header, every byte of it belongs to a row or to blank lines between.
         #[test]
-        fn no_bytes_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Layout::read(&line);
-            let layout = Layout::read(b"symbol,start,open,high,low,close,volume,vwap,trades").unwrap();
-            let _ = layout.bar(&line, u32::MAX);
+        fn arbitrary_bytes_never_panic_and_none_is_lost(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut csv = HEADER.as_bytes().to_vec();
+            csv.extend_from_slice(&noise);
+            let options = ReplayOptions { width: Some(Duration::from_secs(60)), ..ReplayOptions::default() };
+            let table = Table::open(Path::new("bars.csv"), &csv, &options).unwrap();
+            let kept: Vec<u8> = table.rows().flat_map(|row| row.bytes.to_vec()).filter(|b| !b"\r\n".contains(b)).collect();
+            let given: Vec<u8> = noise.into_iter().filter(|b| !b"\r\n".contains(b)).collect();
+            prop_assert_eq!(kept, given);
         }
     }
 }

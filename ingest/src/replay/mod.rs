@@ -1,225 +1,212 @@
-//! Recorded news and bars, sent the way live ones are.
+//! History from files: news and bars onto the same topics, as a run of their own.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`news`] | a line of a news file; pure |
-//! | [`bars`] | a row of a bar file, and how wide its bars are; pure |
+//! | `news` | a line of JSON to an article |
+//! | `bars` | a row of CSV to a bar |
 //!
-//! Bars go first, then news, each followed by [`Watermark::END`]: the joiner knows then that the
-//! run will not have more, and finishes every row. `received_at` is made from the record itself,
-//! so the same files give the same rows each time. Files are read as streams, whatever their size.
+//! Clocks of a replay are those of the data: an article is received a configured delay after its
+//! publication, a bar when it ends. So a replay gives the same records each time it is run.
 
-pub mod bars;
-pub mod news;
+mod bars;
+mod news;
 
+use crate::writer::Writer;
 use crate::IngestError;
-use crate::tape_writer::TapeWriter;
-use bars::{Layout, Widths};
-use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::time::Duration;
-use tapewire_bus::{DeadLetters, Delivery, Producer, Topic};
-use tapewire_core::record::News;
-use tapewire_core::{NewsRecord, Run, Symbol, Watermark};
+use tapewire_bus::{Clock, DeadLetters, Producer};
+use tapewire_core::{Run, Symbol, Watermark};
 
-/// Most articles on their way at once; then all are waited for.
-const IN_FLIGHT: usize = 10_000;
+/// Rows between two reports of progress.
+const REPORT_EVERY: usize = 1000;
 
-/// What to replay and how.
+/// How to read the files.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
-    /// News, one JSON object a line.
-    pub news: PathBuf,
-    /// Bars, CSV with a header.
-    pub bars: PathBuf,
-    /// Name of the run; `None` makes one from the files' content.
-    pub run: Option<Run>,
-    /// From publication until an article counts as received.
+    /// Name of the run; by default `replay-` and a fingerprint of the files.
+    pub run: Option<String>,
+    /// From publication to reception.
     pub delay: Duration,
-    /// Width of the bars in seconds; `None` takes the commonest step between bars of one symbol.
-    pub bar_width_s: Option<u32>,
-    /// Symbol in the news to symbol on the tape.
+    /// Symbols to be read as others, in news and bars alike (`GOOG` as `GOOGL`).
     pub aliases: BTreeMap<Symbol, Symbol>,
-    /// Whose bars go to every partition.
+    /// What stands for the market.
     pub benchmark: Symbol,
+    /// Length of a bar; by default the commonest distance between neighbouring bars of a symbol.
+    pub width: Option<Duration>,
 }
 
-/// What has been sent so far.
+impl Default for ReplayOptions {
+    fn default() -> Self {
+        Self {
+            run: None,
+            delay: Duration::from_secs(1),
+            aliases: BTreeMap::new(),
+            benchmark: Symbol::new("SPY").expect("SPY is a ticker"),
+            width: None,
+        }
+    }
+}
+
+impl ReplayOptions {
+    /// The symbol a symbol is to be read as.
+    fn alias(&self, symbol: Symbol) -> Symbol {
+        self.aliases.get(&symbol).cloned().unwrap_or(symbol)
+    }
+}
+
+/// How far a replay is, in bytes of both files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Read and sent.
+    pub done: u64,
+    /// All.
+    pub total: u64,
+}
+
+/// What a replay has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// The run it was sent under.
+pub struct Summary {
+    /// Name of the run.
     pub run: Run,
-    /// Articles.
+    /// Articles, with every edit.
     pub articles: u64,
-    /// (Article, company) pairs to expect from them; an article without a company is one.
+    /// Rows the join must end with: one for each company of each article, one for an article without.
     pub mentions: u64,
-    /// Bars.
+    /// Bars, with every correction.
     pub bars: u64,
-    /// Lines that could not be used, or not whole: they are in the dead letters.
+    /// Lines and rows put to the dead letters.
     pub dead_letters: u64,
+    /// End of the last bar, where the tape ends.
+    pub tape_end: Option<Timestamp>,
 }
 
-/// Sends both files; returns when Kafka has everything. `progress` is called every few thousand records.
+/// Sends a news file (JSON lines) and a bars file (CSV), bars first, and at the end [`Watermark::END`] on both.
+/// Rows that can't be read are put to the dead letters. Both files are held in memory.
 ///
 /// # Errors
-/// [`IngestError::File`] or [`IngestError::Shape`] if a file can't be read at all; [`IngestError::Bus`].
+/// [`IngestError::File`], [`IngestError::Shape`], [`IngestError::Config`], [`IngestError::Bus`].
 pub async fn replay(
+    news_file: &Path,
+    bars_file: &Path,
     options: &ReplayOptions,
-    producer: &Producer,
-    letters: &DeadLetters,
-    mut progress: impl FnMut(&Sent),
-) -> Result<Sent, IngestError> {
-    // Both are looked at before anything is sent, so that a wrong path sends nothing.
-    let news = Lines::open(&options.news)?;
-    let (layout, width_s) = survey(&options.bars, options.bar_width_s)?;
-    let run = match &options.run {
-        Some(run) => run.clone(),
-        None => Run::named(&format!("replay-{}", content_hash(&[&options.news, &options.bars])?)),
+    producer: Producer,
+    clock: Clock,
+    report: impl FnMut(Progress),
+) -> Result<Summary, IngestError> {
+    let news = read(news_file)?;
+    let bars = read(bars_file)?;
+    let run = run_name(options, [&news, &bars])?;
+    let table = bars::Table::open(bars_file, &bars, options)?;
+    let mut replay = Replay {
+        writer: Writer::new(producer.clone(), run.clone(), Some(options.benchmark.clone())),
+        dead_letters: DeadLetters::new(producer, clock, "replay"),
+        summary: Summary { run, articles: 0, mentions: 0, bars: 0, dead_letters: 0, tape_end: None },
+        report,
+        progress: Progress { done: 0, total: (news.len() + bars.len()) as u64 },
     };
-    let mut sender = Sender {
-        sent: Sent { run, articles: 0, mentions: 0, bars: 0, dead_letters: 0 },
-        options,
-        producer,
-        letters,
-        in_flight: Vec::new(),
-    };
-    sender.bars(&layout, width_s, &mut progress).await?;
-    sender.news(news, &mut progress).await?;
-    Ok(sender.sent)
+    replay.bars(bars_file, table).await?;
+    replay.news(news_file, &news, options).await?;
+    replay.finish().await
 }
 
-struct Sender<'a> {
-    options: &'a ReplayOptions,
-    producer: &'a Producer,
-    letters: &'a DeadLetters,
-    sent: Sent,
-    in_flight: Vec<Delivery>,
+struct Replay<Report> {
+    writer: Writer,
+    dead_letters: DeadLetters,
+    summary: Summary,
+    report: Report,
+    progress: Progress,
 }
 
-impl Sender<'_> {
-    async fn bars(&mut self, layout: &Layout, width_s: u32, progress: &mut impl FnMut(&Sent)) -> Result<(), IngestError> {
-        let mut tape = TapeWriter::new(self.producer.clone(), self.sent.run.clone(), self.options.benchmark.clone());
-        let mut lines = Lines::open(&self.options.bars)?;
-        lines.next()?; // the header, read in the survey
-        while let Some((number, line)) = lines.next()? {
-            match layout.bar(&line, width_s) {
+impl<Report: FnMut(Progress)> Replay<Report> {
+    async fn bars(&mut self, file: &Path, table: bars::Table<'_>) -> Result<(), IngestError> {
+        for (number, row) in table.rows().enumerate() {
+            match row.bar {
                 Ok(bar) => {
-                    tape.bar(bar).await?;
-                    self.sent.bars += 1;
-                    if self.sent.bars.is_multiple_of(5_000) {
-                        progress(&self.sent);
+                    self.summary.tape_end = self.summary.tape_end.max(Some(bar.end()));
+                    self.summary.bars += 1;
+                    self.writer.bar(bar).await?;
+                }
+                Err(reason) => self.bury(file, row.line, &reason, row.bytes).await?,
+            }
+            self.advance(number, row.bytes.len());
+        }
+        Ok(())
+    }
+
+    async fn news(&mut self, file: &Path, content: &[u8], options: &ReplayOptions) -> Result<(), IngestError> {
+        let mut mentions: HashMap<String, u64> = HashMap::new();
+        for (number, line) in content.split(|&byte| byte == b'\n').enumerate() {
+            match news::article(line, options) {
+                None => {}
+                Some(Ok((article, flaw))) => {
+                    self.summary.articles += 1;
+                    mentions.insert(article.id.clone(), article.symbols.len().max(1) as u64);
+                    self.writer.article(article).await?;
+                    if let Some(flaw) = flaw {
+                        self.bury(file, number as u64 + 1, &flaw, line).await?;
                     }
                 }
-                Err(reason) => self.bury(&self.options.bars, number, &reason, &line).await?,
+                Some(Err(reason)) => self.bury(file, number as u64 + 1, &reason, line).await?,
             }
+            self.advance(number, line.len() + 1);
         }
-        tape.promise(Watermark::END).await?;
-        progress(&self.sent);
+        self.summary.mentions = mentions.values().sum();
         Ok(())
     }
 
-    async fn news(&mut self, mut lines: Lines, progress: &mut impl FnMut(&Sent)) -> Result<(), IngestError> {
-        while let Some((number, line)) = lines.next()? {
-            let (article, faults) = match news::article(&line, self.options.delay, &self.options.aliases) {
-                Ok(found) => found,
-                Err(reason) => {
-                    self.bury(&self.options.news, number, &reason, &line).await?;
-                    continue;
-                }
-            };
-            if !faults.is_empty() {
-                self.bury(&self.options.news, number, &faults.join("; "), &line).await?;
-            }
-            self.sent.articles += 1;
-            self.sent.mentions += article.symbols.len().max(1) as u64;
-            let key = article.id.clone();
-            let record = NewsRecord::new(self.sent.run.clone(), News::Article(article)).encode();
-            self.in_flight.push(self.producer.enqueue(Topic::News, &key, &record).await?);
-            if self.in_flight.len() >= IN_FLIGHT {
-                self.settle().await?;
-                progress(&self.sent);
-            }
-        }
-        self.settle().await?;
-        let end = Watermark { index: 0, count: 1, at: Watermark::END };
-        let record = NewsRecord::new(self.sent.run.clone(), News::Watermark(end)).encode();
-        self.producer.broadcast(Topic::News, "watermark", &record).await?;
-        progress(&self.sent);
-        Ok(())
+    /// The last word of both topics: the run will not have more, so the join can finish every row.
+    async fn finish(mut self) -> Result<Summary, IngestError> {
+        self.writer.promise_tape(Watermark::END).await?;
+        self.writer.promise_news(Watermark::END).await?;
+        (self.report)(Progress { done: self.progress.total, ..self.progress });
+        Ok(self.summary)
     }
 
-    async fn settle(&mut self) -> Result<(), IngestError> {
-        for delivery in self.in_flight.drain(..) {
-            delivery.acknowledged().await?;
-        }
-        Ok(())
+    async fn bury(&mut self, file: &Path, line: u64, reason: &str, bytes: &[u8]) -> Result<(), IngestError> {
+        self.summary.dead_letters += 1;
+        Ok(self.dead_letters.bury(&format!("{} line {line}", file.display()), reason, bytes).await?)
     }
 
-    async fn bury(&mut self, path: &Path, line: u64, reason: &str, bytes: &[u8]) -> Result<(), IngestError> {
-        self.sent.dead_letters += 1;
-        Ok(self.letters.bury(&format!("{} line {line}", path.display()), reason, bytes).await?)
+    fn advance(&mut self, number: usize, bytes: usize) {
+        self.progress.done = (self.progress.done + bytes as u64).min(self.progress.total);
+        if number.is_multiple_of(REPORT_EVERY) {
+            (self.report)(self.progress);
+        }
     }
 }
 
-/// The columns of a bar file, and the width of its bars in seconds.
-fn survey(path: &Path, given: Option<u32>) -> Result<(Layout, u32), IngestError> {
-    let shape = |reason: String| IngestError::Shape { path: path.to_owned(), reason };
-    let mut lines = Lines::open(path)?;
-    let (_, header) = lines.next()?.ok_or_else(|| shape("the file is empty; the first line must name the columns".into()))?;
-    let layout = Layout::read(&header).map_err(shape)?;
-    if let Some(width_s) = given {
-        return Ok((layout, width_s));
+/// The file's bytes, without the byte-order mark some tools put first.
+fn read(path: &Path) -> Result<Vec<u8>, IngestError> {
+    let mut bytes =
+        std::fs::read(path).map_err(|source| IngestError::File { path: path.to_owned(), source })?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
     }
-    let mut widths = Widths::default();
-    while let Some((_, line)) = lines.next()? {
-        if let Ok((symbol, start)) = layout.place(&line) {
-            widths.saw(symbol, start);
+    Ok(bytes)
+}
+
+fn run_name(options: &ReplayOptions, files: [&[u8]; 2]) -> Result<Run, IngestError> {
+    let name = options.run.clone().unwrap_or_else(|| {
+        let mut hash = Sha256::new();
+        for file in files {
+            hash.update((file.len() as u64).to_le_bytes());
+            hash.update(file);
         }
+        let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        format!("replay-{digest}")
+    });
+    let run = Run::named(name.trim());
+    if run.as_str().is_empty() || run.is_live() {
+        return Err(IngestError::Config(format!("`{run}` can't be the name of a replay; choose another")));
     }
-    let width_s = widths.commonest().ok_or_else(|| shape("no symbol has two bars, so their width can't be told; give it with --bar-width".into()))?;
-    Ok((layout, width_s))
+    Ok(run)
 }
 
-/// Twelve digits of the SHA-256 of some files.
-fn content_hash(paths: &[&Path]) -> Result<String, IngestError> {
-    let mut hash = Sha256::new();
-    for path in paths {
-        let failed = |source| IngestError::File { path: path.to_path_buf(), source };
-        std::io::copy(&mut File::open(path).map_err(failed)?, &mut hash).map_err(failed)?;
-    }
-    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// The lines of a file that are not blank, as bytes and with their numbers, from 1.
-struct Lines {
-    path: PathBuf,
-    reader: BufReader<File>,
-    number: u64,
-}
-
-impl Lines {
-    fn open(path: &Path) -> Result<Self, IngestError> {
-        let file = File::open(path).map_err(|source| IngestError::File { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), reader: BufReader::new(file), number: 0 })
-    }
-
-    fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, IngestError> {
-        loop {
-            let mut line = Vec::new();
-            let failed = |source| IngestError::File { path: self.path.clone(), source };
-            if self.reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            while line.last().is_some_and(u8::is_ascii_whitespace) {
-                line.pop();
-            }
-            if !line.is_empty() {
-                return Ok(Some((self.number, line)));
-            }
-        }
-    }
+/// A moment later by the configured delay.
+fn delayed(at: Timestamp, delay: Duration) -> Timestamp {
+    at.saturating_add(SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
 }

@@ -1,158 +1,170 @@
-//! A line of a news file.
+//! A line of JSON to an article.
 
+use super::{ReplayOptions, delayed};
+use crate::epoch::{of_any_unit, whole_microseconds};
 use crate::providers::massive::parse;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::time::Duration;
 use tapewire_core::{Article, Symbol};
 
+/// An article in our own shape.
+///
 /// ```json
-/// {"id": "a1", "title": "Example Corp raises its outlook", "source": "Wire", "published_at": "2025-05-12T19:43:00Z", "symbols": ["EXMP"]}
-/// {"id": "a2", "title": "...", "source": null, "published_ms": 1747078980000, "symbols": [], "description": "...", "url": "..."}
+/// {"id":"a1","title":"Maker lifts its outlook","source":"Desk One","published_ms":1748872800000,"symbols":["MKR"]}
+/// {"id":"a2","title":"…","published_at":"2025-06-02T14:00:00Z","symbols":[],"description":"…","url":"…","author":"…","keywords":[]}
 /// ```
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Line {
-    id: String,
-    #[serde(default)]
+    id: Id,
     title: Option<String>,
-    #[serde(default)]
-    description: Option<String>,
-    #[serde(default)]
     source: Option<String>,
-    #[serde(default)]
-    author: Option<String>,
-    #[serde(default)]
-    url: Option<String>,
-    #[serde(default)]
-    published_at: Option<Timestamp>,
-    #[serde(default)]
     published_ms: Option<i64>,
-    #[serde(default)]
-    symbols: Vec<String>,
-    #[serde(default)]
-    keywords: Vec<String>,
+    published_at: Option<Timestamp>,
+    symbols: Option<Vec<String>>,
+    description: Option<String>,
+    url: Option<String>,
+    author: Option<String>,
+    keywords: Option<Vec<String>>,
 }
 
-/// Reads a line of our own shape or of Massive's, which has `published_utc`. Symbols are put in
-/// the tape's spelling by `aliases`; `delay` after its publication the article counts as received.
-///
-/// The second part says what of the line could not be used although the article can.
-///
-/// # Errors
-/// Why there is no article in it.
-pub fn article(
-    line: &[u8],
-    delay: Duration,
-    aliases: &BTreeMap<Symbol, Symbol>,
-) -> Result<(Article, Vec<String>), String> {
-    let text = std::str::from_utf8(line).map_err(|error| format!("not UTF-8: {error}"))?;
-    let (mut article, faults) = if text.contains("\"published_utc\"") {
-        let (article, fault) = parse::article(text, Timestamp::UNIX_EPOCH)?;
-        (article, fault.into_iter().collect())
-    } else {
-        own_shape(text)?
+/// Ids are text to us; some files have numbers.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Text(String),
+    Number(i64),
+}
+
+/// Tells the provider's own shape from ours.
+#[derive(Debug, Deserialize)]
+struct Shape {
+    published_utc: Option<serde::de::IgnoredAny>,
+}
+
+/// Reads a line: nothing if it is blank; else the article, with what had to be left out of it, or
+/// the reason why it is none. Lines in Massive's own shape are read too.
+pub(super) fn article(line: &[u8], options: &ReplayOptions) -> Option<Result<(Article, Option<String>), String>> {
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        return None;
+    }
+    Some(std::str::from_utf8(line).map_err(|error| error.to_string()).and_then(|text| read(text, options)))
+}
+
+fn read(text: &str, options: &ReplayOptions) -> Result<(Article, Option<String>), String> {
+    let shape: Shape = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let (mut article, flaw) = match shape.published_utc {
+        Some(_) => parse::article(text, Timestamp::UNIX_EPOCH)?,
+        None => own(text)?,
     };
-    let mut symbols: Vec<Symbol> = Vec::new();
-    for symbol in article.symbols {
-        let symbol = aliases.get(&symbol).cloned().unwrap_or(symbol);
+    let mut symbols = Vec::with_capacity(article.symbols.len());
+    for symbol in article.symbols.into_iter().map(|symbol| options.alias(symbol)) {
         if !symbols.contains(&symbol) {
             symbols.push(symbol);
         }
     }
     article.symbols = symbols;
     article.revision = Article::fingerprint(&article.title, &article.description, &article.symbols);
-    let delay = SignedDuration::try_from(delay).map_err(|error| format!("delay: {error}"))?;
-    article.received_at = article.published_at.checked_add(delay).map_err(|error| format!("published: {error}"))?;
-    article.provider = "replay".into();
-    Ok((article, faults))
+    article.received_at = delayed(article.published_at, options.delay);
+    Ok((article, flaw))
 }
 
-fn own_shape(text: &str) -> Result<(Article, Vec<String>), String> {
-    let line: Line = serde_json::from_str(text).map_err(|error| format!("not an article: {error}"))?;
-    let published = match (line.published_at, line.published_ms) {
+fn own(text: &str) -> Result<(Article, Option<String>), String> {
+    let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let published_at = match (line.published_at, line.published_ms) {
         (Some(at), _) => at,
-        (None, Some(ms)) => Timestamp::from_millisecond(ms).map_err(|error| format!("published_ms: {error}"))?,
-        (None, None) => return Err("neither published_at nor published_ms says when".into()),
+        (None, Some(ms)) => of_any_unit(ms).map_err(|error| error.to_string())?,
+        (None, None) => return Err("neither published_at nor published_ms".into()),
     };
-    let (title, description) = (line.title.unwrap_or_default(), line.description.unwrap_or_default());
-    if line.id.is_empty() || (title.trim().is_empty() && description.trim().is_empty()) {
-        return Err("an article needs an id, and a title or a description".into());
-    }
-    let mut faults = Vec::new();
+    let id = match line.id {
+        Id::Text(text) if text.is_empty() => return Err("the id is empty".into()),
+        Id::Text(text) => text,
+        Id::Number(number) => number.to_string(),
+    };
     let mut symbols = Vec::new();
-    for symbol in &line.symbols {
-        match Symbol::new(symbol) {
+    let mut flaw = None;
+    for ticker in line.symbols.unwrap_or_default() {
+        match Symbol::new(&ticker) {
             Ok(symbol) => symbols.push(symbol),
-            Err(error) => faults.push(error.to_string()),
+            Err(error) => flaw = Some(format!("the article is kept without one ticker: {error}")),
         }
     }
-    let published_at = Timestamp::from_microsecond(published.as_microsecond()).expect("cut to microseconds it is still in range");
     let article = Article {
-        id: line.id,
+        id,
         revision: 0,
-        provider: String::new(),
+        provider: "replay".into(),
         publisher: line.source.unwrap_or_default(),
         author: line.author.unwrap_or_default(),
-        title,
-        description,
+        title: line.title.unwrap_or_default(),
+        description: line.description.unwrap_or_default(),
         url: line.url.unwrap_or_default(),
         symbols,
-        keywords: line.keywords,
-        published_at,
+        keywords: line.keywords.unwrap_or_default(),
+        published_at: whole_microseconds(published_at),
         received_at: published_at,
     };
-    Ok((article, faults))
+    Ok((article, flaw))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
-    fn read(line: &str) -> Result<(Article, Vec<String>), String> {
-        let symbol = |s| Symbol::new(s).unwrap();
-        let aliases = BTreeMap::from([(symbol("GOOG"), symbol("GOOGL"))]);
-        article(line.as_bytes(), Duration::from_secs(2), &aliases)
+    fn options() -> ReplayOptions {
+        let symbol = |name| Symbol::new(name).unwrap();
+        ReplayOptions { aliases: [(symbol("GOOG"), symbol("GOOGL"))].into(), delay: Duration::from_secs(2), ..ReplayOptions::default() }
+    }
+
+    fn one(line: &str) -> (Article, Option<String>) {
+        article(line.as_bytes(), &options()).unwrap().unwrap()
     }
 
     #[test]
-    fn both_clocks_aliases_and_repeats() {
-        let (article, faults) =
-            read(r#"{"id":"a","title":"T","source":null,"published_ms":1747078980123,"symbols":["goog","GOOGL","AMZN"]}"#).unwrap();
-        assert_eq!(article.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["GOOGL", "AMZN"]);
-        assert_eq!(article.received_at.to_string(), "2025-05-12T19:43:02.123Z");
-        assert!(faults.is_empty() && article.publisher.is_empty());
-        let (article, _) = read(r#"{"id":"a","title":"T","published_at":"2025-05-12T19:43:00Z"}"#).unwrap();
-        assert!(article.symbols.is_empty());
+    fn our_own_shape_with_either_clock() {
+        let (with_ms, flaw) = one(r#"{"id":"a:1","title":"T","source":null,"published_ms":1748872800000,"symbols":["GOOG","GOOGL","brk-b"]}"#);
+        assert_eq!(flaw, None);
+        assert_eq!(with_ms.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["GOOGL", "BRK.B"]);
+        assert_eq!(with_ms.received_at, "2025-06-02T14:00:02Z".parse().unwrap());
+        assert_eq!((with_ms.provider.as_str(), with_ms.publisher.as_str()), ("replay", ""));
+        let (with_at, _) = one(r#"{"id":17,"title":"T","published_at":"2025-06-02T10:00:00-04:00","description":"D","source":"S"}"#);
+        assert_eq!((with_at.id.as_str(), with_at.published_at), ("17", with_ms.published_at));
+        assert_eq!((with_at.text().as_str(), with_at.publisher.as_str()), ("T. D", "S"));
+        assert!(with_at.symbols.is_empty());
     }
 
     #[test]
-    fn a_bad_symbol_costs_the_symbol_and_not_the_article() {
-        let (article, faults) =
-            read(r#"{"id":"a","title":"T","published_ms":1,"symbols":["AMZN","not a ticker"]}"#).unwrap();
-        assert_eq!(article.symbols.len(), 1);
-        assert!(faults[0].contains("not a ticker"), "{faults:?}");
+    fn massives_shape_is_read_too() {
+        let (article, _) = one(r#"{"id":"m","published_utc":"2025-06-02T14:00:00Z","title":"T","tickers":["GOOG"],"publisher":{"name":"P"}}"#);
+        assert_eq!((article.provider.as_str(), article.publisher.as_str()), ("massive", "P"));
+        assert_eq!(article.symbols, [Symbol::new("GOOGL").unwrap()]);
+        assert_eq!(article.received_at, "2025-06-02T14:00:02Z".parse().unwrap());
+        assert_eq!(article.revision, Article::fingerprint("T", "", &article.symbols));
     }
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn blank_lines_are_nothing_and_bad_ones_say_why() {
+        assert!(article(b" \r", &options()).is_none());
         for (line, reason) in [
-            (r#"{"id":"a","title":"T"}"#, "published_at"),
-            (r#"{"id":"a","published_ms":1}"#, "title"),
-            (r#"{"id":"a","title":"T","published_ms":9223372036854775807}"#, "published_ms"),
-            (r#"{"id":"#, "not an article"),
+            (&b"{"[..], "EOF"),
+            (b"[1]", "invalid"),
+            (b"\xff{}", "utf-8"),
+            (br#"{"id":"a","title":"T"}"#, "published"),
+            (br#"{"id":"","published_ms":1}"#, "id is empty"),
+            (br#"{"title":"T","published_ms":1}"#, "missing field `id`"),
         ] {
-            let error = read(line).unwrap_err();
-            assert!(error.contains(reason), "{line}: {error}");
+            let error = article(line, &options()).unwrap().unwrap_err();
+            assert!(error.contains(reason), "{error}");
         }
-        assert!(article(b"\xff", Duration::ZERO, &BTreeMap::new()).unwrap_err().contains("UTF-8"));
+        let (article, flaw) = one(r#"{"id":"a","published_ms":1748872800000,"symbols":["A B","C"]}"#);
+        assert!(flaw.unwrap().contains("`A B`") && article.symbols.len() == 1);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = article(&line, Duration::ZERO, &BTreeMap::new());
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = article(&bytes, &options());
         }
     }
 }

@@ -11,8 +11,9 @@ use rdkafka::message::Message as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::sync::OnceLock;
 use std::time::Duration;
-use tapewire_bus::{Clock, KafkaConfig, Producer, Shutdown, Topic, Topics};
+use tapewire_bus::{Clock, KafkaConfig, Producer, Shutdown, Telemetry, Topic, Topics};
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{Article, Bar, DeadLetter, NewsRecord, Symbol, TapeRecord, Watermark};
 use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
@@ -145,6 +146,14 @@ impl Provider {
         let massive = MassiveConfig { rest_url, websocket_url, api_key: ApiKey::new("the-key"), ..MassiveConfig::default() };
         Self { simulator, massive, clock, shutdown }
     }
+}
+
+/// A counter of this process, all its labels together.
+pub fn counted(name: &str) -> f64 {
+    static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
+    let text = TELEMETRY.get_or_init(|| Telemetry::install().unwrap()).render();
+    let values = text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
+    values.map(|value| value.parse::<f64>().unwrap()).sum()
 }
 
 /// Waits until `done` says so; a test that hangs is ended by its runner, not by a timing of ours.

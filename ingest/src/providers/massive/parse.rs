@@ -7,6 +7,7 @@ use super::messages::{
     Aggregate, LimitUpLimitDown, MinuteAggregate, NewsItem, Page, Status, Tag, TradeMessage,
 };
 use super::{MassiveError, PROVIDER};
+use crate::epoch::{of_any_unit, whole_microseconds};
 use crate::providers::Reject;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -254,7 +255,7 @@ fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
     };
     Ok(Some(Halt {
         symbol: equity(&item.ticker)?,
-        at: of_any_unit(item.t)?,
+        at: of_any_unit(item.t).map_err(|error| error.to_string())?,
         halted,
         reason: format!("LULD {}", if halted { 17 } else { 18 }),
         received_at,
@@ -283,24 +284,6 @@ fn equity(ticker: &str) -> Result<Symbol, String> {
 
 fn milliseconds(ms: i64) -> Result<Timestamp, String> {
     Timestamp::from_millisecond(ms).map_err(|error| error.to_string())
-}
-
-/// Reads Unix time in seconds, milli-, micro- or nanoseconds, told apart by size: between 1973
-/// and 5138 no moment reads as two of them.
-fn of_any_unit(n: i64) -> Result<Timestamp, String> {
-    match n.unsigned_abs() {
-        0..100_000_000_000 => Timestamp::from_second(n),
-        100_000_000_000..100_000_000_000_000 => Timestamp::from_millisecond(n),
-        100_000_000_000_000..100_000_000_000_000_000 => Timestamp::from_microsecond(n),
-        _ => Timestamp::from_nanosecond(i128::from(n)),
-    }
-    .map(whole_microseconds)
-    .map_err(|error| error.to_string())
-}
-
-/// Finer digits would not survive the topics.
-fn whole_microseconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(at.as_microsecond()).expect("a timestamp cut to microseconds is still in range")
 }
 
 #[cfg(test)]

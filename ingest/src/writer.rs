@@ -1,0 +1,110 @@
+//! Writes one run's records to their topics.
+
+use crate::IngestError;
+use jiff::Timestamp;
+use tapewire_bus::{Delivery, Producer, Topic};
+use tapewire_core::record::{News, Tape};
+use tapewire_core::{Article, Bar, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade, TradeRecord, Watermark};
+
+/// Most records on their way at once; then all are waited for.
+const IN_FLIGHT: usize = 10_000;
+
+/// Key of the records that go to every partition.
+const WATERMARK: &str = "watermark";
+
+/// Sends articles, bars, trades and halts of one run. Nothing may be taken as sent before
+/// [`Writer::settle`] has returned.
+pub struct Writer {
+    producer: Producer,
+    run: Run,
+    benchmark: Option<Symbol>,
+    in_flight: Vec<Delivery>,
+}
+
+impl Writer {
+    /// A writer for `run`; the bars of `benchmark`, if there is one, are copied to every partition.
+    pub fn new(producer: Producer, run: Run, benchmark: Option<Symbol>) -> Self {
+        Self { producer, run, benchmark, in_flight: Vec::new() }
+    }
+
+    /// Sends an article.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn article(&mut self, article: Article) -> Result<(), IngestError> {
+        let key = article.id.clone();
+        self.send(Topic::News, &key, &NewsRecord::new(self.run.clone(), News::Article(article)).encode()).await
+    }
+
+    /// Sends a bar.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn bar(&mut self, bar: Bar) -> Result<(), IngestError> {
+        let key = bar.symbol.clone();
+        if self.benchmark.as_ref() == Some(&key) {
+            let copy = TapeRecord::new(self.run.clone(), Tape::BenchmarkBar(bar.clone())).encode();
+            self.in_flight.extend(self.producer.enqueue_to_others(Topic::Bars, key.as_str(), &copy).await?);
+        }
+        self.send(Topic::Bars, key.as_str(), &TapeRecord::new(self.run.clone(), Tape::Bar(bar)).encode()).await
+    }
+
+    /// Sends a trade.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn trade(&mut self, trade: Trade) -> Result<(), IngestError> {
+        let key = trade.symbol.clone();
+        self.send(Topic::Trades, key.as_str(), &TradeRecord::new(self.run.clone(), trade).encode()).await
+    }
+
+    /// Sends a halt.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn halt(&mut self, halt: Halt) -> Result<(), IngestError> {
+        let key = halt.symbol.clone();
+        self.send(Topic::Halts, key.as_str(), &HaltRecord::new(self.run.clone(), halt).encode()).await
+    }
+
+    /// Waits until everything sent is acknowledged.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn settle(&mut self) -> Result<(), IngestError> {
+        for delivery in self.in_flight.drain(..) {
+            delivery.acknowledged().await?;
+        }
+        Ok(())
+    }
+
+    /// Says on every partition of `news` that the wire has been followed up to `at`, after
+    /// waiting until all before it is acknowledged.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn promise_news(&mut self, at: Timestamp) -> Result<(), IngestError> {
+        self.settle().await?;
+        let record = NewsRecord::new(self.run.clone(), News::Watermark(Watermark { index: 0, count: 1, at }));
+        Ok(self.producer.broadcast(Topic::News, WATERMARK, &record.encode()).await?)
+    }
+
+    /// Says on every partition of `bars` that every bar that ended up to `at` has been sent, after
+    /// waiting until all before it is acknowledged.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn promise_tape(&mut self, at: Timestamp) -> Result<(), IngestError> {
+        self.settle().await?;
+        let record = TapeRecord::new(self.run.clone(), Tape::Watermark(Watermark { index: 0, count: 1, at }));
+        Ok(self.producer.broadcast(Topic::Bars, WATERMARK, &record.encode()).await?)
+    }
+
+    async fn send(&mut self, topic: Topic, key: &str, record: &[u8]) -> Result<(), IngestError> {
+        if self.in_flight.len() >= IN_FLIGHT {
+            self.settle().await?;
+        }
+        self.in_flight.push(self.producer.enqueue(topic, key, record).await?);
+        Ok(())
+    }
+}
