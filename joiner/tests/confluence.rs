@@ -1,0 +1,103 @@
+//! The last row of each mention is a function of the set of records: versions included, whatever
+//! the interleaving of the topics, the kills and the commits.
+
+mod support;
+
+use proptest::prelude::*;
+use support::market::{Dice, Make, config};
+use support::{Process, TOPICS, Table, Topics, assert_same, read_all};
+use tapewire_joiner::join::Topic;
+
+/// As it happens: each topic a little at a time.
+fn whole(topics: &Topics) -> Table {
+    let longest = TOPICS.into_iter().map(|topic| topics.len(topic)).max().unwrap();
+    let step = |topic: Topic| longest / topics.len(topic).max(1);
+    read_all(topics, &config(), (0..longest).flat_map(|i| TOPICS.into_iter().filter(move |&t| i % step(t).max(1) == 0)))
+}
+
+fn makes() -> impl Strategy<Value = Make> {
+    let parts = (any::<u64>(), 5..9_usize, 5..40_u64, any::<bool>());
+    parts.prop_map(|(seed, sessions, mentions, late_bars)| Make { seed, sessions, mentions, late_bars })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn interleaving_changes_nothing(make in makes(), order in any::<u64>()) {
+        let topics = make.topics();
+        let expected = whole(&topics);
+        for first in [
+            [Topic::Sentiment, Topic::Bars, Topic::Halts],
+            [Topic::Bars, Topic::Halts, Topic::Sentiment],
+            [Topic::Halts, Topic::Bars, Topic::Sentiment],
+        ] {
+            assert_same(&Process::start(&topics, &config()).finish(first), &expected);
+        }
+        let mut dice = Dice(order);
+        let total = topics.total() * 2;
+        // Long stretches of one topic, and short ones.
+        let mut turns = Vec::new();
+        while turns.len() < total {
+            let topic = TOPICS[dice.below(3) as usize];
+            let stretch = if dice.chance(30) { dice.below(500) } else { dice.below(4) };
+            turns.extend(std::iter::repeat_n(topic, stretch as usize + 1));
+        }
+        assert_same(&read_all(&topics, &config(), turns), &expected);
+    }
+
+    #[test]
+    fn kills_and_commits_change_nothing(make in makes(), order in any::<u64>()) {
+        let topics = make.topics();
+        let expected = whole(&topics);
+        let mut dice = Dice(order);
+        let mut process = Process::start(&topics, &config());
+        let every = 1 + dice.below(topics.total() as u64 / 4);
+        let mut kills = 0;
+        while !process.is_done() {
+            let topic = TOPICS[dice.below(3) as usize];
+            for _ in 0..dice.below(60) {
+                process.read(topic);
+                if dice.below(every) < 3 {
+                    process.commit();
+                }
+            }
+            if kills < 12 && dice.below(every) < 20 {
+                process.kill(dice.below(20) as usize);
+                kills += 1;
+            }
+        }
+        assert_same(&process.finish(TOPICS), &expected);
+    }
+}
+
+#[test]
+fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
+    let sizes: Vec<_> = [14, 50]
+        .into_iter()
+        .map(|sessions| {
+            let topics = Make { seed: 7, sessions, mentions: 20 * sessions as u64, late_bars: false }.topics();
+            let mut process = Process::start(&topics, &config());
+            let mut largest = (0, 0, 0);
+            while process.read(Topic::Halts) {}
+            for i in 0..topics.len(Topic::Bars) {
+                for topic in TOPICS {
+                    while process.progress(topic) < topics.len(topic) * i / topics.len(Topic::Bars) {
+                        process.read(topic);
+                    }
+                }
+                if i % 100 == 0 {
+                    process.commit();
+                    let (mentions, bars) = process.size();
+                    let rewind = process.rewinds(Topic::Bars) as usize;
+                    largest = (mentions.max(largest.0), bars.max(largest.1), rewind.max(largest.2));
+                }
+            }
+            largest
+        })
+        .collect();
+    let (short, long) = (sizes[0], sizes[1]);
+    assert!(long.0 < short.0 * 3 / 2, "mentions {sizes:?}");
+    assert!(long.1 < short.1 * 3 / 2, "bars {sizes:?}");
+    assert!(long.2 < short.2 * 3 / 2, "rewind {sizes:?}");
+}

@@ -1,0 +1,225 @@
+//! A small market with awkward moments, made from a seed.
+
+use super::Topics;
+use jiff::{SignedDuration, Timestamp};
+use tapewire_core::exchange::{Calendar, Session};
+use tapewire_core::record::{Scored, Tape};
+use tapewire_core::{Bar, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
+use tapewire_joiner::join::JoinConfig;
+
+/// Small numbers from a seed (SplitMix64); tests must not depend on a library's choice of them.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.roll() % n
+    }
+
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// What to make.
+#[derive(Debug, Clone, Copy)]
+pub struct Make {
+    pub seed: u64,
+    pub sessions: usize,
+    pub mentions: u64,
+    /// Bars of days ago come too, long after the tape has passed them.
+    pub late_bars: bool,
+}
+
+pub fn config() -> JoinConfig {
+    JoinConfig { benchmark: symbol("MKT"), baseline_sessions: 6, lateness_s: 900, stale_after_s: 300 }
+}
+
+pub fn symbol(name: &str) -> Symbol {
+    Symbol::new(name).unwrap()
+}
+
+fn seconds(n: i64) -> SignedDuration {
+    SignedDuration::from_secs(n)
+}
+
+/// From the half day before Independence Day 2024 on.
+pub fn sessions(count: usize) -> &'static [Session] {
+    let first = Calendar::xnys().on(jiff::civil::date(2024, 7, 1)).unwrap().index;
+    &Calendar::xnys().sessions()[first..first + count]
+}
+
+impl Make {
+    pub fn topics(&self) -> Topics {
+        let mut dice = Dice(self.seed);
+        let days = sessions(self.sessions);
+        Topics { bars: self.bars(&mut dice, days), halts: halts(&mut dice, days), sentiment: self.news(&mut dice, days) }
+    }
+
+    /// Bars by arrival, some after the watermark that should cover them, some corrected; and
+    /// watermarks.
+    fn bars(&self, dice: &mut Dice, days: &[Session]) -> Vec<(Run, Tape)> {
+        let mut arrivals: Vec<(Timestamp, Tape)> = Vec::new();
+        for (name, width_s, printed) in [("MKT", 60, 97), ("MKT", 1800, 100), ("AAA", 60, 99), ("THIN", 60, 12), ("WIDE", 1800, 90), ("BOTH", 60, 40), ("BOTH", 1800, 100)] {
+            let mut price = 50.0 + dice.below(100) as f64;
+            for day in days {
+                // A symbol may not trade at all for a day.
+                let away = name != "MKT" && dice.chance(12);
+                for start in starts(day, width_s) {
+                    let open = price;
+                    price *= 1.0 + (dice.below(2001) as f64 - 1000.0) * 1e-6;
+                    if away || !dice.chance(printed) {
+                        continue;
+                    }
+                    let end = (start + seconds(i64::from(width_s))).min(day.close);
+                    let mut bar = Bar {
+                        symbol: symbol(name),
+                        start,
+                        width_s,
+                        open,
+                        high: open.max(price),
+                        low: open.min(price),
+                        close: price,
+                        volume: 1.0 + dice.below(1000) as f64,
+                        vwap: None,
+                        trades: None,
+                        received_at: end,
+                    };
+                    let delay = if dice.chance(10) { dice.below(840) as i64 } else { 0 };
+                    let much_too_late = self.late_bars && dice.chance(3);
+                    let arrival = end + seconds(if much_too_late { 1000 + dice.below(300_000) as i64 } else { delay });
+                    arrivals.push((arrival, copy(name, bar.clone())));
+                    if dice.chance(5) {
+                        bar.received_at = end + seconds(1 + dice.below(600) as i64);
+                        bar.close *= 1.0 + dice.below(100) as f64 * 1e-5;
+                        bar.high = bar.high.max(bar.close);
+                        bar.volume += 7.0;
+                        let arrival = end + seconds(dice.below(840) as i64);
+                        arrivals.push((arrival, copy(name, bar)));
+                    }
+                }
+            }
+        }
+        for day in days {
+            for minutes in 0..=400 {
+                let at = day.open + seconds(60 * minutes);
+                if at <= day.close + seconds(3600) && dice.chance(20) || at == day.close {
+                    arrivals.push((at, Tape::Watermark(Watermark { index: 0, count: 1, at })));
+                }
+            }
+        }
+        let end = days[days.len() - 1].close + seconds(400_000);
+        arrivals.push((end, Tape::Watermark(Watermark { index: 0, count: 1, at: end })));
+        // At one moment bars come before the watermark that covers them.
+        arrivals.sort_by_key(|(at, tape)| (*at, matches!(tape, Tape::Watermark(_))));
+        arrivals.into_iter().map(|(_, tape)| (Run::live(), tape)).collect()
+    }
+
+    /// Mentions by arrival with watermarks of two streams between; some twice, some edited, some late.
+    fn news(&self, dice: &mut Dice, days: &[Session]) -> Vec<(Run, Scored)> {
+        let (from, until) = (days[0].open - seconds(7200), days[days.len() - 1].close + seconds(7200));
+        let span = until.duration_since(from).as_secs();
+        let mut arrivals: Vec<(Timestamp, Scored)> = Vec::new();
+        for id in 0..self.mentions {
+            let mention = mention(dice, id, from, span, days);
+            let scored_at = mention.scored_at;
+            if dice.chance(15) {
+                // Scored again after a restart of the worker.
+                let again = Mention { scored_at: scored_at + seconds(dice.below(4000) as i64), ..mention.clone() };
+                arrivals.push((scored_at + seconds(dice.below(9000) as i64), Scored::Mention(again)));
+            }
+            if dice.chance(10) {
+                let later = scored_at + seconds(dice.below(100_000) as i64);
+                let edit = Mention { article_revision: 2, received_at: later, scored_at: later, ..mention.clone() };
+                arrivals.push((later, Scored::Mention(edit)));
+            }
+            let delay = if dice.chance(10) { dice.below(20_000) as i64 } else { 0 };
+            arrivals.push((scored_at + seconds(delay), Scored::Mention(mention)));
+        }
+        for step in 0..span / 1800 {
+            let at = from + seconds(1800 * step);
+            let index = (step % 2) as u32;
+            arrivals.push((at, Scored::Watermark(Watermark { index, count: 2, at: at - seconds(60) })));
+        }
+        for index in 0..2 {
+            let at = until + seconds(500_000);
+            arrivals.push((at, Scored::Watermark(Watermark { index, count: 2, at })));
+        }
+        arrivals.sort_by_key(|(at, _)| *at);
+        arrivals.into_iter().map(|(_, scored)| (Run::live(), scored)).collect()
+    }
+}
+
+/// The first hour and the last half hour of a session; wide bars all day, from the half hour.
+fn starts(day: &Session, width_s: u32) -> Vec<Timestamp> {
+    let length = day.close.duration_since(day.open).as_secs();
+    let all = (0..length).step_by(width_s as usize);
+    let kept = all.filter(|at| width_s > 60 || *at < 3600 || *at >= length - 1800);
+    kept.map(|at| day.open + seconds(at)).collect()
+}
+
+/// The benchmark comes to this partition as a copy, as it does to most.
+fn copy(name: &str, bar: Bar) -> Tape {
+    if name == "MKT" { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }
+}
+
+fn halts(dice: &mut Dice, days: &[Session]) -> Vec<(Run, Halt)> {
+    let mut halts = Vec::new();
+    for day in days {
+        for name in ["AAA", "THIN"] {
+            if dice.chance(40) {
+                let at = day.open + seconds(dice.below(23_000) as i64);
+                let halt = |at, halted| Halt { symbol: symbol(name), at, halted, reason: "LULD".into(), received_at: at };
+                halts.push((Run::live(), halt(at, true)));
+                halts.push((Run::live(), halt(at + seconds(300), false)));
+                if dice.chance(30) {
+                    halts.push((Run::live(), halt(at, true)));
+                }
+            }
+        }
+    }
+    halts.sort_by_key(|(_, halt)| halt.at);
+    halts
+}
+
+fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session]) -> Mention {
+    let names = ["AAA", "THIN", "WIDE", "BOTH", "MKT", "GONE", "X:BTCUSD", ""];
+    let name = names[dice.below(names.len() as u64) as usize];
+    let day = &days[dice.below(days.len() as u64) as usize];
+    let awkward = [day.open, day.open - seconds(1), day.close - seconds(60), day.close - seconds(61), day.close, day.open + seconds(600)];
+    let published_at = match dice.below(8) {
+        0 => awkward[dice.below(6) as usize],
+        1..4 => day.open + seconds(dice.below(3600) as i64),
+        _ => from + seconds(dice.below(span as u64) as i64),
+    };
+    let received_at = published_at + seconds(dice.below(3) as i64);
+    let scored = Sentiment {
+        probabilities: Probabilities { positive: 0.5, neutral: 0.25, negative: 0.25 },
+        model: "m".into(),
+        model_revision: "r".into(),
+        truncated: false,
+    };
+    let sentiment = dice.chance(90).then_some(scored);
+    Mention {
+        article_id: format!("a{id:04}"),
+        article_revision: 1,
+        symbol: (!name.is_empty()).then(|| symbol(name)),
+        title: format!("Title {id}"),
+        provider: "p".into(),
+        publisher: "w".into(),
+        url: String::new(),
+        published_at,
+        received_at,
+        scored_at: received_at + SignedDuration::from_micros(dice.below(2_000_000) as i64),
+        relevance: None,
+        unscored: sentiment.is_none().then_some(Unscored::EmptyText),
+        sentiment,
+    }
+}
