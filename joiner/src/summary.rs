@@ -65,12 +65,12 @@ struct OutcomeRow {
 /// As every query: [`JoinerError::Unreachable`], [`JoinerError::NotMigrated`], [`JoinerError::ClickHouse`].
 pub async fn counts(config: &ClickHouseConfig, run: &Run) -> Result<Counts, JoinerError> {
     let query = "SELECT
-        (SELECT count() FROM articles FINAL WHERE run = {run:String}) AS articles,
-        (SELECT count() FROM mentions FINAL WHERE run = {run:String}) AS mentions,
-        (SELECT count() FROM mentions FINAL WHERE run = {run:String} AND score IS NOT NULL) AS scored,
-        (SELECT count() FROM bars FINAL WHERE run = {run:String}) AS bars,
-        (SELECT uniqExact(symbol) FROM bars WHERE run = {run:String}) AS symbols,
-        (SELECT count() FROM impact FINAL WHERE run = {run:String}) AS impacts";
+        assumeNotNull((SELECT count() FROM articles FINAL WHERE run = {run:String})) AS articles,
+        assumeNotNull((SELECT count() FROM mentions FINAL WHERE run = {run:String})) AS mentions,
+        assumeNotNull((SELECT count() FROM mentions FINAL WHERE run = {run:String} AND score IS NOT NULL)) AS scored,
+        assumeNotNull((SELECT count() FROM bars FINAL WHERE run = {run:String})) AS bars,
+        assumeNotNull((SELECT uniqExact(symbol) FROM bars WHERE run = {run:String})) AS symbols,
+        assumeNotNull((SELECT count() FROM impact FINAL WHERE run = {run:String})) AS impacts";
     let client = config.client();
     client
         .query(query)

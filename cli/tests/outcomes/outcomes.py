@@ -174,7 +174,7 @@ def differs(found, expected, tolerance: float) -> bool:
 
 
 def check(arguments) -> int:
-    bars = pd.read_csv(arguments.bars)
+    bars = pd.read_csv(arguments.bars, float_precision="round_trip")
     bars["start"] = pd.to_datetime(bars["start"], utc=True)
     tape = Tape(bars)
     tape.stale_after = max(pd.Timedelta(seconds=arguments.stale_after), tape.width)
