@@ -19,7 +19,6 @@ use tapewire_ingest::simulate::{Faults, SimulatorConfig};
 /// A Wednesday, a minute before the open.
 const ORIGIN: &str = "2025-06-04T13:29:00Z";
 const SPEED: f64 = 1200.0;
-const SYMBOLS: [&str; 4] = ["AAPL", "BRK.A", "NVDA", "SPY"];
 
 fn config() -> PriceFeedConfig {
     PriceFeedConfig {
@@ -51,11 +50,12 @@ fn promised(tape: &[(i32, Tape)]) -> Option<Timestamp> {
     tape.iter().filter_map(|(_, body)| if let Tape::Watermark(w) = body { Some(w.at) } else { None }).max()
 }
 
-/// Key and content of what the provider has of the time from `from` to bars ended at `to`.
-fn expected(provider: &Provider, from: Timestamp, to: Timestamp) -> BTreeMap<(Symbol, Timestamp), f64> {
+/// Key and content of what the provider has of some symbols and the benchmark, from `from` to bars ended at `to`.
+fn expected(provider: &Provider, of: &[Symbol], from: Timestamp, to: Timestamp) -> BTreeMap<(Symbol, Timestamp), f64> {
     let market = provider.simulator.market();
     let mut bars = BTreeMap::new();
-    for (index, company) in instruments().enumerate().filter(|(_, company)| SYMBOLS.contains(&company.symbol)) {
+    let wanted = |name: &str| name == "SPY" || of.iter().any(|symbol| symbol.as_str() == name);
+    for (index, company) in instruments().enumerate().filter(|(_, company)| wanted(company.symbol)) {
         let last = to - SignedDuration::from_mins(1);
         for printed in market.bars(index, from, last, Timestamp::MAX) {
             bars.insert((symbol(company.symbol), printed.start), printed.print.close);
@@ -109,19 +109,20 @@ async fn nothing_is_lost_or_doubled(test: &str, faults: Faults, feed_config: Pri
     let provider = Provider::start(market(faults), ORIGIN, SPEED).await;
     let state = tempfile::tempdir().unwrap();
     let end = time(ORIGIN) + SignedDuration::from_mins(45);
+    let symbols = feed_config.symbols.clone();
     follow(feed_config, &kafka, &provider, state.path(), end).await;
 
     // The warm-up begins a day before the connection, which on this clock is minutes after the origin.
     let from = time(ORIGIN) - SignedDuration::from_hours(20);
     let tape = kafka.tape().await;
-    let wanted = expected(&provider, from, promised(&tape).unwrap());
+    let wanted = expected(&provider, &symbols, from, promised(&tape).unwrap());
     assert!(wanted.len() > 3 * 190);
     check_promises(&tape, &wanted);
     let held = held(kafka.bars().await);
     for (key, close) in &wanted {
         assert_eq!(held[key].close, *close, "{key:?}");
     }
-    let known = expected(&provider, Timestamp::MIN, Timestamp::MAX);
+    let known = expected(&provider, &symbols, Timestamp::MIN, Timestamp::MAX);
     for (key, bar) in &held {
         assert!(known.contains_key(key), "{key:?} was never printed");
         assert!(bar.received_at >= bar.end() || key.1 < time(ORIGIN), "{bar:?} was here before it ended");
@@ -195,7 +196,7 @@ async fn a_restart_fetches_the_outage_and_not_the_warm_up_again() {
     until(async || provider.clock.now() > minutes(40)).await;
     follow(config(), &kafka, &provider, state.path(), minutes(45)).await;
     let tape = kafka.tape().await;
-    let wanted = expected(&provider, time(ORIGIN), promised(&tape).unwrap());
+    let wanted = expected(&provider, &config().symbols, time(ORIGIN), promised(&tape).unwrap());
     check_promises(&tape, &wanted);
     let held = held(kafka.bars().await);
     assert!(wanted.keys().all(|key| held.contains_key(key)));
