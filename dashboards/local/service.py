@@ -73,19 +73,20 @@ class Superset(Service):
         """Imports the dashboards, overwriting what an earlier import left."""
         reader = self.settings.folder / "clickhouse" / "bi.password"
         variables = {"TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE": str(reader)} | os.environ
-        self._run("provision.py", [self.url, str(self.password)], variables)
+        if self._run("provision.py", [self.url, str(self.password)], variables) != 0:
+            raise StackError("the dashboards are not imported")
 
     def screenshot(self, picture: Path) -> None:
         """Saves the dashboard as a PNG, once all of its charts are drawn."""
-        self._run("shot.py", [self.url, str(self.password), DASHBOARD, str(picture)], dict(os.environ))
+        if self._run("shot.py", [self.url, str(self.password), DASHBOARD, str(picture)], dict(os.environ)) != 0:
+            raise StackError("the dashboard does not look as it should")
 
-    def _run(self, script: str, arguments: list[str], variables: dict[str, str]) -> None:
+    def _run(self, script: str, arguments: list[str], variables: dict[str, str]) -> int:
+        """Exit code of one of server/'s programs, which says itself what went wrong."""
         if trouble := self.trouble():
             raise StackError(f"superset is {trouble}; `python3 dashboards/superset.py up` starts it")
         python = environment.virtual_environment(self.settings.cache)
-        result = subprocess.run([str(python), "-E", "-s", str(SERVER / script), *arguments], env=variables)
-        if result.returncode != 0:
-            raise StackError(f"{script} failed, see above", result.returncode)
+        return subprocess.run([str(python), "-E", "-s", str(SERVER / script), *arguments], env=variables).returncode
 
     def _settle_password(self) -> None:
         """The admin's password: TAPEWIRE_SUPERSET_PASSWORD, else the one of before, else a new one."""

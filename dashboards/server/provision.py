@@ -5,7 +5,10 @@ TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE. Superset keeps the password encrypted with
 """
 
 import os
+import re
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -22,30 +25,62 @@ class ProvisionError(Exception):
     """What went wrong and what to do about it, in one line."""
 
 
-def sqlalchemy_uri(environment: dict[str, str]) -> str:
-    """Address of ClickHouse for Superset, with the read-only user's password."""
-    url = environment.get("TAPEWIRE_CLICKHOUSE_URL") or "http://127.0.0.1:18123"
-    database = environment.get("TAPEWIRE_CLICKHOUSE_DATABASE") or "tapewire"
-    file = environment.get("TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE")
-    if not file:
-        raise ProvisionError("TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE is not set; `python3 -m stack env` prints it")
-    try:
-        password = Path(file).read_text().strip()
-    except OSError as error:
-        raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE={file}: {error.strerror}") from None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_URL={url}: give http://HOST:PORT")
-    port = parts.port or (8443 if parts.scheme == "https" else 8123)
-    secure = "?secure=true" if parts.scheme == "https" else ""
-    return f"clickhousedb://{READER}:{quote(password, safe='')}@{parts.hostname}:{port}/{quote(database, safe='')}{secure}"
+@dataclass(frozen=True)
+class ClickHouse:
+    """Where the dashboards read, as the user that can do nothing else."""
+
+    url: str
+    database: str
+    password: str
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str]) -> "ClickHouse":
+        file = environment.get("TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE")
+        if not file:
+            raise ProvisionError("TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE is not set; `python3 -m stack env` prints it")
+        try:
+            password = Path(file).read_text().strip()
+        except OSError as error:
+            raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE={file}: {error.strerror}") from None
+        url = environment.get("TAPEWIRE_CLICKHOUSE_URL") or "http://127.0.0.1:18123"
+        if not re.fullmatch(r"https?://[^/@]+/?", url):
+            raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_URL={url}: give http://HOST:PORT")
+        return ClickHouse(url, environment.get("TAPEWIRE_CLICKHOUSE_DATABASE") or "tapewire", password)
+
+    @property
+    def sqlalchemy_uri(self) -> str:
+        parts = urlsplit(self.url)
+        secure = parts.scheme == "https"
+        port = parts.port or (8443 if secure else 8123)
+        address = f"{READER}:{quote(self.password, safe='')}@{parts.hostname}:{port}/{quote(self.database, safe='')}"
+        return f"clickhousedb://{address}{'?secure=true' if secure else ''}"
+
+    def require_reader(self) -> None:
+        """Raises unless the reader gets in; says so when there are no tables yet."""
+        query = "SELECT count() FROM system.tables WHERE database = {database:String} AND name = 'mentions'"
+        try:
+            answer = _session().post(
+                self.url,
+                params={"param_database": self.database},
+                data=query,
+                headers={"X-ClickHouse-User": READER, "X-ClickHouse-Key": self.password},
+                timeout=SECONDS,
+            )
+        except requests.RequestException:
+            raise ProvisionError(f"ClickHouse does not answer at {self.url}; `python3 -m stack up` starts one") from None
+        if answer.status_code != 200:
+            raise ProvisionError(f"ClickHouse at {self.url} refuses the user {READER}: {answer.text[:300].strip()}")
+        if answer.text.strip() == "0":
+            print(
+                f"dashboards: the database {self.database} has no tables yet; `tapewire migrate` makes them",
+                file=sys.stderr,
+            )
 
 
-def provision(superset: str, password: str, uri: str) -> None:
+def provision(superset: str, password: str, clickhouse: ClickHouse) -> None:
     """Imports the bundle, overwriting what an earlier import left."""
-    session = requests.Session()
-    # Superset is on this machine or in the next container, never behind the proxy.
-    session.trust_env = False
+    clickhouse.require_reader()
+    session = _session()
     login = {"username": ADMIN, "password": password, "provider": "db"}
     answer = session.post(f"{superset}/api/v1/security/login", json=login, timeout=SECONDS)
     if answer.status_code == 401:
@@ -56,11 +91,18 @@ def provision(superset: str, password: str, uri: str) -> None:
     _require(token, "security token")
     answer = session.post(
         f"{superset}/api/v1/assets/import/",
-        files={"bundle": ("tapewire.zip", assets.archive(uri), "application/zip")},
+        files={"bundle": ("tapewire.zip", assets.archive(clickhouse.sqlalchemy_uri), "application/zip")},
         headers={"X-CSRFToken": token.json()["result"], "Referer": superset},
         timeout=SECONDS,
     )
     _require(answer, "import of the dashboards")
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    # The servers are on this machine or in the next container, never behind the proxy.
+    session.trust_env = False
+    return session
 
 
 def _require(answer: requests.Response, step: str) -> None:
@@ -70,7 +112,7 @@ def _require(answer: requests.Response, step: str) -> None:
 
 def main(superset: str, password_file: str) -> int:
     try:
-        provision(superset, Path(password_file).read_text().strip(), sqlalchemy_uri(dict(os.environ)))
+        provision(superset, Path(password_file).read_text().strip(), ClickHouse.from_environment(os.environ))
     except ProvisionError as error:
         print(f"dashboards: {error}", file=sys.stderr)
         return UNREACHABLE

@@ -31,9 +31,11 @@ class Server(BaseApplication):
             "threads": THREADS,
             "timeout": 120,
             "keepalive": 5,
-            "control_socket_disable": True,
         }.items():
             self.cfg.set(name, value)
+        # gunicorn before 25 has no control socket to leave out of the home folder.
+        if "control_socket_disable" in self.cfg.settings:
+            self.cfg.set("control_socket_disable", True)
 
     def load(self):
         return self._app
