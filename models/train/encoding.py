@@ -66,12 +66,12 @@ def pad(rows: list[Encoded]) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def predict(model, rows: list[Encoded], bf16: bool, batch_size: int = 32) -> np.ndarray:
-    """Logits in the order of `rows`, float64."""
+    """What the model puts out for each of `rows`, in their order, float64."""
     model.eval()
     order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]))
-    logits = np.zeros((len(rows), len(LABELS)))
+    found = []
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            logits[places] = model(**pad([rows[at] for at in places])).logits.float().numpy()
-    return logits
+            found.append(model(**pad([rows[at] for at in places])).logits.double().numpy())
+    return np.concatenate(found)[np.argsort(order)]

@@ -40,8 +40,6 @@ def slices(samples: list[dict]) -> dict[str, list[dict]]:
         "SEntFiN test, one sentiment, no company given": list(single.values()),
         "Twitter valid, no company given": part("twitter", "test"),
         "FinEntity unseen half, per entity": part("finentity", "unseen"),
-        "SEntFiN validation (chose and calibrated)": part("sentfin", "validation"),
-        "Twitter validation (chose and calibrated)": part("twitter", "validation"),
         "FinEntity dev half (chose the recipe)": part("finentity", "dev"),
     }
 

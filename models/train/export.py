@@ -3,8 +3,8 @@
     python export.py --samples samples.jsonl --checkpoint run1 [run2 ...] --out FOLDER
 
 Several checkpoints are averaged weight by weight (Wortsman et al. 2022). The
-temperature is fitted on the validation split and divided into the classifier's
-weight and bias: a consumer takes the softmax of the logits and nothing else.
+linear head is then calibrated on the validation split (calibrate.py): a consumer
+takes the softmax of the logits and nothing else.
 Every file is written beside FOLDER first and moved into place when all are
 complete; a README.md already in FOLDER stays.
 """
@@ -21,10 +21,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 
-from calibrate import fit_temperature
+from calibrate import cross_validate, refit_head
 from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, predict
 
 MAX_POSITIONS = 512
+CALIBRATED_ON = ["sentfin", "twitter"]
+RIDGE = 1e-3  # of 1e-4 … 0.3, near the least cross-validated loss on the validation split
 CARRIED = ["vocab.txt", "special_tokens_map.json"]
 
 
@@ -63,18 +65,25 @@ def config() -> dict:
 
 
 def build(weights: dict[str, torch.Tensor]) -> BertForSequenceClassification:
-    model = BertForSequenceClassification(BertConfig.from_dict({**config(), "torch_dtype": "float32"}))
+    model = BertForSequenceClassification(BertConfig.from_dict(config()))
     model.load_state_dict(weights, strict=True)
     return model.eval()
 
 
-def temperature_of(model, tokenizer, samples: list[dict]) -> float:
-    parts = []
-    for source in ("sentfin", "twitter"):
+def calibrate(weights: dict[str, torch.Tensor], tokenizer, samples: list[dict]) -> dict:
+    """Puts the calibrated head into `weights`; the figures of its cross-validation."""
+    encoder = build(weights)
+    encoder.classifier = torch.nn.Identity()
+    parts, groups = [], []
+    for source in CALIBRATED_ON:
         chosen = [s for s in samples if s["source"] == source and s["split"] == "validation"]
-        logits = predict(model, [encode(tokenizer, s["text"], s["company"]) for s in chosen], bf16=False)
-        parts.append((logits, np.array([LABEL_ID[s["label"]] for s in chosen])))
-    return fit_temperature(parts)
+        features = predict(encoder, [encode(tokenizer, s["text"], s["company"]) for s in chosen], bf16=False)
+        parts.append((features, np.array([LABEL_ID[s["label"]] for s in chosen])))
+        groups.append(np.array([s["group"] for s in chosen]))
+    head = tuple(weights[f"classifier.{kind}"].double().numpy() for kind in ("weight", "bias"))
+    for kind, array in zip(("weight", "bias"), refit_head(parts, head, RIDGE)):
+        weights[f"classifier.{kind}"] = torch.from_numpy(array).float()
+    return {"ridge": RIDGE, "cross_validated": dict(zip(CALIBRATED_ON, cross_validate(parts, groups, head, RIDGE)))}
 
 
 def write_tokenizer(base: Path, out: Path) -> None:
@@ -106,9 +115,7 @@ def main() -> None:
 
     base = base_folder(args.base)
     weights = average(args.checkpoint)
-    temperature = temperature_of(build(weights), load_tokenizer(base, MAX_POSITIONS), load_samples(args.samples))
-    for name in ("classifier.weight", "classifier.bias"):
-        weights[name] = weights[name] / temperature
+    calibration = calibrate(weights, load_tokenizer(base, MAX_POSITIONS), load_samples(args.samples))
 
     fresh = args.out.with_name(args.out.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -118,7 +125,7 @@ def main() -> None:
     (fresh / "config.json").write_text(json.dumps(config(), indent=1) + "\n")
     write_tokenizer(base, fresh)
     runs = [json.loads((folder / "training.json").read_text()) for folder in args.checkpoint]
-    (fresh / "training.json").write_text(json.dumps({"temperature": round(temperature, 4), "runs": runs}, indent=1) + "\n")
+    (fresh / "training.json").write_text(json.dumps({"calibration": calibration, "runs": runs}, indent=1) + "\n")
     names = sorted(path.name for path in fresh.iterdir())
     sums = [f"{hashlib.sha256((fresh / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (fresh / "SHA256SUMS").write_text("".join(sums))
@@ -128,7 +135,7 @@ def main() -> None:
         (fresh / name).chmod(0o644)
         os.replace(fresh / name, args.out / name)
     fresh.rmdir()
-    print(f"{args.out}: temperature {temperature:.4f}, {(args.out / 'model.safetensors').stat().st_size} bytes of weights")
+    print(f"{args.out}: {json.dumps(calibration)}")
 
 
 if __name__ == "__main__":

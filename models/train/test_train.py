@@ -10,6 +10,7 @@ import json
 import os
 import random
 from argparse import Namespace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertForSequenceClassification
 
 from augment import Augmenter, Rates
-from calibrate import expected_calibration_error, fit_temperature
+from calibrate import apply_head, cross_validate, expected_calibration_error, fit_temperature, refit_head
 from encoding import LABEL_ID, LABELS, encode, pad, predict
 from evaluate import BEGIN, END, confusion, macro_f1, write_between_markers
 from near_duplicates import group_near_duplicates
@@ -130,9 +131,9 @@ def test_augmentation_is_seeded_and_keeps_the_label(samples):
     augmenter = Augmenter([s for s in samples if s["split"] == "train"], Rates())
     one, again = (augmenter.epoch(random.Random(3)) for _ in range(2))
     assert one == again != augmenter.epoch(random.Random(4))
-    plain = Augmenter(augmenter.samples, Rates(0, 0, 0, 0, 0, 0, 0, 0)).epoch(random.Random(3))
+    plain = Augmenter(augmenter.samples, Rates(*[0] * len(fields(Rates)))).epoch(random.Random(3))
     assert sorted(map(str, plain)) == sorted(str((s["text"], s["company"], s["label"])) for s in augmenter.samples)
-    doubled = Augmenter(augmenter.samples, Rates(whole=0, substitute=1, other_story=0, unmatched=0, quoted=0, legal_form=0))
+    doubled = Augmenter(augmenter.samples, Rates(whole=0, substitute=1, other_story=0, unmatched=0, quoted=0, legal_form=0, code=0))
     assert all(company in text for text, company, _ in doubled.epoch(random.Random(3)) if company and "$" not in text)
 
 
@@ -152,8 +153,8 @@ def train_tiny(samples, seed: int) -> tuple[BertForSequenceClassification, list[
     torch.manual_seed(seed)
     config = BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, num_labels=3, hidden_dropout_prob=0.0, initializer_range=0.2)
     model = BertForSequenceClassification(config)
-    args = Namespace(seed=seed, batch=16, rate=3e-3, layer_decay=0.9, smoothing=0.0, epochs=1, steps=80)
-    return model, train(model, tiny_tokenizer(), samples, args)
+    args = Namespace(seed=seed, batch=16, rate=3e-3, layer_decay=0.9, smoothing=0.0, epochs=1, steps=80, train_words=True, average=False, code_rate=0.08)
+    return train(model, tiny_tokenizer(), samples, args)
 
 
 def test_a_few_steps_learn_and_repeat(samples):
@@ -171,6 +172,21 @@ def test_padding_changes_no_logit():
     assert rows[0] == ([2, rows[0][0][1], 3, rows[0][0][3], 3], [0, 0, 0, 1, 1])
     alone = [model(**pad([row])).logits[0].detach().numpy() for row in rows]
     assert np.allclose(predict(model, rows, bf16=False), alone, atol=1e-6)
+
+
+def test_the_head_is_fitted_anew_under_the_ridge():
+    draw = np.random.default_rng(2)
+    features, true_head = draw.normal(size=(4000, 4)), (draw.normal(size=(3, 4)), np.zeros(3))
+    logits = apply_head(true_head, features)
+    truth = (logits + draw.gumbel(size=logits.shape)).argmax(1)
+    wrong = (3 * true_head[0] * np.array([1, 1, 0.2, 1]), np.array([0.5, 0.0, -0.5]))
+    held = refit_head([(features, truth)], wrong, ridge=1e6)
+    temperature = fit_temperature([(apply_head(wrong, features), truth)])
+    assert np.allclose(held[0], wrong[0] / temperature, atol=1e-3), "a stiff ridge leaves only the temperature"
+    free = apply_head(refit_head([(features, truth)], wrong, ridge=1e-6), features)
+    assert expected_calibration_error(free, truth) < 0.03 < expected_calibration_error(apply_head(wrong, features), truth)
+    groups = [np.arange(len(truth))]
+    assert cross_validate([(features, truth)], groups, wrong, 1e-6)[0]["ece"] < 0.04
 
 
 def test_calibration_and_figures(tmp_path):

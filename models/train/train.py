@@ -4,8 +4,11 @@
 
 AdamW with a linear schedule and learning rates that fall towards the lower
 layers (Sun et al. 2019), label smoothing, batches of like length, bfloat16
-autocast. The same seed, samples and number of threads give the same weights on
-the same machine. Writes a float32 checkpoint and `training.json` beside it.
+autocast. Unless told otherwise the word embeddings stay those of the base
+encoder, so that words the training data lacks keep their place beside words it
+has, and what is judged and written is a running average of the weights. The
+same seed, samples and number of threads give the same weights on the same
+machine. Writes a float32 checkpoint and `training.json` beside it.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import BertForSequenceClassification
 
 from augment import Augmenter, Rates
@@ -25,10 +29,11 @@ from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_t
 
 MAX_TOKENS = 128
 HEAD_SEED = 0
+AVERAGE_EVERY, AVERAGE_DECAY = 5, 0.99  # steps; a memory of some 500 steps
 
 
-def load_base(folder: Path) -> BertForSequenceClassification:
-    """The encoder under a head that starts the same for every seed, so checkpoints can be averaged."""
+def load_model(folder: Path) -> BertForSequenceClassification:
+    """A checkpoint, or the base encoder under a head that is the same for every seed."""
     torch.manual_seed(HEAD_SEED)
     return BertForSequenceClassification.from_pretrained(
         folder, num_labels=len(LABELS), id2label=dict(enumerate(LABELS)), label2id=LABEL_ID, dtype=torch.float32
@@ -40,6 +45,8 @@ def parameter_groups(model, rate: float, layer_decay: float) -> list[dict]:
     layers = model.config.num_hidden_layers
     groups = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if name.startswith("bert.embeddings"):
             depth = layers + 1
         elif name.startswith("bert.encoder.layer."):
@@ -73,9 +80,13 @@ def accuracy_by_source(model, tokenizer, samples: list[dict]) -> dict[str, float
     return found
 
 
-def train(model, tokenizer, samples: list[dict], args) -> list[dict]:
+def train(model, tokenizer, samples: list[dict], args) -> tuple[BertForSequenceClassification, list[dict]]:
+    """The model to keep, and its accuracy after each epoch on what it was not trained on."""
+    model.bert.embeddings.word_embeddings.requires_grad_(args.train_words)
+    running = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY)) if args.average else None
+    judged = running.module if running else model
     rng = random.Random(args.seed)
-    augmenter = Augmenter([s for s in samples if s["split"] == "train"], Rates())
+    augmenter = Augmenter([s for s in samples if s["split"] == "train"], Rates(code=args.code_rate))
     watched = [s for s in samples if s["split"] in ("validation", "dev")]
     optimizer = torch.optim.AdamW(parameter_groups(model, args.rate, args.layer_decay), fused=True)
     per_epoch = math.ceil(len(augmenter.samples) / args.batch)
@@ -98,11 +109,13 @@ def train(model, tokenizer, samples: list[dict], args) -> list[dict]:
             schedule.step()
             losses.append(loss.item())
             step += 1
+            if running and step % AVERAGE_EVERY == 0:
+                running.update_parameters(model)
             if step % 50 == 0:
                 print(f"step {step}/{total} loss {np.mean(losses[-50:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
-        history.append({"step": step, "accuracy": accuracy_by_source(model, tokenizer, watched)})
+        history.append({"step": step, "accuracy": accuracy_by_source(judged, tokenizer, watched)})
         print(json.dumps(history[-1]), flush=True)
-    return history
+    return judged, history
 
 
 def main() -> None:
@@ -110,23 +123,28 @@ def main() -> None:
     parser.add_argument("--samples", type=Path, required=True, help="output of prepare.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from (default: the base encoder under a new head)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps, whatever the epochs")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-4, help="learning rate of the head")
+    parser.add_argument("--rate", type=float, default=2e-4, help="learning rate of the head")
     parser.add_argument("--layer-decay", type=float, default=0.9)
-    parser.add_argument("--smoothing", type=float, default=0.05)
+    parser.add_argument("--smoothing", type=float, default=0.1)
+    parser.add_argument("--train-words", action="store_true", help="train the word embeddings too")
+    parser.add_argument("--no-average", dest="average", action="store_false", help="keep the last weights, not their running average")
+    parser.add_argument("--code-rate", type=float, default=Rates.code, help="see augment.Rates.code")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
     base = base_folder(args.base)
-    model, tokenizer = load_base(base), load_tokenizer(base, MAX_TOKENS)
+    model, tokenizer = load_model(args.start or base), load_tokenizer(base, MAX_TOKENS)
     torch.manual_seed(args.seed)
-    history = train(model, tokenizer, load_samples(args.samples), args)
-    model.save_pretrained(args.out)
-    recipe = {key: value for key, value in vars(args).items() if not isinstance(value, Path)} | {"rates": asdict(Rates())}
+    kept, history = train(model, tokenizer, load_samples(args.samples), args)
+    kept.save_pretrained(args.out)
+    recipe = {key: value for key, value in vars(args).items() if not isinstance(value, Path)}
+    recipe |= {"start": args.start and args.start.name, "rates": asdict(Rates(code=args.code_rate))}
     (args.out / "training.json").write_text(json.dumps({"recipe": recipe, "history": history}, indent=1) + "\n")
 
 
