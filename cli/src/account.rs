@@ -1,6 +1,7 @@
 //! Waiting until everything sent has become rows, and saying what it came to.
 
 use crate::config::Config;
+use crate::exit;
 use anyhow::bail;
 use std::time::{Duration, Instant};
 use tapewire_bus::lag::lag;
@@ -45,19 +46,27 @@ pub async fn drained(config: &Config, shutdown: &Shutdown, mut progress: impl Fn
     let mut moved = Instant::now();
     loop {
         // The stages are asked one after the other; what the first hands on meanwhile, the second still shows.
-        let backlog = Backlog::ask(config).await?;
-        progress(backlog);
-        if backlog.is_empty() {
-            return Ok(());
-        }
-        if last.replace(backlog) != Some(backlog) {
-            moved = Instant::now();
+        match Backlog::ask(config).await {
+            Ok(backlog) => {
+                progress(backlog);
+                if backlog.is_empty() {
+                    return Ok(());
+                }
+                if last.replace(backlog) != Some(backlog) {
+                    moved = Instant::now();
+                }
+            }
+            // The stages outlast a broker that restarts, so does whoever waits for them.
+            Err(error) if exit::code(&error) == exit::UNREACHABLE && moved.elapsed() <= PATIENCE => {
+                tracing::warn!("{error:#}; still waiting");
+            }
+            Err(error) => return Err(error),
         }
         if moved.elapsed() > PATIENCE {
-            bail!("no progress for {} s: {backlog:?}; are all roles running?", PATIENCE.as_secs());
+            bail!("no progress for {} s, still on its way: {last:?}; are all roles running?", PATIENCE.as_secs());
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_millis(200))).await.is_none() {
-            bail!("interrupted with {backlog:?} still on its way; the roles go on with it when they run again");
+            bail!("interrupted, still on its way: {last:?}; the roles go on with it when they run again");
         }
     }
 }

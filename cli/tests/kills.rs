@@ -62,6 +62,8 @@ fn disturbed(
 ) -> String {
     let mut place = Installation::on(name, "127.0.0.1:39092", "http://127.0.0.1:38123");
     place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
+    // Small batches, so that there is a middle to be killed in.
+    place.set("TAPEWIRE_SENTIMENT_BATCH_ARTICLES", "8");
     let (mut worker, mut joiner) = (place.role("sentiment"), place.role("join"));
     let mut replay = send(&place, news, bars);
     disturb(&place, &mut worker, &mut joiner);
@@ -98,7 +100,7 @@ fn tables_are_the_same_whatever_is_killed() {
     });
     assert!(joiner == undisturbed, "killing the joiner changed the tables");
     let worker = disturbed("worker", &news, &bars, |place, worker, _| {
-        for wanted in [1, 200] {
+        for wanted in [1, 300] {
             mentions_reach(place, wanted);
             worker.kill_9();
             *worker = place.role("sentiment");
@@ -107,7 +109,7 @@ fn tables_are_the_same_whatever_is_killed() {
     assert!(worker == undisturbed, "killing the worker changed the tables");
     for server in ["clickhouse", "kafka"] {
         let content = disturbed(server, &news, &bars, |place, _, _| {
-            mentions_reach(place, 1);
+            mentions_reach(place, 100);
             servers.stack(&["kill", server]);
             servers.stack(&["up"]);
         });

@@ -160,11 +160,11 @@ fn print_rates(counts: &Counts, telemetry: &Telemetry, seconds: f64) -> anyhow::
     println!("\n  articles a second {:>8.1}", counts.articles as f64 / seconds);
     println!("  bars a second     {:>8.1}", counts.bars as f64 / seconds);
     let metrics = telemetry.render();
-    for quantile in ["0.5", "0.99"] {
-        let name = format!("tapewire_wire_to_row_seconds{{quantile=\"{quantile}\"}} ");
-        let value = metrics.lines().find_map(|line| line.strip_prefix(&name)).context("no latency was measured")?;
+    for (name, quantile) in [("p50", "0.5"), ("p99", "0.99")] {
+        let line = format!("tapewire_wire_to_row_seconds{{quantile=\"{quantile}\"}} ");
+        let value = metrics.lines().find_map(|found| found.strip_prefix(&line)).context("no latency was measured")?;
         let value: f64 = value.parse().context("a latency is a number")?;
-        println!("  wire to row p{:<4} {:>8.0} ms", &quantile[2..], value * 1000.0);
+        println!("  wire to row {name}   {:>8.0} ms", value * 1000.0);
     }
     Ok(())
 }
