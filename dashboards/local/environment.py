@@ -37,7 +37,16 @@ def virtual_environment(cache: Path) -> Path:
             _run([interpreter, "-m", "venv", str(folder)], "making a virtual environment")
             _run([str(python), "-m", "pip", "install", "--require-hashes", "-r", str(UV_LOCK)], "installing uv")
             _run(
-                [str(folder / "bin" / "uv"), "pip", "install", "--python", str(python), "--require-hashes", "-r", str(LOCK)],
+                [
+                    str(folder / "bin" / "uv"),
+                    "pip",
+                    "install",
+                    "--python",
+                    str(python),
+                    "--require-hashes",
+                    "-r",
+                    str(LOCK),
+                ],
                 "installing Superset",
             )
             done.touch()

@@ -7,11 +7,11 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+from local import environment
+
 from stack.errors import USAGE, StackError
 from stack.service import Service
 from stack.settings import HOST, Settings
-
-from local import environment
 
 SERVER = environment.DASHBOARDS / "server"
 DASHBOARD = "news-and-tape"

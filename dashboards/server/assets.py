@@ -87,7 +87,8 @@ def _dataset(name: str, dataset: dict, sql: str) -> dict:
         "filter_select_enabled": True,
         "columns": columns,
         "metrics": [
-            {"metric_name": metric, "expression": expression} for metric, expression in dataset.get("metrics", {}).items()
+            {"metric_name": metric, "expression": expression}
+            for metric, expression in dataset.get("metrics", {}).items()
         ],
         "uuid": identify(f"dataset/{name}"),
         "database_uuid": identify("database"),
@@ -184,7 +185,13 @@ def _position(dashboard: dict, charts: dict, numbers: dict[str, int]) -> dict:
                 "height": row["height"],
             }
             chart_id = f"CHART-{name}"
-            tree[chart_id] = {"id": chart_id, "type": "CHART", "children": [], "parents": [*parents, row_id], "meta": meta}
+            tree[chart_id] = {
+                "id": chart_id,
+                "type": "CHART",
+                "children": [],
+                "parents": [*parents, row_id],
+                "meta": meta,
+            }
     return tree
 
 

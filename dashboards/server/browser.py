@@ -19,7 +19,6 @@ WIDTH, HEIGHT = 1680, 1050
 POLL_SECONDS = 0.25
 # A chart's holder, and what stands in it while it loads, fails or has nothing to show.
 HOLDERS = "[data-test='dashboard-component-chart-holder']"
-CHARTS = "[data-test='chart-container']"
 LOADING = "[data-test='loading-indicator'], .loading"
 BROKEN = ".ant-alert-error, .ant-empty, [data-test='error-message'], .missing-chart-container"
 DRAWN = "canvas, svg[viewBox] rect, td, .tw-strip b"

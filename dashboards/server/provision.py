@@ -67,7 +67,9 @@ class ClickHouse:
                 timeout=SECONDS,
             )
         except requests.RequestException:
-            raise ProvisionError(f"ClickHouse does not answer at {self.url}; `python3 -m stack up` starts one") from None
+            raise ProvisionError(
+                f"ClickHouse does not answer at {self.url}; `python3 -m stack up` starts one"
+            ) from None
         if answer.status_code != 200:
             raise ProvisionError(f"ClickHouse at {self.url} refuses the user {READER}: {answer.text[:300].strip()}")
         if answer.text.strip() == "0":

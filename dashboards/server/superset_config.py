@@ -18,7 +18,12 @@ SQLALCHEMY_ENGINE_OPTIONS = {"connect_args": {"timeout": 30}}
 APP_NAME = "tapewire"
 THEME_DEFAULT = {
     **config.THEME_DEFAULT,
-    "token": {**config.THEME_DEFAULT["token"], "brandAppName": APP_NAME, "colorPrimary": "#22577a", "colorLink": "#22577a"},
+    "token": {
+        **config.THEME_DEFAULT["token"],
+        "brandAppName": APP_NAME,
+        "colorPrimary": "#22577a",
+        "colorLink": "#22577a",
+    },
     # Without the buttons that select all series and invert the selection.
     "echartsOptionsOverrides": {"legend": {"selector": False}},
 }

@@ -20,7 +20,9 @@ class Refused(Exception):
 
 def read(sql: str) -> list[dict]:
     """Rows as the read-only user of the dashboards sees them."""
-    answer = _post(sql, "bi", _bi_password().read_text().strip(), default_format="JSON", output_format_json_quote_64bit_integers=0)
+    answer = _post(
+        sql, "bi", bi_password_file().read_text().strip(), default_format="JSON", output_format_json_quote_64bit_integers=0
+    )
     return json.loads(answer)["data"]
 
 
@@ -29,12 +31,15 @@ def write(sql: str, user: str = "default", password: str = "", **settings: objec
 
 
 def write_as_reader(sql: str) -> str:
-    return _post(sql, "bi", _bi_password().read_text().strip())
+    return _post(sql, "bi", bi_password_file().read_text().strip())
 
 
 def insert(rows: dict[str, list[dict]]) -> None:
     for table, lines in rows.items():
-        write(f"INSERT INTO {table} FORMAT JSONEachRow\n" + "\n".join(map(json.dumps, lines)), date_time_input_format="best_effort")
+        write(
+            f"INSERT INTO {table} FORMAT JSONEachRow\n" + "\n".join(map(json.dumps, lines)),
+            date_time_input_format="best_effort",
+        )
 
 
 def create() -> None:
@@ -52,14 +57,16 @@ def drop() -> None:
     write(f"DROP DATABASE IF EXISTS {NAME} SYNC", database="system")
 
 
-def _bi_password() -> Path:
+def bi_password_file() -> Path:
     stack = Path(os.environ.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack")
     return Path(os.environ.get("TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE") or stack / "clickhouse" / "bi.password")
 
 
 def _post(sql: str, user: str, password: str, **settings: object) -> str:
     query = urlencode({"database": NAME, **settings})
-    request = urllib.request.Request(f"{URL}/?{query}", sql.encode(), {"X-ClickHouse-User": user, "X-ClickHouse-Key": password})
+    request = urllib.request.Request(
+        f"{URL}/?{query}", sql.encode(), {"X-ClickHouse-User": user, "X-ClickHouse-Key": password}
+    )
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=SECONDS) as response:
             return response.read().decode()

@@ -16,11 +16,11 @@ TESTS = Path(__file__).resolve().parent
 DASHBOARDS = TESTS.parent
 sys.path[1:1] = [str(DASHBOARDS), str(DASHBOARDS.parent)]
 
-from stack.errors import StackError  # noqa: E402
-from stack.settings import from_environment  # noqa: E402
-
 import database  # noqa: E402
 from local import environment  # noqa: E402
+
+from stack.errors import StackError  # noqa: E402
+from stack.settings import from_environment  # noqa: E402
 
 
 def main(tests: list[str]) -> int:
@@ -28,7 +28,10 @@ def main(tests: list[str]) -> int:
         database.write("SELECT 1", database="system")
         python = environment.virtual_environment(from_environment().cache)
     except OSError as error:
-        print(f"dashboards: ClickHouse at {database.URL}: {error}; `python3 -m stack up --service clickhouse`", file=sys.stderr)
+        print(
+            f"dashboards: ClickHouse at {database.URL}: {error}; `python3 -m stack up --service clickhouse`",
+            file=sys.stderr,
+        )
         return 3
     except StackError as error:
         print(f"dashboards: {error}", file=sys.stderr)

@@ -25,7 +25,9 @@ def tearDownModule():
 def query(name: str, period: tuple[str, str] | None = None, **chosen: list[str]) -> list[dict]:
     """Rows of a dataset under these filters, by stand-ins for Superset's template functions."""
     environment = jinja2.Environment()
-    environment.filters["where_in"] = lambda values: "(" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + ")"
+    environment.filters["where_in"] = lambda values: (
+        "(" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + ")"
+    )
     first, last = (f"toDateTime('{moment}', 'UTC')" for moment in period) if period else (None, None)
     bundle = assets.BUNDLE
     template = (bundle / "filters.jinja").read_text() + (bundle / "datasets" / f"{name}.sql").read_text()
@@ -64,7 +66,9 @@ class Datasets(unittest.TestCase):
         self.assertEqual(len(early), morning["articles"])
 
     def test_titles_are_text_and_links_lead_to_the_web(self):
-        rows = [row["headline"] for row in query("news") if "Halo Semiconductor raises its outlook as" in row["headline"]]
+        rows = [
+            row["headline"] for row in query("news") if "Halo Semiconductor raises its outlook as" in row["headline"]
+        ]
         self.assertEqual(1, len(rows))
         self.assertIn("&lt;b&gt;again&lt;/b&gt; &amp; again", rows[0])
         self.assertIn('href="https://news.example/149"', rows[0])
@@ -189,7 +193,10 @@ class Reader(unittest.TestCase):
         self.assertEqual([], database.read("SELECT 1 FROM articles WHERE run = 'intruder'"))
 
     def test_reaches_nothing_outside(self):
-        for sql in ("SELECT * FROM url('http://127.0.0.1/', 'CSV', 'x String')", "SELECT * FROM file('*', 'CSV', 'x String')"):
+        for sql in (
+            "SELECT * FROM url('http://127.0.0.1/', 'CSV', 'x String')",
+            "SELECT * FROM file('*', 'CSV', 'x String')",
+        ):
             with self.subTest(sql), self.assertRaises(database.Refused):
                 database.read(sql)
 

@@ -11,6 +11,7 @@ import database
 import seed
 from browser import Browser
 from local.service import DASHBOARD, Superset
+
 from stack.settings import Settings, from_environment
 
 PORT = int(os.environ.get("TAPEWIRE_DASHBOARDS_TEST_PORT") or 18089)
@@ -41,6 +42,7 @@ def setUpModule():
     unittest.addModuleCleanup(shutil.rmtree, folder)
     superset = Superset(Settings(folder=folder, cache=from_environment().cache), PORT)
     os.environ["TAPEWIRE_CLICKHOUSE_DATABASE"] = database.NAME
+    os.environ["TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE"] = str(database.bi_password_file())
     unittest.addModuleCleanup(superset.down)
     superset.up()
     superset.provision()
@@ -61,7 +63,8 @@ class Visit(unittest.TestCase):
     def rows(self, table: int) -> list[list[str]]:
         """Cells of the news table (0) or of the table of outcomes (1)."""
         script = """
-            return [...arguments[0].querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText.trim()));
+            const rows = [...arguments[0].querySelectorAll('tbody tr')];
+            return rows.map(row => [...row.cells].map(cell => cell.innerText.trim()));
         """
         return self.browser.driver.execute_script(script, self.browser.all(TABLES)[table])
 
@@ -77,18 +80,22 @@ class Opening(Visit):
         self.assertEqual("6 Mar 2026, 20:15 UTC", self.figures()[-1])
         rows = self.rows(0)
         self.assertEqual(150, len(rows))
-        published, symbol, headline, publisher, label, score, relevance = rows[0]
+        published, symbol, label, score, headline, publisher, relevance = rows[0]
         self.assertEqual(("06 Mar 20:15:00", "HALO", seed.NEWEST_TITLE), (published, symbol, headline))
         self.assertEqual("positive", label)
+        self.assertIn(publisher, seed.PUBLISHERS)
         self.assertRegex(score, r"^\+0\.\d\d$")
         self.assertRegex(relevance, r"^\d+%$")
         self.assertEqual(sorted((row[0] for row in rows), reverse=True), [row[0] for row in rows])
-        unscored = [row for row in rows if row[4] == "not scored"]
+        unscored = [row for row in rows if row[2] == "not scored"]
         self.assertTrue(unscored)
-        self.assertEqual({"N/A"}, {row[5] for row in unscored})
+        self.assertEqual({"N/A"}, {row[3] for row in unscored})
 
     def test_good_and_bad_news_differ_in_colour(self):
-        colour = "return [...document.querySelectorAll('td')].filter(c => c.innerText === arguments[0]).map(c => getComputedStyle(c).color)"
+        colour = """
+            const cells = [...document.querySelectorAll('td')].filter(cell => cell.innerText === arguments[0]);
+            return cells.map(cell => getComputedStyle(cell).color);
+        """
         good, bad = (set(self.browser.driver.execute_script(colour, label)) for label in ("positive", "negative"))
         self.assertEqual(1, len(good))
         self.assertEqual(1, len(bad))
@@ -101,11 +108,16 @@ class Opening(Visit):
             count = "return arguments[0].querySelectorAll(arguments[1]).length"
             self.assertEqual(78, self.browser.driver.execute_script(count, panel, "g.up > .volume, g.down > .volume"))
             self.assertGreater(self.browser.driver.execute_script(count, panel, "g.score circle"), 3)
-            self.assertRegex(panel.text.splitlines()[0], r"^[A-Z]{4} \d+\.\d\d [+−]\d\.\d\d % 5-minute bars, 6 Mar 2026 14:30 – 21:00 UTC$")
+            self.assertRegex(
+                panel.text.splitlines()[0],
+                r"^[A-Z]{4} \d+\.\d\d [+−]\d\.\d\d % 5-minute bars, 6 Mar 2026 14:30 – 21:00 UTC$",
+            )
             tip = self.browser.driver.execute_script("return arguments[0].querySelector('g title').textContent", panel)
             self.assertRegex(tip, r"open \d+\.\d\d  high \d+\.\d\d  low \d+\.\d\d  close \d+\.\d\d  volume \d")
         fill = "return getComputedStyle(document.querySelector(arguments[0])).fill"
-        rising, falling = (self.browser.driver.execute_script(fill, f".tw-panel g.{way} rect") for way in ("up", "down"))
+        rising, falling = (
+            self.browser.driver.execute_script(fill, f".tw-panel g.{way} rect") for way in ("up", "down")
+        )
         self.assertEqual(("rgb(26, 154, 108)", "rgb(214, 69, 80)"), (rising, falling))
 
     def test_draws_the_other_charts(self):
@@ -166,7 +178,9 @@ class Changes(Visit):
 
     def test_time_filter(self):
         period = "2026-03-05T00:00:00 : 2026-03-06T00:00:00"
-        chosen = f"(id:NATIVE_FILTER-time,extraFormData:(time_range:'{period}'),filterState:(value:'{period}'),ownState:())"
+        chosen = (
+            f"(id:NATIVE_FILTER-time,extraFormData:(time_range:'{period}'),filterState:(value:'{period}'),ownState:())"
+        )
         self.browser.open(f"{DASHBOARD}/?native_filters=(NATIVE_FILTER-time:{chosen})")
         stories = [row for row in seed.rows()["mentions"] if row["published_at"] < "2026-03-06"]
         self.assertEqual(len(stories), len(self.rows(0)))
@@ -179,6 +193,6 @@ class Changes(Visit):
         database.insert({"mentions": [story]})
         self.addCleanup(database.write, "DELETE FROM mentions WHERE article_id = 'late'")
         deadline = time.monotonic() + REFRESH_SECONDS
-        while self.rows(0)[0][2] != title:
+        while self.rows(0)[0][4] != title:
             self.assertLess(time.monotonic(), deadline, "the page has not refreshed itself")
             time.sleep(1)

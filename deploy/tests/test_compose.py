@@ -37,7 +37,18 @@ def setUpModule():
     plugin = ["docker", "compose"]
     if shutil.which("docker") and subprocess.run([*plugin, "version"], capture_output=True).returncode == 0:
         # The folder has no .env, so that a person's own does not get in.
-        reader = [*plugin, "--project-directory", str(REPOSITORY), "--env-file", os.devnull, "-f", str(COMPOSE), "config", "--format", "json"]
+        reader = [
+            *plugin,
+            "--project-directory",
+            str(REPOSITORY),
+            "--env-file",
+            os.devnull,
+            "-f",
+            str(COMPOSE),
+            "config",
+            "--format",
+            "json",
+        ]
     elif shutil.which("go"):
         program = folder / "compose_config"
         subprocess.run(["go", "build", "-o", program, "."], cwd=Path(__file__).parent / "compose_config", check=True)
