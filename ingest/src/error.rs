@@ -49,8 +49,8 @@ pub enum IngestError {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// The price feed fell so far behind that it has to fetch again what it missed.
-    #[error("no bar for {minutes} minutes of an open session although the websocket is up")]
+    /// The price feed has stopped silently.
+    #[error("no bar of the benchmark for {minutes} minutes of an open session although the websocket is up")]
     Stalled {
         /// How long.
         minutes: i64,

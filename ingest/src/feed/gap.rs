@@ -46,7 +46,9 @@ impl PriceFeed {
             }
             self.bury(rejects, &format!("massive /v2/aggs/ticker/{symbol}")).await?;
         }
-        self.writer.settle().await
+        self.writer.settle().await?;
+        self.seen_to = self.seen_to.max(now);
+        Ok(())
     }
 }
 

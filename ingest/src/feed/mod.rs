@@ -38,8 +38,9 @@ use tokio::time::MissedTickBehavior;
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "price-feed";
 
-/// A feed that is up but brings no bar for so long within a session has stopped silently.
-const STALLED: SignedDuration = SignedDuration::from_mins(5);
+/// How long the benchmark's bar may be missing within a session, in market time and on the wall,
+/// whichever is longer: then the feed has stopped silently.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(5));
 
 /// A connection that held for so long was a good one: the next failure is a first one.
 const HELD: SignedDuration = SignedDuration::from_mins(1);
@@ -50,7 +51,8 @@ const HELD: SignedDuration = SignedDuration::from_mins(1);
 pub struct PriceFeedConfig {
     /// Tickers whose minute bars are wanted.
     pub symbols: Vec<Symbol>,
-    /// What stands for the market; subscribed to in any case.
+    /// What stands for the market; subscribed to in any case. It has to trade every minute: its bar
+    /// is the sign that a minute's bars are coming in.
     pub benchmark: Symbol,
     /// Whether to take every trade too.
     pub trades: bool,
@@ -59,8 +61,8 @@ pub struct PriceFeedConfig {
     /// How much history a symbol needs when it is first seen: the joiner's baselines.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
     pub warmup: Duration,
-    /// How long after a minute's end its bars are taken to be here. On a delayed plan a little
-    /// over 15 minutes.
+    /// How long after a minute's end its bars are taken to be here, once the benchmark's is. On a
+    /// delayed plan a little over 15 minutes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
     pub grace: Duration,
     /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
@@ -123,7 +125,8 @@ pub struct PriceFeed {
     state: StateFile<Progress>,
     readiness: Readiness,
     backoff: Backoff,
-    last_bar_at: Timestamp,
+    /// End of the benchmark's last bar, or the moment up to which REST has been asked.
+    seen_to: Timestamp,
 }
 
 impl PriceFeed {
@@ -150,7 +153,7 @@ impl PriceFeed {
             state,
             readiness,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
-            last_bar_at: clock.now(),
+            seen_to: Timestamp::MIN,
             clock,
             config,
         })
@@ -189,7 +192,6 @@ impl PriceFeed {
         let session = Session::open(&self.massive, &self.config.channels(), self.clock.clone()).await?;
         let mut reader = Reader::start(session, self.config.buffered_frames);
         self.fill_gap().await?;
-        self.last_bar_at = self.clock.now();
         let mut looks = tokio::time::interval(self.between_looks());
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -213,7 +215,9 @@ impl PriceFeed {
     async fn look_around(&mut self, reader: &mut Reader) -> Result<(), IngestError> {
         let now = self.clock.now();
         self.check_for_stall(now)?;
-        let Some(complete_to) = self.progress.next(now, self.grace()) else { return Ok(()) };
+        let Some(complete_to) = self.progress.next(now, self.config.grace, self.seen_to, self.patience()) else {
+            return Ok(());
+        };
         // What came before this moment has to go out before the promise.
         for _ in 0..reader.frames.len() {
             let Ok(frame) = reader.frames.try_recv() else { break };
@@ -230,16 +234,15 @@ impl PriceFeed {
         Ok(())
     }
 
-    /// The configured grace, and never less than what tasks and sockets take on an accelerated clock.
-    fn grace(&self) -> Duration {
-        self.config.grace.max(Duration::from_millis(250).mul_f64(self.clock.speed()))
+    fn patience(&self) -> Duration {
+        self.config.grace + PATIENCE.0.max(PATIENCE.1.mul_f64(self.clock.speed()))
     }
 
     fn check_for_stall(&self, now: Timestamp) -> Result<(), IngestError> {
         let Some(session) = Calendar::xnys().containing(now) else { return Ok(()) };
-        let silent = now.duration_since(self.last_bar_at.max(session.open));
-        let limit = STALLED + SignedDuration::try_from(self.grace()).unwrap_or(SignedDuration::MAX);
-        if silent > limit { Err(IngestError::Stalled { minutes: silent.as_mins() }) } else { Ok(()) }
+        let silent = now.duration_since(self.seen_to.max(session.open));
+        let stalled = silent > SignedDuration::try_from(self.patience()).unwrap_or(SignedDuration::MAX);
+        if stalled { Err(IngestError::Stalled { minutes: silent.as_mins() }) } else { Ok(()) }
     }
 
     /// Writes what a frame holds.
@@ -247,7 +250,9 @@ impl PriceFeed {
         for event in frame.events {
             match event {
                 Event::Bar(bar) => {
-                    self.last_bar_at = bar.received_at;
+                    if bar.symbol == self.config.benchmark {
+                        self.seen_to = self.seen_to.max(bar.end());
+                    }
                     metrics::counter!("tapewire_bars_total", "way" => "websocket").increment(1);
                     self.writer.bar(bar).await?;
                 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tapewire_core::Symbol;
-use tapewire_core::exchange::floor_minute;
+use tapewire_core::exchange::{Calendar, floor_minute};
 
 /// How long the provider goes on correcting a minute: a gap is filled from so long before it.
 const CORRECTED_WITHIN: SignedDuration = SignedDuration::from_mins(16);
@@ -19,10 +19,15 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The next watermark, if a further minute is complete: everything that ended `grace` ago is
-    /// taken to have come.
-    pub fn next(&self, now: Timestamp, grace: Duration) -> Option<Timestamp> {
+    /// The next watermark, if a further minute is complete: one that ended `grace` ago and, within
+    /// a session, whose benchmark bar has been seen. If that does not come for `patience` it was
+    /// not printed, and the minute counts as complete without it.
+    pub fn next(&self, now: Timestamp, grace: Duration, seen_to: Timestamp, patience: Duration) -> Option<Timestamp> {
         let at = floor_minute(now.saturating_sub(span(grace)).unwrap_or(Timestamp::MIN));
+        let traded = Calendar::xnys().last_opened(at).filter(|session| session.open < at);
+        let trading_to = traded.map_or(Timestamp::MIN, |session| session.close.min(at));
+        let waiting = seen_to < trading_to && now.duration_since(trading_to) <= span(patience);
+        let at = if waiting { floor_minute(seen_to).min(at) } else { at };
         self.complete_to.is_none_or(|complete_to| complete_to < at).then_some(at)
     }
 
@@ -57,16 +62,33 @@ mod tests {
         Symbol::new(name).unwrap()
     }
 
+    const GRACE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(300);
+
     #[test]
     fn a_minute_is_complete_once_the_grace_is_over_and_is_promised_once() {
-        let grace = Duration::from_secs(5);
         let mut progress = Progress::default();
-        assert_eq!(progress.next(at("2025-06-02T14:01:04Z"), grace), Some(at("2025-06-02T14:00:00Z")));
+        let next = |progress: &Progress, now| progress.next(at(now), GRACE, at("2025-06-02T14:05:00Z"), PATIENCE);
+        assert_eq!(next(&progress, "2025-06-02T14:01:04Z"), Some(at("2025-06-02T14:00:00Z")));
         progress.reached(at("2025-06-02T14:00:00Z"), vec![]);
-        assert_eq!(progress.next(at("2025-06-02T14:01:04Z"), grace), None);
-        assert_eq!(progress.next(at("2025-06-02T14:01:05Z"), grace), Some(at("2025-06-02T14:01:00Z")));
+        assert_eq!(next(&progress, "2025-06-02T14:01:04Z"), None);
+        assert_eq!(next(&progress, "2025-06-02T14:01:05Z"), Some(at("2025-06-02T14:01:00Z")));
         // A clock set back promises nothing anew.
-        assert_eq!(progress.next(at("2025-06-02T13:00:00Z"), grace), None);
+        assert_eq!(next(&progress, "2025-06-02T13:00:00Z"), None);
+    }
+
+    #[test]
+    fn within_a_session_the_benchmark_is_waited_for_with_patience() {
+        let next = |now, seen_to| Progress::default().next(at(now), GRACE, at(seen_to), PATIENCE);
+        // Three minutes late: promised as far as it was seen.
+        assert_eq!(next("2025-06-02T14:04:30Z", "2025-06-02T14:01:00Z"), Some(at("2025-06-02T14:01:00Z")));
+        // Its last bar of the day counts too, and after a while no more.
+        assert_eq!(next("2025-06-02T20:01:10Z", "2025-06-02T19:59:00Z"), Some(at("2025-06-02T19:59:00Z")));
+        assert_eq!(next("2025-06-02T20:05:10Z", "2025-06-02T19:59:00Z"), Some(at("2025-06-02T20:05:00Z")));
+        // At night and at the open nothing is missing.
+        assert_eq!(next("2025-06-02T23:00:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T23:00:00Z")));
+        assert_eq!(next("2025-06-03T13:30:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-03T13:30:00Z")));
+        assert_eq!(next("2025-06-03T13:31:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T20:00:00Z")));
     }
 
     #[test]
