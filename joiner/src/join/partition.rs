@@ -89,7 +89,7 @@ impl Partition {
     pub fn step(&mut self, topic: Topic, seq: u64, event: Option<(&Run, Event)>) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = self.finish_rebuild()?;
         let next = &mut self.next[topic as usize];
-        *next = seq + 1;
+        *next = (seq + 1).max(*next);
         let heard = self.next[Topic::Bars as usize];
         let is_last_word = event.as_ref().is_some_and(|(_, event)| event.is_last_word());
         if let Some((run, event)) = event {

@@ -36,6 +36,8 @@ pub struct Make {
     pub mentions: u64,
     /// Bars of days ago come too, long after the tape has passed them.
     pub late_bars: bool,
+    /// Trading stops now and then.
+    pub halts: bool,
 }
 
 pub fn config() -> JoinConfig {
@@ -60,7 +62,8 @@ impl Make {
     pub fn topics(&self) -> Topics {
         let mut dice = Dice(self.seed);
         let days = sessions(self.sessions);
-        Topics { bars: self.bars(&mut dice, days), halts: halts(&mut dice, days), sentiment: self.news(&mut dice, days) }
+        let halts = if self.halts { halts(&mut dice, days) } else { Vec::new() };
+        Topics { halts, bars: self.bars(&mut dice, days), sentiment: self.news(&mut dice, days) }
     }
 
     /// Bars by arrival, some after the watermark that should cover them, some corrected; and

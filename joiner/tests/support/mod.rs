@@ -58,6 +58,18 @@ impl Topics {
         }
     }
 
+    /// Some place at or after a bar's own where it would still not be late; a watermark stays where it is.
+    pub fn place_within_lateness(&self, offset: usize, dice: &mut market::Dice) -> usize {
+        let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = &self.bars[offset].1 else { return offset };
+        let lateness = jiff::SignedDuration::from_secs(i64::from(market::config().lateness_s));
+        let close = tapewire_core::exchange::Calendar::xnys().containing(bar.start).unwrap().close;
+        // A watermark counts by its whole minute, as all of this market's are.
+        let end = bar.end().min(close);
+        let too_late = |tape: &Tape| matches!(tape, Tape::Watermark(word) if word.at >= end + lateness);
+        let furthest = (offset..self.bars.len()).find(|&i| too_late(&self.bars[i].1)).unwrap_or(self.bars.len());
+        offset + if dice.chance(30) { dice.below((furthest - offset) as u64) as usize } else { 0 }
+    }
+
     /// The topics as lines of JSON, each with the topic's name before the record.
     pub fn from_jsonl(text: &str) -> Self {
         let mut topics = Self::default();
@@ -91,21 +103,24 @@ pub fn key(row: &Impact) -> RowKey {
     (row.run.clone(), symbol, row.mention.article_id.clone())
 }
 
-/// The table `impact`: of rows with one key the one with the higher version stands.
+/// The table `impact`: of rows with one key the one with the higher version stands, of two with one
+/// version the one written last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table(pub BTreeMap<RowKey, Impact>);
 
 impl Table {
-    /// Upserts rows. Two rows of one version must be the same row, or the table would depend on
-    /// which was written last.
-    pub fn write(&mut self, rows: Vec<Impact>) {
+    /// Upserts rows. `one_tape`: without halts a version is the position of one topic, and two rows of one
+    /// version have to be the same row. (With halts, unfinished rows of two processes may differ: one
+    /// has seen more bars, the other more halts.)
+    pub fn write(&mut self, rows: Vec<Impact>, one_tape: bool) {
         for row in rows {
             assert_never_looks_ahead(&row);
             match self.0.get(&key(&row)) {
-                Some(held) if held.version > row.version => {}
-                Some(held) if held.version == row.version => assert_eq!(*held, row, "one version, two contents"),
-                _ => drop(self.0.insert(key(&row), row)),
+                Some(held) if held.version > row.version => continue,
+                Some(held) if held.version == row.version && one_tape => assert_eq!(*held, row, "one version, two contents"),
+                _ => {}
             }
+            self.0.insert(key(&row), row);
         }
     }
 
@@ -160,9 +175,25 @@ impl<'a> Process<'a> {
         true
     }
 
+    /// Reads one record of a topic, out of turn.
+    pub fn read_at(&mut self, topic: Topic, offset: usize) {
+        let (run, event) = self.topics.event(topic, offset);
+        let rows = self.partition.step(topic, offset as u64, Some((&run, event))).unwrap();
+        self.unwritten.extend(rows);
+        self.offsets[topic as usize] = self.offsets[topic as usize].max(offset + 1);
+    }
+
+    /// Reads the last record of a topic once more.
+    pub fn read_again(&mut self, topic: Topic) {
+        if self.offsets[topic as usize] > 0 {
+            self.offsets[topic as usize] -= 1;
+            self.read(topic);
+        }
+    }
+
     /// Writes what was given out, then commits; forgets first if the halts are read up to the tape.
     pub fn commit(&mut self) {
-        self.table.write(std::mem::take(&mut self.unwritten));
+        self.table.write(std::mem::take(&mut self.unwritten), self.topics.halts.is_empty());
         if self.halts_are_read() {
             self.partition.forget();
         }
@@ -183,7 +214,7 @@ impl<'a> Process<'a> {
     pub fn kill(&mut self, written: usize) {
         let mut rows = std::mem::take(&mut self.unwritten);
         rows.truncate(written);
-        self.table.write(rows);
+        self.table.write(rows, self.topics.halts.is_empty());
         self.partition = Partition::resume(Arc::clone(&self.config), &self.committed);
         for topic in TOPICS {
             let Position { next, note } = &self.committed[topic as usize];

@@ -1,0 +1,164 @@
+//! Golden streams: `golden/NAME.jsonl` in, `golden/NAME.rows.jsonl` out, to the byte.
+//!
+//! Each is read whole, as other readers would interleave it, twice over, and killed and rebuilt at every
+//! record; the same rows have to come out each time. `TAPEWIRE_BLESS=1` writes what comes out as
+//! what is expected: read the difference before committing it.
+
+mod support;
+
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use support::{Process, TOPICS, Table, Topics};
+use tapewire_core::{Horizon, Impact};
+use tapewire_joiner::join::{JoinConfig, Topic};
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// A row with what is set in it.
+fn line(row: &Impact) -> String {
+    let mention = &row.mention;
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() && value != json!(false) {
+            fields.insert(name.to_owned(), value);
+        }
+    };
+    put("symbol", json!(mention.symbol.as_ref().map_or("", |symbol| symbol.as_str())));
+    put("article", json!(mention.article_id));
+    put("revision", json!(mention.article_revision));
+    put("version", json!([row.version >> 36, row.version & ((1 << 36) - 1)]));
+    put("available", json!(mention.available_at().to_string()));
+    put("score", json!(mention.sentiment.as_ref().map(|sentiment| sentiment.probabilities.score())));
+    put("status", json!(row.status.as_str()));
+    put("reason", json!(row.reason.map(|reason| reason.as_str())));
+    put("phase", json!(row.phase.as_str()));
+    put("width_s", json!(row.bar_width_s));
+    put("price_before", json!(row.price_before));
+    put("price_before_at", json!(row.price_before_at.map(|at| at.to_string())));
+    put("entry_at", json!(row.entry_at.map(|at| at.to_string())));
+    put("entry_price", json!(row.entry_price));
+    for (horizon, (gained, abnormal)) in Horizon::ALL.into_iter().zip(row.returns.into_iter().zip(row.abnormal)) {
+        // The price the return leads to is what a person can check.
+        let price = gained.zip(row.entry_price).map(|(gained, entry)| entry * gained.exp());
+        put(&format!("price_{}", horizon.name()), json!(price.map(|price| format!("{price:.6}"))));
+        put(&format!("ret_{}", horizon.name()), json!(gained));
+        put(&format!("ar_{}", horizon.name()), json!(abnormal));
+    }
+    put("alpha", json!(row.alpha));
+    put("beta", json!(row.beta));
+    put("volume_ratio", json!(row.volume_ratio));
+    put("stale", json!(row.quality.stale));
+    put("halted", json!(row.quality.halted));
+    put("gap", json!(row.quality.gap));
+    put("late", json!(row.quality.late));
+    Value::Object(fields).to_string()
+}
+
+fn text(table: &Table) -> String {
+    table.rows().map(|row| line(row) + "\n").collect()
+}
+
+/// A golden stream, and the order of topics in which its lines stand.
+struct Golden {
+    topics: Topics,
+    turns: Vec<Topic>,
+    expected: String,
+    config: JoinConfig,
+}
+
+impl Golden {
+    fn read(name: &str, config: JoinConfig) -> Self {
+        let input = std::fs::read_to_string(file(&format!("{name}.jsonl"))).unwrap();
+        let topic = |line: &str| match line.split_once(' ').map(|(topic, _)| topic) {
+            Some("sentiment") => Some(Topic::Sentiment),
+            Some("bars") => Some(Topic::Bars),
+            Some("halts") => Some(Topic::Halts),
+            _ => None,
+        };
+        let golden = Self {
+            topics: Topics::from_jsonl(&input),
+            turns: input.lines().filter_map(topic).collect(),
+            expected: std::fs::read_to_string(file(&format!("{name}.rows.jsonl"))).unwrap_or_default(),
+            config,
+        };
+        if std::env::var_os("TAPEWIRE_BLESS").is_some() {
+            std::fs::write(file(&format!("{name}.rows.jsonl")), text(&golden.whole())).unwrap();
+            return Self { expected: text(&golden.whole()), ..golden };
+        }
+        golden
+    }
+
+    fn whole(&self) -> Table {
+        let mut process = Process::start(&self.topics, &self.config);
+        for &topic in &self.turns {
+            process.read(topic);
+        }
+        process.finish(TOPICS)
+    }
+
+    fn assert(&self, found: &Table, how: &str) {
+        for (found, expected) in text(found).lines().zip(self.expected.lines()) {
+            assert_eq!(found, expected, "{how}");
+        }
+        assert_eq!(text(found), self.expected, "{how}");
+    }
+
+    fn run_all_ways(&self) {
+        self.assert(&self.whole(), "whole");
+        for first in [
+            [Topic::Bars, Topic::Halts, Topic::Sentiment],
+            [Topic::Sentiment, Topic::Bars, Topic::Halts],
+            [Topic::Halts, Topic::Sentiment, Topic::Bars],
+        ] {
+            let found = Process::start(&self.topics, &self.config).finish(first);
+            self.assert(&found, &format!("topic by topic: {first:?}"));
+        }
+        self.twice_over();
+        for at in 0..self.turns.len() {
+            self.killed(at);
+        }
+    }
+
+    /// Every record is handed over twice, as after a commit that was lost.
+    fn twice_over(&self) {
+        let mut process = Process::start(&self.topics, &self.config);
+        for &topic in &self.turns {
+            process.read(topic);
+            process.read_again(topic);
+        }
+        self.assert(&process.finish(TOPICS), "twice over");
+    }
+
+    /// Killed after record `at`, having committed then or some records before.
+    fn killed(&self, at: usize) {
+        for (commit_every, written) in [(1, 0), (7, 3), (1000, 2)] {
+            let mut process = Process::start(&self.topics, &self.config);
+            for (i, &topic) in self.turns.iter().enumerate() {
+                process.read(topic);
+                if i % commit_every == 0 {
+                    process.commit();
+                }
+                if i == at {
+                    process.kill(written);
+                }
+            }
+            self.assert(&process.finish(TOPICS), &format!("killed after record {at}, commit every {commit_every}"));
+        }
+        // And the successor reads the topics in another order.
+        let mut process = Process::start(&self.topics, &self.config);
+        for &topic in &self.turns[..at] {
+            process.read(topic);
+        }
+        process.commit();
+        process.kill(0);
+        let found = process.finish([Topic::Bars, Topic::Halts, Topic::Sentiment]);
+        self.assert(&found, &format!("killed after record {at}, then the tape first"));
+    }
+}
+
+#[test]
+fn holiday_week() {
+    Golden::read("holiday_week", JoinConfig::default()).run_all_ways();
+}
