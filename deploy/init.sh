@@ -11,7 +11,7 @@ umask 077
 cat > .env.part <<END
 # Read by docker compose. Secrets: keep it out of version control and readable by you alone.
 
-# The worker on the processor (cpu) or on an NVIDIA GPU (gpu); --profile on the command line wins.
+# The worker runs on the processor.
 COMPOSE_PROFILES=cpu
 
 TAPEWIRE_CLICKHOUSE_PASSWORD=$(password)

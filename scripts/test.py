@@ -75,6 +75,8 @@ def environment() -> dict[str, str]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     ours = {"TAPEWIRE_STACK_DIR": str(FOLDER), "TAPEWIRE_OUTCOMES": str(FOLDER / "outcomes-env")} | PORTS
     inherited = {k: v for k, v in os.environ.items() if k not in ours}
+    # Recorded data that may not be committed: a team keeps it beside its checkouts. Without it the
+    # tests that want it say that they were skipped.
     shared = ROOT.parent / "shared"
     for name, folder in {"TAPEWIRE_REAL_DATA": "data/real-2025", "TAPEWIRE_FIXTURES": "fixtures"}.items():
         if name not in inherited and (shared / folder).is_dir():

@@ -5,6 +5,10 @@ use base64::Engine as _;
 use tapewire_core::DeadLetter;
 use tapewire_core::record::VERSION;
 
+/// Most bytes kept of one input: in base64 and with its envelope it stays below what Kafka takes
+/// (a million bytes), for a dead letter that can't be sent would stop what it came from.
+pub const KEPT: usize = 600_000;
+
 /// Writes dead letters for one stage.
 #[derive(Clone)]
 pub struct DeadLetters {
@@ -22,17 +26,24 @@ impl DeadLetters {
     /// Sends one dead letter and waits until the broker has it, so that the caller may go past it.
     ///
     /// `origin` says where the bytes came from, without secrets; it is the key, so the same
-    /// input given up on twice stands in one partition.
+    /// input given up on twice stands in one partition. Of more than [`KEPT`] bytes the first are
+    /// kept, and the reason says so.
     ///
     /// # Errors
     /// As [`Producer::send`].
     pub async fn bury(&self, origin: &str, reason: &str, bytes: &[u8]) -> Result<(), BusError> {
+        let kept = &bytes[..bytes.len().min(KEPT)];
+        let cut = if kept.len() < bytes.len() {
+            format!(" (the first {KEPT} of {} bytes are kept)", bytes.len())
+        } else {
+            String::new()
+        };
         let letter = DeadLetter {
             v: VERSION,
             stage: self.stage.into(),
             origin: origin.into(),
-            reason: reason.into(),
-            bytes: base64::engine::general_purpose::STANDARD.encode(bytes),
+            reason: format!("{reason}{cut}"),
+            bytes: base64::engine::general_purpose::STANDARD.encode(kept),
             at: self.clock.now(),
         };
         let payload = serde_json::to_vec(&letter).expect("a dead letter is strings and numbers");

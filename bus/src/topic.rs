@@ -26,8 +26,7 @@ pub enum Topic {
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Self; 6] =
-        [Self::News, Self::Sentiment, Self::Bars, Self::Trades, Self::Halts, Self::DeadLetter];
+    pub const ALL: [Self; 6] = [Self::News, Self::Sentiment, Self::Bars, Self::Trades, Self::Halts, Self::DeadLetter];
 
     /// Name without prefix.
     pub fn base_name(self) -> &'static str {

@@ -1,7 +1,10 @@
 //! The bus against a real broker: `TAPEWIRE_KAFKA_BROKERS` names it (`make stack` starts one).
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::time::Duration;
-use tapewire_bus::{Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag};
+use tapewire_bus::{
+    Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag,
+};
 use tapewire_core::DeadLetter;
 
 /// A fresh installation on the real broker, or `None` with a line that says so.
@@ -20,7 +23,8 @@ async fn installation(name: &str) -> Option<KafkaConfig> {
 async fn records(consumer: &mut Consumer, count: usize) -> Vec<Received> {
     let mut found = Vec::new();
     while found.len() < count {
-        let event = tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("records arrive").unwrap();
+        let event =
+            tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("records arrive").unwrap();
         if let Event::Record(record) = event {
             found.push(record);
         }

@@ -80,7 +80,8 @@ pub async fn print(config: &Config, run: &Run) -> anyhow::Result<()> {
     println!("  {:<12}{:>9}  of {} symbols", "bars", counts.bars, counts.symbols);
     println!("  {:<12}{:>9}", "joined rows", counts.impacts);
     for ending in summary::endings(&config.clickhouse, run).await? {
-        let what = if ending.reason.is_empty() { ending.status } else { format!("{}: {}", ending.status, ending.reason) };
+        let what =
+            if ending.reason.is_empty() { ending.status } else { format!("{}: {}", ending.status, ending.reason) };
         println!("    {what:<26}{:>6}", ending.rows);
     }
     Ok(())

@@ -91,7 +91,8 @@ fn secret(variable: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<
         return Ok(Some(value.trim().to_owned()));
     }
     let read = |path: &Path| {
-        let text = std::fs::read_to_string(path).with_context(|| format!("can't read the secret in {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("can't read the secret in {}", path.display()))?;
         Ok(text.trim().to_owned())
     };
     file.map(read).transpose()

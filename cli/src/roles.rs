@@ -115,7 +115,8 @@ async fn once(role: Role, setting: Setting) -> anyhow::Result<()> {
             Ok(worker::run(engine, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)
         }
         Role::Join => {
-            let join = shell::run(&config.kafka, &config.clickhouse, &config.join, clock.clone(), readiness, shutdown.clone());
+            let join =
+                shell::run(&config.kafka, &config.clickhouse, &config.join, clock.clone(), readiness, shutdown.clone());
             let archive = archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
             tokio::try_join!(join, archive)?;
             Ok(())

@@ -24,7 +24,8 @@ pub fn merge(
         let Some(name) = name.strip_prefix(PREFIX) else { continue };
         let name = name.to_ascii_lowercase();
         // Other variables with our prefix belong to the local stack and to models; they are not settings.
-        if let Some((section, key)) = sections.iter().find_map(|s| Some((*s, name.strip_prefix(s)?.strip_prefix('_')?))) {
+        if let Some((section, key)) = sections.iter().find_map(|s| Some((*s, name.strip_prefix(s)?.strip_prefix('_')?)))
+        {
             table(&mut settings, section)?.insert(key.to_owned(), scalar(&value));
         } else if scalars.contains(&name.as_str()) {
             settings.insert(name, scalar(&value));
@@ -85,7 +86,12 @@ mod tests {
         let file = "listen = \"file\"\n[kafka]\nbrokers = \"file:1\"\npartitions = 1\nprefix = \"file\"";
         let settings = merged(
             file,
-            &[("TAPEWIRE_KAFKA_BROKERS", "env:2"), ("TAPEWIRE_KAFKA_PARTITIONS", "2"), ("TAPEWIRE_LISTEN", "env"), ("TAPEWIRE_STACK_DIR", "x")],
+            &[
+                ("TAPEWIRE_KAFKA_BROKERS", "env:2"),
+                ("TAPEWIRE_KAFKA_PARTITIONS", "2"),
+                ("TAPEWIRE_LISTEN", "env"),
+                ("TAPEWIRE_STACK_DIR", "x"),
+            ],
             &["kafka.brokers=flag:3"],
         )
         .unwrap();

@@ -2,6 +2,7 @@
 //! an undisturbed replay, row for row.
 //!
 //! The servers are this test's own, because it kills them.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 

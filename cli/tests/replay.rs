@@ -1,4 +1,5 @@
 //! A replay through real Kafka and ClickHouse, checked against a second computation of every outcome.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
@@ -43,7 +44,10 @@ fn every_article_of_the_real_data_is_accounted_for() {
     let (news, bars) = (PathBuf::from(&data).join("news.jsonl"), PathBuf::from(&data).join("bars_1h.csv"));
     let mut replay = place.tapewire();
     replay.arg("replay").arg("--news").arg(&news).arg("--bars").arg(&bars);
-    println!("{}", succeeded(replay.args(["--run", "real", "--benchmark", "SPX", "--alias", "GOOG=GOOGL"]).output().unwrap()));
+    println!(
+        "{}",
+        succeeded(replay.args(["--run", "real", "--benchmark", "SPX", "--alias", "GOOG=GOOGL"]).output().unwrap())
+    );
     check.arg("check").arg("--news").arg(&news).arg("--bars").arg(&bars).args(["--alias", "GOOG=GOOGL"]);
     check.args(["--clickhouse", place.clickhouse(), "--database", place.database(), "--run", "real"]);
     println!("{}", succeeded(check.output().unwrap()));
@@ -80,7 +84,10 @@ fn bad_lines_are_kept_whole_and_the_rest_goes_on() {
     }
     assert_eq!(letters.lines().count(), 5);
     // Readable, but nothing in it to score: listed with the reason.
-    assert_eq!(place.query("SELECT unscored, reason FROM impact FINAL WHERE article_id = 'no-title'"), "empty_text\tno_symbol");
+    assert_eq!(
+        place.query("SELECT unscored, reason FROM impact FINAL WHERE article_id = 'no-title'"),
+        "empty_text\tno_symbol"
+    );
     assert_eq!(place.count("SELECT uniqExact(article_id) FROM impact"), 31);
 }
 

@@ -1,4 +1,5 @@
 //! A provider that misbehaves: what can't be read is in the dead letters, whole, and the rest is in the tables.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
@@ -47,7 +48,9 @@ fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
     let log = std::fs::File::create(place.folder.path().join("run.log")).unwrap();
     let mut pipeline: Process = run.stdin(Stdio::null()).stderr(log).spawn().unwrap().into();
     let letters = |stage: &str, what: &str| {
-        format!("SELECT count() FROM dead_letters FINAL WHERE stage = '{stage}' AND {what} AND origin != '' AND reason != ''")
+        format!(
+            "SELECT count() FROM dead_letters FINAL WHERE stage = '{stage}' AND {what} AND origin != '' AND reason != ''"
+        )
     };
     for (what, sql) in [
         ("a malformed article is buried", letters("news-poller", "bytes != ''")),
@@ -59,5 +62,8 @@ fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
         wait_until(what, || place.count(&sql) > 0);
     }
     assert!(pipeline.is_running(), "the pipeline has ended");
-    println!("{}", place.query("SELECT stage, origin, reason, bytes FROM dead_letters FINAL LIMIT 1 BY stage FORMAT Vertical"));
+    println!(
+        "{}",
+        place.query("SELECT stage, origin, reason, bytes FROM dead_letters FINAL LIMIT 1 BY stage FORMAT Vertical")
+    );
 }

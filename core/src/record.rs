@@ -137,10 +137,17 @@ mod tests {
     fn watermark_survives_the_topic() {
         let record = NewsRecord::new(
             Run::live(),
-            News::Watermark(Watermark { index: 0, count: 1, at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap() }),
+            News::Watermark(Watermark {
+                index: 0,
+                count: 1,
+                at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
+            }),
         );
         let bytes = record.encode();
-        assert_eq!(String::from_utf8_lossy(&bytes), r#"{"v":1,"run":"live","body":{"watermark":{"index":0,"count":1,"at":1700000000123456}}}"#);
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            r#"{"v":1,"run":"live","body":{"watermark":{"index":0,"count":1,"at":1700000000123456}}}"#
+        );
         assert_eq!(NewsRecord::decode(&bytes).unwrap(), record);
     }
 

@@ -110,9 +110,14 @@ mod tests {
 
     #[test]
     fn one_spelling_for_every_provider() {
-        for (input, expected) in
-            [("aapl", "AAPL"), (" BRK-B ", "BRK.B"), ("BRK/B", "BRK.B"), ("brk.b", "BRK.B"), ("x:btcusd", "X:BTCUSD"), ("BTC-USD", "BTC-USD")]
-        {
+        for (input, expected) in [
+            ("aapl", "AAPL"),
+            (" BRK-B ", "BRK.B"),
+            ("BRK/B", "BRK.B"),
+            ("brk.b", "BRK.B"),
+            ("x:btcusd", "X:BTCUSD"),
+            ("BTC-USD", "BTC-USD"),
+        ] {
             assert_eq!(Symbol::new(input).unwrap().as_str(), expected, "{input}");
         }
     }

@@ -1,4 +1,5 @@
 //! Every weekday from 1999 to 2027 against the days published with exchange_calendars.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::TimeZone;
@@ -23,7 +24,12 @@ fn every_day_is_closed_half_or_full_as_published() {
     assert!(irregular.len() > 300);
     let new_york = TimeZone::get("America/New_York").unwrap();
     let full_day = |day: Date, hour, minute| {
-        day.at(hour, minute, 0, 0).to_zoned(new_york.clone()).unwrap().with_time_zone(TimeZone::UTC).strftime("%H:%M").to_string()
+        day.at(hour, minute, 0, 0)
+            .to_zoned(new_york.clone())
+            .unwrap()
+            .with_time_zone(TimeZone::UTC)
+            .strftime("%H:%M")
+            .to_string()
     };
     let mut day = date(1999, 1, 1);
     while day <= date(2027, 12, 31) {

@@ -70,14 +70,10 @@ class Compose(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cpu = read(COMPOSE_PROFILES="cpu", **SECRETS)
-        cls.gpu = read(COMPOSE_PROFILES="gpu", **SECRETS)
-        cls.services = cls.gpu["services"] | cls.cpu["services"]
+        cls.services = cls.cpu["services"]
 
-    def test_profiles_differ_in_the_worker_alone(self):
-        self.assertEqual(ALWAYS | {"sentiment"}, set(self.cpu["services"]))
-        self.assertEqual(ALWAYS | {"sentiment-gpu"}, set(self.gpu["services"]))
-        devices = self.services["sentiment-gpu"]["deploy"]["resources"]["reservations"]["devices"]
-        self.assertEqual(["gpu"], devices[0]["capabilities"])
+    def test_the_cpu_profile_brings_the_worker(self):
+        self.assertEqual(ALWAYS | {"sentiment"}, set(self.services))
 
     def test_each_missing_secret_is_asked_for_by_name(self):
         needed = SECRETS | {"COMPOSE_PROFILES": "cpu"}
@@ -109,7 +105,7 @@ class Compose(unittest.TestCase):
                 self.assertIn("memory", service["deploy"]["resources"]["limits"])
                 self.assertEqual("no" if name in ONCE else "unless-stopped", service["restart"])
                 self.assertTrue("healthcheck" in service or "build" in service, "no health check")
-                self.assertRegex(service["image"], r":(local(-gpu)?|\d+(\.\d+)+)$")
+                self.assertRegex(service["image"], r":(local|\d+(\.\d+)+)$")
 
     def test_nothing_starts_before_what_it_needs_is_ready(self):
         for name, service in self.services.items():

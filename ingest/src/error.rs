@@ -64,7 +64,9 @@ impl IngestError {
             Self::Massive(error) => error.is_retryable(),
             Self::Bus(error) => error.is_retryable(),
             Self::Stalled { .. } => true,
-            Self::Config(_) | Self::State { .. } | Self::File { .. } | Self::Shape { .. } | Self::Listen { .. } => false,
+            Self::Config(_) | Self::State { .. } | Self::File { .. } | Self::Shape { .. } | Self::Listen { .. } => {
+                false
+            }
         }
     }
 }

@@ -4,7 +4,9 @@ use crate::IngestError;
 use jiff::Timestamp;
 use tapewire_bus::{Delivery, Producer, Topic};
 use tapewire_core::record::{News, Tape};
-use tapewire_core::{Article, Bar, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade, TradeRecord, Watermark};
+use tapewire_core::{
+    Article, Bar, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade, TradeRecord, Watermark,
+};
 
 /// Most records on their way at once; then all are waited for.
 const IN_FLIGHT: usize = 10_000;

@@ -1,5 +1,7 @@
 //! The price feed against the simulated provider and a Kafka.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod common;
 
 use common::{Kafka, PARTITIONS, Provider, counted, symbol, time, until};
@@ -32,7 +34,13 @@ fn market(faults: Faults) -> SimulatorConfig {
     SimulatorConfig { history_sessions: 2, faults, ..SimulatorConfig::default() }
 }
 
-fn feed(config: PriceFeedConfig, kafka: &Kafka, massive: &MassiveConfig, provider: &Provider, state: &Path) -> PriceFeed {
+fn feed(
+    config: PriceFeedConfig,
+    kafka: &Kafka,
+    massive: &MassiveConfig,
+    provider: &Provider,
+    state: &Path,
+) -> PriceFeed {
     let readiness = Readiness::default();
     PriceFeed::new(config, massive, state, kafka.producer.clone(), provider.clock.clone(), readiness).unwrap()
 }
@@ -81,7 +89,12 @@ fn check_promises(tape: &[(i32, Tape)], expected: &BTreeMap<(Symbol, Timestamp),
     let mut home: BTreeMap<Symbol, i32> = BTreeMap::new();
     for (partition, body) in tape {
         if let Tape::Bar(bar) = body {
-            assert_eq!(*home.entry(bar.symbol.clone()).or_insert(*partition), *partition, "{} is on two partitions", bar.symbol);
+            assert_eq!(
+                *home.entry(bar.symbol.clone()).or_insert(*partition),
+                *partition,
+                "{} is on two partitions",
+                bar.symbol
+            );
         }
     }
     for partition in 0..PARTITIONS {
@@ -175,7 +188,8 @@ async fn the_benchmark_is_on_every_partition_and_its_bar_on_one() {
     let state = tempfile::tempdir().unwrap();
     follow(config(), &kafka, &provider, state.path(), time(ORIGIN) + SignedDuration::from_mins(3)).await;
     let tape = kafka.tape().await;
-    let partitions = |of: fn(&Tape) -> bool| tape.iter().filter(|(_, body)| of(body)).map(|(p, _)| *p).collect::<BTreeSet<_>>();
+    let partitions =
+        |of: fn(&Tape) -> bool| tape.iter().filter(|(_, body)| of(body)).map(|(p, _)| *p).collect::<BTreeSet<_>>();
     let facts = partitions(|body| matches!(body, Tape::Bar(bar) if bar.symbol.as_str() == "SPY"));
     let copies = partitions(|body| matches!(body, Tape::BenchmarkBar(_)));
     assert_eq!((facts.len(), copies.len() as i32), (1, PARTITIONS - 1));
@@ -216,13 +230,19 @@ async fn trades_and_halts_come_when_asked_for() {
     let symbols = instruments().map(|company| symbol(company.symbol)).collect();
     let config = PriceFeedConfig { symbols, trades: true, halts: true, warmup: Duration::from_secs(60), ..config() };
     follow(config, &kafka, &provider, state.path(), time(ORIGIN) + SignedDuration::from_mins(80)).await;
-    let trades: Vec<_> = kafka.read(Topic::Trades).await.iter().map(|r| TradeRecord::decode(&r.payload).unwrap().body).collect();
+    let trades: Vec<_> =
+        kafka.read(Topic::Trades).await.iter().map(|r| TradeRecord::decode(&r.payload).unwrap().body).collect();
     assert!(trades.iter().any(|trade| trade.symbol.as_str() == "NVDA" && trade.price > 0.0 && trade.size > 0.0));
-    let halts: Vec<_> = kafka.read(Topic::Halts).await.iter().map(|r| HaltRecord::decode(&r.payload).unwrap().body).collect();
+    let halts: Vec<_> =
+        kafka.read(Topic::Halts).await.iter().map(|r| HaltRecord::decode(&r.payload).unwrap().body).collect();
     assert!(halts.len() >= 2, "{halts:?}");
     let (stop, go) = (&halts[0], halts.iter().find(|h| h.symbol == halts[0].symbol && !h.halted).unwrap());
     assert!(stop.halted && stop.reason == "LULD 17" && go.reason == "LULD 18");
-    let within = kafka.bars().await.into_iter().filter(|bar| bar.symbol == stop.symbol && bar.start >= stop.at && bar.start < go.at);
+    let within = kafka
+        .bars()
+        .await
+        .into_iter()
+        .filter(|bar| bar.symbol == stop.symbol && bar.start >= stop.at && bar.start < go.at);
     assert_eq!(within.count(), 0, "no bar while halted");
     provider.shutdown.cancel();
     kafka.clean().await;
@@ -232,7 +252,8 @@ async fn trades_and_halts_come_when_asked_for() {
 fn halting_seed() -> u64 {
     let day = jiff::civil::date(2025, 6, 4);
     let halts_early = |seed: &u64| {
-        let config = SimulatorConfig { seed: *seed, history_sessions: 0, articles_per_hour: 0.0, ..SimulatorConfig::default() };
+        let config =
+            SimulatorConfig { seed: *seed, history_sessions: 0, articles_per_hour: 0.0, ..SimulatorConfig::default() };
         let market = tapewire_ingest::simulate::Market::new(&config, day);
         market.tapes()[0].halts.iter().flatten().any(|(from, to)| *from < 60 && *to < 70)
     };
@@ -245,7 +266,8 @@ async fn a_refused_key_ends_the_feed_with_the_remedy_and_without_the_key() {
     let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
     let state = tempfile::tempdir().unwrap();
     let massive = MassiveConfig { api_key: ApiKey::new("wrong-key"), ..provider.massive.clone() };
-    let error: IngestError = feed(config(), &kafka, &massive, &provider, state.path()).run(Shutdown::new()).await.unwrap_err();
+    let error: IngestError =
+        feed(config(), &kafka, &massive, &provider, state.path()).run(Shutdown::new()).await.unwrap_err();
     let words = format!("{error} {error:?}");
     assert!(words.contains("TAPEWIRE_MASSIVE_API_KEY") && !words.contains("wrong-key"), "{words}");
     provider.shutdown.cancel();
@@ -258,7 +280,14 @@ async fn an_index_as_benchmark_is_refused_at_the_start() {
     let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
     let state = tempfile::tempdir().unwrap();
     let config = PriceFeedConfig { benchmark: symbol("I:SPX"), ..config() };
-    let refused = PriceFeed::new(config, &provider.massive, state.path(), kafka.producer.clone(), provider.clock.clone(), Readiness::default());
+    let refused = PriceFeed::new(
+        config,
+        &provider.massive,
+        state.path(),
+        kafka.producer.clone(),
+        provider.clock.clone(),
+        Readiness::default(),
+    );
     assert!(refused.err().unwrap().to_string().contains("I:SPX"));
     provider.shutdown.cancel();
     kafka.clean().await;

@@ -1,5 +1,7 @@
 //! The news poller against the simulated provider and a Kafka.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod common;
 
 use common::{Kafka, PARTITIONS, Provider, until};
@@ -102,7 +104,9 @@ async fn late_articles_and_edits_are_seen_within_the_overlap() {
     for story in &stories {
         let seen = &revisions[&story.id];
         let first_seen = polls.iter().copied().find(|poll| *poll >= story.visible_at).unwrap();
-        late += usize::from(first_seen.duration_since(story.published_at) > SignedDuration::from_mins(2) && first_seen > origin);
+        late += usize::from(
+            first_seen.duration_since(story.published_at) > SignedDuration::from_mins(2) && first_seen > origin,
+        );
         match &story.edit {
             Some((at, teaser)) if first_seen < *at && *at <= *polls.last().unwrap() => {
                 edited += 1;
@@ -120,13 +124,17 @@ async fn late_articles_and_edits_are_seen_within_the_overlap() {
 
 #[tokio::test]
 async fn refusals_and_failures_are_waited_out_and_lose_nothing() {
-    for faults in [Faults { rate_limit_every: 3, ..Faults::default() }, Faults { error_body_every: 4, ..Faults::default() }] {
+    for faults in
+        [Faults { rate_limit_every: 3, ..Faults::default() }, Faults { error_body_every: 4, ..Faults::default() }]
+    {
         let kafka = Kafka::start("refusals").await;
         let provider = Provider::start(wire(faults), ORIGIN, 600.0).await;
         let state = tempfile::tempdir().unwrap();
         let readiness = Readiness::default();
         let shutdown = Shutdown::new();
-        let running = tokio::spawn(poller(&kafka, &provider.massive, &provider.clock, state.path()).run(readiness.clone(), shutdown.clone()));
+        let running = tokio::spawn(
+            poller(&kafka, &provider.massive, &provider.clock, state.path()).run(readiness.clone(), shutdown.clone()),
+        );
         until(async || !kafka.news_watermarks().await.is_empty()).await;
         shutdown.cancel();
         running.await.unwrap().unwrap();
@@ -145,7 +153,8 @@ async fn refusals_and_failures_are_waited_out_and_lose_nothing() {
 #[tokio::test]
 async fn what_cannot_be_read_is_buried_once_and_the_page_goes_on() {
     let kafka = Kafka::start("malformed").await;
-    let provider = Provider::start(wire(Faults { malformed_article_every: 5, ..Faults::default() }), ORIGIN, STILL).await;
+    let provider =
+        Provider::start(wire(Faults { malformed_article_every: 5, ..Faults::default() }), ORIGIN, STILL).await;
     let state = tempfile::tempdir().unwrap();
     let mut poller = poller(&kafka, &provider.massive, &provider.clock, state.path());
     let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
@@ -198,7 +207,8 @@ async fn the_watermark_moves_only_after_the_broker_has_acknowledged() {
     // At least once: the poll that was cut short may have gone through after all.
     let articles = kafka.articles().await;
     let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
-    let expected: BTreeSet<String> = shown(&provider, from, common::time(ORIGIN)).into_iter().map(|story| story.id).collect();
+    let expected: BTreeSet<String> =
+        shown(&provider, from, common::time(ORIGIN)).into_iter().map(|story| story.id).collect();
     assert_eq!(articles.iter().map(|article| article.id.clone()).collect::<BTreeSet<_>>(), expected);
     let mut revisions: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for article in &articles {

@@ -1,5 +1,7 @@
 //! Replays of files against a Kafka.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod common;
 
 use common::{Kafka, PARTITIONS, symbol, time};
@@ -80,7 +82,8 @@ async fn files_become_a_run_of_their_own_with_both_promises_at_the_end() {
         assert_eq!((bar.width_s, bar.received_at), (3600, bar.end()));
     }
     let letters = kafka.dead_letters().await;
-    let lines: BTreeSet<_> = letters.iter().map(|letter| letter.origin.rsplit('/').next().unwrap().to_owned()).collect();
+    let lines: BTreeSet<_> =
+        letters.iter().map(|letter| letter.origin.rsplit('/').next().unwrap().to_owned()).collect();
     assert_eq!(lines, ["bars.csv line 6", "news.jsonl line 2", "news.jsonl line 6"].map(str::to_owned).into());
     kafka.clean().await;
 }
@@ -96,6 +99,22 @@ async fn the_same_files_give_the_same_records_and_name() {
     assert_eq!(twice.len(), 2 * after_one.len());
     twice.dedup();
     assert!(twice.iter().all(|article| after_one.contains(article)));
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn a_line_too_large_for_kafka_stops_nothing() {
+    let kafka = Kafka::start("large").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (news, bars) = files(&folder);
+    let endless = format!("{{\"id\":\"x\",\"published_ms\":1,\"title\":\"{}\"}}\n", "x".repeat(1_500_000));
+    std::fs::write(&news, endless + NEWS).unwrap();
+    let summary = replay(&news, &bars, &options(), kafka.producer.clone(), Clock::wall(), |_| {}).await.unwrap();
+    assert_eq!((summary.articles, summary.dead_letters), (4, 4));
+    let letters = kafka.dead_letters().await;
+    assert!(
+        letters.iter().any(|letter| letter.origin.ends_with("news.jsonl line 1") && letter.reason.contains("are kept"))
+    );
     kafka.clean().await;
 }
 

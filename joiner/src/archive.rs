@@ -64,11 +64,7 @@ enum Filled {
     Stopping,
 }
 
-async fn fill(
-    consumer: &mut Consumer,
-    batch: &mut Vec<Received>,
-    shutdown: &Shutdown,
-) -> Result<Filled, JoinerError> {
+async fn fill(consumer: &mut Consumer, batch: &mut Vec<Received>, shutdown: &Shutdown) -> Result<Filled, JoinerError> {
     let patience = tokio::time::sleep(LONGEST_WAIT);
     tokio::pin!(patience);
     loop {

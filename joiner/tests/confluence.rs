@@ -1,5 +1,6 @@
 //! The last row of each mention is a function of the set of records: versions included, whatever
 //! the interleaving of the topics, the kills and the commits.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
@@ -98,7 +99,8 @@ fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
     let sizes: Vec<_> = [14, 50]
         .into_iter()
         .map(|sessions| {
-            let topics = Make { seed: 7, sessions, mentions: 20 * sessions as u64, late_bars: false, halts: true }.topics();
+            let topics =
+                Make { seed: 7, sessions, mentions: 20 * sessions as u64, late_bars: false, halts: true }.topics();
             let mut process = Process::start(&topics, &config());
             let mut largest = (0, 0, 0);
             while process.read(Topic::Halts) {}

@@ -1,5 +1,6 @@
 //! The join against a second one that is as slow and plain as it can be: everything is looked up
 //! in the whole history at its end, with nothing incremental, no watermarks and no memory.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
@@ -47,7 +48,9 @@ impl History {
             let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = tape else { continue };
             let Some(session) = Calendar::xnys().containing(bar.start) else { continue };
             let new = (bar.clone(), bar.end().min(session.close), session.index);
-            let same = |(b, ..): &&mut (Bar, Timestamp, usize)| (&b.symbol, b.width_s, b.start) == (&bar.symbol, bar.width_s, bar.start);
+            let same = |(b, ..): &&mut (Bar, Timestamp, usize)| {
+                (&b.symbol, b.width_s, b.start) == (&bar.symbol, bar.width_s, bar.start)
+            };
             match bars.iter_mut().find(same) {
                 Some(known) if known.0.received_at <= bar.received_at => *known = new,
                 Some(_) => {}
@@ -59,7 +62,12 @@ impl History {
         Self { bars, halts, news: topics.sentiment.iter().map(|(_, scored)| scored.clone()).collect() }
     }
 
-    fn bars<'a>(&'a self, symbol: &'a Symbol, width_s: u32, session: usize) -> impl Iterator<Item = &'a (Bar, Timestamp, usize)> {
+    fn bars<'a>(
+        &'a self,
+        symbol: &'a Symbol,
+        width_s: u32,
+        session: usize,
+    ) -> impl Iterator<Item = &'a (Bar, Timestamp, usize)> {
         self.bars.iter().filter(move |(b, _, s)| b.symbol == *symbol && b.width_s == width_s && *s == session)
     }
 
@@ -83,7 +91,8 @@ impl History {
     }
 
     fn expect(&self, mention: &Mention, late: bool) -> Expected {
-        let refused = |reason| Expected { status: Some(Status::NotJoined), reason: Some(reason), late, ..Expected::default() };
+        let refused =
+            |reason| Expected { status: Some(Status::NotJoined), reason: Some(reason), late, ..Expected::default() };
         let Some(company) = &mention.symbol else { return refused(Reason::NoSymbol) };
         if company.asset_class() != AssetClass::Equity {
             return refused(Reason::NotEquity);
@@ -97,7 +106,9 @@ impl History {
 
         let session = |i: usize| &calendar.sessions()[i];
         let mut entry: Option<(&Session, Bar, Timestamp)> = None;
-        'found: for (day, from) in [(first_day, first), (session(first_day.index + 1), session(first_day.index + 1).open)] {
+        'found: for (day, from) in
+            [(first_day, first), (session(first_day.index + 1), session(first_day.index + 1).open)]
+        {
             for width in [60, 1800] {
                 if let Some((bar, end, _)) = self.bars(company, width, day.index).find(|(b, ..)| b.start >= from) {
                     entry = Some((day, bar.clone(), *end));
@@ -109,7 +120,8 @@ impl History {
             Some((day, bar, end)) => self.follow(company, (first_day, first), (day, bar, *end), &mut expected),
             None => {
                 let until = session(first_day.index + 1);
-                let printed = self.bars.iter().any(|(b, _, s)| b.symbol == *company && (oldest..=until.index).contains(s));
+                let printed =
+                    self.bars.iter().any(|(b, _, s)| b.symbol == *company && (oldest..=until.index).contains(s));
                 expected.status = Some(Status::NotJoined);
                 expected.reason = Some(if printed { Reason::NoEntryBar } else { Reason::NoBars });
                 until.close
@@ -130,7 +142,11 @@ impl History {
     fn before(&self, company: &Symbol, available: Timestamp, oldest: usize, expected: &mut Expected) {
         let calendar = Calendar::xnys();
         let ended = |(b, end, s): &&(Bar, Timestamp, usize)| b.symbol == *company && *end <= available && *s >= oldest;
-        let Some((bar, end, day)) = self.bars.iter().filter(ended).max_by_key(|(b, end, _)| (*end, -i64::from(b.width_s))) else { return };
+        let Some((bar, end, day)) =
+            self.bars.iter().filter(ended).max_by_key(|(b, end, _)| (*end, -i64::from(b.width_s)))
+        else {
+            return;
+        };
         expected.before = Some((bar.close, *end));
         // Its age is counted in trading minutes, and more than a night is too old anyway.
         let mut age = 0;
@@ -144,7 +160,13 @@ impl History {
     }
 
     /// Fills the horizons; the last moment there is something to say about.
-    fn follow(&self, company: &Symbol, (first_day, first): (&Session, Timestamp), (day, bar, _): (&Session, &Bar, Timestamp), expected: &mut Expected) -> Timestamp {
+    fn follow(
+        &self,
+        company: &Symbol,
+        (first_day, first): (&Session, Timestamp),
+        (day, bar, _): (&Session, &Bar, Timestamp),
+        expected: &mut Expected,
+    ) -> Timestamp {
         let width = i64::from(bar.width_s);
         let next = Calendar::xnys().next(day).unwrap();
         let market = symbol("MKT");
@@ -155,10 +177,14 @@ impl History {
         expected.volume_ratio = self.volume_ratio(bar, day);
         let model = if *company == market { None } else { self.model(company, bar.width_s, day.index) };
         expected.model = model;
-        let market_entry = self.bars(&market, bar.width_s, day.index).find(|(b, ..)| b.start == bar.start).map(|(b, ..)| b.open);
+        let market_entry =
+            self.bars(&market, bar.width_s, day.index).find(|(b, ..)| b.start == bar.start).map(|(b, ..)| b.open);
 
         let last = |symbol: &Symbol, session: &Session, from: Timestamp, due: Timestamp| {
-            let found = self.bars(symbol, bar.width_s, session.index).filter(|(b, end, _)| b.start >= from && *end <= due).last();
+            let found = self
+                .bars(symbol, bar.width_s, session.index)
+                .filter(|(b, end, _)| b.start >= from && *end <= due)
+                .last();
             found.map(|(b, end, _)| (b.close, due.duration_since(*end) <= limit))
         };
         let bars_between = |from: Timestamp, until: Timestamp| until.duration_since(from).as_secs_f64() / width as f64;
@@ -183,7 +209,10 @@ impl History {
             }
         }
         if let Some((opening, ..)) = self.bars(company, bar.width_s, next.index).next() {
-            let after = self.bars(&market, bar.width_s, next.index).find(|(b, ..)| b.start == opening.start).map(|(b, ..)| b.open);
+            let after = self
+                .bars(&market, bar.width_s, next.index)
+                .find(|(b, ..)| b.start == opening.start)
+                .map(|(b, ..)| b.open);
             let length = to_close + bars_between(next.open, opening.start);
             fill(expected, 6, bar.open, opening.open, length, model, market_entry.zip(after));
         }
@@ -200,7 +229,9 @@ impl History {
         let width = SignedDuration::from_secs(i64::from(entry.width_s));
         stretches.into_iter().any(|(from, session)| {
             let mut edges = vec![from];
-            for (bar, end, _) in self.bars(&entry.symbol, entry.width_s, session.index).filter(|(b, ..)| b.start >= from) {
+            for (bar, end, _) in
+                self.bars(&entry.symbol, entry.width_s, session.index).filter(|(b, ..)| b.start >= from)
+            {
                 edges.extend([bar.start, *end]);
             }
             edges.push(session.close);
@@ -244,7 +275,15 @@ impl History {
     }
 }
 
-fn fill(expected: &mut Expected, i: usize, entry: f64, price: f64, length: f64, model: Option<(f64, f64)>, market: Option<(f64, f64)>) {
+fn fill(
+    expected: &mut Expected,
+    i: usize,
+    entry: f64,
+    price: f64,
+    length: f64,
+    model: Option<(f64, f64)>,
+    market: Option<(f64, f64)>,
+) {
     let gained = (price / entry).ln();
     expected.returns[i] = Some(gained);
     if let (Some((alpha, beta)), Some((before, after))) = (model, market) {
@@ -280,10 +319,12 @@ fn near(a: Option<f64>, b: Option<f64>) -> bool {
 
 fn assert_equal(found: &Expected, expected: &Expected, row: &Impact) {
     // The sums are made in another order; all else is exact.
-    let exact = |e: &Expected| Expected { abnormal: PerHorizon::default(), model: None, volume_ratio: None, ..clone(e) };
+    let exact =
+        |e: &Expected| Expected { abnormal: PerHorizon::default(), model: None, volume_ratio: None, ..clone(e) };
     assert_eq!(exact(found), exact(expected), "{row:#?}");
     let split = |e: &Expected| (e.model.map(|m| m.0), e.model.map(|m| m.1));
-    let numbers = |e: &Expected| e.abnormal.into_iter().chain([split(e).0, split(e).1, e.volume_ratio]).collect::<Vec<_>>();
+    let numbers =
+        |e: &Expected| e.abnormal.into_iter().chain([split(e).0, split(e).1, e.volume_ratio]).collect::<Vec<_>>();
     for (a, b) in numbers(found).into_iter().zip(numbers(expected)) {
         assert!(near(a, b), "{a:?} is not {b:?}\n{found:#?}\n{expected:#?}\n{row:#?}");
     }
@@ -321,6 +362,10 @@ proptest! {
 
 #[test]
 fn the_comparison_meets_every_kind_of_row() {
-    let [rows, entered, modelled, with_volume] = compare(Make { seed: 11, sessions: 17, mentions: 300, late_bars: false, halts: true });
-    assert!(rows == 300 && entered > 120 && modelled > 60 && with_volume > 40, "{rows} {entered} {modelled} {with_volume}");
+    let [rows, entered, modelled, with_volume] =
+        compare(Make { seed: 11, sessions: 17, mentions: 300, late_bars: false, halts: true });
+    assert!(
+        rows == 300 && entered > 120 && modelled > 60 && with_volume > 40,
+        "{rows} {entered} {modelled} {with_volume}"
+    );
 }

@@ -1,4 +1,5 @@
 //! The schema on a real ClickHouse: `TAPEWIRE_CLICKHOUSE_URL` names it (`make stack` starts one).
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use clickhouse::Client;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -100,13 +100,21 @@ impl Demo {
             }
         }
         sources.cancel();
-        let waited = account::drained(config, workers, |_| bar.set_message("the market is closed; the last rows are written")).await;
+        let waited =
+            account::drained(config, workers, |_| bar.set_message("the market is closed; the last rows are written"))
+                .await;
         bar.finish_and_clear();
         workers.cancel();
         waited
     }
 
-    async fn print(&self, config: &Config, simulator: &Simulator, telemetry: &Telemetry, seconds: f64) -> anyhow::Result<()> {
+    async fn print(
+        &self,
+        config: &Config,
+        simulator: &Simulator,
+        telemetry: &Telemetry,
+        seconds: f64,
+    ) -> anyhow::Result<()> {
         let run = Run::live();
         let counts = summary::counts(&config.clickhouse, &run).await?;
         println!("\nSimulated market, {} hours at {} times real time ({seconds:.0} s)\n", self.hours, self.speed);
@@ -114,7 +122,10 @@ impl Demo {
         print_rates(&counts, telemetry, seconds)?;
         let outcomes = summary::outcomes(&config.clickhouse, &run).await?;
         print_ic(&outcomes, simulator);
-        println!("\nLook at it: table `report` in database {} at {}", config.clickhouse.database, config.clickhouse.url);
+        println!(
+            "\nLook at it: table `report` in database {} at {}",
+            config.clickhouse.database, config.clickhouse.url
+        );
         if counts.scored == 0 || counts.impacts == 0 {
             bail!("the pipeline ran but joined nothing; see the log above");
         }
@@ -138,7 +149,8 @@ async fn connect(config: &mut Config, clock: &Clock, shutdown: &Shutdown) -> any
     config.massive.rest_url = rest;
     config.massive.websocket_url = websocket;
     config.massive.api_key = config.simulator.api_key.clone();
-    config.prices.symbols = simulate::symbols().map(|s| Symbol::new(s).expect("the simulator trades tickers")).collect();
+    config.prices.symbols =
+        simulate::symbols().map(|s| Symbol::new(s).expect("the simulator trades tickers")).collect();
     config.news.lookback = Duration::from_secs(60);
     tokio::spawn(simulator.clone().serve(listener));
     Ok(simulator)

@@ -85,7 +85,9 @@ impl Replay {
         });
         let sent = match shutdown.run_until_cancelled(sending).await {
             Some(sent) => sent?,
-            None => anyhow::bail!("interrupted while sending; run the same command again: what was sent already stays as it is"),
+            None => anyhow::bail!(
+                "interrupted while sending; run the same command again: what was sent already stays as it is"
+            ),
         };
         account::drained(config, shutdown, |Backlog { to_score, to_join, to_archive }| {
             bar.set_message(format!("on the way: {to_score} to score, {to_join} to join, {to_archive} to archive"));

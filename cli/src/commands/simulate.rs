@@ -9,10 +9,12 @@ use tapewire_ingest::simulate;
 
 /// Serves a simulated market (news and aggregates over REST, minute bars over a websocket) on the provider's protocol.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  tapewire simulate                                  from now on, at the pace of the wall clock\n  \
+#[command(
+    after_help = "Examples:\n  tapewire simulate                                  from now on, at the pace of the wall clock\n  \
     tapewire simulate --from 2025-06-02T13:20:00Z --speed 60\n  \
     tapewire simulate --set simulator.listen=127.0.0.1:9000 --set simulator.seed=7\n\n\
-    Clients log in with the key `simulated`.")]
+    Clients log in with the key `simulated`."
+)]
 pub struct Simulate {
     /// Where simulated time begins [default: now]
     #[arg(long, value_name = "TIME")]

@@ -67,15 +67,18 @@ impl Installation {
 
     /// Starts a role as a process of its own, which ends with the test.
     pub fn role(&self, role: &str) -> Process {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join(format!("{role}.log")));
-        let child = self.tapewire().args(["run", "--role", role]).stderr(log.unwrap()).stdin(Stdio::null()).spawn().unwrap();
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join(format!("{role}.log")));
+        let child =
+            self.tapewire().args(["run", "--role", role]).stderr(log.unwrap()).stdin(Stdio::null()).spawn().unwrap();
         Process(child)
     }
 
     /// The answer to a query, lines of tab-separated values; empty while the server is away.
     pub fn query(&self, sql: &str) -> String {
         let url = format!("{}/?database={}", self.clickhouse, self.name);
-        let output = Command::new("curl").args(["-sS", "--max-time", "30", "--data-binary", sql, &url]).output().unwrap();
+        let output =
+            Command::new("curl").args(["-sS", "--max-time", "30", "--data-binary", sql, &url]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
@@ -97,7 +100,8 @@ impl Installation {
         ];
         let dump = |(table, columns, order): (&str, &str, &str)| {
             let last = if ["report", "bars_1m", "bars_5m"].contains(&table) { "" } else { "FINAL" };
-            let rows = self.query(&format!("SELECT {columns} FROM {table} {last} ORDER BY {order} FORMAT TSVWithNames"));
+            let rows =
+                self.query(&format!("SELECT {columns} FROM {table} {last} ORDER BY {order} FORMAT TSVWithNames"));
             assert!(rows.lines().count() > 1, "{table} is empty: {rows}");
             format!("{table}\n{rows}\n")
         };

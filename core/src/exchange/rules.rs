@@ -43,7 +43,10 @@ const HALF: [Date; 3] = [date(1999, 12, 31), date(2002, 7, 5), date(2003, 12, 26
 pub(super) fn trading_days(years: RangeInclusive<i16>) -> impl Iterator<Item = (Date, Hours)> {
     let first = date(*years.start(), 1, 1);
     let last = date(*years.end(), 12, 31);
-    first.series(jiff::Span::new().days(1)).take_while(move |day| *day <= last).filter_map(|day| Some((day, hours(day)?)))
+    first
+        .series(jiff::Span::new().days(1))
+        .take_while(move |day| *day <= last)
+        .filter_map(|day| Some((day, hours(day)?)))
 }
 
 /// Length of a day's session; `None` when the exchange stays closed.
@@ -91,9 +94,8 @@ fn is_holiday(day: Date) -> bool {
 fn is_half_day(day: Date) -> bool {
     let after_thanksgiving = day.yesterday().is_ok_and(|eve| eve == nth_weekday(eve.year(), 11, 4, Weekday::Thursday));
     let christmas_eve = day.month() == 12 && day.day() == 24;
-    let before_independence_day = day.month() == 7
-        && day.day() == 3
-        && (day.weekday() != Weekday::Wednesday || day.year() >= 2013);
+    let before_independence_day =
+        day.month() == 7 && day.day() == 3 && (day.weekday() != Weekday::Wednesday || day.year() >= 2013);
     after_thanksgiving || christmas_eve || before_independence_day
 }
 

@@ -15,13 +15,13 @@ mod gap;
 mod progress;
 mod reader;
 
+use crate::IngestError;
 use crate::backoff::Backoff;
 use crate::providers::Reject;
 use crate::providers::massive::parse::{Event, Frame};
 use crate::providers::massive::{MassiveConfig, MassiveError, RestClient, Session};
 use crate::state::StateFile;
 use crate::writer::Writer;
-use crate::IngestError;
 use jiff::{SignedDuration, Timestamp};
 use progress::Progress;
 use reader::Reader;
@@ -107,7 +107,9 @@ impl PriceFeedConfig {
             Some(symbol) => Err(IngestError::Config(format!(
                 "prices: {symbol} is not on the stocks feed; use a fund that follows it, such as SPY for an index"
             ))),
-            None if self.buffered_frames == 0 => Err(IngestError::Config("prices: buffered_frames must not be 0".into())),
+            None if self.buffered_frames == 0 => {
+                Err(IngestError::Config("prices: buffered_frames must not be 0".into()))
+            }
             None => Ok(()),
         }
     }

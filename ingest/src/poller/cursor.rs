@@ -120,7 +120,7 @@ mod tests {
         for title in ["first", "second", "first"] {
             let seen = article("a", 0, title);
             assert!(cursor.is_new(&seen), "{title}");
-            cursor.acknowledge(&[seen.clone()], at(1), &config());
+            cursor.acknowledge(std::slice::from_ref(&seen), at(1), &config());
             assert!(!cursor.is_new(&seen));
             assert!(!cursor.acknowledge(&[seen], at(1), &config()));
         }

@@ -11,13 +11,13 @@
 
 mod cursor;
 
+use crate::IngestError;
 use crate::backoff::Backoff;
 use crate::providers::Reject;
 use crate::providers::massive::parse::Items;
 use crate::providers::massive::{MassiveConfig, MassiveError, RestClient};
 use crate::state::StateFile;
 use crate::writer::Writer;
-use crate::IngestError;
 use cursor::Cursor;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
@@ -114,7 +114,9 @@ impl NewsPoller {
         clock: Clock,
     ) -> Result<Self, IngestError> {
         if !(1..=1000).contains(&config.page_size) || config.every.is_zero() {
-            return Err(IngestError::Config("news: page_size must be within 1 and 1000, every must not be zero".into()));
+            return Err(IngestError::Config(
+                "news: page_size must be within 1 and 1000, every must not be zero".into(),
+            ));
         }
         let state = StateFile::new(state_folder, "news.json")?;
         Ok(Self {

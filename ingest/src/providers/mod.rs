@@ -11,6 +11,10 @@
 
 pub mod massive;
 
+/// Largest item we take, in bytes. Kafka takes messages of about a million; an article of that
+/// size is a provider's mistake, and must not stop those behind it.
+pub const LARGEST_ITEM: usize = 600_000;
+
 /// One item of a page or frame that could not be used, or not whole: goes to the dead-letter topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {

@@ -179,7 +179,10 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
-    fn rows(csv: &str, options: &ReplayOptions) -> Result<Vec<(u64, String, Result<Bar, String>)>, String> {
+    /// Line, bytes, bar.
+    type Seen = (u64, String, Result<Bar, String>);
+
+    fn rows(csv: &str, options: &ReplayOptions) -> Result<Vec<Seen>, String> {
         let table = Table::open(Path::new("bars.csv"), csv.as_bytes(), options).map_err(|error| error.to_string())?;
         let rows = table.rows();
         Ok(rows.map(|row| (row.line, String::from_utf8_lossy(row.bytes).into_owned(), row.bar)).collect())
@@ -197,7 +200,10 @@ mod tests {
         let rows = rows(&csv, &ReplayOptions::default()).unwrap();
         assert_eq!(rows.len(), 8);
         let bar = rows[0].2.as_ref().unwrap();
-        assert_eq!((bar.width_s, bar.start, bar.received_at), (3600, "2025-06-02T13:30:00Z".parse().unwrap(), bar.end()));
+        assert_eq!(
+            (bar.width_s, bar.start, bar.received_at),
+            (3600, "2025-06-02T13:30:00Z".parse().unwrap(), bar.end())
+        );
         assert_eq!(rows[1].2.as_ref().unwrap().start, "2025-06-02T14:30:00Z".parse().unwrap());
         assert_eq!((rows[2].0, rows[2].1.as_str()), (4, "AAPL,soon,10,11,9,10.5,100\n"));
         for (row, reason) in [(2, "start `soon`"), (3, "high `x`"), (5, "ends before high"), (6, "outside low..high")] {

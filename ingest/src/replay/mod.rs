@@ -11,8 +11,8 @@
 mod bars;
 mod news;
 
-use crate::writer::Writer;
 use crate::IngestError;
+use crate::writer::Writer;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -181,8 +181,7 @@ impl<Report: FnMut(Progress)> Replay<Report> {
 
 /// The file's bytes, without the byte-order mark some tools put first.
 fn read(path: &Path) -> Result<Vec<u8>, IngestError> {
-    let mut bytes =
-        std::fs::read(path).map_err(|source| IngestError::File { path: path.to_owned(), source })?;
+    let mut bytes = std::fs::read(path).map_err(|source| IngestError::File { path: path.to_owned(), source })?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
     }

@@ -2,6 +2,7 @@
 
 use super::{ReplayOptions, delayed};
 use crate::epoch::{of_any_unit, whole_microseconds};
+use crate::providers::LARGEST_ITEM;
 use crate::providers::massive::parse;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -52,6 +53,9 @@ pub(super) fn article(line: &[u8], options: &ReplayOptions) -> Option<Result<(Ar
 }
 
 fn read(text: &str, options: &ReplayOptions) -> Result<(Article, Option<String>), String> {
+    if text.len() > LARGEST_ITEM {
+        return Err(format!("{} bytes are more than the {LARGEST_ITEM} an article may have", text.len()));
+    }
     let shape: Shape = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let (mut article, flaw) = match shape.published_utc {
         Some(_) => parse::article(text, Timestamp::UNIX_EPOCH)?,
@@ -114,7 +118,11 @@ mod tests {
 
     fn options() -> ReplayOptions {
         let symbol = |name| Symbol::new(name).unwrap();
-        ReplayOptions { aliases: [(symbol("GOOG"), symbol("GOOGL"))].into(), delay: Duration::from_secs(2), ..ReplayOptions::default() }
+        ReplayOptions {
+            aliases: [(symbol("GOOG"), symbol("GOOGL"))].into(),
+            delay: Duration::from_secs(2),
+            ..ReplayOptions::default()
+        }
     }
 
     fn one(line: &str) -> (Article, Option<String>) {
@@ -123,12 +131,15 @@ mod tests {
 
     #[test]
     fn our_own_shape_with_either_clock() {
-        let (with_ms, flaw) = one(r#"{"id":"a:1","title":"T","source":null,"published_ms":1748872800000,"symbols":["GOOG","GOOGL","brk-b"]}"#);
+        let (with_ms, flaw) = one(
+            r#"{"id":"a:1","title":"T","source":null,"published_ms":1748872800000,"symbols":["GOOG","GOOGL","brk-b"]}"#,
+        );
         assert_eq!(flaw, None);
         assert_eq!(with_ms.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["GOOGL", "BRK.B"]);
         assert_eq!(with_ms.received_at, "2025-06-02T14:00:02Z".parse().unwrap());
         assert_eq!((with_ms.provider.as_str(), with_ms.publisher.as_str()), ("replay", ""));
-        let (with_at, _) = one(r#"{"id":17,"title":"T","published_at":"2025-06-02T10:00:00-04:00","description":"D","source":"S"}"#);
+        let (with_at, _) =
+            one(r#"{"id":17,"title":"T","published_at":"2025-06-02T10:00:00-04:00","description":"D","source":"S"}"#);
         assert_eq!((with_at.id.as_str(), with_at.published_at), ("17", with_ms.published_at));
         assert_eq!((with_at.text().as_str(), with_at.publisher.as_str()), ("T. D", "S"));
         assert!(with_at.symbols.is_empty());
@@ -136,7 +147,9 @@ mod tests {
 
     #[test]
     fn massives_shape_is_read_too() {
-        let (article, _) = one(r#"{"id":"m","published_utc":"2025-06-02T14:00:00Z","title":"T","tickers":["GOOG"],"publisher":{"name":"P"}}"#);
+        let (article, _) = one(
+            r#"{"id":"m","published_utc":"2025-06-02T14:00:00Z","title":"T","tickers":["GOOG"],"publisher":{"name":"P"}}"#,
+        );
         assert_eq!((article.provider.as_str(), article.publisher.as_str()), ("massive", "P"));
         assert_eq!(article.symbols, [Symbol::new("GOOGL").unwrap()]);
         assert_eq!(article.received_at, "2025-06-02T14:00:02Z".parse().unwrap());

@@ -18,57 +18,229 @@ const fn t(s: f64, title: &'static str, teaser: &'static str) -> Template {
 
 /// News of one company, good, bad and neither.
 pub const SINGLE: &[Template] = &[
-    t(0.9, "{c} profit jumps {big}% as {line} demand soars", "Quarterly earnings were well ahead of every estimate and the company raised its outlook for the year."),
-    t(0.9, "{c} raises full-year guidance after record {quarter} {line} sales", "Sales of {line} rose {big}% and margins widened, the company said."),
-    t(0.9, "{c} beats {quarter} estimates, lifts dividend by {pct}%", "The board also approved a larger share repurchase after a strong quarter."),
-    t(0.9, "{c} wins ${money} billion {line} contract in {region}", "The order is the largest in the company's history and starts adding to earnings next year."),
-    t(0.8, "{firm} upgrades {c} to buy, sees {big}% upside", "Analysts cite accelerating {line} sales and improving profitability."),
-    t(0.8, "{c} {quarter} revenue tops forecasts, {line} sales up {pct}%", "Revenue grew {pct}% from a year earlier, beating the consensus."),
-    t(0.8, "{c} announces ${money} billion share buyback", "The company said strong cash flow allows it to return more capital to shareholders."),
-    t(0.7, "{c} gains market share in {region} as {line} sales climb", "Shipments rose {pct}% while those of rivals fell, industry data show."),
-    t(0.7, "Regulators clear {c} ${money} billion {line} expansion in {region}", "The approval removes a major obstacle and came earlier than expected."),
-    t(0.7, "{c} posts {pct}% higher profit, says cost savings are ahead of plan", "Operating margin improved for the fourth quarter in a row."),
-    t(0.6, "{c} signs ${money} billion supply agreement with partners in {region}", "The deal secures growth in {line} and is expected to boost earnings."),
-    t(0.6, "{firm} raises price target on {c} by {big}%, citing solid {line} outlook", "The analysts expect earnings growth of {pct}% next year."),
-    t(0.6, "{c} shares rise {pct}% after upbeat {line} forecast", "Management told investors that demand is improving faster than planned."),
-    t(0.5, "{c} settles {line} patent dispute in {region} on favourable terms", "The company will receive payments of ${money} billion over {n} years."),
-    t(0.5, "{c} credit rating raised by {firm} after strong {quarter}", "Lower debt and robust {line} cash flow were named as reasons."),
-    t(0.5, "{c} opens ${money} billion {region} plant ahead of schedule", "The new capacity eases a bottleneck in {line} and should lift sales."),
-    t(-0.9, "{c} profit plunges {big}% as {line} sales collapse", "The company missed every estimate and withdrew its outlook for the year."),
-    t(-0.9, "{c} cuts full-year forecast by {pct}%, warns of weak {line} demand", "Orders fell {big}% and management sees no recovery before next year."),
-    t(-0.9, "{c} halts {line} business in {region} after safety failures", "The company faces costs of ${money} billion and possible lawsuits."),
-    t(-0.9, "Prosecutors in {region} open fraud investigation into {c} {line} contracts", "Authorities searched offices and seized accounting records."),
-    t(-0.8, "{c} misses {quarter} estimates, slashes dividend by {big}%", "Losses in {line} widened and the company will cut {n},000 jobs."),
-    t(-0.8, "{firm} downgrades {c} to sell on falling {line} margins", "Analysts expect earnings to decline {pct}% next year."),
-    t(-0.8, "{c} loses ${money} billion {line} contract in {region}", "The customer cancelled the order after repeated delays."),
-    t(-0.7, "{c} fined ${money} billion by {region} regulator", "The penalty for unfair practices in {line} is larger than feared."),
-    t(-0.7, "{c} hit by cyberattack, {line} services in {region} disrupted", "Customers in {region} lost access for hours and some data was stolen."),
-    t(-0.7, "{c} shares fall {pct}% as {line} shipments disappoint", "Shipments dropped {pct}%, well below what analysts had expected."),
-    t(-0.6, "{firm} cuts price target on {c} by {big}%, warns of slowing {line}", "The analysts point to rising costs and weaker demand."),
-    t(-0.6, "{c} delays {region} {line} launch to {month}, citing supply problems", "The delay puts revenue for the coming quarters at risk."),
-    t(-0.6, "{n},000 {c} workers in {region} begin strike", "The walkout halts {line} output and talks have broken down."),
-    t(-0.5, "{c} credit outlook cut to negative by {firm} after weak {quarter}", "Higher debt and weaker {line} cash flow were named as reasons."),
-    t(-0.5, "{c} loses appeal in ${money} billion {line} patent case", "The company must pay damages and may have to change its products."),
-    t(-0.5, "Lawsuit in {region} accuses {c} of misleading investors over {line}", "Shareholders seek damages after the recent drop in the stock."),
-    t(0.0, "{c} to report {quarter} results on {month} {n}", "The company will hold a conference call after the close."),
-    t(0.0, "{c} to present at {firm} conference on {month} {n}", "Management will take part in a moderated discussion."),
+    t(
+        0.9,
+        "{c} profit jumps {big}% as {line} demand soars",
+        "Quarterly earnings were well ahead of every estimate and the company raised its outlook for the year.",
+    ),
+    t(
+        0.9,
+        "{c} raises full-year guidance after record {quarter} {line} sales",
+        "Sales of {line} rose {big}% and margins widened, the company said.",
+    ),
+    t(
+        0.9,
+        "{c} beats {quarter} estimates, lifts dividend by {pct}%",
+        "The board also approved a larger share repurchase after a strong quarter.",
+    ),
+    t(
+        0.9,
+        "{c} wins ${money} billion {line} contract in {region}",
+        "The order is the largest in the company's history and starts adding to earnings next year.",
+    ),
+    t(
+        0.8,
+        "{firm} upgrades {c} to buy, sees {big}% upside",
+        "Analysts cite accelerating {line} sales and improving profitability.",
+    ),
+    t(
+        0.8,
+        "{c} {quarter} revenue tops forecasts, {line} sales up {pct}%",
+        "Revenue grew {pct}% from a year earlier, beating the consensus.",
+    ),
+    t(
+        0.8,
+        "{c} announces ${money} billion share buyback",
+        "The company said strong cash flow allows it to return more capital to shareholders.",
+    ),
+    t(
+        0.7,
+        "{c} gains market share in {region} as {line} sales climb",
+        "Shipments rose {pct}% while those of rivals fell, industry data show.",
+    ),
+    t(
+        0.7,
+        "Regulators clear {c} ${money} billion {line} expansion in {region}",
+        "The approval removes a major obstacle and came earlier than expected.",
+    ),
+    t(
+        0.7,
+        "{c} posts {pct}% higher profit, says cost savings are ahead of plan",
+        "Operating margin improved for the fourth quarter in a row.",
+    ),
+    t(
+        0.6,
+        "{c} signs ${money} billion supply agreement with partners in {region}",
+        "The deal secures growth in {line} and is expected to boost earnings.",
+    ),
+    t(
+        0.6,
+        "{firm} raises price target on {c} by {big}%, citing solid {line} outlook",
+        "The analysts expect earnings growth of {pct}% next year.",
+    ),
+    t(
+        0.6,
+        "{c} shares rise {pct}% after upbeat {line} forecast",
+        "Management told investors that demand is improving faster than planned.",
+    ),
+    t(
+        0.5,
+        "{c} settles {line} patent dispute in {region} on favourable terms",
+        "The company will receive payments of ${money} billion over {n} years.",
+    ),
+    t(
+        0.5,
+        "{c} credit rating raised by {firm} after strong {quarter}",
+        "Lower debt and robust {line} cash flow were named as reasons.",
+    ),
+    t(
+        0.5,
+        "{c} opens ${money} billion {region} plant ahead of schedule",
+        "The new capacity eases a bottleneck in {line} and should lift sales.",
+    ),
+    t(
+        -0.9,
+        "{c} profit plunges {big}% as {line} sales collapse",
+        "The company missed every estimate and withdrew its outlook for the year.",
+    ),
+    t(
+        -0.9,
+        "{c} cuts full-year forecast by {pct}%, warns of weak {line} demand",
+        "Orders fell {big}% and management sees no recovery before next year.",
+    ),
+    t(
+        -0.9,
+        "{c} halts {line} business in {region} after safety failures",
+        "The company faces costs of ${money} billion and possible lawsuits.",
+    ),
+    t(
+        -0.9,
+        "Prosecutors in {region} open fraud investigation into {c} {line} contracts",
+        "Authorities searched offices and seized accounting records.",
+    ),
+    t(
+        -0.8,
+        "{c} misses {quarter} estimates, slashes dividend by {big}%",
+        "Losses in {line} widened and the company will cut {n},000 jobs.",
+    ),
+    t(
+        -0.8,
+        "{firm} downgrades {c} to sell on falling {line} margins",
+        "Analysts expect earnings to decline {pct}% next year.",
+    ),
+    t(
+        -0.8,
+        "{c} loses ${money} billion {line} contract in {region}",
+        "The customer cancelled the order after repeated delays.",
+    ),
+    t(
+        -0.7,
+        "{c} fined ${money} billion by {region} regulator",
+        "The penalty for unfair practices in {line} is larger than feared.",
+    ),
+    t(
+        -0.7,
+        "{c} hit by cyberattack, {line} services in {region} disrupted",
+        "Customers in {region} lost access for hours and some data was stolen.",
+    ),
+    t(
+        -0.7,
+        "{c} shares fall {pct}% as {line} shipments disappoint",
+        "Shipments dropped {pct}%, well below what analysts had expected.",
+    ),
+    t(
+        -0.6,
+        "{firm} cuts price target on {c} by {big}%, warns of slowing {line}",
+        "The analysts point to rising costs and weaker demand.",
+    ),
+    t(
+        -0.6,
+        "{c} delays {region} {line} launch to {month}, citing supply problems",
+        "The delay puts revenue for the coming quarters at risk.",
+    ),
+    t(
+        -0.6,
+        "{n},000 {c} workers in {region} begin strike",
+        "The walkout halts {line} output and talks have broken down.",
+    ),
+    t(
+        -0.5,
+        "{c} credit outlook cut to negative by {firm} after weak {quarter}",
+        "Higher debt and weaker {line} cash flow were named as reasons.",
+    ),
+    t(
+        -0.5,
+        "{c} loses appeal in ${money} billion {line} patent case",
+        "The company must pay damages and may have to change its products.",
+    ),
+    t(
+        -0.5,
+        "Lawsuit in {region} accuses {c} of misleading investors over {line}",
+        "Shareholders seek damages after the recent drop in the stock.",
+    ),
+    t(
+        0.0,
+        "{c} to report {quarter} results on {month} {n}",
+        "The company will hold a conference call after the close.",
+    ),
+    t(
+        0.0,
+        "{c} to present at {firm} conference on {month} {n}",
+        "Management will take part in a moderated discussion.",
+    ),
     t(0.0, "{c} names new head of {line} in {region} from {month}", "The appointment takes effect in {month}."),
-    t(0.0, "{c} schedules annual meeting for {month} {n} in {region}", "Shareholders of record at the end of the month may vote."),
+    t(
+        0.0,
+        "{c} schedules annual meeting for {month} {n} in {region}",
+        "Shareholders of record at the end of the month may vote.",
+    ),
     t(0.0, "{c} publishes {n}0-page annual report", "The document is available on the company's website."),
-    t(0.0, "{c} moves {region} office with {n}0 staff to a new address", "The number of employees there stays unchanged."),
-    t(0.0, "{c} files routine notice with the regulator in {region}", "The filing concerns the registration of securities for employee plans."),
-    t(0.0, "{c} keeps {quarter} {line} forecast unchanged", "The company confirmed its earlier statement without further comment."),
-    t(0.0, "What to know about {c} before {quarter} results", "An overview of the {line} business and the dates ahead."),
+    t(
+        0.0,
+        "{c} moves {region} office with {n}0 staff to a new address",
+        "The number of employees there stays unchanged.",
+    ),
+    t(
+        0.0,
+        "{c} files routine notice with the regulator in {region}",
+        "The filing concerns the registration of securities for employee plans.",
+    ),
+    t(
+        0.0,
+        "{c} keeps {quarter} {line} forecast unchanged",
+        "The company confirmed its earlier statement without further comment.",
+    ),
+    t(
+        0.0,
+        "What to know about {c} before {quarter} results",
+        "An overview of the {line} business and the dates ahead.",
+    ),
     t(0.0, "{c} holds {line} event for customers in {region}", "The programme runs for {n} days."),
 ];
 
 /// News that is good for one company and bad for another.
 pub const OPPOSITE: &[Template] = &[
-    t(0.8, "{c} wins major {region} customer from {d}", "The contract worth ${money} billion moves to {c}, a heavy loss for {d}."),
-    t(0.7, "{c} gains {pct}% market share in {region} as {d} stumbles", "{c} sales rose {pct}% while {d} reported a steep decline."),
+    t(
+        0.8,
+        "{c} wins major {region} customer from {d}",
+        "The contract worth ${money} billion moves to {c}, a heavy loss for {d}.",
+    ),
+    t(
+        0.7,
+        "{c} gains {pct}% market share in {region} as {d} stumbles",
+        "{c} sales rose {pct}% while {d} reported a steep decline.",
+    ),
     t(0.8, "Court in {region} rules for {c} against {d} in ${money} billion dispute", "{d} must pay damages to {c}."),
-    t(0.6, "{firm} prefers {c} over {d}, upgrades one and downgrades the other", "The analysts see strong growth at {c} and falling profit at {d}."),
-    t(-0.7, "{c} falls behind {d} in {region} as customers switch", "{c} sales dropped {pct}% while {d} posted record orders."),
+    t(
+        0.6,
+        "{firm} prefers {c} over {d}, upgrades one and downgrades the other",
+        "The analysts see strong growth at {c} and falling profit at {d}.",
+    ),
+    t(
+        -0.7,
+        "{c} falls behind {d} in {region} as customers switch",
+        "{c} sales dropped {pct}% while {d} posted record orders.",
+    ),
     t(-0.6, "{c} loses {n} key executives to {d}", "The departures weaken {c} and strengthen {d}, analysts say."),
 ];
 
@@ -81,7 +253,11 @@ pub const ROUND_UP: &[Template] = &[
 
 /// No company at all.
 pub const ECONOMY: &[Template] = &[
-    t(0.0, "Central bank for {region} leaves interest rates unchanged in {month}", "The decision was expected by most economists."),
+    t(
+        0.0,
+        "Central bank for {region} leaves interest rates unchanged in {month}",
+        "The decision was expected by most economists.",
+    ),
     t(0.0, "Consumer prices rise {pct}% from a year ago", "The statistics office published its monthly estimate."),
     t(0.0, "{region} factory output little changed in {month}", "The survey covers about {n},000 companies."),
     t(0.0, "Treasury sells ${money} billion of notes", "Demand was in line with recent auctions."),
@@ -89,7 +265,14 @@ pub const ECONOMY: &[Template] = &[
 
 /// Invented houses whose analysts have views.
 pub const FIRMS: [&str; 8] = [
-    "Alder & Finch", "Northgate Research", "Quillbrook", "Harrow Capital", "Bluepeak", "Stonebridge Equity", "Larkfield", "Ostrava Partners",
+    "Alder & Finch",
+    "Northgate Research",
+    "Quillbrook",
+    "Harrow Capital",
+    "Bluepeak",
+    "Stonebridge Equity",
+    "Larkfield",
+    "Ostrava Partners",
 ];
 
 /// Places.

@@ -39,7 +39,8 @@ impl Market {
             day = day.yesterday().expect("the history begins in this era");
             wanted -= u32::from(sessions::hours(day).is_some());
         }
-        let standing = |company: &super::universe::Company| Standing { log_price: company.price.ln(), to_come: 0.0, unrest: 0.0 };
+        let standing =
+            |company: &super::universe::Company| Standing { log_price: company.price.ln(), to_come: 0.0, unrest: 0.0 };
         let mut market = Self {
             config: config.clone(),
             next_day: day,
@@ -215,8 +216,11 @@ mod tests {
     fn a_correction_is_sent_when_due_and_history_shows_it_from_then_on() {
         let market = market();
         let tape = &market.tapes()[1];
-        let (number, minute) =
-            tape.minutes[0].iter().enumerate().find(|(_, m)| m.printed && m.corrected_after > 0).expect("2 % are corrected");
+        let (number, minute) = tape.minutes[0]
+            .iter()
+            .enumerate()
+            .find(|(_, m)| m.printed && m.corrected_after > 0)
+            .expect("2 % are corrected");
         let start = start_of(&tape.session, number);
         let end = start + SignedDuration::from_mins(1);
         let due = end + SignedDuration::from_mins(i64::from(minute.corrected_after));

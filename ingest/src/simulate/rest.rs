@@ -78,7 +78,8 @@ pub(super) async fn news(
     for (number, story) in shown.iter().enumerate() {
         results.push(article(story, now));
         if every > 0 && (number + 1) % every == 0 {
-            results.push(json!({"id": number, "title": ["this", "is no headline"], "published_utc": story.published_at}));
+            results
+                .push(json!({"id": number, "title": ["this", "is no headline"], "published_utc": story.published_at}));
         }
     }
     let mut body = json!({"status": "OK", "request_id": "simulated", "count": results.len(), "results": results});
@@ -154,7 +155,8 @@ impl Page {
         if query.sort.as_deref().is_some_and(|sort| sort != "published_utc") {
             return Err(Refusal::BadRequest("sort must be published_utc".into()));
         }
-        let limit = query.limit.as_deref().map_or(Ok(10), str::parse).map_err(|_| Refusal::BadRequest("bad limit".into()))?;
+        let limit =
+            query.limit.as_deref().map_or(Ok(10), str::parse).map_err(|_| Refusal::BadRequest("bad limit".into()))?;
         if !(1..=1000).contains(&limit) {
             return Err(Refusal::BadRequest("limit must be within 1 and 1000".into()));
         }

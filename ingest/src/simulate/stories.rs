@@ -121,7 +121,8 @@ fn write(dice: &mut SmallRng, published_at: Timestamp) -> Story {
 /// The same story by another publisher, a little later and with a slightly different headline.
 fn copy(dice: &mut SmallRng, story: &Story) -> Story {
     let published_at = story.published_at + SignedDuration::from_secs(dice.random_range(60..900));
-    let publisher = PUBLISHERS[(PUBLISHERS.iter().position(|p| *p == story.publisher).unwrap_or(0) + 1) % PUBLISHERS.len()];
+    let publisher =
+        PUBLISHERS[(PUBLISHERS.iter().position(|p| *p == story.publisher).unwrap_or(0) + 1) % PUBLISHERS.len()];
     let bare = story.title.trim_end_matches(" (simulated)");
     let title = pick(dice, &SYNDICATED).replace("{t}", bare).replace("{p}", publisher);
     Story {
@@ -231,7 +232,8 @@ mod tests {
         assert_eq!(ids.len(), stories.len());
         let titles: HashSet<_> = stories.iter().map(|story| &story.title).collect();
         assert!(titles.len() * 10 > stories.len() * 8, "{} titles of {}", titles.len(), stories.len());
-        let share = |has: fn(&Story) -> bool| stories.iter().filter(|story| has(story)).count() as f64 / stories.len() as f64;
+        let share =
+            |has: fn(&Story) -> bool| stories.iter().filter(|story| has(story)).count() as f64 / stories.len() as f64;
         for (what, share) in [
             ("good", share(|story| story.mentions.iter().any(|m| m.s > 0.3))),
             ("bad", share(|story| story.mentions.iter().any(|m| m.s < -0.3))),

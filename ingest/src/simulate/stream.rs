@@ -65,7 +65,7 @@ impl Connection {
                 },
                 () = clock.sleep(wait) => {
                     self.minute(end).await?;
-                    end = end + SignedDuration::from_mins(1);
+                    end += SignedDuration::from_mins(1);
                 }
             }
         }

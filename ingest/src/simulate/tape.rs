@@ -121,13 +121,19 @@ pub struct SessionTape {
 
 /// Plays one session on from where the instruments stand. Shocks must be in order of `at`; those
 /// that begin after the close are left for the next session.
-pub fn play(config: &SimulatorConfig, session: Session, standings: &mut [Standing], shocks: &mut Vec<Shock>) -> SessionTape {
+pub fn play(
+    config: &SimulatorConfig,
+    session: Session,
+    standings: &mut [Standing],
+    shocks: &mut Vec<Shock>,
+) -> SessionTape {
     let market = market_steps(config.seed, &session);
     let ends_at = session.starts_at + session.seconds();
     let mut tape = SessionTape { session, minutes: Vec::new(), halts: Vec::new() };
     for (index, instrument) in instruments().enumerate() {
         let mut dice = dice(config.seed, &format!("tape/{}", instrument.symbol), session.date);
-        let own: Vec<Shock> = shocks.iter().filter(|shock| shock.company == index && shock.at < ends_at).copied().collect();
+        let own: Vec<Shock> =
+            shocks.iter().filter(|shock| shock.company == index && shock.at < ends_at).copied().collect();
         let halt = halt(&mut dice, instrument, session.minutes());
         let mut player = Player { config, instrument, session, standing: standings[index], shocks: &own };
         let minutes = player.session(&mut dice, &market, halt);
@@ -182,7 +188,7 @@ impl Player<'_> {
             Minute {
                 prices,
                 volume: even * shape,
-                printed: !(self.instrument.thin && chance(dice, 0.25)) && !halted,
+                printed: (!self.instrument.thin || chance(dice, 0.75)) && !halted,
                 corrected_after: if chance(dice, 0.02) { dice.random_range(1..=10) } else { 0 },
             }
         };

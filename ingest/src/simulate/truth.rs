@@ -65,7 +65,8 @@ impl Market {
     }
 
     fn truth_of(&self, story: &Story, planted: &Planted) -> Truth {
-        let entry_at = self.sessions().first_minute_after(story.published_at + AVAILABLE_AFTER).map(|(_, minute)| minute);
+        let entry_at =
+            self.sessions().first_minute_after(story.published_at + AVAILABLE_AFTER).map(|(_, minute)| minute);
         let expected = |minutes| self.expected_log_return(story, planted.s, entry_at?, minutes);
         Truth {
             article_id: story.id.clone(),
@@ -101,18 +102,22 @@ impl Market {
     pub fn planted_ic(&self, minutes: i64) -> PlantedIc {
         let (h, tau) = (minutes as f64, self.config().effect_time.as_secs_f64() / 60.0);
         let (g, kappa) = (1.0 - (-h / tau).exp(), self.config().effect());
-        let s: Vec<f64> = self.originals_in_session().flat_map(|story| &story.mentions).map(|planted| planted.s).collect();
+        let s: Vec<f64> =
+            self.originals_in_session().flat_map(|story| &story.mentions).map(|planted| planted.s).collect();
         let n = s.len().max(1) as f64;
         let (mean, mean_square) = (s.iter().sum::<f64>() / n, s.iter().map(|s| s * s).sum::<f64>() / n);
         let rate = n / COMPANIES.len() as f64 / (self.sessions().traded() as f64 / 60.0).max(1.0);
-        let others = rate * mean_square * kappa * kappa
+        let others = rate
+            * mean_square
+            * kappa
+            * kappa
             * (h - 2.0 * tau * g + tau * (1.0 - (-2.0 * h / tau).exp()) / 2.0 + tau * g * g / 2.0);
         let signal = (mean_square - mean * mean) * kappa * kappa * g * g;
         let of_session = h / 390.0;
         let companies = || instruments().take(COMPANIES.len());
         let own = of_session * companies().map(|c| c.volatility.powi(2)).sum::<f64>() / COMPANIES.len() as f64;
-        let market =
-            of_session * companies().map(|c| (c.beta * MARKET_VOLATILITY).powi(2)).sum::<f64>() / COMPANIES.len() as f64;
+        let market = of_session * companies().map(|c| (c.beta * MARKET_VOLATILITY).powi(2)).sum::<f64>()
+            / COMPANIES.len() as f64;
         let correlation = |noise: f64| if signal > 0.0 { (signal / (signal + noise)).sqrt() } else { 0.0 };
         PlantedIc { raw: correlation(own + market + others), abnormal: correlation(own + others) }
     }
@@ -139,7 +144,10 @@ mod tests {
     fn outcomes(market: &Market, minutes: i64) -> Vec<(f64, f64)> {
         let mut outcomes = Vec::new();
         for story in market.originals_in_session() {
-            let Some((index, entry)) = market.sessions().first_minute_after(story.published_at + AVAILABLE_AFTER) else { continue };
+            let Some((index, entry)) = market.sessions().first_minute_after(story.published_at + AVAILABLE_AFTER)
+            else {
+                continue;
+            };
             let tape = &market.tapes()[index];
             let first = ((entry.as_second() - tape.session.open.as_second()) / 60) as usize;
             let last = first + minutes as usize - 1;
@@ -202,7 +210,10 @@ mod tests {
         let market = market(30.0);
         let until = market.sessions().all()[14].close;
         let truth = market.truth(until);
-        assert_eq!(truth.len(), market.stories().iter().filter(|s| s.published_at <= until).map(|s| s.mentions.len()).sum::<usize>());
+        assert_eq!(
+            truth.len(),
+            market.stories().iter().filter(|s| s.published_at <= until).map(|s| s.mentions.len()).sum::<usize>()
+        );
         for row in &truth {
             for expected in row.expected_log_return.into_iter().flatten() {
                 assert!(expected * row.s >= 0.0, "{row:?}");

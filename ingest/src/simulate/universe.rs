@@ -23,8 +23,7 @@ pub struct Company {
 }
 
 /// The benchmark: a fund that follows the market factor and is never in the news.
-pub const BENCHMARK: Company =
-    company("SPY", "SPDR S&P 500 ETF", "index units", 590.0, 1.0, 0.0005, 60e6, false);
+pub const BENCHMARK: Company = company("SPY", "SPDR S&P 500 ETF", "index units", 590.0, 1.0, 0.0005, 60e6, false);
 
 /// Everything in the news.
 pub const COMPANIES: [Company; 20] = [

@@ -42,7 +42,8 @@ impl Kafka {
         let mock = match std::env::var("TAPEWIRE_KAFKA_BROKERS") {
             Ok(brokers) => {
                 config.brokers = brokers;
-                config.prefix = format!("{test}-{}-{:08x}.", std::process::id(), Clock::wall().now().subsec_nanosecond());
+                config.prefix =
+                    format!("{test}-{}-{:08x}.", std::process::id(), Clock::wall().now().subsec_nanosecond());
                 Topics::new(&config).ensure().await.unwrap();
                 None
             }
@@ -74,7 +75,8 @@ impl Kafka {
 
     pub async fn news_watermarks(&self) -> Vec<(i32, Watermark)> {
         let records = self.read(Topic::News).await;
-        let decoded = records.iter().map(|record| (record.partition, NewsRecord::decode(&record.payload).unwrap().body));
+        let decoded =
+            records.iter().map(|record| (record.partition, NewsRecord::decode(&record.payload).unwrap().body));
         decoded.filter_map(|(p, body)| if let News::Watermark(w) = body { Some((p, w)) } else { None }).collect()
     }
 
@@ -84,11 +86,19 @@ impl Kafka {
     }
 
     pub async fn bars(&self) -> Vec<Bar> {
-        self.tape().await.into_iter().filter_map(|(_, body)| if let Tape::Bar(bar) = body { Some(bar) } else { None }).collect()
+        self.tape()
+            .await
+            .into_iter()
+            .filter_map(|(_, body)| if let Tape::Bar(bar) = body { Some(bar) } else { None })
+            .collect()
     }
 
     pub async fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.read(Topic::DeadLetter).await.iter().map(|record| serde_json::from_slice(&record.payload).unwrap()).collect()
+        self.read(Topic::DeadLetter)
+            .await
+            .iter()
+            .map(|record| serde_json::from_slice(&record.payload).unwrap())
+            .collect()
     }
 
     /// Removes what was made on a real broker.
@@ -143,7 +153,8 @@ impl Provider {
         let listener = simulator.listen().await.unwrap();
         let (rest_url, websocket_url) = urls(listener.local_addr().unwrap());
         tokio::spawn(simulator.clone().serve(listener));
-        let massive = MassiveConfig { rest_url, websocket_url, api_key: ApiKey::new("the-key"), ..MassiveConfig::default() };
+        let massive =
+            MassiveConfig { rest_url, websocket_url, api_key: ApiKey::new("the-key"), ..MassiveConfig::default() };
         Self { simulator, massive, clock, shutdown }
     }
 }

@@ -22,12 +22,7 @@ pub struct JoinConfig {
 
 impl Default for JoinConfig {
     fn default() -> Self {
-        Self {
-            benchmark: spy(),
-            baseline_sessions: 20,
-            lateness_s: 15 * 60,
-            stale_after_s: 10 * 60,
-        }
+        Self { benchmark: spy(), baseline_sessions: 20, lateness_s: 15 * 60, stale_after_s: 10 * 60 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What to expect of a symbol, from the sessions before the entry's.
 
-use super::tape::{Bars, Cell};
 use super::Micros;
+use super::tape::{Bars, Cell};
 use tapewire_core::exchange::Calendar;
 
 /// Fewer pairs of returns give no market model.
@@ -94,7 +94,17 @@ mod tests {
                 let start = session as Micros * 10_000 + minute;
                 let (seq, late_since) = (0, Cell::ON_TIME);
                 let volume = 1.0;
-                let cell = Cell { start, end: start + 1, open: close, close, volume, received_at: 0, seq, first_seq: seq, late_since };
+                let cell = Cell {
+                    start,
+                    end: start + 1,
+                    open: close,
+                    close,
+                    volume,
+                    received_at: 0,
+                    seq,
+                    first_seq: seq,
+                    late_since,
+                };
                 bars.insert(session, cell);
             }
         }

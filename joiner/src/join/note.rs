@@ -1,8 +1,8 @@
 //! What a commit says to the next owner of a partition, as text.
 
 use super::Micros;
-use super::partition::Topic;
 use super::memory::RunNote;
+use super::partition::Topic;
 use super::progress::Bookmark;
 use super::timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,11 +111,12 @@ mod tests {
             (Run::live(), run_note(&[(0, 1_000_000), (2, 400_000)])),
             (Run::named("r"), run_note(&[])),
         ]);
-        let [sentiment, bars, halts] = [(Topic::Sentiment, 150), (Topic::Bars, 80), (Topic::Halts, 5)].map(|(topic, next)| {
-            let note = Note::of(topic, next, &notes);
-            assert!(note.rewind <= next);
-            Note::decode(&note.encode()).unwrap()
-        });
+        let [sentiment, bars, halts] =
+            [(Topic::Sentiment, 150), (Topic::Bars, 80), (Topic::Halts, 5)].map(|(topic, next)| {
+                let note = Note::of(topic, next, &notes);
+                assert!(note.rewind <= next);
+                Note::decode(&note.encode()).unwrap()
+            });
         assert_eq!((sentiment.rewind, bars.rewind, halts.rewind), (120, 70, 5));
         assert_eq!(Note::together(&sentiment, &bars, &halts), notes);
         assert!(sentiment.encode().contains(r#""live":{"from":120,"words":[3,1000000,[0,null,-600000]],"settled":9}"#));

@@ -224,8 +224,8 @@ impl<'a> Scene<'a> {
         out.model = self.model(entry);
         let back = usize::from(self.config.baseline_sessions);
         let (index, start, as_of) = (entry.day.index, entry.cell.start, entry.sight.as_of);
-        out.volume_ratio = usual_volume(entry.bars, self.calendar, index, start, back, as_of)
-            .map(|usual| entry.cell.volume / usual);
+        out.volume_ratio =
+            usual_volume(entry.bars, self.calendar, index, start, back, as_of).map(|usual| entry.cell.volume / usual);
 
         let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.sight));
         for (i, horizon) in Horizon::ALL.into_iter().enumerate() {
@@ -252,11 +252,7 @@ impl<'a> Scene<'a> {
             Horizon::NextOpen => return self.next_open(entry, bars(start, close), width, out),
             Horizon::Close => (entry.day, start, close, bars(start, close)),
             Horizon::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
-            Horizon::Minutes1
-            | Horizon::Minutes5
-            | Horizon::Minutes15
-            | Horizon::Minutes30
-            | Horizon::Minutes60 => {
+            Horizon::Minutes1 | Horizon::Minutes5 | Horizon::Minutes15 | Horizon::Minutes30 | Horizon::Minutes60 => {
                 let due = start + horizon.minutes().expect("measured in minutes") * MINUTE;
                 (entry.day, start, due, bars(start, due))
             }
@@ -309,9 +305,10 @@ impl<'a> Scene<'a> {
     fn model(&mut self, entry: &Entry<'_>) -> Option<Model> {
         let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
         let back = usize::from(self.config.baseline_sessions);
-        *self.models.entry((entry.day.index, entry.width_s)).or_insert_with(|| {
-            model(entry.bars, market?, entry.day.index, back, entry.sight.as_of)
-        })
+        *self
+            .models
+            .entry((entry.day.index, entry.width_s))
+            .or_insert_with(|| model(entry.bars, market?, entry.day.index, back, entry.sight.as_of))
     }
 
     /// Whether a whole bar is missing between the first tradable minute and the last horizon reached.

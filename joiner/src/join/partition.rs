@@ -63,8 +63,7 @@ impl Partition {
     /// A note that can't be read, as after somebody moved the group's offsets by hand, says nothing:
     /// rows that were open are left as they are.
     pub fn resume(config: Arc<JoinConfig>, positions: &[Position; 3]) -> Self {
-        let [sentiment, bars, halts] =
-            [0, 1, 2].map(|topic| Note::decode(&positions[topic].note).unwrap_or_default());
+        let [sentiment, bars, halts] = [0, 1, 2].map(|topic| Note::decode(&positions[topic].note).unwrap_or_default());
         let runs = Note::together(&sentiment, &bars, &halts);
         let committed = [0, 1, 2].map(|topic| positions[topic].next);
         let member = |(run, note): (Run, RunNote)| {
@@ -113,7 +112,8 @@ impl Partition {
 
     /// A run never heard of before: nothing of it lies before what we have read.
     fn join_in(&self, run: &Run) -> State {
-        let starts = [0, 1, 2].map(|topic| Progress::start(self.next[topic].saturating_sub(1).max(self.committed[topic])));
+        let starts =
+            [0, 1, 2].map(|topic| Progress::start(self.next[topic].saturating_sub(1).max(self.committed[topic])));
         State::with(run.clone(), Arc::clone(&self.config), starts)
     }
 
@@ -168,7 +168,9 @@ impl Partition {
             });
             let silent = self.members.iter().filter(|(run, _)| !run.is_live()).min_by_key(|(_, member)| member.heard);
             match silent.map(|(run, _)| run.clone()) {
-                Some(run) if positions.iter().any(|position| position.note.len() > LONGEST) => over.extend(self.let_go(run)),
+                Some(run) if positions.iter().any(|position| position.note.len() > LONGEST) => {
+                    over.extend(self.let_go(run))
+                }
                 _ => return (positions, over),
             }
         }

@@ -64,7 +64,9 @@ impl Event {
     /// Whether a stream says with this that it will never say more.
     pub(super) fn is_last_word(&self) -> bool {
         match self {
-            Self::NewsWatermark { watermark, .. } | Self::TapeWatermark { watermark, .. } => watermark.at >= Watermark::END,
+            Self::NewsWatermark { watermark, .. } | Self::TapeWatermark { watermark, .. } => {
+                watermark.at >= Watermark::END
+            }
             Self::Mention { .. } | Self::Bar { .. } | Self::Halt { .. } => false,
         }
     }
@@ -181,7 +183,8 @@ impl State {
         let low = self.news.low();
         let late = low.is_some_and(|low| mention.published_at.as_microsecond() <= low);
         let now = low.and_then(|low| self.calendar.last_opened(timestamp(low)));
-        let too_late = now.zip(plan.path.as_ref()).is_some_and(|(now, path)| path.days[0].index + SESSIONS_LATE < now.index);
+        let too_late =
+            now.zip(plan.path.as_ref()).is_some_and(|(now, path)| path.days[0].index + SESSIONS_LATE < now.index);
         Heard { mention, plan, late, too_late }
     }
 

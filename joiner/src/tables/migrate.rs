@@ -62,8 +62,11 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, JoinerError>
     config.server().query(&create).execute().await.map_err(failed)?;
     let client = config.client();
     client.query(LEDGER).execute().await.map_err(failed)?;
-    let known: Vec<Applied> =
-        client.query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version").fetch_all().await.map_err(failed)?;
+    let known: Vec<Applied> = client
+        .query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version")
+        .fetch_all()
+        .await
+        .map_err(failed)?;
     check(&known, &config.database)?;
 
     let mut applied = Vec::new();
@@ -102,8 +105,7 @@ fn check(known: &[Applied], database: &str) -> Result<(), JoinerError> {
 
 async fn record(client: &Client, migration: &Migration) -> clickhouse::error::Result<()> {
     let mut insert = client.insert::<Applied>("schema_migrations").await?;
-    let row =
-        Applied { version: migration.version, name: migration.name.to_owned(), checksum: checksum(migration) };
+    let row = Applied { version: migration.version, name: migration.name.to_owned(), checksum: checksum(migration) };
     insert.write(&row).await?;
     insert.end().await
 }

@@ -70,7 +70,15 @@ impl Make {
     /// watermarks.
     fn bars(&self, dice: &mut Dice, days: &[Session]) -> Vec<(Run, Tape)> {
         let mut arrivals: Vec<(Timestamp, Tape)> = Vec::new();
-        for (name, width_s, printed) in [("MKT", 60, 97), ("MKT", 1800, 100), ("AAA", 60, 99), ("THIN", 60, 12), ("WIDE", 1800, 90), ("BOTH", 60, 40), ("BOTH", 1800, 100)] {
+        for (name, width_s, printed) in [
+            ("MKT", 60, 97),
+            ("MKT", 1800, 100),
+            ("AAA", 60, 99),
+            ("THIN", 60, 12),
+            ("WIDE", 1800, 90),
+            ("BOTH", 60, 40),
+            ("BOTH", 1800, 100),
+        ] {
             let mut price = 50.0 + dice.below(100) as f64;
             for day in days {
                 // A symbol may not trade at all for a day.
@@ -179,7 +187,8 @@ fn halts(dice: &mut Dice, days: &[Session]) -> Vec<(Run, Halt)> {
         for name in ["AAA", "THIN"] {
             if dice.chance(40) {
                 let at = day.open + seconds(dice.below(23_000) as i64);
-                let halt = |at, halted| Halt { symbol: symbol(name), at, halted, reason: "LULD".into(), received_at: at };
+                let halt =
+                    |at, halted| Halt { symbol: symbol(name), at, halted, reason: "LULD".into(), received_at: at };
                 halts.push((Run::live(), halt(at, true)));
                 halts.push((Run::live(), halt(at + seconds(300), false)));
                 if dice.chance(30) {
@@ -196,7 +205,14 @@ fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session
     let names = ["AAA", "THIN", "WIDE", "BOTH", "MKT", "GONE", "X:BTCUSD", ""];
     let name = names[dice.below(names.len() as u64) as usize];
     let day = &days[dice.below(days.len() as u64) as usize];
-    let awkward = [day.open, day.open - seconds(1), day.close - seconds(60), day.close - seconds(61), day.close, day.open + seconds(600)];
+    let awkward = [
+        day.open,
+        day.open - seconds(1),
+        day.close - seconds(60),
+        day.close - seconds(61),
+        day.close,
+        day.open + seconds(600),
+    ];
     let published_at = match dice.below(8) {
         0 => awkward[dice.below(6) as usize],
         1..4 => day.open + seconds(dice.below(3600) as i64),

@@ -117,7 +117,9 @@ impl Table {
             assert_never_looks_ahead(&row);
             match self.0.get(&key(&row)) {
                 Some(held) if held.version > row.version => continue,
-                Some(held) if held.version == row.version && one_tape => assert_eq!(*held, row, "one version, two contents"),
+                Some(held) if held.version == row.version && one_tape => {
+                    assert_eq!(*held, row, "one version, two contents")
+                }
                 _ => {}
             }
             self.0.insert(key(&row), row);
@@ -204,7 +206,8 @@ impl<'a> Process<'a> {
     /// anything be forgotten.
     fn halts_are_read(&self) -> bool {
         let said = self.topics.bars[..self.offsets[Topic::Bars as usize]].iter();
-        let low = said.filter_map(|(_, body)| if let Tape::Watermark(word) = body { Some(word.at) } else { None }).max();
+        let low =
+            said.filter_map(|(_, body)| if let Tape::Watermark(word) = body { Some(word.at) } else { None }).max();
         let unread = &self.topics.halts[self.offsets[Topic::Halts as usize]..];
         unread.iter().all(|(_, halt)| low.is_none_or(|low| halt.at > low))
     }

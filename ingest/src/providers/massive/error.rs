@@ -24,7 +24,9 @@ pub enum MassiveError {
         retry_after: Option<Duration>,
     },
     /// The key is missing, unknown, or not good for this data.
-    #[error("massive refuses the api key for {what}: {message}; check TAPEWIRE_MASSIVE_API_KEY and what your plan includes")]
+    #[error(
+        "massive refuses the api key for {what}: {message}; check TAPEWIRE_MASSIVE_API_KEY and what your plan includes"
+    )]
     NotAuthorized {
         /// Request path or subscription.
         what: String,
@@ -138,10 +140,9 @@ impl MassiveError {
 impl From<tungstenite::Error> for MassiveError {
     fn from(error: tungstenite::Error) -> Self {
         match error {
-            tungstenite::Error::Http(response) if matches!(response.status().as_u16(), 401 | 403) => Self::NotAuthorized {
-                what: "the websocket".into(),
-                message: format!("HTTP {}", response.status()),
-            },
+            tungstenite::Error::Http(response) if matches!(response.status().as_u16(), 401 | 403) => {
+                Self::NotAuthorized { what: "the websocket".into(), message: format!("HTTP {}", response.status()) }
+            }
             tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
                 Self::Closed("without a reason".into())
             }

@@ -3,12 +3,10 @@
 //! Pages and frames are split into items first and the items read one by one: a malformed item
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
 
-use super::messages::{
-    Aggregate, LimitUpLimitDown, MinuteAggregate, NewsItem, Page, Status, Tag, TradeMessage,
-};
+use super::messages::{Aggregate, LimitUpLimitDown, MinuteAggregate, NewsItem, Page, Status, Tag, TradeMessage};
 use super::{MassiveError, PROVIDER};
 use crate::epoch::{of_any_unit, whole_microseconds};
-use crate::providers::Reject;
+use crate::providers::{LARGEST_ITEM, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -78,12 +76,7 @@ pub fn news_page(path: &str, body: &[u8], received_at: Timestamp) -> Result<Item
 ///
 /// # Errors
 /// As [`page`].
-pub fn bars_page(
-    path: &str,
-    body: &[u8],
-    symbol: &Symbol,
-    received_at: Timestamp,
-) -> Result<Items<Bar>, MassiveError> {
+pub fn bars_page(path: &str, body: &[u8], symbol: &Symbol, received_at: Timestamp) -> Result<Items<Bar>, MassiveError> {
     let text = String::from_utf8_lossy(body);
     let page = page(path, &text)?;
     let mut read = Items { items: Vec::new(), rejects: Vec::new(), next_url: page.next_url };
@@ -145,6 +138,9 @@ pub fn page<'a>(path: &str, text: &'a str) -> Result<Page<'a>, MassiveError> {
 /// # Errors
 /// The reason, in words.
 pub fn article(raw: &str, received_at: Timestamp) -> Result<(Article, Option<String>), String> {
+    if raw.len() > LARGEST_ITEM {
+        return Err(format!("{} bytes are more than the {LARGEST_ITEM} an article may have", raw.len()));
+    }
     let item: NewsItem = read(raw)?;
     if item.id.is_empty() {
         return Err("the id is empty".into());

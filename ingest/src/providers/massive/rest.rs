@@ -70,10 +70,8 @@ impl RestClient {
     /// # Errors
     /// [`MassiveError::ForeignPage`] if it is on another host; [`MassiveError::Unreadable`] if it is no URL.
     pub fn next_page(&self, next_url: &str) -> Result<Url, MassiveError> {
-        let url = Url::parse(next_url).map_err(|error| MassiveError::Unreadable {
-            path: "next_url".into(),
-            reason: error.to_string(),
-        })?;
+        let url = Url::parse(next_url)
+            .map_err(|error| MassiveError::Unreadable { path: "next_url".into(), reason: error.to_string() })?;
         if url.origin() == self.base.origin() {
             Ok(url)
         } else {
@@ -109,8 +107,7 @@ impl RestClient {
         let no_answer =
             |error: reqwest::Error| MassiveError::NoAnswer { path: url.path().to_owned(), source: error.without_url() };
         metrics::counter!("tapewire_provider_requests_total", "provider" => super::PROVIDER).increment(1);
-        let response =
-            self.http.get(url.clone()).bearer_auth(self.key.expose()).send().await.map_err(no_answer)?;
+        let response = self.http.get(url.clone()).bearer_auth(self.key.expose()).send().await.map_err(no_answer)?;
         match response.status() {
             status if status.is_success() => Ok(response.bytes().await.map_err(no_answer)?.to_vec()),
             status => Err(self.refusal(url.path(), status, response).await),

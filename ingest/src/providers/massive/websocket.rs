@@ -118,7 +118,9 @@ impl Session {
                 Message::Text(text) => return Ok(parse::frame(&text, self.clock.now())),
                 Message::Binary(bytes) => return Ok(parse::frame(&String::from_utf8_lossy(&bytes), self.clock.now())),
                 Message::Close(frame) => {
-                    return Err(MassiveError::Closed(frame.map_or_else(|| "without a reason".into(), |f| f.to_string())));
+                    return Err(MassiveError::Closed(
+                        frame.map_or_else(|| "without a reason".into(), |f| f.to_string()),
+                    ));
                 }
                 // Pings are answered by the library.
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}

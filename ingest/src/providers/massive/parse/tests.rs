@@ -75,7 +75,8 @@ fn one_malformed_item_does_not_lose_its_page() {
 
 #[test]
 fn text_that_is_not_utf8_costs_letters_and_not_the_page() {
-    let mut body = br#"{"status":"OK","results":[{"id":"a","published_utc":"2025-06-02T13:00:00Z","title":"caf"#.to_vec();
+    let mut body =
+        br#"{"status":"OK","results":[{"id":"a","published_utc":"2025-06-02T13:00:00Z","title":"caf"#.to_vec();
     body.push(0xe9);
     body.extend_from_slice(br#" opens"}]}"#);
     assert_eq!(news_page("p", &body, at()).unwrap().items[0].title, "caf\u{fffd} opens");
@@ -84,7 +85,8 @@ fn text_that_is_not_utf8_costs_letters_and_not_the_page() {
 #[test]
 fn an_error_with_http_200_is_an_error() {
     let read = |body: &str| news_page("/v2/reference/news", body.as_bytes(), at());
-    let not_entitled = read(r#"{"status":"NOT_AUTHORIZED","message":"You are not entitled to this data."}"#).unwrap_err();
+    let not_entitled =
+        read(r#"{"status":"NOT_AUTHORIZED","message":"You are not entitled to this data."}"#).unwrap_err();
     assert!(!not_entitled.is_retryable());
     assert!(not_entitled.to_string().contains("not entitled"), "{not_entitled}");
     let failed = read(r#"{"status":"ERROR","error":"upstream timed out","results":[]}"#).unwrap_err();
@@ -96,7 +98,9 @@ fn an_error_with_http_200_is_an_error() {
 
 #[test]
 fn an_answer_without_results_is_an_empty_page() {
-    for body in [r#"{"status":"OK","count":0}"#, r#"{"status":"DELAYED","results":[]}"#, r#"{"results":null,"status":"OK"}"#] {
+    for body in
+        [r#"{"status":"OK","count":0}"#, r#"{"status":"DELAYED","results":[]}"#, r#"{"results":null,"status":"OK"}"#]
+    {
         assert_eq!(news_page("p", body.as_bytes(), at()).unwrap().items, []);
     }
 }
@@ -132,7 +136,10 @@ fn a_frame_may_mix_statuses_and_data_and_rubbish() {
         at(),
     );
     assert_eq!(frame.events.len(), 3, "{frame:?}");
-    assert_eq!(frame.events[0], Event::Status(Status { status: "success".into(), message: "subscribed to: AM.MKR".into() }));
+    assert_eq!(
+        frame.events[0],
+        Event::Status(Status { status: "success".into(), message: "subscribed to: AM.MKR".into() })
+    );
     let Event::Bar(bar) = &frame.events[1] else { panic!("{frame:?}") };
     assert_eq!((bar.volume, bar.vwap, bar.width_s, bar.received_at), (4110.25, Some(10.02), 60, at()));
     let Event::Trade(trade) = &frame.events[2] else { panic!("{frame:?}") };
@@ -169,7 +176,9 @@ fn a_bar_of_another_width_or_class_is_no_minute_bar() {
 
 #[test]
 fn halts_are_read_in_whatever_unit_their_time_comes() {
-    let read = |indicators: &str, t: i64| frame(&format!(r#"[{{"ev":"LULD","T":"MKR","h":2,"l":1,"i":{indicators},"t":{t}}}]"#), at());
+    let read = |indicators: &str, t: i64| {
+        frame(&format!(r#"[{{"ev":"LULD","T":"MKR","h":2,"l":1,"i":{indicators},"t":{t}}}]"#), at())
+    };
     for t in [1748872800, 1748872800000, 1748872800000000, 1748872800000000000] {
         let Event::Halt(halt) = &read("[17]", t).events[0] else { panic!("{t}") };
         assert_eq!(halt.at, at(), "{t}");
@@ -243,7 +252,11 @@ fn the_providers_own_examples() {
             for (channel, example) in examples {
                 let known = ["/stocks/AM", "/stocks/T", "/stocks/LULD"].contains(&channel.as_str());
                 let frame = frame(&format!("[{}]", example.get()), at());
-                assert_eq!((frame.events.len(), frame.rejects.len()), (usize::from(known), usize::from(!known)), "{channel}");
+                assert_eq!(
+                    (frame.events.len(), frame.rejects.len()),
+                    (usize::from(known), usize::from(!known)),
+                    "{channel}"
+                );
             }
         } else {
             // A message of another kind must be refused or read as empty, never misread.
