@@ -108,7 +108,7 @@ pub enum Reason {
     NoBars,
     /// The symbol is on the tape, but not where the entry would have to be.
     NoEntryBar,
-    /// The mention came more than three sessions after the news had been complete up to it.
+    /// The mention came after the news had been complete up to the end of its last horizon.
     TooLate,
 }
 

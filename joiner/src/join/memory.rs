@@ -14,12 +14,15 @@
 
 use super::plan::Day;
 use super::progress::{Bookmark, Progress};
-use super::state::SESSIONS_LATE;
 use super::{JoinConfig, Micros, State, timestamp};
 use crate::JoinerError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::{Impact, Run, Watermark};
+
+/// A mention that is heard before the news has passed its deadline has its first session at most
+/// two sessions before the one the news is in; and so has a row that is still open.
+const SESSIONS_OPEN: usize = 2;
 
 /// What is gone, and the oldest records of what is not.
 #[derive(Debug, Default)]
@@ -81,13 +84,11 @@ impl State {
     /// All committed mentions have come by again: drops those that were settled then, and gives
     /// out the rows of the others.
     pub(super) fn rebuilt(&mut self) -> Result<Vec<Impact>, JoinerError> {
-        let mut rows = Vec::new();
-        if std::mem::take(&mut self.rebuilding) {
-            self.drop_settled();
-            let open: Vec<u64> = self.mentions.keys().copied().collect();
-            open.into_iter().try_for_each(|id| self.look(id, &mut rows))?;
+        if !std::mem::take(&mut self.rebuilding) {
+            return Ok(Vec::new());
         }
-        Ok(rows)
+        self.drop_settled();
+        self.look_at_all()
     }
 
     /// Forgets what is finished: mentions whose deadline news and tape have both passed, and the bars, halts and
@@ -107,7 +108,7 @@ impl State {
         self.forgotten.settled = Some(settled);
         self.drop_settled();
         let Some(now) = self.calendar.last_opened(timestamp(settled)) else { return };
-        let back = usize::from(self.config.baseline_sessions) + SESSIONS_LATE;
+        let back = usize::from(self.config.baseline_sessions) + SESSIONS_OPEN;
         let Some(oldest) = now.index.checked_sub(back).and_then(|index| self.calendar.sessions().get(index)) else {
             return;
         };

@@ -15,7 +15,7 @@ pub(super) struct Heard {
     pub plan: Plan,
     /// It came after the news watermark had passed its publication.
     pub late: bool,
-    /// It came so late that its bars may be forgotten.
+    /// It came after the news watermark had passed its deadline: its bars may be forgotten.
     pub too_late: bool,
 }
 

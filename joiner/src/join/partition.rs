@@ -102,8 +102,9 @@ impl Partition {
                 rows.extend(member.state.step(event)?);
             }
         }
+        let was_rebuilding = self.rebuilding;
         rows.extend(self.finish_rebuild()?);
-        if is_last_word {
+        if is_last_word || was_rebuilding != self.rebuilding {
             // The same run may be replayed again: then it is one never heard of before.
             self.members.retain(|_, member| !member.state.is_over());
         }

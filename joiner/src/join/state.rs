@@ -15,10 +15,6 @@ use tapewire_core::impact::Reason;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Bar, Halt, Impact, Mention, Run, Symbol, Watermark};
 
-/// A mention whose session lies further before the news watermark comes too late to be joined: its bars may be
-/// forgotten. A row is open for three sessions, so whoever is late by less finds them.
-pub(super) const SESSIONS_LATE: usize = 3;
-
 /// What the join takes in. `seq` is the record's position in its partition.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -162,6 +158,10 @@ impl State {
         let key = (mention.symbol.clone(), mention.article_id.clone());
         let heard = self.hear(mention);
         if let Some(&id) = self.by_key.get(&key) {
+            if heard.too_late {
+                // The row there is was made from more than can be found now.
+                return Ok(());
+            }
             let held = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
             // Settled by the news alone: whether it is still in memory must make no difference.
             if self.news.low().is_none_or(|low| low < held.deadline) {
@@ -182,9 +182,7 @@ impl State {
         let plan = Plan::new(&mention, &self.config, self.calendar);
         let low = self.news.low();
         let late = low.is_some_and(|low| mention.published_at.as_microsecond() <= low);
-        let now = low.and_then(|low| self.calendar.last_opened(timestamp(low)));
-        let too_late =
-            now.zip(plan.path.as_ref()).is_some_and(|(now, path)| path.days[0].index + SESSIONS_LATE < now.index);
+        let too_late = low.is_some_and(|low| plan.deadline <= low);
         Heard { mention, plan, late, too_late }
     }
 
@@ -241,10 +239,14 @@ impl State {
     }
 
     fn tape_watermark(&mut self, seq: u64, word: &Watermark, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        let first = self.tape.low().is_none();
         let moved = self.tape.observe(seq, word);
         let Some(low) = self.tape.low().filter(|_| moved) else { return Ok(()) };
         if !self.reached.push(low, seq) {
             return Ok(());
+        }
+        if first {
+            rows.extend(self.look_at_all()?);
         }
         if let Some(session) = self.calendar.last_opened(timestamp(low)) {
             self.forgotten.tape_needs(session.index, seq);
@@ -274,9 +276,23 @@ impl State {
         Ok(())
     }
 
+    /// Whether rows are held back: while the state is rebuilt, and in a replay until the tape has said
+    /// something. Mentions that the worker sends once more after their replay was over come to an
+    /// empty state without a tape, and must not replace rows that were finished.
+    fn holds_back(&self) -> bool {
+        self.rebuilding || !(self.run.is_live() || self.tape.low().is_some())
+    }
+
+    pub(super) fn look_at_all(&mut self) -> Result<Vec<Impact>, JoinerError> {
+        let mut rows = Vec::new();
+        let all: Vec<u64> = self.mentions.keys().copied().collect();
+        all.into_iter().try_for_each(|id| self.look(id, &mut rows))?;
+        Ok(rows)
+    }
+
     /// Computes a mention's row anew and gives it out if it knows more than the last time.
-    pub(super) fn look(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        if self.rebuilding {
+    fn look(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        if self.holds_back() {
             return Ok(());
         }
         let outcome = self.outcome(id);
@@ -287,7 +303,10 @@ impl State {
         if let Some(wake) = outcome.wake {
             self.agenda.insert((wake, id));
         }
-        let version = version::pack(held.since, outcome.bars, outcome.halts)?;
+        let version = match held.current().too_late {
+            true => version::LOWEST,
+            false => version::pack(held.since, outcome.bars, outcome.halts)?,
+        };
         if held.found.as_ref().is_none_or(|(known, _)| *known != version) {
             rows.push(row(&self.run, version, held.current(), &outcome));
         }

@@ -1,9 +1,9 @@
 //! How much a row knows, as one number.
 //!
 //! A row rests on one record of topic `sentiment` and on some records of `bars` and `halts`. Its
-//! version is `mention · 2^36 + bars + halts`, where `mention` is the position of the record that
-//! made this version of the mention count, and `bars` and `halts` are one more than the greatest
-//! position rested on in either topic (0: none). Positions are Kafka offsets.
+//! version is `mention · 2^36 + bars + halts`, where `mention` is one more than the position of the
+//! record that made this version of the mention count, and `bars` and `halts` are one more than the
+//! greatest position rested on in either topic (0: none). Positions are Kafka offsets.
 //!
 //! Whenever a record changes the content of a row, that record is one the new row rests on and
 //! newer than all before, so the version grows. Across two readers that take the topics in
@@ -16,13 +16,17 @@ use crate::JoinerError;
 const TAPE_BITS: u32 = 36;
 const MENTION_BITS: u32 = 64 - TAPE_BITS;
 
-/// Packs the positions.
+/// Of a row that must never replace another.
+pub const LOWEST: u64 = 0;
+
+/// Packs the position of the mention and the two sides of the tape, these already one more.
 ///
 /// # Errors
 /// [`JoinerError::TooManyRecords`] past 268 million records in a partition of `sentiment` or 68
 /// billion in those of `bars` and `halts` together.
 pub fn pack(mention: u64, bars: u64, halts: u64) -> Result<u64, JoinerError> {
     let tape = bars.saturating_add(halts);
+    let mention = mention.saturating_add(1);
     if mention >> MENTION_BITS != 0 || tape >> TAPE_BITS != 0 {
         return Err(JoinerError::TooManyRecords);
     }
@@ -38,12 +42,12 @@ mod tests {
         let last_bar = (1 << 36) - 1;
         assert!(pack(8, 0, 0).unwrap() > pack(7, last_bar, 0).unwrap());
         assert!(pack(7, 5, 3).unwrap() > pack(7, 5, 2).unwrap());
-        assert_eq!(pack((1 << 28) - 1, last_bar, 0).unwrap(), u64::MAX);
+        assert_eq!(pack((1 << 28) - 2, last_bar, 0).unwrap(), u64::MAX);
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        for (mention, bars, halts) in [(1 << 28, 0, 0), (0, 1 << 36, 0), (0, 1 << 35, 1 << 35), (0, u64::MAX, 1)] {
+        for (mention, bars, halts) in [((1 << 28) - 1, 0, 0), (0, 1 << 36, 0), (0, 1 << 35, 1 << 35), (0, u64::MAX, 1), (u64::MAX, 0, 0)] {
             assert!(pack(mention, bars, halts).is_err());
         }
     }
