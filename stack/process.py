@@ -142,11 +142,12 @@ def lock_holder(path: Path) -> int | None:
 
 
 def describe(pid: int) -> str:
+    """The process and its command, folders left out: they say little and would push the rest out of the line."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        command = b" ".join(words).decode(errors="replace").strip()
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
-        command = ""
+        words = []
+    command = " ".join(word.rpartition("/")[2] for word in words).strip()
     return f"process {pid} ({command[:80]})" if command else f"process {pid}"
 
 

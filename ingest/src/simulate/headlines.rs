@@ -218,30 +218,39 @@ pub const SINGLE: &[Template] = &[
     t(0.0, "{c} holds {line} event for customers in {region}", "The programme runs for {n} days."),
 ];
 
-/// News that is good for one company and bad for another.
+/// News that is good for one company and bad for another. The last is hard to read on purpose.
 pub const OPPOSITE: &[Template] = &[
     t(
         0.8,
-        "{c} wins major {region} customer from {d}",
-        "The contract worth ${money} billion moves to {c}, a heavy loss for {d}.",
+        "{c} shares jump {pct}% on {region} contract win, {d} shares tumble",
+        "{c} expects higher earnings; {d} warned of falling sales.",
+    ),
+    t(
+        0.8,
+        "{c} posts record {quarter} profit while {d} warns of losses",
+        "{c} raised its outlook as demand soared, {d} cut its forecast as orders fell {pct}%.",
     ),
     t(
         0.7,
-        "{c} gains {pct}% market share in {region} as {d} stumbles",
-        "{c} sales rose {pct}% while {d} reported a steep decline.",
-    ),
-    t(0.8, "Court in {region} rules for {c} against {d} in ${money} billion dispute", "{d} must pay damages to {c}."),
-    t(
-        0.6,
-        "{firm} prefers {c} over {d}, upgrades one and downgrades the other",
+        "{firm} upgrades {c} and downgrades {d} on {region} outlook",
         "The analysts see strong growth at {c} and falling profit at {d}.",
     ),
     t(
-        -0.7,
+        0.7,
+        "{c} gains {pct}% as {d} sinks after losing {region} customer",
+        "{c} won the order; {d} faces weaker sales.",
+    ),
+    t(0.6, "{c} beats {quarter} estimates, {d} misses", "Revenue rose {pct}% at {c} and fell at {d}."),
+    t(
+        -0.8,
+        "{c} slumps on weak {region} sales while {d} rallies on record orders",
+        "{c} cut its forecast; {d} raised its outlook.",
+    ),
+    t(
+        -0.6,
         "{c} falls behind {d} in {region} as customers switch",
         "{c} sales dropped {pct}% while {d} posted record orders.",
     ),
-    t(-0.6, "{c} loses {n} key executives to {d}", "The departures weaken {c} and strengthen {d}, analysts say."),
 ];
 
 /// Many companies, nothing said about any.
