@@ -17,8 +17,15 @@ fn whole(topics: &Topics) -> Table {
 }
 
 fn makes() -> impl Strategy<Value = Make> {
-    let parts = (any::<u64>(), 5..9_usize, 5..40_u64, any::<bool>(), any::<bool>());
-    parts.prop_map(|(seed, sessions, mentions, late_bars, halts)| Make { seed, sessions, mentions, late_bars, halts })
+    let parts = (any::<u64>(), 5..9_usize, 5..40_u64, any::<[bool; 3]>());
+    parts.prop_map(|(seed, sessions, mentions, [late_bars, halts, bars_first])| Make {
+        seed,
+        sessions,
+        mentions,
+        late_bars,
+        halts,
+        bars_first,
+    })
 }
 
 proptest! {
@@ -99,8 +106,15 @@ fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
     let sizes: Vec<_> = [14, 50]
         .into_iter()
         .map(|sessions| {
-            let topics =
-                Make { seed: 7, sessions, mentions: 20 * sessions as u64, late_bars: false, halts: true }.topics();
+            let topics = Make {
+                seed: 7,
+                sessions,
+                mentions: 20 * sessions as u64,
+                late_bars: false,
+                halts: true,
+                bars_first: false,
+            }
+            .topics();
             let mut process = Process::start(&topics, &config());
             let mut largest = (0, 0, 0);
             while process.read(Topic::Halts) {}

@@ -109,7 +109,7 @@ impl History {
         'found: for (day, from) in
             [(first_day, first), (session(first_day.index + 1), session(first_day.index + 1).open)]
         {
-            for width in [60, 1800] {
+            for width in [60, 300, 1800] {
                 if let Some((bar, end, _)) = self.bars(company, width, day.index).find(|(b, ..)| b.start >= from) {
                     entry = Some((day, bar.clone(), *end));
                     break 'found;
@@ -356,14 +356,14 @@ proptest! {
 
     #[test]
     fn agrees_with_the_plain_one(seed in any::<u64>(), sessions in 5..9_usize) {
-        compare(Make { seed, sessions, mentions: 30, late_bars: false, halts: true });
+        compare(Make { seed, sessions, mentions: 30, late_bars: false, halts: true, bars_first: false });
     }
 }
 
 #[test]
 fn the_comparison_meets_every_kind_of_row() {
     let [rows, entered, modelled, with_volume] =
-        compare(Make { seed: 11, sessions: 17, mentions: 300, late_bars: false, halts: true });
+        compare(Make { seed: 11, sessions: 17, mentions: 300, late_bars: false, halts: true, bars_first: false });
     assert!(
         rows == 300 && entered > 120 && modelled > 60 && with_volume > 40,
         "{rows} {entered} {modelled} {with_volume}"

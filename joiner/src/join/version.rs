@@ -47,7 +47,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        for (mention, bars, halts) in [((1 << 28) - 1, 0, 0), (0, 1 << 36, 0), (0, 1 << 35, 1 << 35), (0, u64::MAX, 1), (u64::MAX, 0, 0)] {
+        for (mention, bars, halts) in
+            [((1 << 28) - 1, 0, 0), (0, 1 << 36, 0), (0, 1 << 35, 1 << 35), (0, u64::MAX, 1), (u64::MAX, 0, 0)]
+        {
             assert!(pack(mention, bars, halts).is_err());
         }
     }

@@ -38,6 +38,8 @@ pub struct Make {
     pub late_bars: bool,
     /// Trading stops now and then.
     pub halts: bool,
+    /// All bars come before the first watermark, as in a replay.
+    pub bars_first: bool,
 }
 
 pub fn config() -> JoinConfig {
@@ -72,7 +74,9 @@ impl Make {
         let mut arrivals: Vec<(Timestamp, Tape)> = Vec::new();
         for (name, width_s, printed) in [
             ("MKT", 60, 97),
+            ("MKT", 300, 100),
             ("MKT", 1800, 100),
+            ("FULL", 300, 100),
             ("AAA", 60, 99),
             ("THIN", 60, 12),
             ("WIDE", 1800, 90),
@@ -129,7 +133,8 @@ impl Make {
         let end = days[days.len() - 1].close + seconds(400_000);
         arrivals.push((end, Tape::Watermark(Watermark { index: 0, count: 1, at: end })));
         // At one moment bars come before the watermark that covers them.
-        arrivals.sort_by_key(|(at, tape)| (*at, matches!(tape, Tape::Watermark(_))));
+        let is_watermark = |tape: &Tape| matches!(tape, Tape::Watermark(_));
+        arrivals.sort_by_key(|(at, tape)| (self.bars_first && is_watermark(tape), *at, is_watermark(tape)));
         arrivals.into_iter().map(|(_, tape)| (Run::live(), tape)).collect()
     }
 
@@ -168,7 +173,7 @@ impl Make {
     }
 }
 
-/// The first hour and the last half hour of a session; wide bars all day, from the half hour.
+/// Minutes of the first hour and the last half hour of a session; wider bars all day.
 fn starts(day: &Session, width_s: u32) -> Vec<Timestamp> {
     let length = day.close.duration_since(day.open).as_secs();
     let all = (0..length).step_by(width_s as usize);
@@ -202,7 +207,7 @@ fn halts(dice: &mut Dice, days: &[Session]) -> Vec<(Run, Halt)> {
 }
 
 fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session]) -> Mention {
-    let names = ["AAA", "THIN", "WIDE", "BOTH", "MKT", "GONE", "X:BTCUSD", ""];
+    let names = ["AAA", "THIN", "WIDE", "BOTH", "FULL", "MKT", "GONE", "X:BTCUSD", ""];
     let name = names[dice.below(names.len() as u64) as usize];
     let day = &days[dice.below(days.len() as u64) as usize];
     let awkward = [
