@@ -45,8 +45,9 @@ pub struct NewsPollerConfig {
     /// How far back the very first poll begins.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
     pub lookback: Duration,
-    /// How long the provider takes to show an article as a rule. The watermark promises
-    /// completeness up to the poll less this; what comes later still is sent, and counts as late.
+    /// How long the provider takes to show an article as a rule: providers put seconds to a minute
+    /// between publication and their interface. The watermark promises completeness up to the poll
+    /// less this; what comes later still is sent, and counts as late.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
     pub wire_delay: Duration,
     /// Articles a page, at most 1000.
@@ -59,7 +60,7 @@ impl Default for NewsPollerConfig {
             every: Duration::from_secs(20),
             overlap: Duration::from_secs(600),
             lookback: Duration::from_secs(24 * 3600),
-            wire_delay: Duration::ZERO,
+            wire_delay: Duration::from_secs(60),
             page_size: 1000,
         }
     }

@@ -38,27 +38,25 @@ pub struct Lying {
 
 impl Kafka {
     pub async fn start(test: &str) -> Self {
-        let mut config = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::default() };
-        let mock = match std::env::var("TAPEWIRE_KAFKA_BROKERS") {
-            Ok(brokers) => {
-                config.brokers = brokers;
-                config.prefix =
-                    format!("{test}-{}-{:08x}.", std::process::id(), Clock::wall().now().subsec_nanosecond());
-                Topics::new(&config).ensure().await.unwrap();
-                None
-            }
-            Err(_) => {
-                println!("TAPEWIRE_KAFKA_BROKERS is not set: using librdkafka's mock cluster");
-                let mock = MockCluster::new(1).unwrap();
-                config.brokers = mock.bootstrap_servers();
-                for topic in Topic::ALL {
-                    mock.create_topic(topic.base_name(), PARTITIONS, 1).unwrap();
-                }
-                Some(mock)
-            }
+        let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
+            println!("TAPEWIRE_KAFKA_BROKERS is not set: using librdkafka's mock cluster");
+            return Self::mocked();
         };
-        let producer = Producer::new(&config).unwrap();
-        Self { config, producer, mock }
+        let unique = format!("{test}-{}-{:08x}.", std::process::id(), Clock::wall().now().subsec_nanosecond());
+        let config = KafkaConfig { brokers, prefix: unique, partitions: PARTITIONS, ..KafkaConfig::default() };
+        Topics::new(&config).ensure().await.unwrap();
+        Self { producer: Producer::new(&config).unwrap(), config, mock: None }
+    }
+
+    /// A cluster within this process, which can be told to refuse.
+    pub fn mocked() -> Self {
+        let mock = MockCluster::new(1).unwrap();
+        for topic in Topic::ALL {
+            mock.create_topic(topic.base_name(), PARTITIONS, 1).unwrap();
+        }
+        let config =
+            KafkaConfig { brokers: mock.bootstrap_servers(), partitions: PARTITIONS, ..KafkaConfig::default() };
+        Self { producer: Producer::new(&config).unwrap(), config, mock: Some(mock) }
     }
 
     /// Everything on a topic, by partition and offset.
