@@ -148,12 +148,12 @@ impl State {
         !self.rebuilding && last(&self.news) && last(&self.tape)
     }
 
-    /// The note for a commit made now.
-    pub(super) fn note(&self) -> RunNote {
+    /// The note for a commit made now, given the next positions of sentiment, bars and halts.
+    pub(super) fn note(&self, [news, tape, halts]: [u64; 3]) -> RunNote {
         RunNote {
-            news: self.news.rewind(self.mentions.keys().next().copied()),
-            tape: self.tape.rewind(self.forgotten.first_tape()),
-            halts: self.halts.rewind(self.forgotten.first_halt()).seq,
+            news: self.news.rewind(self.mentions.keys().next().copied(), news),
+            tape: self.tape.rewind(self.forgotten.first_tape(), tape),
+            halts: self.halts.rewind(self.forgotten.first_halt(), halts).seq,
             settled: self.forgotten.settled,
         }
     }

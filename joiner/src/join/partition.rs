@@ -87,12 +87,10 @@ impl Partition {
     /// As [`State::step`].
     pub fn step(&mut self, topic: Topic, seq: u64, event: Option<(&Run, Event)>) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = self.finish_rebuild()?;
-        let next = &mut self.next[topic as usize];
-        *next = (seq + 1).max(*next);
         let heard = self.next[Topic::Bars as usize];
         let is_last_word = event.as_ref().is_some_and(|(_, event)| event.is_last_word());
         if let Some((run, event)) = event {
-            if !self.members.contains_key(run) && seq >= self.committed[topic as usize] {
+            if !self.members.contains_key(run) && !self.is_known(topic, seq) {
                 let state = self.join_in(run);
                 self.members.insert(run.clone(), Member { state, heard });
             }
@@ -102,6 +100,7 @@ impl Partition {
                 rows.extend(member.state.step(event)?);
             }
         }
+        self.next[topic as usize] = self.next[topic as usize].max(seq + 1);
         let was_rebuilding = self.rebuilding;
         rows.extend(self.finish_rebuild()?);
         if is_last_word || was_rebuilding != self.rebuilding {
@@ -113,9 +112,12 @@ impl Partition {
 
     /// A run never heard of before: nothing of it lies before what we have read.
     fn join_in(&self, run: &Run) -> State {
-        let starts =
-            [0, 1, 2].map(|topic| Progress::start(self.next[topic].saturating_sub(1).max(self.committed[topic])));
-        State::with(run.clone(), Arc::clone(&self.config), starts)
+        State::with(run.clone(), Arc::clone(&self.config), self.unread().map(Progress::start))
+    }
+
+    /// The first offsets that are neither committed nor read.
+    fn unread(&self) -> [u64; 3] {
+        [0, 1, 2].map(|topic| self.next[topic].max(self.committed[topic]))
     }
 
     /// The states are whole again when the last committed mention has come by.
@@ -162,9 +164,12 @@ impl Partition {
     pub fn commits(&mut self) -> ([Position; 3], Vec<(Run, usize)>) {
         let mut over = Vec::new();
         loop {
-            let runs = self.members.iter().map(|(run, member)| (run.clone(), member.state.note())).collect();
+            let unread = self.unread();
+            // While the past is read again, what has not come by yet may still be needed.
+            let note = |(run, member): (&Run, &Member)| (run.clone(), member.state.note(self.next));
+            let runs = self.members.iter().map(note).collect();
             let positions = [Topic::Sentiment, Topic::Bars, Topic::Halts].map(|topic| {
-                let next = self.next[topic as usize].max(self.committed[topic as usize]);
+                let next = unread[topic as usize];
                 Position { next, note: Note::of(topic, next, &runs).encode() }
             });
             let silent = self.members.iter().filter(|(run, _)| !run.is_live()).min_by_key(|(_, member)| member.heard);

@@ -26,8 +26,6 @@ pub(super) struct Progress {
     bookmarked: Micros,
     /// Records before this position are not for this run's state.
     from: u64,
-    /// Position after the last record seen.
-    next: u64,
 }
 
 impl Progress {
@@ -42,7 +40,6 @@ impl Progress {
             low,
             bookmarked: low.unwrap_or(Micros::MIN),
             from: bookmark.seq,
-            next: bookmark.seq,
             bookmarks: VecDeque::from([bookmark]),
         }
     }
@@ -52,9 +49,8 @@ impl Progress {
         Self::resume(Bookmark { seq, words: Vec::new() })
     }
 
-    /// Moves past a record. `false` if it lies before the bookmark this was resumed from.
-    pub fn pass(&mut self, seq: u64) -> bool {
-        self.next = self.next.max(seq + 1);
+    /// Whether a record is for this run's state and does not lie before the bookmark this was resumed from.
+    pub fn is_ours(&self, seq: u64) -> bool {
         seq >= self.from
     }
 
@@ -83,10 +79,11 @@ impl Progress {
         self.low
     }
 
-    /// The last bookmark at or before the oldest record still needed; after all if none is.
-    pub fn rewind(&self, needed: Option<u64>) -> Bookmark {
+    /// The last bookmark at or before the oldest record still needed; `next`, the next position of
+    /// the topic to be read, if none is.
+    pub fn rewind(&self, needed: Option<u64>, next: u64) -> Bookmark {
         let Some(needed) = needed else {
-            return Bookmark { seq: self.next, words: self.words.values().cloned().collect() };
+            return Bookmark { seq: next.max(self.from), words: self.words.values().cloned().collect() };
         };
         let after = self.bookmarks.partition_point(|bookmark| bookmark.seq <= needed);
         self.bookmarks[after.saturating_sub(1)].clone()
@@ -154,25 +151,25 @@ mod tests {
         for (seq, minutes) in [(3, 0), (4, 10), (7, 61), (8, 62), (9, 130), (12, 140)] {
             whole.observe(seq, &word(0, 1, minutes));
         }
-        let bookmark = whole.rewind(Some(11));
+        let bookmark = whole.rewind(Some(11), 20);
         assert_eq!((bookmark.seq, bookmark.words[0].at), (9, timestamp(62 * MINUTE)));
         let mut resumed = Progress::resume(bookmark);
         assert_eq!(resumed.low(), Some(62 * MINUTE));
-        assert!(!resumed.pass(8) && resumed.pass(9));
+        assert!(!resumed.is_ours(8) && resumed.is_ours(9));
         resumed.observe(9, &word(0, 1, 130));
         resumed.observe(12, &word(0, 1, 140));
         assert_eq!(resumed.low(), whole.low());
-        assert_eq!(whole.rewind(None).words, resumed.rewind(None).words);
+        assert_eq!(whole.rewind(None, 13), resumed.rewind(None, 13));
 
         whole.forget_before(Some(11));
-        assert_eq!(whole.rewind(Some(11)).seq, 9);
+        assert_eq!(whole.rewind(Some(11), 20).seq, 9);
     }
 
     #[test]
     fn every_stream_has_to_speak_after_a_resume_too() {
         let mut progress = Progress::start(0);
         assert!(!progress.observe(0, &word(0, 2, 100)));
-        let mut resumed = Progress::resume(progress.rewind(None));
+        let mut resumed = Progress::resume(progress.rewind(None, 1));
         assert_eq!(resumed.low(), None);
         assert!(resumed.observe(1, &word(1, 2, 50)));
         assert_eq!(resumed.low(), Some(50 * MINUTE));

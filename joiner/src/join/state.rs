@@ -126,27 +126,27 @@ impl State {
         let mut rows = Vec::new();
         match event {
             Event::Mention { seq, mention } => {
-                if self.news.pass(seq) {
+                if self.news.is_ours(seq) {
                     self.mention(seq, mention, &mut rows)?;
                 }
             }
             Event::NewsWatermark { seq, watermark } => {
-                if self.news.pass(seq) {
+                if self.news.is_ours(seq) {
                     self.news.observe(seq, &watermark);
                 }
             }
             Event::Bar { seq, bar } => {
-                if self.tape.pass(seq) {
+                if self.tape.is_ours(seq) {
                     self.bar(seq, &bar, &mut rows)?;
                 }
             }
             Event::TapeWatermark { seq, watermark } => {
-                if self.tape.pass(seq) {
+                if self.tape.is_ours(seq) {
                     self.tape_watermark(seq, &watermark, &mut rows)?;
                 }
             }
             Event::Halt { seq, halt } => {
-                if self.halts.pass(seq) {
+                if self.halts.is_ours(seq) {
                     self.halt(seq, &halt, &mut rows)?;
                 }
             }

@@ -267,7 +267,7 @@ pub fn read_all(topics: &Topics, config: &JoinConfig, turns: impl IntoIterator<I
 /// Fails with the first row that differs, not with two tables.
 pub fn assert_same(found: &Table, expected: &Table) {
     for (key, row) in &expected.0 {
-        assert_eq!(found.0.get(key), Some(row), "{key:?}");
+        assert!(found.0.get(key) == Some(row), "{key:?}\n   found {:?}\nexpected {row:?}", found.0.get(key));
     }
     assert_eq!(found.0.len(), expected.0.len());
 }
