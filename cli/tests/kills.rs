@@ -64,7 +64,7 @@ fn disturbed(
     let mut place = Installation::on(name, "127.0.0.1:39092", "http://127.0.0.1:38123");
     place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
     // Small batches, so that there is a middle to be killed in.
-    place.set("TAPEWIRE_SENTIMENT_BATCH_ARTICLES", "8");
+    place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");
     let (mut worker, mut joiner) = (place.role("sentiment"), place.role("join"));
     let mut replay = send(&place, news, bars);
     disturb(&place, &mut worker, &mut joiner);

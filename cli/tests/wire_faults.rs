@@ -41,7 +41,7 @@ fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
         "prices.symbols=[\"AAPL\", \"MSFT\"]".into(),
         "prices.warmup=1h".into(),
         // The simulated day lies in the past of the wall clock that this process lives by.
-        "news.lookback=1000d".into(),
+        "news.lookback=24000h".into(),
     ] {
         run.args(["--set", &setting]);
     }

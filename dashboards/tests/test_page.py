@@ -156,7 +156,15 @@ class Changes(Visit):
     def choose(self, name: str, value: str) -> None:
         self.browser.all(f"[data-test='NATIVE_FILTER-{name}'] .ant-select-selector")[0].click()
         option = f".ant-select-item-option[title='{value}']"
-        self.browser.wait(f"{value} among the choices", lambda: self.browser.all(option))[0].click()
+
+        def click_option() -> bool:
+            # While the list of choices unfolds its entries are there and can't be clicked: tried again.
+            for entry in self.browser.all(option)[:1]:
+                entry.click()
+                return True
+            return False
+
+        self.browser.wait(f"{value} among the choices", click_option)
         self.browser.wait("the button", lambda: self.browser.all(APPLY)[0].is_enabled())
         self.browser.all(APPLY)[0].click()
         time.sleep(1)
