@@ -34,10 +34,12 @@ pub fn merge(
     for flag in flags {
         let (path, value) =
             flag.split_once('=').ok_or_else(|| anyhow!("--set {flag}: write it as section.key=value"))?;
-        match path.split_once('.') {
-            Some((section, key)) => table(&mut settings, section)?.insert(key.to_owned(), scalar(value)),
-            None => settings.insert(path.to_owned(), scalar(value)),
-        };
+        let (sections, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut place = &mut settings;
+        for section in sections.split('.').filter(|section| !section.is_empty()) {
+            place = table(place, section)?;
+        }
+        place.insert(key.to_owned(), scalar(value));
     }
     Ok(settings)
 }
@@ -92,11 +94,12 @@ mod tests {
                 ("TAPEWIRE_LISTEN", "env"),
                 ("TAPEWIRE_STACK_DIR", "x"),
             ],
-            &["kafka.brokers=flag:3"],
+            &["kafka.brokers=flag:3", "kafka.properties.debug=all"],
         )
         .unwrap();
         let kafka = settings["kafka"].as_table().unwrap();
         assert_eq!(kafka["brokers"].as_str(), Some("flag:3"));
+        assert_eq!(kafka["properties"]["debug"].as_str(), Some("all"));
         assert_eq!(kafka["partitions"].as_integer(), Some(2));
         assert_eq!(kafka["prefix"].as_str(), Some("file"));
         assert_eq!(settings["listen"].as_str(), Some("env"));
