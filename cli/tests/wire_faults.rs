@@ -14,13 +14,13 @@ fn free_port() -> u16 {
 fn simulator(place: &Installation, address: &str) -> Process {
     let mut command = place.tapewire();
     // A Monday at two in the afternoon in New York, so that news and bars come at once.
-    command.args(["simulate", "--from", "2025-06-02T18:00:00Z", "--speed", "1"]);
+    command.args(["simulate", "--from", "2025-06-02T18:00:00Z", "--speed", "30"]);
     for setting in [
         format!("simulator.listen={address}"),
         "simulator.articles_per_hour=600".into(),
         "simulator.faults.malformed_article_every=7".into(),
-        "simulator.faults.malformed_bar_every=5".into(),
-        "simulator.faults.unknown_message_every=6".into(),
+        "simulator.faults.malformed_bar_every=2".into(),
+        "simulator.faults.unknown_message_every=3".into(),
     ] {
         command.args(["--set", &setting]);
     }
