@@ -1,4 +1,5 @@
 //! What comes too late, twice, or after its run was over.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
