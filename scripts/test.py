@@ -61,6 +61,7 @@ def stages() -> list[Stage]:
     return [
         Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "rust"),
         Stage("rooms", "crates use only what ARCHITECTURE.md lets them", [python, "scripts/rooms.py"], "rust"),
+        Stage("entry points", "what is started by its path can be started", [python, "-m", "unittest", "discover", "-v", "-s", "scripts/tests"], "rust"),
         Stage("unit", "unit and property tests, no servers", [*cargo("test", "--workspace", "--lib", "--bins")], "rust"),
         Stage("real parts", "each stage against real Kafka and ClickHouse, then the whole: replay, kills, dead letters, outcomes by pandas",
               [*cargo("test", "--workspace", "--test", "*"), "--", "--nocapture"], "rust", after=["stack", "outcomes env"]),
