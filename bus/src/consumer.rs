@@ -16,6 +16,9 @@ use tokio::sync::mpsc;
 /// read from. The joiner notes a rewind point there; most stages start at the committed offset.
 pub type StartAt = fn(committed: i64, note: &str) -> i64;
 
+/// Longer than a healthy broker takes; a caller that can't know asks again later.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A record as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
@@ -209,6 +212,26 @@ impl Consumer {
                 },
             }
         }
+    }
+
+    /// How many records of `topic` the broker has now at or after these next offsets, partition by partition.
+    ///
+    /// # Errors
+    /// [`BusError::Unread`]: the broker did not say in time.
+    pub async fn unread(&self, topic: Topic, next: &[(i32, i64)]) -> Result<u64, BusError> {
+        let (consumer, name, next) = (Arc::clone(&self.inner), self.topics.name(topic), next.to_vec());
+        let count = move || {
+            let mut unread = 0;
+            for (partition, next) in next {
+                let (low, high) = consumer
+                    .fetch_watermarks(&name, partition, UNREAD_TIMEOUT)
+                    .map_err(|source| BusError::Unread { topic: name.clone(), source })?;
+                // What retention has taken will never come.
+                unread += u64::try_from(high - next.max(low)).unwrap_or(0);
+            }
+            Ok(unread)
+        };
+        tokio::task::spawn_blocking(count).await.expect("counting does not panic")
     }
 
     /// Commits positions and their notes, and waits until the broker has them.

@@ -36,6 +36,14 @@ pub enum BusError {
         /// What librdkafka said.
         source: KafkaError,
     },
+    /// How far a topic goes could not be asked.
+    #[error("kafka did not say how far topic {topic} goes: {source}")]
+    Unread {
+        /// Topic's name.
+        topic: String,
+        /// What librdkafka said.
+        source: KafkaError,
+    },
     /// A topic is not there.
     #[error("kafka has no topic {0}; `tapewire migrate` creates the topics")]
     NoTopic(String),
@@ -65,7 +73,7 @@ impl BusError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Send { source, .. } | Self::Commit { source, .. } => !is_fatal(source),
+            Self::Send { source, .. } | Self::Commit { source, .. } | Self::Unread { source, .. } => !is_fatal(source),
             Self::Receive(source) => !is_fatal(source),
             _ => false,
         }

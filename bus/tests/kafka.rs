@@ -73,6 +73,20 @@ async fn a_restarted_consumer_starts_where_its_note_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_still_unread_is_counted_at_the_broker() {
+    let Some(config) = installation("unread").await else { return };
+    let producer = Producer::new(&config).unwrap();
+    let mut consumer = Consumer::new(&config, "joiner", &[Topic::Halts], |committed, _| committed).unwrap();
+    assignment(&mut consumer).await;
+    let start = [(0, 0), (1, 0), (2, 0)];
+    assert_eq!(consumer.unread(Topic::Halts, &start).await.unwrap(), 0);
+    producer.broadcast(Topic::Halts, "AAPL", b"halted").await.unwrap();
+    assert_eq!(consumer.unread(Topic::Halts, &start).await.unwrap(), 3);
+    assert_eq!(consumer.unread(Topic::Halts, &[(0, 1), (1, 0), (2, 1)]).await.unwrap(), 1);
+    Topics::new(&config).delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn broadcast_reaches_every_partition_and_the_others_are_all_but_home() {
     let Some(config) = installation("broadcast").await else { return };
     let producer = Producer::new(&config).unwrap();

@@ -31,6 +31,8 @@ pub const TOPICS: [Topic; 4] = [Topic::Sentiment, Topic::Bars, Topic::Trades, To
 const LARGEST_BATCH: usize = 50_000;
 /// or when its first record has waited so long.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// Rows that are finished are let go so often: it costs a question to the broker.
+const FORGET_EVERY: Duration = Duration::from_secs(15);
 
 /// Runs until shutdown, then writes and commits what it holds.
 ///
@@ -59,6 +61,7 @@ pub async fn run(
         shares: BTreeMap::new(),
         batch: Batch::default(),
         oldest: None,
+        forgot: Instant::now(),
         seen: HashSet::new(),
     };
     shell.run(shutdown).await
@@ -75,6 +78,8 @@ struct Shell {
     batch: Batch,
     /// When the oldest record that is not committed was read.
     oldest: Option<Instant>,
+    /// When finished rows were last let go.
+    forgot: Instant,
     /// Live mentions whose first row is in the batch, for the wire-to-row latency.
     seen: HashSet<(String, Option<String>)>,
 }
@@ -98,7 +103,7 @@ impl Shell {
             };
             match event {
                 Bus::Assigned(assigned) => self.assigned(&assigned),
-                Bus::Revoked => self.forget(),
+                Bus::Revoked => self.let_go(),
                 Bus::Record(record) => self.take(&record).await?,
             }
             if self.batch.rows() >= LARGEST_BATCH {
@@ -108,7 +113,7 @@ impl Shell {
     }
 
     /// Rows not committed belong to whoever owns the partitions next: they are read again there.
-    fn forget(&mut self) {
+    fn let_go(&mut self) {
         self.shares.clear();
         self.batch = Batch::default();
         self.oldest = None;
@@ -117,7 +122,7 @@ impl Shell {
     }
 
     fn assigned(&mut self, assigned: &[Assigned]) {
-        self.forget();
+        self.let_go();
         for number in assigned.iter().map(|a| a.partition) {
             self.shares.entry(number).or_insert_with(|| Share::resume(number, Arc::clone(&self.config), assigned));
         }
@@ -213,11 +218,27 @@ impl Shell {
         let batch = std::mem::take(&mut self.batch);
         batch.write(&self.writer).await?;
         self.measure(&batch);
+        self.forget_finished().await;
         let commits: Vec<_> = self.shares.values_mut().flat_map(Share::commits).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
             tracing::warn!(%error, "this batch will be read again and gives the same rows");
         }
         Ok(())
+    }
+
+    /// Lets finished rows go once every halt is known that the tape's watermark vouches for: the feed
+    /// has it acknowledged before it says the watermark, so it is among the records there are now.
+    async fn forget_finished(&mut self) {
+        if self.forgot.elapsed() < FORGET_EVERY {
+            return;
+        }
+        self.forgot = Instant::now();
+        let next: Vec<(i32, i64)> = self.shares.values().map(Share::next_halt).collect();
+        match self.consumer.unread(Topic::Halts, &next).await {
+            Ok(0) => self.shares.values_mut().for_each(Share::forget),
+            Ok(halts) => tracing::debug!(halts, "still to be read; nothing is forgotten before"),
+            Err(error) => tracing::warn!(%error, "nothing is forgotten until it does"),
+        }
     }
 
     /// Wire to row: from the moment we had the article to the moment its first row is in ClickHouse.

@@ -57,14 +57,28 @@ impl Share {
         }
     }
 
-    /// What to commit once everything given out is written; forgets what is finished.
-    pub fn commits(&mut self) -> Vec<Commit> {
-        let mut over = self.partition.forget();
-        let (positions, too_many) = self.partition.commits();
-        over.extend(too_many);
+    /// Partition number, and the next offset of `halts`.
+    pub fn next_halt(&self) -> (i32, i64) {
+        (self.number, offset(self.partition.next(Joined::Halts)))
+    }
+
+    /// Forgets what is finished; to be called only when all halts there are have been read, see
+    /// [`State::forget`](crate::join::State::forget).
+    pub fn forget(&mut self) {
+        let over = self.partition.forget();
+        self.say_over(over);
+    }
+
+    fn say_over(&self, over: Vec<(Run, usize)>) {
         for (run, unfinished) in over {
             tracing::info!(%run, unfinished, partition = self.number, "a silent replay is taken to be over");
         }
+    }
+
+    /// What to commit once everything given out is written.
+    pub fn commits(&mut self) -> Vec<Commit> {
+        let (positions, over) = self.partition.commits();
+        self.say_over(over);
         let commit = |topic, next, note| Commit { topic, partition: self.number, next, note };
         let mut commits: Vec<Commit> = JOINED
             .into_iter()

@@ -1,0 +1,119 @@
+//! The join between real servers: `TAPEWIRE_KAFKA_BROKERS` and `TAPEWIRE_CLICKHOUSE_URL` name them
+//! (`make stack` starts both).
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::Digest as _;
+use std::time::Duration;
+use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown, Topic, Topics, lag::lag};
+use tapewire_core::record::{Scored, Tape};
+use tapewire_core::{Bar, Halt, HaltRecord, Mention, Run, SentimentRecord, Symbol, TapeRecord, Watermark};
+use tapewire_joiner::join::JoinConfig;
+use tapewire_joiner::shell;
+use tapewire_joiner::tables::{ClickHouseConfig, migrate};
+
+/// Empty topics of one partition and an empty database, or `None` with a line that says so.
+async fn installation(name: &str) -> Option<(KafkaConfig, ClickHouseConfig)> {
+    let variable = |variable: &str| {
+        let value = std::env::var(variable).ok();
+        value.is_none().then(|| println!("skipped: {name}: {variable} is not set"));
+        value
+    };
+    let (brokers, url) = (variable("TAPEWIRE_KAFKA_BROKERS")?, variable("TAPEWIRE_CLICKHOUSE_URL")?);
+    let unique = format!("{name}_{}", Clock::wall().now().as_microsecond());
+    let kafka = KafkaConfig { brokers, prefix: format!("{unique}-"), partitions: 1, ..KafkaConfig::default() };
+    let clickhouse = ClickHouseConfig { url, database: unique, ..ClickHouseConfig::default() };
+    Topics::new(&kafka).ensure().await.unwrap();
+    migrate(&clickhouse).await.unwrap();
+    Some((kafka, clickhouse))
+}
+
+fn at(second: i64) -> Timestamp {
+    // Ten in the morning in New York, within a session.
+    "2024-07-01T14:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
+}
+
+fn mention() -> Vec<u8> {
+    let mention = Mention {
+        article_id: "a".into(),
+        article_revision: 1,
+        symbol: Some(Symbol::new("AAA").unwrap()),
+        title: String::new(),
+        provider: String::new(),
+        publisher: String::new(),
+        url: String::new(),
+        published_at: at(0),
+        received_at: at(0),
+        scored_at: at(0),
+        relevance: None,
+        sentiment: None,
+        unscored: None,
+    };
+    SentimentRecord::new(Run::live(), Scored::Mention(mention)).encode()
+}
+
+fn bar(start: Timestamp) -> Vec<u8> {
+    let bar = Bar {
+        symbol: Symbol::new("AAA").unwrap(),
+        start,
+        width_s: 60,
+        open: 10.0,
+        high: 10.0,
+        low: 10.0,
+        close: 10.0,
+        volume: 1.0,
+        vwap: None,
+        trades: None,
+        received_at: start + SignedDuration::from_secs(60),
+    };
+    TapeRecord::new(Run::live(), Tape::Bar(bar)).encode()
+}
+
+/// The reason is text that does not compress, so that many halts do not come in one fetch.
+fn halt(symbol: &str, at: Timestamp) -> Vec<u8> {
+    let reason = format!("{:?}", sha2::Sha512::digest(at.to_string()));
+    let halt = Halt { symbol: Symbol::new(symbol).unwrap(), at, halted: true, reason, received_at: at };
+    HaltRecord::new(Run::live(), halt).encode()
+}
+
+/// News and tape have long passed the mention's last horizon when its halt is still behind many
+/// others: it must be waited for all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_is_not_forgotten_before_its_halt_was_read() {
+    let Some((kafka, clickhouse)) = installation("late_halt").await else { return };
+    let producer = Producer::new(&kafka).unwrap();
+    for second in 0..200_000 {
+        // Acknowledged before the last one, which is awaited: one partition keeps their order.
+        drop(producer.enqueue(Topic::Halts, "BBB", &halt("BBB", at(second))).await.unwrap());
+    }
+    producer.send(Topic::Halts, "AAA", &halt("AAA", at(120))).await.unwrap();
+    producer.send(Topic::Sentiment, "AAA", &mention()).await.unwrap();
+    for minute in 0..10 {
+        producer.send(Topic::Bars, "AAA", &bar(at(60 * minute))).await.unwrap();
+    }
+    let word = Watermark { index: 0, count: 1, at: at(30 * 24 * 3600) };
+    let news = SentimentRecord::new(Run::live(), Scored::Watermark(word.clone())).encode();
+    producer.send(Topic::Sentiment, "watermark", &news).await.unwrap();
+    let tape = TapeRecord::new(Run::live(), Tape::Watermark(word)).encode();
+    producer.send(Topic::Bars, "watermark", &tape).await.unwrap();
+
+    let shutdown = Shutdown::new();
+    let joining = tokio::spawn({
+        let (kafka, clickhouse, shutdown) = (kafka.clone(), clickhouse.clone(), shutdown.clone());
+        let config = JoinConfig { benchmark: Symbol::new("MKT").unwrap(), ..JoinConfig::default() };
+        async move { shell::run(&kafka, &clickhouse, &config, Clock::wall(), Readiness::default(), shutdown).await }
+    });
+    while lag(&kafka, shell::GROUP, &[Topic::Sentiment, Topic::Bars, Topic::Halts]).await.unwrap() > 0 {
+        assert!(!joining.is_finished(), "{:?}", joining.await);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    shutdown.cancel();
+    joining.await.unwrap().unwrap();
+
+    let client = clickhouse.client();
+    let query = "SELECT status, flag_halted FROM impact FINAL";
+    let rows = client.query(query).fetch_all::<(String, bool)>().await.unwrap();
+    assert_eq!(rows, [("final".to_owned(), true)]);
+    client.query(&format!("DROP DATABASE `{}`", clickhouse.database)).execute().await.unwrap();
+    Topics::new(&kafka).delete().await.unwrap();
+}
