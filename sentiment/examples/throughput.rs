@@ -1,15 +1,54 @@
-//! Texts a second of a model on this machine: wall clock and processor time, at 1 and 2 threads.
+//! Texts a second of a model on this machine, for each precision and thread count.
 //!
-//!     cargo run --release -p tapewire-sentiment --example throughput -- MODEL TEXTS.jsonl [ROUNDS]
+//!     cargo run --release -p tapewire-sentiment --example throughput -- MODEL TEXTS.jsonl
+//!     ... -- MODEL TEXTS.jsonl --precision f32,bf16,int8 --threads 1,2 --rounds 5
+//!     ... -- MODEL TEXTS.jsonl --precision int8 --threads 1 --interactive
 //!
 //! MODEL is what `--model` takes elsewhere; each line of TEXTS is an object with a `text`.
-//! Rounds of the two thread counts alternate, so that a busy machine hits both alike; every
-//! round is printed. Tokenization is included.
+//! Rounds of all settings alternate, so that a busy machine hits all alike. Tokenization is
+//! included. Work is what the classes depend on, counted without padding; its share is of what one
+//! processor reaches with the same instruction on registers alone.
+//!
+//! With `--interactive`, another program can take rounds in turn with this one: it writes `run` or
+//! `logits` and reads a line of JSON.
 
+use clap::Parser;
+use serde_json::json;
 use std::error::Error;
+use std::io::BufRead;
+use std::path::PathBuf;
 use std::time::Instant;
-use tapewire_models::{Registry, Source};
-use tapewire_sentiment::{Engine, EngineConfig, Input};
+use tapewire_models::{ModelFiles, Registry, Source};
+use tapewire_sentiment::engine::tokens::Tokens;
+use tapewire_sentiment::kernels::peak;
+use tapewire_sentiment::{Engine, EngineConfig, Input, Precision};
+
+/// Texts that are scored before anything is timed.
+const WARM_UP: usize = 64;
+
+/// Texts whose logits are printed.
+const LOGITS: usize = 128;
+
+/// Texts a second of a model on this machine.
+#[derive(Parser)]
+struct Arguments {
+    /// `shipped`, a folder, or a model of the hub.
+    model: Source,
+    /// JSON lines with a `text`.
+    texts: PathBuf,
+    /// Among f32, bf16, int8.
+    #[arg(long, value_delimiter = ',', default_value = "f32")]
+    precision: Vec<Precision>,
+    /// Thread counts.
+    #[arg(long, value_delimiter = ',', default_value = "1,2")]
+    threads: Vec<usize>,
+    /// Rounds of each setting.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Do as stdin says, with the first precision and thread count.
+    #[arg(long)]
+    interactive: bool,
+}
 
 #[derive(serde::Deserialize)]
 struct Line {
@@ -17,35 +56,129 @@ struct Line {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let [_, model, texts, rounds @ ..] = &arguments[..] else {
-        return Err("usage: throughput MODEL TEXTS.jsonl [ROUNDS]".into());
-    };
-    let rounds: usize = rounds.first().map_or(Ok(3), |rounds| rounds.parse())?;
-    let texts: Vec<Line> =
-        std::fs::read_to_string(texts)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let arguments = Arguments::parse();
+    let lines = std::fs::read_to_string(&arguments.texts)?;
+    let texts: Vec<Line> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let inputs: Vec<Input<'_>> = texts.iter().map(|line| Input { text: &line.text, company: None }).collect();
-    let files = Registry::from_env().resolve(&model.parse::<Source>()?)?;
-    let load = |threads| Engine::load(&files, &EngineConfig { threads, ..EngineConfig::default() });
-    let engines = [load(1)?, load(2)?];
-    for engine in &engines {
-        engine.score(&inputs[..inputs.len().min(64)]);
+    let files = Registry::from_env().resolve(&arguments.model)?;
+    if arguments.interactive {
+        let bench = Bench::load(&files, arguments.precision[0], arguments.threads[0], &inputs)?;
+        bench.obey(std::io::stdin().lock())
+    } else {
+        let settings = arguments
+            .precision
+            .iter()
+            .flat_map(|&precision| arguments.threads.iter().map(move |&threads| (precision, threads)));
+        let benches = settings
+            .map(|(precision, threads)| Bench::load(&files, precision, threads, &inputs))
+            .collect::<Result<Vec<_>, _>>()?;
+        compare(&benches, arguments.rounds)
     }
-    println!("threads  texts  wall s  cpu s  texts/s  texts/cpu-s");
+}
+
+/// A loaded model and what it is given.
+struct Bench<'a> {
+    engine: Engine,
+    precision: Precision,
+    threads: usize,
+    inputs: &'a [Input<'a>],
+    /// Tokens of all texts, and what they need to be computed.
+    tokens: usize,
+    operations: u64,
+    peak: f64,
+}
+
+/// One pass over all texts.
+#[derive(Clone, Copy)]
+struct Round {
+    wall: f64,
+    cpu: f64,
+}
+
+impl<'a> Bench<'a> {
+    fn load(
+        files: &ModelFiles,
+        precision: Precision,
+        threads: usize,
+        inputs: &'a [Input<'a>],
+    ) -> Result<Self, Box<dyn Error>> {
+        let engine = Engine::load(files, &EngineConfig { threads, precision, ..EngineConfig::default() })?;
+        let lengths: Vec<usize> = inputs
+            .iter()
+            .map(|input| engine.encode(*input).map(|(tokens, _)| tokens.ids.len()))
+            .collect::<Result<_, _>>()?;
+        let operations = lengths.iter().map(|&tokens| engine.operations(tokens)).sum();
+        engine.score(&inputs[..inputs.len().min(WARM_UP)]);
+        Ok(Self { engine, precision, threads, inputs, tokens: lengths.iter().sum(), operations, peak: peak(precision) })
+    }
+
+    fn run(&self) -> Result<Round, Box<dyn Error>> {
+        let (started, cpu) = (Instant::now(), cpu_seconds()?);
+        for scored in self.engine.score(self.inputs) {
+            scored?;
+        }
+        Ok(Round { wall: started.elapsed().as_secs_f64(), cpu: cpu_seconds()? - cpu })
+    }
+
+    fn logits(&self) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
+        let inputs = &self.inputs[..self.inputs.len().min(LOGITS)];
+        let tokens: Vec<Tokens> = inputs
+            .iter()
+            .map(|input| self.engine.encode(*input).map(|(tokens, _)| tokens))
+            .collect::<Result<_, _>>()?;
+        Ok(self.engine.logits(&tokens.iter().collect::<Vec<_>>()).into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// Answers each line of `commands` with a line of JSON.
+    fn obey(&self, commands: impl BufRead) -> Result<(), Box<dyn Error>> {
+        println!("{}", json!({"ready": true, "peak_ops_per_s": self.peak}));
+        for command in commands.lines() {
+            match command?.trim() {
+                "run" => {
+                    let Round { wall, cpu } = self.run()?;
+                    let (texts, tokens, needed) = (self.inputs.len(), self.tokens, self.operations);
+                    println!(
+                        "{}",
+                        json!({"texts": texts, "wall_s": wall, "cpu_s": cpu, "tokens": tokens, "needed_ops": needed})
+                    );
+                }
+                "logits" => println!("{}", json!(self.logits()?)),
+                other => return Err(format!("{other}: there are run and logits").into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rounds of all settings in turn, then the best and the median of each.
+fn compare(benches: &[Bench<'_>], rounds: usize) -> Result<(), Box<dyn Error>> {
+    let mut done: Vec<Vec<Round>> = vec![Vec::new(); benches.len()];
+    println!("precision  threads  texts/s  texts/cpu-s  GOP/cpu-s  of peak");
     for _ in 0..rounds {
-        for (threads, engine) in (1..).zip(&engines) {
-            let (started, cpu) = (Instant::now(), cpu_seconds()?);
-            let scored = engine.score(&inputs);
-            let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
-            let texts = scored.iter().filter(|scored| scored.is_ok()).count();
-            println!(
-                "{threads:7}  {texts:5}  {wall:6.2}  {cpu:5.2}  {:7.1}  {:11.1}",
-                texts as f64 / wall,
-                texts as f64 / cpu
-            );
+        for (bench, done) in benches.iter().zip(&mut done) {
+            done.push(bench.run()?);
+            print(bench, done[done.len() - 1], "");
         }
     }
+    for (bench, done) in benches.iter().zip(&mut done) {
+        done.sort_by(|a, b| a.cpu.total_cmp(&b.cpu));
+        print(bench, done[0], "best");
+        print(bench, done[done.len() / 2], "median");
+    }
     Ok(())
+}
+
+fn print(bench: &Bench<'_>, round: Round, note: &str) {
+    let (texts, speed) = (bench.inputs.len() as f64, bench.operations as f64 / round.cpu);
+    println!(
+        "{:9}  {:7}  {:7.1}  {:11.1}  {:9.0}  {:6.1}%  {note}",
+        bench.precision.to_string(),
+        bench.threads,
+        texts / round.wall,
+        texts / round.cpu,
+        speed / 1e9,
+        100.0 * speed / bench.peak
+    );
 }
 
 /// Processor time of this process so far, from `/proc/self/stat` (user and system, 100 ticks a second).

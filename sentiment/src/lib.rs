@@ -16,3 +16,4 @@ pub mod worker;
 
 pub use engine::{Engine, EngineConfig, Input, Scored};
 pub use error::{ScoreError, SentimentError};
+pub use kernels::Precision;

@@ -7,20 +7,23 @@ use common::{LABELS, Shape, TINY, USUAL};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use tapewire_sentiment::engine::tokens::Tokens;
-use tapewire_sentiment::{Engine, EngineConfig, Input, ScoreError, Scored};
+use tapewire_sentiment::{Engine, EngineConfig, Input, Precision, ScoreError, Scored};
 
 /// As wide as MiniLM, so that matrix products are cut into blocks as they are in earnest.
 const WIDE: Shape = Shape { layers: 2, hidden: 384, heads: 12, inner: 1536, vocabulary: 64, positions: 300 };
 
-fn engine(shape: &Shape, threads: usize, loud: f32) -> Engine {
+fn engine(shape: &Shape, threads: usize, loud: f32, precision: Precision) -> Engine {
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{LABELS}, \"tapewire_reads_company\": true");
     let files = common::write(folder.path(), shape, USUAL, loud, &more);
-    Engine::load(&files, &EngineConfig { threads, ..EngineConfig::default() }).unwrap()
+    Engine::load(&files, &EngineConfig { threads, precision, ..EngineConfig::default() }).unwrap()
 }
 
-static TINY_ENGINES: LazyLock<[Engine; 2]> = LazyLock::new(|| [engine(&TINY, 1, 8.0), engine(&TINY, 3, 8.0)]);
-static WIDE_ENGINE: LazyLock<Engine> = LazyLock::new(|| engine(&WIDE, 2, 2.0));
+/// With one thread and with three, for each precision.
+static TINY_ENGINES: LazyLock<[[Engine; 2]; 3]> =
+    LazyLock::new(|| Precision::ALL.map(|precision| [1, 3].map(|threads| engine(&TINY, threads, 8.0, precision))));
+static WIDE_ENGINES: LazyLock<[Engine; 3]> =
+    LazyLock::new(|| Precision::ALL.map(|precision| engine(&WIDE, 2, 2.0, precision)));
 
 fn text(longest: usize) -> impl Strategy<Value = Tokens> {
     prop::collection::vec((0u32..64, 0u32..2), 1..=longest).prop_map(|pairs| {
@@ -38,13 +41,14 @@ proptest! {
 
     #[test]
     fn alone_or_among_others_the_bits_are_the_same(texts in prop::collection::vec(text(48), 1..60)) {
-        let [one, three] = &*TINY_ENGINES;
-        let all: Vec<&Tokens> = texts.iter().collect();
-        let (together, in_threads) = (one.logits(&all), three.logits(&all));
-        for (at, text) in all.iter().enumerate() {
-            let alone = one.logits(&[text]).remove(0);
-            prop_assert_eq!(bits(&together[at]), bits(&alone));
-            prop_assert_eq!(bits(&in_threads[at]), bits(&alone));
+        for [one, three] in &*TINY_ENGINES {
+            let all: Vec<&Tokens> = texts.iter().collect();
+            let (together, in_threads) = (one.logits(&all), three.logits(&all));
+            for (at, text) in all.iter().enumerate() {
+                let alone = one.logits(&[text]).remove(0);
+                prop_assert_eq!(bits(&together[at]), bits(&alone));
+                prop_assert_eq!(bits(&in_threads[at]), bits(&alone));
+            }
         }
     }
 }
@@ -55,16 +59,18 @@ proptest! {
     #[test]
     fn so_at_the_width_of_real_models(texts in prop::collection::vec(text(300), 2..12)) {
         let all: Vec<&Tokens> = texts.iter().collect();
-        let together = WIDE_ENGINE.logits(&all);
-        for (at, text) in all.iter().enumerate() {
-            prop_assert_eq!(bits(&together[at]), bits(&WIDE_ENGINE.logits(&[text]).remove(0)));
+        for engine in &*WIDE_ENGINES {
+            let together = engine.logits(&all);
+            for (at, text) in all.iter().enumerate() {
+                prop_assert_eq!(bits(&together[at]), bits(&engine.logits(&[text]).remove(0)));
+            }
         }
     }
 }
 
 #[test]
 fn texts_and_companies_are_told_apart_and_equal_ones_agree() {
-    let engine = &TINY_ENGINES[0];
+    let engine = &TINY_ENGINES[0][0];
     let input = |text, company| Input { text, company };
     let inputs =
         [input("a b c", Some("d")), input("a b c", Some("e")), input("a b c", None), input("a b c", Some("d"))];
@@ -75,7 +81,7 @@ fn texts_and_companies_are_told_apart_and_equal_ones_agree() {
 
 #[test]
 fn a_text_that_fails_leaves_the_others_alone() {
-    let engine = &TINY_ENGINES[0];
+    let engine = &TINY_ENGINES[0][0];
     let good = Tokens { ids: vec![2, 9, 3], types: vec![0, 0, 0] };
     let unknown = Tokens { ids: vec![2, 64, 3], types: vec![0, 0, 0] };
     let long = Tokens { ids: vec![9; 49], types: vec![0; 49] };
@@ -99,7 +105,9 @@ fn a_text_that_fails_leaves_the_others_alone() {
 
 #[test]
 fn what_is_no_number_is_an_error_and_not_a_score() {
-    let broken = engine(&TINY, 1, f32::INFINITY);
-    assert_eq!(broken.score(&[Input { text: "a", company: None }]), [Err(ScoreError::NotFinite)]);
-    assert!(TINY_ENGINES[0].score(&[]).is_empty());
+    for precision in Precision::ALL {
+        let broken = engine(&TINY, 1, f32::INFINITY, precision);
+        assert_eq!(broken.score(&[Input { text: "a", company: None }]), [Err(ScoreError::NotFinite)], "{precision}");
+    }
+    assert!(TINY_ENGINES[0][0].score(&[]).is_empty());
 }

@@ -4,11 +4,18 @@ use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
 use super::tokens::Tokens;
 use crate::SentimentError;
-use crate::kernels::{Matrix, MatrixMut, multiply, rows};
+use crate::kernels::linear::Linear;
+use crate::kernels::{Precision, dot, rows};
 use candle_core::Tensor;
+use std::ops::Range;
+
+/// Columns of the feed-forward layer worked on together, so that they stay in the cache between its
+/// two products.
+const INNER_PART: usize = 768;
 
 /// A model's weights, shared by all threads.
 pub struct Bert {
+    pub(super) precision: Precision,
     pub(super) width: usize,
     pub(super) heads: usize,
     pub(super) embeddings: Embeddings,
@@ -25,21 +32,21 @@ pub(super) struct Embeddings {
 }
 
 pub(super) struct Layer {
-    /// Query, key and value side by side. Their biases are elsewhere: see [`Layer::load`].
-    pub(super) query_key_value: Linear,
+    /// Gives queries with the scale of the scores already in them.
+    pub(super) query: Linear,
+    /// Keys, then values, each in whole panels. Without their biases: see [`Layer::load`].
+    pub(super) key_value: Linear,
     pub(super) attention_output: Linear,
     pub(super) attention_norm: LayerNorm,
-    pub(super) feed_forward_in: Linear,
-    pub(super) feed_forward_out: Linear,
+    pub(super) feed_forward: Vec<FeedForward>,
     pub(super) output_norm: LayerNorm,
 }
 
-/// `x W + b` with W stored input by input, so that matrix products read it in order.
-pub(super) struct Linear {
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
-    pub(super) weight: Vec<f32>,
-    pub(super) bias: Vec<f32>,
+/// Some columns of the feed-forward layer's inside: the outputs of the first product that give them, and
+/// the inputs of the second that take them.
+pub(super) struct FeedForward {
+    pub(super) into: Linear,
+    pub(super) out: Linear,
 }
 
 pub(super) struct LayerNorm {
@@ -49,30 +56,8 @@ pub(super) struct LayerNorm {
 }
 
 impl LayerNorm {
-    pub(super) fn apply(&self, x: &mut [f32]) {
-        rows::layer_norm(x, &self.weight, &self.bias, self.epsilon);
-    }
-}
-
-impl Linear {
-    /// `out = x W`, without the bias, for `count` rows of `x`.
-    pub(super) fn multiply(&self, x: &[f32], count: usize, out: &mut [f32]) {
-        self.multiply_columns(x, count, 0, self.outputs, self.outputs, out);
-    }
-
-    /// As [`Linear::multiply`] for the outputs from `first` to before `end`; a row of `out` is `stride` long.
-    pub(super) fn multiply_columns(
-        &self,
-        x: &[f32],
-        count: usize,
-        first: usize,
-        end: usize,
-        stride: usize,
-        out: &mut [f32],
-    ) {
-        let weight = Matrix::new(&self.weight[first..], self.inputs, end - first, self.outputs);
-        let x = Matrix::new(x, count, self.inputs, self.inputs);
-        multiply(x, weight, 1.0, &mut MatrixMut::new(out, count, end - first, stride));
+    pub(super) fn apply(&self, x: &mut [f32], stride: usize) {
+        rows::layer_norm(x, stride, &self.weight, &self.bias, self.epsilon);
     }
 }
 
@@ -81,7 +66,12 @@ impl Bert {
     ///
     /// # Errors
     /// [`SentimentError::Tensor`].
-    pub fn load(config: &ModelConfig, labels: usize, checkpoint: &Checkpoint) -> Result<Self, SentimentError> {
+    pub fn load(
+        config: &ModelConfig,
+        labels: usize,
+        checkpoint: &Checkpoint,
+        precision: Precision,
+    ) -> Result<Self, SentimentError> {
         let source = Source { config, checkpoint };
         let width = config.hidden_size;
         let embeddings = Embeddings {
@@ -91,15 +81,18 @@ impl Bert {
             types: source.numbers("bert.embeddings.token_type_embeddings.weight", &[config.type_vocab_size, width])?,
             norm: source.layer_norm("bert.embeddings.LayerNorm")?,
         };
-        let layers =
-            (0..config.num_hidden_layers).map(|layer| Layer::load(&source, layer)).collect::<Result<_, _>>()?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|layer| Layer::load(&source, layer, precision))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
+            precision,
             width,
             heads: config.num_attention_heads,
             embeddings,
             layers,
-            pooler: source.linear("bert.pooler.dense", width, width)?,
-            classifier: source.linear("classifier", width, labels)?,
+            // Of these there is one row a text, so that nothing is gained by rounding them.
+            pooler: source.dense("bert.pooler.dense", width, width)?.pack(Precision::F32),
+            classifier: source.dense("classifier", width, labels)?.pack(Precision::F32),
         })
     }
 
@@ -118,6 +111,19 @@ impl Bert {
         self.embeddings.positions.len() / self.width
     }
 
+    /// Multiplications and additions in the matrix products for a text of so many tokens. In the last
+    /// layer only the first token has a query, an output and a feed-forward part.
+    pub fn operations(&self, tokens: u64) -> u64 {
+        let width = self.width as u64;
+        let inner: u64 = self.layers[0].feed_forward.iter().map(|part| part.into.outputs() as u64).sum();
+        let layers = self.layers.len() as u64;
+        // A product of a row and a width x outputs matrix; attention takes two products with all tokens.
+        let token = width * (2 * width + 2 * inner) + 2 * width * tokens;
+        let (whole, last) = (tokens * (token + 2 * width * width), token + tokens * 2 * width * width);
+        let head = width * (width + self.classifier.outputs() as u64);
+        2 * ((layers - 1) * whole + last + head)
+    }
+
     /// Whether the model has embeddings for these tokens, and which it lacks.
     pub fn unknown(&self, tokens: &Tokens) -> Option<(u32, u32)> {
         let known =
@@ -130,46 +136,77 @@ impl Layer {
     /// Two of the three attention biases need not be added to every token, exactly:
     /// a key's bias adds the same number to all scores of a query, which softmax takes away;
     /// a value's bias passes through the weights, which sum to 1, and is folded into the bias
-    /// of the output projection. Only the query's bias stays, as `query_key_value.bias`.
-    fn load(source: &Source<'_>, layer: usize) -> Result<Self, SentimentError> {
+    /// of the output projection. Only the query's bias stays.
+    fn load(source: &Source<'_>, layer: usize, precision: Precision) -> Result<Self, SentimentError> {
         let (width, inner) = (source.config.hidden_size, source.config.intermediate_size);
         let name = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
-        let projection = |part: &str| source.linear(&name(&format!("attention.self.{part}")), width, width);
-        let (query, key, value) = (projection("query")?, projection("key")?, projection("value")?);
-        let mut attention_output = source.linear(&name("attention.output.dense"), width, width)?;
+        let dense = |part: &str, inputs, outputs| source.dense(&name(part), inputs, outputs);
+        let projection = |part: &str| dense(&format!("attention.self.{part}"), width, width);
+        let (mut query, key, value) = (projection("query")?, projection("key")?, projection("value")?);
+        query.scale(1.0 / ((width / source.config.num_attention_heads) as f32).sqrt());
+        let mut attention_output = dense("attention.output.dense", width, width)?;
         attention_output.add_to_bias(&value.bias);
+        let (into, out) = (dense("intermediate.dense", width, inner)?, dense("output.dense", inner, width)?);
+        let part = |first| first..inner.min(first + INNER_PART);
+        let feed_forward = |first| FeedForward {
+            into: into.outputs(part(first)).pack(precision),
+            out: out.inputs(part(first)).pack(precision),
+        };
         Ok(Self {
-            query_key_value: Linear::side_by_side(&[&query, &key, &value], query.bias.clone()),
-            attention_output,
+            query: query.pack(precision),
+            key_value: key.beside(value).pack(precision),
+            attention_output: attention_output.pack(precision),
             attention_norm: source.layer_norm(&name("attention.output.LayerNorm"))?,
-            feed_forward_in: source.linear(&name("intermediate.dense"), width, inner)?,
-            feed_forward_out: source.linear(&name("output.dense"), inner, width)?,
+            feed_forward: (0..inner).step_by(INNER_PART).map(feed_forward).collect(),
             output_norm: source.layer_norm(&name("output.LayerNorm"))?,
         })
     }
 }
 
-impl Linear {
-    fn side_by_side(parts: &[&Self], bias: Vec<f32>) -> Self {
-        let inputs = parts[0].inputs;
-        let outputs = parts.iter().map(|part| part.outputs).sum();
-        let mut weight = Vec::with_capacity(inputs * outputs);
-        for input in 0..inputs {
-            for part in parts {
-                weight.extend_from_slice(&part.weight[input * part.outputs..(input + 1) * part.outputs]);
-            }
-        }
-        Self { inputs, outputs, weight, bias }
+/// `x W + b` as checkpoints store it: W output by output.
+struct Dense {
+    inputs: usize,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Dense {
+    fn pack(&self, precision: Precision) -> Linear {
+        Linear::pack(precision, self.inputs, &self.weight, &self.bias)
+    }
+
+    fn scale(&mut self, factor: f32) {
+        self.weight.iter_mut().chain(&mut self.bias).for_each(|x| *x *= factor);
+    }
+
+    /// The outputs of both, without biases, each filled up with zeros to whole panels.
+    fn beside(mut self, other: Self) -> Self {
+        let outputs = self.bias.len().next_multiple_of(dot::PANEL);
+        self.weight.resize(outputs * self.inputs, 0.0);
+        self.weight.extend(other.weight);
+        self.weight.resize(2 * outputs * self.inputs, 0.0);
+        self.bias = vec![0.0; 2 * outputs];
+        self
+    }
+
+    /// Some of the outputs.
+    fn outputs(&self, range: Range<usize>) -> Self {
+        let weight = self.weight[range.start * self.inputs..range.end * self.inputs].to_vec();
+        Self { inputs: self.inputs, weight, bias: self.bias[range].to_vec() }
+    }
+
+    /// What some of the inputs contribute; the first of them bring the bias.
+    fn inputs(&self, range: Range<usize>) -> Self {
+        let weight =
+            self.weight.chunks_exact(self.inputs).flat_map(|weights| &weights[range.clone()]).copied().collect();
+        let bias = if range.start == 0 { self.bias.clone() } else { vec![0.0; self.bias.len()] };
+        Self { inputs: range.len(), weight, bias }
     }
 
     /// Adds what the constant row `x` gives to the bias.
     fn add_to_bias(&mut self, x: &[f32]) {
-        for (output, bias) in self.bias.iter_mut().enumerate() {
-            let more: f64 = x
-                .iter()
-                .enumerate()
-                .map(|(i, x)| f64::from(*x) * f64::from(self.weight[i * self.outputs + output]))
-                .sum();
+        for (bias, weights) in self.bias.iter_mut().zip(self.weight.chunks_exact(self.inputs)) {
+            let more: f64 = x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
             *bias = (f64::from(*bias) + more) as f32;
         }
     }
@@ -193,11 +230,9 @@ impl Source<'_> {
         Ok(flat(&self.tensor(&[name.to_owned()], shape)?))
     }
 
-    fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, SentimentError> {
-        // Checkpoints store output by output.
-        let stored = self.tensor(&[format!("{name}.weight")], &[outputs, inputs])?;
-        let weight = flat(&stored.t().expect("a matrix can be transposed"));
-        Ok(Linear { inputs, outputs, weight, bias: self.numbers(&format!("{name}.bias"), &[outputs])? })
+    fn dense(&self, name: &str, inputs: usize, outputs: usize) -> Result<Dense, SentimentError> {
+        let weight = self.numbers(&format!("{name}.weight"), &[outputs, inputs])?;
+        Ok(Dense { inputs, weight, bias: self.numbers(&format!("{name}.bias"), &[outputs])? })
     }
 
     /// Checkpoints converted from TensorFlow call the two `gamma` and `beta`.

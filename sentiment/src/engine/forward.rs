@@ -1,40 +1,48 @@
 //! The forward pass: all tokens of several texts in one matrix, no padding.
 //!
 //! Everything but attention works on each token alone, so texts are simply laid one after the
-//! other; attention runs text by text. The classifier reads only the first token of a text,
-//! so the last layer computes queries, output and feed-forward for that token alone.
+//! other and taken in blocks of rows that stay in the cache from product to product; attention
+//! runs text by text. The classifier reads only the first token of a text, so the last layer
+//! computes queries, output and feed-forward for that token alone.
 
 use super::bert::{Bert, Embeddings, Layer};
 use super::tokens::Tokens;
-use crate::kernels::{Matrix, MatrixMut, multiply, rows};
+use crate::kernels::attention::{Attention, Rows};
+use crate::kernels::dot::PANEL;
+use crate::kernels::linear::Then;
+use crate::kernels::operand::Operand;
+use crate::kernels::words::Words;
 use std::ops::Range;
 
-/// Memory of one thread, kept between chunks.
-#[derive(Default)]
+/// Rows taken from product to product together.
+const BLOCK: usize = 96;
+
+/// Memory of one thread, kept between chunks. Rows are filled up to whole panels.
 pub struct Scratch {
-    hidden: Vec<f32>,
-    query_key_value: Vec<f32>,
-    context: Vec<f32>,
-    projected: Vec<f32>,
-    inner: Vec<f32>,
-    scores: Vec<f32>,
-    first_hidden: Vec<f32>,
-    first_query: Vec<f32>,
+    hidden: Words,
+    query: Words,
+    key_value: Words,
+    context: Words,
+    attention: Attention,
+    block: Block,
 }
 
-/// Matrix products are the same bit for bit from two rows on, so none has fewer.
-fn padded(rows: usize) -> usize {
-    rows.max(2)
-}
-
-fn room(buffer: &mut Vec<f32>, numbers: usize) -> &mut [f32] {
-    if buffer.len() < numbers {
-        buffer.resize(numbers, 0.0);
-    }
-    &mut buffer[..numbers]
+/// What a block of rows needs on its way through a layer.
+#[derive(Default)]
+struct Block {
+    operand: Operand,
+    inner: Words,
+    inner_operand: Operand,
 }
 
 impl Bert {
+    /// Memory for one thread.
+    pub fn scratch(&self) -> Scratch {
+        let [hidden, query, key_value, context] = Default::default();
+        let attention = Attention::new(self.precision, self.heads, self.width / self.heads);
+        Scratch { hidden, query, key_value, context, attention, block: Block::default() }
+    }
+
     /// Logits of each text, in the order of the model's classes. A text's numbers are the same
     /// bit for bit whatever texts stand beside it.
     ///
@@ -42,7 +50,7 @@ impl Bert {
     pub fn logits(&self, texts: &[&Tokens], scratch: &mut Scratch) -> Vec<Vec<f32>> {
         let spans = spans(texts);
         let tokens = spans.last().map_or(0, |span| span.end);
-        self.embeddings.embed(texts, self.width, room(&mut scratch.hidden, padded(tokens) * self.width));
+        self.embeddings.embed(texts, self.width, self.stride(), scratch.hidden.floats(tokens * self.stride()));
         let (last, others) = self.layers.split_last().expect("a model has layers");
         for layer in others {
             self.whole_layer(layer, &spans, tokens, scratch);
@@ -51,125 +59,109 @@ impl Bert {
         self.classify(texts.len(), scratch)
     }
 
+    /// From a row to the next, where a row has the model's width.
+    fn stride(&self) -> usize {
+        self.width.next_multiple_of(PANEL)
+    }
+
     fn whole_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
-        let (width, wide, count) = (self.width, 3 * self.width, padded(tokens));
-        let hidden = &mut scratch.hidden[..count * width];
-        let query_key_value = room(&mut scratch.query_key_value, count * wide);
-        layer.query_key_value.multiply(hidden, count, query_key_value);
-        for row in query_key_value.chunks_exact_mut(wide) {
-            rows::add_bias(&mut row[..width], &layer.query_key_value.bias);
+        let stride = self.stride();
+        let hidden = scratch.hidden.floats(tokens * stride);
+        let query = scratch.query.floats(tokens * stride);
+        let key_value = scratch.key_value.floats(tokens * 2 * stride);
+        let operand = &mut scratch.block.operand;
+        let blocks = hidden.chunks(BLOCK * stride).zip(query.chunks_mut(BLOCK * stride));
+        for ((hidden, query), key_value) in blocks.zip(key_value.chunks_mut(BLOCK * 2 * stride)) {
+            operand.set(self.precision, hidden, stride, self.width);
+            layer.query.apply(operand, Then::Store, query, stride);
+            layer.key_value.apply(operand, Then::Store, key_value, 2 * stride);
         }
-        let context = room(&mut scratch.context, count * width);
+        let context = scratch.context.floats(tokens * stride);
         for span in spans {
-            let text = &query_key_value[span.start * wide..span.end * wide];
-            let out = &mut context[span.start * width..span.end * width];
-            self.attend(text, wide, text, span.len(), &mut scratch.scores, out);
+            let rows = span.start * stride..span.end * stride;
+            let queries = Rows { data: &query[rows.clone()], stride };
+            let keys = Rows { data: &key_value[2 * rows.start..2 * rows.end], stride: 2 * stride };
+            scratch.attention.attend(queries, keys, keys.from(stride), &mut context[rows], stride);
         }
-        layer.finish(width, count, hidden, context, &mut scratch.projected, &mut scratch.inner);
+        self.finish(layer, hidden, context, &mut scratch.block);
     }
 
-    /// Leaves the first token of each text in `scratch.first_hidden`.
+    /// Leaves the first token of each text in the first rows of `scratch.hidden`.
     fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
-        let (width, wide, count, texts) = (self.width, 3 * self.width, padded(tokens), padded(spans.len()));
-        let hidden = &scratch.hidden[..count * width];
-        let first = room(&mut scratch.first_hidden, texts * width);
-        for (row, span) in first.chunks_exact_mut(width).zip(spans) {
-            row.copy_from_slice(&hidden[span.start * width..(span.start + 1) * width]);
+        let stride = self.stride();
+        let hidden = scratch.hidden.floats(tokens * stride);
+        let key_value = scratch.key_value.floats(tokens * 2 * stride);
+        let operand = &mut scratch.block.operand;
+        for (hidden, key_value) in hidden.chunks(BLOCK * stride).zip(key_value.chunks_mut(BLOCK * 2 * stride)) {
+            operand.set(self.precision, hidden, stride, self.width);
+            layer.key_value.apply(operand, Then::Store, key_value, 2 * stride);
         }
-        let query = room(&mut scratch.first_query, texts * width);
-        layer.query_key_value.multiply_columns(first, texts, 0, width, width, query);
-        rows::add_bias(query, &layer.query_key_value.bias);
-        let query_key_value = room(&mut scratch.query_key_value, count * wide);
-        layer.query_key_value.multiply_columns(hidden, count, width, wide, wide, &mut query_key_value[width..]);
-        let context = room(&mut scratch.context, texts * width);
         for (text, span) in spans.iter().enumerate() {
-            let row = text * width..(text + 1) * width;
-            let keys = &query_key_value[span.start * wide..span.end * wide];
-            self.attend(&query[row.clone()], width, keys, 1, &mut scratch.scores, &mut context[row]);
+            hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
         }
-        layer.finish(width, texts, first, context, &mut scratch.projected, &mut scratch.inner);
+        let hidden = &mut hidden[..spans.len() * stride];
+        let query = scratch.query.floats(hidden.len());
+        operand.set(self.precision, hidden, stride, self.width);
+        layer.query.apply(operand, Then::Store, query, stride);
+        let context = scratch.context.floats(hidden.len());
+        for (span, (query, context)) in spans.iter().zip(query.chunks(stride).zip(context.chunks_mut(stride))) {
+            let keys = Rows { data: &key_value[span.start * 2 * stride..span.end * 2 * stride], stride: 2 * stride };
+            scratch.attention.attend(Rows { data: query, stride }, keys, keys.from(stride), context, stride);
+        }
+        self.finish(layer, hidden, context, &mut scratch.block);
     }
 
-    /// Attention within one text for its first `count` tokens. `queries` has a row of `stride`
-    /// for each of them; `text` has query, key and value side by side for every token.
-    fn attend(
-        &self,
-        queries: &[f32],
-        stride: usize,
-        text: &[f32],
-        count: usize,
-        scores: &mut Vec<f32>,
-        out: &mut [f32],
-    ) {
-        let (width, wide, size) = (self.width, 3 * self.width, self.width / self.heads);
-        let tokens = text.len() / wide;
-        let scores = room(scores, count * tokens);
-        for head in (0..width).step_by(size) {
-            let query = Matrix::new(&queries[head..], count, size, stride);
-            let key = Matrix::new(&text[width + head..], tokens, size, wide);
-            let value = Matrix::new(&text[2 * width + head..], tokens, size, wide);
-            let scale = 1.0 / (size as f32).sqrt();
-            multiply(query, key.transposed(), scale, &mut MatrixMut::new(scores, count, tokens, tokens));
-            for row in scores.chunks_exact_mut(tokens) {
-                rows::softmax(row);
+    /// From attention's `context` to the layer's output, which replaces `hidden`.
+    fn finish(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], block: &mut Block) {
+        let (stride, width) = (self.stride(), self.width);
+        let Block { operand, inner, inner_operand } = block;
+        for (hidden, context) in hidden.chunks_mut(BLOCK * stride).zip(context.chunks(BLOCK * stride)) {
+            operand.set(self.precision, context, stride, width);
+            layer.attention_output.apply(operand, Then::Add, hidden, stride);
+            layer.attention_norm.apply(hidden, stride);
+            operand.set(self.precision, hidden, stride, width);
+            for part in &layer.feed_forward {
+                let inner_stride = part.into.outputs().next_multiple_of(PANEL);
+                let inner = inner.floats(operand.rows() * inner_stride);
+                part.into.apply(operand, Then::Gelu, inner, inner_stride);
+                inner_operand.set(self.precision, inner, inner_stride, part.into.outputs());
+                part.out.apply(inner_operand, Then::Add, hidden, stride);
             }
-            let weights = Matrix::new(scores, count, tokens, tokens);
-            multiply(weights, value, 1.0, &mut MatrixMut::new(&mut out[head..], count, size, width));
+            layer.output_norm.apply(hidden, stride);
         }
     }
 
     fn classify(&self, texts: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
-        let (count, labels) = (padded(texts), self.classifier.outputs);
-        let first = &scratch.first_hidden[..count * self.width];
-        let pooled = room(&mut scratch.projected, count * self.width);
-        self.pooler.multiply(first, count, pooled);
-        rows::add_bias(pooled, &self.pooler.bias);
+        let (stride, operand) = (self.stride(), &mut scratch.block.operand);
+        let pooled = scratch.query.floats(texts * stride);
+        operand.set(self.pooler.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
+        self.pooler.apply(operand, Then::Store, pooled, stride);
         for x in pooled.iter_mut() {
             *x = x.tanh();
         }
-        let logits = room(&mut scratch.inner, count * labels);
-        self.classifier.multiply(pooled, count, logits);
-        rows::add_bias(logits, &self.classifier.bias);
-        logits.chunks_exact(labels).take(texts).map(<[f32]>::to_vec).collect()
-    }
-}
-
-impl Layer {
-    /// From attention's `context` to the layer's output, which replaces `hidden`.
-    fn finish(
-        &self,
-        width: usize,
-        count: usize,
-        hidden: &mut [f32],
-        context: &[f32],
-        projected: &mut Vec<f32>,
-        inner: &mut Vec<f32>,
-    ) {
-        let projected = room(projected, count * width);
-        self.attention_output.multiply(context, count, projected);
-        rows::add_residual(hidden, projected, &self.attention_output.bias);
-        self.attention_norm.apply(hidden);
-        let inner = room(inner, count * self.feed_forward_in.outputs);
-        self.feed_forward_in.multiply(hidden, count, inner);
-        rows::add_bias_and_gelu(inner, &self.feed_forward_in.bias);
-        self.feed_forward_out.multiply(inner, count, projected);
-        rows::add_residual(hidden, projected, &self.feed_forward_out.bias);
-        self.output_norm.apply(hidden);
+        let labels = self.classifier.outputs();
+        let label_stride = labels.next_multiple_of(PANEL);
+        let logits = scratch.key_value.floats(texts * label_stride);
+        operand.set(self.classifier.precision(), pooled, stride, self.width);
+        self.classifier.apply(operand, Then::Store, logits, label_stride);
+        logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()
     }
 }
 
 impl Embeddings {
-    fn embed(&self, texts: &[&Tokens], width: usize, out: &mut [f32]) {
+    fn embed(&self, texts: &[&Tokens], width: usize, stride: usize, out: &mut [f32]) {
         let tokens = texts.iter().flat_map(|text| text.ids.iter().zip(&text.types).enumerate());
-        for (out, (position, (&id, &kind))) in out.chunks_exact_mut(width).zip(tokens) {
+        for (out, (position, (&id, &kind))) in out.chunks_exact_mut(stride).zip(tokens) {
+            let (out, beyond) = out.split_at_mut(width);
             let word = &self.words[id as usize * width..];
             let kind = &self.types[kind as usize * width..];
             let position = &self.positions[position * width..];
             for (((x, word), kind), position) in out.iter_mut().zip(word).zip(kind).zip(position) {
                 *x = word + kind + position;
             }
+            beyond.fill(0.0);
         }
-        self.norm.apply(out);
+        self.norm.apply(out, stride);
     }
 }
 

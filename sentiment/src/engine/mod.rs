@@ -20,6 +20,7 @@ pub mod packing;
 pub mod probabilities;
 pub mod tokens;
 
+use crate::kernels::Precision;
 use crate::{ScoreError, SentimentError};
 use bert::Bert;
 use checkpoint::Checkpoint;
@@ -40,6 +41,9 @@ use tokens::{TextTokenizer, Tokens};
 pub struct EngineConfig {
     /// Inference threads; 0 is one for each processor.
     pub threads: usize,
+    /// In which numbers matrix products are computed: `f32`, `bf16` or `int8`. Rows of the lower two
+    /// say so at the end of `model_revision`.
+    pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     pub labels: Option<String>,
 }
@@ -74,7 +78,8 @@ pub struct Engine {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    /// Of the one engine whose thread this is.
+    static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
 }
 
 impl Engine {
@@ -87,21 +92,20 @@ impl Engine {
         let labels = model_config.labels();
         let classes = Classes::find(&labels, config.labels.as_deref())?;
         let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.max_position_embeddings)?;
-        let model = Bert::load(&model_config, labels.len(), &Checkpoint::open(&files.weights)?)?;
+        let model = Bert::load(&model_config, labels.len(), &Checkpoint::open(&files.weights)?, config.precision)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
             .thread_name(|index| format!("inference-{index}"))
             .build()
             .map_err(|error| SentimentError::Threads { threads: config.threads, reason: error.to_string() })?;
-        tracing::info!(
-            model = files.name,
-            revision = files.revision,
-            threads = threads.current_num_threads(),
-            "model loaded"
-        );
+        let revision = match config.precision {
+            Precision::F32 => files.revision.clone(),
+            lower => format!("{}+{lower}", files.revision),
+        };
+        tracing::info!(model = files.name, revision, threads = threads.current_num_threads(), "model loaded");
         Ok(Self {
             name: files.name.clone(),
-            revision: files.revision.clone(),
+            revision,
             reads_company: model_config.tapewire_reads_company,
             classes,
             tokenizer,
@@ -115,7 +119,8 @@ impl Engine {
         &self.name
     }
 
-    /// What exactly was loaded, as rows carry it.
+    /// What exactly was loaded, as rows carry it: with `+bf16` or `+int8` where it runs in less than
+    /// single precision.
     pub fn revision(&self) -> &str {
         &self.revision
     }
@@ -125,15 +130,24 @@ impl Engine {
         self.reads_company
     }
 
+    /// The tokens the model reads, and whether the text was cut.
+    ///
+    /// # Errors
+    /// [`ScoreError::CompanyTooLong`], [`ScoreError::Tokenizer`].
+    pub fn encode(&self, input: Input<'_>) -> Result<(Tokens, bool), ScoreError> {
+        self.tokenizer.encode(input.text, input.company.filter(|_| self.reads_company))
+    }
+
+    /// Multiplications and additions that a text of so many tokens needs: those of its matrix
+    /// products, without padding and without what the class doesn't depend on.
+    pub fn operations(&self, tokens: usize) -> u64 {
+        self.model.operations(tokens as u64)
+    }
+
     /// Scores texts, each in its place; one that fails does not touch the others. Equal texts
     /// are computed once. Blocks until all are done, on the engine's own threads.
     pub fn score(&self, inputs: &[Input<'_>]) -> Vec<Result<Scored, ScoreError>> {
-        let encoded: Vec<_> = self.threads.install(|| {
-            inputs
-                .par_iter()
-                .map(|input| self.tokenizer.encode(input.text, input.company.filter(|_| self.reads_company)))
-                .collect()
-        });
+        let encoded: Vec<_> = self.threads.install(|| inputs.par_iter().map(|input| self.encode(*input)).collect());
         let mut distinct: HashMap<&Tokens, usize> = HashMap::new();
         let mut texts: Vec<&Tokens> = Vec::new();
         for (tokens, _) in encoded.iter().flatten() {
@@ -163,7 +177,9 @@ impl Engine {
         let computed: Vec<Vec<Vec<f32>>> = self.threads.install(|| {
             let compute = |chunk: &Vec<usize>| {
                 let chunk: Vec<&Tokens> = chunk.iter().map(|&at| texts[sound[at]]).collect();
-                SCRATCH.with_borrow_mut(|scratch| self.model.logits(&chunk, scratch))
+                SCRATCH.with_borrow_mut(|scratch| {
+                    self.model.logits(&chunk, scratch.get_or_insert_with(|| self.model.scratch()))
+                })
             };
             chunks.par_iter().with_max_len(1).map(compute).collect()
         });

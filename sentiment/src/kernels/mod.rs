@@ -2,17 +2,76 @@
 //!
 //! Two laws hold for every kernel here. Numbers of a row depend on that row alone: never on
 //! how many rows there are or where it stands, so that a text scores the same whatever it was
-//! batched with. And the order of a sum is fixed by its length, not by the instruction set,
-//! except inside [`matmul`].
+//! batched with. And the order of a sum is fixed by its length, not by the instruction set.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`matmul`] | matrix product, by the `gemm` crate, behind checked views |
-//! | [`rows`] | layer norm, GELU, softmax, bias: one row at a time |
+//! | [`words`] | memory for packed operands |
+//! | [`dot`] | tiles of a matrix product in registers, for each precision and instruction set |
+//! | [`operand`] | rows of floats made into a left operand: copied, rounded or quantised |
+//! | [`linear`] | weights packed once, and `x W + b` with what follows it |
+//! | [`attention`] | attention within one text |
+//! | [`rows`] | layer norm: one row at a time |
 //! | [`math`] | `exp` and `erf` that compilers can vectorise |
 
-pub mod math;
-pub mod matmul;
-pub mod rows;
+mod for_this_machine;
 
-pub use matmul::{Matrix, MatrixMut, multiply};
+pub mod attention;
+pub mod dot;
+pub mod linear;
+pub mod math;
+pub mod operand;
+pub mod rows;
+pub mod words;
+
+pub use dot::peak;
+
+use serde::Deserialize;
+use std::fmt;
+
+/// In which numbers a model's matrix products are computed. All else is single precision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Factors rounded to bfloat16, sums in single precision.
+    Bf16,
+    /// Factors in 8 bits, with a scale for each output of the weights and for each token; attention as in bf16.
+    Int8,
+}
+
+impl Precision {
+    /// All of them, the most exact first.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+
+    /// How many numbers lie in a 32-bit word.
+    pub const fn numbers_in_a_word(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::Bf16 => 2,
+            Self::Int8 => 4,
+        }
+    }
+}
+
+/// As settings spell it.
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        })
+    }
+}
+
+impl std::str::FromStr for Precision {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|precision| precision.to_string() == name);
+        found.ok_or_else(|| format!("precision {name}; there are f32, bf16 and int8"))
+    }
+}

@@ -1,0 +1,433 @@
+//! Tiles of a matrix product, in registers: the innermost loop of everything.
+//!
+//! Operands are 32-bit words, each holding as many numbers as the precision packs into one:
+//!
+//! | precision | in a word | left operand | right operand |
+//! |---|---|---|---|
+//! | f32 | 1 | float | float |
+//! | bf16 | 2, along the sum | bfloat16 | bfloat16 |
+//! | int8 | 4, along the sum | 128 + [-127, 127] | [-127, 127] |
+//!
+//! The left operand is rows of words; the right one is a panel: for each word of a row the
+//! matching words of [`PANEL`] columns. Each precision has a kernel for several instruction
+//! sets and one in plain Rust, which is also what the others are tested against. Whole
+//! numbers and bfloat16 give the same bits on all of them.
+
+#![allow(unsafe_code, reason = "vector instructions and pointers; `Kernel::run` checks every bound")]
+
+use super::Precision;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Columns of a panel.
+pub const PANEL: usize = 32;
+
+/// Rows of the tallest tile of any kernel.
+pub const TALLEST: usize = 12;
+
+/// Columns that can be computed alone: half a panel.
+const HALF: usize = PANEL / 2;
+
+/// One tile: `out[i][j] = start[j] + sum over w of left[i][w] . panel[w][j]`.
+struct Task {
+    left: *const u32,
+    left_stride: usize,
+    panel: *const u32,
+    words: usize,
+    start: *const u32,
+    out: *mut u32,
+    out_stride: usize,
+    rows: usize,
+    halves: usize,
+}
+
+/// A way to compute tiles on this machine.
+pub struct Kernel {
+    /// The instruction set it needs.
+    pub name: &'static str,
+    /// Rows of its tallest tile.
+    pub rows: usize,
+    is_here: fn() -> bool,
+    /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`; readable are
+    /// `rows` rows of `words` words in `left`, `words * PANEL` words in `panel` and `PANEL` words
+    /// in `start`; writable are `rows` rows of `halves * HALF` words in `out`.
+    run: unsafe fn(&Task),
+    /// So many rounds of its instruction on registers alone; gives the operations of all of them.
+    /// Contract: [`Kernel::is_here`].
+    spin: unsafe fn(u32) -> u64,
+}
+
+/// The kernels of a precision that run on this machine, the fastest first and plain Rust last.
+pub fn kernels(precision: Precision) -> impl Iterator<Item = &'static Kernel> {
+    let all: &[Kernel] = match precision {
+        Precision::F32 => F32,
+        Precision::Bf16 => BF16,
+        Precision::Int8 => INT8,
+    };
+    all.iter().filter(|kernel| (kernel.is_here)())
+}
+
+/// The fastest kernel of a precision on this machine.
+pub fn kernel(precision: Precision) -> &'static Kernel {
+    kernels(precision).next().expect("plain Rust runs anywhere")
+}
+
+/// Operations a second (a product and its sum are two) that one processor reaches with the
+/// instruction of this precision's kernel, on registers alone: no product can be faster.
+///
+/// Takes a twentieth of a second.
+pub fn peak(precision: Precision) -> f64 {
+    let kernel = kernel(precision);
+    let started = Instant::now();
+    let mut best = 0f64;
+    while started.elapsed() < Duration::from_millis(50) {
+        let start = Instant::now();
+        // SAFETY: `kernel` gives only kernels whose instruction set was detected.
+        let operations = unsafe { (kernel.spin)(20_000) };
+        best = best.max(operations as f64 / start.elapsed().as_secs_f64());
+    }
+    best
+}
+
+/// The left operand of a tile: `rows` rows, `stride` words apart.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    /// The words.
+    pub words: &'a [u32],
+    /// From a row to the next.
+    pub stride: usize,
+    /// How many rows.
+    pub rows: usize,
+}
+
+impl Kernel {
+    /// `out = start + left x panel` for the first `halves` halves of the panel's columns, rows of
+    /// `out` being `out_stride` words apart. Sums run along the words in order. They are whole
+    /// numbers for int8, else floats; `start` is of the same kind. For int8 it must be -128 times the
+    /// sum of each column of the panel, which takes the left operand's offset away again; a kernel
+    /// that can do without an offset ignores it.
+    ///
+    /// # Panics
+    /// If there are no rows, more than [`Kernel::rows`], or a slice is too short.
+    pub fn run(&self, left: Left<'_>, panel: &[u32], halves: usize, start: &[u32], out: &mut [u32], out_stride: usize) {
+        let words = panel.len() / PANEL;
+        let columns = halves * HALF;
+        assert!((1..=self.rows).contains(&left.rows) && (1..=2).contains(&halves), "shape of a tile");
+        assert!((left.rows - 1) * left.stride + words <= left.words.len(), "rows of a tile outside their data");
+        assert!(
+            out_stride >= columns && (left.rows - 1) * out_stride + columns <= out.len(),
+            "a tile outside its place"
+        );
+        assert!(start.len() >= PANEL, "where a tile's sums start");
+        let task = Task {
+            left: left.words.as_ptr(),
+            left_stride: left.stride,
+            panel: panel.as_ptr(),
+            words,
+            start: start.as_ptr(),
+            out: out.as_mut_ptr(),
+            out_stride,
+            rows: left.rows,
+            halves,
+        };
+        // SAFETY: the assertions are the contract of `run`; `words` rows of `PANEL` lie in `panel`
+        // by division; kernels are handed out only where their instruction set was detected.
+        unsafe { (self.run)(&task) }
+    }
+}
+
+/// Defines a module with `run` and `spin` for one instruction set and precision.
+///
+/// A tile is `ROWS` x `VECTORS` vectors of sums, all in registers: each word of a row is
+/// broadcast and meets the vectors of its row of the panel.
+#[cfg(target_arch = "x86_64")]
+macro_rules! vector_kernel {
+    (
+        $name:ident, $features:literal, $vector:ident, $lanes:tt lanes, $numbers:literal in a word,
+        $load:ident, $store:ident, $broadcast:ident, start $start:expr,
+        tiles $tiles:tt, |$sum:ident, $a:ident, $b:ident| $step:expr
+    ) => {
+        mod $name {
+            use super::*;
+            use std::arch::x86_64::*;
+
+            /// Contract: as `Kernel::run`'s, for `ROWS` rows and the `VECTORS` vectors of columns from `column`.
+            #[target_feature(enable = $features)]
+            unsafe fn tile<const ROWS: usize, const VECTORS: usize>(task: &Task, column: usize) {
+                let start: fn(*const u32) -> *const u32 = $start;
+                // SAFETY: by contract all rows, columns and words touched are inside their slices.
+                unsafe {
+                    let first = start(task.start.add(column));
+                    let mut sums: [[$vector; VECTORS]; ROWS] =
+                        [std::array::from_fn(|v| $load(first.add(v * $lanes).cast())); ROWS];
+                    let mut panel = task.panel.add(column);
+                    let mut left = task.left;
+                    for _ in 0..task.words {
+                        let columns: [$vector; VECTORS] = std::array::from_fn(|v| $load(panel.add(v * $lanes).cast()));
+                        for row in 0..ROWS {
+                            let $a = $broadcast(*left.add(row.wrapping_mul(task.left_stride)) as i32);
+                            for v in 0..VECTORS {
+                                let ($sum, $b) = (sums[row][v], columns[v]);
+                                sums[row][v] = $step;
+                            }
+                        }
+                        panel = panel.add(PANEL);
+                        left = left.add(1);
+                    }
+                    for row in 0..ROWS {
+                        for v in 0..VECTORS {
+                            let out = task.out.add(row.wrapping_mul(task.out_stride) + column + v * $lanes);
+                            $store(out.cast(), sums[row][v]);
+                        }
+                    }
+                }
+            }
+
+            /// See `Kernel::run`.
+            pub(super) unsafe fn run(task: &Task) {
+                // SAFETY: handed on.
+                unsafe { by_rows!(task, tile, $lanes, $tiles) }
+            }
+
+            /// See `Kernel::spin`.
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn spin(rounds: u32) -> u64 {
+                // Enough independent sums that none waits for its last, and few enough for the registers.
+                const SUMS: usize = if $lanes == 16 { 24 } else { 12 };
+                // 1.0 and a little as f32, twice 1.0 as bfloat16: nothing subnormal, which would be slow.
+                let ($a, $b) = (black_box($broadcast(0x3f80_3f80)), black_box($broadcast(0x3f80_3f80)));
+                let mut sums = [$a; SUMS];
+                for _ in 0..rounds {
+                    for sum in &mut sums {
+                        let $sum = *sum;
+                        // SAFETY: values only; the instruction set is here by contract.
+                        #[allow(unused_unsafe, reason = "one of the steps has something unsafe in it")]
+                        let next = unsafe { $step };
+                        *sum = next;
+                    }
+                }
+                black_box(sums);
+                u64::from(rounds) * (SUMS * $lanes * $numbers * 2) as u64
+            }
+        }
+    };
+}
+
+/// Picks the tile of as many rows as the task has.
+#[cfg(target_arch = "x86_64")]
+macro_rules! by_rows {
+    // Vectors of half a panel: both halves in one go.
+    ($task:ident, $tile:ident, 16, [$($rows:literal)*]) => {
+        match ($task.rows, $task.halves) {
+            $(($rows, 1) => $tile::<$rows, 1>($task, 0), ($rows, _) => $tile::<$rows, 2>($task, 0),)*
+            _ => unreachable!("the caller keeps to the kernel's rows"),
+        }
+    };
+    // Vectors of a quarter: half after half.
+    ($task:ident, $tile:ident, 8, [$($rows:literal)*]) => {
+        for column in (0..$task.halves).map(|half| half * HALF) {
+            match $task.rows {
+                $($rows => $tile::<$rows, 2>($task, column),)*
+                _ => unreachable!("the caller keeps to the kernel's rows"),
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+const ZEROS: [u32; PANEL] = [0; PANEL];
+
+#[cfg(target_arch = "x86_64")]
+vector_kernel!(
+    avx512_f32, "avx512f", __m512i, 16 lanes, 1 in a word,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32, start |start| start,
+    tiles [1 2 3 4 5 6 7 8 9 10 11 12],
+    |sum, a, b| _mm512_castps_si512(_mm512_fmadd_ps(
+        _mm512_castsi512_ps(a),
+        _mm512_castsi512_ps(b),
+        _mm512_castsi512_ps(sum)
+    ))
+);
+
+#[cfg(target_arch = "x86_64")]
+vector_kernel!(
+    avx512_bf16, "avx512f,avx512bf16", __m512i, 16 lanes, 2 in a word,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32, start |start| start,
+    tiles [1 2 3 4 5 6 7 8 9 10 11 12],
+    |sum, a, b| _mm512_castps_si512(_mm512_dpbf16_ps(
+        _mm512_castsi512_ps(sum),
+        std::mem::transmute::<__m512i, __m512bh>(a),
+        std::mem::transmute::<__m512i, __m512bh>(b)
+    ))
+);
+
+#[cfg(target_arch = "x86_64")]
+vector_kernel!(
+    avx512_int8, "avx512f,avx512vnni", __m512i, 16 lanes, 4 in a word,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32, start |start| start,
+    tiles [1 2 3 4 5 6 7 8 9 10 11 12],
+    |sum, a, b| _mm512_dpbusd_epi32(sum, a, b)
+);
+
+#[cfg(target_arch = "x86_64")]
+vector_kernel!(
+    avx2_f32, "avx2,fma", __m256i, 8 lanes, 1 in a word,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |start| start,
+    tiles [1 2 3 4 5 6],
+    |sum, a, b| _mm256_castps_si256(_mm256_fmadd_ps(
+        _mm256_castsi256_ps(a),
+        _mm256_castsi256_ps(b),
+        _mm256_castsi256_ps(sum)
+    ))
+);
+
+#[cfg(target_arch = "x86_64")]
+vector_kernel!(
+    avx2_bf16, "avx2,fma", __m256i, 8 lanes, 2 in a word,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |start| start,
+    tiles [1 2 3 4],
+    |sum, a, b| {
+        let upper = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+        let (a1, b1) = (_mm256_and_si256(a, upper), _mm256_and_si256(b, upper));
+        let (a0, b0) = (_mm256_slli_epi32::<16>(a), _mm256_slli_epi32::<16>(b));
+        let sum = _mm256_fmadd_ps(_mm256_castsi256_ps(a0), _mm256_castsi256_ps(b0), _mm256_castsi256_ps(sum));
+        _mm256_castps_si256(_mm256_fmadd_ps(_mm256_castsi256_ps(a1), _mm256_castsi256_ps(b1), sum))
+    }
+);
+
+#[cfg(target_arch = "x86_64")]
+vector_kernel!(
+    avxvnni_int8, "avx2,avxvnni", __m256i, 8 lanes, 4 in a word,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |start| start,
+    tiles [1 2 3 4 5 6],
+    |sum, a, b| _mm256_dpbusd_avx_epi32(sum, a, b)
+);
+
+// The instruction that multiplies bytes adds pairs in 16 bits, which 255 x 127 twice would overflow.
+// With the offset taken away and the sign moved to the other factor it is 127 x 127 twice, which fits.
+#[cfg(target_arch = "x86_64")]
+vector_kernel!(
+    avx2_int8, "avx2", __m256i, 8 lanes, 4 in a word,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |_| ZEROS.as_ptr(),
+    tiles [1 2 3 4],
+    |sum, a, b| {
+        let a = _mm256_xor_si256(a, _mm256_set1_epi8(-128));
+        let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
+        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+);
+
+/// Defines a module as [`vector_kernel`] does, in plain Rust.
+macro_rules! plain_kernel {
+    ($name:ident, $numbers:literal in a word, start $start:expr, |$sum:ident, $a:ident, $b:ident| $step:expr) => {
+        mod $name {
+            use super::*;
+
+            /// See `Kernel::run`.
+            pub(super) unsafe fn run(task: &Task) {
+                let start: fn(u32) -> u32 = $start;
+                let columns = task.halves * HALF;
+                for row in 0..task.rows {
+                    // SAFETY: by contract all rows, columns and words touched are inside their slices.
+                    let (left, panel, first, out) = unsafe {
+                        (
+                            std::slice::from_raw_parts(task.left.add(row * task.left_stride), task.words),
+                            std::slice::from_raw_parts(task.panel, task.words * PANEL),
+                            std::slice::from_raw_parts(task.start, PANEL),
+                            std::slice::from_raw_parts_mut(task.out.add(row * task.out_stride), columns),
+                        )
+                    };
+                    let mut sums = [0; PANEL];
+                    for (sum, first) in sums.iter_mut().zip(first) {
+                        *sum = start(*first);
+                    }
+                    for (&$a, words) in left.iter().zip(panel.as_chunks::<PANEL>().0) {
+                        for (sum, &$b) in sums.iter_mut().zip(words) {
+                            let $sum = *sum;
+                            *sum = $step;
+                        }
+                    }
+                    out.copy_from_slice(&sums[..columns]);
+                }
+            }
+
+            /// See `Kernel::spin`.
+            pub(super) unsafe fn spin(rounds: u32) -> u64 {
+                let ($a, $b) = (black_box(0x3f80_3f80_u32), black_box(0x3f80_3f80_u32));
+                let mut sums = black_box([0_u32; PANEL]);
+                for _ in 0..rounds {
+                    for sum in &mut sums {
+                        let $sum = *sum;
+                        *sum = $step;
+                    }
+                }
+                black_box(sums);
+                u64::from(rounds) * (PANEL * $numbers * 2) as u64
+            }
+        }
+    };
+}
+
+plain_kernel!(plain_f32, 1 in a word, start |start| start, |sum, a, b| {
+    let (a, b, sum) = (f32::from_bits(a), f32::from_bits(b), f32::from_bits(sum));
+    // Where the machine can't fuse the two, doing so is a slow call into a library.
+    let fused = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+    (if fused { a.mul_add(b, sum) } else { sum + a * b }).to_bits()
+});
+
+// Products of bfloat16 are exact in single precision, so it doesn't matter whether product and sum are fused.
+plain_kernel!(plain_bf16, 2 in a word, start |start| start, |sum, a, b| {
+    let lower = |word: u32| f32::from_bits(word << 16);
+    let upper = |word: u32| f32::from_bits(word & 0xffff_0000);
+    (f32::from_bits(sum) + lower(a) * lower(b) + upper(a) * upper(b)).to_bits()
+});
+
+plain_kernel!(plain_int8, 4 in a word, start |_| 0, |sum, a, b| {
+    let products = (0..4).map(|byte| {
+        let (a, b) = ((a >> (8 * byte)) as u8, (b >> (8 * byte)) as u8 as i8);
+        (i32::from(a) - 128) * i32::from(b)
+    });
+    (sum as i32).wrapping_add(products.sum()) as u32
+});
+
+macro_rules! kernel {
+    ($name:literal, $rows:literal rows, $module:ident, [$($feature:tt),*]) => {
+        Kernel {
+            name: $name,
+            rows: $rows,
+            is_here: || true $(&& is_x86_feature_detected!($feature))*,
+            run: $module::run,
+            spin: $module::spin,
+        }
+    };
+}
+
+static F32: &[Kernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avx512", 12 rows, avx512_f32, ["avx512f"]),
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avx2", 6 rows, avx2_f32, ["avx2", "fma"]),
+    kernel!("plain", 12 rows, plain_f32, []),
+];
+
+static BF16: &[Kernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avx512", 12 rows, avx512_bf16, ["avx512f", "avx512bf16"]),
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avx2", 4 rows, avx2_bf16, ["avx2", "fma"]),
+    kernel!("plain", 12 rows, plain_bf16, []),
+];
+
+static INT8: &[Kernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avx512", 12 rows, avx512_int8, ["avx512f", "avx512vnni"]),
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avxvnni", 6 rows, avxvnni_int8, ["avx2", "avxvnni"]),
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avx2", 4 rows, avx2_int8, ["avx2"]),
+    kernel!("plain", 12 rows, plain_int8, []),
+];
+
+#[cfg(test)]
+#[path = "dot_tests.rs"]
+mod tests;

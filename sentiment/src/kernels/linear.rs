@@ -1,0 +1,357 @@
+//! Weights packed once, and `x W + b` with what follows it.
+
+#![allow(
+    unsafe_code,
+    reason = "calling a function compiled for an instruction set is unsafe; the set is checked first"
+)]
+
+use super::Precision;
+use super::dot::{self, Kernel, PANEL, TALLEST};
+use super::for_this_machine::for_this_machine;
+use super::math::erf;
+use super::operand::{LARGEST, Operand, bf16, largest_magnitude};
+use super::words::Words;
+
+/// Sums of a tile, as its kernel left them.
+type Sums = [[u32; PANEL]];
+
+/// What becomes of `x W + b`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It replaces what was there.
+    Store,
+    /// GELU of it, by the error function (not the tanh approximation), replaces what was there.
+    Gelu,
+    /// It is added to what was there: a residual connection.
+    Add,
+}
+
+/// A linear layer, its weights in panels of [`PANEL`] outputs as [`dot`] reads them, shared by all threads.
+///
+/// int8 has a scale for each output: the largest magnitude among its weights becomes 127.
+pub struct Linear {
+    kernel: &'static Kernel,
+    precision: Precision,
+    inputs: usize,
+    outputs: usize,
+    panels: Words,
+    /// For each output of each panel, as are the other two: where its sums start.
+    starts: Vec<u32>,
+    scales: Vec<f32>,
+    biases: Vec<f32>,
+}
+
+impl Linear {
+    /// Packs weights given output by output, `inputs` for each of the biases.
+    ///
+    /// # Panics
+    /// If the weights are not as many.
+    pub fn pack(precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
+        Self::pack_for(dot::kernel(precision), precision, inputs, weights, biases)
+    }
+
+    fn pack_for(kernel: &'static Kernel, precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
+        assert_eq!(weights.len(), inputs * biases.len(), "weights of a linear layer");
+        let words = inputs.div_ceil(precision.numbers_in_a_word());
+        let padded = biases.len().next_multiple_of(PANEL);
+        let mut packed = Self {
+            kernel,
+            precision,
+            inputs,
+            outputs: biases.len(),
+            panels: Words::zeroed(padded * words),
+            starts: vec![0; padded],
+            scales: vec![1.0; padded],
+            biases: biases.to_vec(),
+        };
+        packed.biases.resize(padded, 0.0);
+        let panels = packed.panels.room(padded * words);
+        for (output, weights) in weights.chunks_exact(inputs).enumerate() {
+            let panel = &mut panels[output / PANEL * PANEL * words..][..PANEL * words];
+            let column = panel.iter_mut().skip(output % PANEL).step_by(PANEL);
+            match precision {
+                Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
+                Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
+                Precision::Int8 => {
+                    let scale = largest_magnitude(weights) / LARGEST;
+                    let whole = |x: f32| if scale > 0.0 { (x / scale).round() as i8 } else { 0 };
+                    column.zip(weights.chunks(4)).for_each(|(word, four)| *word = bytes(four, whole));
+                    let sum: i32 = weights.iter().map(|&x| i32::from(whole(x))).sum();
+                    packed.starts[output] = (-128 * sum).cast_unsigned();
+                    packed.scales[output] = scale;
+                }
+            }
+        }
+        packed
+    }
+
+    /// What operands must be made for.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Numbers a row of the result has.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `x W + b`, and `then` what is to become of it, for every row of `x`. Rows of `out` are
+    /// `stride` floats long, with room for whole panels; what lies beyond the outputs becomes 0, or
+    /// stays, or is no number.
+    ///
+    /// # Panics
+    /// If `x` was made for another precision or width, or `out` is too short.
+    pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize) {
+        assert!(x.is_of(self.precision, self.inputs), "operand of a linear layer");
+        let words = self.inputs.div_ceil(self.precision.numbers_in_a_word());
+        let mut sums = [[0; PANEL]; TALLEST];
+        for (panel, words) in self.panels.as_slice().chunks_exact(PANEL * words).enumerate() {
+            let columns = panel * PANEL..(panel + 1) * PANEL;
+            let (starts, scales) = (&self.starts[columns.clone()], &self.scales[columns.clone()]);
+            let biases = &self.biases[columns.clone()];
+            for (first, count) in tiles(x.rows(), self.kernel.rows) {
+                let (left, row_scales) = x.tile(first, count);
+                let sums = &mut sums[..count];
+                self.kernel.run(left, words, 2, starts, sums.as_flattened_mut(), PANEL);
+                let out = &mut out[first * stride + columns.start..];
+                match (self.precision, then) {
+                    (Precision::Int8, Then::Store) => store_int8(sums, row_scales, scales, biases, out, stride),
+                    (Precision::Int8, Then::Gelu) => gelu_int8(sums, row_scales, scales, biases, out, stride),
+                    (Precision::Int8, Then::Add) => add_int8(sums, row_scales, scales, biases, out, stride),
+                    (_, Then::Store) => store_float(sums, biases, out, stride),
+                    (_, Then::Gelu) => gelu_float(sums, biases, out, stride),
+                    (_, Then::Add) => add_float(sums, biases, out, stride),
+                }
+            }
+        }
+    }
+}
+
+/// Divides `rows` into tiles of at most `tallest`, as equal as can be: the last one is not a sliver.
+pub(super) fn tiles(rows: usize, tallest: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = rows.div_ceil(tallest);
+    (0..count).map(move |tile| {
+        let (first, end) = (tile * rows / count, (tile + 1) * rows / count);
+        (first, end - first)
+    })
+}
+
+/// One or two numbers as a word of bfloat16.
+pub(super) fn two(pair: &[f32]) -> u32 {
+    let upper = pair.get(1).map_or(0, |&x| bf16(x));
+    u32::from(bf16(pair[0])) | u32::from(upper) << 16
+}
+
+fn bytes(four: &[f32], whole: impl Fn(f32) -> i8) -> u32 {
+    let mut bytes = [0; 4];
+    for (byte, &x) in bytes.iter_mut().zip(four) {
+        *byte = whole(x).cast_unsigned();
+    }
+    u32::from_le_bytes(bytes)
+}
+
+for_this_machine! {
+    fn store_int8(sums: &Sums, row_scales: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = store_int8_plain
+}
+for_this_machine! {
+    fn gelu_int8(sums: &Sums, row_scales: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = gelu_int8_plain
+}
+for_this_machine! {
+    fn add_int8(sums: &Sums, row_scales: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = add_int8_plain
+}
+for_this_machine! {
+    fn store_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) = store_float_plain
+}
+for_this_machine! {
+    fn gelu_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) = gelu_float_plain
+}
+for_this_machine! {
+    fn add_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) = add_float_plain
+}
+
+#[inline(always)]
+fn store_int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
+    finish_int8(sums, rows, scales, biases, out, stride, |x, _| x);
+}
+
+#[inline(always)]
+fn gelu_int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
+    finish_int8(sums, rows, scales, biases, out, stride, |x, _| gelu(x));
+}
+
+#[inline(always)]
+fn add_int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
+    finish_int8(sums, rows, scales, biases, out, stride, |x, old| old + x);
+}
+
+#[inline(always)]
+fn store_float_plain(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) {
+    finish_float(sums, biases, out, stride, |x, _| x);
+}
+
+#[inline(always)]
+fn gelu_float_plain(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) {
+    finish_float(sums, biases, out, stride, |x, _| gelu(x));
+}
+
+#[inline(always)]
+fn add_float_plain(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) {
+    finish_float(sums, biases, out, stride, |x, old| old + x);
+}
+
+#[inline(always)]
+fn finish_int8(
+    sums: &Sums,
+    row_scales: &[f32],
+    scales: &[f32],
+    biases: &[f32],
+    out: &mut [f32],
+    stride: usize,
+    then: impl Fn(f32, f32) -> f32,
+) {
+    let (scales, biases) = (of_panel(scales), of_panel(biases));
+    for ((sums, row_scale), out) in sums.iter().zip(row_scales).zip(out.chunks_mut(stride)) {
+        let out = of_panel_mut(out);
+        for column in 0..PANEL {
+            let sum = sums[column].cast_signed() as f32;
+            let x = (sum * row_scale).mul_add(scales[column], biases[column]);
+            out[column] = then(x, out[column]);
+        }
+    }
+}
+
+#[inline(always)]
+fn finish_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize, then: impl Fn(f32, f32) -> f32) {
+    let biases = of_panel(biases);
+    for (sums, out) in sums.iter().zip(out.chunks_mut(stride)) {
+        let out = of_panel_mut(out);
+        for column in 0..PANEL {
+            out[column] = then(f32::from_bits(sums[column]) + biases[column], out[column]);
+        }
+    }
+}
+
+#[inline(always)]
+fn of_panel(x: &[f32]) -> &[f32; PANEL] {
+    x.first_chunk().expect("what belongs to a panel is as long as it")
+}
+
+#[inline(always)]
+fn of_panel_mut(x: &mut [f32]) -> &mut [f32; PANEL] {
+    x.first_chunk_mut().expect("rows of a result have room for whole panels")
+}
+
+#[inline(always)]
+fn gelu(x: f32) -> f32 {
+    let half = 0.5 * x;
+    half.mul_add(erf(x * std::f32::consts::FRAC_1_SQRT_2), half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(n: usize, seed: u64) -> Vec<f32> {
+        (0..n as u64)
+            .map(|i| ((i.wrapping_mul(0x9e37_79b9).wrapping_add(seed * 77)) % 2001) as f32 / 1000.0 - 1.0)
+            .collect()
+    }
+
+    fn applied(linear: &Linear, x: &[f32], rows: usize, then: Then) -> Vec<f32> {
+        let mut operand = Operand::default();
+        let stride = linear.inputs.next_multiple_of(4);
+        let mut padded = vec![0.0; rows * stride];
+        for (padded, x) in padded.chunks_exact_mut(stride).zip(x.chunks_exact(linear.inputs)) {
+            padded[..x.len()].copy_from_slice(x);
+        }
+        operand.set(linear.precision, &padded, stride, linear.inputs);
+        let out_stride = linear.outputs.next_multiple_of(PANEL) + 7;
+        let mut out = vec![0.25; rows * out_stride];
+        linear.apply(&operand, then, &mut out, out_stride);
+        out.chunks_exact(out_stride).flat_map(|row| &row[..linear.outputs]).copied().collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Within the error that rounding the factors brings.
+        #[test]
+        fn is_the_textbook_product(rows in 1usize..30, inputs in 1usize..90, outputs in 1usize..70, seed in 0u64..99) {
+            let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
+            for (precision, relative) in [(Precision::F32, 1e-6), (Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 1.0 / 120.0)] {
+                for then in [Then::Store, Then::Gelu, Then::Add] {
+                    let found = applied(&Linear::pack(precision, inputs, &weights, &biases), &x, rows, then);
+                    for (at, found) in found.into_iter().enumerate() {
+                        let (x, weights) = (&x[at / outputs * inputs..][..inputs], &weights[at % outputs * inputs..][..inputs]);
+                        let pairs = || x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                        let sum = pairs().sum::<f64>() + f64::from(biases[at % outputs]);
+                        let exact = match then {
+                            Then::Store => sum,
+                            Then::Gelu => f64::from(gelu(sum as f32)),
+                            Then::Add => 0.25 + sum,
+                        };
+                        // Of each factor half a step may be missing.
+                        let slack = relative * (x.iter().chain(weights).map(|x| f64::from(x.abs())).sum::<f64>() + 1.0);
+                        prop_assert!((f64::from(found) - exact).abs() < slack, "{precision} {then:?} {found} {exact}");
+                    }
+                }
+            }
+        }
+
+        /// Also at the depths of BERT's layers.
+        #[test]
+        fn a_row_does_not_depend_on_the_rows_around_it(rows in 1usize..40, row in 0usize..40, shape in 0usize..3) {
+            let (inputs, outputs) = [(768, 40), (384, 96), (61, 33)][shape];
+            let row = row % rows;
+            let (x, weights, biases) = (numbers(rows * inputs, 3), numbers(outputs * inputs, 4), numbers(outputs, 5));
+            for precision in Precision::ALL {
+                let linear = Linear::pack(precision, inputs, &weights, &biases);
+                let all = applied(&linear, &x, rows, Then::Gelu);
+                let alone = applied(&linear, &x[row * inputs..(row + 1) * inputs], 1, Then::Gelu);
+                prop_assert_eq!(&all[row * outputs..(row + 1) * outputs], &alone[..], "{}", precision);
+            }
+        }
+
+        /// Whole numbers add up exactly, and what follows is the same arithmetic everywhere.
+        #[test]
+        fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
+            let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
+            for precision in [Precision::Bf16, Precision::Int8] {
+                let on = |kernel| applied(&Linear::pack_for(kernel, precision, inputs, &weights, &biases), &x, rows, Then::Gelu);
+                let all: Vec<Vec<f32>> = dot::kernels(precision).map(on).collect();
+                prop_assert!(all.iter().all(|one| *one == all[0]), "{}", precision);
+            }
+        }
+
+        #[test]
+        fn tiles_are_all_rows_and_even(rows in 0usize..100, tallest in 1usize..13) {
+            let tiles: Vec<_> = tiles(rows, tallest).collect();
+            let mut next = 0;
+            for &(first, count) in &tiles {
+                prop_assert!(first == next && count <= tallest && count + 1 >= tiles[0].1.max(1));
+                next += count;
+            }
+            prop_assert_eq!(next, rows);
+        }
+    }
+
+    #[test]
+    fn gelu_is_gelu() {
+        // gelu(1) = 0.8413447..., gelu(-2) = -0.0455003...
+        for (x, exact) in [(1.0, 0.841_344_8), (-2.0, -0.045_500_26), (9.0, 9.0), (-9.0, 0.0)] {
+            assert!((gelu(x) - exact).abs() < 2e-6, "{x} {}", gelu(x));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_none() {
+        for precision in Precision::ALL {
+            for (x, weight) in [(f32::INFINITY, 0.0), (f32::NAN, 1.0), (1.0, f32::NAN), (0.0, f32::INFINITY)] {
+                let linear = Linear::pack(precision, 4, &[weight, 1.0, 1.0, 1.0], &[0.0]);
+                let found = applied(&linear, &[x, 1.0, 1.0, 1.0], 1, Then::Store);
+                assert!(!found[0].is_finite(), "{precision}: {x} x {weight} = {}", found[0]);
+            }
+        }
+    }
+}
