@@ -11,7 +11,7 @@ umask 077
 cat > .env.part <<END
 # Read by docker compose. Secrets: keep it out of version control and readable by you alone.
 
-# The worker runs on the processor.
+# The worker runs on the processor; gpu: on an NVIDIA GPU.
 COMPOSE_PROFILES=cpu
 
 TAPEWIRE_CLICKHOUSE_PASSWORD=$(password)

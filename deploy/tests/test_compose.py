@@ -75,6 +75,23 @@ class Compose(unittest.TestCase):
     def test_the_cpu_profile_brings_the_worker(self):
         self.assertEqual(ALWAYS | {"sentiment"}, set(self.services))
 
+    def test_the_gpu_profile_brings_the_same_worker_with_a_gpu(self):
+        services = read(COMPOSE_PROFILES="gpu", **SECRETS)["services"]
+        self.assertEqual(ALWAYS | {"sentiment-gpu"}, set(services))
+        ours, other = services["sentiment-gpu"], self.services["sentiment"]
+        (device,) = ours["deploy"]["resources"]["reservations"]["devices"]
+        self.assertEqual(("nvidia", ["gpu"]), (device["driver"], device["capabilities"]))
+        self.assertEqual({"PROCESSOR": "gpu"}, ours["build"]["args"])
+        self.assertEqual([*other["command"], "--set", "sentiment.engine.device=cuda"], ours["command"])
+        different = {"build", "command", "deploy", "image", "profiles"}
+        same = [{k: v for k, v in service.items() if k not in different} for service in (ours, other)]
+        self.assertEqual(*same)
+
+    def test_the_image_has_a_build_and_a_base_for_each_processor(self):
+        stages = set(re.findall(r"^FROM \S+ AS (\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE))
+        wanted = {f"{part}-{processor}" for part in ("build", "base") for processor in ("cpu", "gpu")}
+        self.assertEqual(wanted | {"build"}, stages)
+
     def test_each_missing_secret_is_asked_for_by_name(self):
         needed = SECRETS | {"COMPOSE_PROFILES": "cpu"}
         for name in needed:
@@ -117,7 +134,7 @@ class Compose(unittest.TestCase):
 
     def test_each_role_runs_once(self):
         commands = [service["command"] for service in self.cpu["services"].values() if service.get("command")]
-        roles = [command[-1] for command in commands if command[:2] == ["run", "--role"]]
+        roles = [command[2] for command in commands if command[:2] == ["run", "--role"]]
         self.assertCountEqual(["news", "prices", "sentiment", "join"], roles)
 
     def test_mounted_files_are_there(self):

@@ -60,6 +60,14 @@ pub enum SentimentError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A GPU can't be used.
+    #[error("{device}: {reason}")]
+    Device {
+        /// As configured.
+        device: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The threads of the engine could not be started.
     #[error("can't start {threads} inference threads: {reason}")]
     Threads {
@@ -110,6 +118,9 @@ pub enum ScoreError {
         /// The model's limit.
         limit: usize,
     },
+    /// The GPU failed: the text is not to blame.
+    #[error("the GPU failed: {0}")]
+    Device(String),
     /// The model computed something that is no number.
     #[error("the model's output is not finite")]
     NotFinite,

@@ -2,7 +2,6 @@
 
 use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
-use super::tokens::Tokens;
 use crate::SentimentError;
 use crate::kernels::linear::Linear;
 use crate::kernels::{Precision, dot, rows};
@@ -95,41 +94,6 @@ impl Bert {
             classifier: source.dense("classifier", width, labels)?.pack(Precision::F32),
         })
     }
-
-    /// Tokens the model has embeddings for.
-    pub fn vocabulary(&self) -> usize {
-        self.embeddings.words.len() / self.width
-    }
-
-    /// Segments the model has embeddings for.
-    pub fn segments(&self) -> usize {
-        self.embeddings.types.len() / self.width
-    }
-
-    /// The longest text, in tokens.
-    pub fn positions(&self) -> usize {
-        self.embeddings.positions.len() / self.width
-    }
-
-    /// Multiplications and additions in the matrix products for a text of so many tokens. In the last
-    /// layer only the first token has a query, an output and a feed-forward part.
-    pub fn operations(&self, tokens: u64) -> u64 {
-        let width = self.width as u64;
-        let inner: u64 = self.layers[0].feed_forward.iter().map(|part| part.into.outputs() as u64).sum();
-        let layers = self.layers.len() as u64;
-        // A product of a row and a width x outputs matrix; attention takes two products with all tokens.
-        let token = width * (2 * width + 2 * inner) + 2 * width * tokens;
-        let (whole, last) = (tokens * (token + 2 * width * width), token + tokens * 2 * width * width);
-        let head = width * (width + self.classifier.outputs() as u64);
-        2 * ((layers - 1) * whole + last + head)
-    }
-
-    /// Whether the model has embeddings for these tokens, and which it lacks.
-    pub fn unknown(&self, tokens: &Tokens) -> Option<(u32, u32)> {
-        let known =
-            |(id, kind): &(&u32, &u32)| (**id as usize) < self.vocabulary() && (**kind as usize) < self.segments();
-        tokens.ids.iter().zip(&tokens.types).find(|pair| !known(pair)).map(|(id, kind)| (*id, *kind))
-    }
 }
 
 impl Layer {
@@ -219,15 +183,8 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Some checkpoints leave out the prefix `bert.`.
-    fn tensor(&self, names: &[String], shape: &[usize]) -> Result<Tensor, SentimentError> {
-        let bare = names.iter().filter_map(|name| name.strip_prefix("bert.").map(str::to_owned));
-        let names: Vec<String> = names.iter().cloned().chain(bare).collect();
-        self.checkpoint.tensor(&names, shape)
-    }
-
     fn numbers(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, SentimentError> {
-        Ok(flat(&self.tensor(&[name.to_owned()], shape)?))
+        Ok(flat(&self.checkpoint.tensor(&[name.to_owned()], shape)?))
     }
 
     fn dense(&self, name: &str, inputs: usize, outputs: usize) -> Result<Dense, SentimentError> {
@@ -239,7 +196,9 @@ impl Source<'_> {
     fn layer_norm(&self, name: &str) -> Result<LayerNorm, SentimentError> {
         let width = self.config.hidden_size;
         let part = |new: &str, old: &str| {
-            self.tensor(&[format!("{name}.{new}"), format!("{name}.{old}")], &[width]).map(|tensor| flat(&tensor))
+            self.checkpoint
+                .tensor(&[format!("{name}.{new}"), format!("{name}.{old}")], &[width])
+                .map(|tensor| flat(&tensor))
         };
         Ok(LayerNorm {
             weight: part("weight", "gamma")?,

@@ -42,7 +42,8 @@ impl Checkpoint {
         Ok(Self { path, format })
     }
 
-    /// The first of `names` the file has, as 32-bit floats of this shape.
+    /// The first of `names` the file has, as 32-bit floats of this shape. Some checkpoints leave out
+    /// the prefix `bert.`; a name is then found without it.
     ///
     /// # Errors
     /// [`SentimentError::Tensor`] if it has none of them or the shape differs.
@@ -52,7 +53,8 @@ impl Checkpoint {
             name: name.into(),
             problem,
         };
-        for name in names {
+        let bare = names.iter().filter_map(|name| name.strip_prefix("bert."));
+        for name in names.iter().map(String::as_str).chain(bare) {
             let Some(tensor) = self.get(name).map_err(|error| problem(name, error.to_string()))? else { continue };
             if tensor.dims() != shape {
                 return Err(problem(name, format!("shape {:?} where the configuration says {shape:?}", tensor.dims())));

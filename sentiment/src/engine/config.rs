@@ -114,4 +114,15 @@ impl ModelConfig {
         labels.sort();
         labels.into_iter().map(|(_, label)| label.clone()).collect()
     }
+
+    /// Multiplications and additions in the matrix products that a text of so many tokens needs. In
+    /// the last layer only the first token has a query, an output and a feed-forward part.
+    pub fn operations(&self, tokens: u64) -> u64 {
+        let (width, inner) = (self.hidden_size as u64, self.intermediate_size as u64);
+        // A product of a row and a width x outputs matrix; attention takes two products with all tokens.
+        let token = width * (2 * width + 2 * inner) + 2 * width * tokens;
+        let (whole, last) = (tokens * (token + 2 * width * width), token + tokens * 2 * width * width);
+        let head = width * (width + self.id2label.len() as u64);
+        2 * ((self.num_hidden_layers as u64 - 1) * whole + last + head)
+    }
 }

@@ -8,8 +8,10 @@
 //! | [`packing`] | which texts are computed together |
 //! | [`checkpoint`], `legacy_pickle` | tensors by name, from three file formats |
 //! | [`bert`], `forward` | the model's weights, and its forward pass |
+//! | [`processor`], [`accelerated`] | where a model runs; the forward pass for a GPU |
 //! | [`probabilities`] | softmax and rounding |
 
+pub mod accelerated;
 pub mod bert;
 pub mod checkpoint;
 pub mod config;
@@ -18,15 +20,18 @@ pub mod labels;
 mod legacy_pickle;
 pub mod packing;
 pub mod probabilities;
+pub mod processor;
 pub mod tokens;
 
 use crate::kernels::Precision;
 use crate::{ScoreError, SentimentError};
+use accelerated::AcceleratedBert;
 use bert::Bert;
 use checkpoint::Checkpoint;
 use config::ModelConfig;
 use forward::Scratch;
 use labels::Classes;
+use processor::Processor;
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::cell::RefCell;
@@ -39,10 +44,12 @@ use tokens::{TextTokenizer, Tokens};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
+    /// `cpu`, `cuda`, or `cuda:1` for the second GPU.
+    pub device: Processor,
     /// Inference threads; 0 is one for each processor.
     pub threads: usize,
     /// In which numbers matrix products are computed: `f32`, `bf16` or `int8`. Rows of the lower two
-    /// say so at the end of `model_revision`.
+    /// say so at the end of `model_revision`. A GPU takes `f32` only.
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     pub labels: Option<String>,
@@ -70,12 +77,21 @@ pub struct Scored {
 pub struct Engine {
     name: String,
     revision: String,
-    reads_company: bool,
     classes: Classes,
     tokenizer: TextTokenizer,
-    model: Bert,
+    config: ModelConfig,
+    model: Model,
     threads: rayon::ThreadPool,
 }
+
+enum Model {
+    Packed(Bert),
+    Accelerated(AcceleratedBert),
+}
+
+/// Tokens of a batch on a GPU, padding included: enough to fill it, and with the longest texts a
+/// gigabyte of attention scores at the width of BERT-base.
+const DEVICE_TOKENS: usize = 32_768;
 
 thread_local! {
     /// Of the one engine whose thread this is.
@@ -92,7 +108,7 @@ impl Engine {
         let labels = model_config.labels();
         let classes = Classes::find(&labels, config.labels.as_deref())?;
         let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.max_position_embeddings)?;
-        let model = Bert::load(&model_config, labels.len(), &Checkpoint::open(&files.weights)?, config.precision)?;
+        let model = Model::load(&model_config, labels.len(), &Checkpoint::open(&files.weights)?, config)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
             .thread_name(|index| format!("inference-{index}"))
@@ -103,15 +119,7 @@ impl Engine {
             lower => format!("{}+{lower}", files.revision),
         };
         tracing::info!(model = files.name, revision, threads = threads.current_num_threads(), "model loaded");
-        Ok(Self {
-            name: files.name.clone(),
-            revision,
-            reads_company: model_config.tapewire_reads_company,
-            classes,
-            tokenizer,
-            model,
-            threads,
-        })
+        Ok(Self { name: files.name.clone(), revision, classes, tokenizer, config: model_config, model, threads })
     }
 
     /// The model's name, as rows carry it.
@@ -127,7 +135,7 @@ impl Engine {
 
     /// Whether the model's answer depends on the company asked about.
     pub fn reads_company(&self) -> bool {
-        self.reads_company
+        self.config.tapewire_reads_company
     }
 
     /// The tokens the model reads, and whether the text was cut.
@@ -135,13 +143,13 @@ impl Engine {
     /// # Errors
     /// [`ScoreError::CompanyTooLong`], [`ScoreError::Tokenizer`].
     pub fn encode(&self, input: Input<'_>) -> Result<(Tokens, bool), ScoreError> {
-        self.tokenizer.encode(input.text, input.company.filter(|_| self.reads_company))
+        self.tokenizer.encode(input.text, input.company.filter(|_| self.config.tapewire_reads_company))
     }
 
     /// Multiplications and additions that a text of so many tokens needs: those of its matrix
     /// products, without padding and without what the class doesn't depend on.
     pub fn operations(&self, tokens: usize) -> u64 {
-        self.model.operations(tokens as u64)
+        self.config.operations(tokens as u64)
     }
 
     /// Scores texts, each in its place; one that fails does not touch the others. Equal texts
@@ -166,27 +174,35 @@ impl Engine {
         scored.collect()
     }
 
-    /// The model's raw outputs for tokenized texts, in the order of its own classes. A text's
-    /// numbers are the same bit for bit whatever texts it is given with.
+    /// The model's raw outputs for tokenized texts, in the order of its own classes. On the processor
+    /// a text's numbers are the same bit for bit whatever texts it is given with.
     pub fn logits(&self, texts: &[&Tokens]) -> Vec<Result<Vec<f32>, ScoreError>> {
         let mut results: Vec<Result<Vec<f32>, ScoreError>> =
             texts.iter().map(|text| self.check(text).map(|()| Vec::new())).collect();
         let sound: Vec<usize> = (0..texts.len()).filter(|&text| results[text].is_ok()).collect();
-        let lengths: Vec<usize> = sound.iter().map(|&text| texts[text].ids.len()).collect();
+        let checked: Vec<&Tokens> = sound.iter().map(|&text| texts[text]).collect();
+        let computed = match &self.model {
+            Model::Packed(model) => self.packed(model, &checked),
+            Model::Accelerated(model) => accelerated(model, &checked),
+        };
+        for (at, logits) in computed {
+            results[sound[at]] = logits;
+        }
+        results
+    }
+
+    /// Logits with the place of their text.
+    fn packed(&self, model: &Bert, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+        let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
         let chunks = packing::chunks(&lengths, self.threads.current_num_threads());
         let computed: Vec<Vec<Vec<f32>>> = self.threads.install(|| {
             let compute = |chunk: &Vec<usize>| {
-                let chunk: Vec<&Tokens> = chunk.iter().map(|&at| texts[sound[at]]).collect();
-                SCRATCH.with_borrow_mut(|scratch| {
-                    self.model.logits(&chunk, scratch.get_or_insert_with(|| self.model.scratch()))
-                })
+                let chunk: Vec<&Tokens> = chunk.iter().map(|&at| texts[at]).collect();
+                SCRATCH.with_borrow_mut(|scratch| model.logits(&chunk, scratch.get_or_insert_with(|| model.scratch())))
             };
             chunks.par_iter().with_max_len(1).map(compute).collect()
         });
-        for (at, logits) in chunks.into_iter().flatten().zip(computed.into_iter().flatten()) {
-            results[sound[at]] = Ok(logits);
-        }
-        results
+        chunks.into_iter().flatten().zip(computed.into_iter().flatten().map(Ok)).collect()
     }
 
     /// A published score with the model's name on it.
@@ -200,13 +216,52 @@ impl Engine {
     }
 
     fn check(&self, tokens: &Tokens) -> Result<(), ScoreError> {
-        let limit = self.model.positions();
+        let limit = self.config.max_position_embeddings;
         if tokens.ids.is_empty() || tokens.ids.len() > limit || tokens.ids.len() != tokens.types.len() {
             return Err(ScoreError::Length { tokens: tokens.ids.len(), limit });
         }
-        match self.model.unknown(tokens) {
-            Some((token, segment)) => Err(ScoreError::UnknownToken { token, segment }),
+        let known = |(id, kind): &(&u32, &u32)| {
+            (**id as usize) < self.config.vocab_size && (**kind as usize) < self.config.type_vocab_size
+        };
+        match tokens.ids.iter().zip(&tokens.types).find(|pair| !known(pair)) {
+            Some((&token, &segment)) => Err(ScoreError::UnknownToken { token, segment }),
             None => Ok(()),
+        }
+    }
+}
+
+/// Logits with the place of their text. A batch that the device has no room for is tried in halves.
+fn accelerated(model: &AcceleratedBert, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+    let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
+    let mut batches = packing::padded_batches(&lengths, DEVICE_TOKENS);
+    let mut computed = Vec::with_capacity(texts.len());
+    while let Some(mut batch) = batches.pop() {
+        let together: Vec<&Tokens> = batch.iter().map(|&at| texts[at]).collect();
+        match model.logits(&together) {
+            Ok(logits) => computed.extend(batch.into_iter().zip(logits.into_iter().map(Ok))),
+            Err(error) if batch.len() == 1 => computed.push((batch[0], Err(ScoreError::Device(error.to_string())))),
+            Err(_) => {
+                let half = batch.split_off(batch.len() / 2);
+                batches.extend([batch, half]);
+            }
+        }
+    }
+    computed
+}
+
+impl Model {
+    fn load(
+        model: &ModelConfig,
+        labels: usize,
+        checkpoint: &Checkpoint,
+        config: &EngineConfig,
+    ) -> Result<Self, SentimentError> {
+        match config.device {
+            Processor::Cpu => Bert::load(model, labels, checkpoint, config.precision).map(Self::Packed),
+            Processor::Cuda(number) => {
+                let device = processor::open_cuda(number, config.precision)?;
+                AcceleratedBert::load(model, labels, checkpoint, &device).map(Self::Accelerated)
+            }
         }
     }
 }

@@ -33,6 +33,21 @@ pub fn chunks(lengths: &[usize], threads: usize) -> Vec<Vec<usize>> {
     chunks
 }
 
+/// Divides texts into batches that are padded to their longest and then have at most `budget`
+/// tokens, but at least one text. Texts of like length stand together.
+pub fn padded_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&text| std::cmp::Reverse(lengths[text]));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for text in order {
+        match batches.last_mut() {
+            Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= budget => batch.push(text),
+            _ => batches.push(vec![text]),
+        }
+    }
+    batches
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +63,20 @@ mod tests {
             for chunk in &chunks {
                 let tokens: usize = chunk.iter().map(|&text| lengths[text]).sum();
                 prop_assert!(tokens <= CHUNK_TOKENS || chunk.len() == 1);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_in_one_padded_batch_within_the_budget(lengths in prop::collection::vec(1usize..600, 0..80)) {
+            let batches = padded_batches(&lengths, 1000);
+            let mut seen: Vec<usize> = batches.concat();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
+            for batch in &batches {
+                let longest = batch.iter().map(|&text| lengths[text]).max().unwrap_or(0);
+                prop_assert!(batch.len() * longest <= 1000 || batch.len() == 1);
             }
         }
     }

@@ -1,0 +1,81 @@
+//! The way through candle's tensors, which GPUs take, computes what the packed engine computes. Run
+//! here on the processor, and on a GPU where `TAPEWIRE_TEST_DEVICE` names one (`cuda`, `cuda:1`).
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod common;
+
+use candle_core::Device;
+use common::{LABELS, Spelling, TINY, USUAL};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+use tapewire_models::{ModelFiles, Registry, Source};
+use tapewire_sentiment::engine::accelerated::AcceleratedBert;
+use tapewire_sentiment::engine::checkpoint::Checkpoint;
+use tapewire_sentiment::engine::config::ModelConfig;
+use tapewire_sentiment::engine::processor::Processor;
+use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
+use tapewire_sentiment::{Engine, EngineConfig};
+
+/// Largest distance of a logit: both sum 32-bit floats, each in its own order.
+const TOLERANCE: f32 = 2e-4;
+
+fn device() -> Device {
+    match std::env::var("TAPEWIRE_TEST_DEVICE").map(Processor::try_from) {
+        Ok(processor) => match processor.unwrap() {
+            Processor::Cpu => Device::Cpu,
+            Processor::Cuda(number) => Device::new_cuda(number).unwrap(),
+        },
+        Err(_) => Device::Cpu,
+    }
+}
+
+fn both(files: &ModelFiles) -> (Engine, AcceleratedBert) {
+    let checkpoint = Checkpoint::open(&files.weights).unwrap();
+    let accelerated =
+        AcceleratedBert::load(&ModelConfig::read(&files.config).unwrap(), 3, &checkpoint, &device()).unwrap();
+    (Engine::load(files, &EngineConfig::default()).unwrap(), accelerated)
+}
+
+fn distance((engine, accelerated): &(Engine, AcceleratedBert), texts: &[&Tokens]) -> f32 {
+    let (packed, padded) = (engine.logits(texts), accelerated.logits(texts).unwrap());
+    assert_eq!(packed.len(), padded.len());
+    let pairs = packed.into_iter().zip(padded).flat_map(|(a, b)| a.unwrap().into_iter().zip(b));
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, |most, d| if d > most || d.is_nan() { d } else { most })
+}
+
+static TINY_PAIR: LazyLock<(Engine, AcceleratedBert)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let spelling = Spelling { prefix: false, gamma_and_beta: true, ..USUAL };
+    both(&common::write(folder.path(), &TINY, spelling, 2.0, LABELS))
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn texts_of_any_lengths(lengths in prop::collection::vec(1usize..48, 1..20), seed in 0u32..1000) {
+        let text = |length: &usize| Tokens {
+            ids: (0..*length as u32).map(|i| (i * 7 + seed) % 64).collect(),
+            types: (0..*length as u32).map(|i| u32::from(i * 2 > *length as u32)).collect(),
+        };
+        let texts: Vec<Tokens> = lengths.iter().map(text).collect();
+        let distance = distance(&TINY_PAIR, &texts.iter().collect::<Vec<_>>());
+        prop_assert!(distance < TOLERANCE, "{distance}");
+    }
+}
+
+#[test]
+fn the_shipped_model() {
+    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+    let tokenizer = TextTokenizer::load(&files.tokenizer, 512).unwrap();
+    let texts: Vec<Tokens> = [
+        ("Shares of Apple fall as Microsoft gains", Some("Apple")),
+        ("Shares of Apple fall as Microsoft gains", Some("Microsoft")),
+        ("Profit doubled.", None),
+    ]
+    .map(|(text, company)| tokenizer.encode(text, company).unwrap().0)
+    .into();
+    let distance = distance(&both(&files), &texts.iter().collect::<Vec<_>>());
+    println!("shipped model: largest distance of a logit between the two ways {distance:e}");
+    assert!(distance < TOLERANCE, "{distance}");
+}
