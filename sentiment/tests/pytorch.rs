@@ -8,10 +8,10 @@ use serde::Deserialize;
 use std::path::Path;
 use tapewire_models::{Registry, Source, TokenizerFiles};
 use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
-use tapewire_sentiment::{Engine, EngineConfig};
+use tapewire_sentiment::{Engine, EngineConfig, Precision};
 
 /// Largest distance of a logit from PyTorch's.
-const TOLERANCE: f32 = 1e-4;
+const TOLERANCES: [(Precision, f32); 3] = [(Precision::F32, 1e-4), (Precision::Bf16, 0.03), (Precision::Int8, 0.2)];
 
 #[derive(Deserialize)]
 struct BertBase {
@@ -67,7 +67,7 @@ fn bert_base() {
     let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
     let distance = distance(&engine, &reference.cases);
     println!("bert-base: largest distance of a logit from PyTorch's {distance:e}");
-    assert!(distance <= TOLERANCE, "{distance}");
+    assert!(distance <= TOLERANCES[0].1, "{distance}");
 }
 
 #[derive(Deserialize)]
@@ -89,12 +89,16 @@ fn the_shipped_model() {
     let reference: Shipped = read(&models().join("shipped/reference_logits.json"));
     let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
     assert_eq!(files.revision, reference.sha256, "reference_logits.json is of other weights: make it again");
-    let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
-    assert!(engine.reads_company());
     let cases: Vec<Case> = reference.cases.into_iter().map(|headline| headline.case).collect();
-    let distance = distance(&engine, &cases);
-    println!("shipped model: largest distance of a logit from PyTorch's {distance:e}");
-    assert!(distance <= TOLERANCE, "{distance}");
+    for (precision, tolerance) in TOLERANCES {
+        let engine = Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap();
+        assert!(engine.reads_company());
+        let suffix = engine.revision().strip_prefix(&files.revision).unwrap();
+        assert_eq!(suffix, ["", "+bf16", "+int8"][precision as usize], "what scored a row is on it");
+        let distance = distance(&engine, &cases);
+        println!("shipped model, {precision}: largest distance of a logit from PyTorch's {distance:e}");
+        assert!(distance <= tolerance, "{precision}: {distance}");
+    }
 }
 
 /// From `tokenizer.json`, and from `vocab.txt` alone, which is all that FinBERT carries.

@@ -14,8 +14,9 @@ use crate::kernels::operand::Operand;
 use crate::kernels::words::Words;
 use std::ops::Range;
 
-/// Rows taken from product to product together.
-const BLOCK: usize = 96;
+/// Rows taken from product to product together: more of them and their numbers leave the second-level
+/// cache in between, fewer and weights are fetched too often.
+const BLOCK: usize = 144;
 
 /// Memory of one thread, kept between chunks. Rows are filled up to whole panels.
 pub struct Scratch {

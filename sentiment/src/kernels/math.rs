@@ -41,9 +41,43 @@ pub fn erf(x: f32) -> f32 {
     (x * p / q).clamp(-1.0, 1.0)
 }
 
+/// GELU by the error function. Error below 1e-6 and a millionth of `x`.
+#[inline(always)]
+pub fn gelu(x: f32) -> f32 {
+    let half = 0.5 * x;
+    half.mul_add(erf(x * std::f32::consts::FRAC_1_SQRT_2), half)
+}
+
+/// As [`gelu`] in half the instructions and without a division. Error below 1e-4 and a ten-thousandth
+/// of `x`, which is less than a step of what is rounded to 8 bits anyway.
+#[inline(always)]
+pub fn coarse_gelu(x: f32) -> f32 {
+    // Beyond this the normal distribution function is taken to be 0 or 1, within the error.
+    let z = x.clamp(-3.7, 3.7);
+    let t = z * z;
+    let mut p = 3.478_617_4e-8_f32;
+    for c in [-2.158_453_7e-6, 5.809_56e-5, -9.035_825e-4, 9.167_909e-3, -6.536_428e-2, 3.983_997_7e-1] {
+        p = p.mul_add(t, c);
+    }
+    x * z.mul_add(p, 0.5)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gelu_is_gelu_and_the_coarse_one_nearly() {
+        // gelu(1) = 0.8413447..., gelu(-2) = -0.0455003...
+        for (x, exact) in [(1.0, 0.841_344_8), (-2.0, -0.045_500_26), (9.0, 9.0), (-9.0, 0.0)] {
+            assert!((gelu(x) - exact).abs() < 2e-6, "{x} {}", gelu(x));
+        }
+        for x in (-20_000..=20_000).map(|i| i as f32 / 1000.0) {
+            let distance = (coarse_gelu(x) - gelu(x)).abs();
+            assert!(distance < 1e-4 + 1e-4 * x.abs(), "{x}: {distance}");
+        }
+        assert!(coarse_gelu(f32::NAN).is_nan());
+    }
 
     #[test]
     fn exp_is_exp() {

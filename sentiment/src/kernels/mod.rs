@@ -75,3 +75,18 @@ impl std::str::FromStr for Precision {
         found.ok_or_else(|| format!("precision {name}; there are f32, bf16 and int8"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precisions_are_spelled_alike_in_settings_and_in_print() {
+        for precision in Precision::ALL {
+            let name = precision.to_string();
+            assert_eq!(serde_json::from_value::<Precision>(name.clone().into()).ok(), Some(precision));
+            assert_eq!(name.parse(), Ok(precision));
+        }
+        assert!("int4".parse::<Precision>().is_err());
+    }
+}

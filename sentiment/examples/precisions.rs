@@ -1,0 +1,98 @@
+//! What a model loses in the lower precisions, on labelled data it was not trained on.
+//!
+//!     python models/train/prepare.py --data FOLDER --out samples.jsonl
+//!     cargo run --release -p tapewire-sentiment --example precisions -- shipped samples.jsonl
+//!
+//! For each part of the samples that is held out: accuracy, how often the label is the one that single
+//! precision gives, and how far a probability is from it at most and on average.
+
+use clap::Parser;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use tapewire_core::Probabilities;
+use tapewire_models::{Registry, Source};
+use tapewire_sentiment::{Engine, EngineConfig, Input, Precision};
+
+/// What a model loses in the lower precisions.
+#[derive(Parser)]
+struct Arguments {
+    /// `shipped`, a folder, or a model of the hub.
+    model: Source,
+    /// Output of `models/train/prepare.py`.
+    samples: PathBuf,
+}
+
+/// ```json
+/// {"company": "Tata Steel", "group": 17, "label": "negative", "source": "sentfin", "split": "test", "text": "..."}
+/// ```
+#[derive(serde::Deserialize)]
+struct Sample {
+    text: String,
+    company: Option<String>,
+    label: String,
+    source: String,
+    split: String,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let files = Registry::from_env().resolve(&arguments.model)?;
+    let lines = std::fs::read_to_string(&arguments.samples)?;
+    let mut parts: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
+    for line in lines.lines() {
+        let sample: Sample = serde_json::from_str(line)?;
+        if ["test", "unseen", "dev"].contains(&&*sample.split) {
+            parts.entry(format!("{} {}", sample.source, sample.split)).or_default().push(sample);
+        }
+    }
+    println!("part              n     precision  accuracy  as f32   largest  mean distance");
+    let engines = Precision::ALL
+        .into_iter()
+        .map(|precision| Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }))
+        .collect::<Result<Vec<_>, _>>()?;
+    for (part, samples) in &parts {
+        let scores = engines.iter().map(|engine| score(engine, samples)).collect::<Result<Vec<_>, _>>()?;
+        for (precision, scores_of) in Precision::ALL.into_iter().zip(&scores) {
+            let share = |right: usize| 100.0 * right as f64 / samples.len() as f64;
+            let right = samples.iter().zip(scores_of).filter(|(sample, p)| sample.label == label(p)).count();
+            let same = scores[0].iter().zip(scores_of).filter(|(a, b)| label(a) == label(b)).count();
+            let distances: Vec<f64> = scores[0].iter().zip(scores_of).map(|(a, b)| distance(a, b)).collect();
+            println!(
+                "{part:16}  {:4}  {:9}  {:7.2}%  {:6.2}%  {:.4}   {:.4}",
+                samples.len(),
+                precision.to_string(),
+                share(right),
+                share(same),
+                distances.iter().copied().fold(0.0, f64::max),
+                distances.iter().sum::<f64>() / samples.len() as f64
+            );
+        }
+    }
+    Ok(())
+}
+
+fn score(engine: &Engine, samples: &[Sample]) -> Result<Vec<Probabilities>, Box<dyn Error>> {
+    let inputs: Vec<Input<'_>> =
+        samples.iter().map(|sample| Input { text: &sample.text, company: sample.company.as_deref() }).collect();
+    Ok(engine
+        .score(&inputs)
+        .into_iter()
+        .map(|scored| scored.map(|scored| scored.probabilities))
+        .collect::<Result<_, _>>()?)
+}
+
+fn label(p: &Probabilities) -> &'static str {
+    if p.positive >= p.neutral && p.positive >= p.negative {
+        "positive"
+    } else if p.negative >= p.neutral {
+        "negative"
+    } else {
+        "neutral"
+    }
+}
+
+fn distance(a: &Probabilities, b: &Probabilities) -> f64 {
+    let classes = [(a.positive, b.positive), (a.neutral, b.neutral), (a.negative, b.negative)];
+    classes.into_iter().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
