@@ -10,7 +10,7 @@ use tapewire_ingest::feed::PriceFeed;
 use tapewire_ingest::poller::NewsPoller;
 use tapewire_joiner::{archive, shell};
 use tapewire_models::Source;
-use tapewire_sentiment::{Engine, worker};
+use tapewire_sentiment::{Engine, Queue, worker};
 use tokio::task::JoinSet;
 
 /// One part of the pipeline; any number of processes may run each.
@@ -38,7 +38,7 @@ struct Setting {
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-    engine: Option<Arc<Engine>>,
+    queue: Option<Queue>,
 }
 
 /// Runs roles until shutdown. The first error that waiting can't mend stops all of them: a process
@@ -50,8 +50,8 @@ pub async fn run(
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let engine = if roles.contains(&Role::Sentiment) { Some(load_engine(config).await?) } else { None };
-    let setting = Setting { config: Arc::new(config.clone()), clock, readiness, shutdown: shutdown.clone(), engine };
+    let queue = if roles.contains(&Role::Sentiment) { Some(load_model(config).await?) } else { None };
+    let setting = Setting { config: Arc::new(config.clone()), clock, readiness, shutdown: shutdown.clone(), queue };
     let mut running = JoinSet::new();
     for &role in roles {
         running.spawn(keep_running(role, setting.clone()));
@@ -68,14 +68,16 @@ pub async fn run(
     outcome
 }
 
-async fn load_engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
-    let (model, settings) = (config.model.clone(), config.sentiment.engine.clone());
+/// Loads the model and starts the queue in front of it.
+pub async fn load_model(config: &Config) -> anyhow::Result<Queue> {
+    let (model, settings) = (config.model.clone(), config.sentiment.clone());
     // Reading and packing weights takes a second or more of computing.
-    let engine = tokio::task::spawn_blocking(move || -> anyhow::Result<Engine> {
+    let queue = tokio::task::spawn_blocking(move || -> anyhow::Result<Queue> {
         let files = model.parse::<Source>()?.resolve()?;
-        Ok(Engine::load(&files, &settings)?)
+        let engine = Engine::load(&files, &settings.engine)?;
+        Ok(Queue::new(Arc::new(engine), &settings.queue)?)
     });
-    Ok(Arc::new(engine.await.context("loading the model panicked")??))
+    queue.await.context("loading the model panicked")?
 }
 
 async fn keep_running(role: Role, setting: Setting) -> anyhow::Result<()> {
@@ -97,7 +99,7 @@ async fn keep_running(role: Role, setting: Setting) -> anyhow::Result<()> {
 }
 
 async fn once(role: Role, setting: Setting) -> anyhow::Result<()> {
-    let Setting { config, clock, readiness, shutdown, engine } = setting;
+    let Setting { config, clock, readiness, shutdown, queue } = setting;
     match role {
         Role::News => {
             let producer = Producer::new(&config.kafka)?;
@@ -111,8 +113,8 @@ async fn once(role: Role, setting: Setting) -> anyhow::Result<()> {
             Ok(feed.run(shutdown).await?)
         }
         Role::Sentiment => {
-            let engine = engine.context("the engine is loaded before the role starts")?;
-            Ok(worker::run(engine, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)
+            let queue = queue.context("the model is loaded before the role starts")?;
+            Ok(worker::run(queue, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)
         }
         Role::Join => {
             let join =

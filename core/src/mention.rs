@@ -42,8 +42,14 @@ pub struct Sentiment {
     pub model: String,
     /// What was loaded: hub revision or content hash of the weights.
     pub model_revision: String,
-    /// Whether the text was longer than the model's limit and only its beginning was read.
-    pub truncated: bool,
+    /// In how many overlapping windows the text was read: 1 where it fits the model's limit.
+    #[serde(default = "one_window")]
+    pub windows: u16,
+}
+
+/// Records from before there were windows do not say.
+fn one_window() -> u16 {
+    1
 }
 
 /// Why a mention has no sentiment. There is no invented neutral.

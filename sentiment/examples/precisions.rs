@@ -12,6 +12,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use tapewire_core::Probabilities;
 use tapewire_models::{Registry, Source};
+use tapewire_sentiment::companies::Company;
 use tapewire_sentiment::{Engine, EngineConfig, Input, Precision};
 
 /// What a model loses in the lower precisions.
@@ -73,8 +74,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn score(engine: &Engine, samples: &[Sample]) -> Result<Vec<Probabilities>, Box<dyn Error>> {
+    let companies: Vec<Option<Company>> =
+        samples.iter().map(|sample| sample.company.as_deref().map(Company::named)).collect();
     let inputs: Vec<Input<'_>> =
-        samples.iter().map(|sample| Input { text: &sample.text, company: sample.company.as_deref() }).collect();
+        samples.iter().zip(&companies).map(|(sample, company)| Input::new(&sample.text, company.as_ref())).collect();
     Ok(engine
         .score(&inputs)
         .into_iter()

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let lines = std::fs::read_to_string(&arguments.texts)?;
     let texts: Vec<Line> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let inputs: Vec<Input<'_>> = texts.iter().map(|line| Input { text: &line.text, company: None }).collect();
+    let inputs: Vec<Input<'_>> = texts.iter().map(|line| Input::new(&line.text, None)).collect();
     let files = Registry::from_env().resolve(&arguments.model)?;
     if arguments.interactive {
         let bench = Bench::load(&files, arguments.precision[0], arguments.threads[0], &inputs)?;
@@ -103,10 +103,8 @@ impl<'a> Bench<'a> {
         inputs: &'a [Input<'a>],
     ) -> Result<Self, Box<dyn Error>> {
         let engine = Engine::load(files, &EngineConfig { threads, precision, ..EngineConfig::default() })?;
-        let lengths: Vec<usize> = inputs
-            .iter()
-            .map(|input| engine.encode(*input).map(|(tokens, _)| tokens.ids.len()))
-            .collect::<Result<_, _>>()?;
+        let windows = inputs.iter().map(|input| engine.windows(input)).collect::<Result<Vec<_>, _>>()?;
+        let lengths: Vec<usize> = windows.iter().flatten().map(|window| window.tokens.ids.len()).collect();
         let operations = lengths.iter().map(|&tokens| engine.operations(tokens)).sum();
         engine.score(&inputs[..inputs.len().min(WARM_UP)]);
         Ok(Self { engine, precision, threads, inputs, tokens: lengths.iter().sum(), operations, peak: peak(precision) })
@@ -122,11 +120,9 @@ impl<'a> Bench<'a> {
 
     fn logits(&self) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
         let inputs = &self.inputs[..self.inputs.len().min(LOGITS)];
-        let tokens: Vec<Tokens> = inputs
-            .iter()
-            .map(|input| self.engine.encode(*input).map(|(tokens, _)| tokens))
-            .collect::<Result<_, _>>()?;
-        Ok(self.engine.logits(&tokens.iter().collect::<Vec<_>>()).into_iter().collect::<Result<_, _>>()?)
+        let windows = inputs.iter().map(|input| self.engine.windows(input)).collect::<Result<Vec<_>, _>>()?;
+        let tokens: Vec<&Tokens> = windows.iter().map(|windows| &windows[0].tokens).collect();
+        Ok(self.engine.logits(&tokens).into_iter().collect::<Result<_, _>>()?)
     }
 
     /// Answers each line of `commands` with a line of JSON.

@@ -1,8 +1,9 @@
-//! What companies are called in a text, by ticker.
+//! What companies are called in a text.
 
 use crate::SentimentError;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use tapewire_core::Symbol;
 
 /// Well-known US companies; see the file's head for the columns.
@@ -10,10 +11,57 @@ const KNOWN: &str = include_str!("../companies.csv");
 
 const HEADER: &str = "symbol,name,aliases";
 
-/// Names of companies: the built-in table, and what the user adds to it.
+/// A company as texts speak of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Company {
+    /// The name a model is asked about, then what else it is called.
+    names: Vec<String>,
+    symbol: Option<Symbol>,
+}
+
+impl Company {
+    /// A company of which only the name is known.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { names: vec![name.into()], symbol: None }
+    }
+
+    /// The name a model is asked about.
+    pub fn name(&self) -> &str {
+        &self.names[0]
+    }
+
+    /// Name and aliases.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The ticker, where it is known.
+    pub fn symbol(&self) -> Option<&Symbol> {
+        self.symbol.as_ref()
+    }
+
+    /// Byte position of the first word in `text` that means the company: name, alias or ticker.
+    ///
+    /// Names are matched whatever their case, tickers only as they are: `it` is not the ticker
+    /// `IT`. A ticker of one or two letters counts only where it is marked as one (`$IT`,
+    /// `(IT)`, `NYSE: IT`): `IT budgets` and `C-suite` name no company.
+    pub fn first_mention(&self, text: &str) -> Option<usize> {
+        let folded = text.to_ascii_lowercase();
+        let by_name = self.names.iter().filter_map(|name| words(&folded, &name.to_ascii_lowercase()).next());
+        let by_ticker = self.symbol.iter().filter_map(|symbol| {
+            let ticker = symbol.as_str();
+            words(text, ticker).find(|&at| ticker.len() > 2 || is_marked(&text[..at]))
+        });
+        by_name.chain(by_ticker).min()
+    }
+}
+
+/// Companies by ticker and by name: the built-in table, and what the user adds to it.
 #[derive(Debug, Clone)]
 pub struct Companies {
-    names: HashMap<Symbol, Vec<String>>,
+    by_symbol: HashMap<Symbol, Arc<Company>>,
+    /// Symbols by name and alias in lower case; of two companies of one name the first in the table.
+    by_name: HashMap<String, Symbol>,
 }
 
 impl Companies {
@@ -22,17 +70,18 @@ impl Companies {
     /// # Errors
     /// [`SentimentError::Companies`], naming file and line.
     pub fn load(extra: Option<&Path>) -> Result<Self, SentimentError> {
-        let mut companies = Self { names: HashMap::new() };
-        companies.read("built in", KNOWN)?;
+        let mut companies = Self { by_symbol: HashMap::new(), by_name: HashMap::new() };
         if let Some(path) = extra {
             let place = path.display().to_string();
             let text = std::fs::read_to_string(path)
                 .map_err(|error| SentimentError::Companies { place: place.clone(), problem: error.to_string() })?;
             companies.read(&place, &text)?;
         }
+        companies.read("built in", KNOWN)?;
         Ok(companies)
     }
 
+    /// Adds the companies that are not there yet.
     fn read(&mut self, place: &str, text: &str) -> Result<(), SentimentError> {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let wrong =
@@ -49,28 +98,40 @@ impl Companies {
             let name = name.ok_or_else(|| wrong(format!("{symbol} has no name")))?;
             let aliases =
                 columns.next().unwrap_or_default().split(';').map(str::trim).filter(|alias| !alias.is_empty());
-            self.names.insert(symbol, std::iter::once(name).chain(aliases).map(str::to_owned).collect());
+            self.add(symbol, std::iter::once(name).chain(aliases).map(str::to_owned).collect());
         }
         Ok(())
     }
 
-    /// What to ask a model about: the company's name, or its ticker where no name is known.
-    pub fn name<'a>(&'a self, symbol: &'a Symbol) -> &'a str {
-        self.names.get(symbol).map_or(symbol.as_str(), |names| &names[0])
+    fn add(&mut self, symbol: Symbol, names: Vec<String>) {
+        if self.by_symbol.contains_key(&symbol) {
+            return;
+        }
+        for name in &names {
+            self.by_name.entry(name.to_lowercase()).or_insert_with(|| symbol.clone());
+        }
+        let company = Company { names, symbol: Some(symbol.clone()) };
+        self.by_symbol.insert(symbol, Arc::new(company));
     }
 
-    /// Byte position of the first word in `text` that means the company: name, alias or ticker.
-    ///
-    /// Names are matched whatever their case, tickers only as they are: `it` is not the ticker
-    /// `IT`. A ticker of one or two letters counts only where it is marked as one (`$IT`,
-    /// `(IT)`, `NYSE: IT`): `IT budgets` and `C-suite` name no company.
-    pub fn first_mention(&self, symbol: &Symbol, text: &str) -> Option<usize> {
-        let folded = text.to_ascii_lowercase();
-        let ticker = symbol.as_str();
-        let names = self.names.get(symbol).into_iter().flatten();
-        let by_name = names.filter_map(|name| words(&folded, &name.to_ascii_lowercase()).next());
-        let by_ticker = words(text, ticker).find(|&at| ticker.len() > 2 || is_marked(&text[..at]));
-        by_name.chain(by_ticker).min()
+    /// The company of a ticker; where it is not in the table it goes by its ticker.
+    pub fn of_symbol(&self, symbol: &Symbol) -> Arc<Company> {
+        self.by_symbol.get(symbol).map_or_else(
+            || Arc::new(Company { names: vec![symbol.to_string()], symbol: Some(symbol.clone()) }),
+            Arc::clone,
+        )
+    }
+
+    /// The company somebody means by a ticker, a name or an alias; where none is known by it, a
+    /// company of that name.
+    pub fn find(&self, word: &str) -> Arc<Company> {
+        let word = word.trim();
+        let known = |symbol: &Symbol| self.by_symbol.get(symbol).map(Arc::clone);
+        Symbol::new(word)
+            .ok()
+            .and_then(|symbol| known(&symbol))
+            .or_else(|| known(self.by_name.get(&word.to_lowercase())?))
+            .unwrap_or_else(|| Arc::new(Company::named(word)))
     }
 }
 
@@ -111,10 +172,21 @@ mod tests {
             ("T", "AT&T to cut its dividend", Some(0)),
             ("ZZZZ", "ZZZZ files for bankruptcy", Some(0)),
         ] {
-            assert_eq!(companies.first_mention(&symbol(ticker), text), expected, "{ticker} in {text}");
+            let company = companies.of_symbol(&symbol(ticker));
+            assert_eq!(company.first_mention(text), expected, "{ticker} in {text}");
         }
-        assert_eq!(companies.name(&symbol("MSFT")), "Microsoft");
-        assert_eq!(companies.name(&symbol("ZZZZ")), "ZZZZ");
+        assert_eq!(companies.of_symbol(&symbol("MSFT")).name(), "Microsoft");
+        assert_eq!(companies.of_symbol(&symbol("ZZZZ")).name(), "ZZZZ");
+    }
+
+    #[test]
+    fn ticker_name_and_alias_find_the_same_company() {
+        let companies = Companies::load(None).unwrap();
+        for word in ["AMZN", "Amazon", "amazon.com", " AWS "] {
+            assert_eq!(companies.find(word).symbol(), Some(&symbol("AMZN")), "{word}");
+        }
+        assert_eq!(*companies.find("Zeta Works"), Company::named("Zeta Works"));
+        assert_eq!(companies.find("berkshire hathaway").symbol(), Some(&symbol("BRK.A")), "first in the table");
     }
 
     #[test]
@@ -123,9 +195,10 @@ mod tests {
         let path = folder.path().join("mine.csv");
         std::fs::write(&path, "symbol,name,aliases\nZZZZ,Zeta Works,Zeta\nAAPL,Apple Inc.,Apple\n").unwrap();
         let companies = Companies::load(Some(&path)).unwrap();
-        assert_eq!(companies.name(&symbol("ZZZZ")), "Zeta Works");
-        assert_eq!(companies.name(&symbol("AAPL")), "Apple Inc.");
-        assert_eq!(companies.name(&symbol("MSFT")), "Microsoft");
+        assert_eq!(companies.of_symbol(&symbol("ZZZZ")).name(), "Zeta Works");
+        assert_eq!(companies.find("AAPL").name(), "Apple Inc.");
+        assert_eq!(companies.find("apple").symbol(), Some(&symbol("AAPL")));
+        assert_eq!(companies.find("MSFT").name(), "Microsoft");
         for (text, place) in [("symbol,name,aliases\nZZZZ\n", "mine.csv, line 2"), ("ZZZZ,Zeta,\n", "mine.csv, line 1")]
         {
             std::fs::write(&path, text).unwrap();

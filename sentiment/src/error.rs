@@ -93,8 +93,8 @@ impl SentimentError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScoreError {
-    /// The company's name alone fills the model's limit.
-    #[error("the company's name leaves no room for the text within the model's {limit} tokens")]
+    /// The text is beyond the model's limit, and the company's name would fill most of each window.
+    #[error("the company's name leaves the text less than half of the model's {limit} tokens")]
     CompanyTooLong {
         /// The model's limit, in tokens.
         limit: usize,
@@ -110,7 +110,7 @@ pub enum ScoreError {
         /// Segment id.
         segment: u32,
     },
-    /// There are no tokens, or more than the model has positions.
+    /// There are no tokens, or more than the model has positions and no windows were asked for.
     #[error("{tokens} tokens where the model takes 1 to {limit}")]
     Length {
         /// How many there are.
@@ -124,4 +124,7 @@ pub enum ScoreError {
     /// The model computed something that is no number.
     #[error("the model's output is not finite")]
     NotFinite,
+    /// Inference broke down on this text or on one that was computed with it.
+    #[error("inference panicked on this text or on one beside it; the log says where")]
+    Panicked,
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`engine`] | [`Engine`]: loads a model and scores texts |
 //! | [`kernels`] | the arithmetic under it |
-//! | [`companies`] | what companies are called in a text |
+//! | [`companies`], [`sentences`] | what companies are called in a text, and where it speaks of them |
+//! | [`queue`] | [`Queue`]: makes batches of what many ask, remembers what was asked before |
 //! | [`worker`] | articles in, mentions out, over Kafka |
 //! | [`error`] | [`SentimentError`], [`ScoreError`] |
 
@@ -12,8 +13,11 @@ pub mod companies;
 pub mod engine;
 pub mod error;
 pub mod kernels;
+pub mod queue;
+pub mod sentences;
 pub mod worker;
 
 pub use engine::{Engine, EngineConfig, Input, Scored};
 pub use error::{ScoreError, SentimentError};
 pub use kernels::Precision;
+pub use queue::{Queue, QueueConfig, Request};

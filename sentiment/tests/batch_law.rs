@@ -6,7 +6,9 @@ mod common;
 use common::{LABELS, Shape, TINY, USUAL};
 use proptest::prelude::*;
 use std::sync::LazyLock;
+use tapewire_sentiment::companies::Company;
 use tapewire_sentiment::engine::tokens::Tokens;
+use tapewire_sentiment::engine::windows::Long;
 use tapewire_sentiment::{Engine, EngineConfig, Input, Precision, ScoreError, Scored};
 
 /// As wide as MiniLM, so that matrix products are cut into blocks as they are in earnest.
@@ -71,9 +73,8 @@ proptest! {
 #[test]
 fn texts_and_companies_are_told_apart_and_equal_ones_agree() {
     let engine = &TINY_ENGINES[0][0];
-    let input = |text, company| Input { text, company };
-    let inputs =
-        [input("a b c", Some("d")), input("a b c", Some("e")), input("a b c", None), input("a b c", Some("d"))];
+    let (d, e) = (Company::named("d"), Company::named("e"));
+    let inputs = [Some(&d), Some(&e), None, Some(&d)].map(|company| Input::new("a b c", company));
     let scored: Vec<Scored> = engine.score(&inputs).into_iter().map(Result::unwrap).collect();
     assert_eq!(scored[0], scored[3]);
     assert!(scored[0] != scored[1] && scored[0] != scored[2] && scored[1] != scored[2], "{scored:?}");
@@ -92,22 +93,39 @@ fn a_text_that_fails_leaves_the_others_alone() {
     assert_eq!(found[2], Err(ScoreError::Length { tokens: 49, limit: 48 }));
     assert_eq!(found[3], Err(ScoreError::Length { tokens: 0, limit: 48 }));
 
-    let far_too_long = "q ".repeat(60);
-    let scored = engine.score(&[
-        Input { text: "a", company: Some(&far_too_long) },
-        Input { text: &far_too_long, company: Some("a") },
-        Input { text: "a", company: None },
-    ]);
+    let long = "q ".repeat(60);
+    let (wordy, brief) = (Company::named(&*long), Company::named("a"));
+    let scored = engine.score(&[Input::new("a", Some(&wordy)), Input::new("a", Some(&brief))]);
     assert_eq!(scored[0], Err(ScoreError::CompanyTooLong { limit: 48 }));
-    assert!(scored[1].as_ref().unwrap().truncated);
-    assert!(!scored[2].as_ref().unwrap().truncated);
+    assert!(scored[1].is_ok());
+}
+
+#[test]
+fn a_long_text_is_read_whole_and_its_score_is_that_of_its_windows() {
+    let engine = &TINY_ENGINES[0][0];
+    let text: String = (0..100).map(|n| format!("{} ", char::from(b'a' + (n * n % 26) as u8))).collect();
+    let score = |text: &str, long| engine.score(&[Input { long, ..Input::new(text, None) }]).remove(0);
+    let whole = score(&text, Long::Windows).unwrap();
+    assert_eq!((whole.windows, whole.logits), (3, None));
+
+    // 48 positions, two of them special: windows of 46 letters at 0, 27 and 54. Each of the first
+    // and last has 19 of its letters to share with the middle one.
+    let part = |start: usize| score(&text[2 * start..2 * (start + 46)], Long::Refuse).unwrap();
+    let parts = [part(0), part(27), part(54)];
+    let weights = [27.0 + 19.0 / 2.0, 8.0 + 19.0, 27.0 + 19.0 / 2.0];
+    let mean: f64 = parts.iter().zip(weights).map(|(part, weight)| part.probabilities.score() * weight / 100.0).sum();
+    assert!((whole.probabilities.score() - mean).abs() < 3e-6, "{whole:?} {parts:?}");
+
+    assert_eq!(score(&text, Long::Beginning).unwrap(), parts[0]);
+    assert_eq!(score(&text, Long::End).unwrap(), parts[2]);
+    assert_eq!(score(&text, Long::Refuse), Err(ScoreError::Length { tokens: 102, limit: 48 }));
 }
 
 #[test]
 fn what_is_no_number_is_an_error_and_not_a_score() {
     for precision in Precision::ALL {
         let broken = engine(&TINY, 1, f32::INFINITY, precision);
-        assert_eq!(broken.score(&[Input { text: "a", company: None }]), [Err(ScoreError::NotFinite)], "{precision}");
+        assert_eq!(broken.score(&[Input::new("a", None)]), [Err(ScoreError::NotFinite)], "{precision}");
     }
     assert!(TINY_ENGINES[0][0].score(&[]).is_empty());
 }

@@ -6,6 +6,7 @@ mod common;
 use common::{LABELS, Shape, Spelling, TINY, USUAL, tokens};
 use std::path::{Path, PathBuf};
 use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
+use tapewire_sentiment::engine::windows::{Long, Window};
 use tapewire_sentiment::{Engine, EngineConfig, ScoreError, SentimentError};
 
 fn load(files: &tapewire_models::ModelFiles) -> Engine {
@@ -14,6 +15,12 @@ fn load(files: &tapewire_models::ModelFiles) -> Engine {
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pickles").join(name)
+}
+
+/// The tokens of a text that fits the model.
+fn one(windows: Result<Vec<Window>, ScoreError>) -> Tokens {
+    let [window] = windows.unwrap().try_into().unwrap();
+    window.tokens
 }
 
 fn probe() -> Tokens {
@@ -100,27 +107,24 @@ fn a_vocabulary_alone_makes_berts_tokenizer() {
     let id = |token: &str| common::vocabulary(64).lines().position(|line| line == token).unwrap() as u32;
     let ids = |tokens: &[&str]| tokens.iter().map(|token| id(token)).collect::<Vec<_>>();
 
-    let (found, truncated) = tokenizer.encode("ÀB, c", Some("d")).unwrap();
+    let found = one(tokenizer.encode("ÀB, c", Some("d"), Long::Windows));
     assert_eq!(found.ids, ids(&["[CLS]", "a", "##b", "[UNK]", "c", "[SEP]", "d", "[SEP]"]));
     assert_eq!(found.types, [0, 0, 0, 0, 0, 0, 1, 1]);
-    assert!(!truncated);
 
     let long = "a b c d e f g h i j k l m";
-    let (found, truncated) = tokenizer.encode(long, Some("x y")).unwrap();
-    assert_eq!(found.ids, ids(&["[CLS]", "a", "b", "c", "d", "e", "f", "g", "[SEP]", "x", "y", "[SEP]"]));
-    assert!(truncated);
-    let (found, truncated) = tokenizer.encode("a b c d e f g h i j", None).unwrap();
-    assert_eq!((found.ids.len(), truncated), (12, false));
-    assert_eq!(tokenizer.encode("a", Some(long)), Err(ScoreError::CompanyTooLong { limit: 12 }));
-    assert_eq!(tokenizer.encode("", None).unwrap().0.ids, ids(&["[CLS]", "[SEP]"]));
-
-    // With room for two tokens the library's arithmetic on three special ones panics.
-    let cramped = TextTokenizer::load(&files.tokenizer, 2).unwrap();
-    assert!(matches!(cramped.encode("a", Some("b")), Err(ScoreError::Tokenizer(_))));
+    let windows = tokenizer.encode(long, Some("x y"), Long::Windows).unwrap();
+    let read: Vec<_> = windows.iter().map(|window| window.tokens.ids.clone()).collect();
+    let window = |letters: &[&str]| ids(&[&["[CLS]"], letters, &["[SEP]", "x", "y", "[SEP]"]].concat());
+    assert_eq!(read, [window(&["a", "b", "c", "d", "e", "f", "g"]), window(&["g", "h", "i", "j", "k", "l", "m"])]);
+    assert_eq!(windows[1].tokens.types, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
+    assert_eq!(windows[0].weight, 6.5);
+    assert_eq!(one(tokenizer.encode("a b c d e f g h i j", None, Long::Windows)).ids.len(), 12);
+    assert_eq!(tokenizer.encode("a", Some(long), Long::Windows), Err(ScoreError::CompanyTooLong { limit: 12 }));
+    assert_eq!(one(tokenizer.encode("", None, Long::Windows)).ids, ids(&["[CLS]", "[SEP]"]));
 
     std::fs::write(folder.path().join("tokenizer_config.json"), r#"{"do_lower_case": false}"#).unwrap();
     let cased = TextTokenizer::load(&common::files(folder.path()).tokenizer, 12).unwrap();
-    assert_eq!(cased.encode("A a", None).unwrap().0.ids, ids(&["[CLS]", "[UNK]", "a", "[SEP]"]));
+    assert_eq!(one(cased.encode("A a", None, Long::Windows)).ids, ids(&["[CLS]", "[UNK]", "a", "[SEP]"]));
 }
 
 #[test]
@@ -137,6 +141,5 @@ fn padding_and_truncation_baked_into_a_tokenizer_are_dropped() {
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, json).unwrap();
     let tokenizer = TextTokenizer::load(&tapewire_models::TokenizerFiles::Json(path), 16).unwrap();
-    let (found, truncated) = tokenizer.encode("a a a a a", None).unwrap();
-    assert_eq!((found.ids, truncated), (vec![2, 4, 4, 4, 4, 4, 3], false));
+    assert_eq!(one(tokenizer.encode("a a a a a", None, Long::Windows)).ids, [2, 4, 4, 4, 4, 4, 3]);
 }

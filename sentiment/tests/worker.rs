@@ -16,7 +16,7 @@ use tapewire_bus::{
 use tapewire_core::record::{News, Scored};
 use tapewire_core::{Article, DeadLetter, Mention, NewsRecord, Run, SentimentRecord, Symbol, Unscored, Watermark};
 use tapewire_sentiment::worker::{self, WorkerConfig};
-use tapewire_sentiment::{Engine, EngineConfig};
+use tapewire_sentiment::{Engine, EngineConfig, Queue, QueueConfig};
 use tokio::task::JoinHandle;
 
 const PARTITIONS: i32 = 3;
@@ -34,24 +34,25 @@ async fn installation(name: &str) -> Option<KafkaConfig> {
     Some(config)
 }
 
-fn engine() -> Arc<Engine> {
+fn queue() -> Queue {
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{LABELS}, \"tapewire_reads_company\": true");
     let files = common::write(folder.path(), &TINY, USUAL, 8.0, &more);
-    Arc::new(Engine::load(&files, &EngineConfig::default()).unwrap())
+    let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
+    Queue::new(Arc::new(engine), &QueueConfig::default()).unwrap()
 }
 
 /// A worker with batches of a few articles, so that there are many of them.
-fn start(config: &KafkaConfig, engine: &Arc<Engine>, companies: &std::path::Path) -> (Shutdown, JoinHandle<()>) {
+fn start(config: &KafkaConfig, queue: &Queue, companies: &std::path::Path) -> (Shutdown, JoinHandle<()>) {
     let shutdown = Shutdown::new();
     let settings = WorkerConfig {
         batch_tokens: 100.try_into().unwrap(),
         companies: Some(companies.to_owned()),
         ..WorkerConfig::default()
     };
-    let (config, engine, stop) = (config.clone(), engine.clone(), shutdown.clone());
+    let (config, queue, stop) = (config.clone(), queue.clone(), shutdown.clone());
     let running = tokio::spawn(async move {
-        worker::run(engine, &config, &settings, Clock::wall(), Readiness::default(), stop).await.unwrap();
+        worker::run(queue, &config, &settings, Clock::wall(), Readiness::default(), stop).await.unwrap();
     });
     (shutdown, running)
 }
@@ -158,7 +159,7 @@ async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let companies = folder.path().join("companies.csv");
     std::fs::write(&companies, format!("symbol,name,aliases\nWORDY,{},\n", "q ".repeat(50).trim())).unwrap();
-    let (engine, run) = (engine(), Run::named("replay"));
+    let (queue, run) = (queue(), Run::named("replay"));
     let producer = Producer::new(&config).unwrap();
     for article in articles() {
         send(&producer, &run, News::Article(article)).await;
@@ -167,10 +168,10 @@ async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
     send(&producer, &run, News::Watermark(Watermark { index: 0, count: 1, at: at(99) })).await;
 
     // Killed somewhere on the way, then started again.
-    let (_, running) = start(&config, &engine, &companies);
+    let (_, running) = start(&config, &queue, &companies);
     while mentions(&read(&config, Topic::Sentiment).await).is_empty() {}
     running.abort();
-    let (shutdown, running) = start(&config, &engine, &companies);
+    let (shutdown, running) = start(&config, &queue, &companies);
     drained(&config).await;
     shutdown.cancel();
     running.await.unwrap();
@@ -194,7 +195,7 @@ async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
 
     // As after a kill between the acknowledgements and the commit: all is there, nothing committed.
     rewind(&config).await;
-    let (shutdown, running) = start(&config, &engine, &companies);
+    let (shutdown, running) = start(&config, &queue, &companies);
     drained(&config).await;
     shutdown.cancel();
     running.await.unwrap();
@@ -266,13 +267,13 @@ async fn rewind(config: &KafkaConfig) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pollers_waits_for_both() {
     let Some(config) = installation("live").await else { return };
-    let (engine, run) = (engine(), Run::live());
+    let (queue, run) = (queue(), Run::live());
     let folder = tempfile::tempdir().unwrap();
     let companies = folder.path().join("companies.csv");
     std::fs::write(&companies, "symbol,name,aliases\n").unwrap();
     let producer = Producer::new(&config).unwrap();
     let before = Clock::wall().now();
-    let (shutdown, running) = start(&config, &engine, &companies);
+    let (shutdown, running) = start(&config, &queue, &companies);
     send(&producer, &run, News::Article(article(1, "a b", &["AAA"]))).await;
     send(&producer, &run, News::Watermark(Watermark { index: 0, count: 2, at: at(50) })).await;
     drained(&config).await;

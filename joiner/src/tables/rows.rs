@@ -1,4 +1,4 @@
-//! The rows of the fact tables, column for column as `migrations/0001_facts.sql` has them.
+//! The rows of the fact tables, column for column as the migrations have them.
 //! Times are microseconds since 1970 UTC.
 
 use base64::Engine as _;
@@ -77,7 +77,7 @@ pub struct MentionRow {
     pub label: String,
     pub model: String,
     pub model_revision: String,
-    pub truncated: bool,
+    pub windows: Option<u16>,
     pub unscored: String,
     pub seq: u64,
 }
@@ -108,7 +108,7 @@ impl MentionRow {
             label: probabilities.map_or("", |p| p.label()).to_owned(),
             model: sentiment.map(|s| s.model.clone()).unwrap_or_default(),
             model_revision: sentiment.map(|s| s.model_revision.clone()).unwrap_or_default(),
-            truncated: sentiment.is_some_and(|s| s.truncated),
+            windows: sentiment.map(|s| s.windows),
             unscored: mention.unscored.map_or("", |u| u.as_str()).to_owned(),
             seq,
         }

@@ -228,7 +228,7 @@ fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session
         probabilities: Probabilities { positive: 0.5, neutral: 0.25, negative: 0.25 },
         model: "m".into(),
         model_revision: "r".into(),
-        truncated: false,
+        windows: 1,
     };
     let sentiment = dice.chance(90).then_some(scored);
     Mention {

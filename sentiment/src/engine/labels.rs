@@ -14,6 +14,11 @@ pub struct Classes {
 }
 
 impl Classes {
+    /// A text's logits in the order positive, neutral, negative.
+    pub fn pick(&self, logits: &[f32]) -> [f32; 3] {
+        [self.positive, self.neutral, self.negative].map(|class| logits[class])
+    }
+
     /// Finds the classes among the model's label names, in any order and case. `map` renames
     /// labels first: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     ///

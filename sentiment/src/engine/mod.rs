@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`config`] | the model's `config.json` |
 //! | [`labels`] | which output means what |
-//! | [`tokens`] | tokenizer, company as second segment, truncation |
+//! | [`tokens`] | tokenizer, company as second segment |
+//! | [`windows`] | texts beyond the model's limit |
 //! | [`packing`] | which texts are computed together |
 //! | [`checkpoint`], `legacy_pickle` | tensors by name, from three file formats |
 //! | [`bert`], `forward` | the model's weights, and its forward pass |
@@ -22,8 +23,11 @@ pub mod packing;
 pub mod probabilities;
 pub mod processor;
 pub mod tokens;
+pub mod windows;
 
+use crate::companies::Company;
 use crate::kernels::Precision;
+use crate::sentences;
 use crate::{ScoreError, SentimentError};
 use accelerated::AcceleratedBert;
 use bert::Bert;
@@ -39,6 +43,7 @@ use std::collections::HashMap;
 use tapewire_core::{Probabilities, Sentiment};
 use tapewire_models::ModelFiles;
 use tokens::{TextTokenizer, Tokens};
+use windows::{Long, Window};
 
 /// How the engine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -60,8 +65,17 @@ pub struct EngineConfig {
 pub struct Input<'a> {
     /// The text as it came from the wire; nothing is cleaned.
     pub text: &'a str,
-    /// Whom the question is about. Models that don't read it score the text alone.
-    pub company: Option<&'a str>,
+    /// Whom the question is about. A model that does not read it scores the sentences that name it.
+    pub company: Option<&'a Company>,
+    /// What becomes of a text beyond the model's limit.
+    pub long: Long,
+}
+
+impl<'a> Input<'a> {
+    /// A text that is read whole, however long.
+    pub fn new(text: &'a str, company: Option<&'a Company>) -> Self {
+        Self { text, company, long: Long::Windows }
+    }
 }
 
 /// What the model said about a text.
@@ -69,8 +83,11 @@ pub struct Input<'a> {
 pub struct Scored {
     /// Class probabilities, rounded to 1e-6.
     pub probabilities: Probabilities,
-    /// Whether the text was longer than the model's limit and only its beginning was read.
-    pub truncated: bool,
+    /// Logits of positive, neutral and negative; `None` where several windows were combined,
+    /// which have none in common.
+    pub logits: Option<[f32; 3]>,
+    /// In how many windows the text was read; 1 where it fits the model's limit.
+    pub windows: u16,
 }
 
 /// A loaded model and the threads that run it.
@@ -138,40 +155,64 @@ impl Engine {
         self.config.tapewire_reads_company
     }
 
-    /// The tokens the model reads, and whether the text was cut.
-    ///
-    /// # Errors
-    /// [`ScoreError::CompanyTooLong`], [`ScoreError::Tokenizer`].
-    pub fn encode(&self, input: Input<'_>) -> Result<(Tokens, bool), ScoreError> {
-        self.tokenizer.encode(input.text, input.company.filter(|_| self.config.tapewire_reads_company))
-    }
-
     /// Multiplications and additions that a text of so many tokens needs: those of its matrix
     /// products, without padding and without what the class doesn't depend on.
     pub fn operations(&self, tokens: usize) -> u64 {
         self.config.operations(tokens as u64)
     }
 
+    /// Threads that compute.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
     /// Scores texts, each in its place; one that fails does not touch the others. Equal texts
     /// are computed once. Blocks until all are done, on the engine's own threads.
     pub fn score(&self, inputs: &[Input<'_>]) -> Vec<Result<Scored, ScoreError>> {
-        let encoded: Vec<_> = self.threads.install(|| inputs.par_iter().map(|input| self.encode(*input)).collect());
-        let mut distinct: HashMap<&Tokens, usize> = HashMap::new();
-        let mut texts: Vec<&Tokens> = Vec::new();
-        for (tokens, _) in encoded.iter().flatten() {
-            distinct.entry(tokens).or_insert_with(|| {
-                texts.push(tokens);
-                texts.len() - 1
+        let texts: Vec<Result<Vec<Window>, ScoreError>> =
+            self.threads.install(|| inputs.par_iter().map(|input| self.windows(input)).collect());
+        let mut places: HashMap<&Tokens, usize> = HashMap::new();
+        let mut distinct: Vec<&Tokens> = Vec::new();
+        for Window { tokens, .. } in texts.iter().flatten().flatten() {
+            places.entry(tokens).or_insert_with(|| {
+                distinct.push(tokens);
+                distinct.len() - 1
             });
         }
-        let logits = self.logits(&texts);
-        let scored = encoded.iter().map(|encoded| {
-            let (tokens, truncated) = encoded.as_ref().map_err(Clone::clone)?;
-            let logits = logits[distinct[tokens]].as_ref().map_err(Clone::clone)?;
-            let probabilities = probabilities::probabilities(logits, self.classes).ok_or(ScoreError::NotFinite)?;
-            Ok(Scored { probabilities, truncated: *truncated })
+        let logits = self.logits(&distinct);
+        let scored = texts.iter().map(|windows| {
+            let windows = windows.as_ref().map_err(Clone::clone)?;
+            let computed =
+                windows.iter().map(|Window { tokens, weight }| Ok((logits[places[tokens]].clone()?, *weight)));
+            self.scored(&computed.collect::<Result<Vec<_>, _>>()?)
         });
         scored.collect()
+    }
+
+    /// What the model has to read to score a text: one window, or several for a long one.
+    ///
+    /// # Errors
+    /// As [`TextTokenizer::encode`].
+    pub fn windows(&self, input: &Input<'_>) -> Result<Vec<Window>, ScoreError> {
+        let (text, name) = match input.company {
+            Some(company) if self.reads_company() => (input.text.into(), Some(company.name())),
+            Some(company) => (sentences::about(input.text, company), None),
+            None => (input.text.into(), None),
+        };
+        self.tokenizer.encode(&text, name, input.long)
+    }
+
+    /// The score of a text from the logits of its windows, each with its [`Window::weight`].
+    ///
+    /// # Errors
+    /// [`ScoreError::NotFinite`].
+    pub fn scored(&self, windows: &[(Vec<f32>, f64)]) -> Result<Scored, ScoreError> {
+        let probabilities = probabilities::probabilities(windows, self.classes).ok_or(ScoreError::NotFinite)?;
+        let logits = match windows {
+            [(alone, _)] => Some(self.classes.pick(alone)),
+            _ => None,
+        };
+        Ok(Scored { probabilities, logits, windows: u16::try_from(windows.len()).unwrap_or(u16::MAX) })
     }
 
     /// The model's raw outputs for tokenized texts, in the order of its own classes. On the processor
@@ -211,7 +252,7 @@ impl Engine {
             probabilities: scored.probabilities,
             model: self.name.clone(),
             model_revision: self.revision.clone(),
-            truncated: scored.truncated,
+            windows: scored.windows,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Text to tokens, as the model was trained on them.
 
+use super::windows::{self, Long, Window};
 use crate::{ScoreError, SentimentError};
 use serde::Deserialize;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tapewire_models::TokenizerFiles;
@@ -9,8 +11,7 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
-use tokenizers::utils::truncation::TruncationError;
-use tokenizers::{AddedToken, EncodeInput, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{AddedToken, EncodeInput, Encoding, Tokenizer};
 
 /// One text as the model reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,23 +42,17 @@ impl TextTokenizer {
                 (vocabulary, build_wordpiece(vocabulary, settings.as_deref())?)
             }
         };
-        // Only the text is cut; the company it is asked about stays whole.
-        let truncation = TruncationParams {
-            direction: TruncationDirection::Right,
-            max_length: limit,
-            strategy: TruncationStrategy::OnlyFirst,
-            stride: 0,
-        };
-        tokenizer.with_padding(None).with_truncation(Some(truncation)).map_err(|error| unreadable(path, &error))?;
+        tokenizer.with_padding(None).with_truncation(None).map_err(|error| unreadable(path, &error))?;
         Ok(Self { tokenizer, limit })
     }
 
-    /// `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]`, cut to the model's limit; and
-    /// whether it was cut.
+    /// `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]`: one window, or several of them
+    /// where the text is beyond the model's limit. The company is in each and is never cut.
     ///
     /// # Errors
-    /// [`ScoreError::CompanyTooLong`], [`ScoreError::Tokenizer`].
-    pub fn encode(&self, text: &str, company: Option<&str>) -> Result<(Tokens, bool), ScoreError> {
+    /// [`ScoreError::Tokenizer`]; for a text beyond the limit [`ScoreError::CompanyTooLong`], and
+    /// [`ScoreError::Length`] where such texts are refused.
+    pub fn encode(&self, text: &str, company: Option<&str>, long: Long) -> Result<Vec<Window>, ScoreError> {
         let input: EncodeInput<'_> = match company {
             Some(company) => (text, company).into(),
             None => text.into(),
@@ -65,12 +60,40 @@ impl TextTokenizer {
         // The tokenizer has been known to panic on odd Unicode; one text must not stop the others.
         let encoding = catch_unwind(AssertUnwindSafe(|| self.tokenizer.encode_fast(input, true)))
             .map_err(|_| ScoreError::Tokenizer("it panicked".into()))?
-            .map_err(|error| match error.downcast_ref::<TruncationError>() {
-                Some(_) => ScoreError::CompanyTooLong { limit: self.limit },
-                None => ScoreError::Tokenizer(error.to_string()),
-            })?;
-        let truncated = !encoding.get_overflowing().is_empty();
-        Ok((Tokens { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec() }, truncated))
+            .map_err(|error| ScoreError::Tokenizer(error.to_string()))?;
+        if encoding.len() <= self.limit {
+            let tokens = Tokens { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec() };
+            return Ok(vec![Window { tokens, weight: 1.0 }]);
+        }
+        self.cut(&encoding, long)
+    }
+
+    fn cut(&self, encoding: &Encoding, long: Long) -> Result<Vec<Window>, ScoreError> {
+        let is_text = |at: &usize| encoding.token_to_sequence(*at) == Some(0);
+        let start = (0..encoding.len()).find(is_text).unwrap_or_default();
+        let length = (start..encoding.len()).take_while(is_text).count();
+        let room = self.limit.saturating_sub(encoding.len() - length);
+        // Windows that were mostly company would be many and say little.
+        if room < self.limit / 2 || room == 0 {
+            return Err(ScoreError::CompanyTooLong { limit: self.limit });
+        }
+        let mut places = windows::places(length, room);
+        match long {
+            Long::Windows => {}
+            Long::Beginning => places.truncate(1),
+            Long::End => drop(places.drain(..places.len() - 1)),
+            Long::Refuse => return Err(ScoreError::Length { tokens: encoding.len(), limit: self.limit }),
+        }
+        let weights = windows::weights(&places, length);
+        let window = |(place, weight): (&Range<usize>, f64)| {
+            let (place, after) = (start + place.start..start + place.end, start + length);
+            let around = |numbers: &[u32]| [&numbers[..start], &numbers[place.clone()], &numbers[after..]].concat();
+            Window {
+                tokens: Tokens { ids: around(encoding.get_ids()), types: around(encoding.get_type_ids()) },
+                weight,
+            }
+        };
+        Ok(places.iter().zip(weights).map(window).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be set about the worker.
 
-use crate::EngineConfig;
+use crate::{EngineConfig, QueueConfig};
 use serde::Deserialize;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ pub struct WorkerConfig {
     pub companies: Option<PathBuf>,
     /// How the engine runs.
     pub engine: EngineConfig,
+    /// How texts are brought to it.
+    pub queue: QueueConfig,
 }
 
 impl Default for WorkerConfig {
@@ -29,6 +31,7 @@ impl Default for WorkerConfig {
             longest_wait: Duration::from_millis(20),
             companies: None,
             engine: EngineConfig::default(),
+            queue: QueueConfig::default(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! From an article to its mentions.
 
-use crate::companies::Companies;
+use crate::companies::{Companies, Company};
+use crate::queue::Request;
 use jiff::Timestamp;
+use std::sync::Arc;
 use tapewire_core::{Article, Mention, Run, Sentiment, Symbol, Unscored};
 
 /// Where a teaser's beginning ends, in bytes: what newspapers call the lead.
@@ -12,17 +14,15 @@ const LEAD: usize = 300;
 pub struct Question {
     run: Run,
     mention: Mention,
-    text: String,
-    company: Option<String>,
+    request: Request,
 }
 
 /// The mentions of an article: one for each company it names, or a single one without a company.
 pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
-    let question = |symbol: Option<&Symbol>| Question {
-        run: run.clone(),
-        text: article.text(),
-        company: symbol.map(|symbol| companies.name(symbol).to_owned()),
-        mention: Mention {
+    let text: Arc<str> = article.text().into();
+    let question = |symbol: Option<&Symbol>| {
+        let company = symbol.map(|symbol| companies.of_symbol(symbol));
+        let mention = Mention {
             article_id: article.id.clone(),
             article_revision: article.revision,
             symbol: symbol.cloned(),
@@ -33,10 +33,11 @@ pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Que
             published_at: article.published_at,
             received_at: article.received_at,
             scored_at: article.received_at,
-            relevance: symbol.map(|symbol| relevance(article, symbol, companies)),
+            relevance: company.as_deref().map(|company| relevance(article, company)),
             sentiment: None,
             unscored: None,
-        },
+        };
+        Question { run: run.clone(), mention, request: Request::new(Arc::clone(&text), company) }
     };
     if article.symbols.is_empty() {
         vec![question(None)]
@@ -48,11 +49,11 @@ pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Que
 /// How much an article is about a company, in (0, 1]: 1 if the headline names it, 0.7 if the lead does,
 /// 0.5 if what follows does, 0.3 if only the provider's tag does; divided by the square root of
 /// the number of companies tagged, for a list of twenty is about none of them.
-fn relevance(article: &Article, symbol: &Symbol, companies: &Companies) -> f64 {
-    let place = if companies.first_mention(symbol, &article.title).is_some() {
+fn relevance(article: &Article, company: &Company) -> f64 {
+    let place = if company.first_mention(&article.title).is_some() {
         1.0
     } else {
-        match companies.first_mention(symbol, &article.description) {
+        match company.first_mention(&article.description) {
             Some(at) if at < LEAD => 0.7,
             Some(_) => 0.5,
             None => 0.3,
@@ -72,15 +73,9 @@ impl Question {
         &self.mention.article_id
     }
 
-    /// Text and company to ask the model about; `None` if there is no text.
-    pub fn text(&self) -> Option<(String, Option<String>)> {
-        (!self.text.is_empty()).then(|| (self.text.clone(), self.company.clone()))
-    }
-
-    /// About how many tokens the model will read.
-    pub fn tokens(&self) -> usize {
-        // English has a little over four bytes a token; the rest is for the special ones and the company.
-        self.text.len() / 4 + 8
+    /// What to ask the model; `None` if there is no text.
+    pub fn request(&self) -> Option<&Request> {
+        (!self.request.text.is_empty()).then_some(&self.request)
     }
 
     /// The mention with its score, or with the reason why there is none. `now` is when the score
@@ -91,7 +86,7 @@ impl Question {
         }
         self.mention.unscored = match &sentiment {
             Some(_) => None,
-            None if self.text.is_empty() => Some(Unscored::EmptyText),
+            None if self.request.text.is_empty() => Some(Unscored::EmptyText),
             None => Some(Unscored::ModelFailed),
         };
         self.mention.sentiment = sentiment;
@@ -128,10 +123,11 @@ mod tests {
     fn one_for_each_company_and_one_for_none() {
         let two = asked(&article("Apple beats Google", "", &["AAPL", "GOOGL"]), &Run::live());
         assert_eq!(two.iter().map(Question::key).collect::<Vec<_>>(), ["AAPL", "GOOGL"]);
-        assert_eq!(two[1].text(), Some(("Apple beats Google".into(), Some("Alphabet".into()))));
+        let request = two[1].request().unwrap();
+        assert_eq!((&*request.text, request.company.as_ref().unwrap().name()), ("Apple beats Google", "Alphabet"));
         let none = asked(&article("Markets rise", "", &[]), &Run::live());
         assert_eq!((none.len(), none[0].key()), (1, "a"));
-        assert_eq!(none[0].text(), Some(("Markets rise".into(), None)));
+        assert_eq!(none[0].request(), Some(&Request::new("Markets rise", None)));
     }
 
     #[test]

@@ -15,12 +15,12 @@ pub mod mentions;
 pub use config::WorkerConfig;
 
 use crate::companies::Companies;
-use crate::{Engine, Input, ScoreError, Scored, SentimentError};
+use crate::queue::Request;
+use crate::{Queue, ScoreError, Scored, SentimentError};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use mentions::Question;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tapewire_bus::{
     Clock, Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic,
@@ -39,7 +39,7 @@ const STAGE: &str = "sentiment-worker";
 /// # Errors
 /// What waiting can't mend; what was not committed is scored again.
 pub async fn run(
-    engine: Arc<Engine>,
+    queue: Queue,
     kafka: &KafkaConfig,
     config: &WorkerConfig,
     clock: Clock,
@@ -54,7 +54,7 @@ pub async fn run(
         companies: Companies::load(config.companies.as_deref())?,
         config: config.clone(),
         producer,
-        engine,
+        queue,
         clock,
         readiness,
         streams: BTreeMap::new(),
@@ -72,7 +72,7 @@ struct Worker {
     producer: Producer,
     letters: DeadLetters,
     companies: Companies,
-    engine: Arc<Engine>,
+    queue: Queue,
     clock: Clock,
     config: WorkerConfig,
     readiness: Readiness,
@@ -138,7 +138,7 @@ impl Worker {
         match NewsRecord::decode(&record.payload) {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 let questions = mentions::questions(&run, &article, &self.companies);
-                batch.tokens += questions.iter().map(Question::tokens).sum::<usize>();
+                batch.tokens += questions.iter().filter_map(Question::request).map(Request::tokens).sum::<usize>();
                 batch.questions.extend(questions);
             }
             Ok(NewsRecord { run, body: News::Watermark(word), .. }) => {
@@ -171,7 +171,7 @@ impl Worker {
         let mut deliveries: Vec<Delivery> = Vec::new();
         for (question, score) in questions.into_iter().zip(scores) {
             let key = question.key().to_owned();
-            let sentiment = self.sentiment(&question, score);
+            let sentiment = self.sentiment(&question, score)?;
             let (run, mention) = question.answered(sentiment, now);
             let record = SentimentRecord::new(run, Body::Mention(mention)).encode();
             deliveries.push(self.producer.enqueue(Topic::Sentiment, &key, &record).await?);
@@ -182,9 +182,19 @@ impl Worker {
     }
 
     /// The score as it is published, if there is one; if not, the log and the metrics say why.
-    fn sentiment(&self, question: &Question, score: Option<Result<Scored, ScoreError>>) -> Option<Sentiment> {
+    ///
+    /// # Errors
+    /// [`SentimentError::Device`]: another GPU or a restart will score what this one could not.
+    fn sentiment(
+        &self,
+        question: &Question,
+        score: Option<Result<Scored, ScoreError>>,
+    ) -> Result<Option<Sentiment>, SentimentError> {
         let reason = match score {
-            Some(Ok(scored)) => return Some(self.engine.sentiment(scored)),
+            Some(Ok(scored)) => return Ok(Some(self.queue.engine().sentiment(scored))),
+            Some(Err(ScoreError::Device(reason))) => {
+                return Err(SentimentError::Device { device: self.config.engine.device.to_string(), reason });
+            }
             Some(Err(error)) => {
                 tracing::warn!(article = question.article_id(), %error, "a text has no score; its mention says so");
                 Unscored::ModelFailed
@@ -192,25 +202,18 @@ impl Worker {
             None => Unscored::EmptyText,
         };
         metrics::counter!("tapewire_mentions_unscored_total", "reason" => reason.as_str()).increment(1);
-        None
+        Ok(None)
     }
 
     /// The model's answer to each question; `None` where there is no text to ask about.
     async fn score(&self, questions: &[Question]) -> Vec<Option<Result<Scored, ScoreError>>> {
-        let engine = Arc::clone(&self.engine);
-        let texts: Vec<Option<(String, Option<String>)>> = questions.iter().map(Question::text).collect();
         let started = Instant::now();
-        let asked = tokio::task::spawn_blocking(move || {
-            let inputs: Vec<Input<'_>> =
-                texts.iter().flatten().map(|(text, company)| Input { text, company: company.as_deref() }).collect();
-            let mut scores = engine.score(&inputs).into_iter();
-            texts.iter().map(|text| text.as_ref().and_then(|_| scores.next())).collect()
-        });
-        let scores = asked.await.expect("scoring does not panic: what fails is an error of its text");
+        let requests = questions.iter().filter_map(Question::request).cloned().collect();
+        let mut scores = self.queue.submit_all(requests).await.into_iter();
         if !questions.is_empty() {
             metrics::histogram!("tapewire_scoring_seconds").record(started.elapsed().as_secs_f64());
         }
-        scores
+        questions.iter().map(|question| question.request().and_then(|_| scores.next())).collect()
     }
 
     /// Tells every partition of `sentiment` how far one partition of `news` is complete.

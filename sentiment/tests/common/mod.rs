@@ -4,8 +4,10 @@
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 use tapewire_models::{ModelFiles, Registry, Source};
 use tapewire_sentiment::engine::tokens::Tokens;
+use tapewire_sentiment::{Engine, EngineConfig};
 
 /// Sizes of a BERT classifier of three classes.
 #[derive(Clone, Copy)]
@@ -135,4 +137,37 @@ pub fn vocabulary(size: usize) -> String {
 
 pub fn tokens(ids: &[u32], types: &[u32]) -> Tokens {
     Tokens { ids: ids.to_vec(), types: types.to_vec() }
+}
+
+/// The shipped model, loaded once for a test binary.
+pub fn shipped() -> Arc<Engine> {
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
+        let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+        Arc::new(Engine::load(&files, &EngineConfig::default()).unwrap())
+    });
+    Arc::clone(&ENGINE)
+}
+
+/// A text of so many words, each drawn by `seed` from a small vocabulary of the trade.
+pub fn report(words: usize, seed: u64) -> String {
+    const WORDS: [&str; 16] = [
+        "profit",
+        "loss",
+        "shares",
+        "rose",
+        "fell",
+        "Northgate",
+        "bank",
+        "outlook",
+        "raised",
+        "cut",
+        "the",
+        "on",
+        "strong",
+        "weak",
+        "demand",
+        "while",
+    ];
+    let word = |index| WORDS[(splitmix64(seed, index as u64) % 16) as usize];
+    (0..words).map(word).collect::<Vec<_>>().join(" ")
 }

@@ -1,0 +1,76 @@
+//! What is asked of the queue.
+
+use crate::companies::Company;
+use crate::engine::Input;
+use crate::engine::windows::Long;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// A text to score, and whom the question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// See [`Input::text`].
+    pub text: Arc<str>,
+    /// See [`Input::company`].
+    pub company: Option<Arc<Company>>,
+    /// See [`Input::long`].
+    pub long: Long,
+}
+
+/// Stands for everything a score depends on but the model: two requests of one key have one score.
+pub(super) type Key = [u8; 32];
+
+impl Request {
+    /// A text that is read whole, however long.
+    pub fn new(text: impl Into<Arc<str>>, company: Option<Arc<Company>>) -> Self {
+        Self { text: text.into(), company, long: Long::Windows }
+    }
+
+    /// As the engine takes it.
+    pub fn input(&self) -> Input<'_> {
+        Input { text: &self.text, company: self.company.as_deref(), long: self.long }
+    }
+
+    /// About how many tokens the model will read.
+    pub fn tokens(&self) -> usize {
+        // English has a little over four bytes a token; the rest is for the special ones and the company.
+        self.text.len() / 4 + 8
+    }
+
+    pub(super) fn key(&self) -> Key {
+        let names = self.company.iter().flat_map(|company| company.names().iter().map(String::as_str));
+        let symbol = self.company.iter().filter_map(|company| Some(company.symbol()?.as_str()));
+        let mut hash = Sha256::new_with_prefix([self.long as u8, u8::from(self.company.is_some())]);
+        // Lengths keep one part from passing for the beginning of the next.
+        for part in [&*self.text].into_iter().chain(symbol).chain(names) {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::companies::Companies;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_key_sees_everything_a_score_depends_on() {
+        let companies = Companies::load(None).unwrap();
+        let of = |text: &str, company: Option<&str>| Request::new(text, company.map(|company| companies.find(company)));
+        let requests = [
+            of("Apple rises", None),
+            of("Apple", Some(" rises")),
+            of("Apple rises", Some("")),
+            of("Apple rises", Some("AAPL")),
+            of("Apple rises", Some("Apple Records")),
+            of("Apple falls", Some("AAPL")),
+            Request { long: Long::Beginning, ..of("Apple rises", None) },
+        ];
+        let keys: HashSet<Key> = requests.iter().map(Request::key).collect();
+        assert_eq!(keys.len(), requests.len());
+        assert_eq!(of("Apple rises", Some("apple")).key(), requests[3].key());
+    }
+}

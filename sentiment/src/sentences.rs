@@ -1,0 +1,82 @@
+//! The sentences of a text that name a company.
+
+use crate::companies::Company;
+use std::borrow::Cow;
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// What ends with a full stop and no sentence with it, in lower case.
+const ABBREVIATIONS: [&str; 24] = [
+    "bros", "co", "corp", "cos", "dr", "inc", "jr", "llc", "ltd", "messrs", "mr", "mrs", "ms", "no", "plc", "prof",
+    "sen", "sr", "st", "vs", "u.k", "u.s", "u.n", "e.u",
+];
+
+/// The sentences that name the company, one behind the other; the whole text where none does.
+///
+/// What is said of it without its name (`The company also ...`) is not found.
+pub fn about<'a>(text: &'a str, company: &Company) -> Cow<'a, str> {
+    let all = sentences(text);
+    let about: Vec<&str> = all.iter().copied().filter(|sentence| company.first_mention(sentence).is_some()).collect();
+    if about.is_empty() || about.len() == all.len() { Cow::Borrowed(text) } else { Cow::Owned(about.join(" ")) }
+}
+
+/// Sentences by Unicode's rules (UAX #29), which know no abbreviations: what would break behind
+/// `Northgate Inc.` goes on.
+fn sentences(text: &str) -> Vec<&str> {
+    let mut sentences = Vec::new();
+    let mut start = 0;
+    for (at, piece) in text.split_sentence_bound_indices() {
+        let end = at + piece.len();
+        if !ends_in_abbreviation(piece) || end == text.len() {
+            sentences.push(text[start..end].trim());
+            start = end;
+        }
+    }
+    sentences.retain(|sentence| !sentence.is_empty());
+    sentences
+}
+
+fn ends_in_abbreviation(piece: &str) -> bool {
+    let last = piece.trim_end().rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+    let Some(word) = last.strip_suffix('.') else { return false };
+    let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
+    initial || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_sentence_ends_where_a_reader_would_end_it() {
+        let text = "Shares of Northgate Inc. Class A rose 4.5% to $10.20. J. Doe of Selby & Co. Ltd. said \"No!\" \
+                    Is it over? The U.S. Treasury waits.\nA new line (see Orsay Corp. Annual Report)";
+        assert_eq!(
+            sentences(text),
+            [
+                "Shares of Northgate Inc. Class A rose 4.5% to $10.20.",
+                "J. Doe of Selby & Co. Ltd. said \"No!\"",
+                "Is it over?",
+                "The U.S. Treasury waits.",
+                "A new line (see Orsay Corp. Annual Report)",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_names_the_company_is_kept_if_anything_does() {
+        let text = "Northgate gained. Selby sank. Both are banks, and Northgate's is the older.";
+        let of = |name| about(text, &Company::named(name));
+        assert_eq!(of("Northgate"), "Northgate gained. Both are banks, and Northgate's is the older.");
+        assert_eq!(of("Selby"), "Selby sank.");
+        assert_eq!(of("Orsay"), text);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_between_sentences(text in ".{0,200}") {
+            let whole: String = sentences(&text).concat().split_whitespace().collect();
+            prop_assert_eq!(whole, text.split_whitespace().collect::<String>());
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! One text, good for one company and bad for another.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod common;
+
+use common::shipped;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tapewire_models::{Registry, Source};
+use tapewire_sentiment::companies::Company;
+use tapewire_sentiment::{Engine, EngineConfig, Input};
+
+/// See `data/sentfin/README.md`.
+#[derive(Deserialize)]
+struct Headline {
+    text: String,
+    /// What it is for each entity it names.
+    labels: BTreeMap<String, String>,
+}
+
+fn score(engine: &Engine, text: &str, company: &str) -> (f64, &'static str) {
+    let company = Company::named(company);
+    let scored = engine.score(&[Input::new(text, Some(&company))]).remove(0).unwrap();
+    (scored.probabilities.score(), scored.probabilities.label())
+}
+
+/// Headlines from outside its training, each with an entity that gains and one that loses.
+#[test]
+fn the_shipped_model_tells_companies_of_one_headline_apart() {
+    let engine = shipped();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sentfin/mixed.jsonl");
+    let lines = std::fs::read_to_string(path).unwrap();
+    let (mut right, mut labels, mut apart, mut pairs) = (0, 0, 0, 0);
+    for line in lines.lines() {
+        let Headline { text, labels: expected } = serde_json::from_str(line).unwrap();
+        let scores: BTreeMap<&str, (f64, &str)> =
+            expected.keys().map(|entity| (&**entity, score(&engine, &text, entity))).collect();
+        println!("{text}\n    {scores:?}");
+        labels += expected.len();
+        right += expected.iter().filter(|(entity, label)| scores[&***entity].1 == **label).count();
+        let of = |label: &'static str| expected.iter().filter(move |(_, l)| *l == label).map(|(entity, _)| &**entity);
+        for (gains, loses) in of("positive").flat_map(|gains| of("negative").map(move |loses| (gains, loses))) {
+            pairs += 1;
+            apart += usize::from(scores[gains].0 > scores[loses].0);
+        }
+    }
+    println!("{right} of {labels} labels; {apart} of {pairs} pairs in order");
+    assert!(right * 100 >= labels * 60, "{right} of {labels} labels");
+    assert!(apart * 100 >= pairs * 80, "{apart} of {pairs} pairs");
+}
+
+/// A model that does not read the company reads the sentences that name it.
+#[test]
+fn a_model_without_second_segment_tells_companies_apart_by_their_sentences() {
+    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(files.config.parent().unwrap()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let config = std::fs::read_to_string(&files.config).unwrap();
+    let config = config.replace("\"tapewire_reads_company\": true", "\"tapewire_reads_company\": false");
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let engine = Engine::load(&common::files(folder.path()), &EngineConfig::default()).unwrap();
+    assert!(!engine.reads_company());
+
+    let text = "Northgate Inc. Chairman Doe reported a record profit and raised the dividend. \
+                Shares of Selby Trust plunged after it warned of heavy losses.";
+    assert_eq!(score(&engine, text, "Northgate").1, "positive");
+    assert_eq!(score(&engine, text, "Selby Trust").1, "negative");
+    let whole = engine.score(&[Input::new(text, None)]).remove(0).unwrap();
+    assert_eq!(score(&engine, text, "Orsay").0, whole.probabilities.score(), "whom no sentence names gets all of it");
+}

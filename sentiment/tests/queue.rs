@@ -1,0 +1,133 @@
+//! The queue in front of the shipped model.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod common;
+
+use common::{report, shipped};
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tapewire_sentiment::companies::Company;
+use tapewire_sentiment::queue::Full;
+use tapewire_sentiment::{Queue, QueueConfig, Request};
+use tokio::runtime::Runtime;
+
+/// More than any text below takes.
+const CAPACITY: u32 = 50_000;
+
+/// Small batches and no memory, so that texts do meet.
+fn queue() -> Queue {
+    let config = QueueConfig {
+        batch_tokens_per_thread: NonZeroUsize::new(150).unwrap(),
+        capacity_tokens: NonZeroU32::new(CAPACITY).unwrap(),
+        cache_entries: 0,
+        ..QueueConfig::default()
+    };
+    Queue::new(shipped(), &config).unwrap()
+}
+
+/// Takes a second or so of computing and all of the queue's room.
+fn endless() -> Request {
+    Request::new(report(40_000, 1), None)
+}
+
+/// Waits until the queue refuses what it does not remember.
+async fn until_full(queue: &Queue) {
+    let full = async {
+        let mut seed = 0;
+        while queue.try_submit_all(vec![Request::new(report(9, seed), None)]).await.is_ok() {
+            seed += 1;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), full).await.expect("the text is submitted");
+}
+
+fn requests() -> impl Strategy<Value = Vec<Request>> {
+    let company = prop::option::of(prop::sample::select(vec!["Northgate", "Selby Trust"]));
+    let words = prop_oneof![8 => 0usize..60, 1 => 400usize..900];
+    let request = (words, any::<u64>(), company).prop_map(|(words, seed, company)| {
+        Request::new(report(words, seed), company.map(|name| Arc::new(Company::named(name))))
+    });
+    prop::collection::vec(request, 1..16)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn a_score_does_not_depend_on_what_it_was_batched_with(requests in requests(), one_by_one: bool) {
+        static PARTS: LazyLock<(Runtime, Queue)> = LazyLock::new(|| (Runtime::new().unwrap(), queue()));
+        let (runtime, queue) = &*PARTS;
+        let together = runtime.block_on(async {
+            if one_by_one {
+                join_all(requests.iter().cloned().map(|request| queue.submit(request))).await
+            } else {
+                queue.submit_all(requests.clone()).await
+            }
+        });
+        for (request, scored) in requests.iter().zip(together) {
+            prop_assert_eq!(scored, shipped().score(&[request.input()]).remove(0));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_or_lets_wait_and_a_caller_that_goes_leaves_its_place() {
+    let queue = queue();
+    let (holder, held) = (queue.clone(), endless());
+    let holding = tokio::spawn(async move { holder.submit(held).await });
+    until_full(&queue).await;
+    let request = Request::new("Profit rose", None);
+    assert_eq!(queue.try_submit_all(vec![request.clone()]).await, Err(Full));
+    {
+        let waiting = queue.submit(request.clone());
+        let waited = tokio::time::timeout(Duration::from_millis(20), waiting).await;
+        assert!(waited.is_err(), "it went in although there is no room");
+    }
+    holding.abort();
+    let scored = queue.submit(request.clone()).await;
+    assert_eq!(scored, shipped().score(&[request.input()]).remove(0));
+    assert_eq!(queue.try_submit_all(vec![request]).await, Ok(vec![scored]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_remembered_needs_no_room_and_is_the_same() {
+    let config = QueueConfig { capacity_tokens: NonZeroU32::new(CAPACITY).unwrap(), ..QueueConfig::default() };
+    let queue = Queue::new(shipped(), &config).unwrap();
+    let about = |name: &str| Request::new("Northgate gains, Selby sinks", Some(Arc::new(Company::named(name))));
+    let first = queue.submit_all(vec![about("Northgate"), about("Selby")]).await;
+    assert_ne!(first[0], first[1]);
+
+    let (holder, held) = (queue.clone(), endless());
+    let holding = tokio::spawn(async move { holder.submit(held).await });
+    until_full(&queue).await;
+    let again = queue.try_submit_all(vec![about("Selby"), about("Northgate")]).await.unwrap();
+    assert_eq!(again, [first[1].clone(), first[0].clone()]);
+    assert_eq!(queue.try_submit_all(vec![about("Northgate"), about("Orsay")]).await, Err(Full));
+    holding.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letting_go_of_the_queue_loses_no_answer_and_ends_its_threads() {
+    let engine = Arc::clone(&shipped());
+    let before = Arc::strong_count(&engine);
+    let queue = queue();
+    let submitted: Vec<_> = (0..20)
+        .map(|seed| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.submit(Request::new(report(30, seed), None)).await })
+        })
+        .collect();
+    drop(queue);
+    for scored in join_all(submitted).await {
+        assert!(scored.unwrap().is_ok());
+    }
+    let ended = async {
+        while Arc::strong_count(&engine) > before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the threads end with the last handle");
+}
