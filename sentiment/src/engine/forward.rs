@@ -47,7 +47,7 @@ impl Bert {
     /// Logits of each text, in the order of the model's classes. A text's numbers are the same
     /// bit for bit whatever texts stand beside it.
     ///
-    /// Each text must have 1 to [`Bert::positions`] tokens, none of them [`Bert::unknown`].
+    /// Each text must have 1 to as many tokens as the model has positions, all of them known to it.
     pub fn logits(&self, texts: &[&Tokens], scratch: &mut Scratch) -> Vec<Vec<f32>> {
         let spans = spans(texts);
         let tokens = spans.last().map_or(0, |span| span.end);

@@ -396,7 +396,8 @@ plain_kernel!(plain_f32, 1 in a word, start |start| start, |sum, a, b| {
     (if fused { a.mul_add(b, sum) } else { sum + a * b }).to_bits()
 });
 
-// The upper product comes first, as in the instruction (Intel's manual, VDPBF16PS). Products of bfloat16 are exact in single precision, so it doesn't matter whether product and sum are fused.
+// The upper product comes first, as in the instruction (Intel's manual, VDPBF16PS). Products of bfloat16
+// are exact in single precision, so it doesn't matter whether product and sum are fused.
 plain_kernel!(plain_bf16, 2 in a word, start |start| start, |sum, a, b| {
     let lower = |word: u32| f32::from_bits(word << 16);
     let upper = |word: u32| f32::from_bits(word & 0xffff_0000);
