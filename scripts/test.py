@@ -67,6 +67,7 @@ def stages() -> list[Stage]:
               [*cargo("test", "--workspace", "--test", "*"), "--", "--nocapture"], "rust", after=["stack", "outcomes env"]),
         Stage("lint", "clippy with the project's own rules", [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"], "rust"),
         Stage("stack unit", "downloads, ports, stale locks", [python, "-m", "unittest", "-v", "stack.tests.test_unit"], "servers"),
+        Stage("bench unit", "the benchmark's ratios, order of rounds, texts and protocol", [python, "-m", "unittest", "-v", "bench.tests.test_unit"], "servers"),
         Stage("stack", "start Kafka and ClickHouse for the tests", [python, "-m", "stack", "up"], "servers", after=["stack unit"]),
         Stage("outcomes env", "pandas and exchange_calendars for the independent computation", [python, "scripts/outcomes_env.py"], "servers"),
         Stage("stack real", "kill -9 of both servers loses nothing", [python, "-m", "unittest", "-v", "stack.tests.test_real"], "servers"),

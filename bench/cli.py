@@ -1,0 +1,183 @@
+"""Command of the benchmark: `python3 -m bench`, from the repository's root."""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import environment, machine, ratios, report, texts
+from bench.engines import LINE_UP, Engine, Tools
+from bench.errors import BenchError
+from bench.resident import ROOT, Resident, variables
+from bench.rounds import Progress, Run, play
+from stack.errors import StackError
+from stack.settings import from_environment
+
+EXACT = 1e-3
+INTERRUPTED = 130
+EPILOG = """examples:
+  python3 -m bench --quick
+  python3 -m bench --engines tapewire-int8 openvino-int8 --threads 1 --rounds 7
+"""
+
+
+def main(arguments: list[str]) -> int:
+    options = _options(arguments)
+    try:
+        return measure(options)
+    except (BenchError, StackError) as error:
+        print(f"bench: {error}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def measure(options: argparse.Namespace) -> int:
+    cache = from_environment().cache
+    cache.mkdir(parents=True, exist_ok=True)
+    left_out: dict[str, str] = {}
+    tools = prepare(options, cache, left_out)
+    started, load = datetime.now(UTC), machine.load_average()
+    figures: dict[str, dict] = {"deviations": {}, "memory": {}, "peaks": {}}
+    runs = {threads: rounds_of(threads, options, tools, figures, left_out) for threads in options.threads}
+    peak = figures["peaks"].get("tapewire-int8")
+    found = ratios.all_ratios(runs.get(1, []), runs.get(2, []), peak)
+    medians, details = report.ratio_rows(found)
+    rows = report.engine_rows(runs, options.engines, figures["deviations"], figures["memory"])
+    if not rows:
+        raise BenchError("nothing could be measured: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()))
+    results = {
+        "date": started.isoformat(timespec="seconds"),
+        "shape": options.shape,
+        "texts": options.texts,
+        "texts_seed": texts.SEED,
+        "rounds": options.rounds,
+        "ratios": medians,
+        "ratio_details": details,
+        "int8_peak_ops_per_s": peak,
+        "engines": rows,
+        "left_out": left_out,
+        "idle_share_of_processor": round(report.busiest_idle(runs), 4),
+        "load_average": {"before": load, "after": machine.load_average()},
+        "machine": machine.facts(tools.python),
+        "runs": report.run_rows(runs),
+    }
+    write(results, report.table(rows, found, left_out), options.out, tools.python)
+    return 0
+
+
+def prepare(options: argparse.Namespace, cache: Path, left_out: dict[str, str]) -> Tools:
+    """Builds, installs and converts what is missing. A peer that fails takes all its precisions with it."""
+    python = environment.virtual_environment(cache)
+    scored = environment.texts_file(cache, options.texts)
+    lost: dict[str, str] = {}
+    model = environment.model(cache, python, options.shape, lost)
+    left_out |= {engine.name: lost[engine.maker] for engine in options.engines if engine.maker in lost}
+    throughput = build() if any(engine.ours for engine in options.engines) else ROOT
+    return Tools(throughput, python, model, scored)
+
+
+def build() -> Path:
+    """Our engine's side of the protocol, `sentiment/examples/throughput.rs`."""
+    print("bench: building our engine", flush=True)
+    command = ["cargo", "build", "--release", "--locked", "-p", "tapewire-sentiment", "--example", "throughput"]
+    built = subprocess.run([*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if built.returncode != 0:
+        raise BenchError(f"our engine does not build; see above, or run `{' '.join(command)}`")
+    artifacts = [json.loads(line) for line in built.stdout.splitlines()]
+    return Path(next(one["executable"] for one in artifacts if one.get("target", {}).get("name") == "throughput"))
+
+
+def rounds_of(threads: int, options: argparse.Namespace, tools: Tools, figures: dict, left_out: dict[str, str]) -> list[Run]:
+    """All rounds at one thread count. At 2 threads our int8 also runs at 1, for the ratio of the two."""
+    engines = [replace(engine, threads=threads) for engine in options.engines if engine.name not in left_out]
+    if threads > 1:
+        engines += [engine for engine in options.engines if engine.name == "tapewire-int8" and engine.name not in left_out]
+    print(f"\n{threads} thread{'s' if threads > 1 else ''}: loading {len(engines)} engines", flush=True)
+    runs = []
+    with loaded(engines, tools, figures, left_out) as residents:
+        progress = Progress(list(residents), options.rounds)
+        for run in play(residents, options.rounds, left_out):
+            progress.show(run)
+            runs.append(run)
+        if threads == min(options.threads):
+            figures["memory"] |= {engine.name: resident.memory_bytes() for engine, resident in residents.items()}
+    return runs
+
+
+@contextmanager
+def loaded(engines: list[Engine], tools: Tools, figures: dict, left_out: dict[str, str]) -> Iterator[dict[Engine, Resident]]:
+    """The engines that load and answer like PyTorch in float32; all end with the block."""
+    reference = json.loads((tools.model / "reference.json").read_text())
+    residents: dict[Engine, Resident] = {}
+    try:
+        for engine in engines:
+            try:
+                log = tools.model / f"{engine.name}-{engine.threads}.log"
+                resident = Resident(engine.title, engine.command(tools), variables(engine.threads), log)
+                residents[engine] = resident
+                figures["deviations"][engine.name] = checked(engine, resident.ask("logits")["logits"], reference)
+                figures["peaks"][engine.name] = resident.ready.get("peak_ops_per_s")
+                print(f"  {engine.title:28} largest deviation of a logit {figures['deviations'][engine.name]:.1g}", flush=True)
+            except BenchError as error:
+                left_out[engine.name] = str(error)
+                print(f"  {engine.title:28} left out: {error}", flush=True)
+                if engine in residents:
+                    residents.pop(engine).stop()
+        yield residents
+    finally:
+        for resident in residents.values():
+            resident.stop()
+
+
+def checked(engine: Engine, logits: list[list[float]], reference: list[list[float]]) -> float:
+    """The largest deviation from PyTorch's float32: nobody is fast by being wrong."""
+    if [len(row) for row in logits] != [len(row) for row in reference[: len(logits)]] or not logits:
+        raise BenchError(f"{engine.title} answered logits of another shape than the reference's")
+    deviations = [abs(one - other) for row, right in zip(logits, reference) for one, other in zip(row, right)]
+    if not all(map(math.isfinite, deviations)):
+        raise BenchError("its logits are not finite")
+    deviation = max(deviations)
+    if engine.precision == "f32" and deviation > EXACT:
+        raise BenchError(f"its logits are {deviation:.2g} off PyTorch's, more than {EXACT:g}")
+    return deviation
+
+
+def write(results: dict, table: str, folder: Path, python: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / results["date"][:10]
+    if results["shape"] != "bert-base":
+        stem = stem.with_name(f"{stem.name}-{results['shape']}")
+    figures, figure = stem.with_suffix(".json"), folder / f"{results['shape']}.svg"
+    figures.write_text(json.dumps(results, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(table)
+    print(f"\n{table}\nfigures: {figures}", flush=True)
+    if subprocess.run([python, "-m", "bench.plot", figures, figure], cwd=ROOT).returncode == 0:
+        print(f"plot: {figure}", flush=True)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Our inference engine beside its peers.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [engine.name for engine in LINE_UP]
+    parser.add_argument("--quick", action="store_true", help="128 texts, 2 rounds; a glance, written to the cache only")
+    parser.add_argument("--engines", nargs="+", choices=names, default=names, metavar="NAME", help=f"only these of {', '.join(names)}")
+    parser.add_argument("--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)")
+    parser.add_argument("--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)")
+    parser.add_argument("--texts", type=int, help="how many (default: 2000)")
+    parser.add_argument("--rounds", type=int, help="rounds at each thread count (default: 5)")
+    parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results)")
+    options = parser.parse_args(arguments)
+    options.texts = options.texts or (128 if options.quick else 2000)
+    options.rounds = options.rounds or (2 if options.quick else 5)
+    options.out = options.out or (from_environment().cache / "bench-quick" if options.quick else ROOT / "bench" / "results")
+    options.engines = [engine for engine in LINE_UP if engine.name in options.engines]
+    options.threads = sorted(set(options.threads))
+    return options

@@ -1,0 +1,73 @@
+"""Who takes part, and how each is started."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+OURS = "tapewire"
+TITLES = {
+    OURS: "tapewire",
+    "openvino": "OpenVINO",
+    "onnxruntime": "ONNX Runtime",
+    "ctranslate2": "CTranslate2",
+    "pytorch": "PyTorch",
+    "hf_pipeline": "Hugging Face pipeline",
+}
+PEERS = [maker for maker in TITLES if maker != OURS]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One maker's engine at one precision and thread count; runs in a process of its own."""
+
+    maker: str
+    precision: str
+    threads: int = 1
+
+    @property
+    def name(self) -> str:
+        """`openvino-int8`: the same for every thread count."""
+        return f"{self.maker}-{self.precision}"
+
+    @property
+    def title(self) -> str:
+        return f"{TITLES[self.maker]} {self.precision}"
+
+    @property
+    def ours(self) -> bool:
+        return self.maker == OURS
+
+    @property
+    def takes_every_round(self) -> bool:
+        """The pipeline takes as long as all others together and trails by far: its first round says enough."""
+        return self.maker != "hf_pipeline"
+
+    def command(self, tools: "Tools") -> list[str]:
+        """Starts the engine; it then speaks the protocol of `bench.resident`."""
+        rest = ["--precision", self.precision, "--threads", str(self.threads)]
+        if self.ours:
+            return [str(tools.throughput), str(tools.model), str(tools.texts), *rest, "--interactive"]
+        return [str(tools.python), "-m", "bench.peers", "serve", self.maker, str(tools.model), str(tools.texts), *rest]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The files that engines are started with."""
+
+    throughput: Path
+    python: Path
+    model: Path
+    texts: Path
+
+
+LINE_UP = [
+    Engine(maker, precision)
+    for maker, precisions in {
+        OURS: ["int8", "bf16", "f32"],
+        "openvino": ["int8", "bf16", "f32"],
+        "onnxruntime": ["int8", "f32"],
+        "ctranslate2": ["int8", "f32"],
+        "pytorch": ["bf16", "f32"],
+        "hf_pipeline": ["f32"],
+    }.items()
+    for precision in precisions
+]

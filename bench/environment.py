@@ -1,0 +1,84 @@
+"""What the peers need, made once and kept in the cache: their virtual environment and their models.
+
+Both are named by a hash of what they are made of. A peer that cannot be installed or converted is
+named with the reason and left out; the others are measured all the same.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from bench import texts
+from bench.errors import BenchError
+from bench.resident import CHECKED, ROOT, variables
+
+BENCH = ROOT / "bench"
+REQUIREMENTS = BENCH / "requirements.txt"
+CONVERTED = ("onnxruntime", "openvino", "ctranslate2")
+
+
+def virtual_environment(cache: Path) -> Path:
+    """The Python that peers run in."""
+    folder = cache / f"bench-env-{_digest(REQUIREMENTS)}"
+    python, complete = folder / "bin" / "python", folder / "complete"
+    if not complete.exists():
+        print("bench: installing the peers, some 5 GB on disk (first time only)", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        # All dependencies are listed: PyTorch's own list would bring a GPU compiler besides.
+        install = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
+        if subprocess.run([*install, "-r", REQUIREMENTS]).returncode != 0:
+            _install_one_by_one(install)
+        complete.touch()
+    return python
+
+
+def _install_one_by_one(install: list) -> None:
+    """So that a package that is not to be had costs only the peers that need it."""
+    for line in REQUIREMENTS.read_text().splitlines():
+        package = line.partition("#")[0].strip()
+        if package and subprocess.run([*install, package]).returncode != 0:
+            print(f"bench: {package} cannot be installed; what needs it is left out", file=sys.stderr, flush=True)
+
+
+def model(cache: Path, python: Path, shape: str, lost: dict[str, str]) -> Path:
+    """The folder of the model with every peer's conversion; what failed is noted in `lost` by peer."""
+    folder = cache / f"bench-{shape}-{_digest(REQUIREMENTS, BENCH / 'model.py', BENCH / 'texts.py')}"
+    if not (folder / "reference.json").exists():
+        print(f"bench: making the model {shape}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        if reason := _run([python, "-m", "bench.model", shape, folder, texts_file(cache, CHECKED)], folder / "model.log"):
+            raise BenchError(f"the model cannot be made: {reason}")
+    for peer in CONVERTED:
+        source = BENCH / "peers" / f"{peer}.py"
+        complete = folder / f"{peer}-{_digest(source)}.complete"
+        if complete.exists():
+            continue
+        print(f"bench: converting the model for {peer}", flush=True)
+        if reason := _run([python, "-m", "bench.peers", "convert", peer, folder], folder / f"{peer}.log"):
+            lost[peer] = f"conversion failed: {reason}"
+        else:
+            complete.touch()
+    return folder
+
+
+def texts_file(cache: Path, count: int) -> Path:
+    """The file of the first `count` texts."""
+    path = cache / f"bench-texts-{count}-{_digest(BENCH / 'texts.py')}.jsonl"
+    texts.write(path, texts.generate(count))
+    return path
+
+
+def _run(command: list, log: Path) -> str | None:
+    """The last thing it said when it failed."""
+    with log.open("wb") as out:
+        code = subprocess.run(command, cwd=ROOT, env=variables(2), stdout=out, stderr=subprocess.STDOUT).returncode
+    said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+    return f"{said[-1]} (log: {log})" if code else None
+
+
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

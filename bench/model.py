@@ -1,0 +1,58 @@
+"""The model that is timed: a BERT classifier with seeded random weights, and PyTorch's logits for it.
+
+    python -m bench.model SHAPE FOLDER TEXTS
+
+Speed does not depend on what a model has learned, only on its shape, so nothing has to be downloaded.
+Runs in the benchmark's virtual environment.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertForSequenceClassification
+
+from bench.resident import ROOT
+from bench.texts import read
+
+SHAPES = {
+    "bert-base": {},
+    "minilm": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
+}
+LABELS = ["positive", "negative", "neutral"]
+TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"]
+# About that of trained weights: attention is far from uniform, so that a wrong mask or head shows in the logits.
+DEVIATION = 0.04
+
+
+def make(shape: str) -> BertForSequenceClassification:
+    torch.manual_seed(0)
+    labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: number for number, label in enumerate(LABELS)}}
+    model = BertForSequenceClassification(BertConfig(**SHAPES[shape], **labels)).eval()
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            weights.normal_(1.0 if name.endswith("LayerNorm.weight") else 0.0, DEVIATION)
+    return model
+
+
+@torch.inference_mode()
+def reference_logits(model: BertForSequenceClassification, tokenizer: Tokenizer, texts: list[str]) -> list[list[float]]:
+    """In float32, a text at a time: without padding, sorting and masks there is little to get wrong."""
+    return [model(torch.tensor([tokenizer.encode(text).ids])).logits[0].tolist() for text in texts]
+
+
+def main(shape: str, folder: Path, texts: Path) -> None:
+    model = make(shape)
+    model.save_pretrained(folder)
+    for name in TOKENIZER:
+        shutil.copy(ROOT / "models" / "shipped" / "tapewire-minilm-sentiment" / name, folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    logits = reference_logits(model, tokenizer, read(texts))
+    (folder / "reference.json").write_text(json.dumps(logits))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

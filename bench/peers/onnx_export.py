@@ -1,0 +1,43 @@
+"""The model as plain ONNX, which ONNX Runtime and OpenVINO both start from."""
+
+from pathlib import Path
+
+import torch
+from transformers import BertForSequenceClassification
+
+INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
+
+
+class Logits(torch.nn.Module):
+    """The classifier with its three inputs by position and its logits alone as output."""
+
+    def __init__(self, model: BertForSequenceClassification):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids, attention_mask, token_type_ids):
+        return self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids).logits
+
+
+def export(folder: Path) -> Path:
+    """Writes `plain.onnx` unless it is there; texts and tokens a batch stay free."""
+    path = folder / "plain.onnx"
+    if path.exists():
+        return path
+    # Eager attention is the shape that the fusions of ONNX Runtime look for.
+    model = BertForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    ids = torch.arange(5, 37).view(2, 16)
+    mask = torch.ones_like(ids)
+    mask[0, 10:] = 0
+    part = path.with_suffix(".part")
+    torch.onnx.export(
+        Logits(model),
+        (ids, mask, torch.zeros_like(ids)),
+        part,
+        input_names=INPUTS,
+        output_names=["logits"],
+        dynamic_axes={name: {0: "texts", 1: "tokens"} for name in INPUTS} | {"logits": {0: "texts"}},
+        opset_version=17,
+        dynamo=False,
+    )
+    return part.rename(path)

@@ -1,0 +1,83 @@
+"""Rounds: every engine scores the same texts once a round, in an order that rotates.
+
+A neighbour who wakes up on the machine, or a clock that drops, then meets all engines alike, and
+ratios within a round hold although the machine does not hold still.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.engines import Engine
+from bench.errors import BenchError
+from bench.resident import Resident
+
+
+@dataclass(frozen=True)
+class Run:
+    """One engine's turn in one round. `needed_ops` and the peak only our engine counts."""
+
+    engine: Engine
+    round: int
+    texts: int
+    tokens: int
+    wall_s: float
+    cpu_s: float
+    idle_cpu_s: float
+    needed_ops: float | None = None
+
+    @property
+    def per_cpu_second(self) -> float:
+        return self.texts / self.cpu_s
+
+    @property
+    def per_second(self) -> float:
+        return self.texts / self.wall_s
+
+
+def order(engines: list[Engine], number: int) -> list[Engine]:
+    """Who runs in round `number` (from 0), first to last: each round begins one place further."""
+    taking_part = [engine for engine in engines if number == 0 or engine.takes_every_round]
+    shift = number % max(len(taking_part), 1)
+    return taking_part[shift:] + taking_part[:shift]
+
+
+def play(residents: dict[Engine, Resident], rounds: int, lost: dict[str, str]) -> Iterator[Run]:
+    """All rounds; an engine that ends on the way is noted in `lost` and missed from then on."""
+    for number in range(rounds):
+        for engine in order(list(residents), number):
+            try:
+                yield _turn(residents, engine, number)
+            except BenchError as error:
+                lost[engine.name] = str(error)
+                residents.pop(engine).stop()
+                print(f"  {engine.title} is left out from here: {error}", file=sys.stderr, flush=True)
+
+
+def _turn(residents: dict[Engine, Resident], engine: Engine, number: int) -> Run:
+    waiting = [resident for other, resident in residents.items() if other != engine]
+    before = sum(resident.cpu_seconds() for resident in waiting)
+    answer = residents[engine].ask("run")
+    idle = sum(resident.cpu_seconds() for resident in waiting) - before
+    return Run(
+        engine, number, answer["texts"], answer["tokens"], answer["wall_s"], answer["cpu_s"], idle, answer.get("needed_ops")
+    )
+
+
+class Progress:
+    """A line a turn, with how long the rest will take by what is done."""
+
+    def __init__(self, engines: list[Engine], rounds: int):
+        self._total = sum(len(order(engines, number)) for number in range(rounds))
+        self._done = 0
+        self._started = time.monotonic()
+
+    def show(self, run: Run) -> None:
+        self._done += 1
+        left = (time.monotonic() - self._started) / self._done * (self._total - self._done)
+        print(
+            f"  [{self._done:3}/{self._total}] round {run.round + 1}  {run.engine.title:28} {run.engine.threads} thr"
+            f"  {run.wall_s:6.1f} s  {run.per_cpu_second:6.1f} texts/CPU-s  {run.per_second:6.1f} texts/s   about {left / 60:.0f} min left",
+            flush=True,
+        )

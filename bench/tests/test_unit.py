@@ -1,0 +1,147 @@
+"""What needs no peer and no compiler: `python3 -m unittest bench.tests.test_unit`."""
+
+import os
+import sys
+import tempfile
+import unittest
+from collections import Counter
+from pathlib import Path
+from statistics import mean, median
+
+from bench import cli, ratios, report, texts
+from bench.engines import LINE_UP, Engine
+from bench.errors import BenchError
+from bench.resident import Resident
+from bench.rounds import Run, order, play
+
+OURS = Engine("tapewire", "int8")
+BEST = Engine("openvino", "int8")
+OTHER = Engine("onnxruntime", "int8")
+PIPELINE = Engine("hf_pipeline", "f32")
+
+
+def run(engine: Engine, number: int, cpu_s: float, **more: float) -> Run:
+    return Run(engine, number, **{"texts": 100, "tokens": 5000, "wall_s": cpu_s, "cpu_s": cpu_s, "idle_cpu_s": 0.0} | more)
+
+
+class OrderTest(unittest.TestCase):
+    def test_over_as_many_rounds_as_engines_each_has_had_every_place_once(self) -> None:
+        engines = [engine for engine in LINE_UP if engine.takes_every_round]
+        for place in range(len(engines)):
+            self.assertEqual(Counter(engines), Counter(order(engines, number)[place] for number in range(len(engines))))
+
+    def test_the_pipeline_runs_in_the_first_round_only(self) -> None:
+        engines = [OURS, PIPELINE, BEST]
+        self.assertEqual(engines, order(engines, 0))
+        self.assertEqual([BEST, OURS], order(engines, 1))
+
+    def test_nobody_left_is_no_round(self) -> None:
+        self.assertEqual([], order([], 3))
+
+
+class RatioTest(unittest.TestCase):
+    def test_a_round_in_which_all_are_slower_leaves_the_ratio(self) -> None:
+        runs = [run(engine, number, seconds * slow) for number, slow in enumerate((1, 3, 1.5)) for engine, seconds in ((OURS, 2), (BEST, 4))]
+        self.assertEqual(ratios.Spread(2, 2, 2, 3, "openvino-int8"), ratios.against_best_peer(runs, "int8"))
+
+    def test_the_best_peer_is_the_one_we_lead_least(self) -> None:
+        runs = [run(OURS, 0, 2), run(BEST, 0, 3), run(OTHER, 0, 6), run(PIPELINE, 0, 1)]
+        self.assertEqual("openvino-int8", ratios.against_best_peer(runs, "int8").peer)
+
+    def test_only_rounds_of_both_count(self) -> None:
+        runs = [run(OURS, number, 1) for number in range(3)] + [run(PIPELINE, 0, 12)]
+        found = ratios.all_ratios(runs, [], None)["vs_hf_pipeline"]
+        self.assertEqual((12, 1), (found.median, found.rounds))
+
+    def test_what_was_not_measured_is_none(self) -> None:
+        found = ratios.all_ratios([run(BEST, 0, 1)], [], None)
+        self.assertEqual({None}, set(found.values()))
+
+    def test_share_of_peak_is_of_processor_time(self) -> None:
+        runs = [run(OURS, number, cpu_s, wall_s=9, needed_ops=300) for number, cpu_s in enumerate((4, 5, 6))]
+        self.assertEqual(0.6, ratios.share_of_peak(runs, 100).median)
+
+    def test_two_threads_against_one_is_of_wall_time(self) -> None:
+        two = Engine("tapewire", "int8", 2)
+        runs = [run(OURS, 0, 10), run(two, 0, 11, wall_s=5.5)]
+        self.assertAlmostEqual(10 / 5.5, ratios.all_ratios([], runs, None)["threads_2_vs_1"].median)
+
+
+class ReportTest(unittest.TestCase):
+    def test_fastest_first_and_ours_marked(self) -> None:
+        runs = {1: [run(OTHER, 0, 4), run(OURS, 0, 2)]}
+        names = dict.fromkeys(("tapewire-int8", "onnxruntime-int8"), 0.5)
+        rows = report.engine_rows(runs, [OTHER, BEST, OURS], names, dict.fromkeys(names, 10**9))
+        self.assertEqual(["tapewire-int8", "onnxruntime-int8"], [row["engine"] for row in rows])
+        found = ratios.all_ratios(runs[1], [], None)
+        written = report.table(rows, found, {"ctranslate2-int8": "no wheel for this machine"})
+        self.assertIn("| **tapewire int8** | 50.0 (50.0–50.0) |", written)
+        self.assertIn("times the best peer's texts per CPU-second | 2.00 | 2.00 to 2.00 | 1 | onnxruntime-int8 |", written)
+        self.assertIn("share of the instruction peak | not measured", written)
+        self.assertIn("ctranslate2-int8: no wheel for this machine", written)
+
+    def test_logits_far_from_the_reference_are_no_result(self) -> None:
+        exact, reference = Engine("openvino", "f32"), [[0.0, 1.0], [2.0, 3.0]]
+        self.assertAlmostEqual(0.5, cli.checked(BEST, [[0.0, 1.5]], reference))
+        for wrong in ([[0.0, 1.1]], [[0.0, float("nan")]], [[0.0]], []):
+            with self.assertRaises(BenchError):
+                cli.checked(exact, wrong, reference)
+
+
+class TextsTest(unittest.TestCase):
+    def test_the_same_texts_every_time(self) -> None:
+        self.assertEqual(texts.generate(50), texts.generate(50))
+
+    def test_the_mix_is_that_of_a_wire_in_any_beginning(self) -> None:
+        drawn = [texts.pieces(text) for text in texts.generate(2000)]
+        for beginning in (128, 512, 2000):
+            lengths = drawn[:beginning]
+            self.assertTrue(18 <= median(lengths) <= 28, median(lengths))
+            self.assertTrue(40 <= mean(lengths) <= 56, mean(lengths))
+        self.assertTrue(300 <= max(drawn) <= 400)
+
+
+class ResidentTest(unittest.TestCase):
+    """Against real processes that speak the protocol."""
+
+    SPEAKS = """
+import json, sys
+print(json.dumps({"ready": True, "peak_ops_per_s": 7}), flush=True)
+for line in sys.stdin:
+    if line.strip() == "logits":
+        sys.exit("out of memory")
+    print(json.dumps({"texts": 1, "wall_s": 0.1, "cpu_s": 0.1, "tokens": 3}), flush=True)
+"""
+
+    def start(self, script: str) -> Resident:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        resident = Resident("toy", [sys.executable, "-c", script], dict(os.environ), Path(folder.name) / "log")
+        self.addCleanup(resident.stop)
+        return resident
+
+    def test_a_resident_answers_until_it_is_stopped(self) -> None:
+        toy = self.start(self.SPEAKS)
+        self.assertEqual(7, toy.ready["peak_ops_per_s"])
+        self.assertEqual(3, toy.ask("run")["tokens"])
+        self.assertGreater(toy.memory_bytes(), 0)
+        self.assertGreaterEqual(toy.cpu_seconds(), 0)
+
+    def test_one_that_ends_is_reported_with_its_last_words(self) -> None:
+        with self.assertRaisesRegex(BenchError, "toy ended: out of memory"):
+            self.start(self.SPEAKS).ask("logits")
+
+    def test_one_that_cannot_start_is_too(self) -> None:
+        with self.assertRaisesRegex(BenchError, "No module named 'absent'"):
+            self.start("import absent")
+
+    def test_the_others_go_on_when_one_ends(self) -> None:
+        dies = self.start('import sys; print("{}", flush=True); sys.stdin.readline(); sys.exit("gone")')
+        lost: dict[str, str] = {}
+        played = list(play({BEST: dies, OURS: self.start(self.SPEAKS)}, 2, lost))
+        self.assertEqual([(OURS, 0), (OURS, 1)], [(one.engine, one.round) for one in played])
+        self.assertIn("gone", lost["openvino-int8"])
+
+
+if __name__ == "__main__":
+    unittest.main()
