@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := cargo
 
-.PHONY: help setup setup-browser build stack stack-down dashboard demo test lint clean
+.PHONY: help setup setup-browser build stack stack-down dashboard demo test bench lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ demo: setup-browser ## a simulated market through the whole pipeline, and a dash
 
 test: setup-browser ## every check; prints what it runs and a summary
 	@python3 scripts/test.py
+
+bench: setup ## our inference engine beside its peers; ARGS=--quick for a glance
+	@python3 -m bench $(ARGS)
 
 lint: setup ## format and clippy only
 	@python3 scripts/test.py --only format rooms lint

@@ -86,7 +86,8 @@ def prepare(options: argparse.Namespace, cache: Path, left_out: dict[str, str]) 
 def build() -> Path:
     """Our engine's side of the protocol, `sentiment/examples/throughput.rs`."""
     print("bench: building our engine", flush=True)
-    command = ["cargo", "build", "--release", "--locked", "-p", "tapewire-sentiment", "--example", "throughput"]
+    # The whole workspace, so that what `make test` compiled serves here too.
+    command = ["cargo", "build", "--release", "--locked", "--workspace", "--example", "throughput"]
     built = subprocess.run([*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if built.returncode != 0:
         raise BenchError(f"our engine does not build; see above, or run `{' '.join(command)}`")
@@ -122,7 +123,7 @@ def loaded(engines: list[Engine], tools: Tools, figures: dict, left_out: dict[st
                 log = tools.model / f"{engine.name}-{engine.threads}.log"
                 resident = Resident(engine.title, engine.command(tools), variables(engine.threads), log)
                 residents[engine] = resident
-                figures["deviations"][engine.name] = checked(engine, resident.ask("logits")["logits"], reference)
+                figures["deviations"][engine.name] = checked(engine, resident.ask("logits"), reference)
                 figures["peaks"][engine.name] = resident.ready.get("peak_ops_per_s")
                 print(f"  {engine.title:28} largest deviation of a logit {figures['deviations'][engine.name]:.1g}", flush=True)
             except BenchError as error:

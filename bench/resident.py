@@ -1,10 +1,10 @@
 """An engine in a process of its own, which stays loaded and is spoken to by lines.
 
-After loading and warming up it prints one JSON object with `"ready": true`. Then each line it reads
-is answered by one JSON object:
+After loading and warming up it prints a line of JSON, an object with `"ready": true`. Then each line
+it reads is answered by one of JSON:
 
 `run`     scores all texts, tokenization included: {"texts", "wall_s", "cpu_s", "tokens"}
-`logits`  {"logits"}: those of the first CHECKED texts, in the model's order of labels
+`logits`  a list for each of the first CHECKED texts, in the model's order of labels
 
 What else it has to say goes to stderr. It ends when its input does.
 """
@@ -45,7 +45,7 @@ class Resident:
             self.stop()
             raise
 
-    def ask(self, question: str) -> dict:
+    def ask(self, question: str) -> dict | list:
         try:
             print(question, file=self._process.stdin, flush=True)
         except BrokenPipeError:
@@ -71,14 +71,14 @@ class Resident:
             self._process.wait()
         self._process.stdout.close()
 
-    def _answer(self) -> dict:
+    def _answer(self) -> dict | list:
         line = self._process.stdout.readline()
         if not line:
             raise self._ended()
         try:
             return json.loads(line)
         except ValueError:
-            raise BenchError(f"{self.name} answered {line[:80]!r} instead of a JSON object; its log: {self._log}") from None
+            raise BenchError(f"{self.name} answered {line[:80]!r} instead of JSON; its log: {self._log}") from None
 
     def _ended(self) -> BenchError:
         said = self._log.read_text(errors="replace").strip().splitlines()

@@ -48,7 +48,7 @@ def serve(peer, arguments: argparse.Namespace, answers: TextIO) -> None:
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
         if line.strip() == "logits":
-            answer = {"logits": score(texts[:CHECKED]).tolist()}
+            answer = score(texts[:CHECKED]).tolist()
         else:
             started, cpu = time.perf_counter(), _cpu_seconds()
             scored = score(texts)
