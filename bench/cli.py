@@ -80,7 +80,7 @@ def prepare(options: argparse.Namespace, cache: Path, left_out: dict[str, str]) 
     model = environment.model(cache, python, options.shape, lost)
     left_out |= {engine.name: lost[engine.maker] for engine in options.engines if engine.maker in lost}
     throughput = build() if any(engine.ours for engine in options.engines) else ROOT
-    return Tools(throughput, python, model, scored)
+    return Tools(throughput, python, model, scored, environment.reference(python, model, scored))
 
 
 def build() -> Path:
@@ -115,7 +115,7 @@ def rounds_of(threads: int, options: argparse.Namespace, tools: Tools, figures: 
 @contextmanager
 def loaded(engines: list[Engine], tools: Tools, figures: dict, left_out: dict[str, str]) -> Iterator[dict[Engine, Resident]]:
     """The engines that load and answer like PyTorch in float32; all end with the block."""
-    reference = json.loads((tools.model / "reference.json").read_text())
+    reference = json.loads(tools.reference.read_text())
     residents: dict[Engine, Resident] = {}
     try:
         for engine in engines:
@@ -172,11 +172,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--engines", nargs="+", choices=names, default=names, metavar="NAME", help=f"only these of {', '.join(names)}")
     parser.add_argument("--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)")
     parser.add_argument("--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)")
-    parser.add_argument("--texts", type=int, help="how many (default: 2000)")
+    parser.add_argument("--texts", type=int, help=f"how many (default: {texts.WHOLE})")
     parser.add_argument("--rounds", type=int, help="rounds at each thread count (default: 5)")
     parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results)")
     options = parser.parse_args(arguments)
-    options.texts = options.texts or (128 if options.quick else 2000)
+    options.texts = options.texts or (128 if options.quick else texts.WHOLE)
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.out = options.out or (from_environment().cache / "bench-quick" if options.quick else ROOT / "bench" / "results")
     options.engines = [engine for engine in LINE_UP if engine.name in options.engines]

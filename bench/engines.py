@@ -51,12 +51,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class Tools:
-    """The files that engines are started with."""
+    """The files that engines are started with and held against."""
 
     throughput: Path
     python: Path
     model: Path
     texts: Path
+    reference: Path
 
 
 LINE_UP = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import texts
 from bench.errors import BenchError
-from bench.resident import CHECKED, ROOT, variables
+from bench.resident import ROOT, variables
 
 BENCH = ROOT / "bench"
 REQUIREMENTS = BENCH / "requirements.txt"
@@ -46,12 +46,13 @@ def _install_one_by_one(install: list) -> None:
 def model(cache: Path, python: Path, shape: str, lost: dict[str, str]) -> Path:
     """The folder of the model with every peer's conversion; what failed is noted in `lost` by peer."""
     folder = cache / f"bench-{shape}-{_digest(REQUIREMENTS, BENCH / 'model.py', BENCH / 'texts.py')}"
-    if not (folder / "reference.json").exists():
+    if not (folder / "complete").exists():
         print(f"bench: making the model {shape}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        if reason := _run([python, "-m", "bench.model", shape, folder, texts_file(cache, CHECKED)], folder / "model.log"):
+        if reason := _run([python, "-m", "bench.model", "make", shape, folder], folder / "model.log"):
             raise BenchError(f"the model cannot be made: {reason}")
+        (folder / "complete").touch()
     for peer in CONVERTED:
         source = BENCH / "peers" / f"{peer}.py"
         complete = folder / f"{peer}-{_digest(source)}.complete"
@@ -65,10 +66,20 @@ def model(cache: Path, python: Path, shape: str, lost: dict[str, str]) -> Path:
     return folder
 
 
+def reference(python: Path, model: Path, scored: Path) -> Path:
+    """The file of PyTorch's logits for the first of these texts."""
+    path = model / f"reference-{_digest(scored)}.json"
+    if not path.exists():
+        print("bench: computing the reference logits", flush=True)
+        if reason := _run([python, "-m", "bench.model", "reference", model, scored, path], model / "reference.log"):
+            raise BenchError(f"no reference logits: {reason}")
+    return path
+
+
 def texts_file(cache: Path, count: int) -> Path:
-    """The file of the first `count` texts."""
+    """The file of `count` texts."""
     path = cache / f"bench-texts-{count}-{_digest(BENCH / 'texts.py')}.jsonl"
-    texts.write(path, texts.generate(count))
+    texts.write(path, texts.sample(count))
     return path
 
 

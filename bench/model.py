@@ -1,6 +1,7 @@
 """The model that is timed: a BERT classifier with seeded random weights, and PyTorch's logits for it.
 
-    python -m bench.model SHAPE FOLDER TEXTS
+    python -m bench.model make SHAPE FOLDER
+    python -m bench.model reference FOLDER TEXTS LOGITS
 
 Speed does not depend on what a model has learned, only on its shape, so nothing has to be downloaded.
 Runs in the benchmark's virtual environment.
@@ -15,7 +16,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification
 
-from bench.resident import ROOT
+from bench.resident import CHECKED, ROOT
 from bench.texts import read
 
 SHAPES = {
@@ -38,21 +39,24 @@ def make(shape: str) -> BertForSequenceClassification:
     return model
 
 
-@torch.inference_mode()
-def reference_logits(model: BertForSequenceClassification, tokenizer: Tokenizer, texts: list[str]) -> list[list[float]]:
-    """In float32, a text at a time: without padding, sorting and masks there is little to get wrong."""
-    return [model(torch.tensor([tokenizer.encode(text).ids])).logits[0].tolist() for text in texts]
-
-
-def main(shape: str, folder: Path, texts: Path) -> None:
-    model = make(shape)
-    model.save_pretrained(folder)
+def save(shape: str, folder: Path) -> None:
+    make(shape).save_pretrained(folder)
     for name in TOKENIZER:
         shutil.copy(ROOT / "models" / "shipped" / "tapewire-minilm-sentiment" / name, folder)
+
+
+@torch.inference_mode()
+def reference(folder: Path, texts: Path, logits: Path) -> None:
+    """In float32, a text at a time: without padding, sorting and masks there is little to get wrong."""
+    model = BertForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    logits = reference_logits(model, tokenizer, read(texts))
-    (folder / "reference.json").write_text(json.dumps(logits))
+    tokens = [tokenizer.encode(text).ids for text in read(texts)[:CHECKED]]
+    logits.write_text(json.dumps([model(torch.tensor([ids])).logits[0].tolist() for ids in tokens]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    command, *rest = sys.argv[1:]
+    if command == "make":
+        save(rest[0], Path(rest[1]))
+    else:
+        reference(*map(Path, rest))

@@ -6,11 +6,15 @@ the mix of a news wire. A text is cut at a drawn length, so some end in mid-sent
 """
 
 import json
+import math
 import random
 import re
 from pathlib import Path
 
 SEED = 20251121
+# How many the whole set has, and how many texts peers that pad take at a time.
+WHOLE = 2000
+BATCH = 32
 # Share of the texts, and their shortest and longest length in tokens.
 KINDS = [(0.70, 8, 30), (0.25, 40, 120), (0.05, 200, 400)]
 # WordPiece first splits at spaces and punctuation; [CLS] and [SEP] come on top. Rare words make a few more.
@@ -49,9 +53,25 @@ def pieces(text: str) -> int:
 
 
 def generate(count: int, seed: int = SEED) -> list[str]:
-    """`count` texts. Their kinds are dealt in turn through the whole, so that any beginning of the list has the same mix."""
+    """`count` texts. Their kinds are dealt in turn, so that no seed gets another mix."""
     draw = random.Random(seed)
     return [_text(draw, *_kind(number)) for number in range(count)]
+
+
+def sample(count: int) -> list[str]:
+    """`count` of the whole set, taken as runs of BATCH neighbours in length and then mixed.
+
+    Drawn one by one, few texts would fill few batches with texts of any length, and engines that pad
+    would be charged several times the padding that they need on the whole set.
+    """
+    if count >= WHOLE:
+        return generate(count)
+    by_length = sorted(generate(WHOLE), key=pieces)
+    runs = math.ceil(count / BATCH)
+    starts = [round((run + 0.5) * (WHOLE - BATCH) / runs) for run in range(runs)]
+    chosen = [text for start in starts for text in by_length[start : start + BATCH]][:count]
+    random.Random(SEED).shuffle(chosen)
+    return chosen
 
 
 def write(path: Path, texts: list[str]) -> None:

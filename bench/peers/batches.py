@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-BATCH = 32
+from bench.texts import BATCH
 
 Forward = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from bench.peers.batches import BATCH
+from bench.texts import BATCH
 
 
 def load(folder: Path, precision: str, threads: int):

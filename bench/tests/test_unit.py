@@ -92,13 +92,20 @@ class TextsTest(unittest.TestCase):
     def test_the_same_texts_every_time(self) -> None:
         self.assertEqual(texts.generate(50), texts.generate(50))
 
-    def test_the_mix_is_that_of_a_wire_in_any_beginning(self) -> None:
-        drawn = [texts.pieces(text) for text in texts.generate(2000)]
-        for beginning in (128, 512, 2000):
-            lengths = drawn[:beginning]
-            self.assertTrue(18 <= median(lengths) <= 28, median(lengths))
-            self.assertTrue(40 <= mean(lengths) <= 56, mean(lengths))
-        self.assertTrue(300 <= max(drawn) <= 400)
+    def test_the_mix_is_that_of_a_wire(self) -> None:
+        lengths = [texts.pieces(text) for text in texts.generate(texts.WHOLE)]
+        self.assertTrue(20 <= median(lengths) <= 28, median(lengths))
+        self.assertTrue(45 <= mean(lengths) <= 55, mean(lengths))
+        self.assertTrue(300 <= max(lengths) <= 400, max(lengths))
+
+    def test_a_sample_needs_as_little_padding_as_the_whole(self) -> None:
+        for count in (128, 256, 500, texts.WHOLE):
+            chosen = texts.sample(count)
+            self.assertEqual(count, len(chosen))
+            lengths = sorted(map(texts.pieces, chosen))
+            batches = [lengths[start : start + texts.BATCH] for start in range(0, count, texts.BATCH)]
+            padded = sum(len(batch) * max(batch) for batch in batches)
+            self.assertLess(padded / sum(lengths), 1.25, count)
 
 
 class ResidentTest(unittest.TestCase):
