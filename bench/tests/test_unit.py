@@ -92,6 +92,9 @@ class TextsTest(unittest.TestCase):
     def test_the_same_texts_every_time(self) -> None:
         self.assertEqual(texts.generate(50), texts.generate(50))
 
+    def test_no_text_comes_twice(self) -> None:
+        self.assertEqual(texts.WHOLE, len(set(texts.generate(texts.WHOLE))))
+
     def test_the_mix_is_that_of_a_wire(self) -> None:
         lengths = [texts.pieces(text) for text in texts.generate(texts.WHOLE)]
         self.assertTrue(20 <= median(lengths) <= 28, median(lengths))
