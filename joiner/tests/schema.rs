@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use clickhouse::Client;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tapewire_bus::Shutdown;
 use tapewire_core::{Bar, Run, Symbol};
@@ -34,11 +35,11 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
     let Some(config) = database("twice") else { return };
     let (one, two) = tokio::join!(migrate(&config), migrate(&config));
     let (one, two) = (one.unwrap(), two.unwrap());
-    assert_eq!((one.version, two.version), (3, 3));
+    assert_eq!((one.version, two.version), (4, 4));
     assert!(!one.applied.is_empty() || !two.applied.is_empty());
     assert!(migrate(&config).await.unwrap().applied.is_empty(), "a third run has nothing to do");
     let ledger = text(&config.client(), "SELECT version, name FROM schema_migrations FINAL ORDER BY version").await;
-    assert_eq!(ledger, "1 0001_facts\n2 0002_read_models\n3 0003_windows");
+    assert_eq!(ledger, "1 0001_facts\n2 0002_read_models\n3 0003_windows\n4 0004_novelty");
     drop_database(&config).await;
 }
 
@@ -100,6 +101,80 @@ async fn a_bar_sent_again_corrects_and_never_doubles() {
     assert_eq!(text(&client, "SELECT count(), sum(volume), max(close) FROM bars_1m").await, "2 175 13");
     assert_eq!(text(&client, "SELECT open, high, low, close, volume FROM bars_5m").await, "10 13 9 13 175");
     assert_eq!(text(&client, "SELECT price, at FROM latest_price").await, "13 2025-06-02 13:32:00.000000");
+    drop_database(&config).await;
+}
+
+/// `(run, symbol, available_at in microseconds, article_id, title)`.
+type Told = (&'static str, &'static str, i64, String, String);
+
+/// Titles of few words, close together in time, so that many are alike and some are told at once.
+fn told() -> Vec<Told> {
+    const WORDS: [&str; 9] = ["Acme", "ÖLPREIS", "gains", "as", "profit", "Q3", "2025", "jumps", "--"];
+    const DAY: u64 = 86_400_000_000;
+    let mut state = 7u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let article = |number: u64| {
+        let at = 1_750_000_000_000_000 + draw(60) * DAY / 20 + draw(3) * 100_000;
+        let title: Vec<&str> = (0..draw(6)).map(|_| WORDS[draw(9) as usize]).collect();
+        let run = ["live", "r"][draw(2) as usize];
+        (run, ["A", "B"][draw(2) as usize], at.cast_signed(), format!("id{number:03}"), title.join(", "))
+    };
+    (0..300).map(article).collect()
+}
+
+/// Novelty and story by their definition (`0004_novelty.sql`), mention against mention.
+fn novelty_and_story(of: &Told, all: &[Told]) -> (Option<f64>, String) {
+    let words = |(.., title): &Told| -> BTreeSet<String> {
+        let lower = title.to_lowercase();
+        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let alike = |other: &Told| {
+        let (one, two) = (words(of), words(other));
+        one.intersection(&two).count() as f64 / one.union(&two).count() as f64
+    };
+    let earlier = |other: &&Told| {
+        (other.0, other.1) == (of.0, of.1) && (other.2, &other.3) < (of.2, &of.3) && of.2 - other.2 < 86_400_000_000
+    };
+    let earlier: Vec<&Told> = all.iter().filter(earlier).collect();
+    let first = earlier.iter().filter(|other| alike(other) >= 0.5).min_by_key(|other| (other.2, &other.3));
+    let story = first.map_or(&of.3, |first| &first.3).clone();
+    let novelty = 1.0 - earlier.iter().map(|other| alike(other)).fold(0.0, f64::max);
+    ((!words(of).is_empty()).then_some(novelty), story)
+}
+
+#[tokio::test]
+async fn novelty_is_what_its_definition_says_however_often_mentions_are_written() {
+    let Some(config) = database("novelty") else { return };
+    migrate(&config).await.unwrap();
+    let client = config.client();
+    let told = told();
+    let values = |told: &mut dyn Iterator<Item = &Told>| {
+        let row = |(run, symbol, at, id, title): &Told| {
+            format!("('{run}', '{symbol}', '{id}', '{title}', fromUnixTimestamp64Micro({at}), 1)")
+        };
+        told.map(row).collect::<Vec<_>>().join(", ")
+    };
+    for rows in [values(&mut told.iter()), values(&mut told.iter().rev())] {
+        let insert = "INSERT INTO mentions (run, symbol, article_id, title, available_at, seq) VALUES ";
+        client.query(&format!("{insert}{rows}")).execute().await.unwrap();
+    }
+    let found = text(&client, "SELECT article_id, novelty, story FROM novelty ORDER BY article_id").await;
+    assert_eq!(found.lines().count(), told.len());
+    let mut stories = 0;
+    for (line, mention) in found.lines().zip(&told) {
+        let [id, novelty, story] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let (expected, first) = novelty_and_story(mention, &told);
+        assert_eq!((id, story), (mention.3.as_str(), first.as_str()), "{mention:?}");
+        match expected {
+            None => assert_eq!(novelty, "\\N", "{mention:?}"),
+            Some(expected) => assert!((novelty.parse::<f64>().unwrap() - expected).abs() < 1e-12, "{mention:?}"),
+        }
+        stories += usize::from(first != mention.3);
+    }
+    assert!(stories > 20, "{stories} of {} are told again: too few to say anything", told.len());
     drop_database(&config).await;
 }
 

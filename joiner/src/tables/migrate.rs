@@ -23,7 +23,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] = migrations![1 "0001_facts", 2 "0002_read_models", 3 "0003_windows"];
+const MIGRATIONS: &[Migration] = migrations![1 "0001_facts", 2 "0002_read_models", 3 "0003_windows", 4 "0004_novelty"];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
 (
