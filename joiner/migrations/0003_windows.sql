@@ -3,4 +3,4 @@
 
 ALTER TABLE mentions
     ADD COLUMN IF NOT EXISTS windows Nullable(UInt16) COMMENT 'in how many windows the text was read; NULL: not scored, or before there were windows',
-    COMMENT COLUMN truncated 'before there were windows: only the beginning of the text was read';
+    MODIFY COLUMN IF EXISTS truncated Bool DEFAULT false COMMENT 'before there were windows: only the beginning of the text was read';
