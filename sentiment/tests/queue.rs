@@ -23,7 +23,6 @@ fn queue() -> Queue {
         batch_tokens_per_thread: NonZeroUsize::new(150).unwrap(),
         capacity_tokens: NonZeroU32::new(CAPACITY).unwrap(),
         cache_entries: 0,
-        ..QueueConfig::default()
     };
     Queue::new(shipped(), &config).unwrap()
 }

@@ -60,33 +60,22 @@ impl Shared {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
-    /// The next batch, as soon as it is due; `None` when there will be none.
-    fn next(&self, budget: usize, config: &QueueConfig) -> Option<Vec<Item>> {
-        let mut state = self.lock();
-        loop {
-            let Some(oldest) = state.waiting.oldest() else {
-                if state.closed {
-                    return None;
-                }
-                state = self.changed.wait(state).expect("no holder of this lock can panic");
-                continue;
-            };
-            let left = config.longest_wait.saturating_sub(oldest.since.elapsed());
-            if left.is_zero() || state.closed || state.waiting.tokens() >= budget {
-                return Some(state.waiting.take(budget));
-            }
-            state = self.changed.wait_timeout(state, left).expect("no holder of this lock can panic").0;
-        }
+    /// The next batch: what waits goes at once, for whoever asks has an engine that is free.
+    /// `None` when there will be none.
+    fn next(&self, budget: usize) -> Option<Vec<Item>> {
+        let nothing = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let mut state = self.changed.wait_while(self.lock(), nothing).expect("no holder of this lock can panic");
+        (!state.waiting.is_empty()).then(|| state.waiting.take(budget))
     }
 }
 
 /// Computes batch after batch until the queue is closed and empty.
 ///
-/// A batch is closed only when the engine is free for it: what comes while one is computed is
-/// tokenized meanwhile and can go into the next.
+/// A batch is closed when the engine is free for it, neither sooner nor later: a lone text waits
+/// for no company, and what comes while a batch is computed is tokenized and can go into the next.
 pub(super) fn run(engine: &Engine, shared: &Arc<Shared>, config: &QueueConfig) {
     let budget = config.batch_tokens_per_thread.get().saturating_mul(engine.threads());
-    while let Some(batch) = shared.next(budget, config) {
+    while let Some(batch) = shared.next(budget) {
         compute(engine, batch);
     }
 }

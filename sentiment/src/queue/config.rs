@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::time::Duration;
 
 /// Settings of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -11,9 +10,6 @@ pub struct QueueConfig {
     /// A batch holds at most so many tokens for each inference thread: more keeps the threads
     /// better filled, fewer let what comes meanwhile wait less.
     pub batch_tokens_per_thread: NonZeroUsize,
-    /// How long a lone text waits for company while the engine has nothing to do.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
-    pub longest_wait: Duration,
     /// About how many tokens may be in the queue or being computed; beyond that callers wait or are refused.
     pub capacity_tokens: NonZeroU32,
     /// Scores remembered for texts that come again, about 150 bytes each; 0 remembers none.
@@ -24,7 +20,6 @@ impl Default for QueueConfig {
     fn default() -> Self {
         Self {
             batch_tokens_per_thread: NonZeroUsize::new(1024).expect("1024 is not zero"),
-            longest_wait: Duration::from_micros(200),
             capacity_tokens: NonZeroU32::new(65_536).expect("65536 is not zero"),
             cache_entries: 65_536,
         }

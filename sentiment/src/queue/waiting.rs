@@ -14,12 +14,11 @@ pub trait Waits {
 #[derive(Debug)]
 pub struct Waiting<T> {
     items: VecDeque<T>,
-    tokens: usize,
 }
 
 impl<T> Default for Waiting<T> {
     fn default() -> Self {
-        Self { items: VecDeque::new(), tokens: 0 }
+        Self { items: VecDeque::new() }
     }
 }
 
@@ -27,17 +26,11 @@ impl<T: Waits> Waiting<T> {
     /// Adds what has come.
     pub fn extend(&mut self, items: impl IntoIterator<Item = T>) {
         self.items.extend(items);
-        self.tokens = self.items.iter().map(T::tokens).sum();
     }
 
-    /// Tokens that wait.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    /// What has waited longest.
-    pub fn oldest(&self) -> Option<&T> {
-        self.items.front()
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// Takes out the next batch: the oldest, however long it is, and beside it the shortest that
@@ -57,8 +50,7 @@ impl<T: Waits> Waiting<T> {
         let mut chosen = vec![false; order.len()];
         order.iter().take_while(fits).for_each(|&at| chosen[at] = true);
         let (batch, rest): (Vec<_>, Vec<_>) = self.items.drain(..).zip(chosen).partition(|(_, chosen)| *chosen);
-        self.tokens = 0;
-        self.extend(rest.into_iter().map(|(item, _)| item));
+        self.items.extend(rest.into_iter().map(|(item, _)| item));
         batch.into_iter().map(|(item, _)| item).collect()
     }
 }
@@ -104,12 +96,11 @@ mod tests {
                 prop_assert!(total <= budget || batch.len() == 1);
                 prop_assert!(batch.iter().all(|item| left.contains(item)));
                 left.retain(|item| !batch.contains(item));
-                prop_assert_eq!(waiting.tokens(), left.iter().map(|item| item.tokens).sum::<usize>());
                 let longest = batch[1..].iter().map(|item| item.tokens).max().unwrap_or(0);
                 let shortest = left.iter().map(|item| item.tokens).min().unwrap_or(usize::MAX);
                 prop_assert!(longest <= shortest && total.saturating_add(shortest) > budget);
             }
-            prop_assert!(waiting.take(budget).is_empty() && waiting.oldest().is_none());
+            prop_assert!(waiting.take(budget).is_empty() && waiting.is_empty());
         }
     }
 
