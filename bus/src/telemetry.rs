@@ -69,6 +69,22 @@ impl Telemetry {
         self.metrics.render()
     }
 
+    /// The three pages.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/health", get(|| async { Json(json!({"status": "alive"})) }))
+            .route("/ready", get(ready))
+            .route("/metrics", get(|State(telemetry): State<Self>| async move { telemetry.render() }))
+            .with_state(self.clone())
+    }
+
+    /// Folds summaries until shutdown; they grow until somebody does.
+    pub async fn keep_up(self, shutdown: Shutdown) {
+        while shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
+            self.metrics.run_upkeep();
+        }
+    }
+
     /// Serves the three pages on `address` until shutdown.
     ///
     /// # Errors
@@ -76,20 +92,8 @@ impl Telemetry {
     pub async fn serve(self, address: &str, shutdown: Shutdown) -> Result<(), BusError> {
         let listen = |source| BusError::Listen { address: address.to_owned(), source };
         let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
-        let upkeep = self.metrics.clone();
-        let app = Router::new()
-            .route("/health", get(|| async { Json(json!({"status": "alive"})) }))
-            .route("/ready", get(ready))
-            .route("/metrics", get(|State(telemetry): State<Self>| async move { telemetry.render() }))
-            .with_state(self);
-        let stop = shutdown.clone();
-        tokio::spawn(async move {
-            // Summaries grow until somebody folds them.
-            while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
-                upkeep.run_upkeep();
-            }
-        });
-        axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await.map_err(listen)
+        tokio::spawn(self.clone().keep_up(shutdown.clone()));
+        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown.cancelled_owned()).await.map_err(listen)
     }
 }
 

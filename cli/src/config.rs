@@ -11,6 +11,7 @@ use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::tables::ClickHouseConfig;
+use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
 
 /// Settings as `tapewire.toml` has them, a table for each room.
@@ -29,6 +30,7 @@ pub struct Config {
     pub news: NewsPollerConfig,
     pub prices: PriceFeedConfig,
     pub sentiment: WorkerConfig,
+    pub serve: ServeConfig,
     pub join: JoinConfig,
     pub simulator: SimulatorConfig,
 }
@@ -45,13 +47,15 @@ impl Default for Config {
             news: NewsPollerConfig::default(),
             prices: PriceFeedConfig::default(),
             sentiment: WorkerConfig::default(),
+            serve: ServeConfig::default(),
             join: JoinConfig::default(),
             simulator: SimulatorConfig::default(),
         }
     }
 }
 
-const SECTIONS: [&str; 8] = ["kafka", "clickhouse", "massive", "news", "prices", "sentiment", "join", "simulator"];
+const SECTIONS: [&str; 9] =
+    ["kafka", "clickhouse", "massive", "news", "prices", "sentiment", "serve", "join", "simulator"];
 const SCALARS: [&str; 3] = ["listen", "model", "state_dir"];
 /// Secrets have variables of their own and are never settings, so that no settings dump shows them.
 const MASSIVE_KEY: &str = "TAPEWIRE_MASSIVE_API_KEY";

@@ -76,6 +76,14 @@ pub enum SentimentError {
         /// The system's answer.
         reason: String,
     },
+    /// The HTTP server's address could not be listened on.
+    #[error("can't listen on {address}: {source}; name a free address as serve.listen")]
+    Listen {
+        /// Address as configured.
+        address: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
 }
 
 impl SentimentError {

@@ -7,11 +7,13 @@
 //! | [`companies`], [`sentences`] | what companies are called in a text, and where it speaks of them |
 //! | [`queue`] | [`Queue`]: makes batches of what many ask, remembers what was asked before |
 //! | [`worker`] | articles in, mentions out, over Kafka |
+//! | [`http`] | texts in, scores out, over HTTP |
 //! | [`error`] | [`SentimentError`], [`ScoreError`] |
 
 pub mod companies;
 pub mod engine;
 pub mod error;
+pub mod http;
 pub mod kernels;
 pub mod queue;
 pub mod sentences;

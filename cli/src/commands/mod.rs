@@ -4,6 +4,7 @@ mod demo;
 mod migrate;
 mod replay;
 mod run;
+mod serve;
 mod simulate;
 
 use crate::config::Config;
@@ -48,6 +49,8 @@ enum Command {
     Run(run::Run),
     /// Send recorded news and bars through the pipeline and account for every article
     Replay(replay::Replay),
+    /// Serve the model over HTTP: /predict, /v1/score
+    Serve(serve::Serve),
     /// Serve a simulated market on the provider's own protocol
     Simulate(simulate::Simulate),
     /// Create or upgrade the topics and tables; safe to run twice and by two at once
@@ -57,7 +60,8 @@ enum Command {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::load(arguments.common.config.as_deref(), &arguments.common.set)?;
-    start_logging(arguments.common.log_json, matches!(arguments.command, Command::Run(_) | Command::Simulate(_)));
+    let service = matches!(arguments.command, Command::Run(_) | Command::Serve(_) | Command::Simulate(_));
+    start_logging(arguments.common.log_json, service);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the async runtime")?;
     runtime.block_on(async {
@@ -66,6 +70,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Demo(command) => command.run(config, shutdown).await,
             Command::Run(command) => command.run(config, shutdown).await,
             Command::Replay(command) => command.run(config, shutdown).await,
+            Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,
             Command::Migrate(command) => command.run(&config).await,
         }

@@ -1,0 +1,31 @@
+//! What can be set about the HTTP server.
+
+use serde::Deserialize;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// Settings of the HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Address. There is no authentication: beyond loopback, put a proxy in front that has one.
+    pub listen: String,
+    /// Longest body of a request.
+    pub max_body_bytes: usize,
+    /// Most texts of a request; a text counts once for each company it is asked about.
+    pub max_batch: NonZeroUsize,
+    /// How long a server that was told to stop waits for the answers it still owes.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    pub longest_drain: Duration,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            max_body_bytes: 2 * 1024 * 1024,
+            max_batch: NonZeroUsize::new(256).expect("256 is not zero"),
+            longest_drain: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The engine over HTTP.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | [`ServeConfig`] |
+//! | [`error`] | errors and bodies as clients see them |
+//! | [`predict`] | `POST /predict`: text-embeddings-inference's API |
+//! | [`score`] | `POST /v1/score`: texts about companies |
+//!
+//! `/openapi.json` describes all routes; `/health`, `/ready` and `/metrics` are the bus's.
+
+pub mod config;
+pub mod error;
+pub mod predict;
+pub mod score;
+
+pub use config::ServeConfig;
+
+use crate::companies::Companies;
+use crate::{Queue, Request, Scored, SentimentError};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request as HttpRequest};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Router, serve as accept};
+use error::{ApiError, ErrorType};
+use std::sync::Arc;
+use std::time::Instant;
+use tapewire_bus::{Shutdown, Telemetry};
+use tokio::net::TcpListener;
+
+/// The routes, in OpenAPI's words.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Name of the role, for readiness.
+const STAGE: &str = "serve";
+
+/// What the routes answer with.
+#[derive(Clone)]
+pub struct Api {
+    queue: Queue,
+    companies: Arc<Companies>,
+    max_batch: usize,
+    max_body_bytes: usize,
+}
+
+impl Api {
+    /// Routes over a queue.
+    pub fn new(queue: Queue, companies: Companies, config: &ServeConfig) -> Self {
+        let ServeConfig { max_batch, max_body_bytes, .. } = *config;
+        Self { queue, companies: Arc::new(companies), max_batch: max_batch.get(), max_body_bytes }
+    }
+
+    fn router(self, telemetry: &Telemetry) -> Router {
+        let limit = DefaultBodyLimit::max(self.max_body_bytes);
+        Router::new()
+            .route("/predict", post(predict::predict))
+            .route("/v1/score", post(score::score))
+            .route("/openapi.json", get(|| async { ([(CONTENT_TYPE, "application/json")], OPENAPI) }))
+            .route_layer(middleware::from_fn(measure))
+            .layer(limit)
+            .with_state(self)
+            .merge(telemetry.router())
+            .method_not_allowed_fallback(wrong_method)
+            .fallback(no_route)
+    }
+
+    /// All scores of a request, or the first reason why there is none; `place` names a text of it.
+    async fn score(&self, requests: Vec<Request>, place: impl Fn(usize) -> String) -> Result<Vec<Scored>, ApiError> {
+        if requests.len() > self.max_batch {
+            let problem = format!("batch size {} > maximum allowed batch size {}", requests.len(), self.max_batch);
+            return Err(ApiError::new(ErrorType::Validation, problem));
+        }
+        let scores = self.queue.try_submit_all(requests).await?.into_iter().enumerate();
+        scores.map(|(at, score)| score.map_err(|error| ApiError::of_text(&place(at), &error))).collect()
+    }
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// [`SentimentError::Listen`].
+pub async fn listen(address: &str) -> Result<TcpListener, SentimentError> {
+    let failed = |source| SentimentError::Listen { address: address.to_owned(), source };
+    TcpListener::bind(address).await.map_err(failed)
+}
+
+/// Serves until shutdown; then takes no more connections, answers the requests it has, and returns.
+///
+/// # Errors
+/// [`SentimentError::Listen`] if the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    telemetry: Telemetry,
+    config: &ServeConfig,
+    shutdown: Shutdown,
+) -> Result<(), SentimentError> {
+    let failed = |source| SentimentError::Listen { address: config.listen.clone(), source };
+    tracing::info!(address = %listener.local_addr().map_err(failed)?, model = api.queue.engine().name(), "serving");
+    tokio::spawn(telemetry.clone().keep_up(shutdown.clone()));
+    let readiness = telemetry.readiness();
+    readiness.ready(STAGE);
+    let router = api.router(&telemetry);
+    let serving = accept(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let overdue = async {
+        shutdown.cancelled().await;
+        readiness.waiting(STAGE, "stopping");
+        tokio::time::sleep(config.longest_drain).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(failed),
+        () = overdue => {
+            tracing::error!(after = ?config.longest_drain, "stopped with requests that have no answer");
+            Ok(())
+        }
+    }
+}
+
+async fn measure(path: MatchedPath, request: HttpRequest, next: Next) -> Response {
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let (route, status) = (path.as_str().to_owned(), response.status().as_str().to_owned());
+    metrics::counter!("tapewire_http_requests_total", "route" => route.clone(), "status" => status).increment(1);
+    metrics::histogram!("tapewire_http_seconds", "route" => route).record(started.elapsed().as_secs_f64());
+    response
+}
+
+async fn no_route(uri: Uri) -> ApiError {
+    ApiError::invalid(StatusCode::NOT_FOUND, format!("there is no {}; /openapi.json lists what there is", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    let problem = format!("{} does not take {method}; /openapi.json says what it takes", uri.path());
+    ApiError::invalid(StatusCode::METHOD_NOT_ALLOWED, problem)
+}
+
+/// A text with something to score in it.
+fn text(place: &str, text: String) -> Result<String, ApiError> {
+    if text.trim().is_empty() {
+        return Err(ApiError::new(ErrorType::Empty, format!("{place}: the text is empty")));
+    }
+    Ok(text)
+}
+
+/// A company's name or ticker.
+fn company(place: &str, word: String) -> Result<String, ApiError> {
+    if word.trim().is_empty() {
+        return Err(ApiError::new(ErrorType::Empty, format!("{place}: the company is empty")));
+    }
+    Ok(word)
+}

@@ -1,0 +1,108 @@
+//! `POST /v1/score`: what texts say about companies.
+
+use super::error::{ApiError, Body, ErrorType};
+use super::{Api, company, text};
+use crate::companies::Company;
+use crate::{Request, Scored};
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tapewire_core::Probabilities;
+
+/// ```json
+/// {"inputs": [{"text": "Apple gains as Microsoft slips", "companies": ["AAPL", "Microsoft"]}, {"text": "Markets close higher"}]}
+/// ```
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreRequest {
+    inputs: Vec<ScoreInput>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScoreInput {
+    text: String,
+    /// Tickers, names or aliases; none asks for the sentiment of the text as a whole.
+    #[serde(default)]
+    companies: Vec<String>,
+}
+
+/// `results` holds a list for each input, with a score for each of its companies, in their order.
+///
+/// ```json
+/// {"model": "tapewire-minilm-sentiment", "revision": "2ac0...", "results": [[
+///  {"company": "Apple", "symbol": "AAPL", "score": 0.884111, "label": "positive",
+///   "probabilities": {"positive": 0.902011, "neutral": 0.080089, "negative": 0.0179}, "windows": 1}]]}
+/// ```
+#[derive(Debug, Serialize)]
+pub struct ScoreResponse {
+    model: String,
+    revision: String,
+    results: Vec<Vec<CompanyScore>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CompanyScore {
+    /// The name the model was asked about; `null` where no company was named.
+    company: Option<String>,
+    /// `null` where the table of companies does not have it.
+    symbol: Option<String>,
+    probabilities: Probabilities,
+    /// p(positive) - p(negative)
+    score: f64,
+    label: &'static str,
+    windows: u16,
+}
+
+pub(super) async fn score(
+    State(api): State<Api>,
+    Body(asked): Body<ScoreRequest>,
+) -> Result<Json<ScoreResponse>, ApiError> {
+    if asked.inputs.is_empty() {
+        return Err(ApiError::new(ErrorType::Empty, "inputs: there is no text"));
+    }
+    let mut requests = Vec::new();
+    // Which input each request belongs to.
+    let mut owners = Vec::new();
+    for (at, input) in asked.inputs.into_iter().enumerate() {
+        let of_input = requests_of(&format!("inputs[{at}]"), input, &api)?;
+        owners.extend(of_input.iter().map(|_| at));
+        requests.extend(of_input);
+    }
+    let companies: Vec<Option<Arc<Company>>> = requests.iter().map(|request| request.company.clone()).collect();
+    let scores = api.score(requests, |at| format!("inputs[{}]", owners[at])).await?;
+    let mut results: Vec<Vec<CompanyScore>> = Vec::new();
+    for ((owner, company), scored) in owners.into_iter().zip(companies).zip(scores) {
+        results.resize_with(owner + 1, Vec::new);
+        results[owner].push(CompanyScore::new(company.as_deref(), &scored));
+    }
+    let engine = api.queue.engine();
+    Ok(Json(ScoreResponse { model: engine.name().to_owned(), revision: engine.revision().to_owned(), results }))
+}
+
+fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>, ApiError> {
+    let text: Arc<str> = text(place, input.text)?.into();
+    if input.companies.is_empty() {
+        return Ok(vec![Request::new(text, None)]);
+    }
+    let request = |(at, word)| {
+        let word = company(&format!("{place}.companies[{at}]"), word)?;
+        Ok(Request::new(Arc::clone(&text), Some(api.companies.find(&word))))
+    };
+    input.companies.into_iter().enumerate().map(request).collect()
+}
+
+impl CompanyScore {
+    fn new(company: Option<&Company>, scored: &Scored) -> Self {
+        Self {
+            company: company.map(|company| company.name().to_owned()),
+            symbol: company.and_then(|company| Some(company.symbol()?.to_string())),
+            probabilities: scored.probabilities,
+            // Probabilities are whole multiples of 1e-6, so is their difference.
+            score: (scored.probabilities.score() * 1e6).round() / 1e6,
+            label: scored.probabilities.label(),
+            windows: scored.windows,
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The HTTP API with the shipped model, over real connections.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod common;
+
+use common::{report, shipped};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::LazyLock;
+use std::time::Duration;
+use tapewire_bus::{Shutdown, Telemetry};
+use tapewire_sentiment::companies::Companies;
+use tapewire_sentiment::http::{self, Api, OPENAPI, ServeConfig};
+use tapewire_sentiment::{Input, Queue, QueueConfig, Request, SentimentError};
+use tokio::task::JoinHandle;
+
+const MIXED: &str = "Northgate Bank gains on upgrade while Selby Trust sinks on heavy losses";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server on a port of its own.
+struct Server {
+    url: String,
+    queue: Queue,
+    client: Client,
+    shutdown: Shutdown,
+    running: JoinHandle<Result<(), SentimentError>>,
+}
+
+impl Server {
+    async fn start(config: ServeConfig, queue: QueueConfig) -> Self {
+        /// A process has one.
+        static TELEMETRY: LazyLock<Telemetry> = LazyLock::new(|| Telemetry::install().unwrap());
+        let listener = http::listen("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let queue = Queue::new(shipped(), &queue).unwrap();
+        let api = Api::new(queue.clone(), Companies::load(None).unwrap(), &config);
+        let shutdown = Shutdown::new();
+        let stop = shutdown.clone();
+        let running = tokio::spawn(async move { http::serve(listener, api, TELEMETRY.clone(), &config, stop).await });
+        Self { url, queue, client: Client::new(), shutdown, running }
+    }
+
+    async fn usual() -> Self {
+        Self::start(ServeConfig::default(), QueueConfig::default()).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Response {
+        self.client.post(format!("{}{path}", self.url)).json(body).send().await.unwrap()
+    }
+
+    async fn answer(&self, path: &str, body: &Value) -> Value {
+        let response = self.post(path, body).await;
+        let status = response.status();
+        let answer = response.json().await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer
+    }
+
+    /// Occupies the whole queue until it is answered or aborted: a second or so of computing.
+    async fn occupy(&self) -> JoinHandle<Response> {
+        let text = json!({"inputs": [{"text": report(30_000, 1)}]});
+        let (client, url) = (self.client.clone(), format!("{}/v1/score", self.url));
+        let occupying = tokio::spawn(async move { client.post(url).json(&text).send().await.unwrap() });
+        let full = async {
+            let mut seed = 0;
+            while self.queue.try_submit_all(vec![Request::new(report(9, seed), None)]).await.is_ok() {
+                seed += 1;
+            }
+        };
+        tokio::time::timeout(PATIENCE, full).await.expect("the text is submitted");
+        occupying
+    }
+}
+
+/// What the text of [`Server::occupy`] fills.
+fn small_queue() -> QueueConfig {
+    QueueConfig { capacity_tokens: NonZeroU32::new(30_000).unwrap(), ..QueueConfig::default() }
+}
+
+fn labels(classes: &Value) -> Vec<&str> {
+    classes.as_array().unwrap().iter().map(|class| class["label"].as_str().unwrap()).collect()
+}
+
+fn scores(classes: &Value) -> Vec<f64> {
+    classes.as_array().unwrap().iter().map(|class| class["score"].as_f64().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn predict_answers_one_input_with_a_list_and_a_batch_with_lists() {
+    let server = Server::usual().await;
+    let one = server.answer("/predict", &json!({"inputs": MIXED})).await;
+    let expected = shipped().score(&[Input::new(MIXED, None)]).remove(0).unwrap();
+    let p = expected.probabilities;
+    assert_eq!(labels(&one)[0], p.label());
+    assert!(scores(&one).is_sorted_by(|a, b| a >= b), "{one}");
+    let by_label: BTreeMap<&str, f64> = labels(&one).into_iter().zip(scores(&one)).collect();
+    assert_eq!(by_label, BTreeMap::from([("positive", p.positive), ("neutral", p.neutral), ("negative", p.negative)]));
+    assert_eq!(server.answer("/predict", &json!({"inputs": [MIXED]})).await, one);
+
+    let batch = json!({"inputs": [[MIXED, "Northgate Bank"], [MIXED, "Selby Trust"], [MIXED]]});
+    let batch = server.answer("/predict", &batch).await;
+    assert_eq!((labels(&batch[0])[0], labels(&batch[1])[0], &batch[2]), ("positive", "negative", &one));
+    assert_eq!(server.answer("/predict", &json!({"inputs": [MIXED, "Selby Trust"]})).await, batch[1]);
+    assert_eq!(server.answer("/predict", &json!({"inputs": [[MIXED]]})).await, json!([one]));
+
+    let raw = server.answer("/predict", &json!({"inputs": MIXED, "raw_scores": true})).await;
+    assert_eq!(labels(&raw), labels(&one));
+    let total: f64 = scores(&raw).iter().map(|logit| logit.exp()).sum();
+    assert!(scores(&raw).iter().zip(scores(&one)).all(|(logit, p)| (logit.exp() / total - p).abs() < 2e-6), "{raw}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn predict_cuts_a_long_text_only_when_told_to() {
+    let server = Server::usual().await;
+    let text = format!("{} {}", "profit doubled ".repeat(300), "heavy losses ".repeat(300));
+    let refused = server.post("/predict", &json!({"inputs": [["a"], [text]], "truncate": false})).await;
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let error: Value = refused.json().await.unwrap();
+    let message = error["error"].as_str().unwrap();
+    assert!(message.contains("inputs[1]") && message.contains("1202 tokens") && message.contains("512"), "{error}");
+    let right = server.answer("/predict", &json!({"inputs": text, "truncate": true})).await;
+    let left = json!({"inputs": text, "truncate": true, "truncation_direction": "Left"});
+    assert_eq!(labels(&right)[0], "positive");
+    assert_eq!(labels(&server.answer("/predict", &left).await)[0], "negative");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_score_is_for_a_company_by_ticker_name_or_alias() {
+    let server = Server::usual().await;
+    let text = "Apple gains on record profit while Citi sinks on heavy losses";
+    let asked =
+        json!({"inputs": [{"text": text, "companies": ["AAPL", "citi", "Orsay"]}, {"text": "Markets close higher"}]});
+    let answer = server.answer("/v1/score", &asked).await;
+    assert_eq!((&answer["model"], &answer["revision"]), (&json!(shipped().name()), &json!(shipped().revision())));
+    let [of_companies, of_text] = [&answer["results"][0], &answer["results"][1]];
+    let named: Vec<(&Value, &Value)> =
+        of_companies.as_array().unwrap().iter().map(|score| (&score["company"], &score["symbol"])).collect();
+    let null = Value::Null;
+    assert_eq!(
+        named,
+        [(&json!("Apple"), &json!("AAPL")), (&json!("Citigroup"), &json!("C")), (&json!("Orsay"), &null)]
+    );
+    assert_eq!((&of_companies[0]["label"], &of_companies[1]["label"]), (&json!("positive"), &json!("negative")));
+    assert_eq!((&of_text[0]["company"], &of_text[0]["windows"]), (&null, &json!(1)));
+    for score in of_companies.as_array().unwrap() {
+        let p = |class: &str| score["probabilities"][class].as_f64().unwrap();
+        assert!((p("positive") - p("negative") - score["score"].as_f64().unwrap()).abs() < 1e-9, "{score}");
+    }
+    let long = json!({"inputs": [{"text": "profit doubled ".repeat(600)}]});
+    assert_eq!(server.answer("/v1/score", &long).await["results"][0][0]["windows"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_told_why() {
+    let server = Server::usual().await;
+    let json = "application/json";
+    let company_too_long = json!({"inputs": [{"text": report(600, 1), "companies": [report(400, 2)]}]}).to_string();
+    let nested = "[".repeat(5_000);
+    for (path, content_type, body, status, said) in [
+        ("/predict", json, "", 400, "EOF"),
+        ("/predict", json, "{\"inputs\": \"a", 400, "EOF"),
+        ("/predict", json, "{\"inputs\": \"\u{1}\"}", 400, "control character"),
+        ("/predict", json, &*nested, 400, "recursion"),
+        ("/predict", "text/plain", "{\"inputs\": \"a\"}", 415, "Content-Type"),
+        ("/predict", json, "[]", 422, "PredictRequest"),
+        ("/predict", json, "{}", 422, "inputs"),
+        ("/predict", json, "{\"inputs\": 7}", 422, "[text, company]"),
+        ("/predict", json, "{\"inputs\": [\"a\", [\"b\"]]}", 422, "[text, company]"),
+        ("/predict", json, "{\"inputs\": [\"a\", \"b\", \"c\"]}", 422, "batch as [[text]"),
+        ("/predict", json, "{\"inputs\": [[\"a\"], [\"b\", \"c\", \"d\"]]}", 422, "inputs[1]"),
+        ("/predict", json, "{\"inputs\": \"a\", \"truncation_direction\": \"up\"}", 422, "up"),
+        ("/predict", json, "{\"inputs\": \"a\", \"truncate\": \"yes\"}", 422, "boolean"),
+        ("/predict", json, "{\"inputs\": \"\"}", 400, "the text is empty"),
+        ("/predict", json, "{\"inputs\": []}", 400, "no text"),
+        ("/predict", json, "{\"inputs\": [[\"a\"], []]}", 400, "inputs[1]"),
+        ("/predict", json, "{\"inputs\": [[\"a\"], [\" \\n\"]]}", 400, "inputs[1]: the text is empty"),
+        ("/predict", json, "{\"inputs\": [\"a\", \"\"]}", 400, "the company is empty"),
+        ("/v1/score", json, "{\"inputs\": []}", 400, "no text"),
+        ("/v1/score", json, "{\"inputs\": [{\"text\": \"\"}]}", 400, "inputs[0]: the text is empty"),
+        ("/v1/score", json, "{\"inputs\": [{\"text\": \"a\", \"companies\": [\"b\", \" \"]}]}", 400, "companies[1]"),
+        ("/v1/score", json, "{\"inputs\": [{\"text\": \"a\", \"company\": \"b\"}]}", 422, "`company`"),
+        ("/v1/score", json, "{\"inputs\": [{\"companies\": [\"b\"]}]}", 422, "`text`"),
+        ("/v1/score", json, "{\"inputs\": \"a\"}", 422, "sequence"),
+        ("/v1/score", json, &*company_too_long, 413, "half of the model's 512 tokens"),
+        ("/nothing", json, "{}", 404, "/openapi.json"),
+        ("/health", json, "{}", 405, "POST"),
+    ] {
+        let request = server.client.post(format!("{}{path}", server.url)).header(CONTENT_TYPE, content_type);
+        let response = request.body(body.to_owned()).send().await.unwrap();
+        let (found, answer) = (response.status().as_u16(), response.text().await.unwrap());
+        let place = format!("{path} {}: {found} {answer}", &body[..body.len().min(80)]);
+        assert_eq!(found, status, "{place}");
+        let error: Value = serde_json::from_str(&answer).expect(&place);
+        assert!(error["error"].as_str().is_some_and(|error| error.contains(said)), "{place}");
+        let kind = if status == 400 && !["EOF", "control character", "recursion"].contains(&said) {
+            "Empty"
+        } else {
+            "Validation"
+        };
+        assert_eq!(error["error_type"], kind, "{place}");
+    }
+    let bytes = server.client.post(format!("{}/predict", server.url)).header(CONTENT_TYPE, json);
+    assert_eq!(bytes.body(b"{\"inputs\": \"\xff\"}".to_vec()).send().await.unwrap().status(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_and_batches_are_bounded() {
+    let config =
+        ServeConfig { max_body_bytes: 1000, max_batch: NonZeroUsize::new(3).unwrap(), ..ServeConfig::default() };
+    let server = Server::start(config, QueueConfig::default()).await;
+    let four = server.post("/predict", &json!({"inputs": [["a"], ["b"], ["c"], ["d"]]})).await;
+    assert_eq!(four.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(four.text().await.unwrap().contains("batch size 4 > maximum allowed batch size 3"));
+    let companies = json!({"inputs": [{"text": "a", "companies": ["b", "c"]}, {"text": "d", "companies": ["e", "f"]}]});
+    assert_eq!(server.post("/v1/score", &companies).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let long = server.post("/predict", &json!({"inputs": "a ".repeat(500)})).await;
+    assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(long.json::<Value>().await.unwrap()["error_type"], "Validation");
+    assert_eq!(server.post("/predict", &json!({"inputs": [["a"], ["b"], ["c"]]})).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_says_when_to_come_back_and_a_client_that_goes_makes_room() {
+    let server = Server::start(ServeConfig::default(), small_queue()).await;
+    let occupying = server.occupy().await;
+    let refused = server.post("/predict", &json!({"inputs": "Profit doubled"})).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers()[RETRY_AFTER].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    assert_eq!(refused.json::<Value>().await.unwrap()["error_type"], "Overloaded");
+
+    occupying.abort();
+    let taken = async {
+        while server.post("/predict", &json!({"inputs": "Profit doubled"})).await.status() != StatusCode::OK {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken).await.expect("the place is given up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_it_answers_what_it_has_and_takes_no_more() {
+    let server = Server::start(ServeConfig::default(), small_queue()).await;
+    let answering = server.occupy().await;
+    server.shutdown.cancel();
+    let refused = async {
+        // A client without a connection, as newcomers are.
+        while Client::new().get(format!("{}/health", server.url)).send().await.is_ok() {}
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("newcomers are refused");
+    let answer = answering.await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.json::<Value>().await.unwrap()["results"][0].as_array().unwrap().len(), 1);
+    server.running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_request_does_not_keep_it_from_stopping() {
+    let config = ServeConfig { longest_drain: Duration::from_millis(50), ..ServeConfig::default() };
+    let server = Server::start(config, small_queue()).await;
+    let answering = server.occupy().await;
+    server.shutdown.cancel();
+    tokio::time::timeout(PATIENCE, server.running).await.expect("it stops").unwrap().unwrap();
+    answering.abort();
+}
+
+/// The schema or example at a JSON pointer of the document.
+fn described(pointer: &str) -> Value {
+    let document: Value = serde_json::from_str(OPENAPI).unwrap();
+    document.pointer(pointer).cloned().unwrap_or(Value::Null)
+}
+
+fn holds(schema: &Value, value: &Value, place: &str) {
+    let mut schema = schema.clone();
+    schema["components"] = described("/components");
+    if let Err(error) = jsonschema::validate(&schema, value) {
+        panic!("{place}: {error}: {value}");
+    }
+}
+
+fn examples(content: &Value) -> Vec<Value> {
+    let examples = content["examples"].as_object();
+    examples.into_iter().flatten().map(|(_, example)| example["value"].clone()).collect()
+}
+
+#[test]
+fn the_description_is_openapi() {
+    let openapi: Value = serde_json::from_str(include_str!("data/openapi/schema.json")).unwrap();
+    if let Err(error) = jsonschema::validate(&openapi, &described("")) {
+        panic!("{}: {error}", error.instance_path());
+    }
+    // What is inside the schemas, OpenAPI leaves to JSON Schema.
+    for (name, schema) in described("/components/schemas").as_object().unwrap() {
+        if let Err(error) = jsonschema::meta::validate(schema) {
+            panic!("{name}{}: {error}", error.instance_path());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_holds_for_every_route_and_example() {
+    let server = Server::usual().await;
+    let sources = [include_str!("../src/http/mod.rs"), include_str!("../../bus/src/telemetry.rs")];
+    let routes: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| source.split(".route(\"").skip(1))
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let paths = described("/paths");
+    let paths = paths.as_object().unwrap();
+    assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), routes);
+
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let content = &response["content"]["application/json"];
+                for example in examples(content) {
+                    holds(&content["schema"], &example, &format!("{method} {path}, example of {status}"));
+                }
+            }
+            let body = &operation["requestBody"]["content"]["application/json"];
+            let requests = if method == "get" { vec![Value::Null] } else { examples(body) };
+            assert!(!requests.is_empty(), "{method} {path} has no example");
+            for request in requests {
+                let place = format!("{method} {path} {request}");
+                let response = if method == "get" {
+                    server.client.get(format!("{}{path}", server.url)).send().await.unwrap()
+                } else {
+                    holds(&body["schema"], &request, &place);
+                    server.post(path, &request).await
+                };
+                // Another test's server may be stopping, and readiness is the process's.
+                assert!(response.status() == StatusCode::OK || path == "/ready", "{place}: {}", response.status());
+                let content = &operation["responses"][response.status().as_str()]["content"];
+                let text = response.text().await.unwrap();
+                match content.get("application/json") {
+                    Some(json) => holds(&json["schema"], &serde_json::from_str(&text).unwrap(), &place),
+                    None => {
+                        assert!(text.contains("tapewire_http_requests_total") || text.is_empty(), "{place}: {text}")
+                    }
+                }
+            }
+        }
+    }
+}
