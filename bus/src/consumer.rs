@@ -122,7 +122,10 @@ impl Context {
             match consumer.committed_offsets(partitions.clone(), Duration::from_secs(15)) {
                 Ok(committed) => break committed,
                 // Starting without them would read from the beginning and do everything twice.
-                Err(error) => tracing::warn!(%error, "can't read committed offsets; asking again"),
+                Err(error) => {
+                    tracing::warn!(%error, "can't read committed offsets; asking again");
+                    std::thread::sleep(Duration::from_millis(200));
+                }
             }
         };
         let mut assigned = Vec::new();

@@ -2,8 +2,9 @@
 
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -37,7 +38,7 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
         }
         let mut asked = TopicPartitionList::new();
         asked.add_partition_range(&name, 0, i32::try_from(count).expect("few partitions") - 1);
-        let committed = client.committed_offsets(asked, TIMEOUT).map_err(unreachable)?;
+        let committed = committed(&client, &asked).map_err(unreachable)?;
         for element in committed.elements() {
             let (low, high) = client.fetch_watermarks(&name, element.partition(), TIMEOUT).map_err(unreachable)?;
             let position = match element.offset() {
@@ -48,4 +49,45 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
         }
     }
     Ok(behind)
+}
+
+/// What the group has committed. A broker that has just started, or taken the group over, first has to find
+/// out that it is the one to ask.
+fn committed(client: &BaseConsumer, partitions: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let answer = client.committed_offsets(partitions.clone(), TIMEOUT);
+        let Err(KafkaError::MetadataFetch(code)) = &answer else { return answer };
+        let soon = matches!(code, NotCoordinator | CoordinatorNotAvailable | CoordinatorLoadInProgress);
+        if !soon || Instant::now() >= deadline {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    #[tokio::test]
+    async fn a_broker_that_does_not_know_the_group_yet_is_asked_again() {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
+        cluster.create_topic(&Topics::new(&config).name(Topic::Halts), 2, 1).unwrap();
+        let not_yet = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+        cluster.request_errors(RDKafkaApiKey::OffsetFetch, &[not_yet; 3]);
+        assert_eq!(lag(&config, "readers", &[Topic::Halts]).await.unwrap(), 0);
+        cluster.request_errors(
+            RDKafkaApiKey::OffsetFetch,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED],
+        );
+        let refused = lag(&config, "readers", &[Topic::Halts]).await.unwrap_err();
+        assert!(matches!(refused, BusError::Unreachable { .. }), "{refused}");
+    }
 }
