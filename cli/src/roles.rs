@@ -68,16 +68,21 @@ pub async fn run(
     outcome
 }
 
+/// Loads the model that the settings name.
+pub async fn load_engine(config: &Config) -> anyhow::Result<Engine> {
+    let (model, settings) = (config.model.clone(), config.sentiment.engine.clone());
+    // Reading and packing weights takes a second or more of computing.
+    let engine = tokio::task::spawn_blocking(move || -> anyhow::Result<Engine> {
+        let files = model.parse::<Source>()?.resolve()?;
+        Ok(Engine::load(&files, &settings)?)
+    });
+    engine.await.context("loading the model panicked")?
+}
+
 /// Loads the model and starts the queue in front of it.
 pub async fn load_model(config: &Config) -> anyhow::Result<Queue> {
-    let (model, settings) = (config.model.clone(), config.sentiment.clone());
-    // Reading and packing weights takes a second or more of computing.
-    let queue = tokio::task::spawn_blocking(move || -> anyhow::Result<Queue> {
-        let files = model.parse::<Source>()?.resolve()?;
-        let engine = Engine::load(&files, &settings.engine)?;
-        Ok(Queue::new(Arc::new(engine), &settings.queue)?)
-    });
-    queue.await.context("loading the model panicked")?
+    let engine = load_engine(config).await?;
+    Ok(Queue::new(Arc::new(engine), &config.sentiment.queue)?)
 }
 
 async fn keep_running(role: Role, setting: Setting) -> anyhow::Result<()> {

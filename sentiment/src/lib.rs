@@ -6,6 +6,7 @@
 //! | [`kernels`] | the arithmetic under it |
 //! | [`companies`], [`sentences`] | what companies are called in a text, and where it speaks of them |
 //! | [`queue`] | [`Queue`]: makes batches of what many ask, remembers what was asked before |
+//! | [`files`] | files scored row by row |
 //! | [`worker`] | articles in, mentions out, over Kafka |
 //! | [`http`] | texts in, scores out, over HTTP |
 //! | [`error`] | [`SentimentError`], [`ScoreError`] |
@@ -13,6 +14,7 @@
 pub mod companies;
 pub mod engine;
 pub mod error;
+pub mod files;
 pub mod http;
 pub mod kernels;
 pub mod queue;

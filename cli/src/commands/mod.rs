@@ -4,6 +4,7 @@ mod demo;
 mod migrate;
 mod replay;
 mod run;
+mod score;
 mod serve;
 mod simulate;
 
@@ -49,6 +50,8 @@ enum Command {
     Run(run::Run),
     /// Send recorded news and bars through the pipeline and account for every article
     Replay(replay::Replay),
+    /// Score texts, or the rows of files: text, CSV, JSON lines, Parquet
+    Score(score::Score),
     /// Serve the model over HTTP: /predict, /v1/score
     Serve(serve::Serve),
     /// Serve a simulated market on the provider's own protocol
@@ -70,6 +73,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Demo(command) => command.run(config, shutdown).await,
             Command::Run(command) => command.run(config, shutdown).await,
             Command::Replay(command) => command.run(config, shutdown).await,
+            Command::Score(command) => command.run(config, shutdown).await,
             Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,
             Command::Migrate(command) => command.run(&config).await,

@@ -76,6 +76,12 @@ impl<'a> Input<'a> {
     pub fn new(text: &'a str, company: Option<&'a Company>) -> Self {
         Self { text, company, long: Long::Windows }
     }
+
+    /// About how many tokens the model will read.
+    pub fn tokens(&self) -> usize {
+        // English has a little over four bytes a token; the rest is for the special ones and the company.
+        self.text.len() / 4 + 8
+    }
 }
 
 /// What the model said about a text.

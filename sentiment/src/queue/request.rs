@@ -33,8 +33,7 @@ impl Request {
 
     /// About how many tokens the model will read.
     pub fn tokens(&self) -> usize {
-        // English has a little over four bytes a token; the rest is for the special ones and the company.
-        self.text.len() / 4 + 8
+        self.input().tokens()
     }
 
     pub(super) fn key(&self) -> Key {

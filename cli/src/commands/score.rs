@@ -1,0 +1,193 @@
+//! `tapewire score`: texts and files through the model, without the pipeline.
+
+use crate::config::Config;
+use crate::exit::UsageError;
+use crate::roles;
+use anyhow::Context as _;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+use tapewire_bus::Shutdown;
+use tapewire_sentiment::companies::Companies;
+use tapewire_sentiment::files::{self, Event, InputFormat, Job, OutputFormat, Progress, Selection, Source, Summary};
+
+/// Scores texts, or the rows of files.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tapewire score \"Example Corp raises its outlook\"\n  \
+    tapewire score news.csv -o scored.csv\n  \
+    tapewire score news.csv -o scored.csv --resume                continues after Ctrl-C or a kill\n  \
+    tapewire score 2025-*.parquet -o scored.parquet --text-column body --company-column ticker\n  \
+    tail -f wire.txt | tapewire score - | jq .score\n  \
+    zcat news.jsonl.gz | tapewire score - --input-format jsonl -o scored.csv\n\n\
+    The output has every row that could be read, in order, its columns as they were, and beside them\n\
+    p_positive, p_neutral, p_negative, score = p_positive - p_negative, label, model, model_revision, windows.\n\
+    windows is 1, or in how many overlapping windows a text was read that is longer than the model takes.\n\
+    Where a text has no score, being empty or longer than 1 MiB, these are null. Such rows, and rows that could not be read, are in\n\
+    OUTPUT.rejected.jsonl with the reason.\n\n\
+    --resume takes what an output holds, checks that it was made from the same input by the same model, and\n\
+    goes on. A Parquet file can't be continued in itself: its scores so far are kept in OUTPUT.scores.jsonl until\n\
+    it is whole. From JSON lines to CSV or Parquet the first 1000 lines make the columns.\n\n\
+    Settings of the engine: --set sentiment.engine.precision=int8, sentiment.engine.threads=1, and so on.")]
+pub struct Score {
+    /// Texts, or files (.csv .tsv .jsonl .parquet .txt), or - for lines from the standard input
+    #[arg(value_name = "TEXT|-|FILE")]
+    inputs: Vec<String>,
+    /// Where the output goes [default: the standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Format of the output [default: by the extension of --output; a table on a terminal, else jsonl]
+    #[arg(long, value_parser = PossibleValuesParser::new(OutputFormat::NAMES).try_map(|name| name.parse::<OutputFormat>()))]
+    format: Option<OutputFormat>,
+    /// Format of the input [default: by its extension, else JSON lines if it begins with an object, else text]
+    #[arg(long, value_parser = PossibleValuesParser::new(InputFormat::NAMES).try_map(|name| name.parse::<InputFormat>()))]
+    input_format: Option<InputFormat>,
+    /// Column with the text [default: the first there is of text, headline, title, sentence]
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
+    /// Column with the company that the text is about: its name or ticker
+    #[arg(long, value_name = "NAME")]
+    company_column: Option<String>,
+    /// The company where no column says it
+    #[arg(long)]
+    company: Option<String>,
+    /// Put before the names of the columns of the scores
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Where rejected rows go [default: OUTPUT.rejected.jsonl]
+    #[arg(long, value_name = "FILE")]
+    rejected: Option<PathBuf>,
+    /// Continue an output that was interrupted
+    #[arg(long, requires = "output")]
+    resume: bool,
+    /// Replace an output that is there
+    #[arg(long, requires = "output", conflicts_with = "resume")]
+    overwrite: bool,
+    /// Model: shipped, a folder, or a name on the hub [default: the setting `model`]
+    #[arg(long)]
+    model: Option<String>,
+}
+
+/// So many rejected rows are told about where no file keeps them.
+const TOLD: u64 = 5;
+
+impl Score {
+    pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        config.model = self.model.clone().unwrap_or(config.model);
+        let job = self.job(&config)?;
+        let companies = Companies::load(config.sentiment.companies.as_deref())?;
+        let engine = roles::load_engine(&config).await?;
+        let scoring = tokio::task::spawn_blocking(move || {
+            let bar = progress_bar(&job);
+            let mut told = 0;
+            let keeps_rejected = job.output.is_some() || job.rejected.is_some();
+            let tell = |event: Event<'_>| match event {
+                Event::Progress(progress) => show(&bar, progress),
+                Event::Rejected { place, reason } => {
+                    told += 1;
+                    if !keeps_rejected && told <= TOLD {
+                        bar.suspend(|| eprintln!("tapewire: {place}: {reason}"));
+                    }
+                }
+            };
+            let result = files::score(&engine, &companies, &job, || shutdown.is_cancelled(), tell);
+            bar.finish_and_clear();
+            (result, job)
+        });
+        let (result, job) = scoring.await.context("scoring panicked")?;
+        match result {
+            // Who reads our output has seen enough.
+            Err(error) if job.output.is_none() && error.is_closed_pipe() => Ok(()),
+            Err(error) if error.is_usage() => Err(UsageError(error.to_string()).into()),
+            Err(error) => Err(error.into()),
+            Ok(summary) => report(&summary, &job),
+        }
+    }
+
+    fn job(self, config: &Config) -> anyhow::Result<Job> {
+        let looked_at = self.output.is_none() && std::io::stdout().is_terminal();
+        let usage = |error: files::FilesError| UsageError(error.to_string());
+        let output_format = match (self.format, &self.output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => OutputFormat::of(path).map_err(usage)?,
+            (None, None) if looked_at => OutputFormat::Table,
+            (None, None) => OutputFormat::Jsonl,
+        };
+        let width = looked_at.then(|| usize::from(console::Term::stdout().size().1));
+        Ok(Job {
+            sources: Source::parse(&self.inputs).map_err(usage)?,
+            input_format: self.input_format,
+            selection: Selection { text: self.text_column, company: self.company_column },
+            company: self.company,
+            output: self.output,
+            output_format,
+            width,
+            prefix: self.prefix,
+            rejected: self.rejected,
+            resume: self.resume,
+            overwrite: self.overwrite,
+            batch_tokens: config.sentiment.batch_tokens.get(),
+        })
+    }
+}
+
+/// On the terminal while a person looks; nothing in a pipe.
+fn progress_bar(job: &Job) -> ProgressBar {
+    // Rows printed on the same terminal would tear it apart.
+    if job.output.is_none() && std::io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::no_length();
+    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is valid"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    if let (Some(total), None) = (progress.total, bar.length()) {
+        let template = "{wide_bar} {percent} %  {msg}  {eta} left";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
+        bar.set_length(total);
+    }
+    // What an earlier run had done took no time and tells nothing about the time that is left.
+    if progress.rows == progress.known {
+        bar.set_position(progress.done);
+        bar.reset_eta();
+        bar.reset_elapsed();
+    }
+    bar.set_position(progress.done);
+    let rate = (progress.rows - progress.known) as f64 / bar.elapsed().as_secs_f64().max(1e-3);
+    bar.set_message(format!("{} rows, {rate:.0} a second", progress.rows));
+}
+
+fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
+    let Summary { rows, scored, unscored, unreadable, known, written, .. } = summary;
+    if let (Some(output), true) = (&job.output, summary.finished_before) {
+        eprintln!("{} is complete", output.display());
+        return Ok(());
+    }
+    if let Some(output) = &job.output {
+        let column = &summary.text_column;
+        eprintln!("{}: {written} rows, {scored} of them scored by column {column}", output.display());
+        if *known > 0 {
+            eprintln!("{known} rows were there from an earlier run");
+        }
+    }
+    if unscored + unreadable > 0 {
+        let kept = summary.rejected.as_ref().map(|path| format!("; see {}", path.display())).unwrap_or_default();
+        eprintln!("{unscored} rows have no score and {unreadable} could not be read{kept}");
+    }
+    if summary.stopped {
+        let remedy = match &job.output {
+            Some(_) => "the same command with --resume goes on from there",
+            None => "with --output FILE it can be continued",
+        };
+        anyhow::bail!("stopped after {rows} rows; {remedy}");
+    }
+    if *rows > 0 && *scored == 0 {
+        anyhow::bail!("no row could be scored");
+    }
+    Ok(())
+}

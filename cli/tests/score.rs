@@ -1,0 +1,199 @@
+//! `tapewire score` as a person or a shell has it: pipes, signals, exit codes.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn score(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder).arg("score").args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn output(folder: &Path, arguments: &[&str]) -> Output {
+    score(folder, arguments).output().unwrap()
+}
+
+fn succeeds(folder: &Path, arguments: &[&str]) {
+    let output = output(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Rows of which each is a batch, so that there are many moments to be interrupted at.
+const SLOWLY: &str = "sentiment.batch_tokens=1";
+
+fn write_news(folder: &Path, rows: usize) {
+    let mut csv = "id,title\n".to_owned();
+    for id in 0..rows {
+        csv += &format!("{id},\"Example Corp no. {id} raises its outlook, again\"\n");
+        if id % 7 == 3 {
+            csv += "no title\n";
+        }
+    }
+    std::fs::write(folder.join("news.csv"), csv).unwrap();
+}
+
+fn lines(path: &Path) -> usize {
+    std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count())
+}
+
+/// Starts a run, sends a signal once a file has so many lines, and gives the exit code.
+fn interrupt(folder: &Path, arguments: &[&str], watched: &str, at: usize, signal: &str) -> (Option<i32>, String) {
+    let child = score(folder, arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    while lines(&folder.join(watched)) < at {
+        assert!(started.elapsed() < Duration::from_secs(120), "{watched} does not grow");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn interrupted_or_killed_it_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_news(folder, 60);
+    for format in ["csv", "jsonl", "parquet"] {
+        let (out, whole) = (format!("out.{format}"), format!("whole.{format}"));
+        let watched = if format == "parquet" { format!("{out}.scores.jsonl") } else { out.clone() };
+        succeeds(folder, &["news.csv", "-o", &whole]);
+        for (signal, at) in [("-KILL", 4), ("-INT", 9), ("-KILL", 30)] {
+            let (code, said) =
+                interrupt(folder, &["news.csv", "-o", &out, "--resume", "--set", SLOWLY], &watched, at, signal);
+            if signal == "-INT" {
+                assert_eq!(code, Some(1), "{said}");
+                assert!(said.contains("--resume"), "{said}");
+                // Valid as it is: it can be scored itself.
+                succeeds(folder, &[&out, "-o", "again.jsonl", "--overwrite", "--prefix", "again_"]);
+            }
+        }
+        succeeds(folder, &["news.csv", "-o", &out, "--resume"]);
+        for suffix in ["", ".rejected.jsonl"] {
+            let [out, whole] =
+                [&out, &whole].map(|name| std::fs::read(folder.join(format!("{name}{suffix}"))).unwrap());
+            assert!(out == whole, "{format}{suffix}");
+        }
+    }
+}
+
+#[test]
+fn a_line_from_a_pipe_is_answered_before_the_next_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = score(folder.path(), &["-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    for (text, label) in [("Profit doubled", "positive"), ("Dividend cut after a loss", "negative")] {
+        writeln!(stdin, "{text}").unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.contains(text) && answer.contains(&format!("\"label\":\"{label}\"")), "{answer}");
+    }
+    drop(stdin);
+    assert!(answers.next().is_none());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn it_stops_quietly_when_nobody_reads_on_and_at_once_when_interrupted_while_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    write_news(folder.path(), 30);
+    let mut child = score(folder.path(), &["news.csv", "--set", SLOWLY])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let first = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(first.starts_with("{\"id\":\"0\""), "{first}");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let mut child = score(folder.path(), &["-", "-o", "piped.jsonl"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "Profit doubled").unwrap();
+    while lines(&folder.path().join("piped.jsonl")) == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+/// What a command shows to a person at a terminal 100 columns wide.
+#[cfg(target_os = "linux")]
+fn shown(folder: &Path, arguments: &str) -> String {
+    let command = format!("stty cols 100; {} score {arguments}", env!("CARGO_BIN_EXE_tapewire"));
+    let output = Command::new("script")
+        .current_dir(folder)
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("`script` of util-linux plays the terminal");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{arguments}: {shown}");
+    shown
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_person_sees_a_table_or_a_bar_with_rate_and_remaining_time_and_a_pipe_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_news(folder, 40);
+    let slowly = ["news.csv", "-o", "out.csv", "--overwrite", "--set", SLOWLY];
+    let bar = shown(folder, &slowly.join(" "));
+    assert!(["%", " rows, ", " a second", " left"].iter().all(|part| bar.contains(part)), "{bar}");
+    let piped = output(folder, &slowly);
+    let said = String::from_utf8_lossy(&piped.stderr);
+    assert!(piped.stdout.is_empty() && said.starts_with("out.csv: 40 rows, 40 of them scored"), "{said}");
+    assert!(said.contains("0 rows have no score and 6 could not be read; see out.csv.rejected.jsonl"), "{said}");
+
+    let table = shown(folder, "'Profit doubled' 'Dividend cut after a loss'");
+    let labels: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(labels, ["label", "positive", "negative"], "{table}");
+    assert!(table.lines().nth(1).unwrap().ends_with("  Profit doubled"), "{table}");
+}
+
+#[test]
+fn scores_of_another_precision_say_so_and_do_not_continue_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_news(folder, 3);
+    const LOWER: &str = "sentiment.engine.precision=int8";
+    succeeds(folder, &["news.csv", "-o", "out.jsonl", "--set", LOWER]);
+    let scored = std::fs::read_to_string(folder.join("out.jsonl")).unwrap();
+    assert!(scored.lines().all(|row| row.contains("+int8\",\"windows\":1}")), "{scored}");
+    let other = output(folder, &["news.csv", "-o", "out.jsonl", "--resume"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(folder.join("out.jsonl")).unwrap(), scored);
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told_from_what_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_news(folder, 1);
+    std::fs::write(folder.join("empty.txt"), "").unwrap();
+    std::fs::write(folder.join("blank.txt"), "\n\n").unwrap();
+    for (arguments, code, part) in [
+        (&["nowhere.csv"][..], 2, "no file nowhere.csv"),
+        (&["news.csv", "--text-column", "body"], 2, "id, title"),
+        (&["news.csv", "a text"], 2, "either files or texts"),
+        (&["news.csv", "--format", "parquet"], 2, "--output"),
+        (&["news.csv", "-o", "news.xlsx"], 2, "--format"),
+        (&["news.csv", "-o", "news.csv"], 2, "is the input"),
+        (&["news.csv", "-o", "blank.txt", "--format", "jsonl"], 2, "--overwrite"),
+        (&["news.csv", "-o", "no/such/folder.csv"], 1, "no/such/folder.csv"),
+        (&["blank.txt"], 1, "no row could be scored"),
+        (&["empty.txt"], 0, ""),
+        (&["--model", "./nowhere", "Profit doubled"], 1, "nowhere"),
+    ] {
+        let output = output(folder, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+    let nothing = output(folder, &["empty.txt"]);
+    assert!(nothing.stdout.is_empty() && nothing.stderr.is_empty());
+}
