@@ -36,6 +36,16 @@ pub enum TokenizerFiles {
         /// `tokenizer_config.json`.
         settings: Option<PathBuf>,
     },
+    /// `vocab.json` and `merges.txt`: the byte-level BPE of GPT-2 and RoBERTa, and the settings beside it
+    /// where there are any.
+    ByteLevelBpe {
+        /// Token ids by token.
+        vocabulary: PathBuf,
+        /// Which pairs are joined, the first ones first.
+        merges: PathBuf,
+        /// `tokenizer_config.json`.
+        settings: Option<PathBuf>,
+    },
 }
 
 /// A model that is on this machine, whole.
@@ -58,7 +68,12 @@ const SAFETENSORS: &str = "model.safetensors";
 const PYTORCH: &str = "pytorch_model.bin";
 const TOKENIZER: &str = "tokenizer.json";
 const VOCABULARY: &str = "vocab.txt";
+const BPE_VOCABULARY: &str = "vocab.json";
+const BPE_MERGES: &str = "merges.txt";
 const TOKENIZER_SETTINGS: &str = "tokenizer_config.json";
+
+const NO_TOKENIZER: &str = "tokenizer.json, vocab.txt, or vocab.json with merges.txt (a sentencepiece model becomes \
+    tokenizer.json by AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers)";
 
 impl ModelFiles {
     /// Finds a model's files in a folder. With `revision` unknown it is the hash of the weights.
@@ -81,7 +96,11 @@ impl ModelFiles {
                 let vocabulary = find(VOCABULARY)?;
                 Some(TokenizerFiles::Vocabulary { vocabulary, settings: find(TOKENIZER_SETTINGS) })
             })
-            .ok_or_else(|| incomplete("tokenizer.json or vocab.txt"))?;
+            .or_else(|| {
+                let (vocabulary, merges) = (find(BPE_VOCABULARY)?, find(BPE_MERGES)?);
+                Some(TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: find(TOKENIZER_SETTINGS) })
+            })
+            .ok_or_else(|| incomplete(NO_TOKENIZER))?;
         let revision = match revision {
             Some(revision) => revision,
             None => sha256(weights.path())?,
@@ -91,12 +110,13 @@ impl ModelFiles {
 
     /// Of the files a hub repository has, those worth downloading: no second copy of the weights.
     pub(crate) fn wanted<'a>(offered: &[&'a str]) -> Vec<&'a str> {
-        let pick = |names: &[&str]| names.iter().find_map(|name| offered.iter().find(|file| *file == name));
-        [pick(&[CONFIG]), pick(&[TOKENIZER, VOCABULARY]), pick(&[TOKENIZER_SETTINGS]), pick(&[SAFETENSORS, PYTORCH])]
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect()
+        let pick = |names: &[&str]| names.iter().find_map(|name| offered.iter().find(|file| *file == name)).copied();
+        let tokenizer = match pick(&[TOKENIZER, VOCABULARY]) {
+            Some(whole) => [Some(whole), None],
+            None => [pick(&[BPE_VOCABULARY]), pick(&[BPE_MERGES])],
+        };
+        let others = [pick(&[CONFIG]), pick(&[TOKENIZER_SETTINGS]), pick(&[SAFETENSORS, PYTORCH])];
+        others.into_iter().chain(tokenizer).flatten().collect()
     }
 }
 
@@ -131,7 +151,14 @@ mod tests {
         let files = find().unwrap();
         assert_eq!(files.weights, Weights::PyTorch(folder.path().join(PYTORCH)));
         let vocabulary = folder.path().join(VOCABULARY);
-        assert_eq!(files.tokenizer, TokenizerFiles::Vocabulary { vocabulary, settings: None });
+        assert_eq!(files.tokenizer, TokenizerFiles::Vocabulary { vocabulary: vocabulary.clone(), settings: None });
+
+        std::fs::remove_file(&vocabulary).unwrap();
+        write(BPE_VOCABULARY);
+        assert!(find().unwrap_err().to_string().contains(BPE_MERGES));
+        write(BPE_MERGES);
+        let (vocabulary, merges) = (folder.path().join(BPE_VOCABULARY), folder.path().join(BPE_MERGES));
+        assert_eq!(find().unwrap().tokenizer, TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: None });
 
         write(SAFETENSORS);
         write(TOKENIZER);
@@ -141,6 +168,19 @@ mod tests {
         // sha256 of the bytes "model.safetensors"
         assert_eq!(files.revision, sha256(&folder.path().join(SAFETENSORS)).unwrap());
         assert_eq!(files.revision.len(), 64);
+    }
+
+    #[test]
+    fn of_a_repository_one_tokenizer_and_one_copy_of_the_weights_are_wanted() {
+        let wanted = |offered: &[&'static str]| {
+            let mut wanted = ModelFiles::wanted(offered);
+            wanted.sort_unstable();
+            wanted.join(" ")
+        };
+        let all = [CONFIG, PYTORCH, SAFETENSORS, TOKENIZER, VOCABULARY, BPE_VOCABULARY, BPE_MERGES, "README.md"];
+        assert_eq!(wanted(&all), "config.json model.safetensors tokenizer.json");
+        let old = [CONFIG, PYTORCH, BPE_VOCABULARY, BPE_MERGES];
+        assert_eq!(wanted(&old), "config.json merges.txt pytorch_model.bin vocab.json");
     }
 
     #[test]

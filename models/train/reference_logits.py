@@ -80,11 +80,11 @@ def fnv1a(name: str) -> int:
     return h
 
 
-def weights(name: str, index: np.ndarray) -> np.ndarray:
+def weights(name: str, index: np.ndarray, scale: np.float32 = SCALE) -> np.ndarray:
     """Values of tensor `name` at the flat positions `index`, float32."""
     bits = (splitmix64(fnv1a(name), index) >> np.uint64(40)).astype(np.float32)
-    value = (bits * np.float32(2.0**-23) - np.float32(1)) * SCALE
-    return np.float32(1) + value if name.endswith("LayerNorm.weight") else value
+    value = (bits * np.float32(2.0**-23) - np.float32(1)) * scale
+    return np.float32(1) + value if name.lower().endswith("norm.weight") else value
 
 
 def bert_base() -> dict:

@@ -23,12 +23,14 @@ pub enum SentimentError {
         reason: String,
     },
     /// The model is of a kind this engine does not run.
-    #[error("{}: {what} is not supported; models must be BERT sequence classifiers", path.display())]
+    #[error("{}: {what} does not run here; {remedy}", path.display())]
     Unsupported {
         /// The configuration that says so.
         path: PathBuf,
         /// The setting and its value.
         what: String,
+        /// What would run.
+        remedy: String,
     },
     /// The weights lack a tensor or it has another shape than the configuration says.
     #[error("{}: tensor {name}: {problem}", path.display())]

@@ -1,4 +1,4 @@
-//! Scoring: what an article says about a company, as class probabilities of a BERT classifier.
+//! Scoring: what an article says about a company, as class probabilities of a sequence classifier.
 //!
 //! | module | holds |
 //! |---|---|

@@ -5,11 +5,11 @@
 mod common;
 
 use candle_core::Device;
-use common::{LABELS, Spelling, TINY, USUAL};
+use common::{Case, Family, LABELS, Spelling, TINY, USUAL};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use tapewire_models::{ModelFiles, Registry, Source};
-use tapewire_sentiment::engine::accelerated::AcceleratedBert;
+use tapewire_sentiment::engine::accelerated::AcceleratedModel;
 use tapewire_sentiment::engine::checkpoint::Checkpoint;
 use tapewire_sentiment::engine::config::ModelConfig;
 use tapewire_sentiment::engine::processor::Processor;
@@ -30,21 +30,22 @@ fn device() -> Device {
     }
 }
 
-fn both(files: &ModelFiles) -> (Engine, AcceleratedBert) {
+fn both(files: &ModelFiles) -> (Engine, AcceleratedModel) {
     let checkpoint = Checkpoint::open(&files.weights).unwrap();
     let accelerated =
-        AcceleratedBert::load(&ModelConfig::read(&files.config).unwrap(), 3, &checkpoint, &device()).unwrap();
+        AcceleratedModel::load(&ModelConfig::read(&files.config).unwrap().architecture, 3, &checkpoint, &device())
+            .unwrap();
     (Engine::load(files, &EngineConfig::default()).unwrap(), accelerated)
 }
 
-fn distance((engine, accelerated): &(Engine, AcceleratedBert), texts: &[&Tokens]) -> f32 {
+fn distance((engine, accelerated): &(Engine, AcceleratedModel), texts: &[&Tokens]) -> f32 {
     let (packed, padded) = (engine.logits(texts), accelerated.logits(texts).unwrap());
     assert_eq!(packed.len(), padded.len());
     let pairs = packed.into_iter().zip(padded).flat_map(|(a, b)| a.unwrap().into_iter().zip(b));
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, |most, d| if d > most || d.is_nan() { d } else { most })
 }
 
-static TINY_PAIR: LazyLock<(Engine, AcceleratedBert)> = LazyLock::new(|| {
+static TINY_PAIR: LazyLock<(Engine, AcceleratedModel)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let spelling = Spelling { prefix: false, gamma_and_beta: true, ..USUAL };
     both(&common::write(folder.path(), &TINY, spelling, 2.0, LABELS))
@@ -62,6 +63,17 @@ proptest! {
         let texts: Vec<Tokens> = lengths.iter().map(text).collect();
         let distance = distance(&TINY_PAIR, &texts.iter().collect::<Vec<_>>());
         prop_assert!(distance < TOLERANCE, "{distance}");
+    }
+}
+
+#[test]
+fn every_family() {
+    for family in Family::all() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<Tokens> = family.cases.iter().map(Case::tokens).collect();
+        let distance = distance(&both(&family.write(folder.path())), &texts.iter().collect::<Vec<_>>());
+        println!("{}: largest distance of a logit between the two ways {distance:e}", family.name);
+        assert!(distance < TOLERANCE, "{}: {distance}", family.name);
     }
 }
 

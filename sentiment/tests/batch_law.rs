@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{LABELS, Shape, TINY, USUAL};
+use common::{Family, LABELS, Shape, TINY, USUAL};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use tapewire_sentiment::companies::Company;
@@ -65,6 +65,38 @@ proptest! {
             let together = engine.logits(&all);
             for (at, text) in all.iter().enumerate() {
                 prop_assert_eq!(bits(&together[at]), bits(&engine.logits(&[text]).remove(0)));
+            }
+        }
+    }
+}
+
+static FAMILIES: LazyLock<Vec<(Family, [Engine; 3])>> = LazyLock::new(|| {
+    let engines = |family: Family| {
+        let engine = |precision| family.engine(&EngineConfig { threads: 2, precision, ..EngineConfig::default() });
+        let engines = Precision::ALL.map(engine);
+        (family, engines)
+    };
+    Family::all().into_iter().map(engines).collect()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn so_for_every_family(texts in prop::collection::vec(text(320), 2..12)) {
+        for (family, engines) in &*FAMILIES {
+            let mut texts = texts.clone();
+            for text in &mut texts {
+                text.ids.truncate(family.limit());
+                text.types.truncate(family.limit());
+                text.types.iter_mut().for_each(|kind| *kind %= family.segments());
+            }
+            let all: Vec<&Tokens> = texts.iter().collect();
+            for engine in engines {
+                let together = engine.logits(&all);
+                for (at, text) in all.iter().enumerate() {
+                    prop_assert_eq!(bits(&together[at]), bits(&engine.logits(&[text]).remove(0)), "{}", family.name);
+                }
             }
         }
     }

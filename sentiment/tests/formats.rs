@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{LABELS, Shape, Spelling, TINY, USUAL, tokens};
+use common::{Family, LABELS, Shape, Spelling, TINY, USUAL, tokens};
 use std::path::{Path, PathBuf};
 use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
 use tapewire_sentiment::engine::windows::{Long, Window};
@@ -93,10 +93,92 @@ fn what_is_wrong_with_a_model_is_named() {
     let (message, error) = fails(&files);
     assert!(matches!(error, SentimentError::Unsupported { .. }) && message.contains("relative_key"), "{message}");
 
+    rewrite(&TINY, &format!("{LABELS}, \"problem_type\": \"multi_label_classification\""));
+    let (message, _) = fails(&files);
+    assert!(message.contains("multi_label_classification does not run here"), "{message}");
+
     rewrite(&TINY, LABELS);
     std::fs::write(files.weights.path(), "not a model").unwrap();
     let (message, error) = fails(&files);
     assert!(matches!(error, SentimentError::Unreadable { .. }) && message.contains("model.safetensors"), "{message}");
+}
+
+fn family(name: &str) -> Family {
+    Family::all().into_iter().find(|family| family.name == name).unwrap()
+}
+
+/// Why a model with one setting changed does not load.
+fn refusal(mut family: Family, setting: &str, value: serde_json::Value) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    family.config[setting] = value;
+    let files = family.write(folder.path());
+    let error = Engine::load(&files, &EngineConfig::default()).err();
+    error.unwrap_or_else(|| panic!("{setting}: loaded")).to_string()
+}
+
+#[test]
+fn what_does_not_run_says_what_would() {
+    for (name, setting, value, expected) in [
+        (
+            "bert",
+            "model_type",
+            "deberta-v2".into(),
+            "model_type deberta-v2 does not run here; sequence classifiers of bert, ",
+        ),
+        ("bert", "hidden_act", "silu".into(), "hidden_act silu does not run here; gelu, gelu_new"),
+        (
+            "roberta",
+            "position_embedding_type",
+            "relative_key_query".into(),
+            "relative_key_query does not run here; absolute does",
+        ),
+        ("distilbert", "activation", "mish".into(), "activation mish does not run here; gelu, "),
+        ("distilbert", "dim", 0.into(), "a size of 0"),
+        ("xlm-roberta", "pad_token_id", 45.into(), "room for 0 tokens"),
+        ("roberta", "pad_token_id", 35.into(), "room for 6 tokens"),
+        ("roberta", "pad_token_id", u32::MAX.into(), "room for 0 tokens"),
+        ("distilbert", "n_heads", 5.into(), "a width of 48 with 5 heads"),
+    ] {
+        let message = refusal(family(name), setting, value);
+        assert!(message.contains(expected) && message.contains("config.json"), "{message}");
+    }
+}
+
+#[test]
+fn a_missing_tensor_is_named_with_what_would_have_it() {
+    for (name, lost, head) in [
+        ("bert", "bert.pooler.dense.weight", "BERT sequence classifier"),
+        ("distilbert", "pre_classifier.bias", "DistilBERT sequence classifier"),
+        ("roberta", "classifier.out_proj.weight", "RoBERTa sequence classifier"),
+        ("xlm-roberta", "roberta.encoder.layer.2.output.LayerNorm.bias", "XLM-R sequence classifier"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut family = family(name);
+        family.tensors.remove(lost).unwrap();
+        let error = Engine::load(&family.write(folder.path()), &EngineConfig::default()).err().unwrap();
+        let message = error.to_string();
+        assert!(matches!(error, SentimentError::Tensor { .. }), "{message}");
+        assert!(message.contains(lost) && message.contains(head) && message.contains("fine-tuned"), "{message}");
+    }
+}
+
+#[test]
+fn every_family_is_found_without_its_prefix() {
+    for family in Family::all() {
+        let logits = |engine: Engine| engine.logits(&[&family.cases[3].tokens()]).remove(0).unwrap();
+        let usual = logits(family.engine(&EngineConfig::default()));
+        let folder = tempfile::tempdir().unwrap();
+        family.write(folder.path());
+        let file = folder.path().join("model.safetensors");
+        let bytes = std::fs::read(&file).unwrap();
+        let stored = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let prefix = |name: &str| {
+            ["bert.", "distilbert.", "roberta.", "model."].iter().find(|&&p| name.starts_with(p)).map_or(0, |p| p.len())
+        };
+        let bare = stored.tensors().into_iter().map(|(name, view)| (name[prefix(&name)..].to_owned(), view));
+        safetensors::serialize_to_file(bare, None, &file).unwrap();
+        assert_eq!(logits(load(&common::files(folder.path()))), usual, "{}", family.name);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{BERT_BASE, LABELS, USUAL, numbers, tokens};
+use common::{BERT_BASE, Case, Family, LABELS, SCALE, USUAL, numbers, read, train};
 use serde::Deserialize;
 use std::path::Path;
 use tapewire_models::{Registry, Source, TokenizerFiles};
@@ -27,24 +27,13 @@ struct Probe {
     value: f32,
 }
 
-#[derive(Deserialize)]
-struct Case {
-    input_ids: Vec<u32>,
-    token_type_ids: Vec<u32>,
-    logits: Vec<f32>,
-}
-
-fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
-    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
-}
-
 fn models() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models"))
 }
 
 /// The largest distance of the engine's logits from the cases'.
 fn distance(engine: &Engine, cases: &[Case]) -> f32 {
-    let texts: Vec<Tokens> = cases.iter().map(|case| tokens(&case.input_ids, &case.token_type_ids)).collect();
+    let texts: Vec<Tokens> = cases.iter().map(Case::tokens).collect();
     let logits = engine.logits(&texts.iter().collect::<Vec<_>>());
     let pairs =
         cases.iter().zip(logits).flat_map(|(case, logits)| case.logits.clone().into_iter().zip(logits.unwrap()));
@@ -53,10 +42,10 @@ fn distance(engine: &Engine, cases: &[Case]) -> f32 {
 
 #[test]
 fn bert_base() {
-    let reference: BertBase = read(&models().join("train/reference_bert_base.json"));
+    let reference: BertBase = read(&train().join("reference_bert_base.json"));
     for probe in &reference.probes {
         assert_eq!(
-            numbers(&probe.tensor, probe.index + 1)[probe.index],
+            numbers(&probe.tensor, probe.index + 1, SCALE)[probe.index],
             probe.value,
             "{}[{}]",
             probe.tensor,
@@ -69,6 +58,15 @@ fn bert_base() {
     let distance = distance(&engine, &reference.cases);
     println!("bert-base: largest distance of a logit from PyTorch's {distance:e}");
     assert!(distance <= TOLERANCES[0].1, "{distance}");
+}
+
+#[test]
+fn every_family() {
+    for family in Family::all() {
+        let distance = distance(&family.engine(&EngineConfig::default()), &family.cases);
+        println!("{}: largest distance of a logit from PyTorch's {distance:e}", family.name);
+        assert!(distance <= TOLERANCES[0].1, "{}: {distance}", family.name);
+    }
 }
 
 #[derive(Deserialize)]
@@ -121,4 +119,26 @@ fn the_shipped_models_tokens() {
             assert_eq!(windows > 1, text.len() > 3000, "{} bytes of text, {windows} windows", text.len());
         }
     }
+}
+
+/// From `vocab.json` and `merges.txt`, which is all that RoBERTa's older models carry.
+#[test]
+fn robertas_tokens() {
+    let folder = train().join("byte_level_bpe");
+    let (vocabulary, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
+    let files = TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: None };
+    let tokenizer = TextTokenizer::load(&files, 512).unwrap();
+    let cases: Vec<Text> = read(&folder.join("ids.json"));
+    for Text { text, company, input_ids } in cases {
+        let found = tokenizer.encode(&text, company.as_deref(), Long::Refuse).unwrap().remove(0).tokens;
+        assert_eq!(found.ids, input_ids, "{text} | {company:?}");
+        assert!(found.types.iter().all(|&kind| kind == 0), "{text} | {company:?}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    company: Option<String>,
+    input_ids: Vec<u32>,
 }

@@ -4,82 +4,51 @@
 //! Padded keys are masked: a text's numbers agree with those it has alone to rounding, not bit for
 //! bit as on the processor.
 
+use super::architecture::{Architecture, Positions};
 use super::checkpoint::Checkpoint;
-use super::config::ModelConfig;
 use super::tokens::Tokens;
+use super::weights::{Embeddings, Head, Layer, LayerNorm, Linear, Source};
 use crate::SentimentError;
-use candle_core::{D, DType, Device, Result, Tensor};
+use crate::kernels::math::Activation;
+use candle_core::{D, Device, Result, Tensor};
 
 /// Added to the scores of padded keys: softmax makes it 0, and no row of scores is all infinite.
 const MASKED: f32 = -1e9;
 
 /// A model's weights on a device.
-pub struct AcceleratedBert {
+pub struct AcceleratedModel {
     device: Device,
-    heads: usize,
-    words: Tensor,
-    positions: Tensor,
-    types: Tensor,
-    norm: LayerNorm,
+    architecture: Architecture,
+    embeddings: Embeddings,
     layers: Vec<Layer>,
-    pooler: Linear,
-    classifier: Linear,
+    head: Head,
 }
 
-struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    attention_output: Linear,
-    attention_norm: LayerNorm,
-    feed_forward_in: Linear,
-    feed_forward_out: Linear,
-    output_norm: LayerNorm,
-}
-
-struct Linear {
-    /// `[outputs, inputs]`, as checkpoints store it.
-    weight: Tensor,
-    bias: Tensor,
-}
-
-struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: f64,
-}
-
-impl AcceleratedBert {
-    /// Reads the weights and copies them to the device.
+impl AcceleratedModel {
+    /// Reads the weights of a model of so many classes and copies them to the device.
     ///
     /// # Errors
     /// [`SentimentError::Tensor`], [`SentimentError::Device`].
     pub fn load(
-        config: &ModelConfig,
+        architecture: &Architecture,
         labels: usize,
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> std::result::Result<Self, SentimentError> {
-        let source = Source { config, checkpoint, device };
-        let width = config.hidden_size;
-        let embedding = |name: &str, rows| source.tensor(&[&format!("bert.embeddings.{name}.weight")], &[rows, width]);
+        let source = Source { architecture, labels, checkpoint, device };
         Ok(Self {
             device: device.clone(),
-            heads: config.num_attention_heads,
-            words: embedding("word_embeddings", config.vocab_size)?,
-            positions: embedding("position_embeddings", config.max_position_embeddings)?,
-            types: embedding("token_type_embeddings", config.type_vocab_size)?,
-            norm: source.layer_norm("bert.embeddings.LayerNorm")?,
-            layers: (0..config.num_hidden_layers)
-                .map(|layer| source.layer(&format!("bert.encoder.layer.{layer}")))
+            architecture: architecture.clone(),
+            embeddings: source.embeddings()?,
+            layers: (0..architecture.layers)
+                .map(|number| source.layer(number))
                 .collect::<std::result::Result<_, _>>()?,
-            pooler: source.linear("bert.pooler.dense", width, width)?,
-            classifier: source.linear("classifier", width, labels)?,
+            head: source.head()?,
         })
     }
 
     /// Logits of each text, in the order of the model's classes. Texts are as for
-    /// [`Bert::logits`](super::bert::Bert::logits).
+    /// [`PackedModel::logits`](super::packed::PackedModel::logits).
     ///
     /// # Errors
     /// What the device says, above all that its memory is full.
@@ -89,12 +58,13 @@ impl AcceleratedBert {
         let mut hidden = self.embed(texts, longest)?;
         let (last, others) = self.layers.split_last().expect("a model has layers");
         for layer in others {
-            hidden = layer.apply(&hidden, &hidden, &mask, self.heads)?;
+            hidden = layer.apply(&hidden, &hidden, &mask, &self.architecture)?;
         }
         // The classifier reads the first token only.
         let first = hidden.narrow(1, 0, 1)?;
-        let first = last.apply(&first, &hidden, &mask, self.heads)?.squeeze(1)?;
-        self.classifier.apply(&self.pooler.apply(&first)?.tanh()?)?.to_vec2()
+        let first = last.apply(&first, &hidden, &mask, &self.architecture)?.squeeze(1)?;
+        let dense = activated(self.architecture.head_activation, &self.head.dense.apply(&first)?)?;
+        self.head.classifier.apply(&dense)?.to_vec2()
     }
 
     /// `[texts, 1, 1, longest]`, to be added to scores of `[texts, heads, queries, longest]`.
@@ -106,21 +76,31 @@ impl AcceleratedBert {
 
     /// `[texts, longest, width]`; what stands at padded places is masked later.
     fn embed(&self, texts: &[&Tokens], longest: usize) -> Result<Tensor> {
-        let padded = |part: fn(&Tokens) -> &[u32], table: &Tensor| {
-            let row = |text: &&Tokens| (0..longest).map(|at| part(text).get(at).copied().unwrap_or(0)).collect();
-            let indices: Vec<u32> = texts.iter().flat_map::<Vec<u32>, _>(row).collect();
+        let rows = |of: &dyn Fn(&Tokens) -> Vec<u32>, table: &Tensor| {
+            let row = |text: &&Tokens| {
+                let mut row = of(text);
+                row.resize(longest, 0);
+                row
+            };
+            let indices: Vec<u32> = texts.iter().flat_map(row).collect();
             let rows = table.index_select(&Tensor::from_vec(indices, texts.len() * longest, &self.device)?, 0)?;
             rows.reshape((texts.len(), longest, ()))
         };
-        let words = padded(|text| &text.ids, &self.words)?;
-        let types = padded(|text| &text.types, &self.types)?;
-        self.norm.apply(&(words + types)?.broadcast_add(&self.positions.narrow(0, 0, longest)?)?)
+        let Embeddings { words, types, positions, norm } = &self.embeddings;
+        let mut sum = rows(&|text| text.ids.clone(), words)?;
+        if let Some(types) = types {
+            sum = (sum + rows(&|text| text.types.clone(), types)?)?;
+        }
+        let counted: Positions = self.architecture.positions;
+        let places = |text: &Tokens| counted.of(&text.ids).map(|position| position as u32).collect();
+        norm.apply(&(sum + rows(&places, positions)?)?)
     }
 }
 
 impl Layer {
     /// The layer's output for the tokens of `asking`, `[texts, asking, width]`, which attend to `all`.
-    fn apply(&self, asking: &Tensor, all: &Tensor, mask: &Tensor, heads: usize) -> Result<Tensor> {
+    fn apply(&self, asking: &Tensor, all: &Tensor, mask: &Tensor, architecture: &Architecture) -> Result<Tensor> {
+        let heads = architecture.heads;
         let (texts, count, width) = asking.dims3()?;
         let by_head = |x: Tensor| x.reshape((texts, (), heads, width / heads))?.transpose(1, 2)?.contiguous();
         let scale = 1.0 / ((width / heads) as f64).sqrt();
@@ -130,8 +110,18 @@ impl Layer {
         let scores = query.matmul(&key.t()?)?.broadcast_add(mask)?;
         let context = softmax(&scores)?.matmul(&value)?.transpose(1, 2)?.reshape((texts, count, width))?;
         let attended = self.attention_norm.apply(&(self.attention_output.apply(&context)? + asking)?)?;
-        let inner = self.feed_forward_in.apply(&attended)?.gelu_erf()?;
-        self.output_norm.apply(&(self.feed_forward_out.apply(&inner)? + attended)?)
+        let inner = activated(architecture.activation, &self.feed_forward_in.apply(&attended)?)?;
+        self.feed_forward_norm.apply(&(self.feed_forward_out.apply(&inner)? + attended)?)
+    }
+}
+
+fn activated(activation: Activation, x: &Tensor) -> Result<Tensor> {
+    match activation {
+        Activation::Gelu => x.gelu_erf(),
+        // candle's `gelu` is the approximation by tanh.
+        Activation::GeluTanh => x.gelu(),
+        Activation::Relu => x.relu(),
+        Activation::Tanh => x.tanh(),
     }
 }
 
@@ -155,55 +145,7 @@ impl Linear {
 impl LayerNorm {
     fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.epsilon)?.sqrt()?;
+        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + f64::from(self.epsilon))?.sqrt()?;
         centred.broadcast_div(&deviation)?.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
-    }
-}
-
-/// Where the parts are read from, in the names of Hugging Face's checkpoints.
-struct Source<'a> {
-    config: &'a ModelConfig,
-    checkpoint: &'a Checkpoint,
-    device: &'a Device,
-}
-
-impl Source<'_> {
-    fn tensor(&self, names: &[&str], shape: &[usize]) -> std::result::Result<Tensor, SentimentError> {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let tensor = self.checkpoint.tensor(&names, shape)?;
-        let moved = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.to_device(self.device));
-        moved
-            .map_err(|error| SentimentError::Device { device: format!("{:?}", self.device), reason: error.to_string() })
-    }
-
-    fn linear(&self, name: &str, inputs: usize, outputs: usize) -> std::result::Result<Linear, SentimentError> {
-        Ok(Linear {
-            weight: self.tensor(&[&format!("{name}.weight")], &[outputs, inputs])?,
-            bias: self.tensor(&[&format!("{name}.bias")], &[outputs])?,
-        })
-    }
-
-    /// Checkpoints converted from TensorFlow call the two `gamma` and `beta`.
-    fn layer_norm(&self, name: &str) -> std::result::Result<LayerNorm, SentimentError> {
-        let part = |new: &str, old: &str| {
-            self.tensor(&[&format!("{name}.{new}"), &format!("{name}.{old}")], &[self.config.hidden_size])
-        };
-        let epsilon = f64::from(self.config.layer_norm_eps);
-        Ok(LayerNorm { weight: part("weight", "gamma")?, bias: part("bias", "beta")?, epsilon })
-    }
-
-    fn layer(&self, name: &str) -> std::result::Result<Layer, SentimentError> {
-        let (width, inner) = (self.config.hidden_size, self.config.intermediate_size);
-        let linear = |part: &str, inputs, outputs| self.linear(&format!("{name}.{part}"), inputs, outputs);
-        Ok(Layer {
-            query: linear("attention.self.query", width, width)?,
-            key: linear("attention.self.key", width, width)?,
-            value: linear("attention.self.value", width, width)?,
-            attention_output: linear("attention.output.dense", width, width)?,
-            attention_norm: self.layer_norm(&format!("{name}.attention.output.LayerNorm"))?,
-            feed_forward_in: linear("intermediate.dense", width, inner)?,
-            feed_forward_out: linear("output.dense", inner, width)?,
-            output_norm: self.layer_norm(&format!("{name}.output.LayerNorm"))?,
-        })
     }
 }

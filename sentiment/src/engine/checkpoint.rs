@@ -42,26 +42,26 @@ impl Checkpoint {
         Ok(Self { path, format })
     }
 
-    /// The first of `names` the file has, as 32-bit floats of this shape. Some checkpoints leave out
-    /// the prefix `bert.`; a name is then found without it.
+    /// The first of `names` the file has, as 32-bit floats of this shape in main memory.
     ///
     /// # Errors
-    /// [`SentimentError::Tensor`] if it has none of them or the shape differs.
-    pub fn tensor(&self, names: &[String], shape: &[usize]) -> Result<Tensor, SentimentError> {
+    /// [`SentimentError::Tensor`] if it has none of them, which no classifier of this `family` lacks, or
+    /// if the shape differs.
+    pub fn tensor(&self, names: &[&str], shape: &[usize], family: &str) -> Result<Tensor, SentimentError> {
         let problem = |name: &str, problem: String| SentimentError::Tensor {
             path: self.path.clone(),
             name: name.into(),
             problem,
         };
-        let bare = names.iter().filter_map(|name| name.strip_prefix("bert."));
-        for name in names.iter().map(String::as_str).chain(bare) {
+        for name in names {
             let Some(tensor) = self.get(name).map_err(|error| problem(name, error.to_string()))? else { continue };
             if tensor.dims() != shape {
                 return Err(problem(name, format!("shape {:?} where the configuration says {shape:?}", tensor.dims())));
             }
             return tensor.to_dtype(DType::F32).map_err(|error| problem(name, error.to_string()));
         }
-        Err(problem(&names.join(" or "), "not there; is this a BERT sequence classifier?".into()))
+        let remedy = "a model has it once it was fine-tuned to classify texts: name one that was";
+        Err(problem(&names.join(" or "), format!("not there, but in every {family} sequence classifier; {remedy}")))
     }
 
     fn get(&self, name: &str) -> candle_core::Result<Option<Tensor>> {

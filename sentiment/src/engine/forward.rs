@@ -5,7 +5,7 @@
 //! runs text by text. The classifier reads only the first token of a text, so the last layer
 //! computes queries, output and feed-forward for that token alone.
 
-use super::bert::{Bert, Embeddings, Layer};
+use super::packed::{Embeddings, Head, Layer, PackedModel};
 use super::tokens::Tokens;
 use crate::kernels::attention::{Attention, Rows};
 use crate::kernels::dot::PANEL;
@@ -36,7 +36,7 @@ struct Block {
     inner_operand: Operand,
 }
 
-impl Bert {
+impl PackedModel {
     /// Memory for one thread.
     pub fn scratch(&self) -> Scratch {
         let [hidden, query, key_value, context] = Default::default();
@@ -124,45 +124,48 @@ impl Bert {
             for part in &layer.feed_forward {
                 let inner_stride = part.into.outputs().next_multiple_of(PANEL);
                 let inner = inner.floats(operand.rows() * inner_stride);
-                part.into.apply(operand, Then::Gelu, inner, inner_stride);
+                part.into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
                 inner_operand.set(self.precision, inner, inner_stride, part.into.outputs());
                 part.out.apply(inner_operand, Then::Add, hidden, stride);
             }
-            layer.output_norm.apply(hidden, stride);
+            layer.feed_forward_norm.apply(hidden, stride);
         }
     }
 
     fn classify(&self, texts: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
         let (stride, operand) = (self.stride(), &mut scratch.block.operand);
         let pooled = scratch.query.floats(texts * stride);
-        operand.set(self.pooler.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
-        self.pooler.apply(operand, Then::Store, pooled, stride);
-        for x in pooled.iter_mut() {
-            *x = x.tanh();
-        }
-        let labels = self.classifier.outputs();
+        let Head { dense, activation, classifier } = &self.head;
+        operand.set(dense.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
+        dense.apply(operand, Then::Activate(*activation), pooled, stride);
+        let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
         let logits = scratch.key_value.floats(texts * label_stride);
-        operand.set(self.classifier.precision(), pooled, stride, self.width);
-        self.classifier.apply(operand, Then::Store, logits, label_stride);
+        operand.set(classifier.precision(), pooled, stride, self.width);
+        classifier.apply(operand, Then::Store, logits, label_stride);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()
     }
 }
 
 impl Embeddings {
     fn embed(&self, texts: &[&Tokens], width: usize, stride: usize, out: &mut [f32]) {
-        let tokens = texts.iter().flat_map(|text| text.ids.iter().zip(&text.types).enumerate());
-        for (out, (position, (&id, &kind))) in out.chunks_exact_mut(stride).zip(tokens) {
+        let tokens = texts.iter().flat_map(|text| text.ids.iter().zip(&text.types).zip(self.counted.of(&text.ids)));
+        for (out, ((&id, &kind), position)) in out.chunks_exact_mut(stride).zip(tokens) {
             let (out, beyond) = out.split_at_mut(width);
-            let word = &self.words[id as usize * width..];
-            let kind = &self.types[kind as usize * width..];
-            let position = &self.positions[position * width..];
-            for (((x, word), kind), position) in out.iter_mut().zip(word).zip(kind).zip(position) {
-                *x = word + kind + position;
+            out.copy_from_slice(&self.words[id as usize * width..][..width]);
+            if !self.types.is_empty() {
+                add(out, &self.types[kind as usize * width..]);
             }
+            add(out, &self.positions[position * width..]);
             beyond.fill(0.0);
         }
         self.norm.apply(out, stride);
+    }
+}
+
+fn add(x: &mut [f32], row: &[f32]) {
+    for (x, more) in x.iter_mut().zip(row) {
+        *x += more;
     }
 }
 

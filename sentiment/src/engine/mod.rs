@@ -2,39 +2,45 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`config`] | the model's `config.json` |
+//! | [`config`], [`families`] | the model's `config.json`, in the keys of its family |
+//! | [`architecture`] | what the model is made of, as loading and both forward passes obey it |
 //! | [`labels`] | which output means what |
 //! | [`tokens`] | tokenizer, company as second segment |
 //! | [`windows`] | texts beyond the model's limit |
 //! | [`packing`] | which texts are computed together |
 //! | [`checkpoint`], `legacy_pickle` | tensors by name, from three file formats |
-//! | [`bert`], `forward` | the model's weights, and its forward pass |
+//! | `weights` | the tensors of a model, by the names of its architecture |
+//! | [`packed`], `forward` | these packed for the processor, and the forward pass over them |
 //! | [`processor`], [`accelerated`] | where a model runs; the forward pass for a GPU |
 //! | [`probabilities`] | softmax and rounding |
 
 pub mod accelerated;
-pub mod bert;
+pub mod architecture;
 pub mod checkpoint;
 pub mod config;
+pub mod families;
 mod forward;
 pub mod labels;
 mod legacy_pickle;
+pub mod packed;
 pub mod packing;
 pub mod probabilities;
 pub mod processor;
 pub mod tokens;
+mod weights;
 pub mod windows;
 
 use crate::companies::Company;
 use crate::kernels::Precision;
 use crate::sentences;
 use crate::{ScoreError, SentimentError};
-use accelerated::AcceleratedBert;
-use bert::Bert;
+use accelerated::AcceleratedModel;
+use architecture::Architecture;
 use checkpoint::Checkpoint;
 use config::ModelConfig;
 use forward::Scratch;
 use labels::Classes;
+use packed::PackedModel;
 use processor::Processor;
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -108,8 +114,8 @@ pub struct Engine {
 }
 
 enum Model {
-    Packed(Bert),
-    Accelerated(AcceleratedBert),
+    Packed(PackedModel),
+    Accelerated(AcceleratedModel),
 }
 
 /// Tokens of a batch on a GPU, padding included: enough to fill it, and with the longest texts a
@@ -128,10 +134,9 @@ impl Engine {
     /// [`SentimentError`], naming the file and what is wrong with it.
     pub fn load(files: &ModelFiles, config: &EngineConfig) -> Result<Self, SentimentError> {
         let model_config = ModelConfig::read(&files.config)?;
-        let labels = model_config.labels();
-        let classes = Classes::find(&labels, config.labels.as_deref())?;
-        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.max_position_embeddings)?;
-        let model = Model::load(&model_config, labels.len(), &Checkpoint::open(&files.weights)?, config)?;
+        let classes = Classes::find(&model_config.labels, config.labels.as_deref())?;
+        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.architecture.limit())?;
+        let model = Model::load(&model_config, &Checkpoint::open(&files.weights)?, config)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
             .thread_name(|index| format!("inference-{index}"))
@@ -158,13 +163,13 @@ impl Engine {
 
     /// Whether the model's answer depends on the company asked about.
     pub fn reads_company(&self) -> bool {
-        self.config.tapewire_reads_company
+        self.config.reads_company
     }
 
     /// Multiplications and additions that a text of so many tokens needs: those of its matrix
     /// products, without padding and without what the class doesn't depend on.
     pub fn operations(&self, tokens: usize) -> u64 {
-        self.config.operations(tokens as u64)
+        self.config.architecture.operations(tokens as u64, self.config.labels.len() as u64)
     }
 
     /// Threads that compute.
@@ -239,7 +244,7 @@ impl Engine {
     }
 
     /// Logits with the place of their text.
-    fn packed(&self, model: &Bert, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+    fn packed(&self, model: &PackedModel, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
         let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
         let chunks = packing::chunks(&lengths, self.threads.current_num_threads());
         let computed: Vec<Vec<Vec<f32>>> = self.threads.install(|| {
@@ -263,13 +268,13 @@ impl Engine {
     }
 
     fn check(&self, tokens: &Tokens) -> Result<(), ScoreError> {
-        let limit = self.config.max_position_embeddings;
+        let Architecture { vocabulary, segments, .. } = self.config.architecture;
+        let limit = self.config.architecture.limit();
         if tokens.ids.is_empty() || tokens.ids.len() > limit || tokens.ids.len() != tokens.types.len() {
             return Err(ScoreError::Length { tokens: tokens.ids.len(), limit });
         }
-        let known = |(id, kind): &(&u32, &u32)| {
-            (**id as usize) < self.config.vocab_size && (**kind as usize) < self.config.type_vocab_size
-        };
+        let known =
+            |(id, kind): &(&u32, &u32)| (**id as usize) < vocabulary && (segments == 0 || (**kind as usize) < segments);
         match tokens.ids.iter().zip(&tokens.types).find(|pair| !known(pair)) {
             Some((&token, &segment)) => Err(ScoreError::UnknownToken { token, segment }),
             None => Ok(()),
@@ -278,7 +283,7 @@ impl Engine {
 }
 
 /// Logits with the place of their text. A batch that the device has no room for is tried in halves.
-fn accelerated(model: &AcceleratedBert, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+fn accelerated(model: &AcceleratedModel, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
     let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
     let mut batches = packing::padded_batches(&lengths, DEVICE_TOKENS);
     let mut computed = Vec::with_capacity(texts.len());
@@ -297,17 +302,13 @@ fn accelerated(model: &AcceleratedBert, texts: &[&Tokens]) -> Vec<(usize, Result
 }
 
 impl Model {
-    fn load(
-        model: &ModelConfig,
-        labels: usize,
-        checkpoint: &Checkpoint,
-        config: &EngineConfig,
-    ) -> Result<Self, SentimentError> {
+    fn load(model: &ModelConfig, checkpoint: &Checkpoint, config: &EngineConfig) -> Result<Self, SentimentError> {
+        let (architecture, labels) = (&model.architecture, model.labels.len());
         match config.device {
-            Processor::Cpu => Bert::load(model, labels, checkpoint, config.precision).map(Self::Packed),
+            Processor::Cpu => PackedModel::load(architecture, labels, checkpoint, config.precision).map(Self::Packed),
             Processor::Cuda(number) => {
                 let device = processor::open_cuda(number, config.precision)?;
-                AcceleratedBert::load(model, labels, checkpoint, &device).map(Self::Accelerated)
+                AcceleratedModel::load(architecture, labels, checkpoint, &device).map(Self::Accelerated)
             }
         }
     }

@@ -7,16 +7,19 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tapewire_models::TokenizerFiles;
+use tokenizers::models::bpe::BPE;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::bert::BertProcessing;
+use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, EncodeInput, Encoding, Tokenizer};
 
 /// One text as the model reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tokens {
-    /// Token ids, `[CLS]` first.
+    /// Token ids, `[CLS]` or what the model has for it first.
     pub ids: Vec<u32>,
     /// Segment ids, one a token: 0 the text, 1 the company.
     pub types: Vec<u32>,
@@ -40,6 +43,9 @@ impl TextTokenizer {
             TokenizerFiles::Json(path) => (path, read_json(path)?),
             TokenizerFiles::Vocabulary { vocabulary, settings } => {
                 (vocabulary, build_wordpiece(vocabulary, settings.as_deref())?)
+            }
+            TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings } => {
+                (vocabulary, build_byte_level_bpe(vocabulary, merges, settings.as_deref())?)
             }
         };
         tokenizer.with_padding(None).with_truncation(None).map_err(|error| unreadable(path, &error))?;
@@ -105,50 +111,80 @@ fn read_json(path: &Path) -> Result<Tokenizer, SentimentError> {
     Tokenizer::from_file(path).map_err(|error| unreadable(path, &error))
 }
 
-/// What `tokenizer_config.json` says about BERT's tokenizer.
+/// What `tokenizer_config.json` says of either tokenizer.
+///
+/// ```json
+/// {"do_lower_case": true, "strip_accents": null, "tokenize_chinese_chars": true, "add_prefix_space": false}
+/// ```
 #[derive(Deserialize)]
 #[serde(default)]
 struct Settings {
     do_lower_case: bool,
     strip_accents: Option<bool>,
     tokenize_chinese_chars: bool,
+    add_prefix_space: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { do_lower_case: true, strip_accents: None, tokenize_chinese_chars: true }
+        Self { do_lower_case: true, strip_accents: None, tokenize_chinese_chars: true, add_prefix_space: false }
+    }
+}
+
+impl Settings {
+    fn read(path: Option<&Path>) -> Result<Self, SentimentError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+        serde_json::from_slice(&text).map_err(|error| unreadable(path, &error))
     }
 }
 
 /// BERT's tokenizer from its vocabulary alone, for models that carry no `tokenizer.json`.
 fn build_wordpiece(vocabulary: &Path, settings: Option<&Path>) -> Result<Tokenizer, SentimentError> {
-    let settings = match settings {
-        None => Settings::default(),
-        Some(path) => {
-            let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-            serde_json::from_slice(&text).map_err(|error| unreadable(path, &error))?
-        }
-    };
+    let settings = Settings::read(settings)?;
+    let wrong = |error: tokenizers::Error| unreadable(vocabulary, &error);
     let bytes = std::fs::read(vocabulary).map_err(|error| unreadable(vocabulary, &error))?;
     let model = WordPiece::read_bytes(&bytes)
         .and_then(|tokens| WordPiece::builder().vocab(tokens).unk_token("[UNK]".into()).build())
-        .map_err(|error| unreadable(vocabulary, &error))?;
+        .map_err(wrong)?;
     let mut tokenizer = Tokenizer::new(model);
-    let special = |token: &'static str| {
-        let id = tokenizer.token_to_id(token);
-        id.map(|id| (token.to_owned(), id)).ok_or_else(|| unreadable(vocabulary, &format!("no {token} in it")))
-    };
-    let (separator, classifier) = (special("[SEP]")?, special("[CLS]")?);
+    let [separator, classifier] = ["[SEP]", "[CLS]"].map(|token| special(&tokenizer, token, vocabulary));
     let normalizer =
         BertNormalizer::new(true, settings.tokenize_chinese_chars, settings.strip_accents, settings.do_lower_case);
-    tokenizer.with_normalizer(Some(normalizer)).map_err(|error| unreadable(vocabulary, &error))?;
+    tokenizer.with_normalizer(Some(normalizer)).map_err(wrong)?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
-    tokenizer.with_post_processor(Some(BertProcessing::new(separator, classifier)));
-    let specials: Vec<AddedToken> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-        .into_iter()
-        .filter(|token| tokenizer.token_to_id(token).is_some())
-        .map(|token| AddedToken::from(token, true))
-        .collect();
-    tokenizer.add_special_tokens(specials).map_err(|error| unreadable(vocabulary, &error))?;
+    tokenizer.with_post_processor(Some(BertProcessing::new(separator?, classifier?)));
+    with_specials(tokenizer, &["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]).map_err(wrong)
+}
+
+/// RoBERTa's tokenizer from its vocabulary and merges, for models that carry no `tokenizer.json`.
+fn build_byte_level_bpe(
+    vocabulary: &Path,
+    merges: &Path,
+    settings: Option<&Path>,
+) -> Result<Tokenizer, SentimentError> {
+    let Settings { add_prefix_space, .. } = Settings::read(settings)?;
+    let wrong = |error: tokenizers::Error| unreadable(vocabulary, &error);
+    let [vocabulary_path, merges_path] = [vocabulary, merges].map(Path::to_string_lossy);
+    let model = BPE::from_file(&vocabulary_path, &merges_path).build().map_err(wrong)?;
+    let mut tokenizer = Tokenizer::new(model);
+    let [separator, classifier] = ["</s>", "<s>"].map(|token| special(&tokenizer, token, vocabulary));
+    let byte_level = ByteLevel::default().add_prefix_space(add_prefix_space);
+    tokenizer.with_pre_tokenizer(Some(byte_level));
+    let processing = RobertaProcessing::new(separator?, classifier?).add_prefix_space(add_prefix_space);
+    tokenizer.with_post_processor(Some(processing));
+    with_specials(tokenizer, &["<s>", "<pad>", "</s>", "<unk>", "<mask>"]).map_err(wrong)
+}
+
+fn special(tokenizer: &Tokenizer, token: &str, vocabulary: &Path) -> Result<(String, u32), SentimentError> {
+    let id = tokenizer.token_to_id(token).ok_or_else(|| unreadable(vocabulary, &format!("no {token} in it")))?;
+    Ok((token.to_owned(), id))
+}
+
+/// Those of `tokens` that the vocabulary has are never divided.
+fn with_specials(mut tokenizer: Tokenizer, tokens: &[&str]) -> tokenizers::Result<Tokenizer> {
+    let known = tokens.iter().filter(|token| tokenizer.token_to_id(token).is_some());
+    let specials: Vec<AddedToken> = known.map(|&token| AddedToken::from(token, true)).collect();
+    tokenizer.add_special_tokens(specials)?;
     Ok(tokenizer)
 }

@@ -8,7 +8,7 @@
 use super::Precision;
 use super::dot::{self, Kernel, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
-use super::math::{coarse_gelu, gelu};
+use super::math::{self, Activation, coarse_gelu, gelu, gelu_tanh};
 use super::operand::{LARGEST, Operand, bf16, largest_magnitude};
 use super::words::Words;
 
@@ -20,9 +20,9 @@ type Sums = [[u32; PANEL]];
 pub enum Then {
     /// It replaces what was there.
     Store,
-    /// GELU of it, by the error function (not the tanh approximation), replaces what was there. In the lower
-    /// precisions it is computed only as exactly as these can tell.
-    Gelu,
+    /// The activation of it replaces what was there. In the lower precisions GELU by the error function
+    /// is computed only as exactly as these can tell.
+    Activate(Activation),
     /// It is added to what was there: a residual connection.
     Add,
 }
@@ -105,6 +105,7 @@ impl Linear {
     pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize) {
         assert!(x.is_of(self.precision, self.inputs), "operand of a linear layer");
         let words = self.inputs.div_ceil(self.precision.numbers_in_a_word());
+        let finish = finish(self.precision, then);
         let mut sums = [[0; PANEL]; TALLEST];
         for (panel, words) in self.panels.as_slice().chunks_exact(PANEL * words).enumerate() {
             let columns = panel * PANEL..(panel + 1) * PANEL;
@@ -116,15 +117,7 @@ impl Linear {
                 dot::expect_writes(&mut out[first * stride + columns.start..], stride, count);
                 self.kernel.run(left, words, 2, starts, sums.as_flattened_mut(), PANEL);
                 let out = &mut out[first * stride + columns.start..];
-                match (self.precision, then) {
-                    (Precision::Int8, Then::Store) => store_int8(sums, row_scales, scales, biases, out, stride),
-                    (Precision::Int8, Then::Gelu) => gelu_int8(sums, row_scales, scales, biases, out, stride),
-                    (Precision::Int8, Then::Add) => add_int8(sums, row_scales, scales, biases, out, stride),
-                    (Precision::Bf16, Then::Gelu) => coarse_gelu_float(sums, biases, out, stride),
-                    (_, Then::Store) => store_float(sums, biases, out, stride),
-                    (_, Then::Gelu) => gelu_float(sums, biases, out, stride),
-                    (_, Then::Add) => add_float(sums, biases, out, stride),
-                }
+                finish(sums, row_scales, scales, biases, out, stride);
             }
         }
     }
@@ -153,61 +146,55 @@ fn bytes(four: &[f32], whole: impl Fn(f32) -> i8) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-for_this_machine! {
-    fn store_int8(sums: &Sums, row_scales: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = store_int8_plain
-}
-for_this_machine! {
-    fn gelu_int8(sums: &Sums, row_scales: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = gelu_int8_plain
-}
-for_this_machine! {
-    fn add_int8(sums: &Sums, row_scales: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = add_int8_plain
-}
-for_this_machine! {
-    fn store_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) = store_float_plain
-}
-for_this_machine! {
-    fn gelu_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) = gelu_float_plain
-}
-for_this_machine! {
-    fn coarse_gelu_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) = coarse_gelu_float_plain
-}
-for_this_machine! {
-    fn add_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) = add_float_plain
+/// How sums become results: the sums of a tile, what a whole number of each row and of each column is
+/// worth, biases, and where it goes.
+type Finish = fn(&Sums, &[f32], &[f32], &[f32], &mut [f32], usize);
+
+fn finish(precision: Precision, then: Then) -> Finish {
+    let (float, int8): (Finish, Finish) = match (then, precision) {
+        (Then::Store, _) => (store::float, store::int8),
+        (Then::Add, _) => (add::float, add::int8),
+        (Then::Activate(Activation::Gelu), Precision::F32) => (exact_gelu::float, exact_gelu::int8),
+        (Then::Activate(Activation::Gelu), _) => (rounded_gelu::float, rounded_gelu::int8),
+        (Then::Activate(Activation::GeluTanh), _) => (approximate_gelu::float, approximate_gelu::int8),
+        (Then::Activate(Activation::Relu), _) => (relu::float, relu::int8),
+        (Then::Activate(Activation::Tanh), _) => (tanh::float, tanh::int8),
+    };
+    if precision == Precision::Int8 { int8 } else { float }
 }
 
-#[inline(always)]
-fn store_int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
-    finish_int8(sums, rows, scales, biases, out, stride, |x, _| x);
+/// A module for each way to finish, from what it makes of a result and of what was there before.
+macro_rules! finish {
+    ($($name:ident = $then:expr;)*) => {$(
+        mod $name {
+            use super::*;
+            for_this_machine! {
+                pub fn float(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = float_plain
+            }
+            for_this_machine! {
+                pub fn int8(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = int8_plain
+            }
+            /// Floats have no scales.
+            #[inline(always)]
+            fn float_plain(sums: &Sums, _: &[f32], _: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
+                finish_float(sums, biases, out, stride, $then);
+            }
+            #[inline(always)]
+            fn int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
+                finish_int8(sums, rows, scales, biases, out, stride, $then);
+            }
+        }
+    )*};
 }
 
-#[inline(always)]
-fn gelu_int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
-    finish_int8(sums, rows, scales, biases, out, stride, |x, _| coarse_gelu(x));
-}
-
-#[inline(always)]
-fn add_int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
-    finish_int8(sums, rows, scales, biases, out, stride, |x, old| old + x);
-}
-
-#[inline(always)]
-fn store_float_plain(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) {
-    finish_float(sums, biases, out, stride, |x, _| x);
-}
-
-#[inline(always)]
-fn gelu_float_plain(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) {
-    finish_float(sums, biases, out, stride, |x, _| gelu(x));
-}
-
-#[inline(always)]
-fn coarse_gelu_float_plain(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) {
-    finish_float(sums, biases, out, stride, |x, _| coarse_gelu(x));
-}
-
-#[inline(always)]
-fn add_float_plain(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize) {
-    finish_float(sums, biases, out, stride, |x, old| old + x);
+finish! {
+    store = |x, _| x;
+    add = |x, old| old + x;
+    exact_gelu = |x, _| gelu(x);
+    rounded_gelu = |x, _| coarse_gelu(x);
+    approximate_gelu = |x, _| gelu_tanh(x);
+    relu = |x, _| math::relu(x);
+    tanh = |x, _| x.tanh();
 }
 
 #[inline(always)]
@@ -263,6 +250,15 @@ mod tests {
             .collect()
     }
 
+    const THENS: [Then; 6] = [
+        Then::Store,
+        Then::Add,
+        Then::Activate(Activation::Gelu),
+        Then::Activate(Activation::GeluTanh),
+        Then::Activate(Activation::Relu),
+        Then::Activate(Activation::Tanh),
+    ];
+
     fn applied(linear: &Linear, x: &[f32], rows: usize, then: Then) -> Vec<f32> {
         let mut operand = Operand::default();
         let stride = linear.inputs.next_multiple_of(4);
@@ -285,7 +281,7 @@ mod tests {
         fn is_the_textbook_product(rows in 1usize..30, inputs in 1usize..90, outputs in 1usize..70, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
             for (precision, relative) in [(Precision::F32, 1e-6), (Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 1.0 / 120.0)] {
-                for then in [Then::Store, Then::Gelu, Then::Add] {
+                for then in THENS {
                     let found = applied(&Linear::pack(precision, inputs, &weights, &biases), &x, rows, then);
                     for (at, found) in found.into_iter().enumerate() {
                         let (x, weights) = (&x[at / outputs * inputs..][..inputs], &weights[at % outputs * inputs..][..inputs]);
@@ -293,7 +289,10 @@ mod tests {
                         let sum = pairs().sum::<f64>() + f64::from(biases[at % outputs]);
                         let exact = match then {
                             Then::Store => sum,
-                            Then::Gelu => f64::from(gelu(sum as f32)),
+                            Then::Activate(Activation::Gelu) => f64::from(gelu(sum as f32)),
+                            Then::Activate(Activation::GeluTanh) => f64::from(gelu_tanh(sum as f32)),
+                            Then::Activate(Activation::Relu) => sum.max(0.0),
+                            Then::Activate(Activation::Tanh) => sum.tanh(),
                             Then::Add => 0.25 + sum,
                         };
                         // Of each factor half a step may be missing.
@@ -312,8 +311,8 @@ mod tests {
             let (x, weights, biases) = (numbers(rows * inputs, 3), numbers(outputs * inputs, 4), numbers(outputs, 5));
             for precision in Precision::ALL {
                 let linear = Linear::pack(precision, inputs, &weights, &biases);
-                let all = applied(&linear, &x, rows, Then::Gelu);
-                let alone = applied(&linear, &x[row * inputs..(row + 1) * inputs], 1, Then::Gelu);
+                let all = applied(&linear, &x, rows, Then::Activate(Activation::Gelu));
+                let alone = applied(&linear, &x[row * inputs..(row + 1) * inputs], 1, Then::Activate(Activation::Gelu));
                 prop_assert_eq!(&all[row * outputs..(row + 1) * outputs], &alone[..], "{}", precision);
             }
         }
@@ -323,7 +322,7 @@ mod tests {
         fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
             for precision in [Precision::Bf16, Precision::Int8] {
-                let on = |kernel| applied(&Linear::pack_for(kernel, precision, inputs, &weights, &biases), &x, rows, Then::Gelu);
+                let on = |kernel| applied(&Linear::pack_for(kernel, precision, inputs, &weights, &biases), &x, rows, Then::Activate(Activation::Gelu));
                 let all: Vec<Vec<f32>> = dot::kernels(precision).map(on).collect();
                 prop_assert!(all.iter().all(|one| *one == all[0]), "{}", precision);
             }

@@ -41,11 +41,37 @@ pub fn erf(x: f32) -> f32 {
     (x * p / q).clamp(-1.0, 1.0)
 }
 
+/// What stands between two products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// By the error function.
+    Gelu,
+    /// GELU's approximation by tanh.
+    GeluTanh,
+    /// max(x, 0)
+    Relu,
+    /// Slow: for a head, not for all tokens.
+    Tanh,
+}
+
 /// GELU by the error function. Error below 1e-6 and a millionth of `x`.
 #[inline(always)]
 pub fn gelu(x: f32) -> f32 {
     let half = 0.5 * x;
     half.mul_add(erf(x * std::f32::consts::FRAC_1_SQRT_2), half)
+}
+
+/// GELU approximated by tanh: `x / (1 + e^(-2u))` where `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
+#[inline(always)]
+pub fn gelu_tanh(x: f32) -> f32 {
+    const MINUS_TWO_ROOTS: f32 = -2.0 * 0.797_884_56;
+    x / (1.0 + exp(MINUS_TWO_ROOTS * (0.044_715 * x * x).mul_add(x, x)))
+}
+
+/// The larger of `x` and 0; what is no number stays none.
+#[inline(always)]
+pub fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
 }
 
 /// As [`gelu`] in half the instructions and without a division. Error below 1e-4 and a ten-thousandth
@@ -77,6 +103,18 @@ mod tests {
             assert!(distance < 1e-4 + 1e-4 * x.abs(), "{x}: {distance}");
         }
         assert!(coarse_gelu(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn the_others_are_what_they_are_called() {
+        for x in (-20_000..=20_000).map(|i| i as f32 / 1000.0) {
+            let wide = f64::from(x);
+            let u = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044_715 * wide.powi(3));
+            let exact = 0.5 * wide * (1.0 + u.tanh());
+            assert!((f64::from(gelu_tanh(x)) - exact).abs() < 1e-6 + 1e-6 * wide.abs(), "{x}: {}", gelu_tanh(x));
+            assert_eq!(relu(x), x.max(0.0));
+        }
+        assert!(gelu_tanh(f32::NAN).is_nan() && relu(f32::NAN).is_nan());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use tapewire_models::{ModelFiles, Registry, Source};
@@ -64,12 +66,16 @@ pub fn tensors(shape: &Shape) -> Vec<(String, Vec<usize>)> {
     all
 }
 
+/// How far numbers stray from 0, or from 1, unless a reference says otherwise.
+pub const SCALE: f32 = 0.07;
+
 /// The numbers of a tensor by its name: the generator at the head of `models/train/reference_logits.py`.
-pub fn numbers(name: &str, count: usize) -> Vec<f32> {
+pub fn numbers(name: &str, count: usize, scale: f32) -> Vec<f32> {
     let seed =
         name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let unit = |i: usize| (splitmix64(seed, i as u64) >> 40) as f32 * 2f32.powi(-23) - 1.0;
-    let value = |i| if name.ends_with("LayerNorm.weight") { 1.0 + unit(i) * 0.07 } else { unit(i) * 0.07 };
+    let middle = if name.to_lowercase().ends_with("norm.weight") { 1.0 } else { 0.0 };
+    let value = |i| middle + unit(i) * scale;
     (0..count).map(value).collect()
 }
 
@@ -82,24 +88,100 @@ pub fn splitmix64(seed: u64, index: u64) -> u64 {
 
 /// Writes a model of that shape. `loud` scales the numbers, so that small models have opinions.
 pub fn write(folder: &Path, shape: &Shape, spelling: Spelling, loud: f32, config: &str) -> ModelFiles {
-    let stored: Vec<(String, Vec<usize>, Vec<u8>)> = tensors(shape)
-        .into_iter()
-        .map(|(name, dims)| {
-            let numbers = numbers(&name, dims.iter().product()).into_iter().map(|x| x * loud);
-            let bytes = match spelling.half {
-                true => numbers.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
-                false => numbers.flat_map(f32::to_le_bytes).collect(),
-            };
-            (spell(&name, spelling), dims, bytes)
-        })
-        .collect();
+    let stored = tensors(shape).into_iter().map(|(name, dims)| {
+        let numbers = numbers(&name, dims.iter().product(), SCALE).into_iter().map(|x| x * loud);
+        let bytes = match spelling.half {
+            true => numbers.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
+            false => numbers.flat_map(f32::to_le_bytes).collect(),
+        };
+        (spell(&name, spelling), dims, bytes)
+    });
     let dtype = if spelling.half { Dtype::F16 } else { Dtype::F32 };
+    save(folder, stored.collect(), dtype, &config_json(shape, config), shape.vocabulary)
+}
+
+fn save(
+    folder: &Path,
+    stored: Vec<(String, Vec<usize>, Vec<u8>)>,
+    dtype: Dtype,
+    config: &str,
+    words: usize,
+) -> ModelFiles {
     let views =
         stored.iter().map(|(name, dims, bytes)| (name.as_str(), TensorView::new(dtype, dims.clone(), bytes).unwrap()));
     safetensors::serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
-    std::fs::write(folder.join("config.json"), config_json(shape, config)).unwrap();
-    std::fs::write(folder.join("vocab.txt"), vocabulary(shape.vocabulary)).unwrap();
+    std::fs::write(folder.join("config.json"), config).unwrap();
+    std::fs::write(folder.join("vocab.txt"), vocabulary(words)).unwrap();
     files(folder)
+}
+
+/// A small model of `models/train/reference_families.json`.
+#[derive(Deserialize)]
+pub struct Family {
+    pub name: String,
+    /// As transformers writes it.
+    pub config: serde_json::Value,
+    pub scale: f32,
+    /// Shapes by name.
+    pub tensors: BTreeMap<String, Vec<usize>>,
+    pub cases: Vec<Case>,
+}
+
+/// A text and PyTorch's logits of it.
+#[derive(Deserialize)]
+pub struct Case {
+    pub input_ids: Vec<u32>,
+    pub token_type_ids: Vec<u32>,
+    pub logits: Vec<f32>,
+}
+
+impl Case {
+    pub fn tokens(&self) -> Tokens {
+        tokens(&self.input_ids, &self.token_type_ids)
+    }
+}
+
+impl Family {
+    pub fn all() -> Vec<Self> {
+        read(&train().join("reference_families.json"))
+    }
+
+    pub fn write(&self, folder: &Path) -> ModelFiles {
+        let stored = self.tensors.iter().map(|(name, dims)| {
+            let numbers = numbers(name, dims.iter().product(), self.scale);
+            (name.clone(), dims.clone(), numbers.into_iter().flat_map(f32::to_le_bytes).collect())
+        });
+        save(folder, stored.collect(), Dtype::F32, &self.config.to_string(), self.number("vocab_size"))
+    }
+
+    pub fn engine(&self, config: &EngineConfig) -> Engine {
+        let folder = tempfile::tempdir().unwrap();
+        Engine::load(&self.write(folder.path()), config).unwrap()
+    }
+
+    pub fn number(&self, setting: &str) -> usize {
+        usize::try_from(self.config[setting].as_u64().unwrap()).unwrap()
+    }
+
+    /// The most tokens a text may have.
+    pub fn limit(&self) -> usize {
+        self.cases.iter().map(|case| case.input_ids.len()).max().unwrap()
+    }
+
+    /// Segments a text may have: 1 where the model has none.
+    pub fn segments(&self) -> u32 {
+        self.config["type_vocab_size"].as_u64().map_or(1, |segments| segments as u32)
+    }
+}
+
+/// Where models are trained and the references made.
+pub fn train() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/train"))
+}
+
+/// A file of JSON.
+pub fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
+    serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
 pub fn files(folder: &Path) -> ModelFiles {

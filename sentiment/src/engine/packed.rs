@@ -1,11 +1,13 @@
-//! A BERT sequence classifier and its forward pass over packed texts.
+//! A model's weights as the processor's kernels read them.
 
+use super::architecture::{Architecture, Positions};
 use super::checkpoint::Checkpoint;
-use super::config::ModelConfig;
+use super::weights::{self, Source};
 use crate::SentimentError;
 use crate::kernels::linear::Linear;
+use crate::kernels::math::Activation;
 use crate::kernels::{Precision, dot, rows};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use std::ops::Range;
 
 /// Columns of the feed-forward layer worked on together, so that they stay in the cache between its
@@ -13,32 +15,34 @@ use std::ops::Range;
 const INNER_PART: usize = 768;
 
 /// A model's weights, shared by all threads.
-pub struct Bert {
+pub struct PackedModel {
     pub(super) precision: Precision,
     pub(super) width: usize,
     pub(super) heads: usize,
+    pub(super) activation: Activation,
     pub(super) embeddings: Embeddings,
     pub(super) layers: Vec<Layer>,
-    pub(super) pooler: Linear,
-    pub(super) classifier: Linear,
+    pub(super) head: Head,
 }
 
 pub(super) struct Embeddings {
     pub(super) words: Vec<f32>,
-    pub(super) positions: Vec<f32>,
+    /// Empty where the model has no segments.
     pub(super) types: Vec<f32>,
+    pub(super) positions: Vec<f32>,
+    pub(super) counted: Positions,
     pub(super) norm: LayerNorm,
 }
 
 pub(super) struct Layer {
     /// Gives queries with the scale of the scores already in them.
     pub(super) query: Linear,
-    /// Keys, then values, each in whole panels. Without their biases: see [`Layer::load`].
+    /// Keys, then values, each in whole panels. Without their biases: see [`Layer::pack`].
     pub(super) key_value: Linear,
     pub(super) attention_output: Linear,
     pub(super) attention_norm: LayerNorm,
     pub(super) feed_forward: Vec<FeedForward>,
-    pub(super) output_norm: LayerNorm,
+    pub(super) feed_forward_norm: LayerNorm,
 }
 
 /// Some columns of the feed-forward layer's inside: the outputs of the first product that give them, and
@@ -46,6 +50,14 @@ pub(super) struct Layer {
 pub(super) struct FeedForward {
     pub(super) into: Linear,
     pub(super) out: Linear,
+}
+
+/// Its two products are of single precision: there is one row a text, so that nothing is gained by
+/// rounding them.
+pub(super) struct Head {
+    pub(super) dense: Linear,
+    pub(super) activation: Activation,
+    pub(super) classifier: Linear,
 }
 
 pub(super) struct LayerNorm {
@@ -60,38 +72,38 @@ impl LayerNorm {
     }
 }
 
-impl Bert {
-    /// Reads the weights.
+impl PackedModel {
+    /// Reads the weights of a model of so many classes.
     ///
     /// # Errors
     /// [`SentimentError::Tensor`].
     pub fn load(
-        config: &ModelConfig,
+        architecture: &Architecture,
         labels: usize,
         checkpoint: &Checkpoint,
         precision: Precision,
     ) -> Result<Self, SentimentError> {
-        let source = Source { config, checkpoint };
-        let width = config.hidden_size;
-        let embeddings = Embeddings {
-            words: source.numbers("bert.embeddings.word_embeddings.weight", &[config.vocab_size, width])?,
-            positions: source
-                .numbers("bert.embeddings.position_embeddings.weight", &[config.max_position_embeddings, width])?,
-            types: source.numbers("bert.embeddings.token_type_embeddings.weight", &[config.type_vocab_size, width])?,
-            norm: source.layer_norm("bert.embeddings.LayerNorm")?,
-        };
-        let layers = (0..config.num_hidden_layers)
-            .map(|layer| Layer::load(&source, layer, precision))
-            .collect::<Result<_, _>>()?;
+        let source = Source { architecture, labels, checkpoint, device: &Device::Cpu };
+        let (embeddings, head) = (source.embeddings()?, source.head()?);
+        let pack = |stored| Layer::pack(stored, architecture.heads, precision);
         Ok(Self {
             precision,
-            width,
-            heads: config.num_attention_heads,
-            embeddings,
-            layers,
-            // Of these there is one row a text, so that nothing is gained by rounding them.
-            pooler: source.dense("bert.pooler.dense", width, width)?.pack(Precision::F32),
-            classifier: source.dense("classifier", width, labels)?.pack(Precision::F32),
+            width: architecture.width,
+            heads: architecture.heads,
+            activation: architecture.activation,
+            embeddings: Embeddings {
+                words: flat(&embeddings.words),
+                types: embeddings.types.as_ref().map(flat).unwrap_or_default(),
+                positions: flat(&embeddings.positions),
+                counted: architecture.positions,
+                norm: embeddings.norm.into(),
+            },
+            layers: (0..architecture.layers).map(|number| source.layer(number).map(pack)).collect::<Result<_, _>>()?,
+            head: Head {
+                dense: Dense::from(head.dense).pack(Precision::F32),
+                activation: architecture.head_activation,
+                classifier: Dense::from(head.classifier).pack(Precision::F32),
+            },
         })
     }
 }
@@ -101,29 +113,26 @@ impl Layer {
     /// a key's bias adds the same number to all scores of a query, which softmax takes away;
     /// a value's bias passes through the weights, which sum to 1, and is folded into the bias
     /// of the output projection. Only the query's bias stays.
-    fn load(source: &Source<'_>, layer: usize, precision: Precision) -> Result<Self, SentimentError> {
-        let (width, inner) = (source.config.hidden_size, source.config.intermediate_size);
-        let name = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
-        let dense = |part: &str, inputs, outputs| source.dense(&name(part), inputs, outputs);
-        let projection = |part: &str| dense(&format!("attention.self.{part}"), width, width);
-        let (mut query, key, value) = (projection("query")?, projection("key")?, projection("value")?);
-        query.scale(1.0 / ((width / source.config.num_attention_heads) as f32).sqrt());
-        let mut attention_output = dense("attention.output.dense", width, width)?;
+    fn pack(stored: weights::Layer, heads: usize, precision: Precision) -> Self {
+        let [mut query, key, value] = [stored.query, stored.key, stored.value].map(Dense::from);
+        query.scale(1.0 / ((query.bias.len() / heads) as f32).sqrt());
+        let mut attention_output = Dense::from(stored.attention_output);
         attention_output.add_to_bias(&value.bias);
-        let (into, out) = (dense("intermediate.dense", width, inner)?, dense("output.dense", inner, width)?);
+        let (into, out) = (Dense::from(stored.feed_forward_in), Dense::from(stored.feed_forward_out));
+        let inner = out.inputs;
         let part = |first| first..inner.min(first + INNER_PART);
         let feed_forward = |first| FeedForward {
             into: into.outputs(part(first)).pack(precision),
             out: out.inputs(part(first)).pack(precision),
         };
-        Ok(Self {
+        Self {
             query: query.pack(precision),
             key_value: key.beside(value).pack(precision),
             attention_output: attention_output.pack(precision),
-            attention_norm: source.layer_norm(&name("attention.output.LayerNorm"))?,
+            attention_norm: stored.attention_norm.into(),
             feed_forward: (0..inner).step_by(INNER_PART).map(feed_forward).collect(),
-            output_norm: source.layer_norm(&name("output.LayerNorm"))?,
-        })
+            feed_forward_norm: stored.feed_forward_norm.into(),
+        }
     }
 }
 
@@ -176,35 +185,17 @@ impl Dense {
     }
 }
 
-/// Where the parts of a model are read from, in the names of Hugging Face's checkpoints.
-struct Source<'a> {
-    config: &'a ModelConfig,
-    checkpoint: &'a Checkpoint,
+impl From<weights::Linear> for Dense {
+    fn from(stored: weights::Linear) -> Self {
+        let weight = flat(&stored.weight);
+        let bias = flat(&stored.bias);
+        Self { inputs: weight.len() / bias.len(), weight, bias }
+    }
 }
 
-impl Source<'_> {
-    fn numbers(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, SentimentError> {
-        Ok(flat(&self.checkpoint.tensor(&[name.to_owned()], shape)?))
-    }
-
-    fn dense(&self, name: &str, inputs: usize, outputs: usize) -> Result<Dense, SentimentError> {
-        let weight = self.numbers(&format!("{name}.weight"), &[outputs, inputs])?;
-        Ok(Dense { inputs, weight, bias: self.numbers(&format!("{name}.bias"), &[outputs])? })
-    }
-
-    /// Checkpoints converted from TensorFlow call the two `gamma` and `beta`.
-    fn layer_norm(&self, name: &str) -> Result<LayerNorm, SentimentError> {
-        let width = self.config.hidden_size;
-        let part = |new: &str, old: &str| {
-            self.checkpoint
-                .tensor(&[format!("{name}.{new}"), format!("{name}.{old}")], &[width])
-                .map(|tensor| flat(&tensor))
-        };
-        Ok(LayerNorm {
-            weight: part("weight", "gamma")?,
-            bias: part("bias", "beta")?,
-            epsilon: self.config.layer_norm_eps,
-        })
+impl From<weights::LayerNorm> for LayerNorm {
+    fn from(stored: weights::LayerNorm) -> Self {
+        Self { weight: flat(&stored.weight), bias: flat(&stored.bias), epsilon: stored.epsilon }
     }
 }
 

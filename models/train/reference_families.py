@@ -1,0 +1,145 @@
+"""Reference logits of PyTorch for each family of models the inference engine runs.
+
+`reference_families.json` holds small models with odd sizes, one for each way in which families differ
+from each other. Each has its `config.json`, names and shapes of its tensors as a checkpoint has them,
+the logits of a few texts, and `float32_error`, the distance of the same computation in float64. Nobody
+stores the weights: they follow from the formula at the head of `reference_logits.py`, with `scale`
+in place of 0.07, and 1 added where the name in lower case ends in `norm.weight`.
+
+Token types stand in all cases; models without segments were not given them.
+
+`byte_level_bpe/` holds a vocabulary and merges learned from the invented headlines, and the ids that
+RoBERTa's tokenizer makes of them.
+
+    python reference_families.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import ByteLevelBPETokenizer
+from transformers import (
+    BertConfig,
+    DistilBertConfig,
+    PreTrainedConfig,
+    RobertaConfig,
+    RobertaTokenizer,
+    XLMRobertaConfig,
+)
+from transformers import AutoModelForSequenceClassification as Classifier
+
+from reference_inputs import PAIRS
+from reference_logits import splitmix64, weights
+
+HERE = Path(__file__).resolve().parent
+SCALE = np.float32(0.25)
+VOCABULARY = 97
+BPE_VOCABULARY = 400
+LABELS = {0: "neutral", 1: "positive", 2: "negative"}
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+
+SHARED = {"vocab_size": VOCABULARY, "id2label": LABELS, "label2id": {name: at for at, name in LABELS.items()}}
+BERT = {
+    **SHARED,
+    "hidden_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 72,
+    "max_position_embeddings": 40,
+}
+DISTILBERT = {**SHARED, "dim": 48, "n_layers": 3, "n_heads": 4, "hidden_dim": 72, "max_position_embeddings": 40}
+
+MODELS: dict[str, PreTrainedConfig] = {
+    "bert": BertConfig(**BERT, hidden_act="gelu_new"),
+    "distilbert": DistilBertConfig(**DISTILBERT),
+    "distilbert-relu": DistilBertConfig(**DISTILBERT, activation="relu"),
+    "roberta": RobertaConfig(**{**BERT, "max_position_embeddings": 42}, type_vocab_size=1, layer_norm_eps=1e-5),
+    "xlm-roberta": XLMRobertaConfig(
+        **{**BERT, "max_position_embeddings": 46}, type_vocab_size=1, pad_token_id=5, layer_norm_eps=1e-5
+    ),
+}
+
+
+def model(name: str, config: PreTrainedConfig) -> dict:
+    config._attn_implementation = "eager"
+    model = Classifier.from_config(config).eval()
+    with torch.no_grad():
+        for tensor_name, tensor in model.named_parameters():
+            values = weights(tensor_name, np.arange(tensor.numel()), SCALE)
+            tensor.copy_(torch.from_numpy(values).view_as(tensor))
+    has_segments = getattr(config, "type_vocab_size", 0) > 1
+    longest = config.max_position_embeddings - (config.pad_token_id + 1 if "roberta" in name else 0)
+    cases = [case(number, length) for number, length in enumerate([1, 2, 7, 9, 10, 31, 40, 150, longest]) if length <= longest]
+    if "roberta" in name:
+        cases[-1]["input_ids"][3:5] = [config.pad_token_id] * 2
+        for each in cases:
+            each["token_type_ids"] = [0] * len(each["input_ids"])
+    single = [forward(model, each, has_segments) for each in cases]
+    model.double()
+    error = max(float((forward(model, each, has_segments) - row).abs().max()) for each, row in zip(cases, single))
+    for each, row in zip(cases, single):
+        each["logits"] = row.tolist()
+    return {
+        "name": name,
+        "config": written(config),
+        "scale": float(SCALE),
+        "float32_error": error,
+        "tensors": {tensor_name: list(tensor.shape) for tensor_name, tensor in model.state_dict().items()},
+        "cases": cases,
+    }
+
+
+def written(config: PreTrainedConfig) -> dict:
+    """As `save_pretrained` writes it."""
+    content = json.loads(config.to_json_string())
+    del content["transformers_version"]
+    return content
+
+
+def case(number: int, length: int) -> dict:
+    ids = (splitmix64(number, np.arange(length)) % np.uint64(VOCABULARY - 6) + np.uint64(6)).tolist()
+    return {"input_ids": ids, "token_type_ids": [int(at > length // 2) for at in range(length)]}
+
+
+@torch.no_grad()
+def forward(model: torch.nn.Module, case: dict, has_segments: bool) -> torch.Tensor:
+    inputs = {"input_ids": torch.tensor([case["input_ids"]])}
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    if has_segments:
+        inputs["token_type_ids"] = torch.tensor([case["token_type_ids"]])
+    return model(**inputs).logits[0]
+
+
+def byte_level_bpe(folder: Path) -> None:
+    learned = ByteLevelBPETokenizer()
+    texts = [text for text, _ in PAIRS]
+    learned.train_from_iterator(texts, vocab_size=BPE_VOCABULARY, special_tokens=SPECIAL, show_progress=False)
+    folder.mkdir(exist_ok=True)
+    learned.save_model(str(folder))
+    tokenizer = RobertaTokenizer.from_pretrained(folder)
+    pairs = [pair for pair in PAIRS if len(pair[0]) < 300] + [("Up <mask> and </s> down", "A <pad>")]
+    cases = [
+        {"text": text, "company": company, "input_ids": tokenizer(*filter(lambda part: part is not None, (text, company)))["input_ids"]}
+        for text, company in pairs
+    ]
+    lines = ",\n".join(" " + json.dumps(case, ensure_ascii=False) for case in cases)
+    (folder / "ids.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    blocks = []
+    for name, config in MODELS.items():
+        content = model(name, config)
+        rows = ",\n".join("    " + json.dumps(case) for case in content.pop("cases"))
+        parts = [f"   {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+        blocks.append("  {\n" + ",\n".join([*parts, f'   "cases": [\n{rows}\n   ]']) + "\n  }")
+        print(name, content["float32_error"])
+    (HERE / "reference_families.json").write_text("[\n" + ",\n".join(blocks) + "\n]\n", encoding="utf-8")
+    byte_level_bpe(HERE / "byte_level_bpe")
+
+
+if __name__ == "__main__":
+    main()

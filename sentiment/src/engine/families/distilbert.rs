@@ -1,0 +1,60 @@
+//! DistilBERT (Sanh et al. 2019): BERT without segments, and a head of its own instead of the pooler.
+
+use super::{Unsupported, activation, bert};
+use crate::engine::architecture::{Architecture, Names, Positions};
+use crate::kernels::math::Activation;
+use serde::Deserialize;
+
+/// The settings the engine needs; others are ignored. `sinusoidal_pos_embds` says how positions were
+/// first filled, not what they are: they are in the checkpoint either way.
+///
+/// ```json
+/// {"model_type": "distilbert", "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072,
+///  "vocab_size": 30522, "max_position_embeddings": 512, "activation": "gelu"}
+/// ```
+#[derive(Deserialize)]
+pub struct Config {
+    dim: usize,
+    n_layers: usize,
+    n_heads: usize,
+    hidden_dim: usize,
+    vocab_size: usize,
+    max_position_embeddings: usize,
+    activation: String,
+}
+
+impl Config {
+    pub(super) fn architecture(self) -> Result<Architecture, Unsupported> {
+        Ok(Architecture {
+            family: "DistilBERT",
+            width: self.dim,
+            layers: self.n_layers,
+            heads: self.n_heads,
+            inner: self.hidden_dim,
+            vocabulary: self.vocab_size,
+            segments: 0,
+            positions: Positions { rows: self.max_position_embeddings, padding: None },
+            // The family has no setting for it.
+            epsilon: 1e-12,
+            activation: activation("activation", &self.activation)?,
+            head_activation: Activation::Relu,
+            names: NAMES,
+        })
+    }
+}
+
+/// Embeddings are called as BERT's; there are none of segments.
+const NAMES: Names = Names {
+    prefix: "distilbert.",
+    layer: "transformer.layer",
+    query: "attention.q_lin",
+    key: "attention.k_lin",
+    value: "attention.v_lin",
+    attention_output: "attention.out_lin",
+    attention_norm: "sa_layer_norm",
+    feed_forward_in: "ffn.lin1",
+    feed_forward_out: "ffn.lin2",
+    feed_forward_norm: "output_layer_norm",
+    head: "pre_classifier",
+    ..bert::NAMES
+};

@@ -1,0 +1,59 @@
+//! The families of models that run: how each one's `config.json` and tensor names become the common
+//! description.
+//!
+//! | module | `model_type` |
+//! |---|---|
+//! | [`bert`] | `bert` |
+//! | [`roberta`] | `roberta`, `xlm-roberta` |
+//! | [`distilbert`] | `distilbert` |
+
+pub mod bert;
+pub mod distilbert;
+pub mod roberta;
+
+use super::architecture::Architecture;
+use crate::kernels::math::Activation;
+use serde::Deserialize;
+
+/// A setting that does not run here.
+#[derive(Debug)]
+pub struct Unsupported {
+    /// The setting and its value.
+    pub what: String,
+    /// What would run.
+    pub remedy: String,
+}
+
+/// The description of a model from the text of its `config.json`.
+///
+/// # Errors
+/// What the parser says; within, the setting that does not run here.
+pub fn architecture(model_type: &str, json: &[u8]) -> serde_json::Result<Result<Architecture, Unsupported>> {
+    Ok(match model_type {
+        "bert" => read::<bert::Config>(json)?.architecture(),
+        "roberta" => read::<roberta::Config>(json)?.architecture("RoBERTa"),
+        "xlm-roberta" => read::<roberta::Config>(json)?.architecture("XLM-R"),
+        "distilbert" => read::<distilbert::Config>(json)?.architecture(),
+        _ => Err(Unsupported {
+            what: format!("model_type {model_type}"),
+            remedy: "sequence classifiers of bert, distilbert, roberta and xlm-roberta do".into(),
+        }),
+    })
+}
+
+fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(json)
+}
+
+/// The activation that transformers calls `name`, from the setting `key`.
+fn activation(key: &str, name: &str) -> Result<Activation, Unsupported> {
+    match name {
+        "gelu" | "gelu_python" => Ok(Activation::Gelu),
+        "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
+        "relu" => Ok(Activation::Relu),
+        _ => Err(Unsupported {
+            what: format!("{key} {name}"),
+            remedy: "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh and relu do".into(),
+        }),
+    }
+}
