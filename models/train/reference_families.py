@@ -23,6 +23,7 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     BertConfig,
     DistilBertConfig,
+    ModernBertConfig,
     PreTrainedConfig,
     RobertaConfig,
     RobertaTokenizer,
@@ -50,6 +51,26 @@ BERT = {
     "max_position_embeddings": 40,
 }
 DISTILBERT = {**SHARED, "dim": 48, "n_layers": 3, "n_heads": 4, "hidden_dim": 72, "max_position_embeddings": 40}
+MODERNBERT = {
+    **SHARED,
+    "hidden_size": 40,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 5,
+    "intermediate_size": 56,
+    "max_position_embeddings": 320,
+    "local_attention": 16,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+    "cls_token_id": 2,
+    "sep_token_id": 3,
+}
+
+
+def rope(full: float, sliding: float) -> dict:
+    thetas = {"full_attention": full, "sliding_attention": sliding}
+    return {kind: {"rope_type": "default", "rope_theta": theta} for kind, theta in thetas.items()}
+
 
 MODELS: dict[str, PreTrainedConfig] = {
     "bert": BertConfig(**BERT, hidden_act="gelu_new"),
@@ -59,6 +80,34 @@ MODELS: dict[str, PreTrainedConfig] = {
     "xlm-roberta": XLMRobertaConfig(
         **{**BERT, "max_position_embeddings": 46}, type_vocab_size=1, pad_token_id=5, layer_norm_eps=1e-5
     ),
+    "modernbert-cls": ModernBertConfig(
+        **MODERNBERT,
+        rope_parameters=rope(90000.0, 700.0),
+        layer_types=["full_attention"] + 4 * ["sliding_attention"],
+    ),
+    "modernbert-mean": ModernBertConfig(
+        **MODERNBERT,
+        rope_parameters=rope(5000.0, 300.0),
+        classifier_pooling="mean",
+        layer_types=[f"{kind}_attention" for kind in ("sliding", "full", "full", "sliding", "sliding")],
+        hidden_activation="gelu_new",
+        classifier_activation="relu",
+        attention_bias=True,
+        mlp_bias=True,
+        norm_bias=True,
+        classifier_bias=True,
+    ),
+}
+
+# As hub checkpoints of before transformers 5 spell it.
+OLD_SPELLING = {
+    "modernbert-cls": {
+        "global_rope_theta": 90000.0,
+        "local_rope_theta": 700.0,
+        "global_attn_every_n_layers": 5,
+        "position_embedding_type": "absolute",
+        "layer_norm_eps": 1e-5,
+    }
 }
 
 
@@ -83,7 +132,7 @@ def model(name: str, config: PreTrainedConfig) -> dict:
         each["logits"] = row.tolist()
     return {
         "name": name,
-        "config": written(config),
+        "config": written(name, config),
         "scale": float(SCALE),
         "float32_error": error,
         "tensors": {tensor_name: list(tensor.shape) for tensor_name, tensor in model.state_dict().items()},
@@ -91,10 +140,13 @@ def model(name: str, config: PreTrainedConfig) -> dict:
     }
 
 
-def written(config: PreTrainedConfig) -> dict:
+def written(name: str, config: PreTrainedConfig) -> dict:
     """As `save_pretrained` writes it."""
     content = json.loads(config.to_json_string())
     del content["transformers_version"]
+    if name in OLD_SPELLING:
+        del content["rope_parameters"], content["layer_types"]
+        content |= OLD_SPELLING[name]
     return content
 
 

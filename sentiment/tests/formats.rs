@@ -137,10 +137,69 @@ fn what_does_not_run_says_what_would() {
         ("xlm-roberta", "pad_token_id", 45.into(), "room for 0 tokens"),
         ("roberta", "pad_token_id", 35.into(), "room for 6 tokens"),
         ("roberta", "pad_token_id", u32::MAX.into(), "room for 0 tokens"),
+        ("modernbert-cls", "num_attention_heads", 8.into(), "rotating pairs of 5 numbers"),
+        (
+            "modernbert-cls",
+            "classifier_pooling",
+            "max".into(),
+            "classifier_pooling max does not run here; cls and mean do",
+        ),
+        (
+            "modernbert-mean",
+            "layer_types",
+            serde_json::json!(["full_attention"]),
+            "layer_types of 1 layers where there are 5",
+        ),
+        (
+            "modernbert-mean",
+            "layer_types",
+            serde_json::json!(["full_attention", "linear", "", "", ""]),
+            "a layer of type linear",
+        ),
+        (
+            "modernbert-mean",
+            "rope_parameters",
+            serde_json::json!({"full_attention": {"rope_type": "yarn"}}),
+            "rope_type yarn",
+        ),
         ("distilbert", "n_heads", 5.into(), "a width of 48 with 5 heads"),
     ] {
         let message = refusal(family(name), setting, value);
         assert!(message.contains(expected) && message.contains("config.json"), "{message}");
+    }
+}
+
+/// What a setting says, the model does: none is assumed.
+#[test]
+fn settings_are_read() {
+    for (name, setting, value) in [
+        ("bert", "hidden_act", "gelu".into()),
+        ("bert", "layer_norm_eps", 0.1.into()),
+        ("bert", "num_attention_heads", 6.into()),
+        ("distilbert", "activation", "gelu_new".into()),
+        ("distilbert", "n_heads", 6.into()),
+        ("roberta", "pad_token_id", 0.into()),
+        ("modernbert-cls", "local_attention", 14.into()),
+        ("modernbert-cls", "local_rope_theta", 800.into()),
+        ("modernbert-cls", "global_rope_theta", 80_000.into()),
+        ("modernbert-cls", "global_attn_every_n_layers", 3.into()),
+        ("modernbert-cls", "norm_eps", 0.1.into()),
+        ("modernbert-cls", "classifier_activation", "relu".into()),
+        ("modernbert-cls", "hidden_activation", "gelu_new".into()),
+        ("modernbert-cls", "classifier_pooling", "mean".into()),
+        ("modernbert-mean", "attention_bias", false.into()),
+        ("modernbert-mean", "mlp_bias", false.into()),
+        ("modernbert-mean", "norm_bias", false.into()),
+        ("modernbert-mean", "classifier_bias", false.into()),
+        ("modernbert-mean", "local_attention", 18.into()),
+    ] {
+        let mut family = family(name);
+        let text = family.cases.last().unwrap().tokens();
+        let logits = |family: &Family| family.engine(&EngineConfig::default()).logits(&[&text]).remove(0).unwrap();
+        let usual = logits(&family);
+        family.config[setting] = value;
+        let changed = logits(&family).iter().zip(usual).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(changed > common::TELLING, "{name}: {setting} changes logits by {changed:e} only");
     }
 }
 
@@ -150,6 +209,8 @@ fn a_missing_tensor_is_named_with_what_would_have_it() {
         ("bert", "bert.pooler.dense.weight", "BERT sequence classifier"),
         ("distilbert", "pre_classifier.bias", "DistilBERT sequence classifier"),
         ("roberta", "classifier.out_proj.weight", "RoBERTa sequence classifier"),
+        ("modernbert-cls", "model.layers.3.attn.Wqkv.weight", "ModernBERT sequence classifier"),
+        ("modernbert-mean", "head.norm.bias", "ModernBERT sequence classifier"),
         ("xlm-roberta", "roberta.encoder.layer.2.output.LayerNorm.bias", "XLM-R sequence classifier"),
     ] {
         let folder = tempfile::tempdir().unwrap();

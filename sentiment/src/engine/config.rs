@@ -63,13 +63,15 @@ impl ModelConfig {
 }
 
 fn checked(model: Architecture) -> Result<Architecture, Unsupported> {
-    let sizes = [model.width, model.layers, model.heads, model.inner, model.vocabulary];
+    let sizes = [model.width, model.layers.len(), model.heads, model.inner, model.vocabulary];
     let what = if sizes.contains(&0) {
         "a size of 0".into()
-    } else if model.limit() < SHORTEST_LIMIT {
-        format!("room for {} tokens", model.limit())
+    } else if model.limit < SHORTEST_LIMIT {
+        format!("room for {} tokens", model.limit)
     } else if !model.width.is_multiple_of(model.heads) {
         format!("a width of {} with {} heads", model.width, model.heads)
+    } else if model.layers.iter().any(|layer| layer.theta.is_some()) && !(model.width / model.heads).is_multiple_of(2) {
+        format!("rotating pairs of {} numbers", model.width / model.heads)
     } else {
         return Ok(model);
     };

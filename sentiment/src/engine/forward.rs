@@ -2,15 +2,18 @@
 //!
 //! Everything but attention works on each token alone, so texts are simply laid one after the
 //! other and taken in blocks of rows that stay in the cache from product to product; attention
-//! runs text by text. The classifier reads only the first token of a text, so the last layer
+//! runs text by text. Where the classifier reads only the first token of a text, the last layer
 //! computes queries, output and feed-forward for that token alone.
 
-use super::packed::{Embeddings, Head, Layer, PackedModel};
+use super::architecture::Pooling;
+use super::packed::{Embeddings, Head, Layer, LayerNorm, PackedModel};
+use super::rotary::Rotation;
 use super::tokens::Tokens;
 use crate::kernels::attention::{Attention, Rows};
 use crate::kernels::dot::PANEL;
 use crate::kernels::linear::Then;
 use crate::kernels::operand::Operand;
+use crate::kernels::rows::rotate;
 use crate::kernels::words::Words;
 use std::ops::Range;
 
@@ -31,6 +34,7 @@ pub struct Scratch {
 /// What a block of rows needs on its way through a layer.
 #[derive(Default)]
 struct Block {
+    normed: Words,
     operand: Operand,
     inner: Words,
     inner_operand: Operand,
@@ -56,7 +60,11 @@ impl PackedModel {
         for layer in others {
             self.whole_layer(layer, &spans, tokens, scratch);
         }
-        self.last_layer(last, &spans, tokens, scratch);
+        match self.pooling {
+            Pooling::First => self.last_layer(last, &spans, tokens, scratch),
+            Pooling::Mean => self.whole_layer(last, &spans, tokens, scratch),
+        }
+        self.pool(&spans, scratch);
         self.classify(texts.len(), scratch)
     }
 
@@ -70,19 +78,23 @@ impl PackedModel {
         let hidden = scratch.hidden.floats(tokens * stride);
         let query = scratch.query.floats(tokens * stride);
         let key_value = scratch.key_value.floats(tokens * 2 * stride);
-        let operand = &mut scratch.block.operand;
+        let Block { operand, normed, .. } = &mut scratch.block;
         let blocks = hidden.chunks(BLOCK * stride).zip(query.chunks_mut(BLOCK * stride));
         for ((hidden, query), key_value) in blocks.zip(key_value.chunks_mut(BLOCK * 2 * stride)) {
-            operand.set(self.precision, hidden, stride, self.width);
+            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
             layer.query.apply(operand, Then::Store, query, stride);
             layer.key_value.apply(operand, Then::Store, key_value, 2 * stride);
+        }
+        if let Some(rotation) = &layer.rotation {
+            self.rotate(rotation, spans, query, stride);
+            self.rotate(rotation, spans, key_value, 2 * stride);
         }
         let context = scratch.context.floats(tokens * stride);
         for span in spans {
             let rows = span.start * stride..span.end * stride;
             let queries = Rows { data: &query[rows.clone()], stride };
             let keys = Rows { data: &key_value[2 * rows.start..2 * rows.end], stride: 2 * stride };
-            scratch.attention.attend(queries, keys, keys.from(stride), &mut context[rows], stride);
+            scratch.attention.attend(queries, keys, keys.from(stride), layer.reach, &mut context[rows], stride);
         }
         self.finish(layer, hidden, context, &mut scratch.block);
     }
@@ -92,22 +104,33 @@ impl PackedModel {
         let stride = self.stride();
         let hidden = scratch.hidden.floats(tokens * stride);
         let key_value = scratch.key_value.floats(tokens * 2 * stride);
-        let operand = &mut scratch.block.operand;
+        let Block { operand, normed, .. } = &mut scratch.block;
         for (hidden, key_value) in hidden.chunks(BLOCK * stride).zip(key_value.chunks_mut(BLOCK * 2 * stride)) {
-            operand.set(self.precision, hidden, stride, self.width);
+            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
             layer.key_value.apply(operand, Then::Store, key_value, 2 * stride);
+        }
+        if let Some(rotation) = &layer.rotation {
+            // Queries are of first tokens only, which no angle turns.
+            self.rotate(rotation, spans, key_value, 2 * stride);
         }
         for (text, span) in spans.iter().enumerate() {
             hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
         }
         let hidden = &mut hidden[..spans.len() * stride];
         let query = scratch.query.floats(hidden.len());
-        operand.set(self.precision, hidden, stride, self.width);
+        self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
         layer.query.apply(operand, Then::Store, query, stride);
         let context = scratch.context.floats(hidden.len());
         for (span, (query, context)) in spans.iter().zip(query.chunks(stride).zip(context.chunks_mut(stride))) {
             let keys = Rows { data: &key_value[span.start * 2 * stride..span.end * 2 * stride], stride: 2 * stride };
-            scratch.attention.attend(Rows { data: query, stride }, keys, keys.from(stride), context, stride);
+            scratch.attention.attend(
+                Rows { data: query, stride },
+                keys,
+                keys.from(stride),
+                layer.reach,
+                context,
+                stride,
+            );
         }
         self.finish(layer, hidden, context, &mut scratch.block);
     }
@@ -115,29 +138,85 @@ impl PackedModel {
     /// From attention's `context` to the layer's output, which replaces `hidden`.
     fn finish(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], block: &mut Block) {
         let (stride, width) = (self.stride(), self.width);
-        let Block { operand, inner, inner_operand } = block;
+        let Block { normed, operand, inner, inner_operand } = block;
         for (hidden, context) in hidden.chunks_mut(BLOCK * stride).zip(context.chunks(BLOCK * stride)) {
             operand.set(self.precision, context, stride, width);
             layer.attention_output.apply(operand, Then::Add, hidden, stride);
-            layer.attention_norm.apply(hidden, stride);
-            operand.set(self.precision, hidden, stride, width);
+            if let Some(norm) = &layer.attention_norm.after {
+                norm.apply(hidden, stride);
+            }
+            self.set(operand, layer.feed_forward_norm.before.as_ref(), hidden, normed);
             for part in &layer.feed_forward {
                 let inner_stride = part.into.outputs().next_multiple_of(PANEL);
                 let inner = inner.floats(operand.rows() * inner_stride);
                 part.into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
+                if let Some(gate) = &part.gate {
+                    gate.apply(operand, Then::Multiply, inner, inner_stride);
+                }
                 inner_operand.set(self.precision, inner, inner_stride, part.into.outputs());
                 part.out.apply(inner_operand, Then::Add, hidden, stride);
             }
-            layer.feed_forward_norm.apply(hidden, stride);
+            if let Some(norm) = &layer.feed_forward_norm.after {
+                norm.apply(hidden, stride);
+            }
+        }
+    }
+
+    /// Rows as a product takes them, through a norm where there is one.
+    fn set(&self, operand: &mut Operand, norm: Option<&LayerNorm>, rows: &[f32], normed: &mut Words) {
+        let stride = self.stride();
+        let rows = match norm {
+            None => rows,
+            Some(norm) => {
+                let normed = normed.floats(rows.len());
+                normed.copy_from_slice(rows);
+                norm.apply(normed, stride);
+                normed
+            }
+        };
+        operand.set(self.precision, rows, stride, self.width);
+    }
+
+    /// Turns the heads at the beginning of each row by the row's place in its text.
+    fn rotate(&self, rotation: &Rotation, spans: &[Range<usize>], rows: &mut [f32], stride: usize) {
+        for span in spans {
+            let rows = &mut rows[span.start * stride..span.end * stride];
+            rotate(rows, stride, self.heads, rotation.pairs, &rotation.cosines, &rotation.sines);
+        }
+    }
+
+    /// Leaves what the head reads of each text in the first rows of `scratch.hidden`.
+    fn pool(&self, spans: &[Range<usize>], scratch: &mut Scratch) {
+        let stride = self.stride();
+        let rows = match self.pooling {
+            Pooling::First => spans.len(),
+            Pooling::Mean => spans.last().map_or(0, |span| span.end),
+        };
+        let hidden = scratch.hidden.floats(rows * stride);
+        if let Some(norm) = &self.final_norm {
+            norm.apply(hidden, stride);
+        }
+        if self.pooling == Pooling::Mean {
+            for (text, span) in spans.iter().enumerate() {
+                hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
+                // Row `text` is at most the text's first; those after the first are as they were.
+                let (mean, rest) = hidden[text * stride..].split_at_mut(stride);
+                let rest = &rest[(span.start - text) * stride..][..(span.len() - 1) * stride];
+                rest.chunks_exact(stride).for_each(|row| add(mean, row));
+                mean.iter_mut().for_each(|x| *x /= span.len() as f32);
+            }
         }
     }
 
     fn classify(&self, texts: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
         let (stride, operand) = (self.stride(), &mut scratch.block.operand);
         let pooled = scratch.query.floats(texts * stride);
-        let Head { dense, activation, classifier } = &self.head;
+        let Head { dense, activation, norm, classifier } = &self.head;
         operand.set(dense.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
         dense.apply(operand, Then::Activate(*activation), pooled, stride);
+        if let Some(norm) = norm {
+            norm.apply(pooled, stride);
+        }
         let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
         let logits = scratch.key_value.floats(texts * label_stride);
@@ -149,15 +228,20 @@ impl PackedModel {
 
 impl Embeddings {
     fn embed(&self, texts: &[&Tokens], width: usize, stride: usize, out: &mut [f32]) {
-        let tokens = texts.iter().flat_map(|text| text.ids.iter().zip(&text.types).zip(self.counted.of(&text.ids)));
-        for (out, ((&id, &kind), position)) in out.chunks_exact_mut(stride).zip(tokens) {
+        let tokens = texts.iter().flat_map(|text| text.ids.iter().zip(&text.types));
+        for (out, (&id, &kind)) in out.chunks_exact_mut(stride).zip(tokens) {
             let (out, beyond) = out.split_at_mut(width);
             out.copy_from_slice(&self.words[id as usize * width..][..width]);
             if !self.types.is_empty() {
                 add(out, &self.types[kind as usize * width..]);
             }
-            add(out, &self.positions[position * width..]);
             beyond.fill(0.0);
+        }
+        if let Some((positions, table)) = &self.positions {
+            let places = texts.iter().flat_map(|text| positions.of(&text.ids));
+            for (out, place) in out.chunks_exact_mut(stride).zip(places) {
+                add(&mut out[..width], &table[place * width..]);
+            }
         }
         self.norm.apply(out, stride);
     }

@@ -10,6 +10,7 @@
 //! | [`packing`] | which texts are computed together |
 //! | [`checkpoint`], `legacy_pickle` | tensors by name, from three file formats |
 //! | `weights` | the tensors of a model, by the names of its architecture |
+//! | `rotary` | angles of rotary positions |
 //! | [`packed`], `forward` | these packed for the processor, and the forward pass over them |
 //! | [`processor`], [`accelerated`] | where a model runs; the forward pass for a GPU |
 //! | [`probabilities`] | softmax and rounding |
@@ -26,6 +27,7 @@ pub mod packed;
 pub mod packing;
 pub mod probabilities;
 pub mod processor;
+mod rotary;
 pub mod tokens;
 mod weights;
 pub mod windows;
@@ -135,7 +137,7 @@ impl Engine {
     pub fn load(files: &ModelFiles, config: &EngineConfig) -> Result<Self, SentimentError> {
         let model_config = ModelConfig::read(&files.config)?;
         let classes = Classes::find(&model_config.labels, config.labels.as_deref())?;
-        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.architecture.limit())?;
+        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.architecture.limit)?;
         let model = Model::load(&model_config, &Checkpoint::open(&files.weights)?, config)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
@@ -269,7 +271,7 @@ impl Engine {
 
     fn check(&self, tokens: &Tokens) -> Result<(), ScoreError> {
         let Architecture { vocabulary, segments, .. } = self.config.architecture;
-        let limit = self.config.architecture.limit();
+        let limit = self.config.architecture.limit;
         if tokens.ids.is_empty() || tokens.ids.len() > limit || tokens.ids.len() != tokens.types.len() {
             return Err(ScoreError::Length { tokens: tokens.ids.len(), limit });
         }

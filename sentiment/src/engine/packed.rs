@@ -1,14 +1,16 @@
 //! A model's weights as the processor's kernels read them.
 
-use super::architecture::{Architecture, Positions};
+use super::architecture::{Architecture, LayerKind, Pooling, Positions};
 use super::checkpoint::Checkpoint;
-use super::weights::{self, Source};
+use super::rotary::Rotation;
+use super::weights::{self, Around, Source};
 use crate::SentimentError;
 use crate::kernels::linear::Linear;
 use crate::kernels::math::Activation;
 use crate::kernels::{Precision, dot, rows};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Columns of the feed-forward layer worked on together, so that they stay in the cache between its
 /// two products.
@@ -22,6 +24,8 @@ pub struct PackedModel {
     pub(super) activation: Activation,
     pub(super) embeddings: Embeddings,
     pub(super) layers: Vec<Layer>,
+    pub(super) final_norm: Option<LayerNorm>,
+    pub(super) pooling: Pooling,
     pub(super) head: Head,
 }
 
@@ -29,26 +33,30 @@ pub(super) struct Embeddings {
     pub(super) words: Vec<f32>,
     /// Empty where the model has no segments.
     pub(super) types: Vec<f32>,
-    pub(super) positions: Vec<f32>,
-    pub(super) counted: Positions,
+    pub(super) positions: Option<(Positions, Vec<f32>)>,
     pub(super) norm: LayerNorm,
 }
 
 pub(super) struct Layer {
     /// Gives queries with the scale of the scores already in them.
     pub(super) query: Linear,
-    /// Keys, then values, each in whole panels. Without their biases: see [`Layer::pack`].
+    /// Keys, then values, each in whole panels. Which biases they have: see [`Layer::pack`].
     pub(super) key_value: Linear,
     pub(super) attention_output: Linear,
-    pub(super) attention_norm: LayerNorm,
+    pub(super) attention_norm: Around<LayerNorm>,
+    pub(super) rotation: Option<Arc<Rotation>>,
+    /// How far away attention looks.
+    pub(super) reach: usize,
     pub(super) feed_forward: Vec<FeedForward>,
-    pub(super) feed_forward_norm: LayerNorm,
+    pub(super) feed_forward_norm: Around<LayerNorm>,
 }
 
 /// Some columns of the feed-forward layer's inside: the outputs of the first product that give them, and
 /// the inputs of the second that take them.
 pub(super) struct FeedForward {
     pub(super) into: Linear,
+    /// Gives what the activated outputs of the first are multiplied by.
+    pub(super) gate: Option<Linear>,
     pub(super) out: Linear,
 }
 
@@ -57,6 +65,7 @@ pub(super) struct FeedForward {
 pub(super) struct Head {
     pub(super) dense: Linear,
     pub(super) activation: Activation,
+    pub(super) norm: Option<LayerNorm>,
     pub(super) classifier: Linear,
 }
 
@@ -85,7 +94,20 @@ impl PackedModel {
     ) -> Result<Self, SentimentError> {
         let source = Source { architecture, labels, checkpoint, device: &Device::Cpu };
         let (embeddings, head) = (source.embeddings()?, source.head()?);
-        let pack = |stored| Layer::pack(stored, architecture.heads, precision);
+        let pairs = architecture.width / architecture.heads / 2;
+        let mut rotations: Vec<(f64, Arc<Rotation>)> = Vec::new();
+        let mut rotation = |theta: f64| match rotations.iter().find(|(known, _)| *known == theta) {
+            Some((_, rotation)) => Arc::clone(rotation),
+            None => {
+                let rotation = Arc::new(Rotation::new(theta, architecture.limit, pairs));
+                rotations.push((theta, Arc::clone(&rotation)));
+                rotation
+            }
+        };
+        let layer = |(number, kind): (usize, &LayerKind)| {
+            let (stored, rotation) = (source.layer(number)?, kind.theta.map(&mut rotation));
+            Ok::<_, SentimentError>(Layer::pack(stored, *kind, rotation, architecture.heads, precision))
+        };
         Ok(Self {
             precision,
             width: architecture.width,
@@ -94,14 +116,16 @@ impl PackedModel {
             embeddings: Embeddings {
                 words: flat(&embeddings.words),
                 types: embeddings.types.as_ref().map(flat).unwrap_or_default(),
-                positions: flat(&embeddings.positions),
-                counted: architecture.positions,
+                positions: architecture.positions.zip(embeddings.positions.as_ref().map(flat)),
                 norm: embeddings.norm.into(),
             },
-            layers: (0..architecture.layers).map(|number| source.layer(number).map(pack)).collect::<Result<_, _>>()?,
+            layers: architecture.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?,
+            final_norm: source.final_norm()?.map(Into::into),
+            pooling: architecture.pooling,
             head: Head {
                 dense: Dense::from(head.dense).pack(Precision::F32),
                 activation: architecture.head_activation,
+                norm: head.norm.map(Into::into),
                 classifier: Dense::from(head.classifier).pack(Precision::F32),
             },
         })
@@ -110,28 +134,41 @@ impl PackedModel {
 
 impl Layer {
     /// Two of the three attention biases need not be added to every token, exactly:
-    /// a key's bias adds the same number to all scores of a query, which softmax takes away;
-    /// a value's bias passes through the weights, which sum to 1, and is folded into the bias
-    /// of the output projection. Only the query's bias stays.
-    fn pack(stored: weights::Layer, heads: usize, precision: Precision) -> Self {
-        let [mut query, key, value] = [stored.query, stored.key, stored.value].map(Dense::from);
+    /// a key's bias adds the same number to all scores of a query, which softmax takes away (unless keys
+    /// are rotated); a value's bias passes through the weights, which sum to 1, and is folded into the
+    /// bias of the output projection.
+    fn pack(
+        stored: weights::Layer,
+        kind: LayerKind,
+        rotation: Option<Arc<Rotation>>,
+        heads: usize,
+        precision: Precision,
+    ) -> Self {
+        let [mut query, mut key, mut value] = [stored.query, stored.key, stored.value].map(Dense::from);
         query.scale(1.0 / ((query.bias.len() / heads) as f32).sqrt());
+        if rotation.is_none() {
+            key.bias.fill(0.0);
+        }
         let mut attention_output = Dense::from(stored.attention_output);
         attention_output.add_to_bias(&value.bias);
-        let (into, out) = (Dense::from(stored.feed_forward_in), Dense::from(stored.feed_forward_out));
-        let inner = out.inputs;
-        let part = |first| first..inner.min(first + INNER_PART);
+        value.bias.fill(0.0);
+        let (into, gate) = (Dense::from(stored.feed_forward_in), stored.gate.map(Dense::from));
+        let out = Dense::from(stored.feed_forward_out);
+        let part = |first| first..out.inputs.min(first + INNER_PART);
         let feed_forward = |first| FeedForward {
             into: into.outputs(part(first)).pack(precision),
+            gate: gate.as_ref().map(|gate| gate.outputs(part(first)).pack(precision)),
             out: out.inputs(part(first)).pack(precision),
         };
         Self {
             query: query.pack(precision),
             key_value: key.beside(value).pack(precision),
             attention_output: attention_output.pack(precision),
-            attention_norm: stored.attention_norm.into(),
-            feed_forward: (0..inner).step_by(INNER_PART).map(feed_forward).collect(),
-            feed_forward_norm: stored.feed_forward_norm.into(),
+            attention_norm: stored.attention_norm.map(Into::into),
+            rotation,
+            reach: kind.reach.unwrap_or(usize::MAX),
+            feed_forward: (0..out.inputs).step_by(INNER_PART).map(feed_forward).collect(),
+            feed_forward_norm: stored.feed_forward_norm.map(Into::into),
         }
     }
 }
@@ -152,13 +189,15 @@ impl Dense {
         self.weight.iter_mut().chain(&mut self.bias).for_each(|x| *x *= factor);
     }
 
-    /// The outputs of both, without biases, each filled up with zeros to whole panels.
+    /// The outputs of both, each filled up with zeros to whole panels.
     fn beside(mut self, other: Self) -> Self {
         let outputs = self.bias.len().next_multiple_of(dot::PANEL);
         self.weight.resize(outputs * self.inputs, 0.0);
+        self.bias.resize(outputs, 0.0);
         self.weight.extend(other.weight);
+        self.bias.extend(other.bias);
         self.weight.resize(2 * outputs * self.inputs, 0.0);
-        self.bias = vec![0.0; 2 * outputs];
+        self.bias.resize(2 * outputs, 0.0);
         self
     }
 

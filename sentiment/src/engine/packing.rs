@@ -33,15 +33,19 @@ pub fn chunks(lengths: &[usize], threads: usize) -> Vec<Vec<usize>> {
     chunks
 }
 
-/// Divides texts into batches that are padded to their longest and then have at most `budget`
-/// tokens, but at least one text. Texts of like length stand together.
+/// From this length on attention's scores, which grow with its square, fill memory before tokens do.
+const LONG: usize = 512;
+
+/// Divides texts into batches that are padded to their longest and then have at most `budget` tokens,
+/// fewer where that is long, but at least one text. Texts of like length stand together.
 pub fn padded_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let cost = |length: usize| length * length.max(LONG) / LONG;
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&text| std::cmp::Reverse(lengths[text]));
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for text in order {
         match batches.last_mut() {
-            Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= budget => batch.push(text),
+            Some(batch) if (batch.len() + 1) * cost(lengths[batch[0]]) <= budget => batch.push(text),
             _ => batches.push(vec![text]),
         }
     }
@@ -77,6 +81,7 @@ mod tests {
             for batch in &batches {
                 let longest = batch.iter().map(|&text| lengths[text]).max().unwrap_or(0);
                 prop_assert!(batch.len() * longest <= 1000 || batch.len() == 1);
+                prop_assert!(batch.len() * longest * longest <= 1000 * (LONG + 1) || batch.len() == 1);
             }
         }
     }

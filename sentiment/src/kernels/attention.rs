@@ -62,11 +62,20 @@ impl Attention {
     }
 
     /// `softmax(Q K^T) V` of each head into the rows of `out`, `out_stride` apart. There are as many
-    /// `keys` as `values`, which are the tokens of the text. Queries carry the scale already.
+    /// `keys` as `values`, which are the tokens of the text; queries, which carry the scale already, are of
+    /// the first of these tokens. Each looks at keys at most `reach` tokens away from it.
     ///
     /// # Panics
     /// If rows are shorter than all heads together, or not as many as they should be.
-    pub fn attend(&mut self, queries: Rows<'_>, keys: Rows<'_>, values: Rows<'_>, out: &mut [f32], out_stride: usize) {
+    pub fn attend(
+        &mut self,
+        queries: Rows<'_>,
+        keys: Rows<'_>,
+        values: Rows<'_>,
+        reach: usize,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
         let numbers = self.precision.numbers_in_a_word();
         let (count, tokens) = (queries.count(), keys.count());
         let query_words = self.size.div_ceil(numbers);
@@ -93,39 +102,48 @@ impl Attention {
             pack_keys(rows, query_words, packed_keys);
             for (row, rows) in tiles(count, self.kernel.rows) {
                 let out = &mut out[row * out_stride + first..];
-                self.tile(row, rows, tokens, out, out_stride);
+                self.tile(row, rows, tokens, reach, out, out_stride);
             }
         }
     }
 
     /// One head for `rows` queries from `first`, when all is packed.
-    fn tile(&mut self, first: usize, rows: usize, tokens: usize, out: &mut [f32], out_stride: usize) {
+    fn tile(&mut self, first: usize, rows: usize, tokens: usize, reach: usize, out: &mut [f32], out_stride: usize) {
         let numbers = self.precision.numbers_in_a_word();
         let (query_words, value_words) = (self.size.div_ceil(numbers), tokens.div_ceil(numbers));
-        let stride = tokens.next_multiple_of(PANEL);
+        // Keys that one of the queries looks at, from a whole panel on.
+        let seen = first.saturating_sub(reach) / PANEL * PANEL..tokens.min((first + rows).saturating_add(reach));
+        let stride = seen.len().next_multiple_of(PANEL);
         let zeros = [0; PANEL];
 
         let scores = self.scores.room(rows * stride);
         let queries = Left { words: &self.queries.as_slice()[first * query_words..], stride: query_words, rows };
-        for column in (0..tokens).step_by(PANEL) {
+        for column in seen.clone().step_by(PANEL) {
             let panel = &self.keys.as_slice()[column * query_words..][..PANEL * query_words];
-            let halves = (tokens - column).div_ceil(PANEL / 2).min(2);
-            self.kernel.run(queries, panel, halves, &zeros, &mut scores[column..], stride);
+            let halves = (seen.end - column).div_ceil(PANEL / 2).min(2);
+            self.kernel.run(queries, panel, halves, &zeros, &mut scores[column - seen.start..], stride);
         }
 
         let mut scales = [0.0; TALLEST];
         let (scores, scales) = (bytemuck::cast_slice_mut(scores), &mut scales[..rows]);
+        for (row, scores) in scores.chunks_exact_mut(stride).enumerate() {
+            let query = first + row;
+            scores[..query.saturating_sub(reach) - seen.start].fill(f32::NEG_INFINITY);
+            let end = seen.end.min((query + 1).saturating_add(reach));
+            scores[end - seen.start..seen.len()].fill(f32::NEG_INFINITY);
+        }
         let weights = self.weights.room(rows * stride);
         match self.precision {
-            Precision::F32 => softmax(scores, stride, tokens, bytemuck::cast_slice_mut(weights), scales),
-            _ => softmax_bf16(scores, stride, tokens, bytemuck::cast_slice_mut(weights), scales),
+            Precision::F32 => softmax(scores, stride, seen.len(), bytemuck::cast_slice_mut(weights), scales),
+            _ => softmax_bf16(scores, stride, seen.len(), bytemuck::cast_slice_mut(weights), scales),
         }
 
         let weights = Left { words: self.weights.as_slice(), stride, rows };
         let mut sums = [[0; PANEL]; TALLEST];
         let sums = &mut sums[..rows];
         for column in (0..self.size).step_by(PANEL) {
-            let panel = &self.values.as_slice()[column * value_words..][..PANEL * value_words];
+            let panel = &self.values.as_slice()[column * value_words + seen.start / numbers * PANEL..];
+            let panel = &panel[..PANEL * seen.len().div_ceil(numbers)];
             let columns = (self.size - column).min(PANEL);
             self.kernel.run(weights, panel, columns.div_ceil(PANEL / 2), &zeros, sums.as_flattened_mut(), PANEL);
             scale_rows(sums, scales, columns, &mut out[column..], out_stride);
@@ -306,12 +324,13 @@ mod tests {
     }
 
     /// `softmax(Q K^T) V` by the book, in double precision.
-    fn textbook(q: &[f32], k: &[f32], v: &[f32], width: usize, size: usize) -> Vec<f64> {
+    fn textbook(q: &[f32], k: &[f32], v: &[f32], width: usize, size: usize, reach: usize) -> Vec<f64> {
         let mut out = vec![0.0; q.len()];
-        for (out, q) in out.chunks_exact_mut(width).zip(q.chunks_exact(width)) {
+        for (at, (out, q)) in out.chunks_exact_mut(width).zip(q.chunks_exact(width)).enumerate() {
             for head in (0..width).step_by(size) {
                 let dot = |k: &[f32]| (head..head + size).map(|i| f64::from(q[i]) * f64::from(k[i])).sum::<f64>();
-                let weights: Vec<f64> = k.chunks_exact(width).map(|k| dot(k).exp()).collect();
+                let weight = |(key, k): (usize, &[f32])| if key.abs_diff(at) <= reach { dot(k).exp() } else { 0.0 };
+                let weights: Vec<f64> = k.chunks_exact(width).enumerate().map(weight).collect();
                 let total: f64 = weights.iter().sum();
                 for (weight, v) in weights.iter().zip(v.chunks_exact(width)) {
                     (head..head + size).for_each(|i| out[i] += weight / total * f64::from(v[i]));
@@ -325,26 +344,32 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn is_the_textbooks(queries in 1usize..40, tokens in 1usize..100, heads in 1usize..4, size in 1usize..70, seed in 0u64..99) {
+        fn is_the_textbooks(tokens in 1usize..200, share in 0.0..1.0, near in 0usize..250, heads in 1usize..4, size in 1usize..70, seed in 0u64..99) {
+            let queries = 1 + (share * tokens as f64) as usize;
+            let reach = if near < 200 { near } else { usize::MAX };
             let width = heads * size;
             let (q, k, v) = (numbers(queries * width, seed), numbers(tokens * width, seed + 1), numbers(tokens * width, seed + 2));
             let q: Vec<f32> = q.into_iter().map(|q| q / size as f32).collect();
-            let exact = textbook(&q, &k, &v, width, size);
+            let exact = textbook(&q, &k, &v, width, size, reach);
             let rows = |data| Rows { data, stride: width };
             for (precision, tolerance) in [(Precision::F32, 2e-5), (Precision::Bf16, 0.08)] {
                 let mut attention = Attention::new(precision, heads, size);
                 let mut out = vec![f32::NAN; queries * (width + 3)];
                 // Twice, for what the first leaves in memory must not matter.
                 for _ in 0..2 {
-                    attention.attend(rows(&q), rows(&k), rows(&v), &mut out, width + 3);
+                    attention.attend(rows(&q), rows(&k), rows(&v), reach, &mut out, width + 3);
                 }
                 for (out, exact) in out.chunks_exact(width + 3).zip(exact.chunks_exact(width)) {
                     prop_assert!(out[width..].iter().all(|x| x.is_nan()), "wrote beside its columns");
                     prop_assert!(out.iter().zip(exact).all(|(a, b)| (f64::from(*a) - b).abs() < tolerance), "{precision}");
                 }
-                let mut last = vec![0.0; width];
-                attention.attend(rows(&q[(queries - 1) * width..]), rows(&k), rows(&v), &mut last, width);
-                prop_assert_eq!(&out[(queries - 1) * (width + 3)..][..width], &last[..], "a query alone");
+                let mut alone = vec![0.0; width];
+                attention.attend(rows(&q[..width]), rows(&k), rows(&v), reach, &mut alone, width);
+                prop_assert_eq!(&out[..width], &alone[..], "the first query alone");
+                if reach == usize::MAX {
+                    attention.attend(rows(&q[(queries - 1) * width..]), rows(&k), rows(&v), reach, &mut alone, width);
+                    prop_assert_eq!(&out[(queries - 1) * (width + 3)..][..width], &alone[..], "the last query alone");
+                }
             }
         }
     }
@@ -354,9 +379,23 @@ mod tests {
         let mut attention = Attention::new(Precision::Bf16, 1, 2);
         let rows = |data| Rows { data, stride: 2 };
         let mut out = [0.0; 2];
-        attention.attend(rows(&[1e9, 0.0]), rows(&[1e9, 0.0, 1.0, 0.0]), rows(&[5.0, 6.0, 7.0, 8.0]), &mut out, 2);
+        attention.attend(
+            rows(&[1e9, 0.0]),
+            rows(&[1e9, 0.0, 1.0, 0.0]),
+            rows(&[5.0, 6.0, 7.0, 8.0]),
+            usize::MAX,
+            &mut out,
+            2,
+        );
         assert_eq!(out, [5.0, 6.0]);
-        attention.attend(rows(&[f32::NAN, 0.0]), rows(&[1.0, 0.0, 1.0, 0.0]), rows(&[5.0, 6.0, 7.0, 8.0]), &mut out, 2);
+        attention.attend(
+            rows(&[f32::NAN, 0.0]),
+            rows(&[1.0, 0.0, 1.0, 0.0]),
+            rows(&[5.0, 6.0, 7.0, 8.0]),
+            usize::MAX,
+            &mut out,
+            2,
+        );
         assert!(out[0].is_nan() && out[1].is_nan());
     }
 }

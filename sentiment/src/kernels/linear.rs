@@ -25,6 +25,8 @@ pub enum Then {
     Activate(Activation),
     /// It is added to what was there: a residual connection.
     Add,
+    /// What was there is multiplied by it: a gate.
+    Multiply,
 }
 
 /// A linear layer, its weights in panels of [`PANEL`] outputs as [`dot`] reads them, shared by all threads.
@@ -154,6 +156,7 @@ fn finish(precision: Precision, then: Then) -> Finish {
     let (float, int8): (Finish, Finish) = match (then, precision) {
         (Then::Store, _) => (store::float, store::int8),
         (Then::Add, _) => (add::float, add::int8),
+        (Then::Multiply, _) => (multiply::float, multiply::int8),
         (Then::Activate(Activation::Gelu), Precision::F32) => (exact_gelu::float, exact_gelu::int8),
         (Then::Activate(Activation::Gelu), _) => (rounded_gelu::float, rounded_gelu::int8),
         (Then::Activate(Activation::GeluTanh), _) => (approximate_gelu::float, approximate_gelu::int8),
@@ -190,6 +193,7 @@ macro_rules! finish {
 finish! {
     store = |x, _| x;
     add = |x, old| old + x;
+    multiply = |x, old| old * x;
     exact_gelu = |x, _| gelu(x);
     rounded_gelu = |x, _| coarse_gelu(x);
     approximate_gelu = |x, _| gelu_tanh(x);
@@ -250,9 +254,10 @@ mod tests {
             .collect()
     }
 
-    const THENS: [Then; 6] = [
+    const THENS: [Then; 7] = [
         Then::Store,
         Then::Add,
+        Then::Multiply,
         Then::Activate(Activation::Gelu),
         Then::Activate(Activation::GeluTanh),
         Then::Activate(Activation::Relu),
@@ -294,6 +299,7 @@ mod tests {
                             Then::Activate(Activation::Relu) => sum.max(0.0),
                             Then::Activate(Activation::Tanh) => sum.tanh(),
                             Then::Add => 0.25 + sum,
+                            Then::Multiply => 0.25 * sum,
                         };
                         // Of each factor half a step may be missing.
                         let slack = relative * (x.iter().chain(weights).map(|x| f64::from(x.abs())).sum::<f64>() + 1.0);

@@ -64,7 +64,7 @@ pub fn gelu(x: f32) -> f32 {
 /// GELU approximated by tanh: `x / (1 + e^(-2u))` where `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
 #[inline(always)]
 pub fn gelu_tanh(x: f32) -> f32 {
-    const MINUS_TWO_ROOTS: f32 = -2.0 * 0.797_884_56;
+    const MINUS_TWO_ROOTS: f32 = -2.0 * 0.797_884_6;
     x / (1.0 + exp(MINUS_TWO_ROOTS * (0.044_715 * x * x).mul_add(x, x)))
 }
 

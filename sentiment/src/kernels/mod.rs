@@ -11,7 +11,7 @@
 //! | [`operand`] | rows of floats made into a left operand: copied, rounded or quantised |
 //! | [`linear`] | weights packed once, and `x W + b` with what follows it |
 //! | [`attention`] | attention within one text |
-//! | [`rows`] | layer norm: one row at a time |
+//! | [`rows`] | layer norm and rotary positions: one row at a time |
 //! | [`math`] | `exp` and `erf` that compilers can vectorise |
 
 mod for_this_machine;

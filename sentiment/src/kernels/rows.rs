@@ -19,6 +19,25 @@ for_this_machine! {
     pub fn layer_norm(rows: &mut [f32], stride: usize, weight: &[f32], bias: &[f32], epsilon: f32) = layer_norm_plain
 }
 
+for_this_machine! {
+    /// Turns number i and number i + `pairs` of each head, as a point in the plane, by the angle of the
+    /// row and i: row after row, `pairs` cosines and sines. Heads stand at the beginning of a row, side by side.
+    pub fn rotate(rows: &mut [f32], stride: usize, heads: usize, pairs: usize, cosines: &[f32], sines: &[f32]) = rotate_plain
+}
+
+#[inline(always)]
+fn rotate_plain(rows: &mut [f32], stride: usize, heads: usize, pairs: usize, cosines: &[f32], sines: &[f32]) {
+    let angles = cosines.chunks_exact(pairs).zip(sines.chunks_exact(pairs));
+    for (row, (cosines, sines)) in rows.chunks_mut(stride).zip(angles) {
+        for head in row[..heads * 2 * pairs].chunks_exact_mut(2 * pairs) {
+            let (first, second) = head.split_at_mut(pairs);
+            for (((x, y), cos), sin) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
+                (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn layer_norm_plain(rows: &mut [f32], stride: usize, weight: &[f32], bias: &[f32], epsilon: f32) {
     let width = weight.len() as f32;
@@ -81,6 +100,16 @@ mod tests {
                 assert_eq!(x[width..], y[width..]);
             }
         }
+    }
+
+    #[test]
+    fn points_turn_by_the_angles_of_their_row() {
+        // Two rows of two heads of two pairs, and a number beyond; a quarter turn for pair 1 of row 1.
+        let (cosines, sines) = ([1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]);
+        let mut rows: Vec<f32> = (0..18).map(|i| i as f32).collect();
+        rotate(&mut rows, 9, 2, 2, &cosines, &sines);
+        assert_eq!(rows[..9], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(rows[9..], [9.0, -12.0, 11.0, 10.0, 13.0, -16.0, 15.0, 14.0, 17.0]);
     }
 
     #[test]

@@ -115,6 +115,9 @@ fn save(
     files(folder)
 }
 
+/// A distance between the logits of a [`Family`] that rounding doesn't bring, while a setting read wrongly does.
+pub const TELLING: f32 = 1e-5;
+
 /// A small model of `models/train/reference_families.json`.
 #[derive(Deserialize)]
 pub struct Family {

@@ -1,7 +1,7 @@
 //! BERT (Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers").
 
 use super::{Unsupported, activation};
-use crate::engine::architecture::{Architecture, Names, Positions};
+use crate::engine::architecture::{Architecture, Biases, LayerKind, Names, Norms, Pooling, Positions};
 use crate::kernels::math::Activation;
 use serde::Deserialize;
 
@@ -56,14 +56,19 @@ impl Config {
         Ok(Architecture {
             family: "BERT",
             width: self.hidden_size,
-            layers: self.num_hidden_layers,
+            layers: vec![LayerKind::PLAIN; self.num_hidden_layers],
             heads: self.num_attention_heads,
             inner: self.intermediate_size,
             vocabulary: self.vocab_size,
             segments: self.type_vocab_size,
-            positions: Positions { rows: self.max_position_embeddings, padding: None },
+            positions: Some(Positions { rows: self.max_position_embeddings, padding: None }),
+            limit: self.max_position_embeddings,
             epsilon: self.layer_norm_eps,
+            norms: Norms::AfterParts,
+            biases: Biases::ALL,
             activation: activation("hidden_act", &self.hidden_act)?,
+            gated: false,
+            pooling: Pooling::First,
             head_activation: Activation::Tanh,
             names: NAMES,
         })
@@ -73,8 +78,8 @@ impl Config {
 pub(super) const NAMES: Names = Names {
     prefix: "bert.",
     words: "embeddings.word_embeddings",
-    types: "embeddings.token_type_embeddings",
-    positions: "embeddings.position_embeddings",
+    types: Some("embeddings.token_type_embeddings"),
+    positions: Some("embeddings.position_embeddings"),
     embedding_norm: "embeddings.LayerNorm",
     layer: "encoder.layer",
     query: "attention.self.query",
@@ -85,6 +90,8 @@ pub(super) const NAMES: Names = Names {
     feed_forward_in: "intermediate.dense",
     feed_forward_out: "output.dense",
     feed_forward_norm: "output.LayerNorm",
+    final_norm: None,
     head: "bert.pooler.dense",
+    head_norm: None,
     classifier: "classifier",
 };

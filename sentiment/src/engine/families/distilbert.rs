@@ -1,7 +1,7 @@
 //! DistilBERT (Sanh et al. 2019): BERT without segments, and a head of its own instead of the pooler.
 
 use super::{Unsupported, activation, bert};
-use crate::engine::architecture::{Architecture, Names, Positions};
+use crate::engine::architecture::{Architecture, Biases, LayerKind, Names, Norms, Pooling, Positions};
 use crate::kernels::math::Activation;
 use serde::Deserialize;
 
@@ -28,24 +28,30 @@ impl Config {
         Ok(Architecture {
             family: "DistilBERT",
             width: self.dim,
-            layers: self.n_layers,
+            layers: vec![LayerKind::PLAIN; self.n_layers],
             heads: self.n_heads,
             inner: self.hidden_dim,
             vocabulary: self.vocab_size,
             segments: 0,
-            positions: Positions { rows: self.max_position_embeddings, padding: None },
+            positions: Some(Positions { rows: self.max_position_embeddings, padding: None }),
+            limit: self.max_position_embeddings,
             // The family has no setting for it.
             epsilon: 1e-12,
+            norms: Norms::AfterParts,
+            biases: Biases::ALL,
             activation: activation("activation", &self.activation)?,
+            gated: false,
+            pooling: Pooling::First,
             head_activation: Activation::Relu,
             names: NAMES,
         })
     }
 }
 
-/// Embeddings are called as BERT's; there are none of segments.
+/// Embeddings are called as BERT's.
 const NAMES: Names = Names {
     prefix: "distilbert.",
+    types: None,
     layer: "transformer.layer",
     query: "attention.q_lin",
     key: "attention.k_lin",

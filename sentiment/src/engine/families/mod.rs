@@ -6,9 +6,11 @@
 //! | [`bert`] | `bert` |
 //! | [`roberta`] | `roberta`, `xlm-roberta` |
 //! | [`distilbert`] | `distilbert` |
+//! | [`modernbert`] | `modernbert` |
 
 pub mod bert;
 pub mod distilbert;
+pub mod modernbert;
 pub mod roberta;
 
 use super::architecture::Architecture;
@@ -34,9 +36,10 @@ pub fn architecture(model_type: &str, json: &[u8]) -> serde_json::Result<Result<
         "roberta" => read::<roberta::Config>(json)?.architecture("RoBERTa"),
         "xlm-roberta" => read::<roberta::Config>(json)?.architecture("XLM-R"),
         "distilbert" => read::<distilbert::Config>(json)?.architecture(),
+        "modernbert" => read::<modernbert::Config>(json)?.architecture(),
         _ => Err(Unsupported {
             what: format!("model_type {model_type}"),
-            remedy: "sequence classifiers of bert, distilbert, roberta and xlm-roberta do".into(),
+            remedy: "sequence classifiers of bert, distilbert, roberta, xlm-roberta and modernbert do".into(),
         }),
     })
 }

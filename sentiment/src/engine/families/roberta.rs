@@ -28,7 +28,13 @@ fn one() -> u32 {
 impl Config {
     pub(super) fn architecture(self, family: &'static str) -> Result<Architecture, Unsupported> {
         let positions = Positions { rows: self.bert.max_position_embeddings, padding: Some(self.pad_token_id) };
-        Ok(Architecture { family, positions, names: NAMES, ..self.bert.architecture()? })
+        Ok(Architecture {
+            family,
+            limit: positions.limit(),
+            positions: Some(positions),
+            names: NAMES,
+            ..self.bert.architecture()?
+        })
     }
 }
 
