@@ -38,9 +38,10 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
         }
         let mut asked = TopicPartitionList::new();
         asked.add_partition_range(&name, 0, i32::try_from(count).expect("few partitions") - 1);
-        let committed = committed(&client, &asked).map_err(unreachable)?;
+        let committed = patiently(|| client.committed_offsets(asked.clone(), TIMEOUT)).map_err(unreachable)?;
         for element in committed.elements() {
-            let (low, high) = client.fetch_watermarks(&name, element.partition(), TIMEOUT).map_err(unreachable)?;
+            let watermarks = || client.fetch_watermarks(&name, element.partition(), TIMEOUT);
+            let (low, high) = patiently(watermarks).map_err(unreachable)?;
             let position = match element.offset() {
                 Offset::Offset(offset) => offset.max(low),
                 _ => low,
@@ -51,15 +52,24 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
     Ok(behind)
 }
 
-/// What the group has committed. A broker that has just started, or taken the group over, first has to find
-/// out that it is the one to ask.
-fn committed(client: &BaseConsumer, partitions: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
-    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+/// Asks until there is an answer. A broker that has just started, or has taken a group or a partition
+/// over, first has to find out that it is the one to ask.
+fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+    use RDKafkaErrorCode::{
+        CoordinatorLoadInProgress, CoordinatorNotAvailable, LeaderNotAvailable, NotCoordinator, NotLeaderForPartition,
+    };
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        let answer = client.committed_offsets(partitions.clone(), TIMEOUT);
+        let answer = ask();
         let Err(KafkaError::MetadataFetch(code)) = &answer else { return answer };
-        let soon = matches!(code, NotCoordinator | CoordinatorNotAvailable | CoordinatorLoadInProgress);
+        let soon = matches!(
+            code,
+            CoordinatorLoadInProgress
+                | CoordinatorNotAvailable
+                | LeaderNotAvailable
+                | NotCoordinator
+                | NotLeaderForPartition
+        );
         if !soon || Instant::now() >= deadline {
             return answer;
         }

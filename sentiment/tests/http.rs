@@ -63,11 +63,20 @@ impl Server {
     async fn occupy(&self) -> JoinHandle<Response> {
         let text = json!({"inputs": [{"text": report(30_000, 1)}]});
         let (client, url) = (self.client.clone(), format!("{}/v1/score", self.url));
-        let occupying = tokio::spawn(async move { client.post(url).json(&text).send().await.unwrap() });
+        let occupying = tokio::spawn(async move {
+            loop {
+                let answer = client.post(&url).json(&text).send().await.unwrap();
+                // One of the texts below was in the way.
+                if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+                    return answer;
+                }
+            }
+        });
         let full = async {
             let mut seed = 0;
             while self.queue.try_submit_all(vec![Request::new(report(9, seed), None)]).await.is_ok() {
                 seed += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         tokio::time::timeout(PATIENCE, full).await.expect("the text is submitted");

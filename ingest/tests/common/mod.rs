@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -119,7 +120,15 @@ fn read(brokers: &str, topic: &str) -> Vec<Lying> {
     let mut assignment = TopicPartitionList::new();
     let mut remaining = 0;
     for partition in 0..PARTITIONS {
-        let (low, high) = consumer.fetch_watermarks(topic, partition, wait).unwrap();
+        let (low, high) = loop {
+            match consumer.fetch_watermarks(topic, partition, wait) {
+                // The topic is new; who leads it goes round.
+                Err(KafkaError::MetadataFetch(RDKafkaErrorCode::NotLeaderForPartition)) => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                known => break known.unwrap(),
+            }
+        };
         remaining += high - low;
         assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
