@@ -11,6 +11,7 @@ mod simulate;
 use crate::config::Config;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use tapewire_bus::Shutdown;
 
@@ -87,6 +88,8 @@ fn start_logging(json: bool, service: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TAPEWIRE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people; NO_COLOR is looked at by the library.
+    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     if json {
         builder.json().init();
     } else {
