@@ -1,6 +1,7 @@
 //! CSV: the scores are further columns; from CSV, rows stay as they were to the byte, quotes and all.
 
-use super::{Output, Writing, as_written, nothing_left};
+use super::lines::{Layout, Lines};
+use super::{Writing, as_written};
 use crate::files::FilesError;
 use crate::files::columns::{Score, ScoreColumns};
 use crate::files::input::{Dialect, Keep, quoted};
@@ -8,15 +9,13 @@ use crate::files::resume::Target;
 use crate::files::row::Row;
 
 pub(super) struct Csv {
-    target: Target,
     scores: ScoreColumns,
     dialect: Dialect,
     keep: Keep,
-    rows: u64,
 }
 
 impl Csv {
-    pub fn open(mut target: Target, writing: &Writing<'_>) -> Result<Self, FilesError> {
+    pub fn open(mut target: Target, writing: &Writing<'_>) -> Result<Lines<Self>, FilesError> {
         let dialect = match &writing.opened.dialect {
             Some(dialect) => dialect.clone(),
             None => made(writing),
@@ -33,10 +32,11 @@ impl Csv {
             Some(rest) => as_written(&target, &rest, end_of_line(&dialect).as_bytes())?,
             None => target.write(&[&header, dialect.line_end.as_bytes()].concat())?,
         }
-        Ok(Self { target, scores, dialect, keep: writing.keep, rows: 0 })
+        Ok(Lines::new(target, Self { scores, dialect, keep: writing.keep }))
     }
+}
 
-    /// The row up to the scores.
+impl Layout for Csv {
     fn beginning(&self, row: &Row) -> Vec<u8> {
         let mut line = if self.keep == Keep::Raw {
             row.raw.clone()
@@ -52,40 +52,15 @@ impl Csv {
         line
     }
 
-    /// The row from the scores on, without the line feed.
     fn end(&self, scored: Option<&Score>) -> String {
         let fields = self.scores.cells(scored).map(|cell| field(&cell, &self.dialect));
         format!("{}{}", fields.join(&separator(&self.dialect)), end_of_line(&self.dialect))
     }
-}
 
-impl Output for Csv {
-    fn known(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
-        let beginning = self.beginning(row);
-        let Some(rest) = self.target.existing(&beginning)? else { return Ok(None) };
-        let text = String::from_utf8_lossy(&rest);
+    fn read(&self, end: &[u8]) -> Option<Score> {
+        let text = String::from_utf8_lossy(end);
         let fields: Vec<&str> = text.trim_end_matches('\r').split(char::from(self.dialect.separator)).collect();
-        let scored = ScoreColumns::read(&fields).flatten();
-        as_written(&self.target, &rest, self.end(scored.as_ref()).as_bytes())?;
-        self.rows += 1;
-        Ok(Some(scored))
-    }
-
-    fn write(&mut self, row: &Row, scored: Option<&Score>) -> Result<(), FilesError> {
-        let mut line = self.beginning(row);
-        line.extend_from_slice(self.end(scored).as_bytes());
-        line.push(b'\n');
-        self.rows += 1;
-        self.target.write(&line)
-    }
-
-    fn flush(&mut self) -> Result<(), FilesError> {
-        self.target.flush()
-    }
-
-    fn finish(mut self: Box<Self>, whole: bool) -> Result<u64, FilesError> {
-        nothing_left(&mut self.target, whole)?;
-        Ok(self.rows)
+        ScoreColumns::read(&fields).flatten()
     }
 }
 

@@ -6,6 +6,7 @@
 //! a resumed run reads instead of computing. The journal goes when the file is whole.
 
 use super::jsonl::Jsonl;
+use super::lines::Lines;
 use super::{Output, Writing, unique};
 use crate::files::columns::{Column, Kind, Score, ScoreColumns};
 use crate::files::input::Keep;
@@ -38,7 +39,7 @@ const ARROW_SCHEMA: &str = "ARROW:schema";
 pub(super) struct Parquet {
     path: PathBuf,
     partial: PathBuf,
-    journal: Box<Jsonl>,
+    journal: Box<Lines<Jsonl>>,
     writer: SerializedFileWriter<File>,
     scores: ScoreColumns,
     columns: Columns,
