@@ -9,7 +9,7 @@ use super::architecture::Pooling;
 use super::packed::{Embeddings, Head, Layer, LayerNorm, PackedModel};
 use super::rotary::Rotation;
 use super::tokens::Tokens;
-use crate::kernels::attention::{Attention, Rows};
+use crate::kernels::attention::{Attention, Projections};
 use crate::kernels::dot::PANEL;
 use crate::kernels::linear::Then;
 use crate::kernels::operand::Operand;
@@ -24,8 +24,7 @@ const BLOCK: usize = 144;
 /// Memory of one thread, kept between chunks. Rows are filled up to whole panels.
 pub struct Scratch {
     hidden: Words,
-    query: Words,
-    key_value: Words,
+    projections: Projections,
     context: Words,
     attention: Attention,
     block: Block,
@@ -36,6 +35,7 @@ pub struct Scratch {
 struct Block {
     normed: Words,
     operand: Operand,
+    /// What a product gives on its way to the next.
     inner: Words,
     inner_operand: Operand,
 }
@@ -43,9 +43,9 @@ struct Block {
 impl PackedModel {
     /// Memory for one thread.
     pub fn scratch(&self) -> Scratch {
-        let [hidden, query, key_value, context] = Default::default();
         let attention = Attention::new(self.precision, self.heads, self.width / self.heads);
-        Scratch { hidden, query, key_value, context, attention, block: Block::default() }
+        let (hidden, context) = Default::default();
+        Scratch { hidden, projections: Projections::default(), context, attention, block: Block::default() }
     }
 
     /// Logits of each text, in the order of the model's classes. A text's numbers are the same
@@ -74,65 +74,68 @@ impl PackedModel {
     }
 
     fn whole_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
-        let stride = self.stride();
-        let hidden = scratch.hidden.floats(tokens * stride);
-        let query = scratch.query.floats(tokens * stride);
-        let key_value = scratch.key_value.floats(tokens * 2 * stride);
-        let Block { operand, normed, .. } = &mut scratch.block;
-        let blocks = hidden.chunks(BLOCK * stride).zip(query.chunks_mut(BLOCK * stride));
-        for ((hidden, query), key_value) in blocks.zip(key_value.chunks_mut(BLOCK * 2 * stride)) {
-            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
-            layer.query.apply(operand, Then::Store, query, stride);
-            layer.key_value.apply(operand, Then::Store, key_value, 2 * stride);
-        }
-        if let Some(rotation) = &layer.rotation {
-            self.rotate(rotation, spans, query, stride);
-            self.rotate(rotation, spans, key_value, 2 * stride);
-        }
-        let context = scratch.context.floats(tokens * stride);
+        self.project(layer, spans, tokens, true, scratch);
+        let Scratch { hidden, projections, context, attention, block } = scratch;
+        let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
+        let context = context.floats(tokens * stride);
         for span in spans {
-            let rows = span.start * stride..span.end * stride;
-            let queries = Rows { data: &query[rows.clone()], stride };
-            let keys = Rows { data: &key_value[2 * rows.start..2 * rows.end], stride: 2 * stride };
-            scratch.attention.attend(queries, keys, keys.from(stride), layer.reach, &mut context[rows], stride);
+            let context = &mut context[span.start * stride..span.end * stride];
+            attention.attend(projections, span.clone(), span.clone(), layer.reach, context, stride);
         }
-        self.finish(layer, hidden, context, &mut scratch.block);
+        self.finish(layer, hidden, context, block);
     }
 
     /// Leaves the first token of each text in the first rows of `scratch.hidden`.
     fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
-        let stride = self.stride();
-        let hidden = scratch.hidden.floats(tokens * stride);
-        let key_value = scratch.key_value.floats(tokens * 2 * stride);
-        let Block { operand, normed, .. } = &mut scratch.block;
-        for (hidden, key_value) in hidden.chunks(BLOCK * stride).zip(key_value.chunks_mut(BLOCK * 2 * stride)) {
-            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
-            layer.key_value.apply(operand, Then::Store, key_value, 2 * stride);
-        }
-        if let Some(rotation) = &layer.rotation {
-            // Queries are of first tokens only, which no angle turns.
-            self.rotate(rotation, spans, key_value, 2 * stride);
-        }
+        self.project(layer, spans, tokens, false, scratch);
+        let Scratch { hidden, projections, context, attention, block } = scratch;
+        let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         for (text, span) in spans.iter().enumerate() {
             hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
         }
         let hidden = &mut hidden[..spans.len() * stride];
-        let query = scratch.query.floats(hidden.len());
-        self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
-        layer.query.apply(operand, Then::Store, query, stride);
-        let context = scratch.context.floats(hidden.len());
-        for (span, (query, context)) in spans.iter().zip(query.chunks(stride).zip(context.chunks_mut(stride))) {
-            let keys = Rows { data: &key_value[span.start * 2 * stride..span.end * 2 * stride], stride: 2 * stride };
-            scratch.attention.attend(
-                Rows { data: query, stride },
-                keys,
-                keys.from(stride),
-                layer.reach,
-                context,
-                stride,
-            );
+        for hidden in hidden.chunks(BLOCK * stride) {
+            self.set(&mut block.operand, layer.attention_norm.before.as_ref(), hidden, &mut block.normed);
+            let queries = block.inner.floats(hidden.len());
+            layer.query.apply(&block.operand, Then::Store, queries, stride);
+            // Each is the first of its text, which no angle turns.
+            projections.queries.extend(queries, stride);
         }
-        self.finish(layer, hidden, context, &mut scratch.block);
+        let context = context.floats(hidden.len());
+        for (text, (span, context)) in spans.iter().zip(context.chunks_exact_mut(stride)).enumerate() {
+            attention.attend(projections, text..text + 1, span.clone(), layer.reach, context, stride);
+        }
+        self.finish(layer, hidden, context, block);
+    }
+
+    /// Keys and values of all tokens, and their queries where these are wanted.
+    fn project(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, with_queries: bool, scratch: &mut Scratch) {
+        let stride = self.stride();
+        let Projections { queries, keys, values } = &mut scratch.projections;
+        for rows in [&mut *queries, keys, values] {
+            rows.clear(scratch.attention.precision(), self.width);
+        }
+        let Block { operand, normed, inner, .. } = &mut scratch.block;
+        let hidden = scratch.hidden.floats(tokens * stride);
+        for (number, hidden) in hidden.chunks(BLOCK * stride).enumerate() {
+            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
+            let rotate = |rows: &mut [f32], stride: usize| {
+                if let Some(rotation) = &layer.rotation {
+                    self.rotate(rotation, spans, number * BLOCK, rows, stride);
+                }
+            };
+            if with_queries {
+                let projected = inner.floats(hidden.len());
+                layer.query.apply(operand, Then::Store, projected, stride);
+                rotate(projected, stride);
+                queries.extend(projected, stride);
+            }
+            let projected = inner.floats(2 * hidden.len());
+            layer.key_value.apply(operand, Then::Store, projected, 2 * stride);
+            rotate(projected, 2 * stride);
+            keys.extend(projected, 2 * stride);
+            values.extend(&projected[stride..], 2 * stride);
+        }
     }
 
     /// From attention's `context` to the layer's output, which replaces `hidden`.
@@ -177,11 +180,16 @@ impl PackedModel {
         operand.set(self.precision, rows, stride, self.width);
     }
 
-    /// Turns the heads at the beginning of each row by the row's place in its text.
-    fn rotate(&self, rotation: &Rotation, spans: &[Range<usize>], rows: &mut [f32], stride: usize) {
-        for span in spans {
-            let rows = &mut rows[span.start * stride..span.end * stride];
-            rotate(rows, stride, self.heads, rotation.pairs, &rotation.cosines, &rotation.sines);
+    /// Turns the heads at the beginning of each row by the row's place in its text. The first row is row
+    /// `first` among all.
+    fn rotate(&self, rotation: &Rotation, spans: &[Range<usize>], first: usize, rows: &mut [f32], stride: usize) {
+        let end = first + rows.len() / stride;
+        for span in spans.iter().filter(|span| span.start < end && first < span.end) {
+            let here = span.start.max(first)..span.end.min(end);
+            let angles = (here.start - span.start) * rotation.pairs..;
+            let rows = &mut rows[(here.start - first) * stride..(here.end - first) * stride];
+            let (cosines, sines) = (&rotation.cosines[angles.clone()], &rotation.sines[angles]);
+            rotate(rows, stride, self.heads, rotation.pairs, cosines, sines);
         }
     }
 
@@ -210,7 +218,7 @@ impl PackedModel {
 
     fn classify(&self, texts: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
         let (stride, operand) = (self.stride(), &mut scratch.block.operand);
-        let pooled = scratch.query.floats(texts * stride);
+        let pooled = scratch.context.floats(texts * stride);
         let Head { dense, activation, norm, classifier } = &self.head;
         operand.set(dense.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
         dense.apply(operand, Then::Activate(*activation), pooled, stride);
@@ -219,7 +227,7 @@ impl PackedModel {
         }
         let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
-        let logits = scratch.key_value.floats(texts * label_stride);
+        let logits = scratch.block.inner.floats(texts * label_stride);
         operand.set(classifier.precision(), pooled, stride, self.width);
         classifier.apply(operand, Then::Store, logits, label_stride);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()

@@ -6,34 +6,24 @@
 )]
 
 use super::Precision;
+use super::bfloat16::{LANES, Rounding};
 use super::dot::{self, Kernel, Left, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
-use super::linear::{tiles, two};
+use super::linear::tiles;
 use super::math::exp;
-use super::operand::bf16;
+use super::operand::Operand;
 use super::words::Words;
+use std::ops::Range;
 
-/// Scores are worked on in so many lanes, whatever the vector width.
-const LANES: usize = 16;
-
-/// Rows of floats, `stride` apart, of which the heads' numbers stand side by side at the beginning.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    /// The floats; at least one row.
-    pub data: &'a [f32],
-    /// From a row to the next.
-    pub stride: usize,
-}
-
-impl<'a> Rows<'a> {
-    fn count(self) -> usize {
-        self.data.len().div_ceil(self.stride)
-    }
-
-    /// The same rows without their first `columns` numbers.
-    pub fn from(self, columns: usize) -> Self {
-        Self { data: &self.data[columns..], ..self }
-    }
+/// What attention works on: rows of all heads, side by side.
+#[derive(Default)]
+pub struct Projections {
+    /// With the scale of the scores in them.
+    pub queries: Operand,
+    /// A row for each token, text after text.
+    pub keys: Operand,
+    /// As keys.
+    pub values: Operand,
 }
 
 /// How attention is computed, and its memory.
@@ -44,8 +34,6 @@ pub struct Attention {
     heads: usize,
     /// Numbers a head.
     size: usize,
-    rows: Words,
-    queries: Words,
     keys: Words,
     values: Words,
     scores: Words,
@@ -53,63 +41,74 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// For `heads` heads of `size` numbers. There is no attention in int8: it takes bf16.
+    /// For `heads` heads of `size` numbers. There is no attention in int8: it takes bf16. Nor is there one in
+    /// bf16 where heads of an odd size would begin within a word.
     pub fn new(precision: Precision, heads: usize, size: usize) -> Self {
-        let precision = if precision == Precision::F32 { Precision::F32 } else { Precision::Bf16 };
-        let [rows, queries, keys, values, scores, weights] = Default::default();
-        let kernel = dot::kernel(precision);
-        Self { kernel, precision, heads, size, rows, queries, keys, values, scores, weights }
+        let whole_words = size.is_multiple_of(Precision::Bf16.numbers_in_a_word());
+        let precision = if precision == Precision::F32 || !whole_words { Precision::F32 } else { Precision::Bf16 };
+        let [keys, values, scores, weights] = Default::default();
+        Self { kernel: dot::kernel(precision), precision, heads, size, keys, values, scores, weights }
     }
 
-    /// `softmax(Q K^T) V` of each head into the rows of `out`, `out_stride` apart. There are as many
-    /// `keys` as `values`, which are the tokens of the text; queries, which carry the scale already, are of
-    /// the first of these tokens. Each looks at keys at most `reach` tokens away from it.
+    /// What [`Projections`] must be of.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// `softmax(Q K^T) V` of each head, for the text whose tokens are the rows `text` of keys and values, into
+    /// the rows of `out`, `out_stride` apart. Queries are those of the first tokens of the text. Each looks at
+    /// keys at most `reach` tokens away from it.
     ///
     /// # Panics
-    /// If rows are shorter than all heads together, or not as many as they should be.
+    /// If rows are missing, or of another precision or width.
     pub fn attend(
         &mut self,
-        queries: Rows<'_>,
-        keys: Rows<'_>,
-        values: Rows<'_>,
+        of: &Projections,
+        queries: Range<usize>,
+        text: Range<usize>,
         reach: usize,
         out: &mut [f32],
         out_stride: usize,
     ) {
+        let Projections { queries: all_queries, keys: all_keys, values: all_values } = of;
+        let expected =
+            [all_queries, all_keys, all_values].iter().all(|x| x.is_of(self.precision, self.heads * self.size));
+        assert!(expected, "precision and width of what attention works on");
         let numbers = self.precision.numbers_in_a_word();
-        let (count, tokens) = (queries.count(), keys.count());
-        let query_words = self.size.div_ceil(numbers);
-        let value_words = tokens.div_ceil(numbers);
-        let padded = tokens.next_multiple_of(PANEL);
+        let (tokens, query_words) = (text.len(), self.size / numbers);
         for head in 0..self.heads {
-            let first = head * self.size;
-            let packed_queries = self.queries.room(count * query_words);
-            let packed_keys = self.keys.room(padded * query_words);
-            let packed_values = self.values.room(self.size.next_multiple_of(PANEL) * value_words);
-            let rows = self.rows.room(tokens * query_words);
+            let column = head * self.size;
+            let keys = self.keys.room(tokens.next_multiple_of(PANEL) * query_words);
+            pack_keys(all_keys.part(column, text.start, tokens), query_words, keys);
+            let values = self.values.room(self.size.next_multiple_of(PANEL) * tokens.div_ceil(numbers));
             match self.precision {
-                Precision::F32 => {
-                    copy_rows(queries.from(first), self.size, packed_queries);
-                    copy_rows(keys.from(first), self.size, rows);
-                    pack_values(values.from(first), self.size, packed_values);
-                }
-                _ => {
-                    round_rows(queries.from(first), self.size, packed_queries);
-                    round_rows(keys.from(first), self.size, rows);
-                    round_values(values.from(first), self.size, packed_values);
-                }
+                Precision::F32 => pack_values(all_values.part(column, text.start, tokens), self.size, values),
+                _ => pack_values_bf16(all_values.part(column, text.start, tokens), self.size, values),
             }
-            pack_keys(rows, query_words, packed_keys);
-            for (row, rows) in tiles(count, self.kernel.rows) {
-                let out = &mut out[row * out_stride + first..];
-                self.tile(row, rows, tokens, reach, out, out_stride);
+            if head + 1 < self.heads {
+                // Other cache lines of the same rows, far apart: the processor would not foresee them.
+                all_queries.expect_reads(column + self.size, queries.clone(), self.size);
+                all_keys.expect_reads(column + self.size, text.clone(), self.size);
+                all_values.expect_reads(column + self.size, text.clone(), self.size);
+            }
+            for (row, count) in tiles(queries.len(), self.kernel.rows) {
+                let out = &mut out[row * out_stride + column..];
+                self.tile(all_queries.part(column, queries.start + row, count), row, tokens, reach, out, out_stride);
             }
         }
     }
 
-    /// One head for `rows` queries from `first`, when all is packed.
-    fn tile(&mut self, first: usize, rows: usize, tokens: usize, reach: usize, out: &mut [f32], out_stride: usize) {
-        let numbers = self.precision.numbers_in_a_word();
+    /// One head for some queries, the first of which is of token `first`, when all is packed.
+    fn tile(
+        &mut self,
+        queries: Left<'_>,
+        first: usize,
+        tokens: usize,
+        reach: usize,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let (rows, numbers) = (queries.rows, self.precision.numbers_in_a_word());
         let (query_words, value_words) = (self.size.div_ceil(numbers), tokens.div_ceil(numbers));
         // Keys that one of the queries looks at, from a whole panel on.
         let seen = first.saturating_sub(reach) / PANEL * PANEL..tokens.min((first + rows).saturating_add(reach));
@@ -117,11 +116,10 @@ impl Attention {
         let zeros = [0; PANEL];
 
         let scores = self.scores.room(rows * stride);
-        let queries = Left { words: &self.queries.as_slice()[first * query_words..], stride: query_words, rows };
         for column in seen.clone().step_by(PANEL) {
             let panel = &self.keys.as_slice()[column * query_words..][..PANEL * query_words];
             let halves = (seen.end - column).div_ceil(PANEL / 2).min(2);
-            self.kernel.run(queries, panel, halves, &zeros, &mut scores[column - seen.start..], stride);
+            self.kernel.run(queries, panel, halves, &zeros, &mut scores[column - seen.start..], stride, &[]);
         }
 
         let mut scales = [0.0; TALLEST];
@@ -145,31 +143,23 @@ impl Attention {
             let panel = &self.values.as_slice()[column * value_words + seen.start / numbers * PANEL..];
             let panel = &panel[..PANEL * seen.len().div_ceil(numbers)];
             let columns = (self.size - column).min(PANEL);
-            self.kernel.run(weights, panel, columns.div_ceil(PANEL / 2), &zeros, sums.as_flattened_mut(), PANEL);
+            self.kernel.run(weights, panel, columns.div_ceil(PANEL / 2), &zeros, sums.as_flattened_mut(), PANEL, &[]);
             scale_rows(sums, scales, columns, &mut out[column..], out_stride);
         }
     }
 }
 
 for_this_machine! {
-    /// The first `size` numbers of each row, row after row.
-    fn copy_rows(x: Rows<'_>, size: usize, out: &mut [u32]) = copy_rows_plain
+    /// The first `words` words of each row to panels: a row becomes a column. Columns beyond the rows stay as they are.
+    fn pack_keys(rows: Left<'_>, words: usize, out: &mut [u32]) = pack_keys_plain
 }
 for_this_machine! {
-    /// As [`copy_rows`], two bfloat16 a word.
-    fn round_rows(x: Rows<'_>, size: usize, out: &mut [u32]) = round_rows_plain
+    /// The first `size` floats of each row to panels.
+    fn pack_values(rows: Left<'_>, size: usize, out: &mut [u32]) = pack_values_plain
 }
 for_this_machine! {
-    /// Rows of `words` words to panels: a row becomes a column. Columns beyond the rows stay as they are.
-    fn pack_keys(rows: &[u32], words: usize, out: &mut [u32]) = pack_keys_plain
-}
-for_this_machine! {
-    /// The first `size` numbers of each row to panels.
-    fn pack_values(x: Rows<'_>, size: usize, out: &mut [u32]) = pack_values_plain
-}
-for_this_machine! {
-    /// As [`pack_values`], two rows of bfloat16 a word.
-    fn round_values(x: Rows<'_>, size: usize, out: &mut [u32]) = round_values_plain
+    /// The first `size` bfloat16 of each row to panels, two rows a word.
+    fn pack_values_bf16(rows: Left<'_>, size: usize, out: &mut [u32]) = pack_values_bf16_plain
 }
 for_this_machine! {
     /// `e` to the first `tokens` numbers of each row less its largest, and one over their sum.
@@ -177,7 +167,7 @@ for_this_machine! {
 }
 for_this_machine! {
     /// As [`softmax`], the numbers rounded to bfloat16; a row of them has 32-bit words of `stride`.
-    fn softmax_bf16(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [u16], scales: &mut [f32]) = softmax_bf16_plain
+    fn softmax_bf16(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [u16], scales: &mut [f32]) = softmax_bf16_by, rounding
 }
 for_this_machine! {
     /// The first `columns` of each row of sums times the row's scale.
@@ -185,63 +175,40 @@ for_this_machine! {
 }
 
 #[inline(always)]
-fn copy_rows_plain(x: Rows<'_>, size: usize, out: &mut [u32]) {
-    for (x, out) in x.data.chunks(x.stride).zip(out.chunks_exact_mut(size)) {
-        out.copy_from_slice(bytemuck::cast_slice(&x[..size]));
-    }
-}
-
-#[inline(always)]
-fn round_rows_plain(x: Rows<'_>, size: usize, out: &mut [u32]) {
-    for (x, out) in x.data.chunks(x.stride).zip(out.chunks_exact_mut(size.div_ceil(2))) {
-        let out: &mut [u16] = bytemuck::cast_slice_mut(out);
-        for (x, out) in x[..size].iter().zip(&mut *out) {
-            *out = bf16(*x);
-        }
-        out[size..].fill(0);
-    }
-}
-
-#[inline(always)]
-fn pack_keys_plain(rows: &[u32], words: usize, out: &mut [u32]) {
-    for (row, words) in rows.chunks_exact(words).enumerate() {
-        let panel = &mut out[row / PANEL * PANEL * words.len()..];
-        for (word, out) in words.iter().zip(panel.as_chunks_mut::<PANEL>().0) {
+fn pack_keys_plain(rows: Left<'_>, words: usize, out: &mut [u32]) {
+    for (row, from) in rows.words.chunks(rows.stride).take(rows.rows).enumerate() {
+        let panel = &mut out[row / PANEL * PANEL * words..];
+        for (word, out) in from[..words].iter().zip(panel.as_chunks_mut::<PANEL>().0) {
             out[row % PANEL] = *word;
         }
     }
 }
 
 #[inline(always)]
-fn pack_values_plain(x: Rows<'_>, size: usize, out: &mut [u32]) {
-    let words = x.count();
-    for (row, x) in x.data.chunks(x.stride).enumerate() {
-        for (panel, x) in x[..size].chunks(PANEL).enumerate() {
-            out[(panel * words + row) * PANEL..][..x.len()].copy_from_slice(bytemuck::cast_slice(x));
+fn pack_values_plain(rows: Left<'_>, size: usize, out: &mut [u32]) {
+    for (row, from) in rows.words.chunks(rows.stride).take(rows.rows).enumerate() {
+        for (panel, from) in from[..size].chunks(PANEL).enumerate() {
+            out[(panel * rows.rows + row) * PANEL..][..from.len()].copy_from_slice(from);
         }
     }
 }
 
 #[inline(always)]
-fn round_values_plain(x: Rows<'_>, size: usize, out: &mut [u32]) {
-    let words = x.count().div_ceil(2);
-    for (row, pair) in x.data.chunks(2 * x.stride).enumerate() {
-        let (lower, upper) = pair.split_at(x.stride.min(pair.len()));
-        for panel in 0..size.div_ceil(PANEL) {
-            let columns = panel * PANEL..size.min((panel + 1) * PANEL);
-            let lower = &lower[columns.clone()];
-            let out = &mut out[(panel * words + row) * PANEL..][..lower.len()];
-            match upper.get(columns) {
-                Some(upper) => {
-                    for ((lower, upper), out) in lower.iter().zip(upper).zip(out) {
-                        *out = two(&[*lower, *upper]);
-                    }
-                }
-                None => {
-                    for (lower, out) in lower.iter().zip(out) {
-                        *out = two(&[*lower]);
-                    }
-                }
+fn pack_values_bf16_plain(rows: Left<'_>, size: usize, out: &mut [u32]) {
+    let words = rows.rows.div_ceil(2);
+    // Where the last row has no other, zeros stand in.
+    let zeros = [0; PANEL];
+    for (pair, from) in rows.words.chunks(2 * rows.stride).take(words).enumerate() {
+        let (lower, upper) = from.split_at(rows.stride.min(from.len()));
+        let upper = (2 * pair + 1 < rows.rows).then_some(upper);
+        for first in (0..size).step_by(PANEL) {
+            let columns = PANEL.min(size - first);
+            let lower: &[u16] = &bytemuck::cast_slice(lower)[first..first + columns];
+            let upper: &[u16] =
+                upper.map_or(&zeros[..columns], |upper| &bytemuck::cast_slice(upper)[first..first + columns]);
+            let out = &mut out[(first / PANEL * words + pair) * PANEL..][..columns];
+            for (out, (lower, upper)) in out.iter_mut().zip(lower.iter().zip(upper)) {
+                *out = u32::from(*lower) | u32::from(*upper) << 16;
             }
         }
     }
@@ -253,8 +220,15 @@ fn softmax_plain(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [f3
 }
 
 #[inline(always)]
-fn softmax_bf16_plain(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [u16], scales: &mut [f32]) {
-    exponentials(scores, 2 * stride, tokens, out, scales, bf16);
+fn softmax_bf16_by(
+    scores: &mut [f32],
+    stride: usize,
+    tokens: usize,
+    out: &mut [u16],
+    scales: &mut [f32],
+    rounding: impl Rounding,
+) {
+    exponentials(scores, 2 * stride, tokens, out, scales, |x| rounding.lanes(x));
 }
 
 /// `stride` is that of `out`.
@@ -265,7 +239,7 @@ fn exponentials<T>(
     tokens: usize,
     out: &mut [T],
     scales: &mut [f32],
-    rounded: impl Fn(f32) -> T,
+    rounded: impl Fn([f32; LANES]) -> [T; LANES],
 ) {
     let padded = tokens.next_multiple_of(LANES);
     let rows = scales.len();
@@ -282,11 +256,12 @@ fn exponentials<T>(
         );
         let mut sums = [0.0; LANES];
         for (scores, out) in scores.iter().zip(out.as_chunks_mut::<LANES>().0) {
+            let mut weights = [0.0; LANES];
             for lane in 0..LANES {
-                let x = exp(scores[lane] - largest);
-                sums[lane] += x;
-                out[lane] = rounded(x);
+                weights[lane] = exp(scores[lane] - largest);
+                sums[lane] += weights[lane];
             }
+            *out = rounded(weights);
         }
         *scale = 1.0 / joined(sums, |a, b| a + b);
     }
@@ -340,6 +315,18 @@ mod tests {
         out
     }
 
+    fn projections(attention: &Attention, [queries, keys, values]: [&[f32]; 3], width: usize) -> Projections {
+        let of = |x: &[f32]| {
+            let stride = width.next_multiple_of(4);
+            let padded: Vec<f32> =
+                x.chunks_exact(width).flat_map(|row| [row, &[0.0; 3][..stride - width]].concat()).collect();
+            let mut operand = Operand::default();
+            operand.set(attention.precision(), &padded, stride, width);
+            operand
+        };
+        Projections { queries: of(queries), keys: of(keys), values: of(values) }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -351,23 +338,25 @@ mod tests {
             let (q, k, v) = (numbers(queries * width, seed), numbers(tokens * width, seed + 1), numbers(tokens * width, seed + 2));
             let q: Vec<f32> = q.into_iter().map(|q| q / size as f32).collect();
             let exact = textbook(&q, &k, &v, width, size, reach);
-            let rows = |data| Rows { data, stride: width };
             for (precision, tolerance) in [(Precision::F32, 2e-5), (Precision::Bf16, 0.08)] {
                 let mut attention = Attention::new(precision, heads, size);
+                // Another text before this one, of as many tokens as there are queries.
+                let of = projections(&attention, [&q, &[&q[..], &k].concat(), &[&q[..], &v].concat()], width);
+                let text = queries..queries + tokens;
                 let mut out = vec![f32::NAN; queries * (width + 3)];
                 // Twice, for what the first leaves in memory must not matter.
                 for _ in 0..2 {
-                    attention.attend(rows(&q), rows(&k), rows(&v), reach, &mut out, width + 3);
+                    attention.attend(&of, 0..queries, text.clone(), reach, &mut out, width + 3);
                 }
                 for (out, exact) in out.chunks_exact(width + 3).zip(exact.chunks_exact(width)) {
                     prop_assert!(out[width..].iter().all(|x| x.is_nan()), "wrote beside its columns");
                     prop_assert!(out.iter().zip(exact).all(|(a, b)| (f64::from(*a) - b).abs() < tolerance), "{precision}");
                 }
                 let mut alone = vec![0.0; width];
-                attention.attend(rows(&q[..width]), rows(&k), rows(&v), reach, &mut alone, width);
+                attention.attend(&of, 0..1, text.clone(), reach, &mut alone, width);
                 prop_assert_eq!(&out[..width], &alone[..], "the first query alone");
                 if reach == usize::MAX {
-                    attention.attend(rows(&q[(queries - 1) * width..]), rows(&k), rows(&v), reach, &mut alone, width);
+                    attention.attend(&of, queries - 1..queries, text, reach, &mut alone, width);
                     prop_assert_eq!(&out[(queries - 1) * (width + 3)..][..width], &alone[..], "the last query alone");
                 }
             }
@@ -377,25 +366,13 @@ mod tests {
     #[test]
     fn huge_scores_are_no_trouble_and_what_is_no_number_stays_none() {
         let mut attention = Attention::new(Precision::Bf16, 1, 2);
-        let rows = |data| Rows { data, stride: 2 };
-        let mut out = [0.0; 2];
-        attention.attend(
-            rows(&[1e9, 0.0]),
-            rows(&[1e9, 0.0, 1.0, 0.0]),
-            rows(&[5.0, 6.0, 7.0, 8.0]),
-            usize::MAX,
-            &mut out,
-            2,
-        );
-        assert_eq!(out, [5.0, 6.0]);
-        attention.attend(
-            rows(&[f32::NAN, 0.0]),
-            rows(&[1.0, 0.0, 1.0, 0.0]),
-            rows(&[5.0, 6.0, 7.0, 8.0]),
-            usize::MAX,
-            &mut out,
-            2,
-        );
-        assert!(out[0].is_nan() && out[1].is_nan());
+        let mut attend = |query: [f32; 2], keys: [f32; 4]| {
+            let of = projections(&attention, [&query, &keys, &[5.0, 6.0, 7.0, 8.0]], 2);
+            let mut out = [0.0; 2];
+            attention.attend(&of, 0..1, 0..2, usize::MAX, &mut out, 2);
+            out
+        };
+        assert_eq!(attend([1e9, 0.0], [1e9, 0.0, 1.0, 0.0]), [5.0, 6.0]);
+        assert!(attend([f32::NAN, 0.0], [1.0, 0.0, 1.0, 0.0]).iter().all(|x| x.is_nan()));
     }
 }

@@ -43,6 +43,9 @@ struct Task {
     out_stride: usize,
     rows: usize,
     halves: usize,
+    /// What will be read next, and how many bytes of it to fetch with each word.
+    coming: *const u8,
+    coming_step: usize,
 }
 
 /// A way to compute tiles on this machine.
@@ -109,11 +112,21 @@ impl Kernel {
     /// `out` being `out_stride` words apart. Sums run along the words in order. They are whole
     /// numbers for int8, else floats; `start` is of the same kind. For int8 it must be -128 times the
     /// sum of each column of the panel, which takes the left operand's offset away again; a kernel
-    /// that can do without an offset ignores it.
+    /// that can do without an offset ignores it. What is `coming` after this tile is fetched meanwhile.
     ///
     /// # Panics
     /// If there are no rows, more than [`Kernel::rows`], or a slice is too short.
-    pub fn run(&self, left: Left<'_>, panel: &[u32], halves: usize, start: &[u32], out: &mut [u32], out_stride: usize) {
+    #[allow(clippy::too_many_arguments, reason = "slices and their strides")]
+    pub fn run(
+        &self,
+        left: Left<'_>,
+        panel: &[u32],
+        halves: usize,
+        start: &[u32],
+        out: &mut [u32],
+        out_stride: usize,
+        coming: &[u32],
+    ) {
         let words = panel.len() / PANEL;
         let columns = halves * HALF;
         assert!((1..=self.rows).contains(&left.rows) && (1..=2).contains(&halves), "shape of a tile");
@@ -133,6 +146,8 @@ impl Kernel {
             out_stride,
             rows: left.rows,
             halves,
+            coming: coming.as_ptr().cast(),
+            coming_step: (4 * coming.len()).div_ceil(words.max(1)),
         };
         // SAFETY: the assertions are the contract of `run`; `words` rows of `PANEL` lie in `panel`
         // by division; kernels are handed out only where their instruction set was detected.
@@ -150,6 +165,16 @@ pub fn expect_writes(out: &mut [f32], stride: usize, rows: usize) {
             // SAFETY: a hint, which reads and writes nothing.
             unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) }
         }
+    }
+}
+
+/// Tells the processor that these words will soon be read, so that they come to the second-level cache meanwhile.
+pub fn expect_reads(words: &[u32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in words.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which reads and writes nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
     }
 }
 
@@ -179,8 +204,12 @@ macro_rules! vector_kernel {
                         [std::array::from_fn(|v| $load(first.add(v * $lanes).cast())); ROWS];
                     let mut panel = task.panel.add(column);
                     let mut left = task.left;
+                    let mut coming = task.coming;
                     for _ in 0..task.words {
-                        // Panels come from the second-level cache; a hint past the end is harmless.
+                        // Panels come from the second-level cache, what follows from farther away; a hint past
+                        // the end is harmless.
+                        _mm_prefetch::<_MM_HINT_T1>(coming.cast());
+                        coming = coming.wrapping_add(task.coming_step);
                         for v in 0..VECTORS {
                             _mm_prefetch::<_MM_HINT_T0>(panel.wrapping_add(AHEAD * PANEL + v * $lanes).cast());
                         }

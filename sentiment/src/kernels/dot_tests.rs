@@ -36,7 +36,7 @@ fn correction(panel: &[u32]) -> Vec<u32> {
 
 fn run(kernel: &Kernel, left: Left<'_>, panel: &[u32], halves: usize, start: &[u32]) -> Vec<u32> {
     let mut out = vec![7; left.rows * 40];
-    kernel.run(left, panel, halves, start, &mut out, 40);
+    kernel.run(left, panel, halves, start, &mut out, 40, &[]);
     out
 }
 

@@ -6,10 +6,11 @@
 )]
 
 use super::Precision;
+use super::bfloat16::bf16;
 use super::dot::{self, Kernel, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::math::{self, Activation, coarse_gelu, gelu, gelu_tanh};
-use super::operand::{LARGEST, Operand, bf16, largest_magnitude};
+use super::operand::{LARGEST, Operand, largest_magnitude};
 use super::words::Words;
 
 /// Sums of a tile, as its kernel left them.
@@ -109,7 +110,10 @@ impl Linear {
         let words = self.inputs.div_ceil(self.precision.numbers_in_a_word());
         let finish = finish(self.precision, then);
         let mut sums = [[0; PANEL]; TALLEST];
-        for (panel, words) in self.panels.as_slice().chunks_exact(PANEL * words).enumerate() {
+        let tiles_a_panel = x.rows().div_ceil(self.kernel.rows).max(1);
+        for panel in 0..self.outputs.div_ceil(PANEL) {
+            let (words, after) = self.panels.as_slice()[panel * PANEL * words..].split_at(PANEL * words);
+            let mut coming = after.chunks(words.len().div_ceil(tiles_a_panel));
             let columns = panel * PANEL..(panel + 1) * PANEL;
             let (starts, scales) = (&self.starts[columns.clone()], &self.scales[columns.clone()]);
             let biases = &self.biases[columns.clone()];
@@ -117,7 +121,15 @@ impl Linear {
                 let (left, row_scales) = x.tile(first, count);
                 let sums = &mut sums[..count];
                 dot::expect_writes(&mut out[first * stride + columns.start..], stride, count);
-                self.kernel.run(left, words, 2, starts, sums.as_flattened_mut(), PANEL);
+                self.kernel.run(
+                    left,
+                    words,
+                    2,
+                    starts,
+                    sums.as_flattened_mut(),
+                    PANEL,
+                    coming.next().unwrap_or_default(),
+                );
                 let out = &mut out[first * stride + columns.start..];
                 finish(sums, row_scales, scales, biases, out, stride);
             }
@@ -135,7 +147,7 @@ pub(super) fn tiles(rows: usize, tallest: usize) -> impl Iterator<Item = (usize,
 }
 
 /// One or two numbers as a word of bfloat16.
-pub(super) fn two(pair: &[f32]) -> u32 {
+fn two(pair: &[f32]) -> u32 {
     let upper = pair.get(1).map_or(0, |&x| bf16(x));
     u32::from(bf16(pair[0])) | u32::from(upper) << 16
 }

@@ -11,9 +11,11 @@
 //! | [`operand`] | rows of floats made into a left operand: copied, rounded or quantised |
 //! | [`linear`] | weights packed once, and `x W + b` with what follows it |
 //! | [`attention`] | attention within one text |
+//! | `bfloat16` | rounding |
 //! | [`rows`] | layer norm and rotary positions: one row at a time |
 //! | [`math`] | `exp` and `erf` that compilers can vectorise |
 
+mod bfloat16;
 mod for_this_machine;
 
 pub mod attention;

@@ -6,9 +6,11 @@
 )]
 
 use super::Precision;
-use super::dot::Left;
+use super::bfloat16::Rounding;
+use super::dot::{self, Left};
 use super::for_this_machine::for_this_machine;
 use super::words::Words;
+use std::ops::Range;
 
 /// Largest quantised number; its negative is the smallest, so that zero is exact and nothing is lopsided.
 pub(super) const LARGEST: f32 = 127.0;
@@ -25,7 +27,24 @@ pub struct Operand {
 }
 
 impl Operand {
-    /// Takes over the rows of `x`, each `stride` floats long, of which the first `width` count.
+    /// Takes over the rows of `x` as [`Operand::extend`] does, instead of what was there.
+    ///
+    /// # Panics
+    /// As `extend`.
+    pub fn set(&mut self, precision: Precision, x: &[f32], stride: usize, width: usize) {
+        self.clear(precision, width);
+        self.extend(x, stride);
+    }
+
+    /// Forgets all rows; those to come have `width` numbers in that precision.
+    pub fn clear(&mut self, precision: Precision, width: usize) {
+        (self.precision, self.width) = (precision, width);
+        // An odd number of cache lines: rows a power of two apart would compete for the same places of the cache.
+        self.stride = (width.div_ceil(precision.numbers_in_a_word()).div_ceil(16) | 1) * 16;
+        self.scales.clear();
+    }
+
+    /// Adds the rows of `x`, `stride` floats apart, of which the first `width` count.
     /// Between `width` and the next multiple of four there may be zeros only.
     ///
     /// int8 is quantised row by row: the largest magnitude of a row becomes 127. A row with an
@@ -33,22 +52,19 @@ impl Operand {
     ///
     /// # Panics
     /// If a row is shorter than `width`, rounded up to four.
-    pub fn set(&mut self, precision: Precision, x: &[f32], stride: usize, width: usize) {
-        assert!(width.next_multiple_of(4) <= stride, "rows shorter than their width");
-        let rows = x.len() / stride;
-        (self.precision, self.width) = (precision, width);
-        let words = width.div_ceil(precision.numbers_in_a_word());
-        // An odd number of cache lines: rows a power of two apart would compete for the same places of the cache.
-        self.stride = (words.div_ceil(16) | 1) * 16;
-        self.scales.clear();
-        self.scales.resize(rows, 1.0);
-        let out = self.words.room(rows * self.stride);
-        let (width, out_stride) = (width.next_multiple_of(precision.numbers_in_a_word()), self.stride);
-        match precision {
+    pub fn extend(&mut self, x: &[f32], stride: usize) {
+        assert!(self.width.next_multiple_of(4) <= stride, "rows shorter than their width");
+        let (before, rows) = (self.rows(), x.len().div_ceil(stride));
+        self.scales.resize(before + rows, 1.0);
+        let out_stride = self.stride;
+        let out = &mut self.words.room((before + rows) * out_stride)[before * out_stride..];
+        let width = self.width.next_multiple_of(self.precision.numbers_in_a_word());
+        match self.precision {
             Precision::F32 => copy(x, stride, width, bytemuck::cast_slice_mut(out), out_stride),
             Precision::Bf16 => round(x, stride, width, bytemuck::cast_slice_mut(out), 2 * out_stride),
             Precision::Int8 => {
-                quantise(x, stride, width, bytemuck::cast_slice_mut(out), 4 * out_stride, &mut self.scales);
+                let scales = &mut self.scales[before..];
+                quantise(x, stride, width, bytemuck::cast_slice_mut(out), 4 * out_stride, scales);
             }
         }
     }
@@ -65,8 +81,21 @@ impl Operand {
 
     /// Rows `first` to before `first + count`, and their scales.
     pub(super) fn tile(&self, first: usize, count: usize) -> (Left<'_>, &[f32]) {
-        let words = &self.words.as_slice()[first * self.stride..];
-        (Left { words, stride: self.stride, rows: count }, &self.scales[first..first + count])
+        (self.part(0, first, count), &self.scales[first..first + count])
+    }
+
+    /// Tells the processor that so many numbers of these rows will be read soon.
+    pub(super) fn expect_reads(&self, column: usize, rows: Range<usize>, count: usize) {
+        let words = count / self.precision.numbers_in_a_word();
+        for row in rows {
+            dot::expect_reads(&self.part(column, row, 1).words[..words]);
+        }
+    }
+
+    /// As [`Operand::tile`], without the first `column` numbers of each row, which must be whole words.
+    pub(super) fn part(&self, column: usize, first: usize, count: usize) -> Left<'_> {
+        let words = &self.words.as_slice()[first * self.stride + column / self.precision.numbers_in_a_word()..];
+        Left { words, stride: self.stride, rows: count }
     }
 }
 
@@ -77,7 +106,7 @@ for_this_machine! {
 
 for_this_machine! {
     /// Rounds the first `width` floats of each row to bfloat16.
-    fn round(x: &[f32], stride: usize, width: usize, out: &mut [u16], out_stride: usize) = round_plain
+    fn round(x: &[f32], stride: usize, width: usize, out: &mut [u16], out_stride: usize) = round_by, rounding
 }
 
 for_this_machine! {
@@ -87,23 +116,21 @@ for_this_machine! {
 
 #[inline(always)]
 fn copy_plain(x: &[f32], stride: usize, width: usize, out: &mut [f32], out_stride: usize) {
-    for (x, out) in x.chunks_exact(stride).zip(out.chunks_exact_mut(out_stride)) {
+    for (x, out) in x.chunks(stride).zip(out.chunks_exact_mut(out_stride)) {
         out[..width].copy_from_slice(&x[..width]);
     }
 }
 
 #[inline(always)]
-fn round_plain(x: &[f32], stride: usize, width: usize, out: &mut [u16], out_stride: usize) {
-    for (x, out) in x.chunks_exact(stride).zip(out.chunks_exact_mut(out_stride)) {
-        for (x, out) in x[..width].iter().zip(&mut out[..width]) {
-            *out = bf16(*x);
-        }
+fn round_by(x: &[f32], stride: usize, width: usize, out: &mut [u16], out_stride: usize, rounding: impl Rounding) {
+    for (x, out) in x.chunks(stride).zip(out.chunks_exact_mut(out_stride)) {
+        rounding.row(&x[..width], &mut out[..width]);
     }
 }
 
 #[inline(always)]
 fn quantise_plain(x: &[f32], stride: usize, width: usize, out: &mut [u8], out_stride: usize, scales: &mut [f32]) {
-    for ((x, out), scale) in x.chunks_exact(stride).zip(out.chunks_exact_mut(out_stride)).zip(scales) {
+    for ((x, out), scale) in x.chunks(stride).zip(out.chunks_exact_mut(out_stride)).zip(scales) {
         let (x, out) = (&x[..width], &mut out[..width]);
         let largest = largest_magnitude(x);
         *scale = largest / LARGEST;
@@ -131,28 +158,12 @@ fn quantised(x: f32, factor: f32) -> u8 {
     x.mul_add(factor, ROUND + 128.0).to_bits() as u8
 }
 
-/// The nearest bfloat16, of two equally near ones the even one.
-#[inline(always)]
-pub(super) fn bf16(x: f32) -> u16 {
-    let bits = x.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-    // Rounding could carry what is no number into zero.
-    (if x.is_nan() { 0x7fc0 } else { rounded }) as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
-        #[test]
-        fn bf16_is_the_half_crates(bits: u32) {
-            let x = f32::from_bits(bits);
-            let exact = half::bf16::from_f32(x);
-            prop_assert!(bf16(x) == exact.to_bits() || x.is_nan() && exact.is_nan());
-        }
-
         #[test]
         fn what_is_quantised_is_half_a_step_away_at_most(mut x in prop::collection::vec(-9f32..9.0, 4..150), factor in 1e-20f32..1e20, rows in 1usize..4) {
             x.truncate(x.len() / 4 * 4);
