@@ -58,7 +58,7 @@ pub async fn drained(config: &Config, shutdown: &Shutdown, mut progress: impl Fn
             }
             // The stages outlast a broker that restarts, so does whoever waits for them.
             Err(error) if exit::code(&error) == exit::UNREACHABLE && moved.elapsed() <= PATIENCE => {
-                tracing::warn!("{error:#}; still waiting");
+                tracing::warn!("{}; still waiting", exit::text(&error));
             }
             Err(error) => return Err(error),
         }

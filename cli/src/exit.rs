@@ -1,4 +1,5 @@
-//! Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable.
+//! What a failure leaves: a text, and an exit code: 0 done, 1 failed, 2 usage or settings, 3 a dependency is
+//! unreachable.
 
 use tapewire_bus::BusError;
 use tapewire_ingest::IngestError;
@@ -30,6 +31,15 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(tells).unwrap_or(FAILED)
 }
 
+/// The error and its causes in one line. What one of them says already is not said twice.
+pub fn text(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
+        true => text,
+        false if text.is_empty() => cause,
+        false => format!("{text}: {cause}"),
+    })
+}
+
 /// A wrong word or setting that clap could not know to be wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -39,6 +49,16 @@ pub struct UsageError(pub String);
 mod tests {
     use super::*;
     use anyhow::Context as _;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let refused = || std::io::Error::other("refused");
+        let listening = BusError::Listen { address: "127.0.0.1:1".into(), source: refused() };
+        let quoted = text(&anyhow::Error::from(listening).context("role Serve"));
+        assert!(quoted.starts_with("role Serve: can't listen on 127.0.0.1:1"), "{quoted}");
+        assert_eq!(quoted.matches("refused").count(), 1, "{quoted}");
+        assert_eq!(text(&anyhow::Error::from(refused()).context("reading")), "reading: refused");
+    }
 
     #[test]
     fn an_absent_server_is_told_from_a_failure() {

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match commands::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tapewire: {error:#}");
+            eprintln!("tapewire: {}", exit::text(&error));
             ExitCode::from(exit::code(&error))
         }
     }

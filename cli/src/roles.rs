@@ -95,7 +95,7 @@ async fn keep_running(role: Role, setting: Setting) -> anyhow::Result<()> {
         if crate::exit::code(&error) != crate::exit::UNREACHABLE {
             return Err(error.context(format!("role {role:?}")));
         }
-        tracing::warn!(?role, "{error:#}; nothing is lost, starting it again");
+        tracing::warn!(?role, "{}; nothing is lost, starting it again", crate::exit::text(&error));
         if setting.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
             return Ok(());
         }
