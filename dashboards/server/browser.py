@@ -15,6 +15,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 ADMIN = "admin"
 WAIT_SECONDS = 120
+# After which a login counts as not listened to.
+LOGIN_SECONDS = 10
 WIDTH, HEIGHT = 1680, 1050
 POLL_SECONDS = 0.25
 # A chart's holder, and what stands in it while it loads, fails or has nothing to show.
@@ -128,11 +130,24 @@ class Browser:
         self.driver.save_screenshot(str(path))
 
     def _log_in(self, password: str) -> None:
+        """Logs in, as often as it takes: on a busy machine the page shows its fields before it listens to them."""
         self.driver.get(f"{self.url}/login/")
-        name = self.wait("the login page", lambda: self.all("input[name=username], #username"))[0]
-        name.send_keys(ADMIN)
-        self.all("input[name=password], #password")[0].send_keys(password, "\n")
-        self.wait("the page after login", lambda: "/login" not in self.driver.current_url)
+
+        def inside() -> bool:
+            return "/login" not in self.driver.current_url
+
+        def try_once() -> bool:
+            for field, text in (("username", ADMIN), ("password", password)):
+                found = self.driver.find_element(By.CSS_SELECTOR, f"input[name={field}], #{field}")
+                found.clear()
+                found.send_keys(text)
+            found.send_keys("\n")
+            patience = time.monotonic() + LOGIN_SECONDS
+            while not inside() and time.monotonic() < patience:
+                time.sleep(POLL_SECONDS)
+            return inside()
+
+        self.wait("the page after login", lambda: inside() or try_once())
 
     def _options(self) -> webdriver.ChromeOptions:
         options = webdriver.ChromeOptions()
