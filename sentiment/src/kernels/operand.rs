@@ -204,7 +204,7 @@ mod tests {
             };
             let word = left.words[16 / precision.numbers_in_a_word()];
             assert!((third(word) * scales[0] - 16.0).abs() < 0.1, "{precision}");
-            operand.extend(&x[..17], 20);
+            operand.extend(&x[..20], 20);
             let [(first, scale), (added, added_scale)] = [0, 2].map(|row| operand.tile(row, 1));
             let words = 16 / precision.numbers_in_a_word();
             assert_eq!((&added.words[..=words], added_scale), (&first.words[..=words], scale), "{precision}");
