@@ -103,8 +103,10 @@ def rounds_of(threads: int, options: argparse.Namespace, tools: Tools, figures: 
     print(f"\n{threads} thread{'s' if threads > 1 else ''}: loading {len(engines)} engines", flush=True)
     runs = []
     with loaded(engines, tools, figures, left_out) as residents:
-        progress = Progress(list(residents), options.rounds)
-        for run in play(residents, options.rounds, left_out):
+        # As many as `going_on` will name, if no engine ends on the way.
+        contenders = len({(engine.ours, engine.precision) for engine in residents}) if threads == 1 else 2
+        progress = Progress(len(residents), contenders, options.rounds)
+        for run in play(residents, options.rounds, left_out, ratios.going_on):
             progress.show(run)
             runs.append(run)
         if threads == min(options.threads):
@@ -173,11 +175,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)")
     parser.add_argument("--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)")
     parser.add_argument("--texts", type=int, help=f"how many (default: {texts.WHOLE})")
-    parser.add_argument("--rounds", type=int, help="rounds at each thread count (default: 5)")
+    parser.add_argument("--rounds", type=int, help="rounds at each thread count; the peers that trail take part in the first (default: 3)")
     parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results)")
     options = parser.parse_args(arguments)
     options.texts = options.texts or (128 if options.quick else texts.WHOLE)
-    options.rounds = options.rounds or (2 if options.quick else 5)
+    options.rounds = options.rounds or (2 if options.quick else 3)
     options.out = options.out or (from_environment().cache / "bench-quick" if options.quick else ROOT / "bench" / "results")
     options.engines = [engine for engine in LINE_UP if engine.name in options.engines]
     options.threads = sorted(set(options.threads))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from bench.engines import OURS
+from bench.engines import OURS, Engine
 from bench.rounds import Run
 
 
@@ -47,6 +47,17 @@ def share_of_peak(runs: list[Run], peak_ops_per_s: float | None) -> Spread | Non
     """Operations the int8 engine needed in a second of processor time, as a share of what a core can issue."""
     ours = of(runs, f"{OURS}-int8", 1).values()
     return spread(run.needed_ops / run.cpu_s / peak_ops_per_s for run in ours if run.needed_ops and peak_ops_per_s)
+
+
+def going_on(first: list[Run]) -> set[Engine]:
+    """Whom more rounds than the first are for. At 1 thread ours and the best peer of each precision; at 2 only
+    our int8, once a thread count, since no other ratio is of 2 threads."""
+    if any(run.engine.threads > 1 for run in first):
+        return {run.engine for run in first if run.engine.name == f"{OURS}-int8"}
+    peers: dict[str, Run] = {}
+    for run in sorted((run for run in first if not run.engine.ours), key=lambda run: run.per_cpu_second):
+        peers[run.engine.precision] = run
+    return {run.engine for run in first if run.engine.ours} | {run.engine for run in peers.values()}
 
 
 def all_ratios(runs_1: list[Run], runs_2: list[Run], peak_ops_per_s: float | None) -> dict[str, Spread | None]:

@@ -1,12 +1,13 @@
-"""Rounds: every engine scores the same texts once a round, in an order that rotates.
+"""Rounds: engines score the same texts once a round, in an order that rotates.
 
 A neighbour who wakes up on the machine, or a clock that drops, then meets all engines alike, and
-ratios within a round hold although the machine does not hold still.
+ratios within a round hold although the machine does not hold still. All take part in the first round;
+in the others only those on whom a ratio rests, so that a run ends within the day.
 """
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bench.engines import Engine
@@ -38,21 +39,33 @@ class Run:
 
 def order(engines: list[Engine], number: int) -> list[Engine]:
     """Who runs in round `number` (from 0), first to last: each round begins one place further."""
-    taking_part = [engine for engine in engines if number == 0 or engine.takes_every_round]
-    shift = number % max(len(taking_part), 1)
-    return taking_part[shift:] + taking_part[:shift]
+    shift = number % max(len(engines), 1)
+    return engines[shift:] + engines[:shift]
 
 
-def play(residents: dict[Engine, Resident], rounds: int, lost: dict[str, str]) -> Iterator[Run]:
-    """All rounds; an engine that ends on the way is noted in `lost` and missed from then on."""
+def play(
+    residents: dict[Engine, Resident], rounds: int, lost: dict[str, str], going_on: Callable[[list[Run]], set[Engine]]
+) -> Iterator[Run]:
+    """All rounds; an engine that ends on the way is noted in `lost` and missed from then on.
+
+    `going_on` says by the first round who takes part in the others.
+    """
+    first: list[Run] = []
+    taking_part = set(residents)
     for number in range(rounds):
-        for engine in order(list(residents), number):
+        for engine in order([engine for engine in residents if engine in taking_part], number):
             try:
-                yield _turn(residents, engine, number)
+                run = _turn(residents, engine, number)
             except BenchError as error:
                 lost[engine.name] = str(error)
                 residents.pop(engine).stop()
                 print(f"  {engine.title} is left out from here: {error}", file=sys.stderr, flush=True)
+                continue
+            if number == 0:
+                first.append(run)
+            yield run
+        if number == 0:
+            taking_part = going_on(first)
 
 
 def _turn(residents: dict[Engine, Resident], engine: Engine, number: int) -> Run:
@@ -68,8 +81,8 @@ def _turn(residents: dict[Engine, Resident], engine: Engine, number: int) -> Run
 class Progress:
     """A line a turn, with how long the rest will take by what is done."""
 
-    def __init__(self, engines: list[Engine], rounds: int):
-        self._total = sum(len(order(engines, number)) for number in range(rounds))
+    def __init__(self, engines: int, going_on: int, rounds: int):
+        self._total = engines + going_on * (rounds - 1)
         self._done = 0
         self._started = time.monotonic()
 

@@ -30,6 +30,7 @@ def main() -> None:
     command.add_argument("texts", type=Path)
     command.add_argument("--precision", required=True, choices=["f32", "bf16", "int8"])
     command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--step", type=int, default=1)
     arguments = parser.parse_args()
     peer = importlib.import_module(f"bench.peers.{arguments.peer}")
     if arguments.command == "convert":
@@ -40,7 +41,7 @@ def main() -> None:
 
 def serve(peer, arguments: argparse.Namespace, answers: TextIO) -> None:
     """Speaks the protocol of `bench.resident`."""
-    texts = read(arguments.texts)
+    checked, texts = read(arguments.texts)[:CHECKED], read(arguments.texts)[:: arguments.step]
     tokenizer = Tokenizer.from_file(str(arguments.model / "tokenizer.json"))
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     score = peer.load(arguments.model, arguments.precision, arguments.threads)
@@ -48,7 +49,7 @@ def serve(peer, arguments: argparse.Namespace, answers: TextIO) -> None:
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
         if line.strip() == "logits":
-            answer = score(texts[:CHECKED]).tolist()
+            answer = score(checked).tolist()
         else:
             started, cpu = time.perf_counter(), _cpu_seconds()
             scored = score(texts)

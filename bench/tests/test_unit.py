@@ -26,14 +26,18 @@ def run(engine: Engine, number: int, cpu_s: float, **more: float) -> Run:
 
 class OrderTest(unittest.TestCase):
     def test_over_as_many_rounds_as_engines_each_has_had_every_place_once(self) -> None:
-        engines = [engine for engine in LINE_UP if engine.takes_every_round]
-        for place in range(len(engines)):
-            self.assertEqual(Counter(engines), Counter(order(engines, number)[place] for number in range(len(engines))))
+        for place in range(len(LINE_UP)):
+            self.assertEqual(Counter(LINE_UP), Counter(order(LINE_UP, number)[place] for number in range(len(LINE_UP))))
 
-    def test_the_pipeline_runs_in_the_first_round_only(self) -> None:
-        engines = [OURS, PIPELINE, BEST]
-        self.assertEqual(engines, order(engines, 0))
-        self.assertEqual([BEST, OURS], order(engines, 1))
+    def test_after_the_first_round_only_those_go_on_whom_a_ratio_rests_on(self) -> None:
+        f32 = Engine("tapewire", "f32")
+        first = [run(OTHER, 0, 3), run(OURS, 0, 1), run(BEST, 0, 2), run(PIPELINE, 0, 9), run(f32, 0, 4)]
+        self.assertEqual({OURS, f32, BEST, PIPELINE}, ratios.going_on(first))
+        self.assertEqual({OURS, f32, BEST}, ratios.going_on([*first[:3], first[4]]))
+
+    def test_at_two_threads_that_is_our_int8(self) -> None:
+        two = Engine("tapewire", "int8", 2)
+        self.assertEqual({OURS, two}, ratios.going_on([run(OURS, 0, 2), run(two, 0, 2), run(Engine("openvino", "int8", 2), 0, 1)]))
 
     def test_nobody_left_is_no_round(self) -> None:
         self.assertEqual([], order([], 3))
@@ -148,7 +152,7 @@ for line in sys.stdin:
     def test_the_others_go_on_when_one_ends(self) -> None:
         dies = self.start('import sys; print("{}", flush=True); sys.stdin.readline(); sys.exit("gone")')
         lost: dict[str, str] = {}
-        played = list(play({BEST: dies, OURS: self.start(self.SPEAKS)}, 2, lost))
+        played = list(play({BEST: dies, OURS: self.start(self.SPEAKS)}, 2, lost, ratios.going_on))
         self.assertEqual([(OURS, 0), (OURS, 1)], [(one.engine, one.round) for one in played])
         self.assertIn("gone", lost["openvino-int8"])
 

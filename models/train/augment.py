@@ -19,6 +19,7 @@ LINK = re.compile(r"\s*https?://\S+")
 QUOTED = re.compile(r":\s+((?:[A-Z][\w&.'-]*\s?){1,4})$")
 CODES = [" <{}.N>", " <{}.O>", " <{}>", " (NYSE: {})", " (NASDAQ:{})", " ({})", " (${})"]
 LEGAL_FORMS = ["Inc", "Inc.", "Corp", "Ltd", "Ltd.", "Limited", "plc", "Corporation", "Co", "Group", "Holdings", "SA", "AG"]
+Varied = tuple[str, str | None, str]  # text, company, label
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Augmenter:
         self.one_sentiment = {text for text, found in labels.items() if len(found) == 1}
         self.one_entity = {text for text, count in entities.items() if count == 1}
 
-    def epoch(self, rng: random.Random) -> list[tuple[str, str | None, str]]:
+    def epoch(self, rng: random.Random) -> list[Varied]:
         rows = []
         for sample in self.samples:
             if sample["company"] is None:

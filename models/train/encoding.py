@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer
+from transformers import PretrainedConfig
 
 LABELS = ["positive", "negative", "neutral"]
 LABEL_ID = {label: number for number, label in enumerate(LABELS)}
@@ -54,13 +55,17 @@ def encode(tokenizer: Tokenizer, text: str, company: str | None) -> Encoded:
     return encoded.ids, encoded.type_ids
 
 
-def pad(rows: list[Encoded]) -> dict[str, torch.Tensor]:
+def pad(rows: list[Encoded], config: PretrainedConfig) -> dict[str, torch.Tensor]:
+    """A batch as the model of this configuration takes it: some read no segments."""
     shape = (len(rows), max(len(ids) for ids, _ in rows))
-    batch = {name: torch.zeros(shape, dtype=torch.long) for name in ("input_ids", "token_type_ids", "attention_mask")}
+    batch = {name: torch.zeros(shape, dtype=torch.long) for name in ("token_type_ids", "attention_mask")}
+    batch["input_ids"] = torch.full(shape, config.pad_token_id)
     for at, (ids, types) in enumerate(rows):
         batch["input_ids"][at, : len(ids)] = torch.tensor(ids)
         batch["token_type_ids"][at, : len(ids)] = torch.tensor(types)
         batch["attention_mask"][at, : len(ids)] = 1
+    if not getattr(config, "type_vocab_size", 0):
+        del batch["token_type_ids"]
     return batch
 
 
@@ -73,5 +78,5 @@ def predict(model, rows: list[Encoded], bf16: bool, batch_size: int = 32) -> np.
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            found.append(model(**pad([rows[at] for at in places])).logits.double().numpy())
+            found.append(model(**pad([rows[at] for at in places], model.config)).logits.double().numpy())
     return np.concatenate(found)[np.argsort(order)]

@@ -25,7 +25,7 @@ from encoding import LABEL_ID, LABELS, encode, pad, predict
 from evaluate import BEGIN, END, confusion, macro_f1, write_between_markers
 from near_duplicates import group_near_duplicates
 from prepare import prepare, restore_entity
-from train import train
+from train import Loss, train
 
 VERBS = {"positive": ["soars", "beats forecasts", "lifts outlook"], "negative": ["plunges", "misses forecasts", "cuts outlook"], "neutral": ["names a chair", "holds its meeting", "opens a site"]}
 SPLITS = ["train", "validation", "test", "dev", "unseen"]
@@ -148,13 +148,13 @@ def tiny_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def train_tiny(samples, seed: int) -> tuple[BertForSequenceClassification, list[dict]]:
+def train_tiny(samples, seed: int, teacher: Path | None = None) -> tuple[BertForSequenceClassification, list[dict]]:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     config = BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, num_labels=3, hidden_dropout_prob=0.0, initializer_range=0.2)
     model = BertForSequenceClassification(config)
-    args = Namespace(seed=seed, batch=16, rate=3e-3, layer_decay=0.9, smoothing=0.0, epochs=1, steps=80, train_words=True, average=False, code_rate=0.08)
-    return train(model, tiny_tokenizer(), samples, args)
+    args = Namespace(seed=seed, batch=16, rate=3e-3, layer_decay=0.9, epochs=1, steps=80, train_words=True, average=False, code_rate=0.08)
+    return train(model, tiny_tokenizer(), samples, Loss(0.0, teacher), args)
 
 
 def test_a_few_steps_learn_and_repeat(samples):
@@ -165,12 +165,24 @@ def test_a_few_steps_learn_and_repeat(samples):
     assert history[-1]["accuracy"]["twitter"] > 0.8, "single words decide these labels"
 
 
+def test_a_student_learns_from_a_teacher_that_contradicts_the_labels(samples, tmp_path):
+    """Four fifths of the loss are the teacher's, so what it says wins."""
+    tweets = [s for s in samples if s["source"] == "twitter"]
+    turned = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
+    teacher, _ = train_tiny([{**s, "label": turned[s["label"]]} for s in tweets], seed=6)
+    teacher.save_pretrained(tmp_path)
+    tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    student, _ = train_tiny(tweets, seed=5, teacher=tmp_path)
+    rows = [encode(tiny_tokenizer(), verb, None) for label in ("positive", "negative") for verb in VERBS[label]]
+    assert [LABELS[at] for at in predict(student, rows, bf16=False).argmax(1)] == ["negative"] * 3 + ["positive"] * 3
+
+
 def test_padding_changes_no_logit():
     torch.manual_seed(1)
     model = BertForSequenceClassification(BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64, num_labels=3)).eval()
     rows = [encode(tiny_tokenizer(), "soars", "plunges"), encode(tiny_tokenizer(), "soars soars soars soars soars", None)]
     assert rows[0] == ([2, rows[0][0][1], 3, rows[0][0][3], 3], [0, 0, 0, 1, 1])
-    alone = [model(**pad([row])).logits[0].detach().numpy() for row in rows]
+    alone = [model(**pad([row], model.config)).logits[0].detach().numpy() for row in rows]
     assert np.allclose(predict(model, rows, bf16=False), alone, atol=1e-6)
 
 

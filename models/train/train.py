@@ -6,9 +6,11 @@ AdamW with a linear schedule and learning rates that fall towards the lower
 layers (Sun et al. 2019), label smoothing, batches of like length, bfloat16
 autocast. Unless told otherwise the word embeddings stay those of the base
 encoder, so that words the training data lacks keep their place beside words it
-has, and what is judged and written is a running average of the weights. The
-same seed, samples and number of threads give the same weights on the same
-machine. Writes a float32 checkpoint and `training.json` beside it.
+has, and what is judged and written is a running average of the weights. With a
+teacher, a larger model trained by the same program, most of the loss is the
+distance from what it says of the same words (Hinton et al. 2015). The same seed,
+samples and number of threads give the same weights on the same machine. Writes
+a float32 checkpoint with its tokenizer, and `training.json` beside it.
 """
 
 import argparse
@@ -22,37 +24,36 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import BertForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from augment import Augmenter, Rates
+from augment import Augmenter, Rates, Varied
 from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, pad, predict
 
 MAX_TOKENS = 128
 HEAD_SEED = 0
 AVERAGE_EVERY, AVERAGE_DECAY = 5, 0.99  # steps; a memory of some 500 steps
+TEACHER_SHARE, TEACHER_TEMPERATURE = 0.8, 2.0  # of the loss; what both sides' logits are divided by
 
 
-def load_model(folder: Path) -> BertForSequenceClassification:
+def load_model(folder: Path) -> PreTrainedModel:
     """A checkpoint, or the base encoder under a head that is the same for every seed."""
     torch.manual_seed(HEAD_SEED)
-    return BertForSequenceClassification.from_pretrained(
+    return AutoModelForSequenceClassification.from_pretrained(
         folder, num_labels=len(LABELS), id2label=dict(enumerate(LABELS)), label2id=LABEL_ID, dtype=torch.float32
     )
 
 
 def parameter_groups(model, rate: float, layer_decay: float) -> list[dict]:
     """One group a layer and kind: the rate falls by `layer_decay` a layer downwards."""
-    layers = model.config.num_hidden_layers
+    layers, encoder = model.config.num_hidden_layers, f"{model.base_model_prefix}."
     groups = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if name.startswith("bert.embeddings"):
-            depth = layers + 1
-        elif name.startswith("bert.encoder.layer."):
+        if name.startswith(f"{encoder}encoder.layer."):
             depth = layers - int(name.split(".")[3])
         else:
-            depth = 0
+            depth = 0 if "pooler" in name or not name.startswith(encoder) else layers + 1
         decay = 0.0 if name.endswith("bias") or "LayerNorm" in name else 0.01
         group = groups.setdefault((depth, decay), {"params": [], "lr": rate * layer_decay**depth, "weight_decay": decay})
         group["params"].append(parameter)
@@ -70,6 +71,24 @@ def batches(rows: list, size: int, rng: random.Random) -> list[list]:
     return found
 
 
+class Loss:
+    """Cross entropy of the labels, and with a teacher the divergence from what it says of the same texts."""
+
+    def __init__(self, smoothing: float, teacher: Path | None):
+        self.of_labels = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
+        self.teacher = teacher and load_model(teacher).eval()
+        self.tokenizer = teacher and load_tokenizer(teacher, MAX_TOKENS)
+
+    def __call__(self, logits: torch.Tensor, batch: list[Varied]) -> torch.Tensor:
+        loss = self.of_labels(logits, torch.tensor([LABEL_ID[label] for _, _, label in batch]))
+        if not self.teacher:
+            return loss
+        said = predict(self.teacher, [encode(self.tokenizer, text, company) for text, company, _ in batch], bf16=True)
+        softened = [x.float().div(TEACHER_TEMPERATURE).log_softmax(-1) for x in (logits, torch.from_numpy(said))]
+        distance = torch.nn.functional.kl_div(*softened, reduction="batchmean", log_target=True) * TEACHER_TEMPERATURE**2
+        return (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distance
+
+
 def accuracy_by_source(model, tokenizer, samples: list[dict]) -> dict[str, float]:
     found = {}
     for source in sorted({s["source"] for s in samples}):
@@ -80,9 +99,9 @@ def accuracy_by_source(model, tokenizer, samples: list[dict]) -> dict[str, float
     return found
 
 
-def train(model, tokenizer, samples: list[dict], args) -> tuple[BertForSequenceClassification, list[dict]]:
+def train(model, tokenizer, samples: list[dict], loss_of: Loss, args) -> tuple[PreTrainedModel, list[dict]]:
     """The model to keep, and its accuracy after each epoch on what it was not trained on."""
-    model.bert.embeddings.word_embeddings.requires_grad_(args.train_words)
+    model.get_input_embeddings().requires_grad_(args.train_words)
     running = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY)) if args.average else None
     judged = running.module if running else model
     rng = random.Random(args.seed)
@@ -93,15 +112,14 @@ def train(model, tokenizer, samples: list[dict], args) -> tuple[BertForSequenceC
     total = args.steps or per_epoch * args.epochs
     warm = max(1, total // 16)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: min((at + 1) / warm, max(0.0, (total - at) / (total - warm))))
-    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=args.smoothing)
     history, step, losses, started = [], 0, [], time.monotonic()
     while step < total:
         model.train()
-        rows = [(encode(tokenizer, text, company), LABEL_ID[label]) for text, company, label in augmenter.epoch(rng)]
+        rows = [(encode(tokenizer, text, company), (text, company, label)) for text, company, label in augmenter.epoch(rng)]
         for batch in batches(rows, args.batch, rng)[: min(per_epoch, total - step)]:
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(**pad([row for row, _ in batch])).logits
-            loss = loss_of(logits.float(), torch.tensor([label for _, label in batch]))
+                logits = model(**pad([row for row, _ in batch], model.config)).logits
+            loss = loss_of(logits.float(), [varied for _, varied in batch])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -124,6 +142,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
     parser.add_argument("--start", type=Path, help="checkpoint to go on from (default: the base encoder under a new head)")
+    parser.add_argument("--teacher", type=Path, help="checkpoint of a larger model to learn from (default: the labels alone)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps, whatever the epochs")
@@ -140,11 +159,14 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     base = base_folder(args.base)
     model, tokenizer = load_model(args.start or base), load_tokenizer(base, MAX_TOKENS)
+    loss_of = Loss(args.smoothing, args.teacher)
     torch.manual_seed(args.seed)
-    kept, history = train(model, tokenizer, load_samples(args.samples), args)
+    kept, history = train(model, tokenizer, load_samples(args.samples), loss_of, args)
     kept.save_pretrained(args.out)
+    tokenizer.save(str(args.out / "tokenizer.json"))
     recipe = {key: value for key, value in vars(args).items() if not isinstance(value, Path)}
-    recipe |= {"start": args.start and args.start.name, "rates": asdict(Rates(code=args.code_rate))}
+    recipe |= {name: path and path.name for name, path in vars(args).items() if name in ("base", "start", "teacher")}
+    recipe |= {"rates": asdict(Rates(code=args.code_rate))}
     (args.out / "training.json").write_text(json.dumps({"recipe": recipe, "history": history}, indent=1) + "\n")
 
 
