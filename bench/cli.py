@@ -43,6 +43,7 @@ def measure(options: argparse.Namespace) -> int:
     cache.mkdir(parents=True, exist_ok=True)
     left_out: dict[str, str] = {}
     tools = prepare(options, cache, left_out)
+    facts = machine.facts(tools.python)
     started, load = datetime.now(UTC), machine.load_average()
     figures: dict[str, dict] = {"deviations": {}, "memory": {}, "peaks": {}}
     runs = {threads: rounds_of(threads, options, tools, figures, left_out) for threads in options.threads}
@@ -65,7 +66,7 @@ def measure(options: argparse.Namespace) -> int:
         "left_out": left_out,
         "idle_share_of_processor": round(report.busiest_idle(runs), 4),
         "load_average": {"before": load, "after": machine.load_average()},
-        "machine": machine.facts(tools.python),
+        "machine": facts,
         "runs": report.run_rows(runs),
     }
     write(results, report.table(rows, found, left_out), options.out, tools.python)
@@ -109,8 +110,7 @@ def rounds_of(threads: int, options: argparse.Namespace, tools: Tools, figures: 
         for run in play(residents, options.rounds, left_out, ratios.going_on):
             progress.show(run)
             runs.append(run)
-        if threads == min(options.threads):
-            figures["memory"] |= {engine.name: resident.memory_bytes() for engine, resident in residents.items()}
+            figures["memory"].setdefault(run.engine.name, residents[run.engine].memory_bytes())
     return runs
 
 
@@ -126,7 +126,7 @@ def loaded(engines: list[Engine], tools: Tools, figures: dict, left_out: dict[st
                 resident = Resident(engine.title, engine.command(tools), variables(engine.threads), log)
                 residents[engine] = resident
                 figures["deviations"][engine.name] = checked(engine, resident.ask("logits"), reference)
-                figures["peaks"][engine.name] = resident.ready.get("peak_ops_per_s")
+                figures["peaks"].setdefault(engine.name, resident.ready.get("peak_ops_per_s"))
                 print(f"  {engine.title:28} largest deviation of a logit {figures['deviations'][engine.name]:.1g}", flush=True)
             except BenchError as error:
                 left_out[engine.name] = str(error)
@@ -161,8 +161,9 @@ def write(results: dict, table: str, folder: Path, python: Path) -> None:
     figures.write_text(json.dumps(results, indent=1) + "\n")
     stem.with_suffix(".md").write_text(table)
     print(f"\n{table}\nfigures: {figures}", flush=True)
-    if subprocess.run([python, "-m", "bench.plot", figures, figure], cwd=ROOT).returncode == 0:
-        print(f"plot: {figure}", flush=True)
+    if subprocess.run([python, "-m", "bench.plot", figures, figure], cwd=ROOT).returncode != 0:
+        raise BenchError(f"{figure} was not drawn; see above. The figures are complete")
+    print(f"plot: {figure}", flush=True)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -170,17 +171,18 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         prog="bench", description="Our inference engine beside its peers.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [engine.name for engine in LINE_UP]
-    parser.add_argument("--quick", action="store_true", help="128 texts, 2 rounds; a glance, written to the cache only")
+    parser.add_argument("--quick", action="store_true", help="128 texts, 2 rounds: a glance")
     parser.add_argument("--engines", nargs="+", choices=names, default=names, metavar="NAME", help=f"only these of {', '.join(names)}")
     parser.add_argument("--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)")
     parser.add_argument("--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)")
     parser.add_argument("--texts", type=int, help=f"how many (default: {texts.WHOLE})")
     parser.add_argument("--rounds", type=int, help="rounds at each thread count; the peers that trail take part in the first (default: 3)")
-    parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results)")
+    parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results for a whole run, else the cache)")
     options = parser.parse_args(arguments)
     options.texts = options.texts or (128 if options.quick else texts.WHOLE)
     options.rounds = options.rounds or (2 if options.quick else 3)
-    options.out = options.out or (from_environment().cache / "bench-quick" if options.quick else ROOT / "bench" / "results")
     options.engines = [engine for engine in LINE_UP if engine.name in options.engines]
     options.threads = sorted(set(options.threads))
+    whole = options.engines == LINE_UP and options.threads == [1, 2] and options.texts == texts.WHOLE
+    options.out = options.out or (ROOT / "bench" / "results" if whole else from_environment().cache / "bench-results")
     return options

@@ -15,7 +15,9 @@ PACKAGES = ["torch", "transformers", "tokenizers", "numpy", "onnxruntime", "open
 def facts(python: Path) -> dict:
     described = dict(_pairs("/proc/cpuinfo"))
     present = described.get("flags", "").split()
-    listed = dict(line.split("==", 1) for line in _said(str(python), "-m", "pip", "freeze").splitlines() if "==" in line)
+    installed = _said(str(python), "-m", "pip", "freeze") or ""
+    listed = dict(line.split("==", 1) for line in installed.splitlines() if "==" in line)
+    changes = _said("git", "status", "--porcelain", "--untracked-files=no")
     return {
         "cpu": described.get("model name", platform.processor()),
         "cpu_family": described.get("cpu family"),
@@ -29,7 +31,7 @@ def facts(python: Path) -> dict:
         "packages": {name: listed[name] for name in PACKAGES if name in listed},
         "commit": _said("git", "rev-parse", "HEAD"),
         "engine_commit": _said("git", "log", "-1", "--format=%H", "--", "sentiment"),
-        "uncommitted_changes": bool(_said("git", "status", "--porcelain", "--untracked-files=no")),
+        "uncommitted_changes": None if changes is None else bool(changes),
     }
 
 
@@ -45,5 +47,9 @@ def _pairs(path: str):
             yield key.strip(), value.strip()
 
 
-def _said(*command: str) -> str:
-    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+def _said(*command: str) -> str | None:
+    """None where there is no such command, or it fails: outside a repository, say."""
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

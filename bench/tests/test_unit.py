@@ -11,7 +11,7 @@ from statistics import mean, median
 from bench import cli, ratios, report, texts
 from bench.engines import LINE_UP, Engine
 from bench.errors import BenchError
-from bench.resident import Resident
+from bench.resident import ROOT, Resident
 from bench.rounds import Run, order, play
 
 OURS = Engine("tapewire", "int8")
@@ -60,6 +60,8 @@ class RatioTest(unittest.TestCase):
     def test_what_was_not_measured_is_none(self) -> None:
         found = ratios.all_ratios([run(BEST, 0, 1)], [], None)
         self.assertEqual({None}, set(found.values()))
+        promised = {"int8_vs_best_peer", "bf16_vs_best_peer", "f32_vs_best_peer", "int8_share_of_peak", "vs_hf_pipeline"}
+        self.assertLessEqual(promised, report.ratio_rows(found)[0].keys())
 
     def test_share_of_peak_is_of_processor_time(self) -> None:
         runs = [run(OURS, number, cpu_s, wall_s=9, needed_ops=300) for number, cpu_s in enumerate((4, 5, 6))]
@@ -90,6 +92,15 @@ class ReportTest(unittest.TestCase):
         for wrong in ([[0.0, 1.1]], [[0.0, float("nan")]], [[0.0]], []):
             with self.assertRaises(BenchError):
                 cli.checked(exact, wrong, reference)
+
+
+class OptionsTest(unittest.TestCase):
+    def test_only_a_whole_run_replaces_the_published_results(self) -> None:
+        published = ROOT / "bench" / "results"
+        self.assertEqual(published, cli._options([]).out)
+        for partial in (["--quick"], ["--texts", "512"], ["--threads", "1"], ["--engines", "tapewire-int8"]):
+            self.assertNotEqual(published, cli._options(partial).out, partial)
+        self.assertEqual(Path("here"), cli._options(["--quick", "--out", "here"]).out)
 
 
 class TextsTest(unittest.TestCase):

@@ -114,6 +114,12 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_of_a_process_are_for_this_machine_unless_told_otherwise() {
+        let address: std::net::SocketAddr = Config::default().listen.parse().unwrap();
+        assert!(address.ip().is_loopback());
+    }
+
+    #[test]
     fn secrets_come_from_files_and_do_not_print() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");

@@ -29,3 +29,14 @@ impl Default for ServeConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_beyond_this_machine_is_served_unless_told_so() {
+        let address: std::net::SocketAddr = ServeConfig::default().listen.parse().unwrap();
+        assert!(address.ip().is_loopback());
+    }
+}
