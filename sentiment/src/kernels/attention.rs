@@ -289,6 +289,7 @@ fn scale_rows_plain(sums: &[[u32; PANEL]], scales: &[f32], columns: usize, out: 
 
 #[cfg(test)]
 mod tests {
+    use super::super::for_this_machine::everywhere::everywhere;
     use super::*;
     use proptest::prelude::*;
 
@@ -352,6 +353,12 @@ mod tests {
                     prop_assert!(out[width..].iter().all(|x| x.is_nan()), "wrote beside its columns");
                     prop_assert!(out.iter().zip(exact).all(|(a, b)| (f64::from(*a) - b).abs() < tolerance), "{precision}");
                 }
+                let everywhere = everywhere(|| {
+                    let mut out = vec![f32::NAN; queries * width];
+                    Attention::new(precision, heads, size).attend(&of, 0..queries, text.clone(), reach, &mut out, width);
+                    out
+                });
+                prop_assert!(everywhere.iter().all(|one| *one == everywhere[0]), "not the same bits on every instruction set");
                 let mut alone = vec![0.0; width];
                 attention.attend(&of, 0..1, text.clone(), reach, &mut alone, width);
                 prop_assert_eq!(&out[..width], &alone[..], "the first query alone");

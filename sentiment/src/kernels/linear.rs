@@ -257,6 +257,7 @@ fn of_panel_mut(x: &mut [f32]) -> &mut [f32; PANEL] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::for_this_machine::everywhere::everywhere;
     use super::*;
     use proptest::prelude::*;
 
@@ -340,9 +341,14 @@ mod tests {
         fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
             for precision in [Precision::Bf16, Precision::Int8] {
-                let on = |kernel| applied(&Linear::pack_for(kernel, precision, inputs, &weights, &biases), &x, rows, Then::Activate(Activation::Gelu));
-                let all: Vec<Vec<f32>> = dot::kernels(precision).map(on).collect();
-                prop_assert!(all.iter().all(|one| *one == all[0]), "{}", precision);
+                for then in THENS {
+                    let on = |kernel| {
+                        let linear = Linear::pack_for(kernel, precision, inputs, &weights, &biases);
+                        everywhere(|| applied(&linear, &x, rows, then))
+                    };
+                    let all: Vec<Vec<f32>> = dot::kernels(precision).flat_map(on).collect();
+                    prop_assert!(all.iter().all(|one| *one == all[0]), "{precision} {then:?}");
+                }
             }
         }
 

@@ -160,6 +160,7 @@ fn quantised(x: f32, factor: f32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::for_this_machine::everywhere::everywhere;
     use super::*;
     use proptest::prelude::*;
 
@@ -169,9 +170,14 @@ mod tests {
             x.truncate(x.len() / 4 * 4);
             let width = x.len();
             let x: Vec<f32> = x.into_iter().map(|x| x * factor).collect::<Vec<_>>().repeat(rows);
-            let (mut out, mut scales) = (vec![0; x.len()], vec![0.0; rows]);
-            quantise(&x, width, width, &mut out, width, &mut scales);
-            prop_assert_eq!(x.iter().zip(&out).all(|(&x, &q)| {
+            let found = everywhere(|| {
+                let (mut out, mut scales) = (vec![0; x.len()], vec![0.0; rows]);
+                quantise(&x, width, width, &mut out, width, &mut scales);
+                (out, scales)
+            });
+            prop_assert!(found.iter().all(|one| *one == found[0]), "not the same bits on every instruction set");
+            let (out, scales) = &found[0];
+            prop_assert_eq!(x.iter().zip(out).all(|(&x, &q)| {
                 (1..=255).contains(&q) && ((f32::from(q) - 128.0) * scales[0] - x).abs() <= 0.5001 * scales[0]
             }), true);
             prop_assert!(out.iter().any(|&q| q == 1 || q == 255), "the whole range is used");

@@ -76,49 +76,72 @@ fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::for_this_machine::everywhere::everywhere;
     use super::*;
+    use proptest::prelude::*;
 
-    fn row(n: usize) -> Vec<f32> {
-        (0..n).map(|i| ((i * 7919) % 613) as f32 / 100.0 - 3.0).collect()
+    /// Rows of `stride`, with numbers beyond `width` that nobody may touch.
+    fn rows(stride: usize) -> impl Strategy<Value = Vec<f32>> {
+        (1usize..4).prop_flat_map(move |rows| prop::collection::vec(-30f32..30.0, rows * stride))
     }
 
-    #[test]
-    fn layer_norm_is_layer_norm() {
-        for width in [1, 48, 50, 384] {
-            let stride = width + 2;
-            let x = row(3 * stride);
-            let (weight, bias): (Vec<f32>, Vec<f32>) = (vec![2.0; width], vec![0.25; width]);
-            let mut y = x.clone();
-            layer_norm(&mut y, stride, &weight, &bias, 1e-12);
-            for (x, y) in x.chunks(stride).zip(y.chunks(stride)) {
-                let numbers = || x[..width].iter().map(|&v| f64::from(v));
-                let mean = numbers().sum::<f64>() / width as f64;
-                let variance = numbers().map(|v| (v - mean).powi(2)).sum::<f64>() / width as f64 + 1e-12;
-                let close =
-                    |(x, y): (f64, &f32)| (f64::from(*y) - ((x - mean) / variance.sqrt() * 2.0 + 0.25)).abs() < 4e-6;
-                assert!(numbers().zip(y).all(close), "width {width}");
-                assert_eq!(x[width..], y[width..]);
+    /// By the book, in double precision.
+    fn normalised(row: &[f32], weight: &[f32], bias: &[f32], epsilon: f64) -> Vec<f64> {
+        let numbers = || row.iter().map(|&x| f64::from(x));
+        let mean = numbers().sum::<f64>() / row.len() as f64;
+        let variance = numbers().map(|x| (x - mean).powi(2)).sum::<f64>() / row.len() as f64;
+        let scaled = numbers().map(|x| (x - mean) / (variance + epsilon).sqrt());
+        scaled.zip(weight.iter().zip(bias)).map(|(x, (w, b))| x * f64::from(*w) + f64::from(*b)).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn layer_norm_is_the_textbooks(width in 1usize..400, more in 0usize..5, numbers in rows(405)) {
+            let stride = width + more;
+            let numbers = &numbers[..numbers.len() / 405 * stride];
+            let (weight, bias) = (vec![2.0; width], vec![0.25; width]);
+            let found = everywhere(|| {
+                let mut rows = numbers.to_vec();
+                layer_norm(&mut rows, stride, &weight, &bias, 1e-5);
+                rows
+            });
+            prop_assert!(found.iter().all(|one| *one == found[0]), "not the same bits on every instruction set");
+            for (row, found) in numbers.chunks(stride).zip(found[0].chunks(stride)) {
+                let exact = normalised(&row[..width], &weight, &bias, 1e-5);
+                for (found, exact) in found.iter().zip(&exact) {
+                    prop_assert!((f64::from(*found) - exact).abs() < 1e-4, "{found} {exact}");
+                }
+                prop_assert_eq!(&found[width..], &row[width..]);
             }
         }
-    }
 
-    #[test]
-    fn points_turn_by_the_angles_of_their_row() {
-        // Two rows of two heads of two pairs, and a number beyond; a quarter turn for pair 1 of row 1.
-        let (cosines, sines) = ([1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]);
-        let mut rows: Vec<f32> = (0..18).map(|i| i as f32).collect();
-        rotate(&mut rows, 9, 2, 2, &cosines, &sines);
-        assert_eq!(rows[..9], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
-        assert_eq!(rows[9..], [9.0, -12.0, 11.0, 10.0, 13.0, -16.0, 15.0, 14.0, 17.0]);
-    }
-
-    #[test]
-    fn every_instruction_set_gives_the_same_bits() {
-        let (weight, bias) = (row(77), row(78)[1..].to_vec());
-        let mut fast = row(160);
-        let mut plain = fast.clone();
-        layer_norm(&mut fast, 80, &weight, &bias, 1e-12);
-        layer_norm_plain(&mut plain, 80, &weight, &bias, 1e-12);
-        assert_eq!(fast, plain);
+        /// A pair is a point of the plane, `first + i second`, and turning is a product of complex numbers.
+        #[test]
+        fn rotated_pairs_are_points_turned(heads in 1usize..4, pairs in 1usize..40, numbers in rows(245), turn in -7f64..7.0) {
+            let stride = heads * 2 * pairs + 5;
+            let numbers = &numbers[..numbers.len() / stride * stride];
+            let angles: Vec<f64> = (0..numbers.len() / stride * pairs).map(|at| turn * (at % 11) as f64).collect();
+            let [cosines, sines] = [f64::cos, f64::sin].map(|of| angles.iter().map(|angle| of(*angle) as f32).collect::<Vec<_>>());
+            let found = everywhere(|| {
+                let mut rows = numbers.to_vec();
+                rotate(&mut rows, stride, heads, pairs, &cosines, &sines);
+                rows
+            });
+            prop_assert!(found.iter().all(|one| *one == found[0]), "not the same bits on every instruction set");
+            for (row, (before, after)) in numbers.chunks(stride).zip(found[0].chunks(stride)).enumerate() {
+                for head in (0..heads).map(|head| head * 2 * pairs) {
+                    for pair in 0..pairs {
+                        let [x, y] = [0, pairs].map(|half| f64::from(before[head + pair + half]));
+                        let (sin, cos) = angles[row * pairs + pair].sin_cos();
+                        for (at, exact) in [(0, x * cos - y * sin), (pairs, x * sin + y * cos)] {
+                            prop_assert!((f64::from(after[head + pair + at]) - exact).abs() < 2e-5);
+                        }
+                    }
+                }
+                prop_assert_eq!(&after[stride - 5..], &before[stride - 5..]);
+            }
+        }
     }
 }
