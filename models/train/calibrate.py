@@ -31,6 +31,16 @@ def expected_calibration_error(logits: np.ndarray, truth: np.ndarray) -> float:
     return float(sum(abs(right[bins == b].sum() - confidence[bins == b].sum()) for b in range(BINS)) / len(truth))
 
 
+def error_by_chance(logits: np.ndarray, resamples: int = 200) -> float:
+    """The calibration error that is to be expected of a perfectly calibrated model of these confidences.
+
+    The truth is drawn from the probabilities themselves; what is left is the size of the sample.
+    """
+    draw = np.random.default_rng(1)
+    drawn = ((logits + draw.gumbel(size=logits.shape)).argmax(1) for _ in range(resamples))
+    return float(np.mean([expected_calibration_error(logits, truth) for truth in drawn]))
+
+
 def fit_temperature(parts: list[Part]) -> float:
     """The temperature of least likelihood loss, every part (logits, truth) weighing the same.
 

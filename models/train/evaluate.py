@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from transformers import BertForSequenceClassification
 
-from calibrate import expected_calibration_error
+from calibrate import error_by_chance, expected_calibration_error
 from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, predict
 
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
@@ -79,19 +79,21 @@ def measure(model, tokenizer, part: list[dict]) -> dict:
         "interval": accuracy_interval(right, [s["group"] for s in part]),
         "macro_f1": macro_f1(counts),
         "ece": expected_calibration_error(logits, truth),
+        "ece_by_chance": error_by_chance(logits),
         "confusion": counts.tolist(),
     }
 
 
 def table(results: dict[str, dict]) -> str:
     lines = [
-        "| data | n | majority | accuracy (95% interval) | macro-F1 | ECE |",
-        "|---|---|---|---|---|---|",
+        "| data | n | majority | accuracy (95% interval) | macro-F1 | ECE | of it by chance |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, r in results.items():
         low, high = r["interval"]
         accuracy = f"{r['accuracy']:.3f} ({low:.3f}–{high:.3f})"
-        lines.append(f"| {name} | {r['n']} | {r['majority']:.3f} | {accuracy} | {r['macro_f1']:.3f} | {r['ece']:.3f} |")
+        figures = " | ".join(f"{r[key]:.3f}" for key in ("macro_f1", "ece", "ece_by_chance"))
+        lines.append(f"| {name} | {r['n']} | {r['majority']:.3f} | {accuracy} | {figures} |")
     for name in ("SEntFiN test, per company", "Twitter valid, no company given", "FinEntity unseen half, per entity"):
         lines += ["", f"Confusion, {name} (row: true, column: predicted):", ""]
         lines += ["| | " + " | ".join(LABELS) + " |", "|---" * (len(LABELS) + 1) + "|"]

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertForSequenceClassification
 
 from augment import Augmenter, Rates
-from calibrate import apply_head, cross_validate, expected_calibration_error, fit_temperature, refit_head
+from calibrate import apply_head, cross_validate, error_by_chance, expected_calibration_error, fit_temperature, refit_head
 from encoding import LABEL_ID, LABELS, encode, pad, predict
 from evaluate import BEGIN, END, confusion, macro_f1, write_between_markers
 from near_duplicates import group_near_duplicates
@@ -206,6 +206,8 @@ def test_calibration_and_figures(tmp_path):
     truth = np.array([0] * 8 + [1, 2])
     assert expected_calibration_error(logits, truth) == pytest.approx(0, abs=1e-9)
     assert expected_calibration_error(logits, np.zeros(10, dtype=int)) == pytest.approx(0.2)
+    many = np.repeat(logits, 1000, axis=0)
+    assert error_by_chance(many) < 0.005 < 0.03 < error_by_chance(logits), "it is the size of the sample"
     assert fit_temperature([(logits * 2.5, truth)]) == pytest.approx(2.5, rel=0.01)
     counts = confusion(np.array([0, 0, 1]), np.array([0, 1, 1]))
     assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]

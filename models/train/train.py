@@ -10,7 +10,8 @@ has, and what is judged and written is a running average of the weights. With a
 teacher, a larger model trained by the same program, most of the loss is the
 distance from what it says of the same words (Hinton et al. 2015). The same seed,
 samples and number of threads give the same weights on the same machine. Writes
-a float32 checkpoint with its tokenizer, and `training.json` beside it.
+a float32 checkpoint with its tokenizer, and `training.json` beside it, which tells how
+it was trained, and what it started from or was taught by.
 """
 
 import argparse
@@ -164,10 +165,12 @@ def main() -> None:
     kept, history = train(model, tokenizer, load_samples(args.samples), loss_of, args)
     kept.save_pretrained(args.out)
     tokenizer.save(str(args.out / "tokenizer.json"))
+    folders = {name: getattr(args, name) for name in ("base", "start", "teacher") if getattr(args, name)}
     recipe = {key: value for key, value in vars(args).items() if not isinstance(value, Path)}
-    recipe |= {name: path and path.name for name, path in vars(args).items() if name in ("base", "start", "teacher")}
-    recipe |= {"rates": asdict(Rates(code=args.code_rate))}
-    (args.out / "training.json").write_text(json.dumps({"recipe": recipe, "history": history}, indent=1) + "\n")
+    recipe |= {name: folder.name for name, folder in folders.items()} | {"rates": asdict(Rates(code=args.code_rate))}
+    told = {name: folder / "training.json" for name, folder in folders.items()}
+    earlier = {name: json.loads(path.read_text()) for name, path in told.items() if path.exists()}
+    (args.out / "training.json").write_text(json.dumps({"recipe": recipe, "history": history, **earlier}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
