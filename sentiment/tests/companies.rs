@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tapewire_models::{Registry, Source};
-use tapewire_sentiment::companies::Company;
+use tapewire_sentiment::companies::{Companies, Company};
 use tapewire_sentiment::{Engine, EngineConfig, Input};
 
 /// See `data/sentfin/README.md`.
@@ -48,6 +48,20 @@ fn the_shipped_model_tells_companies_of_one_headline_apart() {
     println!("{right} of {labels} labels; {apart} of {pairs} pairs in order");
     assert!(right * 100 >= labels * 60, "{right} of {labels} labels");
     assert!(apart * 100 >= pairs * 80, "{apart} of {pairs} pairs");
+}
+
+/// `Alphabet` in a text about Google is a company that the text does not name.
+#[test]
+fn the_model_is_asked_by_the_name_that_the_text_uses() {
+    let companies = Companies::load(None).unwrap();
+    let engine = shipped();
+    let text = "Google gains on record profit while Facebook sinks on heavy losses";
+    for (ticker, name) in [("GOOGL", "Google"), ("META", "Facebook")] {
+        let company = companies.find(ticker);
+        let by_ticker = engine.score(&[Input::new(text, Some(&company))]).remove(0).unwrap().probabilities;
+        assert_eq!((by_ticker.score(), by_ticker.label()), score(&engine, text, name));
+        assert_ne!(by_ticker.score(), score(&engine, text, company.name()).0, "{name}");
+    }
 }
 
 /// A model that does not read the company reads the sentences that name it.
