@@ -120,8 +120,10 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
     let files = resolve(&hub, home.path(), MODEL, &[]).unwrap();
     assert_eq!(weights(&files), hub.bytes("pytorch_model.bin"));
     let asked = hub.requests();
-    let parts: Vec<&str> = asked.iter().filter_map(|asked| asked.strip_prefix("cdn bytes=")).collect();
-    assert_eq!(parts, ["0-0", "0-", "0-0", "1-", "0-0", "2-"], "each time after what it was");
+    // 0-0 only asks for the size.
+    let parts: Vec<&str> =
+        asked.iter().filter_map(|asked| asked.strip_prefix("cdn bytes=")).filter(|&part| part != "0-0").collect();
+    assert_eq!(parts, ["0-", "1-", "2-"]);
 }
 
 /// What a process that was killed has left: a beginning, a wrong one, all of it, and more than that.
