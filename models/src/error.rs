@@ -66,7 +66,7 @@ pub enum ModelError {
         reason: String,
     },
     /// A downloaded file is not what the hub announced; it was removed from the cache.
-    #[error("{file} of model `{model}` arrived damaged (its SHA-256 is not the announced one) and was removed")]
+    #[error("{file} of model `{model}` arrived damaged (its hash is not the announced one) and was removed")]
     Damaged {
         /// Hub name, with the revision if one was asked for.
         model: String,

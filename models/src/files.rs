@@ -1,6 +1,7 @@
 //! The files of one model.
 
 use crate::ModelError;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -122,14 +123,23 @@ impl ModelFiles {
 
 /// SHA-256 of a file, lower-case hex.
 pub(crate) fn sha256(path: &Path) -> Result<String, ModelError> {
+    digest(path, Sha256::new())
+}
+
+/// What git calls a file of this content: the SHA-1 of its length and bytes, lower-case hex.
+pub(crate) fn git_blob(path: &Path) -> Result<String, ModelError> {
+    let length = path.metadata().map_err(|source| ModelError::Io { path: path.to_owned(), source })?.len();
+    digest(path, Sha1::new_with_prefix(format!("blob {length}\0")))
+}
+
+fn digest(path: &Path, mut hasher: impl Digest) -> Result<String, ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(io)?);
-    let mut hasher = Sha256::new();
     let mut block = vec![0; 1 << 20];
     loop {
         let read = reader.read(&mut block).map_err(io)?;
         if read == 0 {
-            return Ok(format!("{:x}", hasher.finalize()));
+            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
         }
         hasher.update(&block[..read]);
     }
@@ -184,10 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_sha256() {
+    fn the_hashes_are_sha256_and_git_hash_object() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "abc").unwrap();
         let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(file.path()).unwrap(), of_abc);
+        assert_eq!(git_blob(file.path()).unwrap(), "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f");
     }
 }

@@ -1,16 +1,24 @@
 //! Models of the hub: downloaded once, by commit, into the cache all hub clients share.
 
-use crate::files::sha256;
+use crate::files::{git_blob, sha256};
 use crate::{ModelError, ModelFiles};
 use hf_hub::api::RepoInfo;
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
+use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-const RETRIES: usize = 3;
+/// How often a file is asked for: what broke off is gone on with.
+const ATTEMPTS: u32 = 3;
 
-/// The hub's access token. It goes to the hub and nowhere else: its debug form is a word.
+/// Between attempts, times their number.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// The hub's access token; its debug form is a word.
+///
+/// It is shown only to a hub that will not answer without it. hf-hub then also shows it to the host
+/// that this hub redirects to for large files.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
@@ -64,7 +72,12 @@ impl Hub {
         if self.offline {
             return Err(ModelError::Offline { model: wanted.shown, cache: self.cache.clone() });
         }
-        self.download(&wanted)
+        match (self.download(&wanted, None), &self.token) {
+            (Err(ModelError::NotOnHub { .. } | ModelError::Download { .. }), Some(token)) => {
+                self.download(&wanted, Some(token))
+            }
+            (downloaded, _) => downloaded,
+        }
     }
 
     fn cached(&self, wanted: &Wanted) -> Option<ModelFiles> {
@@ -78,15 +91,14 @@ impl Hub {
 
     /// All files are of the one commit the hub names first, even if the branch moves meanwhile;
     /// the branch is pointed at it only when all are there.
-    fn download(&self, wanted: &Wanted) -> Result<ModelFiles, ModelError> {
-        let api = self.api().map_err(|error| self.failed(wanted, &error))?;
+    fn download(&self, wanted: &Wanted, token: Option<&Token>) -> Result<ModelFiles, ModelError> {
+        let api = self.api(token).map_err(|error| self.failed(wanted, &error))?;
         let info = self.info(&api, wanted)?;
         let offered: Vec<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
         let pinned = api.repo(repo(wanted.repository, &info.sha));
         tracing::info!(model = wanted.shown, commit = info.sha, endpoint = self.endpoint, "downloading model");
         for file in ModelFiles::wanted(&offered) {
-            let path = pinned.get(file).map_err(|error| self.failed(wanted, &error))?;
-            verify(&path, file, &wanted.shown)?;
+            self.fetch(&api, &pinned, file, wanted)?;
         }
         let cached = self.repo(wanted.repository, wanted.revision);
         let folder = cached.pointer_path(&info.sha);
@@ -94,15 +106,47 @@ impl Hub {
         ModelFiles::in_folder(&folder, wanted.repository, Some(info.sha))
     }
 
+    /// A file in the cache, whole and as announced. hf-hub goes on with what lies there of an
+    /// earlier attempt; its own retries would forget where that ended.
+    fn fetch(&self, api: &Api, pinned: &ApiRepo, file: &str, wanted: &Wanted) -> Result<(), ModelError> {
+        let mut attempt = 1;
+        loop {
+            let fetched = match pinned.get(file) {
+                Ok(path) => verify(&path, file, &wanted.shown),
+                Err(error) => {
+                    if is_overlong(&error) {
+                        self.discard(api, pinned, file, wanted);
+                    }
+                    Err(self.failed(wanted, &error))
+                }
+            };
+            match fetched {
+                Err(error) if attempt < ATTEMPTS && error.is_retryable() => {
+                    tracing::warn!(%error, "trying again");
+                    std::thread::sleep(PAUSE * attempt);
+                    attempt += 1;
+                }
+                fetched => return fetched,
+            }
+        }
+    }
+
+    /// Removes what lies in the cache of a file that is not whole. If it stays, the next attempt says so.
+    fn discard(&self, api: &Api, pinned: &ApiRepo, file: &str, wanted: &Wanted) {
+        if let Ok(announced) = api.metadata(&pinned.url(file)) {
+            let blob = self.repo(wanted.repository, wanted.revision).blob_path(announced.etag());
+            let _ = std::fs::remove_file(blob.with_extension("part"));
+        }
+    }
+
     fn info(&self, api: &Api, wanted: &Wanted) -> Result<RepoInfo, ModelError> {
         api.repo(repo(wanted.repository, wanted.revision)).info().map_err(|error| self.failed(wanted, &error))
     }
 
-    fn api(&self) -> Result<Api, ApiError> {
+    fn api(&self, token: Option<&Token>) -> Result<Api, ApiError> {
         ApiBuilder::from_cache(Cache::new(self.cache.clone()))
             .with_endpoint(self.endpoint.clone())
-            .with_token(self.token.clone().map(|token| token.0))
-            .with_retries(RETRIES)
+            .with_token(token.map(|token| token.0.clone()))
             .with_progress(self.progress)
             .build()
     }
@@ -123,12 +167,20 @@ impl Hub {
 /// The status by which the hub says "not for you", where it did.
 fn refusal(error: &ApiError) -> Option<u16> {
     match error {
-        ApiError::TooManyRetries(error) => refusal(error),
         ApiError::RequestError(error) => match **error {
             ureq::Error::StatusCode(status @ (401 | 403 | 404)) => Some(status),
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Whether nothing of the file is left to ask for, as after a kill just before it got its name.
+fn is_overlong(error: &ApiError) -> bool {
+    match error {
+        ApiError::InvalidResume => true,
+        ApiError::RequestError(error) => matches!(**error, ureq::Error::StatusCode(416)),
+        _ => false,
     }
 }
 
@@ -140,13 +192,19 @@ fn folder_of(repository: &str) -> String {
     repo(repository, "main").folder_name()
 }
 
-/// Big files are stored under their SHA-256 in the cache; one that broke on its way must not stay there.
+/// The cache names a file by what the hub announced: the SHA-256 of a large one, git's SHA-1 of
+/// another. One that broke on its way must not stay there. A mirror that announces neither is trusted.
 fn verify(path: &Path, file: &str, model: &str) -> Result<(), ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let blob = path.canonicalize().map_err(io)?;
     let announced = blob.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let is_sha256 = announced.len() == 64 && announced.chars().all(|c| c.is_ascii_hexdigit());
-    if !is_sha256 || sha256(&blob)? == announced {
+    let is_hex = announced.chars().all(|c| c.is_ascii_hexdigit());
+    let found = match announced.len() {
+        64 if is_hex => sha256(&blob)?,
+        40 if is_hex => git_blob(&blob)?,
+        _ => return Ok(()),
+    };
+    if found == announced {
         return Ok(());
     }
     std::fs::remove_file(path).and_then(|()| std::fs::remove_file(&blob)).map_err(io)?;

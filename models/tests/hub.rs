@@ -3,7 +3,7 @@
 
 mod fake_hub;
 
-use fake_hub::{COMMIT, FakeHub, Fault};
+use fake_hub::{COMMIT, FakeHub, Fault, WEIGHTS_SHA256};
 use std::path::Path;
 use tapewire_models::{ModelError, ModelFiles, Registry, Source, TokenizerFiles, Weights};
 
@@ -85,17 +85,60 @@ fn the_token_is_sent_to_the_hub_and_printed_nowhere() {
 }
 
 #[test]
-fn a_hub_that_breaks_off_may_be_tried_again_and_leaves_nothing_behind() {
-    let hub = FakeHub::start(Fault::Damaged("pytorch_model.bin"));
+fn a_public_model_needs_no_token_and_nobody_is_shown_one() {
+    let hub = FakeHub::start(Fault::None);
     let home = tempfile::tempdir().unwrap();
-    let error = resolve(&hub, home.path(), MODEL, &[]).unwrap_err();
-    assert!(matches!(&error, ModelError::Damaged { file, .. } if file == "pytorch_model.bin"), "{error}");
-    assert!(error.is_retryable());
-    let offline = resolve(&hub, home.path(), MODEL, &[("HF_HUB_OFFLINE", "1")]).unwrap_err();
-    assert!(matches!(offline, ModelError::Offline { .. }), "a damaged model was kept: {offline}");
+    resolve(&hub, home.path(), MODEL, &[("HF_TOKEN", "hf_verySecretToken")]).unwrap();
+    assert!(hub.requests().iter().any(|asked| asked.starts_with("cdn ")));
+    assert!(!hub.token_left());
+}
 
-    let mended = FakeHub::start(Fault::None);
-    resolve(&mended, home.path(), MODEL, &[]).unwrap();
+#[test]
+fn a_damaged_file_may_be_tried_again_and_leaves_nothing_behind() {
+    for damaged in ["pytorch_model.bin", "config.json"] {
+        let hub = FakeHub::start(Fault::Damaged(damaged));
+        let home = tempfile::tempdir().unwrap();
+        let error = resolve(&hub, home.path(), MODEL, &[]).unwrap_err();
+        assert!(matches!(&error, ModelError::Damaged { file, .. } if file == damaged), "{error}");
+        assert!(error.is_retryable());
+        let offline = resolve(&hub, home.path(), MODEL, &[("HF_HUB_OFFLINE", "1")]).unwrap_err();
+        assert!(matches!(offline, ModelError::Offline { .. }), "a damaged model was kept: {offline}");
+
+        let mended = FakeHub::start(Fault::None);
+        resolve(&mended, home.path(), MODEL, &[]).unwrap();
+    }
+}
+
+fn weights(files: &ModelFiles) -> Vec<u8> {
+    std::fs::read(files.weights.path()).unwrap()
+}
+
+#[test]
+fn a_download_that_breaks_off_goes_on_where_it_was() {
+    let hub = FakeHub::start(Fault::BreaksOff);
+    let home = tempfile::tempdir().unwrap();
+    let files = resolve(&hub, home.path(), MODEL, &[]).unwrap();
+    assert_eq!(weights(&files), hub.bytes("pytorch_model.bin"));
+    let asked = hub.requests();
+    // 0-0 only asks for the size.
+    let parts: Vec<&str> =
+        asked.iter().filter_map(|asked| asked.strip_prefix("cdn bytes=")).filter(|&part| part != "0-0").collect();
+    assert_eq!(parts, ["0-", "1-", "2-"]);
+}
+
+/// What a process that was killed has left: a beginning, a wrong one, all of it, and more than that.
+#[test]
+fn what_a_killed_download_left_is_gone_on_with_or_thrown_away() {
+    for (left, goes_on) in [("a", true), ("xy", false), ("abc", false), ("abcde", false)] {
+        let hub = FakeHub::start(Fault::None);
+        let home = tempfile::tempdir().unwrap();
+        let blobs = home.path().join("hub/models--ProsusAI--finbert/blobs");
+        std::fs::create_dir_all(&blobs).unwrap();
+        std::fs::write(blobs.join(format!("{WEIGHTS_SHA256}.part")), left).unwrap();
+        let files = resolve(&hub, home.path(), MODEL, &[]).unwrap();
+        assert_eq!(weights(&files), hub.bytes("pytorch_model.bin"), "{left}");
+        assert_eq!(hub.requests().contains(&"cdn bytes=0-".to_owned()), !goes_on, "{left}");
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! What companies are called in a text.
 
 use crate::SentimentError;
+use std::char::ToLowercase;
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use tapewire_core::Symbol;
@@ -9,12 +12,15 @@ use tapewire_core::Symbol;
 /// Well-known US companies; see the file's head for the columns.
 const KNOWN: &str = include_str!("../companies.csv");
 
-const HEADER: &str = "symbol,name,aliases";
+const HEADER: [&str; 3] = ["symbol", "name", "aliases"];
+
+/// What stands before the colon in `NYSE: F`.
+const EXCHANGES: [&str; 9] = ["nyse", "nasdaq", "amex", "american", "arca", "cboe", "otc", "otcqb", "otcqx"];
 
 /// A company as texts speak of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Company {
-    /// The name a model is asked about, then what else it is called.
+    /// Its name, then what else it is called; none where only the ticker is known.
     names: Vec<String>,
     symbol: Option<Symbol>,
 }
@@ -25,9 +31,10 @@ impl Company {
         Self { names: vec![name.into()], symbol: None }
     }
 
-    /// The name a model is asked about.
+    /// Its name; its ticker where no name is known.
     pub fn name(&self) -> &str {
-        &self.names[0]
+        let ticker = self.symbol.as_ref().map(Symbol::as_str);
+        self.names.first().map(String::as_str).or(ticker).unwrap_or_default()
     }
 
     /// Name and aliases.
@@ -42,17 +49,37 @@ impl Company {
 
     /// Byte position of the first word in `text` that means the company: name, alias or ticker.
     ///
-    /// Names are matched whatever their case, tickers only as they are: `it` is not the ticker
-    /// `IT`. A ticker of one or two letters counts only where it is marked as one (`$IT`,
-    /// `(IT)`, `NYSE: IT`): `IT budgets` and `C-suite` name no company.
+    /// A name is matched whatever its case and the shape of its apostrophes, hyphens and spaces;
+    /// one of capital letters alone (`UPS`) only as it is: prices have ups and downs.
+    ///
+    /// A ticker is matched only as it is, and wherever it is marked as one: `$IT`, `(IT)`,
+    /// `NYSE: IT`, `<IT.N>`. Unmarked it counts where it stands out and is no common word of
+    /// capitals: from three letters (`IT budgets` and `C-suite` name no company) and in a text that
+    /// is not all in capitals (`NOW HIRING`). `ALL` in `They sold ALL of it` is still mistaken.
     pub fn first_mention(&self, text: &str) -> Option<usize> {
-        let folded = text.to_ascii_lowercase();
-        let by_name = self.names.iter().filter_map(|name| words(&folded, &name.to_ascii_lowercase()).next());
-        let by_ticker = self.symbol.iter().filter_map(|symbol| {
-            let ticker = symbol.as_str();
-            words(text, ticker).find(|&at| ticker.len() > 2 || is_marked(&text[..at]))
-        });
-        by_name.chain(by_ticker).min()
+        [self.by_name(text), self.by_ticker(text)].into_iter().flatten().map(|place| place.start).min()
+    }
+
+    /// What `text` calls the company, spelled as there: the name or alias it uses first, the longer
+    /// of two that begin together; the ticker where it uses no name; the company's name where it
+    /// does not mention it.
+    pub fn name_in<'a>(&'a self, text: &'a str) -> &'a str {
+        self.by_name(text).or_else(|| self.by_ticker(text)).map_or(self.name(), |place| &text[place])
+    }
+
+    fn by_name(&self, text: &str) -> Option<Range<usize>> {
+        let first = |name: &String| {
+            let is_capitals = name.chars().all(char::is_uppercase);
+            words(text, name, |c, of_name| c == of_name || !is_capitals && fold(c).eq(fold(of_name))).next()
+        };
+        self.names.iter().filter_map(first).min_by_key(|place| (place.start, Reverse(place.end)))
+    }
+
+    fn by_ticker(&self, text: &str) -> Option<Range<usize>> {
+        let ticker = self.symbol.as_ref()?.as_str();
+        let stands_out = ticker.len() > 2 && text.contains(char::is_lowercase);
+        words(text, ticker, |c, of_ticker| c == of_ticker)
+            .find(|place| stands_out || is_marked(&text[..place.start], &text[place.end..]))
     }
 }
 
@@ -60,7 +87,7 @@ impl Company {
 #[derive(Debug, Clone)]
 pub struct Companies {
     by_symbol: HashMap<Symbol, Arc<Company>>,
-    /// Symbols by name and alias in lower case; of two companies of one name the first in the table.
+    /// Symbols by folded name and alias; of two companies of one name the first in the table.
     by_name: HashMap<String, Symbol>,
 }
 
@@ -83,21 +110,22 @@ impl Companies {
 
     /// Adds the companies that are not there yet.
     fn read(&mut self, place: &str, text: &str) -> Result<(), SentimentError> {
+        let text = text.trim_start_matches('\u{feff}');
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let wrong =
                 |problem: String| SentimentError::Companies { place: format!("{place}, line {}", number + 1), problem };
-            if number == 0 {
-                match line.trim() {
-                    HEADER => continue,
-                    other => return Err(wrong(format!("`{other}` is not the header"))),
-                }
-            }
-            let mut columns = line.splitn(3, ',');
-            let symbol = Symbol::new(columns.next().unwrap_or_default()).map_err(|error| wrong(error.to_string()))?;
-            let name = columns.next().map(str::trim).filter(|name| !name.is_empty());
-            let name = name.ok_or_else(|| wrong(format!("{symbol} has no name")))?;
-            let aliases =
-                columns.next().unwrap_or_default().split(';').map(str::trim).filter(|alias| !alias.is_empty());
+            let record = row(line).map_err(|error| wrong(error.to_string()))?;
+            let columns: Vec<&str> = record.iter().collect();
+            let (symbol, name, aliases) = match columns[..] {
+                _ if number == 0 && columns == HEADER => continue,
+                _ if number == 0 => return Err(wrong(format!("`{}` is not the header", columns.join(",")))),
+                [symbol] | [symbol, ""] | [symbol, "", _] => return Err(wrong(format!("{symbol} has no name"))),
+                [symbol, name] => (symbol, name, ""),
+                [symbol, name, aliases] => (symbol, name, aliases),
+                _ => return Err(wrong(format!("{} columns; quote a name that has a comma", columns.len()))),
+            };
+            let symbol = Symbol::new(symbol).map_err(|error| wrong(error.to_string()))?;
+            let aliases = aliases.split(';').map(str::trim).filter(|alias| !alias.is_empty());
             self.add(symbol, std::iter::once(name).chain(aliases).map(str::to_owned).collect());
         }
         Ok(())
@@ -108,7 +136,7 @@ impl Companies {
             return;
         }
         for name in &names {
-            self.by_name.entry(name.to_lowercase()).or_insert_with(|| symbol.clone());
+            self.by_name.entry(folded(name)).or_insert_with(|| symbol.clone());
         }
         let company = Company { names, symbol: Some(symbol.clone()) };
         self.by_symbol.insert(symbol, Arc::new(company));
@@ -116,10 +144,9 @@ impl Companies {
 
     /// The company of a ticker; where it is not in the table it goes by its ticker.
     pub fn of_symbol(&self, symbol: &Symbol) -> Arc<Company> {
-        self.by_symbol.get(symbol).map_or_else(
-            || Arc::new(Company { names: vec![symbol.to_string()], symbol: Some(symbol.clone()) }),
-            Arc::clone,
-        )
+        self.by_symbol
+            .get(symbol)
+            .map_or_else(|| Arc::new(Company { names: Vec::new(), symbol: Some(symbol.clone()) }), Arc::clone)
     }
 
     /// The company somebody means by a ticker, a name or an alias; where none is known by it, a
@@ -130,22 +157,60 @@ impl Companies {
         Symbol::new(word)
             .ok()
             .and_then(|symbol| known(&symbol))
-            .or_else(|| known(self.by_name.get(&word.to_lowercase())?))
+            .or_else(|| known(self.by_name.get(&folded(word))?))
             .unwrap_or_else(|| Arc::new(Company::named(word)))
     }
 }
 
-/// Places where `word` stands by itself, or with an English possessive behind it.
-fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let part_of_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
-        !part_of_word(text[..at].chars().next_back()) && !part_of_word(text[at + word.len()..].chars().next())
+/// The columns of a line; a name holds no line break.
+fn row(line: &str) -> csv::Result<csv::StringRecord> {
+    let mut columns = csv::StringRecord::new();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(line.as_bytes());
+    reader.read_record(&mut columns)?;
+    Ok(columns)
+}
+
+/// Where `name` stands in `text` as a word by itself, or with an English possessive behind it, as
+/// far as `is_same` tells a character of the text from one of the name.
+fn words<'a>(
+    text: &'a str,
+    name: &'a str,
+    is_same: impl Fn(char, char) -> bool + 'a,
+) -> impl Iterator<Item = Range<usize>> + 'a {
+    let mut before = None;
+    text.char_indices().filter_map(move |(start, c)| {
+        let begins = !before.replace(c).is_some_and(char::is_alphanumeric);
+        let mut found = text[start..].char_indices();
+        let is_name = begins && name.chars().all(|of_name| found.next().is_some_and(|(_, c)| is_same(c, of_name)));
+        let end = start + found.offset();
+        (is_name && !text[end..].starts_with(char::is_alphanumeric)).then_some(start..end)
     })
 }
 
-/// Whether what comes next is marked as a ticker by what stands before it.
-fn is_marked(before: &str) -> bool {
-    before.trim_end().ends_with(['$', '(', ':'])
+/// A character in lower case and in the plainest of its shapes.
+fn fold(c: char) -> ToLowercase {
+    match c {
+        '\u{2018}' | '\u{2019}' | '\u{2bc}' => '\'',
+        '\u{2010}' | '\u{2011}' => '-',
+        space if space.is_whitespace() => ' ',
+        other => other,
+    }
+    .to_lowercase()
+}
+
+fn folded(name: &str) -> String {
+    name.chars().flat_map(fold).collect()
+}
+
+/// Whether what stands between `before` and `after` is marked as a ticker.
+fn is_marked(before: &str, after: &str) -> bool {
+    let of_exchange = |before: &str| {
+        let venue = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        EXCHANGES.iter().any(|exchange| venue.eq_ignore_ascii_case(exchange))
+    };
+    before.ends_with(['$', '<'])
+        || before.ends_with(['(', '[']) && after.starts_with([')', ']', '.'])
+        || before.trim_end().strip_suffix(':').is_some_and(of_exchange)
 }
 
 #[cfg(test)]
@@ -171,12 +236,45 @@ mod tests {
             ("F", "Carmaker (NYSE: F) recalls trucks", Some(16)),
             ("T", "AT&T to cut its dividend", Some(0)),
             ("ZZZZ", "ZZZZ files for bankruptcy", Some(0)),
+            // Tickers that are words, in the table and out of it.
+            ("NOW", "Now or never for all of it, so to speak", None),
+            ("ALL", "NOW IS ALL OR NOTHING", None),
+            ("ALL", "Allstate (NYSE: ALL) rises", Some(16)),
+            ("ALL", "INSURERS FALL <ALL.N>", Some(15)),
+            ("IT", "IT budgets: IT, (IT spending) and NYSE", None),
+            ("IT", "Gartner (IT.N), Nasdaq:IT", Some(9)),
+            ("SO", "$SO so so", Some(1)),
+            ("UPS", "The ups and downs of the ups target", None),
+            ("UPS", "The ups and downs of UPS", Some(21)),
+            ("UPS", "UNITED PARCEL SERVICE CUTS JOBS", Some(0)),
+            ("GM", "GM recalls trucks", Some(0)),
+            // As a newswire writes names.
+            ("MCD", "At McDonald\u{2019}s, prices fall", Some(3)),
+            ("KO", "Coca\u{2011}Cola up", Some(0)),
+            ("GS", "Goldman\nSachs and Goldman\u{a0}Sachs", Some(0)),
         ] {
             let company = companies.of_symbol(&symbol(ticker));
             assert_eq!(company.first_mention(text), expected, "{ticker} in {text}");
         }
+        assert_eq!(Company::named("Nestlé").first_mention("Shares of NESTLÉ rise"), Some(10));
         assert_eq!(companies.of_symbol(&symbol("MSFT")).name(), "Microsoft");
         assert_eq!(companies.of_symbol(&symbol("ZZZZ")).name(), "ZZZZ");
+    }
+
+    #[test]
+    fn a_company_is_called_what_the_text_calls_it() {
+        let companies = Companies::load(None).unwrap();
+        for (ticker, text, expected) in [
+            ("GOOGL", "Ruling against google, owned by Alphabet", "google"),
+            ("GOOGL", "$GOOGL: Alphabet rises", "Alphabet"),
+            ("GOOGL", "$GOOGL rises", "GOOGL"),
+            ("GOOGL", "Search engines", "Alphabet"),
+            ("META", "META PLATFORMS and Meta", "META PLATFORMS"),
+            ("MCD", "McDonald\u{2019}s\u{2019} prices", "McDonald\u{2019}s"),
+            ("ZZZZ", "Shares rise", "ZZZZ"),
+        ] {
+            assert_eq!(companies.of_symbol(&symbol(ticker)).name_in(text), expected, "{ticker} in {text}");
+        }
     }
 
     #[test]
@@ -185,6 +283,7 @@ mod tests {
         for word in ["AMZN", "Amazon", "amazon.com", " AWS "] {
             assert_eq!(companies.find(word).symbol(), Some(&symbol("AMZN")), "{word}");
         }
+        assert_eq!(companies.find("MCDONALD\u{2019}S").symbol(), Some(&symbol("MCD")));
         assert_eq!(*companies.find("Zeta Works"), Company::named("Zeta Works"));
         assert_eq!(companies.find("berkshire hathaway").symbol(), Some(&symbol("BRK.A")), "first in the table");
     }
@@ -193,14 +292,20 @@ mod tests {
     fn a_users_table_adds_and_overrides_and_its_faults_are_placed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.csv");
-        std::fs::write(&path, "symbol,name,aliases\nZZZZ,Zeta Works,Zeta\nAAPL,Apple Inc.,Apple\n").unwrap();
+        let table =
+            "\u{feff}symbol,name,aliases\r\nZZZZ,Zeta Works,Zeta\r\n\r\nAAPL,\"Apple, Inc.\",Apple\r\nYYYY,Ypsilon\r\n";
+        std::fs::write(&path, table).unwrap();
         let companies = Companies::load(Some(&path)).unwrap();
         assert_eq!(companies.of_symbol(&symbol("ZZZZ")).name(), "Zeta Works");
-        assert_eq!(companies.find("AAPL").name(), "Apple Inc.");
+        assert_eq!(companies.find("AAPL").name(), "Apple, Inc.");
+        assert_eq!(companies.find("ypsilon").symbol(), Some(&symbol("YYYY")));
         assert_eq!(companies.find("apple").symbol(), Some(&symbol("AAPL")));
         assert_eq!(companies.find("MSFT").name(), "Microsoft");
-        for (text, place) in [("symbol,name,aliases\nZZZZ\n", "mine.csv, line 2"), ("ZZZZ,Zeta,\n", "mine.csv, line 1")]
-        {
+        for (text, place) in [
+            ("symbol,name,aliases\n\nZZZZ\n", "mine.csv, line 3"),
+            ("symbol,name,aliases\nZZZZ,Zeta, Inc.,Zeta\n", "mine.csv, line 2: 4 columns"),
+            ("ZZZZ,Zeta,\n", "mine.csv, line 1"),
+        ] {
             std::fs::write(&path, text).unwrap();
             let error = Companies::load(Some(&path)).unwrap_err().to_string();
             assert!(error.contains(place), "{error}");

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 /// What ends with a full stop and no sentence with it, in lower case.
-const ABBREVIATIONS: [&str; 24] = [
-    "bros", "co", "corp", "cos", "dr", "inc", "jr", "llc", "ltd", "messrs", "mr", "mrs", "ms", "no", "plc", "prof",
-    "sen", "sr", "st", "vs", "u.k", "u.s", "u.n", "e.u",
+const ABBREVIATIONS: [&str; 23] = [
+    "bros", "co", "corp", "cos", "dr", "inc", "jr", "llc", "ltd", "messrs", "mr", "mrs", "ms", "plc", "prof", "sen",
+    "sr", "st", "vs", "u.k", "u.s", "u.n", "e.u",
 ];
 
 /// The sentences that name the company, one behind the other; the whole text where none does.
@@ -20,13 +20,15 @@ pub fn about<'a>(text: &'a str, company: &Company) -> Cow<'a, str> {
 }
 
 /// Sentences by Unicode's rules (UAX #29), which know no abbreviations: what would break behind
-/// `Northgate Inc.` goes on.
+/// `Northgate Inc.` goes on. Where a sentence does end there (`a bid for Northgate Inc. Selby
+/// plunged.`), the next one is taken along: words alone do not tell it from `Northgate Inc. Chairman
+/// Doe`, and a sentence too many costs less than half a one. `No.` goes on before a digit only.
 fn sentences(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     let mut start = 0;
     for (at, piece) in text.split_sentence_bound_indices() {
         let end = at + piece.len();
-        if !ends_in_abbreviation(piece) || end == text.len() {
+        if !ends_in_abbreviation(piece, &text[end..]) || end == text.len() {
             sentences.push(text[start..end].trim());
             start = end;
         }
@@ -35,11 +37,14 @@ fn sentences(text: &str) -> Vec<&str> {
     sentences
 }
 
-fn ends_in_abbreviation(piece: &str) -> bool {
+fn ends_in_abbreviation(piece: &str, next: &str) -> bool {
     let last = piece.trim_end().rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
     let Some(word) = last.strip_suffix('.') else { return false };
     let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
-    initial || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
+    match word.to_lowercase().as_str() {
+        "no" => next.starts_with(|c: char| c.is_ascii_digit()),
+        word => initial || ABBREVIATIONS.contains(&word),
+    }
 }
 
 #[cfg(test)]
@@ -50,7 +55,8 @@ mod tests {
     #[test]
     fn a_sentence_ends_where_a_reader_would_end_it() {
         let text = "Shares of Northgate Inc. Class A rose 4.5% to $10.20. J. Doe of Selby & Co. Ltd. said \"No!\" \
-                    Is it over? The U.S. Treasury waits.\nA new line (see Orsay Corp. Annual Report)";
+                    Is it over? The U.S. Treasury waits. Is it a no. Yes, by Order No. 5 Article 2.\n\
+                    A new line (see Orsay Corp. Annual Report). A bid for Northgate Inc. Selby plunged.";
         assert_eq!(
             sentences(text),
             [
@@ -58,7 +64,10 @@ mod tests {
                 "J. Doe of Selby & Co. Ltd. said \"No!\"",
                 "Is it over?",
                 "The U.S. Treasury waits.",
-                "A new line (see Orsay Corp. Annual Report)",
+                "Is it a no.",
+                "Yes, by Order No. 5 Article 2.",
+                "A new line (see Orsay Corp. Annual Report).",
+                "A bid for Northgate Inc. Selby plunged.",
             ]
         );
     }

@@ -63,7 +63,7 @@ impl Server {
 
     /// Occupies the whole queue until it is answered or aborted: a second or so of computing.
     async fn occupy(&self) -> JoinHandle<Response> {
-        let text = json!({"inputs": [{"text": report(30_000, 1)}]});
+        let text = json!({"inputs": [{"text": occupying()}]});
         let (client, url) = (self.client.clone(), format!("{}/v1/score", self.url));
         let occupying = tokio::spawn(async move {
             loop {
@@ -86,9 +86,14 @@ impl Server {
     }
 }
 
+fn occupying() -> String {
+    report(30_000, 1)
+}
+
 /// What the text of [`Server::occupy`] fills.
 fn small_queue() -> QueueConfig {
-    QueueConfig { capacity_tokens: NonZeroU32::new(30_000).unwrap(), ..QueueConfig::default() }
+    let tokens = u32::try_from(Request::new(occupying(), None).tokens()).unwrap();
+    QueueConfig { capacity_tokens: NonZeroU32::new(tokens).unwrap(), ..QueueConfig::default() }
 }
 
 fn labels(classes: &Value) -> Vec<&str> {
@@ -231,6 +236,18 @@ async fn bodies_and_batches_are_bounded() {
     assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(long.json::<Value>().await.unwrap()["error_type"], "Validation");
     assert_eq!(server.post("/predict", &json!({"inputs": [["a"], ["b"], ["c"]]})).await.status(), StatusCode::OK);
+
+    // One text, a little more than half of what the queue holds, about two companies.
+    let server = Server::start(ServeConfig::default(), small_queue()).await;
+    let text = report(16_000, 1);
+    let asked = |companies: &[&str]| json!({"inputs": [{"text": text, "companies": companies}]});
+    let two = server.post("/v1/score", &asked(&["Northgate", "Selby"])).await;
+    assert_eq!(two.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let error: Value = two.json().await.unwrap();
+    let message = error["error"].as_str().unwrap();
+    let capacity = small_queue().capacity_tokens.to_string();
+    assert!(message.contains("capacity_tokens") && message.contains(&capacity), "{message}");
+    assert_eq!(server.post("/v1/score", &asked(&["Northgate"])).await.status(), StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]

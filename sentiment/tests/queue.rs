@@ -91,6 +91,19 @@ async fn a_full_queue_refuses_or_lets_wait_and_a_caller_that_goes_leaves_its_pla
     assert_eq!(queue.try_submit_all(vec![request]).await, Ok(vec![scored]));
 }
 
+/// Tokenizing, once begun, goes on: a caller that goes away meanwhile must not make room for the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_tokenized_keeps_its_place_though_its_caller_has_gone() {
+    let queue = queue();
+    // Takes a good part of a second; the assertion comes at once.
+    let mut held = Box::pin(queue.submit(Request::new(report(300_000, 1), None)));
+    assert!(futures_util::poll!(held.as_mut()).is_pending());
+    drop(held);
+    let request = Request::new("Profit rose", None);
+    assert_eq!(queue.try_submit_all(vec![request.clone()]).await, Err(Full));
+    assert!(queue.submit(request).await.is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_remembered_needs_no_room_and_is_the_same() {
     let config = QueueConfig { capacity_tokens: NonZeroU32::new(CAPACITY).unwrap(), ..QueueConfig::default() };

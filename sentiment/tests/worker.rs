@@ -16,7 +16,7 @@ use tapewire_bus::{
 use tapewire_core::record::{News, Scored};
 use tapewire_core::{Article, DeadLetter, Mention, NewsRecord, Run, SentimentRecord, Symbol, Unscored, Watermark};
 use tapewire_sentiment::worker::{self, WorkerConfig};
-use tapewire_sentiment::{Engine, EngineConfig, Queue, QueueConfig};
+use tapewire_sentiment::{Engine, EngineConfig, Queue, QueueConfig, Request};
 use tokio::task::JoinHandle;
 
 const PARTITIONS: i32 = 3;
@@ -262,6 +262,40 @@ async fn rewind(config: &KafkaConfig) {
     let positions: Vec<Commit> = assigned.iter().map(|assigned| start(assigned.partition)).collect();
     assert_eq!(positions.len(), PARTITIONS as usize);
     consumer.commit(&positions).await.unwrap();
+}
+
+/// A caller that is not polled keeps its room in the queue: the worker's first batch waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_batch_is_collected_while_one_is_scored_and_committed_after_it() {
+    let Some(config) = installation("ahead").await else { return };
+    let (queue, run) = (queue(), Run::named("r"));
+    let folder = tempfile::tempdir().unwrap();
+    let companies = folder.path().join("companies.csv");
+    std::fs::write(&companies, "symbol,name,aliases\n").unwrap();
+    let producer = Producer::new(&config).unwrap();
+    let whole_queue = "a ".repeat(4 * queue.capacity());
+    let mut held = Box::pin(queue.submit(Request::new(whole_queue, None)));
+    assert!(futures_util::poll!(held.as_mut()).is_pending());
+
+    // All of one key, so on one partition. The first is a batch by itself.
+    let send = async |payload: Vec<u8>| producer.send(Topic::News, "k", &payload).await.unwrap();
+    let article = |number| NewsRecord::new(run.clone(), News::Article(article(number, &"a b ".repeat(200), &["AAA"])));
+    send(article(1).encode()).await;
+    send(b"broken".to_vec()).await;
+    send(article(2).encode()).await;
+    let (shutdown, running) = start(&config, &queue, &companies);
+    let collected = async { while read(&config, Topic::DeadLetter).await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(60), collected).await.expect("the record after the batch is read");
+    assert_eq!(lag(&config, worker::GROUP, &[Topic::News]).await.unwrap(), 3, "committed what is not scored");
+    assert!(read(&config, Topic::Sentiment).await.is_empty());
+
+    drop(held);
+    drained(&config).await;
+    shutdown.cancel();
+    running.await.unwrap();
+    assert_eq!(mentions(&read(&config, Topic::Sentiment).await).len(), 2);
+    assert_eq!(read(&config, Topic::DeadLetter).await.len(), 1);
+    Topics::new(&config).delete().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,14 +7,17 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
+use futures_util::stream::{self, StreamExt as _};
+use sha1::{Digest as _, Sha1};
+use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex};
 
 pub const COMMIT: &str = "4556d13015211d73dccd3fdd39d39232506f3e43";
 const REPOSITORY: &str = "ProsusAI/finbert";
 
-/// SHA-256 of the weights served, as the hub announces it for large files.
 const WEIGHTS: &[u8] = b"abc";
-const WEIGHTS_SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+/// SHA-256 of the weights served, as the hub announces it for large files.
+pub const WEIGHTS_SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 const FILES: [(&str, &[u8]); 5] = [
     ("config.json", br#"{"model_type":"bert"}"#),
@@ -31,6 +34,8 @@ pub enum Fault {
     WantsToken(&'static str),
     /// Sends this file with other bytes than announced.
     Damaged(&'static str),
+    /// Closes the connection after one byte of a large file, whatever was asked for.
+    BreaksOff,
     /// Answers 503 to everything.
     Unavailable,
 }
@@ -38,7 +43,10 @@ pub enum Fault {
 struct Shared {
     fault: Fault,
     requests: Mutex<Vec<String>>,
+    /// Whether the second host has been shown a token.
+    token_left: Mutex<bool>,
     address: String,
+    cdn: String,
 }
 
 pub struct FakeHub {
@@ -49,15 +57,19 @@ pub struct FakeHub {
 impl FakeHub {
     pub fn start(fault: Fault) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let shared = Arc::new(Shared { fault, requests: Mutex::default(), address });
+        // Another address is another host to a client that compares hosts alone.
+        let listen = |address| runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
+        let (listener, cdn_listener) = (listen("127.0.0.1:0"), listen("127.0.0.2:0"));
+        let [address, cdn] = [&listener, &cdn_listener].map(|listener| listener.local_addr().unwrap().to_string());
+        let (requests, token_left) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { fault, requests, token_left, address, cdn });
         let routes = Router::new()
             .route("/api/models/{owner}/{name}/revision/{revision}", get(info))
             .route("/{owner}/{name}/resolve/{revision}/{file}", get(file))
-            .route("/cdn/{file}", get(cdn))
             .with_state(shared.clone());
+        let cdn_routes = Router::new().route("/{file}", get(large_file)).with_state(shared.clone());
         runtime.spawn(async move { axum::serve(listener, routes).await });
+        runtime.spawn(async move { axum::serve(cdn_listener, cdn_routes).await });
         Self { shared, _runtime: runtime }
     }
 
@@ -65,7 +77,12 @@ impl FakeHub {
         format!("http://{}", self.shared.address)
     }
 
-    /// What was asked for, in order: `info REVISION` or a file's name.
+    /// Whether a token was shown to the host of the large files.
+    pub fn token_left(&self) -> bool {
+        *self.shared.token_left.lock().unwrap()
+    }
+
+    /// What was asked for, in order: `info REVISION`, a file's name, or `cdn RANGE`.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
     }
@@ -125,23 +142,45 @@ async fn file(
     if bytes == WEIGHTS {
         return Response::builder()
             .status(StatusCode::FOUND)
-            .header(header::LOCATION, format!("http://{}/cdn/{file}", hub.address))
+            .header(header::LOCATION, format!("http://{}/{file}", hub.cdn))
             .header("x-repo-commit", COMMIT)
             .header("x-linked-etag", format!("\"{WEIGHTS_SHA256}\""))
             .body(Body::empty())
             .unwrap();
     }
-    let tag = format!("\"{}\"", file.replace('.', "-"));
-    ranged(bytes, &headers, &[("x-repo-commit", COMMIT), ("etag", &tag)])
+    let tag =
+        format!("\"{:x}\"", Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize());
+    ranged(sent(&hub, &file), &headers, &[("x-repo-commit", COMMIT), ("etag", &tag)])
 }
 
-async fn cdn(State(hub): State<Arc<Shared>>, Path(file): Path<String>, headers: HeaderMap) -> Response {
-    let bytes = if hub.fault == fault_of(&file) { b"xyz" } else { bytes_of(&file).unwrap() };
-    ranged(bytes, &headers, &[])
+async fn large_file(State(hub): State<Arc<Shared>>, Path(file): Path<String>, headers: HeaderMap) -> Response {
+    let range = headers[header::RANGE].to_str().unwrap();
+    hub.requests.lock().unwrap().push(format!("cdn {range}"));
+    *hub.token_left.lock().unwrap() |= headers.contains_key(header::AUTHORIZATION);
+    let response = ranged(sent(&hub, &file), &headers, &[]);
+    if hub.fault != Fault::BreaksOff || response.status() != StatusCode::PARTIAL_CONTENT {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    parts.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+    // The byte is sent before the connection breaks.
+    let breaks = async {
+        tokio::task::yield_now().await;
+        Err(Error::from(ErrorKind::ConnectionReset))
+    };
+    let sent = stream::iter([Ok(bytes.slice(..1))]);
+    Response::from_parts(parts, Body::from_stream(sent.chain(stream::once(Box::pin(breaks)))))
 }
 
-fn fault_of(file: &str) -> Fault {
-    FILES.iter().find(|(name, _)| *name == file).map_or(Fault::None, |(name, _)| Fault::Damaged(name))
+/// The bytes that go out as this file's.
+fn sent(hub: &Shared, file: &str) -> &'static [u8] {
+    let bytes = bytes_of(file).unwrap();
+    if matches!(hub.fault, Fault::Damaged(damaged) if damaged == file) {
+        &b"xyzxyzxyzxyzxyzxyzxyzxyz"[..bytes.len()]
+    } else {
+        bytes
+    }
 }
 
 /// The part a `Range: bytes=A-` or `bytes=A-B` header asks for.
@@ -149,6 +188,9 @@ fn ranged(bytes: &'static [u8], headers: &HeaderMap, more: &[(&str, &str)]) -> R
     let range = headers.get(header::RANGE).unwrap().to_str().unwrap().trim_start_matches("bytes=").to_owned();
     let (first, last) = range.split_once('-').unwrap();
     let first: usize = first.parse().unwrap();
+    if first >= bytes.len() {
+        return status(StatusCode::RANGE_NOT_SATISFIABLE);
+    }
     let last = last.parse().unwrap_or(bytes.len() - 1);
     let mut response = Response::builder()
         .status(StatusCode::PARTIAL_CONTENT)

@@ -36,6 +36,9 @@ struct Common {
     tapewire_reads_company: bool,
 }
 
+/// Positive, neutral and negative.
+const CLASSES: usize = 3;
+
 /// Room for the special tokens and a few of the text.
 const SHORTEST_LIMIT: usize = 8;
 
@@ -58,7 +61,8 @@ impl ModelConfig {
             .map_err(|error| unreadable(error.to_string()))?
             .and_then(checked)
             .map_err(unsupported)?;
-        Ok(Self { architecture, labels: labels(&common.id2label), reads_company: common.tapewire_reads_company })
+        let labels = labels(&common.id2label).map_err(unreadable)?;
+        Ok(Self { architecture, labels, reads_company: common.tapewire_reads_company })
     }
 }
 
@@ -78,9 +82,47 @@ fn checked(model: Architecture) -> Result<Architecture, Unsupported> {
     Err(Unsupported { what, remedy: "the file can't be that of a trained model; fetch it again".into() })
 }
 
-fn labels(by_index: &BTreeMap<String, String>) -> Vec<String> {
-    let mut labels: Vec<(usize, &String)> =
-        by_index.iter().filter_map(|(id, label)| Some((id.parse().ok()?, label))).collect();
-    labels.sort();
-    labels.into_iter().map(|(_, label)| label.clone()).collect()
+/// Class names in the order of the outputs; where there are none, those that transformers gives.
+fn labels(by_index: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
+    if by_index.is_empty() {
+        return Ok((0..CLASSES).map(|id| format!("LABEL_{id}")).collect());
+    }
+    let label = |id: usize| by_index.get(&id.to_string()).cloned();
+    (0..by_index.len())
+        .map(|id| label(id).ok_or_else(|| format!("id2label names {} classes, but none with id {id}", by_index.len())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels_of(id2label: &str) -> Result<Vec<String>, String> {
+        labels(&serde_json::from_str(id2label).unwrap())
+    }
+
+    #[test]
+    fn labels_are_in_the_order_of_outputs_and_none_is_missing() {
+        let all: Vec<String> = (0..12).map(|id| format!("class {id}")).collect();
+        let by_index: BTreeMap<usize, &String> = all.iter().enumerate().collect();
+        assert_eq!(labels_of(&serde_json::to_string(&by_index).unwrap()), Ok(all));
+        for (gaps, missing) in
+            [(r#"{"0": "a", "2": "b", "5": "c"}"#, "id 1"), (r#"{"0": "a", "1": "b", "two": "c"}"#, "id 2")]
+        {
+            assert!(labels_of(gaps).unwrap_err().contains(missing), "{gaps}");
+        }
+    }
+
+    #[test]
+    fn unnamed_classes_can_be_named_as_the_error_says() {
+        use crate::engine::labels::Classes;
+        let unnamed = labels_of("{}").unwrap();
+        let error = Classes::find(&unnamed, None).unwrap_err().to_string();
+        let map = error.split('"').nth(1).unwrap();
+        assert_eq!(
+            Classes::find(&unnamed, Some(map)).unwrap(),
+            Classes { positive: 0, negative: 1, neutral: 2 },
+            "{error}"
+        );
+    }
 }

@@ -25,10 +25,7 @@ impl Classes {
     /// # Errors
     /// [`SentimentError::Labels`] if the three are not there once each and nothing else.
     pub fn find(labels: &[String], map: Option<&str>) -> Result<Self, SentimentError> {
-        let error = |problem: String| SentimentError::Labels {
-            found: if labels.is_empty() { "not named".into() } else { labels.join(", ") },
-            problem,
-        };
+        let error = |problem: String| SentimentError::Labels { found: labels.join(", "), problem };
         let renamed = match map {
             None => labels.to_vec(),
             Some(map) => rename(labels, map).map_err(error)?,
@@ -92,7 +89,6 @@ mod tests {
             (&["positive", "negative"], None, "none is `neutral`"),
             (&["positive", "negative", "neutral", "mixed"], None, "4 classes"),
             (&["positive", "positive", "neutral"], None, "`positive` is there twice"),
-            (&[], None, "not named"),
             (&["A", "B", "C"], Some("D=positive"), "`D`"),
             (&["A", "B", "C"], Some("A:positive"), "`A:positive`"),
         ] {

@@ -73,7 +73,8 @@ pub struct EngineConfig {
 pub struct Input<'a> {
     /// The text as it came from the wire; nothing is cleaned.
     pub text: &'a str,
-    /// Whom the question is about. A model that does not read it scores the sentences that name it.
+    /// Whom the question is about. A model that reads it is asked by the name that the text uses
+    /// ([`Company::name_in`]); one that does not scores the sentences that name it.
     pub company: Option<&'a Company>,
     /// What becomes of a text beyond the model's limit.
     pub long: Long,
@@ -208,7 +209,7 @@ impl Engine {
     /// As [`TextTokenizer::encode`].
     pub fn windows(&self, input: &Input<'_>) -> Result<Vec<Window>, ScoreError> {
         let (text, name) = match input.company {
-            Some(company) if self.reads_company() => (input.text.into(), Some(company.name())),
+            Some(company) if self.reads_company() => (input.text.into(), Some(company.name_in(input.text))),
             Some(company) => (sentences::about(input.text, company), None),
             None => (input.text.into(), None),
         };

@@ -73,6 +73,14 @@ impl Api {
             let problem = format!("batch size {} > maximum allowed batch size {}", requests.len(), self.max_batch);
             return Err(ApiError::new(ErrorType::Validation, problem));
         }
+        let (tokens, capacity) = (requests.iter().map(Request::tokens).sum::<usize>(), self.queue.capacity());
+        if tokens > capacity {
+            let problem = format!(
+                "about {tokens} tokens, each text counted once for each company > maximum allowed {capacity} \
+                 (sentiment.queue.capacity_tokens); ask in parts"
+            );
+            return Err(ApiError::new(ErrorType::Validation, problem));
+        }
         let scores = self.queue.try_submit_all(requests).await?.into_iter().enumerate();
         scores.map(|(at, score)| score.map_err(|error| ApiError::of_text(&place(at), &error))).collect()
     }

@@ -44,7 +44,7 @@ pub struct ScoreResponse {
 
 #[derive(Debug, Serialize)]
 struct CompanyScore {
-    /// The name the model was asked about; `null` where no company was named.
+    /// Its name in the table, else as it was given; `null` where no company was named.
     company: Option<String>,
     /// `null` where the table of companies does not have it.
     symbol: Option<String>,

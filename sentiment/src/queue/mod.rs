@@ -115,6 +115,11 @@ impl Queue {
         &self.0.engine
     }
 
+    /// About how many tokens may be in it at once.
+    pub fn capacity(&self) -> usize {
+        self.0.capacity as usize
+    }
+
     /// Scores a text. Waits for room where the queue is full. A caller that goes away gives its place up.
     ///
     /// # Errors
@@ -166,7 +171,8 @@ impl Queue {
         u32::try_from(tokens).map_or(self.0.capacity, |tokens| tokens.min(self.0.capacity))
     }
 
-    /// Fills in what is not known. `room` is given back when all is answered or the caller has gone.
+    /// Fills in what is not known. `room` is given back when all is answered or, once its texts are
+    /// tokenized, the caller has gone.
     async fn compute(&self, known: Vec<Option<Scored>>, misses: Vec<Miss>, room: OwnedSemaphorePermit) -> Scores {
         let mut scores: Vec<Option<Result<Scored, ScoreError>>> =
             known.into_iter().map(|known| known.map(Ok)).collect();
@@ -174,7 +180,8 @@ impl Queue {
         metrics::gauge!("tapewire_queue_tokens").set(in_use());
         let (places, requests): (Vec<(usize, Key)>, Vec<Request>) =
             misses.into_iter().map(|Miss { at, key, request }| ((at, key), request)).unzip();
-        for ((at, key), windows) in places.into_iter().zip(self.enqueue(requests).await) {
+        let (texts, room) = self.enqueue(requests, room).await;
+        for ((at, key), windows) in places.into_iter().zip(texts) {
             let score = self.score(windows).await;
             if let (Some(cache), Ok(scored)) = (&self.0.cache, &score) {
                 cache.insert(key, *scored);
@@ -186,8 +193,13 @@ impl Queue {
         scores.into_iter().map(|score| score.expect("what was not known was computed")).collect()
     }
 
-    /// Tokenizes texts and puts their windows, all at once, among what waits.
-    async fn enqueue(&self, requests: Vec<Request>) -> Vec<Result<Vec<Awaited>, ScoreError>> {
+    /// Tokenizes texts and puts their windows, all at once, among what waits. `room` goes with them:
+    /// tokenizing does not end with a caller that goes, so until then the place is taken.
+    async fn enqueue(
+        &self,
+        requests: Vec<Request>,
+        room: OwnedSemaphorePermit,
+    ) -> (Vec<Result<Vec<Awaited>, ScoreError>>, Option<OwnedSemaphorePermit>) {
         let (engine, shared, count) = (Arc::clone(&self.0.engine), Arc::clone(&self.0.shared), requests.len());
         let (tokenized, answer) = oneshot::channel();
         self.0.tokenizers.spawn(move || {
@@ -204,9 +216,9 @@ impl Queue {
                 texts.into_iter().map(|windows| Ok(windows?.into_iter().map(&mut wait_for).collect())).collect();
             shared.push(items);
             // A caller that is gone leaves its windows abandoned.
-            let _ = tokenized.send(awaited);
+            let _ = tokenized.send((awaited, Some(room)));
         });
-        answer.await.unwrap_or_else(|_| (0..count).map(|_| Err(ScoreError::Panicked)).collect())
+        answer.await.unwrap_or_else(|_| ((0..count).map(|_| Err(ScoreError::Panicked)).collect(), None))
     }
 
     /// The score of a text once all its windows are computed.

@@ -123,8 +123,9 @@ mod tests {
     fn one_for_each_company_and_one_for_none() {
         let two = asked(&article("Apple beats Google", "", &["AAPL", "GOOGL"]), &Run::live());
         assert_eq!(two.iter().map(Question::key).collect::<Vec<_>>(), ["AAPL", "GOOGL"]);
-        let request = two[1].request().unwrap();
-        assert_eq!((&*request.text, request.company.as_ref().unwrap().name()), ("Apple beats Google", "Alphabet"));
+        let Request { text, company, .. } = two[1].request().unwrap();
+        let company = company.as_ref().unwrap();
+        assert_eq!((&**text, company.name(), company.name_in(text)), ("Apple beats Google", "Alphabet", "Google"));
         let none = asked(&article("Markets rise", "", &[]), &Run::live());
         assert_eq!((none.len(), none[0].key()), (1, "a"));
         assert_eq!(none[0].request(), Some(&Request::new("Markets rise", None)));

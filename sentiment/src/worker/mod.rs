@@ -7,7 +7,8 @@
 //!
 //! A batch is decoded, scored, sent, and only when every mention of it is acknowledged are its
 //! watermarks forwarded and its offsets committed. A worker killed anywhere before that leaves the
-//! batch to its successor, which sends the same mentions again; the joiner knows them.
+//! batch to its successor, which sends the same mentions again; the joiner knows them. While a batch
+//! is scored the next one is collected; it is not begun before the first is committed.
 
 pub mod config;
 pub mod mentions;
@@ -17,16 +18,17 @@ pub use config::WorkerConfig;
 use crate::companies::Companies;
 use crate::queue::Request;
 use crate::{Queue, ScoreError, Scored, SentimentError};
-use futures_util::future::try_join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{Fuse, FusedFuture as _, try_join_all};
 use jiff::Timestamp;
 use mentions::Question;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 use tapewire_bus::{
     Clock, Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic,
 };
 use tapewire_core::record::{News, Scored as Body};
 use tapewire_core::{NewsRecord, Run, Sentiment, SentimentRecord, Unscored, Watermark, Watermarks};
+use tokio::time::Instant;
 
 /// Consumer group of the workers.
 pub const GROUP: &str = "tapewire-sentiment";
@@ -47,43 +49,77 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), SentimentError> {
     let producer = Producer::new(kafka)?;
-    let mut worker = Worker {
-        news_partitions: u32::try_from(producer.partitions(Topic::News).await?).expect("a count is not negative"),
+    let mut collector = Collector {
         consumer: Consumer::new(kafka, GROUP, &[Topic::News], |committed, _| committed)?,
         letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
         companies: Companies::load(config.companies.as_deref())?,
         config: config.clone(),
+        readiness,
+        streams: BTreeMap::new(),
+        batch: Batch::default(),
+        in_scoring: BTreeMap::new(),
+    };
+    let scorer = Scorer {
+        news_partitions: u32::try_from(producer.partitions(Topic::News).await?).expect("a count is not negative"),
+        device: config.engine.device.to_string(),
         producer,
         queue,
         clock,
-        readiness,
-        streams: BTreeMap::new(),
     };
-    worker.readiness.waiting(STAGE, "waiting for its partitions");
-    while !shutdown.is_cancelled() {
-        let batch = worker.collect(&shutdown).await?;
-        worker.process(batch).await?;
+    collector.readiness.waiting(STAGE, "waiting for its partitions");
+    let scoring = Fuse::terminated();
+    tokio::pin!(scoring);
+    loop {
+        if scoring.is_terminated() {
+            if shutdown.is_cancelled() {
+                return Ok(());
+            }
+            if collector.is_due() {
+                scoring.set(scorer.process(collector.hand_over()).fuse());
+            }
+        }
+        let is_idle = scoring.is_terminated();
+        tokio::select! {
+            biased;
+            done = &mut scoring => {
+                done?;
+                collector.commit().await;
+            }
+            () = shutdown.cancelled(), if is_idle => {}
+            () = tokio::time::sleep_until(collector.batch.due), if is_idle && !collector.batch.next.is_empty() => {}
+            event = collector.consumer.next(), if !collector.is_full() => collector.take(event?).await?,
+        }
     }
-    Ok(())
 }
 
-struct Worker {
+/// Makes batches of records, and commits them when they are scored.
+struct Collector {
     consumer: Consumer,
-    producer: Producer,
     letters: DeadLetters,
     companies: Companies,
-    queue: Queue,
-    clock: Clock,
     config: WorkerConfig,
     readiness: Readiness,
-    news_partitions: u32,
     /// What each stream on a partition of `news` has said in each run.
     streams: BTreeMap<(Run, i32), Watermarks>,
+    batch: Batch,
+    /// The next offsets after the batch that is being scored. None of partitions that were taken
+    /// away meanwhile: their new owner commits them.
+    in_scoring: BTreeMap<i32, i64>,
+}
+
+/// Scores batches and sends what comes of it.
+struct Scorer {
+    producer: Producer,
+    queue: Queue,
+    clock: Clock,
+    news_partitions: u32,
+    device: String,
 }
 
 /// Records to be scored together.
-#[derive(Default)]
 struct Batch {
+    /// When it is scored although it is not full: some time after its first record.
+    due: Instant,
     questions: Vec<Question>,
     /// About how many tokens the questions come to.
     tokens: usize,
@@ -94,47 +130,57 @@ struct Batch {
     next: BTreeMap<i32, i64>,
 }
 
-impl Worker {
-    /// Waits for records: a full batch, or what has come when the first of it has waited long
-    /// enough, or when the worker is told to stop.
-    async fn collect(&mut self, shutdown: &Shutdown) -> Result<Batch, SentimentError> {
-        let mut batch = Batch::default();
-        let patience = tokio::time::sleep(Duration::MAX);
-        tokio::pin!(patience);
-        while batch.tokens < self.config.batch_tokens.get() {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                () = &mut patience => break,
-                event = self.consumer.next() => match event? {
-                    Event::Record(record) => {
-                        if batch.next.is_empty() {
-                            patience.as_mut().reset(tokio::time::Instant::now() + self.config.longest_wait);
-                        }
-                        self.take(&record, &mut batch).await?;
-                    }
-                    Event::Assigned(partitions) => {
-                        batch = self.forget();
-                        self.readiness.ready(STAGE);
-                        tracing::info!(partitions = partitions.len(), "scoring");
-                    }
-                    Event::Revoked => {
-                        batch = self.forget();
-                        self.readiness.waiting(STAGE, "its partitions were taken away");
-                    }
-                },
+impl Default for Batch {
+    fn default() -> Self {
+        Self { due: Instant::now(), questions: Vec::new(), tokens: 0, complete: BTreeMap::new(), next: BTreeMap::new() }
+    }
+}
+
+impl Collector {
+    fn is_full(&self) -> bool {
+        self.batch.tokens >= self.config.batch_tokens.get()
+    }
+
+    fn is_due(&self) -> bool {
+        self.is_full() || !self.batch.next.is_empty() && self.batch.due <= Instant::now()
+    }
+
+    /// The batch, to be scored and then committed.
+    fn hand_over(&mut self) -> Batch {
+        let batch = std::mem::take(&mut self.batch);
+        self.in_scoring.clone_from(&batch.next);
+        batch
+    }
+
+    async fn take(&mut self, event: Event) -> Result<(), SentimentError> {
+        match event {
+            Event::Record(record) => self.add(&record).await?,
+            Event::Assigned(partitions) => {
+                self.forget();
+                self.readiness.ready(STAGE);
+                tracing::info!(partitions = partitions.len(), "scoring");
+            }
+            Event::Revoked => {
+                self.forget();
+                self.readiness.waiting(STAGE, "its partitions were taken away");
             }
         }
-        Ok(batch)
+        Ok(())
     }
 
-    /// What was collected belongs to whoever owns the partitions next: it is read again there.
-    fn forget(&mut self) -> Batch {
+    /// What was collected, and what is not committed yet, belongs to whoever owns the partitions
+    /// next: it is read again there.
+    fn forget(&mut self) {
         self.streams.clear();
-        Batch::default()
+        self.batch = Batch::default();
+        self.in_scoring.clear();
     }
 
-    async fn take(&mut self, record: &Received, batch: &mut Batch) -> Result<(), SentimentError> {
+    async fn add(&mut self, record: &Received) -> Result<(), SentimentError> {
+        let batch = &mut self.batch;
+        if batch.next.is_empty() {
+            batch.due = Instant::now() + self.config.longest_wait;
+        }
         match NewsRecord::decode(&record.payload) {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 let questions = mentions::questions(&run, &article, &self.companies);
@@ -154,14 +200,21 @@ impl Worker {
         Ok(())
     }
 
-    async fn process(&self, batch: Batch) -> Result<(), SentimentError> {
-        self.score_and_send(batch.questions).await?;
-        try_join_all(batch.complete.into_iter().map(|((run, partition), at)| self.forward(run, partition, at))).await?;
+    /// Commits the batch that has been scored.
+    async fn commit(&mut self) {
         let commit = |(partition, next)| Commit { topic: Topic::News, partition, next, note: String::new() };
-        let commits: Vec<Commit> = batch.next.into_iter().map(commit).collect();
+        let commits: Vec<Commit> = std::mem::take(&mut self.in_scoring).into_iter().map(commit).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
             tracing::warn!(%error, "this batch will be scored again and gives the same mentions");
         }
+    }
+}
+
+impl Scorer {
+    /// Scores a batch and sends its mentions, then how far its partitions are complete.
+    async fn process(&self, batch: Batch) -> Result<(), SentimentError> {
+        self.score_and_send(batch.questions).await?;
+        try_join_all(batch.complete.into_iter().map(|((run, partition), at)| self.forward(run, partition, at))).await?;
         Ok(())
     }
 
@@ -193,7 +246,7 @@ impl Worker {
         let reason = match score {
             Some(Ok(scored)) => return Ok(Some(self.queue.engine().sentiment(scored))),
             Some(Err(ScoreError::Device(reason))) => {
-                return Err(SentimentError::Device { device: self.config.engine.device.to_string(), reason });
+                return Err(SentimentError::Device { device: self.device.clone(), reason });
             }
             Some(Err(error)) => {
                 tracing::warn!(article = question.article_id(), %error, "a text has no score; its mention says so");
