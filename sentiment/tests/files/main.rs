@@ -14,9 +14,9 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use tapewire_sentiment::Input;
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::files::{self, FilesError, Job, OutputFormat, Selection, Source, Summary};
+use tapewire_sentiment::{Engine, EngineConfig, Input};
 
 const OURS: [&str; 8] =
     ["p_positive", "p_neutral", "p_negative", "score", "label", "model", "model_revision", "windows"];

@@ -64,3 +64,14 @@ fn bad_rows_go_aside_with_their_reasons_and_the_rest_goes_on() {
         assert_scored(&rows[4], "Dividend cut", None);
     }
 }
+
+#[test]
+fn a_rejected_row_of_parquet_has_its_text_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let long = "x".repeat((1 << 20) + 1);
+    std::fs::write(at("in.csv"), format!("title\n{long}\nLoss\n")).unwrap();
+    run(&job(&at("in.csv"), &at("in.parquet"))).unwrap();
+    run(&Job { prefix: "again_".into(), ..job(&at("in.parquet"), &at("out.jsonl")) }).unwrap();
+    assert_eq!(text(&lines(&rejected(&at("out.jsonl")))[0]["content"]), long);
+}

@@ -65,7 +65,8 @@ fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
             assert_eq!(std::fs::read(&output).unwrap(), whole, "{} cut at {cut}", input.display());
             assert!(!journal.exists());
         }
-        assert!(run(&job).unwrap().finished_before);
+        let summary = run(&job).unwrap();
+        assert_eq!(summary.known, summary.written);
         assert_eq!(std::fs::read(&output).unwrap(), whole);
     }
 }
@@ -86,4 +87,55 @@ fn a_stopped_run_leaves_whole_rows_and_goes_on() {
     let summary = run(&part).unwrap();
     assert_eq!((summary.known, summary.stopped), (4, false));
     assert_eq!(std::fs::read(at("part.csv")).unwrap(), std::fs::read(at("whole.csv")).unwrap());
+}
+
+#[test]
+fn a_whole_parquet_is_held_against_input_options_and_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let output = at("out.parquet");
+    let content = "id,title\n1,Profit doubled\n2,\n3,Loss\n";
+    std::fs::write(at("in.csv"), content).unwrap();
+    let whole = job(&at("in.csv"), &output);
+    run(&whole).unwrap();
+    let bytes = std::fs::read(&output).unwrap();
+    let job = Job { resume: true, ..whole };
+    let differs = |job: &Job, engine: &Engine| {
+        let error = files::score(engine, &Companies::load(None).unwrap(), job, || false, |_| {}).unwrap_err();
+        assert!(matches!(error, FilesError::Differs { .. }), "{error}");
+        assert!(error.to_string().contains("--overwrite"), "{error}");
+        error.to_string()
+    };
+    for (other, part) in [
+        ("id,title\n1,Profit doubled\n2,\n3,Gain\n", "made from this input"),
+        ("id,title\n1,Profit doubled\n2,\n4,Loss\n", "made from this input"),
+        ("no,title\n1,Profit doubled\n2,\n3,Loss\n", "made from this input"),
+        ("id,title\n1,Profit doubled\n2,\n", "more rows"),
+        ("id,title\n1,Profit doubled\n2,\n3,Loss\n4,Gain\n", "fewer rows"),
+    ] {
+        std::fs::write(at("in.csv"), other).unwrap();
+        let error = differs(&job, &common::shipped());
+        assert!(error.contains(part), "{other}: {error}");
+    }
+    std::fs::write(at("in.csv"), content).unwrap();
+    differs(&Job { prefix: "again_".into(), ..job.clone() }, &common::shipped());
+    differs(
+        &Job { company: None, selection: Selection { text: Some("id".into()), company: None }, ..job.clone() },
+        &common::shipped(),
+    );
+    let model = common::write(folder.path(), &common::TINY, common::USUAL, 1.0, common::LABELS);
+    let error = differs(&job, &Engine::load(&model, &EngineConfig::default()).unwrap());
+    assert!(error.contains("this model would write"), "{error}");
+    assert_eq!(std::fs::read(&output).unwrap(), bytes);
+    let summary = run(&job).unwrap();
+    assert_eq!((summary.known, summary.written, summary.unscored), (3, 3, 1));
+    assert_eq!(std::fs::read(&output).unwrap(), bytes);
+
+    for foreign in [std::fs::read(odd_parquet()).unwrap(), b"PAR1".to_vec(), Vec::new()] {
+        std::fs::write(&output, &foreign).unwrap();
+        differs(&job, &common::shipped());
+        assert_eq!(std::fs::read(&output).unwrap(), foreign);
+    }
+    run(&Job { resume: false, overwrite: true, ..job.clone() }).unwrap();
+    assert_eq!(std::fs::read(&output).unwrap(), bytes);
 }
