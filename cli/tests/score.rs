@@ -120,6 +120,39 @@ fn it_stops_quietly_when_nobody_reads_on_and_at_once_when_interrupted_while_wait
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
+/// Waits until a process asks to be told of SIGINT, instead of being ended by it.
+#[cfg(target_os = "linux")]
+fn until_it_listens(process: u32) {
+    let started = Instant::now();
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & 0b10 != 0 {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "it does not listen");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn one_interrupt_ends_it_before_a_pipe_has_said_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    for (said, arguments) in
+        [("", &["-"][..]), ("{\"text\":\"Profit doubled\"}\n", &["-", "--input-format", "jsonl", "-o", "out.csv"])]
+    {
+        let mut child = score(folder.path(), arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(said.as_bytes()).unwrap();
+        until_it_listens(child.id());
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("stopped after 0 rows"), "{output:?}");
+    }
+}
+
 /// What a command shows to a person at a terminal 100 columns wide.
 #[cfg(target_os = "linux")]
 fn shown(folder: &Path, arguments: &str) -> String {
@@ -184,6 +217,11 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
         (&["news.csv", "-o", "news.xlsx"], 2, "--format"),
         (&["news.csv", "-o", "news.csv"], 2, "is the input"),
         (&["news.csv", "-o", "blank.txt", "--format", "jsonl"], 2, "--overwrite"),
+        // Said before a model is looked for.
+        (&["news.csv", "-o", "blank.txt", "--format", "jsonl", "--model", "./nowhere"], 2, "--overwrite"),
+        (&["news.csv", "--text-column", "body", "--model", "./nowhere"], 2, "id, title"),
+        (&["a text", "--set", "nonsense"], 2, "section.key=value"),
+        (&["a text", "--config", "nowhere.toml"], 2, "nowhere.toml"),
         (&["news.csv", "-o", "no/such/folder.csv"], 1, "no/such/folder.csv"),
         (&["blank.txt"], 1, "no row could be scored"),
         (&["empty.txt"], 0, ""),
@@ -196,4 +234,29 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
     }
     let nothing = output(folder, &["empty.txt"]);
     assert!(nothing.stdout.is_empty() && nothing.stderr.is_empty());
+}
+
+#[test]
+fn rows_that_no_file_keeps_are_counted_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("news.csv"), format!("title\nProfit doubled\n{}", "too,many\n".repeat(7)))
+        .unwrap();
+    let output = output(folder.path(), &["news.csv"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().count(), 5 + 1, "{said}");
+    assert!(
+        said.ends_with("0 rows have no score and 7 could not be read; --rejected FILE keeps them with their reasons\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn every_command_has_examples() {
+    for command in ["", "demo", "run", "replay", "score", "serve", "simulate", "migrate"] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_tapewire")).args(command.split_whitespace()).arg("--help").output();
+        let help = String::from_utf8(output.unwrap().stdout).unwrap();
+        let (_, examples) = help.split_once("\nExample").unwrap_or_else(|| panic!("{command}: {help}"));
+        assert!(examples.contains(&format!("tapewire {command}")), "{command}: {help}");
+    }
 }

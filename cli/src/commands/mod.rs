@@ -9,6 +9,7 @@ mod serve;
 mod simulate;
 
 use crate::config::Config;
+use crate::exit::{self, UsageError};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal as _;
@@ -19,7 +20,10 @@ use tapewire_bus::Shutdown;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable.\n\
+    after_help = "Examples:\n  tapewire score \"Example Corp raises its outlook\"     what the model says about a text\n  \
+                  tapewire demo                                         a simulated market, end to end\n  \
+                  tapewire run --set sentiment.engine.precision=int8    every role in one process\n\n\
+                  Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable.\n\
                   Settings: tapewire.toml, overridden by TAPEWIRE_SECTION_KEY, overridden by --set section.key=value."
 )]
 pub struct Arguments {
@@ -63,7 +67,8 @@ enum Command {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let config = Config::load(arguments.common.config.as_deref(), &arguments.common.set)?;
+    let config = Config::load(arguments.common.config.as_deref(), &arguments.common.set);
+    let config = config.map_err(|error| UsageError(exit::text(&error)))?;
     let service = matches!(arguments.command, Command::Run(_) | Command::Serve(_) | Command::Simulate(_));
     start_logging(arguments.common.log_json, service);
     let runtime =
@@ -111,7 +116,7 @@ fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
                 _ = terminate.recv() => {}
             }
             if again {
-                std::process::exit(i32::from(crate::exit::FAILED));
+                std::process::exit(i32::from(exit::FAILED));
             }
             asked.cancel();
         }

@@ -29,7 +29,8 @@ use tapewire_sentiment::files::{self, Event, InputFormat, Job, OutputFormat, Pro
     OUTPUT.rejected.jsonl with the reason.\n\n\
     --resume takes what an output holds, checks that it was made from the same input by the same model, and\n\
     goes on. A Parquet file can't be continued in itself: its scores so far are kept in OUTPUT.scores.jsonl until\n\
-    it is whole. From JSON lines to CSV or Parquet the first 1000 lines make the columns.\n\n\
+    it is whole. From JSON lines to CSV or Parquet the first 1000 lines of each input make the columns, so from a\n\
+    pipe nothing is written before they have come or the pipe ends; to JSON lines each line is answered at once.\n\n\
     Settings of the engine: --set sentiment.engine.precision=int8, sentiment.engine.threads=1, and so on.")]
 pub struct Score {
     /// Texts, or files (.csv .tsv .jsonl .parquet .txt), or - for lines from the standard input
@@ -62,8 +63,8 @@ pub struct Score {
     /// Continue an output that was interrupted
     #[arg(long, requires = "output")]
     resume: bool,
-    /// Replace an output that is there
-    #[arg(long, requires = "output", conflicts_with = "resume")]
+    /// Replace an output, or a file of rejected rows, that is there
+    #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
     /// Model: shipped, a folder, or a name on the hub [default: the setting `model`]
     #[arg(long)]
@@ -77,12 +78,14 @@ impl Score {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         config.model = self.model.clone().unwrap_or(config.model);
         let job = self.job(&config)?;
+        // Before the model, which may have to be fetched.
+        files::check(&job).map_err(failed)?;
         let companies = Companies::load(config.sentiment.companies.as_deref())?;
         let engine = roles::load_engine(&config).await?;
         let scoring = tokio::task::spawn_blocking(move || {
             let bar = progress_bar(&job);
             let mut told = 0;
-            let keeps_rejected = job.output.is_some() || job.rejected.is_some();
+            let keeps_rejected = job.side_file().is_some();
             let tell = |event: Event<'_>| match event {
                 Event::Progress(progress) => show(&bar, progress),
                 Event::Rejected { place, reason } => {
@@ -100,8 +103,7 @@ impl Score {
         match result {
             // Who reads our output has seen enough.
             Err(error) if job.output.is_none() && error.is_closed_pipe() => Ok(()),
-            Err(error) if error.is_usage() => Err(UsageError(error.to_string()).into()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(failed(error)),
             Ok(summary) => report(&summary, &job),
         }
     }
@@ -131,6 +133,11 @@ impl Score {
             batch_tokens: config.sentiment.batch_tokens.get(),
         })
     }
+}
+
+/// A usage error by its exit code where another word would have helped.
+fn failed(error: files::FilesError) -> anyhow::Error {
+    if error.is_usage() { UsageError(error.to_string()).into() } else { error.into() }
 }
 
 /// On the terminal while a person looks; nothing in a pipe.
@@ -164,11 +171,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
 
 fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
     let Summary { rows, scored, unscored, unreadable, known, written, .. } = summary;
-    if let (Some(output), true) = (&job.output, summary.finished_before) {
-        eprintln!("{} is complete", output.display());
-        return Ok(());
-    }
-    if let Some(output) = &job.output {
+    if let (Some(output), false) = (&job.output, summary.stopped && *rows == 0) {
         let column = &summary.text_column;
         eprintln!("{}: {written} rows, {scored} of them scored by column {column}", output.display());
         if *known > 0 {
@@ -176,7 +179,10 @@ fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
         }
     }
     if unscored + unreadable > 0 {
-        let kept = summary.rejected.as_ref().map(|path| format!("; see {}", path.display())).unwrap_or_default();
+        let kept = match &summary.rejected {
+            Some(path) => format!("; see {}", path.display()),
+            None => "; --rejected FILE keeps them with their reasons".into(),
+        };
         eprintln!("{unscored} rows have no score and {unreadable} could not be read{kept}");
     }
     if summary.stopped {

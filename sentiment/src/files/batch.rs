@@ -1,11 +1,10 @@
 //! Rows to be scored together, read while the ones before are computed.
 
 use super::FilesError;
-use super::input::Input;
+use super::input::{Input, guarded};
 use super::row::Item;
 use crate::engine;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 /// A batch is closed at so many bytes, whatever its tokens: columns beside the text may be long.
@@ -31,14 +30,14 @@ pub(crate) struct Batches(Receiver<Result<Batch, FilesError>>);
 
 impl Batches {
     /// Batches of about so many tokens.
-    pub fn of(inputs: Vec<Box<dyn Input>>, tokens: usize) -> Self {
+    pub fn of(inputs: Vec<(String, Box<dyn Input>)>, tokens: usize) -> Self {
         // Without room in the channel the thread has one batch in hand and reads no further.
         let (send, receive) = sync_channel(0);
         std::thread::spawn(move || {
             let mut done = 0;
-            for mut input in inputs {
+            for (place, mut input) in inputs {
                 loop {
-                    let batch = read(&mut *input, tokens, done);
+                    let batch = guarded(&place, || read(&mut *input, tokens, done));
                     if batch.as_ref().is_ok_and(|batch| batch.items.is_empty()) {
                         break;
                     }
@@ -56,15 +55,24 @@ impl Batches {
 
     /// The next batch, or [`Next::Stopped`] as soon as `stop` says so.
     pub fn next(&self, stop: &impl Fn() -> bool) -> Result<Next, FilesError> {
-        loop {
-            if stop() {
-                return Ok(Next::Stopped);
-            }
-            match self.0.recv_timeout(LOOK) {
-                Ok(batch) => return batch.map(Next::Batch),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(Next::End),
-            }
+        match wait(&self.0, stop) {
+            None => Ok(Next::Stopped),
+            Some(Ok(batch)) => batch.map(Next::Batch),
+            Some(Err(RecvError)) => Ok(Next::End),
+        }
+    }
+}
+
+/// What the other thread sends, or `None` as soon as `stop` says so: it may wait for a pipe that is silent.
+pub(crate) fn wait<T>(receiver: &Receiver<T>, stop: &impl Fn() -> bool) -> Option<Result<T, RecvError>> {
+    loop {
+        if stop() {
+            return None;
+        }
+        match receiver.recv_timeout(LOOK) {
+            Ok(sent) => return Some(Ok(sent)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Some(Err(RecvError)),
         }
     }
 }
@@ -80,12 +88,7 @@ pub(crate) enum Next {
 fn read(input: &mut dyn Input, tokens: usize, done: u64) -> Result<Batch, FilesError> {
     let mut batch = Batch::default();
     while batch.tokens < tokens && batch.bytes < BYTES {
-        // A reader that stumbles over a damaged file may panic; that is an error like others.
-        let next = catch_unwind(AssertUnwindSafe(|| input.next()));
-        let next = next.unwrap_or_else(|_| {
-            Err(FilesError::Unreadable { place: "input".into(), problem: "it is damaged: its reader gave up".into() })
-        });
-        let Some(mut item) = next? else { break };
+        let Some(mut item) = input.next()? else { break };
         refuse_long(&mut item);
         let (tokens, bytes) = weight(&item);
         batch.tokens += tokens;

@@ -4,6 +4,7 @@ use super::FilesError;
 use super::row::json;
 use crate::Scored;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 use tapewire_core::Probabilities;
 
 /// Where texts are looked for if nothing is said, best first.
@@ -13,13 +14,27 @@ const USUAL_TEXT_COLUMNS: [&str; 4] = ["text", "headline", "title", "sentence"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
     pub name: String,
-    /// What a typed output (Parquet) keeps it as.
-    pub kind: Kind,
+    /// What a typed output (Parquet) keeps it as; `None` where every value seen is null.
+    pub kind: Option<Kind>,
 }
 
 impl Column {
     pub fn text(name: &str) -> Self {
-        Self { name: name.to_owned(), kind: Kind::Text }
+        Self { name: name.to_owned(), kind: Some(Kind::Text) }
+    }
+}
+
+/// Adds columns of rows that name theirs: each name once, of the kind that holds the values of all.
+pub(crate) fn unite(columns: &mut Vec<Column>, more: impl IntoIterator<Item = Column>) {
+    let mut places: HashMap<String, usize> =
+        (0..).zip(&*columns).map(|(at, column)| (column.name.clone(), at)).collect();
+    for Column { name, kind } in more {
+        let at = *places.entry(name).or_insert_with_key(|name| {
+            columns.push(Column { name: name.clone(), kind });
+            columns.len() - 1
+        });
+        let known = columns[at].kind;
+        columns[at].kind = known.zip(kind).map_or(known.or(kind), |(known, kind)| Some(known.or(kind)));
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `output` | outputs, a file a format |
 //! | `resume` | a file that is continued |
 //! | `rejected` | the side file of rows without a score |
+//! | `written` | which files are written, and that none is replaced unasked |
 //! | [`progress`] | how far it is |
 
 mod batch;
@@ -26,6 +27,7 @@ pub mod progress;
 mod rejected;
 mod resume;
 mod row;
+mod written;
 
 pub use columns::Selection;
 pub use error::FilesError;
@@ -37,12 +39,13 @@ use crate::companies::{Companies, Company};
 use crate::{Engine, Input, ScoreError};
 use batch::{Batch, Batches, Next};
 use columns::{Score, ScoreColumns};
-use input::Reading;
+use input::{Opened, Reading};
 use output::{Output, Writing};
 use rejected::Rejected;
 use row::{Item, Row};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 /// Something to score.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +87,14 @@ pub struct Job {
     pub batch_tokens: usize,
 }
 
+impl Job {
+    /// The file of rejected rows: rows are only told about where the output is a pipe or a device.
+    pub fn side_file(&self) -> Option<PathBuf> {
+        let output = self.output.as_deref().filter(|path| !written::is_device(path));
+        self.rejected.clone().or_else(|| output.map(rejected::beside))
+    }
+}
+
 /// What happens while files are scored.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -119,8 +130,6 @@ pub struct Summary {
     pub rejected: Option<PathBuf>,
     /// Whether it was stopped before the end.
     pub stopped: bool,
-    /// Whether the output that was to be continued is whole already.
-    pub finished_before: bool,
 }
 
 /// Scores files. Blocks; looks at `stop` between batches and then closes the output as it is.
@@ -134,14 +143,13 @@ pub fn score(
     stop: impl Fn() -> bool,
     tell: impl FnMut(Event<'_>),
 ) -> Result<Summary, FilesError> {
-    check_output(job)?;
+    written::check(job)?;
     let scores = ScoreColumns::new(&job.prefix, engine.name(), engine.revision());
-    if finished(job) {
-        return Ok(Summary { finished_before: true, ..Summary::default() });
-    }
-    let format = input::format(&job.sources, job.input_format)?;
-    let reading = Reading { selection: &job.selection, output: job.output_format, scores: &scores };
-    let (opened, format) = input::open(&job.sources, format, &reading)?;
+    let reading = Reading { selection: job.selection.clone(), output: job.output_format, scores };
+    let Some(opened) = open(job, &reading, &stop) else {
+        return Ok(Summary { stopped: true, ..Summary::default() });
+    };
+    let (opened, format) = opened?;
     let writing = Writing {
         format: job.output_format,
         path: job.output.as_deref(),
@@ -149,17 +157,16 @@ pub fn score(
         width: job.width,
         sources: &job.sources,
         opened: &opened,
-        scores: &scores,
+        scores: &reading.scores,
         keep: reading.keep(format),
     };
     let output = output::open(&writing)?;
-    let rejected = job.rejected.clone().or_else(|| job.output.as_deref().map(rejected::beside));
     let run = Run {
         engine,
         companies,
         job,
         output,
-        rejected: Rejected::open(rejected, job.resume)?,
+        rejected: Rejected::open(job.side_file(), job.resume)?,
         summary: Summary { text_column: opened.text_column.clone(), ..Summary::default() },
         total: opened.total,
         tell,
@@ -167,35 +174,33 @@ pub fn score(
     run.until_the_end(&Batches::of(opened.inputs, job.batch_tokens), stop)
 }
 
-/// Hours of computing are not overwritten by a command that is typed again.
-fn check_output(job: &Job) -> Result<(), FilesError> {
-    let Some(path) = &job.output else { return Ok(()) };
-    let same = |source: &Source| match source {
-        Source::File(input) => {
-            path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| path == input))
-        }
-        _ => false,
-    };
-    if job.sources.iter().any(same) {
-        return Err(FilesError::Usage(format!("{} is the input; the output needs a name of its own", path.display())));
+/// What can be told to be wrong with a job before a model is there: its files, and their columns.
+/// Pipes are not touched.
+///
+/// # Errors
+/// [`FilesError`].
+pub fn check(job: &Job) -> Result<(), FilesError> {
+    written::check(job)?;
+    let is_file = |source: &Source| matches!(source, Source::File(path) if path.is_file());
+    if !job.sources.iter().all(is_file) {
+        return Ok(());
     }
-    if job.resume && matches!(job.output_format, OutputFormat::Table) {
-        return Err(FilesError::Usage("a table can't be continued; write JSON lines or CSV".into()));
-    }
-    let there = output::traces(path, job.output_format).into_iter().find(|path| path.exists());
-    match there {
-        Some(path) if !job.resume && !job.overwrite => Err(FilesError::Exists { path }),
-        _ => Ok(()),
-    }
+    let scores = ScoreColumns::new(&job.prefix, "", "");
+    let reading = Reading { selection: job.selection.clone(), output: job.output_format, scores };
+    let format = input::format(&job.sources, job.input_format)?;
+    input::open(&job.sources, format, &reading).map(drop)
 }
 
-/// A Parquet file without a journal is whole; other formats show it when they are compared with the input.
-fn finished(job: &Job) -> bool {
-    let traces = job.output.as_deref().map(|path| output::traces(path, job.output_format)).unwrap_or_default();
-    match &traces[..] {
-        [journal, output] => job.resume && output.exists() && !journal.exists(),
-        _ => false,
-    }
+/// Opens the inputs; `None` if it was stopped before they said what they have.
+fn open(job: &Job, reading: &Reading, stop: &impl Fn() -> bool) -> Option<Result<(Opened, InputFormat), FilesError>> {
+    let (send, receive) = sync_channel(1);
+    let (sources, asked, reading) = (job.sources.clone(), job.input_format, reading.clone());
+    std::thread::spawn(move || {
+        let opened = input::format(&sources, asked).and_then(|format| input::open(&sources, format, &reading));
+        // Nobody receives any more where it was stopped.
+        let _ = send.send(opened);
+    });
+    batch::wait(&receive, stop).map(|opened| opened.expect("what opens an input does not panic"))
 }
 
 /// A run in progress.

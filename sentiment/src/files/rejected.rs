@@ -36,9 +36,10 @@ struct Line<'a> {
 }
 
 impl Rejected {
-    /// Without a path rows are only counted and told about. A new run starts without the file.
+    /// Without a path rows are only counted and told about. A new run starts without the file, which
+    /// [`super::written::check`] has seen may be replaced.
     pub fn open(path: Option<PathBuf>, resume: bool) -> Result<Self, FilesError> {
-        if let Some(path) = path.as_ref().filter(|path| !resume && path.exists()) {
+        if let Some(path) = path.as_ref().filter(|path| !resume && path.is_file()) {
             std::fs::remove_file(path).map_err(FilesError::io(&path.display().to_string()))?;
         }
         Ok(Self { path, resume, target: None })

@@ -37,11 +37,15 @@ impl Target {
         let place = path.display().to_string();
         let io = FilesError::io(&place);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(&io)?;
-        let existing = if resume {
+        // A device or a pipe holds nothing.
+        let holds = file.metadata().map_err(&io)?.is_file();
+        let existing = if holds && resume {
             let reader = OpenOptions::new().read(true).write(true).open(path).map_err(&io)?;
             Some(Existing { reader: BufReader::new(reader), at: 0, rows: 0 })
         } else {
-            file.set_len(0).map_err(&io)?;
+            if holds {
+                file.set_len(0).map_err(&io)?;
+            }
             None
         };
         let out: Box<dyn Write> = Box::new(file.try_clone().map_err(&io)?);

@@ -26,7 +26,7 @@ impl fmt::Display for Place {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub place: Place,
-    /// The row as it stood in the input, without its line end; empty from Parquet.
+    /// The row as it stood in the input, without its line end; of Parquet its text.
     pub raw: Vec<u8>,
     /// A value for each column, where the output is made of values ([`super::input::Keep::Cells`]).
     pub cells: Vec<Cell>,
@@ -34,6 +34,18 @@ pub(crate) struct Row {
     pub text: Result<String, String>,
     /// Whom the text is about, as the company column has it.
     pub company: Option<String>,
+}
+
+impl Row {
+    /// It as the journal of a Parquet output has it, and so what tells whether it is the same again.
+    pub fn journaled(&self) -> Self {
+        let input = json(&*self.place.input);
+        let text = json(&self.text.as_ref().ok());
+        let company = json(&self.company);
+        let row = self.place.row;
+        let raw = format!(r#"{{"input":{input},"row":{row},"text":{text},"company":{company}}}"#).into_bytes();
+        Self { place: self.place.clone(), raw, cells: Vec::new(), text: Ok(String::new()), company: None }
+    }
 }
 
 /// A row that could not be read.

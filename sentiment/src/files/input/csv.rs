@@ -26,7 +26,7 @@ struct Csv {
     company: Option<usize>,
 }
 
-pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Reading<'_>) -> Result<Parts, FilesError> {
+pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Reading) -> Result<Parts, FilesError> {
     let unreadable = |problem: String| FilesError::Unreadable { place: place.to_owned(), problem };
     let (separator, line_end) = dialect(&mut buffer)?;
     let mut records = Records::new(buffer, separator);

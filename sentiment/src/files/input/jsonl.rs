@@ -2,7 +2,8 @@
 
 use super::buffer::{Buffer, Line, too_long, utf8};
 use super::{Counter, FilesError, Input, InputFormat, Keep, Parts, Reading};
-use crate::files::columns::{Column, Kind, ScoreColumns};
+use crate::files::columns::{Column, Kind, ScoreColumns, unite};
+use crate::files::format::OutputFormat;
 use crate::files::row::{Cell, Item, Row, Unreadable};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -10,8 +11,9 @@ use serde_json::value::RawValue;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
-/// So many lines are looked at before the first is scored: they tell which fields there are, and
-/// of what kind. A pipe that must not be waited for tells by its first.
+/// So many lines are looked at before the first is scored, and more up to the first with a field:
+/// they tell which fields there are, and of what kind. A pipe that must not be waited for tells by
+/// its first.
 const LOOK_AHEAD: usize = 1000;
 /// They end early where they are long.
 const LOOK_AHEAD_BYTES: usize = 8 << 20;
@@ -24,22 +26,22 @@ struct Jsonl {
     text: String,
     company: Option<String>,
     scores: ScoreColumns,
-    /// By name, where the output is made of values.
-    columns: Option<HashMap<String, (usize, Kind)>>,
+    /// By name, where the output is made of values; with the kind that it needs of them.
+    columns: Option<HashMap<String, (usize, Option<Kind>)>>,
+    typed: bool,
 }
 
-pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Reading<'_>) -> Result<Parts, FilesError> {
+pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Reading) -> Result<Parts, FilesError> {
     let cells = reading.keep(InputFormat::Jsonl) == Keep::Cells;
     let ahead = look_ahead(&mut buffer, if live && !cells { 1 } else { LOOK_AHEAD }, place)?;
     let columns = columns(&ahead);
-    // Where no line can be read each is refused by itself, with its reason.
+    // Where there is no field in the whole input each row is refused by itself, with its reason.
     let (text, company) = if columns.is_empty() {
-        (String::new(), None)
+        (reading.selection.text.clone().unwrap_or_else(|| "text".into()), None)
     } else {
         let (text, company) = reading.selection.find(place, &columns)?;
         (columns[text].name.clone(), company.map(|company| columns[company].name.clone()))
     };
-    let numbered = columns.iter().enumerate().map(|(at, column)| (column.name.clone(), (at, column.kind)));
     let input = Jsonl {
         buffer,
         ahead,
@@ -48,22 +50,29 @@ pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Readin
         text: text.clone(),
         company,
         scores: reading.scores.clone(),
-        columns: cells.then(|| numbered.collect()),
+        columns: cells.then(HashMap::new),
+        typed: reading.output == OutputFormat::Parquet,
     };
     Ok((Box::new(input), columns, text, None))
 }
 
 fn look_ahead(buffer: &mut Buffer, lines: usize, place: &str) -> Result<VecDeque<Line>, FilesError> {
-    let mut ahead = VecDeque::new();
-    let mut bytes = 0;
-    while ahead.len() < lines && bytes < LOOK_AHEAD_BYTES {
+    let unreadable = |problem: String| FilesError::Unreadable { place: place.to_owned(), problem };
+    let (mut ahead, mut bytes, mut found) = (VecDeque::new(), 0, false);
+    while ahead.len() < lines || !found {
+        if bytes >= LOOK_AHEAD_BYTES {
+            if found {
+                break;
+            }
+            return Err(unreadable(format!("none of its first {} lines is a JSON object with a field", ahead.len())));
+        }
         let Some(line) = buffer.line()? else { break };
         let (Line::Whole(content) | Line::TooLong(content)) = &line;
         if ahead.is_empty() && content.trim_ascii_start().starts_with(b"[") {
-            let problem = "it is one JSON array, not an object a line; convert it: jq -c '.[]'";
-            return Err(FilesError::Unreadable { place: place.to_owned(), problem: problem.into() });
+            return Err(unreadable("it is one JSON array, not an object a line; convert it: jq -c '.[]'".into()));
         }
-        bytes += content.len();
+        found = found || fields_of(&line).is_some_and(|fields| !fields.is_empty());
+        bytes += content.len() + size_of::<Line>();
         ahead.push_back(line);
     }
     Ok(ahead)
@@ -71,24 +80,18 @@ fn look_ahead(buffer: &mut Buffer, lines: usize, place: &str) -> Result<VecDeque
 
 /// The fields of the lines, in the order in which they first appear.
 fn columns(lines: &VecDeque<Line>) -> Vec<Column> {
-    let mut columns: Vec<(String, Option<Kind>)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
-    for line in lines {
-        let Line::Whole(line) = line else { continue };
-        for (name, value) in fields(line).unwrap_or_default() {
-            let at = *places.entry(name).or_insert_with_key(|name| {
-                columns.push((name.clone(), None));
-                columns.len() - 1
-            });
-            let (_, kind) = &mut columns[at];
-            *kind = match (*kind, Kind::of(value)) {
-                (Some(kind), Some(other)) => Some(kind.or(other)),
-                (kind, other) => kind.or(other),
-            };
-        }
+    let mut columns = Vec::new();
+    let fields = lines.iter().filter_map(fields_of).flatten();
+    unite(&mut columns, fields.map(|(name, value)| Column { name, kind: Kind::of(value) }));
+    columns
+}
+
+/// The fields of a line that is an object.
+fn fields_of(line: &Line) -> Option<Vec<(String, &RawValue)>> {
+    match line {
+        Line::Whole(line) => fields(line).ok(),
+        Line::TooLong(_) => None,
     }
-    // A field that was always null may yet be anything.
-    columns.into_iter().map(|(name, kind)| Column { name, kind: kind.unwrap_or(Kind::Json) }).collect()
 }
 
 impl Input for Jsonl {
@@ -123,6 +126,14 @@ impl Input for Jsonl {
 
     fn at_hand(&self) -> bool {
         !self.live || !self.ahead.is_empty() || self.buffer.has_line()
+    }
+
+    fn arrange(&mut self, columns: &[Column]) {
+        let kind = |column: &Column| column.kind.filter(|_| self.typed);
+        let numbered = columns.iter().enumerate().map(|(at, column)| (column.name.clone(), (at, kind(column))));
+        if self.columns.is_some() {
+            self.columns = Some(numbered.collect());
+        }
     }
 }
 
@@ -161,7 +172,10 @@ fn text(value: Option<&RawValue>, field: &str) -> Result<String, String> {
 }
 
 /// The values in their columns' places.
-fn cells(fields: &[(String, &RawValue)], columns: &HashMap<String, (usize, Kind)>) -> Result<Vec<Cell>, String> {
+fn cells(
+    fields: &[(String, &RawValue)],
+    columns: &HashMap<String, (usize, Option<Kind>)>,
+) -> Result<Vec<Cell>, String> {
     let mut cells = vec![None; columns.len()];
     for (name, value) in fields {
         let Some((at, kind)) = columns.get(name) else {
@@ -169,7 +183,7 @@ fn cells(fields: &[(String, &RawValue)], columns: &HashMap<String, (usize, Kind)
                 "its field {name} was not in the first {LOOK_AHEAD} lines, which make the columns; write JSON lines, which keep every field"
             ));
         };
-        if !kind.holds(value) {
+        if let Some(kind) = kind.filter(|kind| !kind.holds(value)) {
             return Err(format!(
                 "its field {name} is not {}, as in the first {LOOK_AHEAD} lines, which make the columns; write JSON lines, which keep every value",
                 kind.name()

@@ -8,7 +8,7 @@ mod parquet;
 mod tests;
 mod text;
 
-use super::columns::{Column, ScoreColumns, Selection};
+use super::columns::{Column, ScoreColumns, Selection, unite};
 use super::format::{InputFormat, OutputFormat};
 use super::row::Item;
 use super::{FilesError, Source};
@@ -17,6 +17,7 @@ pub(crate) use csv::{Dialect, quoted};
 pub(crate) use jsonl::fields;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +33,10 @@ pub(crate) trait Input: Send {
     fn at_hand(&self) -> bool {
         true
     }
+
+    /// Told once, before the first row, which columns all inputs together have: those whose rows
+    /// name their values put each into its column's place.
+    fn arrange(&mut self, _: &[Column]) {}
 }
 
 /// What of a row the output is made of.
@@ -46,13 +51,14 @@ pub(crate) enum Keep {
 }
 
 /// How inputs are read.
-pub(crate) struct Reading<'a> {
-    pub selection: &'a Selection,
+#[derive(Clone)]
+pub(crate) struct Reading {
+    pub selection: Selection,
     pub output: OutputFormat,
-    pub scores: &'a ScoreColumns,
+    pub scores: ScoreColumns,
 }
 
-impl Reading<'_> {
+impl Reading {
     /// What the output is made of, from inputs of a format.
     pub fn keep(&self, input: InputFormat) -> Keep {
         match (input, self.output) {
@@ -65,8 +71,9 @@ impl Reading<'_> {
 
 /// Inputs ready to be read.
 pub(crate) struct Opened {
-    pub inputs: Vec<Box<dyn Input>>,
-    /// Of the first input; the others have the same.
+    /// Each with its name.
+    pub inputs: Vec<(String, Box<dyn Input>)>,
+    /// Of all inputs: those of JSON lines by name, others have the same in each.
     pub columns: Vec<Column>,
     /// Name of the column with the text.
     pub text_column: String,
@@ -108,38 +115,62 @@ pub(crate) fn format(sources: &[Source], asked: Option<InputFormat>) -> Result<O
 /// Opens all sources, so that what is wrong with the last is known before hours go into the first.
 pub(crate) fn open(
     sources: &[Source],
-    format: Option<InputFormat>,
-    reading: &Reading<'_>,
+    mut format: Option<InputFormat>,
+    reading: &Reading,
 ) -> Result<(Opened, InputFormat), FilesError> {
-    let mut opened: Option<(Opened, InputFormat)> = None;
+    let nothing = || FilesError::Usage("nothing to score: give a text, a file, or - for the standard input".into());
+    let mut reading = reading.clone();
+    let mut opened: Option<Opened> = None;
     for source in sources {
-        let (one, found) = open_one(source, format.or(opened.as_ref().map(|(_, format)| *format)), reading)?;
-        let Some((all, _)) = &mut opened else {
-            let One { input, columns, text_column, dialect, total } = one;
-            opened = Some((Opened { inputs: vec![input], columns, text_column, dialect, total }, found));
-            continue;
-        };
-        // The values of JSON lines are named in each line; elsewhere a column is a place.
-        if found != InputFormat::Jsonl && (one.columns != all.columns || one.dialect != all.dialect) {
-            return Err(FilesError::Unreadable {
-                place: source.to_string(),
-                problem: format!(
-                    "its columns are not those of {}; score files of different columns one by one",
-                    sources[0]
-                ),
-            });
+        let place = source.to_string();
+        let (one, found) = guarded(&place, || open_one(source, format, &reading))?;
+        format = Some(found);
+        if !one.columns.is_empty() {
+            // The text has one name in all inputs.
+            reading.selection.text = Some(one.text_column.clone());
         }
-        all.inputs.push(one.input);
-        all.total = all.total.zip(one.total).map(|(sum, more)| sum + more);
+        match &mut opened {
+            Some(all) => all.add(one, place, found, &sources[0])?,
+            None => opened = Some(Opened::first(one, place)),
+        }
     }
-    opened.ok_or_else(|| FilesError::Usage("nothing to score: give a text, a file, or - for the standard input".into()))
+    let (mut opened, format) = opened.zip(format).ok_or_else(nothing)?;
+    for (_, input) in &mut opened.inputs {
+        input.arrange(&opened.columns);
+    }
+    Ok((opened, format))
 }
 
-fn open_one(
-    source: &Source,
-    format: Option<InputFormat>,
-    reading: &Reading<'_>,
-) -> Result<(One, InputFormat), FilesError> {
+impl Opened {
+    fn first(One { input, columns, text_column, dialect, total }: One, place: String) -> Self {
+        Self { inputs: vec![(place, input)], columns, text_column, dialect, total }
+    }
+
+    fn add(&mut self, one: One, place: String, format: InputFormat, first: &Source) -> Result<(), FilesError> {
+        if format == InputFormat::Jsonl {
+            if self.columns.is_empty() {
+                self.text_column = one.text_column;
+            }
+            unite(&mut self.columns, one.columns);
+        } else if one.columns != self.columns || one.dialect != self.dialect {
+            let problem = format!("its columns are not those of {first}; score files of different columns one by one");
+            return Err(FilesError::Unreadable { place, problem });
+        }
+        self.inputs.push((place, one.input));
+        self.total = self.total.zip(one.total).map(|(sum, more)| sum + more);
+        Ok(())
+    }
+}
+
+/// A reader that stumbles over a damaged file may panic; that is an error like others.
+pub(crate) fn guarded<T>(place: &str, read: impl FnOnce() -> Result<T, FilesError>) -> Result<T, FilesError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let problem = "it is damaged: its reader gave up".into();
+        Err(FilesError::Unreadable { place: place.to_owned(), problem })
+    })
+}
+
+fn open_one(source: &Source, format: Option<InputFormat>, reading: &Reading) -> Result<(One, InputFormat), FilesError> {
     let place = source.to_string();
     let (read, total): (Box<dyn Read + Send>, Option<u64>) = match source {
         Source::Texts(texts) => return Ok((text::given(texts.clone(), reading)?, InputFormat::Text)),

@@ -33,7 +33,7 @@ struct Clock {
     nanoseconds: bool,
 }
 
-pub(super) fn open(path: &Path, place: &str, reading: &Reading<'_>) -> Result<One, FilesError> {
+pub(super) fn open(path: &Path, place: &str, reading: &Reading) -> Result<One, FilesError> {
     let file = File::open(path).map_err(FilesError::io(place))?;
     let unreadable =
         |error: ParquetError| FilesError::Unreadable { place: place.to_owned(), problem: error.to_string() };
@@ -91,12 +91,16 @@ impl Input for Parquet {
             None if fields[self.text] == Field::Null => Err(format!("column {name} is null")),
             None => Err(format!("column {name} is not UTF-8")),
         };
+        let raw = match &fields[self.text] {
+            Field::Bytes(bytes) => bytes.data().to_vec(),
+            _ => text.as_deref().unwrap_or_default().as_bytes().to_vec(),
+        };
         let company = self.company.and_then(|company| string(&fields[company]));
         let cells = match self.keep {
             Keep::Cells => fields.iter().zip(&self.clocks).map(|(field, clock)| cell(field, *clock)).collect(),
             Keep::Raw | Keep::Nothing => Vec::new(),
         };
-        Ok(Some(Item::Row(Row { place, raw: Vec::new(), cells, text, company })))
+        Ok(Some(Item::Row(Row { place, raw, cells, text, company })))
     }
 
     fn position(&self) -> u64 {

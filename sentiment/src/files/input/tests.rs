@@ -2,7 +2,9 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::path::Path;
 
 /// Gives no more than so many bytes at a time, as a pipe does.
 struct Pieces {
@@ -21,18 +23,27 @@ type Seen = (u64, Vec<u8>, Result<String, String>);
 
 /// Rows as they come: number, bytes, and the text or why there is none.
 fn seen(format: InputFormat, output: OutputFormat, bytes: &[u8], size: usize) -> Vec<Seen> {
-    let (selection, scores) = (Selection::default(), ScoreColumns::new("", "m", "r"));
-    let reading = Reading { selection: &selection, output, scores: &scores };
+    try_seen(format, output, bytes, size, false).unwrap()
+}
+
+fn try_seen(
+    format: InputFormat,
+    output: OutputFormat,
+    bytes: &[u8],
+    size: usize,
+    live: bool,
+) -> Result<Vec<Seen>, FilesError> {
+    let reading = Reading { selection: Selection::default(), output, scores: ScoreColumns::new("", "m", "r") };
     let mut buffer = Buffer::new(Box::new(Pieces { bytes: Cursor::new(bytes.to_vec()), size }), "x");
     let (mut input, columns, ..) = match format {
-        InputFormat::Text => text::open(buffer, "x", false, &reading),
-        InputFormat::Jsonl => jsonl::open(buffer, "x", false, &reading),
+        InputFormat::Text => text::open(buffer, "x", live, &reading),
+        InputFormat::Jsonl => jsonl::open(buffer, "x", live, &reading),
         _ => {
             buffer.peek(1).unwrap();
-            csv::open(buffer, "x", false, &reading)
+            csv::open(buffer, "x", live, &reading)
         }
-    }
-    .unwrap();
+    }?;
+    input.arrange(&columns);
     let mut all = Vec::new();
     while let Some(item) = input.next().unwrap() {
         all.push(match item {
@@ -45,7 +56,7 @@ fn seen(format: InputFormat, output: OutputFormat, bytes: &[u8], size: usize) ->
         });
     }
     assert_eq!(input.position(), bytes.len() as u64);
-    all
+    Ok(all)
 }
 
 fn without_white_space(bytes: impl IntoIterator<Item = u8>) -> Vec<u8> {
@@ -73,6 +84,40 @@ proptest! {
                 let kept = without_white_space(rows.into_iter().flat_map(|(_, raw, _)| raw));
                 let header = if format == InputFormat::Csv { head.len() } else { 0 };
                 prop_assert_eq!(kept, without_white_space(whole[header..].iter().copied()), "{:?}", format);
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_json_lines_stand_in_their_columns_whatever_the_file(
+        files in prop::collection::vec(prop::collection::vec(
+            prop::collection::btree_map("[a-c]", prop::sample::select(vec!["1", "-2.5", "null", "true", "\"x\"", "[7]"]), 0..3), 1..4), 1..4),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sources = Vec::new();
+        for (number, rows) in files.iter().enumerate() {
+            let path = folder.path().join(format!("{number}.jsonl"));
+            let object = |row: &BTreeMap<String, &str>| {
+                let fields: String = row.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
+                format!("{{\"text\":\"t\"{fields}}}\n")
+            };
+            std::fs::write(&path, rows.iter().map(object).collect::<String>()).unwrap();
+            sources.push(Source::File(path));
+        }
+        for output in [OutputFormat::Csv, OutputFormat::Parquet] {
+            let reading = Reading { selection: Selection::default(), output, scores: ScoreColumns::new("", "m", "r") };
+            let (opened, _) = open(&sources, None, &reading).unwrap();
+            for (rows, (_, mut input)) in files.iter().zip(opened.inputs) {
+                for row in rows {
+                    let Some(Item::Row(read)) = input.next().unwrap() else { panic!("no row") };
+                    prop_assert_eq!(read.cells.len(), opened.columns.len());
+                    for (column, cell) in opened.columns.iter().zip(&read.cells) {
+                        let expected = if column.name == "text" { Some("\"t\"") } else { row.get(&column.name).copied() };
+                        let expected = expected.filter(|value| *value != "null");
+                        prop_assert_eq!(cell.as_ref().map(|value| value.get()), expected, "{}", &column.name);
+                    }
+                }
+                prop_assert!(input.next().unwrap().is_none());
             }
         }
     }
@@ -109,5 +154,43 @@ fn a_row_without_an_end_does_not_fill_the_memory_and_the_next_is_read() {
         let [.., (_, beginning, Err(reason)), (_, _, Ok(text))] = &rows[..] else { panic!("{}", rows.len()) };
         assert!(reason.contains("longer than 4 MiB") && beginning.len() < long.len(), "{reason}");
         assert_eq!(text, "n");
+    }
+}
+
+#[test]
+fn json_lines_are_looked_through_to_the_first_row_there_is() {
+    let row = b"{\"headline\":\"n\"}\n{\"headline\":\"m\"}\n";
+    for beginning in [b"\n".to_vec(), b"{torn\n".to_vec(), b"{}\n".to_vec(), b"{torn\n".repeat(1200)] {
+        for (live, output) in [(true, OutputFormat::Jsonl), (true, OutputFormat::Csv), (false, OutputFormat::Parquet)] {
+            let content = [&beginning[..], row].concat();
+            let rows = try_seen(InputFormat::Jsonl, output, &content, usize::MAX, live).unwrap();
+            let texts: Vec<&str> = rows.iter().filter_map(|(_, _, text)| text.as_deref().ok()).collect();
+            assert_eq!(texts, ["n", "m"]);
+        }
+    }
+    let content = b"no object\n".repeat(1 << 20);
+    let error = try_seen(InputFormat::Jsonl, OutputFormat::Jsonl, &content, usize::MAX, false).unwrap_err();
+    assert!(error.to_string().contains("is a JSON object"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_a_damaged_file_names_it() {
+    let whole = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet/news.parquet")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.parquet");
+    let reading =
+        Reading { selection: Selection::default(), output: OutputFormat::Csv, scores: ScoreColumns::new("", "m", "r") };
+    for at in (0..whole.len()).step_by(61) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        std::fs::write(&path, damaged).unwrap();
+        let read = open(&[Source::File(path.clone())], None, &reading).and_then(|(opened, _)| {
+            let batches = crate::files::batch::Batches::of(opened.inputs, 8192);
+            while let crate::files::batch::Next::Batch(_) = batches.next(&|| false)? {}
+            Ok(())
+        });
+        if let Err(error) = read {
+            assert!(error.to_string().contains("damaged.parquet"), "byte {at}: {error}");
+        }
     }
 }

@@ -13,7 +13,7 @@ struct Lines {
     keep: Keep,
 }
 
-pub(super) fn open(buffer: Buffer, place: &str, live: bool, reading: &Reading<'_>) -> Result<Parts, FilesError> {
+pub(super) fn open(buffer: Buffer, place: &str, live: bool, reading: &Reading) -> Result<Parts, FilesError> {
     let columns = vec![Column::text(COLUMN)];
     reading.selection.find(place, &columns)?;
     let lines = Lines { buffer, counter: Counter::new(place), live, keep: reading.keep(InputFormat::Text) };
@@ -49,7 +49,7 @@ struct Given {
     keep: Keep,
 }
 
-pub(super) fn given(texts: Vec<String>, reading: &Reading<'_>) -> Result<One, FilesError> {
+pub(super) fn given(texts: Vec<String>, reading: &Reading) -> Result<One, FilesError> {
     let columns = vec![Column::text(COLUMN)];
     let place = "command line";
     reading.selection.find(place, &columns)?;

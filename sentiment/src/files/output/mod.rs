@@ -1,6 +1,7 @@
 //! Outputs, a file a format.
 
 mod csv;
+mod finished;
 mod jsonl;
 mod lines;
 mod parquet;
@@ -46,7 +47,11 @@ pub(crate) struct Writing<'a> {
 pub(crate) fn open(writing: &Writing<'_>) -> Result<Box<dyn Output>, FilesError> {
     if writing.format == OutputFormat::Parquet {
         let usage = || FilesError::Usage("Parquet needs a file to go to: give --output".into());
-        return Ok(Box::new(parquet::Parquet::open(writing.path.ok_or_else(usage)?, writing)?));
+        let path = writing.path.ok_or_else(usage)?;
+        return Ok(match writing.resume && path.exists() && !parquet::journal(path).exists() {
+            true => Box::new(finished::Finished::open(path, writing)?),
+            false => Box::new(parquet::Parquet::open(path, writing)?),
+        });
     }
     let target = match writing.path {
         Some(path) => Target::file(path, writing.resume)?,
@@ -59,10 +64,10 @@ pub(crate) fn open(writing: &Writing<'_>) -> Result<Box<dyn Output>, FilesError>
     })
 }
 
-/// Files that stand for an output which is there, whole or in part.
-pub(crate) fn traces(path: &Path, format: OutputFormat) -> Vec<PathBuf> {
+/// Files that an output is written to.
+pub(crate) fn files(path: &Path, format: OutputFormat) -> Vec<PathBuf> {
     match format {
-        OutputFormat::Parquet => vec![parquet::journal(path), path.to_owned()],
+        OutputFormat::Parquet => vec![path.to_owned(), parquet::journal(path), parquet::partial(path)],
         _ => vec![path.to_owned()],
     }
 }
@@ -72,19 +77,21 @@ fn as_written(target: &Target, rest: &[u8], expected: &[u8]) -> Result<(), Files
     if rest == expected {
         return Ok(());
     }
-    let problem = format!(
-        "`{}` stands where this model would write scores like `{}`",
-        String::from_utf8_lossy(rest),
-        String::from_utf8_lossy(expected)
-    );
-    Err(FilesError::Differs { place: target.place().to_owned(), problem })
+    Err(other_scores(target.place(), &String::from_utf8_lossy(rest), &String::from_utf8_lossy(expected)))
+}
+
+fn other_scores(place: &str, found: &str, expected: &str) -> FilesError {
+    differs(place, &format!("`{found}` stands where this model would write scores like `{expected}`"))
+}
+
+fn differs(place: &str, problem: &str) -> FilesError {
+    FilesError::Differs { place: place.to_owned(), problem: problem.to_owned() }
 }
 
 /// The end of an output that was whole already.
 fn nothing_left(target: &mut Target, whole: bool) -> Result<(), FilesError> {
     if whole && target.has_more()? {
-        let problem = "it has more rows than the input".into();
-        return Err(FilesError::Differs { place: target.place().to_owned(), problem });
+        return Err(differs(target.place(), "it has more rows than the input"));
     }
     target.sync()
 }

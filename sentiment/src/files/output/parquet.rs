@@ -3,15 +3,17 @@
 //!
 //! A Parquet file can't be read before its end is written, nor continued after. So while it is made
 //! it has another name, and each score first goes to a journal of JSON lines next to it, which
-//! a resumed run reads instead of computing. The journal goes when the file is whole.
+//! a resumed run reads instead of computing. The journal goes when the file is whole, which then
+//! notes what it was made from.
 
+use super::finished::Origin;
 use super::jsonl::Jsonl;
 use super::lines::Lines;
 use super::{Output, Writing, unique};
 use crate::files::columns::{Column, Kind, Score, ScoreColumns};
 use crate::files::input::Keep;
 use crate::files::resume::Target;
-use crate::files::row::{Cell, Row, json};
+use crate::files::row::{Cell, Row};
 use crate::files::{FilesError, Source};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
@@ -43,6 +45,7 @@ pub(super) struct Parquet {
     writer: SerializedFileWriter<File>,
     scores: ScoreColumns,
     columns: Columns,
+    origin: Origin,
     /// Of the row group in hand.
     scored: Vec<Option<Score>>,
     rows: u64,
@@ -68,6 +71,11 @@ pub(super) fn journal(path: &Path) -> PathBuf {
     with_suffix(path, ".scores.jsonl")
 }
 
+/// What it is called until its end is written.
+pub(super) fn partial(path: &Path) -> PathBuf {
+    with_suffix(path, ".partial")
+}
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -76,7 +84,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 impl Parquet {
     pub fn open(path: &Path, writing: &Writing<'_>) -> Result<Self, FilesError> {
-        let partial = with_suffix(path, ".partial");
+        let partial = partial(path);
         let (schema, columns, metadata) = if writing.keep == Keep::Nothing { copied(writing)? } else { made(writing)? };
         let compression = Compression::ZSTD(ZstdLevel::default());
         let properties =
@@ -91,12 +99,14 @@ impl Parquet {
             writer,
             scores: writing.scores.clone(),
             columns,
+            origin: Origin::of(writing),
             scored: Vec::new(),
             rows: 0,
         })
     }
 
     fn push(&mut self, row: &Row, scored: Option<&Score>) -> Result<(), FilesError> {
+        self.origin.add(row);
         self.scored.push(scored.copied());
         let full = match &mut self.columns {
             Columns::Copied(groups) => groups.last().is_some_and(|group| group.rows() == self.scored.len()),
@@ -116,7 +126,7 @@ impl Parquet {
             Columns::Made { columns, rows, bytes } => {
                 for (at, column) in columns.iter().enumerate() {
                     let cells = rows.iter().map(|row| row[at].as_ref().map(|value| value.get().to_owned()));
-                    write_column(&mut group, column.kind, cells)?;
+                    write_column(&mut group, kind(column), cells)?;
                 }
                 (*bytes, *rows) = (0, Vec::new());
             }
@@ -135,7 +145,7 @@ impl Parquet {
 
 impl Output for Parquet {
     fn known(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
-        let known = self.journal.known(&journaled(row))?;
+        let known = self.journal.known(&row.journaled())?;
         if let Some(scored) = &known {
             self.push(row, scored.as_ref())?;
         }
@@ -143,7 +153,7 @@ impl Output for Parquet {
     }
 
     fn write(&mut self, row: &Row, scored: Option<&Score>) -> Result<(), FilesError> {
-        self.journal.write(&journaled(row), scored)?;
+        self.journal.write(&row.journaled(), scored)?;
         self.push(row, scored)
     }
 
@@ -156,6 +166,9 @@ impl Output for Parquet {
         if matches!(self.columns, Columns::Made { .. }) && !self.scored.is_empty() {
             self.close_group().map_err(failed(&self.path))?;
         }
+        if whole {
+            self.writer.append_key_value_metadata(self.origin.note());
+        }
         self.writer.finish().map_err(failed(&self.path))?;
         self.journal.finish(whole)?;
         let io = FilesError::io(&self.path.display().to_string());
@@ -166,15 +179,6 @@ impl Output for Parquet {
         }
         Ok(self.rows)
     }
-}
-
-/// A row as the journal has it.
-fn journaled(row: &Row) -> Row {
-    let input = json(&*row.place.input);
-    let text = json(&row.text.as_ref().ok());
-    let company = json(&row.company);
-    let raw = format!(r#"{{"input":{input},"row":{},"text":{text},"company":{company}}}"#, row.place.row).into_bytes();
-    Row { place: row.place.clone(), raw, cells: Vec::new(), text: Ok(String::new()), company: None }
 }
 
 type Layout = (TypePtr, Columns, Option<Vec<KeyValue>>);
@@ -205,7 +209,7 @@ fn copied(writing: &Writing<'_>) -> Result<Layout, FilesError> {
     let schema = schema(root.name(), fields, writing).map_err(failed(Path::new("schema")))?;
     let mut metadata = first.file_metadata().key_value_metadata().cloned();
     if let Some(pairs) = &mut metadata {
-        pairs.retain(|pair| pair.key != ARROW_SCHEMA);
+        pairs.retain(|pair| pair.key != ARROW_SCHEMA && pair.key != Origin::KEY);
     }
     Ok((schema, Columns::Copied(groups), metadata))
 }
@@ -214,7 +218,7 @@ fn copied(writing: &Writing<'_>) -> Result<Layout, FilesError> {
 fn made(writing: &Writing<'_>) -> Result<Layout, FilesError> {
     let columns = writing.opened.columns.clone();
     unique(&columns)?;
-    let fields = columns.iter().map(|column| field(&column.name, column.kind)).collect::<Result<_, _>>();
+    let fields = columns.iter().map(|column| field(&column.name, kind(column))).collect::<Result<_, _>>();
     let schema = fields.and_then(|fields| schema("schema", fields, writing)).map_err(failed(Path::new("schema")))?;
     Ok((schema, Columns::Made { columns, rows: Vec::new(), bytes: 0 }, None))
 }
@@ -224,6 +228,11 @@ fn schema(name: &str, mut fields: Vec<TypePtr>, writing: &Writing<'_>) -> Result
         fields.push(field(name, kind)?);
     }
     Ok(Arc::new(Type::group_type_builder(name).with_fields(fields).build()?))
+}
+
+/// A column that was always null may yet have anything.
+fn kind(column: &Column) -> Kind {
+    column.kind.unwrap_or(Kind::Json)
 }
 
 fn field(name: &str, kind: Kind) -> Result<TypePtr, ParquetError> {
