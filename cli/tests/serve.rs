@@ -69,7 +69,7 @@ fn answer(mut connection: TcpStream) -> String {
 fn it_counts_what_it_answers_and_answers_what_it_has_before_it_stops() {
     let mut server = Server::start(&[]);
     let scored = server.ask("POST /predict", r#"{"inputs": "Profit doubled"}"#);
-    assert!(scored.starts_with("HTTP/1.1 200") && scored.contains(r#"{"label":"positive""#), "{scored}");
+    assert!(scored.starts_with("HTTP/1.1 200") && scored.contains(r#""label":"positive""#), "{scored}");
     let metrics = server.ask("GET /metrics", "");
     assert!(metrics.contains(r#"tapewire_http_requests_total{route="/predict",status="200"} 1"#), "{metrics}");
 
