@@ -152,15 +152,19 @@ def describe(pid: int) -> str:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """Start time of a living process; None for one that is gone or only a zombie."""
+    """Start time of a living process; None for one that is gone or only a zombie.
+
+    A killed process is a zombie as soon as its first thread has ended; while others of its threads
+    are still ending, it keeps its ports and locks.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     # 4242 (java) S 1 ...: the name may hold spaces and parentheses, so count from its end.
     fields = stat[stat.rindex(")") + 2 :].split()
-    state, start_ticks = fields[0], fields[19]
-    return None if state in "ZX" else int(start_ticks)
+    state, threads, start_ticks = fields[0], int(fields[17]), fields[19]
+    return None if state == "X" or state == "Z" and threads <= 1 else int(start_ticks)
 
 
 def _boot_id() -> str:

@@ -5,6 +5,7 @@ import fcntl
 import io
 import os
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -57,6 +58,27 @@ class ProcessTest(Case):
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         self.assertFalse(record.alive)
         child.wait()
+
+    def test_a_process_that_is_ending_is_alive_while_it_has_its_lock(self) -> None:
+        path = self.folder / "lock"
+        end_first_thread = "ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[platform.machine()], 0)"
+        script = f"""
+import ctypes, fcntl, platform, threading, time
+file = open({str(path)!r}, "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+threading.Thread(target=time.sleep, args=(60,)).start()
+{end_first_thread}
+"""
+        child = subprocess.Popen([sys.executable, "-c", script])
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        record = self.record(pid=child.pid, start_ticks=process._start_ticks(child.pid))
+        while ") Z " not in Path(f"/proc/{child.pid}/stat").read_text():
+            self.assertIsNone(child.poll(), "it goes on without its first thread")
+        self.assertEqual(process.lock_holder(path), child.pid)
+        self.assertTrue(record.alive)
+        self.assertTrue(process.send(record, signal.SIGKILL, timeout=30))
+        self.assertIsNone(process.lock_holder(path))
 
     def test_a_record_is_read_back_and_a_broken_one_is_none(self) -> None:
         path = self.folder / "process.json"
