@@ -166,15 +166,14 @@ def test_a_few_steps_learn_and_repeat(samples):
 
 
 def test_a_student_learns_from_a_teacher_that_contradicts_the_labels(samples, tmp_path):
-    """Four fifths of the loss are the teacher's, so what it says wins."""
+    """Four fifths of the loss are the teacher's, so what it says wins: by the labels alone they are learned."""
     tweets = [s for s in samples if s["source"] == "twitter"]
     turned = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
     teacher, _ = train_tiny([{**s, "label": turned[s["label"]]} for s in tweets], seed=6)
     teacher.save_pretrained(tmp_path)
     tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
-    student, _ = train_tiny(tweets, seed=5, teacher=tmp_path)
-    rows = [encode(tiny_tokenizer(), verb, None) for label in ("positive", "negative") for verb in VERBS[label]]
-    assert [LABELS[at] for at in predict(student, rows, bf16=False).argmax(1)] == ["negative"] * 3 + ["positive"] * 3
+    _, history = train_tiny(tweets, seed=5, teacher=tmp_path)
+    assert history[-1]["accuracy"]["twitter"] < 0.5
 
 
 def test_padding_changes_no_logit():
