@@ -4,8 +4,8 @@
     python3 scripts/test.py --list     what the stages are
     python3 scripts/test.py --only unit lint
 
-Two lanes run side by side: one compiles and tests Rust, the other prepares what needs minutes
-but no compiler. Fast stages come first in each. A stage that fails does not keep the others from
+Two lanes run side by side: one has what keeps the processors busy, one thing at a time, the other
+what mostly waits. Fast stages come first in each. A stage that fails does not keep the others from
 running, unless they need it. Logs stay in the test folder, and the end of a failed stage's log
 is printed.
 """
@@ -57,22 +57,24 @@ def cargo(*arguments: str) -> list[str]:
 
 
 def stages() -> list[Stage]:
+    """Lanes run side by side. What compiles, browses or kills servers has one lane: two of them at once
+    on two processors stall Kafka for seconds, and its broker drops out."""
     python = sys.executable
     return [
-        Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "rust"),
-        Stage("rooms", "crates use only what ARCHITECTURE.md lets them", [python, "scripts/rooms.py"], "rust"),
-        Stage("entry points", "what is started by its path can be started", [python, "-m", "unittest", "discover", "-v", "-s", "scripts/tests"], "rust"),
-        Stage("unit", "unit and property tests, no servers", [*cargo("test", "--workspace", "--lib", "--bins")], "rust"),
+        Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "heavy"),
+        Stage("rooms", "crates use only what ARCHITECTURE.md lets them", [python, "scripts/rooms.py"], "heavy"),
+        Stage("entry points", "what is started by its path can be started", [python, "-m", "unittest", "discover", "-v", "-s", "scripts/tests"], "heavy"),
+        Stage("unit", "unit and property tests, no servers", [*cargo("test", "--workspace", "--lib", "--bins")], "heavy"),
+        Stage("stack real", "kill -9 of both servers loses nothing", [python, "-m", "unittest", "-v", "stack.tests.test_real"], "heavy"),
+        Stage("browser", "the dashboard in a real browser", [python, "dashboards/tests/run.py"], "heavy", after=["stack"]),
         Stage("real parts", "each stage against real Kafka and ClickHouse, then the whole: replay, kills, dead letters, outcomes by pandas",
-              [*cargo("test", "--workspace", "--test", "*"), "--", "--nocapture"], "rust", after=["stack", "outcomes env"]),
-        Stage("lint", "clippy with the project's own rules", [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"], "rust"),
-        Stage("stack unit", "downloads, ports, stale locks", [python, "-m", "unittest", "-v", "stack.tests.test_unit"], "servers"),
-        Stage("bench unit", "the benchmark's ratios, order of rounds, texts and protocol", [python, "-m", "unittest", "-v", "bench.tests.test_unit"], "servers"),
-        Stage("stack", "start Kafka and ClickHouse for the tests", [python, "-m", "stack", "up"], "servers", after=["stack unit"]),
-        Stage("outcomes env", "pandas and exchange_calendars for the independent computation", [python, "scripts/outcomes_env.py"], "servers"),
-        Stage("stack real", "kill -9 of both servers loses nothing", [python, "-m", "unittest", "-v", "stack.tests.test_real"], "servers"),
-        Stage("compose", "docker-compose.yml is valid and complete", [python, "-m", "unittest", "discover", "-v", "-s", "deploy/tests"], "servers"),
-        Stage("browser", "the dashboard in a real browser", [python, "dashboards/tests/run.py"], "servers", after=["stack"]),
+              [*cargo("test", "--workspace", "--test", "*"), "--", "--nocapture"], "heavy", after=["stack", "outcomes env"]),
+        Stage("lint", "clippy with the project's own rules", [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"], "heavy"),
+        Stage("stack unit", "downloads, ports, stale locks", [python, "-m", "unittest", "-v", "stack.tests.test_unit"], "light"),
+        Stage("bench unit", "the benchmark's ratios, order of rounds, texts and protocol", [python, "-m", "unittest", "-v", "bench.tests.test_unit"], "light"),
+        Stage("stack", "start Kafka and ClickHouse for the tests", [python, "-m", "stack", "up"], "light", after=["stack unit"]),
+        Stage("outcomes env", "pandas and exchange_calendars for the independent computation", [python, "scripts/outcomes_env.py"], "light"),
+        Stage("compose", "docker-compose.yml is valid and complete", [python, "-m", "unittest", "discover", "-v", "-s", "deploy/tests"], "light"),
     ]
 
 
