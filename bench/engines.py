@@ -38,7 +38,7 @@ class Engine:
 
     @property
     def step(self) -> int:
-        """It scores every so manieth text. The pipeline, which would take as long as all others together, a quarter."""
+        """1: it scores every text; 4: every fourth, since the pipeline would take as long as all others together."""
         return 4 if self.maker == "hf_pipeline" else 1
 
     def command(self, tools: "Tools") -> list[str]:

@@ -10,8 +10,8 @@ has, and what is judged and written is a running average of the weights. With a
 teacher, a larger model trained by the same program, most of the loss is the
 distance from what it says of the same words (Hinton et al. 2015). The same seed,
 samples and number of threads give the same weights on the same machine. Writes
-a float32 checkpoint with its tokenizer, and `training.json` beside it, which tells how
-it was trained, and what it started from or was taught by.
+a float32 checkpoint with its tokenizer, and `training.json` beside it: how it was
+trained, and how what it started from and was taught by.
 """
 
 import argparse

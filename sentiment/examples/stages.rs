@@ -27,7 +27,7 @@ const HEADS: usize = 12;
 /// Tokens of the texts of a chunk: headlines, descriptions, a report.
 const TEXTS: [usize; 11] = [24, 24, 24, 24, 24, 24, 24, 24, 80, 80, 160];
 
-/// Rows that the engine takes from product to product.
+/// Rows that the engine takes from product to product: `BLOCK` of `engine/forward.rs`.
 const BLOCK: usize = 144;
 
 /// Where the time of a layer goes.
@@ -98,7 +98,7 @@ impl Layer {
     }
 }
 
-/// Numbers in [-1, 1) that no two of a row are alike of.
+/// Numbers in [-1, 1), spread evenly and in no order.
 fn numbers(count: usize) -> impl Iterator<Item = f32> {
     (0..count as u32).map(|i| i.wrapping_mul(0x9e37_79b9) as f32 / (1u32 << 31) as f32 - 1.0)
 }
