@@ -6,13 +6,13 @@
 //! computes queries, output and feed-forward for that token alone.
 
 use super::architecture::Pooling;
-use super::packed::{Embeddings, Head, Layer, LayerNorm, PackedModel};
+use super::packed::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
 use super::rotary::Rotation;
 use super::tokens::Tokens;
 use crate::kernels::attention::{Attention, Projections};
 use crate::kernels::dot::PANEL;
 use crate::kernels::linear::Then;
-use crate::kernels::operand::Operand;
+use crate::kernels::operand::{Operand, Values};
 use crate::kernels::rows::rotate;
 use crate::kernels::words::Words;
 use std::ops::Range;
@@ -113,7 +113,7 @@ impl PackedModel {
         let stride = self.stride();
         let Projections { queries, keys, values } = &mut scratch.projections;
         for rows in [&mut *queries, keys, values] {
-            rows.clear(scratch.attention.precision(), self.width);
+            rows.clear(scratch.attention.precision(), Values::Any, self.width);
         }
         let Block { operand, normed, inner, .. } = &mut scratch.block;
         let hidden = scratch.hidden.floats(tokens * stride);
@@ -143,22 +143,21 @@ impl PackedModel {
         let (stride, width) = (self.stride(), self.width);
         let Block { normed, operand, inner, inner_operand } = block;
         for (hidden, context) in hidden.chunks_mut(BLOCK * stride).zip(context.chunks(BLOCK * stride)) {
-            operand.set(self.precision, context, stride, width);
+            operand.set(self.precision, Values::Any, context, stride, width);
             layer.attention_output.apply(operand, Then::Add, hidden, stride);
             if let Some(norm) = &layer.attention_norm.after {
                 norm.apply(hidden, stride);
             }
             self.set(operand, layer.feed_forward_norm.before.as_ref(), hidden, normed);
-            for part in &layer.feed_forward {
-                let inner_stride = part.into.outputs().next_multiple_of(PANEL);
-                let inner = inner.floats(operand.rows() * inner_stride);
-                part.into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
-                if let Some(gate) = &part.gate {
-                    gate.apply(operand, Then::Multiply, inner, inner_stride);
-                }
-                inner_operand.set(self.precision, inner, inner_stride, part.into.outputs());
-                part.out.apply(inner_operand, Then::Add, hidden, stride);
+            let FeedForward { into, gate, out } = &layer.feed_forward;
+            let inner_stride = into.outputs().next_multiple_of(PANEL);
+            let inner = inner.floats(operand.rows() * inner_stride);
+            into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
+            if let Some(gate) = gate {
+                gate.apply(operand, Then::Multiply, inner, inner_stride);
             }
+            inner_operand.set(self.precision, out.values(), inner, inner_stride, into.outputs());
+            out.apply(inner_operand, Then::Add, hidden, stride);
             if let Some(norm) = &layer.feed_forward_norm.after {
                 norm.apply(hidden, stride);
             }
@@ -177,7 +176,7 @@ impl PackedModel {
                 normed
             }
         };
-        operand.set(self.precision, rows, stride, self.width);
+        operand.set(self.precision, Values::Any, rows, stride, self.width);
     }
 
     /// Turns the heads at the beginning of each row by the row's place in its text. The first row is row
@@ -220,7 +219,7 @@ impl PackedModel {
         let (stride, operand) = (self.stride(), &mut scratch.block.operand);
         let pooled = scratch.context.floats(texts * stride);
         let Head { dense, activation, norm, classifier } = &self.head;
-        operand.set(dense.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
+        operand.set(dense.precision(), Values::Any, scratch.hidden.floats(texts * stride), stride, self.width);
         dense.apply(operand, Then::Activate(*activation), pooled, stride);
         if let Some(norm) = norm {
             norm.apply(pooled, stride);
@@ -228,7 +227,7 @@ impl PackedModel {
         let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
         let logits = scratch.block.inner.floats(texts * label_stride);
-        operand.set(classifier.precision(), pooled, stride, self.width);
+        operand.set(classifier.precision(), Values::Any, pooled, stride, self.width);
         classifier.apply(operand, Then::Store, logits, label_stride);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()
     }

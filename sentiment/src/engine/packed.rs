@@ -7,14 +7,10 @@ use super::weights::{self, Around, Source};
 use crate::SentimentError;
 use crate::kernels::linear::Linear;
 use crate::kernels::math::Activation;
+use crate::kernels::operand::Values;
 use crate::kernels::{Precision, dot, rows};
 use candle_core::{Device, Tensor};
-use std::ops::Range;
 use std::sync::Arc;
-
-/// Columns of the feed-forward layer worked on together, so that they stay in the cache between its
-/// two products.
-const INNER_PART: usize = 768;
 
 /// A model's weights, shared by all threads.
 pub struct PackedModel {
@@ -47,12 +43,10 @@ pub(super) struct Layer {
     pub(super) rotation: Option<Arc<Rotation>>,
     /// How far away attention looks.
     pub(super) reach: usize,
-    pub(super) feed_forward: Vec<FeedForward>,
+    pub(super) feed_forward: FeedForward,
     pub(super) feed_forward_norm: Around<LayerNorm>,
 }
 
-/// Some columns of the feed-forward layer's inside: the outputs of the first product that give them, and
-/// the inputs of the second that take them.
 pub(super) struct FeedForward {
     pub(super) into: Linear,
     /// Gives what the activated outputs of the first are multiplied by.
@@ -106,7 +100,7 @@ impl PackedModel {
         };
         let layer = |(number, kind): (usize, &LayerKind)| {
             let (stored, rotation) = (source.layer(number)?, kind.theta.map(&mut rotation));
-            Ok::<_, SentimentError>(Layer::pack(stored, *kind, rotation, architecture.heads, precision))
+            Ok::<_, SentimentError>(Layer::pack(stored, *kind, rotation, architecture, precision))
         };
         Ok(Self {
             precision,
@@ -141,24 +135,23 @@ impl Layer {
         stored: weights::Layer,
         kind: LayerKind,
         rotation: Option<Arc<Rotation>>,
-        heads: usize,
+        architecture: &Architecture,
         precision: Precision,
     ) -> Self {
         let [mut query, mut key, mut value] = [stored.query, stored.key, stored.value].map(Dense::from);
-        query.scale(1.0 / ((query.bias.len() / heads) as f32).sqrt());
+        query.scale(1.0 / ((query.bias.len() / architecture.heads) as f32).sqrt());
         if rotation.is_none() {
             key.bias.fill(0.0);
         }
         let mut attention_output = Dense::from(stored.attention_output);
         attention_output.add_to_bias(&value.bias);
         value.bias.fill(0.0);
-        let (into, gate) = (Dense::from(stored.feed_forward_in), stored.gate.map(Dense::from));
-        let out = Dense::from(stored.feed_forward_out);
-        let part = |first| first..out.inputs.min(first + INNER_PART);
-        let feed_forward = |first| FeedForward {
-            into: into.outputs(part(first)).pack(precision),
-            gate: gate.as_ref().map(|gate| gate.outputs(part(first)).pack(precision)),
-            out: out.inputs(part(first)).pack(precision),
+        // What a gate multiplies can be anything again.
+        let inner = if stored.gate.is_some() { Values::Any } else { architecture.activation.values() };
+        let feed_forward = FeedForward {
+            into: Dense::from(stored.feed_forward_in).pack(precision),
+            gate: stored.gate.map(|gate| Dense::from(gate).pack(precision)),
+            out: Dense::from(stored.feed_forward_out).pack_for(inner, precision),
         };
         Self {
             query: query.pack(precision),
@@ -167,7 +160,7 @@ impl Layer {
             attention_norm: stored.attention_norm.map(Into::into),
             rotation,
             reach: kind.reach.unwrap_or(usize::MAX),
-            feed_forward: (0..out.inputs).step_by(INNER_PART).map(feed_forward).collect(),
+            feed_forward,
             feed_forward_norm: stored.feed_forward_norm.map(Into::into),
         }
     }
@@ -182,7 +175,11 @@ struct Dense {
 
 impl Dense {
     fn pack(&self, precision: Precision) -> Linear {
-        Linear::pack(precision, self.inputs, &self.weight, &self.bias)
+        self.pack_for(Values::Any, precision)
+    }
+
+    fn pack_for(&self, values: Values, precision: Precision) -> Linear {
+        Linear::pack(precision, values, self.inputs, &self.weight, &self.bias)
     }
 
     fn scale(&mut self, factor: f32) {
@@ -199,20 +196,6 @@ impl Dense {
         self.weight.resize(2 * outputs * self.inputs, 0.0);
         self.bias.resize(2 * outputs, 0.0);
         self
-    }
-
-    /// Some of the outputs.
-    fn outputs(&self, range: Range<usize>) -> Self {
-        let weight = self.weight[range.start * self.inputs..range.end * self.inputs].to_vec();
-        Self { inputs: self.inputs, weight, bias: self.bias[range].to_vec() }
-    }
-
-    /// What some of the inputs contribute; the first of them bring the bias.
-    fn inputs(&self, range: Range<usize>) -> Self {
-        let weight =
-            self.weight.chunks_exact(self.inputs).flat_map(|weights| &weights[range.clone()]).copied().collect();
-        let bias = if range.start == 0 { self.bias.clone() } else { vec![0.0; self.bias.len()] };
-        Self { inputs: range.len(), weight, bias }
     }
 
     /// Adds what the constant row `x` gives to the bias.

@@ -10,8 +10,8 @@ use super::bfloat16::{LANES, Rounding};
 use super::dot::{self, Kernel, Left, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::linear::tiles;
-use super::math::exp;
-use super::operand::Operand;
+use super::math::{coarse_exp, exp, joined};
+use super::operand::{Operand, Values};
 use super::words::Words;
 use std::ops::Range;
 
@@ -71,8 +71,9 @@ impl Attention {
         out_stride: usize,
     ) {
         let Projections { queries: all_queries, keys: all_keys, values: all_values } = of;
-        let expected =
-            [all_queries, all_keys, all_values].iter().all(|x| x.is_of(self.precision, self.heads * self.size));
+        let expected = [all_queries, all_keys, all_values]
+            .iter()
+            .all(|x| x.is_of(self.precision, Values::Any, self.heads * self.size));
         assert!(expected, "precision and width of what attention works on");
         let numbers = self.precision.numbers_in_a_word();
         let (tokens, query_words) = (text.len(), self.size / numbers);
@@ -216,7 +217,7 @@ fn pack_values_bf16_plain(rows: Left<'_>, size: usize, out: &mut [u32]) {
 
 #[inline(always)]
 fn softmax_plain(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [f32], scales: &mut [f32]) {
-    exponentials(scores, stride, tokens, out, scales, |x| x);
+    exponentials(scores, stride, tokens, out, scales, exp, |x| x);
 }
 
 #[inline(always)]
@@ -228,7 +229,7 @@ fn softmax_bf16_by(
     scales: &mut [f32],
     rounding: impl Rounding,
 ) {
-    exponentials(scores, 2 * stride, tokens, out, scales, |x| rounding.lanes(x));
+    exponentials(scores, 2 * stride, tokens, out, scales, coarse_exp, |x| rounding.lanes(x));
 }
 
 /// `stride` is that of `out`.
@@ -239,6 +240,7 @@ fn exponentials<T>(
     tokens: usize,
     out: &mut [T],
     scales: &mut [f32],
+    exp: impl Fn(f32) -> f32,
     rounded: impl Fn([f32; LANES]) -> [T; LANES],
 ) {
     let padded = tokens.next_multiple_of(LANES);
@@ -252,7 +254,7 @@ fn exponentials<T>(
             scores.iter().fold([f32::NEG_INFINITY; LANES], |largest, scores| {
                 std::array::from_fn(|lane| if scores[lane] > largest[lane] { scores[lane] } else { largest[lane] })
             }),
-            f32::max,
+            |a, b| if a > b { a } else { b },
         );
         let mut sums = [0.0; LANES];
         for (scores, out) in scores.iter().zip(out.as_chunks_mut::<LANES>().0) {
@@ -265,17 +267,6 @@ fn exponentials<T>(
         }
         *scale = 1.0 / joined(sums, |a, b| a + b);
     }
-}
-
-/// Joins lanes in halves, in an order that is always the same.
-#[inline(always)]
-fn joined(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] = join(lanes[lane], lanes[lane + half]);
-        }
-    }
-    lanes[0]
 }
 
 #[inline(always)]
@@ -322,7 +313,7 @@ mod tests {
             let padded: Vec<f32> =
                 x.chunks_exact(width).flat_map(|row| [row, &[0.0; 3][..stride - width]].concat()).collect();
             let mut operand = Operand::default();
-            operand.set(attention.precision(), &padded, stride, width);
+            operand.set(attention.precision(), Values::Any, &padded, stride, width);
             operand
         };
         Projections { queries: of(queries), keys: of(keys), values: of(values) }

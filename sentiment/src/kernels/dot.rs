@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | f32 | 1 | float | float |
 //! | bf16 | 2, along the sum | bfloat16 | bfloat16 |
-//! | int8 | 4, along the sum | 128 + [-127, 127] | [-127, 127] |
+//! | int8 | 4, along the sum | [0, 255] | [-127, 127] |
 //!
 //! The left operand is rows of words; the right one is a panel: for each word of a row the
 //! matching words of [`PANEL`] columns. Each precision has a kernel for several instruction
@@ -32,7 +32,7 @@ const HALF: usize = PANEL / 2;
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 8;
 
-/// One tile: `out[i][j] = start[j] + sum over w of left[i][w] . panel[w][j]`.
+/// One tile: `out[i][j] = start[j] + sum over w of left[i][w] . panel[w][j]`, but for [`Kernel::offset`].
 struct Task {
     left: *const u32,
     left_stride: usize,
@@ -54,6 +54,8 @@ pub struct Kernel {
     pub name: &'static str,
     /// Rows of its tallest tile.
     pub rows: usize,
+    /// What it takes away from each number of the left operand, where its instruction wants them signed.
+    pub offset: i32,
     is_here: fn() -> bool,
     /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`; readable are
     /// `rows` rows of `words` words in `left`, `words * PANEL` words in `panel` and `PANEL` words
@@ -110,9 +112,8 @@ pub struct Left<'a> {
 impl Kernel {
     /// `out = start + left x panel` for the first `halves` halves of the panel's columns, rows of
     /// `out` being `out_stride` words apart. Sums run along the words in order. They are whole
-    /// numbers for int8, else floats; `start` is of the same kind. For int8 it must be -128 times the
-    /// sum of each column of the panel, which takes the left operand's offset away again; a kernel
-    /// that can do without an offset ignores it. What is `coming` after this tile is fetched meanwhile.
+    /// numbers for int8, else floats; `start` is of the same kind. `left` stands for its numbers less
+    /// [`Kernel::offset`]. What is `coming` after this tile is fetched meanwhile.
     ///
     /// # Panics
     /// If there are no rows, more than [`Kernel::rows`], or a slice is too short.
@@ -159,11 +160,17 @@ impl Kernel {
 /// they are in the first-level cache by the time a tile is done.
 pub fn expect_writes(out: &mut [f32], stride: usize, rows: usize) {
     #[cfg(target_arch = "x86_64")]
-    for row in out.chunks_mut(stride).take(rows) {
-        for line in row[..PANEL.min(row.len())].chunks(16) {
-            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-            // SAFETY: a hint, which reads and writes nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) }
+    {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        // Without a look at bounds, which would take longer than what this saves.
+        let mut row = out.as_mut_ptr();
+        for _ in 0..rows {
+            // SAFETY: hints, which read and write nothing.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_ET0>(row.cast());
+                _mm_prefetch::<_MM_HINT_ET0>(row.wrapping_add(HALF).cast());
+            }
+            row = row.wrapping_add(stride);
         }
     }
 }
@@ -186,7 +193,7 @@ pub fn expect_reads(words: &[u32]) {
 macro_rules! vector_kernel {
     (
         $name:ident, $features:literal, $vector:ident, $lanes:tt lanes, $numbers:literal in a word,
-        $load:ident, $store:ident, $broadcast:ident, start $start:expr,
+        $load:ident, $store:ident, $broadcast:ident,
         tiles $tiles:tt, |$sum:ident, $a:ident, $b:ident| $step:expr
     ) => {
         mod $name {
@@ -196,12 +203,11 @@ macro_rules! vector_kernel {
             /// Contract: as `Kernel::run`'s, for `ROWS` rows and the `VECTORS` vectors of columns from `column`.
             #[target_feature(enable = $features)]
             unsafe fn tile<const ROWS: usize, const VECTORS: usize>(task: &Task, column: usize) {
-                let start: fn(*const u32) -> *const u32 = $start;
                 // SAFETY: by contract all rows, columns and words touched are inside their slices.
                 unsafe {
-                    let first = start(task.start.add(column));
+                    let start = task.start.add(column);
                     let mut sums: [[$vector; VECTORS]; ROWS] =
-                        [std::array::from_fn(|v| $load(first.add(v * $lanes).cast())); ROWS];
+                        [std::array::from_fn(|v| $load(start.add(v * $lanes).cast())); ROWS];
                     let mut panel = task.panel.add(column);
                     let mut left = task.left;
                     let mut coming = task.coming;
@@ -285,12 +291,9 @@ macro_rules! by_rows {
 }
 
 #[cfg(target_arch = "x86_64")]
-const ZEROS: [u32; PANEL] = [0; PANEL];
-
-#[cfg(target_arch = "x86_64")]
 vector_kernel!(
     avx512_f32, "avx512f", __m512i, 16 lanes, 1 in a word,
-    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32, start |start| start,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
     tiles [1 2 3 4 5 6 7 8 9 10 11 12],
     |sum, a, b| _mm512_castps_si512(_mm512_fmadd_ps(
         _mm512_castsi512_ps(a),
@@ -302,7 +305,7 @@ vector_kernel!(
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
     avx512_bf16, "avx512f,avx512bf16", __m512i, 16 lanes, 2 in a word,
-    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32, start |start| start,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
     tiles [1 2 3 4 5 6 7 8 9 10 11 12],
     |sum, a, b| _mm512_castps_si512(_mm512_dpbf16_ps(
         _mm512_castsi512_ps(sum),
@@ -314,7 +317,7 @@ vector_kernel!(
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
     avx512_int8, "avx512f,avx512vnni", __m512i, 16 lanes, 4 in a word,
-    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32, start |start| start,
+    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
     tiles [1 2 3 4 5 6 7 8 9 10 11 12],
     |sum, a, b| _mm512_dpbusd_epi32(sum, a, b)
 );
@@ -322,7 +325,7 @@ vector_kernel!(
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
     avx2_f32, "avx2,fma", __m256i, 8 lanes, 1 in a word,
-    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |start| start,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     tiles [1 2 3 4 5 6],
     |sum, a, b| _mm256_castps_si256(_mm256_fmadd_ps(
         _mm256_castsi256_ps(a),
@@ -334,7 +337,7 @@ vector_kernel!(
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
     avx2_bf16, "avx2,fma", __m256i, 8 lanes, 2 in a word,
-    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |start| start,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     tiles [1 2 3 4],
     |sum, a, b| {
         let upper = _mm256_set1_epi32(0xffff_0000_u32 as i32);
@@ -348,17 +351,17 @@ vector_kernel!(
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
     avxvnni_int8, "avx2,avxvnni", __m256i, 8 lanes, 4 in a word,
-    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |start| start,
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     tiles [1 2 3 4 5 6],
     |sum, a, b| _mm256_dpbusd_avx_epi32(sum, a, b)
 );
 
 // The instruction that multiplies bytes adds pairs in 16 bits, which 255 x 127 twice would overflow.
-// With the offset taken away and the sign moved to the other factor it is 127 x 127 twice, which fits.
+// With 128 taken away and the sign moved to the other factor it is 128 x 127 twice, which fits.
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
     avx2_int8, "avx2", __m256i, 8 lanes, 4 in a word,
-    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32, start |_| ZEROS.as_ptr(),
+    _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     tiles [1 2 3 4],
     |sum, a, b| {
         let a = _mm256_xor_si256(a, _mm256_set1_epi8(-128));
@@ -369,17 +372,16 @@ vector_kernel!(
 
 /// Defines a module as [`vector_kernel`] does, in plain Rust.
 macro_rules! plain_kernel {
-    ($name:ident, $numbers:literal in a word, start $start:expr, |$sum:ident, $a:ident, $b:ident| $step:expr) => {
+    ($name:ident, $numbers:literal in a word, |$sum:ident, $a:ident, $b:ident| $step:expr) => {
         mod $name {
             use super::*;
 
             /// See `Kernel::run`.
             pub(super) unsafe fn run(task: &Task) {
-                let start: fn(u32) -> u32 = $start;
                 let columns = task.halves * HALF;
                 for row in 0..task.rows {
                     // SAFETY: by contract all rows, columns and words touched are inside their slices.
-                    let (left, panel, first, out) = unsafe {
+                    let (left, panel, start, out) = unsafe {
                         (
                             std::slice::from_raw_parts(task.left.add(row * task.left_stride), task.words),
                             std::slice::from_raw_parts(task.panel, task.words * PANEL),
@@ -388,9 +390,7 @@ macro_rules! plain_kernel {
                         )
                     };
                     let mut sums = [0; PANEL];
-                    for (sum, first) in sums.iter_mut().zip(first) {
-                        *sum = start(*first);
-                    }
+                    sums.copy_from_slice(start);
                     for (&$a, words) in left.iter().zip(panel.as_chunks::<PANEL>().0) {
                         for (sum, &$b) in sums.iter_mut().zip(words) {
                             let $sum = *sum;
@@ -418,7 +418,7 @@ macro_rules! plain_kernel {
     };
 }
 
-plain_kernel!(plain_f32, 1 in a word, start |start| start, |sum, a, b| {
+plain_kernel!(plain_f32, 1 in a word, |sum, a, b| {
     let (a, b, sum) = (f32::from_bits(a), f32::from_bits(b), f32::from_bits(sum));
     // Where the machine can't fuse the two, doing so is a slow call into a library.
     let fused = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
@@ -427,13 +427,13 @@ plain_kernel!(plain_f32, 1 in a word, start |start| start, |sum, a, b| {
 
 // The upper product comes first, as in the instruction (Intel's manual, VDPBF16PS). Products of bfloat16
 // are exact in single precision, so it doesn't matter whether product and sum are fused.
-plain_kernel!(plain_bf16, 2 in a word, start |start| start, |sum, a, b| {
+plain_kernel!(plain_bf16, 2 in a word, |sum, a, b| {
     let lower = |word: u32| f32::from_bits(word << 16);
     let upper = |word: u32| f32::from_bits(word & 0xffff_0000);
     (f32::from_bits(sum) + upper(a) * upper(b) + lower(a) * lower(b)).to_bits()
 });
 
-plain_kernel!(plain_int8, 4 in a word, start |_| 0, |sum, a, b| {
+plain_kernel!(plain_int8, 4 in a word, |sum, a, b| {
     let products = (0..4).map(|byte| {
         let (a, b) = ((a >> (8 * byte)) as u8, (b >> (8 * byte)) as u8 as i8);
         (i32::from(a) - 128) * i32::from(b)
@@ -443,9 +443,13 @@ plain_kernel!(plain_int8, 4 in a word, start |_| 0, |sum, a, b| {
 
 macro_rules! kernel {
     ($name:literal, $rows:literal rows, $module:ident, [$($feature:tt),*]) => {
+        kernel!($name, $rows rows less 0, $module, [$($feature),*])
+    };
+    ($name:literal, $rows:literal rows less $offset:literal, $module:ident, [$($feature:tt),*]) => {
         Kernel {
             name: $name,
             rows: $rows,
+            offset: $offset,
             is_here: || true $(&& is_x86_feature_detected!($feature))*,
             run: $module::run,
             spin: $module::spin,
@@ -475,8 +479,8 @@ static INT8: &[Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     kernel!("avxvnni", 6 rows, avxvnni_int8, ["avx2", "avxvnni"]),
     #[cfg(target_arch = "x86_64")]
-    kernel!("avx2", 4 rows, avx2_int8, ["avx2"]),
-    kernel!("plain", 12 rows, plain_int8, []),
+    kernel!("avx2", 4 rows less 128, avx2_int8, ["avx2"]),
+    kernel!("plain", 12 rows less 128, plain_int8, []),
 ];
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::bfloat16::bf16;
 use super::dot::{self, Kernel, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::math::{self, Activation, coarse_gelu, gelu, gelu_tanh};
-use super::operand::{LARGEST, Operand, largest_magnitude};
+use super::operand::{Operand, Values, largest_magnitude};
 use super::words::Words;
 
 /// Sums of a tile, as its kernel left them.
@@ -32,10 +32,11 @@ pub enum Then {
 
 /// A linear layer, its weights in panels of [`PANEL`] outputs as [`dot`] reads them, shared by all threads.
 ///
-/// int8 has a scale for each output: the largest magnitude among its weights becomes 127.
+/// int8 has a scale for each output: the largest magnitude among its weights becomes 127, its negative -127.
 pub struct Linear {
     kernel: &'static Kernel,
     precision: Precision,
+    values: Values,
     inputs: usize,
     outputs: usize,
     panels: Words,
@@ -46,21 +47,29 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Packs weights given output by output, `inputs` for each of the biases.
+    /// Packs weights given output by output, `inputs` for each of the biases. Operands will be of such values.
     ///
     /// # Panics
     /// If the weights are not as many.
-    pub fn pack(precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
-        Self::pack_for(dot::kernel(precision), precision, inputs, weights, biases)
+    pub fn pack(precision: Precision, values: Values, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
+        Self::pack_for(dot::kernel(precision), precision, values, inputs, weights, biases)
     }
 
-    fn pack_for(kernel: &'static Kernel, precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
+    fn pack_for(
+        kernel: &'static Kernel,
+        precision: Precision,
+        values: Values,
+        inputs: usize,
+        weights: &[f32],
+        biases: &[f32],
+    ) -> Self {
         assert_eq!(weights.len(), inputs * biases.len(), "weights of a linear layer");
         let words = inputs.div_ceil(precision.numbers_in_a_word());
         let padded = biases.len().next_multiple_of(PANEL);
         let mut packed = Self {
             kernel,
             precision,
+            values,
             inputs,
             outputs: biases.len(),
             panels: Words::zeroed(padded * words),
@@ -77,11 +86,12 @@ impl Linear {
                 Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
                 Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
                 Precision::Int8 => {
-                    let scale = largest_magnitude(weights) / LARGEST;
+                    let scale = largest_magnitude(weights) / 127.0;
                     let whole = |x: f32| if scale > 0.0 { (x / scale).round() as i8 } else { 0 };
                     column.zip(weights.chunks(4)).for_each(|(word, four)| *word = bytes(four, whole));
                     let sum: i32 = weights.iter().map(|&x| i32::from(whole(x))).sum();
-                    packed.starts[output] = (-128 * sum).cast_unsigned();
+                    // What the operand's zero point adds, less what the kernel takes away itself.
+                    packed.starts[output] = ((kernel.offset - i32::from(values.zero_point())) * sum).cast_unsigned();
                     packed.scales[output] = scale;
                 }
             }
@@ -94,6 +104,11 @@ impl Linear {
         self.precision
     }
 
+    /// What operands must be made of.
+    pub fn values(&self) -> Values {
+        self.values
+    }
+
     /// Numbers a row of the result has.
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -104,9 +119,9 @@ impl Linear {
     /// stays, or is no number.
     ///
     /// # Panics
-    /// If `x` was made for another precision or width, or `out` is too short.
+    /// If `x` was made for another precision or width, or of other values, or `out` is too short.
     pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize) {
-        assert!(x.is_of(self.precision, self.inputs), "operand of a linear layer");
+        assert!(x.is_of(self.precision, self.values, self.inputs), "operand of a linear layer");
         let words = self.inputs.div_ceil(self.precision.numbers_in_a_word());
         let finish = finish(self.precision, then);
         let mut sums = [[0; PANEL]; TALLEST];
@@ -284,7 +299,7 @@ mod tests {
         for (padded, x) in padded.chunks_exact_mut(stride).zip(x.chunks_exact(linear.inputs)) {
             padded[..x.len()].copy_from_slice(x);
         }
-        operand.set(linear.precision, &padded, stride, linear.inputs);
+        operand.set(linear.precision, linear.values, &padded, stride, linear.inputs);
         let out_stride = linear.outputs.next_multiple_of(PANEL) + 7;
         let mut out = vec![0.25; rows * out_stride];
         linear.apply(&operand, then, &mut out, out_stride);
@@ -294,13 +309,15 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Within the error that rounding the factors brings.
+        /// Within the error that rounding the factors brings; numbers without a sign can also have been activated.
         #[test]
-        fn is_the_textbook_product(rows in 1usize..30, inputs in 1usize..90, outputs in 1usize..70, seed in 0u64..99) {
-            let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
+        fn is_the_textbook_product(rows in 1usize..30, inputs in 1usize..90, outputs in 1usize..70, seed in 0u64..99, positive: bool) {
+            let values = if positive { Values::Activated } else { Values::Any };
+            let x: Vec<f32> = numbers(rows * inputs, seed).into_iter().map(|x| if positive { x.abs() } else { x }).collect();
+            let (weights, biases) = (numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
             for (precision, relative) in [(Precision::F32, 1e-6), (Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 1.0 / 120.0)] {
                 for then in THENS {
-                    let found = applied(&Linear::pack(precision, inputs, &weights, &biases), &x, rows, then);
+                    let found = applied(&Linear::pack(precision, values, inputs, &weights, &biases), &x, rows, then);
                     for (at, found) in found.into_iter().enumerate() {
                         let (x, weights) = (&x[at / outputs * inputs..][..inputs], &weights[at % outputs * inputs..][..inputs]);
                         let pairs = || x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w));
@@ -329,7 +346,7 @@ mod tests {
             let row = row % rows;
             let (x, weights, biases) = (numbers(rows * inputs, 3), numbers(outputs * inputs, 4), numbers(outputs, 5));
             for precision in Precision::ALL {
-                let linear = Linear::pack(precision, inputs, &weights, &biases);
+                let linear = Linear::pack(precision, Values::Any, inputs, &weights, &biases);
                 let all = applied(&linear, &x, rows, Then::Activate(Activation::Gelu));
                 let alone = applied(&linear, &x[row * inputs..(row + 1) * inputs], 1, Then::Activate(Activation::Gelu));
                 prop_assert_eq!(&all[row * outputs..(row + 1) * outputs], &alone[..], "{}", precision);
@@ -340,10 +357,10 @@ mod tests {
         #[test]
         fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
-            for precision in [Precision::Bf16, Precision::Int8] {
+            for (precision, values) in [(Precision::Bf16, Values::Any), (Precision::Int8, Values::Any), (Precision::Int8, Values::Activated)] {
                 for then in THENS {
                     let on = |kernel| {
-                        let linear = Linear::pack_for(kernel, precision, inputs, &weights, &biases);
+                        let linear = Linear::pack_for(kernel, precision, values, inputs, &weights, &biases);
                         everywhere(|| applied(&linear, &x, rows, then))
                     };
                     let all: Vec<Vec<f32>> = dot::kernels(precision).flat_map(on).collect();
@@ -368,7 +385,7 @@ mod tests {
     fn what_is_no_number_stays_none() {
         for precision in Precision::ALL {
             for (x, weight) in [(f32::INFINITY, 0.0), (f32::NAN, 1.0), (1.0, f32::NAN), (0.0, f32::INFINITY)] {
-                let linear = Linear::pack(precision, 4, &[weight, 1.0, 1.0, 1.0], &[0.0]);
+                let linear = Linear::pack(precision, Values::Any, 4, &[weight, 1.0, 1.0, 1.0], &[0.0]);
                 let found = applied(&linear, &[x, 1.0, 1.0, 1.0], 1, Then::Store);
                 assert!(!found[0].is_finite(), "{precision}: {x} x {weight} = {}", found[0]);
             }

@@ -1,6 +1,8 @@
-//! `exp` and `erf` in branch-free single precision, so that loops over them become vector code.
+//! `exp`, `erf` and sums over lanes in branch-free single precision, so that loops over them become vector code.
 //!
 //! Coefficients are minimax fits (Lawson's reweighted least squares) made for this file.
+
+use super::operand::Values;
 
 /// `e^x` for `x` in [-87, 88]; beyond that the value at the nearer end. Relative error below 2e-7.
 #[inline(always)]
@@ -21,6 +23,23 @@ pub fn exp(x: f32) -> f32 {
     // The same low bits, moved to the exponent, are 2^n.
     let two_to_n = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
     p * two_to_n
+}
+
+/// As [`exp`] for numbers not above 0, in two thirds of the instructions. Relative error below 1.1e-4, a
+/// twentieth of a step of bfloat16; 1 exactly at 0.
+#[inline(always)]
+pub fn coarse_exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    // Not `max`, for what is no number must stay none.
+    let x = if x < -87.0 { -87.0 } else { x };
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let r = x.mul_add(std::f32::consts::LOG2_E, ROUND - shifted);
+    let mut p = 5.500_893_3e-2_f32;
+    for c in [2.422_109_5e-1, 6.932_829e-1, 1.0] {
+        p = p.mul_add(r, c);
+    }
+    // The low bits, added to the exponent, multiply by 2^n.
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
 /// The error function. Absolute error below 5e-7.
@@ -52,6 +71,16 @@ pub enum Activation {
     Relu,
     /// Slow: for a head, not for all tokens.
     Tanh,
+}
+
+impl Activation {
+    /// What numbers it gives.
+    pub(crate) fn values(self) -> Values {
+        match self {
+            Self::Gelu | Self::GeluTanh | Self::Relu => Values::Activated,
+            Self::Tanh => Values::Any,
+        }
+    }
 }
 
 /// GELU by the error function. Error below 1e-6 and a millionth of `x`.
@@ -86,6 +115,16 @@ pub fn coarse_gelu(x: f32) -> f32 {
         p = p.mul_add(t, c);
     }
     x * z.mul_add(p, 0.5)
+}
+
+/// Joins lanes in halves, in an order that is always the same.
+#[inline(always)]
+pub fn joined(lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
+    // An array a step: in a loop over the steps lanes would be taken one by one.
+    let lanes: [f32; 8] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 8]));
+    let lanes: [f32; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
+    let lanes: [f32; 2] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 2]));
+    join(lanes[0], lanes[1])
 }
 
 #[cfg(test)]
@@ -140,6 +179,21 @@ mod tests {
         }
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(f32::NEG_INFINITY) < 2e-38);
+        for i in -87_000..=0 {
+            let x = i as f32 / 1000.0;
+            let exact = f64::from(x).exp();
+            assert!((f64::from(coarse_exp(x)) / exact - 1.0).abs() < 1.1e-4, "exp({x}) = {}", coarse_exp(x));
+        }
+        assert_eq!(coarse_exp(0.0), 1.0);
+        assert!(coarse_exp(f32::NEG_INFINITY) < 2e-38);
+        assert!(coarse_exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn lanes_are_joined() {
+        let lanes = std::array::from_fn(|lane| (1 << lane) as f32);
+        assert_eq!(joined(lanes, |a, b| a + b), 65_535.0);
+        assert_eq!(joined(lanes, f32::max), 32_768.0);
     }
 
     #[test]

@@ -12,13 +12,46 @@ use super::for_this_machine::for_this_machine;
 use super::words::Words;
 use std::ops::Range;
 
-/// Largest quantised number; its negative is the smallest, so that zero is exact and nothing is lopsided.
-pub(super) const LARGEST: f32 = 127.0;
+/// What numbers an operand can have, which decides how int8 divides its 256 steps among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Values {
+    /// Any: as many steps below zero as above it.
+    #[default]
+    Any,
+    /// Those of GELU or ReLU, none below -0.1705: nearly twice as many steps above zero.
+    Activated,
+}
+
+impl Values {
+    /// The byte that stands for zero, so that zero is exact.
+    pub(super) const fn zero_point(self) -> u8 {
+        match self {
+            Self::Any => 128,
+            Self::Activated => 24,
+        }
+    }
+
+    /// Steps between zero and the largest number.
+    const fn steps(self) -> f32 {
+        (u8::MAX - self.zero_point()) as f32
+    }
+
+    /// Where a row has no larger magnitude its steps are as if it had this one: a row of zeros, or as good as;
+    /// a row whose least number would otherwise lie below all steps.
+    const fn least_magnitude(self) -> f32 {
+        match self {
+            Self::Any => 1e-30,
+            // GELU's minimum is -0.16997, that of its approximation by tanh -0.17004.
+            Self::Activated => 0.1705 / self.zero_point() as f32 * self.steps(),
+        }
+    }
+}
 
 /// Rows of a matrix in the words of a precision.
 #[derive(Default)]
 pub struct Operand {
     precision: Precision,
+    values: Values,
     width: usize,
     words: Words,
     stride: usize,
@@ -31,14 +64,14 @@ impl Operand {
     ///
     /// # Panics
     /// As `extend`.
-    pub fn set(&mut self, precision: Precision, x: &[f32], stride: usize, width: usize) {
-        self.clear(precision, width);
+    pub fn set(&mut self, precision: Precision, values: Values, x: &[f32], stride: usize, width: usize) {
+        self.clear(precision, values, width);
         self.extend(x, stride);
     }
 
-    /// Forgets all rows; those to come have `width` numbers in that precision.
-    pub fn clear(&mut self, precision: Precision, width: usize) {
-        (self.precision, self.width) = (precision, width);
+    /// Forgets all rows; those to come have `width` such numbers in that precision.
+    pub fn clear(&mut self, precision: Precision, values: Values, width: usize) {
+        (self.precision, self.values, self.width) = (precision, values, width);
         // An odd number of cache lines: rows a power of two apart would compete for the same places of the cache.
         self.stride = (width.div_ceil(precision.numbers_in_a_word()).div_ceil(16) | 1) * 16;
         self.scales.clear();
@@ -47,8 +80,8 @@ impl Operand {
     /// Adds the rows of `x`, `stride` floats apart, of which the first `width` count.
     /// Between `width` and the next multiple of four there may be zeros only.
     ///
-    /// int8 is quantised row by row: the largest magnitude of a row becomes 127. A row with an
-    /// infinity or what is no number has a scale that isn't finite either, so results say so.
+    /// int8 is quantised row by row: the largest magnitude of a row is the last of [`Values`]' steps. A row with
+    /// an infinity or what is no number has a scale that isn't finite either, so results say so.
     ///
     /// # Panics
     /// If a row is shorter than `width`, rounded up to four.
@@ -64,7 +97,7 @@ impl Operand {
             Precision::Bf16 => round(x, stride, width, bytemuck::cast_slice_mut(out), 2 * out_stride),
             Precision::Int8 => {
                 let scales = &mut self.scales[before..];
-                quantise(x, stride, width, bytemuck::cast_slice_mut(out), 4 * out_stride, scales);
+                quantise(x, stride, width, self.values, bytemuck::cast_slice_mut(out), 4 * out_stride, scales);
             }
         }
     }
@@ -74,9 +107,9 @@ impl Operand {
         self.scales.len()
     }
 
-    /// Whether the rows are of that precision and width.
-    pub(super) fn is_of(&self, precision: Precision, width: usize) -> bool {
-        (self.precision, self.width) == (precision, width)
+    /// Whether the rows are of such numbers in that precision, and of that width.
+    pub(super) fn is_of(&self, precision: Precision, values: Values, width: usize) -> bool {
+        (self.precision, self.values, self.width) == (precision, values, width)
     }
 
     /// Rows `first` to before `first + count`, and their scales.
@@ -110,8 +143,8 @@ for_this_machine! {
 }
 
 for_this_machine! {
-    /// Quantises the first `width` floats of each row to 128 + [-127, 127].
-    fn quantise(x: &[f32], stride: usize, width: usize, out: &mut [u8], out_stride: usize, scales: &mut [f32]) = quantise_plain
+    /// Quantises the first `width` floats of each row.
+    fn quantise(x: &[f32], stride: usize, width: usize, values: Values, out: &mut [u8], out_stride: usize, scales: &mut [f32]) = quantise_plain
 }
 
 #[inline(always)]
@@ -129,15 +162,25 @@ fn round_by(x: &[f32], stride: usize, width: usize, out: &mut [u16], out_stride:
 }
 
 #[inline(always)]
-fn quantise_plain(x: &[f32], stride: usize, width: usize, out: &mut [u8], out_stride: usize, scales: &mut [f32]) {
+fn quantise_plain(
+    x: &[f32],
+    stride: usize,
+    width: usize,
+    values: Values,
+    out: &mut [u8],
+    out_stride: usize,
+    scales: &mut [f32],
+) {
+    let (least, steps, zero) = (values.least_magnitude(), values.steps(), f32::from(values.zero_point()));
     for ((x, out), scale) in x.chunks(stride).zip(out.chunks_exact_mut(out_stride)).zip(scales) {
         let (x, out) = (&x[..width], &mut out[..width]);
         let largest = largest_magnitude(x);
-        *scale = largest / LARGEST;
-        // A row of zeros, or as good as: any factor will do that is finite.
-        let factor = LARGEST / largest.max(1e-30);
+        // Not `max`, for what is no number must stay none.
+        let largest = if largest < least { least } else { largest };
+        *scale = largest / steps;
+        let factor = steps / largest;
         for (x, out) in x.iter().zip(out) {
-            *out = quantised(*x, factor);
+            *out = quantised(*x, factor, zero);
         }
     }
 }
@@ -150,17 +193,18 @@ pub(super) fn largest_magnitude(x: &[f32]) -> f32 {
     f32::from_bits(x.iter().fold(0, |largest, &x| largest.max(magnitude(x))))
 }
 
-/// 128 plus the whole number nearest to `x * factor`, which must be in [-127, 127].
+/// The whole number nearest to `zero + x * factor`, which must be in [0, 255].
 #[inline(always)]
-fn quantised(x: f32, factor: f32) -> u8 {
+fn quantised(x: f32, factor: f32, zero: f32) -> u8 {
     // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    x.mul_add(factor, ROUND + 128.0).to_bits() as u8
+    x.mul_add(factor, ROUND + zero).to_bits() as u8
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::for_this_machine::everywhere::everywhere;
+    use super::super::math::{coarse_gelu, gelu, gelu_tanh, relu};
     use super::*;
     use proptest::prelude::*;
 
@@ -172,7 +216,7 @@ mod tests {
             let x: Vec<f32> = x.into_iter().map(|x| x * factor).collect::<Vec<_>>().repeat(rows);
             let found = everywhere(|| {
                 let (mut out, mut scales) = (vec![0; x.len()], vec![0.0; rows]);
-                quantise(&x, width, width, &mut out, width, &mut scales);
+                quantise(&x, width, width, Values::Any, &mut out, width, &mut scales);
                 (out, scales)
             });
             prop_assert!(found.iter().all(|one| *one == found[0]), "not the same bits on every instruction set");
@@ -184,13 +228,28 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn what_was_activated_is_half_a_step_away_at_most(x in prop::collection::vec(-30f32..30.0, 4..150), scale in 0.01f32..1.0) {
+            for activation in [gelu, gelu_tanh, coarse_gelu, relu] {
+                let x: Vec<f32> = x[..x.len() / 4 * 4].iter().map(|x| activation(x * scale)).collect();
+                let (mut out, mut scales) = (vec![0; x.len()], [0.0]);
+                quantise(&x, x.len(), x.len(), Values::Activated, &mut out, x.len(), &mut scales);
+                for (x, q) in x.iter().zip(out) {
+                    let meant = (f32::from(q) - 24.0) * scales[0];
+                    prop_assert!((meant - x).abs() <= 0.5001 * scales[0], "{x}: {q}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn rows_that_are_not_finite_have_a_scale_that_is_not() {
         let mut scales = [0.0; 4];
         let x = [[0.0; 4], [1.0, f32::NAN, 2.0, 0.0], [f32::NEG_INFINITY, 1.0, 0.0, 0.0], [0.0, -2.0, 0.0, 1.0]];
         let mut out = [9; 16];
-        quantise(x.as_flattened(), 4, 4, &mut out, 4, &mut scales);
-        assert_eq!((scales[0], scales[3]), (0.0, 2.0 / 127.0));
+        quantise(x.as_flattened(), 4, 4, Values::Any, &mut out, 4, &mut scales);
+        assert_eq!((&out[..4], scales[3]), (&[128; 4][..], 2.0 / 127.0));
         assert!(!scales[1].is_finite() && !scales[2].is_finite());
         assert_eq!(out[12..], [128, 1, 128, 192]);
     }
@@ -200,7 +259,7 @@ mod tests {
         let x: Vec<f32> = (0..40).map(|i| i as f32 - 20.0).collect();
         let mut operand = Operand::default();
         for precision in Precision::ALL {
-            operand.set(precision, &x, 20, 17);
+            operand.set(precision, Values::Any, &x, 20, 17);
             let (left, scales) = operand.tile(1, 1);
             assert_eq!((operand.rows(), left.rows, scales.len()), (2, 1, 1));
             let third = |x: u32| match precision {

@@ -9,6 +9,7 @@
 )]
 
 use super::for_this_machine::for_this_machine;
+use super::math::joined;
 
 /// Partial sums are kept in this many lanes, whatever the vector width.
 const LANES: usize = 32;
@@ -66,12 +67,7 @@ fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     for (lane, &x) in lanes.iter_mut().zip(rest) {
         *lane += term(x);
     }
-    for half in [16, 8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
+    joined(std::array::from_fn(|lane| lanes[lane] + lanes[lane + LANES / 2]), |a, b| a + b)
 }
 
 #[cfg(test)]
