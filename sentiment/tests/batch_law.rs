@@ -50,6 +50,7 @@ proptest! {
                 let alone = one.logits(&[text]).remove(0);
                 prop_assert_eq!(bits(&together[at]), bits(&alone));
                 prop_assert_eq!(bits(&in_threads[at]), bits(&alone));
+                prop_assert_eq!(bits(&three.logits(&[text])[0]), bits(&alone), "several threads at one text");
             }
         }
     }

@@ -4,6 +4,9 @@
 //! other and taken in blocks of rows that stay in the cache from product to product; attention
 //! runs text by text. Where the classifier reads only the first token of a text, the last layer
 //! computes queries, output and feed-forward for that token alone.
+//!
+//! A chunk is one thread's work, but where there are fewer chunks than threads, as with a lone text, several
+//! threads take blocks of the same chunk side by side.
 
 use super::architecture::Pooling;
 use super::packed::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
@@ -15,19 +18,24 @@ use crate::kernels::linear::Then;
 use crate::kernels::operand::{Operand, Values};
 use crate::kernels::rows::rotate;
 use crate::kernels::words::Words;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Rows taken from product to product together: more of them and their numbers leave the second-level
 /// cache in between, fewer and weights are fetched too often.
 const BLOCK: usize = 144;
 
-/// Memory of one thread, kept between chunks. Rows are filled up to whole panels.
+/// A thread is not called for fewer rows than these: fetching the weights would take it longer than they do.
+const FEWEST_ROWS: usize = 6;
+
+/// Memory for one chunk, kept for the next. Rows are filled up to whole panels.
 pub struct Scratch {
     hidden: Words,
     projections: Projections,
     context: Words,
     attention: Attention,
-    block: Block,
+    /// One for each thread at work on the chunk.
+    blocks: Vec<Block>,
 }
 
 /// What a block of rows needs on its way through a layer.
@@ -40,19 +48,25 @@ struct Block {
     inner_operand: Operand,
 }
 
+/// How many rows each of so many blocks takes of a chunk.
+fn height(rows: usize, blocks: usize) -> usize {
+    rows.div_ceil(blocks).clamp(FEWEST_ROWS, BLOCK)
+}
+
 impl PackedModel {
-    /// Memory for one thread.
+    /// Memory for [`PackedModel::logits`].
     pub fn scratch(&self) -> Scratch {
         let attention = Attention::new(self.precision, self.heads, self.width / self.heads);
         let (hidden, context) = Default::default();
-        Scratch { hidden, projections: Projections::default(), context, attention, block: Block::default() }
+        Scratch { hidden, projections: Projections::default(), context, attention, blocks: Vec::new() }
     }
 
     /// Logits of each text, in the order of the model's classes. A text's numbers are the same
-    /// bit for bit whatever texts stand beside it.
+    /// bit for bit whatever texts stand beside it, and however many of rayon's threads are at work.
     ///
     /// Each text must have 1 to as many tokens as the model has positions, all of them known to it.
-    pub fn logits(&self, texts: &[&Tokens], scratch: &mut Scratch) -> Vec<Vec<f32>> {
+    pub fn logits(&self, texts: &[&Tokens], threads: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
+        scratch.blocks.resize_with(threads, Block::default);
         let spans = spans(texts);
         let tokens = spans.last().map_or(0, |span| span.end);
         self.embeddings.embed(texts, self.width, self.stride(), scratch.hidden.floats(tokens * self.stride()));
@@ -75,29 +89,30 @@ impl PackedModel {
 
     fn whole_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
         self.project(layer, spans, tokens, true, scratch);
-        let Scratch { hidden, projections, context, attention, block } = scratch;
+        let Scratch { hidden, projections, context, attention, blocks } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         let context = context.floats(tokens * stride);
         for span in spans {
             let context = &mut context[span.start * stride..span.end * stride];
             attention.attend(projections, span.clone(), span.clone(), layer.reach, context, stride);
         }
-        self.finish(layer, hidden, context, block);
+        self.finish(layer, hidden, context, blocks);
     }
 
     /// Leaves the first token of each text in the first rows of `scratch.hidden`.
     fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
         self.project(layer, spans, tokens, false, scratch);
-        let Scratch { hidden, projections, context, attention, block } = scratch;
+        let Scratch { hidden, projections, context, attention, blocks } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         for (text, span) in spans.iter().enumerate() {
             hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
         }
         let hidden = &mut hidden[..spans.len() * stride];
+        let Block { operand, normed, inner, .. } = &mut blocks[0];
         for hidden in hidden.chunks(BLOCK * stride) {
-            self.set(&mut block.operand, layer.attention_norm.before.as_ref(), hidden, &mut block.normed);
-            let queries = block.inner.floats(hidden.len());
-            layer.query.apply(&block.operand, Then::Store, queries, stride);
+            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
+            let queries = inner.floats(hidden.len());
+            layer.query.apply(operand, Then::Store, queries, stride);
             // Each is the first of its text, which no angle turns.
             projections.queries.extend(queries, stride);
         }
@@ -105,7 +120,7 @@ impl PackedModel {
         for (text, (span, context)) in spans.iter().zip(context.chunks_exact_mut(stride)).enumerate() {
             attention.attend(projections, text..text + 1, span.clone(), layer.reach, context, stride);
         }
-        self.finish(layer, hidden, context, block);
+        self.finish(layer, hidden, context, blocks);
     }
 
     /// Keys and values of all tokens, and their queries where these are wanted.
@@ -115,52 +130,85 @@ impl PackedModel {
         for rows in [&mut *queries, keys, values] {
             rows.clear(scratch.attention.precision(), Values::Any, self.width);
         }
-        let Block { operand, normed, inner, .. } = &mut scratch.block;
-        let hidden = scratch.hidden.floats(tokens * stride);
-        for (number, hidden) in hidden.chunks(BLOCK * stride).enumerate() {
-            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
-            let rotate = |rows: &mut [f32], stride: usize| {
-                if let Some(rotation) = &layer.rotation {
-                    self.rotate(rotation, spans, number * BLOCK, rows, stride);
+        let (hidden, blocks) = (scratch.hidden.floats(tokens * stride), &mut scratch.blocks);
+        let height = height(tokens, blocks.len()) * stride;
+        for (round, hidden) in hidden.chunks(height * blocks.len()).enumerate() {
+            let first = round * blocks.len() * height / stride;
+            let side_by_side = blocks.par_iter_mut().zip(hidden.par_chunks(height)).enumerate();
+            side_by_side.for_each(|(at, (block, hidden))| {
+                self.project_block(layer, spans, first + at * height / stride, hidden, with_queries, block);
+            });
+            for (block, hidden) in blocks.iter_mut().zip(hidden.chunks(height)) {
+                let projected = block.inner.floats(3 * hidden.len());
+                if with_queries {
+                    queries.extend(&projected[..hidden.len()], stride);
                 }
-            };
-            if with_queries {
-                let projected = inner.floats(hidden.len());
-                layer.query.apply(operand, Then::Store, projected, stride);
-                rotate(projected, stride);
-                queries.extend(projected, stride);
+                keys.extend(&projected[hidden.len()..], 2 * stride);
+                values.extend(&projected[hidden.len() + stride..], 2 * stride);
             }
-            let projected = inner.floats(2 * hidden.len());
-            layer.key_value.apply(operand, Then::Store, projected, 2 * stride);
-            rotate(projected, 2 * stride);
-            keys.extend(projected, 2 * stride);
-            values.extend(&projected[stride..], 2 * stride);
         }
     }
 
+    /// Leaves queries in `block.inner`, where these are wanted, and behind them rows of a key and a value each.
+    /// The first row is row `first` among all.
+    fn project_block(
+        &self,
+        layer: &Layer,
+        spans: &[Range<usize>],
+        first: usize,
+        hidden: &[f32],
+        with_queries: bool,
+        block: &mut Block,
+    ) {
+        let stride = self.stride();
+        let Block { operand, normed, inner, .. } = block;
+        self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
+        let rotate = |rows: &mut [f32], stride: usize| {
+            if let Some(rotation) = &layer.rotation {
+                self.rotate(rotation, spans, first, rows, stride);
+            }
+        };
+        let (queries, keys_and_values) = inner.floats(3 * hidden.len()).split_at_mut(hidden.len());
+        if with_queries {
+            layer.query.apply(operand, Then::Store, queries, stride);
+            rotate(queries, stride);
+        }
+        layer.key_value.apply(operand, Then::Store, keys_and_values, 2 * stride);
+        rotate(keys_and_values, 2 * stride);
+    }
+
     /// From attention's `context` to the layer's output, which replaces `hidden`.
-    fn finish(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], block: &mut Block) {
+    fn finish(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], blocks: &mut [Block]) {
+        let height = height(hidden.len() / self.stride(), blocks.len()) * self.stride();
+        let round = height * blocks.len();
+        for (hidden, context) in hidden.chunks_mut(round).zip(context.chunks(round)) {
+            let rows = hidden.par_chunks_mut(height).zip(context.par_chunks(height));
+            blocks.par_iter_mut().zip(rows).for_each(|(block, (hidden, context))| {
+                self.finish_block(layer, hidden, context, block);
+            });
+        }
+    }
+
+    fn finish_block(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], block: &mut Block) {
         let (stride, width) = (self.stride(), self.width);
         let Block { normed, operand, inner, inner_operand } = block;
-        for (hidden, context) in hidden.chunks_mut(BLOCK * stride).zip(context.chunks(BLOCK * stride)) {
-            operand.set(self.precision, Values::Any, context, stride, width);
-            layer.attention_output.apply(operand, Then::Add, hidden, stride);
-            if let Some(norm) = &layer.attention_norm.after {
-                norm.apply(hidden, stride);
-            }
-            self.set(operand, layer.feed_forward_norm.before.as_ref(), hidden, normed);
-            let FeedForward { into, gate, out } = &layer.feed_forward;
-            let inner_stride = into.outputs().next_multiple_of(PANEL);
-            let inner = inner.floats(operand.rows() * inner_stride);
-            into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
-            if let Some(gate) = gate {
-                gate.apply(operand, Then::Multiply, inner, inner_stride);
-            }
-            inner_operand.set(self.precision, out.values(), inner, inner_stride, into.outputs());
-            out.apply(inner_operand, Then::Add, hidden, stride);
-            if let Some(norm) = &layer.feed_forward_norm.after {
-                norm.apply(hidden, stride);
-            }
+        operand.set(self.precision, Values::Any, context, stride, width);
+        layer.attention_output.apply(operand, Then::Add, hidden, stride);
+        if let Some(norm) = &layer.attention_norm.after {
+            norm.apply(hidden, stride);
+        }
+        self.set(operand, layer.feed_forward_norm.before.as_ref(), hidden, normed);
+        let FeedForward { into, gate, out } = &layer.feed_forward;
+        let inner_stride = into.outputs().next_multiple_of(PANEL);
+        let inner = inner.floats(operand.rows() * inner_stride);
+        into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
+        if let Some(gate) = gate {
+            gate.apply(operand, Then::Multiply, inner, inner_stride);
+        }
+        inner_operand.set(self.precision, out.values(), inner, inner_stride, into.outputs());
+        out.apply(inner_operand, Then::Add, hidden, stride);
+        if let Some(norm) = &layer.feed_forward_norm.after {
+            norm.apply(hidden, stride);
         }
     }
 
@@ -216,7 +264,8 @@ impl PackedModel {
     }
 
     fn classify(&self, texts: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
-        let (stride, operand) = (self.stride(), &mut scratch.block.operand);
+        let stride = self.stride();
+        let Block { operand, inner, .. } = &mut scratch.blocks[0];
         let pooled = scratch.context.floats(texts * stride);
         let Head { dense, activation, norm, classifier } = &self.head;
         operand.set(dense.precision(), Values::Any, scratch.hidden.floats(texts * stride), stride, self.width);
@@ -226,7 +275,7 @@ impl PackedModel {
         }
         let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
-        let logits = scratch.block.inner.floats(texts * label_stride);
+        let logits = inner.floats(texts * label_stride);
         operand.set(classifier.precision(), Values::Any, pooled, stride, self.width);
         classifier.apply(operand, Then::Store, logits, label_stride);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()

@@ -126,7 +126,8 @@ enum Model {
 const DEVICE_TOKENS: usize = 32_768;
 
 thread_local! {
-    /// Of the one engine whose thread this is.
+    /// Of the one engine whose thread this is. Taken out while in use: a thread that waits for others may
+    /// meanwhile begin another chunk.
     static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
 }
 
@@ -147,7 +148,7 @@ impl Engine {
             .map_err(|error| SentimentError::Threads { threads: config.threads, reason: error.to_string() })?;
         let revision = match config.precision {
             Precision::F32 => files.revision.clone(),
-            lower => format!("{}+{lower}", files.revision),
+            lower => format!("{}+{}", files.revision, lower.name_here()),
         };
         tracing::info!(model = files.name, revision, threads = threads.current_num_threads(), "model loaded");
         Ok(Self { name: files.name.clone(), revision, classes, tokenizer, config: model_config, model, threads })
@@ -249,11 +250,16 @@ impl Engine {
     /// Logits with the place of their text.
     fn packed(&self, model: &PackedModel, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
         let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
-        let chunks = packing::chunks(&lengths, self.threads.current_num_threads());
+        let threads = self.threads.current_num_threads();
+        let chunks = packing::chunks(&lengths, threads);
+        let threads_a_chunk = (threads / chunks.len().max(1)).max(1);
         let computed: Vec<Vec<Vec<f32>>> = self.threads.install(|| {
             let compute = |chunk: &Vec<usize>| {
                 let chunk: Vec<&Tokens> = chunk.iter().map(|&at| texts[at]).collect();
-                SCRATCH.with_borrow_mut(|scratch| model.logits(&chunk, scratch.get_or_insert_with(|| model.scratch())))
+                let mut scratch = SCRATCH.take().unwrap_or_else(|| model.scratch());
+                let logits = model.logits(&chunk, threads_a_chunk, &mut scratch);
+                SCRATCH.set(Some(scratch));
+                logits
             };
             chunks.par_iter().with_max_len(1).map(compute).collect()
         });

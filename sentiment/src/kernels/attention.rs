@@ -41,11 +41,17 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// For `heads` heads of `size` numbers. There is no attention in int8: it takes bf16. Nor is there one in
-    /// bf16 where heads of an odd size would begin within a word.
+    /// For `heads` heads of `size` numbers. There is no attention in int8: it takes bf16, or f32 on processors
+    /// whose whole numbers are narrow, for they have no instruction for bf16 either. Nor is there one in bf16
+    /// where heads of an odd size would begin within a word.
     pub fn new(precision: Precision, heads: usize, size: usize) -> Self {
         let whole_words = size.is_multiple_of(Precision::Bf16.numbers_in_a_word());
-        let precision = if precision == Precision::F32 || !whole_words { Precision::F32 } else { Precision::Bf16 };
+        let rounded = match precision {
+            Precision::F32 => false,
+            Precision::Bf16 => true,
+            Precision::Int8 => !dot::kernel(precision).narrow,
+        };
+        let precision = if rounded && whole_words { Precision::Bf16 } else { Precision::F32 };
         let [keys, values, scores, weights] = Default::default();
         Self { kernel: dot::kernel(precision), precision, heads, size, keys, values, scores, weights }
     }

@@ -25,6 +25,12 @@ pub const PANEL: usize = 32;
 /// Rows of the tallest tile of any kernel.
 pub const TALLEST: usize = 12;
 
+/// How many weights of a column a narrow kernel multiplies and adds in 16 bits: two of a word, two of the next.
+pub const NARROW_WEIGHTS: i32 = 4;
+
+/// The largest sum of such weights of one sign: 255 times it is still within 16 bits.
+pub const NARROW_SUM: i32 = i16::MAX as i32 / u8::MAX as i32;
+
 /// Columns that can be computed alone: half a panel.
 const HALF: usize = PANEL / 2;
 
@@ -32,7 +38,11 @@ const HALF: usize = PANEL / 2;
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 8;
 
-/// One tile: `out[i][j] = start[j] + sum over w of left[i][w] . panel[w][j]`, but for [`Kernel::offset`].
+/// Words of a cache line.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 16;
+
+/// One tile: `out[i][j] = start[j] + sum over w of left[i][w] . panel[w][j]`.
 struct Task {
     left: *const u32,
     left_stride: usize,
@@ -43,7 +53,7 @@ struct Task {
     out_stride: usize,
     rows: usize,
     halves: usize,
-    /// What will be read next, and how many bytes of it to fetch with each word.
+    /// What will be read next, and how many bytes of it to fetch with each step.
     coming: *const u8,
     coming_step: usize,
 }
@@ -54,11 +64,13 @@ pub struct Kernel {
     pub name: &'static str,
     /// Rows of its tallest tile.
     pub rows: usize,
-    /// What it takes away from each number of the left operand, where its instruction wants them signed.
-    pub offset: i32,
+    /// Words of a row that it takes in one step: rows and panels have a multiple of so many.
+    pub at_once: usize,
+    /// Whether the sum of weights of one sign that meet in 16 bits may be [`NARROW_SUM`] at most.
+    pub narrow: bool,
     is_here: fn() -> bool,
-    /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`; readable are
-    /// `rows` rows of `words` words in `left`, `words * PANEL` words in `panel` and `PANEL` words
+    /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`, `words` is a
+    /// multiple of `Kernel::at_once`; readable are `rows` rows of `words` words in `left`, `words * PANEL` words in `panel` and `PANEL` words
     /// in `start`; writable are `rows` rows of `halves * HALF` words in `out`.
     run: unsafe fn(&Task),
     /// So many rounds of its instruction on registers alone; gives the operations of all of them.
@@ -112,11 +124,12 @@ pub struct Left<'a> {
 impl Kernel {
     /// `out = start + left x panel` for the first `halves` halves of the panel's columns, rows of
     /// `out` being `out_stride` words apart. Sums run along the words in order. They are whole
-    /// numbers for int8, else floats; `start` is of the same kind. `left` stands for its numbers less
-    /// [`Kernel::offset`]. What is `coming` after this tile is fetched meanwhile.
+    /// numbers for int8, else floats; `start` is of the same kind. What is `coming` after this tile is
+    /// fetched meanwhile.
     ///
     /// # Panics
-    /// If there are no rows, more than [`Kernel::rows`], or a slice is too short.
+    /// If there are no rows, more than [`Kernel::rows`], words that are no multiple of [`Kernel::at_once`], or
+    /// a slice is too short.
     #[allow(clippy::too_many_arguments, reason = "slices and their strides")]
     pub fn run(
         &self,
@@ -131,6 +144,7 @@ impl Kernel {
         let words = panel.len() / PANEL;
         let columns = halves * HALF;
         assert!((1..=self.rows).contains(&left.rows) && (1..=2).contains(&halves), "shape of a tile");
+        assert!(words.is_multiple_of(self.at_once), "words of a tile that no step takes");
         assert!((left.rows - 1) * left.stride + words <= left.words.len(), "rows of a tile outside their data");
         assert!(
             out_stride >= columns && (left.rows - 1) * out_stride + columns <= out.len(),
@@ -148,7 +162,7 @@ impl Kernel {
             rows: left.rows,
             halves,
             coming: coming.as_ptr().cast(),
-            coming_step: (4 * coming.len()).div_ceil(words.max(1)),
+            coming_step: (4 * coming.len() * self.at_once).div_ceil(words.max(1)),
         };
         // SAFETY: the assertions are the contract of `run`; `words` rows of `PANEL` lie in `panel`
         // by division; kernels are handed out only where their instruction set was detected.
@@ -192,13 +206,17 @@ pub fn expect_reads(words: &[u32]) {
 #[cfg(target_arch = "x86_64")]
 macro_rules! vector_kernel {
     (
-        $name:ident, $features:literal, $vector:ident, $lanes:tt lanes, $numbers:literal in a word,
+        $name:ident, $features:literal, $vector:ident in $register:ident, $lanes:tt lanes, $numbers:literal in a word,
         $load:ident, $store:ident, $broadcast:ident,
-        tiles $tiles:tt, |$sum:ident, $a:ident, $b:ident| $step:expr
+        tiles $tiles:tt, |$sum:ident, [$($a:ident),+], [$($b:ident),+]| $step:expr
     ) => {
         mod $name {
             use super::*;
+            use std::arch::asm;
             use std::arch::x86_64::*;
+
+            /// Words of a row that one step takes.
+            pub(super) const AT_ONCE: usize = [$(stringify!($a)),+].len();
 
             /// Contract: as `Kernel::run`'s, for `ROWS` rows and the `VECTORS` vectors of columns from `column`.
             #[target_feature(enable = $features)]
@@ -211,24 +229,32 @@ macro_rules! vector_kernel {
                     let mut panel = task.panel.add(column);
                     let mut left = task.left;
                     let mut coming = task.coming;
-                    for _ in 0..task.words {
+                    for _ in 0..task.words / AT_ONCE {
                         // Panels come from the second-level cache, what follows from farther away; a hint past
                         // the end is harmless.
                         _mm_prefetch::<_MM_HINT_T1>(coming.cast());
                         coming = coming.wrapping_add(task.coming_step);
-                        for v in 0..VECTORS {
-                            _mm_prefetch::<_MM_HINT_T0>(panel.wrapping_add(AHEAD * PANEL + v * $lanes).cast());
+                        for word in 0..AT_ONCE {
+                            for lane in (0..VECTORS * $lanes).step_by(LINE) {
+                                let ahead = panel.wrapping_add((AHEAD + word) * PANEL + lane);
+                                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                            }
                         }
-                        let columns: [$vector; VECTORS] = std::array::from_fn(|v| $load(panel.add(v * $lanes).cast()));
+                        let columns: [[$vector; VECTORS]; AT_ONCE] = std::array::from_fn(|word| {
+                            std::array::from_fn(|v| $load(panel.add(word * PANEL + v * $lanes).cast()))
+                        });
                         for row in 0..ROWS {
-                            let $a = $broadcast(*left.add(row.wrapping_mul(task.left_stride)) as i32);
+                            let left = left.add(row.wrapping_mul(task.left_stride));
+                            let [$($a),+]: [$vector; AT_ONCE] =
+                                std::array::from_fn(|word| $broadcast(*left.add(word) as i32));
                             for v in 0..VECTORS {
-                                let ($sum, $b) = (sums[row][v], columns[v]);
+                                let $sum = sums[row][v];
+                                let [$($b),+]: [$vector; AT_ONCE] = std::array::from_fn(|word| columns[word][v]);
                                 sums[row][v] = $step;
                             }
                         }
-                        panel = panel.add(PANEL);
-                        left = left.add(1);
+                        panel = panel.add(AT_ONCE * PANEL);
+                        left = left.add(AT_ONCE);
                     }
                     for row in 0..ROWS {
                         for v in 0..VECTORS {
@@ -251,10 +277,14 @@ macro_rules! vector_kernel {
                 // Enough independent sums that none waits for its last, and few enough for the registers.
                 const SUMS: usize = if $lanes == 16 { 24 } else { 12 };
                 // 1.0 and a little as f32, twice 1.0 as bfloat16: nothing subnormal, which would be slow.
-                let ($a, $b) = (black_box($broadcast(0x3f80_3f80)), black_box($broadcast(0x3f80_3f80)));
-                let mut sums = [$a; SUMS];
+                let one = || $broadcast(0x3f80_3f80);
+                let ([$($a),+], [$(mut $b),+]) = ([(); AT_ONCE].map(|()| one()), [(); AT_ONCE].map(|()| one()));
+                let mut sums = [one(); SUMS];
                 for _ in 0..rounds {
                     for sum in &mut sums {
+                        // SAFETY: no instruction at all; it may have changed the register, for all the compiler
+                        // knows, who would otherwise multiply but once.
+                        $(unsafe { asm!("/* {0} */", inout($register) $b, options(nomem, nostack, preserves_flags)) })+
                         let $sum = *sum;
                         // SAFETY: values only; the instruction set is here by contract.
                         #[allow(unused_unsafe, reason = "one of the steps has something unsafe in it")]
@@ -263,7 +293,7 @@ macro_rules! vector_kernel {
                     }
                 }
                 black_box(sums);
-                u64::from(rounds) * (SUMS * $lanes * $numbers * 2) as u64
+                u64::from(rounds) * (SUMS * AT_ONCE * $lanes * $numbers * 2) as u64
             }
         }
     };
@@ -292,10 +322,10 @@ macro_rules! by_rows {
 
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
-    avx512_f32, "avx512f", __m512i, 16 lanes, 1 in a word,
+    avx512_f32, "avx512f", __m512i in zmm_reg, 16 lanes, 1 in a word,
     _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
     tiles [1 2 3 4 5 6 7 8 9 10 11 12],
-    |sum, a, b| _mm512_castps_si512(_mm512_fmadd_ps(
+    |sum, [a], [b]| _mm512_castps_si512(_mm512_fmadd_ps(
         _mm512_castsi512_ps(a),
         _mm512_castsi512_ps(b),
         _mm512_castsi512_ps(sum)
@@ -304,10 +334,10 @@ vector_kernel!(
 
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
-    avx512_bf16, "avx512f,avx512bf16", __m512i, 16 lanes, 2 in a word,
+    avx512_bf16, "avx512f,avx512bf16", __m512i in zmm_reg, 16 lanes, 2 in a word,
     _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
     tiles [1 2 3 4 5 6 7 8 9 10 11 12],
-    |sum, a, b| _mm512_castps_si512(_mm512_dpbf16_ps(
+    |sum, [a], [b]| _mm512_castps_si512(_mm512_dpbf16_ps(
         _mm512_castsi512_ps(sum),
         std::mem::transmute::<__m512i, __m512bh>(a),
         std::mem::transmute::<__m512i, __m512bh>(b)
@@ -316,18 +346,18 @@ vector_kernel!(
 
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
-    avx512_int8, "avx512f,avx512vnni", __m512i, 16 lanes, 4 in a word,
+    avx512_int8, "avx512f,avx512vnni", __m512i in zmm_reg, 16 lanes, 4 in a word,
     _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
     tiles [1 2 3 4 5 6 7 8 9 10 11 12],
-    |sum, a, b| _mm512_dpbusd_epi32(sum, a, b)
+    |sum, [a], [b]| _mm512_dpbusd_epi32(sum, a, b)
 );
 
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
-    avx2_f32, "avx2,fma", __m256i, 8 lanes, 1 in a word,
+    avx2_f32, "avx2,fma", __m256i in ymm_reg, 8 lanes, 1 in a word,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     tiles [1 2 3 4 5 6],
-    |sum, a, b| _mm256_castps_si256(_mm256_fmadd_ps(
+    |sum, [a], [b]| _mm256_castps_si256(_mm256_fmadd_ps(
         _mm256_castsi256_ps(a),
         _mm256_castsi256_ps(b),
         _mm256_castsi256_ps(sum)
@@ -336,10 +366,10 @@ vector_kernel!(
 
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
-    avx2_bf16, "avx2,fma", __m256i, 8 lanes, 2 in a word,
+    avx2_bf16, "avx2,fma", __m256i in ymm_reg, 8 lanes, 2 in a word,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     tiles [1 2 3 4],
-    |sum, a, b| {
+    |sum, [a], [b]| {
         let upper = _mm256_set1_epi32(0xffff_0000_u32 as i32);
         let (a1, b1) = (_mm256_and_si256(a, upper), _mm256_and_si256(b, upper));
         let (a0, b0) = (_mm256_slli_epi32::<16>(a), _mm256_slli_epi32::<16>(b));
@@ -350,22 +380,21 @@ vector_kernel!(
 
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
-    avxvnni_int8, "avx2,avxvnni", __m256i, 8 lanes, 4 in a word,
+    avxvnni_int8, "avx2,avxvnni", __m256i in ymm_reg, 8 lanes, 4 in a word,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
     tiles [1 2 3 4 5 6],
-    |sum, a, b| _mm256_dpbusd_avx_epi32(sum, a, b)
+    |sum, [a], [b]| _mm256_dpbusd_avx_epi32(sum, a, b)
 );
 
-// The instruction that multiplies bytes adds pairs in 16 bits, which 255 x 127 twice would overflow.
-// With 128 taken away and the sign moved to the other factor it is 128 x 127 twice, which fits.
+// The instruction that multiplies bytes adds pairs in 16 bits. Weights are kept small enough (`NARROW_SUM`) that the
+// pairs of two words fit in there together, so that sums are widened half as often.
 #[cfg(target_arch = "x86_64")]
 vector_kernel!(
-    avx2_int8, "avx2", __m256i, 8 lanes, 4 in a word,
+    avx2_int8, "avx2", __m256i in ymm_reg, 8 lanes, 4 in a word,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
-    tiles [1 2 3 4],
-    |sum, a, b| {
-        let a = _mm256_xor_si256(a, _mm256_set1_epi8(-128));
-        let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
+    tiles [1 2 3],
+    |sum, [a0, a1], [b0, b1]| {
+        let pairs = _mm256_add_epi16(_mm256_maddubs_epi16(a0, b0), _mm256_maddubs_epi16(a1, b1));
         _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     }
 );
@@ -375,6 +404,9 @@ macro_rules! plain_kernel {
     ($name:ident, $numbers:literal in a word, |$sum:ident, $a:ident, $b:ident| $step:expr) => {
         mod $name {
             use super::*;
+
+            /// As that of [`vector_kernel`].
+            pub(super) const AT_ONCE: usize = 1;
 
             /// See `Kernel::run`.
             pub(super) unsafe fn run(task: &Task) {
@@ -403,10 +435,11 @@ macro_rules! plain_kernel {
 
             /// See `Kernel::spin`.
             pub(super) unsafe fn spin(rounds: u32) -> u64 {
-                let ($a, $b) = (black_box(0x3f80_3f80_u32), black_box(0x3f80_3f80_u32));
-                let mut sums = black_box([0_u32; PANEL]);
+                let $a = black_box(0x3f80_3f80_u32);
+                let mut sums = [0_u32; PANEL];
                 for _ in 0..rounds {
-                    for sum in &mut sums {
+                    // As if it were another panel each time, so that products are computed anew.
+                    for (sum, $b) in sums.iter_mut().zip(black_box([0x3f80_3f80_u32; PANEL])) {
                         let $sum = *sum;
                         *sum = $step;
                     }
@@ -436,20 +469,21 @@ plain_kernel!(plain_bf16, 2 in a word, |sum, a, b| {
 plain_kernel!(plain_int8, 4 in a word, |sum, a, b| {
     let products = (0..4).map(|byte| {
         let (a, b) = ((a >> (8 * byte)) as u8, (b >> (8 * byte)) as u8 as i8);
-        (i32::from(a) - 128) * i32::from(b)
+        i32::from(a) * i32::from(b)
     });
     (sum as i32).wrapping_add(products.sum()) as u32
 });
 
 macro_rules! kernel {
     ($name:literal, $rows:literal rows, $module:ident, [$($feature:tt),*]) => {
-        kernel!($name, $rows rows less 0, $module, [$($feature),*])
+        kernel!($name, $rows rows, narrow false, $module, [$($feature),*])
     };
-    ($name:literal, $rows:literal rows less $offset:literal, $module:ident, [$($feature:tt),*]) => {
+    ($name:literal, $rows:literal rows, narrow $narrow:literal, $module:ident, [$($feature:tt),*]) => {
         Kernel {
             name: $name,
             rows: $rows,
-            offset: $offset,
+            at_once: $module::AT_ONCE,
+            narrow: $narrow,
             is_here: || true $(&& is_x86_feature_detected!($feature))*,
             run: $module::run,
             spin: $module::spin,
@@ -479,8 +513,8 @@ static INT8: &[Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     kernel!("avxvnni", 6 rows, avxvnni_int8, ["avx2", "avxvnni"]),
     #[cfg(target_arch = "x86_64")]
-    kernel!("avx2", 4 rows less 128, avx2_int8, ["avx2"]),
-    kernel!("plain", 12 rows less 128, plain_int8, []),
+    kernel!("avx2", 3 rows, narrow true, avx2_int8, ["avx2"]),
+    kernel!("plain", 12 rows, plain_int8, []),
 ];
 
 #[cfg(test)]

@@ -27,17 +27,19 @@ fn without_the_lowest(precision: Precision, words: &mut [u32]) {
     }
 }
 
-/// Gives back to `start` what the kernel's offset takes away from the sums.
-fn without_offset(kernel: &Kernel, panel: &[u32], start: &[u32]) -> Vec<u32> {
-    let bytes = |word: u32| word.to_le_bytes().into_iter().map(|byte| i32::from(byte.cast_signed())).sum::<i32>();
-    let sum = |column: usize| panel.iter().skip(column).step_by(PANEL).map(|&word| bytes(word)).sum::<i32>();
-    let taken = |column: usize| if kernel.offset == 0 { 0 } else { kernel.offset * sum(column) };
-    start.iter().enumerate().map(|(column, &start)| start.wrapping_add(taken(column).cast_unsigned())).collect()
+/// Makes weights as a narrow kernel wants them: those of four words' halves that are added in 16 bits.
+fn narrow(panel: &mut [u32]) {
+    for byte in bytemuck::cast_slice_mut::<u32, i8>(panel) {
+        *byte = byte.rem_euclid(2 * LARGEST_NARROW + 1) - LARGEST_NARROW;
+    }
 }
+
+/// So large a weight can be among others as large.
+const LARGEST_NARROW: i8 = (NARROW_SUM / NARROW_WEIGHTS) as i8;
 
 fn run(kernel: &Kernel, left: Left<'_>, panel: &[u32], halves: usize, start: &[u32]) -> Vec<u32> {
     let mut out = vec![7; left.rows * 40];
-    kernel.run(left, panel, halves, &without_offset(kernel, panel, start), &mut out, 40, &[]);
+    kernel.run(left, panel, halves, start, &mut out, 40, &[]);
     out
 }
 
@@ -54,6 +56,10 @@ proptest! {
             let plain = kernels(precision).last().unwrap();
             for kernel in kernels(precision) {
                 let rows = rows.min(kernel.rows);
+                let mut panel = panel[..depth / kernel.at_once * kernel.at_once * PANEL].to_vec();
+                if kernel.narrow {
+                    narrow(&mut panel);
+                }
                 let left = Left { words: &left, stride, rows };
                 let (found, expected) = (run(kernel, left, &panel, halves, &start), run(plain, left, &panel, halves, &start));
                 if precision == Precision::F32 {
@@ -69,10 +75,12 @@ proptest! {
 
 #[test]
 fn the_largest_numbers_do_not_saturate() {
-    for (a, b) in [(255, 127), (0, 127), (255, 129), (0, 129)] {
-        let (left, panel) = (vec![u32::from_le_bytes([a; 4]); 100], vec![u32::from_le_bytes([b; 4]); 100 * PANEL]);
-        let exact = 400 * i32::from(a) * i32::from(b.cast_signed());
+    for (a, sign) in [(255, 1), (0, 1), (255, -1), (0, -1)] {
         for kernel in kernels(Precision::Int8) {
+            let b = sign * if kernel.narrow { LARGEST_NARROW } else { i8::MAX };
+            let (left, panel) =
+                (vec![u32::from_le_bytes([a; 4]); 100], vec![u32::from_le_bytes([b.cast_unsigned(); 4]); 100 * PANEL]);
+            let exact = 400 * i32::from(a) * i32::from(b);
             let found = run(kernel, Left { words: &left, stride: 100, rows: 1 }, &panel, 2, &[0; PANEL]);
             assert!(found[..PANEL].iter().all(|&sum| sum.cast_signed() == exact), "{}", kernel.name);
         }
@@ -86,8 +94,8 @@ fn nothing_beside_the_tile_is_written() {
             for halves in 1..=2 {
                 let out = run(
                     kernel,
-                    Left { words: &[0; 12], stride: 1, rows: kernel.rows },
-                    &[0; PANEL],
+                    Left { words: &[0; 24], stride: 2, rows: kernel.rows },
+                    &[0; 2 * PANEL],
                     halves,
                     &[0; PANEL],
                 );

@@ -7,7 +7,7 @@
 
 use super::Precision;
 use super::bfloat16::bf16;
-use super::dot::{self, Kernel, PANEL, TALLEST};
+use super::dot::{self, Kernel, NARROW_SUM, NARROW_WEIGHTS, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::math::{self, Activation, coarse_gelu, gelu, gelu_tanh};
 use super::operand::{Operand, Values, largest_magnitude};
@@ -64,7 +64,7 @@ impl Linear {
         biases: &[f32],
     ) -> Self {
         assert_eq!(weights.len(), inputs * biases.len(), "weights of a linear layer");
-        let words = inputs.div_ceil(precision.numbers_in_a_word());
+        let words = words_of_a_row(kernel, precision, inputs);
         let padded = biases.len().next_multiple_of(PANEL);
         let mut packed = Self {
             kernel,
@@ -86,12 +86,12 @@ impl Linear {
                 Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
                 Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
                 Precision::Int8 => {
-                    let scale = largest_magnitude(weights) / 127.0;
+                    let scale = if kernel.narrow { narrow_scale(weights) } else { largest_magnitude(weights) / 127.0 };
                     let whole = |x: f32| if scale > 0.0 { (x / scale).round() as i8 } else { 0 };
                     column.zip(weights.chunks(4)).for_each(|(word, four)| *word = bytes(four, whole));
                     let sum: i32 = weights.iter().map(|&x| i32::from(whole(x))).sum();
-                    // What the operand's zero point adds, less what the kernel takes away itself.
-                    packed.starts[output] = ((kernel.offset - i32::from(values.zero_point())) * sum).cast_unsigned();
+                    // What the operand's zero point adds is taken away.
+                    packed.starts[output] = (-i32::from(values.zero_point()) * sum).cast_unsigned();
                     packed.scales[output] = scale;
                 }
             }
@@ -122,7 +122,7 @@ impl Linear {
     /// If `x` was made for another precision or width, or of other values, or `out` is too short.
     pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize) {
         assert!(x.is_of(self.precision, self.values, self.inputs), "operand of a linear layer");
-        let words = self.inputs.div_ceil(self.precision.numbers_in_a_word());
+        let words = words_of_a_row(self.kernel, self.precision, self.inputs);
         let finish = finish(self.precision, then);
         let mut sums = [[0; PANEL]; TALLEST];
         let tiles_a_panel = x.rows().div_ceil(self.kernel.rows).max(1);
@@ -150,6 +150,36 @@ impl Linear {
             }
         }
     }
+}
+
+/// Words that a kernel reads of a row of so many numbers.
+fn words_of_a_row(kernel: &Kernel, precision: Precision, inputs: usize) -> usize {
+    inputs.div_ceil(precision.numbers_in_a_word()).next_multiple_of(kernel.at_once)
+}
+
+/// What a step of weights is worth that are [`narrow`](Kernel::narrow).
+fn narrow_scale(weights: &[f32]) -> f32 {
+    // Each of the four can be rounded up by half a step.
+    let steps = (NARROW_SUM - NARROW_WEIGHTS / 2) as f32;
+    let (whole, together) = (largest_magnitude(weights) / 127.0, largest_together(weights) / steps);
+    // Not `max`, for what is no number must stay none.
+    if together > whole { together } else { whole }
+}
+
+/// The largest sum of weights of one sign among those that meet in 16 bits: the first halves of two words,
+/// and the second ones.
+fn largest_together(weights: &[f32]) -> f32 {
+    let mut largest = 0f32;
+    for words in weights.chunks(8) {
+        let (mut above, mut below) = ([0.0; 2], [0.0; 2]);
+        for (at, &weight) in words.iter().enumerate() {
+            let half = at / 2 % 2;
+            above[half] += weight.max(0.0);
+            below[half] -= weight.min(0.0);
+        }
+        largest = above.iter().chain(&below).fold(largest, |largest, sum| largest.max(*sum));
+    }
+    largest
 }
 
 /// Divides `rows` into tiles of at most `tallest`, as equal as can be: the last one is not a sliver.
@@ -315,7 +345,8 @@ mod tests {
             let values = if positive { Values::Activated } else { Values::Any };
             let x: Vec<f32> = numbers(rows * inputs, seed).into_iter().map(|x| if positive { x.abs() } else { x }).collect();
             let (weights, biases) = (numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
-            for (precision, relative) in [(Precision::F32, 1e-6), (Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 1.0 / 120.0)] {
+            let int8 = if dot::kernel(Precision::Int8).narrow { 1.0 / 60.0 } else { 1.0 / 120.0 };
+            for (precision, relative) in [(Precision::F32, 1e-6), (Precision::Bf16, 1.0 / 256.0), (Precision::Int8, int8)] {
                 for then in THENS {
                     let found = applied(&Linear::pack(precision, values, inputs, &weights, &biases), &x, rows, then);
                     for (at, found) in found.into_iter().enumerate() {
@@ -353,7 +384,8 @@ mod tests {
             }
         }
 
-        /// Whole numbers add up exactly, and what follows is the same arithmetic everywhere.
+        /// Whole numbers add up exactly, and what follows is the same arithmetic everywhere; but where weights must
+        /// be narrow they are other numbers.
         #[test]
         fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
@@ -363,10 +395,30 @@ mod tests {
                         let linear = Linear::pack_for(kernel, precision, values, inputs, &weights, &biases);
                         everywhere(|| applied(&linear, &x, rows, then))
                     };
-                    let all: Vec<Vec<f32>> = dot::kernels(precision).flat_map(on).collect();
+                    let all: Vec<Vec<f32>> = dot::kernels(precision).filter(|kernel| !kernel.narrow).flat_map(on).collect();
                     prop_assert!(all.iter().all(|one| *one == all[0]), "{precision} {then:?}");
                 }
             }
+        }
+
+        /// Whatever the weights are: the extremes too.
+        #[test]
+        fn narrow_weights_fit_into_sixteen_bits(mut weights in prop::collection::vec(-1f32..1.0, 1..80), extreme in 0usize..80, share in 0.0..1.0) {
+            let count = weights.len();
+            for weight in weights.iter_mut().skip(extreme).step_by(1 + (share * 9.0) as usize) {
+                *weight = 40f32.copysign(*weight);
+            }
+            let step = narrow_scale(&weights);
+            let whole: Vec<i32> = weights.iter().map(|x| (x / step).round() as i32).collect();
+            prop_assert!(whole.iter().all(|x| x.abs() <= 127));
+            for words in whole.chunks(8) {
+                for half in [[0, 1, 4, 5], [2, 3, 6, 7]] {
+                    let met = || half.iter().filter_map(|&at| words.get(at));
+                    let sums = [met().filter(|x| **x > 0).sum::<i32>(), -met().filter(|x| **x < 0).sum::<i32>()];
+                    prop_assert!(sums.iter().all(|sum| *sum <= NARROW_SUM), "{count}: {words:?}");
+                }
+            }
+            prop_assert!(whole.iter().any(|x| x.abs() >= NARROW_SUM / NARROW_WEIGHTS - 1), "no steps are given away");
         }
 
         #[test]

@@ -41,6 +41,7 @@ pub enum Precision {
     /// Factors rounded to bfloat16, sums in single precision.
     Bf16,
     /// Factors in 8 bits, with a scale for each output of the weights and for each token; attention as in bf16.
+    /// Where the processor has AVX2 but no VNNI, weights have about 7 bits, and attention is as in f32: `int8-narrow`.
     Int8,
 }
 
@@ -54,6 +55,17 @@ impl Precision {
             Self::F32 => 1,
             Self::Bf16 => 2,
             Self::Int8 => 4,
+        }
+    }
+
+    /// What rows are called that were computed with it here: by another name where this machine's numbers are
+    /// others than most machines'.
+    pub fn name_here(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 if dot::kernel(self).narrow => "int8-narrow",
+            Self::Int8 => "int8",
         }
     }
 }
