@@ -61,16 +61,17 @@ fn main() {
 
 /// Operations a second of the tallest tile, again and again on the same operands.
 fn tile(precision: Precision) -> f64 {
-    let (kernel, words) = (dot::kernel(precision), WIDTH / precision.numbers_in_a_word());
+    let kernel = dot::kernel(precision);
+    let words = (WIDTH / precision.numbers_in_a_word()).min(kernel.depth);
     let (left, panel) = (vec![0; kernel.rows * words], vec![0; PANEL * words]);
     let (start, mut out) = ([0; PANEL], vec![0; kernel.rows * PANEL]);
     let times = 20_000;
     let started = Instant::now();
     for _ in 0..times {
         let left = Left { words: black_box(&left), stride: words, rows: kernel.rows };
-        kernel.run(left, &panel, 2, &start, &mut out, PANEL, &[]);
+        kernel.run(left, &panel, 2, Some(&start), &mut out, PANEL, &[]);
     }
-    (times * 2 * kernel.rows * PANEL * WIDTH) as f64 / started.elapsed().as_secs_f64()
+    (times * 2 * kernel.rows * PANEL * words * precision.numbers_in_a_word()) as f64 / started.elapsed().as_secs_f64()
 }
 
 /// The products of one layer.

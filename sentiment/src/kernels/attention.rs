@@ -126,7 +126,7 @@ impl Attention {
         for column in seen.clone().step_by(PANEL) {
             let panel = &self.keys.as_slice()[column * query_words..][..PANEL * query_words];
             let halves = (seen.end - column).div_ceil(PANEL / 2).min(2);
-            self.kernel.run(queries, panel, halves, &zeros, &mut scores[column - seen.start..], stride, &[]);
+            self.kernel.run(queries, panel, halves, Some(&zeros), &mut scores[column - seen.start..], stride, &[]);
         }
 
         let mut scales = [0.0; TALLEST];
@@ -150,7 +150,15 @@ impl Attention {
             let panel = &self.values.as_slice()[column * value_words + seen.start / numbers * PANEL..];
             let panel = &panel[..PANEL * seen.len().div_ceil(numbers)];
             let columns = (self.size - column).min(PANEL);
-            self.kernel.run(weights, panel, columns.div_ceil(PANEL / 2), &zeros, sums.as_flattened_mut(), PANEL, &[]);
+            self.kernel.run(
+                weights,
+                panel,
+                columns.div_ceil(PANEL / 2),
+                Some(&zeros),
+                sums.as_flattened_mut(),
+                PANEL,
+                &[],
+            );
             scale_rows(sums, scales, columns, &mut out[column..], out_stride);
         }
     }

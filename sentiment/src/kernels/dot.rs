@@ -38,17 +38,18 @@ const HALF: usize = PANEL / 2;
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 8;
 
-/// Words of a cache line.
+/// Words of a panel that take half of a first-level cache of 32 KiB.
 #[cfg(target_arch = "x86_64")]
-const LINE: usize = 16;
+const SHALLOW: usize = 128;
 
-/// One tile: `out[i][j] = start[j] + sum over w of left[i][w] . panel[w][j]`.
+/// One tile: `out[i][j] = start[i][j] + sum over w of left[i][w] . panel[w][j]`.
 struct Task {
     left: *const u32,
     left_stride: usize,
     panel: *const u32,
     words: usize,
     start: *const u32,
+    start_stride: usize,
     out: *mut u32,
     out_stride: usize,
     rows: usize,
@@ -66,12 +67,15 @@ pub struct Kernel {
     pub rows: usize,
     /// Words of a row that it takes in one step: rows and panels have a multiple of so many.
     pub at_once: usize,
+    /// As many words of a panel as stay in the first-level cache from tile to tile: a product takes one such part
+    /// of all its rows after the other. A multiple of `at_once`.
+    pub depth: usize,
     /// Whether the sum of weights of one sign that meet in 16 bits may be [`NARROW_SUM`] at most.
     pub narrow: bool,
     is_here: fn() -> bool,
     /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`, `words` is a
-    /// multiple of `Kernel::at_once`; readable are `rows` rows of `words` words in `left`, `words * PANEL` words in `panel` and `PANEL` words
-    /// in `start`; writable are `rows` rows of `halves * HALF` words in `out`.
+    /// multiple of `Kernel::at_once`; readable are `rows` rows of `words` words in `left`, `words * PANEL` words in `panel` and `rows` rows
+    /// of `halves * HALF` words in `start`, which may lie over each other; writable are `rows` rows of `halves * HALF` words in `out`.
     run: unsafe fn(&Task),
     /// So many rounds of its instruction on registers alone; gives the operations of all of them.
     /// Contract: [`Kernel::is_here`].
@@ -123,8 +127,8 @@ pub struct Left<'a> {
 
 impl Kernel {
     /// `out = start + left x panel` for the first `halves` halves of the panel's columns, rows of
-    /// `out` being `out_stride` words apart. Sums run along the words in order. They are whole
-    /// numbers for int8, else floats; `start` is of the same kind. What is `coming` after this tile is
+    /// `out` being `out_stride` words apart. Sums run along the words in order; without `start` they go on from
+    /// what is in `out`. They are whole numbers for int8, else floats; `start` is of the same kind. What is `coming` after this tile is
     /// fetched meanwhile.
     ///
     /// # Panics
@@ -136,7 +140,7 @@ impl Kernel {
         left: Left<'_>,
         panel: &[u32],
         halves: usize,
-        start: &[u32],
+        start: Option<&[u32; PANEL]>,
         out: &mut [u32],
         out_stride: usize,
         coming: &[u32],
@@ -150,14 +154,16 @@ impl Kernel {
             out_stride >= columns && (left.rows - 1) * out_stride + columns <= out.len(),
             "a tile outside its place"
         );
-        assert!(start.len() >= PANEL, "where a tile's sums start");
+        let out_start = out.as_mut_ptr();
+        let (start, start_stride) = start.map_or((out_start.cast_const(), out_stride), |start| (start.as_ptr(), 0));
         let task = Task {
             left: left.words.as_ptr(),
             left_stride: left.stride,
             panel: panel.as_ptr(),
             words,
-            start: start.as_ptr(),
-            out: out.as_mut_ptr(),
+            start,
+            start_stride,
+            out: out_start,
             out_stride,
             rows: left.rows,
             halves,
@@ -218,26 +224,36 @@ macro_rules! vector_kernel {
             /// Words of a row that one step takes.
             pub(super) const AT_ONCE: usize = [$(stringify!($a)),+].len();
 
+            /// Whether tiles have so many rows that a panel need not stay in the first-level cache from one to the next.
+            const TALL: bool = $lanes == 16;
+
+            /// See `Kernel::depth`.
+            pub(super) const DEPTH: usize = if TALL { usize::MAX } else { SHALLOW };
+
             /// Contract: as `Kernel::run`'s, for `ROWS` rows and the `VECTORS` vectors of columns from `column`.
             #[target_feature(enable = $features)]
             unsafe fn tile<const ROWS: usize, const VECTORS: usize>(task: &Task, column: usize) {
                 // SAFETY: by contract all rows, columns and words touched are inside their slices.
                 unsafe {
                     let start = task.start.add(column);
-                    let mut sums: [[$vector; VECTORS]; ROWS] =
-                        [std::array::from_fn(|v| $load(start.add(v * $lanes).cast())); ROWS];
+                    let mut sums: [[$vector; VECTORS]; ROWS] = std::array::from_fn(|row| {
+                        let start = start.add(row.wrapping_mul(task.start_stride));
+                        std::array::from_fn(|v| $load(start.add(v * $lanes).cast()))
+                    });
                     let mut panel = task.panel.add(column);
                     let mut left = task.left;
                     let mut coming = task.coming;
                     for _ in 0..task.words / AT_ONCE {
-                        // Panels come from the second-level cache, what follows from farther away; a hint past
-                        // the end is harmless.
+                        // What follows comes from far away; a hint past the end is harmless.
                         _mm_prefetch::<_MM_HINT_T1>(coming.cast());
                         coming = coming.wrapping_add(task.coming_step);
-                        for word in 0..AT_ONCE {
-                            for lane in (0..VECTORS * $lanes).step_by(LINE) {
-                                let ahead = panel.wrapping_add((AHEAD + word) * PANEL + lane);
-                                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                        if TALL {
+                            // Panels come from the second-level cache.
+                            for word in 0..AT_ONCE {
+                                for v in 0..VECTORS {
+                                    let ahead = panel.wrapping_add((AHEAD + word) * PANEL + v * $lanes);
+                                    _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                                }
                             }
                         }
                         let columns: [[$vector; VECTORS]; AT_ONCE] = std::array::from_fn(|word| {
@@ -405,8 +421,9 @@ macro_rules! plain_kernel {
         mod $name {
             use super::*;
 
-            /// As that of [`vector_kernel`].
+            /// This and the next as those of [`vector_kernel`].
             pub(super) const AT_ONCE: usize = 1;
+            pub(super) const DEPTH: usize = usize::MAX;
 
             /// See `Kernel::run`.
             pub(super) unsafe fn run(task: &Task) {
@@ -417,12 +434,12 @@ macro_rules! plain_kernel {
                         (
                             std::slice::from_raw_parts(task.left.add(row * task.left_stride), task.words),
                             std::slice::from_raw_parts(task.panel, task.words * PANEL),
-                            std::slice::from_raw_parts(task.start, PANEL),
+                            std::slice::from_raw_parts(task.start.add(row * task.start_stride), columns),
                             std::slice::from_raw_parts_mut(task.out.add(row * task.out_stride), columns),
                         )
                     };
                     let mut sums = [0; PANEL];
-                    sums.copy_from_slice(start);
+                    sums[..columns].copy_from_slice(start);
                     for (&$a, words) in left.iter().zip(panel.as_chunks::<PANEL>().0) {
                         for (sum, &$b) in sums.iter_mut().zip(words) {
                             let $sum = *sum;
@@ -483,6 +500,7 @@ macro_rules! kernel {
             name: $name,
             rows: $rows,
             at_once: $module::AT_ONCE,
+            depth: $module::DEPTH,
             narrow: $narrow,
             is_here: || true $(&& is_x86_feature_detected!($feature))*,
             run: $module::run,

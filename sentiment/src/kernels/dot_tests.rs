@@ -37,9 +37,9 @@ fn narrow(panel: &mut [u32]) {
 /// So large a weight can be among others as large.
 const LARGEST_NARROW: i8 = (NARROW_SUM / NARROW_WEIGHTS) as i8;
 
-fn run(kernel: &Kernel, left: Left<'_>, panel: &[u32], halves: usize, start: &[u32]) -> Vec<u32> {
+fn run(kernel: &Kernel, left: Left<'_>, panel: &[u32], halves: usize, start: &[u32; PANEL]) -> Vec<u32> {
     let mut out = vec![7; left.rows * 40];
-    kernel.run(left, panel, halves, start, &mut out, 40, &[]);
+    kernel.run(left, panel, halves, Some(start), &mut out, 40, &[]);
     out
 }
 
@@ -52,7 +52,7 @@ proptest! {
             let stride = depth + gap;
             let (left, mut panel) = (words(precision, rows * stride, seed), words(precision, depth * PANEL, !seed));
             without_the_lowest(precision, &mut panel);
-            let start = words(precision, PANEL, 5);
+            let start = *words(precision, PANEL, 5).first_chunk().unwrap();
             let plain = kernels(precision).last().unwrap();
             for kernel in kernels(precision) {
                 let rows = rows.min(kernel.rows);
@@ -69,6 +69,21 @@ proptest! {
                     prop_assert_eq!(found, expected, "{} {}", precision, kernel.name);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_product_in_parts_has_the_bits_of_the_whole() {
+    for precision in Precision::ALL {
+        for kernel in kernels(precision) {
+            let (left, mut panel) = (words(precision, kernel.rows * 12, 1), words(precision, 12 * PANEL, 2));
+            narrow(&mut panel[..if precision == Precision::Int8 { 12 * PANEL } else { 0 }]);
+            let start = *words(precision, PANEL, 5).first_chunk().unwrap();
+            let rows = |words| Left { words, stride: 12, rows: kernel.rows };
+            let mut parts = run(kernel, rows(&left), &panel[..4 * PANEL], 2, &start);
+            kernel.run(rows(&left[4..]), &panel[4 * PANEL..], 2, None, &mut parts, 40, &[]);
+            assert_eq!(parts, run(kernel, rows(&left), &panel, 2, &start), "{precision} {}", kernel.name);
         }
     }
 }

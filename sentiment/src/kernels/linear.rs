@@ -123,33 +123,42 @@ impl Linear {
     pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize) {
         assert!(x.is_of(self.precision, self.values, self.inputs), "operand of a linear layer");
         let words = words_of_a_row(self.kernel, self.precision, self.inputs);
+        let depth = part_depth(self.kernel, words);
         let finish = finish(self.precision, then);
-        let mut sums = [[0; PANEL]; TALLEST];
-        let tiles_a_panel = x.rows().div_ceil(self.kernel.rows).max(1);
+        // Where a panel is taken in parts, sums of all rows wait for the next part.
+        let waiting = depth < words;
+        let mut sums = vec![[0; PANEL]; if waiting { x.rows() } else { TALLEST }];
+        let tiles_a_panel = (words.div_ceil(depth) * x.rows().div_ceil(self.kernel.rows)).max(1);
         for panel in 0..self.outputs.div_ceil(PANEL) {
-            let (words, after) = self.panels.as_slice()[panel * PANEL * words..].split_at(PANEL * words);
-            let mut coming = after.chunks(words.len().div_ceil(tiles_a_panel));
+            let (panel_words, after) = self.panels.as_slice()[panel * PANEL * words..].split_at(PANEL * words);
+            let mut coming = after.chunks(panel_words.len().div_ceil(tiles_a_panel));
             let columns = panel * PANEL..(panel + 1) * PANEL;
             let (starts, scales) = (&self.starts[columns.clone()], &self.scales[columns.clone()]);
             let biases = &self.biases[columns.clone()];
-            for (first, count) in tiles(x.rows(), self.kernel.rows) {
-                let (left, row_scales) = x.tile(first, count);
-                let sums = &mut sums[..count];
-                dot::expect_writes(&mut out[first * stride + columns.start..], stride, count);
-                self.kernel.run(
-                    left,
-                    words,
-                    2,
-                    starts,
-                    sums.as_flattened_mut(),
-                    PANEL,
-                    coming.next().unwrap_or_default(),
-                );
-                let out = &mut out[first * stride + columns.start..];
-                finish(sums, row_scales, scales, biases, out, stride);
+            for (number, part) in panel_words.chunks(depth * PANEL).enumerate() {
+                let (start, is_last) = (number * depth, (number + 1) * depth >= words);
+                let starts = (number == 0).then(|| starts.first_chunk().expect("starts come in whole panels"));
+                for (first, count) in tiles(x.rows(), self.kernel.rows) {
+                    let (left, row_scales) = x.tile(start, first, count);
+                    let sums = &mut sums[if waiting { first } else { 0 }..][..count];
+                    if is_last {
+                        dot::expect_writes(&mut out[first * stride + columns.start..], stride, count);
+                    }
+                    let coming = coming.next().unwrap_or_default();
+                    self.kernel.run(left, part, 2, starts, sums.as_flattened_mut(), PANEL, coming);
+                    if is_last {
+                        let out = &mut out[first * stride + columns.start..];
+                        finish(sums, row_scales, scales, biases, out, stride);
+                    }
+                }
             }
         }
     }
+}
+
+/// Words of a row that are taken together: all, or parts as equal as can be.
+fn part_depth(kernel: &Kernel, words: usize) -> usize {
+    words.div_ceil(words.div_ceil(kernel.depth).max(1)).next_multiple_of(kernel.at_once).max(1)
 }
 
 /// Words that a kernel reads of a row of so many numbers.

@@ -112,9 +112,10 @@ impl Operand {
         (self.precision, self.values, self.width) == (precision, values, width)
     }
 
-    /// Rows `first` to before `first + count`, and their scales.
-    pub(super) fn tile(&self, first: usize, count: usize) -> (Left<'_>, &[f32]) {
-        (self.part(0, first, count), &self.scales[first..first + count])
+    /// Rows `first` to before `first + count` from word `word` on, and their scales.
+    pub(super) fn tile(&self, word: usize, first: usize, count: usize) -> (Left<'_>, &[f32]) {
+        let column = word * self.precision.numbers_in_a_word();
+        (self.part(column, first, count), &self.scales[first..first + count])
     }
 
     /// Tells the processor that so many numbers of these rows will be read soon.
@@ -260,7 +261,7 @@ mod tests {
         let mut operand = Operand::default();
         for precision in Precision::ALL {
             operand.set(precision, Values::Any, &x, 20, 17);
-            let (left, scales) = operand.tile(1, 1);
+            let (left, scales) = operand.tile(0, 1, 1);
             assert_eq!((operand.rows(), left.rows, scales.len()), (2, 1, 1));
             let third = |x: u32| match precision {
                 Precision::F32 => f32::from_bits(x),
@@ -270,7 +271,7 @@ mod tests {
             let word = left.words[16 / precision.numbers_in_a_word()];
             assert!((third(word) * scales[0] - 16.0).abs() < 0.1, "{precision}");
             operand.extend(&x[..20], 20);
-            let [(first, scale), (added, added_scale)] = [0, 2].map(|row| operand.tile(row, 1));
+            let [(first, scale), (added, added_scale)] = [0, 2].map(|row| operand.tile(0, row, 1));
             let words = 16 / precision.numbers_in_a_word();
             assert_eq!((&added.words[..=words], added_scale), (&first.words[..=words], scale), "{precision}");
         }
