@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | f32 | 1 | float | float |
 //! | bf16 | 2, along the sum | bfloat16 | bfloat16 |
-//! | int8 | 4, along the sum | [0, 255] | [-127, 127] |
+//! | int8 | 4, along the sum | [0, 255] | [-127, 127], or less: [`Kernel::narrow`] |
 //!
 //! The left operand is rows of words; the right one is a panel: for each word of a row the
 //! matching words of [`PANEL`] columns. Each precision has a kernel for several instruction
@@ -25,7 +25,8 @@ pub const PANEL: usize = 32;
 /// Rows of the tallest tile of any kernel.
 pub const TALLEST: usize = 12;
 
-/// How many weights of a column a narrow kernel multiplies and adds in 16 bits: two of a word, two of the next.
+/// How many weights of a column a narrow kernel multiplies and adds in 16 bits: the first two of a word and of
+/// the next, and the last two of both.
 pub const NARROW_WEIGHTS: i32 = 4;
 
 /// The largest sum of such weights of one sign: 255 times it is still within 16 bits.
@@ -70,12 +71,14 @@ pub struct Kernel {
     /// As many words of a panel as stay in the first-level cache from tile to tile: a product takes one such part
     /// of all its rows after the other. A multiple of `at_once`.
     pub depth: usize,
-    /// Whether the sum of weights of one sign that meet in 16 bits may be [`NARROW_SUM`] at most.
+    /// Whether [`NARROW_WEIGHTS`] weights meet in 16 bits, where those of one sign may sum up to [`NARROW_SUM`] at
+    /// most. Else sums are wrong.
     pub narrow: bool,
     is_here: fn() -> bool,
-    /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`, `words` is a
-    /// multiple of `Kernel::at_once`; readable are `rows` rows of `words` words in `left`, `words * PANEL` words in `panel` and `rows` rows
-    /// of `halves * HALF` words in `start`, which may lie over each other; writable are `rows` rows of `halves * HALF` words in `out`.
+    /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`, `words` is a multiple
+    /// of `Kernel::at_once`; readable are `rows` rows of `words` words in `left`, `words * PANEL` words in
+    /// `panel` and `rows` rows of `halves * HALF` words in `start`, which may lie over each other; writable
+    /// are `rows` rows of `halves * HALF` words in `out`.
     run: unsafe fn(&Task),
     /// So many rounds of its instruction on registers alone; gives the operations of all of them.
     /// Contract: [`Kernel::is_here`].
@@ -128,8 +131,8 @@ pub struct Left<'a> {
 impl Kernel {
     /// `out = start + left x panel` for the first `halves` halves of the panel's columns, rows of
     /// `out` being `out_stride` words apart. Sums run along the words in order; without `start` they go on from
-    /// what is in `out`. They are whole numbers for int8, else floats; `start` is of the same kind. What is `coming` after this tile is
-    /// fetched meanwhile.
+    /// what is in `out`. They are whole numbers for int8, else floats; `start` is of the same kind. What is
+    /// `coming` after this tile is fetched meanwhile.
     ///
     /// # Panics
     /// If there are no rows, more than [`Kernel::rows`], words that are no multiple of [`Kernel::at_once`], or
@@ -429,17 +432,17 @@ macro_rules! plain_kernel {
             pub(super) unsafe fn run(task: &Task) {
                 let columns = task.halves * HALF;
                 for row in 0..task.rows {
-                    // SAFETY: by contract all rows, columns and words touched are inside their slices.
-                    let (left, panel, start, out) = unsafe {
+                    let mut sums = [0; PANEL];
+                    // SAFETY: by contract all rows, columns and words touched are inside their slices. Where sums
+                    // start may be where they go, so it is read before that is borrowed.
+                    let (left, panel, out) = unsafe {
+                        task.start.add(row * task.start_stride).copy_to_nonoverlapping(sums.as_mut_ptr(), columns);
                         (
                             std::slice::from_raw_parts(task.left.add(row * task.left_stride), task.words),
                             std::slice::from_raw_parts(task.panel, task.words * PANEL),
-                            std::slice::from_raw_parts(task.start.add(row * task.start_stride), columns),
                             std::slice::from_raw_parts_mut(task.out.add(row * task.out_stride), columns),
                         )
                     };
-                    let mut sums = [0; PANEL];
-                    sums[..columns].copy_from_slice(start);
                     for (&$a, words) in left.iter().zip(panel.as_chunks::<PANEL>().0) {
                         for (sum, &$b) in sums.iter_mut().zip(words) {
                             let $sum = *sum;
