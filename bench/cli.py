@@ -80,8 +80,16 @@ def prepare(options: argparse.Namespace, cache: Path, left_out: dict[str, str]) 
     lost: dict[str, str] = {}
     model = environment.model(cache, python, options.shape, lost)
     left_out |= {engine.name: lost[engine.maker] for engine in options.engines if engine.maker in lost}
+    left_out |= without_instruction(options.engines, machine.flags())
     throughput = build() if any(engine.ours for engine in options.engines) else ROOT
     return Tools(throughput, python, model, scored, environment.reference(python, model, scored))
+
+
+def without_instruction(engines: list[Engine], flags: list[str]) -> dict[str, str]:
+    """Peers in bf16 where the processor has no instruction for it: they would take hours, or compute in f32 unsaid."""
+    if machine.BFLOAT16.intersection(flags):
+        return {}
+    return {engine.name: "the processor has no bfloat16" for engine in engines if engine.precision == "bf16" and not engine.ours}
 
 
 def build() -> Path:

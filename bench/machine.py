@@ -9,12 +9,18 @@ from bench.resident import ROOT
 
 # The instructions that decide how fast such a model can be.
 FLAGS = ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16"]
+BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 PACKAGES = ["torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino", "nncf", "ctranslate2"]
+
+
+def flags() -> list[str]:
+    """Those of `FLAGS` that the processor has."""
+    present = dict(_pairs("/proc/cpuinfo")).get("flags", "").split()
+    return [flag for flag in FLAGS if flag in present]
 
 
 def facts(python: Path) -> dict:
     described = dict(_pairs("/proc/cpuinfo"))
-    present = described.get("flags", "").split()
     installed = _said(str(python), "-m", "pip", "freeze") or ""
     listed = dict(line.split("==", 1) for line in installed.splitlines() if "==" in line)
     changes = _said("git", "status", "--porcelain", "--untracked-files=no")
@@ -22,7 +28,7 @@ def facts(python: Path) -> dict:
         "cpu": described.get("model name", platform.processor()),
         "cpu_family": described.get("cpu family"),
         "cpu_model": described.get("model"),
-        "flags": [flag for flag in FLAGS if flag in present],
+        "flags": flags(),
         "processors": os.cpu_count(),
         "memory_gb": round(int(dict(_pairs("/proc/meminfo"))["MemTotal"].split()[0]) * 1024 / 1e9, 1),
         "kernel": platform.release(),

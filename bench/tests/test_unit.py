@@ -43,6 +43,12 @@ class OrderTest(unittest.TestCase):
         self.assertEqual([], order([], 3))
 
 
+class InstructionTest(unittest.TestCase):
+    def test_peers_in_bf16_need_a_processor_that_has_it(self) -> None:
+        self.assertEqual({}, cli.without_instruction(LINE_UP, ["avx2", "avx512_bf16"]))
+        self.assertEqual({"openvino-bf16", "pytorch-bf16"}, set(cli.without_instruction(LINE_UP, ["avx2", "avx512f"])))
+
+
 class RatioTest(unittest.TestCase):
     def test_a_round_in_which_all_are_slower_leaves_the_ratio(self) -> None:
         runs = [run(engine, number, seconds * slow) for number, slow in enumerate((1, 3, 1.5)) for engine, seconds in ((OURS, 2), (BEST, 4))]
