@@ -11,7 +11,9 @@
 use super::architecture::Pooling;
 use super::packed::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
 use super::rotary::Rotation;
+use super::smoothing::Input;
 use super::tokens::Tokens;
+use crate::kernels::Precision;
 use crate::kernels::attention::{Attention, Projections};
 use crate::kernels::dot::PANEL;
 use crate::kernels::linear::Then;
@@ -56,7 +58,12 @@ fn height(rows: usize, blocks: usize) -> usize {
 impl PackedModel {
     /// Memory for [`PackedModel::logits`].
     pub fn scratch(&self) -> Scratch {
-        let attention = Attention::new(self.precision, self.heads, self.width / self.heads);
+        self.scratch_for(self.precision)
+    }
+
+    /// Memory for layers in that precision.
+    pub(super) fn scratch_for(&self, precision: Precision) -> Scratch {
+        let attention = Attention::new(precision, self.heads, self.width / self.heads);
         let (hidden, context) = Default::default();
         Scratch { hidden, projections: Projections::default(), context, attention, blocks: Vec::new() }
     }
@@ -66,20 +73,26 @@ impl PackedModel {
     ///
     /// Each text must have 1 to as many tokens as the model has positions, all of them known to it.
     pub fn logits(&self, texts: &[&Tokens], threads: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
-        scratch.blocks.resize_with(threads, Block::default);
-        let spans = spans(texts);
-        let tokens = spans.last().map_or(0, |span| span.end);
-        self.embeddings.embed(texts, self.width, self.stride(), scratch.hidden.floats(tokens * self.stride()));
+        let spans = self.begin(texts, threads, scratch);
         let (last, others) = self.layers.split_last().expect("a model has layers");
         for layer in others {
-            self.whole_layer(layer, &spans, tokens, scratch);
+            self.whole_layer(layer, &spans, scratch);
         }
         match self.pooling {
-            Pooling::First => self.last_layer(last, &spans, tokens, scratch),
-            Pooling::Mean => self.whole_layer(last, &spans, tokens, scratch),
+            Pooling::First => self.last_layer(last, &spans, scratch),
+            Pooling::Mean => self.whole_layer(last, &spans, scratch),
         }
         self.pool(&spans, scratch);
         self.classify(texts.len(), scratch)
+    }
+
+    /// Leaves what the first layer reads in `scratch.hidden`, and says where each text's tokens stand.
+    pub(super) fn begin(&self, texts: &[&Tokens], threads: usize, scratch: &mut Scratch) -> Vec<Range<usize>> {
+        scratch.blocks.resize_with(threads, Block::default);
+        let spans = spans(texts);
+        let hidden = scratch.hidden.floats(tokens(&spans) * self.stride());
+        self.embeddings.embed(texts, self.width, self.stride(), hidden);
+        spans
     }
 
     /// From a row to the next, where a row has the model's width.
@@ -87,8 +100,10 @@ impl PackedModel {
         self.width.next_multiple_of(PANEL)
     }
 
-    fn whole_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
-        self.project(layer, spans, tokens, true, scratch);
+    /// The layer's output for all tokens replaces its input in `scratch.hidden`.
+    pub(super) fn whole_layer(&self, layer: &Layer, spans: &[Range<usize>], scratch: &mut Scratch) {
+        let tokens = tokens(spans);
+        self.project(layer, spans, true, scratch);
         let Scratch { hidden, projections, context, attention, blocks } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         let context = context.floats(tokens * stride);
@@ -100,17 +115,19 @@ impl PackedModel {
     }
 
     /// Leaves the first token of each text in the first rows of `scratch.hidden`.
-    fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, scratch: &mut Scratch) {
-        self.project(layer, spans, tokens, false, scratch);
+    fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], scratch: &mut Scratch) {
+        let tokens = tokens(spans);
+        self.project(layer, spans, false, scratch);
         let Scratch { hidden, projections, context, attention, blocks } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         for (text, span) in spans.iter().enumerate() {
             hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
         }
         let hidden = &mut hidden[..spans.len() * stride];
-        let Block { operand, normed, inner, .. } = &mut blocks[0];
+        let block = &mut blocks[0];
         for hidden in hidden.chunks(BLOCK * stride) {
-            self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
+            self.set_for_attention(layer, hidden, block);
+            let Block { operand, inner, .. } = &mut *block;
             let queries = inner.floats(hidden.len());
             layer.query.apply(operand, Then::Store, queries, stride);
             // Each is the first of its text, which no angle turns.
@@ -124,8 +141,8 @@ impl PackedModel {
     }
 
     /// Keys and values of all tokens, and their queries where these are wanted.
-    fn project(&self, layer: &Layer, spans: &[Range<usize>], tokens: usize, with_queries: bool, scratch: &mut Scratch) {
-        let stride = self.stride();
+    fn project(&self, layer: &Layer, spans: &[Range<usize>], with_queries: bool, scratch: &mut Scratch) {
+        let (stride, tokens) = (self.stride(), tokens(spans));
         let Projections { queries, keys, values } = &mut scratch.projections;
         for rows in [&mut *queries, keys, values] {
             rows.clear(scratch.attention.precision(), Values::Any, self.width);
@@ -161,8 +178,8 @@ impl PackedModel {
         block: &mut Block,
     ) {
         let stride = self.stride();
-        let Block { operand, normed, inner, .. } = block;
-        self.set(operand, layer.attention_norm.before.as_ref(), hidden, normed);
+        self.set_for_attention(layer, hidden, block);
+        let Block { operand, inner, .. } = block;
         let rotate = |rows: &mut [f32], stride: usize| {
             if let Some(rotation) = &layer.rotation {
                 self.rotate(rotation, spans, first, rows, stride);
@@ -191,29 +208,43 @@ impl PackedModel {
 
     fn finish_block(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], block: &mut Block) {
         let (stride, width) = (self.stride(), self.width);
-        let Block { normed, operand, inner, inner_operand } = block;
-        operand.set(self.precision, Values::Any, context, stride, width);
-        layer.attention_output.apply(operand, Then::Add, hidden, stride);
+        let (output, operand) = (&layer.attention_output, &mut block.operand);
+        operand.set(output.precision(), Values::Any, context, stride, width);
+        output.apply(operand, Then::Add, hidden, stride);
         if let Some(norm) = &layer.attention_norm.after {
             norm.apply(hidden, stride);
         }
-        self.set(operand, layer.feed_forward_norm.before.as_ref(), hidden, normed);
         let FeedForward { into, gate, out } = &layer.feed_forward;
+        let norm = layer.feed_forward_norm.before.as_ref();
+        self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block);
+        let Block { operand, inner, inner_operand, .. } = block;
         let inner_stride = into.outputs().next_multiple_of(PANEL);
         let inner = inner.floats(operand.rows() * inner_stride);
         into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
         if let Some(gate) = gate {
             gate.apply(operand, Then::Multiply, inner, inner_stride);
         }
-        inner_operand.set(self.precision, out.values(), inner, inner_stride, into.outputs());
+        inner_operand.set(out.precision(), out.values(), inner, inner_stride, into.outputs());
         out.apply(inner_operand, Then::Add, hidden, stride);
         if let Some(norm) = &layer.feed_forward_norm.after {
             norm.apply(hidden, stride);
         }
     }
 
-    /// Rows as a product takes them, through a norm where there is one.
-    fn set(&self, operand: &mut Operand, norm: Option<&LayerNorm>, rows: &[f32], normed: &mut Words) {
+    fn set_for_attention(&self, layer: &Layer, rows: &[f32], block: &mut Block) {
+        let norm = layer.attention_norm.before.as_ref();
+        self.set(layer.query.precision(), norm, &layer.attention_input, rows, block);
+    }
+
+    /// Leaves rows as the first products of a part take them in `block.operand`, through a norm where there is one.
+    fn set(
+        &self,
+        precision: Precision,
+        norm: Option<&LayerNorm>,
+        input: &Input,
+        rows: &[f32],
+        Block { operand, normed, .. }: &mut Block,
+    ) {
         let stride = self.stride();
         let rows = match norm {
             None => rows,
@@ -224,7 +255,9 @@ impl PackedModel {
                 normed
             }
         };
-        operand.set(self.precision, Values::Any, rows, stride, self.width);
+        input.see(rows, stride);
+        operand.clear(precision, Values::Any, self.width);
+        operand.extend_smoothed(rows, stride, input.factors());
     }
 
     /// Turns the heads at the beginning of each row by the row's place in its text. The first row is row
@@ -245,7 +278,7 @@ impl PackedModel {
         let stride = self.stride();
         let rows = match self.pooling {
             Pooling::First => spans.len(),
-            Pooling::Mean => spans.last().map_or(0, |span| span.end),
+            Pooling::Mean => tokens(spans),
         };
         let hidden = scratch.hidden.floats(rows * stride);
         if let Some(norm) = &self.final_norm {
@@ -307,6 +340,11 @@ fn add(x: &mut [f32], row: &[f32]) {
     for (x, more) in x.iter_mut().zip(row) {
         *x += more;
     }
+}
+
+/// How many tokens all texts have.
+fn tokens(spans: &[Range<usize>]) -> usize {
+    spans.last().map_or(0, |span| span.end)
 }
 
 /// Where each text's tokens stand among all.

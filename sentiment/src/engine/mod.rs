@@ -12,6 +12,7 @@
 //! | `weights` | the tensors of a model, by the names of its architecture |
 //! | `rotary` | angles of rotary positions |
 //! | [`packed`], `forward` | these packed for the processor, and the forward pass over them |
+//! | `smoothing` | for int8: channels large in every row, carried over to the weights |
 //! | [`processor`], [`accelerated`] | where a model runs; the forward pass for a GPU |
 //! | [`probabilities`] | softmax and rounding |
 
@@ -28,6 +29,7 @@ pub mod packing;
 pub mod probabilities;
 pub mod processor;
 mod rotary;
+mod smoothing;
 pub mod tokens;
 mod weights;
 pub mod windows;
@@ -132,7 +134,8 @@ thread_local! {
 }
 
 impl Engine {
-    /// Loads a model. Takes a second or so for a BERT of base size; blocks.
+    /// Loads a model. Takes a second or so for a BERT of base size; blocks. For int8 it first reads a few texts,
+    /// each layer as it is loaded, for which another copy of that layer is in memory.
     ///
     /// # Errors
     /// [`SentimentError`], naming the file and what is wrong with it.
@@ -140,12 +143,13 @@ impl Engine {
         let model_config = ModelConfig::read(&files.config)?;
         let classes = Classes::find(&model_config.labels, config.labels.as_deref())?;
         let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.architecture.limit)?;
-        let model = Model::load(&model_config, &Checkpoint::open(&files.weights)?, config)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
             .thread_name(|index| format!("inference-{index}"))
             .build()
             .map_err(|error| SentimentError::Threads { threads: config.threads, reason: error.to_string() })?;
+        let checkpoint = Checkpoint::open(&files.weights)?;
+        let model = threads.install(|| Model::load(&model_config, &checkpoint, config))?;
         let revision = match config.precision {
             Precision::F32 => files.revision.clone(),
             lower => format!("{}+{}", files.revision, lower.name_here()),

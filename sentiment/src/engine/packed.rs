@@ -3,6 +3,7 @@
 use super::architecture::{Architecture, LayerKind, Pooling, Positions};
 use super::checkpoint::Checkpoint;
 use super::rotary::Rotation;
+use super::smoothing::{Calibration, Input, Ranges};
 use super::weights::{self, Around, Source};
 use crate::SentimentError;
 use crate::kernels::linear::Linear;
@@ -10,6 +11,7 @@ use crate::kernels::math::Activation;
 use crate::kernels::operand::Values;
 use crate::kernels::{Precision, dot, rows};
 use candle_core::{Device, Tensor};
+use std::iter;
 use std::sync::Arc;
 
 /// A model's weights, shared by all threads.
@@ -40,11 +42,15 @@ pub(super) struct Layer {
     pub(super) key_value: Linear,
     pub(super) attention_output: Linear,
     pub(super) attention_norm: Around<LayerNorm>,
+    /// Of queries, keys and values.
+    pub(super) attention_input: Input,
     pub(super) rotation: Option<Arc<Rotation>>,
     /// How far away attention looks.
     pub(super) reach: usize,
     pub(super) feed_forward: FeedForward,
     pub(super) feed_forward_norm: Around<LayerNorm>,
+    /// Of `into` and `gate`.
+    pub(super) feed_forward_input: Input,
 }
 
 pub(super) struct FeedForward {
@@ -98,11 +104,7 @@ impl PackedModel {
                 rotation
             }
         };
-        let layer = |(number, kind): (usize, &LayerKind)| {
-            let (stored, rotation) = (source.layer(number)?, kind.theta.map(&mut rotation));
-            Ok::<_, SentimentError>(Layer::pack(stored, *kind, rotation, architecture, precision))
-        };
-        Ok(Self {
+        let mut model = Self {
             precision,
             width: architecture.width,
             heads: architecture.heads,
@@ -113,7 +115,7 @@ impl PackedModel {
                 positions: architecture.positions.zip(embeddings.positions.as_ref().map(flat)),
                 norm: embeddings.norm.into(),
             },
-            layers: architecture.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?,
+            layers: Vec::with_capacity(architecture.layers.len()),
             final_norm: source.final_norm()?.map(Into::into),
             pooling: architecture.pooling,
             head: Head {
@@ -122,7 +124,18 @@ impl PackedModel {
                 norm: head.norm.map(Into::into),
                 classifier: Dense::from(head.classifier).pack(Precision::F32),
             },
-        })
+        };
+        let mut calibration = (precision == Precision::Int8).then(|| Calibration::begin(&model, architecture));
+        for (number, kind) in architecture.layers.iter().enumerate() {
+            let (stored, rotation) = (source.layer(number)?, kind.theta.map(&mut rotation));
+            let pack = |precision, ranges| {
+                Layer::pack(stored.clone(), *kind, rotation.clone(), architecture, precision, ranges)
+            };
+            let ranges =
+                calibration.as_mut().map(|calibration| calibration.ranges(&model, pack(Calibration::PRECISION, None)));
+            model.layers.push(pack(precision, ranges.as_ref()));
+        }
+        Ok(model)
     }
 }
 
@@ -131,12 +144,15 @@ impl Layer {
     /// a key's bias adds the same number to all scores of a query, which softmax takes away (unless keys
     /// are rotated); a value's bias passes through the weights, which sum to 1, and is folded into the
     /// bias of the output projection.
+    ///
+    /// Where ranges of its inputs are known, these are smoothed.
     fn pack(
         stored: weights::Layer,
         kind: LayerKind,
         rotation: Option<Arc<Rotation>>,
         architecture: &Architecture,
         precision: Precision,
+        ranges: Option<&Ranges>,
     ) -> Self {
         let [mut query, mut key, mut value] = [stored.query, stored.key, stored.value].map(Dense::from);
         query.scale(1.0 / ((query.bias.len() / architecture.heads) as f32).sqrt());
@@ -148,9 +164,18 @@ impl Layer {
         value.bias.fill(0.0);
         // What a gate multiplies can be anything again.
         let inner = if stored.gate.is_some() { Values::Any } else { architecture.activation.values() };
+        let (mut into, mut gate) = (Dense::from(stored.feed_forward_in), stored.gate.map(Dense::from));
+        let (attention_input, feed_forward_input) = match ranges {
+            None => Default::default(),
+            Some(Ranges { attention, feed_forward }) => {
+                let into_and_gate: &mut [_] = &mut iter::once(&mut into).chain(&mut gate).collect::<Vec<_>>();
+                let attention = Input::smoothed(attention, &mut [&mut query, &mut key, &mut value]);
+                (attention, Input::smoothed(feed_forward, into_and_gate))
+            }
+        };
         let feed_forward = FeedForward {
-            into: Dense::from(stored.feed_forward_in).pack(precision),
-            gate: stored.gate.map(|gate| Dense::from(gate).pack(precision)),
+            into: into.pack(precision),
+            gate: gate.map(|gate| gate.pack(precision)),
             out: Dense::from(stored.feed_forward_out).pack_for(inner, precision),
         };
         Self {
@@ -158,23 +183,25 @@ impl Layer {
             key_value: key.beside(value).pack(precision),
             attention_output: attention_output.pack(precision),
             attention_norm: stored.attention_norm.map(Into::into),
+            attention_input,
             rotation,
             reach: kind.reach.unwrap_or(usize::MAX),
             feed_forward,
             feed_forward_norm: stored.feed_forward_norm.map(Into::into),
+            feed_forward_input,
         }
     }
 }
 
 /// `x W + b` as checkpoints store it: W output by output.
-struct Dense {
-    inputs: usize,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+pub(super) struct Dense {
+    pub(super) inputs: usize,
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
 }
 
 impl Dense {
-    fn pack(&self, precision: Precision) -> Linear {
+    pub(super) fn pack(&self, precision: Precision) -> Linear {
         self.pack_for(Values::Any, precision)
     }
 
@@ -184,6 +211,13 @@ impl Dense {
 
     fn scale(&mut self, factor: f32) {
         self.weight.iter_mut().chain(&mut self.bias).for_each(|x| *x *= factor);
+    }
+
+    /// Multiplies the weights of each input by its factor.
+    pub(super) fn scale_inputs(&mut self, factors: &[f32]) {
+        for weights in self.weight.chunks_exact_mut(self.inputs) {
+            weights.iter_mut().zip(factors).for_each(|(weight, factor)| *weight *= factor);
+        }
     }
 
     /// The outputs of both, each filled up with zeros to whole panels.

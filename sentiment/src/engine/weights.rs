@@ -22,6 +22,7 @@ pub(super) struct Embeddings {
     pub(super) norm: LayerNorm,
 }
 
+#[derive(Clone)]
 pub(super) struct Layer {
     pub(super) query: Linear,
     pub(super) key: Linear,
@@ -35,7 +36,7 @@ pub(super) struct Layer {
 }
 
 /// What stands before a part of a layer, and what after it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Around<T> {
     pub(super) before: Option<T>,
     pub(super) after: Option<T>,
@@ -53,12 +54,14 @@ pub(super) struct Head {
     pub(super) classifier: Linear,
 }
 
+#[derive(Clone)]
 pub(super) struct Linear {
     /// `[outputs, inputs]`, as checkpoints store it.
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
 }
 
+#[derive(Clone)]
 pub(super) struct LayerNorm {
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,

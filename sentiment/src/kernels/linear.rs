@@ -86,7 +86,11 @@ impl Linear {
                 Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
                 Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
                 Precision::Int8 => {
-                    let scale = if kernel.narrow { narrow_scale(weights) } else { largest_magnitude(weights) / 127.0 };
+                    let scale = if kernel.narrow {
+                        narrow_scale(weights)
+                    } else {
+                        largest_magnitude(weights.iter().copied()) / 127.0
+                    };
                     let whole = |x: f32| if scale > 0.0 { (x / scale).round() as i8 } else { 0 };
                     column.zip(weights.chunks(4)).for_each(|(word, four)| *word = bytes(four, whole));
                     let sum: i32 = weights.iter().map(|&x| i32::from(whole(x))).sum();
@@ -170,7 +174,7 @@ fn words_of_a_row(kernel: &Kernel, precision: Precision, inputs: usize) -> usize
 fn narrow_scale(weights: &[f32]) -> f32 {
     // Each of the four can be rounded up by half a step.
     let steps = (NARROW_SUM - NARROW_WEIGHTS / 2) as f32;
-    let (whole, together) = (largest_magnitude(weights) / 127.0, largest_together(weights) / steps);
+    let (whole, together) = (largest_magnitude(weights.iter().copied()) / 127.0, largest_together(weights) / steps);
     // Not `max`, for what is no number must stay none.
     if together > whole { together } else { whole }
 }

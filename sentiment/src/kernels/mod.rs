@@ -41,6 +41,7 @@ pub enum Precision {
     /// Factors rounded to bfloat16, sums in single precision.
     Bf16,
     /// Factors in 8 bits, with a scale for each output of the weights and for each token; attention as in bf16.
+    /// Channels that are large in every token are smoothed when a model is loaded (SmoothQuant, Xiao et al. 2022).
     /// Where the processor has AVX2 but no VNNI, weights have about 7 bits, and attention is as in f32: `int8-narrow`.
     Int8,
 }

@@ -86,7 +86,20 @@ impl Operand {
     /// # Panics
     /// If a row is shorter than `width`, rounded up to four.
     pub fn extend(&mut self, x: &[f32], stride: usize) {
+        self.extend_smoothed(x, stride, &[]);
+    }
+
+    /// As [`Operand::extend`], each number multiplied by the factor of its channel first. There are as many as
+    /// the width rounded up to four, or none, and then numbers stay as they are. They are for int8 alone: nothing
+    /// is gained by them where nothing is quantised, and activated numbers would no longer be such.
+    ///
+    /// # Panics
+    /// As `extend`, and if there are others than so many, or any for another precision or for activated numbers.
+    pub fn extend_smoothed(&mut self, x: &[f32], stride: usize, factors: &[f32]) {
         assert!(self.width.next_multiple_of(4) <= stride, "rows shorter than their width");
+        let smooths = self.precision == Precision::Int8 && self.values == Values::Any;
+        let fit = smooths && factors.len() == self.width.next_multiple_of(4);
+        assert!(factors.is_empty() || fit, "factors of an operand's channels");
         let (before, rows) = (self.rows(), x.len().div_ceil(stride));
         self.scales.resize(before + rows, 1.0);
         let out_stride = self.stride;
@@ -97,7 +110,8 @@ impl Operand {
             Precision::Bf16 => round(x, stride, width, bytemuck::cast_slice_mut(out), 2 * out_stride),
             Precision::Int8 => {
                 let scales = &mut self.scales[before..];
-                quantise(x, stride, width, self.values, bytemuck::cast_slice_mut(out), 4 * out_stride, scales);
+                let out = bytemuck::cast_slice_mut(out);
+                quantise(x, stride, width, factors, self.values, out, 4 * out_stride, scales);
             }
         }
     }
@@ -144,8 +158,8 @@ for_this_machine! {
 }
 
 for_this_machine! {
-    /// Quantises the first `width` floats of each row.
-    fn quantise(x: &[f32], stride: usize, width: usize, values: Values, out: &mut [u8], out_stride: usize, scales: &mut [f32]) = quantise_plain
+    /// Quantises the first `width` floats of each row, each multiplied by its factor, where there are any.
+    fn quantise(x: &[f32], stride: usize, width: usize, factors: &[f32], values: Values, out: &mut [u8], out_stride: usize, scales: &mut [f32]) = quantise_plain
 }
 
 #[inline(always)]
@@ -163,35 +177,47 @@ fn round_by(x: &[f32], stride: usize, width: usize, out: &mut [u16], out_stride:
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "slices and their strides")]
 fn quantise_plain(
     x: &[f32],
     stride: usize,
     width: usize,
+    factors: &[f32],
     values: Values,
     out: &mut [u8],
     out_stride: usize,
     scales: &mut [f32],
 ) {
-    let (least, steps, zero) = (values.least_magnitude(), values.steps(), f32::from(values.zero_point()));
     for ((x, out), scale) in x.chunks(stride).zip(out.chunks_exact_mut(out_stride)).zip(scales) {
         let (x, out) = (&x[..width], &mut out[..width]);
-        let largest = largest_magnitude(x);
-        // Not `max`, for what is no number must stay none.
-        let largest = if largest < least { least } else { largest };
-        *scale = largest / steps;
-        let factor = steps / largest;
-        for (x, out) in x.iter().zip(out) {
-            *out = quantised(*x, factor, zero);
-        }
+        *scale = match factors {
+            [] => quantise_row(x.iter().copied(), values, out),
+            // Computed once for the largest magnitude and again for the bytes, which costs less than keeping them.
+            factors => quantise_row(x.iter().zip(&factors[..width]).map(|(x, factor)| x * factor), values, out),
+        };
     }
+}
+
+/// What a step of the row is worth.
+#[inline(always)]
+fn quantise_row(x: impl Iterator<Item = f32> + Clone, values: Values, out: &mut [u8]) -> f32 {
+    let (least, steps, zero) = (values.least_magnitude(), values.steps(), f32::from(values.zero_point()));
+    let largest = largest_magnitude(x.clone());
+    // Not `max`, for what is no number must stay none.
+    let largest = if largest < least { least } else { largest };
+    let factor = steps / largest;
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = quantised(x, factor, zero);
+    }
+    largest / steps
 }
 
 /// The largest magnitude in a row; not finite if one of the numbers isn't.
 #[inline(always)]
-pub(super) fn largest_magnitude(x: &[f32]) -> f32 {
+pub(crate) fn largest_magnitude(x: impl IntoIterator<Item = f32>) -> f32 {
     // As whole numbers, magnitudes of floats are in the same order, and what is no number comes last.
     let magnitude = |x: f32| x.to_bits() & (u32::MAX >> 1);
-    f32::from_bits(x.iter().fold(0, |largest, &x| largest.max(magnitude(x))))
+    f32::from_bits(x.into_iter().fold(0, |largest, x| largest.max(magnitude(x))))
 }
 
 /// The whole number nearest to `zero + x * factor`, which must be in [0, 255].
@@ -217,7 +243,7 @@ mod tests {
             let x: Vec<f32> = x.into_iter().map(|x| x * factor).collect::<Vec<_>>().repeat(rows);
             let found = everywhere(|| {
                 let (mut out, mut scales) = (vec![0; x.len()], vec![0.0; rows]);
-                quantise(&x, width, width, Values::Any, &mut out, width, &mut scales);
+                quantise(&x, width, width, &[], Values::Any, &mut out, width, &mut scales);
                 (out, scales)
             });
             prop_assert!(found.iter().all(|one| *one == found[0]), "not the same bits on every instruction set");
@@ -235,7 +261,7 @@ mod tests {
             for activation in [gelu, gelu_tanh, coarse_gelu, relu] {
                 let x: Vec<f32> = x[..x.len() / 4 * 4].iter().map(|x| activation(x * scale)).collect();
                 let (mut out, mut scales) = (vec![0; x.len()], [0.0]);
-                quantise(&x, x.len(), x.len(), Values::Activated, &mut out, x.len(), &mut scales);
+                quantise(&x, x.len(), x.len(), &[], Values::Activated, &mut out, x.len(), &mut scales);
                 for (x, q) in x.iter().zip(out) {
                     let meant = (f32::from(q) - 24.0) * scales[0];
                     prop_assert!((meant - x).abs() <= 0.5001 * scales[0], "{x}: {q}");
@@ -244,12 +270,30 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Factors are as if the rows had been multiplied by them before.
+        #[test]
+        fn factors_are_those_of_channels(mut x in prop::collection::vec(-9f32..9.0, 4..150), seed in 0.01f32..20.0, rows in 1usize..4) {
+            x.truncate(x.len() / 4 * 4);
+            let (width, x) = (x.len(), x.repeat(rows));
+            let factors: Vec<f32> = (0..width).map(|channel| seed * (1 + channel * 7 % 11) as f32).collect();
+            let product: Vec<f32> = x.iter().zip(factors.iter().cycle()).map(|(x, factor)| x * factor).collect();
+            let quantised = |x: &[f32], factors: &[f32]| {
+                let (mut out, mut scales) = (vec![0; x.len()], vec![0.0; rows]);
+                quantise(x, width, width, factors, Values::Any, &mut out, width, &mut scales);
+                (out, scales)
+            };
+            let expected = quantised(&product, &[]);
+            prop_assert!(everywhere(|| quantised(&x, &factors)).iter().all(|found| *found == expected));
+        }
+    }
+
     #[test]
     fn rows_that_are_not_finite_have_a_scale_that_is_not() {
         let mut scales = [0.0; 4];
         let x = [[0.0; 4], [1.0, f32::NAN, 2.0, 0.0], [f32::NEG_INFINITY, 1.0, 0.0, 0.0], [0.0, -2.0, 0.0, 1.0]];
         let mut out = [9; 16];
-        quantise(x.as_flattened(), 4, 4, Values::Any, &mut out, 4, &mut scales);
+        quantise(x.as_flattened(), 4, 4, &[], Values::Any, &mut out, 4, &mut scales);
         assert_eq!((&out[..4], scales[3]), (&[128; 4][..], 2.0 / 127.0));
         assert!(!scales[1].is_finite() && !scales[2].is_finite());
         assert_eq!(out[12..], [128, 1, 128, 192]);

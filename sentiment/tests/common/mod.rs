@@ -150,8 +150,14 @@ impl Family {
     }
 
     pub fn write(&self, folder: &Path) -> ModelFiles {
+        self.write_changed(folder, |_, _| ())
+    }
+
+    /// As [`Family::write`], with other numbers in the tensors of some names.
+    pub fn write_changed(&self, folder: &Path, change: impl Fn(&str, &mut [f32])) -> ModelFiles {
         let stored = self.tensors.iter().map(|(name, dims)| {
-            let numbers = numbers(name, dims.iter().product(), self.scale);
+            let mut numbers = numbers(name, dims.iter().product(), self.scale);
+            change(name, &mut numbers);
             (name.clone(), dims.clone(), numbers.into_iter().flat_map(f32::to_le_bytes).collect())
         });
         save(folder, stored.collect(), Dtype::F32, &self.config.to_string(), self.number("vocab_size"))
