@@ -27,7 +27,7 @@ fn without_the_lowest(precision: Precision, words: &mut [u32]) {
     }
 }
 
-/// Makes weights as a narrow kernel wants them: those of four words' halves that are added in 16 bits.
+/// Makes weights as a narrow kernel wants them: so small that those that meet in 16 bits fit there.
 fn narrow(panel: &mut [u32]) {
     for byte in bytemuck::cast_slice_mut::<u32, i8>(panel) {
         *byte = byte.rem_euclid(2 * LARGEST_NARROW + 1) - LARGEST_NARROW;
