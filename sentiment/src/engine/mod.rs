@@ -163,8 +163,8 @@ impl Engine {
         &self.name
     }
 
-    /// What exactly was loaded, as rows carry it: with `+bf16` or `+int8` where it runs in less than
-    /// single precision.
+    /// What exactly was loaded, as rows carry it: with `+` and [`Precision::name_here`] where it runs in less
+    /// than single precision.
     pub fn revision(&self) -> &str {
         &self.revision
     }
