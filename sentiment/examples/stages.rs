@@ -18,6 +18,7 @@ use tapewire_sentiment::kernels::linear::{Linear, Then};
 use tapewire_sentiment::kernels::math::Activation;
 use tapewire_sentiment::kernels::operand::{Operand, Values};
 use tapewire_sentiment::kernels::rows::layer_norm;
+use tapewire_sentiment::kernels::words::Words;
 
 const LAYERS: usize = 12;
 const WIDTH: usize = 768;
@@ -63,13 +64,14 @@ fn main() {
 fn tile(precision: Precision) -> f64 {
     let kernel = dot::kernel(precision);
     let words = (WIDTH / precision.numbers_in_a_word()).min(kernel.depth);
-    let (left, panel) = (vec![0; kernel.rows * words], vec![0; PANEL * words]);
+    let (left, panel) = (Words::zeroed(kernel.rows * words), Words::zeroed(PANEL * words));
+    let (left, panel) = (left.as_slice(), &panel.as_slice()[..PANEL * words]);
     let (start, mut out) = ([0; PANEL], vec![0; kernel.rows * PANEL]);
     let times = 20_000;
     let started = Instant::now();
     for _ in 0..times {
-        let left = Left { words: black_box(&left), stride: words, rows: kernel.rows };
-        kernel.run(left, &panel, 2, Some(&start), &mut out, PANEL, &[]);
+        let left = Left { words: black_box(left), stride: words, rows: kernel.rows };
+        kernel.run(left, panel, 2, Some(&start), &mut out, PANEL, &[]);
     }
     (times * 2 * kernel.rows * PANEL * words * precision.numbers_in_a_word()) as f64 / started.elapsed().as_secs_f64()
 }

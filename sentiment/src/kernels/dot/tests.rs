@@ -107,13 +107,8 @@ fn nothing_beside_the_tile_is_written() {
     for precision in Precision::ALL {
         for kernel in kernels(precision) {
             for halves in 1..=2 {
-                let out = run(
-                    kernel,
-                    Left { words: &[0; 24], stride: 2, rows: kernel.rows },
-                    &[0; 2 * PANEL],
-                    halves,
-                    &[0; PANEL],
-                );
+                let left = Left { words: &[0; 4 * TALLEST], stride: 4, rows: kernel.rows };
+                let out = run(kernel, left, &[0; 4 * PANEL], halves, &[0; PANEL]);
                 let beside = |at: usize| at % 40 >= halves * HALF;
                 assert!(out.iter().enumerate().all(|(at, &word)| (word == 7) == beside(at)), "{}", kernel.name);
             }
