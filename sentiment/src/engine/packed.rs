@@ -125,7 +125,7 @@ impl PackedModel {
                 classifier: Dense::from(head.classifier).pack(Precision::F32),
             },
         };
-        let mut calibration = (precision == Precision::Int8).then(|| Calibration::begin(&model, architecture));
+        let mut calibration = precision.is_int8().then(|| Calibration::begin(&model, architecture));
         for (number, kind) in architecture.layers.iter().enumerate() {
             let (stored, rotation) = (source.layer(number)?, kind.theta.map(&mut rotation));
             let pack = |precision, ranges| {

@@ -49,7 +49,7 @@ impl Attention {
         let rounded = match precision {
             Precision::F32 => false,
             Precision::Bf16 => true,
-            Precision::Int8 => !dot::kernel(precision).narrow,
+            Precision::Int8 | Precision::Int8Wide => !dot::kernel(precision).narrow,
         };
         let precision = if rounded && whole_words { Precision::Bf16 } else { Precision::F32 };
         let [keys, values, scores, weights] = Default::default();

@@ -100,9 +100,10 @@ pub fn kernels(precision: Precision) -> impl Iterator<Item = &'static Kernel> {
     let all: &[Kernel] = match precision {
         Precision::F32 => F32,
         Precision::Bf16 => BF16,
-        Precision::Int8 => INT8,
+        Precision::Int8 | Precision::Int8Wide => INT8,
     };
-    all.iter().filter(|kernel| (kernel.is_here)())
+    let narrow_too = precision != Precision::Int8Wide;
+    all.iter().filter(move |kernel| (narrow_too || !kernel.narrow) && (kernel.is_here)())
 }
 
 /// The fastest kernel of a precision on this machine.
@@ -242,6 +243,8 @@ static INT8: &[Kernel] = &[
     kernel!("avxvnni", 3 rows, avxvnni_int8, ["avx2", "avxvnni"]),
     #[cfg(target_arch = "x86_64")]
     kernel!("avx2", 2 rows, narrow true, avx2_int8, ["avx2"]),
+    #[cfg(target_arch = "x86_64")]
+    kernel!("avx2", 2 rows, avx2_int8_wide, ["avx2"]),
     kernel!("plain", 12 rows, plain_int8, []),
 ];
 

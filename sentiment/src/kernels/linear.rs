@@ -85,7 +85,7 @@ impl Linear {
             match precision {
                 Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
                 Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
-                Precision::Int8 => {
+                Precision::Int8 | Precision::Int8Wide => {
                     let scale = if kernel.narrow {
                         narrow_scale(weights)
                     } else {
@@ -233,7 +233,7 @@ fn finish(precision: Precision, then: Then) -> Finish {
         (Then::Activate(Activation::Relu), _) => (relu::float, relu::int8),
         (Then::Activate(Activation::Tanh), _) => (tanh::float, tanh::int8),
     };
-    if precision == Precision::Int8 { int8 } else { float }
+    if precision.is_int8() { int8 } else { float }
 }
 
 /// A module for each way to finish, from what it makes of a result and of what was there before.
@@ -359,7 +359,7 @@ mod tests {
             let x: Vec<f32> = numbers(rows * inputs, seed).into_iter().map(|x| if positive { x.abs() } else { x }).collect();
             let (weights, biases) = (numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
             let int8 = if dot::kernel(Precision::Int8).narrow { 1.0 / 60.0 } else { 1.0 / 120.0 };
-            for (precision, relative) in [(Precision::F32, 1e-6), (Precision::Bf16, 1.0 / 256.0), (Precision::Int8, int8)] {
+            for (precision, relative) in Precision::ALL.into_iter().zip([1e-6, 1.0 / 256.0, int8, 1.0 / 120.0]) {
                 for then in THENS {
                     let found = applied(&Linear::pack(precision, values, inputs, &weights, &biases), &x, rows, then);
                     for (at, found) in found.into_iter().enumerate() {
@@ -397,18 +397,17 @@ mod tests {
             }
         }
 
-        /// Whole numbers add up exactly, and what follows is the same arithmetic everywhere; but where weights must
-        /// be narrow they are other numbers.
+        /// Whole numbers add up exactly, and what follows is the same arithmetic everywhere.
         #[test]
         fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
-            for (precision, values) in [(Precision::Bf16, Values::Any), (Precision::Int8, Values::Any), (Precision::Int8, Values::Activated)] {
+            for (precision, values) in [(Precision::Bf16, Values::Any), (Precision::Int8Wide, Values::Any), (Precision::Int8Wide, Values::Activated)] {
                 for then in THENS {
                     let on = |kernel| {
                         let linear = Linear::pack_for(kernel, precision, values, inputs, &weights, &biases);
                         everywhere(|| applied(&linear, &x, rows, then))
                     };
-                    let all: Vec<Vec<f32>> = dot::kernels(precision).filter(|kernel| !kernel.narrow).flat_map(on).collect();
+                    let all: Vec<Vec<f32>> = dot::kernels(precision).flat_map(on).collect();
                     prop_assert!(all.iter().all(|one| *one == all[0]), "{precision} {then:?}");
                 }
             }

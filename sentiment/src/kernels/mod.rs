@@ -44,29 +44,36 @@ pub enum Precision {
     /// Channels that are large in every token are smoothed when a model is loaded (SmoothQuant, Xiao et al. 2022).
     /// Where the processor has AVX2 but no VNNI, weights have about 7 bits, and attention is as in f32: `int8-narrow`.
     Int8,
+    /// As int8, with all 8 bits on every processor, so that scores are the same everywhere.
+    #[serde(rename = "int8-wide")]
+    Int8Wide,
 }
 
 impl Precision {
     /// All of them, the most exact first.
-    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::Int8, Self::Int8Wide];
 
     /// How many numbers lie in a 32-bit word.
     pub const fn numbers_in_a_word(self) -> usize {
         match self {
             Self::F32 => 1,
             Self::Bf16 => 2,
-            Self::Int8 => 4,
+            Self::Int8 | Self::Int8Wide => 4,
         }
     }
 
-    /// What rows are called that were computed with it here: by another name where this machine's numbers are
-    /// others than most machines'.
+    /// Whether factors are whole numbers.
+    pub const fn is_int8(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int8Wide)
+    }
+
+    /// What rows are called that were computed with it here: names differ where numbers do.
     pub fn name_here(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Int8 if dot::kernel(self).narrow => "int8-narrow",
-            Self::Int8 => "int8",
+            Self::Int8 | Self::Int8Wide => "int8",
         }
     }
 }
@@ -78,6 +85,7 @@ impl fmt::Display for Precision {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
+            Self::Int8Wide => "int8-wide",
         })
     }
 }
@@ -87,7 +95,7 @@ impl std::str::FromStr for Precision {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|precision| precision.to_string() == name);
-        found.ok_or_else(|| format!("precision {name}; there are f32, bf16 and int8"))
+        found.ok_or_else(|| format!("precision {name}; there are f32, bf16, int8 and int8-wide"))
     }
 }
 

@@ -97,7 +97,7 @@ impl Operand {
     /// As `extend`, and if there are others than so many, or any for another precision or for activated numbers.
     pub fn extend_smoothed(&mut self, x: &[f32], stride: usize, factors: &[f32]) {
         assert!(self.width.next_multiple_of(4) <= stride, "rows shorter than their width");
-        let smooths = self.precision == Precision::Int8 && self.values == Values::Any;
+        let smooths = self.precision.is_int8() && self.values == Values::Any;
         let fit = smooths && factors.len() == self.width.next_multiple_of(4);
         assert!(factors.is_empty() || fit, "factors of an operand's channels");
         let (before, rows) = (self.rows(), x.len().div_ceil(stride));
@@ -108,7 +108,7 @@ impl Operand {
         match self.precision {
             Precision::F32 => copy(x, stride, width, bytemuck::cast_slice_mut(out), out_stride),
             Precision::Bf16 => round(x, stride, width, bytemuck::cast_slice_mut(out), 2 * out_stride),
-            Precision::Int8 => {
+            Precision::Int8 | Precision::Int8Wide => {
                 let scales = &mut self.scales[before..];
                 let out = bytemuck::cast_slice_mut(out);
                 quantise(x, stride, width, factors, self.values, out, 4 * out_stride, scales);
@@ -310,7 +310,7 @@ mod tests {
             let third = |x: u32| match precision {
                 Precision::F32 => f32::from_bits(x),
                 Precision::Bf16 => f32::from_bits(x << 16),
-                Precision::Int8 => (x & 0xff) as f32 - 128.0,
+                Precision::Int8 | Precision::Int8Wide => (x & 0xff) as f32 - 128.0,
             };
             let word = left.words[16 / precision.numbers_in_a_word()];
             assert!((third(word) * scales[0] - 16.0).abs() < 0.1, "{precision}");

@@ -13,14 +13,14 @@ fn words(precision: Precision, n: usize, seed: u64) -> Vec<u32> {
         Precision::F32 if word.is_multiple_of(17) => 0,
         Precision::F32 => word & 0x807f_ffff | 0x3f80_0000,
         Precision::Bf16 => word & 0x807f_807f | 0x3f80_3f80,
-        Precision::Int8 => word,
+        Precision::Int8 | Precision::Int8Wide => word,
     };
     numbers(n, seed).into_iter().map(of).collect()
 }
 
 /// Weights never are -128.
 fn without_the_lowest(precision: Precision, words: &mut [u32]) {
-    if precision == Precision::Int8 {
+    if precision.is_int8() {
         for byte in bytemuck::cast_slice_mut::<u32, u8>(words) {
             *byte = if *byte == 128 { 129 } else { *byte };
         }
@@ -78,7 +78,7 @@ fn a_product_in_parts_has_the_bits_of_the_whole() {
     for precision in Precision::ALL {
         for kernel in kernels(precision) {
             let (left, mut panel) = (words(precision, kernel.rows * 12, 1), words(precision, 12 * PANEL, 2));
-            narrow(&mut panel[..if precision == Precision::Int8 { 12 * PANEL } else { 0 }]);
+            narrow(&mut panel[..if precision.is_int8() { 12 * PANEL } else { 0 }]);
             let start = *words(precision, PANEL, 5).first_chunk().unwrap();
             let rows = |words| Left { words, stride: 12, rows: kernel.rows };
             let mut parts = run(kernel, rows(&left), &panel[..4 * PANEL], 2, &start);
