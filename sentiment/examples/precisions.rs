@@ -3,7 +3,7 @@
 //!     python models/train/prepare.py --data FOLDER --out samples.jsonl
 //!     cargo run --release -p tapewire-sentiment --example precisions -- shipped samples.jsonl
 //!
-//! For each part of the samples that is held out: accuracy, how often the label is the one that single
+//! For each part of the samples that is held out, or of other `--splits`: accuracy, how often the label is the one that single
 //! precision gives, and how far a probability is from it at most and on average.
 
 use clap::Parser;
@@ -22,6 +22,12 @@ struct Arguments {
     model: Source,
     /// Output of `models/train/prepare.py`.
     samples: PathBuf,
+    /// Which splits of them.
+    #[arg(long, value_delimiter = ',', default_values = ["test", "unseen", "dev"])]
+    splits: Vec<String>,
+    /// What to hold against f32.
+    #[arg(long, value_delimiter = ',', default_values = ["bf16", "int8", "int8-wide"])]
+    precisions: Vec<Precision>,
 }
 
 /// ```json
@@ -43,13 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut parts: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
     for line in lines.lines() {
         let sample: Sample = serde_json::from_str(line)?;
-        if ["test", "unseen", "dev"].contains(&&*sample.split) {
+        if arguments.splits.contains(&sample.split) {
             parts.entry(format!("{} {}", sample.source, sample.split)).or_default().push(sample);
         }
     }
     println!("part              n     precision    accuracy  as f32   largest  mean distance");
+    let mut precisions = [&[Precision::F32][..], &arguments.precisions].concat();
     // Once, where two of them are the same numbers here.
-    let mut precisions = Precision::ALL.to_vec();
     precisions.dedup_by_key(|precision| precision.name_here());
     let engines = precisions
         .iter()

@@ -214,7 +214,7 @@ impl PackedModel {
         if let Some(norm) = &layer.attention_norm.after {
             norm.apply(hidden, stride);
         }
-        let FeedForward { into, gate, out } = &layer.feed_forward;
+        let FeedForward { into, gate, out, outliers } = &layer.feed_forward;
         let norm = layer.feed_forward_norm.before.as_ref();
         self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block);
         let Block { operand, inner, inner_operand, .. } = block;
@@ -224,6 +224,7 @@ impl PackedModel {
         if let Some(gate) = gate {
             gate.apply(operand, Then::Multiply, inner, inner_stride);
         }
+        outliers.take(inner, inner_stride, hidden, stride);
         inner_operand.set(out.precision(), out.values(), inner, inner_stride, into.outputs());
         out.apply(inner_operand, Then::Add, hidden, stride);
         if let Some(norm) = &layer.feed_forward_norm.after {

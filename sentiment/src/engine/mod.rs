@@ -24,6 +24,7 @@ pub mod families;
 mod forward;
 pub mod labels;
 mod legacy_pickle;
+mod outliers;
 pub mod packed;
 pub mod packing;
 pub mod probabilities;

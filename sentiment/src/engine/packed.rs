@@ -2,6 +2,7 @@
 
 use super::architecture::{Architecture, LayerKind, Pooling, Positions};
 use super::checkpoint::Checkpoint;
+use super::outliers::Outliers;
 use super::rotary::Rotation;
 use super::smoothing::{Calibration, Input, Ranges};
 use super::weights::{self, Around, Source};
@@ -58,6 +59,8 @@ pub(super) struct FeedForward {
     /// Gives what the activated outputs of the first are multiplied by.
     pub(super) gate: Option<Linear>,
     pub(super) out: Linear,
+    /// Of what `out` reads: what int8 leaves to single precision.
+    pub(super) outliers: Outliers,
 }
 
 /// Its two products are of single precision: there is one row a text, so that nothing is gained by
@@ -173,10 +176,13 @@ impl Layer {
                 (attention, Input::smoothed(feed_forward, into_and_gate))
             }
         };
+        let mut out = Dense::from(stored.feed_forward_out);
+        let outliers = if precision.is_int8() { Outliers::of(&mut out) } else { Outliers::default() };
         let feed_forward = FeedForward {
             into: into.pack(precision),
             gate: gate.map(|gate| gate.pack(precision)),
-            out: Dense::from(stored.feed_forward_out).pack_for(inner, precision),
+            out: out.pack_for(inner, precision),
+            outliers,
         };
         Self {
             query: query.pack(precision),

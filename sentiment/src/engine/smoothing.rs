@@ -18,7 +18,7 @@ use super::forward::Scratch;
 use super::packed::{Dense, Layer, PackedModel};
 use super::tokens::Tokens;
 use crate::kernels::Precision;
-use crate::kernels::operand::largest_magnitude;
+use crate::kernels::operand::raise_magnitudes;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -44,7 +44,7 @@ impl Input {
     /// s_j can be said stay as they are: those that are always zero or not finite, or whose weights are.
     pub(super) fn smoothed(ranges: &[f32], products: &mut [&mut Dense]) -> Self {
         let mut weights = vec![0.0; ranges.len()];
-        products.iter().for_each(|product| raise(&mut weights, &product.weight));
+        products.iter().for_each(|product| raise_magnitudes(&mut weights, &product.weight));
         let s = ranges.iter().zip(weights).map(|(range, weight)| (range / weight).sqrt());
         let s: Vec<f32> = s.map(|s| if s.is_normal() { s } else { 1.0 }).collect();
         products.iter_mut().for_each(|product| product.scale_inputs(&s));
@@ -63,7 +63,7 @@ impl Input {
         if let Self::Measured(ranges) = self {
             let mut ranges = ranges.lock().unwrap_or_else(PoisonError::into_inner);
             let width = ranges.len();
-            rows.chunks(stride).for_each(|row| raise(&mut ranges, &row[..width]));
+            rows.chunks(stride).for_each(|row| raise_magnitudes(&mut ranges, &row[..width]));
         }
     }
 
@@ -76,13 +76,6 @@ impl Input {
             Self::Measured(ranges) => ranges.into_inner().unwrap_or_else(PoisonError::into_inner),
             Self::Plain | Self::Smoothed(_) => Vec::new(),
         }
-    }
-}
-
-/// Raises magnitudes to those of these rows; not finite where one of a column's numbers isn't.
-fn raise(magnitudes: &mut [f32], rows: &[f32]) {
-    for row in rows.chunks_exact(magnitudes.len()) {
-        magnitudes.iter_mut().zip(row).for_each(|(magnitude, x)| *magnitude = largest_magnitude([*magnitude, *x]));
     }
 }
 

@@ -220,6 +220,13 @@ pub(crate) fn largest_magnitude(x: impl IntoIterator<Item = f32>) -> f32 {
     f32::from_bits(x.into_iter().fold(0, |largest, x| largest.max(magnitude(x))))
 }
 
+/// Raises magnitudes to those of these rows; not finite where one of a column's numbers isn't.
+pub(crate) fn raise_magnitudes(magnitudes: &mut [f32], rows: &[f32]) {
+    for row in rows.chunks_exact(magnitudes.len()) {
+        magnitudes.iter_mut().zip(row).for_each(|(magnitude, x)| *magnitude = largest_magnitude([*magnitude, *x]));
+    }
+}
+
 /// The whole number nearest to `zero + x * factor`, which must be in [0, 255].
 #[inline(always)]
 fn quantised(x: f32, factor: f32, zero: f32) -> u8 {

@@ -26,6 +26,29 @@ for_this_machine! {
     pub fn rotate(rows: &mut [f32], stride: usize, heads: usize, pairs: usize, cosines: &[f32], sines: &[f32]) = rotate_plain
 }
 
+for_this_machine! {
+    /// Adds to each row of `out`, for each of these channels, the channel's number in the same row of `x` times the
+    /// channel's weights, of which all channels have as many; rows of `x` are left with zeros there.
+    pub fn take_channels(x: &mut [f32], stride: usize, channels: &[usize], weights: &[f32], out: &mut [f32], out_stride: usize) = take_channels_plain
+}
+
+#[inline(always)]
+fn take_channels_plain(
+    x: &mut [f32],
+    stride: usize,
+    channels: &[usize],
+    weights: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    for (x, out) in x.chunks_mut(stride).zip(out.chunks_mut(out_stride)) {
+        for (&channel, weights) in channels.iter().zip(weights.chunks_exact(weights.len() / channels.len())) {
+            let x = std::mem::take(&mut x[channel]);
+            out[..weights.len()].iter_mut().zip(weights).for_each(|(out, w)| *out = w.mul_add(x, *out));
+        }
+    }
+}
+
 #[inline(always)]
 fn rotate_plain(rows: &mut [f32], stride: usize, heads: usize, pairs: usize, cosines: &[f32], sines: &[f32]) {
     let angles = cosines.chunks_exact(pairs).zip(sines.chunks_exact(pairs));
@@ -110,6 +133,27 @@ mod tests {
                     prop_assert!((f64::from(*found) - exact).abs() < 1e-4, "{found} {exact}");
                 }
                 prop_assert_eq!(&found[width..], &row[width..]);
+            }
+        }
+
+        #[test]
+        fn channels_are_multiplied_added_and_gone(x in rows(9), seed in 0usize..99, more in 0usize..5, width in 1usize..50) {
+            let (channels, count) = ([7, 0, 3], x.len() / 9);
+            let weights: Vec<f32> = (0..3 * width).map(|at| ((at * 7 + seed) % 13) as f32 - 6.0).collect();
+            let found = everywhere(|| {
+                let (mut x, mut out) = (x.clone(), vec![0.5; count * (width + more)]);
+                take_channels(&mut x, 9, &channels, &weights, &mut out, width + more);
+                (x, out)
+            });
+            prop_assert!(found.iter().all(|one| *one == found[0]), "not the same bits on every instruction set");
+            for (at, (before, after)) in x.iter().zip(&found[0].0).enumerate() {
+                prop_assert_eq!(*after, if channels.contains(&(at % 9)) { 0.0 } else { *before });
+            }
+            for (at, found) in found[0].1.iter().enumerate() {
+                let (row, column) = (at / (width + more), at % (width + more));
+                let of = |(channel, &of): (usize, &usize)| f64::from(x[row * 9 + of]) * f64::from(weights[channel * width + column]);
+                let sum: f64 = if column < width { channels.iter().enumerate().map(of).sum() } else { 0.0 };
+                prop_assert!((f64::from(*found) - 0.5 - sum).abs() < 1e-3, "{found} {sum}");
             }
         }
 
