@@ -45,10 +45,9 @@ def measure(options: argparse.Namespace) -> int:
     tools = prepare(options, cache, left_out)
     facts = machine.facts(tools.python)
     started, load = datetime.now(UTC), machine.load_average()
-    figures: dict[str, dict] = {"deviations": {}, "memory": {}, "peaks": {}}
+    figures: dict[str, dict] = {"deviations": {}, "memory": {}}
     runs = {threads: rounds_of(threads, options, tools, figures, left_out) for threads in options.threads}
-    peak = figures["peaks"].get("tapewire-int8")
-    found = ratios.all_ratios(runs.get(1, []), runs.get(2, []), peak)
+    found = ratios.all_ratios(runs.get(1, []), runs.get(2, []))
     medians, details = report.ratio_rows(found)
     rows = report.engine_rows(runs, options.engines, figures["deviations"], figures["memory"])
     if not rows:
@@ -61,7 +60,6 @@ def measure(options: argparse.Namespace) -> int:
         "rounds": options.rounds,
         "ratios": medians,
         "ratio_details": details,
-        "int8_peak_ops_per_s": peak,
         "engines": rows,
         "left_out": left_out,
         "idle_share_of_processor": round(report.busiest_idle(runs), 4),
@@ -112,8 +110,8 @@ def rounds_of(threads: int, options: argparse.Namespace, tools: Tools, figures: 
     print(f"\n{threads} thread{'s' if threads > 1 else ''}: loading {len(engines)} engines", flush=True)
     runs = []
     with loaded(engines, tools, figures, left_out) as residents:
-        # As many as `going_on` will name, if no engine ends on the way.
-        contenders = len({(engine.ours, engine.precision) for engine in residents}) if threads == 1 else 2
+        peers = {engine.precision for engine in residents if not engine.ours}
+        contenders = len(peers) + sum(engine.ours and engine.precision in {"int8", *peers} for engine in residents) if threads == 1 else 2
         progress = Progress(len(residents), contenders, options.rounds)
         for run in play(residents, options.rounds, left_out, ratios.going_on):
             progress.show(run)
@@ -134,7 +132,6 @@ def loaded(engines: list[Engine], tools: Tools, figures: dict, left_out: dict[st
                 resident = Resident(engine.title, engine.command(tools), variables(engine.threads), log)
                 residents[engine] = resident
                 figures["deviations"][engine.name] = checked(engine, resident.ask("logits"), reference)
-                figures["peaks"].setdefault(engine.name, resident.ready.get("peak_ops_per_s"))
                 print(f"  {engine.title:28} largest deviation of a logit {figures['deviations'][engine.name]:.1g}", flush=True)
             except BenchError as error:
                 left_out[engine.name] = str(error)
@@ -184,7 +181,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)")
     parser.add_argument("--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)")
     parser.add_argument("--texts", type=int, help=f"how many (default: {texts.WHOLE})")
-    parser.add_argument("--rounds", type=int, help="rounds at each thread count; the peers that trail take part in the first (default: 3)")
+    parser.add_argument("--rounds", type=int, help="rounds at each thread count, and parts of the texts; the peers that trail take part in the first (default: 3)")
     parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results for a whole run, else the cache)")
     options = parser.parse_args(arguments)
     options.texts = options.texts or (128 if options.quick else texts.WHOLE)

@@ -43,29 +43,30 @@ def against_best_peer(runs: list[Run], precision: str) -> Spread | None:
     return min((ratio for ratio in found if ratio), key=lambda ratio: ratio.median, default=None)
 
 
-def share_of_peak(runs: list[Run], peak_ops_per_s: float | None) -> Spread | None:
-    """Operations the int8 engine needed in a second of processor time, as a share of what a core can issue."""
+def share_of_peak(runs: list[Run]) -> Spread | None:
+    """Operations the int8 engine needed in a second of processor time, as a share of what a core could issue just then."""
     ours = of(runs, f"{OURS}-int8", 1).values()
-    return spread(run.needed_ops / run.cpu_s / peak_ops_per_s for run in ours if run.needed_ops and peak_ops_per_s)
+    return spread(run.needed_ops / run.cpu_s / run.peak_ops_per_s for run in ours if run.needed_ops)
 
 
 def going_on(first: list[Run]) -> set[Engine]:
-    """Whom more rounds than the first are for. At 1 thread ours and the best peer of each precision; at 2 only
-    our int8, once a thread count, since no other ratio is of 2 threads."""
+    """Whom more rounds than the first are for. At 1 thread our int8, and ours and the best peer of each precision
+    that has a peer; at 2 only our int8, once a thread count, since no other ratio is of 2 threads."""
     if any(run.engine.threads > 1 for run in first):
         return {run.engine for run in first if run.engine.name == f"{OURS}-int8"}
     peers: dict[str, Run] = {}
     for run in sorted((run for run in first if not run.engine.ours), key=lambda run: run.per_cpu_second):
         peers[run.engine.precision] = run
-    return {run.engine for run in first if run.engine.ours} | {run.engine for run in peers.values()}
+    ours = {run.engine for run in first if run.engine.ours and run.engine.precision in {"int8", *peers}}
+    return ours | {run.engine for run in peers.values()}
 
 
-def all_ratios(runs_1: list[Run], runs_2: list[Run], peak_ops_per_s: float | None) -> dict[str, Spread | None]:
+def all_ratios(runs_1: list[Run], runs_2: list[Run]) -> dict[str, Spread | None]:
     """`runs_1` are of the rounds at 1 thread; `runs_2` of those at 2, where our int8 runs at 1 thread too."""
     fastest = f"{OURS}-int8"
     return {
         **{f"{precision}_vs_best_peer": against_best_peer(runs_1, precision) for precision in ("int8", "bf16", "f32")},
-        "int8_share_of_peak": share_of_peak(runs_1, peak_ops_per_s),
+        "int8_share_of_peak": share_of_peak(runs_1),
         "vs_hf_pipeline": within_rounds(
             of(runs_1, fastest, 1), of(runs_1, "hf_pipeline-f32", 1), lambda run: run.per_cpu_second, "hf_pipeline-f32"
         ),

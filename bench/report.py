@@ -68,6 +68,7 @@ def run_rows(runs: dict[int, list[Run]]) -> list[dict]:
             "cpu_s": round(run.cpu_s, 3),
             "idle_cpu_s": round(run.idle_cpu_s, 2),
             "needed_ops": run.needed_ops,
+            "peak_ops_per_s": run.peak_ops_per_s,
         }
         for threads, played in runs.items()
         for run in played

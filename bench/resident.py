@@ -3,7 +3,7 @@
 After loading and warming up it prints a line of JSON, an object with `"ready": true`. Then each line
 it reads is answered by one of JSON:
 
-`run`     scores all texts, tokenization included: {"texts", "wall_s", "cpu_s", "tokens"}
+`run 0 3` scores every third text from the first on, tokenization included: {"texts", "tokens", "wall_s", "cpu_s"}
 `logits`  a list for each of the first CHECKED texts, in the model's order of labels
 
 What else it has to say goes to stderr. It ends when its input does.

@@ -1,4 +1,4 @@
-"""Rounds: engines score the same texts once a round, in an order that rotates.
+"""Rounds: texts are dealt into as many parts, and engines score one part a round, in an order that rotates.
 
 A neighbour who wakes up on the machine, or a clock that drops, then meets all engines alike, and
 ratios within a round hold although the machine does not hold still. All take part in the first round;
@@ -17,7 +17,7 @@ from bench.resident import Resident
 
 @dataclass(frozen=True)
 class Run:
-    """One engine's turn in one round. `needed_ops` and the peak only our engine counts."""
+    """One engine's turn in one round. `needed_ops` and `peak_ops_per_s` only our engine counts."""
 
     engine: Engine
     round: int
@@ -27,6 +27,7 @@ class Run:
     cpu_s: float
     idle_cpu_s: float
     needed_ops: float | None = None
+    peak_ops_per_s: float | None = None
 
     @property
     def per_cpu_second(self) -> float:
@@ -55,7 +56,7 @@ def play(
     for number in range(rounds):
         for engine in order([engine for engine in residents if engine in taking_part], number):
             try:
-                run = _turn(residents, engine, number)
+                run = _turn(residents, engine, number, rounds)
             except BenchError as error:
                 lost[engine.name] = str(error)
                 residents.pop(engine).stop()
@@ -68,14 +69,12 @@ def play(
             taking_part = going_on(first)
 
 
-def _turn(residents: dict[Engine, Resident], engine: Engine, number: int) -> Run:
+def _turn(residents: dict[Engine, Resident], engine: Engine, number: int, rounds: int) -> Run:
     waiting = [resident for other, resident in residents.items() if other != engine]
     before = sum(resident.cpu_seconds() for resident in waiting)
-    answer = residents[engine].ask("run")
+    answer = residents[engine].ask(f"run {number} {rounds}")
     idle = sum(resident.cpu_seconds() for resident in waiting) - before
-    return Run(
-        engine, number, answer["texts"], answer["tokens"], answer["wall_s"], answer["cpu_s"], idle, answer.get("needed_ops")
-    )
+    return Run(engine, number, idle_cpu_s=idle, **answer)
 
 
 class Progress:

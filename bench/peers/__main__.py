@@ -43,7 +43,7 @@ def serve(peer, arguments: argparse.Namespace, answers: TextIO) -> None:
     """Speaks the protocol of `bench.resident`."""
     checked, texts = read(arguments.texts)[:CHECKED], read(arguments.texts)[:: arguments.step]
     tokenizer = Tokenizer.from_file(str(arguments.model / "tokenizer.json"))
-    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
+    tokens = [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
     score = peer.load(arguments.model, arguments.precision, arguments.threads)
     score(texts[:WARM_UP])
     print(json.dumps({"ready": True}), file=answers, flush=True)
@@ -51,9 +51,12 @@ def serve(peer, arguments: argparse.Namespace, answers: TextIO) -> None:
         if line.strip() == "logits":
             answer = score(checked).tolist()
         else:
+            _, part, parts = line.split()
+            turn = slice(int(part), None, int(parts))
             started, cpu = time.perf_counter(), _cpu_seconds()
-            scored = score(texts)
-            answer = {"wall_s": time.perf_counter() - started, "cpu_s": _cpu_seconds() - cpu, "texts": len(scored), "tokens": tokens}
+            scored = score(texts[turn])
+            took = {"wall_s": time.perf_counter() - started, "cpu_s": _cpu_seconds() - cpu}
+            answer = {"texts": len(scored), "tokens": sum(tokens[turn])} | took
         print(json.dumps(answer), file=answers, flush=True)
 
 

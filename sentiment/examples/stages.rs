@@ -16,7 +16,7 @@ use tapewire_sentiment::kernels::attention::{Attention, Projections};
 use tapewire_sentiment::kernels::dot::{self, Left, PANEL};
 use tapewire_sentiment::kernels::linear::{Linear, Then};
 use tapewire_sentiment::kernels::math::Activation;
-use tapewire_sentiment::kernels::operand::{Operand, Values};
+use tapewire_sentiment::kernels::operand::Operand;
 use tapewire_sentiment::kernels::rows::layer_norm;
 use tapewire_sentiment::kernels::words::Words;
 
@@ -87,16 +87,16 @@ struct Layer {
 
 impl Layer {
     fn new(precision: Precision) -> Self {
-        let linear = |values, inputs: usize, outputs: usize| {
+        let linear = |inputs: usize, outputs: usize| {
             let weights: Vec<f32> = numbers(inputs * outputs).map(|x| x / (inputs as f32).sqrt()).collect();
-            Linear::pack(precision, values, inputs, &weights, &vec![0.01; outputs])
+            Linear::pack(precision, inputs, &weights, &vec![0.01; outputs])
         };
         Self {
-            query: linear(Values::Any, WIDTH, WIDTH),
-            key_value: linear(Values::Any, WIDTH, 2 * WIDTH),
-            attention_output: linear(Values::Any, WIDTH, WIDTH),
-            into: linear(Values::Any, WIDTH, INNER),
-            out: linear(Values::Activated, INNER, WIDTH),
+            query: linear(WIDTH, WIDTH),
+            key_value: linear(WIDTH, 2 * WIDTH),
+            attention_output: linear(WIDTH, WIDTH),
+            into: linear(WIDTH, INNER),
+            out: linear(INNER, WIDTH),
         }
     }
 }
@@ -140,11 +140,11 @@ impl Chunk {
         let (weight, bias) = ([0.5; WIDTH], [0.0; WIDTH]);
         let Projections { queries, keys, values } = projections;
         for rows in [&mut *queries, keys, values] {
-            rows.clear(attention.precision(), Values::Any, WIDTH);
+            rows.clear(attention.precision(), WIDTH);
         }
         for hidden in hidden.chunks(BLOCK * WIDTH) {
             let rows = hidden.len() / WIDTH;
-            stages.time("rounding", 0, || operand.set(*precision, Values::Any, hidden, WIDTH, WIDTH));
+            stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
             let projected = &mut inner[..hidden.len()];
             stages.time("products", rows * WIDTH * WIDTH, || layer.query.apply(operand, Then::Store, projected, WIDTH));
             stages.time("attention: rounding", 0, || queries.extend(projected, WIDTH));
@@ -166,14 +166,14 @@ impl Chunk {
         for (hidden, context) in hidden.chunks_mut(BLOCK * WIDTH).zip(context.chunks(BLOCK * WIDTH)) {
             let rows = hidden.len() / WIDTH;
             let inner = &mut inner[..rows * INNER];
-            stages.time("rounding", 0, || operand.set(*precision, Values::Any, context, WIDTH, WIDTH));
+            stages.time("rounding", 0, || operand.set(*precision, context, WIDTH, WIDTH));
             let product = || layer.attention_output.apply(operand, Then::Add, hidden, WIDTH);
             stages.time("products, then adding", rows * WIDTH * WIDTH, product);
             stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));
-            stages.time("rounding", 0, || operand.set(*precision, Values::Any, hidden, WIDTH, WIDTH));
+            stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
             let product = || layer.into.apply(operand, Then::Activate(Activation::Gelu), inner, INNER);
             stages.time("products, then GELU", rows * WIDTH * INNER, product);
-            stages.time("rounding", 0, || inner_operand.set(*precision, Values::Activated, inner, INNER, INNER));
+            stages.time("rounding", 0, || inner_operand.set(*precision, inner, INNER, INNER));
             let product = || layer.out.apply(inner_operand, Then::Add, hidden, WIDTH);
             stages.time("products, then adding", rows * WIDTH * INNER, product);
             stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));

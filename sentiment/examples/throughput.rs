@@ -7,10 +7,10 @@
 //! MODEL is what `--model` takes elsewhere; each line of TEXTS is an object with a `text`.
 //! Rounds of all settings alternate, so that a busy machine hits all alike. Tokenization is
 //! included. Work is what the classes depend on, counted without padding; its share is of what one
-//! processor reaches with the same instruction on registers alone.
+//! processor reaches with the same instruction on registers alone, before and after each round.
 //!
-//! With `--interactive`, another program can take rounds in turn with this one: it writes `run` or
-//! `logits` and reads a line of JSON.
+//! With `--interactive`, another program can take rounds in turn with this one: it writes `run PART PARTS`, for one
+//! of so many parts of the texts, or `logits`, and reads a line of JSON.
 
 use clap::Parser;
 use serde_json::json;
@@ -82,17 +82,20 @@ struct Bench<'a> {
     precision: Precision,
     threads: usize,
     inputs: &'a [Input<'a>],
-    /// Tokens of all texts, and what they need to be computed.
-    tokens: usize,
-    operations: u64,
-    peak: f64,
+    /// Tokens of each text, and the operations that these need.
+    work: Vec<(usize, u64)>,
 }
 
-/// One pass over all texts.
+/// One pass over texts.
 #[derive(Clone, Copy)]
 struct Round {
+    texts: usize,
+    tokens: usize,
+    operations: u64,
     wall: f64,
     cpu: f64,
+    /// Operations a second that the processor's instruction gives, as before and after this round.
+    peak: f64,
 }
 
 impl<'a> Bench<'a> {
@@ -104,18 +107,32 @@ impl<'a> Bench<'a> {
     ) -> Result<Self, Box<dyn Error>> {
         let engine = Engine::load(files, &EngineConfig { threads, precision, ..EngineConfig::default() })?;
         let windows = inputs.iter().map(|input| engine.windows(input)).collect::<Result<Vec<_>, _>>()?;
-        let lengths: Vec<usize> = windows.iter().flatten().map(|window| window.tokens.ids.len()).collect();
-        let operations = lengths.iter().map(|&tokens| engine.operations(tokens)).sum();
+        let work = windows.iter().map(|windows| {
+            let tokens = || windows.iter().map(|window| window.tokens.ids.len());
+            (tokens().sum(), tokens().map(|tokens| engine.operations(tokens)).sum())
+        });
+        let work = work.collect();
         engine.score(&inputs[..inputs.len().min(WARM_UP)]);
-        Ok(Self { engine, precision, threads, inputs, tokens: lengths.iter().sum(), operations, peak: peak(precision) })
+        Ok(Self { engine, precision, threads, inputs, work })
     }
 
-    fn run(&self) -> Result<Round, Box<dyn Error>> {
+    /// Scores every text of one of so many parts, into which texts are dealt in turn.
+    fn run(&self, part: usize, parts: usize) -> Result<Round, Box<dyn Error>> {
+        let inputs: Vec<Input<'_>> = self.inputs.iter().skip(part).step_by(parts).copied().collect();
+        let work = || self.work.iter().skip(part).step_by(parts);
+        let before = peak(self.precision);
         let (started, cpu) = (Instant::now(), cpu_seconds()?);
-        for scored in self.engine.score(self.inputs) {
+        for scored in self.engine.score(&inputs) {
             scored?;
         }
-        Ok(Round { wall: started.elapsed().as_secs_f64(), cpu: cpu_seconds()? - cpu })
+        Ok(Round {
+            texts: inputs.len(),
+            tokens: work().map(|(tokens, _)| tokens).sum(),
+            operations: work().map(|(_, operations)| operations).sum(),
+            wall: started.elapsed().as_secs_f64(),
+            cpu: cpu_seconds()? - cpu,
+            peak: f64::midpoint(before, peak(self.precision)),
+        })
     }
 
     fn logits(&self) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
@@ -127,19 +144,19 @@ impl<'a> Bench<'a> {
 
     /// Answers each line of `commands` with a line of JSON.
     fn obey(&self, commands: impl BufRead) -> Result<(), Box<dyn Error>> {
-        println!("{}", json!({"ready": true, "peak_ops_per_s": self.peak}));
+        println!("{}", json!({"ready": true}));
         for command in commands.lines() {
-            match command?.trim() {
-                "run" => {
-                    let Round { wall, cpu } = self.run()?;
-                    let (texts, tokens, needed) = (self.inputs.len(), self.tokens, self.operations);
+            match command?.split_whitespace().collect::<Vec<_>>()[..] {
+                ["run", part, parts] => {
+                    let Round { texts, tokens, operations, wall, cpu, peak } =
+                        self.run(part.parse()?, parts.parse()?)?;
                     println!(
                         "{}",
-                        json!({"texts": texts, "wall_s": wall, "cpu_s": cpu, "tokens": tokens, "needed_ops": needed})
+                        json!({"texts": texts, "tokens": tokens, "wall_s": wall, "cpu_s": cpu, "needed_ops": operations, "peak_ops_per_s": peak})
                     );
                 }
-                "logits" => println!("{}", json!(self.logits()?)),
-                other => return Err(format!("{other}: there are run and logits").into()),
+                ["logits"] => println!("{}", json!(self.logits()?)),
+                ref other => return Err(format!("{other:?}: there are run PART PARTS and logits").into()),
             }
         }
         Ok(())
@@ -152,7 +169,7 @@ fn compare(benches: &[Bench<'_>], rounds: usize) -> Result<(), Box<dyn Error>> {
     println!("precision  threads  texts/s  texts/cpu-s  GOP/cpu-s  of peak");
     for _ in 0..rounds {
         for (bench, done) in benches.iter().zip(&mut done) {
-            done.push(bench.run()?);
+            done.push(bench.run(0, 1)?);
             print(bench, done[done.len() - 1], "");
         }
     }
@@ -165,7 +182,7 @@ fn compare(benches: &[Bench<'_>], rounds: usize) -> Result<(), Box<dyn Error>> {
 }
 
 fn print(bench: &Bench<'_>, round: Round, note: &str) {
-    let (texts, speed) = (bench.inputs.len() as f64, bench.operations as f64 / round.cpu);
+    let (texts, speed) = (round.texts as f64, round.operations as f64 / round.cpu);
     println!(
         "{:9}  {:7}  {:7.1}  {:11.1}  {:9.0}  {:6.1}%  {note}",
         bench.precision.to_string(),
@@ -173,7 +190,7 @@ fn print(bench: &Bench<'_>, round: Round, note: &str) {
         texts / round.wall,
         texts / round.cpu,
         speed / 1e9,
-        100.0 * speed / bench.peak
+        100.0 * speed / round.peak
     );
 }
 

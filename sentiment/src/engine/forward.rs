@@ -17,7 +17,7 @@ use crate::kernels::Precision;
 use crate::kernels::attention::{Attention, Projections};
 use crate::kernels::dot::PANEL;
 use crate::kernels::linear::Then;
-use crate::kernels::operand::{Operand, Values};
+use crate::kernels::operand::Operand;
 use crate::kernels::rows::rotate;
 use crate::kernels::words::Words;
 use rayon::prelude::*;
@@ -145,7 +145,7 @@ impl PackedModel {
         let (stride, tokens) = (self.stride(), tokens(spans));
         let Projections { queries, keys, values } = &mut scratch.projections;
         for rows in [&mut *queries, keys, values] {
-            rows.clear(scratch.attention.precision(), Values::Any, self.width);
+            rows.clear(scratch.attention.precision(), self.width);
         }
         let (hidden, blocks) = (scratch.hidden.floats(tokens * stride), &mut scratch.blocks);
         let height = height(tokens, blocks.len()) * stride;
@@ -209,7 +209,7 @@ impl PackedModel {
     fn finish_block(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], block: &mut Block) {
         let (stride, width) = (self.stride(), self.width);
         let (output, operand) = (&layer.attention_output, &mut block.operand);
-        operand.set(output.precision(), Values::Any, context, stride, width);
+        operand.set(output.precision(), context, stride, width);
         output.apply(operand, Then::Add, hidden, stride);
         if let Some(norm) = &layer.attention_norm.after {
             norm.apply(hidden, stride);
@@ -225,7 +225,7 @@ impl PackedModel {
             gate.apply(operand, Then::Multiply, inner, inner_stride);
         }
         outliers.take(inner, inner_stride, hidden, stride);
-        inner_operand.set(out.precision(), out.values(), inner, inner_stride, into.outputs());
+        inner_operand.set(out.precision(), inner, inner_stride, into.outputs());
         out.apply(inner_operand, Then::Add, hidden, stride);
         if let Some(norm) = &layer.feed_forward_norm.after {
             norm.apply(hidden, stride);
@@ -257,7 +257,7 @@ impl PackedModel {
             }
         };
         input.see(rows, stride);
-        operand.clear(precision, Values::Any, self.width);
+        operand.clear(precision, self.width);
         operand.extend_smoothed(rows, stride, input.factors());
     }
 
@@ -302,7 +302,7 @@ impl PackedModel {
         let Block { operand, inner, .. } = &mut scratch.blocks[0];
         let pooled = scratch.context.floats(texts * stride);
         let Head { dense, activation, norm, classifier } = &self.head;
-        operand.set(dense.precision(), Values::Any, scratch.hidden.floats(texts * stride), stride, self.width);
+        operand.set(dense.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
         dense.apply(operand, Then::Activate(*activation), pooled, stride);
         if let Some(norm) = norm {
             norm.apply(pooled, stride);
@@ -310,7 +310,7 @@ impl PackedModel {
         let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
         let logits = inner.floats(texts * label_stride);
-        operand.set(classifier.precision(), Values::Any, pooled, stride, self.width);
+        operand.set(classifier.precision(), pooled, stride, self.width);
         classifier.apply(operand, Then::Store, logits, label_stride);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()
     }

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use crate::kernels::Precision;
     use crate::kernels::linear::Then;
-    use crate::kernels::operand::{Operand, Values};
+    use crate::kernels::operand::Operand;
 
     const INPUTS: usize = 128;
     const OUTPUTS: usize = 40;
@@ -81,7 +81,7 @@ mod tests {
         let (whole, mut rest, mut out) = (self::product().0, x.to_vec(), vec![0.0; x.len() / INPUTS * stride]);
         outliers.take(&mut rest, INPUTS, &mut out, stride);
         let mut operand = Operand::default();
-        operand.set(Precision::Int8, Values::Any, &rest, INPUTS, INPUTS);
+        operand.set(Precision::Int8, &rest, INPUTS, INPUTS);
         product.pack(Precision::Int8).apply(&operand, Then::Add, &mut out, stride);
         let squares = x.chunks_exact(INPUTS).zip(out.chunks_exact(stride)).flat_map(|(x, out)| {
             whole.weight.chunks_exact(INPUTS).zip(out).map(|(weights, found)| {

@@ -9,7 +9,6 @@ use super::weights::{self, Around, Source};
 use crate::SentimentError;
 use crate::kernels::linear::Linear;
 use crate::kernels::math::Activation;
-use crate::kernels::operand::Values;
 use crate::kernels::{Precision, dot, rows};
 use candle_core::{Device, Tensor};
 use std::iter;
@@ -165,8 +164,6 @@ impl Layer {
         let mut attention_output = Dense::from(stored.attention_output);
         attention_output.add_to_bias(&value.bias);
         value.bias.fill(0.0);
-        // What a gate multiplies can be anything again.
-        let inner = if stored.gate.is_some() { Values::Any } else { architecture.activation.values() };
         let (mut into, mut gate) = (Dense::from(stored.feed_forward_in), stored.gate.map(Dense::from));
         let (attention_input, feed_forward_input) = match ranges {
             None => Default::default(),
@@ -181,7 +178,7 @@ impl Layer {
         let feed_forward = FeedForward {
             into: into.pack(precision),
             gate: gate.map(|gate| gate.pack(precision)),
-            out: out.pack_for(inner, precision),
+            out: out.pack(precision),
             outliers,
         };
         Self {
@@ -208,11 +205,7 @@ pub(super) struct Dense {
 
 impl Dense {
     pub(super) fn pack(&self, precision: Precision) -> Linear {
-        self.pack_for(Values::Any, precision)
-    }
-
-    fn pack_for(&self, values: Values, precision: Precision) -> Linear {
-        Linear::pack(precision, values, self.inputs, &self.weight, &self.bias)
+        Linear::pack(precision, self.inputs, &self.weight, &self.bias)
     }
 
     fn scale(&mut self, factor: f32) {

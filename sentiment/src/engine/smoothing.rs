@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::kernels::dot::PANEL;
     use crate::kernels::linear::Then;
-    use crate::kernels::operand::{Operand, Values};
+    use crate::kernels::operand::{Operand, largest_magnitude};
     use proptest::prelude::*;
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -166,7 +166,7 @@ mod tests {
         fn rounded(&self, dense: &Dense, factors: &[f32]) -> Vec<f32> {
             let (stride, out_stride) = (self.inputs.next_multiple_of(4), self.outputs.next_multiple_of(PANEL));
             let mut operand = Operand::default();
-            operand.clear(Precision::Int8, Values::Any, self.inputs);
+            operand.clear(Precision::Int8, self.inputs);
             for x in self.x.chunks_exact(self.inputs) {
                 let mut row = x.to_vec();
                 row.resize(stride, 0.0);

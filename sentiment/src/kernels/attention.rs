@@ -11,7 +11,7 @@ use super::dot::{self, Kernel, Left, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::linear::tiles;
 use super::math::{coarse_exp, exp, joined};
-use super::operand::{Operand, Values};
+use super::operand::Operand;
 use super::words::Words;
 use std::ops::Range;
 
@@ -77,9 +77,8 @@ impl Attention {
         out_stride: usize,
     ) {
         let Projections { queries: all_queries, keys: all_keys, values: all_values } = of;
-        let expected = [all_queries, all_keys, all_values]
-            .iter()
-            .all(|x| x.is_of(self.precision, Values::Any, self.heads * self.size));
+        let expected =
+            [all_queries, all_keys, all_values].iter().all(|x| x.is_of(self.precision, self.heads * self.size));
         assert!(expected, "precision and width of what attention works on");
         let numbers = self.precision.numbers_in_a_word();
         let (tokens, query_words) = (text.len(), self.size / numbers);
@@ -327,7 +326,7 @@ mod tests {
             let padded: Vec<f32> =
                 x.chunks_exact(width).flat_map(|row| [row, &[0.0; 3][..stride - width]].concat()).collect();
             let mut operand = Operand::default();
-            operand.set(attention.precision(), Values::Any, &padded, stride, width);
+            operand.set(attention.precision(), &padded, stride, width);
             operand
         };
         Projections { queries: of(queries), keys: of(keys), values: of(values) }

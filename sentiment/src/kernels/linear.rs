@@ -10,8 +10,11 @@ use super::bfloat16::bf16;
 use super::dot::{self, Kernel, NARROW_SUM, NARROW_WEIGHTS, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::math::{self, Activation, coarse_gelu, gelu, gelu_tanh};
-use super::operand::{Operand, Values, largest_magnitude};
+use super::operand::{Grid, Operand, largest_magnitude};
 use super::words::Words;
+
+/// Where sums start.
+const ZEROS: [u32; PANEL] = [0; PANEL];
 
 /// Sums of a tile, as its kernel left them.
 type Sums = [[u32; PANEL]];
@@ -36,44 +39,35 @@ pub enum Then {
 pub struct Linear {
     kernel: &'static Kernel,
     precision: Precision,
-    values: Values,
     inputs: usize,
     outputs: usize,
     panels: Words,
-    /// For each output of each panel, as are the other two: where its sums start.
-    starts: Vec<u32>,
+    /// For each output of each panel, as are the other two: the sum of its weights, each in bytes.
+    totals: Vec<i32>,
     scales: Vec<f32>,
     biases: Vec<f32>,
 }
 
 impl Linear {
-    /// Packs weights given output by output, `inputs` for each of the biases. Operands will be of such values.
+    /// Packs weights given output by output, `inputs` for each of the biases.
     ///
     /// # Panics
     /// If the weights are not as many.
-    pub fn pack(precision: Precision, values: Values, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
-        Self::pack_for(dot::kernel(precision), precision, values, inputs, weights, biases)
+    pub fn pack(precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
+        Self::pack_for(dot::kernel(precision), precision, inputs, weights, biases)
     }
 
-    fn pack_for(
-        kernel: &'static Kernel,
-        precision: Precision,
-        values: Values,
-        inputs: usize,
-        weights: &[f32],
-        biases: &[f32],
-    ) -> Self {
+    fn pack_for(kernel: &'static Kernel, precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
         assert_eq!(weights.len(), inputs * biases.len(), "weights of a linear layer");
         let words = words_of_a_row(kernel, precision, inputs);
         let padded = biases.len().next_multiple_of(PANEL);
         let mut packed = Self {
             kernel,
             precision,
-            values,
             inputs,
             outputs: biases.len(),
             panels: Words::zeroed(padded * words),
-            starts: vec![0; padded],
+            totals: vec![0; padded],
             scales: vec![1.0; padded],
             biases: biases.to_vec(),
         };
@@ -93,9 +87,7 @@ impl Linear {
                     };
                     let whole = |x: f32| if scale > 0.0 { (x / scale).round() as i8 } else { 0 };
                     column.zip(weights.chunks(4)).for_each(|(word, four)| *word = bytes(four, whole));
-                    let sum: i32 = weights.iter().map(|&x| i32::from(whole(x))).sum();
-                    // What the operand's zero point adds is taken away.
-                    packed.starts[output] = (-i32::from(values.zero_point()) * sum).cast_unsigned();
+                    packed.totals[output] = weights.iter().map(|&x| i32::from(whole(x))).sum();
                     packed.scales[output] = scale;
                 }
             }
@@ -108,11 +100,6 @@ impl Linear {
         self.precision
     }
 
-    /// What operands must be made of.
-    pub fn values(&self) -> Values {
-        self.values
-    }
-
     /// Numbers a row of the result has.
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -123,9 +110,9 @@ impl Linear {
     /// stays, or is no number.
     ///
     /// # Panics
-    /// If `x` was made for another precision or width, or of other values, or `out` is too short.
+    /// If `x` was made for another precision or width, or `out` is too short.
     pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize) {
-        assert!(x.is_of(self.precision, self.values, self.inputs), "operand of a linear layer");
+        assert!(x.is_of(self.precision, self.inputs), "operand of a linear layer");
         let words = words_of_a_row(self.kernel, self.precision, self.inputs);
         let depth = part_depth(self.kernel, words);
         let finish = finish(self.precision, then);
@@ -137,22 +124,22 @@ impl Linear {
             let (panel_words, after) = self.panels.as_slice()[panel * PANEL * words..].split_at(PANEL * words);
             let mut coming = after.chunks(panel_words.len().div_ceil(tiles_a_panel));
             let columns = panel * PANEL..(panel + 1) * PANEL;
-            let (starts, scales) = (&self.starts[columns.clone()], &self.scales[columns.clone()]);
+            let (totals, scales) = (&self.totals[columns.clone()], &self.scales[columns.clone()]);
             let biases = &self.biases[columns.clone()];
             for (number, part) in panel_words.chunks(depth * PANEL).enumerate() {
-                let (start, is_last) = (number * depth, (number + 1) * depth >= words);
-                let starts = (number == 0).then(|| starts.first_chunk().expect("starts come in whole panels"));
+                let (first_word, is_last) = (number * depth, (number + 1) * depth >= words);
+                let start = (number == 0).then_some(&ZEROS);
                 for (first, count) in tiles(x.rows(), self.kernel.rows) {
-                    let (left, row_scales) = x.tile(start, first, count);
+                    let (left, grids) = x.tile(first_word, first, count);
                     let sums = &mut sums[if waiting { first } else { 0 }..][..count];
                     if is_last {
                         dot::expect_writes(&mut out[first * stride + columns.start..], stride, count);
                     }
                     let coming = coming.next().unwrap_or_default();
-                    self.kernel.run(left, part, 2, starts, sums.as_flattened_mut(), PANEL, coming);
+                    self.kernel.run(left, part, 2, start, sums.as_flattened_mut(), PANEL, coming);
                     if is_last {
                         let out = &mut out[first * stride + columns.start..];
-                        finish(sums, row_scales, scales, biases, out, stride);
+                        finish(sums, grids, totals, scales, biases, out, stride);
                     }
                 }
             }
@@ -218,9 +205,9 @@ fn bytes(four: &[f32], whole: impl Fn(f32) -> i8) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// How sums become results: the sums of a tile, what a whole number of each row and of each column is
-/// worth, biases, and where it goes.
-type Finish = fn(&Sums, &[f32], &[f32], &[f32], &mut [f32], usize);
+/// How sums become results: the sums of a tile, the grid of each row, the sum of each column's weights and what one of
+/// them is worth, biases, and where it goes.
+type Finish = fn(&Sums, &[Grid], &[i32], &[f32], &[f32], &mut [f32], usize);
 
 fn finish(precision: Precision, then: Then) -> Finish {
     let (float, int8): (Finish, Finish) = match (then, precision) {
@@ -242,19 +229,19 @@ macro_rules! finish {
         mod $name {
             use super::*;
             for_this_machine! {
-                pub fn float(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = float_plain
+                pub fn float(sums: &Sums, grids: &[Grid], totals: &[i32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = float_plain
             }
             for_this_machine! {
-                pub fn int8(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = int8_plain
+                pub fn int8(sums: &Sums, grids: &[Grid], totals: &[i32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = int8_plain
             }
-            /// Floats have no scales.
+            /// Floats have no grids.
             #[inline(always)]
-            fn float_plain(sums: &Sums, _: &[f32], _: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
+            fn float_plain(sums: &Sums, _: &[Grid], _: &[i32], _: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
                 finish_float(sums, biases, out, stride, $then);
             }
             #[inline(always)]
-            fn int8_plain(sums: &Sums, rows: &[f32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
-                finish_int8(sums, rows, scales, biases, out, stride, $then);
+            fn int8_plain(sums: &Sums, grids: &[Grid], totals: &[i32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
+                finish_int8(sums, grids, totals, scales, biases, out, stride, $then);
             }
         }
     )*};
@@ -274,19 +261,21 @@ finish! {
 #[inline(always)]
 fn finish_int8(
     sums: &Sums,
-    row_scales: &[f32],
+    grids: &[Grid],
+    totals: &[i32],
     scales: &[f32],
     biases: &[f32],
     out: &mut [f32],
     stride: usize,
     then: impl Fn(f32, f32) -> f32,
 ) {
-    let (scales, biases) = (of_panel(scales), of_panel(biases));
-    for ((sums, row_scale), out) in sums.iter().zip(row_scales).zip(out.chunks_mut(stride)) {
+    let (totals, scales, biases) = (of_panel(totals), of_panel(scales), of_panel(biases));
+    for ((sums, grid), out) in sums.iter().zip(grids).zip(out.chunks_mut(stride)) {
         let out = of_panel_mut(out);
         for column in 0..PANEL {
-            let sum = sums[column].cast_signed() as f32;
-            let x = (sum * row_scale).mul_add(scales[column], biases[column]);
+            // What the row's zero point adds is taken away.
+            let sum = sums[column].cast_signed().wrapping_sub(grid.zero.wrapping_mul(totals[column])) as f32;
+            let x = (sum * grid.step).mul_add(scales[column], biases[column]);
             out[column] = then(x, out[column]);
         }
     }
@@ -304,7 +293,7 @@ fn finish_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize, the
 }
 
 #[inline(always)]
-fn of_panel(x: &[f32]) -> &[f32; PANEL] {
+fn of_panel<T>(x: &[T]) -> &[T; PANEL] {
     x.first_chunk().expect("what belongs to a panel is as long as it")
 }
 
@@ -342,7 +331,7 @@ mod tests {
         for (padded, x) in padded.chunks_exact_mut(stride).zip(x.chunks_exact(linear.inputs)) {
             padded[..x.len()].copy_from_slice(x);
         }
-        operand.set(linear.precision, linear.values, &padded, stride, linear.inputs);
+        operand.set(linear.precision, &padded, stride, linear.inputs);
         let out_stride = linear.outputs.next_multiple_of(PANEL) + 7;
         let mut out = vec![0.25; rows * out_stride];
         linear.apply(&operand, then, &mut out, out_stride);
@@ -352,16 +341,15 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Within the error that rounding the factors brings; numbers without a sign can also have been activated.
+        /// Within the error that rounding the factors brings; also where all numbers have one sign.
         #[test]
         fn is_the_textbook_product(rows in 1usize..30, inputs in 1usize..90, outputs in 1usize..70, seed in 0u64..99, positive: bool) {
-            let values = if positive { Values::Activated } else { Values::Any };
             let x: Vec<f32> = numbers(rows * inputs, seed).into_iter().map(|x| if positive { x.abs() } else { x }).collect();
             let (weights, biases) = (numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
             let int8 = if dot::kernel(Precision::Int8).narrow { 1.0 / 60.0 } else { 1.0 / 120.0 };
             for (precision, relative) in Precision::ALL.into_iter().zip([1e-6, 1.0 / 256.0, int8, 1.0 / 120.0]) {
                 for then in THENS {
-                    let found = applied(&Linear::pack(precision, values, inputs, &weights, &biases), &x, rows, then);
+                    let found = applied(&Linear::pack(precision, inputs, &weights, &biases), &x, rows, then);
                     for (at, found) in found.into_iter().enumerate() {
                         let (x, weights) = (&x[at / outputs * inputs..][..inputs], &weights[at % outputs * inputs..][..inputs]);
                         let pairs = || x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w));
@@ -390,7 +378,7 @@ mod tests {
             let row = row % rows;
             let (x, weights, biases) = (numbers(rows * inputs, 3), numbers(outputs * inputs, 4), numbers(outputs, 5));
             for precision in Precision::ALL {
-                let linear = Linear::pack(precision, Values::Any, inputs, &weights, &biases);
+                let linear = Linear::pack(precision, inputs, &weights, &biases);
                 let all = applied(&linear, &x, rows, Then::Activate(Activation::Gelu));
                 let alone = applied(&linear, &x[row * inputs..(row + 1) * inputs], 1, Then::Activate(Activation::Gelu));
                 prop_assert_eq!(&all[row * outputs..(row + 1) * outputs], &alone[..], "{}", precision);
@@ -401,10 +389,10 @@ mod tests {
         #[test]
         fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
-            for (precision, values) in [(Precision::Bf16, Values::Any), (Precision::Int8Wide, Values::Any), (Precision::Int8Wide, Values::Activated)] {
+            for precision in [Precision::Bf16, Precision::Int8Wide] {
                 for then in THENS {
                     let on = |kernel| {
-                        let linear = Linear::pack_for(kernel, precision, values, inputs, &weights, &biases);
+                        let linear = Linear::pack_for(kernel, precision, inputs, &weights, &biases);
                         everywhere(|| applied(&linear, &x, rows, then))
                     };
                     let all: Vec<Vec<f32>> = dot::kernels(precision).flat_map(on).collect();
@@ -449,7 +437,7 @@ mod tests {
     fn what_is_no_number_stays_none() {
         for precision in Precision::ALL {
             for (x, weight) in [(f32::INFINITY, 0.0), (f32::NAN, 1.0), (1.0, f32::NAN), (0.0, f32::INFINITY)] {
-                let linear = Linear::pack(precision, Values::Any, 4, &[weight, 1.0, 1.0, 1.0], &[0.0]);
+                let linear = Linear::pack(precision, 4, &[weight, 1.0, 1.0, 1.0], &[0.0]);
                 let found = applied(&linear, &[x, 1.0, 1.0, 1.0], 1, Then::Store);
                 assert!(!found[0].is_finite(), "{precision}: {x} x {weight} = {}", found[0]);
             }

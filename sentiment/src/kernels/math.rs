@@ -2,8 +2,6 @@
 //!
 //! Coefficients are minimax fits (Lawson's reweighted least squares) made for this file.
 
-use super::operand::Values;
-
 /// `e^x` for `x` in [-87, 88]; beyond that the value at the nearer end. Relative error below 2e-7.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
@@ -71,16 +69,6 @@ pub enum Activation {
     Relu,
     /// Slow: for a head, not for all tokens.
     Tanh,
-}
-
-impl Activation {
-    /// What numbers it gives.
-    pub(crate) fn values(self) -> Values {
-        match self {
-            Self::Gelu | Self::GeluTanh | Self::Relu => Values::Activated,
-            Self::Tanh => Values::Any,
-        }
-    }
 }
 
 /// GELU by the error function. Error below 1e-6 and a millionth of `x`.
