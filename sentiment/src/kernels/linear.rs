@@ -259,6 +259,7 @@ finish! {
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "slices and their strides")]
 fn finish_int8(
     sums: &Sums,
     grids: &[Grid],

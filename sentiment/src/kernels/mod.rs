@@ -40,8 +40,10 @@ pub enum Precision {
     F32,
     /// Factors rounded to bfloat16, sums in single precision.
     Bf16,
-    /// Factors in 8 bits, with a scale for each output of the weights and for each token; attention as in bf16.
-    /// Channels that are large in every token are smoothed when a model is loaded (SmoothQuant, Xiao et al. 2022).
+    /// Factors in 8 bits, with a step for each output of the weights, and a step and a zero point for each token;
+    /// attention as in bf16. Channels that are large in every token are smoothed when a model is loaded (SmoothQuant,
+    /// Xiao et al. 2022), and those with the largest weights at the end of a feed-forward part left to single
+    /// precision (LLM.int8(), Dettmers et al. 2022).
     /// Where the processor has AVX2 but no VNNI, weights have about 7 bits, and attention is as in f32: `int8-narrow`.
     Int8,
     /// As int8, with all 8 bits on every processor, so that scores are the same everywhere.

@@ -55,7 +55,8 @@ macro_rules! vector_kernel {
                         std::array::from_fn(|v| $load(start.add(v * $lanes).cast()))
                     });
                     let start = Place { left: task.left, panel: task.panel, coming: task.coming };
-                    let (groups, rest) = (task.words / TOGETHER, task.words % TOGETHER);
+                    let groups = task.words / TOGETHER;
+                    let rest = task.words - groups * TOGETHER;
                     let place = words::<ROWS, VECTORS, TOGETHER>(task, start, groups, &mut sums);
                     words::<ROWS, VECTORS, 1>(task, place, rest, &mut sums);
                     for row in 0..ROWS {
