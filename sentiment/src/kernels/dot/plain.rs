@@ -9,6 +9,7 @@ macro_rules! plain_kernel {
 
             /// Words of a row that one step takes.
             pub const AT_ONCE: usize = 1;
+
             /// See `Kernel::depth`.
             pub const DEPTH: usize = usize::MAX;
 
