@@ -260,7 +260,8 @@ mod tests {
         #[test]
         fn no_byte_overflows(least in -509i32..=0, step in 1e-3f32..1e3) {
             let half = |n: i32| n as f32 * 0.5 * step;
-            let x = [half(least), half(least + 508), half(least + 1), half(least + 507)];
+            let largest = least + 2 * STEPS as i32;
+            let x = [half(least), half(largest), half(least + 1), half(largest - 1)];
             let (out, grids) = quantised(&x, 4, &[]);
             prop_assert!(out[0] <= out[2] && out[2] <= out[3] && out[3] <= out[1] && (0..=254).contains(&grids[0].zero), "{out:?}");
         }
