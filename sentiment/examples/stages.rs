@@ -16,6 +16,7 @@ use tapewire_sentiment::kernels::attention::{Attention, Projections};
 use tapewire_sentiment::kernels::dot::{self, Left, PANEL};
 use tapewire_sentiment::kernels::linear::{Linear, Then};
 use tapewire_sentiment::kernels::math::Activation;
+use tapewire_sentiment::kernels::matrix::MatrixMut;
 use tapewire_sentiment::kernels::operand::Operand;
 use tapewire_sentiment::kernels::rows::layer_norm;
 use tapewire_sentiment::kernels::words::Words;
@@ -146,10 +147,12 @@ impl Chunk {
             let rows = hidden.len() / WIDTH;
             stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
             let projected = &mut inner[..hidden.len()];
-            stages.time("products", rows * WIDTH * WIDTH, || layer.query.apply(operand, Then::Store, projected, WIDTH));
+            stages.time("products", rows * WIDTH * WIDTH, || {
+                layer.query.apply(operand, Then::Store, projected, WIDTH, 1)
+            });
             stages.time("attention: rounding", 0, || queries.extend(projected, WIDTH));
             let projected = &mut inner[..2 * hidden.len()];
-            let product = || layer.key_value.apply(operand, Then::Store, projected, 2 * WIDTH);
+            let product = || layer.key_value.apply(operand, Then::Store, projected, 2 * WIDTH, 1);
             stages.time("products", rows * WIDTH * 2 * WIDTH, product);
             stages.time("attention: rounding", 0, || {
                 keys.extend(projected, 2 * WIDTH);
@@ -159,7 +162,8 @@ impl Chunk {
         let mut first = 0;
         for tokens in TEXTS {
             let (text, out) = (first..first + tokens, &mut context[first * WIDTH..(first + tokens) * WIDTH]);
-            let attend = || attention.attend(projections, text.clone(), text.clone(), tokens, out, WIDTH);
+            let out = MatrixMut::new(out, WIDTH, WIDTH);
+            let attend = || attention.attend(projections, text.clone(), text.clone(), tokens, 0..HEADS, out);
             stages.time("attention", 2 * tokens * tokens * WIDTH, attend);
             first += tokens;
         }
@@ -167,14 +171,14 @@ impl Chunk {
             let rows = hidden.len() / WIDTH;
             let inner = &mut inner[..rows * INNER];
             stages.time("rounding", 0, || operand.set(*precision, context, WIDTH, WIDTH));
-            let product = || layer.attention_output.apply(operand, Then::Add, hidden, WIDTH);
+            let product = || layer.attention_output.apply(operand, Then::Add, hidden, WIDTH, 1);
             stages.time("products, then adding", rows * WIDTH * WIDTH, product);
             stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));
             stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
-            let product = || layer.into.apply(operand, Then::Activate(Activation::Gelu), inner, INNER);
+            let product = || layer.into.apply(operand, Then::Activate(Activation::Gelu), inner, INNER, 1);
             stages.time("products, then GELU", rows * WIDTH * INNER, product);
             stages.time("rounding", 0, || inner_operand.set(*precision, inner, INNER, INNER));
-            let product = || layer.out.apply(inner_operand, Then::Add, hidden, WIDTH);
+            let product = || layer.out.apply(inner_operand, Then::Add, hidden, WIDTH, 1);
             stages.time("products, then adding", rows * WIDTH * INNER, product);
             stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));
         }

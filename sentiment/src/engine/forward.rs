@@ -6,7 +6,8 @@
 //! computes queries, output and feed-forward for that token alone.
 //!
 //! A chunk is one thread's work, but where there are fewer chunks than threads, as with a lone text, several
-//! threads take blocks of the same chunk side by side.
+//! threads share it: each takes blocks of its own, or, where rows are few, some outputs of every product. For
+//! attention each takes some heads.
 
 use super::architecture::Pooling;
 use super::packed::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
@@ -17,6 +18,7 @@ use crate::kernels::Precision;
 use crate::kernels::attention::{Attention, Projections};
 use crate::kernels::dot::PANEL;
 use crate::kernels::linear::Then;
+use crate::kernels::matrix::MatrixMut;
 use crate::kernels::operand::Operand;
 use crate::kernels::rows::rotate;
 use crate::kernels::words::Words;
@@ -27,16 +29,17 @@ use std::ops::Range;
 /// cache in between, fewer and weights are fetched too often.
 const BLOCK: usize = 144;
 
-/// A thread is not called for fewer rows than these: fetching the weights would take it longer than they do.
-const FEWEST_ROWS: usize = 6;
+/// Threads with fewer rows each than these would take longer to fetch all weights than to multiply by them.
+const FEWEST_ROWS: usize = 16;
 
 /// Memory for one chunk, kept for the next. Rows are filled up to whole panels.
 pub struct Scratch {
+    precision: Precision,
     hidden: Words,
     projections: Projections,
     context: Words,
-    attention: Attention,
-    /// One for each thread at work on the chunk.
+    /// One for each thread at work on the chunk, as are blocks.
+    attention: Vec<Attention>,
     blocks: Vec<Block>,
 }
 
@@ -48,11 +51,16 @@ struct Block {
     /// What a product gives on its way to the next.
     inner: Words,
     inner_operand: Operand,
+    threads: usize,
 }
 
-/// How many rows each of so many blocks takes of a chunk.
-fn height(rows: usize, blocks: usize) -> usize {
-    rows.div_ceil(blocks).clamp(FEWEST_ROWS, BLOCK)
+/// Divides the rows that are left among blocks. Gives how many each takes at most in this round, and leaves in each
+/// how many threads share its products.
+fn divide(rows: usize, blocks: &mut [Block]) -> usize {
+    let threads = blocks.len();
+    let (at_work, sharing) = if rows < FEWEST_ROWS * threads { (1, threads) } else { (threads, 1) };
+    blocks.iter_mut().for_each(|block| block.threads = sharing);
+    rows.div_ceil(at_work).min(BLOCK)
 }
 
 impl PackedModel {
@@ -63,9 +71,8 @@ impl PackedModel {
 
     /// Memory for layers in that precision.
     pub(super) fn scratch_for(&self, precision: Precision) -> Scratch {
-        let attention = Attention::new(precision, self.heads, self.width / self.heads);
-        let (hidden, context) = Default::default();
-        Scratch { hidden, projections: Projections::default(), context, attention, blocks: Vec::new() }
+        let (hidden, projections, context, attention, blocks) = Default::default();
+        Scratch { precision, hidden, projections, context, attention, blocks }
     }
 
     /// Logits of each text, in the order of the model's classes. A text's numbers are the same
@@ -89,6 +96,8 @@ impl PackedModel {
     /// Leaves what the first layer reads in `scratch.hidden`, and says where each text's tokens stand.
     pub(super) fn begin(&self, texts: &[&Tokens], threads: usize, scratch: &mut Scratch) -> Vec<Range<usize>> {
         scratch.blocks.resize_with(threads, Block::default);
+        let attention = || Attention::new(scratch.precision, self.heads, self.width / self.heads);
+        scratch.attention.resize_with(threads, attention);
         let spans = spans(texts);
         let hidden = scratch.hidden.floats(tokens(&spans) * self.stride());
         self.embeddings.embed(texts, self.width, self.stride(), hidden);
@@ -104,13 +113,10 @@ impl PackedModel {
     pub(super) fn whole_layer(&self, layer: &Layer, spans: &[Range<usize>], scratch: &mut Scratch) {
         let tokens = tokens(spans);
         self.project(layer, spans, true, scratch);
-        let Scratch { hidden, projections, context, attention, blocks } = scratch;
+        let Scratch { hidden, projections, context, attention, blocks, .. } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         let context = context.floats(tokens * stride);
-        for span in spans {
-            let context = &mut context[span.start * stride..span.end * stride];
-            attention.attend(projections, span.clone(), span.clone(), layer.reach, context, stride);
-        }
+        self.attend(layer, projections, spans, spans, attention, context);
         self.finish(layer, hidden, context, blocks);
     }
 
@@ -118,25 +124,25 @@ impl PackedModel {
     fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], scratch: &mut Scratch) {
         let tokens = tokens(spans);
         self.project(layer, spans, false, scratch);
-        let Scratch { hidden, projections, context, attention, blocks } = scratch;
+        let Scratch { hidden, projections, context, attention, blocks, .. } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         for (text, span) in spans.iter().enumerate() {
             hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
         }
         let hidden = &mut hidden[..spans.len() * stride];
+        divide(spans.len(), blocks);
         let block = &mut blocks[0];
         for hidden in hidden.chunks(BLOCK * stride) {
             self.set_for_attention(layer, hidden, block);
-            let Block { operand, inner, .. } = &mut *block;
+            let Block { operand, inner, threads, .. } = &mut *block;
             let queries = inner.floats(hidden.len());
-            layer.query.apply(operand, Then::Store, queries, stride);
+            layer.query.apply(operand, Then::Store, queries, stride, *threads);
             // Each is the first of its text, which no angle turns.
             projections.queries.extend(queries, stride);
         }
         let context = context.floats(hidden.len());
-        for (text, (span, context)) in spans.iter().zip(context.chunks_exact_mut(stride)).enumerate() {
-            attention.attend(projections, text..text + 1, span.clone(), layer.reach, context, stride);
-        }
+        let asking: Vec<Range<usize>> = (0..spans.len()).map(|text| text..text + 1).collect();
+        self.attend(layer, projections, &asking, spans, attention, context);
         self.finish(layer, hidden, context, blocks);
     }
 
@@ -145,17 +151,19 @@ impl PackedModel {
         let (stride, tokens) = (self.stride(), tokens(spans));
         let Projections { queries, keys, values } = &mut scratch.projections;
         for rows in [&mut *queries, keys, values] {
-            rows.clear(scratch.attention.precision(), self.width);
+            rows.clear(scratch.attention[0].precision(), self.width);
         }
-        let (hidden, blocks) = (scratch.hidden.floats(tokens * stride), &mut scratch.blocks);
-        let height = height(tokens, blocks.len()) * stride;
-        for (round, hidden) in hidden.chunks(height * blocks.len()).enumerate() {
-            let first = round * blocks.len() * height / stride;
-            let side_by_side = blocks.par_iter_mut().zip(hidden.par_chunks(height)).enumerate();
+        let (mut rest, blocks) = (&*scratch.hidden.floats(tokens * stride), &mut scratch.blocks);
+        let mut first = 0;
+        while !rest.is_empty() {
+            let height = divide(rest.len() / stride, blocks);
+            let hidden;
+            (hidden, rest) = rest.split_at(rest.len().min(height * blocks.len() * stride));
+            let side_by_side = blocks.par_iter_mut().zip(hidden.par_chunks(height * stride)).enumerate();
             side_by_side.for_each(|(at, (block, hidden))| {
-                self.project_block(layer, spans, first + at * height / stride, hidden, with_queries, block);
+                self.project_block(layer, spans, first + at * height, hidden, with_queries, block);
             });
-            for (block, hidden) in blocks.iter_mut().zip(hidden.chunks(height)) {
+            for (block, hidden) in blocks.iter_mut().zip(hidden.chunks(height * stride)) {
                 let projected = block.inner.floats(3 * hidden.len());
                 if with_queries {
                     queries.extend(&projected[..hidden.len()], stride);
@@ -163,7 +171,29 @@ impl PackedModel {
                 keys.extend(&projected[hidden.len()..], 2 * stride);
                 values.extend(&projected[hidden.len() + stride..], 2 * stride);
             }
+            first += hidden.len() / stride;
         }
+    }
+
+    /// What attention gives for these rows of queries of each text, in the same rows of `context`. Heads are divided
+    /// among as many threads as there are `attention`s.
+    fn attend(
+        &self,
+        layer: &Layer,
+        of: &Projections,
+        asking: &[Range<usize>],
+        texts: &[Range<usize>],
+        attention: &mut [Attention],
+        context: &mut [f32],
+    ) {
+        let context = MatrixMut::new(context, self.stride(), self.width);
+        let shares = context.divided(attention.len(), self.width / self.heads);
+        shares.into_par_iter().zip(attention).for_each(|((heads, mut context), attention)| {
+            for (asking, text) in asking.iter().zip(texts) {
+                let out = context.rows(asking.clone());
+                attention.attend(of, asking.clone(), text.clone(), layer.reach, heads.clone(), out);
+            }
+        });
     }
 
     /// Leaves queries in `block.inner`, where these are wanted, and behind them rows of a key and a value each.
@@ -179,7 +209,7 @@ impl PackedModel {
     ) {
         let stride = self.stride();
         self.set_for_attention(layer, hidden, block);
-        let Block { operand, inner, .. } = block;
+        let Block { operand, inner, threads, .. } = block;
         let rotate = |rows: &mut [f32], stride: usize| {
             if let Some(rotation) = &layer.rotation {
                 self.rotate(rotation, spans, first, rows, stride);
@@ -187,22 +217,25 @@ impl PackedModel {
         };
         let (queries, keys_and_values) = inner.floats(3 * hidden.len()).split_at_mut(hidden.len());
         if with_queries {
-            layer.query.apply(operand, Then::Store, queries, stride);
+            layer.query.apply(operand, Then::Store, queries, stride, *threads);
             rotate(queries, stride);
         }
-        layer.key_value.apply(operand, Then::Store, keys_and_values, 2 * stride);
+        layer.key_value.apply(operand, Then::Store, keys_and_values, 2 * stride, *threads);
         rotate(keys_and_values, 2 * stride);
     }
 
     /// From attention's `context` to the layer's output, which replaces `hidden`.
-    fn finish(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], blocks: &mut [Block]) {
-        let height = height(hidden.len() / self.stride(), blocks.len()) * self.stride();
-        let round = height * blocks.len();
-        for (hidden, context) in hidden.chunks_mut(round).zip(context.chunks(round)) {
-            let rows = hidden.par_chunks_mut(height).zip(context.par_chunks(height));
+    fn finish(&self, layer: &Layer, mut rest: &mut [f32], mut context: &[f32], blocks: &mut [Block]) {
+        let stride = self.stride();
+        while !rest.is_empty() {
+            let height = divide(rest.len() / stride, blocks);
+            let (hidden, hidden_rest) = rest.split_at_mut(rest.len().min(height * blocks.len() * stride));
+            let (context_here, context_rest) = context.split_at(hidden.len());
+            let rows = hidden.par_chunks_mut(height * stride).zip(context_here.par_chunks(height * stride));
             blocks.par_iter_mut().zip(rows).for_each(|(block, (hidden, context))| {
                 self.finish_block(layer, hidden, context, block);
             });
+            (rest, context) = (hidden_rest, context_rest);
         }
     }
 
@@ -210,23 +243,23 @@ impl PackedModel {
         let (stride, width) = (self.stride(), self.width);
         let (output, operand) = (&layer.attention_output, &mut block.operand);
         operand.set(output.precision(), context, stride, width);
-        output.apply(operand, Then::Add, hidden, stride);
+        output.apply(operand, Then::Add, hidden, stride, block.threads);
         if let Some(norm) = &layer.attention_norm.after {
             norm.apply(hidden, stride);
         }
         let FeedForward { into, gate, out, outliers } = &layer.feed_forward;
         let norm = layer.feed_forward_norm.before.as_ref();
         self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block);
-        let Block { operand, inner, inner_operand, .. } = block;
+        let Block { operand, inner, inner_operand, threads, .. } = block;
         let inner_stride = into.outputs().next_multiple_of(PANEL);
         let inner = inner.floats(operand.rows() * inner_stride);
-        into.apply(operand, Then::Activate(self.activation), inner, inner_stride);
+        into.apply(operand, Then::Activate(self.activation), inner, inner_stride, *threads);
         if let Some(gate) = gate {
-            gate.apply(operand, Then::Multiply, inner, inner_stride);
+            gate.apply(operand, Then::Multiply, inner, inner_stride, *threads);
         }
         outliers.take(inner, inner_stride, hidden, stride);
         inner_operand.set(out.precision(), inner, inner_stride, into.outputs());
-        out.apply(inner_operand, Then::Add, hidden, stride);
+        out.apply(inner_operand, Then::Add, hidden, stride, *threads);
         if let Some(norm) = &layer.feed_forward_norm.after {
             norm.apply(hidden, stride);
         }
@@ -299,11 +332,12 @@ impl PackedModel {
 
     fn classify(&self, texts: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
         let stride = self.stride();
-        let Block { operand, inner, .. } = &mut scratch.blocks[0];
+        divide(texts, &mut scratch.blocks);
+        let Block { operand, inner, threads, .. } = &mut scratch.blocks[0];
         let pooled = scratch.context.floats(texts * stride);
         let Head { dense, activation, norm, classifier } = &self.head;
         operand.set(dense.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
-        dense.apply(operand, Then::Activate(*activation), pooled, stride);
+        dense.apply(operand, Then::Activate(*activation), pooled, stride, *threads);
         if let Some(norm) = norm {
             norm.apply(pooled, stride);
         }
@@ -311,7 +345,7 @@ impl PackedModel {
         let label_stride = labels.next_multiple_of(PANEL);
         let logits = inner.floats(texts * label_stride);
         operand.set(classifier.precision(), pooled, stride, self.width);
-        classifier.apply(operand, Then::Store, logits, label_stride);
+        classifier.apply(operand, Then::Store, logits, label_stride, *threads);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()
     }
 }

@@ -82,7 +82,7 @@ mod tests {
         outliers.take(&mut rest, INPUTS, &mut out, stride);
         let mut operand = Operand::default();
         operand.set(Precision::Int8, &rest, INPUTS, INPUTS);
-        product.pack(Precision::Int8).apply(&operand, Then::Add, &mut out, stride);
+        product.pack(Precision::Int8).apply(&operand, Then::Add, &mut out, stride, 1);
         let squares = x.chunks_exact(INPUTS).zip(out.chunks_exact(stride)).flat_map(|(x, out)| {
             whole.weight.chunks_exact(INPUTS).zip(out).map(|(weights, found)| {
                 let exact: f64 = x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();

@@ -173,7 +173,7 @@ mod tests {
                 operand.extend_smoothed(&row, stride, factors);
             }
             let mut out = vec![0.0; operand.rows() * out_stride];
-            dense.pack(Precision::Int8).apply(&operand, Then::Store, &mut out, out_stride);
+            dense.pack(Precision::Int8).apply(&operand, Then::Store, &mut out, out_stride, 1);
             out.chunks_exact(out_stride).flat_map(|row| &row[..self.outputs]).copied().collect()
         }
 

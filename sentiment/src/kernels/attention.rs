@@ -11,6 +11,7 @@ use super::dot::{self, Kernel, Left, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::linear::tiles;
 use super::math::{coarse_exp, exp, joined};
+use super::matrix::MatrixMut;
 use super::operand::Operand;
 use super::words::Words;
 use std::ops::Range;
@@ -61,9 +62,9 @@ impl Attention {
         self.precision
     }
 
-    /// `softmax(Q K^T) V` of each head, for the text whose tokens are the rows `text` of keys and values, into
-    /// the rows of `out`, `out_stride` apart. Queries are those of the first tokens of the text. Each looks at
-    /// keys at most `reach` tokens away from it.
+    /// `softmax(Q K^T) V` of these heads, for the text whose tokens are the rows `text` of keys and values, into
+    /// the rows of `out`, whose columns are those of the heads. Queries are those of the first tokens of the text.
+    /// Each looks at keys at most `reach` tokens away from it.
     ///
     /// # Panics
     /// If rows are missing, or of another precision or width.
@@ -73,8 +74,8 @@ impl Attention {
         queries: Range<usize>,
         text: Range<usize>,
         reach: usize,
-        out: &mut [f32],
-        out_stride: usize,
+        heads: Range<usize>,
+        mut out: MatrixMut<'_>,
     ) {
         let Projections { queries: all_queries, keys: all_keys, values: all_values } = of;
         let expected =
@@ -82,7 +83,7 @@ impl Attention {
         assert!(expected, "precision and width of what attention works on");
         let numbers = self.precision.numbers_in_a_word();
         let (tokens, query_words) = (text.len(), self.size / numbers);
-        for head in 0..self.heads {
+        for head in heads.clone() {
             let column = head * self.size;
             let keys = self.keys.room(tokens.next_multiple_of(PANEL) * query_words);
             pack_keys(all_keys.part(column, text.start, tokens), query_words, keys);
@@ -91,29 +92,23 @@ impl Attention {
                 Precision::F32 => pack_values(all_values.part(column, text.start, tokens), self.size, values),
                 _ => pack_values_bf16(all_values.part(column, text.start, tokens), self.size, values),
             }
-            if head + 1 < self.heads {
+            if head + 1 < heads.end {
                 // Other cache lines of the same rows, far apart: the processor would not foresee them.
                 all_queries.expect_reads(column + self.size, queries.clone(), self.size);
                 all_keys.expect_reads(column + self.size, text.clone(), self.size);
                 all_values.expect_reads(column + self.size, text.clone(), self.size);
             }
+            let column_of_out = (head - heads.start) * self.size;
+            let mut out = out.columns(column_of_out..column_of_out + self.size);
             for (row, count) in tiles(queries.len(), self.kernel.rows) {
-                let out = &mut out[row * out_stride + column..];
-                self.tile(all_queries.part(column, queries.start + row, count), row, tokens, reach, out, out_stride);
+                let queries = all_queries.part(column, queries.start + row, count);
+                self.tile(queries, row, tokens, reach, out.rows(row..row + count));
             }
         }
     }
 
     /// One head for some queries, the first of which is of token `first`, when all is packed.
-    fn tile(
-        &mut self,
-        queries: Left<'_>,
-        first: usize,
-        tokens: usize,
-        reach: usize,
-        out: &mut [f32],
-        out_stride: usize,
-    ) {
+    fn tile(&mut self, queries: Left<'_>, first: usize, tokens: usize, reach: usize, mut out: MatrixMut<'_>) {
         let (rows, numbers) = (queries.rows, self.precision.numbers_in_a_word());
         let (query_words, value_words) = (self.size.div_ceil(numbers), tokens.div_ceil(numbers));
         // Keys that one of the queries looks at, from a whole panel on.
@@ -148,17 +143,17 @@ impl Attention {
         for column in (0..self.size).step_by(PANEL) {
             let panel = &self.values.as_slice()[column * value_words + seen.start / numbers * PANEL..];
             let panel = &panel[..PANEL * seen.len().div_ceil(numbers)];
-            let columns = (self.size - column).min(PANEL);
+            let columns = column..self.size.min(column + PANEL);
             self.kernel.run(
                 weights,
                 panel,
-                columns.div_ceil(PANEL / 2),
+                columns.len().div_ceil(PANEL / 2),
                 Some(&zeros),
                 sums.as_flattened_mut(),
                 PANEL,
                 &[],
             );
-            scale_rows(sums, scales, columns, &mut out[column..], out_stride);
+            scale_rows(sums, scales, out.columns(columns));
         }
     }
 }
@@ -184,8 +179,8 @@ for_this_machine! {
     fn softmax_bf16(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [u16], scales: &mut [f32]) = softmax_bf16_by, rounding
 }
 for_this_machine! {
-    /// The first `columns` of each row of sums times the row's scale.
-    fn scale_rows(sums: &[[u32; PANEL]], scales: &[f32], columns: usize, out: &mut [f32], stride: usize) = scale_rows_plain
+    /// The first sums of each row, as many as there are columns, times the row's scale.
+    fn scale_rows(sums: &[[u32; PANEL]], scales: &[f32], out: MatrixMut<'_>) = scale_rows_plain
 }
 
 #[inline(always)]
@@ -283,9 +278,9 @@ fn exponentials<T>(
 }
 
 #[inline(always)]
-fn scale_rows_plain(sums: &[[u32; PANEL]], scales: &[f32], columns: usize, out: &mut [f32], stride: usize) {
-    for ((sums, scale), out) in sums.iter().zip(scales).zip(out.chunks_mut(stride)) {
-        for (sum, out) in sums[..columns].iter().zip(out) {
+fn scale_rows_plain(sums: &[[u32; PANEL]], scales: &[f32], out: MatrixMut<'_>) {
+    for ((sums, scale), out) in sums.iter().zip(scales).zip(out.into_rows()) {
+        for (sum, out) in sums.iter().zip(out) {
             *out = f32::from_bits(*sum) * scale;
         }
     }
@@ -351,7 +346,8 @@ mod tests {
                 let mut out = vec![f32::NAN; queries * (width + 3)];
                 // Twice, for what the first leaves in memory must not matter.
                 for _ in 0..2 {
-                    attention.attend(&of, 0..queries, text.clone(), reach, &mut out, width + 3);
+                    let out = MatrixMut::new(&mut out, width + 3, width);
+                    attention.attend(&of, 0..queries, text.clone(), reach, 0..heads, out);
                 }
                 for (out, exact) in out.chunks_exact(width + 3).zip(exact.chunks_exact(width)) {
                     prop_assert!(out[width..].iter().all(|x| x.is_nan()), "wrote beside its columns");
@@ -359,15 +355,23 @@ mod tests {
                 }
                 let everywhere = everywhere(|| {
                     let mut out = vec![f32::NAN; queries * width];
-                    Attention::new(precision, heads, size).attend(&of, 0..queries, text.clone(), reach, &mut out, width);
+                    let whole = MatrixMut::new(&mut out, width, width);
+                    Attention::new(precision, heads, size).attend(&of, 0..queries, text.clone(), reach, 0..heads, whole);
                     out
                 });
                 prop_assert!(everywhere.iter().all(|one| *one == everywhere[0]), "not the same bits on every instruction set");
                 let mut alone = vec![0.0; width];
-                attention.attend(&of, 0..1, text.clone(), reach, &mut alone, width);
+                let whole = MatrixMut::new(&mut alone, width, width);
+                attention.attend(&of, 0..1, text.clone(), reach, 0..heads, whole);
                 prop_assert_eq!(&out[..width], &alone[..], "the first query alone");
+                let whole = MatrixMut::new(&mut alone, width, width);
+                for (heads, out) in whole.divided(heads, size) {
+                    attention.attend(&of, 0..1, text.clone(), reach, heads, out);
+                }
+                prop_assert_eq!(&out[..width], &alone[..], "each head alone");
                 if reach == usize::MAX {
-                    attention.attend(&of, queries - 1..queries, text, reach, &mut alone, width);
+                    let whole = MatrixMut::new(&mut alone, width, width);
+                    attention.attend(&of, queries - 1..queries, text, reach, 0..heads, whole);
                     prop_assert_eq!(&out[(queries - 1) * (width + 3)..][..width], &alone[..], "the last query alone");
                 }
             }
@@ -380,7 +384,7 @@ mod tests {
         let mut attend = |query: [f32; 2], keys: [f32; 4]| {
             let of = projections(&attention, [&query, &keys, &[5.0, 6.0, 7.0, 8.0]], 2);
             let mut out = [0.0; 2];
-            attention.attend(&of, 0..1, 0..2, usize::MAX, &mut out, 2);
+            attention.attend(&of, 0..1, 0..2, usize::MAX, 0..1, MatrixMut::new(&mut out, 2, 2));
             out
         };
         assert_eq!(attend([1e9, 0.0], [1e9, 0.0, 1.0, 0.0]), [5.0, 6.0]);

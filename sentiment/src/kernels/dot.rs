@@ -70,6 +70,37 @@ struct Task {
     coming_step: usize,
 }
 
+/// What comes after a tile, far from the processor: fetched to the second-level cache meanwhile, a cache line at a
+/// time and each once.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+struct Coming {
+    next: *const u8,
+    due: *const u8,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Coming {
+    const LINE: usize = 64;
+
+    #[inline(always)]
+    fn of(task: &Task) -> Self {
+        Self { next: task.coming, due: task.coming }
+    }
+
+    /// So many bytes more.
+    #[inline(always)]
+    fn expect(&mut self, bytes: usize) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        self.due = self.due.wrapping_add(bytes);
+        while self.next < self.due {
+            // SAFETY: a hint, which reads and writes nothing, also behind the end.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(self.next.cast()) }
+            self.next = self.next.wrapping_add(Self::LINE);
+        }
+    }
+}
+
 /// A way to compute tiles on this machine.
 pub struct Kernel {
     /// The instruction set it needs.
@@ -170,25 +201,6 @@ impl Kernel {
         // SAFETY: the assertions are the contract of `run`; `words` rows of `PANEL` lie in `panel`
         // by division; kernels are handed out only where their instruction set was detected.
         unsafe { (self.run)(&task) }
-    }
-}
-
-/// Tells the processor that a panel's columns of the first `rows` rows of `out` will soon be written, so that
-/// they are in the first-level cache by the time a tile is done.
-pub fn expect_writes(out: &mut [f32], stride: usize, rows: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        // Without a look at bounds, which would take longer than what this saves.
-        let mut row = out.as_mut_ptr();
-        for _ in 0..rows {
-            // SAFETY: hints, which read and write nothing.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_ET0>(row.cast());
-                _mm_prefetch::<_MM_HINT_ET0>(row.wrapping_add(HALF).cast());
-            }
-            row = row.wrapping_add(stride);
-        }
     }
 }
 

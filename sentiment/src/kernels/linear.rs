@@ -10,8 +10,11 @@ use super::bfloat16::bf16;
 use super::dot::{self, Kernel, NARROW_SUM, NARROW_WEIGHTS, PANEL, TALLEST};
 use super::for_this_machine::for_this_machine;
 use super::math::{self, Activation, coarse_gelu, gelu, gelu_tanh};
+use super::matrix::MatrixMut;
 use super::operand::{Grid, Operand, largest_magnitude};
 use super::words::Words;
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// Where sums start.
 const ZEROS: [u32; PANEL] = [0; PANEL];
@@ -42,10 +45,22 @@ pub struct Linear {
     inputs: usize,
     outputs: usize,
     panels: Words,
-    /// For each output of each panel, as are the other two: the sum of its weights, each in bytes.
-    totals: Vec<i32>,
-    scales: Vec<f32>,
-    biases: Vec<f32>,
+    /// Of each panel.
+    finishing: Vec<Finishing>,
+}
+
+/// What makes the sums of a panel's outputs results. Beyond the last output nothing is added.
+#[derive(Clone, Copy)]
+struct Finishing {
+    /// The sum of an output's weights, each in bytes.
+    totals: [i32; PANEL],
+    /// What one of these is worth.
+    scales: [f32; PANEL],
+    biases: [f32; PANEL],
+}
+
+impl Finishing {
+    const NOTHING: Self = Self { totals: [0; PANEL], scales: [1.0; PANEL], biases: [0.0; PANEL] };
 }
 
 impl Linear {
@@ -60,22 +75,21 @@ impl Linear {
     fn pack_for(kernel: &'static Kernel, precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
         assert_eq!(weights.len(), inputs * biases.len(), "weights of a linear layer");
         let words = words_of_a_row(kernel, precision, inputs);
-        let padded = biases.len().next_multiple_of(PANEL);
+        let (count, words_of_panel) = (biases.len().div_ceil(PANEL), PANEL * words);
         let mut packed = Self {
             kernel,
             precision,
             inputs,
             outputs: biases.len(),
-            panels: Words::zeroed(padded * words),
-            totals: vec![0; padded],
-            scales: vec![1.0; padded],
-            biases: biases.to_vec(),
+            panels: Words::zeroed(count * words_of_panel),
+            finishing: vec![Finishing::NOTHING; count],
         };
-        packed.biases.resize(padded, 0.0);
-        let panels = packed.panels.room(padded * words);
-        for (output, weights) in weights.chunks_exact(inputs).enumerate() {
-            let panel = &mut panels[output / PANEL * PANEL * words..][..PANEL * words];
-            let column = panel.iter_mut().skip(output % PANEL).step_by(PANEL);
+        let panels = packed.panels.room(count * words_of_panel);
+        for (output, (weights, bias)) in weights.chunks_exact(inputs).zip(biases).enumerate() {
+            let (at, finishing) = (output % PANEL, &mut packed.finishing[output / PANEL]);
+            finishing.biases[at] = *bias;
+            let panel = &mut panels[output / PANEL * words_of_panel..][..words_of_panel];
+            let column = panel.iter_mut().skip(at).step_by(PANEL);
             match precision {
                 Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
                 Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
@@ -87,8 +101,8 @@ impl Linear {
                     };
                     let whole = |x: f32| if scale > 0.0 { (x / scale).round() as i8 } else { 0 };
                     column.zip(weights.chunks(4)).for_each(|(word, four)| *word = bytes(four, whole));
-                    packed.totals[output] = weights.iter().map(|&x| i32::from(whole(x))).sum();
-                    packed.scales[output] = scale;
+                    finishing.totals[at] = weights.iter().map(|&x| i32::from(whole(x))).sum();
+                    finishing.scales[at] = scale;
                 }
             }
         }
@@ -107,12 +121,20 @@ impl Linear {
 
     /// `x W + b`, and `then` what is to become of it, for every row of `x`. Rows of `out` are
     /// `stride` floats long, with room for whole panels; what lies beyond the outputs becomes 0, or
-    /// stays, or is no number.
+    /// stays, or is no number. So many of rayon's threads share the panels, so that each fetches only some.
     ///
     /// # Panics
     /// If `x` was made for another precision or width, or `out` is too short.
-    pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize) {
+    pub fn apply(&self, x: &Operand, then: Then, out: &mut [f32], stride: usize, threads: usize) {
         assert!(x.is_of(self.precision, self.inputs), "operand of a linear layer");
+        let out = MatrixMut::new(out, stride, self.finishing.len() * PANEL);
+        assert!(out.height() >= x.rows(), "rows of a linear layer's result");
+        let shares = out.divided(threads, PANEL);
+        shares.into_par_iter().for_each(|(panels, out)| self.apply_panels(panels, x, then, out));
+    }
+
+    /// The outputs of these panels, which are the columns of `out`.
+    fn apply_panels(&self, panels: Range<usize>, x: &Operand, then: Then, mut out: MatrixMut<'_>) {
         let words = words_of_a_row(self.kernel, self.precision, self.inputs);
         let depth = part_depth(self.kernel, words);
         let finish = finish(self.precision, then);
@@ -120,26 +142,26 @@ impl Linear {
         let waiting = depth < words;
         let mut sums = vec![[0; PANEL]; if waiting { x.rows() } else { TALLEST }];
         let tiles_a_panel = (words.div_ceil(depth) * x.rows().div_ceil(self.kernel.rows)).max(1);
-        for panel in 0..self.outputs.div_ceil(PANEL) {
-            let (panel_words, after) = self.panels.as_slice()[panel * PANEL * words..].split_at(PANEL * words);
+        for panel in panels.clone() {
+            let ours = &self.panels.as_slice()[..panels.end * PANEL * words];
+            let (panel_words, after) = ours[panel * PANEL * words..].split_at(PANEL * words);
             let mut coming = after.chunks(panel_words.len().div_ceil(tiles_a_panel));
-            let columns = panel * PANEL..(panel + 1) * PANEL;
-            let (totals, scales) = (&self.totals[columns.clone()], &self.scales[columns.clone()]);
-            let biases = &self.biases[columns.clone()];
+            let column = (panel - panels.start) * PANEL;
+            let mut out = out.columns(column..column + PANEL);
             for (number, part) in panel_words.chunks(depth * PANEL).enumerate() {
                 let (first_word, is_last) = (number * depth, (number + 1) * depth >= words);
                 let start = (number == 0).then_some(&ZEROS);
                 for (first, count) in tiles(x.rows(), self.kernel.rows) {
                     let (left, grids) = x.tile(first_word, first, count);
                     let sums = &mut sums[if waiting { first } else { 0 }..][..count];
+                    let out = out.rows(first..first + count);
                     if is_last {
-                        dot::expect_writes(&mut out[first * stride + columns.start..], stride, count);
+                        out.expect_writes();
                     }
                     let coming = coming.next().unwrap_or_default();
                     self.kernel.run(left, part, 2, start, sums.as_flattened_mut(), PANEL, coming);
                     if is_last {
-                        let out = &mut out[first * stride + columns.start..];
-                        finish(sums, grids, totals, scales, biases, out, stride);
+                        finish(sums, grids, &self.finishing[panel], out);
                     }
                 }
             }
@@ -205,9 +227,8 @@ fn bytes(four: &[f32], whole: impl Fn(f32) -> i8) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// How sums become results: the sums of a tile, the grid of each row, the sum of each column's weights and what one of
-/// them is worth, biases, and where it goes.
-type Finish = fn(&Sums, &[Grid], &[i32], &[f32], &[f32], &mut [f32], usize);
+/// How the sums of a tile become results: with the grid of each row, and where results go.
+type Finish = fn(&Sums, &[Grid], &Finishing, MatrixMut<'_>);
 
 fn finish(precision: Precision, then: Then) -> Finish {
     let (float, int8): (Finish, Finish) = match (then, precision) {
@@ -229,19 +250,19 @@ macro_rules! finish {
         mod $name {
             use super::*;
             for_this_machine! {
-                pub fn float(sums: &Sums, grids: &[Grid], totals: &[i32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = float_plain
+                pub fn float(sums: &Sums, grids: &[Grid], with: &Finishing, out: MatrixMut<'_>) = float_plain
             }
             for_this_machine! {
-                pub fn int8(sums: &Sums, grids: &[Grid], totals: &[i32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) = int8_plain
+                pub fn int8(sums: &Sums, grids: &[Grid], with: &Finishing, out: MatrixMut<'_>) = int8_plain
             }
             /// Floats have no grids.
             #[inline(always)]
-            fn float_plain(sums: &Sums, _: &[Grid], _: &[i32], _: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
-                finish_float(sums, biases, out, stride, $then);
+            fn float_plain(sums: &Sums, _: &[Grid], with: &Finishing, out: MatrixMut<'_>) {
+                finish_float(sums, with, out, $then);
             }
             #[inline(always)]
-            fn int8_plain(sums: &Sums, grids: &[Grid], totals: &[i32], scales: &[f32], biases: &[f32], out: &mut [f32], stride: usize) {
-                finish_int8(sums, grids, totals, scales, biases, out, stride, $then);
+            fn int8_plain(sums: &Sums, grids: &[Grid], with: &Finishing, out: MatrixMut<'_>) {
+                finish_int8(sums, grids, with, out, $then);
             }
         }
     )*};
@@ -259,48 +280,31 @@ finish! {
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "slices and their strides")]
-fn finish_int8(
-    sums: &Sums,
-    grids: &[Grid],
-    totals: &[i32],
-    scales: &[f32],
-    biases: &[f32],
-    out: &mut [f32],
-    stride: usize,
-    then: impl Fn(f32, f32) -> f32,
-) {
-    let (totals, scales, biases) = (of_panel(totals), of_panel(scales), of_panel(biases));
-    for ((sums, grid), out) in sums.iter().zip(grids).zip(out.chunks_mut(stride)) {
-        let out = of_panel_mut(out);
+fn finish_int8(sums: &Sums, grids: &[Grid], with: &Finishing, out: MatrixMut<'_>, then: impl Fn(f32, f32) -> f32) {
+    for ((sums, grid), out) in sums.iter().zip(grids).zip(out.into_rows()) {
+        let out = of_panel(out);
         for column in 0..PANEL {
             // What the row's zero point adds is taken away.
-            let sum = sums[column].cast_signed().wrapping_sub(grid.zero.wrapping_mul(totals[column])) as f32;
-            let x = (sum * grid.step).mul_add(scales[column], biases[column]);
+            let sum = sums[column].cast_signed().wrapping_sub(grid.zero.wrapping_mul(with.totals[column])) as f32;
+            let x = (sum * grid.step).mul_add(with.scales[column], with.biases[column]);
             out[column] = then(x, out[column]);
         }
     }
 }
 
 #[inline(always)]
-fn finish_float(sums: &Sums, biases: &[f32], out: &mut [f32], stride: usize, then: impl Fn(f32, f32) -> f32) {
-    let biases = of_panel(biases);
-    for (sums, out) in sums.iter().zip(out.chunks_mut(stride)) {
-        let out = of_panel_mut(out);
+fn finish_float(sums: &Sums, with: &Finishing, out: MatrixMut<'_>, then: impl Fn(f32, f32) -> f32) {
+    for (sums, out) in sums.iter().zip(out.into_rows()) {
+        let out = of_panel(out);
         for column in 0..PANEL {
-            out[column] = then(f32::from_bits(sums[column]) + biases[column], out[column]);
+            out[column] = then(f32::from_bits(sums[column]) + with.biases[column], out[column]);
         }
     }
 }
 
 #[inline(always)]
-fn of_panel<T>(x: &[T]) -> &[T; PANEL] {
-    x.first_chunk().expect("what belongs to a panel is as long as it")
-}
-
-#[inline(always)]
-fn of_panel_mut(x: &mut [f32]) -> &mut [f32; PANEL] {
-    x.first_chunk_mut().expect("rows of a result have room for whole panels")
+fn of_panel(row: &mut [f32]) -> &mut [f32; PANEL] {
+    row.first_chunk_mut().expect("a tile's results are as wide as a panel")
 }
 
 #[cfg(test)]
@@ -326,6 +330,10 @@ mod tests {
     ];
 
     fn applied(linear: &Linear, x: &[f32], rows: usize, then: Then) -> Vec<f32> {
+        applied_by(1, linear, x, rows, then)
+    }
+
+    fn applied_by(threads: usize, linear: &Linear, x: &[f32], rows: usize, then: Then) -> Vec<f32> {
         let mut operand = Operand::default();
         let stride = linear.inputs.next_multiple_of(4);
         let mut padded = vec![0.0; rows * stride];
@@ -335,7 +343,7 @@ mod tests {
         operand.set(linear.precision, &padded, stride, linear.inputs);
         let out_stride = linear.outputs.next_multiple_of(PANEL) + 7;
         let mut out = vec![0.25; rows * out_stride];
-        linear.apply(&operand, then, &mut out, out_stride);
+        linear.apply(&operand, then, &mut out, out_stride, threads);
         out.chunks_exact(out_stride).flat_map(|row| &row[..linear.outputs]).copied().collect()
     }
 
@@ -383,6 +391,17 @@ mod tests {
                 let all = applied(&linear, &x, rows, Then::Activate(Activation::Gelu));
                 let alone = applied(&linear, &x[row * inputs..(row + 1) * inputs], 1, Then::Activate(Activation::Gelu));
                 prop_assert_eq!(&all[row * outputs..(row + 1) * outputs], &alone[..], "{}", precision);
+            }
+        }
+
+        /// Also where there are more threads than panels.
+        #[test]
+        fn threads_that_share_a_product_change_no_bit(rows in 1usize..20, outputs in 1usize..200, threads in 2usize..9) {
+            let (x, weights, biases) = (numbers(rows * 61, 3), numbers(outputs * 61, 4), numbers(outputs, 5));
+            for precision in Precision::ALL {
+                let linear = Linear::pack(precision, 61, &weights, &biases);
+                let alone = applied(&linear, &x, rows, Then::Add);
+                prop_assert_eq!(applied_by(threads, &linear, &x, rows, Then::Add), alone, "{}", precision);
             }
         }
 

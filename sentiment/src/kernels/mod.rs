@@ -10,6 +10,7 @@
 //! | [`dot`] | tiles of a matrix product in registers, for each precision and instruction set |
 //! | [`operand`] | rows of floats made into a left operand: copied, rounded or quantised |
 //! | [`linear`] | weights packed once, and `x W + b` with what follows it |
+//! | [`matrix`] | where results go, for one thread or several |
 //! | [`attention`] | attention within one text |
 //! | `bfloat16` | rounding |
 //! | [`rows`] | layer norm and rotary positions: one row at a time |
@@ -22,6 +23,7 @@ pub mod attention;
 pub mod dot;
 pub mod linear;
 pub mod math;
+pub mod matrix;
 pub mod operand;
 pub mod rows;
 pub mod words;

@@ -19,7 +19,7 @@ macro_rules! vector_kernel {
     ) => {
         pub mod $name {
             use super::AHEAD;
-            use crate::kernels::dot::{PANEL, SHALLOW, Task};
+            use crate::kernels::dot::{Coming, PANEL, SHALLOW, Task};
             use std::arch::asm;
             use std::arch::x86_64::*;
             use std::hint::black_box;
@@ -42,7 +42,7 @@ macro_rules! vector_kernel {
             struct Place {
                 left: *const u32,
                 panel: *const u32,
-                coming: *const u8,
+                coming: Coming,
             }
 
             /// Contract: as `Kernel::run`'s, for `ROWS` rows and `VECTORS` vectors of columns.
@@ -54,7 +54,7 @@ macro_rules! vector_kernel {
                         let start = task.start.add(row.wrapping_mul(task.start_stride));
                         std::array::from_fn(|v| $load(start.add(v * $lanes).cast()))
                     });
-                    let start = Place { left: task.left, panel: task.panel, coming: task.coming };
+                    let start = Place { left: task.left, panel: task.panel, coming: Coming::of(task) };
                     let groups = task.words / TOGETHER;
                     let rest = task.words - groups * TOGETHER;
                     let place = words::<ROWS, VECTORS, TOGETHER>(task, start, groups, &mut sums);
@@ -82,9 +82,7 @@ macro_rules! vector_kernel {
                 // SAFETY: by contract.
                 unsafe {
                     for _ in 0..groups {
-                        // What follows comes from far away; a hint past the end is harmless.
-                        _mm_prefetch::<_MM_HINT_T1>(place.coming.cast());
-                        place.coming = place.coming.wrapping_add(COUNT.wrapping_mul(task.coming_step));
+                        place.coming.expect(COUNT.wrapping_mul(task.coming_step));
                         for word in 0..COUNT {
                             let panel = place.panel.add(word * PANEL);
                             // No instruction; but the compiler would load words ahead until registers overflow.
