@@ -49,6 +49,9 @@ pub const NARROW_SUM: i32 = i16::MAX as i32 / u8::MAX as i32;
 /// Columns that can be computed alone: half a panel.
 const HALF: usize = PANEL / 2;
 
+/// Words of a cache line.
+const LINE: usize = 16;
+
 /// Words of a panel that take half of a first-level cache of 32 KiB.
 #[cfg(target_arch = "x86_64")]
 const SHALLOW: usize = 128;
@@ -70,37 +73,6 @@ struct Task {
     coming_step: usize,
 }
 
-/// What comes after a tile, far from the processor: fetched to the second-level cache meanwhile, a cache line at a
-/// time and each once.
-#[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy)]
-struct Coming {
-    next: *const u8,
-    due: *const u8,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Coming {
-    const LINE: usize = 64;
-
-    #[inline(always)]
-    fn of(task: &Task) -> Self {
-        Self { next: task.coming, due: task.coming }
-    }
-
-    /// So many bytes more.
-    #[inline(always)]
-    fn expect(&mut self, bytes: usize) {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        self.due = self.due.wrapping_add(bytes);
-        while self.next < self.due {
-            // SAFETY: a hint, which reads and writes nothing, also behind the end.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(self.next.cast()) }
-            self.next = self.next.wrapping_add(Self::LINE);
-        }
-    }
-}
-
 /// A way to compute tiles on this machine.
 pub struct Kernel {
     /// The instruction set it needs.
@@ -112,6 +84,8 @@ pub struct Kernel {
     /// As many words of a panel as stay in the first-level cache from tile to tile: a product takes one such part
     /// of all its rows after the other. A multiple of `at_once`.
     pub depth: usize,
+    /// After how many words of a row it fetches a cache line of what is coming.
+    hint_every: usize,
     /// Whether [`NARROW_WEIGHTS`] weights meet in 16 bits, where those of one sign may sum up to [`NARROW_SUM`] at
     /// most. Else sums are wrong.
     pub narrow: bool,
@@ -182,6 +156,10 @@ impl Kernel {
             out_stride >= columns && (left.rows - 1) * out_stride + columns <= out.len(),
             "a tile outside its place"
         );
+        // A tile fetches a cache line every few words. Where that is too few, with few rows, the rest is asked for now.
+        let lines = words.div_ceil(self.hint_every);
+        let (now, coming) = coming.split_at(coming.len().saturating_sub(lines * LINE));
+        expect_reads(now);
         let out_start = out.as_mut_ptr();
         let (start, start_stride) = start.map_or((out_start.cast_const(), out_stride), |start| (start.as_ptr(), 0));
         let task = Task {
@@ -207,7 +185,7 @@ impl Kernel {
 /// Tells the processor that these words will soon be read, so that they come to the second-level cache meanwhile.
 pub fn expect_reads(words: &[u32]) {
     #[cfg(target_arch = "x86_64")]
-    for line in words.chunks(16) {
+    for line in words.chunks(LINE) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint, which reads and writes nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
@@ -224,6 +202,7 @@ macro_rules! kernel {
             rows: $rows,
             at_once: $module::AT_ONCE,
             depth: $module::DEPTH,
+            hint_every: $module::HINT_EVERY,
             narrow: $narrow,
             is_here: || true $(&& is_x86_feature_detected!($feature))*,
             run: $module::run,

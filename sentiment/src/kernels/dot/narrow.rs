@@ -10,7 +10,7 @@
 /// Tiles of up to two rows.
 pub mod avx2_int8 {
     use crate::kernels::dot::vector::by_rows;
-    use crate::kernels::dot::{Coming, PANEL, SHALLOW, Task};
+    use crate::kernels::dot::{PANEL, SHALLOW, Task};
     use std::arch::asm;
     use std::arch::x86_64::*;
     use std::hint::black_box;
@@ -20,6 +20,9 @@ pub mod avx2_int8 {
 
     /// Words whose products meet in 16 bits.
     const PAIR: usize = 2;
+
+    /// See `Kernel::hint_every`.
+    pub const HINT_EVERY: usize = AT_ONCE;
 
     /// See `Kernel::depth`.
     pub const DEPTH: usize = SHALLOW;
@@ -39,9 +42,11 @@ pub mod avx2_int8 {
                 let start = task.start.add(row.wrapping_mul(task.start_stride));
                 std::array::from_fn(|v| _mm256_loadu_si256(start.add(v * LANES).cast()))
             });
-            let (mut left, mut panel, mut coming) = (task.left, task.panel, Coming::of(task));
+            let (mut left, mut panel, mut coming) = (task.left, task.panel, task.coming);
             for _ in 0..task.words / AT_ONCE {
-                coming.expect(task.coming_step);
+                // What follows comes from far away; a hint past the end is harmless.
+                _mm_prefetch::<_MM_HINT_T1>(coming.cast());
+                coming = coming.wrapping_add(task.coming_step);
                 for pair in (0..AT_ONCE).step_by(PAIR) {
                     let panel = panel.add(pair * PANEL);
                     for (row, sums) in sums.iter_mut().enumerate() {

@@ -13,6 +13,9 @@ macro_rules! plain_kernel {
             /// See `Kernel::depth`.
             pub const DEPTH: usize = usize::MAX;
 
+            /// See `Kernel::hint_every`: there are no hints in plain Rust, so none are asked for beside its own.
+            pub const HINT_EVERY: usize = 1;
+
             /// See `Kernel::run`.
             pub unsafe fn run(task: &Task) {
                 let columns = task.halves * HALF;

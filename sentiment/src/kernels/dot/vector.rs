@@ -19,7 +19,7 @@ macro_rules! vector_kernel {
     ) => {
         pub mod $name {
             use super::AHEAD;
-            use crate::kernels::dot::{Coming, PANEL, SHALLOW, Task};
+            use crate::kernels::dot::{PANEL, SHALLOW, Task};
             use std::arch::asm;
             use std::arch::x86_64::*;
             use std::hint::black_box;
@@ -37,12 +37,15 @@ macro_rules! vector_kernel {
             /// Words that are taken without a look at how many are left.
             const TOGETHER: usize = $together;
 
+            /// See `Kernel::hint_every`.
+            pub const HINT_EVERY: usize = TOGETHER;
+
             /// Where a tile has got to.
             #[derive(Clone, Copy)]
             struct Place {
                 left: *const u32,
                 panel: *const u32,
-                coming: Coming,
+                coming: *const u8,
             }
 
             /// Contract: as `Kernel::run`'s, for `ROWS` rows and `VECTORS` vectors of columns.
@@ -54,7 +57,7 @@ macro_rules! vector_kernel {
                         let start = task.start.add(row.wrapping_mul(task.start_stride));
                         std::array::from_fn(|v| $load(start.add(v * $lanes).cast()))
                     });
-                    let start = Place { left: task.left, panel: task.panel, coming: Coming::of(task) };
+                    let start = Place { left: task.left, panel: task.panel, coming: task.coming };
                     let groups = task.words / TOGETHER;
                     let rest = task.words - groups * TOGETHER;
                     let place = words::<ROWS, VECTORS, TOGETHER>(task, start, groups, &mut sums);
@@ -82,7 +85,9 @@ macro_rules! vector_kernel {
                 // SAFETY: by contract.
                 unsafe {
                     for _ in 0..groups {
-                        place.coming.expect(COUNT.wrapping_mul(task.coming_step));
+                        // What follows comes from far away; a hint past the end is harmless.
+                        _mm_prefetch::<_MM_HINT_T1>(place.coming.cast());
+                        place.coming = place.coming.wrapping_add(COUNT.wrapping_mul(task.coming_step));
                         for word in 0..COUNT {
                             let panel = place.panel.add(word * PANEL);
                             // No instruction; but the compiler would load words ahead until registers overflow.
