@@ -51,11 +51,12 @@ struct Block {
     /// What a product gives on its way to the next.
     inner: Words,
     inner_operand: Operand,
+    /// How many threads share each product.
     threads: usize,
 }
 
-/// Divides the rows that are left among blocks. Gives how many each takes at most in this round, and leaves in each
-/// how many threads share its products.
+/// Divides the rows that are left among blocks, of which there is one for each thread. Gives how many rows each takes
+/// at most in this round, and tells each how many threads share its products.
 fn divide(rows: usize, blocks: &mut [Block]) -> usize {
     let threads = blocks.len();
     let (at_work, sharing) = if rows < FEWEST_ROWS * threads { (1, threads) } else { (threads, 1) };
