@@ -28,6 +28,7 @@ mod plain;
 mod vector;
 
 use super::Precision;
+use super::words::LINE;
 pub use peak::peak;
 use plain::{plain_bf16, plain_f32, plain_int8};
 #[cfg(target_arch = "x86_64")]
@@ -48,9 +49,6 @@ pub const NARROW_SUM: i32 = i16::MAX as i32 / u8::MAX as i32;
 
 /// Columns that can be computed alone: half a panel.
 const HALF: usize = PANEL / 2;
-
-/// Words of a cache line.
-const LINE: usize = 16;
 
 /// Words of a panel that take half of a first-level cache of 32 KiB.
 #[cfg(target_arch = "x86_64")]

@@ -76,18 +76,15 @@ macro_rules! for_this_machine {
     };
     ($(#[$doc:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
         $(#[$doc])*
-        #[allow(clippy::too_many_arguments, reason = "slices and their strides")]
         $visibility fn $name($($argument: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::kernels::for_this_machine::{InstructionSet, best};
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                #[allow(clippy::too_many_arguments, reason = "as outside")]
                 fn with_avx512($($argument: $type),*) {
                     $body($($argument),*);
                 }
                 #[target_feature(enable = "avx2,fma")]
-                #[allow(clippy::too_many_arguments, reason = "as outside")]
                 fn with_avx2($($argument: $type),*) {
                     $body($($argument),*);
                 }

@@ -5,10 +5,6 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Floats of a cache line.
-#[cfg(target_arch = "x86_64")]
-const LINE: usize = 16;
-
 /// Some columns of rows that lie one behind the other in memory.
 pub struct MatrixMut<'a> {
     /// Of each row, `stride` floats behind the one before, the first `columns` floats from here on are borrowed for
@@ -81,6 +77,7 @@ impl<'a> MatrixMut<'a> {
     pub fn expect_writes(&self) {
         #[cfg(target_arch = "x86_64")]
         for row in 0..self.rows {
+            use super::words::LINE;
             use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
             let row = self.start.wrapping_add(row * self.stride);
             for line in (0..self.columns).step_by(LINE) {

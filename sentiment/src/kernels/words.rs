@@ -4,12 +4,15 @@
 
 use bytemuck::{Pod, Zeroable};
 
+/// Words of a cache line.
+pub(super) const LINE: usize = 16;
+
 /// Vector loads that straddle cache lines cost double, so memory comes in whole lines.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u32; 16]);
+struct Line([u32; LINE]);
 
-// SAFETY: sixteen u32 fill all 64 bytes; every bit pattern is one of them, zeros included.
+// SAFETY: the words fill all 64 bytes; every bit pattern is one of them, zeros included.
 unsafe impl Zeroable for Line {}
 // SAFETY: as above, and the type is `Copy`, `repr(C)` and without padding.
 unsafe impl Pod for Line {}
@@ -23,7 +26,7 @@ pub struct Words {
 impl Words {
     /// `count` zeros.
     pub fn zeroed(count: usize) -> Self {
-        Self { lines: vec![Line::zeroed(); count.div_ceil(16)] }
+        Self { lines: vec![Line::zeroed(); count.div_ceil(LINE)] }
     }
 
     /// All words, in whole cache lines.
@@ -33,8 +36,8 @@ impl Words {
 
     /// The first `count` words. Words never written are 0.
     pub fn room(&mut self, count: usize) -> &mut [u32] {
-        if self.lines.len() * 16 < count {
-            self.lines.resize(count.div_ceil(16), Line::zeroed());
+        if self.lines.len() * LINE < count {
+            self.lines.resize(count.div_ceil(LINE), Line::zeroed());
         }
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..count]
     }

@@ -13,7 +13,7 @@ macro_rules! plain_kernel {
             /// See `Kernel::depth`.
             pub const DEPTH: usize = usize::MAX;
 
-            /// See `Kernel::hint_every`: there are no hints in plain Rust, so none are asked for beside its own.
+            /// See `Kernel::hint_every`: plain Rust gives no hints, and none are added to them.
             pub const HINT_EVERY: usize = 1;
 
             /// See `Kernel::run`.
