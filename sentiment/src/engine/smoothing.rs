@@ -201,7 +201,7 @@ mod tests {
             let product = Product::new(rows, inputs, outputs, seed, |channel| sizes[channel]);
             let (found, dense, input) = product.smoothed();
             // Half a step, or a little more.
-            let half = if Precision::Int8.name_here() == "int8" { 1.0 / 240.0 } else { 1.0 / 120.0 };
+            let half = if Precision::Int8.name_here() != "int8-narrow" { 1.0 / 240.0 } else { 1.0 / 120.0 };
             let sum = |x: &[f32]| x.iter().map(|x| f64::from(x.abs())).sum::<f64>();
             let largest = |x: &[f32]| f64::from(largest_magnitude(x.iter().copied()));
             for (at, (found, exact)) in found.into_iter().zip(product.exact()).enumerate() {

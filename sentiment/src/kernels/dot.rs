@@ -6,15 +6,16 @@
 //! |---|---|---|---|
 //! | f32 | 1 | float | float |
 //! | bf16 | 2, along the sum | bfloat16 | bfloat16 |
-//! | int8 | 4, along the sum | [0, 255] | [-127, 127], or less: [`Kernel::narrow`] |
+//! | int8 | 4, along the sum | [0, 255] | [-127, 127], or less: [`Numbers::Narrow`] |
 //!
 //! The left operand is rows of words; the right one is a panel: for each word of a row the
 //! matching words of [`PANEL`] columns. Each precision has a kernel for several instruction
 //! sets and one in plain Rust, which is also what the others are tested against. Whole
-//! numbers and bfloat16 give the same bits on all of them.
+//! numbers and bfloat16 give the same bits on all of them but those whose [`Numbers`] are their own.
 //!
 //! | module | holds |
 //! |---|---|
+//! | `amx` | bf16 and int8 where a processor multiplies matrices in registers |
 //! | `vector` | kernels whose product of two vectors is one instruction or two |
 //! | `narrow` | int8 where bytes are multiplied in 16 bits |
 //! | `plain` | plain Rust |
@@ -22,6 +23,7 @@
 
 #![allow(unsafe_code, reason = "vector instructions and pointers; `Kernel::run` checks every bound")]
 
+mod amx;
 mod narrow;
 mod peak;
 mod plain;
@@ -31,6 +33,8 @@ use super::Precision;
 use super::words::LINE;
 pub use peak::peak;
 use plain::{plain_bf16, plain_f32, plain_int8};
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use amx::{amx_bf16, amx_int8};
 #[cfg(target_arch = "x86_64")]
 use {narrow::avx2_int8, vector::*};
 
@@ -38,7 +42,7 @@ use {narrow::avx2_int8, vector::*};
 pub const PANEL: usize = 32;
 
 /// Rows of the tallest tile of any kernel.
-pub const TALLEST: usize = 12;
+pub const TALLEST: usize = 32;
 
 /// How many weights of a column a narrow kernel multiplies and adds in 16 bits: the first two of a word and of
 /// the next, and the last two of both.
@@ -84,9 +88,8 @@ pub struct Kernel {
     pub depth: usize,
     /// After how many words of a row it fetches a cache line of what is coming.
     hint_every: usize,
-    /// Whether [`NARROW_WEIGHTS`] weights meet in 16 bits, where those of one sign may sum up to [`NARROW_SUM`] at
-    /// most. Else sums are wrong.
-    pub narrow: bool,
+    /// Whether its results are those of every other kernel of its precision.
+    pub numbers: Numbers,
     is_here: fn() -> bool,
     /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`, `words` is a multiple
     /// of `Kernel::at_once`; readable are `rows` rows of `words` words in `left`, `words * PANEL` words in
@@ -98,6 +101,18 @@ pub struct Kernel {
     spin: unsafe fn(u32) -> u64,
 }
 
+/// Whose results are a kernel's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// Those of all kernels of its precision.
+    Usual,
+    /// [`NARROW_WEIGHTS`] weights meet in 16 bits, where those of one sign may sum up to [`NARROW_SUM`] at most. Else
+    /// sums are wrong, so weights are given fewer steps.
+    Narrow,
+    /// Sums run in the order that the processor's instruction for whole matrices has.
+    Tiles,
+}
+
 /// The kernels of a precision that run on this machine, the fastest first and plain Rust last.
 pub fn kernels(precision: Precision) -> impl Iterator<Item = &'static Kernel> {
     let all: &[Kernel] = match precision {
@@ -105,13 +120,18 @@ pub fn kernels(precision: Precision) -> impl Iterator<Item = &'static Kernel> {
         Precision::Bf16 => BF16,
         Precision::Int8 | Precision::Int8Wide => INT8,
     };
-    let narrow_too = precision != Precision::Int8Wide;
-    all.iter().filter(move |kernel| (narrow_too || !kernel.narrow) && (kernel.is_here)())
+    let others_too = precision != Precision::Int8Wide;
+    all.iter().filter(move |kernel| (others_too || kernel.numbers == Numbers::Usual) && (kernel.is_here)())
 }
 
 /// The fastest kernel of a precision on this machine.
 pub fn kernel(precision: Precision) -> &'static Kernel {
     kernels(precision).next().expect("plain Rust runs anywhere")
+}
+
+/// The fastest kernel of a precision on this machine whose results are the usual ones.
+pub fn usual_kernel(precision: Precision) -> &'static Kernel {
+    kernels(precision).find(|kernel| kernel.numbers == Numbers::Usual).expect("plain Rust runs anywhere")
 }
 
 /// The left operand of a tile: `rows` rows, `stride` words apart.
@@ -192,17 +212,20 @@ pub fn expect_reads(words: &[u32]) {
 
 macro_rules! kernel {
     ($name:literal, $rows:literal rows, $module:ident, [$($feature:tt),*]) => {
-        kernel!($name, $rows rows, narrow false, $module, [$($feature),*])
+        kernel!($name, $rows rows, Usual, $module, [$($feature),*])
     };
-    ($name:literal, $rows:literal rows, narrow $narrow:literal, $module:ident, [$($feature:tt),*]) => {
+    ($name:literal, $rows:literal rows, $numbers:ident, $module:ident, [$($feature:tt),*]) => {
+        kernel!($name, $rows rows, $numbers, $module, || true $(&& is_x86_feature_detected!($feature))*)
+    };
+    ($name:literal, $rows:literal rows, $numbers:ident, $module:ident, $is_here:expr) => {
         Kernel {
             name: $name,
             rows: $rows,
             at_once: $module::AT_ONCE,
             depth: $module::DEPTH,
             hint_every: $module::HINT_EVERY,
-            narrow: $narrow,
-            is_here: || true $(&& is_x86_feature_detected!($feature))*,
+            numbers: Numbers::$numbers,
+            is_here: $is_here,
             run: $module::run,
             spin: $module::spin,
         }
@@ -214,27 +237,31 @@ static F32: &[Kernel] = &[
     kernel!("avx512", 12 rows, avx512_f32, ["avx512f"]),
     #[cfg(target_arch = "x86_64")]
     kernel!("avx2", 3 rows, avx2_f32, ["avx2", "fma"]),
-    kernel!("plain", 12 rows, plain_f32, []),
+    kernel!("plain", 32 rows, plain_f32, []),
 ];
 
 static BF16: &[Kernel] = &[
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    kernel!("amx", 32 rows, Tiles, amx_bf16, amx::is_here),
     #[cfg(target_arch = "x86_64")]
     kernel!("avx512", 12 rows, avx512_bf16, ["avx512f", "avx512bf16"]),
     #[cfg(target_arch = "x86_64")]
     kernel!("avx2", 2 rows, avx2_bf16, ["avx2", "fma"]),
-    kernel!("plain", 12 rows, plain_bf16, []),
+    kernel!("plain", 32 rows, plain_bf16, []),
 ];
 
 static INT8: &[Kernel] = &[
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    kernel!("amx", 32 rows, Usual, amx_int8, amx::is_here),
     #[cfg(target_arch = "x86_64")]
     kernel!("avx512", 12 rows, avx512_int8, ["avx512f", "avx512vnni"]),
     #[cfg(target_arch = "x86_64")]
     kernel!("avxvnni", 3 rows, avxvnni_int8, ["avx2", "avxvnni"]),
     #[cfg(target_arch = "x86_64")]
-    kernel!("avx2", 2 rows, narrow true, avx2_int8, ["avx2"]),
+    kernel!("avx2", 2 rows, Narrow, avx2_int8, ["avx2"]),
     #[cfg(target_arch = "x86_64")]
     kernel!("avx2", 2 rows, avx2_int8_wide, ["avx2"]),
-    kernel!("plain", 12 rows, plain_int8, []),
+    kernel!("plain", 32 rows, plain_int8, []),
 ];
 
 #[cfg(test)]

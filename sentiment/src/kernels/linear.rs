@@ -7,7 +7,7 @@
 
 use super::Precision;
 use super::bfloat16::bf16;
-use super::dot::{self, Kernel, NARROW_SUM, NARROW_WEIGHTS, PANEL, TALLEST};
+use super::dot::{self, Kernel, NARROW_SUM, NARROW_WEIGHTS, Numbers, PANEL};
 use super::for_this_machine::for_this_machine;
 use super::math::{self, Activation, coarse_gelu, gelu, gelu_tanh};
 use super::matrix::MatrixMut;
@@ -94,7 +94,7 @@ impl Linear {
                 Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
                 Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
                 Precision::Int8 | Precision::Int8Wide => {
-                    let scale = if kernel.narrow {
+                    let scale = if kernel.numbers == Numbers::Narrow {
                         narrow_scale(weights)
                     } else {
                         largest_magnitude(weights.iter().copied()) / 127.0
@@ -140,7 +140,7 @@ impl Linear {
         let finish = finish(self.precision, then);
         // Where a panel is taken in parts, sums of all rows wait for the next part.
         let waiting = depth < words;
-        let mut sums = vec![[0; PANEL]; if waiting { x.rows() } else { TALLEST }];
+        let mut sums = vec![[0; PANEL]; if waiting { x.rows() } else { self.kernel.rows }];
         let tiles_a_panel = (words.div_ceil(depth) * x.rows().div_ceil(self.kernel.rows)).max(1);
         for panel in panels.clone() {
             let ours = &self.panels.as_slice()[..panels.end * PANEL * words];
@@ -179,7 +179,7 @@ fn words_of_a_row(kernel: &Kernel, precision: Precision, inputs: usize) -> usize
     inputs.div_ceil(precision.numbers_in_a_word()).next_multiple_of(kernel.at_once)
 }
 
-/// What a step of weights is worth that are [`narrow`](Kernel::narrow).
+/// What a step of weights is worth that are [`narrow`](Numbers::Narrow).
 fn narrow_scale(weights: &[f32]) -> f32 {
     // Each of the four can be rounded up by half a step.
     let steps = (NARROW_SUM - NARROW_WEIGHTS / 2) as f32;
@@ -355,7 +355,7 @@ mod tests {
         fn is_the_textbook_product(rows in 1usize..30, inputs in 1usize..90, outputs in 1usize..70, seed in 0u64..99, positive: bool) {
             let x: Vec<f32> = numbers(rows * inputs, seed).into_iter().map(|x| if positive { x.abs() } else { x }).collect();
             let (weights, biases) = (numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
-            let int8 = if dot::kernel(Precision::Int8).narrow { 1.0 / 60.0 } else { 1.0 / 120.0 };
+            let int8 = if dot::kernel(Precision::Int8).numbers == Numbers::Narrow { 1.0 / 60.0 } else { 1.0 / 120.0 };
             for (precision, relative) in Precision::ALL.into_iter().zip([1e-6, 1.0 / 256.0, int8, 1.0 / 120.0]) {
                 for then in THENS {
                     let found = applied(&Linear::pack(precision, inputs, &weights, &biases), &x, rows, then);
@@ -415,7 +415,8 @@ mod tests {
                         let linear = Linear::pack_for(kernel, precision, inputs, &weights, &biases);
                         everywhere(|| applied(&linear, &x, rows, then))
                     };
-                    let all: Vec<Vec<f32>> = dot::kernels(precision).flat_map(on).collect();
+                    let usual = dot::kernels(precision).filter(|kernel| kernel.numbers == Numbers::Usual);
+                    let all: Vec<Vec<f32>> = usual.flat_map(on).collect();
                     prop_assert!(all.iter().all(|one| *one == all[0]), "{precision} {then:?}");
                 }
             }

@@ -30,6 +30,7 @@ pub mod words;
 
 pub use dot::peak;
 
+use dot::Numbers;
 use serde::Deserialize;
 use std::fmt;
 
@@ -40,13 +41,15 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors rounded to bfloat16, sums in single precision.
+    /// Factors rounded to bfloat16, sums in single precision. Where the processor has AMX these run in its order:
+    /// `bf16-tiles`.
     Bf16,
     /// Factors in 8 bits, with a step for each output of the weights, and a step and a zero point for each token;
     /// attention as in bf16. Channels that are large in every token are smoothed when a model is loaded (SmoothQuant,
     /// Xiao et al. 2022), and those with the largest weights at the end of a feed-forward part left to single
     /// precision (LLM.int8(), Dettmers et al. 2022).
     /// Where the processor has AVX2 but no VNNI, weights have about 7 bits, and attention is as in f32: `int8-narrow`.
+    /// Where it has AMX, attention is as in bf16 there: `int8-tiles`.
     Int8,
     /// As int8, with all 8 bits on every processor, so that scores are the same everywhere.
     #[serde(rename = "int8-wide")]
@@ -75,8 +78,10 @@ impl Precision {
     pub fn name_here(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::Bf16 if dot::kernel(Self::Bf16).numbers == Numbers::Tiles => "bf16-tiles",
             Self::Bf16 => "bf16",
-            Self::Int8 if dot::kernel(self).narrow => "int8-narrow",
+            Self::Int8 if dot::kernel(self).numbers == Numbers::Narrow => "int8-narrow",
+            Self::Int8 if dot::kernel(Self::Bf16).numbers == Numbers::Tiles => "int8-tiles",
             Self::Int8 | Self::Int8Wide => "int8",
         }
     }

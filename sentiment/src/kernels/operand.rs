@@ -9,7 +9,7 @@ use super::Precision;
 use super::bfloat16::Rounding;
 use super::dot::{self, Left};
 use super::for_this_machine::for_this_machine;
-use super::words::Words;
+use super::words::{LINE, Words, apart};
 use std::ops::Range;
 
 /// How the bytes of a row are to be read: `(byte - zero) * step`. Where nothing is quantised `step` is 1.
@@ -48,8 +48,7 @@ impl Operand {
     /// Forgets all rows; those to come have `width` numbers in that precision.
     pub fn clear(&mut self, precision: Precision, width: usize) {
         (self.precision, self.width) = (precision, width);
-        // An odd number of cache lines: rows a power of two apart would compete for the same places of the cache.
-        self.stride = (width.div_ceil(precision.numbers_in_a_word()).div_ceil(16) | 1) * 16;
+        self.stride = apart(width.div_ceil(precision.numbers_in_a_word()));
         self.grids.clear();
     }
 
@@ -88,6 +87,11 @@ impl Operand {
                 let out = bytemuck::cast_slice_mut(out);
                 quantise(x, stride, width, factors, out, 4 * out_stride, grids);
             }
+        }
+        // Kernels that take many words at once read these too, and what is no number would show.
+        let words = width / self.precision.numbers_in_a_word();
+        for row in self.words.room((before + rows) * out_stride)[before * out_stride..].chunks_exact_mut(out_stride) {
+            row[words..words.next_multiple_of(LINE)].fill(0);
         }
     }
 
