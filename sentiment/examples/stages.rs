@@ -19,16 +19,12 @@ use tapewire_sentiment::kernels::math::Activation;
 use tapewire_sentiment::kernels::matrix::MatrixMut;
 use tapewire_sentiment::kernels::operand::Operand;
 use tapewire_sentiment::kernels::rows::layer_norm;
-use tapewire_sentiment::kernels::words::{Words, apart};
+use tapewire_sentiment::kernels::words::Words;
 
 const LAYERS: usize = 12;
 const WIDTH: usize = 768;
 const INNER: usize = 3072;
 const HEADS: usize = 12;
-
-/// From a row to the next, where rows have the width or are in the middle of a feed-forward part.
-const STRIDE: usize = apart(WIDTH);
-const INNER_STRIDE: usize = apart(INNER);
 
 /// Tokens of the texts of a chunk: headlines, descriptions, a report.
 const TEXTS: [usize; 11] = [24, 24, 24, 24, 24, 24, 24, 24, 80, 80, 160];
@@ -129,9 +125,9 @@ impl Chunk {
         let [operand, inner_operand] = Default::default();
         Self {
             precision,
-            hidden: numbers(tokens * STRIDE).collect(),
-            context: vec![0.0; tokens * STRIDE],
-            inner: vec![0.0; BLOCK * INNER_STRIDE],
+            hidden: numbers(tokens * WIDTH).collect(),
+            context: vec![0.0; tokens * WIDTH],
+            inner: vec![0.0; BLOCK * INNER],
             operand,
             inner_operand,
             projections: Projections::default(),
@@ -147,44 +143,44 @@ impl Chunk {
         for rows in [&mut *queries, keys, values] {
             rows.clear(attention.precision(), WIDTH);
         }
-        for hidden in hidden.chunks(BLOCK * STRIDE) {
-            let rows = hidden.len() / STRIDE;
-            stages.time("rounding", 0, || operand.set(*precision, hidden, STRIDE, WIDTH));
+        for hidden in hidden.chunks(BLOCK * WIDTH) {
+            let rows = hidden.len() / WIDTH;
+            stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
             let projected = &mut inner[..hidden.len()];
             stages.time("products", rows * WIDTH * WIDTH, || {
-                layer.query.apply(operand, Then::Store, projected, STRIDE, 1)
+                layer.query.apply(operand, Then::Store, projected, WIDTH, 1)
             });
-            stages.time("attention: rounding", 0, || queries.extend(projected, STRIDE));
+            stages.time("attention: rounding", 0, || queries.extend(projected, WIDTH));
             let projected = &mut inner[..2 * hidden.len()];
-            let product = || layer.key_value.apply(operand, Then::Store, projected, 2 * STRIDE, 1);
+            let product = || layer.key_value.apply(operand, Then::Store, projected, 2 * WIDTH, 1);
             stages.time("products", rows * WIDTH * 2 * WIDTH, product);
             stages.time("attention: rounding", 0, || {
-                keys.extend(projected, 2 * STRIDE);
-                values.extend(&projected[WIDTH..], 2 * STRIDE);
+                keys.extend(projected, 2 * WIDTH);
+                values.extend(&projected[WIDTH..], 2 * WIDTH);
             });
         }
         let mut first = 0;
         for tokens in TEXTS {
-            let (text, out) = (first..first + tokens, &mut context[first * STRIDE..(first + tokens) * STRIDE]);
-            let out = MatrixMut::new(out, STRIDE, WIDTH);
+            let (text, out) = (first..first + tokens, &mut context[first * WIDTH..(first + tokens) * WIDTH]);
+            let out = MatrixMut::new(out, WIDTH, WIDTH);
             let attend = || attention.attend(projections, text.clone(), text.clone(), tokens, 0..HEADS, out);
             stages.time("attention", 2 * tokens * tokens * WIDTH, attend);
             first += tokens;
         }
-        for (hidden, context) in hidden.chunks_mut(BLOCK * STRIDE).zip(context.chunks(BLOCK * STRIDE)) {
-            let rows = hidden.len() / STRIDE;
-            let inner = &mut inner[..rows * INNER_STRIDE];
-            stages.time("rounding", 0, || operand.set(*precision, context, STRIDE, WIDTH));
-            let product = || layer.attention_output.apply(operand, Then::Add, hidden, STRIDE, 1);
+        for (hidden, context) in hidden.chunks_mut(BLOCK * WIDTH).zip(context.chunks(BLOCK * WIDTH)) {
+            let rows = hidden.len() / WIDTH;
+            let inner = &mut inner[..rows * INNER];
+            stages.time("rounding", 0, || operand.set(*precision, context, WIDTH, WIDTH));
+            let product = || layer.attention_output.apply(operand, Then::Add, hidden, WIDTH, 1);
             stages.time("products, then adding", rows * WIDTH * WIDTH, product);
-            stages.time("layer norm", 0, || layer_norm(hidden, STRIDE, &weight, &bias, 1e-12));
-            stages.time("rounding", 0, || operand.set(*precision, hidden, STRIDE, WIDTH));
-            let product = || layer.into.apply(operand, Then::Activate(Activation::Gelu), inner, INNER_STRIDE, 1);
+            stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));
+            stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
+            let product = || layer.into.apply(operand, Then::Activate(Activation::Gelu), inner, INNER, 1);
             stages.time("products, then GELU", rows * WIDTH * INNER, product);
-            stages.time("rounding", 0, || inner_operand.set(*precision, inner, INNER_STRIDE, INNER));
-            let product = || layer.out.apply(inner_operand, Then::Add, hidden, STRIDE, 1);
+            stages.time("rounding", 0, || inner_operand.set(*precision, inner, INNER, INNER));
+            let product = || layer.out.apply(inner_operand, Then::Add, hidden, WIDTH, 1);
             stages.time("products, then adding", rows * WIDTH * INNER, product);
-            stages.time("layer norm", 0, || layer_norm(hidden, STRIDE, &weight, &bias, 1e-12));
+            stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::kernels::linear::Then;
 use crate::kernels::matrix::MatrixMut;
 use crate::kernels::operand::Operand;
 use crate::kernels::rows::rotate;
-use crate::kernels::words::{Words, apart};
+use crate::kernels::words::Words;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -107,7 +107,7 @@ impl PackedModel {
 
     /// From a row to the next, where a row has the model's width.
     fn stride(&self) -> usize {
-        apart(self.width.next_multiple_of(PANEL))
+        self.width.next_multiple_of(PANEL)
     }
 
     /// The layer's output for all tokens replaces its input in `scratch.hidden`.
@@ -170,7 +170,7 @@ impl PackedModel {
                     queries.extend(&projected[..hidden.len()], stride);
                 }
                 keys.extend(&projected[hidden.len()..], 2 * stride);
-                values.extend(&projected[hidden.len() + self.width.next_multiple_of(PANEL)..], 2 * stride);
+                values.extend(&projected[hidden.len() + stride..], 2 * stride);
             }
             first += hidden.len() / stride;
         }
@@ -252,7 +252,7 @@ impl PackedModel {
         let norm = layer.feed_forward_norm.before.as_ref();
         self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block);
         let Block { operand, inner, inner_operand, threads, .. } = block;
-        let inner_stride = apart(into.outputs().next_multiple_of(PANEL));
+        let inner_stride = into.outputs().next_multiple_of(PANEL);
         let inner = inner.floats(operand.rows() * inner_stride);
         into.apply(operand, Then::Activate(self.activation), inner, inner_stride, *threads);
         if let Some(gate) = gate {

@@ -9,7 +9,7 @@ use super::Precision;
 use super::bfloat16::Rounding;
 use super::dot::{self, Left};
 use super::for_this_machine::for_this_machine;
-use super::words::{LINE, Words, apart};
+use super::words::{LINE, Words};
 use std::ops::Range;
 
 /// How the bytes of a row are to be read: `(byte - zero) * step`. Where nothing is quantised `step` is 1.
@@ -48,7 +48,8 @@ impl Operand {
     /// Forgets all rows; those to come have `width` numbers in that precision.
     pub fn clear(&mut self, precision: Precision, width: usize) {
         (self.precision, self.width) = (precision, width);
-        self.stride = apart(width.div_ceil(precision.numbers_in_a_word()));
+        // An odd number of cache lines: rows a power of two apart would compete for the same places of the cache.
+        self.stride = (width.div_ceil(precision.numbers_in_a_word()).div_ceil(LINE) | 1) * LINE;
         self.grids.clear();
     }
 

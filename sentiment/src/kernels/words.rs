@@ -7,12 +7,6 @@ use bytemuck::{Pod, Zeroable};
 /// Words of a cache line.
 pub(super) const LINE: usize = 16;
 
-/// Words from one row to the next where rows have so many: an odd number of cache lines, since rows whose distance is
-/// a multiple of many lines compete for the same few places of the cache.
-pub const fn apart(words: usize) -> usize {
-    (words.div_ceil(LINE) | 1) * LINE
-}
-
 /// Vector loads that straddle cache lines cost double, so memory comes in whole lines.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
