@@ -32,7 +32,7 @@ struct Arguments {
     /// Texts to time.
     #[arg(long, default_value_t = 1000)]
     count: usize,
-    /// f32, bf16, int8 or int8-wide.
+    /// f32, bf16, bf16-vectors, int8 or int8-wide.
     #[arg(long, default_value = "f32")]
     precision: Precision,
 }

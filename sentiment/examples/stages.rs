@@ -35,7 +35,7 @@ const BLOCK: usize = 144;
 /// Where the time of a layer goes.
 #[derive(Parser)]
 struct Arguments {
-    /// f32, bf16, int8 or int8-wide.
+    /// f32, bf16, bf16-vectors, int8 or int8-wide.
     #[arg(long, default_value = "int8")]
     precision: Precision,
     /// How often all layers are gone through.

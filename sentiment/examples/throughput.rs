@@ -36,7 +36,7 @@ struct Arguments {
     model: Source,
     /// JSON lines with a `text`.
     texts: PathBuf,
-    /// Among f32, bf16, int8, int8-wide.
+    /// Among f32, bf16, bf16-vectors, int8, int8-wide.
     #[arg(long, value_delimiter = ',', default_value = "f32")]
     precision: Vec<Precision>,
     /// Thread counts.

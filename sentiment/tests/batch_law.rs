@@ -22,9 +22,9 @@ fn engine(shape: &Shape, threads: usize, loud: f32, precision: Precision) -> Eng
 }
 
 /// With one thread and with three, for each precision.
-static TINY_ENGINES: LazyLock<[[Engine; 2]; 4]> =
+static TINY_ENGINES: LazyLock<[[Engine; 2]; 5]> =
     LazyLock::new(|| Precision::ALL.map(|precision| [1, 3].map(|threads| engine(&TINY, threads, 8.0, precision))));
-static WIDE_ENGINES: LazyLock<[Engine; 4]> =
+static WIDE_ENGINES: LazyLock<[Engine; 5]> =
     LazyLock::new(|| Precision::ALL.map(|precision| engine(&WIDE, 2, 2.0, precision)));
 
 fn text(longest: usize) -> impl Strategy<Value = Tokens> {
@@ -71,7 +71,7 @@ proptest! {
     }
 }
 
-static FAMILIES: LazyLock<Vec<(Family, [Engine; 4])>> = LazyLock::new(|| {
+static FAMILIES: LazyLock<Vec<(Family, [Engine; 5])>> = LazyLock::new(|| {
     let engines = |family: Family| {
         let engine = |precision| family.engine(&EngineConfig { threads: 2, precision, ..EngineConfig::default() });
         let engines = Precision::ALL.map(engine);

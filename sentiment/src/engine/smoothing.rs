@@ -91,10 +91,12 @@ pub(super) struct Calibration {
     scratch: Scratch,
 }
 
+const _: () = assert!(Calibration::PRECISION.same_everywhere());
+
 impl Calibration {
-    /// Ranges need few digits, and products of bfloat16, unlike those of floats, have the same bits on every
-    /// instruction set: smoothing is the same wherever the model is loaded.
-    pub(super) const PRECISION: Precision = Precision::Bf16;
+    /// Ranges need few digits, and these products, unlike those of floats, have the same bits on every instruction
+    /// set: smoothing is the same wherever the model is loaded.
+    pub(super) const PRECISION: Precision = Precision::Bf16Vectors;
 
     /// Before the first layer.
     pub(super) fn begin(model: &PackedModel, architecture: &Architecture) -> Self {

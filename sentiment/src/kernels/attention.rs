@@ -50,16 +50,17 @@ impl Attention {
         let whole_words = size.is_multiple_of(Precision::Bf16.numbers_in_a_word());
         let rounded = match precision {
             Precision::F32 => false,
-            Precision::Bf16 => true,
+            Precision::Bf16 | Precision::Bf16Vectors => true,
             Precision::Int8 | Precision::Int8Wide => dot::kernel(precision).numbers != Numbers::Narrow,
         };
-        let same_everywhere = precision == Precision::Int8Wide;
-        let precision = if rounded && whole_words { Precision::Bf16 } else { Precision::F32 };
-        let usual = dot::usual_kernel(precision);
-        let fastest = if same_everywhere { usual } else { dot::kernel(precision) };
+        let precision = match (rounded && whole_words, precision.same_everywhere()) {
+            (true, false) => Precision::Bf16,
+            (true, true) => Precision::Bf16Vectors,
+            (false, _) => Precision::F32,
+        };
         // A head's numbers are followed by those of the next, so they must be whole steps of the kernel.
-        let whole_steps = size.is_multiple_of(precision.numbers_in_a_word() * fastest.at_once);
-        let kernel = if whole_steps { fastest } else { usual };
+        let whole_steps = |kernel: &&Kernel| size.is_multiple_of(precision.numbers_in_a_word() * kernel.at_once);
+        let kernel = dot::kernels(precision).find(whole_steps).expect("plain Rust takes a word in a step");
         let [keys, values, scores, weights, sums] = Default::default();
         Self { kernel, precision, heads, size, keys, values, scores, weights, sums }
     }
@@ -156,15 +157,7 @@ impl Attention {
             let panel = &self.values.as_slice()[column * value_words + seen.start / numbers * PANEL..];
             let panel = &panel[..PANEL * seen_words];
             let columns = column..self.size.min(column + PANEL);
-            self.kernel.run(
-                weights,
-                panel,
-                columns.len().div_ceil(PANEL / 2),
-                Some(&zeros),
-                sums,
-                PANEL,
-                &[],
-            );
+            self.kernel.run(weights, panel, columns.len().div_ceil(PANEL / 2), Some(&zeros), sums, PANEL, &[]);
             scale_rows(sums.as_chunks().0, scales, out.columns(columns));
         }
     }
@@ -354,7 +347,7 @@ mod tests {
             let (q, k, v) = (numbers(queries * width, seed), numbers(tokens * width, seed + 1), numbers(tokens * width, seed + 2));
             let q: Vec<f32> = q.into_iter().map(|q| q / size as f32).collect();
             let exact = textbook(&q, &k, &v, width, size, reach);
-            for (precision, tolerance) in [(Precision::F32, 2e-5), (Precision::Bf16, 0.08)] {
+            for (precision, tolerance) in [(Precision::F32, 2e-5), (Precision::Bf16, 0.08), (Precision::Bf16Vectors, 0.08)] {
                 let mut attention = Attention::new(precision, heads, size);
                 // Another text before this one, of as many tokens as there are queries.
                 let of = projections(&attention, [&q, &[&q[..], &k].concat(), &[&q[..], &v].concat()], width);

@@ -31,10 +31,10 @@ mod vector;
 
 use super::Precision;
 use super::words::LINE;
-pub use peak::peak;
-use plain::{plain_bf16, plain_f32, plain_int8};
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use amx::{amx_bf16, amx_int8};
+pub use peak::peak;
+use plain::{plain_bf16, plain_f32, plain_int8};
 #[cfg(target_arch = "x86_64")]
 use {narrow::avx2_int8, vector::*};
 
@@ -117,21 +117,16 @@ pub enum Numbers {
 pub fn kernels(precision: Precision) -> impl Iterator<Item = &'static Kernel> {
     let all: &[Kernel] = match precision {
         Precision::F32 => F32,
-        Precision::Bf16 => BF16,
+        Precision::Bf16 | Precision::Bf16Vectors => BF16,
         Precision::Int8 | Precision::Int8Wide => INT8,
     };
-    let others_too = precision != Precision::Int8Wide;
-    all.iter().filter(move |kernel| (others_too || kernel.numbers == Numbers::Usual) && (kernel.is_here)())
+    let fits = move |kernel: &Kernel| kernel.numbers == Numbers::Usual || !precision.same_everywhere();
+    all.iter().filter(move |kernel| fits(kernel) && (kernel.is_here)())
 }
 
 /// The fastest kernel of a precision on this machine.
 pub fn kernel(precision: Precision) -> &'static Kernel {
     kernels(precision).next().expect("plain Rust runs anywhere")
-}
-
-/// The fastest kernel of a precision on this machine whose results are the usual ones.
-pub fn usual_kernel(precision: Precision) -> &'static Kernel {
-    kernels(precision).find(|kernel| kernel.numbers == Numbers::Usual).expect("plain Rust runs anywhere")
 }
 
 /// The left operand of a tile: `rows` rows, `stride` words apart.

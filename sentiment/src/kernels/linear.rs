@@ -92,7 +92,9 @@ impl Linear {
             let column = panel.iter_mut().skip(at).step_by(PANEL);
             match precision {
                 Precision::F32 => column.zip(weights).for_each(|(word, x)| *word = x.to_bits()),
-                Precision::Bf16 => column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair)),
+                Precision::Bf16 | Precision::Bf16Vectors => {
+                    column.zip(weights.chunks(2)).for_each(|(word, pair)| *word = two(pair))
+                }
                 Precision::Int8 | Precision::Int8Wide => {
                     let scale = if kernel.numbers == Numbers::Narrow {
                         narrow_scale(weights)
@@ -356,7 +358,7 @@ mod tests {
             let x: Vec<f32> = numbers(rows * inputs, seed).into_iter().map(|x| if positive { x.abs() } else { x }).collect();
             let (weights, biases) = (numbers(outputs * inputs, seed + 1), numbers(outputs, seed + 2));
             let int8 = if dot::kernel(Precision::Int8).numbers == Numbers::Narrow { 1.0 / 60.0 } else { 1.0 / 120.0 };
-            for (precision, relative) in Precision::ALL.into_iter().zip([1e-6, 1.0 / 256.0, int8, 1.0 / 120.0]) {
+            for (precision, relative) in Precision::ALL.into_iter().zip([1e-6, 1.0 / 256.0, 1.0 / 256.0, int8, 1.0 / 120.0]) {
                 for then in THENS {
                     let found = applied(&Linear::pack(precision, inputs, &weights, &biases), &x, rows, then);
                     for (at, found) in found.into_iter().enumerate() {
@@ -409,14 +411,13 @@ mod tests {
         #[test]
         fn low_precisions_give_the_same_bits_on_every_instruction_set(rows in 1usize..20, inputs in 1usize..300, seed in 0u64..99) {
             let (x, weights, biases) = (numbers(rows * inputs, seed), numbers(40 * inputs, seed + 1), numbers(40, seed + 2));
-            for precision in [Precision::Bf16, Precision::Int8Wide] {
+            for precision in Precision::ALL.into_iter().filter(|precision| precision.same_everywhere()) {
                 for then in THENS {
                     let on = |kernel| {
                         let linear = Linear::pack_for(kernel, precision, inputs, &weights, &biases);
                         everywhere(|| applied(&linear, &x, rows, then))
                     };
-                    let usual = dot::kernels(precision).filter(|kernel| kernel.numbers == Numbers::Usual);
-                    let all: Vec<Vec<f32>> = usual.flat_map(on).collect();
+                    let all: Vec<Vec<f32>> = dot::kernels(precision).flat_map(on).collect();
                     prop_assert!(all.iter().all(|one| *one == all[0]), "{precision} {then:?}");
                 }
             }

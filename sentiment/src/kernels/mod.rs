@@ -44,6 +44,9 @@ pub enum Precision {
     /// Factors rounded to bfloat16, sums in single precision. Where the processor has AMX these run in its order:
     /// `bf16-tiles`.
     Bf16,
+    /// As bf16, never by AMX, so that scores are the same everywhere.
+    #[serde(rename = "bf16-vectors")]
+    Bf16Vectors,
     /// Factors in 8 bits, with a step for each output of the weights, and a step and a zero point for each token;
     /// attention as in bf16. Channels that are large in every token are smoothed when a model is loaded (SmoothQuant,
     /// Xiao et al. 2022), and those with the largest weights at the end of a feed-forward part left to single
@@ -51,22 +54,29 @@ pub enum Precision {
     /// Where the processor has AVX2 but no VNNI, weights have about 7 bits, and attention is as in f32: `int8-narrow`.
     /// Where it has AMX, attention is as in bf16 there: `int8-tiles`.
     Int8,
-    /// As int8, with all 8 bits on every processor, so that scores are the same everywhere.
+    /// As int8, with all 8 bits and attention as in bf16-vectors on every processor, so that scores are the same
+    /// everywhere.
     #[serde(rename = "int8-wide")]
     Int8Wide,
 }
 
 impl Precision {
     /// All of them, the most exact first.
-    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::Int8, Self::Int8Wide];
+    pub const ALL: [Self; 5] = [Self::F32, Self::Bf16, Self::Bf16Vectors, Self::Int8, Self::Int8Wide];
 
     /// How many numbers lie in a 32-bit word.
     pub const fn numbers_in_a_word(self) -> usize {
         match self {
             Self::F32 => 1,
-            Self::Bf16 => 2,
+            Self::Bf16 | Self::Bf16Vectors => 2,
             Self::Int8 | Self::Int8Wide => 4,
         }
+    }
+
+    /// Whether results are the same bits on every processor. Those of f32 are wherever the processor can multiply and
+    /// add at once.
+    pub const fn same_everywhere(self) -> bool {
+        matches!(self, Self::Bf16Vectors | Self::Int8Wide)
     }
 
     /// Whether factors are whole numbers.
@@ -79,7 +89,7 @@ impl Precision {
         match self {
             Self::F32 => "f32",
             Self::Bf16 if dot::kernel(Self::Bf16).numbers == Numbers::Tiles => "bf16-tiles",
-            Self::Bf16 => "bf16",
+            Self::Bf16 | Self::Bf16Vectors => "bf16",
             Self::Int8 if dot::kernel(self).numbers == Numbers::Narrow => "int8-narrow",
             Self::Int8 if dot::kernel(Self::Bf16).numbers == Numbers::Tiles => "int8-tiles",
             Self::Int8 | Self::Int8Wide => "int8",
@@ -93,6 +103,7 @@ impl fmt::Display for Precision {
         f.write_str(match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::Bf16Vectors => "bf16-vectors",
             Self::Int8 => "int8",
             Self::Int8Wide => "int8-wide",
         })
@@ -104,7 +115,7 @@ impl std::str::FromStr for Precision {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|precision| precision.to_string() == name);
-        found.ok_or_else(|| format!("precision {name}; there are f32, bf16, int8 and int8-wide"))
+        found.ok_or_else(|| format!("precision {name}; there are f32, bf16, bf16-vectors, int8 and int8-wide"))
     }
 }
 

@@ -82,7 +82,9 @@ impl Operand {
         let width = self.width.next_multiple_of(self.precision.numbers_in_a_word());
         match self.precision {
             Precision::F32 => copy(x, stride, width, bytemuck::cast_slice_mut(out), out_stride),
-            Precision::Bf16 => round(x, stride, width, bytemuck::cast_slice_mut(out), 2 * out_stride),
+            Precision::Bf16 | Precision::Bf16Vectors => {
+                round(x, stride, width, bytemuck::cast_slice_mut(out), 2 * out_stride)
+            }
             Precision::Int8 | Precision::Int8Wide => {
                 let grids = &mut self.grids[before..];
                 let out = bytemuck::cast_slice_mut(out);
@@ -306,7 +308,7 @@ mod tests {
             assert_eq!((operand.rows(), left.rows, grids.len()), (2, 1, 1));
             let third = |x: u32| match precision {
                 Precision::F32 => f32::from_bits(x),
-                Precision::Bf16 => f32::from_bits(x << 16),
+                Precision::Bf16 | Precision::Bf16Vectors => f32::from_bits(x << 16),
                 Precision::Int8 | Precision::Int8Wide => (x & 0xff) as f32 - grids[0].zero as f32,
             };
             let word = left.words[16 / precision.numbers_in_a_word()];

@@ -12,7 +12,7 @@ fn words(precision: Precision, n: usize, seed: u64) -> Vec<u32> {
     let of = |word: u32| match precision {
         Precision::F32 if word.is_multiple_of(17) => 0,
         Precision::F32 => word & 0x807f_ffff | 0x3f80_0000,
-        Precision::Bf16 => word & 0x807f_807f | 0x3f80_3f80,
+        Precision::Bf16 | Precision::Bf16Vectors => word & 0x807f_807f | 0x3f80_3f80,
         Precision::Int8 | Precision::Int8Wide => word,
     };
     numbers(n, seed).into_iter().map(of).collect()
