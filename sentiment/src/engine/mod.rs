@@ -64,8 +64,8 @@ pub struct EngineConfig {
     pub device: Processor,
     /// Inference threads; 0 is one for each processor.
     pub threads: usize,
-    /// In which numbers matrix products are computed: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. Rows of the lower
-    /// ones say so at the end of `model_revision`. A GPU takes `f32` only.
+    /// In which numbers matrix products are computed: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`.
+    /// Rows of the lower ones say so at the end of `model_revision`. A GPU takes `f32` only.
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     pub labels: Option<String>,

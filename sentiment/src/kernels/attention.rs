@@ -388,6 +388,31 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// A kernel may take many words in a step, and zeros times what is left there from before must be zeros.
+        #[test]
+        fn beyond_the_tokens_are_zeros(tokens in 1usize..100, step in 0u32..5) {
+            let words = tokens.div_ceil(2).next_multiple_of(1 << step);
+            let rows: Vec<u32> = vec![0x3f80_3f80; tokens * 17];
+            let rows = Left { words: &rows, stride: 17, rows: tokens };
+            for mut panels in everywhere(|| vec![u32::MAX; 2 * PANEL * words]) {
+                pack_values_bf16(rows, 34, words, &mut panels);
+                for panel in panels.chunks(PANEL * words) {
+                    prop_assert!(panel[tokens.div_ceil(2) * PANEL..].iter().all(|word| *word == 0));
+                }
+            }
+            let stride = tokens.next_multiple_of(PANEL);
+            for weights in everywhere(|| {
+                let mut weights = vec![u16::MAX; 2 * stride];
+                softmax_bf16(&mut vec![1.0; stride], stride, tokens, &mut weights, &mut [0.0]);
+                weights
+            }) {
+                prop_assert!(weights[..tokens].iter().all(|weight| *weight == 0x3f80));
+                prop_assert!(weights[tokens.next_multiple_of(LANES)..stride].iter().all(|weight| *weight == 0));
+            }
+        }
+    }
+
     #[test]
     fn huge_scores_are_no_trouble_and_what_is_no_number_stays_none() {
         let mut attention = Attention::new(Precision::Bf16, 1, 2);

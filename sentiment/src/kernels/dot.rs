@@ -88,7 +88,7 @@ pub struct Kernel {
     pub depth: usize,
     /// After how many words of a row it fetches a cache line of what is coming.
     hint_every: usize,
-    /// Whether its results are those of every other kernel of its precision.
+    /// What its results depend on.
     pub numbers: Numbers,
     is_here: fn() -> bool,
     /// Contract: [`Kernel::is_here`], `1 <= rows <= Kernel::rows`, `1 <= halves <= 2`, `words` is a multiple
@@ -101,10 +101,10 @@ pub struct Kernel {
     spin: unsafe fn(u32) -> u64,
 }
 
-/// Whose results are a kernel's.
+/// Whether a kernel's results are those of the others of its precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbers {
-    /// Those of all kernels of its precision.
+    /// They are, for floats but for whether a product and its sum are rounded at once.
     Usual,
     /// [`NARROW_WEIGHTS`] weights meet in 16 bits, where those of one sign may sum up to [`NARROW_SUM`] at most. Else
     /// sums are wrong, so weights are given fewer steps.

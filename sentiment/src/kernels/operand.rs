@@ -299,6 +299,23 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_row_are_zeros_up_to_a_cache_line() {
+        let mut x = [1.0; 20];
+        x[17..].fill(0.0);
+        for precision in Precision::ALL {
+            let mut operand = Operand::default();
+            operand.set(precision, &[f32::NAN; 128], 64, 64);
+            operand.set(precision, &x.repeat(2), 20, 17);
+            let words = 17_usize.div_ceil(precision.numbers_in_a_word());
+            for row in 0..2 {
+                let (left, _) = operand.tile(0, row, 1);
+                assert!(left.words[words - 1] != 0, "{precision}");
+                assert_eq!(left.words[words..words.next_multiple_of(LINE)].iter().max(), Some(&0), "{precision}");
+            }
+        }
+    }
+
+    #[test]
     fn an_operand_holds_its_rows() {
         let x: Vec<f32> = (0..40).map(|i| i as f32 - 20.0).collect();
         let mut operand = Operand::default();
