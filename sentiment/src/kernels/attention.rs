@@ -116,7 +116,8 @@ impl Attention {
         }
     }
 
-    /// Words that the kernel reads of so many weights, or of a column of as many values.
+    /// Words that the kernel reads of so many weights, or of a column of as many values. Weights are zeros up to whole
+    /// panels, so no step of a kernel may be more numbers than a panel has columns.
     fn value_words(&self, tokens: usize) -> usize {
         tokens.div_ceil(self.precision.numbers_in_a_word()).next_multiple_of(self.kernel.at_once)
     }

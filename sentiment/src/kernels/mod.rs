@@ -2,7 +2,9 @@
 //!
 //! Two laws hold for every kernel here. Numbers of a row depend on that row alone: never on
 //! how many rows there are or where it stands, so that a text scores the same whatever it was
-//! batched with. And the order of a sum is fixed by its length, not by the instruction set.
+//! batched with. And the order of a sum is fixed by its length, not by the instruction set,
+//! but for kernels whose [`dot::Numbers`] are their own: a precision that is
+//! [`same_everywhere`](Precision::same_everywhere) has none of these.
 //!
 //! | module | holds |
 //! |---|---|
