@@ -6,8 +6,8 @@
 
 Two lanes run side by side: one has what keeps the processors busy, one thing at a time, the other
 what mostly waits. Fast stages come first in each. A stage that fails does not keep the others from
-running, unless they need it. Logs stay in the test folder, and the end of a failed stage's log
-is printed.
+running, unless they need it, nor a test the tests after it. Logs stay in the test folder; what tells
+of a failure is printed from them, and the summary names the tests that failed.
 """
 
 import argparse
@@ -48,6 +48,7 @@ class Stage:
     seconds: float = 0.0
     passed: int = 0
     failed: int = 0
+    failures: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -63,12 +64,12 @@ def stages() -> list[Stage]:
     return [
         Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "heavy"),
         Stage("rooms", "crates use only what ARCHITECTURE.md lets them", [python, "scripts/rooms.py"], "heavy"),
-        Stage("entry points", "what is started by its path can be started", [python, "-m", "unittest", "discover", "-v", "-s", "scripts/tests"], "heavy"),
-        Stage("unit", "unit and property tests, no servers", [*cargo("test", "--workspace", "--lib", "--bins")], "heavy"),
+        Stage("scripts", "what is started by its path can be started; a failure is named", [python, "-m", "unittest", "discover", "-v", "-s", "scripts/tests"], "heavy"),
+        Stage("unit", "unit and property tests, no servers", [*cargo("test", "--workspace", "--lib", "--bins", "--no-fail-fast")], "heavy"),
         Stage("stack real", "kill -9 of both servers loses nothing", [python, "-m", "unittest", "-v", "stack.tests.test_real"], "heavy"),
         Stage("browser", "the dashboard in a real browser", [python, "dashboards/tests/run.py"], "heavy", after=["stack"]),
         Stage("real parts", "each stage against real Kafka and ClickHouse, then the whole: replay, kills, dead letters, outcomes by pandas",
-              [*cargo("test", "--workspace", "--test", "*"), "--", "--nocapture"], "heavy", after=["stack", "outcomes env"]),
+              [*cargo("test", "--workspace", "--test", "*", "--no-fail-fast"), "--", "--nocapture"], "heavy", after=["stack", "outcomes env"]),
         Stage("lint", "clippy with the project's own rules", [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"], "heavy"),
         Stage("stack unit", "downloads, ports, stale locks", [python, "-m", "unittest", "-v", "stack.tests.test_unit"], "light"),
         Stage("bench unit", "the benchmark's ratios, order of rounds, texts and protocol", [python, "-m", "unittest", "-v", "bench.tests.test_unit"], "light"),
@@ -94,13 +95,26 @@ def environment() -> dict[str, str]:
 
 
 def count(stage: Stage, log: str) -> None:
-    """Reads how many tests ran from the runners' own closing lines."""
+    """Reads how many tests ran, and which failed, from the runners' own closing lines."""
     for passed, failed in re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed", log, re.M):
         stage.passed, stage.failed = stage.passed + int(passed), stage.failed + int(failed)
     for total in re.findall(r"^Ran (\d+) tests? in", log, re.M):
         broken = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", log))
         stage.passed, stage.failed = stage.passed + int(total) - broken, stage.failed + broken
+    # cargo lists names, indented, under a second heading of its own; unittest heads each traceback with one.
+    for names in re.findall(r"^failures:\n((?:    \S+\n)+)", log, re.M):
+        stage.failures += names.split()
+    stage.failures += re.findall(r"^(?:FAIL|ERROR): (.+)$", log, re.M)
     stage.skipped = re.findall(r"^(?:test .*)?(skipped: .*)$", log, re.M)
+
+
+def telling(log: list[str]) -> list[str]:
+    """Of a failed stage's log what follows each failure, as tests that passed may come after it, and the end."""
+    shown = set(range(len(log) - 30, len(log)))
+    starts = [i for i, line in enumerate(log) if re.search(r" panicked at |^(FAIL|ERROR): |^minimal failing input", line)]
+    for start in starts[:20]:
+        shown |= set(range(start, start + 15))
+    return [line for i, line in enumerate(log) if i in shown]
 
 
 def run(stage: Stage, variables: dict[str, str]) -> None:
@@ -117,7 +131,7 @@ def run(stage: Stage, variables: dict[str, str]) -> None:
         stage.result, code = "FAILED (skipped)", 1
     print(f"[{stage.name}] {stage.result} in {stage.seconds:.0f} s", flush=True)
     if code != 0:
-        print("\n".join(f"    {line}" for line in text.splitlines()[-60:]), flush=True)
+        print("\n".join(f"    {line}" for line in telling(text.splitlines())), flush=True)
         print(f"    whole log: {log_file}", flush=True)
 
 
@@ -168,7 +182,7 @@ def main() -> int:
     for stage in chosen:
         tests = str(stage.passed + stage.failed) if stage.passed + stage.failed else ""
         print(f"{stage.name:14} {stage.result:14} {stage.seconds:7.0f} {tests:>6}")
-        for line in dict.fromkeys(stage.skipped):
+        for line in dict.fromkeys([*stage.skipped, *(f"failed: {name}" for name in stage.failures)]):
             print(f"{'':14} {line}")
     broken = [s for s in chosen if s.result != "passed"]
     print(f"whole run: {time.monotonic() - started:.0f} s")

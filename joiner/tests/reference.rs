@@ -360,6 +360,13 @@ proptest! {
     }
 }
 
+/// An article of the last session is edited a day later, before a weekend: its second session is four days off.
+#[test]
+fn agrees_where_an_entry_is_awaited_over_a_weekend() {
+    let seed = 2_911_256_774_758_264_271;
+    compare(Make { seed, sessions: 7, mentions: 30, late_bars: false, halts: true, bars_first: false });
+}
+
 #[test]
 fn the_comparison_meets_every_kind_of_row() {
     let [rows, entered, modelled, with_volume] =

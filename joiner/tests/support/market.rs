@@ -50,6 +50,10 @@ pub fn symbol(name: &str) -> Symbol {
     Symbol::new(name).unwrap()
 }
 
+/// From the last session to the last word of both streams: by then even an article edited a day later, before a long
+/// weekend, has had both sessions it could have entered in.
+const THE_END: SignedDuration = SignedDuration::from_hours(12 * 24);
+
 fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
 }
@@ -130,7 +134,7 @@ impl Make {
                 }
             }
         }
-        let end = days[days.len() - 1].close + seconds(400_000);
+        let end = days[days.len() - 1].close + THE_END;
         arrivals.push((end, Tape::Watermark(Watermark { index: 0, count: 1, at: end })));
         // At one moment bars come before the watermark that covers them.
         let is_watermark = |tape: &Tape| matches!(tape, Tape::Watermark(_));
@@ -165,7 +169,7 @@ impl Make {
             arrivals.push((at, Scored::Watermark(Watermark { index, count: 2, at: at - seconds(60) })));
         }
         for index in 0..2 {
-            let at = until + seconds(500_000);
+            let at = until + THE_END;
             arrivals.push((at, Scored::Watermark(Watermark { index, count: 2, at })));
         }
         arrivals.sort_by_key(|(at, _)| *at);

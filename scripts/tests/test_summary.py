@@ -1,0 +1,66 @@
+"""What a run says of its failures."""
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import test as runner  # noqa: E402  found by the line above
+
+CARGO = """
+     Running tests/reference.rs (target/release/deps/reference-47c3fabf43524ccb)
+
+running 2 tests
+test the_comparison_meets_every_kind_of_row ... ok
+
+thread 'agrees_with_the_plain_one' (77) panicked at joiner/tests/reference.rs:354:1:
+Test failed: one is not the other.
+minimal failing input: seed = 7
+test agrees_with_the_plain_one ... FAILED
+
+failures:
+
+failures:
+    agrees_with_the_plain_one
+    another::of_them
+
+test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 7.66s
+"""
+UNITTEST = """
+ERROR: test_a (stack.tests.test_unit.Ports.test_a)
+FAIL: test_b (stack.tests.test_unit.Ports.test_b)
+Ran 5 tests in 0.1s
+
+FAILED (failures=1, errors=1)
+"""
+LATER = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s\n"
+
+
+def counted(log: str) -> runner.Stage:
+    stage = runner.Stage("name", "about", [], "heavy")
+    runner.count(stage, log)
+    return stage
+
+
+class Summary(unittest.TestCase):
+    def test_failures_of_cargo_are_counted_and_named(self):
+        stage = counted(CARGO + LATER)
+        self.assertEqual((stage.passed, stage.failed), (4, 2))
+        self.assertEqual(stage.failures, ["agrees_with_the_plain_one", "another::of_them"])
+
+    def test_failures_of_unittest_are_counted_and_named(self):
+        stage = counted(UNITTEST)
+        self.assertEqual((stage.passed, stage.failed), (3, 2))
+        self.assertEqual([name.split()[0] for name in stage.failures], ["test_a", "test_b"])
+
+    def test_nothing_failed_where_all_passed(self):
+        self.assertEqual(counted(LATER * 2).failures, [])
+
+    def test_what_tells_is_shown_although_much_follows(self):
+        shown = runner.telling((CARGO + LATER * 1000).splitlines())
+        self.assertIn("minimal failing input: seed = 7", shown)
+        self.assertLess(len(shown), 100)
+
+
+if __name__ == "__main__":
+    unittest.main()
