@@ -264,7 +264,7 @@ fn exponentials<T: Copy + Default>(
     let rows = scales.len();
     let score_stride = scores.len() / rows;
     for ((scores, out), scale) in scores.chunks_exact_mut(score_stride).zip(out.chunks_exact_mut(stride)).zip(scales) {
-        // What stands beyond the tokens must not count: of this, exp leaves nothing worth adding.
+        // What stands beyond the tokens must not count: of this, exp leaves nothing.
         scores[tokens..padded].fill(f32::NEG_INFINITY);
         let (scores, _) = scores[..padded].as_chunks::<LANES>();
         let largest = joined(
@@ -411,6 +411,18 @@ mod tests {
                 prop_assert!(weights[..tokens].iter().all(|weight| *weight == 0x3f80));
                 prop_assert!(weights[tokens.next_multiple_of(LANES)..stride].iter().all(|weight| *weight == 0));
             }
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_reach_counts_for_nothing() {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Bf16Vectors] {
+            let mut attention = Attention::new(precision, 1, 2);
+            // The first query sees its own value alone, and that is 0.
+            let of = projections(&attention, [&[1.0; 4], &[1.0; 4], &[0.0, 0.0, -1.0, 1.0]], 2);
+            let mut out = [f32::NAN; 4];
+            attention.attend(&of, 0..2, 0..2, 0, 0..1, MatrixMut::new(&mut out, 2, 2));
+            assert_eq!(out, [0.0, 0.0, -1.0, 1.0], "{precision}");
         }
     }
 
