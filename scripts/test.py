@@ -71,6 +71,7 @@ def stages() -> list[Stage]:
         Stage("real parts", "each stage against real Kafka and ClickHouse, then the whole: replay, kills, dead letters, outcomes by pandas",
               [*cargo("test", "--workspace", "--test", "*", "--no-fail-fast"), "--", "--nocapture"], "heavy", after=["stack", "outcomes env"]),
         Stage("lint", "clippy with the project's own rules", [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"], "heavy"),
+        Stage("docs", "every link in the code's documentation leads somewhere", cargo("doc", "--workspace", "--no-deps", "--document-private-items"), "heavy"),
         Stage("stack unit", "downloads, ports, stale locks", [python, "-m", "unittest", "-v", "stack.tests.test_unit"], "light"),
         Stage("bench unit", "the benchmark's ratios, order of rounds, texts and protocol", [python, "-m", "unittest", "-v", "bench.tests.test_unit"], "light"),
         Stage("stack", "start Kafka and ClickHouse for the tests", [python, "-m", "stack", "up"], "light", after=["stack unit"]),

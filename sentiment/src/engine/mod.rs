@@ -13,7 +13,7 @@
 //! | `rotary` | angles of rotary positions |
 //! | [`packed`], `forward` | these packed for the processor, and the forward pass over them |
 //! | `smoothing` | for int8: channels large in every row, carried over to the weights |
-//! | [`processor`], [`accelerated`] | where a model runs; the forward pass for a GPU |
+//! | [`processor`], [`mod@accelerated`] | where a model runs; the forward pass for a GPU |
 //! | [`probabilities`] | softmax and rounding |
 
 pub mod accelerated;

@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`format`] | formats, and the names of files in them |
+//! | [`mod@format`] | formats, and the names of files in them |
 //! | `input` | inputs, a file a format |
 //! | `columns` | which column is the text; the columns of the scores |
 //! | `row` | one row on its way |
