@@ -105,7 +105,7 @@ def count(stage: Stage, log: str) -> None:
     # cargo lists the names, indented, under a second `failures:`; unittest has each over its traceback.
     for names in re.findall(r"^failures:\n((?:    \S+\n)+)", log, re.M):
         stage.failures += names.split()
-    stage.failures += re.findall(r"^(?:FAIL|ERROR): (.+)$", log, re.M)
+    stage.failures += re.findall(r"^(?:FAIL|ERROR): (\S+ \(.+\))$", log, re.M)
     stage.skipped = re.findall(r"^(?:test .*)?(skipped: .*)$", log, re.M)
 
 
