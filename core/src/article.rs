@@ -4,7 +4,7 @@ use crate::Symbol;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A news item, normalised from any provider.
+/// A news item, normalised from any provider. (`provider`, `id`) names it on topics, in the join and in every table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Article {
     /// The provider's own id, unique within `provider`.
@@ -37,6 +37,11 @@ pub struct Article {
 }
 
 impl Article {
+    /// The key of records about this article: provider and id, see [`article_key`].
+    pub fn key(&self) -> String {
+        article_key(&self.provider, &self.id)
+    }
+
     /// The fingerprint for [`Article::revision`]: FNV-1a (64 bit) over the editable fields,
     /// each ended by a zero byte so that text can't move between fields unseen.
     ///
@@ -66,6 +71,12 @@ impl Article {
             (title, description) => format!("{title}. {description}"),
         }
     }
+}
+
+/// What names an article as one string: two providers may give the same id to different articles. A provider's name
+/// has no slash, so the first one divides the two.
+pub fn article_key(provider: &str, id: &str) -> String {
+    format!("{provider}/{id}")
 }
 
 #[cfg(test)]

@@ -108,6 +108,11 @@ pub struct Mention {
 }
 
 impl Mention {
+    /// The key of the article it is about, as [`crate::Article::key`].
+    pub fn article_key(&self) -> String {
+        crate::article::article_key(&self.provider, &self.article_id)
+    }
+
     /// The first moment anybody here could have acted on it: the latest of the three clocks.
     /// No price at or before this moment may be an outcome.
     pub fn available_at(&self) -> Timestamp {

@@ -137,11 +137,7 @@ mod tests {
     fn watermark_survives_the_topic() {
         let record = NewsRecord::new(
             Run::live(),
-            News::Watermark(Watermark {
-                index: 0,
-                count: 1,
-                at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
-            }),
+            News::Watermark(Watermark::new(0, 1, Timestamp::from_microsecond(1_700_000_000_123_456).unwrap())),
         );
         let bytes = record.encode();
         assert_eq!(

@@ -6,45 +6,70 @@ use std::collections::BTreeMap;
 
 /// "Stream `index` of `count` has sent everything up to `at`."
 ///
-/// A source writes it to every partition of its topic after the records it vouches for.
-/// A stage that reads several input partitions forwards one stream for each, with `count`
-/// the number of them, so that downstream the minimum is the truth.
+/// A source writes it to every partition of its topic after the records it vouches for. Each configured source of a
+/// topic is one stream. A stage that reads several input partitions forwards one stream for each, with `count` the
+/// number of partitions, so that downstream the minimum is the truth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watermark {
     /// Which of the streams speaks, from 0.
     pub index: u32,
-    /// How many streams there are; the watermark holds only when all have spoken.
+    /// How many streams there are now; the watermark holds only when all have spoken.
     pub count: u32,
+    /// Name of the source that speaks, for people: `massive`. Empty where the stream is a partition.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// The source has been unreachable for longer than its idle timeout: the other streams do not wait for it until
+    /// it sends a watermark without this mark again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
     /// Event time (UTC) up to which the stream is complete, inclusive.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub at: Timestamp,
 }
 
 impl Watermark {
-    /// "There will never be more": the last word of a replay. Far enough from the end of time that
+    /// End of stream: the last watermark of a replay, "there will never be more". Far enough from the end of time that
     /// a lateness or a horizon can still be added to it.
     pub const END: Timestamp = Timestamp::constant(221_845_392_000, 0);
+
+    /// The watermark of a stream that is not idle and has no name.
+    pub const fn new(index: u32, count: u32, at: Timestamp) -> Self {
+        Self { index, count, source: String::new(), idle: false, at }
+    }
+
+    /// Whether the stream ends here.
+    pub fn is_end_of_stream(&self) -> bool {
+        self.at >= Self::END
+    }
 }
 
-/// The latest word of each stream, and their minimum.
+/// The latest watermark of each stream, and their minimum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
+    /// As the latest record said: a source that is no longer configured does not hold the others back.
     count: u32,
-    latest: BTreeMap<u32, Timestamp>,
+    latest: BTreeMap<u32, Latest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Latest {
+    at: Timestamp,
+    idle: bool,
 }
 
 impl Watermarks {
-    /// Takes one stream's word; a word older than the stream's last is a repeat and ignored.
+    /// Takes one stream's watermark. One that is older than the stream's latest moves nothing back.
     pub fn observe(&mut self, watermark: &Watermark) {
-        self.count = self.count.max(watermark.count);
-        let latest = self.latest.entry(watermark.index).or_insert(watermark.at);
-        *latest = (*latest).max(watermark.at);
+        self.count = watermark.count;
+        let latest = self.latest.entry(watermark.index).or_insert(Latest { at: watermark.at, idle: false });
+        *latest = Latest { at: latest.at.max(watermark.at), idle: watermark.idle };
     }
 
-    /// Event time up to which all streams are complete; `None` until each has spoken.
+    /// Event time up to which all streams that are not idle are complete. `None` until each stream has spoken, and
+    /// while all are idle.
     pub fn low(&self) -> Option<Timestamp> {
-        let all_spoke = self.count > 0 && (0..self.count).all(|index| self.latest.contains_key(&index));
-        if all_spoke { self.latest.values().min().copied() } else { None }
+        let streams = (0..self.count).map(|index| self.latest.get(&index)).collect::<Option<Vec<_>>>()?;
+        streams.into_iter().filter(|stream| !stream.idle).map(|stream| stream.at).min()
     }
 }
 
@@ -52,18 +77,57 @@ impl Watermarks {
 mod tests {
     use super::*;
 
+    fn at(s: i64) -> Timestamp {
+        Timestamp::from_second(s).unwrap()
+    }
+
+    fn said(index: u32, count: u32, s: i64) -> Watermark {
+        Watermark::new(index, count, at(s))
+    }
+
     #[test]
     fn holds_only_when_every_stream_has_spoken_and_never_moves_back() {
-        let at = |s| Timestamp::from_second(s).unwrap();
-        let say = |index, s| Watermark { index, count: 2, at: at(s) };
         let mut all = Watermarks::default();
         assert_eq!(all.low(), None);
-        all.observe(&say(0, 100));
+        all.observe(&said(0, 2, 100));
         assert_eq!(all.low(), None);
-        all.observe(&say(1, 50));
+        all.observe(&said(1, 2, 50));
         assert_eq!(all.low(), Some(at(50)));
-        all.observe(&say(1, 70));
-        all.observe(&say(1, 60));
+        all.observe(&said(1, 2, 70));
+        all.observe(&said(1, 2, 60));
         assert_eq!(all.low(), Some(at(70)));
+    }
+
+    #[test]
+    fn an_idle_source_holds_nobody_back_until_it_speaks_again() {
+        let mut all = Watermarks::default();
+        all.observe(&said(0, 2, 100));
+        all.observe(&Watermark { idle: true, ..said(1, 2, 10) });
+        assert_eq!(all.low(), Some(at(100)), "never spoken but idle");
+        all.observe(&said(1, 2, 40));
+        assert_eq!(all.low(), Some(at(40)), "back");
+        all.observe(&Watermark { idle: true, ..said(0, 2, 100) });
+        all.observe(&Watermark { idle: true, ..said(1, 2, 40) });
+        assert_eq!(all.low(), None, "nobody vouches for anything");
+    }
+
+    #[test]
+    fn a_source_that_is_no_longer_configured_is_not_waited_for() {
+        let mut all = Watermarks::default();
+        all.observe(&said(0, 2, 100));
+        all.observe(&said(1, 2, 50));
+        all.observe(&said(0, 1, 120));
+        assert_eq!(all.low(), Some(at(120)));
+    }
+
+    #[test]
+    fn name_and_idleness_are_on_the_topic_only_where_there_are_any() {
+        let plain = serde_json::to_string(&said(0, 1, 5)).unwrap();
+        assert_eq!(plain, r#"{"index":0,"count":1,"at":5000000}"#);
+        assert_eq!(serde_json::from_str::<Watermark>(&plain).unwrap(), said(0, 1, 5));
+        let idle = Watermark { source: "desk".into(), idle: true, ..said(1, 2, 5) };
+        let text = serde_json::to_string(&idle).unwrap();
+        assert_eq!(text, r#"{"index":1,"count":2,"source":"desk","idle":true,"at":5000000}"#);
+        assert_eq!(serde_json::from_str::<Watermark>(&text).unwrap(), idle);
     }
 }

@@ -87,7 +87,7 @@ impl Writer {
     /// [`IngestError::Bus`].
     pub async fn promise_news(&mut self, at: Timestamp) -> Result<(), IngestError> {
         self.settle().await?;
-        let record = NewsRecord::new(self.run.clone(), News::Watermark(Watermark { index: 0, count: 1, at }));
+        let record = NewsRecord::new(self.run.clone(), News::Watermark(Watermark::new(0, 1, at)));
         Ok(self.producer.broadcast(Topic::News, WATERMARK, &record.encode()).await?)
     }
 
@@ -98,7 +98,7 @@ impl Writer {
     /// [`IngestError::Bus`].
     pub async fn promise_tape(&mut self, at: Timestamp) -> Result<(), IngestError> {
         self.settle().await?;
-        let record = TapeRecord::new(self.run.clone(), Tape::Watermark(Watermark { index: 0, count: 1, at }));
+        let record = TapeRecord::new(self.run.clone(), Tape::Watermark(Watermark::new(0, 1, at)));
         Ok(self.producer.broadcast(Topic::Bars, WATERMARK, &record.encode()).await?)
     }
 

@@ -53,7 +53,7 @@ fn bar(start: &str, price: f64) -> Tape {
 }
 
 fn word(at: Timestamp) -> Watermark {
-    Watermark { index: 0, count: 1, at }
+    Watermark::new(0, 1, at)
 }
 
 fn tape_at(text: &str) -> Tape {
@@ -64,8 +64,8 @@ fn news_at(text: &str) -> Scored {
     Scored::Watermark(word(at(text)))
 }
 
-const TAPE_END: Tape = Tape::Watermark(Watermark { index: 0, count: 1, at: Watermark::END });
-const NEWS_END: Scored = Scored::Watermark(Watermark { index: 0, count: 1, at: Watermark::END });
+const TAPE_END: Tape = Tape::Watermark(Watermark::new(0, 1, Watermark::END));
+const NEWS_END: Scored = Scored::Watermark(Watermark::new(0, 1, Watermark::END));
 
 fn topics(run: &Run, sentiment: &[Scored], bars: &[Tape]) -> Topics {
     Topics {
@@ -194,7 +194,7 @@ fn notes_stay_within_what_kafka_takes() {
     for number in 0..100 {
         let run = Run::named(&format!("a replay with a rather long name, number {number}"));
         for index in 0..12 {
-            let watermark = Watermark { index, count: 12, at: at("2024-07-02T14:00:00Z") };
+            let watermark = Watermark::new(index, 12, at("2024-07-02T14:00:00Z"));
             partition.step(Topic::Sentiment, seq, Some((&run, Event::NewsWatermark { seq, watermark }))).unwrap();
             seq += 1;
         }

@@ -91,7 +91,7 @@ async fn a_row_is_not_forgotten_before_its_halt_was_read() {
     for minute in 0..10 {
         producer.send(Topic::Bars, "AAA", &bar(at(60 * minute))).await.unwrap();
     }
-    let word = Watermark { index: 0, count: 1, at: at(30 * 24 * 3600) };
+    let word = Watermark::new(0, 1, at(30 * 24 * 3600));
     let news = SentimentRecord::new(Run::live(), Scored::Watermark(word.clone())).encode();
     producer.send(Topic::Sentiment, "watermark", &news).await.unwrap();
     let tape = TapeRecord::new(Run::live(), Tape::Watermark(word)).encode();

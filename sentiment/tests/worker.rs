@@ -165,7 +165,7 @@ async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
         send(&producer, &run, News::Article(article)).await;
     }
     producer.send(Topic::News, "broken", b"{\"v\":1,").await.unwrap();
-    send(&producer, &run, News::Watermark(Watermark { index: 0, count: 1, at: at(99) })).await;
+    send(&producer, &run, News::Watermark(Watermark::new(0, 1, at(99)))).await;
 
     // Killed somewhere on the way, then started again.
     let (_, running) = start(&config, &queue, &companies);
@@ -309,14 +309,14 @@ async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pol
     let before = Clock::wall().now();
     let (shutdown, running) = start(&config, &queue, &companies);
     send(&producer, &run, News::Article(article(1, "a b", &["AAA"]))).await;
-    send(&producer, &run, News::Watermark(Watermark { index: 0, count: 2, at: at(50) })).await;
+    send(&producer, &run, News::Watermark(Watermark::new(0, 2, at(50)))).await;
     drained(&config).await;
     let records = read(&config, Topic::Sentiment).await;
     assert_eq!(records.len(), 1, "the second poller has not spoken");
     let mention = mentions(&records).into_values().flatten().next().unwrap();
     assert!(mention.scored_at >= before && mention.scored_at <= Clock::wall().now());
 
-    send(&producer, &run, News::Watermark(Watermark { index: 1, count: 2, at: at(40) })).await;
+    send(&producer, &run, News::Watermark(Watermark::new(1, 2, at(40)))).await;
     drained(&config).await;
     shutdown.cancel();
     running.await.unwrap();

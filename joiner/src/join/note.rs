@@ -86,7 +86,7 @@ fn pack(words: &[Watermark]) -> (u32, Micros, Vec<Option<Micros>>) {
 
 fn unpack((count, base, said): &(u32, Micros, Vec<Option<Micros>>)) -> Vec<Watermark> {
     let word = |(index, at): (u32, &Option<Micros>)| {
-        Some(Watermark { index, count: *count, at: timestamp(base.saturating_add((*at)?)) })
+        Some(Watermark::new(index, *count, timestamp(base.saturating_add((*at)?))))
     };
     (0..).zip(said).filter_map(word).collect()
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn run_note(words: &[(u32, Micros)]) -> RunNote {
-        let words = words.iter().map(|&(index, at)| Watermark { index, count: 3, at: timestamp(at) }).collect();
+        let words = words.iter().map(|&(index, at)| Watermark::new(index, 3, timestamp(at))).collect();
         RunNote {
             news: Bookmark { seq: 120, words },
             tape: Bookmark { seq: 70, words: Vec::new() },

@@ -142,7 +142,7 @@ mod tests {
     use crate::join::timestamp;
 
     fn word(index: u32, count: u32, minutes: i64) -> Watermark {
-        Watermark { index, count, at: timestamp(minutes * MINUTE) }
+        Watermark::new(index, count, timestamp(minutes * MINUTE))
     }
 
     #[test]

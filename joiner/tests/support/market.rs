@@ -130,12 +130,12 @@ impl Make {
             for minutes in 0..=400 {
                 let at = day.open + seconds(60 * minutes);
                 if at <= day.close + seconds(3600) && dice.chance(20) || at == day.close {
-                    arrivals.push((at, Tape::Watermark(Watermark { index: 0, count: 1, at })));
+                    arrivals.push((at, Tape::Watermark(Watermark::new(0, 1, at))));
                 }
             }
         }
         let end = days[days.len() - 1].close + THE_END;
-        arrivals.push((end, Tape::Watermark(Watermark { index: 0, count: 1, at: end })));
+        arrivals.push((end, Tape::Watermark(Watermark::new(0, 1, end))));
         // At one moment bars come before the watermark that covers them.
         let is_watermark = |tape: &Tape| matches!(tape, Tape::Watermark(_));
         arrivals.sort_by_key(|(at, tape)| (self.bars_first && is_watermark(tape), *at, is_watermark(tape)));
@@ -166,11 +166,11 @@ impl Make {
         for step in 0..span / 1800 {
             let at = from + seconds(1800 * step);
             let index = (step % 2) as u32;
-            arrivals.push((at, Scored::Watermark(Watermark { index, count: 2, at: at - seconds(60) })));
+            arrivals.push((at, Scored::Watermark(Watermark::new(index, 2, at - seconds(60)))));
         }
         for index in 0..2 {
             let at = until + THE_END;
-            arrivals.push((at, Scored::Watermark(Watermark { index, count: 2, at })));
+            arrivals.push((at, Scored::Watermark(Watermark::new(index, 2, at))));
         }
         arrivals.sort_by_key(|(at, _)| *at);
         arrivals.into_iter().map(|(_, scored)| (Run::live(), scored)).collect()

@@ -272,7 +272,7 @@ impl Scorer {
     /// Tells every partition of `sentiment` how far one partition of `news` is complete.
     async fn forward(&self, run: Run, partition: i32, at: Timestamp) -> Result<(), SentimentError> {
         let index = u32::try_from(partition).expect("partitions are not negative");
-        let word = Watermark { index, count: self.news_partitions, at };
+        let word = Watermark::new(index, self.news_partitions, at);
         let record = SentimentRecord::new(run, Body::Watermark(word)).encode();
         Ok(self.producer.broadcast(Topic::Sentiment, "watermark", &record).await?)
     }
