@@ -1,6 +1,6 @@
 """Makes news.parquet: what other writers put into Parquet and the tests want kept.
 
-    pip install pyarrow==26.0.1 && python make.py
+pip install pyarrow==26.0.1 && python make.py
 """
 
 import datetime as dt
@@ -15,11 +15,11 @@ HEADLINES = [
     None,
     "Zeta Works to hold its annual meeting on Tuesday",
     "",
-    "Shares of Müller & Söhne jump 12 % after \"record\" quarter, says CEO",
+    'Shares of Müller & Söhne jump 12 % after "record" quarter, says CEO',
     "Contoso recalls 40,000 trucks",
 ]
 
-utc = dt.timezone.utc
+utc = dt.UTC
 rows = len(HEADLINES)
 table = pa.table(
     {
