@@ -97,7 +97,6 @@ def stages() -> list[Stage]:
             "unit and property tests, no servers",
             cargo("test", "--workspace", "--lib", "--bins", "--no-fail-fast"),
             "cargo",
-            after=["compile"],
         ),
         Stage("doc tests", "examples in the documentation work", cargo("test", "--workspace", "--doc"), "cargo"),
         Stage(
@@ -124,7 +123,7 @@ def stages() -> list[Stage]:
             "each stage with real Kafka and ClickHouse, then all: replay, kills, dead letters, outcomes by pandas",
             [*cargo("test", "--workspace", "--test", "*", "--no-fail-fast"), "--", "--nocapture"],
             "cargo",
-            after=["compile", "stack", "outcomes env"],
+            after=["stack", "outcomes env"],
             not_beside=["browser"],
         ),
         Stage("stack unit", "downloads, ports, stale locks", unittest("-v", "stack.tests.test_unit"), "servers"),
