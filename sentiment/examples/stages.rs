@@ -11,15 +11,15 @@
 use clap::Parser;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use tapewire_kernels::attention::{Attention, Projections};
+use tapewire_kernels::dot::{self, Left, PANEL};
+use tapewire_kernels::linear::{Linear, Then};
+use tapewire_kernels::math::Activation;
+use tapewire_kernels::matrix::MatrixMut;
+use tapewire_kernels::operand::Operand;
+use tapewire_kernels::rows::layer_norm;
+use tapewire_kernels::words::Words;
 use tapewire_sentiment::Precision;
-use tapewire_sentiment::kernels::attention::{Attention, Projections};
-use tapewire_sentiment::kernels::dot::{self, Left, PANEL};
-use tapewire_sentiment::kernels::linear::{Linear, Then};
-use tapewire_sentiment::kernels::math::Activation;
-use tapewire_sentiment::kernels::matrix::MatrixMut;
-use tapewire_sentiment::kernels::operand::Operand;
-use tapewire_sentiment::kernels::rows::layer_norm;
-use tapewire_sentiment::kernels::words::Words;
 
 const LAYERS: usize = 12;
 const WIDTH: usize = 768;

@@ -14,16 +14,16 @@ use super::packed::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel
 use super::rotary::Rotation;
 use super::smoothing::Input;
 use super::tokens::Tokens;
-use crate::kernels::Precision;
-use crate::kernels::attention::{Attention, Projections};
-use crate::kernels::dot::PANEL;
-use crate::kernels::linear::Then;
-use crate::kernels::matrix::MatrixMut;
-use crate::kernels::operand::Operand;
-use crate::kernels::rows::rotate;
-use crate::kernels::words::Words;
 use rayon::prelude::*;
 use std::ops::Range;
+use tapewire_kernels::Precision;
+use tapewire_kernels::attention::{Attention, Projections};
+use tapewire_kernels::dot::PANEL;
+use tapewire_kernels::linear::Then;
+use tapewire_kernels::matrix::MatrixMut;
+use tapewire_kernels::operand::Operand;
+use tapewire_kernels::rows::rotate;
+use tapewire_kernels::words::Words;
 
 /// Rows taken from product to product together: more of them and their numbers leave the second-level
 /// cache in between, fewer and weights are fetched too often.

@@ -36,7 +36,6 @@ mod weights;
 pub mod windows;
 
 use crate::companies::Company;
-use crate::kernels::Precision;
 use crate::sentences;
 use crate::{ScoreError, SentimentError};
 use accelerated::AcceleratedModel;
@@ -52,6 +51,7 @@ use serde::Deserialize;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use tapewire_core::{Probabilities, Sentiment};
+use tapewire_kernels::Precision;
 use tapewire_models::ModelFiles;
 use tokens::{TextTokenizer, Tokens};
 use windows::{Long, Window};

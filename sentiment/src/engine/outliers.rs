@@ -7,10 +7,10 @@
 //! is rounded. They are known from the weights alone.
 
 use super::packed::Dense;
-use crate::kernels::dot::PANEL;
-use crate::kernels::operand::raise_magnitudes;
-use crate::kernels::rows;
 use std::cmp::Reverse;
+use tapewire_kernels::dot::PANEL;
+use tapewire_kernels::operand::raise_magnitudes;
+use tapewire_kernels::rows;
 
 /// Channels of a product that are left out. Most of what is gained comes with the first one or two; each costs a
 /// product in single precision.
@@ -53,9 +53,9 @@ impl Outliers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Precision;
-    use crate::kernels::linear::Then;
-    use crate::kernels::operand::Operand;
+    use tapewire_kernels::Precision;
+    use tapewire_kernels::linear::Then;
+    use tapewire_kernels::operand::Operand;
 
     const INPUTS: usize = 128;
     const OUTPUTS: usize = 40;

@@ -7,12 +7,12 @@ use super::rotary::Rotation;
 use super::smoothing::{Calibration, Input, Ranges};
 use super::weights::{self, Around, Source};
 use crate::SentimentError;
-use crate::kernels::linear::Linear;
-use crate::kernels::math::Activation;
-use crate::kernels::{Precision, dot, rows};
 use candle_core::{Device, Tensor};
 use std::iter;
 use std::sync::Arc;
+use tapewire_kernels::linear::Linear;
+use tapewire_kernels::math::Activation;
+use tapewire_kernels::{Precision, dot, rows};
 
 /// A model's weights, shared by all threads.
 pub struct PackedModel {

@@ -17,10 +17,10 @@ use super::architecture::Architecture;
 use super::forward::Scratch;
 use super::packed::{Dense, Layer, PackedModel};
 use super::tokens::Tokens;
-use crate::kernels::Precision;
-use crate::kernels::operand::raise_magnitudes;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+use tapewire_kernels::Precision;
+use tapewire_kernels::operand::raise_magnitudes;
 
 /// Texts that a model is measured on, and the tokens of each, where its limit allows so many. Other numbers would
 /// give every model other scores.
@@ -129,10 +129,10 @@ fn texts(vocabulary: usize, limit: usize) -> Vec<Tokens> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::dot::PANEL;
-    use crate::kernels::linear::Then;
-    use crate::kernels::operand::{Operand, largest_magnitude};
     use proptest::prelude::*;
+    use tapewire_kernels::dot::PANEL;
+    use tapewire_kernels::linear::Then;
+    use tapewire_kernels::operand::{Operand, largest_magnitude};
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
         let number = |i: u64| (i.wrapping_mul(0x9e37_79b9).wrapping_add(seed * 77) % 2001) as f32 / 1000.0 - 1.0;
