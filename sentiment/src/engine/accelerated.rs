@@ -68,7 +68,7 @@ impl AcceleratedModel {
     }
 
     /// Logits of each text, in the order of the model's classes. Texts are as for
-    /// [`PackedModel::logits`](super::packed::PackedModel::logits).
+    /// [`PackedModel::logits`](super::layers::PackedModel::logits).
     ///
     /// # Errors
     /// What the device says, above all that its memory is full.

@@ -10,9 +10,9 @@
 //! attention each takes some heads.
 
 use super::architecture::Pooling;
-use super::packed::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
+use super::layers::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
 use super::rotary::Rotation;
-use super::smoothing::Input;
+use super::smoothing::Smoothing;
 use super::tokens::Tokens;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -55,6 +55,17 @@ struct Block {
     threads: usize,
 }
 
+/// Sees what the parts of a layer read, before it is rounded. The unit type sees nothing and costs nothing.
+pub(super) trait Observe: Sync {
+    /// Rows that queries, keys and values are made of, `stride` floats apart.
+    fn attention_input(&self, _rows: &[f32], _stride: usize) {}
+
+    /// Rows that the feed-forward part reads, `stride` floats apart.
+    fn feed_forward_input(&self, _rows: &[f32], _stride: usize) {}
+}
+
+impl Observe for () {}
+
 /// Divides the rows that are left among blocks, of which there is one for each thread. Gives how many rows each takes
 /// at most in this round, and tells each how many threads share its products.
 fn divide(rows: usize, blocks: &mut [Block]) -> usize {
@@ -84,11 +95,11 @@ impl PackedModel {
         let spans = self.begin(texts, threads, scratch);
         let (last, others) = self.layers.split_last().expect("a model has layers");
         for layer in others {
-            self.whole_layer(layer, &spans, scratch);
+            self.whole_layer(layer, &spans, scratch, &());
         }
         match self.pooling {
             Pooling::First => self.last_layer(last, &spans, scratch),
-            Pooling::Mean => self.whole_layer(last, &spans, scratch),
+            Pooling::Mean => self.whole_layer(last, &spans, scratch, &()),
         }
         self.pool(&spans, scratch);
         self.classify(texts.len(), scratch)
@@ -111,20 +122,26 @@ impl PackedModel {
     }
 
     /// The layer's output for all tokens replaces its input in `scratch.hidden`.
-    pub(super) fn whole_layer(&self, layer: &Layer, spans: &[Range<usize>], scratch: &mut Scratch) {
+    pub(super) fn whole_layer(
+        &self,
+        layer: &Layer,
+        spans: &[Range<usize>],
+        scratch: &mut Scratch,
+        observer: &impl Observe,
+    ) {
         let tokens = tokens(spans);
-        self.project(layer, spans, true, scratch);
+        self.project(layer, spans, true, scratch, observer);
         let Scratch { hidden, projections, context, attention, blocks, .. } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         let context = context.floats(tokens * stride);
         self.attend(layer, projections, spans, spans, attention, context);
-        self.finish(layer, hidden, context, blocks);
+        self.finish(layer, hidden, context, blocks, observer);
     }
 
     /// Leaves the first token of each text in the first rows of `scratch.hidden`.
     fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], scratch: &mut Scratch) {
         let tokens = tokens(spans);
-        self.project(layer, spans, false, scratch);
+        self.project(layer, spans, false, scratch, &());
         let Scratch { hidden, projections, context, attention, blocks, .. } = scratch;
         let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
         for (text, span) in spans.iter().enumerate() {
@@ -134,7 +151,7 @@ impl PackedModel {
         divide(spans.len(), blocks);
         let block = &mut blocks[0];
         for hidden in hidden.chunks(BLOCK * stride) {
-            self.set_for_attention(layer, hidden, block);
+            self.set_for_attention(layer, hidden, block, &());
             let Block { operand, inner, threads, .. } = &mut *block;
             let queries = inner.floats(hidden.len());
             layer.query.apply(operand, Then::Store, queries, stride, *threads);
@@ -144,11 +161,18 @@ impl PackedModel {
         let context = context.floats(hidden.len());
         let asking: Vec<Range<usize>> = (0..spans.len()).map(|text| text..text + 1).collect();
         self.attend(layer, projections, &asking, spans, attention, context);
-        self.finish(layer, hidden, context, blocks);
+        self.finish(layer, hidden, context, blocks, &());
     }
 
     /// Keys and values of all tokens, and their queries where these are wanted.
-    fn project(&self, layer: &Layer, spans: &[Range<usize>], with_queries: bool, scratch: &mut Scratch) {
+    fn project(
+        &self,
+        layer: &Layer,
+        spans: &[Range<usize>],
+        with_queries: bool,
+        scratch: &mut Scratch,
+        observer: &impl Observe,
+    ) {
         let (stride, tokens) = (self.stride(), tokens(spans));
         let Projections { queries, keys, values } = &mut scratch.projections;
         for rows in [&mut *queries, keys, values] {
@@ -162,7 +186,7 @@ impl PackedModel {
             (hidden, rest) = rest.split_at(rest.len().min(height * blocks.len() * stride));
             let side_by_side = blocks.par_iter_mut().zip(hidden.par_chunks(height * stride)).enumerate();
             side_by_side.for_each(|(at, (block, hidden))| {
-                self.project_block(layer, spans, first + at * height, hidden, with_queries, block);
+                self.project_block(layer, spans, first + at * height, hidden, with_queries, block, observer);
             });
             for (block, hidden) in blocks.iter_mut().zip(hidden.chunks(height * stride)) {
                 let projected = block.inner.floats(3 * hidden.len());
@@ -207,9 +231,10 @@ impl PackedModel {
         hidden: &[f32],
         with_queries: bool,
         block: &mut Block,
+        observer: &impl Observe,
     ) {
         let stride = self.stride();
-        self.set_for_attention(layer, hidden, block);
+        self.set_for_attention(layer, hidden, block, observer);
         let Block { operand, inner, threads, .. } = block;
         let rotate = |rows: &mut [f32], stride: usize| {
             if let Some(rotation) = &layer.rotation {
@@ -226,7 +251,14 @@ impl PackedModel {
     }
 
     /// From attention's `context` to the layer's output, which replaces `hidden`.
-    fn finish(&self, layer: &Layer, mut rest: &mut [f32], mut context: &[f32], blocks: &mut [Block]) {
+    fn finish(
+        &self,
+        layer: &Layer,
+        mut rest: &mut [f32],
+        mut context: &[f32],
+        blocks: &mut [Block],
+        observer: &impl Observe,
+    ) {
         let stride = self.stride();
         while !rest.is_empty() {
             let height = divide(rest.len() / stride, blocks);
@@ -234,13 +266,20 @@ impl PackedModel {
             let (context_here, context_rest) = context.split_at(hidden.len());
             let rows = hidden.par_chunks_mut(height * stride).zip(context_here.par_chunks(height * stride));
             blocks.par_iter_mut().zip(rows).for_each(|(block, (hidden, context))| {
-                self.finish_block(layer, hidden, context, block);
+                self.finish_block(layer, hidden, context, block, observer);
             });
             (rest, context) = (hidden_rest, context_rest);
         }
     }
 
-    fn finish_block(&self, layer: &Layer, hidden: &mut [f32], context: &[f32], block: &mut Block) {
+    fn finish_block(
+        &self,
+        layer: &Layer,
+        hidden: &mut [f32],
+        context: &[f32],
+        block: &mut Block,
+        observer: &impl Observe,
+    ) {
         let (stride, width) = (self.stride(), self.width);
         let (output, operand) = (&layer.attention_output, &mut block.operand);
         operand.set(output.precision(), context, stride, width);
@@ -250,7 +289,8 @@ impl PackedModel {
         }
         let FeedForward { into, gate, out, outliers } = &layer.feed_forward;
         let norm = layer.feed_forward_norm.before.as_ref();
-        self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block);
+        let see = |rows: &[f32]| observer.feed_forward_input(rows, stride);
+        self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block, see);
         let Block { operand, inner, inner_operand, threads, .. } = block;
         let inner_stride = into.outputs().next_multiple_of(PANEL);
         let inner = inner.floats(operand.rows() * inner_stride);
@@ -266,9 +306,10 @@ impl PackedModel {
         }
     }
 
-    fn set_for_attention(&self, layer: &Layer, rows: &[f32], block: &mut Block) {
+    fn set_for_attention(&self, layer: &Layer, rows: &[f32], block: &mut Block, observer: &impl Observe) {
         let norm = layer.attention_norm.before.as_ref();
-        self.set(layer.query.precision(), norm, &layer.attention_input, rows, block);
+        let see = |rows: &[f32]| observer.attention_input(rows, self.stride());
+        self.set(layer.query.precision(), norm, &layer.attention_input, rows, block, see);
     }
 
     /// Leaves rows as the first products of a part take them in `block.operand`, through a norm where there is one.
@@ -276,9 +317,10 @@ impl PackedModel {
         &self,
         precision: Precision,
         norm: Option<&LayerNorm>,
-        input: &Input,
+        smoothing: &Smoothing,
         rows: &[f32],
         Block { operand, normed, .. }: &mut Block,
+        see: impl Fn(&[f32]),
     ) {
         let stride = self.stride();
         let rows = match norm {
@@ -290,9 +332,9 @@ impl PackedModel {
                 normed
             }
         };
-        input.see(rows, stride);
+        see(rows);
         operand.clear(precision, self.width);
-        operand.extend_smoothed(rows, stride, input.factors());
+        operand.extend_smoothed(rows, stride, smoothing.factors());
     }
 
     /// Turns the heads at the beginning of each row by the row's place in its text. The first row is row

@@ -1,31 +1,23 @@
 //! Inference: texts in, probabilities out.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`config`], [`families`] | the model's `config.json`, in the keys of its family |
-//! | [`architecture`] | what the model is made of, as loading and both forward passes obey it |
-//! | [`labels`] | which output means what |
-//! | [`tokens`] | tokenizer, company as second segment |
-//! | [`windows`] | texts beyond the model's limit |
-//! | [`packing`] | which texts are computed together |
-//! | [`checkpoint`], `legacy_pickle` | tensors by name, from three file formats |
-//! | `weights` | the tensors of a model, by the names of its architecture |
-//! | `rotary` | angles of rotary positions |
-//! | [`packed`], `forward` | these packed for the processor, and the forward pass over them |
-//! | `smoothing` | for int8: channels large in every row, carried over to the weights |
-//! | [`processor`], [`mod@accelerated`] | where a model runs; the forward pass for a GPU |
-//! | [`probabilities`] | softmax and rounding |
+//! A model's [`config`] becomes an [`architecture`], in the way of its family ([`families`]), and that alone tells how
+//! its [`checkpoint`] is read and what both forward passes do. For the processor the weights are packed (`load`,
+//! [`layers`]) and texts are computed without padding (`forward`); for int8 each layer is first measured and smoothed
+//! (`calibration`, `smoothing`, `outliers`). For a GPU they stay tensors ([`mod@accelerated`]).
 
 pub mod accelerated;
 pub mod architecture;
+mod calibration;
 pub mod checkpoint;
 pub mod config;
+mod dense;
 pub mod families;
 mod forward;
 pub mod labels;
+pub mod layers;
 mod legacy_pickle;
+mod load;
 mod outliers;
-pub mod packed;
 pub mod packing;
 pub mod probabilities;
 pub mod processor;
@@ -44,17 +36,18 @@ use checkpoint::Checkpoint;
 use config::ModelConfig;
 use forward::Scratch;
 use labels::Classes;
-use packed::PackedModel;
+use layers::PackedModel;
+use tapewire_kernels::Precision;
+
 use processor::Processor;
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use tapewire_core::{Probabilities, Sentiment};
-use tapewire_kernels::Precision;
 use tapewire_models::ModelFiles;
-use tokens::{TextTokenizer, Tokens};
-use windows::{Long, Window};
+use tokens::{TextTokenizer, Tokens, Window};
+use windows::Long;
 
 /// How the engine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -6,7 +6,7 @@
 //! few steps to the output's others. These channels are multiplied and added one by one, exactly, and are zeros in what
 //! is rounded. They are known from the weights alone.
 
-use super::packed::Dense;
+use super::dense::Dense;
 use std::cmp::Reverse;
 use tapewire_kernels::dot::PANEL;
 use tapewire_kernels::operand::raise_magnitudes;
