@@ -1,26 +1,19 @@
-//! Arithmetic on slices: the only place in the workspace where `unsafe` is allowed.
+//! The arithmetic of inference: the only crate of the workspace where `unsafe` is allowed.
 //!
-//! Two laws hold for every kernel here. Numbers of a row depend on that row alone: never on
-//! how many rows there are or where it stands, so that a text scores the same whatever it was
-//! batched with. And the order of a sum is fixed by its length, not by the instruction set,
-//! but for kernels whose [`dot::Numbers`] are their own: a precision that is
-//! [`same_everywhere`](Precision::same_everywhere) has none of these.
+//! Two invariants hold for every kernel. The results of a row depend on that row alone, not on the number of rows or its
+//! place among them, so a text gets the same score in every batch. And the order of a sum is fixed by its length, not by
+//! the instruction set. The exceptions to the second are kernels with [`dot::Numerics`] of their own, which no
+//! [reproducible](Precision::is_reproducible) precision uses.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`words`] | memory for packed operands |
-//! | [`dot`] | tiles of a matrix product in registers, for each precision and instruction set |
-//! | [`operand`] | rows of floats made into a left operand: copied, rounded or quantised |
-//! | [`linear`] | weights packed once, and `x W + b` with what follows it |
-//! | [`matrix`] | where results go, for one thread or several |
-//! | [`attention`] | attention within one text |
-//! | `bfloat16` | rounding |
-//! | [`rows`] | layer norm and rotary positions: one row at a time |
-//! | [`math`] | `exp` and `erf` that compilers can vectorise |
+//! A product multiplies an [`operand`] (rows, packed for each product) by a [`linear`] layer (weights, packed once),
+//! tile by tile ([`dot`]), and writes into a [`matrix`] that several threads may share.
 
 mod bfloat16;
-mod for_this_machine;
+mod multiversion;
+#[cfg(test)]
+mod testing;
 
+pub mod aligned;
 pub mod attention;
 pub mod dot;
 pub mod linear;
@@ -28,47 +21,46 @@ pub mod math;
 pub mod matrix;
 pub mod operand;
 pub mod rows;
-pub mod words;
 
 pub use dot::peak;
 
-use dot::Numbers;
+use dot::Numerics;
 use serde::Deserialize;
 use std::fmt;
 
-/// In which numbers a model's matrix products are computed. All else is single precision.
+/// The number format in which a model's matrix products are computed. Everything else is single precision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors rounded to bfloat16, sums in single precision. Where the processor has AMX these run in its order:
-    /// `bf16-tiles`.
+    /// Factors rounded to bfloat16, sums in single precision. On a processor with AMX the sums run in its order, and the
+    /// revision says `bf16-tiles`.
     Bf16,
-    /// As bf16, never by AMX, so that scores are the same everywhere.
+    /// bf16 without AMX, so that scores are the same on every processor.
     #[serde(rename = "bf16-vectors")]
     Bf16Vectors,
-    /// Factors in 8 bits, with a step for each output of the weights, and a step and a zero point for each token;
-    /// attention as in bf16. Channels that are large in every token are smoothed when a model is loaded (SmoothQuant,
-    /// Xiao et al. 2022), and those with the largest weights at the end of a feed-forward part left to single
+    /// Factors in 8 bits: weights with a scale per output, activations with a scale and a zero point per token. Attention
+    /// is computed in bf16. Channels that are large in every token are smoothed when a model is loaded (SmoothQuant, Xiao
+    /// et al. 2022), and the channels with the largest weights at the end of a feed-forward part stay in single
     /// precision (LLM.int8(), Dettmers et al. 2022).
-    /// Where the processor has AVX2 but no VNNI, weights have about 7 bits, and attention is as in f32: `int8-narrow`.
-    /// Where it has AMX, attention is as in bf16 there: `int8-tiles`.
+    ///
+    /// On a processor with AVX2 but no VNNI, weights have about 7 bits and attention is computed in f32; the revision
+    /// says `int8-narrow`. On a processor with AMX, attention uses it; the revision says `int8-tiles`.
     Int8,
-    /// As int8, with all 8 bits and attention as in bf16-vectors on every processor, so that scores are the same
-    /// everywhere.
+    /// int8 with all 8 bits, and attention in bf16-vectors, so that scores are the same on every processor.
     #[serde(rename = "int8-wide")]
     Int8Wide,
 }
 
 impl Precision {
-    /// All of them, the most exact first.
+    /// All precisions, the most accurate first.
     pub const ALL: [Self; 5] = [Self::F32, Self::Bf16, Self::Bf16Vectors, Self::Int8, Self::Int8Wide];
 
-    /// How many numbers lie in a 32-bit word.
+    /// Number of elements in a 32-bit word.
     #[inline]
-    pub const fn numbers_in_a_word(self) -> usize {
+    pub const fn elements_per_word(self) -> usize {
         match self {
             Self::F32 => 1,
             Self::Bf16 | Self::Bf16Vectors => 2,
@@ -76,27 +68,27 @@ impl Precision {
         }
     }
 
-    /// Whether results are the same bits on every processor. Those of f32 are wherever the processor can multiply and
-    /// add at once.
+    /// Whether results have the same bits on every processor. Those of f32 do only where the processor has fused
+    /// multiply-add.
     #[inline]
-    pub const fn same_everywhere(self) -> bool {
+    pub const fn is_reproducible(self) -> bool {
         matches!(self, Self::Bf16Vectors | Self::Int8Wide)
     }
 
-    /// Whether factors are whole numbers.
+    /// Whether factors are quantised to 8 bits.
     #[inline]
     pub const fn is_int8(self) -> bool {
         matches!(self, Self::Int8 | Self::Int8Wide)
     }
 
-    /// What rows are called that were computed with it here: names differ where numbers do.
-    pub fn name_here(self) -> &'static str {
+    /// The name that scores computed on this machine carry: it differs wherever the results may differ.
+    pub fn effective_name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
-            Self::Bf16 if dot::kernel(Self::Bf16).numbers == Numbers::Tiles => "bf16-tiles",
+            Self::Bf16 if dot::kernel(Self::Bf16).numerics == Numerics::Tiled => "bf16-tiles",
             Self::Bf16 | Self::Bf16Vectors => "bf16",
-            Self::Int8 if dot::kernel(self).numbers == Numbers::Narrow => "int8-narrow",
-            Self::Int8 if dot::kernel(Self::Bf16).numbers == Numbers::Tiles => "int8-tiles",
+            Self::Int8 if dot::kernel(self).numerics == Numerics::Narrow => "int8-narrow",
+            Self::Int8 if dot::kernel(Self::Bf16).numerics == Numerics::Tiled => "int8-tiles",
             Self::Int8 | Self::Int8Wide => "int8",
         }
     }
@@ -120,7 +112,7 @@ impl std::str::FromStr for Precision {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|precision| precision.to_string() == name);
-        found.ok_or_else(|| format!("precision {name}; there are f32, bf16, bf16-vectors, int8 and int8-wide"))
+        found.ok_or_else(|| format!("unknown precision {name}; choose f32, bf16, bf16-vectors, int8 or int8-wide"))
     }
 }
 
@@ -129,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn precisions_are_spelled_alike_in_settings_and_in_print() {
+    fn precisions_are_spelled_the_same_in_settings_and_in_print() {
         for precision in Precision::ALL {
             let name = precision.to_string();
             assert_eq!(serde_json::from_value::<Precision>(name.clone().into()).ok(), Some(precision));

@@ -2,13 +2,13 @@
 //!
 //! Coefficients are minimax fits (Lawson's reweighted least squares) made for this file.
 
-/// `e^x`, 0 below -87 and the value at 88 above it. Relative error below 2e-7.
+/// `e^x`; 0 below -87, and constant above 88. Relative error below 2e-7.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    // ln 2 in two parts: the first has few enough bits that its product with n is exact.
+    // ln 2 in two parts: the first has so few bits that its product with n is exact.
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits.
+    // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x > 88.0 { 88.0 } else { x };
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
@@ -20,13 +20,13 @@ pub fn exp(x: f32) -> f32 {
     }
     // The same low bits, moved to the exponent, are 2^n.
     let two_to_n = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
-    or_nothing(x, p * two_to_n)
+    zero_if_tiny(x, p * two_to_n)
 }
 
-/// As [`exp`] for numbers not above 0, in two thirds of the instructions. Relative error below 1.1e-4, a
-/// twentieth of a step of bfloat16; 1 exactly at 0.
+/// [`exp`] for arguments not above 0, in two thirds of the instructions. Relative error below 1.1e-4, which is a
+/// twentieth of the spacing of bfloat16; exactly 1 at 0.
 #[inline(always)]
-pub fn coarse_exp(x: f32) -> f32 {
+pub fn fast_exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let r = x.mul_add(std::f32::consts::LOG2_E, ROUND - shifted);
@@ -35,13 +35,13 @@ pub fn coarse_exp(x: f32) -> f32 {
         p = p.mul_add(r, c);
     }
     // The low bits, added to the exponent, multiply by 2^n.
-    or_nothing(x, f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23)))
+    zero_if_tiny(x, f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23)))
 }
 
-/// `e_to_x` as it is where it is a normal number. A sum whose other terms are 0 shows the smallest number that is
-/// added to it, and what is left out of an attention must not count at all.
+/// `e_to_x`, or 0 where it would not be a normal number. A masked token must not count at all, and in a sum whose other
+/// terms are 0 even the smallest number would.
 #[inline(always)]
-fn or_nothing(x: f32, e_to_x: f32) -> f32 {
+fn zero_if_tiny(x: f32, e_to_x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { e_to_x }
 }
 
@@ -63,10 +63,10 @@ pub fn erf(x: f32) -> f32 {
     (x * p / q).clamp(-1.0, 1.0)
 }
 
-/// What stands between two products.
+/// The nonlinearity between two products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// By the error function.
+    /// GELU by the error function.
     Gelu,
     /// GELU's approximation by tanh.
     GeluTanh,
@@ -76,7 +76,7 @@ pub enum Activation {
     Tanh,
 }
 
-/// GELU by the error function. Error below 1e-6 and a millionth of `x`.
+/// GELU by the error function. Error below 1e-6 plus a millionth of `x`.
 #[inline(always)]
 pub fn gelu(x: f32) -> f32 {
     let half = 0.5 * x;
@@ -90,17 +90,17 @@ pub fn gelu_tanh(x: f32) -> f32 {
     x / (1.0 + exp(MINUS_TWO_ROOTS * (0.044_715 * x * x).mul_add(x, x)))
 }
 
-/// The larger of `x` and 0; what is no number stays none.
+/// The larger of `x` and 0; NaN stays NaN.
 #[inline(always)]
 pub fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 
-/// As [`gelu`] in half the instructions and without a division. Error below 1e-4 and a ten-thousandth
-/// of `x`, which is less than a step of what is rounded to 8 bits anyway.
+/// [`gelu`] in half the instructions and without a division. Error below 1e-4 plus a ten-thousandth of `x`, which is less
+/// than a step of the 8 bits that it is rounded to afterwards.
 #[inline(always)]
-pub fn coarse_gelu(x: f32) -> f32 {
-    // Beyond this the normal distribution function is taken to be 0 or 1, within the error.
+pub fn fast_gelu(x: f32) -> f32 {
+    // Outside this range the normal distribution function is 0 or 1 within the error.
     let z = x.clamp(-3.7, 3.7);
     let t = z * z;
     let mut p = 3.478_617_4e-8_f32;
@@ -110,21 +110,21 @@ pub fn coarse_gelu(x: f32) -> f32 {
     x * z.mul_add(p, 0.5)
 }
 
-/// Joins lanes in halves, in an order that is always the same.
+/// Reduces lanes by halves, always in the same order.
 #[inline(always)]
-pub fn joined(lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
-    // An array a step: in a loop over the steps lanes would be taken one by one.
-    let lanes: [f32; 8] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 8]));
-    let lanes: [f32; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
-    let lanes: [f32; 2] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 2]));
-    join(lanes[0], lanes[1])
+pub fn reduce_lanes(lanes: [f32; 16], combine: impl Fn(f32, f32) -> f32) -> f32 {
+    // One array per step: in a loop over the steps, compilers would process lanes one by one.
+    let lanes: [f32; 8] = std::array::from_fn(|lane| combine(lanes[lane], lanes[lane + 8]));
+    let lanes: [f32; 4] = std::array::from_fn(|lane| combine(lanes[lane], lanes[lane + 4]));
+    let lanes: [f32; 2] = std::array::from_fn(|lane| combine(lanes[lane], lanes[lane + 2]));
+    combine(lanes[0], lanes[1])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The error function by its power series, in double precision; 1e-9 exact up to 4, where it is as good as 1.
+    /// The error function by its power series, in double precision, to 1e-9 up to 4, from where on it is 1 to that accuracy.
     fn series(x: f64) -> f64 {
         if x.abs() > 4.0 {
             return x.signum();
@@ -138,21 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn gelu_is_gelu_and_the_coarse_one_nearly() {
+    fn gelu_is_accurate_and_the_fast_one_nearly() {
         for x in (-20_000..=20_000).map(|i| i as f32 / 1000.0) {
             let wide = f64::from(x);
             let exact = 0.5 * wide * (1.0 + series(wide * std::f64::consts::FRAC_1_SQRT_2));
             assert!((f64::from(gelu(x)) - exact).abs() < 1e-6 + 1e-6 * wide.abs(), "{x} {} {exact}", gelu(x));
         }
         for x in (-20_000..=20_000).map(|i| i as f32 / 1000.0) {
-            let distance = (coarse_gelu(x) - gelu(x)).abs();
+            let distance = (fast_gelu(x) - gelu(x)).abs();
             assert!(distance < 1e-4 + 1e-4 * x.abs(), "{x}: {distance}");
         }
-        assert!(coarse_gelu(f32::NAN).is_nan());
+        assert!(fast_gelu(f32::NAN).is_nan());
     }
 
     #[test]
-    fn the_others_are_what_they_are_called() {
+    fn gelu_by_tanh_and_relu_are_accurate() {
         for x in (-20_000..=20_000).map(|i| i as f32 / 1000.0) {
             let wide = f64::from(x);
             let u = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044_715 * wide.powi(3));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn exp_is_exp() {
+    fn exp_is_accurate() {
         for i in -87_000..=88_000 {
             let x = i as f32 / 1000.0;
             let exact = f64::from(x).exp();
@@ -177,22 +177,22 @@ mod tests {
         for i in -87_000..=0 {
             let x = i as f32 / 1000.0;
             let exact = f64::from(x).exp();
-            assert!((f64::from(coarse_exp(x)) / exact - 1.0).abs() < 1.1e-4, "exp({x}) = {}", coarse_exp(x));
+            assert!((f64::from(fast_exp(x)) / exact - 1.0).abs() < 1.1e-4, "exp({x}) = {}", fast_exp(x));
         }
-        assert_eq!(coarse_exp(0.0), 1.0);
-        assert_eq!([coarse_exp(f32::NEG_INFINITY), coarse_exp(-87.1)], [0.0; 2]);
-        assert!(coarse_exp(f32::NAN).is_nan());
+        assert_eq!(fast_exp(0.0), 1.0);
+        assert_eq!([fast_exp(f32::NEG_INFINITY), fast_exp(-87.1)], [0.0; 2]);
+        assert!(fast_exp(f32::NAN).is_nan());
     }
 
     #[test]
-    fn lanes_are_joined() {
+    fn lanes_are_reduced() {
         let lanes = std::array::from_fn(|lane| (1 << lane) as f32);
-        assert_eq!(joined(lanes, |a, b| a + b), 65_535.0);
-        assert_eq!(joined(lanes, f32::max), 32_768.0);
+        assert_eq!(reduce_lanes(lanes, |a, b| a + b), 65_535.0);
+        assert_eq!(reduce_lanes(lanes, f32::max), 32_768.0);
     }
 
     #[test]
-    fn erf_is_erf() {
+    fn erf_is_accurate() {
         // Abramowitz and Stegun, table 7.1.
         for (x, exact) in
             [(0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (1.5, 0.966_105_146_5), (2.0, 0.995_322_265_0)]

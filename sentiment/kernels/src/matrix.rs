@@ -1,14 +1,14 @@
-//! A matrix that is written to, and whose columns threads can share.
+//! A mutable view of a matrix whose columns can be divided between threads.
 
-#![allow(unsafe_code, reason = "columns of the same rows go to several threads, which slices can't say")]
+#![allow(unsafe_code, reason = "several threads write columns of the same rows, which slices can't express")]
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Some columns of rows that lie one behind the other in memory.
+/// Some columns of the rows of a matrix in row-major order.
 pub struct MatrixMut<'a> {
-    /// Of each row, `stride` floats behind the one before, the first `columns` floats from here on are borrowed for
-    /// `'a`: they are within one slice, do not overlap, and nothing else refers to them.
+    /// The first row begins here and each further one `stride` floats after the one before. The first `columns` floats
+    /// of each row are borrowed for `'a`: they lie within one slice, do not overlap, and nothing else refers to them.
     start: *mut f32,
     rows: usize,
     columns: usize,
@@ -16,11 +16,11 @@ pub struct MatrixMut<'a> {
     borrowed: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: it is as good as a `&mut [f32]`, which is `Send`.
+// SAFETY: it is equivalent to `&mut [f32]`, which is `Send`.
 unsafe impl Send for MatrixMut<'_> {}
 
 impl<'a> MatrixMut<'a> {
-    /// A row of so many columns every `stride` floats. Floats at the end that are too few for one belong to none.
+    /// Rows of `columns` floats, `stride` floats apart. Floats at the end that are too few for a row are left out.
     ///
     /// # Panics
     /// If rows would overlap.
@@ -31,71 +31,71 @@ impl<'a> MatrixMut<'a> {
         Self { start: floats.as_mut_ptr(), rows, columns, stride, borrowed: PhantomData }
     }
 
-    /// How many rows it has.
+    /// Number of rows.
     #[inline]
-    pub fn height(&self) -> usize {
+    pub fn row_count(&self) -> usize {
         self.rows
     }
 
-    /// These rows.
+    /// A view of these rows.
     ///
     /// # Panics
-    /// If there are not as many.
+    /// If the matrix does not have them.
     #[inline]
     pub fn rows(&mut self, rows: Range<usize>) -> MatrixMut<'_> {
         assert!(rows.start <= rows.end && rows.end <= self.rows, "rows of a matrix");
-        // Not `add`: where these are no rows, it may be behind the slice.
+        // Not `add`: an empty range may begin after the end of the slice.
         let start = self.start.wrapping_add(rows.start * self.stride);
         MatrixMut { start, rows: rows.len(), ..*self }
     }
 
-    /// These columns.
+    /// A view of these columns.
     ///
     /// # Panics
-    /// If there are not as many.
+    /// If the matrix does not have them.
     #[inline]
     pub fn columns(&mut self, columns: Range<usize>) -> MatrixMut<'_> {
         assert!(columns.start <= columns.end && columns.end <= self.columns, "columns of a matrix");
         MatrixMut { start: self.start.wrapping_add(columns.start), columns: columns.len(), ..*self }
     }
 
-    /// Its columns in at most so many parts, as equal as can be, each of whole units of so many columns.
-    /// With each part, which units it is made of.
+    /// Splits the columns into at most `parts` parts of nearly equal size, each a multiple of `unit` columns. Returns each
+    /// part with the range of units that it covers.
     ///
     /// # Panics
-    /// If the columns are no whole units.
-    pub fn divided(self, parts: usize, unit: usize) -> Vec<(Range<usize>, Self)> {
+    /// If the number of columns is not a multiple of `unit`.
+    pub fn split_columns(self, parts: usize, unit: usize) -> Vec<(Range<usize>, Self)> {
         assert!(self.columns.is_multiple_of(unit), "columns of a matrix in whole units");
         let units = self.columns / unit;
         let parts = parts.clamp(1, units);
         let part = |part: usize| {
             let of_part = part * units / parts..(part + 1) * units / parts;
-            // Parts have no column in common, and `self` is gone.
+            // Parts have no column in common, and `self` is consumed.
             let start = self.start.wrapping_add(of_part.start * unit);
             (of_part.clone(), Self { start, columns: of_part.len() * unit, ..self })
         };
         (0..parts).map(part).collect()
     }
 
-    /// Tells the processor that all of it will soon be written, so that it is in the first-level cache by then.
-    pub fn expect_writes(&self) {
+    /// Prefetches all of it into the first-level cache for writing.
+    pub fn prefetch_for_write(&self) {
         #[cfg(target_arch = "x86_64")]
         for row in 0..self.rows {
-            use super::words::LINE;
+            use super::aligned::WORDS_PER_LINE;
             use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
             let row = self.start.wrapping_add(row * self.stride);
-            for line in (0..self.columns).step_by(LINE) {
+            for line in (0..self.columns).step_by(WORDS_PER_LINE) {
                 // SAFETY: a hint, which reads and writes nothing.
                 unsafe { _mm_prefetch::<_MM_HINT_ET0>(row.wrapping_add(line).cast()) }
             }
         }
     }
 
-    /// Its rows, from first to last.
+    /// The rows, from first to last.
     pub fn into_rows(self) -> impl Iterator<Item = &'a mut [f32]> {
         (0..self.rows).map(move |row| {
-            // SAFETY: the floats are borrowed for `'a` by `self` alone, which is gone; rows don't overlap, and each
-            // comes once.
+            // SAFETY: only `self`, which is consumed, borrows the floats for `'a`; rows don't overlap, and each is
+            // returned once.
             unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
         })
     }
@@ -107,17 +107,17 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Every part writes its own columns of its own rows, on threads of their own.
+        /// Every part writes its own columns, on a thread of its own.
         #[test]
         fn each_float_belongs_to_one_part(
             rows in 0usize..6, units in 1usize..7, unit in 1usize..5, beyond in 0usize..5, parts in 1usize..9, missing in 0usize..5,
         ) {
             let (columns, stride) = (units * unit, units * unit + beyond);
-            // The last row may be without what lies beyond its columns.
+            // The last row may lack the floats after its columns.
             let mut floats = vec![-1.0; (rows * stride).saturating_sub(missing.min(beyond))];
             let matrix = MatrixMut::new(&mut floats, stride, columns);
-            prop_assert_eq!(matrix.height(), rows);
-            let divided = matrix.divided(parts, unit);
+            prop_assert_eq!(matrix.row_count(), rows);
+            let divided = matrix.split_columns(parts, unit);
             let sizes: Vec<usize> = divided.iter().map(|(units, _)| units.len()).collect();
             prop_assert!(sizes.len() == parts.min(units) && sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
             std::thread::scope(|scope| {

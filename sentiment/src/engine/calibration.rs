@@ -11,7 +11,7 @@ use super::tokens::Tokens;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use tapewire_kernels::Precision;
-use tapewire_kernels::operand::raise_magnitudes;
+use tapewire_kernels::operand::update_max_abs;
 
 /// Texts that a model is measured on, and the tokens of each, where its limit allows that. Other values would give every
 /// model other scores.
@@ -24,7 +24,7 @@ pub(super) struct Calibration {
     scratch: Scratch,
 }
 
-const _: () = assert!(Calibration::PRECISION.same_everywhere());
+const _: () = assert!(Calibration::PRECISION.is_reproducible());
 
 impl Calibration {
     /// Ranges need few digits, and these products, unlike those of floats, have the same bits on every instruction
@@ -80,7 +80,7 @@ impl Observe for Observer {
 fn raise(ranges: &Mutex<Vec<f32>>, rows: &[f32], stride: usize) {
     let mut ranges = ranges.lock().unwrap_or_else(PoisonError::into_inner);
     let width = ranges.len();
-    rows.chunks(stride).for_each(|row| raise_magnitudes(&mut ranges, &row[..width]));
+    rows.chunks(stride).for_each(|row| update_max_abs(&mut ranges, &row[..width]));
 }
 
 /// Random tokens, the same for every model of that vocabulary and limit.

@@ -17,13 +17,13 @@ use super::tokens::Tokens;
 use rayon::prelude::*;
 use std::ops::Range;
 use tapewire_kernels::Precision;
+use tapewire_kernels::aligned::AlignedBuf;
 use tapewire_kernels::attention::{Attention, Projections};
 use tapewire_kernels::dot::PANEL;
-use tapewire_kernels::linear::Then;
+use tapewire_kernels::linear::Epilogue;
 use tapewire_kernels::matrix::MatrixMut;
 use tapewire_kernels::operand::Operand;
-use tapewire_kernels::rows::rotate;
-use tapewire_kernels::words::Words;
+use tapewire_kernels::rows::apply_rope;
 
 /// Rows taken from product to product together: more of them and their numbers leave the second-level
 /// cache in between, fewer and weights are fetched too often.
@@ -35,9 +35,9 @@ const FEWEST_ROWS: usize = 16;
 /// Memory for one chunk, kept for the next. Rows are filled up to whole panels.
 pub struct Scratch {
     precision: Precision,
-    hidden: Words,
+    hidden: AlignedBuf,
     projections: Projections,
-    context: Words,
+    context: AlignedBuf,
     /// One for each thread at work on the chunk, as are blocks.
     attention: Vec<Attention>,
     blocks: Vec<Block>,
@@ -46,10 +46,10 @@ pub struct Scratch {
 /// What a block of rows needs on its way through a layer.
 #[derive(Default)]
 struct Block {
-    normed: Words,
+    normed: AlignedBuf,
     operand: Operand,
     /// What a product gives on its way to the next.
-    inner: Words,
+    inner: AlignedBuf,
     inner_operand: Operand,
     /// How many threads share each product.
     threads: usize,
@@ -111,7 +111,7 @@ impl PackedModel {
         let attention = || Attention::new(scratch.precision, self.heads, self.width / self.heads);
         scratch.attention.resize_with(threads, attention);
         let spans = spans(texts);
-        let hidden = scratch.hidden.floats(tokens(&spans) * self.stride());
+        let hidden = scratch.hidden.floats_mut(tokens(&spans) * self.stride());
         self.embeddings.embed(texts, self.width, self.stride(), hidden);
         spans
     }
@@ -132,8 +132,8 @@ impl PackedModel {
         let tokens = tokens(spans);
         self.project(layer, spans, true, scratch, observer);
         let Scratch { hidden, projections, context, attention, blocks, .. } = scratch;
-        let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
-        let context = context.floats(tokens * stride);
+        let (stride, hidden) = (self.stride(), hidden.floats_mut(tokens * self.stride()));
+        let context = context.floats_mut(tokens * stride);
         self.attend(layer, projections, spans, spans, attention, context);
         self.finish(layer, hidden, context, blocks, observer);
     }
@@ -143,7 +143,7 @@ impl PackedModel {
         let tokens = tokens(spans);
         self.project(layer, spans, false, scratch, &());
         let Scratch { hidden, projections, context, attention, blocks, .. } = scratch;
-        let (stride, hidden) = (self.stride(), hidden.floats(tokens * self.stride()));
+        let (stride, hidden) = (self.stride(), hidden.floats_mut(tokens * self.stride()));
         for (text, span) in spans.iter().enumerate() {
             hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
         }
@@ -153,12 +153,12 @@ impl PackedModel {
         for hidden in hidden.chunks(BLOCK * stride) {
             self.set_for_attention(layer, hidden, block, &());
             let Block { operand, inner, threads, .. } = &mut *block;
-            let queries = inner.floats(hidden.len());
-            layer.query.apply(operand, Then::Store, queries, stride, *threads);
+            let queries = inner.floats_mut(hidden.len());
+            layer.query.apply(operand, Epilogue::Store, queries, stride, *threads);
             // Each is the first of its text, which no angle turns.
             projections.queries.extend(queries, stride);
         }
-        let context = context.floats(hidden.len());
+        let context = context.floats_mut(hidden.len());
         let asking: Vec<Range<usize>> = (0..spans.len()).map(|text| text..text + 1).collect();
         self.attend(layer, projections, &asking, spans, attention, context);
         self.finish(layer, hidden, context, blocks, &());
@@ -178,7 +178,7 @@ impl PackedModel {
         for rows in [&mut *queries, keys, values] {
             rows.clear(scratch.attention[0].precision(), self.width);
         }
-        let (mut rest, blocks) = (&*scratch.hidden.floats(tokens * stride), &mut scratch.blocks);
+        let (mut rest, blocks) = (&*scratch.hidden.floats_mut(tokens * stride), &mut scratch.blocks);
         let mut first = 0;
         while !rest.is_empty() {
             let height = divide(rest.len() / stride, blocks);
@@ -189,7 +189,7 @@ impl PackedModel {
                 self.project_block(layer, spans, first + at * height, hidden, with_queries, block, observer);
             });
             for (block, hidden) in blocks.iter_mut().zip(hidden.chunks(height * stride)) {
-                let projected = block.inner.floats(3 * hidden.len());
+                let projected = block.inner.floats_mut(3 * hidden.len());
                 if with_queries {
                     queries.extend(&projected[..hidden.len()], stride);
                 }
@@ -212,7 +212,7 @@ impl PackedModel {
         context: &mut [f32],
     ) {
         let context = MatrixMut::new(context, self.stride(), self.width);
-        let shares = context.divided(attention.len(), self.width / self.heads);
+        let shares = context.split_columns(attention.len(), self.width / self.heads);
         shares.into_par_iter().zip(attention).for_each(|((heads, mut context), attention)| {
             for (asking, text) in asking.iter().zip(texts) {
                 let out = context.rows(asking.clone());
@@ -241,12 +241,12 @@ impl PackedModel {
                 self.rotate(rotation, spans, first, rows, stride);
             }
         };
-        let (queries, keys_and_values) = inner.floats(3 * hidden.len()).split_at_mut(hidden.len());
+        let (queries, keys_and_values) = inner.floats_mut(3 * hidden.len()).split_at_mut(hidden.len());
         if with_queries {
-            layer.query.apply(operand, Then::Store, queries, stride, *threads);
+            layer.query.apply(operand, Epilogue::Store, queries, stride, *threads);
             rotate(queries, stride);
         }
-        layer.key_value.apply(operand, Then::Store, keys_and_values, 2 * stride, *threads);
+        layer.key_value.apply(operand, Epilogue::Store, keys_and_values, 2 * stride, *threads);
         rotate(keys_and_values, 2 * stride);
     }
 
@@ -283,7 +283,7 @@ impl PackedModel {
         let (stride, width) = (self.stride(), self.width);
         let (output, operand) = (&layer.attention_output, &mut block.operand);
         operand.set(output.precision(), context, stride, width);
-        output.apply(operand, Then::Add, hidden, stride, block.threads);
+        output.apply(operand, Epilogue::Add, hidden, stride, block.threads);
         if let Some(norm) = &layer.attention_norm.after {
             norm.apply(hidden, stride);
         }
@@ -293,14 +293,14 @@ impl PackedModel {
         self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block, see);
         let Block { operand, inner, inner_operand, threads, .. } = block;
         let inner_stride = into.outputs().next_multiple_of(PANEL);
-        let inner = inner.floats(operand.rows() * inner_stride);
-        into.apply(operand, Then::Activate(self.activation), inner, inner_stride, *threads);
+        let inner = inner.floats_mut(operand.rows() * inner_stride);
+        into.apply(operand, Epilogue::Activate(self.activation), inner, inner_stride, *threads);
         if let Some(gate) = gate {
-            gate.apply(operand, Then::Multiply, inner, inner_stride, *threads);
+            gate.apply(operand, Epilogue::Multiply, inner, inner_stride, *threads);
         }
         outliers.take(inner, inner_stride, hidden, stride);
         inner_operand.set(out.precision(), inner, inner_stride, into.outputs());
-        out.apply(inner_operand, Then::Add, hidden, stride, *threads);
+        out.apply(inner_operand, Epilogue::Add, hidden, stride, *threads);
         if let Some(norm) = &layer.feed_forward_norm.after {
             norm.apply(hidden, stride);
         }
@@ -326,7 +326,7 @@ impl PackedModel {
         let rows = match norm {
             None => rows,
             Some(norm) => {
-                let normed = normed.floats(rows.len());
+                let normed = normed.floats_mut(rows.len());
                 normed.copy_from_slice(rows);
                 norm.apply(normed, stride);
                 normed
@@ -334,7 +334,7 @@ impl PackedModel {
         };
         see(rows);
         operand.clear(precision, self.width);
-        operand.extend_smoothed(rows, stride, smoothing.factors());
+        operand.extend_scaled(rows, stride, smoothing.factors());
     }
 
     /// Turns the heads at the beginning of each row by the row's place in its text. The first row is row
@@ -346,7 +346,7 @@ impl PackedModel {
             let angles = (here.start - span.start) * rotation.pairs..;
             let rows = &mut rows[(here.start - first) * stride..(here.end - first) * stride];
             let (cosines, sines) = (&rotation.cosines[angles.clone()], &rotation.sines[angles]);
-            rotate(rows, stride, self.heads, rotation.pairs, cosines, sines);
+            apply_rope(rows, stride, self.heads, rotation.pairs, cosines, sines);
         }
     }
 
@@ -357,7 +357,7 @@ impl PackedModel {
             Pooling::First => spans.len(),
             Pooling::Mean => tokens(spans),
         };
-        let hidden = scratch.hidden.floats(rows * stride);
+        let hidden = scratch.hidden.floats_mut(rows * stride);
         if let Some(norm) = &self.final_norm {
             norm.apply(hidden, stride);
         }
@@ -377,18 +377,18 @@ impl PackedModel {
         let stride = self.stride();
         divide(texts, &mut scratch.blocks);
         let Block { operand, inner, threads, .. } = &mut scratch.blocks[0];
-        let pooled = scratch.context.floats(texts * stride);
+        let pooled = scratch.context.floats_mut(texts * stride);
         let Head { dense, activation, norm, classifier } = &self.head;
-        operand.set(dense.precision(), scratch.hidden.floats(texts * stride), stride, self.width);
-        dense.apply(operand, Then::Activate(*activation), pooled, stride, *threads);
+        operand.set(dense.precision(), scratch.hidden.floats_mut(texts * stride), stride, self.width);
+        dense.apply(operand, Epilogue::Activate(*activation), pooled, stride, *threads);
         if let Some(norm) = norm {
             norm.apply(pooled, stride);
         }
         let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
-        let logits = inner.floats(texts * label_stride);
+        let logits = inner.floats_mut(texts * label_stride);
         operand.set(classifier.precision(), pooled, stride, self.width);
-        classifier.apply(operand, Then::Store, logits, label_stride, *threads);
+        classifier.apply(operand, Epilogue::Store, logits, label_stride, *threads);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()
     }
 }

@@ -146,7 +146,7 @@ impl Engine {
         let model = threads.install(|| Model::load(&model_config, &checkpoint, config))?;
         let revision = match config.precision {
             Precision::F32 => files.revision.clone(),
-            lower => format!("{}+{}", files.revision, lower.name_here()),
+            lower => format!("{}+{}", files.revision, lower.effective_name()),
         };
         tracing::info!(model = files.name, revision, threads = threads.current_num_threads(), "model loaded");
         Ok(Self { name: files.name.clone(), revision, classes, tokenizer, config: model_config, model, threads })
@@ -157,7 +157,7 @@ impl Engine {
         &self.name
     }
 
-    /// What exactly was loaded, as rows carry it: with `+` and [`Precision::name_here`] where it runs in less
+    /// What exactly was loaded, as rows carry it: with `+` and [`Precision::effective_name`] where it runs in less
     /// than single precision.
     pub fn revision(&self) -> &str {
         &self.revision

@@ -14,7 +14,7 @@
 //! the feed-forward part reads.
 
 use super::dense::Dense;
-use tapewire_kernels::operand::raise_magnitudes;
+use tapewire_kernels::operand::update_max_abs;
 
 /// The largest magnitude of each channel of what the parts of a layer read.
 pub(super) struct Ranges {
@@ -35,7 +35,7 @@ impl Smoothing {
     /// s_j stays as it is: its range or its weights are all zero, or not finite.
     pub(super) fn of(ranges: &[f32], products: &mut [&mut Dense]) -> Self {
         let mut weights = vec![0.0; ranges.len()];
-        products.iter().for_each(|product| raise_magnitudes(&mut weights, &product.weight));
+        products.iter().for_each(|product| update_max_abs(&mut weights, &product.weight));
         let s = ranges.iter().zip(weights).map(|(range, weight)| (range / weight).sqrt());
         let s: Vec<f32> = s.map(|s| if s.is_normal() { s } else { 1.0 }).collect();
         products.iter_mut().for_each(|product| product.scale_inputs(&s));
@@ -56,8 +56,8 @@ mod tests {
     use proptest::prelude::*;
     use tapewire_kernels::Precision;
     use tapewire_kernels::dot::PANEL;
-    use tapewire_kernels::linear::Then;
-    use tapewire_kernels::operand::{Operand, largest_magnitude};
+    use tapewire_kernels::linear::Epilogue;
+    use tapewire_kernels::operand::{Operand, max_abs};
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
         let number = |i: u64| (i.wrapping_mul(0x9e37_79b9).wrapping_add(seed * 77) % 2001) as f32 / 1000.0 - 1.0;
@@ -85,7 +85,7 @@ mod tests {
         /// The product, its weights and what each channel is divided by.
         fn smoothed(&self) -> (Vec<f32>, Dense, Smoothing) {
             let (mut dense, mut ranges) = (self.dense(), vec![0.0; self.inputs]);
-            raise_magnitudes(&mut ranges, &self.x);
+            update_max_abs(&mut ranges, &self.x);
             let smoothing = Smoothing::of(&ranges, &mut [&mut dense]);
             (self.rounded(&dense, smoothing.factors()), dense, smoothing)
         }
@@ -97,10 +97,10 @@ mod tests {
             for x in self.x.chunks_exact(self.inputs) {
                 let mut row = x.to_vec();
                 row.resize(stride, 0.0);
-                operand.extend_smoothed(&row, stride, factors);
+                operand.extend_scaled(&row, stride, factors);
             }
             let mut out = vec![0.0; operand.rows() * out_stride];
-            dense.pack(Precision::Int8).apply(&operand, Then::Store, &mut out, out_stride, 1);
+            dense.pack(Precision::Int8).apply(&operand, Epilogue::Store, &mut out, out_stride, 1);
             out.chunks_exact(out_stride).flat_map(|row| &row[..self.outputs]).copied().collect()
         }
 
@@ -128,9 +128,9 @@ mod tests {
             let product = Product::new(rows, inputs, outputs, seed, |channel| sizes[channel]);
             let (found, dense, smoothing) = product.smoothed();
             // Half a step, or a little more.
-            let half = if Precision::Int8.name_here() != "int8-narrow" { 1.0 / 240.0 } else { 1.0 / 120.0 };
+            let half = if Precision::Int8.effective_name() != "int8-narrow" { 1.0 / 240.0 } else { 1.0 / 120.0 };
             let sum = |x: &[f32]| x.iter().map(|x| f64::from(x.abs())).sum::<f64>();
-            let largest = |x: &[f32]| f64::from(largest_magnitude(x.iter().copied()));
+            let largest = |x: &[f32]| f64::from(max_abs(x.iter().copied()));
             for (at, (found, exact)) in found.into_iter().zip(product.exact()).enumerate() {
                 let x: Vec<f32> = product.x[at / outputs * inputs..][..inputs].iter().zip(smoothing.factors()).map(|(x, f)| x * f).collect();
                 let weights = &dense.weight[at % outputs * inputs..][..inputs];

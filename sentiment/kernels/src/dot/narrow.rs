@@ -1,57 +1,57 @@
-//! int8 where a processor has AVX2 but no VNNI: its instruction for bytes multiplies two pairs and adds them in 16 bits.
+//! int8 for processors with AVX2 but no VNNI, whose instruction for bytes multiplies two pairs and adds them in 16 bits.
 //!
-//! Weights are kept so small (`NARROW_SUM`) that the pairs of two words fit in there together, and sums are widened
-//! half as often. Even so only two instructions in five multiply, and a processor that shares its core with another
-//! thread takes up about three a cycle. So columns are read by the instruction that multiplies them instead of by
-//! one of their own, which compilers do not do where a column is read twice: the step is written in assembler.
+//! Weights are so small (`NARROW_SUM`) that the products of two words can be added in 16 bits, so that sums are widened
+//! half as often. Even then only two instructions in five multiply, and a processor whose core is shared with another
+//! thread issues about three per cycle. Therefore the multiplication reads the columns from memory itself. Compilers
+//! don't generate that where a column is read twice, so the step is written in assembly.
 
 #![cfg(target_arch = "x86_64")]
 
 /// Tiles of up to two rows.
 pub mod avx2_int8 {
     use crate::dot::vector::by_rows;
-    use crate::dot::{PANEL, SHALLOW, Task};
+    use crate::dot::{L1_WORDS, PANEL, TileTask};
     use std::arch::asm;
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
-    /// Words of a row that are taken without a look at how many are left.
-    pub const AT_ONCE: usize = 2 * PAIR;
+    /// See `Kernel::words_per_step`.
+    pub const WORDS_PER_STEP: usize = 2 * PAIR;
 
-    /// Words whose products meet in 16 bits.
+    /// Words whose products are added in 16 bits.
     const PAIR: usize = 2;
 
-    /// See `Kernel::hint_every`.
-    pub const HINT_EVERY: usize = AT_ONCE;
+    /// See `Kernel::words_per_prefetch`.
+    pub const WORDS_PER_PREFETCH: usize = WORDS_PER_STEP;
 
-    /// See `Kernel::depth`.
-    pub const DEPTH: usize = SHALLOW;
+    /// See `Kernel::panel_depth`.
+    pub const PANEL_DEPTH: usize = L1_WORDS;
 
-    /// Numbers of 32 bits in a vector.
+    /// 32-bit elements in a vector.
     const LANES: usize = 8;
 
-    /// From a word's columns to those of the next, in bytes.
+    /// Bytes from the columns of a word to those of the next.
     const NEXT: usize = PANEL * size_of::<u32>();
 
     /// Contract: as `Kernel::run`'s, for `ROWS` rows and `VECTORS` vectors of columns.
     #[target_feature(enable = "avx2")]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(task: &Task) {
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(task: &TileTask) {
         // SAFETY: by contract all rows, columns and words touched are inside their slices.
         unsafe {
             let mut sums: [[__m256i; VECTORS]; ROWS] = std::array::from_fn(|row| {
-                let start = task.start.add(row.wrapping_mul(task.start_stride));
+                let start = task.initial.add(row.wrapping_mul(task.initial_stride));
                 std::array::from_fn(|v| _mm256_loadu_si256(start.add(v * LANES).cast()))
             });
-            let (mut left, mut panel, mut coming) = (task.left, task.panel, task.coming);
-            for _ in 0..task.words / AT_ONCE {
-                // What follows comes from far away; a hint past the end is harmless.
-                _mm_prefetch::<_MM_HINT_T1>(coming.cast());
-                coming = coming.wrapping_add(task.coming_step);
-                for pair in (0..AT_ONCE).step_by(PAIR) {
+            let (mut lhs, mut panel, mut upcoming) = (task.lhs, task.panel, task.upcoming);
+            for _ in 0..task.words / WORDS_PER_STEP {
+                // Prefetching past the end is harmless.
+                _mm_prefetch::<_MM_HINT_T1>(upcoming.cast());
+                upcoming = upcoming.wrapping_add(task.upcoming_step);
+                for pair in (0..WORDS_PER_STEP).step_by(PAIR) {
                     let panel = panel.add(pair * PANEL);
                     for (row, sums) in sums.iter_mut().enumerate() {
-                        let left = left.add(row.wrapping_mul(task.left_stride).wrapping_add(pair));
-                        let words = [_mm256_set1_epi32(*left as i32), _mm256_set1_epi32(*left.add(1) as i32)];
+                        let lhs = lhs.add(row.wrapping_mul(task.lhs_stride).wrapping_add(pair));
+                        let words = [_mm256_set1_epi32(*lhs as i32), _mm256_set1_epi32(*lhs.add(1) as i32)];
                         sums[0] = step::<0>(sums[0], words, panel);
                         sums[1] = step::<32>(sums[1], words, panel);
                         if VECTORS == 4 {
@@ -60,7 +60,7 @@ pub mod avx2_int8 {
                         }
                     }
                 }
-                (left, panel) = (left.add(AT_ONCE), panel.add(AT_ONCE * PANEL));
+                (lhs, panel) = (lhs.add(WORDS_PER_STEP), panel.add(WORDS_PER_STEP * PANEL));
             }
             for (row, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
@@ -71,13 +71,13 @@ pub mod avx2_int8 {
         }
     }
 
-    /// What two words of a row and eight columns, `OFFSET` bytes from `panel` on, add to their sums.
+    /// Adds the products of two words of a row and eight columns, `OFFSET` bytes after `panel`, to their sums.
     ///
-    /// Contract: readable are 32 bytes there, and as many `NEXT` bytes behind them.
+    /// Contract: 32 bytes are readable there, and 32 bytes `NEXT` bytes later.
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn step<const OFFSET: usize>(mut sum: __m256i, words: [__m256i; PAIR], panel: *const u32) -> __m256i {
-        // SAFETY: it reads what the contract says, and writes to its registers alone.
+        // SAFETY: it reads what the contract allows and writes only to its registers.
         unsafe {
             asm!(
                 "vpmaddubsw {t}, {a}, ymmword ptr [{panel} + {offset}]",
@@ -101,23 +101,23 @@ pub mod avx2_int8 {
     }
 
     /// See `Kernel::run`.
-    pub unsafe fn run(task: &Task) {
-        // SAFETY: handed on.
+    pub unsafe fn run(task: &TileTask) {
+        // SAFETY: the same contract.
         unsafe { by_rows!(task, tile, 8, [1 2]) }
     }
 
     /// See `Kernel::spin`.
     #[target_feature(enable = "avx2")]
     pub unsafe fn spin(rounds: u32) -> u64 {
-        // Enough independent sums that none waits for its last.
+        // Enough independent sums that none waits for its previous value.
         const SUMS: usize = 8;
         let one = _mm256_set1_epi32(0x0101_0101);
         let (mut sums, mut columns) = ([one; SUMS], [one; PAIR]);
         for _ in 0..rounds {
             for sum in &mut sums {
                 let [a, b] = &mut columns;
-                // SAFETY: no instruction at all; it may have changed the registers, for all the compiler knows, who
-                // would otherwise multiply but once.
+                // SAFETY: no instruction. The compiler must assume that the registers have changed; otherwise it would
+                // multiply only once.
                 unsafe {
                     asm!(
                         "/* {0} {1} */",

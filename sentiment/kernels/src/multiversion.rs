@@ -1,17 +1,17 @@
-//! Plain Rust compiled for several instruction sets.
+//! Function multiversioning: plain Rust compiled for several instruction sets, of which the best is chosen at run time.
 
 use std::sync::LazyLock;
 
-/// What plain Rust is compiled for, the least first; each has what those before it have.
+/// Sets that functions are compiled for, in ascending order; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum InstructionSet {
-    /// What every processor of this kind has.
+    /// What every processor of this architecture has.
     Baseline,
-    /// avx2 and fma
+    /// AVX2 and FMA.
     Avx2,
-    /// and avx512 f, bw, dq and vl
+    /// AVX-512 F, BW, DQ and VL.
     Avx512,
-    /// and avx512bf16
+    /// AVX-512 BF16.
     Avx512Bf16,
 }
 
@@ -19,7 +19,7 @@ pub(super) enum InstructionSet {
 pub(super) fn best() -> InstructionSet {
     static DETECTED: LazyLock<InstructionSet> = LazyLock::new(detected);
     #[cfg(test)]
-    return (*DETECTED).min(everywhere::CEILING.get());
+    return (*DETECTED).min(testing::CEILING.get());
     #[cfg(not(test))]
     *DETECTED
 }
@@ -44,18 +44,18 @@ fn detected() -> InstructionSet {
     InstructionSet::Baseline
 }
 
-/// Defines a function that runs `$body`, which must be `#[inline(always)]`, compiled for the
-/// best instruction set at hand. All give the same bits, for none may reorder floats.
+/// Defines a function that runs `$body`, which must be `#[inline(always)]`, compiled for the best instruction set of this
+/// machine. All versions give the same bits, because compilers may not reorder operations on floats.
 ///
-/// With `, rounding` behind it the body gets one more argument: the fastest way to round to bfloat16.
-macro_rules! for_this_machine {
+/// With `, rounding` after it, the body gets one more argument: the fastest way to round to bfloat16.
+macro_rules! multiversion {
     ($(#[$doc:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident, rounding) => {
         $(#[$doc])*
         $visibility fn $name($($argument: $type),*) {
             use $crate::bfloat16::Plain;
             #[cfg(target_arch = "x86_64")]
             {
-                use $crate::for_this_machine::{InstructionSet, best};
+                use $crate::multiversion::{InstructionSet, best};
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
                 fn with_avx512_bf16($($argument: $type),*) {
                     // SAFETY: this function is compiled for these instructions.
@@ -70,8 +70,8 @@ macro_rules! for_this_machine {
             fn plain($($argument: $type),*) {
                 $body($($argument,)* Plain);
             }
-            for_this_machine! { fn otherwise($($argument: $type),*) = plain }
-            otherwise($($argument),*);
+            multiversion! { fn without_bf16($($argument: $type),*) = plain }
+            without_bf16($($argument),*);
         }
     };
     ($(#[$doc:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
@@ -79,7 +79,7 @@ macro_rules! for_this_machine {
         $visibility fn $name($($argument: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
-                use $crate::for_this_machine::{InstructionSet, best};
+                use $crate::multiversion::{InstructionSet, best};
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
                 fn with_avx512($($argument: $type),*) {
                     $body($($argument),*);
@@ -103,11 +103,11 @@ macro_rules! for_this_machine {
     };
 }
 
-pub(crate) use for_this_machine;
+pub(crate) use multiversion;
 
-/// For tests of what is compiled for several instruction sets.
+/// For tests of multiversioned functions.
 #[cfg(test)]
-pub(crate) mod everywhere {
+pub(crate) mod testing {
     use super::InstructionSet;
     use std::cell::Cell;
 
@@ -115,8 +115,8 @@ pub(crate) mod everywhere {
         pub(super) static CEILING: Cell<InstructionSet> = const { Cell::new(InstructionSet::Avx512Bf16) };
     }
 
-    /// What is computed on this thread with each instruction set that the machine has, and with less.
-    pub(crate) fn everywhere<T>(compute: impl Fn() -> T) -> Vec<T> {
+    /// The results of computing on this thread with each instruction set that the machine has.
+    pub(crate) fn on_each_instruction_set<T>(compute: impl Fn() -> T) -> Vec<T> {
         let sets = [InstructionSet::Baseline, InstructionSet::Avx2, InstructionSet::Avx512, InstructionSet::Avx512Bf16];
         let computed = sets.into_iter().map(|set| {
             CEILING.set(set);
