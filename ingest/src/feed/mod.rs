@@ -25,7 +25,8 @@ use crate::writer::Writer;
 use jiff::{SignedDuration, Timestamp};
 use progress::Progress;
 use reader::Reader;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
@@ -46,24 +47,28 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::f
 const HELD: SignedDuration = SignedDuration::from_mins(1);
 
 /// What to subscribe to. Times are by the bus's clock.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PriceFeedConfig {
     /// Tickers whose minute bars are wanted.
+    #[schemars(with = "Vec<String>")]
     pub symbols: Vec<Symbol>,
     /// What stands for the market; subscribed to in any case. It has to trade every minute: its bar
     /// is the sign that a minute's bars are coming in.
+    #[schemars(with = "String")]
     pub benchmark: Symbol,
     /// Whether to take every trade too.
     pub trades: bool,
     /// Whether to take halts (limit up / limit down) too.
     pub halts: bool,
     /// How much history a symbol needs when it is first seen: the joiner's baselines.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub warmup: Duration,
     /// How long after a minute's end its bars are taken to be here, once the benchmark's is. On a
     /// delayed plan a little over 15 minutes.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub grace: Duration,
     /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
     pub buffered_frames: usize,

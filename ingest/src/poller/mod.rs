@@ -21,7 +21,8 @@ use crate::writer::Writer;
 use cursor::Cursor;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
@@ -32,23 +33,27 @@ use tapewire_core::{Article, Run};
 const STAGE: &str = "news-poller";
 
 /// When to ask, and how far back. All times are by the bus's clock.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewsPollerConfig {
     /// From one poll to the next.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub every: Duration,
     /// How far before the watermark each poll begins: what the provider shows later than that
     /// after its publication is not seen.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub overlap: Duration,
     /// How far back the very first poll begins.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub lookback: Duration,
     /// How long the provider takes to show an article as a rule: providers put seconds to a minute
     /// between publication and their interface. The watermark promises completeness up to the poll
     /// less this; what comes later still is sent, and counts as late.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub wire_delay: Duration,
     /// Articles a page, at most 1000.
     pub page_size: u32,

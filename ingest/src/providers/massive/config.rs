@@ -1,12 +1,13 @@
 //! Where Massive is and how to log in.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Connection to Massive. The key comes from the environment or a file, never from here.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MassiveConfig {
     /// Root of the REST interface.
@@ -15,18 +16,22 @@ pub struct MassiveConfig {
     /// the price feed's `grace` to a little over 15 minutes then.
     pub websocket_url: String,
     /// File that holds the API key and nothing else.
+    #[schemars(extend("x-secret" = true), example = &"/run/secrets/massive_api_key")]
     pub api_key_file: Option<PathBuf>,
     /// The key itself, filled in by the caller from `api_key_file` or the environment.
     #[serde(skip)]
     pub api_key: ApiKey,
     /// Longest wait for one HTTP answer, on the wall clock.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub request_timeout: Duration,
     /// Longest wait for each step of a websocket's log-in, on the wall clock.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub login_timeout: Duration,
     /// A websocket on which nothing has come for so long, not even a pong, is given up.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub idle_timeout: Duration,
 }
 
