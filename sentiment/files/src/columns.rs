@@ -5,7 +5,7 @@ use super::row::json;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use tapewire_core::Probabilities;
-use tapewire_sentiment::Scored;
+use tapewire_sentiment::TextScore;
 
 /// Where texts are looked for if nothing is said, best first.
 const USUAL_TEXT_COLUMNS: [&str; 4] = ["text", "headline", "title", "sentence"];
@@ -139,12 +139,12 @@ impl Selection {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Score {
     pub probabilities: Probabilities,
-    /// See [`Scored::windows`].
+    /// See [`TextScore::windows`].
     pub windows: u16,
 }
 
-impl From<Scored> for Score {
-    fn from(Scored { probabilities, windows, .. }: Scored) -> Self {
+impl From<TextScore> for Score {
+    fn from(TextScore { probabilities, windows, .. }: TextScore) -> Self {
         Self { probabilities, windows }
     }
 }

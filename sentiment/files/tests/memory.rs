@@ -73,7 +73,7 @@ fn ten_times_the_rows_need_no_more_memory() {
     let (model, news) = (folder.path().join("model"), folder.path().join("news"));
     std::fs::create_dir(&model).unwrap();
     std::fs::create_dir(&news).unwrap();
-    let files = common::write(&model, &common::TINY, common::USUAL, 1.0, common::LABELS);
+    let files = common::write(&model, &common::TINY, common::STANDARD, 1.0, common::LABELS);
     let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
     score_all(&engine, &news, 10_000);
     let few = peak();

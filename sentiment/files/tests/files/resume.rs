@@ -123,7 +123,7 @@ fn a_whole_parquet_is_held_against_input_options_and_model() {
         &Job { company: None, selection: Selection { text: Some("id".into()), company: None }, ..job.clone() },
         &common::shipped(),
     );
-    let model = common::write(folder.path(), &common::TINY, common::USUAL, 1.0, common::LABELS);
+    let model = common::write(folder.path(), &common::TINY, common::STANDARD, 1.0, common::LABELS);
     let error = differs(&job, &Engine::load(&model, &EngineConfig::default()).unwrap());
     assert!(error.contains("this model would write"), "{error}");
     assert_eq!(std::fs::read(&output).unwrap(), bytes);
