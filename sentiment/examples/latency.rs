@@ -3,9 +3,10 @@
 //!     cargo run --release -p tapewire-sentiment --example latency -- MODEL TEXTS.jsonl
 //!     ... -- MODEL TEXTS.jsonl --count 5000 --precision int8
 //!
-//! MODEL is a value of `--model` of the program; each line of TEXTS is an object with a `text`. Texts are scored one after
-//! the other, and repeated if there are fewer than the count. Nothing is cached. Calls through the queue and through HTTP
-//! alternate, so that other load on the machine affects both equally. HTTP uses one connection over loopback.
+//! MODEL is a value of `--model` of the program; each line of TEXTS is an object with a `text`. Texts are scored one
+//! after the other, and repeated if there are fewer than the count. Nothing is cached. Calls through the queue and
+//! through HTTP alternate, so that other load on the machine affects both equally. HTTP uses one connection over
+//! loopback.
 
 use clap::Parser;
 use std::error::Error;

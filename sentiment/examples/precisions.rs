@@ -3,8 +3,8 @@
 //!     python models/train/prepare.py --data FOLDER --out samples.jsonl
 //!     cargo run --release -p tapewire-sentiment --example precisions -- shipped samples.jsonl
 //!
-//! For each held-out part of the samples, or for other `--splits`: the accuracy, how often the label is the same as in single
-//! precision, and the largest and mean difference of a probability.
+//! For each held-out part of the samples, or for other `--splits`: the accuracy, how often the label is the same as in
+//! single precision, and the largest and mean difference of a probability.
 
 use clap::Parser;
 use std::collections::BTreeMap;

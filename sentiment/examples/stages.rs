@@ -3,10 +3,10 @@
 //!     cargo run --release -p tapewire-sentiment --example stages
 //!     ... -- --precision bf16 --rounds 20
 //!
-//! Twelve layers of a BERT of base size, with made-up weights, process a chunk of texts as the engine does, on one thread.
-//! Each stage is timed within the whole, so caches are as full as in real use. The operations of each stage are compared
-//! with the peak: the operations of the same instruction on registers alone. The first line shows a tile whose operands
-//! are in the cache already, which is an upper bound for products.
+//! Twelve layers of a BERT of base size, with made-up weights, process a chunk of texts as the engine does, on one
+//! thread. Each stage is timed within the whole, so caches are as full as in real use. The operations of each stage are
+//! compared with the peak: the operations of the same instruction on registers alone. The first line shows a tile whose
+//! operands are in the cache already, which is an upper bound for products.
 
 use clap::Parser;
 use std::hint::black_box;

@@ -49,20 +49,20 @@ impl Company {
 
     /// Byte position of the first mention of the company in `text`, by name, alias or ticker.
     ///
-    /// Names match in any case and with any kind of apostrophe, hyphen and space. A name in capital letters only (`UPS`)
-    /// matches only in capital letters, because prices have ups and downs.
+    /// Names match in any case and with any kind of apostrophe, hyphen and space. A name in capital letters only
+    /// (`UPS`) matches only in capital letters, because prices have ups and downs.
     ///
-    /// Tickers match only in their own case, and always if they are marked as tickers: `$IT`, `(IT)`, `NYSE: IT`, `<IT.N>`.
-    /// An unmarked ticker counts only if it is unlikely to be a common word: it has at least three letters (`IT budgets` and
-    /// `C-suite` name no company), and the text is not all in capitals (`NOW HIRING`). `ALL` in `They sold ALL of it` is
-    /// still a false match.
+    /// Tickers match only in their own case, and always if they are marked as tickers: `$IT`, `(IT)`, `NYSE: IT`,
+    /// `<IT.N>`. An unmarked ticker counts only if it is unlikely to be a common word: it has at least three letters
+    /// (`IT budgets` and `C-suite` name no company), and the text is not all in capitals (`NOW HIRING`). `ALL` in `They
+    /// sold ALL of it` is still a false match.
     pub fn first_mention(&self, text: &str) -> Option<usize> {
         [self.by_name(text), self.by_ticker(text)].into_iter().flatten().map(|span| span.start).min()
     }
 
-    /// The name that `text` uses for the company, in the spelling of the text: the name or alias that comes first, or the
-    /// longer of two at the same position; the ticker if the text uses no name; the company's own name if the text does
-    /// not mention it.
+    /// The name that `text` uses for the company, in the spelling of the text: the name or alias that comes first, or
+    /// the longer of two at the same position; the ticker if the text uses no name; the company's own name if the text
+    /// does not mention it.
     pub fn name_in<'a>(&'a self, text: &'a str) -> &'a str {
         self.by_name(text).or_else(|| self.by_ticker(text)).map_or(self.name(), |span| &text[span])
     }
@@ -170,8 +170,8 @@ fn row(line: &str) -> csv::Result<csv::StringRecord> {
     Ok(columns)
 }
 
-/// The occurrences of `name` in `text` as a whole word, possibly followed by an English possessive. `is_same` compares a
-/// character of the text with one of the name.
+/// The occurrences of `name` in `text` as a whole word, possibly followed by an English possessive. `is_same` compares
+/// a character of the text with one of the name.
 fn word_matches<'a>(
     text: &'a str,
     name: &'a str,

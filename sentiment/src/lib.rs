@@ -1,8 +1,8 @@
 //! Scoring: what an article says about a company, as the class probabilities of a sequence classifier.
 //!
 //! The [`Engine`] loads a model and scores texts, for a company of the [`companies`] table or as a whole. The [`Queue`]
-//! collects the requests of many callers into batches and caches scores. Two roles use it: the [`worker`] turns articles
-//! into mentions over Kafka, and [`http`] answers requests.
+//! collects the requests of many callers into batches and caches scores. Two roles use it: the [`worker`] turns
+//! articles into mentions over Kafka, and [`http`] answers requests.
 //!
 //! ```no_run
 //! use tapewire_models::Source;

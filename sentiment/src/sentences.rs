@@ -19,10 +19,10 @@ pub fn about<'a>(text: &'a str, company: &Company) -> Cow<'a, str> {
     if about.is_empty() || about.len() == all.len() { Cow::Borrowed(text) } else { Cow::Owned(about.join(" ")) }
 }
 
-/// Splits a text by Unicode's rules for sentences (UAX #29), but not after abbreviations such as `Northgate Inc.`, which
-/// these rules do not know. If a sentence does end with one (`a bid for Northgate Inc. Selby plunged.`), it is joined with
-/// the next: it can't be told from `Northgate Inc. Chairman Doe` without understanding it, and one sentence too many does
-/// less harm than half a sentence. `No.` is an abbreviation only before a digit.
+/// Splits a text by Unicode's rules for sentences (UAX #29), but not after abbreviations such as `Northgate Inc.`,
+/// which these rules do not know. If a sentence does end with one (`a bid for Northgate Inc. Selby plunged.`), it is
+/// joined with the next: it can't be told from `Northgate Inc. Chairman Doe` without understanding it, and one sentence
+/// too many does less harm than half a sentence. `No.` is an abbreviation only before a digit.
 fn sentences(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     let mut start = 0;

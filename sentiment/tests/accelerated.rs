@@ -1,5 +1,5 @@
-//! The path through candle's tensors, which GPUs use, agrees with the packed engine. Runs on the processor, or on the GPU
-//! that `TAPEWIRE_TEST_DEVICE` names (`cuda`, `cuda:1`).
+//! The path through candle's tensors, which GPUs use, agrees with the packed engine. Runs on the processor, or on the
+//! GPU that `TAPEWIRE_TEST_DEVICE` names (`cuda`, `cuda:1`).
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;

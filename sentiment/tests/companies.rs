@@ -36,8 +36,8 @@ const UNMISTAKABLE: [&str; 7] = [
     "Dollar's retreat lifts Asia FX; yuan up on central bank stabilisation moves",
 ];
 
-/// Headlines that were not used in training, each with an entity that gains and one that loses. They include all headlines
-/// of SEntFiN's held-out part that contrast two companies.
+/// Headlines that were not used in training, each with an entity that gains and one that loses. They include all
+/// headlines of SEntFiN's held-out part that contrast two companies.
 #[test]
 fn the_shipped_model_distinguishes_the_companies_of_a_headline() {
     let engine = shipped();

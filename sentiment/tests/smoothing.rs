@@ -31,8 +31,9 @@ fn a_model_is_the_same_each_time_it_is_loaded() {
     }
 }
 
-/// If a norm makes a channel 64 times larger and the weights that read it are 64 times smaller, the model is the same, and
-/// smoothing arrives at the same values to quantise. Without smoothing, the channel would cost the others their precision.
+/// If a norm makes a channel 64 times larger and the weights that read it are 64 times smaller, the model is the same,
+/// and smoothing arrives at the same values to quantise. Without smoothing, the channel would cost the others their
+/// precision.
 #[test]
 fn the_magnitude_of_a_channel_does_not_matter() {
     const CHANNEL: usize = 5;

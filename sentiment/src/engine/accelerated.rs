@@ -1,7 +1,7 @@
 //! The same classifier on candle's tensors, for a GPU.
 //!
-//! A GPU needs few large products, so texts of similar length are padded to one length instead of concatenated. Padding is
-//! masked. A text's logits agree with those it has alone up to rounding, not bit for bit as on the processor.
+//! A GPU needs few large products, so texts of similar length are padded to one length instead of concatenated. Padding
+//! is masked. A text's logits agree with those it has alone up to rounding, not bit for bit as on the processor.
 
 use super::architecture::{Architecture, LayerKind, Pooling};
 use super::checkpoint::Checkpoint;
@@ -144,8 +144,8 @@ impl AcceleratedModel {
 }
 
 impl LayerTensors {
-    /// The layer's output for the first `query_len` tokens of `hidden`, `[texts, tokens, hidden_size]`. `bias` is added to
-    /// the scores.
+    /// The layer's output for the first `query_len` tokens of `hidden`, `[texts, tokens, hidden_size]`. `bias` is added
+    /// to the scores.
     fn apply(
         &self,
         hidden: &Tensor,

@@ -99,8 +99,8 @@ pub enum Pooling {
 pub struct Positions {
     /// Rows of the table.
     pub rows: usize,
-    /// RoBERTa counts positions from the id of this padding token plus one; a padding token itself always has the position
-    /// of its id. Other families count from 0.
+    /// RoBERTa counts positions from the id of this padding token plus one; a padding token itself always has the
+    /// position of its id. Other families count from 0.
     pub padding: Option<u32>,
 }
 

@@ -40,8 +40,8 @@ impl Calibration {
         Self { spans, scratch }
     }
 
-    /// Passes the texts through the next layer of the model, packed in [`Calibration::PRECISION`], and returns the ranges
-    /// of its inputs.
+    /// Passes the texts through the next layer of the model, packed in [`Calibration::PRECISION`], and returns the
+    /// ranges of its inputs.
     pub(super) fn measure(&mut self, model: &PackedModel, layer: &Layer) -> Ranges {
         let observer = Observer::new(model.hidden_size);
         model.forward_layer(layer, &self.spans, &mut self.scratch, &observer);
@@ -49,8 +49,8 @@ impl Calibration {
     }
 }
 
-/// The largest magnitude of each channel so far. The threads that share a layer update it in turn, and the order does not
-/// matter to a maximum.
+/// The largest magnitude of each channel so far. The threads that share a layer update it in turn, and the order does
+/// not matter to a maximum.
 struct Observer {
     attention: Mutex<Vec<f32>>,
     feed_forward: Mutex<Vec<f32>>,

@@ -45,7 +45,8 @@ impl Checkpoint {
     /// The first of `names` that the file has, as 32-bit floats of this shape in main memory.
     ///
     /// # Errors
-    /// [`SentimentError::Tensor`] if the file has none of them, or if the shape differs. `family` is named in the error.
+    /// [`SentimentError::Tensor`] if the file has none of them, or if the shape differs. `family` is named in the
+    /// error.
     pub fn tensor(&self, names: &[&str], shape: &[usize], family: &str) -> Result<Tensor, SentimentError> {
         let problem = |name: &str, problem: String| SentimentError::Tensor {
             path: self.path.clone(),

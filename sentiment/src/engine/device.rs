@@ -42,8 +42,8 @@ impl fmt::Display for Device {
 /// Opens a GPU.
 ///
 /// # Errors
-/// [`SentimentError::Device`] if there is no such GPU, this build does not support GPUs, or the GPU does not support the
-/// precision.
+/// [`SentimentError::Device`] if there is no such GPU, this build does not support GPUs, or the GPU does not support
+/// the precision.
 pub(super) fn open_cuda(number: usize, precision: Precision) -> Result<CandleDevice, SentimentError> {
     let error = |reason: String| SentimentError::Device { device: Device::Cuda(number).to_string(), reason };
     if !candle_core::utils::cuda_is_available() {

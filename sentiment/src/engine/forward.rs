@@ -5,8 +5,8 @@
 //! token of a text, the last layer computes queries, output and feed-forward for that token only.
 //!
 //! One thread computes a chunk. If there are fewer chunks than threads, as for a single text, several threads share a
-//! chunk: each takes blocks of its own, or, if there are few rows, some outputs of every product. For attention each takes
-//! some heads.
+//! chunk: each takes blocks of its own, or, if there are few rows, some outputs of every product. For attention each
+//! takes some heads.
 
 use super::architecture::Pooling;
 use super::layers::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
@@ -65,8 +65,8 @@ pub(super) trait Observe: Sync {
 
 impl Observe for () {}
 
-/// Divides the remaining rows among the blocks, of which there is one per thread. Returns the largest number of rows per
-/// block in this round, and sets how many threads share the products of each block.
+/// Divides the remaining rows among the blocks, of which there is one per thread. Returns the largest number of rows
+/// per block in this round, and sets how many threads share the products of each block.
 fn divide(rows: usize, blocks: &mut [Block]) -> usize {
     let threads = blocks.len();
     let (blocks_in_use, sharing) = if rows < MIN_ROWS_PER_THREAD * threads { (1, threads) } else { (threads, 1) };
@@ -86,8 +86,8 @@ impl PackedModel {
         Scratch { precision, hidden, projections, context, attention, blocks }
     }
 
-    /// Logits of each text, in the order of the model's classes. They have the same bits whatever the other texts are, and
-    /// for any number of rayon's threads.
+    /// Logits of each text, in the order of the model's classes. They have the same bits whatever the other texts are,
+    /// and for any number of rayon's threads.
     ///
     /// Each text must have between 1 and `max_seq_len` tokens, all of them in the vocabulary.
     pub fn logits(&self, texts: &[&Encoding], threads: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
@@ -200,8 +200,8 @@ impl PackedModel {
         }
     }
 
-    /// Computes attention for the rows `queries_of` of each text, into the same rows of `context`. Heads are divided among
-    /// the `attention`s, one per thread.
+    /// Computes attention for the rows `queries_of` of each text, into the same rows of `context`. Heads are divided
+    /// among the `attention`s, one per thread.
     fn attend(
         &self,
         layer: &Layer,
@@ -221,8 +221,8 @@ impl PackedModel {
         });
     }
 
-    /// Leaves queries in `block.inner` if `with_queries`, and after them rows of a key and a value each. The first row is
-    /// row `first` of the chunk.
+    /// Leaves queries in `block.inner` if `with_queries`, and after them rows of a key and a value each. The first row
+    /// is row `first` of the chunk.
     fn project_block(
         &self,
         layer: &Layer,
@@ -337,8 +337,8 @@ impl PackedModel {
         operand.extend_scaled(rows, stride, smoothing.scales());
     }
 
-    /// Rotates the heads at the beginning of each row by the row's position in its text. The first row is row `first` of
-    /// the chunk.
+    /// Rotates the heads at the beginning of each row by the row's position in its text. The first row is row `first`
+    /// of the chunk.
     fn rotate(&self, rotation: &Rotation, spans: &[Range<usize>], first: usize, rows: &mut [f32], stride: usize) {
         let end = first + rows.len() / stride;
         for span in spans.iter().filter(|span| span.start < end && first < span.end) {

@@ -78,8 +78,8 @@ impl Layer {
     /// Packs a layer; with the ranges of its inputs, smooths them.
     ///
     /// Two of the three attention biases need not be added to every token, and the result is exactly the same. The bias
-    /// of keys adds the same value to all scores of a query, which softmax cancels (unless keys are rotated). The bias of
-    /// values passes through the attention weights, which sum to 1, so it is folded into the bias of the output
+    /// of keys adds the same value to all scores of a query, which softmax cancels (unless keys are rotated). The bias
+    /// of values passes through the attention weights, which sum to 1, so it is folded into the bias of the output
     /// projection.
     fn pack(
         stored: LayerTensors,

@@ -1,9 +1,9 @@
 //! Inference: texts in, probabilities out.
 //!
-//! Each model family ([`families`]) turns its `config.json` ([`config`]) into an [`architecture`]. This description alone
-//! determines how the [`checkpoint`] is read and what both forward passes compute. For the processor, weights are packed
-//! (`load`, [`layers`]) and texts are computed without padding (`forward`); for int8 each layer is measured and smoothed
-//! first (`calibration`, `smoothing`, `outliers`). For a GPU, weights stay tensors ([`mod@accelerated`]).
+//! Each model family ([`families`]) turns its `config.json` ([`config`]) into an [`architecture`]. This description
+//! alone determines how the [`checkpoint`] is read and what both forward passes compute. For the processor, weights are
+//! packed (`load`, [`layers`]) and texts are computed without padding (`forward`); for int8 each layer is measured and
+//! smoothed first (`calibration`, `smoothing`, `outliers`). For a GPU, weights stay tensors ([`mod@accelerated`]).
 
 pub mod accelerated;
 pub mod architecture;
@@ -59,8 +59,8 @@ pub struct EngineConfig {
     pub device: Device,
     /// Inference threads; 0 means one per processor core.
     pub threads: usize,
-    /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. All but `f32` are named at
-    /// the end of `model_revision`. A GPU supports `f32` only.
+    /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. All but `f32` are named
+    /// at the end of `model_revision`. A GPU supports `f32` only.
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     pub labels: Option<String>,
@@ -118,13 +118,13 @@ enum Model {
     Accelerated(AcceleratedModel),
 }
 
-/// Tokens of a batch on a GPU, including padding: enough to keep it busy, and with the longest texts a gigabyte of attention
-/// scores for a model of the size of BERT-base.
+/// Tokens of a batch on a GPU, including padding: enough to keep it busy, and with the longest texts a gigabyte of
+/// attention scores for a model of the size of BERT-base.
 const DEVICE_TOKENS: usize = 32_768;
 
 thread_local! {
-    /// Memory of this thread, which belongs to one engine. It is taken out while in use, because a thread that waits for
-    /// others may begin another chunk.
+    /// Memory of this thread, which belongs to one engine. It is taken out while in use, because a thread that waits
+    /// for others may begin another chunk.
     static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
 }
 
@@ -158,8 +158,8 @@ impl Engine {
         &self.name
     }
 
-    /// The revision of the weights, as rows carry it; followed by `+` and [`Precision::effective_name`] unless it runs in
-    /// single precision.
+    /// The revision of the weights, as rows carry it; followed by `+` and [`Precision::effective_name`] unless it runs
+    /// in single precision.
     pub fn revision(&self) -> &str {
         &self.revision
     }
@@ -169,8 +169,8 @@ impl Engine {
         self.config.reads_company
     }
 
-    /// Multiplications and additions in the matrix products of a text of `tokens` tokens, without padding and without what
-    /// the class does not depend on.
+    /// Multiplications and additions in the matrix products of a text of `tokens` tokens, without padding and without
+    /// what the class does not depend on.
     pub fn operations(&self, tokens: usize) -> u64 {
         self.config.architecture.operations(tokens as u64, self.config.labels.len() as u64)
     }
@@ -180,8 +180,8 @@ impl Engine {
         self.threads.current_num_threads()
     }
 
-    /// Scores texts, in their order; a text that fails does not affect the others. Equal texts are computed once. Blocks
-    /// until all are done; the engine's own threads do the work.
+    /// Scores texts, in their order; a text that fails does not affect the others. Equal texts are computed once.
+    /// Blocks until all are done; the engine's own threads do the work.
     pub fn score(&self, inputs: &[Input<'_>]) -> Vec<Result<TextScore, ScoreError>> {
         let texts: Vec<Result<Vec<Window>, ScoreError>> =
             self.threads.install(|| inputs.par_iter().map(|input| self.windows(input)).collect());
@@ -229,8 +229,8 @@ impl Engine {
         Ok(TextScore { probabilities, logits, windows: u16::try_from(windows.len()).unwrap_or(u16::MAX) })
     }
 
-    /// The model's raw outputs for encoded texts, in the order of its own classes. On the processor, the logits of a text
-    /// have the same bits whatever the other texts are.
+    /// The model's raw outputs for encoded texts, in the order of its own classes. On the processor, the logits of a
+    /// text have the same bits whatever the other texts are.
     pub fn logits(&self, texts: &[&Encoding]) -> Vec<Result<Vec<f32>, ScoreError>> {
         let mut results: Vec<Result<Vec<f32>, ScoreError>> =
             texts.iter().map(|text| self.check(text).map(|()| Vec::new())).collect();

@@ -12,8 +12,8 @@ use tapewire_kernels::dot::PANEL;
 use tapewire_kernels::operand::update_max_abs;
 use tapewire_kernels::rows;
 
-/// Channels that are separated from a product. The first one or two bring most of the gain; each costs a product in single
-/// precision.
+/// Channels that are separated from a product. The first one or two bring most of the gain; each costs a product in
+/// single precision.
 const CHANNELS: usize = 8;
 
 /// The channels of a product with the largest weights; none by default.

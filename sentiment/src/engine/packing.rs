@@ -35,8 +35,8 @@ pub fn chunks(lengths: &[usize], threads: usize) -> Vec<Vec<usize>> {
 /// From this length on, the scores of attention, which grow with the square of the length, need the most memory.
 const LONG: usize = 512;
 
-/// Divides texts into batches of similar length. Padded to its longest text, a batch has at most `budget` tokens, fewer if
-/// that text is long; but at least one text.
+/// Divides texts into batches of similar length. Padded to its longest text, a batch has at most `budget` tokens, fewer
+/// if that text is long; but at least one text.
 pub fn padded_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let cost = |length: usize| length * length.max(LONG) / LONG;
     let mut order: Vec<usize> = (0..lengths.len()).collect();

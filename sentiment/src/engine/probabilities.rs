@@ -11,11 +11,11 @@ const PARTS: f64 = 1e6;
 ///
 /// For windows i with weights w_i and softmax p_i the result is sum(w_i p_i) / sum(w_i), the linear opinion pool (Stone
 /// 1961, "The Opinion Pool"): the probability of each class at a random token of the text. So the score p(positive) -
-/// p(negative) is the weighted mean of the windows' scores, and a single confident window can't outvote the rest of a long
-/// text, as it would in a product.
+/// p(negative) is the weighted mean of the windows' scores, and a single confident window can't outvote the rest of a
+/// long text, as it would in a product.
 ///
-/// Rounding makes rows repeat exactly on machines whose arithmetic differs in the last bits. The rounding error of the sum
-/// is added to the largest class, so the sum is 1.
+/// Rounding makes rows repeat exactly on machines whose arithmetic differs in the last bits. The rounding error of the
+/// sum is added to the largest class, so the sum is 1.
 pub fn probabilities(windows: &[(Vec<f32>, f64)], classes: Classes) -> Option<Probabilities> {
     let total: f64 = windows.iter().map(|(_, weight)| weight).sum();
     let mut pooled = [0.0; 3];

@@ -1,5 +1,5 @@
-//! Rotary positions (Su et al. 2021, "RoFormer"): pairs of elements of queries and keys are rotated by an angle that grows
-//! with the token's position, so their product depends on the distance between the two.
+//! Rotary positions (Su et al. 2021, "RoFormer"): pairs of elements of queries and keys are rotated by an angle that
+//! grows with the token's position, so their product depends on the distance between the two.
 
 /// Cosines and sines of the angles.
 #[derive(Debug)]

@@ -22,8 +22,8 @@ pub(super) struct Ranges {
     pub(super) feed_forward: Vec<f32>,
 }
 
-/// The scales of the channels of an input, which multiply its rows before they are quantised. By default rows stay as they
-/// are.
+/// The scales of the channels of an input, which multiply its rows before they are quantised. By default rows stay as
+/// they are.
 #[derive(Default)]
 pub(super) struct Smoothing {
     /// 1 / s_j of each channel, then ones up to a multiple of four.

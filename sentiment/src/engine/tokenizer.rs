@@ -66,8 +66,8 @@ impl TextTokenizer {
     /// long for the model. Every window contains the whole company.
     ///
     /// # Errors
-    /// [`ScoreError::Tokenizer`]; for a text that is too long, [`ScoreError::CompanyTooLong`], and [`ScoreError::Length`]
-    /// with [`Overflow::Refuse`].
+    /// [`ScoreError::Tokenizer`]; for a text that is too long, [`ScoreError::CompanyTooLong`], and
+    /// [`ScoreError::Length`] with [`Overflow::Refuse`].
     pub fn encode(&self, text: &str, company: Option<&str>, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
         let input: EncodeInput<'_> = match company {
             Some(company) => (text, company).into(),

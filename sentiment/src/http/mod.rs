@@ -1,4 +1,5 @@
-//! The engine over HTTP: `POST /predict` is the API of text-embeddings-inference, `POST /v1/score` scores texts for companies.
+//! The engine over HTTP: `POST /predict` is the API of text-embeddings-inference, `POST /v1/score` scores texts for
+//! companies.
 //!
 //! `/openapi.json` describes all routes. `/health`, `/ready` and `/metrics` are the same as in every other role.
 
@@ -88,8 +89,8 @@ pub async fn listen(address: &str) -> Result<TcpListener, SentimentError> {
     TcpListener::bind(address).await.map_err(failed)
 }
 
-/// Serves until shutdown. Then it accepts no more connections, answers pending requests for at most `longest_drain`, and
-/// returns.
+/// Serves until shutdown. Then it accepts no more connections, answers pending requests for at most `longest_drain`,
+/// and returns.
 ///
 /// # Errors
 /// [`SentimentError::Listen`] if the listener fails.

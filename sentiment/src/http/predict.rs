@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// ```json
-/// {"inputs": [["Northgate gains, Selby sinks", "Selby"], ["Markets close higher"]], "truncate": true, "raw_scores": false}
+/// {"inputs": [["Northgate gains, Selby sinks", "Selby"], ["Markets close higher"]], "truncate": true, "raw_scores":
+/// false}
 /// ```
 #[derive(Debug, Deserialize)]
 pub struct PredictRequest {

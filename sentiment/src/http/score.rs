@@ -11,7 +11,8 @@ use std::sync::Arc;
 use tapewire_core::Probabilities;
 
 /// ```json
-/// {"inputs": [{"text": "Apple gains as Microsoft slips", "companies": ["AAPL", "Microsoft"]}, {"text": "Markets close higher"}]}
+/// {"inputs": [{"text": "Apple gains as Microsoft slips", "companies": ["AAPL", "Microsoft"]}, {"text": "Markets close
+/// higher"}]}
 /// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

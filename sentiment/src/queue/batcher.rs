@@ -71,8 +71,8 @@ impl Shared {
 
 /// Computes batch after batch until the queue is closed and empty.
 ///
-/// A batch is formed when the engine is free: a single text does not wait for others, and texts that arrive while a batch
-/// is computed are tokenized in the meantime and can be in the next one.
+/// A batch is formed when the engine is free: a single text does not wait for others, and texts that arrive while a
+/// batch is computed are tokenized in the meantime and can be in the next one.
 pub(super) fn run(engine: &Engine, shared: &Arc<Shared>, config: &QueueConfig) {
     let budget = config.batch_tokens_per_thread.get().saturating_mul(engine.threads());
     while let Some(batch) = shared.next_batch(budget) {

@@ -7,8 +7,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
-    /// Largest batch, in tokens per inference thread. Larger batches use the threads better; smaller ones shorten the wait
-    /// of texts that arrive in the meantime.
+    /// Largest batch, in tokens per inference thread. Larger batches use the threads better; smaller ones shorten the
+    /// wait of texts that arrive in the meantime.
     pub batch_tokens_per_thread: NonZeroUsize,
     /// Approximate number of tokens that may wait or be computed at once; beyond it callers wait or are refused.
     pub capacity_tokens: NonZeroU32,

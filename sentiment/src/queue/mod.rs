@@ -5,8 +5,8 @@
 //!                      waits,       threads     windows,   token budget,
 //!                      or 429       of its own  by length  when the engine is free
 //! ```
-//! The queue holds windows, not texts: the windows of a long report are spread over several batches and headlines overtake
-//! them. A score does not depend on the batch, because the engine's logits don't.
+//! The queue holds windows, not texts: the windows of a long report are spread over several batches and headlines
+//! overtake them. A score does not depend on the batch, because the engine's logits don't.
 
 mod batcher;
 pub mod config;
@@ -179,8 +179,8 @@ impl Queue {
         u32::try_from(tokens).map_or(self.0.capacity, |tokens| tokens.min(self.0.capacity))
     }
 
-    /// Computes the missing scores. `permits` are released when all is answered, or when the caller has gone away and the
-    /// texts are tokenized.
+    /// Computes the missing scores. `permits` are released when all is answered, or when the caller has gone away and
+    /// the texts are tokenized.
     async fn compute(&self, known: Vec<Option<TextScore>>, misses: Vec<Miss>, permits: OwnedSemaphorePermit) -> Scores {
         let mut scores: Vec<Option<Result<TextScore, ScoreError>>> =
             known.into_iter().map(|known| known.map(Ok)).collect();
