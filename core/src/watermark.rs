@@ -65,6 +65,14 @@ impl Watermarks {
         *latest = Latest { at: latest.at.max(watermark.at), idle: watermark.idle };
     }
 
+    /// The latest watermark of each stream, by index, each with the number of streams that the latest record named.
+    /// Whoever observes them has the same watermarks.
+    pub fn latest(&self) -> impl Iterator<Item = Watermark> + '_ {
+        self.latest
+            .iter()
+            .map(|(&index, &Latest { at, idle })| Watermark { idle, ..Watermark::new(index, self.count, at) })
+    }
+
     /// Event time up to which all streams that are not idle are complete. `None` until each stream has spoken, and
     /// while all are idle.
     pub fn low(&self) -> Option<Timestamp> {
@@ -118,6 +126,18 @@ mod tests {
         all.observe(&said(1, 2, 50));
         all.observe(&said(0, 1, 120));
         assert_eq!(all.low(), Some(at(120)));
+    }
+
+    #[test]
+    fn the_latest_watermarks_give_the_same_again() {
+        let mut all = Watermarks::default();
+        assert_eq!(all.latest().count(), 0);
+        for watermark in [said(0, 3, 100), said(2, 3, 50), Watermark { idle: true, ..said(1, 2, 10) }] {
+            all.observe(&watermark);
+        }
+        let mut again = Watermarks::default();
+        all.latest().for_each(|watermark| again.observe(&watermark));
+        assert_eq!(again, all);
     }
 
     #[test]
