@@ -1,87 +1,95 @@
-//! Entry, horizons and flags of one mention, from the bars that can be seen.
+//! Entry, horizons and flags of one mention, from the bars that are visible.
 //!
-//! Computed from scratch each time: what a row says depends on what is known and not on how it
-//! came to be known. Only bars that ended by the tape's watermark, cut to whole minutes, are seen.
+//! Evaluated from scratch each time: a row depends on what is known and not on the order in which it became known. Only
+//! bars that ended by the tape's watermark, cut to whole minutes, are visible.
 //!
-//! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that
-//!   session or else in the next (a thin or halted symbol, or a bar too wide for what is left of the
-//!   day). Of several bar widths the finest that has an entry is used throughout.
-//! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment
-//!   and did not start before the entry. NULL past the session's close, before the first bar has
-//!   ended (a horizon shorter than a bar), and where that bar is staler than configured.
-//! - **`close`, `next_close`**: close of the session's last bar, NULL where it is that stale.
-//!   **`next_open`**: open of the first bar of the session after the entry's, whenever it came.
+//! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or, if there
+//!   is none, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
+//!   the finest that has an entry is used throughout.
+//! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment and did not start
+//!   before the entry. NULL past the session's close, before the first bar has ended (a horizon shorter than a bar),
+//!   and where that bar is older than configured.
+//! - **`close`, `next_close`**: close of the session's last bar, NULL where it is older than configured.
+//!   **`next_open`**: open of the first bar of the session after the entry's, however late in the session it starts.
 //! - A bar that runs past the session's close ends there.
 
-use super::market::{Model, model, usual_volume};
-use super::plan::{Day, Path, Plan, next_minute, stale_after};
-use super::progress::Reached;
-use super::tape::{Bars, Cell, Instrument, Sight};
-use super::{JoinConfig, MINUTE, Micros};
+use super::JoinConfig;
+use super::market::{MarketModel, model, usual_volume};
+use super::tape::{Bars, Instrument, StoredBar, Visibility};
+use super::time::{EventTime, Span};
+use super::tracker::WatermarkHistory;
+use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
 use std::collections::BTreeMap;
 use tapewire_core::Horizon;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{PerHorizon, Phase, Quality, Reason, Status};
 
-/// The joined part of a row, and what it rests on.
+/// The joined part of a row, and what it depends on.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Outcome {
+pub(super) struct Evaluation {
     pub status: Status,
     pub reason: Option<Reason>,
     pub phase: Phase,
     pub bar_width_s: Option<u32>,
-    pub price_before: Option<(f64, Micros)>,
-    pub entry: Option<(f64, Micros)>,
+    /// Price, and the end of the bar it is from.
+    pub price_before: Option<(f64, EventTime)>,
+    /// Price, and the start of the bar it is from.
+    pub entry: Option<(f64, EventTime)>,
     pub returns: PerHorizon,
     pub abnormal: PerHorizon,
-    pub model: Option<Model>,
+    pub model: Option<MarketModel>,
     pub volume_ratio: Option<f64>,
     pub quality: Quality,
-    /// Last moment this says something about, if it has an entry.
-    pub until: Option<Micros>,
-    /// One more than the last position in `bars` this rests on.
-    pub bars: u64,
-    /// One more than the last position in `halts` this rests on.
-    pub halts: u64,
-    /// Where the tape has to be before this can look different by itself.
-    pub wake: Option<Micros>,
+    /// The end of the last bar or horizon that the row covers, if there is one.
+    pub covered_until: Option<EventTime>,
+    /// One past the greatest offset in `bars` that the row depends on (0: none).
+    pub bars_end: u64,
+    /// One past the greatest offset in `halts` that the row depends on (0: none).
+    pub halts_end: u64,
+    /// Where the tape's watermark has to be before the row can change without a new bar or halt.
+    pub next_timer: Option<EventTime>,
 }
 
-/// Market models of one symbol, by entry session and bar width in seconds. They rest on sessions that are beyond
-/// correction once an entry can be seen.
-pub(super) type Models = BTreeMap<(usize, u32), Option<Model>>;
+/// Market models of one symbol, by entry session and bar width in seconds. They depend on sessions whose bars can no
+/// longer be corrected once an entry is visible.
+pub(super) type Models = BTreeMap<(usize, u32), Option<MarketModel>>;
 
-/// Everything an outcome is made from.
-pub(super) struct Scene<'a> {
+/// Everything an evaluation is made from.
+pub(super) struct EvalContext<'a> {
     pub config: &'a JoinConfig,
     pub calendar: &'a Calendar,
-    pub reached: &'a Reached,
+    pub history: &'a WatermarkHistory,
     pub symbol: Option<&'a Instrument>,
-    /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be
-    /// measured against.
+    /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be measured against.
     pub benchmark: Option<&'a Instrument>,
     pub models: &'a mut Models,
 }
 
-/// The entry bar and the sessions its horizons lie in.
+/// The entry bar and the sessions that its horizons lie in.
 struct Entry<'a> {
-    day: Day,
-    next: Day,
+    session: SessionBounds,
+    next: SessionBounds,
     width_s: u32,
     bars: &'a Bars,
-    cell: &'a Cell,
-    sight: Sight,
+    bar: &'a StoredBar,
+    visibility: Visibility,
 }
 
-/// A price reached: where the benchmark stood then, and how many bars of trading lie between.
+impl Entry<'_> {
+    fn width(&self) -> Span {
+        Span::from_secs(self.width_s)
+    }
+}
+
+/// The price at a horizon, the benchmark's price then, and the number of bars of trading in between.
 struct Exit {
     price: f64,
     market: Option<f64>,
     bars: f64,
 }
 
-impl Outcome {
-    /// Of a mention nothing is known about yet.
+impl Evaluation {
+    /// Of a mention whose entry minute is not over.
     pub fn pending(phase: Phase) -> Self {
         Self {
             status: Status::Pending,
@@ -95,242 +103,245 @@ impl Outcome {
             model: None,
             volume_ratio: None,
             quality: Quality::default(),
-            until: None,
-            bars: 0,
-            halts: 0,
-            wake: None,
+            covered_until: None,
+            bars_end: 0,
+            halts_end: 0,
+            next_timer: None,
         }
     }
 
-    /// Of a mention that has no price path.
-    pub fn refused(phase: Phase, reason: Reason) -> Self {
+    /// Of a mention that has no entry.
+    pub fn not_joined(phase: Phase, reason: Reason) -> Self {
         Self { status: Status::NotJoined, reason: Some(reason), ..Self::pending(phase) }
     }
 
-    fn wake_at(&mut self, moment: Micros) {
-        self.wake = Some(self.wake.map_or(moment, |other| other.min(moment)));
+    fn set_timer(&mut self, at: EventTime) {
+        self.next_timer = Some(self.next_timer.map_or(at, |other| other.min(at)));
     }
 
-    fn rests_on(&mut self, cell: &Cell) {
-        self.bars = self.bars.max(cell.seq + 1);
+    fn depend_on_record(&mut self, bar: &StoredBar) {
+        self.bars_end = self.bars_end.max(bar.offset + 1);
     }
 
-    fn reached_until(&mut self, moment: Micros) {
-        self.until = self.until.max(Some(moment));
+    fn cover_until(&mut self, at: EventTime) {
+        self.covered_until = self.covered_until.max(Some(at));
     }
 }
 
-impl<'a> Scene<'a> {
-    /// What can be said of a mention now.
-    pub fn outcome(&mut self, plan: &Plan) -> Outcome {
-        let Some(path) = &plan.path else {
+impl<'a> EvalContext<'a> {
+    /// What is known about a mention now.
+    pub fn evaluate(&mut self, window: &EventWindow) -> Evaluation {
+        let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.
-            return Outcome::refused(plan.phase, Reason::NoEntryBar);
+            return Evaluation::not_joined(window.phase, Reason::NoEntryBar);
         };
-        let mut out = Outcome::pending(plan.phase);
-        self.price_before(plan, path, &mut out);
-        match self.entry(path) {
-            Some(entry) => self.follow(path, &entry, &mut out),
-            None => self.wait(path, &mut out),
+        let mut out = Evaluation::pending(window.phase);
+        self.price_before(window, prices, &mut out);
+        match self.entry(prices) {
+            Some(entry) => self.measure(prices, &entry, &mut out),
+            None => self.await_entry(prices, &mut out),
         }
-        self.halted(plan, path, &mut out);
+        self.halted(window, prices, &mut out);
         out
     }
 
-    /// Whether the tape is complete up to a moment; if so the outcome rests on the record that said so.
-    fn complete(&self, moment: Micros, out: &mut Outcome) -> bool {
-        let complete = self.reached.low() >= moment;
-        if complete {
-            out.bars = out.bars.max(self.reached.rests_on(moment));
+    /// Whether the tape is complete up to a moment. If it is, the row depends on the record that completed it.
+    fn is_complete(&self, at: EventTime, out: &mut Evaluation) -> bool {
+        let is_complete = self.history.low() >= at;
+        if is_complete {
+            out.bars_end = out.bars_end.max(self.history.dependency_offset(at));
         } else {
-            out.wake_at(moment);
+            out.set_timer(at);
         }
-        complete
+        is_complete
     }
 
-    /// A bar was used: the outcome rests on it and on the record that let it be seen.
-    fn used(&self, cell: &Cell, out: &mut Outcome) {
-        out.rests_on(cell);
-        out.bars = out.bars.max(self.reached.rests_on(cell.end));
+    /// The row uses a bar: it depends on the bar's record and on the watermark that made the bar visible.
+    fn depend_on(&self, bar: &StoredBar, out: &mut Evaluation) {
+        out.depend_on_record(bar);
+        out.bars_end = out.bars_end.max(self.history.dependency_offset(bar.end));
     }
 
-    fn sight(&self, as_of: Micros) -> Sight {
-        Sight { low: self.reached.low(), as_of }
+    fn visibility(&self, as_of: EventTime) -> Visibility {
+        Visibility { watermark: self.history.low(), as_of }
     }
 
-    fn price_before(&self, plan: &Plan, path: &Path, out: &mut Outcome) {
-        let (moment, day) = path.before;
-        let low = self.reached.low();
-        if low < moment + MINUTE && moment < plan.available && moment < day.close {
+    fn price_before(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
+        let (minute, session) = prices.minute_before;
+        let low = self.history.low();
+        if low < minute + Span::MINUTE && minute < window.available && minute < session.close {
             // Bars finer than a minute may still end between the whole minute and the news.
-            out.wake_at(moment + MINUTE);
+            out.set_timer(minute + Span::MINUTE);
         }
-        if low < moment {
-            return out.wake_at(moment);
+        if low < minute {
+            return out.set_timer(minute);
         }
-        let sight = self.sight(path.days[0].open);
+        let visibility = self.visibility(prices.sessions[0].open);
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
         let found = widths
             .filter_map(|(&width_s, bars)| {
-                let (session, cell) = bars.last_before(path.oldest.index, day.index, plan.available, sight)?;
-                Some((width_s, session, cell))
+                let (session, bar) =
+                    bars.last_before(prices.oldest.index, session.index, window.available, visibility)?;
+                Some((width_s, session, bar))
             })
-            .min_by_key(|(width_s, _, cell)| (std::cmp::Reverse(cell.end), *width_s));
-        if let Some((width_s, session, cell)) = found {
-            self.used(cell, out);
-            out.price_before = Some((cell.close, cell.end));
-            let age = path.age_before(session, cell.end, self.calendar);
+            .min_by_key(|(width_s, _, bar)| (std::cmp::Reverse(bar.end), *width_s));
+        if let Some((width_s, session, bar)) = found {
+            self.depend_on(bar, out);
+            out.price_before = Some((bar.close, bar.end));
+            let age = prices.trading_time_since(session, bar.end, self.calendar);
             out.quality.stale = age.is_none_or(|age| age > stale_after(self.config, width_s));
         }
     }
 
-    fn entry(&self, path: &Path) -> Option<Entry<'a>> {
-        let [first, second, third] = path.days;
-        for (day, next, from) in [(first, second, path.first), (second, third, second.open)] {
-            let sight = self.sight(day.open);
+    fn entry(&self, prices: &PriceWindow) -> Option<Entry<'a>> {
+        let [first, second, third] = prices.sessions;
+        for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open)] {
+            let visibility = self.visibility(session.open);
             for (&width_s, bars) in &self.symbol?.bars {
-                if let Some(cell) = bars.first_from(day.index, from, sight) {
-                    return Some(Entry { day, next, width_s, bars, cell, sight });
+                if let Some(bar) = bars.first_from(session.index, from, visibility) {
+                    return Some(Entry { session, next, width_s, bars, bar, visibility });
                 }
             }
         }
         None
     }
 
-    /// No entry yet, or none to be had.
-    fn wait(&self, path: &Path, out: &mut Outcome) {
-        let [first, second, _] = path.days;
-        if !self.complete(second.close, out) {
-            let days = [Day { open: path.first, ..first }, second];
-            if let Some(minute) = next_minute(self.reached.low(), &days) {
-                out.wake_at(minute);
+    /// There is no entry yet, or there will never be one.
+    fn await_entry(&self, prices: &PriceWindow, out: &mut Evaluation) {
+        let [first, second, _] = prices.sessions;
+        if !self.is_complete(second.close, out) {
+            let sessions = [SessionBounds { open: prices.first_minute, ..first }, second];
+            if let Some(minute) = next_minute(self.history.low(), &sessions) {
+                out.set_timer(minute);
             }
             return;
         }
-        let sight = self.sight(first.open);
-        let bars = self.symbol.iter().flat_map(|symbol| symbol.bars.values());
-        let on_the_tape = { bars }.any(|bars| bars.any(path.oldest.index, second.index, sight));
+        let visibility = self.visibility(first.open);
+        let mut bars = self.symbol.iter().flat_map(|symbol| symbol.bars.values());
+        let is_on_tape = bars.any(|bars| bars.any_visible(prices.oldest.index, second.index, visibility));
         out.status = Status::NotJoined;
-        out.reason = Some(if on_the_tape { Reason::NoEntryBar } else { Reason::NoBars });
-        out.until = Some(second.close);
+        out.reason = Some(if is_on_tape { Reason::NoEntryBar } else { Reason::NoBars });
+        out.covered_until = Some(second.close);
     }
 
-    fn follow(&mut self, path: &Path, entry: &Entry<'_>, out: &mut Outcome) {
-        self.used(entry.cell, out);
+    /// There is an entry: measures every horizon that the tape has reached.
+    fn measure(&mut self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
+        self.depend_on(entry.bar, out);
         out.status = Status::Open;
         out.bar_width_s = Some(entry.width_s);
-        out.entry = Some((entry.cell.open, entry.cell.start));
-        out.until = Some(entry.cell.end);
+        out.entry = Some((entry.bar.open, entry.bar.start));
+        out.covered_until = Some(entry.bar.end);
         out.model = self.model(entry);
         let back = usize::from(self.config.baseline_sessions);
-        let (index, start, as_of) = (entry.day.index, entry.cell.start, entry.sight.as_of);
+        let (index, start, as_of) = (entry.session.index, entry.bar.start, entry.visibility.as_of);
         out.volume_ratio =
-            usual_volume(entry.bars, self.calendar, index, start, back, as_of).map(|usual| entry.cell.volume / usual);
+            usual_volume(entry.bars, self.calendar, index, start, back, as_of).map(|usual| entry.bar.volume / usual);
 
-        let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.sight));
+        let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
         for (i, horizon) in Horizon::ALL.into_iter().enumerate() {
             let Some(exit) = self.exit(horizon, entry, out) else { continue };
-            let gained = (exit.price / entry.cell.open).ln();
-            out.returns[i] = Some(gained);
+            let log_return = (exit.price / entry.bar.open).ln();
+            out.returns[i] = Some(log_return);
             if let (Some(model), Some(before), Some(after)) = (out.model, market_entry, exit.market) {
-                out.rests_on(before);
-                out.abnormal[i] = Some(gained - (model.alpha * exit.bars + model.beta * (after / before.open).ln()));
+                out.depend_on_record(before);
+                let expected = model.alpha * exit.bars + model.beta * (after / before.open).ln();
+                out.abnormal[i] = Some(log_return - expected);
             }
         }
-        if self.complete(entry.next.close, out) {
+        if self.is_complete(entry.next.close, out) {
             out.status = Status::Final;
         }
-        self.gaps(path, entry, out);
+        self.gaps(prices, entry, out);
     }
 
-    /// The price at a horizon, if it has been reached and there is one.
-    fn exit(&self, horizon: Horizon, entry: &Entry<'_>, out: &mut Outcome) -> Option<Exit> {
-        let width = Micros::from(entry.width_s) * 1_000_000;
-        let (start, close, next) = (entry.cell.start, entry.day.close, entry.next);
-        let bars = |from: Micros, until: Micros| (until - from) as f64 / width as f64;
-        let (day, from, due, length) = match horizon {
-            Horizon::NextOpen => return self.next_open(entry, bars(start, close), width, out),
-            Horizon::Close => (entry.day, start, close, bars(start, close)),
+    /// The price at a horizon, if the tape has reached it and there is one.
+    fn exit(&self, horizon: Horizon, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Exit> {
+        let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
+        let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
+        let (session, from, due, length) = match horizon {
+            Horizon::NextOpen => return self.next_open(entry, bars(start, close), out),
+            Horizon::Close => (entry.session, start, close, bars(start, close)),
             Horizon::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
             Horizon::Minutes1 | Horizon::Minutes5 | Horizon::Minutes15 | Horizon::Minutes30 | Horizon::Minutes60 => {
-                let due = start + horizon.minutes().expect("measured in minutes") * MINUTE;
-                (entry.day, start, due, bars(start, due))
+                let due = start + Span::MINUTE * horizon.minutes().expect("measured in minutes");
+                (entry.session, start, due, bars(start, due))
             }
         };
-        if due > day.close || !self.complete(due, out) {
+        if due > session.close || !self.is_complete(due, out) {
             return None;
         }
-        out.reached_until(due);
+        out.cover_until(due);
         let stale_after = stale_after(self.config, entry.width_s);
-        let cell = entry.bars.last_within(day.index, from, due, entry.sight)?;
-        self.used(cell, out);
-        if due - cell.end > stale_after {
+        let bar = entry.bars.last_within(session.index, from, due, entry.visibility)?;
+        self.depend_on(bar, out);
+        if due - bar.end > stale_after {
             out.quality.stale = true;
             return None;
         }
         let market = self
             .market_bars(entry)
-            .and_then(|bars| bars.last_within(day.index, from, due, entry.sight))
-            .filter(|cell| due - cell.end <= stale_after);
-        Some(Exit { price: cell.close, market: self.market_price(market, |cell| cell.close, out), bars: length })
+            .and_then(|bars| bars.last_within(session.index, from, due, entry.visibility))
+            .filter(|bar| due - bar.end <= stale_after);
+        Some(Exit { price: bar.close, market: self.market_price(market, |bar| bar.close, out), bars: length })
     }
 
-    fn next_open(&self, entry: &Entry<'_>, until_close: f64, width: Micros, out: &mut Outcome) -> Option<Exit> {
+    fn next_open(&self, entry: &Entry<'_>, bars_until_close: f64, out: &mut Evaluation) -> Option<Exit> {
         let next = entry.next;
-        let Some(cell) = entry.bars.first_from(next.index, next.open, entry.sight) else {
-            if let Some(minute) = next_minute(self.reached.low(), &[next]) {
-                out.wake_at(minute);
+        let Some(bar) = entry.bars.first_from(next.index, next.open, entry.visibility) else {
+            if let Some(minute) = next_minute(self.history.low(), &[next]) {
+                out.set_timer(minute);
             }
             return None;
         };
-        self.used(cell, out);
-        out.reached_until(cell.end);
-        let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, cell.start, entry.sight));
-        let bars = until_close + (cell.start - next.open) as f64 / width as f64;
-        Some(Exit { price: cell.open, market: self.market_price(market, |cell| cell.open, out), bars })
+        self.depend_on(bar, out);
+        out.cover_until(bar.end);
+        let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
+        let bars = bars_until_close + (bar.start - next.open).ratio(entry.width());
+        Some(Exit { price: bar.open, market: self.market_price(market, |bar| bar.open, out), bars })
     }
 
-    /// The benchmark's bars of the entry's width, where there is a market model to use them.
+    /// The benchmark's bars of the entry's width, if there is a market model to use them.
     fn market_bars(&self, entry: &Entry<'_>) -> Option<&'a Bars> {
-        self.models.get(&(entry.day.index, entry.width_s)).copied().flatten()?;
+        self.models.get(&(entry.session.index, entry.width_s)).copied().flatten()?;
         self.benchmark?.bars.get(&entry.width_s)
     }
 
-    fn market_price(&self, cell: Option<&Cell>, price: fn(&Cell) -> f64, out: &mut Outcome) -> Option<f64> {
-        let cell = cell?;
-        self.used(cell, out);
-        Some(price(cell))
+    fn market_price(&self, bar: Option<&StoredBar>, price: fn(&StoredBar) -> f64, out: &mut Evaluation) -> Option<f64> {
+        let bar = bar?;
+        self.depend_on(bar, out);
+        Some(price(bar))
     }
 
-    fn model(&mut self, entry: &Entry<'_>) -> Option<Model> {
+    fn model(&mut self, entry: &Entry<'_>) -> Option<MarketModel> {
         let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
         let back = usize::from(self.config.baseline_sessions);
         *self
             .models
-            .entry((entry.day.index, entry.width_s))
-            .or_insert_with(|| model(entry.bars, market?, entry.day.index, back, entry.sight.as_of))
+            .entry((entry.session.index, entry.width_s))
+            .or_insert_with(|| model(entry.bars, market?, entry.session.index, back, entry.visibility.as_of))
     }
 
     /// Whether a whole bar is missing between the first tradable minute and the last horizon reached.
-    fn gaps(&self, path: &Path, entry: &Entry<'_>, out: &mut Outcome) {
-        let width = Micros::from(entry.width_s) * 1_000_000;
-        let until = out.until.unwrap_or(entry.cell.end);
-        let rolled = entry.day.index != path.days[0].index;
-        let from = if rolled { entry.day.open } else { path.first };
-        // Rolled over to the next session: nothing was printed in what was left of the first.
-        let mut gap = rolled && path.days[0].close - path.first >= width;
-        for (day, from) in [(entry.day, from), (entry.next, entry.next.open)] {
-            let until = until.min(day.close);
+    fn gaps(&self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
+        let width = entry.width();
+        let until = out.covered_until.unwrap_or(entry.bar.end);
+        let first = prices.sessions[0];
+        let rolled_over = entry.session.index != first.index;
+        let from = if rolled_over { entry.session.open } else { prices.first_minute };
+        // The entry is in the second session: nothing was traded in the rest of the first.
+        let mut gap = rolled_over && first.close - prices.first_minute >= width;
+        for (session, from) in [(entry.session, from), (entry.next, entry.next.open)] {
+            let until = until.min(session.close);
             let mut covered = from;
-            let cells = entry.bars.of(day.index);
-            for cell in &cells[cells.partition_point(|cell| cell.start < from)..] {
-                if cell.end > until {
+            let bars = entry.bars.in_session(session.index);
+            for bar in &bars[bars.partition_point(|bar| bar.start < from)..] {
+                if bar.end > until {
                     break;
                 }
-                if entry.sight.sees(cell) {
-                    gap |= cell.start - covered >= width;
-                    covered = cell.end;
-                    out.bars = out.bars.max(cell.first_seq + 1);
+                if entry.visibility.is_visible(bar) {
+                    gap |= bar.start - covered >= width;
+                    covered = bar.end;
+                    out.bars_end = out.bars_end.max(bar.first_offset + 1);
                 }
             }
             gap |= until - covered >= width;
@@ -338,11 +349,9 @@ impl<'a> Scene<'a> {
         out.quality.gap = gap;
     }
 
-    fn halted(&self, plan: &Plan, path: &Path, out: &mut Outcome) {
-        let until = out.until.unwrap_or(plan.available);
-        let (halted, rests_on) =
-            self.symbol.map_or((false, 0), |symbol| symbol.halted(path.oldest.open, plan.available, until));
-        out.quality.halted = halted;
-        out.halts = rests_on;
+    fn halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
+        let until = out.covered_until.unwrap_or(window.available);
+        let halted = |symbol: &Instrument| symbol.halted(prices.oldest.open, window.available, until);
+        (out.quality.halted, out.halts_end) = self.symbol.map_or((false, 0), halted);
     }
 }

@@ -1,55 +1,60 @@
-//! Forgetting what is finished, and rebuilding what is not.
+//! Evicting what is finished, and rebuilding what is not.
 //!
-//! The join keeps no store. A commit carries a [`RunNote`]; the next owner of the partition reads
-//! each topic again from there and has the same state. Three things make that exact:
+//! The join keeps no store. A commit carries a [`RunCheckpoint`]; the next owner of the partition reads each topic
+//! again from there and has the same state. Three things make that exact:
 //!
-//! - A mention is forgotten when news and tape have both passed its deadline, with all its records;
-//!   bars and watermarks when no mention in memory or still to come can need their session. So the
-//!   note leads before everything an unfinished row rests on.
-//! - Watermarks stand in the note as they were at that place of the topic, so what was late is late
-//!   again.
-//! - Reading again also meets records of mentions that were finished and forgotten. Nothing is given
-//!   out until the last committed record of `sentiment` has come by; then those that were settled
-//!   are dropped. Their rows are written, and their bars may be gone.
+//! - A mention is evicted, with all its records, when news and tape have both passed its finalization time; bars and
+//!   watermarks are evicted when no mention, in memory or still to come, can need their session. So the checkpoint is
+//!   before everything that an unfinished row depends on.
+//! - The checkpoint holds the watermarks as they were at that offset, so what was late is late again.
+//! - Reading again also meets records of mentions that were finished and evicted. No row is given out until the last
+//!   committed record of `sentiment` has been read again; then the mentions that were finalized before are evicted.
+//!   Their rows are written, and their bars may be gone.
 
-use super::plan::Day;
-use super::progress::{Bookmark, Progress};
-use super::{JoinConfig, Micros, State, timestamp};
+use super::checkpoint::RunCheckpoint;
+use super::inputs::PerTopic;
+use super::tape::Bars;
+use super::time::EventTime;
+use super::tracker::WatermarkTracker;
+use super::window::SessionBounds;
+use super::{JoinConfig, State};
 use crate::JoinerError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::{Impact, Run, Watermark};
 
-/// A mention that is heard before the news has passed its deadline has its first session at most
-/// two sessions before the one the news is in; and so has a row that is still open.
-const SESSIONS_OPEN: usize = 2;
+/// A mention can arrive until the news has passed its finalization time, and its row is open as long. Its first session
+/// is then at most this number of sessions before the one that the news is in.
+const OPEN_SESSIONS: usize = 2;
 
-/// What is gone, and the oldest records of what is not.
+/// What was evicted, and the oldest records of what was not.
 #[derive(Debug, Default)]
-pub(super) struct Forgotten {
-    /// Bars and halts of sessions before this one are gone.
-    pub sessions_before: usize,
-    /// Mentions settled by this moment are gone.
-    pub settled: Option<Micros>,
-    /// First record of `bars` for each session.
-    tape: BTreeMap<usize, u64>,
-    /// First record of `halts` for each session.
+pub(super) struct EvictionState {
+    /// Bars and halts of sessions before this one were evicted.
+    pub oldest_session: usize,
+    /// Mentions whose finalization time is at or before this moment were evicted.
+    pub finalized: Option<EventTime>,
+    /// Offset of the first record of `bars` for each session.
+    bars: BTreeMap<usize, u64>,
+    /// Offset of the first record of `halts` for each session.
     halts: BTreeMap<usize, u64>,
 }
 
-impl Forgotten {
-    pub fn tape_needs(&mut self, session: usize, seq: u64) {
-        let first = self.tape.entry(session).or_insert(seq);
-        *first = seq.min(*first);
+impl EvictionState {
+    /// The session needs this record of `bars`.
+    pub fn keep_bars_from(&mut self, session: usize, offset: u64) {
+        let first = self.bars.entry(session).or_insert(offset);
+        *first = offset.min(*first);
     }
 
-    pub fn halts_need(&mut self, session: usize, seq: u64) {
-        let first = self.halts.entry(session).or_insert(seq);
-        *first = seq.min(*first);
+    /// The session needs this record of `halts`.
+    pub fn keep_halts_from(&mut self, session: usize, offset: u64) {
+        let first = self.halts.entry(session).or_insert(offset);
+        *first = offset.min(*first);
     }
 
-    fn first_tape(&self) -> Option<u64> {
-        self.tape.values().min().copied()
+    fn first_bar(&self) -> Option<u64> {
+        self.bars.values().min().copied()
     }
 
     fn first_halt(&self) -> Option<u64> {
@@ -57,80 +62,75 @@ impl Forgotten {
     }
 }
 
-/// Where to read each topic again to have this run's state, and what need not be made again.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct RunNote {
-    pub news: Bookmark,
-    pub tape: Bookmark,
-    pub halts: u64,
-    pub settled: Option<Micros>,
-}
-
 impl State {
-    /// A state to be rebuilt: until [`State::rebuilt`] it takes events in and gives nothing out.
-    pub(super) fn resume(run: Run, config: Arc<JoinConfig>, note: RunNote) -> Self {
-        let halts = Progress::start(note.halts);
-        let before = note.tape.seq.saturating_sub(1);
-        let mut state = Self::with(run, config, [Progress::resume(note.news), Progress::resume(note.tape), halts]);
+    /// A state to be rebuilt: until [`State::finish_rebuild`] it applies events and gives no rows out.
+    pub(super) fn restore(run: Run, config: Arc<JoinConfig>, checkpoint: RunCheckpoint) -> Self {
+        let before = checkpoint.tape.offset.saturating_sub(1);
+        let trackers = PerTopic {
+            sentiment: WatermarkTracker::restore(checkpoint.news),
+            bars: WatermarkTracker::restore(checkpoint.tape),
+            halts: WatermarkTracker::starting_at(checkpoint.halts),
+        };
+        let mut state = Self::with(run, config, trackers);
         if let Some(low) = state.tape.low() {
-            // Which record reached it is forgotten, and no row in memory rests on it.
-            state.reached.push(low, before);
+            // Which record completed the tape up to here is not in the checkpoint, and no row in memory depends on it.
+            state.history.push(low, before);
         }
-        state.forgotten.settled = note.settled;
+        state.eviction.finalized = checkpoint.finalized;
         state.rebuilding = true;
         state
     }
 
-    /// All committed mentions have come by again: drops those that were settled then, and gives
-    /// out the rows of the others.
-    pub(super) fn rebuilt(&mut self) -> Result<Vec<Impact>, JoinerError> {
+    /// All committed mentions have been read again: evicts those that were finalized before the commit, and gives out
+    /// the rows of the others.
+    pub(super) fn finish_rebuild(&mut self) -> Result<Vec<Impact>, JoinerError> {
         if !std::mem::take(&mut self.rebuilding) {
             return Ok(Vec::new());
         }
-        self.drop_settled();
-        self.look_at_all()
+        self.evict_finalized();
+        self.evaluate_all()
     }
 
-    /// Forgets what is finished: mentions whose deadline news and tape have both passed, and the bars, halts and
-    /// market models of sessions that nothing in memory or still to come looks at. Until both
-    /// have a watermark, nothing.
+    /// Evicts what is finished: mentions whose finalization time news and tape have both passed, and the bars, halts
+    /// and market models of sessions that no mention, in memory or still to come, uses. Evicts nothing until both have
+    /// a watermark.
     ///
-    /// To be called only when every halt that the tape's watermark vouches for has been taken in:
-    /// `halts` has no watermark of its own, and a row that is forgotten learns of no halt.
-    pub fn forget(&mut self) {
-        if self.rebuilding || self.reached.low() == Micros::MIN {
+    /// Call it only when every halt up to the tape's watermark has been read: `halts` has no watermark of its own, and
+    /// a halt cannot change a row that was evicted.
+    pub fn evict(&mut self) {
+        if self.rebuilding || self.history.low() == EventTime::MIN {
             return;
         }
-        let Some(settled) = self.news.low().map(|news| news.min(self.reached.low())) else { return };
-        if self.forgotten.settled.is_some_and(|before| settled <= before) {
+        let Some(finalized) = self.news.low().map(|news| news.min(self.history.low())) else { return };
+        if self.eviction.finalized.is_some_and(|before| finalized <= before) {
             return;
         }
-        self.forgotten.settled = Some(settled);
-        self.drop_settled();
-        let Some(now) = self.calendar.last_opened(timestamp(settled)) else { return };
-        let back = usize::from(self.config.baseline_sessions) + SESSIONS_OPEN;
+        self.eviction.finalized = Some(finalized);
+        self.evict_finalized();
+        let Some(now) = self.calendar.last_opened(finalized.timestamp()) else { return };
+        let back = usize::from(self.config.baseline_sessions) + OPEN_SESSIONS;
         let Some(oldest) = now.index.checked_sub(back).and_then(|index| self.calendar.sessions().get(index)) else {
             return;
         };
-        if oldest.index > self.forgotten.sessions_before {
-            self.forget_sessions_before(&Day::new(oldest));
+        if oldest.index > self.eviction.oldest_session {
+            self.evict_sessions_before(&SessionBounds::new(oldest));
         }
-        self.news.forget_before(self.mentions.keys().next().copied());
+        self.news.evict_before(self.mentions.keys().next().copied());
     }
 
-    fn drop_settled(&mut self) {
-        let Some(settled) = self.forgotten.settled else { return };
-        let done: Vec<u64> =
-            self.mentions.iter().filter(|(_, held)| held.deadline <= settled).map(|(&id, _)| id).collect();
-        done.into_iter().for_each(|id| self.drop_mention(id));
+    fn evict_finalized(&mut self) {
+        let Some(finalized) = self.eviction.finalized else { return };
+        let is_finalized = |(_, state): &(_, &super::mention::MentionState)| state.finalization <= finalized;
+        let evicted: Vec<u64> = self.mentions.iter().filter(is_finalized).map(|(&id, _)| id).collect();
+        evicted.into_iter().for_each(|id| self.evict_mention(id));
     }
 
-    fn forget_sessions_before(&mut self, oldest: &Day) {
-        self.forgotten.sessions_before = oldest.index;
-        self.forgotten.tape = self.forgotten.tape.split_off(&oldest.index);
-        self.forgotten.halts = self.forgotten.halts.split_off(&oldest.index);
+    fn evict_sessions_before(&mut self, oldest: &SessionBounds) {
+        self.eviction.oldest_session = oldest.index;
+        self.eviction.bars = self.eviction.bars.split_off(&oldest.index);
+        self.eviction.halts = self.eviction.halts.split_off(&oldest.index);
         self.symbols.retain(|_, symbol| {
-            symbol.bars.retain(|_, bars| !bars.forget_before(oldest.index));
+            symbol.bars.retain(|_, bars| !bars.evict_before(oldest.index));
             symbol.halts = symbol.halts.split_off(&oldest.open);
             !(symbol.bars.is_empty() && symbol.halts.is_empty() && symbol.mentions.is_empty())
         });
@@ -138,29 +138,30 @@ impl State {
             models.retain(|(session, _), _| *session >= oldest.index);
             !models.is_empty()
         });
-        self.reached.forget_before(oldest.open);
-        self.tape.forget_before(self.forgotten.first_tape());
+        self.history.evict_before(oldest.open);
+        self.tape.evict_before(self.eviction.first_bar());
     }
 
-    /// Whether news and tape have both said their last word: every row has been given out in its final form.
-    pub(super) fn is_over(&self) -> bool {
-        let last = |progress: &Progress| progress.low() >= Some(Watermark::END.as_microsecond());
-        !self.rebuilding && last(&self.news) && last(&self.tape)
+    /// Whether news and tape have both ended: every row has been given out in its final form.
+    pub(super) fn is_finished(&self) -> bool {
+        let end = EventTime::from(Watermark::END);
+        let has_ended = |tracker: &WatermarkTracker| tracker.low() >= Some(end);
+        !self.rebuilding && has_ended(&self.news) && has_ended(&self.tape)
     }
 
-    /// The note for a commit made now, given the next positions of sentiment, bars and halts.
-    pub(super) fn note(&self, [news, tape, halts]: [u64; 3]) -> RunNote {
-        RunNote {
-            news: self.news.rewind(self.mentions.keys().next().copied(), news),
-            tape: self.tape.rewind(self.forgotten.first_tape(), tape),
-            halts: self.halts.rewind(self.forgotten.first_halt(), halts).seq,
-            settled: self.forgotten.settled,
+    /// The checkpoint for a commit made now, given the next offsets to be read.
+    pub(super) fn checkpoint(&self, next: PerTopic<u64>) -> RunCheckpoint {
+        RunCheckpoint {
+            news: self.news.rewind(self.mentions.keys().next().copied(), next.sentiment),
+            tape: self.tape.rewind(self.eviction.first_bar(), next.bars),
+            halts: self.halts.rewind(self.eviction.first_halt(), next.halts).offset,
+            finalized: self.eviction.finalized,
         }
     }
 
-    /// Mentions in memory, and bars.
+    /// Number of mentions and of bars in memory.
     pub fn size(&self) -> (usize, usize) {
-        let bars = self.symbols.values().flat_map(|symbol| symbol.bars.values()).map(super::tape::Bars::len).sum();
+        let bars = self.symbols.values().flat_map(|symbol| symbol.bars.values()).map(Bars::len).sum();
         (self.mentions.len(), bars)
     }
 }

@@ -1,135 +1,138 @@
-//! How far a topic's stream is complete, and which record made it so.
+//! How far a topic is complete, and which record made it so.
 
-use super::{MINUTE, Micros};
-use std::collections::{BTreeMap, VecDeque};
+use super::time::{EventTime, Span};
+use std::collections::VecDeque;
 use tapewire_core::{Watermark, Watermarks};
 
-/// Bookmarks lie so far apart in the stream's time.
-const BOOKMARK_EVERY: Micros = 60 * MINUTE;
+/// Savepoints are at least this far apart in event time.
+const SAVEPOINT_INTERVAL: Span = Span::HOUR;
 
-/// A position to read on from, and the watermarks that stood there.
+/// An offset to read on from, and the watermarks just before it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Bookmark {
-    pub seq: u64,
-    pub words: Vec<Watermark>,
+pub(super) struct Savepoint {
+    pub offset: u64,
+    pub watermarks: Watermarks,
+    /// How far the topic was complete. It can be later than the minimum of the watermarks: a source that was idle, or
+    /// one that is new, may be further back than what was complete without it.
+    pub low: Option<EventTime>,
+}
+
+impl Savepoint {
+    /// Before the first watermark.
+    pub fn empty(offset: u64) -> Self {
+        Self { offset, watermarks: Watermarks::default(), low: None }
+    }
 }
 
 /// The watermarks of one topic for one run, in the topic's order.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct WatermarkTracker {
     watermarks: Watermarks,
-    /// The latest word of each stream: what [`Watermarks`] was told.
-    words: BTreeMap<u32, Watermark>,
-    low: Option<Micros>,
-    bookmarks: VecDeque<Bookmark>,
-    /// Where the last bookmark was made, in the stream's time.
-    bookmarked: Micros,
-    /// Records before this position are not for this run's state.
+    /// Never moves back.
+    low: Option<EventTime>,
+    savepoints: VecDeque<Savepoint>,
+    /// Where the last savepoint was made, in event time.
+    saved_at: EventTime,
+    /// Records before this offset do not belong to this run's state.
     from: u64,
 }
 
-impl Progress {
-    /// Reads on from a bookmark; records before it are not for this run's state.
-    pub fn resume(bookmark: Bookmark) -> Self {
-        let mut watermarks = Watermarks::default();
-        bookmark.words.iter().for_each(|word| watermarks.observe(word));
-        let low = watermarks.low().map(|at| at.as_microsecond());
+impl WatermarkTracker {
+    /// Reads on from a savepoint; records before it do not belong to this run's state.
+    pub fn restore(savepoint: Savepoint) -> Self {
         Self {
-            watermarks,
-            words: bookmark.words.iter().map(|word| (word.index, word.clone())).collect(),
-            low,
-            bookmarked: low.unwrap_or(Micros::MIN),
-            from: bookmark.seq,
-            bookmarks: VecDeque::from([bookmark]),
+            watermarks: savepoint.watermarks.clone(),
+            low: savepoint.low,
+            saved_at: savepoint.low.unwrap_or(EventTime::MIN),
+            from: savepoint.offset,
+            savepoints: VecDeque::from([savepoint]),
         }
     }
 
-    /// A stream whose first record is at `seq`.
-    pub fn start(seq: u64) -> Self {
-        Self::resume(Bookmark { seq, words: Vec::new() })
+    /// A topic whose first record is at `offset`.
+    pub fn starting_at(offset: u64) -> Self {
+        Self::restore(Savepoint::empty(offset))
     }
 
-    /// Whether a record is for this run's state and does not lie before the bookmark this was resumed from.
-    pub fn is_ours(&self, seq: u64) -> bool {
-        seq >= self.from
+    /// Whether a record belongs to this run's state: it is not before the savepoint that this was restored from.
+    pub fn includes(&self, offset: u64) -> bool {
+        offset >= self.from
     }
 
-    /// Takes a watermark in. `true` if the stream is complete further than before.
-    pub fn observe(&mut self, seq: u64, word: &Watermark) -> bool {
-        let snapshot = Bookmark { seq, words: self.words.values().cloned().collect() };
-        self.watermarks.observe(word);
-        let latest = self.words.entry(word.index).or_insert_with(|| word.clone());
-        latest.at = latest.at.max(word.at);
-        latest.count = latest.count.max(word.count);
-        let low = self.watermarks.low().map(|at| at.as_microsecond());
-        // More streams than before can make it less certain, never more.
+    /// Applies a watermark. `true` if the topic is complete further than before.
+    pub fn observe(&mut self, offset: u64, watermark: &Watermark) -> bool {
+        let before = self.savepoint(offset);
+        self.watermarks.observe(watermark);
+        let low = self.watermarks.low().map(EventTime::from);
+        // With a source that is new, or back from being idle, the minimum can be earlier. What was complete stays so.
         let moved = low > self.low;
         if moved {
             self.low = low;
         }
-        if let Some(low) = low.filter(|&low| moved && low >= self.bookmarked.saturating_add(BOOKMARK_EVERY)) {
-            self.bookmarked = low;
-            self.bookmarks.push_back(snapshot);
+        if let Some(low) = low.filter(|&low| moved && low >= self.saved_at + SAVEPOINT_INTERVAL) {
+            self.saved_at = low;
+            self.savepoints.push_back(before);
         }
         moved
     }
 
-    /// Moment up to which the stream is complete, inclusive.
-    pub fn low(&self) -> Option<Micros> {
+    /// Moment up to which the topic is complete, inclusive.
+    pub fn low(&self) -> Option<EventTime> {
         self.low
     }
 
-    /// The last bookmark at or before the oldest record still needed; `next`, the next position of
-    /// the topic to be read, if none is.
-    pub fn rewind(&self, needed: Option<u64>, next: u64) -> Bookmark {
-        let Some(needed) = needed else {
-            return Bookmark { seq: next.max(self.from), words: self.words.values().cloned().collect() };
-        };
-        let after = self.bookmarks.partition_point(|bookmark| bookmark.seq <= needed);
-        self.bookmarks[after.saturating_sub(1)].clone()
+    fn savepoint(&self, offset: u64) -> Savepoint {
+        Savepoint { offset, watermarks: self.watermarks.clone(), low: self.low }
     }
 
-    /// Forgets bookmarks that no rewind to `needed` or later can use.
-    pub fn forget_before(&mut self, needed: Option<u64>) {
+    /// The last savepoint at or before `needed`, the oldest record still needed. If none is needed, a savepoint at
+    /// `next`, the next offset to be read.
+    pub fn rewind(&self, needed: Option<u64>, next: u64) -> Savepoint {
+        let Some(needed) = needed else { return self.savepoint(next.max(self.from)) };
+        let after = self.savepoints.partition_point(|savepoint| savepoint.offset <= needed);
+        self.savepoints[after.saturating_sub(1)].clone()
+    }
+
+    /// Evicts savepoints that no rewind to `needed` or later can use.
+    pub fn evict_before(&mut self, needed: Option<u64>) {
         let needed = needed.unwrap_or(u64::MAX);
-        while self.bookmarks.get(1).is_some_and(|second| second.seq <= needed) {
-            self.bookmarks.pop_front();
+        while self.savepoints.get(1).is_some_and(|second| second.offset <= needed) {
+            self.savepoints.pop_front();
         }
     }
 }
 
-/// Which record of `bars` first said that the tape is complete up to a moment, to the minute.
+/// Which record of `bars` first completed the tape up to a moment, to the minute.
 #[derive(Debug, Default)]
-pub(super) struct Reached {
-    /// Whole minutes, ascending, and the position of the watermark that reached each.
-    minutes: VecDeque<(Micros, u64)>,
+pub(super) struct WatermarkHistory {
+    /// Whole minutes, ascending, and the offset of the watermark that completed each.
+    minutes: VecDeque<(EventTime, u64)>,
 }
 
-impl Reached {
-    /// The tape is complete up to `low` since record `seq`. `true` if that is another minute.
-    pub fn push(&mut self, low: Micros, seq: u64) -> bool {
-        let minute = low - low.rem_euclid(MINUTE);
+impl WatermarkHistory {
+    /// The record at `offset` completed the tape up to `low`. `true` if that is another minute.
+    pub fn push(&mut self, low: EventTime, offset: u64) -> bool {
+        let minute = low.floor_minute();
         let moved = minute > self.low();
         if moved {
-            self.minutes.push_back((minute, seq));
+            self.minutes.push_back((minute, offset));
         }
         moved
     }
 
-    /// The whole minute up to which the tape is complete; the beginning of time if nobody has said.
-    pub fn low(&self) -> Micros {
-        self.minutes.back().map_or(Micros::MIN, |&(minute, _)| minute)
+    /// The whole minute up to which the tape is complete; [`EventTime::MIN`] before the first watermark.
+    pub fn low(&self) -> EventTime {
+        self.minutes.back().map_or(EventTime::MIN, |&(minute, _)| minute)
     }
 
-    /// One more than the position of the record that reached a moment; 0 if none has, or it is
-    /// forgotten.
-    pub fn rests_on(&self, at: Micros) -> u64 {
+    /// One past the offset of the record that completed the tape up to a moment; 0 if none has, or it was evicted.
+    pub fn dependency_offset(&self, at: EventTime) -> u64 {
         let index = self.minutes.partition_point(|&(minute, _)| minute < at);
-        self.minutes.get(index).map_or(0, |&(_, seq)| seq + 1)
+        self.minutes.get(index).map_or(0, |&(_, offset)| offset + 1)
     }
 
-    /// Forgets the minutes before `oldest`, but never where the tape is now.
-    pub fn forget_before(&mut self, oldest: Micros) {
+    /// Evicts the minutes before `oldest`, but never the latest.
+    pub fn evict_before(&mut self, oldest: EventTime) {
         while self.minutes.len() > 1 && self.minutes.front().is_some_and(|&(minute, _)| minute < oldest) {
             self.minutes.pop_front();
         }
@@ -139,51 +142,76 @@ impl Reached {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::join::timestamp;
 
-    fn word(index: u32, count: u32, minutes: i64) -> Watermark {
-        Watermark::new(index, count, timestamp(minutes * MINUTE))
+    fn minute(minutes: i64) -> EventTime {
+        EventTime::from_micros(0) + Span::MINUTE * minutes
+    }
+
+    fn watermark(index: u32, count: u32, minutes: i64) -> Watermark {
+        Watermark::new(index, count, minute(minutes).timestamp())
+    }
+
+    fn idle(index: u32, count: u32, minutes: i64) -> Watermark {
+        Watermark { idle: true, ..watermark(index, count, minutes) }
     }
 
     #[test]
-    fn resumes_as_if_it_had_never_stopped() {
-        let mut whole = Progress::start(3);
-        for (seq, minutes) in [(3, 0), (4, 10), (7, 61), (8, 62), (9, 130), (12, 140)] {
-            whole.observe(seq, &word(0, 1, minutes));
+    fn a_restored_tracker_continues_where_the_first_one_was() {
+        let mut whole = WatermarkTracker::starting_at(3);
+        for (offset, minutes) in [(3, 0), (4, 10), (7, 61), (8, 62), (9, 130), (12, 140)] {
+            whole.observe(offset, &watermark(0, 1, minutes));
         }
-        let bookmark = whole.rewind(Some(11), 20);
-        assert_eq!((bookmark.seq, bookmark.words[0].at), (9, timestamp(62 * MINUTE)));
-        let mut resumed = Progress::resume(bookmark);
-        assert_eq!(resumed.low(), Some(62 * MINUTE));
-        assert!(!resumed.is_ours(8) && resumed.is_ours(9));
-        resumed.observe(9, &word(0, 1, 130));
-        resumed.observe(12, &word(0, 1, 140));
-        assert_eq!(resumed.low(), whole.low());
-        assert_eq!(whole.rewind(None, 13), resumed.rewind(None, 13));
+        let savepoint = whole.rewind(Some(11), 20);
+        assert_eq!((savepoint.offset, savepoint.low), (9, Some(minute(62))));
+        assert_eq!(savepoint.watermarks.low(), Some(minute(62).timestamp()));
+        let mut restored = WatermarkTracker::restore(savepoint);
+        assert_eq!(restored.low(), Some(minute(62)));
+        assert!(!restored.includes(8) && restored.includes(9));
+        restored.observe(9, &watermark(0, 1, 130));
+        restored.observe(12, &watermark(0, 1, 140));
+        assert_eq!(restored.low(), whole.low());
+        assert_eq!(whole.rewind(None, 13), restored.rewind(None, 13));
 
-        whole.forget_before(Some(11));
-        assert_eq!(whole.rewind(Some(11), 20).seq, 9);
+        whole.evict_before(Some(11));
+        assert_eq!(whole.rewind(Some(11), 20).offset, 9);
     }
 
     #[test]
-    fn every_stream_has_to_speak_after_a_resume_too() {
-        let mut progress = Progress::start(0);
-        assert!(!progress.observe(0, &word(0, 2, 100)));
-        let mut resumed = Progress::resume(progress.rewind(None, 1));
-        assert_eq!(resumed.low(), None);
-        assert!(resumed.observe(1, &word(1, 2, 50)));
-        assert_eq!(resumed.low(), Some(50 * MINUTE));
+    fn a_restored_tracker_waits_for_every_stream_too() {
+        let mut tracker = WatermarkTracker::starting_at(0);
+        assert!(!tracker.observe(0, &watermark(0, 2, 100)));
+        let mut restored = WatermarkTracker::restore(tracker.rewind(None, 1));
+        assert_eq!(restored.low(), None);
+        assert!(restored.observe(1, &watermark(1, 2, 50)));
+        assert_eq!(restored.low(), Some(minute(50)));
     }
 
     #[test]
-    fn knows_which_record_reached_a_moment() {
-        let mut reached = Reached::default();
-        assert_eq!((reached.low(), reached.rests_on(0)), (Micros::MIN, 0));
-        assert!(reached.push(5 * MINUTE, 10));
-        assert!(!reached.push(5 * MINUTE + 1, 11));
-        assert!(reached.push(8 * MINUTE, 12));
-        assert_eq!([4, 5, 6, 8, 9].map(|m| reached.rests_on(m * MINUTE)), [11, 11, 13, 13, 0]);
-        reached.forget_before(6 * MINUTE);
-        assert_eq!(reached.rests_on(5 * MINUTE), 13);
+    fn what_was_complete_stays_complete_when_an_idle_source_returns() {
+        let mut tracker = WatermarkTracker::starting_at(0);
+        tracker.observe(0, &watermark(1, 2, 10));
+        assert!(tracker.observe(1, &watermark(0, 2, 100)), "complete up to the slower one");
+        assert!(tracker.observe(2, &idle(1, 2, 10)), "not waited for");
+        assert_eq!(tracker.low(), Some(minute(100)));
+        assert!(!tracker.observe(3, &watermark(1, 2, 40)), "back, and behind what is complete");
+        let mut restored = WatermarkTracker::restore(tracker.rewind(None, 4));
+        for tracker in [&mut tracker, &mut restored] {
+            assert_eq!(tracker.low(), Some(minute(100)));
+            assert!(!tracker.observe(4, &watermark(0, 2, 200)), "the slower one is at minute 40");
+            assert!(tracker.observe(5, &watermark(1, 2, 150)));
+            assert_eq!(tracker.low(), Some(minute(150)));
+        }
+    }
+
+    #[test]
+    fn knows_which_record_completed_a_moment() {
+        let mut history = WatermarkHistory::default();
+        assert_eq!((history.low(), history.dependency_offset(minute(0))), (EventTime::MIN, 0));
+        assert!(history.push(minute(5), 10));
+        assert!(!history.push(EventTime::from_micros(minute(5).as_micros() + 1), 11));
+        assert!(history.push(minute(8), 12));
+        assert_eq!([4, 5, 6, 8, 9].map(|m| history.dependency_offset(minute(m))), [11, 11, 13, 13, 0]);
+        history.evict_before(minute(6));
+        assert_eq!(history.dependency_offset(minute(5)), 13);
     }
 }

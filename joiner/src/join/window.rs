@@ -1,104 +1,109 @@
-//! What the calendar alone says of a mention.
+//! What the calendar alone says about a mention: when it became available and where its prices lie.
 
-use super::{JoinConfig, MINUTE, Micros};
+use super::JoinConfig;
+use super::time::{EventTime, Span};
 use tapewire_core::Mention;
 use tapewire_core::exchange::{Calendar, Session, floor_minute};
 use tapewire_core::impact::Phase;
 
-/// A session, in microseconds.
+/// Number, open and close of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Day {
+pub(super) struct SessionBounds {
+    /// [`Session::index`].
     pub index: usize,
-    pub open: Micros,
-    pub close: Micros,
+    pub open: EventTime,
+    /// Exclusive.
+    pub close: EventTime,
 }
 
-impl Day {
+impl SessionBounds {
     pub fn new(session: &Session) -> Self {
-        let (open, close) = (session.open.as_microsecond(), session.close.as_microsecond());
-        Self { index: session.index, open, close }
+        Self { index: session.index, open: session.open.into(), close: session.close.into() }
     }
 }
 
-/// Where in the calendar a mention's prices lie.
+/// From when to when a mention can change.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) struct EventWindow {
     /// No price at or before this moment may be an outcome.
-    pub available: Micros,
+    pub available: EventTime,
     pub phase: Phase,
-    pub path: Option<Path>,
-    /// When everything about the mention is settled, corrections included.
-    pub deadline: Micros,
+    /// `None` only where the calendar ends.
+    pub prices: Option<PriceWindow>,
+    /// Once news and tape have passed this moment, nothing can change the mention's row any more: its last horizon is
+    /// over and corrections of its bars would be late.
+    pub finalization: EventTime,
 }
 
-/// The sessions of a mention's price path. `None` in [`Plan`] only where the calendar ends.
+/// The sessions that a mention's prices lie in.
 #[derive(Debug, Clone)]
-pub(super) struct Path {
+pub(super) struct PriceWindow {
     /// The first tradable minute.
-    pub first: Micros,
-    /// The session it lies in and the two after it. The entry is in the first or, where the symbol
-    /// does not trade again that day, in the second; the last outcome is in the session after.
-    pub days: [Day; 3],
+    pub first_minute: EventTime,
+    /// The session of the first tradable minute and the two after it. The entry is in the first or, where the symbol
+    /// does not trade again that day, in the second; the last horizon is in the session after the entry's.
+    pub sessions: [SessionBounds; 3],
     /// The last whole minute of trading at or before `available`, and its session.
-    pub before: (Micros, Day),
-    /// Sessions before this one are never looked at.
-    pub oldest: Day,
+    pub minute_before: (EventTime, SessionBounds),
+    /// No price of a session before this one is used.
+    pub oldest: SessionBounds,
 }
 
-impl Plan {
+impl EventWindow {
     pub fn new(mention: &Mention, config: &JoinConfig, calendar: &Calendar) -> Self {
         let at = mention.available_at();
-        let available = at.as_microsecond();
-        let path = Path::new(at, config, calendar);
-        let settled = path.as_ref().map_or(available, |path| path.days[2].close + lateness(config));
-        Self { available, phase: calendar.phase(at), path, deadline: settled }
+        let available = EventTime::from(at);
+        let prices = PriceWindow::new(at, config, calendar);
+        let finalization = prices.as_ref().map_or(available, |p| p.sessions[2].close + allowed_lateness(config));
+        Self { available, phase: calendar.phase(at), prices, finalization }
     }
 }
 
-impl Path {
+impl PriceWindow {
     fn new(at: jiff::Timestamp, config: &JoinConfig, calendar: &Calendar) -> Option<Self> {
-        let (entry, first) = calendar.first_tradable(at)?;
+        let (entry, first_minute) = calendar.first_tradable(at)?;
         let next = calendar.next(entry)?;
         let last = calendar.next(next)?;
-        let before = match calendar.containing(at) {
-            Some(session) => (floor_minute(at).as_microsecond(), Day::new(session)),
+        let minute_before = match calendar.containing(at) {
+            Some(session) => (floor_minute(at).into(), SessionBounds::new(session)),
             None => {
                 let session = calendar.before(at)?;
-                (session.close.as_microsecond(), Day::new(session))
+                (session.close.into(), SessionBounds::new(session))
             }
         };
         let back = isize::try_from(config.baseline_sessions).expect("a small number of sessions");
         Some(Self {
-            first: first.as_microsecond(),
-            days: [entry, next, last].map(Day::new),
-            before,
-            oldest: Day::new(calendar.offset(entry, -back)?),
+            first_minute: first_minute.into(),
+            sessions: [entry, next, last].map(SessionBounds::new),
+            minute_before,
+            oldest: SessionBounds::new(calendar.offset(entry, -back)?),
         })
     }
 
-    /// Trading time between a moment and the last whole minute before the mention; `None` if more than a night
-    /// lies between.
-    pub fn age_before(&self, session: usize, end: Micros, calendar: &Calendar) -> Option<Micros> {
-        let (moment, day) = self.before;
-        if session == day.index {
-            return Some(moment - end);
+    /// Trading time from `end`, a moment of session number `session`, to the last whole minute before the mention;
+    /// `None` if more than one night lies between.
+    pub fn trading_time_since(&self, session: usize, end: EventTime, calendar: &Calendar) -> Option<Span> {
+        let (minute, bounds) = self.minute_before;
+        if session == bounds.index {
+            return Some(minute - end);
         }
-        let previous = calendar.sessions().get(session).filter(|_| session + 1 == day.index)?;
-        Some(Day::new(previous).close - end + (moment - day.open))
+        let previous = calendar.sessions().get(session).filter(|_| session + 1 == bounds.index)?;
+        Some((SessionBounds::new(previous).close - end) + (minute - bounds.open))
     }
 }
 
-pub(super) fn lateness(config: &JoinConfig) -> Micros {
-    Micros::from(config.lateness_s) * 1_000_000
+/// How long after its end a bar may still arrive or be corrected.
+pub(super) fn allowed_lateness(config: &JoinConfig) -> Span {
+    Span::from_secs(config.lateness_s)
 }
 
-/// Age at which a price of bars this wide is stale.
-pub(super) fn stale_after(config: &JoinConfig, width_s: u32) -> Micros {
-    Micros::from(config.stale_after_s.max(width_s)) * 1_000_000
+/// Age at which a price of bars this wide (in seconds) is stale.
+pub(super) fn stale_after(config: &JoinConfig, width_s: u32) -> Span {
+    Span::from_secs(config.stale_after_s.max(width_s))
 }
 
-/// The minute after a moment of the tape, or the first after a night.
-pub(super) fn next_minute(low: Micros, days: &[Day]) -> Option<Micros> {
-    let ends = |day: &Day| (day.open.max(low).saturating_add(MINUTE), day.close);
-    days.iter().map(ends).find(|(minute, close)| minute <= close).map(|(minute, _)| minute)
+/// The next trading minute that ends after the tape's watermark, in the first of `sessions` that has one.
+pub(super) fn next_minute(watermark: EventTime, sessions: &[SessionBounds]) -> Option<EventTime> {
+    let ends = |session: &SessionBounds| (session.open.max(watermark) + Span::MINUTE, session.close);
+    sessions.iter().map(ends).find(|(minute, close)| minute <= close).map(|(minute, _)| minute)
 }

@@ -1,55 +1,59 @@
-//! One partition number of all topics: the join's part of it, and how far each topic has been read.
+//! One partition number of all topics: its part of the join, and the next offset of each topic.
 
 use crate::JoinerError;
-use crate::join::{Event, JoinConfig, Partition, Position, Topic as Joined};
+use crate::join::{EvictedRun, JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, Position};
 use std::sync::Arc;
 use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Commit, Received, Topic};
 use tapewire_core::{Impact, Run};
 
 /// `sentiment`, `bars`, `halts` and `trades` of one partition number.
-pub struct Share {
+pub struct PartitionTask {
     number: i32,
     partition: Partition,
-    /// Next offset of `trades`, once one has been read: the join does not know of them.
+    /// Next offset of `trades`, once one has been read. The join does not read that topic.
     trades: Option<i64>,
 }
 
-/// The topics of the join, in its order.
-const JOINED: [(Topic, Joined); 3] =
-    [(Topic::Sentiment, Joined::Sentiment), (Topic::Bars, Joined::Bars), (Topic::Halts, Joined::Halts)];
+/// Where the join's topics are in Kafka.
+const KAFKA_TOPICS: PerTopic<Topic> = PerTopic { sentiment: Topic::Sentiment, bars: Topic::Bars, halts: Topic::Halts };
 
-fn joined(topic: Topic) -> Option<Joined> {
-    JOINED.into_iter().find(|(ours, _)| *ours == topic).map(|(_, joined)| joined)
+/// The join's topic, if it reads this one.
+fn join_topic(topic: Topic) -> Option<JoinTopic> {
+    let mut topics = PerTopic::TOPICS.zip(KAFKA_TOPICS).into_iter();
+    topics.find(|(_, kafka)| *kafka == topic).map(|(join, _)| join)
 }
 
-fn offset(seq: u64) -> i64 {
-    i64::try_from(seq).expect("positions come from Kafka, whose offsets are signed")
+fn kafka_offset(offset: u64) -> i64 {
+    i64::try_from(offset).expect("offsets come from Kafka, where they are signed")
 }
 
-impl Share {
+impl PartitionTask {
     /// Takes over partition `number` as the group's last commits left it.
     pub fn resume(number: i32, config: Arc<JoinConfig>, assigned: &[Assigned]) -> Self {
-        let position = |(topic, _)| {
+        let positions = KAFKA_TOPICS.map(|topic| {
             let found = assigned.iter().find(|a| a.partition == number && a.topic == topic);
             let next = found.and_then(|a| a.committed).and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0);
-            Position { next, note: found.map(|a| a.note.clone()).unwrap_or_default() }
-        };
-        Self { number, partition: Partition::resume(config, &JOINED.map(position)), trades: None }
+            Position { next, checkpoint: found.map(|a| a.note.clone()).unwrap_or_default() }
+        });
+        Self { number, partition: Partition::resume(config, &positions), trades: None }
     }
 
     /// Whether a record was committed before: it only rebuilds the state, its facts are stored.
     pub fn is_known(&self, record: &Received) -> bool {
-        joined(record.topic).is_some_and(|topic| self.partition.is_known(topic, record.seq()))
+        join_topic(record.topic).is_some_and(|topic| self.partition.is_known(topic, record.seq()))
     }
 
-    /// Moves past a record and lets the join take in what it says, if anything; the rows that changed.
+    /// Moves past a record and gives its event, if it has one, to the join; returns the rows that changed.
     ///
     /// # Errors
     /// As [`Partition::step`].
-    pub fn step(&mut self, record: &Received, event: Option<(Run, Event)>) -> Result<Vec<Impact>, JoinerError> {
-        match joined(record.topic) {
-            Some(topic) => self.partition.step(topic, record.seq(), event.as_ref().map(|(run, e)| (run, e.clone()))),
+    pub fn step(&mut self, record: &Received, event: Option<(Run, JoinEvent)>) -> Result<Vec<Impact>, JoinerError> {
+        match join_topic(record.topic) {
+            Some(topic) => {
+                let (run, event) = event.unzip();
+                self.partition.step(topic, record.seq(), run.as_ref().zip(event))
+            }
             None => {
                 self.trades = Some(record.offset + 1);
                 Ok(Vec::new())
@@ -59,31 +63,35 @@ impl Share {
 
     /// Partition number, and the next offset of `halts`.
     pub fn next_halt(&self) -> (i32, i64) {
-        (self.number, offset(self.partition.next(Joined::Halts)))
+        (self.number, kafka_offset(self.partition.next(JoinTopic::Halts)))
     }
 
-    /// Forgets what is finished; to be called only when all halts there are have been read, see
-    /// [`State::forget`](crate::join::State::forget).
-    pub fn forget(&mut self) {
-        let over = self.partition.forget();
-        self.say_over(over);
-    }
-
-    fn say_over(&self, over: Vec<(Run, usize)>) {
-        for (run, unfinished) in over {
-            tracing::info!(%run, unfinished, partition = self.number, "a silent replay is taken to be over");
+    /// Evicts what is finished. Call it only when every halt up to the tape's watermark has been read, see
+    /// [`State::evict`](crate::join::State::evict).
+    pub fn evict(&mut self) {
+        for EvictedRun { run, unfinished } in self.partition.evict() {
+            tracing::info!(
+                %run, unfinished, partition = self.number,
+                "no record of this replay for a million bars: it is taken to be over, its unfinished rows stay as they are"
+            );
         }
     }
 
-    /// What to commit once everything given out is written.
+    /// What to commit once all rows given out are written.
     pub fn commits(&mut self) -> Vec<Commit> {
-        let (positions, over) = self.partition.commits();
-        self.say_over(over);
+        let (positions, evicted) = self.partition.commits();
+        for EvictedRun { run, unfinished } in evicted {
+            tracing::warn!(
+                %run, unfinished, partition = self.number,
+                "more replays are unfinished than a commit can remember, so the longest silent one was dropped; \
+                 its written rows stay, replay it again under a new name to finish the others"
+            );
+        }
         let commit = |topic, next, note| Commit { topic, partition: self.number, next, note };
-        let mut commits: Vec<Commit> = JOINED
-            .into_iter()
+        let mut commits: Vec<Commit> = KAFKA_TOPICS
             .zip(positions)
-            .map(|((topic, _), position)| commit(topic, offset(position.next), position.note))
+            .into_iter()
+            .map(|(topic, position)| commit(topic, kafka_offset(position.next), position.checkpoint))
             .collect();
         commits.extend(self.trades.map(|next| commit(Topic::Trades, next, String::new())));
         commits
