@@ -53,3 +53,34 @@ impl Batch {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::{JoinConfig, JoinEvent, State};
+    use std::sync::Arc;
+    use tapewire_core::Mention;
+
+    /// The first row of a mention of article 1.
+    fn row(provider: &str) -> Impact {
+        let json = serde_json::json!({
+            "provider": provider, "article_id": "1", "article_revision": 1, "symbol": "AAA", "title": "", "publisher": "",
+            "url": "", "published_at": 0, "received_at": 0, "scored_at": 0, "relevance": null, "sentiment": null,
+            "unscored": "empty_text",
+        });
+        let mention: Mention = serde_json::from_value(json).unwrap();
+        let mut state = State::new(Run::live(), Arc::new(JoinConfig::default()));
+        state.step(JoinEvent::Mention { offset: 0, mention }).unwrap().remove(0)
+    }
+
+    #[test]
+    fn the_highest_version_of_each_row_is_kept() {
+        let mut batch = Batch::default();
+        for (provider, version) in [("one", 5), ("one", 7), ("one", 6), ("two", 3)] {
+            batch.put(Impact { version, ..row(provider) });
+        }
+        let kept: Vec<_> = batch.impacts().map(|row| (row.mention.provider.as_str(), row.version)).collect();
+        assert_eq!(kept, [("one", 7), ("two", 3)], "two providers may use one article id");
+        assert_eq!(batch.rows(), 2);
+    }
+}
