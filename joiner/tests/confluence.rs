@@ -6,7 +6,7 @@ mod support;
 
 use proptest::prelude::*;
 use support::market::{Dice, Make, config};
-use support::{Process, TOPICS, Table, Topics, assert_same, read_all};
+use support::{Process, TOPICS, Table, Topics, assert_same, cases, read_all};
 use tapewire_joiner::join::JoinTopic;
 
 /// As in production: each topic a little at a time.
@@ -29,7 +29,7 @@ fn makes() -> impl Strategy<Value = Make> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn interleaving_changes_nothing(make in makes(), order in any::<u64>()) {
@@ -80,7 +80,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     /// Bars keep their offsets, but are read in another order: some only shortly before they would be late.
     #[test]

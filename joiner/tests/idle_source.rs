@@ -7,7 +7,7 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use support::market::{Dice, sessions, symbol};
-use support::{Process, TOPICS, Table, Topics, assert_same};
+use support::{Process, TOPICS, Table, Topics, assert_same, cases};
 use tapewire_core::exchange::Session;
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Mention, Run, Watermark};
@@ -148,7 +148,7 @@ fn read(topics: &Topics, turns: &[JoinTopic], committing_from: usize, killed_aft
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn a_process_killed_at_any_record_gives_the_same_rows(seed in any::<u64>()) {
@@ -162,6 +162,28 @@ proptest! {
             let (found, _) = read(&topics, &turns, committing_from, Some(killed_after));
             assert_same(&found, &expected);
         }
+    }
+}
+
+/// No mention is in memory when the process is killed, so the next one starts after the watermark of the source that
+/// came back, and knows from the checkpoint alone that the news was complete further than that source is now.
+#[test]
+fn what_was_complete_without_an_idle_source_stays_complete_through_a_restart() {
+    let open = sessions(1)[0].open;
+    let news = |watermark: Watermark| Scored::Watermark(watermark);
+    let sentiment = [
+        news(Watermark { idle: true, ..Watermark::new(1, 2, open) }),
+        news(Watermark::new(0, 2, open + minutes(90))),
+        news(Watermark::new(1, 2, open + minutes(60))),
+        Scored::Mention(mention(0, open + minutes(75))),
+    ];
+    let sentiment = sentiment.into_iter().map(|body| (Run::live(), body)).collect();
+    let topics = Topics { sentiment, bars: Vec::new(), halts: Vec::new() };
+    let turns = [JoinTopic::Sentiment; 4];
+    for killed_after in 0..turns.len() {
+        let (table, _) = read(&topics, &turns, 0, Some(killed_after));
+        let late: Vec<bool> = table.rows().map(|row| row.quality.late).collect();
+        assert_eq!(late, [true], "killed after record {killed_after}");
     }
 }
 

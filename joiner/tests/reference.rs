@@ -7,7 +7,7 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use support::market::{Make, config, symbol};
-use support::{Process, TOPICS, Topics};
+use support::{Process, TOPICS, Topics, cases};
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::impact::{PerHorizon, Reason, Status};
 use tapewire_core::record::{Scored, Tape};
@@ -358,7 +358,7 @@ fn compare(make: Make) -> [usize; 4] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn agrees_with_the_plain_join(seed in any::<u64>(), sessions in 5..9_usize) {

@@ -4,11 +4,18 @@
 
 pub mod market;
 
+use proptest::prelude::ProptestConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Halt, HaltRecord, Impact, Run, SentimentRecord, TapeRecord};
 use tapewire_joiner::join::{JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, Position};
+
+/// `count` cases of a property, or the number in the environment variable `PROPTEST_CASES`.
+pub fn cases(count: u32) -> ProptestConfig {
+    let environment = std::env::var_os("PROPTEST_CASES").is_some();
+    if environment { ProptestConfig::default() } else { ProptestConfig::with_cases(count) }
+}
 
 /// One partition of each topic; a record's index in its list is its offset.
 #[derive(Debug, Clone, Default)]
