@@ -1,6 +1,6 @@
 //! What the simulator is told.
 
-use crate::providers::massive::ApiKey;
+use crate::providers::ApiKey;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
