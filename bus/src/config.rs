@@ -1,7 +1,8 @@
 //! How to reach Kafka.
 
 use rdkafka::ClientConfig;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Brokers, and whatever else librdkafka should be told.
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 /// `security.protocol = "SASL_SSL"`, `sasl.mechanisms = "SCRAM-SHA-512"`,
 /// `ssl.ca.location = "/etc/tapewire/ca.pem"`. The password comes from
 /// `sasl_password_file` so that it stands in no configuration file.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KafkaConfig {
     /// Comma-separated `host:port` to start from.
@@ -21,6 +22,7 @@ pub struct KafkaConfig {
     #[serde(skip)]
     pub sasl_password: Option<String>,
     /// File that holds the SASL password and nothing else.
+    #[schemars(extend("x-secret" = true), example = &"/run/secrets/kafka_password")]
     pub sasl_password_file: Option<std::path::PathBuf>,
     /// Put before every topic and group name, so that several installations share a cluster.
     pub prefix: String,

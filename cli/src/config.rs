@@ -1,34 +1,34 @@
 //! All settings of the binary, and the secrets that go with them.
 
-use crate::settings;
-use anyhow::Context as _;
-use serde::Deserialize;
+use crate::settings::{Error, Loaded, Sources};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tapewire_bus::KafkaConfig;
-use tapewire_ingest::feed::PriceFeedConfig;
-use tapewire_ingest::poller::NewsPollerConfig;
-use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
+use tapewire_ingest::feed::PricesConfig;
+use tapewire_ingest::poller::NewsConfig;
+use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::tables::ClickHouseConfig;
 use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
 
-/// Settings as `tapewire.toml` has them, a table for each room.
-#[derive(Debug, Clone, Deserialize)]
+/// Settings of tapewire, a section for each crate's part of the work.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address of `/health`, `/ready` and `/metrics`.
+    /// Address of `/health`, `/ready` and `/metrics` of `tapewire run`.
     pub listen: String,
-    /// `shipped`, a folder, or a name on the model hub.
+    /// The model: `shipped`, a folder, or a name on the model hub such as `ProsusAI/finbert`.
     pub model: String,
-    /// Where the poller and the feed note how far they have come.
+    /// Folder where the poller and the price feed note how far they have read.
     pub state_dir: PathBuf,
     pub kafka: KafkaConfig,
     pub clickhouse: ClickHouseConfig,
-    pub massive: MassiveConfig,
-    pub news: NewsPollerConfig,
-    pub prices: PriceFeedConfig,
+    pub providers: ProvidersConfig,
+    pub news: NewsConfig,
+    pub prices: PricesConfig,
     pub sentiment: WorkerConfig,
     pub serve: ServeConfig,
     pub join: JoinConfig,
@@ -43,9 +43,9 @@ impl Default for Config {
             state_dir: "state".into(),
             kafka: KafkaConfig::default(),
             clickhouse: ClickHouseConfig::default(),
-            massive: MassiveConfig::default(),
-            news: NewsPollerConfig::default(),
-            prices: PriceFeedConfig::default(),
+            providers: ProvidersConfig::default(),
+            news: NewsConfig::default(),
+            prices: PricesConfig::default(),
             sentiment: WorkerConfig::default(),
             serve: ServeConfig::default(),
             join: JoinConfig::default(),
@@ -54,82 +54,81 @@ impl Default for Config {
     }
 }
 
-const SECTIONS: [&str; 9] =
-    ["kafka", "clickhouse", "massive", "news", "prices", "sentiment", "serve", "join", "simulator"];
-const SCALARS: [&str; 3] = ["listen", "model", "state_dir"];
-/// Secrets have variables of their own and are never settings, so that no settings dump shows them.
-const MASSIVE_KEY: &str = "TAPEWIRE_MASSIVE_API_KEY";
-const CLICKHOUSE_PASSWORD: &str = "TAPEWIRE_CLICKHOUSE_PASSWORD";
-/// Variables of the local stack that share our prefix and a section's name.
-const NOT_SETTINGS: [&str; 7] = [
-    MASSIVE_KEY,
-    CLICKHOUSE_PASSWORD,
+/// Settings that have another name now.
+const RENAMED: [(&str, &str); 8] = [
+    ("join.lateness_s", "join.allowed_lateness, a duration such as \"15m\""),
+    ("massive.api_key_file", "providers.massive.api_key_file"),
+    ("massive.rest_url", "providers.massive.rest_url"),
+    ("massive.websocket_url", "providers.massive.websocket_url"),
+    ("massive.request_timeout", "providers.massive.request_timeout"),
+    ("massive.idle_timeout", "providers.massive.silence_timeout"),
+    ("news.page_size", "the provider's own, such as providers.massive.news_page_size"),
+    ("join.stale_after_s", "join.stale_after, a duration such as \"10m\""),
+];
+
+/// Variables with our prefix that are not settings: the log's filter, and those of the local stack, the dashboards, the
+/// model hub's folder, the training and the tests.
+const OTHER_VARIABLES: [&str; 28] = [
+    "TAPEWIRE_BLESS",
+    "TAPEWIRE_CACHE",
+    "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE",
     "TAPEWIRE_CLICKHOUSE_HTTP_PORT",
     "TAPEWIRE_CLICKHOUSE_TCP_PORT",
-    "TAPEWIRE_KAFKA_PORT",
+    "TAPEWIRE_DASHBOARDS_PICTURE",
+    "TAPEWIRE_DASHBOARDS_TEST_DATABASE",
+    "TAPEWIRE_DASHBOARDS_TEST_PORT",
+    "TAPEWIRE_FIXTURES",
     "TAPEWIRE_KAFKA_CONTROLLER_PORT",
+    "TAPEWIRE_KAFKA_PORT",
+    "TAPEWIRE_LABELLED_DATA",
+    "TAPEWIRE_LOG",
+    "TAPEWIRE_MAVEN_BASE",
+    "TAPEWIRE_MODELS_DIR",
+    "TAPEWIRE_NPM_BASE",
+    "TAPEWIRE_OUTCOMES",
+    "TAPEWIRE_REAL_DATA",
+    "TAPEWIRE_STACK_DIR",
+    "TAPEWIRE_SUPERSET_HOME",
+    "TAPEWIRE_SUPERSET_PASSWORD",
+    "TAPEWIRE_SUPERSET_PASSWORD_FILE",
+    "TAPEWIRE_SUPERSET_PORT",
+    "TAPEWIRE_SUPERSET_PYTHON",
+    "TAPEWIRE_SUPERSET_URL",
+    "TAPEWIRE_TEST_DEVICE",
+    "TAPEWIRE_TEST_DIR",
 ];
 
 impl Config {
-    /// Reads file, environment and flags, then the secrets the settings point at.
-    pub fn load(file: Option<&Path>, flags: &[String]) -> anyhow::Result<Self> {
-        let environment = std::env::vars().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()));
-        let merged = settings::merge(file, environment, flags, &SECTIONS, &SCALARS)?;
-        let mut config: Self = merged.try_into().context("settings")?;
+    /// Merges defaults, file, environment and flags.
+    ///
+    /// # Errors
+    /// [`Error`] names the layer and the setting.
+    pub fn load(file: Option<&Path>, flags: &[String]) -> Result<Loaded<Self>, Error> {
+        Loaded::new(&Sources {
+            file,
+            environment: std::env::vars_os().collect(),
+            flags,
+            other_variables: &OTHER_VARIABLES,
+            renamed: &RENAMED,
+        })
+    }
+
+    /// The settings together with the secrets that they name.
+    ///
+    /// # Errors
+    /// [`Error::SecretFile`].
+    pub fn with_secrets(loaded: Loaded<Self>) -> Result<Self, Error> {
+        let kafka = loaded.secret("kafka.sasl_password_file")?;
+        let clickhouse = loaded.secret("clickhouse.password_file")?;
+        let mut providers = loaded.settings.providers.clone();
+        let sources = loaded.settings.news.sources.iter().chain(&loaded.settings.prices.sources);
+        providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
+        let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
-        config.kafka.sasl_password = secret(None, config.kafka.sasl_password_file.as_deref())?;
-        if let Some(key) = secret(Some(MASSIVE_KEY), config.massive.api_key_file.as_deref())? {
-            config.massive.api_key = ApiKey::new(&key);
-        }
-        if let Some(password) = secret(Some(CLICKHOUSE_PASSWORD), config.clickhouse.password_file.as_deref())? {
-            config.clickhouse.password = password;
-        }
+        config.kafka.sasl_password = kafka;
+        config.clickhouse.password = clickhouse.unwrap_or_default();
+        config.providers = providers;
         Ok(config)
-    }
-}
-
-/// A secret from its variable or, if that is not set, its file; surrounding white space is not part of it.
-fn secret(variable: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    if let Some(value) = variable.and_then(|name| std::env::var(name).ok()) {
-        return Ok(Some(value.trim().to_owned()));
-    }
-    let read = |path: &Path| {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("can't read the secret in {}", path.display()))?;
-        Ok(text.trim().to_owned())
-    };
-    file.map(read).transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_setting_is_named() {
-        let flags = ["kafka.borkers=x".to_owned()];
-        let error = format!("{:#}", Config::load(None, &flags).unwrap_err());
-        assert!(error.contains("borkers"), "{error}");
-    }
-
-    #[test]
-    fn the_pages_of_a_process_are_for_this_machine_unless_told_otherwise() {
-        let address: std::net::SocketAddr = Config::default().listen.parse().unwrap();
-        assert!(address.ip().is_loopback());
-    }
-
-    #[test]
-    fn secrets_come_from_files_and_do_not_print() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("password");
-        std::fs::write(&path, "s3cret\n").unwrap();
-        let flags = [format!("clickhouse.password_file={}", path.display())];
-        let config = Config::load(None, &flags).unwrap();
-        assert_eq!(config.clickhouse.password, "s3cret");
-        assert!(!format!("{config:?}").contains("s3cret"));
-        let missing = ["clickhouse.password_file=/nowhere/at/all".to_owned()];
-        let error = format!("{:#}", Config::load(None, &missing).unwrap_err());
-        assert!(error.contains("/nowhere/at/all"), "{error}");
     }
 }

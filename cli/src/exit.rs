@@ -1,6 +1,7 @@
 //! What a failure leaves: a text, and an exit code: 0 done, 1 failed, 2 usage or settings, 3 a dependency is
 //! unreachable.
 
+use crate::settings;
 use tapewire_bus::BusError;
 use tapewire_ingest::IngestError;
 use tapewire_joiner::JoinerError;
@@ -22,7 +23,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
             || cause.downcast_ref::<SentimentError>().is_some_and(SentimentError::is_retryable);
         if retryable {
             Some(UNREACHABLE)
-        } else if cause.is::<toml::de::Error>() || cause.is::<UsageError>() {
+        } else if cause.is::<settings::Error>() || cause.is::<UsageError>() {
             Some(USAGE)
         } else {
             None
@@ -65,7 +66,7 @@ mod tests {
         let absent = JoinerError::Unreachable { url: "u".into(), reason: "r".into() };
         assert_eq!(code(&anyhow::Error::from(absent).context("while migrating")), UNREACHABLE);
         assert_eq!(code(&anyhow::anyhow!("broken")), FAILED);
-        let settings = toml::from_str::<toml::Table>("[").context("settings").unwrap_err();
-        assert_eq!(code(&settings), USAGE);
+        let settings = settings::Error::Flag("no value".into());
+        assert_eq!(code(&anyhow::Error::from(settings).context("settings")), USAGE);
     }
 }

@@ -156,7 +156,7 @@ impl History {
             minute += SignedDuration::from_mins(1);
         }
         let nights = calendar.last_opened(available).unwrap().index - day;
-        expected.stale = nights > 1 || age * 60 > i64::from(config().stale_after_s.max(bar.width_s));
+        expected.stale = nights > 1 || age * 60 > stale_after_s().max(i64::from(bar.width_s));
     }
 
     /// Fills the horizons; the last moment there is something to say about.
@@ -170,7 +170,7 @@ impl History {
         let width = i64::from(bar.width_s);
         let next = Calendar::xnys().next(day).unwrap();
         let market = symbol("MKT");
-        let limit = SignedDuration::from_secs(width.max(i64::from(config().stale_after_s)));
+        let limit = SignedDuration::from_secs(width.max(stale_after_s()));
         expected.status = Some(Status::Final);
         expected.width = Some(bar.width_s);
         expected.entry = Some((bar.open, bar.start));
@@ -307,6 +307,11 @@ fn found(row: &Impact) -> Expected {
         gap: row.quality.gap,
         late: row.quality.late,
     }
+}
+
+/// The age from which a price is stale, in seconds.
+fn stale_after_s() -> i64 {
+    config().stale_after_us() / 1_000_000
 }
 
 fn near(a: Option<f64>, b: Option<f64>) -> bool {

@@ -1,5 +1,6 @@
 //! What a person can type, a file a subcommand.
 
+mod config;
 mod demo;
 mod migrate;
 mod replay;
@@ -9,7 +10,7 @@ mod serve;
 mod simulate;
 
 use crate::config::Config;
-use crate::exit::{self, UsageError};
+use crate::exit;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal as _;
@@ -61,14 +62,24 @@ enum Command {
     Serve(serve::Serve),
     /// Serve a simulated market on the provider's own protocol
     Simulate(simulate::Simulate),
+    /// Print the settings in effect and where each is from, or an example with all of them
+    Config(config::Config),
     /// Create or upgrade the topics and tables; safe to run twice and by two at once
     Migrate(migrate::Migrate),
 }
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let config = Config::load(arguments.common.config.as_deref(), &arguments.common.set);
-    let config = config.map_err(|error| UsageError(exit::text(&error)))?;
+    if let Command::Config(command) = &arguments.command
+        && command.example()?
+    {
+        return Ok(());
+    }
+    let loaded = Config::load(arguments.common.config.as_deref(), &arguments.common.set)?;
+    if let Command::Config(command) = arguments.command {
+        return command.run(&loaded);
+    }
+    let config = Config::with_secrets(loaded)?;
     let service = matches!(arguments.command, Command::Run(_) | Command::Serve(_) | Command::Simulate(_));
     start_logging(arguments.common.log_json, service);
     let runtime =
@@ -83,6 +94,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,
             Command::Migrate(command) => command.run(&config).await,
+            // Ran above: it needs no runtime, and no secrets.
+            Command::Config(_) => Ok(()),
         }
     })
 }

@@ -3,7 +3,8 @@
 use crate::IngestError;
 use crate::poller::check_sources;
 use crate::providers::{Subscription, registry};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_core::Symbol;
@@ -23,30 +24,35 @@ use tapewire_core::Symbol;
 /// assert_eq!(prices.of("desk").symbols.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PricesConfig {
     /// Names of the providers that are followed for prices. The position is the number of the source's watermark
     /// stream.
     pub sources: Vec<String>,
     /// Tickers whose minute bars are wanted.
+    #[schemars(with = "Vec<String>")]
     pub symbols: Vec<Symbol>,
     /// What stands for the market. The first source subscribes to it in any case, unless another one lists it. It has
     /// to trade every minute: its bar is the sign that a minute's bars are coming in.
+    #[schemars(with = "String")]
     pub benchmark: Symbol,
     /// Whether to take every trade too.
     pub trades: bool,
     /// Whether to take halts (limit up / limit down) too.
     pub halts: bool,
     /// How much history a symbol needs when it is first seen: the joiner's baselines.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub warmup: Duration,
     /// How long after a minute's end its bars are taken to be here, once the reference symbol's is. On a
     /// delayed plan a little over 15 minutes.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub grace: Duration,
     /// After how long without a working connection the other sources no longer wait for this one.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub idle_timeout: Duration,
     /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
     pub buffered_frames: usize,
@@ -55,26 +61,31 @@ pub struct PricesConfig {
 }
 
 /// Settings of one price source: those of [`PricesConfig`] that are given.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PricesOverride {
     /// See [`PricesConfig::symbols`].
+    #[schemars(with = "Option<Vec<String>>")]
     pub symbols: Option<Vec<Symbol>>,
     /// A symbol of this source that trades every minute: its bar is the sign that a minute's bars are coming in. The
     /// benchmark where this source has it. Without one the source's minutes are complete by time alone.
+    #[schemars(with = "Option<String>")]
     pub reference: Option<Symbol>,
     /// See [`PricesConfig::trades`].
     pub trades: Option<bool>,
     /// See [`PricesConfig::halts`].
     pub halts: Option<bool>,
     /// See [`PricesConfig::warmup`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub warmup: Option<Duration>,
     /// See [`PricesConfig::grace`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub grace: Option<Duration>,
     /// See [`PricesConfig::idle_timeout`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub idle_timeout: Option<Duration>,
     /// See [`PricesConfig::buffered_frames`].
     pub buffered_frames: Option<usize>,

@@ -49,11 +49,11 @@ const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// ```no_run
 /// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
 /// use tapewire_ingest::feed::{self, PricesConfig};
-/// use tapewire_ingest::providers::ProvidersConfig;
+/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut providers = ProvidersConfig::default();
-/// providers.read_keys(["massive"], |name| std::env::var(name).ok())?;
+/// providers.entry("massive").api_key = ApiKey::new(&std::env::var("TAPEWIRE_MASSIVE_API_KEY")?);
 /// let producer = Producer::new(&KafkaConfig::default())?;
 /// let state = std::path::Path::new("state");
 /// let (clock, readiness, shutdown) = (Clock::wall(), Readiness::default(), Shutdown::new());

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_known_symbol_is_filled_from_before_the_watermark_and_a_new_one_warms_up() {
-        let (now, warmup, CORRECTS_WITHIN) = (at("2025-06-02T14:30:00Z"), Duration::from_secs(86_400));
+        let (now, warmup) = (at("2025-06-02T14:30:00Z"), Duration::from_secs(86_400));
         let mut tracker = TapeTracker::default();
         assert_eq!(tracker.missing_from(&symbol("AAPL"), now, warmup, CORRECTS_WITHIN), at("2025-06-01T14:30:00Z"));
         tracker.emitted(at("2025-06-02T14:00:00Z"), vec![symbol("AAPL")]);

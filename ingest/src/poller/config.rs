@@ -2,7 +2,8 @@
 
 use crate::IngestError;
 use crate::providers::registry;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,51 +20,61 @@ use std::time::Duration;
 /// assert_eq!(news.of("desk").every, Duration::from_secs(120));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewsConfig {
     /// Names of the providers that are polled for news. The position is the number of the source's watermark stream.
     pub sources: Vec<String>,
     /// From one poll to the next.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub every: Duration,
     /// How far before the watermark each poll begins: what the provider shows later than that
     /// after its publication is not seen.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub overlap: Duration,
     /// How far back the very first poll begins.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub lookback: Duration,
     /// How long the provider takes to show an article as a rule: providers put seconds to a minute
     /// between publication and their interface. The watermark vouches for everything up to the poll
     /// less this; what comes later still is sent, and counts as late.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub wire_delay: Duration,
     /// After how long without a successful poll the other sources no longer wait for this one.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub idle_timeout: Duration,
     /// What is different for one source, by its name.
     pub r#override: BTreeMap<String, NewsOverride>,
 }
 
 /// Settings of one news source: those of [`NewsConfig`] that are given.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewsOverride {
     /// See [`NewsConfig::every`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub every: Option<Duration>,
     /// See [`NewsConfig::overlap`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub overlap: Option<Duration>,
     /// See [`NewsConfig::lookback`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub lookback: Option<Duration>,
     /// See [`NewsConfig::wire_delay`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub wire_delay: Option<Duration>,
     /// See [`NewsConfig::idle_timeout`].
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::optional")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
     pub idle_timeout: Option<Duration>,
 }
 

@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_refused_key_names_the_variable_of_its_provider() {
         let error = ProviderError::NotAuthorized {
-            provider: "second-desk".into(),
+            provider: "second_desk".into(),
             what: "/news".into(),
             message: "unknown key".into(),
         };

@@ -2,9 +2,12 @@
 
 use super::{ApiKey, NewsSource, PriceSource, ProviderError, massive};
 use crate::IngestError;
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,12 +24,34 @@ pub const DEFAULT: &str = PROVIDERS[0].kind;
 pub struct Provider {
     /// What `kind` in the settings says, and the name that sources of this kind have unless they are given another.
     pub kind: &'static str,
+    /// Settings of its own.
+    pub settings: SettingsType,
     /// Makes its news source, if it has news.
     pub news: Option<fn(&Account) -> Result<Arc<dyn NewsSource>, ProviderError>>,
     /// Makes its price source, if it has prices.
     pub prices: Option<fn(&Account) -> Result<Arc<dyn PriceSource>, ProviderError>>,
     /// Reads a line of a replayed news file that has the shape of its own API, if it has one of its own.
     pub replay_line: Option<ReplayLine>,
+}
+
+/// The type that a provider's own settings have: what they are by default, and what there is to set.
+pub struct SettingsType {
+    defaults: fn() -> Map<String, Value>,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl SettingsType {
+    /// Settings of type `T`.
+    pub const fn of<T: Default + Serialize + JsonSchema>() -> Self {
+        Self { defaults: defaults::<T>, schema: SchemaGenerator::subschema_for::<T> }
+    }
+}
+
+fn defaults<T: Default + Serialize>() -> Map<String, Value> {
+    match serde_json::to_value(T::default()) {
+        Ok(Value::Object(settings)) => settings,
+        other => panic!("settings are a table, not {other:?}"),
+    }
 }
 
 /// Reads a line of a news file: `None` if it does not have the provider's shape; otherwise the article with what had to
@@ -60,18 +85,42 @@ impl Account {
 /// Settings of one provider's account: `[providers.NAME]`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 pub struct ProviderConfig {
-    /// Which provider it is; by default the one called NAME.
+    /// See [`Common::kind`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// File that holds the API key and nothing else. `TAPEWIRE_<NAME>_API_KEY` is taken before it.
+    /// See [`Common::api_key_file`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<PathBuf>,
-    /// The key itself, see [`ProvidersConfig::read_keys`]; never a setting, so that no dump of settings shows it.
+    /// The key itself, see [`ProvidersConfig::set_keys`]; never a setting, so that no dump of settings shows it.
     #[serde(skip)]
     pub api_key: ApiKey,
     /// What the provider itself defines.
     #[serde(flatten)]
     pub settings: Map<String, Value>,
+}
+
+/// An account with a provider. The settings below are those of all providers together: each takes its own.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "it describes the settings that every provider has")]
+struct Common {
+    /// Which provider it is; by default the one that has the same name as the account.
+    kind: Option<String>,
+    /// File that holds the API key and nothing else.
+    #[schemars(extend("x-secret" = true), example = &"/run/secrets/massive_api_key")]
+    api_key_file: Option<PathBuf>,
+}
+
+impl JsonSchema for ProviderConfig {
+    fn schema_name() -> Cow<'static, str> {
+        "ProviderConfig".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let common = generator.subschema_for::<Common>();
+        let own = PROVIDERS.iter().map(|provider| (provider.settings.schema)(generator));
+        let all: Vec<Schema> = std::iter::once(common).chain(own).collect();
+        json_schema!({"description": "An account with a provider of news or prices.", "anyOf": all})
+    }
 }
 
 /// Settings of all providers, by name: `[providers]`.
@@ -89,9 +138,20 @@ pub struct ProviderConfig {
 /// let error = providers.news_source("masive", &Clock::wall()).err().unwrap();
 /// assert!(error.to_string().contains("massive"), "the error names the providers there are: {error}");
 /// ```
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct ProvidersConfig(BTreeMap<String, ProviderConfig>);
+
+impl Default for ProvidersConfig {
+    /// Every provider under its own name, with its default settings.
+    fn default() -> Self {
+        let account = |provider: &Provider| {
+            let settings = (provider.settings.defaults)();
+            (provider.kind.to_owned(), ProviderConfig { settings, ..ProviderConfig::default() })
+        };
+        Self(PROVIDERS.iter().map(account).collect())
+    }
+}
 
 impl ProvidersConfig {
     /// The settings of `name`, made if there are none.
@@ -104,27 +164,20 @@ impl ProvidersConfig {
         self.entry(name).settings.insert(setting.to_owned(), value.into());
     }
 
-    /// Fills in the keys of the providers in `names` and of all that have settings: each from its variable
-    /// `TAPEWIRE_<NAME>_API_KEY`, as `variable` reads it, or from its file.
+    /// Fills in the keys of all accounts and of those called `names`, as `key` gives them by name.
     ///
     /// # Errors
-    /// [`IngestError::File`] if a file can't be read.
-    pub fn read_keys<'a>(
+    /// The first error of `key`.
+    pub fn set_keys<'a, E>(
         &mut self,
-        names: impl IntoIterator<Item = &'a str>,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<(), IngestError> {
+        names: impl IntoIterator<Item = &'a String>,
+        mut key: impl FnMut(&str) -> Result<Option<String>, E>,
+    ) -> Result<(), E> {
         for name in names {
             self.entry(name);
         }
-        for (name, config) in &mut self.0 {
-            if let Some(key) = variable(&key_variable(name)) {
-                config.api_key = ApiKey::new(&key);
-            } else if let Some(path) = &config.api_key_file {
-                let key = std::fs::read_to_string(path)
-                    .map_err(|source| IngestError::File { path: path.clone(), source })?;
-                config.api_key = ApiKey::new(&key);
-            }
+        for (name, account) in &mut self.0 {
+            account.api_key = ApiKey::new(&key(name)?.unwrap_or_default());
         }
         Ok(())
     }
@@ -185,14 +238,14 @@ impl ProvidersConfig {
 
 /// The environment variable that holds the key of the provider called `name`.
 pub fn key_variable(name: &str) -> String {
-    format!("TAPEWIRE_{}_API_KEY", name.to_ascii_uppercase().replace('-', "_"))
+    format!("TAPEWIRE_{}_API_KEY", name.to_ascii_uppercase())
 }
 
 /// A name becomes part of file names, keys on topics and variables, so it has to be plain.
 fn check_name(name: &str) -> Result<(), IngestError> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
-        let reason = "a name is made of a-z, 0-9, `-` and `_`";
+        let reason = "a name is made of a-z, 0-9 and `_`";
         return Err(IngestError::Config(format!("`{name}` can't be the name of a provider: {reason}")));
     }
     Ok(())
@@ -218,7 +271,7 @@ mod tests {
             assert_eq!(config.price_source(name, &Clock::wall()).unwrap().name(), name);
         }
         assert!(error(&config, "other").contains("there are: massive"));
-        for name in ["", "a/b", "../x", "Massive"] {
+        for name in ["", "a/b", "../x", "Massive", "a-b"] {
             assert!(error(&config, name).contains("can't be the name"), "{name}");
         }
     }
@@ -232,20 +285,25 @@ mod tests {
     }
 
     #[test]
-    fn a_key_comes_from_its_variable_or_its_file_and_never_from_the_settings() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        std::fs::write(&path, "from-file\n").unwrap();
-        let mut config = config(&format!("[desk-two]\nkind = 'massive'\napi_key_file = '{}'", path.display()));
-        config.read_keys(["massive"], |name| (name == "TAPEWIRE_MASSIVE_API_KEY").then(|| " from-env ".into())).unwrap();
-        assert_eq!(config.entry("massive").api_key.expose(), "from-env");
-        assert_eq!(config.entry("desk-two").api_key.expose(), "from-file");
-        config.read_keys([], |name| (name == "TAPEWIRE_DESK_TWO_API_KEY").then(|| "first".into())).unwrap();
-        assert_eq!(config.entry("desk-two").api_key.expose(), "first");
+    fn a_key_is_never_a_setting_and_never_shown() {
+        let mut config = config("[second]\nkind = 'massive'");
+        let key = |name: &str| Ok::<_, IngestError>((name != "third").then(|| format!(" key of {name}\n")));
+        config.set_keys(&["massive".to_owned(), "third".to_owned()], key).unwrap();
+        assert_eq!(config.entry("massive").api_key.expose(), "key of massive");
+        assert_eq!(config.entry("second").api_key.expose(), "key of second");
+        assert_eq!(config.entry("third").api_key, ApiKey::default());
         let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
-        assert!(!shown.contains("from-env") && !shown.contains("first"), "{shown}");
+        assert!(!shown.contains("key of"), "{shown}");
 
         let config: ProvidersConfig = toml::from_str("[massive]\napi_key = 's3cret'").unwrap();
         assert!(error(&config, "massive").contains("api_key"));
+    }
+
+    #[test]
+    fn every_provider_is_shown_with_its_defaults_and_they_can_be_used() {
+        let config = ProvidersConfig::default();
+        config.check(&Clock::wall()).unwrap();
+        let text = toml::to_string(&config).unwrap();
+        assert!(text.contains("[massive]") && text.contains("silence_timeout = "), "{text}");
     }
 }

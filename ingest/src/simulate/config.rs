@@ -1,12 +1,13 @@
 //! What the simulator is told.
 
 use crate::providers::ApiKey;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The simulated provider and its market.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimulatorConfig {
     /// Address to listen on; port 0 takes a free one.
@@ -23,10 +24,12 @@ pub struct SimulatorConfig {
     /// Planted effect κ: log return, in basis points, that news of sentiment 1 works up to.
     pub effect_bp: f64,
     /// Time constant τ of the effect, in trading time.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub effect_time: Duration,
     /// Trading time between publication and the beginning of the effect.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub reaction_delay: Duration,
     /// Faults for tests.
     pub faults: Faults,
@@ -49,7 +52,7 @@ impl Default for SimulatorConfig {
 }
 
 /// What goes wrong on purpose; 0 means never.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// After every so many articles of a page stands one that can't be read.

@@ -18,7 +18,7 @@ use tapewire_bus::{Clock, KafkaConfig, Producer, Shutdown, Telemetry, Topic, Top
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{Article, Bar, DeadLetter, NewsRecord, Symbol, TapeRecord, Watermark};
 use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
-use tapewire_ingest::simulate::{Simulator, SimulatorConfig, urls};
+use tapewire_ingest::simulate::{Simulator, SimulatorConfig, point_at, urls};
 
 /// Partitions of every topic.
 pub const PARTITIONS: i32 = 3;
@@ -144,7 +144,7 @@ fn read(brokers: &str, topic: &str) -> Vec<StoredRecord> {
 }
 
 /// Name of the provider whose protocol the simulator speaks.
-pub const SIMULATED: &str = "massive";
+pub const SIMULATED: &str = tapewire_ingest::simulate::PROVIDER;
 
 /// A provider on loopback, and how to reach it.
 pub struct Provider {
@@ -164,9 +164,7 @@ impl Provider {
         let (rest_url, websocket_url) = urls(listener.local_addr().unwrap());
         tokio::spawn(simulator.clone().serve(listener));
         let mut providers = ProvidersConfig::default();
-        providers.set(SIMULATED, "rest_url", rest_url);
-        providers.set(SIMULATED, "websocket_url", websocket_url);
-        providers.entry(SIMULATED).api_key = ApiKey::new("the-key");
+        point_at(&mut providers, &rest_url, &websocket_url, &ApiKey::new("the-key"));
         Self { simulator, providers, clock, shutdown }
     }
 

@@ -1,28 +1,46 @@
-//! What can be set about the join.
+//! Settings of the join.
 
 use crate::JoinerError;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use tapewire_core::Symbol;
 
-/// Settings of the join. Rows of one run are comparable only under equal settings.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// The join of news and prices. Rows of one run are comparable only under equal settings.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JoinConfig {
-    /// The market of the market model. Not a setting of its own: it is the price feed's, for its bars
-    /// have to be on every partition.
+    /// The market of the market model. It is taken from the price feed's setting, because its bars have to be on
+    /// every partition.
     #[serde(skip, default = "spy")]
     pub benchmark: Symbol,
-    /// Sessions before the entry's that market model and usual volume are taken from.
+    /// Number of sessions before the entry's that the market model and the usual volume are computed from, 1 to 250.
     pub baseline_sessions: u16,
-    /// How long after its end, in seconds of the tape, a bar may still come or be corrected.
-    pub lateness_s: u32,
-    /// Age in seconds at which a price no longer stands for the moment; never less than a bar's width.
-    pub stale_after_s: u32,
+    /// How long after its end, in time of the tape, a bar may still arrive or be corrected; at most 12h.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub allowed_lateness: Duration,
+    /// Age from which a price is too old to count as the price of a moment. A bar's width is never too old.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
+    pub stale_after: Duration,
 }
+
+/// A session's bars must be beyond correction when the next session opens, for market models are computed then. The
+/// shortest night is from 16:00 to 9:30.
+const MAX_LATENESS: Duration = Duration::from_secs(12 * 3600);
+
+/// Far beyond any use, and far from where times in microseconds would overflow.
+const MAX_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Default for JoinConfig {
     fn default() -> Self {
-        Self { benchmark: spy(), baseline_sessions: 20, lateness_s: 15 * 60, stale_after_s: 10 * 60 }
+        Self {
+            benchmark: spy(),
+            baseline_sessions: 20,
+            allowed_lateness: Duration::from_secs(15 * 60),
+            stale_after: Duration::from_secs(10 * 60),
+        }
     }
 }
 
@@ -40,16 +58,31 @@ impl JoinConfig {
         if !(1..=250).contains(&self.baseline_sessions) {
             return wrong("join.baseline_sessions", "1 to 250 sessions are kept in memory");
         }
-        // A session's bars must be beyond correction when the next session opens, for market models
-        // are taken then. The shortest night is from 16:00 to 9:30.
-        if self.lateness_s > 12 * 3600 {
-            return wrong("join.lateness_s", "at most 43200 (12 hours), less than a night");
+        if self.allowed_lateness > MAX_LATENESS {
+            return wrong("join.allowed_lateness", "at most 12h, which is less than a night");
         }
-        if self.stale_after_s == 0 {
-            return wrong("join.stale_after_s", "no price is that fresh; 600 is usual");
+        if self.stale_after.is_zero() {
+            return wrong("join.stale_after", "it must be longer than 0s; 10m is usual");
+        }
+        if self.stale_after > MAX_AGE {
+            return wrong("join.stale_after", "at most 8760h, a year");
         }
         Ok(())
     }
+
+    /// [`allowed_lateness`](Self::allowed_lateness) in microseconds.
+    pub fn allowed_lateness_us(&self) -> i64 {
+        microseconds(self.allowed_lateness)
+    }
+
+    /// [`stale_after`](Self::stale_after) in microseconds.
+    pub fn stale_after_us(&self) -> i64 {
+        microseconds(self.stale_after)
+    }
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -59,10 +92,12 @@ mod tests {
     #[test]
     fn ranges_are_checked() {
         assert!(JoinConfig::default().validate().is_ok());
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
         for (wrong, name) in [
             (JoinConfig { baseline_sessions: 0, ..JoinConfig::default() }, "baseline_sessions"),
-            (JoinConfig { lateness_s: 50_000, ..JoinConfig::default() }, "lateness_s"),
-            (JoinConfig { stale_after_s: 0, ..JoinConfig::default() }, "stale_after_s"),
+            (JoinConfig { allowed_lateness: hours(13), ..JoinConfig::default() }, "allowed_lateness"),
+            (JoinConfig { stale_after: hours(0), ..JoinConfig::default() }, "stale_after"),
+            (JoinConfig { stale_after: hours(10_000), ..JoinConfig::default() }, "stale_after"),
         ] {
             assert!(wrong.validate().unwrap_err().to_string().contains(name));
         }

@@ -89,12 +89,12 @@ impl Path {
 }
 
 pub(super) fn lateness(config: &JoinConfig) -> Micros {
-    Micros::from(config.lateness_s) * 1_000_000
+    config.allowed_lateness_us()
 }
 
 /// Age at which a price of bars this wide is stale.
 pub(super) fn stale_after(config: &JoinConfig, width_s: u32) -> Micros {
-    Micros::from(config.stale_after_s.max(width_s)) * 1_000_000
+    config.stale_after_us().max(Micros::from(width_s) * 1_000_000)
 }
 
 /// The minute after a moment of the tape, or the first after a night.

@@ -1,12 +1,13 @@
 //! How to reach ClickHouse.
 
 use clickhouse::Client;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
 /// Address, database and user. TLS is an `https` URL.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClickHouseConfig {
     /// HTTP interface: `http://host:8123` or `https://host:8443`.
@@ -15,7 +16,8 @@ pub struct ClickHouseConfig {
     pub database: String,
     /// User that may create and write the tables.
     pub user: String,
-    /// File that holds the user's password and nothing else; none: no password.
+    /// File that holds the user's password and nothing else. Without it the user has no password.
+    #[schemars(extend("x-secret" = true), example = &"/run/secrets/clickhouse_password")]
     pub password_file: Option<PathBuf>,
     /// The password itself, read from `password_file` by the caller.
     #[serde(skip)]

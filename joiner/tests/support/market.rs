@@ -2,6 +2,7 @@
 
 use super::Topics;
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
@@ -43,7 +44,12 @@ pub struct Make {
 }
 
 pub fn config() -> JoinConfig {
-    JoinConfig { benchmark: symbol("MKT"), baseline_sessions: 6, lateness_s: 900, stale_after_s: 300 }
+    JoinConfig {
+        benchmark: symbol("MKT"),
+        baseline_sessions: 6,
+        allowed_lateness: Duration::from_secs(900),
+        stale_after: Duration::from_secs(300),
+    }
 }
 
 pub fn symbol(name: &str) -> Symbol {

@@ -61,7 +61,7 @@ impl Topics {
     /// Some place at or after a bar's own where it would still not be late; a watermark stays where it is.
     pub fn place_within_lateness(&self, offset: usize, dice: &mut market::Dice) -> usize {
         let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = &self.bars[offset].1 else { return offset };
-        let lateness = jiff::SignedDuration::from_secs(i64::from(market::config().lateness_s));
+        let lateness = jiff::SignedDuration::try_from(market::config().allowed_lateness).unwrap();
         let close = tapewire_core::exchange::Calendar::xnys().containing(bar.start).unwrap().close;
         // A watermark counts by its whole minute, as all of this market's are.
         let end = bar.end().min(close);

@@ -48,7 +48,8 @@ use labels::Classes;
 use packed::PackedModel;
 use processor::Processor;
 use rayon::prelude::*;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use tapewire_core::{Probabilities, Sentiment};
@@ -57,15 +58,17 @@ use tokens::{TextTokenizer, Tokens};
 use windows::{Long, Window};
 
 /// How the engine runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
     /// `cpu`, `cuda`, or `cuda:1` for the second GPU.
+    #[schemars(with = "String")]
     pub device: Processor,
     /// Inference threads; 0 is one for each processor.
     pub threads: usize,
     /// In which numbers matrix products are computed: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`.
     /// Rows of the lower ones say so at the end of `model_revision`. A GPU takes `f32` only.
+    #[schemars(with = "String")]
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     pub labels: Option<String>,

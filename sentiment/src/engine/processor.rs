@@ -3,12 +3,12 @@
 use crate::SentimentError;
 use crate::kernels::Precision;
 use candle_core::Device;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// `cpu`, `cuda`, or `cuda:1` for the second GPU.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Processor {
     /// The packed engine.
     #[default]
@@ -27,6 +27,12 @@ impl TryFrom<String> for Processor {
             (_, Some(Ok(number))) => Ok(Self::Cuda(number)),
             _ => Err(format!("`{text}` is no processor; say cpu, cuda, or cuda:1 for the second GPU")),
         }
+    }
+}
+
+impl From<Processor> for String {
+    fn from(processor: Processor) -> Self {
+        processor.to_string()
     }
 }
 

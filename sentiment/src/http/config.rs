@@ -1,11 +1,12 @@
 //! What can be set about the HTTP server.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Settings of the HTTP server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServeConfig {
     /// Address. There is no authentication: beyond loopback, put a proxy in front that has one.
@@ -15,7 +16,8 @@ pub struct ServeConfig {
     /// Most texts of a request; a text counts once for each company it is asked about.
     pub max_batch: NonZeroUsize,
     /// How long a server that was told to stop waits for the answers it still owes.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub longest_drain: Duration,
 }
 

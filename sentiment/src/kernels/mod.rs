@@ -33,11 +33,11 @@ pub mod words;
 pub use dot::peak;
 
 use dot::Numbers;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// In which numbers a model's matrix products are computed. All else is single precision.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision.

@@ -1,20 +1,22 @@
 //! What can be set about the worker.
 
 use crate::{EngineConfig, QueueConfig};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of the worker.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
     /// A batch is closed when its texts come to about so many tokens: it bounds memory, and how
     /// much is scored again after a kill.
     pub batch_tokens: NonZeroUsize,
     /// How long a lone article waits for company, on the wall clock.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub longest_wait: Duration,
     /// CSV with further companies: `symbol,name,aliases`.
     pub companies: Option<PathBuf>,

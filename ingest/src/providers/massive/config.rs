@@ -1,10 +1,11 @@
 //! Where Massive is and how to talk to it.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Settings of an account with Massive, `[providers.massive]`. The key comes from the environment or a file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MassiveConfig {
     /// Root of the REST interface.
@@ -15,13 +16,16 @@ pub struct MassiveConfig {
     /// Articles a page of news, from 1 to 1000.
     pub news_page_size: u32,
     /// Longest wait for one HTTP answer, on the wall clock.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub request_timeout: Duration,
     /// Longest wait for each step of a websocket's log-in, on the wall clock.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub login_timeout: Duration,
     /// A websocket on which nothing has come for this long, not even a pong, is given up, on the wall clock.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::required")]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "String")]
     pub silence_timeout: Duration,
 }
 

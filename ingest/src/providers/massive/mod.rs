@@ -11,7 +11,7 @@ mod websocket;
 
 pub use config::MassiveConfig;
 
-use super::registry::{Account, Provider};
+use super::registry::{Account, Provider, SettingsType};
 use super::{
     Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription,
 };
@@ -30,6 +30,7 @@ const KIND: &str = "massive";
 /// This provider's line in the registry.
 pub const PROVIDER: Provider = Provider {
     kind: KIND,
+    settings: SettingsType::of::<MassiveConfig>(),
     news: Some(|account| Ok(Arc::new(Massive::new(account)?))),
     prices: Some(|account| Ok(Arc::new(Massive::new(account)?))),
     replay_line: Some(replay_line),

@@ -1,0 +1,32 @@
+//! `tapewire config`: the settings in effect.
+
+use crate::config;
+use crate::settings::{self, Loaded};
+use clap::Args;
+
+/// Prints the settings in effect as TOML, each with where it is from: a default, the file, a variable of the environment,
+/// or --set. Secrets are not printed and their files are not read.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tapewire config                                      what is in effect here\n  \
+    tapewire config --set join.stale_after=5m > tapewire.toml\n  \
+    tapewire config --example                            all settings with their defaults and what they mean")]
+pub struct Config {
+    /// Print all settings with their defaults and descriptions instead
+    #[arg(long)]
+    example: bool,
+}
+
+impl Config {
+    /// The example depends on no settings, so that it can be asked for where these are wrong.
+    pub fn example(&self) -> anyhow::Result<bool> {
+        if self.example {
+            print!("{}", settings::example::<config::Config>()?);
+        }
+        Ok(self.example)
+    }
+
+    pub fn run(self, loaded: &Loaded<config::Config>) -> anyhow::Result<()> {
+        print!("{}", settings::effective(loaded)?);
+        Ok(())
+    }
+}

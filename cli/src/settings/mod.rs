@@ -1,0 +1,223 @@
+//! Settings from four layers, each over the one before: defaults, file, environment, flags.
+//!
+//! Layers are merged by `figment` key by key, so a nested setting from the environment keeps its siblings from the file,
+//! and every value remembers the layer it is from.
+
+mod environment;
+mod error;
+mod show;
+mod tree;
+mod value;
+
+pub use error::Error;
+pub use show::{effective, example};
+
+use environment::Meaning;
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use tree::Node;
+
+/// The file that is read where `--config` names none.
+pub const DEFAULT_FILE: &str = "tapewire.toml";
+
+/// The name of the lowest layer.
+const DEFAULT: &str = "default";
+
+/// Where settings come from, and which other names there are.
+pub struct Sources<'a> {
+    /// The settings file; without it [`DEFAULT_FILE`] if there is one.
+    pub file: Option<&'a Path>,
+    /// The environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// `section.key=value`.
+    pub flags: &'a [String],
+    /// Variables with our prefix that are not settings.
+    pub other_variables: &'a [&'a str],
+    /// Former names of settings, and what is there instead.
+    pub renamed: &'a [(&'a str, &'a str)],
+}
+
+/// Settings, and where each is from.
+pub struct Loaded<T> {
+    /// The settings.
+    pub settings: T,
+    tree: Node,
+    figment: Figment,
+    merged: Value,
+    /// Secrets from variables, by the path of the setting that could name their file.
+    secrets: BTreeMap<Vec<String>, (String, String)>,
+}
+
+/// Where a secret is from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SecretOrigin {
+    /// A variable.
+    Variable(String),
+    /// A file.
+    File(PathBuf),
+}
+
+/// One layer: a name and its settings.
+struct Layer {
+    name: String,
+    settings: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.settings.clone()))
+    }
+}
+
+impl<T: Default + DeserializeOwned + JsonSchema + Serialize> Loaded<T> {
+    /// Merges the layers. Files of secrets are not read yet.
+    ///
+    /// # Errors
+    /// [`Error`] names the layer and the setting.
+    pub fn new(sources: &Sources<'_>) -> Result<Self, Error> {
+        let tree = Node::of::<T>();
+        let defaults = Value::serialize(T::default()).map_err(refused)?.into_dict().unwrap_or_default();
+        let mut figment = Figment::from(Layer { name: DEFAULT.to_owned(), settings: defaults });
+        if let Some(layer) = sources.read_file(&tree)? {
+            figment = figment.merge(layer);
+        }
+        let (variables, secrets) = sources.read_environment(&tree)?;
+        for layer in variables {
+            figment = figment.merge(layer);
+        }
+        for flag in sources.flags {
+            figment = figment.merge(sources.read_flag(&tree, flag)?);
+        }
+        let settings = figment.extract().map_err(refused)?;
+        let merged = figment.extract().map_err(refused)?;
+        Ok(Self { settings, tree, figment, merged, secrets })
+    }
+}
+
+impl<T> Loaded<T> {
+    /// The secret whose file is named by the setting `path`: from its variable or, if that is not set, from the file.
+    /// White space around it is not part of it.
+    ///
+    /// # Errors
+    /// [`Error::SecretFile`].
+    pub fn secret(&self, path: &str) -> Result<Option<String>, Error> {
+        let keys = split(path);
+        if let Some((_, secret)) = self.secrets.get(&keys) {
+            return Ok(Some(secret.trim().to_owned()));
+        }
+        let Some(SecretOrigin::File(file)) = self.secret_origin(&keys) else { return Ok(None) };
+        match std::fs::read_to_string(&file) {
+            Ok(secret) => Ok(Some(secret.trim().to_owned())),
+            Err(source) => Err(Error::SecretFile { setting: path.to_owned(), path: file, source }),
+        }
+    }
+
+    fn secret_origin(&self, path: &[String]) -> Option<SecretOrigin> {
+        match self.secrets.get(path) {
+            Some((variable, _)) => Some(SecretOrigin::Variable(variable.clone())),
+            None => self.value(path)?.as_str().map(|file| SecretOrigin::File(file.into())),
+        }
+    }
+
+    /// The layer that a setting is from.
+    fn origin(&self, path: &[String]) -> &str {
+        let metadata = self.value(path).and_then(|value| self.figment.get_metadata(value.tag()));
+        metadata.map_or(DEFAULT, |metadata| &metadata.name)
+    }
+
+    fn value(&self, path: &[String]) -> Option<&Value> {
+        path.iter().try_fold(&self.merged, |value, key| value.as_dict()?.get(key))
+    }
+}
+
+impl Sources<'_> {
+    fn read_file(&self, tree: &Node) -> Result<Option<Layer>, Error> {
+        let path = match self.file {
+            Some(path) => path,
+            None if Path::new(DEFAULT_FILE).exists() => Path::new(DEFAULT_FILE),
+            None => return Ok(None),
+        };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let document = text.parse().map_err(|source| Error::Syntax { origin: name.clone(), source })?;
+        let settings = value::from_document(tree, &document, &name).map_err(|error| self.renamed(error))?;
+        Ok(Some(Layer { name, settings }))
+    }
+
+    /// A layer for each variable, and the secrets.
+    #[allow(clippy::type_complexity, reason = "the map is described where it is kept")]
+    fn read_environment(&self, tree: &Node) -> Result<(Vec<Layer>, BTreeMap<Vec<String>, (String, String)>), Error> {
+        let (mut layers, mut secrets, mut unknown) = (Vec::new(), BTreeMap::new(), Vec::new());
+        // A section before the settings in it.
+        let environment: BTreeMap<_, _> = self.environment.iter().map(|(name, text)| (name, text)).collect();
+        for (name, text) in environment {
+            let Some(name) = name.to_str() else { continue };
+            let meaning = environment::meaning(tree, name, self.other_variables);
+            let text = || text.to_str().ok_or_else(|| Error::NotText(name.to_owned()));
+            match meaning {
+                Meaning::Other => {}
+                Meaning::Setting(path) => layers.push(layer(tree, &path, text()?, name)?),
+                Meaning::Secret(path) => {
+                    // A variable that is set to nothing is as good as none.
+                    let secret = text()?.to_owned();
+                    if !secret.trim().is_empty() {
+                        secrets.insert(path, (name.to_owned(), secret));
+                    }
+                }
+                Meaning::Unknown => {
+                    let old = |(old, _): &&(&str, &str)| environment::variable(&split(old)) == name;
+                    if let Some((old, new)) = self.renamed.iter().find(old) {
+                        let (old, new) = ((*old).to_owned(), (*new).to_owned());
+                        return Err(Error::Renamed { origin: name.to_owned(), old, new });
+                    }
+                    unknown.push(environment::unknown(tree, name, self.other_variables));
+                }
+            }
+        }
+        if unknown.is_empty() { Ok((layers, secrets)) } else { Err(Error::UnknownVariables(unknown)) }
+    }
+
+    fn read_flag(&self, tree: &Node, flag: &str) -> Result<Layer, Error> {
+        let (path, text) = flag.split_once('=').ok_or_else(|| Error::Flag(flag.to_owned()))?;
+        let keys = toml_edit::Key::parse(path.trim())
+            .map_err(|source| Error::Syntax { origin: format!("the name in --set {path}"), source })?;
+        let keys: Vec<String> = keys.iter().map(|key| key.get().to_owned()).collect();
+        layer(tree, &keys, &value::unquoted(text), "--set").map_err(|error| self.renamed(error))
+    }
+
+    /// An unknown setting that has another name now says so.
+    fn renamed(&self, error: Error) -> Error {
+        let Error::Unknown { origin, path, nearest } = error else { return error };
+        match self.renamed.iter().find(|(old, _)| *old == path) {
+            Some((_, new)) => Error::Renamed { origin, old: path, new: (*new).to_owned() },
+            None => Error::Unknown { origin, path, nearest },
+        }
+    }
+}
+
+/// One setting as a layer.
+fn layer(tree: &Node, path: &[String], text: &str, name: &str) -> Result<Layer, Error> {
+    let Some((node, path)) = tree.find(path) else { return Err(error::unknown_setting(tree, path, name)) };
+    let value = value::from_text(node, text, name)?;
+    let nested = path.iter().rev().fold(value, |value, key| Dict::from([(key.clone(), value)]).into());
+    Ok(Layer { name: name.to_owned(), settings: nested.into_dict().unwrap_or_default() })
+}
+
+fn refused(error: figment::Error) -> Error {
+    let origin = error.metadata.as_ref().map_or(DEFAULT.into(), |metadata| metadata.name.to_string());
+    Error::Value { origin, path: error.path.join("."), reason: error.kind.to_string() }
+}
+
+fn split(path: &str) -> Vec<String> {
+    path.split('.').map(str::to_owned).collect()
+}

@@ -1,0 +1,200 @@
+//! Settings as TOML: those in effect, each with where it is from, and the commented example.
+
+use super::environment::{secret_variable, variable};
+use super::tree::{Kind, Node};
+use super::{Error, Loaded, SecretOrigin};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::fmt::Write as _;
+use toml_edit::{DocumentMut, Key, TableLike};
+
+/// What is said about a setting, beside it.
+trait Remarks {
+    /// Comments before a setting or a section's head.
+    fn before(&self, path: &[String], node: &Node) -> Vec<String>;
+
+    /// What follows a setting on its line.
+    fn beside(&self, path: &[String]) -> Option<String>;
+
+    /// Comments after a setting.
+    fn after(&self, path: &[String], node: &Node) -> Vec<String>;
+
+    /// A setting that has no value, as a comment.
+    fn unset(&self, key: &str, node: &Node) -> String;
+}
+
+/// The settings in effect, as a file that has the same effect: after each setting its layer. Secrets are not shown, only
+/// where they are from.
+///
+/// # Errors
+/// [`Error::Value`] if a setting can't be written as TOML.
+pub fn effective<T: Serialize>(loaded: &Loaded<T>) -> Result<String, Error> {
+    write(&loaded.settings, &loaded.tree, loaded)
+}
+
+/// All settings with their defaults and descriptions.
+///
+/// # Errors
+/// [`Error::Value`] if a default can't be written as TOML.
+pub fn example<T: Default + JsonSchema + Serialize>() -> Result<String, Error> {
+    write(&T::default(), &Node::of::<T>(), &Descriptions)
+}
+
+impl<T> Remarks for Loaded<T> {
+    fn before(&self, _: &[String], _: &Node) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn beside(&self, path: &[String]) -> Option<String> {
+        Some(self.origin(path).to_owned())
+    }
+
+    fn after(&self, path: &[String], node: &Node) -> Vec<String> {
+        let Some(origin) = self.secret_origin(path).filter(|_| node.secret) else { return Vec::new() };
+        let origin = match origin {
+            SecretOrigin::Variable(name) => name,
+            SecretOrigin::File(file) => format!("the file {}", file.display()),
+        };
+        let name = path.last().map_or("", |key| key.trim_end_matches("_file"));
+        vec![format!("# {name} is a secret  # {origin}")]
+    }
+
+    fn unset(&self, key: &str, _: &Node) -> String {
+        format!("# {} is not set", Key::new(key))
+    }
+}
+
+/// What the doc comments say.
+struct Descriptions;
+
+impl Remarks for Descriptions {
+    fn before(&self, path: &[String], node: &Node) -> Vec<String> {
+        let mut lines: Vec<String> = node.doc.lines().map(|line| format!("# {line}").trim_end().to_owned()).collect();
+        if node.secret {
+            lines.push(format!("# Instead of a file the variable {} can hold it.", secret_variable(path)));
+        }
+        lines
+    }
+
+    fn beside(&self, _: &[String]) -> Option<String> {
+        None
+    }
+
+    fn after(&self, path: &[String], node: &Node) -> Vec<String> {
+        let Some(serde_json::Value::Object(example)) = &node.example else { return Vec::new() };
+        let line = |(key, value): (&String, &serde_json::Value)| format!("# {} = {value}", Key::new(key));
+        let lines = example.iter().map(line);
+        let first = example.keys().next().map(|key| {
+            let path: Vec<String> = path.iter().chain([key]).cloned().collect();
+            format!("# The first one's variable is {}.", variable(&path))
+        });
+        lines.chain(first).collect()
+    }
+
+    fn unset(&self, key: &str, node: &Node) -> String {
+        let example = node.example.as_ref().map_or_else(|| "\"\"".to_owned(), ToString::to_string);
+        format!("# {} = {example}", Key::new(key))
+    }
+}
+
+fn write<T: Serialize>(settings: &T, tree: &Node, remarks: &impl Remarks) -> Result<String, Error> {
+    let document = toml_edit::ser::to_document(settings).map_err(|error| Error::Value {
+        origin: "settings".into(),
+        path: String::new(),
+        reason: error.to_string(),
+    })?;
+    let mut out = String::new();
+    section(&mut out, tree, &document, remarks);
+    Ok(out)
+}
+
+fn section(out: &mut String, tree: &Node, document: &DocumentMut, remarks: &impl Remarks) {
+    Writer { out, remarks }.section(tree, document.as_table(), &mut Vec::new());
+}
+
+struct Writer<'a, R> {
+    out: &'a mut String,
+    remarks: &'a R,
+}
+
+impl<R: Remarks> Writer<'_, R> {
+    /// The settings of a section, then the sections in it.
+    fn section(&mut self, node: &Node, table: &dyn TableLike, path: &mut Vec<String>) {
+        let child = |key: &str| match &node.kind {
+            Kind::Section(settings) => settings.get(key),
+            Kind::Map(value) => Some(value.as_ref()),
+            _ => None,
+        };
+        for (key, item) in table.iter() {
+            if let (Some(node), Some(value)) = (child(key).filter(|node| !node.is_section()), item.as_value()) {
+                path.push(key.to_owned());
+                self.setting(node, value, path);
+                path.pop();
+            }
+        }
+        if let Kind::Section(settings) = &node.kind {
+            for (key, node) in settings.iter().filter(|(key, node)| !table.contains_key(key) && !node.is_section()) {
+                path.push(key.clone());
+                self.comments(&self.remarks.before(path, node));
+                self.line(&self.remarks.unset(key, node));
+                self.comments(&self.remarks.after(path, node));
+                path.pop();
+            }
+        }
+        for (key, item) in table.iter() {
+            if let (Some(node), Some(table)) = (child(key).filter(|node| node.is_section()), item.as_table_like()) {
+                path.push(key.to_owned());
+                self.head(node, path);
+                self.section(node, table, path);
+                path.pop();
+            }
+        }
+    }
+
+    fn head(&mut self, node: &Node, path: &[String]) {
+        self.out.push('\n');
+        self.comments(&self.remarks.before(path, node));
+        let keys: Vec<String> = path.iter().map(|key| Key::new(key).to_string()).collect();
+        // A map of sections has none of its own.
+        if !matches!(&node.kind, Kind::Map(value) if value.is_section()) {
+            self.line(&format!("[{}]", keys.join(".")));
+        }
+        self.comments(&self.remarks.after(path, node));
+    }
+
+    fn setting(&mut self, node: &Node, value: &toml_edit::Value, path: &[String]) {
+        let key = Key::new(path.last().map_or("", String::as_str));
+        self.comments(&self.remarks.before(path, node));
+        let mut line = if is_secret(&key, value) {
+            format!("# {key} is a secret")
+        } else {
+            format!("{key} = {}", value.to_string().trim())
+        };
+        if let Some(remark) = self.remarks.beside(path) {
+            let _ = write!(line, "  # {remark}");
+        }
+        self.line(&line);
+        self.comments(&self.remarks.after(path, node));
+    }
+
+    fn comments(&mut self, lines: &[String]) {
+        for line in lines {
+            self.line(line);
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+}
+
+/// Whether a value must not be shown: a property of Kafka's that is a secret by its name, or an address with a password.
+fn is_secret(key: &str, value: &toml_edit::Value) -> bool {
+    let names = ["password", "secret", "jaas", "key.pem", "oauthbearer.config"];
+    let Some(text) = value.as_str() else { return false };
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+    let has_password =
+        authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'));
+    has_password || !key.ends_with("_file") && names.iter().any(|name| key.contains(name))
+}
