@@ -124,7 +124,7 @@ async fn two_news_sources_are_two_streams_and_an_id_of_both_is_two_articles() {
     ];
     let mut desk = DeskServer::start(headlines, vec![]).await;
     let config: NewsConfig = toml::from_str(&format!(
-        "sources = ['{SIMULATED}', 'desk']\nlookback = '1h'\n[override.desk]\nwire_delay = '20m'\nevery = '1m'"
+        "sources = ['{SIMULATED}', 'desk']\n[override.desk]\nwire_delay = '20m'\nevery = '1m'"
     ))
     .unwrap();
     config.check().unwrap();
