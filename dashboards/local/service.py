@@ -89,7 +89,7 @@ class Superset(Service):
         return subprocess.run([str(python), "-E", "-s", str(SERVER / script), *arguments], env=variables).returncode
 
     def _settle_password(self) -> None:
-        """The admin's password: TAPEWIRE_SUPERSET_PASSWORD, else the one of before, else a new one."""
+        """The admin's password: TAPEWIRE_SUPERSET_PASSWORD, otherwise the one used before, otherwise a new one."""
         given = os.environ.get("TAPEWIRE_SUPERSET_PASSWORD")
         known = self.password.read_text().strip() if self.password.exists() else None
         if known and given in (None, "", known):
@@ -99,6 +99,6 @@ class Superset(Service):
         partial = self.password.with_suffix(".part")
         partial.unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w") as file:
             file.write(given or secrets.token_urlsafe(18))
         partial.replace(self.password)

@@ -4,7 +4,7 @@
 mod common;
 
 use base64::Engine as _;
-use common::{LABELS, TINY, USUAL};
+use common::{LABELS, STANDARD, TINY};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ async fn installation(name: &str) -> Option<KafkaConfig> {
 fn queue() -> Queue {
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{LABELS}, \"tapewire_reads_company\": true");
-    let files = common::write(folder.path(), &TINY, USUAL, 8.0, &more);
+    let files = common::write(folder.path(), &TINY, STANDARD, 8.0, &more);
     let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
     Queue::new(Arc::new(engine), &QueueConfig::default()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What can be set about the HTTP server.
+//! Settings of the HTTP server.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServeConfig {
-    /// Address. There is no authentication: beyond loopback, put a proxy in front that has one.
+    /// Address to listen on. There is no authentication: use an authenticating proxy for anything but loopback.
     pub listen: String,
-    /// Longest body of a request.
+    /// Largest body of a request, in bytes.
     pub max_body_bytes: usize,
-    /// Most texts of a request; a text counts once for each company it is asked about.
+    /// Largest number of texts in a request; a text counts once for each of its companies.
     pub max_batch: NonZeroUsize,
-    /// How long a server that was told to stop waits for the answers it still owes.
+    /// How long a server that is shutting down waits for pending requests.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "String")]
     pub longest_drain: Duration,
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_beyond_this_machine_is_served_unless_told_so() {
+    fn only_this_machine_is_served_by_default() {
         let address: std::net::SocketAddr = ServeConfig::default().listen.parse().unwrap();
         assert!(address.ip().is_loopback());
     }

@@ -17,7 +17,7 @@ pub use config::WorkerConfig;
 
 use crate::companies::Companies;
 use crate::queue::Request;
-use crate::{Queue, ScoreError, Scored, SentimentError};
+use crate::{Queue, ScoreError, SentimentError, TextScore};
 use futures_util::FutureExt as _;
 use futures_util::future::{Fuse, FusedFuture as _, try_join_all};
 use jiff::Timestamp;
@@ -241,7 +241,7 @@ impl Scorer {
     fn sentiment(
         &self,
         question: &Question,
-        score: Option<Result<Scored, ScoreError>>,
+        score: Option<Result<TextScore, ScoreError>>,
     ) -> Result<Option<Sentiment>, SentimentError> {
         let reason = match score {
             Some(Ok(scored)) => return Ok(Some(self.queue.engine().sentiment(scored))),
@@ -259,7 +259,7 @@ impl Scorer {
     }
 
     /// The model's answer to each question; `None` where there is no text to ask about.
-    async fn score(&self, questions: &[Question]) -> Vec<Option<Result<Scored, ScoreError>>> {
+    async fn score(&self, questions: &[Question]) -> Vec<Option<Result<TextScore, ScoreError>>> {
         let started = Instant::now();
         let requests = questions.iter().filter_map(Question::request).cloned().collect();
         let mut scores = self.queue.submit_all(requests).await.into_iter();

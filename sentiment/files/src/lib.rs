@@ -1,0 +1,327 @@
+//! Scoring of files row by row, from inputs of one format to an output of the same or another format.
+//!
+//! Every readable row is in the output, in order, with its other columns unchanged. A row without a score has NULL in
+//! the score columns, and the rejected rows give the reason. A row that can't be read is only among the rejected rows.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use tapewire_files::{Job, JobSource, OutputFormat, Selection};
+//! use tapewire_models::Source;
+//! use tapewire_sentiment::companies::Companies;
+//! use tapewire_sentiment::{Engine, EngineConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::load(&Source::Shipped.resolve()?, &EngineConfig::default())?;
+//! let output = Path::new("scored.csv");
+//! let job = Job {
+//!     sources: vec![JobSource::File("news.csv".into())],
+//!     input_format: None,
+//!     selection: Selection::default(),
+//!     company: None,
+//!     output: Some(output.to_owned()),
+//!     output_format: OutputFormat::of(output)?,
+//!     width: None,
+//!     prefix: String::new(),
+//!     rejected: None,
+//!     resume: false,
+//!     overwrite: false,
+//!     batch_tokens: 8192,
+//! };
+//! let summary = tapewire_files::score(&engine, &Companies::load(None)?, &job, || false, |_| {})?;
+//! println!("{} of {} rows have a score", summary.scored, summary.rows);
+//! # Ok(())
+//! # }
+//! ```
+
+mod batch;
+mod columns;
+mod error;
+pub mod format;
+mod input;
+mod output;
+pub mod progress;
+mod rejected;
+mod resume;
+mod row;
+mod written;
+
+pub use columns::Selection;
+pub use error::FilesError;
+pub use format::{InputFormat, OutputFormat};
+pub use progress::JobProgress;
+pub use row::Place;
+
+use batch::{Batch, Batches, Next};
+use columns::{Score, ScoreColumns};
+use input::{Opened, Reading};
+use output::{RowWriter, Writing};
+use rejected::Rejected;
+use row::{Item, Row};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use tapewire_sentiment::companies::{Companies, Company};
+use tapewire_sentiment::{Engine, Input, ScoreError};
+
+/// An input of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobSource {
+    /// Texts from the command line.
+    Texts(Vec<String>),
+    /// Rows from the standard input.
+    StandardInput,
+    /// Rows of a file.
+    File(PathBuf),
+}
+
+/// What to score, and where to write the scores.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Inputs of one format with the same columns, scored one after the other.
+    pub sources: Vec<JobSource>,
+    /// Their format; by default it is derived from their names or contents.
+    pub input_format: Option<InputFormat>,
+    /// The columns with text and company.
+    pub selection: Selection,
+    /// The company of rows without one in their column: a name or a ticker.
+    pub company: Option<String>,
+    /// The output file; `None` is the standard output.
+    pub output: Option<PathBuf>,
+    /// The format of the output.
+    pub output_format: OutputFormat,
+    /// Width of the terminal for a table, in characters; `None` if it is not shown on a terminal.
+    pub width: Option<usize>,
+    /// Prefix of the names of the score columns.
+    pub prefix: String,
+    /// The file for rejected rows; by default it is next to the output, if that is a file.
+    pub rejected: Option<PathBuf>,
+    /// Continue an output that an earlier run did not finish.
+    pub resume: bool,
+    /// Replace an existing output.
+    pub overwrite: bool,
+    /// Approximate number of tokens that are scored at once.
+    pub batch_tokens: usize,
+}
+
+impl Job {
+    /// The file for rejected rows; `None` if the output is a pipe or a device and no file was given.
+    pub fn side_file(&self) -> Option<PathBuf> {
+        let output = self.output.as_deref().filter(|path| !written::is_device(path));
+        self.rejected.clone().or_else(|| output.map(rejected::default_path))
+    }
+}
+
+/// An event while a job runs.
+#[derive(Debug)]
+pub enum JobEvent<'a> {
+    /// A batch is done.
+    Progress(JobProgress),
+    /// A row has no score or could not be read.
+    Rejected {
+        /// The row.
+        place: &'a Place,
+        /// The reason.
+        reason: &'a str,
+    },
+}
+
+/// The result of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Rows read, in this run and those it continues.
+    pub rows: u64,
+    /// Rows with a score.
+    pub scored: u64,
+    /// Rows in the output without a score.
+    pub unscored: u64,
+    /// Rows that could not be read.
+    pub unreadable: u64,
+    /// Rows that an earlier run had scored.
+    pub known: u64,
+    /// Rows in the output.
+    pub written: u64,
+    /// The column that was scored.
+    pub text_column: String,
+    /// The file with rejected rows, if there are any.
+    pub rejected: Option<PathBuf>,
+    /// Whether the job was stopped before the end.
+    pub stopped: bool,
+}
+
+/// Scores files. Blocks. When `stop` returns true, it closes the output after the current batch. `on_event` receives
+/// progress and rejected rows.
+///
+/// # Errors
+/// [`FilesError`]. The part of the output that is already written stays and can be continued.
+pub fn score(
+    engine: &Engine,
+    companies: &Companies,
+    job: &Job,
+    stop: impl Fn() -> bool,
+    on_event: impl FnMut(JobEvent<'_>),
+) -> Result<Summary, FilesError> {
+    written::check(job)?;
+    let scores = ScoreColumns::new(&job.prefix, engine.name(), engine.revision());
+    let reading = Reading { selection: job.selection.clone(), output: job.output_format, scores };
+    let Some(opened) = open(job, &reading, &stop) else {
+        return Ok(Summary { stopped: true, ..Summary::default() });
+    };
+    let (opened, format) = opened?;
+    let writing = Writing {
+        format: job.output_format,
+        path: job.output.as_deref(),
+        resume: job.resume,
+        width: job.width,
+        sources: &job.sources,
+        opened: &opened,
+        scores: &reading.scores,
+        keep: reading.keep(format),
+    };
+    let output = output::open(&writing)?;
+    let run = Run {
+        engine,
+        companies,
+        job,
+        output,
+        rejected: Rejected::open(job.side_file(), job.resume)?,
+        summary: Summary { text_column: opened.text_column.clone(), ..Summary::default() },
+        total: opened.total,
+        on_event,
+    };
+    run.run(&Batches::of(opened.inputs, job.batch_tokens), stop)
+}
+
+/// Checks a job before a model is loaded: its files and their columns. Pipes are not read.
+///
+/// # Errors
+/// [`FilesError`].
+pub fn check(job: &Job) -> Result<(), FilesError> {
+    written::check(job)?;
+    let is_file = |source: &JobSource| matches!(source, JobSource::File(path) if path.is_file());
+    if !job.sources.iter().all(is_file) {
+        return Ok(());
+    }
+    let scores = ScoreColumns::new(&job.prefix, "", "");
+    let reading = Reading { selection: job.selection.clone(), output: job.output_format, scores };
+    let format = input::format(&job.sources, job.input_format)?;
+    input::open(&job.sources, format, &reading).map(drop)
+}
+
+/// Opens the inputs; `None` if the job was stopped while waiting for their first rows.
+fn open(job: &Job, reading: &Reading, stop: &impl Fn() -> bool) -> Option<Result<(Opened, InputFormat), FilesError>> {
+    let (send, receive) = sync_channel(1);
+    let (sources, asked, reading) = (job.sources.clone(), job.input_format, reading.clone());
+    std::thread::spawn(move || {
+        let opened = input::format(&sources, asked).and_then(|format| input::open(&sources, format, &reading));
+        // If the job was stopped, there is no receiver.
+        let _ = send.send(opened);
+    });
+    batch::wait(&receive, stop).map(|opened| opened.expect("opening an input does not panic"))
+}
+
+/// A run in progress.
+struct Run<'a, T> {
+    engine: &'a Engine,
+    companies: &'a Companies,
+    job: &'a Job,
+    output: Box<dyn RowWriter>,
+    rejected: Rejected,
+    summary: Summary,
+    total: Option<u64>,
+    on_event: T,
+}
+
+impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
+    fn run(mut self, batches: &Batches, stop: impl Fn() -> bool) -> Result<Summary, FilesError> {
+        loop {
+            match batches.next(&stop)? {
+                Next::Batch(batch) => self.batch(&batch)?,
+                Next::End => break,
+                Next::Stopped => {
+                    self.summary.stopped = true;
+                    break;
+                }
+            }
+        }
+        self.summary.written = self.output.finish(!self.summary.stopped)?;
+        self.summary.rejected = self.rejected.finish()?;
+        Ok(self.summary)
+    }
+
+    /// Scores a batch and writes it. Rejected rows are written first, so that after a kill at any moment every row of
+    /// the output that has no score has its reason.
+    fn batch(&mut self, batch: &Batch) -> Result<(), FilesError> {
+        let known = |item: &Item| match item {
+            Item::Row(row) => self.output.existing_score(row),
+            Item::Unreadable(_) => Ok(None),
+        };
+        let known: Vec<Option<Option<Score>>> = batch.items.iter().map(known).collect::<Result<_, _>>()?;
+        let scores = self.scores_of(&batch.items, &known)?;
+        for (item, score) in batch.items.iter().zip(&scores) {
+            self.count(item, score)?;
+        }
+        self.rejected.flush()?;
+        for ((item, known), score) in batch.items.iter().zip(&known).zip(&scores) {
+            match (item, known) {
+                (Item::Row(row), None) => self.output.write(row, score.as_ref().ok())?,
+                (Item::Row(_), Some(_)) => self.summary.known += 1,
+                (Item::Unreadable(_), _) => {}
+            }
+        }
+        self.output.flush()?;
+        let Summary { rows, known, .. } = self.summary;
+        (self.on_event)(JobEvent::Progress(JobProgress { done: batch.position, total: self.total, rows, known }));
+        Ok(())
+    }
+
+    /// The score of each item, or the reason why it has none. The model scores the items without a known score, also
+    /// those for which an earlier run had none, because only the model gives the reason.
+    fn scores_of(
+        &self,
+        items: &[Item],
+        known: &[Option<Option<Score>>],
+    ) -> Result<Vec<Result<Score, String>>, FilesError> {
+        let is_missing = |known: &Option<Option<Score>>| known.flatten().is_none();
+        let asked = items.iter().zip(known).filter(|(_, known)| is_missing(known));
+        let asked: Vec<(&str, Option<Arc<Company>>)> = asked
+            .filter_map(|(item, _)| match item {
+                Item::Row(row) => Some((row.text.as_deref().ok()?, self.company(row))),
+                Item::Unreadable(_) => None,
+            })
+            .collect();
+        let inputs: Vec<Input<'_>> = asked.iter().map(|(text, company)| Input::new(text, company.as_deref())).collect();
+        let mut scores = self.engine.score(&inputs).into_iter();
+        let score = |(item, known): (&Item, &Option<Option<Score>>)| match (item, known) {
+            (_, Some(Some(score))) => Ok(Ok(*score)),
+            (Item::Unreadable(row), _) => Ok(Err(row.reason.clone())),
+            (Item::Row(Row { text: Err(reason), .. }), _) => Ok(Err(reason.clone())),
+            (Item::Row(_), _) => match scores.next().expect("the engine answers for every text") {
+                Ok(scored) => Ok(Ok(scored.into())),
+                Err(ScoreError::Device(reason)) => Err(FilesError::Device(reason)),
+                Err(error) => Ok(Err(error.to_string())),
+            },
+        };
+        items.iter().zip(known).map(score).collect()
+    }
+
+    fn count(&mut self, item: &Item, score: &Result<Score, String>) -> Result<(), FilesError> {
+        let (place, raw, count) = match item {
+            Item::Unreadable(row) => (&row.place, &row.raw, &mut self.summary.unreadable),
+            Item::Row(row) if score.is_err() => (&row.place, &row.raw, &mut self.summary.unscored),
+            Item::Row(row) => (&row.place, &row.raw, &mut self.summary.scored),
+        };
+        *count += 1;
+        self.summary.rows += 1;
+        if let Err(reason) = score {
+            self.rejected.put(place, reason, raw)?;
+            (self.on_event)(JobEvent::Rejected { place, reason });
+        }
+        Ok(())
+    }
+
+    /// The company that a row is scored for.
+    fn company(&self, row: &Row) -> Option<Arc<Company>> {
+        let own = row.company.as_deref().filter(|company| !company.trim().is_empty());
+        own.or(self.job.company.as_deref()).map(|company| self.companies.find(company))
+    }
+}

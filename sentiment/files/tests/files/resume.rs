@@ -1,0 +1,141 @@
+//! Outputs that are continued.
+
+use super::*;
+
+/// For every prefix of the output that a kill may leave, with the rejected rows of that moment or later.
+#[test]
+fn a_run_resumed_after_any_kill_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("in.csv"), mixed_csv()).unwrap();
+    std::fs::write(at("in.jsonl"), mixed_jsonl()).unwrap();
+    for (input, output) in
+        [("in.csv", "out.csv"), ("in.jsonl", "out.jsonl"), ("in.jsonl", "cross.csv"), ("in.csv", "cross.jsonl")]
+    {
+        let (input, output) = (at(input), at(output));
+        let mut job = job(&input, &output);
+        job.selection.company = Some("company".into());
+        job.batch_tokens = 16;
+        run(&job).unwrap();
+        let (whole, aside) = (std::fs::read(&output).unwrap(), std::fs::read(rejected(&output)).unwrap());
+        job.resume = true;
+        for cut in (0..whole.len()).step_by(whole.len() / 12 + 1).chain([whole.len() - 1, whole.len()]) {
+            std::fs::write(&output, &whole[..cut]).unwrap();
+            let summary = run(&job).unwrap();
+            assert_eq!(std::fs::read(&output).unwrap(), whole, "cut at {cut}");
+            assert_eq!(std::fs::read(rejected(&output)).unwrap(), aside, "cut at {cut}");
+            assert_eq!((summary.rows, summary.written), (8, 5));
+        }
+        for cut in [0, aside.len() / 2] {
+            std::fs::write(&output, b"").unwrap();
+            std::fs::write(rejected(&output), &aside[..cut]).unwrap();
+            run(&job).unwrap();
+            assert_eq!(std::fs::read(&output).unwrap(), whole);
+            assert_eq!(std::fs::read(rejected(&output)).unwrap(), aside);
+        }
+    }
+}
+
+#[test]
+fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("in.jsonl"), mixed_jsonl()).unwrap();
+    for (input, batches, rows_in_part) in [(odd_parquet(), 5, 3), (at("in.jsonl"), 3, 3)] {
+        let (output, journal) = (at("out.parquet"), at("out.parquet.scores.jsonl"));
+        let undisturbed = at("undisturbed.parquet");
+        run(&Job { overwrite: true, ..job(&input, &undisturbed) }).unwrap();
+        let whole = std::fs::read(&undisturbed).unwrap();
+
+        // Stopped as by Ctrl-C: the output is valid and holds as many rows as it can.
+        let mut job = Job { batch_tokens: 1, overwrite: true, ..job(&input, &output) };
+        let summary = run_some(&job, batches);
+        assert!(summary.stopped);
+        assert_eq!((rows(&output).len(), summary.written), (rows_in_part, rows_in_part as u64));
+        assert!(matches!(run(&Job { overwrite: false, ..job.clone() }), Err(FilesError::Exists { .. })));
+
+        (job.resume, job.overwrite) = (true, false);
+        let scores_so_far = std::fs::read(&journal).unwrap();
+        for cut in [0, 10, scores_so_far.len() / 2, scores_so_far.len() - 1, scores_so_far.len()] {
+            // Killed: only the journal and an incomplete file exist.
+            let _ = std::fs::remove_file(&output);
+            std::fs::write(at("out.parquet.partial"), &whole[..cut.min(whole.len())]).unwrap();
+            std::fs::write(&journal, &scores_so_far[..cut]).unwrap();
+            run(&job).unwrap();
+            assert_eq!(std::fs::read(&output).unwrap(), whole, "{} cut at {cut}", input.display());
+            assert!(!journal.exists());
+        }
+        let summary = run(&job).unwrap();
+        assert_eq!(summary.known, summary.written);
+        assert_eq!(std::fs::read(&output).unwrap(), whole);
+    }
+}
+
+#[test]
+fn a_stopped_run_leaves_whole_rows_and_can_be_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("in.csv"), mixed_csv()).unwrap();
+    let mut whole = job(&at("in.csv"), &at("whole.csv"));
+    whole.selection.company = Some("company".into());
+    run(&whole).unwrap();
+    let mut part = Job { batch_tokens: 1, output: Some(at("part.csv")), ..whole.clone() };
+    let summary = run_some(&part, 4);
+    assert!(summary.stopped);
+    assert_eq!(rows(&at("part.csv")).len() as u64, summary.written);
+    part.resume = true;
+    let summary = run(&part).unwrap();
+    assert_eq!((summary.known, summary.stopped), (4, false));
+    assert_eq!(std::fs::read(at("part.csv")).unwrap(), std::fs::read(at("whole.csv")).unwrap());
+}
+
+#[test]
+fn a_complete_parquet_file_is_compared_with_input_options_and_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let output = at("out.parquet");
+    let content = "id,title\n1,Profit doubled\n2,\n3,Loss\n";
+    std::fs::write(at("in.csv"), content).unwrap();
+    let whole = job(&at("in.csv"), &output);
+    run(&whole).unwrap();
+    let bytes = std::fs::read(&output).unwrap();
+    let job = Job { resume: true, ..whole };
+    let differs = |job: &Job, engine: &Engine| {
+        let error = files::score(engine, &Companies::load(None).unwrap(), job, || false, |_| {}).unwrap_err();
+        assert!(matches!(error, FilesError::Differs { .. }), "{error}");
+        assert!(error.to_string().contains("--overwrite"), "{error}");
+        error.to_string()
+    };
+    for (other, part) in [
+        ("id,title\n1,Profit doubled\n2,\n3,Gain\n", "not made from this input"),
+        ("id,title\n1,Profit doubled\n2,\n4,Loss\n", "not made from this input"),
+        ("no,title\n1,Profit doubled\n2,\n3,Loss\n", "not made from this input"),
+        ("id,title\n1,Profit doubled\n2,\n", "more rows"),
+        ("id,title\n1,Profit doubled\n2,\n3,Loss\n4,Gain\n", "fewer rows"),
+    ] {
+        std::fs::write(at("in.csv"), other).unwrap();
+        let error = differs(&job, &common::shipped());
+        assert!(error.contains(part), "{other}: {error}");
+    }
+    std::fs::write(at("in.csv"), content).unwrap();
+    differs(&Job { prefix: "again_".into(), ..job.clone() }, &common::shipped());
+    differs(
+        &Job { company: None, selection: Selection { text: Some("id".into()), company: None }, ..job.clone() },
+        &common::shipped(),
+    );
+    let model = common::write(folder.path(), &common::TINY, common::STANDARD, 1.0, common::LABELS);
+    let error = differs(&job, &Engine::load(&model, &EngineConfig::default()).unwrap());
+    assert!(error.contains("this model would write"), "{error}");
+    assert_eq!(std::fs::read(&output).unwrap(), bytes);
+    let summary = run(&job).unwrap();
+    assert_eq!((summary.known, summary.written, summary.unscored), (3, 3, 1));
+    assert_eq!(std::fs::read(&output).unwrap(), bytes);
+
+    for foreign in [std::fs::read(odd_parquet()).unwrap(), b"PAR1".to_vec(), Vec::new()] {
+        std::fs::write(&output, &foreign).unwrap();
+        differs(&job, &common::shipped());
+        assert_eq!(std::fs::read(&output).unwrap(), foreign);
+    }
+    run(&Job { resume: false, overwrite: true, ..job.clone() }).unwrap();
+    assert_eq!(std::fs::read(&output).unwrap(), bytes);
+}

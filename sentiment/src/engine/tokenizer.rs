@@ -1,0 +1,198 @@
+//! Tokenizing texts the way the model was trained.
+
+use super::windows::{self, Overflow};
+use crate::{ScoreError, SentimentError};
+use serde::Deserialize;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use tapewire_models::TokenizerFiles;
+use tokenizers::models::bpe::BPE;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::bert::BertProcessing;
+use tokenizers::processors::roberta::RobertaProcessing;
+use tokenizers::{AddedToken, EncodeInput, Tokenizer};
+
+/// The input of the model for one text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    /// Token ids, beginning with `[CLS]` or the model's equivalent.
+    pub input_ids: Vec<u32>,
+    /// Token type (segment) ids, one per token: 0 for the text, 1 for the company.
+    pub token_type_ids: Vec<u32>,
+}
+
+/// A part of a text that fits into the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// The part with the special tokens, and with the company if the model reads it.
+    pub encoding: Encoding,
+    /// The number of the text's tokens that it represents: each token counts once in total, divided equally among the
+    /// windows that contain it.
+    pub weight: f64,
+}
+
+/// A tokenizer, and the longest input of its model.
+#[derive(Debug)]
+pub struct TextTokenizer {
+    tokenizer: Tokenizer,
+    max_seq_len: usize,
+}
+
+impl TextTokenizer {
+    /// Reads the tokenizer of a model that takes at most `max_seq_len` tokens. Padding and truncation in a
+    /// `tokenizer.json` are ignored: they describe how the model was trained, not how it is used here.
+    ///
+    /// # Errors
+    /// [`SentimentError::Unreadable`].
+    pub fn load(files: &TokenizerFiles, max_seq_len: usize) -> Result<Self, SentimentError> {
+        let (path, mut tokenizer) = match files {
+            TokenizerFiles::Json(path) => (path, read_json(path)?),
+            TokenizerFiles::Vocabulary { vocabulary, settings } => {
+                (vocabulary, build_wordpiece(vocabulary, settings.as_deref())?)
+            }
+            TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings } => {
+                (vocabulary, build_byte_level_bpe(vocabulary, merges, settings.as_deref())?)
+            }
+        };
+        tokenizer.with_padding(None).with_truncation(None).map_err(|error| unreadable(path, &error))?;
+        Ok(Self { tokenizer, max_seq_len })
+    }
+
+    /// Encodes `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]`, as one window, or as several if the text is too
+    /// long for the model. Every window contains the whole company.
+    ///
+    /// # Errors
+    /// [`ScoreError::Tokenizer`]; for a text that is too long, [`ScoreError::CompanyTooLong`], and
+    /// [`ScoreError::Length`] with [`Overflow::Refuse`].
+    pub fn encode(&self, text: &str, company: Option<&str>, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
+        let input: EncodeInput<'_> = match company {
+            Some(company) => (text, company).into(),
+            None => text.into(),
+        };
+        // The tokenizer library has panicked on unusual Unicode; one text must not stop the others.
+        let encoding = catch_unwind(AssertUnwindSafe(|| self.tokenizer.encode_fast(input, true)))
+            .map_err(|_| ScoreError::Tokenizer("it panicked".into()))?
+            .map_err(|error| ScoreError::Tokenizer(error.to_string()))?;
+        if encoding.len() <= self.max_seq_len {
+            let (input_ids, token_type_ids) = (encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec());
+            return Ok(vec![Window { encoding: Encoding { input_ids, token_type_ids }, weight: 1.0 }]);
+        }
+        self.split(&encoding, overflow)
+    }
+
+    fn split(&self, encoding: &tokenizers::Encoding, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
+        let is_text = |at: &usize| encoding.token_to_sequence(*at) == Some(0);
+        let start = (0..encoding.len()).find(is_text).unwrap_or_default();
+        let length = (start..encoding.len()).take_while(is_text).count();
+        let room = self.max_seq_len.saturating_sub(encoding.len() - length);
+        // Windows that consist mostly of the company would be many and contain little text.
+        if room < self.max_seq_len / 2 || room == 0 {
+            return Err(ScoreError::CompanyTooLong { limit: self.max_seq_len });
+        }
+        let mut spans = windows::spans(length, room);
+        match overflow {
+            Overflow::Windows => {}
+            Overflow::KeepStart => spans.truncate(1),
+            Overflow::KeepEnd => drop(spans.drain(..spans.len() - 1)),
+            Overflow::Refuse => return Err(ScoreError::Length { tokens: encoding.len(), limit: self.max_seq_len }),
+        }
+        let weights = windows::weights(&spans, length);
+        let window = |(span, weight): (&Range<usize>, f64)| {
+            let (span, after) = (start + span.start..start + span.end, start + length);
+            let cut = |ids: &[u32]| [&ids[..start], &ids[span.clone()], &ids[after..]].concat();
+            let (input_ids, token_type_ids) = (cut(encoding.get_ids()), cut(encoding.get_type_ids()));
+            Window { encoding: Encoding { input_ids, token_type_ids }, weight }
+        };
+        Ok(spans.iter().zip(weights).map(window).collect())
+    }
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SentimentError {
+    SentimentError::Unreadable { path: path.to_owned(), reason: error.to_string() }
+}
+
+fn read_json(path: &Path) -> Result<Tokenizer, SentimentError> {
+    Tokenizer::from_file(path).map_err(|error| unreadable(path, &error))
+}
+
+/// `tokenizer_config.json`, for both kinds of tokenizer.
+///
+/// ```json
+/// {"do_lower_case": true, "strip_accents": null, "tokenize_chinese_chars": true, "add_prefix_space": false}
+/// ```
+#[derive(Deserialize)]
+#[serde(default)]
+struct Settings {
+    do_lower_case: bool,
+    strip_accents: Option<bool>,
+    tokenize_chinese_chars: bool,
+    add_prefix_space: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { do_lower_case: true, strip_accents: None, tokenize_chinese_chars: true, add_prefix_space: false }
+    }
+}
+
+impl Settings {
+    fn read(path: Option<&Path>) -> Result<Self, SentimentError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+        serde_json::from_slice(&text).map_err(|error| unreadable(path, &error))
+    }
+}
+
+/// BERT's tokenizer from its vocabulary alone, for models without a `tokenizer.json`.
+fn build_wordpiece(vocabulary: &Path, settings: Option<&Path>) -> Result<Tokenizer, SentimentError> {
+    let settings = Settings::read(settings)?;
+    let wrong = |error: tokenizers::Error| unreadable(vocabulary, &error);
+    let bytes = std::fs::read(vocabulary).map_err(|error| unreadable(vocabulary, &error))?;
+    let model = WordPiece::read_bytes(&bytes)
+        .and_then(|tokens| WordPiece::builder().vocab(tokens).unk_token("[UNK]".into()).build())
+        .map_err(wrong)?;
+    let mut tokenizer = Tokenizer::new(model);
+    let [separator, classifier] = ["[SEP]", "[CLS]"].map(|token| special(&tokenizer, token, vocabulary));
+    let normalizer =
+        BertNormalizer::new(true, settings.tokenize_chinese_chars, settings.strip_accents, settings.do_lower_case);
+    tokenizer.with_normalizer(Some(normalizer)).map_err(wrong)?;
+    tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+    tokenizer.with_post_processor(Some(BertProcessing::new(separator?, classifier?)));
+    with_specials(tokenizer, &["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]).map_err(wrong)
+}
+
+/// RoBERTa's tokenizer from its vocabulary and merges, for models without a `tokenizer.json`.
+fn build_byte_level_bpe(
+    vocabulary: &Path,
+    merges: &Path,
+    settings: Option<&Path>,
+) -> Result<Tokenizer, SentimentError> {
+    let Settings { add_prefix_space, .. } = Settings::read(settings)?;
+    let wrong = |error: tokenizers::Error| unreadable(vocabulary, &error);
+    let [vocabulary_path, merges_path] = [vocabulary, merges].map(Path::to_string_lossy);
+    let model = BPE::from_file(&vocabulary_path, &merges_path).build().map_err(wrong)?;
+    let mut tokenizer = Tokenizer::new(model);
+    let [separator, classifier] = ["</s>", "<s>"].map(|token| special(&tokenizer, token, vocabulary));
+    let byte_level = ByteLevel::default().add_prefix_space(add_prefix_space);
+    tokenizer.with_pre_tokenizer(Some(byte_level));
+    let processing = RobertaProcessing::new(separator?, classifier?).add_prefix_space(add_prefix_space);
+    tokenizer.with_post_processor(Some(processing));
+    with_specials(tokenizer, &["<s>", "<pad>", "</s>", "<unk>", "<mask>"]).map_err(wrong)
+}
+
+fn special(tokenizer: &Tokenizer, token: &str, vocabulary: &Path) -> Result<(String, u32), SentimentError> {
+    let id = tokenizer.token_to_id(token).ok_or_else(|| unreadable(vocabulary, &format!("it has no token {token}")))?;
+    Ok((token.to_owned(), id))
+}
+
+/// Makes those of `tokens` that the vocabulary has special: they are never split.
+fn with_specials(mut tokenizer: Tokenizer, tokens: &[&str]) -> tokenizers::Result<Tokenizer> {
+    let known = tokens.iter().filter(|token| tokenizer.token_to_id(token).is_some());
+    let specials: Vec<AddedToken> = known.map(|&token| AddedToken::from(token, true)).collect();
+    tokenizer.add_special_tokens(specials)?;
+    Ok(tokenizer)
+}
