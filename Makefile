@@ -37,8 +37,8 @@ test: setup-browser ## every check; prints what it runs and a summary
 bench: setup ## our inference engine beside its peers; ARGS=--quick for a glance
 	@python3 -m bench $(ARGS)
 
-lint: setup ## format, clippy and the documentation's links only
-	@python3 scripts/test.py --only format rooms lint docs
+lint: setup ## no tests: formats, clippy, links in the documentation, Python, dependencies
+	@python3 scripts/test.py --only format rooms lint docs python deny
 
 clean: stack-down ## stop the servers and remove their data and the build
 	rm -rf .stack target

@@ -5,8 +5,8 @@ import json
 import math
 import subprocess
 import sys
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,10 +84,14 @@ def prepare(options: argparse.Namespace, cache: Path, left_out: dict[str, str]) 
 
 
 def without_instruction(engines: list[Engine], flags: list[str]) -> dict[str, str]:
-    """Peers in bf16 where the processor has no instruction for it: they would take hours, or compute in f32 unsaid."""
+    """Peers in bf16 on a processor without bfloat16: they would take hours, or silently compute in f32."""
     if machine.BFLOAT16.intersection(flags):
         return {}
-    return {engine.name: "the processor has no bfloat16" for engine in engines if engine.precision == "bf16" and not engine.ours}
+    return {
+        engine.name: "the processor has no bfloat16"
+        for engine in engines
+        if engine.precision == "bf16" and not engine.ours
+    }
 
 
 def build() -> Path:
@@ -95,23 +99,33 @@ def build() -> Path:
     print("bench: building our engine", flush=True)
     # The whole workspace, so that what `make test` compiled serves here too.
     command = ["cargo", "build", "--release", "--locked", "--workspace", "--example", "throughput"]
-    built = subprocess.run([*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    built = subprocess.run(
+        [*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     if built.returncode != 0:
         raise BenchError(f"our engine does not build; see above, or run `{' '.join(command)}`")
     artifacts = [json.loads(line) for line in built.stdout.splitlines()]
     return Path(next(one["executable"] for one in artifacts if one.get("target", {}).get("name") == "throughput"))
 
 
-def rounds_of(threads: int, options: argparse.Namespace, tools: Tools, figures: dict, left_out: dict[str, str]) -> list[Run]:
+def rounds_of(
+    threads: int, options: argparse.Namespace, tools: Tools, figures: dict, left_out: dict[str, str]
+) -> list[Run]:
     """All rounds at one thread count. At 2 threads our int8 also runs at 1, for the ratio of the two."""
     engines = [replace(engine, threads=threads) for engine in options.engines if engine.name not in left_out]
     if threads > 1:
-        engines += [engine for engine in options.engines if engine.name == "tapewire-int8" and engine.name not in left_out]
+        engines += [
+            engine for engine in options.engines if engine.name == "tapewire-int8" and engine.name not in left_out
+        ]
     print(f"\n{threads} thread{'s' if threads > 1 else ''}: loading {len(engines)} engines", flush=True)
     runs = []
     with loaded(engines, tools, figures, left_out) as residents:
         peers = {engine.precision for engine in residents if not engine.ours}
-        contenders = len(peers) + sum(engine.ours and engine.precision in {"int8", *peers} for engine in residents) if threads == 1 else 2
+        contenders = (
+            len(peers) + sum(engine.ours and engine.precision in {"int8", *peers} for engine in residents)
+            if threads == 1
+            else 2
+        )
         progress = Progress(len(residents), contenders, options.rounds)
         for run in play(residents, options.rounds, left_out, ratios.going_on):
             progress.show(run)
@@ -121,7 +135,9 @@ def rounds_of(threads: int, options: argparse.Namespace, tools: Tools, figures: 
 
 
 @contextmanager
-def loaded(engines: list[Engine], tools: Tools, figures: dict, left_out: dict[str, str]) -> Iterator[dict[Engine, Resident]]:
+def loaded(
+    engines: list[Engine], tools: Tools, figures: dict, left_out: dict[str, str]
+) -> Iterator[dict[Engine, Resident]]:
     """The engines that load and answer like PyTorch in float32; all end with the block."""
     reference = json.loads(tools.reference.read_text())
     residents: dict[Engine, Resident] = {}
@@ -132,7 +148,10 @@ def loaded(engines: list[Engine], tools: Tools, figures: dict, left_out: dict[st
                 resident = Resident(engine.title, engine.command(tools), variables(engine.threads), log)
                 residents[engine] = resident
                 figures["deviations"][engine.name] = checked(engine, resident.ask("logits"), reference)
-                print(f"  {engine.title:28} largest deviation of a logit {figures['deviations'][engine.name]:.1g}", flush=True)
+                print(
+                    f"  {engine.title:28} largest deviation of a logit {figures['deviations'][engine.name]:.1g}",
+                    flush=True,
+                )
             except BenchError as error:
                 left_out[engine.name] = str(error)
                 print(f"  {engine.title:28} left out: {error}", flush=True)
@@ -148,7 +167,8 @@ def checked(engine: Engine, logits: list[list[float]], reference: list[list[floa
     """The largest deviation from PyTorch's float32: nobody is fast by being wrong."""
     if [len(row) for row in logits] != [len(row) for row in reference[: len(logits)]] or not logits:
         raise BenchError(f"{engine.title} answered logits of another shape than the reference's")
-    deviations = [abs(one - other) for row, right in zip(logits, reference) for one, other in zip(row, right)]
+    pairs = zip(logits, reference[: len(logits)], strict=True)
+    deviations = [abs(one - other) for row, right in pairs for one, other in zip(row, right, strict=True)]
     if not all(map(math.isfinite, deviations)):
         raise BenchError("its logits are not finite")
     deviation = max(deviations)
@@ -173,16 +193,31 @@ def write(results: dict, table: str, folder: Path, python: Path) -> None:
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="bench", description="Our inference engine beside its peers.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="bench",
+        description="Our inference engine beside its peers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = [engine.name for engine in LINE_UP]
     parser.add_argument("--quick", action="store_true", help="128 texts, 2 rounds: a glance")
-    parser.add_argument("--engines", nargs="+", choices=names, default=names, metavar="NAME", help=f"only these of {', '.join(names)}")
-    parser.add_argument("--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)")
-    parser.add_argument("--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)")
+    parser.add_argument(
+        "--engines", nargs="+", choices=names, default=names, metavar="NAME", help=f"only these of {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)"
+    )
+    parser.add_argument(
+        "--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)"
+    )
     parser.add_argument("--texts", type=int, help=f"how many (default: {texts.WHOLE})")
-    parser.add_argument("--rounds", type=int, help="rounds at each thread count, and parts of the texts; the peers that trail take part in the first (default: 3)")
-    parser.add_argument("--out", type=Path, help="folder of the results (default: bench/results for a whole run, else the cache)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help="rounds at each thread count, and parts of the texts; slower peers run only in the first (default: 3)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder of the results (default: bench/results for a whole run, otherwise the cache)"
+    )
     options = parser.parse_args(arguments)
     options.texts = options.texts or (128 if options.quick else texts.WHOLE)
     options.rounds = options.rounds or (2 if options.quick else 3)

@@ -28,14 +28,14 @@ def virtual_environment(cache: Path) -> Path:
         print("bench: installing the peers, some 5 GB on disk (first time only)", flush=True)
         venv.create(folder, with_pip=True, clear=True)
         # All dependencies are listed: PyTorch's own list would bring a GPU compiler besides.
-        install = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
+        install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
         if subprocess.run([*install, "-r", REQUIREMENTS]).returncode != 0:
             _install_one_by_one(install)
         complete.touch()
     return python
 
 
-def _install_one_by_one(install: list) -> None:
+def _install_one_by_one(install: list[str | Path]) -> None:
     """So that a package that is not to be had costs only the peers that need it."""
     for line in REQUIREMENTS.read_text().splitlines():
         package = line.partition("#")[0].strip()
@@ -83,7 +83,7 @@ def texts_file(cache: Path, count: int) -> Path:
     return path
 
 
-def _run(command: list, log: Path) -> str | None:
+def _run(command: list[str | Path], log: Path) -> str | None:
     """The last thing it said when it failed."""
     with log.open("wb") as out:
         code = subprocess.run(command, cwd=ROOT, env=variables(2), stdout=out, stderr=subprocess.STDOUT).returncode

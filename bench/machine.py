@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.resident import ROOT
@@ -46,7 +47,7 @@ def load_average() -> float:
     return os.getloadavg()[0]
 
 
-def _pairs(path: str):
+def _pairs(path: str) -> Iterator[tuple[str, str]]:
     for line in Path(path).read_text().splitlines():
         key, colon, value = line.partition(":")
         if colon:

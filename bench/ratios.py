@@ -30,7 +30,9 @@ def of(runs: list[Run], name: str, threads: int) -> dict[int, Run]:
     return {run.round: run for run in runs if run.engine.name == name and run.engine.threads == threads}
 
 
-def within_rounds(ours: dict[int, Run], theirs: dict[int, Run], rate: Callable[[Run], float], peer: str) -> Spread | None:
+def within_rounds(
+    ours: dict[int, Run], theirs: dict[int, Run], rate: Callable[[Run], float], peer: str
+) -> Spread | None:
     """How many times their rate ours is, over the rounds in which both ran."""
     return spread((rate(ours[number]) / rate(theirs[number]) for number in ours.keys() & theirs.keys()), peer)
 
@@ -44,14 +46,16 @@ def against_best_peer(runs: list[Run], precision: str) -> Spread | None:
 
 
 def share_of_peak(runs: list[Run]) -> Spread | None:
-    """Operations the int8 engine needed in a second of processor time, as a share of what a core could issue just then."""
+    """The int8 engine's operations per second of processor time, as a share of the peak measured in the same round."""
     ours = of(runs, f"{OURS}-int8", 1).values()
-    return spread(run.needed_ops / run.cpu_s / run.peak_ops_per_s for run in ours if run.needed_ops)
+    return spread(
+        run.needed_ops / run.cpu_s / run.peak_ops_per_s for run in ours if run.needed_ops and run.peak_ops_per_s
+    )
 
 
 def going_on(first: list[Run]) -> set[Engine]:
-    """Whom more rounds than the first are for. At 1 thread our int8, and ours and the best peer of each precision
-    that has a peer; at 2 only our int8, once a thread count, since no other ratio is of 2 threads."""
+    """The engines that run in more rounds than the first. At 1 thread: our int8, and of each precision that has a
+    peer ours and the best peer. At 2 threads: only our int8 at both thread counts, as no other ratio needs them."""
     if any(run.engine.threads > 1 for run in first):
         return {run.engine for run in first if run.engine.name == f"{OURS}-int8"}
     peers: dict[str, Run] = {}
@@ -70,5 +74,7 @@ def all_ratios(runs_1: list[Run], runs_2: list[Run]) -> dict[str, Spread | None]
         "vs_hf_pipeline": within_rounds(
             of(runs_1, fastest, 1), of(runs_1, "hf_pipeline-f32", 1), lambda run: run.per_cpu_second, "hf_pipeline-f32"
         ),
-        "threads_2_vs_1": within_rounds(of(runs_2, fastest, 2), of(runs_2, fastest, 1), lambda run: run.per_second, fastest),
+        "threads_2_vs_1": within_rounds(
+            of(runs_2, fastest, 2), of(runs_2, fastest, 1), lambda run: run.per_second, fastest
+        ),
     }

@@ -1,6 +1,8 @@
 """The results as JSON and as a table."""
 
+from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 from bench import ratios
 from bench.engines import Engine
@@ -17,16 +19,18 @@ MEANING = {
 }
 
 
-def engine_rows(runs: dict[int, list[Run]], engines: list[Engine], deviations: dict[str, float], memory: dict[str, int]) -> list[dict]:
-    """A row for each engine that ran; the fastest by processor time first. `runs` are by the thread count of their rounds."""
+def engine_rows(
+    runs: dict[int, list[Run]], engines: list[Engine], deviations: dict[str, float], memory: dict[str, int]
+) -> list[dict]:
+    """A row for each engine that ran, the fastest by processor time first. `runs` maps a thread count to its runs."""
     rows = []
     for engine in engines:
-        row = {"engine": engine.name, "title": engine.title, "ours": engine.ours}
+        row: dict[str, Any] = {"engine": engine.name, "title": engine.title, "ours": engine.ours}
         for threads, played in runs.items():
             own = list(ratios.of(played, engine.name, threads).values())
             if own:
-                row[f"texts_per_cpu_s_{threads}"] = _rounded(ratios.spread(run.per_cpu_second for run in own))
-                row[f"texts_per_s_{threads}"] = _rounded(ratios.spread(run.per_second for run in own))
+                row[f"texts_per_cpu_s_{threads}"] = _spread(run.per_cpu_second for run in own)
+                row[f"texts_per_s_{threads}"] = _spread(run.per_second for run in own)
         if len(row) > 3:
             row["memory_mb"] = round(memory[engine.name] / 1e6)
             row["max_logit_deviation"] = deviations[engine.name]
@@ -37,7 +41,8 @@ def engine_rows(runs: dict[int, list[Run]], engines: list[Engine], deviations: d
 def table(rows: list[dict], found: dict[str, Spread | None], left_out: dict[str, str]) -> str:
     """Markdown, as it is also printed."""
     lines = [
-        "| engine | texts per CPU-second, 1 thread | texts per second, 1 thread | 2 threads | memory, MB | largest deviation of a logit |",
+        "| engine | texts per CPU-second, 1 thread | texts per second, 1 thread | 2 threads | memory, MB "
+        "| largest deviation of a logit |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -47,7 +52,11 @@ def table(rows: list[dict], found: dict[str, Spread | None], left_out: dict[str,
     lines += ["", "| ratio | median | lowest to highest round | rounds | against |", "|---|---|---|---|---|"]
     for name, meaning in MEANING.items():
         one = found[name]
-        figures = f"{one.median:.2f} | {one.low:.2f} to {one.high:.2f} | {one.rounds} | {one.peer or ''}" if one else "not measured | | |"
+        figures = (
+            f"{one.median:.2f} | {one.low:.2f} to {one.high:.2f} | {one.rounds} | {one.peer or ''}"
+            if one
+            else "not measured | | |"
+        )
         lines.append(f"| {meaning} | {figures} |")
     if left_out:
         lines += ["", "Left out:", ""] + [f"- {name}: {reason}" for name, reason in left_out.items()]
@@ -78,7 +87,10 @@ def run_rows(runs: dict[int, list[Run]]) -> list[dict]:
 def ratio_rows(found: dict[str, Spread | None]) -> tuple[dict, dict]:
     """The medians alone, and all there is to say about each."""
     medians = {name: round(one.median, 3) if one else None for name, one in found.items()}
-    details = {name: _rounded(one) | {"rounds": one.rounds, "against": one.peer} if one else None for name, one in found.items()}
+    details = {
+        name: _rounded(one) | {"rounds": one.rounds, "against": one.peer} if one else None
+        for name, one in found.items()
+    }
     return medians, details
 
 
@@ -87,7 +99,12 @@ def busiest_idle(runs: dict[int, list[Run]]) -> float:
     return median(run.idle_cpu_s / run.wall_s for played in runs.values() for run in played)
 
 
-def _rounded(one: Spread) -> dict:
+def _spread(values: Iterable[float]) -> dict[str, float] | None:
+    found = ratios.spread(values)
+    return _rounded(found) if found else None
+
+
+def _rounded(one: Spread) -> dict[str, float]:
     return {"median": round(one.median, 3), "low": round(one.low, 3), "high": round(one.high, 3)}
 
 

@@ -1,4 +1,4 @@
-"""An engine in a process of its own, which stays loaded and is spoken to by lines.
+"""An engine in a process of its own, which stays loaded and answers one line at a time.
 
 After loading and warming up it prints a line of JSON, an object with `"ready": true`. Then each line
 it reads is answered by one of JSON:
@@ -6,13 +6,14 @@ it reads is answered by one of JSON:
 `run 0 3` scores every third text from the first on, tokenization included: {"texts", "tokens", "wall_s", "cpu_s"}
 `logits`  a list for each of the first CHECKED texts, in the model's order of labels
 
-What else it has to say goes to stderr. It ends when its input does.
+Everything else it prints goes to stderr. It ends when its input ends.
 """
 
 import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from bench.errors import BenchError
 
@@ -23,9 +24,16 @@ PATIENCE_SECONDS = 10
 
 
 def variables(threads: int) -> dict[str, str]:
-    """The environment of an engine: as many threads in every library, and none that spins while it waits."""
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), str(threads))
-    quiet = {"KMP_BLOCKTIME": "1", "TOKENIZERS_PARALLELISM": str(threads > 1).lower(), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    """The environment of an engine: this many threads in every library, none of which spins while it waits."""
+    limits = dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), str(threads)
+    )
+    quiet = {
+        "KMP_BLOCKTIME": "1",
+        "TOKENIZERS_PARALLELISM": str(threads > 1).lower(),
+        "HF_HUB_OFFLINE": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     return os.environ | limits | quiet
 
 
@@ -37,17 +45,26 @@ class Resident:
         self._log = log
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
+        assert self._process.stdin is not None and self._process.stdout is not None, "both are pipes"
+        self._questions, self._answers = self._process.stdin, self._process.stdout
         try:
             self.ready = self._answer()
         except BaseException:
             self.stop()
             raise
 
-    def ask(self, question: str) -> dict | list:
+    def ask(self, question: str) -> Any:
+        """The JSON that the engine answers; see the protocol above."""
         try:
-            print(question, file=self._process.stdin, flush=True)
+            print(question, file=self._questions, flush=True)
         except BrokenPipeError:
             raise self._ended() from None
         return self._answer()
@@ -64,15 +81,15 @@ class Resident:
 
     def stop(self) -> None:
         try:
-            self._process.stdin.close()
+            self._questions.close()
             self._process.wait(PATIENCE_SECONDS)
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._answers.close()
 
-    def _answer(self) -> dict | list:
-        line = self._process.stdout.readline()
+    def _answer(self) -> Any:
+        line = self._answers.readline()
         if not line:
             raise self._ended()
         try:

@@ -1,8 +1,8 @@
-"""Rounds: texts are dealt into as many parts, and engines score one part a round, in an order that rotates.
+"""Rounds: the texts are dealt into one part for each round; the order of the engines rotates.
 
-A neighbour who wakes up on the machine, or a clock that drops, then meets all engines alike, and
-ratios within a round hold although the machine does not hold still. All take part in the first round;
-in the others only those on whom a ratio rests, so that a run ends within the day.
+A noisy neighbour or a falling clock then slows all engines alike, so ratios within a round stay right even
+when the machine's speed changes. All engines run in the first round; the others are only for those that a
+ratio needs, so that a run ends within the day.
 """
 
 import sys
@@ -90,6 +90,7 @@ class Progress:
         left = (time.monotonic() - self._started) / self._done * (self._total - self._done)
         print(
             f"  [{self._done:3}/{self._total}] round {run.round + 1}  {run.engine.title:28} {run.engine.threads} thr"
-            f"  {run.wall_s:6.1f} s  {run.per_cpu_second:6.1f} texts/CPU-s  {run.per_second:6.1f} texts/s   about {left / 60:.0f} min left",
+            f"  {run.wall_s:6.1f} s  {run.per_cpu_second:6.1f} texts/CPU-s  {run.per_second:6.1f} texts/s"
+            f"   about {left / 60:.0f} min left",
             flush=True,
         )

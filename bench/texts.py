@@ -22,17 +22,24 @@ PIECES = re.compile(r"\w+|[^\w\s]")
 SPECIAL = 2
 
 COMPANIES = (
-    "Northwind Energy|Harbor Bank|Silverline Motors|Castle Pharma|Blue Ridge Foods|Summit Airlines|Delta Mining|Orion Software"
-    "|Crescent Steel|Union Rail|Evergreen Power|Atlas Shipping|Pioneer Oil|Metro Retail Group|Quantum Devices|First Coast Insurance"
+    "Northwind Energy|Harbor Bank|Silverline Motors|Castle Pharma|Blue Ridge Foods|Summit Airlines|Delta Mining"
+    "|Orion Software"
+    "|Crescent Steel|Union Rail|Evergreen Power|Atlas Shipping|Pioneer Oil|Metro Retail Group|Quantum Devices"
+    "|First Coast Insurance"
 ).split("|")
 ACTIONS = (
-    "raises its full-year forecast|cuts its dividend|beats profit estimates|misses sales expectations|agrees to buy a smaller rival"
-    "|delays a factory opening|wins a government contract|recalls a popular product|plans a share buyback|names a new chief executive"
-    "|settles a patent dispute|warns of weaker demand|reports record orders|sells its overseas unit|faces a regulatory inquiry"
+    "raises its full-year forecast|cuts its dividend|beats profit estimates|misses sales expectations"
+    "|agrees to buy a smaller rival"
+    "|delays a factory opening|wins a government contract|recalls a popular product|plans a share buyback"
+    "|names a new chief executive"
+    "|settles a patent dispute|warns of weaker demand|reports record orders|sells its overseas unit"
+    "|faces a regulatory inquiry"
 ).split("|")
 REASONS = (
-    "as raw material costs ease|after a strong holiday season|on slowing exports|despite higher interest rates|amid a price war"
-    "|following the loss of a major client|as new models sell well|after regulators gave their approval|on currency swings"
+    "as raw material costs ease|after a strong holiday season|on slowing exports|despite higher interest rates"
+    "|amid a price war"
+    "|following the loss of a major client|as new models sell well|after regulators gave their approval"
+    "|on currency swings"
 ).split("|")
 SENTENCES = (
     "Shares moved {percent}% in early trading, their largest change since {month}."

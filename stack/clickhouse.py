@@ -91,7 +91,7 @@ class ClickHouse(Service):
             partial = self.bi_password.with_suffix(".part")
             partial.unlink(missing_ok=True)
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w") as file:
+            with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(24))
             partial.replace(self.bi_password)
         return self.bi_password.read_text().strip()

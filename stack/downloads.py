@@ -240,11 +240,19 @@ def _part(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
+def extract(archive: Path, member: str, target: Path) -> None:
+    """Writes one file of a tar archive."""
+    with tarfile.open(archive) as tar, target.open("wb") as sink:
+        content = tar.extractfile(member)
+        if content is None:
+            raise StackError(f"{member} in {archive.name} is not a file")
+        shutil.copyfileobj(content, sink, CHUNK)
+
+
 def _unpack(archive: Path, member: str, content: Content, cache: Path) -> None:
     target = content.at(cache)
     partial = _part(target)
-    with tarfile.open(archive) as tar, partial.open("wb") as sink:
-        shutil.copyfileobj(tar.extractfile(member), sink, CHUNK)
+    extract(archive, member, partial)
     if not content.matches(partial):
         raise StackError(f"{member} in {archive.name} is not the pinned file: run `python3 -m stack.pin`")
     partial.replace(target)

@@ -1,4 +1,4 @@
-"""Writes downloads.json anew: `python3 -m stack.pin` (needs Maven).
+"""Writes downloads.json again: `python3 -m stack.pin` (needs Maven).
 
 Kafka's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml.
 Change versions there or in CHDB below, run this, read the difference, commit it.
@@ -6,9 +6,7 @@ Change versions there or in CHDB below, run this, read the difference, commit it
 
 import hashlib
 import json
-import shutil
 import subprocess
-import tarfile
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -24,8 +22,10 @@ POM = Path(__file__).parent / "config" / "kafka-pom.xml"
 def kafka_jars(scratch: Path) -> list[dict]:
     """One entry a jar; Maven lays the copied files out as its repository does."""
     subprocess.run(
-        ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"]
-        + ["-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={scratch}"],
+        [
+            *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"),
+            *("-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={scratch}"),
+        ],
         check=True,
     )
     return [
@@ -46,8 +46,7 @@ def clickhouse_library(scratch: Path) -> dict:
     archive = scratch / "chdb.tgz"
     urllib.request.urlretrieve(f"{downloads.base_url('npm')}/{path}", archive)
     library = scratch / "libchdb.so"
-    with tarfile.open(archive) as tar, library.open("wb") as target:
-        shutil.copyfileobj(tar.extractfile(CHDB_MEMBER), target)
+    downloads.extract(archive, CHDB_MEMBER, library)
     return {
         "name": CHDB,
         "version": CHDB_VERSION,

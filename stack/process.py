@@ -119,7 +119,7 @@ def port_owner(port: int) -> int | None:
                 sockets.add(f"socket:[{fields[9]}]")
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if os.readlink(link) in sockets:
+            if str(link.readlink()) in sockets:
                 return int(link.parts[2])
         except OSError:
             continue
@@ -164,7 +164,7 @@ def _start_ticks(pid: int) -> int | None:
     # 4242 (java) S 1 ...: the name may hold spaces and parentheses, so count from its end.
     fields = stat[stat.rindex(")") + 2 :].split()
     state, threads, start_ticks = fields[0], int(fields[17]), fields[19]
-    return None if state == "X" or state == "Z" and threads <= 1 else int(start_ticks)
+    return None if state == "X" or (state == "Z" and threads <= 1) else int(start_ticks)
 
 
 def _boot_id() -> str:

@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import TextIO
 
 from tokenizers import Tokenizer
@@ -39,7 +40,7 @@ def main() -> None:
         serve(peer, arguments, _answers())
 
 
-def serve(peer, arguments: argparse.Namespace, answers: TextIO) -> None:
+def serve(peer: ModuleType, arguments: argparse.Namespace, answers: TextIO) -> None:
     """Speaks the protocol of `bench.resident`."""
     checked, texts = read(arguments.texts)[:CHECKED], read(arguments.texts)[:: arguments.step]
     tokenizer = Tokenizer.from_file(str(arguments.model / "tokenizer.json"))

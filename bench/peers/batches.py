@@ -8,10 +8,11 @@ from tokenizers import Tokenizer
 
 from bench.texts import BATCH
 
+Scorer = Callable[[list[str]], np.ndarray]
 Forward = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def scorer(folder: Path, forward: Forward) -> Callable[[list[str]], np.ndarray]:
+def scorer(folder: Path, forward: Forward) -> Scorer:
     """Texts to logits. `forward` takes token ids and attention mask, int64 [texts, tokens], padded with 0."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
 
@@ -21,7 +22,7 @@ def scorer(folder: Path, forward: Forward) -> Callable[[list[str]], np.ndarray]:
         logits = [None] * len(ids)
         for start in range(0, len(ids), BATCH):
             batch = by_length[start : start + BATCH]
-            for text, row in zip(batch, forward(*_pad([ids[text] for text in batch]))):
+            for text, row in zip(batch, forward(*_pad([ids[text] for text in batch])), strict=True):
                 logits[text] = row
         return np.asarray(logits, np.float32)
 

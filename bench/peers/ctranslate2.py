@@ -6,7 +6,7 @@ import ctranslate2
 import numpy as np
 from safetensors.numpy import load_file
 
-from bench.peers.batches import scorer
+from bench.peers.batches import Scorer, scorer
 
 TYPES = {"f32": "float32", "int8": "int8"}
 CONVERTED = "ctranslate2"
@@ -28,7 +28,7 @@ def convert(folder: Path) -> None:
         TransformersConverter(encoder).convert(str(folder / CONVERTED), force=True)
 
 
-def load(folder: Path, precision: str, threads: int):
+def load(folder: Path, precision: str, threads: int) -> Scorer:
     encoder = ctranslate2.Encoder(
         str(folder / CONVERTED), device="cpu", compute_type=TYPES[precision], intra_threads=threads, inter_threads=1
     )
@@ -37,7 +37,7 @@ def load(folder: Path, precision: str, threads: int):
 
     def forward(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         # It wants lists without padding and pads by itself.
-        batch = [row[:length].tolist() for row, length in zip(ids, mask.sum(1))]
+        batch = [row[:length].tolist() for row, length in zip(ids, mask.sum(1), strict=True)]
         return np.array(encoder.forward_batch(batch).pooler_output) @ classifier.T + bias
 
     return scorer(folder, forward)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from bench.peers.batches import scorer
+from bench.peers.batches import Scorer, scorer
 
 FILES = {"f32": "fused.onnx", "int8": "fused-int8.onnx"}
 FLOAT = 1  # onnx.TensorProto.FLOAT: the type of tensors whose type the fused graph does not say
@@ -25,11 +25,14 @@ def convert(folder: Path) -> None:
     )
     fused.save_model_to_file(str(folder / FILES["f32"]))
     quantize_dynamic(
-        folder / FILES["f32"], folder / FILES["int8"], weight_type=QuantType.QInt8, extra_options={"DefaultTensorType": FLOAT}
+        folder / FILES["f32"],
+        folder / FILES["int8"],
+        weight_type=QuantType.QInt8,
+        extra_options={"DefaultTensorType": FLOAT},
     )
 
 
-def load(folder: Path, precision: str, threads: int):
+def load(folder: Path, precision: str, threads: int) -> Scorer:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

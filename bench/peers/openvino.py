@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 
-from bench.peers.batches import scorer
+from bench.peers.batches import Scorer, scorer
 
 FILES = {"f32": "plain.onnx", "bf16": "plain.onnx", "int8": "openvino-int8.xml"}
 CALIBRATION_TEXTS = 64
@@ -31,10 +31,12 @@ def convert(folder: Path) -> None:
     openvino.save_model(quantized, folder / FILES["int8"], compress_to_fp16=False)
 
 
-def load(folder: Path, precision: str, threads: int):
+def load(folder: Path, precision: str, threads: int) -> Scorer:
     core = openvino.Core()
     # What is not quantized is faster in bf16 where the processor has it, as our int8 engine's attention is.
-    rounds = precision == "bf16" or precision == "int8" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    rounds = precision == "bf16" or (
+        precision == "int8" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    )
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "bf16" if rounds else "f32",

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from bench.peers.batches import scorer
+from bench.peers.batches import Scorer, scorer
 
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
-def load(folder: Path, precision: str, threads: int):
+def load(folder: Path, precision: str, threads: int) -> Scorer:
     torch.set_num_threads(threads)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=TYPES[precision]).eval()
 

@@ -5,8 +5,10 @@ import sys
 import tempfile
 import unittest
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
+from typing import Any, cast
 
 from bench import cli, ratios, report, texts
 from bench.engines import LINE_UP, Engine
@@ -21,7 +23,13 @@ PIPELINE = Engine("hf_pipeline", "f32")
 
 
 def run(engine: Engine, number: int, cpu_s: float, **more: float) -> Run:
-    return Run(engine, number, **{"texts": 100, "tokens": 5000, "wall_s": cpu_s, "cpu_s": cpu_s, "idle_cpu_s": 0.0} | more)
+    plain = Run(engine, number, texts=100, tokens=5000, wall_s=cpu_s, cpu_s=cpu_s, idle_cpu_s=0.0)
+    return replace(plain, **cast(dict[str, Any], more))
+
+
+def measured(ratio: ratios.Spread | None) -> ratios.Spread:
+    assert ratio is not None
+    return ratio
 
 
 class OrderTest(unittest.TestCase):
@@ -38,7 +46,9 @@ class OrderTest(unittest.TestCase):
 
     def test_at_two_threads_that_is_our_int8(self) -> None:
         two = Engine("tapewire", "int8", 2)
-        self.assertEqual({OURS, two}, ratios.going_on([run(OURS, 0, 2), run(two, 0, 2), run(Engine("openvino", "int8", 2), 0, 1)]))
+        self.assertEqual(
+            {OURS, two}, ratios.going_on([run(OURS, 0, 2), run(two, 0, 2), run(Engine("openvino", "int8", 2), 0, 1)])
+        )
 
     def test_nobody_left_is_no_round(self) -> None:
         self.assertEqual([], order([], 3))
@@ -52,33 +62,47 @@ class InstructionTest(unittest.TestCase):
 
 class RatioTest(unittest.TestCase):
     def test_a_round_in_which_all_are_slower_leaves_the_ratio(self) -> None:
-        runs = [run(engine, number, seconds * slow) for number, slow in enumerate((1, 3, 1.5)) for engine, seconds in ((OURS, 2), (BEST, 4))]
+        runs = [
+            run(engine, number, seconds * slow)
+            for number, slow in enumerate((1, 3, 1.5))
+            for engine, seconds in ((OURS, 2), (BEST, 4))
+        ]
         self.assertEqual(ratios.Spread(2, 2, 2, 3, "openvino-int8"), ratios.against_best_peer(runs, "int8"))
 
     def test_the_best_peer_is_the_one_we_lead_least(self) -> None:
         runs = [run(OURS, 0, 2), run(BEST, 0, 3), run(OTHER, 0, 6), run(PIPELINE, 0, 1)]
-        self.assertEqual("openvino-int8", ratios.against_best_peer(runs, "int8").peer)
+        self.assertEqual("openvino-int8", measured(ratios.against_best_peer(runs, "int8")).peer)
 
     def test_only_rounds_of_both_count(self) -> None:
         runs = [run(OURS, number, 1) for number in range(3)] + [run(PIPELINE, 0, 12)]
-        found = ratios.all_ratios(runs, [])["vs_hf_pipeline"]
+        found = measured(ratios.all_ratios(runs, [])["vs_hf_pipeline"])
         self.assertEqual((12, 1), (found.median, found.rounds))
 
     def test_what_was_not_measured_is_none(self) -> None:
         found = ratios.all_ratios([run(BEST, 0, 1)], [])
         self.assertEqual({None}, set(found.values()))
-        promised = {"int8_vs_best_peer", "bf16_vs_best_peer", "f32_vs_best_peer", "int8_share_of_peak", "vs_hf_pipeline"}
+        promised = {
+            "int8_vs_best_peer",
+            "bf16_vs_best_peer",
+            "f32_vs_best_peer",
+            "int8_share_of_peak",
+            "vs_hf_pipeline",
+        }
         self.assertLessEqual(promised, report.ratio_rows(found)[0].keys())
 
     def test_share_of_peak_is_of_processor_time_and_of_the_round(self) -> None:
         peaks = ((4, 100), (5, 100), (6, 200))
-        runs = [run(OURS, number, cpu_s, wall_s=9, needed_ops=300, peak_ops_per_s=peak) for number, (cpu_s, peak) in enumerate(peaks)]
-        self.assertEqual((0.25, 0.6, 0.75), (lambda one: (one.low, one.median, one.high))(ratios.share_of_peak(runs)))
+        runs = [
+            run(OURS, number, cpu_s, wall_s=9, needed_ops=300, peak_ops_per_s=peak)
+            for number, (cpu_s, peak) in enumerate(peaks)
+        ]
+        share = measured(ratios.share_of_peak(runs))
+        self.assertEqual((0.25, 0.6, 0.75), (share.low, share.median, share.high))
 
     def test_two_threads_against_one_is_of_wall_time(self) -> None:
         two = Engine("tapewire", "int8", 2)
         runs = [run(OURS, 0, 10), run(two, 0, 11, wall_s=5.5)]
-        self.assertAlmostEqual(10 / 5.5, ratios.all_ratios([], runs)["threads_2_vs_1"].median)
+        self.assertAlmostEqual(10 / 5.5, measured(ratios.all_ratios([], runs)["threads_2_vs_1"]).median)
 
 
 class ReportTest(unittest.TestCase):
@@ -90,7 +114,9 @@ class ReportTest(unittest.TestCase):
         found = ratios.all_ratios(runs[1], [])
         written = report.table(rows, found, {"ctranslate2-int8": "no wheel for this machine"})
         self.assertIn("| **tapewire int8** | 50.0 (50.0–50.0) |", written)
-        self.assertIn("times the best peer's texts per CPU-second | 2.00 | 2.00 to 2.00 | 1 | onnxruntime-int8 |", written)
+        self.assertIn(
+            "times the best peer's texts per CPU-second | 2.00 | 2.00 to 2.00 | 1 | onnxruntime-int8 |", written
+        )
         self.assertIn("share of the instruction peak | not measured", written)
         self.assertIn("ctranslate2-int8: no wheel for this machine", written)
 

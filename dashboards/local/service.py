@@ -99,6 +99,6 @@ class Superset(Service):
         partial = self.password.with_suffix(".part")
         partial.unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w") as file:
             file.write(given or secrets.token_urlsafe(18))
         partial.replace(self.password)

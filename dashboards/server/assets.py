@@ -167,7 +167,7 @@ def _position(dashboard: dict, charts: dict, numbers: dict[str, int]) -> dict:
         "GRID_ID": {"id": "GRID_ID", "type": "GRID", "children": rows, "parents": ["ROOT_ID"]},
         "HEADER_ID": {"id": "HEADER_ID", "type": "HEADER", "meta": {"text": dashboard["title"]}},
     }
-    for row_id, row in zip(rows, dashboard["rows"]):
+    for row_id, row in zip(rows, dashboard["rows"], strict=True):
         parents = ["ROOT_ID", "GRID_ID"]
         tree[row_id] = {
             "id": row_id,

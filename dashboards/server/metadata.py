@@ -9,12 +9,17 @@ import secrets
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask_appbuilder.security.sqla.models import User
 
 SERVER = Path(__file__).parent
 ADMIN = "admin"
 
 
-def create_app(home: Path):
+def create_app(home: Path) -> "Flask":
     """Superset's Flask application on the database in `home`, brought up to date."""
     os.environ["TAPEWIRE_SUPERSET_HOME"] = str(home)
     os.environ["SUPERSET_CONFIG_PATH"] = str(SERVER / "superset_config.py")
@@ -29,7 +34,7 @@ def create_app(home: Path):
     return app
 
 
-def ensure_admin(app, password: str) -> None:
+def ensure_admin(app: "Flask", password: str) -> None:
     """Gives the account `admin` this password, creating it if need be."""
     from superset import security_manager as security
 
@@ -43,13 +48,13 @@ def ensure_admin(app, password: str) -> None:
             security.reset_password(user.id, password)
 
 
-def _has_password(user, password: str) -> bool:
+def _has_password(user: "User", password: str) -> bool:
     from werkzeug.security import check_password_hash
 
     return check_password_hash(user.password, password)
 
 
-def _migrate(app) -> None:
+def _migrate(app: "Flask") -> None:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from flask_migrate import upgrade
@@ -69,7 +74,7 @@ def _migrate(app) -> None:
 def _secret_key(path: Path) -> None:
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
 
 

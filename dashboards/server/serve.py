@@ -8,9 +8,13 @@ import fcntl
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gunicorn.app.base import BaseApplication
 from metadata import create_app, ensure_admin
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 THREADS = 8
 
@@ -18,7 +22,7 @@ THREADS = 8
 class Server(BaseApplication):
     """gunicorn with one worker: the metadata is in SQLite and the work in ClickHouse."""
 
-    def __init__(self, app, address: str):
+    def __init__(self, app: "Flask", address: str):
         self._app = app
         self._address = address
         super().__init__()
@@ -37,7 +41,7 @@ class Server(BaseApplication):
         if "control_socket_disable" in self.cfg.settings:
             self.cfg.set("control_socket_disable", True)
 
-    def load(self):
+    def load(self) -> "Flask":
         return self._app
 
 

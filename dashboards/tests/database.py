@@ -21,7 +21,11 @@ class Refused(Exception):
 def read(sql: str) -> list[dict]:
     """Rows as the read-only user of the dashboards sees them."""
     answer = _post(
-        sql, "bi", bi_password_file().read_text().strip(), default_format="JSON", output_format_json_quote_64bit_integers=0
+        sql,
+        "bi",
+        bi_password_file().read_text().strip(),
+        default_format="JSON",
+        output_format_json_quote_64bit_integers=0,
     )
     return json.loads(answer)["data"]
 

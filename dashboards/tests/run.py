@@ -37,7 +37,13 @@ def main(tests: list[str]) -> int:
         print(f"dashboards: {error}", file=sys.stderr)
         return error.exit_code
     path = os.pathsep.join(map(str, (DASHBOARDS / "server", DASHBOARDS, DASHBOARDS.parent)))
-    command = [str(python), "-m", "unittest", "-v", *(tests or ["test_bundle", "test_datasets", "test_browser", "test_page"])]
+    command = [
+        str(python),
+        "-m",
+        "unittest",
+        "-v",
+        *(tests or ["test_bundle", "test_datasets", "test_browser", "test_page"]),
+    ]
     return subprocess.run(command, cwd=TESTS, env=os.environ | {"PYTHONPATH": path}).returncode
 
 

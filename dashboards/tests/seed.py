@@ -7,14 +7,15 @@ something to show. The same seed gives the same rows. Names and headlines are ma
 import math
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 RUN = "seeded"
 OTHER_RUN = "seeded-earlier"
-OPENS = (datetime(2026, 3, 5, 14, 30, tzinfo=timezone.utc), datetime(2026, 3, 6, 14, 30, tzinfo=timezone.utc))
+OPENS = (datetime(2026, 3, 5, 14, 30, tzinfo=UTC), datetime(2026, 3, 6, 14, 30, tzinfo=UTC))
 SESSION_MINUTES = 390
 # How the other run is made.
-EARLIER = {"seed": 3, "stories": 20, "shift": timedelta(days=-14)}
+EARLIER: dict[str, Any] = {"seed": 3, "stories": 20, "shift": timedelta(days=-14)}
 MINUTE = timedelta(minutes=1)
 DELAY = timedelta(seconds=20)
 NEWEST_TITLE = "Halo Semiconductor raises its outlook as orders for sensors beat estimates <b>again</b> & again"
@@ -89,7 +90,7 @@ def rows(run: str = RUN, seed: int = 7, stories: int = 150, shift: timedelta = t
 
 def _stories(source: random.Random, opens: list[datetime], count: int, run: str) -> list[Story]:
     first, last = opens[0] - timedelta(hours=2), opens[-1] + timedelta(minutes=SESSION_MINUTES - 45)
-    moments = sorted(first + (last - first) * source.random() for _ in range(count - 1)) + [last]
+    moments = [*sorted(first + (last - first) * source.random() for _ in range(count - 1)), last]
     news = []
     for number, moment in enumerate(moments):
         newest = number == count - 1
@@ -97,7 +98,9 @@ def _stories(source: random.Random, opens: list[datetime], count: int, run: str)
         symbol = "HALO" if newest else source.choices(list(COMPANIES), weights)[0]
         label = "positive" if newest else source.choices(list(SHARE), list(SHARE.values()))[0]
         strength = source.uniform(0.35, 0.95)
-        score = {"positive": strength, "neutral": source.uniform(-0.15, 0.15), "negative": -strength}[label]
+        score: float | None = {"positive": strength, "neutral": source.uniform(-0.15, 0.15), "negative": -strength}[
+            label
+        ]
         title = source.choice(HEADLINES[label]).format(COMPANIES[symbol][0])
         if newest and run == RUN:
             title = NEWEST_TITLE
@@ -111,12 +114,12 @@ def _stories(source: random.Random, opens: list[datetime], count: int, run: str)
 
 def _bars(source: random.Random, run: str, symbol: str, opens: list[datetime], news: list[Story]) -> list[dict]:
     price, bars = COMPANIES[symbol][1], []
-    scored = [story for story in news if story.symbol == symbol and story.score is not None]
+    scores = [(s.available_at, s.score) for s in news if s.symbol == symbol and s.score is not None]
     for opening in opens:
         price *= math.exp(source.gauss(0, 0.004))
         for minute in range(SESSION_MINUTES):
             start = opening + minute * MINUTE
-            recent = [s.score for s in scored if timedelta() < start - s.available_at <= timedelta(minutes=20)]
+            recent = [score for known, score in scores if timedelta() < start - known <= timedelta(minutes=20)]
             smile = 1 + 2.2 * (2 * minute / SESSION_MINUTES - 1) ** 2
             deviation = 0.0005 * math.sqrt(smile)
             begin, price = price, price * math.exp(source.gauss(0.00022 * sum(recent), deviation))

@@ -33,9 +33,11 @@ class Login(unittest.TestCase):
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with patch.multiple(browser, LOGIN_SECONDS=3, WAIT_SECONDS=30):
-            with browser.Browser(f"http://127.0.0.1:{server.server_port}", "secret") as window:
-                self.assertTrue(window.driver.current_url.endswith("/welcome/admin/secret"))
+        with (
+            patch.multiple(browser, LOGIN_SECONDS=3, WAIT_SECONDS=30),
+            browser.Browser(f"http://127.0.0.1:{server.server_port}", "secret") as window,
+        ):
+            self.assertTrue(window.driver.current_url.endswith("/welcome/admin/secret"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The bundle holds together: what names something names something that is there."""
 
 import unittest
+from typing import ClassVar
 
 import assets
 
@@ -8,6 +9,11 @@ ADDRESS = "clickhousedb://bi:secret@127.0.0.1:18123/tapewire"
 
 
 class Bundle(unittest.TestCase):
+    documents: ClassVar[dict[str, dict]]
+    datasets: ClassVar[dict[str, dict]]
+    charts: ClassVar[dict[str, dict]]
+    dashboard: ClassVar[dict]
+
     @classmethod
     def setUpClass(cls):
         cls.documents = assets.documents(ADDRESS)

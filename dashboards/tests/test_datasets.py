@@ -116,7 +116,7 @@ class Tape(unittest.TestCase):
         return [json.loads(row["panel"]) for row in rows]
 
     def test_draws_the_two_companies_with_most_articles(self):
-        counts = {}
+        counts: dict = {}
         for story in seed.rows()["mentions"]:
             counts[story["symbol"]] = counts.get(story["symbol"], 0) + bool(story["symbol"])
         most = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))[:2]
@@ -215,5 +215,5 @@ def ranks(values: list[float]) -> list[float]:
 
 def pearson(x: list[float], y: list[float]) -> float:
     mx, my = sum(x) / len(x), sum(y) / len(y)
-    covariance = sum((a - mx) * (b - my) for a, b in zip(x, y))
+    covariance = sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True))
     return covariance / math.sqrt(sum((a - mx) ** 2 for a in x) * sum((b - my) ** 2 for b in y))

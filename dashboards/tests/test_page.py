@@ -6,6 +6,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from typing import ClassVar
 
 import database
 import seed
@@ -32,6 +33,10 @@ COLOURS = """
 """
 
 
+superset: Superset
+folder: Path
+
+
 def setUpModule():
     global superset, folder
     unittest.addModuleCleanup(database.drop)
@@ -50,6 +55,8 @@ def setUpModule():
 
 class Visit(unittest.TestCase):
     """A look at the page. Nothing on it may fail or come from elsewhere."""
+
+    browser: ClassVar[Browser]
 
     @classmethod
     def setUpClass(cls):

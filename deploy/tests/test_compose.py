@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE = REPOSITORY / "docker-compose.yml"
@@ -24,6 +25,10 @@ SECRETS = {
 }
 ALWAYS = {"kafka", "clickhouse", "migrate", "news", "prices", "join", "superset", "dashboards"}
 ONCE = {"migrate", "dashboards"}
+
+
+reader: list[str]
+folder: Path
 
 
 class Refused(Exception):
@@ -67,6 +72,9 @@ def read(**environment: str) -> dict:
 
 
 class Compose(unittest.TestCase):
+    cpu: dict[str, Any]
+    services: dict[str, Any]
+
     @classmethod
     def setUpClass(cls):
         cls.cpu = read(COMPOSE_PROFILES="cpu", **SECRETS)
@@ -147,19 +155,26 @@ class Compose(unittest.TestCase):
                 self.assertIn(mount["source"], self.cpu["volumes"])
 
 
+def found(pattern: str, text: str) -> str:
+    """The pattern's first group where it first matches."""
+    match = re.search(pattern, text)
+    assert match is not None, pattern
+    return match.group(1)
+
+
 class Versions(unittest.TestCase):
     """The containers run what the stack without containers runs."""
 
     def test_kafka(self):
         pom = (REPOSITORY / "stack" / "config" / "kafka-pom.xml").read_text()
-        version = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([\d.]+)</version>", pom).group(1)
+        version = found(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([\d.]+)</version>", pom)
         self.assertIn(f"image: apache/kafka:{version}\n", COMPOSE.read_text())
 
     def test_superset_and_its_driver(self):
         wanted = (REPOSITORY / "dashboards" / "requirements.in").read_text()
         image = (REPOSITORY / "dashboards" / "Dockerfile").read_text()
         for package, mark in (("apache-superset", "apache/superset:"), ("clickhouse-connect", "clickhouse-connect==")):
-            version = re.search(rf"^{package}==(\S+)$", wanted, re.MULTILINE).group(1)
+            version = found(rf"(?m)^{package}==(\S+)$", wanted)
             self.assertRegex(image, rf"{re.escape(mark + version)}\s")
 
 

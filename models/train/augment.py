@@ -18,7 +18,21 @@ LINK = re.compile(r"\s*https?://\S+")
 # "… : HDFC Securities": who is quoted, and so is not itself judged.
 QUOTED = re.compile(r":\s+((?:[A-Z][\w&.'-]*\s?){1,4})$")
 CODES = [" <{}.N>", " <{}.O>", " <{}>", " (NYSE: {})", " (NASDAQ:{})", " ({})", " (${})"]
-LEGAL_FORMS = ["Inc", "Inc.", "Corp", "Ltd", "Ltd.", "Limited", "plc", "Corporation", "Co", "Group", "Holdings", "SA", "AG"]
+LEGAL_FORMS = [
+    "Inc",
+    "Inc.",
+    "Corp",
+    "Ltd",
+    "Ltd.",
+    "Limited",
+    "plc",
+    "Corporation",
+    "Co",
+    "Group",
+    "Holdings",
+    "SA",
+    "AG",
+]
 Varied = tuple[str, str | None, str]  # text, company, label
 
 
@@ -45,8 +59,8 @@ class Augmenter:
         self.rates = rates
         self.companies = sorted({s["company"] for s in samples if s["company"]})
         self.texts = [s["text"] for s in samples]
-        labels = defaultdict(set)
-        entities = Counter()
+        labels: dict[str, set[str]] = defaultdict(set)
+        entities: Counter[str] = Counter()
         for sample in samples:
             labels[sample["text"]].add(sample["label"])
             entities[sample["text"]] += 1
@@ -64,7 +78,7 @@ class Augmenter:
         rng.shuffle(rows)
         return rows
 
-    def tweet(self, sample: dict, rng: random.Random):
+    def tweet(self, sample: dict, rng: random.Random) -> Varied:
         text, company = sample["text"], None
         if rng.random() < self.rates.no_link:
             text = LINK.sub("", html.unescape(text))
@@ -75,7 +89,7 @@ class Augmenter:
             company = rng.choice(self.companies)
         return text, company, sample["label"]
 
-    def headline(self, sample: dict, rng: random.Random):
+    def headline(self, sample: dict, rng: random.Random) -> Varied:
         text, company, label = sample["text"], sample["company"], sample["label"]
         if text in self.one_sentiment and rng.random() < self.rates.whole:
             return text, None, label
@@ -104,7 +118,7 @@ class Augmenter:
         first, second = rng.sample([text, other], 2)
         return f"{first}{rng.choice(['. ', ' ', '; ', ', while ', ', '])}{second}"
 
-    def quoted(self, sample: dict, rng: random.Random):
+    def quoted(self, sample: dict, rng: random.Random) -> list[Varied]:
         found = QUOTED.search(sample["text"])
         if not found or rng.random() >= self.rates.quoted:
             return []

@@ -84,8 +84,8 @@ def cross_validate(parts: list[Part], groups: list[np.ndarray], head: Head, ridg
     found = [np.zeros((len(truth), len(head[1]))) for _, truth in parts]
     for fold in range(folds):
         out = [group % folds == fold for group in groups]
-        fitted = refit_head([(x[~o], truth[~o]) for (x, truth), o in zip(parts, out)], head, ridge)
-        for logits, (features, _), o in zip(found, parts, out):
+        fitted = refit_head([(x[~o], truth[~o]) for (x, truth), o in zip(parts, out, strict=True)], head, ridge)
+        for logits, (features, _), o in zip(found, parts, out, strict=True):
             logits[o] = apply_head(fitted, features[o])
     return [
         {
@@ -93,5 +93,5 @@ def cross_validate(parts: list[Part], groups: list[np.ndarray], head: Head, ridg
             "loss": round(negative_log_likelihood(logits, truth), 4),
             "ece": round(expected_calibration_error(logits, truth), 4),
         }
-        for logits, (_, truth) in zip(found, parts)
+        for logits, (_, truth) in zip(found, parts, strict=True)
     ]

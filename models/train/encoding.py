@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedModel
 
 LABELS = ["positive", "negative", "neutral"]
 LABEL_ID = {label: number for number, label in enumerate(LABELS)}
@@ -70,7 +70,7 @@ def pad(rows: list[Encoded], config: PretrainedConfig) -> dict[str, torch.Tensor
 
 
 @torch.no_grad()
-def predict(model, rows: list[Encoded], bf16: bool, batch_size: int = 32) -> np.ndarray:
+def predict(model: PreTrainedModel, rows: list[Encoded], bf16: bool, batch_size: int = 32) -> np.ndarray:
     """What the model puts out for each of `rows`, in their order, float64."""
     model.eval()
     order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import BertForSequenceClassification
-
 from calibrate import error_by_chance, expected_calibration_error
 from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, predict
+from tokenizers import Tokenizer
+from transformers import BertForSequenceClassification, PreTrainedModel
 
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 RESAMPLES = 1000
@@ -67,7 +67,7 @@ def accuracy_interval(right: np.ndarray, groups: list[int]) -> tuple[float, floa
     return float(low), float(high)
 
 
-def measure(model, tokenizer, part: list[dict]) -> dict:
+def measure(model: PreTrainedModel, tokenizer: Tokenizer, part: list[dict]) -> dict:
     logits = predict(model, [encode(tokenizer, s["text"], s["company"]) for s in part], bf16=False)
     truth = np.array([LABEL_ID[s["label"]] for s in part])
     right = logits.argmax(1) == truth
@@ -97,7 +97,7 @@ def table(results: dict[str, dict]) -> str:
     for name in ("SEntFiN test, per company", "Twitter valid, no company given", "FinEntity unseen half, per entity"):
         lines += ["", f"Confusion, {name} (row: true, column: predicted):", ""]
         lines += ["| | " + " | ".join(LABELS) + " |", "|---" * (len(LABELS) + 1) + "|"]
-        for label, counts in zip(LABELS, results[name]["confusion"]):
+        for label, counts in zip(LABELS, results[name]["confusion"], strict=True):
             lines.append(f"| {label} | " + " | ".join(map(str, counts)) + " |")
     return "\n".join(lines)
 

@@ -12,17 +12,16 @@ complete; a README.md already in FOLDER stays.
 import argparse
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForSequenceClassification
-
 from calibrate import cross_validate, refit_head
 from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, predict
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertForSequenceClassification
 
 MAX_POSITIONS = 512
 CALIBRATED_ON = ["sentfin", "twitter"]
@@ -70,7 +69,7 @@ def build(weights: dict[str, torch.Tensor]) -> BertForSequenceClassification:
     return model.eval()
 
 
-def calibrate(weights: dict[str, torch.Tensor], tokenizer, samples: list[dict]) -> dict:
+def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: list[dict]) -> dict:
     """Puts the calibrated head into `weights`; the figures of its cross-validation."""
     encoder = build(weights)
     encoder.classifier = torch.nn.Identity()
@@ -81,16 +80,19 @@ def calibrate(weights: dict[str, torch.Tensor], tokenizer, samples: list[dict]) 
         parts.append((features, np.array([LABEL_ID[s["label"]] for s in chosen])))
         groups.append(np.array([s["group"] for s in chosen]))
     head = tuple(weights[f"classifier.{kind}"].double().numpy() for kind in ("weight", "bias"))
-    for kind, array in zip(("weight", "bias"), refit_head(parts, head, RIDGE)):
+    for kind, array in zip(("weight", "bias"), refit_head(parts, head, RIDGE), strict=True):
         weights[f"classifier.{kind}"] = torch.from_numpy(array).float()
-    return {"ridge": RIDGE, "cross_validated": dict(zip(CALIBRATED_ON, cross_validate(parts, groups, head, RIDGE)))}
+    scores = cross_validate(parts, groups, head, RIDGE)
+    return {"ridge": RIDGE, "cross_validated": dict(zip(CALIBRATED_ON, scores, strict=True))}
 
 
 def write_tokenizer(base: Path, out: Path) -> None:
     """The base tokenizer without the truncation and padding to 128 baked into it."""
     tokenizer = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer.update(truncation=None, padding=None)
-    (out / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    (out / "tokenizer.json").write_text(
+        json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
+    )
     settings = {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": True,
@@ -133,7 +135,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for name in [*names, "SHA256SUMS"]:
         (fresh / name).chmod(0o644)
-        os.replace(fresh / name, args.out / name)
+        (fresh / name).replace(args.out / name)
     fresh.rmdir()
     print(f"{args.out}: {json.dumps(calibration)}")
 

@@ -33,7 +33,7 @@ def group_near_duplicates(texts: list[str], similarity: float = SIMILARITY) -> l
             at = parent[at]
         return at
 
-    indexed = defaultdict(list)
+    indexed: dict[str, list[int]] = defaultdict(list)
     for at, one in enumerate(sets):
         rarest_first = sorted(one, key=lambda word: (frequency[word], word))
         prefix = rarest_first[: len(one) - math.ceil(similarity * len(one)) + 1]

@@ -72,7 +72,9 @@ def read_finentity(folder: Path) -> list[dict]:
     for paragraph in json.loads((folder / "FinEntity.json").read_text(encoding="utf-8")):
         for mark in paragraph["annotations"]:
             label = mark["label"].lower()
-            samples.append({"source": "finentity", "text": paragraph["content"], "company": mark["value"], "label": label})
+            samples.append(
+                {"source": "finentity", "text": paragraph["content"], "company": mark["value"], "label": label}
+            )
     return samples
 
 
@@ -83,10 +85,10 @@ def drop_repeats_and_conflicts(samples: list[dict]) -> list[dict]:
         company = sample["company"]
         return " ".join(words(sample["text"])), None if company is None else company.lower()
 
-    labels = defaultdict(set)
+    labels: dict[tuple, set[str]] = defaultdict(set)
     for sample in samples:
         labels[key(sample)].add(sample["label"])
-    kept = {}
+    kept: dict[tuple, dict] = {}
     for sample in samples:
         if len(labels[key(sample)]) == 1:
             kept.setdefault(key(sample), sample)
@@ -123,14 +125,14 @@ def prepare(data: Path) -> list[dict]:
 
     texts = sorted({html.unescape(sample["text"]) for sample in samples})
     groups = group_near_duplicates(texts)
-    group_of = dict(zip(texts, groups))
+    group_of = dict(zip(texts, groups, strict=True))
     group_name = {group: texts[group] for group in groups}
     for sample in samples:
         sample["group"] = group_of[html.unescape(sample["text"])]
         sample["split"] = assign_split(sample, group_name[sample["group"]])
         sample.pop("published_as", None)
 
-    strongest = defaultdict(int)
+    strongest: dict[int, int] = defaultdict(int)
     for sample in samples:
         strongest[sample["group"]] = max(strongest[sample["group"]], YIELDS_TO.index(sample["split"]))
     return [s for s in samples if YIELDS_TO.index(s["split"]) == strongest[s["group"]]]

@@ -19,7 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from reference_inputs import PAIRS
+from reference_logits import splitmix64, weights
 from tokenizers import ByteLevelBPETokenizer
+from transformers import AutoModelForSequenceClassification as Classifier
 from transformers import (
     BertConfig,
     DistilBertConfig,
@@ -29,10 +32,6 @@ from transformers import (
     RobertaTokenizer,
     XLMRobertaConfig,
 )
-from transformers import AutoModelForSequenceClassification as Classifier
-
-from reference_inputs import PAIRS
-from reference_logits import splitmix64, weights
 
 HERE = Path(__file__).resolve().parent
 SCALE = np.float32(0.25)
@@ -120,15 +119,21 @@ def model(name: str, config: PreTrainedConfig) -> dict:
             tensor.copy_(torch.from_numpy(values).view_as(tensor))
     has_segments = getattr(config, "type_vocab_size", 0) > 1
     longest = config.max_position_embeddings - (config.pad_token_id + 1 if "roberta" in name else 0)
-    cases = [case(number, length) for number, length in enumerate([1, 2, 7, 9, 10, 31, 40, 150, longest]) if length <= longest]
+    cases = [
+        case(number, length)
+        for number, length in enumerate([1, 2, 7, 9, 10, 31, 40, 150, longest])
+        if length <= longest
+    ]
     if "roberta" in name:
         cases[-1]["input_ids"][3:5] = [config.pad_token_id] * 2
         for each in cases:
             each["token_type_ids"] = [0] * len(each["input_ids"])
     single = [forward(model, each, has_segments) for each in cases]
     model.double()
-    error = max(float((forward(model, each, has_segments) - row).abs().max()) for each, row in zip(cases, single))
-    for each, row in zip(cases, single):
+    error = max(
+        float((forward(model, each, has_segments) - row).abs().max()) for each, row in zip(cases, single, strict=True)
+    )
+    for each, row in zip(cases, single, strict=True):
         each["logits"] = row.tolist()
     return {
         "name": name,
@@ -173,7 +178,11 @@ def byte_level_bpe(folder: Path) -> None:
     tokenizer = RobertaTokenizer.from_pretrained(folder)
     pairs = [pair for pair in PAIRS if len(pair[0]) < 300] + [("Up <mask> and </s> down", "A <pad>")]
     cases = [
-        {"text": text, "company": company, "input_ids": tokenizer(*filter(lambda part: part is not None, (text, company)))["input_ids"]}
+        {
+            "text": text,
+            "company": company,
+            "input_ids": tokenizer(*filter(lambda part: part is not None, (text, company)))["input_ids"],
+        }
         for text, company in pairs
     ]
     lines = ",\n".join(" " + json.dumps(case, ensure_ascii=False) for case in cases)

@@ -51,7 +51,10 @@ PAIRS: list[tuple[str, str | None]] = [
     (".", "Orchard Micro"),
     ("", None),
     ("", "Orchard Micro"),
-    ("Superextraordinarilyunbreakablyhyphenlessconglomeratename soars", "Superextraordinarilyunbreakablyhyphenlessconglomeratename"),
+    (
+        "Superextraordinarilyunbreakablyhyphenlessconglomeratename soars",
+        "Superextraordinarilyunbreakablyhyphenlessconglomeratename",
+    ),
     (LONG * 2, "Meridian Rail"),
     (LONG * 24, "Meridian Rail"),
     (LONG * 24, None),

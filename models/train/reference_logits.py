@@ -47,9 +47,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertForSequenceClassification
-
 from reference_inputs import PAIRS
+from transformers import BertConfig, BertForSequenceClassification
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent / "shipped" / "tapewire-minilm-sentiment"
@@ -101,8 +100,8 @@ def bert_base() -> dict:
         cases.append({"input_ids": ids, "token_type_ids": types})
     single = [forward(model, case) for case in cases]
     model.double()
-    error = max(float((forward(model, case) - row).abs().max()) for case, row in zip(cases, single))
-    for case, row in zip(cases, single):
+    error = max(float((forward(model, case) - row).abs().max()) for case, row in zip(cases, single, strict=True))
+    for case, row in zip(cases, single, strict=True):
         case["logits"] = row.tolist()
     probes = [
         {"tensor": name, "index": at, "value": float(weights(name, np.array([at]))[0])}
@@ -120,7 +119,9 @@ def bert_base() -> dict:
 def shipped(folder: Path) -> dict:
     from tokenizers import Tokenizer
 
-    model = BertForSequenceClassification.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    model = BertForSequenceClassification.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(model.config.max_position_embeddings, strategy="only_first")
     cases = []

@@ -21,7 +21,7 @@ WANTED = ["config.json", "tokenizer.json", "README.md", WEIGHTS]
 
 
 def archive() -> zipfile.ZipFile:
-    parts = [Path(file.locate()) for name in PARTS for file in files(name) if ".zip." in file.name]
+    parts = [Path(file.locate()) for name in PARTS for file in files(name) or [] if ".zip." in file.name]
     return zipfile.ZipFile(io.BytesIO(b"".join(part.read_bytes() for part in parts)))
 
 

@@ -16,25 +16,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertForSequenceClassification
-
 from augment import Augmenter, Rates
-from calibrate import apply_head, cross_validate, error_by_chance, expected_calibration_error, fit_temperature, refit_head
+from calibrate import (
+    apply_head,
+    cross_validate,
+    error_by_chance,
+    expected_calibration_error,
+    fit_temperature,
+    refit_head,
+)
 from encoding import LABEL_ID, LABELS, encode, pad, predict
 from evaluate import BEGIN, END, confusion, macro_f1, write_between_markers
 from near_duplicates import group_near_duplicates
 from prepare import prepare, restore_entity
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from train import Loss, train
+from transformers import BertConfig, BertForSequenceClassification
 
-VERBS = {"positive": ["soars", "beats forecasts", "lifts outlook"], "negative": ["plunges", "misses forecasts", "cuts outlook"], "neutral": ["names a chair", "holds its meeting", "opens a site"]}
+VERBS = {
+    "positive": ["soars", "beats forecasts", "lifts outlook"],
+    "negative": ["plunges", "misses forecasts", "cuts outlook"],
+    "neutral": ["names a chair", "holds its meeting", "opens a site"],
+}
 SPLITS = ["train", "validation", "test", "dev", "unseen"]
 
 
 def invented_data(folder: Path) -> Path:
     """The three sources' files, small, in the shapes prepare.py reads."""
     draw = random.Random(7)
-    names = [f"{a}{b}" for a in ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir") for b in ("tech", "oil", "bank", "food", "rail")]
+    names = [
+        f"{a}{b}"
+        for a in ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir")
+        for b in ("tech", "oil", "bank", "food", "rail")
+    ]
     for part in ("sentfin", "twitter-financial", "finentity"):
         (folder / part).mkdir(parents=True)
     with (folder / "sentfin" / "SEntFiN.csv").open("w", newline="") as out:
@@ -61,7 +75,9 @@ def invented_data(folder: Path) -> Path:
     for number in range(60):
         one, label = draw.choice(names), draw.choice(LABELS)
         content = f"{one} {draw.choice(VERBS[label])} after the close on day {number}."
-        paragraphs.append({"content": content, "annotations": [{"value": one, "label": label.title(), "start": 0, "end": len(one)}]})
+        paragraphs.append(
+            {"content": content, "annotations": [{"value": one, "label": label.title(), "start": 0, "end": len(one)}]}
+        )
     (folder / "finentity" / "FinEntity.json").write_text(json.dumps(paragraphs))
     return folder
 
@@ -102,6 +118,7 @@ def test_the_real_data_does_not_leak():
     if not folder:
         print("skipped: TAPEWIRE_LABELLED_DATA is not set")
         pytest.skip("TAPEWIRE_LABELLED_DATA is not set")
+        return
     assert_no_leak(prepare(Path(folder)))
 
 
@@ -123,7 +140,13 @@ def test_repairs_and_conflicts(samples):
 
 
 def test_near_duplicates():
-    texts = ["Acme lifts its full year profit outlook again", "ACME lifts full year profit outlook again!", "Acme cuts its outlook", "https://t.co/a", ""]
+    texts = [
+        "Acme lifts its full year profit outlook again",
+        "ACME lifts full year profit outlook again!",
+        "Acme cuts its outlook",
+        "https://t.co/a",
+        "",
+    ]
     assert group_near_duplicates(texts) == [0, 0, 2, 3, 4]
 
 
@@ -133,12 +156,20 @@ def test_augmentation_is_seeded_and_keeps_the_label(samples):
     assert one == again != augmenter.epoch(random.Random(4))
     plain = Augmenter(augmenter.samples, Rates(*[0] * len(fields(Rates)))).epoch(random.Random(3))
     assert sorted(map(str, plain)) == sorted(str((s["text"], s["company"], s["label"])) for s in augmenter.samples)
-    doubled = Augmenter(augmenter.samples, Rates(whole=0, substitute=1, other_story=0, unmatched=0, quoted=0, legal_form=0, code=0))
+    doubled = Augmenter(
+        augmenter.samples, Rates(whole=0, substitute=1, other_story=0, unmatched=0, quoted=0, legal_form=0, code=0)
+    )
     assert all(company in text for text, company, _ in doubled.epoch(random.Random(3)) if company and "$" not in text)
 
 
 def tiny_tokenizer() -> Tokenizer:
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted({w for verbs in VERBS.values() for verb in verbs for w in verb.split()})]
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        *sorted({w for verbs in VERBS.values() for verb in verbs for w in verb.split()}),
+    ]
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -151,9 +182,28 @@ def tiny_tokenizer() -> Tokenizer:
 def train_tiny(samples, seed: int, teacher: Path | None = None) -> tuple[BertForSequenceClassification, list[dict]]:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    config = BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, num_labels=3, hidden_dropout_prob=0.0, initializer_range=0.2)
+    config = BertConfig(
+        vocab_size=64,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        num_labels=3,
+        hidden_dropout_prob=0.0,
+        initializer_range=0.2,
+    )
     model = BertForSequenceClassification(config)
-    args = Namespace(seed=seed, batch=16, rate=3e-3, layer_decay=0.9, epochs=1, steps=80, train_words=True, average=False, code_rate=0.08)
+    args = Namespace(
+        seed=seed,
+        batch=16,
+        rate=3e-3,
+        layer_decay=0.9,
+        epochs=1,
+        steps=80,
+        train_words=True,
+        average=False,
+        code_rate=0.08,
+    )
     return train(model, tiny_tokenizer(), samples, Loss(0.0, teacher), args)
 
 
@@ -161,7 +211,7 @@ def test_a_few_steps_learn_and_repeat(samples):
     tweets = [s for s in samples if s["source"] == "twitter"]
     model, history = train_tiny(tweets, seed=5)
     again, _ = train_tiny(tweets, seed=5)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
     assert history[-1]["accuracy"]["twitter"] > 0.8, "single words decide these labels"
 
 
@@ -178,8 +228,20 @@ def test_a_student_learns_from_a_teacher_that_contradicts_the_labels(samples, tm
 
 def test_padding_changes_no_logit():
     torch.manual_seed(1)
-    model = BertForSequenceClassification(BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64, num_labels=3)).eval()
-    rows = [encode(tiny_tokenizer(), "soars", "plunges"), encode(tiny_tokenizer(), "soars soars soars soars soars", None)]
+    model = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=64,
+            hidden_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            intermediate_size=64,
+            num_labels=3,
+        )
+    ).eval()
+    rows = [
+        encode(tiny_tokenizer(), "soars", "plunges"),
+        encode(tiny_tokenizer(), "soars soars soars soars soars", None),
+    ]
     assert rows[0] == ([2, rows[0][0][1], 3, rows[0][0][3], 3], [0, 0, 0, 1, 1])
     alone = [model(**pad([row], model.config)).logits[0].detach().numpy() for row in rows]
     assert np.allclose(predict(model, rows, bf16=False), alone, atol=1e-6)
@@ -195,7 +257,9 @@ def test_the_head_is_fitted_anew_under_the_ridge():
     temperature = fit_temperature([(apply_head(wrong, features), truth)])
     assert np.allclose(held[0], wrong[0] / temperature, atol=1e-3), "a stiff ridge leaves only the temperature"
     free = apply_head(refit_head([(features, truth)], wrong, ridge=1e-6), features)
-    assert expected_calibration_error(free, truth) < 0.03 < expected_calibration_error(apply_head(wrong, features), truth)
+    assert (
+        expected_calibration_error(free, truth) < 0.03 < expected_calibration_error(apply_head(wrong, features), truth)
+    )
     groups = [np.arange(len(truth))]
     assert cross_validate([(features, truth)], groups, wrong, 1e-6)[0]["ece"] < 0.04
 

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
-
 from augment import Augmenter, Rates, Varied
 from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, pad, predict
+from tokenizers import Tokenizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 MAX_TOKENS = 128
 HEAD_SEED = 0
@@ -44,10 +44,10 @@ def load_model(folder: Path) -> PreTrainedModel:
     )
 
 
-def parameter_groups(model, rate: float, layer_decay: float) -> list[dict]:
+def parameter_groups(model: PreTrainedModel, rate: float, layer_decay: float) -> list[dict]:
     """One group a layer and kind: the rate falls by `layer_decay` a layer downwards."""
     layers, encoder = model.config.num_hidden_layers, f"{model.base_model_prefix}."
-    groups = {}
+    groups: dict[tuple, dict] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -56,7 +56,9 @@ def parameter_groups(model, rate: float, layer_decay: float) -> list[dict]:
         else:
             depth = 0 if "pooler" in name or not name.startswith(encoder) else layers + 1
         decay = 0.0 if name.endswith("bias") or "LayerNorm" in name else 0.01
-        group = groups.setdefault((depth, decay), {"params": [], "lr": rate * layer_decay**depth, "weight_decay": decay})
+        group = groups.setdefault(
+            (depth, decay), {"params": [], "lr": rate * layer_decay**depth, "weight_decay": decay}
+        )
         group["params"].append(parameter)
     return list(groups.values())
 
@@ -86,11 +88,13 @@ class Loss:
             return loss
         said = predict(self.teacher, [encode(self.tokenizer, text, company) for text, company, _ in batch], bf16=True)
         softened = [x.float().div(TEACHER_TEMPERATURE).log_softmax(-1) for x in (logits, torch.from_numpy(said))]
-        distance = torch.nn.functional.kl_div(*softened, reduction="batchmean", log_target=True) * TEACHER_TEMPERATURE**2
+        distance = (
+            torch.nn.functional.kl_div(*softened, reduction="batchmean", log_target=True) * TEACHER_TEMPERATURE**2
+        )
         return (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distance
 
 
-def accuracy_by_source(model, tokenizer, samples: list[dict]) -> dict[str, float]:
+def accuracy_by_source(model: PreTrainedModel, tokenizer: Tokenizer, samples: list[dict]) -> dict[str, float]:
     found = {}
     for source in sorted({s["source"] for s in samples}):
         part = [s for s in samples if s["source"] == source]
@@ -100,7 +104,9 @@ def accuracy_by_source(model, tokenizer, samples: list[dict]) -> dict[str, float
     return found
 
 
-def train(model, tokenizer, samples: list[dict], loss_of: Loss, args) -> tuple[PreTrainedModel, list[dict]]:
+def train(
+    model: PreTrainedModel, tokenizer: Tokenizer, samples: list[dict], loss_of: Loss, args: argparse.Namespace
+) -> tuple[PreTrainedModel, list[dict]]:
     """The model to keep, and its accuracy after each epoch on what it was not trained on."""
     model.get_input_embeddings().requires_grad_(args.train_words)
     running = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY)) if args.average else None
@@ -112,11 +118,15 @@ def train(model, tokenizer, samples: list[dict], loss_of: Loss, args) -> tuple[P
     per_epoch = math.ceil(len(augmenter.samples) / args.batch)
     total = args.steps or per_epoch * args.epochs
     warm = max(1, total // 16)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: min((at + 1) / warm, max(0.0, (total - at) / (total - warm))))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda at: min((at + 1) / warm, max(0.0, (total - at) / (total - warm)))
+    )
     history, step, losses, started = [], 0, [], time.monotonic()
     while step < total:
         model.train()
-        rows = [(encode(tokenizer, text, company), (text, company, label)) for text, company, label in augmenter.epoch(rng)]
+        rows = [
+            (encode(tokenizer, text, company), (text, company, label)) for text, company, label in augmenter.epoch(rng)
+        ]
         for batch in batches(rows, args.batch, rng)[: min(per_epoch, total - step)]:
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = model(**pad([row for row, _ in batch], model.config)).logits
@@ -131,7 +141,10 @@ def train(model, tokenizer, samples: list[dict], loss_of: Loss, args) -> tuple[P
             if running and step % AVERAGE_EVERY == 0:
                 running.update_parameters(model)
             if step % 50 == 0:
-                print(f"step {step}/{total} loss {np.mean(losses[-50:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
+                print(
+                    f"step {step}/{total} loss {np.mean(losses[-50:]):.4f} {time.monotonic() - started:.0f} s",
+                    flush=True,
+                )
         history.append({"step": step, "accuracy": accuracy_by_source(judged, tokenizer, watched)})
         print(json.dumps(history[-1]), flush=True)
     return judged, history
@@ -142,8 +155,12 @@ def main() -> None:
     parser.add_argument("--samples", type=Path, required=True, help="output of prepare.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
-    parser.add_argument("--start", type=Path, help="checkpoint to go on from (default: the base encoder under a new head)")
-    parser.add_argument("--teacher", type=Path, help="checkpoint of a larger model to learn from (default: the labels alone)")
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint to go on from (default: the base encoder under a new head)"
+    )
+    parser.add_argument(
+        "--teacher", type=Path, help="checkpoint of a larger model to learn from (default: the labels alone)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps, whatever the epochs")
@@ -152,7 +169,9 @@ def main() -> None:
     parser.add_argument("--layer-decay", type=float, default=0.9)
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--train-words", action="store_true", help="train the word embeddings too")
-    parser.add_argument("--no-average", dest="average", action="store_false", help="keep the last weights, not their running average")
+    parser.add_argument(
+        "--no-average", dest="average", action="store_false", help="keep the last weights, not their running average"
+    )
     parser.add_argument("--code-rate", type=float, default=Rates.code, help="see augment.Rates.code")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -170,7 +189,9 @@ def main() -> None:
     recipe |= {name: folder.name for name, folder in folders.items()} | {"rates": asdict(Rates(code=args.code_rate))}
     told = {name: folder / "training.json" for name, folder in folders.items()}
     earlier = {name: json.loads(path.read_text()) for name, path in told.items() if path.exists()}
-    (args.out / "training.json").write_text(json.dumps({"recipe": recipe, "history": history, **earlier}, indent=1) + "\n")
+    (args.out / "training.json").write_text(
+        json.dumps({"recipe": recipe, "history": history, **earlier}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

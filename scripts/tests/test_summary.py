@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import test as runner  # noqa: E402  found by the line above
+import test as runner
 
 CARGO = """
      Running tests/reference.rs (target/release/deps/reference-47c3fabf43524ccb)
@@ -37,7 +37,7 @@ LATER = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered 
 
 
 def counted(log: str) -> runner.Stage:
-    stage = runner.Stage("name", "about", [], "heavy")
+    stage = runner.Stage("name", "about", [], "cargo")
     runner.count(stage, log)
     return stage
 
@@ -56,10 +56,27 @@ class Summary(unittest.TestCase):
     def test_nothing_failed_where_all_passed(self):
         self.assertEqual(counted(LATER * 2 + "ERROR: a server said so, as a test expects\n").failures, [])
 
-    def test_what_tells_is_shown_although_much_follows(self):
-        shown = runner.telling((CARGO + LATER * 1000).splitlines())
+    def test_a_failure_is_shown_although_much_follows(self):
+        shown = runner.failure_excerpt((CARGO + LATER * 1000).splitlines())
         self.assertIn("minimal failing input: seed = 7", shown)
         self.assertLess(len(shown), 100)
+
+    def test_a_line_of_a_linter_is_shown_although_much_follows(self):
+        for line in ("error[E0425]: cannot find value", "bench/cli.py:87:121: E501 Line too long"):
+            self.assertIn(line, runner.failure_excerpt([line, *LATER.splitlines() * 1000]))
+
+
+class Lanes(unittest.TestCase):
+    def test_no_stage_waits_for_one_that_waits_for_it(self):
+        stages = runner.stages()
+        waits: dict[str, set[str]] = {}
+        for place, stage in enumerate(stages):
+            earlier = [s.name for s in stages[:place] if s.lane == stage.lane]
+            waits[stage.name] = {*earlier, *stage.after, *stage.not_beside}
+        finished: set[str] = set()
+        while able := {name for name, needs in waits.items() if needs <= finished} - finished:
+            finished |= able
+        self.assertEqual(set(waits), finished)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("part              n     precision    accuracy  as f32   largest  mean distance");
     let mut precisions = [&[Precision::F32][..], &arguments.precisions].concat();
     // Once, where two of them are the same numbers here.
-    precisions.dedup_by_key(|precision| precision.name_here());
+    precisions.dedup_by_key(|precision| precision.effective_name());
     let engines = precisions
         .iter()
         .map(|&precision| Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }))
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!(
                 "{part:16}  {:4}  {:11}  {:7.2}%  {:6.2}%  {:.4}   {:.5}",
                 samples.len(),
-                precision.name_here(),
+                precision.effective_name(),
                 share(right),
                 share(same),
                 distances.iter().copied().fold(0.0, f64::max),

@@ -11,15 +11,15 @@
 use clap::Parser;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use tapewire_kernels::aligned::AlignedBuf;
+use tapewire_kernels::attention::{Attention, Projections};
+use tapewire_kernels::dot::{self, LhsRows, PANEL};
+use tapewire_kernels::linear::{Epilogue, Linear};
+use tapewire_kernels::math::Activation;
+use tapewire_kernels::matrix::MatrixMut;
+use tapewire_kernels::operand::Operand;
+use tapewire_kernels::rows::layer_norm;
 use tapewire_sentiment::Precision;
-use tapewire_sentiment::kernels::attention::{Attention, Projections};
-use tapewire_sentiment::kernels::dot::{self, Left, PANEL};
-use tapewire_sentiment::kernels::linear::{Linear, Then};
-use tapewire_sentiment::kernels::math::Activation;
-use tapewire_sentiment::kernels::matrix::MatrixMut;
-use tapewire_sentiment::kernels::operand::Operand;
-use tapewire_sentiment::kernels::rows::layer_norm;
-use tapewire_sentiment::kernels::words::Words;
 
 const LAYERS: usize = 12;
 const WIDTH: usize = 768;
@@ -64,17 +64,18 @@ fn main() {
 /// Operations a second of the tallest tile, again and again on the same operands.
 fn tile(precision: Precision) -> f64 {
     let kernel = dot::kernel(precision);
-    let words = (WIDTH / precision.numbers_in_a_word()).min(kernel.depth);
-    let (left, panel) = (Words::zeroed(kernel.rows * words), Words::zeroed(PANEL * words));
+    let words = (WIDTH / precision.elements_per_word()).min(kernel.panel_depth);
+    let (left, panel) = (AlignedBuf::zeroed(kernel.max_rows * words), AlignedBuf::zeroed(PANEL * words));
     let (left, panel) = (left.as_slice(), &panel.as_slice()[..PANEL * words]);
-    let (start, mut out) = ([0; PANEL], vec![0; kernel.rows * PANEL]);
+    let (start, mut out) = ([0; PANEL], vec![0; kernel.max_rows * PANEL]);
     let times = 20_000;
     let started = Instant::now();
     for _ in 0..times {
-        let left = Left { words: black_box(left), stride: words, rows: kernel.rows };
+        let left = LhsRows { words: black_box(left), stride: words, rows: kernel.max_rows };
         kernel.run(left, panel, 2, Some(&start), &mut out, PANEL, &[]);
     }
-    (times * 2 * kernel.rows * PANEL * words * precision.numbers_in_a_word()) as f64 / started.elapsed().as_secs_f64()
+    (times * 2 * kernel.max_rows * PANEL * words * precision.elements_per_word()) as f64
+        / started.elapsed().as_secs_f64()
 }
 
 /// The products of one layer.
@@ -148,11 +149,11 @@ impl Chunk {
             stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
             let projected = &mut inner[..hidden.len()];
             stages.time("products", rows * WIDTH * WIDTH, || {
-                layer.query.apply(operand, Then::Store, projected, WIDTH, 1)
+                layer.query.apply(operand, Epilogue::Store, projected, WIDTH, 1)
             });
             stages.time("attention: rounding", 0, || queries.extend(projected, WIDTH));
             let projected = &mut inner[..2 * hidden.len()];
-            let product = || layer.key_value.apply(operand, Then::Store, projected, 2 * WIDTH, 1);
+            let product = || layer.key_value.apply(operand, Epilogue::Store, projected, 2 * WIDTH, 1);
             stages.time("products", rows * WIDTH * 2 * WIDTH, product);
             stages.time("attention: rounding", 0, || {
                 keys.extend(projected, 2 * WIDTH);
@@ -171,14 +172,14 @@ impl Chunk {
             let rows = hidden.len() / WIDTH;
             let inner = &mut inner[..rows * INNER];
             stages.time("rounding", 0, || operand.set(*precision, context, WIDTH, WIDTH));
-            let product = || layer.attention_output.apply(operand, Then::Add, hidden, WIDTH, 1);
+            let product = || layer.attention_output.apply(operand, Epilogue::Add, hidden, WIDTH, 1);
             stages.time("products, then adding", rows * WIDTH * WIDTH, product);
             stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));
             stages.time("rounding", 0, || operand.set(*precision, hidden, WIDTH, WIDTH));
-            let product = || layer.into.apply(operand, Then::Activate(Activation::Gelu), inner, INNER, 1);
+            let product = || layer.into.apply(operand, Epilogue::Activate(Activation::Gelu), inner, INNER, 1);
             stages.time("products, then GELU", rows * WIDTH * INNER, product);
             stages.time("rounding", 0, || inner_operand.set(*precision, inner, INNER, INNER));
-            let product = || layer.out.apply(inner_operand, Then::Add, hidden, WIDTH, 1);
+            let product = || layer.out.apply(inner_operand, Epilogue::Add, hidden, WIDTH, 1);
             stages.time("products, then adding", rows * WIDTH * INNER, product);
             stages.time("layer norm", 0, || layer_norm(hidden, WIDTH, &weight, &bias, 1e-12));
         }

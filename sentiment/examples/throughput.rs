@@ -18,9 +18,9 @@ use std::error::Error;
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::Instant;
+use tapewire_kernels::peak;
 use tapewire_models::{ModelFiles, Registry, Source};
 use tapewire_sentiment::engine::tokens::Tokens;
-use tapewire_sentiment::kernels::peak;
 use tapewire_sentiment::{Engine, EngineConfig, Input, Precision};
 
 /// Texts that are scored before anything is timed.

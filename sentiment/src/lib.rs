@@ -3,10 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`engine`] | [`Engine`]: loads a model and scores texts |
-//! | [`kernels`] | the arithmetic under it |
 //! | [`companies`], [`sentences`] | what companies are called in a text, and where it speaks of them |
 //! | [`queue`] | [`Queue`]: makes batches of what many ask, remembers what was asked before |
-//! | [`files`] | files scored row by row |
 //! | [`worker`] | articles in, mentions out, over Kafka |
 //! | [`http`] | texts in, scores out, over HTTP |
 //! | [`error`] | [`SentimentError`], [`ScoreError`] |
@@ -14,14 +12,12 @@
 pub mod companies;
 pub mod engine;
 pub mod error;
-pub mod files;
 pub mod http;
-pub mod kernels;
 pub mod queue;
 pub mod sentences;
 pub mod worker;
 
 pub use engine::{Engine, EngineConfig, Input, Scored};
 pub use error::{ScoreError, SentimentError};
-pub use kernels::Precision;
 pub use queue::{Queue, QueueConfig, Request};
+pub use tapewire_kernels::Precision;

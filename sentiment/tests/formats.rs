@@ -5,8 +5,8 @@ mod common;
 
 use common::{Family, LABELS, Shape, Spelling, TINY, USUAL, tokens};
 use std::path::{Path, PathBuf};
-use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
-use tapewire_sentiment::engine::windows::{Long, Window};
+use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens, Window};
+use tapewire_sentiment::engine::windows::Long;
 use tapewire_sentiment::{Engine, EngineConfig, ScoreError, SentimentError};
 
 fn load(files: &tapewire_models::ModelFiles) -> Engine {

@@ -93,7 +93,8 @@ fn the_shipped_model() {
         let engine = Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap();
         assert!(engine.reads_company());
         let suffix = engine.revision().strip_prefix(&files.revision).unwrap();
-        let named = if precision == Precision::F32 { String::new() } else { format!("+{}", precision.name_here()) };
+        let named =
+            if precision == Precision::F32 { String::new() } else { format!("+{}", precision.effective_name()) };
         assert_eq!(suffix, named, "what scored a row is on it");
         let distance = distance(&engine, &cases);
         println!("shipped model, {precision}: largest distance of a logit from PyTorch's {distance:e}");

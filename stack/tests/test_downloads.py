@@ -42,8 +42,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.ranges.append(wanted)
         body = self.server.files.get(self.path)
         if body is None:
-            return self.send_error(404)
-        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and self.server.knows_ranges else 0
+            self.send_error(404)
+            return
+        asked = re.fullmatch(r"bytes=(\d+)-", wanted or "")
+        start = int(asked[1]) if asked and self.server.knows_ranges else 0
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()

@@ -12,6 +12,7 @@ import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 from stack.settings import REPOSITORY
 from stack.tests.test_unit import free_port
@@ -96,8 +97,8 @@ class RealStackTest(unittest.TestCase):
         self.stack("up", "--service", "clickhouse")
         self.sql("CREATE TABLE bars (symbol String) ENGINE = MergeTree ORDER BY symbol")
         exports = dict(line.removeprefix("export ").split("=", 1) for line in self.stack("env").splitlines())
-        with open(exports["TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE"].strip("'")) as file:
-            bi = {"user": "bi", "password": file.read()}
+        password = Path(exports["TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE"].strip("'")).read_text()
+        bi = {"user": "bi", "password": password}
         self.assertEqual(self.sql("SELECT count() FROM bars SETTINGS max_threads = 1", **bi), "0")
         self.assertIn("AUTHENTICATION_FAILED", self.sql("SELECT 1", user="bi", password="guess"))
         for forbidden in (

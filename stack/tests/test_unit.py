@@ -15,7 +15,9 @@ import threading
 import unittest
 import uuid
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 from unittest import mock
 
 from stack import cli, kafka_wire, process, service, settings
@@ -37,8 +39,10 @@ class Case(unittest.TestCase):
 
     def record(self, **changes: object) -> process.Record:
         """The record of this very test process, with some fields changed."""
-        itself = {"pid": os.getpid(), "start_ticks": process._start_ticks(os.getpid()), "boot_id": process._boot_id()}
-        return process.Record(**{**itself, "ports": {}, **changes})
+        ticks = process._start_ticks(os.getpid())
+        assert ticks is not None
+        itself = process.Record(os.getpid(), ticks, process._boot_id(), {})
+        return replace(itself, **cast(dict[str, Any], changes))
 
 
 class ProcessTest(Case):
@@ -54,6 +58,7 @@ class ProcessTest(Case):
         child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
         record = self.record(pid=child.pid, start_ticks=process._start_ticks(child.pid))
         self.assertTrue(record.alive)
+        assert child.stdin is not None
         child.stdin.close()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         self.assertFalse(record.alive)
@@ -100,10 +105,12 @@ threading.Thread(target=time.sleep, args=(60,)).start()
         process.require_free_port("kafka", port, "THE_PORT")
 
     def test_a_port_taken_by_an_outgoing_connection_names_its_owner_too(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            with socket.create_connection(listener.getsockname()) as outgoing:
-                with self.assertRaisesRegex(StackError, f"taken by process {os.getpid()} "):
-                    process.require_free_port("kafka", outgoing.getsockname()[1], "THE_PORT")
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            socket.create_connection(listener.getsockname()) as outgoing,
+            self.assertRaisesRegex(StackError, f"taken by process {os.getpid()} "),
+        ):
+            process.require_free_port("kafka", outgoing.getsockname()[1], "THE_PORT")
 
     def test_a_lock_names_its_holder_and_a_left_over_file_is_no_lock(self) -> None:
         path = self.folder / "lock"
@@ -178,15 +185,16 @@ class ServiceTest(Case):
     def test_up_starts_once_and_down_stops(self) -> None:
         self.assertEqual(self.dummy.trouble(), "down")
         self.assertTrue(self.dummy.up())
-        pid = self.dummy.running.pid
+        started = self.dummy.running
         self.assertFalse(self.dummy.up())
-        self.assertEqual(self.dummy.running.pid, pid)
+        self.assertEqual(self.dummy.running, started)
         self.assertIsNone(self.dummy.trouble())
         self.assertTrue(self.dummy.down())
         self.assertFalse(self.dummy.down())
-        self.assertFalse(Path(f"/proc/{pid}/exe").exists())
+        assert started is not None
+        self.assertFalse(Path(f"/proc/{started.pid}/exe").exists())
 
-    def test_after_a_kill_up_starts_it_anew(self) -> None:
+    def test_after_a_kill_up_starts_it_again(self) -> None:
         self.dummy.up()
         self.assertTrue(self.dummy.kill())
         self.assertEqual(self.dummy.trouble(), "crashed or killed")
@@ -216,7 +224,7 @@ class ServiceTest(Case):
     def test_a_running_server_that_does_not_answer_is_in_trouble(self) -> None:
         self.dummy.up()
         with mock.patch.object(Dummy, "probe", side_effect=TimeoutError("too late")):
-            self.assertIn("does not answer (too late)", self.dummy.trouble())
+            self.assertIn("does not answer (too late)", self.dummy.trouble() or "")
             impatient = mock.patch.object(service, "START_SECONDS", 0)
             with impatient, self.assertRaisesRegex(StackError, r"does not answer on .*\(too late\); see .*dummy\.log"):
                 self.dummy.up()
@@ -304,8 +312,9 @@ class ClickHouseTest(Case):
         config = self.prepare()
         self.assertEqual(config.findtext("path"), f"{self.clickhouse.data}/")
         self.assertEqual(config.findtext("http_port"), "18123")
-        users = ElementTree.parse(config.findtext("users_config")).getroot()
-        self.assertEqual([user.tag for user in users.find("users")], ["default", "bi"])
+        users = ElementTree.parse(config.findtext("users_config", "")).getroot().find("users")
+        assert users is not None
+        self.assertEqual([user.tag for user in users], ["default", "bi"])
 
     def test_the_password_is_private_random_and_kept(self) -> None:
         self.prepare()
@@ -332,6 +341,7 @@ class CommandTest(Case):
             try:
                 code = cli.main(list(arguments))
             except SystemExit as usage:
+                assert isinstance(usage.code, int)
                 code = usage.code
         return code, out.getvalue(), err.getvalue()
 

@@ -11,8 +11,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 use tapewire_bus::Shutdown;
+use tapewire_files::{self as files, Event, InputFormat, Job, OutputFormat, Progress, Selection, Source, Summary};
 use tapewire_sentiment::companies::Companies;
-use tapewire_sentiment::files::{self, Event, InputFormat, Job, OutputFormat, Progress, Selection, Source, Summary};
 
 /// Scores texts, or the rows of files.
 #[derive(Args)]

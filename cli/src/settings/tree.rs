@@ -33,6 +33,8 @@ pub enum Kind {
     List(Box<Node>),
     /// A text.
     Text,
+    /// A duration, written as a text such as `1m 30s`.
+    Duration,
     /// A whole or a decimal number.
     Number,
     /// `true` or `false`.
@@ -107,6 +109,7 @@ fn plain(schema: &Value, definitions: &Value) -> Node {
         Some(&"array") => Kind::List(Box::new(node(&schema["items"], definitions))),
         Some(&("integer" | "number")) => Kind::Number,
         Some(&"boolean") => Kind::Flag,
+        Some(_) if schema["format"] == "duration" => Kind::Duration,
         Some(_) => Kind::Text,
         None => return alternatives(schema, definitions),
     };

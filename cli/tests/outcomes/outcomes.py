@@ -35,7 +35,7 @@ def generate(folder: Path, articles: int) -> None:
     sessions = calendar.schedule.loc["2024-11-25":"2024-12-04"]
     rows = []
     for symbol, price, printed in [("AAA", 100.0, 1.0), ("BBB", 41.5, 1.0), ("THIN", 7.25, 0.15), ("MKT", 590.0, 1.0)]:
-        for opened, closed in zip(sessions["open"], sessions["close"]):
+        for opened, closed in zip(sessions["open"], sessions["close"], strict=True):
             for start in pd.date_range(opened, closed - MINUTE, freq="1min"):
                 first, last = price, price * float(np.exp(rng.normal(0, 4e-4)))
                 price = last
@@ -72,10 +72,11 @@ def generate(folder: Path, articles: int) -> None:
         (pd.Timestamp("2024-11-26T00:00Z") + pd.Timedelta(seconds=int(s))).strftime("%Y-%m-%dT%H:%M:%SZ")
         for s in rng.integers(0, 8 * 86400, articles - len(moments))
     ]
+    moods = ["raises its outlook after record orders", "cuts its forecast as demand falls", "holds its meeting"]
     choices = [["AAA"], ["BBB"], ["THIN"], ["AAA", "BBB"], [], ["X:BTCUSD"], ["GONE", "AAA"], ["MKT"]]
-    with open(folder / "news.jsonl", "w", encoding="utf-8") as out:
+    with (folder / "news.jsonl").open("w", encoding="utf-8") as out:
         for i, moment in enumerate(moments):
-            mood = ["raises its outlook after record orders", "cuts its forecast as demand falls", "holds its meeting"][i % 3]
+            mood = moods[i % 3]
             article = {
                 "id": f"small-{i:03}",
                 "title": f"Example company {i} {mood}",
@@ -90,13 +91,15 @@ def generate(folder: Path, articles: int) -> None:
 
 
 class Tape:
-    """Regular-session bars by symbol, each with its session and its end."""
+    """Regular-session bars by symbol, each with its session and its end.
 
-    def __init__(self, bars: pd.DataFrame):
+    A price is stale `stale_after` after its bar's end, or a bar's width after it if that is longer.
+    """
+
+    def __init__(self, bars: pd.DataFrame, stale_after: pd.Timedelta):
         first, last = bars["start"].min(), bars["start"].max()
-        calendar = exchange_calendars.get_calendar(
-            "XNYS", start=(first - pd.Timedelta("40D")).date(), end=min((last + pd.Timedelta("40D")).date(), pd.Timestamp("2027-06-01").date())
-        )
+        begin, end = (first - pd.Timedelta("40D")).date(), (last + pd.Timedelta("40D")).date()
+        calendar = exchange_calendars.get_calendar("XNYS", start=begin, end=min(end, pd.Timestamp("2027-06-01").date()))
         schedule = calendar.schedule[["open", "close"]].reset_index(drop=True)
         self.opens, self.closes = schedule["open"], schedule["close"]
         bars = bars.sort_values(["symbol", "start"]).copy()
@@ -107,6 +110,8 @@ class Tape:
         bars = bars[bars["start"] < self.closes.iloc[number].to_numpy()]
         bars["end"] = np.minimum(bars["start"] + self.width, self.closes.iloc[bars["session"]].to_numpy())
         self.by_symbol = {symbol: group.reset_index(drop=True) for symbol, group in bars.groupby("symbol")}
+        self.stale_after = max(stale_after, self.width)
+        self.ends_at = max(group["end"].max() for group in self.by_symbol.values())
 
     def first_tradable(self, available: pd.Timestamp) -> pd.Timestamp:
         """The first whole minute strictly after `available` that lies in a session."""
@@ -145,7 +150,9 @@ class Tape:
         found["ret_close"] = log_return(same["close"].iloc[-1]) if over and self.fresh_at_close(same) else None
         found["ret_next_open"] = log_return(following["open"].iloc[0]) if len(following) else None
         over = len(following) and self.ends_at >= self.closes[entry["session"] + 1]
-        found["ret_next_close"] = log_return(following["close"].iloc[-1]) if over and self.fresh_at_close(following) else None
+        found["ret_next_close"] = (
+            log_return(following["close"].iloc[-1]) if over and self.fresh_at_close(following) else None
+        )
         return found
 
     def fresh_at_close(self, bars: pd.DataFrame) -> bool:
@@ -176,9 +183,7 @@ def differs(found, expected, tolerance: float) -> bool:
 def check(arguments) -> int:
     bars = pd.read_csv(arguments.bars, float_precision="round_trip")
     bars["start"] = pd.to_datetime(bars["start"], utc=True)
-    tape = Tape(bars)
-    tape.stale_after = max(pd.Timedelta(seconds=arguments.stale_after), tape.width)
-    tape.ends_at = max(group["end"].max() for group in tape.by_symbol.values())
+    tape = Tape(bars, pd.Timedelta(seconds=arguments.stale_after))
     aliases = dict(pair.split("=") for pair in arguments.alias)
     stored = rows_of(
         arguments.clickhouse,
@@ -213,7 +218,10 @@ def check(arguments) -> int:
                 continue
             counts["entered"] += 1
             if row["entry_us"] != expected["entry_at"].value // 1000 or row["entry_price"] != expected["entry_price"]:
-                faults.append(f"{where}: entry {row['entry_us']} at {row['entry_price']}, expected {expected['entry_at']} at {expected['entry_price']}")
+                faults.append(
+                    f"{where}: entry {row['entry_us']} at {row['entry_price']}, "
+                    f"expected {expected['entry_at']} at {expected['entry_price']}"
+                )
                 continue
             for column in COLUMNS:
                 counts["returns"] += expected[column] is not None

@@ -63,12 +63,12 @@ pub struct PriceFeedConfig {
     pub halts: bool,
     /// How much history a symbol needs when it is first seen: the joiner's baselines.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub warmup: Duration,
     /// How long after a minute's end its bars are taken to be here, once the benchmark's is. On a
     /// delayed plan a little over 15 minutes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub grace: Duration,
     /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
     pub buffered_frames: usize,

@@ -38,22 +38,22 @@ const STAGE: &str = "news-poller";
 pub struct NewsPollerConfig {
     /// From one poll to the next.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
     /// How far before the watermark each poll begins: what the provider shows later than that
     /// after its publication is not seen.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub overlap: Duration,
     /// How far back the very first poll begins.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub lookback: Duration,
     /// How long the provider takes to show an article as a rule: providers put seconds to a minute
     /// between publication and their interface. The watermark promises completeness up to the poll
     /// less this; what comes later still is sent, and counts as late.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub wire_delay: Duration,
     /// Articles a page, at most 1000.
     pub page_size: u32,

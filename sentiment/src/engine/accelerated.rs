@@ -10,8 +10,8 @@ use super::rotary::Rotation;
 use super::tokens::Tokens;
 use super::weights::{Embeddings, Head, Layer, LayerNorm, Linear, Source};
 use crate::SentimentError;
-use crate::kernels::math::Activation;
 use candle_core::{D, Device, Result, Tensor};
+use tapewire_kernels::math::Activation;
 
 /// Added to the scores of padded keys: softmax makes it 0, and no row of scores is all infinite.
 const MASKED: f64 = -1e9;
@@ -68,7 +68,7 @@ impl AcceleratedModel {
     }
 
     /// Logits of each text, in the order of the model's classes. Texts are as for
-    /// [`PackedModel::logits`](super::packed::PackedModel::logits).
+    /// [`PackedModel::logits`](super::layers::PackedModel::logits).
     ///
     /// # Errors
     /// What the device says, above all that its memory is full.

@@ -1,6 +1,6 @@
 //! What a model is made of: the one description that loading and both forward passes obey.
 
-use crate::kernels::math::Activation;
+use tapewire_kernels::math::Activation;
 
 /// A sequence classifier as its configuration describes it.
 #[derive(Debug, Clone)]

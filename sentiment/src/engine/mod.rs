@@ -1,31 +1,23 @@
 //! Inference: texts in, probabilities out.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`config`], [`families`] | the model's `config.json`, in the keys of its family |
-//! | [`architecture`] | what the model is made of, as loading and both forward passes obey it |
-//! | [`labels`] | which output means what |
-//! | [`tokens`] | tokenizer, company as second segment |
-//! | [`windows`] | texts beyond the model's limit |
-//! | [`packing`] | which texts are computed together |
-//! | [`checkpoint`], `legacy_pickle` | tensors by name, from three file formats |
-//! | `weights` | the tensors of a model, by the names of its architecture |
-//! | `rotary` | angles of rotary positions |
-//! | [`packed`], `forward` | these packed for the processor, and the forward pass over them |
-//! | `smoothing` | for int8: channels large in every row, carried over to the weights |
-//! | [`processor`], [`mod@accelerated`] | where a model runs; the forward pass for a GPU |
-//! | [`probabilities`] | softmax and rounding |
+//! A model's [`config`] becomes an [`architecture`], in the way of its family ([`families`]), and that alone tells how
+//! its [`checkpoint`] is read and what both forward passes do. For the processor the weights are packed (`load`,
+//! [`layers`]) and texts are computed without padding (`forward`); for int8 each layer is first measured and smoothed
+//! (`calibration`, `smoothing`, `outliers`). For a GPU they stay tensors ([`mod@accelerated`]).
 
 pub mod accelerated;
 pub mod architecture;
+mod calibration;
 pub mod checkpoint;
 pub mod config;
+mod dense;
 pub mod families;
 mod forward;
 pub mod labels;
+pub mod layers;
 mod legacy_pickle;
+mod load;
 mod outliers;
-pub mod packed;
 pub mod packing;
 pub mod probabilities;
 pub mod processor;
@@ -36,7 +28,6 @@ mod weights;
 pub mod windows;
 
 use crate::companies::Company;
-use crate::kernels::Precision;
 use crate::sentences;
 use crate::{ScoreError, SentimentError};
 use accelerated::AcceleratedModel;
@@ -45,7 +36,9 @@ use checkpoint::Checkpoint;
 use config::ModelConfig;
 use forward::Scratch;
 use labels::Classes;
-use packed::PackedModel;
+use layers::PackedModel;
+use tapewire_kernels::Precision;
+
 use processor::Processor;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -54,8 +47,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use tapewire_core::{Probabilities, Sentiment};
 use tapewire_models::ModelFiles;
-use tokens::{TextTokenizer, Tokens};
-use windows::{Long, Window};
+use tokens::{TextTokenizer, Tokens, Window};
+use windows::Long;
 
 /// How the engine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -71,6 +64,7 @@ pub struct EngineConfig {
     #[schemars(with = "String")]
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
+    #[schemars(example = &"LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral")]
     pub labels: Option<String>,
 }
 
@@ -156,7 +150,7 @@ impl Engine {
         let model = threads.install(|| Model::load(&model_config, &checkpoint, config))?;
         let revision = match config.precision {
             Precision::F32 => files.revision.clone(),
-            lower => format!("{}+{}", files.revision, lower.name_here()),
+            lower => format!("{}+{}", files.revision, lower.effective_name()),
         };
         tracing::info!(model = files.name, revision, threads = threads.current_num_threads(), "model loaded");
         Ok(Self { name: files.name.clone(), revision, classes, tokenizer, config: model_config, model, threads })
@@ -167,7 +161,7 @@ impl Engine {
         &self.name
     }
 
-    /// What exactly was loaded, as rows carry it: with `+` and [`Precision::name_here`] where it runs in less
+    /// What exactly was loaded, as rows carry it: with `+` and [`Precision::effective_name`] where it runs in less
     /// than single precision.
     pub fn revision(&self) -> &str {
         &self.revision

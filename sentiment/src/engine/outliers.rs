@@ -6,11 +6,11 @@
 //! few steps to the output's others. These channels are multiplied and added one by one, exactly, and are zeros in what
 //! is rounded. They are known from the weights alone.
 
-use super::packed::Dense;
-use crate::kernels::dot::PANEL;
-use crate::kernels::operand::raise_magnitudes;
-use crate::kernels::rows;
+use super::dense::Dense;
 use std::cmp::Reverse;
+use tapewire_kernels::dot::PANEL;
+use tapewire_kernels::operand::update_max_abs;
+use tapewire_kernels::rows;
 
 /// Channels of a product that are left out. Most of what is gained comes with the first one or two; each costs a
 /// product in single precision.
@@ -28,7 +28,7 @@ impl Outliers {
     /// Takes these channels' weights out of a product.
     pub(super) fn of(product: &mut Dense) -> Self {
         let mut magnitudes = vec![0.0; product.inputs];
-        raise_magnitudes(&mut magnitudes, &product.weight);
+        update_max_abs(&mut magnitudes, &product.weight);
         let mut channels: Vec<usize> = (0..product.inputs).collect();
         // Magnitudes of floats are in the order of their bits.
         channels.sort_by_key(|&channel| Reverse(magnitudes[channel].to_bits()));
@@ -45,7 +45,7 @@ impl Outliers {
     /// Adds to the rows of `out` what these channels of the rows of `x` give, and leaves zeros there.
     pub(super) fn take(&self, x: &mut [f32], stride: usize, out: &mut [f32], out_stride: usize) {
         if !self.channels.is_empty() {
-            rows::take_channels(x, stride, &self.channels, &self.weights, out, out_stride);
+            rows::apply_channels(x, stride, &self.channels, &self.weights, out, out_stride);
         }
     }
 }
@@ -53,9 +53,9 @@ impl Outliers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Precision;
-    use crate::kernels::linear::Then;
-    use crate::kernels::operand::Operand;
+    use tapewire_kernels::Precision;
+    use tapewire_kernels::linear::Epilogue;
+    use tapewire_kernels::operand::Operand;
 
     const INPUTS: usize = 128;
     const OUTPUTS: usize = 40;
@@ -82,7 +82,7 @@ mod tests {
         outliers.take(&mut rest, INPUTS, &mut out, stride);
         let mut operand = Operand::default();
         operand.set(Precision::Int8, &rest, INPUTS, INPUTS);
-        product.pack(Precision::Int8).apply(&operand, Then::Add, &mut out, stride, 1);
+        product.pack(Precision::Int8).apply(&operand, Epilogue::Add, &mut out, stride, 1);
         let squares = x.chunks_exact(INPUTS).zip(out.chunks_exact(stride)).flat_map(|(x, out)| {
             whole.weight.chunks_exact(INPUTS).zip(out).map(|(weights, found)| {
                 let exact: f64 = x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();

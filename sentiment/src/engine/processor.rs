@@ -1,10 +1,10 @@
 //! Which processor a model runs on.
 
 use crate::SentimentError;
-use crate::kernels::Precision;
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use tapewire_kernels::Precision;
 
 /// `cpu`, `cuda`, or `cuda:1` for the second GPU.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]

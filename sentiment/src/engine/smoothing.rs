@@ -9,75 +9,12 @@
 //! s_j = sqrt(largest magnitude of channel j / largest magnitude of a weight of input j)
 //! ```
 //!
-//! How large channels get is measured while the model is loaded, on texts of random tokens: which of them are large
-//! is a property of the model rather than of what it reads. Smoothed is what layer norms give, for there these
-//! channels are: the rows of which queries, keys and values are made, and those that the feed-forward part reads.
+//! How large channels get is measured while the model is loaded ([`super::calibration`]). The outputs of layer norms
+//! are smoothed, because these channels are there: the rows that queries, keys and values are made of, and those that
+//! the feed-forward part reads.
 
-use super::architecture::Architecture;
-use super::forward::Scratch;
-use super::packed::{Dense, Layer, PackedModel};
-use super::tokens::Tokens;
-use crate::kernels::Precision;
-use crate::kernels::operand::raise_magnitudes;
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
-
-/// Texts that a model is measured on, and the tokens of each, where its limit allows so many. Other numbers would
-/// give every model other scores.
-const TEXTS: usize = 8;
-const TOKENS: usize = 32;
-
-/// What becomes of the rows that a part of a layer reads, before its first products round them.
-#[derive(Default)]
-pub(super) enum Input {
-    /// They stay as they are.
-    #[default]
-    Plain,
-    /// They stay, and the largest magnitude of each channel is kept.
-    Measured(Mutex<Vec<f32>>),
-    /// Each channel is multiplied by its factor, 1 / s_j. As many ones follow as whole fours need.
-    Smoothed(Vec<f32>),
-}
-
-impl Input {
-    /// Smooths what these products read, given the largest magnitude of each channel of it. Channels of which no
-    /// s_j can be said stay as they are: those that are always zero or not finite, or whose weights are.
-    pub(super) fn smoothed(ranges: &[f32], products: &mut [&mut Dense]) -> Self {
-        let mut weights = vec![0.0; ranges.len()];
-        products.iter().for_each(|product| raise_magnitudes(&mut weights, &product.weight));
-        let s = ranges.iter().zip(weights).map(|(range, weight)| (range / weight).sqrt());
-        let s: Vec<f32> = s.map(|s| if s.is_normal() { s } else { 1.0 }).collect();
-        products.iter_mut().for_each(|product| product.scale_inputs(&s));
-        let mut factors: Vec<f32> = s.iter().map(|s| 1.0 / s).collect();
-        factors.resize(s.len().next_multiple_of(4), 1.0);
-        Self::Smoothed(factors)
-    }
-
-    /// What each channel is to be multiplied by; nothing where rows stay as they are.
-    pub(super) fn factors(&self) -> &[f32] {
-        if let Self::Smoothed(factors) = self { factors } else { &[] }
-    }
-
-    /// Takes note of rows, where they are measured.
-    pub(super) fn see(&self, rows: &[f32], stride: usize) {
-        if let Self::Measured(ranges) = self {
-            let mut ranges = ranges.lock().unwrap_or_else(PoisonError::into_inner);
-            let width = ranges.len();
-            rows.chunks(stride).for_each(|row| raise_magnitudes(&mut ranges, &row[..width]));
-        }
-    }
-
-    fn measured(width: usize) -> Self {
-        Self::Measured(Mutex::new(vec![0.0; width]))
-    }
-
-    fn ranges(self) -> Vec<f32> {
-        match self {
-            Self::Measured(ranges) => ranges.into_inner().unwrap_or_else(PoisonError::into_inner),
-            Self::Plain | Self::Smoothed(_) => Vec::new(),
-        }
-    }
-}
+use super::dense::Dense;
+use tapewire_kernels::operand::update_max_abs;
 
 /// The largest magnitude of each channel of what the parts of a layer read.
 pub(super) struct Ranges {
@@ -85,54 +22,42 @@ pub(super) struct Ranges {
     pub(super) feed_forward: Vec<f32>,
 }
 
-/// The texts on their way through the layers.
-pub(super) struct Calibration {
-    spans: Vec<Range<usize>>,
-    scratch: Scratch,
+/// What the channels of the rows that a part of a layer reads are multiplied by before they are rounded. By default
+/// rows stay as they are.
+#[derive(Default)]
+pub(super) struct Smoothing {
+    /// 1 / s_j of each channel, then ones up to a multiple of four.
+    factors: Vec<f32>,
 }
 
-const _: () = assert!(Calibration::PRECISION.same_everywhere());
-
-impl Calibration {
-    /// Ranges need few digits, and these products, unlike those of floats, have the same bits on every instruction
-    /// set: smoothing is the same wherever the model is loaded.
-    pub(super) const PRECISION: Precision = Precision::Bf16Vectors;
-
-    /// Before the first layer.
-    pub(super) fn begin(model: &PackedModel, architecture: &Architecture) -> Self {
-        let texts = texts(architecture.vocabulary, architecture.limit);
-        let mut scratch = model.scratch_for(Self::PRECISION);
-        let texts: Vec<&Tokens> = texts.iter().collect();
-        let spans = model.begin(&texts, rayon::current_num_threads(), &mut scratch);
-        Self { spans, scratch }
+impl Smoothing {
+    /// Smooths what these products read, given the largest magnitude of each channel of it. A channel without a usable
+    /// s_j stays as it is: its range or its weights are all zero, or not finite.
+    pub(super) fn of(ranges: &[f32], products: &mut [&mut Dense]) -> Self {
+        let mut weights = vec![0.0; ranges.len()];
+        products.iter().for_each(|product| update_max_abs(&mut weights, &product.weight));
+        let s = ranges.iter().zip(weights).map(|(range, weight)| (range / weight).sqrt());
+        let s: Vec<f32> = s.map(|s| if s.is_normal() { s } else { 1.0 }).collect();
+        products.iter_mut().for_each(|product| product.scale_inputs(&s));
+        let mut factors: Vec<f32> = s.iter().map(|s| 1.0 / s).collect();
+        factors.resize(s.len().next_multiple_of(4), 1.0);
+        Self { factors }
     }
 
-    /// Takes the texts through the next layer of the model, given in [`Calibration::PRECISION`].
-    pub(super) fn ranges(&mut self, model: &PackedModel, mut layer: Layer) -> Ranges {
-        layer.attention_input = Input::measured(model.width);
-        layer.feed_forward_input = Input::measured(model.width);
-        model.whole_layer(&layer, &self.spans, &mut self.scratch);
-        Ranges { attention: layer.attention_input.ranges(), feed_forward: layer.feed_forward_input.ranges() }
+    /// The factor of each channel; empty where rows stay as they are.
+    pub(super) fn factors(&self) -> &[f32] {
+        &self.factors
     }
-}
-
-/// Random tokens, the same for every model of that vocabulary and limit.
-fn texts(vocabulary: usize, limit: usize) -> Vec<Tokens> {
-    let length = TOKENS.min(limit);
-    // Multiples of the golden ratio, of which only what is behind the point counts, spread evenly.
-    let share = |index: usize| (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let id = |index| ((share(index) * vocabulary as u64) >> 32) as u32;
-    let text = |text| Tokens { ids: (text * length..(text + 1) * length).map(id).collect(), types: vec![0; length] };
-    (0..TEXTS).map(text).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::dot::PANEL;
-    use crate::kernels::linear::Then;
-    use crate::kernels::operand::{Operand, largest_magnitude};
     use proptest::prelude::*;
+    use tapewire_kernels::Precision;
+    use tapewire_kernels::dot::PANEL;
+    use tapewire_kernels::linear::Epilogue;
+    use tapewire_kernels::operand::{Operand, max_abs};
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
         let number = |i: u64| (i.wrapping_mul(0x9e37_79b9).wrapping_add(seed * 77) % 2001) as f32 / 1000.0 - 1.0;
@@ -158,11 +83,11 @@ mod tests {
         }
 
         /// The product, its weights and what each channel is divided by.
-        fn smoothed(&self) -> (Vec<f32>, Dense, Input) {
-            let (mut dense, measured) = (self.dense(), Input::measured(self.inputs));
-            measured.see(&self.x, self.inputs);
-            let input = Input::smoothed(&measured.ranges(), &mut [&mut dense]);
-            (self.rounded(&dense, input.factors()), dense, input)
+        fn smoothed(&self) -> (Vec<f32>, Dense, Smoothing) {
+            let (mut dense, mut ranges) = (self.dense(), vec![0.0; self.inputs]);
+            update_max_abs(&mut ranges, &self.x);
+            let smoothing = Smoothing::of(&ranges, &mut [&mut dense]);
+            (self.rounded(&dense, smoothing.factors()), dense, smoothing)
         }
 
         fn rounded(&self, dense: &Dense, factors: &[f32]) -> Vec<f32> {
@@ -172,10 +97,10 @@ mod tests {
             for x in self.x.chunks_exact(self.inputs) {
                 let mut row = x.to_vec();
                 row.resize(stride, 0.0);
-                operand.extend_smoothed(&row, stride, factors);
+                operand.extend_scaled(&row, stride, factors);
             }
             let mut out = vec![0.0; operand.rows() * out_stride];
-            dense.pack(Precision::Int8).apply(&operand, Then::Store, &mut out, out_stride, 1);
+            dense.pack(Precision::Int8).apply(&operand, Epilogue::Store, &mut out, out_stride, 1);
             out.chunks_exact(out_stride).flat_map(|row| &row[..self.outputs]).copied().collect()
         }
 
@@ -201,13 +126,13 @@ mod tests {
         #[test]
         fn a_smoothed_product_is_the_textbook_product(rows in 1usize..9, inputs in 1usize..90, outputs in 1usize..40, seed in 0u64..99, sizes in prop::collection::vec(0.01f32..50.0, 90)) {
             let product = Product::new(rows, inputs, outputs, seed, |channel| sizes[channel]);
-            let (found, dense, input) = product.smoothed();
+            let (found, dense, smoothing) = product.smoothed();
             // Half a step, or a little more.
-            let half = if Precision::Int8.name_here() != "int8-narrow" { 1.0 / 240.0 } else { 1.0 / 120.0 };
+            let half = if Precision::Int8.effective_name() != "int8-narrow" { 1.0 / 240.0 } else { 1.0 / 120.0 };
             let sum = |x: &[f32]| x.iter().map(|x| f64::from(x.abs())).sum::<f64>();
-            let largest = |x: &[f32]| f64::from(largest_magnitude(x.iter().copied()));
+            let largest = |x: &[f32]| f64::from(max_abs(x.iter().copied()));
             for (at, (found, exact)) in found.into_iter().zip(product.exact()).enumerate() {
-                let x: Vec<f32> = product.x[at / outputs * inputs..][..inputs].iter().zip(input.factors()).map(|(x, f)| x * f).collect();
+                let x: Vec<f32> = product.x[at / outputs * inputs..][..inputs].iter().zip(smoothing.factors()).map(|(x, f)| x * f).collect();
                 let weights = &dense.weight[at % outputs * inputs..][..inputs];
                 let slack = half * (largest(&x) * sum(weights) + largest(weights) * sum(&x)) + 1e-5 * (1.0 + exact.abs());
                 prop_assert!((f64::from(found) - exact).abs() <= slack * 1.1, "{found} {exact} {slack}");
@@ -227,8 +152,8 @@ mod tests {
     fn several_products_that_read_the_same_rows_share_their_factors() {
         let dense = |weight: [f32; 4]| Dense { inputs: 2, weight: weight.to_vec(), bias: vec![0.0; 2] };
         let (mut one, mut other) = (dense([1.0, 0.0, -4.0, 0.5]), dense([2.0, -2.0, 0.0, 1.0]));
-        let input = Input::smoothed(&[16.0, 0.5], &mut [&mut one, &mut other]);
-        assert_eq!(input.factors(), [0.5, 2.0, 1.0, 1.0]);
+        let smoothing = Smoothing::of(&[16.0, 0.5], &mut [&mut one, &mut other]);
+        assert_eq!(smoothing.factors(), [0.5, 2.0, 1.0, 1.0]);
         assert_eq!((one.weight, other.weight), (vec![2.0, 0.0, -8.0, 0.25], vec![4.0, -1.0, 0.0, 0.5]));
     }
 
@@ -237,36 +162,9 @@ mod tests {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
         let weight = [1.0, 0.0, 1.0, 1.0, inf, nan, 4.0];
         let mut dense = Dense { inputs: 7, weight: weight.to_vec(), bias: vec![0.0] };
-        let input = Input::smoothed(&[0.0, 1.0, inf, nan, 1.0, 1.0, 1.0], &mut [&mut dense]);
-        assert_eq!(input.factors(), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0]);
+        let smoothing = Smoothing::of(&[0.0, 1.0, inf, nan, 1.0, 1.0, 1.0], &mut [&mut dense]);
+        assert_eq!(smoothing.factors(), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0]);
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&dense.weight), bits(&[1.0, 0.0, 1.0, 1.0, inf, nan, 2.0]));
-    }
-
-    #[test]
-    fn what_is_measured_is_the_largest_magnitude_of_each_channel() {
-        let input = Input::measured(3);
-        input.see(&[1.0, -2.0, 0.0, 9.0, -3.0, 1.0, 0.0, 9.0], 4);
-        input.see(&[0.0, f32::NAN, 0.5, 9.0, 2.0, 1.0, -0.25, 9.0], 4);
-        input.see(&[0.0, 7.0, 0.0, 0.0], 4);
-        let ranges = input.ranges();
-        assert_eq!((ranges[0], ranges[2]), (3.0, 0.5));
-        assert!(ranges[1].is_nan());
-    }
-
-    #[test]
-    fn texts_are_of_known_tokens_within_the_limit() {
-        for (vocabulary, limit) in [(30_522, 512), (64, 10), (1, 1), (50_368, 8192)] {
-            let texts = texts(vocabulary, limit);
-            assert_eq!(texts.len(), TEXTS);
-            for Tokens { ids, types } in &texts {
-                assert_eq!((ids.len(), types.len()), (TOKENS.min(limit), TOKENS.min(limit)));
-                assert!(ids.iter().all(|&id| (id as usize) < vocabulary));
-            }
-            let mut ids: Vec<u32> = texts.into_iter().flat_map(|text| text.ids).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            assert!(ids.len() * 2 >= vocabulary.min(TEXTS * TOKENS.min(limit)), "{} of {vocabulary}", ids.len());
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Text to tokens, as the model was trained on them.
 
-use super::windows::{self, Long, Window};
+use super::windows::{self, Long};
 use crate::{ScoreError, SentimentError};
 use serde::Deserialize;
 use std::ops::Range;
@@ -23,6 +23,16 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// Segment ids, one a token: 0 the text, 1 the company.
     pub types: Vec<u32>,
+}
+
+/// A stretch of a text, as the model reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// The stretch with the special tokens, and the company where the model reads it.
+    pub tokens: Tokens,
+    /// How many of the text's tokens it speaks for: each token counts once, shared equally by
+    /// the windows it stands in.
+    pub weight: f64,
 }
 
 /// A tokenizer with the model's length limit.

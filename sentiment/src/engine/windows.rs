@@ -1,21 +1,10 @@
 //! Texts beyond the model's limit: read whole, in overlapping windows.
 
-use super::tokens::Tokens;
 use std::ops::Range;
 
 /// At least this part of a window is also in its neighbour, so that what is cut at the end of one
 /// stands whole in the other.
 const OVERLAP: usize = 4;
-
-/// A stretch of a text, as the model reads it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Window {
-    /// The stretch with the special tokens, and the company where the model reads it.
-    pub tokens: Tokens,
-    /// How many of the text's tokens it speaks for: each token counts once, shared equally by
-    /// the windows it stands in.
-    pub weight: f64,
-}
 
 /// What becomes of a text beyond the model's limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -1,23 +1,23 @@
-//! What can be set about the HTTP server.
+//! Settings of the HTTP server.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// Settings of the HTTP server.
+/// The HTTP server of `tapewire serve`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServeConfig {
-    /// Address. There is no authentication: beyond loopback, put a proxy in front that has one.
+    /// Address to listen on. There is no authentication: beyond loopback, put a proxy with authentication in front.
     pub listen: String,
-    /// Longest body of a request.
+    /// Largest body of a request, in bytes.
     pub max_body_bytes: usize,
-    /// Most texts of a request; a text counts once for each company it is asked about.
+    /// Largest number of texts in a request. A text counts once for each company it is scored for.
     pub max_batch: NonZeroUsize,
-    /// How long a server that was told to stop waits for the answers it still owes.
+    /// How long a server that was told to stop waits for requests in progress.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub longest_drain: Duration,
 }
 
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_beyond_this_machine_is_served_unless_told_so() {
+    fn the_default_address_is_loopback() {
         let address: std::net::SocketAddr = ServeConfig::default().listen.parse().unwrap();
         assert!(address.ip().is_loopback());
     }

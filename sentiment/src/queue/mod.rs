@@ -24,7 +24,7 @@ pub mod waiting;
 pub use config::QueueConfig;
 pub use request::Request;
 
-use crate::engine::windows::Window;
+use crate::engine::tokens::Window;
 use crate::{Engine, ScoreError, Scored, SentimentError};
 use batcher::{Item, Logits, Shared};
 use quick_cache::sync::Cache;

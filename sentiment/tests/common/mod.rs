@@ -5,7 +5,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use tapewire_models::{ModelFiles, Registry, Source};
 use tapewire_sentiment::engine::tokens::Tokens;
@@ -183,9 +183,11 @@ impl Family {
     }
 }
 
-/// Where models are trained and the references made.
-pub fn train() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/train"))
+/// Where models are trained and the references made. Crates at several depths of the tree share this file.
+pub fn train() -> PathBuf {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut places = above.map(|folder| folder.join("models/train"));
+    places.find(|place| place.is_dir()).expect("the tests run in the source tree")
 }
 
 /// A file of JSON.

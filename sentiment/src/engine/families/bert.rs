@@ -2,8 +2,8 @@
 
 use super::{Unsupported, activation};
 use crate::engine::architecture::{Architecture, Biases, LayerKind, Names, Norms, Pooling, Positions};
-use crate::kernels::math::Activation;
 use serde::Deserialize;
+use tapewire_kernels::math::Activation;
 
 /// The settings the engine needs; others are ignored.
 ///

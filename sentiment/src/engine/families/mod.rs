@@ -14,8 +14,8 @@ pub mod modernbert;
 pub mod roberta;
 
 use super::architecture::Architecture;
-use crate::kernels::math::Activation;
 use serde::Deserialize;
+use tapewire_kernels::math::Activation;
 
 /// A setting that does not run here.
 #[derive(Debug)]

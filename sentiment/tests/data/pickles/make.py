@@ -18,8 +18,14 @@ HERE = Path(__file__).resolve().parent
 def main() -> None:
     torch.manual_seed(7)
     config = BertConfig(
-        num_labels=3, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
-        vocab_size=40, max_position_embeddings=16, attn_implementation="eager",
+        num_labels=3,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=24,
+        vocab_size=40,
+        max_position_embeddings=16,
+        attn_implementation="eager",
     )
     model = BertForSequenceClassification(config).eval()
     with torch.no_grad():
@@ -29,7 +35,9 @@ def main() -> None:
     types = torch.tensor([[0, 0, 0, 0, 0, 1, 1]])
     with torch.no_grad():
         logits = model(input_ids=ids, token_type_ids=types).logits[0].tolist()
-    (HERE / "logits.json").write_text(json.dumps({"input_ids": ids[0].tolist(), "token_type_ids": types[0].tolist(), "logits": logits}) + "\n")
+    (HERE / "logits.json").write_text(
+        json.dumps({"input_ids": ids[0].tolist(), "token_type_ids": types[0].tolist(), "logits": logits}) + "\n"
+    )
 
     state = model.state_dict()
     for name in [name for name in state if "LayerNorm" in name]:

@@ -1,0 +1,196 @@
+//! What holds for every input whatever its bytes.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+
+/// Gives no more than so many bytes at a time, as a pipe does.
+struct Pieces {
+    bytes: Cursor<Vec<u8>>,
+    size: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let size = self.size.min(buffer.len());
+        self.bytes.read(&mut buffer[..size])
+    }
+}
+
+type Seen = (u64, Vec<u8>, Result<String, String>);
+
+/// Rows as they come: number, bytes, and the text or why there is none.
+fn seen(format: InputFormat, output: OutputFormat, bytes: &[u8], size: usize) -> Vec<Seen> {
+    try_seen(format, output, bytes, size, false).unwrap()
+}
+
+fn try_seen(
+    format: InputFormat,
+    output: OutputFormat,
+    bytes: &[u8],
+    size: usize,
+    live: bool,
+) -> Result<Vec<Seen>, FilesError> {
+    let reading = Reading { selection: Selection::default(), output, scores: ScoreColumns::new("", "m", "r") };
+    let mut buffer = Buffer::new(Box::new(Pieces { bytes: Cursor::new(bytes.to_vec()), size }), "x");
+    let (mut input, columns, ..) = match format {
+        InputFormat::Text => text::open(buffer, "x", live, &reading),
+        InputFormat::Jsonl => jsonl::open(buffer, "x", live, &reading),
+        _ => {
+            buffer.peek(1).unwrap();
+            csv::open(buffer, "x", live, &reading)
+        }
+    }?;
+    input.arrange(&columns);
+    let mut all = Vec::new();
+    while let Some(item) = input.next().unwrap() {
+        all.push(match item {
+            Item::Row(row) => {
+                let cells = if reading.keep(format) == Keep::Cells { columns.len() } else { 0 };
+                assert_eq!(row.cells.len(), cells);
+                (row.place.row, row.raw, row.text)
+            }
+            Item::Unreadable(row) => (row.place.row, row.raw, Err(row.reason)),
+        });
+    }
+    assert_eq!(input.position(), bytes.len() as u64);
+    Ok(all)
+}
+
+fn without_white_space(bytes: impl IntoIterator<Item = u8>) -> Vec<u8> {
+    bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect()
+}
+
+/// Bytes of which many mean something to a parser.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let telling = prop::sample::select(b",\"\n\r;\t{}[]:\\ntext1 \xff\xc3\xa4".to_vec());
+    prop::collection::vec(prop_oneof![8 => telling, 1 => any::<u8>()], 0..200)
+}
+
+proptest! {
+    #[test]
+    fn no_byte_is_lost_and_pieces_make_no_difference(bytes in bytes(), size in 1usize..40) {
+        for (format, head) in [
+            (InputFormat::Text, &b""[..]),
+            (InputFormat::Jsonl, b"{\"text\":\"n\"}\n"),
+            (InputFormat::Csv, b"text,n\n"),
+        ] {
+            let whole = [head, &bytes].concat();
+            for output in [OutputFormat::Jsonl, OutputFormat::Csv, OutputFormat::Parquet] {
+                let rows = seen(format, output, &whole, usize::MAX);
+                prop_assert_eq!(&rows, &seen(format, output, &whole, size));
+                let kept = without_white_space(rows.into_iter().flat_map(|(_, raw, _)| raw));
+                let header = if format == InputFormat::Csv { head.len() } else { 0 };
+                prop_assert_eq!(kept, without_white_space(whole[header..].iter().copied()), "{:?}", format);
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_json_lines_stand_in_their_columns_whatever_the_file(
+        files in prop::collection::vec(prop::collection::vec(
+            prop::collection::btree_map("[a-c]", prop::sample::select(vec!["1", "-2.5", "null", "true", "\"x\"", "[7]"]), 0..3), 1..4), 1..4),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sources = Vec::new();
+        for (number, rows) in files.iter().enumerate() {
+            let path = folder.path().join(format!("{number}.jsonl"));
+            let object = |row: &BTreeMap<String, &str>| {
+                let fields: String = row.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
+                format!("{{\"text\":\"t\"{fields}}}\n")
+            };
+            std::fs::write(&path, rows.iter().map(object).collect::<String>()).unwrap();
+            sources.push(Source::File(path));
+        }
+        for output in [OutputFormat::Csv, OutputFormat::Parquet] {
+            let reading = Reading { selection: Selection::default(), output, scores: ScoreColumns::new("", "m", "r") };
+            let (opened, _) = open(&sources, None, &reading).unwrap();
+            for (rows, (_, mut input)) in files.iter().zip(opened.inputs) {
+                for row in rows {
+                    let Some(Item::Row(read)) = input.next().unwrap() else { panic!("no row") };
+                    prop_assert_eq!(read.cells.len(), opened.columns.len());
+                    for (column, cell) in opened.columns.iter().zip(&read.cells) {
+                        let expected = if column.name == "text" { Some("\"t\"") } else { row.get(&column.name).copied() };
+                        let expected = expected.filter(|value| *value != "null");
+                        prop_assert_eq!(cell.as_ref().map(|value| value.get()), expected, "{}", &column.name);
+                    }
+                }
+                prop_assert!(input.next().unwrap().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn csv_of_another_writer_reads_as_it_was_written(
+        rows in prop::collection::vec(("[a,\"\n\r;ä ]{0,8}", "[a,\"\n\r;ä ]{0,8}"), 0..20), crlf: bool, separator in prop::sample::select(b",;\t|".to_vec()), size in 1usize..40,
+    ) {
+        let end = if crlf { ::csv::Terminator::CRLF } else { ::csv::Terminator::Any(b'\n') };
+        let mut writer = ::csv::WriterBuilder::new().terminator(end).delimiter(separator).from_writer(Vec::new());
+        writer.write_record(["text", "other"]).unwrap();
+        for (text, other) in &rows {
+            writer.write_record([text, other]).unwrap();
+        }
+        let written = writer.into_inner().unwrap();
+        let read: Vec<Option<String>> =
+            seen(InputFormat::Csv, OutputFormat::Csv, &written, size).into_iter().map(|(_, _, text)| text.ok()).collect();
+        let expected: Vec<Option<String>> =
+            rows.into_iter().map(|(text, _)| Some(text).filter(|text| !text.trim().is_empty())).collect();
+        prop_assert_eq!(read, expected);
+    }
+}
+
+#[test]
+fn a_row_without_an_end_does_not_fill_the_memory_and_the_next_is_read() {
+    let long = vec![b'x'; buffer::LONGEST_ROW + 100_000];
+    for (format, head, next) in [
+        (InputFormat::Text, "", "n"),
+        (InputFormat::Jsonl, "{\"text\":\"first\"}\n", "{\"text\":\"n\"}"),
+        (InputFormat::Csv, "text\n", "n"),
+    ] {
+        let content = [head.as_bytes(), &long, b"\n", next.as_bytes()].concat();
+        let rows = seen(format, OutputFormat::Jsonl, &content, usize::MAX);
+        let [.., (_, beginning, Err(reason)), (_, _, Ok(text))] = &rows[..] else { panic!("{}", rows.len()) };
+        assert!(reason.contains("longer than 4 MiB") && beginning.len() < long.len(), "{reason}");
+        assert_eq!(text, "n");
+    }
+}
+
+#[test]
+fn json_lines_are_looked_through_to_the_first_row_there_is() {
+    let row = b"{\"headline\":\"n\"}\n{\"headline\":\"m\"}\n";
+    for beginning in [b"\n".to_vec(), b"{torn\n".to_vec(), b"{}\n".to_vec(), b"{torn\n".repeat(1200)] {
+        for (live, output) in [(true, OutputFormat::Jsonl), (true, OutputFormat::Csv), (false, OutputFormat::Parquet)] {
+            let content = [&beginning[..], row].concat();
+            let rows = try_seen(InputFormat::Jsonl, output, &content, usize::MAX, live).unwrap();
+            let texts: Vec<&str> = rows.iter().filter_map(|(_, _, text)| text.as_deref().ok()).collect();
+            assert_eq!(texts, ["n", "m"]);
+        }
+    }
+    let content = b"no object\n".repeat(1 << 20);
+    let error = try_seen(InputFormat::Jsonl, OutputFormat::Jsonl, &content, usize::MAX, false).unwrap_err();
+    assert!(error.to_string().contains("is a JSON object"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_a_damaged_file_names_it() {
+    let whole = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet/news.parquet")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.parquet");
+    let reading =
+        Reading { selection: Selection::default(), output: OutputFormat::Csv, scores: ScoreColumns::new("", "m", "r") };
+    for at in (0..whole.len()).step_by(61) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        std::fs::write(&path, damaged).unwrap();
+        let read = open(&[Source::File(path.clone())], None, &reading).and_then(|(opened, _)| {
+            let batches = crate::batch::Batches::of(opened.inputs, 8192);
+            while let crate::batch::Next::Batch(_) = batches.next(&|| false)? {}
+            Ok(())
+        });
+        if let Err(error) = read {
+            assert!(error.to_string().contains("damaged.parquet"), "byte {at}: {error}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! CSV: the scores are further columns; from CSV, rows stay as they were to the byte, quotes and all.
+
+use super::lines::{Layout, Lines};
+use super::{Writing, as_written};
+use crate::FilesError;
+use crate::columns::{Score, ScoreColumns};
+use crate::input::{Dialect, Keep, quoted};
+use crate::resume::Target;
+use crate::row::Row;
+
+pub(super) struct Csv {
+    scores: ScoreColumns,
+    dialect: Dialect,
+    keep: Keep,
+}
+
+impl Csv {
+    pub fn open(mut target: Target, writing: &Writing<'_>) -> Result<Lines<Self>, FilesError> {
+        let dialect = match &writing.opened.dialect {
+            Some(dialect) => dialect.clone(),
+            None => made(writing),
+        };
+        let scores = writing.scores.clone();
+        let names = scores.names().iter().map(|name| quoted(name, dialect.separator));
+        let names = names.collect::<Vec<_>>().join(&separator(&dialect));
+        let mut header = dialect.header.clone();
+        if !header.is_empty() {
+            header.push(dialect.separator);
+        }
+        header.extend_from_slice(names.as_bytes());
+        match target.existing(&header)? {
+            Some(rest) => as_written(&target, &rest, end_of_line(&dialect).as_bytes())?,
+            None => target.write(&[&header, dialect.line_end.as_bytes()].concat())?,
+        }
+        Ok(Lines::new(target, Self { scores, dialect, keep: writing.keep }))
+    }
+}
+
+impl Layout for Csv {
+    fn beginning(&self, row: &Row) -> Vec<u8> {
+        let mut line = if self.keep == Keep::Raw {
+            row.raw.clone()
+        } else {
+            let field =
+                |cell: &crate::row::Cell| field(cell.as_ref().map_or("null", |value| value.get()), &self.dialect);
+            row.cells.iter().map(field).collect::<Vec<_>>().join(&separator(&self.dialect)).into_bytes()
+        };
+        if !self.dialect.header.is_empty() {
+            line.push(self.dialect.separator);
+        }
+        line
+    }
+
+    fn end(&self, scored: Option<&Score>) -> String {
+        let fields = self.scores.cells(scored).map(|cell| field(&cell, &self.dialect));
+        format!("{}{}", fields.join(&separator(&self.dialect)), end_of_line(&self.dialect))
+    }
+
+    fn read(&self, end: &[u8]) -> Option<Score> {
+        let text = String::from_utf8_lossy(end);
+        let fields: Vec<&str> = text.trim_end_matches('\r').split(char::from(self.dialect.separator)).collect();
+        ScoreColumns::read(&fields).flatten()
+    }
+}
+
+/// How CSV is written that does not come from CSV.
+fn made(writing: &Writing<'_>) -> Dialect {
+    let tabs = writing.path.is_some_and(|path| path.extension().is_some_and(|extension| extension == "tsv"));
+    let separator = if tabs { b'\t' } else { b',' };
+    let names = writing.opened.columns.iter().map(|column| quoted(&column.name, separator));
+    let header = names.collect::<Vec<_>>().join(&char::from(separator).to_string()).into_bytes();
+    Dialect { separator, line_end: "\n", header }
+}
+
+fn separator(dialect: &Dialect) -> String {
+    char::from(dialect.separator).to_string()
+}
+
+/// What of a line's end comes before the line feed.
+fn end_of_line(dialect: &Dialect) -> &'static str {
+    dialect.line_end.trim_end_matches('\n')
+}
+
+/// A value as a field: texts without their quotes, null as nothing.
+fn field(cell: &str, dialect: &Dialect) -> String {
+    match cell {
+        "null" => String::new(),
+        _ => match serde_json::from_str::<String>(cell) {
+            Ok(text) => quoted(&text, dialect.separator),
+            Err(_) => quoted(cell, dialect.separator),
+        },
+    }
+}

@@ -1,0 +1,116 @@
+//! A Parquet output that is whole. It can't be compared with the input row by row, for its values
+//! are encoded; so it notes a digest of what it was made from, and a resumed run makes it again. The
+//! scores are read from it and compared with the model's name and revision.
+
+use super::{Output, Writing, differs, other_scores};
+use crate::FilesError;
+use crate::columns::{Score, ScoreColumns};
+use crate::row::{Row, json};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::reader::RowIter;
+use parquet::schema::types::Type;
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::path::Path;
+
+/// A digest of the columns' names and of the rows: as the journal has them, and their values where
+/// they are made of values.
+pub(super) struct Origin(Sha256);
+
+impl Origin {
+    /// Where a whole file notes it.
+    pub const KEY: &str = "tapewire:origin";
+
+    pub fn of(writing: &Writing<'_>) -> Self {
+        let mut origin = Self(Sha256::new());
+        let columns = writing.opened.columns.iter().map(|column| &column.name);
+        for name in columns.chain(writing.scores.names()) {
+            origin.line(json(name).get().as_bytes());
+        }
+        origin
+    }
+
+    pub fn add(&mut self, row: &Row) {
+        self.line(&row.journaled().raw);
+        for cell in &row.cells {
+            self.line(cell.as_ref().map_or("null", |value| value.get()).as_bytes());
+        }
+    }
+
+    /// No line has a line feed in it, being JSON.
+    fn line(&mut self, line: &[u8]) {
+        self.0.update(line);
+        self.0.update(b"\n");
+    }
+
+    pub fn note(&self) -> KeyValue {
+        KeyValue::new(Self::KEY.to_owned(), format!("{:x}", self.0.clone().finalize()))
+    }
+}
+
+pub(super) struct Finished {
+    place: String,
+    scored: RowIter<'static>,
+    scores: ScoreColumns,
+    noted: Option<KeyValue>,
+    origin: Origin,
+    rows: u64,
+}
+
+impl Finished {
+    pub fn open(path: &Path, writing: &Writing<'_>) -> Result<Self, FilesError> {
+        let place = path.display().to_string();
+        let unreadable = |error: ParquetError| differs(&place, &error.to_string());
+        let file = File::open(path).map_err(FilesError::io(&place))?;
+        let reader = SerializedFileReader::new(file).map_err(unreadable)?;
+        let metadata = reader.metadata().file_metadata();
+        let noted = metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == Origin::KEY).cloned();
+        let root = metadata.schema_descr().root_schema_ptr();
+        let ours = root.get_fields().iter().filter(|field| writing.scores.has(field.name())).cloned().collect();
+        let scores = Type::group_type_builder(root.name()).with_fields(ours).build().map_err(unreadable)?;
+        let scored = RowIter::from_file_into(Box::new(reader)).project(Some(scores)).map_err(unreadable)?;
+        let (origin, scores) = (Origin::of(writing), writing.scores.clone());
+        Ok(Self { place, scored, scores, noted, origin, rows: 0 })
+    }
+}
+
+impl Output for Finished {
+    fn known(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
+        self.origin.add(row);
+        self.rows += 1;
+        let differs = |problem: &str| differs(&self.place, problem);
+        let cells = self.scored.next().ok_or_else(|| differs("it has fewer rows than the input"))?;
+        let cells = cells.map_err(|error| differs(&error.to_string()))?;
+        let cells: Vec<String> =
+            cells.into_columns().into_iter().map(|(_, value)| value.to_json_value().to_string()).collect();
+        let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+        let scored = ScoreColumns::read(&cells).flatten();
+        let expected = self.scores.cells(scored.as_ref());
+        // The numbers are what was read; label, model, revision and windows must be as they would be written.
+        match cells.get(4..) {
+            Some(cells) if *cells == expected[4..] => Ok(Some(scored)),
+            _ => Err(other_scores(&self.place, &cells.join(","), &expected.join(","))),
+        }
+    }
+
+    /// No row is unknown: where one is missing [`Output::known`] says so.
+    fn write(&mut self, _: &Row, _: Option<&Score>) -> Result<(), FilesError> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), FilesError> {
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, whole: bool) -> Result<u64, FilesError> {
+        if whole && self.scored.next().is_some() {
+            return Err(differs(&self.place, "it has more rows than the input"));
+        }
+        if whole && self.noted != Some(self.origin.note()) {
+            return Err(differs(&self.place, "it does not say that it was made from this input"));
+        }
+        Ok(self.rows)
+    }
+}

@@ -1,0 +1,62 @@
+//! JSON lines: the scores come after the row's own fields, which stay as they were to the byte.
+
+use super::Writing;
+use super::lines::{Layout, Lines};
+use crate::FilesError;
+use crate::columns::{Score, ScoreColumns};
+use crate::input::{Keep, fields};
+use crate::resume::Target;
+use crate::row::{Row, json};
+
+pub(super) struct Jsonl {
+    scores: ScoreColumns,
+    /// `"name":` of each column; empty where rows are kept as they are.
+    keys: Vec<String>,
+}
+
+impl Jsonl {
+    pub fn open(target: Target, writing: &Writing<'_>) -> Result<Lines<Self>, FilesError> {
+        let columns = &writing.opened.columns;
+        let mut keys = Vec::new();
+        if writing.keep == Keep::Cells {
+            super::unique(columns)?;
+            keys = columns.iter().map(|column| format!("{}:", json(&column.name))).collect();
+        }
+        Ok(Lines::new(target, Self { scores: writing.scores.clone(), keys }))
+    }
+
+    /// Of rows that are JSON objects.
+    pub fn of_objects(target: Target, scores: ScoreColumns) -> Lines<Self> {
+        Lines::new(target, Self { scores, keys: Vec::new() })
+    }
+}
+
+impl Layout for Jsonl {
+    fn beginning(&self, row: &Row) -> Vec<u8> {
+        let mut line = if self.keys.is_empty() {
+            row.raw.strip_suffix(b"}").unwrap_or(&row.raw).trim_ascii_end().to_vec()
+        } else {
+            let values = row.cells.iter().map(|cell| cell.as_ref().map_or("null", |value| value.get()));
+            let pairs: Vec<String> = self.keys.iter().zip(values).map(|(key, value)| format!("{key}{value}")).collect();
+            format!("{{{}", pairs.join(",")).into_bytes()
+        };
+        if line != b"{" {
+            line.push(b',');
+        }
+        line
+    }
+
+    fn end(&self, scored: Option<&Score>) -> String {
+        let cells = self.scores.cells(scored);
+        let pairs: Vec<String> =
+            self.scores.names().iter().zip(cells).map(|(name, value)| format!("{}:{value}", json(name))).collect();
+        format!("{}}}", pairs.join(","))
+    }
+
+    fn read(&self, end: &[u8]) -> Option<Score> {
+        let object = [b"{", end].concat();
+        let values = fields(&object).unwrap_or_default();
+        let values: Vec<&str> = values.iter().map(|(_, value)| value.get()).collect();
+        ScoreColumns::read(&values).flatten()
+    }
+}
