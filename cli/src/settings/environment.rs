@@ -93,8 +93,8 @@ fn within(node: &Node, rest: &str) -> Option<Vec<String>> {
         }
         // The shortest name after which a known setting follows.
         Kind::Map(value) if value.is_section() => {
-            let ends = rest.match_indices('_').map(|(at, _)| at).chain([rest.len()]).filter(|&at| at > 0);
-            ends.into_iter().find_map(|at| below(&rest[..at].to_ascii_lowercase(), value, &rest[at..]))
+            let mut ends = rest.match_indices('_').map(|(at, _)| at).filter(|&at| at > 0);
+            ends.find_map(|at| below(&rest[..at].to_ascii_lowercase(), value, &rest[at..]))
         }
         Kind::Map(_) => (!rest.is_empty()).then(|| vec![rest.to_ascii_lowercase().replace('_', ".")]),
         _ => None,
@@ -167,6 +167,8 @@ mod tests {
         }
         assert_eq!(read("TAPEWIRE_PROVIDERS_MY_WIRE_URL"), setting(&["providers", "my_wire", "url"]));
         assert_eq!(read("TAPEWIRE_PROVIDERS__MY_WIRE__URL"), setting(&["providers", "my_wire", "url"]));
+        assert_eq!(read("TAPEWIRE_PROVIDERS__MY_WIRE"), setting(&["providers", "my_wire"]));
+        assert_eq!(read("TAPEWIRE_PROVIDERS_MY_WIRE_ULR"), Meaning::Unknown);
     }
 
     #[test]
@@ -189,5 +191,6 @@ mod tests {
         assert_eq!(nearest("TAPEWIRE_KAFAK_PASSWORD"), "TAPEWIRE_KAFKA_PASSWORD");
         assert_eq!(nearest("TAPEWIRE_NEWS_PAGES_SIZE"), "TAPEWIRE_NEWS_PAGE_SIZE");
         assert_eq!(nearest("TAPEWIRE_STAK_DIR"), "TAPEWIRE_STACK_DIR");
+        assert_eq!(nearest("TAPEWIRE_PROVIDERS_WIRE_API_KY"), "TAPEWIRE_PROVIDERS_NAME_API_KEY");
     }
 }
