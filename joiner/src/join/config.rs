@@ -18,11 +18,11 @@ pub struct JoinConfig {
     pub baseline_sessions: u16,
     /// How long after its end, in time of the tape, a bar may still arrive or be corrected; at most 12h.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub allowed_lateness: Duration,
     /// Age from which a price is too old to count as the price of a moment. A bar's width is never too old.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub stale_after: Duration,
 }
 
