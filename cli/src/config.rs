@@ -311,10 +311,10 @@ mod tests {
             ("TAPEWIRE_KAFKA_SASL_PASSWORD", "s4cret"),
             ("TAPEWIRE_MASSIVE_API_KEY", "s5cret"),
         ];
-        let config = Config::with_secrets(load_from("", &variables, &[&flag]).unwrap()).unwrap();
+        let mut config = Config::with_secrets(load_from("", &variables, &[&flag]).unwrap()).unwrap();
         assert_eq!(config.clickhouse.password, "0123", "a variable is over the file");
         assert_eq!(config.kafka.sasl_password.as_deref(), Some("s4cret"));
-        assert_eq!(config.massive.api_key.expose(), "s5cret");
+        assert_eq!(config.providers.entry("massive").api_key.expose(), "s5cret");
 
         let error = text(load(&["clickhouse.password_file=/nowhere/at/all"]).unwrap_err());
         assert!(error.contains("/nowhere/at/all") && error.contains("clickhouse.password_file"), "{error}");

@@ -77,15 +77,15 @@ pub struct PricesOverride {
     pub halts: Option<bool>,
     /// See [`PricesConfig::warmup`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub warmup: Option<Duration>,
     /// See [`PricesConfig::grace`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub grace: Option<Duration>,
     /// See [`PricesConfig::idle_timeout`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub idle_timeout: Option<Duration>,
     /// See [`PricesConfig::buffered_frames`].
     pub buffered_frames: Option<usize>,
