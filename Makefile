@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := cargo
 
-.PHONY: help setup setup-browser build stack stack-down dashboard demo test bench lint clean
+.PHONY: help setup setup-browser build stack stack-down dashboard demo test bench format lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,8 +37,12 @@ test: setup-browser ## every check; prints what it runs and a summary
 bench: setup ## our inference engine beside its peers; ARGS=--quick for a glance
 	@python3 -m bench $(ARGS)
 
+format: ## format Rust and Python in place
+	@$(CARGO) fmt --all
+	@python3 scripts/tools.py ruff format
+
 lint: setup ## no tests: formats, clippy, links in the documentation, Python, dependencies
-	@python3 scripts/test.py --only format rooms lint docs python deny
+	@python3 scripts/test.py --only format rooms words lint docs python deny
 
 clean: stack-down ## stop the servers and remove their data and the build
 	rm -rf .stack target

@@ -27,7 +27,7 @@ def virtual_environment(cache: Path) -> Path:
     if not complete.exists():
         print("bench: installing the peers, some 5 GB on disk (first time only)", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        # All dependencies are listed: PyTorch's own list would bring a GPU compiler besides.
+        # All dependencies are listed: PyTorch's own list would also bring a GPU compiler.
         install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
         if subprocess.run([*install, "-r", REQUIREMENTS]).returncode != 0:
             _install_one_by_one(install)
@@ -84,10 +84,10 @@ def texts_file(cache: Path, count: int) -> Path:
 
 
 def _run(command: list[str | Path], log: Path) -> str | None:
-    """The last thing it said when it failed."""
+    """The last line of its output if it failed."""
     with log.open("wb") as out:
         code = subprocess.run(command, cwd=ROOT, env=variables(2), stdout=out, stderr=subprocess.STDOUT).returncode
-    said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+    said = log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"]
     return f"{said[-1]} (log: {log})" if code else None
 
 

@@ -1,4 +1,4 @@
-"""The figure of the README: `python -m bench.plot RESULTS.json FIGURE.svg`, in the benchmark's virtual environment."""
+"""The figure of bench/README.md: `python -m bench.plot RESULTS.json FIGURE.svg`, in the benchmark's environment."""
 
 import json
 import sys

@@ -10,7 +10,7 @@ from bench.rounds import Run
 
 @dataclass(frozen=True)
 class Spread:
-    """The median over rounds and what lies on its two sides; `peer` is whom it is against."""
+    """The median over rounds with the lowest and highest; `peer` is the engine compared with."""
 
     median: float
     low: float

@@ -99,4 +99,4 @@ class Resident:
 
     def _ended(self) -> BenchError:
         said = self._log.read_text(errors="replace").strip().splitlines()
-        return BenchError(f"{self.name} ended: {said[-1] if said else 'it said nothing'} (log: {self._log})")
+        return BenchError(f"{self.name} ended: {said[-1] if said else 'it printed nothing'} (log: {self._log})")

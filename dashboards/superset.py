@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-# The stack's package lies beside this folder.
+# The package `stack` is next to this folder.
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from local.service import Superset

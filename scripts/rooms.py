@@ -18,7 +18,15 @@ OURS = {
     "tapewire-sentiment": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-kernels"},
     "tapewire-files": {"tapewire-core", "tapewire-sentiment"},
     "tapewire-joiner": {"tapewire-core", "tapewire-bus"},
-    "tapewire-cli": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-ingest", "tapewire-sentiment", "tapewire-files", "tapewire-joiner"},
+    "tapewire-cli": {
+        "tapewire-core",
+        "tapewire-bus",
+        "tapewire-models",
+        "tapewire-ingest",
+        "tapewire-sentiment",
+        "tapewire-files",
+        "tapewire-joiner",
+    },
 }
 # A library that only some rooms may know.
 KEPT_TO = {
@@ -47,8 +55,14 @@ def main() -> int:
             broken.append(f"{name}: not in scripts/rooms.py; say there what it may use")
             continue
         used = {d["name"] for d in package["dependencies"] if d["kind"] is None}
-        broken += [f"{name} uses {other}; ARCHITECTURE.md does not let it" for other in sorted(used & OURS.keys() - OURS[name])]
-        broken += [f"{name} uses {library}, which is kept to {', '.join(sorted(rooms))}" for library, rooms in KEPT_TO.items() if library in used and name not in rooms]
+        broken += [
+            f"{name} uses {other}; ARCHITECTURE.md does not let it" for other in sorted(used & OURS.keys() - OURS[name])
+        ]
+        broken += [
+            f"{name} uses {library}, which is kept to {', '.join(sorted(rooms))}"
+            for library, rooms in KEPT_TO.items()
+            if library in used and name not in rooms
+        ]
         if name == "tapewire-core":
             broken += [f"{name} uses {library}; the domain does no I/O" for library in sorted(used & NEVER_IN_CORE)]
         sources = Path(package["manifest_path"]).parent.rglob("*.rs")

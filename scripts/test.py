@@ -62,6 +62,11 @@ def cargo(*arguments: str) -> list[str]:
     return ["cargo", *arguments, "--release", "--locked"]
 
 
+def patient(command: list[str]) -> list[str]:
+    """At the lowest priority: a browser that has to wait for the compiler runs into its time limits."""
+    return ["nice", "-n", "19", *command]
+
+
 def script(path: str, *arguments: str) -> list[str]:
     return [sys.executable, path, *arguments]
 
@@ -78,18 +83,37 @@ def stages() -> list[Stage]:
     """The stages of each lane run in this order.
 
     Kafka stalls for seconds when it shares two processors with a compiler or a browser, and its only broker
-    drops out. So the stages that need Kafka are in the lane of the compiler, and wait for the browser's end.
+    drops out. So the stages that need Kafka are in the lane of the compiler, and all tests there wait for the end
+    of the browser stage.
     """
     return [
         Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "cargo"),
         Stage("rooms", "crates use only what ARCHITECTURE.md allows", script("scripts/rooms.py"), "cargo"),
+        Stage("words", "code and documents are in plain words", script("scripts/words.py"), "cargo"),
         Stage("scripts", "scripts can be started; a failure is named", tests_of("scripts/tests"), "cargo"),
-        # One call builds what `unit` and `real parts` run: it keeps both processors busy. Its priority is the
-        # lowest, as a browser that has to wait for it runs into its time limits.
+        # One call builds what `unit` and `real parts` run: it keeps both processors busy.
         Stage(
             "compile",
             "everything that the tests run",
-            ["nice", "-n", "19", *cargo("test", "--workspace", "--lib", "--bins", "--test", "*", "--no-run")],
+            patient(cargo("test", "--workspace", "--lib", "--bins", "--test", "*", "--no-run")),
+            "cargo",
+        ),
+        Stage(
+            "lint",
+            "clippy with the project's own rules",
+            patient([*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"]),
+            "cargo",
+        ),
+        Stage(
+            "docs",
+            "every link in the code's documentation leads somewhere",
+            patient(cargo("doc", "--workspace", "--no-deps", "--document-private-items")),
+            "cargo",
+        ),
+        Stage(
+            "doc tests",
+            "examples in the documentation work",
+            patient(cargo("test", "--workspace", "--doc")),
             "cargo",
         ),
         Stage(
@@ -97,19 +121,7 @@ def stages() -> list[Stage]:
             "unit and property tests, no servers",
             cargo("test", "--workspace", "--lib", "--bins", "--no-fail-fast"),
             "cargo",
-        ),
-        Stage("doc tests", "examples in the documentation work", cargo("test", "--workspace", "--doc"), "cargo"),
-        Stage(
-            "lint",
-            "clippy with the project's own rules",
-            [*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"],
-            "cargo",
-        ),
-        Stage(
-            "docs",
-            "every link in the code's documentation leads somewhere",
-            cargo("doc", "--workspace", "--no-deps", "--document-private-items"),
-            "cargo",
+            not_beside=["browser"],
         ),
         Stage(
             "stack real",

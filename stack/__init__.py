@@ -7,5 +7,5 @@ kafka       Apache Kafka from its own jars
 kafka_wire  the few bytes of Kafka's protocol that tell whether a broker answers
 clickhouse  ClickHouse out of libchdb.so; clickhouse_server.py is the process itself
 cli         up, down, status, kill, env, tool
-pin         writes downloads.json anew
+pin         writes downloads.json again
 """

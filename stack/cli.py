@@ -61,7 +61,7 @@ def kill(services: list[Service], settings: Settings, _: argparse.Namespace) -> 
 
 
 def status(services: list[Service], _: Settings, __: argparse.Namespace) -> int:
-    """Exits with 0 when every service answers, else with 3."""
+    """Exits with 0 when every service answers, otherwise with 3."""
     healthy = True
     for service in services:
         trouble = service.trouble()
@@ -88,7 +88,7 @@ def _whereabouts(service: Service) -> str:
 
 
 def _for_each(services: list[Service], action: Callable[[Service], None]) -> int:
-    """Acts on all services at once; one that fails does not keep the others from it."""
+    """Acts on all services at once; one that fails does not stop the others."""
 
     def attempt(service: Service) -> int:
         try:

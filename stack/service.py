@@ -43,7 +43,7 @@ class Service(ABC):
 
     @abstractmethod
     def probe(self, port: int) -> None:
-        """Returns when the server at `port` does real work; else raises OSError or ValueError."""
+        """Returns when the server at `port` does real work, otherwise raises OSError or ValueError."""
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
@@ -60,7 +60,7 @@ class Service(ABC):
 
     @property
     def port(self) -> int:
-        """Where the running server listens, else where it would."""
+        """Where the running server listens, otherwise where it would."""
         record = self.running
         return (record.ports if record else self.ports)[self.client_port]
 
@@ -97,7 +97,7 @@ class Service(ABC):
         return record is not None
 
     def trouble(self) -> str | None:
-        """None when the server answers, else what is the matter."""
+        """None when the server answers, otherwise what is wrong."""
         if not self.running:
             return "crashed or killed" if self.record else "down"
         try:
@@ -132,17 +132,17 @@ class Service(ABC):
             if time.monotonic() > deadline:
                 raise StackError(
                     f"{self.name} (process {record.pid}) does not answer on {HOST}:{port} after {START_SECONDS} s "
-                    f"({reason}); see {self.log}, and run `up` again to go on waiting"
+                    f"({reason}); see {self.log}, and run `up` again to keep waiting"
                 )
             time.sleep(process.POLL_SECONDS)
 
     def _last_words(self) -> str:
-        """The line most likely to say why the server ended, and the file it stands in."""
+        """The line most likely to say why the server ended, and the file that contains it."""
         said = [(self.output, line) for line in self.output.read_text(errors="replace").splitlines()]
         if self.log.exists():
             with self.log.open(errors="replace") as log:
                 log.seek(self._log_start)
                 said += [(self.log, line) for line in log.read().splitlines()]
-        telling = [(file, line) for file, line in said if any(mark in line for mark in TELLING)]
-        file, line = (telling or said or [(self.log, "it said nothing")])[-1]
+        marked = [(file, line) for file, line in said if any(mark in line for mark in TELLING)]
+        file, line = (marked or said or [(self.log, "it said nothing")])[-1]
         return f"{line.strip()[:300]}; see {file}"

@@ -37,7 +37,7 @@ class OrderTest(unittest.TestCase):
         for place in range(len(LINE_UP)):
             self.assertEqual(Counter(LINE_UP), Counter(order(LINE_UP, number)[place] for number in range(len(LINE_UP))))
 
-    def test_after_the_first_round_only_those_go_on_whom_a_ratio_rests_on(self) -> None:
+    def test_after_the_first_round_only_engines_that_a_ratio_needs_go_on(self) -> None:
         f32 = Engine("tapewire", "f32")
         first = [run(OTHER, 0, 3), run(OURS, 0, 1), run(BEST, 0, 2), run(PIPELINE, 0, 9), run(f32, 0, 4)]
         self.assertEqual({OURS, f32, BEST, PIPELINE}, ratios.going_on(first))

@@ -1,7 +1,7 @@
 //! Receiving: nothing is committed but what the caller says, and a partition starts where the
 //! caller's own note on the last commit says.
 
-use crate::{BusError, KafkaConfig, Topic, Topics};
+use crate::{Backoff, BusError, KafkaConfig, Topic, Topics};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -9,7 +9,8 @@ use rdkafka::message::Message as _;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Where a partition starts, given the offset and note of the group's last commit: the offset to
@@ -18,6 +19,11 @@ pub type StartAt = fn(committed: i64, note: &str) -> i64;
 
 /// Longer than a healthy broker takes; a caller that can't know asks again later.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for one answer about committed offsets, and for the answer with all its retries. They are read on the
+/// task that waits for records, which can do nothing else meanwhile, not even stop.
+const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
+const COMMITTED_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A record as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,16 +92,19 @@ pub struct Commit {
 /// Partitions are dealt by range, so topics with equally many partitions are co-partitioned.
 pub struct Consumer {
     inner: Arc<StreamConsumer<Context>>,
-    rebalances: mpsc::UnboundedReceiver<Event>,
+    closing: Arc<AtomicBool>,
+    rebalances: mpsc::UnboundedReceiver<Result<Event, KafkaError>>,
     stashed: Option<Received>,
     topics: Topics,
     group: String,
 }
 
 struct Context {
-    rebalances: mpsc::UnboundedSender<Event>,
+    rebalances: mpsc::UnboundedSender<Result<Event, KafkaError>>,
     topics: Topics,
     start_at: StartAt,
+    /// The consumer is being dropped: whatever partitions it is still given, nobody will read them.
+    closing: Arc<AtomicBool>,
 }
 
 impl ClientContext for Context {}
@@ -103,12 +112,10 @@ impl ClientContext for Context {}
 impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let event = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            Event::Assigned(self.assign(consumer, partitions))
+            self.assign(consumer, partitions).map(Event::Assigned).inspect_err(|_| give_back(consumer))
         } else {
-            if let Err(error) = consumer.unassign() {
-                tracing::warn!(%error, "giving partitions back failed; the group will time this member out");
-            }
-            Event::Revoked
+            give_back(consumer);
+            Ok(Event::Revoked)
         };
         // The receiver is gone only when the consumer is being dropped.
         let _ = self.rebalances.send(event);
@@ -117,17 +124,16 @@ impl ConsumerContext for Context {
 
 impl Context {
     /// Takes the partitions, each from where the note on its last commit says.
-    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) -> Vec<Assigned> {
-        let committed = loop {
-            match consumer.committed_offsets(partitions.clone(), Duration::from_secs(15)) {
-                Ok(committed) => break committed,
-                // Starting without them would read from the beginning and do everything twice.
-                Err(error) => {
-                    tracing::warn!(%error, "can't read committed offsets; asking again");
-                    std::thread::sleep(Duration::from_millis(200));
-                }
-            }
-        };
+    ///
+    /// # Errors
+    /// The broker did not say what is committed. Starting without knowing it would read from the beginning and do
+    /// everything twice.
+    fn assign(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &mut TopicPartitionList,
+    ) -> Result<Vec<Assigned>, KafkaError> {
+        let committed = self.committed(consumer, partitions)?;
         let mut assigned = Vec::new();
         for element in committed.elements() {
             let Some(topic) = self.topics.find(element.topic()) else { continue };
@@ -145,7 +151,35 @@ impl Context {
         if let Err(error) = consumer.assign(partitions) {
             tracing::error!(%error, "kafka did not let this member take its partitions; restart it");
         }
-        assigned
+        Ok(assigned)
+    }
+
+    fn committed(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &TopicPartitionList,
+    ) -> Result<TopicPartitionList, KafkaError> {
+        let deadline = Instant::now() + COMMITTED_DEADLINE;
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        loop {
+            if self.closing.load(Ordering::Acquire) {
+                return Err(KafkaError::Canceled);
+            }
+            match consumer.committed_offsets(partitions.clone(), COMMITTED_TIMEOUT) {
+                Ok(committed) => return Ok(committed),
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "kafka did not say which offsets are committed; asking again");
+                    std::thread::sleep(backoff.next_wait());
+                }
+            }
+        }
+    }
+}
+
+fn give_back(consumer: &BaseConsumer<Context>) {
+    if let Err(error) = consumer.unassign() {
+        tracing::warn!(%error, "giving partitions back failed; the group will time this member out");
     }
 }
 
@@ -158,7 +192,8 @@ impl Consumer {
         let (sender, rebalances) = mpsc::unbounded_channel();
         let names = Topics::new(config);
         let group = format!("{}{group}", config.prefix);
-        let context = Context { rebalances: sender, topics: names.clone(), start_at };
+        let closing = Arc::new(AtomicBool::new(false));
+        let context = Context { rebalances: sender, topics: names.clone(), start_at, closing: Arc::clone(&closing) };
         let inner: StreamConsumer<Context> = config
             .client()
             .set("group.id", &group)
@@ -176,19 +211,20 @@ impl Consumer {
         let wanted: Vec<String> = topics.iter().map(|&topic| names.name(topic)).collect();
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         inner.subscribe(&wanted).map_err(BusError::Config)?;
-        Ok(Self { inner: Arc::new(inner), rebalances, stashed: None, topics: names, group })
+        Ok(Self { inner: Arc::new(inner), closing, rebalances, stashed: None, topics: names, group })
     }
 
     /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`BusError::Receive`] when this client can't go on. Broker outages are waited out inside.
+    /// [`BusError::Receive`] when this client can't go on: a fatal error, or a broker that gave it partitions and does
+    /// not say what is committed there (another consumer will succeed once it does). Other outages are waited out.
     pub async fn next(&mut self) -> Result<Event, BusError> {
         loop {
             if let Ok(event) = self.rebalances.try_recv() {
                 // What was fetched before a rebalance is fetched again after it.
                 self.stashed = None;
-                return Ok(event);
+                return event.map_err(BusError::Receive);
             }
             if let Some(record) = self.stashed.take() {
                 return Ok(Event::Record(record));
@@ -196,7 +232,7 @@ impl Consumer {
             tokio::select! {
                 biased;
                 event = self.rebalances.recv() => match event {
-                    Some(event) => return Ok(event),
+                    Some(event) => return event.map_err(BusError::Receive),
                     None => return Err(BusError::Receive(KafkaError::Canceled)),
                 },
                 received = self.inner.recv() => match received {
@@ -257,6 +293,12 @@ impl Consumer {
             .await
             .expect("committing does not panic")
             .map_err(|source| BusError::Commit { group: self.group.clone(), source })
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Release);
     }
 }
 

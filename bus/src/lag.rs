@@ -1,6 +1,6 @@
 //! How far a group is behind.
 
-use crate::{BusError, KafkaConfig, Topic, Topics};
+use crate::{Backoff, BusError, KafkaConfig, Topic, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
@@ -38,10 +38,10 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
         }
         let mut asked = TopicPartitionList::new();
         asked.add_partition_range(&name, 0, i32::try_from(count).expect("few partitions") - 1);
-        let committed = patiently(|| client.committed_offsets(asked.clone(), TIMEOUT)).map_err(unreachable)?;
+        let committed = with_retry(|| client.committed_offsets(asked.clone(), TIMEOUT)).map_err(unreachable)?;
         for element in committed.elements() {
             let watermarks = || client.fetch_watermarks(&name, element.partition(), TIMEOUT);
-            let (low, high) = patiently(watermarks).map_err(unreachable)?;
+            let (low, high) = with_retry(watermarks).map_err(unreachable)?;
             let position = match element.offset() {
                 Offset::Offset(offset) => offset.max(low),
                 _ => low,
@@ -54,11 +54,12 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
 
 /// Asks until there is an answer. A broker that has just started, or has taken a group or a partition
 /// over, first has to find out that it is the one to ask.
-fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+fn with_retry<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
     use RDKafkaErrorCode::{
         CoordinatorLoadInProgress, CoordinatorNotAvailable, LeaderNotAvailable, NotCoordinator, NotLeaderForPartition,
     };
     let deadline = Instant::now() + TIMEOUT;
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
     loop {
         let answer = ask();
         let Err(KafkaError::MetadataFetch(code)) = &answer else { return answer };
@@ -73,7 +74,7 @@ fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
         if !soon || Instant::now() >= deadline {
             return answer;
         }
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(backoff.next_wait());
     }
 }
 

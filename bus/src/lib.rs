@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`backoff`] | [`Backoff`]: how long to wait before a retry |
 //! | [`clock`] | [`Clock`]: the one place that asks the time |
 //! | [`config`] | [`KafkaConfig`]: brokers, TLS, SASL |
 //! | [`topic`] | the topics, and [`Topics`]: their names and creation |
@@ -13,6 +14,7 @@
 //! | [`dead_letter`] | [`DeadLetters`]: where unreadable input goes |
 //! | [`telemetry`] | `/health`, `/ready`, `/metrics` |
 
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod consumer;
@@ -24,6 +26,7 @@ pub mod producer;
 pub mod telemetry;
 pub mod topic;
 
+pub use backoff::Backoff;
 pub use clock::Clock;
 pub use config::KafkaConfig;
 pub use consumer::{Commit, Consumer, Event, Received, StartAt};

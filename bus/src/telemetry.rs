@@ -13,17 +13,17 @@ use std::time::Duration;
 
 /// Which roles of this process are ready, and what the others wait for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<String, Result<(), String>>>>);
 
 impl Readiness {
     /// This role works.
-    pub fn ready(&self, role: &'static str) {
-        self.roles().insert(role, Ok(()));
+    pub fn ready(&self, role: &str) {
+        self.roles().insert(role.to_owned(), Ok(()));
     }
 
     /// This role waits, for the reason given.
-    pub fn waiting(&self, role: &'static str, reason: impl Into<String>) {
-        self.roles().insert(role, Err(reason.into()));
+    pub fn waiting(&self, role: &str, reason: impl Into<String>) {
+        self.roles().insert(role.to_owned(), Err(reason.into()));
     }
 
     /// Whether every role that has announced itself is ready.
@@ -32,7 +32,7 @@ impl Readiness {
         !roles.is_empty() && roles.values().all(Result::is_ok)
     }
 
-    fn roles(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Result<(), String>>> {
+    fn roles(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Result<(), String>>> {
         self.0.lock().expect("no holder of this lock can panic")
     }
 }
@@ -103,7 +103,7 @@ async fn ready(State(telemetry): State<Telemetry>) -> (StatusCode, Json<serde_js
         .readiness
         .roles()
         .iter()
-        .map(|(role, state)| (*role, state.as_ref().map_or_else(Clone::clone, |()| "ready".to_owned())))
+        .map(|(role, state)| (role.clone(), state.as_ref().map_or_else(Clone::clone, |()| "ready".to_owned())))
         .collect();
     (status, Json(json!({"ready": status == StatusCode::OK, "roles": roles})))
 }

@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tapewire_bus::KafkaConfig;
-use tapewire_ingest::feed::PriceFeedConfig;
-use tapewire_ingest::poller::NewsPollerConfig;
-use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
+use tapewire_ingest::feed::PricesConfig;
+use tapewire_ingest::poller::NewsConfig;
+use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::tables::ClickHouseConfig;
@@ -26,9 +26,9 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub kafka: KafkaConfig,
     pub clickhouse: ClickHouseConfig,
-    pub massive: MassiveConfig,
-    pub news: NewsPollerConfig,
-    pub prices: PriceFeedConfig,
+    pub providers: ProvidersConfig,
+    pub news: NewsConfig,
+    pub prices: PricesConfig,
     pub sentiment: WorkerConfig,
     pub serve: ServeConfig,
     pub join: JoinConfig,
@@ -43,9 +43,9 @@ impl Default for Config {
             state_dir: "state".into(),
             kafka: KafkaConfig::default(),
             clickhouse: ClickHouseConfig::default(),
-            massive: MassiveConfig::default(),
-            news: NewsPollerConfig::default(),
-            prices: PriceFeedConfig::default(),
+            providers: ProvidersConfig::default(),
+            news: NewsConfig::default(),
+            prices: PricesConfig::default(),
             sentiment: WorkerConfig::default(),
             serve: ServeConfig::default(),
             join: JoinConfig::default(),
@@ -55,8 +55,14 @@ impl Default for Config {
 }
 
 /// Settings that have another name now.
-const RENAMED: [(&str, &str); 2] = [
+const RENAMED: [(&str, &str); 8] = [
     ("join.lateness_s", "join.allowed_lateness, a duration such as \"15m\""),
+    ("massive.api_key_file", "providers.massive.api_key_file"),
+    ("massive.rest_url", "providers.massive.rest_url"),
+    ("massive.websocket_url", "providers.massive.websocket_url"),
+    ("massive.request_timeout", "providers.massive.request_timeout"),
+    ("massive.idle_timeout", "providers.massive.silence_timeout"),
+    ("news.page_size", "the provider's own, such as providers.massive.news_page_size"),
     ("join.stale_after_s", "join.stale_after, a duration such as \"10m\""),
 ];
 
@@ -115,12 +121,14 @@ impl Config {
     pub fn with_secrets(loaded: Loaded<Self>) -> Result<Self, Error> {
         let kafka = loaded.secret("kafka.sasl_password_file")?;
         let clickhouse = loaded.secret("clickhouse.password_file")?;
-        let massive = loaded.secret("massive.api_key_file")?;
+        let mut providers = loaded.settings.providers.clone();
+        let sources = loaded.settings.news.sources.iter().chain(&loaded.settings.prices.sources);
+        providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
         config.kafka.sasl_password = kafka;
         config.clickhouse.password = clickhouse.unwrap_or_default();
-        config.massive.api_key = ApiKey::new(&massive.unwrap_or_default());
+        config.providers = providers;
         Ok(config)
     }
 }

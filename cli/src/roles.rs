@@ -5,10 +5,9 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Clock, Producer, Readiness, Shutdown};
-use tapewire_ingest::feed::PriceFeed;
-use tapewire_ingest::poller::NewsPoller;
-use tapewire_joiner::{archive, shell};
+use tapewire_bus::{Backoff, Clock, Producer, Readiness, Shutdown};
+use tapewire_ingest::{feed, poller};
+use tapewire_joiner::{archive, runner};
 use tapewire_models::Source;
 use tapewire_sentiment::{Engine, Queue, worker};
 use tokio::task::JoinSet;
@@ -16,9 +15,9 @@ use tokio::task::JoinSet;
 /// One part of the pipeline; any number of processes may run each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
-    /// Polls the news wire (one member only: more would ask the provider twice)
+    /// Polls every news source (one member only: more would ask each provider twice)
     News,
-    /// Follows the price websocket (one member only)
+    /// Follows every price source (one member only)
     Prices,
     /// Scores articles
     Sentiment,
@@ -33,7 +32,7 @@ impl Role {
 
 /// What every role is started with.
 #[derive(Clone)]
-struct Setting {
+struct RoleContext {
     config: Arc<Config>,
     clock: Clock,
     readiness: Readiness,
@@ -41,7 +40,7 @@ struct Setting {
     queue: Option<Queue>,
 }
 
-/// Runs roles until shutdown. The first error that waiting can't mend stops all of them: a process
+/// Runs roles until shutdown. The first error that a restart can't heal stops all of them: a process
 /// of which only a part works would look healthy from outside.
 pub async fn run(
     roles: &[Role],
@@ -51,10 +50,10 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let queue = if roles.contains(&Role::Sentiment) { Some(load_model(config).await?) } else { None };
-    let setting = Setting { config: Arc::new(config.clone()), clock, readiness, shutdown: shutdown.clone(), queue };
+    let context = RoleContext { config: Arc::new(config.clone()), clock, readiness, shutdown: shutdown.clone(), queue };
     let mut running = JoinSet::new();
     for &role in roles {
-        running.spawn(keep_running(role, setting.clone()));
+        running.spawn(keep_running(role, context.clone()));
     }
     let mut outcome = Ok(());
     while let Some(ended) = running.join_next().await {
@@ -85,45 +84,51 @@ pub async fn load_model(config: &Config) -> anyhow::Result<Queue> {
     Ok(Queue::new(Arc::new(engine), &config.sentiment.queue)?)
 }
 
-async fn keep_running(role: Role, setting: Setting) -> anyhow::Result<()> {
-    let mut wait = Duration::from_secs(1);
+async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
     loop {
-        let error = match once(role, setting.clone()).await {
+        let error = match run_role(role, context.clone()).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
         if crate::exit::code(&error) != crate::exit::UNREACHABLE {
             return Err(error.context(format!("role {role:?}")));
         }
-        tracing::warn!(?role, "{}; nothing is lost, starting it again", crate::exit::text(&error));
-        if setting.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+        let wait = backoff.next_wait();
+        let (wait_s, error) = (wait.as_secs_f64(), crate::exit::text(&error));
+        tracing::warn!(?role, error, wait_s, "the role failed; nothing is lost, it is started again");
+        if context.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
             return Ok(());
         }
-        wait = (wait * 2).min(Duration::from_secs(30));
     }
 }
 
-async fn once(role: Role, setting: Setting) -> anyhow::Result<()> {
-    let Setting { config, clock, readiness, shutdown, queue } = setting;
+async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
+    let RoleContext { config, clock, readiness, shutdown, queue } = context;
     match role {
         Role::News => {
+            let (news, providers, state) = (&config.news, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
-            let poller = NewsPoller::new(config.news.clone(), &config.massive, &config.state_dir, producer, clock)?;
-            Ok(poller.run(readiness, shutdown).await?)
+            Ok(poller::run(news, providers, state, producer, clock, readiness, shutdown).await?)
         }
         Role::Prices => {
+            let (prices, providers, state) = (&config.prices, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
-            let feed =
-                PriceFeed::new(config.prices.clone(), &config.massive, &config.state_dir, producer, clock, readiness)?;
-            Ok(feed.run(shutdown).await?)
+            Ok(feed::run(prices, providers, state, producer, clock, readiness, shutdown).await?)
         }
         Role::Sentiment => {
             let queue = queue.context("the model is loaded before the role starts")?;
             Ok(worker::run(queue, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)
         }
         Role::Join => {
-            let join =
-                shell::run(&config.kafka, &config.clickhouse, &config.join, clock.clone(), readiness, shutdown.clone());
+            let join = runner::run(
+                &config.kafka,
+                &config.clickhouse,
+                &config.join,
+                clock.clone(),
+                readiness,
+                shutdown.clone(),
+            );
             let archive = archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
             tokio::try_join!(join, archive)?;
             Ok(())

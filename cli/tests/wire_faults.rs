@@ -36,8 +36,8 @@ fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
     let mut run = place.tapewire();
     run.arg("run").env("TAPEWIRE_MASSIVE_API_KEY", "simulated");
     for setting in [
-        format!("massive.rest_url=http://{address}"),
-        format!("massive.websocket_url=ws://{address}/stocks"),
+        format!("providers.massive.rest_url=http://{address}"),
+        format!("providers.massive.websocket_url=ws://{address}/stocks"),
         "prices.symbols=[\"AAPL\", \"MSFT\"]".into(),
         "prices.warmup=1h".into(),
         // The simulated day lies in the past of the wall clock that this process lives by.

@@ -89,7 +89,7 @@ class Superset(Service):
         return subprocess.run([str(python), "-E", "-s", str(SERVER / script), *arguments], env=variables).returncode
 
     def _settle_password(self) -> None:
-        """The admin's password: TAPEWIRE_SUPERSET_PASSWORD, else the one of before, else a new one."""
+        """The admin's password: TAPEWIRE_SUPERSET_PASSWORD, otherwise the one used before, otherwise a new one."""
         given = os.environ.get("TAPEWIRE_SUPERSET_PASSWORD")
         known = self.password.read_text().strip() if self.password.exists() else None
         if known and given in (None, "", known):

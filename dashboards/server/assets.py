@@ -134,7 +134,7 @@ def _metrics(metrics: list[dict]) -> list[dict]:
 
 
 def _dashboard(dashboard: dict, charts: dict) -> dict:
-    # The import replaces these numbers by the charts' ids, wherever they stand.
+    # The import replaces these numbers by the charts' ids, wherever they occur.
     numbers = {name: number for number, name in enumerate(charts, start=1)}
     return {
         "dashboard_title": dashboard["title"],

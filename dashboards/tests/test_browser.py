@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import browser
 
-# Fields stand there at once; two seconds later a script empties them and begins to listen.
+# The fields are there at once; two seconds later a script empties them and begins to listen.
 SLOW_LOGIN = b"""<form onsubmit="return false"><input name=username><input name=password><button>In</button></form>
 <script>setTimeout(() => {
     const form = document.forms[0];

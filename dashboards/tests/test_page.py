@@ -80,7 +80,7 @@ class Visit(unittest.TestCase):
 
 
 class Opening(Visit):
-    """What stands there before anything is chosen."""
+    """What the page shows before anything is chosen."""
 
     def test_opens_with_the_newest_run_and_its_news(self):
         self.assertEqual("150", self.figures()[0])

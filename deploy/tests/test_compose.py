@@ -1,4 +1,4 @@
-"""docker-compose.yml as Docker reads it: what starts, what is asked for, what is open to whom.
+"""docker-compose.yml as Docker reads it: what starts, what it asks for, what is reachable from where.
 
 Needs the compose plugin of Docker, or Go to build its reader (compose_config/). Nothing is
 started and no image is built.

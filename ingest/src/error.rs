@@ -1,6 +1,7 @@
 //! What can go wrong in this crate.
 
-use crate::providers::massive::MassiveError;
+use crate::providers::ProviderError;
+use std::error::Error;
 use std::path::PathBuf;
 use tapewire_bus::BusError;
 
@@ -8,9 +9,9 @@ use tapewire_bus::BusError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IngestError {
-    /// The provider, or the way to it.
+    /// A provider, or the way to it.
     #[error(transparent)]
-    Massive(#[from] MassiveError),
+    Provider(#[from] ProviderError),
     /// Kafka.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -26,14 +27,14 @@ pub enum IngestError {
         reason: String,
     },
     /// An input file can't be read.
-    #[error("{}: {source}", path.display())]
+    #[error("can't read {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The system's answer.
         source: std::io::Error,
     },
-    /// An input file has not the shape we read.
+    /// An input file does not have a shape that can be read.
     #[error("{}: {reason}", path.display())]
     Shape {
         /// The file.
@@ -42,31 +43,74 @@ pub enum IngestError {
         reason: String,
     },
     /// The simulator can't listen.
-    #[error("the simulator can't listen on {address}: {source}; choose a free address")]
+    #[error("the simulator can't listen on {address}; choose a free address")]
     Listen {
         /// Address as configured.
         address: String,
         /// The system's answer.
         source: std::io::Error,
     },
-    /// The price feed has stopped silently.
-    #[error("no bar of the benchmark for {minutes} minutes of an open session although the websocket is up")]
+    /// A price feed has stopped silently.
+    #[error("{provider}: no bar of {reference} for {minutes} minutes of an open session although the connection is up")]
     Stalled {
+        /// Name of the price source.
+        provider: String,
+        /// The symbol that trades every minute.
+        reference: String,
         /// How long.
         minutes: i64,
     },
 }
 
 impl IngestError {
-    /// Whether doing the same again later can succeed.
+    /// Whether the same attempt can succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Massive(error) => error.is_retryable(),
+            Self::Provider(error) => error.is_retryable(),
             Self::Bus(error) => error.is_retryable(),
             Self::Stalled { .. } => true,
             Self::Config(_) | Self::State { .. } | Self::File { .. } | Self::Shape { .. } | Self::Listen { .. } => {
                 false
             }
         }
+    }
+
+    /// Whether the provider is what failed, not Kafka nor this machine.
+    pub(crate) fn is_the_providers(&self) -> bool {
+        matches!(self, Self::Provider(_) | Self::Stalled { .. })
+    }
+
+    /// How long the provider asks us to wait before the next attempt.
+    pub(crate) fn retry_after(&self) -> Option<std::time::Duration> {
+        if let Self::Provider(error) = self { error.retry_after() } else { None }
+    }
+}
+
+/// An error and its causes in one line, for logs and readiness.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_says_each_cause_once() {
+        let error = IngestError::File { path: "/a/key".into(), source: std::io::Error::other("no such file") };
+        assert_eq!(chain(&error), "can't read /a/key: no such file");
+        let provider = ProviderError::websocket(
+            "massive",
+            tokio_tungstenite::tungstenite::Error::Io(std::io::Error::other("the cable is cut")),
+        );
+        let text = chain(&IngestError::from(provider));
+        assert_eq!(text.matches("massive's websocket broke").count(), 1, "{text}");
+        assert!(text.contains("the cable is cut"), "{text}");
     }
 }

@@ -1,24 +1,17 @@
 //! What comes in from outside: news, prices, files, and a simulated market to try it on.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`providers`] | one identical folder a provider: its messages, its REST and websocket clients |
-//! | [`poller`] | news, every 20 seconds, onto topic `news` |
-//! | [`feed`] | bars, trades and halts from the websocket onto their topics, holes filled over REST |
-//! | [`replay`] | news and bars from files, as a run of their own |
-//! | [`simulate`] | a simulated provider with a market in it whose truth is known |
-//! | [`backoff`] | how long to wait before trying again |
-//! | [`state`] | notes on how far we have come, in files |
-//! | [`writer`] | records to their topics, acknowledged |
-//! | [`epoch`] | moments as numbers, in whatever unit |
+//! A provider is a [`providers::NewsSource`] or a [`providers::PriceSource`]. For each configured news source a
+//! [`poller`] asks for what is new and puts it on topic `news`; for each price source a [`feed`] puts bars, trades and
+//! halts onto their topics and fills holes. Each source is one watermark stream. [`replay`] sends recorded files as a
+//! run of their own, and [`simulate`] is a market whose truth is known, on the protocol of a real provider.
 //!
-//! Two promises hold everywhere: a watermark moves only after the broker has acknowledged all it
-//! vouches for, and what can't be read goes to the dead letters with its bytes and the reason.
+//! Two rules hold everywhere: a watermark moves only after the broker has acknowledged all it vouches for, and what
+//! can't be read goes to the dead letters with its bytes and the reason.
 
-pub mod backoff;
 pub mod epoch;
 pub mod error;
 pub mod feed;
+pub mod health;
 pub mod poller;
 pub mod providers;
 pub mod replay;

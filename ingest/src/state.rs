@@ -25,11 +25,25 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
         Ok(state)
     }
 
+    /// As [`StateFile::new`]; if there is no such file yet, one called `former` is taken over.
+    ///
+    /// # Errors
+    /// [`IngestError::State`].
+    pub fn taking_over(folder: &Path, name: &str, former: &str) -> Result<Self, IngestError> {
+        let state = Self::new(folder, name)?;
+        let former = folder.join(former);
+        if !state.path.exists() && former.exists() {
+            fs::rename(&former, &state.path).map_err(|error| state.failed(&error.to_string()))?;
+            tracing::info!(from = %former.display(), to = %state.path.display(), "the state file of an earlier version is taken over");
+        }
+        Ok(state)
+    }
+
     /// What was saved last; `None` if nothing ever was.
     ///
     /// # Errors
     /// [`IngestError::State`]: a file that can't be read is never taken for a missing one, because
-    /// starting anew would skip or repeat what nobody asked to be.
+    /// starting from scratch would skip or repeat articles and bars unasked.
     pub fn load(&self) -> Result<Option<T>, IngestError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -82,6 +96,18 @@ mod tests {
         state.save(&vec![1]).await.unwrap();
         state.save(&vec![1, u64::MAX]).await.unwrap();
         assert_eq!(state.load().unwrap(), Some(vec![1, u64::MAX]));
+    }
+
+    #[tokio::test]
+    async fn a_former_file_is_taken_over_once_and_never_over_a_newer_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let former = StateFile::<u64>::new(folder.path(), "news.json").unwrap();
+        former.save(&1).await.unwrap();
+        let open = || StateFile::<u64>::taking_over(folder.path(), "news-massive.json", "news.json").unwrap();
+        assert_eq!(open().load().unwrap(), Some(1));
+        assert_eq!(former.load().unwrap(), None);
+        former.save(&2).await.unwrap();
+        assert_eq!(open().load().unwrap(), Some(1));
     }
 
     #[tokio::test]

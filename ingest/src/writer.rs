@@ -8,14 +8,57 @@ use tapewire_core::{
     Article, Bar, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade, TradeRecord, Watermark,
 };
 
-/// Most records on their way at once; then all are waited for.
+/// Most records that may be unacknowledged at once; then all are waited for.
 const IN_FLIGHT: usize = 10_000;
 
 /// Key of the records that go to every partition.
 const WATERMARK: &str = "watermark";
 
+/// Which watermark stream of its topic a source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Position in the list of configured sources, from 0.
+    pub index: u32,
+    /// Length of that list.
+    pub count: u32,
+    /// Name of the source.
+    pub source: String,
+    /// `news` or `prices`.
+    pub kind: &'static str,
+}
+
+impl Stream {
+    /// Stream `index` of `count`, on topic `news`.
+    pub fn news(index: u32, count: u32, source: &str) -> Self {
+        Self { index, count, source: source.to_owned(), kind: "news" }
+    }
+
+    /// Stream `index` of `count`, on topic `bars`.
+    pub fn prices(index: u32, count: u32, source: &str) -> Self {
+        Self { index, count, source: source.to_owned(), kind: "prices" }
+    }
+
+    fn watermark(&self, at: Timestamp) -> Watermark {
+        Watermark { source: self.source.clone(), ..Watermark::new(self.index, self.count, at) }
+    }
+
+    /// Tells every partition of the live run that this source is idle; see [`Watermark::idle`].
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub(crate) async fn emit_idle(&self, producer: &Producer, at: Timestamp) -> Result<(), IngestError> {
+        let watermark = Watermark { idle: true, ..self.watermark(at) };
+        let (topic, record) = if self.kind == "news" {
+            (Topic::News, NewsRecord::new(Run::live(), News::Watermark(watermark)).encode())
+        } else {
+            (Topic::Bars, TapeRecord::new(Run::live(), Tape::Watermark(watermark)).encode())
+        };
+        Ok(producer.broadcast(topic, WATERMARK, &record).await?)
+    }
+}
+
 /// Sends articles, bars, trades and halts of one run. Nothing may be taken as sent before
-/// [`Writer::settle`] has returned.
+/// [`Writer::flush`] has returned.
 pub struct Writer {
     producer: Producer,
     run: Run,
@@ -34,7 +77,7 @@ impl Writer {
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn article(&mut self, article: Article) -> Result<(), IngestError> {
-        let key = article.id.clone();
+        let key = article.key();
         self.send(Topic::News, &key, &NewsRecord::new(self.run.clone(), News::Article(article)).encode()).await
     }
 
@@ -73,38 +116,38 @@ impl Writer {
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn settle(&mut self) -> Result<(), IngestError> {
+    pub async fn flush(&mut self) -> Result<(), IngestError> {
         for delivery in self.in_flight.drain(..) {
             delivery.acknowledged().await?;
         }
         Ok(())
     }
 
-    /// Says on every partition of `news` that the wire has been followed up to `at`, after
+    /// Says on every partition of `news` that `stream` has sent everything up to `at`, after
     /// waiting until all before it is acknowledged.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn promise_news(&mut self, at: Timestamp) -> Result<(), IngestError> {
-        self.settle().await?;
-        let record = NewsRecord::new(self.run.clone(), News::Watermark(Watermark::new(0, 1, at)));
+    pub async fn emit_news_watermark(&mut self, stream: &Stream, at: Timestamp) -> Result<(), IngestError> {
+        self.flush().await?;
+        let record = NewsRecord::new(self.run.clone(), News::Watermark(stream.watermark(at)));
         Ok(self.producer.broadcast(Topic::News, WATERMARK, &record.encode()).await?)
     }
 
-    /// Says on every partition of `bars` that every bar that ended up to `at` has been sent, after
+    /// Says on every partition of `bars` that `stream` has sent every bar that ended up to `at`, after
     /// waiting until all before it is acknowledged.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn promise_tape(&mut self, at: Timestamp) -> Result<(), IngestError> {
-        self.settle().await?;
-        let record = TapeRecord::new(self.run.clone(), Tape::Watermark(Watermark::new(0, 1, at)));
+    pub async fn emit_tape_watermark(&mut self, stream: &Stream, at: Timestamp) -> Result<(), IngestError> {
+        self.flush().await?;
+        let record = TapeRecord::new(self.run.clone(), Tape::Watermark(stream.watermark(at)));
         Ok(self.producer.broadcast(Topic::Bars, WATERMARK, &record.encode()).await?)
     }
 
     async fn send(&mut self, topic: Topic, key: &str, record: &[u8]) -> Result<(), IngestError> {
         if self.in_flight.len() >= IN_FLIGHT {
-            self.settle().await?;
+            self.flush().await?;
         }
         self.in_flight.push(self.producer.enqueue(topic, key, record).await?);
         Ok(())

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Kafka, PARTITIONS, Provider, counted, symbol, time, until};
+use common::{Kafka, PARTITIONS, Provider, SIMULATED, counted, symbol, time, until};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,20 +13,21 @@ use tapewire_bus::{Readiness, Shutdown, Topic};
 use tapewire_core::record::Tape;
 use tapewire_core::{Bar, HaltRecord, Symbol, TradeRecord};
 use tapewire_ingest::IngestError;
-use tapewire_ingest::feed::{PriceFeed, PriceFeedConfig};
-use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
+use tapewire_ingest::feed::{PriceFeed, PricesConfig};
+use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::tape::instruments;
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
+use tapewire_ingest::writer::Stream;
 
 /// A Wednesday, a minute before the open.
 const ORIGIN: &str = "2025-06-04T13:29:00Z";
 const SPEED: f64 = 1200.0;
 
-fn config() -> PriceFeedConfig {
-    PriceFeedConfig {
+fn config() -> PricesConfig {
+    PricesConfig {
         symbols: ["AAPL", "BRK-A", "nvda"].map(symbol).to_vec(),
         warmup: Duration::from_secs(24 * 3600),
-        ..PriceFeedConfig::default()
+        ..PricesConfig::default()
     }
 }
 
@@ -35,26 +36,29 @@ fn market(faults: Faults) -> SimulatorConfig {
 }
 
 fn feed(
-    config: PriceFeedConfig,
+    config: &PricesConfig,
     kafka: &Kafka,
-    massive: &MassiveConfig,
+    providers: &ProvidersConfig,
     provider: &Provider,
     state: &Path,
-) -> PriceFeed {
-    let readiness = Readiness::default();
-    PriceFeed::new(config, massive, state, kafka.producer.clone(), provider.clock.clone(), readiness).unwrap()
+) -> Result<PriceFeed, IngestError> {
+    let source = providers.price_source(SIMULATED, &provider.clock).unwrap();
+    let (stream, producer) = (Stream::prices(0, 1, SIMULATED), kafka.producer.clone());
+    let (config, clock) = (config.of(SIMULATED), provider.clock.clone());
+    PriceFeed::new(config, source, stream, state, producer, clock, Readiness::default())
 }
 
 /// Runs a feed until the tape is complete to `end`.
-async fn follow(config: PriceFeedConfig, kafka: &Kafka, provider: &Provider, state: &Path, end: Timestamp) {
+async fn follow(config: PricesConfig, kafka: &Kafka, provider: &Provider, state: &Path, end: Timestamp) {
     let shutdown = Shutdown::new();
-    let running = tokio::spawn(feed(config, kafka, &provider.massive, provider, state).run(shutdown.clone()));
-    until(async || running.is_finished() || promised(&kafka.tape().await) >= Some(end)).await;
+    let feed = feed(&config, kafka, &provider.providers, provider, state).unwrap();
+    let running = tokio::spawn(feed.run(shutdown.clone()));
+    until(async || running.is_finished() || watermark(&kafka.tape().await) >= Some(end)).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }
 
-fn promised(tape: &[(i32, Tape)]) -> Option<Timestamp> {
+fn watermark(tape: &[(i32, Tape)]) -> Option<Timestamp> {
     tape.iter().filter_map(|(_, body)| if let Tape::Watermark(w) = body { Some(w.at) } else { None }).max()
 }
 
@@ -84,8 +88,8 @@ fn held(bars: Vec<Bar>) -> BTreeMap<(Symbol, Timestamp), Bar> {
     held
 }
 
-/// Each promise on each partition must come after every bar it vouches for.
-fn check_promises(tape: &[(i32, Tape)], expected: &BTreeMap<(Symbol, Timestamp), f64>) {
+/// Each watermark on each partition must come after every bar it vouches for.
+fn check_watermarks(tape: &[(i32, Tape)], expected: &BTreeMap<(Symbol, Timestamp), f64>) {
     let mut home: BTreeMap<Symbol, i32> = BTreeMap::new();
     for (partition, body) in tape {
         if let Tape::Bar(bar) = body {
@@ -99,25 +103,25 @@ fn check_promises(tape: &[(i32, Tape)], expected: &BTreeMap<(Symbol, Timestamp),
     }
     for partition in 0..PARTITIONS {
         let mut seen = BTreeSet::new();
-        let mut promises = 0;
+        let mut watermarks = 0;
         for (_, body) in tape.iter().filter(|(p, _)| *p == partition) {
             match body {
                 Tape::Bar(bar) => drop(seen.insert((bar.symbol.clone(), bar.start))),
                 Tape::BenchmarkBar(bar) => drop(seen.insert((bar.symbol.clone(), bar.start))),
                 Tape::Watermark(w) => {
-                    promises += 1;
+                    watermarks += 1;
                     let vouched = expected.keys().filter(|(_, start)| *start + SignedDuration::from_mins(1) <= w.at);
                     for key in vouched.filter(|(s, _)| s.as_str() == "SPY" || home[s] == partition) {
-                        assert!(seen.contains(key), "partition {partition} promised {} without {key:?}", w.at);
+                        assert!(seen.contains(key), "partition {partition} vouched for {} without {key:?}", w.at);
                     }
                 }
             }
         }
-        assert!(promises > 0, "no promise on partition {partition}");
+        assert!(watermarks > 0, "no watermark on partition {partition}");
     }
 }
 
-async fn nothing_is_lost_or_doubled(test: &str, faults: Faults, feed_config: PriceFeedConfig) -> Kafka {
+async fn nothing_is_lost_or_doubled(test: &str, faults: Faults, feed_config: PricesConfig) -> Kafka {
     let kafka = Kafka::start(test).await;
     let provider = Provider::start(market(faults), ORIGIN, SPEED).await;
     let state = tempfile::tempdir().unwrap();
@@ -128,9 +132,9 @@ async fn nothing_is_lost_or_doubled(test: &str, faults: Faults, feed_config: Pri
     // The warm-up begins a day before the connection, which on this clock is minutes after the origin.
     let from = time(ORIGIN) - SignedDuration::from_hours(20);
     let tape = kafka.tape().await;
-    let wanted = expected(&provider, &symbols, from, promised(&tape).unwrap());
+    let wanted = expected(&provider, &symbols, from, watermark(&tape).unwrap());
     assert!(wanted.len() > 3 * 190);
-    check_promises(&tape, &wanted);
+    check_watermarks(&tape, &wanted);
     let held = held(kafka.bars().await);
     for (key, close) in &wanted {
         assert_eq!(held[key].close, *close, "{key:?}");
@@ -164,14 +168,14 @@ async fn dropped_frames_are_fetched_again() {
     let before = counted("tapewire_feed_dropped_total");
     // Every company, so that a minute comes in several frames at once.
     let symbols = instruments().map(|company| symbol(company.symbol)).collect();
-    let config = PriceFeedConfig { symbols, buffered_frames: 1, ..config() };
+    let config = PricesConfig { symbols, buffered_frames: 1, ..config() };
     let kafka = nothing_is_lost_or_doubled("overflow", Faults::default(), config).await;
     assert!(counted("tapewire_feed_dropped_total") > before, "the test needs dropped frames");
     kafka.clean().await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_buried_and_the_rest_goes_on() {
+async fn what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on() {
     let faults = Faults { malformed_bar_every: 7, unknown_message_every: 11, ..Faults::default() };
     let kafka = nothing_is_lost_or_doubled("malformed", faults, config()).await;
     let letters = kafka.dead_letters().await;
@@ -210,8 +214,8 @@ async fn a_restart_fetches_the_outage_and_not_the_warm_up_again() {
     until(async || provider.clock.now() > minutes(40)).await;
     follow(config(), &kafka, &provider, state.path(), minutes(45)).await;
     let tape = kafka.tape().await;
-    let wanted = expected(&provider, &config().symbols, time(ORIGIN), promised(&tape).unwrap());
-    check_promises(&tape, &wanted);
+    let wanted = expected(&provider, &config().symbols, time(ORIGIN), watermark(&tape).unwrap());
+    check_watermarks(&tape, &wanted);
     let held = held(kafka.bars().await);
     assert!(wanted.keys().all(|key| held.contains_key(key)));
     let fetched = kafka.bars().await.len() - before;
@@ -228,7 +232,7 @@ async fn trades_and_halts_come_when_asked_for() {
     let provider = Provider::start(simulator, ORIGIN, SPEED).await;
     let state = tempfile::tempdir().unwrap();
     let symbols = instruments().map(|company| symbol(company.symbol)).collect();
-    let config = PriceFeedConfig { symbols, trades: true, halts: true, warmup: Duration::from_secs(60), ..config() };
+    let config = PricesConfig { symbols, trades: true, halts: true, warmup: Duration::from_secs(60), ..config() };
     follow(config, &kafka, &provider, state.path(), time(ORIGIN) + SignedDuration::from_mins(80)).await;
     let trades: Vec<_> =
         kafka.read(Topic::Trades).await.iter().map(|r| TradeRecord::decode(&r.payload).unwrap().body).collect();
@@ -265,9 +269,8 @@ async fn a_refused_key_ends_the_feed_with_the_remedy_and_without_the_key() {
     let kafka = Kafka::start("key").await;
     let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
     let state = tempfile::tempdir().unwrap();
-    let massive = MassiveConfig { api_key: ApiKey::new("wrong-key"), ..provider.massive.clone() };
-    let error: IngestError =
-        feed(config(), &kafka, &massive, &provider, state.path()).run(Shutdown::new()).await.unwrap_err();
+    let feed = feed(&config(), &kafka, &provider.with_wrong_key(), &provider, state.path()).unwrap();
+    let error: IngestError = feed.run(Shutdown::new()).await.unwrap_err();
     let words = format!("{error} {error:?}");
     assert!(words.contains("TAPEWIRE_MASSIVE_API_KEY") && !words.contains("wrong-key"), "{words}");
     provider.shutdown.cancel();
@@ -279,15 +282,8 @@ async fn an_index_as_benchmark_is_refused_at_the_start() {
     let kafka = Kafka::start("index").await;
     let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
     let state = tempfile::tempdir().unwrap();
-    let config = PriceFeedConfig { benchmark: symbol("I:SPX"), ..config() };
-    let refused = PriceFeed::new(
-        config,
-        &provider.massive,
-        state.path(),
-        kafka.producer.clone(),
-        provider.clock.clone(),
-        Readiness::default(),
-    );
+    let config = PricesConfig { benchmark: symbol("I:SPX"), ..config() };
+    let refused = feed(&config, &kafka, &provider.providers, &provider, state.path());
     assert!(refused.err().unwrap().to_string().contains("I:SPX"));
     provider.shutdown.cancel();
     kafka.clean().await;

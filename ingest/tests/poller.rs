@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Kafka, PARTITIONS, Provider, until};
+use common::{Kafka, PARTITIONS, Provider, SIMULATED, until};
 use jiff::{SignedDuration, Timestamp};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,9 +14,10 @@ use tapewire_bus::{Clock, Readiness, Shutdown};
 use tapewire_core::Article;
 use tapewire_ingest::IngestError;
 use tapewire_ingest::poller::{NewsPoller, NewsPollerConfig};
-use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
+use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::stories::Story;
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
+use tapewire_ingest::writer::Stream;
 
 const ORIGIN: &str = "2025-06-04T15:00:00Z";
 
@@ -24,15 +25,30 @@ const ORIGIN: &str = "2025-06-04T15:00:00Z";
 const STILL: f64 = 1e-6;
 
 fn config() -> NewsPollerConfig {
-    NewsPollerConfig { lookback: Duration::from_secs(2 * 3600), page_size: 7, ..NewsPollerConfig::default() }
+    NewsPollerConfig { lookback: Duration::from_secs(2 * 3600), ..NewsPollerConfig::default() }
 }
 
 fn wire(faults: Faults) -> SimulatorConfig {
     SimulatorConfig { history_sessions: 2, faults, ..SimulatorConfig::default() }
 }
 
-fn poller(kafka: &Kafka, massive: &MassiveConfig, clock: &Clock, state: &Path) -> NewsPoller {
-    NewsPoller::new(config(), massive, state, kafka.producer.clone(), clock.clone()).unwrap()
+fn poller(kafka: &Kafka, providers: &ProvidersConfig, clock: &Clock, state: &Path) -> NewsPoller {
+    reporting_poller(kafka, providers, clock, state, Readiness::default())
+}
+
+/// Pages of seven articles, so that there are several of them.
+fn reporting_poller(
+    kafka: &Kafka,
+    providers: &ProvidersConfig,
+    clock: &Clock,
+    state: &Path,
+    readiness: Readiness,
+) -> NewsPoller {
+    let mut providers = providers.clone();
+    providers.set(SIMULATED, "news_page_size", 7);
+    let source = providers.news_source(SIMULATED, clock).unwrap();
+    let (stream, producer) = (Stream::news(0, 1, SIMULATED), kafka.producer.clone());
+    NewsPoller::new(config(), source, stream, state, producer, clock.clone(), readiness).unwrap()
 }
 
 /// What the provider shows at `now` of the time since `from`.
@@ -48,11 +64,11 @@ fn ids<'a>(articles: impl IntoIterator<Item = &'a Article>) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn every_page_is_followed_and_every_article_sent_once_with_its_promise_behind_it() {
+async fn every_page_is_followed_and_every_article_sent_once_with_its_watermark_after_it() {
     let kafka = Kafka::start("paging").await;
     let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
     let state = tempfile::tempdir().unwrap();
-    let mut poller = poller(&kafka, &provider.massive, &provider.clock, state.path());
+    let mut poller = poller(&kafka, &provider.providers, &provider.clock, state.path());
     let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
     let expected = shown(&provider, from, common::time(ORIGIN));
     let first = poller.poll().await.unwrap();
@@ -74,16 +90,16 @@ async fn every_page_is_followed_and_every_article_sent_once_with_its_promise_beh
         assert_eq!(article.symbols.iter().map(|s| s.as_str()).collect::<BTreeSet<_>>(), unique);
         assert_eq!(article.symbols.len(), unique.len());
     }
-    let promises = kafka.news_watermarks().await;
-    assert_eq!(promises.iter().map(|(p, _)| *p).collect::<BTreeSet<_>>(), (0..PARTITIONS).collect());
+    let watermarks = kafka.news_watermarks().await;
+    assert_eq!(watermarks.iter().map(|(p, _)| *p).collect::<BTreeSet<_>>(), (0..PARTITIONS).collect());
     // The poll's beginning less the time the wire may take.
     let promised = common::time(ORIGIN) - SignedDuration::from_secs(60);
-    assert!(promises.iter().all(|(_, w)| w.index == 0 && w.count == 1 && w.at.duration_since(promised).as_secs() == 0));
+    assert!(watermarks.iter().all(|(_, w)| w.index == 0 && w.count == 1 && w.source == SIMULATED && !w.idle && w.at.duration_since(promised).as_secs() == 0));
     provider.shutdown.cancel();
     kafka.clean().await;
 }
 
-/// The same wire at one minute after the other, and a poller that is started anew for each.
+/// The same wire at one minute after the other, and a new poller for each.
 #[tokio::test]
 async fn late_articles_and_edits_are_seen_within_the_overlap() {
     let kafka = Kafka::start("edits").await;
@@ -93,7 +109,7 @@ async fn late_articles_and_edits_are_seen_within_the_overlap() {
     let mut stories = Vec::new();
     for poll in &polls {
         let provider = Provider::start(wire(Faults::default()), &poll.to_string(), STILL).await;
-        poller(&kafka, &provider.massive, &provider.clock, state.path()).poll().await.unwrap();
+        poller(&kafka, &provider.providers, &provider.clock, state.path()).poll().await.unwrap();
         stories = shown(&provider, origin - SignedDuration::from_hours(2), *poll);
         provider.shutdown.cancel();
     }
@@ -134,9 +150,9 @@ async fn refusals_and_failures_are_waited_out_and_lose_nothing() {
         let state = tempfile::tempdir().unwrap();
         let readiness = Readiness::default();
         let shutdown = Shutdown::new();
-        let running = tokio::spawn(
-            poller(&kafka, &provider.massive, &provider.clock, state.path()).run(readiness.clone(), shutdown.clone()),
-        );
+        let poller =
+            reporting_poller(&kafka, &provider.providers, &provider.clock, state.path(), readiness.clone());
+        let running = tokio::spawn(poller.run(shutdown.clone()));
         until(async || !kafka.news_watermarks().await.is_empty()).await;
         shutdown.cancel();
         running.await.unwrap().unwrap();
@@ -153,12 +169,12 @@ async fn refusals_and_failures_are_waited_out_and_lose_nothing() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_buried_once_and_the_page_goes_on() {
+async fn what_cannot_be_read_is_a_dead_letter_once_and_the_page_goes_on() {
     let kafka = Kafka::start("malformed").await;
     let provider =
         Provider::start(wire(Faults { malformed_article_every: 5, ..Faults::default() }), ORIGIN, STILL).await;
     let state = tempfile::tempdir().unwrap();
-    let mut poller = poller(&kafka, &provider.massive, &provider.clock, state.path());
+    let mut poller = poller(&kafka, &provider.providers, &provider.clock, state.path());
     let from = common::time(ORIGIN) - SignedDuration::from_hours(2);
     let first = poller.poll().await.unwrap();
     assert_eq!(first.sent, shown(&provider, from, common::time(ORIGIN)).len());
@@ -178,10 +194,10 @@ async fn a_restart_goes_on_where_it_was_and_without_the_note_looks_back() {
     let kafka = Kafka::start("restart").await;
     let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
     let (state, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let sent = poller(&kafka, &provider.massive, &provider.clock, state.path()).poll().await.unwrap().sent;
+    let sent = poller(&kafka, &provider.providers, &provider.clock, state.path()).poll().await.unwrap().sent;
     assert!(sent > 30);
-    assert_eq!(poller(&kafka, &provider.massive, &provider.clock, state.path()).poll().await.unwrap().sent, 0);
-    assert_eq!(poller(&kafka, &provider.massive, &provider.clock, other.path()).poll().await.unwrap().sent, sent);
+    assert_eq!(poller(&kafka, &provider.providers, &provider.clock, state.path()).poll().await.unwrap().sent, 0);
+    assert_eq!(poller(&kafka, &provider.providers, &provider.clock, other.path()).poll().await.unwrap().sent, sent);
     provider.shutdown.cancel();
     kafka.clean().await;
 }
@@ -193,8 +209,8 @@ async fn the_watermark_moves_only_after_the_broker_has_acknowledged() {
     let mock = kafka.mock.as_ref().unwrap();
     let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
     let state = tempfile::tempdir().unwrap();
-    let mut poller = poller(&kafka, &provider.massive, &provider.clock, state.path());
-    let note = state.path().join("news.json");
+    let mut poller = poller(&kafka, &provider.providers, &provider.clock, state.path());
+    let note = state.path().join("news-massive.json");
     let refusals = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000];
     mock.request_errors(RDKafkaApiKey::Produce, &refusals);
     let cut_short = tokio::time::timeout(Duration::from_secs(2), poller.poll()).await;
@@ -222,9 +238,8 @@ async fn a_refused_key_ends_the_poller_with_the_remedy_and_without_the_key() {
     let kafka = Kafka::start("key").await;
     let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
     let state = tempfile::tempdir().unwrap();
-    let massive = MassiveConfig { api_key: ApiKey::new("wrong-key"), ..provider.massive.clone() };
-    let poller = poller(&kafka, &massive, &provider.clock, state.path());
-    let error: IngestError = poller.run(Readiness::default(), Shutdown::new()).await.unwrap_err();
+    let poller = poller(&kafka, &provider.with_wrong_key(), &provider.clock, state.path());
+    let error: IngestError = poller.run(Shutdown::new()).await.unwrap_err();
     let words = format!("{error} {error:?}");
     assert!(words.contains("TAPEWIRE_MASSIVE_API_KEY") && words.contains("Unknown API Key"), "{words}");
     assert!(!words.contains("wrong-key"), "{words}");

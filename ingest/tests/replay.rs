@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tapewire_bus::Clock;
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{NewsRecord, TapeRecord, Watermark};
-use tapewire_ingest::replay::{Progress, ReplayOptions, Summary, replay};
+use tapewire_ingest::replay::{ReplayProgress, ReplayOptions, Summary, replay};
 
 const NEWS: &str = r#"{"id":"a","title":"One","source":"S","published_ms":1748872800000,"symbols":["AAPL","MSFT"]}
 not json
@@ -40,14 +40,14 @@ fn options() -> ReplayOptions {
     ReplayOptions { aliases, benchmark: symbol("SPX"), ..ReplayOptions::default() }
 }
 
-async fn run(kafka: &Kafka, options: &ReplayOptions, mut report: impl FnMut(Progress)) -> Summary {
+async fn run(kafka: &Kafka, options: &ReplayOptions, mut report: impl FnMut(ReplayProgress)) -> Summary {
     let folder = tempfile::tempdir().unwrap();
     let (news, bars) = files(&folder);
     replay(&news, &bars, options, kafka.producer.clone(), Clock::wall(), &mut report).await.unwrap()
 }
 
 #[tokio::test]
-async fn files_become_a_run_of_their_own_with_both_promises_at_the_end() {
+async fn files_become_a_run_of_their_own_with_both_watermarks_at_the_end() {
     let kafka = Kafka::start("replay").await;
     let mut last = None;
     let summary = run(&kafka, &options(), |progress| last = Some(progress)).await;
@@ -55,7 +55,7 @@ async fn files_become_a_run_of_their_own_with_both_promises_at_the_end() {
     assert_eq!(summary.tape_end, Some(time("2025-06-02T15:30:00Z")));
     assert!(summary.run.as_str().starts_with("replay-") && summary.run.as_str().len() == "replay-".len() + 12);
     let total = (NEWS.len() + BARS.len()) as u64;
-    assert_eq!(last, Some(Progress { done: total, total }));
+    assert_eq!(last, Some(ReplayProgress { done: total, total }));
 
     let articles = kafka.articles().await;
     let a = articles.iter().filter(|article| article.id == "a").collect::<Vec<_>>();
@@ -67,7 +67,7 @@ async fn files_become_a_run_of_their_own_with_both_promises_at_the_end() {
         assert_eq!(TapeRecord::decode(&record.payload).unwrap().run, summary.run);
     }
 
-    // On every partition the promise stands last.
+    // On every partition the watermark comes last.
     for partition in 0..PARTITIONS {
         let news = kafka.read(tapewire_bus::Topic::News).await;
         let last = news.iter().rfind(|record| record.partition == partition).unwrap();

@@ -1,39 +1,39 @@
-//! What can go wrong between a model's name and its files.
+//! Errors of finding a model's files.
 
 use std::path::PathBuf;
 
-/// Why a model could not be had. No message ever holds the hub token.
+/// Why a model is not available. No message contains the hub token.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The string names no place a model can come from.
+    /// The string is not the name of a model.
     #[error(
         "`{input}` names no model: write `shipped`, a hub name such as `ProsusAI/finbert` (with `@REVISION` if you like), or an existing folder"
     )]
     NotASource {
-        /// The string as it came.
+        /// The string as given.
         input: String,
     },
-    /// A folder lacks a file every model has.
+    /// A folder lacks a file that every model has.
     #[error("model `{model}` in {} lacks {missing}", folder.display())]
     Incomplete {
         /// The model's name.
         model: String,
-        /// Where it was looked for.
+        /// The folder.
         folder: PathBuf,
-        /// The file, with the alternatives that would do.
+        /// The missing file, with its alternatives.
         missing: &'static str,
     },
-    /// The shipped model is in none of the places it may be in.
+    /// The shipped model is in none of its possible places.
     #[error(
         "the shipped model is missing; looked in {}; set TAPEWIRE_MODELS_DIR to the folder that holds it",
         list(searched)
     )]
     ShippedMissing {
-        /// The places, in the order of search.
+        /// The places, in the order in which they were searched.
         searched: Vec<PathBuf>,
     },
-    /// The hub may not be asked and the cache has not got it.
+    /// The model is not in the cache, and downloading is forbidden.
     #[error("model `{model}` is not in the cache {} and HF_HUB_OFFLINE forbids downloading: run once without it, copy the cache here, or name a folder", cache.display())]
     Offline {
         /// Hub name, with the revision if one was asked for.
@@ -41,7 +41,7 @@ pub enum ModelError {
         /// The cache that was searched.
         cache: PathBuf,
     },
-    /// The hub says there is no such model, or not for this user.
+    /// The hub has no such model, or does not give it to this user.
     #[error(
         "{endpoint} has no model `{model}` for you (HTTP {status}): check the name and revision; a private or gated one needs a token in HF_TOKEN and its licence accepted"
     )]
@@ -53,7 +53,7 @@ pub enum ModelError {
         /// 401, 403 or 404.
         status: u16,
     },
-    /// The hub could not be reached or broke off.
+    /// The hub could not be reached, or the connection broke off.
     #[error(
         "download of model `{model}` from {endpoint} failed: {reason}; if this machine can't reach the hub, set HF_ENDPOINT to a mirror or name a folder"
     )]
@@ -62,32 +62,34 @@ pub enum ModelError {
         model: String,
         /// The hub that was asked.
         endpoint: String,
-        /// What the client said.
+        /// The client's error.
         reason: String,
     },
-    /// A downloaded file is not what the hub announced; it was removed from the cache.
-    #[error("{file} of model `{model}` arrived damaged (its hash is not the announced one) and was removed")]
+    /// A downloaded file does not have the hash that the hub announced; it was removed from the cache.
+    #[error(
+        "{file} of model `{model}` was damaged during the download (its hash is not the announced one) and was removed"
+    )]
     Damaged {
         /// Hub name, with the revision if one was asked for.
         model: String,
         /// Name of the file within the model.
         file: String,
     },
-    /// There is no folder to cache downloads in.
+    /// There is no folder for the cache.
     #[error("no folder to cache models in: set HF_HOME")]
     NoCache,
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{} can't be read or written", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// The operating system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
 
 impl ModelError {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without any change.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Download { .. } | Self::Damaged { .. })
     }

@@ -7,12 +7,12 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// The weights, in one of the two formats the field uses.
+/// The weights, in one of the two common formats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Weights {
     /// `model.safetensors`.
     Safetensors(PathBuf),
-    /// `pytorch_model.bin`: a zip of pickles.
+    /// `pytorch_model.bin`: pickles, in a zip since PyTorch 1.6.
     PyTorch(PathBuf),
 }
 
@@ -25,36 +25,35 @@ impl Weights {
     }
 }
 
-/// What the tokenizer is built from.
+/// The files of the tokenizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenizerFiles {
-    /// `tokenizer.json`: the whole tokenizer.
+    /// `tokenizer.json`: the complete tokenizer.
     Json(PathBuf),
-    /// `vocab.txt`: WordPiece's vocabulary alone, and the settings beside it where there are any.
+    /// `vocab.txt`: the vocabulary of WordPiece, and its settings if there are any.
     Vocabulary {
-        /// One token a line; its line number is its id.
+        /// One token per line; its line number, counted from 0, is its id.
         vocabulary: PathBuf,
         /// `tokenizer_config.json`.
         settings: Option<PathBuf>,
     },
-    /// `vocab.json` and `merges.txt`: the byte-level BPE of GPT-2 and RoBERTa, and the settings beside it
-    /// where there are any.
+    /// `vocab.json` and `merges.txt`: the byte-level BPE of GPT-2 and RoBERTa, and its settings if there are any.
     ByteLevelBpe {
-        /// Token ids by token.
+        /// Ids by token.
         vocabulary: PathBuf,
-        /// Which pairs are joined, the first ones first.
+        /// Pairs that are merged, in the order of their priority.
         merges: PathBuf,
         /// `tokenizer_config.json`.
         settings: Option<PathBuf>,
     },
 }
 
-/// A model that is on this machine, whole.
+/// The files of a complete model on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFiles {
-    /// What rows call it: the hub name, or the folder's name.
+    /// The name that rows carry: the hub name, or the name of the folder.
     pub name: String,
-    /// What exactly was loaded: the hub's commit, or the SHA-256 of the weights, in hex.
+    /// The revision that rows carry: the hub's commit, or the SHA-256 of the weights, in hex.
     pub revision: String,
     /// Architecture, sizes and labels: `config.json`.
     pub config: PathBuf,
@@ -77,7 +76,7 @@ const NO_TOKENIZER: &str = "tokenizer.json, vocab.txt, or vocab.json with merges
     tokenizer.json by AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers)";
 
 impl ModelFiles {
-    /// Finds a model's files in a folder. With `revision` unknown it is the hash of the weights.
+    /// Finds a model's files in a folder. Without a `revision`, it is the hash of the weights.
     ///
     /// # Errors
     /// [`ModelError::Incomplete`] naming the file, [`ModelError::Io`] if the weights can't be hashed.
@@ -109,7 +108,7 @@ impl ModelFiles {
         Ok(Self { name: name.to_owned(), revision, config, weights, tokenizer })
     }
 
-    /// Of the files a hub repository has, those worth downloading: no second copy of the weights.
+    /// The files of a hub repository that are needed: one tokenizer and one copy of the weights.
     pub(crate) fn wanted<'a>(offered: &[&'a str]) -> Vec<&'a str> {
         let pick = |names: &[&str]| names.iter().find_map(|name| offered.iter().find(|file| *file == name)).copied();
         let tokenizer = match pick(&[TOKENIZER, VOCABULARY]) {
@@ -126,7 +125,7 @@ pub(crate) fn sha256(path: &Path) -> Result<String, ModelError> {
     digest(path, Sha256::new())
 }
 
-/// What git calls a file of this content: the SHA-1 of its length and bytes, lower-case hex.
+/// Git's hash of a file with this content: the SHA-1 of its length and bytes, lower-case hex.
 pub(crate) fn git_blob(path: &Path) -> Result<String, ModelError> {
     let length = path.metadata().map_err(|source| ModelError::Io { path: path.to_owned(), source })?.len();
     digest(path, Sha1::new_with_prefix(format!("blob {length}\0")))
@@ -139,7 +138,7 @@ fn digest(path: &Path, mut hasher: impl Digest) -> Result<String, ModelError> {
     loop {
         let read = reader.read(&mut block).map_err(io)?;
         if read == 0 {
-            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hex::encode(hasher.finalize()));
         }
         hasher.update(&block[..read]);
     }
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_says_which_file_it_lacks_and_prefers_the_better_format() {
+    fn a_missing_file_is_named_and_the_better_format_preferred() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str| std::fs::write(folder.path().join(name), name).unwrap();
         let find = || ModelFiles::in_folder(folder.path(), "m", None);
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_repository_one_tokenizer_and_one_copy_of_the_weights_are_wanted() {
+    fn one_tokenizer_and_one_copy_of_the_weights_are_wanted() {
         let wanted = |offered: &[&'static str]| {
             let mut wanted = ModelFiles::wanted(offered);
             wanted.sort_unstable();
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hashes_are_sha256_and_git_hash_object() {
+    fn hashes_match_sha256sum_and_git_hash_object() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "abc").unwrap();
         let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

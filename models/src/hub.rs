@@ -1,7 +1,8 @@
-//! Models of the hub: downloaded once, by commit, into the cache all hub clients share.
+//! Models on the hub: downloaded once, by commit, into the cache that all hub clients share.
 
 use crate::files::{git_blob, sha256};
 use crate::{ModelError, ModelFiles};
+use backon::{BlockingRetryable as _, ExponentialBuilder};
 use hf_hub::api::RepoInfo;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
@@ -9,26 +10,27 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often a file is asked for: what broke off is gone on with.
-const ATTEMPTS: u32 = 3;
+/// Retries of a file. Each continues where the download broke off.
+const RETRIES: usize = 2;
 
-/// Between attempts, times their number.
-const PAUSE: Duration = Duration::from_millis(300);
+/// Pause before the first retry. It doubles with each retry, and a random part of up to the same length is added, so
+/// that workers which start at the same time do not retry at the same time.
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
-/// The hub's access token; its debug form is a word.
+/// The hub's access token; its debug form hides it.
 ///
-/// It is shown only to a hub that will not answer without it. hf-hub then also shows it to the host
-/// that this hub redirects to for large files.
+/// It is sent only to a hub that refuses to answer without it. hf-hub then also sends it to the host to which this hub
+/// redirects for large files.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
 impl Token {
-    /// A token without the white space files end in; `None` if nothing is left.
+    /// A token, without the white space at the end of files; `None` if nothing is left.
     pub(crate) fn new(text: &str) -> Option<Self> {
         Some(text.trim()).filter(|token| !token.is_empty()).map(|token| Self(token.to_owned()))
     }
 
-    /// The token file that logging in to the hub leaves.
+    /// Reads the token file that logging in to the hub creates.
     pub(crate) fn read(file: &Path) -> Option<Self> {
         Self::new(&std::fs::read_to_string(file).ok()?)
     }
@@ -40,7 +42,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A hub and the local cache of it.
+/// A hub and its local cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Hub {
     pub(crate) endpoint: String,
@@ -50,16 +52,16 @@ pub(crate) struct Hub {
     pub(crate) progress: bool,
 }
 
-/// One model in the words of a user and of the cache.
+/// A model that a user asked for.
 struct Wanted<'a> {
     repository: &'a str,
     revision: &'a str,
-    /// For messages: the revision only if one was asked for.
+    /// For messages: includes the revision only if one was asked for.
     shown: String,
 }
 
 impl Hub {
-    /// The files of `repository` at `revision`: from the cache if they are there, else downloaded.
+    /// The files of `repository` at `revision`, from the cache or else downloaded.
     pub(crate) fn resolve(&self, repository: &str, revision: Option<&str>) -> Result<ModelFiles, ModelError> {
         let wanted = Wanted {
             repository,
@@ -82,15 +84,15 @@ impl Hub {
 
     fn cached(&self, wanted: &Wanted) -> Option<ModelFiles> {
         let repo = self.repo(wanted.repository, wanted.revision);
-        // A branch or tag is a file holding the commit; a commit is its own name.
+        // A branch or tag is a file that contains the commit; a commit stands for itself.
         let reference = self.cache.join(folder_of(wanted.repository)).join("refs").join(wanted.revision);
         let commit =
             std::fs::read_to_string(reference).map_or(wanted.revision.to_owned(), |commit| commit.trim().to_owned());
         ModelFiles::in_folder(&repo.pointer_path(&commit), wanted.repository, Some(commit)).ok()
     }
 
-    /// All files are of the one commit the hub names first, even if the branch moves meanwhile;
-    /// the branch is pointed at it only when all are there.
+    /// Downloads all files at the commit that the hub names first, even if the branch moves in the meantime. The branch
+    /// in the cache is set to this commit only after all files are complete.
     fn download(&self, wanted: &Wanted, token: Option<&Token>) -> Result<ModelFiles, ModelError> {
         let api = self.api(token).map_err(|error| self.failed(wanted, &error))?;
         let info = self.info(&api, wanted)?;
@@ -106,32 +108,29 @@ impl Hub {
         ModelFiles::in_folder(&folder, wanted.repository, Some(info.sha))
     }
 
-    /// A file in the cache, whole and as announced. hf-hub goes on with what lies there of an
-    /// earlier attempt; its own retries would forget where that ended.
+    /// Downloads a file into the cache and verifies it. hf-hub continues an earlier attempt; its own retries would
+    /// start from scratch.
     fn fetch(&self, api: &Api, pinned: &ApiRepo, file: &str, wanted: &Wanted) -> Result<(), ModelError> {
-        let mut attempt = 1;
-        loop {
-            let fetched = match pinned.get(file) {
-                Ok(path) => verify(&path, file, &wanted.shown),
-                Err(error) => {
-                    if is_overlong(&error) {
-                        self.discard(api, pinned, file, wanted);
-                    }
-                    Err(self.failed(wanted, &error))
+        let attempt = || match pinned.get(file) {
+            Ok(path) => verify(&path, file, &wanted.shown),
+            Err(error) => {
+                if is_overlong(&error) {
+                    self.discard(api, pinned, file, wanted);
                 }
-            };
-            match fetched {
-                Err(error) if attempt < ATTEMPTS && error.is_retryable() => {
-                    tracing::warn!(%error, "trying again");
-                    std::thread::sleep(PAUSE * attempt);
-                    attempt += 1;
-                }
-                fetched => return fetched,
+                Err(self.failed(wanted, &error))
             }
-        }
+        };
+        let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES).with_jitter();
+        attempt
+            .retry(pauses)
+            .when(ModelError::is_retryable)
+            .notify(|error, pause| {
+                tracing::warn!(%error, file, model = wanted.shown, ?pause, "retrying the download of a file of the model");
+            })
+            .call()
     }
 
-    /// Removes what lies in the cache of a file that is not whole. If it stays, the next attempt says so.
+    /// Removes the incomplete part of a file from the cache. If that fails, the next attempt reports it.
     fn discard(&self, api: &Api, pinned: &ApiRepo, file: &str, wanted: &Wanted) {
         if let Ok(announced) = api.metadata(&pinned.url(file)) {
             let blob = self.repo(wanted.repository, wanted.revision).blob_path(announced.etag());
@@ -164,7 +163,7 @@ impl Hub {
     }
 }
 
-/// The status by which the hub says "not for you", where it did.
+/// The status with which the hub refused a request, if it did.
 fn refusal(error: &ApiError) -> Option<u16> {
     match error {
         ApiError::RequestError(error) => match **error {
@@ -175,7 +174,7 @@ fn refusal(error: &ApiError) -> Option<u16> {
     }
 }
 
-/// Whether nothing of the file is left to ask for, as after a kill just before it got its name.
+/// Whether the incomplete part in the cache is already as long as the file, as after a kill just before it was renamed.
 fn is_overlong(error: &ApiError) -> bool {
     match error {
         ApiError::InvalidResume => true,
@@ -192,8 +191,8 @@ fn folder_of(repository: &str) -> String {
     repo(repository, "main").folder_name()
 }
 
-/// The cache names a file by what the hub announced: the SHA-256 of a large one, git's SHA-1 of
-/// another. One that broke on its way must not stay there. A mirror that announces neither is trusted.
+/// Verifies a file by its name in the cache, which is the hash that the hub announced: the SHA-256 of a large file,
+/// git's SHA-1 of another. A damaged file is removed. A mirror that announces neither hash is trusted.
 fn verify(path: &Path, file: &str, model: &str) -> Result<(), ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let blob = path.canonicalize().map_err(io)?;

@@ -1,16 +1,19 @@
-//! Where models come from: the one that ships with tapewire, a folder, or the model hub.
+//! The sources of models: the model that ships with tapewire, a folder, or the model hub.
 //!
-//! A model is named by one string, read into a [`Source`]; a [`Registry`] resolves it to
-//! [`ModelFiles`], downloading once into the cache all hub clients share. This crate knows
-//! files, names and revisions; what is in the files is the engine's business.
+//! One string names a model. It is parsed into a [`Source`], which a [`Registry`] resolves to [`ModelFiles`],
+//! downloading them once into the cache that all hub clients share. This crate knows names, revisions and files; the
+//! engine reads their contents.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`source`] | [`Source`]: the string a user types, read |
-//! | [`registry`] | [`Registry`]: resolves a source; its settings come from the environment |
-//! | [`files`] | [`ModelFiles`]: the files of one resolved model and its revision |
-//! | `hub` | download and cache of hub models |
-//! | [`error`] | [`ModelError`] |
+//! ```no_run
+//! use tapewire_models::{Registry, Source};
+//!
+//! # fn main() -> Result<(), tapewire_models::ModelError> {
+//! let source: Source = "ProsusAI/finbert".parse()?;
+//! let files = Registry::from_env().resolve(&source)?;
+//! println!("{} at {}", files.name, files.revision);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod error;
 pub mod files;

@@ -1,21 +1,21 @@
-//! From a model's name to its files.
+//! Resolving the name of a model to its files.
 
 use crate::hub::{Hub, Token};
 use crate::{ModelError, ModelFiles, Source};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-/// Folder and name of the model that comes with tapewire.
+/// Folder and name of the model that ships with tapewire.
 pub const SHIPPED: &str = "tapewire-minilm-sentiment";
 
 const PUBLIC_HUB: &str = "https://huggingface.co";
 
-/// Finds models, downloading those of the hub once.
+/// Finds models, and downloads those on the hub once.
 ///
-/// Settings come from the environment, under the names every hub client uses:
+/// Settings come from the environment, under the names that all hub clients use:
 /// `HF_ENDPOINT` (a mirror), `HF_HOME` (cache and token file; default `~/.cache/huggingface`),
 /// `HF_TOKEN`, `HF_HUB_OFFLINE` (`1`: only the cache), and `TAPEWIRE_MODELS_DIR` (the folder
-/// that holds the shipped model's folder).
+/// that contains the folder of the shipped model).
 #[derive(Debug, Clone)]
 pub struct Registry {
     shipped: Vec<PathBuf>,
@@ -23,16 +23,16 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry with the settings of this process's environment.
+    /// A registry with settings from the environment of this process.
     pub fn from_env() -> Self {
         Self::from_settings(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
-    /// A registry with settings looked up by the names of the environment variables.
+    /// A registry with settings from a function of the names of the environment variables.
     pub fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Self {
         let shipped = match setting("TAPEWIRE_MODELS_DIR") {
             Some(folder) => vec![PathBuf::from(folder)],
-            None => usual_places(),
+            None => default_places(),
         };
         let home = setting("HF_HOME")
             .map(PathBuf::from)
@@ -50,11 +50,11 @@ impl Registry {
         Self { shipped, hub }
     }
 
-    /// The files of a model. Blocks for as long as a download takes; a hub model whose files
-    /// are in the cache is used as it is there, without asking the hub.
+    /// The files of a model. Blocks during a download. A hub model whose files are in the cache is used without asking
+    /// the hub.
     ///
     /// # Errors
-    /// See [`ModelError`]; each names the model, the place and the remedy.
+    /// [`ModelError`], which names the model, the place and the remedy.
     pub fn resolve(&self, source: &Source) -> Result<ModelFiles, ModelError> {
         match source {
             Source::Shipped => self.shipped(),
@@ -74,14 +74,14 @@ impl Registry {
     }
 }
 
-/// `models` next to the executable, then the source tree this was built from.
-fn usual_places() -> Vec<PathBuf> {
+/// `models` next to the executable, then the source tree that this was built from.
+fn default_places() -> Vec<PathBuf> {
     let installed = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("models")));
     let source_tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("shipped");
     installed.into_iter().chain([source_tree]).collect()
 }
 
-/// The last part of a path, whatever way it is written (`.`, `a/`).
+/// The last component of a path, however it is written (`.`, `a/`).
 fn folder_name(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     whole.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_model_is_found_where_the_setting_says_or_the_error_names_the_place() {
+    fn the_shipped_model_is_found_by_the_setting_or_the_error_names_the_place() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().to_str().unwrap().to_owned();
         let registry = Registry::from_settings(|name| (name == "TAPEWIRE_MODELS_DIR").then(|| place.clone()));

@@ -1,4 +1,4 @@
-//! The string by which a user names a model.
+//! The string that names a model.
 
 use crate::{ModelError, ModelFiles, Registry};
 use std::fmt;
@@ -7,15 +7,15 @@ use std::str::FromStr;
 
 /// Where a model comes from.
 ///
-/// Reading a string (`FromStr`), in this order:
-/// - empty or `shipped`: the model that comes with tapewire;
+/// A string is parsed (`FromStr`) in this order:
+/// - empty or `shipped`: the model that ships with tapewire;
 /// - an existing folder, or anything that looks like a path (`./x`, `../x`, `/x`, `a/b/c`): a folder;
 /// - `OWNER/NAME` or `OWNER/NAME@REVISION`: a model on the hub. A revision is a branch, a tag or a commit.
 ///
-/// So an existing folder `ProsusAI/finbert` shadows the hub model of that name.
+/// So an existing folder `ProsusAI/finbert` hides the hub model of that name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Source {
-    /// The model that comes with tapewire.
+    /// The model that ships with tapewire.
     #[default]
     Shipped,
     /// A folder on this machine.
@@ -30,10 +30,10 @@ pub enum Source {
 }
 
 impl Source {
-    /// The model's files, with the settings of this process's environment; see [`Registry::resolve`].
+    /// The model's files, with settings from the environment of this process; see [`Registry::resolve`].
     ///
     /// # Errors
-    /// See [`ModelError`].
+    /// [`ModelError`].
     pub fn resolve(&self) -> Result<ModelFiles, ModelError> {
         Registry::from_env().resolve(self)
     }
@@ -70,7 +70,7 @@ fn is_hub_word(word: &str) -> bool {
         && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
-/// Git's own rules are wider; these are the names that can't leave the cache folder.
+/// Stricter than git's rules: these names can't point outside the cache folder.
 fn is_revision(revision: &str) -> bool {
     revision.split('/').all(is_hub_word)
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_spelling_names_its_place() {
+    fn every_kind_of_name_is_parsed() {
         let hub = |repository: &str, revision: Option<&str>| Source::Hub {
             repository: repository.into(),
             revision: revision.map(str::to_owned),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_refused_with_what_would_do() {
+    fn other_strings_are_refused_with_a_remedy() {
         for input in
             ["finbert", "owner/", "/..@x", "a b/c", "owner/name@", "owner/name@../../etc", "https://hub/owner/name@x"]
         {

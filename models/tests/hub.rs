@@ -1,4 +1,4 @@
-//! The hub's side of a download, answered by a small server on the loopback interface.
+//! Downloads from the hub, which a small server on the loopback interface plays.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod fake_hub;
@@ -44,7 +44,7 @@ fn a_model_is_downloaded_once_and_then_read_from_the_cache() {
 }
 
 #[test]
-fn offline_without_the_model_says_which_and_what_to_do() {
+fn offline_without_the_model_names_it_and_the_remedy() {
     let hub = FakeHub::start(Fault::None);
     let home = tempfile::tempdir().unwrap();
     let error = resolve(&hub, home.path(), MODEL, &[("HF_HUB_OFFLINE", "1")]).unwrap_err();
@@ -55,7 +55,7 @@ fn offline_without_the_model_says_which_and_what_to_do() {
 }
 
 #[test]
-fn an_unknown_model_or_revision_is_not_worth_a_retry() {
+fn an_unknown_model_or_revision_is_not_retried() {
     let hub = FakeHub::start(Fault::None);
     let home = tempfile::tempdir().unwrap();
     for model in ["ProsusAI/finbret", "ProsusAI/finbert@v9"] {
@@ -66,7 +66,7 @@ fn an_unknown_model_or_revision_is_not_worth_a_retry() {
 }
 
 #[test]
-fn the_token_is_sent_to_the_hub_and_printed_nowhere() {
+fn the_token_is_sent_to_the_hub_and_never_printed() {
     const SECRET: &str = "hf_verySecretToken";
     let hub = FakeHub::start(Fault::WantsToken(SECRET));
     let home = tempfile::tempdir().unwrap();
@@ -78,14 +78,14 @@ fn the_token_is_sent_to_the_hub_and_printed_nowhere() {
     assert!(!format!("{:?}", registry(&hub, home.path(), &settings)).contains(SECRET));
     resolve(&hub, home.path(), MODEL, &settings).unwrap();
 
-    // The same from the file that logging in leaves.
+    // The same from the file that logging in creates.
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("token"), format!("{SECRET}\n")).unwrap();
     resolve(&hub, home.path(), MODEL, &[]).unwrap();
 }
 
 #[test]
-fn a_public_model_needs_no_token_and_nobody_is_shown_one() {
+fn no_token_is_sent_for_a_public_model() {
     let hub = FakeHub::start(Fault::None);
     let home = tempfile::tempdir().unwrap();
     resolve(&hub, home.path(), MODEL, &[("HF_TOKEN", "hf_verySecretToken")]).unwrap();
@@ -94,7 +94,7 @@ fn a_public_model_needs_no_token_and_nobody_is_shown_one() {
 }
 
 #[test]
-fn a_damaged_file_may_be_tried_again_and_leaves_nothing_behind() {
+fn a_damaged_file_is_retryable_and_removed() {
     for damaged in ["pytorch_model.bin", "config.json"] {
         let hub = FakeHub::start(Fault::Damaged(damaged));
         let home = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn weights(files: &ModelFiles) -> Vec<u8> {
 }
 
 #[test]
-fn a_download_that_breaks_off_goes_on_where_it_was() {
+fn a_download_that_breaks_off_is_continued() {
     let hub = FakeHub::start(Fault::BreaksOff);
     let home = tempfile::tempdir().unwrap();
     let files = resolve(&hub, home.path(), MODEL, &[]).unwrap();
@@ -126,9 +126,9 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
     assert_eq!(parts, ["0-", "1-", "2-"]);
 }
 
-/// What a process that was killed has left: a beginning, a wrong one, all of it, and more than that.
+/// The remains of a killed process: a beginning, a wrong beginning, the whole file, and more than that.
 #[test]
-fn what_a_killed_download_left_is_gone_on_with_or_thrown_away() {
+fn the_remains_of_a_killed_download_are_continued_or_discarded() {
     for (left, goes_on) in [("a", true), ("xy", false), ("abc", false), ("abcde", false)] {
         let hub = FakeHub::start(Fault::None);
         let home = tempfile::tempdir().unwrap();
@@ -142,7 +142,7 @@ fn what_a_killed_download_left_is_gone_on_with_or_thrown_away() {
 }
 
 #[test]
-fn a_hub_out_of_reach_is_worth_a_retry() {
+fn an_unreachable_hub_is_retryable() {
     let hub = FakeHub::start(Fault::Unavailable);
     let home = tempfile::tempdir().unwrap();
     let error = resolve(&hub, home.path(), MODEL, &[]).unwrap_err();

@@ -1,4 +1,4 @@
-"""Variations of the training samples, drawn anew each epoch from a seeded generator.
+"""Variations of the training samples, drawn again in each epoch from a seeded generator.
 
 They teach what the labelled data alone does not: that the company decides whose
 sentiment is asked for, that a text may hold several stories, that a wire names

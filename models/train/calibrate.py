@@ -1,4 +1,4 @@
-"""Calibration: the head fitted anew on validation data, and the error that this lowers.
+"""Calibration: the head fitted again on validation data, and the error that this lowers.
 
 Label smoothing leaves confidences crowded just below 1, which no temperature
 (Guo et al. 2017) spreads out again. So after the temperature the linear head is

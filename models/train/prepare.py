@@ -14,7 +14,7 @@ Splits, decided by a hash of the group and never by the order of the rows:
                 only reported. Nothing of FinEntity is ever trained on.
 
 A group is a set of texts that say nearly the same words, across all sources. A
-group lies in one split; where a published split forces two, training yields.
+group is in one split; where a published split would put it into two, it is left out of training.
 """
 
 import argparse

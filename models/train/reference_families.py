@@ -6,7 +6,7 @@ the logits of a few texts, and `float32_error`, the distance of the same computa
 stores the weights: they follow from the formula at the head of `reference_logits.py`, with `scale`
 in place of 0.07, and 1 added where the name in lower case ends in `norm.weight`.
 
-Token types stand in all cases; models without segments were not given them.
+Token types are in all cases; models without segments were not given them.
 
 `byte_level_bpe/` holds a vocabulary and merges learned from the invented headlines, and the ids that
 RoBERTa's tokenizer makes of them.

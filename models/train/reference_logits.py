@@ -33,7 +33,7 @@ too. Shapes: vocabulary 30522, hidden 768, intermediate 3072, positions 512,
 segments 2, LayerNorm epsilon 1e-12, GELU by the error function.
 
 The JSON's `probes` hold a few values of the generator, so that a wrong formula
-is told from a wrong model. `float32_error` is the largest distance of these
+is distinguished from a wrong model. `float32_error` is the largest distance of these
 float32 logits from the same computation in float64: no engine has to be closer.
 
     python reference_logits.py bert-base

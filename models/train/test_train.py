@@ -247,7 +247,7 @@ def test_padding_changes_no_logit():
     assert np.allclose(predict(model, rows, bf16=False), alone, atol=1e-6)
 
 
-def test_the_head_is_fitted_anew_under_the_ridge():
+def test_the_head_is_fitted_again_under_the_ridge():
     draw = np.random.default_rng(2)
     features, true_head = draw.normal(size=(4000, 4)), (draw.normal(size=(3, 4)), np.zeros(3))
     logits = apply_head(true_head, features)

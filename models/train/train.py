@@ -4,7 +4,7 @@
 
 AdamW with a linear schedule and learning rates that fall towards the lower
 layers (Sun et al. 2019), label smoothing, batches of like length, bfloat16
-autocast. Unless told otherwise the word embeddings stay those of the base
+autocast. By default the word embeddings stay those of the base
 encoder, so that words the training data lacks keep their place beside words it
 has, and what is judged and written is a running average of the weights. With a
 teacher, a larger model trained by the same program, most of the loss is the
@@ -156,14 +156,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
     parser.add_argument(
-        "--start", type=Path, help="checkpoint to go on from (default: the base encoder under a new head)"
+        "--start", type=Path, help="checkpoint to continue from (default: the base encoder under a new head)"
     )
     parser.add_argument(
         "--teacher", type=Path, help="checkpoint of a larger model to learn from (default: the labels alone)"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=0, help="stop after so many steps, whatever the epochs")
+    parser.add_argument("--steps", type=int, default=0, help="stop after this many steps, whatever the epochs")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-4, help="learning rate of the head")
     parser.add_argument("--layer-decay", type=float, default=0.9)

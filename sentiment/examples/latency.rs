@@ -1,12 +1,12 @@
-//! How long a lone headline takes on a warm engine, one after the other, through the queue and through HTTP.
+//! The latency of single headlines on a warm engine, through the queue and through HTTP.
 //!
 //!     cargo run --release -p tapewire-sentiment --example latency -- MODEL TEXTS.jsonl
 //!     ... -- MODEL TEXTS.jsonl --count 5000 --precision int8
 //!
-//! MODEL is what `--model` takes elsewhere; each line of TEXTS is an object with a `text`. They are
-//! asked one after the other, again from the start where they are fewer than the count. Nothing is
-//! remembered between them. Calls through the queue and through HTTP alternate, so that a busy
-//! machine hits both alike; HTTP is on loopback with the connection kept.
+//! MODEL is a value of `--model` of the program; each line of TEXTS is an object with a `text`. Texts are scored one
+//! after the other, and repeated if there are fewer than the count. Nothing is cached. Calls through the queue and
+//! through HTTP alternate, so that other load on the machine affects both equally. HTTP uses one connection over
+//! loopback.
 
 use clap::Parser;
 use std::error::Error;
@@ -22,10 +22,10 @@ use tapewire_sentiment::{Engine, EngineConfig, Precision, Queue, QueueConfig, Re
 /// Texts that are scored before anything is timed.
 const WARM_UP: usize = 50;
 
-/// How long a lone headline takes.
+/// Measures the latency of single headlines.
 #[derive(Parser)]
 struct Arguments {
-    /// `shipped`, a folder, or a model of the hub.
+    /// `shipped`, a folder, or a model on the hub.
     model: Source,
     /// JSON lines with a `text`.
     texts: PathBuf,

@@ -1,10 +1,10 @@
-//! What a model loses in the lower precisions, on labelled data it was not trained on.
+//! What a model loses in the lower precisions, on labelled data that it was not trained on.
 //!
 //!     python models/train/prepare.py --data FOLDER --out samples.jsonl
 //!     cargo run --release -p tapewire-sentiment --example precisions -- shipped samples.jsonl
 //!
-//! For each part of the samples that is held out, or of other `--splits`: accuracy, how often the label is the one that single
-//! precision gives, and how far a probability is from it at most and on average.
+//! For each held-out part of the samples, or for other `--splits`: the accuracy, how often the label is the same as in
+//! single precision, and the largest and mean difference of a probability.
 
 use clap::Parser;
 use std::collections::BTreeMap;
@@ -15,17 +15,17 @@ use tapewire_models::{Registry, Source};
 use tapewire_sentiment::companies::Company;
 use tapewire_sentiment::{Engine, EngineConfig, Input, Precision};
 
-/// What a model loses in the lower precisions.
+/// Measures what a model loses in the lower precisions.
 #[derive(Parser)]
 struct Arguments {
-    /// `shipped`, a folder, or a model of the hub.
+    /// `shipped`, a folder, or a model on the hub.
     model: Source,
     /// Output of `models/train/prepare.py`.
     samples: PathBuf,
-    /// Which splits of them.
+    /// The splits to use.
     #[arg(long, value_delimiter = ',', default_values = ["test", "unseen", "dev"])]
     splits: Vec<String>,
-    /// What to hold against f32.
+    /// The precisions to compare with f32.
     #[arg(long, value_delimiter = ',', default_values = ["bf16", "int8", "int8-wide"])]
     precisions: Vec<Precision>,
 }
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("part              n     precision    accuracy  as f32   largest  mean distance");
     let mut precisions = [&[Precision::F32][..], &arguments.precisions].concat();
-    // Once, where two of them are the same numbers here.
+    // Only once if two of them are the same on this machine.
     precisions.dedup_by_key(|precision| precision.effective_name());
     let engines = precisions
         .iter()

@@ -1,12 +1,12 @@
-//! Where the time of a layer goes, and how near each part of it is to what the processor can do.
+//! How the time of a layer divides into stages, and how close each stage is to the peak speed of the processor.
 //!
 //!     cargo run --release -p tapewire-sentiment --example stages
 //!     ... -- --precision bf16 --rounds 20
 //!
-//! Twelve layers of a BERT of base size, with made-up weights, take chunks of texts as the engine does, on one
-//! thread. Each stage is timed where it stands, so caches are as full as they are in earnest. What the stages
-//! need is held against the peak: the operations that the same instruction does on registers alone. The first
-//! line is a tile whose operands are in the cache already, which is as near as a product can come.
+//! Twelve layers of a BERT of base size, with made-up weights, process a chunk of texts as the engine does, on one
+//! thread. Each stage is timed within the whole, so caches are as full as in real use. The operations of each stage are
+//! compared with the peak: the operations of the same instruction on registers alone. The first line shows a tile whose
+//! operands are in the cache already, which is an upper bound for products.
 
 use clap::Parser;
 use std::hint::black_box;
@@ -26,19 +26,19 @@ const WIDTH: usize = 768;
 const INNER: usize = 3072;
 const HEADS: usize = 12;
 
-/// Tokens of the texts of a chunk: headlines, descriptions, a report.
+/// Tokens of the texts of a chunk: headlines, descriptions and a report.
 const TEXTS: [usize; 11] = [24, 24, 24, 24, 24, 24, 24, 24, 80, 80, 160];
 
-/// Rows that the engine takes from product to product: `BLOCK` of `engine/forward.rs`.
+/// Rows that pass from product to product together: `BLOCK_ROWS` of `engine/forward.rs`.
 const BLOCK: usize = 144;
 
-/// Where the time of a layer goes.
+/// Measures the stages of a layer.
 #[derive(Parser)]
 struct Arguments {
     /// f32, bf16, bf16-vectors, int8 or int8-wide.
     #[arg(long, default_value = "int8")]
     precision: Precision,
-    /// How often all layers are gone through.
+    /// Number of passes through all layers.
     #[arg(long, default_value_t = 10)]
     rounds: usize,
 }
@@ -51,7 +51,7 @@ fn main() {
     let mut stages = Stages::default();
     for round in 0..=rounds {
         if round == 1 {
-            // The first round fetched memory for the first time.
+            // The first round touches memory for the first time.
             stages = Stages::default();
         }
         layers.iter().for_each(|layer| chunk.pass(layer, &mut stages));
@@ -61,7 +61,7 @@ fn main() {
     stages.print(peak);
 }
 
-/// Operations a second of the tallest tile, again and again on the same operands.
+/// Operations per second of the tallest tile, repeated on the same operands.
 fn tile(precision: Precision) -> f64 {
     let kernel = dot::kernel(precision);
     let words = (WIDTH / precision.elements_per_word()).min(kernel.panel_depth);
@@ -90,7 +90,7 @@ struct Layer {
 impl Layer {
     fn new(precision: Precision) -> Self {
         let linear = |inputs: usize, outputs: usize| {
-            let weights: Vec<f32> = numbers(inputs * outputs).map(|x| x / (inputs as f32).sqrt()).collect();
+            let weights: Vec<f32> = elements(inputs * outputs).map(|x| x / (inputs as f32).sqrt()).collect();
             Linear::pack(precision, inputs, &weights, &vec![0.01; outputs])
         };
         Self {
@@ -103,12 +103,12 @@ impl Layer {
     }
 }
 
-/// Numbers in [-1, 1), spread evenly and in no order.
-fn numbers(count: usize) -> impl Iterator<Item = f32> {
+/// Elements in [-1, 1), spread evenly and in no order.
+fn elements(count: usize) -> impl Iterator<Item = f32> {
     (0..count as u32).map(|i| i.wrapping_mul(0x9e37_79b9) as f32 / (1u32 << 31) as f32 - 1.0)
 }
 
-/// The texts on their way through a layer.
+/// The texts and the working memory of a layer.
 struct Chunk {
     precision: Precision,
     hidden: Vec<f32>,
@@ -126,7 +126,7 @@ impl Chunk {
         let [operand, inner_operand] = Default::default();
         Self {
             precision,
-            hidden: numbers(tokens * WIDTH).collect(),
+            hidden: elements(tokens * WIDTH).collect(),
             context: vec![0.0; tokens * WIDTH],
             inner: vec![0.0; BLOCK * INNER],
             operand,
@@ -136,7 +136,7 @@ impl Chunk {
         }
     }
 
-    /// As the engine's whole layer: see `engine/forward.rs`.
+    /// The same as `forward_layer` of `engine/forward.rs`.
     fn pass(&mut self, layer: &Layer, stages: &mut Stages) {
         let Self { precision, hidden, context, inner, operand, inner_operand, projections, attention } = self;
         let (weight, bias) = ([0.5; WIDTH], [0.0; WIDTH]);
@@ -186,12 +186,12 @@ impl Chunk {
     }
 }
 
-/// Time and operations of each stage, in the order in which they first came.
+/// Time and operations of each stage, in the order of their first use.
 #[derive(Default)]
 struct Stages(Vec<(&'static str, Duration, u64)>);
 
 impl Stages {
-    /// A stage that multiplies and adds `products` times.
+    /// Times a stage that multiplies and adds `products` times.
     fn time(&mut self, name: &'static str, products: usize, stage: impl FnOnce()) {
         let started = Instant::now();
         stage();

@@ -1,16 +1,16 @@
-//! Texts a second of a model on this machine, for each precision and thread count.
+//! Texts per second of a model on this machine, for each precision and number of threads.
 //!
 //!     cargo run --release -p tapewire-sentiment --example throughput -- MODEL TEXTS.jsonl
 //!     ... -- MODEL TEXTS.jsonl --precision f32,bf16,int8 --threads 1,2 --rounds 5
 //!     ... -- MODEL TEXTS.jsonl --precision int8 --threads 1 --interactive
 //!
-//! MODEL is what `--model` takes elsewhere; each line of TEXTS is an object with a `text`.
-//! Rounds of all settings alternate, so that a busy machine hits all alike. Tokenization is
-//! included. Work is what the classes depend on, counted without padding; its share is of what one
-//! processor reaches with the same instruction on registers alone, before and after each round.
+//! MODEL is a value of `--model` of the program; each line of TEXTS is an object with a `text`. Rounds of all settings
+//! alternate, so that other load on the machine affects them equally. Tokenizing is included. Operations are those that
+//! the classes depend on, without padding. `of peak` compares them with the speed of the same instruction on registers
+//! alone, measured before and after each round.
 //!
-//! With `--interactive`, another program can take rounds in turn with this one: it writes `run PART PARTS`, for one
-//! of so many parts of the texts, or `logits`, and reads a line of JSON.
+//! With `--interactive`, another program can alternate its rounds with this one: it writes `run PART PARTS`, for one of
+//! PARTS parts of the texts, or `logits`, and reads a line of JSON.
 
 use clap::Parser;
 use serde_json::json;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use tapewire_kernels::peak;
 use tapewire_models::{ModelFiles, Registry, Source};
-use tapewire_sentiment::engine::tokens::Tokens;
+use tapewire_sentiment::engine::tokenizer::Encoding;
 use tapewire_sentiment::{Engine, EngineConfig, Input, Precision};
 
 /// Texts that are scored before anything is timed.
@@ -29,23 +29,23 @@ const WARM_UP: usize = 64;
 /// Texts whose logits are printed.
 const LOGITS: usize = 128;
 
-/// Texts a second of a model on this machine.
+/// Measures texts per second of a model on this machine.
 #[derive(Parser)]
 struct Arguments {
-    /// `shipped`, a folder, or a model of the hub.
+    /// `shipped`, a folder, or a model on the hub.
     model: Source,
     /// JSON lines with a `text`.
     texts: PathBuf,
-    /// Among f32, bf16, bf16-vectors, int8, int8-wide.
+    /// Any of f32, bf16, bf16-vectors, int8, int8-wide.
     #[arg(long, value_delimiter = ',', default_value = "f32")]
     precision: Vec<Precision>,
-    /// Thread counts.
+    /// Numbers of threads.
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
     threads: Vec<usize>,
     /// Rounds of each setting.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Do as stdin says, with the first precision and thread count.
+    /// Obey commands from the standard input, with the first precision and number of threads.
     #[arg(long)]
     interactive: bool,
 }
@@ -76,13 +76,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// A loaded model and what it is given.
+/// A loaded model and its inputs.
 struct Bench<'a> {
     engine: Engine,
     precision: Precision,
     threads: usize,
     inputs: &'a [Input<'a>],
-    /// Tokens of each text, and the operations that these need.
+    /// Tokens and operations of each text.
     work: Vec<(usize, u64)>,
 }
 
@@ -94,7 +94,7 @@ struct Round {
     operations: u64,
     wall: f64,
     cpu: f64,
-    /// Operations a second that the processor's instruction gives, as before and after this round.
+    /// Operations per second of the processor's instruction, the mean of before and after this round.
     peak: f64,
 }
 
@@ -108,7 +108,7 @@ impl<'a> Bench<'a> {
         let engine = Engine::load(files, &EngineConfig { threads, precision, ..EngineConfig::default() })?;
         let windows = inputs.iter().map(|input| engine.windows(input)).collect::<Result<Vec<_>, _>>()?;
         let work = windows.iter().map(|windows| {
-            let tokens = || windows.iter().map(|window| window.tokens.ids.len());
+            let tokens = || windows.iter().map(|window| window.encoding.input_ids.len());
             (tokens().sum(), tokens().map(|tokens| engine.operations(tokens)).sum())
         });
         let work = work.collect();
@@ -116,7 +116,7 @@ impl<'a> Bench<'a> {
         Ok(Self { engine, precision, threads, inputs, work })
     }
 
-    /// Scores every text of one of so many parts, into which texts are dealt in turn.
+    /// Scores part `part` of `parts`; texts are dealt to the parts in turn.
     fn run(&self, part: usize, parts: usize) -> Result<Round, Box<dyn Error>> {
         let inputs: Vec<Input<'_>> = self.inputs.iter().skip(part).step_by(parts).copied().collect();
         let work = || self.work.iter().skip(part).step_by(parts);
@@ -138,8 +138,8 @@ impl<'a> Bench<'a> {
     fn logits(&self) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
         let inputs = &self.inputs[..self.inputs.len().min(LOGITS)];
         let windows = inputs.iter().map(|input| self.engine.windows(input)).collect::<Result<Vec<_>, _>>()?;
-        let tokens: Vec<&Tokens> = windows.iter().map(|windows| &windows[0].tokens).collect();
-        Ok(self.engine.logits(&tokens).into_iter().collect::<Result<_, _>>()?)
+        let encodings: Vec<&Encoding> = windows.iter().map(|windows| &windows[0].encoding).collect();
+        Ok(self.engine.logits(&encodings).into_iter().collect::<Result<_, _>>()?)
     }
 
     /// Answers each line of `commands` with a line of JSON.
@@ -156,7 +156,7 @@ impl<'a> Bench<'a> {
                     );
                 }
                 ["logits"] => println!("{}", json!(self.logits()?)),
-                ref other => return Err(format!("{other:?}: there are run PART PARTS and logits").into()),
+                ref other => return Err(format!("unknown command {other:?}; use run PART PARTS or logits").into()),
             }
         }
         Ok(())
@@ -194,7 +194,7 @@ fn print(bench: &Bench<'_>, round: Round, note: &str) {
     );
 }
 
-/// Processor time of this process so far, from `/proc/self/stat` (user and system, 100 ticks a second).
+/// Processor time of this process so far in seconds, from `/proc/self/stat` (user and system, 100 ticks per second).
 fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit(')').next().ok_or("unreadable /proc/self/stat")?;

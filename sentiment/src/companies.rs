@@ -1,4 +1,4 @@
-//! What companies are called in a text.
+//! Companies and the names by which texts mention them.
 
 use crate::SentimentError;
 use std::char::ToLowercase;
@@ -9,18 +9,18 @@ use std::path::Path;
 use std::sync::Arc;
 use tapewire_core::Symbol;
 
-/// Well-known US companies; see the file's head for the columns.
+/// Well-known US companies; the first line names the columns.
 const KNOWN: &str = include_str!("../companies.csv");
 
 const HEADER: [&str; 3] = ["symbol", "name", "aliases"];
 
-/// What stands before the colon in `NYSE: F`.
+/// Exchanges before the colon, as in `NYSE: F`.
 const EXCHANGES: [&str; 9] = ["nyse", "nasdaq", "amex", "american", "arca", "cboe", "otc", "otcqb", "otcqx"];
 
-/// A company as texts speak of it.
+/// A company and its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Company {
-    /// Its name, then what else it is called; none where only the ticker is known.
+    /// Its name, then its aliases; empty if only the ticker is known.
     names: Vec<String>,
     symbol: Option<Symbol>,
 }
@@ -31,68 +31,69 @@ impl Company {
         Self { names: vec![name.into()], symbol: None }
     }
 
-    /// Its name; its ticker where no name is known.
+    /// Its name; its ticker if no name is known.
     pub fn name(&self) -> &str {
         let ticker = self.symbol.as_ref().map(Symbol::as_str);
         self.names.first().map(String::as_str).or(ticker).unwrap_or_default()
     }
 
-    /// Name and aliases.
+    /// Its name and aliases.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The ticker, where it is known.
+    /// Its ticker, if it is known.
     pub fn symbol(&self) -> Option<&Symbol> {
         self.symbol.as_ref()
     }
 
-    /// Byte position of the first word in `text` that means the company: name, alias or ticker.
+    /// Byte position of the first mention of the company in `text`, by name, alias or ticker.
     ///
-    /// A name is matched whatever its case and the shape of its apostrophes, hyphens and spaces;
-    /// one of capital letters alone (`UPS`) only as it is: prices have ups and downs.
+    /// Names match in any case and with any kind of apostrophe, hyphen and space. A name in capital letters only
+    /// (`UPS`) matches only in capital letters, because prices have ups and downs.
     ///
-    /// A ticker is matched only as it is, and wherever it is marked as one: `$IT`, `(IT)`,
-    /// `NYSE: IT`, `<IT.N>`. Unmarked it counts where it stands out and is no common word of
-    /// capitals: from three letters (`IT budgets` and `C-suite` name no company) and in a text that
-    /// is not all in capitals (`NOW HIRING`). `ALL` in `They sold ALL of it` is still mistaken.
+    /// Tickers match only in their own case, and always if they are marked as tickers: `$IT`, `(IT)`, `NYSE: IT`,
+    /// `<IT.N>`. An unmarked ticker counts only if it is unlikely to be a common word: it has at least three letters
+    /// (`IT budgets` and `C-suite` name no company), and the text is not all in capitals (`NOW HIRING`). `ALL` in `They
+    /// sold ALL of it` is still a false match.
     pub fn first_mention(&self, text: &str) -> Option<usize> {
-        [self.by_name(text), self.by_ticker(text)].into_iter().flatten().map(|place| place.start).min()
+        [self.by_name(text), self.by_ticker(text)].into_iter().flatten().map(|span| span.start).min()
     }
 
-    /// What `text` calls the company, spelled as there: the name or alias it uses first, the longer
-    /// of two that begin together; the ticker where it uses no name; the company's name where it
+    /// The name that `text` uses for the company, in the spelling of the text: the name or alias that comes first, or
+    /// the longer of two at the same position; the ticker if the text uses no name; the company's own name if the text
     /// does not mention it.
     pub fn name_in<'a>(&'a self, text: &'a str) -> &'a str {
-        self.by_name(text).or_else(|| self.by_ticker(text)).map_or(self.name(), |place| &text[place])
+        self.by_name(text).or_else(|| self.by_ticker(text)).map_or(self.name(), |span| &text[span])
     }
 
     fn by_name(&self, text: &str) -> Option<Range<usize>> {
         let first = |name: &String| {
             let is_capitals = name.chars().all(char::is_uppercase);
-            words(text, name, |c, of_name| c == of_name || !is_capitals && fold(c).eq(fold(of_name))).next()
+            word_matches(text, name, |c, of_name| c == of_name || !is_capitals && normalise(c).eq(normalise(of_name)))
+                .next()
         };
-        self.names.iter().filter_map(first).min_by_key(|place| (place.start, Reverse(place.end)))
+        self.names.iter().filter_map(first).min_by_key(|span| (span.start, Reverse(span.end)))
     }
 
     fn by_ticker(&self, text: &str) -> Option<Range<usize>> {
         let ticker = self.symbol.as_ref()?.as_str();
-        let stands_out = ticker.len() > 2 && text.contains(char::is_lowercase);
-        words(text, ticker, |c, of_ticker| c == of_ticker)
-            .find(|place| stands_out || is_marked(&text[..place.start], &text[place.end..]))
+        let is_distinctive = ticker.len() > 2 && text.contains(char::is_lowercase);
+        word_matches(text, ticker, |c, of_ticker| c == of_ticker)
+            .find(|span| is_distinctive || is_marked(&text[..span.start], &text[span.end..]))
     }
 }
 
-/// Companies by ticker and by name: the built-in table, and what the user adds to it.
+/// Companies by ticker and by name: the built-in table and the user's additions.
 #[derive(Debug, Clone)]
 pub struct Companies {
     by_symbol: HashMap<Symbol, Arc<Company>>,
-    /// Symbols by folded name and alias; of two companies of one name the first in the table.
+    /// Symbols by normalised name and alias; of two companies with the same name, the first in the table.
     by_name: HashMap<String, Symbol>,
 }
 
 impl Companies {
-    /// The built-in table, with the lines of `extra` over it: `SYMBOL,NAME,ALIAS;ALIAS`, header first.
+    /// The built-in table, extended and overridden by the file `extra`: a header, then lines `SYMBOL,NAME,ALIAS;ALIAS`.
     ///
     /// # Errors
     /// [`SentimentError::Companies`], naming file and line.
@@ -108,7 +109,7 @@ impl Companies {
         Ok(companies)
     }
 
-    /// Adds the companies that are not there yet.
+    /// Adds companies whose symbols are not known yet.
     fn read(&mut self, place: &str, text: &str) -> Result<(), SentimentError> {
         let text = text.trim_start_matches('\u{feff}');
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -136,33 +137,32 @@ impl Companies {
             return;
         }
         for name in &names {
-            self.by_name.entry(folded(name)).or_insert_with(|| symbol.clone());
+            self.by_name.entry(normalised(name)).or_insert_with(|| symbol.clone());
         }
         let company = Company { names, symbol: Some(symbol.clone()) };
         self.by_symbol.insert(symbol, Arc::new(company));
     }
 
-    /// The company of a ticker; where it is not in the table it goes by its ticker.
+    /// The company of a ticker; one that is not in the table has only its ticker.
     pub fn of_symbol(&self, symbol: &Symbol) -> Arc<Company> {
         self.by_symbol
             .get(symbol)
             .map_or_else(|| Arc::new(Company { names: Vec::new(), symbol: Some(symbol.clone()) }), Arc::clone)
     }
 
-    /// The company somebody means by a ticker, a name or an alias; where none is known by it, a
-    /// company of that name.
+    /// The company with this ticker, name or alias; otherwise a company with this name.
     pub fn find(&self, word: &str) -> Arc<Company> {
         let word = word.trim();
         let known = |symbol: &Symbol| self.by_symbol.get(symbol).map(Arc::clone);
         Symbol::new(word)
             .ok()
             .and_then(|symbol| known(&symbol))
-            .or_else(|| known(self.by_name.get(&folded(word))?))
+            .or_else(|| known(self.by_name.get(&normalised(word))?))
             .unwrap_or_else(|| Arc::new(Company::named(word)))
     }
 }
 
-/// The columns of a line; a name holds no line break.
+/// The columns of a line; names contain no line breaks.
 fn row(line: &str) -> csv::Result<csv::StringRecord> {
     let mut columns = csv::StringRecord::new();
     let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(line.as_bytes());
@@ -170,25 +170,25 @@ fn row(line: &str) -> csv::Result<csv::StringRecord> {
     Ok(columns)
 }
 
-/// Where `name` stands in `text` as a word by itself, or with an English possessive behind it, as
-/// far as `is_same` tells a character of the text from one of the name.
-fn words<'a>(
+/// The occurrences of `name` in `text` as a whole word, possibly followed by an English possessive. `is_same` compares
+/// a character of the text with one of the name.
+fn word_matches<'a>(
     text: &'a str,
     name: &'a str,
     is_same: impl Fn(char, char) -> bool + 'a,
 ) -> impl Iterator<Item = Range<usize>> + 'a {
     let mut before = None;
     text.char_indices().filter_map(move |(start, c)| {
-        let begins = !before.replace(c).is_some_and(char::is_alphanumeric);
+        let begins_word = !before.replace(c).is_some_and(char::is_alphanumeric);
         let mut found = text[start..].char_indices();
-        let is_name = begins && name.chars().all(|of_name| found.next().is_some_and(|(_, c)| is_same(c, of_name)));
+        let is_name = begins_word && name.chars().all(|of_name| found.next().is_some_and(|(_, c)| is_same(c, of_name)));
         let end = start + found.offset();
         (is_name && !text[end..].starts_with(char::is_alphanumeric)).then_some(start..end)
     })
 }
 
-/// A character in lower case and in the plainest of its shapes.
-fn fold(c: char) -> ToLowercase {
+/// A character in lower case, with typographic variants replaced by plain ones.
+fn normalise(c: char) -> ToLowercase {
     match c {
         '\u{2018}' | '\u{2019}' | '\u{2bc}' => '\'',
         '\u{2010}' | '\u{2011}' => '-',
@@ -198,11 +198,11 @@ fn fold(c: char) -> ToLowercase {
     .to_lowercase()
 }
 
-fn folded(name: &str) -> String {
-    name.chars().flat_map(fold).collect()
+fn normalised(name: &str) -> String {
+    name.chars().flat_map(normalise).collect()
 }
 
-/// Whether what stands between `before` and `after` is marked as a ticker.
+/// Whether the text between `before` and `after` is marked as a ticker.
 fn is_marked(before: &str, after: &str) -> bool {
     let of_exchange = |before: &str| {
         let venue = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
@@ -236,7 +236,7 @@ mod tests {
             ("F", "Carmaker (NYSE: F) recalls trucks", Some(16)),
             ("T", "AT&T to cut its dividend", Some(0)),
             ("ZZZZ", "ZZZZ files for bankruptcy", Some(0)),
-            // Tickers that are words, in the table and out of it.
+            // Tickers that are words, from the table and not.
             ("NOW", "Now or never for all of it, so to speak", None),
             ("ALL", "NOW IS ALL OR NOTHING", None),
             ("ALL", "Allstate (NYSE: ALL) rises", Some(16)),
@@ -248,7 +248,7 @@ mod tests {
             ("UPS", "The ups and downs of UPS", Some(21)),
             ("UPS", "UNITED PARCEL SERVICE CUTS JOBS", Some(0)),
             ("GM", "GM recalls trucks", Some(0)),
-            // As a newswire writes names.
+            // Typography of newswires.
             ("MCD", "At McDonald\u{2019}s, prices fall", Some(3)),
             ("KO", "Coca\u{2011}Cola up", Some(0)),
             ("GS", "Goldman\nSachs and Goldman\u{a0}Sachs", Some(0)),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_table_adds_and_overrides_and_its_faults_are_placed() {
+    fn a_users_table_adds_and_overrides_and_its_errors_name_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.csv");
         let table =

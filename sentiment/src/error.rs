@@ -1,20 +1,20 @@
-//! What can go wrong between a model's files and a scored article.
+//! Errors of loading a model and scoring texts.
 
 use std::path::PathBuf;
 use tapewire_bus::BusError;
 use tapewire_models::ModelError;
 
-/// An error that stops a stage; what concerns one text only is a [`ScoreError`].
+/// An error that stops a role. An error that concerns one text only is a [`ScoreError`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SentimentError {
-    /// The model's files could not be had.
+    /// The model's files are not available.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// Kafka failed.
     #[error(transparent)]
     Bus(#[from] BusError),
-    /// A file of the model can't be read as what it should be.
+    /// A file of the model is not readable or not in the expected format.
     #[error("{}: {reason}", path.display())]
     Unreadable {
         /// The file.
@@ -22,17 +22,17 @@ pub enum SentimentError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The model is of a kind this engine does not run.
-    #[error("{}: {what} does not run here; {remedy}", path.display())]
+    /// The engine does not support this kind of model.
+    #[error("{}: {what} is not supported; {remedy}", path.display())]
     Unsupported {
-        /// The configuration that says so.
+        /// The configuration file.
         path: PathBuf,
         /// The setting and its value.
         what: String,
-        /// What would run.
+        /// What is supported.
         remedy: String,
     },
-    /// The weights lack a tensor or it has another shape than the configuration says.
+    /// The weights lack a tensor, or its shape does not match the configuration.
     #[error("{}: tensor {name}: {problem}", path.display())]
     Tensor {
         /// The weights.
@@ -42,9 +42,9 @@ pub enum SentimentError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The model's classes are not known to be positive, neutral and negative.
+    /// It is not known which of the model's classes are positive, neutral and negative.
     #[error(
-        "model's classes are {found}: {problem}; say which is which, e.g. labels = \"LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral\" in section [sentiment.engine]"
+        "the model's classes are {found}: {problem}; name them, for example labels = \"LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral\" in section [sentiment.engine]"
     )]
     Labels {
         /// The class names of the model.
@@ -54,7 +54,7 @@ pub enum SentimentError {
     },
     /// The company table can't be read.
     #[error(
-        "company table {place}: {problem}; the first line is symbol,name,aliases and each further one SYMBOL,NAME,ALIAS;ALIAS"
+        "company table {place}: {problem}; the first line must be symbol,name,aliases and each further line SYMBOL,NAME,ALIAS;ALIAS"
     )]
     Companies {
         /// File and line.
@@ -62,7 +62,7 @@ pub enum SentimentError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A GPU can't be used.
+    /// A GPU is not usable.
     #[error("{device}: {reason}")]
     Device {
         /// As configured.
@@ -73,23 +73,23 @@ pub enum SentimentError {
     /// The threads of the engine could not be started.
     #[error("can't start {threads} inference threads: {reason}")]
     Threads {
-        /// How many were asked for.
+        /// Number of threads that were requested.
         threads: usize,
-        /// The system's answer.
+        /// The system's error.
         reason: String,
     },
     /// The HTTP server's address could not be listened on.
-    #[error("can't listen on {address}: {source}; name a free address as serve.listen")]
+    #[error("can't listen on {address}; set serve.listen to a free address")]
     Listen {
-        /// Address as configured.
+        /// The configured address.
         address: String,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 impl SentimentError {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without any change.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Model(error) => error.is_retryable(),
@@ -99,42 +99,42 @@ impl SentimentError {
     }
 }
 
-/// Why one text has no score; the texts beside it do.
+/// Why one text has no score; other texts are not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScoreError {
-    /// The text is beyond the model's limit, and the company's name would fill most of each window.
+    /// The text is too long for the model, and the company's name would fill most of each window.
     #[error("the company's name leaves the text less than half of the model's {limit} tokens")]
     CompanyTooLong {
         /// The model's limit, in tokens.
         limit: usize,
     },
-    /// The tokenizer refused the text.
-    #[error("the tokenizer refused the text: {0}")]
+    /// The tokenizer failed on the text.
+    #[error("the tokenizer failed on the text: {0}")]
     Tokenizer(String),
-    /// The tokenizer gave what the model has no embedding for: they don't belong together.
-    #[error("token {token} or its segment {segment} is unknown to the model")]
+    /// The tokenizer produced an id for which the model has no embedding: the two don't belong together.
+    #[error("the model has no token {token} or no segment {segment}")]
     UnknownToken {
         /// Token id.
         token: u32,
         /// Segment id.
         segment: u32,
     },
-    /// There are no tokens, or more than the model has positions and no windows were asked for.
-    #[error("{tokens} tokens where the model takes 1 to {limit}")]
+    /// There are no tokens, or more than the model takes, and windows were not requested.
+    #[error("the text has {tokens} tokens; the model takes 1 to {limit}")]
     Length {
-        /// How many there are.
+        /// Number of tokens of the text.
         tokens: usize,
         /// The model's limit.
         limit: usize,
     },
-    /// The GPU failed: the text is not to blame.
+    /// The GPU failed; the text is not the reason.
     #[error("the GPU failed: {0}")]
     Device(String),
-    /// The model computed something that is no number.
+    /// The model computed a logit that is NaN or infinite.
     #[error("the model's output is not finite")]
     NotFinite,
-    /// Inference broke down on this text or on one that was computed with it.
-    #[error("inference panicked on this text or on one beside it; the log says where")]
+    /// Inference panicked on this text or on another text of its batch.
+    #[error("inference panicked on this text or on another of its batch; the log has the details")]
     Panicked,
 }

@@ -1,13 +1,23 @@
-//! Scoring: what an article says about a company, as class probabilities of a sequence classifier.
+//! Scoring: what an article says about a company, as the class probabilities of a sequence classifier.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`engine`] | [`Engine`]: loads a model and scores texts |
-//! | [`companies`], [`sentences`] | what companies are called in a text, and where it speaks of them |
-//! | [`queue`] | [`Queue`]: makes batches of what many ask, remembers what was asked before |
-//! | [`worker`] | articles in, mentions out, over Kafka |
-//! | [`http`] | texts in, scores out, over HTTP |
-//! | [`error`] | [`SentimentError`], [`ScoreError`] |
+//! The [`Engine`] loads a model and scores texts, for a company of the [`companies`] table or as a whole. The [`Queue`]
+//! collects the requests of many callers into batches and caches scores. Two roles use it: the [`worker`] turns
+//! articles into mentions over Kafka, and [`http`] answers requests.
+//!
+//! ```no_run
+//! use tapewire_models::Source;
+//! use tapewire_sentiment::companies::Company;
+//! use tapewire_sentiment::{Engine, EngineConfig, Input};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::load(&Source::Shipped.resolve()?, &EngineConfig::default())?;
+//! let (text, gains) = ("Northgate gains, Selby sinks", Company::named("Northgate"));
+//! for score in engine.score(&[Input::new(text, Some(&gains)), Input::new(text, None)]) {
+//!     println!("{:?}", score?.probabilities);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod companies;
 pub mod engine;
@@ -17,7 +27,7 @@ pub mod queue;
 pub mod sentences;
 pub mod worker;
 
-pub use engine::{Engine, EngineConfig, Input, Scored};
+pub use engine::{Engine, EngineConfig, Input, TextScore};
 pub use error::{ScoreError, SentimentError};
 pub use queue::{Queue, QueueConfig, Request};
 pub use tapewire_kernels::Precision;

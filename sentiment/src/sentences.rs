@@ -4,25 +4,25 @@ use crate::companies::Company;
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// What ends with a full stop and no sentence with it, in lower case.
+/// Abbreviations that end with a full stop without ending a sentence, in lower case.
 const ABBREVIATIONS: [&str; 23] = [
     "bros", "co", "corp", "cos", "dr", "inc", "jr", "llc", "ltd", "messrs", "mr", "mrs", "ms", "plc", "prof", "sen",
     "sr", "st", "vs", "u.k", "u.s", "u.n", "e.u",
 ];
 
-/// The sentences that name the company, one behind the other; the whole text where none does.
+/// The sentences that name the company, joined by spaces; the whole text if no sentence does.
 ///
-/// What is said of it without its name (`The company also ...`) is not found.
+/// Sentences that refer to the company without its name (`The company also ...`) are not found.
 pub fn about<'a>(text: &'a str, company: &Company) -> Cow<'a, str> {
     let all = sentences(text);
     let about: Vec<&str> = all.iter().copied().filter(|sentence| company.first_mention(sentence).is_some()).collect();
     if about.is_empty() || about.len() == all.len() { Cow::Borrowed(text) } else { Cow::Owned(about.join(" ")) }
 }
 
-/// Sentences by Unicode's rules (UAX #29), which know no abbreviations: what would break behind
-/// `Northgate Inc.` goes on. Where a sentence does end there (`a bid for Northgate Inc. Selby
-/// plunged.`), the next one is taken along: words alone do not tell it from `Northgate Inc. Chairman
-/// Doe`, and a sentence too many costs less than half a one. `No.` goes on before a digit only.
+/// Splits a text by Unicode's rules for sentences (UAX #29), but not after abbreviations such as `Northgate Inc.`,
+/// which these rules do not know. If a sentence does end with one (`a bid for Northgate Inc. Selby plunged.`), it is
+/// joined with the next: it can't be told from `Northgate Inc. Chairman Doe` without understanding it, and one sentence
+/// too many does less harm than half a sentence. `No.` is an abbreviation only before a digit.
 fn sentences(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     let mut start = 0;
@@ -53,7 +53,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_sentence_ends_where_a_reader_would_end_it() {
+    fn sentences_end_where_a_reader_expects() {
         let text = "Shares of Northgate Inc. Class A rose 4.5% to $10.20. J. Doe of Selby & Co. Ltd. said \"No!\" \
                     Is it over? The U.S. Treasury waits. Is it a no. Yes, by Order No. 5 Article 2.\n\
                     A new line (see Orsay Corp. Annual Report). A bid for Northgate Inc. Selby plunged.";
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_names_the_company_is_kept_if_anything_does() {
+    fn sentences_that_name_the_company_are_kept_or_all() {
         let text = "Northgate gained. Selby sank. Both are banks, and Northgate's is the older.";
         let of = |name| about(text, &Company::named(name));
         assert_eq!(of("Northgate"), "Northgate gained. Both are banks, and Northgate's is the older.");

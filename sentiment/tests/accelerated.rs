@@ -1,32 +1,32 @@
-//! The way through candle's tensors, which GPUs take, computes what the packed engine computes. Run
-//! here on the processor, and on a GPU where `TAPEWIRE_TEST_DEVICE` names one (`cuda`, `cuda:1`).
+//! The path through candle's tensors, which GPUs use, agrees with the packed engine. Runs on the processor, or on the
+//! GPU that `TAPEWIRE_TEST_DEVICE` names (`cuda`, `cuda:1`).
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
 
-use candle_core::Device;
-use common::{Case, Family, LABELS, Spelling, TINY, USUAL};
+use candle_core::Device as CandleDevice;
+use common::{Case, Family, LABELS, STANDARD, Spelling, TINY};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use tapewire_models::{ModelFiles, Registry, Source};
 use tapewire_sentiment::engine::accelerated::AcceleratedModel;
 use tapewire_sentiment::engine::checkpoint::Checkpoint;
 use tapewire_sentiment::engine::config::ModelConfig;
-use tapewire_sentiment::engine::processor::Processor;
-use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
-use tapewire_sentiment::engine::windows::Long;
+use tapewire_sentiment::engine::device::Device;
+use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer};
+use tapewire_sentiment::engine::windows::Overflow;
 use tapewire_sentiment::{Engine, EngineConfig};
 
-/// Largest distance of a logit: both sum 32-bit floats, each in its own order.
+/// Largest difference of a logit: the two paths add 32-bit floats in different orders.
 const TOLERANCE: f32 = 2e-4;
 
-fn device() -> Device {
-    match std::env::var("TAPEWIRE_TEST_DEVICE").map(Processor::try_from) {
-        Ok(processor) => match processor.unwrap() {
-            Processor::Cpu => Device::Cpu,
-            Processor::Cuda(number) => Device::new_cuda(number).unwrap(),
+fn device() -> CandleDevice {
+    match std::env::var("TAPEWIRE_TEST_DEVICE").map(Device::try_from) {
+        Ok(device) => match device.unwrap() {
+            Device::Cpu => CandleDevice::Cpu,
+            Device::Cuda(number) => CandleDevice::new_cuda(number).unwrap(),
         },
-        Err(_) => Device::Cpu,
+        Err(_) => CandleDevice::Cpu,
     }
 }
 
@@ -38,7 +38,7 @@ fn both(files: &ModelFiles) -> (Engine, AcceleratedModel) {
     (Engine::load(files, &EngineConfig::default()).unwrap(), accelerated)
 }
 
-fn distance((engine, accelerated): &(Engine, AcceleratedModel), texts: &[&Tokens]) -> f32 {
+fn distance((engine, accelerated): &(Engine, AcceleratedModel), texts: &[&Encoding]) -> f32 {
     let (packed, padded) = (engine.logits(texts), accelerated.logits(texts).unwrap());
     assert_eq!(packed.len(), padded.len());
     let pairs = packed.into_iter().zip(padded).flat_map(|(a, b)| a.unwrap().into_iter().zip(b));
@@ -47,7 +47,7 @@ fn distance((engine, accelerated): &(Engine, AcceleratedModel), texts: &[&Tokens
 
 static TINY_PAIR: LazyLock<(Engine, AcceleratedModel)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
-    let spelling = Spelling { prefix: false, gamma_and_beta: true, ..USUAL };
+    let spelling = Spelling { prefix: false, gamma_and_beta: true, ..STANDARD };
     both(&common::write(folder.path(), &TINY, spelling, 2.0, LABELS))
 });
 
@@ -56,11 +56,11 @@ proptest! {
 
     #[test]
     fn texts_of_any_lengths(lengths in prop::collection::vec(1usize..48, 1..20), seed in 0u32..1000) {
-        let text = |length: &usize| Tokens {
-            ids: (0..*length as u32).map(|i| (i * 7 + seed) % 64).collect(),
-            types: (0..*length as u32).map(|i| u32::from(i * 2 > *length as u32)).collect(),
+        let text = |length: &usize| Encoding {
+            input_ids: (0..*length as u32).map(|i| (i * 7 + seed) % 64).collect(),
+            token_type_ids: (0..*length as u32).map(|i| u32::from(i * 2 > *length as u32)).collect(),
         };
-        let texts: Vec<Tokens> = lengths.iter().map(text).collect();
+        let texts: Vec<Encoding> = lengths.iter().map(text).collect();
         let distance = distance(&TINY_PAIR, &texts.iter().collect::<Vec<_>>());
         prop_assert!(distance < TOLERANCE, "{distance}");
     }
@@ -70,9 +70,9 @@ proptest! {
 fn every_family() {
     for family in Family::all() {
         let folder = tempfile::tempdir().unwrap();
-        let texts: Vec<Tokens> = family.cases.iter().map(Case::tokens).collect();
+        let texts: Vec<Encoding> = family.cases.iter().map(Case::encoding).collect();
         let distance = distance(&both(&family.write(folder.path())), &texts.iter().collect::<Vec<_>>());
-        println!("{}: largest distance of a logit between the two ways {distance:e}", family.name);
+        println!("{}: largest difference of a logit between the two paths {distance:e}", family.name);
         assert!(distance < TOLERANCE, "{}: {distance}", family.name);
     }
 }
@@ -81,14 +81,14 @@ fn every_family() {
 fn the_shipped_model() {
     let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
     let tokenizer = TextTokenizer::load(&files.tokenizer, 512).unwrap();
-    let texts: Vec<Tokens> = [
+    let texts: Vec<Encoding> = [
         ("Shares of Apple fall as Microsoft gains", Some("Apple")),
         ("Shares of Apple fall as Microsoft gains", Some("Microsoft")),
         ("Profit doubled.", None),
     ]
-    .map(|(text, company)| tokenizer.encode(text, company, Long::Refuse).unwrap().remove(0).tokens)
+    .map(|(text, company)| tokenizer.encode(text, company, Overflow::Refuse).unwrap().remove(0).encoding)
     .into();
     let distance = distance(&both(&files), &texts.iter().collect::<Vec<_>>());
-    println!("shipped model: largest distance of a logit between the two ways {distance:e}");
+    println!("shipped model: largest difference of a logit between the two paths {distance:e}");
     assert!(distance < TOLERANCE, "{distance}");
 }

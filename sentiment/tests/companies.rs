@@ -1,4 +1,4 @@
-//! One text, good for one company and bad for another.
+//! Texts that are good for one company and bad for another.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
@@ -15,7 +15,7 @@ use tapewire_sentiment::{Engine, EngineConfig, Input};
 #[derive(Deserialize)]
 struct Headline {
     text: String,
-    /// What it is for each entity it names.
+    /// The label for each entity that it names.
     labels: BTreeMap<String, String>,
 }
 
@@ -25,7 +25,7 @@ fn score(engine: &Engine, text: &str, company: &str) -> (f64, &'static str) {
     (scored.probabilities.score(), scored.probabilities.label())
 }
 
-/// Of the headlines, those of which no reader would doubt who gains and who loses.
+/// The headlines in which it is obvious who gains and who loses.
 const UNMISTAKABLE: [&str; 7] = [
     "M&M, Tata Motors outperformers in July; TVS and Maruti underperform",
     "Gold extends gains on festive buying, weak rupee",
@@ -36,10 +36,10 @@ const UNMISTAKABLE: [&str; 7] = [
     "Dollar's retreat lifts Asia FX; yuan up on central bank stabilisation moves",
 ];
 
-/// Headlines from outside its training, each with an entity that gains and one that loses. All
-/// headlines of SEntFiN's held-out part that set a company against another are among them.
+/// Headlines that were not used in training, each with an entity that gains and one that loses. They include all
+/// headlines of SEntFiN's held-out part that contrast two companies.
 #[test]
-fn the_shipped_model_tells_companies_of_one_headline_apart() {
+fn the_shipped_model_distinguishes_the_companies_of_a_headline() {
     let engine = shipped();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sentfin/mixed.jsonl");
     let lines = std::fs::read_to_string(path).unwrap();
@@ -66,16 +66,16 @@ fn the_shipped_model_tells_companies_of_one_headline_apart() {
         }
     }
     println!(
-        "{right} of {labels} labels; {apart} of {pairs} pairs in order; blind to the company, {blind} and 0 at best"
+        "{right} of {labels} labels; {apart} of {pairs} pairs in order; without the company at most {blind} and 0"
     );
     assert_eq!(unmistakable, UNMISTAKABLE.len());
     assert!(right > blind && right * 100 >= labels * 65, "{right} of {labels} labels, {blind} without the company");
     assert!(apart * 100 >= pairs * 90, "{apart} of {pairs} pairs");
 }
 
-/// `Alphabet` in a text about Google is a company that the text does not name.
+/// A text about Google does not name `Alphabet`.
 #[test]
-fn the_model_is_asked_by_the_name_that_the_text_uses() {
+fn the_model_gets_the_name_that_the_text_uses() {
     let companies = Companies::load(None).unwrap();
     let engine = shipped();
     let text = "Google gains on record profit while Facebook sinks on heavy losses";
@@ -87,9 +87,9 @@ fn the_model_is_asked_by_the_name_that_the_text_uses() {
     }
 }
 
-/// A model that does not read the company reads the sentences that name it.
+/// A model that does not read the company gets the sentences that name it.
 #[test]
-fn a_model_without_second_segment_tells_companies_apart_by_their_sentences() {
+fn a_model_without_second_segment_distinguishes_companies_by_their_sentences() {
     let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(files.config.parent().unwrap()).unwrap() {
@@ -109,5 +109,9 @@ fn a_model_without_second_segment_tells_companies_apart_by_their_sentences() {
     assert_eq!(score(&engine, text, "Northgate").1, "positive");
     assert_eq!(score(&engine, text, "Selby Trust").1, "negative");
     let whole = engine.score(&[Input::new(text, None)]).remove(0).unwrap();
-    assert_eq!(score(&engine, text, "Orsay").0, whole.probabilities.score(), "whom no sentence names gets all of it");
+    assert_eq!(
+        score(&engine, text, "Orsay").0,
+        whole.probabilities.score(),
+        "a company that no sentence names gets the whole text"
+    );
 }

@@ -1,12 +1,12 @@
-//! Every way a checkpoint or tokenizer can be written gives the same model.
+//! Every format of a checkpoint or tokenizer gives the same model.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
 
-use common::{Family, LABELS, Shape, Spelling, TINY, USUAL, tokens};
+use common::{Family, LABELS, STANDARD, Shape, Spelling, TINY, encoding};
 use std::path::{Path, PathBuf};
-use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens, Window};
-use tapewire_sentiment::engine::windows::Long;
+use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer, Window};
+use tapewire_sentiment::engine::windows::Overflow;
 use tapewire_sentiment::{Engine, EngineConfig, ScoreError, SentimentError};
 
 fn load(files: &tapewire_models::ModelFiles) -> Engine {
@@ -17,14 +17,14 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pickles").join(name)
 }
 
-/// The tokens of a text that fits the model.
-fn one(windows: Result<Vec<Window>, ScoreError>) -> Tokens {
+/// The encoding of a text that fits into the model.
+fn one(windows: Result<Vec<Window>, ScoreError>) -> Encoding {
     let [window] = windows.unwrap().try_into().unwrap();
-    window.tokens
+    window.encoding
 }
 
-fn probe() -> Tokens {
-    tokens(&[2, 9, 33, 8, 3, 20, 3], &[0, 0, 0, 0, 0, 1, 1])
+fn probe() -> Encoding {
+    encoding(&[2, 9, 33, 8, 3, 20, 3], &[0, 0, 0, 0, 0, 1, 1])
 }
 
 fn logits(spelling: Spelling) -> Vec<f32> {
@@ -34,13 +34,13 @@ fn logits(spelling: Spelling) -> Vec<f32> {
 }
 
 #[test]
-fn spelling_does_not_matter_and_halves_are_widened() {
-    let usual = logits(USUAL);
-    assert_eq!(logits(Spelling { prefix: false, ..USUAL }), usual);
-    assert_eq!(logits(Spelling { gamma_and_beta: true, ..USUAL }), usual);
-    let half = logits(Spelling { half: true, ..USUAL });
-    assert_ne!(half, usual);
-    assert!(half.iter().zip(&usual).all(|(a, b)| (a - b).abs() < 0.05), "{half:?} {usual:?}");
+fn names_of_tensors_may_vary_and_half_precision_is_widened() {
+    let standard = logits(STANDARD);
+    assert_eq!(logits(Spelling { prefix: false, ..STANDARD }), standard);
+    assert_eq!(logits(Spelling { gamma_and_beta: true, ..STANDARD }), standard);
+    let half = logits(Spelling { half: true, ..STANDARD });
+    assert_ne!(half, standard);
+    assert!(half.iter().zip(&standard).all(|(a, b)| (a - b).abs() < 0.05), "{half:?} {standard:?}");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn both_of_pytorchs_pickles_are_read() {
         std::fs::write(folder.path().join("config.json"), common::config_json(&shape, LABELS)).unwrap();
         std::fs::write(folder.path().join("vocab.txt"), common::vocabulary(shape.vocabulary)).unwrap();
         let engine = load(&common::files(folder.path()));
-        let found = engine.logits(&[&tokens(&ids("input_ids"), &ids("token_type_ids"))]).remove(0).unwrap();
+        let found = engine.logits(&[&encoding(&ids("input_ids"), &ids("token_type_ids"))]).remove(0).unwrap();
         assert!(
             found.iter().zip(list("logits")).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5),
             "{file}: {found:?} {expected}"
@@ -65,9 +65,9 @@ fn both_of_pytorchs_pickles_are_read() {
 }
 
 #[test]
-fn what_is_wrong_with_a_model_is_named() {
+fn errors_of_a_model_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let files = common::write(folder.path(), &TINY, USUAL, 1.0, LABELS);
+    let files = common::write(folder.path(), &TINY, STANDARD, 1.0, LABELS);
     let fails = |files: &tapewire_models::ModelFiles| match Engine::load(files, &EngineConfig::default()) {
         Ok(_) => panic!("loaded"),
         Err(error) => {
@@ -95,7 +95,7 @@ fn what_is_wrong_with_a_model_is_named() {
 
     rewrite(&TINY, &format!("{LABELS}, \"problem_type\": \"multi_label_classification\""));
     let (message, _) = fails(&files);
-    assert!(message.contains("multi_label_classification does not run here"), "{message}");
+    assert!(message.contains("multi_label_classification is not supported"), "{message}");
 
     rewrite(&TINY, LABELS);
     std::fs::write(files.weights.path(), "not a model").unwrap();
@@ -107,7 +107,7 @@ fn family(name: &str) -> Family {
     Family::all().into_iter().find(|family| family.name == name).unwrap()
 }
 
-/// Why a model with one setting changed does not load.
+/// The error of loading a model with one setting changed.
 fn refusal(mut family: Family, setting: &str, value: serde_json::Value) -> String {
     let folder = tempfile::tempdir().unwrap();
     family.config[setting] = value;
@@ -117,22 +117,22 @@ fn refusal(mut family: Family, setting: &str, value: serde_json::Value) -> Strin
 }
 
 #[test]
-fn what_does_not_run_says_what_would() {
+fn an_unsupported_setting_names_the_supported_ones() {
     for (name, setting, value, expected) in [
         (
             "bert",
             "model_type",
             "deberta-v2".into(),
-            "model_type deberta-v2 does not run here; sequence classifiers of bert, ",
+            "model_type deberta-v2 is not supported; sequence classifiers of bert, ",
         ),
-        ("bert", "hidden_act", "silu".into(), "hidden_act silu does not run here; gelu, gelu_new"),
+        ("bert", "hidden_act", "silu".into(), "hidden_act silu is not supported; gelu, gelu_new"),
         (
             "roberta",
             "position_embedding_type",
             "relative_key_query".into(),
-            "relative_key_query does not run here; absolute does",
+            "relative_key_query is not supported; absolute is",
         ),
-        ("distilbert", "activation", "mish".into(), "activation mish does not run here; gelu, "),
+        ("distilbert", "activation", "mish".into(), "activation mish is not supported; gelu, "),
         ("distilbert", "dim", 0.into(), "a size of 0"),
         ("xlm-roberta", "pad_token_id", 45.into(), "room for 0 tokens"),
         ("roberta", "pad_token_id", 35.into(), "room for 6 tokens"),
@@ -142,13 +142,13 @@ fn what_does_not_run_says_what_would() {
             "modernbert-cls",
             "classifier_pooling",
             "max".into(),
-            "classifier_pooling max does not run here; cls and mean do",
+            "classifier_pooling max is not supported; cls and mean are",
         ),
         (
             "modernbert-mean",
             "layer_types",
             serde_json::json!(["full_attention"]),
-            "layer_types of 1 layers where there are 5",
+            "layer_types of 1 layers instead of 5",
         ),
         (
             "modernbert-mean",
@@ -169,9 +169,9 @@ fn what_does_not_run_says_what_would() {
     }
 }
 
-/// What a setting says, the model does: none is assumed.
+/// Every setting has an effect.
 #[test]
-fn settings_are_read() {
+fn every_setting_is_used() {
     for (name, setting, value) in [
         ("bert", "hidden_act", "gelu".into()),
         ("bert", "layer_norm_eps", 0.1.into()),
@@ -194,17 +194,17 @@ fn settings_are_read() {
         ("modernbert-mean", "local_attention", 18.into()),
     ] {
         let mut family = family(name);
-        let text = family.cases.last().unwrap().tokens();
+        let text = family.cases.last().unwrap().encoding();
         let logits = |family: &Family| family.engine(&EngineConfig::default()).logits(&[&text]).remove(0).unwrap();
-        let usual = logits(&family);
+        let standard = logits(&family);
         family.config[setting] = value;
-        let changed = logits(&family).iter().zip(usual).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(changed > common::TELLING, "{name}: {setting} changes logits by {changed:e} only");
+        let changed = logits(&family).iter().zip(standard).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(changed > common::SIGNIFICANT, "{name}: {setting} changes logits by {changed:e} only");
     }
 }
 
 #[test]
-fn a_missing_tensor_is_named_with_what_would_have_it() {
+fn a_missing_tensor_is_named_with_a_remedy() {
     for (name, lost, head) in [
         ("bert", "bert.pooler.dense.weight", "BERT sequence classifier"),
         ("distilbert", "pre_classifier.bias", "DistilBERT sequence classifier"),
@@ -224,10 +224,10 @@ fn a_missing_tensor_is_named_with_what_would_have_it() {
 }
 
 #[test]
-fn every_family_is_found_without_its_prefix() {
+fn every_family_loads_without_its_prefix() {
     for family in Family::all() {
-        let logits = |engine: Engine| engine.logits(&[&family.cases[3].tokens()]).remove(0).unwrap();
-        let usual = logits(family.engine(&EngineConfig::default()));
+        let logits = |engine: Engine| engine.logits(&[&family.cases[3].encoding()]).remove(0).unwrap();
+        let standard = logits(family.engine(&EngineConfig::default()));
         let folder = tempfile::tempdir().unwrap();
         family.write(folder.path());
         let file = folder.path().join("model.safetensors");
@@ -238,40 +238,40 @@ fn every_family_is_found_without_its_prefix() {
         };
         let bare = stored.tensors().into_iter().map(|(name, view)| (name[prefix(&name)..].to_owned(), view));
         safetensors::serialize_to_file(bare, None, &file).unwrap();
-        assert_eq!(logits(load(&common::files(folder.path()))), usual, "{}", family.name);
+        assert_eq!(logits(load(&common::files(folder.path()))), standard, "{}", family.name);
     }
 }
 
 #[test]
-fn a_vocabulary_alone_makes_berts_tokenizer() {
+fn a_vocabulary_alone_gives_berts_tokenizer() {
     let folder = tempfile::tempdir().unwrap();
-    let files = common::write(folder.path(), &TINY, USUAL, 1.0, LABELS);
+    let files = common::write(folder.path(), &TINY, STANDARD, 1.0, LABELS);
     let tokenizer = TextTokenizer::load(&files.tokenizer, 12).unwrap();
     let id = |token: &str| common::vocabulary(64).lines().position(|line| line == token).unwrap() as u32;
     let ids = |tokens: &[&str]| tokens.iter().map(|token| id(token)).collect::<Vec<_>>();
 
-    let found = one(tokenizer.encode("ÀB, c", Some("d"), Long::Windows));
-    assert_eq!(found.ids, ids(&["[CLS]", "a", "##b", "[UNK]", "c", "[SEP]", "d", "[SEP]"]));
-    assert_eq!(found.types, [0, 0, 0, 0, 0, 0, 1, 1]);
+    let found = one(tokenizer.encode("ÀB, c", Some("d"), Overflow::Windows));
+    assert_eq!(found.input_ids, ids(&["[CLS]", "a", "##b", "[UNK]", "c", "[SEP]", "d", "[SEP]"]));
+    assert_eq!(found.token_type_ids, [0, 0, 0, 0, 0, 0, 1, 1]);
 
     let long = "a b c d e f g h i j k l m";
-    let windows = tokenizer.encode(long, Some("x y"), Long::Windows).unwrap();
-    let read: Vec<_> = windows.iter().map(|window| window.tokens.ids.clone()).collect();
+    let windows = tokenizer.encode(long, Some("x y"), Overflow::Windows).unwrap();
+    let read: Vec<_> = windows.iter().map(|window| window.encoding.input_ids.clone()).collect();
     let window = |letters: &[&str]| ids(&[&["[CLS]"], letters, &["[SEP]", "x", "y", "[SEP]"]].concat());
     assert_eq!(read, [window(&["a", "b", "c", "d", "e", "f", "g"]), window(&["g", "h", "i", "j", "k", "l", "m"])]);
-    assert_eq!(windows[1].tokens.types, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
+    assert_eq!(windows[1].encoding.token_type_ids, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
     assert_eq!(windows[0].weight, 6.5);
-    assert_eq!(one(tokenizer.encode("a b c d e f g h i j", None, Long::Windows)).ids.len(), 12);
-    assert_eq!(tokenizer.encode("a", Some(long), Long::Windows), Err(ScoreError::CompanyTooLong { limit: 12 }));
-    assert_eq!(one(tokenizer.encode("", None, Long::Windows)).ids, ids(&["[CLS]", "[SEP]"]));
+    assert_eq!(one(tokenizer.encode("a b c d e f g h i j", None, Overflow::Windows)).input_ids.len(), 12);
+    assert_eq!(tokenizer.encode("a", Some(long), Overflow::Windows), Err(ScoreError::CompanyTooLong { limit: 12 }));
+    assert_eq!(one(tokenizer.encode("", None, Overflow::Windows)).input_ids, ids(&["[CLS]", "[SEP]"]));
 
     std::fs::write(folder.path().join("tokenizer_config.json"), r#"{"do_lower_case": false}"#).unwrap();
     let cased = TextTokenizer::load(&common::files(folder.path()).tokenizer, 12).unwrap();
-    assert_eq!(one(cased.encode("A a", None, Long::Windows)).ids, ids(&["[CLS]", "[UNK]", "a", "[SEP]"]));
+    assert_eq!(one(cased.encode("A a", None, Overflow::Windows)).input_ids, ids(&["[CLS]", "[UNK]", "a", "[SEP]"]));
 }
 
 #[test]
-fn padding_and_truncation_baked_into_a_tokenizer_are_dropped() {
+fn padding_and_truncation_of_a_tokenizer_file_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let json = r###"{
       "version": "1.0",
@@ -284,5 +284,5 @@ fn padding_and_truncation_baked_into_a_tokenizer_are_dropped() {
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, json).unwrap();
     let tokenizer = TextTokenizer::load(&tapewire_models::TokenizerFiles::Json(path), 16).unwrap();
-    assert_eq!(one(tokenizer.encode("a a a a a", None, Long::Windows)).ids, [2, 4, 4, 4, 4, 4, 3]);
+    assert_eq!(one(tokenizer.encode("a a a a a", None, Overflow::Windows)).input_ids, [2, 4, 4, 4, 4, 4, 3]);
 }

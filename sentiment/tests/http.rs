@@ -33,7 +33,7 @@ struct Server {
 
 impl Server {
     async fn start(config: ServeConfig, queue: QueueConfig) -> Self {
-        /// A process has one.
+        /// One per process.
         static TELEMETRY: LazyLock<Telemetry> = LazyLock::new(|| Telemetry::install().unwrap());
         let listener = http::listen("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -45,7 +45,7 @@ impl Server {
         Self { url, queue, client: Client::new(), shutdown, running }
     }
 
-    async fn usual() -> Self {
+    async fn with_defaults() -> Self {
         Self::start(ServeConfig::default(), QueueConfig::default()).await
     }
 
@@ -61,14 +61,14 @@ impl Server {
         answer
     }
 
-    /// Occupies the whole queue until it is answered or aborted: a second or so of computing.
+    /// Occupies the whole queue until the request is answered, which takes about a second, or aborted.
     async fn occupy(&self) -> JoinHandle<Response> {
         let text = json!({"inputs": [{"text": occupying()}]});
         let (client, url) = (self.client.clone(), format!("{}/v1/score", self.url));
         let occupying = tokio::spawn(async move {
             loop {
                 let answer = client.post(&url).json(&text).send().await.unwrap();
-                // One of the texts below was in the way.
+                // One of the texts below was admitted first.
                 if answer.status() != StatusCode::TOO_MANY_REQUESTS {
                     return answer;
                 }
@@ -90,7 +90,7 @@ fn occupying() -> String {
     report(30_000, 1)
 }
 
-/// What the text of [`Server::occupy`] fills.
+/// A queue that the text of [`Server::occupy`] fills.
 fn small_queue() -> QueueConfig {
     let tokens = u32::try_from(Request::new(occupying(), None).tokens()).unwrap();
     QueueConfig { capacity_tokens: NonZeroU32::new(tokens).unwrap(), ..QueueConfig::default() }
@@ -106,7 +106,7 @@ fn scores(classes: &Value) -> Vec<f64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn predict_answers_one_input_with_a_list_and_a_batch_with_lists() {
-    let server = Server::usual().await;
+    let server = Server::with_defaults().await;
     let one = server.answer("/predict", &json!({"inputs": MIXED})).await;
     let expected = shipped().score(&[Input::new(MIXED, None)]).remove(0).unwrap();
     let p = expected.probabilities;
@@ -129,8 +129,8 @@ async fn predict_answers_one_input_with_a_list_and_a_batch_with_lists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn predict_cuts_a_long_text_only_when_told_to() {
-    let server = Server::usual().await;
+async fn predict_truncates_a_long_text_only_on_request() {
+    let server = Server::with_defaults().await;
     let text = format!("{} {}", "profit doubled ".repeat(300), "heavy losses ".repeat(300));
     let refused = server.post("/predict", &json!({"inputs": [["a"], [text]], "truncate": false})).await;
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -145,7 +145,7 @@ async fn predict_cuts_a_long_text_only_when_told_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_score_is_for_a_company_by_ticker_name_or_alias() {
-    let server = Server::usual().await;
+    let server = Server::with_defaults().await;
     let text = "Apple gains on record profit while Citi sinks on heavy losses";
     let asked =
         json!({"inputs": [{"text": text, "companies": ["AAPL", "citi", "Orsay"]}, {"text": "Markets close higher"}]});
@@ -170,8 +170,8 @@ async fn a_score_is_for_a_company_by_ticker_name_or_alias() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_is_told_why() {
-    let server = Server::usual().await;
+async fn malformed_requests_are_explained() {
+    let server = Server::with_defaults().await;
     let json = "application/json";
     let company_too_long = json!({"inputs": [{"text": report(600, 1), "companies": [report(400, 2)]}]}).to_string();
     let nested = "[".repeat(5_000);
@@ -223,7 +223,7 @@ async fn what_is_no_request_is_told_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_and_batches_are_bounded() {
+async fn bodies_and_batches_are_limited() {
     let config =
         ServeConfig { max_body_bytes: 1000, max_batch: NonZeroUsize::new(3).unwrap(), ..ServeConfig::default() };
     let server = Server::start(config, QueueConfig::default()).await;
@@ -237,7 +237,7 @@ async fn bodies_and_batches_are_bounded() {
     assert_eq!(long.json::<Value>().await.unwrap()["error_type"], "Validation");
     assert_eq!(server.post("/predict", &json!({"inputs": [["a"], ["b"], ["c"]]})).await.status(), StatusCode::OK);
 
-    // One text, a little more than half of what the queue holds, about two companies.
+    // A text of slightly more than half of the queue's capacity, for two companies.
     let server = Server::start(ServeConfig::default(), small_queue()).await;
     let text = report(16_000, 1);
     let asked = |companies: &[&str]| json!({"inputs": [{"text": text, "companies": companies}]});
@@ -251,7 +251,7 @@ async fn bodies_and_batches_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_says_when_to_come_back_and_a_client_that_goes_makes_room() {
+async fn a_full_queue_says_when_to_retry_and_a_client_that_disconnects_frees_it() {
     let server = Server::start(ServeConfig::default(), small_queue()).await;
     let occupying = server.occupy().await;
     let refused = server.post("/predict", &json!({"inputs": "Profit doubled"})).await;
@@ -265,19 +265,19 @@ async fn a_full_queue_says_when_to_come_back_and_a_client_that_goes_makes_room()
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, taken).await.expect("the place is given up");
+    tokio::time::timeout(PATIENCE, taken).await.expect("the capacity is released");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn told_to_stop_it_answers_what_it_has_and_takes_no_more() {
+async fn on_shutdown_pending_requests_are_answered_and_new_ones_refused() {
     let server = Server::start(ServeConfig::default(), small_queue()).await;
     let answering = server.occupy().await;
     server.shutdown.cancel();
     let refused = async {
-        // A client without a connection, as newcomers are.
+        // A client without a connection, like new clients.
         while Client::new().get(format!("{}/health", server.url)).send().await.is_ok() {}
     };
-    tokio::time::timeout(PATIENCE, refused).await.expect("newcomers are refused");
+    tokio::time::timeout(PATIENCE, refused).await.expect("new clients are refused");
     let answer = answering.await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.json::<Value>().await.unwrap()["results"][0].as_array().unwrap().len(), 1);
@@ -285,12 +285,12 @@ async fn told_to_stop_it_answers_what_it_has_and_takes_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stalled_request_does_not_keep_it_from_stopping() {
+async fn a_stalled_request_does_not_prevent_shutdown() {
     let config = ServeConfig { longest_drain: Duration::from_millis(50), ..ServeConfig::default() };
     let server = Server::start(config, QueueConfig::default()).await;
     let mut stalled = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
     stalled.write_all(b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
-    // Answered on another connection, so the half request has been taken up by now.
+    // Answered on another connection, so the half request has been accepted by now.
     server.answer("/predict", &json!({"inputs": "Profit doubled"})).await;
     server.shutdown.cancel();
     tokio::time::timeout(PATIENCE, server.running).await.expect("it stops").unwrap().unwrap();
@@ -316,12 +316,12 @@ fn examples(content: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn the_description_is_openapi() {
+fn the_description_is_valid_openapi() {
     let openapi: Value = serde_json::from_str(include_str!("data/openapi/schema.json")).unwrap();
     if let Err(error) = jsonschema::validate(&openapi, &described("")) {
         panic!("{}: {error}", error.instance_path());
     }
-    // What is inside the schemas, OpenAPI leaves to JSON Schema.
+    // OpenAPI leaves the contents of the schemas to JSON Schema.
     for (name, schema) in described("/components/schemas").as_object().unwrap() {
         if let Err(error) = jsonschema::meta::validate(schema) {
             panic!("{name}{}: {error}", error.instance_path());
@@ -330,9 +330,9 @@ fn the_description_is_openapi() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_description_holds_for_every_route_and_example() {
-    let server = Server::usual().await;
-    // Something to count.
+async fn the_description_matches_every_route_and_example() {
+    let server = Server::with_defaults().await;
+    // Something for the metrics to count.
     server.answer("/predict", &json!({"inputs": "Profit doubled"})).await;
     let sources = [include_str!("../src/http/mod.rs"), include_str!("../../bus/src/telemetry.rs")];
     let routes: BTreeSet<&str> = sources
@@ -363,7 +363,7 @@ async fn the_description_holds_for_every_route_and_example() {
                     holds(&body["schema"], &request, &place);
                     server.post(path, &request).await
                 };
-                // Another test's server may be stopping, and readiness is the process's.
+                // Another test's server may be shutting down, and readiness belongs to the process.
                 assert!(response.status() == StatusCode::OK || path == "/ready", "{place}: {}", response.status());
                 let content = &operation["responses"][response.status().as_str()]["content"];
                 let text = response.text().await.unwrap();

@@ -1,17 +1,17 @@
-//! The engine computes what PyTorch computes.
+//! The engine agrees with PyTorch.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
 
-use common::{BERT_BASE, Case, Family, LABELS, SCALE, TELLING, USUAL, numbers, read, train};
+use common::{BERT_BASE, Case, Family, LABELS, SCALE, SIGNIFICANT, STANDARD, elements, read, train};
 use serde::Deserialize;
 use std::path::Path;
 use tapewire_models::{Registry, Source, TokenizerFiles};
-use tapewire_sentiment::engine::tokens::{TextTokenizer, Tokens};
-use tapewire_sentiment::engine::windows::Long;
+use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer};
+use tapewire_sentiment::engine::windows::Overflow;
 use tapewire_sentiment::{Engine, EngineConfig, Precision};
 
-/// Largest distance of a logit from PyTorch's.
+/// Largest difference of a logit from PyTorch's.
 const TOLERANCES: [(Precision, f32); 3] = [(Precision::F32, 1e-4), (Precision::Bf16, 0.03), (Precision::Int8, 0.2)];
 
 #[derive(Deserialize)]
@@ -31,9 +31,9 @@ fn models() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models"))
 }
 
-/// The largest distance of the engine's logits from the cases'.
+/// The largest difference between the engine's logits and those of the cases.
 fn distance(engine: &Engine, cases: &[Case]) -> f32 {
-    let texts: Vec<Tokens> = cases.iter().map(Case::tokens).collect();
+    let texts: Vec<Encoding> = cases.iter().map(Case::encoding).collect();
     let logits = engine.logits(&texts.iter().collect::<Vec<_>>());
     let pairs =
         cases.iter().zip(logits).flat_map(|(case, logits)| case.logits.clone().into_iter().zip(logits.unwrap()));
@@ -45,7 +45,7 @@ fn bert_base() {
     let reference: BertBase = read(&train().join("reference_bert_base.json"));
     for probe in &reference.probes {
         assert_eq!(
-            numbers(&probe.tensor, probe.index + 1, SCALE)[probe.index],
+            elements(&probe.tensor, probe.index + 1, SCALE)[probe.index],
             probe.value,
             "{}[{}]",
             probe.tensor,
@@ -53,10 +53,10 @@ fn bert_base() {
         );
     }
     let folder = tempfile::tempdir().unwrap();
-    let files = common::write(folder.path(), &BERT_BASE, USUAL, 1.0, LABELS);
+    let files = common::write(folder.path(), &BERT_BASE, STANDARD, 1.0, LABELS);
     let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
     let distance = distance(&engine, &reference.cases);
-    println!("bert-base: largest distance of a logit from PyTorch's {distance:e}");
+    println!("bert-base: largest difference of a logit from PyTorch's {distance:e}");
     assert!(distance <= TOLERANCES[0].1, "{distance}");
 }
 
@@ -64,8 +64,8 @@ fn bert_base() {
 fn every_family() {
     for family in Family::all() {
         let distance = distance(&family.engine(&EngineConfig::default()), &family.cases);
-        println!("{}: largest distance of a logit from PyTorch's {distance:e}", family.name);
-        assert!(distance <= TELLING, "{}: {distance}", family.name);
+        println!("{}: largest difference of a logit from PyTorch's {distance:e}", family.name);
+        assert!(distance <= SIGNIFICANT, "{}: {distance}", family.name);
     }
 }
 
@@ -87,7 +87,7 @@ struct Headline {
 fn the_shipped_model() {
     let reference: Shipped = read(&models().join("shipped/reference_logits.json"));
     let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
-    assert_eq!(files.revision, reference.sha256, "reference_logits.json is of other weights: make it again");
+    assert_eq!(files.revision, reference.sha256, "reference_logits.json belongs to other weights: generate it again");
     let cases: Vec<Case> = reference.cases.into_iter().map(|headline| headline.case).collect();
     for (precision, tolerance) in TOLERANCES {
         let engine = Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap();
@@ -95,14 +95,14 @@ fn the_shipped_model() {
         let suffix = engine.revision().strip_prefix(&files.revision).unwrap();
         let named =
             if precision == Precision::F32 { String::new() } else { format!("+{}", precision.effective_name()) };
-        assert_eq!(suffix, named, "what scored a row is on it");
+        assert_eq!(suffix, named, "the precision is part of the revision");
         let distance = distance(&engine, &cases);
-        println!("shipped model, {precision}: largest distance of a logit from PyTorch's {distance:e}");
+        println!("shipped model, {precision}: largest difference of a logit from PyTorch's {distance:e}");
         assert!(distance <= tolerance, "{precision}: {distance}");
     }
 }
 
-/// From `tokenizer.json`, and from `vocab.txt` alone, which is all that FinBERT carries.
+/// From `tokenizer.json`, and from `vocab.txt` alone, as for FinBERT.
 #[test]
 fn the_shipped_models_tokens() {
     let reference: Shipped = read(&models().join("shipped/reference_logits.json"));
@@ -114,16 +114,16 @@ fn the_shipped_models_tokens() {
     ] {
         let tokenizer = TextTokenizer::load(&files, 512).unwrap();
         for Headline { text, company, case } in &reference.cases {
-            let windows = tokenizer.encode(text, company.as_deref(), Long::Windows).unwrap().len();
-            let found = tokenizer.encode(text, company.as_deref(), Long::Beginning).unwrap().remove(0).tokens;
-            assert_eq!(found.ids, case.input_ids, "{text} | {company:?}");
-            assert_eq!(found.types, case.token_type_ids, "{text} | {company:?}");
+            let windows = tokenizer.encode(text, company.as_deref(), Overflow::Windows).unwrap().len();
+            let found = tokenizer.encode(text, company.as_deref(), Overflow::KeepStart).unwrap().remove(0).encoding;
+            assert_eq!(found.input_ids, case.input_ids, "{text} | {company:?}");
+            assert_eq!(found.token_type_ids, case.token_type_ids, "{text} | {company:?}");
             assert_eq!(windows > 1, text.len() > 3000, "{} bytes of text, {windows} windows", text.len());
         }
     }
 }
 
-/// From `vocab.json` and `merges.txt`, which is all that RoBERTa's older models carry.
+/// From `vocab.json` and `merges.txt`, as for older models of RoBERTa.
 #[test]
 fn robertas_tokens() {
     let folder = train().join("byte_level_bpe");
@@ -132,9 +132,9 @@ fn robertas_tokens() {
     let tokenizer = TextTokenizer::load(&files, 512).unwrap();
     let cases: Vec<Text> = read(&folder.join("ids.json"));
     for Text { text, company, input_ids } in cases {
-        let found = tokenizer.encode(&text, company.as_deref(), Long::Refuse).unwrap().remove(0).tokens;
-        assert_eq!(found.ids, input_ids, "{text} | {company:?}");
-        assert!(found.types.iter().all(|&kind| kind == 0), "{text} | {company:?}");
+        let found = tokenizer.encode(&text, company.as_deref(), Overflow::Refuse).unwrap().remove(0).encoding;
+        assert_eq!(found.input_ids, input_ids, "{text} | {company:?}");
+        assert!(found.token_type_ids.iter().all(|&kind| kind == 0), "{text} | {company:?}");
     }
 }
 

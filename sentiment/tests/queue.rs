@@ -14,10 +14,10 @@ use tapewire_sentiment::queue::Full;
 use tapewire_sentiment::{Queue, QueueConfig, Request};
 use tokio::runtime::Runtime;
 
-/// More than any text below takes.
+/// More than any text below needs.
 const CAPACITY: u32 = 50_000;
 
-/// Small batches and no memory, so that texts do meet.
+/// Small batches and no cache, so that texts share batches.
 fn queue() -> Queue {
     let config = QueueConfig {
         batch_tokens_per_thread: NonZeroUsize::new(150).unwrap(),
@@ -27,12 +27,12 @@ fn queue() -> Queue {
     Queue::new(shipped(), &config).unwrap()
 }
 
-/// Takes a second or so of computing and all of the queue's room.
+/// Takes about a second to compute, and all of the queue's capacity.
 fn endless() -> Request {
     Request::new(report(40_000, 1), None)
 }
 
-/// Waits until the queue refuses what it does not remember.
+/// Waits until the queue refuses requests that are not cached.
 async fn until_full(queue: &Queue) {
     let full = async {
         let mut seed = 0;
@@ -56,7 +56,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn a_score_does_not_depend_on_what_it_was_batched_with(requests in requests(), one_by_one: bool) {
+    fn a_score_does_not_depend_on_its_batch(requests in requests(), one_by_one: bool) {
         static PARTS: LazyLock<(Runtime, Queue)> = LazyLock::new(|| (Runtime::new().unwrap(), queue()));
         let (runtime, queue) = &*PARTS;
         let together = runtime.block_on(async {
@@ -73,7 +73,7 @@ proptest! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_refuses_or_lets_wait_and_a_caller_that_goes_leaves_its_place() {
+async fn a_full_queue_refuses_or_waits_and_a_cancelled_request_releases_its_capacity() {
     let queue = queue();
     let (holder, held) = (queue.clone(), endless());
     let holding = tokio::spawn(async move { holder.submit(held).await });
@@ -83,7 +83,7 @@ async fn a_full_queue_refuses_or_lets_wait_and_a_caller_that_goes_leaves_its_pla
     {
         let waiting = queue.submit(request.clone());
         let waited = tokio::time::timeout(Duration::from_millis(20), waiting).await;
-        assert!(waited.is_err(), "it went in although there is no room");
+        assert!(waited.is_err(), "it was admitted although the queue is full");
     }
     holding.abort();
     let scored = queue.submit(request.clone()).await;
@@ -91,11 +91,11 @@ async fn a_full_queue_refuses_or_lets_wait_and_a_caller_that_goes_leaves_its_pla
     assert_eq!(queue.try_submit_all(vec![request]).await, Ok(vec![scored]));
 }
 
-/// Tokenizing, once begun, goes on: a caller that goes away meanwhile must not make room for the next.
+/// Tokenizing continues after its caller has gone away, so its capacity must not be released meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_that_is_tokenized_keeps_its_place_though_its_caller_has_gone() {
+async fn a_text_that_is_being_tokenized_keeps_its_capacity_when_its_caller_goes_away() {
     let queue = queue();
-    // Takes a good part of a second; the assertion comes at once.
+    // Takes a large part of a second; the assertion is immediate.
     let mut held = Box::pin(queue.submit(Request::new(report(300_000, 1), None)));
     assert!(futures_util::poll!(held.as_mut()).is_pending());
     drop(held);
@@ -105,7 +105,7 @@ async fn a_text_that_is_tokenized_keeps_its_place_though_its_caller_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_remembered_needs_no_room_and_is_the_same() {
+async fn a_cached_score_needs_no_capacity_and_is_the_same() {
     let config = QueueConfig { capacity_tokens: NonZeroU32::new(CAPACITY).unwrap(), ..QueueConfig::default() };
     let queue = Queue::new(shipped(), &config).unwrap();
     let about = |name: &str| Request::new("Northgate gains, Selby sinks", Some(Arc::new(Company::named(name))));
@@ -122,7 +122,7 @@ async fn what_is_remembered_needs_no_room_and_is_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn letting_go_of_the_queue_loses_no_answer_and_ends_its_threads() {
+async fn dropping_the_queue_loses_no_answer_and_ends_its_threads() {
     let engine = Arc::clone(&shipped());
     let before = Arc::strong_count(&engine);
     let queue = queue();

@@ -1,21 +1,21 @@
-//! Smoothing, which int8 does when a model is loaded.
+//! Smoothing, which int8 applies when a model is loaded.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
 
-use common::{Family, tokens};
+use common::{Family, encoding};
 use tapewire_models::ModelFiles;
-use tapewire_sentiment::engine::tokens::Tokens;
+use tapewire_sentiment::engine::tokenizer::Encoding;
 use tapewire_sentiment::{Engine, EngineConfig, Precision};
 
 /// int8 logits of a few texts, bit for bit.
 fn bits(family: &Family, files: &ModelFiles, threads: usize) -> Vec<Vec<u32>> {
     let config = EngineConfig { threads, precision: Precision::Int8, ..EngineConfig::default() };
     let engine = Engine::load(files, &config).unwrap();
-    let vocabulary = u32::try_from(family.number("vocab_size")).unwrap();
-    let id = |text: u32, at: u32| (text * 31 + at * at * 7 + at) % vocabulary;
+    let vocab_size = u32::try_from(family.setting("vocab_size")).unwrap();
+    let id = |text: u32, at: u32| (text * 31 + at * at * 7 + at) % vocab_size;
     let text = |text| (0..family.limit() as u32).map(|at| id(text, at)).collect::<Vec<_>>();
-    let texts: Vec<Tokens> = (0..5).map(text).map(|ids| tokens(&ids, &vec![0; ids.len()])).collect();
+    let texts: Vec<Encoding> = (0..5).map(text).map(|ids| encoding(&ids, &vec![0; ids.len()])).collect();
     let logits = engine.logits(&texts.iter().collect::<Vec<_>>());
     logits.into_iter().map(|logits| logits.unwrap().iter().map(|logit| logit.to_bits()).collect()).collect()
 }
@@ -27,31 +27,32 @@ fn a_model_is_the_same_each_time_it_is_loaded() {
         let files = family.write(folder.path());
         let [once, again, in_threads] = [1, 1, 3].map(|threads| bits(&family, &files, threads));
         assert_eq!(once, again, "{}", family.name);
-        assert_eq!(once, in_threads, "{}: however many threads there are", family.name);
+        assert_eq!(once, in_threads, "{}: with another number of threads", family.name);
     }
 }
 
-/// Where a norm gives a channel 64 times as large, and what reads it has 64 times smaller weights, the model is the
-/// same, and smoothing finds the same numbers to round; without it that channel would take the others' steps.
+/// If a norm makes a channel 64 times larger and the weights that read it are 64 times smaller, the model is the same,
+/// and smoothing arrives at the same values to quantise. Without smoothing, the channel would cost the others their
+/// precision.
 #[test]
-fn how_large_a_channel_is_does_not_matter() {
+fn the_magnitude_of_a_channel_does_not_matter() {
     const CHANNEL: usize = 5;
     let families: Vec<Family> =
         Family::all().into_iter().filter(|family| family.config["model_type"] == "modernbert").collect();
-    assert_eq!(families.len(), 2, "those whose norms are read by nothing else");
+    assert_eq!(families.len(), 2, "families whose norms have a single reader");
     for family in families {
-        let width = family.number("hidden_size");
+        let width = family.setting("hidden_size");
         let normed = |name: &str| ["attn_norm", "mlp_norm"].iter().any(|norm| name.contains(norm));
-        // The attention of layer 0 reads the embeddings' norm, as does all that follows.
+        // The attention of layer 0 reads the norm of the embeddings, which other parts read too.
         let reads = |name: &str| name.contains("Wi.weight") || (name.contains("Wqkv.weight") && !name.contains(".0."));
-        let large = |name: &str, numbers: &mut [f32]| {
+        let enlarge = |name: &str, elements: &mut [f32]| {
             let factor = if normed(name) { 64.0 } else { 1.0 / 64.0 };
             if normed(name) || reads(name) {
-                numbers.iter_mut().skip(CHANNEL).step_by(width).for_each(|x| *x *= factor);
+                elements.iter_mut().skip(CHANNEL).step_by(width).for_each(|x| *x *= factor);
             }
         };
         let [plain, changed] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let files = [family.write(plain.path()), family.write_changed(changed.path(), large)];
+        let files = [family.write(plain.path()), family.write_changed(changed.path(), enlarge)];
         let [plain, changed] = files.map(|files| bits(&family, &files, 2));
         assert_eq!(plain, changed, "{}", family.name);
     }

@@ -4,7 +4,7 @@
 mod common;
 
 use base64::Engine as _;
-use common::{LABELS, TINY, USUAL};
+use common::{LABELS, STANDARD, TINY};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ async fn installation(name: &str) -> Option<KafkaConfig> {
 fn queue() -> Queue {
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{LABELS}, \"tapewire_reads_company\": true");
-    let files = common::write(folder.path(), &TINY, USUAL, 8.0, &more);
+    let files = common::write(folder.path(), &TINY, STANDARD, 8.0, &more);
     let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
     Queue::new(Arc::new(engine), &QueueConfig::default()).unwrap()
 }
@@ -118,7 +118,7 @@ async fn drained(config: &KafkaConfig) {
 
 async fn send(producer: &Producer, run: &Run, body: News) {
     let key = match &body {
-        News::Article(article) => article.id.clone(),
+        News::Article(article) => article.key(),
         News::Watermark(_) => {
             return producer
                 .broadcast(Topic::News, "watermark", &NewsRecord::new(run.clone(), body).encode())
@@ -325,5 +325,56 @@ async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pol
             assert_eq!((word.count, word.at), (3, at(40)));
         }
     }
+    Topics::new(&config).delete().await.unwrap();
+}
+
+/// What one partition of `sentiment` was told about the partitions of `news`, in order.
+fn forwarded(records: &[Received], of: u32) -> Vec<Timestamp> {
+    let on_first = records.iter().filter(|record| record.partition == 0);
+    let bodies = on_first.map(|record| SentimentRecord::decode(&record.payload).unwrap().body);
+    let watermarks = bodies.filter_map(|body| if let Scored::Watermark(watermark) = body { Some(watermark) } else { None });
+    watermarks.filter(|watermark| watermark.index == of).map(|watermark| watermark.at).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_source_is_not_waited_for_and_no_forwarded_watermark_moves_back() {
+    let Some(config) = installation("idle").await else { return };
+    let (queue, run) = (queue(), Run::live());
+    let folder = tempfile::tempdir().unwrap();
+    let companies = folder.path().join("companies.csv");
+    std::fs::write(&companies, "symbol,name,aliases\n").unwrap();
+    let producer = Producer::new(&config).unwrap();
+    let (shutdown, running) = start(&config, &queue, &companies);
+    let of = |index, count, second| Watermark { source: format!("s{index}"), ..Watermark::new(index, count, at(second)) };
+    let idle = |watermark| Watermark { idle: true, ..watermark };
+    let mut told = Vec::new();
+    // Each with what the partition is complete to afterwards, where that is news.
+    for (watermark, complete) in [
+        (of(0, 2, 50), None),
+        (idle(of(1, 2, 10)), Some(50)),
+        (of(0, 2, 60), Some(60)),
+        // Back, with less than was vouched for without it: nothing is said until it has caught up.
+        (of(1, 2, 20), None),
+        (of(0, 2, 70), None),
+        (of(1, 2, 65), Some(65)),
+        // All idle: nobody vouches for anything.
+        (idle(of(0, 2, 70)), None),
+        (idle(of(1, 2, 65)), None),
+        (of(1, 2, 66), Some(66)),
+        // A third source is waited for once it is configured, and no longer once it is not.
+        (of(0, 3, 80), None),
+        (of(1, 3, 81), None),
+        (of(2, 3, 79), Some(79)),
+        (of(0, 1, 90), Some(90)),
+    ] {
+        send(&producer, &run, News::Watermark(watermark)).await;
+        drained(&config).await;
+        told.extend(complete.map(at));
+        for partition in 0..PARTITIONS as u32 {
+            assert_eq!(forwarded(&read(&config, Topic::Sentiment).await, partition), told);
+        }
+    }
+    shutdown.cancel();
+    running.await.unwrap();
     Topics::new(&config).delete().await.unwrap();
 }

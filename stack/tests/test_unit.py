@@ -169,7 +169,7 @@ class Dummy(service.Service):
 
 
 def free_port() -> int:
-    """A port below those that Linux gives to outgoing connections, so that none takes it meanwhile."""
+    """A port below those that Linux gives to outgoing connections, so that none takes it in the meantime."""
     while True:
         port = random.randrange(20000, 32768)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -252,7 +252,7 @@ class JavaTest(Case):
 
     def test_none_is_said_so(self) -> None:
         nowhere = mock.patch.dict("os.environ", {"JAVA_HOME": "", "PATH": "/nonexistent"})
-        with nowhere, self.assertRaisesRegex(StackError, "there is none: `apt-get install openjdk-17"):
+        with nowhere, self.assertRaisesRegex(StackError, "no Java was found: `apt-get install openjdk-17"):
             find_java()
 
 

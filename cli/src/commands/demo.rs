@@ -146,9 +146,10 @@ async fn connect(config: &mut Config, clock: &Clock, shutdown: &Shutdown) -> any
     let simulator = Simulator::new(config.simulator.clone(), clock.clone(), shutdown.clone());
     let listener = simulator.listen().await?;
     let (rest, websocket) = simulate::urls(listener.local_addr().context("the simulator's address")?);
-    config.massive.rest_url = rest;
-    config.massive.websocket_url = websocket;
-    config.massive.api_key = config.simulator.api_key.clone();
+    simulate::point_at(&mut config.providers, &rest, &websocket, &config.simulator.api_key);
+    (config.news.sources, config.prices.sources) = (vec![simulate::PROVIDER.into()], vec![simulate::PROVIDER.into()]);
+    config.news.r#override.clear();
+    config.prices.r#override.clear();
     config.prices.symbols =
         simulate::symbols().map(|s| Symbol::new(s).expect("the simulator trades tickers")).collect();
     config.news.lookback = Duration::from_secs(60);

@@ -11,7 +11,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 use tapewire_bus::Shutdown;
-use tapewire_files::{self as files, Event, InputFormat, Job, OutputFormat, Progress, Selection, Source, Summary};
+use tapewire_files::{
+    self as files, InputFormat, Job, JobEvent, JobProgress, JobSource, OutputFormat, Selection, Summary,
+};
 use tapewire_sentiment::companies::Companies;
 
 /// Scores texts, or the rows of files.
@@ -86,9 +88,9 @@ impl Score {
             let bar = progress_bar(&job);
             let mut told = 0;
             let keeps_rejected = job.side_file().is_some();
-            let tell = |event: Event<'_>| match event {
-                Event::Progress(progress) => show(&bar, progress),
-                Event::Rejected { place, reason } => {
+            let tell = |event: JobEvent<'_>| match event {
+                JobEvent::Progress(progress) => show(&bar, progress),
+                JobEvent::Rejected { place, reason } => {
                     told += 1;
                     if !keeps_rejected && told <= TOLD {
                         bar.suspend(|| eprintln!("tapewire: {place}: {reason}"));
@@ -119,7 +121,7 @@ impl Score {
         };
         let width = looked_at.then(|| usize::from(console::Term::stdout().size().1));
         Ok(Job {
-            sources: Source::parse(&self.inputs).map_err(usage)?,
+            sources: JobSource::parse(&self.inputs).map_err(usage)?,
             input_format: self.input_format,
             selection: Selection { text: self.text_column, company: self.company_column },
             company: self.company,
@@ -152,7 +154,7 @@ fn progress_bar(job: &Job) -> ProgressBar {
     bar
 }
 
-fn show(bar: &ProgressBar, progress: Progress) {
+fn show(bar: &ProgressBar, progress: JobProgress) {
     if let (Some(total), None) = (progress.total, bar.length()) {
         let template = "{wide_bar} {percent} %  {msg}  {eta} left";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));

@@ -5,12 +5,17 @@
 //! have: `TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL` is `security.protocol`. `__` may be written between the parts of a
 //! path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
 //!
-//! A secret's variable is that of the setting which names its file, without `_FILE`.
+//! A secret's variable is that of the setting which names its file, without `_FILE`. The key of the provider NAME is short,
+//! too: `TAPEWIRE_NAME_API_KEY`.
 
 use super::error::{UnknownVariable, nearest};
 use super::tree::{Kind, Node};
 
 const PREFIX: &str = "TAPEWIRE_";
+
+/// Section of the accounts with providers, and the setting that names the file of an account's key.
+const PROVIDERS: &str = "PROVIDERS_";
+const API_KEY_FILE: &str = "_API_KEY_FILE";
 
 /// What a variable is.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +36,9 @@ pub fn meaning(root: &Node, name: &str, others: &[&str]) -> Meaning {
     if let Some(path) = setting(root, rest) {
         return Meaning::Setting(path);
     }
-    let file = setting(root, &format!("{rest}_FILE"));
-    if let Some(path) = file.filter(|path| root.find(path).is_some_and(|(node, _)| node.secret)) {
+    let file = format!("{rest}_FILE");
+    let short = || file.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten();
+    if let Some(path) = setting(root, &file).or_else(short).filter(|path| root.find(path).is_some_and(|(node, _)| node.secret)) {
         return Meaning::Secret(path);
     }
     if others.contains(&name) { Meaning::Other } else { Meaning::Unknown }
@@ -45,7 +51,7 @@ pub fn variable(path: &[String]) -> String {
 
 /// The variable of the secret whose file is named by the setting at `path`.
 pub fn secret_variable(path: &[String]) -> String {
-    let file = variable(path);
+    let file = variable(path).replacen(&format!("{PREFIX}{PROVIDERS}"), PREFIX, 1);
     file.strip_suffix("_FILE").unwrap_or(&file).to_owned()
 }
 

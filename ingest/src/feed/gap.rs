@@ -2,88 +2,96 @@
 
 use super::PriceFeed;
 use crate::IngestError;
-use crate::backoff::Backoff;
-use crate::providers::Reject;
-use crate::providers::massive::parse::Items;
-use crate::providers::massive::{MassiveError, RestClient};
+use crate::error::chain;
+use crate::health::SourceHealth;
+use crate::providers::{Cursor, Page, PriceSource};
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use reqwest::Url;
+use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::Clock;
+use tapewire_bus::{Backoff, Clock};
 use tapewire_core::{Bar, Symbol};
 
 /// Symbols asked for at once.
 const AT_ONCE: usize = 4;
-
-/// A symbol's bars of the gap.
-struct Fetched {
-    symbol: Symbol,
-    bars: Vec<Bar>,
-    rejects: Vec<Reject>,
-}
 
 impl PriceFeed {
     /// Fetches and writes what is missing of every symbol up to now, and waits for the
     /// acknowledgements.
     pub(super) async fn fill_gap(&mut self) -> Result<(), IngestError> {
         let now = self.clock.now();
-        let wanted: Vec<_> = self
-            .config
-            .all_symbols()
-            .into_iter()
-            .map(|symbol| (self.progress.missing_from(&symbol, now, self.config.warmup), symbol))
+        let corrects_within = self.source.corrects_within();
+        let symbols = self.config.symbols.iter();
+        let wanted: Vec<Gap> = symbols
+            .map(|symbol| Gap {
+                source: Arc::clone(&self.source),
+                clock: self.clock.clone(),
+                health: self.health.clone(),
+                symbol: symbol.clone(),
+                from: self.tracker.missing_from(symbol, now, self.config.warmup, corrects_within),
+                to: now,
+            })
             .collect();
-        let (client, clock) = (self.client.clone(), self.clock.clone());
-        let mut fetched = futures_util::stream::iter(wanted)
-            .map(|(from, symbol)| fetch(client.clone(), clock.clone(), symbol, from, now))
-            .buffered(AT_ONCE);
-        while let Some(gap) = fetched.next().await {
-            let Fetched { symbol, bars, rejects } = gap?;
-            metrics::counter!("tapewire_bars_total", "way" => "rest").increment(bars.len() as u64);
-            for bar in bars {
-                self.writer.bar(bar).await?;
+        let mut fetched = futures_util::stream::iter(wanted).map(Gap::fetch).buffered(AT_ONCE);
+        while let Some(pages) = fetched.next().await {
+            for page in pages? {
+                self.count_bars("rest", page.items.len());
+                for bar in page.items {
+                    self.writer.bar(bar).await?;
+                }
+                let origin = format!("{} {}", self.source.name(), page.origin);
+                self.publish_rejects(page.rejects, &origin).await?;
             }
-            self.bury(rejects, &format!("massive /v2/aggs/ticker/{symbol}")).await?;
         }
-        self.writer.settle().await?;
+        self.writer.flush().await?;
         self.seen_to = self.seen_to.max(now);
         Ok(())
     }
 }
 
-/// All finished minutes of a symbol that start within `from..=to`; waits out what can be waited out.
-async fn fetch(
-    client: RestClient,
+/// The bars of one symbol that start within `from..=to`.
+struct Gap {
+    source: Arc<dyn PriceSource>,
     clock: Clock,
+    health: SourceHealth,
     symbol: Symbol,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Fetched, IngestError> {
-    let mut gap = Fetched { symbol, bars: Vec::new(), rejects: Vec::new() };
-    let mut url = client.bars_url(&gap.symbol, from, to);
-    loop {
-        let page = patiently(&client, &clock, &url, &gap.symbol).await?;
-        // The running minute is in the list too, as far as it has come; the websocket brings it whole.
-        gap.bars.extend(page.items.into_iter().filter(|bar| bar.end() <= to));
-        gap.rejects.extend(page.rejects);
-        match page.next_url {
-            None => return Ok(gap),
-            Some(next) => url = client.next_page(&next)?,
-        }
-    }
 }
 
-async fn patiently(client: &RestClient, clock: &Clock, url: &Url, symbol: &Symbol) -> Result<Items<Bar>, MassiveError> {
-    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-    loop {
-        match client.bars(url, symbol).await {
-            Err(error) if error.is_retryable() => {
-                let wait = error.retry_after().unwrap_or_default().max(backoff.next_wait());
-                tracing::warn!(%error, %symbol, wait_s = wait.as_secs_f64(), "filling a gap in the bars; trying again");
-                clock.sleep(wait).await;
+impl Gap {
+    /// All finished minutes; waits out what can be waited out.
+    async fn fetch(self) -> Result<Vec<Page<Bar>>, IngestError> {
+        let mut pages = Vec::new();
+        let mut cursor = None;
+        loop {
+            let mut page = self.page_with_retry(cursor.as_ref()).await?;
+            // The running minute is in the list too, as far as it has come; the connection brings it whole.
+            page.items.retain(|bar| bar.end() <= self.to);
+            let next = page.next.take();
+            pages.push(page);
+            match next {
+                None => return Ok(pages),
+                next => cursor = next,
             }
-            other => return other,
+        }
+    }
+
+    async fn page_with_retry(&self, cursor: Option<&Cursor>) -> Result<Page<Bar>, IngestError> {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        loop {
+            let error = match self.source.bars_page(&self.symbol, self.from, self.to, cursor).await {
+                Ok(page) => return Ok(page),
+                Err(error) if error.is_retryable() => error,
+                Err(error) => return Err(error.into()),
+            };
+            let wait = backoff.next_wait_of_at_least(error.retry_after());
+            tracing::warn!(
+                source = self.source.name(), error = chain(&error), symbol = %self.symbol, wait_s = wait.as_secs_f64(),
+                "fetching the bars of a gap failed; retrying"
+            );
+            self.health.failed(&error).await?;
+            self.clock.sleep(wait).await;
         }
     }
 }

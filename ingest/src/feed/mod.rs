@@ -1,138 +1,103 @@
-//! The price feed: bars, trades and halts from the websocket, holes filled over REST.
-//!
-//! | module | holds |
-//! |---|---|
-//! | `reader` | the task that only reads, so that the provider never finds us slow |
-//! | `gap` | minute bars over REST for the time nobody listened |
-//! | `progress` | up to which minute the tape is complete; pure |
+//! The price feed: bars, trades and halts from a live connection, holes filled over REST.
 //!
 //! On every connection the order is: subscribe, then fill the gap up to now over REST, then go
-//! through what the websocket has brought meanwhile. So no minute lies between the two, and a bar
+//! through what the connection has brought meanwhile. So no minute lies between the two, and a bar
 //! that comes both ways is the same bar by its key. The watermark moves when all that has
-//! been acknowledged; if the reader had to drop frames, the gap is filled again first.
+//! been acknowledged; if the reader had to drop frames, the gap is filled again first. Reading is a task of its own,
+//! so that the provider never finds us slow.
+//!
+//! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
 
+mod config;
 mod gap;
-mod progress;
 mod reader;
+mod tracker;
+
+pub use config::{PriceFeedConfig, PricesConfig, PricesOverride};
 
 use crate::IngestError;
-use crate::backoff::Backoff;
-use crate::providers::Reject;
-use crate::providers::massive::parse::{Event, Frame};
-use crate::providers::massive::{MassiveConfig, MassiveError, RestClient, Session};
+use crate::error::chain;
+use crate::health::SourceHealth;
+use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
-use crate::writer::Writer;
+use crate::writer::{Stream, Writer};
+use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use progress::Progress;
 use reader::Reader;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_core::Run;
 use tapewire_core::exchange::Calendar;
-use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Run, Symbol};
 use tokio::time::MissedTickBehavior;
+use tracker::TapeTracker;
 
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "price-feed";
 
-/// How long the benchmark's bar may be missing within a session, in market time and on the wall,
+/// How long the reference symbol's bar may be missing within a session, in market time and on the wall,
 /// whichever is longer: then the feed has stopped silently.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(5));
+const STALL_TIMEOUT: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(5));
 
-/// A connection that held for so long was a good one: the next failure is a first one.
-const HELD: SignedDuration = SignedDuration::from_mins(1);
+/// After a connection that lasted this long the next failure counts as the first.
+const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// What to subscribe to. Times are by the bus's clock.
-#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PriceFeedConfig {
-    /// Tickers whose minute bars are wanted.
-    #[schemars(with = "Vec<String>")]
-    pub symbols: Vec<Symbol>,
-    /// What stands for the market; subscribed to in any case. It has to trade every minute: its bar
-    /// is the sign that a minute's bars are coming in.
-    #[schemars(with = "String")]
-    pub benchmark: Symbol,
-    /// Whether to take every trade too.
-    pub trades: bool,
-    /// Whether to take halts (limit up / limit down) too.
-    pub halts: bool,
-    /// How much history a symbol needs when it is first seen: the joiner's baselines.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "jiff::SignedDuration")]
-    pub warmup: Duration,
-    /// How long after a minute's end its bars are taken to be here, once the benchmark's is. On a
-    /// delayed plan a little over 15 minutes.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "jiff::SignedDuration")]
-    pub grace: Duration,
-    /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
-    pub buffered_frames: usize,
+/// Follows every configured price source until shutdown.
+///
+/// ```no_run
+/// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
+/// use tapewire_ingest::feed::{self, PricesConfig};
+/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut providers = ProvidersConfig::default();
+/// providers.entry("massive").api_key = ApiKey::new(&std::env::var("TAPEWIRE_MASSIVE_API_KEY")?);
+/// let producer = Producer::new(&KafkaConfig::default())?;
+/// let state = std::path::Path::new("state");
+/// let (clock, readiness, shutdown) = (Clock::wall(), Readiness::default(), Shutdown::new());
+/// feed::run(&PricesConfig::default(), &providers, state, producer, clock, readiness, shutdown).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Only what a retry can't heal, of the first source that fails so; outages are waited out.
+pub async fn run(
+    config: &PricesConfig,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
+    producer: Producer,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), IngestError> {
+    config.check()?;
+    let count = u32::try_from(config.sources.len()).expect("a list of names is short");
+    let mut feeds = Vec::new();
+    for (index, name) in (0..count).zip(&config.sources) {
+        let source = providers.price_source(name, &clock)?;
+        let stream = Stream::prices(index, count, name);
+        let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
+        feeds.push(PriceFeed::new(config.of(name), source, stream, state_folder, producer, clock, readiness)?);
+    }
+    try_join_all(feeds.into_iter().map(|feed| feed.run(shutdown.clone()))).await.map(drop)
 }
 
-impl Default for PriceFeedConfig {
-    fn default() -> Self {
-        Self {
-            symbols: Vec::new(),
-            benchmark: Symbol::new("SPY").expect("SPY is a ticker"),
-            trades: false,
-            halts: false,
-            warmup: Duration::from_secs(30 * 24 * 3600),
-            grace: Duration::from_secs(5),
-            buffered_frames: 4096,
-        }
-    }
-}
-
-impl PriceFeedConfig {
-    /// All symbols, the benchmark first, each once.
-    fn all_symbols(&self) -> Vec<Symbol> {
-        let mut all = vec![self.benchmark.clone()];
-        for symbol in &self.symbols {
-            if !all.contains(symbol) {
-                all.push(symbol.clone());
-            }
-        }
-        all
-    }
-
-    /// Channels to subscribe to.
-    fn channels(&self) -> Vec<String> {
-        let kinds = [("AM", true), ("T", self.trades), ("LULD", self.halts)];
-        let wanted = kinds.into_iter().filter(|(_, wanted)| *wanted);
-        wanted.flat_map(|(kind, _)| self.all_symbols().into_iter().map(move |s| format!("{kind}.{s}"))).collect()
-    }
-
-    fn check(&self) -> Result<(), IngestError> {
-        match self.all_symbols().iter().find(|symbol| symbol.asset_class() != AssetClass::Equity) {
-            Some(symbol) => Err(IngestError::Config(format!(
-                "prices: {symbol} is not on the stocks feed; use a fund that follows it, such as SPY for an index"
-            ))),
-            None if self.buffered_frames == 0 => {
-                Err(IngestError::Config("prices: buffered_frames must not be 0".into()))
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Follows Massive's stocks feed.
+/// Follows one price source.
 pub struct PriceFeed {
     config: PriceFeedConfig,
-    massive: MassiveConfig,
-    client: RestClient,
+    source: Arc<dyn PriceSource>,
+    stream: Stream,
     clock: Clock,
     writer: Writer,
     dead_letters: DeadLetters,
-    progress: Progress,
-    state: StateFile<Progress>,
-    readiness: Readiness,
+    tracker: TapeTracker,
+    state: StateFile<TapeTracker>,
+    health: SourceHealth,
     backoff: Backoff,
-    /// End of the benchmark's last bar, or the moment up to which REST has been asked.
+    /// End of the reference symbol's last bar, or the moment up to which REST has been asked.
     seen_to: Timestamp,
 }
 
@@ -140,25 +105,38 @@ impl PriceFeed {
     /// A feed that goes on where the note in `state_folder` says, or warms up if there is none.
     ///
     /// # Errors
-    /// [`IngestError::Config`], [`IngestError::State`], or [`MassiveError::Url`].
+    /// [`IngestError::State`]; [`ProviderError::Unsupported`] for what the source never has.
     pub fn new(
         config: PriceFeedConfig,
-        massive: &MassiveConfig,
+        source: Arc<dyn PriceSource>,
+        stream: Stream,
         state_folder: &Path,
         producer: Producer,
         clock: Clock,
         readiness: Readiness,
     ) -> Result<Self, IngestError> {
-        config.check()?;
-        let state = StateFile::new(state_folder, "prices.json")?;
+        source.check(&config.subscription())?;
+        let file = format!("prices-{}.json", stream.source);
+        let state = match stream.index {
+            0 => StateFile::taking_over(state_folder, &file, "prices.json")?,
+            _ => StateFile::new(state_folder, &file)?,
+        };
+        let health = SourceHealth::new(
+            stream.clone(),
+            STAGE,
+            config.idle_timeout,
+            producer.clone(),
+            clock.clone(),
+            readiness,
+        );
         Ok(Self {
-            client: RestClient::new(massive, clock.clone())?,
-            massive: massive.clone(),
             writer: Writer::new(producer.clone(), Run::live(), Some(config.benchmark.clone())),
             dead_letters: DeadLetters::new(producer, clock.clone(), STAGE),
-            progress: state.load()?.unwrap_or_default(),
+            tracker: state.load()?.unwrap_or_default(),
+            source,
+            stream,
             state,
-            readiness,
+            health,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             seen_to: Timestamp::MIN,
             clock,
@@ -166,121 +144,154 @@ impl PriceFeed {
         })
     }
 
-    /// Follows the feed until shutdown. Being cut short by it is as a crash: the gap is filled
+    /// Follows the source until shutdown. Being cut short by it is as a crash: the gap is filled
     /// on the next start.
     ///
     /// # Errors
-    /// Only what trying again can't heal; outages are waited out.
+    /// Only what a retry can't heal; outages are waited out.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), IngestError> {
-        loop {
-            self.readiness.waiting(STAGE, "connecting");
-            let began = self.clock.now();
-            let Some(ended) = shutdown.run_until_cancelled(self.connection()).await else { return Ok(()) };
-            let error = match ended {
-                Ok(never) => match never {},
-                Err(error) if error.is_retryable() => error,
-                Err(error) => return Err(error),
-            };
-            metrics::counter!("tapewire_price_feed_reconnects_total").increment(1);
-            if self.clock.now().duration_since(began) > HELD {
-                self.backoff.reset();
+        let following = async {
+            loop {
+                self.connect_and_wait().await?;
             }
-            let wait = self.backoff.next_wait();
-            tracing::warn!(%error, wait_s = wait.as_secs_f64(), "the price feed broke; connecting again and filling the gap");
-            self.readiness.waiting(STAGE, error.to_string());
-            if shutdown.run_until_cancelled(self.clock.sleep(wait)).await.is_none() {
-                return Ok(());
-            }
+        };
+        shutdown.run_until_cancelled(following).await.unwrap_or(Ok(()))
+    }
+
+    /// One connection until it breaks, and the wait before the next.
+    async fn connect_and_wait(&mut self) -> Result<(), IngestError> {
+        self.health.waiting("connecting");
+        let began = self.clock.now();
+        let error = match self.connection().await {
+            Ok(never) => match never {},
+            Err(error) if error.is_retryable() => error,
+            Err(error) => return Err(error),
+        };
+        let source = self.stream.source.clone();
+        metrics::counter!("tapewire_price_feed_reconnects_total", "source" => source.clone()).increment(1);
+        if self.clock.now().duration_since(began) > STABLE_AFTER {
+            self.backoff.reset();
         }
+        let wait = self.backoff.next_wait_of_at_least(error.retry_after());
+        tracing::warn!(
+            source,
+            error = chain(&error),
+            wait_s = wait.as_secs_f64(),
+            "the price feed broke; it connects again and fetches what it missed"
+        );
+        if error.is_the_providers() {
+            self.health.failed(&error).await?;
+        } else {
+            self.health.waiting(&chain(&error));
+        }
+        self.clock.sleep(wait).await;
+        Ok(())
     }
 
     /// One connection, until it breaks.
     async fn connection(&mut self) -> Result<Infallible, IngestError> {
-        let session = Session::open(&self.massive, &self.config.channels(), self.clock.clone()).await?;
-        let mut reader = Reader::start(session, self.config.buffered_frames);
+        let connection = self.source.connect(&self.config.subscription()).await?;
+        let mut reader = Reader::start(connection, self.source.name(), self.config.buffered_frames);
         self.fill_gap().await?;
-        let mut looks = tokio::time::interval(self.between_looks());
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticker = tokio::time::interval(self.tick_interval());
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
-                _ = looks.tick() => self.look_around(&mut reader).await?,
+                _ = ticker.tick() => self.on_tick(&mut reader).await?,
                 frame = reader.frames.recv() => match frame {
-                    Some(frame) => self.write(frame).await?,
-                    None => return Err(reader.why_it_ended().await.into()),
+                    Some(frame) => self.write(frame, &reader.origin).await?,
+                    None => return Err(self.exit_error(&mut reader).await),
                 },
             }
         }
     }
 
+    async fn exit_error(&self, reader: &mut Reader) -> IngestError {
+        let stopped = || ProviderError::Closed {
+            provider: self.stream.source.clone(),
+            reason: "the reading task was stopped".into(),
+        };
+        reader.exit_reason().await.0.unwrap_or_else(stopped).into()
+    }
+
     /// On the wall: a second of market time, but no busier than twenty times a second.
-    fn between_looks(&self) -> Duration {
+    fn tick_interval(&self) -> Duration {
         self.clock.on_the_wall(Duration::from_secs(1)).max(Duration::from_millis(50))
     }
 
     /// Moves the watermark if a minute is complete.
-    async fn look_around(&mut self, reader: &mut Reader) -> Result<(), IngestError> {
+    async fn on_tick(&mut self, reader: &mut Reader) -> Result<(), IngestError> {
         let now = self.clock.now();
         self.check_for_stall(now)?;
-        let Some(complete_to) = self.progress.next(now, self.config.grace, self.seen_to, self.patience()) else {
-            return Ok(());
-        };
-        // What came before this moment has to go out before the promise.
+        let seen_to = self.config.reference.is_some().then_some(self.seen_to);
+        let next = self.tracker.next(now, self.config.grace, seen_to, self.stall_timeout());
+        // After an idle time the last watermark is due again, because the readers wait to be told.
+        let last = self.tracker.complete_to().filter(|_| self.health.is_idle());
+        let Some(complete_to) = next.or(last) else { return Ok(()) };
+        // What was received before this moment has to go out before the watermark.
         for _ in 0..reader.frames.len() {
             let Ok(frame) = reader.frames.try_recv() else { break };
-            self.write(frame).await?;
+            self.write(frame, &reader.origin).await?;
         }
         if reader.dropped_any() {
             self.fill_gap().await?;
         }
-        self.writer.promise_tape(complete_to).await?;
-        self.progress.reached(complete_to, self.config.all_symbols());
-        self.state.save(&self.progress).await?;
-        metrics::gauge!("tapewire_tape_watermark_timestamp_seconds").set(complete_to.as_second() as f64);
-        self.readiness.ready(STAGE);
+        self.writer.emit_tape_watermark(&self.stream, complete_to).await?;
+        self.tracker.emitted(complete_to, self.config.symbols.clone());
+        self.state.save(&self.tracker).await?;
+        let source = self.stream.source.clone();
+        metrics::gauge!("tapewire_tape_watermark_timestamp_seconds", "source" => source)
+            .set(complete_to.as_second() as f64);
+        self.health.emitted(complete_to);
         Ok(())
     }
 
-    fn patience(&self) -> Duration {
-        self.config.grace + PATIENCE.0.max(PATIENCE.1.mul_f64(self.clock.speed()))
+    fn stall_timeout(&self) -> Duration {
+        self.config.grace + STALL_TIMEOUT.0.max(STALL_TIMEOUT.1.mul_f64(self.clock.speed()))
     }
 
     fn check_for_stall(&self, now: Timestamp) -> Result<(), IngestError> {
+        let Some(reference) = &self.config.reference else { return Ok(()) };
         let Some(session) = Calendar::xnys().containing(now) else { return Ok(()) };
         let silent = now.duration_since(self.seen_to.max(session.open));
-        let stalled = silent > SignedDuration::try_from(self.patience()).unwrap_or(SignedDuration::MAX);
-        if stalled { Err(IngestError::Stalled { minutes: silent.as_mins() }) } else { Ok(()) }
+        if silent <= SignedDuration::try_from(self.stall_timeout()).unwrap_or(SignedDuration::MAX) {
+            return Ok(());
+        }
+        Err(IngestError::Stalled {
+            provider: self.stream.source.clone(),
+            reference: reference.to_string(),
+            minutes: silent.as_mins(),
+        })
     }
 
     /// Writes what a frame holds.
-    async fn write(&mut self, frame: Frame) -> Result<(), IngestError> {
+    async fn write(&mut self, frame: Frame, origin: &str) -> Result<(), IngestError> {
         for event in frame.events {
             match event {
-                Event::Bar(bar) => {
-                    if bar.symbol == self.config.benchmark {
+                MarketEvent::Bar(bar) => {
+                    if self.config.reference.as_ref() == Some(&bar.symbol) {
                         self.seen_to = self.seen_to.max(bar.end());
                     }
-                    metrics::counter!("tapewire_bars_total", "way" => "websocket").increment(1);
+                    self.count_bars("websocket", 1);
                     self.writer.bar(bar).await?;
                 }
-                Event::Trade(trade) => self.writer.trade(trade).await?,
-                Event::Halt(halt) => self.writer.halt(halt).await?,
-                Event::PriceBand | Event::Status(_) => {}
+                MarketEvent::Trade(trade) => self.writer.trade(trade).await?,
+                MarketEvent::Halt(halt) => self.writer.halt(halt).await?,
             }
         }
-        self.bury(frame.rejects, "massive websocket").await
+        self.publish_rejects(frame.rejects, origin).await
     }
 
-    async fn bury(&self, rejects: Vec<Reject>, origin: &str) -> Result<(), IngestError> {
-        for reject in rejects {
-            self.dead_letters.bury(origin, &reject.reason, &reject.bytes).await?;
+    fn count_bars(&self, way: &'static str, count: usize) {
+        let labels = [("source", self.stream.source.clone()), ("way", way.to_owned())];
+        metrics::counter!("tapewire_bars_total", &labels).increment(count as u64);
+    }
+
+    async fn publish_rejects(&self, rejects: Vec<Reject>, origin: &str) -> Result<(), IngestError> {
+        for Reject { reason, bytes } in rejects {
+            self.dead_letters.bury(origin, &reason, &bytes).await?;
         }
         Ok(())
-    }
-}
-
-impl From<reader::Ended> for IngestError {
-    fn from(ended: reader::Ended) -> Self {
-        Self::Massive(ended.0.unwrap_or_else(|| MassiveError::Closed("the reading task was stopped".into())))
     }
 }

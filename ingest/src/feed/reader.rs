@@ -3,38 +3,41 @@
 //! A provider buffers for a slow consumer and then kills it, so nothing here ever waits for
 //! Kafka: when the channel is full a frame is dropped, counted, and its minutes are fetched again.
 
-use crate::providers::massive::parse::{Event, Frame};
-use crate::providers::massive::{MassiveError, Session};
+use crate::providers::{Frame, MarketEvent, PriceConnection, ProviderError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
 
-/// A running reader; dropping it stops the task and closes the websocket.
+/// A running reader; dropping it stops the task and closes the connection.
 pub(super) struct Reader {
-    /// What came, in order.
+    /// What was received, in order.
     pub frames: mpsc::Receiver<Frame>,
+    /// Origin of the frames' rejects.
+    pub origin: String,
     dropped: Arc<AtomicBool>,
-    task: JoinHandle<MassiveError>,
+    task: JoinHandle<ProviderError>,
 }
 
-/// Why the reader ended; nothing if it was stopped.
-pub(super) struct Ended(pub Option<MassiveError>);
+/// Why the reader ended; `None` if it was stopped.
+pub(super) struct ReaderExit(pub Option<ProviderError>);
 
 impl Reader {
-    pub fn start(mut session: Session, capacity: usize) -> Self {
+    /// Reads frames of `source`; `capacity` of them may wait.
+    pub fn start(mut connection: Box<dyn PriceConnection>, source: &str, capacity: usize) -> Self {
         let (sender, frames) = mpsc::channel(capacity);
         let dropped = Arc::new(AtomicBool::new(false));
-        let mark = Arc::clone(&dropped);
+        let (mark, name) = (Arc::clone(&dropped), source.to_owned());
+        let origin = format!("{source} {}", connection.origin());
         let task = tokio::spawn(async move {
             loop {
-                match session.next().await {
-                    Ok(frame) => offer(&sender, frame, &mark),
+                match connection.next().await {
+                    Ok(frame) => offer(&sender, frame, &mark, &name),
                     Err(error) => return error,
                 }
             }
         });
-        Self { frames, dropped, task }
+        Self { frames, origin, dropped, task }
     }
 
     /// Whether frames were dropped since the last time this was asked.
@@ -42,8 +45,8 @@ impl Reader {
         self.dropped.swap(false, Ordering::AcqRel)
     }
 
-    pub async fn why_it_ended(&mut self) -> Ended {
-        Ended((&mut self.task).await.ok())
+    pub async fn exit_reason(&mut self) -> ReaderExit {
+        ReaderExit((&mut self.task).await.ok())
     }
 }
 
@@ -54,18 +57,20 @@ impl Drop for Reader {
 }
 
 /// Hands a frame over, or drops it and leaves a mark.
-fn offer(sender: &mpsc::Sender<Frame>, frame: Frame, dropped: &AtomicBool) {
+fn offer(sender: &mpsc::Sender<Frame>, frame: Frame, dropped: &AtomicBool, source: &str) {
     // A closed channel means that the reader is being dropped.
     let Err(TrySendError::Full(frame)) = sender.try_send(frame) else { return };
     let first = !dropped.swap(true, Ordering::AcqRel);
-    let bars = frame.events.iter().filter(|event| matches!(event, Event::Bar(_))).count();
+    let bars = frame.events.iter().filter(|event| matches!(event, MarketEvent::Bar(_))).count();
     let rest = frame.events.len() - bars + frame.rejects.len();
-    metrics::counter!("tapewire_feed_dropped_total", "kind" => "bar").increment(bars as u64);
-    metrics::counter!("tapewire_feed_dropped_total", "kind" => "other").increment(rest as u64);
+    for (kind, count) in [("bar", bars), ("other", rest)] {
+        let labels = [("source", source.to_owned()), ("kind", kind.to_owned())];
+        metrics::counter!("tapewire_feed_dropped_total", &labels).increment(count as u64);
+    }
     if rest > 0 {
-        tracing::error!(lost = rest, "kafka is too slow for the feed: trades, halts or unreadable messages are lost");
+        tracing::error!(source, lost = rest, "kafka is too slow for the feed: trades, halts or unreadable messages are lost");
     } else if first {
-        tracing::warn!("kafka is too slow for the feed: dropped bars will be fetched again");
+        tracing::warn!(source, "kafka is too slow for the feed: dropped bars will be fetched again");
     }
 }
 
@@ -74,12 +79,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_channel_drops_and_says_so() {
+    fn a_full_channel_drops_and_marks_it() {
         let (sender, mut receiver) = mpsc::channel(1);
         let dropped = AtomicBool::new(false);
-        offer(&sender, Frame::default(), &dropped);
+        offer(&sender, Frame::default(), &dropped, "wire");
         assert!(!dropped.load(Ordering::Acquire));
-        offer(&sender, Frame::default(), &dropped);
+        offer(&sender, Frame::default(), &dropped, "wire");
         assert!(dropped.load(Ordering::Acquire));
         assert!(receiver.try_recv().is_ok() && receiver.try_recv().is_err());
     }

@@ -1,75 +1,36 @@
-//! The news poller: every 20 seconds asks what is new and puts it on topic `news`.
-//!
-//! | module | holds |
-//! |---|---|
-//! | `cursor` | how far we are, and what we have sent already; pure |
+//! The news poller: every 20 seconds asks a source what is new and puts it on topic `news`.
 //!
 //! The guarantee: an article the provider shows within `overlap` of its publication is on the
 //! topic at least once, whatever dies when, because the watermark moves only after the broker has
 //! acknowledged what lies before it. An edit is sent again with another revision; the same
 //! article seen twice is not, except after a crash between acknowledgement and note.
+//!
+//! Each source has a poller, a state file `news-NAME.json` and a watermark stream of its own.
 
-mod cursor;
+mod config;
+mod progress;
+
+pub(crate) use config::check_sources;
+pub use config::{NewsConfig, NewsOverride, NewsPollerConfig};
 
 use crate::IngestError;
-use crate::backoff::Backoff;
-use crate::providers::Reject;
-use crate::providers::massive::parse::Items;
-use crate::providers::massive::{MassiveConfig, MassiveError, RestClient};
+use crate::error::chain;
+use crate::health::SourceHealth;
+use crate::providers::{NewsRequest, NewsSource, Page, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
-use crate::writer::Writer;
-use cursor::Cursor;
+use crate::writer::{Stream, Writer};
+use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::Url;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use progress::PollProgress;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown};
 use tapewire_core::{Article, Run};
 
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "news-poller";
-
-/// When to ask, and how far back. All times are by the bus's clock.
-#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NewsPollerConfig {
-    /// From one poll to the next.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "jiff::SignedDuration")]
-    pub every: Duration,
-    /// How far before the watermark each poll begins: what the provider shows later than that
-    /// after its publication is not seen.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "jiff::SignedDuration")]
-    pub overlap: Duration,
-    /// How far back the very first poll begins.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "jiff::SignedDuration")]
-    pub lookback: Duration,
-    /// How long the provider takes to show an article as a rule: providers put seconds to a minute
-    /// between publication and their interface. The watermark promises completeness up to the poll
-    /// less this; what comes later still is sent, and counts as late.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "jiff::SignedDuration")]
-    pub wire_delay: Duration,
-    /// Articles a page, at most 1000.
-    pub page_size: u32,
-}
-
-impl Default for NewsPollerConfig {
-    fn default() -> Self {
-        Self {
-            every: Duration::from_secs(20),
-            overlap: Duration::from_secs(600),
-            lookback: Duration::from_secs(24 * 3600),
-            wire_delay: Duration::from_secs(60),
-            page_size: 1000,
-        }
-    }
-}
 
 /// What one poll brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,28 +43,70 @@ pub struct Polled {
     pub rejected: usize,
 }
 
-/// Polls Massive's news.
+/// Polls every configured news source until shutdown.
+///
+/// ```no_run
+/// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
+/// use tapewire_ingest::poller::{self, NewsConfig};
+/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut providers = ProvidersConfig::default();
+/// providers.entry("massive").api_key = ApiKey::new(&std::env::var("TAPEWIRE_MASSIVE_API_KEY")?);
+/// let producer = Producer::new(&KafkaConfig::default())?;
+/// let state = std::path::Path::new("state");
+/// let (clock, readiness, shutdown) = (Clock::wall(), Readiness::default(), Shutdown::new());
+/// poller::run(&NewsConfig::default(), &providers, state, producer, clock, readiness, shutdown).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Only what a retry can't heal, of the first source that fails so; outages are waited out.
+pub async fn run(
+    config: &NewsConfig,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
+    producer: Producer,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), IngestError> {
+    config.check()?;
+    let count = u32::try_from(config.sources.len()).expect("a list of names is short");
+    let mut pollers = Vec::new();
+    for (index, name) in (0..count).zip(&config.sources) {
+        let source = providers.news_source(name, &clock)?;
+        let stream = Stream::news(index, count, name);
+        let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
+        pollers.push(NewsPoller::new(config.of(name), source, stream, state_folder, producer, clock, readiness)?);
+    }
+    try_join_all(pollers.into_iter().map(|poller| poller.run(shutdown.clone()))).await.map(drop)
+}
+
+/// Polls one news source.
 pub struct NewsPoller {
     config: NewsPollerConfig,
-    client: RestClient,
+    source: Arc<dyn NewsSource>,
+    stream: Stream,
     writer: Writer,
     dead_letters: DeadLetters,
     clock: Clock,
-    cursor: Cursor,
-    state: StateFile<Cursor>,
+    progress: PollProgress,
+    state: StateFile<PollProgress>,
+    health: SourceHealth,
     /// Unreadable items of the last poll: the overlap shows them again and again.
     rejected: HashSet<Vec<u8>>,
     /// A poll that failed between two pages.
     unfinished: Option<Unfinished>,
-    promised: Option<Timestamp>,
+    emitted: Option<Timestamp>,
 }
 
-/// Where a poll is. Kept over a failure: started anew, a poll of many pages under a tight rate
-/// limit would never end.
+/// Where a poll is. Kept over a failure: a poll of many pages under a tight rate limit would never end if it were
+/// started from its first page again.
 struct Unfinished {
     began: Timestamp,
-    page: Url,
-    first: bool,
+    request: NewsRequest,
     rejected: HashSet<Vec<u8>>,
 }
 
@@ -111,68 +114,89 @@ impl NewsPoller {
     /// A poller that goes on where the note in `state_folder` says, or looks back if there is none.
     ///
     /// # Errors
-    /// [`IngestError::Config`], [`IngestError::State`], or [`MassiveError::Url`].
+    /// [`IngestError::State`].
     pub fn new(
         config: NewsPollerConfig,
-        massive: &MassiveConfig,
+        source: Arc<dyn NewsSource>,
+        stream: Stream,
         state_folder: &Path,
         producer: Producer,
         clock: Clock,
+        readiness: Readiness,
     ) -> Result<Self, IngestError> {
-        if !(1..=1000).contains(&config.page_size) || config.every.is_zero() {
-            return Err(IngestError::Config(
-                "news: page_size must be within 1 and 1000, every must not be zero".into(),
-            ));
-        }
-        let state = StateFile::new(state_folder, "news.json")?;
+        let file = format!("news-{}.json", stream.source);
+        let state = match stream.index {
+            0 => StateFile::taking_over(state_folder, &file, "news.json")?,
+            _ => StateFile::new(state_folder, &file)?,
+        };
+        let health = SourceHealth::new(
+            stream.clone(),
+            STAGE,
+            config.idle_timeout,
+            producer.clone(),
+            clock.clone(),
+            readiness,
+        );
         Ok(Self {
-            client: RestClient::new(massive, clock.clone())?,
             dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
-            cursor: state.load()?.unwrap_or_default(),
-            config,
+            progress: state.load()?.unwrap_or_default(),
             writer: Writer::new(producer, Run::live(), None),
+            config,
+            source,
+            stream,
             clock,
             state,
+            health,
             rejected: HashSet::new(),
             unfinished: None,
-            promised: None,
+            emitted: None,
         })
     }
 
     /// Polls until shutdown. A poll cut short by it is as one cut short by a crash: harmless.
     ///
     /// # Errors
-    /// Only what trying again can't heal; outages are waited out.
-    pub async fn run(mut self, readiness: Readiness, shutdown: Shutdown) -> Result<(), IngestError> {
-        readiness.waiting(STAGE, "the first poll is not complete");
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-        loop {
-            let began = self.clock.now();
-            let wait = match shutdown.run_until_cancelled(self.poll()).await {
-                None => return Ok(()),
-                Some(Ok(polled)) => {
-                    backoff.reset();
-                    readiness.ready(STAGE);
-                    tracing::debug!(polled.sent, polled.pages, polled.rejected, "polled");
-                    let took = self.clock.now().duration_since(began).try_into().unwrap_or(Duration::ZERO);
-                    self.config.every.saturating_sub(took)
-                }
-                Some(Err(error)) if error.is_retryable() => {
-                    metrics::counter!("tapewire_news_poll_failures_total").increment(1);
-                    tracing::warn!(%error, "polling failed; nothing is lost, trying again");
-                    readiness.waiting(STAGE, error.to_string());
-                    let asked = if let IngestError::Massive(error) = &error { error.retry_after() } else { None };
-                    asked.unwrap_or_default().max(backoff.next_wait())
-                }
-                Some(Err(error)) => return Err(error),
-            };
-            if shutdown.run_until_cancelled(self.clock.sleep(wait)).await.is_none() {
-                return Ok(());
+    /// Only what a retry can't heal; outages are waited out.
+    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), IngestError> {
+        let polling = async {
+            self.health.waiting("the first poll is not complete");
+            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+            loop {
+                let wait = self.poll_or_wait(&mut backoff).await?;
+                self.clock.sleep(wait).await;
             }
+        };
+        shutdown.run_until_cancelled(polling).await.unwrap_or(Ok(()))
+    }
+
+    /// Polls once; how long to wait before the next time.
+    async fn poll_or_wait(&mut self, backoff: &mut Backoff) -> Result<Duration, IngestError> {
+        let began = self.clock.now();
+        let source = self.source_label();
+        match self.poll().await {
+            Ok(polled) => {
+                backoff.reset();
+                tracing::debug!(source, polled.sent, polled.pages, polled.rejected, "polled");
+                let took = self.clock.now().duration_since(began).try_into().unwrap_or(Duration::ZERO);
+                Ok(self.config.every.saturating_sub(took))
+            }
+            Err(error) if error.is_retryable() => {
+                metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
+                let wait = backoff.next_wait_of_at_least(error.retry_after());
+                let wait_s = wait.as_secs_f64();
+                tracing::warn!(source, error = chain(&error), wait_s, "polling the news failed; nothing is lost, retrying");
+                if error.is_the_providers() {
+                    self.health.failed(&error).await?;
+                } else {
+                    self.health.waiting(&chain(&error));
+                }
+                Ok(wait)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// One poll: every page from the watermark less the overlap, then the promise on every
+    /// One poll: every page from the watermark less the overlap, then the watermark on every
     /// partition of `news`. After a failure it goes on with the page that failed.
     ///
     /// # Errors
@@ -181,11 +205,14 @@ impl NewsPoller {
         let mut polled = Polled::default();
         loop {
             let mut at = self.unfinished.take().unwrap_or_else(|| self.begin());
-            let page = match self.client.news(&at.page).await {
+            let page = match self.source.page(&at.request).await {
                 Ok(page) => page,
-                // The provider forgets cursors: begin anew.
-                Err(MassiveError::BadRequest { path, message, .. }) if !at.first => {
-                    return Err(MassiveError::Unreadable { path, reason: format!("next page: {message}") }.into());
+                // The provider has forgotten the cursor: the next poll begins with its first page.
+                Err(ProviderError::BadRequest { provider, path, message, .. })
+                    if matches!(at.request, NewsRequest::Next(_)) =>
+                {
+                    let reason = format!("next page: {message}");
+                    return Err(ProviderError::Unreadable { provider, path, reason }.into());
                 }
                 Err(error) => {
                     self.unfinished = Some(at);
@@ -194,64 +221,75 @@ impl NewsPoller {
             };
             polled.pages += 1;
             // Before the watermark moves: after it nobody would look at them again.
-            polled.rejected += self.bury(&page.rejects, at.page.path()).await?;
-            polled.sent += self.take(&page, at.began).await?;
+            polled.rejected += self.publish_rejects(&page).await?;
+            polled.sent += self.send(&page.items, at.began).await?;
             at.rejected.extend(page.rejects.into_iter().map(|reject| reject.bytes));
-            let Some(next) = page.next_url else {
+            let Some(next) = page.next else {
                 self.rejected = at.rejected;
-                self.promise(at.began).await?;
+                self.emit_watermark(at.began).await?;
                 return Ok(polled);
             };
-            let next = self.client.next_page(&next)?;
-            if next == at.page {
+            let request = NewsRequest::Next(next);
+            if request == at.request {
+                let (provider, path) = (self.source_label(), page.origin);
                 let reason = "the next page is the same page".into();
-                return Err(MassiveError::Unreadable { path: next.path().to_owned(), reason }.into());
+                return Err(ProviderError::Unreadable { provider, path, reason }.into());
             }
-            self.unfinished = Some(Unfinished { page: next, first: false, ..at });
+            self.unfinished = Some(Unfinished { request, ..at });
         }
     }
 
     fn begin(&self) -> Unfinished {
         let began = self.clock.now();
-        let page = self.client.news_url(self.cursor.query_from(began, &self.config), self.config.page_size);
-        Unfinished { began, page, first: true, rejected: HashSet::new() }
+        let request = NewsRequest::Since(self.progress.query_from(began, &self.config));
+        Unfinished { began, request, rejected: HashSet::new() }
     }
 
-    /// Sends a page's new articles, waits for the acknowledgements, and only then notes them.
-    async fn take(&mut self, page: &Items<Article>, began: Timestamp) -> Result<usize, IngestError> {
+    /// Sends new articles, waits for the acknowledgements, and only then notes them.
+    async fn send(&mut self, articles: &[Article], began: Timestamp) -> Result<usize, IngestError> {
         let mut sent = HashSet::new();
-        for article in &page.items {
+        for article in articles {
             // A page may hold the same article twice.
-            if self.cursor.is_new(article) && sent.insert((article.id.as_str(), article.revision)) {
+            if self.progress.is_new(article) && sent.insert((article.id.as_str(), article.revision)) {
                 self.writer.article(article.clone()).await?;
             }
         }
-        self.writer.settle().await?;
-        metrics::counter!("tapewire_articles_total").increment(sent.len() as u64);
-        if self.cursor.acknowledge(&page.items, began, &self.config) {
-            self.state.save(&self.cursor).await?;
+        self.writer.flush().await?;
+        metrics::counter!("tapewire_articles_total", "source" => self.source_label()).increment(sent.len() as u64);
+        if self.progress.acknowledge(articles, began, &self.config) {
+            self.state.save(&self.progress).await?;
         }
         Ok(sent.len())
     }
 
-    async fn bury(&self, rejects: &[Reject], path: &str) -> Result<usize, IngestError> {
-        let mut buried = 0;
-        for reject in rejects.iter().filter(|reject| !self.rejected.contains(&reject.bytes)) {
-            self.dead_letters.bury(&format!("massive {path}"), &reject.reason, &reject.bytes).await?;
-            buried += 1;
+    async fn publish_rejects(&self, page: &Page<Article>) -> Result<usize, IngestError> {
+        let origin = format!("{} {}", self.stream.source, page.origin);
+        let new = page.rejects.iter().filter(|reject| !self.rejected.contains(&reject.bytes));
+        let mut published = 0;
+        for Reject { reason, bytes } in new {
+            self.dead_letters.bury(&origin, reason, bytes).await?;
+            published += 1;
         }
-        Ok(buried)
+        Ok(published)
     }
 
-    /// Says on every partition how far the wire has been followed.
-    async fn promise(&mut self, began: Timestamp) -> Result<(), IngestError> {
+    /// Says on every partition how far the source has been followed.
+    async fn emit_watermark(&mut self, began: Timestamp) -> Result<(), IngestError> {
         let wire_delay = SignedDuration::try_from(self.config.wire_delay).unwrap_or(SignedDuration::MAX);
-        let at = began.saturating_sub(wire_delay).unwrap_or(Timestamp::MIN);
-        if self.promised.is_none_or(|promised| promised < at) {
-            self.writer.promise_news(at).await?;
-            self.promised = Some(at);
-            metrics::gauge!("tapewire_news_watermark_timestamp_seconds").set(at.as_second() as f64);
+        let at = began.saturating_sub(wire_delay).unwrap_or(Timestamp::MIN).max(self.emitted.unwrap_or(Timestamp::MIN));
+        if self.emitted == Some(at) && !self.health.is_idle() {
+            self.health.works();
+            return Ok(());
         }
+        self.writer.emit_news_watermark(&self.stream, at).await?;
+        self.emitted = Some(at);
+        self.health.emitted(at);
+        let gauge = metrics::gauge!("tapewire_news_watermark_timestamp_seconds", "source" => self.source_label());
+        gauge.set(at.as_second() as f64);
         Ok(())
+    }
+
+    fn source_label(&self) -> String {
+        self.stream.source.clone()
     }
 }

@@ -1,18 +1,26 @@
-//! The outside world, one folder a provider, all alike:
+//! The outside world. A provider is known to the rest of this crate as a [`NewsSource`], a [`PriceSource`], or both.
 //!
-//! | file | holds |
-//! |---|---|
-//! | `config.rs` | where the provider is and how to log in |
-//! | `messages.rs` | its messages as it sends them, the raw text above each struct |
-//! | `parse.rs` | bytes to domain types; what can't be read becomes a [`Reject`] |
-//! | `rest.rs` | its HTTP interface |
-//! | `websocket.rs` | its streaming protocol |
-//! | `error.rs` | what can go wrong, and whether trying again can help |
+//! A provider is a folder here and one line in [`registry`]. Its folder holds what only it knows: its messages as it
+//! sends them with the raw text above each struct, how they become domain types, its settings and its protocols. What
+//! any provider needs lives beside the traits: [`http`] for its requests, [`ProviderError`] for what can go wrong,
+//! [`ApiKey`] for its secret.
 
+pub mod error;
+pub mod http;
+mod key;
 pub mod massive;
+pub mod registry;
 
-/// Largest item we take, in bytes. Kafka takes messages of about a million; an article of that
-/// size is a provider's mistake, and must not stop those behind it.
+pub use error::ProviderError;
+pub use key::ApiKey;
+pub use registry::{Account, Provider, ProvidersConfig};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tapewire_core::{Article, Bar, Halt, Symbol, Trade};
+
+/// Largest item we take, in bytes. Kafka takes messages of about a million; an article of that size is a provider's
+/// mistake, and must not stop those after it.
 pub const LARGEST_ITEM: usize = 600_000;
 
 /// One item of a page or frame that could not be used, or not whole: goes to the dead-letter topic.
@@ -20,7 +28,7 @@ pub const LARGEST_ITEM: usize = 600_000;
 pub struct Reject {
     /// Why, in words for a person.
     pub reason: String,
-    /// The item as it came.
+    /// The item as received.
     pub bytes: Vec<u8>,
 }
 
@@ -29,4 +37,134 @@ impl Reject {
     pub fn new(raw: &str, reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), bytes: raw.as_bytes().to_vec() }
     }
+}
+
+/// Where the next page of a list is, in the provider's own words: a URL, a token, a number. Only the provider that
+/// gave it can read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What could be read, in the provider's order.
+    pub items: Vec<T>,
+    /// What could not.
+    pub rejects: Vec<Reject>,
+    /// Where at the provider the page was found, without secrets: `/v2/reference/news`. Names the rejects' origin.
+    pub origin: String,
+    /// Where the next page is; `None` on the last one.
+    pub next: Option<Cursor>,
+}
+
+/// Which page of news is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewsRequest {
+    /// The first page of what was published at or after this time (UTC), oldest first. Earlier articles in it do no
+    /// harm.
+    Since(Timestamp),
+    /// The page after one that named this cursor.
+    Next(Cursor),
+}
+
+/// Somebody who publishes news. One call is one request: retries and repetition are the poller's.
+#[async_trait]
+pub trait NewsSource: Send + Sync {
+    /// Name of the source as configured: what [`Article::provider`] says of its articles.
+    fn name(&self) -> &str;
+
+    /// One page of news.
+    ///
+    /// # Errors
+    /// Any [`ProviderError`]. [`ProviderError::BadRequest`] for a cursor means that the provider has forgotten it.
+    async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError>;
+}
+
+/// What a price source is to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Tickers, each once; their minute bars are wanted in any case.
+    pub symbols: Vec<Symbol>,
+    /// Whether every trade is wanted too.
+    pub trades: bool,
+    /// Whether halts are wanted too.
+    pub halts: bool,
+}
+
+/// Something that happened on the market.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MarketEvent {
+    /// A minute bar, new or corrected.
+    Bar(Bar),
+    /// A trade.
+    Trade(Trade),
+    /// Trading stopped or resumed.
+    Halt(Halt),
+}
+
+/// What one message of a connection held: events of any kind, mixed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Frame {
+    /// What could be read, in order.
+    pub events: Vec<MarketEvent>,
+    /// What could not.
+    pub rejects: Vec<Reject>,
+}
+
+impl Frame {
+    /// Whether there is nothing in it for the pipeline.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.rejects.is_empty()
+    }
+}
+
+/// Somebody who prints prices: live over a connection, and minute bars of the past in pages.
+#[async_trait]
+pub trait PriceSource: Send + Sync {
+    /// Name of the source as configured.
+    fn name(&self) -> &str;
+
+    /// Refuses a subscription that this source can never serve, before anything is started.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unsupported`].
+    fn check(&self, subscription: &Subscription) -> Result<(), ProviderError>;
+
+    /// For how long after a minute's end its bar may still be corrected: a gap is filled from this long before it.
+    fn corrects_within(&self) -> SignedDuration {
+        SignedDuration::from_mins(16)
+    }
+
+    /// A connection that is logged in and subscribed.
+    ///
+    /// # Errors
+    /// Any [`ProviderError`].
+    async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError>;
+
+    /// One page of a symbol's minute bars that start within `from..=to` (UTC), oldest first; `cursor` as the page
+    /// before named it, `None` for the first.
+    ///
+    /// # Errors
+    /// Any [`ProviderError`].
+    async fn bars_page(
+        &self,
+        symbol: &Symbol,
+        from: Timestamp,
+        to: Timestamp,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Bar>, ProviderError>;
+}
+
+/// A live connection of a [`PriceSource`].
+#[async_trait]
+pub trait PriceConnection: Send {
+    /// What it is, as the origin of rejects: `websocket`.
+    fn origin(&self) -> &str;
+
+    /// The next frame that holds something. A connection that has gone quiet for too long has to find that out by
+    /// itself and end with an error.
+    ///
+    /// # Errors
+    /// Any [`ProviderError`]: the connection is over then.
+    async fn next(&mut self) -> Result<Frame, ProviderError>;
 }

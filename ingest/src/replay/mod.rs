@@ -1,10 +1,5 @@
 //! History from files: news and bars onto the same topics, as a run of their own.
 //!
-//! | module | holds |
-//! |---|---|
-//! | `news` | a line of JSON to an article |
-//! | `bars` | a row of CSV to a bar |
-//!
 //! Clocks of a replay are those of the data: an article is received a configured delay after its
 //! publication, a bar when it ends. So a replay gives the same records each time it is run.
 
@@ -12,7 +7,7 @@ mod bars;
 mod news;
 
 use crate::IngestError;
-use crate::writer::Writer;
+use crate::writer::{Stream, Writer};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -60,7 +55,7 @@ impl ReplayOptions {
 
 /// How far a replay is, in bytes of both files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct ReplayProgress {
     /// Read and sent.
     pub done: u64,
     /// All.
@@ -95,7 +90,7 @@ pub async fn replay(
     options: &ReplayOptions,
     producer: Producer,
     clock: Clock,
-    report: impl FnMut(Progress),
+    report: impl FnMut(ReplayProgress),
 ) -> Result<Summary, IngestError> {
     let news = read(news_file)?;
     let bars = read(bars_file)?;
@@ -106,7 +101,7 @@ pub async fn replay(
         dead_letters: DeadLetters::new(producer, clock, "replay"),
         summary: Summary { run, articles: 0, mentions: 0, bars: 0, dead_letters: 0, tape_end: None },
         report,
-        progress: Progress { done: 0, total: (news.len() + bars.len()) as u64 },
+        progress: ReplayProgress { done: 0, total: (news.len() + bars.len()) as u64 },
     };
     replay.bars(bars_file, table).await?;
     replay.news(news_file, &news, options).await?;
@@ -118,10 +113,10 @@ struct Replay<Report> {
     dead_letters: DeadLetters,
     summary: Summary,
     report: Report,
-    progress: Progress,
+    progress: ReplayProgress,
 }
 
-impl<Report: FnMut(Progress)> Replay<Report> {
+impl<Report: FnMut(ReplayProgress)> Replay<Report> {
     async fn bars(&mut self, file: &Path, table: bars::Table<'_>) -> Result<(), IngestError> {
         for (number, row) in table.rows().enumerate() {
             match row.bar {
@@ -130,7 +125,7 @@ impl<Report: FnMut(Progress)> Replay<Report> {
                     self.summary.bars += 1;
                     self.writer.bar(bar).await?;
                 }
-                Err(reason) => self.bury(file, row.line, &reason, row.bytes).await?,
+                Err(reason) => self.reject(file, row.line, &reason, row.bytes).await?,
             }
             self.advance(number, row.bytes.len());
         }
@@ -144,13 +139,13 @@ impl<Report: FnMut(Progress)> Replay<Report> {
                 None => {}
                 Some(Ok((article, flaw))) => {
                     self.summary.articles += 1;
-                    mentions.insert(article.id.clone(), article.symbols.len().max(1) as u64);
+                    mentions.insert(article.key(), article.symbols.len().max(1) as u64);
                     self.writer.article(article).await?;
                     if let Some(flaw) = flaw {
-                        self.bury(file, number as u64 + 1, &flaw, line).await?;
+                        self.reject(file, number as u64 + 1, &flaw, line).await?;
                     }
                 }
-                Some(Err(reason)) => self.bury(file, number as u64 + 1, &reason, line).await?,
+                Some(Err(reason)) => self.reject(file, number as u64 + 1, &reason, line).await?,
             }
             self.advance(number, line.len() + 1);
         }
@@ -158,15 +153,16 @@ impl<Report: FnMut(Progress)> Replay<Report> {
         Ok(())
     }
 
-    /// The last word of both topics: the run will not have more, so the join can finish every row.
+    /// The end of both streams: the run will not have more, so the join can finish every row.
     async fn finish(mut self) -> Result<Summary, IngestError> {
-        self.writer.promise_tape(Watermark::END).await?;
-        self.writer.promise_news(Watermark::END).await?;
-        (self.report)(Progress { done: self.progress.total, ..self.progress });
+        // Without a name: a replay is the only source of its run.
+        self.writer.emit_tape_watermark(&Stream::prices(0, 1, ""), Watermark::END).await?;
+        self.writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
+        (self.report)(ReplayProgress { done: self.progress.total, ..self.progress });
         Ok(self.summary)
     }
 
-    async fn bury(&mut self, file: &Path, line: u64, reason: &str, bytes: &[u8]) -> Result<(), IngestError> {
+    async fn reject(&mut self, file: &Path, line: u64, reason: &str, bytes: &[u8]) -> Result<(), IngestError> {
         self.summary.dead_letters += 1;
         Ok(self.dead_letters.bury(&format!("{} line {line}", file.display()), reason, bytes).await?)
     }
@@ -195,8 +191,7 @@ fn run_name(options: &ReplayOptions, files: [&[u8]; 2]) -> Result<Run, IngestErr
             hash.update((file.len() as u64).to_le_bytes());
             hash.update(file);
         }
-        let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        format!("replay-{digest}")
+        format!("replay-{}", hex::encode(&hash.finalize()[..6]))
     });
     let run = Run::named(name.trim());
     if run.as_str().is_empty() || run.is_live() {

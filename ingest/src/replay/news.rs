@@ -3,7 +3,7 @@
 use super::{ReplayOptions, delayed};
 use crate::epoch::{of_any_unit, whole_microseconds};
 use crate::providers::LARGEST_ITEM;
-use crate::providers::massive::parse;
+use crate::providers::registry::PROVIDERS;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tapewire_core::{Article, Symbol};
@@ -36,14 +36,8 @@ enum Id {
     Number(i64),
 }
 
-/// Tells the provider's own shape from ours.
-#[derive(Debug, Deserialize)]
-struct Shape {
-    published_utc: Option<serde::de::IgnoredAny>,
-}
-
-/// Reads a line: nothing if it is blank; else the article, with what had to be left out of it, or
-/// the reason why it is none. Lines in Massive's own shape are read too.
+/// Reads a line: `None` if it is blank; otherwise the article with what had to be left out of it, or
+/// the reason why it can't be used. Lines in a provider's own shape are read too.
 pub(super) fn article(line: &[u8], options: &ReplayOptions) -> Option<Result<(Article, Option<String>), String>> {
     let line = line.trim_ascii();
     if line.is_empty() {
@@ -56,11 +50,8 @@ fn read(text: &str, options: &ReplayOptions) -> Result<(Article, Option<String>)
     if text.len() > LARGEST_ITEM {
         return Err(format!("{} bytes are more than the {LARGEST_ITEM} an article may have", text.len()));
     }
-    let shape: Shape = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let (mut article, flaw) = match shape.published_utc {
-        Some(_) => parse::article(text, Timestamp::UNIX_EPOCH)?,
-        None => own(text)?,
-    };
+    let of_a_provider = PROVIDERS.iter().filter_map(|provider| provider.replay_line).find_map(|read| read(text));
+    let (mut article, flaw) = of_a_provider.unwrap_or_else(|| own(text))?;
     let mut symbols = Vec::with_capacity(article.symbols.len());
     for symbol in article.symbols.into_iter().map(|symbol| options.alias(symbol)) {
         if !symbols.contains(&symbol) {
@@ -146,11 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn massives_shape_is_read_too() {
+    fn a_providers_own_shape_is_read_too() {
         let (article, _) = one(
             r#"{"id":"m","published_utc":"2025-06-02T14:00:00Z","title":"T","tickers":["GOOG"],"publisher":{"name":"P"}}"#,
         );
-        assert_eq!((article.provider.as_str(), article.publisher.as_str()), ("massive", "P"));
+        assert_eq!((article.provider.as_str(), article.publisher.as_str()), (PROVIDERS[0].kind, "P"));
         assert_eq!(article.symbols, [Symbol::new("GOOGL").unwrap()]);
         assert_eq!(article.received_at, "2025-06-02T14:00:02Z".parse().unwrap());
         assert_eq!(article.revision, Article::fingerprint("T", "", &article.symbols));

@@ -1,6 +1,6 @@
 //! What the simulator is told.
 
-use crate::providers::massive::ApiKey;
+use crate::providers::ApiKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

@@ -1,16 +1,5 @@
 //! A market and its news wire, simulated, on Massive's own REST and websocket protocol.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`config`] | settings, planted effect, faults for tests |
-//! | [`universe`] | the companies |
-//! | [`sessions`] | when the exchange is open, and trading time |
-//! | [`stories`] | the wire of a day, from the words in `headlines` |
-//! | [`tape`] | the prices of a session, with the stories' effect in them |
-//! | [`market`] | both together, made day by day |
-//! | [`truth`] | what was planted, and what correlation is to be expected |
-//! | `rest`, `stream` | the provider's two interfaces |
-//!
 //! Times are those of the bus's clock, so an accelerated clock gives an accelerated market.
 
 pub mod config;
@@ -30,6 +19,7 @@ pub use market::Market;
 pub use truth::{PlantedIc, Truth};
 
 use crate::IngestError;
+use crate::providers::{ApiKey, ProvidersConfig, massive};
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -143,6 +133,17 @@ impl Simulator {
             Ok(())
         }
     }
+}
+
+/// Name and kind of the provider whose protocol the simulator speaks.
+pub const PROVIDER: &str = massive::PROVIDER.kind;
+
+/// Points the settings of [`PROVIDER`] at a simulator that has these addresses and takes this key.
+pub fn point_at(providers: &mut ProvidersConfig, rest_url: &str, websocket_url: &str, key: &ApiKey) {
+    providers.set(PROVIDER, "rest_url", rest_url);
+    providers.set(PROVIDER, "websocket_url", websocket_url);
+    providers.entry(PROVIDER).kind = None;
+    providers.entry(PROVIDER).api_key = key.clone();
 }
 
 /// Tickers of the companies in the news; the benchmark is not one of them.

@@ -1,6 +1,6 @@
 //! A Kafka to test with, and a simulated provider.
 //!
-//! Kafka is the one `TAPEWIRE_KAFKA_BROKERS` names, under a prefix of our own, or else
+//! Kafka is the one `TAPEWIRE_KAFKA_BROKERS` names, under a prefix of our own, or otherwise
 //! librdkafka's in-process mock cluster, so that these tests run everywhere.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
@@ -17,8 +17,8 @@ use std::time::Duration;
 use tapewire_bus::{Clock, KafkaConfig, Producer, Shutdown, Telemetry, Topic, Topics};
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{Article, Bar, DeadLetter, NewsRecord, Symbol, TapeRecord, Watermark};
-use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
-use tapewire_ingest::simulate::{Simulator, SimulatorConfig, urls};
+use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
+use tapewire_ingest::simulate::{Simulator, SimulatorConfig, point_at, urls};
 
 /// Partitions of every topic.
 pub const PARTITIONS: i32 = 3;
@@ -30,9 +30,9 @@ pub struct Kafka {
     pub mock: Option<MockCluster<'static, DefaultProducerContext>>,
 }
 
-/// A record as it lies on a topic.
+/// A record as it is stored on a topic.
 #[derive(Debug, Clone)]
-pub struct Lying {
+pub struct StoredRecord {
     pub partition: i32,
     pub payload: Vec<u8>,
 }
@@ -61,7 +61,7 @@ impl Kafka {
     }
 
     /// Everything on a topic, by partition and offset.
-    pub async fn read(&self, topic: Topic) -> Vec<Lying> {
+    pub async fn read(&self, topic: Topic) -> Vec<StoredRecord> {
         let (brokers, name) = (self.config.brokers.clone(), Topics::new(&self.config).name(topic));
         tokio::task::spawn_blocking(move || read(&brokers, &name)).await.unwrap()
     }
@@ -108,7 +108,7 @@ impl Kafka {
     }
 }
 
-fn read(brokers: &str, topic: &str) -> Vec<Lying> {
+fn read(brokers: &str, topic: &str) -> Vec<StoredRecord> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "looking-on")
@@ -136,17 +136,20 @@ fn read(brokers: &str, topic: &str) -> Vec<Lying> {
     let mut records = Vec::new();
     while remaining > 0 {
         let message = consumer.poll(wait).expect("a record that the broker says it has").unwrap();
-        records.push(Lying { partition: message.partition(), payload: message.payload().unwrap().to_vec() });
+        records.push(StoredRecord { partition: message.partition(), payload: message.payload().unwrap().to_vec() });
         remaining -= 1;
     }
     records.sort_by_key(|record| record.partition);
     records
 }
 
+/// Name of the provider whose protocol the simulator speaks.
+pub const SIMULATED: &str = tapewire_ingest::simulate::PROVIDER;
+
 /// A provider on loopback, and how to reach it.
 pub struct Provider {
     pub simulator: Simulator,
-    pub massive: MassiveConfig,
+    pub providers: ProvidersConfig,
     pub clock: Clock,
     pub shutdown: Shutdown,
 }
@@ -160,9 +163,16 @@ impl Provider {
         let listener = simulator.listen().await.unwrap();
         let (rest_url, websocket_url) = urls(listener.local_addr().unwrap());
         tokio::spawn(simulator.clone().serve(listener));
-        let massive =
-            MassiveConfig { rest_url, websocket_url, api_key: ApiKey::new("the-key"), ..MassiveConfig::default() };
-        Self { simulator, massive, clock, shutdown }
+        let mut providers = ProvidersConfig::default();
+        point_at(&mut providers, &rest_url, &websocket_url, &ApiKey::new("the-key"));
+        Self { simulator, providers, clock, shutdown }
+    }
+
+    /// The same provider as a client with a refused key reaches it.
+    pub fn with_wrong_key(&self) -> ProvidersConfig {
+        let mut providers = self.providers.clone();
+        providers.entry(SIMULATED).api_key = ApiKey::new("wrong-key");
+        providers
     }
 }
 

@@ -69,20 +69,6 @@ impl JoinConfig {
         }
         Ok(())
     }
-
-    /// [`allowed_lateness`](Self::allowed_lateness) in microseconds.
-    pub fn allowed_lateness_us(&self) -> i64 {
-        microseconds(self.allowed_lateness)
-    }
-
-    /// [`stale_after`](Self::stale_after) in microseconds.
-    pub fn stale_after_us(&self) -> i64 {
-        microseconds(self.stale_after)
-    }
-}
-
-fn microseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A server that answers as the hub does: model info by revision, files with their commit,
-//! entity tag and range, the big ones by redirection to a second host.
+//! A server that behaves like the hub: it serves model info by revision and files with commit, entity tag and range,
+//! and redirects large files to a second host.
 
 use axum::Router;
 use axum::body::Body;
@@ -34,7 +34,7 @@ pub enum Fault {
     WantsToken(&'static str),
     /// Sends this file with other bytes than announced.
     Damaged(&'static str),
-    /// Closes the connection after one byte of a large file, whatever was asked for.
+    /// Closes the connection after one byte of a large file, for every request.
     BreaksOff,
     /// Answers 503 to everything.
     Unavailable,
@@ -43,7 +43,7 @@ pub enum Fault {
 struct Shared {
     fault: Fault,
     requests: Mutex<Vec<String>>,
-    /// Whether the second host has been shown a token.
+    /// Whether a token was sent to the second host.
     token_left: Mutex<bool>,
     address: String,
     cdn: String,
@@ -57,7 +57,7 @@ pub struct FakeHub {
 impl FakeHub {
     pub fn start(fault: Fault) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // Another address is another host to a client that compares hosts alone.
+        // Clients that compare only hosts treat another address as another host.
         let listen = |address| runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
         let (listener, cdn_listener) = (listen("127.0.0.1:0"), listen("127.0.0.2:0"));
         let [address, cdn] = [&listener, &cdn_listener].map(|listener| listener.local_addr().unwrap().to_string());
@@ -77,12 +77,12 @@ impl FakeHub {
         format!("http://{}", self.shared.address)
     }
 
-    /// Whether a token was shown to the host of the large files.
+    /// Whether a token was sent to the host of the large files.
     pub fn token_left(&self) -> bool {
         *self.shared.token_left.lock().unwrap()
     }
 
-    /// What was asked for, in order: `info REVISION`, a file's name, or `cdn RANGE`.
+    /// Requests in order: `info REVISION`, the name of a file, or `cdn RANGE`.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
     }
@@ -97,7 +97,7 @@ fn bytes_of(file: &str) -> Option<&'static [u8]> {
 }
 
 impl Shared {
-    /// Notes the request; an answer here is the refusal of it.
+    /// Records the request; returns a response if it is refused.
     fn admit(&self, asked: String, headers: &HeaderMap) -> Option<Response> {
         self.requests.lock().unwrap().push(asked);
         let sent = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
@@ -173,7 +173,7 @@ async fn large_file(State(hub): State<Arc<Shared>>, Path(file): Path<String>, he
     Response::from_parts(parts, Body::from_stream(sent.chain(stream::once(Box::pin(breaks)))))
 }
 
-/// The bytes that go out as this file's.
+/// The bytes that are sent for a file.
 fn sent(hub: &Shared, file: &str) -> &'static [u8] {
     let bytes = bytes_of(file).unwrap();
     if matches!(hub.fault, Fault::Damaged(damaged) if damaged == file) {
@@ -183,7 +183,7 @@ fn sent(hub: &Shared, file: &str) -> &'static [u8] {
     }
 }
 
-/// The part a `Range: bytes=A-` or `bytes=A-B` header asks for.
+/// The part that a header `Range: bytes=A-` or `bytes=A-B` requests.
 fn ranged(bytes: &'static [u8], headers: &HeaderMap, more: &[(&str, &str)]) -> Response {
     let range = headers.get(header::RANGE).unwrap().to_str().unwrap().trim_start_matches("bytes=").to_owned();
     let (first, last) = range.split_once('-').unwrap();

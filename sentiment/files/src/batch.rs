@@ -1,48 +1,48 @@
-//! Rows to be scored together, read while the ones before are computed.
+//! Batches of rows, read ahead while the previous batch is scored.
 
 use super::FilesError;
-use super::input::{Input, guarded};
+use super::input::{RowReader, catch_panic};
 use super::row::Item;
 use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 use tapewire_sentiment::engine;
 
-/// A batch is closed at so many bytes, whatever its tokens: columns beside the text may be long.
-const BYTES: usize = 8 << 20;
+/// Largest size of a batch in bytes, whatever its tokens: other columns may be long.
+const MAX_BYTES: usize = 8 << 20;
 
-/// A longer text is refused: its tokens take a hundred times its bytes while windows are cut of them.
-const LONGEST_TEXT: usize = 1 << 20;
+/// Longer texts are refused: while a text is split into windows, its tokens need a hundred times its size.
+const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// How often somebody who waits for rows looks whether to go on.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval at which a thread that waits for rows checks whether to stop.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
 pub(crate) struct Batch {
     pub items: Vec<Item>,
-    /// How far the inputs are read behind it; see [`Input::position`].
+    /// Position in the inputs after this batch; see [`RowReader::position`].
     pub position: u64,
     tokens: usize,
     bytes: usize,
 }
 
-/// Batches that a thread reads ahead: one waits here while another is computed.
+/// Batches that a thread reads ahead: one is ready while the previous one is scored.
 pub(crate) struct Batches(Receiver<Result<Batch, FilesError>>);
 
 impl Batches {
-    /// Batches of about so many tokens.
-    pub fn of(inputs: Vec<(String, Box<dyn Input>)>, tokens: usize) -> Self {
-        // Without room in the channel the thread has one batch in hand and reads no further.
+    /// Batches of approximately `tokens` tokens.
+    pub fn of(inputs: Vec<(String, Box<dyn RowReader>)>, tokens: usize) -> Self {
+        // The channel has no buffer, so the thread holds one batch and reads no further.
         let (send, receive) = sync_channel(0);
         std::thread::spawn(move || {
             let mut done = 0;
             for (place, mut input) in inputs {
                 loop {
-                    let batch = guarded(&place, || read(&mut *input, tokens, done));
+                    let batch = catch_panic(&place, || read(&mut *input, tokens, done));
                     if batch.as_ref().is_ok_and(|batch| batch.items.is_empty()) {
                         break;
                     }
                     let failed = batch.is_err();
-                    // Nobody receives any more if the run has ended by itself.
+                    // There is no receiver if the job has ended.
                     if send.send(batch).is_err() || failed {
                         return;
                     }
@@ -53,7 +53,7 @@ impl Batches {
         Self(receive)
     }
 
-    /// The next batch, or [`Next::Stopped`] as soon as `stop` says so.
+    /// The next batch, or [`Next::Stopped`] as soon as `stop` returns true.
     pub fn next(&self, stop: &impl Fn() -> bool) -> Result<Next, FilesError> {
         match wait(&self.0, stop) {
             None => Ok(Next::Stopped),
@@ -63,13 +63,13 @@ impl Batches {
     }
 }
 
-/// What the other thread sends, or `None` as soon as `stop` says so: it may wait for a pipe that is silent.
+/// The next message of the other thread, which may be waiting for a pipe, or `None` as soon as `stop` returns true.
 pub(crate) fn wait<T>(receiver: &Receiver<T>, stop: &impl Fn() -> bool) -> Option<Result<T, RecvError>> {
     loop {
         if stop() {
             return None;
         }
-        match receiver.recv_timeout(LOOK) {
+        match receiver.recv_timeout(STOP_CHECK_INTERVAL) {
             Ok(sent) => return Some(Ok(sent)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Some(Err(RecvError)),
@@ -77,24 +77,24 @@ pub(crate) fn wait<T>(receiver: &Receiver<T>, stop: &impl Fn() -> bool) -> Optio
     }
 }
 
-/// What comes next.
+/// The next step of a job.
 pub(crate) enum Next {
     Batch(Batch),
     End,
     Stopped,
 }
 
-/// Reads until the batch is full, or the next row would have to be waited for; empty at the end.
-fn read(input: &mut dyn Input, tokens: usize, done: u64) -> Result<Batch, FilesError> {
+/// Reads until the batch is full or the next row is not ready yet. The batch is empty at the end of the input.
+fn read(input: &mut dyn RowReader, tokens: usize, done: u64) -> Result<Batch, FilesError> {
     let mut batch = Batch::default();
-    while batch.tokens < tokens && batch.bytes < BYTES {
+    while batch.tokens < tokens && batch.bytes < MAX_BYTES {
         let Some(mut item) = input.next()? else { break };
         refuse_long(&mut item);
         let (tokens, bytes) = weight(&item);
         batch.tokens += tokens;
         batch.bytes += bytes;
         batch.items.push(item);
-        if !input.at_hand() {
+        if !input.is_ready() {
             break;
         }
     }
@@ -104,13 +104,13 @@ fn read(input: &mut dyn Input, tokens: usize, done: u64) -> Result<Batch, FilesE
 
 fn refuse_long(item: &mut Item) {
     if let Item::Row(row) = item
-        && row.text.as_ref().is_ok_and(|text| text.len() > LONGEST_TEXT)
+        && row.text.as_ref().is_ok_and(|text| text.len() > MAX_TEXT_BYTES)
     {
-        row.text = Err(format!("the text is longer than {} MiB", LONGEST_TEXT >> 20));
+        row.text = Err(format!("the text is longer than {} MiB", MAX_TEXT_BYTES >> 20));
     }
 }
 
-/// About how many tokens a row comes to, and its bytes.
+/// Approximate number of tokens of a row, and its size in bytes.
 fn weight(item: &Item) -> (usize, usize) {
     match item {
         Item::Row(row) => {

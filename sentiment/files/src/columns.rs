@@ -1,20 +1,20 @@
-//! Columns: what an input has, which of them is the text, and those that the scores are written to.
+//! Columns of the inputs, the choice of the text column, and the columns that scores are written to.
 
 use super::FilesError;
 use super::row::json;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use tapewire_core::Probabilities;
-use tapewire_sentiment::Scored;
+use tapewire_sentiment::TextScore;
 
-/// Where texts are looked for if nothing is said, best first.
-const USUAL_TEXT_COLUMNS: [&str; 4] = ["text", "headline", "title", "sentence"];
+/// Names of the text column if none is given, in order of preference.
+const DEFAULT_TEXT_COLUMNS: [&str; 4] = ["text", "headline", "title", "sentence"];
 
 /// A column of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
     pub name: String,
-    /// What a typed output (Parquet) keeps it as; `None` where every value seen is null.
+    /// Its type in a typed output (Parquet); `None` if every value so far is null.
     pub kind: Option<Kind>,
 }
 
@@ -24,7 +24,7 @@ impl Column {
     }
 }
 
-/// Adds columns of rows that name theirs: each name once, of the kind that holds the values of all.
+/// Merges columns by name; a column gets the narrowest kind that holds the values of all.
 pub(crate) fn unite(columns: &mut Vec<Column>, more: impl IntoIterator<Item = Column>) {
     let mut places: HashMap<String, usize> =
         (0..).zip(&*columns).map(|(at, column)| (column.name.clone(), at)).collect();
@@ -38,23 +38,23 @@ pub(crate) fn unite(columns: &mut Vec<Column>, more: impl IntoIterator<Item = Co
     }
 }
 
-/// What the values of a column have in common.
+/// The type of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bool,
-    /// Whole numbers of 64 bits.
+    /// 64-bit integers.
     Int,
     Float,
     Text,
-    /// Anything else, kept as JSON text.
+    /// Anything, as JSON text.
     Json,
 }
 
-/// Up to here every whole number is a double of its own.
+/// Integers up to this magnitude are exact as doubles.
 const LARGEST_EXACT: u64 = 1 << 53;
 
 impl Kind {
-    /// The kind of one value; `None` for null, which is of every kind.
+    /// The kind of a value; `None` for null, which every kind holds.
     pub fn of(value: &RawValue) -> Option<Self> {
         match value.get().as_bytes().first()? {
             b'n' => None,
@@ -63,7 +63,7 @@ impl Kind {
             b'{' | b'[' => Some(Self::Json),
             _ if value.get().parse::<i64>().is_ok() => Some(Self::Int),
             _ if value.get().bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => Some(Self::Float),
-            // A whole number of more than 64 bits: no number type holds it.
+            // An integer of more than 64 bits: no number type holds it.
             _ => Some(Self::Json),
         }
     }
@@ -77,14 +77,14 @@ impl Kind {
         }
     }
 
-    /// Whether a column of this kind keeps the value as it is.
+    /// Whether a column of this kind holds the value without changing it.
     pub fn holds(self, value: &RawValue) -> bool {
         match (self, Self::of(value)) {
             (_, None) | (Self::Json, _) => true,
             (Self::Float, Some(Self::Int)) => {
                 value.get().parse::<i64>().is_ok_and(|number| number.unsigned_abs() <= LARGEST_EXACT)
             }
-            // A string may be half a surrogate pair, which is JSON but no text.
+            // A JSON string may contain an unpaired surrogate, which is not valid text.
             (Self::Text, Some(Self::Text)) => serde_json::from_str::<String>(value.get()).is_ok(),
             (kind, Some(other)) => kind == other,
         }
@@ -101,17 +101,17 @@ impl Kind {
     }
 }
 
-/// The columns that matter here, as the user names them.
+/// The columns that the user chose.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// The column with the text; found by its name if not said.
+    /// The column with the text; by default it is found by its name.
     pub text: Option<String>,
-    /// The column with the company that the text is about.
+    /// The column with the company.
     pub company: Option<String>,
 }
 
 impl Selection {
-    /// Positions of text and company among the columns of an input.
+    /// Indices of the text and company columns.
     pub(crate) fn find(&self, input: &str, columns: &[Column]) -> Result<(usize, Option<usize>), FilesError> {
         let position = |name: &str| columns.iter().position(|column| column.name == name);
         let missing = |wanted: String, option| FilesError::NoColumn {
@@ -122,10 +122,10 @@ impl Selection {
         };
         let text = match &self.text {
             Some(name) => position(name).ok_or_else(|| missing(name.clone(), "--text-column"))?,
-            None => USUAL_TEXT_COLUMNS
+            None => DEFAULT_TEXT_COLUMNS
                 .iter()
-                .find_map(|usual| columns.iter().position(|column| column.name.trim().eq_ignore_ascii_case(usual)))
-                .ok_or_else(|| missing(USUAL_TEXT_COLUMNS.join(" or "), "--text-column"))?,
+                .find_map(|default| columns.iter().position(|column| column.name.trim().eq_ignore_ascii_case(default)))
+                .ok_or_else(|| missing(DEFAULT_TEXT_COLUMNS.join(" or "), "--text-column"))?,
         };
         let company = match &self.company {
             Some(name) => Some(position(name).ok_or_else(|| missing(name.clone(), "--company-column"))?),
@@ -135,21 +135,21 @@ impl Selection {
     }
 }
 
-/// What the score columns of a row say.
+/// The contents of the score columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Score {
     pub probabilities: Probabilities,
-    /// See [`Scored::windows`].
+    /// See [`TextScore::windows`].
     pub windows: u16,
 }
 
-impl From<Scored> for Score {
-    fn from(Scored { probabilities, windows, .. }: Scored) -> Self {
+impl From<TextScore> for Score {
+    fn from(TextScore { probabilities, windows, .. }: TextScore) -> Self {
         Self { probabilities, windows }
     }
 }
 
-/// The columns that the scores are written to; NULL in all of them where a text has no score.
+/// The columns that scores are written to. All of them are NULL if a text has no score.
 #[derive(Debug, Clone)]
 pub(crate) struct ScoreColumns {
     names: [String; 8],
@@ -176,7 +176,7 @@ impl ScoreColumns {
         &self.names
     }
 
-    /// Refuses columns of the input that have a name of ours: nothing is overwritten or renamed unasked.
+    /// Refuses inputs with columns of these names: nothing is overwritten or renamed without being asked.
     pub fn check<'a>(&self, columns: impl Iterator<Item = &'a str>) -> Result<(), FilesError> {
         let names: Vec<String> = columns.filter(|name| self.has(name)).map(str::to_owned).collect();
         if names.is_empty() { Ok(()) } else { Err(FilesError::Clash { names }) }
@@ -191,8 +191,8 @@ impl ScoreColumns {
         std::array::from_fn(|column| self.cell(column, scored))
     }
 
-    /// One of them. Numbers have six digits after the point: probabilities are whole multiples of
-    /// 1e-6, so nothing is lost.
+    /// One of the values as JSON text. Numbers have six decimals: probabilities are multiples of 1e-6, so nothing is
+    /// lost.
     pub fn cell(&self, column: usize, scored: Option<&Score>) -> String {
         let Some(Score { probabilities, windows }) = scored else { return "null".into() };
         let number = |number: f64| format!("{number:.6}");
@@ -208,7 +208,7 @@ impl ScoreColumns {
         }
     }
 
-    /// The score that [`Self::cells`] were made of: `Some(None)` where there was none, `None` if they are no cells.
+    /// The inverse of [`Self::cells`]: `Some(None)` if they contain no score, `None` if they are not valid.
     pub fn read(cells: &[&str]) -> Option<Option<Score>> {
         let [positive, neutral, negative, .., windows] = cells else { return None };
         if positive.is_empty() || *positive == "null" {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_found_by_its_usual_names_and_else_all_names_are_told() {
+    fn the_text_column_is_found_by_name_or_the_error_lists_all_names() {
         let find = |names: &[&str], text: Option<&str>, company: Option<&str>| {
             let selection = Selection { text: text.map(str::to_owned), company: company.map(str::to_owned) };
             selection.find("news.csv", &columns(names)).map_err(|error| error.to_string())
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_holds_what_it_was_made_of_and_nothing_it_would_change() {
+    fn a_kind_holds_its_values_and_nothing_that_it_would_change() {
         let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
         for (values, kind) in [
             (&["1", "null", "-7"][..], Kind::Int),
@@ -274,7 +274,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn written_scores_read_back_as_they_were(parts in (0u32..=1_000_000, 0u32..=1_000_000), windows: u16) {
+        fn written_scores_can_be_read_back(parts in (0u32..=1_000_000, 0u32..=1_000_000), windows: u16) {
             let positive = parts.0;
             let neutral = parts.1.min(1_000_000 - positive);
             let part = |part: u32| f64::from(part) / 1e6;

@@ -1,27 +1,27 @@
-//! Formats and the names of files that are in them.
+//! Formats and their file extensions.
 
 use super::FilesError;
 use std::path::Path;
 use std::str::FromStr;
 
-/// What an input is written in.
+/// Format of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputFormat {
-    /// A text a line.
+    /// One text per line.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Jsonl,
-    /// Comma-separated values with a header (also `;`, tab or `|`, as the header has it).
+    /// Comma-separated values with a header; `;`, tab or `|` as separators are detected in the header.
     Csv,
     /// Apache Parquet.
     Parquet,
 }
 
 impl InputFormat {
-    /// As they are typed.
+    /// Names on the command line.
     pub const NAMES: [&str; 4] = ["text", "jsonl", "csv", "parquet"];
 
-    /// By the extension, if it tells.
+    /// The format of a file extension, if it is known.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         match extension(path).as_str() {
             "txt" => Some(Self::Text),
@@ -42,39 +42,41 @@ impl FromStr for InputFormat {
             "jsonl" => Ok(Self::Jsonl),
             "csv" => Ok(Self::Csv),
             "parquet" => Ok(Self::Parquet),
-            _ => Err(FilesError::Usage(format!("input format {name}: it is one of {}", Self::NAMES.join(", ")))),
+            _ => {
+                Err(FilesError::Usage(format!("unknown input format {name}; choose one of {}", Self::NAMES.join(", "))))
+            }
         }
     }
 }
 
-/// What the output is written in.
+/// Format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
-    /// For people.
+    /// A table for people.
     Table,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Jsonl,
-    /// Comma-separated values with a header; from CSV with the separator of the input.
+    /// Comma-separated values with a header; for CSV input, with the separator of the input.
     Csv,
     /// Apache Parquet.
     Parquet,
 }
 
 impl OutputFormat {
-    /// As they are typed.
+    /// Names on the command line.
     pub const NAMES: [&str; 4] = ["table", "jsonl", "csv", "parquet"];
 
-    /// By the extension.
+    /// The format of a file extension.
     ///
     /// # Errors
-    /// [`FilesError::Usage`] if it does not tell.
+    /// [`FilesError::Usage`] if the extension is not known.
     pub fn of(path: &Path) -> Result<Self, FilesError> {
         match extension(path).as_str() {
             "jsonl" | "ndjson" | "json" => Ok(Self::Jsonl),
             "csv" | "tsv" => Ok(Self::Csv),
             "parquet" | "pq" => Ok(Self::Parquet),
             _ => Err(FilesError::Usage(format!(
-                "{}: the extension tells no format; call it .jsonl, .csv or .parquet, or give --format",
+                "{}: the extension is not that of a format; use .jsonl, .csv or .parquet, or give --format",
                 path.display()
             ))),
         }
@@ -90,7 +92,10 @@ impl FromStr for OutputFormat {
             "jsonl" => Ok(Self::Jsonl),
             "csv" => Ok(Self::Csv),
             "parquet" => Ok(Self::Parquet),
-            _ => Err(FilesError::Usage(format!("output format {name}: it is one of {}", Self::NAMES.join(", ")))),
+            _ => Err(FilesError::Usage(format!(
+                "unknown output format {name}; choose one of {}",
+                Self::NAMES.join(", ")
+            ))),
         }
     }
 }

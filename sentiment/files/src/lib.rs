@@ -1,21 +1,37 @@
-//! Files scored row by row: inputs in one format, the output in the same or another.
+//! Scoring of files row by row, from inputs of one format to an output of the same or another format.
 //!
-//! Every row that can be read is in the output, in order, with its other columns as they were. One
-//! without a score has NULL in the columns of the scores and its reason among the rejected rows; a
-//! row that can't be read is only there.
+//! Every readable row is in the output, in order, with its other columns unchanged. A row without a score has NULL in
+//! the score columns, and the rejected rows give the reason. A row that can't be read is only among the rejected rows.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`mod@format`] | formats, and the names of files in them |
-//! | `input` | inputs, a file a format |
-//! | `columns` | which column is the text; the columns of the scores |
-//! | `row` | one row on its way |
-//! | `batch` | rows scored together, read ahead |
-//! | `output` | outputs, a file a format |
-//! | `resume` | a file that is continued |
-//! | `rejected` | the side file of rows without a score |
-//! | `written` | which files are written, and that none is replaced unasked |
-//! | [`progress`] | how far it is |
+//! ```no_run
+//! use std::path::Path;
+//! use tapewire_files::{Job, JobSource, OutputFormat, Selection};
+//! use tapewire_models::Source;
+//! use tapewire_sentiment::companies::Companies;
+//! use tapewire_sentiment::{Engine, EngineConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::load(&Source::Shipped.resolve()?, &EngineConfig::default())?;
+//! let output = Path::new("scored.csv");
+//! let job = Job {
+//!     sources: vec![JobSource::File("news.csv".into())],
+//!     input_format: None,
+//!     selection: Selection::default(),
+//!     company: None,
+//!     output: Some(output.to_owned()),
+//!     output_format: OutputFormat::of(output)?,
+//!     width: None,
+//!     prefix: String::new(),
+//!     rejected: None,
+//!     resume: false,
+//!     overwrite: false,
+//!     batch_tokens: 8192,
+//! };
+//! let summary = tapewire_files::score(&engine, &Companies::load(None)?, &job, || false, |_| {})?;
+//! println!("{} of {} rows have a score", summary.scored, summary.rows);
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 mod columns;
@@ -32,13 +48,13 @@ mod written;
 pub use columns::Selection;
 pub use error::FilesError;
 pub use format::{InputFormat, OutputFormat};
-pub use progress::Progress;
+pub use progress::JobProgress;
 pub use row::Place;
 
 use batch::{Batch, Batches, Next};
 use columns::{Score, ScoreColumns};
 use input::{Opened, Reading};
-use output::{Output, Writing};
+use output::{RowWriter, Writing};
 use rejected::Rejected;
 use row::{Item, Row};
 use std::path::PathBuf;
@@ -47,10 +63,10 @@ use std::sync::mpsc::sync_channel;
 use tapewire_sentiment::companies::{Companies, Company};
 use tapewire_sentiment::{Engine, Input, ScoreError};
 
-/// Something to score.
+/// An input of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Texts as they are.
+pub enum JobSource {
+    /// Texts from the command line.
     Texts(Vec<String>),
     /// Rows from the standard input.
     StandardInput,
@@ -58,58 +74,58 @@ pub enum Source {
     File(PathBuf),
 }
 
-/// What to score, and where to put it.
+/// What to score, and where to write the scores.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Inputs of one format and the same columns, taken one after the other.
-    pub sources: Vec<Source>,
-    /// Their format, if their names don't tell it.
+    /// Inputs of one format with the same columns, scored one after the other.
+    pub sources: Vec<JobSource>,
+    /// Their format; by default it is derived from their names or contents.
     pub input_format: Option<InputFormat>,
-    /// Which columns are text and company.
+    /// The columns with text and company.
     pub selection: Selection,
-    /// The company of rows whose column has none: a name or a ticker.
+    /// The company of rows without one in their column: a name or a ticker.
     pub company: Option<String>,
-    /// Where the output goes; else the standard output.
+    /// The output file; `None` is the standard output.
     pub output: Option<PathBuf>,
-    /// The output's format.
+    /// The format of the output.
     pub output_format: OutputFormat,
-    /// Columns of the terminal a table is shown on.
+    /// Width of the terminal for a table, in characters; `None` if it is not shown on a terminal.
     pub width: Option<usize>,
-    /// Put before the names of the columns of the scores.
+    /// Prefix of the names of the score columns.
     pub prefix: String,
-    /// Where rejected rows go; else beside the output, if that is a file.
+    /// The file for rejected rows; by default it is next to the output, if that is a file.
     pub rejected: Option<PathBuf>,
     /// Continue an output that an earlier run did not finish.
     pub resume: bool,
-    /// Replace an output that is there.
+    /// Replace an existing output.
     pub overwrite: bool,
-    /// About how many tokens are scored at once.
+    /// Approximate number of tokens that are scored at once.
     pub batch_tokens: usize,
 }
 
 impl Job {
-    /// The file of rejected rows: rows are only told about where the output is a pipe or a device.
+    /// The file for rejected rows; `None` if the output is a pipe or a device and no file was given.
     pub fn side_file(&self) -> Option<PathBuf> {
         let output = self.output.as_deref().filter(|path| !written::is_device(path));
-        self.rejected.clone().or_else(|| output.map(rejected::beside))
+        self.rejected.clone().or_else(|| output.map(rejected::default_path))
     }
 }
 
-/// What happens while files are scored.
+/// An event while a job runs.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum JobEvent<'a> {
     /// A batch is done.
-    Progress(Progress),
-    /// A row has no score, or could not be read.
+    Progress(JobProgress),
+    /// A row has no score or could not be read.
     Rejected {
-        /// Where it stands.
+        /// The row.
         place: &'a Place,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     },
 }
 
-/// What came out.
+/// The result of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Rows read, in this run and those it continues.
@@ -120,28 +136,29 @@ pub struct Summary {
     pub unscored: u64,
     /// Rows that could not be read.
     pub unreadable: u64,
-    /// Rows that an earlier run had done.
+    /// Rows that an earlier run had scored.
     pub known: u64,
     /// Rows in the output.
     pub written: u64,
     /// The column that was scored.
     pub text_column: String,
-    /// The side file, if there is one.
+    /// The file with rejected rows, if there are any.
     pub rejected: Option<PathBuf>,
-    /// Whether it was stopped before the end.
+    /// Whether the job was stopped before the end.
     pub stopped: bool,
 }
 
-/// Scores files. Blocks; looks at `stop` between batches and then closes the output as it is.
+/// Scores files. Blocks. When `stop` returns true, it closes the output after the current batch. `on_event` receives
+/// progress and rejected rows.
 ///
 /// # Errors
-/// [`FilesError`]. What is written by then stays and can be continued.
+/// [`FilesError`]. The part of the output that is already written stays and can be continued.
 pub fn score(
     engine: &Engine,
     companies: &Companies,
     job: &Job,
     stop: impl Fn() -> bool,
-    tell: impl FnMut(Event<'_>),
+    on_event: impl FnMut(JobEvent<'_>),
 ) -> Result<Summary, FilesError> {
     written::check(job)?;
     let scores = ScoreColumns::new(&job.prefix, engine.name(), engine.revision());
@@ -169,19 +186,18 @@ pub fn score(
         rejected: Rejected::open(job.side_file(), job.resume)?,
         summary: Summary { text_column: opened.text_column.clone(), ..Summary::default() },
         total: opened.total,
-        tell,
+        on_event,
     };
-    run.until_the_end(&Batches::of(opened.inputs, job.batch_tokens), stop)
+    run.run(&Batches::of(opened.inputs, job.batch_tokens), stop)
 }
 
-/// What can be told to be wrong with a job before a model is there: its files, and their columns.
-/// Pipes are not touched.
+/// Checks a job before a model is loaded: its files and their columns. Pipes are not read.
 ///
 /// # Errors
 /// [`FilesError`].
 pub fn check(job: &Job) -> Result<(), FilesError> {
     written::check(job)?;
-    let is_file = |source: &Source| matches!(source, Source::File(path) if path.is_file());
+    let is_file = |source: &JobSource| matches!(source, JobSource::File(path) if path.is_file());
     if !job.sources.iter().all(is_file) {
         return Ok(());
     }
@@ -191,16 +207,16 @@ pub fn check(job: &Job) -> Result<(), FilesError> {
     input::open(&job.sources, format, &reading).map(drop)
 }
 
-/// Opens the inputs; `None` if it was stopped before they said what they have.
+/// Opens the inputs; `None` if the job was stopped while waiting for their first rows.
 fn open(job: &Job, reading: &Reading, stop: &impl Fn() -> bool) -> Option<Result<(Opened, InputFormat), FilesError>> {
     let (send, receive) = sync_channel(1);
     let (sources, asked, reading) = (job.sources.clone(), job.input_format, reading.clone());
     std::thread::spawn(move || {
         let opened = input::format(&sources, asked).and_then(|format| input::open(&sources, format, &reading));
-        // Nobody receives any more where it was stopped.
+        // If the job was stopped, there is no receiver.
         let _ = send.send(opened);
     });
-    batch::wait(&receive, stop).map(|opened| opened.expect("what opens an input does not panic"))
+    batch::wait(&receive, stop).map(|opened| opened.expect("opening an input does not panic"))
 }
 
 /// A run in progress.
@@ -208,15 +224,15 @@ struct Run<'a, T> {
     engine: &'a Engine,
     companies: &'a Companies,
     job: &'a Job,
-    output: Box<dyn Output>,
+    output: Box<dyn RowWriter>,
     rejected: Rejected,
     summary: Summary,
     total: Option<u64>,
-    tell: T,
+    on_event: T,
 }
 
-impl<T: FnMut(Event<'_>)> Run<'_, T> {
-    fn until_the_end(mut self, batches: &Batches, stop: impl Fn() -> bool) -> Result<Summary, FilesError> {
+impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
+    fn run(mut self, batches: &Batches, stop: impl Fn() -> bool) -> Result<Summary, FilesError> {
         loop {
             match batches.next(&stop)? {
                 Next::Batch(batch) => self.batch(&batch)?,
@@ -232,15 +248,15 @@ impl<T: FnMut(Event<'_>)> Run<'_, T> {
         Ok(self.summary)
     }
 
-    /// Rejected rows are written before the others: whatever the moment of a kill, no row in the
-    /// output lacks its reason.
+    /// Scores a batch and writes it. Rejected rows are written first, so that after a kill at any moment every row of
+    /// the output that has no score has its reason.
     fn batch(&mut self, batch: &Batch) -> Result<(), FilesError> {
         let known = |item: &Item| match item {
-            Item::Row(row) => self.output.known(row),
+            Item::Row(row) => self.output.existing_score(row),
             Item::Unreadable(_) => Ok(None),
         };
         let known: Vec<Option<Option<Score>>> = batch.items.iter().map(known).collect::<Result<_, _>>()?;
-        let scores = self.ask(&batch.items, &known)?;
+        let scores = self.scores_of(&batch.items, &known)?;
         for (item, score) in batch.items.iter().zip(&scores) {
             self.count(item, score)?;
         }
@@ -254,15 +270,19 @@ impl<T: FnMut(Event<'_>)> Run<'_, T> {
         }
         self.output.flush()?;
         let Summary { rows, known, .. } = self.summary;
-        (self.tell)(Event::Progress(Progress { done: batch.position, total: self.total, rows, known }));
+        (self.on_event)(JobEvent::Progress(JobProgress { done: batch.position, total: self.total, rows, known }));
         Ok(())
     }
 
-    /// The score of each item, or why it has none. The model is asked for what is not known, and
-    /// again where an earlier run had no score for a text: only the model can say why.
-    fn ask(&self, items: &[Item], known: &[Option<Option<Score>>]) -> Result<Vec<Result<Score, String>>, FilesError> {
-        let is_asked = |known: &Option<Option<Score>>| known.flatten().is_none();
-        let asked = items.iter().zip(known).filter(|(_, known)| is_asked(known));
+    /// The score of each item, or the reason why it has none. The model scores the items without a known score, also
+    /// those for which an earlier run had none, because only the model gives the reason.
+    fn scores_of(
+        &self,
+        items: &[Item],
+        known: &[Option<Option<Score>>],
+    ) -> Result<Vec<Result<Score, String>>, FilesError> {
+        let is_missing = |known: &Option<Option<Score>>| known.flatten().is_none();
+        let asked = items.iter().zip(known).filter(|(_, known)| is_missing(known));
         let asked: Vec<(&str, Option<Arc<Company>>)> = asked
             .filter_map(|(item, _)| match item {
                 Item::Row(row) => Some((row.text.as_deref().ok()?, self.company(row))),
@@ -275,7 +295,7 @@ impl<T: FnMut(Event<'_>)> Run<'_, T> {
             (_, Some(Some(score))) => Ok(Ok(*score)),
             (Item::Unreadable(row), _) => Ok(Err(row.reason.clone())),
             (Item::Row(Row { text: Err(reason), .. }), _) => Ok(Err(reason.clone())),
-            (Item::Row(_), _) => match scores.next().expect("the engine answers every text") {
+            (Item::Row(_), _) => match scores.next().expect("the engine answers for every text") {
                 Ok(scored) => Ok(Ok(scored.into())),
                 Err(ScoreError::Device(reason)) => Err(FilesError::Device(reason)),
                 Err(error) => Ok(Err(error.to_string())),
@@ -294,12 +314,12 @@ impl<T: FnMut(Event<'_>)> Run<'_, T> {
         self.summary.rows += 1;
         if let Err(reason) = score {
             self.rejected.put(place, reason, raw)?;
-            (self.tell)(Event::Rejected { place, reason });
+            (self.on_event)(JobEvent::Rejected { place, reason });
         }
         Ok(())
     }
 
-    /// Whom the model is asked about.
+    /// The company that a row is scored for.
     fn company(&self, row: &Row) -> Option<Arc<Company>> {
         let own = row.company.as_deref().filter(|company| !company.trim().is_empty());
         own.or(self.job.company.as_deref()).map(|company| self.companies.find(company))

@@ -1,14 +1,14 @@
-//! How far the scoring of files is.
+//! Progress of a job.
 
-/// Numbers for whoever waits.
+/// Progress of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// How much of the inputs is done: bytes, or rows of Parquet.
+pub struct JobProgress {
+    /// Position in the inputs: bytes, or rows of Parquet.
     pub done: u64,
-    /// What `done` will come to, if that is known.
+    /// The final value of `done`, if it is known.
     pub total: Option<u64>,
     /// Rows done, in this run and those it continues.
     pub rows: u64,
-    /// Of these, what an earlier run had done.
+    /// Of these, the rows that an earlier run had scored.
     pub known: u64,
 }

@@ -1,4 +1,4 @@
-//! Rows that could not be read, or have no score: each with its place and the reason.
+//! The file of rows that could not be read or have no score, each with its location and the reason.
 
 use super::FilesError;
 use super::resume::Target;
@@ -8,14 +8,14 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// The file beside an output.
-pub(crate) fn beside(output: &Path) -> PathBuf {
+/// The default file for the rejected rows of an output.
+pub(crate) fn default_path(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".rejected.jsonl");
     name.into()
 }
 
-/// The side file; made when the first row is rejected.
+/// The file of rejected rows; it is created with the first of them.
 pub(crate) struct Rejected {
     path: Option<PathBuf>,
     resume: bool,
@@ -27,17 +27,17 @@ struct Line<'a> {
     input: &'a str,
     row: u64,
     reason: &'a str,
-    /// The row, if it is text.
+    /// The row, if it is valid UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
-    /// The row, if it is not.
+    /// The row, if it is not valid UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_base64: Option<String>,
 }
 
 impl Rejected {
-    /// Without a path rows are only counted and told about. A new run starts without the file, which
-    /// [`super::written::check`] has seen may be replaced.
+    /// Without a path, rows are only counted and reported. A new run removes an existing file;
+    /// [`super::written::check`] has checked that this is allowed.
     pub fn open(path: Option<PathBuf>, resume: bool) -> Result<Self, FilesError> {
         if let Some(path) = path.as_ref().filter(|path| !resume && path.is_file()) {
             std::fs::remove_file(path).map_err(FilesError::io(&path.display().to_string()))?;
@@ -45,7 +45,7 @@ impl Rejected {
         Ok(Self { path, resume, target: None })
     }
 
-    /// Writes a row down, unless an earlier run has.
+    /// Writes a row, unless an earlier run has written it.
     pub fn put(&mut self, place: &Place, reason: &str, raw: &[u8]) -> Result<(), FilesError> {
         let Some(path) = &self.path else { return Ok(()) };
         let target = match &mut self.target {

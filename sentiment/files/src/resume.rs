@@ -1,26 +1,26 @@
-//! A file that is written once: what an earlier run has left is compared rather than written again.
+//! An output file that can be continued: rows of an earlier run are compared instead of being written again.
 
 use super::FilesError;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 
-/// No row's scores are longer; what is, is no row of ours.
-const LONGEST_SCORES: u64 = 64 << 10;
+/// Scores of a row are never longer; a longer line was not written by this program.
+const MAX_SCORES_BYTES: u64 = 64 << 10;
 
-/// Where rows go, one after the other: a new file, the standard output, or a file to be continued.
+/// The destination of rows: a new file, the standard output, or a file to be continued.
 pub(crate) struct Target {
     place: String,
     out: BufWriter<Box<dyn Write>>,
-    /// What stands in the file and is not compared yet.
+    /// The rest of an existing file that is not compared yet.
     existing: Option<Existing>,
-    /// To be sure of what was written.
+    /// For syncing to disk.
     file: Option<File>,
 }
 
 struct Existing {
     reader: BufReader<File>,
-    /// Where the row that comes next begins.
+    /// Position of the next row.
     at: u64,
     rows: u64,
 }
@@ -32,18 +32,18 @@ impl Target {
         Self { place: "standard output".into(), out: BufWriter::new(out), existing: None, file: None }
     }
 
-    /// A file, new or to be continued. It is there from now on.
+    /// A file, new or to be continued. It is created if it does not exist.
     pub fn file(path: &Path, resume: bool) -> Result<Self, FilesError> {
         let place = path.display().to_string();
         let io = FilesError::io(&place);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(&io)?;
-        // A device or a pipe holds nothing.
-        let holds = file.metadata().map_err(&io)?.is_file();
-        let existing = if holds && resume {
+        // Devices and pipes hold no rows.
+        let holds_rows = file.metadata().map_err(&io)?.is_file();
+        let existing = if holds_rows && resume {
             let reader = OpenOptions::new().read(true).write(true).open(path).map_err(&io)?;
             Some(Existing { reader: BufReader::new(reader), at: 0, rows: 0 })
         } else {
-            if holds {
+            if holds_rows {
                 file.set_len(0).map_err(&io)?;
             }
             None
@@ -52,12 +52,11 @@ impl Target {
         Ok(Self { place, out: BufWriter::new(out), existing, file: Some(file) })
     }
 
-    /// If the next row stands there already: what comes after `beginning` in it, without the end of
-    /// the line. If none stands there, or only a torn one, which is removed: `None`, now and from
-    /// then on, and the row is to be written.
+    /// The rest of the next existing row after `beginning`, without the end of the line. `None`, from then on, if there
+    /// is no further row, or only an incomplete one, which is removed: the row has to be written.
     ///
     /// # Errors
-    /// [`FilesError::Differs`] if another row stands there.
+    /// [`FilesError::Differs`] if the next existing row begins differently.
     pub fn existing(&mut self, beginning: &[u8]) -> Result<Option<Vec<u8>>, FilesError> {
         let Some(existing) = &mut self.existing else { return Ok(None) };
         let io = FilesError::io(&self.place);
@@ -68,7 +67,7 @@ impl Target {
             return Err(FilesError::Differs { place: self.place.clone(), problem });
         }
         let mut rest = Vec::new();
-        existing.reader.by_ref().take(LONGEST_SCORES).read_until(b'\n', &mut rest).map_err(&io)?;
+        existing.reader.by_ref().take(MAX_SCORES_BYTES).read_until(b'\n', &mut rest).map_err(&io)?;
         if rest.pop() != Some(b'\n') {
             let at = existing.at;
             self.existing = None;
@@ -80,21 +79,21 @@ impl Target {
         Ok(Some(rest))
     }
 
-    /// Writes a row, which must not stand there already.
+    /// Writes a row that does not exist yet.
     pub fn write(&mut self, row: &[u8]) -> Result<(), FilesError> {
         self.out.write_all(row).map_err(FilesError::io(&self.place))
     }
 
-    /// Hands everything to the system: after this a kill loses none of it.
+    /// Hands all rows to the operating system: after this, a kill loses none of them.
     pub fn flush(&mut self) -> Result<(), FilesError> {
         self.out.flush().map_err(FilesError::io(&self.place))
     }
 
-    /// Waits until the disk has everything.
+    /// Waits until all rows are on disk.
     pub fn sync(&mut self) -> Result<(), FilesError> {
         self.flush()?;
         match &self.file {
-            // A pipe or device given as a file has nothing to wait for.
+            // Pipes and devices can't be synced.
             Some(file) => match file.sync_all() {
                 Err(error) if error.kind() != ErrorKind::InvalidInput => Err(FilesError::io(&self.place)(error)),
                 _ => Ok(()),
@@ -103,7 +102,7 @@ impl Target {
         }
     }
 
-    /// Whether something of an earlier run stands there that has not been asked for.
+    /// Whether an earlier run has written more rows than were compared.
     pub fn has_more(&mut self) -> Result<bool, FilesError> {
         match &mut self.existing {
             Some(existing) => Ok(!existing.reader.fill_buf().map_err(FilesError::io(&self.place))?.is_empty()),

@@ -1,13 +1,13 @@
-//! One row on its way from an input to the output.
+//! A row between input and output.
 
 use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
 
-/// A value of a column as JSON text; `None` where the row has none.
+/// A value of a column as JSON text; `None` if the row has no value.
 pub(crate) type Cell = Option<Box<RawValue>>;
 
-/// Where a row stands.
+/// Location of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The input: a path, or `-` for the standard input.
@@ -26,18 +26,18 @@ impl fmt::Display for Place {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub place: Place,
-    /// The row as it stood in the input, without its line end; of Parquet its text.
+    /// The row as in the input, without its line end; for Parquet, its text.
     pub raw: Vec<u8>,
-    /// A value for each column, where the output is made of values ([`super::input::Keep::Cells`]).
+    /// A value for each column, if the output is made of values ([`super::input::Keep::Cells`]).
     pub cells: Vec<Cell>,
-    /// What to score, or why there is nothing to score.
+    /// The text, or the reason why there is nothing to score.
     pub text: Result<String, String>,
-    /// Whom the text is about, as the company column has it.
+    /// The company, as in the company column.
     pub company: Option<String>,
 }
 
 impl Row {
-    /// It as the journal of a Parquet output has it, and so what tells whether it is the same again.
+    /// The row as written to the journal of a Parquet output, which identifies it when the job is resumed.
     pub fn journaled(&self) -> Self {
         let input = json(&*self.place.input);
         let text = json(&self.text.as_ref().ok());
@@ -53,11 +53,11 @@ impl Row {
 pub(crate) struct Unreadable {
     pub place: Place,
     pub reason: String,
-    /// The row, or the beginning of one that is too long.
+    /// The row, or the beginning of a row that is too long.
     pub raw: Vec<u8>,
 }
 
-/// What an input yields.
+/// An item of an input.
 #[derive(Debug)]
 pub(crate) enum Item {
     Row(Row),

@@ -1,10 +1,11 @@
-//! The files that a run writes: none is an input or another of them, and none is replaced unasked.
+//! Checks of the files that a job writes: they are all different, none is an input, and none is replaced without being
+//! asked.
 
-use super::{FilesError, Job, OutputFormat, Source, output};
+use super::{FilesError, Job, JobSource, OutputFormat, output};
 use std::path::{Path, PathBuf};
 
-/// Refuses a job that would destroy something: hours of computing by a command that is typed again,
-/// or an input by a wrong word.
+/// Refuses a job that would destroy data: an output that took hours, by repeating a command, or an input, by a wrong
+/// option.
 pub(crate) fn check(job: &Job) -> Result<(), FilesError> {
     if job.resume && job.output_format == OutputFormat::Table {
         return Err(FilesError::Usage("a table can't be continued; write JSON lines or CSV".into()));
@@ -12,13 +13,13 @@ pub(crate) fn check(job: &Job) -> Result<(), FilesError> {
     let output = job.output.iter().flat_map(|path| output::files(path, job.output_format));
     let written: Vec<PathBuf> = output.chain(job.side_file()).filter(|path| !is_device(path)).collect();
     for (at, path) in written.iter().enumerate() {
-        let is_input = |source: &Source| matches!(source, Source::File(input) if same(input, path));
+        let is_input = |source: &JobSource| matches!(source, JobSource::File(input) if same(input, path));
         let usage = |problem| Err(FilesError::Usage(format!("{} {problem}", path.display())));
         if job.sources.iter().any(is_input) {
-            return usage("is the input; what is written needs a name of its own");
+            return usage("is the input; the output needs another name");
         }
         if written[..at].iter().any(|other| same(other, path)) {
-            return usage("is the output; the rejected rows need a file of their own");
+            return usage("is the output; the rejected rows need another file");
         }
     }
     match written.into_iter().find(|path| path.exists()) {
@@ -27,7 +28,7 @@ pub(crate) fn check(job: &Job) -> Result<(), FilesError> {
     }
 }
 
-/// Whether it is there and can neither lose anything nor be continued.
+/// Whether it exists and is not a regular file: it loses nothing and can't be continued.
 pub(crate) fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
@@ -36,7 +37,7 @@ fn same(one: &Path, other: &Path) -> bool {
     one == other || identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
-/// Where a file is, or will be.
+/// The canonical path of a file that exists or will be created.
 fn identity(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     path.canonicalize().ok().or_else(|| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)))

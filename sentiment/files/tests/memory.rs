@@ -1,4 +1,4 @@
-//! Files of any size in constant memory: alone in its process, whose peak it looks at.
+//! Scoring of files needs constant memory. The only test of its process, because it measures the peak of the process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
@@ -8,18 +8,18 @@ mod common;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use tapewire_files::{self as files, Job, OutputFormat, Selection, Source};
+use tapewire_files::{self as files, Job, JobSource, OutputFormat, Selection};
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::{Engine, EngineConfig};
 
-/// Bytes of a row beside its text.
+/// Bytes of a row other than its text.
 const FILLER: usize = 1024;
 
 /// JSON lines; a row in a hundred can't be read.
 fn write_news(path: &Path, rows: usize) {
     let mut news = BufWriter::new(File::create(path).unwrap());
     for id in 0..rows {
-        // No two alike, so that Parquet's dictionaries don't make it small.
+        // All different, so that Parquet's dictionaries can't compress them.
         let filler: String =
             (0..FILLER / 16).map(|part| format!("{:016x}", common::splitmix64(id as u64, part as u64))).collect();
         let text = char::from(b'a' + (id % 26) as u8);
@@ -29,14 +29,14 @@ fn write_news(path: &Path, rows: usize) {
     news.flush().unwrap();
 }
 
-/// The largest the process has been, in MiB.
+/// Peak memory of the process in MiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
-/// Through every format, and over the outputs once more as a resumed run does.
+/// Scores through every format, and resumes once.
 fn score_all(engine: &Engine, folder: &Path, rows: usize) {
     let at = |name: &str| -> PathBuf { folder.join(name) };
     write_news(&at("news.jsonl"), rows);
@@ -49,7 +49,7 @@ fn score_all(engine: &Engine, folder: &Path, rows: usize) {
         ("again.csv", "once_more.csv", "once_more_", false),
     ] {
         let job = Job {
-            sources: vec![Source::File(at(input))],
+            sources: vec![JobSource::File(at(input))],
             input_format: None,
             selection: Selection::default(),
             company: None,
@@ -73,14 +73,14 @@ fn ten_times_the_rows_need_no_more_memory() {
     let (model, news) = (folder.path().join("model"), folder.path().join("news"));
     std::fs::create_dir(&model).unwrap();
     std::fs::create_dir(&news).unwrap();
-    let files = common::write(&model, &common::TINY, common::USUAL, 1.0, common::LABELS);
+    let files = common::write(&model, &common::TINY, common::STANDARD, 1.0, common::LABELS);
     let engine = Engine::load(&files, &EngineConfig::default()).unwrap();
     score_all(&engine, &news, 10_000);
     let few = peak();
     score_all(&engine, &news, 100_000);
     let many = peak();
     println!("{few} MiB for 10 000 rows, {many} MiB for 100 000");
-    // The input has grown by 90 MiB; less than half of that may be the allocator's own affair, and a
-    // Parquet row group that the smaller input does not fill.
+    // The input is 90 MiB larger. Less than half of that may go to the allocator and to a Parquet row group that the
+    // smaller input does not fill.
     assert!(many < few + 40, "{few} MiB for 10 000 rows, {many} MiB for 100 000");
 }

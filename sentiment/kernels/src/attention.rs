@@ -40,9 +40,9 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Attention over `heads` heads of `head_size` elements. int8 uses bf16 here, or f32 on processors that have only the
-    /// narrow kernel for int8, because they have no instruction for bf16 either. bf16 falls back to f32 where heads of an
-    /// odd size would begin within a word.
+    /// Attention over `heads` heads of `head_size` elements. int8 uses bf16 here, or f32 on processors that have only
+    /// the narrow kernel for int8, because they have no instruction for bf16 either. bf16 falls back to f32 where heads
+    /// of an odd size would begin within a word.
     pub fn new(precision: Precision, heads: usize, head_size: usize) -> Self {
         let fills_words = head_size.is_multiple_of(Precision::Bf16.elements_per_word());
         let rounded = match precision {
@@ -69,9 +69,9 @@ impl Attention {
         self.precision
     }
 
-    /// Computes `softmax(Q K^T) V` of `heads` for one text, whose keys and values are the rows `text`. The rows `queries`
-    /// belong to the first tokens of the text; each attends to tokens at most `window` away from it. `out` has one row
-    /// per query and the columns of these heads.
+    /// Computes `softmax(Q K^T) V` of `heads` for one text, whose keys and values are the rows `text`. The rows
+    /// `queries` belong to the first tokens of the text; each attends to tokens at most `window` away from it. `out`
+    /// has one row per query and the columns of these heads.
     ///
     /// # Panics
     /// If rows are missing or have another precision or width.
@@ -165,8 +165,8 @@ impl Attention {
 }
 
 multiversion! {
-    /// Packs the first `words` words of each row into panels: a row becomes a column. Columns after the last row stay as
-    /// they are.
+    /// Packs the first `words` words of each row into panels: a row becomes a column. Columns after the last row stay
+    /// as they are.
     fn pack_keys(rows: LhsRows<'_>, words: usize, out: &mut [u32]) = pack_keys_plain
 }
 multiversion! {

@@ -65,8 +65,8 @@ impl Rounding for Native {
     }
 }
 
-/// The nearest bfloat16, ties to even. Subnormal numbers become zero, as by the processor's instruction (Intel's manual,
-/// VCVTNEPS2BF16).
+/// The nearest bfloat16, ties to even. Subnormal numbers become zero, as by the processor's instruction (Intel's
+/// manual, VCVTNEPS2BF16).
 #[inline(always)]
 pub(super) fn bf16(x: f32) -> u16 {
     const EXPONENT: u32 = 0x7f80_0000;

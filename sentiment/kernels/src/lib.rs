@@ -1,8 +1,8 @@
 //! The arithmetic of inference: the only crate of the workspace where `unsafe` is allowed.
 //!
-//! Two invariants hold for every kernel. The results of a row depend on that row alone, not on the number of rows or its
-//! place among them, so a text gets the same score in every batch. And the order of a sum is fixed by its length, not by
-//! the instruction set. The exceptions to the second are kernels with [`dot::Numerics`] of their own, which no
+//! Two invariants hold for every kernel. The results of a row depend on that row alone, not on the number of rows or
+//! its place among them, so a text gets the same score in every batch. And the order of a sum is fixed by its length,
+//! not by the instruction set. The exceptions to the second are kernels with [`dot::Numerics`] of their own, which no
 //! [reproducible](Precision::is_reproducible) precision uses.
 //!
 //! A product multiplies an [`operand`] (rows, packed for each product) by a [`linear`] layer (weights, packed once),
@@ -35,16 +35,16 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors rounded to bfloat16, sums in single precision. On a processor with AMX the sums run in its order, and the
-    /// revision says `bf16-tiles`.
+    /// Factors rounded to bfloat16, sums in single precision. On a processor with AMX the sums run in its order, and
+    /// the revision says `bf16-tiles`.
     Bf16,
     /// bf16 without AMX, so that scores are the same on every processor.
     #[serde(rename = "bf16-vectors")]
     Bf16Vectors,
-    /// Factors in 8 bits: weights with a scale per output, activations with a scale and a zero point per token. Attention
-    /// is computed in bf16. Channels that are large in every token are smoothed when a model is loaded (SmoothQuant, Xiao
-    /// et al. 2022), and the channels with the largest weights at the end of a feed-forward part stay in single
-    /// precision (LLM.int8(), Dettmers et al. 2022).
+    /// Factors in 8 bits: weights with a scale per output, activations with a scale and a zero point per token.
+    /// Attention is computed in bf16. Channels that are large in every token are smoothed when a model is loaded
+    /// (SmoothQuant, Xiao et al. 2022), and the channels with the largest weights at the end of a feed-forward part
+    /// stay in single precision (LLM.int8(), Dettmers et al. 2022).
     ///
     /// On a processor with AVX2 but no VNNI, weights have about 7 bits and attention is computed in f32; the revision
     /// says `int8-narrow`. On a processor with AMX, attention uses it; the revision says `int8-tiles`.

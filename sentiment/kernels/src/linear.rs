@@ -33,8 +33,8 @@ pub enum Epilogue {
     Multiply,
 }
 
-/// A linear layer. Its weights are packed into panels of [`PANEL`] outputs, the layout that [`dot`] reads, and shared by
-/// all threads.
+/// A linear layer. Its weights are packed into panels of [`PANEL`] outputs, the layout that [`dot`] reads, and shared
+/// by all threads.
 ///
 /// int8 has one scale per output: the largest magnitude among its weights maps to 127, its negative to -127.
 pub struct Linear {
@@ -123,7 +123,8 @@ impl Linear {
 
     /// Computes `x W + b` for every row of `x` and combines it with `out` as `epilogue` says. Rows of `out` are
     /// `stride` floats apart and hold whole panels; the values after the last output are unspecified (0, unchanged or
-    /// NaN). `threads` of rayon's threads divide the panels among them, so that each reads only its part of the weights.
+    /// NaN). `threads` of rayon's threads divide the panels among them, so that each reads only its part of the
+    /// weights.
     ///
     /// # Panics
     /// If `x` has another precision or width, or `out` is too short.
@@ -230,7 +231,8 @@ fn pack_int8(four: &[f32], quantise: impl Fn(f32) -> i8) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// Turns the sums of a tile into results: with the parameters of each row and of the panel, and the place of the results.
+/// Turns the sums of a tile into results: with the parameters of each row and of the panel, and the place of the
+/// results.
 type EpilogueFn = fn(&Sums, &[QuantParams], &PanelParams, MatrixMut<'_>);
 
 fn epilogue_fn(precision: Precision, epilogue: Epilogue) -> EpilogueFn {

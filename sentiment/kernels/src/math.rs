@@ -96,8 +96,8 @@ pub fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 
-/// [`gelu`] in half the instructions and without a division. Error below 1e-4 plus a ten-thousandth of `x`, which is less
-/// than a step of the 8 bits that it is rounded to afterwards.
+/// [`gelu`] in half the instructions and without a division. Error below 1e-4 plus a ten-thousandth of `x`, which is
+/// less than a step of the 8 bits that it is rounded to afterwards.
 #[inline(always)]
 pub fn fast_gelu(x: f32) -> f32 {
     // Outside this range the normal distribution function is 0 or 1 within the error.
@@ -124,7 +124,8 @@ pub fn reduce_lanes(lanes: [f32; 16], combine: impl Fn(f32, f32) -> f32) -> f32 
 mod tests {
     use super::*;
 
-    /// The error function by its power series, in double precision, to 1e-9 up to 4, from where on it is 1 to that accuracy.
+    /// The error function by its power series, in double precision, to 1e-9 up to 4, from where on it is 1 to that
+    /// accuracy.
     fn series(x: f64) -> f64 {
         if x.abs() > 4.0 {
             return x.signum();

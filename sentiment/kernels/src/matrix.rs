@@ -59,8 +59,8 @@ impl<'a> MatrixMut<'a> {
         MatrixMut { start: self.start.wrapping_add(columns.start), columns: columns.len(), ..*self }
     }
 
-    /// Splits the columns into at most `parts` parts of nearly equal size, each a multiple of `unit` columns. Returns each
-    /// part with the range of units that it covers.
+    /// Splits the columns into at most `parts` parts of nearly equal size, each a multiple of `unit` columns. Returns
+    /// each part with the range of units that it covers.
     ///
     /// # Panics
     /// If the number of columns is not a multiple of `unit`.

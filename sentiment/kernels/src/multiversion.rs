@@ -44,8 +44,8 @@ fn detected() -> InstructionSet {
     InstructionSet::Baseline
 }
 
-/// Defines a function that runs `$body`, which must be `#[inline(always)]`, compiled for the best instruction set of this
-/// machine. All versions give the same bits, because compilers may not reorder operations on floats.
+/// Defines a function that runs `$body`, which must be `#[inline(always)]`, compiled for the best instruction set of
+/// this machine. All versions give the same bits, because compilers may not reorder operations on floats.
 ///
 /// With `, rounding` after it, the body gets one more argument: the fastest way to round to bfloat16.
 macro_rules! multiversion {

@@ -55,8 +55,8 @@ impl Operand {
     /// Adds rows of `x`, which are `stride` floats apart; the first `width` floats of each are used. The floats from
     /// there to the next multiple of four must be zeros.
     ///
-    /// int8 is quantised row by row, in 254 steps over the range of the row and zero. A row with an infinity or NaN gets
-    /// a scale that is not finite, so its results are not finite either.
+    /// int8 is quantised row by row, in 254 steps over the range of the row and zero. A row with an infinity or NaN
+    /// gets a scale that is not finite, so its results are not finite either.
     ///
     /// # Panics
     /// If a row is shorter than `width`, rounded up to four.
@@ -65,8 +65,8 @@ impl Operand {
         self.extend_scaled(x, stride, &[]);
     }
 
-    /// As [`Operand::extend`], after multiplying each channel by its factor. Without factors, elements stay as they are.
-    /// Factors are for int8 only: they gain nothing without quantisation.
+    /// As [`Operand::extend`], after multiplying each channel by its factor. Without factors, elements stay as they
+    /// are. Factors are for int8 only: they gain nothing without quantisation.
     ///
     /// # Panics
     /// As `extend`; also if there are factors for another precision, or not one for each channel of the width rounded
@@ -203,9 +203,9 @@ fn quantise_row(x: impl Iterator<Item = f32> + Clone, out: &mut [u8]) -> QuantPa
 /// Minimum and maximum of the row and zero. Not finite if one of the elements is not.
 #[inline(always)]
 fn min_max(x: impl Iterator<Item = f32>) -> (f32, f32) {
-    // Read as signed integers, the bits of positive floats are ordered like the floats and above all negative ones. Read
-    // as unsigned integers, the bits of negative floats are ordered by magnitude and above all positive ones. NaN comes
-    // after all others of its sign.
+    // Read as signed integers, the bits of positive floats are ordered like the floats and above all negative ones.
+    // Read as unsigned integers, the bits of negative floats are ordered by magnitude and above all positive ones. NaN
+    // comes after all others of its sign.
     let (max, min) =
         x.fold((0, 0), |(max, min): (i32, u32), x| (max.max(x.to_bits().cast_signed()), min.max(x.to_bits())));
     let min = if min > i32::MAX.cast_unsigned() { f32::from_bits(min) } else { 0.0 };

@@ -1,7 +1,7 @@
 //! Kernels that process one row at a time.
 //!
-//! Each is written once, in plain Rust that compilers vectorise, and compiled for several instruction sets. All versions
-//! give the same bits.
+//! Each is written once, in plain Rust that compilers vectorise, and compiled for several instruction sets. All
+//! versions give the same bits.
 
 #![allow(unsafe_code, reason = "calls functions compiled for an instruction set, after detecting the set")]
 
@@ -24,8 +24,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// Multiplies these channels of `x` by their weights, `[channels, outputs]`, adds the products to the rows of `out`,
-    /// and sets the channels to zero in `x`.
+    /// Multiplies these channels of `x` by their weights, `[channels, outputs]`, adds the products to the rows of
+    /// `out`, and sets the channels to zero in `x`.
     pub fn apply_channels(x: &mut [f32], stride: usize, channels: &[usize], weights: &[f32], out: &mut [f32], out_stride: usize) = apply_channels_plain
 }
 

@@ -1,73 +1,73 @@
-//! What a model is made of: the one description that loading and both forward passes obey.
+//! The description of a model that loading and both forward passes follow.
 
 use tapewire_kernels::math::Activation;
 
 /// A sequence classifier as its configuration describes it.
 #[derive(Debug, Clone)]
 pub struct Architecture {
-    /// As people call the family.
+    /// The usual name of the family.
     pub family: &'static str,
-    /// Numbers a token.
-    pub width: usize,
-    /// Encoder layers, the first one first.
+    /// Elements of a token's hidden state.
+    pub hidden_size: usize,
+    /// Encoder layers, from the first to the last.
     pub layers: Vec<LayerKind>,
-    /// Attention heads a layer; divides `width`.
+    /// Attention heads per layer; divides `hidden_size`.
     pub heads: usize,
-    /// Width of the feed-forward layer.
-    pub inner: usize,
-    /// Tokens known.
-    pub vocabulary: usize,
-    /// Segments known; 0 where the model has none and ignores them.
-    pub segments: usize,
-    /// Learned positions, where the model has them.
+    /// Elements of a token inside the feed-forward part.
+    pub intermediate_size: usize,
+    /// Number of token ids.
+    pub vocab_size: usize,
+    /// Number of token type ids (segments); 0 if the model ignores them.
+    pub type_vocab_size: usize,
+    /// Learned positions, if the model has them.
     pub positions: Option<Positions>,
-    /// Longest text, in tokens, special ones included.
-    pub limit: usize,
+    /// Longest text in tokens, including special tokens.
+    pub max_seq_len: usize,
     /// Added to the variance in layer norms.
-    pub epsilon: f32,
-    /// Where the layer norms of a layer stand.
+    pub layer_norm_eps: f32,
+    /// Whether layer norms come before or after the parts of a layer.
     pub norms: Norms,
     /// Which parts have biases.
     pub biases: Biases,
-    /// Within the feed-forward layer.
+    /// Activation inside the feed-forward part.
     pub activation: Activation,
-    /// Whether the feed-forward layer's first product gives twice its width: what is activated, and what
-    /// that is multiplied by (Shazeer 2020, "GLU Variants Improve Transformer").
+    /// Whether the first product of the feed-forward part gives twice the intermediate size: the elements that are
+    /// activated, and the gate that they are multiplied by (Shazeer 2020, "GLU Variants Improve Transformer").
     pub gated: bool,
     /// What the classification head reads.
     pub pooling: Pooling,
-    /// Between the two products of the classification head.
+    /// Activation between the two products of the classification head.
     pub head_activation: Activation,
-    /// Where checkpoints keep the parts.
+    /// Names of the tensors in checkpoints.
     pub names: Names,
 }
 
-/// How one layer differs from its neighbours.
+/// What can differ from layer to layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerKind {
-    /// A token attends to tokens so far away at most; to all of the text where there is no limit.
-    pub reach: Option<usize>,
-    /// Base of the angles by which queries and keys are rotated, where they are.
+    /// A token attends to tokens at most this far away on either side; `None` is the whole text.
+    pub sliding_window: Option<usize>,
+    /// Base of the angles by which queries and keys are rotated; `None` if they are not.
     pub theta: Option<f64>,
     /// Whether the attention part has a layer norm.
     pub attention_norm: bool,
 }
 
 impl LayerKind {
-    /// Attends to the whole text and leaves order to learned positions.
-    pub const PLAIN: Self = Self { reach: None, theta: None, attention_norm: true };
+    /// Attends to the whole text; order comes from learned positions.
+    pub const PLAIN: Self = Self { sliding_window: None, theta: None, attention_norm: true };
 }
 
-/// Where the layer norms of a layer stand.
+/// Whether layer norms come before or after the parts of a layer (attention, feed-forward).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norms {
-    /// On the sum of a part's input and its output.
-    AfterParts,
-    /// On a part's input, beside which the sum goes on as it is; at the end of the encoder is a norm for it.
-    BeforeParts,
+    /// Each part is followed by a norm: `norm(x + part(x))`.
+    PostNorm,
+    /// Each part is preceded by a norm, `x + part(norm(x))`, and the encoder ends with one more norm.
+    PreNorm,
 }
 
-/// Which parts have biases. Embeddings have none, and the classifier has one always.
+/// Which parts have biases. Embeddings never have one, and the classifier always does.
 #[derive(Debug, Clone, Copy)]
 pub struct Biases {
     /// All layer norms.
@@ -88,9 +88,9 @@ impl Biases {
 /// What the classification head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
-    /// The first token.
-    First,
-    /// The mean of all tokens.
+    /// The hidden state of the first token, `[CLS]`.
+    Cls,
+    /// The mean over all tokens.
     Mean,
 }
 
@@ -99,14 +99,14 @@ pub enum Pooling {
 pub struct Positions {
     /// Rows of the table.
     pub rows: usize,
-    /// RoBERTa counts positions from one after this token's id, which is also the position of that
-    /// token itself wherever it stands. Others count from 0.
+    /// RoBERTa counts positions from the id of this padding token plus one; a padding token itself always has the
+    /// position of its id. Other families count from 0.
     pub padding: Option<u32>,
 }
 
 impl Positions {
-    /// Longest text, in tokens, special ones included.
-    pub fn limit(&self) -> usize {
+    /// Longest text in tokens, including special tokens.
+    pub fn max_seq_len(&self) -> usize {
         self.rows.saturating_sub(self.first())
     }
 
@@ -130,25 +130,25 @@ impl Positions {
 /// Names of tensors in Hugging Face's checkpoints, without `.weight` and `.bias`.
 #[derive(Debug, Clone)]
 pub struct Names {
-    /// Of the encoder: in front of all names but those of the head. Some checkpoints leave it out.
+    /// Before all names of the encoder. Some checkpoints leave it out.
     pub prefix: &'static str,
     /// Token embeddings.
-    pub words: &'static str,
-    /// Segment embeddings.
-    pub types: Option<&'static str>,
+    pub token_embeddings: &'static str,
+    /// Token type (segment) embeddings.
+    pub token_type_embeddings: Option<&'static str>,
     /// Position embeddings.
-    pub positions: Option<&'static str>,
+    pub position_embeddings: Option<&'static str>,
     /// Layer norm of the embeddings.
     pub embedding_norm: &'static str,
-    /// What a layer's number follows; its parts follow the number.
+    /// Followed by the number of the layer and the name of the part.
     pub layer: &'static str,
-    /// Gives queries. Where all three have one name they are stored one after the other.
+    /// Query projection. If all three have one name, they are stored one after the other.
     pub query: &'static str,
-    /// Gives keys.
+    /// Key projection.
     pub key: &'static str,
-    /// Gives values.
+    /// Value projection.
     pub value: &'static str,
-    /// Takes what attention gives.
+    /// Output projection of attention.
     pub attention_output: &'static str,
     /// Layer norm of the attention part.
     pub attention_norm: &'static str,
@@ -158,34 +158,34 @@ pub struct Names {
     pub feed_forward_out: &'static str,
     /// Layer norm of the feed-forward part.
     pub feed_forward_norm: &'static str,
-    /// Layer norm of the whole encoder, where there is one.
+    /// Layer norm at the end of the encoder, if there is one.
     pub final_norm: Option<&'static str>,
-    /// First product of the head, with the prefix if it has one.
+    /// First product of the head, including the prefix if it has one.
     pub head: &'static str,
-    /// Layer norm between the products of the head, where there is one.
+    /// Layer norm between the products of the head, if there is one.
     pub head_norm: Option<&'static str>,
-    /// Second product of the head, with the prefix if it has one.
+    /// Second product of the head, including the prefix if it has one.
     pub classifier: &'static str,
 }
 
 impl Architecture {
-    /// Multiplications and additions in the matrix products that a text of so many tokens needs. Where the
-    /// head reads the first token, only that has a query, an output and a feed-forward part in the last layer.
+    /// Multiplications and additions in the matrix products of a text of `tokens` tokens. If the head reads the first
+    /// token only, the last layer computes a query, an output and a feed-forward part for that token only.
     pub fn operations(&self, tokens: u64, labels: u64) -> u64 {
-        let (width, inner) = (self.width as u64, self.inner as u64);
-        // A product of a row and a width x outputs matrix; attention takes two products with what it reads.
-        let token = 2 * width * width + if self.gated { 3 } else { 2 } * width * inner;
+        let (hidden, intermediate) = (self.hidden_size as u64, self.intermediate_size as u64);
+        // Output projection and feed-forward part of a query.
+        let token = 2 * hidden * hidden + if self.gated { 3 } else { 2 } * hidden * intermediate;
         let layer = |at: usize, kind: &LayerKind| {
-            let reach = kind.reach.map_or(tokens, |reach| reach as u64).min(tokens - 1);
-            let (asking, pairs) = match self.pooling {
-                Pooling::First if at + 1 == self.layers.len() => (1, 1 + reach),
-                // At either end windows lack 1 + 2 + ... + reach tokens.
-                _ => (tokens, tokens * (2 * reach + 1) - reach * (reach + 1)),
+            let window = kind.sliding_window.map_or(tokens, |window| window as u64).min(tokens - 1);
+            let (queries, pairs) = match self.pooling {
+                Pooling::Cls if at + 1 == self.layers.len() => (1, 1 + window),
+                // At either end, windows lack 1 + 2 + ... + window tokens.
+                _ => (tokens, tokens * (2 * window + 1) - window * (window + 1)),
             };
-            tokens * 2 * width * width + asking * token + 2 * width * pairs
+            tokens * 2 * hidden * hidden + queries * token + 2 * hidden * pairs
         };
         let layers: u64 = self.layers.iter().enumerate().map(|(at, kind)| layer(at, kind)).sum();
-        2 * (layers + width * (width + labels))
+        2 * (layers + hidden * (hidden + labels))
     }
 }
 
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn roberta_counts_positions_after_its_padding_token() {
         let bert = Positions { rows: 512, padding: None };
-        assert_eq!((bert.limit(), bert.of(&[7, 0, 1]).collect::<Vec<_>>()), (512, vec![0, 1, 2]));
+        assert_eq!((bert.max_seq_len(), bert.of(&[7, 0, 1]).collect::<Vec<_>>()), (512, vec![0, 1, 2]));
         let roberta = Positions { rows: 514, padding: Some(1) };
-        assert_eq!((roberta.limit(), roberta.of(&[0, 1, 9, 2]).collect::<Vec<_>>()), (512, vec![2, 1, 3, 4]));
+        assert_eq!((roberta.max_seq_len(), roberta.of(&[0, 1, 9, 2]).collect::<Vec<_>>()), (512, vec![2, 1, 3, 4]));
     }
 
     #[test]
@@ -212,9 +212,9 @@ mod tests {
             for tokens in [1u64, 3, 5, 20] {
                 let mut count = 6 * 6 + 6 * 3;
                 for (at, near) in [tokens, 4, 4, tokens].into_iter().enumerate() {
-                    let asking = if at == 3 && pooling == "cls" { 1 } else { tokens };
-                    count += tokens * 2 * 6 * 6 + asking * (2 * 6 * 6 + 3 * 6 * 10);
-                    let pairs = (0..asking).flat_map(|a| (0..tokens).filter(move |b| a.abs_diff(*b) <= near)).count();
+                    let queries = if at == 3 && pooling == "cls" { 1 } else { tokens };
+                    count += tokens * 2 * 6 * 6 + queries * (2 * 6 * 6 + 3 * 6 * 10);
+                    let pairs = (0..queries).flat_map(|a| (0..tokens).filter(move |b| a.abs_diff(*b) <= near)).count();
                     count += 2 * 6 * pairs as u64;
                 }
                 assert_eq!(model.operations(tokens, 3), 2 * count, "{tokens} tokens, {pooling}");

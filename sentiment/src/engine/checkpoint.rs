@@ -1,4 +1,4 @@
-//! A model's tensors by name, from whichever format they are stored in.
+//! A model's tensors by name, from any of three file formats.
 
 use super::legacy_pickle::LegacyPickle;
 use crate::SentimentError;
@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use std::path::{Path, PathBuf};
 use tapewire_models::Weights;
 
-/// The weights file, open.
+/// An open weights file.
 pub struct Checkpoint {
     path: PathBuf,
     format: Format,
@@ -16,14 +16,14 @@ pub struct Checkpoint {
 
 enum Format {
     Safetensors(BufferedSafetensors),
-    /// `torch.save` since version 1.6: a zip of one pickle and the raw numbers.
+    /// `torch.save` since PyTorch 1.6: a zip of a pickle and the raw elements.
     Zip(PthTensors),
-    /// `torch.save` before version 1.6, as FinBERT and its age have.
+    /// `torch.save` before PyTorch 1.6, for example FinBERT.
     Legacy(LegacyPickle),
 }
 
 impl Checkpoint {
-    /// Opens the file and reads what it holds, but not the numbers.
+    /// Opens the file and reads its table of contents.
     ///
     /// # Errors
     /// [`SentimentError::Unreadable`].
@@ -42,11 +42,11 @@ impl Checkpoint {
         Ok(Self { path, format })
     }
 
-    /// The first of `names` the file has, as 32-bit floats of this shape in main memory.
+    /// The first of `names` that the file has, as 32-bit floats of this shape in main memory.
     ///
     /// # Errors
-    /// [`SentimentError::Tensor`] if it has none of them, which no classifier of this `family` lacks, or
-    /// if the shape differs.
+    /// [`SentimentError::Tensor`] if the file has none of them, or if the shape differs. `family` is named in the
+    /// error.
     pub fn tensor(&self, names: &[&str], shape: &[usize], family: &str) -> Result<Tensor, SentimentError> {
         let problem = |name: &str, problem: String| SentimentError::Tensor {
             path: self.path.clone(),
@@ -60,8 +60,8 @@ impl Checkpoint {
             }
             return tensor.to_dtype(DType::F32).map_err(|error| problem(name, error.to_string()));
         }
-        let remedy = "a model has it once it was fine-tuned to classify texts: name one that was";
-        Err(problem(&names.join(" or "), format!("not there, but in every {family} sequence classifier; {remedy}")))
+        let remedy = "choose a model that was fine-tuned to classify texts";
+        Err(problem(&names.join(" or "), format!("missing, but every {family} sequence classifier has it; {remedy}")))
     }
 
     fn get(&self, name: &str) -> candle_core::Result<Option<Tensor>> {

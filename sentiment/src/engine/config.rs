@@ -7,10 +7,10 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What a model's configuration says.
+/// A model's configuration.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
-    /// What the model is made of.
+    /// The description of the model.
     pub architecture: Architecture,
     /// Class names in the order of the model's outputs.
     pub labels: Vec<String>,
@@ -31,7 +31,7 @@ struct Common {
     #[serde(default)]
     id2label: BTreeMap<String, String>,
     problem_type: Option<String>,
-    /// Hugging Face has no key for that and `type_vocab_size` does not tell, so this one is ours.
+    /// Hugging Face has no key for this, and `type_vocab_size` does not imply it, so this key is our own.
     #[serde(default)]
     tapewire_reads_company: bool,
 }
@@ -39,8 +39,8 @@ struct Common {
 /// Positive, neutral and negative.
 const CLASSES: usize = 3;
 
-/// Room for the special tokens and a few of the text.
-const SHORTEST_LIMIT: usize = 8;
+/// Special tokens and a few tokens of the text must fit.
+const MIN_SEQ_LEN: usize = 8;
 
 impl ModelConfig {
     /// Reads and checks the file.
@@ -54,7 +54,7 @@ impl ModelConfig {
         let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let common: Common = serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
         if let Some(kind) = common.problem_type.as_deref().filter(|&kind| kind != "single_label_classification") {
-            let remedy = "probabilities of one class among several need single_label_classification".into();
+            let remedy = "only single_label_classification gives probabilities of one class among several".into();
             return Err(unsupported(Unsupported { what: format!("problem_type {kind}"), remedy }));
         }
         let architecture = architecture(&common.model_type, &text)
@@ -67,29 +67,31 @@ impl ModelConfig {
 }
 
 fn checked(model: Architecture) -> Result<Architecture, Unsupported> {
-    let sizes = [model.width, model.layers.len(), model.heads, model.inner, model.vocabulary];
+    let sizes = [model.hidden_size, model.layers.len(), model.heads, model.intermediate_size, model.vocab_size];
     let what = if sizes.contains(&0) {
         "a size of 0".into()
-    } else if model.limit < SHORTEST_LIMIT {
-        format!("room for {} tokens", model.limit)
-    } else if !model.width.is_multiple_of(model.heads) {
-        format!("a width of {} with {} heads", model.width, model.heads)
-    } else if model.layers.iter().any(|layer| layer.theta.is_some()) && !(model.width / model.heads).is_multiple_of(2) {
-        format!("rotating pairs of {} numbers", model.width / model.heads)
+    } else if model.max_seq_len < MIN_SEQ_LEN {
+        format!("room for {} tokens", model.max_seq_len)
+    } else if !model.hidden_size.is_multiple_of(model.heads) {
+        format!("a width of {} with {} heads", model.hidden_size, model.heads)
+    } else if model.layers.iter().any(|layer| layer.theta.is_some())
+        && !(model.hidden_size / model.heads).is_multiple_of(2)
+    {
+        format!("rotating pairs of {} numbers", model.hidden_size / model.heads)
     } else {
         return Ok(model);
     };
-    Err(Unsupported { what, remedy: "the file can't be that of a trained model; fetch it again".into() })
+    Err(Unsupported { what, remedy: "the file can't belong to a trained model; download it again".into() })
 }
 
-/// Class names in the order of the outputs; where there are none, those that transformers gives.
+/// Class names in the order of the outputs; by default those of transformers.
 fn labels(by_index: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
     if by_index.is_empty() {
         return Ok((0..CLASSES).map(|id| format!("LABEL_{id}")).collect());
     }
     let label = |id: usize| by_index.get(&id.to_string()).cloned();
     (0..by_index.len())
-        .map(|id| label(id).ok_or_else(|| format!("id2label names {} classes, but none with id {id}", by_index.len())))
+        .map(|id| label(id).ok_or_else(|| format!("id2label names {} classes, but none has id {id}", by_index.len())))
         .collect()
 }
 
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_in_the_order_of_outputs_and_none_is_missing() {
+    fn labels_are_in_the_order_of_outputs_and_complete() {
         let all: Vec<String> = (0..12).map(|id| format!("class {id}")).collect();
         let by_index: BTreeMap<usize, &String> = all.iter().enumerate().collect();
         assert_eq!(labels_of(&serde_json::to_string(&by_index).unwrap()), Ok(all));

@@ -1,11 +1,11 @@
-//! A product before it is packed: its weights may still be changed.
+//! A linear layer before it is packed, while its weights can still be changed.
 
-use super::weights;
+use super::weights::LinearTensors;
 use candle_core::Tensor;
 use tapewire_kernels::linear::Linear;
 use tapewire_kernels::{Precision, dot};
 
-/// `x W + b` as checkpoints store it: W output by output.
+/// `x W + b` as checkpoints store it: `weight` is `[outputs, inputs]`.
 pub(super) struct Dense {
     pub(super) inputs: usize,
     pub(super) weight: Vec<f32>,
@@ -21,15 +21,15 @@ impl Dense {
         self.weight.iter_mut().chain(&mut self.bias).for_each(|x| *x *= factor);
     }
 
-    /// Multiplies the weights of each input by its factor.
-    pub(super) fn scale_inputs(&mut self, factors: &[f32]) {
+    /// Multiplies the weights of each input by its scale.
+    pub(super) fn scale_inputs(&mut self, scales: &[f32]) {
         for weights in self.weight.chunks_exact_mut(self.inputs) {
-            weights.iter_mut().zip(factors).for_each(|(weight, factor)| *weight *= factor);
+            weights.iter_mut().zip(scales).for_each(|(weight, scale)| *weight *= scale);
         }
     }
 
-    /// The outputs of both, each filled up with zeros to whole panels.
-    pub(super) fn beside(mut self, other: Self) -> Self {
+    /// The outputs of both, each padded with zeros to whole panels.
+    pub(super) fn concat(mut self, other: Self) -> Self {
         let outputs = self.bias.len().next_multiple_of(dot::PANEL);
         self.weight.resize(outputs * self.inputs, 0.0);
         self.bias.resize(outputs, 0.0);
@@ -40,7 +40,7 @@ impl Dense {
         self
     }
 
-    /// Adds what the constant row `x` gives to the bias.
+    /// Adds the product of the constant row `x` and the weights to the bias.
     pub(super) fn add_to_bias(&mut self, x: &[f32]) {
         for (bias, weights) in self.bias.iter_mut().zip(self.weight.chunks_exact(self.inputs)) {
             let more: f64 = x.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
@@ -49,8 +49,8 @@ impl Dense {
     }
 }
 
-impl From<weights::Linear> for Dense {
-    fn from(stored: weights::Linear) -> Self {
+impl From<LinearTensors> for Dense {
+    fn from(stored: LinearTensors) -> Self {
         let weight = flat(&stored.weight);
         let bias = flat(&stored.bias);
         Self { inputs: weight.len() / bias.len(), weight, bias }

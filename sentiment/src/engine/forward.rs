@@ -1,19 +1,18 @@
-//! The forward pass: all tokens of several texts in one matrix, no padding.
+//! The forward pass: all tokens of several texts in one matrix, without padding.
 //!
-//! Everything but attention works on each token alone, so texts are simply laid one after the
-//! other and taken in blocks of rows that stay in the cache from product to product; attention
-//! runs text by text. Where the classifier reads only the first token of a text, the last layer
-//! computes queries, output and feed-forward for that token alone.
+//! Everything but attention processes each token by itself. So texts are concatenated and processed in blocks of rows
+//! that stay in the cache from product to product; attention runs text by text. If the classifier reads only the first
+//! token of a text, the last layer computes queries, output and feed-forward for that token only.
 //!
-//! A chunk is one thread's work, but where there are fewer chunks than threads, as with a lone text, several
-//! threads share it: each takes blocks of its own, or, where rows are few, some outputs of every product. For
-//! attention each takes some heads.
+//! One thread computes a chunk. If there are fewer chunks than threads, as for a single text, several threads share a
+//! chunk: each takes blocks of its own, or, if there are few rows, some outputs of every product. For attention each
+//! takes some heads.
 
 use super::architecture::Pooling;
 use super::layers::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};
 use super::rotary::Rotation;
 use super::smoothing::Smoothing;
-use super::tokens::Tokens;
+use super::tokenizer::Encoding;
 use rayon::prelude::*;
 use std::ops::Range;
 use tapewire_kernels::Precision;
@@ -25,39 +24,39 @@ use tapewire_kernels::matrix::MatrixMut;
 use tapewire_kernels::operand::Operand;
 use tapewire_kernels::rows::apply_rope;
 
-/// Rows taken from product to product together: more of them and their numbers leave the second-level
-/// cache in between, fewer and weights are fetched too often.
-const BLOCK: usize = 144;
+/// Rows that pass from product to product together. With more of them, activations leave the second-level cache in
+/// between; with fewer, weights are read too often.
+const BLOCK_ROWS: usize = 144;
 
-/// Threads with fewer rows each than these would take longer to fetch all weights than to multiply by them.
-const FEWEST_ROWS: usize = 16;
+/// With fewer rows, a thread would spend more time on reading all weights than on multiplying by them.
+const MIN_ROWS_PER_THREAD: usize = 16;
 
-/// Memory for one chunk, kept for the next. Rows are filled up to whole panels.
+/// Memory for a chunk, reused for the next. Rows are padded to whole panels.
 pub struct Scratch {
     precision: Precision,
     hidden: AlignedBuf,
     projections: Projections,
     context: AlignedBuf,
-    /// One for each thread at work on the chunk, as are blocks.
+    /// One per thread that works on the chunk, like `blocks`.
     attention: Vec<Attention>,
     blocks: Vec<Block>,
 }
 
-/// What a block of rows needs on its way through a layer.
+/// Memory for a block of rows in a layer.
 #[derive(Default)]
 struct Block {
     normed: AlignedBuf,
     operand: Operand,
-    /// What a product gives on its way to the next.
+    /// Results of a product, input of the next.
     inner: AlignedBuf,
     inner_operand: Operand,
-    /// How many threads share each product.
+    /// Number of threads that share each product.
     threads: usize,
 }
 
-/// Sees what the parts of a layer read, before it is rounded. The unit type sees nothing and costs nothing.
+/// Observes the inputs of the parts of a layer before they are quantised. The unit type does nothing, at no cost.
 pub(super) trait Observe: Sync {
-    /// Rows that queries, keys and values are made of, `stride` floats apart.
+    /// Rows that queries, keys and values are computed from, `stride` floats apart.
     fn attention_input(&self, _rows: &[f32], _stride: usize) {}
 
     /// Rows that the feed-forward part reads, `stride` floats apart.
@@ -66,13 +65,13 @@ pub(super) trait Observe: Sync {
 
 impl Observe for () {}
 
-/// Divides the rows that are left among blocks, of which there is one for each thread. Gives how many rows each takes
-/// at most in this round, and tells each how many threads share its products.
+/// Divides the remaining rows among the blocks, of which there is one per thread. Returns the largest number of rows
+/// per block in this round, and sets how many threads share the products of each block.
 fn divide(rows: usize, blocks: &mut [Block]) -> usize {
     let threads = blocks.len();
-    let (at_work, sharing) = if rows < FEWEST_ROWS * threads { (1, threads) } else { (threads, 1) };
+    let (blocks_in_use, sharing) = if rows < MIN_ROWS_PER_THREAD * threads { (1, threads) } else { (threads, 1) };
     blocks.iter_mut().for_each(|block| block.threads = sharing);
-    rows.div_ceil(at_work).min(BLOCK)
+    rows.div_ceil(blocks_in_use).min(BLOCK_ROWS)
 }
 
 impl PackedModel {
@@ -87,42 +86,42 @@ impl PackedModel {
         Scratch { precision, hidden, projections, context, attention, blocks }
     }
 
-    /// Logits of each text, in the order of the model's classes. A text's numbers are the same
-    /// bit for bit whatever texts stand beside it, and however many of rayon's threads are at work.
+    /// Logits of each text, in the order of the model's classes. They have the same bits whatever the other texts are,
+    /// and for any number of rayon's threads.
     ///
-    /// Each text must have 1 to as many tokens as the model has positions, all of them known to it.
-    pub fn logits(&self, texts: &[&Tokens], threads: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
-        let spans = self.begin(texts, threads, scratch);
+    /// Each text must have between 1 and `max_seq_len` tokens, all of them in the vocabulary.
+    pub fn logits(&self, texts: &[&Encoding], threads: usize, scratch: &mut Scratch) -> Vec<Vec<f32>> {
+        let spans = self.embed(texts, threads, scratch);
         let (last, others) = self.layers.split_last().expect("a model has layers");
         for layer in others {
-            self.whole_layer(layer, &spans, scratch, &());
+            self.forward_layer(layer, &spans, scratch, &());
         }
         match self.pooling {
-            Pooling::First => self.last_layer(last, &spans, scratch),
-            Pooling::Mean => self.whole_layer(last, &spans, scratch, &()),
+            Pooling::Cls => self.last_layer(last, &spans, scratch),
+            Pooling::Mean => self.forward_layer(last, &spans, scratch, &()),
         }
         self.pool(&spans, scratch);
         self.classify(texts.len(), scratch)
     }
 
-    /// Leaves what the first layer reads in `scratch.hidden`, and says where each text's tokens stand.
-    pub(super) fn begin(&self, texts: &[&Tokens], threads: usize, scratch: &mut Scratch) -> Vec<Range<usize>> {
+    /// Computes the input of the first layer in `scratch.hidden`, and returns the rows of each text.
+    pub(super) fn embed(&self, texts: &[&Encoding], threads: usize, scratch: &mut Scratch) -> Vec<Range<usize>> {
         scratch.blocks.resize_with(threads, Block::default);
-        let attention = || Attention::new(scratch.precision, self.heads, self.width / self.heads);
+        let attention = || Attention::new(scratch.precision, self.heads, self.hidden_size / self.heads);
         scratch.attention.resize_with(threads, attention);
         let spans = spans(texts);
         let hidden = scratch.hidden.floats_mut(tokens(&spans) * self.stride());
-        self.embeddings.embed(texts, self.width, self.stride(), hidden);
+        self.embeddings.sum(texts, self.hidden_size, self.stride(), hidden);
         spans
     }
 
-    /// From a row to the next, where a row has the model's width.
+    /// Floats from a hidden state to the next.
     fn stride(&self) -> usize {
-        self.width.next_multiple_of(PANEL)
+        self.hidden_size.next_multiple_of(PANEL)
     }
 
-    /// The layer's output for all tokens replaces its input in `scratch.hidden`.
-    pub(super) fn whole_layer(
+    /// Replaces the input of a layer in `scratch.hidden` by its output, for all tokens.
+    pub(super) fn forward_layer(
         &self,
         layer: &Layer,
         spans: &[Range<usize>],
@@ -135,10 +134,11 @@ impl PackedModel {
         let (stride, hidden) = (self.stride(), hidden.floats_mut(tokens * self.stride()));
         let context = context.floats_mut(tokens * stride);
         self.attend(layer, projections, spans, spans, attention, context);
-        self.finish(layer, hidden, context, blocks, observer);
+        self.attention_output_and_ffn(layer, hidden, context, blocks, observer);
     }
 
-    /// Leaves the first token of each text in the first rows of `scratch.hidden`.
+    /// As [`PackedModel::forward_layer`], for the first token of each text only; these become the first rows of
+    /// `scratch.hidden`.
     fn last_layer(&self, layer: &Layer, spans: &[Range<usize>], scratch: &mut Scratch) {
         let tokens = tokens(spans);
         self.project(layer, spans, false, scratch, &());
@@ -150,21 +150,21 @@ impl PackedModel {
         let hidden = &mut hidden[..spans.len() * stride];
         divide(spans.len(), blocks);
         let block = &mut blocks[0];
-        for hidden in hidden.chunks(BLOCK * stride) {
-            self.set_for_attention(layer, hidden, block, &());
+        for hidden in hidden.chunks(BLOCK_ROWS * stride) {
+            self.set_attention_input(layer, hidden, block, &());
             let Block { operand, inner, threads, .. } = &mut *block;
             let queries = inner.floats_mut(hidden.len());
             layer.query.apply(operand, Epilogue::Store, queries, stride, *threads);
-            // Each is the first of its text, which no angle turns.
+            // Each is the first token of its text, whose angle is 0.
             projections.queries.extend(queries, stride);
         }
         let context = context.floats_mut(hidden.len());
-        let asking: Vec<Range<usize>> = (0..spans.len()).map(|text| text..text + 1).collect();
-        self.attend(layer, projections, &asking, spans, attention, context);
-        self.finish(layer, hidden, context, blocks, &());
+        let first_rows: Vec<Range<usize>> = (0..spans.len()).map(|text| text..text + 1).collect();
+        self.attend(layer, projections, &first_rows, spans, attention, context);
+        self.attention_output_and_ffn(layer, hidden, context, blocks, &());
     }
 
-    /// Keys and values of all tokens, and their queries where these are wanted.
+    /// Computes keys and values of all tokens, and their queries if `with_queries`.
     fn project(
         &self,
         layer: &Layer,
@@ -176,7 +176,7 @@ impl PackedModel {
         let (stride, tokens) = (self.stride(), tokens(spans));
         let Projections { queries, keys, values } = &mut scratch.projections;
         for rows in [&mut *queries, keys, values] {
-            rows.clear(scratch.attention[0].precision(), self.width);
+            rows.clear(scratch.attention[0].precision(), self.hidden_size);
         }
         let (mut rest, blocks) = (&*scratch.hidden.floats_mut(tokens * stride), &mut scratch.blocks);
         let mut first = 0;
@@ -184,8 +184,8 @@ impl PackedModel {
             let height = divide(rest.len() / stride, blocks);
             let hidden;
             (hidden, rest) = rest.split_at(rest.len().min(height * blocks.len() * stride));
-            let side_by_side = blocks.par_iter_mut().zip(hidden.par_chunks(height * stride)).enumerate();
-            side_by_side.for_each(|(at, (block, hidden))| {
+            let in_parallel = blocks.par_iter_mut().zip(hidden.par_chunks(height * stride)).enumerate();
+            in_parallel.for_each(|(at, (block, hidden))| {
                 self.project_block(layer, spans, first + at * height, hidden, with_queries, block, observer);
             });
             for (block, hidden) in blocks.iter_mut().zip(hidden.chunks(height * stride)) {
@@ -200,29 +200,29 @@ impl PackedModel {
         }
     }
 
-    /// What attention gives for these rows of queries of each text, in the same rows of `context`. Heads are divided
-    /// among as many threads as there are `attention`s.
+    /// Computes attention for the rows `queries_of` of each text, into the same rows of `context`. Heads are divided
+    /// among the `attention`s, one per thread.
     fn attend(
         &self,
         layer: &Layer,
-        of: &Projections,
-        asking: &[Range<usize>],
+        projections: &Projections,
+        queries_of: &[Range<usize>],
         texts: &[Range<usize>],
         attention: &mut [Attention],
         context: &mut [f32],
     ) {
-        let context = MatrixMut::new(context, self.stride(), self.width);
-        let shares = context.split_columns(attention.len(), self.width / self.heads);
-        shares.into_par_iter().zip(attention).for_each(|((heads, mut context), attention)| {
-            for (asking, text) in asking.iter().zip(texts) {
-                let out = context.rows(asking.clone());
-                attention.attend(of, asking.clone(), text.clone(), layer.reach, heads.clone(), out);
+        let context = MatrixMut::new(context, self.stride(), self.hidden_size);
+        let parts = context.split_columns(attention.len(), self.hidden_size / self.heads);
+        parts.into_par_iter().zip(attention).for_each(|((heads, mut context), attention)| {
+            for (queries, text) in queries_of.iter().zip(texts) {
+                let out = context.rows(queries.clone());
+                attention.attend(projections, queries.clone(), text.clone(), layer.window, heads.clone(), out);
             }
         });
     }
 
-    /// Leaves queries in `block.inner`, where these are wanted, and behind them rows of a key and a value each.
-    /// The first row is row `first` among all.
+    /// Leaves queries in `block.inner` if `with_queries`, and after them rows of a key and a value each. The first row
+    /// is row `first` of the chunk.
     fn project_block(
         &self,
         layer: &Layer,
@@ -234,7 +234,7 @@ impl PackedModel {
         observer: &impl Observe,
     ) {
         let stride = self.stride();
-        self.set_for_attention(layer, hidden, block, observer);
+        self.set_attention_input(layer, hidden, block, observer);
         let Block { operand, inner, threads, .. } = block;
         let rotate = |rows: &mut [f32], stride: usize| {
             if let Some(rotation) = &layer.rotation {
@@ -250,8 +250,8 @@ impl PackedModel {
         rotate(keys_and_values, 2 * stride);
     }
 
-    /// From attention's `context` to the layer's output, which replaces `hidden`.
-    fn finish(
+    /// From the result of attention, `context`, to the output of the layer, which replaces `hidden`.
+    fn attention_output_and_ffn(
         &self,
         layer: &Layer,
         mut rest: &mut [f32],
@@ -266,13 +266,13 @@ impl PackedModel {
             let (context_here, context_rest) = context.split_at(hidden.len());
             let rows = hidden.par_chunks_mut(height * stride).zip(context_here.par_chunks(height * stride));
             blocks.par_iter_mut().zip(rows).for_each(|(block, (hidden, context))| {
-                self.finish_block(layer, hidden, context, block, observer);
+                self.attention_output_and_ffn_block(layer, hidden, context, block, observer);
             });
             (rest, context) = (hidden_rest, context_rest);
         }
     }
 
-    fn finish_block(
+    fn attention_output_and_ffn_block(
         &self,
         layer: &Layer,
         hidden: &mut [f32],
@@ -280,7 +280,7 @@ impl PackedModel {
         block: &mut Block,
         observer: &impl Observe,
     ) {
-        let (stride, width) = (self.stride(), self.width);
+        let (stride, width) = (self.stride(), self.hidden_size);
         let (output, operand) = (&layer.attention_output, &mut block.operand);
         operand.set(output.precision(), context, stride, width);
         output.apply(operand, Epilogue::Add, hidden, stride, block.threads);
@@ -289,8 +289,8 @@ impl PackedModel {
         }
         let FeedForward { into, gate, out, outliers } = &layer.feed_forward;
         let norm = layer.feed_forward_norm.before.as_ref();
-        let see = |rows: &[f32]| observer.feed_forward_input(rows, stride);
-        self.set(into.precision(), norm, &layer.feed_forward_input, hidden, block, see);
+        let observe = |rows: &[f32]| observer.feed_forward_input(rows, stride);
+        self.set_input(into.precision(), norm, &layer.feed_forward_smoothing, hidden, block, observe);
         let Block { operand, inner, inner_operand, threads, .. } = block;
         let inner_stride = into.outputs().next_multiple_of(PANEL);
         let inner = inner.floats_mut(operand.rows() * inner_stride);
@@ -298,7 +298,7 @@ impl PackedModel {
         if let Some(gate) = gate {
             gate.apply(operand, Epilogue::Multiply, inner, inner_stride, *threads);
         }
-        outliers.take(inner, inner_stride, hidden, stride);
+        outliers.apply(inner, inner_stride, hidden, stride);
         inner_operand.set(out.precision(), inner, inner_stride, into.outputs());
         out.apply(inner_operand, Epilogue::Add, hidden, stride, *threads);
         if let Some(norm) = &layer.feed_forward_norm.after {
@@ -306,21 +306,21 @@ impl PackedModel {
         }
     }
 
-    fn set_for_attention(&self, layer: &Layer, rows: &[f32], block: &mut Block, observer: &impl Observe) {
+    fn set_attention_input(&self, layer: &Layer, rows: &[f32], block: &mut Block, observer: &impl Observe) {
         let norm = layer.attention_norm.before.as_ref();
-        let see = |rows: &[f32]| observer.attention_input(rows, self.stride());
-        self.set(layer.query.precision(), norm, &layer.attention_input, rows, block, see);
+        let observe = |rows: &[f32]| observer.attention_input(rows, self.stride());
+        self.set_input(layer.query.precision(), norm, &layer.attention_smoothing, rows, block, observe);
     }
 
-    /// Leaves rows as the first products of a part take them in `block.operand`, through a norm where there is one.
-    fn set(
+    /// Leaves the input of the first products of a part in `block.operand`, after the norm if there is one.
+    fn set_input(
         &self,
         precision: Precision,
         norm: Option<&LayerNorm>,
         smoothing: &Smoothing,
         rows: &[f32],
         Block { operand, normed, .. }: &mut Block,
-        see: impl Fn(&[f32]),
+        observe: impl Fn(&[f32]),
     ) {
         let stride = self.stride();
         let rows = match norm {
@@ -332,13 +332,13 @@ impl PackedModel {
                 normed
             }
         };
-        see(rows);
-        operand.clear(precision, self.width);
-        operand.extend_scaled(rows, stride, smoothing.factors());
+        observe(rows);
+        operand.clear(precision, self.hidden_size);
+        operand.extend_scaled(rows, stride, smoothing.scales());
     }
 
-    /// Turns the heads at the beginning of each row by the row's place in its text. The first row is row
-    /// `first` among all.
+    /// Rotates the heads at the beginning of each row by the row's position in its text. The first row is row `first`
+    /// of the chunk.
     fn rotate(&self, rotation: &Rotation, spans: &[Range<usize>], first: usize, rows: &mut [f32], stride: usize) {
         let end = first + rows.len() / stride;
         for span in spans.iter().filter(|span| span.start < end && first < span.end) {
@@ -350,11 +350,11 @@ impl PackedModel {
         }
     }
 
-    /// Leaves what the head reads of each text in the first rows of `scratch.hidden`.
+    /// Leaves the input of the head for each text in the first rows of `scratch.hidden`.
     fn pool(&self, spans: &[Range<usize>], scratch: &mut Scratch) {
         let stride = self.stride();
         let rows = match self.pooling {
-            Pooling::First => spans.len(),
+            Pooling::Cls => spans.len(),
             Pooling::Mean => tokens(spans),
         };
         let hidden = scratch.hidden.floats_mut(rows * stride);
@@ -364,7 +364,7 @@ impl PackedModel {
         if self.pooling == Pooling::Mean {
             for (text, span) in spans.iter().enumerate() {
                 hidden.copy_within(span.start * stride..(span.start + 1) * stride, text * stride);
-                // Row `text` is at most the text's first; those after the first are as they were.
+                // Row `text` comes no later than the text's first row, so the rows after the first are unchanged.
                 let (mean, rest) = hidden[text * stride..].split_at_mut(stride);
                 let rest = &rest[(span.start - text) * stride..][..(span.len() - 1) * stride];
                 rest.chunks_exact(stride).for_each(|row| add(mean, row));
@@ -379,7 +379,7 @@ impl PackedModel {
         let Block { operand, inner, threads, .. } = &mut scratch.blocks[0];
         let pooled = scratch.context.floats_mut(texts * stride);
         let Head { dense, activation, norm, classifier } = &self.head;
-        operand.set(dense.precision(), scratch.hidden.floats_mut(texts * stride), stride, self.width);
+        operand.set(dense.precision(), scratch.hidden.floats_mut(texts * stride), stride, self.hidden_size);
         dense.apply(operand, Epilogue::Activate(*activation), pooled, stride, *threads);
         if let Some(norm) = norm {
             norm.apply(pooled, stride);
@@ -387,25 +387,26 @@ impl PackedModel {
         let labels = classifier.outputs();
         let label_stride = labels.next_multiple_of(PANEL);
         let logits = inner.floats_mut(texts * label_stride);
-        operand.set(classifier.precision(), pooled, stride, self.width);
+        operand.set(classifier.precision(), pooled, stride, self.hidden_size);
         classifier.apply(operand, Epilogue::Store, logits, label_stride, *threads);
         logits.chunks_exact(label_stride).map(|logits| logits[..labels].to_vec()).collect()
     }
 }
 
 impl Embeddings {
-    fn embed(&self, texts: &[&Tokens], width: usize, stride: usize, out: &mut [f32]) {
-        let tokens = texts.iter().flat_map(|text| text.ids.iter().zip(&text.types));
+    /// Adds up the embeddings of each token and normalises the sum.
+    fn sum(&self, texts: &[&Encoding], width: usize, stride: usize, out: &mut [f32]) {
+        let tokens = texts.iter().flat_map(|text| text.input_ids.iter().zip(&text.token_type_ids));
         for (out, (&id, &kind)) in out.chunks_exact_mut(stride).zip(tokens) {
             let (out, beyond) = out.split_at_mut(width);
-            out.copy_from_slice(&self.words[id as usize * width..][..width]);
-            if !self.types.is_empty() {
-                add(out, &self.types[kind as usize * width..]);
+            out.copy_from_slice(&self.tokens[id as usize * width..][..width]);
+            if !self.token_types.is_empty() {
+                add(out, &self.token_types[kind as usize * width..]);
             }
             beyond.fill(0.0);
         }
         if let Some((positions, table)) = &self.positions {
-            let places = texts.iter().flat_map(|text| positions.of(&text.ids));
+            let places = texts.iter().flat_map(|text| positions.of(&text.input_ids));
             for (out, place) in out.chunks_exact_mut(stride).zip(places) {
                 add(&mut out[..width], &table[place * width..]);
             }
@@ -420,17 +421,17 @@ fn add(x: &mut [f32], row: &[f32]) {
     }
 }
 
-/// How many tokens all texts have.
+/// Number of tokens of all texts.
 fn tokens(spans: &[Range<usize>]) -> usize {
     spans.last().map_or(0, |span| span.end)
 }
 
-/// Where each text's tokens stand among all.
-fn spans(texts: &[&Tokens]) -> Vec<Range<usize>> {
+/// The rows of each text's tokens.
+fn spans(texts: &[&Encoding]) -> Vec<Range<usize>> {
     let mut end = 0;
-    let mut span = |text: &&Tokens| {
+    let mut span = |text: &&Encoding| {
         let start = end;
-        end += text.ids.len();
+        end += text.input_ids.len();
         start..end
     };
     texts.iter().map(&mut span).collect()

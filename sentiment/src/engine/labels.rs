@@ -1,4 +1,4 @@
-//! Which output of a model means what.
+//! The meaning of a model's outputs.
 
 use crate::SentimentError;
 
@@ -19,11 +19,11 @@ impl Classes {
         [self.positive, self.neutral, self.negative].map(|class| logits[class])
     }
 
-    /// Finds the classes among the model's label names, in any order and case. `map` renames
-    /// labels first: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
+    /// Finds the classes among the model's labels, in any order and case. `map` renames labels first:
+    /// `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     ///
     /// # Errors
-    /// [`SentimentError::Labels`] if the three are not there once each and nothing else.
+    /// [`SentimentError::Labels`] unless the labels are exactly these three, once each.
     pub fn find(labels: &[String], map: Option<&str>) -> Result<Self, SentimentError> {
         let error = |problem: String| SentimentError::Labels { found: labels.join(", "), problem };
         let renamed = match map {
@@ -34,13 +34,13 @@ impl Classes {
             let mut found = renamed.iter().enumerate().filter(|(_, label)| label.trim().eq_ignore_ascii_case(class));
             match (found.next(), found.next()) {
                 (Some((index, _)), None) => Ok(index),
-                (None, _) => Err(error(format!("none is `{class}`"))),
-                _ => Err(error(format!("`{class}` is there twice"))),
+                (None, _) => Err(error(format!("no label is `{class}`"))),
+                _ => Err(error(format!("`{class}` occurs twice"))),
             }
         };
         let classes = Self { positive: index("positive")?, neutral: index("neutral")?, negative: index("negative")? };
         if labels.len() != 3 {
-            return Err(error(format!("{} classes are not three", labels.len())));
+            return Err(error(format!("there are {} classes instead of three", labels.len())));
         }
         Ok(classes)
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn any_order_and_case_is_understood() {
+    fn labels_may_have_any_order_and_case() {
         let classes = |positive, neutral, negative| Ok(Classes { positive, neutral, negative });
         assert_eq!(find(&["positive", "negative", "neutral"], None), classes(0, 2, 1));
         assert_eq!(find(&["Neutral", "POSITIVE", "Negative"], None), classes(1, 0, 2));
@@ -83,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named_and_never_guessed() {
+    fn unknown_labels_are_refused_by_name() {
         for (labels, map, expected) in [
             (&["LABEL_0", "LABEL_1", "LABEL_2"][..], None, "LABEL_0, LABEL_1, LABEL_2"),
-            (&["positive", "negative"], None, "none is `neutral`"),
+            (&["positive", "negative"], None, "no label is `neutral`"),
             (&["positive", "negative", "neutral", "mixed"], None, "4 classes"),
-            (&["positive", "positive", "neutral"], None, "`positive` is there twice"),
+            (&["positive", "positive", "neutral"], None, "`positive` occurs twice"),
             (&["A", "B", "C"], Some("D=positive"), "`D`"),
             (&["A", "B", "C"], Some("A:positive"), "`A:positive`"),
         ] {

@@ -4,7 +4,7 @@ use super::architecture::{Pooling, Positions};
 use super::outliers::Outliers;
 use super::rotary::Rotation;
 use super::smoothing::Smoothing;
-use super::weights::Around;
+use super::weights::PrePostNorm;
 use std::sync::Arc;
 use tapewire_kernels::linear::Linear;
 use tapewire_kernels::math::Activation;
@@ -13,7 +13,7 @@ use tapewire_kernels::{Precision, rows};
 /// A model's weights, shared by all threads.
 pub struct PackedModel {
     pub(super) precision: Precision,
-    pub(super) width: usize,
+    pub(super) hidden_size: usize,
     pub(super) heads: usize,
     pub(super) activation: Activation,
     pub(super) embeddings: Embeddings,
@@ -24,42 +24,44 @@ pub struct PackedModel {
 }
 
 pub(super) struct Embeddings {
-    pub(super) words: Vec<f32>,
-    /// Empty where the model has no segments.
-    pub(super) types: Vec<f32>,
+    /// `[vocab_size, hidden_size]`.
+    pub(super) tokens: Vec<f32>,
+    /// `[type_vocab_size, hidden_size]`; empty if the model has no token types.
+    pub(super) token_types: Vec<f32>,
+    /// The table is `[rows, hidden_size]`.
     pub(super) positions: Option<(Positions, Vec<f32>)>,
     pub(super) norm: LayerNorm,
 }
 
 pub(super) struct Layer {
-    /// Gives queries with the scale of the scores already in them.
+    /// Computes queries, already multiplied by the scale of the scores.
     pub(super) query: Linear,
-    /// Keys, then values, each in whole panels. Which biases they have: see [`Layer::pack`].
+    /// Computes keys, then values, each in whole panels. [`Layer::pack`] says which biases they have.
     pub(super) key_value: Linear,
     pub(super) attention_output: Linear,
-    pub(super) attention_norm: Around<LayerNorm>,
-    /// Of queries, keys and values.
-    pub(super) attention_input: Smoothing,
+    pub(super) attention_norm: PrePostNorm<LayerNorm>,
+    /// For the input of `query` and `key_value`.
+    pub(super) attention_smoothing: Smoothing,
     pub(super) rotation: Option<Arc<Rotation>>,
-    /// How far away attention looks.
-    pub(super) reach: usize,
+    /// Tokens on either side that a token attends to; `usize::MAX` is all.
+    pub(super) window: usize,
     pub(super) feed_forward: FeedForward,
-    pub(super) feed_forward_norm: Around<LayerNorm>,
-    /// Of `into` and `gate`.
-    pub(super) feed_forward_input: Smoothing,
+    pub(super) feed_forward_norm: PrePostNorm<LayerNorm>,
+    /// For the input of `into` and `gate`.
+    pub(super) feed_forward_smoothing: Smoothing,
 }
 
 pub(super) struct FeedForward {
     pub(super) into: Linear,
-    /// Gives what the activated outputs of the first are multiplied by.
+    /// Computes what the activated outputs of `into` are multiplied by.
     pub(super) gate: Option<Linear>,
     pub(super) out: Linear,
-    /// Of what `out` reads: what int8 leaves to single precision.
+    /// Channels of the input of `out` that int8 leaves to single precision.
     pub(super) outliers: Outliers,
 }
 
-/// Its two products are of single precision: there is one row a text, so that nothing is gained by
-/// rounding them.
+/// The classification head. Its two products stay in single precision: with one row per text, a lower one gains
+/// nothing.
 pub(super) struct Head {
     pub(super) dense: Linear,
     pub(super) activation: Activation,
@@ -70,11 +72,11 @@ pub(super) struct Head {
 pub(super) struct LayerNorm {
     pub(super) weight: Vec<f32>,
     pub(super) bias: Vec<f32>,
-    pub(super) epsilon: f32,
+    pub(super) eps: f32,
 }
 
 impl LayerNorm {
     pub(super) fn apply(&self, x: &mut [f32], stride: usize) {
-        rows::layer_norm(x, stride, &self.weight, &self.bias, self.epsilon);
+        rows::layer_norm(x, stride, &self.weight, &self.bias, self.eps);
     }
 }

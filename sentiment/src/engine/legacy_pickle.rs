@@ -1,9 +1,8 @@
-//! `torch.save`'s format before PyTorch 1.6, which candle's reader does not know.
+//! The format of `torch.save` before PyTorch 1.6, which candle does not read.
 //!
-//! The file is five pickles in a row, then the numbers:
-//! a magic number, the protocol version (1001), facts about the writer, the dictionary of
-//! tensors (each naming its storage by a key), and the list of storage keys; then for each key
-//! of that list, in its order, the count of numbers (64 bit, little endian) and the numbers.
+//! The file holds five pickles: a magic number, the protocol version (1001), facts about the writer, the dictionary of
+//! tensors (each naming its storage by a key), and the list of storage keys. Then follow, for each key of that list in
+//! its order, the number of elements (64 bits, little endian) and the elements.
 
 use candle_core::pickle::{Object, Stack, TensorInfo};
 use candle_core::{Device, Error, Result, Tensor};
@@ -15,11 +14,11 @@ use std::path::{Path, PathBuf};
 /// The pickle of 0x1950a86a20f9469cfc6c, PyTorch's magic number.
 const MAGIC: [u8; 15] = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// A checkpoint in the old format: where each tensor's numbers lie.
+/// A checkpoint in the old format: the place of each tensor's elements.
 pub struct LegacyPickle {
     path: PathBuf,
     tensors: HashMap<String, TensorInfo>,
-    /// Position in the file of the first number of each storage.
+    /// Position in the file of the first element of each storage.
     storages: HashMap<String, u64>,
 }
 
@@ -33,7 +32,7 @@ impl LegacyPickle {
         let mut magic = [0; MAGIC.len()];
         reader.read_exact(&mut magic)?;
         if magic != MAGIC {
-            return Err(Error::Msg("neither a zip nor PyTorch's older pickle".into()));
+            return Err(Error::Msg("neither a zip nor a pickle of older PyTorch versions".into()));
         }
         let _protocol_version = unpickle(&mut reader)?;
         let _facts_about_the_writer = unpickle(&mut reader)?;
@@ -49,20 +48,20 @@ impl LegacyPickle {
     /// A tensor by name, if the file has it.
     ///
     /// # Errors
-    /// If its numbers can't be read, or are not laid out row by row.
+    /// If its elements can't be read or are not contiguous.
     pub fn get(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(info) = self.tensors.get(name) else { return Ok(None) };
         if !info.layout.is_contiguous() {
-            return Err(Error::Msg(format!("{name} is not stored row by row")));
+            return Err(Error::Msg(format!("{name} is not stored contiguously")));
         }
         let key = storage_key(info);
         let start = self.storages.get(key).ok_or_else(|| Error::Msg(format!("{name}: no storage {key}")))?;
         let mut reader = File::open(&self.path)?;
-        // The layout's offset counts bytes here, as candle's reader of tensor facts has it.
+        // candle gives the layout's offset in bytes here.
         reader.seek(SeekFrom::Start(start + info.layout.start_offset() as u64))?;
-        let mut numbers = vec![0; info.layout.shape().elem_count() * info.dtype.size_in_bytes()];
-        reader.read_exact(&mut numbers)?;
-        Tensor::from_raw_buffer(&numbers, info.dtype, info.layout.dims(), &Device::Cpu).map(Some)
+        let mut bytes = vec![0; info.layout.shape().elem_count() * info.dtype.size_in_bytes()];
+        reader.read_exact(&mut bytes)?;
+        Tensor::from_raw_buffer(&bytes, info.dtype, info.layout.dims(), &Device::Cpu).map(Some)
     }
 }
 
@@ -72,7 +71,7 @@ fn unpickle(reader: &mut BufReader<File>) -> Result<Object> {
     stack.finalize()
 }
 
-/// The tensors of a state dictionary; what else stands in it is passed over.
+/// The tensors of a state dictionary; other entries are skipped.
 fn tensors(state: Object) -> Result<HashMap<String, TensorInfo>> {
     let Object::Dict(entries) = state else {
         return Err(Error::Msg("the file holds no dictionary of tensors".into()));
@@ -86,12 +85,12 @@ fn tensors(state: Object) -> Result<HashMap<String, TensorInfo>> {
     Ok(tensors)
 }
 
-/// candle gives the key as the last part of a path within a zip.
+/// candle gives the key as the last component of a path within a zip.
 fn storage_key(info: &TensorInfo) -> &str {
     info.path.rsplit('/').next().unwrap_or(&info.path)
 }
 
-/// Walks over the storages to find where each begins.
+/// Finds where each storage begins.
 fn locate(
     reader: &mut BufReader<File>,
     keys: Vec<Object>,

@@ -8,7 +8,7 @@ use super::layers::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel
 use super::outliers::Outliers;
 use super::rotary::Rotation;
 use super::smoothing::{Ranges, Smoothing};
-use super::weights::{self, Source};
+use super::weights::{LayerNormTensors, LayerTensors, TensorReader};
 use crate::SentimentError;
 use candle_core::Device;
 use std::iter;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tapewire_kernels::Precision;
 
 impl PackedModel {
-    /// Reads the weights of a model of so many classes.
+    /// Reads the weights of a model of `labels` classes.
     ///
     /// # Errors
     /// [`SentimentError::Tensor`].
@@ -26,31 +26,31 @@ impl PackedModel {
         checkpoint: &Checkpoint,
         precision: Precision,
     ) -> Result<Self, SentimentError> {
-        let source = Source { architecture, labels, checkpoint, device: &Device::Cpu };
-        let (embeddings, head) = (source.embeddings()?, source.head()?);
-        let pairs = architecture.width / architecture.heads / 2;
+        let reader = TensorReader { architecture, labels, checkpoint, device: &Device::Cpu };
+        let (embeddings, head) = (reader.embeddings()?, reader.head()?);
+        let pairs = architecture.hidden_size / architecture.heads / 2;
         let mut rotations: Vec<(f64, Arc<Rotation>)> = Vec::new();
         let mut rotation = |theta: f64| match rotations.iter().find(|(known, _)| *known == theta) {
             Some((_, rotation)) => Arc::clone(rotation),
             None => {
-                let rotation = Arc::new(Rotation::new(theta, architecture.limit, pairs));
+                let rotation = Arc::new(Rotation::new(theta, architecture.max_seq_len, pairs));
                 rotations.push((theta, Arc::clone(&rotation)));
                 rotation
             }
         };
         let mut model = Self {
             precision,
-            width: architecture.width,
+            hidden_size: architecture.hidden_size,
             heads: architecture.heads,
             activation: architecture.activation,
             embeddings: Embeddings {
-                words: flat(&embeddings.words),
-                types: embeddings.types.as_ref().map(flat).unwrap_or_default(),
+                tokens: flat(&embeddings.tokens),
+                token_types: embeddings.token_types.as_ref().map(flat).unwrap_or_default(),
                 positions: architecture.positions.zip(embeddings.positions.as_ref().map(flat)),
                 norm: embeddings.norm.into(),
             },
             layers: Vec::with_capacity(architecture.layers.len()),
-            final_norm: source.final_norm()?.map(Into::into),
+            final_norm: reader.final_norm()?.map(Into::into),
             pooling: architecture.pooling,
             head: Head {
                 dense: Dense::from(head.dense).pack(Precision::F32),
@@ -59,14 +59,15 @@ impl PackedModel {
                 classifier: Dense::from(head.classifier).pack(Precision::F32),
             },
         };
-        let mut calibration = precision.is_int8().then(|| Calibration::begin(&model, architecture));
+        let mut calibration = precision.is_int8().then(|| Calibration::new(&model, architecture));
         for (number, kind) in architecture.layers.iter().enumerate() {
-            let (stored, rotation) = (source.layer(number)?, kind.theta.map(&mut rotation));
+            let (stored, rotation) = (reader.layer(number)?, kind.theta.map(&mut rotation));
             let pack = |precision, ranges| {
                 Layer::pack(stored.clone(), *kind, rotation.clone(), architecture, precision, ranges)
             };
-            let ranges =
-                calibration.as_mut().map(|calibration| calibration.ranges(&model, &pack(Calibration::PRECISION, None)));
+            let ranges = calibration
+                .as_mut()
+                .map(|calibration| calibration.measure(&model, &pack(Calibration::PRECISION, None)));
             model.layers.push(pack(precision, ranges.as_ref()));
         }
         Ok(model)
@@ -74,14 +75,14 @@ impl PackedModel {
 }
 
 impl Layer {
-    /// Two of the three attention biases need not be added to every token, exactly:
-    /// a key's bias adds the same number to all scores of a query, which softmax takes away (unless keys
-    /// are rotated); a value's bias passes through the weights, which sum to 1, and is folded into the
-    /// bias of the output projection.
+    /// Packs a layer; with the ranges of its inputs, smooths them.
     ///
-    /// Where ranges of its inputs are known, these are smoothed.
+    /// Two of the three attention biases need not be added to every token, and the result is exactly the same. The bias
+    /// of keys adds the same value to all scores of a query, which softmax cancels (unless keys are rotated). The bias
+    /// of values passes through the attention weights, which sum to 1, so it is folded into the bias of the output
+    /// projection.
     fn pack(
-        stored: weights::Layer,
+        stored: LayerTensors,
         kind: LayerKind,
         rotation: Option<Arc<Rotation>>,
         architecture: &Architecture,
@@ -97,16 +98,16 @@ impl Layer {
         attention_output.add_to_bias(&value.bias);
         value.bias.fill(0.0);
         let (mut into, mut gate) = (Dense::from(stored.feed_forward_in), stored.gate.map(Dense::from));
-        let (attention_input, feed_forward_input) = match ranges {
+        let (attention_smoothing, feed_forward_smoothing) = match ranges {
             None => Default::default(),
             Some(Ranges { attention, feed_forward }) => {
                 let into_and_gate: &mut [_] = &mut iter::once(&mut into).chain(&mut gate).collect::<Vec<_>>();
-                let attention = Smoothing::of(attention, &mut [&mut query, &mut key, &mut value]);
-                (attention, Smoothing::of(feed_forward, into_and_gate))
+                let attention = Smoothing::apply(attention, &mut [&mut query, &mut key, &mut value]);
+                (attention, Smoothing::apply(feed_forward, into_and_gate))
             }
         };
         let mut out = Dense::from(stored.feed_forward_out);
-        let outliers = if precision.is_int8() { Outliers::of(&mut out) } else { Outliers::default() };
+        let outliers = if precision.is_int8() { Outliers::split_off(&mut out) } else { Outliers::default() };
         let feed_forward = FeedForward {
             into: into.pack(precision),
             gate: gate.map(|gate| gate.pack(precision)),
@@ -115,21 +116,21 @@ impl Layer {
         };
         Self {
             query: query.pack(precision),
-            key_value: key.beside(value).pack(precision),
+            key_value: key.concat(value).pack(precision),
             attention_output: attention_output.pack(precision),
             attention_norm: stored.attention_norm.map(Into::into),
-            attention_input,
+            attention_smoothing,
             rotation,
-            reach: kind.reach.unwrap_or(usize::MAX),
+            window: kind.sliding_window.unwrap_or(usize::MAX),
             feed_forward,
             feed_forward_norm: stored.feed_forward_norm.map(Into::into),
-            feed_forward_input,
+            feed_forward_smoothing,
         }
     }
 }
 
-impl From<weights::LayerNorm> for LayerNorm {
-    fn from(stored: weights::LayerNorm) -> Self {
-        Self { weight: flat(&stored.weight), bias: flat(&stored.bias), epsilon: stored.epsilon }
+impl From<LayerNormTensors> for LayerNorm {
+    fn from(stored: LayerNormTensors) -> Self {
+        Self { weight: flat(&stored.weight), bias: flat(&stored.bias), eps: stored.eps }
     }
 }

@@ -1,9 +1,9 @@
 //! Inference: texts in, probabilities out.
 //!
-//! A model's [`config`] becomes an [`architecture`], in the way of its family ([`families`]), and that alone tells how
-//! its [`checkpoint`] is read and what both forward passes do. For the processor the weights are packed (`load`,
-//! [`layers`]) and texts are computed without padding (`forward`); for int8 each layer is first measured and smoothed
-//! (`calibration`, `smoothing`, `outliers`). For a GPU they stay tensors ([`mod@accelerated`]).
+//! Each model family ([`families`]) turns its `config.json` ([`config`]) into an [`architecture`]. This description
+//! alone determines how the [`checkpoint`] is read and what both forward passes compute. For the processor, weights are
+//! packed (`load`, [`layers`]) and texts are computed without padding (`forward`); for int8 each layer is measured and
+//! smoothed first (`calibration`, `smoothing`, `outliers`). For a GPU, weights stay tensors ([`mod@accelerated`]).
 
 pub mod accelerated;
 pub mod architecture;
@@ -11,6 +11,7 @@ mod calibration;
 pub mod checkpoint;
 pub mod config;
 mod dense;
+pub mod device;
 pub mod families;
 mod forward;
 pub mod labels;
@@ -20,10 +21,11 @@ mod load;
 mod outliers;
 pub mod packing;
 pub mod probabilities;
-pub mod processor;
 mod rotary;
 mod smoothing;
-pub mod tokens;
+#[cfg(test)]
+mod testing;
+pub mod tokenizer;
 mod weights;
 pub mod windows;
 
@@ -34,12 +36,12 @@ use accelerated::AcceleratedModel;
 use architecture::Architecture;
 use checkpoint::Checkpoint;
 use config::ModelConfig;
+use device::Device;
 use forward::Scratch;
 use labels::Classes;
 use layers::PackedModel;
 use tapewire_kernels::Precision;
 
-use processor::Processor;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,8 +49,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use tapewire_core::{Probabilities, Sentiment};
 use tapewire_models::ModelFiles;
-use tokens::{TextTokenizer, Tokens, Window};
-use windows::Long;
+use tokenizer::{Encoding, TextTokenizer, Window};
+use windows::Overflow;
 
 /// How the engine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -56,11 +58,11 @@ use windows::Long;
 pub struct EngineConfig {
     /// `cpu`, `cuda`, or `cuda:1` for the second GPU.
     #[schemars(with = "String")]
-    pub device: Processor,
-    /// Inference threads; 0 is one for each processor.
+    pub device: Device,
+    /// Inference threads; 0 means one per processor core.
     pub threads: usize,
-    /// In which numbers matrix products are computed: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`.
-    /// Rows of the lower ones say so at the end of `model_revision`. A GPU takes `f32` only.
+    /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. All but `f32` are named
+    /// at the end of `model_revision`. A GPU supports `f32` only.
     #[schemars(with = "String")]
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
@@ -71,37 +73,36 @@ pub struct EngineConfig {
 /// A text to score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input<'a> {
-    /// The text as it came from the wire; nothing is cleaned.
+    /// The text as received; nothing is cleaned.
     pub text: &'a str,
-    /// Whom the question is about. A model that reads it is asked by the name that the text uses
-    /// ([`Company::name_in`]); one that does not scores the sentences that name it.
+    /// The company whose sentiment is asked for. A model that reads the company gets the name that the text uses
+    /// ([`Company::name_in`]); another model scores the sentences that name it.
     pub company: Option<&'a Company>,
-    /// What becomes of a text beyond the model's limit.
-    pub long: Long,
+    /// What happens if the text is too long for the model.
+    pub overflow: Overflow,
 }
 
 impl<'a> Input<'a> {
-    /// A text that is read whole, however long.
+    /// A text that is read completely, at any length.
     pub fn new(text: &'a str, company: Option<&'a Company>) -> Self {
-        Self { text, company, long: Long::Windows }
+        Self { text, company, overflow: Overflow::Windows }
     }
 
     /// About how many tokens the model will read.
     pub fn tokens(&self) -> usize {
-        // English has a little over four bytes a token; the rest is for the special ones and the company.
+        // English has slightly more than four bytes per token; the rest is for special tokens and the company.
         self.text.len() / 4 + 8
     }
 }
 
-/// What the model said about a text.
+/// The model's answer for a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scored {
+pub struct TextScore {
     /// Class probabilities, rounded to 1e-6.
     pub probabilities: Probabilities,
-    /// Logits of positive, neutral and negative; `None` where several windows were combined,
-    /// which have none in common.
+    /// Logits of positive, neutral and negative; `None` if several windows were combined.
     pub logits: Option<[f32; 3]>,
-    /// In how many windows the text was read; 1 where it fits the model's limit.
+    /// Number of windows in which the text was read; 1 if it fits into the model.
     pub windows: u16,
 }
 
@@ -121,26 +122,26 @@ enum Model {
     Accelerated(AcceleratedModel),
 }
 
-/// Tokens of a batch on a GPU, padding included: enough to fill it, and with the longest texts a
-/// gigabyte of attention scores at the width of BERT-base.
+/// Tokens of a batch on a GPU, including padding: enough to keep it busy, and with the longest texts a gigabyte of
+/// attention scores for a model of the size of BERT-base.
 const DEVICE_TOKENS: usize = 32_768;
 
 thread_local! {
-    /// Of the one engine whose thread this is. Taken out while in use: a thread that waits for others may
-    /// meanwhile begin another chunk.
+    /// Memory of this thread, which belongs to one engine. It is taken out while in use, because a thread that waits
+    /// for others may begin another chunk.
     static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
 }
 
 impl Engine {
-    /// Loads a model. Takes a second or so for a BERT of base size; blocks. For int8 it first reads a few texts,
-    /// each layer as it is loaded, for which another copy of that layer is in memory.
+    /// Loads a model. Blocks, for about a second for a BERT of base size. For int8, each layer is loaded twice, once to
+    /// measure it on a few texts, so a second copy of one layer is in memory.
     ///
     /// # Errors
     /// [`SentimentError`], naming the file and what is wrong with it.
     pub fn load(files: &ModelFiles, config: &EngineConfig) -> Result<Self, SentimentError> {
         let model_config = ModelConfig::read(&files.config)?;
         let classes = Classes::find(&model_config.labels, config.labels.as_deref())?;
-        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.architecture.limit)?;
+        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.architecture.max_seq_len)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
             .thread_name(|index| format!("inference-{index}"))
@@ -161,38 +162,38 @@ impl Engine {
         &self.name
     }
 
-    /// What exactly was loaded, as rows carry it: with `+` and [`Precision::effective_name`] where it runs in less
-    /// than single precision.
+    /// The revision of the weights, as rows carry it; followed by `+` and [`Precision::effective_name`] unless it runs
+    /// in single precision.
     pub fn revision(&self) -> &str {
         &self.revision
     }
 
-    /// Whether the model's answer depends on the company asked about.
+    /// Whether the model reads the company and answers for it.
     pub fn reads_company(&self) -> bool {
         self.config.reads_company
     }
 
-    /// Multiplications and additions that a text of so many tokens needs: those of its matrix
-    /// products, without padding and without what the class doesn't depend on.
+    /// Multiplications and additions in the matrix products of a text of `tokens` tokens, without padding and without
+    /// what the class does not depend on.
     pub fn operations(&self, tokens: usize) -> u64 {
         self.config.architecture.operations(tokens as u64, self.config.labels.len() as u64)
     }
 
-    /// Threads that compute.
+    /// Number of inference threads.
     pub fn threads(&self) -> usize {
         self.threads.current_num_threads()
     }
 
-    /// Scores texts, each in its place; one that fails does not touch the others. Equal texts
-    /// are computed once. Blocks until all are done, on the engine's own threads.
-    pub fn score(&self, inputs: &[Input<'_>]) -> Vec<Result<Scored, ScoreError>> {
+    /// Scores texts, in their order; a text that fails does not affect the others. Equal texts are computed once.
+    /// Blocks until all are done; the engine's own threads do the work.
+    pub fn score(&self, inputs: &[Input<'_>]) -> Vec<Result<TextScore, ScoreError>> {
         let texts: Vec<Result<Vec<Window>, ScoreError>> =
             self.threads.install(|| inputs.par_iter().map(|input| self.windows(input)).collect());
-        let mut places: HashMap<&Tokens, usize> = HashMap::new();
-        let mut distinct: Vec<&Tokens> = Vec::new();
-        for Window { tokens, .. } in texts.iter().flatten().flatten() {
-            places.entry(tokens).or_insert_with(|| {
-                distinct.push(tokens);
+        let mut indices: HashMap<&Encoding, usize> = HashMap::new();
+        let mut distinct: Vec<&Encoding> = Vec::new();
+        for Window { encoding, .. } in texts.iter().flatten().flatten() {
+            indices.entry(encoding).or_insert_with(|| {
+                distinct.push(encoding);
                 distinct.len() - 1
             });
         }
@@ -200,13 +201,13 @@ impl Engine {
         let scored = texts.iter().map(|windows| {
             let windows = windows.as_ref().map_err(Clone::clone)?;
             let computed =
-                windows.iter().map(|Window { tokens, weight }| Ok((logits[places[tokens]].clone()?, *weight)));
+                windows.iter().map(|Window { encoding, weight }| Ok((logits[indices[encoding]].clone()?, *weight)));
             self.scored(&computed.collect::<Result<Vec<_>, _>>()?)
         });
         scored.collect()
     }
 
-    /// What the model has to read to score a text: one window, or several for a long one.
+    /// The windows of a text: one, or several if it is too long for the model.
     ///
     /// # Errors
     /// As [`TextTokenizer::encode`].
@@ -216,50 +217,50 @@ impl Engine {
             Some(company) => (sentences::about(input.text, company), None),
             None => (input.text.into(), None),
         };
-        self.tokenizer.encode(&text, name, input.long)
+        self.tokenizer.encode(&text, name, input.overflow)
     }
 
     /// The score of a text from the logits of its windows, each with its [`Window::weight`].
     ///
     /// # Errors
     /// [`ScoreError::NotFinite`].
-    pub fn scored(&self, windows: &[(Vec<f32>, f64)]) -> Result<Scored, ScoreError> {
+    pub fn scored(&self, windows: &[(Vec<f32>, f64)]) -> Result<TextScore, ScoreError> {
         let probabilities = probabilities::probabilities(windows, self.classes).ok_or(ScoreError::NotFinite)?;
         let logits = match windows {
             [(alone, _)] => Some(self.classes.pick(alone)),
             _ => None,
         };
-        Ok(Scored { probabilities, logits, windows: u16::try_from(windows.len()).unwrap_or(u16::MAX) })
+        Ok(TextScore { probabilities, logits, windows: u16::try_from(windows.len()).unwrap_or(u16::MAX) })
     }
 
-    /// The model's raw outputs for tokenized texts, in the order of its own classes. On the processor
-    /// a text's numbers are the same bit for bit whatever texts it is given with.
-    pub fn logits(&self, texts: &[&Tokens]) -> Vec<Result<Vec<f32>, ScoreError>> {
+    /// The model's raw outputs for encoded texts, in the order of its own classes. On the processor, the logits of a
+    /// text have the same bits whatever the other texts are.
+    pub fn logits(&self, texts: &[&Encoding]) -> Vec<Result<Vec<f32>, ScoreError>> {
         let mut results: Vec<Result<Vec<f32>, ScoreError>> =
             texts.iter().map(|text| self.check(text).map(|()| Vec::new())).collect();
-        let sound: Vec<usize> = (0..texts.len()).filter(|&text| results[text].is_ok()).collect();
-        let checked: Vec<&Tokens> = sound.iter().map(|&text| texts[text]).collect();
+        let valid: Vec<usize> = (0..texts.len()).filter(|&text| results[text].is_ok()).collect();
+        let checked: Vec<&Encoding> = valid.iter().map(|&text| texts[text]).collect();
         let computed = match &self.model {
             Model::Packed(model) => self.packed(model, &checked),
             Model::Accelerated(model) => accelerated(model, &checked),
         };
         for (at, logits) in computed {
-            results[sound[at]] = logits;
+            results[valid[at]] = logits;
         }
         results
     }
 
-    /// Logits with the place of their text.
-    fn packed(&self, model: &PackedModel, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
-        let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
+    /// Logits, each with the index of its text.
+    fn packed(&self, model: &PackedModel, texts: &[&Encoding]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+        let lengths: Vec<usize> = texts.iter().map(|text| text.input_ids.len()).collect();
         let threads = self.threads.current_num_threads();
         let chunks = packing::chunks(&lengths, threads);
-        let threads_a_chunk = (threads / chunks.len().max(1)).max(1);
+        let threads_per_chunk = (threads / chunks.len().max(1)).max(1);
         let computed: Vec<Vec<Vec<f32>>> = self.threads.install(|| {
             let compute = |chunk: &Vec<usize>| {
-                let chunk: Vec<&Tokens> = chunk.iter().map(|&at| texts[at]).collect();
+                let chunk: Vec<&Encoding> = chunk.iter().map(|&at| texts[at]).collect();
                 let mut scratch = SCRATCH.take().unwrap_or_else(|| model.scratch());
-                let logits = model.logits(&chunk, threads_a_chunk, &mut scratch);
+                let logits = model.logits(&chunk, threads_per_chunk, &mut scratch);
                 SCRATCH.set(Some(scratch));
                 logits
             };
@@ -268,8 +269,8 @@ impl Engine {
         chunks.into_iter().flatten().zip(computed.into_iter().flatten().map(Ok)).collect()
     }
 
-    /// A published score with the model's name on it.
-    pub fn sentiment(&self, scored: Scored) -> Sentiment {
+    /// A score as it is published, with the model's name and revision.
+    pub fn sentiment(&self, scored: TextScore) -> Sentiment {
         Sentiment {
             probabilities: scored.probabilities,
             model: self.name.clone(),
@@ -278,28 +279,29 @@ impl Engine {
         }
     }
 
-    fn check(&self, tokens: &Tokens) -> Result<(), ScoreError> {
-        let Architecture { vocabulary, segments, .. } = self.config.architecture;
-        let limit = self.config.architecture.limit;
-        if tokens.ids.is_empty() || tokens.ids.len() > limit || tokens.ids.len() != tokens.types.len() {
-            return Err(ScoreError::Length { tokens: tokens.ids.len(), limit });
+    fn check(&self, encoding: &Encoding) -> Result<(), ScoreError> {
+        let Encoding { input_ids, token_type_ids } = encoding;
+        let Architecture { vocab_size, type_vocab_size, max_seq_len: limit, .. } = self.config.architecture;
+        if input_ids.is_empty() || input_ids.len() > limit || input_ids.len() != token_type_ids.len() {
+            return Err(ScoreError::Length { tokens: input_ids.len(), limit });
         }
-        let known =
-            |(id, kind): &(&u32, &u32)| (**id as usize) < vocabulary && (segments == 0 || (**kind as usize) < segments);
-        match tokens.ids.iter().zip(&tokens.types).find(|pair| !known(pair)) {
+        let is_known = |(id, kind): &(&u32, &u32)| {
+            (**id as usize) < vocab_size && (type_vocab_size == 0 || (**kind as usize) < type_vocab_size)
+        };
+        match input_ids.iter().zip(token_type_ids).find(|pair| !is_known(pair)) {
             Some((&token, &segment)) => Err(ScoreError::UnknownToken { token, segment }),
             None => Ok(()),
         }
     }
 }
 
-/// Logits with the place of their text. A batch that the device has no room for is tried in halves.
-fn accelerated(model: &AcceleratedModel, texts: &[&Tokens]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
-    let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
+/// Logits, each with the index of its text. A batch that does not fit into the device's memory is split in halves.
+fn accelerated(model: &AcceleratedModel, texts: &[&Encoding]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+    let lengths: Vec<usize> = texts.iter().map(|text| text.input_ids.len()).collect();
     let mut batches = packing::padded_batches(&lengths, DEVICE_TOKENS);
     let mut computed = Vec::with_capacity(texts.len());
     while let Some(mut batch) = batches.pop() {
-        let together: Vec<&Tokens> = batch.iter().map(|&at| texts[at]).collect();
+        let together: Vec<&Encoding> = batch.iter().map(|&at| texts[at]).collect();
         match model.logits(&together) {
             Ok(logits) => computed.extend(batch.into_iter().zip(logits.into_iter().map(Ok))),
             Err(error) if batch.len() == 1 => computed.push((batch[0], Err(ScoreError::Device(error.to_string())))),
@@ -316,9 +318,9 @@ impl Model {
     fn load(model: &ModelConfig, checkpoint: &Checkpoint, config: &EngineConfig) -> Result<Self, SentimentError> {
         let (architecture, labels) = (&model.architecture, model.labels.len());
         match config.device {
-            Processor::Cpu => PackedModel::load(architecture, labels, checkpoint, config.precision).map(Self::Packed),
-            Processor::Cuda(number) => {
-                let device = processor::open_cuda(number, config.precision)?;
+            Device::Cpu => PackedModel::load(architecture, labels, checkpoint, config.precision).map(Self::Packed),
+            Device::Cuda(number) => {
+                let device = device::open_cuda(number, config.precision)?;
                 AcceleratedModel::load(architecture, labels, checkpoint, &device).map(Self::Accelerated)
             }
         }

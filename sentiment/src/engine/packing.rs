@@ -1,19 +1,18 @@
-//! Which texts are computed together.
+//! Grouping texts that are computed together.
 
-/// Tokens of a chunk: enough that matrix products run at full speed, few enough that a
-/// chunk's activations stay in the cache.
+/// Tokens of a chunk: enough that matrix products run at full speed, few enough that its activations stay in the cache.
 const CHUNK_TOKENS: usize = 512;
 
-/// No chunk is cut smaller than this only to keep all threads busy.
-const SMALLEST_CHUNK_TOKENS: usize = 96;
+/// Chunks are not made smaller than this just to keep all threads busy.
+const MIN_CHUNK_TOKENS: usize = 96;
 
-/// Divides texts, given by their lengths in tokens, into chunks of about equal tokens.
+/// Divides texts, given by their lengths in tokens, into chunks with about the same number of tokens.
 ///
-/// Texts of like length stand together and the longest come first, so that threads which take
-/// chunks in order end at about the same time. A text longer than a chunk is one of its own.
+/// Texts of similar length are grouped and the longest come first, so that threads which process chunks in order finish
+/// at about the same time. A text longer than a chunk gets a chunk of its own.
 pub fn chunks(lengths: &[usize], threads: usize) -> Vec<Vec<usize>> {
     let total: usize = lengths.iter().sum();
-    let budget = total.div_ceil(threads.max(1)).clamp(SMALLEST_CHUNK_TOKENS, CHUNK_TOKENS);
+    let budget = total.div_ceil(threads.max(1)).clamp(MIN_CHUNK_TOKENS, CHUNK_TOKENS);
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&text| std::cmp::Reverse(lengths[text]));
     let mut chunks: Vec<Vec<usize>> = Vec::new();
@@ -33,11 +32,11 @@ pub fn chunks(lengths: &[usize], threads: usize) -> Vec<Vec<usize>> {
     chunks
 }
 
-/// From this length on attention's scores, which grow with its square, fill memory before tokens do.
+/// From this length on, the scores of attention, which grow with the square of the length, need the most memory.
 const LONG: usize = 512;
 
-/// Divides texts into batches that are padded to their longest and then have at most `budget` tokens,
-/// fewer where that is long, but at least one text. Texts of like length stand together.
+/// Divides texts into batches of similar length. Padded to its longest text, a batch has at most `budget` tokens, fewer
+/// if that text is long; but at least one text.
 pub fn padded_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let cost = |length: usize| length * length.max(LONG) / LONG;
     let mut order: Vec<usize> = (0..lengths.len()).collect();

@@ -1,21 +1,21 @@
-//! From logits to the numbers that are published.
+//! From logits to published probabilities.
 
 use super::labels::Classes;
 use tapewire_core::Probabilities;
 
-/// Published probabilities are whole multiples of this part of one.
+/// Published probabilities are multiples of one part in this many.
 const PARTS: f64 = 1e6;
 
-/// Class probabilities of a text from the logits of its windows, each with its weight; rounded
-/// to 1e-6. `None` if a logit is not finite, or there are no windows.
+/// Class probabilities of a text from the logits and weights of its windows, rounded to 1e-6. `None` if a logit is not
+/// finite or there are no windows.
 ///
-/// With windows i of weight w and softmax p this is sum(w_i p_i) / sum(w_i), the linear opinion
-/// pool (Stone 1961, "The Opinion Pool"): the chance of each class at a token drawn from the text
-/// at random. So the score p(positive) - p(negative) is the mean of the windows' scores, and one
-/// window that is sure of itself can't outvote a long rest, as it would in a product.
+/// For windows i with weights w_i and softmax p_i the result is sum(w_i p_i) / sum(w_i), the linear opinion pool (Stone
+/// 1961, "The Opinion Pool"): the probability of each class at a random token of the text. So the score p(positive) -
+/// p(negative) is the weighted mean of the windows' scores, and a single confident window can't outvote the rest of a
+/// long text, as it would in a product.
 ///
-/// Rounded so that rows repeat exactly even where another machine's arithmetic differs in the
-/// last bits; what rounding leaves over goes to the largest class, so the sum stays 1.
+/// Rounding makes rows repeat exactly on machines whose arithmetic differs in the last bits. The rounding error of the
+/// sum is added to the largest class, so the sum is 1.
 pub fn probabilities(windows: &[(Vec<f32>, f64)], classes: Classes) -> Option<Probabilities> {
     let total: f64 = windows.iter().map(|(_, weight)| weight).sum();
     let mut pooled = [0.0; 3];
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_find_their_places() {
+    fn probabilities_are_assigned_to_their_classes() {
         let p = alone(&[0.0, 1.0, 3.0]).unwrap();
         assert_eq!((p.positive, p.neutral, p.negative), (0.843_795, 0.042_01, 0.114_195));
         assert_eq!(alone(&[f32::NAN, 0.0, 0.0]), None);
@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_whole_parts_that_sum_to_one(windows in prop::collection::vec((prop::array::uniform3(-40f32..40.0), 0.5..500.0), 1..5)) {
+        fn probabilities_are_multiples_of_a_millionth_and_sum_to_one(windows in prop::collection::vec((prop::array::uniform3(-40f32..40.0), 0.5..500.0), 1..5)) {
             let windows: Vec<(Vec<f32>, f64)> = windows.iter().map(|(logits, weight)| (logits.to_vec(), *weight)).collect();
             let p = probabilities(&windows, CLASSES).unwrap();
             let parts = [p.positive, p.neutral, p.negative].map(|p| p * PARTS);

@@ -1,4 +1,4 @@
-//! A model's weights as tensors, read from a checkpoint by the names of its architecture.
+//! A model's weights as tensors, read from a checkpoint under the names of its architecture.
 
 use super::architecture::{Architecture, Norms};
 use super::checkpoint::Checkpoint;
@@ -6,77 +6,79 @@ use crate::SentimentError;
 use candle_core::{DType, Device, Tensor};
 
 /// Reads the parts of a model onto a device.
-pub(super) struct Source<'a> {
+pub(super) struct TensorReader<'a> {
     pub(super) architecture: &'a Architecture,
-    /// How many classes there are.
+    /// Number of classes.
     pub(super) labels: usize,
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) device: &'a Device,
 }
 
-pub(super) struct Embeddings {
-    /// This and the other two: `[rows, width]`.
-    pub(super) words: Tensor,
-    pub(super) types: Option<Tensor>,
+pub(super) struct EmbeddingTensors {
+    /// `[vocab_size, hidden_size]`.
+    pub(super) tokens: Tensor,
+    /// `[type_vocab_size, hidden_size]`.
+    pub(super) token_types: Option<Tensor>,
+    /// `[rows, hidden_size]`.
     pub(super) positions: Option<Tensor>,
-    pub(super) norm: LayerNorm,
+    pub(super) norm: LayerNormTensors,
 }
 
 #[derive(Clone)]
-pub(super) struct Layer {
-    pub(super) query: Linear,
-    pub(super) key: Linear,
-    pub(super) value: Linear,
-    pub(super) attention_output: Linear,
-    pub(super) attention_norm: Around<LayerNorm>,
-    pub(super) feed_forward_in: Linear,
-    pub(super) gate: Option<Linear>,
-    pub(super) feed_forward_out: Linear,
-    pub(super) feed_forward_norm: Around<LayerNorm>,
+pub(super) struct LayerTensors {
+    pub(super) query: LinearTensors,
+    pub(super) key: LinearTensors,
+    pub(super) value: LinearTensors,
+    pub(super) attention_output: LinearTensors,
+    pub(super) attention_norm: PrePostNorm<LayerNormTensors>,
+    pub(super) feed_forward_in: LinearTensors,
+    pub(super) gate: Option<LinearTensors>,
+    pub(super) feed_forward_out: LinearTensors,
+    pub(super) feed_forward_norm: PrePostNorm<LayerNormTensors>,
 }
 
-/// What stands before a part of a layer, and what after it.
+/// The norms before and after a part of a layer; a layer has one of them, or neither.
 #[derive(Clone, Default)]
-pub(super) struct Around<T> {
+pub(super) struct PrePostNorm<T> {
     pub(super) before: Option<T>,
     pub(super) after: Option<T>,
 }
 
-impl<T> Around<T> {
-    pub(super) fn map<U>(self, to: impl Fn(T) -> U) -> Around<U> {
-        Around { before: self.before.map(&to), after: self.after.map(&to) }
+impl<T> PrePostNorm<T> {
+    pub(super) fn map<U>(self, to: impl Fn(T) -> U) -> PrePostNorm<U> {
+        PrePostNorm { before: self.before.map(&to), after: self.after.map(&to) }
     }
 }
 
-pub(super) struct Head {
-    pub(super) dense: Linear,
-    pub(super) norm: Option<LayerNorm>,
-    pub(super) classifier: Linear,
+pub(super) struct HeadTensors {
+    pub(super) dense: LinearTensors,
+    pub(super) norm: Option<LayerNormTensors>,
+    pub(super) classifier: LinearTensors,
 }
 
 #[derive(Clone)]
-pub(super) struct Linear {
+pub(super) struct LinearTensors {
     /// `[outputs, inputs]`, as checkpoints store it.
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
 }
 
 #[derive(Clone)]
-pub(super) struct LayerNorm {
+pub(super) struct LayerNormTensors {
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
-    pub(super) epsilon: f32,
+    pub(super) eps: f32,
 }
 
-impl Source<'_> {
-    pub(super) fn embeddings(&self) -> Result<Embeddings, SentimentError> {
-        let Architecture { vocabulary, segments, positions, names, .. } = self.architecture;
-        let table = |part: &str, rows| self.tensor(&[self.encoder(part) + ".weight"], &[rows, self.architecture.width]);
-        Ok(Embeddings {
-            words: table(names.words, *vocabulary)?,
-            types: names.types.map(|types| table(types, *segments)).transpose()?,
+impl TensorReader<'_> {
+    pub(super) fn embeddings(&self) -> Result<EmbeddingTensors, SentimentError> {
+        let Architecture { hidden_size, vocab_size, type_vocab_size, positions, names, .. } = self.architecture;
+        let table = |part: &str, rows| self.tensor(&[self.encoder(part) + ".weight"], &[rows, *hidden_size]);
+        Ok(EmbeddingTensors {
+            tokens: table(names.token_embeddings, *vocab_size)?,
+            token_types: names.token_type_embeddings.map(|name| table(name, *type_vocab_size)).transpose()?,
             positions: names
-                .positions
+                .position_embeddings
                 .zip(*positions)
                 .map(|(name, positions)| table(name, positions.rows))
                 .transpose()?,
@@ -84,51 +86,52 @@ impl Source<'_> {
         })
     }
 
-    pub(super) fn layer(&self, number: usize) -> Result<Layer, SentimentError> {
-        let Architecture { width, inner, gated, biases, names, layers, .. } = self.architecture;
-        let (width, inner) = (*width, *inner);
+    pub(super) fn layer(&self, number: usize) -> Result<LayerTensors, SentimentError> {
+        let Architecture { hidden_size, intermediate_size, gated, biases, names, layers, .. } = self.architecture;
+        let (hidden, intermediate) = (*hidden_size, *intermediate_size);
         let name = |part: &str| self.encoder(&format!("{}.{number}.{part}", names.layer));
         let fused = names.query == names.key && names.key == names.value;
         let projection = |part: &str, at| {
             let (of, biased) = (if fused { Part(at, 3) } else { Part::WHOLE }, biases.attention);
-            self.part(&name(part), of, width, width, biased)
+            self.part(&name(part), of, hidden, hidden, biased)
         };
         let half = |at| {
             let of = if *gated { Part(at, 2) } else { Part::WHOLE };
-            self.part(&name(names.feed_forward_in), of, width, inner, biases.feed_forward)
+            self.part(&name(names.feed_forward_in), of, hidden, intermediate, biases.feed_forward)
         };
-        let whole = |part: &str, inputs, biased| self.part(&name(part), Part::WHOLE, inputs, width, biased);
-        let norm = |part: &str, there: bool| {
-            let norm = there.then(|| self.layer_norm(&name(part))).transpose()?;
+        let whole = |part: &str, inputs, biased| self.part(&name(part), Part::WHOLE, inputs, hidden, biased);
+        let norm = |part: &str, exists: bool| {
+            let norm = exists.then(|| self.layer_norm(&name(part))).transpose()?;
             Ok::<_, SentimentError>(match self.architecture.norms {
-                Norms::BeforeParts => Around { before: norm, after: None },
-                Norms::AfterParts => Around { before: None, after: norm },
+                Norms::PreNorm => PrePostNorm { before: norm, after: None },
+                Norms::PostNorm => PrePostNorm { before: None, after: norm },
             })
         };
-        Ok(Layer {
+        Ok(LayerTensors {
             query: projection(names.query, 0)?,
             key: projection(names.key, 1)?,
             value: projection(names.value, 2)?,
-            attention_output: whole(names.attention_output, width, biases.attention)?,
+            attention_output: whole(names.attention_output, hidden, biases.attention)?,
             attention_norm: norm(names.attention_norm, layers[number].attention_norm)?,
             feed_forward_in: half(0)?,
             gate: gated.then(|| half(1)).transpose()?,
-            feed_forward_out: whole(names.feed_forward_out, inner, biases.feed_forward)?,
+            feed_forward_out: whole(names.feed_forward_out, intermediate, biases.feed_forward)?,
             feed_forward_norm: norm(names.feed_forward_norm, true)?,
         })
     }
 
-    pub(super) fn final_norm(&self) -> Result<Option<LayerNorm>, SentimentError> {
+    pub(super) fn final_norm(&self) -> Result<Option<LayerNormTensors>, SentimentError> {
         let name = self.architecture.names.final_norm;
         name.map(|name| self.layer_norm(&self.encoder(name))).transpose()
     }
 
-    pub(super) fn head(&self) -> Result<Head, SentimentError> {
-        let Architecture { width, biases, names, .. } = self.architecture;
-        Ok(Head {
-            dense: self.part(names.head, Part::WHOLE, *width, *width, biases.head)?,
+    pub(super) fn head(&self) -> Result<HeadTensors, SentimentError> {
+        let Architecture { hidden_size, biases, names, .. } = self.architecture;
+        let hidden = *hidden_size;
+        Ok(HeadTensors {
+            dense: self.part(names.head, Part::WHOLE, hidden, hidden, biases.head)?,
             norm: names.head_norm.map(|name| self.layer_norm(name)).transpose()?,
-            classifier: self.part(names.classifier, Part::WHOLE, *width, self.labels, true)?,
+            classifier: self.part(names.classifier, Part::WHOLE, hidden, self.labels, true)?,
         })
     }
 
@@ -136,7 +139,7 @@ impl Source<'_> {
         format!("{}{part}", self.architecture.names.prefix)
     }
 
-    /// Some of the outputs of a stored product.
+    /// A part of the outputs of a stored product.
     fn part(
         &self,
         name: &str,
@@ -144,29 +147,30 @@ impl Source<'_> {
         inputs: usize,
         outputs: usize,
         biased: bool,
-    ) -> Result<Linear, SentimentError> {
+    ) -> Result<LinearTensors, SentimentError> {
         let cut = |tensor: Tensor| tensor.narrow(0, at * outputs, outputs).map_err(|error| self.failed(&error));
         let weight = cut(self.tensor(&[format!("{name}.weight")], &[of * outputs, inputs])?)?;
         let bias = match biased {
             true => cut(self.tensor(&[format!("{name}.bias")], &[of * outputs])?)?,
             false => self.zeros(outputs)?,
         };
-        Ok(Linear { weight, bias })
+        Ok(LinearTensors { weight, bias })
     }
 
-    /// Checkpoints converted from TensorFlow call the two `gamma` and `beta`.
-    fn layer_norm(&self, name: &str) -> Result<LayerNorm, SentimentError> {
-        let Architecture { width, epsilon, biases, .. } = *self.architecture;
-        let part = |new: &str, old: &str| self.tensor(&[format!("{name}.{new}"), format!("{name}.{old}")], &[width]);
-        let bias = if biases.norms { part("bias", "beta")? } else { self.zeros(width)? };
-        Ok(LayerNorm { weight: part("weight", "gamma")?, bias, epsilon })
+    /// Checkpoints converted from TensorFlow call weight and bias `gamma` and `beta`.
+    fn layer_norm(&self, name: &str) -> Result<LayerNormTensors, SentimentError> {
+        let Architecture { hidden_size, layer_norm_eps: eps, biases, .. } = *self.architecture;
+        let part =
+            |new: &str, old: &str| self.tensor(&[format!("{name}.{new}"), format!("{name}.{old}")], &[hidden_size]);
+        let bias = if biases.norms { part("bias", "beta")? } else { self.zeros(hidden_size)? };
+        Ok(LayerNormTensors { weight: part("weight", "gamma")?, bias, eps })
     }
 
     fn zeros(&self, count: usize) -> Result<Tensor, SentimentError> {
         Tensor::zeros(count, DType::F32, self.device).map_err(|error| self.failed(&error))
     }
 
-    /// The first of `names` that is there, with the encoder's prefix or without.
+    /// The first of `names` that the checkpoint has, with the encoder's prefix or without it.
     fn tensor(&self, names: &[String], shape: &[usize]) -> Result<Tensor, SentimentError> {
         let bare = names.iter().filter_map(|name| name.strip_prefix(self.architecture.names.prefix));
         let all: Vec<&str> = names.iter().map(String::as_str).chain(bare).collect();
@@ -179,7 +183,7 @@ impl Source<'_> {
     }
 }
 
-/// Which one of how many products that are stored one after the other.
+/// The index of a product, and the number of products that are stored one after the other.
 #[derive(Clone, Copy)]
 struct Part(usize, usize);
 

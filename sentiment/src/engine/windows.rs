@@ -1,42 +1,41 @@
-//! Texts beyond the model's limit: read whole, in overlapping windows.
+//! Splitting texts that are too long for the model into overlapping windows.
 
 use std::ops::Range;
 
-/// At least this part of a window is also in its neighbour, so that what is cut at the end of one
-/// stands whole in the other.
+/// Adjacent windows share at least one part in this many, so that what is cut at the end of one is whole in the other.
 const OVERLAP: usize = 4;
 
-/// What becomes of a text beyond the model's limit.
+/// What happens to a text that is too long for the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Long {
-    /// It is read whole, in windows.
+pub enum Overflow {
+    /// It is read completely, in windows.
     #[default]
     Windows,
-    /// Only its beginning is read, as much as fits.
-    Beginning,
+    /// Only its beginning is read.
+    KeepStart,
     /// Only its end is read.
-    End,
-    /// It is an error: [`crate::ScoreError::Length`].
+    KeepEnd,
+    /// It gets no score, but the error [`crate::ScoreError::Length`].
     Refuse,
 }
 
-/// Where the windows of a text of `length` tokens stand, of which `room` fit the model: all of
-/// full width, as few as will do, evenly spread. The first one is the text's beginning, cut.
-pub(super) fn places(length: usize, room: usize) -> Vec<Range<usize>> {
+/// The windows of a text of `length` tokens, of which `room` fit into the model: the fewest windows that cover it, all
+/// of them full and evenly spaced. The first one is what remains of the text if it is truncated.
+pub(super) fn spans(length: usize, room: usize) -> Vec<Range<usize>> {
     let excess = length.saturating_sub(room);
     let steps = excess.div_ceil(room - room / OVERLAP);
     let start = |step: usize| step * excess / steps.max(1);
     (0..=steps).map(|step| start(step)..start(step) + room.min(length)).collect()
 }
 
-/// [`Window::weight`] of windows that stand at `places` in a text of `length` tokens.
-pub(super) fn weights(places: &[Range<usize>], length: usize) -> Vec<f64> {
+/// [`Window::weight`](super::tokenizer::Window::weight) of the windows `spans` of a text of `length` tokens.
+pub(super) fn weights(spans: &[Range<usize>], length: usize) -> Vec<f64> {
     let mut shared_by = vec![0u32; length];
-    for place in places {
-        shared_by[place.clone()].iter_mut().for_each(|windows| *windows += 1);
+    for span in spans {
+        shared_by[span.clone()].iter_mut().for_each(|windows| *windows += 1);
     }
-    let weight = |place: &Range<usize>| shared_by[place.clone()].iter().map(|&windows| 1.0 / f64::from(windows)).sum();
-    places.iter().map(weight).collect()
+    let weight = |span: &Range<usize>| shared_by[span.clone()].iter().map(|&windows| 1.0 / f64::from(windows)).sum();
+    spans.iter().map(weight).collect()
 }
 
 #[cfg(test)]
@@ -46,24 +45,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn windows_hold_every_token_and_overlap(length in 1usize..3000, room in 4usize..520) {
-            let places = places(length, room);
-            prop_assert_eq!((places[0].start, places[places.len() - 1].end), (0, length));
-            prop_assert!(places.iter().all(|place| place.len() == room.min(length)));
-            for pair in places.windows(2) {
+        fn windows_cover_every_token_and_overlap(length in 1usize..3000, room in 4usize..520) {
+            let spans = spans(length, room);
+            prop_assert_eq!((spans[0].start, spans[spans.len() - 1].end), (0, length));
+            prop_assert!(spans.iter().all(|span| span.len() == room.min(length)));
+            for pair in spans.windows(2) {
                 prop_assert!(pair[1].start > pair[0].start && pair[0].end - pair[1].start >= room / OVERLAP);
             }
-            let weights = weights(&places, length);
+            let weights = weights(&spans, length);
             prop_assert!((weights.iter().sum::<f64>() - length as f64).abs() < 1e-6);
             prop_assert!(weights.iter().all(|&weight| weight > 0.0));
         }
     }
 
     #[test]
-    fn a_token_two_windows_share_counts_half_in_each() {
-        let places = places(7, 4);
-        assert_eq!(places, [0..4, 3..7]);
-        assert_eq!(weights(&places, 7), [3.5, 3.5]);
-        assert_eq!(super::places(0, 4), std::slice::from_ref(&(0..0)));
+    fn a_token_in_two_windows_counts_half_in_each() {
+        let spans = spans(7, 4);
+        assert_eq!(spans, [0..4, 3..7]);
+        assert_eq!(weights(&spans, 7), [3.5, 3.5]);
+        assert_eq!(super::spans(0, 4), std::slice::from_ref(&(0..0)));
     }
 }

@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// The HTTP server of `tapewire serve`.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServeConfig {
-    /// Address to listen on. There is no authentication: beyond loopback, put a proxy with authentication in front.
+    /// Address to listen on. There is no authentication: use an authenticating proxy for anything but loopback.
     pub listen: String,
     /// Largest body of a request, in bytes.
     pub max_body_bytes: usize,
-    /// Largest number of texts in a request. A text counts once for each company it is scored for.
+    /// Largest number of texts in a request; a text counts once for each of its companies.
     pub max_batch: NonZeroUsize,
-    /// How long a server that was told to stop waits for requests in progress.
+    /// How long a server that is shutting down waits for pending requests.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub longest_drain: Duration,
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_address_is_loopback() {
+    fn only_this_machine_is_served_by_default() {
         let address: std::net::SocketAddr = ServeConfig::default().listen.parse().unwrap();
         assert!(address.ip().is_loopback());
     }

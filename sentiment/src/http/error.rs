@@ -1,4 +1,4 @@
-//! Errors as clients see them, in the shape of text-embeddings-inference.
+//! Errors that clients receive, in the format of text-embeddings-inference.
 
 use crate::ScoreError;
 use crate::queue::Full;
@@ -11,17 +11,17 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Seconds after which a refused client may try again: a full queue of headlines takes a few.
+/// Seconds after which a refused client may try again. A full queue of headlines takes a few seconds.
 const RETRY_AFTER_S: &str = "1";
 
-/// Kinds of errors, each with its status.
+/// Kinds of errors, with their status codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ErrorType {
     /// 424: the model failed.
     Backend,
     /// 429: the queue is full.
     Overloaded,
-    /// 413: too large, too long, too many; 4xx as HTTP has it for what is no request of ours.
+    /// 413: too large, too long or too many; another 4xx for a malformed request.
     Validation,
     /// 422: the tokenizer failed.
     Tokenizer,
@@ -39,7 +39,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error with the status that goes with its type.
+    /// An error with the status of its type.
     pub fn new(error_type: ErrorType, error: impl Into<String>) -> Self {
         let status = match error_type {
             ErrorType::Backend => StatusCode::FAILED_DEPENDENCY,
@@ -51,15 +51,15 @@ impl ApiError {
         Self { status, error: error.into(), error_type }
     }
 
-    /// What is no request of ours.
+    /// A malformed request.
     pub fn invalid(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), error_type: ErrorType::Validation }
     }
 
-    /// Why the text at `place` of the request has no score.
+    /// The reason why the text at `place` of the request has no score.
     pub fn of_text(place: &str, error: &ScoreError) -> Self {
         let (error_type, remedy) = match error {
-            ScoreError::Length { .. } => (ErrorType::Validation, "; with `truncate` true it is cut"),
+            ScoreError::Length { .. } => (ErrorType::Validation, "; set `truncate` to true to cut it"),
             ScoreError::CompanyTooLong { .. } => (ErrorType::Validation, ""),
             ScoreError::Tokenizer(_) => (ErrorType::Tokenizer, ""),
             _ => (ErrorType::Backend, ""),
@@ -81,7 +81,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A JSON body; what is wrong with it is said in JSON, too.
+/// A JSON body; errors in it are reported as JSON too.
 pub struct Body<T>(pub T);
 
 impl<State: Send + Sync, T: DeserializeOwned> FromRequest<State> for Body<T> {

@@ -1,13 +1,7 @@
-//! The engine over HTTP.
+//! The engine over HTTP: `POST /predict` is the API of text-embeddings-inference, `POST /v1/score` scores texts for
+//! companies.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`config`] | [`ServeConfig`] |
-//! | [`error`] | errors and bodies as clients see them |
-//! | [`predict`] | `POST /predict`: text-embeddings-inference's API |
-//! | [`score`] | `POST /v1/score`: texts about companies |
-//!
-//! `/openapi.json` describes all routes; `/health`, `/ready` and `/metrics` are the bus's.
+//! `/openapi.json` describes all routes. `/health`, `/ready` and `/metrics` are the same as in every other role.
 
 pub mod config;
 pub mod error;
@@ -17,7 +11,7 @@ pub mod score;
 pub use config::ServeConfig;
 
 use crate::companies::Companies;
-use crate::{Queue, Request, Scored, SentimentError};
+use crate::{Queue, Request, SentimentError, TextScore};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request as HttpRequest};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
@@ -31,13 +25,13 @@ use std::time::Instant;
 use tapewire_bus::{Shutdown, Telemetry};
 use tokio::net::TcpListener;
 
-/// The routes, in OpenAPI's words.
+/// The description of the routes, in OpenAPI's format.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// Name of the role, for readiness.
 const STAGE: &str = "serve";
 
-/// What the routes answer with.
+/// State shared by the routes.
 #[derive(Clone)]
 pub struct Api {
     queue: Queue,
@@ -47,7 +41,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Routes over a queue.
+    /// An API that scores through `queue`.
     pub fn new(queue: Queue, companies: Companies, config: &ServeConfig) -> Self {
         let ServeConfig { max_batch, max_body_bytes, .. } = *config;
         Self { queue, companies: Arc::new(companies), max_batch: max_batch.get(), max_body_bytes }
@@ -67,8 +61,8 @@ impl Api {
             .fallback(no_route)
     }
 
-    /// All scores of a request, or the first reason why there is none; `place` names a text of it.
-    async fn score(&self, requests: Vec<Request>, place: impl Fn(usize) -> String) -> Result<Vec<Scored>, ApiError> {
+    /// All scores of a request, or the first error. `place` names a text of the request in the error.
+    async fn score(&self, requests: Vec<Request>, place: impl Fn(usize) -> String) -> Result<Vec<TextScore>, ApiError> {
         if requests.len() > self.max_batch {
             let problem = format!("batch size {} > maximum allowed batch size {}", requests.len(), self.max_batch);
             return Err(ApiError::new(ErrorType::Validation, problem));
@@ -76,8 +70,8 @@ impl Api {
         let (tokens, capacity) = (requests.iter().map(Request::tokens).sum::<usize>(), self.queue.capacity());
         if tokens > capacity {
             let problem = format!(
-                "about {tokens} tokens, each text counted once for each company > maximum allowed {capacity} \
-                 (sentiment.queue.capacity_tokens); ask in parts"
+                "about {tokens} tokens, counting each text once for each company > maximum allowed {capacity} \
+                 (sentiment.queue.capacity_tokens); split the request"
             );
             return Err(ApiError::new(ErrorType::Validation, problem));
         }
@@ -95,7 +89,8 @@ pub async fn listen(address: &str) -> Result<TcpListener, SentimentError> {
     TcpListener::bind(address).await.map_err(failed)
 }
 
-/// Serves until shutdown; then takes no more connections, answers the requests it has, and returns.
+/// Serves until shutdown. Then it accepts no more connections, answers pending requests for at most `longest_drain`,
+/// and returns.
 ///
 /// # Errors
 /// [`SentimentError::Listen`] if the listener fails.
@@ -121,7 +116,10 @@ pub async fn serve(
     tokio::select! {
         served = serving => served.map_err(failed),
         () = overdue => {
-            tracing::error!(after = ?config.longest_drain, "stopped with requests that have no answer");
+            tracing::error!(
+                after = ?config.longest_drain,
+                "stopped before all requests were answered; a larger serve.longest_drain gives them more time"
+            );
             Ok(())
         }
     }
@@ -137,15 +135,18 @@ async fn measure(path: MatchedPath, request: HttpRequest, next: Next) -> Respons
 }
 
 async fn no_route(uri: Uri) -> ApiError {
-    ApiError::invalid(StatusCode::NOT_FOUND, format!("there is no {}; /openapi.json lists what there is", uri.path()))
+    ApiError::invalid(
+        StatusCode::NOT_FOUND,
+        format!("there is no route {}; /openapi.json lists all routes", uri.path()),
+    )
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {
-    let problem = format!("{} does not take {method}; /openapi.json says what it takes", uri.path());
+    let problem = format!("{} does not support {method}; /openapi.json lists the methods", uri.path());
     ApiError::invalid(StatusCode::METHOD_NOT_ALLOWED, problem)
 }
 
-/// A text with something to score in it.
+/// Refuses an empty text.
 fn text(place: &str, text: String) -> Result<String, ApiError> {
     if text.trim().is_empty() {
         return Err(ApiError::new(ErrorType::Empty, format!("{place}: the text is empty")));
@@ -153,7 +154,7 @@ fn text(place: &str, text: String) -> Result<String, ApiError> {
     Ok(text)
 }
 
-/// A company's name or ticker.
+/// Refuses an empty name or ticker.
 fn company(place: &str, word: String) -> Result<String, ApiError> {
     if word.trim().is_empty() {
         return Err(ApiError::new(ErrorType::Empty, format!("{place}: the company is empty")));

@@ -3,8 +3,8 @@
 use super::error::{ApiError, Body, ErrorType};
 use super::{Api, company, text};
 use crate::companies::Company;
-use crate::engine::windows::Long;
-use crate::{Request, Scored};
+use crate::engine::windows::Overflow;
+use crate::{Request, TextScore};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// ```json
-/// {"inputs": [["Northgate gains, Selby sinks", "Selby"], ["Markets close higher"]], "truncate": true, "raw_scores": false}
+/// {"inputs": [["Northgate gains, Selby sinks", "Selby"], ["Markets close higher"]], "truncate": true, "raw_scores":
+/// false}
 /// ```
 #[derive(Debug, Deserialize)]
 pub struct PredictRequest {
     inputs: Inputs,
-    /// Whether a text beyond the model's limit is cut; else it is refused.
+    /// Whether a text that is too long for the model is truncated; otherwise it is refused.
     #[serde(default)]
     truncate: Option<bool>,
     #[serde(default)]
@@ -38,7 +39,7 @@ enum Inputs {
     Batch(Vec<Vec<String>>),
 }
 
-/// Which end of a text that is too long is cut off.
+/// The end of a text that is truncated.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 enum Direction {
     #[serde(alias = "left")]
@@ -48,7 +49,7 @@ enum Direction {
     Right,
 }
 
-/// The classes of one text, the likeliest first.
+/// The classes of one text, the most likely first.
 type Classes = Vec<Prediction>;
 
 /// `{"score": 0.918, "label": "positive"}`
@@ -72,12 +73,12 @@ pub(super) async fn predict(
     State(api): State<Api>,
     Body(asked): Body<PredictRequest>,
 ) -> Result<Json<Predictions>, ApiError> {
-    let long = match (asked.truncate, asked.truncation_direction) {
-        (Some(true), Direction::Right) => Long::Beginning,
-        (Some(true), Direction::Left) => Long::End,
-        _ => Long::Refuse,
+    let overflow = match (asked.truncate, asked.truncation_direction) {
+        (Some(true), Direction::Right) => Overflow::KeepStart,
+        (Some(true), Direction::Left) => Overflow::KeepEnd,
+        _ => Overflow::Refuse,
     };
-    let request = |place: &str, sequence: Vec<String>| request(place, sequence, long);
+    let request = |place: &str, sequence: Vec<String>| request(place, sequence, overflow);
     let (requests, is_batch) = match asked.inputs {
         Inputs::Text(text) => (vec![(request("inputs", vec![text])?)], false),
         Inputs::Sequence(sequence) => (vec![request("inputs", sequence)?], false),
@@ -96,7 +97,7 @@ pub(super) async fn predict(
     }))
 }
 
-fn request(place: &str, sequence: Vec<String>, long: Long) -> Result<Request, ApiError> {
+fn request(place: &str, sequence: Vec<String>, overflow: Overflow) -> Result<Request, ApiError> {
     let count = sequence.len();
     let mut parts = sequence.into_iter();
     let (first, second) = match (parts.next(), parts.next(), count) {
@@ -108,10 +109,10 @@ fn request(place: &str, sequence: Vec<String>, long: Long) -> Result<Request, Ap
         }
     };
     let company = second.map(|name| company(place, name)).transpose()?.map(|name| Arc::new(Company::named(name)));
-    Ok(Request { long, ..Request::new(text(place, first)?, company) })
+    Ok(Request { overflow, ..Request::new(text(place, first)?, company) })
 }
 
-fn classes(scored: &Scored, raw: bool) -> Classes {
+fn classes(scored: &TextScore, raw: bool) -> Classes {
     let probabilities = scored.probabilities;
     let [positive, neutral, negative] = match scored.logits.filter(|_| raw) {
         Some(logits) => logits.map(f64::from),

@@ -1,9 +1,9 @@
-//! `POST /v1/score`: what texts say about companies.
+//! `POST /v1/score`: the sentiment of texts towards companies.
 
 use super::error::{ApiError, Body, ErrorType};
 use super::{Api, company, text};
 use crate::companies::Company;
-use crate::{Request, Scored};
+use crate::{Request, TextScore};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,8 @@ use std::sync::Arc;
 use tapewire_core::Probabilities;
 
 /// ```json
-/// {"inputs": [{"text": "Apple gains as Microsoft slips", "companies": ["AAPL", "Microsoft"]}, {"text": "Markets close higher"}]}
+/// {"inputs": [{"text": "Apple gains as Microsoft slips", "companies": ["AAPL", "Microsoft"]}, {"text": "Markets close
+/// higher"}]}
 /// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,12 +24,12 @@ pub struct ScoreRequest {
 #[serde(deny_unknown_fields)]
 struct ScoreInput {
     text: String,
-    /// Tickers, names or aliases; none asks for the sentiment of the text as a whole.
+    /// Tickers, names or aliases; without any, the text is scored as a whole.
     #[serde(default)]
     companies: Vec<String>,
 }
 
-/// `results` holds a list for each input, with a score for each of its companies, in their order.
+/// `results` has a list for each input, with one score for each of its companies, in their order.
 ///
 /// ```json
 /// {"model": "tapewire-minilm-sentiment", "revision": "2ac0...", "results": [[
@@ -44,9 +45,9 @@ pub struct ScoreResponse {
 
 #[derive(Debug, Serialize)]
 struct CompanyScore {
-    /// Its name in the table, else as it was given; `null` where no company was named.
+    /// Its name in the table of companies, otherwise as given; `null` if the input names no company.
     company: Option<String>,
-    /// `null` where the table of companies does not have it.
+    /// `null` if the table of companies does not have it.
     symbol: Option<String>,
     probabilities: Probabilities,
     /// p(positive) - p(negative)
@@ -63,7 +64,7 @@ pub(super) async fn score(
         return Err(ApiError::new(ErrorType::Empty, "inputs: there is no text"));
     }
     let mut requests = Vec::new();
-    // Which input each request belongs to.
+    // The index of each request's input.
     let mut owners = Vec::new();
     for (at, input) in asked.inputs.into_iter().enumerate() {
         let of_input = requests_of(&format!("inputs[{at}]"), input, &api)?;
@@ -94,12 +95,12 @@ fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>
 }
 
 impl CompanyScore {
-    fn new(company: Option<&Company>, scored: &Scored) -> Self {
+    fn new(company: Option<&Company>, scored: &TextScore) -> Self {
         Self {
             company: company.map(|company| company.name().to_owned()),
             symbol: company.and_then(|company| Some(company.symbol()?.to_string())),
             probabilities: scored.probabilities,
-            // Probabilities are whole multiples of 1e-6, so is their difference.
+            // Probabilities are multiples of 1e-6, so their difference is too.
             score: (scored.probabilities.score() * 1e6).round() / 1e6,
             label: scored.probabilities.label(),
             windows: scored.windows,

@@ -1,8 +1,8 @@
-//! The thread that makes batches of what waits and has them computed.
+//! The thread that forms batches of waiting windows and computes them.
 
 use super::config::QueueConfig;
-use super::waiting::{Waiting, Waits};
-use crate::engine::tokens::Tokens;
+use super::pending::{PendingQueue, Queued};
+use crate::engine::tokenizer::Encoding;
 use crate::{Engine, ScoreError};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,16 +13,16 @@ use tokio::sync::oneshot;
 /// A text's logits, in the order of the model's classes.
 pub(super) type Logits = Result<Vec<f32>, ScoreError>;
 
-/// A window that waits.
-pub(super) struct Item {
-    pub tokens: Tokens,
-    pub since: Instant,
+/// A window that waits for the engine.
+pub(super) struct PendingWindow {
+    pub encoding: Encoding,
+    pub enqueued_at: Instant,
     pub answer: oneshot::Sender<Logits>,
 }
 
-impl Waits for Item {
+impl Queued for PendingWindow {
     fn tokens(&self) -> usize {
-        self.tokens.ids.len()
+        self.encoding.input_ids.len()
     }
 
     fn is_abandoned(&self) -> bool {
@@ -30,7 +30,7 @@ impl Waits for Item {
     }
 }
 
-/// What callers and the thread share.
+/// State shared by callers and the batcher thread.
 #[derive(Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -39,18 +39,18 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct State {
-    waiting: Waiting<Item>,
+    pending: PendingQueue<PendingWindow>,
     closed: bool,
 }
 
 impl Shared {
-    /// Adds windows, all at once, so that they go together.
-    pub fn push(&self, items: Vec<Item>) {
-        self.lock().waiting.extend(items);
+    /// Adds windows all at once, so that they can be in the same batch.
+    pub fn push(&self, windows: Vec<PendingWindow>) {
+        self.lock().pending.extend(windows);
         self.changed.notify_one();
     }
 
-    /// No more will come: the thread ends once it has computed what waits.
+    /// Makes the thread end once it has computed the waiting windows.
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_one();
@@ -60,44 +60,44 @@ impl Shared {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
-    /// The next batch: what waits goes at once, for whoever asks has an engine that is free.
-    /// `None` when there will be none.
-    fn next(&self, budget: usize) -> Option<Vec<Item>> {
-        let nothing = |state: &mut State| state.waiting.is_empty() && !state.closed;
-        let mut state = self.changed.wait_while(self.lock(), nothing).expect("no holder of this lock can panic");
-        (!state.waiting.is_empty()).then(|| state.waiting.take(budget))
+    /// The next batch, formed as soon as a window waits, because the caller has a free engine. `None` once the queue is
+    /// closed and empty.
+    fn next_batch(&self, budget: usize) -> Option<Vec<PendingWindow>> {
+        let is_idle = |state: &mut State| state.pending.is_empty() && !state.closed;
+        let mut state = self.changed.wait_while(self.lock(), is_idle).expect("no holder of this lock can panic");
+        (!state.pending.is_empty()).then(|| state.pending.next_batch(budget))
     }
 }
 
 /// Computes batch after batch until the queue is closed and empty.
 ///
-/// A batch is closed when the engine is free for it, neither sooner nor later: a lone text waits
-/// for no company, and what comes while a batch is computed is tokenized and can go into the next.
+/// A batch is formed when the engine is free: a single text does not wait for others, and texts that arrive while a
+/// batch is computed are tokenized in the meantime and can be in the next one.
 pub(super) fn run(engine: &Engine, shared: &Arc<Shared>, config: &QueueConfig) {
     let budget = config.batch_tokens_per_thread.get().saturating_mul(engine.threads());
-    while let Some(batch) = shared.next(budget) {
+    while let Some(batch) = shared.next_batch(budget) {
         compute(engine, batch);
     }
 }
 
-/// Equal windows are computed once.
-fn compute(engine: &Engine, batch: Vec<Item>) {
+/// Computes a batch and answers its callers. Equal windows are computed once.
+fn compute(engine: &Engine, batch: Vec<PendingWindow>) {
     let started = Instant::now();
-    let mut distinct: HashMap<Tokens, Vec<oneshot::Sender<Logits>>> = HashMap::new();
-    for Item { tokens, since, answer } in batch {
-        metrics::histogram!("tapewire_queue_wait_seconds").record((started - since).as_secs_f64());
-        distinct.entry(tokens).or_default().push(answer);
+    let mut distinct: HashMap<Encoding, Vec<oneshot::Sender<Logits>>> = HashMap::new();
+    for PendingWindow { encoding, enqueued_at, answer } in batch {
+        metrics::histogram!("tapewire_queue_wait_seconds").record((started - enqueued_at).as_secs_f64());
+        distinct.entry(encoding).or_default().push(answer);
     }
-    let (windows, answers): (Vec<Tokens>, Vec<_>) = distinct.into_iter().unzip();
-    let windows: Vec<&Tokens> = windows.iter().collect();
-    // An answer that is dropped tells its caller that inference panicked; the thread goes on.
+    let (windows, answers): (Vec<Encoding>, Vec<_>) = distinct.into_iter().unzip();
+    let windows: Vec<&Encoding> = windows.iter().collect();
+    // A dropped sender tells its caller that inference panicked; the thread continues.
     let Ok(logits) = catch_unwind(AssertUnwindSafe(|| engine.logits(&windows))) else { return };
     metrics::histogram!("tapewire_inference_seconds").record(started.elapsed().as_secs_f64());
-    let tokens: usize = windows.iter().map(|window| window.ids.len()).sum();
+    let tokens: usize = windows.iter().map(|window| window.input_ids.len()).sum();
     metrics::histogram!("tapewire_inference_batch_tokens").record(tokens as f64);
     for (answers, logits) in answers.into_iter().zip(logits) {
         for answer in answers {
-            // Whoever asked may be gone.
+            // The caller may have gone away.
             let _ = answer.send(logits.clone());
         }
     }

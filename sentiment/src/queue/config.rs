@@ -1,4 +1,4 @@
-//! What can be set about the queue.
+//! Settings of the queue.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,12 +8,12 @@ use std::num::{NonZeroU32, NonZeroUsize};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
-    /// A batch holds at most so many tokens for each inference thread: more keeps the threads
-    /// better filled, fewer let what comes meanwhile wait less.
+    /// Largest batch, in tokens per inference thread. Larger batches use the threads better; smaller ones shorten the
+    /// wait of texts that arrive in the meantime.
     pub batch_tokens_per_thread: NonZeroUsize,
-    /// About how many tokens may be in the queue or being computed; beyond that callers wait or are refused.
+    /// Approximate number of tokens that may wait or be computed at once; beyond it callers wait or are refused.
     pub capacity_tokens: NonZeroU32,
-    /// Scores remembered for texts that come again, about 150 bytes each; 0 remembers none.
+    /// Number of scores that are cached, about 150 bytes each; 0 disables the cache.
     pub cache_entries: usize,
 }
 

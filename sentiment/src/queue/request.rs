@@ -1,34 +1,34 @@
-//! What is asked of the queue.
+//! A request to the queue.
 
 use crate::companies::Company;
 use crate::engine::Input;
-use crate::engine::windows::Long;
+use crate::engine::windows::Overflow;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
-/// A text to score, and whom the question is about.
+/// A text to score, and the company it is scored for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// See [`Input::text`].
     pub text: Arc<str>,
     /// See [`Input::company`].
     pub company: Option<Arc<Company>>,
-    /// See [`Input::long`].
-    pub long: Long,
+    /// See [`Input::overflow`].
+    pub overflow: Overflow,
 }
 
-/// Stands for everything a score depends on but the model: two requests of one key have one score.
+/// A hash of everything that a score depends on except the model: two requests with the same key have the same score.
 pub(super) type Key = [u8; 32];
 
 impl Request {
-    /// A text that is read whole, however long.
+    /// A text that is read completely, at any length.
     pub fn new(text: impl Into<Arc<str>>, company: Option<Arc<Company>>) -> Self {
-        Self { text: text.into(), company, long: Long::Windows }
+        Self { text: text.into(), company, overflow: Overflow::Windows }
     }
 
-    /// As the engine takes it.
+    /// The input of the engine.
     pub fn input(&self) -> Input<'_> {
-        Input { text: &self.text, company: self.company.as_deref(), long: self.long }
+        Input { text: &self.text, company: self.company.as_deref(), overflow: self.overflow }
     }
 
     /// About how many tokens the model will read.
@@ -39,8 +39,8 @@ impl Request {
     pub(super) fn key(&self) -> Key {
         let names = self.company.iter().flat_map(|company| company.names().iter().map(String::as_str));
         let symbol = self.company.iter().filter_map(|company| Some(company.symbol()?.as_str()));
-        let mut hash = Sha256::new_with_prefix([self.long as u8, u8::from(self.company.is_some())]);
-        // Lengths keep one part from passing for the beginning of the next.
+        let mut hash = Sha256::new_with_prefix([self.overflow as u8, u8::from(self.company.is_some())]);
+        // With the lengths, the boundaries between the parts are part of the hash.
         for part in [&*self.text].into_iter().chain(symbol).chain(names) {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
@@ -56,7 +56,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn the_key_sees_everything_a_score_depends_on() {
+    fn the_key_covers_everything_a_score_depends_on() {
         let companies = Companies::load(None).unwrap();
         let of = |text: &str, company: Option<&str>| Request::new(text, company.map(|company| companies.find(company)));
         let requests = [
@@ -66,7 +66,7 @@ mod tests {
             of("Apple rises", Some("AAPL")),
             of("Apple rises", Some("Apple Records")),
             of("Apple falls", Some("AAPL")),
-            Request { long: Long::Beginning, ..of("Apple rises", None) },
+            Request { overflow: Overflow::KeepStart, ..of("Apple rises", None) },
         ];
         let keys: HashSet<Key> = requests.iter().map(Request::key).collect();
         assert_eq!(keys.len(), requests.len());

@@ -63,9 +63,9 @@ fn relevance(article: &Article, company: &Company) -> f64 {
 }
 
 impl Question {
-    /// Key on the topic: the symbol, or the article's id where there is none.
-    pub fn key(&self) -> &str {
-        self.mention.symbol.as_ref().map_or(&self.mention.article_id, |symbol| symbol.as_str())
+    /// Key on the topic: the symbol, or the article's key where there is none.
+    pub fn key(&self) -> String {
+        self.mention.symbol.as_ref().map_or_else(|| self.mention.article_key(), |symbol| symbol.as_str().to_owned())
     }
 
     /// The article asked about.
@@ -127,7 +127,7 @@ mod tests {
         let company = company.as_ref().unwrap();
         assert_eq!((&**text, company.name(), company.name_in(text)), ("Apple beats Google", "Alphabet", "Google"));
         let none = asked(&article("Markets rise", "", &[]), &Run::live());
-        assert_eq!((none.len(), none[0].key()), (1, "a"));
+        assert_eq!((none.len(), none[0].key()), (1, "test/a".to_owned()));
         assert_eq!(none[0].request(), Some(&Request::new("Markets rise", None)));
     }
 

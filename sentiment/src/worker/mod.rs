@@ -17,7 +17,7 @@ pub use config::WorkerConfig;
 
 use crate::companies::Companies;
 use crate::queue::Request;
-use crate::{Queue, ScoreError, Scored, SentimentError};
+use crate::{Queue, ScoreError, SentimentError, TextScore};
 use futures_util::FutureExt as _;
 use futures_util::future::{Fuse, FusedFuture as _, try_join_all};
 use jiff::Timestamp;
@@ -56,6 +56,7 @@ pub async fn run(
         config: config.clone(),
         readiness,
         streams: BTreeMap::new(),
+        forwarded: BTreeMap::new(),
         batch: Batch::default(),
         in_scoring: BTreeMap::new(),
     };
@@ -99,8 +100,11 @@ struct Collector {
     companies: Companies,
     config: WorkerConfig,
     readiness: Readiness,
-    /// What each stream on a partition of `news` has said in each run.
+    /// The watermark of each source on a partition of `news`, for each run.
     streams: BTreeMap<(Run, i32), Watermarks>,
+    /// How far each partition was said to be complete. A source that comes back from being idle, or a new one, lowers
+    /// the minimum of the streams, but what was said stays said.
+    forwarded: BTreeMap<(Run, i32), Timestamp>,
     batch: Batch,
     /// The next offsets after the batch that is being scored. None of partitions that were taken
     /// away meanwhile: their new owner commits them.
@@ -172,6 +176,7 @@ impl Collector {
     /// next: it is read again there.
     fn forget(&mut self) {
         self.streams.clear();
+        self.forwarded.clear();
         self.batch = Batch::default();
         self.in_scoring.clear();
     }
@@ -187,11 +192,14 @@ impl Collector {
                 batch.tokens += questions.iter().filter_map(Question::request).map(Request::tokens).sum::<usize>();
                 batch.questions.extend(questions);
             }
-            Ok(NewsRecord { run, body: News::Watermark(word), .. }) => {
-                let streams = self.streams.entry((run.clone(), record.partition)).or_default();
-                streams.observe(&word);
-                if let Some(low) = streams.low() {
-                    batch.complete.insert((run, record.partition), low);
+            Ok(NewsRecord { run, body: News::Watermark(watermark), .. }) => {
+                let of_partition = (run, record.partition);
+                let streams = self.streams.entry(of_partition.clone()).or_default();
+                streams.observe(&watermark);
+                let low = streams.low();
+                if let Some(low) = low.filter(|low| self.forwarded.get(&of_partition).is_none_or(|last| last < low)) {
+                    self.forwarded.insert(of_partition.clone(), low);
+                    batch.complete.insert(of_partition, low);
                 }
             }
             Err(error) => self.letters.bury(&record.origin(), &error.to_string(), &record.payload).await?,
@@ -223,7 +231,7 @@ impl Scorer {
         let now = self.clock.now();
         let mut deliveries: Vec<Delivery> = Vec::new();
         for (question, score) in questions.into_iter().zip(scores) {
-            let key = question.key().to_owned();
+            let key = question.key();
             let sentiment = self.sentiment(&question, score)?;
             let (run, mention) = question.answered(sentiment, now);
             let record = SentimentRecord::new(run, Body::Mention(mention)).encode();
@@ -241,7 +249,7 @@ impl Scorer {
     fn sentiment(
         &self,
         question: &Question,
-        score: Option<Result<Scored, ScoreError>>,
+        score: Option<Result<TextScore, ScoreError>>,
     ) -> Result<Option<Sentiment>, SentimentError> {
         let reason = match score {
             Some(Ok(scored)) => return Ok(Some(self.queue.engine().sentiment(scored))),
@@ -259,7 +267,7 @@ impl Scorer {
     }
 
     /// The model's answer to each question; `None` where there is no text to ask about.
-    async fn score(&self, questions: &[Question]) -> Vec<Option<Result<Scored, ScoreError>>> {
+    async fn score(&self, questions: &[Question]) -> Vec<Option<Result<TextScore, ScoreError>>> {
         let started = Instant::now();
         let requests = questions.iter().filter_map(Question::request).cloned().collect();
         let mut scores = self.queue.submit_all(requests).await.into_iter();

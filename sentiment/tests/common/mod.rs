@@ -1,5 +1,5 @@
-//! Models made up for a test, written to a folder as the hub would hold them.
-#![allow(clippy::unwrap_used, dead_code, reason = "a test fails loudly; each test binary uses its part")]
+//! Made-up models, written to a folder in the format of the hub.
+#![allow(clippy::unwrap_used, dead_code, reason = "a test fails loudly; each test binary uses a part")]
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use tapewire_models::{ModelFiles, Registry, Source};
-use tapewire_sentiment::engine::tokens::Tokens;
+use tapewire_sentiment::engine::tokenizer::Encoding;
 use tapewire_sentiment::{Engine, EngineConfig};
 
 /// Sizes of a BERT classifier of three classes.
@@ -25,10 +25,10 @@ pub struct Shape {
 pub const BERT_BASE: Shape =
     Shape { layers: 12, hidden: 768, heads: 12, inner: 3072, vocabulary: 30522, positions: 512 };
 
-/// Small, with widths that fit no vector register, and all the parts of a large one.
+/// Small, with widths that are not multiples of vector registers, and all the parts of a large model.
 pub const TINY: Shape = Shape { layers: 3, hidden: 60, heads: 5, inner: 100, vocabulary: 64, positions: 48 };
 
-/// How a checkpoint spells what can be spelled in two ways.
+/// The variants of a checkpoint's format.
 #[derive(Clone, Copy)]
 pub struct Spelling {
     pub prefix: bool,
@@ -36,9 +36,9 @@ pub struct Spelling {
     pub half: bool,
 }
 
-pub const USUAL: Spelling = Spelling { prefix: true, gamma_and_beta: false, half: false };
+pub const STANDARD: Spelling = Spelling { prefix: true, gamma_and_beta: false, half: false };
 
-/// Names and shapes of all tensors, in Hugging Face's spelling.
+/// Names and shapes of all tensors, with Hugging Face's names.
 pub fn tensors(shape: &Shape) -> Vec<(String, Vec<usize>)> {
     let (h, f) = (shape.hidden, shape.inner);
     let mut all: Vec<(String, Vec<usize>)> = vec![
@@ -66,11 +66,11 @@ pub fn tensors(shape: &Shape) -> Vec<(String, Vec<usize>)> {
     all
 }
 
-/// How far numbers stray from 0, or from 1, unless a reference says otherwise.
+/// Largest distance of elements from 0, or from 1 for norms, unless a reference says otherwise.
 pub const SCALE: f32 = 0.07;
 
-/// The numbers of a tensor by its name: the generator at the head of `models/train/reference_logits.py`.
-pub fn numbers(name: &str, count: usize, scale: f32) -> Vec<f32> {
+/// The elements of a tensor, generated from its name in the same way as in `models/train/reference_logits.py`.
+pub fn elements(name: &str, count: usize, scale: f32) -> Vec<f32> {
     let seed =
         name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let unit = |i: usize| (splitmix64(seed, i as u64) >> 40) as f32 * 2f32.powi(-23) - 1.0;
@@ -86,13 +86,13 @@ pub fn splitmix64(seed: u64, index: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Writes a model of that shape. `loud` scales the numbers, so that small models have opinions.
-pub fn write(folder: &Path, shape: &Shape, spelling: Spelling, loud: f32, config: &str) -> ModelFiles {
+/// Writes a model of this shape. `gain` scales its elements, so that the logits of small models differ.
+pub fn write(folder: &Path, shape: &Shape, spelling: Spelling, gain: f32, config: &str) -> ModelFiles {
     let stored = tensors(shape).into_iter().map(|(name, dims)| {
-        let numbers = numbers(&name, dims.iter().product(), SCALE).into_iter().map(|x| x * loud);
+        let elements = elements(&name, dims.iter().product(), SCALE).into_iter().map(|x| x * gain);
         let bytes = match spelling.half {
-            true => numbers.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
-            false => numbers.flat_map(f32::to_le_bytes).collect(),
+            true => elements.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
+            false => elements.flat_map(f32::to_le_bytes).collect(),
         };
         (spell(&name, spelling), dims, bytes)
     });
@@ -105,24 +105,24 @@ fn save(
     stored: Vec<(String, Vec<usize>, Vec<u8>)>,
     dtype: Dtype,
     config: &str,
-    words: usize,
+    vocab_size: usize,
 ) -> ModelFiles {
     let views =
         stored.iter().map(|(name, dims, bytes)| (name.as_str(), TensorView::new(dtype, dims.clone(), bytes).unwrap()));
     safetensors::serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
     std::fs::write(folder.join("config.json"), config).unwrap();
-    std::fs::write(folder.join("vocab.txt"), vocabulary(words)).unwrap();
+    std::fs::write(folder.join("vocab.txt"), vocabulary(vocab_size)).unwrap();
     files(folder)
 }
 
-/// A distance between the logits of a [`Family`] that rounding doesn't bring, while a setting read wrongly does.
-pub const TELLING: f32 = 1e-5;
+/// A difference between the logits of a [`Family`] that is too large for rounding, but is reached by a wrong setting.
+pub const SIGNIFICANT: f32 = 1e-5;
 
 /// A small model of `models/train/reference_families.json`.
 #[derive(Deserialize)]
 pub struct Family {
     pub name: String,
-    /// As transformers writes it.
+    /// `config.json`, as transformers writes it.
     pub config: serde_json::Value,
     pub scale: f32,
     /// Shapes by name.
@@ -130,7 +130,7 @@ pub struct Family {
     pub cases: Vec<Case>,
 }
 
-/// A text and PyTorch's logits of it.
+/// A text and its logits by PyTorch.
 #[derive(Deserialize)]
 pub struct Case {
     pub input_ids: Vec<u32>,
@@ -139,8 +139,8 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn tokens(&self) -> Tokens {
-        tokens(&self.input_ids, &self.token_type_ids)
+    pub fn encoding(&self) -> Encoding {
+        encoding(&self.input_ids, &self.token_type_ids)
     }
 }
 
@@ -153,14 +153,14 @@ impl Family {
         self.write_changed(folder, |_, _| ())
     }
 
-    /// As [`Family::write`], with other numbers in the tensors of some names.
+    /// As [`Family::write`], after `change` was applied to each tensor.
     pub fn write_changed(&self, folder: &Path, change: impl Fn(&str, &mut [f32])) -> ModelFiles {
         let stored = self.tensors.iter().map(|(name, dims)| {
-            let mut numbers = numbers(name, dims.iter().product(), self.scale);
-            change(name, &mut numbers);
-            (name.clone(), dims.clone(), numbers.into_iter().flat_map(f32::to_le_bytes).collect())
+            let mut elements = elements(name, dims.iter().product(), self.scale);
+            change(name, &mut elements);
+            (name.clone(), dims.clone(), elements.into_iter().flat_map(f32::to_le_bytes).collect())
         });
-        save(folder, stored.collect(), Dtype::F32, &self.config.to_string(), self.number("vocab_size"))
+        save(folder, stored.collect(), Dtype::F32, &self.config.to_string(), self.setting("vocab_size"))
     }
 
     pub fn engine(&self, config: &EngineConfig) -> Engine {
@@ -168,16 +168,16 @@ impl Family {
         Engine::load(&self.write(folder.path()), config).unwrap()
     }
 
-    pub fn number(&self, setting: &str) -> usize {
+    pub fn setting(&self, setting: &str) -> usize {
         usize::try_from(self.config[setting].as_u64().unwrap()).unwrap()
     }
 
-    /// The most tokens a text may have.
+    /// The largest number of tokens of a text.
     pub fn limit(&self) -> usize {
         self.cases.iter().map(|case| case.input_ids.len()).max().unwrap()
     }
 
-    /// Segments a text may have: 1 where the model has none.
+    /// The number of segments of a text: 1 if the model has none.
     pub fn segments(&self) -> u32 {
         self.config["type_vocab_size"].as_u64().map_or(1, |segments| segments as u32)
     }
@@ -190,7 +190,7 @@ pub fn train() -> PathBuf {
     places.find(|place| place.is_dir()).expect("the tests run in the source tree")
 }
 
-/// A file of JSON.
+/// Reads a JSON file.
 pub fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
     serde_json::from_slice(&std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
@@ -228,8 +228,8 @@ pub fn vocabulary(size: usize) -> String {
     all.join("\n")
 }
 
-pub fn tokens(ids: &[u32], types: &[u32]) -> Tokens {
-    Tokens { ids: ids.to_vec(), types: types.to_vec() }
+pub fn encoding(ids: &[u32], types: &[u32]) -> Encoding {
+    Encoding { input_ids: ids.to_vec(), token_type_ids: types.to_vec() }
 }
 
 /// The shipped model, loaded once for a test binary.
@@ -241,7 +241,7 @@ pub fn shipped() -> Arc<Engine> {
     Arc::clone(&ENGINE)
 }
 
-/// A text of so many words, each drawn by `seed` from a small vocabulary of the trade.
+/// A text of `words` words, drawn from a small vocabulary by `seed`.
 pub fn report(words: usize, seed: u64) -> String {
     const WORDS: [&str; 16] = [
         "profit",

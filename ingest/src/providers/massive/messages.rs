@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 /// `results` is missing where nothing was found; `status` is `DELAYED` on delayed plans; an error
 /// may come with HTTP 200.
 #[derive(Debug, Deserialize)]
-pub struct Page<'a> {
+pub struct Answer<'a> {
     /// The items, not looked at yet.
     #[serde(borrow, default)]
     pub results: Option<Vec<&'a RawValue>>,
@@ -103,7 +103,7 @@ pub struct Tag {
     pub ev: String,
 }
 
-/// Websocket: how the session stands.
+/// Websocket: the state of the connection.
 ///
 /// ```json
 /// {"ev":"status","status":"connected","message":"Connected Successfully"}
@@ -226,7 +226,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A finer value of a number that stands in another field too: unreadable, it is as good as missing.
+/// A finer value of a number that is in another field too: unreadable, it counts as missing.
 fn refinement<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     Ok(Written::deserialize(deserializer)?.number().filter(|number| number.is_finite()))
 }

@@ -1,19 +1,112 @@
-//! Massive (formerly Polygon.io): news and bars over REST, bars, trades and halts over websocket.
+//! Massive (formerly Polygon.io): news and bars over REST, bars, trades and halts over a websocket.
 //!
 //! Formats: the provider's OpenAPI and websocket specifications (`massive-com/client-python`,
 //! folder `.massive`).
 
 pub mod config;
-pub mod error;
 pub mod messages;
 pub mod parse;
-pub mod rest;
-pub mod websocket;
+mod rest;
+mod websocket;
 
-pub use config::{ApiKey, MassiveConfig};
-pub use error::MassiveError;
-pub use rest::RestClient;
-pub use websocket::Session;
+pub use config::MassiveConfig;
 
-/// Name of this provider in [`tapewire_core::Article::provider`].
-pub const PROVIDER: &str = "massive";
+use super::registry::{Account, Provider, SettingsType};
+use super::{
+    Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rest::RestClient;
+use std::sync::Arc;
+use tapewire_bus::Clock;
+use tapewire_core::symbol::AssetClass;
+use tapewire_core::{Article, Bar, Symbol};
+use websocket::Connection;
+
+/// Its kind in the settings; in a replayed file also the name of its articles' provider.
+const KIND: &str = "massive";
+
+/// This provider's line in the registry.
+pub const PROVIDER: Provider = Provider {
+    kind: KIND,
+    settings: SettingsType::of::<MassiveConfig>(),
+    news: Some(|account| Ok(Arc::new(Massive::new(account)?))),
+    prices: Some(|account| Ok(Arc::new(Massive::new(account)?))),
+    replay_line: Some(replay_line),
+};
+
+/// One account with Massive: a source of news and of prices.
+struct Massive {
+    config: MassiveConfig,
+    account: Account,
+    rest: RestClient,
+}
+
+impl Massive {
+    fn new(account: &Account) -> Result<Self, ProviderError> {
+        let config: MassiveConfig = account.settings()?;
+        let unusable = |reason: &str| ProviderError::Setting { provider: account.name.clone(), reason: reason.into() };
+        if !(1..=1000).contains(&config.news_page_size) {
+            return Err(unusable("news_page_size must be within 1 and 1000"));
+        }
+        let rest = RestClient::new(account, &config)?;
+        Ok(Self { config, account: account.clone(), rest })
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.account.clock
+    }
+}
+
+#[async_trait]
+impl NewsSource for Massive {
+    fn name(&self) -> &str {
+        &self.account.name
+    }
+
+    async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError> {
+        self.rest.news(request).await
+    }
+}
+
+#[async_trait]
+impl PriceSource for Massive {
+    fn name(&self) -> &str {
+        &self.account.name
+    }
+
+    fn check(&self, subscription: &Subscription) -> Result<(), ProviderError> {
+        match subscription.symbols.iter().find(|symbol| symbol.asset_class() != AssetClass::Equity) {
+            None => Ok(()),
+            Some(symbol) => Err(ProviderError::Unsupported {
+                provider: self.account.name.clone(),
+                what: format!("{symbol} on its stocks feed; use a fund that follows it, such as SPY for an index"),
+            }),
+        }
+    }
+
+    async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
+        Ok(Box::new(Connection::open(&self.account, &self.config, subscription, self.clock().clone()).await?))
+    }
+
+    async fn bars_page(
+        &self,
+        symbol: &Symbol,
+        from: Timestamp,
+        to: Timestamp,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Bar>, ProviderError> {
+        self.rest.bars(symbol, from, to, cursor).await
+    }
+}
+
+/// Articles as the REST interface gives them are told from others by their publication's name.
+fn replay_line(text: &str) -> Option<Result<(Article, Option<String>), String>> {
+    #[derive(serde::Deserialize)]
+    struct Shape {
+        published_utc: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Shape>(text).ok()?.published_utc?;
+    Some(parse::article(KIND, text, Timestamp::UNIX_EPOCH))
+}

@@ -3,64 +3,53 @@
 //! Pages and frames are split into items first and the items read one by one: a malformed item
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
 
-use super::messages::{Aggregate, LimitUpLimitDown, MinuteAggregate, NewsItem, Page, Status, Tag, TradeMessage};
-use super::{MassiveError, PROVIDER};
+use super::messages::{Aggregate, Answer, LimitUpLimitDown, MinuteAggregate, NewsItem, Status, Tag, TradeMessage};
 use crate::epoch::{of_any_unit, whole_microseconds};
-use crate::providers::{LARGEST_ITEM, Reject};
+use crate::providers::{Cursor, LARGEST_ITEM, MarketEvent, Page, ProviderError, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Bar, Halt, Symbol, Trade};
 
-/// One page of a REST list.
+/// One element of a websocket frame.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Items<T> {
-    /// What could be read, in the provider's order.
-    pub items: Vec<T>,
-    /// What could not.
-    pub rejects: Vec<Reject>,
-    /// Where the next page is.
-    pub next_url: Option<String>,
-}
-
-/// A message of the websocket.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// The session's state.
+pub enum Message {
+    /// The connection's state.
     Status(Status),
-    /// A minute bar, new or corrected.
-    Bar(Bar),
-    /// A trade.
-    Trade(Trade),
-    /// Trading stopped or resumed.
-    Halt(Halt),
+    /// Something for the pipeline.
+    Market(MarketEvent),
     /// A price band without a halt: nothing for the pipeline.
     PriceBand,
 }
 
-/// A frame of the websocket: events of any kind, mixed.
+/// A frame of the websocket, taken apart: messages of any kind, mixed.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Frame {
+pub struct Messages {
     /// What could be read, in order.
-    pub events: Vec<Event>,
+    pub messages: Vec<Message>,
     /// What could not.
     pub rejects: Vec<Reject>,
 }
 
 /// Reads a page of `GET /v2/reference/news`.
 ///
-/// An article with a ticker that is none is kept without that ticker and is also among the
-/// rejects, so that nothing vanishes unseen.
+/// An article with something that is not a ticker among its tickers is kept without it and is also among the
+/// rejects, so that nothing vanishes unseen. `provider` is the configured name.
 ///
 /// # Errors
-/// As [`page`].
-pub fn news_page(path: &str, body: &[u8], received_at: Timestamp) -> Result<Items<Article>, MassiveError> {
+/// As [`answer`].
+pub fn news_page(
+    provider: &str,
+    path: &str,
+    body: &[u8],
+    received_at: Timestamp,
+) -> Result<Page<Article>, ProviderError> {
     let text = String::from_utf8_lossy(body);
-    let page = page(path, &text)?;
-    let mut read = Items { items: Vec::new(), rejects: Vec::new(), next_url: page.next_url };
-    for raw in page.results.unwrap_or_default() {
-        match article(raw.get(), received_at) {
+    let answer = answer(provider, path, &text)?;
+    let mut read = empty_page(path, answer.next_url);
+    for raw in answer.results.unwrap_or_default() {
+        match article(provider, raw.get(), received_at) {
             Ok((article, None)) => read.items.push(article),
             Ok((article, Some(flaw))) => {
                 read.items.push(article);
@@ -75,12 +64,18 @@ pub fn news_page(path: &str, body: &[u8], received_at: Timestamp) -> Result<Item
 /// Reads a page of minute bars of one symbol from `GET /v2/aggs/…`.
 ///
 /// # Errors
-/// As [`page`].
-pub fn bars_page(path: &str, body: &[u8], symbol: &Symbol, received_at: Timestamp) -> Result<Items<Bar>, MassiveError> {
+/// As [`answer`].
+pub fn bars_page(
+    provider: &str,
+    path: &str,
+    body: &[u8],
+    symbol: &Symbol,
+    received_at: Timestamp,
+) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
-    let page = page(path, &text)?;
-    let mut read = Items { items: Vec::new(), rejects: Vec::new(), next_url: page.next_url };
-    for raw in page.results.unwrap_or_default() {
+    let answer = answer(provider, path, &text)?;
+    let mut read = empty_page(path, answer.next_url);
+    for raw in answer.results.unwrap_or_default() {
         match aggregate(raw.get(), symbol, received_at) {
             Ok(bar) => read.items.push(bar),
             Err(reason) => read.rejects.push(Reject::new(raw.get(), reason)),
@@ -89,9 +84,13 @@ pub fn bars_page(path: &str, body: &[u8], symbol: &Symbol, received_at: Timestam
     Ok(read)
 }
 
+fn empty_page<T>(path: &str, next_url: Option<String>) -> Page<T> {
+    Page { items: Vec::new(), rejects: Vec::new(), origin: path.to_owned(), next: next_url.map(Cursor) }
+}
+
 /// Reads a text frame: usually an array, whose elements may be of different kinds.
-pub fn frame(text: &str, received_at: Timestamp) -> Frame {
-    let mut frame = Frame::default();
+pub fn frame(text: &str, received_at: Timestamp) -> Messages {
+    let mut frame = Messages::default();
     let elements: Vec<&RawValue> = match serde_json::from_str::<Vec<&RawValue>>(text) {
         Ok(elements) => elements,
         Err(_) => match serde_json::from_str::<&RawValue>(text) {
@@ -103,41 +102,44 @@ pub fn frame(text: &str, received_at: Timestamp) -> Frame {
         },
     };
     for raw in elements {
-        match event(raw.get(), received_at) {
-            Ok(event) => frame.events.push(event),
+        match message(raw.get(), received_at) {
+            Ok(message) => frame.messages.push(message),
             Err(reason) => frame.rejects.push(Reject::new(raw.get(), reason)),
         }
     }
     frame
 }
 
-/// Splits an answer into items, or says why it is none.
+/// Splits an answer into items, or says why there are none.
 ///
 /// # Errors
-/// [`MassiveError::NotAuthorized`], [`MassiveError::Failed`] for an error told with HTTP 200;
-/// [`MassiveError::Unreadable`] if it is not a page at all.
-pub fn page<'a>(path: &str, text: &'a str) -> Result<Page<'a>, MassiveError> {
-    let unreadable = |reason: String| MassiveError::Unreadable { path: path.to_owned(), reason };
-    let page: Page<'a> = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
-    let words = || page.error.clone().or_else(|| page.message.clone()).unwrap_or_else(|| "no reason given".into());
-    match page.status.as_deref() {
-        Some("OK" | "DELAYED") => Ok(page),
+/// [`ProviderError::NotAuthorized`], [`ProviderError::Failed`] for an error told with HTTP 200;
+/// [`ProviderError::Unreadable`] if it is not a page at all.
+pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a>, ProviderError> {
+    let (provider, path) = (provider.to_owned(), path.to_owned());
+    let answer: Answer<'a> = match serde_json::from_str(text) {
+        Ok(answer) => answer,
+        Err(error) => return Err(ProviderError::Unreadable { provider, path, reason: error.to_string() }),
+    };
+    let said = || answer.error.clone().or_else(|| answer.message.clone()).unwrap_or_else(|| "no reason given".into());
+    match answer.status.as_deref() {
+        Some("OK" | "DELAYED") => Ok(answer),
         Some("NOT_AUTHORIZED" | "AUTH_ERROR") => {
-            Err(MassiveError::NotAuthorized { what: path.to_owned(), message: words() })
+            Err(ProviderError::NotAuthorized { provider, what: path, message: said() })
         }
         Some(status) => {
-            Err(MassiveError::Failed { path: path.to_owned(), status: 200, message: format!("{status}: {}", words()) })
+            Err(ProviderError::Failed { provider, path, status: 200, message: format!("{status}: {}", said()) })
         }
-        None if page.results.is_some() => Ok(page),
-        None => Err(unreadable("neither `status` nor `results`".into())),
+        None if answer.results.is_some() => Ok(answer),
+        None => Err(ProviderError::Unreadable { provider, path, reason: "neither `status` nor `results`".into() }),
     }
 }
 
-/// Reads one news item; with it what had to be left out of it, if anything had.
+/// Reads one news item of `provider`, with what had to be left out of it, if anything had.
 ///
 /// # Errors
 /// The reason, in words.
-pub fn article(raw: &str, received_at: Timestamp) -> Result<(Article, Option<String>), String> {
+pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> Result<(Article, Option<String>), String> {
     if raw.len() > LARGEST_ITEM {
         return Err(format!("{} bytes are more than the {LARGEST_ITEM} an article may have", raw.len()));
     }
@@ -159,7 +161,7 @@ pub fn article(raw: &str, received_at: Timestamp) -> Result<(Article, Option<Str
     let article = Article {
         revision: Article::fingerprint(&title, &description, &symbols),
         id: item.id,
-        provider: PROVIDER.into(),
+        provider: provider.to_owned(),
         publisher: item.publisher.and_then(|publisher| publisher.name).unwrap_or_default(),
         author: item.author.unwrap_or_default(),
         title,
@@ -190,13 +192,17 @@ fn aggregate(raw: &str, symbol: &Symbol, received_at: Timestamp) -> Result<Bar, 
     })
 }
 
-fn event(raw: &str, received_at: Timestamp) -> Result<Event, String> {
+fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
     let tag: Tag = read(raw)?;
+    let market = |event| Ok(Message::Market(event));
     match tag.ev.as_str() {
-        "status" => read(raw).map(Event::Status),
-        "AM" => minute_bar(raw, received_at).map(Event::Bar),
-        "T" => trade(raw, received_at).map(Event::Trade),
-        "LULD" => halt(raw, received_at).map(|halt| halt.map_or(Event::PriceBand, Event::Halt)),
+        "status" => read(raw).map(Message::Status),
+        "AM" => market(MarketEvent::Bar(minute_bar(raw, received_at)?)),
+        "T" => market(MarketEvent::Trade(trade(raw, received_at)?)),
+        "LULD" => match halt(raw, received_at)? {
+            Some(halt) => market(MarketEvent::Halt(halt)),
+            None => Ok(Message::PriceBand),
+        },
         other => Err(format!("event type `{}` is not one we know", other.escape_debug())),
     }
 }
@@ -274,7 +280,7 @@ fn equity(ticker: &str) -> Result<Symbol, String> {
     let symbol = Symbol::new(ticker).map_err(|error| error.to_string())?;
     match symbol.asset_class() {
         AssetClass::Equity => Ok(symbol),
-        other => Err(format!("{symbol} is no equity but of class {other:?}")),
+        other => Err(format!("{symbol} is not an equity but of class {other:?}")),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Massive's streaming protocol: connected, log in, subscribe, then frames.
 
 use super::messages::Status;
-use super::parse::{self, Event, Frame};
-use super::{MassiveConfig, MassiveError};
+use super::parse::{self, Message as Parsed, Messages};
+use super::MassiveConfig;
+use crate::providers::{Account, Frame, PriceConnection, ProviderError, Subscription};
+use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::collections::VecDeque;
@@ -14,60 +16,66 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Subscriptions in one request; the provider takes long lists, but not endless messages.
-const SUBSCRIPTIONS_A_MESSAGE: usize = 500;
+const CHANNELS_PER_MESSAGE: usize = 500;
 
 /// A logged-in, subscribed websocket.
-pub struct Session {
+pub(super) struct Connection {
+    provider: String,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Data that came between the statuses of the log-in.
     early: VecDeque<Frame>,
-    idle_timeout: Duration,
+    silence_timeout: Duration,
     clock: Clock,
 }
 
-impl Session {
-    /// Connects, logs in and subscribes to `channels` (`AM.AAPL`, `T.AAPL`, `LULD.AAPL`, ...).
+impl Connection {
+    /// Connects, logs in and subscribes.
     ///
     /// # Errors
-    /// [`MassiveError::NotAuthorized`] if the key or a subscription is refused, which no
-    /// reconnect will heal; any other [`MassiveError`] of the websocket.
-    pub async fn open(config: &MassiveConfig, channels: &[String], clock: Clock) -> Result<Self, MassiveError> {
-        let login = config.login_timeout;
-        let (socket, _) = timeout(login, connect_async(&config.websocket_url))
-            .await
-            .map_err(|_| MassiveError::LoginTimeout { awaited: "101 switching protocols", waited: login })??;
-        let mut session = Self { socket, early: VecDeque::new(), idle_timeout: config.idle_timeout, clock };
-        session.await_statuses("connected", login, |status| usize::from(status.status == "connected"), 1).await?;
-        session.send(&json!({"action": "auth", "params": config.api_key.expose()}), login).await?;
-        session.await_statuses("auth_success", login, |status| usize::from(status.status == "auth_success"), 1).await?;
-        for some in channels.chunks(SUBSCRIPTIONS_A_MESSAGE) {
-            session.send(&json!({"action": "subscribe", "params": some.join(",")}), login).await?;
-            let confirmed = session.await_statuses("success", login, confirmed_channels, some.len()).await;
+    /// [`ProviderError::NotAuthorized`] if the key or a subscription is refused, which no
+    /// reconnect will heal; any other [`ProviderError`] of the websocket.
+    pub async fn open(
+        account: &Account,
+        config: &MassiveConfig,
+        subscription: &Subscription,
+        clock: Clock,
+    ) -> Result<Self, ProviderError> {
+        let (login, provider) = (config.login_timeout, account.name.clone());
+        let connected = timeout(login, connect_async(&config.websocket_url)).await;
+        let (socket, _) = connected
+            .map_err(|_| ProviderError::LoginTimeout {
+                provider: provider.clone(),
+                awaited: "101 switching protocols",
+                waited: login,
+            })?
+            .map_err(|error| ProviderError::websocket(&provider, error))?;
+        let early = VecDeque::new();
+        let mut connection = Self { provider, socket, early, silence_timeout: config.silence_timeout, clock };
+        connection.await_statuses("connected", login, |status| usize::from(status.status == "connected"), 1).await?;
+        connection.send(&json!({"action": "auth", "params": account.key.expose()}), login).await?;
+        let authenticated = |status: &Status| usize::from(status.status == "auth_success");
+        connection.await_statuses("auth_success", login, authenticated, 1).await?;
+        connection.subscribe(&channels(subscription), login).await?;
+        Ok(connection)
+    }
+
+    async fn subscribe(&mut self, channels: &[String], login: Duration) -> Result<(), ProviderError> {
+        for some in channels.chunks(CHANNELS_PER_MESSAGE) {
+            self.send(&json!({"action": "subscribe", "params": some.join(",")}), login).await?;
+            let confirmed = self.await_statuses("success", login, confirmed_channels, some.len()).await;
             match confirmed {
                 // What the provider refuses it says; an unconfirmed channel may still be a working one.
-                Err(MassiveError::LoginTimeout { .. }) => {
-                    tracing::warn!(channels = some.len(), "not every subscription was confirmed; going on");
+                Err(ProviderError::LoginTimeout { .. }) => {
+                    tracing::warn!(
+                        source = self.provider,
+                        channels = some.len(),
+                        "not every subscription was confirmed; going on without the confirmation"
+                    );
                 }
                 other => other?,
             }
         }
-        Ok(session)
-    }
-
-    /// The next frame that carries data; statuses are seen to here.
-    ///
-    /// # Errors
-    /// Any [`MassiveError`] of the websocket: the session is over then.
-    pub async fn next(&mut self) -> Result<Frame, MassiveError> {
-        loop {
-            let frame = match self.early.pop_front() {
-                Some(frame) => frame,
-                None => without_statuses(self.receive().await?, |_| {})?,
-            };
-            if !(frame.events.is_empty() && frame.rejects.is_empty()) {
-                return Ok(frame);
-            }
-        }
+        Ok(())
     }
 
     /// Waits until statuses that `count` recognises add up to `wanted`, keeping data that comes between.
@@ -77,37 +85,46 @@ impl Session {
         waited: Duration,
         count: fn(&Status) -> usize,
         wanted: usize,
-    ) -> Result<(), MassiveError> {
+    ) -> Result<(), ProviderError> {
         let deadline = tokio::time::Instant::now() + waited;
         let mut seen = 0;
         while seen < wanted {
             let frame = timeout_at(deadline, self.receive())
                 .await
-                .map_err(|_| MassiveError::LoginTimeout { awaited, waited })??;
-            self.early.push_back(without_statuses(frame, |status| seen += count(status))?);
+                .map_err(|_| ProviderError::LoginTimeout { provider: self.provider.clone(), awaited, waited })??;
+            let frame = without_statuses(&self.provider, frame, |status| seen += count(status))?;
+            self.early.push_back(frame);
         }
         Ok(())
     }
 
-    async fn send(&mut self, message: &serde_json::Value, within: Duration) -> Result<(), MassiveError> {
+    async fn send(&mut self, message: &serde_json::Value, within: Duration) -> Result<(), ProviderError> {
         self.send_raw(Message::text(message.to_string()), within).await
     }
 
-    async fn send_raw(&mut self, message: Message, within: Duration) -> Result<(), MassiveError> {
-        timeout(within, self.socket.send(message)).await.map_err(|_| MassiveError::Silent(within))??;
+    async fn send_raw(&mut self, message: Message, within: Duration) -> Result<(), ProviderError> {
+        timeout(within, self.socket.send(message)).await.map_err(|_| self.silent(within))?.map_err(|error| ProviderError::websocket(&self.provider, error))?;
         Ok(())
     }
 
-    /// The next text frame. Outside the session's hours nothing comes for hours, so a quiet
+    fn silent(&self, after: Duration) -> ProviderError {
+        ProviderError::Silent { provider: self.provider.clone(), after }
+    }
+
+    fn closed(&self, reason: String) -> ProviderError {
+        ProviderError::Closed { provider: self.provider.clone(), reason }
+    }
+
+    /// The next text frame. Outside trading hours nothing comes for hours, so a quiet
     /// line is asked with a ping, and given up when not even that is answered.
-    async fn receive(&mut self) -> Result<Frame, MassiveError> {
-        let quiet = self.idle_timeout / 3;
+    async fn receive(&mut self) -> Result<Messages, ProviderError> {
+        let quiet = self.silence_timeout / 3;
         let mut heard = Instant::now();
         loop {
             let message = match timeout(quiet, self.socket.next()).await {
-                Ok(Some(message)) => message?,
-                Ok(None) => return Err(MassiveError::Closed("without a reason".into())),
-                Err(_) if heard.elapsed() >= self.idle_timeout => return Err(MassiveError::Silent(self.idle_timeout)),
+                Ok(Some(message)) => message.map_err(|error| ProviderError::websocket(&self.provider, error))?,
+                Ok(None) => return Err(self.closed("without a reason".into())),
+                Err(_) if heard.elapsed() >= self.silence_timeout => return Err(self.silent(self.silence_timeout)),
                 Err(_) => {
                     self.send_raw(Message::Ping(Bytes::new()), quiet).await?;
                     continue;
@@ -118,9 +135,7 @@ impl Session {
                 Message::Text(text) => return Ok(parse::frame(&text, self.clock.now())),
                 Message::Binary(bytes) => return Ok(parse::frame(&String::from_utf8_lossy(&bytes), self.clock.now())),
                 Message::Close(frame) => {
-                    return Err(MassiveError::Closed(
-                        frame.map_or_else(|| "without a reason".into(), |f| f.to_string()),
-                    ));
+                    return Err(self.closed(frame.map_or_else(|| "without a reason".into(), |f| f.to_string())));
                 }
                 // Pings are answered by the library.
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
@@ -129,38 +144,73 @@ impl Session {
     }
 }
 
-/// Takes the statuses out of a frame: each is shown to `seen`, one that ends the session is an error.
-fn without_statuses(frame: Frame, mut seen: impl FnMut(&Status)) -> Result<Frame, MassiveError> {
-    let mut data = Frame { events: Vec::with_capacity(frame.events.len()), rejects: frame.rejects };
-    for event in frame.events {
-        match event {
-            Event::Status(status) => {
-                check(&status)?;
-                seen(&status);
+#[async_trait]
+impl PriceConnection for Connection {
+    fn origin(&self) -> &str {
+        "websocket"
+    }
+
+    async fn next(&mut self) -> Result<Frame, ProviderError> {
+        loop {
+            let frame = match self.early.pop_front() {
+                Some(frame) => frame,
+                None => {
+                    let received = self.receive().await?;
+                    without_statuses(&self.provider, received, |_| {})?
+                }
+            };
+            if !frame.is_empty() {
+                return Ok(frame);
             }
-            other => data.events.push(other),
         }
     }
-    Ok(data)
 }
 
-/// Whether the session goes on after this status.
-fn check(status: &Status) -> Result<(), MassiveError> {
-    let message = || status.message.clone();
+/// Channels to subscribe to: `AM.AAPL`, `T.AAPL`, `LULD.AAPL`, ...
+fn channels(subscription: &Subscription) -> Vec<String> {
+    let kinds = [("AM", true), ("T", subscription.trades), ("LULD", subscription.halts)];
+    let wanted = kinds.into_iter().filter(|(_, wanted)| *wanted);
+    wanted.flat_map(|(kind, _)| subscription.symbols.iter().map(move |symbol| format!("{kind}.{symbol}"))).collect()
+}
+
+/// Takes the statuses out of a frame: each is shown to `seen`; one that ends the connection is an error.
+fn without_statuses(
+    provider: &str,
+    received: Messages,
+    mut seen: impl FnMut(&Status),
+) -> Result<Frame, ProviderError> {
+    let mut frame = Frame { events: Vec::with_capacity(received.messages.len()), rejects: received.rejects };
+    for message in received.messages {
+        match message {
+            Parsed::Status(status) => {
+                check(provider, &status)?;
+                seen(&status);
+            }
+            Parsed::Market(event) => frame.events.push(event),
+            Parsed::PriceBand => {}
+        }
+    }
+    Ok(frame)
+}
+
+/// Whether the connection goes on after this status.
+fn check(provider: &str, status: &Status) -> Result<(), ProviderError> {
+    let (provider, message) = (provider.to_owned(), status.message.clone());
+    let refused = |what: &str, provider, message| {
+        Err(ProviderError::NotAuthorized { provider, what: what.to_owned(), message })
+    };
     match status.status.as_str() {
         "connected" | "auth_success" | "success" => Ok(()),
-        "auth_failed" => Err(MassiveError::NotAuthorized { what: "the websocket".into(), message: message() }),
-        "not_authorized" => Err(MassiveError::NotAuthorized { what: "a subscription".into(), message: message() }),
-        // The general error says what it means in its words only.
-        "error" if status.message.to_ascii_lowercase().contains("authori") => {
-            Err(MassiveError::NotAuthorized { what: "a subscription".into(), message: message() })
-        }
-        "max_connections" => Err(MassiveError::TooManyConnections(message())),
+        "auth_failed" => refused("the websocket", provider, message),
+        "not_authorized" => refused("a subscription", provider, message),
+        // Only the message of a general error says what it means.
+        "error" if message.to_ascii_lowercase().contains("authori") => refused("a subscription", provider, message),
+        "max_connections" => Err(ProviderError::TooManyConnections { provider, message }),
         "error" | "auth_timeout" | "force_disconnect" => {
-            Err(MassiveError::Closed(format!("{}: {}", status.status, status.message)))
+            Err(ProviderError::Closed { provider, reason: format!("{}: {message}", status.status) })
         }
         other => {
-            tracing::info!(status = other, message = status.message, "massive says something new");
+            tracing::info!(source = provider, status = other, message, "the websocket sent a status that is not known; ignored");
             Ok(())
         }
     }
@@ -190,10 +240,10 @@ mod tests {
             (status("force_disconnect", "maintenance"), true),
             (status("max_connections", "Maximum number of websocket connections exceeded."), true),
         ] {
-            assert_eq!(check(&given).unwrap_err().is_retryable(), retryable, "{given:?}");
+            assert_eq!(check("massive", &given).unwrap_err().is_retryable(), retryable, "{given:?}");
         }
         for going_on in ["connected", "auth_success", "success", "something_new"] {
-            assert!(check(&status(going_on, "")).is_ok());
+            assert!(check("massive", &status(going_on, "")).is_ok());
         }
     }
 

@@ -1,18 +1,19 @@
-//! Bytes of an input that have been read and not yet used.
+//! Bytes of an input that are read but not yet consumed.
 
 use crate::FilesError;
 use std::io::{ErrorKind, Read};
 
-/// A row longer than this is refused, so that a file without line ends can't fill the memory.
-pub(crate) const LONGEST_ROW: usize = 4 << 20;
+/// Longer rows are refused, so that a file without line ends can't fill the memory.
+pub(crate) const MAX_ROW_BYTES: usize = 4 << 20;
 
-const READ: usize = 64 << 10;
+/// Bytes to read at once.
+const READ_BYTES: usize = 64 << 10;
 
 pub(crate) struct Buffer {
     source: Box<dyn Read + Send>,
     place: String,
     bytes: Vec<u8>,
-    /// What comes before is used.
+    /// Bytes before this index are consumed.
     start: usize,
     position: u64,
 }
@@ -21,7 +22,7 @@ pub(crate) struct Buffer {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Whole(Vec<u8>),
-    /// The beginning of a line of more than [`LONGEST_ROW`] bytes; the rest is skipped.
+    /// The beginning of a line of more than [`MAX_ROW_BYTES`]; the rest is skipped.
     TooLong(Vec<u8>),
 }
 
@@ -34,7 +35,7 @@ impl Buffer {
         &self.bytes[self.start..]
     }
 
-    /// Bytes used so far.
+    /// Bytes consumed so far.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -45,12 +46,12 @@ impl Buffer {
         debug_assert!(self.start <= self.bytes.len());
     }
 
-    /// Reads once more; `false` at the end of the input.
-    pub fn more(&mut self) -> Result<bool, FilesError> {
+    /// Reads more bytes; returns `false` at the end of the input.
+    pub fn read_more(&mut self) -> Result<bool, FilesError> {
         self.bytes.drain(..self.start);
         self.start = 0;
         let end = self.bytes.len();
-        self.bytes.resize(end + READ, 0);
+        self.bytes.resize(end + READ_BYTES, 0);
         let read = loop {
             match self.source.read(&mut self.bytes[end..]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -61,13 +62,13 @@ impl Buffer {
         Ok(read.map_err(FilesError::io(&self.place))? > 0)
     }
 
-    /// Reads until so many bytes are unread, or all there are.
+    /// Reads until at least `count` bytes are unread, or the input ends.
     pub fn peek(&mut self, count: usize) -> Result<&[u8], FilesError> {
-        while self.unread().len() < count && self.more()? {}
+        while self.unread().len() < count && self.read_more()? {}
         Ok(self.unread())
     }
 
-    /// Length of the line that comes next, with its end if it has one; `None` if it is too long.
+    /// Length of the next line, including its end if it has one; `None` if it is too long.
     pub fn line_length(&mut self) -> Result<Option<usize>, FilesError> {
         let mut searched = 0;
         loop {
@@ -75,10 +76,10 @@ impl Buffer {
                 return Ok(Some(searched + at + 1));
             }
             searched = self.unread().len();
-            if searched > LONGEST_ROW {
+            if searched > MAX_ROW_BYTES {
                 return Ok(None);
             }
-            if !self.more()? {
+            if !self.read_more()? {
                 return Ok(Some(searched));
             }
         }
@@ -94,14 +95,14 @@ impl Buffer {
                 Ok(Some(Line::Whole(line)))
             }
             None => {
-                let beginning = self.unread()[..READ].to_vec();
+                let beginning = self.unread()[..READ_BYTES].to_vec();
                 self.skip_line()?;
                 Ok(Some(Line::TooLong(beginning)))
             }
         }
     }
 
-    /// Skips to the next line, however far it is.
+    /// Skips the rest of a line of any length.
     pub fn skip_line(&mut self) -> Result<(), FilesError> {
         loop {
             if let Some(at) = self.unread().iter().position(|&byte| byte == b'\n') {
@@ -109,13 +110,13 @@ impl Buffer {
                 return Ok(());
             }
             self.consume(self.unread().len());
-            if !self.more()? {
+            if !self.read_more()? {
                 return Ok(());
             }
         }
     }
 
-    /// Whether a line is here without waiting for the input.
+    /// Whether a whole line can be returned without reading.
     pub fn has_line(&self) -> bool {
         self.unread().contains(&b'\n')
     }
@@ -126,12 +127,12 @@ fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Why a too long row is refused.
+/// The reason why a row that is too long is refused.
 pub(crate) fn too_long() -> String {
-    format!("the row is longer than {} MiB", LONGEST_ROW >> 20)
+    format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20)
 }
 
-/// Bytes as text, or why they are none.
+/// Bytes as text, or the reason why they are not text.
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 from byte {} of the row on", error.valid_up_to() + 1))
 }

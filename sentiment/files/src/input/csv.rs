@@ -1,32 +1,32 @@
-//! CSV with a header (RFC 4180, and the separators that spreadsheets write in other countries).
+//! CSV with a header (RFC 4180, and other separators that spreadsheets write).
 
-use super::buffer::{Buffer, LONGEST_ROW, Line, too_long, utf8};
-use super::{Counter, FilesError, Input, InputFormat, Keep, Parts, Reading};
+use super::buffer::{Buffer, Line, MAX_ROW_BYTES, too_long, utf8};
+use super::{Counter, FilesError, InputFormat, Keep, Parts, Reading, RowReader};
 use crate::columns::Column;
 use crate::row::{Item, Row, Unreadable, json};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// How a CSV file is written.
+/// The dialect of a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dialect {
     pub separator: u8,
-    /// What ends a row.
+    /// The end of a row.
     pub line_end: &'static str,
-    /// The header row as it stands, without its end; made from the columns' names where there is none.
+    /// The header row as in the input, without its end; made from the names of the columns if the input is not CSV.
     pub header: Vec<u8>,
 }
 
 struct Csv {
     records: Records,
     counter: Counter,
-    live: bool,
+    is_stream: bool,
     keep: Keep,
     names: Vec<String>,
     text: usize,
     company: Option<usize>,
 }
 
-pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Reading) -> Result<Parts, FilesError> {
+pub(super) fn open(mut buffer: Buffer, place: &str, is_stream: bool, reading: &Reading) -> Result<Parts, FilesError> {
     let unreadable = |problem: String| FilesError::Unreadable { place: place.to_owned(), problem };
     let (separator, line_end) = dialect(&mut buffer)?;
     let mut records = Records::new(buffer, separator);
@@ -43,14 +43,21 @@ pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Readin
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let text_column = names.get(text).cloned().unwrap_or_default();
     let dialect = Dialect { separator, line_end, header: header.raw };
-    let csv =
-        Csv { records, counter: Counter::new(place), live, keep: reading.keep(InputFormat::Csv), names, text, company };
+    let csv = Csv {
+        records,
+        counter: Counter::new(place),
+        is_stream,
+        keep: reading.keep(InputFormat::Csv),
+        names,
+        text,
+        company,
+    };
     Ok((Box::new(csv), columns, text_column, Some(dialect)))
 }
 
-/// The separator that the header has most of, outside quotes, and how its line ends.
+/// The most frequent separator in the header, outside quotes, and the end of its line.
 fn dialect(buffer: &mut Buffer) -> Result<(u8, &'static str), FilesError> {
-    let length = buffer.line_length()?.unwrap_or(LONGEST_ROW);
+    let length = buffer.line_length()?.unwrap_or(MAX_ROW_BYTES);
     let line = &buffer.unread()[..length];
     let mut quoted = false;
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
@@ -60,12 +67,12 @@ fn dialect(buffer: &mut Buffer) -> Result<(u8, &'static str), FilesError> {
             *count += 1;
         }
     }
-    // Of equals the first, which is the comma.
+    // On a tie the first one, which is the comma.
     let (separator, _) = counts.into_iter().rev().max_by_key(|(_, count)| *count).expect("there are four");
     Ok((separator, if line.ends_with(b"\r\n") { "\r\n" } else { "\n" }))
 }
 
-impl Input for Csv {
+impl RowReader for Csv {
     fn next(&mut self) -> Result<Option<Item>, FilesError> {
         let Some(record) = self.records.next()? else { return Ok(None) };
         let place = self.counter.next();
@@ -83,8 +90,8 @@ impl Input for Csv {
         self.records.buffer.position()
     }
 
-    fn at_hand(&self) -> bool {
-        !self.live || self.records.buffer.has_line()
+    fn is_ready(&self) -> bool {
+        !self.is_stream || self.records.buffer.has_line()
     }
 }
 
@@ -112,7 +119,7 @@ impl Csv {
     }
 }
 
-/// Records as they stand in the file.
+/// Records of the file.
 struct Records {
     buffer: Buffer,
     reader: Reader,
@@ -121,16 +128,16 @@ struct Records {
 
 #[derive(Default)]
 struct Record {
-    /// The line it begins in, counted from 1.
+    /// The line in which it begins, counted from 1.
     line: u64,
     raw: Vec<u8>,
-    /// The fields without quotes, one after the other.
+    /// The unquoted fields, concatenated.
     values: Vec<u8>,
-    /// Where each field ends in them.
+    /// The end of each field in `values`.
     ends: Vec<usize>,
 }
 
-/// What is no record.
+/// A part of the file that is not a record.
 struct Broken {
     line: u64,
     reason: String,
@@ -159,16 +166,16 @@ impl Records {
         let complete = loop {
             let rest = &self.buffer.unread()[fed..];
             if rest.is_empty() {
-                if self.buffer.more()? {
+                if self.buffer.read_more()? {
                     continue;
                 }
-                // The last line may lack its end; if that does not end the record a quote is open.
+                // The last line may lack its end. If adding one does not complete the record, a quote is open.
                 break parse.feed(&mut self.reader, b"\n").0;
             }
             let line = rest.iter().position(|&byte| byte == b'\n').map_or(rest, |end| &rest[..=end]);
             let (complete, read) = parse.feed(&mut self.reader, line);
             fed += read;
-            if complete || fed > LONGEST_ROW {
+            if complete || fed > MAX_ROW_BYTES {
                 break complete;
             }
         };
@@ -176,23 +183,23 @@ impl Records {
             return self.broken().map(|broken| Some(Err(broken)));
         }
         let line = self.line;
-        let raw = self.take(fed);
+        let raw = self.consume(fed);
         Ok(Some(Ok(Record { line, raw, values: parse.values, ends: parse.ends })))
     }
 
-    /// Blank lines, and what is left of a line end of two characters, are no records.
+    /// Skips blank lines, and the second character of a line end.
     fn skip_line_ends(&mut self) -> Result<(), FilesError> {
         loop {
             let ends = self.buffer.unread().iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            self.take(ends);
-            if !self.buffer.unread().is_empty() || !self.buffer.more()? {
+            self.consume(ends);
+            if !self.buffer.unread().is_empty() || !self.buffer.read_more()? {
                 return Ok(());
             }
         }
     }
 
-    /// A record that never ends is most likely a stray quote: only its first line is given up,
-    /// and reading goes on behind it.
+    /// A record that never ends is most likely the result of a stray quote: only its first line is rejected, and
+    /// reading continues after it.
     fn broken(&mut self) -> Result<Broken, FilesError> {
         self.reader.reset();
         let line = self.line;
@@ -204,8 +211,8 @@ impl Records {
         })
     }
 
-    /// Uses bytes; gives them without line ends.
-    fn take(&mut self, count: usize) -> Vec<u8> {
+    /// Consumes bytes and returns them without line ends.
+    fn consume(&mut self, count: usize) -> Vec<u8> {
         let bytes = &self.buffer.unread()[..count];
         self.line += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
         let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
@@ -223,10 +230,10 @@ struct Parse {
 }
 
 impl Parse {
-    /// Parses on; whether the record is complete, and how many bytes were read.
+    /// Continues parsing. Returns whether the record is complete, and the number of bytes that were read.
     fn feed(&mut self, reader: &mut Reader, bytes: &[u8]) -> (bool, usize) {
         let (written, ended) = (self.values.len(), self.ends.len());
-        // Values are never longer than what they are read from.
+        // Values are never longer than their source.
         self.values.resize(written + bytes.len(), 0);
         self.ends.resize(ended + bytes.len() + 1, 0);
         let (result, read, more, fields) =
@@ -237,7 +244,7 @@ impl Parse {
     }
 }
 
-/// A field as CSV writes it: in quotes where it must be.
+/// A field in CSV, quoted if necessary.
 pub(crate) fn quoted(field: &str, separator: u8) -> String {
     let special = |byte: u8| byte == separator || matches!(byte, b'"' | b'\r' | b'\n');
     if field.bytes().any(special) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }

@@ -1,7 +1,7 @@
-//! JSON lines: an object a line. Blank lines are no rows, but they count.
+//! JSON lines: one object per line. Blank lines are not rows, but they are counted.
 
 use super::buffer::{Buffer, Line, too_long, utf8};
-use super::{Counter, FilesError, Input, InputFormat, Keep, Parts, Reading};
+use super::{Counter, FilesError, InputFormat, Keep, Parts, Reading, RowReader};
 use crate::columns::{Column, Kind, ScoreColumns, unite};
 use crate::format::OutputFormat;
 use crate::row::{Cell, Item, Row, Unreadable};
@@ -11,31 +11,30 @@ use serde_json::value::RawValue;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
-/// So many lines are looked at before the first is scored, and more up to the first with a field:
-/// they tell which fields there are, and of what kind. A pipe that must not be waited for tells by
-/// its first.
+/// Number of lines that are read before the first is scored, to find the fields and their kinds; more until one of them
+/// has a field. For a pipe that is copied line by line, only the first line is read.
 const LOOK_AHEAD: usize = 1000;
-/// They end early where they are long.
+/// Reading ahead stops early at this size.
 const LOOK_AHEAD_BYTES: usize = 8 << 20;
 
 struct Jsonl {
     buffer: Buffer,
     ahead: VecDeque<Line>,
     counter: Counter,
-    live: bool,
+    is_stream: bool,
     text: String,
     company: Option<String>,
     scores: ScoreColumns,
-    /// By name, where the output is made of values; with the kind that it needs of them.
+    /// Indices by name, if the output is made of values, and the kind that the output needs.
     columns: Option<HashMap<String, (usize, Option<Kind>)>>,
     typed: bool,
 }
 
-pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Reading) -> Result<Parts, FilesError> {
+pub(super) fn open(mut buffer: Buffer, place: &str, is_stream: bool, reading: &Reading) -> Result<Parts, FilesError> {
     let cells = reading.keep(InputFormat::Jsonl) == Keep::Cells;
-    let ahead = look_ahead(&mut buffer, if live && !cells { 1 } else { LOOK_AHEAD }, place)?;
+    let ahead = look_ahead(&mut buffer, if is_stream && !cells { 1 } else { LOOK_AHEAD }, place)?;
     let columns = columns(&ahead);
-    // Where there is no field in the whole input each row is refused by itself, with its reason.
+    // If the whole input has no field, each row is rejected with its own reason.
     let (text, company) = if columns.is_empty() {
         (reading.selection.text.clone().unwrap_or_else(|| "text".into()), None)
     } else {
@@ -46,7 +45,7 @@ pub(super) fn open(mut buffer: Buffer, place: &str, live: bool, reading: &Readin
         buffer,
         ahead,
         counter: Counter::new(place),
-        live,
+        is_stream,
         text: text.clone(),
         company,
         scores: reading.scores.clone(),
@@ -69,7 +68,7 @@ fn look_ahead(buffer: &mut Buffer, lines: usize, place: &str) -> Result<VecDeque
         let Some(line) = buffer.line()? else { break };
         let (Line::Whole(content) | Line::TooLong(content)) = &line;
         if ahead.is_empty() && content.trim_ascii_start().starts_with(b"[") {
-            return Err(unreadable("it is one JSON array, not an object a line; convert it: jq -c '.[]'".into()));
+            return Err(unreadable("it is a JSON array, not one object per line; convert it: jq -c '.[]'".into()));
         }
         found = found || fields_of(&line).is_some_and(|fields| !fields.is_empty());
         bytes += content.len() + size_of::<Line>();
@@ -94,7 +93,7 @@ fn fields_of(line: &Line) -> Option<Vec<(String, &RawValue)>> {
     }
 }
 
-impl Input for Jsonl {
+impl RowReader for Jsonl {
     fn next(&mut self) -> Result<Option<Item>, FilesError> {
         loop {
             let line = match self.ahead.pop_front() {
@@ -124,11 +123,11 @@ impl Input for Jsonl {
         self.buffer.position()
     }
 
-    fn at_hand(&self) -> bool {
-        !self.live || !self.ahead.is_empty() || self.buffer.has_line()
+    fn is_ready(&self) -> bool {
+        !self.is_stream || !self.ahead.is_empty() || self.buffer.has_line()
     }
 
-    fn arrange(&mut self, columns: &[Column]) {
+    fn set_columns(&mut self, columns: &[Column]) {
         let kind = |column: &Column| column.kind.filter(|_| self.typed);
         let numbered = columns.iter().enumerate().map(|(at, column)| (column.name.clone(), (at, kind(column))));
         if self.columns.is_some() {
@@ -147,9 +146,9 @@ impl Jsonl {
     fn read(&self, line: &[u8]) -> Result<Fields, String> {
         let fields = fields(line)?;
         if let Some((name, _)) = fields.iter().find(|(name, _)| self.scores.has(name)) {
-            return Err(format!("it has a field {name} of its own, as the scores do; see --prefix"));
+            return Err(format!("it already has a field {name}, the name of a score column; see --prefix"));
         }
-        // Of a name that is there twice the last counts, as everywhere.
+        // If a name occurs twice, the last one counts, as is usual.
         let find = |wanted: &str| fields.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| *value);
         let text = text(find(&self.text), &self.text);
         let company = self.company.as_ref().and_then(|name| string(find(name)?));
@@ -171,7 +170,7 @@ fn text(value: Option<&RawValue>, field: &str) -> Result<String, String> {
     }
 }
 
-/// The values in their columns' places.
+/// The values in the order of the columns.
 fn cells(
     fields: &[(String, &RawValue)],
     columns: &HashMap<String, (usize, Option<Kind>)>,
@@ -180,12 +179,12 @@ fn cells(
     for (name, value) in fields {
         let Some((at, kind)) = columns.get(name) else {
             return Err(format!(
-                "its field {name} was not in the first {LOOK_AHEAD} lines, which make the columns; write JSON lines, which keep every field"
+                "its field {name} was not in the first {LOOK_AHEAD} lines, which determine the columns; write JSON lines, which keep every field"
             ));
         };
         if let Some(kind) = kind.filter(|kind| !kind.holds(value)) {
             return Err(format!(
-                "its field {name} is not {}, as in the first {LOOK_AHEAD} lines, which make the columns; write JSON lines, which keep every value",
+                "its field {name} is not {}, as in the first {LOOK_AHEAD} lines, which determine the columns; write JSON lines, which keep every value",
                 kind.name()
             ));
         }
@@ -194,12 +193,12 @@ fn cells(
     Ok(cells)
 }
 
-/// The value if it is a string.
+/// The value, if it is a string.
 fn string(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// The fields of an object, in order, values as they are written.
+/// The fields of an object in order, with their values as written.
 pub(crate) fn fields(line: &[u8]) -> Result<Vec<(String, &RawValue)>, String> {
     let line = utf8(line)?;
     serde_json::from_str::<Object<'_>>(line)
@@ -207,7 +206,7 @@ pub(crate) fn fields(line: &[u8]) -> Result<Vec<(String, &RawValue)>, String> {
         .map_err(|error| format!("not a JSON object: {error}"))
 }
 
-/// As it comes:
+/// As received:
 /// `{"id": 7, "headline": "Example Corp raises its outlook"}`
 struct Object<'a>(Vec<(String, &'a RawValue)>);
 

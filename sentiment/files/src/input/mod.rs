@@ -1,4 +1,4 @@
-//! Inputs, a file a format.
+//! Inputs, with one module per format.
 
 pub(crate) mod buffer;
 mod csv;
@@ -11,7 +11,7 @@ mod text;
 use super::columns::{Column, ScoreColumns, Selection, unite};
 use super::format::{InputFormat, OutputFormat};
 use super::row::Item;
-use super::{FilesError, Source};
+use super::{FilesError, JobSource};
 use buffer::Buffer;
 pub(crate) use csv::{Dialect, quoted};
 pub(crate) use jsonl::fields;
@@ -22,27 +22,27 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Rows of one input, in order.
-pub(crate) trait Input: Send {
+pub(crate) trait RowReader: Send {
     /// The next row; an error ends the input.
     fn next(&mut self) -> Result<Option<Item>, FilesError>;
 
-    /// How far it is read: bytes, or rows of Parquet.
+    /// Position: bytes, or rows of Parquet.
     fn position(&self) -> u64;
 
-    /// Whether the next row is here without waiting for somebody to write it.
-    fn at_hand(&self) -> bool {
+    /// Whether the next row is available without waiting for a writer.
+    fn is_ready(&self) -> bool {
         true
     }
 
-    /// Told once, before the first row, which columns all inputs together have: those whose rows
-    /// name their values put each into its column's place.
-    fn arrange(&mut self, _: &[Column]) {}
+    /// Sets the columns of all inputs together, once, before the first row. Formats whose rows name their values put
+    /// each value into the place of its column.
+    fn set_columns(&mut self, _: &[Column]) {}
 }
 
-/// What of a row the output is made of.
+/// The part of a row that the output is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// The row as it stood: the output has the input's format.
+    /// The row as in the input: the output has the same format.
     Raw,
     /// The values, column by column.
     Cells,
@@ -59,7 +59,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// What the output is made of, from inputs of a format.
+    /// The part of a row that the output needs from inputs of a format.
     pub fn keep(&self, input: InputFormat) -> Keep {
         match (input, self.output) {
             (_, OutputFormat::Table) | (InputFormat::Parquet, OutputFormat::Parquet) => Keep::Nothing,
@@ -71,31 +71,32 @@ impl Reading {
 
 /// Inputs ready to be read.
 pub(crate) struct Opened {
-    /// Each with its name.
-    pub inputs: Vec<(String, Box<dyn Input>)>,
-    /// Of all inputs: those of JSON lines by name, others have the same in each.
+    /// The inputs with their names.
+    pub inputs: Vec<(String, Box<dyn RowReader>)>,
+    /// The columns of all inputs. Those of JSON lines are merged by name; other formats have the same columns in each
+    /// input.
     pub columns: Vec<Column>,
     /// Name of the column with the text.
     pub text_column: String,
-    /// How the CSV is written, if it is CSV.
+    /// The dialect of CSV inputs.
     pub dialect: Option<Dialect>,
-    /// What [`Input::position`] comes to over all inputs, if that is known.
+    /// The sum of the final [`RowReader::position`] of all inputs, if it is known.
     pub total: Option<u64>,
 }
 
-/// One input and what it has.
-struct One {
-    input: Box<dyn Input>,
+/// An input and its columns.
+struct OpenedInput {
+    input: Box<dyn RowReader>,
     columns: Vec<Column>,
     text_column: String,
     dialect: Option<Dialect>,
     total: Option<u64>,
 }
 
-/// The format of the sources, by `--input-format`, their names, or how their content begins.
-pub(crate) fn format(sources: &[Source], asked: Option<InputFormat>) -> Result<Option<InputFormat>, FilesError> {
+/// The format of the sources: `asked` (`--input-format`), or by their names; `None` if their contents decide.
+pub(crate) fn format(sources: &[JobSource], asked: Option<InputFormat>) -> Result<Option<InputFormat>, FilesError> {
     let mut named = sources.iter().filter_map(|source| match source {
-        Source::File(path) => InputFormat::of(path).map(|format| (path, format)),
+        JobSource::File(path) => InputFormat::of(path).map(|format| (path, format)),
         _ => None,
     });
     let Some((first, format)) = named.next() else { return Ok(asked) };
@@ -104,7 +105,7 @@ pub(crate) fn format(sources: &[Source], asked: Option<InputFormat>) -> Result<O
     }
     match named.find(|(_, other)| *other != format) {
         Some((other, _)) => Err(FilesError::Usage(format!(
-            "{} and {} have different formats; score them one by one, or give --input-format if the names mislead",
+            "{} and {} have different formats; score them one by one, or give --input-format if the names are misleading",
             first.display(),
             other.display()
         ))),
@@ -112,9 +113,9 @@ pub(crate) fn format(sources: &[Source], asked: Option<InputFormat>) -> Result<O
     }
 }
 
-/// Opens all sources, so that what is wrong with the last is known before hours go into the first.
+/// Opens all sources, so that an error in the last is known before hours are spent on the first.
 pub(crate) fn open(
-    sources: &[Source],
+    sources: &[JobSource],
     mut format: Option<InputFormat>,
     reading: &Reading,
 ) -> Result<(Opened, InputFormat), FilesError> {
@@ -123,10 +124,10 @@ pub(crate) fn open(
     let mut opened: Option<Opened> = None;
     for source in sources {
         let place = source.to_string();
-        let (one, found) = guarded(&place, || open_one(source, format, &reading))?;
+        let (one, found) = catch_panic(&place, || open_one(source, format, &reading))?;
         format = Some(found);
         if !one.columns.is_empty() {
-            // The text has one name in all inputs.
+            // The text column has the same name in all inputs.
             reading.selection.text = Some(one.text_column.clone());
         }
         match &mut opened {
@@ -136,24 +137,31 @@ pub(crate) fn open(
     }
     let (mut opened, format) = opened.zip(format).ok_or_else(nothing)?;
     for (_, input) in &mut opened.inputs {
-        input.arrange(&opened.columns);
+        input.set_columns(&opened.columns);
     }
     Ok((opened, format))
 }
 
 impl Opened {
-    fn first(One { input, columns, text_column, dialect, total }: One, place: String) -> Self {
+    fn first(OpenedInput { input, columns, text_column, dialect, total }: OpenedInput, place: String) -> Self {
         Self { inputs: vec![(place, input)], columns, text_column, dialect, total }
     }
 
-    fn add(&mut self, one: One, place: String, format: InputFormat, first: &Source) -> Result<(), FilesError> {
+    fn add(
+        &mut self,
+        one: OpenedInput,
+        place: String,
+        format: InputFormat,
+        first: &JobSource,
+    ) -> Result<(), FilesError> {
         if format == InputFormat::Jsonl {
             if self.columns.is_empty() {
                 self.text_column = one.text_column;
             }
             unite(&mut self.columns, one.columns);
         } else if one.columns != self.columns || one.dialect != self.dialect {
-            let problem = format!("its columns are not those of {first}; score files of different columns one by one");
+            let problem =
+                format!("its columns differ from those of {first}; score files with different columns one by one");
             return Err(FilesError::Unreadable { place, problem });
         }
         self.inputs.push((place, one.input));
@@ -162,27 +170,32 @@ impl Opened {
     }
 }
 
-/// A reader that stumbles over a damaged file may panic; that is an error like others.
-pub(crate) fn guarded<T>(place: &str, read: impl FnOnce() -> Result<T, FilesError>) -> Result<T, FilesError> {
+/// A reader may panic on a damaged file; this turns the panic into an error.
+pub(crate) fn catch_panic<T>(place: &str, read: impl FnOnce() -> Result<T, FilesError>) -> Result<T, FilesError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        let problem = "it is damaged: its reader gave up".into();
+        let problem = "it is damaged and can't be read further".into();
         Err(FilesError::Unreadable { place: place.to_owned(), problem })
     })
 }
 
-fn open_one(source: &Source, format: Option<InputFormat>, reading: &Reading) -> Result<(One, InputFormat), FilesError> {
+fn open_one(
+    source: &JobSource,
+    format: Option<InputFormat>,
+    reading: &Reading,
+) -> Result<(OpenedInput, InputFormat), FilesError> {
     let place = source.to_string();
     let (read, total): (Box<dyn Read + Send>, Option<u64>) = match source {
-        Source::Texts(texts) => return Ok((text::given(texts.clone(), reading)?, InputFormat::Text)),
-        Source::File(path) if format == Some(InputFormat::Parquet) => {
+        JobSource::Texts(texts) => return Ok((text::from_command_line(texts.clone(), reading)?, InputFormat::Text)),
+        JobSource::File(path) if format == Some(InputFormat::Parquet) => {
             return Ok((parquet::open(path, &place, reading)?, InputFormat::Parquet));
         }
-        Source::StandardInput if format == Some(InputFormat::Parquet) => {
-            let usage = "Parquet can't be read from a pipe, for its table of contents is at its end; save it to a file";
+        JobSource::StandardInput if format == Some(InputFormat::Parquet) => {
+            let usage =
+                "Parquet can't be read from a pipe, because its table of contents is at its end; save it to a file";
             return Err(FilesError::Usage(usage.into()));
         }
-        Source::StandardInput => (Box::new(std::io::stdin()), None),
-        Source::File(path) => {
+        JobSource::StandardInput => (Box::new(std::io::stdin()), None),
+        JobSource::File(path) => {
             let file = File::open(path).map_err(FilesError::io(&place))?;
             let metadata = file.metadata().map_err(FilesError::io(&place))?;
             if metadata.is_dir() {
@@ -198,31 +211,29 @@ fn open_one(source: &Source, format: Option<InputFormat>, reading: &Reading) -> 
         None if looks_like_jsonl(&mut buffer)? => InputFormat::Jsonl,
         None => InputFormat::Text,
     };
-    let live = total.is_none();
+    let is_stream = total.is_none();
     let (input, columns, text_column, dialect) = match format {
-        InputFormat::Text => text::open(buffer, &place, live, reading)?,
-        InputFormat::Jsonl => jsonl::open(buffer, &place, live, reading)?,
-        InputFormat::Csv => csv::open(buffer, &place, live, reading)?,
+        InputFormat::Text => text::open(buffer, &place, is_stream, reading)?,
+        InputFormat::Jsonl => jsonl::open(buffer, &place, is_stream, reading)?,
+        InputFormat::Csv => csv::open(buffer, &place, is_stream, reading)?,
         InputFormat::Parquet => unreachable!("Parquet is opened above"),
     };
-    Ok((One { input, columns, text_column, dialect, total }, format))
+    Ok((OpenedInput { input, columns, text_column, dialect, total }, format))
 }
 
-/// Drops a byte order mark, and refuses what is no text at all, with the remedy.
+/// Drops a byte order mark, and refuses files that are not text, with a remedy.
 fn check_beginning(buffer: &mut Buffer, place: &str) -> Result<(), FilesError> {
     let wrong = |problem: &str| Err(FilesError::Unreadable { place: place.to_owned(), problem: problem.to_owned() });
-    // A person's first keystrokes are not waited for twice: one read tells.
+    // One read only, so that typed input is not waited for twice.
     let beginning = buffer.peek(1)?;
     if beginning.starts_with(b"\xef\xbb\xbf") {
         buffer.consume(3);
     } else if beginning.starts_with(b"\xff\xfe") || beginning.starts_with(b"\xfe\xff") {
         return wrong("it is UTF-16; convert it: iconv -f UTF-16 -t UTF-8");
     } else if beginning.starts_with(b"\x1f\x8b") || beginning.starts_with(b"\x28\xb5\x2f\xfd") {
-        return wrong(
-            "it is compressed; unpack it on the way: zcat (or zstdcat) FILE | tapewire score --input-format ... -",
-        );
+        return wrong("it is compressed; decompress it: zcat (or zstdcat) FILE | tapewire score --input-format ... -");
     } else if beginning.starts_with(b"PAR1") {
-        return wrong("it is Parquet; call it .parquet or give --input-format parquet");
+        return wrong("it is Parquet; name it .parquet or give --input-format parquet");
     }
     Ok(())
 }
@@ -233,11 +244,11 @@ fn looks_like_jsonl(buffer: &mut Buffer) -> Result<bool, FilesError> {
     Ok(line.starts_with(b"{") && jsonl::fields(line).is_ok())
 }
 
-impl Source {
-    /// Sources of command-line words: a file that exists, `-`, or else texts.
+impl JobSource {
+    /// Sources from command-line arguments: existing files, `-`, or otherwise texts.
     ///
     /// # Errors
-    /// [`FilesError::Usage`] where files and texts are mixed, or a word looks like a file that is not there.
+    /// [`FilesError::Usage`] if files and texts are mixed, or an argument looks like a file that does not exist.
     pub fn parse(words: &[String]) -> Result<Vec<Self>, FilesError> {
         if words.is_empty() {
             if std::io::stdin().is_terminal() {
@@ -259,14 +270,14 @@ impl Source {
             return Ok(vec![Self::Texts(words.to_vec())]);
         }
         if let Some(text) = words.iter().find(|word| !is_file(word)) {
-            return Err(FilesError::Usage(format!("`{text}` is no file; give either files or texts")));
+            return Err(FilesError::Usage(format!("`{text}` is not a file; give either files or texts")));
         }
         let source = |word: &String| if word == "-" { Self::StandardInput } else { Self::File(word.into()) };
         Ok(words.iter().map(source).collect())
     }
 }
 
-impl std::fmt::Display for Source {
+impl std::fmt::Display for JobSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Texts(_) => f.write_str("command line"),
@@ -276,10 +287,10 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// What the formats give back when opened: rows, columns, the text column's name, the CSV's dialect.
-type Parts = (Box<dyn Input>, Vec<Column>, String, Option<Dialect>);
+/// An opened input: its rows, columns, the name of the text column, and the dialect of CSV.
+type Parts = (Box<dyn RowReader>, Vec<Column>, String, Option<Dialect>);
 
-/// A place counter.
+/// Counts the rows of an input.
 pub(crate) struct Counter {
     input: Arc<str>,
     row: u64,

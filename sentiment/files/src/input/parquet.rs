@@ -1,6 +1,6 @@
-//! Parquet, row by row; the values of other columns only where the output is of another format.
+//! Parquet, row by row. Other columns are read only if the output has another format.
 
-use super::{Counter, FilesError, Input, InputFormat, Keep, One, Reading};
+use super::{Counter, FilesError, InputFormat, Keep, OpenedInput, Reading, RowReader};
 use crate::columns::Column;
 use crate::row::{Cell, Item, Row, json};
 use jiff::{Timestamp, tz::TimeZone};
@@ -17,23 +17,23 @@ struct Parquet {
     rows: RowIter<'static>,
     counter: Counter,
     keep: Keep,
-    /// Among the columns that are read.
+    /// Index among the columns that are read.
     text: usize,
     company: Option<usize>,
     names: Vec<String>,
-    clocks: Vec<Option<Clock>>,
+    timestamp_kinds: Vec<Option<TimestampKind>>,
 }
 
 /// A column of timestamps.
 #[derive(Clone, Copy)]
-struct Clock {
-    /// Whether they are instants; else they are readings of a clock nobody knows the zone of.
+struct TimestampKind {
+    /// Whether they are instants; otherwise they are local times in an unknown time zone.
     utc: bool,
-    /// The reader leaves nanoseconds as plain numbers.
+    /// The reader returns nanoseconds as plain integers.
     nanoseconds: bool,
 }
 
-pub(super) fn open(path: &Path, place: &str, reading: &Reading) -> Result<One, FilesError> {
+pub(super) fn open(path: &Path, place: &str, reading: &Reading) -> Result<OpenedInput, FilesError> {
     let file = File::open(path).map_err(FilesError::io(place))?;
     let unreadable =
         |error: ParquetError| FilesError::Unreadable { place: place.to_owned(), problem: error.to_string() };
@@ -49,7 +49,7 @@ pub(super) fn open(path: &Path, place: &str, reading: &Reading) -> Result<One, F
         if !fields[at].is_primitive() || fields[at].get_physical_type() != PhysicalType::BYTE_ARRAY {
             return Err(FilesError::Unreadable {
                 place: place.to_owned(),
-                problem: format!("column {} is not of text", columns[at].name),
+                problem: format!("column {} does not contain text", columns[at].name),
             });
         }
     }
@@ -71,13 +71,13 @@ pub(super) fn open(path: &Path, place: &str, reading: &Reading) -> Result<One, F
         text: place_of(text),
         company: company.map(place_of),
         names: read.iter().map(|&at| columns[at].name.clone()).collect(),
-        clocks: read.iter().map(|&at| clock(&fields[at])).collect(),
+        timestamp_kinds: read.iter().map(|&at| timestamp_kind(&fields[at])).collect(),
     };
     let text_column = columns[text].name.clone();
-    Ok(One { input: Box::new(input), columns, text_column, dialect: None, total })
+    Ok(OpenedInput { input: Box::new(input), columns, text_column, dialect: None, total })
 }
 
-impl Input for Parquet {
+impl RowReader for Parquet {
     fn next(&mut self) -> Result<Option<Item>, FilesError> {
         let Some(row) = self.rows.next() else { return Ok(None) };
         let place = self.counter.next();
@@ -97,7 +97,9 @@ impl Input for Parquet {
         };
         let company = self.company.and_then(|company| string(&fields[company]));
         let cells = match self.keep {
-            Keep::Cells => fields.iter().zip(&self.clocks).map(|(field, clock)| cell(field, *clock)).collect(),
+            Keep::Cells => {
+                fields.iter().zip(&self.timestamp_kinds).map(|(field, timestamp)| cell(field, *timestamp)).collect()
+            }
             Keep::Raw | Keep::Nothing => Vec::new(),
         };
         Ok(Some(Item::Row(Row { place, raw, cells, text, company })))
@@ -116,34 +118,35 @@ fn string(field: &Field) -> Option<String> {
     }
 }
 
-fn clock(field: &Type) -> Option<Clock> {
+fn timestamp_kind(field: &Type) -> Option<TimestampKind> {
     match field.get_basic_info().logical_type_ref() {
-        Some(LogicalType::Timestamp(timestamp)) => {
-            Some(Clock { utc: timestamp.is_adjusted_to_u_t_c, nanoseconds: matches!(timestamp.unit, TimeUnit::NANOS) })
-        }
+        Some(LogicalType::Timestamp(timestamp)) => Some(TimestampKind {
+            utc: timestamp.is_adjusted_to_u_t_c,
+            nanoseconds: matches!(timestamp.unit, TimeUnit::NANOS),
+        }),
         _ => None,
     }
 }
 
-/// A value as JSON: numbers as they are, timestamps as in RFC 3339, bytes in base 64. NaN and the
-/// infinities, which JSON lacks, are null.
-fn cell(field: &Field, clock: Option<Clock>) -> Cell {
-    let nanoseconds = match (field, clock) {
+/// A value as JSON: timestamps in RFC 3339, bytes in base 64. NaN and infinities, which JSON does not have, become
+/// null.
+fn cell(field: &Field, timestamp: Option<TimestampKind>) -> Cell {
+    let nanoseconds = match (field, timestamp) {
         (Field::Null, _) => return None,
-        // The shortest decimal that is this number; as a double it would be a longer one.
+        // The shortest decimal for the float; the shortest for the same value as a double would be longer.
         (Field::Float(number), _) if number.is_finite() => {
             return serde_json::value::RawValue::from_string(format!("{number:?}")).ok();
         }
         (Field::TimestampMillis(count), _) => i128::from(*count) * 1_000_000,
         (Field::TimestampMicros(count), _) => i128::from(*count) * 1_000,
-        (Field::Long(count), Some(Clock { nanoseconds: true, .. })) => i128::from(*count),
+        (Field::Long(count), Some(TimestampKind { nanoseconds: true, .. })) => i128::from(*count),
         (other, _) => return Some(json(&other.to_json_value())),
     };
-    let utc = clock.is_none_or(|clock| clock.utc);
+    let utc = timestamp.is_none_or(|timestamp| timestamp.utc);
     let written = Timestamp::from_nanosecond(nanoseconds).map(|at| match utc {
         true => at.to_string(),
         false => TimeZone::UTC.to_datetime(at).to_string(),
     });
-    // A year beyond 9999 has no RFC 3339; the count does.
+    // Years after 9999 can't be written in RFC 3339.
     Some(json(&written.unwrap_or_else(|_| format!("{nanoseconds} ns"))))
 }

@@ -1,4 +1,4 @@
-//! What holds for every input whatever its bytes.
+//! Properties of every input format, for any bytes.
 
 use super::*;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
-/// Gives no more than so many bytes at a time, as a pipe does.
+/// Returns at most `size` bytes at a time, like a pipe.
 struct Pieces {
     bytes: Cursor<Vec<u8>>,
     size: usize,
@@ -21,7 +21,7 @@ impl Read for Pieces {
 
 type Seen = (u64, Vec<u8>, Result<String, String>);
 
-/// Rows as they come: number, bytes, and the text or why there is none.
+/// The rows of an input: number, bytes, and the text or the reason why there is none.
 fn seen(format: InputFormat, output: OutputFormat, bytes: &[u8], size: usize) -> Vec<Seen> {
     try_seen(format, output, bytes, size, false).unwrap()
 }
@@ -31,19 +31,19 @@ fn try_seen(
     output: OutputFormat,
     bytes: &[u8],
     size: usize,
-    live: bool,
+    is_stream: bool,
 ) -> Result<Vec<Seen>, FilesError> {
     let reading = Reading { selection: Selection::default(), output, scores: ScoreColumns::new("", "m", "r") };
     let mut buffer = Buffer::new(Box::new(Pieces { bytes: Cursor::new(bytes.to_vec()), size }), "x");
     let (mut input, columns, ..) = match format {
-        InputFormat::Text => text::open(buffer, "x", live, &reading),
-        InputFormat::Jsonl => jsonl::open(buffer, "x", live, &reading),
+        InputFormat::Text => text::open(buffer, "x", is_stream, &reading),
+        InputFormat::Jsonl => jsonl::open(buffer, "x", is_stream, &reading),
         _ => {
             buffer.peek(1).unwrap();
-            csv::open(buffer, "x", live, &reading)
+            csv::open(buffer, "x", is_stream, &reading)
         }
     }?;
-    input.arrange(&columns);
+    input.set_columns(&columns);
     let mut all = Vec::new();
     while let Some(item) = input.next().unwrap() {
         all.push(match item {
@@ -63,15 +63,15 @@ fn without_white_space(bytes: impl IntoIterator<Item = u8>) -> Vec<u8> {
     bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect()
 }
 
-/// Bytes of which many mean something to a parser.
+/// Bytes, many of which have a meaning to a parser.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    let telling = prop::sample::select(b",\"\n\r;\t{}[]:\\ntext1 \xff\xc3\xa4".to_vec());
-    prop::collection::vec(prop_oneof![8 => telling, 1 => any::<u8>()], 0..200)
+    let meaningful = prop::sample::select(b",\"\n\r;\t{}[]:\\ntext1 \xff\xc3\xa4".to_vec());
+    prop::collection::vec(prop_oneof![8 => meaningful, 1 => any::<u8>()], 0..200)
 }
 
 proptest! {
     #[test]
-    fn no_byte_is_lost_and_pieces_make_no_difference(bytes in bytes(), size in 1usize..40) {
+    fn no_byte_is_lost_and_the_size_of_reads_does_not_matter(bytes in bytes(), size in 1usize..40) {
         for (format, head) in [
             (InputFormat::Text, &b""[..]),
             (InputFormat::Jsonl, b"{\"text\":\"n\"}\n"),
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn values_of_json_lines_stand_in_their_columns_whatever_the_file(
+    fn values_of_json_lines_are_in_their_columns_in_every_file(
         files in prop::collection::vec(prop::collection::vec(
             prop::collection::btree_map("[a-c]", prop::sample::select(vec!["1", "-2.5", "null", "true", "\"x\"", "[7]"]), 0..3), 1..4), 1..4),
     ) {
@@ -102,7 +102,7 @@ proptest! {
                 format!("{{\"text\":\"t\"{fields}}}\n")
             };
             std::fs::write(&path, rows.iter().map(object).collect::<String>()).unwrap();
-            sources.push(Source::File(path));
+            sources.push(JobSource::File(path));
         }
         for output in [OutputFormat::Csv, OutputFormat::Parquet] {
             let reading = Reading { selection: Selection::default(), output, scores: ScoreColumns::new("", "m", "r") };
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn csv_of_another_writer_reads_as_it_was_written(
+    fn csv_of_another_writer_is_read_as_written(
         rows in prop::collection::vec(("[a,\"\n\r;ä ]{0,8}", "[a,\"\n\r;ä ]{0,8}"), 0..20), crlf: bool, separator in prop::sample::select(b",;\t|".to_vec()), size in 1usize..40,
     ) {
         let end = if crlf { ::csv::Terminator::CRLF } else { ::csv::Terminator::Any(b'\n') };
@@ -142,8 +142,8 @@ proptest! {
 }
 
 #[test]
-fn a_row_without_an_end_does_not_fill_the_memory_and_the_next_is_read() {
-    let long = vec![b'x'; buffer::LONGEST_ROW + 100_000];
+fn an_endless_row_does_not_fill_the_memory_and_the_next_is_read() {
+    let long = vec![b'x'; buffer::MAX_ROW_BYTES + 100_000];
     for (format, head, next) in [
         (InputFormat::Text, "", "n"),
         (InputFormat::Jsonl, "{\"text\":\"first\"}\n", "{\"text\":\"n\"}"),
@@ -158,12 +158,14 @@ fn a_row_without_an_end_does_not_fill_the_memory_and_the_next_is_read() {
 }
 
 #[test]
-fn json_lines_are_looked_through_to_the_first_row_there_is() {
+fn json_lines_are_read_ahead_to_the_first_row_with_a_field() {
     let row = b"{\"headline\":\"n\"}\n{\"headline\":\"m\"}\n";
     for beginning in [b"\n".to_vec(), b"{torn\n".to_vec(), b"{}\n".to_vec(), b"{torn\n".repeat(1200)] {
-        for (live, output) in [(true, OutputFormat::Jsonl), (true, OutputFormat::Csv), (false, OutputFormat::Parquet)] {
+        for (is_stream, output) in
+            [(true, OutputFormat::Jsonl), (true, OutputFormat::Csv), (false, OutputFormat::Parquet)]
+        {
             let content = [&beginning[..], row].concat();
-            let rows = try_seen(InputFormat::Jsonl, output, &content, usize::MAX, live).unwrap();
+            let rows = try_seen(InputFormat::Jsonl, output, &content, usize::MAX, is_stream).unwrap();
             let texts: Vec<&str> = rows.iter().filter_map(|(_, _, text)| text.as_deref().ok()).collect();
             assert_eq!(texts, ["n", "m"]);
         }
@@ -174,7 +176,7 @@ fn json_lines_are_looked_through_to_the_first_row_there_is() {
 }
 
 #[test]
-fn what_is_wrong_with_a_damaged_file_names_it() {
+fn errors_of_a_damaged_file_name_it() {
     let whole = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet/news.parquet")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.parquet");
@@ -184,7 +186,7 @@ fn what_is_wrong_with_a_damaged_file_names_it() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;
         std::fs::write(&path, damaged).unwrap();
-        let read = open(&[Source::File(path.clone())], None, &reading).and_then(|(opened, _)| {
+        let read = open(&[JobSource::File(path.clone())], None, &reading).and_then(|(opened, _)| {
             let batches = crate::batch::Batches::of(opened.inputs, 8192);
             while let crate::batch::Next::Batch(_) = batches.next(&|| false)? {}
             Ok(())

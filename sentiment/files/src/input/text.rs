@@ -1,7 +1,7 @@
-//! Texts: one a line, or given on the command line.
+//! Texts: one per line, or from the command line.
 
 use super::buffer::{Buffer, Line, too_long, utf8};
-use super::{Column, Counter, FilesError, Input, InputFormat, Keep, One, Parts, Reading};
+use super::{Column, Counter, FilesError, InputFormat, Keep, OpenedInput, Parts, Reading, RowReader};
 use crate::row::{Item, Row, Unreadable, json};
 
 const COLUMN: &str = "text";
@@ -9,18 +9,18 @@ const COLUMN: &str = "text";
 struct Lines {
     buffer: Buffer,
     counter: Counter,
-    live: bool,
+    is_stream: bool,
     keep: Keep,
 }
 
-pub(super) fn open(buffer: Buffer, place: &str, live: bool, reading: &Reading) -> Result<Parts, FilesError> {
+pub(super) fn open(buffer: Buffer, place: &str, is_stream: bool, reading: &Reading) -> Result<Parts, FilesError> {
     let columns = vec![Column::text(COLUMN)];
     reading.selection.find(place, &columns)?;
-    let lines = Lines { buffer, counter: Counter::new(place), live, keep: reading.keep(InputFormat::Text) };
+    let lines = Lines { buffer, counter: Counter::new(place), is_stream, keep: reading.keep(InputFormat::Text) };
     Ok((Box::new(lines), columns, COLUMN.to_owned(), None))
 }
 
-impl Input for Lines {
+impl RowReader for Lines {
     fn next(&mut self) -> Result<Option<Item>, FilesError> {
         let Some(line) = self.buffer.line()? else { return Ok(None) };
         let place = self.counter.next();
@@ -38,27 +38,28 @@ impl Input for Lines {
         self.buffer.position()
     }
 
-    fn at_hand(&self) -> bool {
-        !self.live || self.buffer.has_line()
+    fn is_ready(&self) -> bool {
+        !self.is_stream || self.buffer.has_line()
     }
 }
 
-struct Given {
+struct CommandLine {
     texts: std::vec::IntoIter<String>,
     counter: Counter,
     keep: Keep,
 }
 
-pub(super) fn given(texts: Vec<String>, reading: &Reading) -> Result<One, FilesError> {
+pub(super) fn from_command_line(texts: Vec<String>, reading: &Reading) -> Result<OpenedInput, FilesError> {
     let columns = vec![Column::text(COLUMN)];
     let place = "command line";
     reading.selection.find(place, &columns)?;
     let total = Some(texts.len() as u64);
-    let input = Given { texts: texts.into_iter(), counter: Counter::new(place), keep: reading.keep(InputFormat::Text) };
-    Ok(One { input: Box::new(input), columns, text_column: COLUMN.to_owned(), dialect: None, total })
+    let input =
+        CommandLine { texts: texts.into_iter(), counter: Counter::new(place), keep: reading.keep(InputFormat::Text) };
+    Ok(OpenedInput { input: Box::new(input), columns, text_column: COLUMN.to_owned(), dialect: None, total })
 }
 
-impl Input for Given {
+impl RowReader for CommandLine {
     fn next(&mut self) -> Result<Option<Item>, FilesError> {
         Ok(self.texts.next().map(|text| Item::Row(row(self.counter.next(), &text, self.keep))))
     }

@@ -1,4 +1,4 @@
-//! CSV: the scores are further columns; from CSV, rows stay as they were to the byte, quotes and all.
+//! CSV: the scores are additional columns. Rows from CSV keep every byte, including quotes.
 
 use super::lines::{Layout, Lines};
 use super::{Writing, as_written};
@@ -18,7 +18,7 @@ impl Csv {
     pub fn open(mut target: Target, writing: &Writing<'_>) -> Result<Lines<Self>, FilesError> {
         let dialect = match &writing.opened.dialect {
             Some(dialect) => dialect.clone(),
-            None => made(writing),
+            None => new_dialect(writing),
         };
         let scores = writing.scores.clone();
         let names = scores.names().iter().map(|name| quoted(name, dialect.separator));
@@ -63,8 +63,8 @@ impl Layout for Csv {
     }
 }
 
-/// How CSV is written that does not come from CSV.
-fn made(writing: &Writing<'_>) -> Dialect {
+/// The dialect for inputs that are not CSV.
+fn new_dialect(writing: &Writing<'_>) -> Dialect {
     let tabs = writing.path.is_some_and(|path| path.extension().is_some_and(|extension| extension == "tsv"));
     let separator = if tabs { b'\t' } else { b',' };
     let names = writing.opened.columns.iter().map(|column| quoted(&column.name, separator));
@@ -76,12 +76,12 @@ fn separator(dialect: &Dialect) -> String {
     char::from(dialect.separator).to_string()
 }
 
-/// What of a line's end comes before the line feed.
+/// The part of a line's end before the line feed.
 fn end_of_line(dialect: &Dialect) -> &'static str {
     dialect.line_end.trim_end_matches('\n')
 }
 
-/// A value as a field: texts without their quotes, null as nothing.
+/// A JSON value as a field: strings without JSON's quotes, null as an empty field.
 fn field(cell: &str, dialect: &Dialect) -> String {
     match cell {
         "null" => String::new(),

@@ -1,8 +1,8 @@
-//! A Parquet output that is whole. It can't be compared with the input row by row, for its values
-//! are encoded; so it notes a digest of what it was made from, and a resumed run makes it again. The
-//! scores are read from it and compared with the model's name and revision.
+//! A complete Parquet output. Its values are encoded, so it can't be compared with the input row by row. Instead, it
+//! contains a digest of the data it was made from, which a resumed run computes again. The scores are read from it, and
+//! the model's name and revision are compared.
 
-use super::{Output, Writing, differs, other_scores};
+use super::{RowWriter, Writing, differs, other_scores};
 use crate::FilesError;
 use crate::columns::{Score, ScoreColumns};
 use crate::row::{Row, json};
@@ -15,12 +15,12 @@ use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::path::Path;
 
-/// A digest of the columns' names and of the rows: as the journal has them, and their values where
-/// they are made of values.
+/// A digest of the names of the columns and of the rows: their journal entries, and their values if the output is made
+/// of values.
 pub(super) struct Origin(Sha256);
 
 impl Origin {
-    /// Where a whole file notes it.
+    /// The metadata key of the digest in a complete file.
     pub const KEY: &str = "tapewire:origin";
 
     pub fn of(writing: &Writing<'_>) -> Self {
@@ -39,13 +39,13 @@ impl Origin {
         }
     }
 
-    /// No line has a line feed in it, being JSON.
+    /// A line is JSON, so it contains no line feed.
     fn line(&mut self, line: &[u8]) {
         self.0.update(line);
         self.0.update(b"\n");
     }
 
-    pub fn note(&self) -> KeyValue {
+    pub fn metadata(&self) -> KeyValue {
         KeyValue::new(Self::KEY.to_owned(), format!("{:x}", self.0.clone().finalize()))
     }
 }
@@ -54,7 +54,7 @@ pub(super) struct Finished {
     place: String,
     scored: RowIter<'static>,
     scores: ScoreColumns,
-    noted: Option<KeyValue>,
+    stored_origin: Option<KeyValue>,
     origin: Origin,
     rows: u64,
 }
@@ -66,18 +66,19 @@ impl Finished {
         let file = File::open(path).map_err(FilesError::io(&place))?;
         let reader = SerializedFileReader::new(file).map_err(unreadable)?;
         let metadata = reader.metadata().file_metadata();
-        let noted = metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == Origin::KEY).cloned();
+        let stored_origin =
+            metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == Origin::KEY).cloned();
         let root = metadata.schema_descr().root_schema_ptr();
         let ours = root.get_fields().iter().filter(|field| writing.scores.has(field.name())).cloned().collect();
         let scores = Type::group_type_builder(root.name()).with_fields(ours).build().map_err(unreadable)?;
         let scored = RowIter::from_file_into(Box::new(reader)).project(Some(scores)).map_err(unreadable)?;
         let (origin, scores) = (Origin::of(writing), writing.scores.clone());
-        Ok(Self { place, scored, scores, noted, origin, rows: 0 })
+        Ok(Self { place, scored, scores, stored_origin, origin, rows: 0 })
     }
 }
 
-impl Output for Finished {
-    fn known(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
+impl RowWriter for Finished {
+    fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
         self.origin.add(row);
         self.rows += 1;
         let differs = |problem: &str| differs(&self.place, problem);
@@ -88,14 +89,15 @@ impl Output for Finished {
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
         let scored = ScoreColumns::read(&cells).flatten();
         let expected = self.scores.cells(scored.as_ref());
-        // The numbers are what was read; label, model, revision and windows must be as they would be written.
+        // The probabilities are those that were read; label, model, revision and windows must be as they would be
+        // written.
         match cells.get(4..) {
             Some(cells) if *cells == expected[4..] => Ok(Some(scored)),
             _ => Err(other_scores(&self.place, &cells.join(","), &expected.join(","))),
         }
     }
 
-    /// No row is unknown: where one is missing [`Output::known`] says so.
+    /// Never needed: if a row is missing, [`RowWriter::existing_score`] is an error.
     fn write(&mut self, _: &Row, _: Option<&Score>) -> Result<(), FilesError> {
         Ok(())
     }
@@ -104,12 +106,12 @@ impl Output for Finished {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, whole: bool) -> Result<u64, FilesError> {
-        if whole && self.scored.next().is_some() {
+    fn finish(mut self: Box<Self>, complete: bool) -> Result<u64, FilesError> {
+        if complete && self.scored.next().is_some() {
             return Err(differs(&self.place, "it has more rows than the input"));
         }
-        if whole && self.noted != Some(self.origin.note()) {
-            return Err(differs(&self.place, "it does not say that it was made from this input"));
+        if complete && self.stored_origin != Some(self.origin.metadata()) {
+            return Err(differs(&self.place, "it was not made from this input"));
         }
         Ok(self.rows)
     }

@@ -1,4 +1,4 @@
-//! JSON lines: the scores come after the row's own fields, which stay as they were to the byte.
+//! JSON lines: the scores follow the row's own fields, which keep every byte.
 
 use super::Writing;
 use super::lines::{Layout, Lines};
@@ -10,7 +10,7 @@ use crate::row::{Row, json};
 
 pub(super) struct Jsonl {
     scores: ScoreColumns,
-    /// `"name":` of each column; empty where rows are kept as they are.
+    /// `"name":` of each column; empty if rows are copied.
     keys: Vec<String>,
 }
 
@@ -25,8 +25,8 @@ impl Jsonl {
         Ok(Lines::new(target, Self { scores: writing.scores.clone(), keys }))
     }
 
-    /// Of rows that are JSON objects.
-    pub fn of_objects(target: Target, scores: ScoreColumns) -> Lines<Self> {
+    /// A writer of rows that are JSON objects already.
+    pub fn for_objects(target: Target, scores: ScoreColumns) -> Lines<Self> {
         Lines::new(target, Self { scores, keys: Vec::new() })
     }
 }

@@ -1,12 +1,12 @@
-//! Outputs of a line a row: what the row itself gives, then the scores.
+//! Outputs with one line per row: the row's own part, then the scores.
 
-use super::{Output, as_written, nothing_left};
+use super::{RowWriter, as_written, check_end};
 use crate::FilesError;
 use crate::columns::Score;
 use crate::resume::Target;
 use crate::row::Row;
 
-/// How a format writes a row.
+/// The format of a line.
 pub(super) trait Layout {
     /// The line up to the scores.
     fn beginning(&self, row: &Row) -> Vec<u8>;
@@ -14,7 +14,7 @@ pub(super) trait Layout {
     /// The line from the scores on, without the line feed.
     fn end(&self, scored: Option<&Score>) -> String;
 
-    /// The score that [`Layout::end`] was made of; `None` too where it says that there is none, or is not ours.
+    /// The inverse of [`Layout::end`]; `None` if there is no score, or if this program has not written it.
     fn read(&self, end: &[u8]) -> Option<Score>;
 }
 
@@ -30,8 +30,8 @@ impl<L> Lines<L> {
     }
 }
 
-impl<L: Layout> Output for Lines<L> {
-    fn known(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
+impl<L: Layout> RowWriter for Lines<L> {
+    fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
         let Some(rest) = self.target.existing(&self.layout.beginning(row))? else { return Ok(None) };
         let scored = self.layout.read(&rest);
         as_written(&self.target, &rest, self.layout.end(scored.as_ref()).as_bytes())?;
@@ -51,8 +51,8 @@ impl<L: Layout> Output for Lines<L> {
         self.target.flush()
     }
 
-    fn finish(mut self: Box<Self>, whole: bool) -> Result<u64, FilesError> {
-        nothing_left(&mut self.target, whole)?;
+    fn finish(mut self: Box<Self>, complete: bool) -> Result<u64, FilesError> {
+        check_end(&mut self.target, complete)?;
         Ok(self.rows)
     }
 }

@@ -1,4 +1,4 @@
-//! Outputs, a file a format.
+//! Outputs, with one module per format.
 
 mod csv;
 mod finished;
@@ -12,41 +12,41 @@ use super::format::OutputFormat;
 use super::input::{Keep, Opened};
 use super::resume::Target;
 use super::row::Row;
-use super::{FilesError, Source};
+use super::{FilesError, JobSource};
 use std::path::{Path, PathBuf};
 
-/// Where scored rows go.
-pub(crate) trait Output {
-    /// What an earlier run has written of this row; the inner `None` says that it has no score.
-    /// Rows are asked for in order, and once one is not known none after it is.
-    fn known(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError>;
+/// Writes scored rows.
+pub(crate) trait RowWriter {
+    /// The score of this row in the output of an earlier run; the inner `None` means that the row is there without a
+    /// score. Must be called for rows in order. Once a row is not there, no later row is.
+    fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError>;
 
-    /// Writes a row that is not known.
+    /// Writes a row that is not there yet.
     fn write(&mut self, row: &Row, scored: Option<&Score>) -> Result<(), FilesError>;
 
-    /// After this a kill loses none of the rows.
+    /// After this, a kill loses no row.
     fn flush(&mut self) -> Result<(), FilesError>;
 
-    /// Closes the output, whole or as far as it came; how many rows it holds.
-    fn finish(self: Box<Self>, whole: bool) -> Result<u64, FilesError>;
+    /// Closes the output, complete or not, and returns the number of rows in it.
+    fn finish(self: Box<Self>, complete: bool) -> Result<u64, FilesError>;
 }
 
-/// What an output is opened with.
+/// Parameters of an output.
 pub(crate) struct Writing<'a> {
     pub format: OutputFormat,
-    /// A file; else the standard output.
+    /// The file; `None` is the standard output.
     pub path: Option<&'a Path>,
     pub resume: bool,
     pub width: Option<usize>,
-    pub sources: &'a [Source],
+    pub sources: &'a [JobSource],
     pub opened: &'a Opened,
     pub scores: &'a ScoreColumns,
     pub keep: Keep,
 }
 
-pub(crate) fn open(writing: &Writing<'_>) -> Result<Box<dyn Output>, FilesError> {
+pub(crate) fn open(writing: &Writing<'_>) -> Result<Box<dyn RowWriter>, FilesError> {
     if writing.format == OutputFormat::Parquet {
-        let usage = || FilesError::Usage("Parquet needs a file to go to: give --output".into());
+        let usage = || FilesError::Usage("Parquet needs an output file: give --output".into());
         let path = writing.path.ok_or_else(usage)?;
         return Ok(match writing.resume && path.exists() && !parquet::journal(path).exists() {
             true => Box::new(finished::Finished::open(path, writing)?),
@@ -64,7 +64,7 @@ pub(crate) fn open(writing: &Writing<'_>) -> Result<Box<dyn Output>, FilesError>
     })
 }
 
-/// Files that an output is written to.
+/// The files of an output.
 pub(crate) fn files(path: &Path, format: OutputFormat) -> Vec<PathBuf> {
     match format {
         OutputFormat::Parquet => vec![path.to_owned(), parquet::journal(path), parquet::partial(path)],
@@ -72,7 +72,7 @@ pub(crate) fn files(path: &Path, format: OutputFormat) -> Vec<PathBuf> {
     }
 }
 
-/// What stands in an output must be what would be written there now.
+/// Checks that an existing part of the output is what would be written now.
 fn as_written(target: &Target, rest: &[u8], expected: &[u8]) -> Result<(), FilesError> {
     if rest == expected {
         return Ok(());
@@ -81,26 +81,26 @@ fn as_written(target: &Target, rest: &[u8], expected: &[u8]) -> Result<(), Files
 }
 
 fn other_scores(place: &str, found: &str, expected: &str) -> FilesError {
-    differs(place, &format!("`{found}` stands where this model would write scores like `{expected}`"))
+    differs(place, &format!("it contains `{found}` where this model would write scores like `{expected}`"))
 }
 
 fn differs(place: &str, problem: &str) -> FilesError {
     FilesError::Differs { place: place.to_owned(), problem: problem.to_owned() }
 }
 
-/// The end of an output that was whole already.
-fn nothing_left(target: &mut Target, whole: bool) -> Result<(), FilesError> {
-    if whole && target.has_more()? {
+/// Checks that a complete output has no further rows, and syncs it.
+fn check_end(target: &mut Target, complete: bool) -> Result<(), FilesError> {
+    if complete && target.has_more()? {
         return Err(differs(target.place(), "it has more rows than the input"));
     }
     target.sync()
 }
 
-/// Columns become fields of an object or of a schema: no two may have one name.
+/// Columns become fields of an object or of a schema, so their names must be unique.
 fn unique(columns: &[Column]) -> Result<(), FilesError> {
-    let twice =
+    let duplicate =
         columns.iter().enumerate().find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));
-    match twice {
+    match duplicate {
         None => Ok(()),
         Some((_, column)) => Err(FilesError::Usage(format!(
             "two columns of the input are called {}, which only CSV can keep: write CSV or rename one",

@@ -1,20 +1,20 @@
-//! Parquet. From Parquet the columns are copied as they are encoded, row group by row group, and
-//! the scores written beside them; from other formats columns are made from the values.
+//! Parquet. From Parquet, encoded columns are copied row group by row group and the scores are added; from other
+//! formats, columns are made from the values.
 //!
-//! A Parquet file can't be read before its end is written, nor continued after. So while it is made
-//! it has another name, and each score first goes to a journal of JSON lines next to it, which
-//! a resumed run reads instead of computing. The journal goes when the file is whole, which then
-//! notes what it was made from.
+//! A Parquet file can't be read before its end is written, and can't be continued after. So an incomplete file has
+//! another name, and each score is first written to a journal of JSON lines next to it, which a resumed run reads
+//! instead of scoring again. When the file is complete, it contains a digest of the data it was made from, and the
+//! journal is removed.
 
 use super::finished::Origin;
 use super::jsonl::Jsonl;
 use super::lines::Lines;
-use super::{Output, Writing, unique};
+use super::{RowWriter, Writing, unique};
 use crate::columns::{Column, Kind, Score, ScoreColumns};
 use crate::input::Keep;
 use crate::resume::Target;
 use crate::row::{Cell, Row};
-use crate::{FilesError, Source};
+use crate::{FilesError, JobSource};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
@@ -30,12 +30,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A row group made here is closed at so many rows, or bytes of values.
+/// A new row group is closed at this number of rows, or bytes of values.
 const GROUP_ROWS: usize = 65_536;
 const GROUP_BYTES: usize = 16 << 20;
-/// Values handed to the encoder at once.
+/// Values that are encoded at once.
 const SLICE: usize = 4096;
-/// The schema as Arrow had it, without our columns: readers take it for a contradiction.
+/// Arrow's schema, which lacks the score columns: readers would find it contradicts the file.
 const ARROW_SCHEMA: &str = "ARROW:schema";
 
 pub(super) struct Parquet {
@@ -46,16 +46,16 @@ pub(super) struct Parquet {
     scores: ScoreColumns,
     columns: Columns,
     origin: Origin,
-    /// Of the row group in hand.
+    /// Scores of the current row group.
     scored: Vec<Option<Score>>,
     rows: u64,
 }
 
-/// Where the columns beside the scores come from.
+/// The source of the columns other than the scores.
 enum Columns {
-    /// Row groups of the inputs, next one last.
+    /// Row groups of the inputs, the next one last.
     Copied(Vec<Group>),
-    /// Values of the row group in hand.
+    /// Values of the current row group.
     Made { columns: Vec<Column>, rows: Vec<Vec<Cell>>, bytes: usize },
 }
 
@@ -71,7 +71,7 @@ pub(super) fn journal(path: &Path) -> PathBuf {
     with_suffix(path, ".scores.jsonl")
 }
 
-/// What it is called until its end is written.
+/// The name of an incomplete output.
 pub(super) fn partial(path: &Path) -> PathBuf {
     with_suffix(path, ".partial")
 }
@@ -91,7 +91,7 @@ impl Parquet {
             WriterProperties::builder().set_compression(compression).set_key_value_metadata(metadata).build();
         let file = File::create(&partial).map_err(FilesError::io(&partial.display().to_string()))?;
         let writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(failed(path))?;
-        let journal = Jsonl::of_objects(Target::file(&journal(path), writing.resume)?, writing.scores.clone());
+        let journal = Jsonl::for_objects(Target::file(&journal(path), writing.resume)?, writing.scores.clone());
         Ok(Self {
             path: path.to_owned(),
             partial,
@@ -143,9 +143,9 @@ impl Parquet {
     }
 }
 
-impl Output for Parquet {
-    fn known(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
-        let known = self.journal.known(&row.journaled())?;
+impl RowWriter for Parquet {
+    fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
+        let known = self.journal.existing_score(&row.journaled())?;
         if let Some(scored) = &known {
             self.push(row, scored.as_ref())?;
         }
@@ -161,20 +161,20 @@ impl Output for Parquet {
         self.journal.flush()
     }
 
-    fn finish(mut self: Box<Self>, whole: bool) -> Result<u64, FilesError> {
-        // Of a row group to be copied there is no part; what is scored of it stays in the journal.
+    fn finish(mut self: Box<Self>, complete: bool) -> Result<u64, FilesError> {
+        // A row group can't be copied in part; the scores of an incomplete one stay in the journal.
         if matches!(self.columns, Columns::Made { .. }) && !self.scored.is_empty() {
             self.close_group().map_err(failed(&self.path))?;
         }
-        if whole {
-            self.writer.append_key_value_metadata(self.origin.note());
+        if complete {
+            self.writer.append_key_value_metadata(self.origin.metadata());
         }
         self.writer.finish().map_err(failed(&self.path))?;
-        self.journal.finish(whole)?;
+        self.journal.finish(complete)?;
         let io = FilesError::io(&self.path.display().to_string());
         self.writer.inner().sync_all().map_err(&io)?;
         std::fs::rename(&self.partial, &self.path).map_err(&io)?;
-        if whole {
+        if complete {
             std::fs::remove_file(journal(&self.path)).map_err(&io)?;
         }
         Ok(self.rows)
@@ -183,19 +183,19 @@ impl Output for Parquet {
 
 type Layout = (TypePtr, Columns, Option<Vec<KeyValue>>);
 
-/// The schema of the inputs and our columns.
+/// The schema of the inputs with the score columns, and the row groups to copy.
 fn copied(writing: &Writing<'_>) -> Result<Layout, FilesError> {
     let mut groups = Vec::new();
     let mut first: Option<Arc<ParquetMetaData>> = None;
     for source in writing.sources {
-        let Source::File(path) = source else { continue };
+        let JobSource::File(path) = source else { continue };
         let open = || File::open(path).map_err(FilesError::io(&source.to_string()));
         let options = ReadOptionsBuilder::new().with_page_index().build();
         let reader = SerializedFileReader::new_with_options(open()?, options).map_err(failed(path))?;
         let (file, metadata) = (Arc::new(open()?), Arc::new(reader.metadata().clone()));
         let schema = |metadata: &ParquetMetaData| metadata.file_metadata().schema_descr().root_schema_ptr();
         if first.as_ref().is_some_and(|first| schema(first) != schema(&metadata)) {
-            let problem = format!("its columns have not the types of those in {}", writing.sources[0]);
+            let problem = format!("its columns have other types than those in {}", writing.sources[0]);
             return Err(FilesError::Unreadable { place: source.to_string(), problem });
         }
         let of_file = |index| Group { file: file.clone(), metadata: metadata.clone(), index };
@@ -214,7 +214,7 @@ fn copied(writing: &Writing<'_>) -> Result<Layout, FilesError> {
     Ok((schema, Columns::Copied(groups), metadata))
 }
 
-/// A schema of the columns and ours.
+/// A schema for the columns of the inputs and the score columns.
 fn made(writing: &Writing<'_>) -> Result<Layout, FilesError> {
     let columns = writing.opened.columns.clone();
     unique(&columns)?;
@@ -230,7 +230,7 @@ fn schema(name: &str, mut fields: Vec<TypePtr>, writing: &Writing<'_>) -> Result
     Ok(Arc::new(Type::group_type_builder(name).with_fields(fields).build()?))
 }
 
-/// A column that was always null may yet have anything.
+/// A column that was null so far may contain anything later.
 fn kind(column: &Column) -> Kind {
     column.kind.unwrap_or(Kind::Json)
 }
@@ -252,7 +252,7 @@ impl Group {
         usize::try_from(self.metadata.row_group(self.index).num_rows()).unwrap_or(0)
     }
 
-    /// Copies the columns as they are: nothing is decoded.
+    /// Copies the encoded columns.
     fn copy(&self, group: &mut SerializedRowGroupWriter<'_, File>) -> Result<(), ParquetError> {
         let index = self.metadata.page_index();
         for (at, column) in self.metadata.row_group(self.index).columns().iter().enumerate() {
@@ -270,7 +270,7 @@ impl Group {
     }
 }
 
-/// Writes the next column from values as JSON text; what is `None` is NULL.
+/// Writes the next column from values as JSON text; `None` is NULL.
 fn write_column(
     group: &mut SerializedRowGroupWriter<'_, File>,
     kind: Kind,
@@ -296,7 +296,7 @@ fn write_column(
     }
 }
 
-/// `read` reads every value, for the kind of a column holds them all.
+/// `read` succeeds for every value, because the kind of a column holds all of its values.
 fn write_slice<T: DataType>(
     column: &mut SerializedColumnWriter<'_>,
     cells: &[Option<String>],
@@ -309,7 +309,7 @@ fn write_slice<T: DataType>(
     Ok(())
 }
 
-/// For `map_err`: what the library says, with the file; of the system's errors, the system's own.
+/// For `map_err`: an error of the library with its file; an error of the system stays one.
 fn failed(path: &Path) -> impl Fn(ParquetError) -> FilesError {
     move |error| {
         let place = path.display().to_string();

@@ -1,6 +1,6 @@
-//! A table for people: a line a row, cut to the width of the terminal.
+//! A table for people: one line per row, truncated to the width of the terminal.
 
-use super::Output;
+use super::RowWriter;
 use crate::FilesError;
 use crate::columns::Score;
 use crate::resume::Target;
@@ -8,29 +8,29 @@ use crate::row::Row;
 
 pub(super) struct Table {
     target: Target,
-    /// Characters left for the text; unlimited where nobody looks.
-    room: usize,
+    /// Characters available for the text; unlimited if it is not shown on a terminal.
+    text_width: usize,
     rows: u64,
 }
 
 const HEAD: &str = "label      score     pos    neu    neg  text";
-/// Where the text begins.
+/// Column in which the text begins.
 const INDENT: usize = 40;
-/// Narrower than this the text says nothing; lines rather break.
-const LEAST_ROOM: usize = 20;
+/// Texts get at least this width, even if lines wrap.
+const MIN_TEXT_WIDTH: usize = 20;
 
 impl Table {
     pub fn open(mut target: Target, width: Option<usize>) -> Result<Self, FilesError> {
         target.write(format!("{HEAD}\n").as_bytes())?;
-        let room = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(LEAST_ROOM));
-        Ok(Self { target, room, rows: 0 })
+        let text_width = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(MIN_TEXT_WIDTH));
+        Ok(Self { target, text_width, rows: 0 })
     }
 
-    /// On one line, and without what would steer the terminal: texts come from strangers.
+    /// The text on one line, without control characters: untrusted texts must not control the terminal.
     fn shown(&self, text: &str) -> String {
         let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let mut shown: String = printable.clone().take(self.room).collect();
-        if printable.count() > self.room {
+        let mut shown: String = printable.clone().take(self.text_width).collect();
+        if printable.count() > self.text_width {
             shown.pop();
             shown.push('…');
         }
@@ -38,8 +38,8 @@ impl Table {
     }
 }
 
-impl Output for Table {
-    fn known(&mut self, _: &Row) -> Result<Option<Option<Score>>, FilesError> {
+impl RowWriter for Table {
+    fn existing_score(&mut self, _: &Row) -> Result<Option<Option<Score>>, FilesError> {
         Ok(None)
     }
 

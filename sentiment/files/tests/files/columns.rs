@@ -1,9 +1,9 @@
-//! Which columns the inputs have.
+//! Columns of the inputs.
 
 use super::*;
 
 #[test]
-fn what_an_input_lacks_is_said_before_anything_is_scored() {
+fn problems_of_an_input_are_reported_before_anything_is_scored() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for (name, content, part) in [
@@ -24,14 +24,14 @@ fn what_an_input_lacks_is_said_before_anything_is_scored() {
 }
 
 #[test]
-fn several_files_are_one_input_if_their_columns_are_the_same() {
+fn files_with_the_same_columns_are_one_input() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("1.csv"), "id,title\n1,Profit\n").unwrap();
     std::fs::write(at("2.csv"), "id,title\n2,Loss\n3\n").unwrap();
     std::fs::write(at("3.csv"), "title,id\nGain,4\n").unwrap();
     let of = |names: &[&str]| Job {
-        sources: names.iter().map(|name| Source::File(at(name))).collect(),
+        sources: names.iter().map(|name| JobSource::File(at(name))).collect(),
         ..job(&at("1.csv"), &at("out.csv"))
     };
     let summary = run(&of(&["1.csv", "2.csv"])).unwrap();
@@ -42,7 +42,7 @@ fn several_files_are_one_input_if_their_columns_are_the_same() {
     let error = run(&Job { overwrite: true, ..of(&["1.csv", "3.csv"]) }).unwrap_err().to_string();
     assert!(error.contains("3.csv") && error.contains("1.csv"), "{error}");
     let two = Job {
-        sources: vec![Source::File(odd_parquet()), Source::File(odd_parquet())],
+        sources: vec![JobSource::File(odd_parquet()), JobSource::File(odd_parquet())],
         ..job(&odd_parquet(), &at("two.parquet"))
     };
     assert_eq!(run(&two).unwrap().written, 14);
@@ -50,7 +50,7 @@ fn several_files_are_one_input_if_their_columns_are_the_same() {
 }
 
 #[test]
-fn json_lines_of_several_files_stand_in_columns_by_name() {
+fn json_lines_of_several_files_are_merged_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("0.jsonl"), "").unwrap();
@@ -62,7 +62,7 @@ fn json_lines_of_several_files_stand_in_columns_by_name() {
     std::fs::write(at("2.jsonl"), "{\"title\":\"no\",\"headline\":\"Gain\",\"source\":\"x\",\"id\":3}\n").unwrap();
     std::fs::write(at("3.jsonl"), "{\"title\":\"Gain\"}\n").unwrap();
     let of = |names: &[&str], output: &str| Job {
-        sources: names.iter().map(|name| Source::File(at(name))).collect(),
+        sources: names.iter().map(|name| JobSource::File(at(name))).collect(),
         ..job(&at("1.jsonl"), &at(output))
     };
     for output in ["out.csv", "out.parquet"] {
@@ -80,14 +80,14 @@ fn json_lines_of_several_files_stand_in_columns_by_name() {
             assert_scored(row, headline, None);
         }
         let names: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
-        assert_eq!(names.len(), 4 + OURS.len(), "{names:?}");
+        assert_eq!(names.len(), 4 + SCORE_COLUMNS.len(), "{names:?}");
     }
     let error = run(&of(&["1.jsonl", "3.jsonl"], "mixed.csv")).unwrap_err().to_string();
     assert!(error.contains("3.jsonl") && error.contains("headline"), "{error}");
 }
 
 #[test]
-fn csv_takes_any_value_and_parquet_sets_aside_what_its_column_can_not_hold() {
+fn csv_takes_any_value_and_parquet_rejects_what_its_column_can_not_hold() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut jsonl = "{\"text\":\"Profit\",\"n\":7}\n".repeat(1000);

@@ -1,9 +1,9 @@
-//! Any format in, any format out: values, order, bytes.
+//! From every format to every format: values, order, bytes.
 
 use super::*;
 
 #[test]
-fn every_format_in_gives_every_format_out_in_order_with_the_other_columns() {
+fn every_format_converts_to_every_format_in_order_with_all_columns() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("in.txt"), TEXTS.join("\n")).unwrap();
@@ -31,8 +31,8 @@ fn every_format_in_gives_every_format_out_in_order_with_the_other_columns() {
             let output = at(&format!("{input}.out.{format}"));
             let mut job = job(&at(input), &output);
             if input == "in.parquet" {
-                // It is scored already: our names are taken.
-                assert!(matches!(run(&job), Err(FilesError::Clash { names }) if names == OURS));
+                // It is scored already: the names of the score columns are taken.
+                assert!(matches!(run(&job), Err(FilesError::Clash { names }) if names == SCORE_COLUMNS));
                 job.prefix = "again_".into();
             }
             let summary = run(&job).unwrap();
@@ -58,7 +58,7 @@ fn every_format_in_gives_every_format_out_in_order_with_the_other_columns() {
 }
 
 #[test]
-fn rows_of_the_same_format_stay_as_they_were_to_the_byte() {
+fn rows_of_the_same_format_keep_every_byte() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let csv = "\u{feff}\"id\";title;\"no\"\"te\"\r\n007;\"Profit; doubled\";\"two\r\nlines\"\r\n\"8\";Loss;\r\n";
@@ -66,7 +66,7 @@ fn rows_of_the_same_format_stay_as_they_were_to_the_byte() {
     run(&job(&at("a.csv"), &at("b.csv"))).unwrap();
     let scored = std::fs::read_to_string(at("b.csv")).unwrap();
     let (head, rest) = scored.split_once("\r\n").unwrap();
-    assert_eq!(head, format!("\"id\";title;\"no\"\"te\";{}", OURS.join(";")));
+    assert_eq!(head, format!("\"id\";title;\"no\"\"te\";{}", SCORE_COLUMNS.join(";")));
     assert!(rest.starts_with("007;\"Profit; doubled\";\"two\r\nlines\";0."), "{rest}");
     assert!(rest.contains(";1\r\n\"8\";Loss;;0.") && rest.ends_with(";1\r\n"), "{rest}");
 
@@ -97,7 +97,7 @@ fn parquet_of_other_writers_keeps_every_column_and_row_group() {
     assert_eq!(groups(&before), groups(&after));
     let columns = before.metadata().file_metadata().schema_descr().num_columns();
     for (group, copied) in before.metadata().row_groups().iter().zip(after.metadata().row_groups()) {
-        assert_eq!(copied.num_columns(), columns + OURS.len());
+        assert_eq!(copied.num_columns(), columns + SCORE_COLUMNS.len());
         for (column, copied) in group.columns().iter().zip(copied.columns()) {
             assert_eq!(column.statistics(), copied.statistics());
             assert_eq!(column.compression(), copied.compression());
@@ -109,7 +109,7 @@ fn parquet_of_other_writers_keeps_every_column_and_row_group() {
         }
         match before["headline"].as_str().filter(|text| !text.is_empty()) {
             Some(text) => assert_scored(&after, text, Some("Contoso")),
-            None => assert!(OURS.iter().all(|name| after[name].is_null()), "{after}"),
+            None => assert!(SCORE_COLUMNS.iter().all(|name| after[name].is_null()), "{after}"),
         }
     }
     let reasons: Vec<_> =
@@ -133,7 +133,7 @@ fn parquet_of_other_writers_keeps_every_column_and_row_group() {
 }
 
 #[test]
-fn a_long_text_is_read_whole_and_its_row_says_in_how_many_windows() {
+fn a_long_text_is_read_completely_and_its_row_has_the_number_of_windows() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let long = common::report(1200, 7);
@@ -156,9 +156,9 @@ fn empty_inputs_give_empty_outputs() {
     let at = |name: &str| folder.path().join(name);
     for (input, content, output, expected) in [
         ("a.txt", "", "a.jsonl", String::new()),
-        ("b.jsonl", "", "b.csv", format!("{}\n", OURS.join(","))),
-        ("c.csv", "", "c.csv.csv", format!("{}\n", OURS.join(","))),
-        ("d.csv", "id,title\r\n", "d.csv.csv", format!("id,title,{}\r\n", OURS.join(","))),
+        ("b.jsonl", "", "b.csv", format!("{}\n", SCORE_COLUMNS.join(","))),
+        ("c.csv", "", "c.csv.csv", format!("{}\n", SCORE_COLUMNS.join(","))),
+        ("d.csv", "id,title\r\n", "d.csv.csv", format!("id,title,{}\r\n", SCORE_COLUMNS.join(","))),
     ] {
         std::fs::write(at(input), content).unwrap();
         let summary = run(&job(&at(input), &at(output))).unwrap();

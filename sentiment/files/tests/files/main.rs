@@ -1,4 +1,4 @@
-//! Files in, files out, with the shipped model.
+//! Scoring of files with the shipped model.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod columns;
@@ -14,21 +14,21 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use tapewire_files::{self as files, FilesError, Job, OutputFormat, Selection, Source, Summary};
+use tapewire_files::{self as files, FilesError, Job, JobSource, OutputFormat, Selection, Summary};
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::{Engine, EngineConfig, Input};
 
-const OURS: [&str; 8] =
+const SCORE_COLUMNS: [&str; 8] =
     ["p_positive", "p_neutral", "p_negative", "score", "label", "model", "model_revision", "windows"];
 
-/// What other writers put into Parquet; see `data/parquet/make.py`.
+/// A Parquet file with features of other writers; see `data/parquet/make.py`.
 fn odd_parquet() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet/news.parquet")
 }
 
 fn job(input: &Path, output: &Path) -> Job {
     Job {
-        sources: vec![Source::File(input.to_owned())],
+        sources: vec![JobSource::File(input.to_owned())],
         input_format: None,
         selection: Selection::default(),
         company: None,
@@ -47,11 +47,11 @@ fn run(job: &Job) -> Result<Summary, FilesError> {
     files::score(&common::shipped(), &Companies::load(None).unwrap(), job, || false, |_| {})
 }
 
-/// Stops after so many batches, as Ctrl-C does.
+/// Stops after `batches` batches, as Ctrl-C does.
 fn run_some(job: &Job, batches: usize) -> Summary {
     let left = Cell::new(batches);
-    let count = |event: files::Event<'_>| {
-        if let files::Event::Progress(_) = event {
+    let count = |event: files::JobEvent<'_>| {
+        if let files::JobEvent::Progress(_) = event {
             left.set(left.get() - 1);
         }
     };
@@ -72,7 +72,7 @@ fn parquet_rows(path: &Path) -> Vec<Value> {
     reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()).collect()
 }
 
-/// Rows of an output of any format, values as JSON; those of CSV are all texts.
+/// Rows of an output in any format, with values as JSON; those of CSV are all strings.
 fn rows(path: &Path) -> Vec<Value> {
     match path.extension().unwrap().to_str().unwrap() {
         "parquet" => parquet_rows(path),
@@ -92,7 +92,7 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What the engine says about a text by itself.
+/// The engine's score of a text by itself.
 fn expected(text: &str, company: Option<&str>) -> f64 {
     let companies = Companies::load(None).unwrap();
     let company = company.map(|company| companies.find(company));
@@ -100,7 +100,7 @@ fn expected(text: &str, company: Option<&str>) -> f64 {
     rounded(scored.probabilities.score())
 }
 
-/// As outputs have it.
+/// Rounded as in outputs.
 fn rounded(score: f64) -> f64 {
     format!("{score:.6}").parse().unwrap()
 }
@@ -119,7 +119,7 @@ const TEXTS: [&str; 4] = [
     "Board meets on Tuesday",
 ];
 
-/// Rows of which some can't be read, some have no text, and one is long and has a company whose name fills it.
+/// Rows, some of which can't be read or have no text; one is long and has a company whose name fills its windows.
 fn mixed_csv() -> Vec<u8> {
     let mut csv = b"id,title,company\n1,Profit doubled,AAPL\n2,Loss,too,many\n3,,AAPL\n4,\xff\xfe,x\n".to_vec();
     csv.extend_from_slice(format!("5,Shares fall,{}\n", "long ".repeat(600)).as_bytes());

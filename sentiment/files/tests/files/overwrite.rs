@@ -1,9 +1,9 @@
-//! Nothing is replaced, or continued, that is something else.
+//! Foreign files are neither replaced nor continued.
 
 use super::*;
 
 #[test]
-fn nothing_is_overwritten_or_continued_that_is_something_else() {
+fn foreign_files_are_neither_overwritten_nor_continued() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("in.txt"), "Profit doubled\nLoss").unwrap();
@@ -46,7 +46,7 @@ fn the_file_of_rejected_rows_destroys_nothing() {
         ("out.csv", "folder/../out.csv", "is the output"),
         ("out.parquet", "out.parquet.scores.jsonl", "is the output"),
         ("out.parquet", "out.parquet.partial", "is the output"),
-        ("out.csv", "mine.txt", "mine.txt is there already"),
+        ("out.csv", "mine.txt", "mine.txt exists already"),
     ] {
         for overwrite in [false, true] {
             let job = Job { overwrite, ..to(output, rejected) };

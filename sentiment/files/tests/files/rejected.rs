@@ -1,9 +1,9 @@
-//! Rows without a score, and the file they go to.
+//! Rows without a score, and the file of rejected rows.
 
 use super::*;
 
 #[test]
-fn a_text_too_long_for_the_memory_is_kept_without_a_score() {
+fn a_text_that_needs_too_much_memory_is_kept_without_a_score() {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in.csv"), folder.path().join("out.jsonl"));
     let long = "x".repeat((1 << 20) + 1);
@@ -18,7 +18,7 @@ fn a_text_too_long_for_the_memory_is_kept_without_a_score() {
 }
 
 #[test]
-fn bad_rows_go_aside_with_their_reasons_and_the_rest_goes_on() {
+fn bad_rows_are_rejected_with_their_reasons_and_the_rest_is_scored() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content, reasons) in [
         (
@@ -58,7 +58,7 @@ fn bad_rows_go_aside_with_their_reasons_and_the_rest_goes_on() {
         }
         let rows = rows(&output);
         assert_eq!(rows.len(), 5);
-        // A ticker stands for its company's name.
+        // A ticker is replaced by the company's name.
         assert_scored(&rows[0], "Profit doubled", Some("Apple"));
         assert_eq!(text(&rows[2]["p_positive"]).replace("null", ""), "", "no score is invented");
         assert_scored(&rows[4], "Dividend cut", None);
@@ -66,7 +66,7 @@ fn bad_rows_go_aside_with_their_reasons_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_rejected_row_of_parquet_has_its_text_aside() {
+fn a_rejected_row_of_parquet_keeps_its_text() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let long = "x".repeat((1 << 20) + 1);

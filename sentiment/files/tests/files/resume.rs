@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Every cut of the output that a kill may leave, with the side file as it was by then or later.
+/// For every prefix of the output that a kill may leave, with the rejected rows of that moment or later.
 #[test]
-fn a_run_resumed_after_a_kill_anywhere_gives_the_same_bytes() {
+fn a_run_resumed_after_any_kill_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("in.csv"), mixed_csv()).unwrap();
@@ -47,7 +47,7 @@ fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
         run(&Job { overwrite: true, ..job(&input, &undisturbed) }).unwrap();
         let whole = std::fs::read(&undisturbed).unwrap();
 
-        // Stopped as by Ctrl-C: the output is valid, and holds what it can hold.
+        // Stopped as by Ctrl-C: the output is valid and holds as many rows as it can.
         let mut job = Job { batch_tokens: 1, overwrite: true, ..job(&input, &output) };
         let summary = run_some(&job, batches);
         assert!(summary.stopped);
@@ -55,12 +55,12 @@ fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
         assert!(matches!(run(&Job { overwrite: false, ..job.clone() }), Err(FilesError::Exists { .. })));
 
         (job.resume, job.overwrite) = (true, false);
-        let noted = std::fs::read(&journal).unwrap();
-        for cut in [0, 10, noted.len() / 2, noted.len() - 1, noted.len()] {
-            // Killed: only the journal and a file without an end are there.
+        let scores_so_far = std::fs::read(&journal).unwrap();
+        for cut in [0, 10, scores_so_far.len() / 2, scores_so_far.len() - 1, scores_so_far.len()] {
+            // Killed: only the journal and an incomplete file exist.
             let _ = std::fs::remove_file(&output);
             std::fs::write(at("out.parquet.partial"), &whole[..cut.min(whole.len())]).unwrap();
-            std::fs::write(&journal, &noted[..cut]).unwrap();
+            std::fs::write(&journal, &scores_so_far[..cut]).unwrap();
             run(&job).unwrap();
             assert_eq!(std::fs::read(&output).unwrap(), whole, "{} cut at {cut}", input.display());
             assert!(!journal.exists());
@@ -72,7 +72,7 @@ fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_stopped_run_leaves_whole_rows_and_goes_on() {
+fn a_stopped_run_leaves_whole_rows_and_can_be_continued() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("in.csv"), mixed_csv()).unwrap();
@@ -90,7 +90,7 @@ fn a_stopped_run_leaves_whole_rows_and_goes_on() {
 }
 
 #[test]
-fn a_whole_parquet_is_held_against_input_options_and_model() {
+fn a_complete_parquet_file_is_compared_with_input_options_and_model() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let output = at("out.parquet");
@@ -107,9 +107,9 @@ fn a_whole_parquet_is_held_against_input_options_and_model() {
         error.to_string()
     };
     for (other, part) in [
-        ("id,title\n1,Profit doubled\n2,\n3,Gain\n", "made from this input"),
-        ("id,title\n1,Profit doubled\n2,\n4,Loss\n", "made from this input"),
-        ("no,title\n1,Profit doubled\n2,\n3,Loss\n", "made from this input"),
+        ("id,title\n1,Profit doubled\n2,\n3,Gain\n", "not made from this input"),
+        ("id,title\n1,Profit doubled\n2,\n4,Loss\n", "not made from this input"),
+        ("no,title\n1,Profit doubled\n2,\n3,Loss\n", "not made from this input"),
         ("id,title\n1,Profit doubled\n2,\n", "more rows"),
         ("id,title\n1,Profit doubled\n2,\n3,Loss\n4,Gain\n", "fewer rows"),
     ] {
@@ -123,7 +123,7 @@ fn a_whole_parquet_is_held_against_input_options_and_model() {
         &Job { company: None, selection: Selection { text: Some("id".into()), company: None }, ..job.clone() },
         &common::shipped(),
     );
-    let model = common::write(folder.path(), &common::TINY, common::USUAL, 1.0, common::LABELS);
+    let model = common::write(folder.path(), &common::TINY, common::STANDARD, 1.0, common::LABELS);
     let error = differs(&job, &Engine::load(&model, &EngineConfig::default()).unwrap());
     assert!(error.contains("this model would write"), "{error}");
     assert_eq!(std::fs::read(&output).unwrap(), bytes);

@@ -1,11 +1,13 @@
 //! int8 and bf16 for processors with AMX, which has tile registers of 16 rows of 16 words and an instruction that
 //! multiplies two of them, eight times as fast as vector instructions.
 //!
-//! Both operands lie in memory as these registers need them. Rows of the left operand are loaded into two registers, the
-//! columns of a panel into two more, and sums are in four. An instruction takes the same time for one row as for 16.
+//! Both operands lie in memory as these registers need them. Rows of the left operand are loaded into two registers,
+//! the columns of a panel into two more, and sums are in four. An instruction takes the same time for one row as for
+//! 16.
 //!
 //! Sums of int8 are the same as on other kernels. Those of bfloat16 are not: over 16 words, the instruction adds up the
-//! products of the lower and of the upper elements separately, and then adds both to the sum (Intel's manual, TDPBF16PS).
+//! products of the lower and of the upper elements separately, and then adds both to the sum (Intel's manual,
+//! TDPBF16PS).
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
@@ -24,9 +26,9 @@ const MAX_TILE_ROWS: usize = 2 * SIDE;
 /// Bytes from the columns of a word to those of the next.
 const NEXT: usize = PANEL * size_of::<u32>();
 
-/// Whether the processor has these instructions for int8 and bfloat16, and Linux lets this process use them. The registers
-/// are so large that Linux saves them only for processes that ask (Linux's documentation of x86, "Using XSTATE features in
-/// user space applications").
+/// Whether the processor has these instructions for int8 and bfloat16, and Linux lets this process use them. The
+/// registers are so large that Linux saves them only for processes that ask (Linux's documentation of x86, "Using
+/// XSTATE features in user space applications").
 pub fn is_supported() -> bool {
     static SUPPORTED: LazyLock<bool> = LazyLock::new(|| {
         const FEATURES: u32 = 7;
@@ -58,8 +60,8 @@ fn permitted() -> bool {
     answer == 0
 }
 
-/// How much of each register is used, in the format of LDTILECFG. Registers 0 and 1 hold the sums of the upper rows, 2 and 3
-/// those of the lower rows; 4 and 5 hold these rows, 6 and 7 the columns.
+/// How much of each register is used, in the format of LDTILECFG. Registers 0 and 1 hold the sums of the upper rows, 2
+/// and 3 those of the lower rows; 4 and 5 hold these rows, 6 and 7 the columns.
 #[derive(PartialEq)]
 #[repr(C, align(64))]
 struct Shape([u8; 64]);
@@ -80,8 +82,8 @@ impl Shape {
         shape
     }
 
-    /// Configures this thread's registers. A change takes as long as a third of a tile, so it is made only if needed. The
-    /// registers are never released; Linux clears them before a processor sleeps.
+    /// Configures this thread's registers. A change takes as long as a third of a tile, so it is made only if needed.
+    /// The registers are never released; Linux clears them before a processor sleeps.
     ///
     /// Contract: [`is_supported`].
     #[inline]
@@ -153,8 +155,8 @@ macro_rules! amx_kernel {
 
             /// Contract: as for `Kernel::run`, for both halves of the panel.
             unsafe fn tile(task: &TileTask) {
-                // If there are more rows than a register holds, the last 16 are the lower rows. Some of them may be upper
-                // rows too and are computed twice, because reconfiguring the registers would take longer.
+                // If there are more rows than a register holds, the last 16 are the lower rows. Some of them may be
+                // upper rows too and are computed twice, because reconfiguring the registers would take longer.
                 let if_lower = |at: *const u32, stride: usize| match task.rows.saturating_sub(SIDE) {
                     0 => std::ptr::null(),
                     first => at.wrapping_add(first * stride),

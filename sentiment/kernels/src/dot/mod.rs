@@ -35,8 +35,8 @@ pub const PANEL: usize = 32;
 /// Largest number of rows in a tile, over all kernels.
 pub const MAX_TILE_ROWS: usize = 32;
 
-/// Number of weights of a column that a narrow kernel multiplies and adds in 16 bits: the first two of a word and of the
-/// next word, or the last two of both.
+/// Number of weights of a column that a narrow kernel multiplies and adds in 16 bits: the first two of a word and of
+/// the next word, or the last two of both.
 pub const NARROW_WEIGHTS: i32 = 4;
 
 /// The largest sum of same-sign weights among these: 255 times it still fits in 16 bits.
@@ -74,18 +74,18 @@ pub struct Kernel {
     pub max_rows: usize,
     /// Words of a row that it reads in one step; rows and panels have a multiple of this.
     pub words_per_step: usize,
-    /// Words of a panel that stay in the first-level cache from tile to tile: a product goes through all rows for one such
-    /// part before the next. A multiple of `words_per_step`.
+    /// Words of a panel that stay in the first-level cache from tile to tile: a product goes through all rows for one
+    /// such part before the next. A multiple of `words_per_step`.
     pub panel_depth: usize,
     /// It prefetches one cache line for each of these words of a row.
     words_per_prefetch: usize,
     /// How its results relate to those of other kernels.
     pub numerics: Numerics,
     is_supported: fn() -> bool,
-    /// Contract: [`Kernel::is_supported`], `1 <= rows <= Kernel::max_rows`, `1 <= halves <= 2`, `words` is a multiple of
-    /// `Kernel::words_per_step`. Readable are `rows` rows of `words` words in `lhs`, `words * PANEL` words in `panel`,
-    /// and `rows` rows of `halves * HALF_PANEL` words in `initial`, which may overlap. Writable are `rows` rows of
-    /// `halves * HALF_PANEL` words in `out`.
+    /// Contract: [`Kernel::is_supported`], `1 <= rows <= Kernel::max_rows`, `1 <= halves <= 2`, `words` is a multiple
+    /// of `Kernel::words_per_step`. Readable are `rows` rows of `words` words in `lhs`, `words * PANEL` words in
+    /// `panel`, and `rows` rows of `halves * HALF_PANEL` words in `initial`, which may overlap. Writable are `rows`
+    /// rows of `halves * HALF_PANEL` words in `out`.
     run: unsafe fn(&TileTask),
     /// Runs its instruction this many rounds on registers alone; returns the number of operations.
     /// Contract: [`Kernel::is_supported`].
@@ -97,8 +97,8 @@ pub struct Kernel {
 pub enum Numerics {
     /// It does; for f32, except that some kernels fuse multiplication and addition.
     Standard,
-    /// It adds [`NARROW_WEIGHTS`] products in 16 bits. To avoid overflow, the same-sign weights among them may sum up to
-    /// [`NARROW_SUM`] at most, so weights are quantised more coarsely.
+    /// It adds [`NARROW_WEIGHTS`] products in 16 bits. To avoid overflow, the same-sign weights among them may sum up
+    /// to [`NARROW_SUM`] at most, so weights are quantised more coarsely.
     Narrow,
     /// Sums run in the order of the processor's matrix instruction.
     Tiled,
@@ -133,8 +133,9 @@ pub struct LhsRows<'a> {
 
 impl Kernel {
     /// Computes `out = initial + lhs x panel` for the first `halves` halves of the panel's columns. Rows of `out` are
-    /// `out_stride` words apart. Sums run along the words in order; without `initial` they continue from `out`. Sums and
-    /// `initial` are `i32` for int8 and bits of `f32` otherwise. `upcoming`, which is read after this tile, is prefetched.
+    /// `out_stride` words apart. Sums run along the words in order; without `initial` they continue from `out`. Sums
+    /// and `initial` are `i32` for int8 and bits of `f32` otherwise. `upcoming`, which is read after this tile, is
+    /// prefetched.
     ///
     /// # Panics
     /// If there are no rows or more than [`Kernel::max_rows`], if the number of words is not a multiple of

@@ -1,4 +1,5 @@
-//! int8 for processors with AVX2 but no VNNI, whose instruction for bytes multiplies two pairs and adds them in 16 bits.
+//! int8 for processors with AVX2 but no VNNI, whose instruction for bytes multiplies two pairs and adds them in 16
+//! bits.
 //!
 //! Weights are so small (`NARROW_SUM`) that the products of two words can be added in 16 bits, so that sums are widened
 //! half as often. Even then only two instructions in five multiply, and a processor whose core is shared with another

@@ -1,9 +1,9 @@
 //! Kernels for vector instructions that multiply and add.
 //!
-//! A tile multiplies its rows by all vectors of a panel, or of half a panel, in registers: each word of a row is broadcast
-//! and multiplied by the vectors of its row of the panel. A processor issues a limited number of instructions per cycle,
-//! fewer when another thread shares its core, and only multiplications make progress. So the tile size is the one that
-//! fits into the registers and needs the fewest loads and broadcasts per multiplication.
+//! A tile multiplies its rows by all vectors of a panel, or of half a panel, in registers: each word of a row is
+//! broadcast and multiplied by the vectors of its row of the panel. A processor issues a limited number of instructions
+//! per cycle, fewer when another thread shares its core, and only multiplications make progress. So the tile size is
+//! the one that fits into the registers and needs the fewest loads and broadcasts per multiplication.
 
 #![cfg(target_arch = "x86_64")]
 
@@ -28,7 +28,8 @@ macro_rules! vector_kernel {
             /// See `Kernel::words_per_step`.
             pub const WORDS_PER_STEP: usize = 1;
 
-            /// Whether tiles have enough rows that a panel need not stay in the first-level cache from one tile to the next.
+            /// Whether tiles have enough rows that a panel need not stay in the first-level cache from one tile to the
+            /// next.
             const TALL: bool = $lanes == 16;
 
             /// See `Kernel::panel_depth`.

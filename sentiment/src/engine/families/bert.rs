@@ -47,28 +47,28 @@ impl Config {
         if self.position_embedding_type != "absolute" {
             return Err(Unsupported {
                 what: format!("position_embedding_type {}", self.position_embedding_type),
-                remedy: "absolute does".into(),
+                remedy: "absolute is".into(),
             });
         }
         if self.type_vocab_size == 0 {
-            return Err(Unsupported { what: "type_vocab_size 0".into(), remedy: "1 or more does".into() });
+            return Err(Unsupported { what: "type_vocab_size 0".into(), remedy: "1 or more is".into() });
         }
         Ok(Architecture {
             family: "BERT",
-            width: self.hidden_size,
+            hidden_size: self.hidden_size,
             layers: vec![LayerKind::PLAIN; self.num_hidden_layers],
             heads: self.num_attention_heads,
-            inner: self.intermediate_size,
-            vocabulary: self.vocab_size,
-            segments: self.type_vocab_size,
+            intermediate_size: self.intermediate_size,
+            vocab_size: self.vocab_size,
+            type_vocab_size: self.type_vocab_size,
             positions: Some(Positions { rows: self.max_position_embeddings, padding: None }),
-            limit: self.max_position_embeddings,
-            epsilon: self.layer_norm_eps,
-            norms: Norms::AfterParts,
+            max_seq_len: self.max_position_embeddings,
+            layer_norm_eps: self.layer_norm_eps,
+            norms: Norms::PostNorm,
             biases: Biases::ALL,
             activation: activation("hidden_act", &self.hidden_act)?,
             gated: false,
-            pooling: Pooling::First,
+            pooling: Pooling::Cls,
             head_activation: Activation::Tanh,
             names: NAMES,
         })
@@ -77,9 +77,9 @@ impl Config {
 
 pub(super) const NAMES: Names = Names {
     prefix: "bert.",
-    words: "embeddings.word_embeddings",
-    types: Some("embeddings.token_type_embeddings"),
-    positions: Some("embeddings.position_embeddings"),
+    token_embeddings: "embeddings.word_embeddings",
+    token_type_embeddings: Some("embeddings.token_type_embeddings"),
+    position_embeddings: Some("embeddings.position_embeddings"),
     embedding_norm: "embeddings.LayerNorm",
     layer: "encoder.layer",
     query: "attention.self.query",

@@ -1,12 +1,12 @@
-//! DistilBERT (Sanh et al. 2019): BERT without segments, and a head of its own instead of the pooler.
+//! DistilBERT (Sanh et al. 2019): BERT without segments, and with a different head instead of the pooler.
 
 use super::{Unsupported, activation, bert};
 use crate::engine::architecture::{Architecture, Biases, LayerKind, Names, Norms, Pooling, Positions};
 use serde::Deserialize;
 use tapewire_kernels::math::Activation;
 
-/// The settings the engine needs; others are ignored. `sinusoidal_pos_embds` says how positions were
-/// first filled, not what they are: they are in the checkpoint either way.
+/// The settings the engine needs; others are ignored, among them `sinusoidal_pos_embds`: it says how positions were
+/// initialised, but they are in the checkpoint in any case.
 ///
 /// ```json
 /// {"model_type": "distilbert", "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072,
@@ -27,31 +27,31 @@ impl Config {
     pub(super) fn architecture(self) -> Result<Architecture, Unsupported> {
         Ok(Architecture {
             family: "DistilBERT",
-            width: self.dim,
+            hidden_size: self.dim,
             layers: vec![LayerKind::PLAIN; self.n_layers],
             heads: self.n_heads,
-            inner: self.hidden_dim,
-            vocabulary: self.vocab_size,
-            segments: 0,
+            intermediate_size: self.hidden_dim,
+            vocab_size: self.vocab_size,
+            type_vocab_size: 0,
             positions: Some(Positions { rows: self.max_position_embeddings, padding: None }),
-            limit: self.max_position_embeddings,
+            max_seq_len: self.max_position_embeddings,
             // The family has no setting for it.
-            epsilon: 1e-12,
-            norms: Norms::AfterParts,
+            layer_norm_eps: 1e-12,
+            norms: Norms::PostNorm,
             biases: Biases::ALL,
             activation: activation("activation", &self.activation)?,
             gated: false,
-            pooling: Pooling::First,
+            pooling: Pooling::Cls,
             head_activation: Activation::Relu,
             names: NAMES,
         })
     }
 }
 
-/// Embeddings are called as BERT's.
+/// Embeddings have the same names as in BERT.
 const NAMES: Names = Names {
     prefix: "distilbert.",
-    types: None,
+    token_type_embeddings: None,
     layer: "transformer.layer",
     query: "attention.q_lin",
     key: "attention.k_lin",

@@ -1,5 +1,4 @@
-//! The families of models that run: how each one's `config.json` and tensor names become the common
-//! description.
+//! Supported model families: each turns its `config.json` and its tensor names into the common description.
 //!
 //! | module | `model_type` |
 //! |---|---|
@@ -17,19 +16,19 @@ use super::architecture::Architecture;
 use serde::Deserialize;
 use tapewire_kernels::math::Activation;
 
-/// A setting that does not run here.
+/// A setting that the engine does not support.
 #[derive(Debug)]
 pub struct Unsupported {
     /// The setting and its value.
     pub what: String,
-    /// What would run.
+    /// What is supported instead.
     pub remedy: String,
 }
 
 /// The description of a model from the text of its `config.json`.
 ///
 /// # Errors
-/// What the parser says; within, the setting that does not run here.
+/// The parser's error; inside it, the setting that is not supported.
 pub fn architecture(model_type: &str, json: &[u8]) -> serde_json::Result<Result<Architecture, Unsupported>> {
     Ok(match model_type {
         "bert" => read::<bert::Config>(json)?.architecture(),
@@ -39,7 +38,7 @@ pub fn architecture(model_type: &str, json: &[u8]) -> serde_json::Result<Result<
         "modernbert" => read::<modernbert::Config>(json)?.architecture(),
         _ => Err(Unsupported {
             what: format!("model_type {model_type}"),
-            remedy: "sequence classifiers of bert, distilbert, roberta, xlm-roberta and modernbert do".into(),
+            remedy: "sequence classifiers of bert, distilbert, roberta, xlm-roberta and modernbert are".into(),
         }),
     })
 }
@@ -48,7 +47,7 @@ fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json)
 }
 
-/// The activation that transformers calls `name`, from the setting `key`.
+/// The activation that transformers calls `name`; `key` is the setting that names it.
 fn activation(key: &str, name: &str) -> Result<Activation, Unsupported> {
     match name {
         "gelu" | "gelu_python" => Ok(Activation::Gelu),
@@ -56,7 +55,7 @@ fn activation(key: &str, name: &str) -> Result<Activation, Unsupported> {
         "relu" => Ok(Activation::Relu),
         _ => Err(Unsupported {
             what: format!("{key} {name}"),
-            remedy: "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh and relu do".into(),
+            remedy: "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh and relu are".into(),
         }),
     }
 }

@@ -1,12 +1,12 @@
-//! ModernBERT (Warner et al. 2024, "Smarter, Better, Faster, Longer"): rotary positions, most layers
-//! attending to near tokens only, norms before the parts, a gated feed-forward part.
+//! ModernBERT (Warner et al. 2024, "Smarter, Better, Faster, Longer"): rotary positions, sliding-window
+//! attention in most layers, norms before the parts, and a gated feed-forward part.
 
 use super::{Unsupported, activation};
 use crate::engine::architecture::{Architecture, Biases, LayerKind, Names, Norms, Pooling};
 use serde::Deserialize;
 
-/// The settings the engine needs; others are ignored. What may be left out has the value it has in
-/// transformers. Since version 5 of that, layers and angles are spelled as below; before,
+/// The settings the engine needs; others are ignored. Optional settings default to what they are in transformers. Its
+/// version 5 spells layers and angles as below; earlier versions spell them
 /// `"global_attn_every_n_layers": 3, "global_rope_theta": 160000.0, "local_rope_theta": 10000.0`.
 ///
 /// ```json
@@ -69,16 +69,16 @@ impl Config {
         let gelu = || "gelu".to_owned();
         Ok(Architecture {
             family: "ModernBERT",
-            width: self.hidden_size,
+            hidden_size: self.hidden_size,
             layers: self.layers()?,
             heads: self.num_attention_heads,
-            inner: self.intermediate_size,
-            vocabulary: self.vocab_size,
-            segments: 0,
+            intermediate_size: self.intermediate_size,
+            vocab_size: self.vocab_size,
+            type_vocab_size: 0,
             positions: None,
-            limit: self.max_position_embeddings,
-            epsilon: self.norm_eps.unwrap_or(1e-5),
-            norms: Norms::BeforeParts,
+            max_seq_len: self.max_position_embeddings,
+            layer_norm_eps: self.norm_eps.unwrap_or(1e-5),
+            norms: Norms::PreNorm,
             biases: Biases {
                 norms: self.norm_bias,
                 attention: self.attention_bias,
@@ -95,27 +95,27 @@ impl Config {
 
     fn layers(&self) -> Result<Vec<LayerKind>, Unsupported> {
         let every = self.global_attn_every_n_layers.unwrap_or(3).max(1);
-        let usual = |number: usize| if number.is_multiple_of(every) { FULL } else { SLIDING }.to_owned();
-        let types = self.layer_types.clone().unwrap_or_else(|| (0..self.num_hidden_layers).map(usual).collect());
+        let default = |number: usize| if number.is_multiple_of(every) { FULL } else { SLIDING }.to_owned();
+        let types = self.layer_types.clone().unwrap_or_else(|| (0..self.num_hidden_layers).map(default).collect());
         if types.len() != self.num_hidden_layers {
-            let what = format!("layer_types of {} layers where there are {}", types.len(), self.num_hidden_layers);
-            return Err(Unsupported { what, remedy: "one for each does".into() });
+            let what = format!("layer_types of {} layers instead of {}", types.len(), self.num_hidden_layers);
+            return Err(Unsupported { what, remedy: "one type per layer is".into() });
         }
         let full = theta(&self.rope_parameters.full_attention, self.global_rope_theta.unwrap_or(160_000.0))?;
         let sliding = theta(&self.rope_parameters.sliding_attention, self.local_rope_theta.unwrap_or(10_000.0))?;
-        // The window's width counts both sides.
-        let near = self.local_attention.unwrap_or(128) / 2;
+        // `local_attention` counts both sides.
+        let one_side = self.local_attention.unwrap_or(128) / 2;
         let layer = |(number, kind): (usize, &String)| {
-            let (reach, theta) = match kind.as_str() {
+            let (sliding_window, theta) = match kind.as_str() {
                 FULL => (None, full),
-                SLIDING => (Some(near), sliding),
+                SLIDING => (Some(one_side), sliding),
                 _ => {
-                    let remedy = format!("{FULL} and {SLIDING} do");
+                    let remedy = format!("{FULL} and {SLIDING} are");
                     return Err(Unsupported { what: format!("a layer of type {kind}"), remedy });
                 }
             };
-            // What the first layer takes has just been through the norm of the embeddings.
-            Ok(LayerKind { reach, theta: Some(theta), attention_norm: number > 0 })
+            // The input of the first layer comes directly from the norm of the embeddings.
+            Ok(LayerKind { sliding_window, theta: Some(theta), attention_norm: number > 0 })
         };
         types.iter().enumerate().map(layer).collect()
     }
@@ -124,23 +124,23 @@ impl Config {
 fn theta(rope: &Rope, otherwise: f64) -> Result<f64, Unsupported> {
     match rope.rope_type.as_deref() {
         None | Some("default") => Ok(rope.rope_theta.unwrap_or(otherwise)),
-        Some(kind) => Err(Unsupported { what: format!("rope_type {kind}"), remedy: "default does".into() }),
+        Some(kind) => Err(Unsupported { what: format!("rope_type {kind}"), remedy: "default is".into() }),
     }
 }
 
 fn pooling(name: &str) -> Result<Pooling, Unsupported> {
     match name {
-        "cls" => Ok(Pooling::First),
+        "cls" => Ok(Pooling::Cls),
         "mean" => Ok(Pooling::Mean),
-        _ => Err(Unsupported { what: format!("classifier_pooling {name}"), remedy: "cls and mean do".into() }),
+        _ => Err(Unsupported { what: format!("classifier_pooling {name}"), remedy: "cls and mean are".into() }),
     }
 }
 
 const NAMES: Names = Names {
     prefix: "model.",
-    words: "embeddings.tok_embeddings",
-    types: None,
-    positions: None,
+    token_embeddings: "embeddings.tok_embeddings",
+    token_type_embeddings: None,
+    position_embeddings: None,
     embedding_norm: "embeddings.norm",
     layer: "layers",
     query: "attn.Wqkv",

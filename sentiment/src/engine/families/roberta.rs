@@ -1,11 +1,11 @@
-//! RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2020): BERT's encoder with positions counted
-//! from the padding token on, and a head of its own instead of the pooler.
+//! RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2020): BERT's encoder with positions counted from the
+//! padding token on, and with a different head instead of the pooler.
 
 use super::{Unsupported, bert};
 use crate::engine::architecture::{Architecture, Names, Positions};
 use serde::Deserialize;
 
-/// BERT's settings, and one more.
+/// BERT's settings and one more.
 ///
 /// ```json
 /// {"model_type": "roberta", "hidden_size": 768, "num_hidden_layers": 6, "num_attention_heads": 12,
@@ -30,7 +30,7 @@ impl Config {
         let positions = Positions { rows: self.bert.max_position_embeddings, padding: Some(self.pad_token_id) };
         Ok(Architecture {
             family,
-            limit: positions.limit(),
+            max_seq_len: positions.max_seq_len(),
             positions: Some(positions),
             names: NAMES,
             ..self.bert.architecture()?

@@ -19,7 +19,7 @@ const FULL: &str = r#"{"id":"a1","publisher":{"name":"Desk One","homepage_url":"
 
 #[test]
 fn an_article_is_read_whole_and_its_duplicate_tickers_once() {
-    let (article, flaw) = article(FULL, at()).unwrap();
+    let (article, flaw) = article("massive", FULL, at()).unwrap();
     assert_eq!(flaw, None);
     assert_eq!(article.id, "a1");
     assert_eq!(article.provider, "massive");
@@ -42,7 +42,7 @@ fn optional_fields_may_be_missing_or_null() {
             "article_url":null,"tickers":null,"description":null,"keywords":null}"#,
         r#"{"id":"a","published_utc":"2025-06-02T09:00:00-04:00","publisher":{"name":null},"tickers":[]}"#,
     ] {
-        let (article, flaw) = article(raw, at()).unwrap();
+        let (article, flaw) = article("massive", raw, at()).unwrap();
         assert_eq!(flaw, None, "{raw}");
         assert_eq!(article.published_at, "2025-06-02T13:00:00Z".parse().unwrap());
         assert!(article.symbols.is_empty() && article.text().is_empty() && article.publisher.is_empty());
@@ -50,9 +50,9 @@ fn optional_fields_may_be_missing_or_null() {
 }
 
 #[test]
-fn a_ticker_that_is_none_costs_itself_and_is_told() {
+fn what_is_not_a_ticker_costs_itself_and_is_reported() {
     let raw = r#"{"id":"a","published_utc":"2025-06-02T13:00:00Z","tickers":["AAPL","NOT A TICKER","MSFT"]}"#;
-    let (article, flaw) = article(raw, at()).unwrap();
+    let (article, flaw) = article("massive", raw, at()).unwrap();
     assert_eq!(article.symbols, symbols(&["AAPL", "MSFT"]));
     assert!(flaw.unwrap().contains("`NOT A TICKER`"));
 }
@@ -64,9 +64,9 @@ fn one_malformed_item_does_not_lose_its_page() {
             {{"id":"b","published_utc":"yesterday"}},{{"id":"c","published_utc":"2025-06-02T13:00:00Z","tickers":["A B"]}}],
             "status":"OK","count":5,"next_url":"https://api.massive.com:443/v2/reference/news?cursor=x"}}"#
     );
-    let page = news_page("/v2/reference/news", body.as_bytes(), at()).unwrap();
+    let page = news_page("massive", "/v2/reference/news", body.as_bytes(), at()).unwrap();
     assert_eq!(page.items.iter().map(|article| article.id.as_str()).collect::<Vec<_>>(), ["a1", "c"]);
-    assert_eq!(page.next_url.as_deref(), Some("https://api.massive.com:443/v2/reference/news?cursor=x"));
+    assert_eq!(page.next, Some(Cursor("https://api.massive.com:443/v2/reference/news?cursor=x".into())));
     let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
     assert_eq!(page.rejects[0].bytes, br#"{"id":17,"title":"no time"}"#);
@@ -79,12 +79,12 @@ fn text_that_is_not_utf8_costs_letters_and_not_the_page() {
         br#"{"status":"OK","results":[{"id":"a","published_utc":"2025-06-02T13:00:00Z","title":"caf"#.to_vec();
     body.push(0xe9);
     body.extend_from_slice(br#" opens"}]}"#);
-    assert_eq!(news_page("p", &body, at()).unwrap().items[0].title, "caf\u{fffd} opens");
+    assert_eq!(news_page("massive", "p", &body, at()).unwrap().items[0].title, "caf\u{fffd} opens");
 }
 
 #[test]
 fn an_error_with_http_200_is_an_error() {
-    let read = |body: &str| news_page("/v2/reference/news", body.as_bytes(), at());
+    let read = |body: &str| news_page("massive", "/v2/reference/news", body.as_bytes(), at());
     let not_entitled =
         read(r#"{"status":"NOT_AUTHORIZED","message":"You are not entitled to this data."}"#).unwrap_err();
     assert!(!not_entitled.is_retryable());
@@ -92,7 +92,7 @@ fn an_error_with_http_200_is_an_error() {
     let failed = read(r#"{"status":"ERROR","error":"upstream timed out","results":[]}"#).unwrap_err();
     assert!(failed.is_retryable() && failed.to_string().contains("upstream timed out"), "{failed}");
     for body in ["", "<html>busy</html>", "[]", "{}", r#"{"results":{"ticker":"A"},"status":"OK"}"#] {
-        assert!(matches!(read(body), Err(MassiveError::Unreadable { .. })), "{body}");
+        assert!(matches!(read(body), Err(ProviderError::Unreadable { .. })), "{body}");
     }
 }
 
@@ -101,7 +101,7 @@ fn an_answer_without_results_is_an_empty_page() {
     for body in
         [r#"{"status":"OK","count":0}"#, r#"{"status":"DELAYED","results":[]}"#, r#"{"results":null,"status":"OK"}"#]
     {
-        assert_eq!(news_page("p", body.as_bytes(), at()).unwrap().items, []);
+        assert_eq!(news_page("massive", "p", body.as_bytes(), at()).unwrap().items, []);
     }
 }
 
@@ -114,7 +114,7 @@ fn aggregates_are_minute_bars() {
         {"v":1,"o":10,"c":null,"h":10,"l":10,"t":1748872980000},
         {"v":1,"o":10,"c":11,"h":10,"l":10,"t":1748873040000},
         {"v":"many","o":10,"c":10,"h":10,"l":10,"t":1748873100000}]}"#;
-    let page = bars_page("p", body, &Symbol::new("MKR").unwrap(), at()).unwrap();
+    let page = bars_page("massive", "p", body, &Symbol::new("MKR").unwrap(), at()).unwrap();
     let volumes: Vec<f64> = page.items.iter().map(|bar| bar.volume).collect();
     assert_eq!(volumes, [1200.0, 7.25, 5.0]);
     assert_eq!(page.items[0].start, "2025-06-02T14:00:00Z".parse().unwrap());
@@ -135,14 +135,14 @@ fn a_frame_may_mix_statuses_and_data_and_rubbish() {
             17]"#,
         at(),
     );
-    assert_eq!(frame.events.len(), 3, "{frame:?}");
+    assert_eq!(frame.messages.len(), 3, "{frame:?}");
     assert_eq!(
-        frame.events[0],
-        Event::Status(Status { status: "success".into(), message: "subscribed to: AM.MKR".into() })
+        frame.messages[0],
+        Message::Status(Status { status: "success".into(), message: "subscribed to: AM.MKR".into() })
     );
-    let Event::Bar(bar) = &frame.events[1] else { panic!("{frame:?}") };
+    let Message::Market(MarketEvent::Bar(bar)) = &frame.messages[1] else { panic!("{frame:?}") };
     assert_eq!((bar.volume, bar.vwap, bar.width_s, bar.received_at), (4110.25, Some(10.02), 60, at()));
-    let Event::Trade(trade) = &frame.events[2] else { panic!("{frame:?}") };
+    let Message::Market(MarketEvent::Trade(trade)) = &frame.messages[2] else { panic!("{frame:?}") };
     assert_eq!((trade.price, trade.size, trade.sequence), (10.05, 100.0, 3));
     assert_eq!(trade.at, "2025-06-02T14:00:00.784Z".parse().unwrap());
     assert_eq!(frame.rejects[0], Reject::new(r#"{"ev":"XT","pair":"?"}"#, "event type `XT` is not one we know"));
@@ -156,13 +156,13 @@ fn a_corrected_minute_is_a_bar_like_any_other() {
     };
     // A lone object is read as a frame of one.
     for volume in [100, 130] {
-        let Event::Bar(bar) = &frame(&message(volume), at()).events[0] else { panic!() };
+        let Message::Market(MarketEvent::Bar(bar)) = &frame(&message(volume), at()).messages[0] else { panic!() };
         assert_eq!(bar.volume, f64::from(volume));
     }
 }
 
 #[test]
-fn a_bar_of_another_width_or_class_is_no_minute_bar() {
+fn a_bar_of_another_width_or_class_is_not_a_minute_bar() {
     for raw in [
         r#"[{"ev":"AM","sym":"MKR","v":1,"o":1,"c":1,"h":1,"l":1,"s":1748872800000,"e":1748872801000}]"#,
         r#"[{"ev":"AM","sym":"MKR","v":1,"o":1,"c":1,"h":1,"l":1,"s":-9223372036854775808,"e":9223372036854775807}]"#,
@@ -170,7 +170,7 @@ fn a_bar_of_another_width_or_class_is_no_minute_bar() {
         r#"[{"ev":"AM","sym":"MKR","v":-1,"o":1,"c":1,"h":1,"l":1,"s":1748872800000,"e":1748872860000}]"#,
     ] {
         let frame = frame(raw, at());
-        assert!(frame.events.is_empty() && frame.rejects.len() == 1, "{raw}: {frame:?}");
+        assert!(frame.messages.is_empty() && frame.rejects.len() == 1, "{raw}: {frame:?}");
     }
 }
 
@@ -180,26 +180,26 @@ fn halts_are_read_in_whatever_unit_their_time_comes() {
         frame(&format!(r#"[{{"ev":"LULD","T":"MKR","h":2,"l":1,"i":{indicators},"t":{t}}}]"#), at())
     };
     for t in [1748872800, 1748872800000, 1748872800000000, 1748872800000000000] {
-        let Event::Halt(halt) = &read("[17]", t).events[0] else { panic!("{t}") };
+        let Message::Market(MarketEvent::Halt(halt)) = &read("[17]", t).messages[0] else { panic!("{t}") };
         assert_eq!(halt.at, at(), "{t}");
         assert!(halt.halted && halt.reason == "LULD 17");
     }
-    let Event::Halt(resumed) = &read("[3,18]", 1748872800000).events[0] else { panic!() };
+    let Message::Market(MarketEvent::Halt(resumed)) = &read("[3,18]", 1748872800000).messages[0] else { panic!() };
     assert!(!resumed.halted);
-    assert_eq!(read("[21]", 1748872800000).events, [Event::PriceBand]);
-    assert_eq!(read("null", 1748872800000).events, [Event::PriceBand]);
+    assert_eq!(read("[21]", 1748872800000).messages, [Message::PriceBand]);
+    assert_eq!(read("null", 1748872800000).messages, [Message::PriceBand]);
     assert_eq!(read("[17,18]", 1748872800000).rejects.len(), 1);
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = news_page("p", &bytes, at());
-        let _ = bars_page("p", &bytes, &Symbol::new("MKR").unwrap(), at());
+        let _ = news_page("massive", "p", &bytes, at());
+        let _ = bars_page("massive", "p", &bytes, &Symbol::new("MKR").unwrap(), at());
         let _ = frame(&String::from_utf8_lossy(&bytes), at());
     }
 
-    /// Whatever numbers and texts stand in a well-formed frame, each element is accounted for once.
+    /// Whatever numbers and texts a well-formed frame holds, each element is accounted for once.
     #[test]
     fn every_element_of_a_frame_is_an_event_or_a_reject(
         events in proptest::collection::vec(("[a-zA-Z]{0,6}", any::<i64>(), any::<f64>(), "\\PC{0,12}"), 0..8)
@@ -214,7 +214,7 @@ proptest! {
             }))
             .collect();
         let frame = frame(&serde_json::to_string(&elements).unwrap(), at());
-        prop_assert_eq!(frame.events.len() + frame.rejects.len(), events.len());
+        prop_assert_eq!(frame.messages.len() + frame.rejects.len(), events.len());
     }
 
     /// Cutting a page anywhere gives an error or fewer items, never a panic nor an invented item.
@@ -223,7 +223,7 @@ proptest! {
         let body = format!(r#"{{"status":"OK","results":[{FULL}]}}"#);
         let cut = cut.min(body.len() - 1);
         let end = (0..=cut).rev().find(|&i| body.is_char_boundary(i)).unwrap();
-        prop_assert!(news_page("p", &body.as_bytes()[..end], at()).is_err());
+        prop_assert!(news_page("massive", "p", &body.as_bytes()[..end], at()).is_err());
     }
 }
 
@@ -241,11 +241,11 @@ fn the_providers_own_examples() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let body = std::fs::read_to_string(&path).unwrap();
         if name.starts_with("news_") {
-            let page = news_page(&name, body.as_bytes(), at()).unwrap();
+            let page = news_page("massive", &name, body.as_bytes(), at()).unwrap();
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
             assert!(page.items.iter().all(|article| !article.symbols.is_empty() && !article.title.is_empty()));
         } else if name.starts_with("aggs_") {
-            let page = bars_page(&name, body.as_bytes(), &Symbol::new("AAPL").unwrap(), at()).unwrap();
+            let page = bars_page("massive", &name, body.as_bytes(), &Symbol::new("AAPL").unwrap(), at()).unwrap();
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
         } else if name.starts_with("ws_examples") {
             let examples: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_str(&body).unwrap();
@@ -253,17 +253,17 @@ fn the_providers_own_examples() {
                 let known = ["/stocks/AM", "/stocks/T", "/stocks/LULD"].contains(&channel.as_str());
                 let frame = frame(&format!("[{}]", example.get()), at());
                 assert_eq!(
-                    (frame.events.len(), frame.rejects.len()),
+                    (frame.messages.len(), frame.rejects.len()),
                     (usize::from(known), usize::from(!known)),
                     "{channel}"
                 );
             }
         } else {
             // A message of another kind must be refused or read as empty, never misread.
-            if let Ok(page) = news_page(&name, body.as_bytes(), at()) {
+            if let Ok(page) = news_page("massive", &name, body.as_bytes(), at()) {
                 assert!(page.items.is_empty(), "{name}: {page:?}");
             }
-            assert!(frame(&body, at()).events.is_empty(), "{name}");
+            assert!(frame(&body, at()).messages.is_empty(), "{name}");
         }
         seen += 1;
     }

@@ -1,23 +1,23 @@
-//! The law of the engine: a text's numbers do not depend on what it was batched with.
+//! A text's logits do not depend on the other texts of its batch, nor on the number of threads.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
 
-use common::{Family, LABELS, Shape, TINY, USUAL};
+use common::{Family, LABELS, STANDARD, Shape, TINY};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use tapewire_sentiment::companies::Company;
-use tapewire_sentiment::engine::tokens::Tokens;
-use tapewire_sentiment::engine::windows::Long;
-use tapewire_sentiment::{Engine, EngineConfig, Input, Precision, ScoreError, Scored};
+use tapewire_sentiment::engine::tokenizer::Encoding;
+use tapewire_sentiment::engine::windows::Overflow;
+use tapewire_sentiment::{Engine, EngineConfig, Input, Precision, ScoreError, TextScore};
 
-/// As wide as MiniLM, so that matrix products are cut into blocks as they are in earnest.
+/// As wide as MiniLM, so that matrix products are split into blocks as in real models.
 const WIDE: Shape = Shape { layers: 2, hidden: 384, heads: 12, inner: 1536, vocabulary: 64, positions: 300 };
 
-fn engine(shape: &Shape, threads: usize, loud: f32, precision: Precision) -> Engine {
+fn engine(shape: &Shape, threads: usize, gain: f32, precision: Precision) -> Engine {
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{LABELS}, \"tapewire_reads_company\": true");
-    let files = common::write(folder.path(), shape, USUAL, loud, &more);
+    let files = common::write(folder.path(), shape, STANDARD, gain, &more);
     Engine::load(&files, &EngineConfig { threads, precision, ..EngineConfig::default() }).unwrap()
 }
 
@@ -27,10 +27,10 @@ static TINY_ENGINES: LazyLock<[[Engine; 2]; 5]> =
 static WIDE_ENGINES: LazyLock<[Engine; 5]> =
     LazyLock::new(|| Precision::ALL.map(|precision| engine(&WIDE, 2, 2.0, precision)));
 
-fn text(longest: usize) -> impl Strategy<Value = Tokens> {
+fn text(longest: usize) -> impl Strategy<Value = Encoding> {
     prop::collection::vec((0u32..64, 0u32..2), 1..=longest).prop_map(|pairs| {
-        let (ids, types) = pairs.into_iter().unzip();
-        Tokens { ids, types }
+        let (input_ids, token_type_ids) = pairs.into_iter().unzip();
+        Encoding { input_ids, token_type_ids }
     })
 }
 
@@ -42,15 +42,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn alone_or_among_others_the_bits_are_the_same(texts in prop::collection::vec(text(48), 1..60)) {
+    fn logits_have_the_same_bits_alone_and_in_a_batch(texts in prop::collection::vec(text(48), 1..60)) {
         for [one, three] in &*TINY_ENGINES {
-            let all: Vec<&Tokens> = texts.iter().collect();
+            let all: Vec<&Encoding> = texts.iter().collect();
             let (together, in_threads) = (one.logits(&all), three.logits(&all));
             for (at, text) in all.iter().enumerate() {
                 let alone = one.logits(&[text]).remove(0);
                 prop_assert_eq!(bits(&together[at]), bits(&alone));
                 prop_assert_eq!(bits(&in_threads[at]), bits(&alone));
-                prop_assert_eq!(bits(&three.logits(&[text])[0]), bits(&alone), "several threads at one text");
+                prop_assert_eq!(bits(&three.logits(&[text])[0]), bits(&alone), "several threads for one text");
             }
         }
     }
@@ -60,8 +60,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
-    fn so_at_the_width_of_real_models(texts in prop::collection::vec(text(300), 2..12)) {
-        let all: Vec<&Tokens> = texts.iter().collect();
+    fn also_at_the_width_of_real_models(texts in prop::collection::vec(text(300), 2..12)) {
+        let all: Vec<&Encoding> = texts.iter().collect();
         for engine in &*WIDE_ENGINES {
             let together = engine.logits(&all);
             for (at, text) in all.iter().enumerate() {
@@ -84,15 +84,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn so_for_every_family(texts in prop::collection::vec(text(320), 2..12)) {
+    fn also_for_every_family(texts in prop::collection::vec(text(320), 2..12)) {
         for (family, engines) in &*FAMILIES {
             let mut texts = texts.clone();
             for text in &mut texts {
-                text.ids.truncate(family.limit());
-                text.types.truncate(family.limit());
-                text.types.iter_mut().for_each(|kind| *kind %= family.segments());
+                text.input_ids.truncate(family.limit());
+                text.token_type_ids.truncate(family.limit());
+                text.token_type_ids.iter_mut().for_each(|kind| *kind %= family.segments());
             }
-            let all: Vec<&Tokens> = texts.iter().collect();
+            let all: Vec<&Encoding> = texts.iter().collect();
             for engine in engines {
                 let together = engine.logits(&all);
                 for (at, text) in all.iter().enumerate() {
@@ -104,22 +104,22 @@ proptest! {
 }
 
 #[test]
-fn texts_and_companies_are_told_apart_and_equal_ones_agree() {
+fn texts_and_companies_are_distinguished_and_equal_ones_agree() {
     let engine = &TINY_ENGINES[0][0];
     let (d, e) = (Company::named("d"), Company::named("e"));
     let inputs = [Some(&d), Some(&e), None, Some(&d)].map(|company| Input::new("a b c", company));
-    let scored: Vec<Scored> = engine.score(&inputs).into_iter().map(Result::unwrap).collect();
+    let scored: Vec<TextScore> = engine.score(&inputs).into_iter().map(Result::unwrap).collect();
     assert_eq!(scored[0], scored[3]);
     assert!(scored[0] != scored[1] && scored[0] != scored[2] && scored[1] != scored[2], "{scored:?}");
 }
 
 #[test]
-fn a_text_that_fails_leaves_the_others_alone() {
+fn a_text_that_fails_does_not_affect_the_others() {
     let engine = &TINY_ENGINES[0][0];
-    let good = Tokens { ids: vec![2, 9, 3], types: vec![0, 0, 0] };
-    let unknown = Tokens { ids: vec![2, 64, 3], types: vec![0, 0, 0] };
-    let long = Tokens { ids: vec![9; 49], types: vec![0; 49] };
-    let empty = Tokens { ids: vec![], types: vec![] };
+    let good = Encoding { input_ids: vec![2, 9, 3], token_type_ids: vec![0, 0, 0] };
+    let unknown = Encoding { input_ids: vec![2, 64, 3], token_type_ids: vec![0, 0, 0] };
+    let long = Encoding { input_ids: vec![9; 49], token_type_ids: vec![0; 49] };
+    let empty = Encoding { input_ids: vec![], token_type_ids: vec![] };
     let found = engine.logits(&[&unknown, &good, &long, &empty]);
     assert_eq!(found[0], Err(ScoreError::UnknownToken { token: 64, segment: 0 }));
     assert_eq!(bits(&found[1]), bits(&engine.logits(&[&good])[0]));
@@ -134,28 +134,28 @@ fn a_text_that_fails_leaves_the_others_alone() {
 }
 
 #[test]
-fn a_long_text_is_read_whole_and_its_score_is_that_of_its_windows() {
+fn the_score_of_a_long_text_is_the_mean_over_its_windows() {
     let engine = &TINY_ENGINES[0][0];
     let text: String = (0..100).map(|n| format!("{} ", char::from(b'a' + (n * n % 26) as u8))).collect();
-    let score = |text: &str, long| engine.score(&[Input { long, ..Input::new(text, None) }]).remove(0);
-    let whole = score(&text, Long::Windows).unwrap();
+    let score = |text: &str, overflow| engine.score(&[Input { overflow, ..Input::new(text, None) }]).remove(0);
+    let whole = score(&text, Overflow::Windows).unwrap();
     assert_eq!((whole.windows, whole.logits), (3, None));
 
-    // 48 positions, two of them special: windows of 46 letters at 0, 27 and 54. Each of the first
-    // and last has 19 of its letters to share with the middle one.
-    let part = |start: usize| score(&text[2 * start..2 * (start + 46)], Long::Refuse).unwrap();
+    // 48 positions, two of them special: windows of 46 letters at 0, 27 and 54. The first and the last each share 19 of
+    // their letters with the middle one.
+    let part = |start: usize| score(&text[2 * start..2 * (start + 46)], Overflow::Refuse).unwrap();
     let parts = [part(0), part(27), part(54)];
     let weights = [27.0 + 19.0 / 2.0, 8.0 + 19.0, 27.0 + 19.0 / 2.0];
     let mean: f64 = parts.iter().zip(weights).map(|(part, weight)| part.probabilities.score() * weight / 100.0).sum();
     assert!((whole.probabilities.score() - mean).abs() < 3e-6, "{whole:?} {parts:?}");
 
-    assert_eq!(score(&text, Long::Beginning).unwrap(), parts[0]);
-    assert_eq!(score(&text, Long::End).unwrap(), parts[2]);
-    assert_eq!(score(&text, Long::Refuse), Err(ScoreError::Length { tokens: 102, limit: 48 }));
+    assert_eq!(score(&text, Overflow::KeepStart).unwrap(), parts[0]);
+    assert_eq!(score(&text, Overflow::KeepEnd).unwrap(), parts[2]);
+    assert_eq!(score(&text, Overflow::Refuse), Err(ScoreError::Length { tokens: 102, limit: 48 }));
 }
 
 #[test]
-fn what_is_no_number_is_an_error_and_not_a_score() {
+fn a_logit_that_is_not_finite_is_an_error_and_not_a_score() {
     for precision in Precision::ALL {
         let broken = engine(&TINY, 1, f32::INFINITY, precision);
         assert_eq!(broken.score(&[Input::new("a", None)]), [Err(ScoreError::NotFinite)], "{precision}");

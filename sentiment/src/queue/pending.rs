@@ -1,44 +1,44 @@
-//! What waits for the engine, and what of it goes together.
+//! Windows that wait for the engine, and the choice of those that form the next batch.
 
 use std::collections::VecDeque;
 
-/// Something that waits to be computed.
-pub trait Waits {
+/// An item that waits to be computed.
+pub trait Queued {
     /// Its length in tokens.
     fn tokens(&self) -> usize;
-    /// Whether nobody wants the answer any more.
+    /// Whether nobody waits for the answer any longer.
     fn is_abandoned(&self) -> bool;
 }
 
-/// What waits, in the order in which it came.
+/// Waiting items, in the order of their arrival.
 #[derive(Debug)]
-pub struct Waiting<T> {
+pub struct PendingQueue<T> {
     items: VecDeque<T>,
 }
 
-impl<T> Default for Waiting<T> {
+impl<T> Default for PendingQueue<T> {
     fn default() -> Self {
         Self { items: VecDeque::new() }
     }
 }
 
-impl<T: Waits> Waiting<T> {
-    /// Adds what has come.
+impl<T: Queued> PendingQueue<T> {
+    /// Appends items.
     pub fn extend(&mut self, items: impl IntoIterator<Item = T>) {
         self.items.extend(items);
     }
 
-    /// Whether nothing waits.
+    /// Whether no item waits.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Takes out the next batch: the oldest, however long it is, and beside it the shortest that
-    /// fit within `budget` tokens. Abandoned items are dropped.
+    /// Removes and returns the next batch: the oldest item, of any length, and the shortest other items that fit within
+    /// `budget` tokens. Abandoned items are dropped.
     ///
-    /// The shortest first, so that headlines do not wait for the windows of a report; the oldest
-    /// always, so that nothing waits for more batches than there were items before it.
-    pub fn take(&mut self, budget: usize) -> Vec<T> {
+    /// The shortest items go first so that headlines do not wait for the windows of a report. The oldest item is always
+    /// included, so no item waits for more batches than there were items before it.
+    pub fn next_batch(&mut self, budget: usize) -> Vec<T> {
         self.items.retain(|item| !item.is_abandoned());
         let mut order: Vec<usize> = (0..self.items.len()).collect();
         order.sort_by_key(|&at| (at > 0, self.items[at].tokens()));
@@ -67,7 +67,7 @@ mod tests {
         abandoned: bool,
     }
 
-    impl Waits for Item {
+    impl Queued for Item {
         fn tokens(&self) -> usize {
             self.tokens
         }
@@ -84,13 +84,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_wanted_goes_once_and_the_oldest_goes_next(lengths in prop::collection::vec((1usize..600, prop::bool::weighted(0.1)), 0..60), budget in 1usize..2000) {
+        fn every_live_item_is_taken_once_and_the_oldest_is_in_the_next_batch(lengths in prop::collection::vec((1usize..600, prop::bool::weighted(0.1)), 0..60), budget in 1usize..2000) {
             let all = items(&lengths);
-            let mut waiting = Waiting::default();
-            waiting.extend(all.clone());
+            let mut pending = PendingQueue::default();
+            pending.extend(all.clone());
             let mut left: Vec<Item> = all.into_iter().filter(|item| !item.abandoned).collect();
             while !left.is_empty() {
-                let batch = waiting.take(budget);
+                let batch = pending.next_batch(budget);
                 prop_assert_eq!(&batch[0], &left[0]);
                 let total: usize = batch.iter().map(|item| item.tokens).sum();
                 prop_assert!(total <= budget || batch.len() == 1);
@@ -100,17 +100,17 @@ mod tests {
                 let shortest = left.iter().map(|item| item.tokens).min().unwrap_or(usize::MAX);
                 prop_assert!(longest <= shortest && total.saturating_add(shortest) > budget);
             }
-            prop_assert!(waiting.take(budget).is_empty() && waiting.is_empty());
+            prop_assert!(pending.next_batch(budget).is_empty() && pending.is_empty());
         }
     }
 
     #[test]
-    fn headlines_pass_a_report_but_the_report_is_not_passed_twice() {
-        let mut waiting = Waiting::default();
-        waiting.extend(items(&[(20, false), (500, false), (500, false), (30, false), (30, false)]));
+    fn headlines_overtake_a_report_but_only_once() {
+        let mut pending = PendingQueue::default();
+        pending.extend(items(&[(20, false), (500, false), (500, false), (30, false), (30, false)]));
         let numbers = |batch: Vec<Item>| batch.iter().map(|item| item.number).collect::<Vec<_>>();
-        assert_eq!(numbers(waiting.take(100)), [0, 3, 4]);
-        assert_eq!(numbers(waiting.take(100)), [1]);
-        assert_eq!(numbers(waiting.take(100)), [2]);
+        assert_eq!(numbers(pending.next_batch(100)), [0, 3, 4]);
+        assert_eq!(numbers(pending.next_batch(100)), [1]);
+        assert_eq!(numbers(pending.next_batch(100)), [2]);
     }
 }

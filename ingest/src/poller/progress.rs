@@ -1,4 +1,4 @@
-//! How far the wire has been followed.
+//! How far a news source has been followed.
 
 use super::NewsPollerConfig;
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +12,7 @@ const REMEMBERED: usize = 50_000;
 
 /// The watermark, and what has been sent of the time a poll looks at again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Cursor {
+pub(super) struct PollProgress {
     /// Publication of the latest acknowledged article.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::optional")]
     watermark: Option<Timestamp>,
@@ -27,7 +27,7 @@ struct Sent {
     published_at: Timestamp,
 }
 
-impl Cursor {
+impl PollProgress {
     /// Where the next poll begins.
     pub fn query_from(&self, now: Timestamp, config: &NewsPollerConfig) -> Timestamp {
         match self.watermark {
@@ -36,7 +36,7 @@ impl Cursor {
         }
     }
 
-    /// Whether this article, as it stands now, has not been sent last.
+    /// Whether this revision of the article is not the one that was sent last.
     pub fn is_new(&self, article: &Article) -> bool {
         self.sent.get(&article.id).is_none_or(|sent| sent.revision != article.revision)
     }
@@ -53,12 +53,12 @@ impl Cursor {
             // what is published until then.
             self.watermark = self.watermark.max(Some(article.published_at.min(now)));
         }
-        self.forget(config.overlap);
+        self.evict(config.overlap);
         changed || self.watermark != old_watermark
     }
 
-    /// Drops what no poll can show again.
-    fn forget(&mut self, overlap: Duration) {
+    /// Evicts what no poll can show again.
+    fn evict(&mut self, overlap: Duration) {
         let Some(watermark) = self.watermark else { return };
         let oldest = before(watermark, overlap + Duration::from_secs(1));
         self.sent.retain(|_, sent| sent.published_at >= oldest);
@@ -108,50 +108,50 @@ mod tests {
 
     #[test]
     fn the_first_poll_looks_back_and_later_ones_overlap() {
-        let mut cursor = Cursor::default();
-        assert_eq!(cursor.query_from(at(0), &config()), at(-24 * 3600));
-        assert!(cursor.acknowledge(&[article("a", -50, "")], at(0), &config()));
-        assert_eq!(cursor.query_from(at(20), &config()), at(-650));
+        let mut progress = PollProgress::default();
+        assert_eq!(progress.query_from(at(0), &config()), at(-24 * 3600));
+        assert!(progress.acknowledge(&[article("a", -50, "")], at(0), &config()));
+        assert_eq!(progress.query_from(at(20), &config()), at(-650));
     }
 
     #[test]
     fn an_edit_is_new_and_so_is_its_undoing() {
-        let mut cursor = Cursor::default();
+        let mut progress = PollProgress::default();
         for title in ["first", "second", "first"] {
             let seen = article("a", 0, title);
-            assert!(cursor.is_new(&seen), "{title}");
-            cursor.acknowledge(std::slice::from_ref(&seen), at(1), &config());
-            assert!(!cursor.is_new(&seen));
-            assert!(!cursor.acknowledge(&[seen], at(1), &config()));
+            assert!(progress.is_new(&seen), "{title}");
+            progress.acknowledge(std::slice::from_ref(&seen), at(1), &config());
+            assert!(!progress.is_new(&seen));
+            assert!(!progress.acknowledge(&[seen], at(1), &config()));
         }
     }
 
     #[test]
     fn a_date_in_the_future_does_not_move_the_watermark_there() {
-        let mut cursor = Cursor::default();
-        cursor.acknowledge(&[article("a", 1_000_000, "")], at(5), &config());
-        assert_eq!(cursor.query_from(at(20), &config()), at(5 - 600));
-        assert!(!cursor.is_new(&article("a", 1_000_000, "")));
+        let mut progress = PollProgress::default();
+        progress.acknowledge(&[article("a", 1_000_000, "")], at(5), &config());
+        assert_eq!(progress.query_from(at(20), &config()), at(5 - 600));
+        assert!(!progress.is_new(&article("a", 1_000_000, "")));
     }
 
     proptest! {
-        /// However pages come, no article a later poll can show again is taken for new.
+        /// Whatever pages arrive, no article a later poll can show again is taken for new.
         #[test]
         fn what_can_be_seen_again_is_remembered(published in proptest::collection::vec(0i64..5_000, 1..60)) {
-            let mut cursor = Cursor::default();
+            let mut progress = PollProgress::default();
             let articles: Vec<Article> =
                 published.iter().enumerate().map(|(i, &second)| article(&i.to_string(), second, "")).collect();
             let mut done = 0;
             for page in articles.chunks(7) {
-                cursor.acknowledge(page, at(5_000), &config());
+                progress.acknowledge(page, at(5_000), &config());
                 done += page.len();
-                let from = cursor.query_from(at(5_000), &config());
+                let from = progress.query_from(at(5_000), &config());
                 for seen in articles[..done].iter().filter(|article| article.published_at >= from) {
-                    prop_assert!(!cursor.is_new(seen));
+                    prop_assert!(!progress.is_new(seen));
                 }
             }
-            let noted: Cursor = serde_json::from_slice(&serde_json::to_vec(&cursor).unwrap()).unwrap();
-            prop_assert_eq!(noted, cursor);
+            let noted: PollProgress = serde_json::from_slice(&serde_json::to_vec(&progress).unwrap()).unwrap();
+            prop_assert_eq!(noted, progress);
         }
     }
 }

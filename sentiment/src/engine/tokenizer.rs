@@ -1,6 +1,6 @@
-//! Text to tokens, as the model was trained on them.
+//! Tokenizing texts the way the model was trained.
 
-use super::windows::{self, Long};
+use super::windows::{self, Overflow};
 use crate::{ScoreError, SentimentError};
 use serde::Deserialize;
 use std::ops::Range;
@@ -14,41 +14,41 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, EncodeInput, Encoding, Tokenizer};
+use tokenizers::{AddedToken, EncodeInput, Tokenizer};
 
-/// One text as the model reads it.
+/// The input of the model for one text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Tokens {
-    /// Token ids, `[CLS]` or what the model has for it first.
-    pub ids: Vec<u32>,
-    /// Segment ids, one a token: 0 the text, 1 the company.
-    pub types: Vec<u32>,
+pub struct Encoding {
+    /// Token ids, beginning with `[CLS]` or the model's equivalent.
+    pub input_ids: Vec<u32>,
+    /// Token type (segment) ids, one per token: 0 for the text, 1 for the company.
+    pub token_type_ids: Vec<u32>,
 }
 
-/// A stretch of a text, as the model reads it.
+/// A part of a text that fits into the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
-    /// The stretch with the special tokens, and the company where the model reads it.
-    pub tokens: Tokens,
-    /// How many of the text's tokens it speaks for: each token counts once, shared equally by
-    /// the windows it stands in.
+    /// The part with the special tokens, and with the company if the model reads it.
+    pub encoding: Encoding,
+    /// The number of the text's tokens that it represents: each token counts once in total, divided equally among the
+    /// windows that contain it.
     pub weight: f64,
 }
 
-/// A tokenizer with the model's length limit.
+/// A tokenizer, and the longest input of its model.
 #[derive(Debug)]
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
-    limit: usize,
+    max_seq_len: usize,
 }
 
 impl TextTokenizer {
-    /// Reads the tokenizer. Padding and truncation baked into a `tokenizer.json` are dropped:
-    /// they belong to how the model was trained, not to how it is used here.
+    /// Reads the tokenizer of a model that takes at most `max_seq_len` tokens. Padding and truncation in a
+    /// `tokenizer.json` are ignored: they describe how the model was trained, not how it is used here.
     ///
     /// # Errors
     /// [`SentimentError::Unreadable`].
-    pub fn load(files: &TokenizerFiles, limit: usize) -> Result<Self, SentimentError> {
+    pub fn load(files: &TokenizerFiles, max_seq_len: usize) -> Result<Self, SentimentError> {
         let (path, mut tokenizer) = match files {
             TokenizerFiles::Json(path) => (path, read_json(path)?),
             TokenizerFiles::Vocabulary { vocabulary, settings } => {
@@ -59,57 +59,55 @@ impl TextTokenizer {
             }
         };
         tokenizer.with_padding(None).with_truncation(None).map_err(|error| unreadable(path, &error))?;
-        Ok(Self { tokenizer, limit })
+        Ok(Self { tokenizer, max_seq_len })
     }
 
-    /// `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]`: one window, or several of them
-    /// where the text is beyond the model's limit. The company is in each and is never cut.
+    /// Encodes `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]`, as one window, or as several if the text is too
+    /// long for the model. Every window contains the whole company.
     ///
     /// # Errors
-    /// [`ScoreError::Tokenizer`]; for a text beyond the limit [`ScoreError::CompanyTooLong`], and
-    /// [`ScoreError::Length`] where such texts are refused.
-    pub fn encode(&self, text: &str, company: Option<&str>, long: Long) -> Result<Vec<Window>, ScoreError> {
+    /// [`ScoreError::Tokenizer`]; for a text that is too long, [`ScoreError::CompanyTooLong`], and
+    /// [`ScoreError::Length`] with [`Overflow::Refuse`].
+    pub fn encode(&self, text: &str, company: Option<&str>, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
         let input: EncodeInput<'_> = match company {
             Some(company) => (text, company).into(),
             None => text.into(),
         };
-        // The tokenizer has been known to panic on odd Unicode; one text must not stop the others.
+        // The tokenizer library has panicked on unusual Unicode; one text must not stop the others.
         let encoding = catch_unwind(AssertUnwindSafe(|| self.tokenizer.encode_fast(input, true)))
             .map_err(|_| ScoreError::Tokenizer("it panicked".into()))?
             .map_err(|error| ScoreError::Tokenizer(error.to_string()))?;
-        if encoding.len() <= self.limit {
-            let tokens = Tokens { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec() };
-            return Ok(vec![Window { tokens, weight: 1.0 }]);
+        if encoding.len() <= self.max_seq_len {
+            let (input_ids, token_type_ids) = (encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec());
+            return Ok(vec![Window { encoding: Encoding { input_ids, token_type_ids }, weight: 1.0 }]);
         }
-        self.cut(&encoding, long)
+        self.split(&encoding, overflow)
     }
 
-    fn cut(&self, encoding: &Encoding, long: Long) -> Result<Vec<Window>, ScoreError> {
+    fn split(&self, encoding: &tokenizers::Encoding, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
         let is_text = |at: &usize| encoding.token_to_sequence(*at) == Some(0);
         let start = (0..encoding.len()).find(is_text).unwrap_or_default();
         let length = (start..encoding.len()).take_while(is_text).count();
-        let room = self.limit.saturating_sub(encoding.len() - length);
-        // Windows that were mostly company would be many and say little.
-        if room < self.limit / 2 || room == 0 {
-            return Err(ScoreError::CompanyTooLong { limit: self.limit });
+        let room = self.max_seq_len.saturating_sub(encoding.len() - length);
+        // Windows that consist mostly of the company would be many and contain little text.
+        if room < self.max_seq_len / 2 || room == 0 {
+            return Err(ScoreError::CompanyTooLong { limit: self.max_seq_len });
         }
-        let mut places = windows::places(length, room);
-        match long {
-            Long::Windows => {}
-            Long::Beginning => places.truncate(1),
-            Long::End => drop(places.drain(..places.len() - 1)),
-            Long::Refuse => return Err(ScoreError::Length { tokens: encoding.len(), limit: self.limit }),
+        let mut spans = windows::spans(length, room);
+        match overflow {
+            Overflow::Windows => {}
+            Overflow::KeepStart => spans.truncate(1),
+            Overflow::KeepEnd => drop(spans.drain(..spans.len() - 1)),
+            Overflow::Refuse => return Err(ScoreError::Length { tokens: encoding.len(), limit: self.max_seq_len }),
         }
-        let weights = windows::weights(&places, length);
-        let window = |(place, weight): (&Range<usize>, f64)| {
-            let (place, after) = (start + place.start..start + place.end, start + length);
-            let around = |numbers: &[u32]| [&numbers[..start], &numbers[place.clone()], &numbers[after..]].concat();
-            Window {
-                tokens: Tokens { ids: around(encoding.get_ids()), types: around(encoding.get_type_ids()) },
-                weight,
-            }
+        let weights = windows::weights(&spans, length);
+        let window = |(span, weight): (&Range<usize>, f64)| {
+            let (span, after) = (start + span.start..start + span.end, start + length);
+            let cut = |ids: &[u32]| [&ids[..start], &ids[span.clone()], &ids[after..]].concat();
+            let (input_ids, token_type_ids) = (cut(encoding.get_ids()), cut(encoding.get_type_ids()));
+            Window { encoding: Encoding { input_ids, token_type_ids }, weight }
         };
-        Ok(places.iter().zip(weights).map(window).collect())
+        Ok(spans.iter().zip(weights).map(window).collect())
     }
 }
 
@@ -121,7 +119,7 @@ fn read_json(path: &Path) -> Result<Tokenizer, SentimentError> {
     Tokenizer::from_file(path).map_err(|error| unreadable(path, &error))
 }
 
-/// What `tokenizer_config.json` says of either tokenizer.
+/// `tokenizer_config.json`, for both kinds of tokenizer.
 ///
 /// ```json
 /// {"do_lower_case": true, "strip_accents": null, "tokenize_chinese_chars": true, "add_prefix_space": false}
@@ -149,7 +147,7 @@ impl Settings {
     }
 }
 
-/// BERT's tokenizer from its vocabulary alone, for models that carry no `tokenizer.json`.
+/// BERT's tokenizer from its vocabulary alone, for models without a `tokenizer.json`.
 fn build_wordpiece(vocabulary: &Path, settings: Option<&Path>) -> Result<Tokenizer, SentimentError> {
     let settings = Settings::read(settings)?;
     let wrong = |error: tokenizers::Error| unreadable(vocabulary, &error);
@@ -167,7 +165,7 @@ fn build_wordpiece(vocabulary: &Path, settings: Option<&Path>) -> Result<Tokeniz
     with_specials(tokenizer, &["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]).map_err(wrong)
 }
 
-/// RoBERTa's tokenizer from its vocabulary and merges, for models that carry no `tokenizer.json`.
+/// RoBERTa's tokenizer from its vocabulary and merges, for models without a `tokenizer.json`.
 fn build_byte_level_bpe(
     vocabulary: &Path,
     merges: &Path,
@@ -187,11 +185,11 @@ fn build_byte_level_bpe(
 }
 
 fn special(tokenizer: &Tokenizer, token: &str, vocabulary: &Path) -> Result<(String, u32), SentimentError> {
-    let id = tokenizer.token_to_id(token).ok_or_else(|| unreadable(vocabulary, &format!("no {token} in it")))?;
+    let id = tokenizer.token_to_id(token).ok_or_else(|| unreadable(vocabulary, &format!("it has no token {token}")))?;
     Ok((token.to_owned(), id))
 }
 
-/// Those of `tokens` that the vocabulary has are never divided.
+/// Makes those of `tokens` that the vocabulary has special: they are never split.
 fn with_specials(mut tokenizer: Tokenizer, tokens: &[&str]) -> tokenizers::Result<Tokenizer> {
     let known = tokens.iter().filter(|token| tokenizer.token_to_id(token).is_some());
     let specials: Vec<AddedToken> = known.map(|&token| AddedToken::from(token, true)).collect();

@@ -1,12 +1,27 @@
-//! How long to wait before trying again.
+//! How long to wait before a retry: the one policy of all stages.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-/// Exponential back-off with jitter: each wait is drawn from the upper half of a span that
-/// doubles up to a limit, so that many clients that failed together do not return together.
+/// Exponential back-off with jitter. Each wait is drawn from the upper half of a span that doubles up to a limit, so
+/// that clients that failed together do not return together.
+///
+/// It only says how long to wait; the caller sleeps, by the clock it lives by.
+///
+/// ```
+/// use std::time::Duration;
+/// use tapewire_bus::Backoff;
+///
+/// let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+/// assert!(backoff.next_wait() <= Duration::from_secs(1));
+/// assert!(backoff.next_wait() <= Duration::from_secs(2));
+/// // A server's `Retry-After` is respected.
+/// assert!(backoff.next_wait_of_at_least(Some(Duration::from_secs(30))) >= Duration::from_secs(30));
+/// backoff.reset();
+/// assert!(backoff.next_wait() <= Duration::from_secs(1));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -18,8 +33,7 @@ pub struct Backoff {
 impl Backoff {
     /// Waits of about `first`, doubling up to `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
-        // The standard library's hasher keys are the one source of randomness at hand that
-        // differs between processes.
+        // The standard library's hasher keys differ between processes, and need no further dependency.
         let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
         Self { first, longest, failures: 0, jitter: SmallRng::seed_from_u64(seed) }
     }
@@ -31,7 +45,12 @@ impl Backoff {
         span.mul_f64(self.jitter.random_range(0.5..=1.0))
     }
 
-    /// It worked: the next failure is a first one.
+    /// The wait after one more failure, but at least what the other side asked for (HTTP's `Retry-After`).
+    pub fn next_wait_of_at_least(&mut self, asked: Option<Duration>) -> Duration {
+        self.next_wait().max(asked.unwrap_or_default())
+    }
+
+    /// It worked: the next failure counts as the first.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

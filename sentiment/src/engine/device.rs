@@ -1,7 +1,7 @@
-//! Which processor a model runs on.
+//! The device that a model runs on.
 
 use crate::SentimentError;
-use candle_core::Device;
+use candle_core::Device as CandleDevice;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tapewire_kernels::Precision;
@@ -9,15 +9,15 @@ use tapewire_kernels::Precision;
 /// `cpu`, `cuda`, or `cuda:1` for the second GPU.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(into = "String", try_from = "String")]
-pub enum Processor {
-    /// The packed engine.
+pub enum Device {
+    /// The processor.
     #[default]
     Cpu,
-    /// The GPU of this number, by NVIDIA's CUDA.
+    /// The GPU with this number, through NVIDIA's CUDA.
     Cuda(usize),
 }
 
-impl TryFrom<String> for Processor {
+impl TryFrom<String> for Device {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -25,18 +25,18 @@ impl TryFrom<String> for Processor {
             ("cpu", _) => Ok(Self::Cpu),
             ("cuda", _) => Ok(Self::Cuda(0)),
             (_, Some(Ok(number))) => Ok(Self::Cuda(number)),
-            _ => Err(format!("`{text}` is no processor; say cpu, cuda, or cuda:1 for the second GPU")),
+            _ => Err(format!("unknown device `{text}`; choose cpu, cuda, or cuda:1 for the second GPU")),
         }
     }
 }
 
-impl From<Processor> for String {
-    fn from(processor: Processor) -> Self {
-        processor.to_string()
+impl From<Device> for String {
+    fn from(device: Device) -> Self {
+        device.to_string()
     }
 }
 
-impl fmt::Display for Processor {
+impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpu => write!(f, "cpu"),
@@ -48,33 +48,36 @@ impl fmt::Display for Processor {
 /// Opens a GPU.
 ///
 /// # Errors
-/// [`SentimentError::Device`] if there is none, this build can't use one, or the precision is not for it.
-pub(super) fn open_cuda(number: usize, precision: Precision) -> Result<Device, SentimentError> {
-    let error = |reason: String| SentimentError::Device { device: Processor::Cuda(number).to_string(), reason };
+/// [`SentimentError::Device`] if there is no such GPU, this build does not support GPUs, or the GPU does not support
+/// the precision.
+pub(super) fn open_cuda(number: usize, precision: Precision) -> Result<CandleDevice, SentimentError> {
+    let error = |reason: String| SentimentError::Device { device: Device::Cuda(number).to_string(), reason };
     if !candle_core::utils::cuda_is_available() {
         return Err(error(
-            "this build is for the processor only; build with `--features cuda`, or say device = \"cpu\"".into(),
+            "this build supports the processor only; build with `--features cuda`, or set device = \"cpu\"".into(),
         ));
     }
     if precision != Precision::F32 {
-        return Err(error(format!("runs in f32, not in {precision}; leave precision out, or say device = \"cpu\"")));
+        return Err(error(format!(
+            "a GPU supports f32, not {precision}; leave precision out, or set device = \"cpu\""
+        )));
     }
-    Device::new_cuda(number).map_err(|problem| error(problem.to_string()))
+    CandleDevice::new_cuda(number).map_err(|problem| error(problem.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Processor, String> {
-        Processor::try_from(text.to_owned())
+    fn parse(text: &str) -> Result<Device, String> {
+        Device::try_from(text.to_owned())
     }
 
     #[test]
-    fn names_are_read_and_others_refused() {
-        assert_eq!(parse("cpu"), Ok(Processor::Cpu));
-        assert_eq!(parse("cuda"), Ok(Processor::Cuda(0)));
-        assert_eq!(parse("cuda:3"), Ok(Processor::Cuda(3)));
+    fn devices_are_parsed_and_others_refused() {
+        assert_eq!(parse("cpu"), Ok(Device::Cpu));
+        assert_eq!(parse("cuda"), Ok(Device::Cuda(0)));
+        assert_eq!(parse("cuda:3"), Ok(Device::Cuda(3)));
         for wrong in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
             assert!(parse(wrong).unwrap_err().contains(&format!("`{wrong}`")));
         }

@@ -1,0 +1,238 @@
+//! Settings of the price feeds.
+
+use crate::IngestError;
+use crate::poller::check_sources;
+use crate::providers::{Subscription, registry};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tapewire_core::Symbol;
+
+/// The price sources, and what is subscribed to: `[prices]`. Times are by the bus's clock.
+///
+/// A symbol comes from one source only, so with several sources each needs symbols of its own:
+///
+/// ```
+/// use tapewire_ingest::feed::PricesConfig;
+///
+/// let prices: PricesConfig = toml::from_str(
+///     "sources = ['massive', 'desk']\nsymbols = ['AAPL']\n[override.desk]\nsymbols = ['SAP']",
+/// )?;
+/// prices.check()?;
+/// assert_eq!(prices.of("massive").symbols.len(), 2, "the benchmark comes from the first source");
+/// assert_eq!(prices.of("desk").symbols.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PricesConfig {
+    /// Names of the providers that are followed for prices. The position is the number of the source's watermark
+    /// stream.
+    pub sources: Vec<String>,
+    /// Tickers whose minute bars are wanted.
+    #[schemars(with = "Vec<String>")]
+    pub symbols: Vec<Symbol>,
+    /// What stands for the market. The first source subscribes to it in any case, unless another one lists it. It has
+    /// to trade every minute: its bar is the sign that a minute's bars are coming in.
+    #[schemars(with = "String")]
+    pub benchmark: Symbol,
+    /// Whether to take every trade too.
+    pub trades: bool,
+    /// Whether to take halts (limit up / limit down) too.
+    pub halts: bool,
+    /// How much history a symbol needs when it is first seen: the joiner's baselines.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub warmup: Duration,
+    /// How long after a minute's end its bars are taken to be here, once the reference symbol's is. On a
+    /// delayed plan a little over 15 minutes.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub grace: Duration,
+    /// After how long without a working connection the other sources no longer wait for this one.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub idle_timeout: Duration,
+    /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
+    pub buffered_frames: usize,
+    /// What is different for one source, by its name.
+    pub r#override: BTreeMap<String, PricesOverride>,
+}
+
+/// Settings of one price source: those of [`PricesConfig`] that are given.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PricesOverride {
+    /// See [`PricesConfig::symbols`].
+    #[schemars(with = "Option<Vec<String>>")]
+    pub symbols: Option<Vec<Symbol>>,
+    /// A symbol of this source that trades every minute: its bar is the sign that a minute's bars are coming in. The
+    /// benchmark where this source has it. Without one the source's minutes are complete by time alone.
+    #[schemars(with = "Option<String>")]
+    pub reference: Option<Symbol>,
+    /// See [`PricesConfig::trades`].
+    pub trades: Option<bool>,
+    /// See [`PricesConfig::halts`].
+    pub halts: Option<bool>,
+    /// See [`PricesConfig::warmup`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub warmup: Option<Duration>,
+    /// See [`PricesConfig::grace`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub grace: Option<Duration>,
+    /// See [`PricesConfig::idle_timeout`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub idle_timeout: Option<Duration>,
+    /// See [`PricesConfig::buffered_frames`].
+    pub buffered_frames: Option<usize>,
+}
+
+/// What one source is followed for; see [`PricesConfig`] for the fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are the fields of PricesConfig and PricesOverride")]
+pub struct PriceFeedConfig {
+    /// All its symbols, the reference symbol among them, each once.
+    pub symbols: Vec<Symbol>,
+    pub reference: Option<Symbol>,
+    pub benchmark: Symbol,
+    pub trades: bool,
+    pub halts: bool,
+    pub warmup: Duration,
+    pub grace: Duration,
+    pub idle_timeout: Duration,
+    pub buffered_frames: usize,
+}
+
+impl Default for PricesConfig {
+    fn default() -> Self {
+        Self {
+            sources: vec![registry::DEFAULT.to_owned()],
+            symbols: Vec::new(),
+            benchmark: Symbol::new("SPY").expect("SPY is a ticker"),
+            trades: false,
+            halts: false,
+            warmup: Duration::from_secs(30 * 24 * 3600),
+            grace: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(300),
+            buffered_frames: 4096,
+            r#override: BTreeMap::new(),
+        }
+    }
+}
+
+impl PricesConfig {
+    /// What the source called `name` is followed for.
+    pub fn of(&self, name: &str) -> PriceFeedConfig {
+        let own = self.r#override.get(name).cloned().unwrap_or_default();
+        let reference = own.reference.or_else(|| self.has_benchmark(name).then(|| self.benchmark.clone()));
+        let mut symbols = Vec::new();
+        let benchmark = self.has_benchmark(name).then_some(&self.benchmark);
+        let listed = own.symbols.as_ref().unwrap_or(&self.symbols);
+        for symbol in benchmark.into_iter().chain(&reference).chain(listed) {
+            if !symbols.contains(symbol) {
+                symbols.push(symbol.clone());
+            }
+        }
+        PriceFeedConfig {
+            symbols,
+            reference,
+            benchmark: self.benchmark.clone(),
+            trades: own.trades.unwrap_or(self.trades),
+            halts: own.halts.unwrap_or(self.halts),
+            warmup: own.warmup.unwrap_or(self.warmup),
+            grace: own.grace.unwrap_or(self.grace),
+            idle_timeout: own.idle_timeout.unwrap_or(self.idle_timeout),
+            buffered_frames: own.buffered_frames.unwrap_or(self.buffered_frames),
+        }
+    }
+
+    /// Whether these settings can be used: above all, no symbol comes from two sources, whose bars would overwrite each
+    /// other.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`].
+    pub fn check(&self) -> Result<(), IngestError> {
+        check_sources("prices", &self.sources, self.r#override.keys())?;
+        let refused = |reason: String| Err(IngestError::Config(format!("prices: {reason}")));
+        let mut owners: BTreeMap<Symbol, &str> = BTreeMap::new();
+        for name in &self.sources {
+            let source = self.of(name);
+            if source.buffered_frames == 0 {
+                return refused(format!("buffered_frames must not be zero ({name})"));
+            }
+            for symbol in source.symbols {
+                if let Some(other) = owners.insert(symbol.clone(), name) {
+                    return refused(format!(
+                        "{symbol} is listed for both {other} and {name}; give each source symbols of its own in \
+                         prices.override.NAME.symbols"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the benchmark comes from this source: the one that lists it, otherwise the first.
+    fn has_benchmark(&self, name: &str) -> bool {
+        let lists = |name: &String| {
+            let own = self.r#override.get(name).and_then(|own| own.symbols.as_ref());
+            own.is_some_and(|symbols| symbols.contains(&self.benchmark))
+        };
+        self.sources.iter().find(|name| lists(name)).or(self.sources.first()).is_some_and(|source| source == name)
+    }
+}
+
+impl PriceFeedConfig {
+    /// What the source is asked for.
+    pub fn subscription(&self) -> Subscription {
+        Subscription { symbols: self.symbols.clone(), trades: self.trades, halts: self.halts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> PricesConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    fn names(symbols: &[Symbol]) -> Vec<&str> {
+        symbols.iter().map(Symbol::as_str).collect()
+    }
+
+    #[test]
+    fn a_symbol_of_two_sources_is_refused_with_both_names() {
+        let error = config("sources = ['one', 'two']\nsymbols = ['AAPL', 'MSFT']\n[override.two]\nsymbols = ['MSFT']")
+            .check()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("MSFT") && error.contains("one") && error.contains("two"), "{error}");
+        let defaults = config("sources = ['one', 'two']\nsymbols = ['AAPL']").check().unwrap_err().to_string();
+        assert!(defaults.contains("prices.override.NAME.symbols"), "{defaults}");
+        assert!(PricesConfig::default().check().is_ok());
+        assert!(config("buffered_frames = 0").check().is_err());
+    }
+
+    #[test]
+    fn the_benchmark_is_the_first_sources_unless_another_lists_it() {
+        let first = config("sources = ['one', 'two']\nsymbols = ['AAPL']\n[override.two]\nsymbols = ['SAP']");
+        first.check().unwrap();
+        assert_eq!(names(&first.of("one").symbols), ["SPY", "AAPL"]);
+        assert_eq!(first.of("one").reference, Some(first.benchmark.clone()));
+        assert_eq!((names(&first.of("two").symbols), first.of("two").reference), (vec!["SAP"], None));
+
+        let second = config(
+            "sources = ['one', 'two', 'three']\nsymbols = ['AAPL']\n[override.two]\nsymbols = ['SAP', 'SPY']\n\
+             [override.three]\nsymbols = ['VOD']\nreference = 'ISF'",
+        );
+        second.check().unwrap();
+        assert_eq!((names(&second.of("one").symbols), second.of("one").reference), (vec!["AAPL"], None));
+        assert_eq!(names(&second.of("two").symbols), ["SPY", "SAP"]);
+        assert_eq!(names(&second.of("three").symbols), ["ISF", "VOD"]);
+    }
+}

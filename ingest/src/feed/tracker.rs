@@ -1,0 +1,132 @@
+//! Up to which minute the tape is complete.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tapewire_core::Symbol;
+use tapewire_core::exchange::{Calendar, floor_minute};
+
+/// Up to where watermarks have been sent, and for which symbols. Kept in the state file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TapeTracker {
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::optional")]
+    complete_to: Option<Timestamp>,
+    symbols: BTreeSet<Symbol>,
+}
+
+impl TapeTracker {
+    /// The next watermark, if a further minute is complete: one that ended `grace` ago and, within
+    /// a session, whose reference bar has been seen: `seen_to` is the end of the last one, `None` where
+    /// there is no reference symbol. If that bar does not come for `stall_timeout` it was
+    /// not printed, and the minute counts as complete without it.
+    pub fn next(
+        &self,
+        now: Timestamp,
+        grace: Duration,
+        seen_to: Option<Timestamp>,
+        stall_timeout: Duration,
+    ) -> Option<Timestamp> {
+        let at = floor_minute(now.saturating_sub(span(grace)).unwrap_or(Timestamp::MIN));
+        let at = seen_to.map_or(at, |seen_to| reference_seen_to(at, now, seen_to, stall_timeout));
+        self.complete_to.is_none_or(|complete_to| complete_to < at).then_some(at)
+    }
+
+    /// The last watermark.
+    pub fn complete_to(&self) -> Option<Timestamp> {
+        self.complete_to
+    }
+
+    /// A watermark was sent for these symbols.
+    pub fn emitted(&mut self, complete_to: Timestamp, symbols: Vec<Symbol>) {
+        self.complete_to = Some(complete_to);
+        self.symbols = symbols.into_iter().collect();
+    }
+
+    /// From when on a symbol's bars have to be fetched at `now`: the source may correct a minute for `corrects_within`.
+    pub fn missing_from(
+        &self,
+        symbol: &Symbol,
+        now: Timestamp,
+        warmup: Duration,
+        corrects_within: SignedDuration,
+    ) -> Timestamp {
+        match self.complete_to {
+            Some(complete_to) if self.symbols.contains(symbol) => {
+                complete_to.saturating_sub(corrects_within).unwrap_or(Timestamp::MIN)
+            }
+            _ => now.saturating_sub(span(warmup)).unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
+/// The minute up to which bars can be vouched for at `now`, at most `at`.
+fn reference_seen_to(at: Timestamp, now: Timestamp, seen_to: Timestamp, stall_timeout: Duration) -> Timestamp {
+    let traded = Calendar::xnys().last_opened(at).filter(|session| session.open < at);
+    let trading_to = traded.map_or(Timestamp::MIN, |session| session.close.min(at));
+    let waiting = seen_to < trading_to && now.duration_since(trading_to) <= span(stall_timeout);
+    if waiting { floor_minute(seen_to).min(at) } else { at }
+}
+
+fn span(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn symbol(name: &str) -> Symbol {
+        Symbol::new(name).unwrap()
+    }
+
+    const CORRECTS_WITHIN: SignedDuration = SignedDuration::from_mins(16);
+    const GRACE: Duration = Duration::from_secs(5);
+    const STALL_TIMEOUT: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn a_minute_is_complete_once_the_grace_is_over_and_is_said_once() {
+        let mut tracker = TapeTracker::default();
+        let next = |tracker: &TapeTracker, now| tracker.next(at(now), GRACE, Some(at("2025-06-02T14:05:00Z")), STALL_TIMEOUT);
+        assert_eq!(next(&tracker, "2025-06-02T14:01:04Z"), Some(at("2025-06-02T14:00:00Z")));
+        tracker.emitted(at("2025-06-02T14:00:00Z"), vec![]);
+        assert_eq!(next(&tracker, "2025-06-02T14:01:04Z"), None);
+        assert_eq!(next(&tracker, "2025-06-02T14:01:05Z"), Some(at("2025-06-02T14:01:00Z")));
+        // A clock that is set back repeats nothing.
+        assert_eq!(next(&tracker, "2025-06-02T13:00:00Z"), None);
+    }
+
+    #[test]
+    fn within_a_session_the_reference_bar_is_waited_for_up_to_a_limit() {
+        let next = |now, seen_to| TapeTracker::default().next(at(now), GRACE, Some(at(seen_to)), STALL_TIMEOUT);
+        // Three minutes late: complete as far as it was seen.
+        assert_eq!(next("2025-06-02T14:04:30Z", "2025-06-02T14:01:00Z"), Some(at("2025-06-02T14:01:00Z")));
+        // Its last bar of the day is waited for too, but not forever.
+        assert_eq!(next("2025-06-02T20:01:10Z", "2025-06-02T19:59:00Z"), Some(at("2025-06-02T19:59:00Z")));
+        assert_eq!(next("2025-06-02T20:05:10Z", "2025-06-02T19:59:00Z"), Some(at("2025-06-02T20:05:00Z")));
+        // At night and at the open nothing is missing.
+        assert_eq!(next("2025-06-02T23:00:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T23:00:00Z")));
+        assert_eq!(next("2025-06-03T13:30:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-03T13:30:00Z")));
+        assert_eq!(next("2025-06-03T13:31:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T20:00:00Z")));
+    }
+
+    #[test]
+    fn a_source_without_a_reference_symbol_goes_by_time_alone() {
+        let next = |now| TapeTracker::default().next(at(now), GRACE, None, STALL_TIMEOUT);
+        assert_eq!(next("2025-06-02T14:04:30Z"), Some(at("2025-06-02T14:04:00Z")));
+    }
+
+    #[test]
+    fn a_known_symbol_is_filled_from_before_the_watermark_and_a_new_one_warms_up() {
+        let (now, warmup) = (at("2025-06-02T14:30:00Z"), Duration::from_secs(86_400));
+        let mut tracker = TapeTracker::default();
+        assert_eq!(tracker.missing_from(&symbol("AAPL"), now, warmup, CORRECTS_WITHIN), at("2025-06-01T14:30:00Z"));
+        tracker.emitted(at("2025-06-02T14:00:00Z"), vec![symbol("AAPL")]);
+        assert_eq!(tracker.missing_from(&symbol("AAPL"), now, warmup, CORRECTS_WITHIN), at("2025-06-02T13:44:00Z"));
+        assert_eq!(tracker.missing_from(&symbol("MSFT"), now, warmup, CORRECTS_WITHIN), at("2025-06-01T14:30:00Z"));
+    }
+}

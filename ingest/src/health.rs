@@ -1,0 +1,137 @@
+//! Whether a source works, and what is said when it does not.
+//!
+//! Downstream waits for every source. One that is down for longer than its idle timeout therefore says on its topic
+//! that it is idle, and is not waited for until it works again.
+
+use crate::IngestError;
+use crate::error::chain;
+use crate::writer::Stream;
+use jiff::{SignedDuration, Timestamp};
+use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tapewire_bus::{Clock, Producer, Readiness};
+
+/// The health of one source. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(crate) struct SourceHealth(Arc<Shared>);
+
+struct Shared {
+    stream: Stream,
+    /// Name in readiness: `news-poller/massive`.
+    role: String,
+    idle_timeout: SignedDuration,
+    producer: Producer,
+    clock: Clock,
+    readiness: Readiness,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// When the first of the failures since the last success was.
+    failing_since: Option<Timestamp>,
+    idle: bool,
+    /// The last watermark of this process.
+    watermark: Option<Timestamp>,
+}
+
+impl SourceHealth {
+    /// `idle_timeout` is by the bus's clock.
+    pub fn new(
+        stream: Stream,
+        stage: &str,
+        idle_timeout: Duration,
+        producer: Producer,
+        clock: Clock,
+        readiness: Readiness,
+    ) -> Self {
+        let role = format!("{stage}/{}", stream.source);
+        let idle_timeout = SignedDuration::try_from(idle_timeout).unwrap_or(SignedDuration::MAX);
+        let health =
+            Self(Arc::new(Shared { stream, role, idle_timeout, producer, clock, readiness, state: Mutex::default() }));
+        health.show_idle(false);
+        health
+    }
+
+    /// It has not worked yet, or not since it was started again.
+    pub fn waiting(&self, reason: &str) {
+        if !self.state().idle {
+            self.0.readiness.waiting(&self.0.role, reason);
+        }
+    }
+
+    /// It failed. Once it has been failing for longer than the idle timeout, every partition is told, again after each
+    /// further failure: a reader that was restarted has forgotten it.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn failed(&self, error: &(dyn Error + Sync)) -> Result<(), IngestError> {
+        let reason = chain(error);
+        let now = self.0.clock.now();
+        let (idle_since, went_idle, watermark) = {
+            let mut state = self.state();
+            let since = *state.failing_since.get_or_insert(now);
+            let is_idle = now.duration_since(since) > self.0.idle_timeout;
+            let went_idle = is_idle && !state.idle;
+            state.idle |= is_idle;
+            (state.idle.then_some(since), went_idle, state.watermark)
+        };
+        let Some(since) = idle_since else {
+            self.0.readiness.waiting(&self.0.role, reason);
+            return Ok(());
+        };
+        self.0.readiness.waiting(&self.0.role, format!("idle, failing since {since}: {reason}"));
+        if went_idle {
+            let Stream { source, kind, .. } = &self.0.stream;
+            tracing::warn!(
+                source, kind, %since, error = reason,
+                "the source has been failing for longer than its idle timeout: the others no longer wait for it; \
+                 nothing is lost, what it missed is fetched when it works again"
+            );
+            self.show_idle(true);
+            let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
+            metrics::counter!("tapewire_source_idle_total", &labels).increment(1);
+        }
+        // Idle, it vouches for nothing: the time only has to be one that it could vouch for.
+        self.0.stream.emit_idle(&self.0.producer, watermark.unwrap_or(Timestamp::UNIX_EPOCH)).await
+    }
+
+    /// A watermark was sent: it works.
+    pub fn emitted(&self, watermark: Timestamp) {
+        let was_idle = {
+            let mut state = self.state();
+            state.failing_since = None;
+            state.watermark = Some(watermark);
+            std::mem::take(&mut state.idle)
+        };
+        if was_idle {
+            let Stream { source, kind, .. } = &self.0.stream;
+            tracing::info!(source, kind, %watermark, "the source works again, and the others wait for it again");
+            self.show_idle(false);
+        }
+        self.0.readiness.ready(&self.0.role);
+    }
+
+    /// It works, and had nothing new to vouch for.
+    pub fn works(&self) {
+        self.state().failing_since = None;
+        self.0.readiness.ready(&self.0.role);
+    }
+
+    /// Whether every partition has been told that it is idle: then the next watermark is due even if it says nothing
+    /// else.
+    pub fn is_idle(&self) -> bool {
+        self.state().idle
+    }
+
+    fn show_idle(&self, idle: bool) {
+        let Stream { source, kind, .. } = &self.0.stream;
+        let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
+        metrics::gauge!("tapewire_source_idle", &labels).set(f64::from(u8::from(idle)));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().expect("no holder of this lock can panic")
+    }
+}

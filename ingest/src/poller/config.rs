@@ -1,0 +1,185 @@
+//! Settings of the news pollers.
+
+use crate::IngestError;
+use crate::providers::registry;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The news sources, and how they are polled: `[news]`. All times are by the bus's clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use tapewire_ingest::poller::NewsConfig;
+///
+/// let news: NewsConfig = toml::from_str(
+///     "sources = ['massive', 'desk']\nevery = '20s'\n[override.desk]\nevery = '2m'",
+/// )?;
+/// assert_eq!(news.of("massive").every, Duration::from_secs(20));
+/// assert_eq!(news.of("desk").every, Duration::from_secs(120));
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewsConfig {
+    /// Names of the providers that are polled for news. The position is the number of the source's watermark stream.
+    pub sources: Vec<String>,
+    /// From one poll to the next.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub every: Duration,
+    /// How far before the watermark each poll begins: what the provider shows later than that
+    /// after its publication is not seen.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub overlap: Duration,
+    /// How far back the very first poll begins.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub lookback: Duration,
+    /// How long the provider takes to show an article as a rule: providers put seconds to a minute
+    /// between publication and their interface. The watermark vouches for everything up to the poll
+    /// less this; what comes later still is sent, and counts as late.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub wire_delay: Duration,
+    /// After how long without a successful poll the other sources no longer wait for this one.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub idle_timeout: Duration,
+    /// What is different for one source, by its name.
+    pub r#override: BTreeMap<String, NewsOverride>,
+}
+
+/// Settings of one news source: those of [`NewsConfig`] that are given.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewsOverride {
+    /// See [`NewsConfig::every`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub every: Option<Duration>,
+    /// See [`NewsConfig::overlap`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub overlap: Option<Duration>,
+    /// See [`NewsConfig::lookback`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub lookback: Option<Duration>,
+    /// See [`NewsConfig::wire_delay`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub wire_delay: Option<Duration>,
+    /// See [`NewsConfig::idle_timeout`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<String>")]
+    pub idle_timeout: Option<Duration>,
+}
+
+/// How one source is polled; see [`NewsConfig`] for the fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are the fields of NewsConfig")]
+pub struct NewsPollerConfig {
+    pub every: Duration,
+    pub overlap: Duration,
+    pub lookback: Duration,
+    pub wire_delay: Duration,
+    pub idle_timeout: Duration,
+}
+
+impl Default for NewsConfig {
+    fn default() -> Self {
+        Self {
+            sources: vec![registry::DEFAULT.to_owned()],
+            every: Duration::from_secs(20),
+            overlap: Duration::from_secs(600),
+            lookback: Duration::from_secs(24 * 3600),
+            wire_delay: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(300),
+            r#override: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for NewsPollerConfig {
+    fn default() -> Self {
+        NewsConfig::default().of("")
+    }
+}
+
+impl NewsConfig {
+    /// How the source called `name` is polled.
+    pub fn of(&self, name: &str) -> NewsPollerConfig {
+        let own = self.r#override.get(name).cloned().unwrap_or_default();
+        NewsPollerConfig {
+            every: own.every.unwrap_or(self.every),
+            overlap: own.overlap.unwrap_or(self.overlap),
+            lookback: own.lookback.unwrap_or(self.lookback),
+            wire_delay: own.wire_delay.unwrap_or(self.wire_delay),
+            idle_timeout: own.idle_timeout.unwrap_or(self.idle_timeout),
+        }
+    }
+
+    /// Whether these settings can be used.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`].
+    pub fn check(&self) -> Result<(), IngestError> {
+        check_sources("news", &self.sources, self.r#override.keys())?;
+        match self.sources.iter().find(|name| self.of(name).every.is_zero()) {
+            Some(name) => Err(IngestError::Config(format!("news: every must not be zero ({name})"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a list of sources names each once, and overrides only sources in it.
+pub(crate) fn check_sources<'a>(
+    section: &str,
+    sources: &[String],
+    overrides: impl Iterator<Item = &'a String>,
+) -> Result<(), IngestError> {
+    let refused = |reason: String| Err(IngestError::Config(format!("{section}{reason}")));
+    if sources.is_empty() {
+        return refused(".sources names no source".into());
+    }
+    for (index, name) in sources.iter().enumerate() {
+        if sources[..index].contains(name) {
+            return refused(format!(".sources names {name} twice"));
+        }
+    }
+    for name in overrides {
+        if !sources.contains(name) {
+            return refused(format!(".override.{name}: {name} is not one of {section}.sources: {}", sources.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        toml::from_str::<NewsConfig>(text).unwrap().check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn lists_that_make_no_sense_are_refused_with_the_name() {
+        assert!(NewsConfig::default().check().is_ok());
+        assert!(refusal("sources = []").contains("news.sources"));
+        assert!(refusal("sources = ['a', 'b', 'a']").contains("names a twice"));
+        assert!(refusal("sources = ['a']\n[override.b]\nevery = '1s'").contains("override.b"));
+        assert!(refusal("sources = ['a', 'b']\n[override.b]\nevery = '0s'").contains("(b)"));
+    }
+
+    #[test]
+    fn an_override_changes_what_it_names_and_nothing_else() {
+        let config: NewsConfig = toml::from_str("sources = ['a']\n[override.a]\noverlap = '1m'").unwrap();
+        let expected = NewsPollerConfig { overlap: Duration::from_secs(60), ..NewsPollerConfig::default() };
+        assert_eq!(config.of("a"), expected);
+        assert!(toml::from_str::<NewsConfig>("[override.a]\nevry = '1m'").is_err());
+    }
+}

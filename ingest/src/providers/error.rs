@@ -1,0 +1,229 @@
+//! What can go wrong with a provider, and whether a retry can help.
+
+use super::registry::key_variable;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite;
+
+/// An error of a provider or of the way to it. `provider` is its configured name. No message holds an API key, and
+/// none repeats its source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProviderError {
+    /// No answer over HTTP.
+    #[error("{provider} does not answer {path}")]
+    NoAnswer {
+        /// Name of the provider.
+        provider: String,
+        /// Path of the request, without query.
+        path: String,
+        /// What the HTTP client said, without the URL.
+        source: reqwest::Error,
+    },
+    /// Too many requests.
+    #[error("{provider}'s rate limit is reached (429 on {path})")]
+    RateLimited {
+        /// Name of the provider.
+        provider: String,
+        /// Path of the request.
+        path: String,
+        /// How long the provider asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The key is missing, unknown, or not good for this data.
+    #[error(
+        "{provider} refuses the api key for {what}: {message}; check {} and what your plan includes",
+        key_variable(provider)
+    )]
+    NotAuthorized {
+        /// Name of the provider.
+        provider: String,
+        /// Request path or subscription.
+        what: String,
+        /// The provider's words.
+        message: String,
+    },
+    /// The provider failed.
+    #[error("{provider} failed on {path}: HTTP {status}: {message}")]
+    Failed {
+        /// Name of the provider.
+        provider: String,
+        /// Path of the request.
+        path: String,
+        /// HTTP status.
+        status: u16,
+        /// The provider's words.
+        message: String,
+    },
+    /// The request is not one the provider takes.
+    #[error("{provider} does not take the request {path}: HTTP {status}: {message}")]
+    BadRequest {
+        /// Name of the provider.
+        provider: String,
+        /// Path of the request.
+        path: String,
+        /// HTTP status.
+        status: u16,
+        /// The provider's words.
+        message: String,
+    },
+    /// HTTP 200, but not the answer that was expected.
+    #[error("{provider}'s answer to {path} can't be read: {reason}")]
+    Unreadable {
+        /// Name of the provider.
+        provider: String,
+        /// Path of the request.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A request would leave the configured host: the key must not go there.
+    #[error("{provider}'s next page is on `{host}`, not on the configured host; set its url to the provider's own host")]
+    ForeignHost {
+        /// Name of the provider.
+        provider: String,
+        /// Host and port of the next page.
+        host: String,
+    },
+    /// A setting can't be used.
+    #[error("providers.{provider}: {reason}")]
+    Setting {
+        /// Name of the provider.
+        provider: String,
+        /// Which, and what is wrong.
+        reason: String,
+    },
+    /// The source does not have what is asked of it.
+    #[error("{provider} does not have {what}")]
+    Unsupported {
+        /// Name of the provider.
+        provider: String,
+        /// What, and what to take instead.
+        what: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("no http client for {provider} could be made")]
+    Client {
+        /// Name of the provider.
+        provider: String,
+        /// What the HTTP client said.
+        source: reqwest::Error,
+    },
+    /// The websocket could not be opened, or broke.
+    #[error("{provider}'s websocket broke")]
+    Websocket {
+        /// Name of the provider.
+        provider: String,
+        /// What the websocket client said.
+        source: Box<tungstenite::Error>,
+    },
+    /// The provider closed the connection.
+    #[error("{provider} closed the connection: {reason}")]
+    Closed {
+        /// Name of the provider.
+        provider: String,
+        /// The provider's words.
+        reason: String,
+    },
+    /// Nothing came for too long.
+    #[error("{provider}'s connection was silent for {} s", after.as_secs())]
+    Silent {
+        /// Name of the provider.
+        provider: String,
+        /// How long.
+        after: Duration,
+    },
+    /// A step of the log-in did not come.
+    #[error("{provider} did not say `{awaited}` within {} s", waited.as_secs())]
+    LoginTimeout {
+        /// Name of the provider.
+        provider: String,
+        /// What we waited for.
+        awaited: &'static str,
+        /// How long.
+        waited: Duration,
+    },
+    /// The account's only connection is in use elsewhere.
+    #[error("{provider} allows no further connection: {message}; one connection an account is the rule, stop the other")]
+    TooManyConnections {
+        /// Name of the provider.
+        provider: String,
+        /// The provider's words.
+        message: String,
+    },
+}
+
+impl ProviderError {
+    /// An error of the websocket client: a refusal of the key or a closed connection is told apart from a fault.
+    pub fn websocket(provider: &str, error: tungstenite::Error) -> Self {
+        let provider = provider.to_owned();
+        match error {
+            tungstenite::Error::Http(response) if matches!(response.status().as_u16(), 401 | 403) => {
+                let message = format!("HTTP {}", response.status());
+                Self::NotAuthorized { provider, what: "the websocket".into(), message }
+            }
+            tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
+                Self::Closed { provider, reason: "without a reason".into() }
+            }
+            other => Self::Websocket { provider, source: Box::new(other) },
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. }
+            | Self::RateLimited { .. }
+            | Self::Failed { .. }
+            | Self::Unreadable { .. }
+            | Self::Closed { .. }
+            | Self::Silent { .. }
+            | Self::LoginTimeout { .. }
+            | Self::TooManyConnections { .. } => true,
+            Self::NotAuthorized { .. }
+            | Self::BadRequest { .. }
+            | Self::ForeignHost { .. }
+            | Self::Setting { .. }
+            | Self::Unsupported { .. }
+            | Self::Client { .. } => false,
+            Self::Websocket { source, .. } => match &**source {
+                // 401, 403, 404 on the upgrade will be the same tomorrow.
+                tungstenite::Error::Http(response) => !response.status().is_client_error(),
+                tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_) => false,
+                _ => true,
+            },
+        }
+    }
+
+    /// How long the provider asks us to wait before the next request.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_key_names_the_variable_of_its_provider() {
+        let error = ProviderError::NotAuthorized {
+            provider: "second_desk".into(),
+            what: "/news".into(),
+            message: "unknown key".into(),
+        };
+        assert!(error.to_string().contains("TAPEWIRE_SECOND_DESK_API_KEY"), "{error}");
+        assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn a_message_does_not_repeat_its_source() {
+        let source = tungstenite::Error::Io(std::io::Error::other("the cable is cut"));
+        let error = ProviderError::websocket("massive", source);
+        assert!(!error.to_string().contains("cable"), "{error}");
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("cable"));
+        assert!(error.is_retryable());
+    }
+}

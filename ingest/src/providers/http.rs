@@ -1,0 +1,239 @@
+//! HTTP as any provider needs it: timeouts, the key to the configured host only, errors told apart.
+
+use super::{ApiKey, ProviderError};
+use reqwest::header::{HeaderValue, RETRY_AFTER};
+use reqwest::{Response, StatusCode, Url};
+use std::time::Duration;
+use tapewire_bus::Clock;
+
+/// Longest wait we let a `Retry-After` ask for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// How a provider wants to see its key. Never in the URL: URLs are logged.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// `Authorization: Bearer KEY`.
+    Bearer(ApiKey),
+    /// A header of the provider's own, by name.
+    Header(&'static str, ApiKey),
+    /// No key.
+    None,
+}
+
+/// A client of one provider's HTTP interface. Cheap to clone. One call is one request: retries are the caller's.
+#[derive(Clone)]
+pub struct HttpClient {
+    provider: String,
+    http: reqwest::Client,
+    base: Url,
+    credentials: Credentials,
+    clock: Clock,
+}
+
+impl HttpClient {
+    /// A client for the interface at `base`, the value of the setting `setting`. `timeout` is the longest wait for one
+    /// answer, on the wall clock. Does not connect yet.
+    ///
+    /// # Errors
+    /// [`ProviderError::Setting`], [`ProviderError::Client`].
+    pub fn new(
+        provider: &str,
+        (setting, base): (&str, &str),
+        timeout: Duration,
+        credentials: Credentials,
+        clock: Clock,
+    ) -> Result<Self, ProviderError> {
+        let unusable = |reason: &str| ProviderError::Setting {
+            provider: provider.to_owned(),
+            reason: format!("{setting} = `{base}` is not a usable url: {reason}"),
+        };
+        let url = Url::parse(base).map_err(|error| unusable(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
+            return Err(unusable("write it as http:// or https://"));
+        }
+        let http = reqwest::Client::builder()
+            .timeout(timeout)
+            .user_agent(concat!("tapewire/", env!("CARGO_PKG_VERSION")))
+            // A redirect would take the key to another host.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|source| ProviderError::Client { provider: provider.to_owned(), source })?;
+        Ok(Self { provider: provider.to_owned(), http, base: url, credentials, clock })
+    }
+
+    /// Name of the provider.
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The clock that answers are stamped by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The URL of `path` under the configured one, a segment each.
+    ///
+    /// # Panics
+    /// Never: that the configured URL can have paths was checked when the client was made.
+    pub fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("checked when the client was made").pop_if_empty().extend(path);
+        url
+    }
+
+    /// A URL that the provider itself named, such as that of the next page, if the key may go there.
+    ///
+    /// # Errors
+    /// [`ProviderError::ForeignHost`]; [`ProviderError::Unreadable`] if it is not a URL.
+    pub fn named_url(&self, url: &str) -> Result<Url, ProviderError> {
+        let url = Url::parse(url).map_err(|error| ProviderError::Unreadable {
+            provider: self.provider.clone(),
+            path: "next page".into(),
+            reason: error.to_string(),
+        })?;
+        self.check_host(&url)?;
+        Ok(url)
+    }
+
+    fn check_host(&self, url: &Url) -> Result<(), ProviderError> {
+        if url.origin() == self.base.origin() {
+            return Ok(());
+        }
+        let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
+        Err(ProviderError::ForeignHost { provider: self.provider.clone(), host })
+    }
+
+    /// The body of a successful answer.
+    ///
+    /// # Errors
+    /// [`ProviderError::ForeignHost`] before anything is sent, and any error of HTTP.
+    pub async fn get(&self, url: &Url) -> Result<Vec<u8>, ProviderError> {
+        self.check_host(url)?;
+        let no_answer = |error: reqwest::Error| ProviderError::NoAnswer {
+            provider: self.provider.clone(),
+            path: url.path().to_owned(),
+            source: error.without_url(),
+        };
+        metrics::counter!("tapewire_provider_requests_total", "provider" => self.provider.clone()).increment(1);
+        let request = self.http.get(url.clone());
+        let request = match &self.credentials {
+            Credentials::Bearer(key) => request.bearer_auth(key.expose()),
+            Credentials::Header(name, key) => request.header(*name, self.header_value(key)?),
+            Credentials::None => request,
+        };
+        let response = request.send().await.map_err(no_answer)?;
+        match response.status() {
+            status if status.is_success() => Ok(response.bytes().await.map_err(no_answer)?.to_vec()),
+            status => Err(self.refusal(url.path(), status, response).await),
+        }
+    }
+
+    fn header_value(&self, key: &ApiKey) -> Result<HeaderValue, ProviderError> {
+        let mut value = HeaderValue::from_str(key.expose()).map_err(|_| ProviderError::Setting {
+            provider: self.provider.clone(),
+            reason: "the api key has characters that no HTTP header can hold".into(),
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    async fn refusal(&self, path: &str, status: StatusCode, response: Response) -> ProviderError {
+        let (provider, path) = (self.provider.clone(), path.to_owned());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after = asked.and_then(|text| self.retry_after(text));
+            return ProviderError::RateLimited { provider, path, retry_after };
+        }
+        // The message is for people; failing to read it is not a second error.
+        let message = message(&response.bytes().await.unwrap_or_default());
+        let retry = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
+        match status.as_u16() {
+            401 | 403 => ProviderError::NotAuthorized { provider, what: path, message },
+            status if retry => ProviderError::Failed { provider, path, status, message },
+            status => ProviderError::BadRequest { provider, path, status, message },
+        }
+    }
+
+    /// Seconds, or an HTTP date (RFC 9110, 10.2.3).
+    fn retry_after(&self, text: &str) -> Option<Duration> {
+        let wait = match text.trim().parse::<u64>() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => {
+                let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+                until.duration_since(self.clock.now()).try_into().unwrap_or_default()
+            }
+        };
+        Some(wait.min(LONGEST_RETRY_AFTER))
+    }
+}
+
+/// What an error body says, shortened: its `error` or `message` if it is JSON, otherwise the text itself.
+fn message(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        error: Option<String>,
+        message: Option<String>,
+    }
+    let said = serde_json::from_slice::<Said>(body).ok().and_then(|said| said.error.or(said.message));
+    said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()).chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(base: &str) -> Result<HttpClient, ProviderError> {
+        let clock = Clock::accelerated("2025-06-02T14:00:00Z".parse().unwrap(), 1e-9);
+        let credentials = Credentials::Bearer(ApiKey::new("k"));
+        HttpClient::new("massive", ("rest_url", base), Duration::from_secs(1), credentials, clock)
+    }
+
+    #[test]
+    fn the_key_goes_to_the_configured_host_only() {
+        let client = client("https://api.massive.com").unwrap();
+        assert!(client.named_url("https://api.massive.com:443/v2/reference/news?cursor=x").is_ok());
+        for elsewhere in [
+            "https://evil.test/v2/reference/news",
+            "http://api.massive.com/v2/reference/news",
+            "https://api.massive.com:8443/v2/reference/news",
+            "https://api.massive.com@evil.test/",
+        ] {
+            let error = client.named_url(elsewhere).unwrap_err();
+            assert!(matches!(error, ProviderError::ForeignHost { .. }) && !error.is_retryable(), "{elsewhere}");
+        }
+        assert!(client.named_url("cursor=x").unwrap_err().is_retryable());
+    }
+
+    #[tokio::test]
+    async fn a_request_to_another_host_is_not_sent() {
+        let client = client("https://api.massive.com").unwrap();
+        let error = client.get(&"https://evil.test/".parse().unwrap()).await.unwrap_err();
+        assert!(matches!(error, ProviderError::ForeignHost { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_a_web_address_is_refused_at_the_start() {
+        for url in ["", "api.massive.com", "ftp://api.massive.com", "mailto:x@y.test"] {
+            let error = client(url).map(drop).unwrap_err();
+            assert!(error.to_string().contains("rest_url"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let client = client("https://api.massive.com").unwrap();
+        assert_eq!(client.retry_after("7"), Some(Duration::from_secs(7)));
+        let until = client.retry_after("Mon, 02 Jun 2025 14:00:30 GMT").unwrap();
+        assert_eq!(until.as_secs_f64().round(), 30.0);
+        assert_eq!(client.retry_after("Mon, 02 Jun 2025 13:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(client.retry_after("99999999"), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(client.retry_after("soon"), None);
+    }
+
+    #[test]
+    fn an_error_body_is_quoted_by_its_message() {
+        assert_eq!(message(br#"{"status":"ERROR","error":"Unknown API Key"}"#), "Unknown API Key");
+        assert_eq!(message(br#"{"message":"not entitled"}"#), "not entitled");
+        assert_eq!(message(b"<html>busy</html>"), "<html>busy</html>");
+    }
+}

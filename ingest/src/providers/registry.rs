@@ -1,0 +1,309 @@
+//! Which providers there are, and how a name in the settings becomes one.
+
+use super::{ApiKey, NewsSource, PriceSource, ProviderError, massive};
+use crate::IngestError;
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tapewire_bus::Clock;
+use tapewire_core::Article;
+
+/// Every provider of this build: a line each.
+pub const PROVIDERS: &[Provider] = &[massive::PROVIDER];
+
+/// The provider that is used where the settings name none.
+pub const DEFAULT: &str = PROVIDERS[0].kind;
+
+/// What the rest of the crate has to know of a provider.
+pub struct Provider {
+    /// What `kind` in the settings says, and the name that sources of this kind have unless they are given another.
+    pub kind: &'static str,
+    /// Settings of its own.
+    pub settings: SettingsType,
+    /// Makes its news source, if it has news.
+    pub news: Option<fn(&Account) -> Result<Arc<dyn NewsSource>, ProviderError>>,
+    /// Makes its price source, if it has prices.
+    pub prices: Option<fn(&Account) -> Result<Arc<dyn PriceSource>, ProviderError>>,
+    /// Reads a line of a replayed news file that has the shape of its own API, if it has one of its own.
+    pub replay_line: Option<ReplayLine>,
+}
+
+/// The type that a provider's own settings have: what they are by default, and what there is to set.
+pub struct SettingsType {
+    defaults: fn() -> Map<String, Value>,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl SettingsType {
+    /// Settings of type `T`.
+    pub const fn of<T: Default + Serialize + JsonSchema>() -> Self {
+        Self { defaults: defaults::<T>, schema: SchemaGenerator::subschema_for::<T> }
+    }
+}
+
+fn defaults<T: Default + Serialize>() -> Map<String, Value> {
+    match serde_json::to_value(T::default()) {
+        Ok(Value::Object(settings)) => settings,
+        other => panic!("settings are a table, not {other:?}"),
+    }
+}
+
+/// Reads a line of a news file: `None` if it does not have the provider's shape; otherwise the article with what had to
+/// be left out of it, or the reason why it can't be used.
+pub type ReplayLine = fn(&str) -> Option<Result<(Article, Option<String>), String>>;
+
+/// What a source is made from: one account with one provider.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The source's name in the settings.
+    pub name: String,
+    /// The provider's own settings, not read yet; see [`Account::settings`].
+    pub settings: Map<String, Value>,
+    /// The account's key; empty if none is configured.
+    pub key: ApiKey,
+    /// The clock that answers are stamped by.
+    pub clock: Clock,
+}
+
+impl Account {
+    /// The provider's own settings, as the provider defines them.
+    ///
+    /// # Errors
+    /// [`ProviderError::Setting`].
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
+        serde_json::from_value(Value::Object(self.settings.clone()))
+            .map_err(|error| ProviderError::Setting { provider: self.name.clone(), reason: error.to_string() })
+    }
+}
+
+/// Settings of one provider's account: `[providers.NAME]`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+pub struct ProviderConfig {
+    /// See [`Common::kind`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// See [`Common::api_key_file`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<PathBuf>,
+    /// The key itself, see [`ProvidersConfig::set_keys`]; never a setting, so that no dump of settings shows it.
+    #[serde(skip)]
+    pub api_key: ApiKey,
+    /// What the provider itself defines.
+    #[serde(flatten)]
+    pub settings: Map<String, Value>,
+}
+
+/// An account with a provider. The settings below are those of all providers together: each takes its own.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "it describes the settings that every provider has")]
+struct Common {
+    /// Which provider it is; by default the one that has the same name as the account.
+    kind: Option<String>,
+    /// File that holds the API key and nothing else.
+    #[schemars(extend("x-secret" = true), example = &"/run/secrets/massive_api_key")]
+    api_key_file: Option<PathBuf>,
+}
+
+impl JsonSchema for ProviderConfig {
+    fn schema_name() -> Cow<'static, str> {
+        "ProviderConfig".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let common = generator.subschema_for::<Common>();
+        let own = PROVIDERS.iter().map(|provider| (provider.settings.schema)(generator));
+        let all: Vec<Schema> = std::iter::once(common).chain(own).collect();
+        json_schema!({"description": "An account with a provider of news or prices.", "anyOf": all})
+    }
+}
+
+/// Settings of all providers, by name: `[providers]`.
+///
+/// A provider that needs nothing but its key needs no table:
+///
+/// ```
+/// use tapewire_bus::Clock;
+/// use tapewire_ingest::providers::ProvidersConfig;
+///
+/// let mut providers = ProvidersConfig::default();
+/// providers.set("massive", "rest_url", "http://127.0.0.1:8787");
+/// let news = providers.news_source("massive", &Clock::wall()).unwrap();
+/// assert_eq!(news.name(), "massive");
+/// let error = providers.news_source("masive", &Clock::wall()).err().unwrap();
+/// assert!(error.to_string().contains("massive"), "the error names the providers there are: {error}");
+/// ```
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(transparent)]
+pub struct ProvidersConfig(BTreeMap<String, ProviderConfig>);
+
+impl Default for ProvidersConfig {
+    /// Every provider under its own name, with its default settings.
+    fn default() -> Self {
+        let account = |provider: &Provider| {
+            let settings = (provider.settings.defaults)();
+            (provider.kind.to_owned(), ProviderConfig { settings, ..ProviderConfig::default() })
+        };
+        Self(PROVIDERS.iter().map(account).collect())
+    }
+}
+
+impl ProvidersConfig {
+    /// The settings of `name`, made if there are none.
+    pub fn entry(&mut self, name: &str) -> &mut ProviderConfig {
+        self.0.entry(name.to_owned()).or_default()
+    }
+
+    /// Sets one of the provider's own settings.
+    pub fn set(&mut self, name: &str, setting: &str, value: impl Into<Value>) {
+        self.entry(name).settings.insert(setting.to_owned(), value.into());
+    }
+
+    /// Fills in the keys of all accounts and of those called `names`, as `key` gives them by name.
+    ///
+    /// # Errors
+    /// The first error of `key`.
+    pub fn set_keys<'a, E>(
+        &mut self,
+        names: impl IntoIterator<Item = &'a String>,
+        mut key: impl FnMut(&str) -> Result<Option<String>, E>,
+    ) -> Result<(), E> {
+        for name in names {
+            self.entry(name);
+        }
+        for (name, account) in &mut self.0 {
+            account.api_key = ApiKey::new(&key(name)?.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Checks the settings of every provider that has some, whether it is used or not.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`], [`ProviderError::Setting`].
+    pub fn check(&self, clock: &Clock) -> Result<(), IngestError> {
+        for name in self.0.keys() {
+            let (provider, account) = self.find(name, clock)?;
+            if let Some(make) = provider.news {
+                make(&account)?;
+            }
+            if let Some(make) = provider.prices {
+                make(&account)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The news source called `name`.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] if there is no such provider or it has no news; [`ProviderError::Setting`].
+    pub fn news_source(&self, name: &str, clock: &Clock) -> Result<Arc<dyn NewsSource>, IngestError> {
+        let (provider, account) = self.find(name, clock)?;
+        let make = provider.news.ok_or_else(|| IngestError::Config(format!("news.sources: {name} has no news")))?;
+        Ok(make(&account)?)
+    }
+
+    /// The price source called `name`.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] if there is no such provider or it has no prices; [`ProviderError::Setting`].
+    pub fn price_source(&self, name: &str, clock: &Clock) -> Result<Arc<dyn PriceSource>, IngestError> {
+        let (provider, account) = self.find(name, clock)?;
+        let make =
+            provider.prices.ok_or_else(|| IngestError::Config(format!("prices.sources: {name} has no prices")))?;
+        Ok(make(&account)?)
+    }
+
+    fn find(&self, name: &str, clock: &Clock) -> Result<(&'static Provider, Account), IngestError> {
+        check_name(name)?;
+        let config = self.0.get(name).cloned().unwrap_or_default();
+        let kind = config.kind.as_deref().unwrap_or(name);
+        let provider = PROVIDERS.iter().find(|provider| provider.kind == kind).ok_or_else(|| {
+            let known: Vec<&str> = PROVIDERS.iter().map(|provider| provider.kind).collect();
+            IngestError::Config(format!(
+                "providers.{name}: there is no provider `{kind}`; there are: {}",
+                known.join(", ")
+            ))
+        })?;
+        let (name, clock) = (name.to_owned(), clock.clone());
+        Ok((provider, Account { name, settings: config.settings, key: config.api_key, clock }))
+    }
+}
+
+/// The environment variable that holds the key of the provider called `name`.
+pub fn key_variable(name: &str) -> String {
+    format!("TAPEWIRE_{}_API_KEY", name.to_ascii_uppercase())
+}
+
+/// A name becomes part of file names, keys on topics and variables, so it has to be plain.
+fn check_name(name: &str) -> Result<(), IngestError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        let reason = "a name is made of a-z, 0-9 and `_`";
+        return Err(IngestError::Config(format!("`{name}` can't be the name of a provider: {reason}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> ProvidersConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    fn error(config: &ProvidersConfig, name: &str) -> String {
+        config.news_source(name, &Clock::wall()).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_name_is_a_kind_unless_it_says_another() {
+        let config = config("[second]\nkind = 'massive'\n[massive]\nrequest_timeout = '7s'");
+        for name in ["massive", "second"] {
+            assert_eq!(config.news_source(name, &Clock::wall()).unwrap().name(), name);
+            assert_eq!(config.price_source(name, &Clock::wall()).unwrap().name(), name);
+        }
+        assert!(error(&config, "other").contains("there are: massive"));
+        for name in ["", "a/b", "../x", "Massive", "a-b"] {
+            assert!(error(&config, name).contains("can't be the name"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_misspelled_setting_is_named_with_its_provider() {
+        let config = config("[massive]\nrest_ulr = 'x'");
+        let error = error(&config, "massive");
+        assert!(error.contains("providers.massive") && error.contains("rest_ulr"), "{error}");
+        assert!(config.check(&Clock::wall()).is_err());
+    }
+
+    #[test]
+    fn a_key_is_never_a_setting_and_never_shown() {
+        let mut config = config("[second]\nkind = 'massive'");
+        let key = |name: &str| Ok::<_, IngestError>((name != "third").then(|| format!(" key of {name}\n")));
+        config.set_keys(&["massive".to_owned(), "third".to_owned()], key).unwrap();
+        assert_eq!(config.entry("massive").api_key.expose(), "key of massive");
+        assert_eq!(config.entry("second").api_key.expose(), "key of second");
+        assert_eq!(config.entry("third").api_key, ApiKey::default());
+        let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
+        assert!(!shown.contains("key of"), "{shown}");
+
+        let config: ProvidersConfig = toml::from_str("[massive]\napi_key = 's3cret'").unwrap();
+        assert!(error(&config, "massive").contains("api_key"));
+    }
+
+    #[test]
+    fn every_provider_is_shown_with_its_defaults_and_they_can_be_used() {
+        let config = ProvidersConfig::default();
+        config.check(&Clock::wall()).unwrap();
+        let text = toml::to_string(&config).unwrap();
+        assert!(text.contains("[massive]") && text.contains("silence_timeout = "), "{text}");
+    }
+}
