@@ -1,4 +1,4 @@
-//! How many records a second the join takes on one thread, and a checksum of the rows it gives out.
+//! How many records a second the join takes on one thread, and a checksum of the rows it returns.
 //!
 //! ```text
 //! cargo run --release -p tapewire-joiner --example throughput
@@ -179,7 +179,7 @@ impl Measurement {
         rows.iter().for_each(|row| self.add(row));
     }
 
-    /// FNV-1a (64 bit) over what a row says, bit by bit.
+    /// FNV-1a (64 bit) over a row, bit by bit.
     fn add(&mut self, row: &Impact) {
         self.text(&row.mention.article_id);
         self.text(row.status.as_str());

@@ -12,7 +12,7 @@ use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::runner;
 use tapewire_joiner::tables::{ClickHouseConfig, migrate};
 
-/// Empty topics of one partition and an empty database, or `None` with a line that says so.
+/// Empty topics of one partition and an empty database, or `None` and a line of output if a variable is not set.
 async fn installation(name: &str) -> Option<(KafkaConfig, ClickHouseConfig)> {
     let variable = |variable: &str| {
         let value = std::env::var(variable).ok();

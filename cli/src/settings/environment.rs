@@ -38,7 +38,9 @@ pub fn meaning(root: &Node, name: &str, others: &[&str]) -> Meaning {
     }
     let file = format!("{rest}_FILE");
     let short = || file.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten();
-    if let Some(path) = setting(root, &file).or_else(short).filter(|path| root.find(path).is_some_and(|(node, _)| node.secret)) {
+    if let Some(path) =
+        setting(root, &file).or_else(short).filter(|path| root.find(path).is_some_and(|(node, _)| node.secret))
+    {
         return Meaning::Secret(path);
     }
     if others.contains(&name) { Meaning::Other } else { Meaning::Unknown }

@@ -15,14 +15,15 @@
 
 use super::JoinConfig;
 use super::market::{MarketModel, model, usual_volume};
+use super::mention::{Lateness, MentionRevision};
 use super::tape::{Bars, Instrument, StoredBar, Visibility};
 use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
 use std::collections::BTreeMap;
-use tapewire_core::Horizon;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{PerHorizon, Phase, Quality, Reason, Status};
+use tapewire_core::{Horizon, Impact, Run};
 
 /// The joined part of a row, and what it depends on.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +66,7 @@ pub(super) struct EvalContext<'a> {
     pub models: &'a mut Models,
 }
 
-/// The entry bar and the sessions that its horizons lie in.
+/// The entry bar and the sessions of its horizons.
 struct Entry<'a> {
     session: SessionBounds,
     next: SessionBounds,
@@ -113,6 +114,29 @@ impl Evaluation {
     /// Of a mention that has no entry.
     pub fn not_joined(phase: Phase, reason: Reason) -> Self {
         Self { status: Status::NotJoined, reason: Some(reason), ..Self::pending(phase) }
+    }
+
+    /// The row of a mention that was evaluated so.
+    pub fn row(&self, run: &Run, version: u64, revision: &MentionRevision) -> Impact {
+        Impact {
+            run: run.clone(),
+            version,
+            mention: revision.mention.clone(),
+            status: self.status,
+            reason: self.reason,
+            phase: self.phase,
+            bar_width_s: self.bar_width_s,
+            price_before: self.price_before.map(|(price, _)| price),
+            price_before_at: self.price_before.map(|(_, at)| at.timestamp()),
+            entry_at: self.entry.map(|(_, at)| at.timestamp()),
+            entry_price: self.entry.map(|(price, _)| price),
+            returns: self.returns,
+            abnormal: self.abnormal,
+            alpha: self.model.map(|model| model.alpha),
+            beta: self.model.map(|model| model.beta),
+            volume_ratio: self.volume_ratio,
+            quality: Quality { late: revision.lateness != Lateness::OnTime, ..self.quality },
+        }
     }
 
     fn set_timer(&mut self, at: EventTime) {
