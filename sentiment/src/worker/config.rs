@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
-    /// A batch is closed when its texts come to about so many tokens: it bounds memory, and how
+    /// A batch is closed when its texts come to about this many tokens: it bounds memory, and how
     /// much is scored again after a kill.
     pub batch_tokens: NonZeroUsize,
     /// How long a lone article waits for company, on the wall clock.
