@@ -1,52 +1,53 @@
-//! How to reach Kafka.
+//! Settings of the connection to Kafka.
 
 use rdkafka::ClientConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Brokers, and whatever else librdkafka should be told.
-///
-/// TLS and SASL are configuration: put librdkafka's own names into `properties`, e.g.
-/// `security.protocol = "SASL_SSL"`, `sasl.mechanisms = "SCRAM-SHA-512"`,
-/// `ssl.ca.location = "/etc/tapewire/ca.pem"`. The password comes from
-/// `sasl_password_file` so that it stands in no configuration file.
+/// The connection to Kafka, and the topics that `tapewire migrate` creates.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KafkaConfig {
-    /// Comma-separated `host:port` to start from.
+    /// Brokers to connect to first, as `host:port`, separated by commas.
     pub brokers: String,
-    /// Further librdkafka properties, by their own names.
-    pub properties: BTreeMap<String, String>,
-    /// Content of the file named by `sasl_password_file`, read by the caller.
-    #[serde(skip)]
-    pub sasl_password: Option<String>,
+    /// Prefix of the name of every topic and consumer group, so that several installations can share a cluster.
+    pub prefix: String,
+    /// Number of partitions of each topic, for a topic that does not exist yet.
+    pub partitions: i32,
+    /// Number of replicas of each partition, for a topic that does not exist yet.
+    pub replication: i32,
     /// File that holds the SASL password and nothing else.
     #[schemars(extend("x-secret" = true), example = &"/run/secrets/kafka_password")]
     pub sasl_password_file: Option<std::path::PathBuf>,
-    /// Put before every topic and group name, so that several installations share a cluster.
-    pub prefix: String,
-    /// Partitions of a topic created by us.
-    pub partitions: i32,
-    /// Replicas of a topic created by us.
-    pub replication: i32,
+    /// The SASL password, read by the caller from its variable or from `sasl_password_file`.
+    #[serde(skip)]
+    pub sasl_password: Option<String>,
+    /// Any further properties of librdkafka, by librdkafka's names, for example for TLS and SASL.
+    #[schemars(example = BTreeMap::from([
+        ("security.protocol", "SASL_SSL"),
+        ("sasl.mechanisms", "SCRAM-SHA-512"),
+        ("sasl.username", "tapewire"),
+        ("ssl.ca.location", "/etc/tapewire/ca.pem"),
+    ]))]
+    pub properties: BTreeMap<String, String>,
 }
 
 impl Default for KafkaConfig {
     fn default() -> Self {
         Self {
             brokers: "127.0.0.1:19092".into(),
-            properties: BTreeMap::new(),
-            sasl_password: None,
-            sasl_password_file: None,
             prefix: String::new(),
             partitions: 6,
             replication: 1,
+            sasl_password_file: None,
+            sasl_password: None,
+            properties: BTreeMap::new(),
         }
     }
 }
 
-/// The password is left out.
+/// Without the password, and without the values of the properties, which may be secrets.
 impl std::fmt::Debug for KafkaConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KafkaConfig")
@@ -58,12 +59,12 @@ impl std::fmt::Debug for KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// What every client of ours is told.
+    /// The configuration that all our clients share.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
         config.set("client.id", "tapewire");
-        // A broker that is gone is asked again quickly: local restarts take seconds.
+        // A broker that does not answer is tried again quickly: local restarts take seconds.
         config.set("reconnect.backoff.max.ms", "2000");
         config.set("topic.metadata.refresh.interval.ms", "30000");
         for (name, value) in &self.properties {

@@ -1,13 +1,16 @@
 //! What can go wrong between a stage and Kafka.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::error::Error;
+use std::fmt;
 
-/// An error of the bus. Messages name the broker or topic and, where there is one, the remedy.
+/// An error of the bus. Messages name the broker or topic and, where there is one, the remedy; what librdkafka or the
+/// system said is the `source`, which [`chain`] adds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
     /// No broker answered.
-    #[error("no kafka broker answers at {brokers}: {source}; is it up (`make stack` starts a local one)?")]
+    #[error("no kafka broker answers at {brokers}; is it up (`make stack` starts a local one)?")]
     Unreachable {
         /// Brokers as configured.
         brokers: String,
@@ -15,10 +18,10 @@ pub enum BusError {
         source: KafkaError,
     },
     /// The client could not be made from its configuration.
-    #[error("kafka client configuration is not usable: {0}")]
-    Config(KafkaError),
+    #[error("the kafka client can't be made from the settings in section [kafka]")]
+    Config(#[source] KafkaError),
     /// A record was not acknowledged.
-    #[error("kafka did not take a record for topic {topic}: {source}")]
+    #[error("kafka did not acknowledge a record for topic {topic}")]
     Send {
         /// Topic's name.
         topic: String,
@@ -26,25 +29,25 @@ pub enum BusError {
         source: KafkaError,
     },
     /// Reading failed.
-    #[error("reading from kafka failed: {0}")]
-    Receive(KafkaError),
+    #[error("reading from kafka failed")]
+    Receive(#[source] KafkaError),
     /// Offsets could not be committed.
-    #[error("kafka did not take the commit of group {group}: {source}")]
+    #[error("kafka did not accept the commit of group {group}")]
     Commit {
         /// Consumer group.
         group: String,
         /// What librdkafka said.
         source: KafkaError,
     },
-    /// How far a topic goes could not be asked.
-    #[error("kafka did not say how far topic {topic} goes: {source}")]
+    /// The end of a topic could not be asked for.
+    #[error("kafka did not answer where topic {topic} ends")]
     Unread {
         /// Topic's name.
         topic: String,
         /// What librdkafka said.
         source: KafkaError,
     },
-    /// A topic is not there.
+    /// A topic does not exist.
     #[error("kafka has no topic {0}; `tapewire migrate` creates the topics")]
     NoTopic(String),
     /// A topic could not be created.
@@ -56,7 +59,7 @@ pub enum BusError {
         reason: String,
     },
     /// A telemetry address could not be listened on.
-    #[error("can't listen on {address} for health and metrics: {source}; set TAPEWIRE_LISTEN to a free address")]
+    #[error("can't listen on {address} for health and metrics; set TAPEWIRE_LISTEN to a free address")]
     Listen {
         /// Address as configured.
         address: String,
@@ -64,7 +67,7 @@ pub enum BusError {
         source: std::io::Error,
     },
     /// The process-wide metrics recorder was installed twice.
-    #[error("metrics recorder: {0}")]
+    #[error("the metrics recorder can't be installed: {0}")]
     Metrics(String),
 }
 
@@ -78,6 +81,21 @@ impl BusError {
             _ => false,
         }
     }
+}
+
+/// An error and its causes on one line, for a log: `what failed: why: why that`.
+///
+/// ```
+/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+/// let error = tapewire_bus::BusError::Listen { address: "127.0.0.1:80".into(), source: refused };
+/// assert!(tapewire_bus::chain(&error).to_string().ends_with("free address: connection refused"));
+/// ```
+pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + 'a {
+    fmt::from_fn(move |f| {
+        write!(f, "{error}")?;
+        let causes = std::iter::successors(error.source(), |&cause| cause.source());
+        causes.into_iter().try_for_each(|cause| write!(f, ": {cause}"))
+    })
 }
 
 /// Errors after which the same client can't go on.

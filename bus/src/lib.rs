@@ -31,7 +31,7 @@ pub use clock::Clock;
 pub use config::KafkaConfig;
 pub use consumer::{Commit, Consumer, Event, Received, StartAt};
 pub use dead_letter::DeadLetters;
-pub use error::BusError;
+pub use error::{BusError, chain};
 pub use producer::{Delivery, Producer};
 pub use telemetry::{Readiness, Telemetry};
 pub use topic::{Topic, Topics};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tapewire_bus::lag::lag;
 use tapewire_bus::{Shutdown, Topic};
 use tapewire_core::Run;
-use tapewire_joiner::{archive, shell, summary};
+use tapewire_joiner::{archive, runner, summary};
 use tapewire_sentiment::worker;
 
 /// Longest time without any progress before waiting is called off.
@@ -29,7 +29,7 @@ impl Backlog {
     pub async fn ask(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             to_score: lag(&config.kafka, worker::GROUP, &[Topic::News]).await?,
-            to_join: lag(&config.kafka, shell::GROUP, &shell::TOPICS).await?,
+            to_join: lag(&config.kafka, runner::GROUP, &runner::TOPICS).await?,
             to_archive: lag(&config.kafka, archive::GROUP, &archive::TOPICS).await?,
         })
     }

@@ -132,3 +132,238 @@ impl Config {
         Ok(config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings;
+    use std::collections::BTreeSet;
+
+    fn load(flags: &[&str]) -> Result<Config, Error> {
+        load_from("", &[], flags).and_then(Config::with_secrets)
+    }
+
+    /// From a file and an environment of the test's own.
+    fn load_from(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Loaded<Config>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.toml");
+        std::fs::write(&path, file).unwrap();
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        Loaded::new(&Sources {
+            file: Some(&path),
+            environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            flags: &flags,
+            other_variables: &OTHER_VARIABLES,
+            renamed: &RENAMED,
+        })
+    }
+
+    /// An error and its causes.
+    fn text(error: Error) -> String {
+        crate::exit::text(&error.into())
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file() {
+        let file = "listen = \"file\"\n[kafka]\nbrokers = \"file:1\"\npartitions = 1\nprefix = \"file\"";
+        let environment = [
+            ("TAPEWIRE_KAFKA_BROKERS", "env:2"),
+            ("TAPEWIRE_KAFKA_PARTITIONS", "2"),
+            ("TAPEWIRE_LISTEN", "env"),
+            ("TAPEWIRE_STACK_DIR", "x"),
+        ];
+        let loaded = load_from(file, &environment, &["kafka.brokers=flag:3", "kafka.properties.debug=all"]).unwrap();
+        let config = loaded.settings;
+        assert_eq!(config.kafka.brokers, "flag:3");
+        assert_eq!(config.kafka.properties["debug"], "all");
+        assert_eq!(config.kafka.partitions, 2);
+        assert_eq!(config.kafka.prefix, "file");
+        assert_eq!(config.listen, "env");
+    }
+
+    #[test]
+    fn a_nested_setting_keeps_its_siblings() {
+        let file = "[sentiment.engine]\nthreads = 3\nprecision = \"bf16\"\n[sentiment.queue]\ncache_entries = 5";
+        for (environment, flags) in [
+            (vec![("TAPEWIRE_SENTIMENT_ENGINE_PRECISION", "int8")], vec![]),
+            (vec![("TAPEWIRE_SENTIMENT_ENGINE", "{precision = \"int8\"}")], vec![]),
+            (vec![], vec!["sentiment.engine.precision=int8"]),
+        ] {
+            let sentiment = load_from(file, &environment, &flags).unwrap().settings.sentiment;
+            assert_eq!(sentiment.engine.precision.to_string(), "int8");
+            assert_eq!((sentiment.engine.threads, sentiment.queue.cache_entries), (3, 5));
+        }
+    }
+
+    #[test]
+    fn digits_stay_a_text_where_the_setting_is_a_text() {
+        let environment = [
+            ("TAPEWIRE_CLICKHOUSE_USER", "12345"),
+            ("TAPEWIRE_CLICKHOUSE_DATABASE", "2025"),
+            ("TAPEWIRE_KAFKA_PREFIX", "1e3"),
+            ("TAPEWIRE_PRICES_BENCHMARK", "TRUE"),
+            ("TAPEWIRE_PRICES_SYMBOLS", "NAN,TRUE"),
+        ];
+        let config = load_from("", &environment, &[]).unwrap().settings;
+        assert_eq!((&*config.clickhouse.user, &*config.clickhouse.database), ("12345", "2025"));
+        assert_eq!((&*config.kafka.prefix, config.prices.benchmark.as_str()), ("1e3", "TRUE"));
+        assert_eq!(config.prices.symbols.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>(), ["NAN", "TRUE"]);
+        let config = load(&["clickhouse.user=0012345", "clickhouse.database=\"2025\"", "kafka.prefix=nan"]).unwrap();
+        assert_eq!((&*config.clickhouse.user, &*config.clickhouse.database), ("0012345", "2025"));
+        assert_eq!(config.kafka.prefix, "nan");
+        let file = "[clickhouse]\nuser = 12345\ndatabase = 2025";
+        let clickhouse = load_from(file, &[], &[]).unwrap().settings.clickhouse;
+        assert_eq!((&*clickhouse.user, &*clickhouse.database), ("12345", "2025"));
+    }
+
+    #[test]
+    fn properties_of_kafka_have_dots_in_their_names() {
+        let expected = [("sasl.username", "7"), ("security.protocol", "SASL_SSL"), ("session.timeout.ms", "6000")];
+        let files = [
+            "[kafka]\nproperties = { \"session.timeout.ms\" = 6000, \"sasl.username\" = \"7\" }",
+            "[kafka.properties]\nsession.timeout.ms = 6000\nsasl.username = 7",
+            "kafka.properties.session.timeout.ms = \"6000\"\nkafka.properties.\"sasl.username\" = 7",
+        ];
+        for file in files {
+            for (environment, flags) in [
+                (vec![("TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL", "SASL_SSL")], vec![]),
+                (vec![("TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL", "SASL_SSL")], vec![]),
+                (vec![("TAPEWIRE_KAFKA_PROPERTIES", "{\"security.protocol\" = \"SASL_SSL\"}")], vec![]),
+                (vec![], vec!["kafka.properties.security.protocol=SASL_SSL"]),
+                (vec![], vec!["kafka.properties.\"security.protocol\"=SASL_SSL"]),
+                (vec![], vec!["kafka.properties={\"security.protocol\" = \"SASL_SSL\"}"]),
+            ] {
+                let properties = load_from(file, &environment, &flags).unwrap().settings.kafka.properties;
+                let properties = properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                assert_eq!(properties.collect::<Vec<_>>(), expected, "{file} {environment:?} {flags:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn durations_are_texts_with_a_unit() {
+        let join = load(&["join.allowed_lateness=1h 30m", "join.stale_after=90s"]).unwrap().join;
+        assert_eq!((join.allowed_lateness.as_secs(), join.stale_after.as_secs()), (5400, 90));
+        let error = text(load(&["news.every=20"]).unwrap_err());
+        assert!(error.contains("news.every") && error.contains("20s"), "{error}");
+    }
+
+    #[test]
+    fn old_names_are_refused_with_the_new_ones() {
+        for (old, new) in [("lateness_s", "join.allowed_lateness"), ("stale_after_s", "join.stale_after")] {
+            let file = load_from(&format!("[join]\n{old} = 900"), &[], &[]);
+            let variable = format!("TAPEWIRE_JOIN_{}", old.to_ascii_uppercase());
+            let environment = load_from("", &[(&variable, "900")], &[]);
+            let flag = load_from("", &[], &[&format!("join.{old}=900")]);
+            for result in [file, environment, flag] {
+                let error = text(result.err().unwrap());
+                assert!(error.contains(old) && error.contains(new), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_origin() {
+        for (file, environment, flags, words) in [
+            ("[kafka", vec![], vec![], vec!["t.toml", "TOML"]),
+            ("[kafak]\nbrokers = \"x\"", vec![], vec![], vec!["t.toml", "`kafak`", "kafka"]),
+            ("[kafka]\npartitions = \"many\"", vec![], vec![], vec!["t.toml", "kafka.partitions", "many"]),
+            ("kafka = 5", vec![], vec![], vec!["t.toml", "kafka", "section"]),
+            ("", vec![], vec!["nonsense"], vec!["--set nonsense", "section.key=value"]),
+            ("", vec![], vec!["kafka.borkers=x"], vec!["--set", "kafka.borkers", "`kafka.brokers`"]),
+            ("", vec![], vec!["sentiment.engine.precision=f31"], vec!["--set", "f31", "int8-wide"]),
+            ("", vec![], vec!["clickhouse.password=x"], vec!["secret", "TAPEWIRE_CLICKHOUSE_PASSWORD"]),
+            ("", vec![("TAPEWIRE_KAFKA_PARTITIONS", "many")], vec![], vec!["TAPEWIRE_KAFKA_PARTITIONS", "many"]),
+            (
+                "",
+                vec![("TAPEWIRE_SENTIMNET_ENGINE_PRECISION", "int8"), ("TAPEWIRE_LISTENS", "x")],
+                vec![],
+                vec!["TAPEWIRE_LISTENS", "TAPEWIRE_LISTEN;", "TAPEWIRE_SENTIMENT_ENGINE_PRECISION"],
+            ),
+        ] {
+            let error = load_from(file, &environment, &flags).err().expect("it is wrong");
+            assert_eq!(crate::exit::code(&anyhow::Error::from(error)), crate::exit::USAGE);
+            let error = text(load_from(file, &environment, &flags).err().unwrap());
+            for word in words {
+                assert!(error.contains(word), "{word} is not in: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_default_address_of_a_process_is_loopback() {
+        let address: std::net::SocketAddr = Config::default().listen.parse().unwrap();
+        assert!(address.ip().is_loopback());
+    }
+
+    #[test]
+    fn secrets_come_from_files_or_variables_and_do_not_print() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        std::fs::write(&path, "s3cret\n").unwrap();
+        let flag = format!("clickhouse.password_file={}", path.display());
+        let config = load(&[&flag]).unwrap();
+        assert_eq!(config.clickhouse.password, "s3cret");
+        assert!(!format!("{config:?}").contains("s3cret"));
+
+        let variables = [
+            ("TAPEWIRE_CLICKHOUSE_PASSWORD", " 0123 "),
+            ("TAPEWIRE_KAFKA_SASL_PASSWORD", "s4cret"),
+            ("TAPEWIRE_MASSIVE_API_KEY", "s5cret"),
+        ];
+        let mut config = Config::with_secrets(load_from("", &variables, &[&flag]).unwrap()).unwrap();
+        assert_eq!(config.clickhouse.password, "0123", "a variable is over the file");
+        assert_eq!(config.kafka.sasl_password.as_deref(), Some("s4cret"));
+        assert_eq!(config.providers.entry("massive").api_key.expose(), "s5cret");
+
+        let error = text(load(&["clickhouse.password_file=/nowhere/at/all"]).unwrap_err());
+        assert!(error.contains("/nowhere/at/all") && error.contains("clickhouse.password_file"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_variable_takes_an_optional_setting_back() {
+        let file = "[clickhouse]\npassword_file = \"/nowhere\"";
+        let environment = [("TAPEWIRE_CLICKHOUSE_PASSWORD_FILE", ""), ("TAPEWIRE_CLICKHOUSE_PASSWORD", "")];
+        let config = Config::with_secrets(load_from(file, &environment, &[]).unwrap()).unwrap();
+        assert_eq!((config.clickhouse.password_file, &*config.clickhouse.password), (None, ""));
+    }
+
+    #[test]
+    fn no_two_settings_have_the_same_variable() {
+        let names = settings::variables::<Config>();
+        let distinct: BTreeSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len());
+        assert!(names.len() > 50 && !OTHER_VARIABLES.iter().any(|&other| names.iter().any(|name| name == other)));
+    }
+
+    /// What scripts, tests and containers set has to be known here, and what is known here has to be in use.
+    #[test]
+    fn the_other_variables_are_those_of_this_repository() {
+        let mut found = BTreeSet::new();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut folders = vec![root.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+                let is_own = |text: &str| path.strip_prefix(root).is_ok_and(|path| path.starts_with(text));
+                // Names are misspelt on purpose in this crate's tests, and stand for others in documents.
+                let skipped = ["target", "shared", "cli/src", "cli/tests/config.rs"];
+                if name.starts_with('.') || name.ends_with(".md") || skipped.into_iter().any(is_own) {
+                    continue;
+                }
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(path);
+                } else if let Ok(text) = std::fs::read_to_string(&path) {
+                    found.extend(text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter_map(|word| {
+                        word.strip_prefix("TAPEWIRE_").filter(|rest| !rest.is_empty()).map(|_| word.to_owned())
+                    }));
+                }
+            }
+        }
+        let unknown = settings::unknown_variables::<Config>(found.iter().map(String::as_str), &OTHER_VARIABLES);
+        assert_eq!(unknown, Vec::<String>::new());
+        // The log's filter is read by this crate alone.
+        let unused = OTHER_VARIABLES.iter().filter(|&&name| !found.contains(name) && name != "TAPEWIRE_LOG");
+        assert_eq!(unused.collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
+}

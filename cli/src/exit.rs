@@ -1,5 +1,5 @@
-//! What a failure leaves: a text, and an exit code: 0 done, 1 failed, 2 usage or settings, 3 a dependency is
-//! unreachable.
+//! How a failure is reported: a line of text, and an exit code: 0 done, 1 failed, 2 usage or settings, 3 a dependency
+//! is unreachable.
 
 use crate::settings;
 use tapewire_bus::BusError;
@@ -9,14 +9,14 @@ use tapewire_sentiment::SentimentError;
 
 /// Failed.
 pub const FAILED: u8 = 1;
-/// Usage or settings; what clap exits with, too.
+/// Usage or settings. It is also the code that clap exits with.
 pub const USAGE: u8 = 2;
 /// A dependency is unreachable.
 pub const UNREACHABLE: u8 = 3;
 
-/// The code of an error, by the first cause in its chain that tells.
+/// The exit code of an error: that of the first cause in its chain that has one of its own.
 pub fn code(error: &anyhow::Error) -> u8 {
-    let tells = |cause: &(dyn std::error::Error + 'static)| {
+    let code = |cause: &(dyn std::error::Error + 'static)| {
         let retryable = cause.downcast_ref::<BusError>().is_some_and(|e| matches!(e, BusError::Unreachable { .. }))
             || cause.downcast_ref::<JoinerError>().is_some_and(JoinerError::is_retryable)
             || cause.downcast_ref::<IngestError>().is_some_and(IngestError::is_retryable)
@@ -29,19 +29,15 @@ pub fn code(error: &anyhow::Error) -> u8 {
             None
         }
     };
-    error.chain().find_map(tells).unwrap_or(FAILED)
+    error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// The error and its causes in one line. What one of them says already is not said twice.
+/// The error and its causes in one line.
 pub fn text(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
-        true => text,
-        false if text.is_empty() => cause,
-        false => format!("{text}: {cause}"),
-    })
+    format!("{error:#}")
 }
 
-/// A wrong word or setting that clap could not know to be wrong.
+/// A wrong argument that clap can't recognise as wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
@@ -49,10 +45,9 @@ pub struct UsageError(pub String);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::Context as _;
 
     #[test]
-    fn a_cause_is_said_once() {
+    fn a_cause_is_printed_once() {
         let refused = || std::io::Error::other("refused");
         let listening = BusError::Listen { address: "127.0.0.1:1".into(), source: refused() };
         let quoted = text(&anyhow::Error::from(listening).context("role Serve"));
@@ -62,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_server_is_told_from_a_failure() {
+    fn an_unreachable_server_has_its_own_exit_code() {
         let absent = JoinerError::Unreachable { url: "u".into(), reason: "r".into() };
         assert_eq!(code(&anyhow::Error::from(absent).context("while migrating")), UNREACHABLE);
         assert_eq!(code(&anyhow::anyhow!("broken")), FAILED);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{Backoff, Clock, Producer, Readiness, Shutdown};
 use tapewire_ingest::{feed, poller};
-use tapewire_joiner::{archive, shell};
+use tapewire_joiner::{archive, runner};
 use tapewire_models::Source;
 use tapewire_sentiment::{Engine, Queue, worker};
 use tokio::task::JoinSet;
@@ -121,8 +121,14 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             Ok(worker::run(queue, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)
         }
         Role::Join => {
-            let join =
-                shell::run(&config.kafka, &config.clickhouse, &config.join, clock.clone(), readiness, shutdown.clone());
+            let join = runner::run(
+                &config.kafka,
+                &config.clickhouse,
+                &config.join,
+                clock.clone(),
+                readiness,
+                shutdown.clone(),
+            );
             let archive = archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
             tokio::try_join!(join, archive)?;
             Ok(())

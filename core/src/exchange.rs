@@ -1,9 +1,4 @@
 //! Sessions, holidays and half days of an exchange, and where an outcome may start.
-//!
-//! | module | holds |
-//! |---|---|
-//! | `rules` | which days the New York Stock Exchange trades, and until when |
-//! | `entry` | when news can first be traded on, and in which part of the day it came |
 
 mod entry;
 mod rules;
@@ -26,7 +21,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether the moment lies within the session: the open does, the close does not.
+    /// Whether the moment is within the session: the open is, the close is not.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.open <= at && at < self.close
     }
@@ -43,17 +38,19 @@ impl Calendar {
     /// First and last year of [`Calendar::xnys`].
     pub const YEARS: std::ops::RangeInclusive<i16> = 1999..=2100;
 
-    /// The New York Stock Exchange, whose days Nasdaq and the other US stock exchanges share.
+    /// The New York Stock Exchange. Nasdaq and the other US stock exchanges have the same days.
     ///
-    /// Future sessions follow today's rules; a closure announced at short notice, such as a day of
-    /// mourning, has to be added to the rules.
+    /// Future sessions follow today's rules. A closure announced at short notice, such as a day of mourning, has to be
+    /// added to the rules.
     pub fn xnys() -> &'static Self {
         static XNYS: OnceLock<Calendar> = OnceLock::new();
         XNYS.get_or_init(|| {
             let time_zone = TimeZone::get("America/New_York").expect("the time zone database is compiled in");
             let moment = |date: Date, hour, minute| {
                 let local = date.at(hour, minute, 0, 0).to_zoned(time_zone.clone());
-                local.expect("no session opens or closes in the hour that summer time takes away").timestamp()
+                local
+                    .expect("no session opens or closes in the hour that is skipped when summer time starts")
+                    .timestamp()
             };
             let days = rules::trading_days(Self::YEARS);
             let sessions = days.enumerate().map(|(index, (date, hours))| Session {
@@ -71,7 +68,7 @@ impl Calendar {
         &self.sessions
     }
 
-    /// The session a moment lies in.
+    /// The session a moment is in.
     pub fn containing(&self, at: Timestamp) -> Option<&Session> {
         self.last_opened(at).filter(|session| at < session.close)
     }
@@ -81,13 +78,13 @@ impl Calendar {
         self.sessions.get(self.opened(at))
     }
 
-    /// The last session that has closed at a moment.
+    /// The last session that has closed by a moment.
     pub fn before(&self, at: Timestamp) -> Option<&Session> {
         let last = self.last_opened(at)?;
         if at < last.close { self.offset(last, -1) } else { Some(last) }
     }
 
-    /// The last session that has opened at a moment, whether it is over or not.
+    /// The last session that has opened by a moment, whether it has closed or not.
     pub fn last_opened(&self, at: Timestamp) -> Option<&Session> {
         self.opened(at).checked_sub(1).map(|index| &self.sessions[index])
     }
@@ -97,22 +94,22 @@ impl Calendar {
         self.sessions.binary_search_by_key(&date, |session| session.date).ok().map(|index| &self.sessions[index])
     }
 
-    /// The session after one.
+    /// The session after `session`.
     pub fn next(&self, session: &Session) -> Option<&Session> {
         self.offset(session, 1)
     }
 
-    /// The session before one.
+    /// The session before `session`.
     pub fn previous(&self, session: &Session) -> Option<&Session> {
         self.offset(session, -1)
     }
 
-    /// The session so many after (or before) one.
+    /// The session that is `sessions` sessions after `session` (before it if negative).
     pub fn offset(&self, session: &Session, sessions: isize) -> Option<&Session> {
         self.sessions.get(session.index.checked_add_signed(sessions)?)
     }
 
-    /// How many sessions have opened at a moment.
+    /// The number of sessions that have opened by a moment.
     fn opened(&self, at: Timestamp) -> usize {
         self.sessions.partition_point(|session| session.open <= at)
     }

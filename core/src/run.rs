@@ -5,8 +5,8 @@ use std::fmt;
 
 /// Which stream of history a record belongs to: `live`, or the name of one replay.
 ///
-/// Every record and every row carries it, and the joiner keeps one state a run, so a
-/// replay of last year never moves the live watermark nor overwrites a live row.
+/// Every record and every row carries it, and the joiner keeps one state per run, so a replay of last year neither moves
+/// the live watermark nor overwrites a live row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Run(String);
@@ -24,13 +24,13 @@ impl Run {
 
     /// Whether clocks of this run are real arrival times.
     ///
-    /// In any other run `received_at` and `scored_at` are the publication time plus a
-    /// configured delay, so that a replay gives the same rows each time.
+    /// In any other run `received_at` and `scored_at` are the publication time plus a configured delay, so that a replay
+    /// gives the same rows each time.
     pub fn is_live(&self) -> bool {
         self.0 == "live"
     }
 
-    /// The name as it stands in topics and tables.
+    /// The name, as on topics and in tables.
     pub fn as_str(&self) -> &str {
         &self.0
     }

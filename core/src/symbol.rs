@@ -1,9 +1,9 @@
-//! Tickers, normalised once at the edge so that news and tape meet on equal strings.
+//! Tickers, normalised once on input so that news and tape use equal strings.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A ticker in one spelling: trimmed, upper case, share classes with a dot (`BRK.B`).
+/// A ticker in its normal spelling: trimmed, upper case, share classes with a dot (`BRK.B`).
 ///
 /// Asset-class prefixes of Massive are kept: `X:BTCUSD` crypto, `I:SPX` index,
 /// `C:EURUSD` currencies, `O:...` options. Everything else is read as an equity.
@@ -11,7 +11,7 @@ use std::fmt;
 #[serde(try_from = "String", into = "String")]
 pub struct Symbol(String);
 
-/// What kind of instrument a [`Symbol`] names, as far as its spelling tells.
+/// What kind of instrument a [`Symbol`] is, as far as its spelling tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetClass {
     /// A share, depositary receipt or exchange-traded fund.
@@ -28,9 +28,9 @@ pub enum AssetClass {
 
 /// Why a string is not a ticker.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{input}` is not a ticker: 1 to 32 letters, digits, `.`, `:`, `_`, `^` or `-` are")]
+#[error("`{input}` is not a ticker, which has 1 to 32 letters, digits, `.`, `/`, `:`, `_`, `^` or `-`")]
 pub struct NotASymbol {
-    /// The string as it came.
+    /// The string as received.
     pub input: String,
 }
 
@@ -41,7 +41,7 @@ impl Symbol {
     /// Reads a ticker as any provider spells it (`brk-b`, ` BRK/B `, `BRK.B`).
     ///
     /// # Errors
-    /// [`NotASymbol`] if it is empty, too long, or has characters no ticker has.
+    /// [`NotASymbol`] if it is empty, too long, or has a character that tickers do not have.
     pub fn new(input: &str) -> Result<Self, NotASymbol> {
         let refused = || NotASymbol { input: input.chars().take(64).collect() };
         let mut ticker = input.trim().to_ascii_uppercase().replace('/', ".");
@@ -61,12 +61,12 @@ impl Symbol {
         Ok(Self(ticker))
     }
 
-    /// The normalised spelling.
+    /// The normal spelling.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The asset class its prefix tells.
+    /// The asset class, by the prefix.
     pub fn asset_class(&self) -> AssetClass {
         match self.0.split_once(':').map(|(prefix, _)| prefix) {
             Some("X") => AssetClass::Crypto,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ticker_is_refused_and_named() {
+    fn anything_but_a_ticker_is_an_error_that_names_it() {
         for input in ["", "   ", "A B", "<script>", &"A".repeat(33)] {
             assert!(Symbol::new(input).is_err(), "{input}");
         }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn prefix_tells_the_asset_class() {
+    fn the_prefix_decides_the_asset_class() {
         assert_eq!(Symbol::new("I:SPX").unwrap().asset_class(), AssetClass::Index);
         assert_eq!(Symbol::new("X:BTCUSD").unwrap().asset_class(), AssetClass::Crypto);
         assert_eq!(Symbol::new("BRK.B").unwrap().asset_class(), AssetClass::Equity);

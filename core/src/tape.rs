@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Open, high, low, close and volume of one symbol over one interval.
 ///
-/// Bars are upserts by (symbol, width, start): of two versions the one with the later
-/// `received_at` holds, because providers re-send a minute when late trades arrive.
+/// Bars are upserts by (symbol, width, start): of two versions the one with the later `received_at` counts, because
+/// providers re-send a minute when late trades arrive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bar {
     /// Ticker.
@@ -31,26 +31,26 @@ pub struct Bar {
     pub vwap: Option<f64>,
     /// Number of trades, where the provider gives it.
     pub trades: Option<u64>,
-    /// When we had this version of the bar (UTC); the bar's end outside the live run.
+    /// When we received this version of the bar (UTC); the bar's end outside the live run.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
 }
 
 impl Bar {
-    /// The interval's end, exclusive (UTC). A bar that runs past the session's close, such as
-    /// the last hourly bar of a day, ends at the close: the joiner clips it, not this type.
+    /// The interval's end, exclusive (UTC). The joiner cuts a bar that runs past the session's close, such as the last
+    /// hourly bar of a day, at the close; this type does not.
     pub fn end(&self) -> Timestamp {
         self.start + SignedDuration::from_secs(i64::from(self.width_s))
     }
 
-    /// Why this can't be a bar, if it can't: a price that is not positive and finite, a range that
-    /// does not hold the open and close, a negative volume, no width.
+    /// What is wrong with the bar, if anything: a price that is not positive and finite, an open or close outside the
+    /// range from low to high, a negative volume, a width of zero.
     pub fn fault(&self) -> Option<&'static str> {
         let prices = [self.open, self.high, self.low, self.close];
         if prices.iter().any(|p| !p.is_finite() || *p <= 0.0) {
             Some("a price is not a positive number")
         } else if self.high < self.open.max(self.close).max(self.low) || self.low > self.open.min(self.close) {
-            Some("open or close lies outside low..high")
+            Some("open or close is outside low..high")
         } else if !self.volume.is_finite() || self.volume < 0.0 {
             Some("volume is not a number of shares")
         } else if self.width_s == 0 {
@@ -77,12 +77,12 @@ pub struct Trade {
     pub price: f64,
     /// Shares.
     pub size: f64,
-    /// When we had it (UTC).
+    /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
 }
 
-/// Trading in one symbol stopped or went on.
+/// Trading in one symbol stopped or resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Halt {
     /// Ticker.
@@ -94,7 +94,7 @@ pub struct Halt {
     pub halted: bool,
     /// The provider's code (`LULD 17`), for people.
     pub reason: String,
-    /// When we had it (UTC).
+    /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
 }

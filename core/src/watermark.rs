@@ -1,4 +1,4 @@
-//! How far a stream is complete, said on the stream itself.
+//! How far a stream is complete, as records on the stream itself.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 
 /// "Stream `index` of `count` has sent everything up to `at`."
 ///
-/// A source writes it to every partition of its topic after the records it vouches for. Each configured source of a
+/// A source writes it to every partition of its topic after the records that it covers. Each configured source of a
 /// topic is one stream. A stage that reads several input partitions forwards one stream for each, with `count` the
-/// number of partitions, so that downstream the minimum is the truth.
+/// number of partitions: their minimum is how far the stage's whole input is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watermark {
-    /// Which of the streams speaks, from 0.
+    /// The stream, from 0.
     pub index: u32,
-    /// How many streams there are now; the watermark holds only when all have spoken.
+    /// Number of streams now; until each has sent a watermark, nothing is complete.
     pub count: u32,
-    /// Name of the source that speaks, for people: `massive`. Empty where the stream is a partition.
+    /// Name of the source, for people: `massive`. Empty where the stream is a partition.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// The source has been unreachable for longer than its idle timeout: the other streams do not wait for it until
-    /// it sends a watermark without this mark again.
+    /// it sends a watermark that is not idle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub idle: bool,
     /// Event time (UTC) up to which the stream is complete, inclusive.
@@ -28,8 +28,8 @@ pub struct Watermark {
 }
 
 impl Watermark {
-    /// End of stream: the last watermark of a replay, "there will never be more". Far enough from the end of time that
-    /// a lateness or a horizon can still be added to it.
+    /// End of stream: the last watermark of a replay. Far enough from the greatest timestamp that an allowed lateness or
+    /// a horizon can still be added to it.
     pub const END: Timestamp = Timestamp::constant(221_845_392_000, 0);
 
     /// The watermark of a stream that is not idle and has no name.
@@ -46,7 +46,7 @@ impl Watermark {
 /// The latest watermark of each stream, and their minimum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
-    /// As the latest record said: a source that is no longer configured does not hold the others back.
+    /// As in the latest record: a source that is no longer configured does not hold the others back.
     count: u32,
     latest: BTreeMap<u32, Latest>,
 }
@@ -58,15 +58,23 @@ struct Latest {
 }
 
 impl Watermarks {
-    /// Takes one stream's watermark. One that is older than the stream's latest moves nothing back.
+    /// Applies one stream's watermark. An older one than the stream's latest moves nothing back.
     pub fn observe(&mut self, watermark: &Watermark) {
         self.count = watermark.count;
         let latest = self.latest.entry(watermark.index).or_insert(Latest { at: watermark.at, idle: false });
         *latest = Latest { at: latest.at.max(watermark.at), idle: watermark.idle };
     }
 
-    /// Event time up to which all streams that are not idle are complete. `None` until each stream has spoken, and
-    /// while all are idle.
+    /// The latest watermark of each stream, by index, each with the number of streams that the latest record named.
+    /// Whoever observes them has the same watermarks.
+    pub fn latest(&self) -> impl Iterator<Item = Watermark> + '_ {
+        self.latest
+            .iter()
+            .map(|(&index, &Latest { at, idle })| Watermark { idle, ..Watermark::new(index, self.count, at) })
+    }
+
+    /// Event time up to which all streams that are not idle are complete. `None` until each stream has sent a watermark,
+    /// and while all are idle.
     pub fn low(&self) -> Option<Timestamp> {
         let streams = (0..self.count).map(|index| self.latest.get(&index)).collect::<Option<Vec<_>>>()?;
         streams.into_iter().filter(|stream| !stream.idle).map(|stream| stream.at).min()
@@ -81,51 +89,63 @@ mod tests {
         Timestamp::from_second(s).unwrap()
     }
 
-    fn said(index: u32, count: u32, s: i64) -> Watermark {
+    fn watermark(index: u32, count: u32, s: i64) -> Watermark {
         Watermark::new(index, count, at(s))
     }
 
     #[test]
-    fn holds_only_when_every_stream_has_spoken_and_never_moves_back() {
+    fn nothing_is_complete_before_every_stream_and_nothing_moves_back() {
         let mut all = Watermarks::default();
         assert_eq!(all.low(), None);
-        all.observe(&said(0, 2, 100));
+        all.observe(&watermark(0, 2, 100));
         assert_eq!(all.low(), None);
-        all.observe(&said(1, 2, 50));
+        all.observe(&watermark(1, 2, 50));
         assert_eq!(all.low(), Some(at(50)));
-        all.observe(&said(1, 2, 70));
-        all.observe(&said(1, 2, 60));
+        all.observe(&watermark(1, 2, 70));
+        all.observe(&watermark(1, 2, 60));
         assert_eq!(all.low(), Some(at(70)));
     }
 
     #[test]
-    fn an_idle_source_holds_nobody_back_until_it_speaks_again() {
+    fn an_idle_source_holds_nobody_back_until_it_returns() {
         let mut all = Watermarks::default();
-        all.observe(&said(0, 2, 100));
-        all.observe(&Watermark { idle: true, ..said(1, 2, 10) });
-        assert_eq!(all.low(), Some(at(100)), "never spoken but idle");
-        all.observe(&said(1, 2, 40));
+        all.observe(&watermark(0, 2, 100));
+        all.observe(&Watermark { idle: true, ..watermark(1, 2, 10) });
+        assert_eq!(all.low(), Some(at(100)), "idle from the start");
+        all.observe(&watermark(1, 2, 40));
         assert_eq!(all.low(), Some(at(40)), "back");
-        all.observe(&Watermark { idle: true, ..said(0, 2, 100) });
-        all.observe(&Watermark { idle: true, ..said(1, 2, 40) });
-        assert_eq!(all.low(), None, "nobody vouches for anything");
+        all.observe(&Watermark { idle: true, ..watermark(0, 2, 100) });
+        all.observe(&Watermark { idle: true, ..watermark(1, 2, 40) });
+        assert_eq!(all.low(), None, "all are idle");
     }
 
     #[test]
     fn a_source_that_is_no_longer_configured_is_not_waited_for() {
         let mut all = Watermarks::default();
-        all.observe(&said(0, 2, 100));
-        all.observe(&said(1, 2, 50));
-        all.observe(&said(0, 1, 120));
+        all.observe(&watermark(0, 2, 100));
+        all.observe(&watermark(1, 2, 50));
+        all.observe(&watermark(0, 1, 120));
         assert_eq!(all.low(), Some(at(120)));
     }
 
     #[test]
-    fn name_and_idleness_are_on_the_topic_only_where_there_are_any() {
-        let plain = serde_json::to_string(&said(0, 1, 5)).unwrap();
+    fn the_latest_watermarks_give_the_same_again() {
+        let mut all = Watermarks::default();
+        assert_eq!(all.latest().count(), 0);
+        for watermark in [watermark(0, 3, 100), watermark(2, 3, 50), Watermark { idle: true, ..watermark(1, 2, 10) }] {
+            all.observe(&watermark);
+        }
+        let mut again = Watermarks::default();
+        all.latest().for_each(|watermark| again.observe(&watermark));
+        assert_eq!(again, all);
+    }
+
+    #[test]
+    fn name_and_idleness_are_on_the_topic_only_where_they_are_set() {
+        let plain = serde_json::to_string(&watermark(0, 1, 5)).unwrap();
         assert_eq!(plain, r#"{"index":0,"count":1,"at":5000000}"#);
-        assert_eq!(serde_json::from_str::<Watermark>(&plain).unwrap(), said(0, 1, 5));
-        let idle = Watermark { source: "desk".into(), idle: true, ..said(1, 2, 5) };
+        assert_eq!(serde_json::from_str::<Watermark>(&plain).unwrap(), watermark(0, 1, 5));
+        let idle = Watermark { source: "desk".into(), idle: true, ..watermark(1, 2, 5) };
         let text = serde_json::to_string(&idle).unwrap();
         assert_eq!(text, r#"{"index":1,"count":2,"source":"desk","idle":true,"at":5000000}"#);
         assert_eq!(serde_json::from_str::<Watermark>(&text).unwrap(), idle);

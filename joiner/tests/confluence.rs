@@ -1,18 +1,18 @@
-//! The last row of each mention is a function of the set of records: versions included, whatever
-//! the interleaving of the topics, the kills and the commits.
+//! The last row of each mention, its version included, is a function of the set of records, whatever the interleaving of
+//! the topics, the kills and the commits.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
 use proptest::prelude::*;
 use support::market::{Dice, Make, config};
-use support::{Process, TOPICS, Table, Topics, assert_same, read_all};
-use tapewire_joiner::join::Topic;
+use support::{Process, TOPICS, Table, Topics, assert_same, cases, read_all};
+use tapewire_joiner::join::JoinTopic;
 
-/// As it happens: each topic a little at a time.
+/// As in production: each topic a little at a time.
 fn whole(topics: &Topics) -> Table {
     let longest = TOPICS.into_iter().map(|topic| topics.len(topic)).max().unwrap();
-    let step = |topic: Topic| longest / topics.len(topic).max(1);
+    let step = |topic: JoinTopic| longest / topics.len(topic).max(1);
     read_all(topics, &config(), (0..longest).flat_map(|i| TOPICS.into_iter().filter(move |&t| i % step(t).max(1) == 0)))
 }
 
@@ -29,16 +29,16 @@ fn makes() -> impl Strategy<Value = Make> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn interleaving_changes_nothing(make in makes(), order in any::<u64>()) {
         let topics = make.topics();
         let expected = whole(&topics);
         for first in [
-            [Topic::Sentiment, Topic::Bars, Topic::Halts],
-            [Topic::Bars, Topic::Halts, Topic::Sentiment],
-            [Topic::Halts, Topic::Bars, Topic::Sentiment],
+            [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Halts],
+            [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment],
+            [JoinTopic::Halts, JoinTopic::Bars, JoinTopic::Sentiment],
         ] {
             assert_same(&Process::start(&topics, &config()).finish(first), &expected);
         }
@@ -80,22 +80,22 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
-    /// Bars keep the positions they had, but are read in another order: some only shortly before they would be late.
+    /// Bars keep their offsets, but are read in another order: some only shortly before they would be late.
     #[test]
-    fn the_order_of_bars_within_the_lateness_changes_nothing(make in makes(), order in any::<u64>()) {
+    fn the_order_of_bars_within_the_allowed_lateness_changes_nothing(make in makes(), order in any::<u64>()) {
         let topics = Make { late_bars: false, ..make }.topics();
         let mut dice = Dice(order);
         let mut reordered: Vec<(usize, usize)> = (0..topics.bars.len()).map(|i| (i, i)).collect();
-        // A run begins with the first record seen of it; before that there is nothing.
+        // A run starts with the first record read of it, so that one stays first.
         for (place, original) in &mut reordered[1..] {
             *place = topics.place_within_lateness(*original, &mut dice);
         }
         reordered.sort();
         let mut process = Process::start(&topics, &config());
         for (_, original) in reordered {
-            process.read_at(Topic::Bars, original);
+            process.read_at(JoinTopic::Bars, original);
         }
         assert_same(&process.finish(TOPICS), &whole(&topics));
     }
@@ -117,17 +117,17 @@ fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
             .topics();
             let mut process = Process::start(&topics, &config());
             let mut largest = (0, 0, 0);
-            while process.read(Topic::Halts) {}
-            for i in 0..topics.len(Topic::Bars) {
+            while process.read(JoinTopic::Halts) {}
+            for i in 0..topics.len(JoinTopic::Bars) {
                 for topic in TOPICS {
-                    while process.progress(topic) < topics.len(topic) * i / topics.len(Topic::Bars) {
+                    while process.progress(topic) < topics.len(topic) * i / topics.len(JoinTopic::Bars) {
                         process.read(topic);
                     }
                 }
                 if i % 100 == 0 {
                     process.commit();
                     let (mentions, bars) = process.size();
-                    let rewind = process.rewinds(Topic::Bars) as usize;
+                    let rewind = process.rewinds(JoinTopic::Bars) as usize;
                     largest = (mentions.max(largest.0), bars.max(largest.1), rewind.max(largest.2));
                 }
             }

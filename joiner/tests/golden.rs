@@ -1,8 +1,8 @@
 //! Golden streams: `golden/NAME.jsonl` in, `golden/NAME.rows.jsonl` out, to the byte.
 //!
-//! Each is read whole, as other readers would interleave it, twice over, and killed and rebuilt at every
-//! record; the same rows have to come out each time. `TAPEWIRE_BLESS=1` writes what comes out as
-//! what is expected: read the difference before committing it.
+//! Each is read whole, in other interleavings, with every record twice, and killed and rebuilt at every record; the rows
+//! have to be the same each time. `TAPEWIRE_BLESS=1` writes the rows found as the rows expected: read the difference
+//! before committing it.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use support::{Process, TOPICS, Table, Topics};
 use tapewire_core::{Horizon, Impact};
-use tapewire_joiner::join::{JoinConfig, Topic};
+use tapewire_joiner::join::{JoinConfig, JoinTopic};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-/// A row with what is set in it.
+/// A row as JSON, without the fields that are not set.
 fn line(row: &Impact) -> String {
     let mention = &row.mention;
     let mut fields = Map::new();
@@ -61,10 +61,10 @@ fn text(table: &Table) -> String {
     table.rows().map(|row| line(row) + "\n").collect()
 }
 
-/// A golden stream, and the order of topics in which its lines stand.
+/// A golden stream, and the order of topics in its lines.
 struct Golden {
     topics: Topics,
-    turns: Vec<Topic>,
+    turns: Vec<JoinTopic>,
     expected: String,
     config: JoinConfig,
 }
@@ -73,9 +73,9 @@ impl Golden {
     fn read(name: &str, config: JoinConfig) -> Self {
         let input = std::fs::read_to_string(file(&format!("{name}.jsonl"))).unwrap();
         let topic = |line: &str| match line.split_once(' ').map(|(topic, _)| topic) {
-            Some("sentiment") => Some(Topic::Sentiment),
-            Some("bars") => Some(Topic::Bars),
-            Some("halts") => Some(Topic::Halts),
+            Some("sentiment") => Some(JoinTopic::Sentiment),
+            Some("bars") => Some(JoinTopic::Bars),
+            Some("halts") => Some(JoinTopic::Halts),
             _ => None,
         };
         let golden = Self {
@@ -109,27 +109,27 @@ impl Golden {
     fn run_all_ways(&self) {
         self.assert(&self.whole(), "whole");
         for first in [
-            [Topic::Bars, Topic::Halts, Topic::Sentiment],
-            [Topic::Sentiment, Topic::Bars, Topic::Halts],
-            [Topic::Halts, Topic::Sentiment, Topic::Bars],
+            [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment],
+            [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Halts],
+            [JoinTopic::Halts, JoinTopic::Sentiment, JoinTopic::Bars],
         ] {
             let found = Process::start(&self.topics, &self.config).finish(first);
             self.assert(&found, &format!("topic by topic: {first:?}"));
         }
-        self.twice_over();
+        self.every_record_twice();
         for at in 0..self.turns.len() {
             self.killed(at);
         }
     }
 
-    /// Every record is handed over twice, as after a commit that was lost.
-    fn twice_over(&self) {
+    /// Every record is read twice, as after a commit that was lost.
+    fn every_record_twice(&self) {
         let mut process = Process::start(&self.topics, &self.config);
         for &topic in &self.turns {
             process.read(topic);
             process.read_again(topic);
         }
-        self.assert(&process.finish(TOPICS), "twice over");
+        self.assert(&process.finish(TOPICS), "every record twice");
     }
 
     /// Killed after record `at`, having committed then or some records before.
@@ -154,7 +154,7 @@ impl Golden {
         }
         process.commit();
         process.kill(0);
-        let found = process.finish([Topic::Bars, Topic::Halts, Topic::Sentiment]);
+        let found = process.finish([JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]);
         self.assert(&found, &format!("killed after record {at}, then the tape first"));
     }
 }

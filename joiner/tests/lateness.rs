@@ -1,4 +1,4 @@
-//! What comes too late, twice, or after its run was over.
+//! Records that arrive too late, twice, or after their run was over.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -6,11 +6,12 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use support::market::{config, symbol};
+use support::start_offset;
 use support::{Process, TOPICS, Table, Topics};
 use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Impact, Mention, Run, Watermark};
-use tapewire_joiner::join::{Event, Partition, Position, Topic};
+use tapewire_joiner::join::{EvictedRun, JoinEvent, JoinTopic, Partition, PerTopic};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -52,16 +53,16 @@ fn bar(start: &str, price: f64) -> Tape {
     })
 }
 
-fn word(at: Timestamp) -> Watermark {
+fn watermark(at: Timestamp) -> Watermark {
     Watermark::new(0, 1, at)
 }
 
 fn tape_at(text: &str) -> Tape {
-    Tape::Watermark(word(at(text)))
+    Tape::Watermark(watermark(at(text)))
 }
 
 fn news_at(text: &str) -> Scored {
-    Scored::Watermark(word(at(text)))
+    Scored::Watermark(watermark(at(text)))
 }
 
 const TAPE_END: Tape = Tape::Watermark(Watermark::new(0, 1, Watermark::END));
@@ -79,7 +80,7 @@ fn row<'a>(table: &'a Table, id: &str) -> &'a Impact {
     table.rows().find(|row| row.mention.article_id == id).unwrap()
 }
 
-/// Entry at 14:01 on Tuesday; closes at 20:00 on Tuesday and at 17:00 on Wednesday, and it is settled with Friday.
+/// Entry at 14:01 on Tuesday; closes at 20:00 on Tuesday and at 17:00 on Wednesday. Final after Friday's session.
 fn history() -> Vec<Tape> {
     vec![
         bar("2024-07-02T13:59:00Z", 99.0),
@@ -94,18 +95,18 @@ fn history() -> Vec<Tape> {
 }
 
 #[test]
-fn a_mention_after_its_deadline_is_listed_and_replaces_nothing() {
-    let settled = "2024-07-05T20:15:00Z";
+fn a_mention_after_its_finalization_time_is_listed_and_replaces_nothing() {
+    let finalization = "2024-07-05T20:15:00Z";
     let sentiment = [
         mention("a", "2024-07-02T14:00:10Z"),
         news_at("2024-07-05T20:14:59.999999Z"),
         mention("in time", "2024-07-02T14:00:10Z"),
-        news_at(settled),
+        news_at(finalization),
         mention("a", "2024-07-02T14:00:10Z"),
         mention("too late", "2024-07-02T14:00:10Z"),
     ];
     let all = topics(&Run::live(), &sentiment, &history());
-    for order in [TOPICS, [Topic::Bars, Topic::Halts, Topic::Sentiment]] {
+    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]] {
         let table = Process::start(&all, &config()).finish(order);
         let (first, in_time, too_late) = (row(&table, "a"), row(&table, "in time"), row(&table, "too late"));
         assert_eq!((first.status, first.entry_price, first.quality.late), (Status::Final, Some(100.0), false));
@@ -117,9 +118,9 @@ fn a_mention_after_its_deadline_is_listed_and_replaces_nothing() {
 }
 
 #[test]
-fn a_bar_after_its_lateness_is_for_later_mentions_only() {
+fn a_late_bar_is_visible_to_later_mentions_only() {
     let mut bars = history();
-    // The tape has passed 14:00 + 1 min + 15 min, though not what the mention waits for.
+    // The tape has passed 14:00 + 1 min + 15 min, but not the end of the entry bar + 15 min.
     bars.insert(2, tape_at("2024-07-02T14:17:00Z"));
     bars.insert(3, bar("2024-07-02T14:00:00Z", 1.0));
     bars.insert(4, bar("2024-07-02T14:01:00Z", 1.0));
@@ -127,13 +128,13 @@ fn a_bar_after_its_lateness_is_for_later_mentions_only() {
     let sentiment = [mention("a", "2024-07-02T13:59:30Z"), mention("next day", "2024-07-03T13:20:00Z")];
     let table = Process::start(&topics(&Run::live(), &sentiment, &bars), &config()).finish(TOPICS);
     let first = row(&table, "a");
-    // 14:02 came within its lateness.
+    // The bar of 14:02 arrived within the allowed lateness.
     assert_eq!((first.entry_price, first.returns[1]), (Some(100.0), Some((98.0_f64 / 100.0).ln())));
     assert_eq!(row(&table, "next day").price_before, Some(101.0));
 }
 
 #[test]
-fn a_replay_can_be_repeated_and_its_stragglers_undo_nothing() {
+fn a_replay_can_be_repeated_and_records_sent_twice_undo_nothing() {
     let run = Run::named("r");
     let sentiment = [mention("a", "2024-07-02T14:00:10Z"), NEWS_END];
     let bars = [history(), vec![TAPE_END]].concat();
@@ -141,24 +142,27 @@ fn a_replay_can_be_repeated_and_its_stragglers_undo_nothing() {
     let expected = Process::start(&once, &config()).finish(TOPICS);
     assert_eq!(row(&expected, "a").status, Status::Final);
 
-    // The worker dies before its commit and sends the mention and the last word once more.
-    let mut straggling = once.clone();
-    straggling.sentiment.extend(once.sentiment.clone());
-    for order in [TOPICS, [Topic::Bars, Topic::Halts, Topic::Sentiment]] {
-        assert_eq!(Process::start(&straggling, &config()).finish(order), expected);
+    // The worker dies before its commit and sends the mention and the end of stream once more.
+    let mut sent_twice = once.clone();
+    sent_twice.sentiment.extend(once.sentiment.clone());
+    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]] {
+        assert_eq!(Process::start(&sent_twice, &config()).finish(order), expected);
     }
 
     let mut twice = once.clone();
     twice.sentiment.extend(once.sentiment.clone());
     twice.bars.extend(once.bars.clone());
     let found = Process::start(&twice, &config());
-    let found = read_in_turns(found, &[(Topic::Bars, bars.len()), (Topic::Sentiment, 2), (Topic::Bars, bars.len())]);
+    let found = read_in_turns(
+        found,
+        &[(JoinTopic::Bars, bars.len()), (JoinTopic::Sentiment, 2), (JoinTopic::Bars, bars.len())],
+    );
     let (first, second) = (row(&expected, "a"), row(&found, "a"));
     assert!(second.version > first.version);
     assert_eq!(Impact { version: 0, ..second.clone() }, Impact { version: 0, ..first.clone() });
 }
 
-fn read_in_turns(mut process: Process<'_>, turns: &[(Topic, usize)]) -> Table {
+fn read_in_turns(mut process: Process<'_>, turns: &[(JoinTopic, usize)]) -> Table {
     for &(topic, records) in turns {
         (0..records).for_each(|_| assert!(process.read(topic)));
     }
@@ -166,41 +170,39 @@ fn read_in_turns(mut process: Process<'_>, turns: &[(Topic, usize)]) -> Table {
 }
 
 #[test]
-fn a_silent_replay_lets_the_rewind_point_go() {
-    let mut partition = Partition::resume(Arc::new(config()), &<[Position; 3]>::default());
+fn a_silent_replay_no_longer_holds_the_rewind_point() {
+    let mut partition = Partition::resume(Arc::new(config()), &PerTopic::default());
     let replay = Run::named("r");
     let Scored::Mention(open) = mention("a", "2024-07-02T14:00:10Z") else { panic!("a mention") };
-    partition.step(Topic::Sentiment, 0, Some((&replay, Event::Mention { seq: 0, mention: open }))).unwrap();
-    let mut dropped = Vec::new();
-    for seq in 0..1_000_010 {
-        let watermark = word(at("2024-07-02T14:00:00Z") + SignedDuration::from_secs(seq as i64));
-        partition.step(Topic::Bars, seq, Some((&Run::live(), Event::TapeWatermark { seq, watermark }))).unwrap();
-        if seq == 999_000 {
-            assert_eq!(partition.forget(), []);
-            let [sentiment, ..] = partition.commits().0;
-            assert_eq!(Partition::start(1, &sentiment.note), 0, "its mention is still open");
+    partition.step(JoinTopic::Sentiment, 0, Some((&replay, JoinEvent::Mention { offset: 0, mention: open }))).unwrap();
+    for offset in 0..1_000_010 {
+        let watermark = watermark(at("2024-07-02T14:00:00Z") + SignedDuration::from_secs(offset as i64));
+        let event = JoinEvent::TapeWatermark { offset, watermark };
+        partition.step(JoinTopic::Bars, offset, Some((&Run::live(), event))).unwrap();
+        if offset == 999_000 {
+            assert_eq!(partition.evict(), []);
+            assert_eq!(start_offset(&partition.commits().0.sentiment), 0, "its mention is still open");
         }
     }
-    dropped.extend(partition.forget());
-    assert_eq!(dropped, [(replay, 1)]);
-    let ([sentiment, ..], _) = partition.commits();
-    assert_eq!(Partition::start(1, &sentiment.note), 1);
+    assert_eq!(partition.evict(), [EvictedRun { run: replay, unfinished: 1 }]);
+    assert_eq!(start_offset(&partition.commits().0.sentiment), 1);
 }
 
 #[test]
-fn notes_stay_within_what_kafka_takes() {
-    let mut partition = Partition::resume(Arc::new(config()), &<[Position; 3]>::default());
-    let mut seq = 0;
+fn checkpoints_stay_within_what_kafka_takes() {
+    let mut partition = Partition::resume(Arc::new(config()), &PerTopic::default());
+    let mut offset = 0;
     for number in 0..100 {
         let run = Run::named(&format!("a replay with a rather long name, number {number}"));
         for index in 0..12 {
             let watermark = Watermark::new(index, 12, at("2024-07-02T14:00:00Z"));
-            partition.step(Topic::Sentiment, seq, Some((&run, Event::NewsWatermark { seq, watermark }))).unwrap();
-            seq += 1;
+            let event = JoinEvent::NewsWatermark { offset, watermark };
+            partition.step(JoinTopic::Sentiment, offset, Some((&run, event))).unwrap();
+            offset += 1;
         }
     }
-    let (positions, let_go) = partition.commits();
-    assert!(positions.iter().all(|position| position.note.len() <= 4096));
-    assert!(!let_go.is_empty() && let_go.len() < 100, "{}", let_go.len());
+    let (positions, evicted) = partition.commits();
+    assert!(positions.into_iter().all(|position| position.checkpoint.len() <= 4096));
+    assert!(!evicted.is_empty() && evicted.len() < 100, "{}", evicted.len());
     assert!(partition.commits().1.is_empty());
 }

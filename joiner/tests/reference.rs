@@ -1,5 +1,5 @@
-//! The join against a second one that is as slow and plain as it can be: everything is looked up
-//! in the whole history at its end, with nothing incremental, no watermarks and no memory.
+//! The join against a second one that is as slow and plain as it can be: it looks everything up in the whole history at
+//! its end, without increments, watermarks or eviction.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -7,7 +7,7 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use support::market::{Make, config, symbol};
-use support::{Process, TOPICS, Topics};
+use support::{Process, TOPICS, Topics, cases};
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::impact::{PerHorizon, Reason, Status};
 use tapewire_core::record::{Scored, Tape};
@@ -18,7 +18,7 @@ const MINUTES: [i64; 5] = [1, 5, 15, 30, 60];
 
 /// A whole history at its end.
 struct History {
-    /// Of each bar the version that holds, cut at the close, by start; and its session's number.
+    /// Of each bar the version that counts, cut at the close, by start; and its session's number.
     bars: Vec<(Bar, Timestamp, usize)>,
     halts: Vec<tapewire_core::Halt>,
     news: Vec<Scored>,
@@ -71,31 +71,32 @@ impl History {
         self.bars.iter().filter(move |(b, _, s)| b.symbol == *symbol && b.width_s == width_s && *s == session)
     }
 
-    /// The mention that counts, and whether it was late.
-    fn mention(&self, company: Option<&Symbol>, article_id: &str) -> (Mention, bool) {
+    /// Of all records about the row's mention the one that counts, and whether it was late.
+    fn mention(&self, of_row: &Mention) -> (Mention, bool) {
+        let key = |m: &Mention| (m.symbol.clone(), m.provider.clone(), m.article_id.clone());
         let mut low = [None; 2];
-        let mut heard: Vec<(Mention, bool)> = Vec::new();
+        let mut records: Vec<(Mention, bool)> = Vec::new();
         for scored in &self.news {
             match scored {
-                Scored::Watermark(word) => low[word.index as usize] = Some(word.at),
-                Scored::Mention(mention) if mention.symbol.as_ref() == company && mention.article_id == article_id => {
+                Scored::Watermark(watermark) => low[watermark.index as usize] = Some(watermark.at),
+                Scored::Mention(mention) if key(mention) == key(of_row) => {
                     let late = low[0].min(low[1]).is_some_and(|low| mention.published_at <= low);
-                    heard.push((mention.clone(), late));
+                    records.push((mention.clone(), late));
                 }
                 Scored::Mention(_) => {}
             }
         }
-        let last = heard.last().unwrap().0.article_revision;
-        heard.retain(|(mention, _)| mention.article_revision == last);
-        heard.into_iter().min_by_key(|(mention, _)| mention.available_at()).unwrap()
+        let last = records.last().unwrap().0.article_revision;
+        records.retain(|(mention, _)| mention.article_revision == last);
+        records.into_iter().min_by_key(|(mention, _)| mention.available_at()).unwrap()
     }
 
     fn expect(&self, mention: &Mention, late: bool) -> Expected {
-        let refused =
+        let not_joined =
             |reason| Expected { status: Some(Status::NotJoined), reason: Some(reason), late, ..Expected::default() };
-        let Some(company) = &mention.symbol else { return refused(Reason::NoSymbol) };
+        let Some(company) = &mention.symbol else { return not_joined(Reason::NoSymbol) };
         if company.asset_class() != AssetClass::Equity {
-            return refused(Reason::NotEquity);
+            return not_joined(Reason::NotEquity);
         }
         let calendar = Calendar::xnys();
         let available = mention.available_at();
@@ -159,7 +160,7 @@ impl History {
         expected.stale = nights > 1 || age * 60 > stale_after_s().max(i64::from(bar.width_s));
     }
 
-    /// Fills the horizons; the last moment there is something to say about.
+    /// Fills the horizons; returns the end of the last one.
     fn follow(
         &self,
         company: &Symbol,
@@ -220,7 +221,7 @@ impl History {
         next.close
     }
 
-    /// Whether a stretch of at least a bar's width has no bar, from the first tradable minute on.
+    /// Whether there is no bar for at least a bar's width, from the first tradable minute on.
     fn gap(&self, entry: &Bar, (first_day, first): (&Session, Timestamp), day: &Session, next: &Session) -> bool {
         let mut stretches = vec![(if day == first_day { first } else { day.open }, day), (next.open, next)];
         if day != first_day {
@@ -251,7 +252,7 @@ impl History {
         (volumes.len() >= 5).then(|| entry.volume / mean)
     }
 
-    /// By the textbook's sums and not, as the join does, by centred ones.
+    /// From plain sums, as in a textbook; the join uses centred ones.
     fn model(&self, company: &Symbol, width_s: u32, entry: usize) -> Option<(f64, f64)> {
         let market = symbol("MKT");
         let (mut n, mut sx, mut sy, mut sxx, mut sxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -311,7 +312,7 @@ fn found(row: &Impact) -> Expected {
 
 /// The age from which a price is stale, in seconds.
 fn stale_after_s() -> i64 {
-    config().stale_after_us() / 1_000_000
+    i64::try_from(config().stale_after.as_secs()).unwrap()
 }
 
 fn near(a: Option<f64>, b: Option<f64>) -> bool {
@@ -323,7 +324,7 @@ fn near(a: Option<f64>, b: Option<f64>) -> bool {
 }
 
 fn assert_equal(found: &Expected, expected: &Expected, row: &Impact) {
-    // The sums are made in another order; all else is exact.
+    // The sums are made in another order; everything else is exact.
     let exact =
         |e: &Expected| Expected { abnormal: PerHorizon::default(), model: None, volume_ratio: None, ..clone(e) };
     assert_eq!(exact(found), exact(expected), "{row:#?}");
@@ -339,14 +340,14 @@ fn clone(e: &Expected) -> Expected {
     Expected { ..*e }
 }
 
-/// Rows compared, and of these with an entry, with a market model and with a usual volume.
+/// Number of rows compared, and of these with an entry, with a market model and with a usual volume.
 fn compare(make: Make) -> [usize; 4] {
     let topics = make.topics();
     let history = History::of(&topics);
     let table = Process::start(&topics, &config()).finish(TOPICS);
     let mut counts = [0; 4];
     for row in table.rows() {
-        let (mention, late) = history.mention(row.mention.symbol.as_ref(), &row.mention.article_id);
+        let (mention, late) = history.mention(&row.mention);
         assert_eq!(row.mention, mention);
         let expected = history.expect(&mention, late);
         assert_equal(&found(row), &expected, row);
@@ -357,15 +358,15 @@ fn compare(make: Make) -> [usize; 4] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
-    fn agrees_with_the_plain_one(seed in any::<u64>(), sessions in 5..9_usize) {
+    fn agrees_with_the_plain_join(seed in any::<u64>(), sessions in 5..9_usize) {
         compare(Make { seed, sessions, mentions: 30, late_bars: false, halts: true, bars_first: false });
     }
 }
 
-/// An article of the last session is edited a day later, before a weekend: its second session is four days off.
+/// An article of the last session is edited a day later, before a weekend: its second session is four days later.
 #[test]
 fn agrees_where_an_entry_is_awaited_over_a_weekend() {
     let seed = 2_911_256_774_758_264_271;

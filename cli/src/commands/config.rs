@@ -4,6 +4,19 @@ use crate::config;
 use crate::settings::{self, Loaded};
 use clap::Args;
 
+/// The beginning of the example.
+const ABOUT_THE_EXAMPLE: &str = "\
+# All settings of tapewire with their defaults. Copy those that you change into tapewire.toml.
+#
+# A setting can also be given as a variable, TAPEWIRE_ and its path in upper case, or as a flag:
+#   TAPEWIRE_SENTIMENT_ENGINE_PRECISION=int8
+#   --set sentiment.engine.precision=int8
+# Flags override variables, and variables override the file. An optional setting given as an empty text is not set.
+#
+# `tapewire config` prints the settings in effect. `tapewire config --example` has written this file.
+
+";
+
 /// Prints the settings in effect as TOML, each with where it is from: a default, the file, a variable of the environment,
 /// or --set. Secrets are not printed and their files are not read.
 #[derive(Args)]
@@ -20,7 +33,7 @@ impl Config {
     /// The example depends on no settings, so that it can be asked for where these are wrong.
     pub fn example(&self) -> anyhow::Result<bool> {
         if self.example {
-            print!("{}", settings::example::<config::Config>()?);
+            print!("{ABOUT_THE_EXAMPLE}{}", settings::example::<config::Config>()?);
         }
         Ok(self.example)
     }

@@ -1,7 +1,8 @@
-//! What a person can type, a file a subcommand.
+//! The command line: one file for each subcommand.
 
 mod config;
 mod demo;
+mod duration;
 mod migrate;
 mod replay;
 mod run;
@@ -24,8 +25,16 @@ use tapewire_bus::Shutdown;
     after_help = "Examples:\n  tapewire score \"Example Corp raises its outlook\"     what the model says about a text\n  \
                   tapewire demo                                         a simulated market, end to end\n  \
                   tapewire run --set sentiment.engine.precision=int8    every role in one process\n\n\
-                  Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable.\n\
-                  Settings: tapewire.toml, overridden by TAPEWIRE_SECTION_KEY, overridden by --set section.key=value."
+                  Settings are read from tapewire.toml, then from the environment, then from --set; the last one wins.\n\
+                  A setting's variable is TAPEWIRE_ and its path in upper case: sentiment.engine.precision is\n\
+                  TAPEWIRE_SENTIMENT_ENGINE_PRECISION. An unknown variable with this prefix is an error.\n\
+                  `tapewire config` prints the settings in effect, `tapewire config --example` all there are.\n\n\
+                  Secrets are read from files that settings name, or from TAPEWIRE_KAFKA_SASL_PASSWORD,\n\
+                  TAPEWIRE_CLICKHOUSE_PASSWORD and TAPEWIRE_MASSIVE_API_KEY.\n\
+                  TAPEWIRE_LOG is the log's filter: error, warn, info, debug, or info,tapewire_joiner=debug.\n\
+                  TAPEWIRE_MODELS_DIR is the folder of the shipped model. HF_HOME, HF_TOKEN, HF_ENDPOINT and\n\
+                  HF_HUB_OFFLINE are for models of the hub.\n\n\
+                  Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable."
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -40,7 +49,7 @@ struct Common {
     /// Settings file [default: tapewire.toml if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A setting, over file and environment; may be given more than once
+    /// A setting, which overrides file and environment; may be given more than once
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
     /// Log lines as JSON
@@ -54,7 +63,7 @@ enum Command {
     Demo(demo::Demo),
     /// Run all roles in this process, or some of them
     Run(run::Run),
-    /// Send recorded news and bars through the pipeline and account for every article
+    /// Send recorded news and bars through the pipeline and report what became of every article
     Replay(replay::Replay),
     /// Score texts, or the rows of files: text, CSV, JSON lines, Parquet
     Score(score::Score),
@@ -100,13 +109,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// Services log what they do; commands a person waits for print results and log only what is amiss.
+/// Services log what they do. Commands that a person waits for print results, and log only warnings and errors.
 fn start_logging(json: bool, service: bool) {
     let default = if service { "info" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("TAPEWIRE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Colours are for people; NO_COLOR is looked at by the library.
+    // Colours are for people; the library honours NO_COLOR.
     let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     if json {
         builder.json().init();
@@ -115,7 +124,7 @@ fn start_logging(json: bool, service: bool) {
     }
 }
 
-/// SIGINT and SIGTERM ask every role to finish what it holds; a second one ends the process at once.
+/// SIGINT and SIGTERM ask every role to finish what it has begun. A second signal ends the process at once.
 fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
     use tokio::signal::unix::{SignalKind, signal};
     let shutdown = Shutdown::new();

@@ -1,8 +1,8 @@
 //! `tapewire replay`: recorded news and bars through the same pipeline.
 
+use super::duration;
 use crate::account::{self, Backlog};
 use crate::config::Config;
-use crate::exit::UsageError;
 use crate::roles::{self, Role};
 use anyhow::Context as _;
 use clap::Args;
@@ -31,12 +31,12 @@ pub struct Replay {
     /// Name of the run in topics and tables [default: made from the files' content]
     #[arg(long)]
     run: Option<String>,
-    /// Seconds from publication until an article counts as known
-    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
-    delay: f64,
-    /// Width of the bars in seconds [default: the commonest step between bars]
-    #[arg(long, value_name = "SECONDS")]
-    bar_width: Option<u32>,
+    /// Time from publication until an article counts as known: 1s, 500ms, or a number of seconds
+    #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = duration::parse)]
+    delay: Duration,
+    /// Width of the bars: 1m, 1h, or a number of seconds [default: the most frequent step between bars]
+    #[arg(long, value_name = "DURATION", value_parser = duration::whole_seconds)]
+    bar_width: Option<Duration>,
     /// Symbol in the news = symbol on the tape; may be given more than once
     #[arg(long, value_name = "NEWS=TAPE", value_parser = alias)]
     alias: Vec<(Symbol, Symbol)>,
@@ -56,7 +56,7 @@ fn alias(text: &str) -> Result<(Symbol, Symbol), String> {
 
 impl Replay {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-        let options = self.options(&config)?;
+        let options = self.options(&config);
         config.join.benchmark = options.benchmark.clone();
         let working = shutdown.child_token();
         let roles = if self.send_only {
@@ -101,16 +101,14 @@ impl Replay {
         Ok(sent.run)
     }
 
-    fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
-        let delay = Duration::try_from_secs_f64(self.delay)
-            .map_err(|error| UsageError(format!("--delay {}: {error}", self.delay)))?;
-        Ok(ReplayOptions {
+    fn options(&self, config: &Config) -> ReplayOptions {
+        ReplayOptions {
             run: self.run.clone(),
-            delay,
-            width: self.bar_width.map(|seconds| Duration::from_secs(seconds.into())),
+            delay: self.delay,
+            width: self.bar_width,
             aliases: self.alias.iter().cloned().collect(),
             benchmark: self.benchmark.clone().unwrap_or_else(|| config.prices.benchmark.clone()),
-        })
+        }
     }
 }
 

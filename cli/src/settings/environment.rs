@@ -57,12 +57,16 @@ pub fn secret_variable(path: &[String]) -> String {
 
 /// A variable that is not known, with the nearest that is.
 pub fn unknown(root: &Node, name: &str, others: &[&str]) -> UnknownVariable {
+    let known = known(root).into_iter().chain(others.iter().map(|&other| other.to_owned()));
+    UnknownVariable { name: name.to_owned(), nearest: nearest(name, known).unwrap_or_default() }
+}
+
+/// The variables of all settings and secrets. A map has one, and further ones that begin with it.
+pub fn known(root: &Node) -> Vec<String> {
     let settings = root.paths();
     let is_secret = |path: &&Vec<String>| root.find(path).is_some_and(|(node, _)| node.secret);
     let secrets = settings.iter().filter(is_secret).map(|path| secret_variable(path));
-    let known = settings.iter().map(|path| variable(path)).chain(secrets);
-    let known = known.chain(others.iter().map(|&other| other.to_owned()));
-    UnknownVariable { name: name.to_owned(), nearest: nearest(name, known).unwrap_or_default() }
+    settings.iter().map(|path| variable(path)).chain(secrets).collect()
 }
 
 fn setting(root: &Node, rest: &str) -> Option<Vec<String>> {
@@ -95,10 +99,104 @@ fn within(node: &Node, rest: &str) -> Option<Vec<String>> {
         }
         // The shortest name after which a known setting follows.
         Kind::Map(value) if value.is_section() => {
-            let ends = rest.match_indices('_').map(|(at, _)| at).chain([rest.len()]).filter(|&at| at > 0);
-            ends.into_iter().find_map(|at| below(&rest[..at].to_ascii_lowercase(), value, &rest[at..]))
+            let mut ends = rest.match_indices('_').map(|(at, _)| at).filter(|&at| at > 0);
+            ends.find_map(|at| below(&rest[..at].to_ascii_lowercase(), value, &rest[at..]))
         }
         Kind::Map(_) => (!rest.is_empty()).then(|| vec![rest.to_ascii_lowercase().replace('_', ".")]),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemars::JsonSchema;
+    use std::collections::BTreeMap;
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Settings {
+        listen: String,
+        state_dir: String,
+        kafka: Kafka,
+        news: News,
+        providers: BTreeMap<String, Provider>,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Kafka {
+        properties: BTreeMap<String, String>,
+        #[schemars(extend("x-secret" = true))]
+        password_file: Option<String>,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct News {
+        page: u32,
+        page_size: u32,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Provider {
+        url: String,
+        #[schemars(extend("x-secret" = true))]
+        api_key_file: Option<String>,
+    }
+
+    fn read(name: &str) -> Meaning {
+        meaning(&Node::of::<Settings>(), name, &["TAPEWIRE_STACK_DIR"])
+    }
+
+    fn setting(path: &[&str]) -> Meaning {
+        Meaning::Setting(path.iter().map(|&key| key.to_owned()).collect())
+    }
+
+    #[test]
+    fn a_variable_is_the_path_in_upper_case() {
+        assert_eq!(read("TAPEWIRE_LISTEN"), setting(&["listen"]));
+        assert_eq!(read("TAPEWIRE_STATE_DIR"), setting(&["state_dir"]));
+        assert_eq!(read("TAPEWIRE_NEWS_PAGE"), setting(&["news", "page"]));
+        assert_eq!(read("TAPEWIRE_NEWS_PAGE_SIZE"), setting(&["news", "page_size"]));
+        assert_eq!(read("TAPEWIRE_NEWS__PAGE_SIZE"), setting(&["news", "page_size"]));
+        assert_eq!(read("TAPEWIRE_KAFKA_PROPERTIES"), setting(&["kafka", "properties"]));
+        assert_eq!(read("TAPEWIRE_KAFKA_PASSWORD_FILE"), setting(&["kafka", "password_file"]));
+    }
+
+    #[test]
+    fn free_keys_are_found_with_and_without_separators() {
+        for name in ["PROPERTIES_SECURITY_PROTOCOL", "_PROPERTIES__SECURITY.PROTOCOL", "_PROPERTIES__SECURITY_PROTOCOL"]
+        {
+            assert_eq!(read(&format!("TAPEWIRE_KAFKA_{name}")), setting(&["kafka", "properties", "security.protocol"]));
+        }
+        assert_eq!(read("TAPEWIRE_PROVIDERS_MY_WIRE_URL"), setting(&["providers", "my_wire", "url"]));
+        assert_eq!(read("TAPEWIRE_PROVIDERS__MY_WIRE__URL"), setting(&["providers", "my_wire", "url"]));
+        assert_eq!(read("TAPEWIRE_PROVIDERS__MY_WIRE"), setting(&["providers", "my_wire"]));
+        assert_eq!(read("TAPEWIRE_PROVIDERS_MY_WIRE_ULR"), Meaning::Unknown);
+    }
+
+    #[test]
+    fn secrets_are_told_from_settings_and_from_misspellings() {
+        let secret = |path: &[&str]| Meaning::Secret(path.iter().map(|&key| key.to_owned()).collect());
+        assert_eq!(read("TAPEWIRE_KAFKA_PASSWORD"), secret(&["kafka", "password_file"]));
+        assert_eq!(read("TAPEWIRE_PROVIDERS_MY_WIRE_API_KEY"), secret(&["providers", "my_wire", "api_key_file"]));
+        assert_eq!(read("TAPEWIRE_STACK_DIR"), Meaning::Other);
+        assert_eq!(read("KAFKA_PASSWORD"), Meaning::Other);
+        for name in
+            ["TAPEWIRE_KAFAK_PASSWORD", "TAPEWIRE_LISTEN_", "TAPEWIRE_NEWS_PAGE_", "TAPEWIRE_", "TAPEWIRE_KAFKA__"]
+        {
+            assert_eq!(read(name), Meaning::Unknown, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_is_given() {
+        let nearest = |name: &str| unknown(&Node::of::<Settings>(), name, &["TAPEWIRE_STACK_DIR"]).nearest;
+        assert_eq!(nearest("TAPEWIRE_KAFAK_PASSWORD"), "TAPEWIRE_KAFKA_PASSWORD");
+        assert_eq!(nearest("TAPEWIRE_NEWS_PAGES_SIZE"), "TAPEWIRE_NEWS_PAGE_SIZE");
+        assert_eq!(nearest("TAPEWIRE_STAK_DIR"), "TAPEWIRE_STACK_DIR");
+        assert_eq!(nearest("TAPEWIRE_PROVIDERS_WIRE_API_KY"), "TAPEWIRE_PROVIDERS_NAME_API_KEY");
     }
 }

@@ -13,6 +13,7 @@ pub use error::Error;
 pub use show::{effective, example};
 
 use environment::Meaning;
+use figment::error::Kind;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use schemars::JsonSchema;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tree::Node;
+use value::Place;
 
 /// The file that is read where `--config` names none.
 pub const DEFAULT_FILE: &str = "tapewire.toml";
@@ -208,14 +210,32 @@ impl Sources<'_> {
 /// One setting as a layer.
 fn layer(tree: &Node, path: &[String], text: &str, name: &str) -> Result<Layer, Error> {
     let Some((node, path)) = tree.find(path) else { return Err(error::unknown_setting(tree, path, name)) };
-    let value = value::from_text(node, text, name)?;
+    let value = value::from_text(node, text, Place { root: tree, origin: name, path: &path })?;
     let nested = path.iter().rev().fold(value, |value, key| Dict::from([(key.clone(), value)]).into());
     Ok(Layer { name: name.to_owned(), settings: nested.into_dict().unwrap_or_default() })
 }
 
 fn refused(error: figment::Error) -> Error {
     let origin = error.metadata.as_ref().map_or(DEFAULT.into(), |metadata| metadata.name.to_string());
-    Error::Value { origin, path: error.path.join("."), reason: error.kind.to_string() }
+    let reason = match &error.kind {
+        Kind::UnknownVariant(found, known) => format!("`{found}` is not one of {}", known.join(", ")),
+        kind => kind.to_string(),
+    };
+    Error::Value { origin, path: error.path.join("."), reason }
+}
+
+/// The variables of all settings and secrets of `T`.
+#[cfg(test)]
+pub fn variables<T: JsonSchema>() -> Vec<String> {
+    environment::known(&Node::of::<T>())
+}
+
+/// Those of `names` that no setting of `T`, no secret and none of `others` has.
+#[cfg(test)]
+pub fn unknown_variables<'a, T: JsonSchema>(names: impl Iterator<Item = &'a str>, others: &[&str]) -> Vec<String> {
+    let tree = Node::of::<T>();
+    let unknown = names.filter(|name| environment::meaning(&tree, name, others) == Meaning::Unknown);
+    unknown.map(str::to_owned).collect()
 }
 
 fn split(path: &str) -> Vec<String> {

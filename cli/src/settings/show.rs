@@ -86,7 +86,7 @@ impl Remarks for Descriptions {
         let lines = example.iter().map(line);
         let first = example.keys().next().map(|key| {
             let path: Vec<String> = path.iter().chain([key]).cloned().collect();
-            format!("# The first one's variable is {}.", variable(&path))
+            format!("# The variable of the first is {}.", variable(&path))
         });
         lines.chain(first).collect()
     }

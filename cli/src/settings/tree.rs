@@ -33,6 +33,8 @@ pub enum Kind {
     List(Box<Node>),
     /// A text.
     Text,
+    /// A duration, written as a text such as `1m 30s`.
+    Duration,
     /// A whole or a decimal number.
     Number,
     /// `true` or `false`.
@@ -64,14 +66,18 @@ impl Node {
         matches!(self.kind, Kind::Section(_) | Kind::Map(_))
     }
 
-    /// The paths of all settings. A map is named by itself.
+    /// The paths of all settings. In a map of sections `NAME` is in the place of the free key, and a map of plain values
+    /// is named by itself.
     pub fn paths(&self) -> Vec<Vec<String>> {
-        let Kind::Section(settings) = &self.kind else { return vec![Vec::new()] };
-        let below = |(name, node): (&String, &Self)| {
-            let name = name.clone();
-            node.paths().into_iter().map(move |path| std::iter::once(name.clone()).chain(path).collect())
+        let below = |name: &str, node: &Self| -> Vec<Vec<String>> {
+            let paths = node.paths().into_iter();
+            paths.map(|path| std::iter::once(name.to_owned()).chain(path).collect()).collect()
         };
-        settings.iter().flat_map(below).collect()
+        match &self.kind {
+            Kind::Section(settings) => settings.iter().flat_map(|(name, node)| below(name, node)).collect(),
+            Kind::Map(value) if value.is_section() => below("NAME", value),
+            _ => vec![Vec::new()],
+        }
     }
 }
 
@@ -107,6 +113,7 @@ fn plain(schema: &Value, definitions: &Value) -> Node {
         Some(&"array") => Kind::List(Box::new(node(&schema["items"], definitions))),
         Some(&("integer" | "number")) => Kind::Number,
         Some(&"boolean") => Kind::Flag,
+        Some(_) if schema["format"] == "duration" => Kind::Duration,
         Some(_) => Kind::Text,
         None => return alternatives(schema, definitions),
     };
@@ -204,6 +211,8 @@ mod tests {
         assert!(matches!(tree.find(&path("sources.mine.kind")).unwrap().0.kind, Kind::Text));
         assert!(tree.find(&path("sources.mine.nothing")).is_none());
         let paths: Vec<String> = tree.paths().iter().map(|path| path.join(".")).collect();
-        assert_eq!(paths, ["free", "inner.count", "inner.list", "inner.on", "key_file", "name", "sources"]);
+        let inner = ["free", "inner.count", "inner.list", "inner.on", "key_file", "name"];
+        let sources = ["count", "kind", "list", "on", "url"].map(|name| format!("sources.NAME.{name}"));
+        assert_eq!(paths, inner.into_iter().map(str::to_owned).chain(sources).collect::<Vec<_>>());
     }
 }

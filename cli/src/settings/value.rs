@@ -9,22 +9,33 @@ use super::tree::{Kind, Node};
 use figment::value::{Dict, Empty, Tag, Value};
 use toml_edit::{DocumentMut, Item, TableLike};
 
-/// The value that a variable or a flag, `origin`, gives to a setting.
-pub fn from_text(node: &Node, text: &str, origin: &str) -> Result<Value, Error> {
-    let value = match &node.kind {
-        Kind::Text => word(node, text),
-        Kind::Number => number(text).unwrap_or_else(|| text.into()),
-        Kind::Flag => text.trim().parse::<bool>().map_or_else(|_| text.into(), Value::from),
+/// Where a value is written: the layer, and the path of the setting.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// All settings.
+    pub root: &'a Node,
+    /// File, variable or flag.
+    pub origin: &'a str,
+    /// The setting.
+    pub path: &'a [String],
+}
+
+/// The value that the text of a variable or a flag gives to the setting `node`.
+pub fn from_text(node: &Node, text: &str, place: Place<'_>) -> Result<Value, Error> {
+    match &node.kind {
+        Kind::Text | Kind::Duration => word(node, text, place),
+        Kind::Number => Ok(number(text).unwrap_or_else(|| text.into())),
+        Kind::Flag => Ok(text.trim().parse::<bool>().map_or_else(|_| text.into(), Value::from)),
         Kind::List(items) if !text.trim_start().starts_with('[') => {
-            let items = text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(|text| word(items, text));
-            items.collect::<Vec<_>>().into()
+            let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+            Ok(texts.map(|item| from_text(items, item, place)).collect::<Result<Vec<_>, _>>()?.into())
         }
         Kind::List(_) | Kind::Section(_) | Kind::Map(_) => {
-            let document = document(text).map_err(|source| Error::Syntax { origin: origin.to_owned(), source })?;
-            Reader { root: node, origin }.value(node, &document["value"], &mut Vec::new())?
+            let document =
+                document(text).map_err(|source| Error::Syntax { origin: place.origin.to_owned(), source })?;
+            from_item(node, &document["value"], place)
         }
-    };
-    Ok(value)
+    }
 }
 
 /// The value of a text that TOML quotes; any other text as it is.
@@ -35,16 +46,22 @@ pub fn unquoted(text: &str) -> String {
 
 /// The settings that a whole document gives.
 pub fn from_document(root: &Node, document: &DocumentMut, origin: &str) -> Result<Dict, Error> {
-    let value = Reader { root, origin }.value(root, document.as_item(), &mut Vec::new())?;
-    Ok(value.into_dict().unwrap_or_default())
+    table(root, document.as_table(), Place { root, origin, path: &[] })
 }
 
 fn document(value: &str) -> Result<DocumentMut, toml_edit::TomlError> {
     format!("value = {value}").parse()
 }
 
-fn word(node: &Node, text: &str) -> Value {
-    if node.optional && text.is_empty() { Value::Empty(Tag::Default, Empty::None) } else { text.into() }
+fn word(node: &Node, text: &str, place: Place<'_>) -> Result<Value, Error> {
+    if node.optional && text.is_empty() {
+        return Ok(Value::Empty(Tag::Default, Empty::None));
+    }
+    if matches!(node.kind, Kind::Duration) && text.parse::<jiff::SignedDuration>().is_err() {
+        let reason = "it has to be a number with a unit, such as 500ms, 20s, 15m or 24h";
+        return Err(place.refuses(format!("`{text}` is not a duration; {reason}")));
+    }
+    Ok(text.into())
 }
 
 /// A number in Rust's or in TOML's spelling.
@@ -60,54 +77,48 @@ fn number(text: &str) -> Option<Value> {
     whole().or_else(decimal).or_else(toml)
 }
 
-struct Reader<'a> {
-    root: &'a Node,
-    origin: &'a str,
+impl Place<'_> {
+    fn refuses(self, reason: String) -> Error {
+        Error::Value { origin: self.origin.to_owned(), path: self.path.join("."), reason }
+    }
 }
 
-impl Reader<'_> {
-    fn value(&self, node: &Node, item: &Item, path: &mut Vec<String>) -> Result<Value, Error> {
-        match (&node.kind, item.as_table_like(), item.as_array()) {
-            (Kind::Section(_) | Kind::Map(_), Some(table), _) => Ok(self.table(node, table, path)?.into()),
-            (Kind::List(items), _, Some(array)) => {
-                let values = array.iter().map(|value| self.value(items, &Item::Value(value.clone()), path));
-                Ok(values.collect::<Result<Vec<_>, _>>()?.into())
-            }
-            (Kind::Text, None, None) => Ok(word(node, &written(item))),
-            _ => Ok(as_written(item)),
+fn from_item(node: &Node, item: &Item, place: Place<'_>) -> Result<Value, Error> {
+    match (&node.kind, item.as_table_like(), item.as_array()) {
+        (Kind::Section(_) | Kind::Map(_), Some(items), _) => Ok(table(node, items, place)?.into()),
+        (Kind::Section(_) | Kind::Map(_), None, _) => Err(place.refuses("it is a section, not a value".into())),
+        (Kind::List(items), _, Some(array)) => {
+            let values = array.iter().map(|value| from_item(items, &Item::Value(value.clone()), place));
+            Ok(values.collect::<Result<Vec<_>, _>>()?.into())
         }
+        (Kind::Text | Kind::Duration, None, None) => word(node, &written(item), place),
+        _ => Ok(as_written(item)),
     }
+}
 
-    fn table(&self, node: &Node, table: &dyn TableLike, path: &mut Vec<String>) -> Result<Dict, Error> {
-        let mut dict = Dict::new();
-        for (key, item) in table.iter() {
-            path.push(key.to_owned());
-            match &node.kind {
-                Kind::Section(settings) => {
-                    let Some(setting) = settings.get(key) else {
-                        return Err(unknown_setting(self.root, path, self.origin));
-                    };
-                    dict.insert(key.to_owned(), self.value(setting, item, path)?);
-                }
-                Kind::Map(value) if value.is_section() => {
-                    dict.insert(key.to_owned(), self.value(value, item, path)?);
-                }
-                // TOML reads a key with dots that is not quoted as tables within tables.
-                Kind::Map(value) => match item.as_table_like() {
-                    Some(inner) => {
-                        let inner = self.table(node, inner, path)?;
-                        dict.extend(inner.into_iter().map(|(below, value)| (format!("{key}.{below}"), value)));
-                    }
-                    None => {
-                        dict.insert(key.to_owned(), self.value(value, item, path)?);
-                    }
-                },
-                _ => {}
+fn table(node: &Node, table: &dyn TableLike, place: Place<'_>) -> Result<Dict, Error> {
+    let mut dict = Dict::new();
+    for (key, item) in table.iter() {
+        let path: Vec<String> = place.path.iter().cloned().chain([key.to_owned()]).collect();
+        let place = Place { path: &path, ..place };
+        match &node.kind {
+            Kind::Section(settings) => {
+                let setting = settings.get(key);
+                let setting = setting.ok_or_else(|| unknown_setting(place.root, place.path, place.origin))?;
+                dict.insert(key.to_owned(), from_item(setting, item, place)?);
             }
-            path.pop();
+            // TOML reads a key with dots that is not quoted as tables within tables.
+            Kind::Map(value) if !value.is_section() && item.is_table_like() => {
+                let below = from_item(node, item, place)?.into_dict().unwrap_or_default();
+                dict.extend(below.into_iter().map(|(below, value)| (format!("{key}.{below}"), value)));
+            }
+            Kind::Map(value) => {
+                dict.insert(key.to_owned(), from_item(value, item, place)?);
+            }
+            _ => {}
         }
-        Ok(dict)
     }
+    Ok(dict)
 }
 
 /// The text of a plain value: a text's content, and anything else letter by letter.
@@ -147,20 +158,24 @@ mod tests {
         Node { doc: String::new(), kind, optional: false, secret: false, example: None }
     }
 
+    fn read_as(node: &Node, text: &str) -> Result<Value, Error> {
+        from_text(node, text, Place { root: node, origin: "here", path: &[] })
+    }
+
     fn read(kind: Kind, text: &str) -> Value {
-        from_text(&node(kind), text, "here").unwrap()
+        read_as(&node(kind), text).unwrap()
     }
 
     #[test]
-    fn a_text_stays_the_text_it_is() {
+    fn a_text_stays_the_text_that_was_written() {
         for text in ["12345", "007", "1e3", "true", "nan", " padded ", "[x]", "{", "\"quoted\"", "2025-01-01"] {
             assert_eq!(read(Kind::Text, text).as_str(), Some(text));
         }
-        for toml in ["007", "1e3", "true", "nan"] {
-            let Ok(document) = document(toml) else { continue };
-            let reader = Reader { root: &node(Kind::Text), origin: "here" };
-            let value = reader.value(&node(Kind::Text), &document["value"], &mut Vec::new()).unwrap();
-            assert_eq!(value.as_str(), Some(toml));
+        for toml in ["12345", "1e3", "1_000", "true", "nan", "2025-01-01"] {
+            let section = node(Kind::Section(BTreeMap::from([("user".to_owned(), node(Kind::Text))])));
+            let document = format!("user = {toml}  # a comment").parse().unwrap();
+            let settings = from_document(&section, &document, "here").unwrap();
+            assert_eq!(settings["user"].as_str(), Some(toml));
         }
     }
 
@@ -177,13 +192,24 @@ mod tests {
             assert_eq!(items.iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>(), ["A", "2", "true"]);
         }
         assert_eq!(read(list(), "").into_array().unwrap().len(), 0);
-        assert!(matches!(from_text(&node(list()), "[", "here"), Err(Error::Syntax { .. })));
+        assert!(matches!(read_as(&node(list()), "["), Err(Error::Syntax { .. })));
+    }
+
+    #[test]
+    fn a_duration_needs_a_unit() {
+        for text in ["20s", "1m 30s", "1.5h", "PT20S"] {
+            assert_eq!(read(Kind::Duration, text).as_str(), Some(text));
+        }
+        for text in ["20", "", "soon"] {
+            let error = read_as(&node(Kind::Duration), text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{text}`")) && error.contains("20s"), "{error}");
+        }
     }
 
     #[test]
     fn an_optional_setting_without_a_text_has_no_value() {
         let optional = Node { optional: true, ..node(Kind::Text) };
-        assert!(matches!(from_text(&optional, "", "here").unwrap(), Value::Empty(..)));
+        assert!(matches!(read_as(&optional, "").unwrap(), Value::Empty(..)));
         assert_eq!(read(Kind::Text, "").as_str(), Some(""));
     }
 
@@ -195,12 +221,12 @@ mod tests {
             assert_eq!(dict["a.b.c"].as_str(), Some("1"), "{text}");
         }
         let section = Kind::Section(BTreeMap::from([("known".to_owned(), node(map()))]));
-        let error = from_text(&node(section), "{ knwon = { } }", "here").unwrap_err().to_string();
+        let error = read_as(&node(section), "{ knwon = { } }").unwrap_err().to_string();
         assert!(error.contains("knwon") && error.contains("`known`"), "{error}");
     }
 
     #[test]
-    fn a_quoted_text_loses_its_quotes_only_where_it_is_whole() {
+    fn a_quoted_text_loses_its_quotes_only_if_they_are_complete() {
         assert_eq!(unquoted("\"12345\""), "12345");
         assert_eq!(unquoted("'a b'"), "a b");
         assert_eq!(unquoted("\"torn"), "\"torn");

@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 impl Calendar {
-    /// The first tradable minute strictly after a moment, and its session: inside a session the
-    /// next whole minute, else the next session's open. A minute that would end after the close
-    /// is none, so news in a session's last minute, or less than a whole one before it, waits for
-    /// the next open.
+    /// The first tradable minute strictly after a moment, and its session: within a session the next whole minute,
+    /// otherwise the next session's open.
+    ///
+    /// A minute counts only if it ends by the close. The last minute of a session is therefore tradable only for news
+    /// from before it starts; news from its start on can be traded on at the next open.
     ///
     /// `None` only where the calendar ends.
     pub fn first_tradable(&self, available_at: Timestamp) -> Option<(&Session, Timestamp)> {
@@ -23,7 +24,7 @@ impl Calendar {
         self.after(available_at).map(|session| (session, session.open))
     }
 
-    /// The part of the exchange's day a moment falls in.
+    /// The part of the exchange's day that a moment is in.
     pub fn phase(&self, at: Timestamp) -> Phase {
         match self.on(at.to_zoned(self.time_zone.clone()).date()) {
             None => Phase::Closed,
@@ -34,7 +35,7 @@ impl Calendar {
     }
 }
 
-/// The whole minute a moment lies in.
+/// The start of the minute that a moment is in.
 pub fn floor_minute(at: Timestamp) -> Timestamp {
     let seconds = at.as_duration().as_nanos().div_euclid(60_000_000_000) * 60;
     let seconds = i64::try_from(seconds).expect("a timestamp's seconds fit");
@@ -47,9 +48,9 @@ mod tests {
 
     #[test]
     fn first_tradable_minute_is_strictly_after_the_news() {
-        // The moments of a reference list made with exchange_calendars, which rounds up to the
-        // next whole minute. Ours differs on purpose where its answer is the moment itself (then
-        // the news and the price share an instant) and where no whole minute is left.
+        // The moments of a reference list made with exchange_calendars, which rounds up to the next whole minute. Ours
+        // differs on purpose where the list has the moment itself (the price would not be after the news) and where no
+        // whole minute of the session is left.
         for (available, expected) in [
             ("2024-06-24T18:33:53Z", "2024-06-24T18:34:00Z"),
             ("2024-06-24T13:29:59Z", "2024-06-24T13:30:00Z"),
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_whole_minute_counts_and_less_rolls_over() {
+    fn the_last_whole_minute_counts_and_after_that_comes_the_next_open() {
         for (available, expected) in [
             ("2024-06-24T19:58:59.999999Z", "2024-06-24T19:59:00Z"),
             ("2024-06-24T19:59:00Z", "2024-06-25T13:30:00Z"),

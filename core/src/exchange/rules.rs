@@ -21,8 +21,8 @@ impl Hours {
     }
 }
 
-/// Closures no rule foretells: 11 September 2001, the mourning days for the presidents Reagan,
-/// Ford, G. H. W. Bush and Carter, hurricane Sandy.
+/// Closures that follow no rule: 11 September 2001, the days of mourning for the presidents Reagan, Ford, G. H. W. Bush
+/// and Carter, hurricane Sandy.
 const CLOSED: [Date; 10] = [
     date(2001, 9, 11),
     date(2001, 9, 12),
@@ -36,7 +36,7 @@ const CLOSED: [Date; 10] = [
     date(2025, 1, 9),
 ];
 
-/// Half days no rule of today foretells.
+/// Half days that follow none of today's rules.
 const HALF: [Date; 3] = [date(1999, 12, 31), date(2002, 7, 5), date(2003, 12, 26)];
 
 /// Every trading day of the years, with its length.
@@ -63,19 +63,19 @@ fn hours(day: Date) -> Option<Hours> {
 
 fn is_holiday(day: Date) -> bool {
     use Weekday::{Monday, Thursday};
-    // Fixed dates that fall on a Sunday are kept on Monday, on a Saturday on Friday.
+    // A fixed date on a Sunday is observed on Monday, one on a Saturday on Friday.
     let observed = |month, of_month| {
         let holiday = date(day.year(), month, of_month);
-        let kept = match holiday.weekday() {
+        let observed = match holiday.weekday() {
             Weekday::Saturday => holiday.yesterday(),
             Weekday::Sunday => holiday.tomorrow(),
             _ => Ok(holiday),
         };
-        kept.expect("the calendar's years are far from the ends of time") == day
+        observed.expect("the calendar's years are far from the ends of time") == day
     };
     let nth = |month, nth, weekday| nth_weekday(day.year(), month, nth, weekday) == day;
     match day.month() {
-        // A New Year's Day on a Saturday is not kept: the last of December ends the accounting year.
+        // A New Year's Day on a Saturday is not observed: 31 December ends the accounting year.
         1 => observed(1, 1) || nth(1, 3, Monday),
         2 => nth(2, 3, Monday),
         3 | 4 => day == good_friday(day.year()),
@@ -89,8 +89,8 @@ fn is_holiday(day: Date) -> bool {
     }
 }
 
-/// The day after Thanksgiving, Christmas Eve, and the day before Independence Day. Until 2012 the
-/// latter was a full day when it was a Wednesday.
+/// The day after Thanksgiving, Christmas Eve, and the day before Independence Day. Until 2012 the latter was a full day if
+/// it was a Wednesday.
 fn is_half_day(day: Date) -> bool {
     let after_thanksgiving = day.yesterday().is_ok_and(|eve| eve == nth_weekday(eve.year(), 11, 4, Weekday::Thursday));
     let christmas_eve = day.month() == 12 && day.day() == 24;
@@ -125,14 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn juneteenth_is_kept_since_2022_only() {
+    fn juneteenth_is_observed_since_2022_only() {
         assert_eq!(hours(date(2021, 6, 18)), Some(Hours::Full));
         assert_eq!(hours(date(2022, 6, 20)), None);
         assert_eq!(hours(date(2027, 6, 18)), None);
     }
 
     #[test]
-    fn new_year_on_a_saturday_is_not_made_up_for() {
+    fn new_year_on_a_saturday_is_not_observed_on_friday() {
         assert_eq!(hours(date(2021, 12, 31)), Some(Hours::Full));
         assert_eq!(hours(date(2023, 1, 2)), None);
     }

@@ -43,16 +43,16 @@ pub struct PricesConfig {
     pub halts: bool,
     /// How much history a symbol needs when it is first seen: the joiner's baselines.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub warmup: Duration,
     /// How long after a minute's end its bars are taken to be here, once the reference symbol's is. On a
     /// delayed plan a little over 15 minutes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub grace: Duration,
     /// After how long without a working connection the other sources no longer wait for this one.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
     /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
     pub buffered_frames: usize,
@@ -77,15 +77,15 @@ pub struct PricesOverride {
     pub halts: Option<bool>,
     /// See [`PricesConfig::warmup`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub warmup: Option<Duration>,
     /// See [`PricesConfig::grace`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub grace: Option<Duration>,
     /// See [`PricesConfig::idle_timeout`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub idle_timeout: Option<Duration>,
     /// See [`PricesConfig::buffered_frames`].
     pub buffered_frames: Option<usize>,

@@ -27,26 +27,26 @@ pub struct NewsConfig {
     pub sources: Vec<String>,
     /// From one poll to the next.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
     /// How far before the watermark each poll begins: what the provider shows later than that
     /// after its publication is not seen.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub overlap: Duration,
     /// How far back the very first poll begins.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub lookback: Duration,
     /// How long the provider takes to show an article as a rule: providers put seconds to a minute
     /// between publication and their interface. The watermark vouches for everything up to the poll
     /// less this; what comes later still is sent, and counts as late.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub wire_delay: Duration,
     /// After how long without a successful poll the other sources no longer wait for this one.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
     /// What is different for one source, by its name.
     pub r#override: BTreeMap<String, NewsOverride>,
@@ -58,23 +58,23 @@ pub struct NewsConfig {
 pub struct NewsOverride {
     /// See [`NewsConfig::every`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub every: Option<Duration>,
     /// See [`NewsConfig::overlap`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub overlap: Option<Duration>,
     /// See [`NewsConfig::lookback`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub lookback: Option<Duration>,
     /// See [`NewsConfig::wire_delay`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub wire_delay: Option<Duration>,
     /// See [`NewsConfig::idle_timeout`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub idle_timeout: Option<Duration>,
 }
 

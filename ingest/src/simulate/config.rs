@@ -25,11 +25,11 @@ pub struct SimulatorConfig {
     pub effect_bp: f64,
     /// Time constant τ of the effect, in trading time.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub effect_time: Duration,
     /// Trading time between publication and the beginning of the effect.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub reaction_delay: Duration,
     /// Faults for tests.
     pub faults: Faults,

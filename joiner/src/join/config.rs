@@ -18,11 +18,11 @@ pub struct JoinConfig {
     pub baseline_sessions: u16,
     /// How long after its end, in time of the tape, a bar may still arrive or be corrected; at most 12h.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub allowed_lateness: Duration,
     /// Age from which a price is too old to count as the price of a moment. A bar's width is never too old.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub stale_after: Duration,
 }
 
@@ -69,20 +69,6 @@ impl JoinConfig {
         }
         Ok(())
     }
-
-    /// [`allowed_lateness`](Self::allowed_lateness) in microseconds.
-    pub fn allowed_lateness_us(&self) -> i64 {
-        microseconds(self.allowed_lateness)
-    }
-
-    /// [`stale_after`](Self::stale_after) in microseconds.
-    pub fn stale_after_us(&self) -> i64 {
-        microseconds(self.stale_after)
-    }
-}
-
-fn microseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What to expect of a symbol, from the sessions before the entry's.
 
-use super::Micros;
-use super::tape::{Bars, Cell};
+use super::tape::{Bars, StoredBar};
+use super::time::EventTime;
 use tapewire_core::exchange::Calendar;
 
 /// Fewer pairs of returns give no market model.
@@ -9,23 +9,28 @@ const MINIMUM_PAIRS: usize = 30;
 /// Fewer sessions with a bar at the time of day give no usual volume.
 const MINIMUM_SESSIONS: usize = 5;
 
-/// Market model (MacKinlay 1997): a symbol's return over one bar is `alpha + beta` times the benchmark's.
+/// Market model (MacKinlay 1997): a symbol's log return over one bar is `alpha + beta` times the benchmark's.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Model {
+pub(super) struct MarketModel {
     pub alpha: f64,
     pub beta: f64,
 }
 
-/// Ordinary least squares over the bars of the `back` sessions before `entry`, of which those count that
-/// were there when session `entry` opened.
+/// Ordinary least squares over the bars of the `back` sessions before session `entry`. Only bars that were known when
+/// session `entry` opened, at `as_of`, count.
 ///
-/// A pair is the log return of symbol and benchmark from one close to the next within a session,
-/// where both printed both bars and nothing lies between. `None` for fewer than 30 pairs, or a
-/// benchmark that never moved.
-pub(super) fn model(symbol: &Bars, benchmark: &Bars, entry: usize, back: usize, as_of: Micros) -> Option<Model> {
+/// A pair is the log return of symbol and benchmark from one close to the next within a session, where both have both
+/// bars and no bar lies between. `None` for fewer than 30 pairs, or a benchmark that never moved.
+pub(super) fn model(
+    symbol: &Bars,
+    benchmark: &Bars,
+    entry: usize,
+    back: usize,
+    as_of: EventTime,
+) -> Option<MarketModel> {
     let mut pairs = Vec::new();
     for session in entry.saturating_sub(back)..entry {
-        pair_returns(symbol.of(session), benchmark.of(session), as_of, &mut pairs);
+        pair_returns(symbol.in_session(session), benchmark.in_session(session), as_of, &mut pairs);
     }
     if pairs.len() < MINIMUM_PAIRS {
         return None;
@@ -42,16 +47,16 @@ pub(super) fn model(symbol: &Bars, benchmark: &Bars, entry: usize, back: usize, 
         return None;
     }
     let beta = xy / xx;
-    Some(Model { alpha: mean_y - beta * mean_x, beta })
+    Some(MarketModel { alpha: mean_y - beta * mean_x, beta })
 }
 
-/// Benchmark's and symbol's returns over the same bars of one session.
-fn pair_returns(symbol: &[Cell], benchmark: &[Cell], as_of: Micros, pairs: &mut Vec<(f64, f64)>) {
-    let mut market = benchmark.iter().filter(|cell| cell.late_since <= as_of).peekable();
-    let mut last: Option<(&Cell, &Cell)> = None;
-    for own in symbol.iter().filter(|cell| cell.late_since <= as_of) {
-        while market.next_if(|cell| cell.start < own.start).is_some() {}
-        let Some(other) = market.next_if(|cell| cell.start == own.start) else { continue };
+/// Appends the benchmark's and the symbol's returns over the same bars of one session.
+fn pair_returns(symbol: &[StoredBar], benchmark: &[StoredBar], as_of: EventTime, pairs: &mut Vec<(f64, f64)>) {
+    let mut market = benchmark.iter().filter(|bar| bar.visible_from <= as_of).peekable();
+    let mut last: Option<(&StoredBar, &StoredBar)> = None;
+    for own in symbol.iter().filter(|bar| bar.visible_from <= as_of) {
+        while market.next_if(|bar| bar.start < own.start).is_some() {}
+        let Some(other) = market.next_if(|bar| bar.start == own.start) else { continue };
         if let Some((own_before, other_before)) = last.filter(|(before, _)| before.end == own.start) {
             pairs.push(((other.close / other_before.close).ln(), (own.close / own_before.close).ln()));
         }
@@ -59,23 +64,23 @@ fn pair_returns(symbol: &[Cell], benchmark: &[Cell], as_of: Micros, pairs: &mut 
     }
 }
 
-/// Mean volume at the entry bar's time of day over the `back` sessions before session `entry`, those without such a
-/// bar left out; `None` for fewer than five, or where nothing was traded.
+/// Mean volume of the bars at the entry bar's time of day over the `back` sessions before session `entry`. Sessions
+/// without such a bar are left out; `None` if fewer than five are left, or nothing was traded.
 pub(super) fn usual_volume(
     symbol: &Bars,
     calendar: &Calendar,
     entry: usize,
-    start: Micros,
+    start: EventTime,
     back: usize,
-    as_of: Micros,
+    as_of: EventTime,
 ) -> Option<f64> {
-    let open = |session: usize| Some(calendar.sessions().get(session)?.open.as_microsecond());
+    let open = |session: usize| Some(EventTime::from(calendar.sessions().get(session)?.open));
     let time_of_day = start - open(entry)?;
     let volumes: Vec<f64> = (entry.saturating_sub(back)..entry)
         .filter_map(|session| {
-            let cells = symbol.of(session);
-            let found = cells.binary_search_by_key(&(open(session)? + time_of_day), |cell| cell.start).ok()?;
-            (cells[found].late_since <= as_of).then_some(cells[found].volume)
+            let bars = symbol.in_session(session);
+            let found = bars.binary_search_by_key(&(open(session)? + time_of_day), |bar| bar.start).ok()?;
+            (bars[found].visible_from <= as_of).then_some(bars[found].volume)
         })
         .collect();
     let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
@@ -86,26 +91,26 @@ pub(super) fn usual_volume(
 mod tests {
     use super::*;
 
+    const AS_OF: EventTime = EventTime::from_micros(0);
+
     fn bars(sessions: usize, close: impl Fn(usize, i64) -> Option<f64>) -> Bars {
         let mut bars = Bars::default();
         for session in 0..sessions {
             for minute in 0..20 {
                 let Some(close) = close(session, minute) else { continue };
-                let start = session as Micros * 10_000 + minute;
-                let (seq, late_since) = (0, Cell::ON_TIME);
-                let volume = 1.0;
-                let cell = Cell {
-                    start,
-                    end: start + 1,
+                let start = session as i64 * 10_000 + minute;
+                let bar = StoredBar {
+                    start: EventTime::from_micros(start),
+                    end: EventTime::from_micros(start + 1),
                     open: close,
                     close,
-                    volume,
-                    received_at: 0,
-                    seq,
-                    first_seq: seq,
-                    late_since,
+                    volume: 1.0,
+                    received_at: EventTime::from_micros(0),
+                    offset: 0,
+                    first_offset: 0,
+                    visible_from: StoredBar::ON_TIME,
                 };
-                bars.insert(session, cell);
+                bars.insert(session, bar);
             }
         }
         bars
@@ -119,23 +124,23 @@ mod tests {
     fn finds_the_line_the_symbol_was_made_from() {
         // The symbol's log price is 0.0002 a bar plus 1.5 times the market's.
         let own = |s, m| Some((0.0002 * m as f64 + 1.5 * market(s, m)?.ln()).exp());
-        let found = model(&bars(4, own), &bars(4, market), 4, 20, 0).unwrap();
+        let found = model(&bars(4, own), &bars(4, market), 4, 20, AS_OF).unwrap();
         assert!((found.alpha - 0.0002).abs() < 1e-12 && (found.beta - 1.5).abs() < 1e-10, "{found:?}");
     }
 
     #[test]
     fn only_neighbouring_bars_of_both_make_a_pair() {
         let every_other = |s, m| market(s, m).filter(|_| m % 2 == 0);
-        assert_eq!(model(&bars(20, every_other), &bars(20, market), 20, 20, 0), None);
-        assert_eq!(model(&bars(20, market), &bars(20, every_other), 20, 20, 0), None);
+        assert_eq!(model(&bars(20, every_other), &bars(20, market), 20, 20, AS_OF), None);
+        assert_eq!(model(&bars(20, market), &bars(20, every_other), 20, 20, AS_OF), None);
     }
 
     #[test]
-    fn too_little_to_go_by_is_no_model() {
+    fn too_few_pairs_or_a_flat_benchmark_give_no_model() {
         let flat = |_, _| Some(5.0);
-        assert_eq!(model(&bars(4, market), &bars(4, flat), 4, 20, 0), None);
-        assert_eq!(model(&bars(1, market), &bars(1, market), 1, 20, 0), None, "19 pairs");
-        assert!(model(&bars(2, market), &bars(2, market), 2, 20, 0).is_some(), "38 pairs");
-        assert_eq!(model(&bars(2, market), &bars(2, market), 2, 1, 0), None, "one session back");
+        assert_eq!(model(&bars(4, market), &bars(4, flat), 4, 20, AS_OF), None);
+        assert_eq!(model(&bars(1, market), &bars(1, market), 1, 20, AS_OF), None, "19 pairs");
+        assert!(model(&bars(2, market), &bars(2, market), 2, 20, AS_OF).is_some(), "38 pairs");
+        assert_eq!(model(&bars(2, market), &bars(2, market), 2, 1, AS_OF), None, "one session back");
     }
 }

@@ -1,89 +1,113 @@
-//! One article and company: of all records about it, the one that counts.
+//! One article about one company: which of all records about it counts.
 
-use super::Micros;
-use super::outcome::Outcome;
-use super::plan::Plan;
-use tapewire_core::Mention;
+use super::evaluation::Evaluation;
+use super::time::EventTime;
+use super::window::EventWindow;
+use tapewire_core::{Mention, Symbol};
 
-/// What names a joined row within a run: company (none: the article names none) and article.
-pub(super) type Key = (Option<tapewire_core::Symbol>, String);
+/// What identifies a joined row within a run. Two providers may give different articles the same id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct MentionKey {
+    /// `None` where the article names no company.
+    pub symbol: Option<Symbol>,
+    pub provider: String,
+    pub article_id: String,
+}
+
+impl From<&Mention> for MentionKey {
+    fn from(mention: &Mention) -> Self {
+        Self {
+            symbol: mention.symbol.clone(),
+            provider: mention.provider.clone(),
+            article_id: mention.article_id.clone(),
+        }
+    }
+}
+
+/// Where the news watermark was when a mention arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lateness {
+    /// Before the mention's publication.
+    OnTime,
+    /// At or after its publication.
+    Late,
+    /// At or after its finalization time: its bars may have been evicted.
+    TooLate,
+}
 
 /// One record of a mention.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct MentionRevision {
     pub mention: Mention,
-    pub plan: Plan,
-    /// It came after the news watermark had passed its publication.
-    pub late: bool,
-    /// It came after the news watermark had passed its deadline: its bars may be forgotten.
-    pub too_late: bool,
+    pub window: EventWindow,
+    pub lateness: Lateness,
 }
 
 /// A mention in memory.
 #[derive(Debug)]
-pub(super) struct Held {
-    /// Of each revision the record that was available first; revisions in the order first heard.
-    revisions: Vec<Heard>,
+pub(super) struct MentionState {
+    /// Of each revision the record that was available first; revisions in the order of their first record.
+    revisions: Vec<MentionRevision>,
     current: usize,
-    /// Position of the record that made the current one count.
-    pub since: u64,
-    /// When every record of it is settled.
-    pub deadline: Micros,
-    /// What was last found out about it, and the version of the row that said so.
-    pub found: Option<(u64, Outcome)>,
+    /// Offset of the record that made the current revision count.
+    pub effective_offset: u64,
+    /// The latest [`EventWindow::finalization`] of all its records.
+    pub finalization: EventTime,
+    /// The last evaluation, and the version of its row.
+    pub evaluated: Option<(u64, Evaluation)>,
 }
 
-impl Held {
-    pub fn new(seq: u64, heard: Heard) -> Self {
-        let deadline = heard.plan.deadline;
-        Self { revisions: vec![heard], current: 0, since: seq, deadline, found: None }
+impl MentionState {
+    pub fn new(offset: u64, revision: MentionRevision) -> Self {
+        let finalization = revision.window.finalization;
+        Self { revisions: vec![revision], current: 0, effective_offset: offset, finalization, evaluated: None }
     }
 
-    pub fn current(&self) -> &Heard {
+    pub fn current(&self) -> &MentionRevision {
         &self.revisions[self.current]
     }
 
-    /// Where the tape has to be for the next look.
-    pub fn wake(&self) -> Option<Micros> {
-        self.found.as_ref()?.1.wake
+    /// Where the tape has to be for the next evaluation.
+    pub fn next_timer(&self) -> Option<EventTime> {
+        self.evaluated.as_ref()?.1.next_timer
     }
 
-    /// Whether a bar of its own symbol can change it: one after the news, or a later price before it.
-    pub fn touched_by(&self, start: Micros, end: Micros) -> bool {
-        let plan = &self.current().plan;
-        let Some((path, (_, outcome))) = plan.path.as_ref().zip(self.found.as_ref()) else { return false };
-        let before = || outcome.price_before.is_none_or(|(_, at)| at <= end);
-        start >= path.first || (end <= plan.available && before())
+    /// Whether a bar of its own symbol can change its row: a bar after the news, or a later price before it.
+    pub fn depends_on_bar(&self, start: EventTime, end: EventTime) -> bool {
+        let window = &self.current().window;
+        let Some((prices, (_, evaluation))) = window.prices.as_ref().zip(self.evaluated.as_ref()) else { return false };
+        let is_latest_before = || evaluation.price_before.is_none_or(|(_, at)| at <= end);
+        start >= prices.first_minute || (end <= window.available && is_latest_before())
     }
 
-    /// Whether a bar of the benchmark can change it: one between its entry and its last horizon reached.
-    pub fn measured_by(&self, start: Micros, end: Micros) -> bool {
-        let Some((_, outcome)) = &self.found else { return false };
-        let span = outcome.entry.zip(outcome.until).filter(|_| outcome.model.is_some());
-        span.is_some_and(|((_, entered), until)| entered <= start && end <= until)
+    /// Whether a bar of the benchmark can change its row: a bar between its entry and its last horizon reached.
+    pub fn depends_on_benchmark_bar(&self, start: EventTime, end: EventTime) -> bool {
+        let Some((_, evaluation)) = &self.evaluated else { return false };
+        let measured = evaluation.entry.zip(evaluation.covered_until).filter(|_| evaluation.model.is_some());
+        measured.is_some_and(|((_, entered), until)| entered <= start && end <= until)
     }
 
-    /// Takes another record in. `true` if another one counts now.
+    /// Applies another record. `true` if the current revision changed.
     ///
-    /// Another revision is an edit and replaces; the same revision again, as after a restart of
-    /// the worker, counts only if it was available earlier.
-    pub fn hear(&mut self, seq: u64, heard: Heard) -> bool {
-        self.deadline = self.deadline.max(heard.plan.deadline);
-        let revision = heard.mention.article_revision;
-        let known = self.revisions.iter().position(|known| known.mention.article_revision == revision);
+    /// Another revision is an edit and replaces the current one. The same revision again, as after a restart of the
+    /// worker, counts only if it was available earlier.
+    pub fn apply_revision(&mut self, offset: u64, revision: MentionRevision) -> bool {
+        self.finalization = self.finalization.max(revision.window.finalization);
+        let number = revision.mention.article_revision;
+        let known = self.revisions.iter().position(|known| known.mention.article_revision == number);
         let index = known.unwrap_or(self.revisions.len());
         let mut changed = index != self.current;
         match self.revisions.get_mut(index) {
-            Some(known) if heard.plan.available < known.plan.available => {
-                *known = heard;
+            Some(known) if revision.window.available < known.window.available => {
+                *known = revision;
                 changed = true;
             }
             Some(_) => {}
-            None => self.revisions.push(heard),
+            None => self.revisions.push(revision),
         }
         self.current = index;
         if changed {
-            self.since = seq;
+            self.effective_offset = offset;
         }
         changed
     }
@@ -92,15 +116,16 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::join::{JoinConfig, timestamp};
-    use tapewire_core::Symbol;
+    use crate::join::JoinConfig;
     use tapewire_core::exchange::Calendar;
 
-    fn heard(revision: u64, scored_at: Micros) -> Heard {
-        let at = timestamp(1_719_252_000_000_000); // within a session
+    const PUBLISHED: EventTime = EventTime::from_micros(1_719_252_000_000_000); // within a session
+
+    fn scored_after(number: u64, micros: i64) -> MentionRevision {
+        let at = PUBLISHED.timestamp();
         let mention = Mention {
             article_id: "a".into(),
-            article_revision: revision,
+            article_revision: number,
             symbol: Some(Symbol::new("AAPL").unwrap()),
             title: String::new(),
             provider: String::new(),
@@ -108,33 +133,34 @@ mod tests {
             url: String::new(),
             published_at: at,
             received_at: at,
-            scored_at: timestamp(at.as_microsecond() + scored_at),
+            scored_at: EventTime::from_micros(PUBLISHED.as_micros() + micros).timestamp(),
             relevance: None,
             sentiment: None,
             unscored: None,
         };
-        let plan = Plan::new(&mention, &JoinConfig::default(), Calendar::xnys());
-        Heard { mention, plan, late: false, too_late: false }
+        let window = EventWindow::new(&mention, &JoinConfig::default(), Calendar::xnys());
+        MentionRevision { mention, window, lateness: Lateness::OnTime }
     }
 
-    fn counts(held: &Held) -> (u64, u64, Micros) {
-        let current = held.current();
-        let scored_at = current.mention.scored_at.as_microsecond() - current.mention.published_at.as_microsecond();
-        (held.since, current.mention.article_revision, scored_at)
+    /// Effective offset, number and time to its score of the revision that counts.
+    fn current(state: &MentionState) -> (u64, u64, i64) {
+        let mention = &state.current().mention;
+        let delay = mention.scored_at.as_microsecond() - PUBLISHED.as_micros();
+        (state.effective_offset, mention.article_revision, delay)
     }
 
     #[test]
-    fn the_earliest_of_the_latest_revision_counts() {
-        let mut held = Held::new(1, heard(7, 50));
-        assert!(!held.hear(2, heard(7, 90)), "scored again later");
-        assert_eq!(counts(&held), (1, 7, 50));
-        assert!(held.hear(3, heard(7, 20)), "scored again and available earlier");
-        assert_eq!(counts(&held), (3, 7, 20));
-        assert!(held.hear(4, heard(8, 100)), "an edit");
-        assert_eq!(counts(&held), (4, 8, 100));
-        // The worker starts again and sends both once more.
-        assert!(held.hear(5, heard(7, 200)));
-        assert!(held.hear(6, heard(8, 201)));
-        assert_eq!(counts(&held), (6, 8, 100));
+    fn the_earliest_record_of_the_latest_revision_counts() {
+        let mut state = MentionState::new(1, scored_after(7, 50));
+        assert!(!state.apply_revision(2, scored_after(7, 90)), "scored again later");
+        assert_eq!(current(&state), (1, 7, 50));
+        assert!(state.apply_revision(3, scored_after(7, 20)), "scored again and available earlier");
+        assert_eq!(current(&state), (3, 7, 20));
+        assert!(state.apply_revision(4, scored_after(8, 100)), "an edit");
+        assert_eq!(current(&state), (4, 8, 100));
+        // The worker restarts and sends both once more.
+        assert!(state.apply_revision(5, scored_after(7, 200)));
+        assert!(state.apply_revision(6, scored_after(8, 201)));
+        assert_eq!(current(&state), (6, 8, 100));
     }
 }

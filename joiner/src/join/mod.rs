@@ -1,57 +1,70 @@
 //! The join: what the price did after each mention.
 //!
-//! Pure: a [`State`] takes one [`Event`] after the other and answers with the rows that changed.
-//! It reads no clock and does no I/O. The last row of each mention, its version included, is a
-//! function of the *set* of records: topics may be interleaved in any way, records may come twice,
-//! bars in any order within the lateness, and the process may be killed and rebuilt anywhere.
+//! Pure: a [`State`] applies one [`JoinEvent`] after the other and returns the rows that changed. It reads no clock and
+//! does no I/O. The last row of each mention, its version included, is a function of the *set* of records: topics may be
+//! interleaved in any way, records may arrive twice, bars in any order within the allowed lateness, and the process may
+//! be killed and rebuilt at any record.
 //!
 //! What makes it so:
-//! - Nothing is decided by what happens to have come first. A row is computed anew from everything
-//!   known whenever something it rests on changes ([`outcome`]), and only bars that ended before
-//!   the tape's watermark are looked at.
-//! - A row's version ([`version`]) is made of the positions of the records it rests on, so it says
-//!   how much the row knows and not when it was computed.
-//! - What comes too late is told by watermarks of its own topic alone: their order against the
-//!   record is the same for every reader of the topic.
-//! - Nothing is forgotten while an unfinished row, or a mention still to come, may need it ([`memory`]).
+//! - Nothing depends on which record arrived first. A row is evaluated from scratch whenever something it depends on
+//!   changes (`evaluation`), and only bars that ended before the tape's watermark are visible.
+//! - A row's version ([`version`]) is made of the offsets of the records it depends on, so it says how much the row
+//!   knows and not when it was evaluated.
+//! - Whether a record is late depends only on the watermarks of its own topic: their order relative to the record is
+//!   the same for every reader of the topic.
+//! - Nothing is evicted while an unfinished row, or a mention still to come, may need it (`eviction`).
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`config`] | [`JoinConfig`] |
-//! | [`partition`] | [`Partition`]: the states of all runs on one partition, and its rewind points |
-//! | [`state`] | [`State`]: one run, event by event |
-//! | [`memory`] | forgetting what is finished, and rebuilding what is not |
-//! | [`mention`] | one article and company, of all its versions the one that counts |
-//! | [`note`] | what a commit says to the next owner |
-//! | [`plan`] | what the calendar alone says of a mention |
-//! | [`outcome`] | entry, horizons and flags, from the bars that can be seen |
-//! | [`market`] | market model and usual volume, from the sessions before |
-//! | [`tape`] | bars and halts of one symbol |
-//! | [`progress`] | watermarks, and which record moved them |
-//! | [`version`] | how much a row knows, as one number |
+//! # Example
+//!
+//! A headline at 14:00:10 UTC, within the session. The first tradable minute is 14:01; once the tape is complete up to
+//! its end, the row has an entry.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tapewire_core::impact::Status;
+//! use tapewire_core::{Bar, Mention, Run, Watermark};
+//! use tapewire_joiner::join::{JoinConfig, JoinEvent, State};
+//!
+//! let mention: Mention = serde_json::from_str(
+//!     r#"{"article_id": "a1", "article_revision": 1, "symbol": "AAPL", "title": "Apple beats", "provider": "example",
+//!         "publisher": "Example", "url": "", "published_at": 1719928810000000, "received_at": 1719928810000000,
+//!         "scored_at": 1719928810000000, "relevance": 1.0, "unscored": null, "sentiment": {"model": "m",
+//!         "model_revision": "1", "probabilities": {"positive": 0.7, "neutral": 0.2, "negative": 0.1}}}"#,
+//! )?;
+//! let bar: Bar = serde_json::from_str(
+//!     r#"{"symbol": "AAPL", "start": 1719928860000000, "width_s": 60, "open": 216.5, "high": 217.0, "low": 216.4,
+//!         "close": 216.9, "volume": 1000.0, "vwap": null, "trades": null, "received_at": 1719928920000000}"#,
+//! )?;
+//! let watermark = Watermark::new(0, 1, "2024-07-02T14:02:00Z".parse()?);
+//!
+//! let mut state = State::new(Run::live(), Arc::new(JoinConfig::default()));
+//! let rows = state.step(JoinEvent::Mention { offset: 0, mention })?;
+//! assert_eq!(rows[0].status, Status::Pending);
+//! assert!(state.step(JoinEvent::Bar { offset: 0, bar })?.is_empty(), "not visible before the watermark");
+//! let rows = state.step(JoinEvent::TapeWatermark { offset: 1, watermark })?;
+//! assert_eq!(rows[0].status, Status::Open);
+//! assert_eq!(rows[0].entry_price, Some(216.5));
+//! assert_eq!(rows[0].returns[0], Some((216.9_f64 / 216.5).ln()), "one minute after the entry");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod checkpoint;
 pub mod config;
+mod evaluation;
+mod eviction;
+pub mod inputs;
 mod market;
-mod memory;
 mod mention;
-mod note;
-mod outcome;
 pub mod partition;
-mod plan;
-mod progress;
 pub mod state;
 mod tape;
+mod time;
+mod tracker;
 pub mod version;
+mod window;
 
 pub use config::JoinConfig;
-pub use partition::{Partition, Position, Topic};
-pub use state::{Event, State};
-
-/// Moments are microseconds since 1970 UTC, as on the topics.
-type Micros = i64;
-
-const MINUTE: Micros = 60_000_000;
-
-fn timestamp(at: Micros) -> jiff::Timestamp {
-    jiff::Timestamp::from_microsecond(at).expect("moments come from timestamps and stay near them")
-}
+pub use inputs::{JoinEvent, JoinTopic, PerTopic, Position};
+pub(crate) use mention::MentionKey;
+pub use partition::{EvictedRun, Partition};
+pub use state::State;

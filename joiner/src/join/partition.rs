@@ -1,190 +1,197 @@
 //! One partition of all topics: a state for each run, and what to commit.
 
-use super::memory::RunNote;
-use super::note::{LONGEST, Note};
-use super::progress::Progress;
-use super::{Event, JoinConfig, State};
+use super::checkpoint::{Checkpoint, MAX_BYTES, RunCheckpoint};
+use super::inputs::{JoinEvent, JoinTopic, PerTopic, Position};
+use super::tracker::WatermarkTracker;
+use super::{JoinConfig, State};
 use crate::JoinerError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::{Impact, Run};
 
-/// A replay that has not been heard of for so many records of `bars` is taken to be over. Its tail,
-/// mentions whose outcomes the replay ended before, would else hold the rewind point back for ever.
-const SILENT_RECORDS: u64 = 1_000_000;
+/// A replay without a record for this number of records of `bars` is taken to be over. Otherwise mentions whose
+/// horizons are after the replay's last bar would hold the rewind point back forever.
+const MAX_SILENT_RECORDS: u64 = 1_000_000;
 
-/// The topics the join rests on, in this order wherever there are three of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Topic {
-    /// Mentions.
-    Sentiment,
-    /// Bars.
-    Bars,
-    /// Halts.
-    Halts,
-}
-
-/// How far one topic of the partition has been read, and committed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Position {
-    /// The next offset to read, were there nothing to rebuild; what was committed.
-    pub next: u64,
-    /// The note on the commit; empty if there was none.
-    pub note: String,
-}
-
+/// The state of one run on this partition.
 #[derive(Debug)]
-struct Member {
+struct RunState {
     state: State,
-    /// Position in `bars` when the run was last heard of.
-    heard: u64,
+    /// Next offset of `bars` when the run's last record was read.
+    last_seen_offset: u64,
 }
 
-fn rewind(committed: u64, note: &str) -> u64 {
-    Note::decode(note).map_or(committed, |note| note.rewind.min(committed))
+/// A replay whose state was evicted before it was finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvictedRun {
+    /// The replay.
+    pub run: Run,
+    /// Number of its mentions whose rows stay unfinished.
+    pub unfinished: usize,
+}
+
+fn rewind(committed: u64, checkpoint: &str) -> u64 {
+    Checkpoint::decode(checkpoint).map_or(committed, |checkpoint| checkpoint.rewind.min(committed))
 }
 
 /// The states of all runs on one partition number.
 #[derive(Debug)]
 pub struct Partition {
     config: Arc<JoinConfig>,
-    members: BTreeMap<Run, Member>,
-    /// What was committed when this partition was taken over, topic by topic.
-    committed: [u64; 3],
+    runs: BTreeMap<Run, RunState>,
+    /// What was committed when this partition was taken over.
+    committed: PerTopic<u64>,
     /// The next offsets to read.
-    next: [u64; 3],
+    next: PerTopic<u64>,
     rebuilding: bool,
 }
 
 impl Partition {
-    /// Takes a partition over, given what was last committed for sentiment, bars and halts. Each
-    /// topic is to be read from [`Partition::start`] of its commit.
+    /// Takes a partition over, given what was last committed. Each topic is to be read from [`Partition::start_offset`]
+    /// of its commit.
     ///
-    /// A note that can't be read, as after somebody moved the group's offsets by hand, says nothing:
-    /// rows that were open are left as they are.
-    pub fn resume(config: Arc<JoinConfig>, positions: &[Position; 3]) -> Self {
-        let [sentiment, bars, halts] = [0, 1, 2].map(|topic| Note::decode(&positions[topic].note).unwrap_or_default());
-        let runs = Note::together(&sentiment, &bars, &halts);
-        let committed = [0, 1, 2].map(|topic| positions[topic].next);
-        let member = |(run, note): (Run, RunNote)| {
-            let state = State::resume(run.clone(), Arc::clone(&config), note);
-            (run, Member { state, heard: committed[Topic::Bars as usize] })
+    /// A checkpoint that can't be read, as after somebody moved the group's offsets by hand, is ignored: rows that were
+    /// open stay as they are.
+    pub fn resume(config: Arc<JoinConfig>, positions: &PerTopic<Position>) -> Self {
+        let positions = positions.as_ref();
+        let committed = positions.map(|position| position.next);
+        let next = positions.map(|position| rewind(position.next, &position.checkpoint));
+        let checkpoints = positions.map(|position| Checkpoint::decode(&position.checkpoint).unwrap_or_default());
+        let restore = |(run, checkpoint): (Run, RunCheckpoint)| {
+            let state = State::restore(run.clone(), Arc::clone(&config), checkpoint);
+            (run, RunState { state, last_seen_offset: committed.bars })
         };
-        let next = [0, 1, 2].map(|topic| rewind(positions[topic].next, &positions[topic].note));
-        Self { members: runs.into_iter().map(member).collect(), committed, next, config, rebuilding: true }
+        let runs = Checkpoint::merge(&checkpoints).into_iter().map(restore).collect();
+        Self { runs, committed, next, config, rebuilding: true }
     }
 
-    /// Where to read a topic from, given its committed offset and the commit's note.
-    pub fn start(committed: i64, note: &str) -> i64 {
-        let start = rewind(u64::try_from(committed).unwrap_or(0), note);
+    /// Where to read a topic from, given its committed offset and the checkpoint in the commit's metadata.
+    pub fn start_offset(committed: i64, checkpoint: &str) -> i64 {
+        let start = rewind(u64::try_from(committed).unwrap_or(0), checkpoint);
         i64::try_from(start).expect("at most the committed offset")
     }
 
-    /// Moves past a record, whatever it holds, and takes in what the join has to know of it. Gives
-    /// out the rows that changed.
+    /// Moves past a record, whatever it holds, and applies its event, if it has one for the join. Gives out the rows
+    /// that changed.
     ///
     /// # Errors
     /// As [`State::step`].
-    pub fn step(&mut self, topic: Topic, seq: u64, event: Option<(&Run, Event)>) -> Result<Vec<Impact>, JoinerError> {
+    pub fn step(
+        &mut self,
+        topic: JoinTopic,
+        offset: u64,
+        event: Option<(&Run, JoinEvent)>,
+    ) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = self.finish_rebuild()?;
-        let heard = self.next[Topic::Bars as usize];
-        let is_last_word = event.as_ref().is_some_and(|(_, event)| event.is_last_word());
+        let is_end_of_stream = event.as_ref().is_some_and(|(_, event)| event.is_end_of_stream());
         if let Some((run, event)) = event {
-            if !self.members.contains_key(run) && !self.is_known(topic, seq) {
-                let state = self.join_in(run);
-                self.members.insert(run.clone(), Member { state, heard });
-            }
-            // A run that is not in the notes was over before the commit.
-            if let Some(member) = self.members.get_mut(run) {
-                member.heard = member.heard.max(heard);
-                rows.extend(member.state.step(event)?);
-            }
+            self.apply(topic, offset, run, event, &mut rows)?;
         }
-        self.next[topic as usize] = self.next[topic as usize].max(seq + 1);
+        self.next[topic] = self.next[topic].max(offset + 1);
         let was_rebuilding = self.rebuilding;
         rows.extend(self.finish_rebuild()?);
-        if is_last_word || was_rebuilding != self.rebuilding {
-            // The same run may be replayed again: then it is one never heard of before.
-            self.members.retain(|_, member| !member.state.is_over());
+        if is_end_of_stream || was_rebuilding != self.rebuilding {
+            // The same run may be replayed again: then it starts as a new one.
+            self.runs.retain(|_, run| !run.state.is_finished());
         }
         Ok(rows)
     }
 
-    /// A run never heard of before: nothing of it lies before what we have read.
-    fn join_in(&self, run: &Run) -> State {
-        State::with(run.clone(), Arc::clone(&self.config), self.unread().map(Progress::start))
+    fn apply(
+        &mut self,
+        topic: JoinTopic,
+        offset: u64,
+        run: &Run,
+        event: JoinEvent,
+        rows: &mut Vec<Impact>,
+    ) -> Result<(), JoinerError> {
+        let now = self.next.bars;
+        if !self.runs.contains_key(run) && !self.is_known(topic, offset) {
+            let state = self.new_state(run);
+            self.runs.insert(run.clone(), RunState { state, last_seen_offset: now });
+        }
+        // A committed record of a run that is not in the checkpoints: the run was over before the commit.
+        if let Some(known) = self.runs.get_mut(run) {
+            known.last_seen_offset = known.last_seen_offset.max(now);
+            rows.extend(known.state.step(event)?);
+        }
+        Ok(())
+    }
+
+    /// The state of a run whose first record is being read: nothing of it is before the unread offsets.
+    fn new_state(&self, run: &Run) -> State {
+        State::with(run.clone(), Arc::clone(&self.config), self.unread().map(WatermarkTracker::starting_at))
     }
 
     /// The first offsets that are neither committed nor read.
-    fn unread(&self) -> [u64; 3] {
-        [0, 1, 2].map(|topic| self.next[topic].max(self.committed[topic]))
+    fn unread(&self) -> PerTopic<u64> {
+        self.next.zip(self.committed).map(|(next, committed)| next.max(committed))
     }
 
-    /// The states are whole again when the last committed mention has come by.
+    /// The states are complete again when the last committed mention has been read again.
     fn finish_rebuild(&mut self) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = Vec::new();
-        if self.rebuilding && self.next[Topic::Sentiment as usize] >= self.committed[Topic::Sentiment as usize] {
+        if self.rebuilding && self.next.sentiment >= self.committed.sentiment {
             self.rebuilding = false;
-            for member in self.members.values_mut() {
-                rows.extend(member.state.rebuilt()?);
+            for run in self.runs.values_mut() {
+                rows.extend(run.state.finish_rebuild()?);
             }
         }
         Ok(rows)
     }
 
     /// Whether a record was committed before: its facts are stored, it only rebuilds the state.
-    pub fn is_known(&self, topic: Topic, seq: u64) -> bool {
-        seq < self.committed[topic as usize]
+    pub fn is_known(&self, topic: JoinTopic, offset: u64) -> bool {
+        offset < self.committed[topic]
     }
 
     /// The next offset of a topic to read.
-    pub fn next(&self, topic: Topic) -> u64 {
-        self.next[topic as usize]
+    pub fn next(&self, topic: JoinTopic) -> u64 {
+        self.next[topic]
     }
 
-    /// Forgets what is finished, see [`State::forget`]; returns the replays taken to be over and how many of their
-    /// mentions will stay unfinished.
-    pub fn forget(&mut self) -> Vec<(Run, usize)> {
-        let now = self.next[Topic::Bars as usize];
-        let silent = |run: &Run, member: &Member| !run.is_live() && member.heard + SILENT_RECORDS < now;
-        let over: Vec<Run> = self.members.iter().filter(|(r, m)| silent(r, m)).map(|(r, _)| r.clone()).collect();
-        self.members.values_mut().for_each(|member| member.state.forget());
-        over.into_iter().filter_map(|run| self.let_go(run)).collect()
+    /// Evicts what is finished, see [`State::evict`], and the replays that are taken to be over; returns the latter.
+    pub fn evict(&mut self) -> Vec<EvictedRun> {
+        let now = self.next.bars;
+        let is_silent =
+            |run: &Run, state: &RunState| !run.is_live() && state.last_seen_offset + MAX_SILENT_RECORDS < now;
+        let silent: Vec<Run> = self.runs.iter().filter(|(r, s)| is_silent(r, s)).map(|(r, _)| r.clone()).collect();
+        self.runs.values_mut().for_each(|run| run.state.evict());
+        silent.into_iter().filter_map(|run| self.evict_run(run)).collect()
     }
 
-    fn let_go(&mut self, run: Run) -> Option<(Run, usize)> {
-        let member = self.members.remove(&run)?;
-        Some((run, member.state.size().0))
+    fn evict_run(&mut self, run: Run) -> Option<EvictedRun> {
+        let (unfinished, _) = self.runs.remove(&run)?.state.size();
+        Some(EvictedRun { run, unfinished })
     }
 
-    /// What to commit for sentiment, bars and halts once all rows given out so far are written.
+    /// What to commit once all rows given out so far are written.
     ///
-    /// If so many runs are unfinished that a note would be longer than Kafka takes, the replays longest silent are
-    /// let go and returned like those of [`Partition::forget`].
-    pub fn commits(&mut self) -> ([Position; 3], Vec<(Run, usize)>) {
-        let mut over = Vec::new();
+    /// If there are more unfinished runs than fit into the metadata that Kafka takes, the replays that were silent for
+    /// longest are evicted and returned.
+    pub fn commits(&mut self) -> (PerTopic<Position>, Vec<EvictedRun>) {
+        let mut evicted = Vec::new();
         loop {
-            let unread = self.unread();
-            // While the past is read again, what has not come by yet may still be needed.
-            let note = |(run, member): (&Run, &Member)| (run.clone(), member.state.note(self.next));
-            let runs = self.members.iter().map(note).collect();
-            let positions = [Topic::Sentiment, Topic::Bars, Topic::Halts].map(|topic| {
-                let next = unread[topic as usize];
-                Position { next, note: Note::of(topic, next, &runs).encode() }
+            // While committed records are read again, those not read yet may still be needed.
+            let checkpoint = |(run, state): (&Run, &RunState)| (run.clone(), state.state.checkpoint(self.next));
+            let runs = self.runs.iter().map(checkpoint).collect();
+            let positions = PerTopic::TOPICS.zip(self.unread()).map(|(topic, next)| {
+                let checkpoint = Checkpoint::for_topic(topic, next, &runs).encode();
+                Position { next, checkpoint }
             });
-            let silent = self.members.iter().filter(|(run, _)| !run.is_live()).min_by_key(|(_, member)| member.heard);
-            match silent.map(|(run, _)| run.clone()) {
-                Some(run) if positions.iter().any(|position| position.note.len() > LONGEST) => {
-                    over.extend(self.let_go(run))
-                }
-                _ => return (positions, over),
+            let fits = positions.as_ref().into_iter().all(|position| position.checkpoint.len() <= MAX_BYTES);
+            let replays = self.runs.iter().filter(|(run, _)| !run.is_live());
+            let silent = replays.min_by_key(|(_, state)| state.last_seen_offset).map(|(run, _)| run.clone());
+            match silent {
+                Some(run) if !fits => evicted.extend(self.evict_run(run)),
+                _ => return (positions, evicted),
             }
         }
     }
 
-    /// Mentions and bars in memory.
+    /// Number of mentions and of bars in memory.
     pub fn size(&self) -> (usize, usize) {
-        let sizes = self.members.values().map(|member| member.state.size());
+        let sizes = self.runs.values().map(|run| run.state.size());
         sizes.fold((0, 0), |(mentions, bars), (m, b)| (mentions + m, bars + b))
     }
 }

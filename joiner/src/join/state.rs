@@ -1,12 +1,14 @@
 //! One run on one partition, event by event.
 
-use super::memory::Forgotten;
-use super::mention::{Heard, Held, Key};
-use super::outcome::{Models, Outcome, Scene};
-use super::plan::{Plan, lateness};
-use super::progress::{Progress, Reached};
-use super::tape::{Cell, HaltCell, Instrument};
-use super::{JoinConfig, Micros, timestamp, version};
+use super::evaluation::{EvalContext, Evaluation, Models};
+use super::eviction::EvictionState;
+use super::inputs::{JoinEvent, PerTopic};
+use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
+use super::tape::{Instrument, StoredBar, StoredHalt};
+use super::time::EventTime;
+use super::tracker::{WatermarkHistory, WatermarkTracker};
+use super::window::{EventWindow, allowed_lateness};
+use super::{JoinConfig, version};
 use crate::JoinerError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,312 +17,272 @@ use tapewire_core::impact::Reason;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Bar, Halt, Impact, Mention, Run, Symbol, Watermark};
 
-/// What the join takes in. `seq` is the record's position in its partition.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// From topic `sentiment`.
-    Mention {
-        /// Position in `sentiment`.
-        seq: u64,
-        /// One article about one company.
-        mention: Mention,
-    },
-    /// From topic `sentiment`: the news is complete up to here.
-    NewsWatermark {
-        /// Position in `sentiment`.
-        seq: u64,
-        /// One stream's word.
-        watermark: Watermark,
-    },
-    /// From topic `bars`, new or corrected. A copy of the benchmark's bar is one too.
-    Bar {
-        /// Position in `bars`.
-        seq: u64,
-        /// A sound bar, see [`Bar::fault`].
-        bar: Bar,
-    },
-    /// From topic `bars`: the tape is complete up to here.
-    TapeWatermark {
-        /// Position in `bars`.
-        seq: u64,
-        /// One stream's word.
-        watermark: Watermark,
-    },
-    /// From topic `halts`. It has to be read before everything it touches is settled, see
-    /// [`State::forget`].
-    Halt {
-        /// Position in `halts`.
-        seq: u64,
-        /// A stop or a resumption.
-        halt: Halt,
-    },
-}
-
-impl Event {
-    /// Whether a stream says with this that it will never say more.
-    pub(super) fn is_last_word(&self) -> bool {
-        match self {
-            Self::NewsWatermark { watermark, .. } | Self::TapeWatermark { watermark, .. } => {
-                watermark.at >= Watermark::END
-            }
-            Self::Mention { .. } | Self::Bar { .. } | Self::Halt { .. } => false,
-        }
-    }
-}
-
 /// The join of one run on one partition.
 #[derive(Debug)]
 pub struct State {
-    pub(super) run: Run,
+    run: Run,
     pub(super) config: Arc<JoinConfig>,
     pub(super) calendar: &'static Calendar,
-    pub(super) news: Progress,
-    pub(super) tape: Progress,
-    pub(super) halts: Progress,
-    pub(super) reached: Reached,
+    pub(super) news: WatermarkTracker,
+    pub(super) tape: WatermarkTracker,
+    /// `halts` has no watermarks; this knows where the run's records begin.
+    pub(super) halts: WatermarkTracker,
+    pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
     pub(super) models: HashMap<Symbol, Models>,
-    /// By the position of the first record.
-    pub(super) mentions: BTreeMap<u64, Held>,
-    pub(super) by_key: HashMap<Key, u64>,
-    /// When which mention is to be looked at again, in the tape's time.
-    agenda: BTreeSet<(Micros, u64)>,
-    pub(super) forgotten: Forgotten,
-    /// While what was committed is read again: nothing is given out.
+    /// By the offset of the first record, which serves as the mention's id.
+    pub(super) mentions: BTreeMap<u64, MentionState>,
+    id_by_key: HashMap<MentionKey, u64>,
+    /// When each mention is to be evaluated again, by the tape's watermark, and its id.
+    timers: BTreeSet<(EventTime, u64)>,
+    pub(super) eviction: EvictionState,
+    /// While committed records are read again: no rows are given out.
     pub(super) rebuilding: bool,
-    /// The session of the last bar: bars come in crowds.
-    recent: Option<&'static Session>,
+    /// The session of the last bar: most bars are in the session of the one before.
+    last_session: Option<&'static Session>,
 }
 
 impl State {
-    pub(super) fn with(run: Run, config: Arc<JoinConfig>, [news, tape, halts]: [Progress; 3]) -> Self {
+    pub(super) fn with(run: Run, config: Arc<JoinConfig>, trackers: PerTopic<WatermarkTracker>) -> Self {
         Self {
             run,
             config,
             calendar: Calendar::xnys(),
-            news,
-            tape,
-            halts,
-            reached: Reached::default(),
+            news: trackers.sentiment,
+            tape: trackers.bars,
+            halts: trackers.halts,
+            history: WatermarkHistory::default(),
             symbols: HashMap::new(),
             models: HashMap::new(),
             mentions: BTreeMap::new(),
-            by_key: HashMap::new(),
-            agenda: BTreeSet::new(),
-            forgotten: Forgotten::default(),
+            id_by_key: HashMap::new(),
+            timers: BTreeSet::new(),
+            eviction: EvictionState::default(),
             rebuilding: false,
-            recent: None,
+            last_session: None,
         }
     }
 
-    /// A run of which nothing has been seen; its topics are read from their beginning.
+    /// A run without a record so far; its topics are read from their beginning.
     pub fn new(run: Run, config: Arc<JoinConfig>) -> Self {
-        Self::with(run, config, [Progress::start(0), Progress::start(0), Progress::start(0)])
+        Self::with(run, config, PerTopic::TOPICS.map(|_| WatermarkTracker::starting_at(0)))
     }
 
-    /// Takes one event in and gives out the rows that changed, each with a version above all it had.
+    /// Applies one event and gives out the rows that changed, each with a higher version than before.
     ///
     /// # Errors
     /// [`JoinerError::TooManyRecords`].
-    pub fn step(&mut self, event: Event) -> Result<Vec<Impact>, JoinerError> {
+    pub fn step(&mut self, event: JoinEvent) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = Vec::new();
         match event {
-            Event::Mention { seq, mention } => {
-                if self.news.is_ours(seq) {
-                    self.mention(seq, mention, &mut rows)?;
+            JoinEvent::Mention { offset, mention } => {
+                if self.news.includes(offset) {
+                    self.mention(offset, mention, &mut rows)?;
                 }
             }
-            Event::NewsWatermark { seq, watermark } => {
-                if self.news.is_ours(seq) {
-                    self.news.observe(seq, &watermark);
+            JoinEvent::NewsWatermark { offset, watermark } => {
+                if self.news.includes(offset) {
+                    self.news.observe(offset, &watermark);
                 }
             }
-            Event::Bar { seq, bar } => {
-                if self.tape.is_ours(seq) {
-                    self.bar(seq, &bar, &mut rows)?;
+            JoinEvent::Bar { offset, bar } => {
+                if self.tape.includes(offset) {
+                    self.bar(offset, &bar, &mut rows)?;
                 }
             }
-            Event::TapeWatermark { seq, watermark } => {
-                if self.tape.is_ours(seq) {
-                    self.tape_watermark(seq, &watermark, &mut rows)?;
+            JoinEvent::TapeWatermark { offset, watermark } => {
+                if self.tape.includes(offset) {
+                    self.tape_watermark(offset, &watermark, &mut rows)?;
                 }
             }
-            Event::Halt { seq, halt } => {
-                if self.halts.is_ours(seq) {
-                    self.halt(seq, &halt, &mut rows)?;
+            JoinEvent::Halt { offset, halt } => {
+                if self.halts.includes(offset) {
+                    self.halt(offset, &halt, &mut rows)?;
                 }
             }
         }
         Ok(rows)
     }
 
-    fn mention(&mut self, seq: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let key = (mention.symbol.clone(), mention.article_id.clone());
-        let heard = self.hear(mention);
-        if let Some(&id) = self.by_key.get(&key) {
-            if heard.too_late {
-                // The row there is was made from more than can be found now.
+    fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        let key = MentionKey::from(&mention);
+        let window = EventWindow::new(&mention, &self.config, self.calendar);
+        let lateness = self.classify_lateness(&mention, &window);
+        let revision = MentionRevision { mention, window, lateness };
+        if let Some(&id) = self.id_by_key.get(&key) {
+            if lateness == Lateness::TooLate {
+                // The row there is was made from more bars than may be in memory now.
                 return Ok(());
             }
-            let held = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
-            // Settled by the news alone: whether it is still in memory must make no difference.
-            if self.news.low().is_none_or(|low| low < held.deadline) {
-                return if held.hear(seq, heard) { self.look(id, rows) } else { Ok(()) };
+            let state = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
+            // Finalized by the news alone: whether it is still in memory must make no difference.
+            if self.news.low().is_none_or(|low| low < state.finalization) {
+                return if state.apply_revision(offset, revision) { self.evaluate(id, rows) } else { Ok(()) };
             }
-            self.drop_mention(id);
+            self.evict_mention(id);
         }
-        if let Some(symbol) = &key.0 {
-            self.symbols.entry(symbol.clone()).or_default().mentions.insert(seq);
+        if let Some(symbol) = &key.symbol {
+            self.symbols.entry(symbol.clone()).or_default().mentions.insert(offset);
         }
-        self.by_key.insert(key, seq);
-        self.mentions.insert(seq, Held::new(seq, heard));
-        self.look(seq, rows)
+        self.id_by_key.insert(key, offset);
+        self.mentions.insert(offset, MentionState::new(offset, revision));
+        self.evaluate(offset, rows)
     }
 
-    /// What the news watermark, as it stands at this place of the topic, makes of a mention.
-    fn hear(&self, mention: Mention) -> Heard {
-        let plan = Plan::new(&mention, &self.config, self.calendar);
-        let low = self.news.low();
-        let late = low.is_some_and(|low| mention.published_at.as_microsecond() <= low);
-        let too_late = low.is_some_and(|low| plan.deadline <= low);
-        Heard { mention, plan, late, too_late }
+    /// Judged by the news watermark at this offset of the topic, which is the same for every reader.
+    fn classify_lateness(&self, mention: &Mention, window: &EventWindow) -> Lateness {
+        match self.news.low() {
+            Some(low) if window.finalization <= low => Lateness::TooLate,
+            Some(low) if EventTime::from(mention.published_at) <= low => Lateness::Late,
+            _ => Lateness::OnTime,
+        }
     }
 
-    fn bar(&mut self, seq: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+    fn bar(&mut self, offset: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         let Some(session) = self.session_of(bar) else { return Ok(()) };
-        let (session, close) = (session.index, session.close.as_microsecond());
-        if self.forgotten.sessions_before > session {
+        let (session, close) = (session.index, EventTime::from(session.close));
+        if self.eviction.oldest_session > session {
             return Ok(());
         }
-        let end = bar.end().as_microsecond().min(close);
-        let low = self.reached.low();
-        let late = low != Micros::MIN && low >= end + lateness(&self.config);
-        let cell = Cell {
-            start: bar.start.as_microsecond(),
+        let start = EventTime::from(bar.start);
+        let end = EventTime::from(bar.end()).min(close);
+        let low = self.history.low();
+        let is_late = low >= end + allowed_lateness(&self.config);
+        let stored = StoredBar {
+            start,
             end,
             open: bar.open,
             close: bar.close,
             volume: bar.volume,
-            received_at: bar.received_at.as_microsecond(),
-            seq,
-            first_seq: seq,
-            late_since: if late { low } else { Cell::ON_TIME },
+            received_at: bar.received_at.into(),
+            offset,
+            first_offset: offset,
+            visible_from: if is_late { low } else { StoredBar::ON_TIME },
         };
-        self.forgotten.tape_needs(session, seq);
-        let start = cell.start;
-        let changed = match self.symbols.get_mut(&bar.symbol) {
-            Some(known) => known.bars.entry(bar.width_s).or_default().insert(session, cell),
-            None => {
-                let new = self.symbols.entry(bar.symbol.clone()).or_default();
-                new.bars.entry(bar.width_s).or_default().insert(session, cell)
-            }
+        self.eviction.keep_bars_from(session, offset);
+        let instrument = match self.symbols.get_mut(&bar.symbol) {
+            Some(known) => known,
+            None => self.symbols.entry(bar.symbol.clone()).or_default(),
         };
-        // A bar that ended after the watermark is looked at when the watermark gets there.
-        if changed && end <= low { self.bar_behind(bar, start, end, rows) } else { Ok(()) }
+        let changed = instrument.bars.entry(bar.width_s).or_default().insert(session, stored);
+        // A bar that ended after the watermark becomes visible when the watermark gets there.
+        if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
 
     /// The regular session a bar starts in; bars before the open and after the close are not joined.
     fn session_of(&mut self, bar: &Bar) -> Option<&'static Session> {
-        if self.recent.is_none_or(|session| !session.contains(bar.start)) {
-            self.recent = Some(self.calendar.containing(bar.start)?);
+        if self.last_session.is_none_or(|session| !session.contains(bar.start)) {
+            self.last_session = Some(self.calendar.containing(bar.start)?);
         }
-        self.recent
+        self.last_session
     }
 
-    /// Looks again at the mentions that a bar behind the watermark can touch.
-    fn bar_behind(&mut self, bar: &Bar, start: Micros, end: Micros, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions);
-        let mut touched: BTreeSet<u64> = own.copied().filter(|id| self.mentions[id].touched_by(start, end)).collect();
+    /// Evaluates the mentions again that a bar can change which arrived after the watermark had passed it.
+    fn on_late_bar(
+        &mut self,
+        bar: &Bar,
+        start: EventTime,
+        end: EventTime,
+        rows: &mut Vec<Impact>,
+    ) -> Result<(), JoinerError> {
+        let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
+        let mut changed: BTreeSet<u64> = own.filter(|id| self.mentions[id].depends_on_bar(start, end)).collect();
         if bar.symbol == self.config.benchmark {
-            let others = self.mentions.iter().filter(|(_, held)| held.measured_by(start, end));
-            touched.extend(others.map(|(&id, _)| id));
+            let others = self.mentions.iter().filter(|(_, mention)| mention.depends_on_benchmark_bar(start, end));
+            changed.extend(others.map(|(&id, _)| id));
         }
-        touched.into_iter().try_for_each(|id| self.look(id, rows))
+        changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
     }
 
-    fn tape_watermark(&mut self, seq: u64, word: &Watermark, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let first = self.tape.low().is_none();
-        let moved = self.tape.observe(seq, word);
+    fn tape_watermark(
+        &mut self,
+        offset: u64,
+        watermark: &Watermark,
+        rows: &mut Vec<Impact>,
+    ) -> Result<(), JoinerError> {
+        let is_first = self.tape.low().is_none();
+        let moved = self.tape.observe(offset, watermark);
         let Some(low) = self.tape.low().filter(|_| moved) else { return Ok(()) };
-        if !self.reached.push(low, seq) {
+        if !self.history.push(low, offset) {
             return Ok(());
         }
-        if first {
-            rows.extend(self.look_at_all()?);
+        if is_first {
+            rows.extend(self.evaluate_all()?);
         }
-        if let Some(session) = self.calendar.last_opened(timestamp(low)) {
-            self.forgotten.tape_needs(session.index, seq);
+        if let Some(session) = self.calendar.last_opened(low.timestamp()) {
+            self.eviction.keep_bars_from(session.index, offset);
         }
-        let low = self.reached.low();
-        while let Some(&(wake, id)) = self.agenda.first().filter(|(wake, _)| *wake <= low) {
-            self.agenda.remove(&(wake, id));
-            self.look(id, rows)?;
+        let low = self.history.low();
+        while let Some(&(at, id)) = self.timers.first().filter(|(at, _)| *at <= low) {
+            self.timers.remove(&(at, id));
+            self.evaluate(id, rows)?;
         }
         Ok(())
     }
 
-    fn halt(&mut self, seq: u64, halt: &Halt, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let at = halt.at.as_microsecond();
+    fn halt(&mut self, offset: u64, halt: &Halt, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         if let Some(session) = self.calendar.last_opened(halt.at) {
-            if self.forgotten.sessions_before > session.index {
+            if self.eviction.oldest_session > session.index {
                 return Ok(());
             }
-            self.forgotten.halts_need(session.index, seq);
+            self.eviction.keep_halts_from(session.index, offset);
         }
-        let cell = HaltCell { halted: halt.halted, received_at: halt.received_at.as_microsecond(), seq };
+        let stored = StoredHalt { halted: halt.halted, received_at: halt.received_at.into(), offset };
         let symbol = self.symbols.entry(halt.symbol.clone()).or_default();
-        if symbol.insert_halt(at, cell) {
-            let touched: Vec<u64> = symbol.mentions.iter().copied().collect();
-            touched.into_iter().try_for_each(|id| self.look(id, rows))?;
+        if symbol.insert_halt(halt.at.into(), stored) {
+            let changed: Vec<u64> = symbol.mentions.iter().copied().collect();
+            changed.into_iter().try_for_each(|id| self.evaluate(id, rows))?;
         }
         Ok(())
     }
 
-    /// Whether rows are held back: while the state is rebuilt, and in a replay until the tape has said
-    /// something. Mentions that the worker sends once more after their replay was over come to an
-    /// empty state without a tape, and must not replace rows that were finished.
-    fn holds_back(&self) -> bool {
+    /// Whether no rows are given out: while the state is rebuilt, and in a replay until the tape has a watermark.
+    /// Mentions that the worker sends again after their replay was over find an empty state without a tape, and must
+    /// not replace rows that were finished.
+    fn holds_rows_back(&self) -> bool {
         self.rebuilding || !(self.run.is_live() || self.tape.low().is_some())
     }
 
-    pub(super) fn look_at_all(&mut self) -> Result<Vec<Impact>, JoinerError> {
+    pub(super) fn evaluate_all(&mut self) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = Vec::new();
         let all: Vec<u64> = self.mentions.keys().copied().collect();
-        all.into_iter().try_for_each(|id| self.look(id, &mut rows))?;
+        all.into_iter().try_for_each(|id| self.evaluate(id, &mut rows))?;
         Ok(rows)
     }
 
-    /// Computes a mention's row anew and gives it out if it knows more than the last time.
-    fn look(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        if self.holds_back() {
+    /// Evaluates a mention from scratch and gives its row out if the version is another than before.
+    fn evaluate(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        if self.holds_rows_back() {
             return Ok(());
         }
-        let outcome = self.outcome(id);
-        let held = self.mentions.get_mut(&id).expect("looked at only while in memory");
-        if let Some(wake) = held.wake() {
-            self.agenda.remove(&(wake, id));
+        let evaluation = self.evaluation(id);
+        let state = self.mentions.get_mut(&id).expect("only mentions in memory are evaluated");
+        if let Some(at) = state.next_timer() {
+            self.timers.remove(&(at, id));
         }
-        if let Some(wake) = outcome.wake {
-            self.agenda.insert((wake, id));
+        if let Some(at) = evaluation.next_timer {
+            self.timers.insert((at, id));
         }
-        let version = match held.current().too_late {
-            true => version::LOWEST,
-            false => version::pack(held.since, outcome.bars, outcome.halts)?,
+        let version = match state.current().lateness {
+            Lateness::TooLate => version::LOWEST,
+            Lateness::OnTime | Lateness::Late => {
+                version::pack(state.effective_offset, evaluation.bars_end, evaluation.halts_end)?
+            }
         };
-        if held.found.as_ref().is_none_or(|(known, _)| *known != version) {
-            rows.push(row(&self.run, version, held.current(), &outcome));
+        if state.evaluated.as_ref().is_none_or(|(known, _)| *known != version) {
+            rows.push(row(&self.run, version, state.current(), &evaluation));
         }
-        held.found = Some((version, outcome));
+        state.evaluated = Some((version, evaluation));
         Ok(())
     }
 
-    fn outcome(&mut self, id: u64) -> Outcome {
-        let Heard { mention, plan, too_late, .. } = self.mentions[&id].current();
+    fn evaluation(&mut self, id: u64) -> Evaluation {
+        let MentionRevision { mention, window, lateness } = self.mentions[&id].current();
         let symbol = match &mention.symbol {
-            _ if *too_late => return Outcome::refused(plan.phase, Reason::TooLate),
-            None => return Outcome::refused(plan.phase, Reason::NoSymbol),
+            _ if *lateness == Lateness::TooLate => return Evaluation::not_joined(window.phase, Reason::TooLate),
+            None => return Evaluation::not_joined(window.phase, Reason::NoSymbol),
             Some(symbol) if symbol.asset_class() != AssetClass::Equity => {
-                return Outcome::refused(plan.phase, Reason::NotEquity);
+                return Evaluation::not_joined(window.phase, Reason::NotEquity);
             }
             Some(symbol) => symbol,
         };
@@ -328,51 +290,50 @@ impl State {
             self.models.insert(symbol.clone(), Models::new());
         }
         let benchmark = self.symbols.get(&self.config.benchmark).filter(|_| *symbol != self.config.benchmark);
-        let mut scene = Scene {
+        let mut context = EvalContext {
             config: &self.config,
             calendar: self.calendar,
-            reached: &self.reached,
+            history: &self.history,
             symbol: self.symbols.get(symbol),
             benchmark,
-            models: self.models.get_mut(symbol).expect("it was put there above"),
+            models: self.models.get_mut(symbol).expect("it was inserted above"),
         };
-        scene.outcome(plan)
+        context.evaluate(window)
     }
 
-    /// Forgets a mention.
-    pub(super) fn drop_mention(&mut self, id: u64) {
-        let Some(held) = self.mentions.remove(&id) else { return };
-        if let Some(wake) = held.wake() {
-            self.agenda.remove(&(wake, id));
+    pub(super) fn evict_mention(&mut self, id: u64) {
+        let Some(state) = self.mentions.remove(&id) else { return };
+        if let Some(at) = state.next_timer() {
+            self.timers.remove(&(at, id));
         }
-        let mention = &held.current().mention;
-        if let Some(symbol) = mention.symbol.as_ref().and_then(|symbol| self.symbols.get_mut(symbol)) {
+        let key = MentionKey::from(&state.current().mention);
+        if let Some(symbol) = key.symbol.as_ref().and_then(|symbol| self.symbols.get_mut(symbol)) {
             symbol.mentions.remove(&id);
         }
-        self.by_key.remove(&(mention.symbol.clone(), mention.article_id.clone()));
+        self.id_by_key.remove(&key);
     }
 }
 
-fn row(run: &Run, version: u64, heard: &Heard, outcome: &Outcome) -> Impact {
-    let mut quality = outcome.quality;
-    quality.late = heard.late;
+fn row(run: &Run, version: u64, revision: &MentionRevision, evaluation: &Evaluation) -> Impact {
+    let mut quality = evaluation.quality;
+    quality.late = revision.lateness != Lateness::OnTime;
     Impact {
         run: run.clone(),
         version,
-        mention: heard.mention.clone(),
-        status: outcome.status,
-        reason: outcome.reason,
-        phase: outcome.phase,
-        bar_width_s: outcome.bar_width_s,
-        price_before: outcome.price_before.map(|(price, _)| price),
-        price_before_at: outcome.price_before.map(|(_, at)| timestamp(at)),
-        entry_at: outcome.entry.map(|(_, at)| timestamp(at)),
-        entry_price: outcome.entry.map(|(price, _)| price),
-        returns: outcome.returns,
-        abnormal: outcome.abnormal,
-        alpha: outcome.model.map(|model| model.alpha),
-        beta: outcome.model.map(|model| model.beta),
-        volume_ratio: outcome.volume_ratio,
+        mention: revision.mention.clone(),
+        status: evaluation.status,
+        reason: evaluation.reason,
+        phase: evaluation.phase,
+        bar_width_s: evaluation.bar_width_s,
+        price_before: evaluation.price_before.map(|(price, _)| price),
+        price_before_at: evaluation.price_before.map(|(_, at)| at.timestamp()),
+        entry_at: evaluation.entry.map(|(_, at)| at.timestamp()),
+        entry_price: evaluation.entry.map(|(price, _)| price),
+        returns: evaluation.returns,
+        abnormal: evaluation.abnormal,
+        alpha: evaluation.model.map(|model| model.alpha),
+        beta: evaluation.model.map(|model| model.beta),
+        volume_ratio: evaluation.volume_ratio,
         quality,
     }
 }

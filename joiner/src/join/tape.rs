@@ -1,194 +1,213 @@
 //! Bars and halts of one symbol, by session and start.
 
-use super::Micros;
+use super::time::EventTime;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the join keeps of a bar.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Cell {
-    pub start: Micros,
+pub(super) struct StoredBar {
+    pub start: EventTime,
     /// Exclusive; no later than the session's close.
-    pub end: Micros,
+    pub end: EventTime,
     pub open: f64,
     pub close: f64,
     pub volume: f64,
-    pub received_at: Micros,
-    /// Position of the record these numbers came with.
-    pub seq: u64,
-    /// Position of the first record of this bar, whatever its numbers.
-    pub first_seq: u64,
-    /// For a bar that came after its lateness, where the tape's watermark stood then; else the
-    /// beginning of time.
-    pub late_since: Micros,
+    pub received_at: EventTime,
+    /// Offset of the record these prices are from.
+    pub offset: u64,
+    /// Offset of the first record of this bar, whatever its prices.
+    pub first_offset: u64,
+    /// Only mentions whose session opened at or after this moment see the bar: for a late bar the tape's watermark on
+    /// its arrival, otherwise [`StoredBar::ON_TIME`].
+    pub visible_from: EventTime,
 }
 
-impl Cell {
-    pub const ON_TIME: Micros = Micros::MIN;
+impl StoredBar {
+    /// Every mention sees the bar: it arrived within the allowed lateness.
+    pub const ON_TIME: EventTime = EventTime::MIN;
 
-    fn same_numbers(&self, other: &Self) -> bool {
+    fn is_late(&self) -> bool {
+        self.visible_from != Self::ON_TIME
+    }
+
+    fn has_same_prices(&self, other: &Self) -> bool {
         (self.open, self.close, self.volume) == (other.open, other.close, other.volume)
     }
 }
 
-/// Which bars can be seen: those that ended by `low`, less those that came too late for a mention
-/// whose session opened at `as_of`.
+/// Which bars a mention sees: those that ended by the tape's watermark, without those that arrived too late for a
+/// mention whose session opened at `as_of`.
 ///
-/// A late bar is seen only by mentions of later sessions. Were it seen by the others too, it would
-/// change rows or not depending on whether they are still in memory.
+/// A late bar is visible to mentions of later sessions only. If earlier mentions saw it, it would change their rows or
+/// not, depending on whether they are still in memory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sight {
-    pub low: Micros,
-    pub as_of: Micros,
+pub(super) struct Visibility {
+    /// The tape's watermark.
+    pub watermark: EventTime,
+    pub as_of: EventTime,
 }
 
-impl Sight {
-    pub fn sees(self, cell: &Cell) -> bool {
-        cell.end <= self.low && cell.late_since <= self.as_of
+impl Visibility {
+    pub fn is_visible(self, bar: &StoredBar) -> bool {
+        bar.end <= self.watermark && bar.visible_from <= self.as_of
     }
 }
 
 /// Bars of one width. Sessions are numbered as in the calendar.
 #[derive(Debug, Default)]
 pub(super) struct Bars {
-    sessions: BTreeMap<usize, Vec<Cell>>,
+    sessions: BTreeMap<usize, Vec<StoredBar>>,
 }
 
 impl Bars {
-    /// Takes a bar in. `true` if something can look different now.
+    /// Adds or corrects a bar. `true` if a row that depends on it can change.
     ///
-    /// Of two versions the one with the later `received_at` holds, of equally late ones the later in the
-    /// topic. After its lateness a bar that is known is left as it is.
-    pub fn insert(&mut self, session: usize, cell: Cell) -> bool {
-        let cells = self.sessions.entry(session).or_default();
-        let at = match cells.last() {
-            Some(last) if last.start < cell.start => cells.len(),
-            _ => cells.partition_point(|other| other.start < cell.start),
+    /// Of two versions the one with the later `received_at` counts; of equally late ones the later in the topic. A
+    /// late record never changes a bar that is already known.
+    pub fn insert(&mut self, session: usize, bar: StoredBar) -> bool {
+        let bars = self.sessions.entry(session).or_default();
+        let at = match bars.last() {
+            Some(last) if last.start < bar.start => bars.len(),
+            _ => bars.partition_point(|other| other.start < bar.start),
         };
-        match cells.get_mut(at) {
-            Some(known) if known.start == cell.start => Self::correct(known, cell),
+        match bars.get_mut(at) {
+            Some(known) if known.start == bar.start => Self::correct(known, bar),
             _ => {
-                cells.insert(at, cell);
+                bars.insert(at, bar);
                 true
             }
         }
     }
 
-    fn correct(known: &mut Cell, new: Cell) -> bool {
-        if new.late_since != Cell::ON_TIME {
+    fn correct(known: &mut StoredBar, new: StoredBar) -> bool {
+        if new.is_late() {
             return false;
         }
-        let before = (known.seq, known.first_seq);
-        let first_seq = known.first_seq.min(new.seq);
-        let newer = (known.received_at, known.seq) < (new.received_at, new.seq);
-        if known.same_numbers(&new) {
-            // The same again: what rests on it rests on the first record that said so.
-            known.seq = known.seq.min(new.seq);
+        let before = (known.offset, known.first_offset);
+        let first_offset = known.first_offset.min(new.offset);
+        let newer = (known.received_at, known.offset) < (new.received_at, new.offset);
+        if known.has_same_prices(&new) {
+            // A repetition: rows keep depending on the first record with these prices.
+            known.offset = known.offset.min(new.offset);
             known.received_at = known.received_at.max(new.received_at);
         } else if newer {
             *known = new;
         }
-        known.first_seq = first_seq;
-        before != (known.seq, known.first_seq)
+        known.first_offset = first_offset;
+        before != (known.offset, known.first_offset)
     }
 
     /// Bars of a session, by start.
-    pub fn of(&self, session: usize) -> &[Cell] {
+    pub fn in_session(&self, session: usize) -> &[StoredBar] {
         self.sessions.get(&session).map_or(&[], Vec::as_slice)
     }
 
-    /// First bar of a session that starts at or after `from`.
-    pub fn first_from(&self, session: usize, from: Micros, sight: Sight) -> Option<&Cell> {
-        let cells = self.of(session);
-        cells[cells.partition_point(|cell| cell.start < from)..].iter().find(|cell| sight.sees(cell))
+    /// First visible bar of a session that starts at or after `from`.
+    pub fn first_from(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<&StoredBar> {
+        let bars = self.in_session(session);
+        bars[bars.partition_point(|bar| bar.start < from)..].iter().find(|bar| visibility.is_visible(bar))
     }
 
-    /// Last bar of a session that starts at or after `from` and ended at or before `until`.
-    pub fn last_within(&self, session: usize, from: Micros, until: Micros, sight: Sight) -> Option<&Cell> {
-        let cells = self.of(session);
-        let ended = &cells[..cells.partition_point(|cell| cell.end <= until)];
-        ended.iter().rev().take_while(|cell| cell.start >= from).find(|cell| sight.sees(cell))
+    /// Last visible bar of a session that starts at or after `from` and ended at or before `until`.
+    pub fn last_within(
+        &self,
+        session: usize,
+        from: EventTime,
+        until: EventTime,
+        visibility: Visibility,
+    ) -> Option<&StoredBar> {
+        let bars = self.in_session(session);
+        let ended = &bars[..bars.partition_point(|bar| bar.end <= until)];
+        ended.iter().rev().take_while(|bar| bar.start >= from).find(|bar| visibility.is_visible(bar))
     }
 
-    /// The bar that starts at exactly this moment.
-    pub fn starting_at(&self, session: usize, start: Micros, sight: Sight) -> Option<&Cell> {
-        self.first_from(session, start, sight).filter(|cell| cell.start == start)
+    /// The visible bar that starts at exactly this moment.
+    pub fn starting_at(&self, session: usize, start: EventTime, visibility: Visibility) -> Option<&StoredBar> {
+        self.first_from(session, start, visibility).filter(|bar| bar.start == start)
     }
 
-    /// Session and last bar that ended at or before `until`, no further back than session `oldest`.
-    pub fn last_before(&self, oldest: usize, newest: usize, until: Micros, sight: Sight) -> Option<(usize, &Cell)> {
+    /// Session and last visible bar that ended at or before `until`, in sessions `oldest..=newest`.
+    pub fn last_before(
+        &self,
+        oldest: usize,
+        newest: usize,
+        until: EventTime,
+        visibility: Visibility,
+    ) -> Option<(usize, &StoredBar)> {
         let sessions = self.sessions.range(oldest..=newest).rev();
-        let mut found = sessions.map(|(&session, _)| (session, self.last_within(session, Micros::MIN, until, sight)));
-        found.find_map(|(session, cell)| Some((session, cell?)))
+        let mut found =
+            sessions.map(|(&session, _)| (session, self.last_within(session, EventTime::MIN, until, visibility)));
+        found.find_map(|(session, bar)| Some((session, bar?)))
     }
 
-    /// Whether any bar of these sessions can be seen.
-    pub fn any(&self, oldest: usize, newest: usize, sight: Sight) -> bool {
-        self.sessions.range(oldest..=newest).any(|(_, cells)| cells.iter().any(|cell| sight.sees(cell)))
+    /// Whether any bar of sessions `oldest..=newest` is visible.
+    pub fn any_visible(&self, oldest: usize, newest: usize, visibility: Visibility) -> bool {
+        self.sessions.range(oldest..=newest).any(|(_, bars)| bars.iter().any(|bar| visibility.is_visible(bar)))
     }
 
-    /// How many bars there are.
+    /// Number of bars.
     pub fn len(&self) -> usize {
         self.sessions.values().map(Vec::len).sum()
     }
 
-    /// Forgets sessions before `oldest`; whether nothing is left.
-    pub fn forget_before(&mut self, oldest: usize) -> bool {
+    /// Evicts sessions before `oldest`. `true` if no bar is left.
+    pub fn evict_before(&mut self, oldest: usize) -> bool {
         self.sessions = self.sessions.split_off(&oldest);
         self.sessions.is_empty()
     }
 }
 
-/// Trading stopped or went on.
+/// Trading stopped or resumed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct HaltCell {
+pub(super) struct StoredHalt {
     pub halted: bool,
-    pub received_at: Micros,
-    pub seq: u64,
+    pub received_at: EventTime,
+    pub offset: u64,
 }
 
-/// What is known of one symbol.
+/// Bars, halts and mentions of one symbol.
 #[derive(Debug, Default)]
 pub(super) struct Instrument {
     /// Bars by width in seconds, the finest first.
     pub bars: BTreeMap<u32, Bars>,
     /// Halts by the moment they took effect.
-    pub halts: BTreeMap<Micros, HaltCell>,
-    /// Mentions in memory, by the position of their first record.
+    pub halts: BTreeMap<EventTime, StoredHalt>,
+    /// Mentions in memory, by the offset of their first record.
     pub mentions: BTreeSet<u64>,
 }
 
 impl Instrument {
-    /// Takes a halt in. `true` if something can look different now.
-    pub fn insert_halt(&mut self, at: Micros, new: HaltCell) -> bool {
+    /// Adds or corrects a halt, by the rules of [`Bars::insert`]. `true` if a row that depends on it can change.
+    pub fn insert_halt(&mut self, at: EventTime, new: StoredHalt) -> bool {
         let Some(known) = self.halts.get_mut(&at) else {
             self.halts.insert(at, new);
             return true;
         };
-        let before = known.seq;
+        let before = known.offset;
         if known.halted == new.halted {
-            known.seq = known.seq.min(new.seq);
+            known.offset = known.offset.min(new.offset);
             known.received_at = known.received_at.max(new.received_at);
-        } else if (known.received_at, known.seq) < (new.received_at, new.seq) {
+        } else if (known.received_at, known.offset) < (new.received_at, new.offset) {
             *known = new;
         }
-        before != known.seq
+        before != known.offset
     }
 
-    /// Whether trading was stopped at some moment of `from..=until`, as far as records since `oldest`
-    /// tell, and one more than the last position this rests on.
-    pub fn halted(&self, oldest: Micros, from: Micros, until: Micros) -> (bool, u64) {
+    /// Whether trading was stopped at some moment of `from..=until`, judged by the halts since `oldest`; and one past
+    /// the greatest offset this depends on (0: none).
+    pub fn halted(&self, oldest: EventTime, from: EventTime, until: EventTime) -> (bool, u64) {
         let mut stopped_before = false;
         let mut stopped_within = false;
-        let mut rests_on = 0;
+        let mut halts_end = 0;
         for (&at, halt) in self.halts.range(oldest..=until) {
             if at <= from {
                 stopped_before = halt.halted;
             } else {
                 stopped_within |= halt.halted;
             }
-            rests_on = rests_on.max(halt.seq + 1);
+            halts_end = halts_end.max(halt.offset + 1);
         }
-        (stopped_before || stopped_within, rests_on)
+        (stopped_before || stopped_within, halts_end)
     }
 }
 
@@ -196,64 +215,84 @@ impl Instrument {
 mod tests {
     use super::*;
 
-    fn cell(start: Micros, close: f64, received_at: Micros, seq: u64) -> Cell {
-        let (end, late_since) = (start + 60, Cell::ON_TIME);
-        Cell { start, end, open: 1.0, close, volume: 1.0, received_at, seq, first_seq: seq, late_since }
+    fn at(micros: i64) -> EventTime {
+        EventTime::from_micros(micros)
     }
 
-    const ALL: Sight = Sight { low: Micros::MAX, as_of: Micros::MAX };
+    fn bar(start: i64, close: f64, received_at: i64, offset: u64) -> StoredBar {
+        StoredBar {
+            start: at(start),
+            end: at(start + 60),
+            open: 1.0,
+            close,
+            volume: 1.0,
+            received_at: at(received_at),
+            offset,
+            first_offset: offset,
+            visible_from: StoredBar::ON_TIME,
+        }
+    }
+
+    const ALL: Visibility =
+        Visibility { watermark: EventTime::from_micros(i64::MAX), as_of: EventTime::from_micros(i64::MAX) };
 
     #[test]
-    fn whatever_the_order_the_same_version_holds() {
-        let versions = [cell(0, 1.0, 10, 3), cell(0, 2.0, 20, 5), cell(0, 2.0, 20, 9), cell(0, 3.0, 15, 7)];
+    fn the_same_version_counts_in_any_order() {
+        let versions = [bar(0, 1.0, 10, 3), bar(0, 2.0, 20, 5), bar(0, 2.0, 20, 9), bar(0, 3.0, 15, 7)];
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
             let mut bars = Bars::default();
             for i in order {
                 bars.insert(0, versions[i].clone());
             }
-            let [held] = bars.of(0) else { panic!("one bar") };
-            assert_eq!((held.close, held.seq, held.first_seq), (2.0, 5, 3), "{order:?}");
+            let [stored] = bars.in_session(0) else { panic!("one bar") };
+            assert_eq!((stored.close, stored.offset, stored.first_offset), (2.0, 5, 3), "{order:?}");
         }
     }
 
     #[test]
-    fn a_bar_after_its_lateness_changes_no_known_one_and_hides_from_earlier_mentions() {
+    fn a_late_bar_changes_no_known_bar_and_is_hidden_from_earlier_mentions() {
         let mut bars = Bars::default();
-        assert!(bars.insert(0, cell(0, 1.0, 10, 1)));
-        assert!(!bars.insert(0, Cell { late_since: 500, ..cell(0, 9.0, 99, 2) }));
-        assert!(bars.insert(0, Cell { late_since: 500, ..cell(60, 9.0, 99, 3) }));
-        let early = Sight { low: 1000, as_of: 499 };
-        assert_eq!(bars.last_within(0, 0, 1000, early).map(|c| c.close), Some(1.0));
-        assert_eq!(bars.last_within(0, 0, 1000, Sight { as_of: 500, ..early }).map(|c| c.close), Some(9.0));
+        assert!(bars.insert(0, bar(0, 1.0, 10, 1)));
+        assert!(!bars.insert(0, StoredBar { visible_from: at(500), ..bar(0, 9.0, 99, 2) }));
+        assert!(bars.insert(0, StoredBar { visible_from: at(500), ..bar(60, 9.0, 99, 3) }));
+        let early = Visibility { watermark: at(1000), as_of: at(499) };
+        let last = |visibility| bars.last_within(0, at(0), at(1000), visibility).map(|bar| bar.close);
+        assert_eq!(last(early), Some(1.0));
+        assert_eq!(last(Visibility { as_of: at(500), ..early }), Some(9.0));
     }
 
     #[test]
-    fn looks_no_further_than_asked() {
+    fn only_bars_within_the_given_range_are_found() {
         let mut bars = Bars::default();
         for (session, start) in [(1, 0), (1, 60), (2, 1000), (2, 1120)] {
-            bars.insert(session, cell(start, start as f64, 0, 0));
+            bars.insert(session, bar(start, start as f64, 0, 0));
         }
-        assert_eq!(bars.first_from(2, 1001, ALL).map(|c| c.start), Some(1120));
-        assert_eq!(bars.starting_at(2, 1060, ALL), None);
-        assert_eq!(bars.last_within(2, 1000, 1100, ALL).map(|c| c.start), Some(1000));
-        assert_eq!(bars.last_within(2, 1000, 1059, ALL), None);
-        assert_eq!(bars.last_before(0, 2, 1059, ALL).map(|(s, c)| (s, c.start)), Some((1, 60)));
-        assert_eq!(bars.last_before(2, 2, 1059, ALL), None);
-        assert!(bars.any(0, 1, ALL) && !bars.any(3, 9, ALL));
-        assert!(!bars.forget_before(2) && bars.forget_before(3));
+        let last_within = |from, until| bars.last_within(2, at(from), at(until), ALL).map(|bar| bar.start);
+        let last_before = |oldest| bars.last_before(oldest, 2, at(1059), ALL).map(|(s, bar)| (s, bar.start));
+        assert_eq!(bars.first_from(2, at(1001), ALL).map(|bar| bar.start), Some(at(1120)));
+        assert_eq!(bars.starting_at(2, at(1060), ALL), None);
+        assert_eq!(last_within(1000, 1100), Some(at(1000)));
+        assert_eq!(last_within(1000, 1059), None);
+        assert_eq!(last_before(0), Some((1, at(60))));
+        assert_eq!(last_before(2), None);
+        assert!(bars.any_visible(0, 1, ALL) && !bars.any_visible(3, 9, ALL));
+        assert!(!bars.evict_before(2) && bars.evict_before(3));
     }
 
     #[test]
-    fn a_halt_holds_until_trading_goes_on() {
+    fn a_halt_lasts_until_trading_resumes() {
         let mut symbol = Instrument::default();
-        for (at, halted, seq) in [(100, true, 4), (200, false, 6), (300, true, 8)] {
-            assert!(symbol.insert_halt(at, HaltCell { halted, received_at: at, seq }));
+        let halt = |at, halted, offset| (at, StoredHalt { halted, received_at: at, offset });
+        for (at, halt) in [halt(at(100), true, 4), halt(at(200), false, 6), halt(at(300), true, 8)] {
+            assert!(symbol.insert_halt(at, halt));
         }
-        assert!(!symbol.insert_halt(100, HaltCell { halted: true, received_at: 100, seq: 9 }), "the same again");
-        assert_eq!(symbol.halted(0, 50, 90), (false, 0));
-        assert_eq!(symbol.halted(0, 50, 100), (true, 5));
-        assert_eq!(symbol.halted(0, 150, 199), (true, 5));
-        assert_eq!(symbol.halted(0, 200, 299), (false, 7));
-        assert_eq!(symbol.halted(0, 250, 400), (true, 9));
+        let (again, repeated) = halt(at(100), true, 9);
+        assert!(!symbol.insert_halt(again, repeated), "a repetition");
+        let halted = |from, until| symbol.halted(at(0), at(from), at(until));
+        assert_eq!(halted(50, 90), (false, 0));
+        assert_eq!(halted(50, 100), (true, 5));
+        assert_eq!(halted(150, 199), (true, 5));
+        assert_eq!(halted(200, 299), (false, 7));
+        assert_eq!(halted(250, 400), (true, 9));
     }
 }

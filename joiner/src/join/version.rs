@@ -1,31 +1,31 @@
 //! How much a row knows, as one number.
 //!
-//! A row rests on one record of topic `sentiment` and on some records of `bars` and `halts`. Its
-//! version is `mention · 2^36 + bars + halts`, where `mention` is one more than the position of the
-//! record that made this version of the mention count, and `bars` and `halts` are one more than the
-//! greatest position rested on in either topic (0: none). Positions are Kafka offsets.
+//! A row depends on one record of topic `sentiment` and on some records of `bars` and `halts`. Its version is
+//! `mention · 2^36 + bars + halts`, where `mention` is one past the offset of the record that made the mention's current
+//! revision count, and `bars` and `halts` are one past the greatest offset that the row depends on in either topic (0:
+//! none).
 //!
-//! Whenever a record changes the content of a row, that record is one the new row rests on and
-//! newer than all before, so the version grows. Across two readers that take the topics in
-//! different order, neither `bars` nor `halts` of an unfinished row exceeds that of the finished one;
-//! if their contents differ one of the two is less, and so is the sum. So the finished row always wins, and
-//! a row rebuilt from part of the records never beats one made from more.
+//! Whenever a record changes the content of a row, the new row depends on that record, and the record is newer than all
+//! that the row depended on before, so the version grows. Of two readers that take the topics in different order, one
+//! may have an unfinished row where the other has the finished one. Neither `bars` nor `halts` of the unfinished row
+//! exceeds that of the finished one; if their contents differ, one of the two is less, and so is the sum. So the
+//! finished row always wins, and a row rebuilt from part of the records never beats one made from more.
 
 use crate::JoinerError;
 
 const TAPE_BITS: u32 = 36;
 const MENTION_BITS: u32 = 64 - TAPE_BITS;
 
-/// Of a row that must never replace another.
+/// The version of a row that must never replace another.
 pub const LOWEST: u64 = 0;
 
-/// Packs the position of the mention and the two sides of the tape, these already one more.
+/// Packs the offset of the mention and the two ends of the tape, which are already one past an offset.
 ///
 /// # Errors
 /// [`JoinerError::TooManyRecords`] past 268 million records in a partition of `sentiment` or 68
 /// billion in those of `bars` and `halts` together.
-pub fn pack(mention: u64, bars: u64, halts: u64) -> Result<u64, JoinerError> {
-    let tape = bars.saturating_add(halts);
+pub fn pack(mention: u64, bars_end: u64, halts_end: u64) -> Result<u64, JoinerError> {
+    let tape = bars_end.saturating_add(halts_end);
     let mention = mention.saturating_add(1);
     if mention >> MENTION_BITS != 0 || tape >> TAPE_BITS != 0 {
         return Err(JoinerError::TooManyRecords);
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn an_offset_that_does_not_fit_is_an_error() {
         for (mention, bars, halts) in
             [((1 << 28) - 1, 0, 0), (0, 1 << 36, 0), (0, 1 << 35, 1 << 35), (0, u64::MAX, 1), (u64::MAX, 0, 0)]
         {

@@ -1,4 +1,4 @@
-//! How to reach ClickHouse.
+//! Settings of the connection to ClickHouse.
 
 use clickhouse::Client;
 use schemars::JsonSchema;
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Address, database and user. TLS is an `https` URL.
+/// The connection to ClickHouse.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClickHouseConfig {
-    /// HTTP interface: `http://host:8123` or `https://host:8443`.
+    /// URL of the HTTP interface: `http://host:8123`, or with TLS `https://host:8443`.
     pub url: String,
-    /// Database of all tables; `tapewire migrate` creates it.
+    /// Database of all tables. `tapewire migrate` creates it.
     pub database: String,
-    /// User that may create and write the tables.
+    /// User with the rights to create and write the tables.
     pub user: String,
     /// File that holds the user's password and nothing else. Without it the user has no password.
     #[schemars(extend("x-secret" = true), example = &"/run/secrets/clickhouse_password")]
     pub password_file: Option<PathBuf>,
-    /// The password itself, read from `password_file` by the caller.
+    /// The password, read by the caller from its variable or from `password_file`.
     #[serde(skip)]
     pub password: String,
 }
@@ -36,7 +36,7 @@ impl Default for ClickHouseConfig {
     }
 }
 
-/// The password is left out.
+/// Without the password.
 impl fmt::Debug for ClickHouseConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClickHouseConfig")
@@ -59,7 +59,7 @@ impl ClickHouseConfig {
             .with_url(&self.url)
             .with_user(&self.user)
             .with_password(&self.password)
-            // Else an error after the first rows were answered would come as a cut-off answer.
+            // Otherwise an error after the first rows of an answer would only cut the answer off.
             .with_setting("wait_end_of_query", "1")
     }
 }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_never_prints() {
+    fn debug_output_never_shows_the_password() {
         let config = ClickHouseConfig { password: "s3cret".into(), ..ClickHouseConfig::default() };
         assert!(!format!("{config:?}").contains("s3cret"));
     }

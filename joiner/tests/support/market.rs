@@ -8,7 +8,7 @@ use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
 use tapewire_joiner::join::JoinConfig;
 
-/// Small numbers from a seed (SplitMix64); tests must not depend on a library's choice of them.
+/// Random numbers from a seed (SplitMix64); the tests must not depend on the version of a library.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -29,17 +29,17 @@ impl Dice {
     }
 }
 
-/// What to make.
+/// Which topics to make.
 #[derive(Debug, Clone, Copy)]
 pub struct Make {
     pub seed: u64,
     pub sessions: usize,
     pub mentions: u64,
-    /// Bars of days ago come too, long after the tape has passed them.
+    /// Some bars arrive days late, long after the tape has passed them.
     pub late_bars: bool,
-    /// Trading stops now and then.
+    /// Some symbols are halted on some days.
     pub halts: bool,
-    /// All bars come before the first watermark, as in a replay.
+    /// All bars are before the first watermark, as in a replay.
     pub bars_first: bool,
 }
 
@@ -56,15 +56,15 @@ pub fn symbol(name: &str) -> Symbol {
     Symbol::new(name).unwrap()
 }
 
-/// From the last session to the last word of both streams: by then even an article edited a day later, before a long
-/// weekend, has had both sessions it could have entered in.
+/// From the last session to the last watermark of both topics: by then even an article edited a day later, before a
+/// long weekend, has had both sessions it could have entered in.
 const THE_END: SignedDuration = SignedDuration::from_hours(12 * 24);
 
 fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
 }
 
-/// From the half day before Independence Day 2024 on.
+/// The first sessions from 1 July 2024, which include Independence Day and the half day before it.
 pub fn sessions(count: usize) -> &'static [Session] {
     let first = Calendar::xnys().on(jiff::civil::date(2024, 7, 1)).unwrap().index;
     &Calendar::xnys().sessions()[first..first + count]
@@ -78,8 +78,7 @@ impl Make {
         Topics { halts, bars: self.bars(&mut dice, days), sentiment: self.news(&mut dice, days) }
     }
 
-    /// Bars by arrival, some after the watermark that should cover them, some corrected; and
-    /// watermarks.
+    /// Bars by arrival, some after the watermark that covers them, some corrected; and watermarks.
     fn bars(&self, dice: &mut Dice, days: &[Session]) -> Vec<(Run, Tape)> {
         let mut arrivals: Vec<(Timestamp, Tape)> = Vec::new();
         for (name, width_s, printed) in [
@@ -142,13 +141,13 @@ impl Make {
         }
         let end = days[days.len() - 1].close + THE_END;
         arrivals.push((end, Tape::Watermark(Watermark::new(0, 1, end))));
-        // At one moment bars come before the watermark that covers them.
+        // Of records at the same moment, bars are before the watermark that covers them.
         let is_watermark = |tape: &Tape| matches!(tape, Tape::Watermark(_));
         arrivals.sort_by_key(|(at, tape)| (self.bars_first && is_watermark(tape), *at, is_watermark(tape)));
         arrivals.into_iter().map(|(_, tape)| (Run::live(), tape)).collect()
     }
 
-    /// Mentions by arrival with watermarks of two streams between; some twice, some edited, some late.
+    /// Mentions by arrival, some twice, some edited, some late; and watermarks of two streams.
     fn news(&self, dice: &mut Dice, days: &[Session]) -> Vec<(Run, Scored)> {
         let (from, until) = (days[0].open - seconds(7200), days[days.len() - 1].close + seconds(7200));
         let span = until.duration_since(from).as_secs();
@@ -183,7 +182,7 @@ impl Make {
     }
 }
 
-/// Minutes of the first hour and the last half hour of a session; wider bars all day.
+/// Starts of bars: minute bars in the first hour and the last half hour of a session, wider bars all day.
 fn starts(day: &Session, width_s: u32) -> Vec<Timestamp> {
     let length = day.close.duration_since(day.open).as_secs();
     let all = (0..length).step_by(width_s as usize);
@@ -191,7 +190,7 @@ fn starts(day: &Session, width_s: u32) -> Vec<Timestamp> {
     kept.map(|at| day.open + seconds(at)).collect()
 }
 
-/// The benchmark comes to this partition as a copy, as it does to most.
+/// The benchmark arrives as a copy, as on most partitions.
 fn copy(name: &str, bar: Bar) -> Tape {
     if name == "MKT" { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }
 }

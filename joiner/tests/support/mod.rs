@@ -1,16 +1,23 @@
-//! Topics in memory, and ways to read them: in any interleaving, killed and rebuilt anywhere.
+//! Topics in memory, and ways to read them: in any interleaving, killed and rebuilt at any record.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod market;
 
+use proptest::prelude::ProptestConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Halt, HaltRecord, Impact, Run, SentimentRecord, TapeRecord};
-use tapewire_joiner::join::{Event, JoinConfig, Partition, Position, Topic};
+use tapewire_joiner::join::{JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, Position};
 
-/// One partition of the three topics; a record's place in its list is its offset.
+/// `count` cases of a property, or the number in the environment variable `PROPTEST_CASES`.
+pub fn cases(count: u32) -> ProptestConfig {
+    let environment = std::env::var_os("PROPTEST_CASES").is_some();
+    if environment { ProptestConfig::default() } else { ProptestConfig::with_cases(count) }
+}
+
+/// One partition of each topic; a record's index in its list is its offset.
 #[derive(Debug, Clone, Default)]
 pub struct Topics {
     pub sentiment: Vec<(Run, Scored)>,
@@ -18,14 +25,14 @@ pub struct Topics {
     pub halts: Vec<(Run, Halt)>,
 }
 
-pub const TOPICS: [Topic; 3] = [Topic::Sentiment, Topic::Bars, Topic::Halts];
+pub const TOPICS: [JoinTopic; 3] = [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Halts];
 
 impl Topics {
-    pub fn len(&self, topic: Topic) -> usize {
+    pub fn len(&self, topic: JoinTopic) -> usize {
         match topic {
-            Topic::Sentiment => self.sentiment.len(),
-            Topic::Bars => self.bars.len(),
-            Topic::Halts => self.halts.len(),
+            JoinTopic::Sentiment => self.sentiment.len(),
+            JoinTopic::Bars => self.bars.len(),
+            JoinTopic::Halts => self.halts.len(),
         }
     }
 
@@ -33,39 +40,40 @@ impl Topics {
         TOPICS.into_iter().map(|topic| self.len(topic)).sum()
     }
 
-    /// The record at an offset, as the shell hands it to the join.
-    pub fn event(&self, topic: Topic, offset: usize) -> (Run, Event) {
-        let seq = offset as u64;
+    /// The record at an offset, as the runner gives it to the join.
+    pub fn event(&self, topic: JoinTopic, offset: usize) -> (Run, JoinEvent) {
+        let index = offset;
+        let offset = index as u64;
         match topic {
-            Topic::Sentiment => {
-                let (run, body) = self.sentiment[offset].clone();
+            JoinTopic::Sentiment => {
+                let (run, body) = self.sentiment[index].clone();
                 match body {
-                    Scored::Mention(mention) => (run, Event::Mention { seq, mention }),
-                    Scored::Watermark(watermark) => (run, Event::NewsWatermark { seq, watermark }),
+                    Scored::Mention(mention) => (run, JoinEvent::Mention { offset, mention }),
+                    Scored::Watermark(watermark) => (run, JoinEvent::NewsWatermark { offset, watermark }),
                 }
             }
-            Topic::Bars => {
-                let (run, body) = self.bars[offset].clone();
+            JoinTopic::Bars => {
+                let (run, body) = self.bars[index].clone();
                 match body {
-                    Tape::Bar(bar) | Tape::BenchmarkBar(bar) => (run, Event::Bar { seq, bar }),
-                    Tape::Watermark(watermark) => (run, Event::TapeWatermark { seq, watermark }),
+                    Tape::Bar(bar) | Tape::BenchmarkBar(bar) => (run, JoinEvent::Bar { offset, bar }),
+                    Tape::Watermark(watermark) => (run, JoinEvent::TapeWatermark { offset, watermark }),
                 }
             }
-            Topic::Halts => {
-                let (run, halt) = self.halts[offset].clone();
-                (run, Event::Halt { seq, halt })
+            JoinTopic::Halts => {
+                let (run, halt) = self.halts[index].clone();
+                (run, JoinEvent::Halt { offset, halt })
             }
         }
     }
 
-    /// Some place at or after a bar's own where it would still not be late; a watermark stays where it is.
+    /// Some offset at or after a bar's own at which it would still not be late; a watermark keeps its own.
     pub fn place_within_lateness(&self, offset: usize, dice: &mut market::Dice) -> usize {
         let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = &self.bars[offset].1 else { return offset };
         let lateness = jiff::SignedDuration::try_from(market::config().allowed_lateness).unwrap();
         let close = tapewire_core::exchange::Calendar::xnys().containing(bar.start).unwrap().close;
-        // A watermark counts by its whole minute, as all of this market's are.
+        // The join cuts a watermark to its whole minute; all of this market's are whole minutes.
         let end = bar.end().min(close);
-        let too_late = |tape: &Tape| matches!(tape, Tape::Watermark(word) if word.at >= end + lateness);
+        let too_late = |tape: &Tape| matches!(tape, Tape::Watermark(watermark) if watermark.at >= end + lateness);
         let furthest = (offset..self.bars.len()).find(|&i| too_late(&self.bars[i].1)).unwrap_or(self.bars.len());
         offset + if dice.chance(30) { dice.below((furthest - offset) as u64) as usize } else { 0 }
     }
@@ -96,14 +104,15 @@ impl Topics {
     }
 }
 
-pub type RowKey = (Run, String, String);
+/// Run, symbol, article id, provider.
+pub type RowKey = (Run, String, String, String);
 
 pub fn key(row: &Impact) -> RowKey {
     let symbol = row.mention.symbol.as_ref().map(ToString::to_string).unwrap_or_default();
-    (row.run.clone(), symbol, row.mention.article_id.clone())
+    (row.run.clone(), symbol, row.mention.article_id.clone(), row.mention.provider.clone())
 }
 
-/// The table `impact`: of rows with one key the one with the higher version stands, of two with one
+/// The table `impact`: of rows with one key the one with the higher version counts, of two with one
 /// version the one written last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table(pub BTreeMap<RowKey, Impact>);
@@ -116,9 +125,9 @@ impl Table {
         for row in rows {
             assert_never_looks_ahead(&row);
             match self.0.get(&key(&row)) {
-                Some(held) if held.version > row.version => continue,
-                Some(held) if held.version == row.version && one_tape => {
-                    assert_eq!(*held, row, "one version, two contents")
+                Some(known) if known.version > row.version => continue,
+                Some(known) if known.version == row.version && one_tape => {
+                    assert_eq!(*known, row, "one version, two contents")
                 }
                 _ => {}
             }
@@ -143,13 +152,13 @@ pub fn assert_never_looks_ahead(row: &Impact) {
     assert!(row.entry_at.is_some() || row.returns.iter().all(Option::is_none), "{row:?}");
 }
 
-/// A joiner process on the topics: where it reads, and what it has written.
+/// A joiner process on the topics: the next offset of each, and what it has written.
 pub struct Process<'a> {
     topics: &'a Topics,
     config: Arc<JoinConfig>,
     partition: Partition,
-    offsets: [usize; 3],
-    committed: [Position; 3],
+    offsets: PerTopic<usize>,
+    committed: PerTopic<Position>,
     /// Rows given out since the last commit.
     unwritten: Vec<Impact>,
     pub table: Table,
@@ -159,56 +168,56 @@ impl<'a> Process<'a> {
     pub fn start(topics: &'a Topics, config: &JoinConfig) -> Self {
         config.validate().unwrap();
         let config = Arc::new(config.clone());
-        let committed = <[Position; 3]>::default();
+        let committed = PerTopic::default();
         let partition = Partition::resume(Arc::clone(&config), &committed);
-        Self { topics, config, partition, offsets: [0; 3], committed, unwritten: Vec::new(), table: Table::default() }
+        let (offsets, unwritten, table) = (PerTopic::default(), Vec::new(), Table::default());
+        Self { topics, config, partition, offsets, committed, unwritten, table }
     }
 
     /// Reads the next record of a topic; `false` at its end.
-    pub fn read(&mut self, topic: Topic) -> bool {
-        let offset = self.offsets[topic as usize];
+    pub fn read(&mut self, topic: JoinTopic) -> bool {
+        let offset = self.offsets[topic];
         if offset == self.topics.len(topic) {
             return false;
         }
         let (run, event) = self.topics.event(topic, offset);
-        self.offsets[topic as usize] += 1;
+        self.offsets[topic] += 1;
         let rows = self.partition.step(topic, offset as u64, Some((&run, event))).unwrap();
         self.unwritten.extend(rows);
         true
     }
 
     /// Reads one record of a topic, out of turn.
-    pub fn read_at(&mut self, topic: Topic, offset: usize) {
+    pub fn read_at(&mut self, topic: JoinTopic, offset: usize) {
         let (run, event) = self.topics.event(topic, offset);
         let rows = self.partition.step(topic, offset as u64, Some((&run, event))).unwrap();
         self.unwritten.extend(rows);
-        self.offsets[topic as usize] = self.offsets[topic as usize].max(offset + 1);
+        self.offsets[topic] = self.offsets[topic].max(offset + 1);
     }
 
     /// Reads the last record of a topic once more.
-    pub fn read_again(&mut self, topic: Topic) {
-        if self.offsets[topic as usize] > 0 {
-            self.offsets[topic as usize] -= 1;
+    pub fn read_again(&mut self, topic: JoinTopic) {
+        if self.offsets[topic] > 0 {
+            self.offsets[topic] -= 1;
             self.read(topic);
         }
     }
 
-    /// Writes what was given out, then commits; forgets first if the halts are read up to the tape.
+    /// Writes what was given out, then commits; evicts before that if the halts are read up to the tape.
     pub fn commit(&mut self) {
         self.table.write(std::mem::take(&mut self.unwritten), self.topics.halts.is_empty());
         if self.halts_are_read() {
-            self.partition.forget();
+            self.partition.evict();
         }
         self.committed = self.partition.commits().0;
     }
 
-    /// The feed sends a halt before the watermark that covers it, and the shell reads it before it lets
-    /// anything be forgotten.
+    /// The feed sends a halt before the watermark that covers it, and the runner reads it before it evicts anything.
     fn halts_are_read(&self) -> bool {
-        let said = self.topics.bars[..self.offsets[Topic::Bars as usize]].iter();
-        let low =
-            said.filter_map(|(_, body)| if let Tape::Watermark(word) = body { Some(word.at) } else { None }).max();
-        let unread = &self.topics.halts[self.offsets[Topic::Halts as usize]..];
+        let read = self.topics.bars[..self.offsets.bars].iter();
+        let watermark = |body: &Tape| if let Tape::Watermark(watermark) = body { Some(watermark.at) } else { None };
+        let low = read.filter_map(|(_, body)| watermark(body)).max();
+        let unread = &self.topics.halts[self.offsets.halts..];
         unread.iter().all(|(_, halt)| low.is_none_or(|low| halt.at > low))
     }
 
@@ -219,14 +228,11 @@ impl<'a> Process<'a> {
         rows.truncate(written);
         self.table.write(rows, self.topics.halts.is_empty());
         self.partition = Partition::resume(Arc::clone(&self.config), &self.committed);
-        for topic in TOPICS {
-            let Position { next, note } = &self.committed[topic as usize];
-            self.offsets[topic as usize] = Partition::start(*next as i64, note) as usize;
-        }
+        self.offsets = self.committed.as_ref().map(|position| start_offset(position) as usize);
     }
 
-    /// Reads all that is left, topics in the order given, and commits.
-    pub fn finish(mut self, order: [Topic; 3]) -> Table {
+    /// Reads everything unread, topics in the order given, and commits.
+    pub fn finish(mut self, order: [JoinTopic; 3]) -> Table {
         for topic in order {
             while self.read(topic) {}
         }
@@ -235,28 +241,33 @@ impl<'a> Process<'a> {
     }
 
     pub fn is_done(&self) -> bool {
-        TOPICS.into_iter().all(|topic| self.offsets[topic as usize] == self.topics.len(topic))
+        TOPICS.into_iter().all(|topic| self.offsets[topic] == self.topics.len(topic))
     }
 
-    /// How many records of a topic have been read.
-    pub fn progress(&self, topic: Topic) -> usize {
-        self.offsets[topic as usize]
+    /// Number of records of a topic that have been read.
+    pub fn progress(&self, topic: JoinTopic) -> usize {
+        self.offsets[topic]
     }
 
-    /// Mentions and bars in memory.
+    /// Number of mentions and of bars in memory.
     pub fn size(&self) -> (usize, usize) {
         self.partition.size()
     }
 
-    /// How many records of a topic the next owner would read again.
-    pub fn rewinds(&self, topic: Topic) -> u64 {
-        let Position { next, note } = &self.committed[topic as usize];
-        next - Partition::start(*next as i64, note) as u64
+    /// Number of records of a topic that the next owner would read again.
+    pub fn rewinds(&self, topic: JoinTopic) -> u64 {
+        let position = &self.committed[topic];
+        position.next - start_offset(position)
     }
 }
 
-/// Reads all topics in a given order of turns (each turn a topic; what is left is read at the end).
-pub fn read_all(topics: &Topics, config: &JoinConfig, turns: impl IntoIterator<Item = Topic>) -> Table {
+/// Where the owner after a commit starts to read.
+pub fn start_offset(position: &Position) -> u64 {
+    Partition::start_offset(position.next as i64, &position.checkpoint) as u64
+}
+
+/// Reads all topics in a given order of turns. Each turn is a topic; the rest is read at the end.
+pub fn read_all(topics: &Topics, config: &JoinConfig, turns: impl IntoIterator<Item = JoinTopic>) -> Table {
     let mut process = Process::start(topics, config);
     for topic in turns {
         process.read(topic);
@@ -264,7 +275,7 @@ pub fn read_all(topics: &Topics, config: &JoinConfig, turns: impl IntoIterator<I
     process.finish(TOPICS)
 }
 
-/// Fails with the first row that differs, not with two tables.
+/// Fails with the first row that differs instead of two whole tables.
 pub fn assert_same(found: &Table, expected: &Table) {
     for (key, row) in &expected.0 {
         assert!(found.0.get(key) == Some(row), "{key:?}\n   found {:?}\nexpected {row:?}", found.0.get(key));

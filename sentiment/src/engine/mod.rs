@@ -66,6 +66,7 @@ pub struct EngineConfig {
     #[schemars(with = "String")]
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
+    #[schemars(example = &"LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral")]
     pub labels: Option<String>,
 }
 

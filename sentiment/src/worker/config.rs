@@ -1,4 +1,4 @@
-//! What can be set about the worker.
+//! Settings of the worker.
 
 use crate::{EngineConfig, QueueConfig};
 use schemars::JsonSchema;
@@ -7,22 +7,22 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Settings of the worker.
+/// The sentiment worker.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
-    /// A batch is closed when its texts come to about this many tokens: it bounds memory, and how
-    /// much is scored again after a kill.
+    /// Number of tokens at which a batch is complete. It limits memory, and how much is scored again after a kill.
     pub batch_tokens: NonZeroUsize,
-    /// How long a lone article waits for company, on the wall clock.
+    /// How long an article waits for more articles to fill its batch, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub longest_wait: Duration,
-    /// CSV with further companies: `symbol,name,aliases`.
+    /// CSV file with further companies, with the columns `symbol,name,aliases`.
+    #[schemars(example = &"companies.csv")]
     pub companies: Option<PathBuf>,
-    /// How the engine runs.
+    /// The inference engine.
     pub engine: EngineConfig,
-    /// How texts are brought to it.
+    /// The queue in front of the engine.
     pub queue: QueueConfig,
 }
 

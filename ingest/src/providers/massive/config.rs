@@ -17,15 +17,15 @@ pub struct MassiveConfig {
     pub news_page_size: u32,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub request_timeout: Duration,
     /// Longest wait for each step of a websocket's log-in, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub login_timeout: Duration,
     /// A websocket on which nothing has come for this long, not even a pong, is given up, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    #[schemars(with = "String")]
+    #[schemars(with = "jiff::SignedDuration")]
     pub silence_timeout: Duration,
 }
 

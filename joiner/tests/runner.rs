@@ -1,4 +1,4 @@
-//! The join between real servers: `TAPEWIRE_KAFKA_BROKERS` and `TAPEWIRE_CLICKHOUSE_URL` name them
+//! The joiner between real servers: `TAPEWIRE_KAFKA_BROKERS` and `TAPEWIRE_CLICKHOUSE_URL` name them
 //! (`make stack` starts both).
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -9,7 +9,7 @@ use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown, Topic, Top
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Halt, HaltRecord, Mention, Run, SentimentRecord, Symbol, TapeRecord, Watermark};
 use tapewire_joiner::join::JoinConfig;
-use tapewire_joiner::shell;
+use tapewire_joiner::runner;
 use tapewire_joiner::tables::{ClickHouseConfig, migrate};
 
 /// Empty topics of one partition and an empty database, or `None` with a line that says so.
@@ -69,17 +69,17 @@ fn bar(start: Timestamp) -> Vec<u8> {
     TapeRecord::new(Run::live(), Tape::Bar(bar)).encode()
 }
 
-/// The reason is text that does not compress, so that many halts do not come in one fetch.
+/// The reason is text that does not compress, so that one fetch does not bring many halts.
 fn halt(symbol: &str, at: Timestamp) -> Vec<u8> {
     let reason = format!("{:?}", sha2::Sha512::digest(at.to_string()));
     let halt = Halt { symbol: Symbol::new(symbol).unwrap(), at, halted: true, reason, received_at: at };
     HaltRecord::new(Run::live(), halt).encode()
 }
 
-/// News and tape have long passed the mention's last horizon when its halt is still behind many
-/// others: it must be waited for all the same.
+/// News and tape have long passed the mention's last horizon when its halt is still unread, after many others: the row
+/// must wait for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_is_not_forgotten_before_its_halt_was_read() {
+async fn a_row_is_not_evicted_before_its_halt_was_read() {
     let Some((kafka, clickhouse)) = installation("late_halt").await else { return };
     let producer = Producer::new(&kafka).unwrap();
     for second in 0..200_000 {
@@ -91,19 +91,19 @@ async fn a_row_is_not_forgotten_before_its_halt_was_read() {
     for minute in 0..10 {
         producer.send(Topic::Bars, "AAA", &bar(at(60 * minute))).await.unwrap();
     }
-    let word = Watermark::new(0, 1, at(30 * 24 * 3600));
-    let news = SentimentRecord::new(Run::live(), Scored::Watermark(word.clone())).encode();
+    let watermark = Watermark::new(0, 1, at(30 * 24 * 3600));
+    let news = SentimentRecord::new(Run::live(), Scored::Watermark(watermark.clone())).encode();
     producer.send(Topic::Sentiment, "watermark", &news).await.unwrap();
-    let tape = TapeRecord::new(Run::live(), Tape::Watermark(word)).encode();
+    let tape = TapeRecord::new(Run::live(), Tape::Watermark(watermark)).encode();
     producer.send(Topic::Bars, "watermark", &tape).await.unwrap();
 
     let shutdown = Shutdown::new();
     let joining = tokio::spawn({
         let (kafka, clickhouse, shutdown) = (kafka.clone(), clickhouse.clone(), shutdown.clone());
         let config = JoinConfig { benchmark: Symbol::new("MKT").unwrap(), ..JoinConfig::default() };
-        async move { shell::run(&kafka, &clickhouse, &config, Clock::wall(), Readiness::default(), shutdown).await }
+        async move { runner::run(&kafka, &clickhouse, &config, Clock::wall(), Readiness::default(), shutdown).await }
     });
-    while lag(&kafka, shell::GROUP, &[Topic::Sentiment, Topic::Bars, Topic::Halts]).await.unwrap() > 0 {
+    while lag(&kafka, runner::GROUP, &[Topic::Sentiment, Topic::Bars, Topic::Halts]).await.unwrap() > 0 {
         assert!(!joining.is_finished(), "{:?}", joining.await);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

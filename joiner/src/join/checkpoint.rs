@@ -1,0 +1,237 @@
+//! What the next owner of a partition needs, as text in the metadata of each commit.
+
+use super::inputs::{JoinTopic, PerTopic};
+use super::time::EventTime;
+use super::tracker::Savepoint;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tapewire_core::{Run, Watermark, Watermarks};
+
+/// Kafka takes metadata of up to 4096 bytes (`offset.metadata.max.bytes`).
+pub(super) const MAX_BYTES: usize = 4_000;
+
+/// Where to read each topic again to have a run's state, and which rows need not be made again.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RunCheckpoint {
+    pub news: Savepoint,
+    pub tape: Savepoint,
+    /// Offset in `halts`.
+    pub halts: u64,
+    /// Rows whose finalization time is at or before this moment are finished.
+    pub finalized: Option<EventTime>,
+}
+
+/// The checkpoint in the commit of one topic's partition.
+///
+/// ```json
+/// {"rewind":120,"runs":{"live":{"from":120,"words":[2,1719252000000000,[0,-500000]],"settled":1719000000000000}}}
+/// ```
+///
+/// The names in the JSON are those that the first version wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    /// Where to read this topic from: at or before the committed offset.
+    pub rewind: u64,
+    /// What each run needs of this topic.
+    runs: BTreeMap<String, RunEntry>,
+}
+
+/// One run's part of a [`Checkpoint`]. Moments are microseconds since 1970 UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RunEntry {
+    /// Records of the run before this offset are not needed.
+    from: u64,
+    /// The watermarks just before that offset: number of streams, a moment, and each stream's watermark relative to
+    /// it (null: none yet).
+    #[serde(rename = "words")]
+    watermarks: (u32, i64, Vec<Option<i64>>),
+    /// The streams that are idle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    idle: Vec<u32>,
+    /// How far the topic is complete, where that is not the minimum of the watermarks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low: Option<i64>,
+    /// [`RunCheckpoint::finalized`].
+    #[serde(rename = "settled")]
+    finalized: Option<i64>,
+}
+
+impl Checkpoint {
+    /// `None` if the text is not a checkpoint, as after somebody moved the group's offsets by hand.
+    pub fn decode(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("a checkpoint is strings and numbers")
+    }
+
+    /// The checkpoint of one topic for all runs. `next` is the next offset to read if no run needs an earlier one.
+    pub fn for_topic(topic: JoinTopic, next: u64, runs: &BTreeMap<Run, RunCheckpoint>) -> Self {
+        let entry = |run: &RunCheckpoint| match topic {
+            JoinTopic::Sentiment => RunEntry::new(&run.news, run.finalized),
+            JoinTopic::Bars => RunEntry::new(&run.tape, run.finalized),
+            JoinTopic::Halts => RunEntry::new(&Savepoint::empty(run.halts), run.finalized),
+        };
+        let runs: BTreeMap<String, RunEntry> =
+            runs.iter().map(|(run, checkpoint)| (run.as_str().to_owned(), entry(checkpoint))).collect();
+        let rewind = runs.values().map(|entry| entry.from).min().map_or(next, |from| from.min(next));
+        Self { rewind, runs }
+    }
+
+    /// Merges the checkpoints of all topics, run by run. A run that one of them does not know has no state to rebuild.
+    pub fn merge(topics: &PerTopic<Self>) -> BTreeMap<Run, RunCheckpoint> {
+        let whole = |name: &String, news: &RunEntry| {
+            let (tape, halts) = (topics.bars.runs.get(name)?, topics.halts.runs.get(name)?);
+            Some(RunCheckpoint {
+                news: news.savepoint()?,
+                tape: tape.savepoint()?,
+                halts: halts.from,
+                finalized: news.finalized.max(tape.finalized).max(halts.finalized).map(EventTime::from_micros),
+            })
+        };
+        let runs = topics.sentiment.runs.iter();
+        runs.filter_map(|(name, news)| Some((Run::named(name), whole(name, news)?))).collect()
+    }
+}
+
+impl RunEntry {
+    fn new(savepoint: &Savepoint, finalized: Option<EventTime>) -> Self {
+        let latest: Vec<Watermark> = savepoint.watermarks.latest().collect();
+        let micros = |watermark: &Watermark| watermark.at.as_microsecond();
+        let count = latest.first().map_or(0, |watermark| watermark.count);
+        let base = latest.first().map_or(0, micros);
+        let streams = latest.last().map_or(0, |watermark| watermark.index + 1);
+        let of_stream = |index| latest.iter().find(|watermark| watermark.index == index).map(|w| micros(w) - base);
+        let minimum = savepoint.watermarks.low().map(EventTime::from);
+        Self {
+            from: savepoint.offset,
+            watermarks: (count, base, (0..streams).map(of_stream).collect()),
+            idle: latest.iter().filter(|watermark| watermark.idle).map(|watermark| watermark.index).collect(),
+            low: savepoint.low.filter(|_| savepoint.low != minimum).map(EventTime::as_micros),
+            finalized: finalized.map(EventTime::as_micros),
+        }
+    }
+
+    /// `None` if a moment is out of range: then a person wrote it.
+    fn savepoint(&self) -> Option<Savepoint> {
+        let (count, base, streams) = &self.watermarks;
+        let mut watermarks = Watermarks::default();
+        for (index, at) in (0..).zip(streams) {
+            let Some(at) = at else { continue };
+            let at = jiff::Timestamp::from_microsecond(base.saturating_add(*at)).ok()?;
+            let idle = self.idle.contains(&index);
+            watermarks.observe(&Watermark { idle, ..Watermark::new(index, *count, at) });
+        }
+        let minimum = watermarks.low().map(EventTime::from);
+        let low = self.low.map(EventTime::from_micros).or(minimum);
+        Some(Savepoint { offset: self.from, watermarks, low })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> EventTime {
+        EventTime::from_micros(micros)
+    }
+
+    fn watermarks(of_streams: &[Watermark]) -> Watermarks {
+        let mut watermarks = Watermarks::default();
+        of_streams.iter().for_each(|watermark| watermarks.observe(watermark));
+        watermarks
+    }
+
+    fn watermark(index: u32, count: u32, micros: i64) -> Watermark {
+        Watermark::new(index, count, at(micros).timestamp())
+    }
+
+    fn run_checkpoint(news: &[Watermark], low: Option<i64>) -> RunCheckpoint {
+        RunCheckpoint {
+            news: Savepoint { offset: 120, watermarks: watermarks(news), low: low.map(at) },
+            tape: Savepoint::empty(70),
+            halts: 5,
+            finalized: Some(at(9)),
+        }
+    }
+
+    /// What the next owner reads of what was committed, and the text on the commit of `sentiment`.
+    fn through_kafka(runs: &BTreeMap<Run, RunCheckpoint>) -> (BTreeMap<Run, RunCheckpoint>, String) {
+        let next = PerTopic { sentiment: 150, bars: 80, halts: 5 };
+        let texts = PerTopic::TOPICS.zip(next).map(|(topic, next)| {
+            let checkpoint = Checkpoint::for_topic(topic, next, runs);
+            assert!(checkpoint.rewind <= next);
+            checkpoint.encode()
+        });
+        let read = texts.as_ref().map(|text| Checkpoint::decode(text).unwrap());
+        assert_eq!(read.as_ref().map(|checkpoint| checkpoint.rewind), PerTopic { sentiment: 120, bars: 70, halts: 5 });
+        (Checkpoint::merge(&read), texts.sentiment)
+    }
+
+    #[test]
+    fn three_commits_carry_the_checkpoint_of_every_run() {
+        let news = [watermark(0, 3, 1_000_000), watermark(2, 3, 400_000)];
+        let runs =
+            BTreeMap::from([(Run::live(), run_checkpoint(&news, None)), (Run::named("r"), run_checkpoint(&[], None))]);
+        let (read, sentiment) = through_kafka(&runs);
+        assert_eq!(read, runs);
+        assert!(sentiment.contains(r#""live":{"from":120,"words":[3,1000000,[0,null,-600000]],"settled":9}"#));
+    }
+
+    #[test]
+    fn an_idle_source_and_one_behind_what_is_complete_survive_a_commit() {
+        let idle = Watermark { idle: true, ..watermark(0, 3, 1_000_000) };
+        let news = [idle, watermark(1, 3, 1_500_000), watermark(2, 3, 2_000_000)];
+        let runs = BTreeMap::from([(Run::live(), run_checkpoint(&news, Some(1_800_000)))]);
+        let (read, sentiment) = through_kafka(&runs);
+        assert_eq!(read, runs);
+        let expected = r#""words":[3,1000000,[0,500000,1000000]],"idle":[0],"low":1800000,"settled":9"#;
+        assert!(sentiment.contains(expected), "{sentiment}");
+        // The number of streams is that of the latest record, though more have spoken.
+        let runs = BTreeMap::from([(Run::live(), run_checkpoint(&[news[1].clone(), watermark(0, 1, 7)], Some(7)))]);
+        assert_eq!(through_kafka(&runs).0, runs);
+    }
+
+    #[test]
+    fn the_checkpoint_of_the_previous_version_is_read() {
+        let live = |words: &str| format!(r#""live":{{"from":120,"words":{words},"settled":1719000000000000}}"#);
+        let texts = PerTopic {
+            sentiment: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[2,1719252000000000,[0,-500000]]")),
+            bars: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[1,1719252060000000,[0]]")),
+            halts: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[0,0,[]]")),
+        };
+        let runs = Checkpoint::merge(&texts.map(|text| Checkpoint::decode(&text).unwrap()));
+        let expected = RunCheckpoint {
+            news: Savepoint {
+                offset: 120,
+                watermarks: watermarks(&[
+                    watermark(0, 2, 1_719_252_000_000_000),
+                    watermark(1, 2, 1_719_251_999_500_000),
+                ]),
+                low: Some(at(1_719_251_999_500_000)),
+            },
+            tape: Savepoint {
+                offset: 120,
+                watermarks: watermarks(&[watermark(0, 1, 1_719_252_060_000_000)]),
+                low: Some(at(1_719_252_060_000_000)),
+            },
+            halts: 120,
+            finalized: Some(at(1_719_000_000_000_000)),
+        };
+        assert_eq!(runs, BTreeMap::from([(Run::live(), expected)]));
+    }
+
+    #[test]
+    fn without_runs_nothing_is_read_again() {
+        assert_eq!(Checkpoint::for_topic(JoinTopic::Bars, 80, &BTreeMap::new()).rewind, 80);
+        assert_eq!(Checkpoint::decode("set by hand"), None);
+    }
+
+    #[test]
+    fn a_moment_out_of_range_leaves_the_run_out() {
+        let text = r#"{"rewind":1,"runs":{"live":{"from":1,"words":[1,9223372036854775807,[0]],"settled":null}}}"#;
+        let [sentiment, bars, halts] = [0; 3].map(|_| Checkpoint::decode(text).unwrap());
+        assert!(Checkpoint::merge(&PerTopic { sentiment, bars, halts }).is_empty());
+    }
+}

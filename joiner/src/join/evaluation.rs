@@ -1,0 +1,357 @@
+//! Entry, horizons and flags of one mention, from the bars that are visible.
+//!
+//! Evaluated from scratch each time: a row depends on what is known and not on the order in which it became known. Only
+//! bars that ended by the tape's watermark, cut to whole minutes, are visible.
+//!
+//! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or, if there
+//!   is none, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
+//!   the finest that has an entry is used throughout.
+//! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment and did not start
+//!   before the entry. NULL past the session's close, before the first bar has ended (a horizon shorter than a bar),
+//!   and where that bar is older than configured.
+//! - **`close`, `next_close`**: close of the session's last bar, NULL where it is older than configured.
+//!   **`next_open`**: open of the first bar of the session after the entry's, however late in the session it starts.
+//! - A bar that runs past the session's close ends there.
+
+use super::JoinConfig;
+use super::market::{MarketModel, model, usual_volume};
+use super::tape::{Bars, Instrument, StoredBar, Visibility};
+use super::time::{EventTime, Span};
+use super::tracker::WatermarkHistory;
+use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
+use std::collections::BTreeMap;
+use tapewire_core::Horizon;
+use tapewire_core::exchange::Calendar;
+use tapewire_core::impact::{PerHorizon, Phase, Quality, Reason, Status};
+
+/// The joined part of a row, and what it depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Evaluation {
+    pub status: Status,
+    pub reason: Option<Reason>,
+    pub phase: Phase,
+    pub bar_width_s: Option<u32>,
+    /// Price, and the end of the bar it is from.
+    pub price_before: Option<(f64, EventTime)>,
+    /// Price, and the start of the bar it is from.
+    pub entry: Option<(f64, EventTime)>,
+    pub returns: PerHorizon,
+    pub abnormal: PerHorizon,
+    pub model: Option<MarketModel>,
+    pub volume_ratio: Option<f64>,
+    pub quality: Quality,
+    /// The end of the last bar or horizon that the row covers, if there is one.
+    pub covered_until: Option<EventTime>,
+    /// One past the greatest offset in `bars` that the row depends on (0: none).
+    pub bars_end: u64,
+    /// One past the greatest offset in `halts` that the row depends on (0: none).
+    pub halts_end: u64,
+    /// Where the tape's watermark has to be before the row can change without a new bar or halt.
+    pub next_timer: Option<EventTime>,
+}
+
+/// Market models of one symbol, by entry session and bar width in seconds. They depend on sessions whose bars can no
+/// longer be corrected once an entry is visible.
+pub(super) type Models = BTreeMap<(usize, u32), Option<MarketModel>>;
+
+/// Everything an evaluation is made from.
+pub(super) struct EvalContext<'a> {
+    pub config: &'a JoinConfig,
+    pub calendar: &'a Calendar,
+    pub history: &'a WatermarkHistory,
+    pub symbol: Option<&'a Instrument>,
+    /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be measured against.
+    pub benchmark: Option<&'a Instrument>,
+    pub models: &'a mut Models,
+}
+
+/// The entry bar and the sessions that its horizons lie in.
+struct Entry<'a> {
+    session: SessionBounds,
+    next: SessionBounds,
+    width_s: u32,
+    bars: &'a Bars,
+    bar: &'a StoredBar,
+    visibility: Visibility,
+}
+
+impl Entry<'_> {
+    fn width(&self) -> Span {
+        Span::from_secs(self.width_s)
+    }
+}
+
+/// The price at a horizon, the benchmark's price then, and the number of bars of trading in between.
+struct Exit {
+    price: f64,
+    market: Option<f64>,
+    bars: f64,
+}
+
+impl Evaluation {
+    /// Of a mention whose entry minute is not over.
+    pub fn pending(phase: Phase) -> Self {
+        Self {
+            status: Status::Pending,
+            reason: None,
+            phase,
+            bar_width_s: None,
+            price_before: None,
+            entry: None,
+            returns: PerHorizon::default(),
+            abnormal: PerHorizon::default(),
+            model: None,
+            volume_ratio: None,
+            quality: Quality::default(),
+            covered_until: None,
+            bars_end: 0,
+            halts_end: 0,
+            next_timer: None,
+        }
+    }
+
+    /// Of a mention that has no entry.
+    pub fn not_joined(phase: Phase, reason: Reason) -> Self {
+        Self { status: Status::NotJoined, reason: Some(reason), ..Self::pending(phase) }
+    }
+
+    fn set_timer(&mut self, at: EventTime) {
+        self.next_timer = Some(self.next_timer.map_or(at, |other| other.min(at)));
+    }
+
+    fn depend_on_record(&mut self, bar: &StoredBar) {
+        self.bars_end = self.bars_end.max(bar.offset + 1);
+    }
+
+    fn cover_until(&mut self, at: EventTime) {
+        self.covered_until = self.covered_until.max(Some(at));
+    }
+}
+
+impl<'a> EvalContext<'a> {
+    /// What is known about a mention now.
+    pub fn evaluate(&mut self, window: &EventWindow) -> Evaluation {
+        let Some(prices) = &window.prices else {
+            // Past the end of the calendar there is no minute to enter at.
+            return Evaluation::not_joined(window.phase, Reason::NoEntryBar);
+        };
+        let mut out = Evaluation::pending(window.phase);
+        self.price_before(window, prices, &mut out);
+        match self.entry(prices) {
+            Some(entry) => self.measure(prices, &entry, &mut out),
+            None => self.await_entry(prices, &mut out),
+        }
+        self.halted(window, prices, &mut out);
+        out
+    }
+
+    /// Whether the tape is complete up to a moment. If it is, the row depends on the record that completed it.
+    fn is_complete(&self, at: EventTime, out: &mut Evaluation) -> bool {
+        let is_complete = self.history.low() >= at;
+        if is_complete {
+            out.bars_end = out.bars_end.max(self.history.dependency_offset(at));
+        } else {
+            out.set_timer(at);
+        }
+        is_complete
+    }
+
+    /// The row uses a bar: it depends on the bar's record and on the watermark that made the bar visible.
+    fn depend_on(&self, bar: &StoredBar, out: &mut Evaluation) {
+        out.depend_on_record(bar);
+        out.bars_end = out.bars_end.max(self.history.dependency_offset(bar.end));
+    }
+
+    fn visibility(&self, as_of: EventTime) -> Visibility {
+        Visibility { watermark: self.history.low(), as_of }
+    }
+
+    fn price_before(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
+        let (minute, session) = prices.minute_before;
+        let low = self.history.low();
+        if low < minute + Span::MINUTE && minute < window.available && minute < session.close {
+            // Bars finer than a minute may still end between the whole minute and the news.
+            out.set_timer(minute + Span::MINUTE);
+        }
+        if low < minute {
+            return out.set_timer(minute);
+        }
+        let visibility = self.visibility(prices.sessions[0].open);
+        let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
+        let found = widths
+            .filter_map(|(&width_s, bars)| {
+                let (session, bar) =
+                    bars.last_before(prices.oldest.index, session.index, window.available, visibility)?;
+                Some((width_s, session, bar))
+            })
+            .min_by_key(|(width_s, _, bar)| (std::cmp::Reverse(bar.end), *width_s));
+        if let Some((width_s, session, bar)) = found {
+            self.depend_on(bar, out);
+            out.price_before = Some((bar.close, bar.end));
+            let age = prices.trading_time_since(session, bar.end, self.calendar);
+            out.quality.stale = age.is_none_or(|age| age > stale_after(self.config, width_s));
+        }
+    }
+
+    fn entry(&self, prices: &PriceWindow) -> Option<Entry<'a>> {
+        let [first, second, third] = prices.sessions;
+        for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open)] {
+            let visibility = self.visibility(session.open);
+            for (&width_s, bars) in &self.symbol?.bars {
+                if let Some(bar) = bars.first_from(session.index, from, visibility) {
+                    return Some(Entry { session, next, width_s, bars, bar, visibility });
+                }
+            }
+        }
+        None
+    }
+
+    /// There is no entry yet, or there will never be one.
+    fn await_entry(&self, prices: &PriceWindow, out: &mut Evaluation) {
+        let [first, second, _] = prices.sessions;
+        if !self.is_complete(second.close, out) {
+            let sessions = [SessionBounds { open: prices.first_minute, ..first }, second];
+            if let Some(minute) = next_minute(self.history.low(), &sessions) {
+                out.set_timer(minute);
+            }
+            return;
+        }
+        let visibility = self.visibility(first.open);
+        let mut bars = self.symbol.iter().flat_map(|symbol| symbol.bars.values());
+        let is_on_tape = bars.any(|bars| bars.any_visible(prices.oldest.index, second.index, visibility));
+        out.status = Status::NotJoined;
+        out.reason = Some(if is_on_tape { Reason::NoEntryBar } else { Reason::NoBars });
+        out.covered_until = Some(second.close);
+    }
+
+    /// There is an entry: measures every horizon that the tape has reached.
+    fn measure(&mut self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
+        self.depend_on(entry.bar, out);
+        out.status = Status::Open;
+        out.bar_width_s = Some(entry.width_s);
+        out.entry = Some((entry.bar.open, entry.bar.start));
+        out.covered_until = Some(entry.bar.end);
+        out.model = self.model(entry);
+        let back = usize::from(self.config.baseline_sessions);
+        let (index, start, as_of) = (entry.session.index, entry.bar.start, entry.visibility.as_of);
+        out.volume_ratio =
+            usual_volume(entry.bars, self.calendar, index, start, back, as_of).map(|usual| entry.bar.volume / usual);
+
+        let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
+        for (i, horizon) in Horizon::ALL.into_iter().enumerate() {
+            let Some(exit) = self.exit(horizon, entry, out) else { continue };
+            let log_return = (exit.price / entry.bar.open).ln();
+            out.returns[i] = Some(log_return);
+            if let (Some(model), Some(before), Some(after)) = (out.model, market_entry, exit.market) {
+                out.depend_on_record(before);
+                let expected = model.alpha * exit.bars + model.beta * (after / before.open).ln();
+                out.abnormal[i] = Some(log_return - expected);
+            }
+        }
+        if self.is_complete(entry.next.close, out) {
+            out.status = Status::Final;
+        }
+        self.gaps(prices, entry, out);
+    }
+
+    /// The price at a horizon, if the tape has reached it and there is one.
+    fn exit(&self, horizon: Horizon, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Exit> {
+        let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
+        let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
+        let (session, from, due, length) = match horizon {
+            Horizon::NextOpen => return self.next_open(entry, bars(start, close), out),
+            Horizon::Close => (entry.session, start, close, bars(start, close)),
+            Horizon::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
+            Horizon::Minutes1 | Horizon::Minutes5 | Horizon::Minutes15 | Horizon::Minutes30 | Horizon::Minutes60 => {
+                let due = start + Span::MINUTE * horizon.minutes().expect("measured in minutes");
+                (entry.session, start, due, bars(start, due))
+            }
+        };
+        if due > session.close || !self.is_complete(due, out) {
+            return None;
+        }
+        out.cover_until(due);
+        let stale_after = stale_after(self.config, entry.width_s);
+        let bar = entry.bars.last_within(session.index, from, due, entry.visibility)?;
+        self.depend_on(bar, out);
+        if due - bar.end > stale_after {
+            out.quality.stale = true;
+            return None;
+        }
+        let market = self
+            .market_bars(entry)
+            .and_then(|bars| bars.last_within(session.index, from, due, entry.visibility))
+            .filter(|bar| due - bar.end <= stale_after);
+        Some(Exit { price: bar.close, market: self.market_price(market, |bar| bar.close, out), bars: length })
+    }
+
+    fn next_open(&self, entry: &Entry<'_>, bars_until_close: f64, out: &mut Evaluation) -> Option<Exit> {
+        let next = entry.next;
+        let Some(bar) = entry.bars.first_from(next.index, next.open, entry.visibility) else {
+            if let Some(minute) = next_minute(self.history.low(), &[next]) {
+                out.set_timer(minute);
+            }
+            return None;
+        };
+        self.depend_on(bar, out);
+        out.cover_until(bar.end);
+        let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
+        let bars = bars_until_close + (bar.start - next.open).ratio(entry.width());
+        Some(Exit { price: bar.open, market: self.market_price(market, |bar| bar.open, out), bars })
+    }
+
+    /// The benchmark's bars of the entry's width, if there is a market model to use them.
+    fn market_bars(&self, entry: &Entry<'_>) -> Option<&'a Bars> {
+        self.models.get(&(entry.session.index, entry.width_s)).copied().flatten()?;
+        self.benchmark?.bars.get(&entry.width_s)
+    }
+
+    fn market_price(&self, bar: Option<&StoredBar>, price: fn(&StoredBar) -> f64, out: &mut Evaluation) -> Option<f64> {
+        let bar = bar?;
+        self.depend_on(bar, out);
+        Some(price(bar))
+    }
+
+    fn model(&mut self, entry: &Entry<'_>) -> Option<MarketModel> {
+        let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
+        let back = usize::from(self.config.baseline_sessions);
+        *self
+            .models
+            .entry((entry.session.index, entry.width_s))
+            .or_insert_with(|| model(entry.bars, market?, entry.session.index, back, entry.visibility.as_of))
+    }
+
+    /// Whether a whole bar is missing between the first tradable minute and the last horizon reached.
+    fn gaps(&self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
+        let width = entry.width();
+        let until = out.covered_until.unwrap_or(entry.bar.end);
+        let first = prices.sessions[0];
+        let rolled_over = entry.session.index != first.index;
+        let from = if rolled_over { entry.session.open } else { prices.first_minute };
+        // The entry is in the second session: nothing was traded in the rest of the first.
+        let mut gap = rolled_over && first.close - prices.first_minute >= width;
+        for (session, from) in [(entry.session, from), (entry.next, entry.next.open)] {
+            let until = until.min(session.close);
+            let mut covered = from;
+            let bars = entry.bars.in_session(session.index);
+            for bar in &bars[bars.partition_point(|bar| bar.start < from)..] {
+                if bar.end > until {
+                    break;
+                }
+                if entry.visibility.is_visible(bar) {
+                    gap |= bar.start - covered >= width;
+                    covered = bar.end;
+                    out.bars_end = out.bars_end.max(bar.first_offset + 1);
+                }
+            }
+            gap |= until - covered >= width;
+        }
+        out.quality.gap = gap;
+    }
+
+    fn halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
+        let until = out.covered_until.unwrap_or(window.available);
+        let halted = |symbol: &Instrument| symbol.halted(prices.oldest.open, window.available, until);
+        (out.quality.halted, out.halts_end) = self.symbol.map_or((false, 0), halted);
+    }
+}

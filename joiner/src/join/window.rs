@@ -1,0 +1,109 @@
+//! What the calendar alone says about a mention: when it became available and where its prices lie.
+
+use super::JoinConfig;
+use super::time::{EventTime, Span};
+use tapewire_core::Mention;
+use tapewire_core::exchange::{Calendar, Session, floor_minute};
+use tapewire_core::impact::Phase;
+
+/// Number, open and close of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SessionBounds {
+    /// [`Session::index`].
+    pub index: usize,
+    pub open: EventTime,
+    /// Exclusive.
+    pub close: EventTime,
+}
+
+impl SessionBounds {
+    pub fn new(session: &Session) -> Self {
+        Self { index: session.index, open: session.open.into(), close: session.close.into() }
+    }
+}
+
+/// From when to when a mention can change.
+#[derive(Debug, Clone)]
+pub(super) struct EventWindow {
+    /// No price at or before this moment may be an outcome.
+    pub available: EventTime,
+    pub phase: Phase,
+    /// `None` only where the calendar ends.
+    pub prices: Option<PriceWindow>,
+    /// Once news and tape have passed this moment, nothing can change the mention's row any more: its last horizon is
+    /// over and corrections of its bars would be late.
+    pub finalization: EventTime,
+}
+
+/// The sessions that a mention's prices lie in.
+#[derive(Debug, Clone)]
+pub(super) struct PriceWindow {
+    /// The first tradable minute.
+    pub first_minute: EventTime,
+    /// The session of the first tradable minute and the two after it. The entry is in the first or, where the symbol
+    /// does not trade again that day, in the second; the last horizon is in the session after the entry's.
+    pub sessions: [SessionBounds; 3],
+    /// The last whole minute of trading at or before `available`, and its session.
+    pub minute_before: (EventTime, SessionBounds),
+    /// No price of a session before this one is used.
+    pub oldest: SessionBounds,
+}
+
+impl EventWindow {
+    pub fn new(mention: &Mention, config: &JoinConfig, calendar: &Calendar) -> Self {
+        let at = mention.available_at();
+        let available = EventTime::from(at);
+        let prices = PriceWindow::new(at, config, calendar);
+        let finalization = prices.as_ref().map_or(available, |p| p.sessions[2].close + allowed_lateness(config));
+        Self { available, phase: calendar.phase(at), prices, finalization }
+    }
+}
+
+impl PriceWindow {
+    fn new(at: jiff::Timestamp, config: &JoinConfig, calendar: &Calendar) -> Option<Self> {
+        let (entry, first_minute) = calendar.first_tradable(at)?;
+        let next = calendar.next(entry)?;
+        let last = calendar.next(next)?;
+        let minute_before = match calendar.containing(at) {
+            Some(session) => (floor_minute(at).into(), SessionBounds::new(session)),
+            None => {
+                let session = calendar.before(at)?;
+                (session.close.into(), SessionBounds::new(session))
+            }
+        };
+        let back = isize::try_from(config.baseline_sessions).expect("a small number of sessions");
+        Some(Self {
+            first_minute: first_minute.into(),
+            sessions: [entry, next, last].map(SessionBounds::new),
+            minute_before,
+            oldest: SessionBounds::new(calendar.offset(entry, -back)?),
+        })
+    }
+
+    /// Trading time from `end`, a moment of session number `session`, to the last whole minute before the mention;
+    /// `None` if more than one night lies between.
+    pub fn trading_time_since(&self, session: usize, end: EventTime, calendar: &Calendar) -> Option<Span> {
+        let (minute, bounds) = self.minute_before;
+        if session == bounds.index {
+            return Some(minute - end);
+        }
+        let previous = calendar.sessions().get(session).filter(|_| session + 1 == bounds.index)?;
+        Some((SessionBounds::new(previous).close - end) + (minute - bounds.open))
+    }
+}
+
+/// How long after its end a bar may still arrive or be corrected.
+pub(super) fn allowed_lateness(config: &JoinConfig) -> Span {
+    config.allowed_lateness.into()
+}
+
+/// Age at which a price of bars this wide (in seconds) is stale.
+pub(super) fn stale_after(config: &JoinConfig, width_s: u32) -> Span {
+    Span::from(config.stale_after).max(Span::from_secs(width_s))
+}
+
+/// The next trading minute that ends after the tape's watermark, in the first of `sessions` that has one.
+pub(super) fn next_minute(watermark: EventTime, sessions: &[SessionBounds]) -> Option<EventTime> {
+    let ends = |session: &SessionBounds| (session.open.max(watermark) + Span::MINUTE, session.close);
+    sessions.iter().map(ends).find(|(minute, close)| minute <= close).map(|(minute, _)| minute)
+}

@@ -1,0 +1,266 @@
+//! Runs the join between Kafka and ClickHouse: reads, steps, writes, commits, in this order.
+
+mod batch;
+mod partition_task;
+
+use crate::JoinerError;
+use crate::join::{JoinConfig, JoinEvent, MentionKey, Partition};
+use crate::tables::rows::{BarRow, HaltRow, MentionRow, TradeRow};
+use crate::tables::{ClickHouseConfig, Writer};
+use batch::Batch;
+use partition_task::PartitionTask;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tapewire_bus::consumer::Assigned;
+use tapewire_bus::{Clock, Consumer, DeadLetters, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic};
+use tapewire_core::record::{Scored, Tape};
+use tapewire_core::{CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
+
+/// Consumer group of the joiner.
+pub const GROUP: &str = "tapewire-joiner";
+/// The topics it reads. All must have the same number of partitions.
+pub const TOPICS: [Topic; 4] = [Topic::Sentiment, Topic::Bars, Topic::Trades, Topic::Halts];
+
+/// A batch is written when it has this number of rows.
+const MAX_BATCH_ROWS: usize = 50_000;
+/// A batch is written when its first record was read this long ago.
+const MAX_BATCH_AGE: Duration = Duration::from_millis(100);
+/// How often finished rows are evicted. Each time the broker is asked for the ends of `halts`.
+const EVICTION_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Runs until shutdown, then writes and commits what it has read.
+///
+/// # Errors
+/// What waiting can't mend. Nothing uncommitted is lost: the next start reads it again.
+pub async fn run(
+    kafka: &KafkaConfig,
+    clickhouse: &ClickHouseConfig,
+    config: &JoinConfig,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), JoinerError> {
+    config.validate()?;
+    let consumer = Consumer::new(kafka, GROUP, &TOPICS, Partition::start_offset)?;
+    let dead_letters = DeadLetters::new(Producer::new(kafka)?, clock.clone(), "joiner");
+    let writer = Writer::new(clickhouse, shutdown.clone());
+    readiness.waiting("join", "waiting for its partitions");
+    let mut runner = Runner {
+        consumer,
+        dead_letters,
+        writer,
+        config: Arc::new(config.clone()),
+        clock,
+        readiness,
+        partitions: BTreeMap::new(),
+        batch: Batch::default(),
+        batch_started: None,
+        last_eviction: Instant::now(),
+        pending_latency: HashSet::new(),
+    };
+    runner.run(shutdown).await
+}
+
+struct Runner {
+    consumer: Consumer,
+    dead_letters: DeadLetters,
+    writer: Writer,
+    config: Arc<JoinConfig>,
+    clock: Clock,
+    readiness: Readiness,
+    partitions: BTreeMap<i32, PartitionTask>,
+    batch: Batch,
+    /// When the oldest record that is not committed was read.
+    batch_started: Option<Instant>,
+    last_eviction: Instant,
+    /// Mentions of the live run whose first row is in the batch, for the wire-to-row latency.
+    pending_latency: HashSet<MentionKey>,
+}
+
+impl Runner {
+    async fn run(&mut self, shutdown: Shutdown) -> Result<(), JoinerError> {
+        loop {
+            let due = self.batch_started.map(|at| tokio::time::Instant::from_std(at + MAX_BATCH_AGE));
+            let event = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {
+                    self.flush().await?;
+                    return Ok(());
+                }
+                () = async { tokio::time::sleep_until(due.expect("guarded by the condition")).await }, if due.is_some() => {
+                    self.flush().await?;
+                    continue;
+                }
+                event = self.consumer.next() => event?,
+            };
+            match event {
+                tapewire_bus::Event::Assigned(assigned) => self.assigned(&assigned),
+                tapewire_bus::Event::Revoked => self.reset(),
+                tapewire_bus::Event::Record(record) => self.handle(&record).await?,
+            }
+            if self.batch.rows() >= MAX_BATCH_ROWS {
+                self.flush().await?;
+            }
+        }
+    }
+
+    /// Drops what is not committed: whoever owns the partitions next reads those records again.
+    fn reset(&mut self) {
+        self.partitions.clear();
+        self.batch = Batch::default();
+        self.batch_started = None;
+        self.pending_latency.clear();
+        self.readiness.waiting("join", "its partitions were revoked; waiting for new ones");
+    }
+
+    fn assigned(&mut self, assigned: &[Assigned]) {
+        self.reset();
+        for number in assigned.iter().map(|a| a.partition) {
+            let resume = || PartitionTask::resume(number, Arc::clone(&self.config), assigned);
+            self.partitions.entry(number).or_insert_with(resume);
+        }
+        self.readiness.ready("join");
+        tracing::info!(partitions = self.partitions.len(), "partitions were assigned; joining from their last commits");
+    }
+
+    async fn handle(&mut self, record: &Received) -> Result<(), JoinerError> {
+        self.batch_started.get_or_insert_with(Instant::now);
+        let is_new = self.partitions.get(&record.partition).is_some_and(|partition| !partition.is_known(record));
+        let event = match self.decode(record, is_new) {
+            Ok(event) => event,
+            Err(reason) => {
+                // One that was committed before is among the dead letters already.
+                if is_new {
+                    self.dead_letters.bury(&record.origin(), &reason, &record.payload).await?;
+                }
+                None
+            }
+        };
+        if let Some(partition) = self.partitions.get_mut(&record.partition) {
+            partition.step(record, event)?.into_iter().for_each(|impact| self.batch.put(impact));
+        }
+        Ok(())
+    }
+
+    /// Decodes a record and, if it is new, adds its facts to the batch. Returns the join's event, if it has one.
+    fn decode(&mut self, record: &Received, is_new: bool) -> Result<Option<(Run, JoinEvent)>, String> {
+        let unreadable = |error: CodecError| error.to_string();
+        match record.topic {
+            Topic::Sentiment => {
+                let SentimentRecord { run, body, .. } = SentimentRecord::decode(&record.payload).map_err(unreadable)?;
+                Ok(Some(self.sentiment(run, body, record.seq(), is_new)))
+            }
+            Topic::Bars => {
+                let TapeRecord { run, body, .. } = TapeRecord::decode(&record.payload).map_err(unreadable)?;
+                Ok(Some(self.tape(run, body, record.seq(), is_new)?))
+            }
+            Topic::Halts => {
+                let HaltRecord { run, body: halt, .. } = HaltRecord::decode(&record.payload).map_err(unreadable)?;
+                if is_new {
+                    self.batch.halts.push(HaltRow::new(&run, &halt));
+                }
+                Ok(Some((run, JoinEvent::Halt { offset: record.seq(), halt })))
+            }
+            Topic::Trades => {
+                let TradeRecord { run, body: trade, .. } = TradeRecord::decode(&record.payload).map_err(unreadable)?;
+                if is_new {
+                    self.batch.trades.push(TradeRow::new(&run, trade));
+                }
+                Ok(None)
+            }
+            Topic::News | Topic::DeadLetter => Err("the joiner does not read this topic".into()),
+        }
+    }
+
+    fn sentiment(&mut self, run: Run, body: Scored, offset: u64, is_new: bool) -> (Run, JoinEvent) {
+        match body {
+            Scored::Mention(mention) => {
+                if is_new {
+                    self.start_latency(&run, &mention);
+                    self.batch.mentions.push(MentionRow::new(&run, &mention, offset));
+                }
+                (run, JoinEvent::Mention { offset, mention })
+            }
+            Scored::Watermark(watermark) => (run, JoinEvent::NewsWatermark { offset, watermark }),
+        }
+    }
+
+    fn tape(&mut self, run: Run, body: Tape, offset: u64, is_new: bool) -> Result<(Run, JoinEvent), String> {
+        if let Tape::Bar(bar) | Tape::BenchmarkBar(bar) = &body
+            && let Some(fault) = bar.fault()
+        {
+            return Err(format!("not a bar: {fault}"));
+        }
+        let event = match body {
+            Tape::Bar(bar) => {
+                if is_new {
+                    self.batch.bars.push(BarRow::new(&run, &bar));
+                }
+                JoinEvent::Bar { offset, bar }
+            }
+            Tape::BenchmarkBar(bar) => JoinEvent::Bar { offset, bar },
+            Tape::Watermark(watermark) => JoinEvent::TapeWatermark { offset, watermark },
+        };
+        Ok((run, event))
+    }
+
+    fn start_latency(&mut self, run: &Run, mention: &Mention) {
+        if run.is_live() {
+            self.pending_latency.insert(MentionKey::from(mention));
+        }
+    }
+
+    /// Writes the batch, then commits the records it came from.
+    async fn flush(&mut self) -> Result<(), JoinerError> {
+        if self.batch_started.take().is_none() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        batch.write(&self.writer).await?;
+        self.record_latency(&batch);
+        self.evict_finished().await;
+        let commits: Vec<_> = self.partitions.values_mut().flat_map(PartitionTask::commits).collect();
+        if let Err(error) = self.consumer.commit(&commits).await {
+            tracing::warn!(
+                %error,
+                "a batch was written but its offsets could not be committed; its records are read again and give the same rows"
+            );
+        }
+        Ok(())
+    }
+
+    /// Evicts finished rows once every halt up to the tape's watermark has been read. The feed has a halt acknowledged
+    /// before it sends the watermark, so such a halt is among the records that the broker has now.
+    async fn evict_finished(&mut self) {
+        if self.last_eviction.elapsed() < EVICTION_INTERVAL {
+            return;
+        }
+        self.last_eviction = Instant::now();
+        let next: Vec<(i32, i64)> = self.partitions.values().map(PartitionTask::next_halt).collect();
+        match self.consumer.unread(Topic::Halts, &next).await {
+            Ok(0) => self.partitions.values_mut().for_each(PartitionTask::evict),
+            Ok(unread) => {
+                tracing::debug!(unread, "halts are still to be read; finished rows stay in memory until then");
+            }
+            Err(error) => tracing::warn!(
+                %error,
+                "the broker did not say how many halts are unread, so finished rows stay in memory; asking again in {} s. \
+                 If this lasts, memory grows: check the broker",
+                EVICTION_INTERVAL.as_secs()
+            ),
+        }
+    }
+
+    /// Wire to row: from the moment we had the article to the moment its first row is in ClickHouse.
+    fn record_latency(&mut self, batch: &Batch) {
+        let now = self.clock.now();
+        for impact in batch.impacts().filter(|impact| impact.run.is_live()) {
+            if self.pending_latency.remove(&MentionKey::from(&impact.mention)) {
+                let market = now.duration_since(impact.mention.received_at).as_secs_f64();
+                metrics::histogram!("tapewire_wire_to_row_seconds").record(market / self.clock.speed());
+            }
+        }
+        self.pending_latency.clear();
+    }
+}

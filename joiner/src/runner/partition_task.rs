@@ -1,0 +1,99 @@
+//! One partition number of all topics: its part of the join, and the next offset of each topic.
+
+use crate::JoinerError;
+use crate::join::{EvictedRun, JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, Position};
+use std::sync::Arc;
+use tapewire_bus::consumer::Assigned;
+use tapewire_bus::{Commit, Received, Topic};
+use tapewire_core::{Impact, Run};
+
+/// `sentiment`, `bars`, `halts` and `trades` of one partition number.
+pub struct PartitionTask {
+    number: i32,
+    partition: Partition,
+    /// Next offset of `trades`, once one has been read. The join does not read that topic.
+    trades: Option<i64>,
+}
+
+/// Where the join's topics are in Kafka.
+const KAFKA_TOPICS: PerTopic<Topic> = PerTopic { sentiment: Topic::Sentiment, bars: Topic::Bars, halts: Topic::Halts };
+
+/// The join's topic, if it reads this one.
+fn join_topic(topic: Topic) -> Option<JoinTopic> {
+    let mut topics = PerTopic::TOPICS.zip(KAFKA_TOPICS).into_iter();
+    topics.find(|(_, kafka)| *kafka == topic).map(|(join, _)| join)
+}
+
+fn kafka_offset(offset: u64) -> i64 {
+    i64::try_from(offset).expect("offsets come from Kafka, where they are signed")
+}
+
+impl PartitionTask {
+    /// Takes over partition `number` as the group's last commits left it.
+    pub fn resume(number: i32, config: Arc<JoinConfig>, assigned: &[Assigned]) -> Self {
+        let positions = KAFKA_TOPICS.map(|topic| {
+            let found = assigned.iter().find(|a| a.partition == number && a.topic == topic);
+            let next = found.and_then(|a| a.committed).and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0);
+            Position { next, checkpoint: found.map(|a| a.note.clone()).unwrap_or_default() }
+        });
+        Self { number, partition: Partition::resume(config, &positions), trades: None }
+    }
+
+    /// Whether a record was committed before: it only rebuilds the state, its facts are stored.
+    pub fn is_known(&self, record: &Received) -> bool {
+        join_topic(record.topic).is_some_and(|topic| self.partition.is_known(topic, record.seq()))
+    }
+
+    /// Moves past a record and gives its event, if it has one, to the join; returns the rows that changed.
+    ///
+    /// # Errors
+    /// As [`Partition::step`].
+    pub fn step(&mut self, record: &Received, event: Option<(Run, JoinEvent)>) -> Result<Vec<Impact>, JoinerError> {
+        match join_topic(record.topic) {
+            Some(topic) => {
+                let (run, event) = event.unzip();
+                self.partition.step(topic, record.seq(), run.as_ref().zip(event))
+            }
+            None => {
+                self.trades = Some(record.offset + 1);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Partition number, and the next offset of `halts`.
+    pub fn next_halt(&self) -> (i32, i64) {
+        (self.number, kafka_offset(self.partition.next(JoinTopic::Halts)))
+    }
+
+    /// Evicts what is finished. Call it only when every halt up to the tape's watermark has been read, see
+    /// [`State::evict`](crate::join::State::evict).
+    pub fn evict(&mut self) {
+        for EvictedRun { run, unfinished } in self.partition.evict() {
+            tracing::info!(
+                %run, unfinished, partition = self.number,
+                "no record of this replay for a million bars: it is taken to be over, its unfinished rows stay as they are"
+            );
+        }
+    }
+
+    /// What to commit once all rows given out are written.
+    pub fn commits(&mut self) -> Vec<Commit> {
+        let (positions, evicted) = self.partition.commits();
+        for EvictedRun { run, unfinished } in evicted {
+            tracing::warn!(
+                %run, unfinished, partition = self.number,
+                "more replays are unfinished than a commit can remember, so the longest silent one was dropped; \
+                 its written rows stay, replay it again under a new name to finish the others"
+            );
+        }
+        let commit = |topic, next, note| Commit { topic, partition: self.number, next, note };
+        let mut commits: Vec<Commit> = KAFKA_TOPICS
+            .zip(positions)
+            .into_iter()
+            .map(|(topic, position)| commit(topic, kafka_offset(position.next), position.checkpoint))
+            .collect();
+        commits.extend(self.trades.map(|next| commit(Topic::Trades, next, String::new())));
+        commits
+    }
+}
