@@ -121,14 +121,8 @@ impl PriceFeed {
             0 => StateFile::taking_over(state_folder, &file, "prices.json")?,
             _ => StateFile::new(state_folder, &file)?,
         };
-        let health = SourceHealth::new(
-            stream.clone(),
-            STAGE,
-            config.idle_timeout,
-            producer.clone(),
-            clock.clone(),
-            readiness,
-        );
+        let health =
+            SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
         Ok(Self {
             writer: Writer::new(producer.clone(), Run::live(), Some(config.benchmark.clone())),
             dead_letters: DeadLetters::new(producer, clock.clone(), STAGE),

@@ -152,7 +152,10 @@ pub(crate) fn check_sources<'a>(
     }
     for name in overrides {
         if !sources.contains(name) {
-            return refused(format!(".override.{name}: {name} is not one of {section}.sources: {}", sources.join(", ")));
+            return refused(format!(
+                ".override.{name}: {name} is not one of {section}.sources: {}",
+                sources.join(", ")
+            ));
         }
     }
     Ok(())

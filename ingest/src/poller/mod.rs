@@ -129,14 +129,8 @@ impl NewsPoller {
             0 => StateFile::taking_over(state_folder, &file, "news.json")?,
             _ => StateFile::new(state_folder, &file)?,
         };
-        let health = SourceHealth::new(
-            stream.clone(),
-            STAGE,
-            config.idle_timeout,
-            producer.clone(),
-            clock.clone(),
-            readiness,
-        );
+        let health =
+            SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
         Ok(Self {
             dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
             progress: state.load()?.unwrap_or_default(),
@@ -184,7 +178,12 @@ impl NewsPoller {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
                 let wait = backoff.next_wait_of_at_least(error.retry_after());
                 let wait_s = wait.as_secs_f64();
-                tracing::warn!(source, error = chain(&error), wait_s, "polling the news failed; nothing is lost, retrying");
+                tracing::warn!(
+                    source,
+                    error = chain(&error),
+                    wait_s,
+                    "polling the news failed; nothing is lost, retrying"
+                );
                 if error.is_the_providers() {
                     self.health.failed(&error).await?;
                 } else {
