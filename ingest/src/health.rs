@@ -18,7 +18,7 @@ pub(crate) struct SourceHealth(Arc<Shared>);
 
 struct Shared {
     stream: Stream,
-    /// Name in readiness: `news-poller/massive`.
+    /// Name in readiness: `news-poller/NAME`.
     role: String,
     idle_timeout: SignedDuration,
     producer: Producer,

@@ -14,9 +14,9 @@ use std::time::Duration;
 /// use tapewire_ingest::poller::NewsConfig;
 ///
 /// let news: NewsConfig = toml::from_str(
-///     "sources = ['massive', 'desk']\nevery = '20s'\n[override.desk]\nevery = '2m'",
+///     "sources = ['wire', 'desk']\nevery = '20s'\n[override.desk]\nevery = '2m'",
 /// )?;
-/// assert_eq!(news.of("massive").every, Duration::from_secs(20));
+/// assert_eq!(news.of("wire").every, Duration::from_secs(20));
 /// assert_eq!(news.of("desk").every, Duration::from_secs(120));
 /// # Ok::<(), toml::de::Error>(())
 /// ```

@@ -48,11 +48,11 @@ pub struct Polled {
 /// ```no_run
 /// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
 /// use tapewire_ingest::poller::{self, NewsConfig};
-/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
+/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig, registry};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut providers = ProvidersConfig::default();
-/// providers.entry("massive").api_key = ApiKey::new(&std::env::var("TAPEWIRE_MASSIVE_API_KEY")?);
+/// providers.entry(registry::DEFAULT).api_key = ApiKey::new("my-key");
 /// let producer = Producer::new(&KafkaConfig::default())?;
 /// let state = std::path::Path::new("state");
 /// let (clock, readiness, shutdown) = (Clock::wall(), Readiness::default(), Shutdown::new());
@@ -111,7 +111,7 @@ struct Unfinished {
 }
 
 impl NewsPoller {
-    /// A poller that goes on where the note in `state_folder` says, or looks back if there is none.
+    /// A poller that goes on where the note in `state_folder` says, or looks back without one.
     ///
     /// # Errors
     /// [`IngestError::State`].

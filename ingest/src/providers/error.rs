@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_message_does_not_repeat_its_source() {
         let source = tungstenite::Error::Io(std::io::Error::other("the cable is cut"));
-        let error = ProviderError::websocket("massive", source);
+        let error = ProviderError::websocket("wire", source);
         assert!(!error.to_string().contains("cable"), "{error}");
         assert!(std::error::Error::source(&error).unwrap().to_string().contains("cable"));
         assert!(error.is_retryable());

@@ -79,7 +79,7 @@ impl Market {
         }
     }
 
-    /// What a story of sentiment `s` adds to the log price between `entry_at` and so many minutes
+    /// What a story of sentiment `s` adds to the log price between `entry_at` and this many minutes
     /// later, if that is still within the session. Of a copy, what its original does.
     pub fn expected_log_return(&self, story: &Story, s: f64, entry_at: Timestamp, minutes: i64) -> Option<f64> {
         let leave_at = entry_at + SignedDuration::from_mins(minutes);

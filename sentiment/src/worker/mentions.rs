@@ -63,7 +63,7 @@ fn relevance(article: &Article, company: &Company) -> f64 {
 }
 
 impl Question {
-    /// Key on the topic: the symbol, or the article's key where there is none.
+    /// Key on the topic: the symbol, or the article's key where it names none.
     pub fn key(&self) -> String {
         self.mention.symbol.as_ref().map_or_else(|| self.mention.article_key(), |symbol| symbol.as_str().to_owned())
     }
@@ -78,7 +78,7 @@ impl Question {
         (!self.request.text.is_empty()).then_some(&self.request)
     }
 
-    /// The mention with its score, or with the reason why there is none. `now` is when the score
+    /// The mention with its score, or with the reason why it has no score. `now` is when the score
     /// existed; it counts in the live run only.
     pub fn answered(mut self, sentiment: Option<Sentiment>, now: Timestamp) -> (Run, Mention) {
         if self.run.is_live() {
