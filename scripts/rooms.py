@@ -15,13 +15,16 @@ OURS = {
     "tapewire-models": {"tapewire-core"},
     "tapewire-ingest": {"tapewire-core", "tapewire-bus"},
     "tapewire-sentiment": {"tapewire-core", "tapewire-bus", "tapewire-models"},
-    "tapewire-joiner": {"tapewire-core", "tapewire-bus"},
-    "tapewire-cli": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-ingest", "tapewire-sentiment", "tapewire-joiner"},
+    "tapewire-store": {"tapewire-core"},
+    "tapewire-archive": {"tapewire-core", "tapewire-bus", "tapewire-store"},
+    "tapewire-statistics": set(),
+    "tapewire-joiner": {"tapewire-core", "tapewire-bus", "tapewire-store"},
+    "tapewire-cli": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-ingest", "tapewire-sentiment", "tapewire-joiner", "tapewire-store", "tapewire-archive", "tapewire-statistics"},
 }
 # A library that only some rooms may know.
 KEPT_TO = {
     "rdkafka": {"tapewire-bus"},
-    "clickhouse": {"tapewire-joiner", "tapewire-cli"},
+    "clickhouse": {"tapewire-store", "tapewire-cli"},
     "candle-core": {"tapewire-sentiment"},
     "candle-nn": {"tapewire-sentiment"},
     "candle-transformers": {"tapewire-sentiment"},

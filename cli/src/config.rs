@@ -10,9 +10,9 @@ use tapewire_ingest::poller::NewsPollerConfig;
 use tapewire_ingest::providers::massive::{ApiKey, MassiveConfig};
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_joiner::join::JoinConfig;
-use tapewire_joiner::tables::ClickHouseConfig;
 use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
+use tapewire_store::ClickHouseConfig;
 
 /// Settings as `tapewire.toml` has them, a table for each room.
 #[derive(Debug, Clone, Deserialize)]

@@ -1,10 +1,12 @@
 //! What a failure leaves: a text, and an exit code: 0 done, 1 failed, 2 usage or settings, 3 a dependency is
 //! unreachable.
 
+use tapewire_archive::ArchiveError;
 use tapewire_bus::BusError;
 use tapewire_ingest::IngestError;
 use tapewire_joiner::JoinerError;
 use tapewire_sentiment::SentimentError;
+use tapewire_store::StoreError;
 
 /// Failed.
 pub const FAILED: u8 = 1;
@@ -17,7 +19,9 @@ pub const UNREACHABLE: u8 = 3;
 pub fn code(error: &anyhow::Error) -> u8 {
     let tells = |cause: &(dyn std::error::Error + 'static)| {
         let retryable = cause.downcast_ref::<BusError>().is_some_and(|e| matches!(e, BusError::Unreachable { .. }))
+            || cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_retryable)
             || cause.downcast_ref::<JoinerError>().is_some_and(JoinerError::is_retryable)
+            || cause.downcast_ref::<ArchiveError>().is_some_and(ArchiveError::is_retryable)
             || cause.downcast_ref::<IngestError>().is_some_and(IngestError::is_retryable)
             || cause.downcast_ref::<SentimentError>().is_some_and(SentimentError::is_retryable);
         if retryable {
@@ -62,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_absent_server_is_told_from_a_failure() {
-        let absent = JoinerError::Unreachable { url: "u".into(), reason: "r".into() };
+        let absent = StoreError::Unreachable { url: "u".into(), reason: "r".into() };
         assert_eq!(code(&anyhow::Error::from(absent).context("while migrating")), UNREACHABLE);
         assert_eq!(code(&anyhow::anyhow!("broken")), FAILED);
         let settings = toml::from_str::<toml::Table>("[").context("settings").unwrap_err();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tapewire_bus::{Clock, Producer, Readiness, Shutdown};
 use tapewire_ingest::feed::PriceFeed;
 use tapewire_ingest::poller::NewsPoller;
-use tapewire_joiner::{archive, shell};
+use tapewire_joiner::shell;
 use tapewire_models::Source;
 use tapewire_sentiment::{Engine, Queue, worker};
 use tokio::task::JoinSet;
@@ -124,7 +124,8 @@ async fn once(role: Role, setting: Setting) -> anyhow::Result<()> {
         Role::Join => {
             let join =
                 shell::run(&config.kafka, &config.clickhouse, &config.join, clock.clone(), readiness, shutdown.clone());
-            let archive = archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
+            let archive = tapewire_archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
+            let (join, archive) = (async { anyhow::Ok(join.await?) }, async { anyhow::Ok(archive.await?) });
             tokio::try_join!(join, archive)?;
             Ok(())
         }

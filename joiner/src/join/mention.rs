@@ -93,8 +93,8 @@ impl Held {
 mod tests {
     use super::*;
     use crate::join::{JoinConfig, timestamp};
-    use tapewire_core::Symbol;
     use tapewire_core::exchange::Calendar;
+    use tapewire_core::{Symbol, Unscored};
 
     fn heard(revision: u64, scored_at: Micros) -> Heard {
         let at = timestamp(1_719_252_000_000_000); // within a session
@@ -110,8 +110,7 @@ mod tests {
             received_at: at,
             scored_at: timestamp(at.as_microsecond() + scored_at),
             relevance: None,
-            sentiment: None,
-            unscored: None,
+            sentiment: Err(Unscored::EmptyText),
         };
         let plan = Plan::new(&mention, &JoinConfig::default(), Calendar::xnys());
         Heard { mention, plan, late: false, too_late: false }

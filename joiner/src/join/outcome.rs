@@ -17,17 +17,16 @@ use super::market::{Model, model, usual_volume};
 use super::plan::{Day, Path, Plan, next_minute, stale_after};
 use super::progress::Reached;
 use super::tape::{Bars, Cell, Instrument, Sight};
-use super::{JoinConfig, MINUTE, Micros};
+use super::{JoinConfig, MINUTE, Micros, timestamp};
 use std::collections::BTreeMap;
-use tapewire_core::Horizon;
 use tapewire_core::exchange::Calendar;
-use tapewire_core::impact::{PerHorizon, Phase, Quality, Reason, Status};
+use tapewire_core::impact::{Moment, PerHorizon, Phase, Quality, Reason, Status};
+use tapewire_core::{Horizon, Impact, Mention, Run};
 
 /// The joined part of a row, and what it rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outcome {
     pub status: Status,
-    pub reason: Option<Reason>,
     pub phase: Phase,
     pub bar_width_s: Option<u32>,
     pub price_before: Option<(f64, Micros)>,
@@ -85,7 +84,6 @@ impl Outcome {
     pub fn pending(phase: Phase) -> Self {
         Self {
             status: Status::Pending,
-            reason: None,
             phase,
             bar_width_s: None,
             price_before: None,
@@ -104,7 +102,29 @@ impl Outcome {
 
     /// Of a mention that has no price path.
     pub fn refused(phase: Phase, reason: Reason) -> Self {
-        Self { status: Status::NotJoined, reason: Some(reason), ..Self::pending(phase) }
+        Self { status: Status::NotJoined(reason), ..Self::pending(phase) }
+    }
+
+    /// The row that says so.
+    pub fn row(&self, run: &Run, version: u64, mention: &Mention, late: bool) -> Impact {
+        Impact {
+            run: run.clone(),
+            version,
+            mention: mention.clone(),
+            status: self.status,
+            phase: self.phase,
+            bar_width_s: self.bar_width_s,
+            price_before: self.price_before.map(|(price, _)| price),
+            price_before_at: self.price_before.map(|(_, at)| timestamp(at)),
+            entry_at: self.entry.map(|(_, at)| timestamp(at)),
+            entry_price: self.entry.map(|(price, _)| price),
+            returns: self.returns,
+            abnormal: self.abnormal,
+            alpha: self.model.map(|model| model.alpha),
+            beta: self.model.map(|model| model.beta),
+            volume_ratio: self.volume_ratio,
+            quality: Quality { late, ..self.quality },
+        }
     }
 
     fn wake_at(&mut self, moment: Micros) {
@@ -210,8 +230,7 @@ impl<'a> Scene<'a> {
         let sight = self.sight(first.open);
         let bars = self.symbol.iter().flat_map(|symbol| symbol.bars.values());
         let on_the_tape = { bars }.any(|bars| bars.any(path.oldest.index, second.index, sight));
-        out.status = Status::NotJoined;
-        out.reason = Some(if on_the_tape { Reason::NoEntryBar } else { Reason::NoBars });
+        out.status = Status::NotJoined(if on_the_tape { Reason::NoEntryBar } else { Reason::NoBars });
         out.until = Some(second.close);
     }
 
@@ -248,12 +267,12 @@ impl<'a> Scene<'a> {
         let width = Micros::from(entry.width_s) * 1_000_000;
         let (start, close, next) = (entry.cell.start, entry.day.close, entry.next);
         let bars = |from: Micros, until: Micros| (until - from) as f64 / width as f64;
-        let (day, from, due, length) = match horizon {
-            Horizon::NextOpen => return self.next_open(entry, bars(start, close), width, out),
-            Horizon::Close => (entry.day, start, close, bars(start, close)),
-            Horizon::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
-            Horizon::Minutes1 | Horizon::Minutes5 | Horizon::Minutes15 | Horizon::Minutes30 | Horizon::Minutes60 => {
-                let due = start + horizon.minutes().expect("measured in minutes") * MINUTE;
+        let (day, from, due, length) = match horizon.moment() {
+            Moment::NextOpen => return self.next_open(entry, bars(start, close), width, out),
+            Moment::Close => (entry.day, start, close, bars(start, close)),
+            Moment::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
+            Moment::Minutes(minutes) => {
+                let due = start + minutes * MINUTE;
                 (entry.day, start, due, bars(start, due))
             }
         };

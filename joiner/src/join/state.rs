@@ -308,7 +308,8 @@ impl State {
             false => version::pack(held.since, outcome.bars, outcome.halts)?,
         };
         if held.found.as_ref().is_none_or(|(known, _)| *known != version) {
-            rows.push(row(&self.run, version, held.current(), &outcome));
+            let heard = held.current();
+            rows.push(outcome.row(&self.run, version, &heard.mention, heard.late));
         }
         held.found = Some((version, outcome));
         Ok(())
@@ -350,29 +351,5 @@ impl State {
             symbol.mentions.remove(&id);
         }
         self.by_key.remove(&(mention.symbol.clone(), mention.article_id.clone()));
-    }
-}
-
-fn row(run: &Run, version: u64, heard: &Heard, outcome: &Outcome) -> Impact {
-    let mut quality = outcome.quality;
-    quality.late = heard.late;
-    Impact {
-        run: run.clone(),
-        version,
-        mention: heard.mention.clone(),
-        status: outcome.status,
-        reason: outcome.reason,
-        phase: outcome.phase,
-        bar_width_s: outcome.bar_width_s,
-        price_before: outcome.price_before.map(|(price, _)| price),
-        price_before_at: outcome.price_before.map(|(_, at)| timestamp(at)),
-        entry_at: outcome.entry.map(|(_, at)| timestamp(at)),
-        entry_price: outcome.entry.map(|(price, _)| price),
-        returns: outcome.returns,
-        abnormal: outcome.abnormal,
-        alpha: outcome.model.map(|model| model.alpha),
-        beta: outcome.model.map(|model| model.beta),
-        volume_ratio: outcome.volume_ratio,
-        quality,
     }
 }

@@ -1,10 +1,9 @@
 //! Rows waiting to be written.
 
-use crate::JoinerError;
-use crate::tables::Writer;
-use crate::tables::rows::{BarRow, HaltRow, ImpactRow, MentionRow, TradeRow};
 use std::collections::BTreeMap;
 use tapewire_core::{Impact, Run, Symbol};
+use tapewire_store::rows::{BarRow, HaltRow, ImpactRow, MentionRow, TradeRow};
+use tapewire_store::{StoreError, Writer};
 
 /// Facts in the order they came; of the joined rows only the newest of each key.
 #[derive(Default)]
@@ -40,7 +39,7 @@ impl Batch {
     ///
     /// # Errors
     /// As [`Writer::insert`].
-    pub async fn write(&self, writer: &Writer) -> Result<(), JoinerError> {
+    pub async fn write(&self, writer: &Writer) -> Result<(), StoreError> {
         let impacts: Vec<ImpactRow> = self.impacts.values().map(ImpactRow::new).collect();
         tokio::try_join!(
             writer.insert("bars", &self.bars),

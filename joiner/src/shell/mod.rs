@@ -10,8 +10,6 @@ mod share;
 
 use crate::JoinerError;
 use crate::join::{Event, JoinConfig, Partition};
-use crate::tables::rows::{BarRow, HaltRow, MentionRow, TradeRow};
-use crate::tables::{ClickHouseConfig, Writer};
 use batch::Batch;
 use share::Share;
 use std::collections::{BTreeMap, HashSet};
@@ -21,6 +19,8 @@ use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Clock, Consumer, DeadLetters, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
+use tapewire_store::rows::{BarRow, HaltRow, MentionRow, TradeRow};
+use tapewire_store::{ClickHouseConfig, Writer};
 
 /// Consumer group of the joiner.
 pub const GROUP: &str = "tapewire-joiner";

@@ -15,7 +15,7 @@ pub struct ClickHouseConfig {
     pub database: String,
     /// User that may create and write the tables.
     pub user: String,
-    /// File that holds the user's password and nothing else; none: no password.
+    /// File that holds the user's password and nothing else. Without it the user has no password.
     pub password_file: Option<PathBuf>,
     /// The password itself, read from `password_file` by the caller.
     #[serde(skip)]
@@ -57,7 +57,7 @@ impl ClickHouseConfig {
             .with_url(&self.url)
             .with_user(&self.user)
             .with_password(&self.password)
-            // Else an error after the first rows were answered would come as a cut-off answer.
+            // Otherwise an error after the first rows would show as a truncated answer.
             .with_setting("wait_end_of_query", "1")
     }
 }
