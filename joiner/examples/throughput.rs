@@ -134,8 +134,7 @@ impl Stream {
             received_at: at,
             scored_at: at,
             relevance: Some(1.0),
-            sentiment: None,
-            unscored: None,
+            sentiment: Err(tapewire_core::Unscored::EmptyText),
         }
     }
 }
@@ -183,7 +182,7 @@ impl Measurement {
     fn add(&mut self, row: &Impact) {
         self.text(&row.mention.article_id);
         self.text(row.status.as_str());
-        self.text(row.reason.map_or("", |reason| reason.as_str()));
+        self.text(row.status.reason().map_or("", |reason| reason.as_str()));
         self.text(row.phase.as_str());
         let quality = row.quality;
         let flags = [quality.stale, quality.halted, quality.gap, quality.late].map(u64::from);

@@ -21,9 +21,10 @@ use super::tape::{MARKET_VOLATILITY, instruments};
 use super::universe::COMPANIES;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use tapewire_core::Horizon;
 
 /// Minutes after the entry for which [`Truth`] states expectations.
-pub const HORIZONS: [i64; 5] = [1, 5, 15, 30, 60];
+pub const HORIZONS: [i64; Horizon::MINUTES.len()] = Horizon::MINUTES;
 
 /// How long after publication a pipeline is taken to have a score: the entry of [`Truth`] is the
 /// first whole minute after it.
@@ -219,6 +220,10 @@ mod tests {
                 assert!(expected * row.s >= 0.0, "{row:?}");
             }
         }
-        assert!(truth.iter().any(|row| row.expected_log_return[0].is_some() && row.expected_log_return[4].is_none()));
+        assert!(
+            truth
+                .iter()
+                .any(|row| row.expected_log_return[0].is_some() && row.expected_log_return.last() == Some(&None))
+        );
     }
 }

@@ -22,14 +22,13 @@ use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
 use std::collections::BTreeMap;
 use tapewire_core::exchange::Calendar;
-use tapewire_core::impact::{PerHorizon, Phase, Quality, Reason, Status};
+use tapewire_core::impact::{Moment, PerHorizon, Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Run};
 
 /// The joined part of a row, and what it depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Evaluation {
     pub status: Status,
-    pub reason: Option<Reason>,
     pub phase: Phase,
     pub bar_width_s: Option<u32>,
     /// Price, and the end of the bar it is from.
@@ -94,7 +93,6 @@ impl Evaluation {
     pub fn pending(phase: Phase) -> Self {
         Self {
             status: Status::Pending,
-            reason: None,
             phase,
             bar_width_s: None,
             price_before: None,
@@ -113,7 +111,7 @@ impl Evaluation {
 
     /// Of a mention that has no entry.
     pub fn not_joined(phase: Phase, reason: Reason) -> Self {
-        Self { status: Status::NotJoined, reason: Some(reason), ..Self::pending(phase) }
+        Self { status: Status::NotJoined(reason), ..Self::pending(phase) }
     }
 
     /// The row of a mention that was evaluated so.
@@ -123,7 +121,6 @@ impl Evaluation {
             version,
             mention: revision.mention.clone(),
             status: self.status,
-            reason: self.reason,
             phase: self.phase,
             bar_width_s: self.bar_width_s,
             price_before: self.price_before.map(|(price, _)| price),
@@ -243,8 +240,7 @@ impl<'a> EvalContext<'a> {
         let visibility = self.visibility(first.open);
         let mut bars = self.symbol.iter().flat_map(|symbol| symbol.bars.values());
         let is_on_tape = bars.any(|bars| bars.any_visible(prices.oldest.index, second.index, visibility));
-        out.status = Status::NotJoined;
-        out.reason = Some(if is_on_tape { Reason::NoEntryBar } else { Reason::NoBars });
+        out.status = Status::NotJoined(if is_on_tape { Reason::NoEntryBar } else { Reason::NoBars });
         out.covered_until = Some(second.close);
     }
 
@@ -282,12 +278,12 @@ impl<'a> EvalContext<'a> {
     fn exit(&self, horizon: Horizon, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Exit> {
         let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
         let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
-        let (session, from, due, length) = match horizon {
-            Horizon::NextOpen => return self.next_open(entry, bars(start, close), out),
-            Horizon::Close => (entry.session, start, close, bars(start, close)),
-            Horizon::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
-            Horizon::Minutes1 | Horizon::Minutes5 | Horizon::Minutes15 | Horizon::Minutes30 | Horizon::Minutes60 => {
-                let due = start + Span::MINUTE * horizon.minutes().expect("measured in minutes");
+        let (session, from, due, length) = match horizon.moment() {
+            Moment::NextOpen => return self.next_open(entry, bars(start, close), out),
+            Moment::Close => (entry.session, start, close, bars(start, close)),
+            Moment::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
+            Moment::Minutes(minutes) => {
+                let due = start + Span::MINUTE * minutes;
                 (entry.session, start, due, bars(start, due))
             }
         };
