@@ -20,7 +20,7 @@ pub struct Envelope<Body> {
     pub body: Body,
 }
 
-/// On topic `news`, key: article id.
+/// On topic `news`, key: [`Article::key`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum News {

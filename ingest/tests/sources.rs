@@ -82,13 +82,13 @@ async fn a_source_goes_and_comes_back(
     until_seen(&watermarks, Seen::desk_decides).await;
     until(async || readiness.all_ready()).await;
     assert_eq!(idle(kind), 0.0);
-    let times = counted("tapewire_source_idle_total");
+    let times = counted("tapewire_source_outages_total");
 
     desk.stop().await;
     until_seen(&watermarks, Seen::desk_is_not_waited_for).await;
     assert!(!readiness.all_ready());
     assert_eq!(idle(kind), 1.0);
-    assert!(counted("tapewire_source_idle_total") > times);
+    assert!(counted("tapewire_source_outages_total") > times);
     // Said again after further failures, for readers that were restarted meanwhile.
     let said = async || watermarks().await.iter().filter(|(p, w)| *p == 0 && w.idle).count();
     let before = said().await;

@@ -93,17 +93,24 @@ pub struct PricesOverride {
 
 /// What one source is followed for; see [`PricesConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are the fields of PricesConfig and PricesOverride")]
 pub struct PriceFeedConfig {
     /// All its symbols, the reference symbol among them, each once.
     pub symbols: Vec<Symbol>,
+    /// See [`PricesOverride::reference`].
     pub reference: Option<Symbol>,
+    /// See [`PricesConfig::benchmark`].
     pub benchmark: Symbol,
+    /// See [`PricesConfig::trades`].
     pub trades: bool,
+    /// See [`PricesConfig::halts`].
     pub halts: bool,
+    /// See [`PricesConfig::warmup`].
     pub warmup: Duration,
+    /// See [`PricesConfig::grace`].
     pub grace: Duration,
+    /// See [`PricesConfig::idle_timeout`].
     pub idle_timeout: Duration,
+    /// See [`PricesConfig::buffered_frames`].
     pub buffered_frames: usize,
 }
 

@@ -80,12 +80,16 @@ pub struct NewsOverride {
 
 /// How one source is polled; see [`NewsConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are the fields of NewsConfig")]
 pub struct NewsPollerConfig {
+    /// See [`NewsConfig::every`].
     pub every: Duration,
+    /// See [`NewsConfig::overlap`].
     pub overlap: Duration,
+    /// See [`NewsConfig::lookback`].
     pub lookback: Duration,
+    /// See [`NewsConfig::wire_delay`].
     pub wire_delay: Duration,
+    /// See [`NewsConfig::idle_timeout`].
     pub idle_timeout: Duration,
 }
 
