@@ -20,7 +20,7 @@ pub struct Article {
     pub author: String,
     /// Headline, plain text.
     pub title: String,
-    /// Teaser or body, plain text; empty if there is none.
+    /// Teaser or body, plain text; empty if the article has only a headline.
     pub description: String,
     /// Where to read it; empty if the provider does not say.
     pub url: String,

@@ -100,7 +100,7 @@ pub struct Mention {
     pub scored_at: Timestamp,
     /// How much the article is about this company, in (0, 1]; the worker has the formula. `None` without a company.
     pub relevance: Option<f64>,
-    /// The model's answer, or why there is none. On the topic these are two fields, `sentiment` and `unscored`, of
+    /// The model's answer, or why it gave none. On the topic these are two fields, `sentiment` and `unscored`, of
     /// which exactly one is not null.
     #[serde(flatten, with = "sentiment_or_reason")]
     pub sentiment: Result<Sentiment, Unscored>,

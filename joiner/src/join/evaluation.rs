@@ -3,8 +3,8 @@
 //! Evaluated from scratch each time: a row depends on what is known and not on the order in which it became known. Only
 //! bars that ended by the tape's watermark, cut to whole minutes, are visible.
 //!
-//! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or, if there
-//!   is none, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
+//! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or,
+//!   without one, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
 //!   the finest that has an entry is used throughout.
 //! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment and did not start
 //!   before the entry. NULL past the session's close, before the first bar has ended (a horizon shorter than a bar),
