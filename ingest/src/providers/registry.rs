@@ -27,12 +27,15 @@ pub struct Provider {
     /// Settings of its own.
     pub settings: SettingsType,
     /// Makes its news source, if it has news.
-    pub news: Option<fn(&Account) -> Result<Arc<dyn NewsSource>, ProviderError>>,
+    pub news: Option<Make<dyn NewsSource>>,
     /// Makes its price source, if it has prices.
-    pub prices: Option<fn(&Account) -> Result<Arc<dyn PriceSource>, ProviderError>>,
+    pub prices: Option<Make<dyn PriceSource>>,
     /// Reads a line of a replayed news file that has the shape of its own API, if it has one of its own.
     pub replay_line: Option<ReplayLine>,
 }
+
+/// Makes a source of an account.
+pub type Make<Source> = fn(&Account) -> Result<Arc<Source>, ProviderError>;
 
 /// The type that a provider's own settings have: what they are by default, and what there is to set.
 pub struct SettingsType {
