@@ -2,7 +2,6 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::error::Error;
-use std::fmt;
 
 /// An error of the bus. Messages name the broker or topic and, where there is one, the remedy; what librdkafka or the
 /// system said is the `source`, which [`chain`] adds.
@@ -83,19 +82,21 @@ impl BusError {
     }
 }
 
-/// An error and its causes on one line, for a log: `what failed: why: why that`.
+/// An error and its causes on one line, for logs and readiness: `what failed: why: why that`.
 ///
 /// ```
 /// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
 /// let error = tapewire_bus::BusError::Listen { address: "127.0.0.1:80".into(), source: refused };
-/// assert!(tapewire_bus::chain(&error).to_string().ends_with("free address: connection refused"));
+/// assert!(tapewire_bus::chain(&error).ends_with("free address: connection refused"));
 /// ```
-pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + 'a {
-    fmt::from_fn(move |f| {
-        write!(f, "{error}")?;
-        let causes = std::iter::successors(error.source(), |&cause| cause.source());
-        causes.into_iter().try_for_each(|cause| write!(f, ": {cause}"))
-    })
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Errors after which the same client can't go on.

@@ -4,13 +4,12 @@
 //! that it is idle, and is not waited for until it works again.
 
 use crate::IngestError;
-use crate::error::chain;
 use crate::writer::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tapewire_bus::{Clock, Producer, Readiness};
+use tapewire_bus::{Clock, Producer, Readiness, chain};
 
 /// The health of one source. Cheap to clone; all clones are one.
 #[derive(Clone)]

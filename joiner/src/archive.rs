@@ -7,7 +7,7 @@ use crate::tables::rows::{ArticleRow, DeadLetterRow};
 use crate::tables::{ClickHouseConfig, Writer};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tapewire_bus::{Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Shutdown, Topic};
+use tapewire_bus::{Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Shutdown, Topic, chain};
 use tapewire_core::record::News;
 use tapewire_core::{DeadLetter, NewsRecord};
 
@@ -45,7 +45,7 @@ pub async fn run(
         for records in by_partition(std::mem::take(&mut batch)).into_values() {
             let commit = write(&writer, &letters, &records).await?;
             if let Err(error) = consumer.commit(&[commit]).await {
-                tracing::warn!(%error, "the archive reads this batch again and writes the same rows");
+                tracing::warn!(error = chain(&error), "the archive reads this batch again and writes the same rows");
             }
         }
         if stopping {

@@ -57,6 +57,7 @@ pub struct PricesConfig {
     /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
     pub buffered_frames: usize,
     /// What is different for one source, by its name.
+    #[schemars(example = serde_json::json!({"desk": {"symbols": ["SAP"]}}))]
     pub r#override: BTreeMap<String, PricesOverride>,
 }
 
@@ -77,15 +78,15 @@ pub struct PricesOverride {
     pub halts: Option<bool>,
     /// See [`PricesConfig::warmup`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub warmup: Option<Duration>,
     /// See [`PricesConfig::grace`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub grace: Option<Duration>,
     /// See [`PricesConfig::idle_timeout`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub idle_timeout: Option<Duration>,
     /// See [`PricesConfig::buffered_frames`].
     pub buffered_frames: Option<usize>,

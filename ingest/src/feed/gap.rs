@@ -2,14 +2,13 @@
 
 use super::PriceFeed;
 use crate::IngestError;
-use crate::error::chain;
 use crate::health::SourceHealth;
 use crate::providers::{Cursor, Page, PriceSource};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Backoff, Clock};
+use tapewire_bus::{Backoff, Clock, chain};
 use tapewire_core::{Bar, Symbol};
 
 /// Symbols asked for at once.

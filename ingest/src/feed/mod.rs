@@ -16,7 +16,6 @@ mod tracker;
 pub use config::{PriceFeedConfig, PricesConfig, PricesOverride};
 
 use crate::IngestError;
-use crate::error::chain;
 use crate::health::SourceHealth;
 use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
@@ -28,7 +27,7 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown, chain};
 use tapewire_core::Run;
 use tapewire_core::exchange::Calendar;
 use tokio::time::MissedTickBehavior;

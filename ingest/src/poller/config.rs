@@ -49,6 +49,7 @@ pub struct NewsConfig {
     #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
     /// What is different for one source, by its name.
+    #[schemars(example = serde_json::json!({"desk": {"every": "2m"}}))]
     pub r#override: BTreeMap<String, NewsOverride>,
 }
 
@@ -58,23 +59,23 @@ pub struct NewsConfig {
 pub struct NewsOverride {
     /// See [`NewsConfig::every`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub every: Option<Duration>,
     /// See [`NewsConfig::overlap`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub overlap: Option<Duration>,
     /// See [`NewsConfig::lookback`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub lookback: Option<Duration>,
     /// See [`NewsConfig::wire_delay`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub wire_delay: Option<Duration>,
     /// See [`NewsConfig::idle_timeout`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
     pub idle_timeout: Option<Duration>,
 }
 

@@ -14,7 +14,6 @@ pub(crate) use config::check_sources;
 pub use config::{NewsConfig, NewsOverride, NewsPollerConfig};
 
 use crate::IngestError;
-use crate::error::chain;
 use crate::health::SourceHealth;
 use crate::providers::{NewsRequest, NewsSource, Page, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
@@ -26,7 +25,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown, chain};
 use tapewire_core::{Article, Run};
 
 /// Name of the role, for readiness and dead letters.

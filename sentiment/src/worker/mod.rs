@@ -24,8 +24,7 @@ use jiff::Timestamp;
 use mentions::Question;
 use std::collections::BTreeMap;
 use tapewire_bus::{
-    Clock, Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic,
-};
+    Clock, Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic, chain};
 use tapewire_core::record::{News, Scored as Body};
 use tapewire_core::{NewsRecord, Run, Sentiment, SentimentRecord, Unscored, Watermark, Watermarks};
 use tokio::time::Instant;
@@ -213,7 +212,7 @@ impl Collector {
         let commit = |(partition, next)| Commit { topic: Topic::News, partition, next, note: String::new() };
         let commits: Vec<Commit> = std::mem::take(&mut self.in_scoring).into_iter().map(commit).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
-            tracing::warn!(%error, "this batch will be scored again and gives the same mentions");
+            tracing::warn!(error = chain(&error), "this batch will be scored again and gives the same mentions");
         }
     }
 }
