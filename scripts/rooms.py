@@ -17,7 +17,10 @@ OURS = {
     "tapewire-kernels": set(),
     "tapewire-sentiment": {"tapewire-core", "tapewire-bus", "tapewire-models", "tapewire-kernels"},
     "tapewire-files": {"tapewire-core", "tapewire-sentiment"},
-    "tapewire-joiner": {"tapewire-core", "tapewire-bus"},
+    "tapewire-store": {"tapewire-core"},
+    "tapewire-archive": {"tapewire-core", "tapewire-bus", "tapewire-store"},
+    "tapewire-statistics": set(),
+    "tapewire-joiner": {"tapewire-core", "tapewire-bus", "tapewire-store"},
     "tapewire-cli": {
         "tapewire-core",
         "tapewire-bus",
@@ -25,13 +28,16 @@ OURS = {
         "tapewire-ingest",
         "tapewire-sentiment",
         "tapewire-files",
+        "tapewire-store",
+        "tapewire-archive",
+        "tapewire-statistics",
         "tapewire-joiner",
     },
 }
 # A library that only some rooms may know.
 KEPT_TO = {
     "rdkafka": {"tapewire-bus"},
-    "clickhouse": {"tapewire-joiner", "tapewire-cli"},
+    "clickhouse": {"tapewire-store", "tapewire-cli"},
     "candle-core": {"tapewire-sentiment"},
     "candle-nn": {"tapewire-sentiment"},
     "candle-transformers": {"tapewire-sentiment"},

@@ -25,7 +25,7 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
 const COMMITTED_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A record as it came.
+/// A record as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// Which topic.
@@ -315,4 +315,39 @@ fn waits_out(error: &KafkaError) -> bool {
                     | Code::SaslAuthenticationFailed
             )
         )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::RDKafkaApiKey;
+
+    /// A cluster that gives partitions away and does not say what is committed there.
+    fn silent_about_offsets() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, KafkaConfig) {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
+        cluster.create_topic(&Topics::new(&config).name(Topic::Halts), 2, 1).unwrap();
+        let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 10_000];
+        cluster.request_errors(RDKafkaApiKey::OffsetFetch, &refusals);
+        (cluster, config)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_broker_that_never_says_what_is_committed_ends_the_wait_and_the_consumer_can_be_dropped() {
+        let (cluster, config) = silent_about_offsets();
+        let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+        let limit = COMMITTED_DEADLINE + Duration::from_secs(30);
+        let next = tokio::time::timeout(limit, consumer.next()).await.expect("it gives up");
+        assert!(matches!(next, Err(BusError::Receive(_))), "{next:?}");
+        let dropped = tokio::task::spawn_blocking(move || drop(consumer));
+        tokio::time::timeout(Duration::from_secs(30), dropped).await.expect("it closes").unwrap();
+        // Once the broker says it, another consumer gets its partitions.
+        cluster.clear_request_errors(RDKafkaApiKey::OffsetFetch);
+        let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("partitions come");
+        assert!(matches!(next, Ok(Event::Assigned(partitions)) if partitions.len() == 2));
+    }
 }

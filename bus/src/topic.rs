@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// The topics of tapewire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// Articles, key: article id.
+    /// Articles, key: provider and article id.
     News,
     /// Mentions, key: symbol.
     Sentiment,

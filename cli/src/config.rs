@@ -10,9 +10,9 @@ use tapewire_ingest::poller::NewsConfig;
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_joiner::join::JoinConfig;
-use tapewire_joiner::tables::ClickHouseConfig;
 use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
+use tapewire_store::ClickHouseConfig;
 
 /// Settings of tapewire, a section for each crate's part of the work.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]

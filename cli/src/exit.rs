@@ -2,10 +2,12 @@
 //! is unreachable.
 
 use crate::settings;
+use tapewire_archive::ArchiveError;
 use tapewire_bus::BusError;
 use tapewire_ingest::IngestError;
 use tapewire_joiner::JoinerError;
 use tapewire_sentiment::SentimentError;
+use tapewire_store::StoreError;
 
 /// Failed.
 pub const FAILED: u8 = 1;
@@ -18,7 +20,9 @@ pub const UNREACHABLE: u8 = 3;
 pub fn code(error: &anyhow::Error) -> u8 {
     let code = |cause: &(dyn std::error::Error + 'static)| {
         let retryable = cause.downcast_ref::<BusError>().is_some_and(|e| matches!(e, BusError::Unreachable { .. }))
+            || cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_retryable)
             || cause.downcast_ref::<JoinerError>().is_some_and(JoinerError::is_retryable)
+            || cause.downcast_ref::<ArchiveError>().is_some_and(ArchiveError::is_retryable)
             || cause.downcast_ref::<IngestError>().is_some_and(IngestError::is_retryable)
             || cause.downcast_ref::<SentimentError>().is_some_and(SentimentError::is_retryable);
         if retryable {
@@ -58,7 +62,7 @@ mod tests {
 
     #[test]
     fn an_unreachable_server_has_its_own_exit_code() {
-        let absent = JoinerError::Unreachable { url: "u".into(), reason: "r".into() };
+        let absent = StoreError::Unreachable { url: "u".into(), reason: "r".into() };
         assert_eq!(code(&anyhow::Error::from(absent).context("while migrating")), UNREACHABLE);
         assert_eq!(code(&anyhow::anyhow!("broken")), FAILED);
         let settings = settings::Error::Flag("no value".into());

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tapewire_bus::lag::lag;
 use tapewire_bus::{Shutdown, Topic};
 use tapewire_core::Run;
-use tapewire_joiner::{archive, runner, summary};
+use tapewire_joiner::runner;
 use tapewire_sentiment::worker;
+use tapewire_store::summary;
 
 /// Waiting ends with an error after this long without any progress.
 const STALL_TIMEOUT: Duration = Duration::from_secs(300);
@@ -31,7 +32,7 @@ impl Backlog {
         Ok(Self {
             to_score: lag(&config.kafka, worker::GROUP, &[Topic::News]).await?,
             to_join: lag(&config.kafka, runner::GROUP, &runner::TOPICS).await?,
-            to_archive: lag(&config.kafka, archive::GROUP, &archive::TOPICS).await?,
+            to_archive: lag(&config.kafka, tapewire_archive::GROUP, &tapewire_archive::TOPICS).await?,
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{Backoff, Clock, Producer, Readiness, Shutdown};
 use tapewire_ingest::{feed, poller};
-use tapewire_joiner::{archive, runner};
+use tapewire_joiner::runner;
 use tapewire_models::Source;
 use tapewire_sentiment::{Engine, Queue, worker};
 use tokio::task::JoinSet;
@@ -129,7 +129,8 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
                 readiness,
                 shutdown.clone(),
             );
-            let archive = archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
+            let archive = tapewire_archive::run(&config.kafka, &config.clickhouse, clock, shutdown);
+            let (join, archive) = (async { anyhow::Ok(join.await?) }, async { anyhow::Ok(archive.await?) });
             tokio::try_join!(join, archive)?;
             Ok(())
         }

@@ -20,7 +20,7 @@ pub struct Article {
     pub author: String,
     /// Headline, plain text.
     pub title: String,
-    /// Teaser or body, plain text; empty if there is none.
+    /// Teaser or body, plain text; empty if the article has only a headline.
     pub description: String,
     /// Where to read it; empty if the provider does not say.
     pub url: String,
@@ -31,7 +31,7 @@ pub struct Article {
     /// When the provider says it was published (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub published_at: Timestamp,
-    /// When we had it (UTC); in a replay `published_at` plus the configured delay.
+    /// When we received it (UTC); in a replay `published_at` plus the configured delay.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
 }
@@ -43,9 +43,9 @@ impl Article {
     }
 
     /// The fingerprint for [`Article::revision`]: FNV-1a (64 bit) over the editable fields,
-    /// each ended by a zero byte so that text can't move between fields unseen.
+    /// each ended by a zero byte so that text moved from one field to the next changes it.
     ///
-    /// FNV is written out here because the value is stored: it must never change with a
+    /// FNV is implemented here because the value is stored: it must never change with a
     /// library or compiler version. Specification: draft-eastlake-fnv, 64-bit parameters.
     pub fn fingerprint(title: &str, description: &str, symbols: &[Symbol]) -> u64 {
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -63,6 +63,28 @@ impl Article {
     }
 
     /// The text a model reads: the headline, and the teaser after it where there is one.
+    ///
+    /// ```
+    /// # use tapewire_core::Article;
+    /// # let at = jiff::Timestamp::UNIX_EPOCH;
+    /// let article = Article {
+    ///     id: "1".into(),
+    ///     provider: "massive".into(),
+    ///     title: "Apple raises its outlook".into(),
+    ///     description: "Demand is strong".into(),
+    ///     // ...
+    /// #   revision: 0,
+    /// #   publisher: String::new(),
+    /// #   author: String::new(),
+    /// #   url: String::new(),
+    /// #   symbols: Vec::new(),
+    /// #   keywords: Vec::new(),
+    /// #   published_at: at,
+    /// #   received_at: at,
+    /// };
+    /// assert_eq!(article.text(), "Apple raises its outlook. Demand is strong");
+    /// assert_eq!(article.key(), "massive/1");
+    /// ```
     pub fn text(&self) -> String {
         match (self.title.trim(), self.description.trim()) {
             (title, "") => title.to_owned(),

@@ -1,23 +1,14 @@
-//! The joined row: one article, one company, and what the price did next.
+//! The joined row: one article, one company, and what the price did after it.
 
 use crate::{Mention, Run};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
-/// How far after the entry an outcome is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Horizon {
-    /// One minute after the entry.
-    Minutes1,
-    /// Five minutes.
-    Minutes5,
-    /// A quarter of an hour.
-    Minutes15,
-    /// Half an hour.
-    Minutes30,
-    /// One hour.
-    Minutes60,
+/// When the price of a [`Horizon`] is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// This number of minutes after the entry.
+    Minutes(i64),
     /// Close of the entry's session.
     Close,
     /// Open of the session after the entry's.
@@ -26,108 +17,146 @@ pub enum Horizon {
     NextClose,
 }
 
-impl Horizon {
-    /// All of them, in the order of the columns.
-    pub const ALL: [Self; 8] = [
-        Self::Minutes1,
-        Self::Minutes5,
-        Self::Minutes15,
-        Self::Minutes30,
-        Self::Minutes60,
-        Self::Close,
-        Self::NextOpen,
-        Self::NextClose,
-    ];
-
-    /// Column suffix and display name: `1m` ... `60m`, `close`, `next_open`, `next_close`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Minutes1 => "1m",
-            Self::Minutes5 => "5m",
-            Self::Minutes15 => "15m",
-            Self::Minutes30 => "30m",
-            Self::Minutes60 => "60m",
-            Self::Close => "close",
-            Self::NextOpen => "next_open",
-            Self::NextClose => "next_close",
+/// The one list of horizons. All that depends on it follows: enum, names, columns of tables, views, the simulator's
+/// expectations and the tests.
+macro_rules! horizons {
+    ($($(#[doc = $doc:literal])* $horizon:ident $name:literal = $moment:ident $(($minutes:literal))?;)*) => {
+        /// How far after the entry an outcome is measured.
+        ///
+        /// ```
+        /// use tapewire_core::{Horizon, impact::Moment};
+        ///
+        /// assert_eq!(Horizon::Minutes15.name(), "15m");
+        /// assert_eq!(Horizon::Minutes15.moment(), Moment::Minutes(15));
+        /// assert_eq!(Horizon::NextOpen.return_column(), "ret_next_open");
+        /// assert_eq!(Horizon::ALL.into_iter().filter_map(Horizon::minutes).min(), Some(1));
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Horizon {
+            $($(#[doc = $doc])* $horizon,)*
         }
-    }
 
-    /// Minutes after the entry, for the horizons measured so.
-    pub fn minutes(self) -> Option<i64> {
-        match self {
-            Self::Minutes1 => Some(1),
-            Self::Minutes5 => Some(5),
-            Self::Minutes15 => Some(15),
-            Self::Minutes30 => Some(30),
-            Self::Minutes60 => Some(60),
-            Self::Close | Self::NextOpen | Self::NextClose => None,
+        impl Horizon {
+            /// How many there are.
+            pub const COUNT: usize = [$($name),*].len();
+
+            /// All of them, in the order of time.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$horizon),*];
+
+            /// Minutes after the entry of those measured in minutes, in order.
+            pub const MINUTES: [i64; [$($($minutes,)?)*].len()] = [$($($minutes,)?)*];
+
+            /// Name in views and on the terminal: `1m` ... `60m`, `close`, `next_open`, `next_close`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$horizon => $name,)* }
+            }
+
+            /// Column of `impact` with the log return.
+            pub const fn return_column(self) -> &'static str {
+                match self { $(Self::$horizon => concat!("ret_", $name),)* }
+            }
+
+            /// Column of `impact` with the abnormal log return.
+            pub const fn abnormal_column(self) -> &'static str {
+                match self { $(Self::$horizon => concat!("ar_", $name),)* }
+            }
+
+            /// When its price is taken.
+            pub const fn moment(self) -> Moment {
+                match self { $(Self::$horizon => Moment::$moment $(($minutes))?,)* }
+            }
+        }
+    };
+}
+
+horizons! {
+    /// One minute after the entry.
+    Minutes1 "1m" = Minutes(1);
+    /// Five minutes.
+    Minutes5 "5m" = Minutes(5);
+    /// A quarter of an hour.
+    Minutes15 "15m" = Minutes(15);
+    /// Half an hour.
+    Minutes30 "30m" = Minutes(30);
+    /// One hour.
+    Minutes60 "60m" = Minutes(60);
+    /// Close of the entry's session.
+    Close "close" = Close;
+    /// Open of the session after the entry's.
+    NextOpen "next_open" = NextOpen;
+    /// Close of the session after the entry's.
+    NextClose "next_close" = NextClose;
+}
+
+impl Horizon {
+    /// Minutes after the entry, for the horizons measured in minutes.
+    pub const fn minutes(self) -> Option<i64> {
+        match self.moment() {
+            Moment::Minutes(minutes) => Some(minutes),
+            Moment::Close | Moment::NextOpen | Moment::NextClose => None,
         }
     }
 }
 
-/// One number for each [`Horizon`], in the order of [`Horizon::ALL`]; `None` is not reached
-/// yet, or never to be had.
-pub type PerHorizon = [Option<f64>; 8];
+/// One value for each [`Horizon`], in the order of [`Horizon::ALL`]; `None` where the horizon is not
+/// reached yet or has no price.
+pub type PerHorizon = [Option<f64>; Horizon::COUNT];
 
 /// How far the join of one mention has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// The entry minute has not been printed yet.
+    /// No entry bar yet.
     Pending,
     /// Entered; horizons fill as the tape reaches them.
     Open,
     /// Every horizon that can be reached has been.
     Final,
-    /// Listed only: see [`Reason`].
-    NotJoined,
+    /// Listed, but without a price path.
+    NotJoined(Reason),
 }
 
 impl Status {
-    /// As it stands in tables.
+    /// As in tables, without the reason: `pending`, `open`, `final` or `not_joined`.
     pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Why there is no price path.
+    pub fn reason(self) -> Option<Reason> {
         match self {
-            Self::Pending => "pending",
-            Self::Open => "open",
-            Self::Final => "final",
-            Self::NotJoined => "not_joined",
+            Self::NotJoined(reason) => Some(reason),
+            Self::Pending | Self::Open | Self::Final => None,
         }
     }
 }
 
 /// Why a mention has no price path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// The article names no company.
     NoSymbol,
     /// An index, a currency, a cryptocurrency or an option.
     NotEquity,
-    /// The tape passed the entry and never printed this symbol.
+    /// The tape is complete past the entry and has no bar of this symbol.
     NoBars,
-    /// The symbol is on the tape, but not where the entry would have to be.
+    /// The symbol has bars, but none to enter at.
     NoEntryBar,
-    /// The mention came after the news had been complete up to the end of its last horizon.
+    /// The mention was read after the news watermark had passed the end of its last horizon.
     TooLate,
 }
 
 impl Reason {
-    /// As it stands in tables.
+    /// As in tables.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoSymbol => "no_symbol",
-            Self::NotEquity => "not_equity",
-            Self::NoBars => "no_bars",
-            Self::NoEntryBar => "no_entry_bar",
-            Self::TooLate => "too_late",
-        }
+        self.into()
     }
 }
 
 /// When in the trading day the mention became available.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// Trading day, before the open.
     PreMarket,
@@ -140,27 +169,22 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// As it stands in tables.
+    /// As in tables.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PreMarket => "pre_market",
-            Self::Session => "session",
-            Self::AfterHours => "after_hours",
-            Self::Closed => "closed",
-        }
+        self.into()
     }
 }
 
 /// What to know before trusting the row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quality {
-    /// Some price is older than the configured limit at the moment it stands for.
+    /// Some price is older than the configured limit at the moment it is used for.
     pub stale: bool,
     /// The symbol was halted between `available_at` and the last horizon reached.
     pub halted: bool,
     /// The symbol's bars have a hole between `available_at` and the last horizon reached.
     pub gap: bool,
-    /// The mention came after the watermark had passed it.
+    /// The mention was read after the news watermark had passed its publication.
     pub late: bool,
 }
 
@@ -169,14 +193,12 @@ pub struct Quality {
 pub struct Impact {
     /// Which history it belongs to.
     pub run: Run,
-    /// Grows whenever the row's content does; of two rows with one key the higher holds.
+    /// Grows whenever the row's content changes; of two rows with one key the one with the higher version is valid.
     pub version: u64,
-    /// Article, company, clocks and sentiment as they came from the worker.
+    /// Article, company, clocks and sentiment as the worker sent them.
     pub mention: Mention,
-    /// How far the join has come.
+    /// How far the join has come, and why it can't go on.
     pub status: Status,
-    /// Why it is [`Status::NotJoined`].
-    pub reason: Option<Reason>,
     /// When in the trading day it became available.
     pub phase: Phase,
     /// Width of the bars it was joined with, in seconds.
@@ -191,13 +213,13 @@ pub struct Impact {
     pub entry_price: Option<f64>,
     /// Log returns from the entry.
     pub returns: PerHorizon,
-    /// The same less what the market model expects of the benchmark's return.
+    /// Log returns minus what the market model expects from the benchmark's return.
     pub abnormal: PerHorizon,
-    /// Market model: intercept a bar.
+    /// Market model: intercept for each bar.
     pub alpha: Option<f64>,
     /// Market model: slope on the benchmark.
     pub beta: Option<f64>,
-    /// Volume of the entry bar over its mean at the same time of day in the trailing sessions.
+    /// Volume of the entry bar, divided by the mean volume at the same time of day in the trailing sessions.
     pub volume_ratio: Option<f64>,
     /// What to know before trusting it.
     pub quality: Quality,

@@ -4,17 +4,14 @@
 //! This crate does no I/O, starts no task and never asks the time; every other crate
 //! may use it and it uses none of them.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`symbol`] | [`Symbol`]: a normalised ticker and the asset class it tells |
-//! | [`run`] | [`Run`]: live data, or one named replay, kept apart end to end |
-//! | [`article`] | [`Article`]: one news item as a provider published it |
-//! | [`mention`] | [`Mention`]: one article about one company, scored or not, and why |
-//! | [`tape`] | [`Bar`], [`Trade`], [`Halt`]: what the market printed |
-//! | [`impact`] | [`Impact`]: the joined row, and its [`Horizon`]s |
-//! | [`watermark`] | [`Watermark`] and how several become one |
-//! | [`record`] | the versioned JSON that travels on each topic |
-//! | [`exchange`] | sessions, holidays and half days of an exchange |
+//! ```
+//! use tapewire_core::{Run, TapeRecord, Watermark, record::Tape};
+//!
+//! let closed = Watermark::new(0, 1, "2025-06-02T20:00:00Z".parse()?);
+//! let bytes = TapeRecord::new(Run::live(), Tape::Watermark(closed)).encode();
+//! assert_eq!(TapeRecord::decode(&bytes)?.run, Run::live());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod article;
 pub mod exchange;

@@ -1,8 +1,9 @@
-//! One article about one company, and what a model read in it.
+//! One article about one company, with its sentiment.
 
 use crate::Symbol;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// Class probabilities of a financial-sentiment model; they sum to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,33 +43,31 @@ pub struct Sentiment {
     pub model: String,
     /// What was loaded: hub revision or content hash of the weights.
     pub model_revision: String,
-    /// In how many overlapping windows the text was read: 1 where it fits the model's limit.
+    /// Number of overlapping windows the text was read in: 1 where it fits the model's limit.
     #[serde(default = "one_window")]
     pub windows: u16,
 }
 
-/// Records from before there were windows do not say.
+/// Records from before there were windows lack the field.
 fn one_window() -> u16 {
     1
 }
 
 /// Why a mention has no sentiment. There is no invented neutral.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Unscored {
     /// Title and description are both empty.
     EmptyText,
-    /// The model failed on this text; the worker's log and metrics say how.
+    /// The model failed on this text; the worker's log and metrics give the error.
     ModelFailed,
 }
 
 impl Unscored {
-    /// The reason as it stands in tables.
+    /// The reason as in tables.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::EmptyText => "empty_text",
-            Self::ModelFailed => "model_failed",
-        }
+        self.into()
     }
 }
 
@@ -93,24 +92,29 @@ pub struct Mention {
     /// When the provider says it was published (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub published_at: Timestamp,
-    /// When we had it (UTC).
+    /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
     /// When the score existed (UTC); equals `received_at` outside the live run.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub scored_at: Timestamp,
-    /// How much the article is about this company, in (0, 1]; see the worker for the formula.
+    /// How much the article is about this company, in (0, 1]; the worker has the formula. `None` without a company.
     pub relevance: Option<f64>,
-    /// What the model said, or `None` with `unscored` telling why.
-    pub sentiment: Option<Sentiment>,
-    /// Why there is no sentiment; `None` exactly when `sentiment` is there.
-    pub unscored: Option<Unscored>,
+    /// The model's answer, or why it gave none. On the topic these are two fields, `sentiment` and `unscored`, of
+    /// which exactly one is not null.
+    #[serde(flatten, with = "sentiment_or_reason")]
+    pub sentiment: Result<Sentiment, Unscored>,
 }
 
 impl Mention {
     /// The key of the article it is about, as [`crate::Article::key`].
     pub fn article_key(&self) -> String {
         crate::article::article_key(&self.provider, &self.article_id)
+    }
+
+    /// Class probabilities, if it was scored.
+    pub fn probabilities(&self) -> Option<Probabilities> {
+        self.sentiment.as_ref().ok().map(|sentiment| sentiment.probabilities)
     }
 
     /// The first moment anybody here could have acted on it: the latest of the three clocks.
@@ -120,9 +124,106 @@ impl Mention {
     }
 }
 
+/// [`Mention::sentiment`] as the topic has it.
+mod sentiment_or_reason {
+    use super::{Sentiment, Unscored};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Fields<S> {
+        sentiment: Option<S>,
+        unscored: Option<Unscored>,
+    }
+
+    pub fn serialize<S: Serializer>(value: &Result<Sentiment, Unscored>, to: S) -> Result<S::Ok, S::Error> {
+        Fields { sentiment: value.as_ref().ok(), unscored: value.as_ref().err().copied() }.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Result<Sentiment, Unscored>, D::Error> {
+        match Fields::deserialize(from)? {
+            Fields { sentiment: Some(sentiment), unscored: None } => Ok(Ok(sentiment)),
+            Fields { sentiment: None, unscored: Some(reason) } => Ok(Err(reason)),
+            Fields { sentiment: Some(_), unscored: Some(_) } => {
+                Err(D::Error::custom("a mention has both `sentiment` and `unscored`"))
+            }
+            Fields { sentiment: None, unscored: None } => {
+                Err(D::Error::custom("a mention has neither `sentiment` nor `unscored`"))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Scored;
+    use crate::{CodecError, Run, SentimentRecord};
+
+    const BEFORE: &str = concat!(
+        r#"{"v":1,"run":"live","body":{"mention":{"article_id":"a1","article_revision":18446744073709551615,"#,
+        r#""symbol":"AAPL","title":"Apple rises","provider":"massive","publisher":"Wire","url":"https://x.example/1","#,
+        r#""published_at":1700000000000001,"received_at":1700000001000002,"scored_at":1700000002000003,"#,
+    );
+    const SENTIMENT: &str = concat!(
+        r#"{"probabilities":{"positive":0.7000000000000001,"neutral":0.2,"negative":0.1},"#,
+        r#""model":"m","model_revision":"r","windows":2}"#
+    );
+
+    /// A record of topic `sentiment` with these two fields.
+    fn record(relevance: &str, sentiment: &str, unscored: &str) -> String {
+        format!(r#"{BEFORE}"relevance":{relevance},"sentiment":{sentiment},"unscored":{unscored}}}}}}}"#)
+    }
+
+    fn mention(bytes: &str) -> Result<Mention, CodecError> {
+        match SentimentRecord::decode(bytes.as_bytes())?.body {
+            Scored::Mention(mention) => Ok(mention),
+            Scored::Watermark(_) => panic!("not a mention: {bytes}"),
+        }
+    }
+
+    #[test]
+    fn the_topics_bytes_are_what_they_were() {
+        let scored = record("0.5", SENTIMENT, "null");
+        let unscored = record("null", "null", r#""model_failed""#);
+        for bytes in [&scored, &unscored] {
+            let mention = mention(bytes).unwrap();
+            assert_eq!(mention.article_revision, u64::MAX);
+            assert_eq!(mention.scored_at.as_microsecond(), 1_700_000_002_000_003);
+            let again = SentimentRecord::new(Run::live(), Scored::Mention(mention)).encode();
+            assert_eq!(String::from_utf8(again).unwrap(), **bytes);
+        }
+        let sentiment = mention(&scored).unwrap().sentiment.unwrap();
+        assert_eq!(
+            (sentiment.probabilities.positive.to_bits(), sentiment.windows),
+            (0.700_000_000_000_000_1_f64.to_bits(), 2)
+        );
+        assert_eq!(mention(&unscored).unwrap().sentiment, Err(Unscored::ModelFailed));
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_windows_was_read_in_one() {
+        let old = SENTIMENT.replace(r#","windows":2"#, "");
+        assert_eq!(mention(&record("0.5", &old, "null")).unwrap().sentiment.unwrap().windows, 1);
+    }
+
+    #[test]
+    fn a_mention_with_both_or_neither_is_refused() {
+        let both = record("0.5", SENTIMENT, r#""empty_text""#);
+        let neither = record("0.5", "null", "null");
+        let absent = neither.replace(r#","sentiment":null,"unscored":null"#, "");
+        for (bytes, said) in [(both, "both"), (neither, "neither"), (absent, "neither")] {
+            let error = mention(&bytes).unwrap_err();
+            assert!(matches!(&error, CodecError::Malformed(cause) if cause.to_string().contains(said)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_spelled_the_same_on_topics_and_in_tables() {
+        for reason in [Unscored::EmptyText, Unscored::ModelFailed] {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+    }
 
     #[test]
     fn ties_never_become_an_opinion() {

@@ -1,4 +1,4 @@
-//! What travels on each topic: versioned JSON, one envelope for all.
+//! The records on each topic: versioned JSON in one envelope.
 //!
 //! JSON because a person must be able to read a dead letter, and because every tool that
 //! reads Kafka reads it; times are integer microseconds since 1970 UTC, exact both ways.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// Version of the envelope and the records in it. A reader refuses what is newer.
 pub const VERSION: u32 = 1;
 
-/// A body with its version and run.
+/// A body with its version and run. The topic's record types are aliases of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Envelope<Body> {
     /// [`VERSION`] of the writer.
@@ -20,7 +20,7 @@ pub struct Envelope<Body> {
     pub body: Body,
 }
 
-/// On topic `news`, key: article id.
+/// On topic `news`, key: [`Article::key`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum News {
@@ -73,9 +73,9 @@ pub struct DeadLetter {
     pub stage: String,
     /// Where it came from: `topic news, partition 2, offset 77`, or a URL without secrets, or `FILE line 3`.
     pub origin: String,
-    /// Why, in words for a person.
+    /// Why, as a sentence for a person.
     pub reason: String,
-    /// The bytes as they came, base64 (RFC 4648, padded), so that nothing is lost to encoding.
+    /// The bytes as received, in base64 (RFC 4648, padded), so that none is lost to an encoding.
     pub bytes: String,
     /// Event time or arrival time, microseconds since 1970 UTC.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
@@ -85,9 +85,9 @@ pub struct DeadLetter {
 /// Why bytes are not a record.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
-    /// Not JSON, or not of this shape.
+    /// Not JSON, or not of this shape. The text has the parser's: it is the reason in a dead letter.
     #[error("not a record of this topic: {0}")]
-    Malformed(#[from] serde_json::Error),
+    Malformed(serde_json::Error),
     /// Written by a newer version.
     #[error("record version {found} is newer than {VERSION}, which this build reads; upgrade this role first")]
     Newer {
@@ -110,7 +110,7 @@ impl<Body: Serialize + DeserializeOwned> Envelope<Body> {
     /// Reads the bytes of a topic.
     ///
     /// # Errors
-    /// [`CodecError::Newer`] before anything else is looked at, else [`CodecError::Malformed`].
+    /// [`CodecError::Newer`] if the version is newer, whatever the rest; otherwise [`CodecError::Malformed`].
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         /// Only the version, so that a newer record is called newer and not malformed.
         #[derive(Deserialize)]
@@ -122,7 +122,7 @@ impl<Body: Serialize + DeserializeOwned> Envelope<Body> {
             Ok(record) => Err(CodecError::Newer { found: record.v }),
             Err(error) => match serde_json::from_slice::<Version>(bytes) {
                 Ok(Version { v }) if v > VERSION => Err(CodecError::Newer { found: v }),
-                _ => Err(error.into()),
+                _ => Err(CodecError::Malformed(error)),
             },
         }
     }

@@ -2,7 +2,7 @@
 
 import json
 import os
-import re
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,14 +47,10 @@ def insert(rows: dict[str, list[dict]]) -> None:
 
 
 def create() -> None:
-    """An empty database with the joiner's schema; what was there is dropped."""
+    """An empty database with the schema of this build; what was there is dropped."""
     drop()
-    write(f"CREATE DATABASE {NAME}", database="system")
-    for migration in sorted((REPOSITORY / "joiner" / "migrations").glob("*.sql")):
-        without_comments = re.sub(r"^\s*--.*$", "", migration.read_text(), flags=re.MULTILINE)
-        for statement in re.split(r";\s*$", without_comments, flags=re.MULTILINE):
-            if statement.strip():
-                write(statement)
+    build = ["cargo", "run", "--quiet", "--release", "--locked", "--package", "tapewire-store", "--example", "migrate"]
+    subprocess.run([*build, "--", URL, NAME], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
 
 
 def drop() -> None:

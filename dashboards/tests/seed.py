@@ -54,7 +54,8 @@ HEADLINES = {
 }
 SHARE = {"positive": 0.42, "neutral": 0.24, "negative": 0.34}
 PUBLISHERS = ("Harbour Newswire", "Market Ledger", "The Daily Tape", "Quayside Business")
-HORIZONS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60}
+# Minutes after the entry for which the rows have returns, and the close; other horizons are not reached.
+SEEDED = (1, 5, 15, 30, 60)
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,10 @@ def _impact(run: str, story: Story, bars: list[dict]) -> dict:
     row |= {"status": "final", "bar_width_s": 60, "entry_at": bars[entry]["start"], "entry_price": price}
     row |= {"volume_ratio": round(bars[entry]["volume"] / 9_000, 2), "beta": 1.0, "alpha": 0.0}
     day = bars[entry]["start"][:10]
-    for name, minutes in HORIZONS.items():
+    for minutes in SEEDED:
         at = entry + minutes - 1
         reached = at < len(bars) and bars[at]["start"][:10] == day
-        row[f"ret_{name}"] = row[f"ar_{name}"] = math.log(bars[at]["close"] / price) if reached else None
+        row[f"ret_{minutes}m"] = row[f"ar_{minutes}m"] = math.log(bars[at]["close"] / price) if reached else None
     last = max(n for n, bar in enumerate(bars) if bar["start"][:10] == day)
     row["ret_close"] = row["ar_close"] = math.log(bars[last]["close"] / price)
     return row

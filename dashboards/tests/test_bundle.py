@@ -21,7 +21,7 @@ class Bundle(unittest.TestCase):
         cls.charts = {d["uuid"]: d for path, d in cls.documents.items() if path.startswith("charts/")}
         (cls.dashboard,) = (d for path, d in cls.documents.items() if path.startswith("dashboards/"))
 
-    def test_every_chart_stands_on_the_page_once(self):
+    def test_every_chart_is_on_the_page_once(self):
         placed = [node["meta"]["uuid"] for node in self.dashboard["position"].values() if node_type(node) == "CHART"]
         self.assertCountEqual(placed, self.charts)
 
@@ -46,7 +46,7 @@ class Bundle(unittest.TestCase):
                 columns = {column["column_name"] for column in self.datasets[target["datasetUuid"]]["columns"]}
                 self.assertIn(target["column"]["name"], columns)
 
-    def test_metric_labels_are_no_column_names(self):
+    def test_metric_labels_are_not_column_names(self):
         # ClickHouse takes such a label for the column inside the aggregate (code 184).
         for chart in self.charts.values():
             columns = {column["column_name"] for column in self.datasets[chart["dataset_uuid"]]["columns"]}

@@ -84,7 +84,7 @@ class InformationCoefficient(unittest.TestCase):
         rows = {
             (name(row), row["outcome"]): row["coefficient"] for row in query("information_coefficient", run=[seed.RUN])
         }
-        for column, horizon in (("ret_1m", "1 min"), ("ret_15m", "15 min"), ("ret_close", "close")):
+        for column, horizon in (*((f"ret_{m}m", f"{m} min") for m in seed.SEEDED), ("ret_close", "close")):
             pairs = [
                 (row["score"], row[column])
                 for row in seed.rows()["impact"]
@@ -100,7 +100,7 @@ class InformationCoefficient(unittest.TestCase):
     def test_horizons_come_in_order(self):
         labels = sorted({row["horizon_and_pairs"] for row in query("information_coefficient", run=[seed.RUN])})
         order = [label.replace("\u200b", "").split(" (")[0] for label in labels]
-        self.assertEqual(["1 min", "5 min", "15 min", "30 min", "60 min", "close"], order)
+        self.assertEqual([*(f"{minutes} min" for minutes in seed.SEEDED), "close"], order)
 
     def test_is_null_where_undefined(self):
         same = [row | {"score": 0.5, "run": "same score"} for row in seed.rows()["impact"] if row.get("ret_5m")]
@@ -143,7 +143,7 @@ class Tape(unittest.TestCase):
             self.assertLessEqual(candle["high"] - 0.11, candle["top"])
             self.assertLessEqual(candle["top"] + candle["height"] - 1.2, candle["low"])
 
-    def test_scores_stand_at_their_moment(self):
+    def test_scores_are_drawn_at_their_moment(self):
         (panel,) = self.panels(run=[seed.RUN], symbol=["HALO"])
         newest = panel["scores"][-1]
         self.assertIn("6 Mar 20:15 UTC", newest["tip"])
@@ -151,7 +151,7 @@ class Tape(unittest.TestCase):
         minutes = (datetime(2026, 3, 6, 20, 15) - datetime(2026, 3, 6, 14, 30)).seconds / 60
         self.assertAlmostEqual(minutes / 390 * panel["plot_width"], newest["x"], delta=0.2)
 
-    def test_news_before_the_opening_stands_at_it(self):
+    def test_news_before_the_opening_is_drawn_at_it(self):
         stories = [s for s in seed.rows()["mentions"] if s["symbol"] == "HALO" and s.get("score") is not None]
         overnight = [s for s in stories if "2026-03-05 21:00" <= s["published_at"] < "2026-03-06 14:30"]
         during = [s for s in stories if s["published_at"] >= "2026-03-06 14:30"]

@@ -95,11 +95,11 @@ mod tests {
         let error = IngestError::File { path: "/a/key".into(), source: std::io::Error::other("no such file") };
         assert_eq!(chain(&error), "can't read /a/key: no such file");
         let provider = ProviderError::websocket(
-            "massive",
+            "wire",
             tokio_tungstenite::tungstenite::Error::Io(std::io::Error::other("the cable is cut")),
         );
         let text = chain(&IngestError::from(provider));
-        assert_eq!(text.matches("massive's websocket broke").count(), 1, "{text}");
+        assert_eq!(text.matches("wire's websocket broke").count(), 1, "{text}");
         assert!(text.contains("the cable is cut"), "{text}");
     }
 }

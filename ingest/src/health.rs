@@ -17,7 +17,7 @@ pub(crate) struct SourceHealth(Arc<Shared>);
 
 struct Shared {
     stream: Stream,
-    /// Name in readiness: `news-poller/massive`.
+    /// Name in readiness: `news-poller/NAME`.
     role: String,
     idle_timeout: SignedDuration,
     producer: Producer,
@@ -90,7 +90,7 @@ impl SourceHealth {
             );
             self.show_idle(true);
             let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
-            metrics::counter!("tapewire_source_idle_total", &labels).increment(1);
+            metrics::counter!("tapewire_source_outages_total", &labels).increment(1);
         }
         // Idle, it vouches for nothing: the time only has to be one that it could vouch for.
         self.0.stream.emit_idle(&self.0.producer, watermark.unwrap_or(Timestamp::UNIX_EPOCH)).await

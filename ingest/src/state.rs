@@ -103,7 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let former = StateFile::<u64>::new(folder.path(), "news.json").unwrap();
         former.save(&1).await.unwrap();
-        let open = || StateFile::<u64>::taking_over(folder.path(), "news-massive.json", "news.json").unwrap();
+        let open = || StateFile::<u64>::taking_over(folder.path(), "news-wire.json", "news.json").unwrap();
         assert_eq!(open().load().unwrap(), Some(1));
         assert_eq!(former.load().unwrap(), None);
         former.save(&2).await.unwrap();

@@ -94,7 +94,11 @@ async fn every_page_is_followed_and_every_article_sent_once_with_its_watermark_a
     assert_eq!(watermarks.iter().map(|(p, _)| *p).collect::<BTreeSet<_>>(), (0..PARTITIONS).collect());
     // The poll's beginning less the time the wire may take.
     let promised = common::time(ORIGIN) - SignedDuration::from_secs(60);
-    assert!(watermarks.iter().all(|(_, w)| w.index == 0 && w.count == 1 && w.source == SIMULATED && !w.idle && w.at.duration_since(promised).as_secs() == 0));
+    assert!(watermarks.iter().all(|(_, w)| w.index == 0
+        && w.count == 1
+        && w.source == SIMULATED
+        && !w.idle
+        && w.at.duration_since(promised).as_secs() == 0));
     provider.shutdown.cancel();
     kafka.clean().await;
 }
@@ -150,8 +154,7 @@ async fn refusals_and_failures_are_waited_out_and_lose_nothing() {
         let state = tempfile::tempdir().unwrap();
         let readiness = Readiness::default();
         let shutdown = Shutdown::new();
-        let poller =
-            reporting_poller(&kafka, &provider.providers, &provider.clock, state.path(), readiness.clone());
+        let poller = reporting_poller(&kafka, &provider.providers, &provider.clock, state.path(), readiness.clone());
         let running = tokio::spawn(poller.run(shutdown.clone()));
         until(async || !kafka.news_watermarks().await.is_empty()).await;
         shutdown.cancel();

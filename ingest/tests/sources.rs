@@ -82,13 +82,13 @@ async fn a_source_goes_and_comes_back(
     until_seen(&watermarks, Seen::desk_decides).await;
     until(async || readiness.all_ready()).await;
     assert_eq!(idle(kind), 0.0);
-    let times = counted("tapewire_source_idle_total");
+    let times = counted("tapewire_source_outages_total");
 
     desk.stop().await;
     until_seen(&watermarks, Seen::desk_is_not_waited_for).await;
     assert!(!readiness.all_ready());
     assert_eq!(idle(kind), 1.0);
-    assert!(counted("tapewire_source_idle_total") > times);
+    assert!(counted("tapewire_source_outages_total") > times);
     // Said again after further failures, for readers that were restarted meanwhile.
     let said = async || watermarks().await.iter().filter(|(p, w)| *p == 0 && w.idle).count();
     let before = said().await;
@@ -134,10 +134,8 @@ async fn two_news_sources_are_two_streams_and_an_id_of_both_is_two_articles() {
         let (producer, clock) = (kafka.producer.clone(), provider.clock.clone());
         NewsPoller::new(config, source, stream, state.path(), producer, clock, readiness.clone()).unwrap()
     };
-    let first = poller(
-        Stream::news(0, 2, SIMULATED),
-        provider.providers.news_source(SIMULATED, &provider.clock).unwrap(),
-    );
+    let first =
+        poller(Stream::news(0, 2, SIMULATED), provider.providers.news_source(SIMULATED, &provider.clock).unwrap());
     let second = poller(Stream::news(1, 2, desk::NAME), Arc::new(Desk::new(desk.address, &provider.clock)));
     let running = [tokio::spawn(first.run(shutdown.clone())), tokio::spawn(second.run(shutdown.clone()))];
 
@@ -154,7 +152,10 @@ async fn two_news_sources_are_two_streams_and_an_id_of_both_is_two_articles() {
     let by_desk = articles.iter().filter(|article| article.provider == desk::NAME).count();
     assert_eq!(by_desk, 2, "each once, although every poll shows them");
     let letters = kafka.dead_letters().await;
-    assert_eq!(letters.iter().map(|letter| letter.origin.as_str()).collect::<BTreeSet<_>>(), ["desk /headlines"].into());
+    assert_eq!(
+        letters.iter().map(|letter| letter.origin.as_str()).collect::<BTreeSet<_>>(),
+        ["desk /headlines"].into()
+    );
     let files = ["news-massive.json", "news-desk.json"];
     assert!(files.iter().all(|file| state.path().join(file).exists()));
     provider.shutdown.cancel();
@@ -185,10 +186,8 @@ async fn two_price_sources_are_two_streams() {
         let (producer, clock) = (kafka.producer.clone(), provider.clock.clone());
         PriceFeed::new(config, source, stream, state.path(), producer, clock, readiness.clone()).unwrap()
     };
-    let first = feed(
-        Stream::prices(0, 2, SIMULATED),
-        provider.providers.price_source(SIMULATED, &provider.clock).unwrap(),
-    );
+    let first =
+        feed(Stream::prices(0, 2, SIMULATED), provider.providers.price_source(SIMULATED, &provider.clock).unwrap());
     let second = feed(Stream::prices(1, 2, desk::NAME), Arc::new(Desk::new(desk.address, &provider.clock)));
     let running = [tokio::spawn(first.run(shutdown.clone())), tokio::spawn(second.run(shutdown.clone()))];
 

@@ -1,4 +1,4 @@
-//! How many records a second the join takes on one thread, and a checksum of the rows it gives out.
+//! How many records a second the join takes on one thread, and a checksum of the rows it returns.
 //!
 //! ```text
 //! cargo run --release -p tapewire-joiner --example throughput
@@ -134,8 +134,7 @@ impl Stream {
             received_at: at,
             scored_at: at,
             relevance: Some(1.0),
-            sentiment: None,
-            unscored: None,
+            sentiment: Err(tapewire_core::Unscored::EmptyText),
         }
     }
 }
@@ -179,11 +178,11 @@ impl Measurement {
         rows.iter().for_each(|row| self.add(row));
     }
 
-    /// FNV-1a (64 bit) over what a row says, bit by bit.
+    /// FNV-1a (64 bit) over a row, bit by bit.
     fn add(&mut self, row: &Impact) {
         self.text(&row.mention.article_id);
         self.text(row.status.as_str());
-        self.text(row.reason.map_or("", |reason| reason.as_str()));
+        self.text(row.status.reason().map_or("", |reason| reason.as_str()));
         self.text(row.phase.as_str());
         let quality = row.quality;
         let flags = [quality.stale, quality.halted, quality.gap, quality.late].map(u64::from);

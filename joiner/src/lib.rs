@@ -1,11 +1,9 @@
-//! Joins the wire to the tape and writes it down.
+//! Joins the wire to the tape: reads topics, computes outcomes, writes rows.
+//!
+//! [`join`] is pure: records in, rows out. [`runner`] runs it between Kafka and the tables of `tapewire-store`.
 
-pub mod archive;
 pub mod error;
 pub mod join;
 pub mod runner;
-pub mod statistics;
-pub mod summary;
-pub mod tables;
 
 pub use error::JoinerError;

@@ -28,8 +28,7 @@ fn mention(provider: &str, revision: u64, published_at: &str) -> (Run, Scored) {
         received_at: at,
         scored_at: at,
         relevance: None,
-        sentiment: None,
-        unscored: None,
+        sentiment: Err(tapewire_core::Unscored::EmptyText),
     };
     (Run::live(), Scored::Mention(mention))
 }

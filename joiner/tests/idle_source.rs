@@ -87,8 +87,7 @@ fn mention(id: usize, published_at: Timestamp) -> Mention {
         received_at: published_at,
         scored_at: published_at,
         relevance: None,
-        sentiment: None,
-        unscored: None,
+        sentiment: Err(tapewire_core::Unscored::EmptyText),
     }
 }
 

@@ -10,7 +10,7 @@ use support::start_offset;
 use support::{Process, TOPICS, Table, Topics};
 use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Impact, Mention, Run, Watermark};
+use tapewire_core::{Bar, Impact, Mention, Run, Unscored, Watermark};
 use tapewire_joiner::join::{EvictedRun, JoinEvent, JoinTopic, Partition, PerTopic};
 
 fn at(text: &str) -> Timestamp {
@@ -31,8 +31,7 @@ fn mention(id: &str, published_at: &str) -> Scored {
         received_at: at,
         scored_at: at,
         relevance: None,
-        sentiment: None,
-        unscored: None,
+        sentiment: Err(Unscored::EmptyText),
     })
 }
 
@@ -112,7 +111,7 @@ fn a_mention_after_its_finalization_time_is_listed_and_replaces_nothing() {
         assert_eq!((first.status, first.entry_price, first.quality.late), (Status::Final, Some(100.0), false));
         assert_eq!((in_time.entry_price, in_time.quality.late), (Some(100.0), true));
         assert_eq!((in_time.returns, in_time.price_before), (first.returns, Some(99.0)));
-        assert_eq!((too_late.status, too_late.reason), (Status::NotJoined, Some(Reason::TooLate)));
+        assert_eq!(too_late.status, Status::NotJoined(Reason::TooLate));
         assert!(too_late.quality.late && too_late.version == 0);
     }
 }

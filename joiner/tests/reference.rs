@@ -12,9 +12,7 @@ use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::impact::{PerHorizon, Reason, Status};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Bar, Impact, Mention, Symbol};
-
-const MINUTES: [i64; 5] = [1, 5, 15, 30, 60];
+use tapewire_core::{Bar, Horizon, Impact, Mention, Symbol};
 
 /// A whole history at its end.
 struct History {
@@ -27,7 +25,6 @@ struct History {
 #[derive(Debug, PartialEq, Default)]
 struct Expected {
     status: Option<Status>,
-    reason: Option<Reason>,
     width: Option<u32>,
     before: Option<(f64, Timestamp)>,
     entry: Option<(f64, Timestamp)>,
@@ -92,8 +89,7 @@ impl History {
     }
 
     fn expect(&self, mention: &Mention, late: bool) -> Expected {
-        let not_joined =
-            |reason| Expected { status: Some(Status::NotJoined), reason: Some(reason), late, ..Expected::default() };
+        let not_joined = |reason| Expected { status: Some(Status::NotJoined(reason)), late, ..Expected::default() };
         let Some(company) = &mention.symbol else { return not_joined(Reason::NoSymbol) };
         if company.asset_class() != AssetClass::Equity {
             return not_joined(Reason::NotEquity);
@@ -123,8 +119,8 @@ impl History {
                 let until = session(first_day.index + 1);
                 let printed =
                     self.bars.iter().any(|(b, _, s)| b.symbol == *company && (oldest..=until.index).contains(s));
-                expected.status = Some(Status::NotJoined);
-                expected.reason = Some(if printed { Reason::NoEntryBar } else { Reason::NoBars });
+                let reason = if printed { Reason::NoEntryBar } else { Reason::NoBars };
+                expected.status = Some(Status::NotJoined(reason));
                 until.close
             }
         };
@@ -191,14 +187,20 @@ impl History {
         let bars_between = |from: Timestamp, until: Timestamp| until.duration_since(from).as_secs_f64() / width as f64;
         let to_close = bars_between(bar.start, day.close);
         let mut exits: Vec<(usize, &Session, Timestamp, Timestamp, f64)> = Vec::new();
-        for (i, minutes) in MINUTES.into_iter().enumerate() {
+        for (i, minutes) in Horizon::MINUTES.into_iter().enumerate() {
             let due = bar.start + SignedDuration::from_mins(minutes);
             if due <= day.close {
                 exits.push((i, day, bar.start, due, minutes as f64 * 60.0 / width as f64));
             }
         }
-        exits.push((5, day, bar.start, day.close, to_close));
-        exits.push((7, next, next.open, next.close, to_close + bars_between(next.open, next.close)));
+        exits.push((Horizon::Close as usize, day, bar.start, day.close, to_close));
+        exits.push((
+            Horizon::NextClose as usize,
+            next,
+            next.open,
+            next.close,
+            to_close + bars_between(next.open, next.close),
+        ));
         for (i, session, from, due, length) in exits {
             match last(company, session, from, due) {
                 Some((price, true)) => {
@@ -215,7 +217,7 @@ impl History {
                 .find(|(b, ..)| b.start == opening.start)
                 .map(|(b, ..)| b.open);
             let length = to_close + bars_between(next.open, opening.start);
-            fill(expected, 6, bar.open, opening.open, length, model, market_entry.zip(after));
+            fill(expected, Horizon::NextOpen as usize, bar.open, opening.open, length, model, market_entry.zip(after));
         }
         expected.gap = self.gap(bar, (first_day, first), day, next);
         next.close
@@ -295,7 +297,6 @@ fn fill(
 fn found(row: &Impact) -> Expected {
     Expected {
         status: Some(row.status),
-        reason: row.reason,
         width: row.bar_width_s,
         before: row.price_before.zip(row.price_before_at),
         entry: row.entry_price.zip(row.entry_at),

@@ -7,12 +7,12 @@ use sha2::Digest as _;
 use std::time::Duration;
 use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown, Topic, Topics, lag::lag};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Halt, HaltRecord, Mention, Run, SentimentRecord, Symbol, TapeRecord, Watermark};
+use tapewire_core::{Bar, Halt, HaltRecord, Mention, Run, SentimentRecord, Symbol, TapeRecord, Unscored, Watermark};
 use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::runner;
-use tapewire_joiner::tables::{ClickHouseConfig, migrate};
+use tapewire_store::{ClickHouseConfig, migrate};
 
-/// Empty topics of one partition and an empty database, or `None` with a line that says so.
+/// Empty topics of one partition and an empty database, or `None` and a line of output if a variable is not set.
 async fn installation(name: &str) -> Option<(KafkaConfig, ClickHouseConfig)> {
     let variable = |variable: &str| {
         let value = std::env::var(variable).ok();
@@ -46,8 +46,7 @@ fn mention() -> Vec<u8> {
         received_at: at(0),
         scored_at: at(0),
         relevance: None,
-        sentiment: None,
-        unscored: None,
+        sentiment: Err(Unscored::EmptyText),
     };
     SentimentRecord::new(Run::live(), Scored::Mention(mention)).encode()
 }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use tapewire_bus::{Clock, Readiness, Shutdown, Telemetry, Topics};
 use tapewire_core::{Horizon, Run, Symbol};
 use tapewire_ingest::simulate::{self, Simulator};
-use tapewire_joiner::statistics::rank_ic;
-use tapewire_joiner::summary::{self, Counts, Outcome};
-use tapewire_joiner::tables::{drop_database, migrate};
+use tapewire_statistics::rank_ic;
+use tapewire_store::summary::{self, Counts, HorizonOutcome};
+use tapewire_store::{drop_database, migrate};
 
 /// A simulated market through poller, websocket feed, sentiment worker and joiner as they run in production, on sped-up
 /// time. Ends with a table and where to look. Nothing it shows is real.
@@ -184,15 +184,16 @@ fn print_rates(counts: &Counts, telemetry: &Telemetry, seconds: f64) -> anyhow::
 }
 
 /// How well the score ranks what came after, beside what the simulator planted.
-fn print_ic(outcomes: &[Outcome], simulator: &Simulator) {
+fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
     println!("\n  rank IC of the score by horizon      planted with the true sentiment");
     println!("  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}", "horizon", "n", "return", "abnormal", "return", "abnormal");
-    for (index, horizon) in Horizon::ALL.into_iter().enumerate() {
-        let pairs = |value: fn(&Outcome, usize) -> Option<f64>| -> (Vec<f64>, Vec<f64>) {
-            outcomes.iter().filter_map(|o| Some((o.score, value(o, index)?))).unzip()
+    for horizon in Horizon::ALL {
+        let pairs = |value: fn(&HorizonOutcome) -> Option<f64>| -> (Vec<f64>, Vec<f64>) {
+            let reached = outcomes.iter().filter(|outcome| outcome.horizon == horizon.name());
+            reached.filter_map(|outcome| Some((outcome.score, value(outcome)?))).unzip()
         };
-        let (scores, returns) = pairs(|o, i| o.returns[i]);
-        let (abnormal_scores, abnormal) = pairs(|o, i| o.abnormal[i]);
+        let (scores, returns) = pairs(|outcome| outcome.ret);
+        let (abnormal_scores, abnormal) = pairs(|outcome| outcome.ar);
         let planted = horizon.minutes().map(|minutes| simulator.planted_ic(minutes));
         println!(
             "  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}",

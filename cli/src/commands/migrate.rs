@@ -3,7 +3,7 @@
 use crate::config::Config;
 use clap::Args;
 use tapewire_bus::Topics;
-use tapewire_joiner::tables::migrate;
+use tapewire_store::migrate;
 
 /// Creates the Kafka topics that are missing and brings the ClickHouse schema to this build's version.
 #[derive(Args)]

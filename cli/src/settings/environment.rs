@@ -11,6 +11,7 @@
 use super::error::{UnknownVariable, nearest};
 use super::tree::{Kind, Node};
 use figment::value::Value;
+use std::collections::BTreeSet;
 
 const PREFIX: &str = "TAPEWIRE_";
 
@@ -50,9 +51,13 @@ pub fn variable(path: &[String]) -> String {
     format!("{PREFIX}{}", path.join("_").replace('.', "_").to_ascii_uppercase())
 }
 
-/// The variable of the secret whose file is named by the setting at `path`.
+/// The variable of the secret whose file is named by the setting at `path`; of a provider's key the short one.
 pub fn secret_variable(path: &[String]) -> String {
-    let file = variable(path).replacen(&format!("{PREFIX}{PROVIDERS}"), PREFIX, 1);
+    long_secret_variable(path).replacen(&format!("{PREFIX}{PROVIDERS}"), PREFIX, 1)
+}
+
+fn long_secret_variable(path: &[String]) -> String {
+    let file = variable(path);
     file.strip_suffix("_FILE").unwrap_or(&file).to_owned()
 }
 
@@ -66,7 +71,8 @@ pub fn unknown(root: &Node, values: &Value, name: &str, others: &[&str]) -> Unkn
 pub fn known(root: &Node, values: Option<&Value>) -> Vec<String> {
     let settings = root.paths(values);
     let is_secret = |path: &&Vec<String>| root.find(path).is_some_and(|(node, _)| node.secret);
-    let secrets = settings.iter().filter(is_secret).map(|path| secret_variable(path));
+    let secrets = settings.iter().filter(is_secret);
+    let secrets = secrets.flat_map(|path| BTreeSet::from([secret_variable(path), long_secret_variable(path)]));
     settings.iter().map(|path| variable(path)).chain(secrets).collect()
 }
 
@@ -189,6 +195,8 @@ mod tests {
         let secret = |path: &[&str]| Meaning::Secret(path.iter().map(|&key| key.to_owned()).collect());
         assert_eq!(read("TAPEWIRE_KAFKA_PASSWORD"), secret(&["kafka", "password_file"]));
         assert_eq!(read("TAPEWIRE_PROVIDERS_MY_WIRE_API_KEY"), secret(&["providers", "my_wire", "api_key_file"]));
+        assert_eq!(read("TAPEWIRE_MY_WIRE_API_KEY"), secret(&["providers", "my_wire", "api_key_file"]));
+        assert_eq!(read("TAPEWIRE_MY_WIRE_API_KEY_FILE"), Meaning::Unknown);
         assert_eq!(read("TAPEWIRE_STACK_DIR"), Meaning::Other);
         assert_eq!(read("KAFKA_PASSWORD"), Meaning::Other);
         for name in

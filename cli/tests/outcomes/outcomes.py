@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 MINUTE = pd.Timedelta("1min")
-MINUTE_HORIZONS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60}
-COLUMNS = ["ret_1m", "ret_5m", "ret_15m", "ret_30m", "ret_60m", "ret_close", "ret_next_open", "ret_next_close"]
+# The provider's name in what `tapewire replay` sends.
+PROVIDER = "replay"
 TOLERANCE = 1e-12
 
 
@@ -121,8 +121,11 @@ class Tape:
             return minute
         return self.opens[self.opens.searchsorted(available, side="right")]
 
-    def outcome(self, symbol: str, available: pd.Timestamp) -> dict | None:
-        """Entry and log returns, or None where the tape has no bar to enter at."""
+    def outcome(self, symbol: str, available: pd.Timestamp, horizons: dict[str, int | None]) -> dict | None:
+        """Entry, and log returns by horizon; None where the tape has no bar to enter at.
+
+        `horizons` are names and, of those that have them, minutes after the entry.
+        """
         bars = self.by_symbol.get(symbol)
         if bars is None:
             return None
@@ -134,26 +137,30 @@ class Tape:
         entry = bars.iloc[at]
         same = bars[(bars["session"] == entry["session"]) & (bars.index >= at)]
         following = bars[bars["session"] == entry["session"] + 1]
-        found = {"entry_at": entry["start"], "entry_price": entry["open"]}
+        found = {}
 
         def log_return(price):
             return float(np.log(price / entry["open"]))
 
-        for name, minutes in MINUTE_HORIZONS.items():
+        for name, minutes in horizons.items():
+            if minutes is None:
+                continue
             due = entry["start"] + minutes * MINUTE
             reached = same[same["end"] <= due]
             # A horizon after the close has no price; a price that is too old is not one either.
             inside = due <= self.closes[entry["session"]]
             fresh = len(reached) and due - reached["end"].iloc[-1] <= self.stale_after
-            found[f"ret_{name}"] = log_return(reached["close"].iloc[-1]) if inside and fresh else None
+            found[name] = log_return(reached["close"].iloc[-1]) if inside and fresh else None
         over = self.ends_at >= self.closes[entry["session"]]
-        found["ret_close"] = log_return(same["close"].iloc[-1]) if over and self.fresh_at_close(same) else None
-        found["ret_next_open"] = log_return(following["open"].iloc[0]) if len(following) else None
+        found["close"] = log_return(same["close"].iloc[-1]) if over and self.fresh_at_close(same) else None
+        found["next_open"] = log_return(following["open"].iloc[0]) if len(following) else None
         over = len(following) and self.ends_at >= self.closes[entry["session"] + 1]
-        found["ret_next_close"] = (
+        found["next_close"] = (
             log_return(following["close"].iloc[-1]) if over and self.fresh_at_close(following) else None
         )
-        return found
+        if found.keys() != horizons.keys():
+            raise SystemExit(f"no rule here for the horizons {sorted(found.keys() ^ horizons.keys())}")
+        return {"entry_at": entry["start"], "entry_price": entry["open"], "returns": found}
 
     def fresh_at_close(self, bars: pd.DataFrame) -> bool:
         return self.closes[bars["session"].iloc[-1]] - bars["end"].iloc[-1] <= self.stale_after
@@ -174,6 +181,10 @@ def rows_of(url: str, query: str) -> list[dict]:
         return [json.loads(line) for line in answer.read().splitlines()]
 
 
+def key(row: dict) -> tuple[str, str, str]:
+    return row["provider"], row["article_id"], row["symbol"]
+
+
 def differs(found, expected, tolerance: float) -> bool:
     if expected is None or found is None:
         return (expected is None) != (found is None)
@@ -187,13 +198,27 @@ def check(arguments) -> int:
     aliases = dict(pair.split("=") for pair in arguments.alias)
     stored = rows_of(
         arguments.clickhouse,
-        f"SELECT article_id, symbol, status, reason, toUnixTimestamp64Micro(available_at) AS available_us, "
-        f"toUnixTimestamp64Micro(entry_at) AS entry_us, entry_price, score, unscored, {', '.join(COLUMNS)} "
+        f"SELECT provider, article_id, symbol, status, reason, toUnixTimestamp64Micro(available_at) AS available_us, "
+        f"toUnixTimestamp64Micro(entry_at) AS entry_us, entry_price, score, unscored "
         f"FROM {arguments.database}.impact FINAL WHERE run = '{arguments.run}' "
         f"SETTINGS output_format_json_quote_64bit_integers = 0",
     )
-    rows = {(row["article_id"], row["symbol"]): row for row in stored}
-    faults = [] if len(rows) == len(stored) else ["a key stands twice"]
+    rows = {key(row): row | {"returns": {}} for row in stored}
+    faults = [] if len(rows) == len(stored) else ["a key is there twice"]
+    horizons = {}
+    for row in rows_of(
+        arguments.clickhouse,
+        f"SELECT provider, article_id, symbol, horizon, minutes, ret "
+        f"FROM {arguments.database}.impact_by_horizon WHERE run = '{arguments.run}'",
+    ):
+        horizons[row["horizon"]] = row["minutes"]
+        rows[key(row)]["returns"][row["horizon"]] = row["ret"]
+    columns = rows_of(
+        arguments.clickhouse,
+        f"SELECT name FROM system.columns WHERE database = '{arguments.database}' AND table = 'impact' AND name LIKE 'ret_%'",
+    )
+    if {f"ret_{name}" for name in horizons} != {column["name"] for column in columns}:
+        faults.append(f"the view has the horizons {sorted(horizons)}, the table has other columns")
     counts = {"articles": 0, "mentions": 0, "entered": 0, "returns": 0, "listed with a reason": 0}
     for article in read_news(arguments.news).itertuples():
         counts["articles"] += 1
@@ -201,7 +226,7 @@ def check(arguments) -> int:
         available = article.published + pd.Timedelta(seconds=arguments.delay)
         for symbol in symbols:
             counts["mentions"] += 1
-            row = rows.pop((article.id, symbol), None)
+            row = rows.pop((PROVIDER, article.id, symbol), None)
             where = f"{article.id} {symbol or '(no symbol)'} available {available}"
             if row is None:
                 faults.append(f"{where}: not in the table")
@@ -210,7 +235,7 @@ def check(arguments) -> int:
                 faults.append(f"{where}: available_at is {row['available_us']}")
             if row["score"] is None and not row["unscored"]:
                 faults.append(f"{where}: neither scored nor said why not")
-            expected = tape.outcome(symbol, available) if symbol and ":" not in symbol else None
+            expected = tape.outcome(symbol, available, horizons) if symbol and ":" not in symbol else None
             if expected is None:
                 counts["listed with a reason"] += 1
                 if row["entry_price"] is not None or not (row["reason"] or row["status"] == "pending"):
@@ -223,11 +248,11 @@ def check(arguments) -> int:
                     f"expected {expected['entry_at']} at {expected['entry_price']}"
                 )
                 continue
-            for column in COLUMNS:
-                counts["returns"] += expected[column] is not None
-                if differs(row[column], expected[column], TOLERANCE):
-                    faults.append(f"{where}: {column} is {row[column]}, expected {expected[column]}")
-    faults += [f"{key}: in the table but not in the news" for key in rows]
+            for name, value in expected["returns"].items():
+                counts["returns"] += value is not None
+                if differs(row["returns"][name], value, TOLERANCE):
+                    faults.append(f"{where}: return to {name} is {row['returns'][name]}, expected {value}")
+    faults += [f"{left}: in the table but not in the news" for left in rows]
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     for fault in faults[:20]:
         print("differs:", fault)

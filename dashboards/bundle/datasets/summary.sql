@@ -1,11 +1,11 @@
 WITH chosen_mentions AS (
-    SELECT symbol, article_id, published_at, score
+    SELECT symbol, provider, article_id, published_at, score
     FROM mentions FINAL
     WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('published_at') }}
 )
 SELECT
     max(chosen_mentions.published_at) AS published_at,
-    uniqExact(article_id) AS articles,
+    uniqExact(provider, article_id) AS articles,
     uniqExactIf(symbol, symbol != '') AS symbols,
     count() AS mentions,
     if(count() = 0, '–', concat(toString(round(100 * countIf(score IS NOT NULL) / count())), ' %')) AS scored_share,

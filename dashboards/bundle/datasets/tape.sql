@@ -10,8 +10,8 @@
 {%- set range = get_time_filter('start', target_type='DateTime') -%}
 {%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
-    -- What is drawn: the chosen companies, else those with most articles; unless a time is chosen
-    -- the last session, or the last 130 bars where a session has but a few.
+    -- What is drawn: the chosen companies, otherwise those with most articles. Unless a time is chosen, the last
+    -- session, or the last 130 bars where a session has only a few.
     (
         SELECT (min(width_s), max(bars.start)) FROM bars WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }}
     ) AS finest_and_newest,
@@ -33,7 +33,7 @@ WITH
             SELECT symbol
             FROM (SELECT DISTINCT symbol FROM tape) AS traded
             LEFT JOIN (
-                SELECT symbol, uniqExact(article_id) AS articles FROM mentions FINAL WHERE {{ chosen('run') }} GROUP BY symbol
+                SELECT symbol, uniqExact(provider, article_id) AS articles FROM mentions FINAL WHERE {{ chosen('run') }} GROUP BY symbol
             ) AS covered USING (symbol)
             ORDER BY articles DESC, symbol
             LIMIT {{ 4 if symbols else 2 }}
@@ -42,10 +42,10 @@ WITH
     (SELECT (min(begin), max(begin), uniqExact(begin)) FROM tape WHERE has(shown, symbol)) AS extent,
     extent.1 AS window_start,
     extent.2 + finest AS window_end,
-    -- At most some 130 candles, each of a usual length.
+    -- About 130 candles at most, each of a usual length.
     greatest(finest, arrayFirst(length -> length = 604800 OR extent.3 * finest / length <= 130,
                                 [60, 300, 900, 1800, 3600, 86400, 604800])) AS width,
-    -- News from after the session before this one stands at the opening, where it met the market.
+    -- News published after the previous session is drawn at the opening, when it met the market.
     (
         SELECT if(count() = 0, window_start - 86400, max(bars.start) + finest) FROM bars
         WHERE {{ chosen('run') }} AND width_s = finest AND bars.start < window_start AND bars.start >= window_start - 864000
@@ -77,7 +77,7 @@ WITH
             min(low) AS lowest, max(high) AS highest, max(volume) AS busiest,
             argMin(open, bucket) AS first_open, argMax(close, bucket) AS last_close,
             greatest(highest - lowest, highest * 1e-6) AS span,
-            -- Hours without trading take no room, and the axis is the same for all panels.
+            -- Hours without trading take no space, and the axis is the same for all panels.
             arraySort(arrayDistinct(arrayFlatten(groupArray(groupArray(bucket)) OVER ()))) AS axis,
             plot_width / length(axis) AS pitch
         FROM candles
@@ -96,7 +96,7 @@ SELECT
     window_start AS start,
     pow(10, floor(log10(span / 3))) AS magnitude,
     magnitude * multiIf(span / 3 / magnitude < 1.5, 1, span / 3 / magnitude < 3.5, 2, span / 3 / magnitude < 7.5, 5, 10) AS step,
-    -- A label where a new stretch of round length begins, some seven to a panel, and at each new day.
+    -- A label where a new stretch of round length begins, about seven to a panel, and at each new day.
     arrayFirst(stretch -> stretch >= length(axis) * width / if(panels = 1, 14, 7),
                [300, 900, 1800, 3600, 7200, 14400, 86400, 172800, 604800, 2678400]) AS label_every,
     arrayFilter(

@@ -1,10 +1,10 @@
 WITH
     covered AS (
-        SELECT symbol, if(label = '', 'not scored', label) AS label, article_id, published_at
+        SELECT symbol, if(label = '', 'not scored', label) AS label, provider, article_id, published_at
         FROM mentions FINAL
         WHERE symbol != '' AND {{ chosen('run') }} AND {{ within('published_at') }}
     )
-SELECT symbol, label, uniqExact(article_id) AS articles, max(covered.published_at) AS published_at
+SELECT symbol, label, uniqExact(provider, article_id) AS articles, max(covered.published_at) AS published_at
 FROM covered
-WHERE symbol IN (SELECT symbol FROM covered GROUP BY symbol ORDER BY uniqExact(article_id) DESC, symbol LIMIT 12)
+WHERE symbol IN (SELECT symbol FROM covered GROUP BY symbol ORDER BY uniqExact(provider, article_id) DESC, symbol LIMIT 12)
 GROUP BY symbol, label

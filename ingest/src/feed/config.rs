@@ -17,10 +17,10 @@ use tapewire_core::Symbol;
 /// use tapewire_ingest::feed::PricesConfig;
 ///
 /// let prices: PricesConfig = toml::from_str(
-///     "sources = ['massive', 'desk']\nsymbols = ['AAPL']\n[override.desk]\nsymbols = ['SAP']",
+///     "sources = ['tape', 'desk']\nsymbols = ['AAPL']\n[override.desk]\nsymbols = ['SAP']",
 /// )?;
 /// prices.check()?;
-/// assert_eq!(prices.of("massive").symbols.len(), 2, "the benchmark comes from the first source");
+/// assert_eq!(prices.of("tape").symbols.len(), 2, "the benchmark comes from the first source");
 /// assert_eq!(prices.of("desk").symbols.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -33,7 +33,7 @@ pub struct PricesConfig {
     /// Tickers whose minute bars are wanted.
     #[schemars(with = "Vec<String>")]
     pub symbols: Vec<Symbol>,
-    /// What stands for the market. The first source subscribes to it in any case, unless another one lists it. It has
+    /// The symbol that stands for the market. The first source subscribes to it in any case, unless another one lists it. It has
     /// to trade every minute: its bar is the sign that a minute's bars are coming in.
     #[schemars(with = "String")]
     pub benchmark: Symbol,
@@ -94,17 +94,24 @@ pub struct PricesOverride {
 
 /// What one source is followed for; see [`PricesConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are the fields of PricesConfig and PricesOverride")]
 pub struct PriceFeedConfig {
     /// All its symbols, the reference symbol among them, each once.
     pub symbols: Vec<Symbol>,
+    /// See [`PricesOverride::reference`].
     pub reference: Option<Symbol>,
+    /// See [`PricesConfig::benchmark`].
     pub benchmark: Symbol,
+    /// See [`PricesConfig::trades`].
     pub trades: bool,
+    /// See [`PricesConfig::halts`].
     pub halts: bool,
+    /// See [`PricesConfig::warmup`].
     pub warmup: Duration,
+    /// See [`PricesConfig::grace`].
     pub grace: Duration,
+    /// See [`PricesConfig::idle_timeout`].
     pub idle_timeout: Duration,
+    /// See [`PricesConfig::buffered_frames`].
     pub buffered_frames: usize,
 }
 

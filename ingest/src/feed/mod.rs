@@ -48,11 +48,11 @@ const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// ```no_run
 /// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
 /// use tapewire_ingest::feed::{self, PricesConfig};
-/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
+/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig, registry};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut providers = ProvidersConfig::default();
-/// providers.entry("massive").api_key = ApiKey::new(&std::env::var("TAPEWIRE_MASSIVE_API_KEY")?);
+/// providers.entry(registry::DEFAULT).api_key = ApiKey::new("my-key");
 /// let producer = Producer::new(&KafkaConfig::default())?;
 /// let state = std::path::Path::new("state");
 /// let (clock, readiness, shutdown) = (Clock::wall(), Readiness::default(), Shutdown::new());
@@ -101,7 +101,7 @@ pub struct PriceFeed {
 }
 
 impl PriceFeed {
-    /// A feed that goes on where the note in `state_folder` says, or warms up if there is none.
+    /// A feed that goes on where the note in `state_folder` says, or warms up without one.
     ///
     /// # Errors
     /// [`IngestError::State`]; [`ProviderError::Unsupported`] for what the source never has.
@@ -120,14 +120,8 @@ impl PriceFeed {
             0 => StateFile::taking_over(state_folder, &file, "prices.json")?,
             _ => StateFile::new(state_folder, &file)?,
         };
-        let health = SourceHealth::new(
-            stream.clone(),
-            STAGE,
-            config.idle_timeout,
-            producer.clone(),
-            clock.clone(),
-            readiness,
-        );
+        let health =
+            SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
         Ok(Self {
             writer: Writer::new(producer.clone(), Run::live(), Some(config.benchmark.clone())),
             dead_letters: DeadLetters::new(producer, clock.clone(), STAGE),

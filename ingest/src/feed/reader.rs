@@ -68,7 +68,11 @@ fn offer(sender: &mpsc::Sender<Frame>, frame: Frame, dropped: &AtomicBool, sourc
         metrics::counter!("tapewire_feed_dropped_total", &labels).increment(count as u64);
     }
     if rest > 0 {
-        tracing::error!(source, lost = rest, "kafka is too slow for the feed: trades, halts or unreadable messages are lost");
+        tracing::error!(
+            source,
+            lost = rest,
+            "kafka is too slow for the feed: trades, halts or unreadable messages are lost"
+        );
     } else if first {
         tracing::warn!(source, "kafka is too slow for the feed: dropped bars will be fetched again");
     }

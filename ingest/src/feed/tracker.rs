@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_minute_is_complete_once_the_grace_is_over_and_is_said_once() {
         let mut tracker = TapeTracker::default();
-        let next = |tracker: &TapeTracker, now| tracker.next(at(now), GRACE, Some(at("2025-06-02T14:05:00Z")), STALL_TIMEOUT);
+        let next =
+            |tracker: &TapeTracker, now| tracker.next(at(now), GRACE, Some(at("2025-06-02T14:05:00Z")), STALL_TIMEOUT);
         assert_eq!(next(&tracker, "2025-06-02T14:01:04Z"), Some(at("2025-06-02T14:00:00Z")));
         tracker.emitted(at("2025-06-02T14:00:00Z"), vec![]);
         assert_eq!(next(&tracker, "2025-06-02T14:01:04Z"), None);

@@ -14,9 +14,9 @@ use std::time::Duration;
 /// use tapewire_ingest::poller::NewsConfig;
 ///
 /// let news: NewsConfig = toml::from_str(
-///     "sources = ['massive', 'desk']\nevery = '20s'\n[override.desk]\nevery = '2m'",
+///     "sources = ['wire', 'desk']\nevery = '20s'\n[override.desk]\nevery = '2m'",
 /// )?;
-/// assert_eq!(news.of("massive").every, Duration::from_secs(20));
+/// assert_eq!(news.of("wire").every, Duration::from_secs(20));
 /// assert_eq!(news.of("desk").every, Duration::from_secs(120));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
@@ -81,12 +81,16 @@ pub struct NewsOverride {
 
 /// How one source is polled; see [`NewsConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are the fields of NewsConfig")]
 pub struct NewsPollerConfig {
+    /// See [`NewsConfig::every`].
     pub every: Duration,
+    /// See [`NewsConfig::overlap`].
     pub overlap: Duration,
+    /// See [`NewsConfig::lookback`].
     pub lookback: Duration,
+    /// See [`NewsConfig::wire_delay`].
     pub wire_delay: Duration,
+    /// See [`NewsConfig::idle_timeout`].
     pub idle_timeout: Duration,
 }
 
@@ -153,7 +157,10 @@ pub(crate) fn check_sources<'a>(
     }
     for name in overrides {
         if !sources.contains(name) {
-            return refused(format!(".override.{name}: {name} is not one of {section}.sources: {}", sources.join(", ")));
+            return refused(format!(
+                ".override.{name}: {name} is not one of {section}.sources: {}",
+                sources.join(", ")
+            ));
         }
     }
     Ok(())

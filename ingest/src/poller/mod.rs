@@ -47,11 +47,11 @@ pub struct Polled {
 /// ```no_run
 /// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
 /// use tapewire_ingest::poller::{self, NewsConfig};
-/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
+/// use tapewire_ingest::providers::{ApiKey, ProvidersConfig, registry};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut providers = ProvidersConfig::default();
-/// providers.entry("massive").api_key = ApiKey::new(&std::env::var("TAPEWIRE_MASSIVE_API_KEY")?);
+/// providers.entry(registry::DEFAULT).api_key = ApiKey::new("my-key");
 /// let producer = Producer::new(&KafkaConfig::default())?;
 /// let state = std::path::Path::new("state");
 /// let (clock, readiness, shutdown) = (Clock::wall(), Readiness::default(), Shutdown::new());
@@ -110,7 +110,7 @@ struct Unfinished {
 }
 
 impl NewsPoller {
-    /// A poller that goes on where the note in `state_folder` says, or looks back if there is none.
+    /// A poller that goes on where the note in `state_folder` says, or looks back without one.
     ///
     /// # Errors
     /// [`IngestError::State`].
@@ -128,14 +128,8 @@ impl NewsPoller {
             0 => StateFile::taking_over(state_folder, &file, "news.json")?,
             _ => StateFile::new(state_folder, &file)?,
         };
-        let health = SourceHealth::new(
-            stream.clone(),
-            STAGE,
-            config.idle_timeout,
-            producer.clone(),
-            clock.clone(),
-            readiness,
-        );
+        let health =
+            SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
         Ok(Self {
             dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
             progress: state.load()?.unwrap_or_default(),
@@ -183,7 +177,12 @@ impl NewsPoller {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
                 let wait = backoff.next_wait_of_at_least(error.retry_after());
                 let wait_s = wait.as_secs_f64();
-                tracing::warn!(source, error = chain(&error), wait_s, "polling the news failed; nothing is lost, retrying");
+                tracing::warn!(
+                    source,
+                    error = chain(&error),
+                    wait_s,
+                    "polling the news failed; nothing is lost, retrying"
+                );
                 if error.is_the_providers() {
                     self.health.failed(&error).await?;
                 } else {

@@ -93,7 +93,7 @@ mod tests {
         Article {
             id: id.into(),
             revision: Article::fingerprint(title, "", &[]),
-            provider: "massive".into(),
+            provider: "wire".into(),
             publisher: String::new(),
             author: String::new(),
             title: title.into(),

@@ -77,7 +77,9 @@ pub enum ProviderError {
         reason: String,
     },
     /// A request would leave the configured host: the key must not go there.
-    #[error("{provider}'s next page is on `{host}`, not on the configured host; set its url to the provider's own host")]
+    #[error(
+        "{provider}'s next page is on `{host}`, not on the configured host; set its url to the provider's own host"
+    )]
     ForeignHost {
         /// Name of the provider.
         provider: String,
@@ -143,7 +145,9 @@ pub enum ProviderError {
         waited: Duration,
     },
     /// The account's only connection is in use elsewhere.
-    #[error("{provider} allows no further connection: {message}; one connection an account is the rule, stop the other")]
+    #[error(
+        "{provider} allows no further connection: {message}; one connection an account is the rule, stop the other"
+    )]
     TooManyConnections {
         /// Name of the provider.
         provider: String,
@@ -221,7 +225,7 @@ mod tests {
     #[test]
     fn a_message_does_not_repeat_its_source() {
         let source = tungstenite::Error::Io(std::io::Error::other("the cable is cut"));
-        let error = ProviderError::websocket("massive", source);
+        let error = ProviderError::websocket("wire", source);
         assert!(!error.to_string().contains("cable"), "{error}");
         assert!(std::error::Error::source(&error).unwrap().to_string().contains("cable"));
         assert!(error.is_retryable());

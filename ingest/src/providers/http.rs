@@ -185,18 +185,18 @@ mod tests {
     fn client(base: &str) -> Result<HttpClient, ProviderError> {
         let clock = Clock::accelerated("2025-06-02T14:00:00Z".parse().unwrap(), 1e-9);
         let credentials = Credentials::Bearer(ApiKey::new("k"));
-        HttpClient::new("massive", ("rest_url", base), Duration::from_secs(1), credentials, clock)
+        HttpClient::new("wire", ("rest_url", base), Duration::from_secs(1), credentials, clock)
     }
 
     #[test]
     fn the_key_goes_to_the_configured_host_only() {
-        let client = client("https://api.massive.com").unwrap();
-        assert!(client.named_url("https://api.massive.com:443/v2/reference/news?cursor=x").is_ok());
+        let client = client("https://api.wire.test").unwrap();
+        assert!(client.named_url("https://api.wire.test:443/v2/reference/news?cursor=x").is_ok());
         for elsewhere in [
             "https://evil.test/v2/reference/news",
-            "http://api.massive.com/v2/reference/news",
-            "https://api.massive.com:8443/v2/reference/news",
-            "https://api.massive.com@evil.test/",
+            "http://api.wire.test/v2/reference/news",
+            "https://api.wire.test:8443/v2/reference/news",
+            "https://api.wire.test@evil.test/",
         ] {
             let error = client.named_url(elsewhere).unwrap_err();
             assert!(matches!(error, ProviderError::ForeignHost { .. }) && !error.is_retryable(), "{elsewhere}");
@@ -206,14 +206,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_to_another_host_is_not_sent() {
-        let client = client("https://api.massive.com").unwrap();
+        let client = client("https://api.wire.test").unwrap();
         let error = client.get(&"https://evil.test/".parse().unwrap()).await.unwrap_err();
         assert!(matches!(error, ProviderError::ForeignHost { .. }), "{error}");
     }
 
     #[test]
     fn what_is_not_a_web_address_is_refused_at_the_start() {
-        for url in ["", "api.massive.com", "ftp://api.massive.com", "mailto:x@y.test"] {
+        for url in ["", "api.wire.test", "ftp://api.wire.test", "mailto:x@y.test"] {
             let error = client(url).map(drop).unwrap_err();
             assert!(error.to_string().contains("rest_url"), "{url}: {error}");
         }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let client = client("https://api.massive.com").unwrap();
+        let client = client("https://api.wire.test").unwrap();
         assert_eq!(client.retry_after("7"), Some(Duration::from_secs(7)));
         let until = client.retry_after("Mon, 02 Jun 2025 14:00:30 GMT").unwrap();
         assert_eq!(until.as_secs_f64().round(), 30.0);

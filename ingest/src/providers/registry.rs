@@ -106,7 +106,7 @@ struct Common {
     /// Which provider it is; by default the one that has the same name as the account.
     kind: Option<String>,
     /// File that holds the API key and nothing else.
-    #[schemars(extend("x-secret" = true), example = &"/run/secrets/massive_api_key")]
+    #[schemars(extend("x-secret" = true), example = &"/run/secrets/api_key")]
     api_key_file: Option<PathBuf>,
 }
 
@@ -129,14 +129,14 @@ impl JsonSchema for ProviderConfig {
 ///
 /// ```
 /// use tapewire_bus::Clock;
-/// use tapewire_ingest::providers::ProvidersConfig;
+/// use tapewire_ingest::providers::{ProvidersConfig, registry};
 ///
 /// let mut providers = ProvidersConfig::default();
-/// providers.set("massive", "rest_url", "http://127.0.0.1:8787");
-/// let news = providers.news_source("massive", &Clock::wall()).unwrap();
-/// assert_eq!(news.name(), "massive");
-/// let error = providers.news_source("masive", &Clock::wall()).err().unwrap();
-/// assert!(error.to_string().contains("massive"), "the error names the providers there are: {error}");
+/// providers.entry("second_account").kind = Some(registry::DEFAULT.into());
+/// let news = providers.news_source("second_account", &Clock::wall()).unwrap();
+/// assert_eq!(news.name(), "second_account");
+/// let error = providers.news_source("misspelt", &Clock::wall()).err().unwrap();
+/// assert!(error.to_string().contains(registry::DEFAULT), "the error names the providers there are: {error}");
 /// ```
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(transparent)]
@@ -178,23 +178,6 @@ impl ProvidersConfig {
         }
         for (name, account) in &mut self.0 {
             account.api_key = ApiKey::new(&key(name)?.unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    /// Checks the settings of every provider that has some, whether it is used or not.
-    ///
-    /// # Errors
-    /// [`IngestError::Config`], [`ProviderError::Setting`].
-    pub fn check(&self, clock: &Clock) -> Result<(), IngestError> {
-        for name in self.0.keys() {
-            let (provider, account) = self.find(name, clock)?;
-            if let Some(make) = provider.news {
-                make(&account)?;
-            }
-            if let Some(make) = provider.prices {
-                make(&account)?;
-            }
         }
         Ok(())
     }
@@ -255,7 +238,7 @@ fn check_name(name: &str) -> Result<(), IngestError> {
 mod tests {
     use super::*;
 
-    fn config(text: &str) -> ProvidersConfig {
+    fn config_of(text: &str) -> ProvidersConfig {
         toml::from_str(text).unwrap()
     }
 
@@ -265,45 +248,44 @@ mod tests {
 
     #[test]
     fn a_name_is_a_kind_unless_it_says_another() {
-        let config = config("[second]\nkind = 'massive'\n[massive]\nrequest_timeout = '7s'");
-        for name in ["massive", "second"] {
+        let config = config_of(&format!("[second]\nkind = '{DEFAULT}'\n[{DEFAULT}]\nrequest_timeout = '7s'"));
+        for name in [DEFAULT, "second"] {
             assert_eq!(config.news_source(name, &Clock::wall()).unwrap().name(), name);
             assert_eq!(config.price_source(name, &Clock::wall()).unwrap().name(), name);
         }
-        assert!(error(&config, "other").contains("there are: massive"));
-        for name in ["", "a/b", "../x", "Massive", "a-b"] {
+        assert!(error(&config, "other").contains(&format!("there are: {DEFAULT}")));
+        for name in ["", "a/b", "../x", "Upper", "a-b"] {
             assert!(error(&config, name).contains("can't be the name"), "{name}");
         }
     }
 
     #[test]
     fn a_misspelled_setting_is_named_with_its_provider() {
-        let config = config("[massive]\nrest_ulr = 'x'");
-        let error = error(&config, "massive");
-        assert!(error.contains("providers.massive") && error.contains("rest_ulr"), "{error}");
-        assert!(config.check(&Clock::wall()).is_err());
+        let config = config_of(&format!("[{DEFAULT}]\nrest_ulr = 'x'"));
+        let error = error(&config, DEFAULT);
+        assert!(error.contains(&format!("providers.{DEFAULT}")) && error.contains("rest_ulr"), "{error}");
     }
 
     #[test]
     fn a_key_is_never_a_setting_and_never_shown() {
-        let mut config = config("[second]\nkind = 'massive'");
+        let mut config = config_of(&format!("[second]\nkind = '{DEFAULT}'"));
         let key = |name: &str| Ok::<_, IngestError>((name != "third").then(|| format!(" key of {name}\n")));
-        config.set_keys(&["massive".to_owned(), "third".to_owned()], key).unwrap();
-        assert_eq!(config.entry("massive").api_key.expose(), "key of massive");
+        config.set_keys(&[DEFAULT.to_owned(), "third".to_owned()], key).unwrap();
+        assert_eq!(config.entry(DEFAULT).api_key.expose(), format!("key of {DEFAULT}"));
         assert_eq!(config.entry("second").api_key.expose(), "key of second");
         assert_eq!(config.entry("third").api_key, ApiKey::default());
         let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
         assert!(!shown.contains("key of"), "{shown}");
 
-        let config: ProvidersConfig = toml::from_str("[massive]\napi_key = 's3cret'").unwrap();
-        assert!(error(&config, "massive").contains("api_key"));
+        let config = config_of(&format!("[{DEFAULT}]\napi_key = 's3cret'"));
+        assert!(error(&config, DEFAULT).contains("api_key"));
     }
 
     #[test]
     fn every_provider_is_shown_with_its_defaults_and_they_can_be_used() {
         let config = ProvidersConfig::default();
-        config.check(&Clock::wall()).unwrap();
+        assert!(config.0.keys().all(|name| config.news_source(name, &Clock::wall()).is_ok()));
         let text = toml::to_string(&config).unwrap();
-        assert!(text.contains("[massive]") && text.contains("silence_timeout = "), "{text}");
+        assert!(text.contains(&format!("[{DEFAULT}]")) && text.contains("silence_timeout = "), "{text}");
     }
 }

@@ -25,13 +25,13 @@ pub(super) struct Table<'a> {
 pub(super) struct Row<'a> {
     /// Counted from 1.
     pub line: u64,
-    /// As it stands in the file, line end included.
+    /// As it is in the file, line end included.
     pub bytes: &'a [u8],
-    /// What it says, or why it says nothing.
+    /// The bar, or why it can't be read.
     pub bar: Result<Bar, String>,
 }
 
-/// Where each column stands.
+/// The position of each column.
 #[derive(Debug, Clone)]
 struct Columns {
     required: [usize; REQUIRED.len()],
@@ -53,7 +53,7 @@ impl<'a> Table<'a> {
             Some(width) => u32::try_from(width.as_secs()).ok().filter(|&width| width > 0),
             None => table.commonest_distance(),
         }
-        .ok_or_else(|| wrong("the width of a bar can't be told from the distances between bars; say it".into()))?;
+        .ok_or_else(|| wrong("the width of a bar can't be told from the distances between bars; set it".into()))?;
         Ok(table)
     }
 
@@ -209,13 +209,13 @@ mod tests {
         for (row, reason) in [(2, "start `soon`"), (3, "high `x`"), (5, "ends before high"), (6, "outside low..high")] {
             assert!(rows[row].2.as_ref().unwrap_err().contains(reason), "{:?}", rows[row]);
         }
-        // A stray quote costs nothing, not even its own row.
+        // A stray quote loses nothing, not even its own row.
         assert_eq!(rows[4].2.as_ref().unwrap().symbol.as_str(), "MSFT");
         assert_eq!(rows[7].2.as_ref().unwrap().open, 10.0);
     }
 
     #[test]
-    fn columns_may_stand_in_any_order_and_optional_cells_may_be_empty() {
+    fn columns_may_be_in_any_order_and_optional_cells_may_be_empty() {
         let csv = "Volume,Close,Low,High,Open,Start,Symbol,VWAP,trades\n5,1,1,1,1,1748872800,brk-b,,7\n5,1,1,1,1,1748872860,BRK.B,1.5,\n";
         let rows = rows(csv, &ReplayOptions::default()).unwrap();
         let (first, second) = (rows[0].2.as_ref().unwrap(), rows[1].2.as_ref().unwrap());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_width_is_the_commonest_distance_or_what_is_said() {
+    fn the_width_is_the_commonest_distance_or_what_is_set() {
         // Hourly bars of two days, and a stray one a second late.
         let mut csv = HEADER.to_owned();
         for start in [0, 3600, 7200, 10_800, 86_400, 90_000, 93_600, 93_601] {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands below the header, every byte of it belongs to a row or to blank lines between.
+        /// Whatever follows the header, every byte of it belongs to a row or to blank lines between.
         #[test]
         fn arbitrary_bytes_never_panic_and_none_is_lost(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut csv = HEADER.as_bytes().to_vec();

@@ -28,7 +28,7 @@ pub struct ReplayOptions {
     pub delay: Duration,
     /// Symbols to be read as others, in news and bars alike (`GOOG` as `GOOGL`).
     pub aliases: BTreeMap<Symbol, Symbol>,
-    /// What stands for the market.
+    /// The symbol that stands for the market.
     pub benchmark: Symbol,
     /// Length of a bar; by default the commonest distance between neighbouring bars of a symbol.
     pub width: Option<Duration>,

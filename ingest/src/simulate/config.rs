@@ -55,16 +55,16 @@ impl Default for SimulatorConfig {
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// After every so many articles of a page stands one that can't be read.
+    /// After every this many articles a page has one that can't be read.
     pub malformed_article_every: usize,
-    /// After every so many bars of the websocket stands one that can't be read.
+    /// After every this many bars the websocket has one that can't be read.
     pub malformed_bar_every: usize,
-    /// After every so many bars of the websocket stands a message of an unknown type.
+    /// After every this many bars the websocket has a message of an unknown type.
     pub unknown_message_every: usize,
-    /// A websocket is dropped without a word after so many bars.
+    /// A websocket is dropped without a close frame after this many bars.
     pub disconnect_after: usize,
-    /// Every so-many-th request is answered 429 with `Retry-After: 1`.
+    /// Every n-th request is answered 429 with `Retry-After: 1`.
     pub rate_limit_every: usize,
-    /// Every so-many-th request is answered 200 with an error in the body.
+    /// Every n-th request is answered 200 with an error in the body.
     pub error_body_every: usize,
 }

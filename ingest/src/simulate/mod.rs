@@ -84,7 +84,7 @@ impl Simulator {
         self.market().truth(self.now())
     }
 
-    /// The correlation planted over so many minutes; see [`truth`].
+    /// The correlation planted over this many minutes; see [`truth`].
     pub fn planted_ic(&self, minutes: i64) -> PlantedIc {
         self.market().planted_ic(minutes)
     }

@@ -33,7 +33,7 @@ pub(super) struct NewsQuery {
     after: Option<(Timestamp, String)>,
 }
 
-/// What stands in the way of an answer.
+/// Why a request is refused.
 pub(super) enum Refusal {
     Unauthorized,
     RateLimited,
@@ -231,12 +231,9 @@ fn aggregate(bar: &Printed) -> Value {
 }
 
 fn write_cursor(query: &NewsQuery) -> String {
-    let json = serde_json::to_vec(query).expect("a query is strings");
-    json.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(serde_json::to_vec(query).expect("a query is strings"))
 }
 
 fn read_cursor(cursor: &str) -> Option<NewsQuery> {
-    let bytes: Option<Vec<u8>> =
-        cursor.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
-    serde_json::from_slice(&bytes?).ok()
+    serde_json::from_slice(&hex::decode(cursor).ok()?).ok()
 }

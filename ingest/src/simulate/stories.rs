@@ -1,13 +1,12 @@
 //! The simulated wire: what is published on a day, about whom, and what it does to prices.
 
-use super::dice::{chance, dice, exponential, normal, pick};
+use super::dice::{Dice, chance, dice, exponential, normal, pick};
 use super::headlines::{ECONOMY, FIRMS, OPPOSITE, PUBLISHERS, REGIONS, ROUND_UP, SINGLE, SYNDICATED, Template};
 use super::sessions;
 use super::universe::COMPANIES;
 use jiff::civil::{Date, Weekday};
 use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
-use rand::rngs::SmallRng;
 
 /// One company in a story.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,7 +82,7 @@ fn activity(at: Timestamp, date: Date) -> f64 {
     if matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) { 0.1 * by_hour } else { by_hour }
 }
 
-fn write(dice: &mut SmallRng, published_at: Timestamp) -> Story {
+fn write(dice: &mut Dice, published_at: Timestamp) -> Story {
     let (templates, companies) = match dice.random_range(0..100) {
         0..78 => (SINGLE, 1),
         78..90 => (OPPOSITE, 2),
@@ -119,7 +118,7 @@ fn write(dice: &mut SmallRng, published_at: Timestamp) -> Story {
 }
 
 /// The same story by another publisher, a little later and with a slightly different headline.
-fn copy(dice: &mut SmallRng, story: &Story) -> Story {
+fn copy(dice: &mut Dice, story: &Story) -> Story {
     let published_at = story.published_at + SignedDuration::from_secs(dice.random_range(60..900));
     let publisher =
         PUBLISHERS[(PUBLISHERS.iter().position(|p| *p == story.publisher).unwrap_or(0) + 1) % PUBLISHERS.len()];
@@ -139,16 +138,16 @@ fn copy(dice: &mut SmallRng, story: &Story) -> Story {
 }
 
 /// Seconds after publication as a rule; one in 25 comes minutes late.
-fn visible(dice: &mut SmallRng, published_at: Timestamp) -> Timestamp {
+fn visible(dice: &mut Dice, published_at: Timestamp) -> Timestamp {
     let delay = if chance(dice, 0.04) { dice.random_range(60..480) } else { dice.random_range(1..8) };
     published_at + SignedDuration::from_secs(delay)
 }
 
-fn id(dice: &mut SmallRng) -> String {
+fn id(dice: &mut Dice) -> String {
     format!("{:016x}{:016x}", dice.random::<u64>(), dice.random::<u64>())
 }
 
-fn distinct_companies(dice: &mut SmallRng, count: usize) -> Vec<usize> {
+fn distinct_companies(dice: &mut Dice, count: usize) -> Vec<usize> {
     let mut chosen = Vec::with_capacity(count);
     while chosen.len() < count {
         let company = dice.random_range(0..COMPANIES.len());
@@ -159,7 +158,7 @@ fn distinct_companies(dice: &mut SmallRng, count: usize) -> Vec<usize> {
     chosen
 }
 
-fn mentions(dice: &mut SmallRng, template: &Template, companies: &[usize]) -> Vec<Planted> {
+fn mentions(dice: &mut Dice, template: &Template, companies: &[usize]) -> Vec<Planted> {
     let opposite = template.title.contains("{d}") || template.teaser.contains("{d}");
     let plant = |(position, &company): (usize, &usize)| {
         let sign = if opposite && position == 1 { -1.0 } else { 1.0 };
@@ -176,7 +175,7 @@ struct Words {
 }
 
 impl Words {
-    fn draw(dice: &mut SmallRng, companies: &[usize]) -> Self {
+    fn draw(dice: &mut Dice, companies: &[usize]) -> Self {
         let name = |position: usize| companies.get(position).map_or("", |&company| COMPANIES[company].name).to_owned();
         let line = companies.first().map_or("", |&company| COMPANIES[company].line).to_owned();
         let slots = vec![

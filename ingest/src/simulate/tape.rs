@@ -11,11 +11,10 @@
 //! U-shaped over the session, and news makes volume rise for a while.
 
 use super::config::SimulatorConfig;
-use super::dice::{chance, dice, normal};
+use super::dice::{Dice, chance, dice, normal};
 use super::sessions::Session;
 use super::universe::{BENCHMARK, COMPANIES, Company};
 use rand::Rng;
-use rand::rngs::SmallRng;
 
 /// Length of a step in seconds.
 pub const STEP: i64 = 10;
@@ -46,7 +45,7 @@ pub struct Shock {
     pub s: f64,
 }
 
-/// Where an instrument stands between sessions.
+/// State of an instrument between sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
     /// Log of the price.
@@ -154,7 +153,7 @@ fn market_steps(seed: u64, session: &Session) -> (f64, Vec<f64>) {
     (gap, (0..steps).map(|i| step * u_shape(i, steps).sqrt() * normal(&mut dice)).collect())
 }
 
-fn halt(dice: &mut SmallRng, instrument: &Company, minutes: usize) -> Option<(usize, usize)> {
+fn halt(dice: &mut Dice, instrument: &Company, minutes: usize) -> Option<(usize, usize)> {
     let happens = chance(dice, HALT.0) && instrument.symbol != BENCHMARK.symbol;
     let start = dice.random_range(30..minutes - 30);
     happens.then_some((start, start + HALT.1))
@@ -169,7 +168,7 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    fn session(&mut self, dice: &mut SmallRng, market: &(f64, Vec<f64>), halt: Option<(usize, usize)>) -> Vec<Minute> {
+    fn session(&mut self, dice: &mut Dice, market: &(f64, Vec<f64>), halt: Option<(usize, usize)>) -> Vec<Minute> {
         let steps = market.1.len();
         let noise = self.instrument.volatility / (steps as f64).sqrt();
         self.standing.log_price += self.instrument.beta * market.0 + 0.5 * self.instrument.volatility * normal(dice);

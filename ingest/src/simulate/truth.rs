@@ -21,9 +21,10 @@ use super::tape::{MARKET_VOLATILITY, instruments};
 use super::universe::COMPANIES;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use tapewire_core::Horizon;
 
 /// Minutes after the entry for which [`Truth`] states expectations.
-pub const HORIZONS: [i64; 5] = [1, 5, 15, 30, 60];
+pub const HORIZONS: [i64; Horizon::MINUTES.len()] = Horizon::MINUTES;
 
 /// How long after publication a pipeline is taken to have a score: the entry of [`Truth`] is the
 /// first whole minute after it.
@@ -79,7 +80,7 @@ impl Market {
         }
     }
 
-    /// What a story of sentiment `s` adds to the log price between `entry_at` and so many minutes
+    /// What a story of sentiment `s` adds to the log price between `entry_at` and this many minutes
     /// later, if that is still within the session. Of a copy, what its original does.
     pub fn expected_log_return(&self, story: &Story, s: f64, entry_at: Timestamp, minutes: i64) -> Option<f64> {
         let leave_at = entry_at + SignedDuration::from_mins(minutes);
@@ -219,6 +220,10 @@ mod tests {
                 assert!(expected * row.s >= 0.0, "{row:?}");
             }
         }
-        assert!(truth.iter().any(|row| row.expected_log_return[0].is_some() && row.expected_log_return[4].is_none()));
+        assert!(
+            truth
+                .iter()
+                .any(|row| row.expected_log_return[0].is_some() && row.expected_log_return.last() == Some(&None))
+        );
     }
 }

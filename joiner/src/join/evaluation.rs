@@ -3,8 +3,8 @@
 //! Evaluated from scratch each time: a row depends on what is known and not on the order in which it became known. Only
 //! bars that ended by the tape's watermark, cut to whole minutes, are visible.
 //!
-//! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or, if there
-//!   is none, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
+//! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or,
+//!   without one, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
 //!   the finest that has an entry is used throughout.
 //! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment and did not start
 //!   before the entry. NULL past the session's close, before the first bar has ended (a horizon shorter than a bar),
@@ -15,20 +15,20 @@
 
 use super::JoinConfig;
 use super::market::{MarketModel, model, usual_volume};
+use super::mention::{Lateness, MentionRevision};
 use super::tape::{Bars, Instrument, StoredBar, Visibility};
 use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
 use std::collections::BTreeMap;
-use tapewire_core::Horizon;
 use tapewire_core::exchange::Calendar;
-use tapewire_core::impact::{PerHorizon, Phase, Quality, Reason, Status};
+use tapewire_core::impact::{Moment, PerHorizon, Phase, Quality, Reason, Status};
+use tapewire_core::{Horizon, Impact, Run};
 
 /// The joined part of a row, and what it depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Evaluation {
     pub status: Status,
-    pub reason: Option<Reason>,
     pub phase: Phase,
     pub bar_width_s: Option<u32>,
     /// Price, and the end of the bar it is from.
@@ -65,7 +65,7 @@ pub(super) struct EvalContext<'a> {
     pub models: &'a mut Models,
 }
 
-/// The entry bar and the sessions that its horizons lie in.
+/// The entry bar and the sessions of its horizons.
 struct Entry<'a> {
     session: SessionBounds,
     next: SessionBounds,
@@ -93,7 +93,6 @@ impl Evaluation {
     pub fn pending(phase: Phase) -> Self {
         Self {
             status: Status::Pending,
-            reason: None,
             phase,
             bar_width_s: None,
             price_before: None,
@@ -112,7 +111,29 @@ impl Evaluation {
 
     /// Of a mention that has no entry.
     pub fn not_joined(phase: Phase, reason: Reason) -> Self {
-        Self { status: Status::NotJoined, reason: Some(reason), ..Self::pending(phase) }
+        Self { status: Status::NotJoined(reason), ..Self::pending(phase) }
+    }
+
+    /// The row of a mention that was evaluated so.
+    pub fn row(&self, run: &Run, version: u64, revision: &MentionRevision) -> Impact {
+        Impact {
+            run: run.clone(),
+            version,
+            mention: revision.mention.clone(),
+            status: self.status,
+            phase: self.phase,
+            bar_width_s: self.bar_width_s,
+            price_before: self.price_before.map(|(price, _)| price),
+            price_before_at: self.price_before.map(|(_, at)| at.timestamp()),
+            entry_at: self.entry.map(|(_, at)| at.timestamp()),
+            entry_price: self.entry.map(|(price, _)| price),
+            returns: self.returns,
+            abnormal: self.abnormal,
+            alpha: self.model.map(|model| model.alpha),
+            beta: self.model.map(|model| model.beta),
+            volume_ratio: self.volume_ratio,
+            quality: Quality { late: revision.lateness != Lateness::OnTime, ..self.quality },
+        }
     }
 
     fn set_timer(&mut self, at: EventTime) {
@@ -219,8 +240,7 @@ impl<'a> EvalContext<'a> {
         let visibility = self.visibility(first.open);
         let mut bars = self.symbol.iter().flat_map(|symbol| symbol.bars.values());
         let is_on_tape = bars.any(|bars| bars.any_visible(prices.oldest.index, second.index, visibility));
-        out.status = Status::NotJoined;
-        out.reason = Some(if is_on_tape { Reason::NoEntryBar } else { Reason::NoBars });
+        out.status = Status::NotJoined(if is_on_tape { Reason::NoEntryBar } else { Reason::NoBars });
         out.covered_until = Some(second.close);
     }
 
@@ -258,12 +278,12 @@ impl<'a> EvalContext<'a> {
     fn exit(&self, horizon: Horizon, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Exit> {
         let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
         let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
-        let (session, from, due, length) = match horizon {
-            Horizon::NextOpen => return self.next_open(entry, bars(start, close), out),
-            Horizon::Close => (entry.session, start, close, bars(start, close)),
-            Horizon::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
-            Horizon::Minutes1 | Horizon::Minutes5 | Horizon::Minutes15 | Horizon::Minutes30 | Horizon::Minutes60 => {
-                let due = start + Span::MINUTE * horizon.minutes().expect("measured in minutes");
+        let (session, from, due, length) = match horizon.moment() {
+            Moment::NextOpen => return self.next_open(entry, bars(start, close), out),
+            Moment::Close => (entry.session, start, close, bars(start, close)),
+            Moment::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
+            Moment::Minutes(minutes) => {
+                let due = start + Span::MINUTE * minutes;
                 (entry.session, start, due, bars(start, due))
             }
         };

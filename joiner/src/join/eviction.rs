@@ -7,9 +7,9 @@
 //!   watermarks are evicted when no mention, in memory or still to come, can need their session. So the checkpoint is
 //!   before everything that an unfinished row depends on.
 //! - The checkpoint holds the watermarks as they were at that offset, so what was late is late again.
-//! - Reading again also meets records of mentions that were finished and evicted. No row is given out until the last
+//! - Reading again also meets records of mentions that were finished and evicted. No row is returned until the last
 //!   committed record of `sentiment` has been read again; then the mentions that were finalized before are evicted.
-//!   Their rows are written, and their bars may be gone.
+//!   Their rows are written, and their bars may have been evicted.
 
 use super::checkpoint::RunCheckpoint;
 use super::inputs::PerTopic;
@@ -63,7 +63,7 @@ impl EvictionState {
 }
 
 impl State {
-    /// A state to be rebuilt: until [`State::finish_rebuild`] it applies events and gives no rows out.
+    /// A state to be rebuilt: until [`State::finish_rebuild`] it applies events and returns no rows.
     pub(super) fn restore(run: Run, config: Arc<JoinConfig>, checkpoint: RunCheckpoint) -> Self {
         let before = checkpoint.tape.offset.saturating_sub(1);
         let trackers = PerTopic {
@@ -81,8 +81,8 @@ impl State {
         state
     }
 
-    /// All committed mentions have been read again: evicts those that were finalized before the commit, and gives out
-    /// the rows of the others.
+    /// All committed mentions have been read again: evicts those that were finalized before the commit, and
+    /// returns the rows of the others.
     pub(super) fn finish_rebuild(&mut self) -> Result<Vec<Impact>, JoinerError> {
         if !std::mem::take(&mut self.rebuilding) {
             return Ok(Vec::new());
@@ -142,7 +142,7 @@ impl State {
         self.tape.evict_before(self.eviction.first_bar());
     }
 
-    /// Whether news and tape have both ended: every row has been given out in its final form.
+    /// Whether news and tape have both ended: every row has been returned in its final form.
     pub(super) fn is_finished(&self) -> bool {
         let end = EventTime::from(Watermark::END);
         let has_ended = |tracker: &WatermarkTracker| tracker.low() >= Some(end);

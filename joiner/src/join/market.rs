@@ -20,7 +20,7 @@ pub(super) struct MarketModel {
 /// session `entry` opened, at `as_of`, count.
 ///
 /// A pair is the log return of symbol and benchmark from one close to the next within a session, where both have both
-/// bars and no bar lies between. `None` for fewer than 30 pairs, or a benchmark that never moved.
+/// bars and the bars are neighbours. `None` for fewer than 30 pairs, or a benchmark that never moved.
 pub(super) fn model(
     symbol: &Bars,
     benchmark: &Bars,

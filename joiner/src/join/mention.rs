@@ -118,6 +118,7 @@ mod tests {
     use super::*;
     use crate::join::JoinConfig;
     use tapewire_core::exchange::Calendar;
+    use tapewire_core::{Symbol, Unscored};
 
     const PUBLISHED: EventTime = EventTime::from_micros(1_719_252_000_000_000); // within a session
 
@@ -135,8 +136,7 @@ mod tests {
             received_at: at,
             scored_at: EventTime::from_micros(PUBLISHED.as_micros() + micros).timestamp(),
             relevance: None,
-            sentiment: None,
-            unscored: None,
+            sentiment: Err(Unscored::EmptyText),
         };
         let window = EventWindow::new(&mention, &JoinConfig::default(), Calendar::xnys());
         MentionRevision { mention, window, lateness: Lateness::OnTime }

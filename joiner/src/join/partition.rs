@@ -71,7 +71,7 @@ impl Partition {
         i64::try_from(start).expect("at most the committed offset")
     }
 
-    /// Moves past a record, whatever it holds, and applies its event, if it has one for the join. Gives out the rows
+    /// Moves past a record, whatever it holds, and applies its event, if it has one for the join. Returns the rows
     /// that changed.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ impl Partition {
         Some(EvictedRun { run, unfinished })
     }
 
-    /// What to commit once all rows given out so far are written.
+    /// What to commit once all rows returned so far are written.
     ///
     /// If there are more unfinished runs than fit into the metadata that Kafka takes, the replays that were silent for
     /// longest are evicted and returned.

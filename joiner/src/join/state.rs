@@ -36,7 +36,7 @@ pub struct State {
     /// When each mention is to be evaluated again, by the tape's watermark, and its id.
     timers: BTreeSet<(EventTime, u64)>,
     pub(super) eviction: EvictionState,
-    /// While committed records are read again: no rows are given out.
+    /// While committed records are read again: no rows are returned.
     pub(super) rebuilding: bool,
     /// The session of the last bar: most bars are in the session of the one before.
     last_session: Option<&'static Session>,
@@ -68,7 +68,7 @@ impl State {
         Self::with(run, config, PerTopic::TOPICS.map(|_| WatermarkTracker::starting_at(0)))
     }
 
-    /// Applies one event and gives out the rows that changed, each with a higher version than before.
+    /// Applies one event and returns the rows that changed, each with a higher version than before.
     ///
     /// # Errors
     /// [`JoinerError::TooManyRecords`].
@@ -236,7 +236,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether no rows are given out: while the state is rebuilt, and in a replay until the tape has a watermark.
+    /// Whether no rows are returned: while the state is rebuilt, and in a replay until the tape has a watermark.
     /// Mentions that the worker sends again after their replay was over find an empty state without a tape, and must
     /// not replace rows that were finished.
     fn holds_rows_back(&self) -> bool {
@@ -250,7 +250,7 @@ impl State {
         Ok(rows)
     }
 
-    /// Evaluates a mention from scratch and gives its row out if the version is another than before.
+    /// Evaluates a mention from scratch and adds its row to `rows` if the version is another than before.
     fn evaluate(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         if self.holds_rows_back() {
             return Ok(());
@@ -270,7 +270,7 @@ impl State {
             }
         };
         if state.evaluated.as_ref().is_none_or(|(known, _)| *known != version) {
-            rows.push(row(&self.run, version, state.current(), &evaluation));
+            rows.push(evaluation.row(&self.run, version, state.current()));
         }
         state.evaluated = Some((version, evaluation));
         Ok(())
@@ -311,29 +311,5 @@ impl State {
             symbol.mentions.remove(&id);
         }
         self.id_by_key.remove(&key);
-    }
-}
-
-fn row(run: &Run, version: u64, revision: &MentionRevision, evaluation: &Evaluation) -> Impact {
-    let mut quality = evaluation.quality;
-    quality.late = revision.lateness != Lateness::OnTime;
-    Impact {
-        run: run.clone(),
-        version,
-        mention: revision.mention.clone(),
-        status: evaluation.status,
-        reason: evaluation.reason,
-        phase: evaluation.phase,
-        bar_width_s: evaluation.bar_width_s,
-        price_before: evaluation.price_before.map(|(price, _)| price),
-        price_before_at: evaluation.price_before.map(|(_, at)| at.timestamp()),
-        entry_at: evaluation.entry.map(|(_, at)| at.timestamp()),
-        entry_price: evaluation.entry.map(|(price, _)| price),
-        returns: evaluation.returns,
-        abnormal: evaluation.abnormal,
-        alpha: evaluation.model.map(|model| model.alpha),
-        beta: evaluation.model.map(|model| model.beta),
-        volume_ratio: evaluation.volume_ratio,
-        quality,
     }
 }

@@ -31,7 +31,7 @@ impl EventTime {
         Timestamp::from_microsecond(self.0).expect("moments come from timestamps and stay near them")
     }
 
-    /// The whole minute the moment lies in.
+    /// The start of the minute that the moment is in.
     pub fn floor_minute(self) -> Self {
         Self(self.0 - self.0.rem_euclid(Span::MINUTE.0))
     }

@@ -1,4 +1,4 @@
-//! What the calendar alone says about a mention: when it became available and where its prices lie.
+//! What the calendar alone says about a mention: when it became available and which sessions its prices are from.
 
 use super::JoinConfig;
 use super::time::{EventTime, Span};
@@ -35,7 +35,7 @@ pub(super) struct EventWindow {
     pub finalization: EventTime,
 }
 
-/// The sessions that a mention's prices lie in.
+/// The sessions that a mention's prices are from.
 #[derive(Debug, Clone)]
 pub(super) struct PriceWindow {
     /// The first tradable minute.
@@ -81,7 +81,7 @@ impl PriceWindow {
     }
 
     /// Trading time from `end`, a moment of session number `session`, to the last whole minute before the mention;
-    /// `None` if more than one night lies between.
+    /// `None` if more than one night is between.
     pub fn trading_time_since(&self, session: usize, end: EventTime, calendar: &Calendar) -> Option<Span> {
         let (minute, bounds) = self.minute_before;
         if session == bounds.index {

@@ -1,11 +1,10 @@
 //! Rows that wait to be written.
 
-use crate::JoinerError;
 use crate::join::MentionKey;
-use crate::tables::Writer;
-use crate::tables::rows::{BarRow, HaltRow, ImpactRow, MentionRow, TradeRow};
 use std::collections::BTreeMap;
 use tapewire_core::{Impact, Run};
+use tapewire_store::rows::{BarRow, HaltRow, ImpactRow, MentionRow, TradeRow};
+use tapewire_store::{StoreError, Writer};
 
 /// Facts in the order of their records; of each joined row only the newest version.
 #[derive(Default)]
@@ -41,7 +40,7 @@ impl Batch {
     ///
     /// # Errors
     /// As [`Writer::insert`].
-    pub async fn write(&self, writer: &Writer) -> Result<(), JoinerError> {
+    pub async fn write(&self, writer: &Writer) -> Result<(), StoreError> {
         let impacts: Vec<ImpactRow> = self.impacts.values().map(ImpactRow::new).collect();
         tokio::try_join!(
             writer.insert("bars", &self.bars),

@@ -5,8 +5,6 @@ mod partition_task;
 
 use crate::JoinerError;
 use crate::join::{JoinConfig, JoinEvent, MentionKey, Partition};
-use crate::tables::rows::{BarRow, HaltRow, MentionRow, TradeRow};
-use crate::tables::{ClickHouseConfig, Writer};
 use batch::Batch;
 use partition_task::PartitionTask;
 use std::collections::{BTreeMap, HashSet};
@@ -16,6 +14,8 @@ use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Clock, Consumer, DeadLetters, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic, chain};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
+use tapewire_store::rows::{BarRow, HaltRow, MentionRow, TradeRow};
+use tapewire_store::{ClickHouseConfig, Writer};
 
 /// Consumer group of the joiner.
 pub const GROUP: &str = "tapewire-joiner";

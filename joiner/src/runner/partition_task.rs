@@ -77,7 +77,7 @@ impl PartitionTask {
         }
     }
 
-    /// What to commit once all rows given out are written.
+    /// What to commit once all rows returned so far are written.
     pub fn commits(&mut self) -> Vec<Commit> {
         let (positions, evicted) = self.partition.commits();
         for EvictedRun { run, unfinished } in evicted {

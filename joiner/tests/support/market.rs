@@ -239,7 +239,7 @@ fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session
         model_revision: "r".into(),
         windows: 1,
     };
-    let sentiment = dice.chance(90).then_some(scored);
+    let sentiment = dice.chance(90).then_some(scored).ok_or(Unscored::EmptyText);
     Mention {
         article_id: format!("a{id:04}"),
         article_revision: 1,
@@ -252,7 +252,6 @@ fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session
         received_at,
         scored_at: received_at + SignedDuration::from_micros(dice.below(2_000_000) as i64),
         relevance: None,
-        unscored: sentiment.is_none().then_some(Unscored::EmptyText),
         sentiment,
     }
 }

@@ -159,7 +159,7 @@ pub struct Process<'a> {
     partition: Partition,
     offsets: PerTopic<usize>,
     committed: PerTopic<Position>,
-    /// Rows given out since the last commit.
+    /// Rows returned since the last commit.
     unwritten: Vec<Impact>,
     pub table: Table,
 }
@@ -203,7 +203,7 @@ impl<'a> Process<'a> {
         }
     }
 
-    /// Writes what was given out, then commits; evicts before that if the halts are read up to the tape.
+    /// Writes the rows returned so far, then commits; evicts before that if the halts are read up to the tape.
     pub fn commit(&mut self) {
         self.table.write(std::mem::take(&mut self.unwritten), self.topics.halts.is_empty());
         if self.halts_are_read() {

@@ -63,7 +63,7 @@ impl Kind {
             b'{' | b'[' => Some(Self::Json),
             _ if value.get().parse::<i64>().is_ok() => Some(Self::Int),
             _ if value.get().bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => Some(Self::Float),
-            // An integer of more than 64 bits: no number type holds it.
+            // An integer of more than 64 bits, which fits into none of the numeric types.
             _ => Some(Self::Json),
         }
     }

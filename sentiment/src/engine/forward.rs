@@ -186,7 +186,13 @@ impl PackedModel {
             (hidden, rest) = rest.split_at(rest.len().min(height * blocks.len() * stride));
             let in_parallel = blocks.par_iter_mut().zip(hidden.par_chunks(height * stride)).enumerate();
             in_parallel.for_each(|(at, (block, hidden))| {
-                self.project_block(layer, spans, first + at * height, hidden, with_queries, block, observer);
+                let first = first + at * height;
+                let rotate = |rows: &mut [f32], stride: usize| {
+                    if let Some(rotation) = &layer.rotation {
+                        self.rotate(rotation, spans, first, rows, stride);
+                    }
+                };
+                self.project_block(layer, hidden, with_queries, block, observer, rotate);
             });
             for (block, hidden) in blocks.iter_mut().zip(hidden.chunks(height * stride)) {
                 let projected = block.inner.floats_mut(3 * hidden.len());
@@ -221,26 +227,20 @@ impl PackedModel {
         });
     }
 
-    /// Leaves queries in `block.inner` if `with_queries`, and after them rows of a key and a value each. The first row
-    /// is row `first` of the chunk.
+    /// Leaves queries in `block.inner` if `with_queries`, and after them rows of a key and a value each. `rotate` gets
+    /// rows of queries or keys, and the floats from one to the next.
     fn project_block(
         &self,
         layer: &Layer,
-        spans: &[Range<usize>],
-        first: usize,
         hidden: &[f32],
         with_queries: bool,
         block: &mut Block,
         observer: &impl Observe,
+        rotate: impl Fn(&mut [f32], usize),
     ) {
         let stride = self.stride();
         self.set_attention_input(layer, hidden, block, observer);
         let Block { operand, inner, threads, .. } = block;
-        let rotate = |rows: &mut [f32], stride: usize| {
-            if let Some(rotation) = &layer.rotation {
-                self.rotate(rotation, spans, first, rows, stride);
-            }
-        };
         let (queries, keys_and_values) = inner.floats_mut(3 * hidden.len()).split_at_mut(hidden.len());
         if with_queries {
             layer.query.apply(operand, Epilogue::Store, queries, stride, *threads);

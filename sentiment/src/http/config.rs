@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// Settings of the HTTP server.
+/// The HTTP server of `tapewire serve`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServeConfig {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_served_by_default() {
+    fn the_default_address_is_loopback() {
         let address: std::net::SocketAddr = ServeConfig::default().listen.parse().unwrap();
         assert!(address.ip().is_loopback());
     }

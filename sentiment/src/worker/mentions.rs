@@ -13,31 +13,26 @@ const LEAD: usize = 300;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     run: Run,
-    mention: Mention,
+    article: Arc<Article>,
+    /// The company; `None` where the article names none.
+    symbol: Option<Symbol>,
+    relevance: Option<f64>,
     request: Request,
 }
 
 /// The mentions of an article: one for each company it names, or a single one without a company.
 pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
     let text: Arc<str> = article.text().into();
+    let article = Arc::new(article.clone());
     let question = |symbol: Option<&Symbol>| {
         let company = symbol.map(|symbol| companies.of_symbol(symbol));
-        let mention = Mention {
-            article_id: article.id.clone(),
-            article_revision: article.revision,
+        Question {
+            run: run.clone(),
+            article: Arc::clone(&article),
             symbol: symbol.cloned(),
-            title: article.title.clone(),
-            provider: article.provider.clone(),
-            publisher: article.publisher.clone(),
-            url: article.url.clone(),
-            published_at: article.published_at,
-            received_at: article.received_at,
-            scored_at: article.received_at,
-            relevance: company.as_deref().map(|company| relevance(article, company)),
-            sentiment: None,
-            unscored: None,
-        };
-        Question { run: run.clone(), mention, request: Request::new(Arc::clone(&text), company) }
+            relevance: company.as_deref().map(|company| relevance(&article, company)),
+            request: Request::new(Arc::clone(&text), company),
+        }
     };
     if article.symbols.is_empty() {
         vec![question(None)]
@@ -63,14 +58,14 @@ fn relevance(article: &Article, company: &Company) -> f64 {
 }
 
 impl Question {
-    /// Key on the topic: the symbol, or the article's key where there is none.
+    /// Key on the topic: the symbol, or the article's key where it names none.
     pub fn key(&self) -> String {
-        self.mention.symbol.as_ref().map_or_else(|| self.mention.article_key(), |symbol| symbol.as_str().to_owned())
+        self.symbol.as_ref().map_or_else(|| self.article.key(), |symbol| symbol.as_str().to_owned())
     }
 
     /// The article asked about.
     pub fn article_id(&self) -> &str {
-        &self.mention.article_id
+        &self.article.id
     }
 
     /// What to ask the model; `None` if there is no text.
@@ -78,19 +73,33 @@ impl Question {
         (!self.request.text.is_empty()).then_some(&self.request)
     }
 
-    /// The mention with its score, or with the reason why there is none. `now` is when the score
-    /// existed; it counts in the live run only.
-    pub fn answered(mut self, sentiment: Option<Sentiment>, now: Timestamp) -> (Run, Mention) {
-        if self.run.is_live() {
-            self.mention.scored_at = now;
+    /// Why the model gave no score: there is no text, or it failed on it.
+    pub fn reason_unscored(&self) -> Unscored {
+        match self.request() {
+            None => Unscored::EmptyText,
+            Some(_) => Unscored::ModelFailed,
         }
-        self.mention.unscored = match &sentiment {
-            Some(_) => None,
-            None if self.request.text.is_empty() => Some(Unscored::EmptyText),
-            None => Some(Unscored::ModelFailed),
+    }
+
+    /// The mention with its score, or with the reason why it has no score. `now` is when the score
+    /// existed; it counts in the live run only.
+    pub fn answered(self, sentiment: Result<Sentiment, Unscored>, now: Timestamp) -> (Run, Mention) {
+        let article = Arc::unwrap_or_clone(self.article);
+        let mention = Mention {
+            article_id: article.id,
+            article_revision: article.revision,
+            symbol: self.symbol,
+            title: article.title,
+            provider: article.provider,
+            publisher: article.publisher,
+            url: article.url,
+            published_at: article.published_at,
+            received_at: article.received_at,
+            scored_at: if self.run.is_live() { now } else { article.received_at },
+            relevance: self.relevance,
+            sentiment,
         };
-        self.mention.sentiment = sentiment;
-        (self.run, self.mention)
+        (self.run, mention)
     }
 }
 
@@ -135,7 +144,7 @@ mod tests {
     fn relevance_falls_from_headline_to_tag() {
         let of = |title: &str, description: &str, symbols: &[&str]| {
             let questions = asked(&article(title, description, symbols), &Run::live());
-            questions[0].clone().answered(None, Timestamp::UNIX_EPOCH).1.relevance.unwrap()
+            questions[0].clone().answered(Err(Unscored::ModelFailed), Timestamp::UNIX_EPOCH).1.relevance.unwrap()
         };
         let late = format!("{} Apple", "x ".repeat(200));
         assert_eq!(of("Apple rises", "", &["AAPL"]), 1.0);
@@ -148,10 +157,13 @@ mod tests {
     #[test]
     fn no_text_gets_a_reason_and_a_replay_keeps_its_clock() {
         let now = Timestamp::from_second(500).unwrap();
-        let answer =
-            |title: &str, run: &Run| asked(&article(title, "", &["AAPL"]), run).remove(0).answered(None, now).1;
-        assert_eq!(answer("", &Run::live()).unscored, Some(Unscored::EmptyText));
-        assert_eq!(answer("Apple", &Run::live()).unscored, Some(Unscored::ModelFailed));
+        let answer = |title: &str, run: &Run| {
+            let question = asked(&article(title, "", &["AAPL"]), run).remove(0);
+            let reason = question.reason_unscored();
+            question.answered(Err(reason), now).1
+        };
+        assert_eq!(answer("", &Run::live()).sentiment, Err(Unscored::EmptyText));
+        assert_eq!(answer("Apple", &Run::live()).sentiment, Err(Unscored::ModelFailed));
         assert_eq!(answer("Apple", &Run::live()).available_at(), now);
         assert_eq!(answer("Apple", &Run::named("r")).available_at(), Timestamp::from_second(101).unwrap());
     }

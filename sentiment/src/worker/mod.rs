@@ -249,20 +249,20 @@ impl Scorer {
         &self,
         question: &Question,
         score: Option<Result<TextScore, ScoreError>>,
-    ) -> Result<Option<Sentiment>, SentimentError> {
-        let reason = match score {
-            Some(Ok(scored)) => return Ok(Some(self.queue.engine().sentiment(scored))),
+    ) -> Result<Result<Sentiment, Unscored>, SentimentError> {
+        match score {
+            Some(Ok(scored)) => return Ok(Ok(self.queue.engine().sentiment(scored))),
             Some(Err(ScoreError::Device(reason))) => {
                 return Err(SentimentError::Device { device: self.device.clone(), reason });
             }
             Some(Err(error)) => {
                 tracing::warn!(article = question.article_id(), %error, "a text has no score; its mention says so");
-                Unscored::ModelFailed
             }
-            None => Unscored::EmptyText,
-        };
+            None => {}
+        }
+        let reason = question.reason_unscored();
         metrics::counter!("tapewire_mentions_unscored_total", "reason" => reason.as_str()).increment(1);
-        Ok(None)
+        Ok(Err(reason))
     }
 
     /// The model's answer to each question; `None` where there is no text to ask about.

@@ -12,9 +12,7 @@ mod websocket;
 pub use config::MassiveConfig;
 
 use super::registry::{Account, Provider, SettingsType};
-use super::{
-    Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription,
-};
+use super::{Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rest::RestClient;

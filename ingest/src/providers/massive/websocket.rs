@@ -1,8 +1,8 @@
 //! Massive's streaming protocol: connected, log in, subscribe, then frames.
 
+use super::MassiveConfig;
 use super::messages::Status;
 use super::parse::{self, Message as Parsed, Messages};
-use super::MassiveConfig;
 use crate::providers::{Account, Frame, PriceConnection, ProviderError, Subscription};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
@@ -89,9 +89,11 @@ impl Connection {
         let deadline = tokio::time::Instant::now() + waited;
         let mut seen = 0;
         while seen < wanted {
-            let frame = timeout_at(deadline, self.receive())
-                .await
-                .map_err(|_| ProviderError::LoginTimeout { provider: self.provider.clone(), awaited, waited })??;
+            let frame = timeout_at(deadline, self.receive()).await.map_err(|_| ProviderError::LoginTimeout {
+                provider: self.provider.clone(),
+                awaited,
+                waited,
+            })??;
             let frame = without_statuses(&self.provider, frame, |status| seen += count(status))?;
             self.early.push_back(frame);
         }
@@ -103,7 +105,10 @@ impl Connection {
     }
 
     async fn send_raw(&mut self, message: Message, within: Duration) -> Result<(), ProviderError> {
-        timeout(within, self.socket.send(message)).await.map_err(|_| self.silent(within))?.map_err(|error| ProviderError::websocket(&self.provider, error))?;
+        timeout(within, self.socket.send(message))
+            .await
+            .map_err(|_| self.silent(within))?
+            .map_err(|error| ProviderError::websocket(&self.provider, error))?;
         Ok(())
     }
 
@@ -174,11 +179,7 @@ fn channels(subscription: &Subscription) -> Vec<String> {
 }
 
 /// Takes the statuses out of a frame: each is shown to `seen`; one that ends the connection is an error.
-fn without_statuses(
-    provider: &str,
-    received: Messages,
-    mut seen: impl FnMut(&Status),
-) -> Result<Frame, ProviderError> {
+fn without_statuses(provider: &str, received: Messages, mut seen: impl FnMut(&Status)) -> Result<Frame, ProviderError> {
     let mut frame = Frame { events: Vec::with_capacity(received.messages.len()), rejects: received.rejects };
     for message in received.messages {
         match message {
@@ -196,9 +197,8 @@ fn without_statuses(
 /// Whether the connection goes on after this status.
 fn check(provider: &str, status: &Status) -> Result<(), ProviderError> {
     let (provider, message) = (provider.to_owned(), status.message.clone());
-    let refused = |what: &str, provider, message| {
-        Err(ProviderError::NotAuthorized { provider, what: what.to_owned(), message })
-    };
+    let refused =
+        |what: &str, provider, message| Err(ProviderError::NotAuthorized { provider, what: what.to_owned(), message });
     match status.status.as_str() {
         "connected" | "auth_success" | "success" => Ok(()),
         "auth_failed" => refused("the websocket", provider, message),
@@ -210,7 +210,12 @@ fn check(provider: &str, status: &Status) -> Result<(), ProviderError> {
             Err(ProviderError::Closed { provider, reason: format!("{}: {message}", status.status) })
         }
         other => {
-            tracing::info!(source = provider, status = other, message, "the websocket sent a status that is not known; ignored");
+            tracing::info!(
+                source = provider,
+                status = other,
+                message,
+                "the websocket sent a status that is not known; ignored"
+            );
             Ok(())
         }
     }

@@ -21,7 +21,7 @@ impl Read for Pieces {
 
 type Seen = (u64, Vec<u8>, Result<String, String>);
 
-/// The rows of an input: number, bytes, and the text or the reason why there is none.
+/// The rows of an input: number, bytes, and the text or the reason why it is missing.
 fn seen(format: InputFormat, output: OutputFormat, bytes: &[u8], size: usize) -> Vec<Seen> {
     try_seen(format, output, bytes, size, false).unwrap()
 }

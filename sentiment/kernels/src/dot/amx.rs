@@ -113,6 +113,84 @@ struct Ends {
     out_stride: usize,
 }
 
+/// Assembly that loads the initial sums of a tile, and skips `multiply!` if there is nothing to multiply.
+macro_rules! load_sums {
+    () => {
+        concat!(
+            "mov {stride}, [{ends} + {initial_stride}]\n",
+            "mov {at}, [{ends} + {initial}]\n",
+            "tileloadd tmm0, [{at} + {stride}]\n",
+            "tileloadd tmm1, [{at} + {stride} + 64]\n",
+            "mov {at}, [{ends} + {lower_initial}]\n",
+            "test {at}, {at}\n",
+            "jz 2f\n",
+            "tileloadd tmm2, [{at} + {stride}]\n",
+            "tileloadd tmm3, [{at} + {stride} + 64]\n",
+            "2:\n",
+            "test {steps}, {steps}\n",
+            "jz 5f",
+        )
+    };
+}
+
+/// Assembly that multiplies all words of a tile, one register of each operand per iteration.
+macro_rules! multiply {
+    ($multiply:literal) => {
+        concat!(
+            "3:\n",
+            "tileloadd tmm4, [{lhs} + {lhs_stride}]\n",
+            "tileloadd tmm6, [{panel} + {next}]\n",
+            $multiply,
+            " tmm0, tmm4, tmm6\n",
+            "tileloadd tmm7, [{panel} + {next} + 64]\n",
+            $multiply,
+            " tmm1, tmm4, tmm7\n",
+            "test {lower_lhs}, {lower_lhs}\n",
+            "jz 4f\n",
+            "tileloadd tmm5, [{lower_lhs} + {lhs_stride}]\n",
+            $multiply,
+            " tmm2, tmm5, tmm6\n",
+            $multiply,
+            " tmm3, tmm5, tmm7\n",
+            "add {lower_lhs}, {side_bytes}\n",
+            "4:\n",
+            // Prefetching past the end is harmless.
+            "prefetcht1 [{upcoming}]\n",
+            "prefetcht1 [{upcoming} + 64]\n",
+            "prefetcht1 [{upcoming} + 128]\n",
+            "prefetcht1 [{upcoming} + 192]\n",
+            "prefetcht1 [{upcoming} + 256]\n",
+            "prefetcht1 [{upcoming} + 320]\n",
+            "prefetcht1 [{upcoming} + 384]\n",
+            "prefetcht1 [{upcoming} + 448]\n",
+            "add {upcoming}, {upcoming_step}\n",
+            "add {lhs}, {side_bytes}\n",
+            "add {panel}, {panel_step}\n",
+            "dec {steps}\n",
+            "jnz 3b",
+        )
+    };
+}
+
+/// Assembly that stores the sums of a tile.
+macro_rules! store_sums {
+    () => {
+        concat!(
+            "5:\n",
+            "mov {stride}, [{ends} + {out_stride}]\n",
+            "mov {at}, [{ends} + {out}]\n",
+            "tilestored [{at} + {stride}], tmm0\n",
+            "tilestored [{at} + {stride} + 64], tmm1\n",
+            "mov {at}, [{ends} + {lower_out}]\n",
+            "test {at}, {at}\n",
+            "jz 6f\n",
+            "tilestored [{at} + {stride}], tmm2\n",
+            "tilestored [{at} + {stride} + 64], tmm3\n",
+            "6:",
+        )
+    };
+}
+
 /// Defines a module with `run` and `spin` for one instruction.
 macro_rules! amx_kernel {
     ($name:ident, $multiply:literal, $elements:literal per word) => {
@@ -174,59 +252,9 @@ macro_rules! amx_kernel {
                 unsafe {
                     Shape::of(task.rows.min(SIDE)).set();
                     asm!(
-                        // Load the initial sums.
-                        "mov {stride}, [{ends} + {initial_stride}]",
-                        "mov {at}, [{ends} + {initial}]",
-                        "tileloadd tmm0, [{at} + {stride}]",
-                        "tileloadd tmm1, [{at} + {stride} + 64]",
-                        "mov {at}, [{ends} + {lower_initial}]",
-                        "test {at}, {at}",
-                        "jz 2f",
-                        "tileloadd tmm2, [{at} + {stride}]",
-                        "tileloadd tmm3, [{at} + {stride} + 64]",
-                        "2:",
-                        "test {steps}, {steps}",
-                        "jz 5f",
-                        // Multiply one register of each operand.
-                        "3:",
-                        "tileloadd tmm4, [{lhs} + {lhs_stride}]",
-                        "tileloadd tmm6, [{panel} + {next}]",
-                        concat!($multiply, " tmm0, tmm4, tmm6"),
-                        "tileloadd tmm7, [{panel} + {next} + 64]",
-                        concat!($multiply, " tmm1, tmm4, tmm7"),
-                        "test {lower_lhs}, {lower_lhs}",
-                        "jz 4f",
-                        "tileloadd tmm5, [{lower_lhs} + {lhs_stride}]",
-                        concat!($multiply, " tmm2, tmm5, tmm6"),
-                        concat!($multiply, " tmm3, tmm5, tmm7"),
-                        "add {lower_lhs}, {side_bytes}",
-                        "4:",
-                        // Prefetching past the end is harmless.
-                        "prefetcht1 [{upcoming}]",
-                        "prefetcht1 [{upcoming} + 64]",
-                        "prefetcht1 [{upcoming} + 128]",
-                        "prefetcht1 [{upcoming} + 192]",
-                        "prefetcht1 [{upcoming} + 256]",
-                        "prefetcht1 [{upcoming} + 320]",
-                        "prefetcht1 [{upcoming} + 384]",
-                        "prefetcht1 [{upcoming} + 448]",
-                        "add {upcoming}, {upcoming_step}",
-                        "add {lhs}, {side_bytes}",
-                        "add {panel}, {panel_step}",
-                        "dec {steps}",
-                        "jnz 3b",
-                        // Store the sums.
-                        "5:",
-                        "mov {stride}, [{ends} + {out_stride}]",
-                        "mov {at}, [{ends} + {out}]",
-                        "tilestored [{at} + {stride}], tmm0",
-                        "tilestored [{at} + {stride} + 64], tmm1",
-                        "mov {at}, [{ends} + {lower_out}]",
-                        "test {at}, {at}",
-                        "jz 6f",
-                        "tilestored [{at} + {stride}], tmm2",
-                        "tilestored [{at} + {stride} + 64], tmm3",
-                        "6:",
+                        load_sums!(),
+                        multiply!($multiply),
+                        store_sums!(),
                         ends = in(reg) &raw const ends,
                         initial = const offset_of!(Ends, initial),
                         lower_initial = const offset_of!(Ends, lower_initial),

@@ -1,15 +1,18 @@
 //! Articles and dead letters, from their topics to their tables.
 //!
-//! Apart from the join: nothing here waits for prices, and a fault here stops no outcome.
+//! It is separate from the join: nothing here waits for prices, and a fault here stops no outcome.
 
-use crate::JoinerError;
-use crate::tables::rows::{ArticleRow, DeadLetterRow};
-use crate::tables::{ClickHouseConfig, Writer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_bus::{Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Shutdown, Topic, chain};
 use tapewire_core::record::News;
 use tapewire_core::{DeadLetter, NewsRecord};
+use tapewire_store::rows::{ArticleRow, DeadLetterRow};
+use tapewire_store::{ClickHouseConfig, Writer};
+
+pub mod error;
+
+pub use error::ArchiveError;
 
 /// Consumer group of the archive.
 pub const GROUP: &str = "tapewire-archive";
@@ -22,13 +25,13 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// Runs until shutdown.
 ///
 /// # Errors
-/// What waiting can't mend; what was not committed will be read again.
+/// What trying again can't fix. Records that were not committed are read again at the next start.
 pub async fn run(
     kafka: &KafkaConfig,
     clickhouse: &ClickHouseConfig,
     clock: Clock,
     shutdown: Shutdown,
-) -> Result<(), JoinerError> {
+) -> Result<(), ArchiveError> {
     let mut consumer = Consumer::new(kafka, GROUP, &TOPICS, |committed, _| committed)?;
     let letters = DeadLetters::new(Producer::new(kafka)?, clock, "archive");
     let writer = Writer::new(clickhouse, shutdown.clone());
@@ -45,7 +48,7 @@ pub async fn run(
         for records in by_partition(std::mem::take(&mut batch)).into_values() {
             let commit = write(&writer, &letters, &records).await?;
             if let Err(error) = consumer.commit(&[commit]).await {
-                tracing::warn!(error = chain(&error), "the archive reads this batch again and writes the same rows");
+                tracing::warn!(error = chain(&error), "the archive could not commit a batch; nothing is lost, it is read again and gives the same rows");
             }
         }
         if stopping {
@@ -60,18 +63,18 @@ enum Filled {
     Ready,
     /// The partitions were taken away; the batch is no longer ours to commit.
     Lost,
-    /// Shutdown was asked for; this is the last batch.
+    /// Shutdown was requested; this is the last batch.
     Stopping,
 }
 
-async fn fill(consumer: &mut Consumer, batch: &mut Vec<Received>, shutdown: &Shutdown) -> Result<Filled, JoinerError> {
-    let patience = tokio::time::sleep(LONGEST_WAIT);
-    tokio::pin!(patience);
+async fn fill(consumer: &mut Consumer, batch: &mut Vec<Received>, shutdown: &Shutdown) -> Result<Filled, ArchiveError> {
+    let deadline = tokio::time::sleep(LONGEST_WAIT);
+    tokio::pin!(deadline);
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(Filled::Stopping),
-            () = &mut patience => return Ok(Filled::Ready),
+            () = &mut deadline => return Ok(Filled::Ready),
             event = consumer.next() => match event? {
                 Event::Record(record) => batch.push(record),
                 Event::Assigned(_) | Event::Revoked => return Ok(Filled::Lost),
@@ -91,8 +94,8 @@ fn by_partition(batch: Vec<Received>) -> BTreeMap<(Topic, i32), Vec<Received>> {
     parts
 }
 
-/// Writes the records of one partition; what may be committed then.
-async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> Result<Commit, JoinerError> {
+/// Writes the records of one partition. Returns what may be committed after that.
+async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> Result<Commit, ArchiveError> {
     let last = &records[records.len() - 1];
     if last.topic == Topic::News {
         writer.insert("articles", &articles(letters, records).await?).await?;
@@ -102,7 +105,7 @@ async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> 
     Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, note: String::new() })
 }
 
-async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<ArticleRow>, JoinerError> {
+async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<ArticleRow>, ArchiveError> {
     let mut rows = Vec::new();
     for record in records {
         match NewsRecord::decode(&record.payload) {
@@ -110,14 +113,14 @@ async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<Art
                 rows.push(ArticleRow::new(&run, article, record.seq()));
             }
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
-            // The worker reads the same record and buries it too; one letter from each stage that was stopped by it.
+            // The worker reads the same record and reports it too: one dead letter from each stage that can't read it.
             Err(error) => letters.bury(&record.origin(), &error.to_string(), &record.payload).await?,
         }
     }
     Ok(rows)
 }
 
-/// A dead letter that is itself unreadable is kept as its own bytes: burying it again would never end.
+/// A dead letter that is itself unreadable is kept as its own bytes: a dead letter about it would be the next one.
 fn dead_letters(records: &[Received]) -> Vec<DeadLetterRow> {
     let row = |record: &Received| {
         let letter = serde_json::from_slice::<DeadLetter>(&record.payload);

@@ -3,11 +3,18 @@
 /// Spearman's rank correlation of a factor with forward returns, pair by pair: the product-moment correlation of their
 /// ranks, equal values sharing the mean of their ranks.
 ///
-/// `None` where it is undefined: fewer than two pairs, a value that is not a number, or one side constant.
+/// `None` where it is undefined: fewer than two pairs, a NaN, or one side constant.
 /// Equals `scipy.stats.spearmanr`; source: Spearman 1904, in the form of Grinold and Kahn's information coefficient.
 ///
+/// ```
+/// use tapewire_statistics::rank_ic;
+///
+/// assert_eq!(rank_ic(&[0.1, 0.5, 0.9], &[-0.02, 0.01, 0.03]), Some(1.0));
+/// assert_eq!(rank_ic(&[0.5, 0.5], &[0.01, 0.02]), None, "a constant side");
+/// ```
+///
 /// # Panics
-/// If the sides are not equally long.
+/// If the sides do not have the same length.
 pub fn rank_ic(factor: &[f64], forward_return: &[f64]) -> Option<f64> {
     assert_eq!(factor.len(), forward_return.len(), "a forward return for each value of the factor");
     if factor.len() < 2 || factor.iter().chain(forward_return).any(|value| value.is_nan()) {
@@ -16,7 +23,7 @@ pub fn rank_ic(factor: &[f64], forward_return: &[f64]) -> Option<f64> {
     correlation(&ranks(factor), &ranks(forward_return))
 }
 
-/// Ranks from 1; equal values share the mean of the ranks they take up.
+/// Ranks from 1; equal values share the mean of their ranks.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));

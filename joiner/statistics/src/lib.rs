@@ -1,0 +1,5 @@
+//! Statistics of scores and outcomes.
+
+pub mod rank;
+
+pub use rank::rank_ic;

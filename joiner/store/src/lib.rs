@@ -1,0 +1,21 @@
+//! The tables in ClickHouse: how to reach them, their schema, writing rows and reading summaries.
+//!
+//! The joiner and the archive write through [`Writer`]; the command line reads through [`summary`]. This crate knows
+//! nothing of Kafka.
+
+mod columns;
+pub mod config;
+pub mod error;
+pub mod migrate;
+pub mod rows;
+pub mod summary;
+mod views;
+pub mod writer;
+
+pub use config::ClickHouseConfig;
+pub use error::StoreError;
+pub use migrate::{Migrated, drop_database, migrate};
+pub use writer::Writer;
+
+/// Tells a [`Writer`] to stop waiting for a server that does not answer.
+pub type Shutdown = tokio_util::sync::CancellationToken;

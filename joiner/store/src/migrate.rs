@@ -1,0 +1,298 @@
+//! The schema, moved forward only.
+//!
+//! ClickHouse has no transactions around its DDL. Instead of a lock, every statement of a migration may be run again, by
+//! the same process after a crash or by another one at the same time. A migration is recorded, with the checksum of its
+//! text, only after all of it has run.
+//!
+//! Columns and views that follow from the code's lists are in no migration: they are made at the end of each run.
+
+use crate::error::code;
+use crate::{ClickHouseConfig, StoreError, views};
+use clickhouse::{Client, Row};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A step of the schema: number, name and text, as the files in `migrations/` have them.
+struct Migration {
+    version: u32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),* $(,)?) => {
+        &[$(Migration { version: $version, name: $name, sql: include_str!(concat!("../migrations/", $name, ".sql")) }),*]
+    };
+}
+
+const MIGRATIONS: &[Migration] =
+    migrations![1 "0001_facts", 2 "0002_read_models", 3 "0003_windows", 4 "0004_novelty", 5 "0005_provider"];
+
+/// Tables that migration 5 copied from and left as they were.
+const BEFORE_0005: [&str; 3] = ["articles_before_0005", "mentions_before_0005", "impact_before_0005"];
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
+(
+    version UInt32,
+    name String,
+    checksum String COMMENT 'SHA-256 of the migration file',
+    applied_at DateTime('UTC') DEFAULT now()
+)
+ENGINE = ReplacingMergeTree ORDER BY version";
+
+#[derive(Row, Serialize, Deserialize)]
+struct Applied {
+    version: u32,
+    name: String,
+    checksum: String,
+}
+
+/// What a run of [`migrate`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// Names of the migrations applied by this run, in order.
+    pub applied: Vec<&'static str>,
+    /// Version of the schema afterwards.
+    pub version: u32,
+}
+
+/// Creates the database if it is missing and brings its schema to this build's version.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), tapewire_store::StoreError> {
+/// use tapewire_store::{ClickHouseConfig, migrate};
+///
+/// let done = migrate(&ClickHouseConfig { database: "research".into(), ..ClickHouseConfig::default() }).await?;
+/// println!("applied {:?}, now at version {}", done.applied, done.version);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`StoreError::Unreachable`]; [`StoreError::ChangedMigration`] if an applied migration's file
+/// was edited; [`StoreError::NewerSchema`] if a newer build migrated the database;
+/// [`StoreError::ClickHouse`] for anything else the server refuses.
+pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> {
+    let failed = |error| StoreError::from_clickhouse(error, &config.url);
+    let create = format!("CREATE DATABASE IF NOT EXISTS `{}`", config.database.replace('`', ""));
+    config.server().query(&create).execute().await.map_err(failed)?;
+    let client = config.client();
+    client.query(LEDGER).execute().await.map_err(failed)?;
+    let known: Vec<Applied> = client
+        .query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version")
+        .fetch_all()
+        .await
+        .map_err(failed)?;
+    check(&known, &config.database)?;
+
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
+        for statement in statements(migration.sql) {
+            execute(&client, statement).await.map_err(failed)?;
+        }
+        record(&client, migration).await.map_err(failed)?;
+        applied.push(migration.name);
+    }
+    for statement in views::statements() {
+        execute(&client, &statement).await.map_err(failed)?;
+    }
+    drop_empty_leftovers(&client).await.map_err(failed)?;
+    Ok(Migrated { applied, version: MIGRATIONS.last().map_or(0, |m| m.version) })
+}
+
+/// Removes the database and everything in it.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn drop_database(config: &ClickHouseConfig) -> Result<(), StoreError> {
+    let drop = format!("DROP DATABASE IF EXISTS `{}` SYNC", config.database.replace('`', ""));
+    config.server().query(&drop).execute().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}
+
+/// Runs a statement. That it has been run before is not an error.
+async fn execute(client: &Client, statement: &str) -> clickhouse::error::Result<()> {
+    match client.query(statement).execute().await {
+        Err(error) if code(&error).is_some_and(|code| was_done(statement, code)) => Ok(()),
+        result => result,
+    }
+}
+
+/// Whether ClickHouse's error code says that the statement has been run before. 57: the table exists; 60: it does not;
+/// 705: it has rows.
+fn was_done(statement: &str, code: u32) -> bool {
+    let statement = without_comments(statement);
+    match code {
+        57 => statement.starts_with("RENAME TABLE "),
+        // The table to rename, or to take the columns from, has its later name already.
+        60 => statement.starts_with("RENAME TABLE ") || is_copy_of_columns(&statement),
+        705 => statement.starts_with("DROP TABLE IF EXISTS IF EMPTY "),
+        _ => false,
+    }
+}
+
+/// `CREATE TABLE IF NOT EXISTS new AS old ...`
+fn is_copy_of_columns(statement: &str) -> bool {
+    statement.starts_with("CREATE TABLE IF NOT EXISTS ") && statement.split_whitespace().nth(6) == Some("AS")
+}
+
+/// Drops the old tables of a migration that never had a row, as in a database that was created at a later version. Only
+/// an hour after the migration was recorded, for while another run is still in it, its renames must find them.
+async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> {
+    let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = 5";
+    if client.query(settled).fetch_one::<u8>().await? == 1 {
+        for table in BEFORE_0005 {
+            execute(client, &format!("DROP TABLE IF EXISTS IF EMPTY {table}")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a database whose migrations are not the first ones of this build.
+fn check(known: &[Applied], database: &str) -> Result<(), StoreError> {
+    for row in known {
+        match MIGRATIONS.iter().find(|m| m.version == row.version) {
+            None => return Err(StoreError::NewerSchema { database: database.to_owned(), version: row.version }),
+            Some(ours) if checksum(ours) != row.checksum => {
+                return Err(StoreError::ChangedMigration { database: database.to_owned(), name: row.name.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn record(client: &Client, migration: &Migration) -> clickhouse::error::Result<()> {
+    let mut insert = client.insert::<Applied>("schema_migrations").await?;
+    let row = Applied { version: migration.version, name: migration.name.to_owned(), checksum: checksum(migration) };
+    insert.write(&row).await?;
+    insert.end().await
+}
+
+fn checksum(migration: &Migration) -> String {
+    hex::encode(Sha256::digest(migration.sql))
+}
+
+/// The statements of a file. A semicolon at the end of a line ends a statement; migrations have no other semicolons.
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(";\n").filter(|statement| {
+        statement.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--"))
+    })
+}
+
+fn without_comments(statement: &str) -> String {
+    let lines = statement.lines().filter(|line| !line.trim_start().starts_with("--"));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why a statement could do harm when it is run again or by two at once; `None` if it could not.
+    fn harm(statement: &str) -> Option<&'static str> {
+        let statement = without_comments(statement);
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        match words.as_slice() {
+            ["CREATE", "TABLE" | "VIEW", "IF", "NOT", "EXISTS", ..]
+            | ["CREATE", "MATERIALIZED", "VIEW", "IF", "NOT", "EXISTS", ..]
+            | ["CREATE", "OR", "REPLACE", "VIEW", ..] => None,
+            ["CREATE", ..] => Some("fails where it exists"),
+            // What is dropped otherwise could be the only place of some rows; a state is filled by a view from elsewhere.
+            ["DROP", "VIEW", "IF", "EXISTS", _] | ["DROP", "TABLE", "IF", "EXISTS", "IF", "EMPTY", _] => None,
+            ["DROP", "TABLE", "IF", "EXISTS", name] if name.ends_with("_state") => None,
+            ["DROP", ..] => Some("may drop rows"),
+            ["ALTER", "TABLE", ..] => {
+                let changes = words.windows(4).filter(|words| words[1] == "COLUMN" && words[0] != "EXISTS");
+                let guarded = |words: &[&str]| match words[0] {
+                    "ADD" => words[2..] == ["IF", "NOT"],
+                    "MODIFY" | "COMMENT" => words[2..] == ["IF", "EXISTS"],
+                    _ => false,
+                };
+                match changes.clone().count() > 0 && changes.clone().all(guarded) {
+                    true => None,
+                    false => Some("changes a column without IF [NOT] EXISTS"),
+                }
+            }
+            // The old table keeps its new name, so that this succeeds once; and nobody finds the name unused between.
+            ["RENAME", "TABLE", table, "TO", before, new, "TO", table_again]
+                if before.starts_with(&format!("{table}_before_"))
+                    && before.ends_with(',')
+                    && new.starts_with(&format!("{table}_by_"))
+                    && table == table_again =>
+            {
+                None
+            }
+            // The same for a server that stopped between the two.
+            ["RENAME", "TABLE", new, "TO", table] if new.starts_with(&format!("{table}_by_")) => None,
+            ["RENAME", ..] => Some("is not the exchange of a table with its copy"),
+            ["INSERT", "INTO", table, ..] => {
+                let source = words.windows(3).find(|words| words[0] == "FROM").map(|words| (words[1], words[2]));
+                match source {
+                    Some((source, "FINAL"))
+                        if source.starts_with(&format!("{table}_before_"))
+                            && statement.ends_with("SETTINGS insert_deduplicate = 0") =>
+                    {
+                        None
+                    }
+                    _ => Some("is not the copy of an old table, or may be dropped as a repeated insert"),
+                }
+            }
+            _ => Some("is of no kind that is known to be harmless"),
+        }
+    }
+
+    #[test]
+    fn harm_is_seen() {
+        for statement in [
+            "CREATE TABLE x (a UInt8)",
+            "DROP TABLE IF EXISTS impact",
+            "DROP TABLE x_state",
+            "ALTER TABLE x ADD COLUMN a UInt8",
+            "ALTER TABLE x ADD COLUMN IF NOT EXISTS a UInt8, MODIFY COLUMN b UInt8",
+            "ALTER TABLE x DELETE WHERE true",
+            "RENAME TABLE x TO y",
+            "RENAME TABLE x TO x_before_0005",
+            "EXCHANGE TABLES x AND y",
+            "INSERT INTO x SELECT * FROM y",
+            "INSERT INTO x SELECT * FROM x_before_0005 FINAL",
+            "TRUNCATE TABLE x",
+        ] {
+            assert!(harm(statement).is_some(), "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_counts_as_done_is_told_by_statement_and_code() {
+        let copy = "-- a comment\nCREATE TABLE IF NOT EXISTS x_by_y AS x\nENGINE = MergeTree";
+        for (statement, code, done) in [
+            ("RENAME TABLE x TO y", 57, true),
+            ("RENAME TABLE x TO y", 60, true),
+            ("RENAME TABLE x TO y", 705, false),
+            (copy, 60, true),
+            ("CREATE TABLE IF NOT EXISTS x\n(\n    a UInt8\n)", 60, false),
+            ("CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t AS SELECT 1", 60, false),
+            ("INSERT INTO x SELECT * FROM x_before_0005", 60, false),
+            ("DROP TABLE IF EXISTS IF EMPTY x", 705, true),
+            ("DROP TABLE IF EXISTS x", 705, false),
+        ] {
+            assert_eq!(was_done(statement, code), done, "{statement}: {code}");
+        }
+    }
+
+    #[test]
+    fn migrations_are_numbered_without_gaps_and_safe_to_repeat() {
+        for (migration, expected) in MIGRATIONS.iter().zip(1..) {
+            assert_eq!(migration.version, expected);
+            assert!(migration.name.starts_with(&format!("{expected:04}_")), "{}", migration.name);
+            for statement in statements(migration.sql) {
+                assert_eq!(harm(statement), None, "{}: {statement}", migration.name);
+            }
+        }
+    }
+
+    #[test]
+    fn comments_alone_are_not_a_statement() {
+        let found: Vec<&str> = statements("-- a;b\nSELECT 1;\n\n-- the end\n").collect();
+        assert_eq!(found, ["-- a;b\nSELECT 1"]);
+    }
+}

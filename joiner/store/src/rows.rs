@@ -1,0 +1,204 @@
+//! The rows of the fact tables, column for column as the migrations have them.
+//! Times are microseconds since 1970 UTC.
+
+mod joined;
+
+pub(crate) use joined::IMPACT_COLUMNS;
+pub use joined::{ImpactRow, MentionRow};
+
+use base64::Engine as _;
+use clickhouse::Row;
+use jiff::Timestamp;
+use serde::Serialize;
+use tapewire_core::{Article, Bar, DeadLetter, Halt, Run, Trade};
+
+fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// Row of `articles`.
+#[derive(Debug, Clone, PartialEq, Row, Serialize)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct ArticleRow {
+    pub run: String,
+    pub article_id: String,
+    pub revision: u64,
+    pub provider: String,
+    pub publisher: String,
+    pub author: String,
+    pub title: String,
+    pub description: String,
+    pub url: String,
+    pub symbols: Vec<String>,
+    pub keywords: Vec<String>,
+    pub published_at: i64,
+    pub received_at: i64,
+    pub seq: u64,
+}
+
+impl ArticleRow {
+    /// The row of an article found at `seq` in its partition.
+    pub fn new(run: &Run, article: Article, seq: u64) -> Self {
+        Self {
+            run: run.as_str().to_owned(),
+            article_id: article.id,
+            revision: article.revision,
+            provider: article.provider,
+            publisher: article.publisher,
+            author: article.author,
+            title: article.title,
+            description: article.description,
+            url: article.url,
+            symbols: article.symbols.into_iter().map(String::from).collect(),
+            keywords: article.keywords,
+            published_at: micros(article.published_at),
+            received_at: micros(article.received_at),
+            seq,
+        }
+    }
+}
+
+/// Row of `bars`.
+#[derive(Debug, Clone, PartialEq, Row, Serialize)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct BarRow {
+    pub run: String,
+    pub symbol: String,
+    pub width_s: u32,
+    pub start: i64,
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    pub close: f64,
+    pub volume: f64,
+    pub vwap: Option<f64>,
+    pub trades: Option<u64>,
+    pub received_at: i64,
+}
+
+impl BarRow {
+    /// The row of a bar.
+    pub fn new(run: &Run, bar: &Bar) -> Self {
+        Self {
+            run: run.as_str().to_owned(),
+            symbol: bar.symbol.as_str().to_owned(),
+            width_s: bar.width_s,
+            start: micros(bar.start),
+            open: bar.open,
+            high: bar.high,
+            low: bar.low,
+            close: bar.close,
+            volume: bar.volume,
+            vwap: bar.vwap,
+            trades: bar.trades,
+            received_at: micros(bar.received_at),
+        }
+    }
+}
+
+/// Row of `trades`.
+#[derive(Debug, Clone, PartialEq, Row, Serialize)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct TradeRow {
+    pub run: String,
+    pub symbol: String,
+    pub at: i64,
+    pub id: String,
+    pub sequence: u64,
+    pub price: f64,
+    pub size: f64,
+    pub received_at: i64,
+}
+
+impl TradeRow {
+    /// The row of a trade.
+    pub fn new(run: &Run, trade: Trade) -> Self {
+        Self {
+            run: run.as_str().to_owned(),
+            symbol: trade.symbol.into(),
+            at: micros(trade.at),
+            id: trade.id,
+            sequence: trade.sequence,
+            price: trade.price,
+            size: trade.size,
+            received_at: micros(trade.received_at),
+        }
+    }
+}
+
+/// Row of `halts`.
+#[derive(Debug, Clone, PartialEq, Row, Serialize)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct HaltRow {
+    pub run: String,
+    pub symbol: String,
+    pub at: i64,
+    pub halted: bool,
+    pub reason: String,
+    pub received_at: i64,
+}
+
+impl HaltRow {
+    /// The row of a halt.
+    pub fn new(run: &Run, halt: &Halt) -> Self {
+        Self {
+            run: run.as_str().to_owned(),
+            symbol: halt.symbol.as_str().to_owned(),
+            at: micros(halt.at),
+            halted: halt.halted,
+            reason: halt.reason.clone(),
+            received_at: micros(halt.received_at),
+        }
+    }
+}
+
+/// Row of `dead_letters`.
+#[derive(Debug, Clone, PartialEq, Row, Serialize)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct DeadLetterRow {
+    pub kafka_partition: i32,
+    pub kafka_offset: i64,
+    pub stage: String,
+    pub origin: String,
+    pub reason: String,
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    pub at: i64,
+}
+
+impl DeadLetterRow {
+    /// The row of a dead letter found at `offset` of `partition`. A letter that can't be read, or whose
+    /// bytes are not base64, is kept as it is on the topic: nothing here may be lost.
+    pub fn from_topic(
+        partition: i32,
+        offset: i64,
+        letter: Result<DeadLetter, serde_json::Error>,
+        payload: &[u8],
+    ) -> Self {
+        let whole = |reason: String| Self {
+            kafka_partition: partition,
+            kafka_offset: offset,
+            stage: String::new(),
+            origin: "topic dead-letter".into(),
+            reason,
+            bytes: payload.to_vec(),
+            at: 0,
+        };
+        let letter = match letter {
+            Ok(letter) => letter,
+            Err(error) => return whole(format!("not a dead letter: {error}")),
+        };
+        match base64::engine::general_purpose::STANDARD.decode(&letter.bytes) {
+            Ok(bytes) => Self {
+                kafka_partition: partition,
+                kafka_offset: offset,
+                stage: letter.stage,
+                origin: letter.origin,
+                reason: letter.reason,
+                bytes,
+                at: micros(letter.at),
+            },
+            Err(error) => whole(format!("its bytes are not base64: {error}")),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Rows of `mentions` and `impact`, which share what is known of a mention.
+//!
+//! A new column of `impact` is one line in [`JoinColumns`]; `migrate` adds it to the table and to the view `report`.
+
+use crate::columns::{Column, Micros, SqlType as _, columns, joined, row_of};
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use tapewire_core::{Horizon, Impact, Mention, Run};
+
+columns! { MentionColumns(run: &Run, mention: &Mention) {
+    run: &str = run.as_str();
+    symbol: &str = mention.symbol.as_ref().map_or("", |symbol| symbol.as_str());
+    provider: &str = &mention.provider;
+    article_id: &str = &mention.article_id;
+    title: &str = &mention.title;
+    publisher: &str = &mention.publisher;
+    url: &str = &mention.url;
+    published_at: Micros = mention.published_at.into();
+    received_at: Micros = mention.received_at.into();
+    scored_at: Micros = mention.scored_at.into();
+    available_at: Micros = mention.available_at().into();
+    relevance: Option<f64> = mention.relevance;
+    p_positive: Option<f64> = mention.probabilities().map(|p| p.positive);
+    p_neutral: Option<f64> = mention.probabilities().map(|p| p.neutral);
+    p_negative: Option<f64> = mention.probabilities().map(|p| p.negative);
+    score: Option<f64> = mention.probabilities().map(|p| p.score());
+    label: &str = mention.probabilities().map_or("", |p| p.label());
+    model: &str = mention.sentiment.as_ref().map_or("", |sentiment| &sentiment.model);
+    model_revision: &str = mention.sentiment.as_ref().map_or("", |sentiment| &sentiment.model_revision);
+    unscored: &str = mention.sentiment.as_ref().err().map_or("", |reason| reason.as_str());
+}}
+
+columns! { RevisionColumns(mention: &Mention, seq: u64) {
+    article_revision: u64 = mention.article_revision;
+    windows: Option<u16> = mention.sentiment.as_ref().ok().map(|sentiment| sentiment.windows);
+    seq: u64 = seq;
+}}
+
+columns! { JoinColumns(impact: &Impact) {
+    version: u64 = impact.version;
+    status: &str = impact.status.as_str();
+    reason: &str = impact.status.reason().map_or("", |reason| reason.as_str());
+    phase: &str = impact.phase.as_str();
+    bar_width_s: Option<u32> = impact.bar_width_s;
+    price_before: Option<f64> = impact.price_before;
+    price_before_at: Option<Micros> = impact.price_before_at.map(Micros::from);
+    entry_at: Option<Micros> = impact.entry_at.map(Micros::from);
+    entry_price: Option<f64> = impact.entry_price;
+    alpha: Option<f64> = impact.alpha;
+    beta: Option<f64> = impact.beta;
+    volume_ratio: Option<f64> = impact.volume_ratio;
+    flag_stale: bool = impact.quality.stale;
+    flag_halted: bool = impact.quality.halted;
+    flag_gap: bool = impact.quality.gap;
+    flag_late: bool = impact.quality.late;
+}}
+
+/// Log returns, then abnormal log returns, by horizon.
+const HORIZON_COLUMNS: [Column; 2 * Horizon::COUNT] = {
+    let empty = Column { name: "", sql_type: Option::<f64>::SQL, comment: "" };
+    let mut columns = [empty; 2 * Horizon::COUNT];
+    let mut n = 0;
+    while n < Horizon::COUNT {
+        columns[n].name = Horizon::ALL[n].return_column();
+        columns[n].comment = "log return from the entry";
+        columns[Horizon::COUNT + n].name = Horizon::ALL[n].abnormal_column();
+        columns[Horizon::COUNT + n].comment = "the same less the market model";
+        n += 1;
+    }
+    columns
+};
+
+const MENTION_COLUMNS: [Column; MentionColumns::COLUMNS.len() + RevisionColumns::COLUMNS.len()] =
+    joined(&[MentionColumns::COLUMNS, RevisionColumns::COLUMNS]);
+
+/// All columns of `impact`.
+pub(crate) const IMPACT_COLUMNS: [Column; IMPACT_COUNT] =
+    joined(&[MentionColumns::COLUMNS, JoinColumns::COLUMNS, &HORIZON_COLUMNS]);
+
+const IMPACT_COUNT: usize = MentionColumns::COLUMNS.len() + JoinColumns::COLUMNS.len() + HORIZON_COLUMNS.len();
+
+/// Row of `mentions`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MentionRow {
+    run: Run,
+    mention: Mention,
+    seq: u64,
+}
+
+row_of!(MentionRow, MENTION_COLUMNS);
+
+impl MentionRow {
+    /// The row of a mention found at `seq` in its partition.
+    pub fn new(run: &Run, mention: &Mention, seq: u64) -> Self {
+        Self { run: run.clone(), mention: mention.clone(), seq }
+    }
+}
+
+impl Serialize for MentionRow {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut row = to.serialize_struct("MentionRow", MENTION_COLUMNS.len())?;
+        MentionColumns::put(&mut row, &self.run, &self.mention)?;
+        RevisionColumns::put(&mut row, &self.mention, self.seq)?;
+        row.end()
+    }
+}
+
+/// Row of `impact`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImpactRow(Impact);
+
+row_of!(ImpactRow, IMPACT_COLUMNS);
+
+impl ImpactRow {
+    /// The row of an impact.
+    pub fn new(impact: &Impact) -> Self {
+        Self(impact.clone())
+    }
+}
+
+impl Serialize for ImpactRow {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let impact = &self.0;
+        let mut row = to.serialize_struct("ImpactRow", IMPACT_COLUMNS.len())?;
+        MentionColumns::put(&mut row, &impact.run, &impact.mention)?;
+        JoinColumns::put(&mut row, impact)?;
+        for (column, value) in HORIZON_COLUMNS.iter().zip(impact.returns.iter().chain(&impact.abnormal)) {
+            row.serialize_field(column.name, value)?;
+        }
+        row.end()
+    }
+}

@@ -1,0 +1,53 @@
+//! What follows from the code's lists of columns and horizons, made at each run of `migrate`: columns of `impact` that
+//! are missing, and the views over it. A migration's text never changes; these follow the build that migrated last.
+
+use crate::rows::IMPACT_COLUMNS;
+use tapewire_core::Horizon;
+
+/// Columns of `impact` that `report` leaves out: a desk does not look at them. A new column is in `report`.
+const NOT_REPORTED: &str = "version, received_at, scored_at, p_positive, p_neutral, p_negative, model, model_revision, \
+    unscored, bar_width_s, price_before, price_before_at, alpha, beta";
+/// Where the eye looks first.
+const REPORTED_FIRST: &str = "run, published_at, available_at, symbol, provider, article_id";
+
+/// The statements, in order. Each may be repeated, and run by two at once.
+pub(crate) fn statements() -> [String; 3] {
+    [add_columns(), report(), impact_by_horizon()]
+}
+
+fn add_columns() -> String {
+    let add = IMPACT_COLUMNS.iter().map(|column| {
+        let (name, sql_type, comment) = (column.name, column.sql_type, column.comment.trim().replace('\'', "''"));
+        format!("ADD COLUMN IF NOT EXISTS {name} {sql_type} COMMENT '{comment}'")
+    });
+    format!("ALTER TABLE impact {}", add.collect::<Vec<_>>().join(", "))
+}
+
+/// One row for each mention with what a desk looks at.
+fn report() -> String {
+    format!(
+        "CREATE OR REPLACE VIEW report AS
+        SELECT {REPORTED_FIRST}, * EXCEPT ({REPORTED_FIRST}, {NOT_REPORTED})
+        FROM impact FINAL"
+    )
+}
+
+/// One row for each mention and horizon. `step` numbers the horizons in the order of time; `minutes` is NULL for those
+/// that are not measured in minutes; `ret` and `ar` are the log return and the abnormal one.
+fn impact_by_horizon() -> String {
+    let horizons = Horizon::ALL.iter().zip(1..).map(|(horizon, step)| {
+        let minutes = horizon.minutes().map_or("NULL".to_owned(), |minutes| minutes.to_string());
+        let (name, ret, ar) = (horizon.name(), horizon.return_column(), horizon.abnormal_column());
+        format!("({step}, '{name}', {minutes}, {ret}, {ar})")
+    });
+    format!(
+        "CREATE OR REPLACE VIEW impact_by_horizon AS
+        SELECT
+            run, symbol, provider, article_id, published_at, available_at, entry_at, score, label,
+            toUInt8(reached.1) AS step, reached.2 AS horizon, CAST(reached.3 AS Nullable(UInt16)) AS minutes,
+            reached.4 AS ret, reached.5 AS ar
+        FROM impact FINAL
+        ARRAY JOIN [{}] AS reached",
+        horizons.collect::<Vec<_>>().join(", ")
+    )
+}

@@ -1,0 +1,94 @@
+//! Writing batches, each once however often it is sent.
+
+use crate::{ClickHouseConfig, Shutdown, StoreError};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use clickhouse::{Client, Row, RowOwned, RowWrite};
+use std::time::Duration;
+
+/// Waits between attempts: each is `[1, 2)` times a span that doubles from 0.2 s to 5 s, so that writers which failed
+/// together do not all return together.
+const WAITS: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(200))
+    .with_max_delay(Duration::from_secs(5))
+    .without_max_times()
+    .with_jitter();
+
+/// Writes batches, and waits for a ClickHouse that does not answer. Cheap to clone.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    url: String,
+    shutdown: Shutdown,
+}
+
+impl Writer {
+    /// A writer to the database of `config`. At shutdown it stops waiting for a server that does not answer.
+    pub fn new(config: &ClickHouseConfig, shutdown: Shutdown) -> Self {
+        Self { client: config.client(), url: config.url.clone(), shutdown }
+    }
+
+    /// Inserts `rows` into `table` and returns when the server has them, also in its materialized views. While the
+    /// server does not answer or is busy it is tried again.
+    ///
+    /// A batch whose acknowledgement was lost is recognised by its content when it is sent again: tables have a
+    /// deduplication window. After that window the versions of the rows have the same effect. No token is made from
+    /// topic and offsets: when a topic is recreated, the same offsets name other records, and ClickHouse would drop
+    /// these silently.
+    ///
+    /// ```no_run
+    /// # async fn example(halt: tapewire_core::Halt) -> Result<(), tapewire_store::StoreError> {
+    /// use tapewire_core::Run;
+    /// use tapewire_store::{ClickHouseConfig, Shutdown, Writer, rows::HaltRow};
+    ///
+    /// let writer = Writer::new(&ClickHouseConfig::default(), Shutdown::new());
+    /// writer.insert("halts", &[HaltRow::new(&Run::live(), &halt)]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What trying again can't fix ([`StoreError::ClickHouse`], [`StoreError::NotMigrated`]); at shutdown
+    /// [`StoreError::Unreachable`] or [`StoreError::Busy`]. The rows were not acknowledged then.
+    pub async fn insert<T>(&self, table: &'static str, rows: &[T]) -> Result<(), StoreError>
+    where
+        T: RowOwned + RowWrite + Row,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut waits = WAITS.build();
+        loop {
+            let error = match self.attempt(table, rows).await {
+                Ok(()) => {
+                    metrics::counter!("tapewire_rows_written_total", "table" => table).increment(rows.len() as u64);
+                    return Ok(());
+                }
+                Err(error) => StoreError::from_clickhouse(error, &self.url),
+            };
+            if !error.is_retryable() {
+                return Err(error);
+            }
+            tracing::warn!(%error, table, rows = rows.len(), "ClickHouse did not accept a batch; nothing is lost, the same batch is sent again");
+            let wait = waits.next().expect("the waits have no end");
+            if self.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn attempt<T>(&self, table: &str, rows: &[T]) -> clickhouse::error::Result<()>
+    where
+        T: RowOwned + RowWrite + Row,
+    {
+        let mut insert = self
+            .client
+            .insert::<T>(table)
+            .await?
+            .with_timeouts(Some(Duration::from_secs(30)), Some(Duration::from_secs(120)))
+            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1");
+        for row in rows {
+            insert.write(row).await?;
+        }
+        insert.end().await
+    }
+}
