@@ -55,15 +55,16 @@ impl Default for Config {
 }
 
 /// Settings that have another name now.
-const RENAMED: [(&str, &str); 8] = [
+const RENAMED: [(&str, &str); 9] = [
     ("join.lateness_s", "join.allowed_lateness, a duration such as \"15m\""),
+    ("join.stale_after_s", "join.stale_after, a duration such as \"10m\""),
     ("massive.api_key_file", "providers.massive.api_key_file"),
     ("massive.rest_url", "providers.massive.rest_url"),
     ("massive.websocket_url", "providers.massive.websocket_url"),
     ("massive.request_timeout", "providers.massive.request_timeout"),
+    ("massive.login_timeout", "providers.massive.login_timeout"),
     ("massive.idle_timeout", "providers.massive.silence_timeout"),
     ("news.page_size", "the provider's own, such as providers.massive.news_page_size"),
-    ("join.stale_after_s", "join.stale_after, a duration such as \"10m\""),
 ];
 
 /// Variables with our prefix that are not settings: the log's filter, and those of the local stack, the dashboards, the
@@ -318,6 +319,26 @@ mod tests {
 
         let error = text(load(&["clickhouse.password_file=/nowhere/at/all"]).unwrap_err());
         assert!(error.contains("/nowhere/at/all") && error.contains("clickhouse.password_file"), "{error}");
+    }
+
+    #[test]
+    fn keys_of_providers_have_short_variables() {
+        let file = "[providers.second]\nkind = \"massive\"";
+        for (name, variable) in [
+            ("massive", "TAPEWIRE_MASSIVE_API_KEY"),
+            ("massive", "TAPEWIRE_PROVIDERS_MASSIVE_API_KEY"),
+            ("second", "TAPEWIRE_SECOND_API_KEY"),
+        ] {
+            let loaded = load_from(file, &[(variable, "s3cret")], &[]).unwrap();
+            let mut config = Config::with_secrets(loaded).unwrap();
+            assert_eq!(config.providers.entry(name).api_key.expose(), "s3cret");
+        }
+        let loaded = load_from("", &[("TAPEWIRE_MASSIVE_API_KEY_FILE", "/nowhere")], &[]).unwrap();
+        assert!(text(Config::with_secrets(loaded).unwrap_err()).contains("providers.massive.api_key_file"));
+        // A misspelt name is not a provider that nobody uses.
+        let error = text(load_from("", &[("TAPEWIRE_MASIVE_API_KEY", "s3cret")], &[]).err().unwrap());
+        assert!(error.contains("TAPEWIRE_MASIVE_API_KEY") && error.contains("TAPEWIRE_MASSIVE_API_KEY"), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
     }
 
     #[test]

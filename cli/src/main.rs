@@ -1,9 +1,9 @@
 //! `tapewire`: joins the news wire to the price tape.
 
-mod account;
 mod commands;
 mod config;
 mod exit;
+mod report;
 mod roles;
 mod settings;
 

@@ -12,7 +12,7 @@ use support::{Installation, Process, repository, small_market, succeeded, wait_u
 
 const ARTICLES: usize = 600;
 
-/// Kafka and ClickHouse on ports apart from everybody else's.
+/// Kafka and ClickHouse on ports of their own.
 struct Servers {
     folder: PathBuf,
 }

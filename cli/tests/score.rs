@@ -39,7 +39,7 @@ fn lines(path: &Path) -> usize {
     std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count())
 }
 
-/// Starts a run, sends a signal once a file has so many lines, and gives the exit code.
+/// Starts a run, sends a signal once a file has `at` lines, and returns the exit code.
 fn interrupt(folder: &Path, arguments: &[&str], watched: &str, at: usize, signal: &str) -> (Option<i32>, String) {
     let child = score(folder, arguments).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A running server; killed where a test leaves it behind.
+/// A running server; killed when a test ends without stopping it.
 struct Server {
     address: SocketAddr,
     process: Child,

@@ -1,7 +1,6 @@
 //! What can go wrong in this crate.
 
 use crate::providers::ProviderError;
-use std::error::Error;
 use std::path::PathBuf;
 use tapewire_bus::BusError;
 
@@ -86,20 +85,10 @@ impl IngestError {
     }
 }
 
-/// An error and its causes in one line, for logs and readiness.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tapewire_runtime::chain;
 
     #[test]
     fn the_chain_says_each_cause_once() {

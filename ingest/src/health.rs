@@ -4,14 +4,13 @@
 //! that it is idle, and is not waited for until it works again.
 
 use crate::IngestError;
-use crate::error::chain;
 use crate::writer::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tapewire_bus::Producer;
-use tapewire_runtime::{Clock, Readiness};
+use tapewire_runtime::{Clock, Readiness, chain};
 
 /// The health of one source. Cheap to clone; all clones are one.
 #[derive(Clone)]

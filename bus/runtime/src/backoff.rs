@@ -12,7 +12,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tapewire_bus::Backoff;
+/// use tapewire_runtime::Backoff;
 ///
 /// let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// assert!(backoff.next_wait() <= Duration::from_secs(1));

@@ -1,7 +1,6 @@
 //! What can go wrong in this crate, and errors as one line of text.
 
 use std::error::Error;
-use std::fmt;
 
 /// An error of the pages for health and metrics.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +19,19 @@ pub enum RuntimeError {
     Metrics(String),
 }
 
-/// An error and its causes on one line, for a log: `what failed: why: why that`.
+/// An error and its causes on one line, for logs and readiness: `what failed: why: why that`.
 ///
 /// ```
 /// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
 /// let error = tapewire_runtime::RuntimeError::Listen { address: "127.0.0.1:80".into(), source: refused };
-/// assert!(tapewire_runtime::chain(&error).to_string().ends_with("free address: connection refused"));
+/// assert!(tapewire_runtime::chain(&error).ends_with("free address: connection refused"));
 /// ```
-pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + 'a {
-    fmt::from_fn(move |f| {
-        write!(f, "{error}")?;
-        let causes = std::iter::successors(error.source(), |&cause| cause.source());
-        causes.into_iter().try_for_each(|cause| write!(f, ": {cause}"))
-    })
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -1,9 +1,9 @@
 //! `tapewire demo`: the whole pipeline on a simulated market.
 
 use super::replay::progress_bar;
-use crate::account;
 use crate::config::Config;
 use crate::exit::UsageError;
+use crate::report;
 use crate::roles::{self, Role};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -21,15 +21,15 @@ use tapewire_store::{drop_database, migrate};
 /// time. Ends with a table and where to look. Nothing it shows is real.
 #[derive(Args)]
 #[command(after_help = "Example:\n  make stack && tapewire demo\n\n\
-    Writes into a database of its own, the configured one's name with _demo behind it, which it empties first.")]
+    It writes into a database of its own, the configured name followed by _demo, which it drops first.")]
 pub struct Demo {
-    /// Where simulated time begins; half an hour before an open leaves time for the history
+    /// Start of simulated time; half an hour before an open leaves time to load the history
     #[arg(long, default_value = "2025-06-02T13:00:00Z", value_name = "TIME")]
     from: Timestamp,
     /// Simulated hours
     #[arg(long, default_value_t = 7.25)]
     hours: f64,
-    /// Simulated seconds a second
+    /// Simulated seconds per second
     #[arg(long, default_value_t = 300.0)]
     speed: f64,
 }
@@ -39,7 +39,7 @@ impl Demo {
         let until = self.until()?;
         let telemetry = Telemetry::install()?;
         let state = tempfile::tempdir().context("can't make a folder for the state of this demo")?;
-        let mut config = own_place(config);
+        let mut config = isolated(config);
         config.state_dir = state.path().to_owned();
         println!("This market is simulated: companies are real names, every price and headline is made up.");
         drop_database(&config.clickhouse).await?;
@@ -75,7 +75,7 @@ impl Demo {
         Ok(self.from + SignedDuration::from_secs_f64(self.hours * 3600.0))
     }
 
-    /// Shows how far it is, ends the sources at `until`, waits for the rest, ends the rest.
+    /// Shows progress, stops the sources at `until`, waits until everything is written, and stops the workers.
     async fn watch(
         &self,
         config: &Config,
@@ -101,9 +101,10 @@ impl Demo {
             }
         }
         sources.cancel();
-        let waited =
-            account::drained(config, workers, |_| bar.set_message("the market is closed; the last rows are written"))
-                .await;
+        let waited = report::wait_until_drained(config, workers, |_| {
+            bar.set_message("the market is closed; the last rows are written")
+        })
+        .await;
         bar.finish_and_clear();
         workers.cancel();
         waited
@@ -119,7 +120,7 @@ impl Demo {
         let run = Run::live();
         let counts = summary::counts(&config.clickhouse, &run).await?;
         println!("\nSimulated market, {} hours at {} times real time ({seconds:.0} s)\n", self.hours, self.speed);
-        account::print(config, &run).await?;
+        report::print(config, &run).await?;
         print_rates(&counts, telemetry, seconds)?;
         let outcomes = summary::outcomes(&config.clickhouse, &run).await?;
         print_ic(&outcomes, simulator);
@@ -134,8 +135,8 @@ impl Demo {
     }
 }
 
-/// Topics and a database of this demo alone, so that it mixes with nothing.
-fn own_place(mut config: Config) -> Config {
+/// Topics and a database of this demo alone, so that its data stays apart from other data.
+fn isolated(mut config: Config) -> Config {
     config.clickhouse.database.push_str("_demo");
     config.kafka.prefix = format!("{}demo-{}-", config.kafka.prefix, Clock::wall().now().as_second());
     config
@@ -158,7 +159,7 @@ async fn connect(config: &mut Config, clock: &Clock, shutdown: &Shutdown) -> any
     Ok(simulator)
 }
 
-/// Runs roles under `own`; if they fail, `others` are stopped with them.
+/// Runs roles until `own` is cancelled; if they fail, `others` are cancelled with them.
 async fn start(
     roles: &[Role],
     config: &Config,

@@ -1,8 +1,8 @@
 //! `tapewire replay`: recorded news and bars through the same pipeline.
 
 use super::duration;
-use crate::account::{self, Backlog};
 use crate::config::Config;
+use crate::report;
 use crate::roles::{self, Role};
 use anyhow::Context as _;
 use clap::Args;
@@ -15,13 +15,13 @@ use tapewire_ingest::replay::{self, ReplayOptions};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 /// Sends recorded news (JSON lines) and bars (CSV, any width) through the topics, the worker, the joiner and the tables,
-/// and ends with an account of every article.
+/// and ends with a summary of the rows.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire replay --news news.jsonl --bars bars.csv\n  \
-    tapewire replay --news news.jsonl --bars hourly.csv --benchmark SPX --alias GOOG=GOOGL --run may-2025\n\n\
-    News, a line each:  {\"id\": \"a1\", \"title\": \"...\", \"source\": \"Wire\", \"published_at\": \"2025-05-12T19:43:00Z\", \"symbols\": [\"EXMP\"]}\n\
-    Bars:               symbol,start,open,high,low,close,volume with start in UTC\n\n\
-    What can't be read goes to the dead letters with file, line and reason, and the rest goes on.")]
+    tapewire replay --news news.jsonl --bars hourly.csv --bar-width 1h --benchmark SPX --alias GOOG=GOOGL --run may-2025\n\n\
+    A line of news:     {\"id\": \"a1\", \"title\": \"...\", \"source\": \"Wire\", \"published_at\": \"2025-05-12T19:43:00Z\", \"symbols\": [\"EXMP\"]}\n\
+    A line of bars:     symbol,start,open,high,low,close,volume with start in UTC\n\n\
+    A line that can't be read is kept as a dead letter with file, line and reason, and the replay continues.")]
 pub struct Replay {
     /// News, one JSON object a line
     #[arg(long, value_name = "FILE")]
@@ -29,7 +29,7 @@ pub struct Replay {
     /// Bars, CSV with a header
     #[arg(long, value_name = "FILE")]
     bars: PathBuf,
-    /// Name of the run in topics and tables [default: made from the files' content]
+    /// Name of the run in topics and tables [default: derived from the files' content]
     #[arg(long)]
     run: Option<String>,
     /// Time from publication until an article counts as known: 1s, 500ms, or a number of seconds
@@ -44,7 +44,7 @@ pub struct Replay {
     /// Benchmark of the market model [default: prices.benchmark]
     #[arg(long)]
     benchmark: Option<Symbol>,
-    /// Only send: the roles sentiment and join run elsewhere
+    /// Only send; the roles sentiment and join run in other processes
     #[arg(long)]
     send_only: bool,
 }
@@ -72,10 +72,10 @@ impl Replay {
         let sent = self.send_and_wait(&config, options, &working).await;
         working.cancel();
         if let Some(roles) = roles {
-            // What stopped a role says more than the wait that was called off because of it.
+            // The error of a role is the cause; that of the wait it interrupted is not.
             roles.await.context("a role panicked")??;
         }
-        account::print(&config, &sent?).await
+        report::print(&config, &sent?).await
     }
 
     async fn send_and_wait(&self, config: &Config, options: ReplayOptions, shutdown: &Shutdown) -> anyhow::Result<Run> {
@@ -87,13 +87,11 @@ impl Replay {
         let sent = match shutdown.run_until_cancelled(sending).await {
             Some(sent) => sent?,
             None => anyhow::bail!(
-                "interrupted while sending; run the same command again: what was sent already stays as it is"
+                "interrupted while sending; run the same command again: records that were sent already are replaced by the same"
             ),
         };
-        account::drained(config, shutdown, |Backlog { to_score, to_join, to_archive }| {
-            bar.set_message(format!("on the way: {to_score} to score, {to_join} to join, {to_archive} to archive"));
-        })
-        .await?;
+        report::wait_until_drained(config, shutdown, |backlog| bar.set_message(format!("left to do: {backlog}")))
+            .await?;
         bar.finish_and_clear();
         println!(
             "sent {} articles ({} mentions) and {} bars; {} lines could not be read",
@@ -113,7 +111,7 @@ impl Replay {
     }
 }
 
-/// A line that is written over while a person looks; nothing in a pipe.
+/// A line of progress on a terminal; nothing in a pipe.
 pub fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is valid"));

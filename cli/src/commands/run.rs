@@ -1,15 +1,17 @@
-//! `tapewire run`: the pipeline, or a part of it, for good.
+//! `tapewire run`: the pipeline, or some of its roles, until it is stopped.
 
 use crate::config::Config;
 use crate::roles::{self, Role};
 use clap::Args;
 use tapewire_runtime::{Clock, Shutdown, Telemetry};
 
-/// Runs roles until SIGINT or SIGTERM, then finishes what they hold.
+/// Runs roles until SIGINT or SIGTERM, then finishes what they have begun.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire run                          all roles in one process\n  \
     tapewire run --role sentiment         one role; more members share its work\n  \
-    tapewire run --role news,prices")]
+    tapewire run --role news,prices\n  \
+    TAPEWIRE_MASSIVE_API_KEY=... TAPEWIRE_PRICES_SYMBOLS=AAPL,MSFT tapewire run\n\n\
+    `tapewire migrate` creates the topics and tables first. /health, /ready and /metrics are served on the setting `listen`.")]
 pub struct Run {
     /// Which roles [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -25,7 +27,7 @@ impl Run {
         let running = roles::run(&chosen, &config, Clock::wall(), readiness, shutdown.clone());
         let (served, ran) = tokio::join!(
             async {
-                // A process whose health can't be asked is not left running unseen.
+                // A process whose health can't be observed does not go on.
                 serving.await.inspect_err(|_| shutdown.cancel())
             },
             running

@@ -24,13 +24,13 @@ use tapewire_sentiment::companies::Companies;
     tapewire score 2025-*.parquet -o scored.parquet --text-column body --company-column ticker\n  \
     tail -f wire.txt | tapewire score - | jq .score\n  \
     zcat news.jsonl.gz | tapewire score - --input-format jsonl -o scored.csv\n\n\
-    The output has every row that could be read, in order, its columns as they were, and beside them\n\
+    The output has every row that could be read, in order, with its columns unchanged and these in addition:\n\
     p_positive, p_neutral, p_negative, score = p_positive - p_negative, label, model, model_revision, windows.\n\
-    windows is 1, or in how many overlapping windows a text was read that is longer than the model takes.\n\
-    Where a text has no score, being empty or longer than 1 MiB, these are null. Such rows, and rows that could not be read, are in\n\
-    OUTPUT.rejected.jsonl with the reason.\n\n\
-    --resume takes what an output holds, checks that it was made from the same input by the same model, and\n\
-    goes on. A Parquet file can't be continued in itself: its scores so far are kept in OUTPUT.scores.jsonl until\n\
+    windows is the number of overlapping windows in which a text was read that is longer than the model's limit, otherwise 1.\n\
+    A text without a score, because it is empty or longer than 1 MiB, has nulls there. Such rows, and rows that could not\n\
+    be read, are in OUTPUT.rejected.jsonl with the reason.\n\n\
+    --resume checks that the output was made from the same input by the same model, and continues after its last row.\n\
+    A Parquet file can't be continued in itself: its scores so far are kept in OUTPUT.scores.jsonl until\n\
     it is whole. From JSON lines to CSV or Parquet the first 1000 lines of each input make the columns, so from a\n\
     pipe nothing is written before they have come or the pipe ends; to JSON lines each line is answered at once.\n\n\
     Settings of the engine: --set sentiment.engine.precision=int8, sentiment.engine.threads=1, and so on.")]
@@ -41,22 +41,22 @@ pub struct Score {
     /// Where the output goes [default: the standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Format of the output [default: by the extension of --output; a table on a terminal, else jsonl]
+    /// Format of the output [default: by the extension of --output; a table on a terminal, otherwise jsonl]
     #[arg(long, value_parser = PossibleValuesParser::new(OutputFormat::NAMES).try_map(|name| name.parse::<OutputFormat>()))]
     format: Option<OutputFormat>,
-    /// Format of the input [default: by its extension, else JSON lines if it begins with an object, else text]
+    /// Format of the input [default: by its extension, otherwise JSON lines if it begins with an object, otherwise text]
     #[arg(long, value_parser = PossibleValuesParser::new(InputFormat::NAMES).try_map(|name| name.parse::<InputFormat>()))]
     input_format: Option<InputFormat>,
-    /// Column with the text [default: the first there is of text, headline, title, sentence]
+    /// Column with the text [default: the first that exists of text, headline, title, sentence]
     #[arg(long, value_name = "NAME")]
     text_column: Option<String>,
     /// Column with the company that the text is about: its name or ticker
     #[arg(long, value_name = "NAME")]
     company_column: Option<String>,
-    /// The company where no column says it
+    /// The company of all rows, where no column has it
     #[arg(long)]
     company: Option<String>,
-    /// Put before the names of the columns of the scores
+    /// Prefix of the names of the columns with scores
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     prefix: String,
     /// Where rejected rows go [default: OUTPUT.rejected.jsonl]
@@ -73,8 +73,8 @@ pub struct Score {
     model: Option<String>,
 }
 
-/// So many rejected rows are told about where no file keeps them.
-const TOLD: u64 = 5;
+/// Number of rejected rows that are reported on the terminal if no file keeps them.
+const MAX_REPORTED: u64 = 5;
 
 impl Score {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
@@ -86,24 +86,24 @@ impl Score {
         let engine = roles::load_engine(&config).await?;
         let scoring = tokio::task::spawn_blocking(move || {
             let bar = progress_bar(&job);
-            let mut told = 0;
+            let mut rejected = 0;
             let keeps_rejected = job.side_file().is_some();
-            let tell = |event: JobEvent<'_>| match event {
+            let on_event = |event: JobEvent<'_>| match event {
                 JobEvent::Progress(progress) => show(&bar, progress),
                 JobEvent::Rejected { place, reason } => {
-                    told += 1;
-                    if !keeps_rejected && told <= TOLD {
+                    rejected += 1;
+                    if !keeps_rejected && rejected <= MAX_REPORTED {
                         bar.suspend(|| eprintln!("tapewire: {place}: {reason}"));
                     }
                 }
             };
-            let result = files::score(&engine, &companies, &job, || shutdown.is_cancelled(), tell);
+            let result = files::score(&engine, &companies, &job, || shutdown.is_cancelled(), on_event);
             bar.finish_and_clear();
             (result, job)
         });
         let (result, job) = scoring.await.context("scoring panicked")?;
         match result {
-            // Who reads our output has seen enough.
+            // The reader of our output has closed it.
             Err(error) if job.output.is_none() && error.is_closed_pipe() => Ok(()),
             Err(error) => Err(failed(error)),
             Ok(summary) => report(&summary, &job),
@@ -111,15 +111,15 @@ impl Score {
     }
 
     fn job(self, config: &Config) -> anyhow::Result<Job> {
-        let looked_at = self.output.is_none() && std::io::stdout().is_terminal();
+        let on_terminal = self.output.is_none() && std::io::stdout().is_terminal();
         let usage = |error: files::FilesError| UsageError(error.to_string());
         let output_format = match (self.format, &self.output) {
             (Some(format), _) => format,
             (None, Some(path)) => OutputFormat::of(path).map_err(usage)?,
-            (None, None) if looked_at => OutputFormat::Table,
+            (None, None) if on_terminal => OutputFormat::Table,
             (None, None) => OutputFormat::Jsonl,
         };
-        let width = looked_at.then(|| usize::from(console::Term::stdout().size().1));
+        let width = on_terminal.then(|| usize::from(console::Term::stdout().size().1));
         Ok(Job {
             sources: JobSource::parse(&self.inputs).map_err(usage)?,
             input_format: self.input_format,
@@ -137,14 +137,14 @@ impl Score {
     }
 }
 
-/// A usage error by its exit code where another word would have helped.
+/// A usage error where other arguments would have helped.
 fn failed(error: files::FilesError) -> anyhow::Error {
     if error.is_usage() { UsageError(error.to_string()).into() } else { error.into() }
 }
 
-/// On the terminal while a person looks; nothing in a pipe.
+/// Progress on a terminal; nothing in a pipe.
 fn progress_bar(job: &Job) -> ProgressBar {
-    // Rows printed on the same terminal would tear it apart.
+    // Rows are printed on the same terminal.
     if job.output.is_none() && std::io::stdout().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -160,7 +160,7 @@ fn show(bar: &ProgressBar, progress: JobProgress) {
         bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
         bar.set_length(total);
     }
-    // What an earlier run had done took no time and tells nothing about the time that is left.
+    // Rows of an earlier run took no time, so they do not count towards the rate.
     if progress.rows == progress.known {
         bar.set_position(progress.done);
         bar.reset_eta();
@@ -189,7 +189,7 @@ fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
     }
     if summary.stopped {
         let remedy = match &job.output {
-            Some(_) => "the same command with --resume goes on from there",
+            Some(_) => "the same command with --resume continues from there",
             None => "with --output FILE it can be continued",
         };
         anyhow::bail!("stopped after {rows} rows; {remedy}");

@@ -1,4 +1,4 @@
-//! `tapewire simulate`: the simulated market, for whoever wants to connect to it.
+//! `tapewire simulate`: the simulated market as a server.
 
 use crate::config::Config;
 use crate::exit::UsageError;
@@ -16,10 +16,10 @@ use tapewire_runtime::{Clock, Shutdown};
     Clients log in with the key `simulated`."
 )]
 pub struct Simulate {
-    /// Where simulated time begins [default: now]
+    /// Start of simulated time [default: now]
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
-    /// Simulated seconds a second
+    /// Simulated seconds per second
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
 }

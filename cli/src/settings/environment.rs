@@ -1,15 +1,16 @@
 //! Which setting a variable of the environment means.
 //!
 //! A setting's variable is `TAPEWIRE_` and its path in upper case, joined by `_`: `sentiment.engine.precision` is
-//! `TAPEWIRE_SENTIMENT_ENGINE_PRECISION`. Where keys are free, `_` stands for the dot that names of Kafka's properties
+//! `TAPEWIRE_SENTIMENT_ENGINE_PRECISION`. Where keys are free, `_` means the dot that names of Kafka's properties
 //! have: `TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL` is `security.protocol`. `__` may be written between the parts of a
 //! path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
 //!
-//! A secret's variable is that of the setting which names its file, without `_FILE`. The key of the provider NAME is short,
-//! too: `TAPEWIRE_NAME_API_KEY`.
+//! A secret's variable is that of the setting which names its file, without `_FILE`. A provider's key may leave out the
+//! section: `TAPEWIRE_MASSIVE_API_KEY` and `TAPEWIRE_MASSIVE_API_KEY_FILE` are in `providers.massive`.
 
 use super::error::{UnknownVariable, nearest};
 use super::tree::{Kind, Node};
+use figment::value::Value;
 use std::collections::BTreeSet;
 
 const PREFIX: &str = "TAPEWIRE_";
@@ -25,7 +26,7 @@ pub enum Meaning {
     Setting(Vec<String>),
     /// A secret, by the path of the setting that could name its file.
     Secret(Vec<String>),
-    /// Somebody else's.
+    /// A variable of the stack, the tests, or of another program.
     Other,
     /// Nothing known, though it has our prefix.
     Unknown,
@@ -34,12 +35,11 @@ pub enum Meaning {
 /// What the variable `name` is; `others` are known variables with our prefix that are not settings.
 pub fn meaning(root: &Node, name: &str, others: &[&str]) -> Meaning {
     let Some(rest) = name.strip_prefix(PREFIX) else { return Meaning::Other };
-    if let Some(path) = setting(root, rest) {
+    if let Some(path) = setting(root, rest).or_else(|| key_file(root, rest)) {
         return Meaning::Setting(path);
     }
     let file = format!("{rest}_FILE");
-    let short = || file.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten();
-    let path = setting(root, &file).or_else(short);
+    let path = setting(root, &file).or_else(|| key_file(root, &file));
     if let Some(path) = path.filter(|path| root.find(path).is_some_and(|(node, _)| node.secret)) {
         return Meaning::Secret(path);
     }
@@ -62,18 +62,23 @@ fn long_secret_variable(path: &[String]) -> String {
 }
 
 /// A variable that is not known, with the nearest that is.
-pub fn unknown(root: &Node, name: &str, others: &[&str]) -> UnknownVariable {
-    let known = known(root).into_iter().chain(others.iter().map(|&other| other.to_owned()));
+pub fn unknown(root: &Node, values: &Value, name: &str, others: &[&str]) -> UnknownVariable {
+    let known = known(root, Some(values)).into_iter().chain(others.iter().map(|&other| other.to_owned()));
     UnknownVariable { name: name.to_owned(), nearest: nearest(name, known).unwrap_or_default() }
 }
 
-/// The variables of all settings and secrets. A map has one, and further ones that begin with it.
-pub fn known(root: &Node) -> Vec<String> {
-    let settings = root.paths();
+/// The variables of all settings and secrets, where keys are free of those that `values` has.
+pub fn known(root: &Node, values: Option<&Value>) -> Vec<String> {
+    let settings = root.paths(values);
     let is_secret = |path: &&Vec<String>| root.find(path).is_some_and(|(node, _)| node.secret);
     let secrets = settings.iter().filter(is_secret);
     let secrets = secrets.flat_map(|path| BTreeSet::from([secret_variable(path), long_secret_variable(path)]));
     settings.iter().map(|path| variable(path)).chain(secrets).collect()
+}
+
+/// The setting that names the file of a provider's key, in its short form.
+fn key_file(root: &Node, rest: &str) -> Option<Vec<String>> {
+    rest.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{rest}"))).flatten()
 }
 
 fn setting(root: &Node, rest: &str) -> Option<Vec<String>> {
@@ -117,6 +122,7 @@ fn within(node: &Node, rest: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use figment::value::Dict;
     use schemars::JsonSchema;
     use std::collections::BTreeMap;
 
@@ -202,10 +208,15 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_given() {
-        let nearest = |name: &str| unknown(&Node::of::<Settings>(), name, &["TAPEWIRE_STACK_DIR"]).nearest;
+        let values = Value::from(Dict::from([(
+            "providers".to_owned(),
+            Dict::from([("wire".to_owned(), Dict::new().into())]).into(),
+        )]));
+        let nearest = |name: &str| unknown(&Node::of::<Settings>(), &values, name, &["TAPEWIRE_STACK_DIR"]).nearest;
         assert_eq!(nearest("TAPEWIRE_KAFAK_PASSWORD"), "TAPEWIRE_KAFKA_PASSWORD");
         assert_eq!(nearest("TAPEWIRE_NEWS_PAGES_SIZE"), "TAPEWIRE_NEWS_PAGE_SIZE");
         assert_eq!(nearest("TAPEWIRE_STAK_DIR"), "TAPEWIRE_STACK_DIR");
-        assert_eq!(nearest("TAPEWIRE_PROVIDERS_WIRE_API_KY"), "TAPEWIRE_PROVIDERS_NAME_API_KEY");
+        assert_eq!(nearest("TAPEWIRE_PROVIDERS_WIRE_ULR"), "TAPEWIRE_PROVIDERS_WIRE_URL");
+        assert_eq!(nearest("TAPEWIRE_WIER_API_KEY"), "TAPEWIRE_WIRE_API_KEY");
     }
 }

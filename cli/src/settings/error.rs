@@ -114,7 +114,7 @@ pub fn unknown_setting(root: &Node, path: &[String], origin: &str) -> Error {
     if root.find(&file).is_some_and(|(node, _)| node.secret) {
         return Error::Secret { origin: origin.to_owned(), path: written, variable: variable(path) };
     }
-    let known = root.paths().into_iter().map(|path| path.join("."));
+    let known = root.paths(None).into_iter().map(|path| path.join("."));
     let nearest = nearest(&written, known).unwrap_or_default();
     Error::Unknown { origin: origin.to_owned(), path: written, nearest }
 }

@@ -52,8 +52,15 @@ pub struct Loaded<T> {
     tree: Node,
     figment: Figment,
     merged: Value,
-    /// Secrets from variables, by the path of the setting that could name their file.
-    secrets: BTreeMap<Vec<String>, (String, String)>,
+    secrets: Secrets,
+}
+
+/// Secrets from variables, by the path of the setting that could name their file.
+type Secrets = BTreeMap<Vec<String>, SecretVariable>;
+
+struct SecretVariable {
+    name: String,
+    secret: String,
 }
 
 /// Where a secret is from.
@@ -88,12 +95,13 @@ impl<T: Default + DeserializeOwned + JsonSchema + Serialize> Loaded<T> {
     /// [`Error`] names the layer and the setting.
     pub fn new(sources: &Sources<'_>) -> Result<Self, Error> {
         let tree = Node::of::<T>();
-        let defaults = Value::serialize(T::default()).map_err(refused)?.into_dict().unwrap_or_default();
-        let mut figment = Figment::from(Layer { name: DEFAULT.to_owned(), settings: defaults });
+        let defaults = Value::serialize(T::default()).map_err(refused)?;
+        let settings = defaults.clone().into_dict().unwrap_or_default();
+        let mut figment = Figment::from(Layer { name: DEFAULT.to_owned(), settings });
         if let Some(layer) = sources.read_file(&tree)? {
             figment = figment.merge(layer);
         }
-        let (variables, secrets) = sources.read_environment(&tree)?;
+        let (variables, secrets) = sources.read_environment(&tree, &defaults)?;
         for layer in variables {
             figment = figment.merge(layer);
         }
@@ -102,7 +110,9 @@ impl<T: Default + DeserializeOwned + JsonSchema + Serialize> Loaded<T> {
         }
         let settings = figment.extract().map_err(refused)?;
         let merged = figment.extract().map_err(refused)?;
-        Ok(Self { settings, tree, figment, merged, secrets })
+        let loaded = Self { settings, tree, figment, merged, secrets };
+        loaded.check_secrets(sources.other_variables)?;
+        Ok(loaded)
     }
 }
 
@@ -114,8 +124,8 @@ impl<T> Loaded<T> {
     /// [`Error::SecretFile`].
     pub fn secret(&self, path: &str) -> Result<Option<String>, Error> {
         let keys = split(path);
-        if let Some((_, secret)) = self.secrets.get(&keys) {
-            return Ok(Some(secret.trim().to_owned()));
+        if let Some(variable) = self.secrets.get(&keys) {
+            return Ok(Some(variable.secret.trim().to_owned()));
         }
         let Some(SecretOrigin::File(file)) = self.secret_origin(&keys) else { return Ok(None) };
         match std::fs::read_to_string(&file) {
@@ -124,9 +134,18 @@ impl<T> Loaded<T> {
         }
     }
 
+    /// A secret of a section that does not exist, as of a provider whose name is misspelt, is an unknown variable.
+    fn check_secrets(&self, other_variables: &[&str]) -> Result<(), Error> {
+        let known = |path: &[String]| self.value(&path[..path.len() - 1]).is_some();
+        let unknown = self.secrets.iter().filter(|(path, _)| !known(path)).map(|(_, variable)| &variable.name);
+        let unknown = unknown.map(|name| environment::unknown(&self.tree, &self.merged, name, other_variables));
+        let unknown: Vec<_> = unknown.collect();
+        if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownVariables(unknown)) }
+    }
+
     fn secret_origin(&self, path: &[String]) -> Option<SecretOrigin> {
         match self.secrets.get(path) {
-            Some((variable, _)) => Some(SecretOrigin::Variable(variable.clone())),
+            Some(variable) => Some(SecretOrigin::Variable(variable.name.clone())),
             None => self.value(path)?.as_str().map(|file| SecretOrigin::File(file.into())),
         }
     }
@@ -157,8 +176,7 @@ impl Sources<'_> {
     }
 
     /// A layer for each variable, and the secrets.
-    #[allow(clippy::type_complexity, reason = "the map is described where it is kept")]
-    fn read_environment(&self, tree: &Node) -> Result<(Vec<Layer>, BTreeMap<Vec<String>, (String, String)>), Error> {
+    fn read_environment(&self, tree: &Node, defaults: &Value) -> Result<(Vec<Layer>, Secrets), Error> {
         let (mut layers, mut secrets, mut unknown) = (Vec::new(), BTreeMap::new(), Vec::new());
         // A section before the settings in it.
         let environment: BTreeMap<_, _> = self.environment.iter().map(|(name, text)| (name, text)).collect();
@@ -171,9 +189,9 @@ impl Sources<'_> {
                 Meaning::Setting(path) => layers.push(layer(tree, &path, text()?, name)?),
                 Meaning::Secret(path) => {
                     // A variable that is set to nothing is as good as none.
-                    let secret = text()?.to_owned();
+                    let (name, secret) = (name.to_owned(), text()?.to_owned());
                     if !secret.trim().is_empty() {
-                        secrets.insert(path, (name.to_owned(), secret));
+                        secrets.insert(path, SecretVariable { name, secret });
                     }
                 }
                 Meaning::Unknown => {
@@ -182,7 +200,7 @@ impl Sources<'_> {
                         let (old, new) = ((*old).to_owned(), (*new).to_owned());
                         return Err(Error::Renamed { origin: name.to_owned(), old, new });
                     }
-                    unknown.push(environment::unknown(tree, name, self.other_variables));
+                    unknown.push(environment::unknown(tree, defaults, name, self.other_variables));
                 }
             }
         }
@@ -227,7 +245,7 @@ fn refused(error: figment::Error) -> Error {
 /// The variables of all settings and secrets of `T`.
 #[cfg(test)]
 pub fn variables<T: JsonSchema>() -> Vec<String> {
-    environment::known(&Node::of::<T>())
+    environment::known(&Node::of::<T>(), None)
 }
 
 /// Those of `names` that no setting of `T`, no secret and none of `others` has.

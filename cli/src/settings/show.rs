@@ -69,7 +69,9 @@ struct Descriptions;
 
 impl Remarks for Descriptions {
     fn before(&self, path: &[String], node: &Node) -> Vec<String> {
-        let mut lines: Vec<String> = node.doc.lines().map(|line| format!("# {line}").trim_end().to_owned()).collect();
+        // What follows the first paragraph of a section's is for who uses the struct.
+        let doc = if node.is_section() { node.doc.split("\n\n").next().unwrap_or_default() } else { &node.doc };
+        let mut lines: Vec<String> = doc.lines().map(|line| format!("# {line}").trim_end().to_owned()).collect();
         if node.secret {
             lines.push(format!("# Instead of a file the variable {} can hold it.", secret_variable(path)));
         }
@@ -83,6 +85,14 @@ impl Remarks for Descriptions {
     fn after(&self, path: &[String], node: &Node) -> Vec<String> {
         let Some(serde_json::Value::Object(example)) = &node.example else { return Vec::new() };
         let line = |(key, value): (&String, &serde_json::Value)| format!("# {} = {value}", Key::new(key));
+        if matches!(&node.kind, Kind::Map(value) if value.is_section()) {
+            let section = |(name, settings): (&String, &serde_json::Value)| {
+                let head = format!("# [{}.{}]", path.join("."), Key::new(name));
+                let settings = settings.as_object().into_iter().flatten().map(line);
+                std::iter::once(head).chain(settings).collect::<Vec<_>>()
+            };
+            return example.iter().flat_map(section).collect();
+        }
         let lines = example.iter().map(line);
         let first = example.keys().next().map(|key| {
             let path: Vec<String> = path.iter().chain([key]).cloned().collect();

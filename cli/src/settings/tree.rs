@@ -3,6 +3,7 @@
 //! The schema is derived from the structs (crate `schemars`), so a setting's name, its type and its description, which is
 //! its doc comment, are written once.
 
+use figment::value::Value as Values;
 use schemars::JsonSchema;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -66,16 +67,20 @@ impl Node {
         matches!(self.kind, Kind::Section(_) | Kind::Map(_))
     }
 
-    /// The paths of all settings. In a map of sections `NAME` is in the place of the free key, and a map of plain values
-    /// is named by itself.
-    pub fn paths(&self) -> Vec<Vec<String>> {
+    /// The paths of all settings. A map of sections has those that `values` has, and `NAME` if it has none; a map of plain
+    /// values is named by itself.
+    pub fn paths(&self, values: Option<&Values>) -> Vec<Vec<String>> {
+        let values = values.and_then(Values::as_dict);
         let below = |name: &str, node: &Self| -> Vec<Vec<String>> {
-            let paths = node.paths().into_iter();
+            let paths = node.paths(values.and_then(|values| values.get(name))).into_iter();
             paths.map(|path| std::iter::once(name.to_owned()).chain(path).collect()).collect()
         };
         match &self.kind {
             Kind::Section(settings) => settings.iter().flat_map(|(name, node)| below(name, node)).collect(),
-            Kind::Map(value) if value.is_section() => below("NAME", value),
+            Kind::Map(value) if value.is_section() => match values {
+                Some(values) if !values.is_empty() => values.keys().flat_map(|name| below(name, value)).collect(),
+                _ => below("NAME", value),
+            },
             _ => vec![Vec::new()],
         }
     }
@@ -210,7 +215,7 @@ mod tests {
         assert!(matches!(tree.find(&path("sources.mine.count")).unwrap().0.kind, Kind::Number));
         assert!(matches!(tree.find(&path("sources.mine.kind")).unwrap().0.kind, Kind::Text));
         assert!(tree.find(&path("sources.mine.nothing")).is_none());
-        let paths: Vec<String> = tree.paths().iter().map(|path| path.join(".")).collect();
+        let paths: Vec<String> = tree.paths(None).iter().map(|path| path.join(".")).collect();
         let inner = ["free", "inner.count", "inner.list", "inner.on", "key_file", "name"];
         let sources = ["count", "kind", "list", "on", "url"].map(|name| format!("sources.NAME.{name}"));
         assert_eq!(paths, inner.into_iter().map(str::to_owned).chain(sources).collect::<Vec<_>>());

@@ -120,7 +120,7 @@ impl Drop for Installation {
     }
 }
 
-/// A child process that is killed when the test lets go of it.
+/// A child process that is killed when it is dropped.
 pub struct Process(Child);
 
 impl Process {
@@ -176,7 +176,7 @@ pub fn outcomes(test: &str) -> Option<Command> {
     Some(command)
 }
 
-/// The small market with so many articles; its news and bars.
+/// Paths of the news and bars of a small market with this many articles.
 pub fn small_market(test: &str, folder: &Path, articles: usize) -> Option<(PathBuf, PathBuf)> {
     let mut command = outcomes(test)?;
     succeeded(command.arg("generate").arg(folder).args(["--articles", &articles.to_string()]).output().unwrap());

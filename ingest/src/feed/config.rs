@@ -57,6 +57,7 @@ pub struct PricesConfig {
     /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
     pub buffered_frames: usize,
     /// What is different for one source, by its name.
+    #[schemars(example = serde_json::json!({"desk": {"symbols": ["SAP"]}}))]
     pub r#override: BTreeMap<String, PricesOverride>,
 }
 

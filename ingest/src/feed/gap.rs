@@ -2,7 +2,6 @@
 
 use super::PriceFeed;
 use crate::IngestError;
-use crate::error::chain;
 use crate::health::SourceHealth;
 use crate::providers::{Cursor, Page, PriceSource};
 use futures_util::StreamExt;
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_core::{Bar, Symbol};
-use tapewire_runtime::{Backoff, Clock};
+use tapewire_runtime::{Backoff, Clock, chain};
 
 /// Symbols asked for at once.
 const AT_ONCE: usize = 4;

@@ -16,7 +16,6 @@ mod tracker;
 pub use config::{PriceFeedConfig, PricesConfig, PricesOverride};
 
 use crate::IngestError;
-use crate::error::chain;
 use crate::health::SourceHealth;
 use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
@@ -31,7 +30,7 @@ use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::Run;
 use tapewire_core::exchange::Calendar;
-use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
+use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 use tokio::time::MissedTickBehavior;
 use tracker::TapeTracker;
 

@@ -49,6 +49,7 @@ pub struct NewsConfig {
     #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
     /// What is different for one source, by its name.
+    #[schemars(example = serde_json::json!({"desk": {"every": "2m"}}))]
     pub r#override: BTreeMap<String, NewsOverride>,
 }
 

@@ -14,7 +14,6 @@ pub(crate) use config::check_sources;
 pub use config::{NewsConfig, NewsOverride, NewsPollerConfig};
 
 use crate::IngestError;
-use crate::error::chain;
 use crate::health::SourceHealth;
 use crate::providers::{NewsRequest, NewsSource, Page, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
@@ -28,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Article, Run};
-use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
+use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "news-poller";

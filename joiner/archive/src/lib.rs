@@ -7,7 +7,7 @@ use std::time::Duration;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::News;
 use tapewire_core::{DeadLetter, NewsRecord};
-use tapewire_runtime::{Clock, Shutdown};
+use tapewire_runtime::{Clock, Shutdown, chain};
 use tapewire_store::rows::{ArticleRow, DeadLetterRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 
@@ -49,7 +49,10 @@ pub async fn run(
         for records in by_partition(std::mem::take(&mut batch)).into_values() {
             let commit = write(&writer, &letters, &records).await?;
             if let Err(error) = consumer.commit(&[commit]).await {
-                tracing::warn!(%error, "the archive could not commit a batch; nothing is lost, it is read again and gives the same rows");
+                tracing::warn!(
+                    error = chain(&error),
+                    "the archive could not commit a batch; nothing is lost, it is read again and gives the same rows"
+                );
             }
         }
         if stopping {

@@ -14,7 +14,7 @@ use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Consumer, DeadLetters, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
-use tapewire_runtime::{Clock, Readiness, Shutdown};
+use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 use tapewire_store::rows::{BarRow, HaltRow, MentionRow, TradeRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 
@@ -224,7 +224,7 @@ impl Runner {
         let commits: Vec<_> = self.partitions.values_mut().flat_map(PartitionTask::commits).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
             tracing::warn!(
-                %error,
+                error = chain(&error),
                 "a batch was written but its offsets could not be committed; its records are read again and give the same rows"
             );
         }
@@ -245,7 +245,7 @@ impl Runner {
                 tracing::debug!(unread, "halts are still to be read; finished rows stay in memory until then");
             }
             Err(error) => tracing::warn!(
-                %error,
+                error = chain(&error),
                 "the broker did not say how many halts are unread, so finished rows stay in memory; asking again in {} s. \
                  If this lasts, memory grows: check the broker",
                 EVICTION_INTERVAL.as_secs()

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{News, Scored as Body};
 use tapewire_core::{NewsRecord, Run, Sentiment, SentimentRecord, Unscored, Watermark, Watermarks};
-use tapewire_runtime::{Clock, Readiness, Shutdown};
+use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 use tokio::time::Instant;
 
 /// Consumer group of the workers.
@@ -212,7 +212,7 @@ impl Collector {
         let commit = |(partition, next)| Commit { topic: Topic::News, partition, next, note: String::new() };
         let commits: Vec<Commit> = std::mem::take(&mut self.in_scoring).into_iter().map(commit).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
-            tracing::warn!(%error, "this batch will be scored again and gives the same mentions");
+            tracing::warn!(error = chain(&error), "this batch will be scored again and gives the same mentions");
         }
     }
 }

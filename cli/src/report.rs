@@ -1,8 +1,9 @@
-//! Waiting until everything sent has become rows, and saying what it came to.
+//! Waits until everything that was sent has been written as rows, and prints a summary of a run.
 
 use crate::config::Config;
 use crate::exit;
 use anyhow::bail;
+use std::fmt;
 use std::time::{Duration, Instant};
 use tapewire_bus::Topic;
 use tapewire_bus::lag::lag;
@@ -12,22 +13,22 @@ use tapewire_runtime::Shutdown;
 use tapewire_sentiment::worker;
 use tapewire_store::summary;
 
-/// Longest time without any progress before waiting is called off.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Waiting ends with an error after this long without any progress.
+const STALL_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What is still on its way, stage by stage.
+/// Number of records that each stage still has to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
-    /// Articles and watermarks not scored yet.
+    /// Articles and watermarks that the sentiment worker has not read.
     pub to_score: u64,
-    /// Mentions, bars, halts and trades not joined yet.
+    /// Mentions, bars, halts and trades that the joiner has not read.
     pub to_join: u64,
-    /// Articles and dead letters not archived yet.
+    /// Articles and dead letters that the archive has not read.
     pub to_archive: u64,
 }
 
 impl Backlog {
-    /// Asks Kafka how far each group is.
+    /// Asks Kafka for the lag of each consumer group.
     pub async fn ask(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             to_score: lag(&config.kafka, worker::GROUP, &[Topic::News]).await?,
@@ -41,13 +42,24 @@ impl Backlog {
     }
 }
 
-/// Waits until nothing is on its way: a stage commits only what the next one has acknowledged, so an
-/// empty backlog means that every record sent before is a row.
-pub async fn drained(config: &Config, shutdown: &Shutdown, mut progress: impl FnMut(Backlog)) -> anyhow::Result<()> {
+impl fmt::Display for Backlog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { to_score, to_join, to_archive } = self;
+        write!(f, "{to_score} to score, {to_join} to join, {to_archive} to archive")
+    }
+}
+
+/// Waits until the backlog is empty: a stage commits only what the next one has acknowledged, so every record sent before
+/// is a row then.
+pub async fn wait_until_drained(
+    config: &Config,
+    shutdown: &Shutdown,
+    mut progress: impl FnMut(Backlog),
+) -> anyhow::Result<()> {
     let mut last: Option<Backlog> = None;
     let mut moved = Instant::now();
     loop {
-        // The stages are asked one after the other; what the first hands on meanwhile, the second still shows.
+        // The stages are asked in their order, so a record that moves on meanwhile is counted by the next one.
         match Backlog::ask(config).await {
             Ok(backlog) => {
                 progress(backlog);
@@ -58,22 +70,26 @@ pub async fn drained(config: &Config, shutdown: &Shutdown, mut progress: impl Fn
                     moved = Instant::now();
                 }
             }
-            // The stages outlast a broker that restarts, so does whoever waits for them.
-            Err(error) if exit::code(&error) == exit::UNREACHABLE && moved.elapsed() <= PATIENCE => {
-                tracing::warn!("{}; still waiting", exit::text(&error));
+            // The stages survive a restart of the broker, so waiting for them does, too.
+            Err(error) if exit::code(&error) == exit::UNREACHABLE && moved.elapsed() <= STALL_TIMEOUT => {
+                tracing::warn!(error = exit::text(&error), "kafka did not answer how much is left to do; asking again");
             }
             Err(error) => return Err(error),
         }
-        if moved.elapsed() > PATIENCE {
-            bail!("no progress for {} s, still on its way: {last:?}; are all roles running?", PATIENCE.as_secs());
+        if moved.elapsed() > STALL_TIMEOUT {
+            bail!("no progress for {} s; {}; are all roles running?", STALL_TIMEOUT.as_secs(), left(last));
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_millis(200))).await.is_none() {
-            bail!("interrupted, still on its way: {last:?}; the roles go on with it when they run again");
+            bail!("interrupted; {}; the roles continue with it when they run again", left(last));
         }
     }
 }
 
-/// Prints how many articles, mentions and bars a run has, and how its joined rows ended.
+fn left(backlog: Option<Backlog>) -> String {
+    backlog.map_or_else(|| "what is left to do is not known".to_owned(), |backlog| format!("left to do: {backlog}"))
+}
+
+/// Prints how many articles, mentions and bars a run has, and its joined rows by status and reason.
 pub async fn print(config: &Config, run: &Run) -> anyhow::Result<()> {
     let counts = summary::counts(&config.clickhouse, run).await?;
     println!("run {run}, database {}", config.clickhouse.database);
