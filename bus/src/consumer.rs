@@ -1,7 +1,7 @@
 //! Receiving: nothing is committed but what the caller says, and a partition starts where the
 //! caller's own note on the last commit says.
 
-use crate::{Backoff, BusError, KafkaConfig, Topic, Topics};
+use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -11,6 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tapewire_runtime::Backoff;
 use tokio::sync::mpsc;
 
 /// Where a partition starts, given the offset and note of the group's last commit: the offset to

@@ -1,9 +1,10 @@
 //! Where unreadable input goes: whole, with the reason and where it came from.
 
-use crate::{BusError, Clock, Producer, Topic};
+use crate::{BusError, Producer, Topic};
 use base64::Engine as _;
 use tapewire_core::DeadLetter;
 use tapewire_core::record::VERSION;
+use tapewire_runtime::Clock;
 
 /// Most bytes kept of one input: in base64 and with its envelope it stays below what Kafka takes
 /// (a million bytes), for a dead letter that can't be sent would stop what it came from.

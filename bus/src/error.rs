@@ -1,11 +1,9 @@
 //! What can go wrong between a stage and Kafka.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::error::Error;
-use std::fmt;
 
 /// An error of the bus. Messages name the broker or topic and, where there is one, the remedy; what librdkafka or the
-/// system said is the `source`, which [`chain`] adds.
+/// system said is the `source`, which [`tapewire_runtime::chain`] adds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
@@ -58,17 +56,6 @@ pub enum BusError {
         /// The broker's answer.
         reason: String,
     },
-    /// A telemetry address could not be listened on.
-    #[error("can't listen on {address} for health and metrics; set TAPEWIRE_LISTEN to a free address")]
-    Listen {
-        /// Address as configured.
-        address: String,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// The process-wide metrics recorder was installed twice.
-    #[error("the metrics recorder can't be installed: {0}")]
-    Metrics(String),
 }
 
 impl BusError {
@@ -81,21 +68,6 @@ impl BusError {
             _ => false,
         }
     }
-}
-
-/// An error and its causes on one line, for a log: `what failed: why: why that`.
-///
-/// ```
-/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-/// let error = tapewire_bus::BusError::Listen { address: "127.0.0.1:80".into(), source: refused };
-/// assert!(tapewire_bus::chain(&error).to_string().ends_with("free address: connection refused"));
-/// ```
-pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + 'a {
-    fmt::from_fn(move |f| {
-        write!(f, "{error}")?;
-        let causes = std::iter::successors(error.source(), |&cause| cause.source());
-        causes.into_iter().try_for_each(|cause| write!(f, ": {cause}"))
-    })
 }
 
 /// Errors after which the same client can't go on.

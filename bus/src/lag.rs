@@ -1,10 +1,11 @@
 //! How far a group is behind.
 
-use crate::{Backoff, BusError, KafkaConfig, Topic, Topics};
+use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
+use tapewire_runtime::Backoff;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 

@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::time::Duration;
-use tapewire_bus::{
-    Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag,
-};
+use tapewire_bus::{Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag};
 use tapewire_core::DeadLetter;
+use tapewire_runtime::Clock;
 
 /// A fresh installation on the real broker, or `None` with a line that says so.
 async fn installation(name: &str) -> Option<KafkaConfig> {

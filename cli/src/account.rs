@@ -4,10 +4,11 @@ use crate::config::Config;
 use crate::exit;
 use anyhow::bail;
 use std::time::{Duration, Instant};
+use tapewire_bus::Topic;
 use tapewire_bus::lag::lag;
-use tapewire_bus::{Shutdown, Topic};
 use tapewire_core::Run;
 use tapewire_joiner::runner;
+use tapewire_runtime::Shutdown;
 use tapewire_sentiment::worker;
 use tapewire_store::summary;
 

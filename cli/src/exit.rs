@@ -49,11 +49,12 @@ pub struct UsageError(pub String);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tapewire_runtime::RuntimeError;
 
     #[test]
     fn a_cause_is_printed_once() {
         let refused = || std::io::Error::other("refused");
-        let listening = BusError::Listen { address: "127.0.0.1:1".into(), source: refused() };
+        let listening = RuntimeError::Listen { address: "127.0.0.1:1".into(), source: refused() };
         let quoted = text(&anyhow::Error::from(listening).context("role Serve"));
         assert!(quoted.starts_with("role Serve: can't listen on 127.0.0.1:1"), "{quoted}");
         assert_eq!(quoted.matches("refused").count(), 1, "{quoted}");

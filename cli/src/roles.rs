@@ -5,10 +5,11 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Backoff, Clock, Producer, Readiness, Shutdown};
+use tapewire_bus::Producer;
 use tapewire_ingest::{feed, poller};
 use tapewire_joiner::runner;
 use tapewire_models::Source;
+use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
 use tapewire_sentiment::{Engine, Queue, worker};
 use tokio::task::JoinSet;
 

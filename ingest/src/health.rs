@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tapewire_bus::{Clock, Producer, Readiness};
+use tapewire_bus::Producer;
+use tapewire_runtime::{Clock, Readiness};
 
 /// The health of one source. Cheap to clone; all clones are one.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
-use tapewire_bus::{Readiness, Shutdown, Topic};
+use tapewire_bus::Topic;
 use tapewire_core::record::Tape;
 use tapewire_core::{Bar, HaltRecord, Symbol, TradeRecord};
 use tapewire_ingest::IngestError;
@@ -18,6 +18,7 @@ use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::tape::instruments;
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
 use tapewire_ingest::writer::Stream;
+use tapewire_runtime::{Readiness, Shutdown};
 
 /// A Wednesday, a minute before the open.
 const ORIGIN: &str = "2025-06-04T13:29:00Z";

@@ -10,7 +10,6 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
-use tapewire_bus::{Clock, Readiness, Shutdown};
 use tapewire_core::Article;
 use tapewire_ingest::IngestError;
 use tapewire_ingest::poller::{NewsPoller, NewsPollerConfig};
@@ -18,6 +17,7 @@ use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::stories::Story;
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
 use tapewire_ingest::writer::Stream;
+use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 const ORIGIN: &str = "2025-06-04T15:00:00Z";
 

@@ -7,10 +7,10 @@ mod common;
 use common::{Kafka, PARTITIONS, symbol, time};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use tapewire_bus::Clock;
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{NewsRecord, TapeRecord, Watermark};
 use tapewire_ingest::replay::{ReplayOptions, ReplayProgress, Summary, replay};
+use tapewire_runtime::Clock;
 
 const NEWS: &str = r#"{"id":"a","title":"One","source":"S","published_ms":1748872800000,"symbols":["AAPL","MSFT"]}
 not json

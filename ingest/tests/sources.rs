@@ -12,13 +12,13 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Readiness, Shutdown};
 use tapewire_core::record::Tape;
 use tapewire_core::{Watermark, Watermarks};
 use tapewire_ingest::feed::{PriceFeed, PricesConfig};
 use tapewire_ingest::poller::{NewsConfig, NewsPoller};
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_ingest::writer::Stream;
+use tapewire_runtime::{Readiness, Shutdown};
 
 /// A Wednesday, after the open.
 const ORIGIN: &str = "2025-06-04T15:00:00Z";

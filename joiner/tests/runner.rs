@@ -5,11 +5,12 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::Digest as _;
 use std::time::Duration;
-use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown, Topic, Topics, lag::lag};
+use tapewire_bus::{KafkaConfig, Producer, Topic, Topics, lag::lag};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Halt, HaltRecord, Mention, Run, SentimentRecord, Symbol, TapeRecord, Unscored, Watermark};
 use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::runner;
+use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_store::{ClickHouseConfig, migrate};
 
 /// Empty topics of one partition and an empty database, or `None` and a line of output if a variable is not set.

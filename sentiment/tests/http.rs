@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::LazyLock;
 use std::time::Duration;
-use tapewire_bus::{Shutdown, Telemetry};
+use tapewire_runtime::{Shutdown, Telemetry};
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::http::{self, Api, OPENAPI, ServeConfig};
 use tapewire_sentiment::{Input, Queue, QueueConfig, Request, SentimentError};
@@ -334,7 +334,7 @@ async fn the_description_matches_every_route_and_example() {
     let server = Server::with_defaults().await;
     // Something for the metrics to count.
     server.answer("/predict", &json!({"inputs": "Profit doubled"})).await;
-    let sources = [include_str!("../src/http/mod.rs"), include_str!("../../bus/src/telemetry.rs")];
+    let sources = [include_str!("../src/http/mod.rs"), include_str!("../../bus/runtime/src/telemetry.rs")];
     let routes: BTreeSet<&str> = sources
         .iter()
         .flat_map(|source| source.split(".route(\"").skip(1))

@@ -10,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::lag::lag;
-use tapewire_bus::{
-    Clock, Commit, Consumer, Event, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic, Topics,
-};
+use tapewire_bus::{Commit, Consumer, Event, KafkaConfig, Producer, Received, Topic, Topics};
 use tapewire_core::record::{News, Scored};
 use tapewire_core::{Article, DeadLetter, Mention, NewsRecord, Run, SentimentRecord, Symbol, Unscored, Watermark};
+use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_sentiment::worker::{self, WorkerConfig};
 use tapewire_sentiment::{Engine, EngineConfig, Queue, QueueConfig, Request};
 use tokio::task::JoinHandle;

@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use tapewire_bus::Shutdown;
+use tapewire_runtime::Shutdown;
 
 /// Joins the news wire to the price tape.
 #[derive(Parser)]

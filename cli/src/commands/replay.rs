@@ -9,9 +9,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::time::Duration;
-use tapewire_bus::{Clock, Producer, Readiness, Shutdown};
+use tapewire_bus::Producer;
 use tapewire_core::{Run, Symbol};
 use tapewire_ingest::replay::{self, ReplayOptions};
+use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 /// Sends recorded news (JSON lines) and bars (CSV, any width) through the topics, the worker, the joiner and the tables,
 /// and ends with an account of every article.

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::roles::{self, Role};
 use clap::Args;
-use tapewire_bus::{Clock, Shutdown, Telemetry};
+use tapewire_runtime::{Clock, Shutdown, Telemetry};
 
 /// Runs roles until SIGINT or SIGTERM, then finishes what they hold.
 #[derive(Args)]

@@ -10,10 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
-use tapewire_bus::Shutdown;
 use tapewire_files::{
     self as files, InputFormat, Job, JobEvent, JobProgress, JobSource, OutputFormat, Selection, Summary,
 };
+use tapewire_runtime::Shutdown;
 use tapewire_sentiment::companies::Companies;
 
 /// Scores texts, or the rows of files.

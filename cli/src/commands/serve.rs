@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::roles;
 use clap::Args;
-use tapewire_bus::{Shutdown, Telemetry};
+use tapewire_runtime::{Shutdown, Telemetry};
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::http::{self, Api};
 

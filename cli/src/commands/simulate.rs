@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::exit::UsageError;
 use clap::Args;
 use jiff::Timestamp;
-use tapewire_bus::{Clock, Shutdown};
 use tapewire_ingest::simulate;
+use tapewire_runtime::{Clock, Shutdown};
 
 /// Serves a simulated market (news and aggregates over REST, minute bars over a websocket) on the provider's protocol.
 #[derive(Args)]

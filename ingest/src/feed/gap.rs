@@ -9,8 +9,8 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Backoff, Clock};
 use tapewire_core::{Bar, Symbol};
+use tapewire_runtime::{Backoff, Clock};
 
 /// Symbols asked for at once.
 const AT_ONCE: usize = 4;

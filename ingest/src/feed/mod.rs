@@ -28,9 +28,10 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::Run;
 use tapewire_core::exchange::Calendar;
+use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
 use tokio::time::MissedTickBehavior;
 use tracker::TapeTracker;
 
@@ -47,7 +48,8 @@ const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// Follows every configured price source until shutdown.
 ///
 /// ```no_run
-/// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
+/// use tapewire_bus::{KafkaConfig, Producer};
+/// use tapewire_runtime::{Clock, Readiness, Shutdown};
 /// use tapewire_ingest::feed::{self, PricesConfig};
 /// use tapewire_ingest::providers::{ApiKey, ProvidersConfig, registry};
 ///

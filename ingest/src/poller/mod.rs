@@ -26,8 +26,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::{Backoff, Clock, DeadLetters, Producer, Readiness, Shutdown};
+use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Article, Run};
+use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
 
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "news-poller";
@@ -46,7 +47,8 @@ pub struct Polled {
 /// Polls every configured news source until shutdown.
 ///
 /// ```no_run
-/// use tapewire_bus::{Clock, KafkaConfig, Producer, Readiness, Shutdown};
+/// use tapewire_bus::{KafkaConfig, Producer};
+/// use tapewire_runtime::{Clock, Readiness, Shutdown};
 /// use tapewire_ingest::poller::{self, NewsConfig};
 /// use tapewire_ingest::providers::{ApiKey, ProvidersConfig, registry};
 ///

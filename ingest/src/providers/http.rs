@@ -4,7 +4,7 @@ use super::{ApiKey, ProviderError};
 use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 use std::time::Duration;
-use tapewire_bus::Clock;
+use tapewire_runtime::Clock;
 
 /// Longest wait we let a `Retry-After` ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);

@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tapewire_bus::Clock;
 use tapewire_core::Article;
+use tapewire_runtime::Clock;
 
 /// Every provider of this build: a line each.
 pub const PROVIDERS: &[Provider] = &[massive::PROVIDER];
@@ -128,7 +128,7 @@ impl JsonSchema for ProviderConfig {
 /// A provider that needs nothing but its key needs no table:
 ///
 /// ```
-/// use tapewire_bus::Clock;
+/// use tapewire_runtime::Clock;
 /// use tapewire_ingest::providers::{ProvidersConfig, registry};
 ///
 /// let mut providers = ProvidersConfig::default();

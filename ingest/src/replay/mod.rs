@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
-use tapewire_bus::{Clock, DeadLetters, Producer};
+use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Run, Symbol, Watermark};
+use tapewire_runtime::Clock;
 
 /// Rows between two reports of progress.
 const REPORT_EVERY: usize = 1000;

@@ -29,7 +29,7 @@ use rest::Refusal;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tapewire_bus::{Clock, Shutdown};
+use tapewire_runtime::{Clock, Shutdown};
 use tokio::net::TcpListener;
 
 /// A simulated provider. Cheap to clone.

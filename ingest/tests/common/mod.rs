@@ -14,11 +14,12 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::sync::OnceLock;
 use std::time::Duration;
-use tapewire_bus::{Clock, KafkaConfig, Producer, Shutdown, Telemetry, Topic, Topics};
+use tapewire_bus::{KafkaConfig, Producer, Topic, Topics};
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{Article, Bar, DeadLetter, NewsRecord, Symbol, TapeRecord, Watermark};
 use tapewire_ingest::providers::{ApiKey, ProvidersConfig};
 use tapewire_ingest::simulate::{Simulator, SimulatorConfig, point_at, urls};
+use tapewire_runtime::{Clock, Shutdown, Telemetry};
 
 /// Partitions of every topic.
 pub const PARTITIONS: i32 = 3;

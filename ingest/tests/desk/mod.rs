@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tapewire_bus::{Clock, Shutdown};
 use tapewire_core::{Article, Bar, Symbol};
 use tapewire_ingest::providers::http::{Credentials, HttpClient};
 use tapewire_ingest::providers::{
     ApiKey, Cursor, Frame, MarketEvent, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError,
     Reject, Subscription,
 };
+use tapewire_runtime::{Clock, Shutdown};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

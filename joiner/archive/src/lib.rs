@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tapewire_bus::{Clock, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Shutdown, Topic};
+use tapewire_bus::{Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::News;
 use tapewire_core::{DeadLetter, NewsRecord};
+use tapewire_runtime::{Clock, Shutdown};
 use tapewire_store::rows::{ArticleRow, DeadLetterRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 

@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tapewire_bus::consumer::Assigned;
-use tapewire_bus::{Clock, Consumer, DeadLetters, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic};
+use tapewire_bus::{Consumer, DeadLetters, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
+use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_store::rows::{BarRow, HaltRow, MentionRow, TradeRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 

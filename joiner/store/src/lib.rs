@@ -16,6 +16,3 @@ pub use config::ClickHouseConfig;
 pub use error::StoreError;
 pub use migrate::{Migrated, drop_database, migrate};
 pub use writer::Writer;
-
-/// Tells a [`Writer`] to stop waiting for a server that does not answer.
-pub type Shutdown = tokio_util::sync::CancellationToken;

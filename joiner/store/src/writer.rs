@@ -1,17 +1,12 @@
 //! Writing batches, each once however often it is sent.
 
-use crate::{ClickHouseConfig, Shutdown, StoreError};
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use crate::{ClickHouseConfig, StoreError};
 use clickhouse::{Client, Row, RowOwned, RowWrite};
 use std::time::Duration;
+use tapewire_runtime::{Backoff, Shutdown};
 
-/// Waits between attempts: each is `[1, 2)` times a span that doubles from 0.2 s to 5 s, so that writers which failed
-/// together do not all return together.
-const WAITS: ExponentialBuilder = ExponentialBuilder::new()
-    .with_min_delay(Duration::from_millis(200))
-    .with_max_delay(Duration::from_secs(5))
-    .without_max_times()
-    .with_jitter();
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Writes batches, and waits for a ClickHouse that does not answer. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +33,8 @@ impl Writer {
     /// ```no_run
     /// # async fn example(halt: tapewire_core::Halt) -> Result<(), tapewire_store::StoreError> {
     /// use tapewire_core::Run;
-    /// use tapewire_store::{ClickHouseConfig, Shutdown, Writer, rows::HaltRow};
+    /// use tapewire_runtime::Shutdown;
+    /// use tapewire_store::{ClickHouseConfig, Writer, rows::HaltRow};
     ///
     /// let writer = Writer::new(&ClickHouseConfig::default(), Shutdown::new());
     /// writer.insert("halts", &[HaltRow::new(&Run::live(), &halt)]).await?;
@@ -56,7 +52,7 @@ impl Writer {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut waits = WAITS.build();
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let error = match self.attempt(table, rows).await {
                 Ok(()) => {
@@ -69,8 +65,7 @@ impl Writer {
                 return Err(error);
             }
             tracing::warn!(%error, table, rows = rows.len(), "ClickHouse did not accept a batch; nothing is lost, the same batch is sent again");
-            let wait = waits.next().expect("the waits have no end");
-            if self.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            if self.shutdown.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await.is_none() {
                 return Err(error);
             }
         }

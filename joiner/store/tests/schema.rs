@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use support::{database, drop_database, text};
 use tapewire_core::impact::{Phase, Quality, Reason, Status};
 use tapewire_core::{Bar, Horizon, Impact, Mention, Probabilities, Run, Sentiment, Symbol, Unscored};
+use tapewire_runtime::Shutdown;
 use tapewire_store::rows::{BarRow, ImpactRow, MentionRow};
-use tapewire_store::{ClickHouseConfig, Shutdown, StoreError, Writer, migrate};
+use tapewire_store::{ClickHouseConfig, StoreError, Writer, migrate};
 
 #[tokio::test]
 async fn migrating_is_safe_twice_and_by_two_at_once() {

@@ -22,7 +22,7 @@ use axum::{Router, serve as accept};
 use error::{ApiError, ErrorType};
 use std::sync::Arc;
 use std::time::Instant;
-use tapewire_bus::{Shutdown, Telemetry};
+use tapewire_runtime::{Shutdown, Telemetry};
 use tokio::net::TcpListener;
 
 /// The description of the routes, in OpenAPI's format.

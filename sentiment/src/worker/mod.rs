@@ -23,11 +23,10 @@ use futures_util::future::{Fuse, FusedFuture as _, try_join_all};
 use jiff::Timestamp;
 use mentions::Question;
 use std::collections::BTreeMap;
-use tapewire_bus::{
-    Clock, Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Readiness, Received, Shutdown, Topic,
-};
+use tapewire_bus::{Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{News, Scored as Body};
 use tapewire_core::{NewsRecord, Run, Sentiment, SentimentRecord, Unscored, Watermark, Watermarks};
+use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tokio::time::Instant;
 
 /// Consumer group of the workers.

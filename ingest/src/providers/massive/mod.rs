@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rest::RestClient;
 use std::sync::Arc;
-use tapewire_bus::Clock;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Bar, Symbol};
+use tapewire_runtime::Clock;
 use websocket::Connection;
 
 /// Its kind in the settings; in a replayed file also the name of its articles' provider.

@@ -80,7 +80,7 @@ fn seconds_down(at: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
     use crate::providers::ApiKey;
-    use tapewire_bus::Clock;
+    use tapewire_runtime::Clock;
 
     #[test]
     fn urls_are_the_providers() {

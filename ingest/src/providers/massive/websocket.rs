@@ -9,7 +9,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use tapewire_bus::Clock;
+use tapewire_runtime::Clock;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Bytes, Message};

@@ -1,6 +1,6 @@
 //! What a process says of itself: `/health`, `/ready`, `/metrics`.
 
-use crate::{BusError, Shutdown};
+use crate::{RuntimeError, Shutdown};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -49,13 +49,13 @@ impl Telemetry {
     /// with quantiles 0.5, 0.9, 0.99.
     ///
     /// # Errors
-    /// [`BusError::Metrics`] if another recorder is installed already.
-    pub fn install() -> Result<Self, BusError> {
+    /// [`RuntimeError::Metrics`] if another recorder is installed already.
+    pub fn install() -> Result<Self, RuntimeError> {
         let metrics = PrometheusBuilder::new()
             .set_quantiles(&[0.5, 0.9, 0.99])
             .and_then(|builder| builder.set_bucket_duration(Duration::from_secs(1200)))
             .and_then(PrometheusBuilder::install_recorder)
-            .map_err(|error| BusError::Metrics(error.to_string()))?;
+            .map_err(|error| RuntimeError::Metrics(error.to_string()))?;
         Ok(Self { metrics, readiness: Readiness::default() })
     }
 
@@ -88,9 +88,9 @@ impl Telemetry {
     /// Serves the three pages on `address` until shutdown.
     ///
     /// # Errors
-    /// [`BusError::Listen`].
-    pub async fn serve(self, address: &str, shutdown: Shutdown) -> Result<(), BusError> {
-        let listen = |source| BusError::Listen { address: address.to_owned(), source };
+    /// [`RuntimeError::Listen`].
+    pub async fn serve(self, address: &str, shutdown: Shutdown) -> Result<(), RuntimeError> {
+        let listen = |source| RuntimeError::Listen { address: address.to_owned(), source };
         let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
         tokio::spawn(self.clone().keep_up(shutdown.clone()));
         axum::serve(listener, self.router()).with_graceful_shutdown(shutdown.cancelled_owned()).await.map_err(listen)
