@@ -203,16 +203,17 @@ def check(arguments) -> int:
         f"FROM {arguments.database}.impact FINAL WHERE run = '{arguments.run}' "
         f"SETTINGS output_format_json_quote_64bit_integers = 0",
     )
-    rows = {key(row): row | {"returns": {}} for row in stored}
+    rows = {key(row): row for row in stored}
     faults = [] if len(rows) == len(stored) else ["a key is there twice"]
-    horizons = {}
-    for row in rows_of(
+    horizons: dict[str, int | None] = {}
+    returns: dict[tuple[str, str, str], dict[str, float | None]] = {}
+    for reached in rows_of(
         arguments.clickhouse,
         f"SELECT provider, article_id, symbol, horizon, minutes, ret "
         f"FROM {arguments.database}.impact_by_horizon WHERE run = '{arguments.run}'",
     ):
-        horizons[row["horizon"]] = row["minutes"]
-        rows[key(row)]["returns"][row["horizon"]] = row["ret"]
+        horizons[reached["horizon"]] = reached["minutes"]
+        returns.setdefault(key(reached), {})[reached["horizon"]] = reached["ret"]
     columns = rows_of(
         arguments.clickhouse,
         f"SELECT name FROM system.columns WHERE database = '{arguments.database}' AND table = 'impact' AND name LIKE 'ret_%'",
@@ -226,7 +227,8 @@ def check(arguments) -> int:
         available = article.published + pd.Timedelta(seconds=arguments.delay)
         for symbol in symbols:
             counts["mentions"] += 1
-            row = rows.pop((PROVIDER, article.id, symbol), None)
+            mention = (PROVIDER, article.id, symbol)
+            row = rows.pop(mention, None)
             where = f"{article.id} {symbol or '(no symbol)'} available {available}"
             if row is None:
                 faults.append(f"{where}: not in the table")
@@ -250,8 +252,8 @@ def check(arguments) -> int:
                 continue
             for name, value in expected["returns"].items():
                 counts["returns"] += value is not None
-                if differs(row["returns"][name], value, TOLERANCE):
-                    faults.append(f"{where}: return to {name} is {row['returns'][name]}, expected {value}")
+                if differs(returns[mention][name], value, TOLERANCE):
+                    faults.append(f"{where}: return to {name} is {returns[mention][name]}, expected {value}")
     faults += [f"{left}: in the table but not in the news" for left in rows]
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     for fault in faults[:20]:

@@ -151,6 +151,12 @@ async fn every_row_is_kept_and_named_by_its_provider() {
     client.query(&copy("articles", "'edited' AS title, 3 AS seq")).execute().await.unwrap();
     let edited = text(&client, "SELECT title FROM articles FINAL WHERE article_id = 'id7'").await;
     assert_eq!(edited, "edited");
+    // The same holds for mentions of no company; the others stay in their partition and keep their positions.
+    let positions = "SELECT (SELECT groupUniqArray(0 = seq) FROM mentions WHERE symbol = ''), \
+        (SELECT min(seq) >= 1000 FROM mentions WHERE symbol != ''), \
+        (SELECT groupUniqArray(0 = version) FROM impact WHERE symbol = ''), \
+        (SELECT min(version) >= 70000000000 FROM impact WHERE symbol != '')";
+    assert_eq!(text(&client, positions).await, "[1] 1 [1] 1");
     // Another provider's article with the same id is another article.
     let count = "SELECT (SELECT count() FROM articles FINAL), (SELECT count() FROM mentions FINAL), \
         (SELECT count() FROM report), (SELECT sum(articles) FROM news_by_minute), (SELECT count() FROM novelty)";
