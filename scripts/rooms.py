@@ -22,6 +22,8 @@ OURS = {
     "tapewire-archive": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     "tapewire-statistics": set(),
     "tapewire-joiner": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
+    # Only tests use it: dependencies of tests are not looked at.
+    "tapewire-testkit": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     "tapewire-cli": {
         "tapewire-core",
         "tapewire-runtime",

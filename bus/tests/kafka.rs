@@ -6,15 +6,9 @@ use tapewire_bus::{Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, 
 use tapewire_core::DeadLetter;
 use tapewire_runtime::Clock;
 
-/// A fresh installation on the real broker, or `None` with a line that says so.
+/// Empty topics on the real broker, or `None` with a line that says so.
 async fn installation(name: &str) -> Option<KafkaConfig> {
-    let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
-        println!("skipped: {name}: TAPEWIRE_KAFKA_BROKERS is not set");
-        return None;
-    };
-    let prefix = format!("bus-{name}-{}-", Clock::wall().now().as_microsecond());
-    let config = KafkaConfig { brokers, prefix, partitions: 3, ..KafkaConfig::default() };
-    Topics::new(&config).ensure().await.unwrap();
+    let config = tapewire_testkit::kafka(name, 3).await?;
     Topics::new(&config).ensure().await.expect("creating topics twice is safe");
     Some(config)
 }

@@ -9,46 +9,20 @@ use support::{Process, TOPICS, Topics};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Mention, Run, Watermark};
 use tapewire_joiner::join::JoinTopic;
-
-fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
-}
+use tapewire_testkit::at;
 
 fn mention(provider: &str, revision: u64, published_at: &str) -> (Run, Scored) {
-    let at = at(published_at);
     let mention = Mention {
-        article_id: "1".into(),
         article_revision: revision,
-        symbol: Some(symbol("AAA")),
         title: provider.into(),
         provider: provider.into(),
-        publisher: String::new(),
-        url: String::new(),
-        published_at: at,
-        received_at: at,
-        scored_at: at,
-        relevance: None,
-        sentiment: Err(tapewire_core::Unscored::EmptyText),
+        ..tapewire_testkit::mention("AAA", at(published_at))
     };
     (Run::live(), Scored::Mention(mention))
 }
 
 fn bar(start: &str, price: f64) -> (Run, Tape) {
-    let start = at(start);
-    let bar = Bar {
-        symbol: symbol("AAA"),
-        start,
-        width_s: 60,
-        open: price,
-        high: price,
-        low: price,
-        close: price,
-        volume: 1.0,
-        vwap: None,
-        trades: None,
-        received_at: start,
-    };
-    (Run::live(), Tape::Bar(bar))
+    (Run::live(), Tape::Bar(tapewire_testkit::bar("AAA", at(start), price)))
 }
 
 /// Two providers gave different articles about one company the same id. An edit of one leaves the other's row alone.

@@ -58,37 +58,11 @@ impl Sources {
 }
 
 fn bar(start: Timestamp, dice: &mut Dice) -> Bar {
-    let price = 100.0 + dice.below(100) as f64;
-    Bar {
-        symbol: symbol("AAA"),
-        start,
-        width_s: 60,
-        open: price,
-        high: price,
-        low: price,
-        close: price,
-        volume: 1.0,
-        vwap: None,
-        trades: None,
-        received_at: start + minutes(1),
-    }
+    tapewire_testkit::bar("AAA", start, 100.0 + dice.below(100) as f64)
 }
 
 fn mention(id: usize, published_at: Timestamp) -> Mention {
-    Mention {
-        article_id: format!("a{id:03}"),
-        article_revision: 1,
-        symbol: Some(symbol("AAA")),
-        title: String::new(),
-        provider: String::new(),
-        publisher: String::new(),
-        url: String::new(),
-        published_at,
-        received_at: published_at,
-        scored_at: published_at,
-        relevance: None,
-        sentiment: Err(tapewire_core::Unscored::EmptyText),
-    }
+    Mention { article_id: format!("a{id:03}"), ..tapewire_testkit::mention("AAA", published_at) }
 }
 
 /// The topics, and the order in which their records were made.

@@ -12,44 +12,14 @@ use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, Impact, Mention, Run, Unscored, Watermark};
 use tapewire_joiner::join::{EvictedRun, JoinEvent, JoinTopic, Partition, PerTopic};
-
-fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
-}
+use tapewire_testkit::at;
 
 fn mention(id: &str, published_at: &str) -> Scored {
-    let at = at(published_at);
-    Scored::Mention(Mention {
-        article_id: id.into(),
-        article_revision: 1,
-        symbol: Some(symbol("AAA")),
-        title: String::new(),
-        provider: String::new(),
-        publisher: String::new(),
-        url: String::new(),
-        published_at: at,
-        received_at: at,
-        scored_at: at,
-        relevance: None,
-        sentiment: Err(Unscored::EmptyText),
-    })
+    Scored::Mention(Mention { article_id: id.into(), ..tapewire_testkit::mention("AAA", at(published_at)) })
 }
 
 fn bar(start: &str, price: f64) -> Tape {
-    let start = at(start);
-    Tape::Bar(Bar {
-        symbol: symbol("AAA"),
-        start,
-        width_s: 60,
-        open: price,
-        high: price,
-        low: price,
-        close: price,
-        volume: 1.0,
-        vwap: None,
-        trades: None,
-        received_at: start + SignedDuration::from_secs(60),
-    })
+    Tape::Bar(tapewire_testkit::bar("AAA", at(start), price))
 }
 
 fn watermark(at: Timestamp) -> Watermark {

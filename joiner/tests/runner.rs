@@ -15,16 +15,7 @@ use tapewire_store::{ClickHouseConfig, migrate};
 
 /// Empty topics of one partition and an empty database, or `None` and a line of output if a variable is not set.
 async fn installation(name: &str) -> Option<(KafkaConfig, ClickHouseConfig)> {
-    let variable = |variable: &str| {
-        let value = std::env::var(variable).ok();
-        value.is_none().then(|| println!("skipped: {name}: {variable} is not set"));
-        value
-    };
-    let (brokers, url) = (variable("TAPEWIRE_KAFKA_BROKERS")?, variable("TAPEWIRE_CLICKHOUSE_URL")?);
-    let unique = format!("{name}_{}", Clock::wall().now().as_microsecond());
-    let kafka = KafkaConfig { brokers, prefix: format!("{unique}-"), partitions: 1, ..KafkaConfig::default() };
-    let clickhouse = ClickHouseConfig { url, database: unique, ..ClickHouseConfig::default() };
-    Topics::new(&kafka).ensure().await.unwrap();
+    let (kafka, clickhouse) = (tapewire_testkit::kafka(name, 1).await?, tapewire_testkit::clickhouse(name)?);
     migrate(&clickhouse).await.unwrap();
     Some((kafka, clickhouse))
 }
@@ -35,37 +26,12 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn mention() -> Vec<u8> {
-    let mention = Mention {
-        article_id: "a".into(),
-        article_revision: 1,
-        symbol: Some(Symbol::new("AAA").unwrap()),
-        title: String::new(),
-        provider: String::new(),
-        publisher: String::new(),
-        url: String::new(),
-        published_at: at(0),
-        received_at: at(0),
-        scored_at: at(0),
-        relevance: None,
-        sentiment: Err(Unscored::EmptyText),
-    };
+    let mention = tapewire_testkit::mention("AAA", at(0));
     SentimentRecord::new(Run::live(), Scored::Mention(mention)).encode()
 }
 
 fn bar(start: Timestamp) -> Vec<u8> {
-    let bar = Bar {
-        symbol: Symbol::new("AAA").unwrap(),
-        start,
-        width_s: 60,
-        open: 10.0,
-        high: 10.0,
-        low: 10.0,
-        close: 10.0,
-        volume: 1.0,
-        vwap: None,
-        trades: None,
-        received_at: start + SignedDuration::from_secs(60),
-    };
+    let bar = tapewire_testkit::bar("AAA", start, 10.0);
     TapeRecord::new(Run::live(), Tape::Bar(bar)).encode()
 }
 

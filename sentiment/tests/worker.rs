@@ -21,18 +21,6 @@ use tokio::task::JoinHandle;
 const PARTITIONS: i32 = 3;
 const ARTICLES: usize = 60;
 
-/// A fresh installation on the real broker, or `None` with a line that says so.
-async fn installation(name: &str) -> Option<KafkaConfig> {
-    let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
-        println!("skipped: {name}: TAPEWIRE_KAFKA_BROKERS is not set");
-        return None;
-    };
-    let prefix = format!("sentiment-{name}-{}-", Clock::wall().now().as_microsecond());
-    let config = KafkaConfig { brokers, prefix, partitions: PARTITIONS, ..KafkaConfig::default() };
-    Topics::new(&config).ensure().await.unwrap();
-    Some(config)
-}
-
 fn queue() -> Queue {
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{LABELS}, \"tapewire_reads_company\": true");
@@ -65,16 +53,11 @@ fn article(number: usize, text: &str, symbols: &[&str]) -> Article {
     Article {
         id: format!("article-{number}"),
         revision: Article::fingerprint(text, "", &symbols),
-        provider: "test".into(),
         publisher: "The Test".into(),
-        author: String::new(),
-        title: text.into(),
-        description: String::new(),
         url: format!("https://example.com/{number}"),
         symbols,
-        keywords: vec![],
-        published_at: at(number as i64),
         received_at: at(number as i64 + 5),
+        ..tapewire_testkit::article(text, at(number as i64))
     }
 }
 
@@ -154,7 +137,7 @@ fn expected() -> BTreeSet<(String, Option<String>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
-    let Some(config) = installation("replay").await else { return };
+    let Some(config) = tapewire_testkit::kafka("replay", PARTITIONS).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let companies = folder.path().join("companies.csv");
     std::fs::write(&companies, format!("symbol,name,aliases\nWORDY,{},\n", "q ".repeat(50).trim())).unwrap();
@@ -265,7 +248,7 @@ async fn rewind(config: &KafkaConfig) {
 /// A caller that is not polled keeps its room in the queue: the worker's first batch waits for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_batch_is_collected_while_one_is_scored_and_committed_after_it() {
-    let Some(config) = installation("ahead").await else { return };
+    let Some(config) = tapewire_testkit::kafka("ahead", PARTITIONS).await else { return };
     let (queue, run) = (queue(), Run::named("r"));
     let folder = tempfile::tempdir().unwrap();
     let companies = folder.path().join("companies.csv");
@@ -298,7 +281,7 @@ async fn the_next_batch_is_collected_while_one_is_scored_and_committed_after_it(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pollers_waits_for_both() {
-    let Some(config) = installation("live").await else { return };
+    let Some(config) = tapewire_testkit::kafka("live", PARTITIONS).await else { return };
     let (queue, run) = (queue(), Run::live());
     let folder = tempfile::tempdir().unwrap();
     let companies = folder.path().join("companies.csv");
@@ -337,7 +320,7 @@ fn forwarded(records: &[Received], of: u32) -> Vec<Timestamp> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_source_is_not_waited_for_and_no_forwarded_watermark_moves_back() {
-    let Some(config) = installation("idle").await else { return };
+    let Some(config) = tapewire_testkit::kafka("idle", PARTITIONS).await else { return };
     let (queue, run) = (queue(), Run::live());
     let folder = tempfile::tempdir().unwrap();
     let companies = folder.path().join("companies.csv");

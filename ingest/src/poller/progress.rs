@@ -90,20 +90,7 @@ mod tests {
     }
 
     fn article(id: &str, published: i64, title: &str) -> Article {
-        Article {
-            id: id.into(),
-            revision: Article::fingerprint(title, "", &[]),
-            provider: "wire".into(),
-            publisher: String::new(),
-            author: String::new(),
-            title: title.into(),
-            description: String::new(),
-            url: String::new(),
-            symbols: Vec::new(),
-            keywords: Vec::new(),
-            published_at: at(published),
-            received_at: at(published),
-        }
+        Article { id: id.into(), ..tapewire_testkit::article(title, at(published)) }
     }
 
     #[test]

@@ -118,25 +118,14 @@ mod tests {
     use super::*;
     use crate::join::JoinConfig;
     use tapewire_core::exchange::Calendar;
-    use tapewire_core::{Symbol, Unscored};
 
     const PUBLISHED: EventTime = EventTime::from_micros(1_719_252_000_000_000); // within a session
 
     fn scored_after(number: u64, micros: i64) -> MentionRevision {
-        let at = PUBLISHED.timestamp();
         let mention = Mention {
-            article_id: "a".into(),
             article_revision: number,
-            symbol: Some(Symbol::new("AAPL").unwrap()),
-            title: String::new(),
-            provider: String::new(),
-            publisher: String::new(),
-            url: String::new(),
-            published_at: at,
-            received_at: at,
             scored_at: EventTime::from_micros(PUBLISHED.as_micros() + micros).timestamp(),
-            relevance: None,
-            sentiment: Err(Unscored::EmptyText),
+            ..tapewire_testkit::mention("AAPL", PUBLISHED.timestamp())
         };
         let window = EventWindow::new(&mention, &JoinConfig::default(), Calendar::xnys());
         MentionRevision { mention, window, lateness: Lateness::OnTime }

@@ -7,8 +7,9 @@ mod support;
 use clickhouse::Client;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{database, drop_database, migrated_to, migrations, run, text};
+use support::{drop_database, migrated_to, migrations, run, text};
 use tapewire_store::{ClickHouseConfig, migrate};
+use tapewire_testkit::clickhouse;
 
 /// Rows of every table as version 4 has it. Some articles, mentions and joined rows are there in two versions; one
 /// mention in three names no company.
@@ -124,7 +125,7 @@ async fn tables(client: &Client) -> String {
 
 #[tokio::test]
 async fn every_row_is_kept_and_named_by_its_provider() {
-    let Some(config) = database("provider") else { return };
+    let Some(config) = clickhouse("provider") else { return };
     version_4(&config).await;
     let client = config.client();
     let expected = before(&client).await;
@@ -173,7 +174,7 @@ async fn every_row_is_kept_and_named_by_its_provider() {
 
 #[tokio::test]
 async fn a_crash_after_any_statement_loses_nothing() {
-    if database("").is_none() {
+    if clickhouse("").is_none() {
         return;
     }
     let migration = migrations().remove(4);
@@ -188,7 +189,7 @@ async fn a_crash_after_any_statement_loses_nothing() {
         crashes.push(migration.statements[..=n].to_vec());
     }
     assert_eq!(crashes.len(), migration.statements.len() + 3);
-    let config = database("no_crash").unwrap();
+    let config = clickhouse("no_crash").unwrap();
     version_4(&config).await;
     let expected = Arc::new(before(&config.client()).await);
     drop_database(&config).await;
@@ -196,7 +197,7 @@ async fn a_crash_after_any_statement_loses_nothing() {
         let survived = some.iter().map(|done| {
             let (done, expected) = (done.clone(), Arc::clone(&expected));
             tokio::spawn(async move {
-                let config = database("crash").unwrap();
+                let config = clickhouse("crash").unwrap();
                 version_4(&config).await;
                 let client = config.client();
                 for statement in &done {
@@ -216,11 +217,11 @@ async fn a_crash_after_any_statement_loses_nothing() {
 
 #[tokio::test]
 async fn several_at_once_do_it_together() {
-    if database("").is_none() {
+    if clickhouse("").is_none() {
         return;
     }
     for (milliseconds, with_rows) in [(0, true), (15, true), (200, true), (0, false), (30, false)] {
-        let config = database("together").unwrap();
+        let config = clickhouse("together").unwrap();
         let client = config.client();
         let mut expected = Vec::new();
         if with_rows {
@@ -253,7 +254,7 @@ async fn several_at_once_do_it_together() {
 
 #[tokio::test]
 async fn old_tables_without_rows_are_dropped_when_nobody_can_need_them() {
-    let Some(config) = database("leftovers") else { return };
+    let Some(config) = clickhouse("leftovers") else { return };
     let client = config.client();
     let left = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE '%_before_0005'";
     migrate(&config).await.unwrap();

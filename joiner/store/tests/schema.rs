@@ -4,16 +4,17 @@
 mod support;
 
 use std::collections::BTreeSet;
-use support::{database, drop_database, text};
+use support::{drop_database, text};
 use tapewire_core::impact::{Phase, Quality, Reason, Status};
 use tapewire_core::{Bar, Horizon, Impact, Mention, Probabilities, Run, Sentiment, Symbol, Unscored};
 use tapewire_runtime::Shutdown;
 use tapewire_store::rows::{BarRow, ImpactRow, MentionRow};
 use tapewire_store::{ClickHouseConfig, StoreError, Writer, migrate};
+use tapewire_testkit::clickhouse;
 
 #[tokio::test]
 async fn migrating_is_safe_twice_and_by_two_at_once() {
-    let Some(config) = database("twice") else { return };
+    let Some(config) = clickhouse("twice") else { return };
     let (one, two) = tokio::join!(migrate(&config), migrate(&config));
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!((one.version, two.version), (5, 5));
@@ -26,7 +27,7 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
 
 #[tokio::test]
 async fn an_edited_or_newer_migration_is_refused() {
-    let Some(config) = database("edited") else { return };
+    let Some(config) = clickhouse("edited") else { return };
     migrate(&config).await.unwrap();
     let client = config.client();
     let newer = "INSERT INTO schema_migrations (version, name, checksum) VALUES (9000, '9000_future', 'x')";
@@ -60,7 +61,7 @@ fn bar(start: &str, received: &str, close: f64, volume: f64) -> BarRow {
 
 #[tokio::test]
 async fn a_bar_sent_again_corrects_and_never_doubles() {
-    let Some(config) = database("bars") else { return };
+    let Some(config) = clickhouse("bars") else { return };
     migrate(&config).await.unwrap();
     let client = config.client();
     let writer = Writer::new(&config, Shutdown::new());
@@ -131,7 +132,7 @@ fn novelty_and_story(of: &Mentioned, all: &[Mentioned]) -> (Option<f64>, String)
 
 #[tokio::test]
 async fn novelty_is_what_its_definition_says_however_often_mentions_are_written() {
-    let Some(config) = database("novelty") else { return };
+    let Some(config) = clickhouse("novelty") else { return };
     migrate(&config).await.unwrap();
     let client = config.client();
     let all = mentions();
@@ -205,7 +206,7 @@ fn impact(sentiment: Result<Sentiment, Unscored>, status: Status) -> Impact {
 
 #[tokio::test]
 async fn every_value_of_a_joined_row_is_in_its_column() {
-    let Some(config) = database("columns") else { return };
+    let Some(config) = clickhouse("columns") else { return };
     migrate(&config).await.unwrap();
     let (client, writer) = (config.client(), Writer::new(&config, Shutdown::new()));
     let sentiment = Sentiment {
@@ -258,7 +259,7 @@ async fn every_value_of_a_joined_row_is_in_its_column() {
 /// A column that this build has and the database has not is added by `migrate`, with the type its value is written as.
 #[tokio::test]
 async fn missing_columns_are_added_and_shown() {
-    let Some(config) = database("missing_columns") else { return };
+    let Some(config) = clickhouse("missing_columns") else { return };
     migrate(&config).await.unwrap();
     let (client, writer) = (config.client(), Writer::new(&config, Shutdown::new()));
     let row = [ImpactRow::new(&impact(Err(Unscored::EmptyText), Status::Open))];
@@ -290,7 +291,7 @@ async fn missing_columns_are_added_and_shown() {
 
 #[tokio::test]
 async fn what_is_wrong_with_the_server_is_named() {
-    let Some(config) = database("missing") else { return };
+    let Some(config) = clickhouse("missing") else { return };
     let row = [bar("2025-06-02T13:30:00Z", "2025-06-02T13:31:00Z", 11.0, 1.0)];
     let error = Writer::new(&config, Shutdown::new()).insert("bars", &row).await.unwrap_err();
     assert!(error.to_string().contains("tapewire migrate"), "{error}");

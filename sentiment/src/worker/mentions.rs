@@ -108,19 +108,12 @@ mod tests {
     use super::*;
 
     fn article(title: &str, description: &str, symbols: &[&str]) -> Article {
+        let published_at = Timestamp::from_second(100).unwrap();
         Article {
-            id: "a".into(),
-            revision: 1,
-            provider: "test".into(),
-            publisher: String::new(),
-            author: String::new(),
-            title: title.into(),
             description: description.into(),
-            url: String::new(),
             symbols: symbols.iter().map(|s| Symbol::new(s).unwrap()).collect(),
-            keywords: Vec::new(),
-            published_at: Timestamp::from_second(100).unwrap(),
             received_at: Timestamp::from_second(101).unwrap(),
+            ..tapewire_testkit::article(title, published_at)
         }
     }
 

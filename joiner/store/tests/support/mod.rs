@@ -3,19 +3,7 @@
 
 use clickhouse::Client;
 use sha2::{Digest as _, Sha256};
-use std::sync::atomic::{AtomicU32, Ordering};
 use tapewire_store::ClickHouseConfig;
-
-/// A database of its own for one test, or `None` with a line that says so.
-pub fn database(name: &str) -> Option<ClickHouseConfig> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let Ok(url) = std::env::var("TAPEWIRE_CLICKHOUSE_URL") else {
-        println!("skipped: {name}: TAPEWIRE_CLICKHOUSE_URL is not set");
-        return None;
-    };
-    let database = format!("test_{name}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    Some(ClickHouseConfig { url, database, ..ClickHouseConfig::default() })
-}
 
 pub async fn drop_database(config: &ClickHouseConfig) {
     config.client().query(&format!("DROP DATABASE `{}`", config.database)).execute().await.unwrap();

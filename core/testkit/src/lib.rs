@@ -1,0 +1,17 @@
+//! What tests of several crates share: records to start from, and servers to run against. Only for tests.
+//!
+//! A test says what matters to it and takes the rest from here:
+//!
+//! ```
+//! use tapewire_core::Mention;
+//! use tapewire_testkit::{at, mention};
+//!
+//! let mention = Mention { provider: "desk".into(), ..mention("AAPL", at("2024-07-01T14:00:00Z")) };
+//! assert_eq!(mention.article_key(), "desk/a");
+//! ```
+
+mod records;
+mod servers;
+
+pub use records::{article, at, bar, mention, symbol};
+pub use servers::{clickhouse, kafka};

@@ -1,0 +1,73 @@
+//! Records with as little in them as they can have.
+
+use jiff::{SignedDuration, Timestamp};
+use tapewire_core::{Article, Bar, Mention, Symbol, Unscored};
+
+/// The moment that a text says: `2024-07-01T14:00:00Z`.
+///
+/// # Panics
+/// If it is not a timestamp.
+pub fn at(text: &str) -> Timestamp {
+    text.parse().expect("tests write timestamps")
+}
+
+/// The symbol of a ticker.
+///
+/// # Panics
+/// If it is not a ticker.
+pub fn symbol(ticker: &str) -> Symbol {
+    Symbol::new(ticker).expect("tests write tickers")
+}
+
+/// Article `a` of provider `test` that names no company, received when it was published.
+pub fn article(title: &str, published_at: Timestamp) -> Article {
+    Article {
+        id: "a".into(),
+        revision: Article::fingerprint(title, "", &[]),
+        provider: "test".into(),
+        publisher: String::new(),
+        author: String::new(),
+        title: title.into(),
+        description: String::new(),
+        url: String::new(),
+        symbols: Vec::new(),
+        keywords: Vec::new(),
+        published_at,
+        received_at: published_at,
+    }
+}
+
+/// A mention without a score of article `a`, its first revision, available when it was published.
+pub fn mention(ticker: &str, published_at: Timestamp) -> Mention {
+    Mention {
+        article_id: "a".into(),
+        article_revision: 1,
+        symbol: Some(symbol(ticker)),
+        title: String::new(),
+        provider: "test".into(),
+        publisher: String::new(),
+        url: String::new(),
+        published_at,
+        received_at: published_at,
+        scored_at: published_at,
+        relevance: None,
+        sentiment: Err(Unscored::EmptyText),
+    }
+}
+
+/// A minute bar of one share at one price, received when it ended.
+pub fn bar(ticker: &str, start: Timestamp, price: f64) -> Bar {
+    Bar {
+        symbol: symbol(ticker),
+        start,
+        width_s: 60,
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: 1.0,
+        vwap: None,
+        trades: None,
+        received_at: start + SignedDuration::from_secs(60),
+    }
+}
