@@ -3,11 +3,10 @@
 
 mod support;
 
-use jiff::Timestamp;
-use support::market::{config, symbol};
+use support::market::config;
 use support::{Process, TOPICS, Topics};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Mention, Run, Watermark};
+use tapewire_core::{Mention, Run, Watermark};
 use tapewire_joiner::join::JoinTopic;
 use tapewire_testkit::at;
 

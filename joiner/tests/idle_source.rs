@@ -6,7 +6,7 @@ mod support;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use support::market::{Dice, sessions, symbol};
+use support::market::{Dice, sessions};
 use support::{Process, TOPICS, Table, Topics, assert_same, cases};
 use tapewire_core::exchange::Session;
 use tapewire_core::record::{Scored, Tape};

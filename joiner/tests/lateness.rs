@@ -5,12 +5,12 @@ mod support;
 
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
-use support::market::{config, symbol};
+use support::market::config;
 use support::start_offset;
 use support::{Process, TOPICS, Table, Topics};
 use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Impact, Mention, Run, Unscored, Watermark};
+use tapewire_core::{Impact, Mention, Run, Watermark};
 use tapewire_joiner::join::{EvictedRun, JoinEvent, JoinTopic, Partition, PerTopic};
 use tapewire_testkit::at;
 

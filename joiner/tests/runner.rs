@@ -7,7 +7,7 @@ use sha2::Digest as _;
 use std::time::Duration;
 use tapewire_bus::{KafkaConfig, Producer, Topic, Topics, lag::lag};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Halt, HaltRecord, Mention, Run, SentimentRecord, Symbol, TapeRecord, Unscored, Watermark};
+use tapewire_core::{Halt, HaltRecord, Run, SentimentRecord, Symbol, TapeRecord, Watermark};
 use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::runner;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
