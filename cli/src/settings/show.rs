@@ -143,7 +143,10 @@ impl<R: Remarks> Writer<'_, R> {
             }
         }
         if let Kind::Section(settings) = &node.kind {
-            for (key, node) in settings.iter().filter(|(key, node)| !table.contains_key(key) && !node.is_section()) {
+            // One that needs a value and has none belongs to an alternative that this section is not.
+            let unset =
+                |(key, node): &(&String, &Node)| node.optional && !node.is_section() && !table.contains_key(key);
+            for (key, node) in settings.iter().filter(unset) {
                 path.push(key.clone());
                 self.comments(&self.remarks.before(path, node));
                 self.line(&self.remarks.unset(key, node));
@@ -207,4 +210,51 @@ fn is_secret(key: &str, value: &toml_edit::Value) -> bool {
     let has_password =
         authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'));
     has_password || !key.ends_with("_file") && names.iter().any(|name| key.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[derive(JsonSchema, Serialize)]
+    struct Settings {
+        /// The accounts.
+        accounts: BTreeMap<String, Account>,
+    }
+
+    /// An account.
+    #[derive(JsonSchema, Serialize)]
+    #[serde(untagged)]
+    enum Account {
+        First {
+            /// Where the first is.
+            url: String,
+            /// Only if the first asks for it.
+            user: Option<String>,
+        },
+        Second {
+            /// How much to ask the second for.
+            page_size: u32,
+        },
+    }
+
+    impl Default for Settings {
+        fn default() -> Self {
+            let first = Account::First { url: "http://first".into(), user: None };
+            Self { accounts: [("one".into(), first), ("two".into(), Account::Second { page_size: 7 })].into() }
+        }
+    }
+
+    #[test]
+    fn a_section_does_not_show_the_settings_of_the_alternatives_to_it() {
+        let example = example::<Settings>().unwrap();
+        let (one, two) = example.split_once("[accounts.two]").unwrap();
+        let (_, one) = one.split_once("[accounts.one]").unwrap();
+        assert!(
+            one.contains("url = \"http://first\"") && one.contains("# user = ") && !one.contains("page_size"),
+            "{one}"
+        );
+        assert!(two.contains("page_size = 7") && !two.contains("url"), "{two}");
+    }
 }

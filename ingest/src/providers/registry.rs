@@ -1,6 +1,6 @@
 //! Which providers there are, and how a name in the settings becomes one.
 
-use super::{ApiKey, NewsSource, PriceSource, ProviderError, massive};
+use super::{ApiKey, NewsSource, PriceSource, ProviderError};
 use crate::IngestError;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
@@ -15,7 +15,10 @@ use tapewire_core::Article;
 use tapewire_runtime::Clock;
 
 /// Every provider of this build: a line each.
-pub const PROVIDERS: &[Provider] = &[massive::PROVIDER];
+pub const PROVIDERS: &[Provider] = &[
+    // The first is the default.
+    super::massive::PROVIDER,
+];
 
 /// The provider that is used where the settings name none.
 pub const DEFAULT: &str = PROVIDERS[0].kind;
@@ -240,6 +243,7 @@ fn check_name(name: &str) -> Result<(), IngestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemars::generate::SchemaSettings;
 
     fn config_of(text: &str) -> ProvidersConfig {
         toml::from_str(text).unwrap()
@@ -287,8 +291,32 @@ mod tests {
     #[test]
     fn every_provider_is_shown_with_its_defaults_and_they_can_be_used() {
         let config = ProvidersConfig::default();
-        assert!(config.0.keys().all(|name| config.news_source(name, &Clock::wall()).is_ok()));
+        for provider in PROVIDERS {
+            let (news, prices) = (provider.news.is_some(), provider.prices.is_some());
+            assert!(news || prices, "{} has neither news nor prices", provider.kind);
+            assert_eq!(config.news_source(provider.kind, &Clock::wall()).is_ok(), news, "{}", provider.kind);
+            assert_eq!(config.price_source(provider.kind, &Clock::wall()).is_ok(), prices, "{}", provider.kind);
+        }
         let text = toml::to_string(&config).unwrap();
         assert!(text.contains(&format!("[{DEFAULT}]")) && text.contains("silence_timeout = "), "{text}");
+    }
+
+    /// An account may be of any kind, so its section has the settings of all: a name is described and read in one way.
+    #[test]
+    fn a_setting_that_several_providers_have_is_the_same_in_all() {
+        let mut known: BTreeMap<String, (&str, Value)> = BTreeMap::new();
+        for provider in PROVIDERS {
+            let inline = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+            let schema = (provider.settings.schema)(&mut inline.into_generator()).to_value();
+            for (name, setting) in schema["properties"].as_object().into_iter().flatten() {
+                let mut setting = setting.clone();
+                if let Some(setting) = setting.as_object_mut() {
+                    setting.remove("default");
+                }
+                let (first, expected) = known.entry(name.clone()).or_insert((provider.kind, setting.clone()));
+                assert_eq!(setting, *expected, "{name} of {} and of {first}", provider.kind);
+            }
+        }
+        assert!(!known.is_empty());
     }
 }
