@@ -1,5 +1,5 @@
-//! Receiving: nothing is committed but what the caller says, and a partition starts where the
-//! caller's own note on the last commit says.
+//! Receiving records. Only the caller commits, and each commit may carry metadata that says where the next owner of the
+//! partition starts to read.
 
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::client::ClientContext;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use tapewire_runtime::Backoff;
 use tokio::sync::mpsc;
 
-/// Where a partition starts, given the offset and note of the group's last commit: the offset to
-/// read from. The joiner notes a rewind point there; most stages start at the committed offset.
-pub type StartAt = fn(committed: i64, note: &str) -> i64;
+/// Gives the offset at which a partition starts from the offset and the metadata of the group's last commit. The joiner's
+/// metadata is a checkpoint with an earlier offset; all other stages start at the committed offset.
+pub type StartAt = fn(committed: i64, metadata: &str) -> i64;
 
 /// Longer than a healthy broker takes; a caller that can't know asks again later.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,8 +40,8 @@ pub struct Received {
 }
 
 impl Received {
-    /// [`Received::offset`] as a position: Kafka's offsets are signed and never negative.
-    pub fn seq(&self) -> u64 {
+    /// [`Received::offset`] without a sign: Kafka's offsets are signed and never negative.
+    pub fn position(&self) -> u64 {
         u64::try_from(self.offset).expect("offsets of records are not negative")
     }
 
@@ -60,11 +60,11 @@ pub struct Assigned {
     pub partition: i32,
     /// Next offset by the last commit, if there was one.
     pub committed: Option<i64>,
-    /// The note on the last commit; empty if there was none.
-    pub note: String,
+    /// The metadata of the last commit; empty if there was none.
+    pub metadata: String,
 }
 
-/// What a consumer sees, in order: an assignment comes before the first record it brings.
+/// What a consumer sees, in order: an assignment is before the first record of its partitions.
 #[derive(Debug)]
 pub enum Event {
     /// These partitions are ours now, replacing all we had.
@@ -84,13 +84,13 @@ pub struct Commit {
     pub partition: i32,
     /// The next offset to read.
     pub next: i64,
-    /// A note for the next start (at most a few kilobytes); see [`StartAt`].
-    pub note: String,
+    /// Metadata for the next start (at most a few kilobytes); see [`StartAt`].
+    pub metadata: String,
 }
 
 /// A member of a consumer group that commits only by [`Consumer::commit`].
 ///
-/// Partitions are dealt by range, so topics with equally many partitions are co-partitioned.
+/// Partitions are assigned by range, so topics with equally many partitions are co-partitioned.
 pub struct Consumer {
     inner: Arc<StreamConsumer<Context>>,
     closing: Arc<AtomicBool>,
@@ -124,7 +124,7 @@ impl ConsumerContext for Context {
 }
 
 impl Context {
-    /// Takes the partitions, each from where the note on its last commit says.
+    /// Takes the partitions, each from where the metadata of its last commit says.
     ///
     /// # Errors
     /// The broker did not say what is committed. Starting without knowing it would read from the beginning and do
@@ -142,12 +142,12 @@ impl Context {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
             };
-            let note = element.metadata().to_owned();
-            let start = position.map_or(Offset::Beginning, |offset| Offset::Offset((self.start_at)(offset, &note)));
+            let metadata = element.metadata().to_owned();
+            let start = position.map_or(Offset::Beginning, |offset| Offset::Offset((self.start_at)(offset, &metadata)));
             if let Err(error) = partitions.set_partition_offset(element.topic(), element.partition(), start) {
                 tracing::warn!(%error, topic = element.topic(), "can't set the start; reading from the last commit");
             }
-            assigned.push(Assigned { topic, partition: element.partition(), committed: position, note });
+            assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
         }
         if let Err(error) = consumer.assign(partitions) {
             tracing::error!(%error, "kafka did not let this member take its partitions; restart it");
@@ -239,7 +239,7 @@ impl Consumer {
                 received = self.inner.recv() => match received {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
-                        // Looked at again at the top: an assignment may have come with it.
+                        // Handed out by the next turn of the loop: an assignment may have arrived with it.
                         self.stashed = Some(Received {
                             topic,
                             partition: message.partition(),
@@ -266,7 +266,7 @@ impl Consumer {
                 let (low, high) = consumer
                     .fetch_watermarks(&name, partition, UNREAD_TIMEOUT)
                     .map_err(|source| BusError::Unread { topic: name.clone(), source })?;
-                // What retention has taken will never come.
+                // Records that retention has removed are not read any more.
                 unread += u64::try_from(high - next.max(low)).unwrap_or(0);
             }
             Ok(unread)
@@ -287,7 +287,7 @@ impl Consumer {
         for position in positions {
             let mut element = list.add_partition(&self.topics.name(position.topic), position.partition);
             element.set_offset(Offset::Offset(position.next)).expect("an offset read from kafka is a valid offset");
-            element.set_metadata(&position.note);
+            element.set_metadata(&position.metadata);
         }
         let consumer = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))

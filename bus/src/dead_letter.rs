@@ -1,4 +1,4 @@
-//! Where unreadable input goes: whole, with the reason and where it came from.
+//! Dead letters: input that can't be read, kept with the reason and where it came from.
 
 use crate::{BusError, Producer, Topic};
 use base64::Engine as _;
@@ -6,8 +6,8 @@ use tapewire_core::DeadLetter;
 use tapewire_core::record::VERSION;
 use tapewire_runtime::Clock;
 
-/// Most bytes kept of one input: in base64 and with its envelope it stays below what Kafka takes
-/// (a million bytes), for a dead letter that can't be sent would stop what it came from.
+/// Most bytes kept of one input. In base64 and with its envelope it is below Kafka's limit of a million bytes: a dead
+/// letter that can't be sent would stop the stage that sends it.
 pub const KEPT: usize = 600_000;
 
 /// Writes dead letters for one stage.
@@ -24,15 +24,14 @@ impl DeadLetters {
         Self { producer, clock, stage }
     }
 
-    /// Sends one dead letter and waits until the broker has it, so that the caller may go past it.
+    /// Sends one dead letter and waits until the broker has it, so that the caller may commit past its input.
     ///
-    /// `origin` says where the bytes came from, without secrets; it is the key, so the same
-    /// input given up on twice stands in one partition. Of more than [`KEPT`] bytes the first are
-    /// kept, and the reason says so.
+    /// `origin` says where the bytes came from, without secrets. It is the record's key, so two letters about one input
+    /// are in one partition. Of more than [`KEPT`] bytes the first are kept, and the reason says so.
     ///
     /// # Errors
     /// As [`Producer::send`].
-    pub async fn bury(&self, origin: &str, reason: &str, bytes: &[u8]) -> Result<(), BusError> {
+    pub async fn publish(&self, origin: &str, reason: &str, bytes: &[u8]) -> Result<(), BusError> {
         let kept = &bytes[..bytes.len().min(KEPT)];
         let cut = if kept.len() < bytes.len() {
             format!(" (the first {KEPT} of {} bytes are kept)", bytes.len())

@@ -1,4 +1,4 @@
-//! How far a group is behind.
+//! The lag of a consumer group: how many records it has not committed yet.
 
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};

@@ -51,7 +51,7 @@ impl Producer {
             .set("acks", "all")
             .set("compression.type", "zstd")
             .set("linger.ms", "5")
-            // Retried for as long as it takes: a stage would rather stand still than lose a record.
+            // Retried without an end: a stage that waits is better than a record that is lost.
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "262144")
@@ -60,7 +60,7 @@ impl Producer {
         Ok(Self { inner, topics: Topics::new(config), brokers: config.brokers.clone(), partitions: Arc::default() })
     }
 
-    /// Number of partitions of a topic, asked once and remembered.
+    /// Number of partitions of a topic, which is asked for once and cached.
     ///
     /// # Errors
     /// [`BusError::NoTopic`] or [`BusError::Unreachable`].

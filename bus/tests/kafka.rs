@@ -42,7 +42,7 @@ async fn a_restarted_consumer_starts_where_its_note_says() {
     for i in 0..10 {
         producer.send(Topic::Bars, "AAPL", format!("{i}").as_bytes()).await.unwrap();
     }
-    let rewind: tapewire_bus::StartAt = |committed, note| note.parse().unwrap_or(committed);
+    let rewind: tapewire_bus::StartAt = |committed, metadata| metadata.parse().unwrap_or(committed);
 
     let mut consumer = Consumer::new(&config, "joiner", &[Topic::Bars], rewind).unwrap();
     let first = assignment(&mut consumer).await;
@@ -51,7 +51,7 @@ async fn a_restarted_consumer_starts_where_its_note_says() {
     let found = records(&mut consumer, 10).await;
     assert_eq!(lag(&config, "joiner", &[Topic::Bars]).await.unwrap(), 10);
     let partition = found[0].partition;
-    let commit = Commit { topic: Topic::Bars, partition, next: 8, note: "5".into() };
+    let commit = Commit { topic: Topic::Bars, partition, next: 8, metadata: "5".into() };
     consumer.commit(&[commit]).await.unwrap();
     assert_eq!(lag(&config, "joiner", &[Topic::Bars]).await.unwrap(), 2);
     drop(consumer);
@@ -59,7 +59,7 @@ async fn a_restarted_consumer_starts_where_its_note_says() {
     let mut consumer = Consumer::new(&config, "joiner", &[Topic::Bars], rewind).unwrap();
     let again = assignment(&mut consumer).await;
     let ours = again.iter().find(|a| a.partition == partition).unwrap();
-    assert_eq!((ours.committed, ours.note.as_str()), (Some(8), "5"));
+    assert_eq!((ours.committed, ours.metadata.as_str()), (Some(8), "5"));
     let found = records(&mut consumer, 5).await;
     assert_eq!(found.iter().map(|r| r.offset).collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
     Topics::new(&config).delete().await.unwrap();
@@ -110,7 +110,7 @@ async fn a_dead_letter_keeps_every_byte() {
     let producer = Producer::new(&config).unwrap();
     let letters = DeadLetters::new(producer, Clock::wall(), "test-stage");
     let bytes = [0xff, 0x00, b'{', 0xc3];
-    letters.bury("file bars.csv, line 3", "not UTF-8", &bytes).await.unwrap();
+    letters.publish("file bars.csv, line 3", "not UTF-8", &bytes).await.unwrap();
     let mut consumer = Consumer::new(&config, "reader", &[Topic::DeadLetter], |committed, _| committed).unwrap();
     let found = records(&mut consumer, 1).await;
     let letter: DeadLetter = serde_json::from_slice(&found[0].payload).unwrap();

@@ -102,7 +102,7 @@ impl Horizon {
 /// reached yet or has no price.
 pub type PerHorizon = [Option<f64>; Horizon::COUNT];
 
-/// How far the join of one mention has come.
+/// The state of one mention's join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
@@ -197,7 +197,7 @@ pub struct Impact {
     pub version: u64,
     /// Article, company, clocks and sentiment as the worker sent them.
     pub mention: Mention,
-    /// How far the join has come, and why it can't go on.
+    /// The state of the join, and why it has no price path.
     pub status: Status,
     /// When in the trading day it became available.
     pub phase: Phase,

@@ -17,7 +17,7 @@ pub enum IngestError {
     /// A setting can't be used.
     #[error("configuration: {0}")]
     Config(String),
-    /// The note on how far we had come can't be read or written.
+    /// The state file, which holds how far the source has been read, can't be read or written.
     #[error("state file {}: {reason}", path.display())]
     State {
         /// The file.

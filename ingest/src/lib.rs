@@ -1,4 +1,4 @@
-//! What comes in from outside: news, prices, files, and a simulated market to try it on.
+//! Input from outside: news, prices, files, and a simulated market to try it on.
 //!
 //! A provider is a [`providers::NewsSource`] or a [`providers::PriceSource`]. For each configured news source a
 //! [`poller`] asks for what is new and puts it on topic `news`; for each price source a [`feed`] puts bars, trades and

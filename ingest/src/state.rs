@@ -1,4 +1,4 @@
-//! Notes on how far we have come, kept in small files.
+//! State files: small files that say how far a source has been read.
 
 use crate::IngestError;
 use serde::{Serialize, de::DeserializeOwned};

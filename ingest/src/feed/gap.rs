@@ -65,7 +65,7 @@ impl Gap {
         let mut cursor = None;
         loop {
             let mut page = self.page_with_retry(cursor.as_ref()).await?;
-            // The running minute is in the list too, as far as it has come; the connection brings it whole.
+            // The list also has the current minute, unfinished; the connection sends it when it is complete.
             page.items.retain(|bar| bar.end() <= self.to);
             let next = page.next.take();
             pages.push(page);

@@ -103,7 +103,7 @@ pub struct PriceFeed {
 }
 
 impl PriceFeed {
-    /// A feed that goes on where the note in `state_folder` says, or warms up without one.
+    /// A feed that goes on where the state file in `state_folder` says, or warms up without one.
     ///
     /// # Errors
     /// [`IngestError::State`]; [`ProviderError::Unsupported`] for what the source never has.
@@ -285,7 +285,7 @@ impl PriceFeed {
 
     async fn publish_rejects(&self, rejects: Vec<Reject>, origin: &str) -> Result<(), IngestError> {
         for Reject { reason, bytes } in rejects {
-            self.dead_letters.bury(origin, &reason, &bytes).await?;
+            self.dead_letters.publish(origin, &reason, &bytes).await?;
         }
         Ok(())
     }

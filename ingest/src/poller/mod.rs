@@ -3,7 +3,7 @@
 //! The guarantee: an article the provider shows within `overlap` of its publication is on the
 //! topic at least once, whatever dies when, because the watermark moves only after the broker has
 //! acknowledged what lies before it. An edit is sent again with another revision; the same
-//! article seen twice is not, except after a crash between acknowledgement and note.
+//! article seen twice is not, except after a crash between acknowledgement and state file.
 //!
 //! Each source has a poller, a state file `news-NAME.json` and a watermark stream of its own.
 
@@ -112,7 +112,7 @@ struct Unfinished {
 }
 
 impl NewsPoller {
-    /// A poller that goes on where the note in `state_folder` says, or looks back without one.
+    /// A poller that goes on where the state file in `state_folder` says, or looks back without one.
     ///
     /// # Errors
     /// [`IngestError::State`].
@@ -267,7 +267,7 @@ impl NewsPoller {
         let new = page.rejects.iter().filter(|reject| !self.rejected.contains(&reject.bytes));
         let mut published = 0;
         for Reject { reason, bytes } in new {
-            self.dead_letters.bury(&origin, reason, bytes).await?;
+            self.dead_letters.publish(&origin, reason, bytes).await?;
             published += 1;
         }
         Ok(published)

@@ -165,7 +165,7 @@ impl<Report: FnMut(ReplayProgress)> Replay<Report> {
 
     async fn reject(&mut self, file: &Path, line: u64, reason: &str, bytes: &[u8]) -> Result<(), IngestError> {
         self.summary.dead_letters += 1;
-        Ok(self.dead_letters.bury(&format!("{} line {line}", file.display()), reason, bytes).await?)
+        Ok(self.dead_letters.publish(&format!("{} line {line}", file.display()), reason, bytes).await?)
     }
 
     fn advance(&mut self, number: usize, bytes: usize) {

@@ -106,7 +106,7 @@ async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> 
     } else {
         writer.insert("dead_letters", &dead_letters(records)).await?;
     }
-    Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, note: String::new() })
+    Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, metadata: String::new() })
 }
 
 async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<ArticleRow>, ArchiveError> {
@@ -114,11 +114,11 @@ async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<Art
     for record in records {
         match NewsRecord::decode(&record.payload) {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
-                rows.push(ArticleRow::new(&run, article, record.seq()));
+                rows.push(ArticleRow::new(&run, article, record.position()));
             }
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
             // The worker reads the same record and reports it too: one dead letter from each stage that can't read it.
-            Err(error) => letters.bury(&record.origin(), &error.to_string(), &record.payload).await?,
+            Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
         }
     }
     Ok(rows)

@@ -133,7 +133,7 @@ impl Runner {
             Err(reason) => {
                 // One that was committed before is among the dead letters already.
                 if is_new {
-                    self.dead_letters.bury(&record.origin(), &reason, &record.payload).await?;
+                    self.dead_letters.publish(&record.origin(), &reason, &record.payload).await?;
                 }
                 None
             }
@@ -150,18 +150,18 @@ impl Runner {
         match record.topic {
             Topic::Sentiment => {
                 let SentimentRecord { run, body, .. } = SentimentRecord::decode(&record.payload).map_err(unreadable)?;
-                Ok(Some(self.sentiment(run, body, record.seq(), is_new)))
+                Ok(Some(self.sentiment(run, body, record.position(), is_new)))
             }
             Topic::Bars => {
                 let TapeRecord { run, body, .. } = TapeRecord::decode(&record.payload).map_err(unreadable)?;
-                Ok(Some(self.tape(run, body, record.seq(), is_new)?))
+                Ok(Some(self.tape(run, body, record.position(), is_new)?))
             }
             Topic::Halts => {
                 let HaltRecord { run, body: halt, .. } = HaltRecord::decode(&record.payload).map_err(unreadable)?;
                 if is_new {
                     self.batch.halts.push(HaltRow::new(&run, &halt));
                 }
-                Ok(Some((run, JoinEvent::Halt { offset: record.seq(), halt })))
+                Ok(Some((run, JoinEvent::Halt { offset: record.position(), halt })))
             }
             Topic::Trades => {
                 let TradeRecord { run, body: trade, .. } = TradeRecord::decode(&record.payload).map_err(unreadable)?;

@@ -34,14 +34,14 @@ impl PartitionTask {
         let positions = KAFKA_TOPICS.map(|topic| {
             let found = assigned.iter().find(|a| a.partition == number && a.topic == topic);
             let next = found.and_then(|a| a.committed).and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0);
-            Position { next, checkpoint: found.map(|a| a.note.clone()).unwrap_or_default() }
+            Position { next, checkpoint: found.map(|a| a.metadata.clone()).unwrap_or_default() }
         });
         Self { number, partition: Partition::resume(config, &positions), trades: None }
     }
 
     /// Whether a record was committed before: it only rebuilds the state, its facts are stored.
     pub fn is_known(&self, record: &Received) -> bool {
-        join_topic(record.topic).is_some_and(|topic| self.partition.is_known(topic, record.seq()))
+        join_topic(record.topic).is_some_and(|topic| self.partition.is_known(topic, record.position()))
     }
 
     /// Moves past a record and gives its event, if it has one, to the join; returns the rows that changed.
@@ -52,7 +52,7 @@ impl PartitionTask {
         match join_topic(record.topic) {
             Some(topic) => {
                 let (run, event) = event.unzip();
-                self.partition.step(topic, record.seq(), run.as_ref().zip(event))
+                self.partition.step(topic, record.position(), run.as_ref().zip(event))
             }
             None => {
                 self.trades = Some(record.offset + 1);
@@ -87,7 +87,7 @@ impl PartitionTask {
                  its written rows stay, replay it again under a new name to finish the others"
             );
         }
-        let commit = |topic, next, note| Commit { topic, partition: self.number, next, note };
+        let commit = |topic, next, metadata| Commit { topic, partition: self.number, next, metadata };
         let mut commits: Vec<Commit> = KAFKA_TOPICS
             .zip(positions)
             .into_iter()

@@ -110,7 +110,7 @@ struct Collector {
     in_scoring: BTreeMap<i32, i64>,
 }
 
-/// Scores batches and sends what comes of it.
+/// Scores batches and sends the mentions.
 struct Scorer {
     producer: Producer,
     queue: Queue,
@@ -124,7 +124,7 @@ struct Batch {
     /// When it is scored although it is not full: some time after its first record.
     due: Instant,
     questions: Vec<Question>,
-    /// About how many tokens the questions come to.
+    /// Number of tokens of the questions, about.
     tokens: usize,
     /// How far each partition is complete once the questions are answered. The last word says
     /// all that the ones before it said.
@@ -201,7 +201,7 @@ impl Collector {
                     batch.complete.insert(of_partition, low);
                 }
             }
-            Err(error) => self.letters.bury(&record.origin(), &error.to_string(), &record.payload).await?,
+            Err(error) => self.letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
         }
         batch.next.insert(record.partition, record.offset + 1);
         Ok(())
@@ -209,7 +209,7 @@ impl Collector {
 
     /// Commits the batch that has been scored.
     async fn commit(&mut self) {
-        let commit = |(partition, next)| Commit { topic: Topic::News, partition, next, note: String::new() };
+        let commit = |(partition, next)| Commit { topic: Topic::News, partition, next, metadata: String::new() };
         let commits: Vec<Commit> = std::mem::take(&mut self.in_scoring).into_iter().map(commit).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
             tracing::warn!(error = chain(&error), "this batch will be scored again and gives the same mentions");
