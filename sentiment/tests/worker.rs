@@ -239,7 +239,7 @@ async fn rewind(config: &KafkaConfig) {
             _ => {}
         }
     };
-    let start = |partition| Commit { topic: Topic::News, partition, next: 0, note: String::new() };
+    let start = |partition| Commit { topic: Topic::News, partition, next: 0, metadata: String::new() };
     let positions: Vec<Commit> = assigned.iter().map(|assigned| start(assigned.partition)).collect();
     assert_eq!(positions.len(), PARTITIONS as usize);
     consumer.commit(&positions).await.unwrap();
