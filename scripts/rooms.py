@@ -41,7 +41,7 @@ OURS = {
 # A library that only some rooms may know.
 KEPT_TO = {
     "rdkafka": {"tapewire-bus"},
-    "clickhouse": {"tapewire-store", "tapewire-cli"},
+    "clickhouse": {"tapewire-store"},
     "candle-core": {"tapewire-sentiment"},
     "candle-nn": {"tapewire-sentiment"},
     "candle-transformers": {"tapewire-sentiment"},

@@ -216,7 +216,8 @@ def check(arguments) -> int:
         returns.setdefault(key(reached), {})[reached["horizon"]] = reached["ret"]
     columns = rows_of(
         arguments.clickhouse,
-        f"SELECT name FROM system.columns WHERE database = '{arguments.database}' AND table = 'impact' AND name LIKE 'ret_%'",
+        f"SELECT name FROM system.columns WHERE database = '{arguments.database}'"
+        " AND table = 'impact' AND name LIKE 'ret_%'",
     )
     if {f"ret_{name}" for name in horizons} != {column["name"] for column in columns}:
         faults.append(f"the view has the horizons {sorted(horizons)}, the table has other columns")
