@@ -6,7 +6,7 @@
 //! path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
 //!
 //! A secret's variable is that of the setting which names its file, without `_FILE`. A provider's key may leave out the
-//! section: `TAPEWIRE_MASSIVE_API_KEY` and `TAPEWIRE_MASSIVE_API_KEY_FILE` are in `providers.massive`.
+//! section: `TAPEWIRE_MASSIVE_API_KEY` is the key of `providers.massive`.
 
 use super::error::{UnknownVariable, nearest};
 use super::tree::{Kind, Node};
@@ -35,7 +35,7 @@ pub enum Meaning {
 /// What the variable `name` is; `others` are known variables with our prefix that are not settings.
 pub fn meaning(root: &Node, name: &str, others: &[&str]) -> Meaning {
     let Some(rest) = name.strip_prefix(PREFIX) else { return Meaning::Other };
-    if let Some(path) = setting(root, rest).or_else(|| key_file(root, rest)) {
+    if let Some(path) = setting(root, rest) {
         return Meaning::Setting(path);
     }
     let file = format!("{rest}_FILE");
@@ -76,9 +76,9 @@ pub fn known(root: &Node, values: Option<&Value>) -> Vec<String> {
     settings.iter().map(|path| variable(path)).chain(secrets).collect()
 }
 
-/// The setting that names the file of a provider's key, in its short form.
-fn key_file(root: &Node, rest: &str) -> Option<Vec<String>> {
-    rest.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{rest}"))).flatten()
+/// The setting that names the file of a provider's key, by a name without the section.
+fn key_file(root: &Node, file: &str) -> Option<Vec<String>> {
+    file.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten()
 }
 
 fn setting(root: &Node, rest: &str) -> Option<Vec<String>> {
