@@ -6,11 +6,10 @@ mod common;
 mod desk;
 
 use common::{Kafka, PARTITIONS, Provider, SIMULATED, counted, symbol, time, until};
-use desk::{Desk, DeskServer};
+use desk::server::{DeskServer, KEY};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 use tapewire_core::record::Tape;
 use tapewire_core::{Watermark, Watermarks};
@@ -37,7 +36,7 @@ impl Seen {
         let (mut last, mut all) = ([None, None], Watermarks::default());
         for (_, watermark) in watermarks.iter().filter(|(p, _)| *p == partition) {
             assert_eq!(watermark.count, 2);
-            assert_eq!(watermark.source, [SIMULATED, desk::NAME][watermark.index as usize]);
+            assert_eq!(watermark.source, [SIMULATED, desk::KIND][watermark.index as usize]);
             all.observe(watermark);
             last[watermark.index as usize] = Some(watermark.clone());
         }
@@ -136,7 +135,8 @@ async fn two_news_sources_are_two_streams_and_an_id_of_both_is_two_articles() {
     };
     let first =
         poller(Stream::news(0, 2, SIMULATED), provider.providers.news_source(SIMULATED, &provider.clock).unwrap());
-    let second = poller(Stream::news(1, 2, desk::NAME), Arc::new(Desk::new(desk.address, &provider.clock)));
+    let make = desk::PROVIDER.news.unwrap();
+    let second = poller(Stream::news(1, 2, desk::KIND), make(&desk.account(KEY, &provider.clock)).unwrap());
     let running = [tokio::spawn(first.run(shutdown.clone())), tokio::spawn(second.run(shutdown.clone()))];
 
     a_source_goes_and_comes_back("news", &mut desk, &readiness, async || kafka.news_watermarks().await).await;
@@ -149,7 +149,7 @@ async fn two_news_sources_are_two_streams_and_an_id_of_both_is_two_articles() {
     let of_both: Vec<_> = articles.iter().filter(|article| article.id == shared).collect();
     let keys: BTreeSet<String> = of_both.iter().map(|article| article.key()).collect();
     assert_eq!(keys, [format!("{SIMULATED}/{shared}"), format!("desk/{shared}")].into());
-    let by_desk = articles.iter().filter(|article| article.provider == desk::NAME).count();
+    let by_desk = articles.iter().filter(|article| article.provider == desk::KIND).count();
     assert_eq!(by_desk, 2, "each once, although every poll shows them");
     let letters = kafka.dead_letters().await;
     assert_eq!(
@@ -188,7 +188,8 @@ async fn two_price_sources_are_two_streams() {
     };
     let first =
         feed(Stream::prices(0, 2, SIMULATED), provider.providers.price_source(SIMULATED, &provider.clock).unwrap());
-    let second = feed(Stream::prices(1, 2, desk::NAME), Arc::new(Desk::new(desk.address, &provider.clock)));
+    let make = desk::PROVIDER.prices.unwrap();
+    let second = feed(Stream::prices(1, 2, desk::KIND), make(&desk.account(KEY, &provider.clock)).unwrap());
     let running = [tokio::spawn(first.run(shutdown.clone())), tokio::spawn(second.run(shutdown.clone()))];
 
     let watermarks = async || {

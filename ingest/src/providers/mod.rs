@@ -1,12 +1,13 @@
 //! The outside world. A provider is known to the rest of this crate as a [`NewsSource`], a [`PriceSource`], or both.
 //!
-//! A provider is a folder here, its `pub mod` below and a line in [`registry`]. Its folder holds what only it knows: its
+//! A provider is a folder here, its `pub mod` below and a line in [`registry`]. The folder has what only it knows: its
 //! messages as it sends them with the raw text above each struct, how they become domain types, its settings and its
-//! protocols. What any provider needs lives beside the traits: [`http`] for its requests, [`ProviderError`] for what can
-//! go wrong, [`ApiKey`] for its secret.
+//! protocols. What any provider needs lives beside the traits: [`http`] for its requests, [`items`] for what is in the
+//! answers, [`ProviderError`] for what can go wrong, [`ApiKey`] for its secret.
 
 pub mod error;
 pub mod http;
+pub mod items;
 mod key;
 pub mod massive;
 pub mod registry;

@@ -1,5 +1,6 @@
 //! Which providers there are, and how a name in the settings becomes one.
 
+use super::items::ItemResult;
 use super::{ApiKey, NewsSource, PriceSource, ProviderError};
 use crate::IngestError;
 use schemars::generate::SchemaGenerator;
@@ -62,7 +63,7 @@ fn defaults<T: Default + Serialize>() -> Map<String, Value> {
 
 /// Reads a line of a news file: `None` if it does not have the provider's shape; otherwise the article with what had to
 /// be left out of it, or the reason why it can't be used.
-pub type ReplayLine = fn(&str) -> Option<Result<(Article, Option<String>), String>>;
+pub type ReplayLine = fn(&str) -> Option<ItemResult<Article>>;
 
 /// What a source is made from: one account with one provider.
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 
 use super::{ReplayOptions, delayed};
 use crate::epoch::{of_any_unit, whole_microseconds};
-use crate::providers::LARGEST_ITEM;
+use crate::providers::items::{ItemResult, check_size, companies};
 use crate::providers::registry::PROVIDERS;
 use jiff::Timestamp;
 use serde::Deserialize;
-use tapewire_core::{Article, Symbol};
+use tapewire_core::Article;
 
 /// An article in our own shape.
 ///
@@ -38,7 +38,7 @@ enum Id {
 
 /// Reads a line: `None` if it is blank; otherwise the article with what had to be left out of it, or
 /// the reason why it can't be used. Lines in a provider's own shape are read too.
-pub(super) fn article(line: &[u8], options: &ReplayOptions) -> Option<Result<(Article, Option<String>), String>> {
+pub(super) fn article(line: &[u8], options: &ReplayOptions) -> Option<ItemResult<Article>> {
     let line = line.trim_ascii();
     if line.is_empty() {
         return None;
@@ -46,10 +46,8 @@ pub(super) fn article(line: &[u8], options: &ReplayOptions) -> Option<Result<(Ar
     Some(std::str::from_utf8(line).map_err(|error| error.to_string()).and_then(|text| read(text, options)))
 }
 
-fn read(text: &str, options: &ReplayOptions) -> Result<(Article, Option<String>), String> {
-    if text.len() > LARGEST_ITEM {
-        return Err(format!("{} bytes are more than the {LARGEST_ITEM} an article may have", text.len()));
-    }
+fn read(text: &str, options: &ReplayOptions) -> ItemResult<Article> {
+    check_size(text)?;
     let of_a_provider = PROVIDERS.iter().filter_map(|provider| provider.replay_line).find_map(|read| read(text));
     let (mut article, flaw) = of_a_provider.unwrap_or_else(|| own(text))?;
     let mut symbols = Vec::with_capacity(article.symbols.len());
@@ -64,7 +62,7 @@ fn read(text: &str, options: &ReplayOptions) -> Result<(Article, Option<String>)
     Ok((article, flaw))
 }
 
-fn own(text: &str) -> Result<(Article, Option<String>), String> {
+fn own(text: &str) -> ItemResult<Article> {
     let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let published_at = match (line.published_at, line.published_ms) {
         (Some(at), _) => at,
@@ -76,14 +74,7 @@ fn own(text: &str) -> Result<(Article, Option<String>), String> {
         Id::Text(text) => text,
         Id::Number(number) => number.to_string(),
     };
-    let mut symbols = Vec::new();
-    let mut flaw = None;
-    for ticker in line.symbols.unwrap_or_default() {
-        match Symbol::new(&ticker) {
-            Ok(symbol) => symbols.push(symbol),
-            Err(error) => flaw = Some(format!("the article is kept without one ticker: {error}")),
-        }
-    }
+    let (symbols, flaw) = companies(line.symbols.iter().flatten().map(String::as_str));
     let article = Article {
         id,
         revision: 0,
@@ -106,6 +97,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::time::Duration;
+    use tapewire_core::Symbol;
 
     fn options() -> ReplayOptions {
         let symbol = |name| Symbol::new(name).unwrap();

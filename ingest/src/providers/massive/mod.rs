@@ -11,6 +11,7 @@ mod websocket;
 
 pub use config::MassiveConfig;
 
+use super::items::ItemResult;
 use super::registry::{Account, Provider, SettingsType};
 use super::{Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
@@ -100,7 +101,7 @@ impl PriceSource for Massive {
 }
 
 /// Articles as the REST interface gives them are told from others by their publication's name.
-fn replay_line(text: &str) -> Option<Result<(Article, Option<String>), String>> {
+fn replay_line(text: &str) -> Option<ItemResult<Article>> {
     #[derive(serde::Deserialize)]
     struct Shape {
         published_utc: Option<serde::de::IgnoredAny>,

@@ -5,7 +5,8 @@
 
 use super::messages::{Aggregate, Answer, LimitUpLimitDown, MinuteAggregate, NewsItem, Status, Tag, TradeMessage};
 use crate::epoch::{of_any_unit, whole_microseconds};
-use crate::providers::{Cursor, LARGEST_ITEM, MarketEvent, Page, ProviderError, Reject};
+use crate::providers::items::{ItemResult, companies};
+use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -47,18 +48,8 @@ pub fn news_page(
 ) -> Result<Page<Article>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let answer = answer(provider, path, &text)?;
-    let mut read = empty_page(path, answer.next_url);
-    for raw in answer.results.unwrap_or_default() {
-        match article(provider, raw.get(), received_at) {
-            Ok((article, None)) => read.items.push(article),
-            Ok((article, Some(flaw))) => {
-                read.items.push(article);
-                read.rejects.push(Reject::new(raw.get(), flaw));
-            }
-            Err(reason) => read.rejects.push(Reject::new(raw.get(), reason)),
-        }
-    }
-    Ok(read)
+    let (next, items) = (answer.next_url.map(Cursor), answer.results.unwrap_or_default());
+    Ok(Page::read(path, next, items, |raw| article(provider, raw, received_at)))
 }
 
 /// Reads a page of minute bars of one symbol from `GET /v2/aggs/…`.
@@ -74,18 +65,8 @@ pub fn bars_page(
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let answer = answer(provider, path, &text)?;
-    let mut read = empty_page(path, answer.next_url);
-    for raw in answer.results.unwrap_or_default() {
-        match aggregate(raw.get(), symbol, received_at) {
-            Ok(bar) => read.items.push(bar),
-            Err(reason) => read.rejects.push(Reject::new(raw.get(), reason)),
-        }
-    }
-    Ok(read)
-}
-
-fn empty_page<T>(path: &str, next_url: Option<String>) -> Page<T> {
-    Page { items: Vec::new(), rejects: Vec::new(), origin: path.to_owned(), next: next_url.map(Cursor) }
+    let (next, items) = (answer.next_url.map(Cursor), answer.results.unwrap_or_default());
+    Ok(Page::read(path, next, items, |raw| Ok((aggregate(raw, symbol, received_at)?, None))))
 }
 
 /// Reads a text frame: usually an array, whose elements may be of different kinds.
@@ -139,23 +120,12 @@ pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a
 ///
 /// # Errors
 /// The reason, in words.
-pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> Result<(Article, Option<String>), String> {
-    if raw.len() > LARGEST_ITEM {
-        return Err(format!("{} bytes are more than the {LARGEST_ITEM} an article may have", raw.len()));
-    }
+pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
     let item: NewsItem = read(raw)?;
     if item.id.is_empty() {
         return Err("the id is empty".into());
     }
-    let mut symbols: Vec<Symbol> = Vec::new();
-    let mut flaw = None;
-    for ticker in item.tickers.unwrap_or_default().into_iter().flatten() {
-        match Symbol::new(&ticker) {
-            Ok(symbol) if symbols.contains(&symbol) => {}
-            Ok(symbol) => symbols.push(symbol),
-            Err(error) => flaw = Some(format!("the article is kept without one ticker: {error}")),
-        }
-    }
+    let (symbols, flaw) = companies(item.tickers.iter().flatten().flatten().map(String::as_str));
     let title = item.title.unwrap_or_default();
     let description = item.description.unwrap_or_default();
     let article = Article {

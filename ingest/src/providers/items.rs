@@ -1,0 +1,85 @@
+//! The items of an answer, read one by one: what is the same whoever sent them.
+
+use super::{Cursor, LARGEST_ITEM, Page, Reject};
+use serde_json::value::RawValue;
+use tapewire_core::Symbol;
+
+/// An item with what had to be left out of it, if anything had; or the reason why it can't be used.
+pub type ItemResult<T> = Result<(T, Option<String>), String>;
+
+impl<T> Page<T> {
+    /// Reads each item by itself, so that one that can't be read costs only itself and is among the rejects. An item of
+    /// which something had to be left out is among both, so that nothing vanishes unseen. `origin` is [`Page::origin`].
+    pub fn read<'a>(
+        origin: &str,
+        next: Option<Cursor>,
+        items: impl IntoIterator<Item = &'a RawValue>,
+        read: impl Fn(&str) -> ItemResult<T>,
+    ) -> Self {
+        let mut page = Self { items: Vec::new(), rejects: Vec::new(), origin: origin.to_owned(), next };
+        for raw in items {
+            match check_size(raw.get()).and_then(|()| read(raw.get())) {
+                Ok((item, flaw)) => {
+                    page.items.push(item);
+                    page.rejects.extend(flaw.map(|flaw| Reject::new(raw.get(), flaw)));
+                }
+                Err(reason) => page.rejects.push(Reject::new(raw.get(), reason)),
+            }
+        }
+        page
+    }
+}
+
+/// Refuses an item of more than [`LARGEST_ITEM`] bytes.
+///
+/// # Errors
+/// The reason, in words.
+pub(crate) fn check_size(raw: &str) -> Result<(), String> {
+    if raw.len() > LARGEST_ITEM {
+        return Err(format!("{} bytes are more than the {LARGEST_ITEM} an item may have", raw.len()));
+    }
+    Ok(())
+}
+
+/// The companies that an article names, each once and in this order; and what had to be left out, because it is not a
+/// ticker.
+pub fn companies<'a>(tickers: impl IntoIterator<Item = &'a str>) -> (Vec<Symbol>, Option<String>) {
+    let (mut symbols, mut flaw) = (Vec::new(), None);
+    for ticker in tickers {
+        match Symbol::new(ticker) {
+            Ok(symbol) if symbols.contains(&symbol) => {}
+            Ok(symbol) => symbols.push(symbol),
+            Err(error) => flaw = Some(format!("the article is kept without one ticker: {error}")),
+        }
+    }
+    (symbols, flaw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(raw: &str) -> ItemResult<i64> {
+        let number: i64 = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+        Ok((number, (number < 0).then(|| "without its sign".to_owned())))
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_costs_only_itself() {
+        let large = format!("[1, -2, \"{}\", {{}}, 3]", "x".repeat(LARGEST_ITEM));
+        let items: Vec<&RawValue> = serde_json::from_str(&large).unwrap();
+        let page = Page::read("/numbers", Some(Cursor("2".into())), items, number);
+        assert_eq!(page.items, [1, -2, 3]);
+        let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
+        assert!(reasons[0] == "without its sign" && reasons[1].contains("bytes") && reasons.len() == 3, "{reasons:?}");
+        assert_eq!(page.rejects[2].bytes, b"{}");
+    }
+
+    #[test]
+    fn companies_are_named_once_and_what_is_not_a_ticker_is_reported() {
+        let (symbols, flaw) = companies(["MKR", "BRK/B", "A B", "mkr", "BRK-B"]);
+        assert_eq!(symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["MKR", "BRK.B"]);
+        assert!(flaw.unwrap().contains("`A B`"));
+        assert_eq!(companies(["MKR"]).1, None);
+    }
+}
