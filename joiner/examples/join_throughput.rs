@@ -1,7 +1,7 @@
 //! How many records a second the join takes on one thread, and a checksum of the rows it returns.
 //!
 //! ```text
-//! cargo run --release -p tapewire-joiner --example throughput
+//! cargo run --release -p tapewire-joiner --example join_throughput
 //! ```
 //!
 //! The stream is the same on every machine and in every version: 200 symbols and the benchmark over 20 sessions of
