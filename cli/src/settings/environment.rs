@@ -127,7 +127,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[derive(JsonSchema)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only its schema is read")]
     struct Settings {
         listen: String,
         state_dir: String,
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[derive(JsonSchema)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only its schema is read")]
     struct Kafka {
         properties: BTreeMap<String, String>,
         #[schemars(extend("x-secret" = true))]
@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[derive(JsonSchema)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only its schema is read")]
     struct News {
         page: u32,
         page_size: u32,
     }
 
     #[derive(JsonSchema)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only its schema is read")]
     struct Provider {
         url: String,
         #[schemars(extend("x-secret" = true))]

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[derive(JsonSchema)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only its schema is read")]
     struct Settings {
         /// A name.
         name: Option<String>,
@@ -172,7 +172,7 @@ mod tests {
 
     /// What is inside.
     #[derive(JsonSchema)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only its schema is read")]
     struct Inner {
         count: u32,
         list: Vec<f64>,
@@ -181,7 +181,7 @@ mod tests {
 
     #[derive(JsonSchema)]
     #[serde(tag = "kind")]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only its schema is read")]
     enum Source {
         /// The first.
         One {

@@ -40,7 +40,7 @@ pub struct NewsConfig {
     pub lookback: Duration,
     /// How long the provider takes to show an article as a rule: providers put seconds to a minute
     /// between publication and their interface. The watermark vouches for everything up to the poll
-    /// less this; what comes later still is sent, and counts as late.
+    /// less this; an article that appears even later is still sent, and counts as late.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub wire_delay: Duration,
