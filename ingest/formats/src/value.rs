@@ -1,0 +1,57 @@
+//! A row and its values, before anybody has decided what they mean.
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use std::sync::Arc;
+
+/// One value, as the file has it. A file without types (CSV) has only [`Value::Text`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// JSON's `null`, or a NULL of Parquet.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A number in the file's own digits: `1002.5`, `1e3`, `1747078980000`.
+    Number(String),
+    /// A text, whose quotes and escapes have been read. It may be empty.
+    Text(String),
+    /// A moment with a known zone, in UTC, to the nanosecond: a timestamp of Parquet that is adjusted to UTC.
+    Instant(Timestamp),
+    /// A date and time of day without a zone: a timestamp of Parquet that is not adjusted to UTC.
+    Civil(DateTime),
+    /// A day without a time.
+    Date(Date),
+    /// A list.
+    List(Vec<Value>),
+    /// An object or struct: names and values, in the file's order.
+    Object(Vec<(String, Value)>),
+}
+
+/// One row: a record of CSV, an object of JSON, a row of Parquet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Where it begins: the line, counted from 1; for Parquet and JSON arrays the row, counted from 1.
+    pub number: u64,
+    /// Its bytes as in the (decompressed) file, for the dead letters; for Parquet the row as JSON.
+    pub raw: Vec<u8>,
+    /// Its named values in the file's order. A name may occur twice in JSON; then the last one counts.
+    pub fields: Vec<(Arc<str>, Value)>,
+}
+
+impl Row {
+    /// The value with exactly this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.iter().rev().find(|(own, _)| &**own == name).map(|(_, value)| value)
+    }
+}
+
+/// A row that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// As [`Row::number`].
+    pub number: u64,
+    /// As [`Row::raw`]; the beginning only, if it is too long.
+    pub raw: Vec<u8>,
+    /// Why, in words for the person who made the file.
+    pub reason: String,
+}
