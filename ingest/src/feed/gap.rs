@@ -3,7 +3,7 @@
 use super::PriceFeed;
 use crate::IngestError;
 use crate::health::SourceHealth;
-use crate::providers::{Cursor, Page, PriceSource};
+use crate::providers::{Cursor, Page, PageGuard, PriceSource};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -63,11 +63,12 @@ impl Gap {
     async fn fetch(self) -> Result<Vec<Page<Bar>>, IngestError> {
         let mut pages = Vec::new();
         let mut cursor = None;
+        let mut guard = PageGuard::default();
         loop {
             let mut page = self.page_with_retry(cursor.as_ref()).await?;
             // The list also has the current minute, unfinished; the connection sends it when it is complete.
             page.items.retain(|bar| bar.end() <= self.to);
-            let next = page.next.take();
+            let next = guard.next(self.source.name(), &page, |bar| bar.start)?;
             pages.push(page);
             match next {
                 None => return Ok(pages),

@@ -29,11 +29,17 @@ pub struct NewsConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
-    /// How far before the watermark each poll begins: what the provider shows later than that
-    /// after its publication is not seen.
+    /// How far before the watermark each poll begins at the least. Every second poll begins twice as far back, every
+    /// fourth four times, and so on up to `late_window`.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub overlap: Duration,
+    /// How far before the watermark a poll begins at the most. An article that the provider shows, or edits, up to this
+    /// long after its publication is seen: one that is late by `overlap` at the next poll, one that is late by
+    /// `overlap` times n within the next 2 n polls. Later ones are not seen.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub late_window: Duration,
     /// How far back the very first poll begins.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
@@ -65,6 +71,10 @@ pub struct NewsOverride {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     #[schemars(with = "Option<jiff::SignedDuration>")]
     pub overlap: Option<Duration>,
+    /// See [`NewsConfig::late_window`].
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[schemars(with = "Option<jiff::SignedDuration>")]
+    pub late_window: Option<Duration>,
     /// See [`NewsConfig::lookback`].
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     #[schemars(with = "Option<jiff::SignedDuration>")]
@@ -86,6 +96,8 @@ pub struct NewsPollerConfig {
     pub every: Duration,
     /// See [`NewsConfig::overlap`].
     pub overlap: Duration,
+    /// See [`NewsConfig::late_window`].
+    pub late_window: Duration,
     /// See [`NewsConfig::lookback`].
     pub lookback: Duration,
     /// See [`NewsConfig::wire_delay`].
@@ -100,6 +112,7 @@ impl Default for NewsConfig {
             sources: vec![registry::DEFAULT.to_owned()],
             every: Duration::from_secs(20),
             overlap: Duration::from_secs(600),
+            late_window: Duration::from_secs(24 * 3600),
             lookback: Duration::from_secs(24 * 3600),
             wire_delay: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(300),
@@ -114,6 +127,16 @@ impl Default for NewsPollerConfig {
     }
 }
 
+impl NewsPollerConfig {
+    /// How far before the watermark a poll begins, by its number since the start, which counts from 0. The first one
+    /// looks back over all of `late_window`. Twice as far is looked half as often, so each doubling costs as much as
+    /// the shortest look-back alone.
+    pub fn look_back(&self, poll: u64) -> Duration {
+        let doublings = poll.trailing_zeros().min(31);
+        self.overlap.saturating_mul(1 << doublings).min(self.late_window.max(self.overlap))
+    }
+}
+
 impl NewsConfig {
     /// How the source called `name` is polled.
     pub fn of(&self, name: &str) -> NewsPollerConfig {
@@ -121,6 +144,7 @@ impl NewsConfig {
         NewsPollerConfig {
             every: own.every.unwrap_or(self.every),
             overlap: own.overlap.unwrap_or(self.overlap),
+            late_window: own.late_window.unwrap_or(self.late_window),
             lookback: own.lookback.unwrap_or(self.lookback),
             wire_delay: own.wire_delay.unwrap_or(self.wire_delay),
             idle_timeout: own.idle_timeout.unwrap_or(self.idle_timeout),
@@ -181,6 +205,16 @@ mod tests {
         assert!(refusal("sources = ['a', 'b', 'a']").contains("names a twice"));
         assert!(refusal("sources = ['a']\n[override.b]\nevery = '1s'").contains("override.b"));
         assert!(refusal("sources = ['a', 'b']\n[override.b]\nevery = '0s'").contains("(b)"));
+    }
+
+    #[test]
+    fn twice_as_far_is_looked_half_as_often() {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        let config = NewsPollerConfig { late_window: minutes(60), ..NewsPollerConfig::default() };
+        let look_backs: Vec<Duration> = (0..9).map(|poll| config.look_back(poll)).collect();
+        assert_eq!(look_backs, [60, 10, 20, 10, 40, 10, 20, 10, 60].map(minutes));
+        let shorter = NewsPollerConfig { late_window: minutes(0), ..config };
+        assert!((0..9).all(|poll| shorter.look_back(poll) == minutes(10)));
     }
 
     #[test]

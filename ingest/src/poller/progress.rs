@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tapewire_core::Article;
 
-/// Most articles remembered. More than this within an overlap are sent again, which is harmless.
+/// Most articles remembered. No poll looks back further than they reach, unless the overlap does: what is sent again
+/// then does no harm.
 const REMEMBERED: usize = 50_000;
 
 /// The watermark, and what has been sent of the time a poll looks at again.
@@ -16,6 +17,10 @@ pub(super) struct PollProgress {
     /// Publication of the latest acknowledged article.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::optional")]
     watermark: Option<Timestamp>,
+    /// Every article that was sent and published since then is in `sent`. A poll that began earlier would send articles
+    /// a second time. State files of earlier versions lack it.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::microsecond::optional")]
+    remembered_from: Option<Timestamp>,
     /// By article id, the revision last sent.
     sent: HashMap<String, Sent>,
 }
@@ -28,12 +33,19 @@ struct Sent {
 }
 
 impl PollProgress {
-    /// Where the next poll begins.
-    pub fn query_from(&self, now: Timestamp, config: &NewsPollerConfig) -> Timestamp {
-        match self.watermark {
-            Some(watermark) => before(watermark, config.overlap),
-            None => before(now, config.lookback),
-        }
+    /// Where poll number `poll` since the start begins.
+    pub fn query_from(&self, now: Timestamp, poll: u64, config: &NewsPollerConfig) -> Timestamp {
+        let Some(watermark) = self.watermark else { return before(now, config.lookback) };
+        let at_the_latest = before(watermark, config.overlap);
+        let remembered_from = self.remembered_from.unwrap_or(at_the_latest);
+        before(watermark, config.look_back(poll)).max(remembered_from).min(at_the_latest)
+    }
+
+    /// Whether the article was published so long before what has been seen that the provider must have shown it late,
+    /// and is not an edit of one that was sent.
+    pub fn is_late(&self, article: &Article, config: &NewsPollerConfig) -> bool {
+        let expected_from = self.watermark.map(|watermark| before(watermark, config.overlap));
+        expected_from.is_some_and(|from| article.published_at < from) && !self.sent.contains_key(&article.id)
     }
 
     /// Whether this revision of the article is not the one that was sent last.
@@ -45,6 +57,9 @@ impl PollProgress {
     pub fn acknowledge(&mut self, articles: &[Article], now: Timestamp, config: &NewsPollerConfig) -> bool {
         let old_watermark = self.watermark;
         let mut changed = false;
+        if self.remembered_from.is_none() {
+            self.remembered_from = Some(self.query_from(now, 0, config));
+        }
         for article in articles {
             changed |= self.is_new(article);
             let sent = Sent { revision: article.revision, published_at: article.published_at };
@@ -53,21 +68,24 @@ impl PollProgress {
             // what is published until then.
             self.watermark = self.watermark.max(Some(article.published_at.min(now)));
         }
-        self.evict(config.overlap);
+        self.evict(config.overlap.max(config.late_window));
         changed || self.watermark != old_watermark
     }
 
-    /// Evicts what no poll can show again.
-    fn evict(&mut self, overlap: Duration) {
+    /// Evicts what no poll can show again, which is what was published longer than `look_back` before the watermark.
+    fn evict(&mut self, look_back: Duration) {
         let Some(watermark) = self.watermark else { return };
-        let oldest = before(watermark, overlap + Duration::from_secs(1));
-        self.sent.retain(|_, sent| sent.published_at >= oldest);
+        self.evict_before(before(watermark, look_back.saturating_add(Duration::from_secs(1))));
         if self.sent.len() > REMEMBERED {
             let mut times: Vec<Timestamp> = self.sent.values().map(|sent| sent.published_at).collect();
             times.sort_unstable();
-            let oldest = times[times.len() - REMEMBERED];
-            self.sent.retain(|_, sent| sent.published_at >= oldest);
+            self.evict_before(times[times.len() - REMEMBERED]);
         }
+    }
+
+    fn evict_before(&mut self, oldest: Timestamp) {
+        self.sent.retain(|_, sent| sent.published_at >= oldest);
+        self.remembered_from = self.remembered_from.max(Some(oldest));
     }
 }
 
@@ -96,9 +114,10 @@ mod tests {
     #[test]
     fn the_first_poll_looks_back_and_later_ones_overlap() {
         let mut progress = PollProgress::default();
-        assert_eq!(progress.query_from(at(0), &config()), at(-24 * 3600));
+        assert_eq!(progress.query_from(at(0), 0, &config()), at(-24 * 3600));
         assert!(progress.acknowledge(&[article("a", -50, "")], at(0), &config()));
-        assert_eq!(progress.query_from(at(20), &config()), at(-650));
+        assert_eq!(progress.query_from(at(20), 1, &config()), at(-650));
+        assert_eq!(progress.query_from(at(20), 2, &config()), at(-1250));
     }
 
     #[test]
@@ -117,8 +136,32 @@ mod tests {
     fn a_date_in_the_future_does_not_move_the_watermark_there() {
         let mut progress = PollProgress::default();
         progress.acknowledge(&[article("a", 1_000_000, "")], at(5), &config());
-        assert_eq!(progress.query_from(at(20), &config()), at(5 - 600));
+        assert_eq!(progress.query_from(at(20), 1, &config()), at(5 - 600));
         assert!(!progress.is_new(&article("a", 1_000_000, "")));
+    }
+
+    #[test]
+    fn what_is_shown_long_after_its_publication_is_late_and_an_edit_is_not() {
+        let mut progress = PollProgress::default();
+        let old = article("old", -5_000, "");
+        assert!(!progress.is_late(&old, &config()), "nothing was seen before");
+        progress.acknowledge(&[article("a", 0, ""), old], at(1), &config());
+        assert!(progress.is_late(&article("b", -601, ""), &config()));
+        assert!(!progress.is_late(&article("b", -600, ""), &config()));
+        assert!(!progress.is_late(&article("old", -5_000, "another"), &config()));
+    }
+
+    #[test]
+    fn no_poll_looks_back_to_what_is_not_remembered() {
+        // As saved by a version that remembered the overlap only.
+        let saved = r#"{"watermark":1748872800000000,"sent":{}}"#;
+        let mut progress: PollProgress = serde_json::from_str(saved).unwrap();
+        assert_eq!(progress.query_from(at(0), 0, &config()), at(-600));
+        progress.acknowledge(&[article("a", 1_000, "")], at(1_000), &config());
+        assert_eq!(progress.query_from(at(1_000), 0, &config()), at(-600));
+        assert_eq!(progress.query_from(at(1_000), 1, &config()), at(400));
+        progress.acknowledge(&[article("b", 90_000, "")], at(90_000), &config());
+        assert_eq!(progress.query_from(at(90_000), 0, &config()), at(90_000 - 86_400));
     }
 
     proptest! {
@@ -132,9 +175,11 @@ mod tests {
             for page in articles.chunks(7) {
                 progress.acknowledge(page, at(5_000), &config());
                 done += page.len();
-                let from = progress.query_from(at(5_000), &config());
-                for seen in articles[..done].iter().filter(|article| article.published_at >= from) {
-                    prop_assert!(!progress.is_new(seen));
+                for poll in 0..8 {
+                    let from = progress.query_from(at(5_000), poll, &config());
+                    for seen in articles[..done].iter().filter(|article| article.published_at >= from) {
+                        prop_assert!(!progress.is_new(seen));
+                    }
                 }
             }
             let noted: PollProgress = serde_json::from_slice(&serde_json::to_vec(&progress).unwrap()).unwrap();

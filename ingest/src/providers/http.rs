@@ -9,6 +9,9 @@ use tapewire_runtime::Clock;
 /// Longest wait we let a `Retry-After` ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// Largest answer we take, in bytes. Pages have a megabyte or two; one without an end must not fill the memory.
+const LARGEST_ANSWER: usize = 64 << 20;
+
 /// How a provider wants to see its key. Never in the URL: URLs are logged.
 #[derive(Debug, Clone)]
 pub enum Credentials {
@@ -123,9 +126,30 @@ impl HttpClient {
         };
         let response = request.send().await.map_err(no_answer)?;
         match response.status() {
-            status if status.is_success() => Ok(response.bytes().await.map_err(no_answer)?.to_vec()),
+            status if status.is_success() => self.body(url.path(), response, no_answer).await,
             status => Err(self.refusal(url.path(), status, response).await),
         }
+    }
+
+    async fn body(
+        &self,
+        path: &str,
+        mut response: Response,
+        no_answer: impl Fn(reqwest::Error) -> ProviderError,
+    ) -> Result<Vec<u8>, ProviderError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(&no_answer)? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                let reason = format!("it is larger than {} MiB", LARGEST_ANSWER >> 20);
+                return Err(ProviderError::Unreadable {
+                    provider: self.provider.clone(),
+                    path: path.to_owned(),
+                    reason,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
     }
 
     fn header_value(&self, key: &ApiKey) -> Result<HeaderValue, ProviderError> {

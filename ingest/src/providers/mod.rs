@@ -10,10 +10,12 @@ pub mod http;
 pub mod items;
 mod key;
 pub mod massive;
+mod pages;
 pub mod registry;
 
 pub use error::ProviderError;
 pub use key::ApiKey;
+pub(crate) use pages::PageGuard;
 pub use registry::{Account, Provider, ProvidersConfig};
 
 use async_trait::async_trait;
@@ -42,7 +44,7 @@ impl Reject {
 
 /// Where the next page of a list is, in the provider's own words: a URL, a token, a number. Only the provider that
 /// gave it can read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cursor(pub String);
 
 /// One page of a list.
