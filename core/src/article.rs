@@ -26,6 +26,9 @@ pub struct Article {
     pub url: String,
     /// Companies named by the provider, without duplicates, in the provider's order.
     pub symbols: Vec<Symbol>,
+    /// Companies that an earlier revision named and this one does not, so that whoever joined them can take them back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<Symbol>,
     /// The provider's keywords.
     pub keywords: Vec<String>,
     /// When the provider says it was published (UTC).
@@ -78,6 +81,7 @@ impl Article {
     /// #   author: String::new(),
     /// #   url: String::new(),
     /// #   symbols: Vec::new(),
+    /// #   withdrawn: Vec::new(),
     /// #   keywords: Vec::new(),
     /// #   published_at: at,
     /// #   received_at: at,

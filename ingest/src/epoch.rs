@@ -2,19 +2,58 @@
 
 use jiff::Timestamp;
 
-/// Reads Unix time in seconds, milli-, micro- or nanoseconds, told apart by size: between 1973
-/// and 5138 no moment reads as two of them. Cut to microseconds, what the topics keep.
+/// The years that a moment of news or prices can be in, both included. What is outside is a zero, a date written as a
+/// number, or another mistake, and never a moment.
+pub const YEARS: std::ops::RangeInclusive<i16> = 1990..=2099;
+
+/// The first second of [`YEARS`], and the first after them.
+const SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
+
+/// A number that is no Unix time within [`YEARS`] in any unit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} is no time between the years {first} and {last} as seconds, milli-, micro- or nanoseconds since 1970",
+    first = YEARS.start(), last = YEARS.end()
+)]
+pub struct Implausible(String);
+
+/// Reads Unix time in seconds, milli-, micro- or nanoseconds, told apart by size: within [`YEARS`] no moment reads as two
+/// of them. Cut to microseconds, what the topics keep.
 ///
 /// # Errors
-/// Out of range.
-pub fn of_any_unit(n: i64) -> Result<Timestamp, jiff::Error> {
-    match n.unsigned_abs() {
-        0..100_000_000_000 => Timestamp::from_second(n),
-        100_000_000_000..100_000_000_000_000 => Timestamp::from_millisecond(n),
-        100_000_000_000_000..100_000_000_000_000_000 => Timestamp::from_microsecond(n),
-        _ => Timestamp::from_nanosecond(i128::from(n)),
+/// [`Implausible`].
+pub fn of_any_unit(n: i64) -> Result<Timestamp, Implausible> {
+    let units = [1_000_000_000, 1_000_000, 1000, 1];
+    let moments = units.map(|nanoseconds| i128::from(n) * nanoseconds);
+    let at = moments.into_iter().find_map(plausible);
+    at.map(whole_microseconds).ok_or_else(|| Implausible(n.to_string()))
+}
+
+/// As [`of_any_unit`], of a decimal number in digits: `1747078980`, `1747078980.123`. An exponent is refused, because
+/// programs that write one have cut digits.
+pub fn of_decimal(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 19 || !digits(whole) || !digits(fraction) {
+        return None;
     }
-    .map(whole_microseconds)
+    let whole: i128 = whole.parse().ok()?;
+    // In billionths, exact; digits beyond are cut.
+    let fraction: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
+    let billionths = whole * 1_000_000_000 + fraction.parse::<i128>().ok()?;
+    [1, 1000, 1_000_000, 1_000_000_000]
+        .into_iter()
+        .find_map(|parts| plausible(billionths / parts))
+        .map(whole_microseconds)
+}
+
+/// Whether the moment is within [`YEARS`].
+pub fn is_plausible(at: Timestamp) -> bool {
+    SECONDS.contains(&at.as_second())
+}
+
+fn plausible(nanoseconds: i128) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(nanoseconds).ok().filter(|&at| is_plausible(at))
 }
 
 /// The moment, cut to the microseconds that the topics keep.
@@ -25,6 +64,7 @@ pub fn whole_microseconds(at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_unit_is_told_by_size() {
@@ -32,6 +72,30 @@ mod tests {
         for n in [1_748_872_800, 1_748_872_800_000, 1_748_872_800_000_000, 1_748_872_800_000_000_123] {
             assert_eq!(of_any_unit(n).unwrap(), at, "{n}");
         }
-        assert!(of_any_unit(-1).is_ok() && of_any_unit(i64::MIN).is_ok() && of_any_unit(i64::MAX).is_ok());
+        for n in [0, -1, 20_250_512, 631_151_999, 4_102_444_800, i64::MIN, i64::MAX] {
+            assert!(of_any_unit(n).unwrap_err().to_string().contains("1990"), "{n}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact_and_exponents_are_refused() {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        assert_eq!(of_decimal("1747078980.123456789"), at("2025-05-12T19:43:00.123456Z"));
+        assert_eq!(of_decimal("1747078980123.5"), at("2025-05-12T19:43:00.1235Z"));
+        for text in ["", ".", "1.7e9", "-1747078980", "0", "20250512.5", "99999999999999999999"] {
+            assert_eq!(of_decimal(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plausible_moment_is_the_same_in_every_unit(second in SECONDS, micro in 0..1_000_000_i64) {
+            let at = Timestamp::from_microsecond(second * 1_000_000 + micro).unwrap();
+            prop_assert_eq!(of_any_unit(second).unwrap().as_second(), second);
+            prop_assert_eq!(of_any_unit(at.as_millisecond()).unwrap().as_millisecond(), at.as_millisecond());
+            prop_assert_eq!(of_any_unit(at.as_microsecond()).unwrap(), at);
+            prop_assert_eq!(of_any_unit(i64::try_from(at.as_nanosecond()).unwrap()).unwrap(), at);
+            prop_assert_eq!(of_decimal(&format!("{second}.{micro:06}")), Some(at));
+        }
     }
 }

@@ -31,6 +31,7 @@ pub fn article(title: &str, published_at: Timestamp) -> Article {
         description: String::new(),
         url: String::new(),
         symbols: Vec::new(),
+        withdrawn: Vec::new(),
         keywords: Vec::new(),
         published_at,
         received_at: published_at,

@@ -102,10 +102,10 @@ impl<'a> Table<'a> {
     fn start(&self, record: &ByteRecord) -> Result<Timestamp, String> {
         let text = self.text(record, 1)?;
         let start = match text.parse::<i64>() {
-            Ok(number) => of_any_unit(number),
-            Err(_) => text.parse(),
+            Ok(number) => of_any_unit(number).map_err(|error| error.to_string()),
+            Err(_) => text.parse().map_err(|error: jiff::Error| error.to_string()),
         };
-        start.map(whole_microseconds).map_err(|error| format!("start `{text}`: {error}"))
+        start.map(whole_microseconds).map_err(|reason| format!("start `{text}`: {reason}"))
     }
 
     fn number(&self, record: &ByteRecord, column: usize) -> Result<f64, String> {

@@ -5,6 +5,7 @@
 
 mod bars;
 mod news;
+pub mod values;
 
 use crate::IngestError;
 use crate::writer::{Stream, Writer};

@@ -85,6 +85,7 @@ fn own(text: &str) -> ItemResult<Article> {
         description: line.description.unwrap_or_default(),
         url: line.url.unwrap_or_default(),
         symbols,
+        withdrawn: Vec::new(),
         keywords: line.keywords.unwrap_or_default(),
         published_at: whole_microseconds(published_at),
         received_at: published_at,

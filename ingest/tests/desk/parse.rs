@@ -57,6 +57,7 @@ pub fn headline(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult
         description,
         url: String::new(),
         symbols,
+        withdrawn: Vec::new(),
         keywords: Vec::new(),
         published_at: seconds(item.ts)?,
         received_at,

@@ -1,0 +1,65 @@
+//! What the values of a row mean: moments, numbers, tickers and texts, as people write them.
+//!
+//! Everything here is pure. A value either has one meaning, or is refused with a reason in words for the person who made
+//! the file; what may mean two things is refused. No meaning depends on another row.
+
+pub mod number;
+pub mod text;
+pub mod ticker;
+pub mod time;
+
+#[cfg(test)]
+mod tests;
+
+use tapewire_formats::Value;
+
+/// Longest part of a cell that a reason quotes, in characters.
+const QUOTED: usize = 60;
+
+/// The value as a reason quotes it: in backticks, shortened if it is long.
+pub fn quoted(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(text) | Value::Text(text) => text.clone(),
+        Value::Instant(at) => at.to_string(),
+        Value::Civil(at) => at.to_string(),
+        Value::Date(day) => day.to_string(),
+        Value::List(_) => return "a list".into(),
+        Value::Object(_) => return "an object".into(),
+    };
+    quoted_text(&text)
+}
+
+/// As [`quoted`].
+pub fn quoted_text(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTED).flat_map(char::escape_debug).collect();
+    if text.chars().nth(QUOTED).is_some() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}
+
+/// Whether a cell says that there is no value: empty, `-`, or a word that programs write for a missing number or moment.
+/// Not for tickers, of which `NA` and `INF` are two.
+pub fn is_missing(text: &str) -> bool {
+    const WORDS: [&str; 15] = [
+        "-",
+        "--",
+        "—",
+        "n/a",
+        "#n/a",
+        "na",
+        "nan",
+        "nat",
+        "null",
+        "none",
+        "nil",
+        "inf",
+        "-inf",
+        "infinity",
+        "-infinity",
+    ];
+    let text = text.trim();
+    text.is_empty() || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}

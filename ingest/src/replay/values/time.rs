@@ -1,0 +1,306 @@
+//! Moments and days.
+
+use super::{is_missing, quoted, quoted_text};
+use crate::epoch::{self, is_plausible, whole_microseconds};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Timestamp, tz};
+use tapewire_formats::Value;
+
+/// What a value of a time column is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A moment, in whole microseconds.
+    At(Timestamp),
+    /// A day without a time of day.
+    Day(Date),
+}
+
+/// In which order a date of two numbers and a year is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateOrder {
+    /// `05/12/2025` is the twelfth of May.
+    MonthFirst,
+    /// `05/12/2025` is the fifth of December.
+    DayFirst,
+}
+
+/// What has been said about the times of a file that the file itself doesn't say.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    /// The zone of times without one.
+    pub zone: Option<TimeZone>,
+    /// The order of dates such as `05/12/2025`.
+    pub order: Option<DateOrder>,
+    /// The flag that sets the zone, for the reason of a refusal.
+    pub zone_flag: &'static str,
+}
+
+/// The flag that sets [`Clock::order`].
+pub const ORDER_FLAG: &str = "--date-order";
+
+/// Reads a moment or a day; `None` if the value says that there is none.
+///
+/// # Errors
+/// Why it has no meaning, or more than one. The reason quotes the value.
+pub fn moment(value: &Value, clock: &Clock) -> Result<Option<Moment>, String> {
+    let moment = match value {
+        Value::Null => return Ok(None),
+        Value::Text(text) if is_missing(text) => return Ok(None),
+        Value::Text(text) => of_text(text.trim(), clock)?,
+        Value::Number(digits) => of_digits(digits, clock)?,
+        Value::Instant(at) => Moment::At(*at),
+        Value::Civil(at) => Moment::At(in_zone(*at, clock, &quoted(value))?),
+        Value::Date(day) => Moment::Day(*day),
+        Value::Bool(_) | Value::List(_) | Value::Object(_) => return Err(format!("{} is not a time", quoted(value))),
+    };
+    plausible(moment, &quoted(value)).map(Some)
+}
+
+/// A moment outside 1990 to 2100 is a zero or a number that means something else.
+fn plausible(moment: Moment, cell: &str) -> Result<Moment, String> {
+    let (moment, holds) = match moment {
+        Moment::At(at) => (Moment::At(whole_microseconds(at)), is_plausible(at)),
+        Moment::Day(day) => (moment, epoch::YEARS.contains(&day.year())),
+    };
+    let (first, last) = (epoch::YEARS.start(), epoch::YEARS.end());
+    if holds { Ok(moment) } else { Err(format!("{cell} is not between the years {first} and {last}")) }
+}
+
+fn of_text(text: &str, clock: &Clock) -> Result<Moment, String> {
+    let cell = quoted_text(text);
+    if text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(|c: char| !(c.is_ascii_digit() || c == '.')) {
+        // `2025.05.12` has two points, a number one at most.
+        if text.matches('.').count() < 2 {
+            return of_digits(text, clock);
+        }
+    }
+    if text.starts_with(|c: char| c.is_ascii_alphabetic()) || text.contains(|c: char| c.is_ascii_alphabetic()) {
+        // The time of an e-mail or an RSS feed. A single letter as a zone is from the military and often misused.
+        let military = text.rsplit(' ').next().is_some_and(|zone| zone.len() == 1 && zone != "Z");
+        if !military && let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
+            return Ok(Moment::At(at));
+        }
+    }
+    let (date, rest) = date(text, clock)?.ok_or_else(|| not_a_time(&cell))?;
+    let rest = rest.trim_start_matches(['T', 't', ' ', '\u{a0}']).trim_end();
+    if rest.is_empty() {
+        return Ok(Moment::Day(date));
+    }
+    let (time, zone) = time(rest).ok_or_else(|| not_a_time(&cell))?;
+    let civil = date.to_datetime(time);
+    match zone {
+        Zone::None => in_zone(civil, clock, &cell).map(Moment::At),
+        Zone::Fixed(offset) => offset.to_timestamp(civil).map(Moment::At).map_err(|_| not_a_time(&cell)),
+        Zone::Named(zone) => local(civil, &zone, &cell).map(Moment::At),
+    }
+}
+
+fn not_a_time(cell: &str) -> String {
+    format!(
+        "{cell} is not a time that we can read, such as 2025-05-12T09:30:00-04:00 or a number of seconds since 1970"
+    )
+}
+
+/// A number is a Unix time, or a date and a time written without marks.
+fn of_digits(digits: &str, clock: &Clock) -> Result<Moment, String> {
+    let cell = quoted_text(digits);
+    let unix = epoch::of_decimal(digits);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if digits.len() == 10 && unix.is_some() && hour_of_digits(digits).is_some() {
+            return Err(format!("{cell} may be an hour of a day or a number of seconds since 1970"));
+        }
+        if unix.is_none()
+            && let Some((date, rest)) = compact_date(digits)
+        {
+            if rest.is_empty() {
+                return Ok(Moment::Day(date));
+            }
+            if let Some((time, _)) = time(rest) {
+                return in_zone(date.to_datetime(time), clock, &cell).map(Moment::At);
+            }
+        }
+    }
+    unix.map(Moment::At).ok_or_else(|| {
+        let (first, last) = (epoch::YEARS.start(), epoch::YEARS.end());
+        format!("{cell} is no time between the years {first} and {last} as seconds, milli-, micro- or nanoseconds since 1970")
+    })
+}
+
+fn hour_of_digits(digits: &str) -> Option<(Date, i8)> {
+    let (date, rest) = compact_date(digits)?;
+    let hour = rest.parse().ok().filter(|hour| (0..24).contains(hour))?;
+    epoch::YEARS.contains(&date.year()).then_some((date, hour))
+}
+
+/// `20250512` and what follows it.
+fn compact_date(text: &str) -> Option<(Date, &str)> {
+    let (date, rest) = text.split_at_checked(8)?;
+    if !date.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some((Date::new(date[..4].parse().ok()?, date[4..6].parse().ok()?, date[6..].parse().ok()?).ok()?, rest))
+}
+
+/// The date at the beginning and what follows it; `None` if there is none.
+fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, String> {
+    if let Some((date, rest)) = compact_date(text) {
+        return Ok(rest.starts_with(['T', 't', ' ']).then_some((date, rest)));
+    }
+    let end = text.find(|c: char| !(c.is_ascii_digit() || "-/.".contains(c))).unwrap_or(text.len());
+    let (written, rest) = text.split_at(end);
+    let Some(mark) = written.chars().find(|c| !c.is_ascii_digit()) else { return Ok(None) };
+    let parts: Vec<&str> = written.split(mark).collect();
+    let [first, second, third] = parts[..] else { return Ok(None) };
+    let number = |part: &str, digits: std::ops::RangeInclusive<usize>| {
+        digits.contains(&part.len()).then(|| part.parse::<i16>().ok()).flatten()
+    };
+    let parts = (number(first, 4..=4), number(second, 1..=2), number(third, 1..=2));
+    if let (Some(year), Some(month), Some(day)) = parts {
+        return Ok(of_numbers(year, month, day).map(|date| (date, rest)));
+    }
+    let (Some(first), Some(second), Some(year)) = (number(first, 1..=2), number(second, 1..=2), number(third, 4..=4))
+    else {
+        return Ok(None);
+    };
+    let (month, day) = match clock.order {
+        Some(DateOrder::MonthFirst) => (first, second),
+        Some(DateOrder::DayFirst) => (second, first),
+        None => {
+            let cell = quoted_text(text);
+            return Err(format!("{cell} does not say which number is the month; {ORDER_FLAG} mdy or dmy says it"));
+        }
+    };
+    let date = of_numbers(year, month, day);
+    date.map(|date| Some((date, rest)))
+        .ok_or_else(|| format!("{} is no day in the order that {ORDER_FLAG} gives", quoted_text(text)))
+}
+
+fn of_numbers(year: i16, month: i16, day: i16) -> Option<Date> {
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// The zone behind a time.
+enum Zone {
+    None,
+    Fixed(tz::Offset),
+    Named(TimeZone),
+}
+
+/// `09:30`, `09:30:00.123`, `093000`, `3:43 PM`, each with or without a zone behind it.
+fn time(text: &str) -> Option<(Time, Zone)> {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || ":.,".contains(c))).unwrap_or(text.len());
+    let (written, rest) = text.split_at(end);
+    let mut rest = rest.trim();
+    let mut half = None;
+    for (name, afternoon) in [("AM", false), ("PM", true), ("a.m.", false), ("p.m.", true)] {
+        if let Some((own, behind)) = rest.split_at_checked(name.len())
+            && own.eq_ignore_ascii_case(name)
+            && !behind.starts_with(|c: char| c.is_alphanumeric())
+        {
+            half = Some(afternoon);
+            rest = behind.trim_start();
+            break;
+        }
+    }
+    let time = clock_time(written, half)?;
+    Some((time, zone(rest)?))
+}
+
+fn clock_time(written: &str, afternoon: Option<bool>) -> Option<Time> {
+    let (whole, fraction) = written.split_once(['.', ',']).unwrap_or((written, ""));
+    let parts: Vec<&str> = if whole.contains(':') {
+        whole.split(':').collect()
+    } else if whole.len() == 4 || whole.len() == 6 {
+        whole.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok()).collect()
+    } else {
+        return None;
+    };
+    let number = |part: &&str| (1..=2).contains(&part.len()).then(|| part.parse::<i8>().ok()).flatten();
+    let numbers = parts.iter().map(number).collect::<Option<Vec<i8>>>()?;
+    let (mut hour, minute, second) = match numbers[..] {
+        [hour, minute] if !written.contains(['.', ',']) => (hour, minute, 0),
+        [hour, minute, second] => (hour, minute, second),
+        _ => return None,
+    };
+    if let Some(afternoon) = afternoon {
+        if !(1..=12).contains(&hour) {
+            return None;
+        }
+        hour = hour % 12 + if afternoon { 12 } else { 0 };
+    }
+    // A leap second is the last second of its minute: the topics have no other.
+    let second = if second == 60 { 59 } else { second };
+    Time::new(hour, minute, second, nanoseconds(fraction)?).ok()
+}
+
+/// A fraction's digits beyond the ninth are cut.
+fn nanoseconds(fraction: &str) -> Option<i32> {
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
+    digits.parse().ok()
+}
+
+fn zone(text: &str) -> Option<Zone> {
+    match text.to_ascii_uppercase().as_str() {
+        "" => return Some(Zone::None),
+        "Z" | "UTC" | "GMT" => return Some(Zone::Fixed(tz::Offset::UTC)),
+        // The exchange's own; others, such as CST, have several meanings.
+        "EST" => return Some(Zone::Fixed(tz::offset(-5))),
+        "EDT" => return Some(Zone::Fixed(tz::offset(-4))),
+        "ET" => return TimeZone::get("America/New_York").ok().map(Zone::Named),
+        _ => {}
+    }
+    let text = text.strip_prefix("UTC").or_else(|| text.strip_prefix("GMT")).unwrap_or(text);
+    let (sign, hours) = match text.split_at_checked(1)? {
+        ("+", hours) => (1, hours),
+        ("-" | "\u{2212}", hours) => (-1, hours),
+        _ if text.contains('/') => return TimeZone::get(text).ok().map(Zone::Named),
+        _ => return None,
+    };
+    // `-04:00[America/New_York]`: the offset decides.
+    let hours = match hours.split_once('[') {
+        Some((hours, name)) if name.ends_with(']') => hours,
+        Some(_) => return None,
+        None => hours,
+    };
+    let (hours, minutes) = match (hours.split_once(':'), hours.len()) {
+        (Some((hours, minutes)), _) if minutes.len() == 2 => (hours, minutes),
+        (None, 4) => hours.split_at_checked(2)?,
+        (None, 1 | 2) => (hours, "00"),
+        _ => return None,
+    };
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i32>().ok()).flatten();
+    let (hours, minutes) = (number(hours)?, number(minutes).filter(|&minutes| minutes < 60)?);
+    (hours <= 15)
+        .then(|| tz::Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok())
+        .flatten()
+        .map(Zone::Fixed)
+}
+
+/// A time without a zone, by the zone that is said for the file.
+fn in_zone(civil: DateTime, clock: &Clock, cell: &str) -> Result<Timestamp, String> {
+    let Some(zone) = &clock.zone else {
+        let flag = clock.zone_flag;
+        return Err(format!("{cell} has no time zone; {flag} America/New_York or {flag} UTC says which"));
+    };
+    local(civil, zone, cell)
+}
+
+/// The hour that is skipped when clocks go forward has no moments, and the one that is repeated has two for each time:
+/// both are refused.
+fn local(civil: DateTime, zone: &TimeZone, cell: &str) -> Result<Timestamp, String> {
+    let ambiguous = zone.to_ambiguous_timestamp(civil);
+    let name = zone.iana_name().unwrap_or("its zone");
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } => ambiguous.unambiguous().map_err(|_| not_a_time(cell)),
+        AmbiguousOffset::Gap { .. } => Err(format!("{cell} does not exist in {name}: clocks went forward then")),
+        AmbiguousOffset::Fold { .. } => {
+            Err(format!("{cell} is twice in {name}, where clocks went back then; write it with its offset"))
+        }
+    }
+}
