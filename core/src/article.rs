@@ -26,9 +26,10 @@ pub struct Article {
     pub url: String,
     /// Companies named by the provider, without duplicates, in the provider's order.
     pub symbols: Vec<Symbol>,
-    /// Companies that an earlier revision named and this one does not, so that whoever joined them can take them back.
+    /// Subjects of earlier revisions that this one does not have: their mentions do not count any more. `null` is the
+    /// mention of an article that named no company.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub withdrawn: Vec<Symbol>,
+    pub withdrawn: Vec<Option<Symbol>>,
     /// The provider's keywords.
     pub keywords: Vec<String>,
     /// When the provider says it was published (UTC).
@@ -43,6 +44,11 @@ impl Article {
     /// The key of records about this article: provider and id, see [`article_key`].
     pub fn key(&self) -> String {
         article_key(&self.provider, &self.id)
+    }
+
+    /// What its mentions are about: each company it names, or `None` once if it names none.
+    pub fn subjects(&self) -> Vec<Option<Symbol>> {
+        if self.symbols.is_empty() { vec![None] } else { self.symbols.iter().cloned().map(Some).collect() }
     }
 
     /// The fingerprint for [`Article::revision`]: FNV-1a (64 bit) over the editable fields,

@@ -145,6 +145,8 @@ pub enum Reason {
     NoEntryBar,
     /// The mention was read after the news watermark had passed the end of its last horizon.
     TooLate,
+    /// An edit of the article no longer names the company.
+    Withdrawn,
 }
 
 impl Reason {

@@ -62,6 +62,8 @@ pub enum Unscored {
     EmptyText,
     /// The model failed on this text; the worker's log and metrics give the error.
     ModelFailed,
+    /// An edit of the article no longer names the company. The mention counts nowhere.
+    Withdrawn,
 }
 
 impl Unscored {
@@ -110,6 +112,11 @@ impl Mention {
     /// The key of the article it is about, as [`crate::Article::key`].
     pub fn article_key(&self) -> String {
         crate::article::article_key(&self.provider, &self.article_id)
+    }
+
+    /// Whether an edit of the article has taken it back.
+    pub fn is_withdrawn(&self) -> bool {
+        self.sentiment == Err(Unscored::Withdrawn)
     }
 
     /// Class probabilities, if it was scored.
@@ -220,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_spelled_the_same_on_topics_and_in_tables() {
-        for reason in [Unscored::EmptyText, Unscored::ModelFailed] {
+        for reason in [Unscored::EmptyText, Unscored::ModelFailed, Unscored::Withdrawn] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
     }

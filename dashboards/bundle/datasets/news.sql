@@ -10,4 +10,4 @@ SELECT
     if(label = '', 'not scored', label) AS label,
     score,
     relevance
-FROM mentions FINAL
+FROM current_mentions

@@ -1,7 +1,7 @@
 WITH
     chosen_mentions AS (
         SELECT published_at, if(label = '', 'not scored', label) AS label, score, coalesce(relevance, 1) AS weight
-        FROM mentions FINAL
+        FROM current_mentions
         WHERE symbol != '' AND {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('published_at') }}
     ),
     -- About fifty steps over whatever period is shown, each of a round length.

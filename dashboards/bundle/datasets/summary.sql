@@ -1,6 +1,6 @@
 WITH chosen_mentions AS (
     SELECT symbol, provider, article_id, published_at, score
-    FROM mentions FINAL
+    FROM current_mentions
     WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('published_at') }}
 )
 SELECT

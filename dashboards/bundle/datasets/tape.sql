@@ -33,7 +33,7 @@ WITH
             SELECT symbol
             FROM (SELECT DISTINCT symbol FROM tape) AS traded
             LEFT JOIN (
-                SELECT symbol, uniqExact(provider, article_id) AS articles FROM mentions FINAL WHERE {{ chosen('run') }} GROUP BY symbol
+                SELECT symbol, uniqExact(provider, article_id) AS articles FROM current_mentions WHERE {{ chosen('run') }} GROUP BY symbol
             ) AS covered USING (symbol)
             ORDER BY articles DESC, symbol
             LIMIT {{ 4 if symbols else 2 }}
@@ -85,7 +85,7 @@ WITH
     ),
     panels_of_news AS (
         SELECT symbol, arraySort(groupArray((published_at, title, label, assumeNotNull(score)))) AS news
-        FROM mentions FINAL
+        FROM current_mentions
         WHERE {{ chosen('run') }} AND has(shown, symbol) AND score IS NOT NULL
           AND published_at >= news_start AND published_at < window_end
         GROUP BY symbol

@@ -1,7 +1,7 @@
 WITH
     covered AS (
         SELECT symbol, if(label = '', 'not scored', label) AS label, provider, article_id, published_at
-        FROM mentions FINAL
+        FROM current_mentions
         WHERE symbol != '' AND {{ chosen('run') }} AND {{ within('published_at') }}
     )
 SELECT symbol, label, uniqExact(provider, article_id) AS articles, max(covered.published_at) AS published_at

@@ -257,7 +257,8 @@ impl NewsPoller {
         for article in articles {
             // A page may hold the same article twice.
             if self.progress.is_new(article) && sent.insert((article.id.as_str(), article.revision)) {
-                self.writer.article(article.clone()).await?;
+                let withdrawn = self.progress.withdrawn(article);
+                self.writer.article(Article { withdrawn, ..article.clone() }).await?;
             }
         }
         self.writer.flush().await?;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
-use tapewire_core::Article;
+use tapewire_core::{Article, Symbol};
 
 /// Most articles remembered. No poll looks back further than they reach, unless the overlap does: what is sent again
 /// then does no harm.
@@ -25,9 +25,12 @@ pub(super) struct PollProgress {
     sent: HashMap<String, Sent>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Sent {
     revision: u64,
+    /// Every subject of any revision. State files of earlier versions lack it.
+    #[serde(default)]
+    subjects: Vec<Option<Symbol>>,
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     published_at: Timestamp,
 }
@@ -53,6 +56,13 @@ impl PollProgress {
         self.sent.get(&article.id).is_none_or(|sent| sent.revision != article.revision)
     }
 
+    /// Subjects of earlier revisions of the article that this one does not have.
+    pub fn withdrawn(&self, article: &Article) -> Vec<Option<Symbol>> {
+        let subjects = article.subjects();
+        let earlier = self.sent.get(&article.id).into_iter().flat_map(|sent| &sent.subjects);
+        earlier.filter(|subject| !subjects.contains(subject)).cloned().collect()
+    }
+
     /// Notes a page whose articles are all acknowledged; whether that changed anything.
     pub fn acknowledge(&mut self, articles: &[Article], now: Timestamp, config: &NewsPollerConfig) -> bool {
         let old_watermark = self.watermark;
@@ -62,7 +72,9 @@ impl PollProgress {
         }
         for article in articles {
             changed |= self.is_new(article);
-            let sent = Sent { revision: article.revision, published_at: article.published_at };
+            let mut subjects = article.subjects();
+            subjects.extend(self.withdrawn(article));
+            let sent = Sent { revision: article.revision, subjects, published_at: article.published_at };
             self.sent.insert(article.id.clone(), sent);
             // A date in the future, as embargoed or mistyped articles have, must not make us skip
             // what is published until then.
@@ -130,6 +142,25 @@ mod tests {
             assert!(!progress.is_new(&seen));
             assert!(!progress.acknowledge(&[seen], at(1), &config()));
         }
+    }
+
+    #[test]
+    fn what_earlier_revisions_named_is_withdrawn() {
+        let symbol = |name: &str| Symbol::new(name).unwrap();
+        let mut progress = PollProgress::default();
+        let mut send = |symbols: &[&str]| {
+            let symbols: Vec<Symbol> = symbols.iter().map(|name| symbol(name)).collect();
+            let revised = Article { symbols, ..article("a", 0, "") };
+            let withdrawn = progress.withdrawn(&revised);
+            progress.acknowledge(&[revised], at(1), &config());
+            progress = serde_json::from_slice(&serde_json::to_vec(&progress).unwrap()).unwrap();
+            withdrawn.iter().map(|subject| subject.as_ref().map_or("-", Symbol::as_str).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(send(&[]), [""; 0]);
+        assert_eq!(send(&["AAPL", "MSFT"]), ["-"]);
+        // Once more, because the revision before may have been lost with the process.
+        assert_eq!(send(&["MSFT"]), ["AAPL", "-"]);
+        assert_eq!(send(&["AAPL"]), ["MSFT", "-"]);
     }
 
     #[test]

@@ -132,6 +132,8 @@ impl State {
     /// Judged by the news watermark at this offset of the topic, which is the same for every reader.
     fn classify_lateness(&self, mention: &Mention, window: &EventWindow) -> Lateness {
         match self.news.low() {
+            // Needs no bars, so it counts however late it is.
+            Some(low) if window.finalization <= low && mention.is_withdrawn() => Lateness::Late,
             Some(low) if window.finalization <= low => Lateness::TooLate,
             Some(low) if EventTime::from(mention.published_at) <= low => Lateness::Late,
             _ => Lateness::OnTime,
@@ -279,6 +281,7 @@ impl State {
     fn evaluation(&mut self, id: u64) -> Evaluation {
         let MentionRevision { mention, window, lateness } = self.mentions[&id].current();
         let symbol = match &mention.symbol {
+            _ if mention.is_withdrawn() => return Evaluation::not_joined(window.phase, Reason::Withdrawn),
             _ if *lateness == Lateness::TooLate => return Evaluation::not_joined(window.phase, Reason::TooLate),
             None => return Evaluation::not_joined(window.phase, Reason::NoSymbol),
             Some(symbol) if symbol.asset_class() != AssetClass::Equity => {

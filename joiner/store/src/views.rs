@@ -11,8 +11,23 @@ const NOT_REPORTED: &str = "version, received_at, scored_at, p_positive, p_neutr
 const REPORTED_FIRST: &str = "run, published_at, available_at, symbol, provider, article_id";
 
 /// The statements, in order. Each may be repeated, and run by two at once.
-pub(crate) fn statements() -> [String; 3] {
-    [add_columns(), report(), impact_by_horizon()]
+pub(crate) fn statements() -> [String; 5] {
+    [add_columns(), report(), impact_by_horizon(), current_mentions(), news_by_minute()]
+}
+
+/// The mentions that count: the latest record of each, without those that an edit of their article has taken back. In
+/// `mentions` and `impact` these stay, with the reason `withdrawn`.
+fn current_mentions() -> String {
+    "CREATE OR REPLACE VIEW current_mentions AS SELECT * FROM mentions FINAL WHERE unscored != 'withdrawn'".to_owned()
+}
+
+/// Articles about each symbol in each minute (UTC) of their publication.
+fn news_by_minute() -> String {
+    "CREATE OR REPLACE VIEW news_by_minute AS
+    SELECT run, symbol, toStartOfMinute(published_at, 'UTC') AS minute, uniqExact(provider, article_id) AS articles
+    FROM current_mentions
+    GROUP BY run, symbol, minute"
+        .to_owned()
 }
 
 fn add_columns() -> String {
@@ -28,7 +43,8 @@ fn report() -> String {
     format!(
         "CREATE OR REPLACE VIEW report AS
         SELECT {REPORTED_FIRST}, * EXCEPT ({REPORTED_FIRST}, {NOT_REPORTED})
-        FROM impact FINAL"
+        FROM impact FINAL
+        WHERE reason != 'withdrawn'"
     )
 }
 
@@ -47,7 +63,8 @@ fn impact_by_horizon() -> String {
             toUInt8(reached.1) AS step, reached.2 AS horizon, CAST(reached.3 AS Nullable(UInt16)) AS minutes,
             reached.4 AS ret, reached.5 AS ar
         FROM impact FINAL
-        ARRAY JOIN [{}] AS reached",
+        ARRAY JOIN [{}] AS reached
+        WHERE reason != 'withdrawn'",
         horizons.collect::<Vec<_>>().join(", ")
     )
 }

@@ -18,9 +18,11 @@ pub struct Question {
     symbol: Option<Symbol>,
     relevance: Option<f64>,
     request: Request,
+    is_withdrawn: bool,
 }
 
-/// The mentions of an article: one for each company it names, or a single one without a company.
+/// The mentions of an article: one for each company it names, or a single one without a company; then those that an edit
+/// has taken back.
 pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
     let text: Arc<str> = article.text().into();
     let article = Arc::new(article.clone());
@@ -32,13 +34,17 @@ pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Que
             symbol: symbol.cloned(),
             relevance: company.as_deref().map(|company| relevance(&article, company)),
             request: Request::new(Arc::clone(&text), company),
+            is_withdrawn: false,
         }
     };
-    if article.symbols.is_empty() {
-        vec![question(None)]
-    } else {
-        article.symbols.iter().map(|symbol| question(Some(symbol))).collect()
-    }
+    let subjects = article.subjects();
+    let withdrawn = article.withdrawn.iter().filter(|subject| !subjects.contains(subject));
+    let withdrawn = withdrawn.map(|subject| Question {
+        relevance: None,
+        is_withdrawn: true,
+        ..question(subject.as_ref())
+    });
+    subjects.iter().map(|subject| question(subject.as_ref())).chain(withdrawn).collect()
 }
 
 /// How much an article is about a company, in (0, 1]: 1 if the headline names it, 0.7 if the lead does,
@@ -68,14 +74,15 @@ impl Question {
         &self.article.id
     }
 
-    /// What to ask the model; `None` if there is no text.
+    /// What to ask the model; `None` if there is no text, or the mention is taken back.
     pub fn request(&self) -> Option<&Request> {
-        (!self.request.text.is_empty()).then_some(&self.request)
+        (!self.request.text.is_empty() && !self.is_withdrawn).then_some(&self.request)
     }
 
-    /// Why the model gave no score: there is no text, or it failed on it.
+    /// Why the model gave no score: it was not asked, or it failed on the text.
     pub fn reason_unscored(&self) -> Unscored {
         match self.request() {
+            None if self.is_withdrawn => Unscored::Withdrawn,
             None => Unscored::EmptyText,
             Some(_) => Unscored::ModelFailed,
         }
@@ -131,6 +138,25 @@ mod tests {
         let none = asked(&article("Markets rise", "", &[]), &Run::live());
         assert_eq!((none.len(), none[0].key()), (1, "test/a".to_owned()));
         assert_eq!(none[0].request(), Some(&Request::new("Markets rise", None)));
+    }
+
+    #[test]
+    fn a_company_that_an_edit_no_longer_names_is_taken_back() {
+        let symbol = |name| Some(Symbol::new(name).unwrap());
+        let withdrawn = vec![symbol("MSFT"), None, symbol("AAPL")];
+        let edited = Article { withdrawn, ..article("Apple beats", "", &["AAPL"]) };
+        let answers = asked(&edited, &Run::live()).into_iter().map(|question| {
+            let reason = question.reason_unscored();
+            (question.key(), question.request().is_some(), question.answered(Err(reason), Timestamp::UNIX_EPOCH).1)
+        });
+        let found: Vec<_> = answers.map(|(key, asked, mention)| (key, asked, mention.is_withdrawn(), mention.relevance)).collect();
+        // A company that it names again is not taken back.
+        let expected = [
+            ("AAPL".to_owned(), true, false, Some(1.0)),
+            ("MSFT".to_owned(), false, true, None),
+            ("test/a".to_owned(), false, true, None),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]
