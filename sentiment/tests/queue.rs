@@ -6,6 +6,7 @@ mod common;
 use common::{report, shipped};
 use futures_util::future::join_all;
 use proptest::prelude::*;
+use std::collections::HashSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -142,4 +143,27 @@ async fn dropping_the_queue_loses_no_answer_and_ends_its_threads() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the threads end with the last handle");
+}
+
+/// Each company is named in one place of a text of many windows.
+#[tokio::test]
+async fn the_companies_of_a_long_article_share_the_windows_that_name_none_of_them() {
+    let names: Vec<String> = (0..40)
+        .map(|n| format!("Northgate {}", char::from(b'A' + n % 26).to_string().repeat(3 + usize::from(n / 26))))
+        .collect();
+    let text: String = names.iter().map(|name| format!("{name} cut costs. {} ", report(180, 7))).collect();
+    let text: Arc<str> = text.into();
+    let requests: Vec<Request> =
+        names.iter().map(|name| Request::new(Arc::clone(&text), Some(Arc::new(Company::named(name))))).collect();
+    let windows: Vec<Vec<_>> = requests.iter().map(|request| shipped().windows(&request.input()).unwrap()).collect();
+    let distinct: HashSet<_> = windows.iter().flatten().map(|window| &window.encoding).collect();
+    let count = windows[0].len();
+    assert!(count > 15, "the test needs a long text: {count}");
+    assert!(distinct.len() <= count + 2 * names.len(), "{} of {}", distinct.len(), count * names.len());
+
+    let few = [0, 20, 39].map(|at| requests[at].clone());
+    let scores = queue().submit_all(few.to_vec()).await;
+    for (request, scored) in few.iter().zip(scores) {
+        assert_eq!(scored, shipped().score(&[request.input()]).remove(0));
+    }
 }

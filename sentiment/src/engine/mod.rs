@@ -212,12 +212,15 @@ impl Engine {
     /// # Errors
     /// As [`TextTokenizer::encode`].
     pub fn windows(&self, input: &Input<'_>) -> Result<Vec<Window>, ScoreError> {
-        let (text, name) = match input.company {
-            Some(company) if self.reads_company() => (input.text.into(), Some(company.name_in(input.text))),
-            Some(company) => (sentences::about(input.text, company), None),
-            None => (input.text.into(), None),
-        };
-        self.tokenizer.encode(&text, name, input.overflow)
+        let Input { text, company, overflow } = *input;
+        match company {
+            Some(company) if self.reads_company() => {
+                let is_named = |part: &str| company.first_mention(part).is_some();
+                self.tokenizer.encode_about(text, company.name_in(text), is_named, overflow)
+            }
+            Some(company) => self.tokenizer.encode(&sentences::about(text, company), None, overflow),
+            None => self.tokenizer.encode(text, None, overflow),
+        }
     }
 
     /// The score of a text from the logits of its windows, each with its [`Window::weight`].

@@ -16,12 +16,13 @@ pub mod request;
 pub use config::QueueConfig;
 pub use request::Request;
 
-use crate::engine::tokenizer::Window;
+use crate::engine::tokenizer::{Encoding, Window};
 use crate::{Engine, ScoreError, SentimentError, TextScore};
 use batcher::{Logits, PendingWindow, Shared};
 use quick_cache::sync::Cache;
 use rayon::prelude::*;
 use request::Key;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -214,10 +215,16 @@ impl Queue {
             let texts: Vec<Result<Vec<Window>, ScoreError>> =
                 requests.par_iter().map(|request| engine.windows(&request.input())).collect();
             let enqueued_at = Instant::now();
-            let mut pending = Vec::new();
+            let mut pending: Vec<PendingWindow> = Vec::new();
+            let mut indices: HashMap<Encoding, usize> = HashMap::new();
+            // Companies of one article share windows, which need not all be in one batch.
             let mut enqueue = |Window { encoding, weight }: Window| {
                 let (sender, logits) = oneshot::channel();
-                pending.push(PendingWindow { encoding, enqueued_at, answer: sender });
+                let index = *indices.entry(encoding).or_insert_with_key(|encoding| {
+                    pending.push(PendingWindow { encoding: encoding.clone(), enqueued_at, answers: Vec::new() });
+                    pending.len() - 1
+                });
+                pending[index].answers.push(sender);
                 Awaited { logits, weight }
             };
             let awaited: Vec<Result<Vec<Awaited>, ScoreError>> =
