@@ -43,7 +43,7 @@ pub enum Precision {
     Bf16Vectors,
     /// Factors in 8 bits: weights with a scale per output, activations with a scale and a zero point per token.
     /// Attention is computed in bf16. Channels that are large in every token are smoothed when a model is loaded
-    /// (SmoothQuant, Xiao et al. 2022), and the channels with the largest weights at the end of a feed-forward part
+    /// (SmoothQuant, Xiao et al. 2022), and the channels with the largest weights at the end of a feed-forward network
     /// stay in single precision (LLM.int8(), Dettmers et al. 2022).
     ///
     /// On a processor with AVX2 but no VNNI, weights have about 7 bits and attention is computed in f32; the revision

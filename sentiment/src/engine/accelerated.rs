@@ -13,7 +13,8 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::{ops, rotary_emb};
 use tapewire_kernels::math::Activation;
 
-/// Added to the scores of masked keys: softmax turns it into 0, and no row of scores is all infinite.
+/// Added to the scores of masked keys, which softmax then turns into 0. Finite, because softmax of a row of infinities
+/// is NaN.
 const MASKED: f64 = -1e9;
 
 /// A model's weights on a device.
