@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started."""
+"""The engines that are compared, and how each is started."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Tools:
-    """The files that engines are started with and held against."""
+    """The files that engines are started with, and the reference that their logits are compared with."""
 
     throughput: Path
     python: Path
