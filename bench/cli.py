@@ -204,7 +204,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         "--engines", nargs="+", choices=names, default=names, metavar="NAME", help=f"only these of {', '.join(names)}"
     )
     parser.add_argument(
-        "--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)"
+        "--shape", choices=["bert-base", "minilm"], default="bert-base", help="shape of the model (default: bert-base)"
     )
     parser.add_argument(
         "--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)"

@@ -39,7 +39,7 @@ def engine_rows(
 
 
 def table(rows: list[dict], found: dict[str, Spread | None], left_out: dict[str, str]) -> str:
-    """Markdown, as it is also printed."""
+    """The table in Markdown, which is printed as it is."""
     lines = [
         "| engine | texts per CPU-second, 1 thread | texts per second, 1 thread | 2 threads | memory, MB "
         "| largest deviation of a logit |",

@@ -2,7 +2,7 @@
 
 A noisy neighbour or a falling clock then slows all engines alike, so ratios within a round stay right even
 when the machine's speed changes. All engines run in the first round; the others are only for those that a
-ratio needs, so that a run ends within the day.
+ratio needs, which keeps a run short.
 """
 
 import sys
@@ -39,7 +39,7 @@ class Run:
 
 
 def order(engines: list[Engine], number: int) -> list[Engine]:
-    """Who runs in round `number` (from 0), first to last: each round begins one place further."""
+    """Who runs in round `number` (from 0), first to last: each round begins with the next engine."""
     shift = number % max(len(engines), 1)
     return engines[shift:] + engines[:shift]
 

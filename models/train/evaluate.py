@@ -3,7 +3,7 @@
     python evaluate.py --samples samples.jsonl --model FOLDER [--card FOLDER/README.md]
 
 The half precision weights are widened to float32 and computed in float32, on
-one thread. Intervals are 95% percentile bootstraps over groups of like texts.
+one thread. Intervals are 95% percentile bootstraps over groups of near-identical texts.
 """
 
 import argparse

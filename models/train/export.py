@@ -87,7 +87,7 @@ def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: l
 
 
 def write_tokenizer(base: Path, out: Path) -> None:
-    """The base tokenizer without the truncation and padding to 128 baked into it."""
+    """Writes the base tokenizer without its truncation and padding to 128 tokens."""
     tokenizer = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer.update(truncation=None, padding=None)
     (out / "tokenizer.json").write_text(

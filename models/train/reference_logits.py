@@ -142,7 +142,7 @@ def forward(model: BertForSequenceClassification, case: dict) -> torch.Tensor:
 
 
 def write(path: Path, content: dict) -> None:
-    """One case a line: small, and a change of one case is a change of one line."""
+    """Writes one case per line, so that a changed case is a changed line."""
     rows = {key: content.pop(key) for key in ("probes", "cases") if key in content}
     parts = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
     for key, items in rows.items():

@@ -3,7 +3,7 @@
     python train.py --samples samples.jsonl --out checkpoint --seed 1
 
 AdamW with a linear schedule and learning rates that fall towards the lower
-layers (Sun et al. 2019), label smoothing, batches of like length, bfloat16
+layers (Sun et al. 2019), label smoothing, batches of similar length, bfloat16
 autocast. By default the word embeddings stay those of the base
 encoder, so that words the training data lacks keep their place beside words it
 has, and what is evaluated and written is a running average of the weights. With a
@@ -64,7 +64,7 @@ def parameter_groups(model: PreTrainedModel, rate: float, layer_decay: float) ->
 
 
 def batches(rows: list, size: int, rng: random.Random) -> list[list]:
-    """Rows in random batches of like length: sorted within windows of 20 batches."""
+    """Rows in random batches of similar length: sorted within windows of 20 batches."""
     window = size * 20
     found = []
     for start in range(0, len(rows), window):

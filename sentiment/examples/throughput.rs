@@ -116,7 +116,7 @@ impl<'a> Bench<'a> {
         Ok(Self { engine, precision, threads, inputs, work })
     }
 
-    /// Scores part `part` of `parts`; texts are dealt to the parts in turn.
+    /// Scores part `part` (from 0) of `parts`: every `parts`-th text, beginning with text `part`.
     fn run(&self, part: usize, parts: usize) -> Result<Round, Box<dyn Error>> {
         let inputs: Vec<Input<'_>> = self.inputs.iter().skip(part).step_by(parts).copied().collect();
         let work = || self.work.iter().skip(part).step_by(parts);

@@ -73,7 +73,7 @@ pub(super) fn bf16(x: f32) -> u16 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
     let normal = if bits & EXPONENT == 0 { bits >> 16 & 0x8000 } else { rounded };
-    // Rounding could carry a NaN into zero.
+    // Rounding could turn the bits of a NaN into those of zero.
     (if x.is_nan() { 0x7fc0 } else { normal }) as u16
 }
 

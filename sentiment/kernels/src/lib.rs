@@ -68,8 +68,8 @@ impl Precision {
         }
     }
 
-    /// Whether results have the same bits on every processor. f32 has the same bits only on processors with fused
-    /// multiply-add, so it does not count.
+    /// Whether results have the same bits on every processor. Those of f32 also
+    /// depend on whether the processor has fused multiply-add.
     #[inline]
     pub const fn is_reproducible(self) -> bool {
         matches!(self, Self::Bf16Vectors | Self::Int8Wide)

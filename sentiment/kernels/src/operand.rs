@@ -13,7 +13,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QuantParams {
     pub(super) scale: f32,
-    /// From 0 to 254, so that 0.0 is represented exactly.
+    /// An integer from 0 to 254, so that 0.0 is represented exactly.
     pub(super) zero_point: i32,
 }
 

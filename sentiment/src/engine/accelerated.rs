@@ -1,7 +1,8 @@
 //! The same classifier on candle's tensors, for a GPU.
 //!
 //! A GPU needs few large products, so texts of similar length are padded to one length instead of concatenated. Padding
-//! is masked. A text's logits agree with those it has alone up to rounding, not bit for bit as on the processor.
+//! is masked. In a batch, a text's logits are those of the text alone up to rounding, not bit for bit as on the
+//! processor.
 
 use super::architecture::{Architecture, LayerKind, Pooling};
 use super::checkpoint::Checkpoint;

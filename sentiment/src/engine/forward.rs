@@ -24,8 +24,8 @@ use tapewire_kernels::matrix::MatrixMut;
 use tapewire_kernels::operand::Operand;
 use tapewire_kernels::rows::apply_rope;
 
-/// Rows that pass from product to product together. With more of them, activations leave the second-level cache in
-/// between; with fewer, weights are read too often.
+/// Rows that pass from product to product together. With more of them, activations leave the second-level cache
+/// between products; with fewer, weights are read too often.
 const BLOCK_ROWS: usize = 144;
 
 /// With fewer rows, a thread would spend more time on reading all weights than on multiplying by them.
