@@ -42,7 +42,7 @@ class Engine:
         return 2 if self.maker == "hf_pipeline" else 1
 
     def command(self, tools: "Tools") -> list[str]:
-        """Starts the engine; it then speaks the protocol of `bench.resident`."""
+        """The command that starts the engine, which then speaks the protocol of `bench.resident`."""
         rest = ["--precision", self.precision, "--threads", str(self.threads)]
         if self.ours:
             return [str(tools.throughput), str(tools.model), str(tools.texts), *rest, "--interactive"]

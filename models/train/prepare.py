@@ -13,8 +13,9 @@ Splits, decided by a hash of the group and never by the order of the rows:
     dev, unseen FinEntity, half each: `dev` is for choosing recipes, `unseen` for
                 the published figures only. Nothing of FinEntity is ever trained on.
 
-A group is a set of texts that say nearly the same words, across all sources. A
-group is in one split; where a published split would put it into two, it is left out of training.
+A group is a set of texts that say nearly the same words, across all sources. Where
+a group falls into several splits, only its samples in the last of train, validation,
+dev, unseen and test are kept.
 """
 
 import argparse
@@ -33,7 +34,7 @@ TWEET_LABELS = {"0": "negative", "1": "positive", "2": "neutral"}
 DECISION = re.compile(r"""(['"])(.*?)\1\s*:\s*['"](positive|negative|neutral)['"]""")
 # SEntFiN's publishers once replaced hold, sell and buy by class names inside entities too.
 MANGLED = {"neutral": "hold", "negative": "sell", "positive": "buy"}
-# A group that falls into several splits keeps only its samples in the last of these.
+# Of the splits that a group falls into, the last in this order keeps its samples.
 PRECEDENCE = ["train", "validation", "dev", "unseen", "test"]
 
 
