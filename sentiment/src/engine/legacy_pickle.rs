@@ -37,9 +37,8 @@ impl LegacyPickle {
         let _protocol_version = unpickle(&mut reader)?;
         let _facts_about_the_writer = unpickle(&mut reader)?;
         let tensors = tensors(unpickle(&mut reader)?)?;
-        let keys = match unpickle(&mut reader)? {
-            Object::List(keys) => keys,
-            _ => return Err(Error::Msg("the storage keys are not a list".into())),
+        let Object::List(keys) = unpickle(&mut reader)? else {
+            return Err(Error::Msg("the storage keys are not a list".into()));
         };
         let storages = locate(&mut reader, keys, &tensors)?;
         Ok(Self { path: path.to_owned(), tensors, storages })
