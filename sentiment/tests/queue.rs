@@ -29,7 +29,7 @@ fn queue() -> Queue {
 }
 
 /// Takes about a second to compute, and all of the queue's capacity.
-fn endless() -> Request {
+fn occupying() -> Request {
     Request::new(report(40_000, 1), None)
 }
 
@@ -76,7 +76,7 @@ proptest! {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_or_waits_and_a_cancelled_request_releases_its_capacity() {
     let queue = queue();
-    let (holder, held) = (queue.clone(), endless());
+    let (holder, held) = (queue.clone(), occupying());
     let holding = tokio::spawn(async move { holder.submit(held).await });
     until_full(&queue).await;
     let request = Request::new("Profit rose", None);
@@ -96,7 +96,7 @@ async fn a_full_queue_refuses_or_waits_and_a_cancelled_request_releases_its_capa
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_is_being_tokenized_keeps_its_capacity_when_its_caller_goes_away() {
     let queue = queue();
-    // Takes a large part of a second; the assertion is immediate.
+    // Tokenizing it takes a large part of a second, and the assertion comes at once.
     let mut held = Box::pin(queue.submit(Request::new(report(300_000, 1), None)));
     assert!(futures_util::poll!(held.as_mut()).is_pending());
     drop(held);
@@ -113,7 +113,7 @@ async fn a_cached_score_needs_no_capacity_and_is_the_same() {
     let first = queue.submit_all(vec![about("Northgate"), about("Selby")]).await;
     assert_ne!(first[0], first[1]);
 
-    let (holder, held) = (queue.clone(), endless());
+    let (holder, held) = (queue.clone(), occupying());
     let holding = tokio::spawn(async move { holder.submit(held).await });
     until_full(&queue).await;
     let again = queue.try_submit_all(vec![about("Selby"), about("Northgate")]).await.unwrap();

@@ -133,8 +133,8 @@ thread_local! {
 }
 
 impl Engine {
-    /// Loads a model. Blocks, for about a second for a BERT of base size. For int8, each layer is loaded twice, once to
-    /// measure it on a few texts, so a second copy of one layer is in memory.
+    /// Loads a model. Blocks, for about a second for a BERT of base size. For int8, each layer is packed twice, once to
+    /// measure it on a few texts, so two copies of one layer are in memory.
     ///
     /// # Errors
     /// [`SentimentError`], naming the file and what is wrong with it.
@@ -162,8 +162,8 @@ impl Engine {
         &self.name
     }
 
-    /// The revision of the weights, as rows carry it; followed by `+` and [`Precision::effective_name`] unless it runs
-    /// in single precision.
+    /// The revision of the weights, as rows carry it; followed by `+` and [`Precision::effective_name`] unless the
+    /// model runs in single precision.
     pub fn revision(&self) -> &str {
         &self.revision
     }
@@ -174,7 +174,7 @@ impl Engine {
     }
 
     /// Multiplications and additions in the matrix products of a text of `tokens` tokens, without padding and without
-    /// what the class does not depend on.
+    /// outputs that the head does not read.
     pub fn operations(&self, tokens: usize) -> u64 {
         self.config.architecture.operations(tokens as u64, self.config.labels.len() as u64)
     }

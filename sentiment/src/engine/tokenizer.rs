@@ -248,7 +248,7 @@ fn special(tokenizer: &Tokenizer, token: &str, vocabulary: &Path) -> Result<(Str
     Ok((token.to_owned(), id))
 }
 
-/// Makes those of `tokens` that the vocabulary has special: they are never split.
+/// Marks as special those of `tokens` that the vocabulary has, so that they are never split.
 fn with_specials(mut tokenizer: Tokenizer, tokens: &[&str]) -> tokenizers::Result<Tokenizer> {
     let known = tokens.iter().filter(|token| tokenizer.token_to_id(token).is_some());
     let specials: Vec<AddedToken> = known.map(|&token| AddedToken::from(token, true)).collect();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// A text's logits, in the order of the model's classes.
+/// A window's logits, in the order of the model's classes.
 pub(super) type Logits = Result<Vec<f32>, ScoreError>;
 
 /// A window that waits for the engine, and all who wait for it.
@@ -60,8 +60,8 @@ impl Shared {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
-    /// The next batch, formed as soon as a window waits, because the caller has a free engine. `None` once the queue is
-    /// closed and empty.
+    /// The next batch, formed as soon as a window waits: this is called only while the engine is free. `None` once the
+    /// queue is closed and empty.
     fn next_batch(&self, budget: usize) -> Option<Vec<PendingWindow>> {
         let is_idle = |state: &mut State| state.pending.is_empty() && !state.closed;
         let mut state = self.changed.wait_while(self.lock(), is_idle).expect("no holder of this lock can panic");

@@ -27,8 +27,8 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// A handle to the queue; cheap to clone. A submission borrows it, so the queue lives until every answer that a caller
-/// waits for; its threads end with the last handle.
+/// A handle to the queue; cheap to clone. A submission borrows its handle, so the queue lives as long as a caller waits
+/// for an answer. Its threads end when the last handle is dropped.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -75,7 +75,7 @@ struct Miss {
     request: Request,
 }
 
-/// A window that is being computed.
+/// A window that waits for the engine or is being computed.
 struct Awaited {
     logits: oneshot::Receiver<Logits>,
     weight: f64,
@@ -180,8 +180,8 @@ impl Queue {
         u32::try_from(tokens).map_or(self.0.capacity, |tokens| tokens.min(self.0.capacity))
     }
 
-    /// Computes the missing scores. `permits` are released when all is answered, or when the caller has gone away and
-    /// the texts are tokenized.
+    /// Computes the missing scores. `permits` are released when all is answered, or, if the caller has gone
+    /// away, once the texts are tokenized.
     async fn compute(&self, known: Vec<Option<TextScore>>, misses: Vec<Miss>, permits: OwnedSemaphorePermit) -> Scores {
         let mut scores: Vec<Option<Result<TextScore, ScoreError>>> =
             known.into_iter().map(|known| known.map(Ok)).collect();
