@@ -24,8 +24,8 @@ impl Run {
 
     /// Whether `received_at` and `scored_at` in this run are when records really arrived and were scored.
     ///
-    /// In any other run they are the publication time plus a configured delay, so that a replay gives the same rows each
-    /// time.
+    /// In any other run they are the publication time plus a configured delay, so that a replay gives the same rows
+    /// each time.
     pub fn is_live(&self) -> bool {
         self.0 == "live"
     }

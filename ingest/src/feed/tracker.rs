@@ -60,7 +60,7 @@ impl TapeTracker {
     }
 }
 
-/// The minute up to which bars can be vouched for at `now`, at most `at`.
+/// The time, at most `at`, up to which bars are complete at `now`.
 fn reference_seen_to(at: Timestamp, now: Timestamp, seen_to: Timestamp, stall_timeout: Duration) -> Timestamp {
     let traded = Calendar::xnys().last_opened(at).filter(|session| session.open < at);
     let trading_to = traded.map_or(Timestamp::MIN, |session| session.close.min(at));

@@ -1,9 +1,9 @@
 //! The news poller: every 20 seconds asks a source what is new and puts it on topic `news`.
 //!
 //! The guarantee: an article the provider shows within `overlap` of its publication is on the
-//! topic at least once, whatever dies when, because the watermark moves only after the broker has
-//! acknowledged what lies before it. An edit is sent again with another revision; the same
-//! article seen twice is not, except after a crash between acknowledgement and state file.
+//! topic at least once, wherever the process is killed, because the watermark moves only after the
+//! broker has acknowledged what lies before it. An article that is seen again is sent again only if
+//! it was edited, or after a crash between the acknowledgement and the writing of the state file.
 //!
 //! Each source has a poller, a state file `news-NAME.json` and a watermark stream of its own.
 
@@ -63,7 +63,7 @@ pub struct Polled {
 /// ```
 ///
 /// # Errors
-/// Only what a retry can't heal, of the first source that fails so; outages are waited out.
+/// The first error of any source that a retry can't help against. Outages are waited out.
 pub async fn run(
     config: &NewsConfig,
     providers: &ProvidersConfig,
@@ -96,15 +96,15 @@ pub struct NewsPoller {
     progress: PollProgress,
     state: StateFile<PollProgress>,
     health: SourceHealth,
-    /// Unreadable items of the last poll: the overlap shows them again and again.
+    /// Unreadable items of the last poll, which the next one sees again because the two overlap.
     rejected: HashSet<Vec<u8>>,
     /// A poll that failed between two pages.
     unfinished: Option<Unfinished>,
     emitted: Option<Timestamp>,
 }
 
-/// Where a poll is. Kept over a failure: a poll of many pages under a tight rate limit would never end if it were
-/// started from its first page again.
+/// How far a poll has come. Kept after a failure, because a poll of many pages under a tight rate limit would never end
+/// if it began again with its first page.
 struct Unfinished {
     began: Timestamp,
     request: NewsRequest,
@@ -112,7 +112,7 @@ struct Unfinished {
 }
 
 impl NewsPoller {
-    /// A poller that goes on where the state file in `state_folder` says, or looks back without one.
+    /// A poller that continues where the state file in `state_folder` says, or without one begins `lookback` ago.
     ///
     /// # Errors
     /// [`IngestError::State`].
@@ -148,10 +148,10 @@ impl NewsPoller {
         })
     }
 
-    /// Polls until shutdown. A poll cut short by it is as one cut short by a crash: harmless.
+    /// Polls until shutdown. Shutdown in the middle of a poll is as harmless as a crash there.
     ///
     /// # Errors
-    /// Only what a retry can't heal; outages are waited out.
+    /// The first error that a retry can't help against. Outages are waited out.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), IngestError> {
         let polling = async {
             self.health.waiting("the first poll is not complete");
@@ -200,7 +200,7 @@ impl NewsPoller {
     /// partition of `news`. After a failure it goes on with the page that failed.
     ///
     /// # Errors
-    /// Any [`IngestError`]; what was acknowledged before it stays noted.
+    /// Any [`IngestError`]; what was acknowledged before it stays in the state file.
     pub async fn poll(&mut self) -> Result<Polled, IngestError> {
         let mut polled = Polled::default();
         loop {
@@ -220,7 +220,7 @@ impl NewsPoller {
                 }
             };
             polled.pages += 1;
-            // Before the watermark moves: after it nobody would look at them again.
+            // Before the watermark moves: after that no poll would see them again.
             polled.rejected += self.publish_rejects(&page).await?;
             polled.sent += self.send(&page.items, at.began).await?;
             at.rejected.extend(page.rejects.into_iter().map(|reject| reject.bytes));

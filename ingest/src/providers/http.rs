@@ -9,7 +9,7 @@ use tapewire_runtime::Clock;
 /// Longest wait we let a `Retry-After` ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// How a provider wants to see its key. Never in the URL: URLs are logged.
+/// How a provider's key is sent. Never in the URL: URLs are logged.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// `Authorization: Bearer KEY`.
@@ -66,12 +66,12 @@ impl HttpClient {
         &self.provider
     }
 
-    /// The clock that answers are stamped by.
+    /// The clock for the times at which answers are received.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The URL of `path` under the configured one, a segment each.
+    /// The URL of `path`, a list of segments, under the configured URL.
     ///
     /// # Panics
     /// Never: that the configured URL can have paths was checked when the client was made.

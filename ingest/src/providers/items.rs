@@ -1,4 +1,4 @@
-//! The items of an answer, read one by one: what is the same whoever sent them.
+//! Reads the items of an answer one by one, in the same way for all providers.
 
 use super::{Cursor, LARGEST_ITEM, Page, Reject};
 use serde_json::value::RawValue;
@@ -41,8 +41,7 @@ pub(crate) fn check_size(raw: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The companies that an article names, each once and in this order; and what had to be left out, because it is not a
-/// ticker.
+/// The companies that an article names, each once and in this order; and why one had to be left out, if any had.
 pub fn companies<'a>(tickers: impl IntoIterator<Item = &'a str>) -> (Vec<Symbol>, Option<String>) {
     let (mut symbols, mut flaw) = (Vec::new(), None);
     for ticker in tickers {

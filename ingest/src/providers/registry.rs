@@ -26,7 +26,7 @@ pub const DEFAULT: &str = PROVIDERS[0].kind;
 
 /// What the rest of the crate has to know of a provider.
 pub struct Provider {
-    /// What `kind` in the settings says, and the name that sources of this kind have unless they are given another.
+    /// Value of `kind` in the settings. An account of this name needs no `kind`.
     pub kind: &'static str,
     /// Settings of its own.
     pub settings: SettingsType,
@@ -34,14 +34,14 @@ pub struct Provider {
     pub news: Option<Make<dyn NewsSource>>,
     /// Makes its price source, if it has prices.
     pub prices: Option<Make<dyn PriceSource>>,
-    /// Reads a line of a replayed news file that has the shape of its own API, if it has one of its own.
+    /// Reads a line of a replayed news file that has the shape of the provider's API; `None` if that is not supported.
     pub replay_line: Option<ReplayLine>,
 }
 
-/// Makes a source of an account.
+/// Makes a source from an account.
 pub type Make<Source> = fn(&Account) -> Result<Arc<Source>, ProviderError>;
 
-/// The type that a provider's own settings have: what they are by default, and what there is to set.
+/// The type of a provider's own settings: their defaults and their schema.
 pub struct SettingsType {
     defaults: fn() -> Map<String, Value>,
     schema: fn(&mut SchemaGenerator) -> Schema,
@@ -74,7 +74,7 @@ pub struct Account {
     pub settings: Map<String, Value>,
     /// The account's key; empty if none is configured.
     pub key: ApiKey,
-    /// The clock that answers are stamped by.
+    /// The clock for the times at which answers are received.
     pub clock: Clock,
 }
 
@@ -302,7 +302,7 @@ mod tests {
         assert!(text.contains(&format!("[{DEFAULT}]")) && text.contains("silence_timeout = "), "{text}");
     }
 
-    /// An account may be of any kind, so its section has the settings of all: a name is described and read in one way.
+    /// An account may be of any kind, so its section has the settings of all kinds: one name must mean one thing.
     #[test]
     fn a_setting_that_several_providers_have_is_the_same_in_all() {
         let mut known: BTreeMap<String, (&str, Value)> = BTreeMap::new();

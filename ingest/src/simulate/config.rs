@@ -1,4 +1,4 @@
-//! What the simulator is told.
+//! Settings of the simulator.
 
 use crate::providers::ApiKey;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct SimulatorConfig {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The key clients must show.
+    /// The key that clients must send.
     #[serde(skip)]
     pub api_key: ApiKey,
     /// The same seed and first day give the same market and the same news.
@@ -21,7 +21,7 @@ pub struct SimulatorConfig {
     pub history_sessions: u32,
     /// Articles an hour on a business day; nights and weekends have fewer.
     pub articles_per_hour: f64,
-    /// Planted effect κ: log return, in basis points, that news of sentiment 1 works up to.
+    /// Planted effect κ: log return, in basis points, that news of sentiment 1 adds in the end.
     pub effect_bp: f64,
     /// Time constant τ of the effect, in trading time.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -117,7 +117,7 @@ impl Simulator {
         &self.0.shutdown
     }
 
-    /// Whether a request may be answered: the key, then the faults.
+    /// Refuses a request that has the wrong key, or for which a fault is due.
     fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let faults = self.0.config.faults;

@@ -1,4 +1,4 @@
-//! Massive's bytes to domain types.
+//! Parses Massive's messages into domain types.
 //!
 //! Pages and frames are split into items first and the items read one by one: a malformed item
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
@@ -94,7 +94,7 @@ pub fn frame(text: &str, received_at: Timestamp) -> Messages {
 /// Splits an answer into items, or says why there are none.
 ///
 /// # Errors
-/// [`ProviderError::NotAuthorized`], [`ProviderError::Failed`] for an error told with HTTP 200;
+/// [`ProviderError::NotAuthorized`], [`ProviderError::Failed`] for an error sent with HTTP 200;
 /// [`ProviderError::Unreadable`] if it is not a page at all.
 pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a>, ProviderError> {
     let (provider, path) = (provider.to_owned(), path.to_owned());
