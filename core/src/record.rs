@@ -104,7 +104,7 @@ impl<Body: Serialize + DeserializeOwned> Envelope<Body> {
 
     /// The bytes for the topic.
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("records hold only strings, numbers, lists and named fields, which JSON can represent")
+        serde_json::to_vec(self).expect("records hold only strings, numbers, lists and structs, as JSON does")
     }
 
     /// Reads the bytes of a topic.

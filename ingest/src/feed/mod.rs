@@ -37,8 +37,8 @@ use tracker::TapeTracker;
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "price-feed";
 
-/// How long the reference symbol's bar may be missing within a session before the feed counts as stopped, in market time
-/// and in wall time. The longer of the two applies.
+/// How long the reference symbol's bar may be missing within a session before the feed counts as stopped, in market
+/// time and in wall time. The longer of the two applies.
 const STALL_TIMEOUT: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(5));
 
 /// After a connection that lasted this long the next failure counts as the first.

@@ -1,4 +1,4 @@
-//! Providers of news and prices. The rest of this crate knows a provider as a [`NewsSource`], a [`PriceSource`], or both.
+//! Providers of news and prices. The rest of this crate sees a provider as a [`NewsSource`], a [`PriceSource`] or both.
 //!
 //! A provider is a folder here, its `pub mod` below and a line in [`registry`]. The folder has what only it knows: its
 //! messages as it sends them with the raw text above each struct, how they become domain types, its settings and its

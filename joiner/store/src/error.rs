@@ -70,7 +70,7 @@ pub(crate) fn code(error: &clickhouse::error::Error) -> Option<u32> {
 }
 
 impl StoreError {
-    /// Sorts an error of the client.
+    /// Classifies an error of the client.
     pub(crate) fn from_clickhouse(error: clickhouse::error::Error, url: &str) -> Self {
         use clickhouse::error::Error;
         let (url, reason, code) = (url.to_owned(), error.to_string(), code(&error));
