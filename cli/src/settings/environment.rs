@@ -2,8 +2,8 @@
 //!
 //! A setting's variable is `TAPEWIRE_` and its path in upper case, joined by `_`: `sentiment.engine.precision` is
 //! `TAPEWIRE_SENTIMENT_ENGINE_PRECISION`. In a section whose keys are free, `_` stands for the dot in the names of
-//! Kafka's properties: `TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL` is `security.protocol`. `__` may be written between
-//! the parts of a path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
+//! Kafka's properties: `TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL` is `security.protocol`. `__` may stand between the
+//! parts of a path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
 //!
 //! A secret's variable is that of the setting which names its file, without `_FILE`. A provider's key may leave out the
 //! section: `TAPEWIRE_MASSIVE_API_KEY` is the key of `providers.massive`.

@@ -135,8 +135,8 @@ fn object(schema: &Value, definitions: &Value) -> Kind {
     }
 }
 
-/// The node of a schema with alternatives: an optional section, an enum's variants. Alternatives that are sections become
-/// one section with the settings of all.
+/// The node of a schema with alternatives: an optional section, an enum's variants. Alternatives that are sections
+/// become one section with the settings of all.
 fn alternatives(schema: &Value, definitions: &Value) -> Node {
     let mut all = Node { doc: String::new(), kind: Kind::Text, optional: false, secret: false, example: None };
     let choices = ["oneOf", "anyOf", "allOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten();
