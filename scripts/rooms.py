@@ -71,7 +71,7 @@ def main() -> int:
             f"{name} uses {other}; ARCHITECTURE.md does not let it" for other in sorted(used & OURS.keys() - OURS[name])
         ]
         broken += [
-            f"{name} uses {library}, which is kept to {', '.join(sorted(rooms))}"
+            f"{name} uses {library}, which only {', '.join(sorted(rooms))} may use"
             for library, rooms in KEPT_TO.items()
             if library in used and name not in rooms
         ]

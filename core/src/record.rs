@@ -6,7 +6,7 @@
 use crate::{Article, Bar, Halt, Mention, Run, Trade, Watermark};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Version of the envelope and the records in it. A reader refuses what is newer.
+/// Version of the envelope and the records in it. A reader refuses records of a newer version.
 pub const VERSION: u32 = 1;
 
 /// A body with its version and run. The topic's record types are aliases of it.

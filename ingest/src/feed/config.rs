@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_core::Symbol;
 
-/// The price sources, and what is subscribed to: `[prices]`. Times are by the bus's clock.
+/// The price sources, and what is subscribed to: `[prices]`. Durations are in market time, which a
+/// simulation may speed up.
 ///
 /// A symbol comes from one source only, so with several sources each needs symbols of its own:
 ///

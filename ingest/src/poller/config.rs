@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The news sources, and how they are polled: `[news]`. All times are by the bus's clock.
+/// The news sources, and how they are polled: `[news]`. Durations are in market time, which a simulation may speed up.
 ///
 /// ```
 /// use std::time::Duration;

@@ -39,7 +39,7 @@ pub struct Polled {
     pub sent: usize,
     /// Pages read.
     pub pages: usize,
-    /// Items put to the dead letters.
+    /// Items sent to the topic `dead-letter`.
     pub rejected: usize,
 }
 
@@ -164,7 +164,7 @@ impl NewsPoller {
         shutdown.run_until_cancelled(polling).await.unwrap_or(Ok(()))
     }
 
-    /// Polls once; how long to wait before the next time.
+    /// Polls once, and returns how long to wait before the next poll.
     async fn poll_or_wait(&mut self, backoff: &mut Backoff) -> Result<Duration, IngestError> {
         let began = self.clock.now();
         let source = self.source_label();

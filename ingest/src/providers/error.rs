@@ -54,8 +54,8 @@ pub enum ProviderError {
         /// The provider's words.
         message: String,
     },
-    /// The request is not one the provider takes.
-    #[error("{provider} does not take the request {path}: HTTP {status}: {message}")]
+    /// The provider rejects the request.
+    #[error("{provider} rejects the request {path}: HTTP {status}: {message}")]
     BadRequest {
         /// Name of the provider.
         provider: String,
@@ -134,7 +134,7 @@ pub enum ProviderError {
         /// How long.
         after: Duration,
     },
-    /// A step of the log-in did not come.
+    /// A step of the log-in was not answered in time.
     #[error("{provider} did not say `{awaited}` within {} s", waited.as_secs())]
     LoginTimeout {
         /// Name of the provider.

@@ -1,4 +1,4 @@
-//! HTTP as any provider needs it: timeouts, the key to the configured host only, errors told apart.
+//! HTTP requests for all providers: they have timeouts, send the key to the configured host only, and classify errors.
 
 use super::{ApiKey, ProviderError};
 use reqwest::header::{HeaderValue, RETRY_AFTER};
@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode, Url};
 use std::time::Duration;
 use tapewire_runtime::Clock;
 
-/// Longest wait we let a `Retry-After` ask for.
+/// A longer `Retry-After` counts as this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How a provider's key is sent. Never in the URL: URLs are logged.

@@ -52,7 +52,7 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What could not.
     pub rejects: Vec<Reject>,
-    /// Where at the provider the page was found, without secrets: `/v2/reference/news`. Names the rejects' origin.
+    /// Path of the page at the provider, without secrets: `/v2/reference/news`. The origin of the rejects has it.
     pub origin: String,
     /// Where the next page is; `None` on the last one.
     pub next: Option<Cursor>,
@@ -159,7 +159,7 @@ pub trait PriceSource: Send + Sync {
 /// A live connection of a [`PriceSource`].
 #[async_trait]
 pub trait PriceConnection: Send {
-    /// What it is, as the origin of rejects: `websocket`.
+    /// Its kind, for the origin of rejects: `websocket`.
     fn origin(&self) -> &str;
 
     /// The next frame that holds something. A connection that has gone quiet for too long has to find that out by

@@ -171,7 +171,8 @@ impl ProvidersConfig {
         self.entry(name).settings.insert(setting.to_owned(), value.into());
     }
 
-    /// Fills in the keys of all accounts and of those called `names`, as `key` gives them by name.
+    /// Sets the keys of all accounts, and of accounts called `names`, which are made if they are missing. `key` gives
+    /// the key of an account by its name.
     ///
     /// # Errors
     /// The first error of `key`.

@@ -55,11 +55,11 @@ impl Default for SimulatorConfig {
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// After every this many articles a page has one that can't be read.
+    /// Number of articles in a page after each of which there is one that can't be read.
     pub malformed_article_every: usize,
-    /// After every this many bars the websocket has one that can't be read.
+    /// Number of bars after each of which the websocket sends one that can't be read.
     pub malformed_bar_every: usize,
-    /// After every this many bars the websocket has a message of an unknown type.
+    /// Number of bars after each of which the websocket sends a message of an unknown type.
     pub unknown_message_every: usize,
     /// A websocket is dropped without a close frame after this many bars.
     pub disconnect_after: usize,

@@ -1,6 +1,6 @@
-//! A market and its news wire, simulated, on Massive's own REST and websocket protocol.
+//! A simulated market and news wire, which speak Massive's own REST and websocket protocols.
 //!
-//! Times are those of the bus's clock, so an accelerated clock gives an accelerated market.
+//! Times are those of the [`Clock`] it is given, so an accelerated clock gives an accelerated market.
 
 pub mod config;
 mod dice;

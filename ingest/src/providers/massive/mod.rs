@@ -23,7 +23,7 @@ use tapewire_core::{Article, Bar, Symbol};
 use tapewire_runtime::Clock;
 use websocket::Connection;
 
-/// The provider's kind in the settings, and the provider's name in articles that a replay reads in its shape.
+/// The provider's kind in the settings. It is also the provider's name in articles that a replay reads.
 const KIND: &str = "massive";
 
 /// This provider's line in the registry.
