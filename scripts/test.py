@@ -206,7 +206,7 @@ def count(stage: Stage, log: str) -> None:
     for total in re.findall(r"^Ran (\d+) tests? in", log, re.M):
         broken = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", log))
         stage.passed, stage.failed = stage.passed + int(total) - broken, stage.failed + broken
-    # cargo lists the names, indented, under a second `failures:`; unittest has each over its traceback.
+    # cargo lists the names, indented, under a second `failures:`; unittest prints each above its traceback.
     for names in re.findall(r"^failures:\n((?:    \S+\n)+)", log, re.M):
         stage.failures += names.split()
     stage.failures += re.findall(r"^(?:FAIL|ERROR): (\S+ \(.+\))$", log, re.M)

@@ -1,7 +1,7 @@
 """Detached server processes and what /proc tells about them.
 
 A server is remembered by its process id together with its start time and the boot it
-belongs to, so that a process id reused by a stranger is never taken for the server.
+belongs to, so that another process with the same id is never taken for the server.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How far a download is: a line rewritten on a terminal, a line now and then elsewhere."""
+"""The progress of a download: on a terminal one line that is rewritten, elsewhere a line every ten seconds."""
 
 import sys
 import threading

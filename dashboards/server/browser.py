@@ -27,7 +27,7 @@ DRAWN = "canvas, svg[viewBox] rect, td, .tw-strip b"
 
 
 class PageError(Exception):
-    """The dashboard does not look as it should, or no browser is there to look."""
+    """The dashboard does not look as it should, or there is no browser."""
 
 
 class Browser:

@@ -4,7 +4,7 @@ use super::environment::variable;
 use super::tree::Node;
 use std::path::PathBuf;
 
-/// An error in the settings. Messages name the place, and the nearest name there is.
+/// An error in the settings. Messages name the place, and the nearest known name.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read.

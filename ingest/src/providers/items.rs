@@ -4,12 +4,12 @@ use super::{Cursor, LARGEST_ITEM, Page, Reject};
 use serde_json::value::RawValue;
 use tapewire_core::Symbol;
 
-/// An item with what had to be left out of it, if anything had; or the reason why it can't be used.
+/// An item, and what had to be left out of it, if anything; or the reason why it can't be used.
 pub type ItemResult<T> = Result<(T, Option<String>), String>;
 
 impl<T> Page<T> {
     /// Reads each item by itself, so that one that can't be read costs only itself and is among the rejects. An item of
-    /// which something had to be left out is among both, so that nothing vanishes unseen. `origin` is [`Page::origin`].
+    /// which something had to be left out is among both, so that nothing is lost silently. `origin` is [`Page::origin`].
     pub fn read<'a>(
         origin: &str,
         next: Option<Cursor>,

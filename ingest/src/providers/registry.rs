@@ -61,8 +61,8 @@ fn defaults<T: Default + Serialize>() -> Map<String, Value> {
     }
 }
 
-/// Reads a line of a news file: `None` if it does not have the provider's shape; otherwise the article with what had to
-/// be left out of it, or the reason why it can't be used.
+/// Reads a line of a news file: `None` if it does not have the provider's shape, otherwise the article or why it can't
+/// be used.
 pub type ReplayLine = fn(&str) -> Option<ItemResult<Article>>;
 
 /// What a source is made from: one account with one provider.

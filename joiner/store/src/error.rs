@@ -57,7 +57,7 @@ pub enum StoreError {
     },
 }
 
-/// ClickHouse's codes for "later": timeout, no free connection, network, memory, too many parts or
+/// ClickHouse's codes for "try again later": timeout, no free connection, network, memory, too many parts or
 /// queries, read-only for now, shutting down.
 const BUSY: [u32; 10] = [159, 202, 203, 209, 210, 236, 241, 242, 252, 745];
 /// Its codes for a missing table, database or column.

@@ -35,8 +35,8 @@ pub struct Messages {
 
 /// Reads a page of `GET /v2/reference/news`.
 ///
-/// An article with something that is not a ticker among its tickers is kept without it and is also among the
-/// rejects, so that nothing vanishes unseen. `provider` is the configured name.
+/// What is not a ticker is left out of its article, which is then also among the rejects, so that nothing is lost
+/// silently. `provider` is the configured name.
 ///
 /// # Errors
 /// As [`answer`].
@@ -116,7 +116,7 @@ pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a
     }
 }
 
-/// Reads one news item of `provider`, with what had to be left out of it, if anything had.
+/// Reads one news item of `provider`, and says what had to be left out of it, if anything.
 ///
 /// # Errors
 /// The reason, in words.
