@@ -46,7 +46,7 @@ impl Watermark {
 /// The latest watermark of each stream, and their minimum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
-    /// Number of streams in the latest record: a source that is no longer configured does not hold the others back.
+    /// Number of streams that the latest record named: a source that is no longer configured does not hold the others back.
     count: u32,
     latest: BTreeMap<u32, Latest>,
 }

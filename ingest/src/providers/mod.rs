@@ -52,7 +52,7 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What could not.
     pub rejects: Vec<Reject>,
-    /// Path of the page at the provider, without secrets: `/v2/reference/news`. The origin of the rejects has it.
+    /// Path of the page at the provider, without secrets: `/v2/reference/news`. It is part of the rejects' origin.
     pub origin: String,
     /// Where the next page is; `None` on the last one.
     pub next: Option<Cursor>,

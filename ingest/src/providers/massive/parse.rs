@@ -204,7 +204,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
         return Err("the price is not a positive number".into());
     }
     if !(size.is_finite() && size >= 0.0) {
-        return Err("the size is not a number of shares".into());
+        return Err("the size is negative or not a finite number".into());
     }
     Ok(Trade {
         symbol: equity(&item.sym)?,
