@@ -95,7 +95,7 @@ def require_free_port(service: str, port: int, variable: str) -> None:
 def require_unlocked(service: str, lock: Path) -> None:
     """Raises when a live process holds `lock`.
 
-    Both servers lock a file in their data folder through the kernel. Such a lock ends
+    Each server locks a file in its data folder through the kernel. Such a lock ends
     with its process, so the file that a killed server leaves behind needs no cleaning.
     """
     holder = lock_holder(lock)
