@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace) -> int:
 
 
 def prepare(options: argparse.Namespace, cache: Path, left_out: dict[str, str]) -> Tools:
-    """Builds, installs and converts what is missing. A peer that fails takes all its precisions with it."""
+    """Builds, installs and converts what is missing. A peer that fails is left out in all its precisions."""
     python = environment.virtual_environment(cache)
     scored = environment.texts_file(cache, options.texts)
     lost: dict[str, str] = {}
@@ -97,7 +97,7 @@ def without_instruction(engines: list[Engine], flags: list[str]) -> dict[str, st
 def build() -> Path:
     """Our engine's side of the protocol, `sentiment/examples/throughput.rs`."""
     print("bench: building our engine", flush=True)
-    # The whole workspace, so that what `make test` compiled serves here too.
+    # The whole workspace, so that what `make test` compiled is used here too.
     command = ["cargo", "build", "--release", "--locked", "--workspace", "--example", "throughput"]
     built = subprocess.run(
         [*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -138,7 +138,7 @@ def rounds_of(
 def loaded(
     engines: list[Engine], tools: Tools, figures: dict, left_out: dict[str, str]
 ) -> Iterator[dict[Engine, Resident]]:
-    """The engines that load and answer like PyTorch in float32; all end with the block."""
+    """The engines that load and whose logits agree with PyTorch's in float32; all are stopped when the block ends."""
     reference = json.loads(tools.reference.read_text())
     residents: dict[Engine, Resident] = {}
     try:
@@ -164,16 +164,16 @@ def loaded(
 
 
 def checked(engine: Engine, logits: list[list[float]], reference: list[list[float]]) -> float:
-    """The largest deviation from PyTorch's float32: nobody is fast by being wrong."""
+    """The largest deviation from PyTorch's float32 logits. Wrong logits raise, so that their engine is not timed."""
     if [len(row) for row in logits] != [len(row) for row in reference[: len(logits)]] or not logits:
-        raise BenchError(f"{engine.title} answered logits of another shape than the reference's")
+        raise BenchError("its logits have another shape than the reference's")
     pairs = zip(logits, reference[: len(logits)], strict=True)
     deviations = [abs(one - other) for row, right in pairs for one, other in zip(row, right, strict=True)]
     if not all(map(math.isfinite, deviations)):
         raise BenchError("its logits are not finite")
     deviation = max(deviations)
     if engine.precision == "f32" and deviation > EXACT:
-        raise BenchError(f"its logits are {deviation:.2g} off PyTorch's, more than {EXACT:g}")
+        raise BenchError(f"its logits differ from PyTorch's by {deviation:.2g}, more than {EXACT:g}")
     return deviation
 
 
@@ -199,17 +199,17 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = [engine.name for engine in LINE_UP]
-    parser.add_argument("--quick", action="store_true", help="128 texts, 2 rounds: a glance")
+    parser.add_argument("--quick", action="store_true", help="128 texts, 2 rounds: less precise")
     parser.add_argument(
         "--engines", nargs="+", choices=names, default=names, metavar="NAME", help=f"only these of {', '.join(names)}"
     )
     parser.add_argument(
-        "--shape", choices=["bert-base", "minilm"], default="bert-base", help="of the model (default: bert-base)"
+        "--shape", choices=["bert-base", "minilm"], default="bert-base", help="shape of the model (default: bert-base)"
     )
     parser.add_argument(
         "--threads", nargs="+", type=int, choices=[1, 2], default=[1, 2], help="thread counts (default: 1 2)"
     )
-    parser.add_argument("--texts", type=int, help=f"how many (default: {texts.WHOLE})")
+    parser.add_argument("--texts", type=int, help=f"number of texts (default: {texts.WHOLE})")
     parser.add_argument(
         "--rounds",
         type=int,

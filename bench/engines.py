@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started."""
+"""The engines that are compared, and how each is started."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ class Engine:
         return 2 if self.maker == "hf_pipeline" else 1
 
     def command(self, tools: "Tools") -> list[str]:
-        """Starts the engine; it then speaks the protocol of `bench.resident`."""
+        """The command that starts the engine, which then speaks the protocol of `bench.resident`."""
         rest = ["--precision", self.precision, "--threads", str(self.threads)]
         if self.ours:
             return [str(tools.throughput), str(tools.model), str(tools.texts), *rest, "--interactive"]
@@ -52,7 +52,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Tools:
-    """The files that engines are started with and held against."""
+    """The files that engines are started with, and the reference that their logits are compared with."""
 
     throughput: Path
     python: Path

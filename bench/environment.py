@@ -25,7 +25,7 @@ def virtual_environment(cache: Path) -> Path:
     folder = cache / f"bench-env-{_digest(REQUIREMENTS)}"
     python, complete = folder / "bin" / "python", folder / "complete"
     if not complete.exists():
-        print("bench: installing the peers, some 5 GB on disk (first time only)", flush=True)
+        print("bench: installing the peers, about 5 GB on disk (first time only)", flush=True)
         venv.create(folder, with_pip=True, clear=True)
         # All dependencies are listed: PyTorch's own list would also bring a GPU compiler.
         install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
@@ -36,7 +36,7 @@ def virtual_environment(cache: Path) -> Path:
 
 
 def _install_one_by_one(install: list[str | Path]) -> None:
-    """So that a package that is not to be had costs only the peers that need it."""
+    """Installs package by package, so that one that cannot be installed costs only the peers that need it."""
     for line in REQUIREMENTS.read_text().splitlines():
         package = line.partition("#")[0].strip()
         if package and subprocess.run([*install, package]).returncode != 0:
@@ -84,7 +84,7 @@ def texts_file(cache: Path, count: int) -> Path:
 
 
 def _run(command: list[str | Path], log: Path) -> str | None:
-    """The last line of its output if it failed."""
+    """Runs a command. Returns the last line of its output if it failed."""
     with log.open("wb") as out:
         code = subprocess.run(command, cwd=ROOT, env=variables(2), stdout=out, stderr=subprocess.STDOUT).returncode
     said = log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"]

@@ -2,4 +2,4 @@
 
 
 class BenchError(Exception):
-    """A failure whose message is fit to be the last line on the screen."""
+    """A failure whose message is printed without a traceback."""

@@ -1,4 +1,4 @@
-"""What figures have to be read with: processor, versions, commit, how busy the machine was."""
+"""What is recorded beside the figures: processor, versions, commit, how busy the machine was."""
 
 import os
 import platform
@@ -55,7 +55,7 @@ def _pairs(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _said(*command: str) -> str | None:
-    """None where there is no such command, or it fails: outside a repository, say."""
+    """A command's output; None if there is no such command or it fails, for example outside a repository."""
     try:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

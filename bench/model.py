@@ -25,7 +25,8 @@ SHAPES = {
 }
 LABELS = ["positive", "negative", "neutral"]
 TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"]
-# About that of trained weights: attention is far from uniform, so that a wrong mask or head shows in the logits.
+# Standard deviation of the weights, about that of trained ones: attention is far from uniform, so that a wrong mask or
+# head shows in the logits.
 DEVIATION = 0.04
 
 

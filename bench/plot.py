@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-# Each keeps enough contrast on white and on a dark page; the ground is transparent.
+# Colours with enough contrast on a light and on a dark page; the background is transparent.
 INK = "#7d8590"
 OURS = "#e8590c"
 PEER = "#7d9cc0"

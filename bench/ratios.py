@@ -20,7 +20,7 @@ class Spread:
 
 
 def spread(values: Iterable[float], peer: str | None = None) -> Spread | None:
-    """None where there is nothing to take a median of."""
+    """The spread of `values`; None if there are none."""
     found = list(values)
     return Spread(median(found), min(found), max(found), len(found), peer) if found else None
 
@@ -33,12 +33,12 @@ def of(runs: list[Run], name: str, threads: int) -> dict[int, Run]:
 def within_rounds(
     ours: dict[int, Run], theirs: dict[int, Run], rate: Callable[[Run], float], peer: str
 ) -> Spread | None:
-    """How many times their rate ours is, over the rounds in which both ran."""
+    """Our rate as a multiple of theirs, over the rounds in which both ran."""
     return spread((rate(ours[number]) / rate(theirs[number]) for number in ours.keys() & theirs.keys()), peer)
 
 
 def against_best_peer(runs: list[Run], precision: str) -> Spread | None:
-    """Against the peer of the same precision that comes closest to us or leads most, 1 thread, by processor time."""
+    """Our engine against the best peer of the same precision: 1 thread, by processor time."""
     peers = {run.engine.name for run in runs if run.engine.precision == precision and not run.engine.ours}
     ours = of(runs, f"{OURS}-{precision}", 1)
     found = [within_rounds(ours, of(runs, peer, 1), lambda run: run.per_cpu_second, peer) for peer in sorted(peers)]

@@ -39,7 +39,7 @@ def engine_rows(
 
 
 def table(rows: list[dict], found: dict[str, Spread | None], left_out: dict[str, str]) -> str:
-    """Markdown, as it is also printed."""
+    """The table in Markdown, which is printed as it is."""
     lines = [
         "| engine | texts per CPU-second, 1 thread | texts per second, 1 thread | 2 threads | memory, MB "
         "| largest deviation of a logit |",
@@ -85,7 +85,7 @@ def run_rows(runs: dict[int, list[Run]]) -> list[dict]:
 
 
 def ratio_rows(found: dict[str, Spread | None]) -> tuple[dict, dict]:
-    """The medians alone, and all there is to say about each."""
+    """The medians alone, and the details of each ratio."""
     medians = {name: round(one.median, 3) if one else None for name, one in found.items()}
     details = {
         name: _rounded(one) | {"rounds": one.rounds, "against": one.peer} if one else None
@@ -95,7 +95,7 @@ def ratio_rows(found: dict[str, Spread | None]) -> tuple[dict, dict]:
 
 
 def busiest_idle(runs: dict[int, list[Run]]) -> float:
-    """The most that all waiting engines together took of a processor during a run, as a median over runs."""
+    """The share of a processor that all waiting engines together used during a run: the median over runs."""
     return median(run.idle_cpu_s / run.wall_s for played in runs.values() for run in played)
 
 

@@ -38,7 +38,7 @@ def variables(threads: int) -> dict[str, str]:
 
 
 class Resident:
-    """`ready` is what the engine said when it was loaded."""
+    """An engine in a process of its own. `ready` is the object that it printed once it was loaded."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path):
         self.name = name

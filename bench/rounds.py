@@ -1,8 +1,8 @@
-"""Rounds: the texts are dealt into one part for each round; the order of the engines rotates.
+"""Rounds: the texts are divided into one part for each round; the order of the engines rotates.
 
 A noisy neighbour or a falling clock then slows all engines alike, so ratios within a round stay right even
 when the machine's speed changes. All engines run in the first round; the others are only for those that a
-ratio needs, so that a run ends within the day.
+ratio needs, which keeps a run short.
 """
 
 import sys
@@ -17,7 +17,7 @@ from bench.resident import Resident
 
 @dataclass(frozen=True)
 class Run:
-    """One engine's turn in one round. `needed_ops` and `peak_ops_per_s` only our engine counts."""
+    """One engine's turn in one round. Only our engine reports `needed_ops` and `peak_ops_per_s`."""
 
     engine: Engine
     round: int
@@ -39,7 +39,7 @@ class Run:
 
 
 def order(engines: list[Engine], number: int) -> list[Engine]:
-    """Who runs in round `number` (from 0), first to last: each round begins one place further."""
+    """Who runs in round `number` (from 0), first to last: each round begins with the next engine."""
     shift = number % max(len(engines), 1)
     return engines[shift:] + engines[:shift]
 
@@ -47,9 +47,9 @@ def order(engines: list[Engine], number: int) -> list[Engine]:
 def play(
     residents: dict[Engine, Resident], rounds: int, lost: dict[str, str], going_on: Callable[[list[Run]], set[Engine]]
 ) -> Iterator[Run]:
-    """All rounds; an engine that ends on the way is noted in `lost` and missed from then on.
+    """All rounds; an engine that ends early is noted in `lost` and left out from then on.
 
-    `going_on` says by the first round who takes part in the others.
+    `going_on` chooses, by the runs of the first round, the engines that take part in the others.
     """
     first: list[Run] = []
     taking_part = set(residents)
@@ -78,7 +78,7 @@ def _turn(residents: dict[Engine, Resident], engine: Engine, number: int, rounds
 
 
 class Progress:
-    """A line a turn, with how long the rest will take by what is done."""
+    """Prints a line for each run, with an estimate of the time left."""
 
     def __init__(self, engines: int, going_on: int, rounds: int):
         self._total = engines + going_on * (rounds - 1)

@@ -1,8 +1,9 @@
 """The texts to score: invented financial news, the same for every run and every machine.
 
-Seven in ten are headlines, a quarter a headline with its description, one in twenty runs long. In
+Seven in ten are headlines, a quarter a headline with its description, one in twenty a long article. In
 WordPiece tokens half are shorter than about 24, the mean is about 50 and the longest about 400, which is
-the mix of a news wire. A text is cut at a drawn length, so some end in mid-sentence; engines don't mind.
+the mix of a news wire. A text is cut at a drawn length, so some end in mid-sentence, which makes no
+difference to engines.
 """
 
 import json
@@ -12,7 +13,7 @@ import re
 from pathlib import Path
 
 SEED = 20251121
-# How many the whole set has, and how many texts peers that pad take at a time.
+# Number of texts in the whole set, and in a batch of a peer that pads.
 WHOLE = 2000
 BATCH = 32
 # Share of the texts, and their shortest and longest length in tokens.
@@ -62,7 +63,7 @@ def pieces(text: str) -> int:
 def generate(count: int, seed: int = SEED) -> list[str]:
     """`count` texts, no two alike: an engine that scores equal texts once must not gain by it.
 
-    Their kinds are dealt in turn, so that no seed gets another mix.
+    Kinds are assigned in a fixed order, so that every seed gives the same mix.
     """
     draw = random.Random(seed)
     texts: dict[str, None] = {}
@@ -72,10 +73,10 @@ def generate(count: int, seed: int = SEED) -> list[str]:
 
 
 def sample(count: int) -> list[str]:
-    """`count` of the whole set, taken as runs of BATCH neighbours in length and then mixed.
+    """`count` of the whole set, taken as runs of BATCH texts of similar length and then shuffled.
 
-    Drawn one by one, few texts would fill few batches with texts of any length, and engines that pad
-    would be charged several times the padding that they need on the whole set.
+    If they were drawn one by one, the few batches of a small sample would mix texts of all lengths, and
+    engines that pad would need several times the padding of the whole set.
     """
     if count >= WHOLE:
         return generate(count)
@@ -88,7 +89,7 @@ def sample(count: int) -> list[str]:
 
 
 def write(path: Path, texts: list[str]) -> None:
-    """A JSON object with a `text` a line."""
+    """Writes one JSON object with a `text` per line."""
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 

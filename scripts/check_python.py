@@ -1,7 +1,7 @@
 """Checks the project's Python: ruff's rules, ruff's format, mypy's types. Settings are in pyproject.toml.
 
-All checks run, so that one run shows everything there is to mend. `python3 scripts/tools.py ruff check --fix`
-and `python3 scripts/tools.py ruff format` mend most of it.
+All checks run, so that one run shows everything there is to fix. `python3 scripts/tools.py ruff check --fix`
+and `python3 scripts/tools.py ruff format` fix most of it.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Holds the rules of ARCHITECTURE.md about rooms: which crate may use which, and where code may be unsafe.
+"""Checks the rules of ARCHITECTURE.md about rooms: which crate may use which, and where code may be unsafe.
 
 Reads `cargo metadata`, so it sees what is really depended on, and fails naming the crate, the
 forbidden dependency and the rule.
@@ -23,7 +23,7 @@ OURS = {
     "tapewire-archive": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     "tapewire-statistics": set(),
     "tapewire-joiner": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
-    # Only tests use it: dependencies of tests are not looked at.
+    # Only tests use it, and dependencies of tests are not checked.
     "tapewire-testkit": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     "tapewire-cli": {
         "tapewire-core",
@@ -40,7 +40,7 @@ OURS = {
         "tapewire-joiner",
     },
 }
-# A library that only some rooms may know.
+# Libraries, and the crates that may use them.
 KEPT_TO = {
     "rdkafka": {"tapewire-bus"},
     "clickhouse": {"tapewire-store"},
@@ -71,7 +71,7 @@ def main() -> int:
             f"{name} uses {other}; ARCHITECTURE.md does not let it" for other in sorted(used & OURS.keys() - OURS[name])
         ]
         broken += [
-            f"{name} uses {library}, which is kept to {', '.join(sorted(rooms))}"
+            f"{name} uses {library}, which only {', '.join(sorted(rooms))} may use"
             for library, rooms in KEPT_TO.items()
             if library in used and name not in rooms
         ]

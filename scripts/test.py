@@ -31,7 +31,7 @@ PORTS = {
     "TAPEWIRE_SUPERSET_PORT": "28088",
 }
 
-# How a line of a log begins to tell of a failure: of a test, of rustc and clippy, of ruff and mypy.
+# What a log's line begins with when it reports a failure: of a test, of rustc and clippy, of ruff and mypy.
 FAILURE = re.compile(r" panicked at |^(FAIL|ERROR): |^minimal failing input|^error(\[|:)|^\S+\.py:\d+:")
 
 # Servers are always there in a test run; recorded data and fixtures need not be.
@@ -206,7 +206,7 @@ def count(stage: Stage, log: str) -> None:
     for total in re.findall(r"^Ran (\d+) tests? in", log, re.M):
         broken = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", log))
         stage.passed, stage.failed = stage.passed + int(total) - broken, stage.failed + broken
-    # cargo lists the names, indented, under a second `failures:`; unittest has each over its traceback.
+    # cargo lists the names, indented, under a second `failures:`; unittest prints each above its traceback.
     for names in re.findall(r"^failures:\n((?:    \S+\n)+)", log, re.M):
         stage.failures += names.split()
     stage.failures += re.findall(r"^(?:FAIL|ERROR): (\S+ \(.+\))$", log, re.M)
@@ -214,7 +214,7 @@ def count(stage: Stage, log: str) -> None:
 
 
 def failure_excerpt(log: list[str]) -> list[str]:
-    """The lines of a failed stage's log that follow each failure, since passed tests may come after it, and its end."""
+    """The lines after each failure in a failed stage's log, and the end of the log: passed tests may lie between."""
     shown = set(range(len(log) - 30, len(log)))
     starts = [i for i, line in enumerate(log) if FAILURE.search(line)]
     for start in starts[:20]:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# A phrase, also across lines or as part of a name, and what to write. Python's `is None` is no phrase.
+# A phrase, also across lines or as part of a name, and what to write. Python's `is None` is not one.
 INSTEAD = {
     "(?i:so many)": "this many, or a number `n`",
     "is none": "is not one, does not count",

@@ -73,10 +73,10 @@ class ClickHouse(Service):
     def _declare_databases(self) -> None:
         """Declares `default` and `system` as Atomic, in the form ClickHouse stores it.
 
-        A server has them so. The library would make `default` an Overlay, which has no
-        refreshable views, and keep `system` in memory, which loses system.query_log at a
-        restart and cannot make it again. Both must be there before the first session,
-        too early for an SQL statement.
+        A full server has them as Atomic. The library would make `default` an Overlay, which has
+        no refreshable views, and keep `system` in memory, which loses system.query_log at a
+        restart and cannot make it again. Both must be there before the first session, so no SQL
+        statement can create them.
         """
         metadata = self.data / "metadata"
         metadata.mkdir(exist_ok=True)

@@ -159,7 +159,7 @@ def _fetch_all(artifacts: list[Artifact], cache: Path) -> None:
 
 
 class _Fetch:
-    """One artifact on its way into the cache; what has arrived so far waits in `part`."""
+    """The download of one artifact into the cache; what has arrived so far is in the file `part`."""
 
     def __init__(self, artifact: Artifact, base: str, cache: Path, progress: Progress, stop: threading.Event):
         self.artifact = artifact
@@ -175,7 +175,7 @@ class _Fetch:
         resumed = self.part.exists()
         self._download()
         if resumed and not wanted.matches(self.part):
-            # The beginning left by an earlier run was not this file's: take it whole.
+            # The part that an earlier run left was not the beginning of this file: fetch the file whole.
             self.part.unlink()
             self._download()
         if not wanted.matches(self.part):
@@ -211,7 +211,7 @@ class _Fetch:
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise StackError(
             f"{self.artifact.name} {self.artifact.version} is missing or damaged in {self.cache}, and {self.url} "
-            f"cannot be had ({reason}): connect to the network, or set {self.variable} to a mirror"
+            f"cannot be fetched ({reason}): connect to the network, or set {self.variable} to a mirror"
         )
 
     def _continue(self) -> None:

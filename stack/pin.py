@@ -20,7 +20,7 @@ POM = Path(__file__).parent / "config" / "kafka-pom.xml"
 
 
 def kafka_jars(scratch: Path) -> list[dict]:
-    """One entry a jar; Maven lays the copied files out as its repository does."""
+    """One entry for each jar; Maven lays the copied files out as its repository does."""
     subprocess.run(
         [
             *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"),

@@ -1,7 +1,7 @@
 """Detached server processes and what /proc tells about them.
 
 A server is remembered by its process id together with its start time and the boot it
-belongs to, so that a process id reused by a stranger is never taken for the server.
+belongs to, so that another process with the same id is never taken for the server.
 """
 
 import json
@@ -95,7 +95,7 @@ def require_free_port(service: str, port: int, variable: str) -> None:
 def require_unlocked(service: str, lock: Path) -> None:
     """Raises when a live process holds `lock`.
 
-    Both servers lock a file in their data folder through the kernel. Such a lock ends
+    Each server locks a file in its data folder through the kernel. Such a lock ends
     with its process, so the file that a killed server leaves behind needs no cleaning.
     """
     holder = lock_holder(lock)

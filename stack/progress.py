@@ -1,4 +1,4 @@
-"""How far a download is: a line rewritten on a terminal, a line now and then elsewhere."""
+"""The progress of a download: on a terminal one line that is rewritten, elsewhere a line every ten seconds."""
 
 import sys
 import threading
@@ -20,7 +20,7 @@ class Progress:
         self._printed_at = time.monotonic()
 
     def __enter__(self) -> Self:
-        print(f"downloading {self._total / MEGABYTE:.0f} MB, this once", file=sys.stderr, flush=True)
+        print(f"downloading {self._total / MEGABYTE:.0f} MB (first time only)", file=sys.stderr, flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:

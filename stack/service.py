@@ -1,4 +1,4 @@
-"""What both servers have in common: brought up once, recognised, waited for, stopped."""
+"""What all servers of the stack have in common: starting, recognising, waiting, stopping."""
 
 import signal
 import time
@@ -21,7 +21,7 @@ class Service(ABC):
     name: str
     ports: dict[str, int]
     client_port: str
-    """Which of `ports` the outside talks to."""
+    """The key in `ports` of the port that clients connect to."""
 
     def __init__(self, settings: Settings):
         self.settings = settings

@@ -17,7 +17,7 @@ from bench.engines import PEERS
 from bench.resident import CHECKED
 from bench.texts import read
 
-# Loads what is loaded late; the comparison of logits warms up the rest.
+# Texts scored before the engine is ready: libraries load some parts on first use.
 WARM_UP = 32
 
 

@@ -19,7 +19,7 @@ def convert(folder: Path) -> None:
     from ctranslate2.converters import TransformersConverter
     from transformers import BertConfig, BertForSequenceClassification
 
-    # The converter still asks for what transformers 5 no longer says.
+    # The converter still reads a setting that transformers 5 no longer has.
     BertConfig.position_embedding_type = "absolute"
     with tempfile.TemporaryDirectory(dir=folder) as encoder:
         BertForSequenceClassification.from_pretrained(folder).bert.save_pretrained(encoder)

@@ -22,11 +22,11 @@ class Logits(torch.nn.Module):
 
 
 def export(folder: Path) -> Path:
-    """Writes `plain.onnx` unless it is there; texts and tokens a batch stay free."""
+    """Writes `plain.onnx` unless it is there; the numbers of texts and of tokens may vary."""
     path = folder / "plain.onnx"
     if path.exists():
         return path
-    # Eager attention is the shape that the fusions of ONNX Runtime look for.
+    # Eager attention is the form that the fusions of ONNX Runtime look for.
     model = BertForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
     ids = torch.arange(5, 37).view(2, 16)
     mask = torch.ones_like(ids)

@@ -1,4 +1,4 @@
-"""What needs no peer and no compiler: `python3 -m unittest bench.tests.test_unit`."""
+"""Tests that need no peer and no compiler: `python3 -m unittest bench.tests.test_unit`."""
 
 import os
 import sys
@@ -33,7 +33,7 @@ def measured(ratio: ratios.Spread | None) -> ratios.Spread:
 
 
 class OrderTest(unittest.TestCase):
-    def test_over_as_many_rounds_as_engines_each_has_had_every_place_once(self) -> None:
+    def test_in_as_many_rounds_as_engines_each_engine_has_every_place_once(self) -> None:
         for place in range(len(LINE_UP)):
             self.assertEqual(Counter(LINE_UP), Counter(order(LINE_UP, number)[place] for number in range(len(LINE_UP))))
 
@@ -44,13 +44,13 @@ class OrderTest(unittest.TestCase):
         self.assertEqual({OURS, BEST}, ratios.going_on([*first[:3], first[4]]), "f32 has no peer")
         self.assertEqual({OURS, f32, PIPELINE}, ratios.going_on([first[1], *first[3:]]), "the peak is of our int8")
 
-    def test_at_two_threads_that_is_our_int8(self) -> None:
+    def test_at_two_threads_only_our_int8_goes_on(self) -> None:
         two = Engine("tapewire", "int8", 2)
         self.assertEqual(
             {OURS, two}, ratios.going_on([run(OURS, 0, 2), run(two, 0, 2), run(Engine("openvino", "int8", 2), 0, 1)])
         )
 
-    def test_nobody_left_is_no_round(self) -> None:
+    def test_a_round_without_engines_is_empty(self) -> None:
         self.assertEqual([], order([], 3))
 
 
@@ -187,7 +187,7 @@ for line in sys.stdin:
         self.assertGreater(toy.memory_bytes(), 0)
         self.assertGreaterEqual(toy.cpu_seconds(), 0)
 
-    def test_one_that_ends_is_reported_with_its_last_words(self) -> None:
+    def test_one_that_ends_is_reported_with_the_last_line_it_printed(self) -> None:
         with self.assertRaisesRegex(BenchError, "toy ended: out of memory"):
             self.start(self.SPEAKS).ask("logits")
 

@@ -1,4 +1,4 @@
-//! Sessions, holidays and half days of an exchange, and where an outcome may start.
+//! Sessions, holidays and half days of an exchange, and when news can first be traded on.
 
 mod entry;
 mod rules;

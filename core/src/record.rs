@@ -1,12 +1,12 @@
 //! The records on each topic: versioned JSON in one envelope.
 //!
 //! JSON because a person must be able to read a dead letter, and because every tool that
-//! reads Kafka reads it; times are integer microseconds since 1970 UTC, exact both ways.
+//! reads Kafka reads it. Times are integer microseconds since 1970 UTC, so reading gives exactly what was written.
 
 use crate::{Article, Bar, Halt, Mention, Run, Trade, Watermark};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Version of the envelope and the records in it. A reader refuses what is newer.
+/// Version of the envelope and the records in it. A reader refuses records of a newer version.
 pub const VERSION: u32 = 1;
 
 /// A body with its version and run. The topic's record types are aliases of it.
@@ -14,7 +14,7 @@ pub const VERSION: u32 = 1;
 pub struct Envelope<Body> {
     /// [`VERSION`] of the writer.
     pub v: u32,
-    /// Which history the body belongs to.
+    /// The run that the body belongs to.
     pub run: Run,
     /// The record itself.
     pub body: Body,
@@ -46,8 +46,8 @@ pub enum Scored {
 pub enum Tape {
     /// One bar, new or corrected.
     Bar(Bar),
-    /// A copy of the benchmark's bar for the partitions its key does not lead to: it serves the
-    /// market model there and is not a fact to store again.
+    /// A copy of the benchmark's bar, for each partition that its key does not map to: the market model needs the bar
+    /// on every partition. It is not stored again.
     BenchmarkBar(Bar),
     /// The feed has sent every bar that ended up to here.
     Watermark(Watermark),
@@ -75,7 +75,7 @@ pub struct DeadLetter {
     pub origin: String,
     /// Why, as a sentence for a person.
     pub reason: String,
-    /// The bytes as received, in base64 (RFC 4648, padded), so that none is lost to an encoding.
+    /// The bytes as received, in base64 (RFC 4648, padded), because they need not be UTF-8.
     pub bytes: String,
     /// Event time or arrival time, microseconds since 1970 UTC.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
@@ -85,7 +85,7 @@ pub struct DeadLetter {
 /// Why bytes are not a record.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
-    /// Not JSON, or not of this shape. The text has the parser's: it is the reason in a dead letter.
+    /// Not JSON, or not of this shape. The message includes the parser's, because it becomes a dead letter's reason.
     #[error("not a record of this topic: {0}")]
     Malformed(serde_json::Error),
     /// Written by a newer version.
@@ -104,7 +104,7 @@ impl<Body: Serialize + DeserializeOwned> Envelope<Body> {
 
     /// The bytes for the topic.
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("records hold only strings, numbers and finite maps, all of which JSON can say")
+        serde_json::to_vec(self).expect("records hold only strings, numbers, lists and structs, as JSON does")
     }
 
     /// Reads the bytes of a topic.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Which stream of history a record belongs to: `live`, or the name of one replay.
+/// The labelled stream of data that a record belongs to: `live`, or the name of one replay.
 ///
 /// Every record and every row carries it, and the joiner keeps one state per run, so a replay of last year neither moves
 /// the live watermark nor overwrites a live row.
@@ -17,15 +17,15 @@ impl Run {
         Self("live".into())
     }
 
-    /// A named replay or backfill. The name `live` is the live run itself.
+    /// A named replay. The name `live` gives the live run.
     pub fn named(name: &str) -> Self {
         Self(name.to_owned())
     }
 
-    /// Whether clocks of this run are real arrival times.
+    /// Whether `received_at` and `scored_at` in this run are when records really arrived and were scored.
     ///
-    /// In any other run `received_at` and `scored_at` are the publication time plus a configured delay, so that a replay
-    /// gives the same rows each time.
+    /// In any other run they are the publication time plus a configured delay, so that a replay gives the same rows
+    /// each time.
     pub fn is_live(&self) -> bool {
         self.0 == "live"
     }

@@ -52,7 +52,7 @@ impl Bar {
         } else if self.high < self.open.max(self.close).max(self.low) || self.low > self.open.min(self.close) {
             Some("open or close is outside low..high")
         } else if !self.volume.is_finite() || self.volume < 0.0 {
-            Some("volume is not a number of shares")
+            Some("volume is negative or not a finite number")
         } else if self.width_s == 0 {
             Some("width is zero")
         } else {

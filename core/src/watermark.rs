@@ -46,7 +46,7 @@ impl Watermark {
 /// The latest watermark of each stream, and their minimum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
-    /// As in the latest record: a source that is no longer configured does not hold the others back.
+    /// Number of streams that the latest record named: a source that is no longer configured does not hold the others back.
     count: u32,
     latest: BTreeMap<u32, Latest>,
 }
@@ -66,7 +66,7 @@ impl Watermarks {
     }
 
     /// The latest watermark of each stream, by index, each with the number of streams that the latest record named.
-    /// Whoever observes them has the same watermarks.
+    /// An empty [`Watermarks`] that observes them all equals this one.
     pub fn latest(&self) -> impl Iterator<Item = Watermark> + '_ {
         self.latest
             .iter()

@@ -43,7 +43,7 @@ class Superset(Service):
         return f"{self.url}/superset/dashboard/{DASHBOARD}/"
 
     def up(self) -> bool:
-        # Also of a running one, so that a changed password is noticed.
+        # Also where Superset runs already, so that a changed password is noticed.
         self.folder.mkdir(parents=True, exist_ok=True)
         self._settle_password()
         return super().up()
@@ -82,7 +82,7 @@ class Superset(Service):
             raise StackError("the dashboard does not look as it should")
 
     def _run(self, script: str, arguments: list[str], variables: dict[str, str]) -> int:
-        """Exit code of one of server/'s programs, which says itself what went wrong."""
+        """Runs one of the programs in server/, which prints what went wrong, and returns its exit code."""
         if trouble := self.trouble():
             raise StackError(f"superset is {trouble}; `python3 dashboards/superset.py up` starts it")
         python = environment.virtual_environment(self.settings.cache)

@@ -37,7 +37,7 @@ def archive(sqlalchemy_uri: str, bundle: Path = BUNDLE) -> bytes:
 
 
 def documents(sqlalchemy_uri: str, bundle: Path = BUNDLE) -> dict[str, dict]:
-    """Path in the archive to its content."""
+    """The archive's documents, by their path in it."""
     dashboard = _read(bundle / "dashboard.yaml") | {"css": (bundle / "dashboard.css").read_text()}
     charts = {path.stem: _read(path) for path in sorted(bundle.glob("charts/*.yaml"))}
     datasets = {path.stem: _read(path) for path in sorted(bundle.glob("datasets/*.yaml"))}

@@ -15,7 +15,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 ADMIN = "admin"
 WAIT_SECONDS = 120
-# After which a login counts as not listened to.
+# After this time without an answer the login is tried again.
 LOGIN_SECONDS = 10
 WIDTH, HEIGHT = 1680, 1050
 POLL_SECONDS = 0.25
@@ -27,7 +27,7 @@ DRAWN = "canvas, svg[viewBox] rect, td, .tw-strip b"
 
 
 class PageError(Exception):
-    """The dashboard does not look as it should, or no browser is there to look."""
+    """The dashboard does not look as it should, or there is no browser."""
 
 
 class Browser:
@@ -64,7 +64,7 @@ class Browser:
         self.settle()
 
     def settle(self) -> None:
-        """Waits until every chart is drawn and nothing more is on its way."""
+        """Waits until every chart is drawn and stays so."""
         still = 0
         deadline = time.monotonic() + WAIT_SECONDS
         while still < 6:
@@ -89,11 +89,11 @@ class Browser:
         return self.driver.execute_script(script, HOLDERS, LOADING, BROKEN, DRAWN)
 
     def failures(self) -> list[str]:
-        """Requests that Superset refused, from the first to now; nothing may be in it."""
+        """Requests that Superset refused since this browser was started; there must not be any."""
         return [f"{status} {url}" for status, url in self._answers() if self._is_ours(url) and status >= 400]
 
     def strangers(self) -> list[str]:
-        """Addresses other than Superset's that answered; nothing may be in it."""
+        """Addresses other than Superset's that answered; there must not be any."""
         return [url for _, url in self._answers() if not self._is_ours(url)]
 
     def _is_ours(self, url: str) -> bool:
@@ -167,7 +167,7 @@ class Browser:
             "--lang=en-US",
             f"--user-data-dir={self._profile}",
             f"--window-size={WIDTH},{HEIGHT}",
-            # Whatever a page asks for, nothing but this machine is reached.
+            # Whatever a page asks for, only Superset's host is reached.
             f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {urlsplit(self.url).hostname}",
         ):
             options.add_argument(argument)

@@ -27,7 +27,7 @@ class ProvisionError(Exception):
 
 @dataclass(frozen=True)
 class ClickHouse:
-    """Where the dashboards read, as the user that can do nothing else."""
+    """Where the dashboards read, as a user that can only read."""
 
     url: str
     database: str
@@ -56,7 +56,7 @@ class ClickHouse:
         return f"clickhousedb://{address}{'?secure=true' if secure else ''}"
 
     def require_reader(self) -> None:
-        """Raises unless the reader gets in; says so when there are no tables yet."""
+        """Raises unless the reader can log in; warns when there are no tables yet."""
         query = "SELECT count() FROM system.tables WHERE database = {database:String} AND name = 'mentions'"
         try:
             answer = _session().post(

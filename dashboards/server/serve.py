@@ -37,7 +37,7 @@ class Server(BaseApplication):
             "keepalive": 5,
         }.items():
             self.cfg.set(name, value)
-        # gunicorn before 25 has no control socket to leave out of the home folder.
+        # gunicorn 25 makes a control socket in the home folder; earlier versions do not know the setting.
         if "control_socket_disable" in self.cfg.settings:
             self.cfg.set("control_socket_disable", True)
 

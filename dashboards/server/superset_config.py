@@ -11,7 +11,7 @@ HOME = Path(os.environ["TAPEWIRE_SUPERSET_HOME"])
 
 SECRET_KEY = (HOME / "secret.key").read_text().strip()
 SQLALCHEMY_DATABASE_URI = f"sqlite:///{HOME / 'metadata.db'}"
-# Requests of one dashboard write their filter state at the same moment.
+# Several requests of one dashboard write their filter state at the same time; SQLite lets them wait.
 SQLALCHEMY_ENGINE_OPTIONS = {"connect_args": {"timeout": 30}}
 
 # What the window title says.
@@ -35,8 +35,8 @@ THEME_DARK = {
 LANGUAGES = {"en": {"flag": "us", "name": "English"}}
 
 LOG_LEVEL = "WARNING"
-# The SQL parser remarks on ClickHouse's scalar WITH, which it carries through unharmed; the
-# page on an image that only a checkout of Superset has.
+# The SQL parser warns about ClickHouse's scalar WITH, which it passes on unchanged, and the
+# view about an image that only a checkout of Superset has.
 for chatty in ("sqlglot", "superset.views.base"):
     logging.getLogger(chatty).setLevel(logging.ERROR)
 
@@ -83,7 +83,7 @@ TALISMAN_CONFIG = {
         "script-src": ["'self'", "'strict-dynamic'", "'unsafe-eval'"],
     },
     "content_security_policy_nonce_in": ["script-src"],
-    # TLS is the business of whatever proxy is put in front.
+    # TLS is left to a proxy in front.
     "force_https": False,
     "session_cookie_secure": False,
 }

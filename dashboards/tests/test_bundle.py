@@ -1,4 +1,4 @@
-"""The bundle holds together: what names something names something that is there."""
+"""The bundle is consistent: what it refers to by name or id is in it."""
 
 import unittest
 from typing import ClassVar

@@ -165,7 +165,7 @@ class Changes(Visit):
         option = f".ant-select-item-option[title='{value}']"
 
         def click_option() -> bool:
-            # While the list of choices unfolds its entries are there and can't be clicked: tried again.
+            # While the list of choices unfolds, its entries are there but can't be clicked; then `wait` tries again.
             for entry in self.browser.all(option)[:1]:
                 entry.click()
                 return True

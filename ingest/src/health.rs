@@ -37,7 +37,7 @@ struct State {
 }
 
 impl SourceHealth {
-    /// `idle_timeout` is by the bus's clock.
+    /// `idle_timeout` is in market time.
     pub fn new(
         stream: Stream,
         stage: &str,

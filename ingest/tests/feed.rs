@@ -63,7 +63,7 @@ fn watermark(tape: &[(i32, Tape)]) -> Option<Timestamp> {
     tape.iter().filter_map(|(_, body)| if let Tape::Watermark(w) = body { Some(w.at) } else { None }).max()
 }
 
-/// Key and content of what the provider has of some symbols and the benchmark, from `from` to bars ended at `to`.
+/// By key, the closes of the provider's bars of some symbols and the benchmark that start at `from` and end by `to`.
 fn expected(provider: &Provider, of: &[Symbol], from: Timestamp, to: Timestamp) -> BTreeMap<(Symbol, Timestamp), f64> {
     let market = provider.simulator.market();
     let mut bars = BTreeMap::new();
@@ -77,7 +77,7 @@ fn expected(provider: &Provider, of: &[Symbol], from: Timestamp, to: Timestamp) 
     bars
 }
 
-/// By key, what holds on the topic: of several versions the one received last.
+/// By key, the bar that counts: of several versions the one received last.
 fn held(bars: Vec<Bar>) -> BTreeMap<(Symbol, Timestamp), Bar> {
     let mut held: BTreeMap<_, Bar> = BTreeMap::new();
     for bar in bars {
@@ -253,7 +253,7 @@ async fn trades_and_halts_come_when_asked_for() {
     kafka.clean().await;
 }
 
-/// The first seed whose market halts somebody within the first hour of the day.
+/// The first seed whose market has a halt within the first hour of the day.
 fn halting_seed() -> u64 {
     let day = jiff::civil::date(2025, 6, 4);
     let halts_early = |seed: &u64| {
@@ -262,7 +262,7 @@ fn halting_seed() -> u64 {
         let market = tapewire_ingest::simulate::Market::new(&config, day);
         market.tapes()[0].halts.iter().flatten().any(|(from, to)| *from < 60 && *to < 70)
     };
-    (1..200).find(halts_early).expect("one session in five halts somebody")
+    (1..200).find(halts_early).expect("one session in five has a halt")
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 const ORIGIN: &str = "2025-06-04T15:00:00Z";
 
-/// A clock that as good as stands still: one moment of the wire, however long the test takes.
+/// A clock that practically stands still, so that the provider's news is the same however long the test takes.
 const STILL: f64 = 1e-6;
 
 fn config() -> NewsPollerConfig {
@@ -51,7 +51,7 @@ fn reporting_poller(
     NewsPoller::new(config(), source, stream, state, producer, clock.clone(), readiness).unwrap()
 }
 
-/// What the provider shows at `now` of the time since `from`.
+/// What the provider shows at `now` of what was published since `from`.
 fn shown(provider: &Provider, from: Timestamp, now: Timestamp) -> Vec<Story> {
     let market = provider.simulator.market();
     market.stories().iter().filter(|story| story.published_at >= from && story.visible_at <= now).cloned().collect()
@@ -193,7 +193,7 @@ async fn what_cannot_be_read_is_a_dead_letter_once_and_the_page_goes_on() {
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_where_it_was_and_without_the_note_looks_back() {
+async fn a_restart_goes_on_where_it_was_and_without_its_state_file_looks_back() {
     let kafka = Kafka::start("restart").await;
     let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
     let (state, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -213,15 +213,15 @@ async fn the_watermark_moves_only_after_the_broker_has_acknowledged() {
     let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
     let state = tempfile::tempdir().unwrap();
     let mut poller = poller(&kafka, &provider.providers, &provider.clock, state.path());
-    let note = state.path().join("news-massive.json");
+    let state_file = state.path().join("news-massive.json");
     let refusals = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000];
     mock.request_errors(RDKafkaApiKey::Produce, &refusals);
     let cut_short = tokio::time::timeout(Duration::from_secs(2), poller.poll()).await;
     assert!(cut_short.is_err(), "the poll ended although nothing was acknowledged");
-    assert!(!note.exists(), "the watermark moved although nothing was acknowledged");
+    assert!(!state_file.exists(), "the watermark moved although nothing was acknowledged");
     mock.clear_request_errors(RDKafkaApiKey::Produce);
     poller.poll().await.unwrap();
-    assert!(note.exists());
+    assert!(state_file.exists());
     // At least once: the poll that was cut short may have gone through after all.
     let articles = kafka.articles().await;
     let from = common::time(ORIGIN) - SignedDuration::from_hours(2);

@@ -131,7 +131,7 @@ async fn a_replay_is_never_taken_for_live_data() {
     kafka.clean().await;
 }
 
-/// Real headlines and real hourly bars, where they are at hand.
+/// Real headlines and real hourly bars, where they are available.
 #[tokio::test]
 async fn real_files_are_read_whole() {
     let Some(folder) = std::env::var_os("TAPEWIRE_REAL_DATA").map(PathBuf::from) else {

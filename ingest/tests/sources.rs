@@ -22,10 +22,10 @@ use tapewire_runtime::{Readiness, Shutdown};
 /// A Wednesday, after the open.
 const ORIGIN: &str = "2025-06-04T15:00:00Z";
 
-/// Five minutes, the idle timeout, are half a second.
+/// So that the idle timeout of five minutes is half a second.
 const SPEED: f64 = 600.0;
 
-/// Where each stream is on one partition, and what a reader of it may rely on.
+/// The latest watermark of each stream on one partition, and the time up to which a reader takes both as complete.
 struct Seen {
     last: [Option<Watermark>; 2],
     low: Option<Timestamp>,
@@ -62,7 +62,7 @@ impl Seen {
     }
 }
 
-/// Waits until what a reader of each partition has seen is so.
+/// Waits until `so` is true of what a reader of each partition has seen.
 async fn until_seen(watermarks: impl AsyncFn() -> Vec<(i32, Watermark)>, so: fn(&Seen) -> bool) {
     until(async || {
         let watermarks = watermarks().await;
@@ -71,7 +71,7 @@ async fn until_seen(watermarks: impl AsyncFn() -> Vec<(i32, Watermark)>, so: fn(
     .await;
 }
 
-/// The story of both tests: the slower source decides, is shut down, is not waited for, and comes back.
+/// What happens in both tests: the slower source decides, is shut down, is not waited for, and comes back.
 async fn a_source_goes_and_comes_back(
     kind: &str,
     desk: &mut DeskServer,
@@ -99,7 +99,7 @@ async fn a_source_goes_and_comes_back(
     assert_eq!(idle(kind), 0.0);
 }
 
-/// The gauge of the desk.
+/// The desk's gauge `tapewire_source_idle`.
 fn idle(kind: &str) -> f64 {
     let with = |labels: &str| counted(&format!("tapewire_source_idle{{{labels}}}"));
     with(&format!("source=\"desk\",kind=\"{kind}\"")) + with(&format!("kind=\"{kind}\",source=\"desk\""))

@@ -76,7 +76,7 @@ const NO_TOKENIZER: &str = "tokenizer.json, vocab.txt, or vocab.json with merges
     tokenizer.json by AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers)";
 
 impl ModelFiles {
-    /// Finds a model's files in a folder. Without a `revision`, it is the hash of the weights.
+    /// Finds a model's files in a folder. `revision` defaults to the hash of the weights.
     ///
     /// # Errors
     /// [`ModelError::Incomplete`] naming the file, [`ModelError::Io`] if the weights can't be hashed.

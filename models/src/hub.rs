@@ -174,7 +174,7 @@ fn refusal(error: &ApiError) -> Option<u16> {
     }
 }
 
-/// Whether the incomplete part in the cache is already as long as the file, as after a kill just before it was renamed.
+/// Whether the incomplete part in the cache is as long as the file or longer, as after a kill just before its renaming.
 fn is_overlong(error: &ApiError) -> bool {
     match error {
         ApiError::InvalidResume => true,

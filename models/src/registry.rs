@@ -28,7 +28,7 @@ impl Registry {
         Self::from_settings(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
-    /// A registry with settings from a function of the names of the environment variables.
+    /// A registry with settings from `setting`, which returns the value of an environment variable by its name.
     pub fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Self {
         let shipped = match setting("TAPEWIRE_MODELS_DIR") {
             Some(folder) => vec![PathBuf::from(folder)],

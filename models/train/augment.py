@@ -15,7 +15,7 @@ from dataclasses import dataclass
 CASHTAG = re.compile(r"\$([A-Z]{1,5})\b")
 LETTERS = string.ascii_uppercase
 LINK = re.compile(r"\s*https?://\S+")
-# "… : HDFC Securities": who is quoted, and so is not itself judged.
+# "… : HDFC Securities": the one who is quoted, whom the text does not judge.
 QUOTED = re.compile(r":\s+((?:[A-Z][\w&.'-]*\s?){1,4})$")
 CODES = [" <{}.N>", " <{}.O>", " <{}>", " (NYSE: {})", " (NASDAQ:{})", " ({})", " (${})"]
 LEGAL_FORMS = [
@@ -43,11 +43,11 @@ class Rates:
     whole: float = 0.12  # a headline of one sentiment, without company
     legal_form: float = 0.10  # "Acme" asked for as "Acme Inc."
     substitute: float = 0.15  # another company takes this one's place, in both segments
-    code: float = 0.08  # a wire's code after the name, half of the time asked for by it
+    code: float = 0.08  # a wire's code after the name; half of the time the company is asked for by the code
     other_story: float = 0.20  # a second text beside it that does not name the company
-    unmatched: float = 0.04  # a company the text does not name: the text's own sentiment
+    unmatched: float = 0.04  # a company the text does not name; the label stays that of the text
     quoted: float = 0.30  # the person or firm quoted at the end: neutral
-    ticker: float = 0.40  # a tweet with one cash tag, asked for that ticker
+    ticker: float = 0.40  # a tweet with one cash tag; the company is that ticker
     no_link: float = 0.50  # a tweet without its links
 
 

@@ -2,8 +2,8 @@
 
 Label smoothing leaves confidences crowded just below 1, which no temperature
 (Guo et al. 2017) spreads out again. So after the temperature the linear head is
-fitted again to the pooled features of the validation split, drawn by a ridge to
-where it was. It stays a linear head: a consumer takes the softmax and no more.
+fitted again to the pooled features of the validation split, with a ridge that
+keeps it near its old weights. It stays a linear head: a consumer takes the softmax and no more.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def expected_calibration_error(logits: np.ndarray, truth: np.ndarray) -> float:
 def error_by_chance(logits: np.ndarray, resamples: int = 200) -> float:
     """The calibration error that is to be expected of a perfectly calibrated model of these confidences.
 
-    The truth is drawn from the probabilities themselves; what is left is the size of the sample.
+    The truth is drawn from the probabilities themselves, so the error that is left comes from the size of the sample.
     """
     draw = np.random.default_rng(1)
     drawn = ((logits + draw.gumbel(size=logits.shape)).argmax(1) for _ in range(resamples))
@@ -42,7 +42,7 @@ def error_by_chance(logits: np.ndarray, resamples: int = 200) -> float:
 
 
 def fit_temperature(parts: list[Part]) -> float:
-    """The temperature of least likelihood loss, every part (logits, truth) weighing the same.
+    """The temperature with the least negative log likelihood, every part (logits, truth) weighing the same.
 
     The loss is smooth and has one minimum in the temperature, so a fine grid finds it.
     """

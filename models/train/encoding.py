@@ -71,7 +71,7 @@ def pad(rows: list[Encoded], config: PretrainedConfig) -> dict[str, torch.Tensor
 
 @torch.no_grad()
 def predict(model: PreTrainedModel, rows: list[Encoded], bf16: bool, batch_size: int = 32) -> np.ndarray:
-    """What the model puts out for each of `rows`, in their order, float64."""
+    """The model's output for each of `rows`, in their order, float64."""
     model.eval()
     order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]))
     found = []

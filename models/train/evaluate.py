@@ -3,7 +3,7 @@
     python evaluate.py --samples samples.jsonl --model FOLDER [--card FOLDER/README.md]
 
 The half precision weights are widened to float32 and computed in float32, on
-one thread. Intervals are 95% percentile bootstraps over groups of like texts.
+one thread. Intervals are 95% percentile bootstraps over groups of near-identical texts.
 """
 
 import argparse
@@ -23,7 +23,7 @@ RESAMPLES = 1000
 
 
 def slices(samples: list[dict]) -> dict[str, list[dict]]:
-    """What is reported, by name; nothing in it was trained on."""
+    """The samples that figures are reported for, by name; none of them was trained on."""
 
     def part(source: str, split: str) -> list[dict]:
         return [s for s in samples if (s["source"], s["split"]) == (source, split)]
@@ -45,7 +45,7 @@ def slices(samples: list[dict]) -> dict[str, list[dict]]:
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Counts, a row a true label, a column a predicted one."""
+    """Counts: one row per true label, one column per predicted label."""
     counts = np.zeros((len(LABELS), len(LABELS)), dtype=int)
     np.add.at(counts, (truth, predicted), 1)
     return counts
@@ -86,7 +86,7 @@ def measure(model: PreTrainedModel, tokenizer: Tokenizer, part: list[dict]) -> d
 
 def table(results: dict[str, dict]) -> str:
     lines = [
-        "| data | n | majority | accuracy (95% interval) | macro-F1 | ECE | of it by chance |",
+        "| data | n | majority | accuracy (95% interval) | macro-F1 | ECE | ECE by chance |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, r in results.items():

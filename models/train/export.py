@@ -1,4 +1,4 @@
-"""Checkpoints to the shipped model: average, calibrate, half precision, plain files.
+"""Makes the shipped model from checkpoints: averaged, calibrated, in half precision.
 
     python export.py --samples samples.jsonl --checkpoint run1 [run2 ...] --out FOLDER
 
@@ -25,8 +25,8 @@ from transformers import BertConfig, BertForSequenceClassification
 
 MAX_POSITIONS = 512
 CALIBRATED_ON = ["sentfin", "twitter"]
-RIDGE = 1e-3  # of 1e-4 … 0.3, near the least cross-validated loss on the validation split
-CARRIED = ["vocab.txt", "special_tokens_map.json"]
+RIDGE = 1e-3  # chosen from 1e-4 … 0.3: near the least cross-validated loss on the validation split
+COPIED = ["vocab.txt", "special_tokens_map.json"]
 
 
 def average(checkpoints: list[Path]) -> dict[str, torch.Tensor]:
@@ -35,7 +35,7 @@ def average(checkpoints: list[Path]) -> dict[str, torch.Tensor]:
 
 
 def config() -> dict:
-    """The checkpoint's configuration in the few keys that matter, as BERT's readers know them."""
+    """The model's configuration, in the keys that programs which load BERT read."""
     return {
         "architectures": ["BertForSequenceClassification"],
         "model_type": "bert",
@@ -70,7 +70,7 @@ def build(weights: dict[str, torch.Tensor]) -> BertForSequenceClassification:
 
 
 def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: list[dict]) -> dict:
-    """Puts the calibrated head into `weights`; the figures of its cross-validation."""
+    """Puts the calibrated head into `weights`. Returns the figures of its cross-validation."""
     encoder = build(weights)
     encoder.classifier = torch.nn.Identity()
     parts, groups = [], []
@@ -87,7 +87,7 @@ def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: l
 
 
 def write_tokenizer(base: Path, out: Path) -> None:
-    """The base tokenizer without the truncation and padding to 128 baked into it."""
+    """Writes the base tokenizer without its truncation and padding to 128 tokens."""
     tokenizer = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer.update(truncation=None, padding=None)
     (out / "tokenizer.json").write_text(
@@ -102,7 +102,7 @@ def write_tokenizer(base: Path, out: Path) -> None:
         **{f"{name}_token": f"[{name.upper()}]" for name in ("cls", "mask", "pad", "sep", "unk")},
     }
     (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")
-    for name in CARRIED:
+    for name in COPIED:
         shutil.copyfile(base / name, out / name)
 
 

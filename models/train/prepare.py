@@ -1,4 +1,4 @@
-"""Labelled data to splits: one JSON line a sample, the same bytes on every run.
+"""Divides the labelled data into splits: one JSON line per sample, the same bytes on every run.
 
     python prepare.py --data FOLDER --out samples.jsonl
 
@@ -8,13 +8,14 @@ Reads `sentfin/SEntFiN.csv`, `twitter-financial/sent_{train,valid}.csv` and
 Splits, decided by a hash of the group and never by the order of the rows:
 
     train       80% of SEntFiN's groups, 90% of the tweets published as train
-    validation  10% of SEntFiN, 10% of the tweets: stops, seeds, calibration
+    validation  10% of SEntFiN, 10% of the tweets: to choose settings, and to calibrate
     test        10% of SEntFiN, the tweets published as valid
-    dev, unseen FinEntity, half each: `dev` chooses between recipes, `unseen` is
-                only reported. Nothing of FinEntity is ever trained on.
+    dev, unseen FinEntity, half each: `dev` is for choosing recipes, `unseen` for
+                the published figures only. Nothing of FinEntity is ever trained on.
 
-A group is a set of texts that say nearly the same words, across all sources. A
-group is in one split; where a published split would put it into two, it is left out of training.
+A group is a set of texts that say nearly the same words, across all sources. Where
+a group falls into several splits, only its samples in the last of train, validation,
+dev, unseen and test are kept.
 """
 
 import argparse
@@ -33,7 +34,8 @@ TWEET_LABELS = {"0": "negative", "1": "positive", "2": "neutral"}
 DECISION = re.compile(r"""(['"])(.*?)\1\s*:\s*['"](positive|negative|neutral)['"]""")
 # SEntFiN's publishers once replaced hold, sell and buy by class names inside entities too.
 MANGLED = {"neutral": "hold", "negative": "sell", "positive": "buy"}
-YIELDS_TO = ["train", "validation", "dev", "unseen", "test"]
+# Of the splits that a group falls into, the last in this order keeps its samples.
+PRECEDENCE = ["train", "validation", "dev", "unseen", "test"]
 
 
 def read_sentfin(folder: Path) -> list[dict]:
@@ -134,8 +136,8 @@ def prepare(data: Path) -> list[dict]:
 
     strongest: dict[int, int] = defaultdict(int)
     for sample in samples:
-        strongest[sample["group"]] = max(strongest[sample["group"]], YIELDS_TO.index(sample["split"]))
-    return [s for s in samples if YIELDS_TO.index(s["split"]) == strongest[s["group"]]]
+        strongest[sample["group"]] = max(strongest[sample["group"]], PRECEDENCE.index(sample["split"]))
+    return [s for s in samples if PRECEDENCE.index(s["split"]) == strongest[s["group"]]]
 
 
 def main() -> None:

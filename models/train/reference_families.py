@@ -2,14 +2,14 @@
 
 `reference_families.json` holds small models with odd sizes, one for each way in which families differ
 from each other. Each has its `config.json`, names and shapes of its tensors as a checkpoint has them,
-the logits of a few texts, and `float32_error`, the distance of the same computation in float64. Nobody
-stores the weights: they follow from the formula at the head of `reference_logits.py`, with `scale`
+the logits of a few texts, and `float32_error`, the largest difference from the same computation in float64. The
+weights are not stored: they follow from the formula at the head of `reference_logits.py`, with `scale`
 in place of 0.07, and 1 added where the name in lower case ends in `norm.weight`.
 
-Token types are in all cases; models without segments were not given them.
+Every case has token types; models without segments did not get them.
 
 `byte_level_bpe/` holds a vocabulary and merges learned from the invented headlines, and the ids that
-RoBERTa's tokenizer makes of them.
+RoBERTa's tokenizer gives for these headlines.
 
     python reference_families.py
 """
@@ -98,7 +98,7 @@ MODELS: dict[str, PreTrainedConfig] = {
     ),
 }
 
-# As hub checkpoints of before transformers 5 spell it.
+# Settings as checkpoints from before transformers 5 spell them.
 OLD_SPELLING = {
     "modernbert-cls": {
         "global_rope_theta": 90000.0,
@@ -146,7 +146,7 @@ def model(name: str, config: PreTrainedConfig) -> dict:
 
 
 def written(name: str, config: PreTrainedConfig) -> dict:
-    """As `save_pretrained` writes it."""
+    """The configuration as `save_pretrained` writes it."""
     content = json.loads(config.to_json_string())
     del content["transformers_version"]
     if name in OLD_SPELLING:

@@ -1,6 +1,6 @@
 """Invented headlines for the reference logits; none is taken from any data set.
 
-They cover what a wire carries: both signs and none, several companies in one
+They cover what a wire carries: good, bad and neutral news, several companies in one
 headline, tickers and cash tags, links, markup, capitals, other scripts, odd
 white space, and texts longer than the model's 512 positions.
 """

@@ -4,8 +4,8 @@ Two files, both small enough to commit:
 
 `shipped`    logits of the shipped model on invented headlines. The stored half
              precision weights are widened to float32 and computed in float32.
-`bert-base`  logits of a BERT of base size (12 layers, 768 wide, 12 heads,
-             3 labels) whose 438 MB of weights nobody stores: both sides make
+`bert-base`  logits of a BERT of base size (12 layers, hidden size 768, 12 heads,
+             3 labels). Its 438 MB of weights are not stored: both sides make
              them from the formula below.
 
 The weights of `bert-base`
@@ -34,7 +34,7 @@ segments 2, LayerNorm epsilon 1e-12, GELU by the error function.
 
 The JSON's `probes` hold a few values of the generator, so that a wrong formula
 is distinguished from a wrong model. `float32_error` is the largest distance of these
-float32 logits from the same computation in float64: no engine has to be closer.
+float32 logits from the same computation in float64: no engine has to be closer than that.
 
     python reference_logits.py bert-base
     python reference_logits.py shipped
@@ -142,7 +142,7 @@ def forward(model: BertForSequenceClassification, case: dict) -> torch.Tensor:
 
 
 def write(path: Path, content: dict) -> None:
-    """One case a line: small, and a change of one case is a change of one line."""
+    """Writes one case per line, so that a changed case is a changed line."""
     rows = {key: content.pop(key) for key in ("probes", "cases") if key in content}
     parts = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
     for key, items in rows.items():

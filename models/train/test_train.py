@@ -110,7 +110,7 @@ def test_no_text_or_group_lies_in_two_splits(samples):
     assert_no_leak(samples)
     assert {s["split"] for s in samples} == set(SPLITS)
     shared = [s for s in samples if s["text"].startswith("Birchoil beats forecasts by")]
-    assert [s["split"] for s in shared] == ["test"], "the training twin of a published test tweet must go"
+    assert [s["split"] for s in shared] == ["test"], "a training tweet that resembles a published test tweet is dropped"
 
 
 def test_the_real_data_does_not_leak():
@@ -216,7 +216,7 @@ def test_a_few_steps_learn_and_repeat(samples):
 
 
 def test_a_student_learns_from_a_teacher_that_contradicts_the_labels(samples, tmp_path):
-    """Four fifths of the loss are the teacher's, so what it says wins: by the labels alone they are learned."""
+    """Four fifths of the loss are the teacher's, so the student learns its labels and not those of the samples."""
     tweets = [s for s in samples if s["source"] == "twitter"]
     turned = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
     teacher, _ = train_tiny([{**s, "label": turned[s["label"]]} for s in tweets], seed=6)
@@ -270,7 +270,7 @@ def test_calibration_and_figures(tmp_path):
     assert expected_calibration_error(logits, truth) == pytest.approx(0, abs=1e-9)
     assert expected_calibration_error(logits, np.zeros(10, dtype=int)) == pytest.approx(0.2)
     many = np.repeat(logits, 1000, axis=0)
-    assert error_by_chance(many) < 0.005 < 0.03 < error_by_chance(logits), "it is the size of the sample"
+    assert error_by_chance(many) < 0.005 < 0.03 < error_by_chance(logits), "a larger sample has less error by chance"
     assert fit_temperature([(logits * 2.5, truth)]) == pytest.approx(2.5, rel=0.01)
     counts = confusion(np.array([0, 0, 1]), np.array([0, 1, 1]))
     assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]

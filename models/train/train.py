@@ -3,15 +3,15 @@
     python train.py --samples samples.jsonl --out checkpoint --seed 1
 
 AdamW with a linear schedule and learning rates that fall towards the lower
-layers (Sun et al. 2019), label smoothing, batches of like length, bfloat16
+layers (Sun et al. 2019), label smoothing, batches of similar length, bfloat16
 autocast. By default the word embeddings stay those of the base
 encoder, so that words the training data lacks keep their place beside words it
-has, and what is judged and written is a running average of the weights. With a
+has, and what is evaluated and written is a running average of the weights. With a
 teacher, a larger model trained by the same program, most of the loss is the
-distance from what it says of the same words (Hinton et al. 2015). The same seed,
+distance from its output for the same texts (Hinton et al. 2015). The same seed,
 samples and number of threads give the same weights on the same machine. Writes
 a float32 checkpoint with its tokenizer, and `training.json` beside it: how it was
-trained, and how what it started from and was taught by.
+trained, and the same of the checkpoint it started from and of its teacher.
 """
 
 import argparse
@@ -32,8 +32,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 MAX_TOKENS = 128
 HEAD_SEED = 0
-AVERAGE_EVERY, AVERAGE_DECAY = 5, 0.99  # steps; a memory of some 500 steps
-TEACHER_SHARE, TEACHER_TEMPERATURE = 0.8, 2.0  # of the loss; what both sides' logits are divided by
+AVERAGE_EVERY, AVERAGE_DECAY = 5, 0.99  # in steps; the average covers about 500 steps
+TEACHER_SHARE, TEACHER_TEMPERATURE = 0.8, 2.0  # share of the loss; divisor of both models' logits
 
 
 def load_model(folder: Path) -> PreTrainedModel:
@@ -45,7 +45,7 @@ def load_model(folder: Path) -> PreTrainedModel:
 
 
 def parameter_groups(model: PreTrainedModel, rate: float, layer_decay: float) -> list[dict]:
-    """One group a layer and kind: the rate falls by `layer_decay` a layer downwards."""
+    """One group per layer and kind of parameter. Each layer's rate is `layer_decay` times that of the layer above."""
     layers, encoder = model.config.num_hidden_layers, f"{model.base_model_prefix}."
     groups: dict[tuple, dict] = {}
     for name, parameter in model.named_parameters():
@@ -64,7 +64,7 @@ def parameter_groups(model: PreTrainedModel, rate: float, layer_decay: float) ->
 
 
 def batches(rows: list, size: int, rng: random.Random) -> list[list]:
-    """Rows in random batches of like length: sorted within windows of 20 batches."""
+    """Rows in random batches of similar length: sorted within windows of 20 batches."""
     window = size * 20
     found = []
     for start in range(0, len(rows), window):
@@ -75,7 +75,7 @@ def batches(rows: list, size: int, rng: random.Random) -> list[list]:
 
 
 class Loss:
-    """Cross entropy of the labels, and with a teacher the divergence from what it says of the same texts."""
+    """Cross entropy of the labels, and with a teacher the divergence from its output for the same texts."""
 
     def __init__(self, smoothing: float, teacher: Path | None):
         self.of_labels = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)

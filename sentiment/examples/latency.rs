@@ -3,8 +3,8 @@
 //!     cargo run --release -p tapewire-sentiment --example latency -- MODEL TEXTS.jsonl
 //!     ... -- MODEL TEXTS.jsonl --count 5000 --precision int8
 //!
-//! MODEL is a value of `--model` of the program; each line of TEXTS is an object with a `text`. Texts are scored one
-//! after the other, and repeated if there are fewer than the count. Nothing is cached. Calls through the queue and
+//! MODEL is `shipped`, a folder or a model on the hub; each line of TEXTS is an object with a `text`. Texts are scored
+//! one after the other, and repeated if there are fewer than the count. Nothing is cached. Calls through the queue and
 //! through HTTP alternate, so that other load on the machine affects both equally. HTTP uses one connection over
 //! loopback.
 

@@ -5,8 +5,8 @@
 //!
 //! Twelve layers of a BERT of base size, with made-up weights, process a chunk of texts as the engine does, on one
 //! thread. Each stage is timed within the whole, so caches are as full as in real use. The operations of each stage are
-//! compared with the peak: the operations of the same instruction on registers alone. The first line shows a tile whose
-//! operands are in the cache already, which is an upper bound for products.
+//! compared with the peak: the operations of the same instruction on registers alone. The line before the table
+//! shows a tile whose operands are in the cache already, which is an upper bound for products.
 
 use clap::Parser;
 use std::hint::black_box;
@@ -56,7 +56,7 @@ fn main() {
         }
         layers.iter().for_each(|layer| chunk.pass(layer, &mut stages));
     }
-    println!("{precision} by {}: {:.0} GOP/s at most", dot::kernel(precision).name, peak / 1e9);
+    println!("{precision} with {}: {:.0} GOP/s at most", dot::kernel(precision).name, peak / 1e9);
     println!("a tile on cached data: {:.1}% of that\n", 100.0 * tile(precision) / peak);
     stages.print(peak);
 }
@@ -103,7 +103,7 @@ impl Layer {
     }
 }
 
-/// Elements in [-1, 1), spread evenly and in no order.
+/// Elements in [-1, 1), evenly distributed and in no order.
 fn elements(count: usize) -> impl Iterator<Item = f32> {
     (0..count as u32).map(|i| i.wrapping_mul(0x9e37_79b9) as f32 / (1u32 << 31) as f32 - 1.0)
 }

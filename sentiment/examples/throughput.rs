@@ -4,10 +4,10 @@
 //!     ... -- MODEL TEXTS.jsonl --precision f32,bf16,int8 --threads 1,2 --rounds 5
 //!     ... -- MODEL TEXTS.jsonl --precision int8 --threads 1 --interactive
 //!
-//! MODEL is a value of `--model` of the program; each line of TEXTS is an object with a `text`. Rounds of all settings
-//! alternate, so that other load on the machine affects them equally. Tokenizing is included. Operations are those that
-//! the classes depend on, without padding. `of peak` compares them with the speed of the same instruction on registers
-//! alone, measured before and after each round.
+//! MODEL is `shipped`, a folder or a model on the hub; each line of TEXTS is an object with a `text`. Rounds of all
+//! settings alternate, so that other load on the machine affects them equally. Tokenizing is included. Operations are
+//! those that the classes depend on, without padding. `of peak` compares them with the speed of the same instruction on
+//! registers alone, measured before and after each round.
 //!
 //! With `--interactive`, another program can alternate its rounds with this one: it writes `run PART PARTS`, for one of
 //! PARTS parts of the texts, or `logits`, and reads a line of JSON.
@@ -116,7 +116,7 @@ impl<'a> Bench<'a> {
         Ok(Self { engine, precision, threads, inputs, work })
     }
 
-    /// Scores part `part` of `parts`; texts are dealt to the parts in turn.
+    /// Scores part `part` (from 0) of `parts`: every `parts`-th text, beginning with text `part`.
     fn run(&self, part: usize, parts: usize) -> Result<Round, Box<dyn Error>> {
         let inputs: Vec<Input<'_>> = self.inputs.iter().skip(part).step_by(parts).copied().collect();
         let work = || self.work.iter().skip(part).step_by(parts);
@@ -156,7 +156,9 @@ impl<'a> Bench<'a> {
                     );
                 }
                 ["logits"] => println!("{}", json!(self.logits()?)),
-                ref other => return Err(format!("unknown command {other:?}; use run PART PARTS or logits").into()),
+                ref other => {
+                    return Err(format!("unknown command `{}`; use run PART PARTS or logits", other.join(" ")).into());
+                }
             }
         }
         Ok(())

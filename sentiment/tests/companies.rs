@@ -66,7 +66,7 @@ fn the_shipped_model_distinguishes_the_companies_of_a_headline() {
         }
     }
     println!(
-        "{right} of {labels} labels; {apart} of {pairs} pairs in order; without the company at most {blind} and 0"
+        "{right} of {labels} labels; {apart} of {pairs} pairs in order; without the company at most {blind} and no pair"
     );
     assert_eq!(unmistakable, UNMISTAKABLE.len());
     assert!(right > blind && right * 100 >= labels * 65, "{right} of {labels} labels, {blind} without the company");

@@ -271,6 +271,40 @@ fn a_vocabulary_alone_gives_berts_tokenizer() {
 }
 
 #[test]
+fn only_the_windows_that_name_a_company_are_asked_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = common::write(folder.path(), &TINY, STANDARD, 1.0, LABELS);
+    let tokenizer = TextTokenizer::load(&files.tokenizer, 48).unwrap();
+    let id = |token: &str| common::vocabulary(64).lines().position(|line| line == token).unwrap() as u32;
+    // `m` is named at the end only; `z` nowhere.
+    let text = format!("{}m {}", "a b c d ".repeat(20), "e ".repeat(10));
+    let about = |company: &str| {
+        let windows = tokenizer.encode_about(&text, company, |part| part.contains(company), Overflow::Windows).unwrap();
+        assert!(
+            (windows.iter().map(|window| window.weight).sum::<f64>() - 91.0).abs() < 1e-9,
+            "each token counts once"
+        );
+        windows.into_iter().map(|window| window.encoding).collect::<Vec<_>>()
+    };
+    let asked = |windows: &[Encoding], company| {
+        let end = [id("[SEP]"), id(company), id("[SEP]")];
+        windows.iter().map(|window| window.input_ids.ends_with(&end)).collect::<Vec<_>>()
+    };
+    let (m, z, a) = (about("m"), about("z"), about("a"));
+    assert_eq!(asked(&m, "m"), [false, false, true]);
+    assert_eq!(asked(&z, "z"), [false, false, false]);
+    assert_eq!(asked(&a, "a"), [true, true, true]);
+    assert_eq!(m[..2], z[..2], "windows that name neither are the same for both");
+    assert!(m.iter().chain(&a).all(|window| window.input_ids.len() <= 48));
+    assert_eq!(m[2].token_type_ids.iter().sum::<u32>(), 2, "the company and its end are the second segment");
+    // A text in one window is asked about the company in any case, and one that is truncated too.
+    let one_window = tokenizer.encode_about("a b", "z", |_| false, Overflow::Windows).unwrap();
+    assert_eq!(asked(&[one(Ok(one_window))], "z"), [true]);
+    let truncated = tokenizer.encode_about(&text, "z", |_| false, Overflow::KeepStart).unwrap();
+    assert_eq!(asked(&[one(Ok(truncated))], "z"), [true]);
+}
+
+#[test]
 fn padding_and_truncation_of_a_tokenizer_file_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let json = r###"{

@@ -290,7 +290,7 @@ async fn a_stalled_request_does_not_prevent_shutdown() {
     let server = Server::start(config, QueueConfig::default()).await;
     let mut stalled = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
     stalled.write_all(b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
-    // Answered on another connection, so the half request has been accepted by now.
+    // Answered on another connection, so the connection of the incomplete request was accepted before.
     server.answer("/predict", &json!({"inputs": "Profit doubled"})).await;
     server.shutdown.cancel();
     tokio::time::timeout(PATIENCE, server.running).await.expect("it stops").unwrap().unwrap();
@@ -302,7 +302,7 @@ fn described(pointer: &str) -> Value {
     document.pointer(pointer).cloned().unwrap_or(Value::Null)
 }
 
-fn holds(schema: &Value, value: &Value, place: &str) {
+fn assert_matches(schema: &Value, value: &Value, place: &str) {
     let mut schema = schema.clone();
     schema["components"] = described("/components");
     if let Err(error) = jsonschema::validate(&schema, value) {
@@ -349,7 +349,7 @@ async fn the_description_matches_every_route_and_example() {
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let content = &response["content"]["application/json"];
                 for example in examples(content) {
-                    holds(&content["schema"], &example, &format!("{method} {path}, example of {status}"));
+                    assert_matches(&content["schema"], &example, &format!("{method} {path}, example of {status}"));
                 }
             }
             let body = &operation["requestBody"]["content"]["application/json"];
@@ -360,7 +360,7 @@ async fn the_description_matches_every_route_and_example() {
                 let response = if method == "get" {
                     server.client.get(format!("{}{path}", server.url)).send().await.unwrap()
                 } else {
-                    holds(&body["schema"], &request, &place);
+                    assert_matches(&body["schema"], &request, &place);
                     server.post(path, &request).await
                 };
                 // Another test's server may be shutting down, and readiness belongs to the process.
@@ -368,7 +368,7 @@ async fn the_description_matches_every_route_and_example() {
                 let content = &operation["responses"][response.status().as_str()]["content"];
                 let text = response.text().await.unwrap();
                 match content.get("application/json") {
-                    Some(json) => holds(&json["schema"], &serde_json::from_str(&text).unwrap(), &place),
+                    Some(json) => assert_matches(&json["schema"], &serde_json::from_str(&text).unwrap(), &place),
                     None => {
                         assert!(text.contains("tapewire_http_requests_total"), "{place}: {text}")
                     }

@@ -6,6 +6,7 @@ mod common;
 use common::{report, shipped};
 use futures_util::future::join_all;
 use proptest::prelude::*;
+use std::collections::HashSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -28,7 +29,7 @@ fn queue() -> Queue {
 }
 
 /// Takes about a second to compute, and all of the queue's capacity.
-fn endless() -> Request {
+fn occupying() -> Request {
     Request::new(report(40_000, 1), None)
 }
 
@@ -75,7 +76,7 @@ proptest! {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_or_waits_and_a_cancelled_request_releases_its_capacity() {
     let queue = queue();
-    let (holder, held) = (queue.clone(), endless());
+    let (holder, held) = (queue.clone(), occupying());
     let holding = tokio::spawn(async move { holder.submit(held).await });
     until_full(&queue).await;
     let request = Request::new("Profit rose", None);
@@ -95,7 +96,7 @@ async fn a_full_queue_refuses_or_waits_and_a_cancelled_request_releases_its_capa
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_is_being_tokenized_keeps_its_capacity_when_its_caller_goes_away() {
     let queue = queue();
-    // Takes a large part of a second; the assertion is immediate.
+    // Tokenizing it takes a large part of a second, and the assertion comes at once.
     let mut held = Box::pin(queue.submit(Request::new(report(300_000, 1), None)));
     assert!(futures_util::poll!(held.as_mut()).is_pending());
     drop(held);
@@ -112,7 +113,7 @@ async fn a_cached_score_needs_no_capacity_and_is_the_same() {
     let first = queue.submit_all(vec![about("Northgate"), about("Selby")]).await;
     assert_ne!(first[0], first[1]);
 
-    let (holder, held) = (queue.clone(), endless());
+    let (holder, held) = (queue.clone(), occupying());
     let holding = tokio::spawn(async move { holder.submit(held).await });
     until_full(&queue).await;
     let again = queue.try_submit_all(vec![about("Selby"), about("Northgate")]).await.unwrap();
@@ -142,4 +143,27 @@ async fn dropping_the_queue_loses_no_answer_and_ends_its_threads() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the threads end with the last handle");
+}
+
+/// Each company is named in one place of a text of many windows.
+#[tokio::test]
+async fn the_companies_of_a_long_article_share_the_windows_that_name_none_of_them() {
+    let names: Vec<String> = (0..40)
+        .map(|n| format!("Northgate {}", char::from(b'A' + n % 26).to_string().repeat(3 + usize::from(n / 26))))
+        .collect();
+    let text: String = names.iter().map(|name| format!("{name} cut costs. {} ", report(180, 7))).collect();
+    let text: Arc<str> = text.into();
+    let requests: Vec<Request> =
+        names.iter().map(|name| Request::new(Arc::clone(&text), Some(Arc::new(Company::named(name))))).collect();
+    let windows: Vec<Vec<_>> = requests.iter().map(|request| shipped().windows(&request.input()).unwrap()).collect();
+    let distinct: HashSet<_> = windows.iter().flatten().map(|window| &window.encoding).collect();
+    let count = windows[0].len();
+    assert!(count > 15, "the test needs a long text: {count}");
+    assert!(distinct.len() <= count + 2 * names.len(), "{} of {}", distinct.len(), count * names.len());
+
+    let few = [0, 20, 39].map(|at| requests[at].clone());
+    let scores = queue().submit_all(few.to_vec()).await;
+    for (request, scored) in few.iter().zip(scores) {
+        assert_eq!(scored, shipped().score(&[request.input()]).remove(0));
+    }
 }

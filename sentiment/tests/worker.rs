@@ -136,7 +136,7 @@ fn expected() -> BTreeSet<(String, Option<String>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
+async fn articles_become_the_same_mentions_again_after_a_kill() {
     let Some(config) = tapewire_testkit::kafka("replay", PARTITIONS).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let companies = folder.path().join("companies.csv");
@@ -162,7 +162,7 @@ async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
     let found = mentions(&first);
     assert_eq!(found.keys().cloned().collect::<BTreeSet<_>>(), expected());
     for mention in found.values().flatten() {
-        assert_eq!(mention.scored_at, mention.received_at, "a replay keeps its clock");
+        assert_eq!(mention.scored_at, mention.received_at, "in a replay, an article is scored when it is received");
         let why = match mention.article_id.trim_start_matches("article-").parse::<usize>().unwrap() {
             n if n < ARTICLES => None,
             ARTICLES => Some(Unscored::EmptyText),
@@ -202,8 +202,8 @@ async fn articles_become_mentions_once_more_after_a_kill_and_the_same() {
     Topics::new(&config).delete().await.unwrap();
 }
 
-/// On each partition of `sentiment`, the word of a partition of `news` comes after every mention of
-/// the articles that lie there before it.
+/// On each partition of `sentiment`, the watermark of a partition of `news` comes after every mention of the articles
+/// that precede it there.
 fn watermarks_come_last(news: &[Received], records: &[Received]) {
     let home: BTreeMap<String, u32> = news
         .iter()
@@ -213,24 +213,27 @@ fn watermarks_come_last(news: &[Received], records: &[Received]) {
         })
         .collect();
     for partition in 0..PARTITIONS {
-        let (mut spoke, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let (mut complete, mut seen) = (BTreeSet::new(), BTreeSet::new());
         for record in records.iter().filter(|record| record.partition == partition) {
             match SentimentRecord::decode(&record.payload).unwrap().body {
-                Scored::Watermark(word) => {
-                    assert_eq!((word.count, word.at), (PARTITIONS as u32, at(99)));
-                    spoke.insert(word.index);
+                Scored::Watermark(watermark) => {
+                    assert_eq!((watermark.count, watermark.at), (PARTITIONS as u32, at(99)));
+                    complete.insert(watermark.index);
                 }
                 Scored::Mention(mention) => {
                     let is_new = seen.insert((mention.article_id.clone(), mention.symbol.clone()));
-                    assert!(!is_new || !spoke.contains(&home[&mention.article_id]), "{mention:?} after its watermark");
+                    assert!(
+                        !is_new || !complete.contains(&home[&mention.article_id]),
+                        "{mention:?} after its watermark"
+                    );
                 }
             }
         }
-        assert_eq!(spoke.len(), PARTITIONS as usize, "partition {partition} heard {spoke:?}");
+        assert_eq!(complete.len(), PARTITIONS as usize, "watermarks on partition {partition}: {complete:?}");
     }
 }
 
-/// Puts the group back to the start of the topic.
+/// Commits the start of the topic for the worker's group.
 async fn rewind(config: &KafkaConfig) {
     let mut consumer = Consumer::new(config, worker::GROUP, &[Topic::News], |committed, _| committed).unwrap();
     let assigned = loop {
@@ -245,7 +248,7 @@ async fn rewind(config: &KafkaConfig) {
     consumer.commit(&positions).await.unwrap();
 }
 
-/// A caller that is not polled keeps its room in the queue: the worker's first batch waits for it.
+/// A submission that is not polled keeps its share of the queue's capacity, so the worker's first batch waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_batch_is_collected_while_one_is_scored_and_committed_after_it() {
     let Some(config) = tapewire_testkit::kafka("ahead", PARTITIONS).await else { return };
@@ -293,7 +296,7 @@ async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pol
     send(&producer, &run, News::Watermark(Watermark::new(0, 2, at(50)))).await;
     drained(&config).await;
     let records = read(&config, Topic::Sentiment).await;
-    assert_eq!(records.len(), 1, "the second poller has not spoken");
+    assert_eq!(records.len(), 1, "the second poller has sent no watermark");
     let mention = mentions(&records).into_values().flatten().next().unwrap();
     assert!(mention.scored_at >= before && mention.scored_at <= Clock::wall().now());
 
@@ -302,14 +305,14 @@ async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pol
     shutdown.cancel();
     running.await.unwrap();
     for record in read(&config, Topic::Sentiment).await {
-        if let Scored::Watermark(word) = SentimentRecord::decode(&record.payload).unwrap().body {
-            assert_eq!((word.count, word.at), (3, at(40)));
+        if let Scored::Watermark(watermark) = SentimentRecord::decode(&record.payload).unwrap().body {
+            assert_eq!((watermark.count, watermark.at), (3, at(40)));
         }
     }
     Topics::new(&config).delete().await.unwrap();
 }
 
-/// What one partition of `sentiment` was told about the partitions of `news`, in order.
+/// The times of the watermarks of partition `of` of `news` on the first partition of `sentiment`, in order.
 fn forwarded(records: &[Received], of: u32) -> Vec<Timestamp> {
     let on_first = records.iter().filter(|record| record.partition == 0);
     let bodies = on_first.map(|record| SentimentRecord::decode(&record.payload).unwrap().body);
@@ -330,17 +333,17 @@ async fn an_idle_source_is_not_waited_for_and_no_forwarded_watermark_moves_back(
     let of =
         |index, count, second| Watermark { source: format!("s{index}"), ..Watermark::new(index, count, at(second)) };
     let idle = |watermark| Watermark { idle: true, ..watermark };
-    let mut told = Vec::new();
-    // Each with what the partition is complete to afterwards, where that is news.
+    let mut forwarded_at = Vec::new();
+    // Each with the time of the watermark that is forwarded because of it, if one is.
     for (watermark, complete) in [
         (of(0, 2, 50), None),
         (idle(of(1, 2, 10)), Some(50)),
         (of(0, 2, 60), Some(60)),
-        // Back, with less than was vouched for without it: nothing is said until it has caught up.
+        // Back, but behind the last forwarded watermark: nothing is forwarded until it has caught up.
         (of(1, 2, 20), None),
         (of(0, 2, 70), None),
         (of(1, 2, 65), Some(65)),
-        // All idle: nobody vouches for anything.
+        // All are idle: nothing is forwarded.
         (idle(of(0, 2, 70)), None),
         (idle(of(1, 2, 65)), None),
         (of(1, 2, 66), Some(66)),
@@ -352,9 +355,9 @@ async fn an_idle_source_is_not_waited_for_and_no_forwarded_watermark_moves_back(
     ] {
         send(&producer, &run, News::Watermark(watermark)).await;
         drained(&config).await;
-        told.extend(complete.map(at));
+        forwarded_at.extend(complete.map(at));
         for partition in 0..PARTITIONS as u32 {
-            assert_eq!(forwarded(&read(&config, Topic::Sentiment).await, partition), told);
+            assert_eq!(forwarded(&read(&config, Topic::Sentiment).await, partition), forwarded_at);
         }
     }
     shutdown.cancel();

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Exponential back-off with jitter. Each wait is drawn from the upper half of a span that doubles up to a limit, so
 /// that clients that failed together do not return together.
 ///
-/// It only says how long to wait; the caller sleeps, by the clock it lives by.
+/// It only says how long to wait; the caller sleeps, by its own clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,7 +50,7 @@ impl Backoff {
         self.next_wait().max(asked.unwrap_or_default())
     }
 
-    /// It worked: the next failure counts as the first.
+    /// Call it after a success: the next failure then counts as the first.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

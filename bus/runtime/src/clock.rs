@@ -4,11 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The time of the market: the wall clock, or a simulated one that starts elsewhere and runs
+/// The time of the market: the wall clock, or a simulated one that starts at another time and runs
 /// faster. Stages sleep by it too, so a 20-second poll is 20 seconds of market time.
 ///
-/// Everything else in the workspace is kept from `SystemTime::now` and its like by
-/// `clippy.toml`.
+/// `clippy.toml` forbids `SystemTime::now` and the like in the rest of the workspace.
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<Pace>);
 
@@ -24,7 +23,7 @@ impl Clock {
         Self(Arc::new(Pace::Wall))
     }
 
-    /// A clock that stands at `origin` now and runs `speed` times as fast as the wall.
+    /// A clock that shows `origin` now and runs `speed` times as fast as the wall clock.
     ///
     /// # Panics
     /// If `speed` is not a positive number.
@@ -33,8 +32,8 @@ impl Clock {
         Self(Arc::new(Pace::Accelerated { origin, started: Instant::now(), speed }))
     }
 
-    /// The time, in whole microseconds (UTC): finer digits would not survive the topics.
-    #[allow(clippy::disallowed_methods, reason = "this is the seam the lint leads to")]
+    /// The time, in whole microseconds (UTC), because records on topics hold no finer ones.
+    #[allow(clippy::disallowed_methods, reason = "the lint tells all others to call this")]
     pub fn now(&self) -> Timestamp {
         let exact = match &*self.0 {
             Pace::Wall => Timestamp::now(),
@@ -53,7 +52,7 @@ impl Clock {
         }
     }
 
-    /// How long a stretch of market time lasts on the wall.
+    /// How long a stretch of market time lasts in wall time.
     pub fn on_the_wall(&self, market: Duration) -> Duration {
         market.div_f64(self.speed())
     }

@@ -16,12 +16,12 @@ use std::time::Duration;
 pub struct Readiness(Arc<Mutex<BTreeMap<String, Result<(), String>>>>);
 
 impl Readiness {
-    /// This role works.
+    /// Notes that this role is ready.
     pub fn ready(&self, role: &str) {
         self.roles().insert(role.to_owned(), Ok(()));
     }
 
-    /// This role waits, for the reason given.
+    /// Notes that this role is not ready, and what it waits for.
     pub fn waiting(&self, role: &str, reason: impl Into<String>) {
         self.roles().insert(role.to_owned(), Err(reason.into()));
     }
@@ -78,7 +78,7 @@ impl Telemetry {
             .with_state(self.clone())
     }
 
-    /// Folds summaries until shutdown; they grow until somebody does.
+    /// Does the recorder's upkeep until shutdown: without it, the samples of histograms would pile up in memory.
     pub async fn keep_up(self, shutdown: Shutdown) {
         while shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
             self.metrics.run_upkeep();

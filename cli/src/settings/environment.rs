@@ -1,9 +1,9 @@
 //! Which setting a variable of the environment means.
 //!
 //! A setting's variable is `TAPEWIRE_` and its path in upper case, joined by `_`: `sentiment.engine.precision` is
-//! `TAPEWIRE_SENTIMENT_ENGINE_PRECISION`. Where keys are free, `_` means the dot that names of Kafka's properties
-//! have: `TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL` is `security.protocol`. `__` may be written between the parts of a
-//! path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
+//! `TAPEWIRE_SENTIMENT_ENGINE_PRECISION`. In a section whose keys are free, `_` stands for the dot in the names of
+//! Kafka's properties: `TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL` is `security.protocol`. `__` may stand between the
+//! parts of a path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
 //!
 //! A secret's variable is that of the setting which names its file, without `_FILE`. A provider's key may leave out the
 //! section: `TAPEWIRE_MASSIVE_API_KEY` is the key of `providers.massive`.
@@ -28,7 +28,7 @@ pub enum Meaning {
     Secret(Vec<String>),
     /// A variable of the stack, the tests, or of another program.
     Other,
-    /// Nothing known, though it has our prefix.
+    /// Unknown, though it has our prefix.
     Unknown,
 }
 
@@ -51,7 +51,7 @@ pub fn variable(path: &[String]) -> String {
     format!("{PREFIX}{}", path.join("_").replace('.', "_").to_ascii_uppercase())
 }
 
-/// The variable of the secret whose file is named by the setting at `path`; of a provider's key the short one.
+/// The variable of the secret whose file the setting at `path` names; for a provider's key the short variable.
 pub fn secret_variable(path: &[String]) -> String {
     long_secret_variable(path).replacen(&format!("{PREFIX}{PROVIDERS}"), PREFIX, 1)
 }
@@ -67,7 +67,7 @@ pub fn unknown(root: &Node, values: &Value, name: &str, others: &[&str]) -> Unkn
     UnknownVariable { name: name.to_owned(), nearest: nearest(name, known).unwrap_or_default() }
 }
 
-/// The variables of all settings and secrets, where keys are free of those that `values` has.
+/// The variables of all settings and secrets; where keys are free, of the keys that `values` has.
 pub fn known(root: &Node, values: Option<&Value>) -> Vec<String> {
     let settings = root.paths(values);
     let is_secret = |path: &&Vec<String>| root.find(path).is_some_and(|(node, _)| node.secret);
@@ -76,7 +76,7 @@ pub fn known(root: &Node, values: Option<&Value>) -> Vec<String> {
     settings.iter().map(|path| variable(path)).chain(secrets).collect()
 }
 
-/// The setting that names the file of a provider's key, by a name without the section.
+/// The setting that names the file of a provider's key, by a variable's name that leaves out the section.
 fn key_file(root: &Node, file: &str) -> Option<Vec<String>> {
     file.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten()
 }
@@ -105,7 +105,7 @@ fn within(node: &Node, rest: &str) -> Option<Vec<String>> {
         Some(std::iter::once(key.to_owned()).chain(tail).collect())
     };
     match &node.kind {
-        // Of two keys of which one begins with the other at most one leaves a rest that is known, too.
+        // Where one key begins with another, as `page_size` with `page`, the rest after at most one of them is known.
         Kind::Section(settings) => {
             settings.iter().find_map(|(key, node)| below(key, node, rest.strip_prefix(&key.to_ascii_uppercase())?))
         }

@@ -4,7 +4,7 @@ use super::environment::variable;
 use super::tree::Node;
 use std::path::PathBuf;
 
-/// An error in the settings. Messages name the place, and the nearest name there is.
+/// An error in the settings. Messages name the place, and the nearest known name.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read.
@@ -48,14 +48,14 @@ pub enum Error {
         /// The new name, and what else has changed.
         new: String,
     },
-    /// A secret where settings are.
+    /// A secret is given as a setting.
     #[error(
-        "{origin}: `{path}` is a secret and no setting; give it in the variable {variable}, or name its file in `{path}_file`"
+        "{origin}: `{path}` is a secret, not a setting; give it in the variable {variable}, or name its file in `{path}_file`"
     )]
     Secret {
         /// File or flag.
         origin: String,
-        /// The secret as written.
+        /// The secret's name as written.
         path: String,
         /// The secret's variable.
         variable: String,
@@ -77,7 +77,7 @@ pub enum Error {
         reason: String,
     },
     /// A secret's file could not be read.
-    #[error("can't read the secret in {}, which is the setting `{setting}`", path.display())]
+    #[error("can't read the secret in {}, the file that the setting `{setting}` names", path.display())]
     SecretFile {
         /// The setting that names the file.
         setting: String,

@@ -134,7 +134,7 @@ impl<T> Loaded<T> {
         }
     }
 
-    /// A secret of a section that does not exist, as of a provider whose name is misspelt, is an unknown variable.
+    /// Refuses the variable of a secret whose section does not exist, as where the name of a provider is misspelt.
     fn check_secrets(&self, other_variables: &[&str]) -> Result<(), Error> {
         let known = |path: &[String]| self.value(&path[..path.len() - 1]).is_some();
         let unknown = self.secrets.iter().filter(|(path, _)| !known(path)).map(|(_, variable)| &variable.name);
@@ -178,7 +178,7 @@ impl Sources<'_> {
     /// A layer for each variable, and the secrets.
     fn read_environment(&self, tree: &Node, defaults: &Value) -> Result<(Vec<Layer>, Secrets), Error> {
         let (mut layers, mut secrets, mut unknown) = (Vec::new(), BTreeMap::new(), Vec::new());
-        // A section before the settings in it.
+        // Sorted, so that a section comes before the settings in it.
         let environment: BTreeMap<_, _> = self.environment.iter().map(|(name, text)| (name, text)).collect();
         for (name, text) in environment {
             let Some(name) = name.to_str() else { continue };
@@ -188,7 +188,7 @@ impl Sources<'_> {
                 Meaning::Other => {}
                 Meaning::Setting(path) => layers.push(layer(tree, &path, text()?, name)?),
                 Meaning::Secret(path) => {
-                    // A variable that is set to nothing is as good as none.
+                    // An empty variable counts as not set.
                     let (name, secret) = (name.to_owned(), text()?.to_owned());
                     if !secret.trim().is_empty() {
                         secrets.insert(path, SecretVariable { name, secret });
@@ -215,7 +215,7 @@ impl Sources<'_> {
         layer(tree, &keys, &value::unquoted(text), "--set").map_err(|error| self.renamed(error))
     }
 
-    /// An unknown setting that has another name now says so.
+    /// The error of an unknown setting; if the setting was renamed, the error that says its new name.
     fn renamed(&self, error: Error) -> Error {
         let Error::Unknown { origin, path, nearest } = error else { return error };
         match self.renamed.iter().find(|(old, _)| *old == path) {

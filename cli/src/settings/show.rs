@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use toml_edit::{DocumentMut, Key, TableLike};
 
-/// What is said about a setting, beside it.
+/// The comments that are written with a setting.
 trait Remarks {
     /// Comments before a setting or a section's head.
     fn before(&self, path: &[String], node: &Node) -> Vec<String>;
@@ -64,12 +64,12 @@ impl<T> Remarks for Loaded<T> {
     }
 }
 
-/// What the doc comments say.
+/// Remarks from the doc comments of the settings.
 struct Descriptions;
 
 impl Remarks for Descriptions {
     fn before(&self, path: &[String], node: &Node) -> Vec<String> {
-        // What follows the first paragraph of a section's is for who uses the struct.
+        // Of a section's doc comment the first paragraph; what follows is for users of the struct.
         let doc = if node.is_section() { node.doc.split("\n\n").next().unwrap_or_default() } else { &node.doc };
         let mut lines: Vec<String> = doc.lines().map(|line| format!("# {line}").trim_end().to_owned()).collect();
         if node.secret {
@@ -143,7 +143,7 @@ impl<R: Remarks> Writer<'_, R> {
             }
         }
         if let Kind::Section(settings) = &node.kind {
-            // One that needs a value and has none belongs to an alternative that this section is not.
+            // A setting that needs a value and has none belongs to another of the section's alternatives.
             let unset =
                 |(key, node): &(&String, &Node)| node.optional && !node.is_section() && !table.contains_key(key);
             for (key, node) in settings.iter().filter(unset) {
@@ -168,7 +168,7 @@ impl<R: Remarks> Writer<'_, R> {
         self.out.push('\n');
         self.comments(&self.remarks.before(path, node));
         let keys: Vec<String> = path.iter().map(|key| Key::new(key).to_string()).collect();
-        // A map of sections has none of its own.
+        // A map of sections has no head of its own.
         if !matches!(&node.kind, Kind::Map(value) if value.is_section()) {
             self.line(&format!("[{}]", keys.join(".")));
         }

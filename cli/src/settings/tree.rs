@@ -1,4 +1,4 @@
-//! All settings there are, as a tree read from the JSON schema of the configuration.
+//! All settings, as a tree read from the JSON schema of the configuration.
 //!
 //! The schema is derived from the structs (crate `schemars`), so a setting's name, its type and its description, which is
 //! its doc comment, are written once.
@@ -86,7 +86,7 @@ impl Node {
     }
 }
 
-/// A schema, with references resolved in `definitions`.
+/// The node of a schema, whose references are to `definitions`.
 fn node(schema: &Value, definitions: &Value) -> Node {
     let mut node = match schema["$ref"].as_str() {
         Some(reference) => {
@@ -135,7 +135,8 @@ fn object(schema: &Value, definitions: &Value) -> Kind {
     }
 }
 
-/// One of several schemas: an optional section, an enum's variants. Sections become one with the settings of all.
+/// The node of a schema with alternatives: an optional section, an enum's variants. Alternatives that are sections
+/// become one section with the settings of all.
 fn alternatives(schema: &Value, definitions: &Value) -> Node {
     let mut all = Node { doc: String::new(), kind: Kind::Text, optional: false, secret: false, example: None };
     let choices = ["oneOf", "anyOf", "allOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten();

@@ -1,7 +1,7 @@
-//! From what a person wrote to a value of the type that the setting has.
+//! Converts what a person wrote to a value of the setting's type.
 //!
-//! A text is never guessed at: `12345` is a number where the setting is a number, and a text where it is a text. What does
-//! not fit is handed on as it was written, and the configuration's own types refuse it with their reasons.
+//! The type is never guessed from the text: `12345` is a number where the setting is a number, and a text where it is a
+//! text. What does not fit is handed on as it was written, and the configuration's types refuse it with their reasons.
 
 use super::Error;
 use super::error::unknown_setting;
@@ -38,7 +38,7 @@ pub fn from_text(node: &Node, text: &str, place: Place<'_>) -> Result<Value, Err
     }
 }
 
-/// The value of a text that TOML quotes; any other text as it is.
+/// The content of a TOML string in quotes; any other text as it is.
 pub fn unquoted(text: &str) -> String {
     let quoted = text.starts_with(['"', '\'']).then(|| document(text).ok()).flatten();
     quoted.as_ref().and_then(|quoted| quoted["value"].as_str()).unwrap_or(text).to_owned()
@@ -121,7 +121,7 @@ fn table(node: &Node, table: &dyn TableLike, place: Place<'_>) -> Result<Dict, E
     Ok(dict)
 }
 
-/// The text of a plain value: a text's content, and anything else letter by letter.
+/// The text of a plain value: the content of a string, and anything else as it was written.
 fn written(item: &Item) -> String {
     match item.as_value() {
         Some(toml_edit::Value::String(text)) => text.value().clone(),

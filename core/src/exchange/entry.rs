@@ -10,8 +10,8 @@ impl Calendar {
     /// The first tradable minute strictly after a moment, and its session: within a session the next whole minute,
     /// otherwise the next session's open.
     ///
-    /// A minute counts only if it ends by the close. The last minute of a session is therefore tradable only for news
-    /// from before it starts; news from its start on can be traded on at the next open.
+    /// A minute counts only if it ends by the close. News that becomes known during the last minute of a session can
+    /// therefore first be traded on at the next open.
     ///
     /// `None` only where the calendar ends.
     pub fn first_tradable(&self, available_at: Timestamp) -> Option<(&Session, Timestamp)> {
@@ -38,7 +38,7 @@ impl Calendar {
 /// The start of the minute that a moment is in.
 pub fn floor_minute(at: Timestamp) -> Timestamp {
     let seconds = at.as_duration().as_nanos().div_euclid(60_000_000_000) * 60;
-    let seconds = i64::try_from(seconds).expect("a timestamp's seconds fit");
+    let seconds = i64::try_from(seconds).expect("a timestamp's seconds fit into 64 bits");
     Timestamp::from_second(seconds).expect("the start of a timestamp's minute is a timestamp")
 }
 

@@ -71,7 +71,7 @@ fn is_holiday(day: Date) -> bool {
             Weekday::Sunday => holiday.tomorrow(),
             _ => Ok(holiday),
         };
-        observed.expect("the calendar's years are far from the ends of time") == day
+        observed.expect("the calendar's years are far from the last date") == day
     };
     let nth = |month, nth, weekday| nth_weekday(day.year(), month, nth, weekday) == day;
     match day.month() {

@@ -1,4 +1,4 @@
-//! Records with as little in them as they can have.
+//! Minimal records for tests to start from.
 
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::{Article, Bar, Mention, Symbol, Unscored};

@@ -1,7 +1,7 @@
 //! Real servers, and a place of its own on them for each test.
 //!
-//! `make stack` starts them; without the variable that names one, a test says so in a line and ends. `make test` starts
-//! them and fails on such a line.
+//! `make stack` starts them. A test prints that it is skipped where the environment variable that names its server is
+//! not set; `make test` sets them and fails on a skipped test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use tapewire_bus::{KafkaConfig, Topics};
@@ -33,7 +33,7 @@ fn variable(name: &str, test: &str) -> Option<String> {
     value
 }
 
-/// Differs between the tests of a process, and between processes.
+/// A name that differs between the tests of a process, and between processes.
 fn unique(test: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let (now, count) = (Clock::wall().now().as_microsecond(), COUNT.fetch_add(1, Ordering::Relaxed));

@@ -22,7 +22,7 @@ SELECT
     -- Axes order their labels by name; invisible characters put a later horizon after an earlier one.
     concat(repeat(char(226, 128, 139), step), name, ' (', toString(min(count()) OVER (PARTITION BY step)), ')') AS horizon_and_pairs,
     outcome,
-    -- Fewer than three pairs, or ranks all equal, correlate with nothing.
+    -- The correlation of fewer than three pairs, or of ranks that are all equal, is undefined.
     if(count() < 3 OR min(score_rank) = max(score_rank) OR min(value_rank) = max(value_rank),
        NULL, corrStable(score_rank, value_rank)) AS coefficient,
     max(ranked.published_at) AS published_at

@@ -2,7 +2,7 @@ SELECT
     run,
     if(symbol = '', '–', symbol) AS symbol,
     published_at,
-    -- The table shows HTML: a title is text, and a link leads to the web or nowhere.
+    -- The table shows HTML, so a title is escaped, and only an HTTP or HTTPS address becomes a link.
     if(match(url, '^https?://'),
        concat('<a href="', encodeXMLComponent(url), '" target="_blank" rel="noreferrer">', encodeXMLComponent(title), '</a>'),
        encodeXMLComponent(title)) AS headline,

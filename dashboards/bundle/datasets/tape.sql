@@ -1,4 +1,4 @@
-{#- Expressions used more than once. Superset's SQL parser does not know ClickHouse's own functions in WITH. -#}
+{#- Expressions used more than once. They are macros because Superset's SQL parser does not know lambdas in WITH. -#}
 {%- macro money(price) -%} if({{ price }} < 5, toDecimalString({{ price }}, 4), toDecimalString({{ price }}, 2)) {%- endmacro -%}
 {%- macro amount(shares) -%}
   multiIf({{ shares }} >= 1e6, concat(toDecimalString({{ shares }} / 1e6, 2), 'M'),
@@ -45,7 +45,7 @@ WITH
     -- About 130 candles at most, each of a usual length.
     greatest(finest, arrayFirst(length -> length = 604800 OR extent.3 * finest / length <= 130,
                                 [60, 300, 900, 1800, 3600, 86400, 604800])) AS width,
-    -- News published after the previous session is drawn at the opening, when it met the market.
+    -- News published after the previous session is drawn at the opening, when it could first be traded on.
     (
         SELECT if(count() = 0, window_start - 86400, max(bars.start) + finest) FROM bars
         WHERE {{ chosen('run') }} AND width_s = finest AND bars.start < window_start AND bars.start >= window_start - 864000

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_core::Symbol;
 
-/// The price sources, and what is subscribed to: `[prices]`. Times are by the bus's clock.
+/// The price sources, and what is subscribed to: `[prices]`. Durations are in market time, which a
+/// simulation may speed up.
 ///
 /// A symbol comes from one source only, so with several sources each needs symbols of its own:
 ///
@@ -41,11 +42,11 @@ pub struct PricesConfig {
     pub trades: bool,
     /// Whether to take halts (limit up / limit down) too.
     pub halts: bool,
-    /// How much history a symbol needs when it is first seen: the joiner's baselines.
+    /// How much history to fetch for a new symbol: the joiner's baselines need it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub warmup: Duration,
-    /// How long after a minute's end its bars are taken to be here, once the reference symbol's is. On a
+    /// How long after a minute's end its bars count as complete, once the reference symbol's bar has come. On a
     /// delayed plan a little over 15 minutes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
@@ -54,14 +55,15 @@ pub struct PricesConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
-    /// Frames that may wait between reader and Kafka before some are dropped and fetched again.
+    /// Frames that may wait between reader and Kafka. When more come they are dropped: their bars are fetched again,
+    /// their trades and halts are lost.
     pub buffered_frames: usize,
     /// What is different for one source, by its name.
     #[schemars(example = serde_json::json!({"desk": {"symbols": ["SAP"]}}))]
     pub r#override: BTreeMap<String, PricesOverride>,
 }
 
-/// Settings of one price source: those of [`PricesConfig`] that are given.
+/// The settings that one price source has instead of those in [`PricesConfig`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PricesOverride {
@@ -92,7 +94,7 @@ pub struct PricesOverride {
     pub buffered_frames: Option<usize>,
 }
 
-/// What one source is followed for; see [`PricesConfig`] for the fields.
+/// The settings that apply to one source; see [`PricesConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceFeedConfig {
     /// All its symbols, the reference symbol among them, each once.
@@ -133,7 +135,7 @@ impl Default for PricesConfig {
 }
 
 impl PricesConfig {
-    /// What the source called `name` is followed for.
+    /// The settings that apply to the source called `name`.
     pub fn of(&self, name: &str) -> PriceFeedConfig {
         let own = self.r#override.get(name).cloned().unwrap_or_default();
         let reference = own.reference.or_else(|| self.has_benchmark(name).then(|| self.benchmark.clone()));
@@ -158,8 +160,7 @@ impl PricesConfig {
         }
     }
 
-    /// Whether these settings can be used: above all, no symbol comes from two sources, whose bars would overwrite each
-    /// other.
+    /// Refuses settings that can't be used, such as a symbol of two sources, whose bars would overwrite each other.
     ///
     /// # Errors
     /// [`IngestError::Config`].

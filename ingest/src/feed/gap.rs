@@ -1,4 +1,4 @@
-//! Minute bars over REST for the time nobody listened.
+//! Minute bars over REST for the time without a connection.
 
 use super::PriceFeed;
 use crate::IngestError;
@@ -59,7 +59,7 @@ struct Gap {
 }
 
 impl Gap {
-    /// All finished minutes; waits out what can be waited out.
+    /// All finished minutes. Retries as long as a retry can help.
     async fn fetch(self) -> Result<Vec<Page<Bar>>, IngestError> {
         let mut pages = Vec::new();
         let mut cursor = None;

@@ -1,10 +1,10 @@
-//! The price feed: bars, trades and halts from a live connection, holes filled over REST.
+//! The price feed: bars, trades and halts from a live connection, gaps filled over REST.
 //!
 //! On every connection the order is: subscribe, then fill the gap up to now over REST, then go
-//! through what the connection has brought meanwhile. So no minute lies between the two, and a bar
+//! through what the connection has brought meanwhile. So no minute is missed between the two, and a bar
 //! that comes both ways is the same bar by its key. The watermark moves when all that has
 //! been acknowledged; if the reader had to drop frames, the gap is filled again first. Reading is a task of its own,
-//! so that the provider never finds us slow.
+//! so that the provider never has to wait for us.
 //!
 //! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
 
@@ -37,8 +37,8 @@ use tracker::TapeTracker;
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "price-feed";
 
-/// How long the reference symbol's bar may be missing within a session, in market time and on the wall,
-/// whichever is longer: then the feed has stopped silently.
+/// How long the reference symbol's bar may be missing within a session before the feed counts as stopped, in market
+/// time and in wall time. The longer of the two applies.
 const STALL_TIMEOUT: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(5));
 
 /// After a connection that lasted this long the next failure counts as the first.
@@ -64,7 +64,7 @@ const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// ```
 ///
 /// # Errors
-/// Only what a retry can't heal, of the first source that fails so; outages are waited out.
+/// The first error of any source that a retry can't help against. Outages are waited out.
 pub async fn run(
     config: &PricesConfig,
     providers: &ProvidersConfig,
@@ -103,10 +103,10 @@ pub struct PriceFeed {
 }
 
 impl PriceFeed {
-    /// A feed that goes on where the state file in `state_folder` says, or warms up without one.
+    /// A feed that continues where the state file in `state_folder` says, or without one begins `warmup` ago.
     ///
     /// # Errors
-    /// [`IngestError::State`]; [`ProviderError::Unsupported`] for what the source never has.
+    /// [`IngestError::State`]; [`ProviderError::Unsupported`] if the source does not have what it is asked for.
     pub fn new(
         config: PriceFeedConfig,
         source: Arc<dyn PriceSource>,
@@ -139,11 +139,10 @@ impl PriceFeed {
         })
     }
 
-    /// Follows the source until shutdown. Being cut short by it is as a crash: the gap is filled
-    /// on the next start.
+    /// Follows the source until shutdown. The next start fills the gap, as after a crash.
     ///
     /// # Errors
-    /// Only what a retry can't heal; outages are waited out.
+    /// The first error that a retry can't help against. Outages are waited out.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), IngestError> {
         let following = async {
             loop {
@@ -210,7 +209,7 @@ impl PriceFeed {
         reader.exit_reason().await.0.unwrap_or_else(stopped).into()
     }
 
-    /// On the wall: a second of market time, but no busier than twenty times a second.
+    /// In wall time: a second of market time, but at least 50 ms.
     fn tick_interval(&self) -> Duration {
         self.clock.on_the_wall(Duration::from_secs(1)).max(Duration::from_millis(50))
     }
@@ -221,7 +220,7 @@ impl PriceFeed {
         self.check_for_stall(now)?;
         let seen_to = self.config.reference.is_some().then_some(self.seen_to);
         let next = self.tracker.next(now, self.config.grace, seen_to, self.stall_timeout());
-        // After an idle time the last watermark is due again, because the readers wait to be told.
+        // After an idle time the last watermark is sent again: it tells readers that the source is back.
         let last = self.tracker.complete_to().filter(|_| self.health.is_idle());
         let Some(complete_to) = next.or(last) else { return Ok(()) };
         // What was received before this moment has to go out before the watermark.

@@ -1,6 +1,6 @@
-//! The task that only reads.
+//! The task that reads from a connection, and does nothing else.
 //!
-//! A provider buffers for a slow consumer and then kills it, so nothing here ever waits for
+//! A provider buffers for a slow consumer and then disconnects it, so nothing here ever waits for
 //! Kafka: when the channel is full a frame is dropped, counted, and its minutes are fetched again.
 
 use crate::providers::{Frame, MarketEvent, PriceConnection, ProviderError};
@@ -56,7 +56,7 @@ impl Drop for Reader {
     }
 }
 
-/// Hands a frame over, or drops it and leaves a mark.
+/// Hands a frame over, or drops it and sets `dropped`.
 fn offer(sender: &mpsc::Sender<Frame>, frame: Frame, dropped: &AtomicBool, source: &str) {
     // A closed channel means that the reader is being dropped.
     let Err(TrySendError::Full(frame)) = sender.try_send(frame) else { return };

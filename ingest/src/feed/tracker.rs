@@ -16,10 +16,10 @@ pub(super) struct TapeTracker {
 }
 
 impl TapeTracker {
-    /// The next watermark, if a further minute is complete: one that ended `grace` ago and, within
-    /// a session, whose reference bar has been seen: `seen_to` is the end of the last one, `None` where
-    /// there is no reference symbol. If that bar does not come for `stall_timeout` it was
-    /// not printed, and the minute counts as complete without it.
+    /// The next watermark, if a further minute is complete: if it ended `grace` ago and, within a session, its
+    /// reference bar has been seen. `seen_to` is the end of the last reference bar, `None` where there is no reference
+    /// symbol. A reference bar that does not come for `stall_timeout` was not printed, and the minute counts as
+    /// complete without it.
     pub fn next(
         &self,
         now: Timestamp,
@@ -60,7 +60,7 @@ impl TapeTracker {
     }
 }
 
-/// The minute up to which bars can be vouched for at `now`, at most `at`.
+/// The time, at most `at`, up to which bars are complete at `now`.
 fn reference_seen_to(at: Timestamp, now: Timestamp, seen_to: Timestamp, stall_timeout: Duration) -> Timestamp {
     let traded = Calendar::xnys().last_opened(at).filter(|session| session.open < at);
     let trading_to = traded.map_or(Timestamp::MIN, |session| session.close.min(at));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The news sources, and how they are polled: `[news]`. All times are by the bus's clock.
+/// The news sources, and how they are polled: `[news]`. Durations are in market time, which a simulation may speed up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,7 +25,7 @@ use std::time::Duration;
 pub struct NewsConfig {
     /// Names of the providers that are polled for news. The position is the number of the source's watermark stream.
     pub sources: Vec<String>,
-    /// From one poll to the next.
+    /// Time from one poll to the next.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
@@ -44,9 +44,9 @@ pub struct NewsConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub lookback: Duration,
-    /// How long the provider takes to show an article as a rule: providers put seconds to a minute
-    /// between publication and their interface. The watermark vouches for everything up to the poll
-    /// less this; an article that appears even later is still sent, and counts as late.
+    /// How long the provider usually takes to show an article: seconds to a minute after its publication.
+    /// The watermark is the time of the poll less this. An article that appears even later is still sent,
+    /// and counts as late.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub wire_delay: Duration,
@@ -59,7 +59,7 @@ pub struct NewsConfig {
     pub r#override: BTreeMap<String, NewsOverride>,
 }
 
-/// Settings of one news source: those of [`NewsConfig`] that are given.
+/// The settings that one news source has instead of those in [`NewsConfig`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewsOverride {
@@ -89,7 +89,7 @@ pub struct NewsOverride {
     pub idle_timeout: Option<Duration>,
 }
 
-/// How one source is polled; see [`NewsConfig`] for the fields.
+/// The settings that apply to one source; see [`NewsConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewsPollerConfig {
     /// See [`NewsConfig::every`].
@@ -138,7 +138,7 @@ impl NewsPollerConfig {
 }
 
 impl NewsConfig {
-    /// How the source called `name` is polled.
+    /// The settings that apply to the source called `name`.
     pub fn of(&self, name: &str) -> NewsPollerConfig {
         let own = self.r#override.get(name).cloned().unwrap_or_default();
         NewsPollerConfig {
@@ -151,7 +151,7 @@ impl NewsConfig {
         }
     }
 
-    /// Whether these settings can be used.
+    /// Refuses settings that can't be used.
     ///
     /// # Errors
     /// [`IngestError::Config`].
@@ -164,7 +164,7 @@ impl NewsConfig {
     }
 }
 
-/// Whether a list of sources names each once, and overrides only sources in it.
+/// Refuses a list of sources that is empty or names one twice, and overrides of a source that is not in it.
 pub(crate) fn check_sources<'a>(
     section: &str,
     sources: &[String],

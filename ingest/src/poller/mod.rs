@@ -1,9 +1,9 @@
 //! The news poller: every 20 seconds asks a source what is new and puts it on topic `news`.
 //!
 //! The guarantee: an article the provider shows within `late_window` of its publication is on the
-//! topic at least once, whatever dies when, because the watermark moves only after the broker has
-//! acknowledged what lies before it. An edit is sent again with another revision; the same
-//! article seen twice is not, except after a crash between acknowledgement and state file.
+//! topic at least once, wherever the process is killed, because the watermark moves only after the
+//! broker has acknowledged what lies before it. An article that is seen again is sent again only if
+//! it was edited, or after a crash between the acknowledgement and the writing of the state file.
 //!
 //! Looking back over the whole window at each poll would cost hundreds of times as much as what is new. So a poll looks
 //! back over `overlap`, every second one twice as far, every fourth four times: what is late by a minute is found soon,
@@ -45,7 +45,7 @@ pub struct Polled {
     pub late: usize,
     /// Pages read.
     pub pages: usize,
-    /// Items put to the dead letters.
+    /// Items sent to the topic `dead-letter`.
     pub rejected: usize,
 }
 
@@ -69,7 +69,7 @@ pub struct Polled {
 /// ```
 ///
 /// # Errors
-/// Only what a retry can't heal, of the first source that fails so; outages are waited out.
+/// The first error of any source that a retry can't help against. Outages are waited out.
 pub async fn run(
     config: &NewsConfig,
     providers: &ProvidersConfig,
@@ -104,15 +104,15 @@ pub struct NewsPoller {
     polls: u64,
     state: StateFile<PollProgress>,
     health: SourceHealth,
-    /// Unreadable items of the last poll: the overlap shows them again and again.
+    /// Unreadable items of the last poll, which the next one sees again because the two overlap.
     rejected: HashSet<Vec<u8>>,
     /// A poll that failed between two pages.
     unfinished: Option<Unfinished>,
     emitted: Option<Timestamp>,
 }
 
-/// Where a poll is. Kept over a failure: a poll of many pages under a tight rate limit would never end if it were
-/// started from its first page again.
+/// How far a poll has come. Kept after a failure, because a poll of many pages under a tight rate limit would never end
+/// if it began again with its first page.
 struct Unfinished {
     began: Timestamp,
     request: NewsRequest,
@@ -121,7 +121,7 @@ struct Unfinished {
 }
 
 impl NewsPoller {
-    /// A poller that goes on where the state file in `state_folder` says, or looks back without one.
+    /// A poller that continues where the state file in `state_folder` says, or without one begins `lookback` ago.
     ///
     /// # Errors
     /// [`IngestError::State`].
@@ -158,10 +158,10 @@ impl NewsPoller {
         })
     }
 
-    /// Polls until shutdown. A poll cut short by it is as one cut short by a crash: harmless.
+    /// Polls until shutdown. Shutdown in the middle of a poll is as harmless as a crash there.
     ///
     /// # Errors
-    /// Only what a retry can't heal; outages are waited out.
+    /// The first error that a retry can't help against. Outages are waited out.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), IngestError> {
         let polling = async {
             self.health.waiting("the first poll is not complete");
@@ -174,7 +174,7 @@ impl NewsPoller {
         shutdown.run_until_cancelled(polling).await.unwrap_or(Ok(()))
     }
 
-    /// Polls once; how long to wait before the next time.
+    /// Polls once, and returns how long to wait before the next poll.
     async fn poll_or_wait(&mut self, backoff: &mut Backoff) -> Result<Duration, IngestError> {
         let began = self.clock.now();
         let source = self.source_label();
@@ -210,7 +210,7 @@ impl NewsPoller {
     /// partition of `news`. After a failure it goes on with the page that failed.
     ///
     /// # Errors
-    /// Any [`IngestError`]; what was acknowledged before it stays noted.
+    /// Any [`IngestError`]; what was acknowledged before it stays in the state file.
     pub async fn poll(&mut self) -> Result<Polled, IngestError> {
         let mut polled = Polled::default();
         loop {
@@ -230,7 +230,7 @@ impl NewsPoller {
                 }
             };
             polled.pages += 1;
-            // Before the watermark moves: after it nobody would look at them again.
+            // Before the watermark moves: after that no poll would see them again.
             polled.rejected += self.publish_rejects(&page).await?;
             self.send(&page.items, at.began, &mut polled).await?;
             let next = at.pages.next(&self.stream.source, &page, |article| (article.id.clone(), article.revision))?;

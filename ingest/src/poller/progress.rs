@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tapewire_core::{Article, Symbol};
 
-/// Most articles remembered. No poll looks back further than they reach, unless the overlap does: what is sent again
-/// then does no harm.
+/// The most articles remembered. No poll begins before the oldest of them, unless the overlap does: then some are sent
+/// again, which is harmless.
 const REMEMBERED: usize = 50_000;
 
-/// The watermark, and what has been sent of the time a poll looks at again.
+/// The watermark, and the articles already sent that a later poll can see again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PollProgress {
-    /// Publication of the latest acknowledged article.
+    /// Publication time of the latest acknowledged article.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::optional")]
     watermark: Option<Timestamp>,
     /// Every article that was sent and published since then is in `sent`. A poll that began earlier would send articles
@@ -63,7 +63,7 @@ impl PollProgress {
         earlier.filter(|subject| !subjects.contains(subject)).cloned().collect()
     }
 
-    /// Notes a page whose articles are all acknowledged; whether that changed anything.
+    /// Notes a page whose articles are all acknowledged, and returns whether that changed anything.
     pub fn acknowledge(&mut self, articles: &[Article], now: Timestamp, config: &NewsPollerConfig) -> bool {
         let old_watermark = self.watermark;
         let mut changed = false;

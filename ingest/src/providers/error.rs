@@ -4,7 +4,7 @@ use super::registry::key_variable;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite;
 
-/// An error of a provider or of the way to it. `provider` is its configured name. No message holds an API key, and
+/// An error of a provider or of the connection to it. `provider` is its configured name. No message holds an API key, and
 /// none repeats its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,7 +29,7 @@ pub enum ProviderError {
         /// How long the provider asks us to wait.
         retry_after: Option<Duration>,
     },
-    /// The key is missing, unknown, or not good for this data.
+    /// The key is missing or unknown, or does not include this data.
     #[error(
         "{provider} refuses the api key for {what}: {message}; check {} and what your plan includes",
         key_variable(provider)
@@ -54,8 +54,8 @@ pub enum ProviderError {
         /// The provider's words.
         message: String,
     },
-    /// The request is not one the provider takes.
-    #[error("{provider} does not take the request {path}: HTTP {status}: {message}")]
+    /// The provider rejects the request.
+    #[error("{provider} rejects the request {path}: HTTP {status}: {message}")]
     BadRequest {
         /// Name of the provider.
         provider: String,
@@ -134,7 +134,7 @@ pub enum ProviderError {
         /// How long.
         after: Duration,
     },
-    /// A step of the log-in did not come.
+    /// A step of the log-in was not answered in time.
     #[error("{provider} did not say `{awaited}` within {} s", waited.as_secs())]
     LoginTimeout {
         /// Name of the provider.
@@ -145,9 +145,7 @@ pub enum ProviderError {
         waited: Duration,
     },
     /// The account's only connection is in use elsewhere.
-    #[error(
-        "{provider} allows no further connection: {message}; one connection an account is the rule, stop the other"
-    )]
+    #[error("{provider} allows no further connection: {message}; an account usually has only one, stop the other")]
     TooManyConnections {
         /// Name of the provider.
         provider: String,
@@ -157,7 +155,7 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
-    /// An error of the websocket client: a refusal of the key or a closed connection is told apart from a fault.
+    /// An error of the websocket client. A refused key and a closed connection have variants of their own.
     pub fn websocket(provider: &str, error: tungstenite::Error) -> Self {
         let provider = provider.to_owned();
         match error {
@@ -190,7 +188,7 @@ impl ProviderError {
             | Self::Unsupported { .. }
             | Self::Client { .. } => false,
             Self::Websocket { source, .. } => match &**source {
-                // 401, 403, 404 on the upgrade will be the same tomorrow.
+                // A retry does not help against 401, 403 or 404 on the upgrade.
                 tungstenite::Error::Http(response) => !response.status().is_client_error(),
                 tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_) => false,
                 _ => true,

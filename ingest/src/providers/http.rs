@@ -1,4 +1,4 @@
-//! HTTP as any provider needs it: timeouts, the key to the configured host only, errors told apart.
+//! HTTP requests for all providers: they have timeouts, send the key to the configured host only, and classify errors.
 
 use super::{ApiKey, ProviderError};
 use reqwest::header::{HeaderValue, RETRY_AFTER};
@@ -6,13 +6,13 @@ use reqwest::{Response, StatusCode, Url};
 use std::time::Duration;
 use tapewire_runtime::Clock;
 
-/// Longest wait we let a `Retry-After` ask for.
+/// A longer `Retry-After` counts as this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// Largest answer we take, in bytes. Pages have a megabyte or two; one without an end must not fill the memory.
 const LARGEST_ANSWER: usize = 64 << 20;
 
-/// How a provider wants to see its key. Never in the URL: URLs are logged.
+/// How a provider's key is sent. Never in the URL: URLs are logged.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// `Authorization: Bearer KEY`.
@@ -69,12 +69,12 @@ impl HttpClient {
         &self.provider
     }
 
-    /// The clock that answers are stamped by.
+    /// The clock for the times at which answers are received.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The URL of `path` under the configured one, a segment each.
+    /// The URL of `path`, a list of segments, under the configured URL.
     ///
     /// # Panics
     /// Never: that the configured URL can have paths was checked when the client was made.

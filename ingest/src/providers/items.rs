@@ -1,15 +1,15 @@
-//! The items of an answer, read one by one: what is the same whoever sent them.
+//! Reads the items of an answer one by one, in the same way for all providers.
 
 use super::{Cursor, LARGEST_ITEM, Page, Reject};
 use serde_json::value::RawValue;
 use tapewire_core::Symbol;
 
-/// An item with what had to be left out of it, if anything had; or the reason why it can't be used.
+/// An item, and what had to be left out of it, if anything; or the reason why it can't be used.
 pub type ItemResult<T> = Result<(T, Option<String>), String>;
 
 impl<T> Page<T> {
     /// Reads each item by itself, so that one that can't be read costs only itself and is among the rejects. An item of
-    /// which something had to be left out is among both, so that nothing vanishes unseen. `origin` is [`Page::origin`].
+    /// which something had to be left out is among both, so that nothing is lost silently. `origin` is [`Page::origin`].
     pub fn read<'a>(
         origin: &str,
         next: Option<Cursor>,
@@ -41,8 +41,7 @@ pub(crate) fn check_size(raw: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The companies that an article names, each once and in this order; and what had to be left out, because it is not a
-/// ticker.
+/// The companies that an article names, each once and in this order; and why one had to be left out, if any had.
 pub fn companies<'a>(tickers: impl IntoIterator<Item = &'a str>) -> (Vec<Symbol>, Option<String>) {
     let (mut symbols, mut flaw) = (Vec::new(), None);
     for ticker in tickers {

@@ -12,7 +12,7 @@ impl ApiKey {
         Self(key.trim().to_owned())
     }
 
-    /// The secret itself, for the wire only.
+    /// The secret itself, for requests only.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The outside world. A provider is known to the rest of this crate as a [`NewsSource`], a [`PriceSource`], or both.
+//! Providers of news and prices. The rest of this crate sees a provider as a [`NewsSource`], a [`PriceSource`] or both.
 //!
 //! A provider is a folder here, its `pub mod` below and a line in [`registry`]. The folder has what only it knows: its
 //! messages as it sends them with the raw text above each struct, how they become domain types, its settings and its
@@ -22,11 +22,11 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::{Article, Bar, Halt, Symbol, Trade};
 
-/// Largest item we take, in bytes. Kafka takes messages of about a million; an article of that size is a provider's
-/// mistake, and must not stop those after it.
+/// Largest item we take, in bytes. Kafka takes messages of about a million bytes; an article of that size is a
+/// provider's mistake, and must not stop those after it.
 pub const LARGEST_ITEM: usize = 600_000;
 
-/// One item of a page or frame that could not be used, or not whole: goes to the dead-letter topic.
+/// An item of a page or frame that could not be used, or only in part. It goes to the topic `dead-letter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     /// Why, in words for a person.
@@ -54,7 +54,7 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What could not.
     pub rejects: Vec<Reject>,
-    /// Where at the provider the page was found, without secrets: `/v2/reference/news`. Names the rejects' origin.
+    /// Path of the page at the provider, without secrets: `/v2/reference/news`. It is part of the rejects' origin.
     pub origin: String,
     /// Where the next page is; `None` on the last one.
     pub next: Option<Cursor>,
@@ -70,7 +70,7 @@ pub enum NewsRequest {
     Next(Cursor),
 }
 
-/// Somebody who publishes news. One call is one request: retries and repetition are the poller's.
+/// A source of news. One call is one request: the poller repeats and retries.
 #[async_trait]
 pub trait NewsSource: Send + Sync {
     /// Name of the source as configured: what [`Article::provider`] says of its articles.
@@ -121,7 +121,7 @@ impl Frame {
     }
 }
 
-/// Somebody who prints prices: live over a connection, and minute bars of the past in pages.
+/// A source of prices: live over a connection, and minute bars of the past in pages.
 #[async_trait]
 pub trait PriceSource: Send + Sync {
     /// Name of the source as configured.
@@ -133,7 +133,7 @@ pub trait PriceSource: Send + Sync {
     /// [`ProviderError::Unsupported`].
     fn check(&self, subscription: &Subscription) -> Result<(), ProviderError>;
 
-    /// For how long after a minute's end its bar may still be corrected: a gap is filled from this long before it.
+    /// For how long after a minute's end its bar may still be corrected. Bars are fetched from this long before a gap.
     fn corrects_within(&self) -> SignedDuration {
         SignedDuration::from_mins(16)
     }
@@ -161,7 +161,7 @@ pub trait PriceSource: Send + Sync {
 /// A live connection of a [`PriceSource`].
 #[async_trait]
 pub trait PriceConnection: Send {
-    /// What it is, as the origin of rejects: `websocket`.
+    /// Its kind, for the origin of rejects: `websocket`.
     fn origin(&self) -> &str;
 
     /// The next frame that holds something. A connection that has gone quiet for too long has to find that out by

@@ -26,7 +26,7 @@ pub const DEFAULT: &str = PROVIDERS[0].kind;
 
 /// What the rest of the crate has to know of a provider.
 pub struct Provider {
-    /// What `kind` in the settings says, and the name that sources of this kind have unless they are given another.
+    /// Value of `kind` in the settings. An account of this name needs no `kind`.
     pub kind: &'static str,
     /// Settings of its own.
     pub settings: SettingsType,
@@ -34,14 +34,14 @@ pub struct Provider {
     pub news: Option<Make<dyn NewsSource>>,
     /// Makes its price source, if it has prices.
     pub prices: Option<Make<dyn PriceSource>>,
-    /// Reads a line of a replayed news file that has the shape of its own API, if it has one of its own.
+    /// Reads a line of a replayed news file that has the shape of the provider's API; `None` if that is not supported.
     pub replay_line: Option<ReplayLine>,
 }
 
-/// Makes a source of an account.
+/// Makes a source from an account.
 pub type Make<Source> = fn(&Account) -> Result<Arc<Source>, ProviderError>;
 
-/// The type that a provider's own settings have: what they are by default, and what there is to set.
+/// The type of a provider's own settings: their defaults and their schema.
 pub struct SettingsType {
     defaults: fn() -> Map<String, Value>,
     schema: fn(&mut SchemaGenerator) -> Schema,
@@ -61,8 +61,8 @@ fn defaults<T: Default + Serialize>() -> Map<String, Value> {
     }
 }
 
-/// Reads a line of a news file: `None` if it does not have the provider's shape; otherwise the article with what had to
-/// be left out of it, or the reason why it can't be used.
+/// Reads a line of a news file: `None` if it does not have the provider's shape, otherwise the article or why it can't
+/// be used.
 pub type ReplayLine = fn(&str) -> Option<ItemResult<Article>>;
 
 /// What a source is made from: one account with one provider.
@@ -74,7 +74,7 @@ pub struct Account {
     pub settings: Map<String, Value>,
     /// The account's key; empty if none is configured.
     pub key: ApiKey,
-    /// The clock that answers are stamped by.
+    /// The clock for the times at which answers are received.
     pub clock: Clock,
 }
 
@@ -171,7 +171,8 @@ impl ProvidersConfig {
         self.entry(name).settings.insert(setting.to_owned(), value.into());
     }
 
-    /// Fills in the keys of all accounts and of those called `names`, as `key` gives them by name.
+    /// Sets the keys of all accounts, and of accounts called `names`, which are made if they are missing. `key` gives
+    /// the key of an account by its name.
     ///
     /// # Errors
     /// The first error of `key`.
@@ -302,7 +303,7 @@ mod tests {
         assert!(text.contains(&format!("[{DEFAULT}]")) && text.contains("silence_timeout = "), "{text}");
     }
 
-    /// An account may be of any kind, so its section has the settings of all: a name is described and read in one way.
+    /// An account may be of any kind, so its section has the settings of all kinds: one name must mean one thing.
     #[test]
     fn a_setting_that_several_providers_have_is_the_same_in_all() {
         let mut known: BTreeMap<String, (&str, Value)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the simulator is told.
+//! Settings of the simulator.
 
 use crate::providers::ApiKey;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct SimulatorConfig {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The key clients must show.
+    /// The key that clients must send.
     #[serde(skip)]
     pub api_key: ApiKey,
     /// The same seed and first day give the same market and the same news.
@@ -21,7 +21,7 @@ pub struct SimulatorConfig {
     pub history_sessions: u32,
     /// Articles an hour on a business day; nights and weekends have fewer.
     pub articles_per_hour: f64,
-    /// Planted effect κ: log return, in basis points, that news of sentiment 1 works up to.
+    /// Planted effect κ: log return, in basis points, that news of sentiment 1 adds in the end.
     pub effect_bp: f64,
     /// Time constant τ of the effect, in trading time.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -55,11 +55,11 @@ impl Default for SimulatorConfig {
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// After every this many articles a page has one that can't be read.
+    /// Number of articles in a page after each of which there is one that can't be read.
     pub malformed_article_every: usize,
-    /// After every this many bars the websocket has one that can't be read.
+    /// Number of bars after each of which the websocket sends one that can't be read.
     pub malformed_bar_every: usize,
-    /// After every this many bars the websocket has a message of an unknown type.
+    /// Number of bars after each of which the websocket sends a message of an unknown type.
     pub unknown_message_every: usize,
     /// A websocket is dropped without a close frame after this many bars.
     pub disconnect_after: usize,

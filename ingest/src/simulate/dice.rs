@@ -1,8 +1,8 @@
 //! Random numbers that depend on the seed and on what they are for, and on nothing else, so that
 //! asking for one day never changes another.
 //!
-//! The generator is one that is documented to give the same numbers for a seed in every version and on every machine.
-//! The two distributions are written out for the same reason: the market of a seed is a promise.
+//! The generator is documented to give the same numbers for a seed in every version and on every machine. The two
+//! distributions are implemented here for the same reason: a seed gives the same market in every version.
 
 use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
@@ -60,7 +60,7 @@ mod tests {
     fn a_seed_gives_these_numbers_forever() {
         let mut dice = dice(1, "news", jiff::civil::date(2025, 6, 2));
         assert_eq!([dice.random::<u64>(), dice.random::<u64>()], [17734644646358262502, 4568808379077648512]);
-        // A market made with this one is the market that the standard generator of earlier versions made.
+        // Earlier versions used `SmallRng`, and made the same market of a seed.
         let mut former = rand::rngs::SmallRng::seed_from_u64(7);
         let mut dice = Dice::seed_from_u64(7);
         for _ in 0..1000 {

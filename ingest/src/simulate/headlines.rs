@@ -218,7 +218,7 @@ pub const SINGLE: &[Template] = &[
     t(0.0, "{c} holds {line} event for customers in {region}", "The programme runs for {n} days."),
 ];
 
-/// News that is good for one company and bad for another. The last is hard to read on purpose.
+/// News that is good for one company and bad for another. The last is meant to be hard for a model.
 pub const OPPOSITE: &[Template] = &[
     t(
         0.8,
@@ -253,14 +253,14 @@ pub const OPPOSITE: &[Template] = &[
     ),
 ];
 
-/// Many companies, nothing said about any.
+/// News of many companies that is neutral for each.
 pub const ROUND_UP: &[Template] = &[
     t(0.0, "Stocks to watch in {region} today", "A list of companies with dates ahead."),
     t(0.0, "Sector update: large caps mixed in {region} trading", "An overview of the session."),
     t(0.0, "The week ahead in {month}: {quarter} results, meetings and data", "A calendar for investors."),
 ];
 
-/// No company at all.
+/// News of no company.
 pub const ECONOMY: &[Template] = &[
     t(
         0.0,
@@ -272,7 +272,7 @@ pub const ECONOMY: &[Template] = &[
     t(0.0, "Treasury sells ${money} billion of notes", "Demand was in line with recent auctions."),
 ];
 
-/// Invented houses whose analysts have views.
+/// Invented research firms.
 pub const FIRMS: [&str; 8] = [
     "Alder & Finch",
     "Northgate Research",

@@ -7,7 +7,7 @@ use super::tape::{self, Minute, Print, STEP, STEPS, SessionTape, Shock, Standing
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-/// Everything that has happened and, up to the end of the last day made, will happen.
+/// The stories and prices of all days made so far, the rest of the last day included.
 #[derive(Debug, Clone)]
 pub struct Market {
     config: SimulatorConfig,
@@ -36,7 +36,7 @@ impl Market {
         let mut day = first_day;
         let mut wanted = config.history_sessions;
         while wanted > 0 {
-            day = day.yesterday().expect("the history begins in this era");
+            day = day.yesterday().expect("the history begins on a valid date");
             wanted -= u32::from(sessions::hours(day).is_some());
         }
         let standing =
@@ -58,7 +58,7 @@ impl Market {
     pub fn reach(&mut self, day: Date) {
         while self.next_day <= day {
             self.make_day(self.next_day);
-            self.next_day = self.next_day.tomorrow().expect("the simulation ends in this era");
+            self.next_day = self.next_day.tomorrow().expect("the simulation ends on a valid date");
         }
     }
 
@@ -82,7 +82,7 @@ impl Market {
         }
     }
 
-    /// Trading time t₀ at which a story begins to work, on the grid of steps.
+    /// Trading time t₀ at which a story begins to work, rounded up to a whole step.
     pub fn begins(&self, story: &Story) -> i64 {
         let delay = i64::try_from(self.config.reaction_delay.as_secs()).unwrap_or(i64::MAX / 2);
         let at = self.sessions.trading_time(story.published_at) + delay;
@@ -104,7 +104,7 @@ impl Market {
         &self.stories
     }
 
-    /// Sessions' tapes made so far.
+    /// The tape of each session made so far.
     pub fn tapes(&self) -> &[SessionTape] {
         &self.tapes
     }

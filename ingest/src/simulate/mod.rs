@@ -1,6 +1,6 @@
-//! A market and its news wire, simulated, on Massive's own REST and websocket protocol.
+//! A simulated market and news wire, which speak Massive's own REST and websocket protocols.
 //!
-//! Times are those of the bus's clock, so an accelerated clock gives an accelerated market.
+//! Times are those of the [`Clock`] it is given, so an accelerated clock gives an accelerated market.
 
 pub mod config;
 mod dice;
@@ -117,7 +117,7 @@ impl Simulator {
         &self.0.shutdown
     }
 
-    /// Whether a request may be answered: the key, then the faults.
+    /// Refuses a request that has the wrong key, or for which a fault is due.
     fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let faults = self.0.config.faults;

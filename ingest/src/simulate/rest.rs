@@ -1,4 +1,4 @@
-//! The simulated provider over HTTP, in the provider's own shapes.
+//! The simulated provider's REST interface, with the real provider's parameters and answers.
 
 use super::Simulator;
 use super::market::Printed;
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// `GET /v2/reference/news`, as the first page's parameters or as a cursor carries them.
+/// Parameters of `GET /v2/reference/news`, from the URL or from a cursor.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct NewsQuery {
     ticker: Option<String>,
@@ -127,13 +127,13 @@ pub(super) async fn aggregates(
     Ok(Json(body))
 }
 
-/// Parameters of the bars' list.
+/// Parameters of [`aggregates`].
 #[derive(Debug, Deserialize)]
 pub(super) struct AggregatesQuery {
     limit: Option<usize>,
 }
 
-/// `GET /sim/truth`: what was planted so far. Not the provider's.
+/// `GET /sim/truth`: what was planted so far. The real provider has no such path.
 pub(super) async fn truth(State(simulator): State<Simulator>) -> Json<Vec<Truth>> {
     Json(simulator.truth())
 }
@@ -189,7 +189,7 @@ impl Page {
 
 /// Unix milliseconds, an RFC 3339 moment, or a day in New York: its beginning, or its last moment.
 fn range_end(text: &str, end_of_day: bool) -> Result<Timestamp, Refusal> {
-    let bad = || Refusal::BadRequest(format!("`{text}` is no time"));
+    let bad = || Refusal::BadRequest(format!("`{text}` is not a time"));
     if let Ok(ms) = text.parse::<i64>() {
         return Timestamp::from_millisecond(ms).map_err(|_| bad());
     }

@@ -91,7 +91,7 @@ pub fn hours(date: Date) -> Option<(Timestamp, Timestamp)> {
 
 /// The moment of a time of day in New York.
 pub fn at(date: Date, hour: i8, minute: i8) -> Timestamp {
-    let zoned: Zoned = date.at(hour, minute, 0, 0).to_zoned(NEW_YORK.clone()).expect("a date of this era has a moment");
+    let zoned: Zoned = date.at(hour, minute, 0, 0).to_zoned(NEW_YORK.clone()).expect("a New York time is a timestamp");
     zoned.timestamp()
 }
 

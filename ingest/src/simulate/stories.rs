@@ -26,7 +26,7 @@ pub struct Story {
     pub published_at: Timestamp,
     /// When the provider's interface first shows it: seconds later, sometimes minutes.
     pub visible_at: Timestamp,
-    /// When the teaser is edited, and what it is then.
+    /// When the teaser is edited, and its new text.
     pub edit: Option<(Timestamp, String)>,
     /// Publisher.
     pub publisher: &'static str,
@@ -40,7 +40,7 @@ pub struct Story {
     pub tickers: Vec<&'static str>,
     /// What it says about whom.
     pub mentions: Vec<Planted>,
-    /// Id of the story this one carries again. Such a copy moves no price: its news is known.
+    /// Id of the story that this one repeats. Such a copy moves no price, because its news is known.
     pub copy_of: Option<String>,
 }
 
@@ -162,7 +162,7 @@ fn mentions(dice: &mut Dice, template: &Template, companies: &[usize]) -> Vec<Pl
     let opposite = template.title.contains("{d}") || template.teaser.contains("{d}");
     let plant = |(position, &company): (usize, &usize)| {
         let sign = if opposite && position == 1 { -1.0 } else { 1.0 };
-        // Two stories from one template are not equally good; neutral ones are neutral.
+        // Stories from one template differ a little in sentiment, except neutral ones.
         let blur = if template.s == 0.0 { 0.0 } else { 0.05 * normal(dice) };
         Planted { company, s: (sign * template.s + blur).clamp(-1.0, 1.0) }
     };

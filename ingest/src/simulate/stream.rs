@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// Events in one frame; the provider bundles too.
+/// Events in one frame: the real provider also sends several.
 const EVENTS_A_FRAME: usize = 8;
 
 pub(super) async fn stocks(State(simulator): State<Simulator>, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(|socket| async move {
         let stop = simulator.shutdown().clone();
         let connection = Connection { simulator, socket, authenticated: false, channels: HashSet::new(), bars: 0 };
-        // A peer that goes away is no event for the simulator.
+        // A client that disconnects is not an error.
         let _ = stop.run_until_cancelled(connection.serve()).await;
     })
 }
@@ -100,7 +100,7 @@ impl Connection {
         }
     }
 
-    /// Everything the minute that ends at `end` gives rise to.
+    /// Sends all events that are due when the minute that ends at `end` is over.
     async fn minute(&mut self, end: Timestamp) -> Result<(), Gone> {
         if self.channels.is_empty() {
             return Ok(());

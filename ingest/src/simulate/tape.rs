@@ -26,7 +26,7 @@ pub const MARKET_VOLATILITY: f64 = 0.008;
 const MARKET_GAP: f64 = 0.004;
 /// Trading minutes in which the rise of volume after news falls to 1/e.
 const UNREST_MINUTES: f64 = 15.0;
-/// Chance of a halt, by company and session, and its minutes.
+/// Probability that a company has a halt in a session, and its length in minutes.
 const HALT: (f64, usize) = (0.01, 5);
 
 /// All instruments, the benchmark last.
@@ -50,9 +50,9 @@ pub struct Shock {
 pub struct Standing {
     /// Log of the price.
     pub log_price: f64,
-    /// Sum of the sentiment that begun shocks have still to work into the price.
+    /// Sum of the sentiment of begun shocks that is not in the price yet.
     pub to_come: f64,
-    /// How much news has excited volume.
+    /// How far news has raised volume; 0 without news.
     pub unrest: f64,
 }
 
@@ -110,7 +110,7 @@ impl Minute {
 /// One session of every instrument.
 #[derive(Debug, Clone)]
 pub struct SessionTape {
-    /// Which.
+    /// The session.
     pub session: Session,
     /// By instrument, by minute.
     pub minutes: Vec<Vec<Minute>>,
@@ -118,7 +118,7 @@ pub struct SessionTape {
     pub halts: Vec<Option<(usize, usize)>>,
 }
 
-/// Plays one session on from where the instruments stand. Shocks must be in order of `at`; those
+/// Simulates one session from `standings`, which it updates. Shocks must be in order of `at`; those
 /// that begin after the close are left for the next session.
 pub fn play(
     config: &SimulatorConfig,
@@ -194,7 +194,7 @@ impl Player<'_> {
         (0..steps / STEPS).map(minute).collect()
     }
 
-    /// What all begun stories add in one step.
+    /// The log return that all begun stories add in one step.
     fn news(&mut self, step: usize) -> f64 {
         let now = self.session.starts_at + STEP * i64::try_from(step).expect("a session has few steps");
         while let Some((shock, rest)) = self.shocks.split_first().filter(|(shock, _)| shock.at <= now) {
@@ -216,7 +216,7 @@ impl SimulatorConfig {
     }
 }
 
-/// How much livelier than average a step is: lively at both ends of the session, mean 1.
+/// Activity in a step relative to the mean: higher at both ends of the session.
 fn u_shape(step: usize, steps: usize) -> f64 {
     let x = 2.0 * (step as f64 + 0.5) / steps as f64 - 1.0;
     0.6 + 1.2 * x * x

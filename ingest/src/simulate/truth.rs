@@ -41,11 +41,11 @@ pub struct Truth {
     pub published_at: Timestamp,
     /// True sentiment s.
     pub s: f64,
-    /// The article this one only repeats, if it does: then it adds nothing of its own.
+    /// The article that this one repeats, if any: a copy adds nothing of its own.
     pub copy_of: Option<String>,
-    /// First whole minute a pipeline could trade in, or nothing within the days made so far.
+    /// First whole minute a pipeline could trade in; `None` if it is after the days made so far.
     pub entry_at: Option<Timestamp>,
-    /// Expected log return from `entry_at` over each of [`HORIZONS`]; nothing past the close.
+    /// Expected log return from `entry_at` over each of [`HORIZONS`]; `None` past the close.
     pub expected_log_return: [Option<f64>; HORIZONS.len()],
 }
 
@@ -54,7 +54,7 @@ pub struct Truth {
 pub struct PlantedIc {
     /// With raw returns.
     pub raw: f64,
-    /// With returns from which the market's part is taken.
+    /// With returns from which the market's part is subtracted.
     pub abnormal: f64,
 }
 
@@ -81,7 +81,7 @@ impl Market {
     }
 
     /// What a story of sentiment `s` adds to the log price between `entry_at` and this many minutes
-    /// later, if that is still within the session. Of a copy, what its original does.
+    /// later, if that is still within the session. For a copy, what its original adds.
     pub fn expected_log_return(&self, story: &Story, s: f64, entry_at: Timestamp, minutes: i64) -> Option<f64> {
         let leave_at = entry_at + SignedDuration::from_mins(minutes);
         let session = self.sessions().all()[self.sessions().containing(entry_at)?];
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn expected_returns_are_what_the_tape_does_without_noise() {
-        // One story alone: the difference between two markets that differ only in κ.
+        // The noise cancels in the difference between two markets that differ only in κ.
         let (with, without) = (market(30.0), market(0.0));
         let total = |market: &Market| -> f64 {
             let tape = &market.tapes()[3];

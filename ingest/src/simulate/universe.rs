@@ -1,5 +1,5 @@
 //! The companies of the simulated market. Names and tickers are real so that dashboards look as
-//! they will; every number and every word about them is invented.
+//! with real data; every number and every word about them is invented.
 
 /// One instrument and the parameters of its simulated price.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Company {
     pub price: f64,
     /// Sensitivity to the market factor.
     pub beta: f64,
-    /// Standard deviation of a session's return of its own, without market and news.
+    /// Standard deviation of its own return over a session, without market and news.
     pub volatility: f64,
     /// Shares traded in a session, on average.
     pub volume: f64,
@@ -25,7 +25,7 @@ pub struct Company {
 /// The benchmark: a fund that follows the market factor and is never in the news.
 pub const BENCHMARK: Company = company("SPY", "SPDR S&P 500 ETF", "index units", 590.0, 1.0, 0.0005, 60e6, false);
 
-/// Everything in the news.
+/// The companies in the news.
 pub const COMPANIES: [Company; 20] = [
     company("AAPL", "Apple", "smartphones", 200.0, 1.15, 0.013, 50e6, false),
     company("MSFT", "Microsoft", "cloud software", 460.0, 1.05, 0.011, 20e6, false),

@@ -123,7 +123,7 @@ fn read(brokers: &str, topic: &str) -> Vec<StoredRecord> {
     for partition in 0..PARTITIONS {
         let (low, high) = loop {
             match consumer.fetch_watermarks(topic, partition, wait) {
-                // The topic is new; who leads it goes round.
+                // The topic is new, and the broker asked does not know its leader yet.
                 Err(KafkaError::MetadataFetch(RDKafkaErrorCode::NotLeaderForPartition)) => {
                     std::thread::sleep(Duration::from_millis(100));
                 }
@@ -169,7 +169,7 @@ impl Provider {
         Self { simulator, providers, clock, shutdown }
     }
 
-    /// The same provider as a client with a refused key reaches it.
+    /// Settings for the same provider, with a key that it refuses.
     pub fn with_wrong_key(&self) -> ProvidersConfig {
         let mut providers = self.providers.clone();
         providers.entry(SIMULATED).api_key = ApiKey::new("wrong-key");
@@ -177,7 +177,7 @@ impl Provider {
     }
 }
 
-/// A counter of this process, all its labels together.
+/// A counter of this process, summed over its labels.
 pub fn counted(name: &str) -> f64 {
     static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
     let text = TELEMETRY.get_or_init(|| Telemetry::install().unwrap()).render();
@@ -185,7 +185,7 @@ pub fn counted(name: &str) -> f64 {
     values.map(|value| value.parse::<f64>().unwrap()).sum()
 }
 
-/// Waits until `done` says so; a test that hangs is ended by its runner, not by a timing of ours.
+/// Waits until `done` is true. There is no timeout here: whoever runs the tests ends one that hangs.
 pub async fn until(mut done: impl AsyncFnMut() -> bool) {
     while !done().await {
         tokio::time::sleep(Duration::from_millis(50)).await;

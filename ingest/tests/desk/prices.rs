@@ -51,7 +51,7 @@ impl PriceSource for Desk {
     }
 }
 
-/// A connection, and how much of what the desk has it has seen.
+/// A connection, and how many of the desk's bars and rejects it has returned.
 struct Polling {
     desk: Desk,
     url: Url,

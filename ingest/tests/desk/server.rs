@@ -21,7 +21,7 @@ pub const KEY: &str = "desk-key";
 /// A key whose rate limit is reached.
 pub const BUSY: &str = "busy-key";
 
-/// The desk's server: what it has to say, and whether it is up.
+/// The desk's server: what it sends, and whether it is up.
 pub struct DeskServer {
     address: SocketAddr,
     recorded: HashMap<&'static str, Vec<Value>>,
@@ -44,7 +44,7 @@ impl DeskServer {
         Account { name: KIND.to_owned(), settings, key: ApiKey::new(key), clock: clock.clone() }
     }
 
-    /// Serves, after a stop at the same address again.
+    /// Starts serving; after a stop, at the same address as before.
     pub async fn go_on(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();

@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// Runs until shutdown.
 ///
 /// # Errors
-/// What trying again can't fix. Records that were not committed are read again at the next start.
+/// Those that trying again can't fix. Records that were not committed are read again at the next start.
 pub async fn run(
     kafka: &KafkaConfig,
     clickhouse: &ClickHouseConfig,
@@ -124,7 +124,7 @@ async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<Art
     Ok(rows)
 }
 
-/// A dead letter that is itself unreadable is kept as its own bytes: a dead letter about it would be the next one.
+/// A dead letter that can't be read itself becomes a row with its bytes, and not one more dead letter.
 fn dead_letters(records: &[Received]) -> Vec<DeadLetterRow> {
     let row = |record: &Received| {
         let letter = serde_json::from_slice::<DeadLetter>(&record.payload);

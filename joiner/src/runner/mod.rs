@@ -33,7 +33,7 @@ const EVICTION_INTERVAL: Duration = Duration::from_secs(15);
 /// Runs until shutdown, then writes and commits what it has read.
 ///
 /// # Errors
-/// What waiting can't mend. Nothing uncommitted is lost: the next start reads it again.
+/// The first error that a retry can't help against. Nothing is lost: the next start reads what was not committed.
 pub async fn run(
     kafka: &KafkaConfig,
     clickhouse: &ClickHouseConfig,
@@ -131,7 +131,7 @@ impl Runner {
         let event = match self.decode(record, is_new) {
             Ok(event) => event,
             Err(reason) => {
-                // One that was committed before is among the dead letters already.
+                // A record that was committed before is among the dead letters already.
                 if is_new {
                     self.dead_letters.publish(&record.origin(), &reason, &record.payload).await?;
                 }
@@ -253,7 +253,7 @@ impl Runner {
         }
     }
 
-    /// Wire to row: from the moment we had the article to the moment its first row is in ClickHouse.
+    /// Records the latency from wire to row: from the receipt of an article until its first row is in ClickHouse.
     fn record_latency(&mut self, batch: &Batch) {
         let now = self.clock.now();
         for impact in batch.impacts().filter(|impact| impact.run.is_live()) {

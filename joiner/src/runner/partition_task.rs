@@ -15,7 +15,7 @@ pub struct PartitionTask {
     trades: Option<i64>,
 }
 
-/// Where the join's topics are in Kafka.
+/// The Kafka topic of each of the join's topics.
 const KAFKA_TOPICS: PerTopic<Topic> = PerTopic { sentiment: Topic::Sentiment, bars: Topic::Bars, halts: Topic::Halts };
 
 /// The join's topic, if it reads this one.
@@ -39,7 +39,7 @@ impl PartitionTask {
         Self { number, partition: Partition::resume(config, &positions), trades: None }
     }
 
-    /// Whether a record was committed before: it only rebuilds the state, its facts are stored.
+    /// Whether a record was committed before. Such a record only rebuilds the state, because its facts are stored.
     pub fn is_known(&self, record: &Received) -> bool {
         join_topic(record.topic).is_some_and(|topic| self.partition.is_known(topic, record.position()))
     }

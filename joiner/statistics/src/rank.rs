@@ -1,7 +1,7 @@
 //! Rank information coefficient.
 
-/// Spearman's rank correlation of a factor with forward returns, pair by pair: the product-moment correlation of their
-/// ranks, equal values sharing the mean of their ranks.
+/// Spearman's rank correlation of a factor with forward returns: Pearson's correlation of their ranks. Equal values
+/// share the mean of their ranks.
 ///
 /// `None` where it is undefined: fewer than two pairs, a NaN, or one side constant.
 /// Equals `scipy.stats.spearmanr`; source: Spearman 1904, in the form of Grinold and Kahn's information coefficient.

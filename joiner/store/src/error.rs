@@ -57,7 +57,7 @@ pub enum StoreError {
     },
 }
 
-/// ClickHouse's codes for "later": timeout, no free connection, network, memory, too many parts or
+/// ClickHouse's codes for "try again later": timeout, no free connection, network, memory, too many parts or
 /// queries, read-only for now, shutting down.
 const BUSY: [u32; 10] = [159, 202, 203, 209, 210, 236, 241, 242, 252, 745];
 /// Its codes for a missing table, database or column.
@@ -70,7 +70,7 @@ pub(crate) fn code(error: &clickhouse::error::Error) -> Option<u32> {
 }
 
 impl StoreError {
-    /// Sorts an error of the client.
+    /// Classifies an error of the client.
     pub(crate) fn from_clickhouse(error: clickhouse::error::Error, url: &str) -> Self {
         use clickhouse::error::Error;
         let (url, reason, code) = (url.to_owned(), error.to_string(), code(&error));

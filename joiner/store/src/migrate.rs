@@ -1,4 +1,4 @@
-//! The schema, moved forward only.
+//! Migrations of the schema. There is no way back.
 //!
 //! ClickHouse has no transactions around its DDL. Instead of a lock, every statement of a migration may be run again, by
 //! the same process after a crash or by another one at the same time. A migration is recorded, with the checksum of its
@@ -109,7 +109,7 @@ pub async fn drop_database(config: &ClickHouseConfig) -> Result<(), StoreError> 
     config.server().query(&drop).execute().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
-/// Runs a statement. That it has been run before is not an error.
+/// Runs a statement. It is not an error if the statement has been run before.
 async fn execute(client: &Client, statement: &str) -> clickhouse::error::Result<()> {
     match client.query(statement).execute().await {
         Err(error) if code(&error).is_some_and(|code| was_done(statement, code)) => Ok(()),
@@ -135,8 +135,8 @@ fn is_copy_of_columns(statement: &str) -> bool {
     statement.starts_with("CREATE TABLE IF NOT EXISTS ") && statement.split_whitespace().nth(6) == Some("AS")
 }
 
-/// Drops the old tables of a migration that never had a row, as in a database that was created at a later version. Only
-/// an hour after the migration was recorded, for while another run is still in it, its renames must find them.
+/// Drops the old tables of migration 5 that never had a row, as in a database that was created at a later version. Not
+/// within an hour after the migration was recorded, because another run that is still in it needs them for its renames.
 async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> {
     let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = 5";
     if client.query(settled).fetch_one::<u8>().await? == 1 {
@@ -147,7 +147,7 @@ async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> 
     Ok(())
 }
 
-/// Refuses a database whose migrations are not the first ones of this build.
+/// Refuses a database with an applied migration that this build does not have, or has with another text.
 fn check(known: &[Applied], database: &str) -> Result<(), StoreError> {
     for row in known {
         match MIGRATIONS.iter().find(|m| m.version == row.version) {
@@ -197,7 +197,7 @@ mod tests {
             | ["CREATE", "MATERIALIZED", "VIEW", "IF", "NOT", "EXISTS", ..]
             | ["CREATE", "OR", "REPLACE", "VIEW", ..] => None,
             ["CREATE", ..] => Some("fails where it exists"),
-            // What is dropped otherwise could be the only place of some rows; a state is filled by a view from elsewhere.
+            // Another table could hold rows that are nowhere else; a view fills a table `..._state` from another one.
             ["DROP", "VIEW", "IF", "EXISTS", _] | ["DROP", "TABLE", "IF", "EXISTS", "IF", "EMPTY", _] => None,
             ["DROP", "TABLE", "IF", "EXISTS", name] if name.ends_with("_state") => None,
             ["DROP", ..] => Some("may drop rows"),
@@ -213,7 +213,7 @@ mod tests {
                     false => Some("changes a column without IF [NOT] EXISTS"),
                 }
             }
-            // The old table keeps its new name, so that this succeeds once; and nobody finds the name unused between.
+            // The old table keeps its new name, so that this succeeds once; and at no moment is the table missing.
             ["RENAME", "TABLE", table, "TO", before, new, "TO", table_again]
                 if before.starts_with(&format!("{table}_before_"))
                     && before.ends_with(',')

@@ -38,7 +38,7 @@ pub struct Ending {
 pub struct HorizonOutcome {
     /// Who delivered the article.
     pub provider: String,
-    /// The provider's id of it.
+    /// The provider's id of the article.
     pub article_id: String,
     /// Company.
     pub symbol: String,

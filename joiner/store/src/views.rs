@@ -1,16 +1,16 @@
-//! What follows from the code's lists of columns and horizons, made at each run of `migrate`: columns of `impact` that
-//! are missing, and the views over it. A migration's text never changes; these follow the build that migrated last.
+//! The end of each run of `migrate`: it adds missing columns to `impact` and makes the views over it, both from the
+//! code's lists of columns and horizons. A migration's text never changes; these follow the build that migrated last.
 
 use crate::rows::IMPACT_COLUMNS;
 use tapewire_core::Horizon;
 
-/// Columns of `impact` that `report` leaves out: a desk does not look at them. A new column is in `report`.
+/// Columns of `impact` that the view `report` leaves out. Every other column is in it, a new one too.
 const NOT_REPORTED: &str = "version, received_at, scored_at, p_positive, p_neutral, p_negative, model, model_revision, \
     unscored, bar_width_s, price_before, price_before_at, alpha, beta";
-/// Where the eye looks first.
+/// The first columns of `report`.
 const REPORTED_FIRST: &str = "run, published_at, available_at, symbol, provider, article_id";
 
-/// The statements, in order. Each may be repeated, and run by two at once.
+/// The statements, in order. Each may be repeated, and run by two processes at once.
 pub(crate) fn statements() -> [String; 5] {
     [add_columns(), report(), impact_by_horizon(), current_mentions(), news_by_minute()]
 }
@@ -38,7 +38,7 @@ fn add_columns() -> String {
     format!("ALTER TABLE impact {}", add.collect::<Vec<_>>().join(", "))
 }
 
-/// One row for each mention with what a desk looks at.
+/// One row for each mention, for people to read.
 fn report() -> String {
     format!(
         "CREATE OR REPLACE VIEW report AS

@@ -1,4 +1,4 @@
-//! Writing batches, each once however often it is sent.
+//! Writes batches. A batch that is sent several times is stored once.
 
 use crate::{ClickHouseConfig, StoreError};
 use clickhouse::{Client, Row, RowOwned, RowWrite};

@@ -166,7 +166,8 @@ async fn novelty_is_what_its_definition_says_however_often_mentions_are_written(
     drop_database(&config).await;
 }
 
-/// A joined row in which every value is another one. Horizon n (from 1) has n / 10 and n / 100.
+/// A joined row whose values differ, so that a value in another's column is noticed. Horizon n (from 1) has the returns
+/// n / 10 and n / 100.
 fn impact(sentiment: Result<Sentiment, Unscored>, status: Status) -> Impact {
     let at = |second: i64| jiff::Timestamp::from_microsecond(1_750_000_000_000_000 + second * 1_000_000 + 7).unwrap();
     let steps = |part: f64| std::array::from_fn(|n| Some((n + 1) as f64 / part));

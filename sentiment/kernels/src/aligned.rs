@@ -12,7 +12,7 @@ pub(super) const WORDS_PER_LINE: usize = 16;
 #[repr(C, align(64))]
 struct Line([u32; WORDS_PER_LINE]);
 
-// SAFETY: the words fill all 64 bytes; every bit pattern is one of them, zeros included.
+// SAFETY: the words fill all 64 bytes, and every bit pattern is a valid word, zero included.
 unsafe impl Zeroable for Line {}
 // SAFETY: as above, and the type is `Copy`, `repr(C)` and without padding.
 unsafe impl Pod for Line {}

@@ -88,7 +88,7 @@ impl Attention {
         let expected = [all_queries, all_keys, all_values]
             .iter()
             .all(|x| x.has_layout(self.precision, self.heads * self.head_size));
-        assert!(expected, "precision and width of the inputs of attention");
+        assert!(expected, "an input of attention has another precision or width");
         let per_word = self.precision.elements_per_word();
         let (tokens, query_words) = (text.len(), self.head_size / per_word);
         for head in heads.clone() {
@@ -179,7 +179,8 @@ multiversion! {
     fn pack_values_bf16(rows: LhsRows<'_>, head_size: usize, words: usize, out: &mut [u32]) = pack_values_bf16_plain
 }
 multiversion! {
-    /// Softmax without its last step: `e^(x - max)` of the first `tokens` scores of each row, and one over their sum.
+    /// Softmax without its last step: `out` gets `e^(x - max)` of the first `tokens` scores of each row, `scales` one
+    /// over their sum.
     fn softmax(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [f32], scales: &mut [f32]) = softmax_plain
 }
 multiversion! {

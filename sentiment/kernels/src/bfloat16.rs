@@ -7,10 +7,10 @@ pub(super) const LANES: usize = 16;
 
 /// A way to round. All give the same bits, except for the payload of a NaN.
 pub(super) trait Rounding: Copy {
-    /// As [`bf16`] rounds each.
+    /// Rounds each as [`bf16`] does.
     fn lanes(self, x: [f32; LANES]) -> [u16; LANES];
 
-    /// As [`bf16`] rounds each of `x`.
+    /// Rounds each of `x` as [`bf16`] does.
     #[inline(always)]
     fn row(self, x: &[f32], out: &mut [u16]) {
         let ((x, rest), (out, rest_out)) = (x.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
@@ -73,7 +73,7 @@ pub(super) fn bf16(x: f32) -> u16 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
     let normal = if bits & EXPONENT == 0 { bits >> 16 & 0x8000 } else { rounded };
-    // Rounding could carry a NaN into zero.
+    // Rounding could turn the bits of a NaN into those of zero.
     (if x.is_nan() { 0x7fc0 } else { normal }) as u16
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Two invariants hold for every kernel. The results of a row depend on that row alone, not on the number of rows or
 //! its place among them, so a text gets the same score in every batch. And the order of a sum is fixed by its length,
-//! not by the instruction set. The exceptions to the second are kernels with [`dot::Numerics`] of their own, which no
-//! [reproducible](Precision::is_reproducible) precision uses.
+//! not by the instruction set. Only kernels whose [`dot::Numerics`] are not `Standard` break the second; no
+//! [reproducible](Precision::is_reproducible) precision uses them.
 //!
 //! A product multiplies an [`operand`] (rows, packed for each product) by a [`linear`] layer (weights, packed once),
 //! tile by tile ([`dot`]), and writes into a [`matrix`] that several threads may share.
@@ -35,15 +35,15 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors rounded to bfloat16, sums in single precision. On a processor with AMX the sums run in its order, and
-    /// the revision says `bf16-tiles`.
+    /// Factors rounded to bfloat16, sums in single precision. AMX adds up products in an order of its own; scores of a
+    /// processor with AMX have `bf16-tiles` in their revision.
     Bf16,
     /// bf16 without AMX, so that scores are the same on every processor.
     #[serde(rename = "bf16-vectors")]
     Bf16Vectors,
     /// Factors in 8 bits: weights with a scale per output, activations with a scale and a zero point per token.
     /// Attention is computed in bf16. Channels that are large in every token are smoothed when a model is loaded
-    /// (SmoothQuant, Xiao et al. 2022), and the channels with the largest weights at the end of a feed-forward part
+    /// (SmoothQuant, Xiao et al. 2022), and the channels with the largest weights at the end of a feed-forward network
     /// stay in single precision (LLM.int8(), Dettmers et al. 2022).
     ///
     /// On a processor with AVX2 but no VNNI, weights have about 7 bits and attention is computed in f32; the revision
@@ -68,8 +68,8 @@ impl Precision {
         }
     }
 
-    /// Whether results have the same bits on every processor. Those of f32 do only where the processor has fused
-    /// multiply-add.
+    /// Whether results have the same bits on every processor. Those of f32 also
+    /// depend on whether the processor has fused multiply-add.
     #[inline]
     pub const fn is_reproducible(self) -> bool {
         matches!(self, Self::Bf16Vectors | Self::Int8Wide)
@@ -94,7 +94,7 @@ impl Precision {
     }
 }
 
-/// As settings spell it.
+/// The name as settings spell it.
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

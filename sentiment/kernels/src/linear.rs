@@ -71,7 +71,7 @@ impl Linear {
     }
 
     fn pack_for(kernel: &'static Kernel, precision: Precision, inputs: usize, weights: &[f32], biases: &[f32]) -> Self {
-        assert_eq!(weights.len(), inputs * biases.len(), "weights of a linear layer");
+        assert_eq!(weights.len(), inputs * biases.len(), "number of weights of a linear layer");
         let words = words_per_row(kernel, precision, inputs);
         let (count, words_of_panel) = (biases.len().div_ceil(PANEL), PANEL * words);
         let mut packed = Self {
@@ -129,9 +129,9 @@ impl Linear {
     /// # Panics
     /// If `x` has another precision or width, or `out` is too short.
     pub fn apply(&self, x: &Operand, epilogue: Epilogue, out: &mut [f32], stride: usize, threads: usize) {
-        assert!(x.has_layout(self.precision, self.inputs), "operand of a linear layer");
+        assert!(x.has_layout(self.precision, self.inputs), "precision or width of a linear layer's operand");
         let out = MatrixMut::new(out, stride, self.panel_params.len() * PANEL);
-        assert!(out.row_count() >= x.rows(), "rows of a linear layer's result");
+        assert!(out.row_count() >= x.rows(), "the output of a linear layer has too few rows");
         let parts = out.split_columns(threads, PANEL);
         parts.into_par_iter().for_each(|(panels, out)| self.apply_panels(panels, x, epilogue, out));
     }
@@ -207,7 +207,8 @@ fn largest_group_sum(weights: &[f32]) -> f32 {
     largest
 }
 
-/// Divides `rows` into tiles of at most `max_rows` and of nearly equal height, so that the last one is not a sliver.
+/// Divides `rows` into tiles of at most `max_rows` and of nearly equal height, so that the last one is not much
+/// smaller than the others.
 pub(super) fn tiles(rows: usize, max_rows: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = rows.div_ceil(max_rows);
     (0..count).map(move |tile| {
@@ -231,8 +232,8 @@ fn pack_int8(four: &[f32], quantise: impl Fn(f32) -> i8) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// Turns the sums of a tile into results: with the parameters of each row and of the panel, and the place of the
-/// results.
+/// Turns the sums of a tile into results. The other arguments are the parameters of each row, those of the panel, and
+/// where the results go.
 type EpilogueFn = fn(&Sums, &[QuantParams], &PanelParams, MatrixMut<'_>);
 
 fn epilogue_fn(precision: Precision, epilogue: Epilogue) -> EpilogueFn {

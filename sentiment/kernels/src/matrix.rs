@@ -26,7 +26,7 @@ impl<'a> MatrixMut<'a> {
     /// If rows would overlap.
     #[inline]
     pub fn new(floats: &'a mut [f32], stride: usize, columns: usize) -> Self {
-        assert!((1..=stride).contains(&columns), "rows of a matrix that overlap");
+        assert!((1..=stride).contains(&columns), "the rows of a matrix overlap");
         let rows = (floats.len() + stride - columns) / stride;
         Self { start: floats.as_mut_ptr(), rows, columns, stride, borrowed: PhantomData }
     }
@@ -43,7 +43,7 @@ impl<'a> MatrixMut<'a> {
     /// If the matrix does not have them.
     #[inline]
     pub fn rows(&mut self, rows: Range<usize>) -> MatrixMut<'_> {
-        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows of a matrix");
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows of a matrix out of range");
         // Not `add`: an empty range may begin after the end of the slice.
         let start = self.start.wrapping_add(rows.start * self.stride);
         MatrixMut { start, rows: rows.len(), ..*self }
@@ -55,7 +55,7 @@ impl<'a> MatrixMut<'a> {
     /// If the matrix does not have them.
     #[inline]
     pub fn columns(&mut self, columns: Range<usize>) -> MatrixMut<'_> {
-        assert!(columns.start <= columns.end && columns.end <= self.columns, "columns of a matrix");
+        assert!(columns.start <= columns.end && columns.end <= self.columns, "columns of a matrix out of range");
         MatrixMut { start: self.start.wrapping_add(columns.start), columns: columns.len(), ..*self }
     }
 
@@ -65,7 +65,7 @@ impl<'a> MatrixMut<'a> {
     /// # Panics
     /// If the number of columns is not a multiple of `unit`.
     pub fn split_columns(self, parts: usize, unit: usize) -> Vec<(Range<usize>, Self)> {
-        assert!(self.columns.is_multiple_of(unit), "columns of a matrix in whole units");
+        assert!(self.columns.is_multiple_of(unit), "columns of a matrix that do not fill whole units");
         let units = self.columns / unit;
         let parts = parts.clamp(1, units);
         let part = |part: usize| {

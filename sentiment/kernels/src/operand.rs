@@ -13,7 +13,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QuantParams {
     pub(super) scale: f32,
-    /// From 0 to 254, so that 0.0 is represented exactly.
+    /// An integer from 0 to 254, so that 0.0 is represented exactly.
     pub(super) zero_point: i32,
 }
 
@@ -74,7 +74,7 @@ impl Operand {
     pub fn extend_scaled(&mut self, x: &[f32], stride: usize, factors: &[f32]) {
         assert!(self.width.next_multiple_of(4) <= stride, "rows shorter than their width");
         let fit = self.precision.is_int8() && factors.len() == self.width.next_multiple_of(4);
-        assert!(factors.is_empty() || fit, "factors of an operand's channels");
+        assert!(factors.is_empty() || fit, "factors are for int8 only, one for each channel");
         let (before, rows) = (self.rows(), x.len().div_ceil(stride));
         self.quant_params.resize(before + rows, QuantParams::NONE);
         let out_stride = self.stride;
@@ -91,7 +91,8 @@ impl Operand {
                 quantise(x, stride, width, factors, out, 4 * out_stride, quant_params);
             }
         }
-        // Kernels that read several words in a step read these too, and a NaN there would show in the sums.
+        // Kernels that read several words in a step also read words after the row's end, and a NaN there would reach the
+        // sums.
         let words = width / self.precision.elements_per_word();
         for row in
             self.words.words_mut((before + rows) * out_stride)[before * out_stride..].chunks_exact_mut(out_stride)
@@ -125,7 +126,7 @@ impl Operand {
         }
     }
 
-    /// As [`Operand::tile`], from element `column` on, which must begin a word.
+    /// `count` rows from row `first` and element `column` on, which must begin a word.
     pub(super) fn part(&self, column: usize, first: usize, count: usize) -> LhsRows<'_> {
         let words = &self.words.as_slice()[first * self.stride + column / self.precision.elements_per_word()..];
         LhsRows { words, stride: self.stride, rows: count }
@@ -341,9 +342,9 @@ mod tests {
             let word = lhs.words[16 / precision.elements_per_word()];
             assert!((third(word) * quant_params[0].scale - 16.0).abs() < 0.1, "{precision}");
             operand.extend(&x[..20], 20);
-            let [(first, quant_params), (added, added_grid)] = [0, 2].map(|row| operand.tile(0, row, 1));
+            let [(first, quant_params), (added, added_params)] = [0, 2].map(|row| operand.tile(0, row, 1));
             let words = 16 / precision.elements_per_word();
-            assert_eq!((&added.words[..=words], added_grid), (&first.words[..=words], quant_params), "{precision}");
+            assert_eq!((&added.words[..=words], added_params), (&first.words[..=words], quant_params), "{precision}");
         }
     }
 }

@@ -96,7 +96,7 @@ mod tests {
     use crate::testing::on_each_instruction_set;
     use proptest::prelude::*;
 
-    /// Rows of `stride`, whose elements after `width` must not be touched.
+    /// One to three rows of `stride` elements.
     fn rows(stride: usize) -> impl Strategy<Value = Vec<f32>> {
         (1usize..4).prop_flat_map(move |rows| prop::collection::vec(-30f32..30.0, rows * stride))
     }

@@ -1,7 +1,8 @@
 //! The same classifier on candle's tensors, for a GPU.
 //!
 //! A GPU needs few large products, so texts of similar length are padded to one length instead of concatenated. Padding
-//! is masked. A text's logits agree with those it has alone up to rounding, not bit for bit as on the processor.
+//! is masked. In a batch, a text's logits are those of the text alone up to rounding, not bit for bit as on the
+//! processor.
 
 use super::architecture::{Architecture, LayerKind, Pooling};
 use super::checkpoint::Checkpoint;
@@ -13,7 +14,8 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::{ops, rotary_emb};
 use tapewire_kernels::math::Activation;
 
-/// Added to the scores of masked keys: softmax turns it into 0, and no row of scores is all infinite.
+/// Added to the scores of masked keys, which softmax then turns into 0. Finite, because softmax of a row of infinities
+/// is NaN.
 const MASKED: f64 = -1e9;
 
 /// A model's weights on a device.

@@ -13,7 +13,7 @@ pub struct Architecture {
     pub layers: Vec<LayerKind>,
     /// Attention heads per layer; divides `hidden_size`.
     pub heads: usize,
-    /// Elements of a token inside the feed-forward part.
+    /// Elements of a token inside the feed-forward network.
     pub intermediate_size: usize,
     /// Number of token ids.
     pub vocab_size: usize,
@@ -25,13 +25,13 @@ pub struct Architecture {
     pub max_seq_len: usize,
     /// Added to the variance in layer norms.
     pub layer_norm_eps: f32,
-    /// Whether layer norms come before or after the parts of a layer.
+    /// Whether layer norms come before or after the sublayers.
     pub norms: Norms,
     /// Which parts have biases.
     pub biases: Biases,
-    /// Activation inside the feed-forward part.
+    /// Activation inside the feed-forward network.
     pub activation: Activation,
-    /// Whether the first product of the feed-forward part gives twice the intermediate size: the elements that are
+    /// Whether the first product of the feed-forward network gives twice the intermediate size: the elements that are
     /// activated, and the gate that they are multiplied by (Shazeer 2020, "GLU Variants Improve Transformer").
     pub gated: bool,
     /// What the classification head reads.
@@ -49,7 +49,7 @@ pub struct LayerKind {
     pub sliding_window: Option<usize>,
     /// Base of the angles by which queries and keys are rotated; `None` if they are not.
     pub theta: Option<f64>,
-    /// Whether the attention part has a layer norm.
+    /// Whether the attention sublayer has a layer norm.
     pub attention_norm: bool,
 }
 
@@ -58,12 +58,12 @@ impl LayerKind {
     pub const PLAIN: Self = Self { sliding_window: None, theta: None, attention_norm: true };
 }
 
-/// Whether layer norms come before or after the parts of a layer (attention, feed-forward).
+/// Whether layer norms come before or after the sublayers of a layer: attention and the feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norms {
-    /// Each part is followed by a norm: `norm(x + part(x))`.
+    /// Each sublayer is followed by a norm: `norm(x + sublayer(x))`.
     PostNorm,
-    /// Each part is preceded by a norm, `x + part(norm(x))`, and the encoder ends with one more norm.
+    /// Each sublayer is preceded by a norm, `x + sublayer(norm(x))`, and the encoder ends with one more norm.
     PreNorm,
 }
 
@@ -72,9 +72,9 @@ pub enum Norms {
 pub struct Biases {
     /// All layer norms.
     pub norms: bool,
-    /// Products of the attention part.
+    /// Products of the attention sublayer.
     pub attention: bool,
-    /// Products of the feed-forward part.
+    /// Products of the feed-forward network.
     pub feed_forward: bool,
     /// The first product of the head.
     pub head: bool,
@@ -130,7 +130,7 @@ impl Positions {
 /// Names of tensors in Hugging Face's checkpoints, without `.weight` and `.bias`.
 #[derive(Debug, Clone)]
 pub struct Names {
-    /// Before all names of the encoder. Some checkpoints leave it out.
+    /// Beginning of all names of the encoder. Some checkpoints leave it out.
     pub prefix: &'static str,
     /// Token embeddings.
     pub token_embeddings: &'static str,
@@ -140,9 +140,9 @@ pub struct Names {
     pub position_embeddings: Option<&'static str>,
     /// Layer norm of the embeddings.
     pub embedding_norm: &'static str,
-    /// Followed by the number of the layer and the name of the part.
+    /// Beginning of the names of a layer; the number of the layer and the rest of the name follow.
     pub layer: &'static str,
-    /// Query projection. If all three have one name, they are stored one after the other.
+    /// Query projection. If the three projections have the same name, they are stored one after the other.
     pub query: &'static str,
     /// Key projection.
     pub key: &'static str,
@@ -150,13 +150,13 @@ pub struct Names {
     pub value: &'static str,
     /// Output projection of attention.
     pub attention_output: &'static str,
-    /// Layer norm of the attention part.
+    /// Layer norm of the attention sublayer.
     pub attention_norm: &'static str,
-    /// First product of the feed-forward part.
+    /// First product of the feed-forward network.
     pub feed_forward_in: &'static str,
-    /// Second product of the feed-forward part.
+    /// Second product of the feed-forward network.
     pub feed_forward_out: &'static str,
-    /// Layer norm of the feed-forward part.
+    /// Layer norm of the feed-forward network.
     pub feed_forward_norm: &'static str,
     /// Layer norm at the end of the encoder, if there is one.
     pub final_norm: Option<&'static str>,
@@ -170,16 +170,16 @@ pub struct Names {
 
 impl Architecture {
     /// Multiplications and additions in the matrix products of a text of `tokens` tokens. If the head reads the first
-    /// token only, the last layer computes a query, an output and a feed-forward part for that token only.
+    /// token only, the last layer computes queries, outputs and the feed-forward network for that token only.
     pub fn operations(&self, tokens: u64, labels: u64) -> u64 {
         let (hidden, intermediate) = (self.hidden_size as u64, self.intermediate_size as u64);
-        // Output projection and feed-forward part of a query.
+        // Output projection and feed-forward network of a query.
         let token = 2 * hidden * hidden + if self.gated { 3 } else { 2 } * hidden * intermediate;
         let layer = |at: usize, kind: &LayerKind| {
             let window = kind.sliding_window.map_or(tokens, |window| window as u64).min(tokens - 1);
             let (queries, pairs) = match self.pooling {
                 Pooling::Cls if at + 1 == self.layers.len() => (1, 1 + window),
-                // At either end, windows lack 1 + 2 + ... + window tokens.
+                // At each end of the text, windows lack 1 + 2 + ... + window tokens.
                 _ => (tokens, tokens * (2 * window + 1) - window * (window + 1)),
             };
             tokens * 2 * hidden * hidden + queries * token + 2 * hidden * pairs

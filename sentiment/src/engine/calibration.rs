@@ -13,12 +13,12 @@ use std::sync::{Mutex, PoisonError};
 use tapewire_kernels::Precision;
 use tapewire_kernels::operand::update_max_abs;
 
-/// Texts that a model is measured on, and the tokens of each if the model takes as many. Other values would change the
-/// scores of every model.
+/// The number of texts that a model is measured on, and of tokens in each if the model takes as many. Other numbers
+/// would change the int8 scores of every model.
 const TEXTS: usize = 8;
 const TOKENS: usize = 32;
 
-/// The texts between two layers.
+/// The hidden states of the texts, between two layers.
 pub(super) struct Calibration {
     spans: Vec<Range<usize>>,
     scratch: Scratch,

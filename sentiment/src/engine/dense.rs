@@ -28,7 +28,7 @@ impl Dense {
         }
     }
 
-    /// The outputs of both, each padded with zeros to whole panels.
+    /// One layer with the outputs of both, each padded with zeros to whole panels.
     pub(super) fn concat(mut self, other: Self) -> Self {
         let outputs = self.bias.len().next_multiple_of(dot::PANEL);
         self.weight.resize(outputs * self.inputs, 0.0);
@@ -62,5 +62,5 @@ pub(super) fn flat(tensor: &Tensor) -> Vec<f32> {
     tensor
         .flatten_all()
         .and_then(|flat| flat.to_vec1())
-        .expect("a tensor of 32-bit floats in main memory is a list of them")
+        .expect("a tensor of 32-bit floats in main memory can be read as a list")
 }

@@ -24,8 +24,8 @@ use tapewire_kernels::matrix::MatrixMut;
 use tapewire_kernels::operand::Operand;
 use tapewire_kernels::rows::apply_rope;
 
-/// Rows that pass from product to product together. With more of them, activations leave the second-level cache in
-/// between; with fewer, weights are read too often.
+/// Rows that pass from product to product together. With more of them, activations leave the second-level cache
+/// between products; with fewer, weights are read too often.
 const BLOCK_ROWS: usize = 144;
 
 /// With fewer rows, a thread would spend more time on reading all weights than on multiplying by them.
@@ -54,12 +54,12 @@ struct Block {
     threads: usize,
 }
 
-/// Observes the inputs of the parts of a layer before they are quantised. The unit type does nothing, at no cost.
+/// Observes the inputs of the sublayers before they are quantised. `()` observes nothing, at no cost.
 pub(super) trait Observe: Sync {
     /// Rows that queries, keys and values are computed from, `stride` floats apart.
     fn attention_input(&self, _rows: &[f32], _stride: usize) {}
 
-    /// Rows that the feed-forward part reads, `stride` floats apart.
+    /// Rows that the feed-forward network reads, `stride` floats apart.
     fn feed_forward_input(&self, _rows: &[f32], _stride: usize) {}
 }
 
@@ -155,7 +155,7 @@ impl PackedModel {
             let Block { operand, inner, threads, .. } = &mut *block;
             let queries = inner.floats_mut(hidden.len());
             layer.query.apply(operand, Epilogue::Store, queries, stride, *threads);
-            // Each is the first token of its text, whose angle is 0.
+            // Not rotated: each belongs to the first token of its text, whose angle is 0.
             projections.queries.extend(queries, stride);
         }
         let context = context.floats_mut(hidden.len());
@@ -227,8 +227,8 @@ impl PackedModel {
         });
     }
 
-    /// Leaves queries in `block.inner` if `with_queries`, and after them rows of a key and a value each. `rotate` gets
-    /// rows of queries or keys, and the floats from one to the next.
+    /// Computes in `block.inner` the queries, if `with_queries`, and after them rows of one key and one value each.
+    /// `rotate` gets rows of queries or keys, and their stride in floats.
     fn project_block(
         &self,
         layer: &Layer,
@@ -250,7 +250,7 @@ impl PackedModel {
         rotate(keys_and_values, 2 * stride);
     }
 
-    /// From the result of attention, `context`, to the output of the layer, which replaces `hidden`.
+    /// Computes the output of the layer from the result of attention, `context`, and replaces `hidden` by it.
     fn attention_output_and_ffn(
         &self,
         layer: &Layer,
@@ -312,7 +312,7 @@ impl PackedModel {
         self.set_input(layer.query.precision(), norm, &layer.attention_smoothing, rows, block, observe);
     }
 
-    /// Leaves the input of the first products of a part in `block.operand`, after the norm if there is one.
+    /// Sets `block.operand` to the input of the first products of a sublayer: `rows`, after the norm if there is one.
     fn set_input(
         &self,
         precision: Precision,
@@ -350,7 +350,7 @@ impl PackedModel {
         }
     }
 
-    /// Leaves the input of the head for each text in the first rows of `scratch.hidden`.
+    /// Computes the input of the head for each text, in the first rows of `scratch.hidden`.
     fn pool(&self, spans: &[Range<usize>], scratch: &mut Scratch) {
         let stride = self.stride();
         let rows = match self.pooling {

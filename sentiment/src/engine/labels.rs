@@ -7,7 +7,7 @@ use crate::SentimentError;
 pub struct Classes {
     /// Good news.
     pub positive: usize,
-    /// Neither.
+    /// Neither good nor bad news.
     pub neutral: usize,
     /// Bad news.
     pub negative: usize,

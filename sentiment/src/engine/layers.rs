@@ -60,8 +60,8 @@ pub(super) struct FeedForward {
     pub(super) outliers: Outliers,
 }
 
-/// The classification head. Its two products stay in single precision: with one row per text, a lower one gains
-/// nothing.
+/// The classification head. Its two products stay in single precision: with one row per text, a lower
+/// precision gains nothing.
 pub(super) struct Head {
     pub(super) dense: Linear,
     pub(super) activation: Activation,

@@ -37,9 +37,8 @@ impl LegacyPickle {
         let _protocol_version = unpickle(&mut reader)?;
         let _facts_about_the_writer = unpickle(&mut reader)?;
         let tensors = tensors(unpickle(&mut reader)?)?;
-        let keys = match unpickle(&mut reader)? {
-            Object::List(keys) => keys,
-            other => return Err(Error::Msg(format!("storage keys are {other:?}, not a list"))),
+        let Object::List(keys) = unpickle(&mut reader)? else {
+            return Err(Error::Msg("the storage keys are not a list".into()));
         };
         let storages = locate(&mut reader, keys, &tensors)?;
         Ok(Self { path: path.to_owned(), tensors, storages })
@@ -101,7 +100,7 @@ fn locate(
     let mut storages = HashMap::new();
     for key in keys {
         let Object::Unicode(key) = key else {
-            return Err(Error::Msg(format!("storage key {key:?} is not text")));
+            return Err(Error::Msg("a storage key is not text".into()));
         };
         let width = *widths.get(key.as_str()).ok_or_else(|| Error::Msg(format!("no tensor uses storage {key}")))?;
         let mut count = [0; 8];

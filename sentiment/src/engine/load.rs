@@ -75,7 +75,7 @@ impl PackedModel {
 }
 
 impl Layer {
-    /// Packs a layer; with the ranges of its inputs, smooths them.
+    /// Packs a layer. If the ranges of its inputs are given, smooths the inputs.
     ///
     /// Two of the three attention biases need not be added to every token, and the result is exactly the same. The bias
     /// of keys adds the same value to all scores of a query, which softmax cancels (unless keys are rotated). The bias

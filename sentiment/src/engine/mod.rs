@@ -133,8 +133,8 @@ thread_local! {
 }
 
 impl Engine {
-    /// Loads a model. Blocks, for about a second for a BERT of base size. For int8, each layer is loaded twice, once to
-    /// measure it on a few texts, so a second copy of one layer is in memory.
+    /// Loads a model. Blocks, for about a second for a BERT of base size. For int8, each layer is packed twice, once to
+    /// measure it on a few texts, so two copies of one layer are in memory.
     ///
     /// # Errors
     /// [`SentimentError`], naming the file and what is wrong with it.
@@ -162,8 +162,8 @@ impl Engine {
         &self.name
     }
 
-    /// The revision of the weights, as rows carry it; followed by `+` and [`Precision::effective_name`] unless it runs
-    /// in single precision.
+    /// The revision of the weights, as rows carry it; followed by `+` and [`Precision::effective_name`] unless the
+    /// model runs in single precision.
     pub fn revision(&self) -> &str {
         &self.revision
     }
@@ -174,7 +174,7 @@ impl Engine {
     }
 
     /// Multiplications and additions in the matrix products of a text of `tokens` tokens, without padding and without
-    /// what the class does not depend on.
+    /// outputs that the head does not read.
     pub fn operations(&self, tokens: usize) -> u64 {
         self.config.architecture.operations(tokens as u64, self.config.labels.len() as u64)
     }
@@ -212,12 +212,15 @@ impl Engine {
     /// # Errors
     /// As [`TextTokenizer::encode`].
     pub fn windows(&self, input: &Input<'_>) -> Result<Vec<Window>, ScoreError> {
-        let (text, name) = match input.company {
-            Some(company) if self.reads_company() => (input.text.into(), Some(company.name_in(input.text))),
-            Some(company) => (sentences::about(input.text, company), None),
-            None => (input.text.into(), None),
-        };
-        self.tokenizer.encode(&text, name, input.overflow)
+        let Input { text, company, overflow } = *input;
+        match company {
+            Some(company) if self.reads_company() => {
+                let is_named = |part: &str| company.first_mention(part).is_some();
+                self.tokenizer.encode_about(text, company.name_in(text), is_named, overflow)
+            }
+            Some(company) => self.tokenizer.encode(&sentences::about(text, company), None, overflow),
+            None => self.tokenizer.encode(text, None, overflow),
+        }
     }
 
     /// The score of a text from the logits of its windows, each with its [`Window::weight`].

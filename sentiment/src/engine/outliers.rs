@@ -1,10 +1,10 @@
 //! Channels that int8 leaves to single precision (Dettmers et al. 2022, "LLM.int8(): 8-bit Matrix Multiplication for
 //! Transformers at Scale").
 //!
-//! The second product of a feed-forward part has a few weights that are tens of times larger than all others, and the
-//! activations they multiply are often the largest of their rows. An output has one scale, so such a weight leaves few
-//! quantisation steps for the others. These channels are therefore multiplied in single precision and set to zero in
-//! what is quantised. They are chosen by the weights alone.
+//! The second product of a feed-forward network has a few weights that are tens of times larger than all others, and
+//! the activations they multiply are often the largest of their rows. An output has one scale, so such a weight leaves
+//! few quantisation steps for the others. These channels are therefore multiplied in single precision and set to zero
+//! in what is quantised. They are chosen by the weights alone.
 
 use super::dense::Dense;
 use std::cmp::Reverse;
@@ -12,8 +12,8 @@ use tapewire_kernels::dot::PANEL;
 use tapewire_kernels::operand::update_max_abs;
 use tapewire_kernels::rows;
 
-/// Channels that are separated from a product. The first one or two bring most of the gain; each costs a product in
-/// single precision.
+/// Number of channels that are separated from a product. The first one or two bring most of the gain; each costs a
+/// product in single precision.
 const CHANNELS: usize = 8;
 
 /// The channels of a product with the largest weights; none by default.

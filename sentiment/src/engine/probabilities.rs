@@ -3,7 +3,7 @@
 use super::labels::Classes;
 use tapewire_core::Probabilities;
 
-/// Published probabilities are multiples of one part in this many.
+/// Published probabilities are multiples of `1 / PARTS`.
 const PARTS: f64 = 1e6;
 
 /// Class probabilities of a text from the logits and weights of its windows, rounded to 1e-6. `None` if a logit is not

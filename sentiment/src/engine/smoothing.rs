@@ -9,14 +9,14 @@
 //! s_j = sqrt(largest magnitude of channel j / largest magnitude of a weight of input j)
 //! ```
 //!
-//! How large channels become is measured while the model is loaded ([`super::calibration`]). The outputs of layer norms
-//! are smoothed, because these channels are there: the rows that queries, keys and values are made of, and those that
-//! the feed-forward part reads.
+//! How large channels become is measured while the model is loaded ([`super::calibration`]). The large channels
+//! are in the outputs of layer norms, so only these are smoothed: the rows from which queries, keys and values are
+//! computed, and those that the feed-forward network reads.
 
 use super::dense::Dense;
 use tapewire_kernels::operand::update_max_abs;
 
-/// The largest magnitude of each channel in the inputs of the parts of a layer.
+/// The largest magnitude of each channel in the inputs of the sublayers.
 pub(super) struct Ranges {
     pub(super) attention: Vec<f32>,
     pub(super) feed_forward: Vec<f32>,
@@ -60,7 +60,7 @@ mod tests {
     use tapewire_kernels::linear::Epilogue;
     use tapewire_kernels::operand::{Operand, max_abs};
 
-    /// A product `x W` in int8, some channels of whose input are larger than others.
+    /// A product `x W` in int8. Some channels of its input are larger than others.
     struct Product {
         inputs: usize,
         outputs: usize,

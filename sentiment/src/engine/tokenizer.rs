@@ -16,6 +16,10 @@ use tokenizers::processors::bert::BertProcessing;
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, EncodeInput, Tokenizer};
 
+/// One part in this many of the longest input is kept free for the company in a text of several windows: 32 of 512
+/// tokens. Names have two to eight.
+const SHARE_FOR_COMPANY: usize = 16;
+
 /// The input of the model for one text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Encoding {
@@ -73,10 +77,7 @@ impl TextTokenizer {
             Some(company) => (text, company).into(),
             None => text.into(),
         };
-        // The tokenizer library has panicked on unusual Unicode; one text must not stop the others.
-        let encoding = catch_unwind(AssertUnwindSafe(|| self.tokenizer.encode_fast(input, true)))
-            .map_err(|_| ScoreError::Tokenizer("it panicked".into()))?
-            .map_err(|error| ScoreError::Tokenizer(error.to_string()))?;
+        let encoding = without_panic(|| self.tokenizer.encode_fast(input, true))?;
         if encoding.len() <= self.max_seq_len {
             let (input_ids, token_type_ids) = (encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec());
             return Ok(vec![Window { encoding: Encoding { input_ids, token_type_ids }, weight: 1.0 }]);
@@ -84,10 +85,49 @@ impl TextTokenizer {
         self.split(&encoding, overflow)
     }
 
+    /// As [`TextTokenizer::encode`], but of a text in several windows only those that name the company, as `is_named`
+    /// tells from their part of the text, are asked about it. The others have no second segment, and are the same for
+    /// every company of the text: an article about forty companies is not read forty times.
+    ///
+    /// # Errors
+    /// As [`TextTokenizer::encode`].
+    pub fn encode_about(
+        &self,
+        text: &str,
+        company: &str,
+        is_named: impl Fn(&str) -> bool,
+        overflow: Overflow,
+    ) -> Result<Vec<Window>, ScoreError> {
+        let windows = self.encode(text, Some(company), overflow)?;
+        if windows.len() == 1 || overflow != Overflow::Windows {
+            return Ok(windows);
+        }
+        let about = without_panic(|| self.tokenizer.encode_fast((text, company), true))?;
+        // With the position of each token in the text, in bytes.
+        let alone = without_panic(|| self.tokenizer.encode(text, true))?;
+        let (start, length) = text_tokens(&about);
+        if text_tokens(&alone) != (start, length) {
+            return Ok(windows);
+        }
+        // The same for all companies whose names are not very long, so that their windows are the same.
+        let reserved = alone.len() - length + self.max_seq_len / SHARE_FOR_COMPANY;
+        let room = self.max_seq_len.saturating_sub(reserved.max(about.len() - length));
+        if room < self.max_seq_len / 2 {
+            return Ok(windows);
+        }
+        let spans = windows::spans(length, room);
+        let weights = windows::weights(&spans, length);
+        let window = |(span, weight): (&Range<usize>, f64)| {
+            let offsets = &alone.get_offsets()[start + span.start..start + span.end];
+            let part = offsets.first().zip(offsets.last()).and_then(|(first, last)| text.get(first.0..last.1));
+            let encoding = if part.is_none_or(&is_named) { &about } else { &alone };
+            Window { encoding: cut(encoding, start, span, length), weight }
+        };
+        Ok(spans.iter().zip(weights).map(window).collect())
+    }
+
     fn split(&self, encoding: &tokenizers::Encoding, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
-        let is_text = |at: &usize| encoding.token_to_sequence(*at) == Some(0);
-        let start = (0..encoding.len()).find(is_text).unwrap_or_default();
-        let length = (start..encoding.len()).take_while(is_text).count();
+        let (start, length) = text_tokens(encoding);
         let room = self.max_seq_len.saturating_sub(encoding.len() - length);
         // Windows that consist mostly of the company would be many and contain little text.
         if room < self.max_seq_len / 2 || room == 0 {
@@ -101,14 +141,33 @@ impl TextTokenizer {
             Overflow::Refuse => return Err(ScoreError::Length { tokens: encoding.len(), limit: self.max_seq_len }),
         }
         let weights = windows::weights(&spans, length);
-        let window = |(span, weight): (&Range<usize>, f64)| {
-            let (span, after) = (start + span.start..start + span.end, start + length);
-            let cut = |ids: &[u32]| [&ids[..start], &ids[span.clone()], &ids[after..]].concat();
-            let (input_ids, token_type_ids) = (cut(encoding.get_ids()), cut(encoding.get_type_ids()));
-            Window { encoding: Encoding { input_ids, token_type_ids }, weight }
-        };
+        let window =
+            |(span, weight): (&Range<usize>, f64)| Window { encoding: cut(encoding, start, span, length), weight };
         Ok(spans.iter().zip(weights).map(window).collect())
     }
+}
+
+/// The tokenizer library has panicked on unusual Unicode; one text must not stop the others.
+fn without_panic(
+    encode: impl FnOnce() -> tokenizers::Result<tokenizers::Encoding>,
+) -> Result<tokenizers::Encoding, ScoreError> {
+    catch_unwind(AssertUnwindSafe(encode))
+        .map_err(|_| ScoreError::Tokenizer("it panicked".into()))?
+        .map_err(|error| ScoreError::Tokenizer(error.to_string()))
+}
+
+/// Index of the first token of the text, after those that begin every input, and the number of its tokens.
+fn text_tokens(encoding: &tokenizers::Encoding) -> (usize, usize) {
+    let is_text = |at: &usize| encoding.token_to_sequence(*at) == Some(0);
+    let start = (0..encoding.len()).find(is_text).unwrap_or_default();
+    (start, (start..encoding.len()).take_while(is_text).count())
+}
+
+/// The input with only the tokens `span` of the text, whose `length` tokens begin at `start`.
+fn cut(encoding: &tokenizers::Encoding, start: usize, span: &Range<usize>, length: usize) -> Encoding {
+    let (span, after) = (start + span.start..start + span.end, start + length);
+    let cut = |ids: &[u32]| [&ids[..start], &ids[span.clone()], &ids[after..]].concat();
+    Encoding { input_ids: cut(encoding.get_ids()), token_type_ids: cut(encoding.get_type_ids()) }
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SentimentError {
@@ -189,7 +248,7 @@ fn special(tokenizer: &Tokenizer, token: &str, vocabulary: &Path) -> Result<(Str
     Ok((token.to_owned(), id))
 }
 
-/// Makes those of `tokens` that the vocabulary has special: they are never split.
+/// Marks as special those of `tokens` that the vocabulary has, so that they are never split.
 fn with_specials(mut tokenizer: Tokenizer, tokens: &[&str]) -> tokenizers::Result<Tokenizer> {
     let known = tokens.iter().filter(|token| tokenizer.token_to_id(token).is_some());
     let specials: Vec<AddedToken> = known.map(|&token| AddedToken::from(token, true)).collect();

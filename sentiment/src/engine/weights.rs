@@ -37,7 +37,7 @@ pub(super) struct LayerTensors {
     pub(super) feed_forward_norm: PrePostNorm<LayerNormTensors>,
 }
 
-/// The norms before and after a part of a layer; a layer has one of them, or neither.
+/// The norms before and after a sublayer, which has one of them or neither.
 #[derive(Clone, Default)]
 pub(super) struct PrePostNorm<T> {
     pub(super) before: Option<T>,
@@ -139,7 +139,7 @@ impl TensorReader<'_> {
         format!("{}{part}", self.architecture.names.prefix)
     }
 
-    /// A part of the outputs of a stored product.
+    /// One of the products that are stored under a name.
     fn part(
         &self,
         name: &str,
@@ -183,7 +183,7 @@ impl TensorReader<'_> {
     }
 }
 
-/// The index of a product, and the number of products that are stored one after the other.
+/// The index of a product among those stored one after the other, and their number.
 #[derive(Clone, Copy)]
 struct Part(usize, usize);
 

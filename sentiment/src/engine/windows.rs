@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// Adjacent windows share at least one part in this many, so that what is cut at the end of one is whole in the other.
+/// Adjacent windows share at least `1 / OVERLAP` of their tokens, so that a sentence cut at the end of one is often
+/// whole in the next.
 const OVERLAP: usize = 4;
 
 /// What happens to a text that is too long for the model.

@@ -70,8 +70,8 @@ impl Api {
         let (tokens, capacity) = (requests.iter().map(Request::tokens).sum::<usize>(), self.queue.capacity());
         if tokens > capacity {
             let problem = format!(
-                "about {tokens} tokens, counting each text once for each company > maximum allowed {capacity} \
-                 (sentiment.queue.capacity_tokens); split the request"
+                "the request has about {tokens} tokens, counting each text once for each company; at most {capacity} \
+                 are allowed (sentiment.queue.capacity_tokens): split the request"
             );
             return Err(ApiError::new(ErrorType::Validation, problem));
         }

@@ -39,7 +39,7 @@ enum Inputs {
     Batch(Vec<Vec<String>>),
 }
 
-/// The end of a text that is truncated.
+/// Which end of a text is cut off.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 enum Direction {
     #[serde(alias = "left")]

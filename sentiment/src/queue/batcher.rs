@@ -10,14 +10,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// A text's logits, in the order of the model's classes.
+/// A window's logits, in the order of the model's classes.
 pub(super) type Logits = Result<Vec<f32>, ScoreError>;
 
-/// A window that waits for the engine.
+/// A window that waits for the engine, and all who wait for it.
 pub(super) struct PendingWindow {
     pub encoding: Encoding,
     pub enqueued_at: Instant,
-    pub answer: oneshot::Sender<Logits>,
+    pub answers: Vec<oneshot::Sender<Logits>>,
 }
 
 impl Queued for PendingWindow {
@@ -26,7 +26,7 @@ impl Queued for PendingWindow {
     }
 
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        self.answers.iter().all(oneshot::Sender::is_closed)
     }
 }
 
@@ -60,8 +60,8 @@ impl Shared {
         self.state.lock().expect("no holder of this lock can panic")
     }
 
-    /// The next batch, formed as soon as a window waits, because the caller has a free engine. `None` once the queue is
-    /// closed and empty.
+    /// The next batch, formed as soon as a window waits: this is called only while the engine is free. `None` once the
+    /// queue is closed and empty.
     fn next_batch(&self, budget: usize) -> Option<Vec<PendingWindow>> {
         let is_idle = |state: &mut State| state.pending.is_empty() && !state.closed;
         let mut state = self.changed.wait_while(self.lock(), is_idle).expect("no holder of this lock can panic");
@@ -84,9 +84,9 @@ pub(super) fn run(engine: &Engine, shared: &Arc<Shared>, config: &QueueConfig) {
 fn compute(engine: &Engine, batch: Vec<PendingWindow>) {
     let started = Instant::now();
     let mut distinct: HashMap<Encoding, Vec<oneshot::Sender<Logits>>> = HashMap::new();
-    for PendingWindow { encoding, enqueued_at, answer } in batch {
+    for PendingWindow { encoding, enqueued_at, answers } in batch {
         metrics::histogram!("tapewire_queue_wait_seconds").record((started - enqueued_at).as_secs_f64());
-        distinct.entry(encoding).or_default().push(answer);
+        distinct.entry(encoding).or_default().extend(answers);
     }
     let (windows, answers): (Vec<Encoding>, Vec<_>) = distinct.into_iter().unzip();
     let windows: Vec<&Encoding> = windows.iter().collect();

@@ -16,18 +16,19 @@ pub mod request;
 pub use config::QueueConfig;
 pub use request::Request;
 
-use crate::engine::tokenizer::Window;
+use crate::engine::tokenizer::{Encoding, Window};
 use crate::{Engine, ScoreError, SentimentError, TextScore};
 use batcher::{Logits, PendingWindow, Shared};
 use quick_cache::sync::Cache;
 use rayon::prelude::*;
 use request::Key;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// A handle to the queue; cheap to clone. A submission borrows it, so the queue lives until every answer that a caller
-/// waits for; its threads end with the last handle.
+/// A handle to the queue; cheap to clone. A submission borrows its handle, so the queue lives as long as a caller waits
+/// for an answer. Its threads end when the last handle is dropped.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -74,7 +75,7 @@ struct Miss {
     request: Request,
 }
 
-/// A window that is being computed.
+/// A window that waits for the engine or is being computed.
 struct Awaited {
     logits: oneshot::Receiver<Logits>,
     weight: f64,
@@ -179,8 +180,8 @@ impl Queue {
         u32::try_from(tokens).map_or(self.0.capacity, |tokens| tokens.min(self.0.capacity))
     }
 
-    /// Computes the missing scores. `permits` are released when all is answered, or when the caller has gone away and
-    /// the texts are tokenized.
+    /// Computes the missing scores. `permits` are released when all is answered, or, if the caller has gone
+    /// away, once the texts are tokenized.
     async fn compute(&self, known: Vec<Option<TextScore>>, misses: Vec<Miss>, permits: OwnedSemaphorePermit) -> Scores {
         let mut scores: Vec<Option<Result<TextScore, ScoreError>>> =
             known.into_iter().map(|known| known.map(Ok)).collect();
@@ -214,10 +215,16 @@ impl Queue {
             let texts: Vec<Result<Vec<Window>, ScoreError>> =
                 requests.par_iter().map(|request| engine.windows(&request.input())).collect();
             let enqueued_at = Instant::now();
-            let mut pending = Vec::new();
+            let mut pending: Vec<PendingWindow> = Vec::new();
+            let mut indices: HashMap<Encoding, usize> = HashMap::new();
+            // Companies of one article share windows, which need not all be in one batch.
             let mut enqueue = |Window { encoding, weight }: Window| {
                 let (sender, logits) = oneshot::channel();
-                pending.push(PendingWindow { encoding, enqueued_at, answer: sender });
+                let index = *indices.entry(encoding).or_insert_with_key(|encoding| {
+                    pending.push(PendingWindow { encoding: encoding.clone(), enqueued_at, answers: Vec::new() });
+                    pending.len() - 1
+                });
+                pending[index].answers.push(sender);
                 Awaited { logits, weight }
             };
             let awaited: Vec<Result<Vec<Awaited>, ScoreError>> =

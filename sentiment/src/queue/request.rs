@@ -40,7 +40,7 @@ impl Request {
         let names = self.company.iter().flat_map(|company| company.names().iter().map(String::as_str));
         let symbol = self.company.iter().filter_map(|company| Some(company.symbol()?.as_str()));
         let mut hash = Sha256::new_with_prefix([self.overflow as u8, u8::from(self.company.is_some())]);
-        // With the lengths, the boundaries between the parts are part of the hash.
+        // The lengths make the hash depend on where one part ends and the next begins.
         for part in [&*self.text].into_iter().chain(symbol).chain(names) {
             hash.update(part.len().to_le_bytes());
             hash.update(part);

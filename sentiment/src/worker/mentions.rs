@@ -39,11 +39,8 @@ pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Que
     };
     let subjects = article.subjects();
     let withdrawn = article.withdrawn.iter().filter(|subject| !subjects.contains(subject));
-    let withdrawn = withdrawn.map(|subject| Question {
-        relevance: None,
-        is_withdrawn: true,
-        ..question(subject.as_ref())
-    });
+    let withdrawn =
+        withdrawn.map(|subject| Question { relevance: None, is_withdrawn: true, ..question(subject.as_ref()) });
     subjects.iter().map(|subject| question(subject.as_ref())).chain(withdrawn).collect()
 }
 
@@ -149,7 +146,8 @@ mod tests {
             let reason = question.reason_unscored();
             (question.key(), question.request().is_some(), question.answered(Err(reason), Timestamp::UNIX_EPOCH).1)
         });
-        let found: Vec<_> = answers.map(|(key, asked, mention)| (key, asked, mention.is_withdrawn(), mention.relevance)).collect();
+        let found: Vec<_> =
+            answers.map(|(key, asked, mention)| (key, asked, mention.is_withdrawn(), mention.relevance)).collect();
         // A company that it names again is not taken back.
         let expected = [
             ("AAPL".to_owned(), true, false, Some(1.0)),

@@ -115,7 +115,7 @@ fn save(
     files(folder)
 }
 
-/// A difference between the logits of a [`Family`] that is too large for rounding, but is reached by a wrong setting.
+/// A difference between the logits of a [`Family`] that rounding does not reach, but a wrong setting does.
 pub const SIGNIFICANT: f32 = 1e-5;
 
 /// A small model of `models/train/reference_families.json`.
@@ -183,7 +183,7 @@ impl Family {
     }
 }
 
-/// Where models are trained and the references made. Crates at several depths of the tree share this file.
+/// The folder `models/train`, searched for upwards, because crates at several depths of the tree share this file.
 pub fn train() -> PathBuf {
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let mut places = above.map(|folder| folder.join("models/train"));

@@ -13,7 +13,7 @@ pub struct MassiveConfig {
     /// The stocks feed. Plans without real-time data use `wss://delayed.massive.com/stocks`; set
     /// the price feed's `grace` to a little over 15 minutes then.
     pub websocket_url: String,
-    /// Articles a page of news, from 1 to 1000.
+    /// Articles in a page of news, from 1 to 1000.
     pub news_page_size: u32,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -17,14 +17,14 @@ use serde_json::value::RawValue;
 /// may come with HTTP 200.
 #[derive(Debug, Deserialize)]
 pub struct Answer<'a> {
-    /// The items, not looked at yet.
+    /// The items, not parsed yet.
     #[serde(borrow, default)]
     pub results: Option<Vec<&'a RawValue>>,
     /// `OK`, `DELAYED`, `ERROR`, `NOT_AUTHORIZED`, ...
     pub status: Option<String>,
-    /// What is wrong, in one of two places.
+    /// What is wrong, where `status` is `ERROR`.
     pub error: Option<String>,
-    /// What is wrong, in the other.
+    /// What is wrong, where `status` is `NOT_AUTHORIZED`.
     pub message: Option<String>,
     /// Where the next page is.
     pub next_url: Option<String>,
@@ -96,7 +96,7 @@ pub struct Aggregate {
     pub n: Option<u64>,
 }
 
-/// What every websocket message says first.
+/// The field that says what kind a websocket message is.
 #[derive(Debug, Deserialize)]
 pub struct Tag {
     /// Event type: `status`, `AM`, `T`, `LULD`, ...
@@ -114,7 +114,7 @@ pub struct Tag {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Status {
-    /// Which.
+    /// The state, as a code.
     pub status: String,
     /// In words.
     #[serde(default)]
@@ -226,7 +226,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A finer value of a number that is in another field too: unreadable, it counts as missing.
+/// A more exact value of a number that another field has too. If it can't be read it counts as missing.
 fn refinement<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     Ok(Written::deserialize(deserializer)?.number().filter(|number| number.is_finite()))
 }

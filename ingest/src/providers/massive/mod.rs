@@ -23,7 +23,7 @@ use tapewire_core::{Article, Bar, Symbol};
 use tapewire_runtime::Clock;
 use websocket::Connection;
 
-/// Its kind in the settings; in a replayed file also the name of its articles' provider.
+/// The provider's kind in the settings. It is also the provider's name in articles that a replay reads.
 const KIND: &str = "massive";
 
 /// This provider's line in the registry.
@@ -100,7 +100,7 @@ impl PriceSource for Massive {
     }
 }
 
-/// Articles as the REST interface gives them are told from others by their publication's name.
+/// Reads a line that has the shape of the REST interface's articles, which is recognised by its field `published_utc`.
 fn replay_line(text: &str) -> Option<ItemResult<Article>> {
     #[derive(serde::Deserialize)]
     struct Shape {

@@ -1,4 +1,4 @@
-//! Massive's bytes to domain types.
+//! Parses Massive's messages into domain types.
 //!
 //! Pages and frames are split into items first and the items read one by one: a malformed item
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
@@ -35,8 +35,8 @@ pub struct Messages {
 
 /// Reads a page of `GET /v2/reference/news`.
 ///
-/// An article with something that is not a ticker among its tickers is kept without it and is also among the
-/// rejects, so that nothing vanishes unseen. `provider` is the configured name.
+/// What is not a ticker is left out of its article, which is then also among the rejects, so that nothing is lost
+/// silently. `provider` is the configured name.
 ///
 /// # Errors
 /// As [`answer`].
@@ -94,7 +94,7 @@ pub fn frame(text: &str, received_at: Timestamp) -> Messages {
 /// Splits an answer into items, or says why there are none.
 ///
 /// # Errors
-/// [`ProviderError::NotAuthorized`], [`ProviderError::Failed`] for an error told with HTTP 200;
+/// [`ProviderError::NotAuthorized`], [`ProviderError::Failed`] for an error sent with HTTP 200;
 /// [`ProviderError::Unreadable`] if it is not a page at all.
 pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a>, ProviderError> {
     let (provider, path) = (provider.to_owned(), path.to_owned());
@@ -116,7 +116,7 @@ pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a
     }
 }
 
-/// Reads one news item of `provider`, with what had to be left out of it, if anything had.
+/// Reads one news item of `provider`, and says what had to be left out of it, if anything.
 ///
 /// # Errors
 /// The reason, in words.
@@ -205,7 +205,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
         return Err("the price is not a positive number".into());
     }
     if !(size.is_finite() && size >= 0.0) {
-        return Err("the size is not a number of shares".into());
+        return Err("the size is negative or not a finite number".into());
     }
     Ok(Trade {
         symbol: equity(&item.sym)?,

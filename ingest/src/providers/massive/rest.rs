@@ -46,11 +46,11 @@ impl RestClient {
         };
         let body = self.http.get(&url).await?;
         let page = parse::bars_page(self.http.provider(), url.path(), &body, symbol, self.http.clock().now())?;
-        // Without the range: what can't be read there is the same item whichever gap shows it.
+        // Without the range, so that an unreadable bar has the same origin whichever gap it was fetched for.
         Ok(Page { origin: format!("/v2/aggs/ticker/{symbol}"), ..page })
     }
 
-    /// Where the first page of news published at or after `since` is, oldest first.
+    /// The URL of the first page of news published at or after `since`, oldest first.
     fn news_url(&self, since: Timestamp) -> Url {
         let mut url = self.http.url(&["v2", "reference", "news"]);
         url.query_pairs_mut()
@@ -65,7 +65,7 @@ impl RestClient {
     fn bars_url(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Url {
         let (from, to) = (from.as_millisecond().to_string(), to.as_millisecond().to_string());
         let mut url = self.http.url(&["v2", "aggs", "ticker", symbol.as_str(), "range", "1", "minute", &from, &to]);
-        // Split-adjusted, so that a split is not a jump in what the joiner compares.
+        // Split-adjusted, so that a split is not a jump in the prices that the joiner compares.
         url.query_pairs_mut().append_pair("adjusted", "true").append_pair("sort", "asc").append_pair("limit", "50000");
         url
     }

@@ -15,7 +15,7 @@ use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// Subscriptions in one request; the provider takes long lists, but not endless messages.
+/// Subscriptions in one request; the provider takes long lists, but limits the length of a message.
 const CHANNELS_PER_MESSAGE: usize = 500;
 
 /// A logged-in, subscribed websocket.
@@ -32,8 +32,8 @@ impl Connection {
     /// Connects, logs in and subscribes.
     ///
     /// # Errors
-    /// [`ProviderError::NotAuthorized`] if the key or a subscription is refused, which no
-    /// reconnect will heal; any other [`ProviderError`] of the websocket.
+    /// [`ProviderError::NotAuthorized`] if the key or a subscription is refused, against which
+    /// reconnecting does not help; any other [`ProviderError`] of the websocket.
     pub async fn open(
         account: &Account,
         config: &MassiveConfig,
@@ -64,7 +64,7 @@ impl Connection {
             self.send(&json!({"action": "subscribe", "params": some.join(",")}), login).await?;
             let confirmed = self.await_statuses("success", login, confirmed_channels, some.len()).await;
             match confirmed {
-                // What the provider refuses it says; an unconfirmed channel may still be a working one.
+                // The provider reports what it refuses, so an unconfirmed channel may still work.
                 Err(ProviderError::LoginTimeout { .. }) => {
                     tracing::warn!(
                         source = self.provider,
@@ -120,8 +120,8 @@ impl Connection {
         ProviderError::Closed { provider: self.provider.clone(), reason }
     }
 
-    /// The next text frame. Outside trading hours nothing comes for hours, so a quiet
-    /// line is asked with a ping, and given up when not even that is answered.
+    /// The next text frame. Outside trading hours nothing comes for hours, so a ping is sent on a
+    /// quiet connection, which ends with an error when not even the ping is answered.
     async fn receive(&mut self) -> Result<Messages, ProviderError> {
         let quiet = self.silence_timeout / 3;
         let mut heard = Instant::now();

@@ -1,4 +1,4 @@
-//! Rows of `mentions` and `impact`, which share what is known of a mention.
+//! Rows of `mentions` and `impact`, which share the columns of a mention.
 //!
 //! A new column of `impact` is one line in [`JoinColumns`]; `migrate` adds it to the table and to the view `report`.
 

@@ -23,7 +23,7 @@ const SIDE: usize = 16;
 /// Largest number of rows in a tile: those of two registers.
 const MAX_TILE_ROWS: usize = 2 * SIDE;
 
-/// Bytes from the columns of a word to those of the next.
+/// Bytes in a panel from the columns of one word to those of the next.
 const NEXT: usize = PANEL * size_of::<u32>();
 
 /// Whether the processor has these instructions for int8 and bfloat16, and Linux lets this process use them. The
@@ -61,7 +61,7 @@ fn permitted() -> bool {
 }
 
 /// How much of each register is used, in the format of LDTILECFG. Registers 0 and 1 hold the sums of the upper rows, 2
-/// and 3 those of the lower rows; 4 and 5 hold these rows, 6 and 7 the columns.
+/// and 3 those of the lower rows; 4 holds the upper rows, 5 the lower rows, 6 and 7 the columns.
 #[derive(PartialEq)]
 #[repr(C, align(64))]
 struct Shape([u8; 64]);
@@ -95,7 +95,7 @@ impl Shape {
             now.assume_init()
         };
         if now != *self {
-            // SAFETY: as above; it reads 64 bytes. No tile relies on the contents of registers from before.
+            // SAFETY: as above; it reads 64 bytes. No tile relies on what the registers held before.
             unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const *self, options(nostack, preserves_flags, readonly)) }
         }
     }
@@ -104,7 +104,7 @@ impl Shape {
 /// Where the initial sums of a tile are read and its sums are written. Strides are in bytes; pointers to lower rows are
 /// null if there are none.
 #[repr(C)]
-struct Ends {
+struct SumPointers {
     initial: *const u32,
     lower_initial: *const u32,
     initial_stride: usize,
@@ -117,11 +117,11 @@ struct Ends {
 macro_rules! load_sums {
     () => {
         concat!(
-            "mov {stride}, [{ends} + {initial_stride}]\n",
-            "mov {at}, [{ends} + {initial}]\n",
+            "mov {stride}, [{sums} + {initial_stride}]\n",
+            "mov {at}, [{sums} + {initial}]\n",
             "tileloadd tmm0, [{at} + {stride}]\n",
             "tileloadd tmm1, [{at} + {stride} + 64]\n",
-            "mov {at}, [{ends} + {lower_initial}]\n",
+            "mov {at}, [{sums} + {lower_initial}]\n",
             "test {at}, {at}\n",
             "jz 2f\n",
             "tileloadd tmm2, [{at} + {stride}]\n",
@@ -177,11 +177,11 @@ macro_rules! store_sums {
     () => {
         concat!(
             "5:\n",
-            "mov {stride}, [{ends} + {out_stride}]\n",
-            "mov {at}, [{ends} + {out}]\n",
+            "mov {stride}, [{sums} + {out_stride}]\n",
+            "mov {at}, [{sums} + {out}]\n",
             "tilestored [{at} + {stride}], tmm0\n",
             "tilestored [{at} + {stride} + 64], tmm1\n",
-            "mov {at}, [{ends} + {lower_out}]\n",
+            "mov {at}, [{sums} + {lower_out}]\n",
             "test {at}, {at}\n",
             "jz 6f\n",
             "tilestored [{at} + {stride}], tmm2\n",
@@ -204,7 +204,7 @@ macro_rules! amx_kernel {
             /// See `Kernel::panel_depth`.
             pub const PANEL_DEPTH: usize = usize::MAX;
 
-            /// See `Kernel::words_per_prefetch`: eight cache lines for each register.
+            /// See `Kernel::words_per_prefetch`: eight cache lines in each step.
             pub const WORDS_PER_PREFETCH: usize = SIDE / 8;
 
             /// See `Kernel::run`.
@@ -239,7 +239,7 @@ macro_rules! amx_kernel {
                     0 => std::ptr::null(),
                     first => at.wrapping_add(first * stride),
                 };
-                let ends = Ends {
+                let pointers = SumPointers {
                     initial: task.initial,
                     lower_initial: if_lower(task.initial, task.initial_stride),
                     initial_stride: task.initial_stride * size_of::<u32>(),
@@ -255,13 +255,13 @@ macro_rules! amx_kernel {
                         load_sums!(),
                         multiply!($multiply),
                         store_sums!(),
-                        ends = in(reg) &raw const ends,
-                        initial = const offset_of!(Ends, initial),
-                        lower_initial = const offset_of!(Ends, lower_initial),
-                        initial_stride = const offset_of!(Ends, initial_stride),
-                        out = const offset_of!(Ends, out),
-                        lower_out = const offset_of!(Ends, lower_out),
-                        out_stride = const offset_of!(Ends, out_stride),
+                        sums = in(reg) &raw const pointers,
+                        initial = const offset_of!(SumPointers, initial),
+                        lower_initial = const offset_of!(SumPointers, lower_initial),
+                        initial_stride = const offset_of!(SumPointers, initial_stride),
+                        out = const offset_of!(SumPointers, out),
+                        lower_out = const offset_of!(SumPointers, lower_out),
+                        out_stride = const offset_of!(SumPointers, out_stride),
                         at = out(reg) _,
                         stride = out(reg) _,
                         lhs = inout(reg) task.lhs => _,

@@ -39,7 +39,7 @@ pub const MAX_TILE_ROWS: usize = 32;
 /// the next word, or the last two of both.
 pub const NARROW_WEIGHTS: i32 = 4;
 
-/// The largest sum of same-sign weights among these: 255 times it still fits in 16 bits.
+/// What the same-sign weights among these may sum up to: 255 times this still fits in 16 bits.
 pub const NARROW_SUM: i32 = i16::MAX as i32 / u8::MAX as i32;
 
 /// The smallest number of columns that can be computed: half a panel.
@@ -77,15 +77,15 @@ pub struct Kernel {
     /// Words of a panel that stay in the first-level cache from tile to tile: a product goes through all rows for one
     /// such part before the next. A multiple of `words_per_step`.
     pub panel_depth: usize,
-    /// It prefetches one cache line for each of these words of a row.
+    /// It prefetches one cache line each time it has read this many words of a row.
     words_per_prefetch: usize,
     /// How its results relate to those of other kernels.
     pub numerics: Numerics,
     is_supported: fn() -> bool,
     /// Contract: [`Kernel::is_supported`], `1 <= rows <= Kernel::max_rows`, `1 <= halves <= 2`, `words` is a multiple
-    /// of `Kernel::words_per_step`. Readable are `rows` rows of `words` words in `lhs`, `words * PANEL` words in
-    /// `panel`, and `rows` rows of `halves * HALF_PANEL` words in `initial`, which may overlap. Writable are `rows`
-    /// rows of `halves * HALF_PANEL` words in `out`.
+    /// of `Kernel::words_per_step`. These can be read: `rows` rows of `words` words in `lhs`, `words * PANEL` words in
+    /// `panel`, and `rows` rows of `halves * HALF_PANEL` words in `initial`, which may overlap each other and `out`.
+    /// These can be written: `rows` rows of `halves * HALF_PANEL` words in `out`.
     run: unsafe fn(&TileTask),
     /// Runs its instruction this many rounds on registers alone; returns the number of operations.
     /// Contract: [`Kernel::is_supported`].
@@ -95,7 +95,7 @@ pub struct Kernel {
 /// Whether a kernel gives the same results as the other kernels of its precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numerics {
-    /// It does; for f32, except that some kernels fuse multiplication and addition.
+    /// It does, except that only some kernels for f32 fuse multiplication and addition.
     Standard,
     /// It adds [`NARROW_WEIGHTS`] products in 16 bits. To avoid overflow, the same-sign weights among them may sum up
     /// to [`NARROW_SUM`] at most, so weights are quantised more coarsely.
@@ -153,7 +153,7 @@ impl Kernel {
     ) {
         let words = panel.len() / PANEL;
         let columns = halves * HALF_PANEL;
-        assert!((1..=self.max_rows).contains(&lhs.rows) && (1..=2).contains(&halves), "shape of a tile");
+        assert!((1..=self.max_rows).contains(&lhs.rows) && (1..=2).contains(&halves), "rows or halves of a tile");
         assert!(words.is_multiple_of(self.words_per_step), "words of a tile that do not fill whole steps");
         assert!((lhs.rows - 1) * lhs.stride + words <= lhs.words.len(), "rows of a tile outside their data");
         assert!(

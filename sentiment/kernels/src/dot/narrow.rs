@@ -1,5 +1,5 @@
-//! int8 for processors with AVX2 but no VNNI, whose instruction for bytes multiplies two pairs and adds them in 16
-//! bits.
+//! int8 for processors with AVX2 but no VNNI, whose instruction for bytes multiplies two pairs and adds both products
+//! in 16 bits.
 //!
 //! Weights are so small (`NARROW_SUM`) that the products of two words can be added in 16 bits, so that sums are widened
 //! half as often. Even then only two instructions in five multiply, and a processor whose core is shared with another
@@ -31,7 +31,7 @@ pub mod avx2_int8 {
     /// 32-bit elements in a vector.
     const LANES: usize = 8;
 
-    /// Bytes from the columns of a word to those of the next.
+    /// Bytes in a panel from the columns of one word to those of the next.
     const NEXT: usize = PANEL * size_of::<u32>();
 
     /// Contract: as `Kernel::run`'s, for `ROWS` rows and `VECTORS` vectors of columns.

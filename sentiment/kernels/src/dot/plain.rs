@@ -61,7 +61,7 @@ macro_rules! plain_kernel {
 
 plain_kernel!(plain_f32, 1 per word, |sum, a, b| {
     let (a, b, sum) = (f32::from_bits(a), f32::from_bits(b), f32::from_bits(sum));
-    // Without the instruction, fusing the two is a slow library call.
+    // Without the instruction, `mul_add` is a slow library call.
     let fused = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
     (if fused { a.mul_add(b, sum) } else { sum + a * b }).to_bits()
 });

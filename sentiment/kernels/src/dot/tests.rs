@@ -34,12 +34,12 @@ fn narrow(panel: &mut [u32]) {
     }
 }
 
-/// Whether sums of `depth` words that run in different orders agree.
+/// Whether two sums of `depth` words, added up in different orders, agree.
 fn close(a: u32, b: u32, depth: usize) -> bool {
     (f32::from_bits(a) - f32::from_bits(b)).abs() <= 1e-6 * 8.0 * (depth + 1) as f32
 }
 
-/// The largest weight if all are equal.
+/// The largest weight that a narrow kernel takes if all weights are equal.
 const LARGEST_NARROW: i8 = (NARROW_SUM / NARROW_WEIGHTS) as i8;
 
 fn run(kernel: &Kernel, lhs: LhsRows<'_>, panel: &[u32], halves: usize, initial: &[u32; PANEL]) -> Vec<u32> {

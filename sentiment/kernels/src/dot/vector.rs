@@ -7,7 +7,7 @@
 
 #![cfg(target_arch = "x86_64")]
 
-/// Words ahead of the current one that a panel is prefetched.
+/// How many words ahead of the current one a panel is prefetched.
 const AHEAD: usize = 8;
 
 /// Defines a module with `run` and `spin` for one instruction set and precision.
@@ -149,7 +149,7 @@ macro_rules! vector_kernel {
                         // it would multiply only once.
                         unsafe { asm!("/* {0} */", inout($register) $b, options(nomem, nostack, preserves_flags)) }
                         let $sum = *sum;
-                        // SAFETY: values only; the instruction set is here by contract.
+                        // SAFETY: a step touches no memory; the instruction set is available by contract.
                         #[allow(unused_unsafe, reason = "one of the steps contains an unsafe call")]
                         let next = unsafe { $step };
                         *sum = next;
@@ -241,7 +241,7 @@ vector_kernel!(
     |sum, a, b| _mm256_dpbusd_avx_epi32(sum, a, b)
 );
 
-// By 16-bit products: half as fast as the narrow kernel.
+// Multiplies 16-bit elements, half as fast as the narrow kernel.
 vector_kernel!(
     avx2_int8_wide, "avx2", __m256i in ymm_reg, 8 lanes, 4 per word,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,

@@ -28,7 +28,7 @@ pub struct Unsupported {
 /// The description of a model from the text of its `config.json`.
 ///
 /// # Errors
-/// The parser's error; inside it, the setting that is not supported.
+/// The parser's error. The error of the inner result is a setting that is not supported.
 pub fn architecture(model_type: &str, json: &[u8]) -> serde_json::Result<Result<Architecture, Unsupported>> {
     Ok(match model_type {
         "bert" => read::<bert::Config>(json)?.architecture(),

@@ -1,5 +1,5 @@
 //! ModernBERT (Warner et al. 2024, "Smarter, Better, Faster, Longer"): rotary positions, sliding-window
-//! attention in most layers, norms before the parts, and a gated feed-forward part.
+//! attention in most layers, norms before the sublayers, and a gated feed-forward network.
 
 use super::{Unsupported, activation};
 use crate::engine::architecture::{Architecture, Biases, LayerKind, Names, Norms, Pooling};
@@ -114,7 +114,7 @@ impl Config {
                     return Err(Unsupported { what: format!("a layer of type {kind}"), remedy });
                 }
             };
-            // The input of the first layer comes directly from the norm of the embeddings.
+            // The first layer has no norm: its input comes directly from the norm of the embeddings.
             Ok(LayerKind { sliding_window, theta: Some(theta), attention_norm: number > 0 })
         };
         types.iter().enumerate().map(layer).collect()

@@ -1,4 +1,4 @@
-"""Writes a tiny BERT classifier as PyTorch's two pickle formats, and its logits.
+"""Writes a tiny BERT classifier in both of PyTorch's pickle formats, and its logits.
 
     python make.py        (torch, transformers)
 

@@ -1,4 +1,4 @@
-//! Small messages in the provider's shapes, the traps among them, and arbitrary bytes.
+//! Small messages in the provider's shapes, with its pitfalls, and arbitrary bytes.
 
 use super::*;
 use proptest::prelude::*;
