@@ -79,8 +79,13 @@ pub async fn check(config: &KafkaConfig, database: &BoundDatabase) -> Result<(),
 fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
     let unreachable = |source| BusError::Unreachable { brokers: config.brokers.clone(), source };
     let name = format!("{}{INSTALLATION}", config.prefix);
-    let client: BaseConsumer<Logged> =
-        config.client().set("enable.auto.commit", "false").create_with_context(Logged).map_err(BusError::Config)?;
+    // Reading needs the name of a group, although nothing is committed.
+    let client: BaseConsumer<Logged> = config
+        .client()
+        .set("group.id", &name)
+        .set("enable.auto.commit", "false")
+        .create_with_context(Logged)
+        .map_err(BusError::Config)?;
     let metadata = client.fetch_metadata(Some(&name), METADATA_TIMEOUT).map_err(unreachable)?;
     if metadata.topics().first().is_none_or(|topic| topic.partitions().is_empty()) {
         return Ok(None);

@@ -83,7 +83,7 @@ async fn content(client: &Client, impact: &str, story: &str) -> Vec<(&'static st
         ("bars FINAL", "*"),
         ("trades FINAL", "*"),
         ("halts FINAL", "*"),
-        ("dead_letters FINAL", "*"),
+        ("dead_letters FINAL", "kafka_partition, kafka_offset, stage, origin, reason, bytes, at"),
         ("report", REPORT),
         ("news_by_minute", "*"),
         ("latest_price", "*"),
