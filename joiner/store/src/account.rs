@@ -3,7 +3,7 @@
 use crate::{ClickHouseConfig, StoreError};
 use clickhouse::{Row, RowOwned, RowRead};
 use serde::Deserialize;
-use tapewire_core::Run;
+use tapewire_core::{Run, Symbol};
 
 /// An article in one of its tables.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Row, Deserialize)]
@@ -69,6 +69,23 @@ pub async fn bars(config: &ClickHouseConfig, run: &Run) -> Result<Vec<StoredBars
         FROM (SELECT DISTINCT symbol, width_s, start FROM bars WHERE run = {run:String})
         GROUP BY symbol, width_s ORDER BY symbol, width_s";
     fetch(config, run, query).await
+}
+
+/// The starts of the bars of a symbol and width, in microseconds since 1970 UTC, each once.
+///
+/// # Errors
+/// As [`mentions`].
+pub async fn bar_starts(
+    config: &ClickHouseConfig,
+    run: &Run,
+    symbol: &Symbol,
+    width_s: u32,
+) -> Result<Vec<i64>, StoreError> {
+    let query = "SELECT DISTINCT toUnixTimestamp64Micro(start) AS start FROM bars
+        WHERE run = {run:String} AND symbol = {symbol:String} AND width_s = {width:UInt32}";
+    let query = config.client().query(query).param("run", run.as_str());
+    let starts = query.param("symbol", symbol.as_str()).param("width", width_s).fetch_all().await;
+    starts.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
 /// The number of dead letters of each stage.
