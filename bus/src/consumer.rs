@@ -1,8 +1,10 @@
 //! Receiving records. Only the caller commits, and each commit may carry metadata that says where the next owner of the
 //! partition starts to read.
 
+use crate::broker_log::{self, waits_for_a_broker};
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tapewire_runtime::Backoff;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Gives the offset at which a partition starts from the offset and the metadata of the group's last commit. The joiner's
 /// metadata is a checkpoint with an earlier offset; all other stages start at the committed offset.
@@ -21,10 +24,13 @@ pub type StartAt = fn(committed: i64, metadata: &str) -> i64;
 /// Longer than a healthy broker takes; a caller that can't know asks again later.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest wait for one answer about committed offsets, and for the answer with all its retries. They are read on the
-/// task that waits for records, which can do nothing else meanwhile, not even stop.
+/// Longest wait for one answer about committed offsets, and for the answer with all its retries.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
 const COMMITTED_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Longest wait for a consumer to leave its group. One that can't reach the broker is left to a thread of its own; the
+/// group then times the member out.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A record as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,94 +98,104 @@ pub struct Commit {
 ///
 /// Partitions are assigned by range, so topics with equally many partitions are co-partitioned.
 pub struct Consumer {
-    inner: Arc<StreamConsumer<Context>>,
+    /// `None` once it is being dropped.
+    inner: Option<Arc<StreamConsumer<Context>>>,
     closing: Arc<AtomicBool>,
-    rebalances: mpsc::UnboundedReceiver<Result<Event, KafkaError>>,
+    changes: mpsc::UnboundedReceiver<Change>,
+    taking: Option<Taking>,
+    start_at: StartAt,
     stashed: Option<Received>,
     topics: Topics,
     group: String,
 }
 
+/// What a rebalance says.
+enum Change {
+    /// The group gives this member these partitions. They are taken once it is known what is committed there.
+    Given(TopicPartitionList),
+    /// It has none any more.
+    TakenAway,
+}
+
+/// Partitions that were given, while the broker is asked what is committed there. The question is on a thread of its
+/// own: asked in the rebalance callback, it would block the task that waits for records, and with it the runtime.
+struct Taking {
+    partitions: TopicPartitionList,
+    committed: JoinHandle<Result<TopicPartitionList, KafkaError>>,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Taking {
+    fn begin(consumer: Arc<StreamConsumer<Context>>, partitions: TopicPartitionList) -> Self {
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let (asked, given_up) = (partitions.clone(), Arc::clone(&abandoned));
+        let committed = tokio::task::spawn_blocking(move || committed(&consumer, &asked, &given_up));
+        Self { partitions, committed, abandoned }
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+}
+
+/// What is committed for partitions, asked again until the deadline.
+///
+/// # Errors
+/// The broker did not say. Starting without knowing it would read from the beginning and do everything twice.
+fn committed(
+    consumer: &StreamConsumer<Context>,
+    partitions: &TopicPartitionList,
+    abandoned: &AtomicBool,
+) -> Result<TopicPartitionList, KafkaError> {
+    let deadline = Instant::now() + COMMITTED_DEADLINE;
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    loop {
+        match consumer.committed_offsets(partitions.clone(), COMMITTED_TIMEOUT) {
+            Ok(committed) => return Ok(committed),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) if abandoned.load(Ordering::Acquire) => return Err(KafkaError::Canceled),
+            Err(error) => {
+                broker_log::say(&format!("kafka did not say which offsets are committed ({error}); asking again"));
+                std::thread::sleep(backoff.next_wait());
+            }
+        }
+    }
+}
+
 struct Context {
-    rebalances: mpsc::UnboundedSender<Result<Event, KafkaError>>,
-    topics: Topics,
-    start_at: StartAt,
+    changes: mpsc::UnboundedSender<Change>,
     /// The consumer is being dropped: whatever partitions it is still given, nobody will read them.
     closing: Arc<AtomicBool>,
 }
 
-impl ClientContext for Context {}
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        broker_log::log(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        broker_log::error(&error, reason);
+    }
+}
 
 impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        let event = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assign(consumer, partitions).map(Event::Assigned).inspect_err(|_| give_back(consumer))
+        let is_given = err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let change = if is_given && !self.closing.load(Ordering::Acquire) {
+            Change::Given(partitions.clone())
         } else {
-            give_back(consumer);
-            Ok(Event::Revoked)
+            give_back(consumer.unassign());
+            Change::TakenAway
         };
         // The receiver is gone only when the consumer is being dropped.
-        let _ = self.rebalances.send(event);
+        let _ = self.changes.send(change);
     }
 }
 
-impl Context {
-    /// Takes the partitions, each from where the metadata of its last commit says.
-    ///
-    /// # Errors
-    /// The broker did not say what is committed. Starting without knowing it would read from the beginning and do
-    /// everything twice.
-    fn assign(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &mut TopicPartitionList,
-    ) -> Result<Vec<Assigned>, KafkaError> {
-        let committed = self.committed(consumer, partitions)?;
-        let mut assigned = Vec::new();
-        for element in committed.elements() {
-            let Some(topic) = self.topics.find(element.topic()) else { continue };
-            let position = match element.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-            let metadata = element.metadata().to_owned();
-            let start = position.map_or(Offset::Beginning, |offset| Offset::Offset((self.start_at)(offset, &metadata)));
-            if let Err(error) = partitions.set_partition_offset(element.topic(), element.partition(), start) {
-                tracing::warn!(%error, topic = element.topic(), "can't set the start; reading from the last commit");
-            }
-            assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
-        }
-        if let Err(error) = consumer.assign(partitions) {
-            tracing::error!(%error, "kafka did not let this member take its partitions; restart it");
-        }
-        Ok(assigned)
-    }
-
-    fn committed(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &TopicPartitionList,
-    ) -> Result<TopicPartitionList, KafkaError> {
-        let deadline = Instant::now() + COMMITTED_DEADLINE;
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
-        loop {
-            if self.closing.load(Ordering::Acquire) {
-                return Err(KafkaError::Canceled);
-            }
-            match consumer.committed_offsets(partitions.clone(), COMMITTED_TIMEOUT) {
-                Ok(committed) => return Ok(committed),
-                Err(error) if Instant::now() >= deadline => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "kafka did not say which offsets are committed; asking again");
-                    std::thread::sleep(backoff.next_wait());
-                }
-            }
-        }
-    }
-}
-
-fn give_back(consumer: &BaseConsumer<Context>) {
-    if let Err(error) = consumer.unassign() {
+fn give_back(unassigned: Result<(), KafkaError>) {
+    if let Err(error) = unassigned {
         tracing::warn!(%error, "giving partitions back failed; the group will time this member out");
     }
 }
@@ -190,11 +206,11 @@ impl Consumer {
     /// # Errors
     /// [`BusError::Config`].
     pub fn new(config: &KafkaConfig, group: &str, topics: &[Topic], start_at: StartAt) -> Result<Self, BusError> {
-        let (sender, rebalances) = mpsc::unbounded_channel();
+        let (sender, changes) = mpsc::unbounded_channel();
         let names = Topics::new(config);
         let group = format!("{}{group}", config.prefix);
         let closing = Arc::new(AtomicBool::new(false));
-        let context = Context { rebalances: sender, topics: names.clone(), start_at, closing: Arc::clone(&closing) };
+        let context = Context { changes: sender, closing: Arc::clone(&closing) };
         let inner: StreamConsumer<Context> = config
             .client()
             .set("group.id", &group)
@@ -212,7 +228,8 @@ impl Consumer {
         let wanted: Vec<String> = topics.iter().map(|&topic| names.name(topic)).collect();
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         inner.subscribe(&wanted).map_err(BusError::Config)?;
-        Ok(Self { inner: Arc::new(inner), closing, rebalances, stashed: None, topics: names, group })
+        let inner = Some(Arc::new(inner));
+        Ok(Self { inner, closing, changes, taking: None, start_at, stashed: None, topics: names, group })
     }
 
     /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
@@ -222,21 +239,25 @@ impl Consumer {
     /// not say what is committed there (another consumer will succeed once it does). Other outages are waited out.
     pub async fn next(&mut self) -> Result<Event, BusError> {
         loop {
-            if let Ok(event) = self.rebalances.try_recv() {
-                // What was fetched before a rebalance is fetched again after it.
-                self.stashed = None;
-                return event.map_err(BusError::Receive);
+            if let Ok(change) = self.changes.try_recv() {
+                if let Some(event) = self.change(change) {
+                    return Ok(event);
+                }
+                continue;
             }
             if let Some(record) = self.stashed.take() {
                 return Ok(Event::Record(record));
             }
+            let inner = self.inner.as_ref().expect("only dropping takes it");
             tokio::select! {
                 biased;
-                event = self.rebalances.recv() => match event {
-                    Some(event) => return event.map_err(BusError::Receive),
+                change = self.changes.recv() => match change.map(|change| self.change(change)) {
+                    Some(Some(event)) => return Ok(event),
+                    Some(None) => {}
                     None => return Err(BusError::Receive(KafkaError::Canceled)),
                 },
-                received = self.inner.recv() => match received {
+                committed = is_known(&mut self.taking), if self.taking.is_some() => return self.take(committed),
+                received = inner.recv() => match received {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
                         // Handed out by the next turn of the loop: an assignment may have arrived with it.
@@ -247,11 +268,56 @@ impl Consumer {
                             payload: message.payload().unwrap_or_default().to_vec(),
                         });
                     }
-                    Err(error) if waits_out(&error) => tracing::warn!(%error, group = self.group, "kafka is not answering; waiting"),
+                    // Its own log has said so.
+                    Err(error) if waits_for_a_broker(&error) => {}
+                    Err(error) if waits_out(&error) => {
+                        broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
+                    }
                     Err(error) => return Err(BusError::Receive(error)),
                 },
             }
         }
+    }
+
+    fn inner(&self) -> &Arc<StreamConsumer<Context>> {
+        self.inner.as_ref().expect("only dropping takes it")
+    }
+
+    fn change(&mut self, change: Change) -> Option<Event> {
+        // What was fetched before a rebalance is fetched again after it.
+        self.stashed = None;
+        self.taking = None;
+        match change {
+            Change::Given(partitions) => {
+                self.taking = Some(Taking::begin(Arc::clone(self.inner()), partitions));
+                None
+            }
+            Change::TakenAway => Some(Event::Revoked),
+        }
+    }
+
+    /// Takes the partitions that were given, each from where the metadata of its last commit says.
+    fn take(&mut self, committed: Result<TopicPartitionList, KafkaError>) -> Result<Event, BusError> {
+        let mut partitions = self.taking.take().map(|taking| taking.partitions.clone()).unwrap_or_default();
+        let committed = committed.inspect_err(|_| give_back(self.inner().unassign())).map_err(BusError::Receive)?;
+        let mut assigned = Vec::new();
+        for element in committed.elements() {
+            let Some(topic) = self.topics.find(element.topic()) else { continue };
+            let position = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            let metadata = element.metadata().to_owned();
+            let start = position.map_or(Offset::Beginning, |offset| Offset::Offset((self.start_at)(offset, &metadata)));
+            if let Err(error) = partitions.set_partition_offset(element.topic(), element.partition(), start) {
+                tracing::warn!(%error, topic = element.topic(), "can't set the start; reading from the last commit");
+            }
+            assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
+        }
+        if let Err(error) = self.inner().assign(&partitions) {
+            tracing::error!(%error, "kafka did not let this member take its partitions; restart it");
+        }
+        Ok(Event::Assigned(assigned))
     }
 
     /// How many records of `topic` the broker has now at or after these next offsets, partition by partition.
@@ -259,7 +325,7 @@ impl Consumer {
     /// # Errors
     /// [`BusError::Unread`]: the broker did not say in time.
     pub async fn unread(&self, topic: Topic, next: &[(i32, i64)]) -> Result<u64, BusError> {
-        let (consumer, name, next) = (Arc::clone(&self.inner), self.topics.name(topic), next.to_vec());
+        let (consumer, name, next) = (Arc::clone(self.inner()), self.topics.name(topic), next.to_vec());
         let count = move || {
             let mut unread = 0;
             for (partition, next) in next {
@@ -289,7 +355,7 @@ impl Consumer {
             element.set_offset(Offset::Offset(position.next)).expect("an offset read from kafka is a valid offset");
             element.set_metadata(&position.metadata);
         }
-        let consumer = Arc::clone(&self.inner);
+        let consumer = Arc::clone(self.inner());
         tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
             .await
             .expect("committing does not panic")
@@ -298,8 +364,34 @@ impl Consumer {
 }
 
 impl Drop for Consumer {
+    /// Leaves the group, so that the others need not wait for a time-out, but for a limited time.
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
+        let Some(inner) = self.inner.take() else { return };
+        let is_given = |change: &Change| matches!(change, Change::Given(_));
+        let last = std::iter::from_fn(|| self.changes.try_recv().ok()).last();
+        if last.as_ref().map_or(self.taking.is_some(), is_given) {
+            // The group waits for this answer before it lets the member go.
+            give_back(inner.unassign());
+        }
+        self.taking = None;
+        let (done, closed) = std::sync::mpsc::channel::<()>();
+        let close = move || {
+            drop(inner);
+            drop(done);
+        };
+        if std::thread::Builder::new().name("consumer-close".into()).spawn(close).is_ok() {
+            // An error: the thread has let go of its end, so the consumer is closed.
+            let _ = closed.recv_timeout(CLOSE_TIMEOUT);
+        }
+    }
+}
+
+/// The answer about committed offsets. Cancel-safe.
+async fn is_known(taking: &mut Option<Taking>) -> Result<TopicPartitionList, KafkaError> {
+    match taking {
+        Some(taking) => (&mut taking.committed).await.unwrap_or(Err(KafkaError::Canceled)),
+        None => std::future::pending().await,
     }
 }
 
@@ -336,6 +428,29 @@ mod tests {
         (cluster, config)
     }
 
+    /// The task that waits for records also watches for shutdown, so it must not block while the broker is asked.
+    #[tokio::test]
+    async fn waiting_for_what_is_committed_blocks_no_other_task() {
+        let (_cluster, config) = silent_about_offsets();
+        let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+        let mut longest = Duration::ZERO;
+        let ticking = async {
+            let mut last = Instant::now();
+            loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+            }
+        };
+        let until_it_asks = tokio::time::sleep(Duration::from_secs(8));
+        tokio::select! {
+            () = ticking => {}
+            _ = consumer.next() => panic!("the broker does not say it"),
+            () = until_it_asks => {}
+        }
+        assert!(longest < Duration::from_secs(2), "another task waited for {longest:?}");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_broker_that_never_says_what_is_committed_ends_the_wait_and_the_consumer_can_be_dropped() {
         let (cluster, config) = silent_about_offsets();
@@ -345,6 +460,14 @@ mod tests {
         assert!(matches!(next, Err(BusError::Receive(_))), "{next:?}");
         let dropped = tokio::task::spawn_blocking(move || drop(consumer));
         tokio::time::timeout(Duration::from_secs(30), dropped).await.expect("it closes").unwrap();
+        // Dropped at any moment between, it closes at once: before it is given partitions, while it asks, and after.
+        for wait_ms in [0, 50, 400, 1_500, 3_500] {
+            let mut consumer = Consumer::new(&config, "droppers", &[Topic::Halts], |committed, _| committed).unwrap();
+            let _ = tokio::time::timeout(Duration::from_millis(wait_ms), consumer.next()).await;
+            let began = Instant::now();
+            drop(consumer);
+            assert!(began.elapsed() < CLOSE_TIMEOUT + Duration::from_secs(1), "{wait_ms} ms: {:?}", began.elapsed());
+        }
         // Once the broker says it, another consumer gets its partitions.
         cluster.clear_request_errors(RDKafkaApiKey::OffsetFetch);
         let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();

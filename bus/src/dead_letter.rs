@@ -2,8 +2,9 @@
 
 use crate::{BusError, Producer, Topic};
 use base64::Engine as _;
-use tapewire_core::DeadLetter;
+use serde::Deserialize;
 use tapewire_core::record::VERSION;
+use tapewire_core::{DeadLetter, Run};
 use tapewire_runtime::Clock;
 
 /// Most bytes kept of one input. In base64 and with its envelope it is below Kafka's limit of a million bytes: a dead
@@ -16,12 +17,18 @@ pub struct DeadLetters {
     producer: Producer,
     clock: Clock,
     stage: &'static str,
+    run: Option<Run>,
 }
 
 impl DeadLetters {
     /// Dead letters of the stage of that name.
     pub fn new(producer: Producer, clock: Clock, stage: &'static str) -> Self {
-        Self { producer, clock, stage }
+        Self { producer, clock, stage, run: None }
+    }
+
+    /// These dead letters belong to this run.
+    pub fn of_run(self, run: &Run) -> Self {
+        Self { run: Some(run.clone()), ..self }
     }
 
     /// Sends one dead letter and waits until the broker has it, so that the caller may commit past its input.
@@ -40,6 +47,7 @@ impl DeadLetters {
         };
         let letter = DeadLetter {
             v: VERSION,
+            run: self.run.clone().or_else(|| run_of(kept)),
             stage: self.stage.into(),
             origin: origin.into(),
             reason: format!("{reason}{cut}"),
@@ -50,5 +58,27 @@ impl DeadLetters {
         tracing::warn!(stage = self.stage, origin, reason, "input can't be used; it is kept in the dead-letter topic");
         metrics::counter!("tapewire_dead_letters_total", "stage" => self.stage).increment(1);
         self.producer.send(Topic::DeadLetter, origin, &payload).await
+    }
+}
+
+/// The run that an unreadable record names, if that much of it can be read.
+fn run_of(record: &[u8]) -> Option<Run> {
+    #[derive(Deserialize)]
+    struct Named {
+        run: Run,
+    }
+    serde_json::from_slice::<Named>(record).ok().map(|named| named.run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_record_that_names_its_run_belongs_to_it() {
+        assert_eq!(run_of(br#"{"v":9,"run":"may","body":{"what":1}}"#), Some(Run::named("may")));
+        for record in [&b"\xff"[..], b"[]", br#"{"run":7}"#, br#"{"v":1}"#] {
+            assert_eq!(run_of(record), None);
+        }
     }
 }

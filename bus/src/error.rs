@@ -48,6 +48,36 @@ pub enum BusError {
     /// A topic does not exist.
     #[error("kafka has no topic {0}; `tapewire migrate` creates the topics")]
     NoTopic(String),
+    /// Topics that the joiner reads side by side differ in their number of partitions.
+    #[error(
+        "kafka's topics {first} and {second} have {first_count} and {second_count} partitions, but symbols are in the same \
+         partition of both only if they have equally many; give the smaller one more partitions, or set another kafka.prefix \
+         and run `tapewire migrate`"
+    )]
+    Uneven {
+        /// Name of a topic.
+        first: String,
+        /// Its number of partitions.
+        first_count: usize,
+        /// Name of the other.
+        second: String,
+        /// Its number of partitions.
+        second_count: usize,
+    },
+    /// The topics belong to another database.
+    #[error(
+        "kafka's topics with the prefix `{prefix}` are read into {bound}, not into {database}: two databases on the same topics \
+         would each get a part of the rows. Set another kafka.prefix for this database and run `tapewire migrate`, or, if \
+         nothing writes to the other any more, move the topics with `tapewire migrate --take-topics`"
+    )]
+    OtherDatabase {
+        /// The setting `kafka.prefix`.
+        prefix: String,
+        /// The database that has the topics.
+        bound: String,
+        /// The one that is configured.
+        database: String,
+    },
     /// A topic could not be created.
     #[error("kafka topic {topic} could not be created: {reason}")]
     CreateTopic {

@@ -1,5 +1,6 @@
 //! The lag of a consumer group: how many records it has not committed yet.
 
+use crate::broker_log::Logged;
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -23,11 +24,11 @@ pub async fn lag(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<
 fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u64, BusError> {
     let unreachable = |source| BusError::Unreachable { brokers: config.brokers.clone(), source };
     let names = Topics::new(config);
-    let client: BaseConsumer = config
+    let client: BaseConsumer<Logged> = config
         .client()
         .set("group.id", format!("{}{group}", config.prefix))
         .set("enable.auto.commit", "false")
-        .create()
+        .create_with_context(Logged)
         .map_err(BusError::Config)?;
     let mut behind = 0;
     for &topic in topics {

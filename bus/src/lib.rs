@@ -3,6 +3,8 @@
 //! A record counts as sent when the brokers have acknowledged it, and as read when its reader says so: nothing commits by
 //! itself. What can't be read goes to the dead letters.
 
+pub mod binding;
+mod broker_log;
 pub mod config;
 pub mod consumer;
 pub mod dead_letter;

@@ -1,5 +1,6 @@
 //! Sending: a send is done when the broker has it.
 
+use crate::broker_log::Logged;
 use crate::partitioner::partition_of;
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use futures_util::future::try_join_all;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// An idempotent producer that waits for all replicas. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
-    inner: FutureProducer,
+    inner: FutureProducer<Logged>,
     topics: Topics,
     brokers: String,
     partitions: Arc<Mutex<HashMap<Topic, i32>>>,
@@ -55,7 +56,7 @@ impl Producer {
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "262144")
-            .create()
+            .create_with_context(Logged)
             .map_err(BusError::Config)?;
         Ok(Self { inner, topics: Topics::new(config), brokers: config.brokers.clone(), partitions: Arc::default() })
     }
@@ -101,6 +102,14 @@ impl Producer {
     /// As [`Producer::enqueue`].
     pub async fn send(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<(), BusError> {
         self.enqueue(topic, key, payload).await?.acknowledged().await.map(drop)
+    }
+
+    /// Sends a record without a key to the first partition of a topic that is not one of [`Topic`].
+    pub(crate) async fn send_to_first(&self, name: &str, payload: &[u8]) -> Result<(), BusError> {
+        let record = FutureRecord::<(), _>::to(name).payload(payload).partition(0);
+        let sent = self.inner.send_result(record).map_err(|(source, _)| source);
+        let failed = |source| BusError::Send { topic: name.to_owned(), source };
+        Delivery { future: sent.map_err(failed)?, topic: name.to_owned() }.acknowledged().await.map(drop)
     }
 
     /// Sends a record to every partition of a topic, and waits for all acknowledgements.

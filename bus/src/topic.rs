@@ -1,11 +1,19 @@
 //! The topics: what they are called, how they are made.
 
+use crate::broker_log::Logged;
 use crate::{BusError, KafkaConfig};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+/// Topic that says which database the others are read into, see [`binding`](crate::binding). It has one partition, and its
+/// records are kept.
+pub(crate) const INSTALLATION: &str = "installation";
+
+/// Longest wait for a broker to list its topics.
+pub(crate) const METADATA_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The topics of tapewire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,17 +81,22 @@ impl Topics {
     /// # Errors
     /// [`BusError::Unreachable`] or [`BusError::CreateTopic`].
     pub async fn ensure(&self) -> Result<(), BusError> {
-        let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(BusError::Config)?;
+        // Creating may take long; whether a broker is there is known sooner.
+        self.listed().await?;
+        let admin = self.admin()?;
         let names = Topic::ALL.map(|topic| self.name(topic));
-        let wanted: Vec<NewTopic<'_>> = names
+        let replication = || TopicReplication::Fixed(self.config.replication);
+        let mut wanted: Vec<NewTopic<'_>> = names
             .iter()
             .map(|name| {
-                NewTopic::new(name, self.config.partitions, TopicReplication::Fixed(self.config.replication))
+                NewTopic::new(name, self.config.partitions, replication())
                     .set("message.timestamp.type", "LogAppendTime")
                     .set("retention.ms", "7776000000") // 90 days: the joiner's longest rebuild and a quarter to look back
                     .set("compression.type", "producer")
             })
             .collect();
+        let installation = self.installation();
+        wanted.push(NewTopic::new(&installation, 1, replication()).set("retention.ms", "-1"));
         let options = AdminOptions::new()
             .request_timeout(Some(Duration::from_secs(20)))
             .operation_timeout(Some(Duration::from_secs(20)));
@@ -96,7 +109,7 @@ impl Topics {
         }
         // A broker answers "created" a moment before it lists the topic: wait until it can be used.
         let deadline = Instant::now() + Duration::from_secs(20);
-        while let Some(topic) = self.first_without_leader(&admin).map_err(unreachable)? {
+        while let Some(topic) = self.first_without_leader().await? {
             if Instant::now() > deadline {
                 return Err(BusError::CreateTopic { topic, reason: "no leader after 20 seconds".into() });
             }
@@ -105,13 +118,53 @@ impl Topics {
         Ok(())
     }
 
+    /// Refuses topics that `tapewire migrate` has not made, or that can't be read side by side.
+    ///
+    /// # Errors
+    /// [`BusError::Unreachable`], [`BusError::NoTopic`], [`BusError::Uneven`].
+    pub async fn check(&self) -> Result<(), BusError> {
+        let listed = self.listed().await?;
+        let count = |topic: Topic| listed.get(&self.name(topic)).map_or(0, |&(partitions, _)| partitions);
+        if let Some(missing) = Topic::ALL.into_iter().find(|&topic| count(topic) == 0) {
+            return Err(BusError::NoTopic(self.name(missing)));
+        }
+        let (first, first_count) = (Topic::Sentiment, count(Topic::Sentiment));
+        for second in [Topic::Bars, Topic::Trades, Topic::Halts] {
+            let second_count = count(second);
+            if second_count != first_count {
+                let (first, second) = (self.name(first), self.name(second));
+                return Err(BusError::Uneven { first, first_count, second, second_count });
+            }
+        }
+        Ok(())
+    }
+
+    fn admin(&self) -> Result<AdminClient<Logged>, BusError> {
+        self.config.client().create_with_context(Logged).map_err(BusError::Config)
+    }
+
+    fn installation(&self) -> String {
+        format!("{}{INSTALLATION}", self.config.prefix)
+    }
+
+    /// The broker's topics: name, number of partitions, and whether each of these has a leader.
+    async fn listed(&self) -> Result<HashMap<String, (usize, bool)>, BusError> {
+        let unreachable = |source| BusError::Unreachable { brokers: self.config.brokers.clone(), source };
+        let admin = self.admin()?;
+        let metadata = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, METADATA_TIMEOUT));
+        let metadata = metadata.await.expect("fetching metadata does not panic").map_err(unreachable)?;
+        let of = |topic: &MetadataTopic| {
+            let partitions = topic.partitions();
+            (topic.name().to_owned(), (partitions.len(), partitions.iter().all(|partition| partition.leader() >= 0)))
+        };
+        Ok(metadata.topics().iter().map(of).collect())
+    }
+
     /// The first topic that the broker does not list yet, or lists with a partition nobody leads.
-    fn first_without_leader(&self, admin: &AdminClient<DefaultClientContext>) -> Result<Option<String>, KafkaError> {
-        let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(15))?;
-        Ok(Topic::ALL.map(|topic| self.name(topic)).into_iter().find(|name| {
-            let listed = metadata.topics().iter().find(|t| t.name() == name);
-            listed.is_none_or(|t| t.partitions().is_empty() || t.partitions().iter().any(|p| p.leader() < 0))
-        }))
+    async fn first_without_leader(&self) -> Result<Option<String>, BusError> {
+        let listed = self.listed().await?;
+        let mut names = Topic::ALL.map(|topic| self.name(topic)).into_iter().chain([self.installation()]);
+        Ok(names.find(|name| listed.get(name).is_none_or(|&(partitions, led)| partitions == 0 || !led)))
     }
 
     /// Removes the topics and all that is in them. For tests and for people who mean it.
@@ -119,8 +172,9 @@ impl Topics {
     /// # Errors
     /// [`BusError::Unreachable`].
     pub async fn delete(&self) -> Result<(), BusError> {
-        let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(BusError::Config)?;
-        let names = Topic::ALL.map(|topic| self.name(topic));
+        let admin = self.admin()?;
+        let names: Vec<String> =
+            Topic::ALL.map(|topic| self.name(topic)).into_iter().chain([self.installation()]).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         admin
             .delete_topics(&names, &AdminOptions::new())

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::time::Duration;
-use tapewire_bus::{Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag};
+use tapewire_bus::binding::{self, BoundDatabase, bind, bound_database};
+use tapewire_bus::{
+    BusError, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag,
+};
 use tapewire_core::DeadLetter;
 use tapewire_runtime::Clock;
 
@@ -127,5 +130,34 @@ async fn what_is_missing_is_named() {
     let error = Producer::new(&elsewhere).unwrap().partitions(Topic::News).await.unwrap_err();
     assert!(error.to_string().contains("none-news"), "{error}");
     assert!(error.to_string().contains("tapewire migrate"), "{error}");
+    Topics::new(&config).delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_database_is_refused_until_it_takes_the_topics() {
+    let Some(config) = installation("bound").await else { return };
+    let database = |id: &str| BoundDatabase { id: id.into(), name: format!("database {id}") };
+    assert_eq!(bound_database(&config).await.unwrap(), None);
+    binding::check(&config, &database("b")).await.expect("topics without a note are nobody's");
+    bind(&config, &database("a"), false).await.unwrap();
+    bind(&config, &database("a"), false).await.expect("the same again");
+    let refused = bind(&config, &database("b"), false).await.unwrap_err().to_string();
+    for part in [&config.prefix, "database a", "database b", "kafka.prefix", "--take-topics"] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert_eq!(bound_database(&config).await.unwrap(), Some(database("a")));
+    bind(&config, &database("b"), true).await.unwrap();
+    binding::check(&config, &database("b")).await.unwrap();
+    assert!(matches!(binding::check(&config, &database("a")).await, Err(BusError::OtherDatabase { .. })));
+    Topics::new(&config).delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_that_are_missing_or_uneven_are_named() {
+    let Some(config) = installation("check").await else { return };
+    Topics::new(&config).check().await.unwrap();
+    let other = KafkaConfig { prefix: format!("{}none-", config.prefix), ..config.clone() };
+    let missing = Topics::new(&other).check().await.unwrap_err();
+    assert!(matches!(&missing, BusError::NoTopic(name) if name.ends_with("none-news")), "{missing}");
     Topics::new(&config).delete().await.unwrap();
 }

@@ -1,22 +1,17 @@
 //! `tapewire`: joins the news wire to the price tape.
 
+mod account;
 mod commands;
 mod config;
+mod ending;
 mod exit;
+mod preflight;
 mod report;
 mod roles;
 mod settings;
 
 use clap::Parser as _;
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     let arguments = commands::Arguments::parse();
-    match commands::run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tapewire: {}", exit::text(&error));
-            ExitCode::from(exit::code(&error))
-        }
-    }
+    ending::exit(commands::run(arguments))
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::exit;
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use std::fmt;
 use std::time::{Duration, Instant};
 use tapewire_bus::Topic;
@@ -60,7 +60,10 @@ pub async fn wait_until_drained(
     let mut moved = Instant::now();
     loop {
         // The stages are asked in their order, so a record that moves on meanwhile is counted by the next one.
-        match Backlog::ask(config).await {
+        let Some(asked) = shutdown.run_until_cancelled(Backlog::ask(config)).await else {
+            return Err(interrupted(last));
+        };
+        match asked {
             Ok(backlog) => {
                 progress(backlog);
                 if backlog.is_empty() {
@@ -80,9 +83,13 @@ pub async fn wait_until_drained(
             bail!("no progress for {} s; {}; are all roles running?", STALL_TIMEOUT.as_secs(), left(last));
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_millis(200))).await.is_none() {
-            bail!("interrupted; {}; the roles continue with it when they run again", left(last));
+            return Err(interrupted(last));
         }
     }
+}
+
+fn interrupted(last: Option<Backlog>) -> anyhow::Error {
+    anyhow!("interrupted; {}; the roles continue with it when they run again", left(last))
 }
 
 fn left(backlog: Option<Backlog>) -> String {
@@ -101,6 +108,9 @@ pub async fn print(config: &Config, run: &Run) -> anyhow::Result<()> {
         let what =
             if ending.reason.is_empty() { ending.status } else { format!("{}: {}", ending.status, ending.reason) };
         println!("    {what:<26}{:>6}", ending.rows);
+    }
+    if counts.dead_letters > 0 {
+        println!("  {:<12}{:>9}  could not be read, see the table dead_letters", "dead letters", counts.dead_letters);
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! The roles of a running installation, each restarted when what stopped it may heal.
 
 use crate::config::Config;
+use crate::ending;
 use anyhow::Context as _;
 use clap::ValueEnum;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
@@ -31,6 +34,17 @@ impl Role {
     pub const ALL: [Self; 4] = [Self::News, Self::Prices, Self::Sentiment, Self::Join];
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::News => "news",
+            Self::Prices => "prices",
+            Self::Sentiment => "sentiment",
+            Self::Join => "join",
+        })
+    }
+}
+
 /// What every role is started with.
 #[derive(Clone)]
 struct RoleContext {
@@ -41,30 +55,71 @@ struct RoleContext {
     queue: Option<Queue>,
 }
 
-/// Runs roles until shutdown. The first error that a restart can't heal stops all of them: a process
-/// of which only a part works would look healthy from outside.
+/// How long roles may take to finish what they have begun.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What has to be ready before any of these roles starts: the model, where one of them needs it.
+///
+/// # Errors
+/// The model can't be found or loaded.
+pub async fn prepare(roles: &[Role], config: &Config) -> anyhow::Result<Option<Queue>> {
+    if roles.contains(&Role::Sentiment) { Ok(Some(load_model(config).await?)) } else { Ok(None) }
+}
+
+/// Runs roles until shutdown. The first error that a restart can't heal stops all of them, and the process: one of which
+/// only a part works would look healthy from outside. What a role has not finished after [`GRACE`] it does again at the
+/// next start.
 pub async fn run(
     roles: &[Role],
     config: &Config,
+    queue: Option<Queue>,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let queue = if roles.contains(&Role::Sentiment) { Some(load_model(config).await?) } else { None };
     let context = RoleContext { config: Arc::new(config.clone()), clock, readiness, shutdown: shutdown.clone(), queue };
     let mut running = JoinSet::new();
+    let mut waits = BTreeMap::new();
     for &role in roles {
-        running.spawn(keep_running(role, context.clone()));
+        let task = running.spawn(keep_running(role, context.clone()));
+        waits.insert(task.id(), ending::waits_for(format!("role {role}")));
     }
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::pin!(overdue);
     let mut outcome = Ok(());
-    while let Some(ended) = running.join_next().await {
-        let ended = ended.context("a role panicked").and_then(|result| result);
-        if ended.is_err() && outcome.is_ok() {
-            outcome = ended;
+    loop {
+        let ended = tokio::select! {
+            ended = running.join_next_with_id() => ended,
+            () = &mut overdue => {
+                tracing::warn!(
+                    roles = running.len(),
+                    "not all roles have stopped in {} s; what they have not committed is done again at the next start",
+                    GRACE.as_secs()
+                );
+                break;
+            }
+        };
+        let Some(ended) = ended else { break };
+        let result = match ended {
+            Ok((id, result)) => {
+                waits.remove(&id);
+                result
+            }
+            Err(error) => Err(error).context("a role panicked"),
+        };
+        if let Err(error) = result
+            && outcome.is_ok()
+        {
+            ending::because(&error);
+            outcome = Err(error);
         }
         // Also when a role returned by itself: none does before shutdown.
         shutdown.cancel();
     }
+    running.detach_all();
     outcome
 }
 
@@ -93,11 +148,11 @@ async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
             Err(error) => error,
         };
         if crate::exit::code(&error) != crate::exit::UNREACHABLE {
-            return Err(error.context(format!("role {role:?}")));
+            return Err(error.context(format!("role {role}")));
         }
         let wait = backoff.next_wait();
         let (wait_s, error) = (wait.as_secs_f64(), crate::exit::text(&error));
-        tracing::warn!(?role, error, wait_s, "the role failed; nothing is lost, it is started again");
+        tracing::warn!(%role, error, wait_s, "the role failed; nothing is lost, it is started again");
         if context.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
             return Ok(());
         }

@@ -69,6 +69,9 @@ pub type HaltRecord = Envelope<Halt>;
 pub struct DeadLetter {
     /// [`VERSION`] of the writer.
     pub v: u32,
+    /// The run it belongs to, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
     /// Stage that gave up on it: `news-poller`, `price-feed`, `sentiment-worker`, `joiner`.
     pub stage: String,
     /// Where it came from: `topic news, partition 2, offset 77`, or a URL without secrets, or `FILE line 3`.

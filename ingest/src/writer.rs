@@ -2,6 +2,7 @@
 
 use crate::IngestError;
 use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use tapewire_bus::{Delivery, Producer, Topic};
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{
@@ -57,6 +58,38 @@ impl Stream {
     }
 }
 
+/// What was sent of a run, by id, to be compared with what is stored in the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Articles by provider and id.
+    pub articles: BTreeMap<(String, String), SentArticle>,
+    /// The starts of the bars of each symbol and width (seconds), in microseconds since 1970 UTC.
+    pub bars: BTreeMap<(Symbol, u32), BTreeSet<i64>>,
+}
+
+/// An article that was sent, with its edits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SentArticle {
+    /// The companies of its last version.
+    pub symbols: BTreeSet<Symbol>,
+    /// The companies that only earlier versions named.
+    pub withdrawn: BTreeSet<Symbol>,
+}
+
+impl Sent {
+    fn article(&mut self, article: &Article) {
+        let key = (article.provider.clone(), article.id.clone());
+        let sent = self.articles.entry(key).or_default();
+        let before = std::mem::replace(&mut sent.symbols, article.symbols.iter().cloned().collect());
+        sent.withdrawn.extend(before);
+        sent.withdrawn.retain(|symbol| !sent.symbols.contains(symbol));
+    }
+
+    fn bar(&mut self, bar: &Bar) {
+        self.bars.entry((bar.symbol.clone(), bar.width_s)).or_default().insert(bar.start.as_microsecond());
+    }
+}
+
 /// Sends articles, bars, trades and halts of one run. Nothing may be taken as sent before
 /// [`Writer::flush`] has returned.
 pub struct Writer {
@@ -64,12 +97,23 @@ pub struct Writer {
     run: Run,
     benchmark: Option<Symbol>,
     in_flight: Vec<Delivery>,
+    sent: Option<Sent>,
 }
 
 impl Writer {
     /// A writer for `run`; the bars of `benchmark`, if there is one, are copied to every partition.
     pub fn new(producer: Producer, run: Run, benchmark: Option<Symbol>) -> Self {
-        Self { producer, run, benchmark, in_flight: Vec::new() }
+        Self { producer, run, benchmark, in_flight: Vec::new(), sent: None }
+    }
+
+    /// This writer remembers the ids of what it sends. Not for a run without an end: they stay in memory.
+    pub fn with_account(self) -> Self {
+        Self { sent: Some(Sent::default()), ..self }
+    }
+
+    /// What was sent; nothing without [`Writer::with_account`].
+    pub fn take_account(&mut self) -> Sent {
+        self.sent.take().unwrap_or_default()
     }
 
     /// Sends an article.
@@ -78,6 +122,9 @@ impl Writer {
     /// [`IngestError::Bus`].
     pub async fn article(&mut self, article: Article) -> Result<(), IngestError> {
         let key = article.key();
+        if let Some(sent) = &mut self.sent {
+            sent.article(&article);
+        }
         self.send(Topic::News, &key, &NewsRecord::new(self.run.clone(), News::Article(article)).encode()).await
     }
 
@@ -87,6 +134,9 @@ impl Writer {
     /// [`IngestError::Bus`].
     pub async fn bar(&mut self, bar: Bar) -> Result<(), IngestError> {
         let key = bar.symbol.clone();
+        if let Some(sent) = &mut self.sent {
+            sent.bar(&bar);
+        }
         if self.benchmark.as_ref() == Some(&key) {
             let copy = TapeRecord::new(self.run.clone(), Tape::BenchmarkBar(bar.clone())).encode();
             self.in_flight.extend(self.producer.enqueue_to_others(Topic::Bars, key.as_str(), &copy).await?);

@@ -8,8 +8,10 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::net::TcpListener;
 
 /// Which roles of this process are ready, and what the others wait for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -85,15 +87,27 @@ impl Telemetry {
         }
     }
 
-    /// Serves the three pages on `address` until shutdown.
+    /// Listens on `address`, for [`Telemetry::serve`].
     ///
     /// # Errors
     /// [`RuntimeError::Listen`].
-    pub async fn serve(self, address: &str, shutdown: Shutdown) -> Result<(), RuntimeError> {
+    pub async fn listen(&self, address: &str) -> Result<TcpListener, RuntimeError> {
         let listen = |source| RuntimeError::Listen { address: address.to_owned(), source };
-        let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
+        TcpListener::bind(address).await.map_err(listen)
+    }
+
+    /// Serves the three pages until shutdown. Connections that are open then are not waited for.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Listen`].
+    pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), RuntimeError> {
+        let address = listener.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
         tokio::spawn(self.clone().keep_up(shutdown.clone()));
-        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown.cancelled_owned()).await.map_err(listen)
+        let serving = axum::serve(listener, self.router()).into_future();
+        match shutdown.run_until_cancelled(serving).await {
+            Some(served) => served.map_err(|source| RuntimeError::Listen { address, source }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use super::replay::progress_bar;
 use crate::config::Config;
 use crate::exit::UsageError;
-use crate::report;
 use crate::roles::{self, Role};
+use crate::{ending, report};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -168,7 +168,9 @@ async fn start(
     own: &Shutdown,
     others: &Shutdown,
 ) -> anyhow::Result<()> {
-    roles::run(roles, config, clock.clone(), readiness.clone(), own.clone()).await.inspect_err(|_| others.cancel())
+    let queue = roles::prepare(roles, config).await.inspect_err(ending::because)?;
+    let ran = roles::run(roles, config, queue, clock.clone(), readiness.clone(), own.clone()).await;
+    ran.inspect_err(|_| others.cancel())
 }
 
 fn print_rates(counts: &Counts, telemetry: &Telemetry, seconds: f64) -> anyhow::Result<()> {

@@ -1,15 +1,20 @@
 //! `tapewire migrate`: topics and tables.
 
 use crate::config::Config;
+use crate::preflight;
 use clap::Args;
-use tapewire_bus::Topics;
-use tapewire_store::migrate;
+use tapewire_bus::{Topics, binding};
+use tapewire_store::{migrate, server_time_zone};
 
 /// Creates the Kafka topics that are missing and brings the ClickHouse schema to this build's version.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire migrate\n  tapewire migrate --set clickhouse.database=research\n  \
     TAPEWIRE_CLICKHOUSE_URL=https://clickhouse:8443 TAPEWIRE_CLICKHOUSE_PASSWORD=... tapewire migrate")]
-pub struct Migrate {}
+pub struct Migrate {
+    /// Take the topics from the database that they are read into now. What it has of them stays there
+    #[arg(long)]
+    take_topics: bool,
+}
 
 impl Migrate {
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
@@ -20,6 +25,14 @@ impl Migrate {
         match done.applied.as_slice() {
             [] => println!("database {database}: already at version {}", done.version),
             names => println!("database {database}: applied {}; now at version {}", names.join(", "), done.version),
+        }
+        binding::bind(&config.kafka, &preflight::database(config).await?, self.take_topics).await?;
+        let zone = server_time_zone(&config.clickhouse).await?;
+        if !["UTC", "Etc/UTC", "Universal", "Zulu"].contains(&zone.as_str()) {
+            println!(
+                "note: this ClickHouse is in {zone}. tapewire and its dashboard use sessions in UTC; in queries of your own set \
+                 session_timezone = 'UTC', or write times with their zone"
+            );
         }
         Ok(())
     }

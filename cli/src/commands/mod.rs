@@ -11,12 +11,11 @@ mod serve;
 mod simulate;
 
 use crate::config::Config;
-use crate::exit;
-use anyhow::Context as _;
+use crate::ending;
+use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use tapewire_runtime::Shutdown;
 
 /// Joins the news wire to the price tape.
 #[derive(Parser)]
@@ -91,10 +90,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::with_secrets(loaded)?;
     let service = matches!(arguments.command, Command::Run(_) | Command::Serve(_) | Command::Simulate(_));
     start_logging(arguments.common.log_json, service);
+    ending::watch()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the async runtime")?;
-    runtime.block_on(async {
-        let shutdown = shutdown_on_signal()?;
+    let shutdown = ending::shutdown();
+    let outcome = runtime.block_on(async {
         match arguments.command {
             Command::Demo(command) => command.run(config, shutdown).await,
             Command::Run(command) => command.run(config, shutdown).await,
@@ -102,11 +102,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Score(command) => command.run(config, shutdown).await,
             Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,
-            Command::Migrate(command) => command.run(&config).await,
+            Command::Migrate(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
+                Some(done) => done,
+                None => bail!("interrupted; run `tapewire migrate` again, it continues where it was"),
+            },
             // Ran above: it needs no runtime, and no secrets.
             Command::Config(_) => Ok(()),
         }
-    })
+    });
+    // Its threads may be in a call that does not return soon.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Services log what they do. Commands that a person waits for print results, and log only warnings and errors.
@@ -114,7 +120,7 @@ fn start_logging(json: bool, service: bool) {
     let default = if service { "info" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("TAPEWIRE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| ending::LogWriter);
     // Colours are for people; the library honours NO_COLOR.
     let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     if json {
@@ -122,26 +128,4 @@ fn start_logging(json: bool, service: bool) {
     } else {
         builder.init();
     }
-}
-
-/// SIGINT and SIGTERM ask every role to finish what it has begun. A second signal ends the process at once.
-fn shutdown_on_signal() -> anyhow::Result<Shutdown> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let shutdown = Shutdown::new();
-    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
-    let asked = shutdown.clone();
-    tokio::spawn(async move {
-        for again in [false, true] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if again {
-                std::process::exit(i32::from(exit::FAILED));
-            }
-            asked.cancel();
-        }
-    });
-    Ok(shutdown)
 }

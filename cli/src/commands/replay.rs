@@ -2,16 +2,17 @@
 
 use super::duration;
 use crate::config::Config;
-use crate::report;
 use crate::roles::{self, Role};
+use crate::{account, ending, preflight, report};
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tapewire_bus::Producer;
-use tapewire_core::{Run, Symbol};
-use tapewire_ingest::replay::{self, ReplayOptions};
+use tapewire_core::Symbol;
+use tapewire_ingest::IngestError;
+use tapewire_ingest::replay::{self, ReplayOptions, Summary};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 /// Sends recorded news (JSON lines) and bars (CSV, any width) through the topics, the worker, the joiner and the tables,
@@ -57,28 +58,42 @@ fn alias(text: &str) -> Result<(Symbol, Symbol), String> {
 
 impl Replay {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        for file in [&self.news, &self.bars] {
+            readable(file)?;
+        }
         let options = self.options(&config);
         config.join.benchmark = options.benchmark.clone();
+        let interrupted = "interrupted before anything was sent";
+        let checked = async {
+            preflight::servers(&config, true).await?;
+            if self.send_only { Ok(None) } else { roles::prepare(&[Role::Sentiment, Role::Join], &config).await }
+        };
+        let queue = shutdown.run_until_cancelled(checked).await.context(interrupted)??;
         let working = shutdown.child_token();
-        let roles = if self.send_only {
-            None
-        } else {
+        let roles = (!self.send_only).then(|| {
             let (config, working) = (config.clone(), working.clone());
             let roles = [Role::Sentiment, Role::Join];
-            Some(tokio::spawn(async move {
-                roles::run(&roles, &config, Clock::wall(), Readiness::default(), working).await
-            }))
-        };
-        let sent = self.send_and_wait(&config, options, &working).await;
+            tokio::spawn(async move {
+                roles::run(&roles, &config, queue, Clock::wall(), Readiness::default(), working).await
+            })
+        });
+        // A role that fails cancels `working`, and is the cause of the error here.
+        let sent = self.send_and_wait(&config, options, &working).await.inspect_err(ending::because);
         working.cancel();
         if let Some(roles) = roles {
-            // The error of a role is the cause; that of the wait it interrupted is not.
             roles.await.context("a role panicked")??;
         }
-        report::print(&config, &sent?).await
+        let sent = sent?;
+        report::print(&config, &sent.run).await?;
+        account::check(&config, &sent).await
     }
 
-    async fn send_and_wait(&self, config: &Config, options: ReplayOptions, shutdown: &Shutdown) -> anyhow::Result<Run> {
+    async fn send_and_wait(
+        &self,
+        config: &Config,
+        options: ReplayOptions,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Summary> {
         let producer = Producer::new(&config.kafka)?;
         let bar = progress_bar();
         let sending = replay::replay(&self.news, &self.bars, &options, producer, Clock::wall(), |progress| {
@@ -90,6 +105,7 @@ impl Replay {
                 "interrupted while sending; run the same command again: records that were sent already are replaced by the same"
             ),
         };
+        warn_without_benchmark(&sent, &options.benchmark);
         report::wait_until_drained(config, shutdown, |backlog| bar.set_message(format!("left to do: {backlog}")))
             .await?;
         bar.finish_and_clear();
@@ -97,7 +113,7 @@ impl Replay {
             "sent {} articles ({} mentions) and {} bars; {} lines could not be read",
             sent.articles, sent.mentions, sent.bars, sent.dead_letters
         );
-        Ok(sent.run)
+        Ok(sent)
     }
 
     fn options(&self, config: &Config) -> ReplayOptions {
@@ -108,6 +124,22 @@ impl Replay {
             aliases: self.alias.iter().cloned().collect(),
             benchmark: self.benchmark.clone().unwrap_or_else(|| config.prices.benchmark.clone()),
         }
+    }
+}
+
+/// Fails as reading the file would, before anything is started.
+fn readable(path: &Path) -> Result<(), IngestError> {
+    let probe = |mut file: std::fs::File| std::io::Read::read(&mut file, &mut [0]);
+    let read = std::fs::File::open(path).and_then(probe);
+    read.map(drop).map_err(|source| IngestError::File { path: path.to_owned(), source })
+}
+
+fn warn_without_benchmark(sent: &Summary, benchmark: &Symbol) {
+    if sent.bars > 0 && !sent.sent.bars.keys().any(|(symbol, _)| symbol == benchmark) {
+        eprintln!(
+            "tapewire: the bars have none of the benchmark {benchmark}: ar_*, alpha and beta will be NULL; name another with \
+             --benchmark, or put its bars into the file"
+        );
     }
 }
 

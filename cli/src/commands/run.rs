@@ -2,8 +2,9 @@
 
 use crate::config::Config;
 use crate::roles::{self, Role};
+use crate::{ending, preflight};
 use clap::Args;
-use tapewire_runtime::{Clock, Shutdown, Telemetry};
+use tapewire_runtime::{Clock, Readiness, Shutdown, Telemetry};
 
 /// Runs roles until SIGINT or SIGTERM, then finishes what they have begun.
 #[derive(Args)]
@@ -21,18 +22,29 @@ pub struct Run {
 impl Run {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let chosen = if self.role.is_empty() { Role::ALL.to_vec() } else { self.role };
+        preflight::keys(&config, &chosen)?;
         let telemetry = Telemetry::install()?;
+        // Before the model is loaded, so that an address in use is reported at once.
+        let listener = telemetry.listen(&config.listen).await?;
         let readiness = telemetry.readiness();
-        let serving = telemetry.serve(&config.listen, shutdown.clone());
-        let running = roles::run(&chosen, &config, Clock::wall(), readiness, shutdown.clone());
+        let serving = telemetry.serve(listener, shutdown.clone());
+        let running = async { roles(&chosen, &config, readiness, &shutdown).await.inspect_err(ending::because) };
         let (served, ran) = tokio::join!(
-            async {
-                // A process whose health can't be observed does not go on.
-                serving.await.inspect_err(|_| shutdown.cancel())
-            },
-            running
+            // A process whose health can't be observed does not go on.
+            async { anyhow::Ok(serving.await?).inspect_err(ending::because) },
+            async { running.await.inspect(|()| shutdown.cancel()) }
         );
         ran?;
-        Ok(served?)
+        served
     }
+}
+
+/// Runs the roles once what they need is there.
+async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return Ok(()) };
+    let queue = queue?;
+    if !preflight::wait_for_servers(config, chosen.contains(&Role::Join), shutdown).await? {
+        return Ok(());
+    }
+    roles::run(chosen, config, queue, Clock::wall(), readiness, shutdown.clone()).await
 }

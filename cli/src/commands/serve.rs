@@ -1,8 +1,9 @@
 //! `tapewire serve`: the model over HTTP.
 
 use crate::config::Config;
-use crate::roles;
+use crate::{ending, roles};
 use clap::Args;
+use std::time::Duration;
 use tapewire_runtime::{Shutdown, Telemetry};
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::http::{self, Api};
@@ -32,7 +33,10 @@ impl Serve {
         let listener = http::listen(&config.serve.listen).await?;
         let telemetry = Telemetry::install()?;
         let companies = Companies::load(config.sentiment.companies.as_deref())?;
-        let api = Api::new(roles::load_model(&config).await?, companies, &config.serve);
+        ending::limit(config.serve.longest_drain + Duration::from_secs(1));
+        let Some(queue) = shutdown.run_until_cancelled(roles::load_model(&config)).await else { return Ok(()) };
+        let api = Api::new(queue?, companies, &config.serve);
+        let _waiting = ending::waits_for("answers to accepted requests");
         Ok(http::serve(listener, api, telemetry, &config.serve, shutdown).await?)
     }
 }

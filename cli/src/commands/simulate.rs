@@ -4,8 +4,12 @@ use crate::config::Config;
 use crate::exit::UsageError;
 use clap::Args;
 use jiff::Timestamp;
+use std::time::Duration;
 use tapewire_ingest::simulate;
 use tapewire_runtime::{Clock, Shutdown};
+
+/// How long open connections are waited for at the end.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves a simulated market (news and aggregates over REST, minute bars over a websocket) on the provider's protocol.
 #[derive(Args)]
@@ -30,6 +34,11 @@ impl Simulate {
             return Err(UsageError(format!("--speed {}: it must be a positive number", self.speed)).into());
         }
         let from = self.from.unwrap_or_else(|| Clock::wall().now());
-        Ok(simulate::serve(config.simulator, Clock::accelerated(from, self.speed), shutdown).await?)
+        // Connections to it end with it.
+        let serving = simulate::serve(config.simulator, Clock::accelerated(from, self.speed), shutdown.clone());
+        tokio::select! {
+            served = serving => Ok(served?),
+            () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
+        }
     }
 }

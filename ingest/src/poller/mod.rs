@@ -142,7 +142,7 @@ impl NewsPoller {
         let health =
             SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
         Ok(Self {
-            dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
+            dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE).of_run(&Run::live()),
             progress: state.load()?.unwrap_or_default(),
             polls: 0,
             writer: Writer::new(producer, Run::live(), None),

@@ -29,7 +29,17 @@ pub enum ProviderError {
         /// How long the provider asks us to wait.
         retry_after: Option<Duration>,
     },
-    /// The key is missing or unknown, or does not include this data.
+    /// No key is configured, and the provider needs one.
+    #[error(
+        "{provider} needs an api key and none is set: set the variable {}, or the setting providers.{provider}.api_key_file to a \
+         file that holds it",
+        key_variable(provider)
+    )]
+    NoKey {
+        /// Name of the provider.
+        provider: String,
+    },
+    /// The key is unknown, or does not include this data.
     #[error(
         "{provider} refuses the api key for {what}: {message}; check {} and what your plan includes",
         key_variable(provider)
@@ -181,7 +191,8 @@ impl ProviderError {
             | Self::Silent { .. }
             | Self::LoginTimeout { .. }
             | Self::TooManyConnections { .. } => true,
-            Self::NotAuthorized { .. }
+            Self::NoKey { .. }
+            | Self::NotAuthorized { .. }
             | Self::BadRequest { .. }
             | Self::ForeignHost { .. }
             | Self::Setting { .. }

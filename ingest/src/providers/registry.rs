@@ -28,6 +28,8 @@ pub const DEFAULT: &str = PROVIDERS[0].kind;
 pub struct Provider {
     /// Value of `kind` in the settings. An account of this name needs no `kind`.
     pub kind: &'static str,
+    /// Whether it answers only who has an API key.
+    pub needs_key: bool,
     /// Settings of its own.
     pub settings: SettingsType,
     /// Makes its news source, if it has news.
@@ -186,6 +188,18 @@ impl ProvidersConfig {
         }
         for (name, account) in &mut self.0 {
             account.api_key = ApiKey::new(&key(name)?.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Refuses an account without the key that its provider needs, before anything is asked of the provider.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] if there is no such provider; [`ProviderError::NoKey`].
+    pub fn check_key(&self, name: &str) -> Result<(), IngestError> {
+        let (provider, account) = self.find(name, &Clock::wall())?;
+        if provider.needs_key && account.key.expose().is_empty() {
+            return Err(ProviderError::NoKey { provider: name.to_owned() }.into());
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ mod news;
 pub mod values;
 
 use crate::IngestError;
-use crate::writer::{Stream, Writer};
+use crate::writer::{Sent, Stream, Writer};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -77,6 +77,8 @@ pub struct Summary {
     pub bars: u64,
     /// Lines and rows put to the dead letters.
     pub dead_letters: u64,
+    /// The same by id.
+    pub sent: Sent,
     /// End of the last bar, where the tape ends.
     pub tape_end: Option<Timestamp>,
 }
@@ -99,9 +101,17 @@ pub async fn replay(
     let run = run_name(options, [&news, &bars])?;
     let table = bars::Table::open(bars_file, &bars, options)?;
     let mut replay = Replay {
-        writer: Writer::new(producer.clone(), run.clone(), Some(options.benchmark.clone())),
-        dead_letters: DeadLetters::new(producer, clock, "replay"),
-        summary: Summary { run, articles: 0, mentions: 0, bars: 0, dead_letters: 0, tape_end: None },
+        writer: Writer::new(producer.clone(), run.clone(), Some(options.benchmark.clone())).with_account(),
+        dead_letters: DeadLetters::new(producer, clock, "replay").of_run(&run),
+        summary: Summary {
+            run,
+            articles: 0,
+            mentions: 0,
+            bars: 0,
+            dead_letters: 0,
+            sent: Sent::default(),
+            tape_end: None,
+        },
         report,
         progress: ReplayProgress { done: 0, total: (news.len() + bars.len()) as u64 },
     };
@@ -161,7 +171,7 @@ impl<Report: FnMut(ReplayProgress)> Replay<Report> {
         self.writer.emit_tape_watermark(&Stream::prices(0, 1, ""), Watermark::END).await?;
         self.writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
         (self.report)(ReplayProgress { done: self.progress.total, ..self.progress });
-        Ok(self.summary)
+        Ok(Summary { sent: self.writer.take_account(), ..self.summary })
     }
 
     async fn reject(&mut self, file: &Path, line: u64, reason: &str, bytes: &[u8]) -> Result<(), IngestError> {

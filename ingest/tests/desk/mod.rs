@@ -25,6 +25,7 @@ pub const KIND: &str = "desk";
 /// This provider's line in the registry.
 pub const PROVIDER: Provider = Provider {
     kind: KIND,
+    needs_key: false,
     settings: SettingsType::of::<DeskConfig>(),
     news: Some(|account| Ok(Arc::new(Desk::new(account)?))),
     prices: Some(|account| Ok(Arc::new(Desk::new(account)?))),

@@ -61,6 +61,8 @@ impl ClickHouseConfig {
             .with_password(&self.password)
             // Otherwise an error after the first rows of an answer would only cut the answer off.
             .with_setting("wait_end_of_query", "1")
+            // A time without a zone would be read in the server's.
+            .with_setting("session_timezone", "UTC")
     }
 }
 

@@ -47,6 +47,16 @@ pub enum StoreError {
         /// Migration's name.
         name: String,
     },
+    /// The database was migrated by an older build.
+    #[error("database {database} has schema version {version}, this build needs {wanted}; run `tapewire migrate`")]
+    OlderSchema {
+        /// Database.
+        database: String,
+        /// Version found.
+        version: u32,
+        /// Version of this build.
+        wanted: u32,
+    },
     /// The database was migrated by a newer build.
     #[error("database {database} has schema version {version}, which this build does not know; upgrade tapewire")]
     NewerSchema {

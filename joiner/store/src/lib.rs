@@ -3,6 +3,7 @@
 //! The joiner and the archive write through [`Writer`]; the command line reads through [`summary`]. This crate knows
 //! nothing of Kafka.
 
+pub mod account;
 mod columns;
 pub mod config;
 pub mod error;
@@ -14,5 +15,5 @@ pub mod writer;
 
 pub use config::ClickHouseConfig;
 pub use error::StoreError;
-pub use migrate::{Migrated, drop_database, migrate};
+pub use migrate::{Migrated, check_version, drop_database, installation_id, migrate, server_time_zone};
 pub use writer::Writer;

@@ -25,11 +25,22 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] =
-    migrations![1 "0001_facts", 2 "0002_read_models", 3 "0003_windows", 4 "0004_novelty", 5 "0005_provider"];
+const MIGRATIONS: &[Migration] = migrations![
+    1 "0001_facts",
+    2 "0002_read_models",
+    3 "0003_windows",
+    4 "0004_novelty",
+    5 "0005_provider",
+    6 "0006_dead_letters_by_run",
+];
 
-/// Tables that migration 5 copied from and left as they were.
-const BEFORE_0005: [&str; 3] = ["articles_before_0005", "mentions_before_0005", "impact_before_0005"];
+/// Tables that a migration copied from and left as they were, and that migration.
+const LEFTOVERS: [(&str, u32); 4] = [
+    ("articles_before_0005", 5),
+    ("mentions_before_0005", 5),
+    ("impact_before_0005", 5),
+    ("dead_letters_before_0006", 6),
+];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
 (
@@ -78,11 +89,7 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> 
     config.server().query(&create).execute().await.map_err(failed)?;
     let client = config.client();
     client.query(LEDGER).execute().await.map_err(failed)?;
-    let known: Vec<Applied> = client
-        .query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version")
-        .fetch_all()
-        .await
-        .map_err(failed)?;
+    let known = applied(&client).await.map_err(failed)?;
     check(&known, &config.database)?;
 
     let mut applied = Vec::new();
@@ -97,7 +104,63 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> 
         execute(&client, &statement).await.map_err(failed)?;
     }
     drop_empty_leftovers(&client).await.map_err(failed)?;
-    Ok(Migrated { applied, version: MIGRATIONS.last().map_or(0, |m| m.version) })
+    name_installation(&client).await.map_err(failed)?;
+    Ok(Migrated { applied, version: newest() })
+}
+
+/// Refuses a database that is not at this build's version.
+///
+/// # Errors
+/// [`StoreError::NotMigrated`] if there is no database, [`StoreError::OlderSchema`] if migrations are missing, otherwise as
+/// [`migrate`].
+pub async fn check_version(config: &ClickHouseConfig) -> Result<(), StoreError> {
+    let known = applied(&config.client()).await.map_err(|error| StoreError::from_clickhouse(error, &config.url))?;
+    check(&known, &config.database)?;
+    let version = known.iter().map(|row| row.version).max().unwrap_or(0);
+    match known.len() == MIGRATIONS.len() {
+        true => Ok(()),
+        false => Err(StoreError::OlderSchema { database: config.database.clone(), version, wanted: newest() }),
+    }
+}
+
+/// The id that a database was given by its first [`migrate`]: two databases of the same name have different ids.
+///
+/// # Errors
+/// [`StoreError::NotMigrated`] before that, otherwise as every query.
+pub async fn installation_id(config: &ClickHouseConfig) -> Result<String, StoreError> {
+    let ids: Vec<String> = config
+        .client()
+        .query("SELECT toString(id) FROM installation ORDER BY made_at, id LIMIT 1")
+        .fetch_all()
+        .await
+        .map_err(|error| StoreError::from_clickhouse(error, &config.url))?;
+    let unnamed = || StoreError::NotMigrated { url: config.url.clone(), reason: "the installation has no id".into() };
+    ids.into_iter().next().ok_or_else(unnamed)
+}
+
+/// The server's time zone. Sessions of [`ClickHouseConfig::client`] are in UTC in any case.
+///
+/// # Errors
+/// As every query.
+pub async fn server_time_zone(config: &ClickHouseConfig) -> Result<String, StoreError> {
+    let zone = config.server().query("SELECT serverTimezone()").fetch_one().await;
+    zone.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}
+
+fn newest() -> u32 {
+    MIGRATIONS.last().map_or(0, |m| m.version)
+}
+
+async fn applied(client: &Client) -> clickhouse::error::Result<Vec<Applied>> {
+    client.query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version").fetch_all().await
+}
+
+/// Two at once may each write an id; the first of them counts.
+async fn name_installation(client: &Client) -> clickhouse::error::Result<()> {
+    if client.query("SELECT count() FROM installation").fetch_one::<u64>().await? == 0 {
+        client.query("INSERT INTO installation (id) SELECT generateUUIDv4()").execute().await?;
+    }
+    Ok(())
 }
 
 /// Removes the database and everything in it.
@@ -138,9 +201,9 @@ fn is_copy_of_columns(statement: &str) -> bool {
 /// Drops the old tables of migration 5 that never had a row, as in a database that was created at a later version. Not
 /// within an hour after the migration was recorded, because another run that is still in it needs them for its renames.
 async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> {
-    let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = 5";
-    if client.query(settled).fetch_one::<u8>().await? == 1 {
-        for table in BEFORE_0005 {
+    for (table, version) in LEFTOVERS {
+        let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = ?";
+        if client.query(settled).bind(version).fetch_one::<u8>().await? == 1 {
             execute(client, &format!("DROP TABLE IF EXISTS IF EMPTY {table}")).await?;
         }
     }

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use tapewire_core::{Article, Bar, DeadLetter, Halt, Run, Trade};
 
 fn micros(at: Timestamp) -> i64 {
@@ -156,6 +157,8 @@ impl HaltRow {
 #[derive(Debug, Clone, PartialEq, Row, Serialize)]
 #[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct DeadLetterRow {
+    pub run: String,
+    pub id: String,
     pub kafka_partition: i32,
     pub kafka_offset: i64,
     pub stage: String,
@@ -176,20 +179,23 @@ impl DeadLetterRow {
         payload: &[u8],
     ) -> Self {
         let whole = |reason: String| Self {
+            run: String::new(),
+            id: String::new(),
             kafka_partition: partition,
             kafka_offset: offset,
             stage: String::new(),
-            origin: "topic dead-letter".into(),
+            origin: format!("topic dead-letter, partition {partition}, offset {offset}"),
             reason,
             bytes: payload.to_vec(),
             at: 0,
         };
-        let letter = match letter {
-            Ok(letter) => letter,
-            Err(error) => return whole(format!("not a dead letter: {error}")),
-        };
-        match base64::engine::general_purpose::STANDARD.decode(&letter.bytes) {
-            Ok(bytes) => Self {
+        let row = letter.map_err(|error| whole(format!("not a dead letter: {error}"))).and_then(|letter| {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(&letter.bytes)
+                .map_err(|error| whole(format!("its bytes are not base64: {error}")))?;
+            Ok(Self {
+                run: letter.run.map_or_else(String::new, |run| run.as_str().to_owned()),
+                id: String::new(),
                 kafka_partition: partition,
                 kafka_offset: offset,
                 stage: letter.stage,
@@ -197,8 +203,49 @@ impl DeadLetterRow {
                 reason: letter.reason,
                 bytes,
                 at: micros(letter.at),
-            },
-            Err(error) => whole(format!("its bytes are not base64: {error}")),
+            })
+        });
+        row.unwrap_or_else(|whole| whole).with_id()
+    }
+
+    /// The id is the same when the same input is refused again for the same reason, so that it does not count twice.
+    fn with_id(self) -> Self {
+        let mut hash = Sha256::new();
+        for part in [&self.stage, &self.origin, &self.reason] {
+            hash.update(part);
+            hash.update([0]);
         }
+        hash.update(&self.bytes);
+        Self { id: hex::encode(hash.finalize()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::*;
+
+    fn letter(run: &str, origin: &str, at: i64) -> DeadLetterRow {
+        let json = serde_json::json!({
+            "v": 1, "run": run, "stage": "replay", "origin": origin, "reason": "why", "bytes": "/wA=", "at": at,
+        });
+        DeadLetterRow::from_topic(0, at, serde_json::from_value(json), b"")
+    }
+
+    #[test]
+    fn the_same_dead_letter_has_the_same_id_wherever_and_whenever_it_is() {
+        let (first, again) = (letter("may", "bars.csv line 3", 1), letter("may", "bars.csv line 3", 2));
+        assert_eq!((first.run.as_str(), &first.bytes[..]), ("may", &[0xff, 0][..]));
+        assert_eq!(first.id, again.id);
+        assert_eq!(first.id.len(), 64);
+        assert_ne!(first.id, letter("may", "bars.csv line 4", 1).id);
+        // What can't be read is told apart by its place.
+        let unreadable = |offset| DeadLetterRow::from_topic(0, offset, serde_json::from_str("{"), b"{");
+        assert_ne!(unreadable(1).id, unreadable(2).id);
+        assert_eq!((unreadable(1).run.as_str(), &unreadable(1).bytes[..]), ("", &b"{"[..]));
+        // A letter of a build that did not write the run.
+        let old = serde_json::json!({"v": 1, "stage": "s", "origin": "o", "reason": "r", "bytes": "", "at": 0});
+        assert_eq!(DeadLetterRow::from_topic(0, 0, serde_json::from_value(old), b"").run, "");
     }
 }

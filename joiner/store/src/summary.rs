@@ -20,6 +20,8 @@ pub struct Counts {
     pub symbols: u64,
     /// Joined rows.
     pub impacts: u64,
+    /// Dead letters of the run.
+    pub dead_letters: u64,
 }
 
 /// How many joined rows have one status and reason.
@@ -63,7 +65,8 @@ pub async fn counts(config: &ClickHouseConfig, run: &Run) -> Result<Counts, Stor
         assumeNotNull((SELECT count() FROM mentions FINAL WHERE run = {run:String} AND score IS NOT NULL)) AS scored,
         assumeNotNull((SELECT count() FROM bars FINAL WHERE run = {run:String})) AS bars,
         assumeNotNull((SELECT uniqExact(symbol) FROM bars WHERE run = {run:String})) AS symbols,
-        assumeNotNull((SELECT count() FROM impact FINAL WHERE run = {run:String})) AS impacts";
+        assumeNotNull((SELECT count() FROM impact FINAL WHERE run = {run:String})) AS impacts,
+        assumeNotNull((SELECT count() FROM dead_letters FINAL WHERE run = {run:String})) AS dead_letters";
     let client = config.client();
     client
         .query(query)

@@ -27,7 +27,7 @@ impl Default for ServeConfig {
             listen: "127.0.0.1:8080".into(),
             max_body_bytes: 2 * 1024 * 1024,
             max_batch: NonZeroUsize::new(256).expect("256 is not zero"),
-            longest_drain: Duration::from_secs(30),
+            longest_drain: Duration::from_secs(8),
         }
     }
 }

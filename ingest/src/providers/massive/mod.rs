@@ -29,6 +29,7 @@ const KIND: &str = "massive";
 /// This provider's line in the registry.
 pub const PROVIDER: Provider = Provider {
     kind: KIND,
+    needs_key: true,
     settings: SettingsType::of::<MassiveConfig>(),
     news: Some(|account| Ok(Arc::new(Massive::new(account)?))),
     prices: Some(|account| Ok(Arc::new(Massive::new(account)?))),

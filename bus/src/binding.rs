@@ -1,0 +1,138 @@
+//! Which database the topics of an installation are read into.
+//!
+//! The consumer groups commit on the topics, so two databases on one set of topics would each get a part of the rows.
+//! Therefore the first database is noted on a topic of its own, `installation`, and another one is refused. The notes are
+//! read in their order: the first counts, and after it those that name the database they take the topics from.
+
+use crate::broker_log::Logged;
+use crate::topic::{INSTALLATION, METADATA_TIMEOUT};
+use crate::{BusError, KafkaConfig, Producer};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::{Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// A database as the topic names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundDatabase {
+    /// Its own id, which two databases of the same name do not share.
+    pub id: String,
+    /// Name and server, for people.
+    pub name: String,
+}
+
+/// A record of the topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    #[serde(flatten)]
+    database: BoundDatabase,
+    /// The id of the database that had the topics before, if they were moved on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken_from: Option<String>,
+}
+
+/// The database that the topics are read into, if one is noted.
+///
+/// # Errors
+/// [`BusError::Unreachable`].
+pub async fn bound_database(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || read(&config)).await.expect("reading the notes does not panic")
+}
+
+/// Notes that the topics are read into `database` if no other is noted; `take` takes them from the other.
+///
+/// # Errors
+/// [`BusError::OtherDatabase`] if they are read into another; [`BusError::Unreachable`], [`BusError::Send`].
+pub async fn bind(config: &KafkaConfig, database: &BoundDatabase, take: bool) -> Result<(), BusError> {
+    let bound = bound_database(config).await?;
+    let taken_from = match bound {
+        Some(bound) if bound.id == database.id => return Ok(()),
+        Some(bound) if take => Some(bound.id),
+        Some(_) => return check(config, database).await,
+        None => None,
+    };
+    let note = Note { database: database.clone(), taken_from };
+    let payload = serde_json::to_vec(&note).expect("a note is strings");
+    Producer::new(config)?.send_to_first(&format!("{}{INSTALLATION}", config.prefix), &payload).await?;
+    // Another may have been faster.
+    check(config, database).await
+}
+
+/// Refuses to go on with topics that are read into another database. Topics without a note are accepted.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn check(config: &KafkaConfig, database: &BoundDatabase) -> Result<(), BusError> {
+    match bound_database(config).await? {
+        Some(bound) if bound.id != database.id => Err(BusError::OtherDatabase {
+            prefix: config.prefix.clone(),
+            bound: bound.name,
+            database: database.name.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
+    let unreachable = |source| BusError::Unreachable { brokers: config.brokers.clone(), source };
+    let name = format!("{}{INSTALLATION}", config.prefix);
+    // Reading needs the name of a group, although nothing is committed.
+    let client: BaseConsumer<Logged> = config
+        .client()
+        .set("group.id", &name)
+        .set("enable.auto.commit", "false")
+        .create_with_context(Logged)
+        .map_err(BusError::Config)?;
+    let metadata = client.fetch_metadata(Some(&name), METADATA_TIMEOUT).map_err(unreachable)?;
+    if metadata.topics().first().is_none_or(|topic| topic.partitions().is_empty()) {
+        return Ok(None);
+    }
+    let (low, high) = client.fetch_watermarks(&name, 0, METADATA_TIMEOUT).map_err(unreachable)?;
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(&name, 0, Offset::Offset(low)).map_err(unreachable)?;
+    client.assign(&from).map_err(unreachable)?;
+    let deadline = Instant::now() + METADATA_TIMEOUT;
+    let mut notes = Vec::new();
+    let mut next = low;
+    while next < high {
+        if Instant::now() > deadline {
+            return Err(unreachable(KafkaError::Canceled));
+        }
+        if let Some(Ok(record)) = client.poll(Duration::from_millis(200)) {
+            next = record.offset() + 1;
+            // What can't be read was not written by us.
+            notes.extend(record.payload().and_then(|payload| serde_json::from_slice::<Note>(payload).ok()));
+        }
+    }
+    Ok(last_of(notes))
+}
+
+/// The database that counts.
+fn last_of(notes: Vec<Note>) -> Option<BoundDatabase> {
+    notes.into_iter().fold(None, |bound: Option<BoundDatabase>, note| match bound {
+        Some(bound) if note.taken_from.as_deref() != Some(bound.id.as_str()) => Some(bound),
+        _ => Some(note.database),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(id: &str, taken_from: Option<&str>) -> Note {
+        let database = BoundDatabase { id: id.into(), name: format!("database {id}") };
+        Note { database, taken_from: taken_from.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_first_database_keeps_the_topics_until_another_takes_them() {
+        let bound = |notes: &[Note]| last_of(notes.to_vec()).map(|database| database.id);
+        assert_eq!(bound(&[]), None);
+        assert_eq!(bound(&[note("a", None), note("b", None)]).unwrap(), "a");
+        assert_eq!(bound(&[note("a", None), note("b", Some("a")), note("c", Some("a"))]).unwrap(), "b");
+        assert_eq!(bound(&[note("a", None), note("b", Some("a")), note("a", Some("b"))]).unwrap(), "a");
+    }
+}

@@ -1,0 +1,182 @@
+//! What Kafka's client library says of its connections, as lines of our log: in words, and repeated ones folded into one.
+//!
+//! A broker that is down is tried several times a second by every client of the process. Each of these attempts would be
+//! a line.
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+/// Within this time after a line the same line is counted only.
+const QUIET: Duration = Duration::from_secs(12);
+/// Different lines that are remembered; more are not expected.
+const REMEMBERED: usize = 200;
+
+/// The context of clients that need no other: it only logs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logged;
+
+impl ClientContext for Logged {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        log(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self::error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Logged {}
+
+/// A line of the library's log.
+pub(crate) fn log(level: RDKafkaLogLevel, fac: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(target: "librdkafka", "{fac} {message}");
+        }
+        _ => match in_words(fac, message) {
+            Some(words) => say(&words),
+            None => tracing::debug!(target: "librdkafka", "{fac} {message}"),
+        },
+    }
+}
+
+/// An error that the library reports beside its log.
+pub(crate) fn error(error: &KafkaError, reason: &str) {
+    if waits_for_a_broker(error) {
+        // The log has said it with the address and the cause.
+        tracing::debug!(target: "librdkafka", "{error}: {reason}");
+    } else {
+        say(&format!("kafka: {}", in_words("", reason).unwrap_or_else(|| reason.to_owned())));
+    }
+}
+
+/// Whether an error says no more than that a broker can't be reached.
+pub(crate) fn waits_for_a_broker(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve))
+}
+
+/// Logs a line, or counts it if the same was logged a moment ago.
+pub(crate) fn say(line: &str) {
+    static FOLDS: LazyLock<Mutex<Folds>> = LazyLock::new(Mutex::default);
+    // The lock is held for no longer than the count takes; logging may be slow.
+    let line = FOLDS.lock().expect("no holder of this lock can panic").fold(line, Instant::now());
+    if let Some(line) = line {
+        tracing::warn!("{line}");
+    }
+}
+
+/// How often each line came since it was last logged.
+#[derive(Default)]
+struct Folds(HashMap<String, (Instant, u64)>);
+
+impl Folds {
+    /// The line to log now, if any.
+    fn fold(&mut self, line: &str, now: Instant) -> Option<String> {
+        let Some((logged, more)) = self.0.get_mut(line) else {
+            if self.0.len() >= REMEMBERED {
+                self.0.clear();
+            }
+            self.0.insert(line.to_owned(), (now, 0));
+            return Some(line.to_owned());
+        };
+        *more += 1;
+        let passed = now.duration_since(*logged);
+        if passed < QUIET {
+            return None;
+        }
+        let text = format!("{line}; {more} more such messages in {} s", passed.as_secs());
+        (*logged, *more) = (now, 0);
+        Some(text)
+    }
+}
+
+/// What a message says, without what changes from one to the next (ports of this end, milliseconds, counts); `None` if
+/// it says nothing that another does not.
+///
+/// ```text
+/// [thrd:10.0.0.1:9092/bootstrap]: 10.0.0.1:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)
+/// ```
+fn in_words(fac: &str, message: &str) -> Option<String> {
+    let text = match message.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")) {
+        Some((_, text)) => text,
+        None => message,
+    };
+    if text.contains("brokers are down") {
+        return None;
+    }
+    let text = text.split(" (after ").next().unwrap_or(text).trim_end_matches(['.', ' ']);
+    let (place, text) = text.split_once(": ").unwrap_or(("", text));
+    let broker = place.split('/').next().filter(|place| place.contains(':')).unwrap_or(place);
+    let again = "check the setting kafka.brokers and that the broker runs; it is tried again";
+    let reason = |text: &str| text.rsplit(": ").next().unwrap_or(text).to_lowercase();
+    Some(if text.starts_with("Connect to ") {
+        format!("kafka at {broker} does not answer ({}); {again}", reason(text))
+    } else if text.starts_with("Failed to resolve") {
+        format!("the name of kafka's broker {broker} is not known here ({}); {again}", reason(text))
+    } else if text.starts_with("Connection setup timed out") {
+        format!("kafka at {broker} does not answer (no connection in time); {again}")
+    } else if text.starts_with("Disconnected") {
+        format!("kafka at {broker} closed the connection; it is tried again")
+    } else if text.contains("request(s) timed out") || text.contains("timed out (") {
+        format!("kafka at {broker} does not answer requests in time; they are sent again")
+    } else if broker.is_empty() {
+        format!("kafka: {text}")
+    } else {
+        let fac = if fac.is_empty() || fac == "FAIL" { String::new() } else { format!(" [{fac}]") };
+        format!("kafka at {broker}: {text}{fac}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_to_connect_are_one_line_however_often_they_are_made() {
+        let attempts = [
+            "[thrd:127.0.0.1:9/bootstrap]: 127.0.0.1:9/bootstrap: Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 0ms in state CONNECT)",
+            "[thrd:127.0.0.1:9/bootstrap]: 127.0.0.1:9/bootstrap: Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 3ms in state CONNECT, 30 identical error(s) suppressed)",
+        ];
+        let mut folds = Folds::default();
+        let began = Instant::now();
+        let mut logged = Vec::new();
+        for step in 0..130 {
+            let words = in_words("FAIL", attempts[step % 2]).unwrap();
+            logged.extend(folds.fold(&words, began + Duration::from_millis(100 * step as u64)));
+        }
+        assert_eq!(logged.len(), 2, "{logged:?}");
+        assert!(
+            logged[0].starts_with("kafka at 127.0.0.1:9 does not answer (connection refused); check"),
+            "{logged:?}"
+        );
+        assert!(logged[1].ends_with("; 120 more such messages in 12 s"), "{logged:?}");
+        assert_eq!(in_words("ERROR", "[thrd:127.0.0.1:9/bootstrap]: 1/1 brokers are down"), None);
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_is_said_so() {
+        let said = "[thrd:nowhere.invalid:9092/bootstrap]: nowhere.invalid:9092/bootstrap: Failed to resolve \
+                    'nowhere.invalid:9092': Name or service not known (after 12ms in state CONNECT)";
+        let words = in_words("FAIL", said).unwrap();
+        assert!(
+            words.starts_with("the name of kafka's broker nowhere.invalid:9092 is not known here (name or"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn different_lines_are_each_logged() {
+        let mut folds = Folds::default();
+        let now = Instant::now();
+        assert!(
+            folds.fold("one", now).is_some() && folds.fold("two", now).is_some() && folds.fold("one", now).is_none()
+        );
+    }
+}

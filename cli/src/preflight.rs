@@ -1,0 +1,79 @@
+//! What is checked before a command starts its work, so that it is said at once and not after half of it.
+
+use crate::config::Config;
+use crate::exit;
+use crate::roles::Role;
+use std::time::Duration;
+use tapewire_bus::Topics;
+use tapewire_bus::binding::{self, BoundDatabase};
+use tapewire_runtime::{Backoff, Shutdown};
+use tapewire_store::{StoreError, check_version, installation_id};
+
+/// Longest wait for ClickHouse to answer these few questions.
+const STORE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Refuses sources whose provider needs a key that is not set.
+///
+/// # Errors
+/// Names the variable and the setting.
+pub fn keys(config: &Config, roles: &[Role]) -> anyhow::Result<()> {
+    let of = |role: Role, sources: &[String]| if roles.contains(&role) { sources.to_vec() } else { Vec::new() };
+    for name in of(Role::News, &config.news.sources).iter().chain(&of(Role::Prices, &config.prices.sources)) {
+        config.providers.check_key(name)?;
+    }
+    Ok(())
+}
+
+/// Refuses topics and tables that are missing, of another version, or not of one installation.
+///
+/// # Errors
+/// The first that is wrong; exit code 3 if a server does not answer.
+pub async fn servers(config: &Config, with_tables: bool) -> anyhow::Result<()> {
+    Topics::new(&config.kafka).check().await?;
+    if with_tables {
+        in_time(config, check_version(&config.clickhouse)).await?;
+        binding::check(&config.kafka, &database(config).await?).await?;
+    }
+    Ok(())
+}
+
+/// As [`servers`], but waits for servers that do not answer. `false` if the process was asked to stop meanwhile.
+///
+/// # Errors
+/// What waiting can't mend.
+pub async fn wait_for_servers(config: &Config, with_tables: bool, shutdown: &Shutdown) -> anyhow::Result<bool> {
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+    loop {
+        let wait = match shutdown.run_until_cancelled(servers(config, with_tables)).await {
+            None => return Ok(false),
+            Some(Ok(())) => return Ok(true),
+            Some(Err(error)) if exit::code(&error) == exit::UNREACHABLE => {
+                let wait = backoff.next_wait();
+                tracing::warn!(error = exit::text(&error), wait_s = wait.as_secs(), "waiting for the servers");
+                wait
+            }
+            Some(Err(error)) => return Err(error),
+        };
+        if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+/// The database of the settings, as the topics name it.
+///
+/// # Errors
+/// As every query.
+pub async fn database(config: &Config) -> Result<BoundDatabase, StoreError> {
+    let id = in_time(config, installation_id(&config.clickhouse)).await?;
+    let name = format!("database {} at {}", config.clickhouse.database, config.clickhouse.url);
+    Ok(BoundDatabase { id, name })
+}
+
+async fn in_time<T>(config: &Config, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = || StoreError::Unreachable {
+        url: config.clickhouse.url.clone(),
+        reason: format!("no answer within {} s", STORE_TIMEOUT.as_secs()),
+    };
+    tokio::time::timeout(STORE_TIMEOUT, answer).await.map_err(|_| late())?
+}

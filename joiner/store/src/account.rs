@@ -1,0 +1,104 @@
+//! What the tables hold of a run, by id, to be compared with what was sent.
+
+use crate::{ClickHouseConfig, StoreError};
+use clickhouse::{Row, RowOwned, RowRead};
+use serde::Deserialize;
+use tapewire_core::{Run, Symbol};
+
+/// An article in one of its tables.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Row, Deserialize)]
+pub struct StoredMention {
+    /// Who delivered the article.
+    pub provider: String,
+    /// The provider's id of it.
+    pub article_id: String,
+    /// The company; empty in `articles`, and where the article names none.
+    pub symbol: String,
+}
+
+/// The bars of a symbol and width: their number, and two sums over their starts, by which two sets are the same or not.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+pub struct StoredBars {
+    /// Symbol.
+    pub symbol: String,
+    /// Seconds.
+    pub width_s: u32,
+    /// Number.
+    pub bars: u64,
+    /// Sum of the starts, in microseconds since 1970 UTC, modulo 2^64.
+    pub sum: u64,
+    /// Exclusive or of the starts.
+    pub xor: u64,
+}
+
+/// Which table of mentions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// Articles, with an empty symbol.
+    Articles,
+    /// Scored mentions.
+    Mentions,
+    /// Joined rows.
+    Joined,
+}
+
+/// The keys in a table, each once, in order.
+///
+/// # Errors
+/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+pub async fn mentions(config: &ClickHouseConfig, run: &Run, table: Table) -> Result<Vec<StoredMention>, StoreError> {
+    let (symbol, table) = match table {
+        Table::Articles => ("''", "articles"),
+        Table::Mentions => ("toString(symbol)", "mentions"),
+        Table::Joined => ("toString(symbol)", "impact"),
+    };
+    let query = format!(
+        "SELECT DISTINCT toString(provider) AS provider, article_id, {symbol} AS symbol FROM {table}
+        WHERE run = {{run:String}} ORDER BY provider, article_id, symbol"
+    );
+    fetch(config, run, &query).await
+}
+
+/// The bars of each symbol and width.
+///
+/// # Errors
+/// As [`mentions`].
+pub async fn bars(config: &ClickHouseConfig, run: &Run) -> Result<Vec<StoredBars>, StoreError> {
+    let query = "SELECT toString(symbol) AS symbol, width_s, count() AS bars,
+            sum(toUInt64(toUnixTimestamp64Micro(start))) AS sum, groupBitXor(toUInt64(toUnixTimestamp64Micro(start))) AS xor
+        FROM (SELECT DISTINCT symbol, width_s, start FROM bars WHERE run = {run:String})
+        GROUP BY symbol, width_s ORDER BY symbol, width_s";
+    fetch(config, run, query).await
+}
+
+/// The starts of the bars of a symbol and width, in microseconds since 1970 UTC, each once.
+///
+/// # Errors
+/// As [`mentions`].
+pub async fn bar_starts(
+    config: &ClickHouseConfig,
+    run: &Run,
+    symbol: &Symbol,
+    width_s: u32,
+) -> Result<Vec<i64>, StoreError> {
+    let query = "SELECT DISTINCT toUnixTimestamp64Micro(start) AS start FROM bars
+        WHERE run = {run:String} AND symbol = {symbol:String} AND width_s = {width:UInt32}";
+    let query = config.client().query(query).param("run", run.as_str());
+    let starts = query.param("symbol", symbol.as_str()).param("width", width_s).fetch_all().await;
+    starts.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}
+
+/// The number of dead letters of each stage.
+///
+/// # Errors
+/// As [`mentions`].
+pub async fn dead_letters(config: &ClickHouseConfig, run: &Run) -> Result<Vec<(String, u64)>, StoreError> {
+    let query = "SELECT toString(stage) AS stage, uniqExact(id) AS letters FROM dead_letters WHERE run = {run:String}
+        GROUP BY stage ORDER BY stage";
+    fetch(config, run, query).await
+}
+
+async fn fetch<T: RowOwned + RowRead>(config: &ClickHouseConfig, run: &Run, query: &str) -> Result<Vec<T>, StoreError> {
+    let rows = config.client().query(query).param("run", run.as_str()).fetch_all().await;
+    rows.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}
