@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -104,7 +105,10 @@ pub struct Consumer {
     changes: mpsc::UnboundedReceiver<Change>,
     taking: Option<Taking>,
     start_at: StartAt,
-    stashed: Option<Received>,
+    /// Records that were received and not yet handed out.
+    stashed: VecDeque<Received>,
+    /// Whether the broker is asked for no more records.
+    paused: bool,
     topics: Topics,
     group: String,
 }
@@ -229,7 +233,17 @@ impl Consumer {
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         inner.subscribe(&wanted).map_err(BusError::Config)?;
         let inner = Some(Arc::new(inner));
-        Ok(Self { inner, closing, changes, taking: None, start_at, stashed: None, topics: names, group })
+        Ok(Self {
+            inner,
+            closing,
+            changes,
+            taking: None,
+            start_at,
+            stashed: VecDeque::new(),
+            paused: false,
+            topics: names,
+            group,
+        })
     }
 
     /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
@@ -238,6 +252,35 @@ impl Consumer {
     /// [`BusError::Receive`] when this client can't go on: a fatal error, or a broker that gave it partitions and does
     /// not say what is committed there (another consumer will succeed once it does). Other outages are waited out.
     pub async fn next(&mut self) -> Result<Event, BusError> {
+        self.pause(false)?;
+        self.event(true).await
+    }
+
+    /// Waits for a rebalance and takes no records: for a reader that holds all it can, and has to remain a member of its
+    /// group meanwhile, which a consumer that is not polled for `max.poll.interval.ms` does not. Cancel-safe;
+    /// [`Consumer::next`] goes on with the record after its last.
+    ///
+    /// # Errors
+    /// As [`Consumer::next`].
+    pub async fn rebalanced(&mut self) -> Result<Event, BusError> {
+        self.pause(true)?;
+        self.event(false).await
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<(), BusError> {
+        if self.paused == paused {
+            return Ok(());
+        }
+        let consumer = self.inner();
+        let change = |partitions: TopicPartitionList| {
+            if paused { consumer.pause(&partitions) } else { consumer.resume(&partitions) }
+        };
+        consumer.assignment().and_then(change).map_err(BusError::Receive)?;
+        self.paused = paused;
+        Ok(())
+    }
+
+    async fn event(&mut self, with_records: bool) -> Result<Event, BusError> {
         loop {
             if let Ok(change) = self.changes.try_recv() {
                 if let Some(event) = self.change(change) {
@@ -245,7 +288,7 @@ impl Consumer {
                 }
                 continue;
             }
-            if let Some(record) = self.stashed.take() {
+            if with_records && let Some(record) = self.stashed.pop_front() {
                 return Ok(Event::Record(record));
             }
             let inner = self.inner.as_ref().expect("only dropping takes it");
@@ -261,7 +304,7 @@ impl Consumer {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
                         // Handed out by the next turn of the loop: an assignment may have arrived with it.
-                        self.stashed = Some(Received {
+                        self.stashed.push_back(Received {
                             topic,
                             partition: message.partition(),
                             offset: message.offset(),
@@ -285,7 +328,7 @@ impl Consumer {
 
     fn change(&mut self, change: Change) -> Option<Event> {
         // What was fetched before a rebalance is fetched again after it.
-        self.stashed = None;
+        self.stashed.clear();
         self.taking = None;
         match change {
             Change::Given(partitions) => {
@@ -317,6 +360,7 @@ impl Consumer {
         if let Err(error) = self.inner().assign(&partitions) {
             tracing::error!(%error, "kafka did not let this member take its partitions; restart it");
         }
+        self.paused = false;
         Ok(Event::Assigned(assigned))
     }
 

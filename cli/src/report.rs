@@ -10,7 +10,7 @@ use tapewire_bus::lag::lag;
 use tapewire_core::Run;
 use tapewire_joiner::runner;
 use tapewire_runtime::Shutdown;
-use tapewire_sentiment::worker;
+use tapewire_sentiment::{Queue, worker};
 use tapewire_store::summary;
 
 /// Waiting ends with an error after this long without any progress.
@@ -50,13 +50,15 @@ impl fmt::Display for Backlog {
 }
 
 /// Waits until the backlog is empty: a stage commits only what the next one has acknowledged, so every record sent before
-/// is a row then.
+/// is a row then. `queue` is that of this process, if it scores: a text that is computed for minutes is progress too.
 pub async fn wait_until_drained(
     config: &Config,
+    queue: Option<&Queue>,
     shutdown: &Shutdown,
     mut progress: impl FnMut(Backlog),
 ) -> anyhow::Result<()> {
     let mut last: Option<Backlog> = None;
+    let mut computed = 0;
     let mut moved = Instant::now();
     loop {
         // The stages are asked in their order, so a record that moves on meanwhile is counted by the next one.
@@ -69,9 +71,11 @@ pub async fn wait_until_drained(
                 if backlog.is_empty() {
                     return Ok(());
                 }
-                if last.replace(backlog) != Some(backlog) {
+                let now_computed = queue.map_or(0, Queue::computed_windows);
+                if last.replace(backlog) != Some(backlog) || now_computed != computed {
                     moved = Instant::now();
                 }
+                computed = now_computed;
             }
             // The stages survive a restart of the broker, so waiting for them does, too.
             Err(error) if exit::code(&error) == exit::UNREACHABLE && moved.elapsed() <= STALL_TIMEOUT => {

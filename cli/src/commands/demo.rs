@@ -101,7 +101,7 @@ impl Demo {
             }
         }
         sources.cancel();
-        let waited = report::wait_until_drained(config, workers, |_| {
+        let waited = report::wait_until_drained(config, None, workers, |_| {
             bar.set_message("the market is closed; the last rows are written")
         })
         .await;

@@ -14,6 +14,7 @@ use tapewire_core::Symbol;
 use tapewire_ingest::IngestError;
 use tapewire_ingest::replay::{self, ReplayOptions, Summary};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
+use tapewire_sentiment::Queue;
 
 /// Sends recorded news (JSON lines) and bars (CSV, any width) through the topics, the worker, the joiner and the tables,
 /// and ends with a summary of the rows.
@@ -71,14 +72,14 @@ impl Replay {
         let queue = shutdown.run_until_cancelled(checked).await.context(interrupted)??;
         let working = shutdown.child_token();
         let roles = (!self.send_only).then(|| {
-            let (config, working) = (config.clone(), working.clone());
+            let (config, queue, working) = (config.clone(), queue.clone(), working.clone());
             let roles = [Role::Sentiment, Role::Join];
             tokio::spawn(async move {
                 roles::run(&roles, &config, queue, Clock::wall(), Readiness::default(), working).await
             })
         });
         // A role that fails cancels `working`, and is the cause of the error here.
-        let sent = self.send_and_wait(&config, options, &working).await.inspect_err(ending::because);
+        let sent = self.send_and_wait(&config, queue.as_ref(), options, &working).await.inspect_err(ending::because);
         working.cancel();
         if let Some(roles) = roles {
             roles.await.context("a role panicked")??;
@@ -91,6 +92,7 @@ impl Replay {
     async fn send_and_wait(
         &self,
         config: &Config,
+        queue: Option<&Queue>,
         options: ReplayOptions,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Summary> {
@@ -106,8 +108,8 @@ impl Replay {
             ),
         };
         warn_without_benchmark(&sent, &options.benchmark);
-        report::wait_until_drained(config, shutdown, |backlog| bar.set_message(format!("left to do: {backlog}")))
-            .await?;
+        let say = |backlog| bar.set_message(format!("left to do: {backlog}"));
+        report::wait_until_drained(config, queue, shutdown, say).await?;
         bar.finish_and_clear();
         println!(
             "sent {} articles ({} mentions) and {} bars; {} lines could not be read",

@@ -6,6 +6,7 @@ use crate::engine::tokenizer::Encoding;
 use crate::{Engine, ScoreError};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -35,6 +36,8 @@ impl Queued for PendingWindow {
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Number of windows computed since the start.
+    computed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -44,6 +47,11 @@ struct State {
 }
 
 impl Shared {
+    /// Number of windows computed since the start.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     /// Adds windows all at once, so that they can be in the same batch.
     pub fn push(&self, windows: Vec<PendingWindow>) {
         self.lock().pending.extend(windows);
@@ -76,7 +84,9 @@ impl Shared {
 pub(super) fn run(engine: &Engine, shared: &Arc<Shared>, config: &QueueConfig) {
     let budget = config.batch_tokens_per_thread.get().saturating_mul(engine.threads());
     while let Some(batch) = shared.next_batch(budget) {
+        let windows = batch.len() as u64;
         compute(engine, batch);
+        shared.computed.fetch_add(windows, Ordering::Relaxed);
     }
 }
 

@@ -129,6 +129,11 @@ impl Queue {
         self.0.capacity as usize
     }
 
+    /// Number of windows computed since the start: how a caller sees that a long text makes progress.
+    pub fn computed_windows(&self) -> u64 {
+        self.0.shared.computed()
+    }
+
     /// Scores a text. Waits while the queue is full. Dropping the future releases the text's share of the capacity.
     ///
     /// # Errors

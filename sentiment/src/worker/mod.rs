@@ -23,7 +23,7 @@ use futures_util::future::{Fuse, FusedFuture as _, try_join_all};
 use jiff::Timestamp;
 use mentions::Question;
 use std::collections::BTreeMap;
-use tapewire_bus::{Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
+use tapewire_bus::{BusError, Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{News, Scored as Body};
 use tapewire_core::{NewsRecord, Run, Sentiment, SentimentRecord, Unscored, Watermark, Watermarks};
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
@@ -87,7 +87,7 @@ pub async fn run(
             }
             () = shutdown.cancelled(), if is_idle => {}
             () = tokio::time::sleep_until(collector.batch.due), if is_idle && !collector.batch.next.is_empty() => {}
-            event = collector.consumer.next(), if !collector.is_full() => collector.take(event?).await?,
+            event = collector.event() => collector.take(event?).await?,
         }
     }
 }
@@ -146,6 +146,12 @@ impl Collector {
 
     fn is_due(&self) -> bool {
         self.is_full() || !self.batch.next.is_empty() && self.batch.due <= Instant::now()
+    }
+
+    /// The next record or rebalance; only a rebalance while the next batch is full. The consumer has to be polled also
+    /// while a batch is scored for longer than the group waits for a member.
+    async fn event(&mut self) -> Result<Event, BusError> {
+        if self.is_full() { self.consumer.rebalanced().await } else { self.consumer.next().await }
     }
 
     /// The batch, to be scored and then committed.

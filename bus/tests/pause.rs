@@ -1,0 +1,60 @@
+//! A reader that can't take more records and remains a member of its group: `TAPEWIRE_KAFKA_BROKERS` names a broker.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::time::Duration;
+use tapewire_bus::{Consumer, Event, KafkaConfig, Producer, Topic, Topics};
+
+const RECORDS: usize = 200;
+
+/// Topics of two partitions under a prefix of our own.
+async fn kafka() -> Option<KafkaConfig> {
+    let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
+        println!("skipped: TAPEWIRE_KAFKA_BROKERS names no broker");
+        return None;
+    };
+    let prefix = format!("pause-{}.", std::process::id());
+    let config = KafkaConfig { brokers, prefix, partitions: 2, ..KafkaConfig::default() };
+    Topics::new(&config).ensure().await.unwrap();
+    Some(config)
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it does not take long")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_reader_sees_rebalances_and_neither_loses_nor_doubles_a_record() {
+    let Some(config) = kafka().await else { return };
+    let producer = Producer::new(&config).unwrap();
+    for number in 0..RECORDS {
+        producer.send(Topic::Halts, &format!("key{}", number % 7), number.to_string().as_bytes()).await.unwrap();
+    }
+    let member = || Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+    let mut consumer = member();
+    let mut read = Vec::new();
+    while read.len() < RECORDS {
+        // It is full after each record for a moment, in which more may already have been received.
+        let nothing = tokio::time::timeout(Duration::from_millis(5), consumer.rebalanced()).await;
+        assert!(matches!(nothing, Err(_) | Ok(Ok(Event::Assigned(_)))), "{nothing:?}");
+        if let Event::Record(record) = within(consumer.next()).await.unwrap() {
+            read.push(String::from_utf8(record.payload).unwrap().parse::<usize>().unwrap());
+        }
+    }
+    read.sort_unstable();
+    assert_eq!(read, (0..RECORDS).collect::<Vec<_>>());
+
+    // While it is full another member comes: it is told, and gives up a partition.
+    let mut other = member();
+    let joined = tokio::spawn(async move {
+        loop {
+            if let Event::Assigned(partitions) = within(other.next()).await.unwrap() {
+                return partitions.len();
+            }
+        }
+    });
+    assert!(matches!(within(consumer.rebalanced()).await.unwrap(), Event::Revoked));
+    let Event::Assigned(partitions) = within(consumer.rebalanced()).await.unwrap() else { panic!("it was revoked") };
+    assert_eq!((partitions.len(), joined.await.unwrap()), (1, 1));
+    drop(consumer);
+    Topics::new(&config).delete().await.unwrap();
+}
