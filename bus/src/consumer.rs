@@ -383,7 +383,7 @@ impl Drop for Consumer {
             drop(done);
         };
         if std::thread::Builder::new().name("consumer-close".into()).spawn(close).is_ok() {
-            // An error: the thread has let go of its end, so the consumer is closed.
+            // An error: the thread has dropped its end, so the consumer is closed.
             let _ = closed.recv_timeout(CLOSE_TIMEOUT);
         }
     }
