@@ -77,7 +77,8 @@ pub async fn check(config: &KafkaConfig, database: &BoundDatabase) -> Result<(),
 }
 
 fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
-    let unreachable = |source| BusError::Unreachable { brokers: config.brokers.clone(), source };
+    let unreachable =
+        |source: KafkaError| BusError::Unreachable { brokers: config.brokers.clone(), source: source.into() };
     let name = format!("{}{INSTALLATION}", config.prefix);
     // Reading needs the name of a group, although nothing is committed.
     let client: BaseConsumer<Logged> = config
@@ -85,7 +86,7 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
         .set("group.id", &name)
         .set("enable.auto.commit", "false")
         .create_with_context(Logged)
-        .map_err(BusError::Config)?;
+        .map_err(|error| BusError::Config(error.into()))?;
     let metadata = client.fetch_metadata(Some(&name), METADATA_TIMEOUT).map_err(unreachable)?;
     if metadata.topics().first().is_none_or(|topic| topic.partitions().is_empty()) {
         return Ok(None);

@@ -228,10 +228,10 @@ impl Consumer {
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.wait.max.ms", "50")
             .create_with_context(context)
-            .map_err(BusError::Config)?;
+            .map_err(|error| BusError::Config(error.into()))?;
         let wanted: Vec<String> = topics.iter().map(|&topic| names.name(topic)).collect();
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        inner.subscribe(&wanted).map_err(BusError::Config)?;
+        inner.subscribe(&wanted).map_err(|error| BusError::Config(error.into()))?;
         let inner = Some(Arc::new(inner));
         Ok(Self {
             inner,
@@ -297,7 +297,7 @@ impl Consumer {
                 change = self.changes.recv() => match change.map(|change| self.change(change)) {
                     Some(Some(event)) => return Ok(event),
                     Some(None) => {}
-                    None => return Err(BusError::Receive(KafkaError::Canceled)),
+                    None => return Err(BusError::Receive(KafkaError::Canceled.into())),
                 },
                 committed = is_known(&mut self.taking), if self.taking.is_some() => return self.take(committed),
                 received = inner.recv() => match received {
@@ -316,7 +316,7 @@ impl Consumer {
                     Err(error) if waits_out(&error) => {
                         broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
                     }
-                    Err(error) => return Err(BusError::Receive(error)),
+                    Err(error) => return Err(BusError::Receive(error.into())),
                 },
             }
         }
@@ -342,7 +342,9 @@ impl Consumer {
     /// Takes the partitions that were given, each from where the metadata of its last commit says.
     fn take(&mut self, committed: Result<TopicPartitionList, KafkaError>) -> Result<Event, BusError> {
         let mut partitions = self.taking.take().map(|taking| taking.partitions.clone()).unwrap_or_default();
-        let committed = committed.inspect_err(|_| give_back(self.inner().unassign())).map_err(BusError::Receive)?;
+        let committed = committed
+            .inspect_err(|_| give_back(self.inner().unassign()))
+            .map_err(|error| BusError::Receive(error.into()))?;
         let mut assigned = Vec::new();
         for element in committed.elements() {
             let Some(topic) = self.topics.find(element.topic()) else { continue };
@@ -375,7 +377,7 @@ impl Consumer {
             for (partition, next) in next {
                 let (low, high) = consumer
                     .fetch_watermarks(&name, partition, UNREAD_TIMEOUT)
-                    .map_err(|source| BusError::Unread { topic: name.clone(), source })?;
+                    .map_err(|source| BusError::Unread { topic: name.clone(), source: source.into() })?;
                 // Records that retention has removed are not read any more.
                 unread += u64::try_from(high - next.max(low)).unwrap_or(0);
             }
@@ -403,7 +405,7 @@ impl Consumer {
         tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
             .await
             .expect("committing does not panic")
-            .map_err(|source| BusError::Commit { group: self.group.clone(), source })
+            .map_err(|source| BusError::Commit { group: self.group.clone(), source: source.into() })
     }
 }
 
@@ -425,7 +427,7 @@ impl Drop for Consumer {
             drop(done);
         };
         if std::thread::Builder::new().name("consumer-close".into()).spawn(close).is_ok() {
-            // An error: the thread has let go of its end, so the consumer is closed.
+            // An error: the thread has dropped its end, so the consumer is closed.
             let _ = closed.recv_timeout(CLOSE_TIMEOUT);
         }
     }

@@ -1,6 +1,7 @@
 //! What can go wrong between a stage and Kafka.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::fmt;
 
 /// An error of the bus. Messages name the broker or topic and, where there is one, the remedy; what librdkafka or the
 /// system said is the `source`, which [`tapewire_runtime::chain`] adds.
@@ -13,29 +14,29 @@ pub enum BusError {
         /// Brokers as configured.
         brokers: String,
         /// What librdkafka said.
-        source: KafkaError,
+        source: ClientError,
     },
     /// The client could not be made from its configuration.
     #[error("the kafka client can't be made from the settings in section [kafka]")]
-    Config(#[source] KafkaError),
+    Config(#[source] ClientError),
     /// A record was not acknowledged.
     #[error("kafka did not acknowledge a record for topic {topic}")]
     Send {
         /// Topic's name.
         topic: String,
         /// What librdkafka said.
-        source: KafkaError,
+        source: ClientError,
     },
     /// Reading failed.
     #[error("reading from kafka failed")]
-    Receive(#[source] KafkaError),
+    Receive(#[source] ClientError),
     /// Offsets could not be committed.
     #[error("kafka did not accept the commit of group {group}")]
     Commit {
         /// Consumer group.
         group: String,
         /// What librdkafka said.
-        source: KafkaError,
+        source: ClientError,
     },
     /// The end of a topic could not be asked for.
     #[error("kafka did not answer where topic {topic} ends")]
@@ -43,7 +44,7 @@ pub enum BusError {
         /// Topic's name.
         topic: String,
         /// What librdkafka said.
-        source: KafkaError,
+        source: ClientError,
     },
     /// A topic does not exist.
     #[error("kafka has no topic {0}; `tapewire migrate` creates the topics")]
@@ -88,13 +89,42 @@ pub enum BusError {
     },
 }
 
+/// An error of Kafka's client library, in words: its own text names constants of its code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientError(KafkaError);
+
+impl From<KafkaError> for ClientError {
+    fn from(error: KafkaError) -> Self {
+        Self(error)
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        // `Meta data fetch error: BrokerTransportFailure (Local: Broker transport failure)`
+        let words = self.0.rdkafka_error_code().and_then(|_| text.strip_suffix(')')?.split_once(" ("));
+        match words {
+            Some((_, words)) => {
+                let words = words.trim_start_matches("Local: ").trim_start_matches("Broker: ");
+                f.write_str(&words.to_lowercase())
+            }
+            None => f.write_str(&text),
+        }
+    }
+}
+
 impl BusError {
     /// Whether doing the same again later can succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Send { source, .. } | Self::Commit { source, .. } | Self::Unread { source, .. } => !is_fatal(source),
-            Self::Receive(source) => !is_fatal(source),
+            Self::Send { source, .. } | Self::Commit { source, .. } | Self::Unread { source, .. } => {
+                !is_fatal(&source.0)
+            }
+            Self::Receive(source) => !is_fatal(&source.0),
             _ => false,
         }
     }
@@ -114,4 +144,17 @@ fn is_fatal(error: &KafkaError) -> bool {
                     | Code::SaslAuthenticationFailed
             )
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_said_is_in_words() {
+        let said = |code| ClientError(KafkaError::MetadataFetch(code)).to_string();
+        assert_eq!(said(RDKafkaErrorCode::BrokerTransportFailure), "broker transport failure");
+        assert_eq!(said(RDKafkaErrorCode::TopicAuthorizationFailed), "topic authorization failed");
+        assert_eq!(ClientError(KafkaError::Canceled).to_string(), KafkaError::Canceled.to_string());
+    }
 }

@@ -22,14 +22,15 @@ pub async fn lag(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<
 }
 
 fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u64, BusError> {
-    let unreachable = |source| BusError::Unreachable { brokers: config.brokers.clone(), source };
+    let unreachable =
+        |source: KafkaError| BusError::Unreachable { brokers: config.brokers.clone(), source: source.into() };
     let names = Topics::new(config);
     let client: BaseConsumer<Logged> = config
         .client()
         .set("group.id", format!("{}{group}", config.prefix))
         .set("enable.auto.commit", "false")
         .create_with_context(Logged)
-        .map_err(BusError::Config)?;
+        .map_err(|error| BusError::Config(error.into()))?;
     let mut behind = 0;
     for &topic in topics {
         let name = names.name(topic);

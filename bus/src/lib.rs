@@ -17,6 +17,6 @@ pub mod topic;
 pub use config::KafkaConfig;
 pub use consumer::{Commit, Consumer, Event, Received, StartAt};
 pub use dead_letter::DeadLetters;
-pub use error::BusError;
+pub use error::{BusError, ClientError};
 pub use producer::{Delivery, Producer};
 pub use topic::{Topic, Topics};

@@ -34,8 +34,8 @@ impl Delivery {
     pub async fn acknowledged(self) -> Result<i64, BusError> {
         match self.future.await {
             Ok(Ok(delivery)) => Ok(delivery.offset),
-            Ok(Err((source, _))) => Err(BusError::Send { topic: self.topic, source }),
-            Err(_) => Err(BusError::Send { topic: self.topic, source: KafkaError::Canceled }),
+            Ok(Err((source, _))) => Err(BusError::Send { topic: self.topic, source: source.into() }),
+            Err(_) => Err(BusError::Send { topic: self.topic, source: KafkaError::Canceled.into() }),
         }
     }
 }
@@ -57,7 +57,7 @@ impl Producer {
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "262144")
             .create_with_context(Logged)
-            .map_err(BusError::Config)?;
+            .map_err(|error| BusError::Config(error.into()))?;
         Ok(Self { inner, topics: Topics::new(config), brokers: config.brokers.clone(), partitions: Arc::default() })
     }
 
@@ -76,7 +76,7 @@ impl Producer {
             tokio::task::spawn_blocking(move || client.client().fetch_metadata(Some(&asked), Duration::from_secs(15)))
                 .await
                 .expect("fetching metadata does not panic")
-                .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source })?;
+                .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source: source.into() })?;
         let count = metadata.topics().iter().find(|t| t.name() == name).map_or(0, |t| t.partitions().len());
         if count == 0 {
             return Err(BusError::NoTopic(name));
@@ -108,7 +108,7 @@ impl Producer {
     pub(crate) async fn send_to_first(&self, name: &str, payload: &[u8]) -> Result<(), BusError> {
         let record = FutureRecord::<(), _>::to(name).payload(payload).partition(0);
         let sent = self.inner.send_result(record).map_err(|(source, _)| source);
-        let failed = |source| BusError::Send { topic: name.to_owned(), source };
+        let failed = |source: KafkaError| BusError::Send { topic: name.to_owned(), source: source.into() };
         Delivery { future: sent.map_err(failed)?, topic: name.to_owned() }.acknowledged().await.map(drop)
     }
 
@@ -156,7 +156,7 @@ impl Producer {
                     record = back;
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                Err((source, _)) => return Err(BusError::Send { topic: name.clone(), source }),
+                Err((source, _)) => return Err(BusError::Send { topic: name.clone(), source: source.into() }),
             }
         }
     }
@@ -170,7 +170,7 @@ impl Producer {
         tokio::task::spawn_blocking(move || inner.flush(timeout))
             .await
             .expect("flushing does not panic")
-            .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source })
+            .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source: source.into() })
     }
 
     fn known_partitions(&self, topic: Topic) -> Option<i32> {

@@ -3,6 +3,7 @@
 use crate::broker_log::Logged;
 use crate::{BusError, KafkaConfig};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::HashMap;
@@ -100,7 +101,8 @@ impl Topics {
         let options = AdminOptions::new()
             .request_timeout(Some(Duration::from_secs(20)))
             .operation_timeout(Some(Duration::from_secs(20)));
-        let unreachable = |source| BusError::Unreachable { brokers: self.config.brokers.clone(), source };
+        let unreachable =
+            |source: KafkaError| BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() };
         for outcome in admin.create_topics(&wanted, &options).await.map_err(unreachable)? {
             match outcome {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -140,7 +142,7 @@ impl Topics {
     }
 
     fn admin(&self) -> Result<AdminClient<Logged>, BusError> {
-        self.config.client().create_with_context(Logged).map_err(BusError::Config)
+        self.config.client().create_with_context(Logged).map_err(|error| BusError::Config(error.into()))
     }
 
     fn installation(&self) -> String {
@@ -149,7 +151,8 @@ impl Topics {
 
     /// The broker's topics: name, number of partitions, and whether each of these has a leader.
     async fn listed(&self) -> Result<HashMap<String, (usize, bool)>, BusError> {
-        let unreachable = |source| BusError::Unreachable { brokers: self.config.brokers.clone(), source };
+        let unreachable =
+            |source: KafkaError| BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() };
         let admin = self.admin()?;
         let metadata = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, METADATA_TIMEOUT));
         let metadata = metadata.await.expect("fetching metadata does not panic").map_err(unreachable)?;
@@ -179,7 +182,7 @@ impl Topics {
         admin
             .delete_topics(&names, &AdminOptions::new())
             .await
-            .map_err(|source| BusError::Unreachable { brokers: self.config.brokers.clone(), source })?;
+            .map_err(|source| BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() })?;
         Ok(())
     }
 }

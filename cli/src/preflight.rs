@@ -49,7 +49,7 @@ pub async fn wait_for_servers(config: &Config, with_tables: bool, shutdown: &Shu
             Some(Ok(())) => return Ok(true),
             Some(Err(error)) if exit::code(&error) == exit::UNREACHABLE => {
                 let wait = backoff.next_wait();
-                tracing::warn!(error = exit::text(&error), wait_s = wait.as_secs(), "waiting for the servers");
+                tracing::warn!(error = exit::text(&error), wait_s = wait.as_secs_f64(), "waiting for the servers");
                 wait
             }
             Some(Err(error)) => return Err(error),

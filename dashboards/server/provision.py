@@ -53,7 +53,8 @@ class ClickHouse:
         secure = parts.scheme == "https"
         port = parts.port or (8443 if secure else 8123)
         address = f"{READER}:{quote(self.password, safe='')}@{parts.hostname}:{port}/{quote(self.database, safe='')}"
-        return f"clickhousedb://{address}{'?secure=true' if secure else ''}"
+        # Superset writes the bounds of a time range without a zone, and a server reads these in its own.
+        return f"clickhousedb://{address}?session_timezone=UTC{'&secure=true' if secure else ''}"
 
     def require_reader(self) -> None:
         """Raises unless the reader can log in; warns when there are no tables yet."""

@@ -4,6 +4,7 @@ import unittest
 from typing import ClassVar
 
 import assets
+import provision
 
 ADDRESS = "clickhousedb://bi:secret@127.0.0.1:18123/tapewire"
 
@@ -20,6 +21,13 @@ class Bundle(unittest.TestCase):
         cls.datasets = {d["uuid"]: d for path, d in cls.documents.items() if path.startswith("datasets/")}
         cls.charts = {d["uuid"]: d for path, d in cls.documents.items() if path.startswith("charts/")}
         (cls.dashboard,) = (d for path, d in cls.documents.items() if path.startswith("dashboards/"))
+
+    def test_sessions_are_in_utc_whatever_the_zone_of_the_server(self):
+        for url, uri in {
+            "http://host:8123": "clickhousedb://bi:p%2Fw@host:8123/tape?session_timezone=UTC",
+            "https://host": "clickhousedb://bi:p%2Fw@host:8443/tape?session_timezone=UTC&secure=true",
+        }.items():
+            self.assertEqual(provision.ClickHouse(url, "tape", "p/w").sqlalchemy_uri, uri)
 
     def test_every_chart_is_on_the_page_once(self):
         placed = [node["meta"]["uuid"] for node in self.dashboard["position"].values() if node_type(node) == "CHART"]

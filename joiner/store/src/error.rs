@@ -79,11 +79,26 @@ pub(crate) fn code(error: &clickhouse::error::Error) -> Option<u32> {
     text.split("Code: ").nth(1)?.split('.').next()?.parse().ok()
 }
 
+/// An error and those causes that its text does not have: `network error: client error (Connect): tcp connect error:
+/// Connection refused (os error 111)`.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 impl StoreError {
     /// Classifies an error of the client.
     pub(crate) fn from_clickhouse(error: clickhouse::error::Error, url: &str) -> Self {
         use clickhouse::error::Error;
-        let (url, reason, code) = (url.to_owned(), error.to_string(), code(&error));
+        let (url, reason, code) = (url.to_owned(), with_causes(&error), code(&error));
         match (error, code) {
             (Error::Network(_) | Error::TimedOut, _) => Self::Unreachable { url, reason },
             // The client compares a row's columns with the table's before it sends any.

@@ -117,7 +117,7 @@ pub async fn serve(
         served = serving => served.map_err(failed),
         () = overdue => {
             tracing::error!(
-                after = ?config.longest_drain,
+                after_s = config.longest_drain.as_secs_f64(),
                 "stopped before all requests were answered; a larger serve.longest_drain gives them more time"
             );
             Ok(())

@@ -251,7 +251,10 @@ fn equity(ticker: &str) -> Result<Symbol, String> {
     let symbol = Symbol::new(ticker).map_err(|error| error.to_string())?;
     match symbol.asset_class() {
         AssetClass::Equity => Ok(symbol),
-        other => Err(format!("{symbol} is not an equity but of class {other:?}")),
+        other => {
+            let class = format!("{other:?}").to_lowercase();
+            Err(format!("{symbol} is not an equity but of class {class}"))
+        }
     }
 }
 

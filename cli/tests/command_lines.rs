@@ -1,0 +1,242 @@
+//! Random command lines and files at every subcommand: each ends within seconds, names what is wrong, and does not panic.
+//!
+//! No server is needed: those that are named answer on no port.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Command lines for each subcommand.
+const CASES: u64 = 200;
+/// How long each may take. The machine may be busy with others.
+const LIMIT: Duration = Duration::from_secs(10);
+/// How many run at once.
+const AT_ONCE: usize = 8;
+
+const SUBCOMMANDS: [&str; 8] = ["run", "replay", "score", "serve", "simulate", "migrate", "demo", "config"];
+
+/// Pseudo-random numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % below as u64) as usize
+    }
+
+    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.roll(of.len())]
+    }
+}
+
+/// Files of every kind that somebody might give.
+fn files(folder: &Path) {
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("empty", b"");
+    write(
+        "news.jsonl",
+        b"{\"id\":\"1\",\"title\":\"T\",\"published_at\":\"2025-06-02T14:00:00Z\",\"symbols\":[\"AAA\"]}\n",
+    );
+    write("bars.csv", b"symbol,start,open,high,low,close,volume\nAAA,2025-06-02T14:00:00Z,1,1,1,1,1\n");
+    write("header.csv", b"symbol,start,open,high,low,close,volume\n");
+    write("binary.bin", &(0..=255).cycle().take(5000).collect::<Vec<u8>>());
+    write("gzip.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03+\xce\xcf\x02\0\x8b\x9d\x13\x14\x03\0\0\0");
+    write("zip.xlsx", b"PK\x03\x04\x14\0\0\0\x08\0garbage");
+    write("broken.parquet", b"PAR1 nothing here PAR1");
+    write("long.txt", &vec![b'x'; 300_000]);
+    write("utf16.csv", b"\xff\xfes\0y\0m\0\n\0");
+    write("wrong.toml", b"[kafka\nbrokers = ");
+    write("unknown.toml", b"[kafka]\nbroker = \"x\"\n");
+    std::fs::create_dir(folder.join("folder")).unwrap();
+}
+
+const FILES: [&str; 15] = [
+    "empty",
+    "news.jsonl",
+    "bars.csv",
+    "header.csv",
+    "binary.bin",
+    "gzip.csv.gz",
+    "zip.xlsx",
+    "broken.parquet",
+    "long.txt",
+    "utf16.csv",
+    "wrong.toml",
+    "unknown.toml",
+    "folder",
+    "nowhere/at/all.csv",
+    "",
+];
+const NUMBERS: [&str; 12] =
+    ["0", "-1", "1", "1e308", "NaN", "inf", "99999999999999999999", "1h", "-5m", "soon", "", "0.5"];
+const SETTINGS: [&str; 16] = [
+    "model=/nowhere",
+    "model=",
+    "model=folder",
+    "listen=nowhere",
+    "listen=300.1.1.1:99999",
+    "kafka.partitions=0",
+    "kafka.partitions=many",
+    "kafka.brokers=",
+    "clickhouse.url=ftp://x",
+    "clickhouse.url=",
+    "no.such=1",
+    "nothing",
+    "=",
+    "sentiment.engine.precision=float",
+    "prices.symbols=[\"a b\"]",
+    "join.stale_after=never",
+];
+const FLAGS: [&str; 20] = [
+    "--run",
+    "--delay",
+    "--bar-width",
+    "--alias",
+    "--benchmark",
+    "--from",
+    "--hours",
+    "--speed",
+    "--role",
+    "--listen",
+    "--output",
+    "--format",
+    "--input-format",
+    "--text-column",
+    "--company-column",
+    "--company",
+    "--resume",
+    "--send-only",
+    "--no-such-flag",
+    "--take-topics",
+];
+
+/// A command line, and whether it is known to be without fault (a simulator, a server: these run until they are stopped).
+fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
+    let mut line = vec![subcommand.to_owned()];
+    let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
+    if subcommand == "replay" && dice.roll(10) > 0 {
+        add(&["--news", dice.pick(&FILES), "--bars", dice.pick(&FILES)]);
+    }
+    if subcommand == "score" && dice.roll(10) > 0 {
+        add(&[dice.pick(&FILES)]);
+    }
+    for _ in 0..dice.roll(4) {
+        match dice.roll(6) {
+            0 => add(&["--config", dice.pick(&FILES)]),
+            1 | 2 => add(&["--set", dice.pick(&SETTINGS)]),
+            3 => add(&[dice.pick(&FLAGS), dice.pick(&NUMBERS)]),
+            4 => add(&[dice.pick(&FLAGS), dice.pick(&FILES)]),
+            _ => add(&[dice.pick(&FLAGS)]),
+        }
+    }
+    line
+}
+
+/// The command's end; `None` if it had to be stopped because it serves until it is stopped, and then ended in time.
+fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder).env_clear().args(line).stdin(Stdio::null());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder).env("HF_HUB_OFFLINE", "1");
+    for name in ["TAPEWIRE_MODELS_DIR", "TMPDIR"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command.envs([
+        ("TAPEWIRE_KAFKA_BROKERS", "127.0.0.1:9"),
+        ("TAPEWIRE_CLICKHOUSE_URL", "http://127.0.0.1:9"),
+        ("TAPEWIRE_LISTEN", "127.0.0.1:0"),
+        ("TAPEWIRE_SERVE_LISTEN", "127.0.0.1:0"),
+        ("TAPEWIRE_SIMULATOR_LISTEN", "127.0.0.1:0"),
+        ("TAPEWIRE_SENTIMENT_ENGINE_THREADS", "1"),
+    ]);
+    let began = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id().to_string();
+    let mut stopped = false;
+    while child.try_wait().unwrap().is_none() && began.elapsed() < LIMIT * 3 {
+        std::thread::sleep(Duration::from_millis(10));
+        if !stopped && is_a_service(line) && began.elapsed() > Duration::from_millis(1500) {
+            stopped = Command::new("kill").args(["-TERM", &id]).status().unwrap().success();
+        }
+    }
+    let took = began.elapsed();
+    let _ = child.kill();
+    (child.wait_with_output().unwrap(), took, stopped)
+}
+
+/// Runs until it is stopped if nothing is wrong with it.
+fn is_a_service(line: &[String]) -> bool {
+    ["run", "serve", "simulate"].contains(&line[0].as_str())
+}
+
+/// What is wrong with how a command ended.
+fn fault(line: &[String], (output, took, stopped): &(Output, Duration, bool)) -> Option<String> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let last = text.trim_end().lines().last().unwrap_or_default();
+    let what = if *took > LIMIT {
+        "it took too long"
+    } else if text.contains("panicked") || text.contains("RUST_BACKTRACE") {
+        "it panicked"
+    } else if output.status.code().is_none_or(|code| code > 3) {
+        "its exit code has no meaning"
+    } else if !stopped && !output.status.success() && text.trim().is_empty() {
+        "it failed without a word"
+    } else if !stopped && output.status.code() == Some(1) && !last.starts_with("tapewire: ") && line[0] != "score" {
+        "its last line is not the error"
+    } else if text.contains("Some(") || text.contains("Err(") || text.contains("Error {") {
+        "its message is Rust's"
+    } else if names_a_missing_file(line) && output.status.code() == Some(1) && !text.contains("nowhere") {
+        "it does not name the file"
+    } else {
+        return None;
+    };
+    Some(format!("{what}: tapewire {} ({took:?}, {})\n{text}", line.join(" "), output.status))
+}
+
+/// A replay whose first fault is a missing news file.
+fn names_a_missing_file(line: &[String]) -> bool {
+    line[0] == "replay" && line.get(1).is_some_and(|word| word == "--news") && line[2].starts_with("nowhere")
+}
+
+#[test]
+fn whatever_is_typed_the_end_comes_soon_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path());
+    let lines: Vec<Vec<String>> = (0..CASES)
+        .flat_map(|case| SUBCOMMANDS.iter().zip(0..).map(move |(subcommand, n)| (case, subcommand, n)))
+        .map(|(case, subcommand, n): (u64, &&str, u64)| arguments(subcommand, &mut Dice(case * 131 + n * 7919 + 17)))
+        .collect();
+    let mut distinct = lines.clone();
+    distinct.sort();
+    distinct.dedup();
+    // Most of a service's lines wait for servers or serve; a few of them are enough, because each takes seconds.
+    let mut slow = 0;
+    distinct.retain(|line| {
+        slow += usize::from(is_slow(line));
+        !is_slow(line) || slow <= 60
+    });
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let faults = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(line) = distinct.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    let ended = run(folder.path(), line);
+                    faults.lock().unwrap().extend(fault(line, &ended));
+                }
+            });
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    let mut shown = std::io::stderr().lock();
+    for fault in faults.iter().take(10) {
+        writeln!(shown, "{fault}").unwrap();
+    }
+    assert!(faults.is_empty(), "{} of {} command lines", faults.len(), distinct.len());
+}
+
+/// Nothing on the line is obviously wrong, so that it loads a model, waits for a server, or serves.
+fn is_slow(line: &[String]) -> bool {
+    line.len() <= 2 && line[0] != "config" || line.iter().any(|word| word == "long.txt")
+}
