@@ -103,6 +103,12 @@ impl Rows for Parquet {
         Ok(())
     }
 
+    fn may_be_text(&self, column: &str) -> bool {
+        let kind = self.read.iter().find(|(name, _)| &**name == column).map(|(_, kind)| element(kind));
+        let is_text = |kind: &Type| kind.is_primitive() && kind.get_physical_type() == PhysicalType::BYTE_ARRAY;
+        kind.is_none_or(is_text)
+    }
+
     fn counted(&self) -> Option<(u64, u64)> {
         Some((self.row, self.total))
     }
