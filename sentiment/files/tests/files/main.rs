@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tapewire_files::{self as files, FilesError, Job, JobSource, OutputFormat, Selection, Summary};
+use tapewire_formats::Options;
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::{Engine, EngineConfig, Input};
 
@@ -29,7 +30,7 @@ fn odd_parquet() -> PathBuf {
 fn job(input: &Path, output: &Path) -> Job {
     Job {
         sources: vec![JobSource::File(input.to_owned())],
-        input_format: None,
+        input: Options::default(),
         selection: Selection::default(),
         company: None,
         output: Some(output.to_owned()),
