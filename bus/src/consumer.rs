@@ -275,7 +275,7 @@ impl Consumer {
         let change = |partitions: TopicPartitionList| {
             if paused { consumer.pause(&partitions) } else { consumer.resume(&partitions) }
         };
-        consumer.assignment().and_then(change).map_err(BusError::Receive)?;
+        consumer.assignment().and_then(change).map_err(|error| BusError::Receive(error.into()))?;
         self.paused = paused;
         Ok(())
     }
