@@ -10,7 +10,7 @@ use tapewire_core::Run;
 pub struct Counts {
     /// Articles.
     pub articles: u64,
-    /// (Article, company) pairs; an article without a company counts as one.
+    /// (Article, company) pairs that no edit has taken back; an article without a company counts as one.
     pub mentions: u64,
     /// Mentions with a sentiment.
     pub scored: u64,
@@ -61,8 +61,8 @@ pub struct HorizonOutcome {
 pub async fn counts(config: &ClickHouseConfig, run: &Run) -> Result<Counts, StoreError> {
     let query = "SELECT
         assumeNotNull((SELECT count() FROM articles FINAL WHERE run = {run:String})) AS articles,
-        assumeNotNull((SELECT count() FROM mentions FINAL WHERE run = {run:String})) AS mentions,
-        assumeNotNull((SELECT count() FROM mentions FINAL WHERE run = {run:String} AND score IS NOT NULL)) AS scored,
+        assumeNotNull((SELECT count() FROM current_mentions WHERE run = {run:String})) AS mentions,
+        assumeNotNull((SELECT count() FROM current_mentions WHERE run = {run:String} AND score IS NOT NULL)) AS scored,
         assumeNotNull((SELECT count() FROM bars FINAL WHERE run = {run:String})) AS bars,
         assumeNotNull((SELECT uniqExact(symbol) FROM bars WHERE run = {run:String})) AS symbols,
         assumeNotNull((SELECT count() FROM impact FINAL WHERE run = {run:String})) AS impacts,

@@ -10,9 +10,59 @@ const NOT_REPORTED: &str = "version, received_at, scored_at, p_positive, p_neutr
 /// The first columns of `report`.
 const REPORTED_FIRST: &str = "run, published_at, available_at, symbol, provider, article_id";
 
+/// How new a mention is to its symbol, and which story it belongs to. The words of its title are compared with those of the
+/// symbol's mentions of the day before, by the Jaccard index: `novelty` is 1 less the greatest similarity, NULL where the
+/// title has no word; `story` is the key (`provider/id`) of the earliest article whose similarity is at least 0.5, or the
+/// mention's own. Of two mentions in the same microsecond the one with the lesser (provider, id) is the earlier.
+const NOVELTY: &str = r"CREATE OR REPLACE VIEW novelty AS
+SELECT
+    run,
+    symbol,
+    provider,
+    article_id,
+    available_at,
+    if(empty(words), NULL, 1 - arrayMax(arrayPushBack(similarity, 0.))) AS novelty,
+    arrayPushBack(
+        arrayFilter((key, alike) -> alike >= 0.5, arrayMap(other -> concat(other.2, '/', other.3), earlier), similarity),
+        concat(provider, '/', article_id)
+    )[1] AS story
+FROM
+(
+    SELECT
+        run,
+        symbol,
+        provider,
+        article_id,
+        available_at,
+        words,
+        -- The window counts in whole seconds.
+        arraySort(arrayFilter(
+            other -> (other.1, other.2, other.3) < (available_at, provider, article_id)
+                AND other.1 > available_at - toIntervalDay(1),
+            near
+        )) AS earlier,
+        arrayMap(other -> length(arrayIntersect(other, words)) / length(arrayDistinct(arrayConcat(other, words))), earlier.4) AS similarity
+    FROM
+    (
+        SELECT
+            run,
+            symbol,
+            provider,
+            article_id,
+            available_at,
+            arrayDistinct(extractAll(lowerUTF8(title), '[\\p{L}\\p{N}]+')) AS words,
+            groupArray((available_at, provider, article_id, words)) OVER (
+                PARTITION BY run, symbol ORDER BY toUnixTimestamp(available_at)
+                RANGE BETWEEN 86400 PRECEDING AND CURRENT ROW
+            ) AS near
+        FROM current_mentions
+        WHERE symbol != ''
+    )
+)";
+
 /// The statements, in order. Each may be repeated, and run by two processes at once.
-pub(crate) fn statements() -> [String; 5] {
-    [add_columns(), report(), impact_by_horizon(), current_mentions(), news_by_minute()]
+pub(crate) fn statements() -> [String; 6] {
+    [add_columns(), report(), impact_by_horizon(), current_mentions(), news_by_minute(), NOVELTY.to_owned()]
 }
 
 /// The mentions that count: the latest record of each, without those that an edit of their article has taken back. In
