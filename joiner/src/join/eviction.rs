@@ -131,8 +131,10 @@ impl State {
         self.eviction.halts = self.eviction.halts.split_off(&oldest.index);
         self.symbols.retain(|_, symbol| {
             symbol.bars.retain(|_, bars| !bars.evict_before(oldest.index));
+            symbol.outside = symbol.outside.split_off(&oldest.index);
             symbol.halts = symbol.halts.split_off(&oldest.open);
-            !(symbol.bars.is_empty() && symbol.halts.is_empty() && symbol.mentions.is_empty())
+            let is_empty = symbol.bars.is_empty() && symbol.outside.is_empty() && symbol.halts.is_empty();
+            !(is_empty && symbol.mentions.is_empty())
         });
         self.models.retain(|_, models| {
             models.retain(|(session, _), _| *session >= oldest.index);

@@ -220,6 +220,8 @@ impl Runner {
         let batch = std::mem::take(&mut self.batch);
         batch.write(&self.writer).await?;
         self.record_latency(&batch);
+        let outside: u64 = self.partitions.values_mut().map(PartitionTask::take_outside_bars).sum();
+        metrics::counter!("tapewire_bars_outside_sessions_total").increment(outside);
         self.evict_finished().await;
         let commits: Vec<_> = self.partitions.values_mut().flat_map(PartitionTask::commits).collect();
         if let Err(error) = self.consumer.commit(&commits).await {

@@ -66,6 +66,11 @@ impl PartitionTask {
         (self.number, kafka_offset(self.partition.next(JoinTopic::Halts)))
     }
 
+    /// As [`Partition::take_outside_bars`].
+    pub fn take_outside_bars(&mut self) -> u64 {
+        self.partition.take_outside_bars()
+    }
+
     /// Evicts what is finished. Call it only when every halt up to the tape's watermark has been read, see
     /// [`State::evict`](crate::join::State::evict).
     pub fn evict(&mut self) {

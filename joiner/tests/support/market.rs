@@ -49,6 +49,7 @@ pub fn config() -> JoinConfig {
         baseline_sessions: 6,
         allowed_lateness: Duration::from_secs(900),
         stale_after: Duration::from_secs(300),
+        gap_share: 0.1,
     }
 }
 
@@ -91,18 +92,22 @@ impl Make {
             ("WIDE", 1800, 90),
             ("BOTH", 60, 40),
             ("BOTH", 1800, 100),
+            ("MKT", 3600, 100),
+            ("CLOCK", 3600, 95),
+            ("MKT", 86_400, 100),
+            ("DAYS", 86_400, 95),
+            ("ODD", 3600, 90),
         ] {
             let mut price = 50.0 + dice.below(100) as f64;
             for day in days {
                 // A symbol may not trade at all for a day.
                 let away = name != "MKT" && dice.chance(12);
-                for start in starts(day, width_s) {
+                for (start, end) in intervals(name, day, width_s, dice) {
                     let open = price;
                     price *= 1.0 + (dice.below(2001) as f64 - 1000.0) * 1e-6;
                     if away || !dice.chance(printed) {
                         continue;
                     }
-                    let end = (start + seconds(i64::from(width_s))).min(day.close);
                     let mut bar = Bar {
                         symbol: symbol(name),
                         start,
@@ -116,7 +121,9 @@ impl Make {
                         trades: None,
                         received_at: end,
                     };
-                    let delay = if dice.chance(10) { dice.below(840) as i64 } else { 0 };
+                    // An auction is late as soon as the session's last bar is.
+                    let lateness = if start == day.close { 590 } else { 840 };
+                    let delay = if dice.chance(10) { dice.below(lateness) as i64 } else { 0 };
                     let much_too_late = self.late_bars && dice.chance(3);
                     let arrival = end + seconds(if much_too_late { 1000 + dice.below(300_000) as i64 } else { delay });
                     arrivals.push((arrival, copy(name, bar.clone())));
@@ -125,7 +132,7 @@ impl Make {
                         bar.close *= 1.0 + dice.below(100) as f64 * 1e-5;
                         bar.high = bar.high.max(bar.close);
                         bar.volume += 7.0;
-                        let arrival = end + seconds(dice.below(840) as i64);
+                        let arrival = end + seconds(dice.below(lateness) as i64);
                         arrivals.push((arrival, copy(name, bar)));
                     }
                 }
@@ -190,6 +197,42 @@ fn starts(day: &Session, width_s: u32) -> Vec<Timestamp> {
     kept.map(|at| day.open + seconds(at)).collect()
 }
 
+/// Starts of a day's bars, and when each ends or, of a bar of one day, is complete. Some have a bar at the close, whose
+/// first print is the closing auction; hours are on the clock, days begin at midnight of New York or of UTC, and a symbol
+/// has only bars that are in no session.
+fn intervals(name: &str, day: &Session, width_s: u32, dice: &mut Dice) -> Vec<(Timestamp, Timestamp)> {
+    let width = seconds(i64::from(width_s));
+    let hour = |hours: i64| day.open + seconds(3600 * hours - 1800);
+    match (name, width_s) {
+        ("ODD", _) => vec![(hour(-1), hour(0)), (day.close + seconds(3600), day.close + seconds(7200))],
+        (_, 3600) => (-1..9).map(|hours| (hour(hours), hour(hours + 1))).collect(),
+        (_, 86_400) => {
+            let new_york = day.open - seconds(34_200);
+            let utc = day.date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+            vec![(if dice.chance(50) { new_york } else { utc }, day.close)]
+        }
+        _ => {
+            let mut all: Vec<_> =
+                starts(day, width_s).into_iter().map(|start| (start, (start + width).min(day.close))).collect();
+            if width_s <= 300 && dice.chance(if name == "MKT" { 90 } else { 60 }) {
+                all.push((day.close, day.close + width));
+            }
+            all
+        }
+    }
+}
+
+/// Until when, without the allowed lateness, a bar counts as on time.
+pub fn due(bar: &Bar) -> Timestamp {
+    let calendar = Calendar::xnys();
+    let day = (bar.width_s == 86_400).then(|| calendar.day_from(bar.start)).flatten();
+    let auction = calendar.before(bar.start).filter(|session| session.close == bar.start && bar.width_s <= 300);
+    match day.or(auction) {
+        Some(session) => session.close,
+        None => calendar.containing(bar.start).map_or(bar.end(), |session| session.close.min(bar.end())),
+    }
+}
+
 /// The benchmark arrives as a copy, as on most partitions.
 fn copy(name: &str, bar: Bar) -> Tape {
     if name == "MKT" { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }
@@ -216,7 +259,7 @@ fn halts(dice: &mut Dice, days: &[Session]) -> Vec<(Run, Halt)> {
 }
 
 fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session]) -> Mention {
-    let names = ["AAA", "THIN", "WIDE", "BOTH", "FULL", "MKT", "GONE", "X:BTCUSD", ""];
+    let names = ["AAA", "THIN", "WIDE", "BOTH", "FULL", "MKT", "GONE", "X:BTCUSD", "", "CLOCK", "DAYS", "ODD", "AAA"];
     let name = names[dice.below(names.len() as u64) as usize];
     let day = &days[dice.below(days.len() as u64) as usize];
     let awkward = [

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod market;
+pub mod print;
 
 use proptest::prelude::ProptestConfig;
 use std::collections::BTreeMap;
@@ -70,9 +71,8 @@ impl Topics {
     pub fn place_within_lateness(&self, offset: usize, dice: &mut market::Dice) -> usize {
         let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = &self.bars[offset].1 else { return offset };
         let lateness = jiff::SignedDuration::try_from(market::config().allowed_lateness).unwrap();
-        let close = tapewire_core::exchange::Calendar::xnys().containing(bar.start).unwrap().close;
         // The join cuts a watermark to its whole minute; all of this market's are whole minutes.
-        let end = bar.end().min(close);
+        let end = market::due(bar);
         let too_late = |tape: &Tape| matches!(tape, Tape::Watermark(watermark) if watermark.at >= end + lateness);
         let furthest = (offset..self.bars.len()).find(|&i| too_late(&self.bars[i].1)).unwrap_or(self.bars.len());
         offset + if dice.chance(30) { dice.below((furthest - offset) as u64) as usize } else { 0 }
