@@ -95,6 +95,11 @@ impl Calendar {
         self.sessions.binary_search_by_key(&date, |session| session.date).ok().map(|index| &self.sessions[index])
     }
 
+    /// The session of a date or, where none is on it, the next one.
+    pub fn from(&self, date: Date) -> Option<&Session> {
+        self.sessions.get(self.sessions.partition_point(|session| session.date < date))
+    }
+
     /// The session of a day that begins at this moment: midnight in the exchange's time zone begins its own date, midnight
     /// of UTC begins the date that UTC has then. `None` for every other moment, and where no session is on that date.
     pub fn day_from(&self, midnight: Timestamp) -> Option<&Session> {

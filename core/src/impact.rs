@@ -191,6 +191,10 @@ pub struct Quality {
     /// The session's opening price is not known, because the bar that holds it starts before the open: the entry is
     /// later, or there is no next open.
     pub no_open: bool,
+    /// A split or a dividend is between some of the prices: they were adjusted for it.
+    pub adjusted: bool,
+    /// A price jumped overnight as if by a split that is not known, or prices contain a split already that is.
+    pub possible_split: bool,
     /// The mention was read after the news watermark had passed its publication.
     pub late: bool,
 }
@@ -222,7 +226,7 @@ pub struct Impact {
     pub phase: Phase,
     /// Width of the bars it was joined with, in seconds.
     pub bar_width_s: Option<u32>,
-    /// Last close at or before `available_at`, in the quote currency.
+    /// Last price at or before `available_at`, in the quote currency; adjusted for splits and dividends up to the entry.
     pub price_before: Option<f64>,
     /// End of the bar `price_before` comes from (UTC).
     pub price_before_at: Option<Timestamp>,

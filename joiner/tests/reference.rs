@@ -7,13 +7,14 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use support::market::{Make, config, symbol};
+use support::night::{Held, Night, actions, held, look};
 use support::print::{Print, auction, print};
 use support::{Process, TOPICS, Topics, cases};
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::impact::{MissingBars, PerHorizon, Reason, Status};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Bar, Horizon, Impact, Mention, Symbol};
+use tapewire_core::{Bar, CorporateAction, Horizon, Impact, Mention, Symbol};
 
 /// A whole history at its end.
 struct History {
@@ -24,6 +25,7 @@ struct History {
     /// Symbols and moments of bars that are in no session.
     outside: Vec<(Symbol, Timestamp)>,
     halts: Vec<tapewire_core::Halt>,
+    actions: Vec<CorporateAction>,
     news: Vec<Scored>,
 }
 
@@ -41,6 +43,8 @@ struct Expected {
     halted: bool,
     gap: bool,
     no_open: bool,
+    adjusted: bool,
+    possible_split: bool,
     late: bool,
     official: [Option<bool>; 2],
     missing: Option<MissingBars>,
@@ -76,6 +80,7 @@ impl History {
             auctions,
             outside,
             halts,
+            actions: actions(topics),
             news: topics.sentiment.iter().map(|(_, scored)| scored.clone()).collect(),
         }
     }
@@ -121,7 +126,7 @@ impl History {
         let (first_day, first) = calendar.first_tradable(available).unwrap();
         let oldest = first_day.index - usize::from(config().baseline_sessions);
         let mut expected = Expected { late, ..Expected::default() };
-        self.before(company, available, oldest, &mut expected);
+        let before = self.before(company, available, oldest, &mut expected);
 
         let session = |i: usize| &calendar.sessions()[i];
         let mut entry: Option<(&Session, &Print)> = None;
@@ -137,7 +142,7 @@ impl History {
             }
         }
         let last = match entry {
-            Some(entry) => self.follow(company, (first_day, first), entry, &mut expected),
+            Some(entry) => self.follow(company, (first_day, first), entry, before, &mut expected),
             None => {
                 let until = session(first_day.index + 1);
                 let mut prints = self.bars.iter().chain(&self.auctions);
@@ -165,14 +170,15 @@ impl History {
         expected
     }
 
-    fn before(&self, company: &Symbol, available: Timestamp, oldest: usize, expected: &mut Expected) {
+    /// Returns the session of the price before the news.
+    fn before(&self, company: &Symbol, available: Timestamp, oldest: usize, expected: &mut Expected) -> Option<usize> {
         let calendar = Calendar::xnys();
         let closes = self.bars.iter().filter_map(|p| Some((p.close?, p)));
         let auctions = self.auctions.iter().filter_map(|p| Some((p.open?, p)));
         let prices = closes.chain(auctions);
         let ended = |(_, p): &(f64, &Print)| p.bar.symbol == *company && p.end <= available && p.session >= oldest;
         let last = prices.filter(ended).max_by_key(|(_, p)| (p.end, -i64::from(p.bar.width_s)));
-        let Some((price, Print { bar, end, session: day, .. })) = last else { return };
+        let (price, Print { bar, end, session: day, .. }) = last?;
         expected.before = Some((price, *end));
         // Its age is counted in trading minutes, and more than a night is too old anyway.
         let mut age = 0;
@@ -183,6 +189,7 @@ impl History {
         }
         let nights = calendar.last_opened(available).unwrap().index - day;
         expected.stale = nights > 1 || age * 60 > stale_after_s().max(i64::from(bar.width_s));
+        Some(*day)
     }
 
     /// Fills the horizons; returns the end of the last one.
@@ -191,6 +198,7 @@ impl History {
         company: &Symbol,
         (first_day, first): (&Session, Timestamp),
         (day, entry): (&Session, &Print),
+        before: Option<usize>,
         expected: &mut Expected,
     ) -> Timestamp {
         let (bar, opened) = (&entry.bar, entry.bar.open);
@@ -202,6 +210,28 @@ impl History {
         expected.width = Some(bar.width_s);
         expected.entry = Some((opened, entry.start));
         expected.volume_ratio = self.volume_ratio(entry, day);
+        if let (Some(before), Some((price, at))) = (before.filter(|&before| before < day.index), expected.before) {
+            let night = self.night(entry, before, day.index, price, opened);
+            self.tell(night, expected);
+            let adjusted = (price - night.cash) / night.shares;
+            expected.before = (night.is_known() && adjusted > 0.0).then_some((adjusted, at));
+        }
+        let first_after = self.first_price(company, bar.width_s, next.index);
+        let first_after = first_after.or(self.auction(company, bar.width_s, next.index));
+        let night = first_after.map(|after| {
+            let prints = self.bars(company, bar.width_s, day.index);
+            let last = prints.filter(|p| p.start >= entry.start && p.close.is_some()).last();
+            self.night(entry, day.index, next.index, last.map_or(opened, |p| p.bar.close), after)
+        });
+        if let Some(night) = night {
+            self.tell(night, expected);
+        }
+        let unchanged = Held { shares: 1.0, cash: 0.0, foreign: false };
+        let of_market = if *company == market { unchanged } else { self.held(&market, day.index, next.index) };
+        let held = |price: f64| night.filter(Night::is_known).map(|night| night.shares * price + night.cash);
+        let market_held = |price: Option<f64>| {
+            price.filter(|_| !of_market.foreign).map(|price| of_market.shares * price + of_market.cash)
+        };
         let model = if *company == market { None } else { self.model(company, bar.width_s, day.index) };
         expected.model = model;
         let opening_of = |symbol: &Symbol, session: &Session, at: Timestamp| {
@@ -234,18 +264,24 @@ impl History {
             let printed = which.and_then(|_| self.auction(company, bar.width_s, session.index));
             if let (Some(which), Some(price)) = (which, printed) {
                 let after = self.auction(&market, bar.width_s, session.index);
-                fill(expected, i, opened, price, length, model, market_entry.zip(after));
-                expected.official[which] = Some(true);
+                let (price, after) = if which == 1 { (held(price), market_held(after)) } else { (Some(price), after) };
+                if let Some(price) = price {
+                    fill(expected, i, opened, price, length, model, market_entry.zip(after));
+                    expected.official[which] = Some(true);
+                }
                 continue;
             }
             match last(company, session, from, due) {
                 Some((price, true, missing)) => {
-                    let after = last(&market, session, from, due).filter(|(_, fresh, _)| *fresh);
-                    fill(expected, i, opened, price, length, model, market_entry.zip(after.map(|after| after.0)));
+                    let after = last(&market, session, from, due).filter(|(_, fresh, _)| *fresh).map(|after| after.0);
+                    near_horizons += missing;
+                    let (price, after) =
+                        if which == Some(1) { (held(price), market_held(after)) } else { (Some(price), after) };
+                    let Some(price) = price else { continue };
+                    fill(expected, i, opened, price, length, model, market_entry.zip(after));
                     if let Some(which) = which {
                         expected.official[which] = Some(bar.width_s == 86_400);
                     }
-                    near_horizons += missing;
                 }
                 Some((_, false, _)) => expected.stale = true,
                 None => {}
@@ -253,10 +289,11 @@ impl History {
         }
         match self.opening(company, bar.width_s, next) {
             Some(Ok(opening)) => {
-                let after = opening_of(&market, next, opening.start);
+                let after = market_held(opening_of(&market, next, opening.start));
                 let length = to_close + bars_between(next.open, opening.start);
-                let price = opening.bar.open;
-                fill(expected, Horizon::NextOpen as usize, opened, price, length, model, market_entry.zip(after));
+                if let Some(price) = held(opening.bar.open) {
+                    fill(expected, Horizon::NextOpen as usize, opened, price, length, model, market_entry.zip(after));
+                }
                 near_horizons += opening.start.duration_since(next.open).as_secs() / width;
             }
             Some(Err(())) => expected.no_open = true,
@@ -315,15 +352,51 @@ impl History {
     }
 
     fn volume_ratio(&self, entry: &Print, day: &Session) -> Option<f64> {
+        let (company, width_s) = (&entry.bar.symbol, entry.bar.width_s);
         let mut volumes = Vec::new();
+        let mut later = (day.index, entry.bar.open);
         for back in 1..=usize::from(config().baseline_sessions) {
             let session = &Calendar::xnys().sessions()[day.index - back];
+            let Some(first) = self.first_price(company, width_s, session.index) else { continue };
+            let closes = self.bars(company, width_s, session.index).filter_map(|p| p.close);
+            let Some(last) = closes.last() else { continue };
+            if look(last, later.1, self.held(company, session.index, later.0), None) == 2 {
+                break;
+            }
+            later = (session.index, first);
             let start = session.open + entry.start.duration_since(day.open);
-            let mut prints = self.bars(&entry.bar.symbol, entry.bar.width_s, session.index);
-            volumes.extend(prints.find(|p| p.start == start && p.open.is_some()).map(|p| p.bar.volume));
+            let mut prints = self.bars(company, width_s, session.index);
+            let volume = prints.find(|p| p.start == start && p.open.is_some()).map(|p| p.bar.volume);
+            volumes.extend(volume.map(|volume| volume * self.held(company, session.index, day.index).shares));
         }
         let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
         (volumes.len() >= 5).then(|| entry.bar.volume / mean)
+    }
+
+    fn held(&self, company: &Symbol, before: usize, after: usize) -> Held {
+        held(&self.actions, company, before, after)
+    }
+
+    fn first_price(&self, company: &Symbol, width_s: u32, session: usize) -> Option<f64> {
+        self.bars(company, width_s, session).next().map(|p| p.open.unwrap_or(p.bar.close))
+    }
+
+    fn night(&self, entry: &Print, before: usize, after: usize, last: f64, first: f64) -> Night {
+        let (company, width_s, market) = (&entry.bar.symbol, entry.bar.width_s, symbol("MKT"));
+        let of_share = self.held(company, before, after);
+        let market_last = self.bars(&market, width_s, before).filter_map(|p| p.close).last();
+        let market_first = self.first_price(&market, width_s, after);
+        let moved = market_last.zip(market_first).filter(|_| *company != market).map(|(last, first)| {
+            let Held { shares, cash, .. } = self.held(&market, before, after);
+            ((shares * first + cash) / last).ln()
+        });
+        let Held { shares, cash, foreign } = of_share;
+        Night { shares, cash, foreign, look: look(last, first, of_share, moved) }
+    }
+
+    fn tell(&self, night: Night, expected: &mut Expected) {
+        expected.adjusted |= (night.shares, night.cash, night.foreign) != (1.0, 0.0, false);
+        expected.possible_split |= night.look > 0;
     }
 
     /// From plain sums, as in a textbook; the join uses centred ones.
@@ -382,6 +455,8 @@ fn found(row: &Impact) -> Expected {
         halted: row.quality.halted,
         gap: row.quality.gap,
         no_open: row.quality.no_open,
+        adjusted: row.quality.adjusted,
+        possible_split: row.quality.possible_split,
         late: row.quality.late,
         official: [row.close_is_official, row.next_close_is_official],
         missing: row.missing_bars,

@@ -27,6 +27,19 @@ pub struct JoinConfig {
     /// Share of the bars from the news to the last horizon that may be missing, 0 to 1, before a row is flagged
     /// `flag_gap`. It is flagged anyway where a missing bar made a price that was used older or later.
     pub gap_share: f64,
+    /// What becomes of outcomes across a night in which the price jumped as if by a split that `actions` does not have:
+    /// "null" or "keep". The row is flagged `flag_possible_split` either way.
+    pub possible_splits: PossibleSplits,
+}
+
+/// What becomes of outcomes across a night that looks like a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PossibleSplits {
+    /// They are NULL.
+    Null,
+    /// They are measured as if nothing had happened.
+    Keep,
 }
 
 /// A session's bars must be beyond correction when the next session opens, for market models are computed then. The
@@ -44,6 +57,7 @@ impl Default for JoinConfig {
             allowed_lateness: Duration::from_secs(15 * 60),
             stale_after: Duration::from_secs(10 * 60),
             gap_share: 0.1,
+            possible_splits: PossibleSplits::Null,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Evaluation {
     pub bar_width_s: Option<u32>,
     /// Price, and the end of the bar it is from.
     pub price_before: Option<(f64, EventTime)>,
+    /// Number of the session that price is from.
+    pub price_before_session: Option<usize>,
     /// Price, and the start of the bar it is from.
     pub entry: Option<(f64, EventTime)>,
     pub returns: PerHorizon,
@@ -54,6 +56,8 @@ pub(super) struct Evaluation {
     pub bars_end: u64,
     /// One past the greatest offset in `halts` that the row depends on (0: none).
     pub halts_end: u64,
+    /// One past the greatest offset in `actions` that the row depends on (0: none).
+    pub actions_end: u64,
     /// Where the tape's watermark has to be before the row can change without a new bar or halt.
     pub next_timer: Option<EventTime>,
 }
@@ -101,6 +105,7 @@ impl Evaluation {
             phase,
             bar_width_s: None,
             price_before: None,
+            price_before_session: None,
             entry: None,
             returns: PerHorizon::default(),
             abnormal: PerHorizon::default(),
@@ -113,6 +118,7 @@ impl Evaluation {
             covered_until: None,
             bars_end: 0,
             halts_end: 0,
+            actions_end: 0,
             next_timer: None,
         }
     }
@@ -174,6 +180,9 @@ impl<'a> EvalContext<'a> {
             None => self.await_entry(prices, &mut out),
         }
         self.halted(window, prices, &mut out);
+        let actions = self.symbol.into_iter().chain(self.benchmark).map(|instrument| &instrument.actions);
+        let ends = actions.map(|actions| actions.end(prices.oldest.index, prices.sessions[2].index));
+        out.actions_end = ends.max().unwrap_or(0);
         out
     }
 
@@ -224,6 +233,7 @@ impl<'a> EvalContext<'a> {
         if let Some((width_s, session, price, bar)) = found {
             self.depend_on(bar, out);
             out.price_before = Some((price, bar.end));
+            out.price_before_session = Some(session);
             let age = prices.trading_time_since(session, bar.end, self.calendar);
             out.quality.stale = age.is_none_or(|age| age > stale_after(self.config, width_s));
         }
@@ -275,14 +285,16 @@ impl<'a> EvalContext<'a> {
         out.entry = Some((entry.price, entry.bar.start));
         out.covered_until = Some(entry.bar.end);
         out.model = self.model(entry);
-        let back = usize::from(self.config.baseline_sessions);
-        let (index, start, as_of) = (entry.session.index, entry.bar.start, entry.visibility.as_of);
-        out.volume_ratio =
-            usual_volume(entry.bars, self.calendar, index, start, back, as_of).map(|usual| entry.bar.volume / usual);
+        let (index, start) = (entry.session.index, entry.bar.start);
+        let scales = self.volume_scales(entry);
+        let usual = usual_volume(entry.bars, self.calendar, index, start, &scales, entry.visibility.as_of);
+        out.volume_ratio = usual.map(|usual| entry.bar.volume / usual);
+        self.adjust_price_before(entry, out);
+        let night = self.night_after(entry, out);
 
         let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
         for (i, horizon) in Horizon::ALL.into_iter().enumerate() {
-            let Some(exit) = self.exit(horizon, entry, out) else { continue };
+            let Some(exit) = self.exit(horizon, entry, night, out) else { continue };
             let log_return = (exit.price / entry.price).ln();
             out.returns[i] = Some(log_return);
             if let (Some(model), Some((before, bar)), Some(after)) = (out.model, market_entry, exit.market) {

@@ -69,24 +69,26 @@ fn pair_returns(symbol: &[StoredBar], benchmark: &[StoredBar], as_of: EventTime,
     }
 }
 
-/// Mean volume of the bars at the entry bar's time of day over the `back` sessions before session `entry`. Sessions
-/// without such a bar are left out; `None` if fewer than five are left, or nothing was traded.
+/// Mean volume of the bars at the entry bar's time of day over sessions before session `entry`, each with the number of
+/// today's shares that one share was. Sessions without such a bar are left out; `None` if fewer than five are left, or
+/// nothing was traded.
 pub(super) fn usual_volume(
     symbol: &Bars,
     calendar: &Calendar,
     entry: usize,
     start: EventTime,
-    back: usize,
+    sessions: &[(usize, f64)],
     as_of: EventTime,
 ) -> Option<f64> {
     let open = |session: usize| Some(EventTime::from(calendar.sessions().get(session)?.open));
     let time_of_day = start - open(entry)?;
-    let volumes: Vec<f64> = (entry.saturating_sub(back)..entry)
-        .filter_map(|session| {
+    let volumes: Vec<f64> = sessions
+        .iter()
+        .filter_map(|&(session, shares)| {
             let (bars, start) = (symbol.in_session(session), open(session)? + time_of_day);
             let mut alike = bars[bars.partition_point(|bar| bar.start < start)..].iter();
             let found = alike.find(|bar| bar.open.is_some()).filter(|bar| bar.start == start)?;
-            (found.visible_from <= as_of).then_some(found.volume)
+            (found.visible_from <= as_of).then_some(found.volume * shares)
         })
         .collect();
     let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;

@@ -81,12 +81,12 @@ impl MentionState {
         start >= prices.first_minute || (end <= window.available && is_latest_before())
     }
 
-    /// Whether a bar of the benchmark can change its row: a bar between its entry and its last horizon reached, where the
-    /// bar with an auction starts.
+    /// Whether a bar of the benchmark can change its row: any up to its last horizon reached, for the session before the
+    /// entry's tells whether the market jumped, too.
     pub fn depends_on_benchmark_bar(&self, start: EventTime) -> bool {
         let Some((_, evaluation)) = &self.evaluated else { return false };
-        let measured = evaluation.entry.zip(evaluation.covered_until).filter(|_| evaluation.model.is_some());
-        measured.is_some_and(|((_, entered), until)| entered <= start && start <= until)
+        let measured = evaluation.covered_until.filter(|_| evaluation.entry.is_some());
+        measured.is_some_and(|until| start <= until)
     }
 
     /// Whether it has no entry and no regular bar, so that a bar outside the sessions can change its reason.

@@ -48,6 +48,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod actions;
 mod checkpoint;
 pub mod config;
 mod evaluation;
@@ -57,6 +58,7 @@ mod market;
 mod mention;
 mod missing;
 mod outcome;
+mod overnight;
 pub mod partition;
 mod placement;
 pub mod state;

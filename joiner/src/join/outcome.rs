@@ -1,6 +1,7 @@
 //! The price at each horizon, and the benchmark's price at the same moment.
 
 use super::evaluation::{Entry, EvalContext, Evaluation};
+use super::overnight::Night;
 use super::placement::{DAY_S, auction_span};
 use super::tape::{Bars, StoredBar, Visibility};
 use super::time::{EventTime, Span};
@@ -27,11 +28,21 @@ enum Opening<'a> {
 
 impl<'a> EvalContext<'a> {
     /// The price at a horizon, if the tape has reached it and there is one.
-    pub(super) fn exit(&self, horizon: Horizon, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Exit> {
+    /// `night` is the one after the entry's session.
+    pub(super) fn exit(
+        &self,
+        horizon: Horizon,
+        entry: &Entry<'_>,
+        night: Option<Night>,
+        out: &mut Evaluation,
+    ) -> Option<Exit> {
         let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
         let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
         match horizon.moment() {
-            Moment::NextOpen => self.next_open(entry, bars(start, close), out),
+            Moment::NextOpen => {
+                let exit = self.next_open(entry, bars(start, close), out)?;
+                self.across(night, entry, exit)
+            }
             Moment::Close => {
                 let (exit, is_official) = self.close(entry, entry.session, start, bars(start, close), out)?;
                 out.close_is_official = Some(is_official);
@@ -40,6 +51,7 @@ impl<'a> EvalContext<'a> {
             Moment::NextClose => {
                 let length = bars(start, close) + bars(next.open, next.close);
                 let (exit, is_official) = self.close(entry, next, next.open, length, out)?;
+                let exit = self.across(night, entry, exit)?;
                 out.next_close_is_official = Some(is_official);
                 Some(exit)
             }
@@ -52,6 +64,14 @@ impl<'a> EvalContext<'a> {
                 self.last_close(entry, entry.session, start, due, bars(start, due), out)
             }
         }
+    }
+
+    /// The price as the holder of a share of the entry's session has it after the night; `None` where that is not known.
+    fn across(&self, night: Option<Night>, entry: &Entry<'_>, exit: Exit) -> Option<Exit> {
+        let night = night.filter(|night| !self.is_withheld(*night))?;
+        let market = self.market_holding(entry.session.index, entry.next.index);
+        let market = exit.market.filter(|_| !market.has_foreign_cash).map(|price| market.value(price));
+        Some(Exit { price: night.holding.value(exit.price), market, ..exit })
     }
 
     /// The close of the last bar that started at or after `from` and ended by `due`.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::impact::Reason;
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Bar, Halt, Impact, Mention, Run, Symbol, Watermark};
+use tapewire_core::{Bar, CorporateAction, Halt, Impact, Mention, Run, Symbol, Watermark};
 
 /// The join of one run on one partition.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct State {
     pub(super) tape: WatermarkTracker,
     /// `halts` has no watermarks; this knows where the run's records begin.
     pub(super) halts: WatermarkTracker,
+    /// The same of `actions`.
+    pub(super) actions: WatermarkTracker,
     pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
     pub(super) models: HashMap<Symbol, Models>,
@@ -54,6 +56,7 @@ impl State {
             news: trackers.sentiment,
             tape: trackers.bars,
             halts: trackers.halts,
+            actions: trackers.actions,
             history: WatermarkHistory::default(),
             symbols: HashMap::new(),
             models: HashMap::new(),
@@ -102,6 +105,11 @@ impl State {
             JoinEvent::Halt { offset, halt } => {
                 if self.halts.includes(offset) {
                     self.halt(offset, &halt, &mut rows)?;
+                }
+            }
+            JoinEvent::Action { offset, action } => {
+                if self.actions.includes(offset) {
+                    self.action(offset, action, &mut rows)?;
                 }
             }
         }
@@ -278,6 +286,24 @@ impl State {
         Ok(())
     }
 
+    fn action(&mut self, offset: u64, action: CorporateAction, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        let Some(session) = self.calendar.from(action.ex_date).map(|session| session.index) else { return Ok(()) };
+        if self.eviction.oldest_session > session {
+            return Ok(());
+        }
+        self.eviction.keep_actions_from(session, offset);
+        let symbol = action.symbol.clone();
+        if self.instrument(&symbol).actions.insert(session, offset, action) {
+            let changed: Vec<u64> = if symbol == self.config.benchmark {
+                self.mentions.keys().copied().collect()
+            } else {
+                self.symbols[&symbol].mentions.iter().copied().collect()
+            };
+            changed.into_iter().try_for_each(|id| self.evaluate(id, rows))?;
+        }
+        Ok(())
+    }
+
     /// Whether no rows are returned: while the state is rebuilt, and in a replay until the tape has a watermark.
     /// Mentions that the worker sends again after their replay was over find an empty state without a tape, and must
     /// not replace rows that were finished.
@@ -307,9 +333,12 @@ impl State {
         }
         let version = match state.current().lateness {
             Lateness::TooLate => version::LOWEST,
-            Lateness::OnTime | Lateness::Late => {
-                version::pack(state.effective_offset, evaluation.bars_end, evaluation.halts_end)?
-            }
+            Lateness::OnTime | Lateness::Late => version::pack(
+                state.effective_offset,
+                evaluation.bars_end,
+                evaluation.halts_end,
+                evaluation.actions_end,
+            )?,
         };
         if state.evaluated.as_ref().is_none_or(|(known, _)| *known != version) {
             rows.push(evaluation.row(&self.run, version, state.current()));

@@ -1,5 +1,6 @@
 //! Bars and halts of one symbol, by session and start.
 
+use super::actions::Actions;
 use super::time::EventTime;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -214,6 +215,8 @@ pub(super) struct Instrument {
     pub outside: BTreeMap<usize, u64>,
     /// Halts by the moment they took effect.
     pub halts: BTreeMap<EventTime, StoredHalt>,
+    /// Splits and dividends.
+    pub actions: Actions,
     /// Mentions in memory, by the offset of their first record.
     pub mentions: BTreeSet<u64>,
 }

@@ -5,8 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{Bar, CorporateAction, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
 use tapewire_joiner::join::JoinConfig;
+use tapewire_joiner::join::config::PossibleSplits;
 
 /// Random numbers from a seed (SplitMix64); the tests must not depend on the version of a library.
 pub struct Dice(pub u64);
@@ -50,6 +52,7 @@ pub fn config() -> JoinConfig {
         allowed_lateness: Duration::from_secs(900),
         stale_after: Duration::from_secs(300),
         gap_share: 0.1,
+        possible_splits: PossibleSplits::Null,
     }
 }
 
@@ -76,11 +79,13 @@ impl Make {
         let mut dice = Dice(self.seed);
         let days = sessions(self.sessions);
         let halts = if self.halts { halts(&mut dice, days) } else { Vec::new() };
-        Topics { halts, bars: self.bars(&mut dice, days), sentiment: self.news(&mut dice, days) }
+        let splits = splits(&mut dice, days);
+        let actions = actions(&mut dice, days, &splits);
+        Topics { halts, actions, bars: self.bars(&mut dice, days, &splits), sentiment: self.news(&mut dice, days) }
     }
 
     /// Bars by arrival, some after the watermark that covers them, some corrected; and watermarks.
-    fn bars(&self, dice: &mut Dice, days: &[Session]) -> Vec<(Run, Tape)> {
+    fn bars(&self, dice: &mut Dice, days: &[Session], splits: &[Split]) -> Vec<(Run, Tape)> {
         let mut arrivals: Vec<(Timestamp, Tape)> = Vec::new();
         for (name, width_s, printed) in [
             ("MKT", 60, 97),
@@ -100,6 +105,8 @@ impl Make {
         ] {
             let mut price = 50.0 + dice.below(100) as f64;
             for day in days {
+                let split = splits.iter().find(|split| split.name == name && split.day == day.date);
+                price /= split.map_or(1.0, |split| split.ratio * split.printed);
                 // A symbol may not trade at all for a day.
                 let away = name != "MKT" && dice.chance(12);
                 for (start, end) in intervals(name, day, width_s, dice) {
@@ -236,6 +243,72 @@ pub fn due(bar: &Bar) -> Timestamp {
 /// The benchmark arrives as a copy, as on most partitions.
 fn copy(name: &str, bar: Bar) -> Tape {
     if name == "MKT" { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }
+}
+
+/// A split that is on the tape.
+struct Split {
+    name: &'static str,
+    day: jiff::civil::Date,
+    /// Shares after it for each before.
+    ratio: f64,
+    /// What the price does besides.
+    printed: f64,
+    /// Topic `actions` has it.
+    is_known: bool,
+}
+
+fn splits(dice: &mut Dice, days: &[Session]) -> Vec<Split> {
+    let mut splits = Vec::new();
+    for day in &days[1..] {
+        for name in ["AAA", "WIDE", "BOTH", "CLOCK", "DAYS", "MKT"] {
+            if dice.chance(if name == "MKT" { 2 } else { 7 }) {
+                let ratio = [3.0, 2.0, 10.0, 0.1, 1.25, 1.5][dice.below(6) as usize];
+                let is_known = dice.chance(60);
+                // Of some that are known the bars were adjusted already.
+                let printed = if is_known && dice.chance(20) { 1.0 / ratio } else { 0.99 };
+                splits.push(Split { name, day: day.date, ratio, printed, is_known });
+            }
+        }
+    }
+    splits
+}
+
+/// The splits that are known and some dividends, some corrected, some sent twice.
+fn actions(dice: &mut Dice, days: &[Session], splits: &[Split]) -> Vec<(Run, CorporateAction)> {
+    let mut actions = Vec::new();
+    let action = |name: &str, ex_date, kind, received_at| CorporateAction {
+        symbol: symbol(name),
+        ex_date,
+        id: String::new(),
+        kind,
+        received_at,
+    };
+    let split = |split: &Split, to| {
+        action(split.name, split.day, ActionKind::Split { from: 1.0, to }, days[0].open + seconds(to as i64))
+    };
+    for known in splits.iter().filter(|split| split.is_known) {
+        if dice.chance(20) {
+            // Wrong at first.
+            actions.push(split(known, 0.5));
+            actions.push(CorporateAction { received_at: days[0].close, ..split(known, known.ratio) });
+        } else {
+            actions.push(split(known, known.ratio));
+        }
+    }
+    for day in days {
+        for name in ["AAA", "WIDE", "CLOCK", "DAYS", "MKT"] {
+            if dice.chance(10) {
+                let currency = if dice.chance(20) { "EUR" } else { "USD" };
+                let kind = ActionKind::Dividend { amount: 0.25, currency: currency.into() };
+                // A day without a session counts from the next one.
+                let ex_date = if dice.chance(20) { day.date.tomorrow().unwrap() } else { day.date };
+                actions.push(action(name, ex_date, kind, days[0].open));
+            }
+        }
+    }
+    let again: Vec<CorporateAction> = actions.iter().filter(|_| dice.chance(10)).cloned().collect();
+    actions.extend(again);
+    actions.into_iter().map(|action| (Run::live(), action)).collect()
 }
 
 fn halts(dice: &mut Dice, days: &[Session]) -> Vec<(Run, Halt)> {

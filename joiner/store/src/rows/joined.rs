@@ -63,6 +63,10 @@ columns! { JoinColumns(impact: &Impact) {
     flag_gap: bool = impact.quality.gap;
     /// the opening price is not known, because the bar that holds it starts before the open: the entry is later, or ret_next_open is NULL
     flag_no_open: bool = impact.quality.no_open;
+    /// price_before, ret_next_open or ret_next_close is adjusted for a split or a dividend in table actions
+    flag_adjusted: bool = impact.quality.adjusted;
+    /// a price jumped overnight as if by a split that table actions does not have, or the bars are adjusted already for one that it has; price_before and the outcomes across that night are NULL unless the ratio is below 2 or join.possible_splits is "keep"
+    flag_possible_split: bool = impact.quality.possible_split;
     flag_late: bool = impact.quality.late;
 }}
 
