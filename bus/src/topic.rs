@@ -29,13 +29,16 @@ pub enum Topic {
     Trades,
     /// Halts, key: symbol.
     Halts,
+    /// Splits and dividends, key: symbol.
+    Actions,
     /// What could not be read or handled.
     DeadLetter,
 }
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Self; 6] = [Self::News, Self::Sentiment, Self::Bars, Self::Trades, Self::Halts, Self::DeadLetter];
+    pub const ALL: [Self; 7] =
+        [Self::News, Self::Sentiment, Self::Bars, Self::Trades, Self::Halts, Self::Actions, Self::DeadLetter];
 
     /// Name without prefix.
     pub fn base_name(self) -> &'static str {
@@ -45,6 +48,7 @@ impl Topic {
             Self::Bars => "bars",
             Self::Trades => "trades",
             Self::Halts => "halts",
+            Self::Actions => "actions",
             Self::DeadLetter => "dead-letter",
         }
     }
@@ -75,7 +79,7 @@ impl Topics {
 
     /// Creates what is missing; topics that exist are left as they are. Safe to run by many at once.
     ///
-    /// Partition counts of `sentiment`, `bars`, `trades` and `halts` must stay equal: the joiner
+    /// Partition counts of `sentiment`, `bars`, `trades`, `halts` and `actions` must stay equal: the joiner
     /// reads them side by side. Retention is by record time and records carry the time they were
     /// written, not their event time, so a replay of last year is kept as long as today's news.
     ///

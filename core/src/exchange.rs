@@ -4,7 +4,8 @@ mod entry;
 mod rules;
 
 pub use entry::floor_minute;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::civil::{Date, Time};
+use jiff::{Timestamp, tz::TimeZone};
 use std::sync::OnceLock;
 
 /// One trading day's regular session.
@@ -94,6 +95,20 @@ impl Calendar {
         self.sessions.binary_search_by_key(&date, |session| session.date).ok().map(|index| &self.sessions[index])
     }
 
+    /// The session of a date or, where none is on it, the next one.
+    pub fn from(&self, date: Date) -> Option<&Session> {
+        self.sessions.get(self.sessions.partition_point(|session| session.date < date))
+    }
+
+    /// The session of a day that begins at this moment: midnight in the exchange's time zone begins its own date, midnight
+    /// of UTC begins the date that UTC has then. `None` for every other moment, and where no session is on that date.
+    pub fn day_from(&self, midnight: Timestamp) -> Option<&Session> {
+        let zones = [self.time_zone.clone(), TimeZone::UTC];
+        let local =
+            zones.into_iter().map(|zone| zone.to_datetime(midnight)).find(|local| local.time() == Time::midnight());
+        self.on(local?.date())
+    }
+
     /// The session after `session`.
     pub fn next(&self, session: &Session) -> Option<&Session> {
         self.offset(session, 1)
@@ -136,6 +151,22 @@ mod tests {
         ] {
             let session = calendar.on(date.parse().unwrap()).unwrap();
             assert_eq!((session.open, session.close), (at(open), at(close)), "{date}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_of_new_york_or_of_utc() {
+        for (midnight, date) in [
+            ("2025-05-13T04:00:00Z", Some("2025-05-13")),
+            ("2025-05-13T00:00:00Z", Some("2025-05-13")),
+            ("2025-01-14T05:00:00Z", Some("2025-01-14")),
+            ("2025-01-14T04:00:00Z", None),
+            ("2025-05-13T05:00:00Z", None),
+            ("2025-05-17T04:00:00Z", None),
+            ("2025-07-04T00:00:00Z", None),
+        ] {
+            let found = Calendar::xnys().day_from(at(midnight)).map(|session| session.date.to_string());
+            assert_eq!(found.as_deref(), date, "{midnight}");
         }
     }
 

@@ -141,6 +141,9 @@ pub enum Reason {
     NotEquity,
     /// The tape is complete past the entry and has no bar of this symbol.
     NoBars,
+    /// The symbol has bars, but none in a regular session: only of pre-market and after hours, or of a width and start
+    /// whose open and close are of no session.
+    NoRegularBars,
     /// The symbol has bars, but none to enter at.
     NoEntryBar,
     /// The mention was read after the news watermark had passed the end of its last horizon.
@@ -184,10 +187,30 @@ pub struct Quality {
     pub stale: bool,
     /// The symbol was halted between `available_at` and the last horizon reached.
     pub halted: bool,
-    /// The symbol's bars have a hole between `available_at` and the last horizon reached.
+    /// A bar is missing where a price was taken, or more of the bars from `available_at` to the last horizon reached than
+    /// is configured.
     pub gap: bool,
+    /// The session's opening price is not known, because the bar that holds it starts before the open: the entry is
+    /// later, or there is no next open.
+    pub no_open: bool,
+    /// A split or a dividend is between some of the prices: they were adjusted for it.
+    pub adjusted: bool,
+    /// A price jumped overnight as if by a split that is not known, or prices contain a split already that is.
+    pub possible_split: bool,
     /// The mention was read after the news watermark had passed its publication.
     pub late: bool,
+}
+
+/// Whole bars of the row's width that the symbol does not have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MissingBars {
+    /// From the first tradable minute to the last horizon reached.
+    pub all: u32,
+    /// Between the first tradable minute and the entry: by how many bars it is late.
+    pub near_entry: u32,
+    /// Between the bar of each horizon's price and the horizon: by how many bars the prices are old or, at the next open,
+    /// late; all horizons together.
+    pub near_horizons: u32,
 }
 
 /// Sentiment of one article on one company, joined with the tape.
@@ -205,7 +228,7 @@ pub struct Impact {
     pub phase: Phase,
     /// Width of the bars it was joined with, in seconds.
     pub bar_width_s: Option<u32>,
-    /// Last close at or before `available_at`, in the quote currency.
+    /// Last price at or before `available_at`, in the quote currency; adjusted for splits and dividends up to the entry.
     pub price_before: Option<f64>,
     /// End of the bar `price_before` comes from (UTC).
     pub price_before_at: Option<Timestamp>,
@@ -215,6 +238,10 @@ pub struct Impact {
     pub entry_price: Option<f64>,
     /// Log returns from the entry.
     pub returns: PerHorizon,
+    /// Whether the close is the official closing price and not the last bar's; `None` where there is no close.
+    pub close_is_official: Option<bool>,
+    /// The same of the next session's close.
+    pub next_close_is_official: Option<bool>,
     /// Log returns minus what the market model expects from the benchmark's return.
     pub abnormal: PerHorizon,
     /// Market model: intercept for each bar.
@@ -223,6 +250,8 @@ pub struct Impact {
     pub beta: Option<f64>,
     /// Volume of the entry bar, divided by the mean volume at the same time of day in the trailing sessions.
     pub volume_ratio: Option<f64>,
+    /// Number of bars that are missing; `None` without an entry.
+    pub missing_bars: Option<MissingBars>,
     /// What to know before trusting it.
     pub quality: Quality,
 }

@@ -26,8 +26,10 @@ pub mod watermark;
 pub use article::Article;
 pub use impact::{Horizon, Impact};
 pub use mention::{Mention, Probabilities, Sentiment, Unscored};
-pub use record::{CodecError, DeadLetter, HaltRecord, NewsRecord, SentimentRecord, TapeRecord, TradeRecord};
+pub use record::{
+    ActionRecord, CodecError, DeadLetter, HaltRecord, NewsRecord, SentimentRecord, TapeRecord, TradeRecord,
+};
 pub use run::Run;
 pub use symbol::Symbol;
-pub use tape::{Bar, Halt, Trade};
+pub use tape::{Bar, CorporateAction, Halt, Trade};
 pub use watermark::{Watermark, Watermarks};

@@ -3,7 +3,7 @@
 //! JSON because a person must be able to read a dead letter, and because every tool that
 //! reads Kafka reads it. Times are integer microseconds since 1970 UTC, so reading gives exactly what was written.
 
-use crate::{Article, Bar, Halt, Mention, Run, Trade, Watermark};
+use crate::{Article, Bar, CorporateAction, Halt, Mention, Run, Trade, Watermark};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Version of the envelope and the records in it. A reader refuses records of a newer version.
@@ -63,6 +63,8 @@ pub type TapeRecord = Envelope<Tape>;
 pub type TradeRecord = Envelope<Trade>;
 /// Record of topic `halts`, key: symbol.
 pub type HaltRecord = Envelope<Halt>;
+/// Record of topic `actions`, key: symbol. The benchmark's go to every partition.
+pub type ActionRecord = Envelope<CorporateAction>;
 
 /// Record of topic `dead-letter`: what could not be read or handled, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
-//! What the market printed: bars, trades, halts.
+//! What the market printed: bars, trades, halts; and what makes prices of two days incomparable: splits and dividends.
 
 use crate::Symbol;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ pub struct Bar {
     pub start: Timestamp,
     /// Length of the interval in seconds: 60 for a minute bar.
     pub width_s: u32,
-    /// First price, in the quote currency (US dollars).
+    /// First price, in the quote currency (US dollars), as printed: not adjusted for later splits or dividends.
     pub open: f64,
     /// Highest price.
     pub high: f64,
@@ -80,6 +81,62 @@ pub struct Trade {
     /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
+}
+
+/// A split or a dividend of one symbol. Bars are as printed, so the join needs it to compare prices across its date.
+///
+/// Actions are upserts by (symbol, ex-date, kind, id): of two versions the one with the later `received_at` counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CorporateAction {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// First trading day of the share without the dividend, or after the split; in the exchange's time zone.
+    pub ex_date: Date,
+    /// Tells several of one kind on one day apart; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// What happened.
+    pub kind: ActionKind,
+    /// When we received it (UTC).
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub received_at: Timestamp,
+}
+
+/// What a [`CorporateAction`] does to a share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// `from` shares become `to` shares: 1 and 3 for a 3-for-1 split, 10 and 1 for a reverse split.
+    Split {
+        /// Shares before.
+        from: f64,
+        /// Shares after.
+        to: f64,
+    },
+    /// Cash for each share, as of before any split of the same day.
+    Dividend {
+        /// Amount a share.
+        amount: f64,
+        /// Three letters (ISO 4217); empty: US dollars.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        currency: String,
+    },
+}
+
+impl CorporateAction {
+    /// What is wrong with the action, if anything.
+    pub fn fault(&self) -> Option<&'static str> {
+        let is_positive = |number: f64| number.is_finite() && number > 0.0;
+        match self.kind {
+            ActionKind::Split { from, to } if !(is_positive(from) && is_positive(to)) => {
+                Some("a split needs two numbers of shares greater than 0")
+            }
+            ActionKind::Dividend { amount, .. } if !is_positive(amount) => {
+                Some("a dividend needs an amount greater than 0")
+            }
+            ActionKind::Split { .. } | ActionKind::Dividend { .. } => None,
+        }
+    }
 }
 
 /// Trading in one symbol stopped or resumed.

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tapewire_bus::{Delivery, Producer, Topic};
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{
-    Article, Bar, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade, TradeRecord, Watermark,
+    ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade,
+    TradeRecord, Watermark,
 };
 
 /// Most records that may be unacknowledged at once; then all are waited for.
@@ -160,6 +161,19 @@ impl Writer {
     pub async fn halt(&mut self, halt: Halt) -> Result<(), IngestError> {
         let key = halt.symbol.clone();
         self.send(Topic::Halts, key.as_str(), &HaltRecord::new(self.run.clone(), halt).encode()).await
+    }
+
+    /// Sends a split or a dividend. The benchmark's goes to every partition, as its bars do.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn action(&mut self, action: CorporateAction) -> Result<(), IngestError> {
+        let key = action.symbol.clone();
+        let record = ActionRecord::new(self.run.clone(), action).encode();
+        if self.benchmark.as_ref() == Some(&key) {
+            self.in_flight.extend(self.producer.enqueue_to_others(Topic::Actions, key.as_str(), &record).await?);
+        }
+        self.send(Topic::Actions, key.as_str(), &record).await
     }
 
     /// Waits until everything sent is acknowledged.

@@ -23,7 +23,7 @@ pub enum JoinerError {
     },
     /// Row versions are full.
     #[error(
-        "a partition holds more records than a row's version can count (2^28 of sentiment, 2^36 of bars and halts); \
+        "a partition holds more records than a row's version can count (2^28 of sentiment, 2^36 of bars, halts and actions); \
          go on with new topics and a new run or database"
     )]
     TooManyRecords,

@@ -36,9 +36,9 @@ proptest! {
         let topics = make.topics();
         let expected = whole(&topics);
         for first in [
-            [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Halts],
-            [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment],
-            [JoinTopic::Halts, JoinTopic::Bars, JoinTopic::Sentiment],
+            [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Actions, JoinTopic::Halts],
+            [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment],
+            [JoinTopic::Actions, JoinTopic::Halts, JoinTopic::Bars, JoinTopic::Sentiment],
         ] {
             assert_same(&Process::start(&topics, &config()).finish(first), &expected);
         }
@@ -47,7 +47,7 @@ proptest! {
         // Long stretches of one topic, and short ones.
         let mut turns = Vec::new();
         while turns.len() < total {
-            let topic = TOPICS[dice.below(3) as usize];
+            let topic = TOPICS[dice.below(4) as usize];
             let stretch = if dice.chance(30) { dice.below(500) } else { dice.below(4) };
             turns.extend(std::iter::repeat_n(topic, stretch as usize + 1));
         }
@@ -63,7 +63,7 @@ proptest! {
         let every = 1 + dice.below(topics.total() as u64 / 4);
         let mut kills = 0;
         while !process.is_done() {
-            let topic = TOPICS[dice.below(3) as usize];
+            let topic = TOPICS[dice.below(4) as usize];
             for _ in 0..dice.below(60) {
                 process.read(topic);
                 if dice.below(every) < 3 {
@@ -118,6 +118,7 @@ fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
             let mut process = Process::start(&topics, &config());
             let mut largest = (0, 0, 0);
             while process.read(JoinTopic::Halts) {}
+            while process.read(JoinTopic::Actions) {}
             for i in 0..topics.len(JoinTopic::Bars) {
                 for topic in TOPICS {
                     while process.progress(topic) < topics.len(topic) * i / topics.len(JoinTopic::Bars) {

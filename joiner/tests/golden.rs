@@ -88,6 +88,7 @@ impl Golden {
             Some("sentiment") => Some(JoinTopic::Sentiment),
             Some("bars") => Some(JoinTopic::Bars),
             Some("halts") => Some(JoinTopic::Halts),
+            Some("actions") => Some(JoinTopic::Actions),
             _ => None,
         };
         let golden = Self {
@@ -121,9 +122,9 @@ impl Golden {
     fn run_all_ways(&self) {
         self.assert(&self.whole(), "whole");
         for first in [
-            [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment],
-            [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Halts],
-            [JoinTopic::Halts, JoinTopic::Sentiment, JoinTopic::Bars],
+            [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment],
+            [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Actions, JoinTopic::Halts],
+            [JoinTopic::Actions, JoinTopic::Halts, JoinTopic::Sentiment, JoinTopic::Bars],
         ] {
             let found = Process::start(&self.topics, &self.config).finish(first);
             self.assert(&found, &format!("topic by topic: {first:?}"));
@@ -166,7 +167,7 @@ impl Golden {
         }
         process.commit();
         process.kill(0);
-        let found = process.finish([JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]);
+        let found = process.finish([JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment]);
         self.assert(&found, &format!("killed after record {at}, then the tape first"));
     }
 }
@@ -174,4 +175,10 @@ impl Golden {
 #[test]
 fn holiday_week() {
     Golden::read("holiday_week", JoinConfig::default()).run_all_ways();
+}
+
+/// Hours on the clock, days from midnight, closing auctions, splits and dividends.
+#[test]
+fn prices_across_nights() {
+    Golden::read("prices_across_nights", JoinConfig::default()).run_all_ways();
 }

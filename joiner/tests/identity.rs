@@ -40,8 +40,9 @@ fn the_same_article_id_of_two_providers_gives_two_rows() {
             (Run::live(), Tape::Watermark(Watermark::new(0, 1, at("2024-07-02T14:12:00Z")))),
         ],
         halts: Vec::new(),
+        actions: Vec::new(),
     };
-    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]] {
+    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment]] {
         for killed_after in 0..topics.total() {
             let mut process = Process::start(&topics, &config());
             let turns = order.into_iter().flat_map(|topic| std::iter::repeat_n(topic, topics.len(topic)));

@@ -95,7 +95,7 @@ fn stream(seed: u64) -> (Topics, Vec<JoinTopic>) {
     sentiment.extend(Sources::end(&days[SESSIONS - 1]).map(Scored::Watermark));
     let sentiment = sentiment.into_iter().map(|body| (Run::live(), body)).collect();
     let bars = bars.into_iter().map(|body| (Run::live(), body)).collect();
-    (Topics { sentiment, bars, halts: Vec::new() }, turns)
+    (Topics { sentiment, bars, halts: Vec::new(), actions: Vec::new() }, turns)
 }
 
 fn count(turns: &[JoinTopic], topic: JoinTopic) -> usize {
@@ -127,7 +127,7 @@ proptest! {
     fn a_process_killed_at_any_record_gives_the_same_rows(seed in any::<u64>()) {
         let (topics, turns) = stream(seed);
         let (expected, _) = read(&topics, &turns, usize::MAX, None);
-        for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]] {
+        for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment]] {
             assert_same(&Process::start(&topics, &config()).finish(order), &expected);
         }
         for killed_after in 0..turns.len() {
@@ -151,7 +151,7 @@ fn what_was_complete_without_an_idle_source_stays_complete_through_a_restart() {
         Scored::Mention(mention(0, open + minutes(75))),
     ];
     let sentiment = sentiment.into_iter().map(|body| (Run::live(), body)).collect();
-    let topics = Topics { sentiment, bars: Vec::new(), halts: Vec::new() };
+    let topics = Topics { sentiment, bars: Vec::new(), halts: Vec::new(), actions: Vec::new() };
     let turns = [JoinTopic::Sentiment; 4];
     for killed_after in 0..turns.len() {
         let (table, _) = read(&topics, &turns, 0, Some(killed_after));

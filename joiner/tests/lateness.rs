@@ -42,6 +42,7 @@ fn topics(run: &Run, sentiment: &[Scored], bars: &[Tape]) -> Topics {
         sentiment: sentiment.iter().map(|body| (run.clone(), body.clone())).collect(),
         bars: bars.iter().map(|body| (run.clone(), body.clone())).collect(),
         halts: Vec::new(),
+        actions: Vec::new(),
     }
 }
 
@@ -75,7 +76,7 @@ fn a_mention_after_its_finalization_time_is_listed_and_replaces_nothing() {
         mention("too late", "2024-07-02T14:00:10Z"),
     ];
     let all = topics(&Run::live(), &sentiment, &history());
-    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]] {
+    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment]] {
         let table = Process::start(&all, &config()).finish(order);
         let (first, in_time, too_late) = (row(&table, "a"), row(&table, "in time"), row(&table, "too late"));
         assert_eq!((first.status, first.entry_price, first.quality.late), (Status::Final, Some(100.0), false));
@@ -114,7 +115,7 @@ fn a_replay_can_be_repeated_and_records_sent_twice_undo_nothing() {
     // The worker dies before its commit and sends the mention and the end of stream once more.
     let mut sent_twice = once.clone();
     sent_twice.sentiment.extend(once.sentiment.clone());
-    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]] {
+    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment]] {
         assert_eq!(Process::start(&sent_twice, &config()).finish(order), expected);
     }
 

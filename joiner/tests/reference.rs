@@ -7,18 +7,25 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use support::market::{Make, config, symbol};
+use support::night::{Held, Night, actions, held, look};
+use support::print::{Print, auction, print};
 use support::{Process, TOPICS, Topics, cases};
 use tapewire_core::exchange::{Calendar, Session};
-use tapewire_core::impact::{PerHorizon, Reason, Status};
+use tapewire_core::impact::{MissingBars, PerHorizon, Reason, Status};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Bar, Horizon, Impact, Mention, Symbol};
+use tapewire_core::{Bar, CorporateAction, Horizon, Impact, Mention, Symbol};
 
 /// A whole history at its end.
 struct History {
-    /// Of each bar the version that counts, cut at the close, by start; and its session's number.
-    bars: Vec<(Bar, Timestamp, usize)>,
+    /// Of each bar the version that counts, by start.
+    bars: Vec<Print>,
+    /// The bars that start at a session's close.
+    auctions: Vec<Print>,
+    /// Symbols and moments of bars that are in no session.
+    outside: Vec<(Symbol, Timestamp)>,
     halts: Vec<tapewire_core::Halt>,
+    actions: Vec<CorporateAction>,
     news: Vec<Scored>,
 }
 
@@ -35,37 +42,57 @@ struct Expected {
     stale: bool,
     halted: bool,
     gap: bool,
+    no_open: bool,
+    adjusted: bool,
+    possible_split: bool,
     late: bool,
+    official: [Option<bool>; 2],
+    missing: Option<MissingBars>,
 }
 
 impl History {
     fn of(topics: &Topics) -> Self {
-        let mut bars: Vec<(Bar, Timestamp, usize)> = Vec::new();
+        let (mut bars, mut auctions): (Vec<Print>, Vec<Print>) = (Vec::new(), Vec::new());
+        let mut outside = Vec::new();
         for (_, tape) in &topics.bars {
             let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = tape else { continue };
-            let Some(session) = Calendar::xnys().containing(bar.start) else { continue };
-            let new = (bar.clone(), bar.end().min(session.close), session.index);
-            let same = |(b, ..): &&mut (Bar, Timestamp, usize)| {
-                (&b.symbol, b.width_s, b.start) == (&bar.symbol, bar.width_s, bar.start)
+            let (list, new) = match (auction(bar), print(bar)) {
+                (Some(new), _) => (&mut auctions, new),
+                (None, Some(new)) => (&mut bars, new),
+                (None, None) => {
+                    outside.push((bar.symbol.clone(), bar.start));
+                    continue;
+                }
             };
-            match bars.iter_mut().find(same) {
-                Some(known) if known.0.received_at <= bar.received_at => *known = new,
+            let same = |known: &&mut Print| {
+                (&known.bar.symbol, known.bar.width_s, known.bar.start) == (&bar.symbol, bar.width_s, bar.start)
+            };
+            match list.iter_mut().find(same) {
+                Some(known) if known.bar.received_at <= bar.received_at => *known = new,
                 Some(_) => {}
-                None => bars.push(new),
+                None => list.push(new),
             }
         }
-        bars.sort_by_key(|(bar, ..)| bar.start);
+        bars.sort_by_key(|print| (print.start, print.bar.start));
         let halts = topics.halts.iter().map(|(_, halt)| halt.clone()).collect();
-        Self { bars, halts, news: topics.sentiment.iter().map(|(_, scored)| scored.clone()).collect() }
+        Self {
+            bars,
+            auctions,
+            outside,
+            halts,
+            actions: actions(topics),
+            news: topics.sentiment.iter().map(|(_, scored)| scored.clone()).collect(),
+        }
     }
 
-    fn bars<'a>(
-        &'a self,
-        symbol: &'a Symbol,
-        width_s: u32,
-        session: usize,
-    ) -> impl Iterator<Item = &'a (Bar, Timestamp, usize)> {
-        self.bars.iter().filter(move |(b, _, s)| b.symbol == *symbol && b.width_s == width_s && *s == session)
+    fn bars<'a>(&'a self, symbol: &'a Symbol, width_s: u32, session: usize) -> impl Iterator<Item = &'a Print> {
+        self.bars.iter().filter(move |p| p.bar.symbol == *symbol && p.bar.width_s == width_s && p.session == session)
+    }
+
+    /// The price of a session's closing auction.
+    fn auction(&self, symbol: &Symbol, width_s: u32, session: usize) -> Option<f64> {
+        let of = |p: &&Print| p.bar.symbol == *symbol && p.bar.width_s == width_s && p.session == session;
+        self.auctions.iter().find(of).map(|p| p.bar.open)
     }
 
     /// Of all records about the row's mention the one that counts, and whether it was late.
@@ -99,27 +126,34 @@ impl History {
         let (first_day, first) = calendar.first_tradable(available).unwrap();
         let oldest = first_day.index - usize::from(config().baseline_sessions);
         let mut expected = Expected { late, ..Expected::default() };
-        self.before(company, available, oldest, &mut expected);
+        let before = self.before(company, available, oldest, &mut expected);
 
         let session = |i: usize| &calendar.sessions()[i];
-        let mut entry: Option<(&Session, Bar, Timestamp)> = None;
+        let mut entry: Option<(&Session, &Print)> = None;
         'found: for (day, from) in
             [(first_day, first), (session(first_day.index + 1), session(first_day.index + 1).open)]
         {
-            for width in [60, 300, 1800] {
-                if let Some((bar, end, _)) = self.bars(company, width, day.index).find(|(b, ..)| b.start >= from) {
-                    entry = Some((day, bar.clone(), *end));
+            for width in [60, 300, 1800, 3600, 86_400] {
+                let found = self.bars(company, width, day.index).find(|p| p.start >= from && p.open.is_some());
+                if let Some(print) = found {
+                    entry = Some((day, print));
                     break 'found;
                 }
             }
         }
-        let last = match &entry {
-            Some((day, bar, end)) => self.follow(company, (first_day, first), (day, bar, *end), &mut expected),
+        let last = match entry {
+            Some(entry) => self.follow(company, (first_day, first), entry, before, &mut expected),
             None => {
                 let until = session(first_day.index + 1);
-                let printed =
-                    self.bars.iter().any(|(b, _, s)| b.symbol == *company && (oldest..=until.index).contains(s));
-                let reason = if printed { Reason::NoEntryBar } else { Reason::NoBars };
+                let mut prints = self.bars.iter().chain(&self.auctions);
+                let printed = prints.any(|p| p.bar.symbol == *company && (oldest..=until.index).contains(&p.session));
+                let from = session(oldest).open..session(until.index + 1).open;
+                let outside = self.outside.iter().any(|(symbol, at)| symbol == company && from.contains(at));
+                let reason = match (printed, outside) {
+                    (true, _) => Reason::NoEntryBar,
+                    (false, true) => Reason::NoRegularBars,
+                    (false, false) => Reason::NoBars,
+                };
                 expected.status = Some(Status::NotJoined(reason));
                 until.close
             }
@@ -136,15 +170,16 @@ impl History {
         expected
     }
 
-    fn before(&self, company: &Symbol, available: Timestamp, oldest: usize, expected: &mut Expected) {
+    /// Returns the session of the price before the news.
+    fn before(&self, company: &Symbol, available: Timestamp, oldest: usize, expected: &mut Expected) -> Option<usize> {
         let calendar = Calendar::xnys();
-        let ended = |(b, end, s): &&(Bar, Timestamp, usize)| b.symbol == *company && *end <= available && *s >= oldest;
-        let Some((bar, end, day)) =
-            self.bars.iter().filter(ended).max_by_key(|(b, end, _)| (*end, -i64::from(b.width_s)))
-        else {
-            return;
-        };
-        expected.before = Some((bar.close, *end));
+        let closes = self.bars.iter().filter_map(|p| Some((p.close?, p)));
+        let auctions = self.auctions.iter().filter_map(|p| Some((p.open?, p)));
+        let prices = closes.chain(auctions);
+        let ended = |(_, p): &(f64, &Print)| p.bar.symbol == *company && p.end <= available && p.session >= oldest;
+        let last = prices.filter(ended).max_by_key(|(_, p)| (p.end, -i64::from(p.bar.width_s)));
+        let (price, Print { bar, end, session: day, .. }) = last?;
+        expected.before = Some((price, *end));
         // Its age is counted in trading minutes, and more than a night is too old anyway.
         let mut age = 0;
         let mut minute = *end;
@@ -154,6 +189,7 @@ impl History {
         }
         let nights = calendar.last_opened(available).unwrap().index - day;
         expected.stale = nights > 1 || age * 60 > stale_after_s().max(i64::from(bar.width_s));
+        Some(*day)
     }
 
     /// Fills the horizons; returns the end of the last one.
@@ -161,97 +197,206 @@ impl History {
         &self,
         company: &Symbol,
         (first_day, first): (&Session, Timestamp),
-        (day, bar, _): (&Session, &Bar, Timestamp),
+        (day, entry): (&Session, &Print),
+        before: Option<usize>,
         expected: &mut Expected,
     ) -> Timestamp {
+        let (bar, opened) = (&entry.bar, entry.bar.open);
         let width = i64::from(bar.width_s);
         let next = Calendar::xnys().next(day).unwrap();
         let market = symbol("MKT");
         let limit = SignedDuration::from_secs(width.max(stale_after_s()));
         expected.status = Some(Status::Final);
         expected.width = Some(bar.width_s);
-        expected.entry = Some((bar.open, bar.start));
-        expected.volume_ratio = self.volume_ratio(bar, day);
+        expected.entry = Some((opened, entry.start));
+        expected.volume_ratio = self.volume_ratio(entry, day);
+        if let (Some(before), Some((price, at))) = (before.filter(|&before| before < day.index), expected.before) {
+            let night = self.night(entry, before, day.index, price, opened);
+            self.tell(night, expected);
+            let adjusted = (price - night.cash) / night.shares;
+            expected.before = (night.is_known() && adjusted > 0.0).then_some((adjusted, at));
+        }
+        let first_after = self.first_price(company, bar.width_s, next.index);
+        let first_after = first_after.or(self.auction(company, bar.width_s, next.index));
+        let night = first_after.map(|after| {
+            let prints = self.bars(company, bar.width_s, day.index);
+            let last = prints.filter(|p| p.start >= entry.start && p.close.is_some()).last();
+            self.night(entry, day.index, next.index, last.map_or(opened, |p| p.bar.close), after)
+        });
+        if let Some(night) = night {
+            self.tell(night, expected);
+        }
+        let unchanged = Held { shares: 1.0, cash: 0.0, foreign: false };
+        let of_market = if *company == market { unchanged } else { self.held(&market, day.index, next.index) };
+        let held = |price: f64| night.filter(Night::is_known).map(|night| night.shares * price + night.cash);
+        let market_held = |price: Option<f64>| {
+            price.filter(|_| !of_market.foreign).map(|price| of_market.shares * price + of_market.cash)
+        };
         let model = if *company == market { None } else { self.model(company, bar.width_s, day.index) };
         expected.model = model;
-        let market_entry =
-            self.bars(&market, bar.width_s, day.index).find(|(b, ..)| b.start == bar.start).map(|(b, ..)| b.open);
+        let opening_of = |symbol: &Symbol, session: &Session, at: Timestamp| {
+            self.bars(symbol, bar.width_s, session.index).find(|p| p.start == at).and_then(|p| p.open)
+        };
+        let market_entry = opening_of(&market, day, entry.start);
 
+        // The price, whether it is fresh, and how many bars are missing after it.
         let last = |symbol: &Symbol, session: &Session, from: Timestamp, due: Timestamp| {
-            let found = self
-                .bars(symbol, bar.width_s, session.index)
-                .filter(|(b, end, _)| b.start >= from && *end <= due)
-                .last();
-            found.map(|(b, end, _)| (b.close, due.duration_since(*end) <= limit))
+            let prints = self.bars(symbol, bar.width_s, session.index);
+            let found = prints.filter(|p| p.start >= from && p.end <= due && p.close.is_some()).last();
+            found
+                .map(|p| (p.bar.close, due.duration_since(p.end) <= limit, due.duration_since(p.end).as_secs() / width))
         };
         let bars_between = |from: Timestamp, until: Timestamp| until.duration_since(from).as_secs_f64() / width as f64;
-        let to_close = bars_between(bar.start, day.close);
+        let to_close = bars_between(entry.start, day.close);
         let mut exits: Vec<(usize, &Session, Timestamp, Timestamp, f64)> = Vec::new();
         for (i, minutes) in Horizon::MINUTES.into_iter().enumerate() {
-            let due = bar.start + SignedDuration::from_mins(minutes);
+            let due = entry.start + SignedDuration::from_mins(minutes);
             if due <= day.close {
-                exits.push((i, day, bar.start, due, minutes as f64 * 60.0 / width as f64));
+                exits.push((i, day, entry.start, due, minutes as f64 * 60.0 / width as f64));
             }
         }
-        exits.push((Horizon::Close as usize, day, bar.start, day.close, to_close));
-        exits.push((
-            Horizon::NextClose as usize,
-            next,
-            next.open,
-            next.close,
-            to_close + bars_between(next.open, next.close),
-        ));
+        let to_next_close = to_close + bars_between(next.open, next.close);
+        exits.push((Horizon::Close as usize, day, entry.start, day.close, to_close));
+        exits.push((Horizon::NextClose as usize, next, next.open, next.close, to_next_close));
+        let mut near_horizons = 0;
         for (i, session, from, due, length) in exits {
-            match last(company, session, from, due) {
-                Some((price, true)) => {
-                    let after = last(&market, session, from, due).filter(|(_, fresh)| *fresh).map(|(price, _)| price);
-                    fill(expected, i, bar.open, price, length, model, market_entry.zip(after));
+            let which = [Horizon::Close as usize, Horizon::NextClose as usize].iter().position(|close| *close == i);
+            let printed = which.and_then(|_| self.auction(company, bar.width_s, session.index));
+            if let (Some(which), Some(price)) = (which, printed) {
+                let after = self.auction(&market, bar.width_s, session.index);
+                let (price, after) = if which == 1 { (held(price), market_held(after)) } else { (Some(price), after) };
+                if let Some(price) = price {
+                    fill(expected, i, opened, price, length, model, market_entry.zip(after));
+                    expected.official[which] = Some(true);
                 }
-                Some((_, false)) => expected.stale = true,
+                continue;
+            }
+            match last(company, session, from, due) {
+                Some((price, true, missing)) => {
+                    let after = last(&market, session, from, due).filter(|(_, fresh, _)| *fresh).map(|after| after.0);
+                    near_horizons += missing;
+                    let (price, after) =
+                        if which == Some(1) { (held(price), market_held(after)) } else { (Some(price), after) };
+                    let Some(price) = price else { continue };
+                    fill(expected, i, opened, price, length, model, market_entry.zip(after));
+                    if let Some(which) = which {
+                        expected.official[which] = Some(bar.width_s == 86_400);
+                    }
+                }
+                Some((_, false, _)) => expected.stale = true,
                 None => {}
             }
         }
-        if let Some((opening, ..)) = self.bars(company, bar.width_s, next.index).next() {
-            let after = self
-                .bars(&market, bar.width_s, next.index)
-                .find(|(b, ..)| b.start == opening.start)
-                .map(|(b, ..)| b.open);
-            let length = to_close + bars_between(next.open, opening.start);
-            fill(expected, Horizon::NextOpen as usize, bar.open, opening.open, length, model, market_entry.zip(after));
+        match self.opening(company, bar.width_s, next) {
+            Some(Ok(opening)) => {
+                let after = market_held(opening_of(&market, next, opening.start));
+                let length = to_close + bars_between(next.open, opening.start);
+                if let Some(price) = held(opening.bar.open) {
+                    fill(expected, Horizon::NextOpen as usize, opened, price, length, model, market_entry.zip(after));
+                }
+                near_horizons += opening.start.duration_since(next.open).as_secs() / width;
+            }
+            Some(Err(())) => expected.no_open = true,
+            None => {}
         }
-        expected.gap = self.gap(bar, (first_day, first), day, next);
+        let from = if day == first_day { first } else { day.open };
+        let lacks_open = from == day.open && matches!(self.opening(company, bar.width_s, day), Some(Err(())));
+        expected.no_open |= lacks_open;
+        let (all, share) = self.missing(bar, (first_day, first), day, next);
+        let mut near_entry = entry.start.duration_since(from).as_secs() / width;
+        if day != first_day {
+            near_entry += first_day.close.duration_since(first).as_secs() / width;
+        }
+        expected.gap = near_entry + near_horizons > 0 || lacks_open || share > config().gap_share;
+        let [all, near_entry, near_horizons] = [all, near_entry, near_horizons].map(|n| u32::try_from(n).unwrap());
+        expected.missing = Some(MissingBars { all, near_entry, near_horizons });
         next.close
     }
 
-    /// Whether there is no bar for at least a bar's width, from the first tradable minute on.
-    fn gap(&self, entry: &Bar, (first_day, first): (&Session, Timestamp), day: &Session, next: &Session) -> bool {
+    /// The bar whose open is the session's first price; `Err` if the opening price is within a bar that starts before.
+    fn opening<'a>(&'a self, company: &'a Symbol, width_s: u32, session: &Session) -> Option<Result<&'a Print, ()>> {
+        let prints: Vec<&Print> = self.bars(company, width_s, session.index).collect();
+        let mixed = prints.iter().any(|p| p.open.is_none());
+        match prints.into_iter().find(|p| p.open.is_some()) {
+            Some(p) if p.start == session.open => Some(Ok(p)),
+            Some(p) if mixed || p.start < session.open + SignedDuration::from_secs(width_s.into()) => Some(Err(())),
+            Some(p) => Some(Ok(p)),
+            None => mixed.then_some(Err(())),
+        }
+    }
+
+    /// Number of whole bars missing from the first tradable minute on, and their share.
+    fn missing(
+        &self,
+        entry: &Bar,
+        (first_day, first): (&Session, Timestamp),
+        day: &Session,
+        next: &Session,
+    ) -> (i64, f64) {
         let mut stretches = vec![(if day == first_day { first } else { day.open }, day), (next.open, next)];
         if day != first_day {
             stretches.insert(0, (first, first_day));
         }
-        let width = SignedDuration::from_secs(i64::from(entry.width_s));
-        stretches.into_iter().any(|(from, session)| {
+        let width = i64::from(entry.width_s);
+        let (mut missing, mut expected) = (0, 0);
+        for (from, session) in stretches {
             let mut edges = vec![from];
-            for (bar, end, _) in
-                self.bars(&entry.symbol, entry.width_s, session.index).filter(|(b, ..)| b.start >= from)
-            {
-                edges.extend([bar.start, *end]);
+            for print in self.bars(&entry.symbol, entry.width_s, session.index).filter(|p| p.start >= from) {
+                edges.extend([print.start, print.end]);
             }
             edges.push(session.close);
-            edges.chunks(2).any(|hole| hole[1].duration_since(hole[0]) >= width)
-        })
+            missing += edges.chunks(2).map(|hole| hole[1].duration_since(hole[0]).as_secs() / width).sum::<i64>();
+            expected += session.close.duration_since(from).as_secs() / width;
+        }
+        (missing, missing as f64 / (expected as f64).max(1.0))
     }
 
-    fn volume_ratio(&self, entry: &Bar, day: &Session) -> Option<f64> {
+    fn volume_ratio(&self, entry: &Print, day: &Session) -> Option<f64> {
+        let (company, width_s) = (&entry.bar.symbol, entry.bar.width_s);
         let mut volumes = Vec::new();
+        let mut later = (day.index, entry.bar.open);
         for back in 1..=usize::from(config().baseline_sessions) {
             let session = &Calendar::xnys().sessions()[day.index - back];
+            let Some(first) = self.first_price(company, width_s, session.index) else { continue };
+            let closes = self.bars(company, width_s, session.index).filter_map(|p| p.close);
+            let Some(last) = closes.last() else { continue };
+            if look(last, later.1, self.held(company, session.index, later.0), None) == 2 {
+                break;
+            }
+            later = (session.index, first);
             let start = session.open + entry.start.duration_since(day.open);
-            let found = self.bars(&entry.symbol, entry.width_s, session.index).find(|(b, ..)| b.start == start);
-            volumes.extend(found.map(|(b, ..)| b.volume));
+            let mut prints = self.bars(company, width_s, session.index);
+            let volume = prints.find(|p| p.start == start && p.open.is_some()).map(|p| p.bar.volume);
+            volumes.extend(volume.map(|volume| volume * self.held(company, session.index, day.index).shares));
         }
         let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
-        (volumes.len() >= 5).then(|| entry.volume / mean)
+        (volumes.len() >= 5).then(|| entry.bar.volume / mean)
+    }
+
+    fn held(&self, company: &Symbol, before: usize, after: usize) -> Held {
+        held(&self.actions, company, before, after)
+    }
+
+    fn first_price(&self, company: &Symbol, width_s: u32, session: usize) -> Option<f64> {
+        self.bars(company, width_s, session).next().map(|p| p.open.unwrap_or(p.bar.close))
+    }
+
+    fn night(&self, entry: &Print, before: usize, after: usize, last: f64, first: f64) -> Night {
+        let (company, width_s, market) = (&entry.bar.symbol, entry.bar.width_s, symbol("MKT"));
+        let of_share = self.held(company, before, after);
+        let market_last = self.bars(&market, width_s, before).filter_map(|p| p.close).last();
+        let market_first = self.first_price(&market, width_s, after);
+        let moved = market_last.zip(market_first).filter(|_| *company != market).map(|(last, first)| {
+            let Held { shares, cash, .. } = self.held(&market, before, after);
+            ((shares * first + cash) / last).ln()
+        });
+        let Held { shares, cash, foreign } = of_share;
+        Night { shares, cash, foreign, look: look(last, first, of_share, moved) }
+    }
+
+    fn tell(&self, night: Night, expected: &mut Expected) {
+        expected.adjusted |= (night.shares, night.cash, night.foreign) != (1.0, 0.0, false);
+        expected.possible_split |= night.look > 0;
     }
 
     /// From plain sums, as in a textbook; the join uses centred ones.
@@ -259,13 +404,15 @@ impl History {
         let market = symbol("MKT");
         let (mut n, mut sx, mut sy, mut sxx, mut sxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for session in entry - usize::from(config().baseline_sessions)..entry {
-            for (bar, ..) in self.bars(company, width_s, session) {
-                let before = |(b, end, _): &&(Bar, Timestamp, usize)| *end == bar.start && b.start < bar.start;
+            for print in self.bars(company, width_s, session).filter(|p| p.close.is_some()) {
+                let same = |p: &&Print| p.start == print.start && p.close.is_some();
+                let before = |p: &&Print| p.end == print.start && p.start < print.start && p.close.is_some();
                 let own = self.bars(company, width_s, session).find(before);
-                let other = self.bars(&market, width_s, session).find(|(b, ..)| b.start == bar.start);
+                let other = self.bars(&market, width_s, session).find(same);
                 let other_before = self.bars(&market, width_s, session).find(before);
                 if let (Some(own), Some(other), Some(other_before)) = (own, other, other_before) {
-                    let (x, y) = ((other.0.close / other_before.0.close).ln(), (bar.close / own.0.close).ln());
+                    let (x, y) = (other.bar.close / other_before.bar.close, print.bar.close / own.bar.close);
+                    let (x, y) = (x.ln(), y.ln());
                     (n, sx, sy, sxx, sxy) = (n + 1.0, sx + x, sy + y, sxx + x * x, sxy + x * y);
                 }
             }
@@ -307,7 +454,12 @@ fn found(row: &Impact) -> Expected {
         stale: row.quality.stale,
         halted: row.quality.halted,
         gap: row.quality.gap,
+        no_open: row.quality.no_open,
+        adjusted: row.quality.adjusted,
+        possible_split: row.quality.possible_split,
         late: row.quality.late,
+        official: [row.close_is_official, row.next_close_is_official],
+        missing: row.missing_bars,
     }
 }
 

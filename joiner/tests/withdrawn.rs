@@ -40,11 +40,12 @@ fn topics(sentiment: &[Scored]) -> Topics {
         sentiment: sentiment.iter().map(|body| (run.clone(), body.clone())).collect(),
         bars: bars.into_iter().map(|body| (run.clone(), body)).collect(),
         halts: Vec::new(),
+        actions: Vec::new(),
     }
 }
 
 /// Reads everything in one order, killed after one record, committing after each.
-fn joined(topics: &Topics, order: [JoinTopic; 3], killed_after: usize) -> Table {
+fn joined(topics: &Topics, order: [JoinTopic; 4], killed_after: usize) -> Table {
     let mut process = Process::start(topics, &config());
     let turns = order.into_iter().flat_map(|topic| std::iter::repeat_n(topic, topics.len(topic)));
     for (number, topic) in turns.enumerate() {
@@ -64,7 +65,7 @@ fn status_of(table: &Table, symbol: &str) -> (Status, Option<f64>) {
 }
 
 fn for_every_kill(topics: &Topics, check: impl Fn(&Table, &str)) {
-    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Sentiment]] {
+    for order in [TOPICS, [JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions, JoinTopic::Sentiment]] {
         for killed_after in 0..topics.total() {
             check(&joined(topics, order, killed_after), &format!("{order:?}, killed after {killed_after}"));
         }

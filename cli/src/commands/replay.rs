@@ -46,6 +46,9 @@ pub struct Replay {
     /// Benchmark of the market model [default: prices.benchmark]
     #[arg(long)]
     benchmark: Option<Symbol>,
+    /// Splits and dividends, CSV: symbol,ex_date,kind,from,to,amount; the bars have to be as printed then, not adjusted
+    #[arg(long, value_name = "FILE")]
+    actions: Option<PathBuf>,
     /// Only send; the roles sentiment and join run in other processes
     #[arg(long)]
     send_only: bool,
@@ -123,6 +126,7 @@ impl Replay {
             run: self.run.clone(),
             delay: self.delay,
             width: self.bar_width,
+            actions: self.actions.clone(),
             aliases: self.alias.iter().cloned().collect(),
             benchmark: self.benchmark.clone().unwrap_or_else(|| config.prices.benchmark.clone()),
         }

@@ -3,6 +3,7 @@
 //! Clocks of a replay are those of the data: an article is received a configured delay after its
 //! publication, a bar when it ends. So a replay gives the same records each time it is run.
 
+mod actions;
 mod bars;
 mod news;
 pub mod values;
@@ -12,10 +13,10 @@ use crate::writer::{Sent, Stream, Writer};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
-use tapewire_core::{Run, Symbol, Watermark};
+use tapewire_core::{CorporateAction, Run, Symbol, Watermark};
 use tapewire_runtime::Clock;
 
 /// Rows between two reports of progress.
@@ -34,6 +35,8 @@ pub struct ReplayOptions {
     pub benchmark: Symbol,
     /// Length of a bar; by default the commonest distance between neighbouring bars of a symbol.
     pub width: Option<Duration>,
+    /// CSV file of splits and dividends; without one, prices are compared as they are.
+    pub actions: Option<PathBuf>,
 }
 
 impl Default for ReplayOptions {
@@ -44,6 +47,7 @@ impl Default for ReplayOptions {
             aliases: BTreeMap::new(),
             benchmark: Symbol::new("SPY").expect("SPY is a ticker"),
             width: None,
+            actions: None,
         }
     }
 }
@@ -98,7 +102,9 @@ pub async fn replay(
 ) -> Result<Summary, IngestError> {
     let news = read(news_file)?;
     let bars = read(bars_file)?;
-    let run = run_name(options, [&news, &bars])?;
+    let actions = options.actions.as_deref().map(|path| Ok::<_, IngestError>((path, read(path)?))).transpose()?;
+    let run = run_name(options, [&news, &bars].into_iter().chain(actions.as_ref().map(|(_, content)| content)))?;
+    let actions = actions.map_or(Ok(Vec::new()), |(path, content)| actions::read(path, &content, options))?;
     let table = bars::Table::open(bars_file, &bars, options)?;
     let mut replay = Replay {
         writer: Writer::new(producer.clone(), run.clone(), Some(options.benchmark.clone())).with_account(),
@@ -115,6 +121,7 @@ pub async fn replay(
         report,
         progress: ReplayProgress { done: 0, total: (news.len() + bars.len()) as u64 },
     };
+    replay.actions(actions).await?;
     replay.bars(bars_file, table).await?;
     replay.news(news_file, &news, options).await?;
     replay.finish().await
@@ -129,6 +136,16 @@ struct Replay<Report> {
 }
 
 impl<Report: FnMut(ReplayProgress)> Replay<Report> {
+    async fn actions(&mut self, actions: Vec<CorporateAction>) -> Result<(), IngestError> {
+        if !actions.is_empty() {
+            tracing::info!(actions = actions.len(), "sending splits and dividends");
+        }
+        for action in actions {
+            self.writer.action(action).await?;
+        }
+        Ok(())
+    }
+
     async fn bars(&mut self, file: &Path, table: bars::Table<'_>) -> Result<(), IngestError> {
         for (number, row) in table.rows().enumerate() {
             match row.bar {
@@ -196,7 +213,7 @@ fn read(path: &Path) -> Result<Vec<u8>, IngestError> {
     Ok(bytes)
 }
 
-fn run_name(options: &ReplayOptions, files: [&[u8]; 2]) -> Result<Run, IngestError> {
+fn run_name<'a>(options: &ReplayOptions, files: impl Iterator<Item = &'a Vec<u8>>) -> Result<Run, IngestError> {
     let name = options.run.clone().unwrap_or_else(|| {
         let mut hash = Sha256::new();
         for file in files {

@@ -111,7 +111,7 @@ pub(super) async fn aggregates(
     };
     let shown = &bars[..bars.len().min(limit)];
     let mut body = json!({
-        "ticker": ticker, "queryCount": shown.len(), "resultsCount": shown.len(), "adjusted": true, "status": "OK",
+        "ticker": ticker, "queryCount": shown.len(), "resultsCount": shown.len(), "adjusted": false, "status": "OK",
         "request_id": "simulated", "count": shown.len(),
     });
     // The provider leaves `results` out where there are none.

@@ -17,6 +17,8 @@ pub(super) struct RunCheckpoint {
     pub tape: Savepoint,
     /// Offset in `halts`.
     pub halts: u64,
+    /// Offset in `actions`.
+    pub actions: u64,
     /// Rows whose finalization time is at or before this moment are finished.
     pub finalized: Option<EventTime>,
 }
@@ -72,6 +74,7 @@ impl Checkpoint {
             JoinTopic::Sentiment => RunEntry::new(&run.news, run.finalized),
             JoinTopic::Bars => RunEntry::new(&run.tape, run.finalized),
             JoinTopic::Halts => RunEntry::new(&Savepoint::empty(run.halts), run.finalized),
+            JoinTopic::Actions => RunEntry::new(&Savepoint::empty(run.actions), run.finalized),
         };
         let runs: BTreeMap<String, RunEntry> =
             runs.iter().map(|(run, checkpoint)| (run.as_str().to_owned(), entry(checkpoint))).collect();
@@ -80,6 +83,7 @@ impl Checkpoint {
     }
 
     /// Merges the checkpoints of all topics, run by run. A run that one of them does not know has no state to rebuild.
+    /// Versions before there were `actions` committed none, so those are read from their beginning.
     pub fn merge(topics: &PerTopic<Self>) -> BTreeMap<Run, RunCheckpoint> {
         let whole = |name: &String, news: &RunEntry| {
             let (tape, halts) = (topics.bars.runs.get(name)?, topics.halts.runs.get(name)?);
@@ -87,6 +91,7 @@ impl Checkpoint {
                 news: news.savepoint()?,
                 tape: tape.savepoint()?,
                 halts: halts.from,
+                actions: topics.actions.runs.get(name).map_or(0, |actions| actions.from),
                 finalized: news.finalized.max(tape.finalized).max(halts.finalized).map(EventTime::from_micros),
             })
         };
@@ -152,20 +157,22 @@ mod tests {
             news: Savepoint { offset: 120, watermarks: watermarks(news), low: low.map(at) },
             tape: Savepoint::empty(70),
             halts: 5,
+            actions: 3,
             finalized: Some(at(9)),
         }
     }
 
     /// What the next owner reads of what was committed, and the text on the commit of `sentiment`.
     fn through_kafka(runs: &BTreeMap<Run, RunCheckpoint>) -> (BTreeMap<Run, RunCheckpoint>, String) {
-        let next = PerTopic { sentiment: 150, bars: 80, halts: 5 };
+        let next = PerTopic { sentiment: 150, bars: 80, halts: 5, actions: 4 };
         let texts = PerTopic::TOPICS.zip(next).map(|(topic, next)| {
             let checkpoint = Checkpoint::for_topic(topic, next, runs);
             assert!(checkpoint.rewind <= next);
             checkpoint.encode()
         });
         let read = texts.as_ref().map(|text| Checkpoint::decode(text).unwrap());
-        assert_eq!(read.as_ref().map(|checkpoint| checkpoint.rewind), PerTopic { sentiment: 120, bars: 70, halts: 5 });
+        let expected = PerTopic { sentiment: 120, bars: 70, halts: 5, actions: 3 };
+        assert_eq!(read.as_ref().map(|checkpoint| checkpoint.rewind), expected);
         (Checkpoint::merge(&read), texts.sentiment)
     }
 
@@ -200,8 +207,10 @@ mod tests {
             sentiment: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[2,1719252000000000,[0,-500000]]")),
             bars: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[1,1719252060000000,[0]]")),
             halts: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[0,0,[]]")),
+            // It did not know this topic.
+            actions: String::new(),
         };
-        let runs = Checkpoint::merge(&texts.map(|text| Checkpoint::decode(&text).unwrap()));
+        let runs = Checkpoint::merge(&texts.map(|text| Checkpoint::decode(&text).unwrap_or_default()));
         let expected = RunCheckpoint {
             news: Savepoint {
                 offset: 120,
@@ -217,6 +226,7 @@ mod tests {
                 low: Some(at(1_719_252_060_000_000)),
             },
             halts: 120,
+            actions: 0,
             finalized: Some(at(1_719_000_000_000_000)),
         };
         assert_eq!(runs, BTreeMap::from([(Run::live(), expected)]));
@@ -231,7 +241,7 @@ mod tests {
     #[test]
     fn a_moment_out_of_range_leaves_the_run_out() {
         let text = r#"{"rewind":1,"runs":{"live":{"from":1,"words":[1,9223372036854775807,[0]],"settled":null}}}"#;
-        let [sentiment, bars, halts] = [0; 3].map(|_| Checkpoint::decode(text).unwrap());
-        assert!(Checkpoint::merge(&PerTopic { sentiment, bars, halts }).is_empty());
+        let [sentiment, bars, halts, actions] = [0; 4].map(|_| Checkpoint::decode(text).unwrap());
+        assert!(Checkpoint::merge(&PerTopic { sentiment, bars, halts, actions }).is_empty());
     }
 }

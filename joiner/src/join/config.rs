@@ -24,6 +24,22 @@ pub struct JoinConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub stale_after: Duration,
+    /// Share of the bars from the news to the last horizon that may be missing, 0 to 1, before a row is flagged
+    /// `flag_gap`. It is flagged anyway where a missing bar made a price that was used older or later.
+    pub gap_share: f64,
+    /// What becomes of outcomes across a night in which the price jumped as if by a split that `actions` does not have:
+    /// "null" or "keep". The row is flagged `flag_possible_split` either way.
+    pub possible_splits: PossibleSplits,
+}
+
+/// What becomes of outcomes across a night that looks like a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PossibleSplits {
+    /// They are NULL.
+    Null,
+    /// They are measured as if nothing had happened.
+    Keep,
 }
 
 /// A session's bars must be beyond correction when the next session opens, for market models are computed then. The
@@ -40,6 +56,8 @@ impl Default for JoinConfig {
             baseline_sessions: 20,
             allowed_lateness: Duration::from_secs(15 * 60),
             stale_after: Duration::from_secs(10 * 60),
+            gap_share: 0.1,
+            possible_splits: PossibleSplits::Null,
         }
     }
 }
@@ -67,6 +85,9 @@ impl JoinConfig {
         if self.stale_after > MAX_AGE {
             return wrong("join.stale_after", "at most 8760h, a year");
         }
+        if !(0.0..=1.0).contains(&self.gap_share) {
+            return wrong("join.gap_share", "a share is 0 to 1; 0.1 is usual");
+        }
         Ok(())
     }
 }
@@ -84,6 +105,8 @@ mod tests {
             (JoinConfig { allowed_lateness: hours(13), ..JoinConfig::default() }, "allowed_lateness"),
             (JoinConfig { stale_after: hours(0), ..JoinConfig::default() }, "stale_after"),
             (JoinConfig { stale_after: hours(10_000), ..JoinConfig::default() }, "stale_after"),
+            (JoinConfig { gap_share: 1.5, ..JoinConfig::default() }, "gap_share"),
+            (JoinConfig { gap_share: f64::NAN, ..JoinConfig::default() }, "gap_share"),
         ] {
             assert!(wrong.validate().unwrap_err().to_string().contains(name));
         }

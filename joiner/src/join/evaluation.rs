@@ -9,20 +9,24 @@
 //! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment and did not start
 //!   before the entry. NULL past the session's close, before the first bar has ended (a horizon shorter than a bar),
 //!   and where that bar is older than configured.
-//! - **`close`, `next_close`**: close of the session's last bar, NULL where it is older than configured.
-//!   **`next_open`**: open of the first bar of the session after the entry's, however late in the session it starts.
-//! - A bar that runs past the session's close ends there.
+//! - **`close`, `next_close`**: the official closing price where the tape has it: the open of the bar that starts at the
+//!   close, in which the closing auction is the first print, or the close of a bar of one day. Otherwise the close of the
+//!   session's last bar, NULL where it is older than configured.
+//! - **`next_open`**: open of the first bar of the session after the entry's, however late in the session it starts. NULL
+//!   where the bar that holds the opening price starts before the open.
+//! - Which of a bar's prices are of a regular session is in [`placement`](super::placement).
 
 use super::JoinConfig;
 use super::market::{MarketModel, model, usual_volume};
 use super::mention::{Lateness, MentionRevision};
+use super::placement::{WIDEST_AUCTION_S, auction_span};
 use super::tape::{Bars, Instrument, StoredBar, Visibility};
 use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
 use std::collections::BTreeMap;
 use tapewire_core::exchange::Calendar;
-use tapewire_core::impact::{Moment, PerHorizon, Phase, Quality, Reason, Status};
+use tapewire_core::impact::{MissingBars, PerHorizon, Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Run};
 
 /// The joined part of a row, and what it depends on.
@@ -33,12 +37,18 @@ pub(super) struct Evaluation {
     pub bar_width_s: Option<u32>,
     /// Price, and the end of the bar it is from.
     pub price_before: Option<(f64, EventTime)>,
+    /// Number of the session that price is from.
+    pub price_before_session: Option<usize>,
     /// Price, and the start of the bar it is from.
     pub entry: Option<(f64, EventTime)>,
     pub returns: PerHorizon,
     pub abnormal: PerHorizon,
+    pub close_is_official: Option<bool>,
+    pub next_close_is_official: Option<bool>,
     pub model: Option<MarketModel>,
     pub volume_ratio: Option<f64>,
+    /// Counted only with an entry.
+    pub missing: MissingBars,
     pub quality: Quality,
     /// The end of the last bar or horizon that the row covers, if there is one.
     pub covered_until: Option<EventTime>,
@@ -46,6 +56,8 @@ pub(super) struct Evaluation {
     pub bars_end: u64,
     /// One past the greatest offset in `halts` that the row depends on (0: none).
     pub halts_end: u64,
+    /// One past the greatest offset in `actions` that the row depends on (0: none).
+    pub actions_end: u64,
     /// Where the tape's watermark has to be before the row can change without a new bar or halt.
     pub next_timer: Option<EventTime>,
 }
@@ -53,6 +65,9 @@ pub(super) struct Evaluation {
 /// Market models of one symbol, by entry session and bar width in seconds. They depend on sessions whose bars can no
 /// longer be corrected once an entry is visible.
 pub(super) type Models = BTreeMap<(usize, u32), Option<MarketModel>>;
+
+/// The longest time from a session's close to the end of the bar with its closing auction.
+const LONGEST_AUCTION: Span = Span::from_secs(WIDEST_AUCTION_S);
 
 /// Everything an evaluation is made from.
 pub(super) struct EvalContext<'a> {
@@ -66,26 +81,20 @@ pub(super) struct EvalContext<'a> {
 }
 
 /// The entry bar and the sessions of its horizons.
-struct Entry<'a> {
-    session: SessionBounds,
-    next: SessionBounds,
-    width_s: u32,
-    bars: &'a Bars,
-    bar: &'a StoredBar,
-    visibility: Visibility,
+pub(super) struct Entry<'a> {
+    pub session: SessionBounds,
+    pub next: SessionBounds,
+    pub width_s: u32,
+    pub bars: &'a Bars,
+    pub price: f64,
+    pub bar: &'a StoredBar,
+    pub visibility: Visibility,
 }
 
 impl Entry<'_> {
-    fn width(&self) -> Span {
+    pub fn width(&self) -> Span {
         Span::from_secs(self.width_s)
     }
-}
-
-/// The price at a horizon, the benchmark's price then, and the number of bars of trading in between.
-struct Exit {
-    price: f64,
-    market: Option<f64>,
-    bars: f64,
 }
 
 impl Evaluation {
@@ -96,15 +105,20 @@ impl Evaluation {
             phase,
             bar_width_s: None,
             price_before: None,
+            price_before_session: None,
             entry: None,
             returns: PerHorizon::default(),
             abnormal: PerHorizon::default(),
+            close_is_official: None,
+            next_close_is_official: None,
             model: None,
             volume_ratio: None,
+            missing: MissingBars::default(),
             quality: Quality::default(),
             covered_until: None,
             bars_end: 0,
             halts_end: 0,
+            actions_end: 0,
             next_timer: None,
         }
     }
@@ -129,14 +143,17 @@ impl Evaluation {
             entry_price: self.entry.map(|(price, _)| price),
             returns: self.returns,
             abnormal: self.abnormal,
+            close_is_official: self.close_is_official,
+            next_close_is_official: self.next_close_is_official,
             alpha: self.model.map(|model| model.alpha),
             beta: self.model.map(|model| model.beta),
             volume_ratio: self.volume_ratio,
+            missing_bars: self.entry.map(|_| self.missing),
             quality: Quality { late: revision.lateness != Lateness::OnTime, ..self.quality },
         }
     }
 
-    fn set_timer(&mut self, at: EventTime) {
+    pub fn set_timer(&mut self, at: EventTime) {
         self.next_timer = Some(self.next_timer.map_or(at, |other| other.min(at)));
     }
 
@@ -144,7 +161,7 @@ impl Evaluation {
         self.bars_end = self.bars_end.max(bar.offset + 1);
     }
 
-    fn cover_until(&mut self, at: EventTime) {
+    pub fn cover_until(&mut self, at: EventTime) {
         self.covered_until = self.covered_until.max(Some(at));
     }
 }
@@ -163,11 +180,14 @@ impl<'a> EvalContext<'a> {
             None => self.await_entry(prices, &mut out),
         }
         self.halted(window, prices, &mut out);
+        let actions = self.symbol.into_iter().chain(self.benchmark).map(|instrument| &instrument.actions);
+        let ends = actions.map(|actions| actions.end(prices.oldest.index, prices.sessions[2].index));
+        out.actions_end = ends.max().unwrap_or(0);
         out
     }
 
     /// Whether the tape is complete up to a moment. If it is, the row depends on the record that completed it.
-    fn is_complete(&self, at: EventTime, out: &mut Evaluation) -> bool {
+    pub(super) fn is_complete(&self, at: EventTime, out: &mut Evaluation) -> bool {
         let is_complete = self.history.low() >= at;
         if is_complete {
             out.bars_end = out.bars_end.max(self.history.dependency_offset(at));
@@ -178,7 +198,7 @@ impl<'a> EvalContext<'a> {
     }
 
     /// The row uses a bar: it depends on the bar's record and on the watermark that made the bar visible.
-    fn depend_on(&self, bar: &StoredBar, out: &mut Evaluation) {
+    pub(super) fn depend_on(&self, bar: &StoredBar, out: &mut Evaluation) {
         out.depend_on_record(bar);
         out.bars_end = out.bars_end.max(self.history.dependency_offset(bar.end));
     }
@@ -197,18 +217,23 @@ impl<'a> EvalContext<'a> {
         if low < minute {
             return out.set_timer(minute);
         }
+        if minute == session.close && session.close < window.available && low < minute + LONGEST_AUCTION {
+            // The bar with the closing auction may still end between the close and the news.
+            out.set_timer(low + Span::MINUTE);
+        }
         let visibility = self.visibility(prices.sessions[0].open);
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
         let found = widths
             .filter_map(|(&width_s, bars)| {
-                let (session, bar) =
+                let (session, price, bar) =
                     bars.last_before(prices.oldest.index, session.index, window.available, visibility)?;
-                Some((width_s, session, bar))
+                Some((width_s, session, price, bar))
             })
-            .min_by_key(|(width_s, _, bar)| (std::cmp::Reverse(bar.end), *width_s));
-        if let Some((width_s, session, bar)) = found {
+            .min_by_key(|(width_s, _, _, bar)| (std::cmp::Reverse(bar.end), *width_s));
+        if let Some((width_s, session, price, bar)) = found {
             self.depend_on(bar, out);
-            out.price_before = Some((bar.close, bar.end));
+            out.price_before = Some((price, bar.end));
+            out.price_before_session = Some(session);
             let age = prices.trading_time_since(session, bar.end, self.calendar);
             out.quality.stale = age.is_none_or(|age| age > stale_after(self.config, width_s));
         }
@@ -219,8 +244,8 @@ impl<'a> EvalContext<'a> {
         for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open)] {
             let visibility = self.visibility(session.open);
             for (&width_s, bars) in &self.symbol?.bars {
-                if let Some(bar) = bars.first_from(session.index, from, visibility) {
-                    return Some(Entry { session, next, width_s, bars, bar, visibility });
+                if let Some((price, bar)) = bars.first_from(session.index, from, visibility) {
+                    return Some(Entry { session, next, width_s, bars, price, bar, visibility });
                 }
             }
         }
@@ -240,7 +265,15 @@ impl<'a> EvalContext<'a> {
         let visibility = self.visibility(first.open);
         let mut bars = self.symbol.iter().flat_map(|symbol| symbol.bars.values());
         let is_on_tape = bars.any(|bars| bars.any_visible(prices.oldest.index, second.index, visibility));
-        out.status = Status::NotJoined(if is_on_tape { Reason::NoEntryBar } else { Reason::NoBars });
+        let outside = self.symbol.map_or(0, |symbol| symbol.outside(prices.oldest.index, second.index));
+        out.status = Status::NotJoined(if is_on_tape {
+            Reason::NoEntryBar
+        } else if outside > 0 {
+            out.bars_end = out.bars_end.max(outside);
+            Reason::NoRegularBars
+        } else {
+            Reason::NoBars
+        });
         out.covered_until = Some(second.close);
     }
 
@@ -249,87 +282,32 @@ impl<'a> EvalContext<'a> {
         self.depend_on(entry.bar, out);
         out.status = Status::Open;
         out.bar_width_s = Some(entry.width_s);
-        out.entry = Some((entry.bar.open, entry.bar.start));
+        out.entry = Some((entry.price, entry.bar.start));
         out.covered_until = Some(entry.bar.end);
         out.model = self.model(entry);
-        let back = usize::from(self.config.baseline_sessions);
-        let (index, start, as_of) = (entry.session.index, entry.bar.start, entry.visibility.as_of);
-        out.volume_ratio =
-            usual_volume(entry.bars, self.calendar, index, start, back, as_of).map(|usual| entry.bar.volume / usual);
+        let (index, start) = (entry.session.index, entry.bar.start);
+        let scales = self.volume_scales(entry);
+        let usual = usual_volume(entry.bars, self.calendar, index, start, &scales, entry.visibility.as_of);
+        out.volume_ratio = usual.map(|usual| entry.bar.volume / usual);
+        self.adjust_price_before(entry, out);
+        let night = self.night_after(entry, out);
 
         let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
         for (i, horizon) in Horizon::ALL.into_iter().enumerate() {
-            let Some(exit) = self.exit(horizon, entry, out) else { continue };
-            let log_return = (exit.price / entry.bar.open).ln();
+            let Some(exit) = self.exit(horizon, entry, night, out) else { continue };
+            let log_return = (exit.price / entry.price).ln();
             out.returns[i] = Some(log_return);
-            if let (Some(model), Some(before), Some(after)) = (out.model, market_entry, exit.market) {
-                out.depend_on_record(before);
-                let expected = model.alpha * exit.bars + model.beta * (after / before.open).ln();
+            if let (Some(model), Some((before, bar)), Some(after)) = (out.model, market_entry, exit.market) {
+                out.depend_on_record(bar);
+                let expected = model.alpha * exit.bars + model.beta * (after / before).ln();
                 out.abnormal[i] = Some(log_return - expected);
             }
         }
-        if self.is_complete(entry.next.close, out) {
+        let last = entry.next.close + auction_span(self.config, entry.width_s).unwrap_or(Span::ZERO);
+        if self.is_complete(last, out) {
             out.status = Status::Final;
         }
-        self.gaps(prices, entry, out);
-    }
-
-    /// The price at a horizon, if the tape has reached it and there is one.
-    fn exit(&self, horizon: Horizon, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Exit> {
-        let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
-        let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
-        let (session, from, due, length) = match horizon.moment() {
-            Moment::NextOpen => return self.next_open(entry, bars(start, close), out),
-            Moment::Close => (entry.session, start, close, bars(start, close)),
-            Moment::NextClose => (next, next.open, next.close, bars(start, close) + bars(next.open, next.close)),
-            Moment::Minutes(minutes) => {
-                let due = start + Span::MINUTE * minutes;
-                (entry.session, start, due, bars(start, due))
-            }
-        };
-        if due > session.close || !self.is_complete(due, out) {
-            return None;
-        }
-        out.cover_until(due);
-        let stale_after = stale_after(self.config, entry.width_s);
-        let bar = entry.bars.last_within(session.index, from, due, entry.visibility)?;
-        self.depend_on(bar, out);
-        if due - bar.end > stale_after {
-            out.quality.stale = true;
-            return None;
-        }
-        let market = self
-            .market_bars(entry)
-            .and_then(|bars| bars.last_within(session.index, from, due, entry.visibility))
-            .filter(|bar| due - bar.end <= stale_after);
-        Some(Exit { price: bar.close, market: self.market_price(market, |bar| bar.close, out), bars: length })
-    }
-
-    fn next_open(&self, entry: &Entry<'_>, bars_until_close: f64, out: &mut Evaluation) -> Option<Exit> {
-        let next = entry.next;
-        let Some(bar) = entry.bars.first_from(next.index, next.open, entry.visibility) else {
-            if let Some(minute) = next_minute(self.history.low(), &[next]) {
-                out.set_timer(minute);
-            }
-            return None;
-        };
-        self.depend_on(bar, out);
-        out.cover_until(bar.end);
-        let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
-        let bars = bars_until_close + (bar.start - next.open).ratio(entry.width());
-        Some(Exit { price: bar.open, market: self.market_price(market, |bar| bar.open, out), bars })
-    }
-
-    /// The benchmark's bars of the entry's width, if there is a market model to use them.
-    fn market_bars(&self, entry: &Entry<'_>) -> Option<&'a Bars> {
-        self.models.get(&(entry.session.index, entry.width_s)).copied().flatten()?;
-        self.benchmark?.bars.get(&entry.width_s)
-    }
-
-    fn market_price(&self, bar: Option<&StoredBar>, price: fn(&StoredBar) -> f64, out: &mut Evaluation) -> Option<f64> {
-        let bar = bar?;
-        self.depend_on(bar, out);
-        Some(price(bar))
+        self.missing(prices, entry, out);
     }
 
     fn model(&mut self, entry: &Entry<'_>) -> Option<MarketModel> {
@@ -339,34 +317,6 @@ impl<'a> EvalContext<'a> {
             .models
             .entry((entry.session.index, entry.width_s))
             .or_insert_with(|| model(entry.bars, market?, entry.session.index, back, entry.visibility.as_of))
-    }
-
-    /// Whether a whole bar is missing between the first tradable minute and the last horizon reached.
-    fn gaps(&self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
-        let width = entry.width();
-        let until = out.covered_until.unwrap_or(entry.bar.end);
-        let first = prices.sessions[0];
-        let rolled_over = entry.session.index != first.index;
-        let from = if rolled_over { entry.session.open } else { prices.first_minute };
-        // The entry is in the second session: nothing was traded in the rest of the first.
-        let mut gap = rolled_over && first.close - prices.first_minute >= width;
-        for (session, from) in [(entry.session, from), (entry.next, entry.next.open)] {
-            let until = until.min(session.close);
-            let mut covered = from;
-            let bars = entry.bars.in_session(session.index);
-            for bar in &bars[bars.partition_point(|bar| bar.start < from)..] {
-                if bar.end > until {
-                    break;
-                }
-                if entry.visibility.is_visible(bar) {
-                    gap |= bar.start - covered >= width;
-                    covered = bar.end;
-                    out.bars_end = out.bars_end.max(bar.first_offset + 1);
-                }
-            }
-            gap |= until - covered >= width;
-        }
-        out.quality.gap = gap;
     }
 
     fn halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {

@@ -38,6 +38,8 @@ pub(super) struct EvictionState {
     bars: BTreeMap<usize, u64>,
     /// Offset of the first record of `halts` for each session.
     halts: BTreeMap<usize, u64>,
+    /// Offset of the first record of `actions` for each session.
+    actions: BTreeMap<usize, u64>,
 }
 
 impl EvictionState {
@@ -53,12 +55,22 @@ impl EvictionState {
         *first = offset.min(*first);
     }
 
+    /// The session needs this record of `actions`.
+    pub fn keep_actions_from(&mut self, session: usize, offset: u64) {
+        let first = self.actions.entry(session).or_insert(offset);
+        *first = offset.min(*first);
+    }
+
     fn first_bar(&self) -> Option<u64> {
         self.bars.values().min().copied()
     }
 
     fn first_halt(&self) -> Option<u64> {
         self.halts.values().min().copied()
+    }
+
+    fn first_action(&self) -> Option<u64> {
+        self.actions.values().min().copied()
     }
 }
 
@@ -70,6 +82,7 @@ impl State {
             sentiment: WatermarkTracker::restore(checkpoint.news),
             bars: WatermarkTracker::restore(checkpoint.tape),
             halts: WatermarkTracker::starting_at(checkpoint.halts),
+            actions: WatermarkTracker::starting_at(checkpoint.actions),
         };
         let mut state = Self::with(run, config, trackers);
         if let Some(low) = state.tape.low() {
@@ -91,12 +104,12 @@ impl State {
         self.evaluate_all()
     }
 
-    /// Evicts what is finished: mentions whose finalization time news and tape have both passed, and the bars, halts
+    /// Evicts what is finished: mentions whose finalization time news and tape have both passed, and the bars, halts, actions
     /// and market models of sessions that no mention, in memory or still to come, uses. Evicts nothing until both have
     /// a watermark.
     ///
-    /// Call it only when every halt up to the tape's watermark has been read: `halts` has no watermark of its own, and
-    /// a halt cannot change a row that was evicted.
+    /// Call it only when every halt and every action up to the tape's watermark has been read: their topics have no
+    /// watermarks, and neither can change a row that was evicted.
     pub fn evict(&mut self) {
         if self.rebuilding || self.history.low() == EventTime::MIN {
             return;
@@ -129,10 +142,14 @@ impl State {
         self.eviction.oldest_session = oldest.index;
         self.eviction.bars = self.eviction.bars.split_off(&oldest.index);
         self.eviction.halts = self.eviction.halts.split_off(&oldest.index);
+        self.eviction.actions = self.eviction.actions.split_off(&oldest.index);
         self.symbols.retain(|_, symbol| {
             symbol.bars.retain(|_, bars| !bars.evict_before(oldest.index));
+            symbol.outside = symbol.outside.split_off(&oldest.index);
             symbol.halts = symbol.halts.split_off(&oldest.open);
-            !(symbol.bars.is_empty() && symbol.halts.is_empty() && symbol.mentions.is_empty())
+            symbol.actions.evict_before(oldest.index);
+            let is_empty = symbol.bars.is_empty() && symbol.outside.is_empty();
+            !(is_empty && symbol.halts.is_empty() && symbol.actions.is_empty() && symbol.mentions.is_empty())
         });
         self.models.retain(|_, models| {
             models.retain(|(session, _), _| *session >= oldest.index);
@@ -155,6 +172,7 @@ impl State {
             news: self.news.rewind(self.mentions.keys().next().copied(), next.sentiment),
             tape: self.tape.rewind(self.eviction.first_bar(), next.bars),
             halts: self.halts.rewind(self.eviction.first_halt(), next.halts).offset,
+            actions: self.actions.rewind(self.eviction.first_action(), next.actions).offset,
             finalized: self.eviction.finalized,
         }
     }

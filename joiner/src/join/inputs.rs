@@ -1,7 +1,7 @@
 //! What the join takes in: the topics it reads, the events on them, and how far each has been read.
 
 use std::ops::{Index, IndexMut};
-use tapewire_core::{Bar, Halt, Mention, Watermark};
+use tapewire_core::{Bar, CorporateAction, Halt, Mention, Watermark};
 
 /// The topics the join depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum JoinTopic {
     Bars,
     /// Halts.
     Halts,
+    /// Splits and dividends.
+    Actions,
 }
 
 /// One value for each [`JoinTopic`].
@@ -23,17 +25,29 @@ pub struct PerTopic<T> {
     pub bars: T,
     /// The value of [`JoinTopic::Halts`].
     pub halts: T,
+    /// The value of [`JoinTopic::Actions`].
+    pub actions: T,
 }
 
 impl PerTopic<JoinTopic> {
     /// Each topic in its own place.
-    pub const TOPICS: Self = Self { sentiment: JoinTopic::Sentiment, bars: JoinTopic::Bars, halts: JoinTopic::Halts };
+    pub const TOPICS: Self = Self {
+        sentiment: JoinTopic::Sentiment,
+        bars: JoinTopic::Bars,
+        halts: JoinTopic::Halts,
+        actions: JoinTopic::Actions,
+    };
 }
 
 impl<T> PerTopic<T> {
     /// Changes each value.
     pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> PerTopic<U> {
-        PerTopic { sentiment: change(self.sentiment), bars: change(self.bars), halts: change(self.halts) }
+        PerTopic {
+            sentiment: change(self.sentiment),
+            bars: change(self.bars),
+            halts: change(self.halts),
+            actions: change(self.actions),
+        }
     }
 
     /// Pairs each value with the other's value for the same topic.
@@ -42,22 +56,23 @@ impl<T> PerTopic<T> {
             sentiment: (self.sentiment, other.sentiment),
             bars: (self.bars, other.bars),
             halts: (self.halts, other.halts),
+            actions: (self.actions, other.actions),
         }
     }
 
     /// References to the values.
     pub fn as_ref(&self) -> PerTopic<&T> {
-        PerTopic { sentiment: &self.sentiment, bars: &self.bars, halts: &self.halts }
+        PerTopic { sentiment: &self.sentiment, bars: &self.bars, halts: &self.halts, actions: &self.actions }
     }
 }
 
-/// The values: sentiment, bars, halts.
+/// The values: sentiment, bars, halts, actions.
 impl<T> IntoIterator for PerTopic<T> {
     type Item = T;
-    type IntoIter = std::array::IntoIter<T, 3>;
+    type IntoIter = std::array::IntoIter<T, 4>;
 
     fn into_iter(self) -> Self::IntoIter {
-        [self.sentiment, self.bars, self.halts].into_iter()
+        [self.sentiment, self.bars, self.halts, self.actions].into_iter()
     }
 }
 
@@ -69,6 +84,7 @@ impl<T> Index<JoinTopic> for PerTopic<T> {
             JoinTopic::Sentiment => &self.sentiment,
             JoinTopic::Bars => &self.bars,
             JoinTopic::Halts => &self.halts,
+            JoinTopic::Actions => &self.actions,
         }
     }
 }
@@ -79,6 +95,7 @@ impl<T> IndexMut<JoinTopic> for PerTopic<T> {
             JoinTopic::Sentiment => &mut self.sentiment,
             JoinTopic::Bars => &mut self.bars,
             JoinTopic::Halts => &mut self.halts,
+            JoinTopic::Actions => &mut self.actions,
         }
     }
 }
@@ -131,6 +148,13 @@ pub enum JoinEvent {
         /// A stop or a resumption.
         halt: Halt,
     },
+    /// From topic `actions`. It has to be read before the rows it changes are evicted, as a halt has.
+    Action {
+        /// Offset in `actions`.
+        offset: u64,
+        /// A split or a dividend without [`CorporateAction::fault`]; of the symbol or of the benchmark.
+        action: CorporateAction,
+    },
 }
 
 impl JoinEvent {
@@ -140,7 +164,7 @@ impl JoinEvent {
             Self::NewsWatermark { watermark, .. } | Self::TapeWatermark { watermark, .. } => {
                 watermark.is_end_of_stream()
             }
-            Self::Mention { .. } | Self::Bar { .. } | Self::Halt { .. } => false,
+            Self::Mention { .. } | Self::Bar { .. } | Self::Halt { .. } | Self::Action { .. } => false,
         }
     }
 }
@@ -151,13 +175,13 @@ mod tests {
 
     #[test]
     fn a_topic_finds_its_own_value() {
-        let mut values = PerTopic::TOPICS.zip(PerTopic { sentiment: 1, bars: 2, halts: 3 });
+        let mut values = PerTopic::TOPICS.zip(PerTopic { sentiment: 1, bars: 2, halts: 3, actions: 4 });
         for topic in PerTopic::TOPICS {
             assert_eq!(values[topic].0, topic);
             values[topic].1 *= 10;
         }
         let values = values.map(|(_, value)| value);
-        assert_eq!(values, PerTopic { sentiment: 10, bars: 20, halts: 30 });
-        assert_eq!(Vec::from_iter(values), [10, 20, 30]);
+        assert_eq!(values, PerTopic { sentiment: 10, bars: 20, halts: 30, actions: 40 });
+        assert_eq!(Vec::from_iter(values), [10, 20, 30, 40]);
     }
 }

@@ -53,34 +53,42 @@ pub(super) fn model(
 /// Appends the benchmark's and the symbol's returns over the same bars of one session.
 fn pair_returns(symbol: &[StoredBar], benchmark: &[StoredBar], as_of: EventTime, pairs: &mut Vec<(f64, f64)>) {
     let mut market = benchmark.iter().filter(|bar| bar.visible_from <= as_of).peekable();
-    let mut last: Option<(&StoredBar, &StoredBar)> = None;
+    let mut last: Option<(EventTime, (f64, f64))> = None;
     for own in symbol.iter().filter(|bar| bar.visible_from <= as_of) {
         while market.next_if(|bar| bar.start < own.start).is_some() {}
         let Some(other) = market.next_if(|bar| bar.start == own.start) else { continue };
-        if let Some((own_before, other_before)) = last.filter(|(before, _)| before.end == own.start) {
-            pairs.push(((other.close / other_before.close).ln(), (own.close / own_before.close).ln()));
+        // Where one of the two is without a close there is no return to it or from it.
+        let Some(closes) = own.close.zip(other.close).filter(|_| own.end == other.end) else {
+            last = None;
+            continue;
+        };
+        if let Some((_, (own_before, other_before))) = last.filter(|(end, _)| *end == own.start) {
+            pairs.push(((closes.1 / other_before).ln(), (closes.0 / own_before).ln()));
         }
-        last = Some((own, other));
+        last = Some((own.end, closes));
     }
 }
 
-/// Mean volume of the bars at the entry bar's time of day over the `back` sessions before session `entry`. Sessions
-/// without such a bar are left out; `None` if fewer than five are left, or nothing was traded.
+/// Mean volume of the bars at the entry bar's time of day over sessions before session `entry`, each with the number of
+/// today's shares that one share was. Sessions without such a bar are left out; `None` if fewer than five are left, or
+/// nothing was traded.
 pub(super) fn usual_volume(
     symbol: &Bars,
     calendar: &Calendar,
     entry: usize,
     start: EventTime,
-    back: usize,
+    sessions: &[(usize, f64)],
     as_of: EventTime,
 ) -> Option<f64> {
     let open = |session: usize| Some(EventTime::from(calendar.sessions().get(session)?.open));
     let time_of_day = start - open(entry)?;
-    let volumes: Vec<f64> = (entry.saturating_sub(back)..entry)
-        .filter_map(|session| {
-            let bars = symbol.in_session(session);
-            let found = bars.binary_search_by_key(&(open(session)? + time_of_day), |bar| bar.start).ok()?;
-            (bars[found].visible_from <= as_of).then_some(bars[found].volume)
+    let volumes: Vec<f64> = sessions
+        .iter()
+        .filter_map(|&(session, shares)| {
+            let (bars, start) = (symbol.in_session(session), open(session)? + time_of_day);
+            let mut alike = bars[bars.partition_point(|bar| bar.start < start)..].iter();
+            let found = alike.find(|bar| bar.open.is_some()).filter(|bar| bar.start == start)?;
+            (found.visible_from <= as_of).then_some(found.volume * shares)
         })
         .collect();
     let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
@@ -102,8 +110,9 @@ mod tests {
                 let bar = StoredBar {
                     start: EventTime::from_micros(start),
                     end: EventTime::from_micros(start + 1),
-                    open: close,
-                    close,
+                    printed_start: EventTime::from_micros(start),
+                    open: Some(close),
+                    close: Some(close),
                     volume: 1.0,
                     received_at: EventTime::from_micros(0),
                     offset: 0,

@@ -3,6 +3,7 @@
 use super::evaluation::Evaluation;
 use super::time::EventTime;
 use super::window::EventWindow;
+use tapewire_core::impact::{Reason, Status};
 use tapewire_core::{Mention, Symbol};
 
 /// What identifies a joined row within a run. Two providers may give different articles the same id.
@@ -80,11 +81,18 @@ impl MentionState {
         start >= prices.first_minute || (end <= window.available && is_latest_before())
     }
 
-    /// Whether a bar of the benchmark can change its row: a bar between its entry and its last horizon reached.
-    pub fn depends_on_benchmark_bar(&self, start: EventTime, end: EventTime) -> bool {
+    /// Whether a bar of the benchmark can change its row: any up to its last horizon reached, for the session before the
+    /// entry's tells whether the market jumped, too.
+    pub fn depends_on_benchmark_bar(&self, start: EventTime) -> bool {
         let Some((_, evaluation)) = &self.evaluated else { return false };
-        let measured = evaluation.entry.zip(evaluation.covered_until).filter(|_| evaluation.model.is_some());
-        measured.is_some_and(|((_, entered), until)| entered <= start && end <= until)
+        let measured = evaluation.covered_until.filter(|_| evaluation.entry.is_some());
+        measured.is_some_and(|until| start <= until)
+    }
+
+    /// Whether it has no entry and no regular bar, so that a bar outside the sessions can change its reason.
+    pub fn is_without_bars(&self) -> bool {
+        let status = self.evaluated.as_ref().map(|(_, evaluation)| evaluation.status);
+        matches!(status, Some(Status::NotJoined(Reason::NoBars | Reason::NoRegularBars)))
     }
 
     /// Applies another record. `true` if the current revision changed.

@@ -48,6 +48,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod actions;
 mod checkpoint;
 pub mod config;
 mod evaluation;
@@ -55,7 +56,11 @@ mod eviction;
 pub mod inputs;
 mod market;
 mod mention;
+mod missing;
+mod outcome;
+mod overnight;
 pub mod partition;
+mod placement;
 pub mod state;
 mod tape;
 mod time;

@@ -189,6 +189,12 @@ impl Partition {
         }
     }
 
+    /// Number of bars since the last call that are in no regular session and so have no price for the join. The
+    /// benchmark's are on every partition.
+    pub fn take_outside_bars(&mut self) -> u64 {
+        self.runs.values_mut().map(|run| run.state.take_outside_bars()).sum()
+    }
+
     /// Number of mentions and of bars in memory.
     pub fn size(&self) -> (usize, usize) {
         let sizes = self.runs.values().map(|run| run.state.size());

@@ -4,7 +4,8 @@ use super::evaluation::{EvalContext, Evaluation, Models};
 use super::eviction::EvictionState;
 use super::inputs::{JoinEvent, PerTopic};
 use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
-use super::tape::{Instrument, StoredBar, StoredHalt};
+use super::placement::{DAY_S, Placed, Placement, place};
+use super::tape::{Bars, Instrument, StoredBar, StoredHalt};
 use super::time::EventTime;
 use super::tracker::{WatermarkHistory, WatermarkTracker};
 use super::window::{EventWindow, allowed_lateness};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::impact::Reason;
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Bar, Halt, Impact, Mention, Run, Symbol, Watermark};
+use tapewire_core::{Bar, CorporateAction, Halt, Impact, Mention, Run, Symbol, Watermark};
 
 /// The join of one run on one partition.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct State {
     pub(super) tape: WatermarkTracker,
     /// `halts` has no watermarks; this knows where the run's records begin.
     pub(super) halts: WatermarkTracker,
+    /// The same of `actions`.
+    pub(super) actions: WatermarkTracker,
     pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
     pub(super) models: HashMap<Symbol, Models>,
@@ -40,6 +43,8 @@ pub struct State {
     pub(super) rebuilding: bool,
     /// The session of the last bar: most bars are in the session of the one before.
     last_session: Option<&'static Session>,
+    /// Number of bars read so far that are in no session, see [`State::take_outside_bars`].
+    outside_bars: u64,
 }
 
 impl State {
@@ -51,6 +56,7 @@ impl State {
             news: trackers.sentiment,
             tape: trackers.bars,
             halts: trackers.halts,
+            actions: trackers.actions,
             history: WatermarkHistory::default(),
             symbols: HashMap::new(),
             models: HashMap::new(),
@@ -60,6 +66,7 @@ impl State {
             eviction: EvictionState::default(),
             rebuilding: false,
             last_session: None,
+            outside_bars: 0,
         }
     }
 
@@ -100,8 +107,18 @@ impl State {
                     self.halt(offset, &halt, &mut rows)?;
                 }
             }
+            JoinEvent::Action { offset, action } => {
+                if self.actions.includes(offset) {
+                    self.action(offset, action, &mut rows)?;
+                }
+            }
         }
         Ok(rows)
+    }
+
+    /// Number of bars since the last call that are in no regular session and so have no price for the join.
+    pub(super) fn take_outside_bars(&mut self) -> u64 {
+        std::mem::take(&mut self.outside_bars)
     }
 
     fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
@@ -141,20 +158,35 @@ impl State {
     }
 
     fn bar(&mut self, offset: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let Some(session) = self.session_of(bar) else { return Ok(()) };
-        let (session, close) = (session.index, EventTime::from(session.close));
+        match place(bar, self.last_session, self.calendar, &self.config) {
+            Some(Placement::Session(placed)) => self.placed_bar(offset, bar, placed, Bars::insert, rows),
+            Some(Placement::Auction(placed)) => self.placed_bar(offset, bar, placed, Bars::insert_auction, rows),
+            Some(Placement::Outside { session, end }) => self.outside_bar(offset, bar, session, end, rows),
+            None => Ok(()),
+        }
+    }
+
+    fn placed_bar(
+        &mut self,
+        offset: u64,
+        bar: &Bar,
+        placed: Placed,
+        insert: fn(&mut Bars, usize, StoredBar) -> bool,
+        rows: &mut Vec<Impact>,
+    ) -> Result<(), JoinerError> {
+        let Placed { session, start, end, .. } = placed;
+        self.last_session = self.calendar.sessions().get(session);
         if self.eviction.oldest_session > session {
             return Ok(());
         }
-        let start = EventTime::from(bar.start);
-        let end = EventTime::from(bar.end()).min(close);
         let low = self.history.low();
-        let is_late = low >= end + allowed_lateness(&self.config);
+        let is_late = low >= placed.deadline;
         let stored = StoredBar {
             start,
             end,
-            open: bar.open,
-            close: bar.close,
+            printed_start: if bar.width_s == DAY_S { start } else { bar.start.into() },
+            open: placed.has_open.then_some(bar.open),
+            close: placed.has_close.then_some(bar.close),
             volume: bar.volume,
             received_at: bar.received_at.into(),
             offset,
@@ -162,21 +194,39 @@ impl State {
             visible_from: if is_late { low } else { StoredBar::ON_TIME },
         };
         self.eviction.keep_bars_from(session, offset);
-        let instrument = match self.symbols.get_mut(&bar.symbol) {
-            Some(known) => known,
-            None => self.symbols.entry(bar.symbol.clone()).or_default(),
-        };
-        let changed = instrument.bars.entry(bar.width_s).or_default().insert(session, stored);
+        let instrument = self.instrument(&bar.symbol);
+        let changed = insert(instrument.bars.entry(bar.width_s).or_default(), session, stored);
         // A bar that ended after the watermark becomes visible when the watermark gets there.
         if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
 
-    /// The regular session a bar starts in; bars before the open and after the close are not joined.
-    fn session_of(&mut self, bar: &Bar) -> Option<&'static Session> {
-        if self.last_session.is_none_or(|session| !session.contains(bar.start)) {
-            self.last_session = Some(self.calendar.containing(bar.start)?);
+    /// A bar that is in no session has no price that is used, but a symbol that has only such bars is told so.
+    fn outside_bar(
+        &mut self,
+        offset: u64,
+        bar: &Bar,
+        session: usize,
+        end: EventTime,
+        rows: &mut Vec<Impact>,
+    ) -> Result<(), JoinerError> {
+        let is_late = self.history.low() >= end + allowed_lateness(&self.config);
+        if self.eviction.oldest_session > session || is_late {
+            return Ok(());
         }
-        self.last_session
+        // What is read again was counted before.
+        self.outside_bars += u64::from(!self.rebuilding);
+        self.eviction.keep_bars_from(session, offset);
+        self.instrument(&bar.symbol).insert_outside(session, offset);
+        let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
+        let changed: Vec<u64> = own.filter(|id| self.mentions[id].is_without_bars()).collect();
+        changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
+    }
+
+    fn instrument(&mut self, symbol: &Symbol) -> &mut Instrument {
+        if !self.symbols.contains_key(symbol) {
+            self.symbols.insert(symbol.clone(), Instrument::default());
+        }
+        self.symbols.get_mut(symbol).expect("it was inserted above")
     }
 
     /// Evaluates the mentions again that a bar can change which arrived after the watermark had passed it.
@@ -190,7 +240,7 @@ impl State {
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
         let mut changed: BTreeSet<u64> = own.filter(|id| self.mentions[id].depends_on_bar(start, end)).collect();
         if bar.symbol == self.config.benchmark {
-            let others = self.mentions.iter().filter(|(_, mention)| mention.depends_on_benchmark_bar(start, end));
+            let others = self.mentions.iter().filter(|(_, mention)| mention.depends_on_benchmark_bar(start));
             changed.extend(others.map(|(&id, _)| id));
         }
         changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
@@ -238,6 +288,24 @@ impl State {
         Ok(())
     }
 
+    fn action(&mut self, offset: u64, action: CorporateAction, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        let Some(session) = self.calendar.from(action.ex_date).map(|session| session.index) else { return Ok(()) };
+        if self.eviction.oldest_session > session {
+            return Ok(());
+        }
+        self.eviction.keep_actions_from(session, offset);
+        let symbol = action.symbol.clone();
+        if self.instrument(&symbol).actions.insert(session, offset, action) {
+            let changed: Vec<u64> = if symbol == self.config.benchmark {
+                self.mentions.keys().copied().collect()
+            } else {
+                self.symbols[&symbol].mentions.iter().copied().collect()
+            };
+            changed.into_iter().try_for_each(|id| self.evaluate(id, rows))?;
+        }
+        Ok(())
+    }
+
     /// Whether no rows are returned: while the state is rebuilt, and in a replay until the tape has a watermark.
     /// Mentions that the worker sends again after their replay was over find an empty state without a tape, and must
     /// not replace rows that were finished.
@@ -267,9 +335,12 @@ impl State {
         }
         let version = match state.current().lateness {
             Lateness::TooLate => version::LOWEST,
-            Lateness::OnTime | Lateness::Late => {
-                version::pack(state.effective_offset, evaluation.bars_end, evaluation.halts_end)?
-            }
+            Lateness::OnTime | Lateness::Late => version::pack(
+                state.effective_offset,
+                evaluation.bars_end,
+                evaluation.halts_end,
+                evaluation.actions_end,
+            )?,
         };
         if state.evaluated.as_ref().is_none_or(|(known, _)| *known != version) {
             rows.push(evaluation.row(&self.run, version, state.current()));

@@ -1,16 +1,22 @@
 //! Bars and halts of one symbol, by session and start.
 
+use super::actions::Actions;
 use super::time::EventTime;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the join keeps of a bar.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StoredBar {
+    /// No earlier than the session's open.
     pub start: EventTime,
-    /// Exclusive; no later than the session's close.
+    /// Exclusive; no later than the session's close, except of an auction.
     pub end: EventTime,
-    pub open: f64,
-    pub close: f64,
+    /// Where the bar really starts: two bars from before the open that end at different moments are two bars.
+    pub printed_start: EventTime,
+    /// The first price, if it is one of the regular session.
+    pub open: Option<f64>,
+    /// The last price, if it is one of the regular session.
+    pub close: Option<f64>,
     pub volume: f64,
     pub received_at: EventTime,
     /// Offset of the record these prices are from.
@@ -57,6 +63,8 @@ impl Visibility {
 #[derive(Debug, Default)]
 pub(super) struct Bars {
     sessions: BTreeMap<usize, Vec<StoredBar>>,
+    /// The bars that start at the close of a session.
+    auctions: BTreeMap<usize, StoredBar>,
 }
 
 impl Bars {
@@ -66,14 +74,26 @@ impl Bars {
     /// late record never changes a bar that is already known.
     pub fn insert(&mut self, session: usize, bar: StoredBar) -> bool {
         let bars = self.sessions.entry(session).or_default();
+        let place = |bar: &StoredBar| (bar.start, bar.printed_start);
         let at = match bars.last() {
-            Some(last) if last.start < bar.start => bars.len(),
-            _ => bars.partition_point(|other| other.start < bar.start),
+            Some(last) if place(last) < place(&bar) => bars.len(),
+            _ => bars.partition_point(|other| place(other) < place(&bar)),
         };
         match bars.get_mut(at) {
-            Some(known) if known.start == bar.start => Self::correct(known, bar),
+            Some(known) if place(known) == place(&bar) => Self::correct(known, bar),
             _ => {
                 bars.insert(at, bar);
+                true
+            }
+        }
+    }
+
+    /// Adds or corrects the bar that starts at a session's close, by the rules of [`Bars::insert`].
+    pub fn insert_auction(&mut self, session: usize, bar: StoredBar) -> bool {
+        match self.auctions.get_mut(&session) {
+            Some(known) => Self::correct(known, bar),
+            None => {
+                self.auctions.insert(session, bar);
                 true
             }
         }
@@ -102,58 +122,78 @@ impl Bars {
         self.sessions.get(&session).map_or(&[], Vec::as_slice)
     }
 
-    /// First visible bar of a session that starts at or after `from`.
-    pub fn first_from(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<&StoredBar> {
+    /// First visible bar with an open that starts at or after `from`, and its open.
+    pub fn first_from(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, &StoredBar)> {
         let bars = self.in_session(session);
-        bars[bars.partition_point(|bar| bar.start < from)..].iter().find(|bar| visibility.is_visible(bar))
+        let visible =
+            bars[bars.partition_point(|bar| bar.start < from)..].iter().filter(|bar| visibility.is_visible(bar));
+        visible.filter_map(|bar| Some((bar.open?, bar))).next()
     }
 
-    /// Last visible bar of a session that starts at or after `from` and ended at or before `until`.
+    /// Last visible bar with a close that starts at or after `from` and ended at or before `until`, and its close.
     pub fn last_within(
         &self,
         session: usize,
         from: EventTime,
         until: EventTime,
         visibility: Visibility,
-    ) -> Option<&StoredBar> {
+    ) -> Option<(f64, &StoredBar)> {
         let bars = self.in_session(session);
         let ended = &bars[..bars.partition_point(|bar| bar.end <= until)];
-        ended.iter().rev().take_while(|bar| bar.start >= from).find(|bar| visibility.is_visible(bar))
+        let visible = ended.iter().rev().take_while(|bar| bar.start >= from).filter(|bar| visibility.is_visible(bar));
+        visible.filter_map(|bar| Some((bar.close?, bar))).next()
     }
 
-    /// The visible bar that starts at exactly this moment.
-    pub fn starting_at(&self, session: usize, start: EventTime, visibility: Visibility) -> Option<&StoredBar> {
-        self.first_from(session, start, visibility).filter(|bar| bar.start == start)
+    /// The visible bar with an open that starts at exactly this moment, and its open.
+    pub fn starting_at(&self, session: usize, start: EventTime, visibility: Visibility) -> Option<(f64, &StoredBar)> {
+        self.first_from(session, start, visibility).filter(|(_, bar)| bar.start == start)
     }
 
-    /// Session and last visible bar that ended at or before `until`, in sessions `oldest..=newest`.
+    /// The first visible bar of a session that has no open, because it starts before the session does.
+    pub fn without_open(&self, session: usize, visibility: Visibility) -> Option<&StoredBar> {
+        let bars = self.in_session(session).iter();
+        bars.take_while(|bar| bar.open.is_none()).find(|bar| visibility.is_visible(bar))
+    }
+
+    /// The visible bar that starts at a session's close, and the auction's price.
+    pub fn auction(&self, session: usize, visibility: Visibility) -> Option<(f64, &StoredBar)> {
+        let bar = self.auctions.get(&session).filter(|bar| visibility.is_visible(bar))?;
+        Some((bar.open?, bar))
+    }
+
+    /// Session, price and bar of the last price at or before `until`, in sessions `oldest..=newest`: the close of a bar or,
+    /// after a session, its auction's price.
     pub fn last_before(
         &self,
         oldest: usize,
         newest: usize,
         until: EventTime,
         visibility: Visibility,
-    ) -> Option<(usize, &StoredBar)> {
-        let sessions = self.sessions.range(oldest..=newest).rev();
-        let mut found =
-            sessions.map(|(&session, _)| (session, self.last_within(session, EventTime::MIN, until, visibility)));
-        found.find_map(|(session, bar)| Some((session, bar?)))
+    ) -> Option<(usize, f64, &StoredBar)> {
+        (oldest..=newest).rev().find_map(|session| {
+            let auction = self.auction(session, visibility).filter(|(_, bar)| bar.end <= until);
+            let (price, bar) = auction.or_else(|| self.last_within(session, EventTime::MIN, until, visibility))?;
+            Some((session, price, bar))
+        })
     }
 
     /// Whether any bar of sessions `oldest..=newest` is visible.
     pub fn any_visible(&self, oldest: usize, newest: usize, visibility: Visibility) -> bool {
-        self.sessions.range(oldest..=newest).any(|(_, bars)| bars.iter().any(|bar| visibility.is_visible(bar)))
+        let auctions = self.auctions.range(oldest..=newest).map(|(_, bar)| bar);
+        let mut bars = self.sessions.range(oldest..=newest).flat_map(|(_, bars)| bars).chain(auctions);
+        bars.any(|bar| visibility.is_visible(bar))
     }
 
     /// Number of bars.
     pub fn len(&self) -> usize {
-        self.sessions.values().map(Vec::len).sum()
+        self.sessions.values().map(Vec::len).sum::<usize>() + self.auctions.len()
     }
 
     /// Evicts sessions before `oldest`. `true` if no bar is left.
     pub fn evict_before(&mut self, oldest: usize) -> bool {
         self.sessions = self.sessions.split_off(&oldest);
-        self.sessions.is_empty()
+        self.auctions = self.auctions.split_off(&oldest);
+        self.sessions.is_empty() && self.auctions.is_empty()
     }
 }
 
@@ -170,13 +210,29 @@ pub(super) struct StoredHalt {
 pub(super) struct Instrument {
     /// Bars by width in seconds, the finest first.
     pub bars: BTreeMap<u32, Bars>,
+    /// Of the bars that are in no session, one past the greatest offset of those that arrived in time, by the last session
+    /// that had opened when they started.
+    pub outside: BTreeMap<usize, u64>,
     /// Halts by the moment they took effect.
     pub halts: BTreeMap<EventTime, StoredHalt>,
+    /// Splits and dividends.
+    pub actions: Actions,
     /// Mentions in memory, by the offset of their first record.
     pub mentions: BTreeSet<u64>,
 }
 
 impl Instrument {
+    /// Notes a bar that is in no session.
+    pub fn insert_outside(&mut self, session: usize, offset: u64) {
+        let end = self.outside.entry(session).or_default();
+        *end = (offset + 1).max(*end);
+    }
+
+    /// One past the greatest offset of the bars of sessions `oldest..=newest` that are in no session (0: none).
+    pub fn outside(&self, oldest: usize, newest: usize) -> u64 {
+        self.outside.range(oldest..=newest).map(|(_, &end)| end).max().unwrap_or(0)
+    }
+
     /// Adds or corrects a halt, by the rules of [`Bars::insert`]. `true` if a row that depends on it can change.
     pub fn insert_halt(&mut self, at: EventTime, new: StoredHalt) -> bool {
         let Some(known) = self.halts.get_mut(&at) else {
@@ -223,8 +279,9 @@ mod tests {
         StoredBar {
             start: at(start),
             end: at(start + 60),
-            open: 1.0,
-            close,
+            printed_start: at(start),
+            open: Some(1.0),
+            close: Some(close),
             volume: 1.0,
             received_at: at(received_at),
             offset,
@@ -245,7 +302,7 @@ mod tests {
                 bars.insert(0, versions[i].clone());
             }
             let [stored] = bars.in_session(0) else { panic!("one bar") };
-            assert_eq!((stored.close, stored.offset, stored.first_offset), (2.0, 5, 3), "{order:?}");
+            assert_eq!((stored.close, stored.offset, stored.first_offset), (Some(2.0), 5, 3), "{order:?}");
         }
     }
 
@@ -256,7 +313,7 @@ mod tests {
         assert!(!bars.insert(0, StoredBar { visible_from: at(500), ..bar(0, 9.0, 99, 2) }));
         assert!(bars.insert(0, StoredBar { visible_from: at(500), ..bar(60, 9.0, 99, 3) }));
         let early = Visibility { watermark: at(1000), as_of: at(499) };
-        let last = |visibility| bars.last_within(0, at(0), at(1000), visibility).map(|bar| bar.close);
+        let last = |visibility| bars.last_within(0, at(0), at(1000), visibility).map(|(close, _)| close);
         assert_eq!(last(early), Some(1.0));
         assert_eq!(last(Visibility { as_of: at(500), ..early }), Some(9.0));
     }
@@ -267,9 +324,9 @@ mod tests {
         for (session, start) in [(1, 0), (1, 60), (2, 1000), (2, 1120)] {
             bars.insert(session, bar(start, start as f64, 0, 0));
         }
-        let last_within = |from, until| bars.last_within(2, at(from), at(until), ALL).map(|bar| bar.start);
-        let last_before = |oldest| bars.last_before(oldest, 2, at(1059), ALL).map(|(s, bar)| (s, bar.start));
-        assert_eq!(bars.first_from(2, at(1001), ALL).map(|bar| bar.start), Some(at(1120)));
+        let last_within = |from, until| bars.last_within(2, at(from), at(until), ALL).map(|(_, bar)| bar.start);
+        let last_before = |oldest| bars.last_before(oldest, 2, at(1059), ALL).map(|(s, _, bar)| (s, bar.start));
+        assert_eq!(bars.first_from(2, at(1001), ALL).map(|(_, bar)| bar.start), Some(at(1120)));
         assert_eq!(bars.starting_at(2, at(1060), ALL), None);
         assert_eq!(last_within(1000, 1100), Some(at(1000)));
         assert_eq!(last_within(1000, 1059), None);
@@ -277,6 +334,32 @@ mod tests {
         assert_eq!(last_before(2), None);
         assert!(bars.any_visible(0, 1, ALL) && !bars.any_visible(3, 9, ALL));
         assert!(!bars.evict_before(2) && bars.evict_before(3));
+    }
+
+    #[test]
+    fn a_bar_from_before_the_open_stands_beside_one_from_the_open() {
+        let mut bars = Bars::default();
+        let cut = StoredBar { printed_start: at(-30), end: at(30), open: None, ..bar(0, 7.0, 0, 1) };
+        bars.insert(2, cut.clone());
+        assert_eq!(bars.first_from(2, at(0), ALL), None);
+        assert_eq!(bars.without_open(2, ALL), Some(&cut));
+        bars.insert(2, bar(0, 8.0, 0, 2));
+        assert_eq!(bars.in_session(2).len(), 2);
+        assert_eq!(bars.first_from(2, at(0), ALL).map(|(open, _)| open), Some(1.0));
+        assert_eq!(bars.last_within(2, at(0), at(59), ALL).map(|(close, _)| close), Some(7.0));
+    }
+
+    #[test]
+    fn the_auction_is_the_last_price_of_a_day_and_no_bar_of_it() {
+        let mut bars = Bars::default();
+        bars.insert(2, bar(0, 7.0, 0, 1));
+        bars.insert_auction(2, StoredBar { open: Some(6.0), close: None, ..bar(60, 0.0, 0, 2) });
+        bars.insert_auction(2, StoredBar { open: Some(6.5), close: None, received_at: at(9), ..bar(60, 0.0, 0, 3) });
+        let before = |until| bars.last_before(0, 2, at(until), ALL).map(|(_, price, _)| price);
+        assert_eq!([59, 60, 119, 120].map(before), [None, Some(7.0), Some(7.0), Some(6.5)]);
+        assert_eq!(bars.last_within(2, at(0), at(999), ALL).map(|(price, _)| price), Some(7.0));
+        assert_eq!((bars.len(), bars.auction(2, ALL).map(|(price, _)| price)), (2, Some(6.5)));
+        assert!(bars.evict_before(3));
     }
 
     #[test]

@@ -38,11 +38,22 @@ impl EventTime {
 }
 
 impl Span {
+    pub const ZERO: Self = Self(0);
     pub const MINUTE: Self = Self::from_secs(60);
     pub const HOUR: Self = Self::from_secs(3600);
 
     pub const fn from_secs(seconds: u32) -> Self {
         Self(seconds as i64 * 1_000_000)
+    }
+
+    /// Whether `other`, which is not zero, fits a whole number of times.
+    pub const fn is_multiple_of(self, other: Self) -> bool {
+        self.0 % other.0 == 0
+    }
+
+    /// How many whole times `other`, which is not zero, fits; 0 for a negative span.
+    pub fn whole(self, other: Self) -> u32 {
+        u32::try_from((self.0 / other.0).max(0)).unwrap_or(u32::MAX)
     }
 
     /// How many times `other` fits, with a fraction.

@@ -1,14 +1,14 @@
 //! How much a row knows, as one number.
 //!
-//! A row depends on one record of topic `sentiment` and on some records of `bars` and `halts`. Its version is
-//! `mention · 2^36 + bars + halts`, where `mention` is one past the offset of the record that made the mention's current
-//! revision count, and `bars` and `halts` are one past the greatest offset that the row depends on in either topic (0:
+//! A row depends on one record of topic `sentiment` and on some records of `bars`, `halts` and `actions`. Its version is
+//! `mention · 2^36 + bars + halts + actions`, where `mention` is one past the offset of the record that made the mention's
+//! current revision count, and the others are one past the greatest offset that the row depends on in their topics (0:
 //! none).
 //!
 //! Whenever a record changes the content of a row, the new row depends on that record, and the record is newer than all
 //! that the row depended on before, so the version grows. Of two readers that take the topics in different order, one
-//! may have an unfinished row where the other has the finished one. Neither `bars` nor `halts` of the unfinished row
-//! exceeds that of the finished one; if their contents differ, one of the two is less, and so is the sum. So the
+//! may have an unfinished row where the other has the finished one. None of the three numbers of the unfinished row
+//! exceeds that of the finished one; if their contents differ, one of them is less, and so is the sum. So the
 //! finished row always wins, and a row rebuilt from part of the records never beats one made from more.
 
 use crate::JoinerError;
@@ -19,13 +19,13 @@ const MENTION_BITS: u32 = 64 - TAPE_BITS;
 /// The version of a row that must never replace another.
 pub const LOWEST: u64 = 0;
 
-/// Packs the offset of the mention and the two ends of the tape, which are already one past an offset.
+/// Packs the offset of the mention and the ends of the tape's topics, which are already one past an offset.
 ///
 /// # Errors
 /// [`JoinerError::TooManyRecords`] past 268 million records in a partition of `sentiment` or 68
-/// billion in those of `bars` and `halts` together.
-pub fn pack(mention: u64, bars_end: u64, halts_end: u64) -> Result<u64, JoinerError> {
-    let tape = bars_end.saturating_add(halts_end);
+/// billion in those of `bars`, `halts` and `actions` together.
+pub fn pack(mention: u64, bars_end: u64, halts_end: u64, actions_end: u64) -> Result<u64, JoinerError> {
+    let tape = bars_end.saturating_add(halts_end).saturating_add(actions_end);
     let mention = mention.saturating_add(1);
     if mention >> MENTION_BITS != 0 || tape >> TAPE_BITS != 0 {
         return Err(JoinerError::TooManyRecords);
@@ -40,9 +40,10 @@ mod tests {
     #[test]
     fn a_newer_mention_beats_any_tape() {
         let last_bar = (1 << 36) - 1;
-        assert!(pack(8, 0, 0).unwrap() > pack(7, last_bar, 0).unwrap());
-        assert!(pack(7, 5, 3).unwrap() > pack(7, 5, 2).unwrap());
-        assert_eq!(pack((1 << 28) - 2, last_bar, 0).unwrap(), u64::MAX);
+        assert!(pack(8, 0, 0, 0).unwrap() > pack(7, last_bar, 0, 0).unwrap());
+        assert!(pack(7, 5, 3, 0).unwrap() > pack(7, 5, 2, 0).unwrap());
+        assert!(pack(7, 5, 3, 1).unwrap() > pack(7, 5, 3, 0).unwrap());
+        assert_eq!(pack((1 << 28) - 2, last_bar, 0, 0).unwrap(), u64::MAX);
     }
 
     #[test]
@@ -50,7 +51,7 @@ mod tests {
         for (mention, bars, halts) in
             [((1 << 28) - 1, 0, 0), (0, 1 << 36, 0), (0, 1 << 35, 1 << 35), (0, u64::MAX, 1), (u64::MAX, 0, 0)]
         {
-            assert!(pack(mention, bars, halts).is_err());
+            assert!(pack(mention, bars, halts, 0).is_err());
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::join::MentionKey;
 use std::collections::BTreeMap;
 use tapewire_core::{Impact, Run};
-use tapewire_store::rows::{BarRow, HaltRow, ImpactRow, MentionRow, TradeRow};
+use tapewire_store::rows::{ActionRow, BarRow, HaltRow, ImpactRow, MentionRow, TradeRow};
 use tapewire_store::{StoreError, Writer};
 
 /// Facts in the order of their records; of each joined row only the newest version.
@@ -13,6 +13,7 @@ pub struct Batch {
     pub mentions: Vec<MentionRow>,
     pub trades: Vec<TradeRow>,
     pub halts: Vec<HaltRow>,
+    pub actions: Vec<ActionRow>,
     impacts: BTreeMap<(Run, MentionKey), Impact>,
 }
 
@@ -28,7 +29,8 @@ impl Batch {
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.bars.len() + self.mentions.len() + self.trades.len() + self.halts.len() + self.impacts.len()
+        let facts = self.bars.len() + self.mentions.len() + self.trades.len() + self.halts.len() + self.actions.len();
+        facts + self.impacts.len()
     }
 
     /// The joined rows.
@@ -47,6 +49,7 @@ impl Batch {
             writer.insert("mentions", &self.mentions),
             writer.insert("trades", &self.trades),
             writer.insert("halts", &self.halts),
+            writer.insert("actions", &self.actions),
             writer.insert("impact", &impacts),
         )?;
         Ok(())

@@ -4,7 +4,7 @@ mod batch;
 mod partition_task;
 
 use crate::JoinerError;
-use crate::join::{JoinConfig, JoinEvent, MentionKey, Partition};
+use crate::join::{JoinConfig, JoinEvent, JoinTopic, MentionKey, Partition};
 use batch::Batch;
 use partition_task::PartitionTask;
 use std::collections::{BTreeMap, HashSet};
@@ -13,21 +13,21 @@ use std::time::{Duration, Instant};
 use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Consumer, DeadLetters, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
+use tapewire_core::{ActionRecord, CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
-use tapewire_store::rows::{BarRow, HaltRow, MentionRow, TradeRow};
+use tapewire_store::rows::{ActionRow, BarRow, HaltRow, MentionRow, TradeRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 
 /// Consumer group of the joiner.
 pub const GROUP: &str = "tapewire-joiner";
 /// The topics it reads. All must have the same number of partitions.
-pub const TOPICS: [Topic; 4] = [Topic::Sentiment, Topic::Bars, Topic::Trades, Topic::Halts];
+pub const TOPICS: [Topic; 5] = [Topic::Sentiment, Topic::Bars, Topic::Trades, Topic::Halts, Topic::Actions];
 
 /// A batch is written when it has this number of rows.
 const MAX_BATCH_ROWS: usize = 50_000;
 /// A batch is written when its first record was read this long ago.
 const MAX_BATCH_AGE: Duration = Duration::from_millis(100);
-/// How often finished rows are evicted. Each time the broker is asked for the ends of `halts`.
+/// How often finished rows are evicted. Each time the broker is asked for the ends of `halts` and `actions`.
 const EVICTION_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Runs until shutdown, then writes and commits what it has read.
@@ -163,6 +163,17 @@ impl Runner {
                 }
                 Ok(Some((run, JoinEvent::Halt { offset: record.position(), halt })))
             }
+            Topic::Actions => {
+                let ActionRecord { run, body: action, .. } =
+                    ActionRecord::decode(&record.payload).map_err(unreadable)?;
+                if let Some(fault) = action.fault() {
+                    return Err(format!("not a corporate action: {fault}"));
+                }
+                if is_new {
+                    self.batch.actions.push(ActionRow::new(&run, &action));
+                }
+                Ok(Some((run, JoinEvent::Action { offset: record.position(), action })))
+            }
             Topic::Trades => {
                 let TradeRecord { run, body: trade, .. } = TradeRecord::decode(&record.payload).map_err(unreadable)?;
                 if is_new {
@@ -220,6 +231,8 @@ impl Runner {
         let batch = std::mem::take(&mut self.batch);
         batch.write(&self.writer).await?;
         self.record_latency(&batch);
+        let outside: u64 = self.partitions.values_mut().map(PartitionTask::take_outside_bars).sum();
+        metrics::counter!("tapewire_bars_outside_sessions_total").increment(outside);
         self.evict_finished().await;
         let commits: Vec<_> = self.partitions.values_mut().flat_map(PartitionTask::commits).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
@@ -231,22 +244,30 @@ impl Runner {
         Ok(())
     }
 
-    /// Evicts finished rows once every halt up to the tape's watermark has been read. The feed has a halt acknowledged
-    /// before it sends the watermark, so such a halt is among the records that the broker has now.
+    /// Evicts finished rows once every halt and action up to the tape's watermark has been read. The feed has them
+    /// acknowledged before it sends the watermark, so they are among the records that the broker has now.
     async fn evict_finished(&mut self) {
         if self.last_eviction.elapsed() < EVICTION_INTERVAL {
             return;
         }
         self.last_eviction = Instant::now();
-        let next: Vec<(i32, i64)> = self.partitions.values().map(PartitionTask::next_halt).collect();
-        match self.consumer.unread(Topic::Halts, &next).await {
+        let next = |topic| self.partitions.values().map(|task| task.next(topic)).collect::<Vec<_>>();
+        let (halts, actions) = (next(JoinTopic::Halts), next(JoinTopic::Actions));
+        let unread = match self.consumer.unread(Topic::Halts, &halts).await {
+            Ok(halts) => self.consumer.unread(Topic::Actions, &actions).await.map(|actions| halts + actions),
+            Err(error) => Err(error),
+        };
+        match unread {
             Ok(0) => self.partitions.values_mut().for_each(PartitionTask::evict),
             Ok(unread) => {
-                tracing::debug!(unread, "halts are still to be read; finished rows stay in memory until then");
+                tracing::debug!(
+                    unread,
+                    "halts or actions are still to be read; finished rows stay in memory until then"
+                );
             }
             Err(error) => tracing::warn!(
                 error = chain(&error),
-                "the broker did not say how many halts are unread, so finished rows stay in memory; asking again in {} s. \
+                "the broker did not say how many halts and actions are unread, so finished rows stay in memory; asking again in {} s. \
                  If this lasts, memory grows: check the broker",
                 EVICTION_INTERVAL.as_secs()
             ),

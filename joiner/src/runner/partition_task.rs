@@ -7,7 +7,7 @@ use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Commit, Received, Topic};
 use tapewire_core::{Impact, Run};
 
-/// `sentiment`, `bars`, `halts` and `trades` of one partition number.
+/// `sentiment`, `bars`, `halts`, `actions` and `trades` of one partition number.
 pub struct PartitionTask {
     number: i32,
     partition: Partition,
@@ -16,7 +16,8 @@ pub struct PartitionTask {
 }
 
 /// The Kafka topic of each of the join's topics.
-const KAFKA_TOPICS: PerTopic<Topic> = PerTopic { sentiment: Topic::Sentiment, bars: Topic::Bars, halts: Topic::Halts };
+const KAFKA_TOPICS: PerTopic<Topic> =
+    PerTopic { sentiment: Topic::Sentiment, bars: Topic::Bars, halts: Topic::Halts, actions: Topic::Actions };
 
 /// The join's topic, if it reads this one.
 fn join_topic(topic: Topic) -> Option<JoinTopic> {
@@ -61,12 +62,17 @@ impl PartitionTask {
         }
     }
 
-    /// Partition number, and the next offset of `halts`.
-    pub fn next_halt(&self) -> (i32, i64) {
-        (self.number, kafka_offset(self.partition.next(JoinTopic::Halts)))
+    /// Partition number, and the next offset of a topic.
+    pub fn next(&self, topic: JoinTopic) -> (i32, i64) {
+        (self.number, kafka_offset(self.partition.next(topic)))
     }
 
-    /// Evicts what is finished. Call it only when every halt up to the tape's watermark has been read, see
+    /// As [`Partition::take_outside_bars`].
+    pub fn take_outside_bars(&mut self) -> u64 {
+        self.partition.take_outside_bars()
+    }
+
+    /// Evicts what is finished. Call it only when every halt and action up to the tape's watermark has been read, see
     /// [`State::evict`](crate::join::State::evict).
     pub fn evict(&mut self) {
         for EvictedRun { run, unfinished } in self.partition.evict() {

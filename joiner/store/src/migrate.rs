@@ -32,6 +32,8 @@ const MIGRATIONS: &[Migration] = migrations![
     4 "0004_novelty",
     5 "0005_provider",
     6 "0006_dead_letters_by_run",
+    7 "0007_actions",
+    9 "0009_withdrawn",
 ];
 
 /// Tables that a migration copied from and left as they were, and that migration.

@@ -11,7 +11,8 @@ use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tapewire_core::{Article, Bar, DeadLetter, Halt, Run, Trade};
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{Article, Bar, CorporateAction, DeadLetter, Halt, Run, Trade};
 
 fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
@@ -149,6 +150,45 @@ impl HaltRow {
             halted: halt.halted,
             reason: halt.reason.clone(),
             received_at: micros(halt.received_at),
+        }
+    }
+}
+
+/// Row of `actions`.
+#[derive(Debug, Clone, PartialEq, Row, Serialize)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct ActionRow {
+    pub run: String,
+    pub symbol: String,
+    /// Days since 1970.
+    pub ex_date: i32,
+    pub kind: &'static str,
+    pub id: String,
+    pub split_from: Option<f64>,
+    pub split_to: Option<f64>,
+    pub amount: Option<f64>,
+    pub currency: String,
+    pub received_at: i64,
+}
+
+impl ActionRow {
+    /// The row of a split or a dividend.
+    pub fn new(run: &Run, action: &CorporateAction) -> Self {
+        let (kind, split, amount, currency) = match &action.kind {
+            ActionKind::Split { from, to } => ("split", Some((*from, *to)), None, String::new()),
+            ActionKind::Dividend { amount, currency } => ("dividend", None, Some(*amount), currency.clone()),
+        };
+        Self {
+            run: run.as_str().to_owned(),
+            symbol: action.symbol.as_str().to_owned(),
+            ex_date: (action.ex_date - jiff::civil::date(1970, 1, 1)).get_days(),
+            kind,
+            id: action.id.clone(),
+            split_from: split.map(|(from, _)| from),
+            split_to: split.map(|(_, to)| to),
+            amount,
+            currency,
+            received_at: micros(action.received_at),
         }
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use support::{drop_database, text};
-use tapewire_core::impact::{Phase, Quality, Reason, Status};
+use tapewire_core::impact::{MissingBars, Phase, Quality, Reason, Status};
 use tapewire_core::{Bar, Horizon, Impact, Mention, Probabilities, Run, Sentiment, Symbol, Unscored};
 use tapewire_runtime::Shutdown;
 use tapewire_store::rows::{BarRow, ImpactRow, MentionRow};
@@ -17,13 +17,14 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
     let Some(config) = clickhouse("twice") else { return };
     let (one, two) = tokio::join!(migrate(&config), migrate(&config));
     let (one, two) = (one.unwrap(), two.unwrap());
-    assert_eq!((one.version, two.version), (6, 6));
+    assert_eq!((one.version, two.version), (9, 9));
     assert!(!one.applied.is_empty() || !two.applied.is_empty());
     assert!(migrate(&config).await.unwrap().applied.is_empty(), "a third run has nothing to do");
     let ledger = text(&config.client(), "SELECT version, name FROM schema_migrations FINAL ORDER BY version").await;
     assert_eq!(
         ledger,
-        "1 0001_facts\n2 0002_read_models\n3 0003_windows\n4 0004_novelty\n5 0005_provider\n6 0006_dead_letters_by_run"
+        "1 0001_facts\n2 0002_read_models\n3 0003_windows\n4 0004_novelty\n5 0005_provider\n6 0006_dead_letters_by_run\n\
+         7 0007_actions\n9 0009_withdrawn"
     );
     assert_eq!(installation_id(&config).await.unwrap().len(), 36, "one id, whoever wrote it");
     check_version(&config).await.unwrap();
@@ -211,7 +212,18 @@ fn impact(sentiment: Result<Sentiment, Unscored>, status: Status) -> Impact {
         alpha: Some(0.5),
         beta: Some(1.25),
         volume_ratio: Some(3.0),
-        quality: Quality { stale: true, halted: false, gap: true, late: false },
+        close_is_official: Some(true),
+        next_close_is_official: Some(false),
+        missing_bars: Some(MissingBars { all: 7, near_entry: 2, near_horizons: 3 }),
+        quality: Quality {
+            stale: true,
+            halted: false,
+            gap: true,
+            late: false,
+            no_open: true,
+            adjusted: false,
+            possible_split: true,
+        },
     }
 }
 
@@ -240,15 +252,17 @@ async fn every_value_of_a_joined_row_is_in_its_column() {
         model, model_revision, unscored";
     let joined = "version, status, reason, phase, bar_width_s, price_before, \
         toUnixTimestamp64Micro(price_before_at) % 100000000, toUnixTimestamp64Micro(entry_at) % 100000000, entry_price, \
-        alpha, beta, volume_ratio, flag_stale, flag_halted, flag_gap, flag_late";
+        alpha, beta, volume_ratio, close_is_official, next_close_is_official, missing_bars, missing_near_entry, \
+        missing_near_horizons, flag_stale, flag_halted, flag_gap, flag_no_open, flag_adjusted, \
+        flag_possible_split, flag_late";
     let known = "r AAPL massive a title publisher url 1000007 2000007 3000007 3000007 0.25";
     let first = format!("{known} 0.5 0.375 0.125 0.375 positive m rev ");
     let second = format!("{} \\N \\N \\N \\N    model_failed", known.replace("AAPL", ""));
     assert_eq!(
         text(&client, &format!("SELECT {mention}, {joined} FROM impact ORDER BY symbol DESC")).await,
         format!(
-            "{first} 77 final  after_hours 60 1.5 7 60000007 1.75 0.5 1.25 3 true false true false\n\
-            {second} 77 not_joined too_late after_hours 60 1.5 7 \\N 1.75 0.5 1.25 3 true false true false"
+            "{first} 77 final  after_hours 60 1.5 7 60000007 1.75 0.5 1.25 3 true false 7 2 3 true false true true false true false\n\
+            {second} 77 not_joined too_late after_hours 60 1.5 7 \\N 1.75 0.5 1.25 3 true false 7 2 3 true false true true false true false"
         )
     );
     assert_eq!(

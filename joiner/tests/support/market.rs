@@ -5,8 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tapewire_core::exchange::{Calendar, Session};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{Bar, CorporateAction, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
 use tapewire_joiner::join::JoinConfig;
+use tapewire_joiner::join::config::PossibleSplits;
 
 /// Random numbers from a seed (SplitMix64); the tests must not depend on the version of a library.
 pub struct Dice(pub u64);
@@ -49,6 +51,8 @@ pub fn config() -> JoinConfig {
         baseline_sessions: 6,
         allowed_lateness: Duration::from_secs(900),
         stale_after: Duration::from_secs(300),
+        gap_share: 0.1,
+        possible_splits: PossibleSplits::Null,
     }
 }
 
@@ -75,11 +79,13 @@ impl Make {
         let mut dice = Dice(self.seed);
         let days = sessions(self.sessions);
         let halts = if self.halts { halts(&mut dice, days) } else { Vec::new() };
-        Topics { halts, bars: self.bars(&mut dice, days), sentiment: self.news(&mut dice, days) }
+        let splits = splits(&mut dice, days);
+        let actions = actions(&mut dice, days, &splits);
+        Topics { halts, actions, bars: self.bars(&mut dice, days, &splits), sentiment: self.news(&mut dice, days) }
     }
 
     /// Bars by arrival, some after the watermark that covers them, some corrected; and watermarks.
-    fn bars(&self, dice: &mut Dice, days: &[Session]) -> Vec<(Run, Tape)> {
+    fn bars(&self, dice: &mut Dice, days: &[Session], splits: &[Split]) -> Vec<(Run, Tape)> {
         let mut arrivals: Vec<(Timestamp, Tape)> = Vec::new();
         for (name, width_s, printed) in [
             ("MKT", 60, 97),
@@ -91,18 +97,24 @@ impl Make {
             ("WIDE", 1800, 90),
             ("BOTH", 60, 40),
             ("BOTH", 1800, 100),
+            ("MKT", 3600, 100),
+            ("CLOCK", 3600, 95),
+            ("MKT", 86_400, 100),
+            ("DAYS", 86_400, 95),
+            ("ODD", 3600, 90),
         ] {
             let mut price = 50.0 + dice.below(100) as f64;
             for day in days {
+                let split = splits.iter().find(|split| split.name == name && split.day == day.date);
+                price /= split.map_or(1.0, |split| split.ratio * split.printed);
                 // A symbol may not trade at all for a day.
                 let away = name != "MKT" && dice.chance(12);
-                for start in starts(day, width_s) {
+                for (start, end) in intervals(name, day, width_s, dice) {
                     let open = price;
                     price *= 1.0 + (dice.below(2001) as f64 - 1000.0) * 1e-6;
                     if away || !dice.chance(printed) {
                         continue;
                     }
-                    let end = (start + seconds(i64::from(width_s))).min(day.close);
                     let mut bar = Bar {
                         symbol: symbol(name),
                         start,
@@ -116,7 +128,9 @@ impl Make {
                         trades: None,
                         received_at: end,
                     };
-                    let delay = if dice.chance(10) { dice.below(840) as i64 } else { 0 };
+                    // An auction is late as soon as the session's last bar is.
+                    let lateness = if start == day.close { 590 } else { 840 };
+                    let delay = if dice.chance(10) { dice.below(lateness) as i64 } else { 0 };
                     let much_too_late = self.late_bars && dice.chance(3);
                     let arrival = end + seconds(if much_too_late { 1000 + dice.below(300_000) as i64 } else { delay });
                     arrivals.push((arrival, copy(name, bar.clone())));
@@ -125,7 +139,7 @@ impl Make {
                         bar.close *= 1.0 + dice.below(100) as f64 * 1e-5;
                         bar.high = bar.high.max(bar.close);
                         bar.volume += 7.0;
-                        let arrival = end + seconds(dice.below(840) as i64);
+                        let arrival = end + seconds(dice.below(lateness) as i64);
                         arrivals.push((arrival, copy(name, bar)));
                     }
                 }
@@ -190,9 +204,111 @@ fn starts(day: &Session, width_s: u32) -> Vec<Timestamp> {
     kept.map(|at| day.open + seconds(at)).collect()
 }
 
+/// Starts of a day's bars, and when each ends or, of a bar of one day, is complete. Some have a bar at the close, whose
+/// first print is the closing auction; hours are on the clock, days begin at midnight of New York or of UTC, and a symbol
+/// has only bars that are in no session.
+fn intervals(name: &str, day: &Session, width_s: u32, dice: &mut Dice) -> Vec<(Timestamp, Timestamp)> {
+    let width = seconds(i64::from(width_s));
+    let hour = |hours: i64| day.open + seconds(3600 * hours - 1800);
+    match (name, width_s) {
+        ("ODD", _) => vec![(hour(-1), hour(0)), (day.close + seconds(3600), day.close + seconds(7200))],
+        (_, 3600) => (-1..9).map(|hours| (hour(hours), hour(hours + 1))).collect(),
+        (_, 86_400) => {
+            let new_york = day.open - seconds(34_200);
+            let utc = day.date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+            vec![(if dice.chance(50) { new_york } else { utc }, day.close)]
+        }
+        _ => {
+            let mut all: Vec<_> =
+                starts(day, width_s).into_iter().map(|start| (start, (start + width).min(day.close))).collect();
+            if width_s <= 300 && dice.chance(if name == "MKT" { 90 } else { 60 }) {
+                all.push((day.close, day.close + width));
+            }
+            all
+        }
+    }
+}
+
+/// Until when, without the allowed lateness, a bar counts as on time.
+pub fn due(bar: &Bar) -> Timestamp {
+    let calendar = Calendar::xnys();
+    let day = (bar.width_s == 86_400).then(|| calendar.day_from(bar.start)).flatten();
+    let auction = calendar.before(bar.start).filter(|session| session.close == bar.start && bar.width_s <= 300);
+    match day.or(auction) {
+        Some(session) => session.close,
+        None => calendar.containing(bar.start).map_or(bar.end(), |session| session.close.min(bar.end())),
+    }
+}
+
 /// The benchmark arrives as a copy, as on most partitions.
 fn copy(name: &str, bar: Bar) -> Tape {
     if name == "MKT" { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }
+}
+
+/// A split that is on the tape.
+struct Split {
+    name: &'static str,
+    day: jiff::civil::Date,
+    /// Shares after it for each before.
+    ratio: f64,
+    /// What the price does besides.
+    printed: f64,
+    /// Topic `actions` has it.
+    is_known: bool,
+}
+
+fn splits(dice: &mut Dice, days: &[Session]) -> Vec<Split> {
+    let mut splits = Vec::new();
+    for day in &days[1..] {
+        for name in ["AAA", "WIDE", "BOTH", "CLOCK", "DAYS", "MKT"] {
+            if dice.chance(if name == "MKT" { 2 } else { 7 }) {
+                let ratio = [3.0, 2.0, 10.0, 0.1, 1.25, 1.5][dice.below(6) as usize];
+                let is_known = dice.chance(60);
+                // Of some that are known the bars were adjusted already.
+                let printed = if is_known && dice.chance(20) { 1.0 / ratio } else { 0.99 };
+                splits.push(Split { name, day: day.date, ratio, printed, is_known });
+            }
+        }
+    }
+    splits
+}
+
+/// The splits that are known and some dividends, some corrected, some sent twice.
+fn actions(dice: &mut Dice, days: &[Session], splits: &[Split]) -> Vec<(Run, CorporateAction)> {
+    let mut actions = Vec::new();
+    let action = |name: &str, ex_date, kind, received_at| CorporateAction {
+        symbol: symbol(name),
+        ex_date,
+        id: String::new(),
+        kind,
+        received_at,
+    };
+    let split = |split: &Split, to| {
+        action(split.name, split.day, ActionKind::Split { from: 1.0, to }, days[0].open + seconds(to as i64))
+    };
+    for known in splits.iter().filter(|split| split.is_known) {
+        if dice.chance(20) {
+            // Wrong at first.
+            actions.push(split(known, 0.5));
+            actions.push(CorporateAction { received_at: days[0].close, ..split(known, known.ratio) });
+        } else {
+            actions.push(split(known, known.ratio));
+        }
+    }
+    for day in days {
+        for name in ["AAA", "WIDE", "CLOCK", "DAYS", "MKT"] {
+            if dice.chance(10) {
+                let currency = if dice.chance(20) { "EUR" } else { "USD" };
+                let kind = ActionKind::Dividend { amount: 0.25, currency: currency.into() };
+                // A day without a session counts from the next one.
+                let ex_date = if dice.chance(20) { day.date.tomorrow().unwrap() } else { day.date };
+                actions.push(action(name, ex_date, kind, days[0].open));
+            }
+        }
+    }
+    let again: Vec<CorporateAction> = actions.iter().filter(|_| dice.chance(10)).cloned().collect();
+    actions.extend(again);
+    actions.into_iter().map(|action| (Run::live(), action)).collect()
 }
 
 fn halts(dice: &mut Dice, days: &[Session]) -> Vec<(Run, Halt)> {
@@ -216,7 +332,7 @@ fn halts(dice: &mut Dice, days: &[Session]) -> Vec<(Run, Halt)> {
 }
 
 fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session]) -> Mention {
-    let names = ["AAA", "THIN", "WIDE", "BOTH", "FULL", "MKT", "GONE", "X:BTCUSD", ""];
+    let names = ["AAA", "THIN", "WIDE", "BOTH", "FULL", "MKT", "GONE", "X:BTCUSD", "", "CLOCK", "DAYS", "ODD", "AAA"];
     let name = names[dice.below(names.len() as u64) as usize];
     let day = &days[dice.below(days.len() as u64) as usize];
     let awkward = [

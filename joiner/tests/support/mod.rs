@@ -3,12 +3,15 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod market;
+pub mod night;
+pub mod print;
 
 use proptest::prelude::ProptestConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tapewire_core::exchange::Calendar;
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Halt, HaltRecord, Impact, Run, SentimentRecord, TapeRecord};
+use tapewire_core::{ActionRecord, CorporateAction, Halt, HaltRecord, Impact, Run, SentimentRecord, TapeRecord};
 use tapewire_joiner::join::{JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, Position};
 
 /// `count` cases of a property, or the number in the environment variable `PROPTEST_CASES`.
@@ -23,9 +26,10 @@ pub struct Topics {
     pub sentiment: Vec<(Run, Scored)>,
     pub bars: Vec<(Run, Tape)>,
     pub halts: Vec<(Run, Halt)>,
+    pub actions: Vec<(Run, CorporateAction)>,
 }
 
-pub const TOPICS: [JoinTopic; 3] = [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Halts];
+pub const TOPICS: [JoinTopic; 4] = [JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Halts, JoinTopic::Actions];
 
 impl Topics {
     pub fn len(&self, topic: JoinTopic) -> usize {
@@ -33,6 +37,7 @@ impl Topics {
             JoinTopic::Sentiment => self.sentiment.len(),
             JoinTopic::Bars => self.bars.len(),
             JoinTopic::Halts => self.halts.len(),
+            JoinTopic::Actions => self.actions.len(),
         }
     }
 
@@ -63,6 +68,10 @@ impl Topics {
                 let (run, halt) = self.halts[index].clone();
                 (run, JoinEvent::Halt { offset, halt })
             }
+            JoinTopic::Actions => {
+                let (run, action) = self.actions[index].clone();
+                (run, JoinEvent::Action { offset, action })
+            }
         }
     }
 
@@ -70,9 +79,8 @@ impl Topics {
     pub fn place_within_lateness(&self, offset: usize, dice: &mut market::Dice) -> usize {
         let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = &self.bars[offset].1 else { return offset };
         let lateness = jiff::SignedDuration::try_from(market::config().allowed_lateness).unwrap();
-        let close = tapewire_core::exchange::Calendar::xnys().containing(bar.start).unwrap().close;
         // The join cuts a watermark to its whole minute; all of this market's are whole minutes.
-        let end = bar.end().min(close);
+        let end = market::due(bar);
         let too_late = |tape: &Tape| matches!(tape, Tape::Watermark(watermark) if watermark.at >= end + lateness);
         let furthest = (offset..self.bars.len()).find(|&i| too_late(&self.bars[i].1)).unwrap_or(self.bars.len());
         offset + if dice.chance(30) { dice.below((furthest - offset) as u64) as usize } else { 0 }
@@ -97,6 +105,10 @@ impl Topics {
                     let record = HaltRecord::decode(record.as_bytes()).unwrap_or_else(|e| fault(&e));
                     topics.halts.push((record.run, record.body));
                 }
+                "actions" => {
+                    let record = ActionRecord::decode(record.as_bytes()).unwrap_or_else(|e| fault(&e));
+                    topics.actions.push((record.run, record.body));
+                }
                 other => fault(&format!("no topic {other}")),
             }
         }
@@ -118,7 +130,7 @@ pub fn key(row: &Impact) -> RowKey {
 pub struct Table(pub BTreeMap<RowKey, Impact>);
 
 impl Table {
-    /// Upserts rows. `one_tape`: without halts a version is the position of one topic, and two rows of one
+    /// Upserts rows. `one_tape`: without halts and actions a version is the position of one topic, and two rows of one
     /// version have to be the same row. (With halts, unfinished rows of two processes may differ: one
     /// has seen more bars, the other more halts.)
     pub fn write(&mut self, rows: Vec<Impact>, one_tape: bool) {
@@ -205,20 +217,27 @@ impl<'a> Process<'a> {
 
     /// Writes the rows returned so far, then commits; evicts before that if the halts are read up to the tape.
     pub fn commit(&mut self) {
-        self.table.write(std::mem::take(&mut self.unwritten), self.topics.halts.is_empty());
+        self.table.write(std::mem::take(&mut self.unwritten), self.is_one_tape());
         if self.halts_are_read() {
             self.partition.evict();
         }
         self.committed = self.partition.commits().0;
     }
 
-    /// The feed sends a halt before the watermark that covers it, and the runner reads it before it evicts anything.
+    fn is_one_tape(&self) -> bool {
+        self.topics.halts.is_empty() && self.topics.actions.is_empty()
+    }
+
+    /// The feed sends halts and actions before the watermark that covers them, and the runner reads them before it evicts anything.
     fn halts_are_read(&self) -> bool {
         let read = self.topics.bars[..self.offsets.bars].iter();
         let watermark = |body: &Tape| if let Tape::Watermark(watermark) = body { Some(watermark.at) } else { None };
         let low = read.filter_map(|(_, body)| watermark(body)).max();
         let unread = &self.topics.halts[self.offsets.halts..];
+        let actions = &self.topics.actions[self.offsets.actions..];
+        let session = |action: &CorporateAction| Calendar::xnys().from(action.ex_date).unwrap().open;
         unread.iter().all(|(_, halt)| low.is_none_or(|low| halt.at > low))
+            && actions.iter().all(|(_, action)| low.is_none_or(|low| session(action) > low))
     }
 
     /// The process dies and another takes the partition over. Of what was not committed some rows
@@ -226,13 +245,13 @@ impl<'a> Process<'a> {
     pub fn kill(&mut self, written: usize) {
         let mut rows = std::mem::take(&mut self.unwritten);
         rows.truncate(written);
-        self.table.write(rows, self.topics.halts.is_empty());
+        self.table.write(rows, self.is_one_tape());
         self.partition = Partition::resume(Arc::clone(&self.config), &self.committed);
         self.offsets = self.committed.as_ref().map(|position| start_offset(position) as usize);
     }
 
     /// Reads everything unread, topics in the order given, and commits.
-    pub fn finish(mut self, order: [JoinTopic; 3]) -> Table {
+    pub fn finish(mut self, order: [JoinTopic; 4]) -> Table {
         for topic in order {
             while self.read(topic) {}
         }

@@ -65,8 +65,8 @@ impl RestClient {
     fn bars_url(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Url {
         let (from, to) = (from.as_millisecond().to_string(), to.as_millisecond().to_string());
         let mut url = self.http.url(&["v2", "aggs", "ticker", symbol.as_str(), "range", "1", "minute", &from, &to]);
-        // Split-adjusted, so that a split is not a jump in the prices that the joiner compares.
-        url.query_pairs_mut().append_pair("adjusted", "true").append_pair("sort", "asc").append_pair("limit", "50000");
+        // As printed, as the websocket has them: both are one bar by its key. What is adjusted today is not tomorrow.
+        url.query_pairs_mut().append_pair("adjusted", "false").append_pair("sort", "asc").append_pair("limit", "50000");
         url
     }
 }
@@ -100,7 +100,7 @@ mod tests {
         let symbol = Symbol::new("BRK.B").unwrap();
         assert_eq!(
             client.bars_url(&symbol, from, from).as_str(),
-            "https://api.massive.com/v2/aggs/ticker/BRK.B/range/1/minute/1748871000900/1748871000900?adjusted=true&sort=asc&limit=50000"
+            "https://api.massive.com/v2/aggs/ticker/BRK.B/range/1/minute/1748871000900/1748871000900?adjusted=false&sort=asc&limit=50000"
         );
     }
 }

@@ -48,9 +48,25 @@ columns! { JoinColumns(impact: &Impact) {
     alpha: Option<f64> = impact.alpha;
     beta: Option<f64> = impact.beta;
     volume_ratio: Option<f64> = impact.volume_ratio;
+    /// true: ret_close is measured to the first price of the bar that starts at the close, where the closing auction is printed, or to the close of a bar of one day; false: to the last bar before the close
+    close_is_official: Option<bool> = impact.close_is_official;
+    /// the same of ret_next_close
+    next_close_is_official: Option<bool> = impact.next_close_is_official;
+    /// bars missing from the first tradable minute to the last horizon reached
+    missing_bars: Option<u32> = impact.missing_bars.map(|missing| missing.all);
+    /// bars missing between the first tradable minute and the entry
+    missing_near_entry: Option<u32> = impact.missing_bars.map(|missing| missing.near_entry);
+    /// bars missing between each horizon and the price used for it, all horizons together
+    missing_near_horizons: Option<u32> = impact.missing_bars.map(|missing| missing.near_horizons);
     flag_stale: bool = impact.quality.stale;
     flag_halted: bool = impact.quality.halted;
     flag_gap: bool = impact.quality.gap;
+    /// the opening price is not known, because the bar that holds it starts before the open: the entry is later, or ret_next_open is NULL
+    flag_no_open: bool = impact.quality.no_open;
+    /// price_before, ret_next_open or ret_next_close is adjusted for a split or a dividend in table actions
+    flag_adjusted: bool = impact.quality.adjusted;
+    /// a price jumped overnight as if by a split that table actions does not have, or the bars are adjusted already for one that it has; price_before and the outcomes across that night are NULL unless the ratio is below 2 or join.possible_splits is "keep"
+    flag_possible_split: bool = impact.quality.possible_split;
     flag_late: bool = impact.quality.late;
 }}
 

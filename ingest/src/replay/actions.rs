@@ -1,0 +1,171 @@
+//! Splits and dividends of a replay, from a CSV file.
+//!
+//! The file is short and every row changes outcomes, so a row that can't be read refuses the whole file.
+
+use super::ReplayOptions;
+use crate::IngestError;
+use csv::{ByteRecord, ReaderBuilder};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{CorporateAction, Symbol};
+
+const COLUMNS: [&str; 7] = ["symbol", "ex_date", "kind", "from", "to", "amount", "currency"];
+/// The first of them, without which there is no row.
+const REQUIRED: usize = 3;
+const EXAMPLE: &str = "the columns are symbol,ex_date,kind,from,to,amount,currency, as in AAPL,2020-08-31,split,1,4,, \
+    and AAPL,2020-08-07,dividend,,,0.82,USD";
+
+/// Reads all actions of a file. The clocks are those of the data: an action is received when its ex-date begins.
+///
+/// # Errors
+/// [`IngestError::Shape`] names the line, the column and the value.
+pub(super) fn read(path: &Path, content: &[u8], options: &ReplayOptions) -> Result<Vec<CorporateAction>, IngestError> {
+    let wrong = |reason: String| IngestError::Shape { path: path.to_owned(), reason };
+    let mut reader = ReaderBuilder::new().flexible(true).has_headers(true).from_reader(content);
+    let header = reader.byte_headers().map_err(|error| wrong(error.to_string()))?;
+    let columns = columns(header).map_err(wrong)?;
+    let mut actions: Vec<CorporateAction> = Vec::new();
+    // Two dividends of one day are two; the same row in another replay is the same action.
+    let mut seen: BTreeMap<(Symbol, Date, bool), u32> = BTreeMap::new();
+    for record in reader.byte_records() {
+        let record = record.map_err(|error| wrong(error.to_string()))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let mut action = Row { record: &record, columns: &columns }
+            .action(options)
+            .map_err(|reason| wrong(format!("line {line}: {reason}; {EXAMPLE}")))?;
+        let is_split = matches!(action.kind, ActionKind::Split { .. });
+        let count = seen.entry((action.symbol.clone(), action.ex_date, is_split)).or_default();
+        if is_split && *count > 0 {
+            let (symbol, date) = (&action.symbol, action.ex_date);
+            return Err(wrong(format!("line {line}: a second split of {symbol} on {date}; keep the right one")));
+        }
+        if *count > 0 {
+            action.id = count.to_string();
+        }
+        *count += 1;
+        actions.push(action);
+    }
+    Ok(actions)
+}
+
+/// The position of each of [`COLUMNS`].
+fn columns(header: &ByteRecord) -> Result<[Option<usize>; COLUMNS.len()], String> {
+    let names: Vec<String> =
+        header.iter().map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase()).collect();
+    let columns = COLUMNS.map(|name| names.iter().position(|column| column == name));
+    match COLUMNS[..REQUIRED].iter().zip(columns).find(|(_, column)| column.is_none()) {
+        Some((name, _)) => Err(format!("lacks the column `{name}`; {EXAMPLE}")),
+        None => Ok(columns),
+    }
+}
+
+struct Row<'a> {
+    record: &'a ByteRecord,
+    columns: &'a [Option<usize>; COLUMNS.len()],
+}
+
+impl<'a> Row<'a> {
+    /// The text of a column, empty where there is none.
+    fn text(&self, name: &str) -> Result<&'a str, String> {
+        let column = COLUMNS.iter().zip(self.columns).find(|(column, _)| **column == name).and_then(|(_, at)| *at);
+        let bytes = column.and_then(|at| self.record.get(at)).unwrap_or_default();
+        std::str::from_utf8(bytes).map(str::trim).map_err(|_| format!("`{name}` is not UTF-8"))
+    }
+
+    fn number(&self, name: &str) -> Result<f64, String> {
+        let text = self.text(name)?;
+        text.parse().map_err(|_| format!("`{name}` is \"{text}\", which is not a number"))
+    }
+
+    fn refuse(&self, names: &[&str], kind: &str) -> Result<(), String> {
+        for name in names {
+            if !self.text(name)?.is_empty() {
+                return Err(format!("a {kind} has no `{name}`"));
+            }
+        }
+        Ok(())
+    }
+
+    fn action(&self, options: &ReplayOptions) -> Result<CorporateAction, String> {
+        let symbol = Symbol::new(self.text("symbol")?).map_err(|error| error.to_string())?;
+        let date = self.text("ex_date")?;
+        let ex_date = Date::strptime("%Y-%m-%d", date)
+            .map_err(|_| format!("`ex_date` is \"{date}\", which is not a date such as 2020-08-31"))?;
+        let kind = match self.text("kind")?.to_ascii_lowercase().as_str() {
+            "split" => {
+                self.refuse(&["amount", "currency"], "split")?;
+                ActionKind::Split { from: self.number("from")?, to: self.number("to")? }
+            }
+            "dividend" => {
+                self.refuse(&["from", "to"], "dividend")?;
+                let currency = self.text("currency")?.to_ascii_uppercase();
+                if !(currency.is_empty() || currency == "USD") {
+                    return Err(format!(
+                        "`currency` is \"{currency}\", but prices are in US dollars: convert the amount"
+                    ));
+                }
+                ActionKind::Dividend { amount: self.number("amount")?, currency }
+            }
+            other => return Err(format!("`kind` is \"{other}\", neither split nor dividend")),
+        };
+        let received_at = ex_date.to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |midnight| midnight.timestamp());
+        let action = CorporateAction { symbol: options.alias(symbol), ex_date, id: String::new(), kind, received_at };
+        match action.fault() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(action),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actions(text: &str) -> Result<Vec<CorporateAction>, String> {
+        read(Path::new("actions.csv"), text.as_bytes(), &ReplayOptions::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn splits_and_dividends_are_read() {
+        let text = "symbol,ex_date,kind,from,to,amount,currency\ntsla,2022-08-25,split,1,3,,\n\
+            KO,2022-09-15,Dividend,,,0.44,usd\nKO,2022-09-15,dividend,,,0.1,\n";
+        let found = actions(text).unwrap();
+        let kinds: Vec<_> = found.iter().map(|a| (a.symbol.as_str(), a.ex_date.to_string(), a.id.as_str())).collect();
+        let day = "2022-09-15".to_owned();
+        assert_eq!(kinds, [("TSLA", "2022-08-25".into(), ""), ("KO", day.clone(), ""), ("KO", day, "1")]);
+        assert_eq!(found[0].kind, ActionKind::Split { from: 1.0, to: 3.0 });
+        assert_eq!(found[1].kind, ActionKind::Dividend { amount: 0.44, currency: "USD".into() });
+        assert_eq!(found[0].received_at.to_string(), "2022-08-25T00:00:00Z");
+        let few = actions("ex_date,kind,symbol,to,from\n2022-08-25,split,TSLA,3,1\n").unwrap();
+        assert_eq!(few[0], found[0]);
+    }
+
+    #[test]
+    fn a_row_that_can_not_be_read_refuses_the_file_and_is_named() {
+        let header = "symbol,ex_date,kind,from,to,amount,currency\nKO,2022-09-15,dividend,,,0.44,USD\n";
+        for (row, reason) in [
+            ("TSLA,25.08.2022,split,1,3,,", "line 3: `ex_date` is \"25.08.2022\""),
+            ("TSLA,2022-08-25,merger,1,3,,", "line 3: `kind` is \"merger\""),
+            ("TSLA,2022-08-25,split,1,,,", "line 3: `to` is \"\", which is not a number"),
+            ("TSLA,2022-08-25,split,0,3,,", "line 3: a split needs two numbers of shares greater than 0"),
+            ("TSLA,2022-08-25,split,1,inf,,", "line 3: a split needs"),
+            ("TSLA,2022-08-25,split,1,3,0.5,", "line 3: a split has no `amount`"),
+            ("KO,2022-09-15,dividend,1,,0.44,", "line 3: a dividend has no `from`"),
+            ("SAP,2022-05-19,dividend,,,1.95,EUR", "line 3: `currency` is \"EUR\""),
+            (",2022-05-19,dividend,,,1.95,", "line 3: `` is not a ticker"),
+            (
+                "TSLA,2022-08-25,split,1,3,,\nTSLA,2022-08-25,split,1,5,,",
+                "line 4: a second split of TSLA on 2022-08-25",
+            ),
+        ] {
+            let error = actions(&format!("{header}{row}\n")).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        let error = actions("ticker,ex_date,kind\n").unwrap_err();
+        assert!(error.contains("lacks the column `symbol`"), "{error}");
+    }
+}

@@ -1,0 +1,44 @@
+//! How many bars are missing, and whether a price that was used is among them.
+
+use super::evaluation::{Entry, EvalContext, Evaluation};
+use super::window::PriceWindow;
+
+impl EvalContext<'_> {
+    /// Counts the bars that are missing from the first tradable minute to the last horizon reached, and flags a gap where
+    /// a missing bar moved a price that was used, or where more are missing than [`JoinConfig::gap_share`] allows.
+    ///
+    /// [`JoinConfig::gap_share`]: super::JoinConfig::gap_share
+    pub(super) fn missing(&self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
+        let width = entry.width();
+        let until = out.covered_until.unwrap_or(entry.bar.end);
+        let first = prices.sessions[0];
+        let rolled_over = entry.session.index != first.index;
+        let from = if rolled_over { entry.session.open } else { prices.first_minute };
+        // The entry is in the second session: nothing was traded in the rest of the first.
+        let untraded = if rolled_over { (first.close - prices.first_minute).whole(width) } else { 0 };
+        let (mut all, mut expected) = (untraded, untraded);
+        for (session, from) in [(entry.session, from), (entry.next, entry.next.open)] {
+            let until = until.min(session.close);
+            let mut covered = from;
+            let bars = entry.bars.in_session(session.index);
+            for bar in &bars[bars.partition_point(|bar| bar.start < from)..] {
+                if bar.end > until {
+                    break;
+                }
+                if entry.visibility.is_visible(bar) {
+                    all += (bar.start - covered).whole(width);
+                    covered = bar.end;
+                    out.bars_end = out.bars_end.max(bar.first_offset + 1);
+                }
+            }
+            all += (until - covered).whole(width);
+            expected += (until - from).whole(width);
+        }
+        out.missing.all = all;
+        out.missing.near_entry = untraded + (entry.bar.start - from).whole(width);
+        let lacks_open = self.entry_lacks_open(entry, from, out);
+        out.quality.no_open |= lacks_open;
+        let near = out.missing.near_entry > 0 || out.missing.near_horizons > 0 || lacks_open;
+        out.quality.gap = near || f64::from(all) > self.config.gap_share * f64::from(expected);
+    }
+}

@@ -1,0 +1,191 @@
+//! The price at each horizon, and the benchmark's price at the same moment.
+
+use super::evaluation::{Entry, EvalContext, Evaluation};
+use super::overnight::Night;
+use super::placement::{DAY_S, auction_span};
+use super::tape::{Bars, StoredBar, Visibility};
+use super::time::{EventTime, Span};
+use super::window::{SessionBounds, next_minute, stale_after};
+use tapewire_core::Horizon;
+use tapewire_core::impact::Moment;
+
+/// The price at a horizon, the benchmark's price then, and the number of bars of trading in between.
+pub(super) struct Exit {
+    pub price: f64,
+    pub market: Option<f64>,
+    pub bars: f64,
+}
+
+/// What is known of a session's opening price.
+enum Opening<'a> {
+    /// The first bar's open.
+    Price(f64, &'a StoredBar),
+    /// The bar that holds it starts before the session does, so its open may be another price.
+    Unknown,
+    /// No bar yet.
+    NoBar,
+}
+
+impl<'a> EvalContext<'a> {
+    /// The price at a horizon, if the tape has reached it and there is one.
+    /// `night` is the one after the entry's session.
+    pub(super) fn exit(
+        &self,
+        horizon: Horizon,
+        entry: &Entry<'_>,
+        night: Option<Night>,
+        out: &mut Evaluation,
+    ) -> Option<Exit> {
+        let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
+        let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
+        match horizon.moment() {
+            Moment::NextOpen => {
+                let exit = self.next_open(entry, bars(start, close), out)?;
+                self.across(night, entry, exit)
+            }
+            Moment::Close => {
+                let (exit, is_official) = self.close(entry, entry.session, start, bars(start, close), out)?;
+                out.close_is_official = Some(is_official);
+                Some(exit)
+            }
+            Moment::NextClose => {
+                let length = bars(start, close) + bars(next.open, next.close);
+                let (exit, is_official) = self.close(entry, next, next.open, length, out)?;
+                let exit = self.across(night, entry, exit)?;
+                out.next_close_is_official = Some(is_official);
+                Some(exit)
+            }
+            Moment::Minutes(minutes) => {
+                let due = start + Span::MINUTE * minutes;
+                if due > close || !self.is_complete(due, out) {
+                    return None;
+                }
+                out.cover_until(due);
+                self.last_close(entry, entry.session, start, due, bars(start, due), out)
+            }
+        }
+    }
+
+    /// The price as the holder of a share of the entry's session has it after the night; `None` where that is not known.
+    fn across(&self, night: Option<Night>, entry: &Entry<'_>, exit: Exit) -> Option<Exit> {
+        let night = night.filter(|night| !self.is_withheld(*night))?;
+        let market = self.market_holding(entry.session.index, entry.next.index);
+        let market = exit.market.filter(|_| !market.has_foreign_cash).map(|price| market.value(price));
+        Some(Exit { price: night.holding.value(exit.price), market, ..exit })
+    }
+
+    /// The close of the last bar that started at or after `from` and ended by `due`.
+    fn last_close(
+        &self,
+        entry: &Entry<'_>,
+        session: SessionBounds,
+        from: EventTime,
+        due: EventTime,
+        length: f64,
+        out: &mut Evaluation,
+    ) -> Option<Exit> {
+        let stale_after = stale_after(self.config, entry.width_s);
+        let (price, bar) = entry.bars.last_within(session.index, from, due, entry.visibility)?;
+        self.depend_on(bar, out);
+        if due - bar.end > stale_after {
+            out.quality.stale = true;
+            return None;
+        }
+        out.missing.near_horizons += (due - bar.end).whole(entry.width());
+        let market = self
+            .market_bars(entry)
+            .and_then(|bars| bars.last_within(session.index, from, due, entry.visibility))
+            .filter(|(_, bar)| due - bar.end <= stale_after);
+        Some(Exit { price, market: self.market_price(market, out), bars: length })
+    }
+
+    /// The close of a session, and whether it is the official one. The benchmark's is of the same kind.
+    fn close(
+        &self,
+        entry: &Entry<'_>,
+        session: SessionBounds,
+        from: EventTime,
+        length: f64,
+        out: &mut Evaluation,
+    ) -> Option<(Exit, bool)> {
+        if !self.is_complete(session.close, out) {
+            return None;
+        }
+        out.cover_until(session.close);
+        if let Some(span) = auction_span(self.config, entry.width_s) {
+            // The bar with the auction is still to come.
+            self.is_complete(session.close + span, out);
+        }
+        let auction = |bars: &'a Bars| bars.auction(session.index, entry.visibility);
+        let Some((price, bar)) = entry.bars.auction(session.index, entry.visibility) else {
+            let exit = self.last_close(entry, session, from, session.close, length, out)?;
+            // Bars of a day have the closing price.
+            return Some((exit, entry.width_s == DAY_S));
+        };
+        self.depend_on(bar, out);
+        let market = self.market_price(self.market_bars(entry).and_then(auction), out);
+        Some((Exit { price, market, bars: length }, true))
+    }
+
+    fn next_open(&self, entry: &Entry<'_>, bars_until_close: f64, out: &mut Evaluation) -> Option<Exit> {
+        let next = entry.next;
+        let (price, bar) = match self.opening(entry.bars, next, entry.width(), entry.visibility, out) {
+            Opening::Price(price, bar) => (price, bar),
+            Opening::Unknown => {
+                out.quality.no_open = true;
+                return None;
+            }
+            Opening::NoBar => {
+                if let Some(minute) = next_minute(self.history.low(), &[next]) {
+                    out.set_timer(minute);
+                }
+                return None;
+            }
+        };
+        out.cover_until(bar.end);
+        out.missing.near_horizons += (bar.start - next.open).whole(entry.width());
+        let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
+        let bars = bars_until_close + (bar.start - next.open).ratio(entry.width());
+        Some(Exit { price, market: self.market_price(market, out), bars })
+    }
+
+    fn opening<'b>(
+        &self,
+        bars: &'b Bars,
+        session: SessionBounds,
+        width: Span,
+        visibility: Visibility,
+        out: &mut Evaluation,
+    ) -> Opening<'b> {
+        let first = bars.first_from(session.index, session.open, visibility);
+        let before = bars.without_open(session.index, visibility);
+        first.iter().map(|(_, bar)| *bar).chain(before).for_each(|bar| self.depend_on(bar, out));
+        match first {
+            Some((price, bar)) if bar.start == session.open => Opening::Price(price, bar),
+            // Less than a bar after the open: no bar of this grid starts at the open.
+            Some((_, bar)) if before.is_some() || bar.start - session.open < width => Opening::Unknown,
+            Some((price, bar)) => Opening::Price(price, bar),
+            None if before.is_some() => Opening::Unknown,
+            None => Opening::NoBar,
+        }
+    }
+
+    /// Whether the entry is only so late because the bar that holds the session's opening price starts before the open.
+    pub(super) fn entry_lacks_open(&self, entry: &Entry<'_>, from: EventTime, out: &mut Evaluation) -> bool {
+        let session = entry.session;
+        from == session.open
+            && matches!(self.opening(entry.bars, session, entry.width(), entry.visibility, out), Opening::Unknown)
+    }
+
+    /// The benchmark's bars of the entry's width, if there is a market model to use them.
+    pub(super) fn market_bars(&self, entry: &Entry<'_>) -> Option<&'a Bars> {
+        self.models.get(&(entry.session.index, entry.width_s)).copied().flatten()?;
+        self.benchmark?.bars.get(&entry.width_s)
+    }
+
+    fn market_price(&self, found: Option<(f64, &StoredBar)>, out: &mut Evaluation) -> Option<f64> {
+        let (price, bar) = found?;
+        self.depend_on(bar, out);
+        Some(price)
+    }
+}

@@ -1,0 +1,208 @@
+//! Prices across a night: splits and dividends that are known, and jumps that look like a split that is not.
+//!
+//! Bars are as printed, so a 3:1 split is a fall by two thirds between two sessions. Where the action is known, an
+//! outcome across the night is the holder's: shares after it and dividends received. What then still looks like a split
+//! is one nobody told us of, or one that the bars already contain.
+//!
+//! - A price that doubles or trebles, halves or falls to a third, within 10 %, or changes by more than 3.3 times: the
+//!   outcomes across that night are NULL ([`PossibleSplits::Null`]). In 99 of 100 nights a stock moves by less than 10 %,
+//!   so a split stays within that of its ratio; news alone rarely moves a price so far and to just there.
+//! - A price within 2 % of a 3:2, 4:3 or 5:4 split or of its reverse: the row is flagged, and the outcomes stay. Falls by
+//!   a fifth to a third on news are many times more frequent than such splits, and they are what is to be measured.
+//! - Not where the benchmark moved in the same direction by more than half as much.
+
+use super::actions::Holding;
+use super::config::PossibleSplits;
+use super::evaluation::{Entry, EvalContext, Evaluation};
+use super::tape::{Bars, Visibility};
+use super::time::EventTime;
+use super::window::SessionBounds;
+
+/// Log of the ratio from which every jump is taken for a split.
+const LARGE: f64 = 1.193_922_468_472_434_6; // ln 3.3
+/// Ratios that are taken for a split within [`NEAR`] of them, as logs: 2 and 3.
+const RATIOS: [f64; 2] = [std::f64::consts::LN_2, 1.098_612_288_668_109_8];
+const NEAR: f64 = 0.1;
+/// Ratios that may be one, as logs: 3:2, 4:3, 5:4.
+const SMALL_RATIOS: [f64; 3] = [0.405_465_108_108_164_4, 0.287_682_072_451_780_9, 0.223_143_551_314_209_76];
+const SMALL_NEAR: f64 = 0.02;
+
+/// What a move across a night looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// A move of the price.
+    Move,
+    /// A move, or else a small split.
+    MaybeSplit,
+    /// A split.
+    Split,
+}
+
+/// A night between two sessions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Night {
+    pub holding: Holding,
+    pub look: Look,
+}
+
+impl Look {
+    /// Of the log return of a holder across a night, and the benchmark's.
+    fn of(gained: f64, market: Option<f64>) -> Self {
+        let size = gained.abs();
+        if market.is_some_and(|market| market * gained > 0.0 && market.abs() > size / 2.0) {
+            return Self::Move;
+        }
+        let is_near = |ratios: &[f64], near: f64| ratios.iter().any(|ratio| (size - ratio).abs() <= near);
+        if size >= LARGE || is_near(&RATIOS, NEAR) {
+            Self::Split
+        } else if is_near(&SMALL_RATIOS, SMALL_NEAR) {
+            Self::MaybeSplit
+        } else {
+            Self::Move
+        }
+    }
+}
+
+impl Night {
+    /// A night with a price before and one after it, and the benchmark's log return across it.
+    fn new(holding: Holding, before: f64, after: f64, market: Option<f64>) -> Self {
+        let (raw, gained) = ((after / before).ln(), (holding.value(after) / before).ln());
+        // The prices do not have the split that is known: they were adjusted for it already.
+        let has_it_already = holding.shares != 1.0 && raw.abs() < gained.abs() / 2.0;
+        Self { holding, look: if has_it_already { Look::Split } else { Look::of(gained, market) } }
+    }
+}
+
+impl<'a> EvalContext<'a> {
+    /// The night after the entry's session, once there is a price after it; flags what it looks like.
+    pub(super) fn night_after(&self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Night> {
+        let (session, next) = (entry.session, entry.next);
+        let auction = entry.bars.auction(next.index, entry.visibility).map(|(price, _)| price);
+        let after = self.first_price(entry.bars, next, entry.visibility, out).or(auction)?;
+        let last = entry.bars.last_within(session.index, entry.bar.start, session.close, entry.visibility);
+        last.iter().for_each(|(_, bar)| self.depend_on(bar, out));
+        let before = last.map_or(entry.price, |(price, _)| price);
+        let market = self.market_move(session.index, next, entry, out);
+        let night = Night::new(self.holding(session.index, next.index), before, after, market);
+        self.flag(night, out);
+        Some(night)
+    }
+
+    /// Makes the price before the news comparable with the entry, where nights are between them.
+    pub(super) fn adjust_price_before(&self, entry: &Entry<'_>, out: &mut Evaluation) {
+        let (Some((price, at)), Some(before)) = (out.price_before, out.price_before_session) else { return };
+        if before >= entry.session.index {
+            return;
+        }
+        let market = self.market_move(before, entry.session, entry, out);
+        let night = Night::new(self.holding(before, entry.session.index), price, entry.price, market);
+        self.flag(night, out);
+        let adjusted = night.holding.back_adjusted(price).filter(|_| !self.is_withheld(night));
+        out.price_before = adjusted.map(|price| (price, at));
+    }
+
+    fn flag(&self, night: Night, out: &mut Evaluation) {
+        out.quality.adjusted |= night.holding != Holding::ONE;
+        out.quality.possible_split |= night.look != Look::Move;
+    }
+
+    /// Whether outcomes across the night are NULL.
+    pub(super) fn is_withheld(&self, night: Night) -> bool {
+        night.holding.has_foreign_cash
+            || (night.look == Look::Split && self.config.possible_splits == PossibleSplits::Null)
+    }
+
+    fn holding(&self, before: usize, after: usize) -> Holding {
+        self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after))
+    }
+
+    pub(super) fn market_holding(&self, before: usize, after: usize) -> Holding {
+        self.benchmark.map_or(Holding::ONE, |benchmark| benchmark.actions.holding(before, after))
+    }
+
+    /// The benchmark's log return from the close of session `before` to the first price of `after`.
+    fn market_move(&self, before: usize, after: SessionBounds, entry: &Entry<'_>, out: &mut Evaluation) -> Option<f64> {
+        let bars = self.benchmark?.bars.get(&entry.width_s)?;
+        let close = self.calendar.sessions().get(before)?.close;
+        let (last, bar) = bars.last_within(before, EventTime::MIN, close.into(), entry.visibility)?;
+        self.depend_on(bar, out);
+        let first = self.first_price(bars, after, entry.visibility, out)?;
+        Some((self.market_holding(before, after.index).value(first) / last).ln())
+    }
+
+    /// The first price of a session: its first bar's open or, where that is not of the session, its close.
+    fn first_price(
+        &self,
+        bars: &Bars,
+        session: SessionBounds,
+        visibility: Visibility,
+        out: &mut Evaluation,
+    ) -> Option<f64> {
+        let bar = bars.in_session(session.index).iter().find(|bar| visibility.is_visible(bar))?;
+        self.depend_on(bar, out);
+        bar.open.or(bar.close)
+    }
+
+    /// For each of the sessions before the entry's, from the last, by how much its volume counts in shares of today.
+    /// Ends at a night that looks like a split nobody told us of.
+    pub(super) fn volume_scales(&self, entry: &Entry<'_>) -> Vec<(usize, f64)> {
+        let mut scales = Vec::new();
+        let (mut later, mut first) = (entry.session.index, entry.price);
+        let back = usize::from(self.config.baseline_sessions);
+        for session in (entry.session.index.saturating_sub(back)..entry.session.index).rev() {
+            let mut bars = entry.bars.in_session(session).iter().filter(|bar| entry.visibility.is_visible(bar));
+            let opening = bars.clone().next().and_then(|bar| bar.open.or(bar.close));
+            let Some((opening, last)) = opening.zip(bars.rfind(|bar| bar.close.is_some()).and_then(|bar| bar.close))
+            else {
+                continue;
+            };
+            if Night::new(self.holding(session, later), last, first, None).look == Look::Split {
+                break;
+            }
+            (later, first) = (session, opening);
+            scales.push((session, self.holding(session, entry.session.index).shares));
+        }
+        scales
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(ratio: f64, market: Option<f64>) -> Look {
+        Night::new(Holding::ONE, 100.0, 100.0 * ratio, market).look
+    }
+
+    #[test]
+    fn splits_of_every_usual_ratio_are_seen_whatever_the_night() {
+        for n in [2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0] {
+            for night in [0.92, 0.97, 1.0, 1.03, 1.09] {
+                assert_eq!(look(night / n, Some(0.001)), Look::Split, "{n}:1, {night}");
+                assert_eq!(look(night * n, None), Look::Split, "1:{n}, {night}");
+            }
+        }
+        for ratio in [2.0 / 3.0, 3.0 / 4.0, 4.0 / 5.0, 1.5, 4.0 / 3.0, 1.25] {
+            assert_eq!(look(ratio * 1.01, None), Look::MaybeSplit, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn moves_on_news_are_moves() {
+        for ratio in [1.0, 0.95, 1.1, 0.85, 1.18, 0.7, 0.6, 0.42, 1.4, 1.7] {
+            assert_eq!(look(ratio, Some(0.002)), Look::Move, "{ratio}");
+        }
+        assert_eq!(look(0.79, Some(-0.2)), Look::Move, "the market fell as well");
+        assert_eq!(look(0.79, Some(0.2)), Look::MaybeSplit);
+    }
+
+    #[test]
+    fn a_known_split_explains_the_jump_unless_the_bars_contain_it_already() {
+        let split = Holding { shares: 3.0, ..Holding::ONE };
+        assert_eq!(Night::new(split, 890.0, 302.0, None).look, Look::Move);
+        assert_eq!(Night::new(split, 296.7, 302.0, None).look, Look::Split, "adjusted bars");
+        let small = Holding { shares: 1.25, ..Holding::ONE };
+        assert_eq!(Night::new(small, 100.0, 81.0, None).look, Look::Move);
+        assert_eq!(Night::new(small, 80.0, 81.0, None).look, Look::Split, "adjusted bars");
+    }
+}

@@ -1,0 +1,193 @@
+//! What a bar says about a regular session, by where it starts and ends.
+//!
+//! | the bar | is in | its open | its close |
+//! |---|---|---|---|
+//! | starts in a session and ends by the close | that session | a price | a price |
+//! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price |
+//! | starts in a session and reaches past the close otherwise | that session, until the close | a price | not used: it may be a price of after hours |
+//! | starts before the open and ends within the session, as hours on the clock do | that session, from the open | not used: it may be a price from before the open | a price |
+//! | is one day long and starts at midnight of New York or of UTC | the session of that date, from open to close | the opening price | the closing price |
+//! | starts at the close | that session | the closing auction's price | not used |
+//!
+//! All others, such as those of pre-market and after hours, are outside: they have no price of a regular session.
+
+use super::JoinConfig;
+use super::time::{EventTime, Span};
+use super::window::{SessionBounds, allowed_lateness};
+use tapewire_core::Bar;
+use tapewire_core::exchange::{Calendar, Session};
+
+/// Width of a bar of one day, in seconds.
+pub(super) const DAY_S: u32 = 86_400;
+/// The closing auction is the first print of a bar that starts at the close. A wider bar is mostly after hours.
+pub(super) const WIDEST_AUCTION_S: u32 = 300;
+
+/// Where a bar belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placement {
+    /// Within a session.
+    Session(Placed),
+    /// At the close of a session.
+    Auction(Placed),
+    /// In no session, with the number of the last one that had opened when it started.
+    Outside { session: usize, end: EventTime },
+}
+
+/// The part of a bar that is within a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub session: usize,
+    /// No earlier than the session's open.
+    pub start: EventTime,
+    /// Exclusive. No later than the session's close, except of an auction.
+    pub end: EventTime,
+    /// Whether the bar's open is a price of the regular session, at `start`.
+    pub has_open: bool,
+    /// Whether the bar's close is a price of the regular session, at `end`.
+    pub has_close: bool,
+    /// Until when, in time of the tape, it may arrive or be corrected.
+    pub deadline: EventTime,
+}
+
+/// How long after the close the bar with the closing auction ends; `None` if bars of this width hold no auction.
+///
+/// It has to be visible before the rows that use it are finished, so it is no wider than the allowed lateness, or a
+/// minute.
+pub(super) fn auction_span(config: &JoinConfig, width_s: u32) -> Option<Span> {
+    let span = Span::from_secs(width_s);
+    let longest = allowed_lateness(config).max(Span::MINUTE);
+    (width_s <= WIDEST_AUCTION_S && span <= longest).then_some(span)
+}
+
+/// Where a bar belongs; `None` only before the calendar begins. `near` is the session to try first.
+pub(super) fn place(
+    bar: &Bar,
+    near: Option<&'static Session>,
+    calendar: &'static Calendar,
+    config: &JoinConfig,
+) -> Option<Placement> {
+    let (start, end) = (EventTime::from(bar.start), EventTime::from(bar.end()));
+    let lateness = allowed_lateness(config);
+    let outside = |session: usize| Placement::Outside { session, end };
+    let within = |session: &Session, has_open: bool, has_close: bool| {
+        let bounds = SessionBounds::new(session);
+        let (start, end) = (start.max(bounds.open), end.min(bounds.close));
+        Placement::Session(Placed { session: bounds.index, start, end, has_open, has_close, deadline: end + lateness })
+    };
+    let opened = match near.filter(|session| session.contains(bar.start)) {
+        Some(session) => session,
+        None => calendar.last_opened(bar.start)?,
+    };
+    if bar.width_s > DAY_S {
+        return Some(outside(opened.index));
+    }
+    let bounds = SessionBounds::new(opened);
+    if opened.contains(bar.start) {
+        let cut_at_close = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
+        return Some(within(opened, true, end <= bounds.close || cut_at_close));
+    }
+    if bar.width_s == DAY_S {
+        // Of a day that begins at another moment, such as the close, nothing tells which date it stands for.
+        let Some(day) = calendar.day_from(bar.start) else { return Some(outside(opened.index)) };
+        let session = SessionBounds::new(day);
+        return Some(Placement::Session(Placed {
+            session: session.index,
+            start: session.open,
+            end: session.close,
+            has_open: true,
+            has_close: true,
+            deadline: session.close + lateness,
+        }));
+    }
+    if start == bounds.close
+        && let Some(span) = auction_span(config, bar.width_s)
+    {
+        return Some(Placement::Auction(Placed {
+            session: bounds.index,
+            start,
+            end: bounds.close + span,
+            has_open: true,
+            has_close: false,
+            // As of the session's last bar: by then no row of the session is finished.
+            deadline: bounds.close + lateness,
+        }));
+    }
+    let next = calendar.next(opened)?;
+    let opens_within = EventTime::from(next.open) < end && end <= EventTime::from(next.close);
+    Some(if opens_within { within(next, false, true) } else { outside(opened.index) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tapewire_testkit::at;
+
+    /// Start, end, has open and has close; "outside" or "auction" before them.
+    fn placed(start: &str, width_s: u32) -> String {
+        let bar = Bar { width_s, ..tapewire_testkit::bar("AAA", at(start), 1.0) };
+        let text = |p: Placed| {
+            let moment = |at: EventTime| at.timestamp().strftime("%dT%H:%M").to_string();
+            let price = |has: bool, name: &'static str| if has { name } else { "-" };
+            let (open, close) = (price(p.has_open, "open"), price(p.has_close, "close"));
+            format!("{} {} {open} {close}", moment(p.start), moment(p.end))
+        };
+        match place(&bar, None, Calendar::xnys(), &JoinConfig::default()).unwrap() {
+            Placement::Session(placed) => text(placed),
+            Placement::Auction(placed) => format!("auction {}", text(placed)),
+            Placement::Outside { .. } => "outside".into(),
+        }
+    }
+
+    #[test]
+    fn each_kind_of_bar_has_its_place() {
+        for (start, width_s, expected) in [
+            // Minutes.
+            ("2025-05-13T13:29:00Z", 60, "outside"),
+            ("2025-05-13T13:30:00Z", 60, "13T13:30 13T13:31 open close"),
+            ("2025-05-13T19:59:00Z", 60, "13T19:59 13T20:00 open close"),
+            ("2025-05-13T20:00:00Z", 60, "auction 13T20:00 13T20:01 open -"),
+            ("2025-05-13T20:01:00Z", 60, "outside"),
+            // Half day.
+            ("2024-07-03T17:00:00Z", 60, "auction 03T17:00 03T17:01 open -"),
+            ("2024-07-03T20:00:00Z", 60, "outside"),
+            ("2025-05-13T20:00:00Z", 300, "auction 13T20:00 13T20:05 open -"),
+            ("2025-05-13T20:00:00Z", 3600, "outside"),
+            // Hours on the clock.
+            ("2025-05-13T12:00:00Z", 3600, "outside"),
+            ("2025-05-13T13:00:00Z", 3600, "13T13:30 13T14:00 - close"),
+            ("2025-05-13T14:00:00Z", 3600, "13T14:00 13T15:00 open close"),
+            ("2025-05-13T19:00:00Z", 3600, "13T19:00 13T20:00 open close"),
+            // Hours from the open: the last is half an hour.
+            ("2025-05-13T13:30:00Z", 3600, "13T13:30 13T14:30 open close"),
+            ("2025-05-13T19:30:00Z", 3600, "13T19:30 13T20:00 open close"),
+            // Four hours of UTC, in winter: neither edge is the session's.
+            ("2025-01-14T12:00:00Z", 14_400, "14T14:30 14T16:00 - close"),
+            ("2025-01-14T20:00:00Z", 14_400, "14T20:00 14T21:00 open -"),
+            // Days: midnight of New York in summer and winter, midnight of UTC, the open; a Saturday, a holiday.
+            ("2025-05-13T04:00:00Z", DAY_S, "13T13:30 13T20:00 open close"),
+            ("2025-01-14T05:00:00Z", DAY_S, "14T14:30 14T21:00 open close"),
+            ("2025-05-13T00:00:00Z", DAY_S, "13T13:30 13T20:00 open close"),
+            ("2024-07-03T04:00:00Z", DAY_S, "03T13:30 03T17:00 open close"),
+            ("2025-05-13T13:30:00Z", DAY_S, "13T13:30 13T20:00 open close"),
+            ("2025-05-17T04:00:00Z", DAY_S, "outside"),
+            ("2025-07-04T00:00:00Z", DAY_S, "outside"),
+            // Days that begin at no midnight we know: whose open and close they have can't be told.
+            ("2025-05-13T20:00:00Z", DAY_S, "outside"),
+            ("2025-05-13T09:00:00Z", DAY_S, "outside"),
+            // A week has no session.
+            ("2025-05-12T13:30:00Z", 7 * DAY_S, "outside"),
+        ] {
+            assert_eq!(placed(start, width_s), expected, "{start} {width_s}");
+        }
+    }
+
+    #[test]
+    fn an_auction_is_visible_before_its_rows_are_finished() {
+        let config =
+            |seconds| JoinConfig { allowed_lateness: std::time::Duration::from_secs(seconds), ..JoinConfig::default() };
+        assert_eq!(auction_span(&config(900), 300), Some(Span::from_secs(300)));
+        assert_eq!(auction_span(&config(299), 300), None);
+        assert_eq!(auction_span(&config(10), 60), Some(Span::MINUTE));
+        assert_eq!(auction_span(&config(4000), 3600), None, "mostly after hours");
+    }
+}
