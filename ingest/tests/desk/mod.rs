@@ -25,7 +25,7 @@ pub const KIND: &str = "desk";
 /// This provider's line in the registry.
 pub const PROVIDER: Provider = Provider {
     kind: KIND,
-    needs_key: false,
+    needs_key: true,
     settings: SettingsType::of::<DeskConfig>(),
     news: Some(|account| Ok(Arc::new(Desk::new(account)?))),
     prices: Some(|account| Ok(Arc::new(Desk::new(account)?))),

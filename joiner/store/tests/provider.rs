@@ -272,3 +272,39 @@ async fn old_tables_without_rows_are_dropped_when_nobody_can_need_them() {
     assert_eq!(text(&client, left).await, "1", "rows are never dropped");
     drop_database(&config).await;
 }
+
+/// As `a_crash_after_any_statement_loses_nothing`, for the migration of the dead letters.
+#[tokio::test]
+async fn dead_letters_survive_a_crash_after_any_statement() {
+    if clickhouse("").is_none() {
+        return;
+    }
+    let statements = migrations().remove(5).statements;
+    for done in 0..=statements.len() {
+        let config = clickhouse("letters").unwrap();
+        migrated_to(&config, 5).await;
+        let client = config.client();
+        let letter = |offset: u32, bytes: &str| {
+            format!(
+                "INSERT INTO dead_letters VALUES (0, {offset}, 'replay', 'bars.csv line 3', 'why', '{bytes}', '2025-06-02 13:00:00')"
+            )
+        };
+        // The same line of a file, replayed twice, and another.
+        for (offset, bytes) in [(1, "x"), (2, "x"), (3, "y")] {
+            client.query(&letter(offset, bytes)).execute().await.unwrap();
+        }
+        for statement in &statements[..done] {
+            run(&client, statement).await;
+        }
+        migrate(&config).await.unwrap();
+        let rows = "SELECT run, stage, origin, reason, bytes, length(id) FROM dead_letters FINAL ORDER BY bytes";
+        let expected = " replay bars.csv line 3 why x 64\n replay bars.csv line 3 why y 64";
+        assert_eq!(text(&client, rows).await, expected, "after {done} statements");
+        assert_eq!(text(&client, "SELECT count() FROM dead_letters_before_0006").await, "3");
+        // A letter that is written now has the same id as the copy.
+        let id = "SELECT id = lower(hex(SHA256(concat('replay', '\\0', 'bars.csv line 3', '\\0', 'why', '\\0', 'x')))) \
+            FROM dead_letters FINAL WHERE bytes = 'x'";
+        assert_eq!(text(&client, id).await, "1");
+        drop_database(&config).await;
+    }
+}
