@@ -25,7 +25,8 @@ impl Read for Pieces {
 /// All items of a file, and the error that ended it.
 pub fn all(bytes: &[u8], options: &Options) -> (Vec<Result<Row, Unreadable>>, Option<FormatError>) {
     let mut items = Vec::new();
-    let reader = match Reader::from_read(Pieces(Cursor::new(bytes.to_vec()), 7), "file", options) {
+    let size = if bytes.len() > 100_000 { 10_007 } else { 7 };
+    let reader = match Reader::from_read(Pieces(Cursor::new(bytes.to_vec()), size), "file", options) {
         Ok(reader) => reader,
         Err(error) => return (items, Some(error)),
     };
