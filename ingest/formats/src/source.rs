@@ -100,6 +100,9 @@ impl Input {
         }
         signature::check(beginning, &place)?;
         let encoding = encoding::of(beginning, options, &place)?;
+        if encoding == encoding_rs::UTF_8 {
+            signature::check_text(beginning, &place)?;
+        }
         let beginning: [u8; 4] = std::array::from_fn(|at| beginning.get(at).copied().unwrap_or_default());
         let text = encoding::utf8(Box::new(source), encoding, &beginning);
         Ok(Contents::Text(Buffer::new(text, &place)))
@@ -167,8 +170,7 @@ impl Peeked {
         let begun = &self.beginning[..];
         let magics = Compression::MAGIC.iter().map(|(magic, _)| *magic).chain([PARQUET, b"PK\x03\x04"]);
         let mut magics = magics.map(|magic| begun.starts_with(magic) || magic.starts_with(begun));
-        let is_control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31);
-        begun.len() < BEGINNING && (magics.any(|is_magic| is_magic) || begun.iter().any(is_control))
+        begun.len() < BEGINNING && (magics.any(|is_magic| is_magic) || begun.iter().any(signature::is_control))
     }
 }
 

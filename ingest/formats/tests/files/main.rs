@@ -12,7 +12,7 @@ use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use tapewire_formats::{Format, FormatError, Options, Reader, Row, Unreadable, Value};
 
-/// Returns at most so many bytes at a time, like a pipe.
+/// Returns at most this many bytes at a time, like a pipe.
 pub struct Pieces(pub Cursor<Vec<u8>>, pub usize);
 
 impl Read for Pieces {

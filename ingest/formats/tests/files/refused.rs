@@ -14,7 +14,11 @@ fn files_of_other_kinds_are_refused_by_name_with_a_remedy() {
             "an Excel workbook (.xlsx)",
             "as CSV",
         ),
-        (b"PK\x03\x04\x14\0\0\0\0\0xxmimetypeapplication/vnd.oasis.opendocument.spreadsheet", "an OpenDocument workbook (.ods)", "as CSV"),
+        (
+            b"PK\x03\x04\x14\0\0\0\0\0xxmimetypeapplication/vnd.oasis.opendocument.spreadsheet",
+            "an OpenDocument workbook (.ods)",
+            "as CSV",
+        ),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\0", "an Excel workbook (.xls)", "as CSV"),
         (&tar, "a tar archive", "tar -xf file"),
         (b"%PDF-1.7\n%\xe2", "a PDF", "CSV"),
