@@ -71,6 +71,8 @@ fn a_list_on_one_line_ends_where_it_breaks_and_says_so() {
 
 #[test]
 fn what_is_cut_off_is_an_error_after_the_whole_rows() {
+    let (items, error) = all(b"{\n  \"id\": 1,\n  \"title\": \"cut", &Options::default());
+    assert!(items.is_empty() && matches!(error, Some(FormatError::CutOff { rows: 0, .. })), "{error:?}");
     for file in
         ["[{\"id\":1},{\"id\":2}", "[{\"id\":1},{\"id\":2},{\"id", "{\"results\":[{\"id\":1},{\"id\":2}],\"next\":"]
     {

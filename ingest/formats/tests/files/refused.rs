@@ -81,3 +81,13 @@ fn options_that_contradict_each_other_are_refused() {
     assert!(csv(Options { columns: Some(vec![" ".into()]), ..Options::default() }).contains("without a name"));
     assert!(csv(Options { separator: Some(b'"'), ..Options::default() }).contains("separator"));
 }
+
+#[test]
+fn a_text_may_begin_like_another_kind_of_file() {
+    let without = Options { header: false, ..Options::default() };
+    for first in ["ORCL", "PARE", "LZIP", "<headline>", "DUCKDUCKDUCK"] {
+        assert_eq!(rows_of(format!("{first},1\nMKR,2\n").as_bytes(), &without).len(), 2, "{first}");
+    }
+    let noise: Vec<u8> = (1..300_u32).map(|at| (at * 37 % 64) as u8).collect();
+    assert!(error_of(&noise, &Options::default()).contains("not text"));
+}
