@@ -145,8 +145,7 @@ impl Peeked {
         Self { source, beginning: Vec::new(), given: 0 }
     }
 
-    /// The beginning: what one read returns, so that what is typed is not waited for twice, or more where it
-    /// is not the beginning of a text.
+    /// The beginning: a line, so that what is typed is answered, or more where it is not the beginning of a text.
     fn peek(&mut self) -> io::Result<&[u8]> {
         while self.beginning.is_empty() || self.could_be_binary() {
             let end = self.beginning.len();
@@ -170,7 +169,9 @@ impl Peeked {
         let begun = &self.beginning[..];
         let magics = Compression::MAGIC.iter().map(|(magic, _)| *magic).chain([PARQUET, b"PK\x03\x04"]);
         let mut magics = magics.map(|magic| begun.starts_with(magic) || magic.starts_with(begun));
-        begun.len() < BEGINNING && (magics.any(|is_magic| is_magic) || begun.iter().any(signature::is_control))
+        let is_one_line = !begun.trim_ascii_start().contains(&b'\n');
+        begun.len() < BEGINNING
+            && (is_one_line || magics.any(|is_magic| is_magic) || begun.iter().any(signature::is_control))
     }
 }
 

@@ -150,8 +150,12 @@ fn whole_files_of_csv_have_the_rows_that_the_csv_crate_finds() {
             writer.write_record(pair).unwrap();
         }
         let file = writer.into_inner().unwrap();
-        let (items, _) =
-            read(&file, &Options { format: Some(Format::Csv), separator: Some(b','), ..Options::default() });
+        let options = Options { format: Some(Format::Csv), separator: Some(b','), ..Options::default() };
+        let (items, error) = read(&file, &options);
+        // Texts of control characters are taken for another kind of file.
+        if matches!(error, Some(FormatError::Refused { .. })) {
+            return;
+        }
         let own: Vec<Vec<Value>> =
             items.into_iter().map(|item| item.unwrap().fields.into_iter().map(|(_, value)| value).collect()).collect();
         let expected: Vec<Vec<Value>> =

@@ -3,7 +3,7 @@ use std::io::Write as _;
 
 const CSV: &[u8] = b"id,title\n1,Profit\n2,Loss\n";
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
