@@ -120,7 +120,7 @@ impl Transcoded {
     }
 }
 
-/// The text of a row, or the reason why it is none. A character that is cut, as programs leave it that cut texts at a
+/// The text of a row, or the reason why it is not text. A character that is cut, as programs leave it that cut texts at a
 /// number of bytes or in the middle of a surrogate pair, becomes U+FFFD; a byte that is of no such character shows
 /// that the file has another encoding.
 pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {

@@ -193,7 +193,7 @@ fn time(since_midnight: SignedDuration) -> Value {
     Value::Text(time.map_or_else(|_| format!("{since_midnight:?} after midnight"), |time| time.to_string()))
 }
 
-/// NaN is how pandas writes that there is no number; no number of a file is infinite.
+/// NaN is how pandas writes a missing number. Infinity, which JSON does not have, becomes a text.
 fn float(number: f64, digits: String) -> Value {
     match number {
         _ if number.is_nan() => Value::Null,

@@ -100,6 +100,9 @@ impl Input {
         }
         signature::check(beginning, &place)?;
         let encoding = encoding::of(beginning, options, &place)?;
+        if encoding == encoding_rs::UTF_8 {
+            signature::check_text(beginning, &place)?;
+        }
         let beginning: [u8; 4] = std::array::from_fn(|at| beginning.get(at).copied().unwrap_or_default());
         let text = encoding::utf8(Box::new(source), encoding, &beginning);
         Ok(Contents::Text(Buffer::new(text, &place)))
@@ -142,8 +145,7 @@ impl Peeked {
         Self { source, beginning: Vec::new(), given: 0 }
     }
 
-    /// The beginning: what one read returns, so that what is typed is not waited for twice, or more where it
-    /// is not the beginning of a text.
+    /// The beginning: a line, so that what is typed is answered, or more where it is not the beginning of a text.
     fn peek(&mut self) -> io::Result<&[u8]> {
         while self.beginning.is_empty() || self.could_be_binary() {
             let end = self.beginning.len();
@@ -167,8 +169,9 @@ impl Peeked {
         let begun = &self.beginning[..];
         let magics = Compression::MAGIC.iter().map(|(magic, _)| *magic).chain([PARQUET, b"PK\x03\x04"]);
         let mut magics = magics.map(|magic| begun.starts_with(magic) || magic.starts_with(begun));
-        let is_control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31);
-        begun.len() < BEGINNING && (magics.any(|is_magic| is_magic) || begun.iter().any(is_control))
+        let is_one_line = !begun.trim_ascii_start().contains(&b'\n');
+        begun.len() < BEGINNING
+            && (is_one_line || magics.any(|is_magic| is_magic) || begun.iter().any(signature::is_control))
     }
 }
 

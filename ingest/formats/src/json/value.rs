@@ -18,10 +18,7 @@ pub(crate) fn fields(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
         Cow::Borrowed(_) => Err(error),
         Cow::Owned(mended) => object(&mended).map_err(|_| error),
     });
-    read.map_err(|error| match text.trim_start().as_bytes().first() {
-        Some(b'{') if error.is_eof() => format!("not a whole JSON object: {error}"),
-        _ => format!("not a JSON object: {error}"),
-    })
+    read.map_err(|error| format!("not a JSON object: {error}"))
 }
 
 fn object(text: &str) -> Result<Vec<(String, Value)>, serde_json::Error> {

@@ -3,7 +3,7 @@ use std::io::Write as _;
 
 const CSV: &[u8] = b"id,title\n1,Profit\n2,Loss\n";
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -18,7 +18,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn bzip2(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::best());
+    let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
@@ -53,7 +53,7 @@ fn compressed_data_without_end_is_an_error_after_the_whole_rows() {
     // Texts that hardly compress, so that rows come before the cut.
     let mut csv = String::from("id,title\n");
     let mut state = 7_u64;
-    for id in 0..200_000 {
+    for id in 0..40_000 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         csv += &format!("{id},{state:x}\n");
     }
@@ -66,7 +66,7 @@ fn compressed_data_without_end_is_an_error_after_the_whole_rows() {
                 matches!(&error, FormatError::CutOff { rows, what, .. } if *rows == items.len() as u64 && what.contains(name)),
                 "{name}: {error}"
             );
-            assert!(items.len() > 10_000 && items.iter().all(Result::is_ok), "{name}: {}", items.len());
+            assert!(items.len() > 1000 && items.iter().all(Result::is_ok), "{name}: {}", items.len());
         }
     }
 }
@@ -81,7 +81,7 @@ fn damaged_compressed_data_is_an_error_that_names_it() {
         let error = error_of(&bytes, &Options::default());
         assert!(error.contains(name), "{error}");
     }
-    let error = error_of(&[gzip(CSV), b"not gzip".to_vec()].concat(), &Options::default());
+    let error = error_of(&[gzip(CSV), b"this is not gzip at all".to_vec()].concat(), &Options::default());
     assert!(error.starts_with("file is damaged after row 2: its gzip data"), "{error}");
     assert_eq!(rows(b"BZh is how this text begins,x\n1,2\n").len(), 1);
 }

@@ -49,7 +49,7 @@ fn a_broken_row_costs_only_itself() {
     let lines = rows(b"{\"id\":1}\n{torn\n[2]\n\"x\"\n{\"id\":3}\n{\"id\":4");
     assert_eq!((lines[0].as_str(), lines[4].as_str()), ("1 id=1", "5 id=3"));
     for (at, reason) in
-        [(1, "2 !not a JSON object"), (2, "3 !not a JSON object"), (3, "4 !not"), (5, "6 !not a whole JSON")]
+        [(1, "2 !not a JSON object"), (2, "3 !not a JSON object"), (3, "4 !not"), (5, "6 !not a JSON object: EOF")]
     {
         assert!(lines[at].starts_with(reason), "{lines:?}");
     }
@@ -71,6 +71,8 @@ fn a_list_on_one_line_ends_where_it_breaks_and_says_so() {
 
 #[test]
 fn what_is_cut_off_is_an_error_after_the_whole_rows() {
+    let (items, error) = all(b"{\n  \"id\": 1,\n  \"title\": \"cut", &Options::default());
+    assert!(items.is_empty() && matches!(error, Some(FormatError::CutOff { rows: 0, .. })), "{error:?}");
     for file in
         ["[{\"id\":1},{\"id\":2}", "[{\"id\":1},{\"id\":2},{\"id", "{\"results\":[{\"id\":1},{\"id\":2}],\"next\":"]
     {

@@ -12,8 +12,8 @@ use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use tapewire_formats::{Format, FormatError, Options, Reader, Row, Unreadable, Value};
 
-/// Returns at most so many bytes at a time, like a pipe.
-pub struct Pieces(pub Cursor<Vec<u8>>, pub usize);
+/// Returns at most this many bytes at a time, like a pipe.
+pub(crate) struct Pieces(Cursor<Vec<u8>>, usize);
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -23,9 +23,10 @@ impl Read for Pieces {
 }
 
 /// All items of a file, and the error that ended it.
-pub fn all(bytes: &[u8], options: &Options) -> (Vec<Result<Row, Unreadable>>, Option<FormatError>) {
+pub(crate) fn all(bytes: &[u8], options: &Options) -> (Vec<Result<Row, Unreadable>>, Option<FormatError>) {
     let mut items = Vec::new();
-    let reader = match Reader::from_read(Pieces(Cursor::new(bytes.to_vec()), 7), "file", options) {
+    let size = if bytes.len() > 100_000 { 10_007 } else { 7 };
+    let reader = match Reader::from_read(Pieces(Cursor::new(bytes.to_vec()), size), "file", options) {
         Ok(reader) => reader,
         Err(error) => return (items, Some(error)),
     };
@@ -39,7 +40,7 @@ pub fn all(bytes: &[u8], options: &Options) -> (Vec<Result<Row, Unreadable>>, Op
 }
 
 /// A row as `number name=value name=value`, or `number !reason`.
-pub fn shown(item: &Result<Row, Unreadable>) -> String {
+pub(crate) fn shown(item: &Result<Row, Unreadable>) -> String {
     match item {
         Ok(row) => {
             let fields = row.fields.iter().map(|(name, value)| match value {
@@ -53,22 +54,22 @@ pub fn shown(item: &Result<Row, Unreadable>) -> String {
 }
 
 /// The rows of a file that ends as it should.
-pub fn rows_of(bytes: &[u8], options: &Options) -> Vec<String> {
+pub(crate) fn rows_of(bytes: &[u8], options: &Options) -> Vec<String> {
     let (items, error) = all(bytes, options);
     assert!(error.is_none(), "{}", error.unwrap());
     items.iter().map(shown).collect()
 }
 
-pub fn rows(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn rows(bytes: &[u8]) -> Vec<String> {
     rows_of(bytes, &Options::default())
 }
 
 /// The error that a file ends with, with its sources.
-pub fn error_of(bytes: &[u8], options: &Options) -> String {
+pub(crate) fn error_of(bytes: &[u8], options: &Options) -> String {
     all(bytes, options).1.expect("an error").to_string()
 }
 
-pub fn in_folder(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn in_folder(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();

@@ -14,7 +14,11 @@ fn files_of_other_kinds_are_refused_by_name_with_a_remedy() {
             "an Excel workbook (.xlsx)",
             "as CSV",
         ),
-        (b"PK\x03\x04\x14\0\0\0\0\0xxmimetypeapplication/vnd.oasis.opendocument.spreadsheet", "OpenDocument", "as CSV"),
+        (
+            b"PK\x03\x04\x14\0\0\0\0\0xxmimetypeapplication/vnd.oasis.opendocument.spreadsheet",
+            "an OpenDocument workbook (.ods)",
+            "as CSV",
+        ),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\0", "an Excel workbook (.xls)", "as CSV"),
         (&tar, "a tar archive", "tar -xf file"),
         (b"%PDF-1.7\n%\xe2", "a PDF", "CSV"),
@@ -76,4 +80,14 @@ fn options_that_contradict_each_other_are_refused() {
     assert!(csv(Options { columns: Some(vec!["a".into()]), ..json }).contains("for CSV only"));
     assert!(csv(Options { columns: Some(vec![" ".into()]), ..Options::default() }).contains("without a name"));
     assert!(csv(Options { separator: Some(b'"'), ..Options::default() }).contains("separator"));
+}
+
+#[test]
+fn a_text_may_begin_like_another_kind_of_file() {
+    let without = Options { header: false, ..Options::default() };
+    for first in ["ORCL", "PARE", "LZIP", "<headline>", "DUCKDUCKDUCK"] {
+        assert_eq!(rows_of(format!("{first},1\nMKR,2\n").as_bytes(), &without).len(), 2, "{first}");
+    }
+    let noise: Vec<u8> = (1..300_u32).map(|at| (at * 37 % 64) as u8).collect();
+    assert!(error_of(&noise, &Options::default()).contains("not text"));
 }

@@ -23,6 +23,8 @@ type Read = Result<formats::Row, formats::Unreadable>;
 struct Rows {
     reader: Reader,
     ahead: VecDeque<Read>,
+    /// The error that ended the reading ahead; it follows the rows before it.
+    broken: Option<FilesError>,
     counter: Counter,
     keep: Keep,
     text: String,
@@ -62,12 +64,12 @@ pub(super) fn rows(
     let place = source.to_string();
     let format = reader.format();
     let keep = reading.keep(format);
-    let mut ahead = VecDeque::new();
+    let (mut ahead, mut broken) = (VecDeque::new(), None);
     let columns: Vec<Column> = match reader.columns() {
         Some(names) => names.iter().map(|name| Column::text(name)).collect(),
         None => {
             let rows = if reader.total().is_none() && keep != Keep::Cells { 1 } else { LOOK_AHEAD };
-            ahead = look_ahead(&mut reader, rows, &place)?;
+            (ahead, broken) = look_ahead(&mut reader, rows, &place)?;
             columns(&ahead)
         }
     };
@@ -95,6 +97,7 @@ pub(super) fn rows(
     let rows = Rows {
         reader,
         ahead,
+        broken,
         counter: Counter::new(&place),
         keep,
         text: text.clone(),
@@ -117,7 +120,10 @@ fn without_header(error: FilesError, format: Format, options: &Options) -> Files
     }
 }
 
-fn look_ahead(reader: &mut Reader, rows: usize, place: &str) -> Result<VecDeque<Read>, FilesError> {
+/// The first rows, and the error that follows them, if there is one this early.
+type Ahead = (VecDeque<Read>, Option<FilesError>);
+
+fn look_ahead(reader: &mut Reader, rows: usize, place: &str) -> Result<Ahead, FilesError> {
     let (mut ahead, mut bytes, mut found) = (VecDeque::new(), 0, false);
     while ahead.len() < rows || !found {
         if bytes >= LOOK_AHEAD_BYTES {
@@ -127,13 +133,18 @@ fn look_ahead(reader: &mut Reader, rows: usize, place: &str) -> Result<VecDeque<
             let problem = format!("none of its first {} rows is a JSON object with a field", ahead.len());
             return Err(FilesError::Unreadable { place: place.to_owned(), problem });
         }
-        let Some(read) = next(reader)? else { break };
+        let read = match next(reader) {
+            Ok(Some(read)) => read,
+            Ok(None) => break,
+            Err(error) if found => return Ok((ahead, Some(error))),
+            Err(error) => return Err(error),
+        };
         let (Ok(formats::Row { raw, .. }) | Err(formats::Unreadable { raw, .. })) = &read;
         bytes += raw.len() + size_of::<Read>();
         found = found || read.as_ref().is_ok_and(|row| !row.fields.is_empty());
         ahead.push_back(read);
     }
-    Ok(ahead)
+    Ok((ahead, None))
 }
 
 /// The next row; the end of a file without rows is an end like any other.
@@ -170,6 +181,7 @@ impl RowReader for Rows {
     fn next(&mut self) -> Result<Option<Item>, FilesError> {
         let read = match self.ahead.pop_front() {
             Some(read) => read,
+            None if self.broken.is_some() => return self.broken.take().map_or(Ok(None), Err),
             None => match next(&mut self.reader)? {
                 Some(read) => read,
                 None => return Ok(None),

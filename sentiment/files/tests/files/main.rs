@@ -5,6 +5,7 @@ mod columns;
 #[path = "../../../tests/common/mod.rs"]
 mod common;
 mod conversion;
+mod inputs;
 mod overwrite;
 mod rejected;
 mod resume;
