@@ -19,7 +19,8 @@ SELECT
     arrayStringConcat(arrayFilter(note -> note != '', [
         multiIf(status = 'pending', 'waiting for entry', status = 'open', 'horizons open', ''),
         if(flag_stale, 'stale price', ''), if(flag_halted, 'halted', ''),
-        if(flag_gap, 'gap in bars', ''), if(flag_late, 'late', '')
+        if(flag_gap, 'gap in bars', ''), if(flag_no_open, 'no opening price', ''),
+        if(flag_adjusted, 'adjusted', ''), if(flag_possible_split, 'possible split', ''), if(flag_late, 'late', '')
     ]), ', ') AS notes
 FROM report
 WHERE status != 'not_joined'

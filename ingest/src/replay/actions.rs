@@ -69,7 +69,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The text of a column, empty where there is none.
+    /// The text of a column; empty where the row has no such column.
     fn text(&self, name: &str) -> Result<&'a str, String> {
         let column = COLUMNS.iter().zip(self.columns).find(|(column, _)| **column == name).and_then(|(_, at)| *at);
         let bytes = column.and_then(|at| self.record.get(at)).unwrap_or_default();

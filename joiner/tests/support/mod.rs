@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod expected;
 pub mod market;
 pub mod night;
 pub mod print;

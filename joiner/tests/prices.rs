@@ -1,0 +1,355 @@
+//! Prices that are what they say: worked examples of bars as providers print them.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use jiff::{SignedDuration, Timestamp};
+use support::{Process, TOPICS, Topics};
+use tapewire_core::impact::{Reason, Status};
+use tapewire_core::record::{Scored, Tape};
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{Bar, CorporateAction, Horizon, Impact, Run, Symbol, Watermark};
+use tapewire_joiner::join::JoinConfig;
+use tapewire_joiner::join::config::PossibleSplits;
+use tapewire_testkit::at;
+
+/// A tape in memory, and one mention of AAA.
+#[derive(Default)]
+struct Example {
+    bars: Vec<Bar>,
+    actions: Vec<CorporateAction>,
+}
+
+impl Example {
+    /// A bar with these opening and closing prices.
+    fn bar(mut self, start: &str, width_s: u32, open: f64, close: f64) -> Self {
+        self.bars.push(bar("AAA", at(start), width_s, open, close));
+        self
+    }
+
+    /// All minutes of a session at one price.
+    fn minutes(mut self, symbol: &str, open: &str, close: &str, price: f64) -> Self {
+        let mut start = at(open);
+        while start < at(close) {
+            self.bars.push(bar(symbol, start, 60, price, price));
+            start += SignedDuration::from_mins(1);
+        }
+        self
+    }
+
+    fn action(mut self, ex_date: &str, kind: ActionKind) -> Self {
+        let symbol = Symbol::new("AAA").unwrap();
+        let (ex_date, received_at) = (ex_date.parse().unwrap(), at("2020-01-01T00:00:00Z"));
+        self.actions.push(CorporateAction { symbol, ex_date, id: String::new(), kind, received_at });
+        self
+    }
+
+    /// The row of an article of this moment, with the tape read whole.
+    fn row(&self, published_at: &str, config: &JoinConfig) -> Impact {
+        let run = Run::named("r");
+        let end = Watermark::new(0, 1, Watermark::END);
+        let mention = tapewire_testkit::mention("AAA", at(published_at));
+        let topics = Topics {
+            sentiment: [Scored::Mention(mention), Scored::Watermark(end.clone())].map(|s| (run.clone(), s)).into(),
+            bars: self
+                .bars
+                .iter()
+                .cloned()
+                .map(Tape::Bar)
+                .chain([Tape::Watermark(end)])
+                .map(|b| (run.clone(), b))
+                .collect(),
+            halts: Vec::new(),
+            actions: self.actions.iter().map(|action| (run.clone(), action.clone())).collect(),
+        };
+        let table = Process::start(&topics, config).finish([TOPICS[3], TOPICS[1], TOPICS[2], TOPICS[0]]);
+        let row = table.rows().next().unwrap().clone();
+        row
+    }
+
+    fn row_of(&self, published_at: &str) -> Impact {
+        self.row(published_at, &JoinConfig::default())
+    }
+}
+
+fn bar(symbol: &str, start: Timestamp, width_s: u32, open: f64, close: f64) -> Bar {
+    Bar {
+        symbol: Symbol::new(symbol).unwrap(),
+        start,
+        width_s,
+        open,
+        high: open.max(close),
+        low: open.min(close),
+        close,
+        volume: 100.0,
+        vwap: None,
+        trades: None,
+        received_at: start + SignedDuration::from_secs(width_s.into()),
+    }
+}
+
+/// The price that a return leads to.
+fn price(row: &Impact, horizon: Horizon) -> Option<f64> {
+    let price = row.returns[horizon as usize]?.exp() * row.entry_price?;
+    Some((price * 1e6).round() / 1e6)
+}
+
+#[test]
+fn an_hour_on_the_clock_gives_no_opening_price_and_says_so() {
+    // 08:00Z to 23:00Z on two days, an hour's open one dollar above the last; 13:00Z holds the open at 13:30Z.
+    let mut example = Example::default();
+    for day in [12, 13, 14] {
+        for hour in 8..24 {
+            let open = f64::from(100 + hour + day);
+            example = example.bar(&format!("2025-05-{day}T{hour:02}:00:00Z"), 3600, open, open + 1.0);
+        }
+    }
+    let row = example.row_of("2025-05-13T11:00:00Z");
+    assert_eq!((row.entry_at, row.entry_price), (Some(at("2025-05-13T14:00:00Z")), Some(127.0)));
+    assert!(row.quality.no_open && row.quality.gap, "the half hour after the open is not left out silently");
+    assert_eq!(row.returns[Horizon::NextOpen as usize], None, "the price of 14:00Z is not the open");
+    assert_eq!((price(&row, Horizon::Close), price(&row, Horizon::NextClose)), (Some(133.0), Some(134.0)));
+    assert_eq!(row.price_before, Some(132.0), "the close of 19:00Z, not of after hours");
+    assert_eq!((row.close_is_official, row.next_close_is_official), (Some(false), Some(false)));
+    // Within the session nothing is unusual about the entry.
+    let row = example.row_of("2025-05-13T13:40:00Z");
+    assert_eq!((row.entry_at, row.price_before), (Some(at("2025-05-13T14:00:00Z")), Some(132.0)));
+    let row = example.row_of("2025-05-13T14:10:00Z");
+    assert_eq!((row.entry_price, row.price_before), (Some(128.0), Some(127.0)), "13:00Z's close is a price");
+    // And where the file has only whole regular hours, the first is still not the open.
+    example.bars.retain(|bar| !(8..14).contains(&bar.start.to_zoned(jiff::tz::TimeZone::UTC).hour()));
+    let row = example.row_of("2025-05-13T11:00:00Z");
+    assert_eq!((row.returns[Horizon::NextOpen as usize], row.quality.no_open), (None, true));
+}
+
+#[test]
+fn a_day_that_starts_at_midnight_is_that_dates_session() {
+    for midnight in ["04:00:00Z", "00:00:00Z", "13:30:00Z"] {
+        let mut example = Example::default();
+        for day in [12, 13, 14, 15] {
+            let open = f64::from(100 + day);
+            example = example.bar(&format!("2025-05-{day}T{midnight}"), 86_400, open, open + 1.0);
+        }
+        let row = example.row_of("2025-05-13T11:00:00Z");
+        assert_eq!((row.status, row.entry_price), (Status::Final, Some(113.0)), "{midnight}");
+        assert_eq!(row.entry_at, Some(at("2025-05-13T13:30:00Z")));
+        assert_eq!((row.price_before, row.price_before_at), (Some(113.0), Some(at("2025-05-12T20:00:00Z"))));
+        assert_eq!((price(&row, Horizon::Close), price(&row, Horizon::NextOpen)), (Some(114.0), Some(114.0)));
+        assert_eq!((price(&row, Horizon::NextClose), row.close_is_official), (Some(115.0), Some(true)));
+        assert!(!row.quality.gap && !row.quality.no_open && !row.quality.possible_split);
+        // Known only after the open: the next day's is the first price anyone could trade at.
+        assert_eq!(example.row_of("2025-05-13T13:30:00Z").entry_price, Some(114.0));
+    }
+}
+
+#[test]
+fn a_symbol_with_bars_of_no_session_is_told_from_one_without_bars() {
+    let reason = |example: Example| example.row_of("2025-05-13T11:00:00Z").status;
+    assert_eq!(reason(Example::default()), Status::NotJoined(Reason::NoBars));
+    let weeks = Example::default().bar("2025-05-12T04:00:00Z", 7 * 86_400, 1.0, 2.0);
+    assert_eq!(reason(weeks), Status::NotJoined(Reason::NoRegularBars));
+    let stamped_at_the_close = Example::default().bar("2025-05-12T20:00:00Z", 86_400, 1.0, 2.0);
+    assert_eq!(reason(stamped_at_the_close), Status::NotJoined(Reason::NoRegularBars));
+    let pre_market = Example::default().bar("2025-05-13T12:00:00Z", 60, 1.0, 2.0);
+    assert_eq!(reason(pre_market), Status::NotJoined(Reason::NoRegularBars));
+    let regular = Example::default().bar("2025-05-12T19:59:00Z", 60, 1.0, 2.0);
+    assert_eq!(reason(regular), Status::NotJoined(Reason::NoEntryBar));
+}
+
+#[test]
+fn the_close_is_the_official_one_where_the_tape_has_it() {
+    let days = || {
+        Example::default()
+            .minutes("AAA", "2025-05-12T13:30:00Z", "2025-05-12T19:59:00Z", 109.0)
+            .bar("2025-05-12T19:59:00Z", 60, 109.0, 109.07)
+            .minutes("AAA", "2025-05-13T13:30:00Z", "2025-05-13T20:00:00Z", 108.9)
+    };
+    let auction = || days().bar("2025-05-12T20:00:00Z", 60, 108.86, 108.5);
+    let row = auction().row_of("2025-05-12T19:40:10Z");
+    assert_eq!((price(&row, Horizon::Close), row.close_is_official), (Some(108.86), Some(true)));
+    assert_eq!((price(&row, Horizon::NextClose), row.next_close_is_official), (Some(108.9), Some(false)));
+    assert!((row.returns[Horizon::Close as usize].unwrap() + 0.001_285).abs() < 1e-6);
+    let row = days().row_of("2025-05-12T19:40:10Z");
+    assert_eq!((price(&row, Horizon::Close), row.close_is_official), (Some(109.07), Some(false)));
+    // A minute that is due at the close ends at the last bar, which was the price then.
+    let row = auction().row_of("2025-05-12T18:59:10Z");
+    assert_eq!((price(&row, Horizon::Minutes60), price(&row, Horizon::Close)), (Some(109.07), Some(108.86)));
+    // After the close it is the last price before the news, once its minute is over.
+    let before = |published| auction().row_of(published).price_before.unwrap();
+    assert_eq!([before("2025-05-12T20:00:30Z"), before("2025-05-12T20:01:00Z")], [109.07, 108.86]);
+    // On a half day the close is at 13:00 in New York.
+    let half_day =
+        Example::default().bar("2024-07-03T16:59:00Z", 60, 50.0, 51.0).bar("2024-07-03T17:00:00Z", 60, 52.0, 9.0);
+    let row = half_day.row_of("2024-07-03T16:58:30Z");
+    assert_eq!((price(&row, Horizon::Close), row.close_is_official), (Some(52.0), Some(true)));
+}
+
+#[test]
+fn the_benchmarks_close_is_of_the_same_kind() {
+    let tape = |auctions: &[&str]| {
+        let mut example = Example::default();
+        for symbol in ["AAA", "SPY"] {
+            for day in 6..13 {
+                for minute in 0..30 {
+                    let start = at(&format!("2025-05-{day:02}T19:30:00Z")) + SignedDuration::from_mins(minute);
+                    let price = 100.0 + (minute as f64 + f64::from(day)).sin();
+                    example.bars.push(bar(symbol, start, 60, price, price));
+                }
+            }
+        }
+        for symbol in auctions {
+            example.bars.push(bar(symbol, at("2025-05-12T20:00:00Z"), 60, 100.5, 100.5));
+        }
+        example.row_of("2025-05-12T19:40:10Z")
+    };
+    let abnormal = |row: &Impact| row.abnormal[Horizon::Close as usize];
+    // Both move alike, so nothing is abnormal whichever close is used.
+    for auctions in [&["AAA", "SPY"][..], &[], &["SPY"]] {
+        assert!(abnormal(&tape(auctions)).unwrap().abs() < 1e-9, "{auctions:?}");
+    }
+    assert_eq!(abnormal(&tape(&["AAA"])), None, "an official close less the last bar's is neither");
+}
+
+/// All minutes of the day before a 3-for-1 split and of the day after.
+fn split() -> Example {
+    Example::default().minutes("AAA", "2022-08-24T13:30:00Z", "2022-08-24T20:00:00Z", 890.0).minutes(
+        "AAA",
+        "2022-08-25T13:30:00Z",
+        "2022-08-25T20:00:00Z",
+        302.0,
+    )
+}
+
+const OVERNIGHT: [Horizon; 2] = [Horizon::NextOpen, Horizon::NextClose];
+
+#[test]
+fn a_split_that_nobody_told_us_of_gives_no_outcome() {
+    let row = split().row_of("2022-08-24T19:35:10Z");
+    assert_eq!(OVERNIGHT.map(|horizon| row.returns[horizon as usize]), [None, None]);
+    assert!(row.quality.possible_split && !row.quality.adjusted);
+    assert_eq!(price(&row, Horizon::Close), Some(890.0), "the same day is not affected");
+    let row = split().row_of("2022-08-24T21:00:00Z");
+    assert_eq!((row.price_before, row.entry_price, row.quality.possible_split), (None, Some(302.0), true));
+    let keep = JoinConfig { possible_splits: PossibleSplits::Keep, ..JoinConfig::default() };
+    let row = split().row("2022-08-24T19:35:10Z", &keep);
+    assert!((row.returns[Horizon::NextOpen as usize].unwrap() + 1.0808).abs() < 1e-4 && row.quality.possible_split);
+}
+
+#[test]
+fn a_known_split_gives_the_holders_return() {
+    let known = |example: Example| example.action("2022-08-25", ActionKind::Split { from: 1.0, to: 3.0 });
+    let row = known(split()).row_of("2022-08-24T19:35:10Z");
+    assert_eq!(OVERNIGHT.map(|horizon| price(&row, horizon)), [Some(906.0), Some(906.0)]);
+    assert!(row.quality.adjusted && !row.quality.possible_split);
+    let row = known(split()).row_of("2022-08-24T21:00:00Z");
+    assert_eq!(row.price_before.map(|price| (price * 1e6).round() / 1e6), Some(296.666_667));
+    // Bars that were adjusted for it already are not adjusted again.
+    let adjusted = Example::default().minutes("AAA", "2022-08-24T13:30:00Z", "2022-08-24T20:00:00Z", 296.67).minutes(
+        "AAA",
+        "2022-08-25T13:30:00Z",
+        "2022-08-25T20:00:00Z",
+        302.0,
+    );
+    let row = known(adjusted).row_of("2022-08-24T19:35:10Z");
+    assert_eq!(OVERNIGHT.map(|horizon| row.returns[horizon as usize]), [None, None]);
+    assert!(row.quality.possible_split);
+    // A split of another day changes nothing here.
+    let other = split().action("2022-08-26", ActionKind::Split { from: 1.0, to: 3.0 });
+    assert!(!other.row_of("2022-08-24T19:35:10Z").quality.adjusted);
+}
+
+#[test]
+fn dividends_are_the_holders_too() {
+    let days = || {
+        Example::default().minutes("AAA", "2022-08-24T13:30:00Z", "2022-08-24T20:00:00Z", 100.0).minutes(
+            "AAA",
+            "2022-08-25T13:30:00Z",
+            "2022-08-25T20:00:00Z",
+            97.0,
+        )
+    };
+    let pays = |currency: &str| {
+        let dividend = ActionKind::Dividend { amount: 2.0, currency: currency.into() };
+        days().action("2022-08-25", dividend)
+    };
+    let row = pays("USD").row_of("2022-08-24T19:35:10Z");
+    assert_eq!((OVERNIGHT.map(|horizon| price(&row, horizon)), row.quality.adjusted), ([Some(99.0); 2], true));
+    assert_eq!(pays("USD").row_of("2022-08-24T21:00:00Z").price_before, Some(98.0));
+    let row = pays("EUR").row_of("2022-08-24T19:35:10Z");
+    assert_eq!((OVERNIGHT.map(|horizon| price(&row, horizon)), row.quality.adjusted), ([None; 2], true));
+}
+
+#[test]
+fn a_fall_on_news_stays_an_outcome() {
+    for (after, is_flagged) in [(60.0, false), (70.0, false), (80.5, true), (85.0, false), (140.0, false)] {
+        let example = Example::default().minutes("AAA", "2022-08-24T13:30:00Z", "2022-08-24T20:00:00Z", 100.0).minutes(
+            "AAA",
+            "2022-08-25T13:30:00Z",
+            "2022-08-25T20:00:00Z",
+            after,
+        );
+        let row = example.row_of("2022-08-24T19:35:10Z");
+        assert_eq!((price(&row, Horizon::NextOpen), row.quality.possible_split), (Some(after), is_flagged));
+    }
+}
+
+/// Of six sessions' volumes the first four are of shares before a 2-for-1 split.
+#[test]
+fn usual_volume_is_of_todays_shares() {
+    let mut example = Example::default();
+    for (i, day) in ["16", "17", "18", "19", "22", "23", "24"].into_iter().enumerate() {
+        let (price, volume) = if i < 4 { (100.0, 50.0) } else { (50.0, 100.0) };
+        let start = at(&format!("2022-08-{day}T14:00:00Z"));
+        example.bars.push(Bar { volume, ..bar("AAA", start, 60, price, price) });
+    }
+    let unknown = example.row_of("2022-08-24T13:59:10Z");
+    assert_eq!(unknown.volume_ratio, None, "two sessions since what may be a split");
+    let known = example.action("2022-08-22", ActionKind::Split { from: 1.0, to: 2.0 });
+    assert_eq!(known.row_of("2022-08-24T13:59:10Z").volume_ratio, Some(1.0));
+}
+
+#[test]
+fn a_few_missing_minutes_are_counted_and_flag_nothing() {
+    let mut example = Example::default().minutes("AAA", "2025-05-12T13:30:00Z", "2025-05-12T20:00:00Z", 109.0).minutes(
+        "AAA",
+        "2025-05-13T13:30:00Z",
+        "2025-05-13T20:00:00Z",
+        109.0,
+    );
+    let missing = ["2025-05-12T17:11:00Z", "2025-05-12T18:20:00Z", "2025-05-13T15:00:00Z"].map(at);
+    example.bars.retain(|bar| !missing.contains(&bar.start));
+    let row = example.row_of("2025-05-12T14:00:10Z");
+    let counts = row.missing_bars.unwrap();
+    assert_eq!((counts.all, counts.near_entry, counts.near_horizons, row.quality.gap), (3, 0, 0, false));
+    // One at the entry, which is later for it, and one at a horizon, whose price is older.
+    let row = example.row_of("2025-05-12T17:10:30Z");
+    assert_eq!(row.missing_bars.map(|m| (m.all, m.near_entry, m.near_horizons)), Some((3, 1, 0)));
+    assert!(row.quality.gap && row.entry_at == Some(at("2025-05-12T17:12:00Z")));
+    let row = example.row_of("2025-05-12T18:15:30Z");
+    assert_eq!(row.missing_bars.map(|m| (m.all, m.near_entry, m.near_horizons)), Some((2, 0, 1)));
+    assert!(row.quality.gap);
+    let strict = JoinConfig { gap_share: 0.0, ..JoinConfig::default() };
+    assert!(example.row("2025-05-12T14:00:10Z", &strict).quality.gap);
+}
+
+/// Each bar has its own width: the finest that has an entry is used throughout.
+#[test]
+fn several_widths_of_one_symbol_are_not_mixed() {
+    let example = Example::default()
+        .bar("2025-05-12T13:00:00Z", 3600, 100.0, 101.0)
+        .bar("2025-05-12T14:00:00Z", 3600, 102.0, 103.0)
+        .bar("2025-05-12T15:00:00Z", 3600, 104.0, 105.0)
+        .bar("2025-05-12T14:01:00Z", 60, 102.5, 102.6)
+        .bar("2025-05-12T04:00:00Z", 86_400, 99.0, 110.0);
+    let row = example.row_of("2025-05-12T14:00:10Z");
+    assert_eq!(
+        (row.bar_width_s, row.entry_price, price(&row, Horizon::Minutes1)),
+        (Some(60), Some(102.5), Some(102.6))
+    );
+    assert_eq!(row.price_before, Some(101.0), "the hour that ended at 14:00Z");
+    let row = example.row_of("2025-05-12T14:01:10Z");
+    assert_eq!((row.bar_width_s, row.entry_price), (Some(3600), Some(104.0)));
+    assert_eq!((row.returns[Horizon::Minutes30 as usize], price(&row, Horizon::Minutes60)), (None, Some(105.0)));
+    let row = example.row_of("2025-05-12T13:00:00Z");
+    assert_eq!((row.bar_width_s, row.entry_price), (Some(60), Some(102.5)));
+}
