@@ -21,6 +21,7 @@ pub mod record;
 pub mod run;
 pub mod symbol;
 pub mod tape;
+pub mod text;
 pub mod watermark;
 
 pub use article::Article;

@@ -58,7 +58,7 @@ fn one_window() -> u16 {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Unscored {
-    /// Title and description are both empty.
+    /// A reader sees nothing in title and description, or the model does not.
     EmptyText,
     /// The model failed on this text; the worker's log and metrics give the error.
     ModelFailed,
@@ -81,7 +81,7 @@ pub struct Mention {
     pub article_revision: u64,
     /// The company; `None` where the article names none.
     pub symbol: Option<Symbol>,
-    /// Headline, carried along for the joined row.
+    /// Headline as a reader sees it, carried along for the joined row.
     pub title: String,
     /// Who delivered the article.
     pub provider: String,

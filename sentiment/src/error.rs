@@ -109,6 +109,9 @@ pub enum ScoreError {
         /// The model's limit, in tokens.
         limit: usize,
     },
+    /// The model sees nothing of the text: it is empty, or all of it is dropped by the tokenizer.
+    #[error("the model sees no token of the text")]
+    NoTokens,
     /// The tokenizer failed on the text.
     #[error("the tokenizer failed on the text: {0}")]
     Tokenizer(String),

@@ -73,7 +73,7 @@ pub struct EngineConfig {
 /// A text to score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input<'a> {
-    /// The text as received; nothing is cleaned.
+    /// The text as it is tokenized; callers clean it ([`tapewire_core::text::readable`]).
     pub text: &'a str,
     /// The company whose sentiment is asked for. A model that reads the company gets the name that the text uses
     /// ([`Company::name_in`]); another model scores the sentences that name it.

@@ -83,7 +83,7 @@ pub(super) async fn score(
 }
 
 fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>, ApiError> {
-    let text: Arc<str> = text(place, input.text)?.into();
+    let text: Arc<str> = text(place, &input.text)?.into();
     if input.companies.is_empty() {
         return Ok(vec![Request::new(text, None)]);
     }

@@ -4,6 +4,7 @@ use crate::companies::{Companies, Company};
 use crate::queue::Request;
 use jiff::Timestamp;
 use std::sync::Arc;
+use tapewire_core::text::boilerplate::without as without_boilerplate;
 use tapewire_core::{Article, Mention, Run, Sentiment, Symbol, Unscored};
 
 /// Where a teaser's beginning ends, in bytes: what newspapers call the lead.
@@ -22,8 +23,8 @@ pub struct Question {
 
 /// The mentions of an article: one for each company it names, or a single one without a company.
 pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
-    let text: Arc<str> = article.text().into();
-    let article = Arc::new(article.clone());
+    let article = Arc::new(article.cleaned());
+    let text: Arc<str> = without_boilerplate(&article.text()).into();
     let question = |symbol: Option<&Symbol>| {
         let company = symbol.map(|symbol| companies.of_symbol(symbol));
         Question {
@@ -145,6 +146,19 @@ mod tests {
         assert_eq!(of("Shares rise", &late, &["AAPL"]), 0.5);
         assert_eq!(of("Shares rise", "", &["AAPL"]), 0.3);
         assert_eq!(of("Apple rises", "", &["AAPL", "MSFT", "NVDA", "AMZN"]), 0.5);
+    }
+
+    #[test]
+    fn html_is_read_as_a_reader_sees_it() {
+        let sent = article("AT&amp;T lifts its outlook", "<p>The carrier said.</p>", &["T"]);
+        let plain = article("AT&T lifts its outlook", "The carrier said.", &["T"]);
+        let [sent, plain] = [sent, plain].map(|article| asked(&article, &Run::live()).remove(0));
+        assert_eq!(sent.request(), plain.request());
+        let [sent, plain] = [sent, plain].map(|q| q.answered(Err(Unscored::ModelFailed), Timestamp::UNIX_EPOCH).1);
+        assert_eq!((sent.relevance, &*sent.title), (Some(1.0), "AT&T lifts its outlook"));
+        assert_eq!(sent, plain);
+        let invisible = asked(&article("\u{200b}", "<p>\u{a0}</p>", &["T"]), &Run::live()).remove(0);
+        assert_eq!((invisible.request(), invisible.reason_unscored()), (None, Unscored::EmptyText));
     }
 
     #[test]

@@ -255,6 +255,11 @@ impl Scorer {
             Some(Err(ScoreError::Device(reason))) => {
                 return Err(SentimentError::Device { device: self.device.clone(), reason });
             }
+            Some(Err(ScoreError::NoTokens)) => {
+                metrics::counter!("tapewire_mentions_unscored_total", "reason" => Unscored::EmptyText.as_str())
+                    .increment(1);
+                return Ok(Err(Unscored::EmptyText));
+            }
             Some(Err(error)) => {
                 tracing::warn!(article = question.article_id(), %error, "a text has no score; its mention says so");
             }

@@ -3,7 +3,7 @@
 use super::buffer::{Buffer, Line, MAX_ROW_BYTES, too_long, utf8};
 use super::{Counter, FilesError, InputFormat, Keep, Parts, Reading, RowReader};
 use crate::columns::Column;
-use crate::row::{Item, Row, Unreadable, json};
+use crate::row::{Item, Row, Unreadable, json, scored_text};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 /// The dialect of a CSV file.
@@ -106,10 +106,7 @@ impl Csv {
 
     fn row(&self, place: crate::Place, record: Record) -> Row {
         let fields: Vec<_> = record.fields().into_iter().map(String::from_utf8_lossy).collect();
-        let text = match fields[self.text].trim() {
-            "" => Err(format!("column {} is empty", self.names[self.text])),
-            _ => Ok(fields[self.text].clone().into_owned()),
-        };
+        let text = scored_text(&fields[self.text], &format!("column {}", self.names[self.text]));
         let company = self.company.map(|company| fields[company].clone().into_owned());
         let cells = match self.keep {
             Keep::Cells => fields.iter().map(|field| Some(json(field))).collect(),

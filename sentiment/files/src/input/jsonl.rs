@@ -4,7 +4,7 @@ use super::buffer::{Buffer, Line, too_long, utf8};
 use super::{Counter, FilesError, InputFormat, Keep, Parts, Reading, RowReader};
 use crate::columns::{Column, Kind, ScoreColumns, unite};
 use crate::format::OutputFormat;
-use crate::row::{Cell, Item, Row, Unreadable};
+use crate::row::{Cell, Item, Row, Unreadable, scored_text};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -164,8 +164,7 @@ fn text(value: Option<&RawValue>, field: &str) -> Result<String, String> {
     let Some(value) = value else { return Err(format!("it has no field {field}")) };
     match (Kind::of(value), string(value)) {
         (None, _) => Err(format!("field {field} is null")),
-        (_, Some(text)) if text.trim().is_empty() => Err(format!("field {field} is empty")),
-        (_, Some(text)) => Ok(text),
+        (_, Some(text)) => scored_text(&text, &format!("field {field}")),
         (_, None) => Err(format!("field {field} is not a text")),
     }
 }

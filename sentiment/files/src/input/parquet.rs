@@ -2,7 +2,7 @@
 
 use super::{Counter, FilesError, InputFormat, Keep, OpenedInput, Reading, RowReader};
 use crate::columns::Column;
-use crate::row::{Cell, Item, Row, json};
+use crate::row::{Cell, Item, Row, json, scored_text};
 use jiff::{Timestamp, tz::TimeZone};
 use parquet::basic::{LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::errors::ParquetError;
@@ -86,14 +86,13 @@ impl RowReader for Parquet {
         let fields: Vec<Field> = row.into_columns().into_iter().map(|(_, field)| field).collect();
         let name = &self.names[self.text];
         let text = match string(&fields[self.text]) {
-            Some(text) if text.trim().is_empty() => Err(format!("column {name} is empty")),
-            Some(text) => Ok(text),
+            Some(text) => scored_text(&text, &format!("column {name}")),
             None if fields[self.text] == Field::Null => Err(format!("column {name} is null")),
             None => Err(format!("column {name} is not UTF-8")),
         };
         let raw = match &fields[self.text] {
             Field::Bytes(bytes) => bytes.data().to_vec(),
-            _ => text.as_deref().unwrap_or_default().as_bytes().to_vec(),
+            _ => string(&fields[self.text]).unwrap_or_default().into_bytes(),
         };
         let company = self.company.and_then(|company| string(&fields[company]));
         let cells = match self.keep {

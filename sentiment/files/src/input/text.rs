@@ -2,7 +2,7 @@
 
 use super::buffer::{Buffer, Line, too_long, utf8};
 use super::{Column, Counter, FilesError, InputFormat, Keep, OpenedInput, Parts, Reading, RowReader};
-use crate::row::{Item, Row, Unreadable, json};
+use crate::row::{Item, Row, Unreadable, json, scored_text};
 
 const COLUMN: &str = "text";
 
@@ -74,7 +74,7 @@ fn row(place: crate::Place, text: &str, keep: Keep) -> Row {
         place,
         raw: text.as_bytes().to_vec(),
         cells: if keep == Keep::Cells { vec![Some(json(text))] } else { Vec::new() },
-        text: if text.trim().is_empty() { Err("the line is empty".into()) } else { Ok(text.to_owned()) },
+        text: scored_text(text, "the line"),
         company: None,
     }
 }
