@@ -16,6 +16,7 @@
 pub mod article;
 pub mod exchange;
 pub mod impact;
+pub mod instrument;
 pub mod mention;
 pub mod record;
 pub mod run;
@@ -26,6 +27,7 @@ pub mod watermark;
 
 pub use article::Article;
 pub use impact::{Horizon, Impact};
+pub use instrument::Instrument;
 pub use mention::{Mention, Probabilities, Sentiment, Unscored};
 pub use record::{CodecError, DeadLetter, HaltRecord, NewsRecord, SentimentRecord, TapeRecord, TradeRecord};
 pub use run::Run;

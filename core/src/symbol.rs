@@ -79,25 +79,22 @@ impl Symbol {
         Ok(Self(ticker))
     }
 
-    /// The common share of the same issuer, for a preferred share, right, warrant or unit: `BC` for `BCpC`. `None` for
-    /// everything else; share classes (`BRK.B`) are common shares.
+    /// The common share of the issuer of a warrant, right or unit: `ACHR` for `ACHR.WS`. `None` for everything else; the
+    /// issuer of a preferred share may be another company than the one with the ticker before the `p` (`CMSpB` is of
+    /// Consumers Energy, `CMS` is its parent).
     ///
     /// ```
     /// # use tapewire_core::Symbol;
     /// let common = |ticker| Symbol::new(ticker).ok()?.common_share();
-    /// assert_eq!(common("BCpC"), Symbol::new("BC").ok());
-    /// assert_eq!(common("BRK.B"), None);
+    /// assert_eq!(common("ACHR.WS"), Symbol::new("ACHR").ok());
+    /// assert_eq!(common("CMSpB"), None);
     /// ```
     pub fn common_share(&self) -> Option<Self> {
-        let ticker = self.as_str();
-        let (before, after) = ticker.split_once('.').map_or((ticker, None), |(before, after)| (before, Some(after)));
-        if has_marker(ticker) {
-            // The part before the class or the first marker.
-            let root = before.find(['p', 'r', 'w']).map_or(before, |marker| &before[..marker]);
-            return Some(Self(root.to_owned()));
-        }
-        let first = after.map(|after| after.split('.').next().unwrap_or_default());
-        (matches!(first, Some("WS" | "U")) && is_capitals(before)).then(|| Self(before.to_owned()))
+        let (before, after) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        let root = before.trim_end_matches('w').trim_end_matches('r');
+        let is_marked = root.len() < before.len();
+        let is_part = matches!(after.split('.').next(), Some("WS" | "U"));
+        (is_capitals(root) && (is_marked || is_part)).then(|| Self(root.to_owned()))
     }
 
     /// The normal spelling.
@@ -265,11 +262,11 @@ mod tests {
     #[test]
     fn the_common_share_of_an_issuer() {
         for (input, expected) in [
-            ("BCpC", Some("BC")),
-            ("ABRp", Some("ABR")),
-            ("JPMpCw", Some("JPM")),
+            ("BCpC", None),
+            ("ABRp", None),
+            ("JPMpCw", None),
+            ("SNDKw", Some("SNDK")),
             ("BHVNr", Some("BHVN")),
-            ("LEN.Bw", Some("LEN")),
             ("ACHR.WS", Some("ACHR")),
             ("HYMC.WS.A", Some("HYMC")),
             ("AACT.U", Some("AACT")),
