@@ -54,7 +54,7 @@ pub enum SentimentError {
     },
     /// The company table can't be read.
     #[error(
-        "company table {place}: {problem}; the first line must be symbol,name,aliases and each further line SYMBOL,NAME,ALIAS;ALIAS"
+        "company table {place}: {problem}; the first line names the columns, such as symbol,name,aliases, where aliases are separated by semicolons"
     )]
     Companies {
         /// File and line.

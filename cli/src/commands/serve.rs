@@ -4,7 +4,6 @@ use crate::config::Config;
 use crate::roles;
 use clap::Args;
 use tapewire_runtime::{Shutdown, Telemetry};
-use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::http::{self, Api};
 
 /// Serves the model over HTTP until SIGINT or SIGTERM, then answers the requests it has accepted.
@@ -31,7 +30,7 @@ impl Serve {
         // Before the model is loaded, so that an address in use is reported at once.
         let listener = http::listen(&config.serve.listen).await?;
         let telemetry = Telemetry::install()?;
-        let companies = Companies::load(config.sentiment.companies.as_deref())?;
+        let companies = config.sentiment.companies()?;
         let api = Api::new(roles::load_model(&config).await?, companies, &config.serve);
         Ok(http::serve(listener, api, telemetry, &config.serve, shutdown).await?)
     }

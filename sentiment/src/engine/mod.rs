@@ -213,7 +213,7 @@ impl Engine {
     /// As [`TextTokenizer::encode`].
     pub fn windows(&self, input: &Input<'_>) -> Result<Vec<Window>, ScoreError> {
         let (text, name) = match input.company {
-            Some(company) if self.reads_company() => (input.text.into(), Some(company.name_in(input.text))),
+            Some(company) if self.reads_company() => (input.text.into(), company.name_in(input.text)),
             Some(company) => (sentences::about(input.text, company), None),
             None => (input.text.into(), None),
         };

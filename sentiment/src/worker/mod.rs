@@ -51,7 +51,7 @@ pub async fn run(
     let mut collector = Collector {
         consumer: Consumer::new(kafka, GROUP, &[Topic::News], |committed, _| committed)?,
         letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
-        companies: Companies::load(config.companies.as_deref())?,
+        companies: config.companies()?,
         config: config.clone(),
         readiness,
         streams: BTreeMap::new(),
