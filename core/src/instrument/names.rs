@@ -71,7 +71,7 @@ const LEGAL: [&str; 44] = [
 const OWNERS: [&str; 6] = ["holdings", "holding", "group", "grp", "hldgs", "hldg"];
 
 /// What companies do, at the end of their names.
-const TRADES: [&str; 66] = [
+const TRADES: [&str; 89] = [
     "airlines",
     "air lines",
     "airways",
@@ -138,6 +138,29 @@ const TRADES: [&str; 66] = [
     "reit",
     "interactive",
     "medical",
+    "cruises",
+    "pizza",
+    "cosmetics",
+    "chemicals",
+    "chemical",
+    "hotels",
+    "resorts",
+    "railway",
+    "railroad",
+    "gaming",
+    "media",
+    "studios",
+    "robotics",
+    "logistics",
+    "transportation",
+    "electronics",
+    "instruments",
+    "aerospace",
+    "defense",
+    "coffee",
+    "apparel",
+    "footwear",
+    "athletica",
 ];
 
 /// Words with which many companies' names begin, or which are no name alone; in lower case.
@@ -350,9 +373,11 @@ fn without_class(legal: &str) -> &str {
 
 /// The words of a name. A name in capitals is put into the usual case, except for what looks like initials.
 fn spelled(issuer: &str) -> Vec<String> {
-    let is_capitals = !issuer.chars().filter(|c| c.is_alphabetic()).skip(1).any(char::is_lowercase)
-        || issuer.split_whitespace().filter(|word| word.len() > 3).all(|word| !word.contains(char::is_lowercase));
     let words = issuer.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    let is_capitals = words
+        .clone()
+        .filter(|word| word.len() > 2 && !LEGAL.contains(&plain(word).as_str()))
+        .all(|word| !word.contains(char::is_lowercase));
     let mut words: Vec<String> = words.map(|word| if is_capitals { cased(word) } else { word.to_owned() }).collect();
     // `O REILLY`
     if words.len() > 1 && matches!(words[0].as_str(), "O" | "D") && words[1].len() > 2 {
@@ -483,6 +508,11 @@ mod tests {
             ("MOODYS CORP /DE/", "MCO", "Moodys", &[]),
             ("SPDR S&P 500 ETF TRUST", "SPY", "SPDR S&P 500 ETF Trust", &[]),
             ("First Financial Corp", "THFF", "First Financial", &[]),
+            ("DOMINOS PIZZA INC", "DPZ", "Dominos Pizza", &["Dominos"]),
+            ("ROYAL CARIBBEAN CRUISES LTD", "RCL", "Royal Caribbean Cruises", &["Royal Caribbean"]),
+            ("BROOKFIELD Corp /ON/", "BN", "Brookfield", &[]),
+            ("NIKE, Inc.", "NKE", "Nike", &[]),
+            ("Macy's, Inc.", "M", "Macy's", &[]),
             ("PG&E Corp", "PCG", "PG&E", &[]),
             ("NRG ENERGY, INC.", "NRG", "NRG Energy", &["NRG"]),
         ] {

@@ -25,8 +25,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] =
-    migrations![1 "0001_facts", 2 "0002_read_models", 3 "0003_windows", 4 "0004_novelty", 5 "0005_provider"];
+const MIGRATIONS: &[Migration] = migrations![1 "0001_facts", 2 "0002_read_models", 3 "0003_windows", 4 "0004_novelty", 5 "0005_provider", 6 "0006_asked_as"];
 
 /// Tables that migration 5 copied from and left as they were.
 const BEFORE_0005: [&str; 3] = ["articles_before_0005", "mentions_before_0005", "impact_before_0005"];
