@@ -1,6 +1,7 @@
 //! What a ticker stands for: the instrument, its issuer's names, and when it was so.
 
 pub mod names;
+mod words;
 
 pub use names::{Names, common_names};
 

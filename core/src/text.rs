@@ -12,7 +12,7 @@ pub mod markup;
 
 use std::borrow::Cow;
 
-/// Markup within markup within markup: texts that are still not plain after so many readings are hostile.
+/// Readings of a text whose markup contains markup. One that is not plain afterwards is hostile.
 const MOST_READINGS: usize = 8;
 
 /// The text that a model reads: [`clean`], then without [`boilerplate`]. It is empty, or only spaces, where a reader
