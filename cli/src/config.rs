@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tapewire_bus::KafkaConfig;
 use tapewire_ingest::feed::PricesConfig;
+use tapewire_ingest::instruments::InstrumentsConfig;
 use tapewire_ingest::poller::NewsConfig;
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
@@ -30,6 +31,7 @@ pub struct Config {
     pub news: NewsConfig,
     pub prices: PricesConfig,
     pub sentiment: WorkerConfig,
+    pub instruments: InstrumentsConfig,
     pub serve: ServeConfig,
     pub join: JoinConfig,
     pub simulator: SimulatorConfig,
@@ -47,6 +49,7 @@ impl Default for Config {
             news: NewsConfig::default(),
             prices: PricesConfig::default(),
             sentiment: WorkerConfig::default(),
+            instruments: InstrumentsConfig::default(),
             serve: ServeConfig::default(),
             join: JoinConfig::default(),
             simulator: SimulatorConfig::default(),

@@ -18,9 +18,9 @@ pub struct Article {
     pub publisher: String,
     /// By-line; empty if the provider does not say.
     pub author: String,
-    /// Headline, plain text.
+    /// Headline as the provider sent it; [`Article::cleaned`] is readable.
     pub title: String,
-    /// Teaser or body, plain text; empty if the article has only a headline.
+    /// Teaser or body as the provider sent it, possibly HTML; empty if the article has only a headline.
     pub description: String,
     /// Where to read it; empty if the provider does not say.
     pub url: String,
@@ -71,7 +71,14 @@ impl Article {
         hash
     }
 
-    /// The text a model reads: the headline, and the teaser after it where there is one.
+    /// The article as a reader sees it: title and description without markup and invisible characters
+    /// ([`text::clean`](crate::text::clean)).
+    pub fn cleaned(&self) -> Self {
+        let cleaned = |text: &str| crate::text::clean(text).trim().to_owned();
+        Self { title: cleaned(&self.title), description: cleaned(&self.description), ..self.clone() }
+    }
+
+    /// The text of an article: the headline, and the teaser after it where there is one.
     ///
     /// ```
     /// # use tapewire_core::Article;

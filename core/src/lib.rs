@@ -16,15 +16,18 @@
 pub mod article;
 pub mod exchange;
 pub mod impact;
+pub mod instrument;
 pub mod mention;
 pub mod record;
 pub mod run;
 pub mod symbol;
 pub mod tape;
+pub mod text;
 pub mod watermark;
 
 pub use article::Article;
 pub use impact::{Horizon, Impact};
+pub use instrument::Instrument;
 pub use mention::{Mention, Probabilities, Sentiment, Unscored};
 pub use record::{
     ActionRecord, CodecError, DeadLetter, HaltRecord, NewsRecord, SentimentRecord, TapeRecord, TradeRecord,

@@ -58,7 +58,7 @@ fn one_window() -> u16 {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Unscored {
-    /// Title and description are both empty.
+    /// A reader sees nothing in title and description, or the model does not.
     EmptyText,
     /// The model failed on this text; the worker's log and metrics give the error.
     ModelFailed,
@@ -83,7 +83,7 @@ pub struct Mention {
     pub article_revision: u64,
     /// The company; `None` where the article names none.
     pub symbol: Option<Symbol>,
-    /// Headline, carried along for the joined row.
+    /// Headline as a reader sees it, carried along for the joined row.
     pub title: String,
     /// Who delivered the article.
     pub provider: String,
@@ -102,6 +102,10 @@ pub struct Mention {
     pub scored_at: Timestamp,
     /// How much the article is about this company, in (0, 1]; the worker has the formula. `None` without a company.
     pub relevance: Option<f64>,
+    /// The name by which the model was asked about the company; `None` without a company, or where no name of it is known
+    /// or in the text, so that the text was scored as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_as: Option<String>,
     /// The model's answer, or why it gave none. On the topic these are two fields, `sentiment` and `unscored`, of
     /// which exactly one is not null.
     #[serde(flatten, with = "sentiment_or_reason")]
@@ -206,6 +210,17 @@ mod tests {
             (0.700_000_000_000_000_1_f64.to_bits(), 2)
         );
         assert_eq!(mention(&unscored).unwrap().sentiment, Err(Unscored::ModelFailed));
+    }
+
+    #[test]
+    fn the_name_that_was_asked_is_on_the_topic_and_may_be_absent() {
+        let bytes = record("0.5", SENTIMENT, "null");
+        let with = bytes.replace(r#""relevance":0.5,"#, r#""relevance":0.5,"asked_as":"Waters","#);
+        assert_eq!(mention(&bytes).unwrap().asked_as, None);
+        let mention = mention(&with).unwrap();
+        assert_eq!(mention.asked_as.as_deref(), Some("Waters"));
+        let again = SentimentRecord::new(Run::live(), Scored::Mention(mention)).encode();
+        assert_eq!(String::from_utf8(again).unwrap(), with);
     }
 
     #[test]

@@ -1,9 +1,19 @@
 //! Tickers, normalised once on input so that news and tape use equal strings.
+//!
+//! Case matters where an exchange's ticker has a small letter: `BCpC` is a preferred share of Brunswick, `BCPC` is
+//! Balchem. A ticker is read by these rules, in this order:
+//!
+//! 1. Capitals followed by a marker in small letters are kept: `p` for a preferred share, with its series (`BCpC`), `r`
+//!    for a right, `w` for shares when issued (`BCpCw`).
+//! 2. Anything else is put into capitals: `aapl` and `Aapl` are `AAPL`, and `bcpc` is `BCPC`.
+//! 3. Other spellings of preferred shares, rights, warrants and units are read where they can mean nothing else:
+//!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not, it is a share in Paris.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A ticker in its normal spelling: trimmed, upper case, share classes with a dot (`BRK.B`).
+/// A ticker in its normal spelling: trimmed, in capitals but for the markers `p`, `r` and `w` (`BCpC`; see the
+/// [module](self)), share classes, warrants and units with a dot (`BRK.B`, `ACHR.WS`, `AACT.U`).
 ///
 /// Asset-class prefixes of Massive are kept: `X:BTCUSD` crypto, `I:SPX` index,
 /// `C:EURUSD` currencies, `O:...` options. Everything else is read as an equity.
@@ -38,27 +48,53 @@ impl Symbol {
     /// Longest ticker accepted, in bytes; option symbols are 21.
     pub const MAX_LEN: usize = 32;
 
-    /// Reads a ticker as any provider spells it (`brk-b`, ` BRK/B `, `BRK.B`).
+    /// Reads a ticker as any provider spells it (`brk-b`, ` BRK/B `, `BRK.B`, `BCpC`, `BC-PC`).
     ///
     /// # Errors
     /// [`NotASymbol`] if it is empty, too long, or has a character that tickers do not have.
     pub fn new(input: &str) -> Result<Self, NotASymbol> {
         let refused = || NotASymbol { input: input.chars().take(64).collect() };
-        let mut ticker = input.trim().to_ascii_uppercase().replace('/', ".");
-        if ticker.is_empty() || ticker.len() > Self::MAX_LEN {
+        let spelled = input.trim();
+        if spelled.is_empty() || spelled.len() > Self::MAX_LEN {
             return Err(refused());
         }
+        if has_marker(spelled) {
+            return Ok(Self(spelled.to_owned()));
+        }
+        let capitals = spelled.to_ascii_uppercase();
+        if let Some(read) = of_another_spelling(&capitals) {
+            return Ok(Self(read));
+        }
+        let mut ticker = capitals.replace('/', ".");
         if !ticker.chars().all(|c| c.is_ascii_alphanumeric() || ".:_^-".contains(c)) {
             return Err(refused());
         }
         // Share classes: Yahoo and Tiingo write BRK-B where the exchanges write BRK.B.
         if let Some((base, class)) = ticker.rsplit_once('-')
             && class.len() == 1
-            && base.chars().all(|c| c.is_ascii_alphabetic())
+            && is_capitals(base)
         {
             ticker = format!("{base}.{class}");
         }
         Ok(Self(ticker))
+    }
+
+    /// The common share of the issuer of a warrant, right or unit: `ACHR` for `ACHR.WS`. `None` for everything else; the
+    /// issuer of a preferred share may be another company than the one with the ticker before the `p` (`CMSpB` is of
+    /// Consumers Energy, `CMS` is its parent).
+    ///
+    /// ```
+    /// # use tapewire_core::Symbol;
+    /// let common = |ticker| Symbol::new(ticker).ok()?.common_share();
+    /// assert_eq!(common("ACHR.WS"), Symbol::new("ACHR").ok());
+    /// assert_eq!(common("CMSpB"), None);
+    /// ```
+    pub fn common_share(&self) -> Option<Self> {
+        let (before, after) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        let root = before.trim_end_matches('w').trim_end_matches('r');
+        let is_marked = root.len() < before.len();
+        let is_part = matches!(after.split('.').next(), Some("WS" | "U"));
+        (is_capitals(root) && (is_marked || is_part)).then(|| Self(root.to_owned()))
     }
 
     /// The normal spelling.
@@ -76,6 +112,58 @@ impl Symbol {
             _ => AssetClass::Equity,
         }
     }
+}
+
+fn is_capitals(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_uppercase())
+}
+
+/// Whether a ticker is spelled as the exchanges' tape spells preferred shares, rights and shares when issued: capitals,
+/// possibly a share class, then `p` with a series or without, `r`, `w`, possibly a further part in capitals.
+fn has_marker(ticker: &str) -> bool {
+    fn past<'a>(rest: &'a str, marker: char, found: &mut bool) -> &'a str {
+        let after = rest.strip_prefix(marker);
+        *found |= after.is_some();
+        after.unwrap_or(rest)
+    }
+    let root = ticker.bytes().take_while(u8::is_ascii_uppercase).count();
+    let mut rest = &ticker[root..];
+    if let Some(class) = rest.strip_prefix('.')
+        && class.bytes().nth(1).is_some_and(|c| c.is_ascii_lowercase())
+        && class.starts_with(|c: char| c.is_ascii_uppercase())
+    {
+        rest = &class[1..];
+    }
+    let mut found = false;
+    let before = rest;
+    rest = past(rest, 'p', &mut found);
+    if rest.len() < before.len() {
+        rest = rest.strip_prefix(|c: char| c.is_ascii_uppercase()).unwrap_or(rest);
+    }
+    rest = past(rest, 'r', &mut found);
+    rest = past(rest, 'w', &mut found);
+    let further = rest.is_empty() || rest.strip_prefix('.').is_some_and(|parts| parts.split('.').all(is_capitals));
+    root > 0 && root <= 6 && found && further
+}
+
+/// The normal spelling of a preferred share, right, warrant or unit that a provider spells otherwise. Only what can mean
+/// nothing else: a dot with two letters may be an exchange (`MC.PA` in Paris), and `-P` alone a share class.
+fn of_another_spelling(capitals: &str) -> Option<String> {
+    let root = capitals.bytes().take_while(u8::is_ascii_uppercase).count();
+    let (root, suffix) = capitals.split_at(root);
+    if root.is_empty() || root.len() > 6 {
+        return None;
+    }
+    match suffix {
+        "-WT" | "-WS" | "/WT" | "/WS" | " WS" => return Some(format!("{root}.WS")),
+        "-UN" | "/UN" => return Some(format!("{root}.U")),
+        "-RI" => return Some(format!("{root}r")),
+        _ => {}
+    }
+    let markers = ["-P-", "-PR-", "-PR", "-P", "/PR", "/P", ".PR", " PR ", " PR", "^"];
+    let is_series = |series: &&str| series.len() == 1 && is_capitals(series);
+    let series = markers.iter().find_map(|marker| suffix.strip_prefix(marker).filter(is_series))?;
+    Some(format!("{root}p{series}"))
 }
 
 impl TryFrom<String> for Symbol {
@@ -117,8 +205,78 @@ mod tests {
             ("brk.b", "BRK.B"),
             ("x:btcusd", "X:BTCUSD"),
             ("BTC-USD", "BTC-USD"),
+            ("Aapl", "AAPL"),
+            ("X:btcusd", "X:BTCUSD"),
+            ("Brk.b", "BRK.B"),
         ] {
             assert_eq!(Symbol::new(input).unwrap().as_str(), expected, "{input}");
+        }
+    }
+
+    #[test]
+    fn a_preferred_share_is_not_the_company_with_the_same_letters() {
+        for (input, expected) in [
+            ("BCpC", "BCpC"),
+            ("BCPC", "BCPC"),
+            ("bcpc", "BCPC"),
+            ("AMpB", "AMpB"),
+            ("AMPB", "AMPB"),
+            ("ABRp", "ABRp"),
+            ("JPMpCw", "JPMpCw"),
+            ("BHVNr", "BHVNr"),
+            ("SNDKw", "SNDKw"),
+            ("LENw.B", "LENw.B"),
+            ("LEN.Bw", "LEN.Bw"),
+            // The spellings of Yahoo and SEC, Tiingo, TradingView, the tape's participants, Nasdaq.
+            ("BC-PC", "BCpC"),
+            ("bc-pc", "BCpC"),
+            ("BC-P-C", "BCpC"),
+            ("BC/PC", "BCpC"),
+            ("BC/PRC", "BCpC"),
+            ("BC.PRC", "BCpC"),
+            ("BC PRC", "BCpC"),
+            ("BC PR C", "BCpC"),
+            ("BC^C", "BCpC"),
+            ("BC-PR", "BCpR"),
+            ("ACHR-WT", "ACHR.WS"),
+            ("ACHR.WS", "ACHR.WS"),
+            ("ACHR/WS", "ACHR.WS"),
+            ("AACT-UN", "AACT.U"),
+            ("AACT-U", "AACT.U"),
+            ("GLOP-RI", "GLOPr"),
+            // These may mean something else.
+            ("MC.PA", "MC.PA"),
+            ("REI.UN", "REI.UN"),
+            ("BRK-P", "BRK.P"),
+            ("^GSPC", "^GSPC"),
+            ("BTC-PAX", "BTC-PAX"),
+        ] {
+            let symbol = Symbol::new(input).unwrap();
+            assert_eq!(symbol.as_str(), expected, "{input}");
+            assert_eq!(Symbol::new(symbol.as_str()), Ok(symbol.clone()), "{input}");
+            let json = serde_json::to_string(&symbol).unwrap();
+            assert_eq!(serde_json::from_str::<Symbol>(&json).unwrap(), symbol, "{input}");
+        }
+    }
+
+    #[test]
+    fn the_common_share_of_an_issuer() {
+        for (input, expected) in [
+            ("BCpC", None),
+            ("ABRp", None),
+            ("JPMpCw", None),
+            ("SNDKw", Some("SNDK")),
+            ("BHVNr", Some("BHVN")),
+            ("ACHR.WS", Some("ACHR")),
+            ("HYMC.WS.A", Some("HYMC")),
+            ("AACT.U", Some("AACT")),
+            ("BRK.B", None),
+            ("BCPC", None),
+            ("X:BTCUSD", None),
+            ("MC.PA", None),
+        ] {
+            let common = Symbol::new(input).unwrap().common_share();
+            assert_eq!(common.as_ref().map(Symbol::as_str), expected, "{input}");
         }
     }
 

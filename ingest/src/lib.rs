@@ -12,6 +12,7 @@ pub mod epoch;
 pub mod error;
 pub mod feed;
 pub mod health;
+pub mod instruments;
 pub mod poller;
 pub mod providers;
 pub mod replay;

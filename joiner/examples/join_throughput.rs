@@ -134,6 +134,7 @@ impl Stream {
             received_at: at,
             scored_at: at,
             relevance: Some(1.0),
+            asked_as: None,
             sentiment: Err(tapewire_core::Unscored::EmptyText),
         }
     }

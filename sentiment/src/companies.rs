@@ -1,45 +1,74 @@
 //! Companies and the names by which texts mention them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`matching`] | where a text mentions a name or a ticker |
+//! | [`table`] | files of companies |
+//!
+//! A ticker stands for a company from a day to a day: `FB` was Meta Platforms until 2022. Three layers say what it stood
+//! for, the first that has the ticker decides: the user's file, the table of well-known companies that was made by hand,
+//! and the list of all instruments, whose names are derived from legal ones ([`tapewire_core::instrument`]).
+
+pub mod matching;
+pub mod table;
 
 use crate::SentimentError;
-use std::char::ToLowercase;
+use jiff::civil::Date;
+use matching::{Name, first_marked_ticker, first_ticker, normalised};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use tapewire_core::Symbol;
+use tapewire_core::instrument::{Names, common_names};
+use tapewire_core::{Instrument, Symbol};
 
-/// Well-known US companies; the first line names the columns.
+/// Well-known US companies.
 const KNOWN: &str = include_str!("../companies.csv");
 
-const HEADER: [&str; 3] = ["symbol", "name", "aliases"];
+/// Tickers that well-known companies no longer have, with their last day.
+const FORMER: &str = include_str!("../former.csv");
 
-/// Exchanges before the colon, as in `NYSE: F`.
-const EXCHANGES: [&str; 9] = ["nyse", "nasdaq", "amex", "american", "arca", "cboe", "otc", "otcqb", "otcqx"];
+/// All that the SEC lists; see `instruments.md`.
+const LISTED: &str = include_str!("../instruments.csv");
 
 /// A company and its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Company {
     /// Its name, then its aliases; empty if only the ticker is known.
-    names: Vec<String>,
+    names: Vec<Name>,
     symbol: Option<Symbol>,
+    /// Whether it counts only where the text mentions it: its name may be a ticker that nobody knows.
+    is_doubtful: bool,
 }
 
 impl Company {
     /// A company of which only the name is known.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { names: vec![name.into()], symbol: None }
+        Self { names: vec![Name::chosen(name)], symbol: None, is_doubtful: false }
+    }
+
+    /// A word that may be a name, or a ticker that nobody knows.
+    fn doubtful(word: &str) -> Self {
+        // The name of a company is longer than most words in capitals.
+        let name = if word.len() > 3 { Name::capitalised(word) } else { Name::chosen(word) };
+        Self { names: vec![name], symbol: None, is_doubtful: true }
+    }
+
+    /// A ticker of which no name is known.
+    fn unknown(symbol: Symbol) -> Self {
+        Self { names: Vec::new(), symbol: Some(symbol), is_doubtful: false }
     }
 
     /// Its name; its ticker if no name is known.
     pub fn name(&self) -> &str {
         let ticker = self.symbol.as_ref().map(Symbol::as_str);
-        self.names.first().map(String::as_str).or(ticker).unwrap_or_default()
+        self.names.first().map(Name::as_str).or(ticker).unwrap_or_default()
     }
 
-    /// Its name and aliases.
-    pub fn names(&self) -> &[String] {
-        &self.names
+    /// Its name and aliases; empty if only the ticker is known.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(Name::as_str)
     }
 
     /// Its ticker, if it is known.
@@ -47,170 +76,187 @@ impl Company {
         self.symbol.as_ref()
     }
 
+    /// All that a score depends on.
+    pub(crate) fn key(&self) -> impl Iterator<Item = &[u8]> {
+        let doubtful: &[u8] = if self.is_doubtful { b"doubtful" } else { b"" };
+        let ticker = self.symbol.iter().map(|symbol| symbol.as_str().as_bytes());
+        std::iter::once(doubtful).chain(ticker).chain(self.names.iter().flat_map(Name::key))
+    }
+
     /// Byte position of the first mention of the company in `text`, by name, alias or ticker.
     ///
-    /// Names match in any case and with any kind of apostrophe, hyphen and space. A name in capital letters only
-    /// (`UPS`) matches only in capital letters, because prices have ups and downs.
+    /// Names that somebody chose match in any case, and so do derived names of several words; a derived name of one word
+    /// matches only with a capital (`Target`), and a name in capitals (`UPS`) only in capitals. Accents, apostrophes and
+    /// the kinds of hyphens and spaces make no difference.
     ///
     /// Tickers match only in their own case, and always if they are marked as tickers: `$IT`, `(IT)`, `NYSE: IT`,
     /// `<IT.N>`. An unmarked ticker counts only if it is unlikely to be a common word: it has at least three letters
     /// (`IT budgets` and `C-suite` name no company), and the text is not all in capitals (`NOW HIRING`). `ALL` in `They
     /// sold ALL of it` is still a false match.
     pub fn first_mention(&self, text: &str) -> Option<usize> {
-        [self.by_name(text), self.by_ticker(text)].into_iter().flatten().map(|span| span.start).min()
+        let ticker = self.symbol.as_ref().and_then(|symbol| first_ticker(text, symbol.as_str()));
+        [self.by_name(text), ticker].into_iter().flatten().map(|span| span.start).min()
     }
 
-    /// The name that `text` uses for the company, in the spelling of the text: the name or alias that comes first, or
-    /// the longer of two at the same position; the ticker if the text uses no name; the company's own name if the text
-    /// does not mention it.
-    pub fn name_in<'a>(&'a self, text: &'a str) -> &'a str {
-        self.by_name(text).or_else(|| self.by_ticker(text)).map_or(self.name(), |span| &text[span])
+    /// The name by which a model is asked about the company in `text`. In the spelling of the text, the name or alias that
+    /// comes first, or the longer of two at the same position; the ticker if the text uses no name and marks the ticker as
+    /// one; otherwise the company's own name. `None` if no name is known: a bare ticker is a word like `IT` or `NOW` to a
+    /// model, and of a headline about two companies it answers for the other.
+    pub fn name_in<'a>(&'a self, text: &'a str) -> Option<&'a str> {
+        let own = || self.names.first().filter(|_| !self.is_doubtful).map(Name::as_str);
+        self.by_name(text).map(|span| &text[span]).or_else(|| self.ticker_to_ask(text)).or_else(own)
+    }
+
+    fn ticker_to_ask<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let symbol = self.symbol.as_ref()?;
+        first_marked_ticker(text, symbol.as_str()).map(|span| &text[span])
     }
 
     fn by_name(&self, text: &str) -> Option<Range<usize>> {
-        let first = |name: &String| {
-            let is_capitals = name.chars().all(char::is_uppercase);
-            word_matches(text, name, |c, of_name| c == of_name || !is_capitals && normalise(c).eq(normalise(of_name)))
-                .next()
-        };
-        self.names.iter().filter_map(first).min_by_key(|span| (span.start, Reverse(span.end)))
-    }
-
-    fn by_ticker(&self, text: &str) -> Option<Range<usize>> {
-        let ticker = self.symbol.as_ref()?.as_str();
-        let is_distinctive = ticker.len() > 2 && text.contains(char::is_lowercase);
-        word_matches(text, ticker, |c, of_ticker| c == of_ticker)
-            .find(|span| is_distinctive || is_marked(&text[..span.start], &text[span.end..]))
+        let spans = self.names.iter().filter_map(|name| name.first_in(text));
+        spans.min_by_key(|span| (span.start, Reverse(span.end)))
     }
 }
 
-/// Companies by ticker and by name: the built-in table and the user's additions.
+/// What a ticker stands for, for a span of time.
+#[derive(Debug, Clone)]
+struct Listing {
+    instrument: Instrument,
+    company: Arc<Company>,
+}
+
+/// Companies by ticker and by name.
 #[derive(Debug, Clone)]
 pub struct Companies {
-    by_symbol: HashMap<Symbol, Arc<Company>>,
-    /// Symbols by normalised name and alias; of two companies with the same name, the first in the table.
+    by_symbol: HashMap<Symbol, Vec<Listing>>,
+    /// Symbols by normalised name and alias; of two companies with the same name, the first.
     by_name: HashMap<String, Symbol>,
 }
 
 impl Companies {
-    /// The built-in table, extended and overridden by the file `extra`: a header, then lines `SYMBOL,NAME,ALIAS;ALIAS`.
+    /// The built-in tables, extended and overridden by the file `extra`.
     ///
     /// # Errors
     /// [`SentimentError::Companies`], naming file and line.
     pub fn load(extra: Option<&Path>) -> Result<Self, SentimentError> {
+        Self::with_instruments(extra, None)
+    }
+
+    /// As [`Companies::load`], with a file in the place of the built-in list of instruments.
+    ///
+    /// # Errors
+    /// As [`Companies::load`].
+    pub fn with_instruments(extra: Option<&Path>, instruments: Option<&Path>) -> Result<Self, SentimentError> {
         let mut companies = Self { by_symbol: HashMap::new(), by_name: HashMap::new() };
         if let Some(path) = extra {
-            let place = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| SentimentError::Companies { place: place.clone(), problem: error.to_string() })?;
-            companies.read(&place, &text)?;
+            companies.add_file(path)?;
         }
-        companies.read("built in", KNOWN)?;
+        companies.add("built in", KNOWN)?;
+        companies.add("built in", FORMER)?;
+        match instruments {
+            Some(path) => companies.add_file(path)?,
+            None => companies.add("built in", LISTED)?,
+        }
         Ok(companies)
     }
 
-    /// Adds companies whose symbols are not known yet.
-    fn read(&mut self, place: &str, text: &str) -> Result<(), SentimentError> {
-        let text = text.trim_start_matches('\u{feff}');
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong =
-                |problem: String| SentimentError::Companies { place: format!("{place}, line {}", number + 1), problem };
-            let record = row(line).map_err(|error| wrong(error.to_string()))?;
-            let columns: Vec<&str> = record.iter().collect();
-            let (symbol, name, aliases) = match columns[..] {
-                _ if number == 0 && columns == HEADER => continue,
-                _ if number == 0 => return Err(wrong(format!("`{}` is not the header", columns.join(",")))),
-                [symbol] | [symbol, ""] | [symbol, "", _] => return Err(wrong(format!("{symbol} has no name"))),
-                [symbol, name] => (symbol, name, ""),
-                [symbol, name, aliases] => (symbol, name, aliases),
-                _ => return Err(wrong(format!("{} columns; quote a name that has a comma", columns.len()))),
-            };
-            let symbol = Symbol::new(symbol).map_err(|error| wrong(error.to_string()))?;
-            let aliases = aliases.split(';').map(str::trim).filter(|alias| !alias.is_empty());
-            self.add(symbol, std::iter::once(name).chain(aliases).map(str::to_owned).collect());
+    fn add_file(&mut self, path: &Path) -> Result<(), SentimentError> {
+        let place = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SentimentError::Companies { place: place.clone(), problem: error.to_string() })?;
+        self.add(&place, &text)
+    }
+
+    /// Adds a layer: the symbols that no earlier one has.
+    fn add(&mut self, place: &str, text: &str) -> Result<(), SentimentError> {
+        let table::Table { mut instruments, has_chosen_names } = table::read(place, text)?;
+        instruments.retain(|instrument| !self.by_symbol.contains_key(&instrument.symbol));
+        let names: Vec<Names> = match has_chosen_names {
+            true => instruments.iter().map(|i| Names { name: i.name.clone(), aliases: i.aliases.clone() }).collect(),
+            false => unambiguous(&instruments, &self.by_name),
+        };
+        self.add_names(&instruments, &names);
+        let name = |text: String| if has_chosen_names { Name::chosen(text) } else { Name::derived(text) };
+        for (instrument, Names { name: common, aliases }) in instruments.into_iter().zip(names) {
+            let symbol = instrument.symbol.clone();
+            let names = std::iter::once(common).chain(aliases).filter(|name| !name.is_empty()).map(name).collect();
+            let company = Arc::new(Company { names, symbol: Some(symbol.clone()), is_doubtful: false });
+            self.by_symbol.entry(symbol).or_default().push(Listing { instrument, company });
         }
         Ok(())
     }
 
-    fn add(&mut self, symbol: Symbol, names: Vec<String>) {
-        if self.by_symbol.contains_key(&symbol) {
-            return;
+    /// Makes symbols known by names: by all full names before any alias, and by those of former tickers last.
+    fn add_names(&mut self, instruments: &[Instrument], names: &[Names]) {
+        let pairs = || instruments.iter().zip(names);
+        for goes_on in [true, false] {
+            let of_age = |(instrument, _): &(&Instrument, _)| instrument.valid_to.is_none() == goes_on;
+            let full = pairs().filter(of_age).map(|(instrument, names)| (&names.name, &instrument.symbol));
+            let short =
+                pairs().filter(of_age).flat_map(|(i, names)| names.aliases.iter().map(|alias| (alias, &i.symbol)));
+            for (name, symbol) in full.chain(short).filter(|(name, _)| !name.is_empty()) {
+                self.by_name.entry(normalised(name)).or_insert_with(|| symbol.clone());
+            }
         }
-        for name in &names {
-            self.by_name.entry(normalised(name)).or_insert_with(|| symbol.clone());
-        }
-        let company = Company { names, symbol: Some(symbol.clone()) };
-        self.by_symbol.insert(symbol, Arc::new(company));
     }
 
-    /// The company of a ticker; one that is not in the table has only its ticker.
-    pub fn of_symbol(&self, symbol: &Symbol) -> Arc<Company> {
-        self.by_symbol
-            .get(symbol)
-            .map_or_else(|| Arc::new(Company { names: Vec::new(), symbol: Some(symbol.clone()) }), Arc::clone)
+    /// The company that a ticker stood for on a day, or stands for now (`None`); a ticker of which nothing is known then has
+    /// no name. Warrants, rights and units are those of the common share's company.
+    pub fn of_symbol(&self, symbol: &Symbol, day: Option<Date>) -> Arc<Company> {
+        let listed = self.listed(symbol, day).or_else(|| {
+            let company = self.listed(&symbol.common_share()?, day)?;
+            Some(Arc::new(Company { symbol: Some(symbol.clone()), ..Company::clone(&company) }))
+        });
+        listed.unwrap_or_else(|| Arc::new(Company::unknown(symbol.clone())))
     }
 
-    /// The company with this ticker, name or alias; otherwise a company with this name.
+    fn listed(&self, symbol: &Symbol, day: Option<Date>) -> Option<Arc<Company>> {
+        let listings = self.by_symbol.get(symbol)?;
+        let listing = match day {
+            Some(day) => listings.iter().find(|listing| listing.instrument.is_valid_on(day)),
+            // The last of those that ended, if none goes on.
+            None => listings.iter().max_by_key(|listing| listing.instrument.valid_to.unwrap_or(Date::MAX)),
+        };
+        listing.map(|listing| Arc::clone(&listing.company))
+    }
+
+    /// The company with this ticker, name or alias; otherwise a company with this name. A word that may be a ticker nobody
+    /// knows (`ZZZZ`, `BCpC`) counts only where the text mentions it.
     pub fn find(&self, word: &str) -> Arc<Company> {
         let word = word.trim();
-        let known = |symbol: &Symbol| self.by_symbol.get(symbol).map(Arc::clone);
-        Symbol::new(word)
-            .ok()
-            .and_then(|symbol| known(&symbol))
-            .or_else(|| known(self.by_name.get(&normalised(word))?))
-            .unwrap_or_else(|| Arc::new(Company::named(word)))
+        let symbol = Symbol::new(word).ok();
+        let known = |symbol: &Symbol| self.listed(symbol, None).or_else(|| self.listed(&symbol.common_share()?, None));
+        let by_name = || known(self.by_name.get(&normalised(word))?);
+        // A word in capitals is a ticker rather than a name, any other the other way round: `Ford` is not FORD.
+        let is_ticker = symbol.as_ref().is_some_and(|symbol| is_spelled_as_ticker(word, symbol));
+        let by_ticker = || known(symbol.as_ref()?);
+        let found = if is_ticker { by_ticker().or_else(by_name) } else { by_name().or_else(by_ticker) };
+        found.unwrap_or_else(|| Arc::new(if is_ticker { Company::doubtful(word) } else { Company::named(word) }))
     }
 }
 
-/// The columns of a line; names contain no line breaks.
-fn row(line: &str) -> csv::Result<csv::StringRecord> {
-    let mut columns = csv::StringRecord::new();
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(line.as_bytes());
-    reader.read_record(&mut columns)?;
-    Ok(columns)
+/// Whether a word is written as tickers are: short and in capitals, or with the marker of a preferred share.
+fn is_spelled_as_ticker(word: &str, symbol: &Symbol) -> bool {
+    let has_marker = symbol.as_str().contains(|c: char| c.is_ascii_lowercase());
+    let longest = if word.contains(['.', ':', '-', '/']) { 8 } else { 5 };
+    has_marker || word.len() <= longest && !word.contains(char::is_lowercase) && word.contains(char::is_alphabetic)
 }
 
-/// The occurrences of `name` in `text` as a whole word, possibly followed by an English possessive. `is_same` compares
-/// a character of the text with one of the name.
-fn word_matches<'a>(
-    text: &'a str,
-    name: &'a str,
-    is_same: impl Fn(char, char) -> bool + 'a,
-) -> impl Iterator<Item = Range<usize>> + 'a {
-    let mut before = None;
-    text.char_indices().filter_map(move |(start, c)| {
-        let begins_word = !before.replace(c).is_some_and(char::is_alphanumeric);
-        let mut found = text[start..].char_indices();
-        let is_name = begins_word && name.chars().all(|of_name| found.next().is_some_and(|(_, c)| is_same(c, of_name)));
-        let end = start + found.offset();
-        (is_name && !text[end..].starts_with(char::is_alphanumeric)).then_some(start..end)
-    })
-}
-
-/// A character in lower case, with typographic variants replaced by plain ones.
-fn normalise(c: char) -> ToLowercase {
-    match c {
-        '\u{2018}' | '\u{2019}' | '\u{2bc}' => '\'',
-        '\u{2010}' | '\u{2011}' => '-',
-        space if space.is_whitespace() => ' ',
-        other => other,
-    }
-    .to_lowercase()
-}
-
-fn normalised(name: &str) -> String {
-    name.chars().flat_map(normalise).collect()
-}
-
-/// Whether the text between `before` and `after` is marked as a ticker.
-fn is_marked(before: &str, after: &str) -> bool {
-    let of_exchange = |before: &str| {
-        let venue = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-        EXCHANGES.iter().any(|exchange| venue.eq_ignore_ascii_case(exchange))
+/// The names of instruments from their legal names. A short name that two companies have belongs to the first in the list,
+/// and to none of them if an earlier layer has it: `Micron` is Micron Technology, not Micron Solutions. SEC's list has the
+/// largest companies first.
+fn unambiguous(instruments: &[Instrument], taken: &HashMap<String, Symbol>) -> Vec<Names> {
+    let mut owners: HashMap<String, String> = HashMap::new();
+    let of = |instrument: &Instrument| {
+        let Names { name, mut aliases } = common_names(&instrument.name, Some(&instrument.symbol));
+        owners.entry(normalised(&name)).or_insert_with(|| name.clone());
+        aliases.retain(|alias| {
+            let alias = normalised(alias);
+            !taken.contains_key(&alias) && *owners.entry(alias).or_insert_with(|| name.clone()) == name
+        });
+        Names { name, aliases }
     };
-    before.ends_with(['$', '<'])
-        || before.ends_with(['(', '[']) && after.starts_with([')', ']', '.'])
-        || before.trim_end().strip_suffix(':').is_some_and(of_exchange)
+    instruments.iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -239,10 +285,11 @@ mod tests {
             // Tickers that are words, from the table and not.
             ("NOW", "Now or never for all of it, so to speak", None),
             ("ALL", "NOW IS ALL OR NOTHING", None),
-            ("ALL", "Allstate (NYSE: ALL) rises", Some(16)),
+            ("ALL", "Allstate (NYSE: ALL) rises", Some(0)),
             ("ALL", "INSURERS FALL <ALL.N>", Some(15)),
             ("IT", "IT budgets: IT, (IT spending) and NYSE", None),
-            ("IT", "Gartner (IT.N), Nasdaq:IT", Some(9)),
+            ("IT", "Gartner (IT.N), Nasdaq:IT", Some(0)),
+            ("IT", "Researcher (IT.N), Nasdaq:IT", Some(12)),
             ("SO", "$SO so so", Some(1)),
             ("UPS", "The ups and downs of the ups target", None),
             ("UPS", "The ups and downs of UPS", Some(21)),
@@ -253,12 +300,12 @@ mod tests {
             ("KO", "Coca\u{2011}Cola up", Some(0)),
             ("GS", "Goldman\nSachs and Goldman\u{a0}Sachs", Some(0)),
         ] {
-            let company = companies.of_symbol(&symbol(ticker));
+            let company = companies.of_symbol(&symbol(ticker), None);
             assert_eq!(company.first_mention(text), expected, "{ticker} in {text}");
         }
         assert_eq!(Company::named("Nestlé").first_mention("Shares of NESTLÉ rise"), Some(10));
-        assert_eq!(companies.of_symbol(&symbol("MSFT")).name(), "Microsoft");
-        assert_eq!(companies.of_symbol(&symbol("ZZZZ")).name(), "ZZZZ");
+        assert_eq!(companies.of_symbol(&symbol("MSFT"), None).name(), "Microsoft");
+        assert_eq!(companies.of_symbol(&symbol("ZZZZ"), None).name(), "ZZZZ");
     }
 
     #[test]
@@ -266,14 +313,97 @@ mod tests {
         let companies = Companies::load(None).unwrap();
         for (ticker, text, expected) in [
             ("GOOGL", "Ruling against google, owned by Alphabet", "google"),
+            ("WAT", "Agilent climbs as Waters tumbles", "Waters"),
+            ("WAT", "Shares fall", "Waters"),
+            ("NOW", "Now is the time for all", "ServiceNow"),
+            ("LUV", "Delta soars while Southwest slumps", "Southwest"),
+            ("EL", "Ulta Beauty jumps; Est\u{e9}e Lauder plunges", "Est\u{e9}e Lauder"),
+            ("BCpC", "Balchem soars", "Brunswick"),
+            ("ACHR.WS", "Shares fall", "Archer Aviation"),
             ("GOOGL", "$GOOGL: Alphabet rises", "Alphabet"),
             ("GOOGL", "$GOOGL rises", "GOOGL"),
             ("GOOGL", "Search engines", "Alphabet"),
             ("META", "META PLATFORMS and Meta", "META PLATFORMS"),
             ("MCD", "McDonald\u{2019}s\u{2019} prices", "McDonald\u{2019}s"),
-            ("ZZZZ", "Shares rise", "ZZZZ"),
         ] {
-            assert_eq!(companies.of_symbol(&symbol(ticker)).name_in(text), expected, "{ticker} in {text}");
+            assert_eq!(companies.of_symbol(&symbol(ticker), None).name_in(text), Some(expected), "{ticker} in {text}");
+        }
+        for (ticker, text) in [("ZZZZ", "Shares rise"), ("ZZZZ", "ZZZZ rises"), ("ZZp", "ZZP rises")] {
+            assert_eq!(companies.of_symbol(&symbol(ticker), None).name_in(text), None, "{ticker} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_counts_where_the_text_has_it() {
+        let companies = Companies::load(None).unwrap();
+        for (word, text, expected) in [
+            ("BMW", "BMW gains while VW sinks", Some("BMW")),
+            ("SELBY", "Northgate gains, Selby sinks", Some("Selby")),
+            ("ZZZZ", "Shares rise", None),
+            ("ZZp", "Shares rise", None),
+            ("Zeta Works", "Shares rise", Some("Zeta Works")),
+        ] {
+            assert_eq!(companies.find(word).name_in(text), expected, "{word} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_word_in_capitals_is_a_ticker_first_and_any_other_a_name() {
+        let companies = Companies::load(None).unwrap();
+        for (word, ticker) in [
+            ("Ford", "F"),
+            ("NOW", "NOW"),
+            ("waters", "WAT"),
+            ("Target", "TGT"),
+            ("aapl", "AAPL"),
+            ("BC-PC", "BCpC"),
+            ("BCPC", "BCPC"),
+            ("Progressive", "PGR"),
+            ("IT", "IT"),
+        ] {
+            assert_eq!(companies.find(word).symbol(), Some(&symbol(ticker)), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_ticker_is_read_as_of_the_day() {
+        let companies = Companies::load(None).unwrap();
+        let on = |ticker: &str, day: &str| {
+            let company = companies.of_symbol(&symbol(ticker), Some(day.parse().unwrap()));
+            company.names().next().map(str::to_owned)
+        };
+        assert_eq!(on("FB", "2020-03-02").as_deref(), Some("Meta Platforms"));
+        assert_eq!(on("FB", "2024-03-02"), None, "another company may have it now");
+        assert_eq!(on("META", "2024-03-02").as_deref(), Some("Meta Platforms"));
+        assert_eq!(on("META", "2021-12-01"), None, "that was a fund");
+        assert_eq!(companies.of_symbol(&symbol("FB"), None).name(), "Meta Platforms");
+        assert_eq!(companies.find("Facebook").symbol(), Some(&symbol("META")));
+    }
+
+    #[test]
+    fn a_file_without_aliases_has_legal_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("listed.csv");
+        let table = "symbol,name,kind,valid_from,valid_to\nZZZZ,\"ZETA WORKS, INC.\",stock,,2020-01-31\nZZZZ,Omega Corp,stock,2020-02-01,\n";
+        std::fs::write(&path, table).unwrap();
+        let companies = Companies::with_instruments(None, Some(&path)).unwrap();
+        let on = |day: &str| companies.of_symbol(&symbol("ZZZZ"), Some(day.parse().unwrap())).name().to_owned();
+        assert_eq!((on("2020-01-31"), on("2020-02-01")), ("Zeta Works".into(), "Omega".into()));
+        assert_eq!(companies.of_symbol(&symbol("ZZZZ"), None).name(), "Omega");
+        assert_eq!(
+            companies.of_symbol(&symbol("WAT"), None).name_in("x"),
+            None,
+            "the file is in the place of the list"
+        );
+        for (text, part) in [
+            ("symbol,name,kind\nA,B,car", "line 2: kind is `car`"),
+            ("symbol,name,valid_from\nA,B,soon", "line 2: valid_from is `soon`"),
+            ("symbol,name,color\nA,B,red", "no column `color`"),
+            ("name\nB", "symbol,name"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Companies::with_instruments(None, Some(&path)).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
         }
     }
 
@@ -296,7 +426,7 @@ mod tests {
             "\u{feff}symbol,name,aliases\r\nZZZZ,Zeta Works,Zeta\r\n\r\nAAPL,\"Apple, Inc.\",Apple\r\nYYYY,Ypsilon\r\n";
         std::fs::write(&path, table).unwrap();
         let companies = Companies::load(Some(&path)).unwrap();
-        assert_eq!(companies.of_symbol(&symbol("ZZZZ")).name(), "Zeta Works");
+        assert_eq!(companies.of_symbol(&symbol("ZZZZ"), None).name(), "Zeta Works");
         assert_eq!(companies.find("AAPL").name(), "Apple, Inc.");
         assert_eq!(companies.find("ypsilon").symbol(), Some(&symbol("YYYY")));
         assert_eq!(companies.find("apple").symbol(), Some(&symbol("AAPL")));

@@ -54,7 +54,7 @@ pub enum SentimentError {
     },
     /// The company table can't be read.
     #[error(
-        "company table {place}: {problem}; the first line must be symbol,name,aliases and each further line SYMBOL,NAME,ALIAS;ALIAS"
+        "company table {place}: {problem}; the first line names the columns, such as symbol,name,aliases, where aliases are separated by semicolons"
     )]
     Companies {
         /// File and line.
@@ -109,6 +109,9 @@ pub enum ScoreError {
         /// The model's limit, in tokens.
         limit: usize,
     },
+    /// The model sees nothing of the text: it is empty, or all of it is dropped by the tokenizer.
+    #[error("the model sees no token of the text")]
+    NoTokens,
     /// The tokenizer failed on the text.
     #[error("the tokenizer failed on the text: {0}")]
     Tokenizer(String),

@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod duration;
+mod instruments;
 mod migrate;
 mod replay;
 mod run;
@@ -70,6 +71,8 @@ enum Command {
     Serve(serve::Serve),
     /// Serve a simulated market on the provider's own protocol
     Simulate(simulate::Simulate),
+    /// Get the list of all tickers and their companies
+    Instruments(instruments::Instruments),
     /// Print the settings in effect and where each is from, or an example with all of them
     Config(config::Config),
     /// Create or upgrade the topics and tables; safe to run twice and by two at once
@@ -102,6 +105,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Score(command) => command.run(config, shutdown).await,
             Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,
+            Command::Instruments(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
+                Some(done) => done,
+                None => bail!("interrupted; nothing was written"),
+            },
             Command::Migrate(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
                 Some(done) => done,
                 None => bail!("interrupted; run `tapewire migrate` again, it continues where it was"),

@@ -13,7 +13,6 @@ use std::time::Duration;
 use tapewire_files::{self as files, Job, JobEvent, JobProgress, JobSource, OutputFormat, Selection, Summary};
 use tapewire_formats::{Format, Options};
 use tapewire_runtime::Shutdown;
-use tapewire_sentiment::companies::Companies;
 
 /// Scores texts, or the rows of files.
 #[derive(Args)]
@@ -95,7 +94,7 @@ impl Score {
         let job = self.job(&config)?;
         // Before the model, which may have to be fetched.
         files::check(&job).map_err(failed)?;
-        let companies = Companies::load(config.sentiment.companies.as_deref())?;
+        let companies = config.sentiment.companies()?;
         let engine = roles::load_engine(&config).await?;
         let scoring = tokio::task::spawn_blocking(move || {
             let bar = progress_bar(&job);

@@ -5,7 +5,6 @@ use crate::{ending, roles};
 use clap::Args;
 use std::time::Duration;
 use tapewire_runtime::{Shutdown, Telemetry};
-use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::http::{self, Api};
 
 /// Serves the model over HTTP until SIGINT or SIGTERM, then answers the requests it has accepted.
@@ -32,7 +31,7 @@ impl Serve {
         // Before the model is loaded, so that an address in use is reported at once.
         let listener = http::listen(&config.serve.listen).await?;
         let telemetry = Telemetry::install()?;
-        let companies = Companies::load(config.sentiment.companies.as_deref())?;
+        let companies = config.sentiment.companies()?;
         ending::limit(config.serve.longest_drain + Duration::from_secs(1));
         let Some(queue) = shutdown.run_until_cancelled(roles::load_model(&config)).await else { return Ok(()) };
         let api = Api::new(queue?, companies, &config.serve);

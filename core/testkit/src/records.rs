@@ -52,6 +52,7 @@ pub fn mention(ticker: &str, published_at: Timestamp) -> Mention {
         received_at: published_at,
         scored_at: published_at,
         relevance: None,
+        asked_as: None,
         sentiment: Err(Unscored::EmptyText),
     }
 }

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = migrations![
     5 "0005_provider",
     6 "0006_dead_letters_by_run",
     7 "0007_actions",
+    8 "0008_asked_as",
     9 "0009_withdrawn",
 ];
 

@@ -24,7 +24,7 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
     assert_eq!(
         ledger,
         "1 0001_facts\n2 0002_read_models\n3 0003_windows\n4 0004_novelty\n5 0005_provider\n6 0006_dead_letters_by_run\n\
-         7 0007_actions\n9 0009_withdrawn"
+         7 0007_actions\n8 0008_asked_as\n9 0009_withdrawn"
     );
     assert_eq!(installation_id(&config).await.unwrap().len(), 36, "one id, whoever wrote it");
     check_version(&config).await.unwrap();
@@ -44,7 +44,7 @@ async fn an_edited_or_newer_migration_is_refused() {
     assert!(matches!(error, StoreError::NewerSchema { version: 9000, .. }), "{error}");
     client.query("DELETE FROM schema_migrations WHERE version > 5").execute().await.unwrap();
     let error = check_version(&config).await.unwrap_err();
-    assert!(matches!(error, StoreError::OlderSchema { version: 5, wanted: 6, .. }), "{error}");
+    assert!(matches!(error, StoreError::OlderSchema { version: 5, wanted: 9, .. }), "{error}");
     client.query("TRUNCATE TABLE schema_migrations").execute().await.unwrap();
     let edited = "INSERT INTO schema_migrations (version, name, checksum) VALUES (1, '0001_facts', 'other')";
     client.query(edited).execute().await.unwrap();
@@ -194,6 +194,7 @@ fn impact(sentiment: Result<Sentiment, Unscored>, status: Status) -> Impact {
         received_at: at(2),
         scored_at: at(3),
         relevance: Some(0.25),
+        asked_as: Some("Apple".into()),
         sentiment,
     };
     Impact {
@@ -248,14 +249,14 @@ async fn every_value_of_a_joined_row_is_in_its_column() {
 
     let mention = "run, symbol, provider, article_id, title, publisher, url, toUnixTimestamp64Micro(published_at) % 100000000, \
         toUnixTimestamp64Micro(received_at) % 100000000, toUnixTimestamp64Micro(scored_at) % 100000000, \
-        toUnixTimestamp64Micro(available_at) % 100000000, relevance, p_positive, p_neutral, p_negative, score, label, \
+        toUnixTimestamp64Micro(available_at) % 100000000, relevance, asked_as, p_positive, p_neutral, p_negative, score, label, \
         model, model_revision, unscored";
     let joined = "version, status, reason, phase, bar_width_s, price_before, \
         toUnixTimestamp64Micro(price_before_at) % 100000000, toUnixTimestamp64Micro(entry_at) % 100000000, entry_price, \
         alpha, beta, volume_ratio, close_is_official, next_close_is_official, missing_bars, missing_near_entry, \
         missing_near_horizons, flag_stale, flag_halted, flag_gap, flag_no_open, flag_adjusted, \
         flag_possible_split, flag_late";
-    let known = "r AAPL massive a title publisher url 1000007 2000007 3000007 3000007 0.25";
+    let known = "r AAPL massive a title publisher url 1000007 2000007 3000007 3000007 0.25 Apple";
     let first = format!("{known} 0.5 0.375 0.125 0.375 positive m rev ");
     let second = format!("{} \\N \\N \\N \\N    model_failed", known.replace("AAPL", ""));
     assert_eq!(
@@ -309,8 +310,8 @@ async fn missing_columns_are_added_and_shown() {
     };
     let found = text(&client, "SELECT * FROM impact FINAL FORMAT JSONEachRow").await;
     assert_eq!(columns(&found), columns(&expected));
-    let reported = text(&client, "SELECT status, ret_1m, flag_gap FROM report").await;
-    assert_eq!(reported, "open 0.1 true");
+    let reported = text(&client, "SELECT status, asked_as, ret_1m, flag_gap FROM report").await;
+    assert_eq!(reported, "open Apple 0.1 true");
     drop_database(&config).await;
 }
 

@@ -48,6 +48,12 @@ impl Row {
     }
 }
 
+/// The text that is scored: `text` as a reader sees it, or the reason that nothing is seen in it. `place` names it.
+pub(crate) fn scored_text(text: &str, place: &str) -> Result<String, String> {
+    let read = tapewire_core::text::readable(text);
+    if read.trim().is_empty() { Err(format!("{place} is empty")) } else { Ok(read.into_owned()) }
+}
+
 /// A row that could not be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable {

@@ -73,7 +73,7 @@ pub struct EngineConfig {
 /// A text to score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input<'a> {
-    /// The text as received; nothing is cleaned.
+    /// The text as it is tokenized; callers clean it ([`tapewire_core::text::readable`]).
     pub text: &'a str,
     /// The company whose sentiment is asked for. A model that reads the company gets the name that the text uses
     /// ([`Company::name_in`]); another model scores the sentences that name it.
@@ -214,10 +214,13 @@ impl Engine {
     pub fn windows(&self, input: &Input<'_>) -> Result<Vec<Window>, ScoreError> {
         let Input { text, company, overflow } = *input;
         match company {
-            Some(company) if self.reads_company() => {
-                let is_named = |part: &str| company.first_mention(part).is_some();
-                self.tokenizer.encode_about(text, company.name_in(text), is_named, overflow)
-            }
+            Some(company) if self.reads_company() => match company.name_in(text) {
+                Some(name) => {
+                    let is_named = |part: &str| company.first_mention(part).is_some();
+                    self.tokenizer.encode_about(text, name, is_named, overflow)
+                }
+                None => self.tokenizer.encode(text, None, overflow),
+            },
             Some(company) => self.tokenizer.encode(&sentences::about(text, company), None, overflow),
             None => self.tokenizer.encode(text, None, overflow),
         }

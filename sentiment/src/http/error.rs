@@ -61,6 +61,7 @@ impl ApiError {
         let (error_type, remedy) = match error {
             ScoreError::Length { .. } => (ErrorType::Validation, "; set `truncate` to true to cut it"),
             ScoreError::CompanyTooLong { .. } => (ErrorType::Validation, ""),
+            ScoreError::NoTokens => (ErrorType::Empty, ""),
             ScoreError::Tokenizer(_) => (ErrorType::Tokenizer, ""),
             _ => (ErrorType::Backend, ""),
         };

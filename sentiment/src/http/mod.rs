@@ -22,6 +22,7 @@ use axum::{Router, serve as accept};
 use error::{ApiError, ErrorType};
 use std::sync::Arc;
 use std::time::Instant;
+use tapewire_core::text::readable;
 use tapewire_runtime::{Shutdown, Telemetry};
 use tokio::net::TcpListener;
 
@@ -146,12 +147,13 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
     ApiError::invalid(StatusCode::METHOD_NOT_ALLOWED, problem)
 }
 
-/// Refuses an empty text.
-fn text(place: &str, text: String) -> Result<String, ApiError> {
+/// The text as a reader sees it; refuses one in which a reader sees nothing.
+fn text(place: &str, text: &str) -> Result<String, ApiError> {
+    let text = readable(text);
     if text.trim().is_empty() {
         return Err(ApiError::new(ErrorType::Empty, format!("{place}: the text is empty")));
     }
-    Ok(text)
+    Ok(text.into_owned())
 }
 
 /// Refuses an empty name or ticker.

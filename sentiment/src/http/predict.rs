@@ -109,7 +109,7 @@ fn request(place: &str, sequence: Vec<String>, overflow: Overflow) -> Result<Req
         }
     };
     let company = second.map(|name| company(place, name)).transpose()?.map(|name| Arc::new(Company::named(name)));
-    Ok(Request { overflow, ..Request::new(text(place, first)?, company) })
+    Ok(Request { overflow, ..Request::new(text(place, &first)?, company) })
 }
 
 fn classes(scored: &TextScore, raw: bool) -> Classes {

@@ -33,7 +33,7 @@ struct ScoreInput {
 ///
 /// ```json
 /// {"model": "tapewire-minilm-sentiment", "revision": "2ac0...", "results": [[
-///  {"company": "Apple", "symbol": "AAPL", "score": 0.884111, "label": "positive",
+///  {"company": "Apple", "symbol": "AAPL", "asked_as": "Apple", "score": 0.884111, "label": "positive",
 ///   "probabilities": {"positive": 0.902011, "neutral": 0.080089, "negative": 0.0179}, "windows": 1}]]}
 /// ```
 #[derive(Debug, Serialize)]
@@ -47,8 +47,11 @@ pub struct ScoreResponse {
 struct CompanyScore {
     /// Its name in the table of companies, otherwise as given; `null` if the input names no company.
     company: Option<String>,
-    /// `null` if the table of companies does not have it.
+    /// `null` if the tables of companies do not have it.
     symbol: Option<String>,
+    /// The name by which the model was asked; `null` where no name is known or in the text, so that the text was scored as
+    /// a whole.
+    asked_as: Option<String>,
     probabilities: Probabilities,
     /// p(positive) - p(negative)
     score: f64,
@@ -71,19 +74,19 @@ pub(super) async fn score(
         owners.extend(of_input.iter().map(|_| at));
         requests.extend(of_input);
     }
-    let companies: Vec<Option<Arc<Company>>> = requests.iter().map(|request| request.company.clone()).collect();
+    let asked: Vec<(Option<Arc<Company>>, Option<String>)> = requests.iter().map(company_and_name).collect();
     let scores = api.score(requests, |at| format!("inputs[{}]", owners[at])).await?;
     let mut results: Vec<Vec<CompanyScore>> = Vec::new();
-    for ((owner, company), scored) in owners.into_iter().zip(companies).zip(scores) {
+    for ((owner, (company, asked_as)), scored) in owners.into_iter().zip(asked).zip(scores) {
         results.resize_with(owner + 1, Vec::new);
-        results[owner].push(CompanyScore::new(company.as_deref(), &scored));
+        results[owner].push(CompanyScore::new(company.as_deref(), asked_as, &scored));
     }
     let engine = api.queue.engine();
     Ok(Json(ScoreResponse { model: engine.name().to_owned(), revision: engine.revision().to_owned(), results }))
 }
 
 fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>, ApiError> {
-    let text: Arc<str> = text(place, input.text)?.into();
+    let text: Arc<str> = text(place, &input.text)?.into();
     if input.companies.is_empty() {
         return Ok(vec![Request::new(text, None)]);
     }
@@ -94,9 +97,16 @@ fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>
     input.companies.into_iter().enumerate().map(request).collect()
 }
 
+/// The company of a request, and the name by which the model is asked about it.
+fn company_and_name(Request { text, company, .. }: &Request) -> (Option<Arc<Company>>, Option<String>) {
+    let name = company.as_deref().and_then(|company| company.name_in(text)).map(str::to_owned);
+    (company.clone(), name)
+}
+
 impl CompanyScore {
-    fn new(company: Option<&Company>, scored: &TextScore) -> Self {
+    fn new(company: Option<&Company>, asked_as: Option<String>, scored: &TextScore) -> Self {
         Self {
+            asked_as,
             company: company.map(|company| company.name().to_owned()),
             symbol: company.and_then(|company| Some(company.symbol()?.to_string())),
             probabilities: scored.probabilities,

@@ -37,11 +37,10 @@ impl Request {
     }
 
     pub(super) fn key(&self) -> Key {
-        let names = self.company.iter().flat_map(|company| company.names().iter().map(String::as_str));
-        let symbol = self.company.iter().filter_map(|company| Some(company.symbol()?.as_str()));
+        let company = self.company.iter().flat_map(|company| company.key());
         let mut hash = Sha256::new_with_prefix([self.overflow as u8, u8::from(self.company.is_some())]);
         // The lengths make the hash depend on where one part ends and the next begins.
-        for part in [&*self.text].into_iter().chain(symbol).chain(names) {
+        for part in std::iter::once(self.text.as_bytes()).chain(company) {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }

@@ -1,6 +1,7 @@
 //! Settings of the worker.
 
-use crate::{EngineConfig, QueueConfig};
+use crate::companies::Companies;
+use crate::{EngineConfig, QueueConfig, SentimentError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
@@ -17,9 +18,14 @@ pub struct WorkerConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub longest_wait: Duration,
-    /// CSV file with further companies, with the columns `symbol,name,aliases`.
+    /// CSV file with further companies, with the columns `symbol,name,aliases`, and `valid_from,valid_to` for tickers that
+    /// changed. It overrides what is built in.
     #[schemars(example = &"companies.csv")]
     pub companies: Option<PathBuf>,
+    /// CSV file with all instruments and their legal names, with the columns `symbol,name`, in the place of the built-in
+    /// list of the SEC.
+    #[schemars(example = &"instruments.csv")]
+    pub instruments: Option<PathBuf>,
     /// The inference engine.
     pub engine: EngineConfig,
     /// The queue in front of the engine.
@@ -32,8 +38,19 @@ impl Default for WorkerConfig {
             batch_tokens: NonZeroUsize::new(8192).expect("8192 is not zero"),
             longest_wait: Duration::from_millis(20),
             companies: None,
+            instruments: None,
             engine: EngineConfig::default(),
             queue: QueueConfig::default(),
         }
+    }
+}
+
+impl WorkerConfig {
+    /// The tables of companies that the settings name.
+    ///
+    /// # Errors
+    /// [`SentimentError::Companies`].
+    pub fn companies(&self) -> Result<Companies, SentimentError> {
+        Companies::with_instruments(self.companies.as_deref(), self.instruments.as_deref())
     }
 }

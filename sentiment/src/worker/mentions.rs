@@ -3,7 +3,9 @@
 use crate::companies::{Companies, Company};
 use crate::queue::Request;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::sync::Arc;
+use tapewire_core::text::boilerplate::without as without_boilerplate;
 use tapewire_core::{Article, Mention, Run, Sentiment, Symbol, Unscored};
 
 /// Where a teaser's beginning ends, in bytes: what newspapers call the lead.
@@ -24,10 +26,11 @@ pub struct Question {
 /// The mentions of an article: one for each company it names, or a single one without a company; then those that an edit
 /// has taken back.
 pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
-    let text: Arc<str> = article.text().into();
-    let article = Arc::new(article.clone());
+    let published_on = TimeZone::UTC.to_datetime(article.published_at).date();
+    let article = Arc::new(article.cleaned());
+    let text: Arc<str> = without_boilerplate(&article.text()).into();
     let question = |symbol: Option<&Symbol>| {
-        let company = symbol.map(|symbol| companies.of_symbol(symbol));
+        let company = symbol.map(|symbol| companies.of_symbol(symbol, Some(published_on)));
         Question {
             run: run.clone(),
             article: Arc::clone(&article),
@@ -88,6 +91,8 @@ impl Question {
     /// The mention with its score, or with the reason why it has no score. `now` is when the score
     /// existed; it counts in the live run only.
     pub fn answered(self, sentiment: Result<Sentiment, Unscored>, now: Timestamp) -> (Run, Mention) {
+        let Request { text, company, .. } = &self.request;
+        let asked_as = company.as_deref().and_then(|company| company.name_in(text)).map(str::to_owned);
         let article = Arc::unwrap_or_clone(self.article);
         let mention = Mention {
             article_id: article.id,
@@ -101,6 +106,7 @@ impl Question {
             received_at: article.received_at,
             scored_at: if self.run.is_live() { now } else { article.received_at },
             relevance: self.relevance,
+            asked_as,
             sentiment,
         };
         (self.run, mention)
@@ -131,7 +137,10 @@ mod tests {
         assert_eq!(two.iter().map(Question::key).collect::<Vec<_>>(), ["AAPL", "GOOGL"]);
         let Request { text, company, .. } = two[1].request().unwrap();
         let company = company.as_ref().unwrap();
-        assert_eq!((&**text, company.name(), company.name_in(text)), ("Apple beats Google", "Alphabet", "Google"));
+        assert_eq!(
+            (&**text, company.name(), company.name_in(text)),
+            ("Apple beats Google", "Alphabet", Some("Google"))
+        );
         let none = asked(&article("Markets rise", "", &[]), &Run::live());
         assert_eq!((none.len(), none[0].key()), (1, "test/a".to_owned()));
         assert_eq!(none[0].request(), Some(&Request::new("Markets rise", None)));
@@ -169,6 +178,34 @@ mod tests {
         assert_eq!(of("Shares rise", &late, &["AAPL"]), 0.5);
         assert_eq!(of("Shares rise", "", &["AAPL"]), 0.3);
         assert_eq!(of("Apple rises", "", &["AAPL", "MSFT", "NVDA", "AMZN"]), 0.5);
+    }
+
+    #[test]
+    fn the_mention_says_by_which_name_the_model_was_asked() {
+        let asked_as = |title: &str, ticker: &str| {
+            let question = asked(&article(title, "", &[ticker]), &Run::live()).remove(0);
+            question.answered(Err(Unscored::ModelFailed), Timestamp::UNIX_EPOCH).1.asked_as
+        };
+        assert_eq!(asked_as("Agilent climbs as Waters tumbles", "WAT").as_deref(), Some("Waters"));
+        assert_eq!(asked_as("Ruling against google", "GOOGL").as_deref(), Some("google"));
+        assert_eq!(asked_as("Search engines", "GOOGL").as_deref(), Some("Alphabet"));
+        assert_eq!(asked_as("Now or never for ZZZZ", "ZZZZ"), None);
+        // The article is of 1970.
+        assert_eq!(asked_as("Shares rise", "FB").as_deref(), Some("Meta Platforms"));
+        assert_eq!(asked_as("Shares rise", "META"), None);
+    }
+
+    #[test]
+    fn html_is_read_as_a_reader_sees_it() {
+        let sent = article("AT&amp;T lifts its outlook", "<p>The carrier said.</p>", &["T"]);
+        let plain = article("AT&T lifts its outlook", "The carrier said.", &["T"]);
+        let [sent, plain] = [sent, plain].map(|article| asked(&article, &Run::live()).remove(0));
+        assert_eq!(sent.request(), plain.request());
+        let [sent, plain] = [sent, plain].map(|q| q.answered(Err(Unscored::ModelFailed), Timestamp::UNIX_EPOCH).1);
+        assert_eq!((sent.relevance, &*sent.title), (Some(1.0), "AT&T lifts its outlook"));
+        assert_eq!(Mention { article_revision: plain.article_revision, ..sent }, plain);
+        let invisible = asked(&article("\u{200b}", "<p>\u{a0}</p>", &["T"]), &Run::live()).remove(0);
+        assert_eq!((invisible.request(), invisible.reason_unscored()), (None, Unscored::EmptyText));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub async fn run(
     let mut collector = Collector {
         consumer: Consumer::new(kafka, GROUP, &[Topic::News], |committed, _| committed)?,
         letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
-        companies: Companies::load(config.companies.as_deref())?,
+        companies: config.companies()?,
         config: config.clone(),
         readiness,
         streams: BTreeMap::new(),
@@ -260,6 +260,11 @@ impl Scorer {
             Some(Ok(scored)) => return Ok(Ok(self.queue.engine().sentiment(scored))),
             Some(Err(ScoreError::Device(reason))) => {
                 return Err(SentimentError::Device { device: self.device.clone(), reason });
+            }
+            Some(Err(ScoreError::NoTokens)) => {
+                metrics::counter!("tapewire_mentions_unscored_total", "reason" => Unscored::EmptyText.as_str())
+                    .increment(1);
+                return Ok(Err(Unscored::EmptyText));
             }
             Some(Err(error)) => {
                 tracing::warn!(article = question.article_id(), %error, "a text has no score; its mention says so");

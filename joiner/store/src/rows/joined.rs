@@ -19,6 +19,8 @@ columns! { MentionColumns(run: &Run, mention: &Mention) {
     scored_at: Micros = mention.scored_at.into();
     available_at: Micros = mention.available_at().into();
     relevance: Option<f64> = mention.relevance;
+    /// name by which the model was asked; NULL: none is known, or the article names no company
+    asked_as: Option<&str> = mention.asked_as.as_deref();
     p_positive: Option<f64> = mention.probabilities().map(|p| p.positive);
     p_neutral: Option<f64> = mention.probabilities().map(|p| p.neutral);
     p_negative: Option<f64> = mention.probabilities().map(|p| p.negative);

@@ -2,7 +2,7 @@
 
 use super::{Counter, FilesError, Keep, OpenedInput, Reading, RowReader};
 use crate::columns::Column;
-use crate::row::{Item, Row, json};
+use crate::row::{Item, Row, json, scored_text};
 use tapewire_formats::Format;
 
 const COLUMN: &str = "text";
@@ -46,7 +46,7 @@ impl CommandLine {
             place: self.counter.next(),
             raw: text.as_bytes().to_vec(),
             cells: if self.keep == Keep::Cells { vec![Some(json(&text))] } else { Vec::new() },
-            text: if text.trim().is_empty() { Err("the text is empty".into()) } else { Ok(text) },
+            text: scored_text(&text, "the text"),
             company: None,
         }
     }

@@ -1,5 +1,6 @@
 //! The text and the company of a row.
 
+use crate::row::scored_text;
 use tapewire_formats::Value;
 
 /// The text, or the reason why there is nothing to score. `what` is a field or a column.
@@ -7,8 +8,7 @@ pub(super) fn text(value: Option<&Value>, what: &str, name: &str) -> Result<Stri
     match value {
         None => Err(format!("it has no {what} {name}")),
         Some(Value::Null) => Err(format!("{what} {name} is null")),
-        Some(Value::Text(text)) if text.trim().is_empty() => Err(format!("{what} {name} is empty")),
-        Some(Value::Text(text)) => Ok(text.clone()),
+        Some(Value::Text(text)) => scored_text(text, &format!("{what} {name}")),
         Some(other) => Err(format!("{what} {name} is not a text but {}", kind(other))),
     }
 }

@@ -1,0 +1,261 @@
+//! From a legal name to the names by which texts mention a company.
+//!
+//! The rules take away what only lawyers and registers write, from the end: the state in slashes, the class of share, the
+//! legal form. What is left is the name. A shorter name is an alias: without `Group` or `Holdings`, or without what the
+//! company does (`Southwest Airlines`, `Chipotle Mexican Grill`), unless only a word is left that many companies begin
+//! with (`American`, `First`).
+//!
+//! Names are for texts that a provider has tagged with the company's ticker. That they are ordinary words (`Target`,
+//! `Gap`, `Progressive`) does no harm where they count only with a capital; who matches them has to see to that.
+
+use super::words::{ACRONYMS, CLASSES, COMMON, LEGAL, OWNERS, TRADES, WORDS};
+use crate::Symbol;
+
+/// The names of a company.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The common name: `Waters`. Empty if the legal one is.
+    pub name: String,
+    /// Shorter and other names: `Southwest` for Southwest Airlines, `IBM`.
+    pub aliases: Vec<String>,
+}
+
+/// Given names that registers write after the surname: `SCHWAB CHARLES CORP`.
+const GIVEN: [&str; 10] =
+    ["charles", "arthur", "walt", "william", "robert", "john", "joseph", "edward", "henry", "ralph"];
+
+/// The names by which texts mention the company with this legal name. `symbol` tells initials that are in use (`IBM`) from
+/// others.
+///
+/// ```
+/// use tapewire_core::Symbol;
+/// use tapewire_core::instrument::common_names;
+///
+/// let names = common_names("SOUTHWEST AIRLINES CO", Some(&Symbol::new("LUV")?));
+/// assert_eq!((&*names.name, names.aliases), ("Southwest Airlines", vec!["Southwest".to_owned()]));
+/// assert_eq!(common_names("WATERS CORP /DE/", None).name, "Waters");
+/// # Ok::<(), tapewire_core::symbol::NotASymbol>(())
+/// ```
+pub fn common_names(legal: &str, symbol: Option<&Symbol>) -> Names {
+    let mut aliases = Vec::new();
+    let issuer = without_class(without_state(legal));
+    let (issuer, other) = issuer.split_once(" - ").unwrap_or((issuer, ""));
+    let words = spelled(issuer);
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    drop_legal(&mut words);
+    if words.first().is_some_and(|first| first.eq_ignore_ascii_case("the")) && words.len() > 1 {
+        words.remove(0);
+    }
+    let (words, surname) = in_order(words);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let name = words.join(" ");
+    aliases.extend(surname);
+    aliases.extend(shorter(&words));
+    if let Some(domain) = name.strip_suffix(" Com") {
+        aliases.push(format!("{domain}.com"));
+    }
+    aliases.extend(initials(&words, symbol));
+    if !other.trim().is_empty() {
+        aliases.push(common_names(other, None).name);
+    }
+    let name = name.strip_suffix(" Com").or_else(|| name.strip_suffix(".com")).unwrap_or(&name).to_owned();
+    aliases.retain(|alias| !alias.is_empty() && *alias != name);
+    aliases.dedup();
+    Names { name, aliases }
+}
+
+/// Without the state in which it is registered: `/DE/`, `/NEW`, `/ADR`.
+fn without_state(mut legal: &str) -> &str {
+    loop {
+        legal = legal.trim().trim_end_matches('/').trim_end();
+        match legal.rsplit_once('/') {
+            Some((before, state)) if state.len() <= 5 && !before.trim().is_empty() && !state.contains('.') => {
+                legal = before
+            }
+            _ => return legal.trim(),
+        }
+    }
+}
+
+/// Without the class of share that lists of instruments write after the name.
+fn without_class(legal: &str) -> &str {
+    let lower = legal.to_ascii_lowercase();
+    let class = CLASSES.iter().filter_map(|class| {
+        let found = lower.match_indices(class).map(|(at, _)| at);
+        found.filter(|at| *at > 0 && !lower.as_bytes()[at - 1].is_ascii_alphanumeric()).min()
+    });
+    let end = class.min().unwrap_or(legal.len());
+    legal[..end].trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '(' | '–'))
+}
+
+/// The words of a name. A name in capitals is put into the usual case, except for what looks like initials.
+fn spelled(issuer: &str) -> Vec<String> {
+    let words = issuer.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    let is_capitals = words
+        .clone()
+        .filter(|word| word.len() > 2 && !LEGAL.contains(&plain(word).as_str()))
+        .all(|word| !word.contains(char::is_lowercase));
+    let mut words: Vec<String> = words.map(|word| if is_capitals { cased(word) } else { word.to_owned() }).collect();
+    // `O REILLY`
+    if words.len() > 1 && matches!(words[0].as_str(), "O" | "D") && words[1].len() > 2 {
+        let joined = format!("{}'{}", words[0], words[1]);
+        words.splice(..2, [joined]);
+    }
+    words
+}
+
+fn cased(word: &str) -> String {
+    let has = |is: fn(char) -> bool| word.chars().any(is);
+    let is_initials = word.len() <= 5 && !word.contains(['A', 'E', 'I', 'O', 'U', 'Y']) || ACRONYMS.contains(&word);
+    if is_initials || has(|c| c.is_ascii_digit() || c == '&') || !has(char::is_uppercase) {
+        return word.to_owned();
+    }
+    let mut begins = true;
+    let case = |c: char| {
+        let cased = if begins { c.to_uppercase().to_string() } else { c.to_lowercase().to_string() };
+        begins = matches!(c, '-' | '/' | '.');
+        cased
+    };
+    word.chars().map(case).collect()
+}
+
+/// A word as the lists have it: `Inc.` is `inc`, `S.A.` is `sa`.
+fn plain(word: &str) -> String {
+    word.chars().filter(|c| !matches!(c, '.' | ',' | '\'' | '(' | ')')).flat_map(char::to_lowercase).collect()
+}
+
+fn drop_legal(words: &mut Vec<&str>) {
+    while words.len() > 1 && words.last().is_some_and(|last| LEGAL.contains(&plain(last).as_str())) {
+        words.pop();
+    }
+}
+
+/// `Schwab Charles` as `Charles Schwab`, with the surname as an alias.
+fn in_order(words: Vec<&str>) -> (Vec<String>, Option<String>) {
+    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    match words[..] {
+        [surname, given] if GIVEN.contains(&plain(given).as_str()) => {
+            (owned(&[given, surname]), Some(surname.to_owned()))
+        }
+        _ => (owned(&words), None),
+    }
+}
+
+/// The name without owner and trade.
+fn shorter(words: &[&str]) -> Vec<String> {
+    let mut aliases = Vec::new();
+    let mut rest = words.to_vec();
+    loop {
+        let lower: Vec<String> = rest.iter().map(|word| plain(word)).collect();
+        let before = |count: usize| lower.len().checked_sub(count).filter(|before| *before > 0);
+        let ends = |trade: &&str| match trade.split_once(' ') {
+            Some((first, second)) => before(2).filter(|at| lower[*at] == first && lower[at + 1] == second).map(|_| 2),
+            None => before(1).filter(|at| lower[*at] == *trade).map(|_| 1),
+        };
+        let Some(count) = OWNERS.iter().chain(&TRADES).find_map(ends) else { return aliases };
+        rest.truncate(rest.len() - count);
+        drop_legal(&mut rest);
+        let [.., last] = rest[..] else { return aliases };
+        let is_common = rest.len() == 1 && (COMMON.contains(&plain(last).as_str()) || last.len() < 3);
+        let is_joint = matches!(plain(last).as_str(), "of" | "&" | "and" | "for");
+        if is_common || is_joint {
+            return aliases;
+        }
+        aliases.push(rest.join(" "));
+    }
+}
+
+/// The ticker, if it is the initials of the name and no word.
+fn initials(words: &[&str], symbol: Option<&Symbol>) -> Option<String> {
+    let ticker = symbol?.as_str();
+    let initials: String = words.iter().filter(|word| **word != "&").filter_map(|word| word.chars().next()).collect();
+    (words.len() > 2 && initials.eq_ignore_ascii_case(ticker) && !WORDS.contains(&ticker)).then(|| ticker.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn legal_names_become_common_ones() {
+        for (legal, ticker, name, aliases) in [
+            ("Waters Corporation /DE/", "WAT", "Waters", &[][..]),
+            ("WATERS CORP /DE/", "WAT", "Waters", &[]),
+            ("META PLATFORMS, INC.", "META", "Meta Platforms", &["Meta"]),
+            ("ALPHABET INC. CLASS A", "GOOGL", "Alphabet", &[]),
+            ("Alphabet Inc. Class C Capital Stock", "GOOG", "Alphabet", &[]),
+            ("Deere & Co", "DE", "Deere", &[]),
+            ("DEERE & CO", "DE", "Deere", &[]),
+            ("The Boeing Company", "BA", "Boeing", &[]),
+            ("SOUTHWEST AIRLINES CO", "LUV", "Southwest Airlines", &["Southwest"]),
+            ("DELTA AIR LINES, INC.", "DAL", "Delta Air Lines", &["Delta", "DAL"]),
+            ("American Airlines Group Inc.", "AAL", "American Airlines Group", &["American Airlines"]),
+            ("INTERNATIONAL BUSINESS MACHINES CORP", "IBM", "International Business Machines", &["IBM"]),
+            ("UNITED PARCEL SERVICE INC", "UPS", "United Parcel Service", &["UPS"]),
+            ("Alexandria Real Estate Equities", "AREE", "Alexandria Real Estate Equities", &["AREE"]),
+            ("Alexandria Real Estate, Inc.", "ARE", "Alexandria Real Estate", &[]),
+            ("3M CO", "MMM", "3M", &[]),
+            ("BERKSHIRE HATHAWAY INC", "BRK-B", "Berkshire Hathaway", &[]),
+            ("CHIPOTLE MEXICAN GRILL INC", "CMG", "Chipotle Mexican Grill", &["Chipotle", "CMG"]),
+            ("PROGRESSIVE CORP/OH/", "PGR", "Progressive", &[]),
+            ("ESTEE LAUDER COMPANIES INC", "EL", "Estee Lauder", &[]),
+            ("AT&T INC.", "T", "AT&T", &[]),
+            ("ServiceNow, Inc.", "NOW", "ServiceNow", &[]),
+            ("MICRON TECHNOLOGY INC", "MU", "Micron Technology", &["Micron"]),
+            ("WESTERN DIGITAL CORP", "WDC", "Western Digital", &[]),
+            ("SCHWAB CHARLES CORP", "SCHW", "Charles Schwab", &["Schwab"]),
+            ("AMAZON COM INC", "AMZN", "Amazon", &["Amazon.com"]),
+            ("Amazon.com, Inc.", "AMZN", "Amazon", &[]),
+            ("O REILLY AUTOMOTIVE INC", "ORLY", "O'Reilly Automotive", &["O'Reilly"]),
+            ("COSTCO WHOLESALE CORP /NEW", "COST", "Costco Wholesale", &["Costco"]),
+            ("UNITEDHEALTH GROUP INC", "UNH", "Unitedhealth Group", &["Unitedhealth"]),
+            ("PETROBRAS - PETROLEO BRASILEIRO SA", "PBR", "Petrobras", &["Petroleo Brasileiro"]),
+            (
+                "Alibaba Group Holding Ltd American Depositary Shares, each representing eight",
+                "BABA",
+                "Alibaba Group Holding",
+                &["Alibaba Group", "Alibaba"],
+            ),
+            ("Galderma Group AG/ADR", "GALDY", "Galderma Group", &["Galderma"]),
+            ("Spotify Technology S.A.", "SPOT", "Spotify Technology", &["Spotify"]),
+            ("Brunswick Corporation 6.375% Depositary Shares", "BCpC", "Brunswick Corporation 6.375%", &[]),
+            ("Archer Aviation Inc. Warrants, each exercisable", "ACHR.WS", "Archer Aviation", &[]),
+            ("WELLS FARGO & COMPANY/MN", "WFC", "Wells Fargo", &[]),
+            ("Target Corp", "TGT", "Target", &[]),
+            ("MOODYS CORP /DE/", "MCO", "Moodys", &[]),
+            ("SPDR S&P 500 ETF TRUST", "SPY", "SPDR S&P 500 ETF Trust", &[]),
+            ("First Financial Corp", "THFF", "First Financial", &[]),
+            ("DOMINOS PIZZA INC", "DPZ", "Dominos Pizza", &["Dominos"]),
+            ("ROYAL CARIBBEAN CRUISES LTD", "RCL", "Royal Caribbean Cruises", &["Royal Caribbean"]),
+            ("BROOKFIELD Corp /ON/", "BN", "Brookfield", &[]),
+            ("NIKE, Inc.", "NKE", "Nike", &[]),
+            ("Macy's, Inc.", "M", "Macy's", &[]),
+            ("PG&E Corp", "PCG", "PG&E", &[]),
+            ("NRG ENERGY, INC.", "NRG", "NRG Energy", &["NRG"]),
+        ] {
+            let names = common_names(legal, Symbol::new(ticker).ok().as_ref());
+            assert_eq!(
+                (&*names.name, names.aliases.iter().map(String::as_str).collect::<Vec<_>>().as_slice()),
+                (name, aliases),
+                "{legal}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_never_nothing() {
+        for legal in ["Inc", "The Co", "CO", "Group", "Holdings Inc."] {
+            assert!(!common_names(legal, None).name.is_empty(), "{legal}");
+        }
+        assert_eq!(common_names(" / ", None).name, "");
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_can_be_read(legal in ".{0,60}") {
+            let names = common_names(&legal, None);
+            prop_assert!(names.aliases.iter().all(|alias| !alias.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Disclaimers at the end of a text: legal words that say nothing about the company.
+
+/// The beginnings of disclaimers, in lower case. They count only where a sentence begins.
+const BEGINNINGS: [&str; 28] = [
+    "this article is for informational purposes",
+    "this article is for information purposes",
+    "this content is for informational purposes",
+    "this is not investment advice",
+    "this is not financial advice",
+    "not investment advice",
+    "nothing in this article constitutes",
+    "nothing contained herein",
+    "benzinga does not provide investment advice",
+    "the motley fool has positions in",
+    "the motley fool has a disclosure policy",
+    "the views and opinions expressed herein",
+    "past performance is no guarantee",
+    "past performance is not",
+    "past performance does not",
+    "disclaimer:",
+    "disclosure:",
+    "safe harbor statement",
+    "safe harbor:",
+    "forward-looking statements:",
+    "cautionary statement regarding forward",
+    "cautionary note regarding forward",
+    "this press release contains forward-looking statements",
+    "this press release may contain forward-looking statements",
+    "this news release contains forward-looking statements",
+    "this release contains forward-looking statements",
+    "certain statements in this press release",
+    "statements in this press release that are not historical",
+];
+
+/// A line of copyright is shorter than this, in bytes.
+const LONGEST_COPYRIGHT: usize = 160;
+
+/// The text without its disclaimer: what comes before the first sentence that begins as disclaimers do, or the whole text
+/// where that would leave nothing.
+///
+/// ```
+/// # use tapewire_core::text::boilerplate::without;
+/// assert_eq!(without("Profit doubled. This article is for informational purposes only."), "Profit doubled.");
+/// assert_eq!(without("Disclosure of the breach sank shares."), "Disclosure of the breach sank shares.");
+/// ```
+pub fn without(text: &str) -> &str {
+    let lower = text.to_ascii_lowercase();
+    let begins = |at: &usize| {
+        let before = &text[..*at];
+        let end = before.trim_end();
+        let after_sentence = end.ends_with(['.', '!', '?', ')', ']', '"', '”', '’', '*', '|', '…']);
+        // After a line break or a mark; a word before it makes it a part of a sentence.
+        !end.is_empty() && (after_sentence || before[end.len()..].contains(['\n', '\r']))
+    };
+    let disclaimer = BEGINNINGS
+        .iter()
+        .filter_map(|beginning| lower.match_indices(beginning).map(|(at, _)| at).find(|at| begins(at)))
+        .min();
+    let mut kept = disclaimer.map_or(text, |at| text[..at].trim_end());
+    // What is left of it: `© 2025 Benzinga.com.`
+    while let Some(at) = kept.rfind("© ").filter(|at| kept.len() - at < LONGEST_COPYRIGHT && begins(at)) {
+        kept = kept[..at].trim_end();
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disclaimer_at_the_end_is_cut() {
+        for (text, kept) in [
+            (
+                "Profit doubled. © 2025 Benzinga.com. Benzinga does not provide investment advice. All rights reserved.",
+                "Profit doubled.",
+            ),
+            ("Profit doubled.\nDisclaimer: this may lose money", "Profit doubled."),
+            ("Profit doubled\nSafe Harbor Statement\nSome words.", "Profit doubled"),
+            (
+                "Outlook raised. This press release contains forward-looking statements within the meaning of the Act.",
+                "Outlook raised.",
+            ),
+            ("Profit. THIS ARTICLE IS FOR INFORMATIONAL PURPOSES ONLY", "Profit."),
+        ] {
+            assert_eq!(without(text), kept);
+        }
+    }
+
+    #[test]
+    fn news_stays() {
+        for text in [
+            "This article is for informational purposes only.",
+            "Court rules: the company's safe harbor statement was void",
+            "Judge voids disclaimer: shares fall",
+            "Analysts say past performance is not what moves the stock",
+            "© 2025",
+            "",
+        ] {
+            assert_eq!(without(text), text);
+        }
+    }
+}
