@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::sync::Arc;
 
 /// One value, as the file has it. A file without types (CSV) has only [`Value::Text`].
@@ -54,4 +55,50 @@ pub struct Unreadable {
     pub raw: Vec<u8>,
     /// Why, in words for the person who made the file.
     pub reason: String,
+}
+
+impl Value {
+    /// The value as JSON: numbers in the file's own digits, times in RFC 3339.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("names are texts, and nothing is written to")
+    }
+
+    /// Names and values as a JSON object.
+    pub(crate) fn object_json(fields: &[(Arc<str>, Self)]) -> String {
+        let mut object = String::from("{");
+        for (name, value) in fields {
+            if object.len() > 1 {
+                object.push(',');
+            }
+            object += &serde_json::to_string(&**name).expect("a text is always JSON");
+            object.push(':');
+            object += &value.to_json();
+        }
+        object + "}"
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(digits) => match serde_json::value::RawValue::from_string(digits.clone()) {
+                Ok(number) => number.serialize(serializer),
+                Err(_) => serializer.serialize_str(digits),
+            },
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Instant(at) => serializer.serialize_str(&at.to_string()),
+            Self::Civil(at) => serializer.serialize_str(&at.to_string()),
+            Self::Date(day) => serializer.serialize_str(&day.to_string()),
+            Self::List(values) => serializer.collect_seq(values),
+            Self::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, value) in fields {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
 }

@@ -1,0 +1,164 @@
+//! Encodings: everything becomes UTF-8.
+
+use crate::compression::Source;
+use crate::{FormatError, Options};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+/// Bytes that are decoded at once.
+const READ_BYTES: usize = 16 << 10;
+
+/// The encoding that was asked for, or the one that the contents show: by a byte order mark, or by the zeros of
+/// UTF-16.
+pub(crate) fn of(beginning: &[u8], options: &Options, place: &str) -> Result<&'static Encoding, FormatError> {
+    if beginning.starts_with(b"\xff\xfe\0\0") || beginning.starts_with(b"\0\0\xfe\xff") {
+        return Err(FormatError::Refused {
+            place: place.to_owned(),
+            what: "UTF-32".into(),
+            remedy: "convert it: iconv -f UTF-32 -t UTF-8".into(),
+        });
+    }
+    if let Some((encoding, _)) = Encoding::for_bom(beginning) {
+        return Ok(encoding);
+    }
+    match &options.encoding {
+        Some(label) => Encoding::for_label(label.as_bytes()).ok_or_else(|| {
+            FormatError::Options(format!(
+                "there is no encoding {label}; examples: utf-8, utf-16le, windows-1252, latin1, shift_jis"
+            ))
+        }),
+        None => Ok(without_mark(beginning)),
+    }
+}
+
+/// UTF-16 without a byte order mark has zeros in every second byte of Latin text.
+fn without_mark(beginning: &[u8]) -> &'static Encoding {
+    let sample = &beginning[..beginning.len().min(1024) & !1];
+    let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|&&byte| byte == 0).count();
+    let (even, odd, half) = (zeros(0), zeros(1), sample.len() / 2);
+    match half {
+        2.. if odd * 2 > half && even * 20 <= half => UTF_16LE,
+        2.. if even * 2 > half && odd * 20 <= half => UTF_16BE,
+        _ => UTF_8,
+    }
+}
+
+/// The contents in UTF-8, without a byte order mark. UTF-8 is passed on as it is, also where it is not valid.
+pub(crate) fn utf8(source: Source, encoding: &'static Encoding, beginning: &[u8]) -> Source {
+    if encoding == UTF_8 {
+        let mark = if beginning.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        return Box::new(Skip { source, left: mark });
+    }
+    let decoder = encoding.new_decoder_with_bom_removal();
+    Box::new(Transcoded { source, decoder, input: Vec::new(), at: 0, ended: false, output: Vec::new(), given: 0 })
+}
+
+/// Bytes without the first few.
+struct Skip {
+    source: Source,
+    left: usize,
+}
+
+impl Read for Skip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.left > 0 {
+            let mut skipped = [0; 3];
+            match self.source.read(&mut skipped[..self.left])? {
+                0 => return Ok(0),
+                read => self.left -= read,
+            }
+        }
+        self.source.read(buffer)
+    }
+}
+
+/// Another encoding as UTF-8. What is not valid in it, such as half a surrogate pair, becomes U+FFFD.
+struct Transcoded {
+    source: Source,
+    decoder: Decoder,
+    input: Vec<u8>,
+    at: usize,
+    ended: bool,
+    output: Vec<u8>,
+    given: usize,
+}
+
+impl Read for Transcoded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.output.len() {
+            if self.ended && self.at == self.input.len() {
+                return Ok(0);
+            }
+            self.decode()?;
+        }
+        let count = buffer.len().min(self.output.len() - self.given);
+        buffer[..count].copy_from_slice(&self.output[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+impl Transcoded {
+    fn decode(&mut self) -> io::Result<()> {
+        if self.at == self.input.len() {
+            self.input.resize(READ_BYTES, 0);
+            self.at = 0;
+            let read = self.source.read(&mut self.input);
+            self.input.truncate(*read.as_ref().unwrap_or(&0));
+            self.ended = read? == 0;
+        }
+        // A byte becomes at most three.
+        self.output.resize(READ_BYTES * 3 + 16, 0);
+        let (result, read, written, _) =
+            self.decoder.decode_to_utf8(&self.input[self.at..], &mut self.output, self.ended);
+        debug_assert!(result == CoderResult::InputEmpty || written > 0);
+        self.at += read;
+        self.output.truncate(written);
+        self.given = 0;
+        Ok(())
+    }
+}
+
+/// The text of a row, or the reason why it is none. A character that is cut, as programs leave it that cut texts at a
+/// number of bytes or in the middle of a surrogate pair, becomes U+FFFD; a byte that is of no such character shows
+/// that the file has another encoding.
+pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return Ok(Cow::Borrowed(text)),
+        Err(error) => error,
+    };
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    let mut valid_up_to = error.valid_up_to();
+    loop {
+        let (valid, after) = rest.split_at(valid_up_to);
+        text.push_str(&String::from_utf8_lossy(valid));
+        let cut = cut_character(after).ok_or_else(|| {
+            let at = bytes.len() - after.len() + 1;
+            let byte = after.first().copied().unwrap_or_default();
+            format!(
+                "byte {at} of the row, {byte:02x}, is not UTF-8; if the file is in another encoding, say which, for example --encoding windows-1252"
+            )
+        })?;
+        text.push(char::REPLACEMENT_CHARACTER);
+        rest = &after[cut..];
+        match std::str::from_utf8(rest) {
+            Ok(valid) => {
+                text.push_str(valid);
+                return Ok(Cow::Owned(text));
+            }
+            Err(error) => valid_up_to = error.valid_up_to(),
+        }
+    }
+}
+
+/// The length of a character that is cut, or of half a surrogate pair in three bytes; `None` if it is neither.
+fn cut_character(bytes: &[u8]) -> Option<usize> {
+    if let [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] = bytes {
+        return Some(3);
+    }
+    let error = std::str::from_utf8(bytes).err()?;
+    let length = error.error_len().unwrap_or(bytes.len() - error.valid_up_to());
+    (length >= 2).then_some(length)
+}

@@ -1,0 +1,168 @@
+//! How the objects of a file are laid out.
+
+use super::scan::{Scan, Scanned, State};
+use crate::FormatError;
+use crate::buffer::{Buffer, MAX_ROW_BYTES};
+
+/// Keys under which providers put the list of their answer.
+const KEYS: [&str; 14] = [
+    "results", "news", "feed", "data", "articles", "items", "bars", "values", "records", "rows", "stories", "hits",
+    "quotes", "response",
+];
+
+/// How the objects of a file are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One a line.
+    Lines,
+    /// One after the other, on one line or several.
+    OneAfterTheOther,
+    /// In a list, or several lists one after the other.
+    List,
+    /// In a list under this key of an object, or of several objects one after the other.
+    Under(String),
+}
+
+impl Layout {
+    /// How the objects are laid out; `None` if the contents are not JSON.
+    pub fn of(buffer: &mut Buffer) -> Result<Option<Self>, FormatError> {
+        match buffer.skip(|byte| byte.is_ascii_whitespace())? {
+            Some(b'[') => Ok(is_list(buffer)?.then_some(Self::List)),
+            Some(b'{') => Self::of_object(buffer),
+            _ => Ok(None),
+        }
+    }
+
+    fn of_object(buffer: &mut Buffer) -> Result<Option<Self>, FormatError> {
+        if let Some(found) = list_under(buffer, None)? {
+            return Ok(Some(Self::Under(found.key)));
+        }
+        let mut scan = Scan::value();
+        // The object has been read by now, up to the longest row.
+        match scan.feed(buffer.unread()) {
+            Scanned::End(length) if buffer.unread()[..length].contains(&b'\n') => Ok(Some(Self::OneAfterTheOther)),
+            Scanned::End(length) => {
+                // Only the rest of the line is waited for, not the next line.
+                let line = buffer.line_length()?.unwrap_or(length);
+                let rest = buffer.unread().get(length..line).unwrap_or_default().trim_ascii_start();
+                Ok(Some(if rest.starts_with(b"{") { Self::OneAfterTheOther } else { Self::Lines }))
+            }
+            Scanned::Invalid(at) => {
+                // A pretty-printed object that is broken further down.
+                let begins = buffer.unread()[..at].split(|&byte| byte == b'\n').next().unwrap_or_default();
+                let alone = begins.trim_ascii() == b"{" && begins.len() < at;
+                Ok(alone.then_some(Self::OneAfterTheOther))
+            }
+            Scanned::Open => Ok(None),
+        }
+    }
+}
+
+/// Whether a list of objects begins here, not a text that begins with a bracket.
+fn is_list(buffer: &mut Buffer) -> Result<bool, FormatError> {
+    let mut at = 1;
+    loop {
+        let rest = &buffer.unread()[at..];
+        let white = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        match rest.get(white) {
+            Some(byte) => return Ok(matches!(byte, b'{' | b']')),
+            None if at + white > MAX_ROW_BYTES => return Ok(false),
+            None => at += white,
+        }
+        if !buffer.read_more()? {
+            return Ok(true);
+        }
+    }
+}
+
+/// A list of objects in an object.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ListUnder {
+    pub key: String,
+    /// Index of the first byte after its bracket.
+    pub begins: usize,
+}
+
+/// The list of objects that the object which begins here is wrapped around: under this key, or else under a key that
+/// providers use, or under its only key.
+pub(super) fn list_under(buffer: &mut Buffer, key: Option<&str>) -> Result<Option<ListUnder>, FormatError> {
+    let mut walk = Walk::new();
+    let mut walked = 0;
+    loop {
+        let bytes = buffer.unread();
+        while walked < bytes.len() && walked <= MAX_ROW_BYTES {
+            match walk.step(walked, bytes) {
+                Some(true) => return Ok(walk.list(key, true)),
+                Some(false) => walked += 1,
+                None => return Ok(None),
+            }
+        }
+        // A key that was asked for need not wait for the end of its list.
+        if key.is_some_and(|key| walk.lists.iter().any(|list| list.key == key)) {
+            return Ok(walk.list(key, false));
+        }
+        if walked > MAX_ROW_BYTES || !buffer.read_more()? {
+            return Ok(walk.list(key, false));
+        }
+    }
+}
+
+/// Follows an object and notes which of its fields are lists of objects.
+struct Walk {
+    scan: Scan,
+    /// Where the name that is being read begins.
+    name_begins: usize,
+    name: String,
+    names: usize,
+    /// Index after the bracket of a list of which no element has been seen.
+    list_begins: Option<usize>,
+    lists: Vec<ListUnder>,
+}
+
+impl Walk {
+    fn new() -> Self {
+        Self {
+            scan: Scan::value(),
+            name_begins: 0,
+            name: String::new(),
+            names: 0,
+            list_begins: None,
+            lists: Vec::new(),
+        }
+    }
+
+    /// As [`Scan::step`] for the byte at this index.
+    fn step(&mut self, at: usize, bytes: &[u8]) -> Option<bool> {
+        let (before, byte) = (self.scan.state(), bytes[at]);
+        let depth = self.scan.depth();
+        let done = self.scan.step(byte)?;
+        match (depth, before, self.scan.state()) {
+            (1, State::FirstName | State::Name, State::InName) => self.name_begins = at + 1,
+            (1, State::InName, State::Colon) => {
+                self.name = String::from_utf8_lossy(&bytes[self.name_begins..at]).into_owned();
+                self.names += 1;
+            }
+            (1, State::Value, State::FirstValue) => self.list_begins = Some(at + 1),
+            (2, State::FirstValue, after) if after != State::FirstValue => {
+                let begins = self.list_begins.take();
+                if let Some(begins) = begins.filter(|_| matches!(byte, b'{' | b']')) {
+                    self.lists.push(ListUnder { key: self.name.clone(), begins });
+                }
+            }
+            _ => {}
+        }
+        Some(done)
+    }
+
+    fn list(self, key: Option<&str>, whole: bool) -> Option<ListUnder> {
+        let only = self.names == 1 && self.lists.len() == 1;
+        // Of an object that is too long to be a row, or is cut off, the list that is still open.
+        let open = !whole && self.scan.depth() > 1;
+        let last = self.lists.len().checked_sub(1);
+        let is_wanted = |at: usize, list: &ListUnder| match key {
+            Some(key) => list.key == key,
+            None => KEYS.contains(&list.key.as_str()) || only || (open && Some(at) == last),
+        };
+        self.lists.into_iter().enumerate().find(|(at, list)| is_wanted(*at, list)).map(|(_, list)| list)
+    }
+}

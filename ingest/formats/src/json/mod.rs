@@ -1,0 +1,325 @@
+//! Objects of JSON: one a line, one after the other, in a list, or in a list under a key.
+
+mod layout;
+mod scan;
+mod value;
+
+pub(crate) use layout::Layout;
+
+use crate::buffer::{Buffer, KEPT_BYTES, Line, MAX_ROW_BYTES, too_long};
+use crate::reader::{Next, Rows};
+use crate::{FormatError, Row, Unreadable};
+use scan::{Scan, Scanned};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Names that are kept, so that each row need not have its own copy.
+const KNOWN_NAMES: usize = 4096;
+
+/// Deepest indentation by which the elements of a list are told apart.
+const MAX_INDENT: usize = 256;
+
+pub(crate) struct Json {
+    buffer: Buffer,
+    layout: Layout,
+    names: HashMap<String, Arc<str>>,
+    /// Whether the list has begun and not ended.
+    in_list: bool,
+    /// White space in front of the elements, if each is on a line of its own.
+    indent: Option<Vec<u8>>,
+    /// Elements of lists so far.
+    elements: u64,
+}
+
+/// A stretch of the file that is one row, and whether it can be one.
+type Piece = (u64, Vec<u8>, Result<(), String>);
+
+impl Json {
+    pub fn new(buffer: Buffer, layout: Layout) -> Self {
+        Self { buffer, layout, names: HashMap::new(), in_list: false, indent: None, elements: 0 }
+    }
+
+    fn row(&mut self, (number, raw, whole): Piece) -> Result<Row, Unreadable> {
+        match whole.and_then(|()| value::fields(&raw)) {
+            Ok(fields) => {
+                let fields = fields.into_iter().map(|(name, value)| (self.name(name), value)).collect();
+                Ok(Row { number, raw, fields })
+            }
+            Err(reason) => Err(Unreadable { number, raw, reason }),
+        }
+    }
+
+    fn name(&mut self, name: String) -> Arc<str> {
+        if let Some(known) = self.names.get(&name) {
+            return known.clone();
+        }
+        let shared: Arc<str> = name.as_str().into();
+        if self.names.len() < KNOWN_NAMES {
+            self.names.insert(name, shared.clone());
+        }
+        shared
+    }
+
+    fn line(&mut self) -> Result<Option<Piece>, FormatError> {
+        loop {
+            let number = self.buffer.line_number();
+            return Ok(Some(match self.buffer.line()? {
+                None => return Ok(None),
+                Some(Line::Whole(line)) if line.trim_ascii().is_empty() => continue,
+                Some(Line::Whole(line)) => (number, line.trim_ascii().to_vec(), Ok(())),
+                Some(Line::TooLong(beginning)) => (number, beginning, Err(too_long())),
+            }));
+        }
+    }
+
+    /// The next of objects that follow each other. One that is broken costs the lines up to the next that begins with
+    /// `{`.
+    fn one_after_the_other(&mut self) -> Result<Option<Piece>, FormatError> {
+        // Some put commas between them.
+        if self.buffer.skip(is_separator)?.is_none() {
+            return Ok(None);
+        }
+        let number = self.buffer.line_number();
+        Ok(Some(match self.value()? {
+            Found::Whole(raw) => (number, raw, Ok(())),
+            Found::TooLong(beginning) => (number, beginning, Err(too_long())),
+            Found::CutOff => return Err(self.cut_off("its last object has no end")),
+            Found::Broken(problem) => {
+                let raw = self.skip_lines(|line| line.starts_with(b"{"))?;
+                (number, raw, Err(problem))
+            }
+        }))
+    }
+
+    /// The next element of the list, or of the next list.
+    fn element(&mut self) -> Result<Option<Piece>, FormatError> {
+        loop {
+            if !self.in_list && !self.open_list()? {
+                return Ok(None);
+            }
+            match self.next_element()? {
+                None => return Err(self.cut_off("its list has no end")),
+                Some(b']') => {
+                    self.buffer.consume(1);
+                    self.close_list()?;
+                }
+                Some(_) => break,
+            }
+        }
+        self.elements += 1;
+        let number = self.elements;
+        Ok(Some(match self.value()? {
+            Found::Whole(raw) => (number, raw, Ok(())),
+            Found::TooLong(beginning) => (number, beginning, Err(too_long())),
+            Found::CutOff => return Err(self.cut_off("its last row has no end")),
+            Found::Broken(problem) => {
+                let Some(indent) = self.indent.clone() else {
+                    let rows = self.buffer.rows;
+                    let problem = format!("row {number} is {problem}; the rows after it can't be told apart");
+                    return Err(FormatError::Damaged { place: self.buffer.place().to_owned(), rows, problem });
+                };
+                let raw = self.skip_lines(|line| begins_element(line, &indent))?;
+                (number, raw, Err(problem))
+            }
+        }))
+    }
+
+    /// Goes into the next list; `false` at the end of the file.
+    fn open_list(&mut self) -> Result<bool, FormatError> {
+        let Some(next) = self.buffer.skip(is_separator)? else { return Ok(false) };
+        let skipped = match &self.layout {
+            Layout::Under(key) => match layout::list_under(&mut self.buffer, Some(key))? {
+                Some(found) => found.begins,
+                None => {
+                    let problem = format!("what follows has no list {key}");
+                    return Err(self.damaged(problem));
+                }
+            },
+            _ if next == b'[' => 1,
+            _ => return Err(self.damaged("something follows the end of its list".into())),
+        };
+        self.buffer.consume(skipped);
+        self.in_list = true;
+        Ok(true)
+    }
+
+    /// After the end of a list: the rest of the object that it is in.
+    fn close_list(&mut self) -> Result<(), FormatError> {
+        self.in_list = false;
+        if !matches!(self.layout, Layout::Under(_)) {
+            return Ok(());
+        }
+        let mut scan = Scan::rest_of_object();
+        loop {
+            let unread = self.buffer.unread();
+            let count = unread.len();
+            match scan.feed(unread) {
+                Scanned::End(length) => {
+                    self.buffer.consume(length);
+                    return Ok(());
+                }
+                Scanned::Open => self.buffer.consume(count),
+                Scanned::Invalid(_) => return Err(self.damaged("what follows its list is not JSON".into())),
+            }
+            if !self.buffer.read_more()? {
+                return Err(self.cut_off("the object around its list has no end"));
+            }
+        }
+    }
+
+    /// Skips to the next element and returns its first byte; notes the white space in front of the first.
+    fn next_element(&mut self) -> Result<Option<u8>, FormatError> {
+        let mut indent: Option<Vec<u8>> = None;
+        loop {
+            for (at, &byte) in self.buffer.unread().iter().enumerate() {
+                match byte {
+                    b'\n' => indent = Some(Vec::new()),
+                    b' ' | b'\t' => {
+                        if let Some(indent) = indent.as_mut().filter(|indent| indent.len() < MAX_INDENT) {
+                            indent.push(byte);
+                        }
+                    }
+                    b',' => indent = None,
+                    b'\r' => {}
+                    _ => {
+                        self.buffer.consume(at);
+                        if self.elements == 0 {
+                            self.indent = indent;
+                        }
+                        return Ok(Some(byte));
+                    }
+                }
+            }
+            self.buffer.consume(self.buffer.unread().len());
+            if !self.buffer.read_more()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The value that begins here. A broken one is not consumed.
+    fn value(&mut self) -> Result<Found, FormatError> {
+        let mut scan = Scan::value();
+        let mut scanned = 0;
+        loop {
+            match scan.feed(&self.buffer.unread()[scanned..]) {
+                Scanned::End(length) => return Ok(Found::Whole(self.buffer.take(scanned + length))),
+                Scanned::Invalid(at) => {
+                    let problem = match value::fields(&self.buffer.unread()[..scanned + at + 1]) {
+                        Err(problem) => problem,
+                        Ok(_) => "not a JSON object".into(),
+                    };
+                    return Ok(Found::Broken(problem));
+                }
+                Scanned::Open => scanned = self.buffer.unread().len(),
+            }
+            if scanned > MAX_ROW_BYTES {
+                return self.skip_value(scan);
+            }
+            if !self.buffer.read_more()? {
+                return Ok(Found::CutOff);
+            }
+        }
+    }
+
+    /// Skips the rest of a value that is too long; all unread bytes belong to it.
+    fn skip_value(&mut self, mut scan: Scan) -> Result<Found, FormatError> {
+        let beginning = self.buffer.take(KEPT_BYTES);
+        self.buffer.consume(self.buffer.unread().len());
+        loop {
+            if !self.buffer.read_more()? {
+                return Ok(Found::CutOff);
+            }
+            let count = self.buffer.unread().len();
+            match scan.feed(self.buffer.unread()) {
+                Scanned::End(length) => self.buffer.consume(length),
+                Scanned::Invalid(at) => self.buffer.consume(at),
+                Scanned::Open => {
+                    self.buffer.consume(count);
+                    continue;
+                }
+            }
+            return Ok(Found::TooLong(beginning));
+        }
+    }
+
+    /// Consumes the rest of this line and further lines up to one that is wanted, and returns their beginning.
+    fn skip_lines(&mut self, is_wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, FormatError> {
+        let mut skipped = Vec::new();
+        loop {
+            match self.buffer.line()? {
+                None => break,
+                Some(Line::Whole(line) | Line::TooLong(line)) => {
+                    let room = KEPT_BYTES.saturating_sub(skipped.len());
+                    skipped.extend_from_slice(&line[..line.len().min(room)]);
+                    skipped.push(b'\n');
+                }
+            }
+            let length = self.buffer.line_length()?.unwrap_or(KEPT_BYTES);
+            if is_wanted(&self.buffer.unread()[..length]) {
+                break;
+            }
+        }
+        let end = skipped.trim_ascii_end().len();
+        skipped.truncate(end);
+        Ok(skipped)
+    }
+
+    fn cut_off(&self, what: &str) -> FormatError {
+        FormatError::CutOff { place: self.buffer.place().to_owned(), rows: self.buffer.rows, what: what.to_owned() }
+    }
+
+    fn damaged(&self, problem: String) -> FormatError {
+        FormatError::Damaged { place: self.buffer.place().to_owned(), rows: self.buffer.rows, problem }
+    }
+}
+
+/// What is found where a value should be.
+enum Found {
+    Whole(Vec<u8>),
+    /// Its beginning; it is consumed.
+    TooLong(Vec<u8>),
+    /// The reason why it is none.
+    Broken(String),
+    CutOff,
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',')
+}
+
+/// Whether a line begins an element that is indented so, or ends the list.
+fn begins_element(line: &[u8], indent: &[u8]) -> bool {
+    let own = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let is_element = |rest: &[u8]| rest.starts_with(b"{");
+    let ends = own <= indent.len() && line[own..].starts_with(b"]");
+    ends || line.strip_prefix(indent).is_some_and(is_element)
+}
+
+impl Rows for Json {
+    fn next(&mut self) -> Next {
+        let piece = match self.layout {
+            Layout::Lines => self.line()?,
+            Layout::OneAfterTheOther => self.one_after_the_other()?,
+            Layout::List | Layout::Under(_) => self.element()?,
+        };
+        let Some(piece) = piece else { return Ok(None) };
+        self.buffer.rows += 1;
+        Ok(Some(self.row(piece)))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.layout == Layout::Lines && self.buffer.has_line()
+    }
+
+    fn columns(&self) -> Option<&[Arc<str>]> {
+        None
+    }
+
+    fn without_rows(&self) -> &'static str {
+        match self.layout {
+            Layout::Lines => "blank lines",
+            _ => "an empty list",
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Values of JSON.
+
+use crate::{Value, encoding};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The fields of an object, in its order.
+///
+/// # Errors
+/// The reason why the bytes are no object.
+pub(crate) fn fields(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
+    let text = encoding::text(bytes)?;
+    let read = object(&text).or_else(|error| match mend(&text) {
+        Cow::Borrowed(_) => Err(error),
+        Cow::Owned(mended) => object(&mended).map_err(|_| error),
+    });
+    read.map_err(|error| match text.trim_start().as_bytes().first() {
+        Some(b'{') if error.is_eof() => format!("not a whole JSON object: {error}"),
+        _ => format!("not a JSON object: {error}"),
+    })
+}
+
+fn object(text: &str) -> Result<Vec<(String, Value)>, serde_json::Error> {
+    let Object(pairs) = serde_json::from_str(text)?;
+    pairs.into_iter().map(|(name, value)| Ok((name, of(value)?))).collect()
+}
+
+/// A value whose syntax has been checked.
+fn of(raw: &RawValue) -> Result<Value, serde_json::Error> {
+    let text = raw.get();
+    Ok(match text.as_bytes().first() {
+        None | Some(b'n') => Value::Null,
+        Some(b't') => Value::Bool(true),
+        Some(b'f') => Value::Bool(false),
+        Some(b'"') => Value::Text(serde_json::from_str(text)?),
+        Some(b'{') => Value::Object(object(text)?),
+        Some(b'[') => {
+            let List(values) = serde_json::from_str(text)?;
+            Value::List(values.into_iter().map(of).collect::<Result<_, _>>()?)
+        }
+        Some(_) => Value::Number(text.to_owned()),
+    })
+}
+
+/// JSON as programs write it that do not keep to its rules: Python's `NaN` becomes `null`, its `Infinity` a text;
+/// half of a surrogate pair becomes U+FFFD; control characters within texts are escaped.
+fn mend(text: &str) -> Cow<'_, str> {
+    let mut mended = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
+        mended.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let number = [("NaN", "null"), ("-Infinity", "\"-Infinity\""), ("Infinity", "\"Infinity\"")];
+        if let Some((word, instead)) = number.into_iter().find(|(word, _)| rest.starts_with(word)) {
+            mended.push_str(instead);
+            rest = &rest[word.len()..];
+        } else if rest.starts_with('"') {
+            rest = mend_text(rest, &mut mended);
+        } else {
+            mended.push_str(&rest[..1]);
+            rest = &rest[1..];
+        }
+    }
+    mended.push_str(rest);
+    if mended == text { Cow::Borrowed(text) } else { Cow::Owned(mended) }
+}
+
+/// Copies a text with its quotes; returns what follows it.
+fn mend_text<'t>(text: &'t str, mended: &mut String) -> &'t str {
+    mended.push('"');
+    let mut rest = &text[1..];
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
+        mended.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = match rest.as_bytes() {
+            [b'"', ..] => {
+                mended.push('"');
+                return &rest[1..];
+            }
+            [b'\\', b'u', ..] => match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
+                (Some(true), Some(false)) => 12,
+                (Some(_), _) => {
+                    mended.push('\u{fffd}');
+                    rest = &rest[6..];
+                    continue;
+                }
+                (None, _) => 2,
+            },
+            // The escaped character may be of several bytes.
+            [b'\\', ..] => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            [control, ..] => {
+                mended.push_str(&format!("\\u{control:04x}"));
+                rest = &rest[1..];
+                continue;
+            }
+            [] => 0,
+        };
+        mended.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    mended.push_str(rest);
+    ""
+}
+
+/// Whether an escape `\uXXXX` at the beginning is the first half of a surrogate pair, or the second; `None` if neither.
+fn surrogate(text: &str) -> Option<bool> {
+    let digits = text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    match u16::from_str_radix(digits, 16).ok()? {
+        0xd800..=0xdbff => Some(true),
+        0xdc00..=0xdfff => Some(false),
+        _ => None,
+    }
+}
+
+/// As received:
+/// `{"id": 7, "headline": "Example Corp raises its outlook"}`
+struct Object<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_map(Pairs).map(Object)
+    }
+}
+
+/// A list, as received: `["AAPL", "MSFT"]`
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct List<'a>(#[serde(borrow)] Vec<&'a RawValue>);

@@ -1,0 +1,107 @@
+//! How a file is to be read, where its contents do not say it.
+
+use crate::FormatError;
+use std::path::Path;
+use std::str::FromStr;
+
+/// What the rows of a file are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Values between separators, a row a line: `,`, `;`, tab or `|`.
+    Csv,
+    /// Objects of JSON: one a line, one after the other, in a list, or in a list under a key.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+    /// Lines of text: one column, `text`.
+    Text,
+}
+
+impl Format {
+    /// Names on the command line. `tsv` and `jsonl` are other names of `csv` and `json`.
+    pub const NAMES: [&str; 6] = ["csv", "tsv", "json", "jsonl", "parquet", "text"];
+
+    /// The format that the name of a file promises, without `.gz`, `.zst`, `.bz2` or `.xz`. Contents that say otherwise
+    /// are believed instead.
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let extension = |path: &Path| path.extension().map(|end| end.to_string_lossy().to_ascii_lowercase());
+        let end = extension(path)?;
+        let end = match end.as_str() {
+            "gz" | "gzip" | "zst" | "zstd" | "bz2" | "xz" => extension(Path::new(path.file_stem()?))?,
+            _ => end,
+        };
+        match end.as_str() {
+            "csv" | "tsv" | "tab" | "psv" => Some(Self::Csv),
+            "json" | "jsonl" | "ndjson" => Some(Self::Json),
+            "parquet" | "pq" => Some(Self::Parquet),
+            "txt" => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = FormatError;
+
+    fn from_str(name: &str) -> Result<Self, FormatError> {
+        match name {
+            "csv" | "tsv" => Ok(Self::Csv),
+            "json" | "jsonl" => Ok(Self::Json),
+            "parquet" => Ok(Self::Parquet),
+            "text" => Ok(Self::Text),
+            _ => Err(FormatError::Options(format!(
+                "there is no input format {name}; choose one of {}",
+                Self::NAMES.join(", ")
+            ))),
+        }
+    }
+}
+
+/// How a file is to be read. The default asks the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The format; by default the contents decide.
+    pub format: Option<Format>,
+    /// The format of contents that are neither JSON nor Parquet, where no format is given: [`Format::Csv`] or
+    /// [`Format::Text`].
+    pub otherwise: Format,
+    /// Whether the first row of CSV has the names of the columns.
+    pub header: bool,
+    /// The names of the columns of CSV, instead of those of the header; without a header the default is `c1`, `c2`, ...
+    pub columns: Option<Vec<String>>,
+    /// The separator of CSV; by default the commonest of `,`, `;`, tab and `|` in the first row.
+    pub separator: Option<u8>,
+    /// The encoding, by a name of the WHATWG's list: `windows-1252`, `latin1`, `utf-16le`. By default UTF-8, or UTF-16
+    /// where the contents show it.
+    pub encoding: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { format: None, otherwise: Format::Csv, header: true, columns: None, separator: None, encoding: None }
+    }
+}
+
+impl Options {
+    /// Refuses options that contradict each other.
+    pub(crate) fn check(&self) -> Result<(), FormatError> {
+        let wrong = |problem: &str| Err(FormatError::Options(problem.to_owned()));
+        if let Some(columns) = &self.columns {
+            if columns.is_empty() || columns.iter().any(|name| name.trim().is_empty()) {
+                return wrong("a column was given without a name");
+            }
+            if matches!(self.format, Some(Format::Json | Format::Parquet | Format::Text)) {
+                return wrong("names of columns can be given for CSV only");
+            }
+        }
+        if !self.header && matches!(self.format, Some(Format::Json | Format::Parquet | Format::Text)) {
+            return wrong("only CSV can be without a header");
+        }
+        match self.separator {
+            Some(b'"' | b'\r' | b'\n' | 0x80..) => {
+                wrong("the separator has to be an ASCII character other than a quote")
+            }
+            _ => Ok(()),
+        }
+    }
+}
