@@ -1,7 +1,7 @@
 //! A day and a time of day in two columns.
 
-use super::values::time::{Clock, Moment, moment};
 use super::values::quoted;
+use super::values::time::{Clock, Moment, moment};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use tapewire_formats::Value;
@@ -29,4 +29,10 @@ pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestam
         Some(Moment::At(at)) => Ok(at),
         _ => Err(format!("`{day}` and `{written}` are not a day and a time of day")),
     }
+}
+
+/// Whether a time of day is midnight, which files of daily bars have in every row.
+pub(super) fn is_midnight(time: &Value) -> bool {
+    let (Value::Text(text) | Value::Number(text)) = time else { return false };
+    text.contains('0') && text.chars().all(|c| "0:. ".contains(c))
 }

@@ -139,10 +139,11 @@ fn at_path<'r>(row: &'r Row, path: &str) -> Option<Field<'r>> {
     }
     let mut parts = path.split('.');
     let first = parts.next()?;
-    let (name, mut value) = row.fields.iter().rev().find(|(name, _)| &**name == first)?;
+    let (name, value) = row.fields.iter().rev().find(|(name, _)| &**name == first)?;
+    let mut value = value;
     for part in parts {
         let Value::Object(fields) = value else { return None };
-        (_, value) = fields.iter().rev().find(|(name, _)| name == part).map(|(name, value)| (name, value))?;
+        value = fields.iter().rev().find(|(name, _)| name == part).map(|(_, value)| value)?;
     }
     (path.contains('.')).then_some((&**name, value))
 }

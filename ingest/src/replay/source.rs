@@ -89,7 +89,8 @@ impl<'f, Report: FnMut(ReplayProgress) -> Result<(), IngestError>> Files<'f, Rep
             if readable == 0 {
                 return Err(nothing_readable(&file, rows, &rejected[first_reject..]));
             }
-            self.progress.done = (before + std::fs::metadata(&file).map_or(0, |file| file.len())).min(self.progress.total);
+            self.progress.done =
+                (before + std::fs::metadata(&file).map_or(0, |file| file.len())).min(self.progress.total);
             (self.report)(self.progress)?;
         }
         Ok(())

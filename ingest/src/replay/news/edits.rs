@@ -74,7 +74,13 @@ impl History {
     fn new(row: Seen) -> Self {
         let article = row.draft.article;
         let symbols = article.symbols.clone();
-        Self { revisions: vec![article], ever: symbols.clone(), rows: vec![symbols], is_joined: false, first: row.origin }
+        Self {
+            revisions: vec![article],
+            ever: symbols.clone(),
+            rows: vec![symbols],
+            is_joined: false,
+            first: row.origin,
+        }
     }
 
     fn add(&mut self, row: Seen, collected: &mut Collected) {
@@ -90,7 +96,9 @@ impl History {
         };
         if !has_same_text {
             if !is_later {
-                return reject("an edit without the time of the edit (`updated_at` or `received_at`) of the article in");
+                return reject(
+                    "an edit without the time of the edit (`updated_at` or `received_at`) of the article in",
+                );
             }
             let mut edited = draft.article;
             if !draft.names_companies {
@@ -125,7 +133,9 @@ impl History {
                 last.symbols.extend(added);
             }
         } else {
-            reject("names some other companies without the time of the edit (`updated_at` or `received_at`); the article is in");
+            reject(
+                "names some other companies without the time of the edit (`updated_at` or `received_at`); the article is in",
+            );
         }
     }
 

@@ -21,40 +21,125 @@ const ROLES: &[Role] = &[
     Role { name: "title", others: &["headline", "article_title", "news_title", "heading"] },
     Role {
         name: "description",
-        others: &["summary", "teaser", "snippet", "abstract", "excerpt", "text", "body", "content", "article", "full_text"],
+        others: &[
+            "summary",
+            "teaser",
+            "snippet",
+            "abstract",
+            "excerpt",
+            "text",
+            "body",
+            "content",
+            "article",
+            "full_text",
+        ],
     },
     Role {
         name: "symbols",
         others: &[
-            "tickers", "symbol", "ticker", "related", "related_tickers", "related_symbols", "stocks", "stock", "stock_symbol",
-            "stock_tickers", "ticker_sentiment", "entities", "instruments", "securities", "companies",
+            "tickers",
+            "symbol",
+            "ticker",
+            "related",
+            "related_tickers",
+            "related_symbols",
+            "stocks",
+            "stock",
+            "stock_symbol",
+            "stock_tickers",
+            "ticker_sentiment",
+            "entities",
+            "instruments",
+            "securities",
+            "companies",
         ],
     },
     Role {
         name: "published_at",
         others: &[
-            "published_ms", "published_utc", "published", "published_date", "published_on", "publication_date",
-            "publish_date", "publish_time", "pub_date", "date_published", "provider_publish_time", "time_published",
-            "created_at", "created", "datetime", "display_time", "timestamp", "seen_date", "date", "time",
+            "published_ms",
+            "published_utc",
+            "published",
+            "published_date",
+            "published_on",
+            "publication_date",
+            "publish_date",
+            "publish_time",
+            "pub_date",
+            "date_published",
+            "provider_publish_time",
+            "time_published",
+            "created_at",
+            "created",
+            "datetime",
+            "display_time",
+            "timestamp",
+            "seen_date",
+            "date",
+            "time",
         ],
     },
     Role {
         name: "updated_at",
-        others: &["updated", "updated_utc", "updated_ms", "modified_at", "date_modified", "last_modified", "last_updated"],
+        others: &[
+            "updated",
+            "updated_utc",
+            "updated_ms",
+            "modified_at",
+            "date_modified",
+            "last_modified",
+            "last_updated",
+        ],
     },
     Role { name: "received_at", others: &["received", "received_utc", "received_ms"] },
-    Role { name: "publisher", others: &["source", "source_name", "provider", "site", "news_source", "source_domain", "domain"] },
+    Role {
+        name: "publisher",
+        others: &["source", "source_name", "provider", "site", "news_source", "source_domain", "domain"],
+    },
     Role { name: "author", others: &["authors", "byline", "creator", "article_author"] },
-    Role { name: "url", others: &["link", "article_url", "news_url", "canonical_url", "click_through_url", "permalink"] },
+    Role {
+        name: "url",
+        others: &["link", "article_url", "news_url", "canonical_url", "click_through_url", "permalink"],
+    },
     Role { name: "keywords", others: &["tags", "topics", "categories", "channels"] },
 ];
 
 /// What else these providers send; it has neither text nor companies.
 const IGNORED: &[&str] = &[
-    "", "unnamed0", "index", "t", "type", "contenttype", "category", "categorywithinsource", "image", "images", "imageurl",
-    "urltoimage", "bannerimage", "thumbnail", "ampurl", "lang", "language", "country", "region", "insights", "sentiment",
-    "overallsentimentscore", "overallsentimentlabel", "score", "relevancescore", "haspaywall", "crawldate", "similar",
-    "metadata", "storyline", "previewurl", "bypassmodal", "ishosted", "revision",
+    "",
+    "unnamed0",
+    "index",
+    "t",
+    "type",
+    "contenttype",
+    "category",
+    "categorywithinsource",
+    "image",
+    "images",
+    "imageurl",
+    "urltoimage",
+    "bannerimage",
+    "thumbnail",
+    "ampurl",
+    "lang",
+    "language",
+    "country",
+    "region",
+    "insights",
+    "sentiment",
+    "overallsentimentscore",
+    "overallsentimentlabel",
+    "score",
+    "relevancescore",
+    "haspaywall",
+    "crawldate",
+    "similar",
+    "metadata",
+    "storyline",
+    "previewurl",
+    "bypassmodal",
+    "ishosted",
+    "revision",
 ];
 
 /// A row that became an article, before its edits are known.
@@ -102,7 +187,10 @@ impl<'o> Reader<'o> {
                     && !article.title.is_empty()
                     && !article.symbols.is_empty()
                     && is_plausible(article.published_at)
-                    && article.symbols.iter().all(|symbol| symbol.asset_class() != AssetClass::Equity || !symbol.as_str().contains(':'));
+                    && article
+                        .symbols
+                        .iter()
+                        .all(|symbol| symbol.asset_class() != AssetClass::Equity || !symbol.as_str().contains(':'));
                 match is_whole {
                     true => Draft { names_companies: true, has_edit_time: false, left_out, article },
                     false => self.general(row, &article.provider)?,
@@ -188,7 +276,8 @@ impl<'o> Reader<'o> {
             Some(Moment::At(at)) => Ok(Some(whole_microseconds(at))),
             Some(Moment::Day(day)) => {
                 // `date` and `time` as two columns.
-                let time = self.names.all(row, role).into_iter().find(|(other, _)| *other != name && moments::is_time(other));
+                let time =
+                    self.names.all(row, role).into_iter().find(|(other, _)| *other != name && moments::is_time(other));
                 match time.map(|(_, time)| moments::at_time(day, time, &self.clock)) {
                     Some(Ok(at)) => Ok(Some(at)),
                     Some(Err(reason)) => Err(format!("{name} {reason}")),
