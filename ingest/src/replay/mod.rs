@@ -150,3 +150,6 @@ pub async fn replay(
 fn delayed(at: Timestamp, delay: Duration) -> Timestamp {
     at.saturating_add(SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;
