@@ -49,7 +49,7 @@ pub struct ReplayOptions {
     pub delay: Duration,
     /// Symbols to be read as others, in news and bars alike (`GOOG` as `GOOGL`).
     pub aliases: BTreeMap<Symbol, Symbol>,
-    /// The symbol that stands for the market; `None` if there is none.
+    /// The symbol that stands for the market; `None` without one.
     pub benchmark: Option<Symbol>,
     /// Whether bars without the benchmark are refused.
     pub benchmark_is_required: bool,

@@ -15,7 +15,7 @@ pub(super) fn is_time(name: &str) -> bool {
 /// The moment of a day and a time of day: `09:30`, `09:30:00`, or as Stooq has it `93000` and `0`.
 ///
 /// # Errors
-/// Why there is none. The reason quotes both.
+/// Why they are not. The reason quotes both.
 pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestamp, String> {
     let written = match time {
         Value::Text(text) | Value::Number(text) => text.trim(),

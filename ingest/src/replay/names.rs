@@ -1,6 +1,7 @@
 //! Which field of a row is which: the names that files have for the same thing, and those that the user gives.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use tapewire_formats::{Row, Value};
 
@@ -24,6 +25,14 @@ pub(super) struct Names {
     ignored: &'static [&'static str],
     flag: &'static str,
     mapping: Mapping,
+    last: RefCell<Positions>,
+}
+
+/// Where the fields of each role are, in rows with these names.
+#[derive(Debug, Default)]
+struct Positions {
+    names: Vec<String>,
+    positions: HashMap<&'static str, Vec<usize>>,
 }
 
 /// A field that was found: its own name and its value.
@@ -42,7 +51,7 @@ impl Names {
             let known: Vec<&str> = roles.iter().map(|role| role.name).collect();
             return Err(format!("{flag}: there is no `{unknown}`; there are: {}", known.join(", ")));
         }
-        Ok(Self { roles, ignored, flag, mapping: mapping.clone() })
+        Ok(Self { roles, ignored, flag, mapping: mapping.clone(), last: RefCell::default() })
     }
 
     /// Whether the user says that the file has nothing of the kind.
@@ -62,23 +71,37 @@ impl Names {
             Some(Some(column)) => return at_path(row, column).into_iter().collect(),
             None => {}
         }
+        let fields: Vec<Field<'r>> = fields(row).collect();
+        let mut last = self.last.borrow_mut();
+        if !last.names.iter().map(String::as_str).eq(fields.iter().map(|(name, _)| *name)) {
+            // Rows of a file mostly have the same names, and finding them takes longer than all else.
+            let names: Vec<String> = fields.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let positions = self.roles.iter().map(|role| (role.name, self.positions(&names, role.name))).collect();
+            *last = Positions { names, positions };
+        }
+        let positions = last.positions.get(role).map(Vec::as_slice).unwrap_or_default();
+        positions.iter().map(|&position| fields[position]).collect()
+    }
+
+    /// The positions of the names that may be it, the best first.
+    fn positions(&self, names: &[String], role: &str) -> Vec<usize> {
         let known = self.known(role);
-        let mut found: Vec<(usize, Field<'r>)> = Vec::new();
-        for (name, value) in fields(row) {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for (position, name) in names.iter().enumerate() {
             let plain = plain(name);
             if self.mapped().any(|column| column == name) {
                 continue;
             }
             if let Some(rank) = known.iter().position(|known| is_same(known, name, &plain)) {
-                // A name that occurs twice has its last value, and an outer one counts before one within `content`.
-                match found.iter_mut().find(|(own, (before, _))| *own == rank && *before == name) {
-                    Some(before) => before.1 = (name, value),
-                    None => found.push((rank, (name, value))),
+                // A name that occurs twice has its last value.
+                match found.iter_mut().find(|(own, before)| *own == rank && names[*before] == *name) {
+                    Some(before) => before.1 = position,
+                    None => found.push((rank, position)),
                 }
             }
         }
         found.sort_by_key(|(rank, _)| *rank);
-        found.into_iter().map(|(_, field)| field).collect()
+        found.into_iter().map(|(_, position)| position).collect()
     }
 
     /// The best field that has a value, or else the best that has none.

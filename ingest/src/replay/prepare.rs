@@ -192,7 +192,7 @@ impl Prepared {
         if let Some(benchmark) = self.options.benchmark.as_ref().filter(|benchmark| !self.bars.has(benchmark)) {
             notes.push(format!(
                 "there is no bar of the benchmark {benchmark}, so alpha, beta and ar_* will be empty; --benchmark NAME names \
-                 another, --benchmark none says that there is none"
+                 another, and --benchmark none says that the bars have no benchmark"
             ));
         }
         for (rows, what) in [(&self.rejected, "can't be read"), (&self.in_part, "are kept without a part")] {

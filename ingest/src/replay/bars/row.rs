@@ -120,7 +120,9 @@ impl<'o> Reader<'o> {
             _ => {}
         }
         match ["start", "open", "high", "low", "close", "volume"].into_iter().find(|role| lacks(role)) {
-            Some("volume") => Err(format!("{}, and `volume=` that there is none", self.names.lacks(row, "volume"))),
+            Some("volume") => {
+                Err(format!("{}, and `volume=` that it has nothing of the kind", self.names.lacks(row, "volume")))
+            }
             Some(role) => Err(self.names.lacks(row, role)),
             None => Ok(()),
         }

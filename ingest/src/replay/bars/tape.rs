@@ -220,7 +220,7 @@ impl Collected {
 /// The bar of a reading.
 ///
 /// # Errors
-/// Why there is none.
+/// Why it has no bar.
 fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String> {
     let width_s = match width {
         Width::Of(width) => *width,

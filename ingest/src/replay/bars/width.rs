@@ -243,7 +243,7 @@ impl Distances {
         }
         let is_enough = match least {
             60 => true,
-            // Half of the distances, or so many that a thin symbol's minutes would have shown another by now.
+            // Half of the distances, or enough distances that a thin symbol's minutes would have shown another.
             width if COMMON.contains(&width) => 2 * times >= all && all >= 2 || times >= 3 && all >= MANY,
             width if RARE.contains(&width) => 2 * times >= all && times >= MANY,
             _ => false,

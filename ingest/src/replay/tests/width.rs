@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Rows of a symbol that start so many seconds after 14:00 UTC.
+/// Rows of a symbol that start these seconds after 14:00 UTC.
 fn rows(symbol: &str, seconds: impl IntoIterator<Item = i64>) -> String {
     let row = |second| format!("{symbol},{},1,2,1,2,10\n", 1_747_058_400 + second);
     seconds.into_iter().map(row).collect()

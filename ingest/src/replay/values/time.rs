@@ -51,7 +51,7 @@ pub struct Clock {
 /// The flag that sets [`Clock::order`].
 pub const ORDER_FLAG: &str = "--date-order";
 
-/// Reads a moment or a day; `None` if the value says that there is none.
+/// Reads a moment or a day; `None` if the value says that it is missing.
 ///
 /// # Errors
 /// Why it has no meaning, or more than one. The reason quotes the value.
@@ -168,7 +168,7 @@ fn compact_date(text: &str) -> Option<(Date, &str)> {
     Some((Date::new(date[..4].parse().ok()?, date[4..6].parse().ok()?, date[6..].parse().ok()?).ok()?, rest))
 }
 
-/// The date at the beginning and what follows it; `None` if there is none.
+/// The date at the beginning and what follows it; `None` without one.
 fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, String> {
     if let Some((date, rest)) = compact_date(text) {
         return Ok(rest.starts_with(['T', 't', ' ']).then_some((date, rest)));
