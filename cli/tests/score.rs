@@ -210,6 +210,11 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
     write_news(folder, 1);
     std::fs::write(folder.join("empty.txt"), "").unwrap();
     std::fs::write(folder.join("blank.txt"), "\n\n").unwrap();
+    std::fs::write(folder.join("header.csv"), "id,title\n").unwrap();
+    std::fs::write(folder.join("phrases.csv"), "The outlook is raised .,positive\nA loss .,negative\n").unwrap();
+    std::fs::write(folder.join("latin1.csv"), b"title\nDer Gewinn w\xe4chst\n").unwrap();
+    std::fs::write(folder.join("news.zip"), b"PK\x03\x04\x14\0\0\0\0\0news.jsonl{\"headline\":\"Loss\"}\n").unwrap();
+    std::fs::write(folder.join("book.xlsx"), b"PK\x03\x04\x14\0\x06\0[Content_Types].xml\xa2\x04").unwrap();
     for (arguments, code, part) in [
         (&["nowhere.csv"][..], 2, "no file nowhere.csv"),
         (&["news.csv", "--text-column", "body"], 2, "id, title"),
@@ -225,7 +230,15 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
         (&["a text", "--config", "nowhere.toml"], 2, "nowhere.toml"),
         (&["news.csv", "-o", "no/such/folder.csv"], 1, "no/such/folder.csv"),
         (&["blank.txt"], 1, "no row could be scored"),
-        (&["empty.txt"], 0, ""),
+        (&["empty.txt"], 1, "there are no rows to score in empty.txt"),
+        (&["header.csv"], 1, "there are no rows to score in header.csv"),
+        (&["news.csv", "--columns", "a,b"], 2, "--no-header"),
+        (&["news.csv", "--encoding", "nonsense"], 2, "no encoding nonsense"),
+        (&["news.zip"], 1, "news.zip is a zip archive; unpack it (unzip news.zip)"),
+        (&["book.xlsx"], 1, "book.xlsx is an Excel workbook (.xlsx); save the sheet as CSV"),
+        (&["phrases.csv"], 2, "--no-header"),
+        (&["latin1.csv"], 1, "--encoding windows-1252"),
+        (&["."], 2, "is a folder"),
         (&["--model", "./nowhere", "Profit doubled"], 1, "nowhere"),
     ] {
         let output = output(folder, arguments);
@@ -233,8 +246,28 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(part), "{arguments:?}: {said}");
     }
-    let nothing = output(folder, &["empty.txt"]);
-    assert!(nothing.stdout.is_empty() && nothing.stderr.is_empty());
+    // Nothing from a pipe is nothing to complain about.
+    let nothing = output(folder, &["-"]);
+    assert!(nothing.status.success() && nothing.stdout.is_empty() && nothing.stderr.is_empty());
+}
+
+#[test]
+fn files_as_people_have_them_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("list.json"), "[{\"title\":\"Profit doubled\"},\n{\"title\":\"Loss\"}]").unwrap();
+    std::fs::write(folder.join("latin1.csv"), b"Der Gewinn w\xe4chst,positive\n").unwrap();
+    let utf16: Vec<u8> = "{\"title\":\"Profit doubled\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(folder.join("utf16.jsonl"), utf16).unwrap();
+    let latin1 = ["latin1.csv", "--encoding", "windows-1252", "--no-header", "--columns", "title,mood"];
+    for (arguments, text) in
+        [(&["list.json"][..], "Profit doubled"), (&["utf16.jsonl"], "Profit doubled"), (&latin1, "Der Gewinn wächst")]
+    {
+        let output = output(folder, arguments);
+        let scored = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(scored.starts_with(&format!("{{\"title\":\"{text}\",")) && scored.contains("\"label\":\""), "{scored}");
+    }
 }
 
 #[test]

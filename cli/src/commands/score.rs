@@ -10,9 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
-use tapewire_files::{
-    self as files, InputFormat, Job, JobEvent, JobProgress, JobSource, OutputFormat, Selection, Summary,
-};
+use tapewire_files::{self as files, Job, JobEvent, JobProgress, JobSource, OutputFormat, Selection, Summary};
+use tapewire_formats::{Format, Options};
 use tapewire_runtime::Shutdown;
 use tapewire_sentiment::companies::Companies;
 
@@ -23,7 +22,11 @@ use tapewire_sentiment::companies::Companies;
     tapewire score news.csv -o scored.csv --resume                continues after Ctrl-C or a kill\n  \
     tapewire score 2025-*.parquet -o scored.parquet --text-column body --company-column ticker\n  \
     tail -f wire.txt | tapewire score - | jq .score\n  \
-    zcat news.jsonl.gz | tapewire score - --input-format jsonl -o scored.csv\n\n\
+    tapewire score news.jsonl.gz -o scored.csv\n  \
+    tapewire score phrases.csv --encoding windows-1252 --no-header --columns text,mood -o scored.csv\n\n\
+    Files are CSV (also ; tab |), JSON (lines, lists, answers of providers), Parquet or lines of text, plain or compressed\n\
+    with gzip, zstd, bzip2 or xz. A list of JSON becomes JSON lines. A company column may hold a list of one company; a row\n\
+    with several has no score, and the reason.\n\n\
     The output has every row that could be read, in order, with its columns unchanged and these in addition:\n\
     p_positive, p_neutral, p_negative, score = p_positive - p_negative, label, model, model_revision, windows.\n\
     windows is the number of overlapping windows in which a text was read that is longer than the model's limit, otherwise 1.\n\
@@ -31,11 +34,11 @@ use tapewire_sentiment::companies::Companies;
     be read, are in OUTPUT.rejected.jsonl with the reason.\n\n\
     --resume checks that the output was made from the same input by the same model, and continues after its last row.\n\
     A Parquet file can't be continued in itself: its scores so far are kept in OUTPUT.scores.jsonl until\n\
-    it is whole. From JSON lines to CSV or Parquet the first 1000 lines of each input make the columns, so from a\n\
+    it is whole. From JSON to CSV or Parquet the first 1000 rows of each input make the columns, so from a\n\
     pipe nothing is written before they have come or the pipe ends; to JSON lines each line is answered at once.\n\n\
     Settings of the engine: --set sentiment.engine.precision=int8, sentiment.engine.threads=1, and so on.")]
 pub struct Score {
-    /// Texts, or files (.csv .tsv .jsonl .parquet .txt), or - for lines from the standard input
+    /// Texts, or files, or - for the standard input
     #[arg(value_name = "TEXT|-|FILE")]
     inputs: Vec<String>,
     /// Where the output goes [default: the standard output]
@@ -44,9 +47,19 @@ pub struct Score {
     /// Format of the output [default: by the extension of --output; a table on a terminal, otherwise jsonl]
     #[arg(long, value_parser = PossibleValuesParser::new(OutputFormat::NAMES).try_map(|name| name.parse::<OutputFormat>()))]
     format: Option<OutputFormat>,
-    /// Format of the input [default: by its extension, otherwise JSON lines if it begins with an object, otherwise text]
-    #[arg(long, value_parser = PossibleValuesParser::new(InputFormat::NAMES).try_map(|name| name.parse::<InputFormat>()))]
-    input_format: Option<InputFormat>,
+    /// Format of the input [default: by its contents; text, where these are neither JSON nor Parquet and the name is
+    /// not that of a CSV file]
+    #[arg(long, value_parser = PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>()))]
+    input_format: Option<Format>,
+    /// Encoding of the input, such as windows-1252 [default: UTF-8, or UTF-16 where the contents show it]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
+    /// The first row of a CSV file is not a header; its columns are c1, c2, ... or those of --columns
+    #[arg(long)]
+    no_header: bool,
+    /// Names of the columns of a CSV file without a header
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "no_header")]
+    columns: Option<Vec<String>>,
     /// Column with the text [default: the first that exists of text, headline, title, sentence]
     #[arg(long, value_name = "NAME")]
     text_column: Option<String>,
@@ -122,7 +135,13 @@ impl Score {
         let width = on_terminal.then(|| usize::from(console::Term::stdout().size().1));
         Ok(Job {
             sources: JobSource::parse(&self.inputs).map_err(usage)?,
-            input_format: self.input_format,
+            input: Options {
+                format: self.input_format,
+                header: !self.no_header,
+                columns: self.columns,
+                encoding: self.encoding,
+                ..Options::default()
+            },
             selection: Selection { text: self.text_column, company: self.company_column },
             company: self.company,
             output: self.output,
@@ -171,6 +190,10 @@ fn show(bar: &ProgressBar, progress: JobProgress) {
     bar.set_message(format!("{} rows, {rate:.0} a second", progress.rows));
 }
 
+fn names(sources: &[JobSource]) -> String {
+    sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
     let Summary { rows, scored, unscored, unreadable, known, written, .. } = summary;
     if let (Some(output), false) = (&job.output, summary.stopped && *rows == 0) {
@@ -196,6 +219,10 @@ fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
     }
     if *rows > 0 && *scored == 0 {
         anyhow::bail!("no row could be scored");
+    }
+    let is_file = |source: &JobSource| matches!(source, JobSource::File(path) if path.is_file());
+    if *rows == 0 && job.sources.iter().any(is_file) {
+        anyhow::bail!("there are no rows to score in {}", names(&job.sources));
     }
     Ok(())
 }

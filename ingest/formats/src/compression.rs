@@ -116,7 +116,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// The error for a file that has given so many rows.
+    /// The error for a file that has given this many rows.
     pub fn at(&self, place: &str, rows: u64) -> FormatError {
         let place = place.to_owned();
         match &self.problem {

@@ -27,6 +27,8 @@ pub struct Dialect {
 pub(crate) struct Delimited {
     records: Records,
     names: Vec<Arc<str>>,
+    /// What says how many fields a row has to have: `the header has`.
+    wanted_by: &'static str,
     /// The first row of a file without header.
     first: Option<Result<Record, Broken>>,
 }
@@ -66,8 +68,13 @@ pub(crate) fn open(mut buffer: Buffer, options: &Options) -> Result<(Delimited, 
     };
     check_names(&names).map_err(wrong)?;
     let dialect = Dialect { separator, crlf, header: header.raw };
+    let wanted_by = match (options.header, given) {
+        (true, _) => "the header has",
+        (false, Some(_)) => "the names given are",
+        (false, None) => "the first row has",
+    };
     let names = names.into_iter().map(Into::into).collect();
-    Ok((Delimited { records, names, first }, dialect))
+    Ok((Delimited { records, names, wanted_by, first }, dialect))
 }
 
 /// Refuses names that occur twice: it could not be told which column is meant. Columns without a name can't be meant.
@@ -138,7 +145,8 @@ impl Delimited {
         let read = || {
             if record.ends.len() != self.names.len() {
                 let (found, wanted) = (record.ends.len(), self.names.len());
-                return Err(format!("{found} {} where there are {wanted} columns", plural(found)));
+                let fields = if found == 1 { "field" } else { "fields" };
+                return Err(format!("{found} {fields} where {} {wanted}", self.wanted_by));
             }
             // The row as a whole, so that the reason says where in it.
             encoding::text(&record.raw)?;
@@ -153,10 +161,6 @@ impl Delimited {
             Err(reason) => Err(Unreadable { number: record.line, reason, raw: record.raw }),
         }
     }
-}
-
-fn plural(fields: usize) -> &'static str {
-    if fields == 1 { "value" } else { "values" }
 }
 
 /// Records of the file.

@@ -120,7 +120,7 @@ impl Transcoded {
     }
 }
 
-/// The text of a row, or the reason why it is none. A character that is cut, as programs leave it that cut texts at a
+/// The text of a row, or the reason why it is not text. A character that is cut, as programs leave it that cut texts at a
 /// number of bytes or in the middle of a surrogate pair, becomes U+FFFD; a byte that is of no such character shows
 /// that the file has another encoding.
 pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
@@ -136,9 +136,8 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         text.push_str(&String::from_utf8_lossy(valid));
         let cut = cut_character(after).ok_or_else(|| {
             let at = bytes.len() - after.len() + 1;
-            let byte = after.first().copied().unwrap_or_default();
             format!(
-                "byte {at} of the row, {byte:02x}, is not UTF-8; if the file is in another encoding, say which, for example --encoding windows-1252"
+                "not UTF-8 from byte {at} of the row on; if the file is in another encoding, name it: --encoding windows-1252"
             )
         })?;
         text.push(char::REPLACEMENT_CHARACTER);

@@ -31,7 +31,7 @@
 //! // A row that can't be read costs only itself.
 //! let unreadable = reader.next().ok_or("no row")??.unwrap_err();
 //! assert_eq!((unreadable.number, &unreadable.raw[..]), (3, &b"MKR"[..]));
-//! assert_eq!(unreadable.reason, "1 value where there are 2 columns");
+//! assert_eq!(unreadable.reason, "1 field where the header has 2");
 //! assert!(reader.next().is_none());
 //! # Ok(())
 //! # }

@@ -18,8 +18,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// Names on the command line. `tsv` and `jsonl` are other names of `csv` and `json`.
-    pub const NAMES: [&str; 6] = ["csv", "tsv", "json", "jsonl", "parquet", "text"];
+    /// Names on the command line. `jsonl` is another name of `json`.
+    pub const NAMES: [&str; 5] = ["csv", "json", "jsonl", "parquet", "text"];
 
     /// The format that the name of a file promises, without `.gz`, `.zst`, `.bz2` or `.xz`. Contents that say otherwise
     /// are believed instead.
@@ -45,7 +45,7 @@ impl FromStr for Format {
 
     fn from_str(name: &str) -> Result<Self, FormatError> {
         match name {
-            "csv" | "tsv" => Ok(Self::Csv),
+            "csv" => Ok(Self::Csv),
             "json" | "jsonl" => Ok(Self::Json),
             "parquet" => Ok(Self::Parquet),
             "text" => Ok(Self::Text),

@@ -103,6 +103,12 @@ impl Rows for Parquet {
         Ok(())
     }
 
+    fn may_be_text(&self, column: &str) -> bool {
+        let kind = self.read.iter().find(|(name, _)| &**name == column).map(|(_, kind)| element(kind));
+        let is_text = |kind: &Type| kind.is_primitive() && kind.get_physical_type() == PhysicalType::BYTE_ARRAY;
+        kind.is_none_or(is_text)
+    }
+
     fn counted(&self) -> Option<(u64, u64)> {
         Some((self.row, self.total))
     }
@@ -187,7 +193,7 @@ fn time(since_midnight: SignedDuration) -> Value {
     Value::Text(time.map_or_else(|_| format!("{since_midnight:?} after midnight"), |time| time.to_string()))
 }
 
-/// NaN is how pandas writes that there is no number; no number of a file is infinite.
+/// NaN is how pandas writes a missing number. Infinity, which JSON does not have, becomes a text.
 fn float(number: f64, digits: String) -> Value {
     match number {
         _ if number.is_nan() => Value::Null,

@@ -30,6 +30,11 @@ pub(crate) trait Rows: Send {
         Ok(())
     }
 
+    /// As [`Reader::may_be_text`].
+    fn may_be_text(&self, _: &str) -> bool {
+        true
+    }
+
     /// Rows so far and in all, where a format knows them.
     fn counted(&self) -> Option<(u64, u64)> {
         None
@@ -137,6 +142,11 @@ impl Reader {
     /// [`FormatError::Options`] after the first row; [`FormatError::Damaged`].
     pub fn only(&mut self, columns: &[&str]) -> Result<(), FormatError> {
         self.rows.only(columns)
+    }
+
+    /// Whether values of this column can be texts, or lists of texts: `false` for columns of Parquet with another type.
+    pub fn may_be_text(&self, column: &str) -> bool {
+        self.rows.may_be_text(column)
     }
 
     /// Bytes of the file that have been read, compressed as they are. Reading is ahead of the rows by a buffer.

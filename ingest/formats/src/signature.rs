@@ -47,7 +47,12 @@ pub(crate) fn check(beginning: &[u8], place: &str) -> Result<(), FormatError> {
         let (what, remedy) = zip(beginning);
         return refused(what, remedy);
     }
-    let found = REFUSED.iter().find(|(at, magic, ..)| beginning.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
+    // A text may begin with the letters of a magic number: ORCL is a ticker.
+    let could_be_text = !beginning.iter().any(is_control);
+    let is_meant = |magic: &[u8]| !could_be_text || !magic.iter().all(u8::is_ascii_alphanumeric);
+    let found = REFUSED
+        .iter()
+        .find(|(at, magic, ..)| is_meant(magic) && beginning.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
     if let Some((_, _, what, remedy)) = found {
         return refused(what, remedy);
     }
@@ -58,7 +63,11 @@ pub(crate) fn check(beginning: &[u8], place: &str) -> Result<(), FormatError> {
         );
     }
     let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
-    let begins = |words: &[u8]| text.get(..words.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(words));
+    let is_end = |rest: &[u8]| !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+    let begins = |words: &[u8]| {
+        text.split_at_checked(words.len())
+            .is_some_and(|(begin, rest)| begin.eq_ignore_ascii_case(words) && is_end(rest))
+    };
     if begins(b"<!doctype html") || begins(b"<html") || begins(b"<head") || begins(b"<body") {
         return refused(
             "a web page",
@@ -69,6 +78,24 @@ pub(crate) fn check(beginning: &[u8], place: &str) -> Result<(), FormatError> {
         return refused("XML", "write it as CSV or JSON lines");
     }
     Ok(())
+}
+
+/// Refuses contents that are to be UTF-8 and have more control characters than any text.
+pub(crate) fn check_text(beginning: &[u8], place: &str) -> Result<(), FormatError> {
+    let controls = beginning.iter().filter(|byte| is_control(byte)).count();
+    if beginning.len() < 64 || controls * 10 < beginning.len() {
+        return Ok(());
+    }
+    Err(FormatError::Refused {
+        place: place.to_owned(),
+        what: "not text, nor any other kind that is known".into(),
+        remedy: "give CSV, JSON lines or Parquet".into(),
+    })
+}
+
+/// Control characters that are in no text.
+pub(crate) fn is_control(byte: &u8) -> bool {
+    matches!(byte, 0..=8 | 14..=26 | 28..=31)
 }
 
 /// What is in a zip.

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The beginning by which contents are recognised: a tar archive says what it is in its first 512 bytes.
+/// The beginning by which contents are recognised: a tar archive says what it is in its first 512 bytes, a workbook in
+/// the names of its parts.
 const BEGINNING: usize = 4096;
 
 /// Compressed data in compressed data in compressed data.
@@ -99,6 +100,9 @@ impl Input {
         }
         signature::check(beginning, &place)?;
         let encoding = encoding::of(beginning, options, &place)?;
+        if encoding == encoding_rs::UTF_8 {
+            signature::check_text(beginning, &place)?;
+        }
         let beginning: [u8; 4] = std::array::from_fn(|at| beginning.get(at).copied().unwrap_or_default());
         let text = encoding::utf8(Box::new(source), encoding, &beginning);
         Ok(Contents::Text(Buffer::new(text, &place)))
@@ -141,10 +145,10 @@ impl Peeked {
         Self { source, beginning: Vec::new(), given: 0 }
     }
 
-    /// The beginning: what one read returns, so that what is typed is not waited for twice, or more where a file
-    /// could go on to be compressed.
+    /// The beginning: what one read returns, so that what is typed is not waited for twice, or more where it
+    /// is not the beginning of a text.
     fn peek(&mut self) -> io::Result<&[u8]> {
-        while self.beginning.is_empty() || self.could_be_compressed() {
+        while self.beginning.is_empty() || self.could_be_binary() {
             let end = self.beginning.len();
             self.beginning.resize(end + BEGINNING, 0);
             let read = loop {
@@ -161,11 +165,12 @@ impl Peeked {
         Ok(&self.beginning)
     }
 
-    /// Whether the bytes so far are the beginning of a longer magic number.
-    fn could_be_compressed(&self) -> bool {
-        let magics = Compression::MAGIC.iter().map(|(magic, _)| *magic).chain([PARQUET, b"PK\x03\x04"]);
+    /// Whether the bytes so far could be those of a file that is not text, of which more has to be seen.
+    fn could_be_binary(&self) -> bool {
         let begun = &self.beginning[..];
-        magics.into_iter().any(|magic| begun.len() < 8 && (magic.starts_with(begun) || begun.starts_with(magic)))
+        let magics = Compression::MAGIC.iter().map(|(magic, _)| *magic).chain([PARQUET, b"PK\x03\x04"]);
+        let mut magics = magics.map(|magic| begun.starts_with(magic) || magic.starts_with(begun));
+        begun.len() < BEGINNING && (magics.any(|is_magic| is_magic) || begun.iter().any(signature::is_control))
     }
 }
 

@@ -44,6 +44,11 @@ impl Row {
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.iter().rev().find(|(own, _)| &**own == name).map(|(_, value)| value)
     }
+
+    /// The row as a JSON object on one line.
+    pub fn to_json(&self) -> String {
+        Value::object_json(&self.fields)
+    }
 }
 
 /// A row that can't be read.

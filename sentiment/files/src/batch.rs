@@ -37,14 +37,19 @@ impl Batches {
             let mut done = 0;
             for (place, mut input) in inputs {
                 loop {
-                    let batch = catch_panic(&place, || read(&mut *input, tokens, done));
-                    if batch.as_ref().is_ok_and(|batch| batch.items.is_empty()) {
-                        break;
-                    }
-                    let failed = batch.is_err();
-                    // There is no receiver if the job has ended.
-                    if send.send(batch).is_err() || failed {
+                    let mut batch = Batch::default();
+                    let read = catch_panic(&place, || read(&mut *input, &mut batch, tokens, done));
+                    // What could be read before an error is scored. There is no receiver if the job has ended.
+                    let is_empty = batch.items.is_empty();
+                    if !is_empty && send.send(Ok(batch)).is_err() {
                         return;
+                    }
+                    if let Err(error) = read {
+                        let _ = send.send(Err(error));
+                        return;
+                    }
+                    if is_empty {
+                        break;
                     }
                 }
                 done += input.position();
@@ -85,13 +90,12 @@ pub(crate) enum Next {
 }
 
 /// Reads until the batch is full or the next row is not ready yet. The batch is empty at the end of the input.
-fn read(input: &mut dyn RowReader, tokens: usize, done: u64) -> Result<Batch, FilesError> {
-    let mut batch = Batch::default();
+fn read(input: &mut dyn RowReader, batch: &mut Batch, tokens: usize, done: u64) -> Result<(), FilesError> {
     while batch.tokens < tokens && batch.bytes < MAX_BYTES {
         let Some(mut item) = input.next()? else { break };
         refuse_long(&mut item);
-        let (tokens, bytes) = weight(&item);
-        batch.tokens += tokens;
+        let (more, bytes) = weight(&item);
+        batch.tokens += more;
         batch.bytes += bytes;
         batch.items.push(item);
         if !input.is_ready() {
@@ -99,7 +103,7 @@ fn read(input: &mut dyn RowReader, tokens: usize, done: u64) -> Result<Batch, Fi
         }
     }
     batch.position = done + input.position();
-    Ok(batch)
+    Ok(())
 }
 
 fn refuse_long(item: &mut Item) {

@@ -114,11 +114,11 @@ impl Selection {
     /// Indices of the text and company columns.
     pub(crate) fn find(&self, input: &str, columns: &[Column]) -> Result<(usize, Option<usize>), FilesError> {
         let position = |name: &str| columns.iter().position(|column| column.name == name);
-        let missing = |wanted: String, option| FilesError::NoColumn {
+        let missing = |wanted: String, option: &'static str| FilesError::NoColumn {
             input: input.to_owned(),
             wanted,
             columns: columns.iter().map(|column| column.name.clone()).collect(),
-            option,
+            option: option.into(),
         };
         let text = match &self.text {
             Some(name) => position(name).ok_or_else(|| missing(name.clone(), "--text-column"))?,

@@ -1,7 +1,9 @@
 //! Errors that stop a job. An error that concerns one row only goes to the rejected rows.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
+use tapewire_formats::FormatError;
 
 /// An error that stops a job.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +17,9 @@ pub enum FilesError {
         /// The system's error.
         source: io::Error,
     },
+    /// An input can't be read, or can't be read further. All of its rows before are in the output.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// An input is not in the format of its name or of `--input-format`.
     #[error("{place}: {problem}")]
     Unreadable {
@@ -33,7 +38,7 @@ pub enum FilesError {
         /// The existing columns.
         columns: Vec<String>,
         /// The option that chooses the column.
-        option: &'static str,
+        option: Cow<'static, str>,
     },
     /// The input has columns with the names of score columns.
     #[error("the input already has columns called {}; --prefix NAME puts NAME before the names of the score columns", names.join(", "))]
@@ -74,7 +79,8 @@ impl FilesError {
 
     /// Whether the command line is the cause.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::NoColumn { .. } | Self::Clash { .. } | Self::Exists { .. } | Self::Usage(_))
+        let of_format = matches!(self, Self::Format(FormatError::Options(_) | FormatError::Folder { .. }));
+        of_format || matches!(self, Self::NoColumn { .. } | Self::Clash { .. } | Self::Exists { .. } | Self::Usage(_))
     }
 
     /// Whether the reader of the standard output has closed it, as `head` does.

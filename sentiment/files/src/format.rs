@@ -1,53 +1,8 @@
-//! Formats and their file extensions.
+//! Formats of the output and their file extensions.
 
 use super::FilesError;
 use std::path::Path;
 use std::str::FromStr;
-
-/// Format of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InputFormat {
-    /// One text per line.
-    Text,
-    /// One JSON object per line.
-    Jsonl,
-    /// Comma-separated values with a header; `;`, tab or `|` as separators are detected in the header.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-}
-
-impl InputFormat {
-    /// Names on the command line.
-    pub const NAMES: [&str; 4] = ["text", "jsonl", "csv", "parquet"];
-
-    /// The format of a file extension, if it is known.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        match extension(path).as_str() {
-            "txt" => Some(Self::Text),
-            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
-            "csv" | "tsv" => Some(Self::Csv),
-            "parquet" | "pq" => Some(Self::Parquet),
-            _ => None,
-        }
-    }
-}
-
-impl FromStr for InputFormat {
-    type Err = FilesError;
-
-    fn from_str(name: &str) -> Result<Self, FilesError> {
-        match name {
-            "text" => Ok(Self::Text),
-            "jsonl" => Ok(Self::Jsonl),
-            "csv" => Ok(Self::Csv),
-            "parquet" => Ok(Self::Parquet),
-            _ => {
-                Err(FilesError::Usage(format!("unknown input format {name}; choose one of {}", Self::NAMES.join(", "))))
-            }
-        }
-    }
-}
 
 /// Format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! ```no_run
 //! use std::path::Path;
 //! use tapewire_files::{Job, JobSource, OutputFormat, Selection};
+//! use tapewire_formats::Options;
 //! use tapewire_models::Source;
 //! use tapewire_sentiment::companies::Companies;
 //! use tapewire_sentiment::{Engine, EngineConfig};
@@ -15,7 +16,7 @@
 //! let output = Path::new("scored.csv");
 //! let job = Job {
 //!     sources: vec![JobSource::File("news.csv".into())],
-//!     input_format: None,
+//!     input: Options::default(),
 //!     selection: Selection::default(),
 //!     company: None,
 //!     output: Some(output.to_owned()),
@@ -47,7 +48,7 @@ mod written;
 
 pub use columns::Selection;
 pub use error::FilesError;
-pub use format::{InputFormat, OutputFormat};
+pub use format::OutputFormat;
 pub use progress::JobProgress;
 pub use row::Place;
 
@@ -60,6 +61,7 @@ use row::{Item, Row};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use tapewire_formats::{Format, Options};
 use tapewire_sentiment::companies::{Companies, Company};
 use tapewire_sentiment::{Engine, Input, ScoreError};
 
@@ -79,8 +81,9 @@ pub enum JobSource {
 pub struct Job {
     /// Inputs of one format with the same columns, scored one after the other.
     pub sources: Vec<JobSource>,
-    /// Their format; by default it is derived from their names or contents.
-    pub input_format: Option<InputFormat>,
+    /// How they are read: format, encoding, header. By default their contents decide, and their names where the
+    /// contents could be anything.
+    pub input: Options,
     /// The columns with text and company.
     pub selection: Selection,
     /// The company of rows without one in their column: a name or a ticker.
@@ -203,16 +206,15 @@ pub fn check(job: &Job) -> Result<(), FilesError> {
     }
     let scores = ScoreColumns::new(&job.prefix, "", "");
     let reading = Reading { selection: job.selection.clone(), output: job.output_format, scores };
-    let format = input::format(&job.sources, job.input_format)?;
-    input::open(&job.sources, format, &reading).map(drop)
+    input::open(&job.sources, &job.input, &reading).map(drop)
 }
 
 /// Opens the inputs; `None` if the job was stopped while waiting for their first rows.
-fn open(job: &Job, reading: &Reading, stop: &impl Fn() -> bool) -> Option<Result<(Opened, InputFormat), FilesError>> {
+fn open(job: &Job, reading: &Reading, stop: &impl Fn() -> bool) -> Option<Result<(Opened, Format), FilesError>> {
     let (send, receive) = sync_channel(1);
-    let (sources, asked, reading) = (job.sources.clone(), job.input_format, reading.clone());
+    let (sources, options, reading) = (job.sources.clone(), job.input.clone(), reading.clone());
     std::thread::spawn(move || {
-        let opened = input::format(&sources, asked).and_then(|format| input::open(&sources, format, &reading));
+        let opened = input::open(&sources, &options, &reading);
         // If the job was stopped, there is no receiver.
         let _ = send.send(opened);
     });

@@ -3,7 +3,7 @@
 /// Progress of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JobProgress {
-    /// Position in the inputs: bytes, or rows of Parquet.
+    /// Position in the inputs: bytes as they are stored, or texts of the command line.
     pub done: u64,
     /// The final value of `done`, if it is known.
     pub total: Option<u64>,

@@ -12,7 +12,7 @@ pub(crate) type Cell = Option<Box<RawValue>>;
 pub struct Place {
     /// The input: a path, or `-` for the standard input.
     pub input: Arc<str>,
-    /// Counted from 1: lines of text and JSON lines, rows after the header of CSV, rows of Parquet.
+    /// Counted from 1: lines of text and JSON lines, rows after the header of CSV, rows of Parquet and of JSON lists.
     pub row: u64,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Place {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub place: Place,
-    /// The row as in the input, without its line end; for Parquet, its text.
+    /// The row as in the input, without its line end; an object of several lines of JSON on one; for Parquet, its text.
     pub raw: Vec<u8>,
     /// A value for each column, if the output is made of values ([`super::input::Keep::Cells`]).
     pub cells: Vec<Cell>,

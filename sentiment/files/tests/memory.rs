@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use tapewire_files::{self as files, Job, JobSource, OutputFormat, Selection};
+use tapewire_formats::Options;
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::{Engine, EngineConfig};
 
@@ -50,7 +51,7 @@ fn score_all(engine: &Engine, folder: &Path, rows: usize) {
     ] {
         let job = Job {
             sources: vec![JobSource::File(at(input))],
-            input_format: None,
+            input: Options::default(),
             selection: Selection::default(),
             company: None,
             output: Some(at(output)),

@@ -48,12 +48,17 @@ impl Layout {
                 Ok(Some(if rest.starts_with(b"{") { Self::OneAfterTheOther } else { Self::Lines }))
             }
             Scanned::Invalid(at) => {
-                // A pretty-printed object that is broken further down.
+                // An object that is broken: pretty-printed, or on one line.
                 let begins = buffer.unread()[..at].split(|&byte| byte == b'\n').next().unwrap_or_default();
-                let alone = begins.trim_ascii() == b"{" && begins.len() < at;
-                Ok(alone.then_some(Self::OneAfterTheOther))
+                if begins.trim_ascii() == b"{" && begins.len() < at {
+                    return Ok(Some(Self::OneAfterTheOther));
+                }
+                let has_name = begins[1..].trim_ascii_start().starts_with(b"\"");
+                Ok(has_name.then_some(Self::Lines))
             }
-            Scanned::Open => Ok(None),
+            // An object that is cut off, or longer than a row may be.
+            Scanned::Open if buffer.unread().contains(&b'\n') => Ok(Some(Self::OneAfterTheOther)),
+            Scanned::Open => Ok(Some(Self::Lines)),
         }
     }
 }

@@ -279,7 +279,7 @@ enum Found {
     Whole(Vec<u8>),
     /// Its beginning; it is consumed.
     TooLong(Vec<u8>),
-    /// The reason why it is none.
+    /// The reason why it is not a value.
     Broken(String),
     CutOff,
 }

@@ -1,7 +1,7 @@
 //! Where a value of JSON ends, without keeping it.
 
-/// As serde_json: deeper values are refused.
-const MAX_DEPTH: usize = 128;
+/// Values that are nested deeper are refused.
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Follows a value byte by byte.
 #[derive(Debug, Clone)]

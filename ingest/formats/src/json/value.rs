@@ -1,5 +1,6 @@
 //! Values of JSON.
 
+use super::scan::MAX_DEPTH;
 use crate::{Value, encoding};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -17,29 +18,33 @@ pub(crate) fn fields(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
         Cow::Borrowed(_) => Err(error),
         Cow::Owned(mended) => object(&mended).map_err(|_| error),
     });
-    read.map_err(|error| match text.trim_start().as_bytes().first() {
-        Some(b'{') if error.is_eof() => format!("not a whole JSON object: {error}"),
-        _ => format!("not a JSON object: {error}"),
-    })
+    read.map_err(|error| format!("not a JSON object: {error}"))
 }
 
 fn object(text: &str) -> Result<Vec<(String, Value)>, serde_json::Error> {
     let Object(pairs) = serde_json::from_str(text)?;
-    pairs.into_iter().map(|(name, value)| Ok((name, of(value)?))).collect()
+    named(pairs, 1)
+}
+
+fn named(pairs: Vec<(String, &RawValue)>, depth: usize) -> Result<Vec<(String, Value)>, serde_json::Error> {
+    pairs.into_iter().map(|(name, value)| Ok((name, of(value, depth)?))).collect()
 }
 
 /// A value whose syntax has been checked.
-fn of(raw: &RawValue) -> Result<Value, serde_json::Error> {
+fn of(raw: &RawValue, depth: usize) -> Result<Value, serde_json::Error> {
     let text = raw.get();
+    if depth > MAX_DEPTH {
+        return Err(serde::de::Error::custom(format!("nested more than {MAX_DEPTH} deep")));
+    }
     Ok(match text.as_bytes().first() {
         None | Some(b'n') => Value::Null,
         Some(b't') => Value::Bool(true),
         Some(b'f') => Value::Bool(false),
         Some(b'"') => Value::Text(serde_json::from_str(text)?),
-        Some(b'{') => Value::Object(object(text)?),
+        Some(b'{') => Value::Object(named(serde_json::from_str::<Object<'_>>(text)?.0, depth + 1)?),
         Some(b'[') => {
             let List(values) = serde_json::from_str(text)?;
-            Value::List(values.into_iter().map(of).collect::<Result<_, _>>()?)
+            Value::List(values.into_iter().map(|value| of(value, depth + 1)).collect::<Result<_, _>>()?)
         }
         Some(_) => Value::Number(text.to_owned()),
     })

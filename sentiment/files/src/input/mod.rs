@@ -1,32 +1,29 @@
-//! Inputs, with one module per format.
+//! Inputs: texts from the command line, and rows of files.
 
-pub(crate) mod buffer;
-mod csv;
-mod jsonl;
-mod parquet;
+mod command_line;
+mod dialect;
+mod rows;
 #[cfg(test)]
 mod tests;
-mod text;
+mod values;
 
 use super::columns::{Column, ScoreColumns, Selection, unite};
-use super::format::{InputFormat, OutputFormat};
+use super::format::OutputFormat;
 use super::row::Item;
 use super::{FilesError, JobSource};
-use buffer::Buffer;
-pub(crate) use csv::{Dialect, quoted};
-pub(crate) use jsonl::fields;
-use std::fs::File;
-use std::io::{IsTerminal, Read};
+pub(crate) use dialect::{Dialect, header_of, quoted};
+use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tapewire_formats::{Format, Options};
 
 /// Rows of one input, in order.
 pub(crate) trait RowReader: Send {
     /// The next row; an error ends the input.
     fn next(&mut self) -> Result<Option<Item>, FilesError>;
 
-    /// Position: bytes, or rows of Parquet.
+    /// Position: bytes of the input as they are stored, or texts of the command line.
     fn position(&self) -> u64;
 
     /// Whether the next row is available without waiting for a writer.
@@ -60,10 +57,10 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// The part of a row that the output needs from inputs of a format.
-    pub fn keep(&self, input: InputFormat) -> Keep {
+    pub fn keep(&self, input: Format) -> Keep {
         match (input, self.output) {
-            (_, OutputFormat::Table) | (InputFormat::Parquet, OutputFormat::Parquet) => Keep::Nothing,
-            (InputFormat::Jsonl, OutputFormat::Jsonl) | (InputFormat::Csv, OutputFormat::Csv) => Keep::Raw,
+            (_, OutputFormat::Table) | (Format::Parquet, OutputFormat::Parquet) => Keep::Nothing,
+            (Format::Json, OutputFormat::Jsonl) | (Format::Csv, OutputFormat::Csv) => Keep::Raw,
             _ => Keep::Cells,
         }
     }
@@ -91,70 +88,91 @@ struct OpenedInput {
     text_column: String,
     dialect: Option<Dialect>,
     total: Option<u64>,
+    /// `None` if it is empty, so that nothing shows it.
+    format: Option<Format>,
 }
 
-/// The format of the sources: `asked` (`--input-format`), or by their names; `None` if their contents decide.
-pub(crate) fn format(sources: &[JobSource], asked: Option<InputFormat>) -> Result<Option<InputFormat>, FilesError> {
-    let mut named = sources.iter().filter_map(|source| match source {
-        JobSource::File(path) => InputFormat::of(path).map(|format| (path, format)),
-        _ => None,
-    });
-    let Some((first, format)) = named.next() else { return Ok(asked) };
-    if asked.is_some() {
-        return Ok(asked);
+/// A file without contents.
+struct Nothing;
+
+impl RowReader for Nothing {
+    fn next(&mut self) -> Result<Option<Item>, FilesError> {
+        Ok(None)
     }
-    match named.find(|(_, other)| *other != format) {
-        Some((other, _)) => Err(FilesError::Usage(format!(
-            "{} and {} have different formats; score them one by one, or give --input-format if the names are misleading",
-            first.display(),
-            other.display()
-        ))),
-        None => Ok(Some(format)),
+
+    fn position(&self) -> u64 {
+        0
     }
 }
 
-/// Opens all sources, so that an error in the last is known before hours are spent on the first.
+impl OpenedInput {
+    fn empty(source: &JobSource, options: &Options) -> Self {
+        let named = match source {
+            JobSource::File(path) => Format::of_name(path),
+            _ => None,
+        };
+        let format = options.format.or(named);
+        let dialect = (format == Some(Format::Csv)).then(Dialect::empty);
+        Self {
+            input: Box::new(Nothing),
+            columns: Vec::new(),
+            text_column: "text".into(),
+            dialect,
+            total: Some(0),
+            format,
+        }
+    }
+}
+
+/// Opens all sources, so that an error in the last is known before hours are spent on the first. Returns their common
+/// format.
 pub(crate) fn open(
     sources: &[JobSource],
-    mut format: Option<InputFormat>,
+    options: &Options,
     reading: &Reading,
-) -> Result<(Opened, InputFormat), FilesError> {
+) -> Result<(Opened, Format), FilesError> {
     let nothing = || FilesError::Usage("nothing to score: give a text, a file, or - for the standard input".into());
     let mut reading = reading.clone();
+    let mut format: Option<(Format, &JobSource)> = None;
     let mut opened: Option<Opened> = None;
     for source in sources {
         let place = source.to_string();
-        let (one, found) = catch_panic(&place, || open_one(source, format, &reading))?;
-        format = Some(found);
+        let one = catch_panic(&place, || match source {
+            JobSource::Texts(texts) => command_line::open(texts.clone(), &reading),
+            _ => rows::open(source, options, &reading),
+        })?;
+        match (one.format, format) {
+            (Some(found), Some((first, of))) if found != first => {
+                let problem = "have different formats; score them one by one";
+                return Err(FilesError::Usage(format!("{of} and {source} {problem}")));
+            }
+            (Some(found), None) => format = Some((found, source)),
+            _ => {}
+        }
         if !one.columns.is_empty() {
             // The text column has the same name in all inputs.
             reading.selection.text = Some(one.text_column.clone());
         }
         match &mut opened {
-            Some(all) => all.add(one, place, found, &sources[0])?,
+            Some(all) => all.add(one, place, &sources[0])?,
             None => opened = Some(Opened::first(one, place)),
         }
     }
-    let (mut opened, format) = opened.zip(format).ok_or_else(nothing)?;
+    let mut opened = opened.ok_or_else(nothing)?;
     for (_, input) in &mut opened.inputs {
         input.set_columns(&opened.columns);
     }
-    Ok((opened, format))
+    Ok((opened, format.map_or(Format::Text, |(format, _)| format)))
 }
 
 impl Opened {
-    fn first(OpenedInput { input, columns, text_column, dialect, total }: OpenedInput, place: String) -> Self {
+    fn first(one: OpenedInput, place: String) -> Self {
+        let OpenedInput { input, columns, text_column, dialect, total, .. } = one;
         Self { inputs: vec![(place, input)], columns, text_column, dialect, total }
     }
 
-    fn add(
-        &mut self,
-        one: OpenedInput,
-        place: String,
-        format: InputFormat,
-        first: &JobSource,
-    ) -> Result<(), FilesError> {
-        if format == InputFormat::Jsonl {
+    fn add(&mut self, one: OpenedInput, place: String, first: &JobSource) -> Result<(), FilesError> {
+        if one.format == Some(Format::Json) {
             if self.columns.is_empty() {
                 self.text_column = one.text_column;
             }
@@ -178,72 +196,6 @@ pub(crate) fn catch_panic<T>(place: &str, read: impl FnOnce() -> Result<T, Files
     })
 }
 
-fn open_one(
-    source: &JobSource,
-    format: Option<InputFormat>,
-    reading: &Reading,
-) -> Result<(OpenedInput, InputFormat), FilesError> {
-    let place = source.to_string();
-    let (read, total): (Box<dyn Read + Send>, Option<u64>) = match source {
-        JobSource::Texts(texts) => return Ok((text::from_command_line(texts.clone(), reading)?, InputFormat::Text)),
-        JobSource::File(path) if format == Some(InputFormat::Parquet) => {
-            return Ok((parquet::open(path, &place, reading)?, InputFormat::Parquet));
-        }
-        JobSource::StandardInput if format == Some(InputFormat::Parquet) => {
-            let usage =
-                "Parquet can't be read from a pipe, because its table of contents is at its end; save it to a file";
-            return Err(FilesError::Usage(usage.into()));
-        }
-        JobSource::StandardInput => (Box::new(std::io::stdin()), None),
-        JobSource::File(path) => {
-            let file = File::open(path).map_err(FilesError::io(&place))?;
-            let metadata = file.metadata().map_err(FilesError::io(&place))?;
-            if metadata.is_dir() {
-                return Err(FilesError::Usage(format!("{place} is a folder; give the files in it")));
-            }
-            (Box::new(file), metadata.is_file().then_some(metadata.len()))
-        }
-    };
-    let mut buffer = Buffer::new(read, &place);
-    check_beginning(&mut buffer, &place)?;
-    let format = match format {
-        Some(format) => format,
-        None if looks_like_jsonl(&mut buffer)? => InputFormat::Jsonl,
-        None => InputFormat::Text,
-    };
-    let is_stream = total.is_none();
-    let (input, columns, text_column, dialect) = match format {
-        InputFormat::Text => text::open(buffer, &place, is_stream, reading)?,
-        InputFormat::Jsonl => jsonl::open(buffer, &place, is_stream, reading)?,
-        InputFormat::Csv => csv::open(buffer, &place, is_stream, reading)?,
-        InputFormat::Parquet => unreachable!("Parquet is opened above"),
-    };
-    Ok((OpenedInput { input, columns, text_column, dialect, total }, format))
-}
-
-/// Drops a byte order mark, and refuses files that are not text, with a remedy.
-fn check_beginning(buffer: &mut Buffer, place: &str) -> Result<(), FilesError> {
-    let wrong = |problem: &str| Err(FilesError::Unreadable { place: place.to_owned(), problem: problem.to_owned() });
-    // One read only, so that typed input is not waited for twice.
-    let beginning = buffer.peek(1)?;
-    if beginning.starts_with(b"\xef\xbb\xbf") {
-        buffer.consume(3);
-    } else if beginning.starts_with(b"\xff\xfe") || beginning.starts_with(b"\xfe\xff") {
-        return wrong("it is UTF-16; convert it: iconv -f UTF-16 -t UTF-8");
-    } else if beginning.starts_with(b"\x1f\x8b") || beginning.starts_with(b"\x28\xb5\x2f\xfd") {
-        return wrong("it is compressed; decompress it: zcat (or zstdcat) FILE | tapewire score --input-format ... -");
-    } else if beginning.starts_with(b"PAR1") {
-        return wrong("it is Parquet; name it .parquet or give --input-format parquet");
-    }
-    Ok(())
-}
-
-fn looks_like_jsonl(buffer: &mut Buffer) -> Result<bool, FilesError> {
-    let Some(length) = buffer.line_length()? else { return Ok(false) };
-    let line = buffer.unread()[..length].trim_ascii();
-    Ok(line.starts_with(b"{") && jsonl::fields(line).is_ok())
-}
-
 impl JobSource {
     /// Sources from command-line arguments: existing files, `-`, or otherwise texts.
     ///
@@ -261,7 +213,7 @@ impl JobSource {
         let missing = |word: &&String| {
             !is_file(word)
                 && !word.contains(char::is_whitespace)
-                && (word.contains('/') || InputFormat::of(word.as_ref()).is_some())
+                && (word.contains('/') || Format::of_name(word.as_ref()).is_some())
         };
         if let Some(word) = words.iter().find(missing) {
             return Err(FilesError::Usage(format!("there is no file {word}")));
@@ -286,9 +238,6 @@ impl std::fmt::Display for JobSource {
         }
     }
 }
-
-/// An opened input: its rows, columns, the name of the text column, and the dialect of CSV.
-type Parts = (Box<dyn RowReader>, Vec<Column>, String, Option<Dialect>);
 
 /// Counts the rows of an input.
 pub(crate) struct Counter {

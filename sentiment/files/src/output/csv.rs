@@ -4,7 +4,7 @@ use super::lines::{Layout, Lines};
 use super::{Writing, as_written};
 use crate::FilesError;
 use crate::columns::{Score, ScoreColumns};
-use crate::input::{Dialect, Keep, quoted};
+use crate::input::{Dialect, Keep, header_of, quoted};
 use crate::resume::Target;
 use crate::row::Row;
 
@@ -67,9 +67,7 @@ impl Layout for Csv {
 fn new_dialect(writing: &Writing<'_>) -> Dialect {
     let tabs = writing.path.is_some_and(|path| path.extension().is_some_and(|extension| extension == "tsv"));
     let separator = if tabs { b'\t' } else { b',' };
-    let names = writing.opened.columns.iter().map(|column| quoted(&column.name, separator));
-    let header = names.collect::<Vec<_>>().join(&char::from(separator).to_string()).into_bytes();
-    Dialect { separator, line_end: "\n", header }
+    Dialect { separator, line_end: "\n", header: header_of(&writing.opened.columns, separator) }
 }
 
 fn separator(dialect: &Dialect) -> String {

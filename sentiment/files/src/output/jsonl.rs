@@ -4,9 +4,11 @@ use super::Writing;
 use super::lines::{Layout, Lines};
 use crate::FilesError;
 use crate::columns::{Score, ScoreColumns};
-use crate::input::{Keep, fields};
+use crate::input::Keep;
 use crate::resume::Target;
 use crate::row::{Row, json};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 pub(super) struct Jsonl {
     scores: ScoreColumns,
@@ -30,6 +32,9 @@ impl Jsonl {
         Lines::new(target, Self { scores, keys: Vec::new() })
     }
 }
+
+/// The scores of a row, as received: `{"p_positive":0.9,...,"windows":1}`
+type Values<'a> = HashMap<String, &'a RawValue>;
 
 impl Layout for Jsonl {
     fn beginning(&self, row: &Row) -> Vec<u8> {
@@ -55,8 +60,9 @@ impl Layout for Jsonl {
 
     fn read(&self, end: &[u8]) -> Option<Score> {
         let object = [b"{", end].concat();
-        let values = fields(&object).unwrap_or_default();
-        let values: Vec<&str> = values.iter().map(|(_, value)| value.get()).collect();
-        ScoreColumns::read(&values).flatten()
+        let values: Values<'_> = serde_json::from_slice(&object).ok()?;
+        let of = |name: &String| values.get(name.as_str()).map(|value| value.get());
+        let values: Option<Vec<&str>> = self.scores.names().iter().map(of).collect();
+        ScoreColumns::read(&values?).flatten()
     }
 }

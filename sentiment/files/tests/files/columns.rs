@@ -9,11 +9,15 @@ fn problems_of_an_input_are_reported_before_anything_is_scored() {
     for (name, content, part) in [
         ("a.csv", &b"id,body\n1,x\n"[..], "id, body"),
         ("b.jsonl", b"{\"id\":1,\"body\":\"x\"}\n", "id, body"),
-        ("c.json", b"[\n{\"text\":\"x\"}\n]", "jq -c"),
+        ("c.json", b"[\n{\"body\":\"x\"}\n]", "its columns are: body"),
         ("d.csv", b"title,label\nx,y\n", "label; --prefix"),
-        ("e.txt", b"\xff\xfex\0", "iconv"),
-        ("f.csv", b"\x1f\x8b\x08", "zcat"),
-        ("g.csv", b"PAR1", "--input-format parquet"),
+        ("e.txt", b"\xff\xfe\0\0x\0\0\0", "iconv"),
+        ("f.csv", b"\x1f\x8b\x08", "its gzip data has no end"),
+        ("g.csv", b"PAR1", "g.csv is damaged"),
+        ("i.csv", b"PK\x03\x04\x14\0news.jsonl{\"headline\":\"x\"}\n", "is a zip archive; unpack it"),
+        ("j.csv", b"Der Gewinn w\xc3\xa4chst,positive\n", "--no-header"),
+        ("k.csv", b"Der Gewinn w\xe4chst,positive\n", "--encoding windows-1252"),
+        ("l.csv", b"title,id,title\nx,1,y\n", "columns 1 and 3 are both called title"),
         ("h.parquet", b"PAR1", "h.parquet"),
     ] {
         std::fs::write(at(name), content).unwrap();

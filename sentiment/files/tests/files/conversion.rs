@@ -123,7 +123,7 @@ fn parquet_of_other_writers_keeps_every_column_and_row_group() {
         ("at_ns", "2023-11-14T22:13:20.123456789Z".into()),
         ("at_local", "2025-05-12T09:30:00".into()),
         ("day", "2025-05-01".into()),
-        ("price", "193.10".into()),
+        ("price", serde_json::json!(193.10)),
         ("weight", serde_json::json!(0.1)),
         ("tags", serde_json::json!(["a", "b"])),
         ("raw", "/wA=".into()),

@@ -5,6 +5,7 @@ mod columns;
 #[path = "../../../tests/common/mod.rs"]
 mod common;
 mod conversion;
+mod inputs;
 mod overwrite;
 mod rejected;
 mod resume;
@@ -15,6 +16,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tapewire_files::{self as files, FilesError, Job, JobSource, OutputFormat, Selection, Summary};
+use tapewire_formats::Options;
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::{Engine, EngineConfig, Input};
 
@@ -29,7 +31,7 @@ fn odd_parquet() -> PathBuf {
 fn job(input: &Path, output: &Path) -> Job {
     Job {
         sources: vec![JobSource::File(input.to_owned())],
-        input_format: None,
+        input: Options::default(),
         selection: Selection::default(),
         company: None,
         output: Some(output.to_owned()),

@@ -1,0 +1,144 @@
+use super::*;
+
+const ROWS: [&str; 2] = ["1 id=1 symbols=[\"MKR\"]", "2 id=1.50 title=T \"x\""];
+
+#[test]
+fn every_layout_gives_the_same_rows() {
+    let (a, b) = ("{\"id\":1,\"symbols\":[\"MKR\"]}", "{ \"id\" : 1.50,\n\"title\" : \"T \\\"x\\\"\" }");
+    let flat = b.replace('\n', " ");
+    for file in [
+        format!("{a}\n{flat}\n"),
+        format!("\n{a}\r\n\n{flat}").replacen('\n', "", 1),
+        format!("{a}{flat}"),
+        format!("{a} {flat}"),
+        format!("[{a},{b}]"),
+        format!("[\n  {a},\n  {b}\n]\n"),
+        format!("[{a}]\n[{b}]"),
+        format!("{{\"results\":[{a},{b}],\"status\":\"OK\",\"count\":2}}"),
+        format!("{{\n \"status\": \"OK\",\n \"feed\": [\n {a},\n {b}\n]\n}}"),
+        format!("{{\"whatever\":[{a},{b}]}}"),
+        format!("{{\"news\":[{a}]}}\n{{\"news\":[],\"next\":null}}\n{{\"news\":[{b}]}}\n"),
+        format!("{{\"status\":\"OK\",\"results\":[{a},{b}],\"other\":[1,[2],\"]\"]}}\n"),
+    ] {
+        let rows: Vec<String> = rows(file.as_bytes());
+        let values = |row: &str| row.split_once(' ').unwrap().1.to_owned();
+        assert_eq!(rows.iter().map(|row| values(row)).collect::<Vec<_>>(), ROWS.map(values), "{file}");
+    }
+}
+
+#[test]
+fn pretty_printed_objects_follow_each_other() {
+    let file =
+        b"{\n  \"id\": 1,\n  \"list\": [\n    {\"a\": 1}\n  ]\n}\n{\n  \"id\": 2,\n  broken\n}\n{\n  \"id\": 3\n}\n";
+    let rows = rows(file);
+    assert_eq!((rows[0].as_str(), rows[2].as_str()), ("1 id=1 list=[{\"a\":1}]", "11 id=3"));
+    assert!(rows[1].starts_with("7 !not a JSON object"), "{rows:?}");
+}
+
+#[test]
+fn a_row_with_a_list_of_objects_is_a_row() {
+    let row = br#"{"id":"a","title":"T","insights":[{"ticker":"MKR","mood":"good"}],"tickers":["MKR"]}"#;
+    let pretty = "{\n \"insights\": [\n  {\"ticker\": \"MKR\"}\n ],\n \"title\": \"T\"\n}\n";
+    assert_eq!(rows(row).len(), 1);
+    assert!(rows(row)[0].contains("title=T"));
+    assert!(rows(pretty.as_bytes())[0].contains("title=T"));
+}
+
+#[test]
+fn a_broken_row_costs_only_itself() {
+    let lines = rows(b"{\"id\":1}\n{torn\n[2]\n\"x\"\n{\"id\":3}\n{\"id\":4");
+    assert_eq!((lines[0].as_str(), lines[4].as_str()), ("1 id=1", "5 id=3"));
+    for (at, reason) in
+        [(1, "2 !not a JSON object"), (2, "3 !not a JSON object"), (3, "4 !not"), (5, "6 !not a JSON object: EOF")]
+    {
+        assert!(lines[at].starts_with(reason), "{lines:?}");
+    }
+    let list = rows(
+        b"[\n  {\"id\": 1},\n  {\"id\": torn, \"x\": {\n    \"y\" 1 } },\n  {\"id\": 3},\n  7,\n  {\"id\": 5}\n]\n",
+    );
+    assert_eq!((list[0].as_str(), list[2].as_str(), list[4].as_str()), ("1 id=1", "3 id=3", "5 id=5"), "{list:?}");
+    assert!(list[1].starts_with("2 !not a JSON object") && list[3].starts_with("4 !not a JSON object"), "{list:?}");
+    assert_eq!(list.len(), 5);
+}
+
+#[test]
+fn a_list_on_one_line_ends_where_it_breaks_and_says_so() {
+    let (items, error) = all(b"[{\"id\":1},{\"id\":2,},{\"id\":3}]", &Options::default());
+    assert_eq!(items.len(), 1);
+    let error = error.unwrap().to_string();
+    assert!(error.starts_with("file is damaged after row 1: row 2 is not a JSON object"), "{error}");
+}
+
+#[test]
+fn what_is_cut_off_is_an_error_after_the_whole_rows() {
+    let (items, error) = all(b"{\n  \"id\": 1,\n  \"title\": \"cut", &Options::default());
+    assert!(items.is_empty() && matches!(error, Some(FormatError::CutOff { rows: 0, .. })), "{error:?}");
+    for file in
+        ["[{\"id\":1},{\"id\":2}", "[{\"id\":1},{\"id\":2},{\"id", "{\"results\":[{\"id\":1},{\"id\":2}],\"next\":"]
+    {
+        let (items, error) = all(file.as_bytes(), &Options::default());
+        assert_eq!(items.iter().map(shown).collect::<Vec<_>>(), ["1 id=1", "2 id=2"], "{file}");
+        let error = error.unwrap();
+        assert!(matches!(error, FormatError::CutOff { rows: 2, .. }), "{file}: {error}");
+    }
+}
+
+#[test]
+fn one_odd_value_does_not_cost_the_row() {
+    let file = b"{\"id\":1,\"title\":\"half \\ud83d of it\",\"pair\":\"\\ud83d\\ude00\"}\n\
+        {\"id\":2,\"title\":\"nul \\u0000 and \x00, bell \x07\"}\n\
+        {\"id\":3,\"close\":NaN,\"high\":-Infinity,\"title\":\"NaN \\\"-Infinity\"}\n\
+        {\"id\":4,\"\\udc00\":\"cut \xf0\x9f\x98\"}\n\
+        {\"id\":5,\"title\":\"\xed\xa0\xbd\"}\n\
+        {\"id\":123456789012345678901234567890.1e400}\n";
+    assert_eq!(
+        rows(file),
+        [
+            "1 id=1 title=half \u{fffd} of it pair=\u{1f600}",
+            "2 id=2 title=nul \0 and \0, bell \x07",
+            "3 id=3 close=null high=-Infinity title=NaN \"-Infinity",
+            "4 id=4 \u{fffd}=cut \u{fffd}",
+            "5 id=5 title=\u{fffd}",
+            "6 id=123456789012345678901234567890.1e400",
+        ]
+    );
+}
+
+#[test]
+fn rows_too_long_or_too_deep_are_refused_and_the_next_is_read() {
+    let long = format!("{{\"id\":2,\"x\":\"{}\"}}", "y".repeat(5 << 20));
+    for file in [format!("{{\"id\":1}}\n{long}\n{{\"id\":3}}\n"), format!("[{{\"id\":1}},{long},{{\"id\":3}}]")] {
+        let (items, error) = all(file.as_bytes(), &Options::default());
+        assert!(error.is_none());
+        let unreadable = items[1].as_ref().unwrap_err();
+        assert_eq!((unreadable.number, unreadable.reason.as_str()), (2, "the row is longer than 4 MiB"));
+        assert!(unreadable.raw.len() <= 64 << 10);
+        assert_eq!(shown(&items[2]), "3 id=3");
+    }
+    let deep = format!("{{\"id\":1}}\n{{\"x\":{}1{}}}\n{{\"id\":3}}\n", "[".repeat(1 << 20), "]".repeat(1 << 20));
+    let rows = rows(deep.as_bytes());
+    assert_eq!(rows.len(), 3);
+    assert!(rows[1].contains("nested more than 128 deep") && rows[2] == "3 id=3", "{rows:?}");
+}
+
+#[test]
+fn a_list_longer_than_a_row_under_a_key_is_read_row_by_row() {
+    let rows: Vec<String> = (0..60_000).map(|id| format!("{{\"id\":{id},\"pad\":\"{}\"}}", "x".repeat(80))).collect();
+    let file = format!("{{\"about\":\"me\",\"mine\":[{}],\"after\":1}}", rows.join(","));
+    assert!(file.len() > 5 << 20);
+    let (items, error) = all(file.as_bytes(), &Options::default());
+    assert!(error.is_none() && items.len() == 60_000 && items.iter().all(Result::is_ok));
+}
+
+#[test]
+fn a_file_without_rows_says_what_it_has() {
+    for (file, error) in [
+        (&b""[..], "file is empty"),
+        (b"[]", "file has no rows, only an empty list"),
+        (b"{\"results\":[],\"status\":\"OK\"}", "file has no rows, only an empty list"),
+        (b"a,b\n", "file has no rows, only a header"),
+        (b"\n\n", "file is empty"),
+    ] {
+        assert_eq!(error_of(file, &Options::default()), error);
+    }
+}

@@ -1,0 +1,117 @@
+//! The text and the company of a row.
+
+use tapewire_formats::Value;
+
+/// The text, or the reason why there is nothing to score. `what` is a field or a column.
+pub(super) fn text(value: Option<&Value>, what: &str, name: &str) -> Result<String, String> {
+    match value {
+        None => Err(format!("it has no {what} {name}")),
+        Some(Value::Null) => Err(format!("{what} {name} is null")),
+        Some(Value::Text(text)) if text.trim().is_empty() => Err(format!("{what} {name} is empty")),
+        Some(Value::Text(text)) => Ok(text.clone()),
+        Some(other) => Err(format!("{what} {name} is not a text but {}", kind(other))),
+    }
+}
+
+/// The company that a row is about: a name or ticker, or a list of one. A text that is a JSON list is one.
+///
+/// # Errors
+/// The reason why it can't be told which company is meant: nothing that the user named is ignored silently.
+pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<Option<String>, String> {
+    let texts = match value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Text(text)) => match json_list(text) {
+            Some(texts) => texts,
+            None => return Ok(Some(text.clone()).filter(|text| !text.trim().is_empty())),
+        },
+        Some(Value::List(values)) => values
+            .iter()
+            .filter(|value| **value != Value::Null)
+            .map(|value| match value {
+                Value::Text(text) => Ok(text.clone()),
+                other => {
+                    Err(format!("{what} {name} has {} in its list, not names or tickers of companies", kind(other)))
+                }
+            })
+            .collect::<Result<_, _>>()?,
+        Some(other) => return Err(format!("{what} {name} is {}, not the name or ticker of a company", kind(other))),
+    };
+    let mut texts: Vec<String> = texts.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let mut seen = std::collections::HashSet::new();
+    texts.retain(|text| seen.insert(text.clone()));
+    match &texts[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => {
+            let (count, names) = (several.len(), several.iter().take(5).cloned().collect::<Vec<_>>().join(", "));
+            let more = if count > 5 { ", ..." } else { "" };
+            Err(format!(
+                "{what} {name} has {count} companies ({names}{more}), and a score is for one; write a row for each of them"
+            ))
+        }
+    }
+}
+
+/// The texts of a JSON list in a text: `["AAPL","MSFT"]`.
+fn json_list(text: &str) -> Option<Vec<String>> {
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    let texts: Vec<Option<String>> = serde_json::from_str(text).ok()?;
+    Some(texts.into_iter().flatten().collect())
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::Text(_) => "a text",
+        Value::Instant(_) | Value::Civil(_) | Value::Date(_) => "a time",
+        Value::List(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(texts: &[&str]) -> Value {
+        Value::List(texts.iter().map(|text| Value::Text((*text).into())).collect())
+    }
+
+    #[test]
+    fn a_list_of_one_is_that_company_and_of_several_has_a_reason() {
+        let text = |text: &str| Value::Text(text.into());
+        for (value, expected) in [
+            (text("MSFT"), Some("MSFT")),
+            (texts(&["MSFT"]), Some("MSFT")),
+            (texts(&["MSFT", "MSFT", " "]), Some("MSFT")),
+            (text("[\"MSFT\"]"), Some("MSFT")),
+            (text(" [\"MSFT\", null]"), Some("MSFT")),
+            // Not guessed: such a text is the name of no company, and the model is asked with it as it is.
+            (text("AAPL;MSFT"), Some("AAPL;MSFT")),
+            (text("[MSFT]"), Some("[MSFT]")),
+            (texts(&[]), None),
+            (text("[]"), None),
+            (text(" "), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(company(Some(&value), "field", "symbols"), Ok(expected.map(str::to_owned)), "{value:?}");
+        }
+        assert_eq!(company(None, "field", "symbols"), Ok(None));
+        let object = Value::Object(vec![("ticker".into(), text("MSFT"))]);
+        for (value, reason) in [
+            (texts(&["AAPL", "MSFT"]), "field symbols has 2 companies (AAPL, MSFT), and a score is for one"),
+            (text("[\"A\",\"B\",\"C\",\"D\",\"E\",\"F\"]"), "field symbols has 6 companies (A, B, C, D, E, ...)"),
+            (Value::Number("7".into()), "field symbols is a number, not the name or ticker"),
+            (Value::Bool(true), "field symbols is true or false, not"),
+            (object.clone(), "field symbols is an object, not the name"),
+            (Value::List(vec![object]), "field symbols has an object in its list"),
+        ] {
+            let error = company(Some(&value), "field", "symbols").unwrap_err();
+            assert!(error.starts_with(reason), "{error}");
+        }
+    }
+}
