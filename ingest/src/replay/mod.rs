@@ -43,7 +43,7 @@ pub struct Inputs {
 /// How to read the files.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
-    /// Name of the run; by default `replay-` and a fingerprint of the files and of what is said about them.
+    /// Name of the run; by default `replay-` and a fingerprint of what is sent.
     pub run: Option<String>,
     /// From publication, or an edit, to reception.
     pub delay: Duration,

@@ -4,8 +4,6 @@ use super::source::{Files, Origin, Rejected, reasons};
 use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, bars, news};
 use crate::IngestError;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use tapewire_core::{Article, Run};
 use tapewire_formats::Row;
@@ -49,7 +47,7 @@ pub fn prepare(
     check_benchmark(&bars, options)?;
     let run = match run {
         Some(run) => run,
-        None => Run::named(&format!("replay-{}", fingerprint(inputs, options)?)),
+        None => Run::named(&format!("replay-{}", fingerprint(&news, &bars, options))),
     };
     rejected.extend(news.rejected);
     let repeated = news.repeated;
@@ -173,16 +171,17 @@ fn check_name(name: Option<&str>) -> Result<Option<Run>, IngestError> {
     Ok(Some(run))
 }
 
-/// Of the files' content and of everything that is said about it.
-fn fingerprint(inputs: &Inputs, options: &ReplayOptions) -> Result<String, IngestError> {
+/// Of everything that is sent, so that a file and the same file compressed, or a pipe, give one name.
+fn fingerprint(news: &news::Collected, bars: &bars::Collected, options: &ReplayOptions) -> String {
     let mut hash = Sha256::new();
-    for path in inputs.news.iter().chain(&inputs.bars) {
-        hash.update(size(path)?.to_le_bytes());
-        let wrong = |source| IngestError::File { path: path.clone(), source };
-        io::copy(&mut File::open(path).map_err(wrong)?, &mut hash).map_err(wrong)?;
+    for article in &news.articles {
+        let times = [article.published_at, article.received_at].map(|at| at.as_microsecond().to_le_bytes());
+        hash.update(format!("{}\0{}\0{:?}", article.key(), article.revision, article.withdrawn));
+        hash.update(times.concat());
     }
-    hash.update(format!("{:?}", ReplayOptions { run: None, ..options.clone() }));
-    Ok(hex::encode(&hash.finalize()[..6]))
+    bars.digest(&mut hash);
+    hash.update(format!("{:?}", options.benchmark));
+    hex::encode(&hash.finalize()[..6])
 }
 
 impl Prepared {

@@ -36,7 +36,7 @@ pub struct Replay {
     /// Files of bars
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     bars: Vec<PathBuf>,
-    /// Name of the run in topics and tables [default: derived from the files' content and these flags]
+    /// Name of the run in topics and tables [default: derived from what is sent]
     #[arg(long)]
     run: Option<String>,
     /// Time from publication, or from an edit, until a text counts as known: 1s, 500ms, or a number of seconds
@@ -60,7 +60,7 @@ pub struct Replay {
     /// Order of dates such as 05/12/2025: `mdy` has the month first, `dmy` the day
     #[arg(long, value_name = "ORDER", value_parser = date_order)]
     date_order: Option<DateOrder>,
-    /// Columns of the news: what=name, with commas between; what= if there is none. What: id, title, description, symbols,
+    /// Columns of the news: what=name, with commas between; what= if it has nothing of the kind. What: id, title, description, symbols,
     /// published_at, updated_at, received_at, publisher, author, url, keywords
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     news_columns: Vec<(String, Option<String>)>,

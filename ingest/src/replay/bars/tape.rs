@@ -7,6 +7,7 @@ use crate::replay::source::{Origin, Rejected};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -185,6 +186,17 @@ impl Collected {
     /// The end of the last bar, where the tape ends.
     pub fn end(&self) -> Option<Timestamp> {
         self.bars.iter().map(|bar| bar.end).max().and_then(|end| Timestamp::from_microsecond(end).ok())
+    }
+
+    /// Adds all bars that are sent to a fingerprint.
+    pub fn digest(&self, hash: &mut Sha256) {
+        for bar in self.bars.iter().filter(|bar| bar.is_sent) {
+            let Prices { open, high, low, close, volume, vwap, trades } = bar.prices;
+            hash.update(self.symbols[bar.symbol as usize].as_str());
+            hash.update([bar.start, bar.end, i64::from(bar.width_s)].map(i64::to_le_bytes).concat());
+            hash.update([open, high, low, close, volume, vwap.unwrap_or(f64::NAN)].map(f64::to_le_bytes).concat());
+            hash.update(trades.unwrap_or(u64::MAX).to_le_bytes());
+        }
     }
 
     /// Whether there is a bar of the symbol.

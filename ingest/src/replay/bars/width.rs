@@ -41,7 +41,7 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
         return Ok(Width::OfRow);
     }
     match said {
-        Some(DAY_S) if day_kind(readings).is_some() => return Ok(Width::Daily),
+        Some(DAY_S) if readings.iter().all(|reading| reading.stamp.day.is_some()) => return Ok(Width::Daily),
         Some(DAY_S) => {
             let why = "but not every row of it has a date, a midnight or an open of the New York session as its start";
             return Err(format!("{FLAG} says that its bars are daily, {why}"));
@@ -52,9 +52,10 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
         }
         None => {}
     }
-    match day_kind(readings) {
-        Some(kind) if are_daily(kind, readings)? => return Ok(Width::Daily),
-        _ => {}
+    if let Some(kinds) = day_kinds(readings)
+        && are_daily(&kinds, readings)?
+    {
+        return Ok(Width::Daily);
     }
     let width = Starts::of(readings, symbols).width()?;
     let width = u32::try_from(width).map_err(|_| doubtful("they are further apart than bars are wide"))?;
@@ -70,14 +71,20 @@ fn doubtful(why: &str) -> String {
     format!("the width of its bars can't be told from their starts: {why}; {FLAG} 1m, 1h, 1d or another says it")
 }
 
-/// How all stamps stand for days, if they do.
-fn day_kind(readings: &[Reading]) -> Option<DayKind> {
-    let (_, kind) = readings.first()?.stamp.day?;
-    readings.iter().all(|reading| reading.stamp.day.is_some_and(|(_, own)| own == kind)).then_some(kind)
+/// How the stamps of each symbol stand for days, if all of them do, and those of a symbol in one way.
+fn day_kinds(readings: &[Reading]) -> Option<Vec<DayKind>> {
+    let mut kinds: BTreeMap<u32, DayKind> = BTreeMap::new();
+    for reading in readings {
+        let (_, kind) = reading.stamp.day?;
+        if *kinds.entry(reading.symbol).or_insert(kind) != kind {
+            return None;
+        }
+    }
+    Some(kinds.into_values().collect())
 }
 
 /// Whether stamps that may be days are: by how far they are apart.
-fn are_daily(kind: DayKind, readings: &[Reading]) -> Result<bool, String> {
+fn are_daily(kinds: &[DayKind], readings: &[Reading]) -> Result<bool, String> {
     let mut days: BTreeMap<u32, BTreeSet<jiff::civil::Date>> = BTreeMap::new();
     for reading in readings {
         let day = reading.stamp.day.map(|(day, _)| day);
@@ -85,15 +92,14 @@ fn are_daily(kind: DayKind, readings: &[Reading]) -> Result<bool, String> {
     }
     let gaps = days.values().flat_map(|days| days.iter().zip(days.iter().skip(1)));
     let least = gaps.filter_map(|(first, next)| next.since(*first).ok()).map(|span| i64::from(span.get_days())).min();
-    match (least, kind) {
-        (Some(days), _) if days > LONGEST_GAP => {
+    match least {
+        Some(days) if days > LONGEST_GAP => {
             let why = format!("they are {days} days or more apart, and may be of weeks or of some days only");
             Err(doubtful(&why))
         }
-        (Some(_), _) => Ok(true),
+        Some(_) => Ok(true),
         // A single day: nothing is traded at midnight in New York, but something may be at midnight in UTC.
-        (None, DayKind::Written | DayKind::Exchange) => Ok(true),
-        (None, DayKind::Utc | DayKind::Open) => Ok(false),
+        None => Ok(kinds.iter().all(|kind| matches!(kind, DayKind::Written | DayKind::Exchange))),
     }
 }
 

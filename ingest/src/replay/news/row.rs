@@ -218,7 +218,13 @@ impl<'o> Reader<'o> {
         self.check_names(row)?;
         let published_at = match self.time(row, "published_at")? {
             Some(at) => at,
-            None => return Err(self.names.lacks(row, "published_at")),
+            None => {
+                let missing = self
+                    .names
+                    .find(row, "published_at")
+                    .map(|(name, value)| format!("{name} {} is missing", quoted(value)));
+                return Err(missing.unwrap_or_else(|| self.names.lacks(row, "published_at")));
+            }
         };
         let mut left_out = Vec::new();
         let named = self.names.find(row, "symbols");

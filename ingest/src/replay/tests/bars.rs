@@ -109,6 +109,9 @@ fn daily_bars_are_the_session_of_their_day_however_they_are_stamped() {
         ];
         assert_eq!(times, expected.map(|(open, close)| (at(open), at(close), 86_400)), "{first}");
     }
+    // Crypto's days begin at midnight in UTC, those of shares at midnight in New York.
+    let csv = "symbol,start,open,high,low,close,volume\nEXMP,2025-07-02T04:00:00Z,1,2,1,2,10\nEXMP,2025-07-03T04:00:00Z,1,2,1,2,10\nX:BTCUSD,2025-07-02T00:00:00Z,1,2,1,2,10\n";
+    assert_eq!(starts(bars(csv).unwrap())[2], ("X:BTCUSD".to_owned(), "2025-07-02T00:00:00Z".to_owned(), 86_400));
     // In winter the session opens an hour later in UTC, and so does midnight in New York.
     let csv = "symbol,start,open,high,low,close,volume\nEXMP,2025-03-07T05:00:00Z,1,2,1,2,10\nEXMP,2025-03-10T04:00:00Z,1,2,1,2,10\n";
     let opens: Vec<String> = starts(bars(csv).unwrap()).into_iter().map(|(_, start, _)| start).collect();

@@ -126,11 +126,11 @@ fn an_absent_benchmark_is_said_and_refused_where_it_was_asked_for() {
 }
 
 #[test]
-fn a_run_is_named_by_its_files_and_what_is_said_about_them() {
+fn a_run_is_named_by_what_is_sent() {
     let name = |options: &ReplayOptions| bars_with(BARS, options).unwrap().prepared.run.to_string();
-    // The folder is another each time, but the names are not in it.
     let plain = name(&ReplayOptions::default());
     assert_eq!(plain, name(&ReplayOptions::default()));
-    assert_ne!(plain, name(&ReplayOptions { news_zone: zone("America/New_York"), ..ReplayOptions::default() }));
+    assert_ne!(plain, name(&ReplayOptions { delay: Duration::from_secs(2), ..ReplayOptions::default() }));
+    assert_ne!(plain, name(&ReplayOptions { benchmark: None, ..ReplayOptions::default() }));
     assert!(plain.starts_with("replay-") && plain.len() == "replay-".len() + 12);
 }

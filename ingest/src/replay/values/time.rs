@@ -170,6 +170,9 @@ fn compact_date(text: &str) -> Option<(Date, &str)> {
 
 /// The date at the beginning and what follows it; `None` without one.
 fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, String> {
+    if let Some(date) = date_with_month(text) {
+        return Ok(Some(date));
+    }
     if let Some((date, rest)) = compact_date(text) {
         return Ok(rest.starts_with(['T', 't', ' ']).then_some((date, rest)));
     }
@@ -200,6 +203,51 @@ fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, Str
     let date = of_numbers(year, month, day);
     date.map(|date| Some((date, rest)))
         .ok_or_else(|| format!("{} is no day in the order that {ORDER_FLAG} gives", quoted_text(text)))
+}
+
+/// `May 12, 2025` or `12 May 2025` at the beginning, and what follows it.
+fn date_with_month(text: &str) -> Option<(Date, &str)> {
+    let (first, rest) = text.split_once(' ')?;
+    let (second, rest) = rest.trim_start().split_once(' ')?;
+    let rest = rest.trim_start();
+    let (year, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    let (month, day) = match (month(first), month(second)) {
+        (Some(month), None) => (month, second.trim_end_matches(',')),
+        (None, Some(month)) => (month, first),
+        _ => return None,
+    };
+    let is_number = |text: &str, digits: std::ops::RangeInclusive<usize>| {
+        digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_number(year, 4..=4) || !is_number(day, 1..=2) || rest.starts_with(|c: char| c.is_alphanumeric()) {
+        return None;
+    }
+    let date = Date::new(year.parse().ok()?, month, day.parse().ok()?).ok()?;
+    Some((date, rest.trim_start_matches(',')))
+}
+
+/// The month of an English name or its first three letters.
+fn month(name: &str) -> Option<i8> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let name = name.trim_end_matches(['.', ',']).to_ascii_lowercase();
+    let is_it = |full: &&str| {
+        let full: &str = full;
+        name == full || name.len() == 3 && full.starts_with(&name) || name == "sept" && full == "september"
+    };
+    NAMES.iter().position(is_it).and_then(|month| i8::try_from(month + 1).ok())
 }
 
 fn of_numbers(year: i16, month: i16, day: i16) -> Option<Date> {
