@@ -49,9 +49,9 @@ pub async fn check(config: &Config, sent: &Summary) -> anyhow::Result<()> {
     }
     let letters = account::dead_letters(clickhouse, run).await?;
     let rejected = letters.iter().find(|(stage, _)| stage == "replay").map_or(0, |(_, letters)| *letters);
-    if rejected < sent.dead_letters {
-        let lost = sent.dead_letters - rejected;
-        found.missing.push(format!("{lost} of {} rejected lines among the dead letters", sent.dead_letters));
+    if rejected < sent.dead_letters() {
+        let lost = sent.dead_letters() - rejected;
+        found.missing.push(format!("{lost} of {} rejected lines among the dead letters", sent.dead_letters()));
     }
     found.report(config, run)
 }

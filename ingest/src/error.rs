@@ -33,6 +33,9 @@ pub enum IngestError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// An input file can't be opened, or its rows can't be told apart.
+    #[error(transparent)]
+    Format(#[from] tapewire_formats::FormatError),
     /// An input file does not have a shape that can be read.
     #[error("{}: {reason}", path.display())]
     Shape {
@@ -41,6 +44,9 @@ pub enum IngestError {
         /// What is missing.
         reason: String,
     },
+    /// Whoever waits for it has told it to stop.
+    #[error("stopped")]
+    Stopped,
     /// The simulator can't listen.
     #[error("the simulator can't listen on {address}; choose a free address")]
     Listen {
@@ -68,9 +74,13 @@ impl IngestError {
             Self::Provider(error) => error.is_retryable(),
             Self::Bus(error) => error.is_retryable(),
             Self::Stalled { .. } => true,
-            Self::Config(_) | Self::State { .. } | Self::File { .. } | Self::Shape { .. } | Self::Listen { .. } => {
-                false
-            }
+            Self::Config(_)
+            | Self::State { .. }
+            | Self::File { .. }
+            | Self::Format(_)
+            | Self::Shape { .. }
+            | Self::Stopped
+            | Self::Listen { .. } => false,
         }
     }
 

@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{NewsRecord, TapeRecord, Watermark};
-use tapewire_ingest::replay::{ReplayOptions, ReplayProgress, Summary, replay};
+use tapewire_ingest::replay::{ReplayOptions, ReplayProgress, Stage, Summary, replay};
 use tapewire_runtime::Clock;
 
 const NEWS: &str = r#"{"id":"a","title":"One","source":"S","published_ms":1748872800000,"symbols":["AAPL","MSFT"]}
 not json
 
 {"id":"b","title":"Two","published_at":"2025-06-02T15:00:00Z","symbols":[]}
-{"id":"a","title":"One, edited","published_ms":1748872800000,"symbols":["AAPL"]}
+{"id":"a","title":"One, edited","published_ms":1748872800000,"updated_at":"2025-06-02T14:30:00Z","symbols":["AAPL"]}
 {"id":"c","published_utc":"2025-06-02T15:10:00Z","title":"Three","tickers":["GOOG","?!"]}
 "#;
 
@@ -37,7 +37,7 @@ fn files(folder: &tempfile::TempDir) -> (PathBuf, PathBuf) {
 
 fn options() -> ReplayOptions {
     let aliases = [(symbol("GOOG"), symbol("GOOGL"))].into();
-    ReplayOptions { aliases, benchmark: symbol("SPX"), ..ReplayOptions::default() }
+    ReplayOptions { aliases, benchmark: Some(symbol("SPX")), ..ReplayOptions::default() }
 }
 
 async fn run(kafka: &Kafka, options: &ReplayOptions, mut report: impl FnMut(ReplayProgress)) -> Summary {
@@ -51,16 +51,18 @@ async fn files_become_a_run_of_their_own_with_both_watermarks_at_the_end() {
     let kafka = Kafka::start("replay").await;
     let mut last = None;
     let summary = run(&kafka, &options(), |progress| last = Some(progress)).await;
-    assert_eq!((summary.articles, summary.mentions, summary.bars, summary.dead_letters), (4, 3, 4, 3));
+    assert_eq!((summary.articles, summary.mentions, summary.bars), (4, 3, 4));
+    assert_eq!((summary.unreadable, summary.in_part), (2, 1));
     assert_eq!(summary.tape_end, Some(time("2025-06-02T15:30:00Z")));
     assert!(summary.run.as_str().starts_with("replay-") && summary.run.as_str().len() == "replay-".len() + 12);
-    let total = (NEWS.len() + BARS.len()) as u64;
-    assert_eq!(last, Some(ReplayProgress { done: total, total }));
+    let total = 4 + 4 + 3;
+    assert_eq!(last, Some(ReplayProgress { stage: Stage::Sending, done: total, total }));
 
     let articles = kafka.articles().await;
     let a = articles.iter().filter(|article| article.id == "a").collect::<Vec<_>>();
     assert_eq!(a.iter().map(|article| article.title.as_str()).collect::<Vec<_>>(), ["One", "One, edited"]);
     assert_eq!(a[0].received_at, time("2025-06-02T14:00:01Z"));
+    assert_eq!((a[1].received_at, &a[1].withdrawn[..]), (time("2025-06-02T14:30:01Z"), &[Some(symbol("MSFT"))][..]));
     let c = articles.iter().find(|article| article.id == "c").unwrap();
     assert_eq!(c.symbols, [symbol("GOOGL")]);
     for record in kafka.read(tapewire_bus::Topic::Bars).await {
@@ -110,7 +112,7 @@ async fn a_line_too_large_for_kafka_stops_nothing() {
     let endless = format!("{{\"id\":\"x\",\"published_ms\":1,\"title\":\"{}\"}}\n", "x".repeat(1_500_000));
     std::fs::write(&news, endless + NEWS).unwrap();
     let summary = replay(&news, &bars, &options(), kafka.producer.clone(), Clock::wall(), |_| {}).await.unwrap();
-    assert_eq!((summary.articles, summary.dead_letters), (4, 4));
+    assert_eq!((summary.articles, summary.unreadable, summary.in_part), (4, 3, 1));
     let letters = kafka.dead_letters().await;
     assert!(
         letters.iter().any(|letter| letter.origin.ends_with("news.jsonl line 1") && letter.reason.contains("are kept"))
@@ -145,7 +147,7 @@ async fn real_files_are_read_whole() {
     let lines = |path: &PathBuf| std::fs::read_to_string(path).unwrap().lines().count() as u64;
     assert_eq!(summary.articles, lines(&news));
     assert_eq!(summary.bars, lines(&bars) - 1);
-    assert_eq!(summary.dead_letters, 0);
+    assert_eq!((summary.unreadable, summary.in_part), (0, 0));
     let bars = kafka.bars().await;
     assert_eq!(bars.len() as u64, summary.bars);
     assert!(bars.iter().all(|bar| bar.width_s == 3600));

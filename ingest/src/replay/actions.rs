@@ -23,7 +23,12 @@ const EXAMPLE: &str = "the columns are symbol,ex_date,kind,from,to,amount,curren
 ///
 /// # Errors
 /// [`IngestError::Shape`] names the line, the column and the value.
-pub(super) fn read(path: &Path, content: &[u8], options: &ReplayOptions) -> Result<Vec<CorporateAction>, IngestError> {
+pub(super) fn read(path: &Path, options: &ReplayOptions) -> Result<Vec<CorporateAction>, IngestError> {
+    let content = std::fs::read(path).map_err(|source| IngestError::File { path: path.to_owned(), source })?;
+    parse(path, content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content), options)
+}
+
+fn parse(path: &Path, content: &[u8], options: &ReplayOptions) -> Result<Vec<CorporateAction>, IngestError> {
     let wrong = |reason: String| IngestError::Shape { path: path.to_owned(), reason };
     let mut reader = ReaderBuilder::new().flexible(true).has_headers(true).from_reader(content);
     let header = reader.byte_headers().map_err(|error| wrong(error.to_string()))?;
@@ -126,7 +131,7 @@ mod tests {
     use super::*;
 
     fn actions(text: &str) -> Result<Vec<CorporateAction>, String> {
-        read(Path::new("actions.csv"), text.as_bytes(), &ReplayOptions::default()).map_err(|error| error.to_string())
+        parse(Path::new("actions.csv"), text.as_bytes(), &ReplayOptions::default()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use super::{is_missing, quoted, quoted_text};
 use tapewire_formats::Value;
 
-/// Reads a number; `None` if the value says that there is none. A comma is read as dividing thousands only where it can't
+/// Reads a number; `None` if the value says that it is missing. A comma is read as dividing thousands only where it can't
 /// be a decimal mark: in `1,918,517`, in `1,002.00`, and in `12,300` if `point` holds, which says that another number
 /// beside it has a decimal point.
 ///
 /// # Errors
-/// Why it is no number, or may be two. The reason quotes the value.
+/// Why it is not a number, or may be two. The reason quotes the value.
 pub fn number(value: &Value, point: bool) -> Result<Option<f64>, String> {
     let text = match value {
         Value::Null => return Ok(None),

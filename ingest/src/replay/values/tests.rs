@@ -42,6 +42,9 @@ fn a_moment_with_its_zone_is_read_in_every_spelling() {
         "2025-05-12T15:43-04:00[America/New_York]",
         "2025-05-12 15:43:00 America/New_York",
         "2025-05-12 3:43 PM EDT",
+        "May 12, 2025 3:43 PM EDT",
+        "May 12, 2025, 15:43 ET",
+        "12 May 2025 15:43 EDT",
         "2025-05-12 03:43:00 p.m. ET",
         "2025/05/12 19:43:00 UTC",
         "2025-5-12 19:43 GMT",
@@ -94,7 +97,7 @@ fn a_time_without_a_zone_needs_one() {
 #[test]
 fn a_day_is_not_a_moment() {
     let day = Ok(Some(Moment::Day(Date::new(2025, 5, 12).unwrap())));
-    for written in ["2025-05-12", "20250512", "2025/5/12", "2025.05.12"] {
+    for written in ["2025-05-12", "20250512", "2025/5/12", "2025.05.12", "May 12, 2025", "12 May 2025"] {
         assert_eq!(moment(&text(written), &new_york()), day, "{written}");
     }
     assert_eq!(moment(&digits("20250512"), &silent()), day);
@@ -125,7 +128,10 @@ fn nothing_becomes_1970_and_nothing_is_guessed() {
         "0001-01-01T00:00:00Z",
         "2100-01-01T00:00:00Z",
         "yesterday",
-        "May 12, 2025 3:43 PM",
+        "Mai 12, 2025 3:43 PM",
+        "May 12 3:43 PM",
+        "May 32, 2025 15:43",
+        "2025 May 12 15:43",
         "2025-05-12T25:00:00Z",
         "2025-02-30",
         "2025-05-12T19:43:00Z nonsense",

@@ -3,7 +3,7 @@
 use super::quoted;
 use tapewire_formats::Value;
 
-/// The text of a value, without white space around it; empty if there is none. A number is its digits.
+/// The text of a value, without white space around it; empty without one. A number is its digits.
 ///
 /// # Errors
 /// That it is no text. The reason quotes it.

@@ -17,6 +17,17 @@ pub enum Moment {
     Day(Date),
 }
 
+/// What a value of a time column says by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A moment.
+    At(Timestamp),
+    /// A day and a time of day without a zone.
+    Civil(DateTime),
+    /// A day.
+    Day(Date),
+}
+
 /// In which order a date of two numbers and a year is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateOrder {
@@ -40,60 +51,74 @@ pub struct Clock {
 /// The flag that sets [`Clock::order`].
 pub const ORDER_FLAG: &str = "--date-order";
 
-/// Reads a moment or a day; `None` if the value says that there is none.
+/// Reads a moment or a day; `None` if the value says that it is missing.
 ///
 /// # Errors
 /// Why it has no meaning, or more than one. The reason quotes the value.
 pub fn moment(value: &Value, clock: &Clock) -> Result<Option<Moment>, String> {
-    let moment = match value {
+    match written(value, clock)? {
+        None => Ok(None),
+        Some(Written::At(at)) => Ok(Some(Moment::At(at))),
+        Some(Written::Day(day)) => Ok(Some(Moment::Day(day))),
+        Some(Written::Civil(civil)) => in_zone(civil, clock, &quoted(value)).map(|at| Some(Moment::At(at))),
+    }
+}
+
+/// As [`moment`], but a time without a zone stays one.
+///
+/// # Errors
+/// As [`moment`].
+pub fn written(value: &Value, clock: &Clock) -> Result<Option<Written>, String> {
+    let written = match value {
         Value::Null => return Ok(None),
         Value::Text(text) if is_missing(text) => return Ok(None),
         Value::Text(text) => of_text(text.trim(), clock)?,
-        Value::Number(digits) => of_digits(digits, clock)?,
-        Value::Instant(at) => Moment::At(*at),
-        Value::Civil(at) => Moment::At(in_zone(*at, clock, &quoted(value))?),
-        Value::Date(day) => Moment::Day(*day),
+        Value::Number(digits) => of_digits(digits)?,
+        Value::Instant(at) => Written::At(*at),
+        Value::Civil(at) => Written::Civil(*at),
+        Value::Date(day) => Written::Day(*day),
         Value::Bool(_) | Value::List(_) | Value::Object(_) => return Err(format!("{} is not a time", quoted(value))),
     };
-    plausible(moment, &quoted(value)).map(Some)
+    plausible(written, &quoted(value)).map(Some)
 }
 
 /// A moment outside 1990 to 2100 is a zero or a number that means something else.
-fn plausible(moment: Moment, cell: &str) -> Result<Moment, String> {
-    let (moment, holds) = match moment {
-        Moment::At(at) => (Moment::At(whole_microseconds(at)), is_plausible(at)),
-        Moment::Day(day) => (moment, epoch::YEARS.contains(&day.year())),
+fn plausible(written: Written, cell: &str) -> Result<Written, String> {
+    let (written, holds) = match written {
+        Written::At(at) => (Written::At(whole_microseconds(at)), is_plausible(at)),
+        Written::Day(day) => (written, epoch::YEARS.contains(&day.year())),
+        Written::Civil(civil) => (written, epoch::YEARS.contains(&civil.year())),
     };
     let (first, last) = (epoch::YEARS.start(), epoch::YEARS.end());
-    if holds { Ok(moment) } else { Err(format!("{cell} is not between the years {first} and {last}")) }
+    if holds { Ok(written) } else { Err(format!("{cell} is not between the years {first} and {last}")) }
 }
 
-fn of_text(text: &str, clock: &Clock) -> Result<Moment, String> {
+fn of_text(text: &str, clock: &Clock) -> Result<Written, String> {
     let cell = quoted_text(text);
     if text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(|c: char| !(c.is_ascii_digit() || c == '.')) {
         // `2025.05.12` has two points, a number one at most.
         if text.matches('.').count() < 2 {
-            return of_digits(text, clock);
+            return of_digits(text);
         }
     }
     if text.starts_with(|c: char| c.is_ascii_alphabetic()) || text.contains(|c: char| c.is_ascii_alphabetic()) {
         // The time of an e-mail or an RSS feed. A single letter as a zone is from the military and often misused.
         let military = text.rsplit(' ').next().is_some_and(|zone| zone.len() == 1 && zone != "Z");
         if !military && let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
-            return Ok(Moment::At(at));
+            return Ok(Written::At(at));
         }
     }
     let (date, rest) = date(text, clock)?.ok_or_else(|| not_a_time(&cell))?;
     let rest = rest.trim_start_matches(['T', 't', ' ', '\u{a0}']).trim_end();
     if rest.is_empty() {
-        return Ok(Moment::Day(date));
+        return Ok(Written::Day(date));
     }
     let (time, zone) = time(rest).ok_or_else(|| not_a_time(&cell))?;
     let civil = date.to_datetime(time);
     match zone {
-        Zone::None => in_zone(civil, clock, &cell).map(Moment::At),
-        Zone::Fixed(offset) => offset.to_timestamp(civil).map(Moment::At).map_err(|_| not_a_time(&cell)),
-        Zone::Named(zone) => local(civil, &zone, &cell).map(Moment::At),
+        Zone::None => Ok(Written::Civil(civil)),
+        Zone::Fixed(offset) => offset.to_timestamp(civil).map(Written::At).map_err(|_| not_a_time(&cell)),
+        Zone::Named(zone) => local(civil, &zone, &cell).map(Written::At),
     }
 }
 
@@ -104,7 +129,7 @@ fn not_a_time(cell: &str) -> String {
 }
 
 /// A number is a Unix time, or a date and a time written without marks.
-fn of_digits(digits: &str, clock: &Clock) -> Result<Moment, String> {
+fn of_digits(digits: &str) -> Result<Written, String> {
     let cell = quoted_text(digits);
     let unix = epoch::of_decimal(digits);
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -115,14 +140,14 @@ fn of_digits(digits: &str, clock: &Clock) -> Result<Moment, String> {
             && let Some((date, rest)) = compact_date(digits)
         {
             if rest.is_empty() {
-                return Ok(Moment::Day(date));
+                return Ok(Written::Day(date));
             }
             if let Some((time, _)) = time(rest) {
-                return in_zone(date.to_datetime(time), clock, &cell).map(Moment::At);
+                return Ok(Written::Civil(date.to_datetime(time)));
             }
         }
     }
-    unix.map(Moment::At).ok_or_else(|| {
+    unix.map(Written::At).ok_or_else(|| {
         let (first, last) = (epoch::YEARS.start(), epoch::YEARS.end());
         format!("{cell} is no time between the years {first} and {last} as seconds, milli-, micro- or nanoseconds since 1970")
     })
@@ -143,8 +168,11 @@ fn compact_date(text: &str) -> Option<(Date, &str)> {
     Some((Date::new(date[..4].parse().ok()?, date[4..6].parse().ok()?, date[6..].parse().ok()?).ok()?, rest))
 }
 
-/// The date at the beginning and what follows it; `None` if there is none.
+/// The date at the beginning and what follows it; `None` without one.
 fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, String> {
+    if let Some(date) = date_with_month(text) {
+        return Ok(Some(date));
+    }
     if let Some((date, rest)) = compact_date(text) {
         return Ok(rest.starts_with(['T', 't', ' ']).then_some((date, rest)));
     }
@@ -175,6 +203,51 @@ fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, Str
     let date = of_numbers(year, month, day);
     date.map(|date| Some((date, rest)))
         .ok_or_else(|| format!("{} is no day in the order that {ORDER_FLAG} gives", quoted_text(text)))
+}
+
+/// `May 12, 2025` or `12 May 2025` at the beginning, and what follows it.
+fn date_with_month(text: &str) -> Option<(Date, &str)> {
+    let (first, rest) = text.split_once(' ')?;
+    let (second, rest) = rest.trim_start().split_once(' ')?;
+    let rest = rest.trim_start();
+    let (year, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    let (month, day) = match (month(first), month(second)) {
+        (Some(month), None) => (month, second.trim_end_matches(',')),
+        (None, Some(month)) => (month, first),
+        _ => return None,
+    };
+    let is_number = |text: &str, digits: std::ops::RangeInclusive<usize>| {
+        digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_number(year, 4..=4) || !is_number(day, 1..=2) || rest.starts_with(|c: char| c.is_alphanumeric()) {
+        return None;
+    }
+    let date = Date::new(year.parse().ok()?, month, day.parse().ok()?).ok()?;
+    Some((date, rest.trim_start_matches(',')))
+}
+
+/// The month of an English name or its first three letters.
+fn month(name: &str) -> Option<i8> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let name = name.trim_end_matches(['.', ',']).to_ascii_lowercase();
+    let is_it = |full: &&str| {
+        let full: &str = full;
+        name == full || name.len() == 3 && full.starts_with(&name) || name == "sept" && full == "september"
+    };
+    NAMES.iter().position(is_it).and_then(|month| i8::try_from(month + 1).ok())
 }
 
 fn of_numbers(year: i16, month: i16, day: i16) -> Option<Date> {
@@ -282,8 +355,11 @@ fn zone(text: &str) -> Option<Zone> {
         .map(Zone::Fixed)
 }
 
-/// A time without a zone, by the zone that is said for the file.
-fn in_zone(civil: DateTime, clock: &Clock, cell: &str) -> Result<Timestamp, String> {
+/// A time without a zone, by the zone that is said for the file; `cell` is how a reason quotes it.
+///
+/// # Errors
+/// That no zone is said, or that the zone has no such moment, or two.
+pub fn in_zone(civil: DateTime, clock: &Clock, cell: &str) -> Result<Timestamp, String> {
     let Some(zone) = &clock.zone else {
         let flag = clock.zone_flag;
         return Err(format!("{cell} has no time zone; {flag} America/New_York or {flag} UTC says which"));

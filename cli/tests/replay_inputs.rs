@@ -1,0 +1,140 @@
+//! What `tapewire replay` makes of files as people have them: refused before anything starts, or joined.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use support::{Installation, succeeded};
+
+const BARS: &str = "symbol,start,open,high,low,close,volume
+EXMP,2025-05-12T14:00:00Z,100,101,99,100,100
+EXMP,2025-05-12T14:01:00Z,100,101,99,100,100
+EXMP,2025-05-12T14:02:00Z,100,101,99,100,100
+";
+const NEWS: &str = r#"{"id": "a1", "title": "Example Corp raises its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["EXMP"]}
+"#;
+
+/// A replay in a folder where Kafka can't be reached, so that whatever is said comes from the files.
+fn offline(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder).args(["replay", "--send-only", "--set", "kafka.brokers=127.0.0.1:1"]).args(arguments);
+    command.output().unwrap()
+}
+
+#[test]
+fn files_that_can_t_be_used_are_refused_before_anything_connects() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| std::fs::write(folder.path().join(name), content).unwrap();
+    write("news.jsonl", NEWS.as_bytes());
+    write("bars.csv", BARS.as_bytes());
+    write("empty.jsonl", b"");
+    write("header.csv", b"symbol,start,open,high,low,close,volume\n");
+    write("naive.csv", BARS.replace('T', " ").replace('Z', "").as_bytes());
+    write("one.csv", BARS.lines().take(2).fold(String::new(), |text, line| text + line + "\n").as_bytes());
+    write("other.jsonl", b"{\"nothing\": \"we know\"}\n");
+    let cases: [(&[&str], i32, &[&str]); 11] = [
+        (&["--news", "nowhere.jsonl", "--bars", "bars.csv"], 1, &["nowhere.jsonl"]),
+        (&["--news", "empty.jsonl", "--bars", "bars.csv"], 1, &["empty.jsonl", "empty"]),
+        (&["--news", "other.jsonl", "--bars", "bars.csv"], 1, &["none of its 1 rows", "nothing", "--news-columns"]),
+        (&["--news", "news.jsonl", "--bars", "header.csv"], 1, &["header.csv", "no rows"]),
+        (&["--news", "news.jsonl", "--bars", "."], 1, &["folder"]),
+        (
+            &["--news", "news.jsonl", "--bars", "naive.csv"],
+            1,
+            &["naive.csv", "start `2025-05-12 14:00:00` has no time zone", "--bar-zone America/New_York"],
+        ),
+        (&["--news", "news.jsonl", "--bars", "one.csv"], 1, &["one.csv", "--bar-width"]),
+        (&["--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "QQQ"], 1, &["no bar of QQQ"]),
+        (&["--news", "news.jsonl", "--bars", "bars.csv", "--run", "live"], 1, &["can't be the name of a replay"]),
+        (&["--news", "news.jsonl", "--bars", "bars.csv", "--bar-zone", "Mars/Olympus"], 2, &["time zone database"]),
+        (
+            &["--news", "news.jsonl", "--bars", "bars.csv", "--news-columns", "head=title"],
+            1,
+            &["there is no `head`", "title"],
+        ),
+    ];
+    for (arguments, code, parts) in cases {
+        let output = offline(folder.path(), arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{arguments:?}: {said}");
+        assert!(
+            !said.contains("Connection refused") && !said.contains("rdkafka"),
+            "{arguments:?} connected first: {said}"
+        );
+    }
+}
+
+#[test]
+fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
+    let Some(place) = Installation::new("inputs") else { return };
+    let write = |name: &str, content: &str| std::fs::write(place.folder.path().join(name), content).unwrap();
+    let run = |name: &str, more: &[&str]| {
+        let mut command = place.tapewire();
+        command.args(["replay", "--run", name, "--benchmark", "none"]).args(more);
+        succeeded(command.output().unwrap())
+    };
+    // One article once for each company, and an edit that withdraws one.
+    let mut bars = BARS.to_owned();
+    for line in BARS.lines().skip(1) {
+        writeln!(bars, "{}", line.replace("EXMP", "MKR")).unwrap();
+    }
+    write("bars.csv", &bars);
+    let row = |id: &str, symbols: &str| {
+        NEWS.replace("a1", id).replace(r#"["EXMP"]"#, symbols).replace("14:00:00", "13:59:30")
+    };
+    let rows =
+        [row("n1", r#"["EXMP"]"#), row("n1", r#"["MKR"]"#), row("n2", r#"["EXMP", "MKR"]"#), row("n2", r#"["EXMP"]"#)];
+    write("news.jsonl", &rows.concat());
+    let said = run("tickers", &["--news", "news.jsonl", "--bars", "bars.csv"]);
+    assert!(said.contains("sent 2 articles (3 mentions) and 6 bars; 0 rows could not be read"), "{said}");
+    assert!(said.contains("each 60 s wide, by the least distance between starts"), "{said}");
+    assert_eq!(
+        place.query("SELECT article_id, symbol FROM impact FINAL WHERE run = 'tickers' ORDER BY 1, 2"),
+        "n1\tEXMP\nn1\tMKR\nn2\tEXMP"
+    );
+
+    // An edit that reports the jump counts from its own time; without one the first text stays.
+    let minute = |minute: u32| {
+        let price = if minute < 30 { 100 } else { 110 };
+        let (hour, minute) = (14 + minute / 60, minute % 60);
+        format!("EXMP,2025-05-12T{hour}:{minute:02}:00Z,{price},{price},{price},{price},100\n")
+    };
+    write(
+        "jump.csv",
+        &((0..119).map(minute).fold("symbol,start,open,high,low,close,volume\n".to_owned(), |all, row| all + &row)),
+    );
+    let edit = NEWS.replace("raises its outlook", "jumps 10%");
+    let timed = edit.replace("\"symbols\"", r#""updated_at": "2025-05-12T14:40:00Z", "symbols""#);
+    write("timed.jsonl", &(NEWS.to_owned() + &timed));
+    run("timed", &["--news", "timed.jsonl", "--bars", "jump.csv"]);
+    let entry = |run: &str| {
+        let columns = "m.title, toString(i.entry_at), i.entry_price";
+        let tables = "impact AS i FINAL INNER JOIN mentions AS m FINAL USING (run, article_id, symbol)";
+        place.query(&format!("SELECT {columns} FROM {tables} WHERE i.run = '{run}'"))
+    };
+    assert_eq!(entry("timed"), "Example Corp jumps 10%\t2025-05-12 14:41:00.000000\t110");
+    write("untimed.jsonl", &(NEWS.to_owned() + &edit));
+    let said = run("untimed", &["--news", "untimed.jsonl", "--bars", "jump.csv"]);
+    assert!(
+        said.contains("1 rows could not be read") && said.contains("an edit without the time of the edit"),
+        "{said}"
+    );
+    assert_eq!(entry("untimed"), "Example Corp raises its outlook\t2025-05-12 14:01:00.000000\t100");
+
+    // A daily bar stamped at midnight in New York, or by its date, is the session of its day.
+    for (name, stamp) in [("midnight", "T04:00:00Z"), ("utc", "T00:00:00Z"), ("date", ""), ("open", "T13:30:00Z")] {
+        let day = |day: u32| {
+            let open = 100 + day;
+            format!("EXMP,2025-05-{day:02}{stamp},{open},{},{},{},100000\n", open + 3, open - 1, open + 1)
+        };
+        let days = [5, 6, 7, 8, 9, 12, 13, 14, 15, 16].map(day).concat();
+        write("daily.csv", &format!("symbol,start,open,high,low,close,volume\n{days}"));
+        write("early.jsonl", &NEWS.replace("2025-05-12T14:00:00Z", "2025-05-13T11:00:00Z"));
+        let said = run(name, &["--news", "early.jsonl", "--bars", "daily.csv"]);
+        assert!(said.contains("each 1 day wide"), "{said}");
+        assert_eq!(entry(name), "Example Corp raises its outlook\t2025-05-13 13:30:00.000000\t113", "{name}");
+    }
+}

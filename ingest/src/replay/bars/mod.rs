@@ -1,0 +1,72 @@
+//! Bars: a row to a reading, readings to the width of a file's bars, and those to bars.
+
+mod row;
+mod tape;
+mod width;
+
+pub use row::SymbolOf;
+pub(super) use row::{Reader, of_width};
+pub(super) use tape::{Collected, Collector};
+
+use jiff::civil::Date;
+use tapewire_core::Bar;
+
+/// Seconds of a daily bar.
+pub(super) const DAY_S: u32 = 86_400;
+
+/// A row of a bars file, before it is known how wide its bar is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    /// The symbol that it counts for, as an index.
+    symbol: u32,
+    /// The symbol that the row has, before aliases.
+    written: u32,
+    stamp: Stamp,
+    /// What the row itself says about its width, in seconds.
+    width_s: Option<u32>,
+    prices: Prices,
+    /// [`super::source::Origin::number`].
+    number: u64,
+}
+
+/// The values of a bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Prices {
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: f64,
+    vwap: Option<f64>,
+    trades: Option<u64>,
+}
+
+impl Prices {
+    fn fill(&self, bar: &mut Bar) {
+        let Self { open, high, low, close, volume, vwap, trades } = *self;
+        (bar.open, bar.high, bar.low, bar.close) = (open, high, low, close);
+        (bar.volume, bar.vwap, bar.trades) = (volume, vwap, trades);
+    }
+}
+
+/// When a bar starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    /// The moment, in microseconds since 1970; `None` for a day, or a midnight without a zone.
+    at: Option<i64>,
+    /// The day, where the stamp may stand for one.
+    day: Option<(Date, DayKind)>,
+}
+
+/// Why a stamp may stand for a day. All daily bars of a file do it in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DayKind {
+    /// It is a day, or its midnight without a zone.
+    Written,
+    /// It is midnight in UTC.
+    Utc,
+    /// It is midnight in New York.
+    Exchange,
+    /// It is the open of a session.
+    Open,
+}

@@ -1,0 +1,343 @@
+//! A row of any provider's bars to a reading.
+
+use super::{DAY_S, DayKind, Prices, Reading, Stamp};
+use crate::replay::ReplayOptions;
+use crate::replay::moments;
+use crate::replay::names::{Field, Names, Role};
+use crate::replay::values::number::{number, shows_decimal_point};
+use crate::replay::values::ticker::ticker;
+use crate::replay::values::time::{Clock, Written, in_zone, written};
+use crate::replay::values::{is_missing, quoted, quoted_text};
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use tapewire_core::exchange::Calendar;
+use tapewire_core::{Bar, Symbol};
+use tapewire_formats::{Row, Value};
+
+/// What a bar can have, with the names of Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and pandas.
+/// Adjusted prices are none of these: they do not belong to the open, high and low beside them.
+const ROLES: &[Role] = &[
+    Role { name: "symbol", others: &["ticker", "sym", "instrument", "stock", "stock_symbol", "act_symbol", "S", "T"] },
+    Role {
+        name: "start",
+        others: &[
+            "start_time",
+            "window_start",
+            "bar_start",
+            "period_start",
+            "open_time",
+            "timestamp",
+            "datetime",
+            "t",
+            "begin",
+            "ts",
+            "s",
+            "date",
+            "trade_date",
+            "trading_day",
+            "time",
+            "unnamed0",
+            "index",
+            "",
+        ],
+    },
+    Role { name: "open", others: &["o", "1open", "open_price", "price_open"] },
+    Role { name: "high", others: &["h", "2high", "high_price", "price_high"] },
+    Role { name: "low", others: &["l", "3low", "low_price", "price_low"] },
+    Role { name: "close", others: &["c", "4close", "close_price", "price_close", "close_last"] },
+    Role { name: "volume", others: &["v", "vol", "5volume", "6volume", "share_volume", "total_volume"] },
+    Role { name: "vwap", others: &["vw", "volume_weighted_average_price"] },
+    Role { name: "trades", others: &["n", "transactions", "trade_count", "number_of_trades", "num_trades"] },
+    Role { name: "width", others: &["width_s", "timeframe", "interval", "per", "resolution", "granularity"] },
+];
+
+/// Roles with a price or an amount, in the order of [`Prices`].
+const NUMBERS: [&str; 6] = ["open", "high", "low", "close", "volume", "vwap"];
+
+/// The symbol of a file that has no column of symbols.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SymbolOf {
+    /// There has to be a column.
+    #[default]
+    Column,
+    /// This one.
+    Given(Symbol),
+    /// The file's name says it.
+    FileName,
+}
+
+/// Reads the rows of one file after the other.
+pub(in crate::replay) struct Reader<'o> {
+    names: Names,
+    clock: Clock,
+    options: &'o ReplayOptions,
+    new_york: TimeZone,
+    /// Tickers as the rows write them, read once: the index of the symbol they count for, and of their own.
+    tickers: HashMap<String, Result<(u32, u32), String>>,
+    symbols: Vec<Symbol>,
+    indices: HashMap<Symbol, u32>,
+}
+
+impl<'o> Reader<'o> {
+    /// # Errors
+    /// The reason why the names that the user gives can't be used.
+    pub fn new(options: &'o ReplayOptions) -> Result<Self, String> {
+        Ok(Self {
+            names: Names::new(ROLES, &[], "--bar-columns", &options.bar_columns)?,
+            clock: Clock { zone: options.bar_zone.clone(), order: options.date_order, zone_flag: "--bar-zone" },
+            options,
+            new_york: TimeZone::get("America/New_York").map_err(|error| error.to_string())?,
+            tickers: HashMap::new(),
+            symbols: Vec::new(),
+            indices: HashMap::new(),
+        })
+    }
+
+    /// The symbols that readings name by their index.
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// Refuses a file whose columns are not those of bars, by its first row.
+    ///
+    /// # Errors
+    /// What is missing, and how to name it.
+    pub fn check(&self, row: &Row, own_symbol: Option<&str>) -> Result<(), String> {
+        let lacks = |role: &str| self.names.all(row, role).is_empty() && !self.names.is_declared_absent(role);
+        let has_symbol = !self.names.all(row, "symbol").is_empty();
+        match own_symbol {
+            None if !has_symbol => {
+                return Err(format!(
+                    "{}; --symbol AAPL gives that of the whole file, --symbol-from-file-name takes its name",
+                    self.names.lacks(row, "symbol")
+                ));
+            }
+            Some(_) if has_symbol && self.options.symbol != SymbolOf::FileName => {
+                return Err("it has a column of symbols, and --symbol is for a file without one".into());
+            }
+            _ => {}
+        }
+        match ["start", "open", "high", "low", "close", "volume"].into_iter().find(|role| lacks(role)) {
+            Some("volume") => {
+                Err(format!("{}, and `volume=` that it has nothing of the kind", self.names.lacks(row, "volume")))
+            }
+            Some(role) => Err(self.names.lacks(row, role)),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a row; with what had to be left out of it.
+    ///
+    /// # Errors
+    /// Why it is no bar, for the person who made the file.
+    pub fn read(&mut self, row: &Row, number: u64, own_symbol: Option<&str>) -> Result<(Reading, Vec<String>), String> {
+        let width_s = self.width(row)?;
+        let mut left_out = Vec::new();
+        let prices = self.prices(row, &mut left_out)?;
+        let stamp = self.stamp(row, width_s == Some(DAY_S))?;
+        let (symbol, own) = self.symbol(row, own_symbol)?;
+        Ok((Reading { symbol, written: own, stamp, width_s, prices, number }, left_out))
+    }
+
+    fn symbol(&mut self, row: &Row, own: Option<&str>) -> Result<(u32, u32), String> {
+        let text = match self.names.find(row, "symbol") {
+            Some((_, Value::Text(text) | Value::Number(text))) => text.trim(),
+            Some((name, Value::Null)) => return Err(format!("{name} is missing")),
+            Some((name, other)) => return Err(format!("{name} {} is not a ticker", quoted(other))),
+            None => own.unwrap_or_default(),
+        };
+        if let Some(known) = self.tickers.get(text) {
+            return known.clone();
+        }
+        let read = ticker(text).map(|symbol| {
+            let own = self.index(symbol.clone());
+            (self.index(self.options.alias(symbol)), own)
+        });
+        self.tickers.insert(text.to_owned(), read.clone());
+        read
+    }
+
+    fn index(&mut self, symbol: Symbol) -> u32 {
+        let next = self.symbols.len() as u32;
+        let index = *self.indices.entry(symbol.clone()).or_insert(next);
+        if index == next {
+            self.symbols.push(symbol);
+        }
+        index
+    }
+
+    fn stamp(&self, row: &Row, is_daily: bool) -> Result<Stamp, String> {
+        let all = self.names.all(row, "start");
+        let Some(&(name, value)) = all.iter().find(|(_, value)| !is_nothing(value)) else {
+            return Err(match all.first() {
+                Some((name, value)) => format!("{} {} is missing", title(name), quoted(value)),
+                None => self.names.lacks(row, "start"),
+            });
+        };
+        let of_name = |reason: String| format!("{} {reason}", title(name));
+        match written(value, &self.clock).map_err(of_name)? {
+            None => Err(of_name(format!("{} is missing", quoted(value)))),
+            Some(Written::At(at)) => Ok(self.of_moment(at)),
+            Some(Written::Civil(civil)) if civil.time() == Time::midnight() => Ok(self.of_midnight(civil.date())),
+            Some(Written::Civil(civil)) => {
+                in_zone(civil, &self.clock, &quoted(value)).map(|at| self.of_moment(at)).map_err(of_name)
+            }
+            Some(Written::Day(day)) => {
+                let time =
+                    all.iter().find(|(other, time)| *other != name && moments::is_time(other) && !is_nothing(time));
+                match time {
+                    Some((_, time)) if !is_daily && !moments::is_midnight(time) => {
+                        moments::at_time(day, time, &self.clock).map(|at| self.of_moment(at)).map_err(of_name)
+                    }
+                    Some(_) => Ok(self.of_midnight(day)),
+                    None => Ok(Stamp { at: None, day: Some((day, DayKind::Written)) }),
+                }
+            }
+        }
+    }
+
+    fn of_midnight(&self, day: Date) -> Stamp {
+        let zone = self.clock.zone.as_ref();
+        let at = zone.and_then(|zone| zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
+        Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, DayKind::Written)) }
+    }
+
+    fn of_moment(&self, at: Timestamp) -> Stamp {
+        let day_s = i64::from(DAY_S);
+        let day = if at.as_microsecond().rem_euclid(day_s * 1_000_000) == 0 {
+            Some((TimeZone::UTC.to_datetime(at).date(), DayKind::Utc))
+        } else {
+            let local = self.new_york.to_datetime(at);
+            let session = || Calendar::xnys().last_opened(at).filter(|session| session.open == at);
+            match local.time() == Time::midnight() {
+                true => Some((local.date(), DayKind::Exchange)),
+                false => session().map(|session| (session.date, DayKind::Open)),
+            }
+        };
+        Stamp { at: Some(at.as_microsecond()), day }
+    }
+
+    fn prices(&self, row: &Row, left_out: &mut Vec<String>) -> Result<Prices, String> {
+        let cells = NUMBERS.map(|role| self.names.find(row, role));
+        let point = cells.iter().flatten().any(|(_, value)| shows_decimal_point(value));
+        let read = |(name, value): Field<'_>| {
+            number(value, point)
+                .map_err(|reason| format!("{} {reason}", title(name)))?
+                .ok_or_else(|| format!("{} {} is missing", title(name), quoted(value)))
+        };
+        let required = |at: usize| match cells[at] {
+            Some(field) => read(field),
+            None if self.names.is_declared_absent(NUMBERS[at]) => Ok(0.0),
+            None => Err(self.names.lacks(row, NUMBERS[at])),
+        };
+        let optional = cells[5].filter(|(_, value)| !is_nothing(value)).map(read).transpose();
+        let prices = Prices {
+            open: required(0)?,
+            high: required(1)?,
+            low: required(2)?,
+            close: required(3)?,
+            volume: required(4)?,
+            vwap: optional.unwrap_or_else(|reason| {
+                left_out.push(reason);
+                None
+            }),
+            trades: self.trades(row, point, left_out),
+        };
+        fault(&prices).map_or(Ok(prices), |fault| Err(fault.into()))
+    }
+
+    fn trades(&self, row: &Row, point: bool, left_out: &mut Vec<String>) -> Option<u64> {
+        let (name, value) = self.names.find(row, "trades")?;
+        match number(value, point) {
+            Ok(None) => None,
+            Ok(Some(trades)) if trades >= 0.0 && trades.fract() == 0.0 && trades < 9e15 => Some(trades as u64),
+            Ok(Some(_)) => {
+                left_out.push(format!("{} {} is not a count", title(name), quoted(value)));
+                None
+            }
+            Err(reason) => {
+                left_out.push(format!("{} {reason}", title(name)));
+                None
+            }
+        }
+    }
+
+    /// What a column of widths says, in seconds.
+    fn width(&self, row: &Row) -> Result<Option<u32>, String> {
+        let Some((name, value)) = self.names.find(row, "width") else { return Ok(None) };
+        let text = match value {
+            Value::Text(text) | Value::Number(text) if !is_missing(text) => text.trim(),
+            _ => return Err(format!("{} {} is missing", title(name), quoted(value))),
+        };
+        let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        // What a number counts depends on who wrote the column; `interval` and `timeframe` have been both.
+        let unit = match plain.as_str() {
+            "width" | "widths" => Some(1),
+            "per" | "resolution" => Some(60),
+            "granularity" => Some(1),
+            _ => None,
+        };
+        let width = of_width(text, unit).ok_or_else(|| {
+            format!(
+                "{} {} is not the width of a bar that we can read, such as 1m, 1h or 1d",
+                title(name),
+                quoted_text(text)
+            )
+        })?;
+        Ok(Some(width))
+    }
+}
+
+/// The width that a text says, in seconds: `1m`, `5Min`, `1Hour`, `D`, `daily`; `unit` is how many seconds a bare number
+/// counts. Weeks and months are no widths: they have no fixed number of sessions.
+pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> {
+    let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = &text[..text.len() - letters.len()];
+    let count: u32 = if digits.is_empty() { 1 } else { digits.parse().ok()? };
+    let unit = match letters.trim().to_ascii_lowercase().as_str() {
+        "" if !digits.is_empty() => unit?,
+        "s" | "sec" | "second" | "seconds" => 1,
+        // `1M` is a month to some.
+        "m" if letters.trim() == "m" => 60,
+        "min" | "mins" | "minute" | "minutes" | "t" => 60,
+        "h" | "hr" | "hour" | "hours" | "hourly" => 3600,
+        "d" | "day" | "days" | "daily" => DAY_S,
+        _ => return None,
+    };
+    let width = count.checked_mul(unit).filter(|&width| width > 0)?;
+    (width <= DAY_S).then_some(width)
+}
+
+/// As [`Bar::fault`], whatever the bar's symbol and time.
+fn fault(prices: &Prices) -> Option<&'static str> {
+    let mut bar = Bar {
+        symbol: Symbol::new("X").expect("X is a ticker"),
+        start: Timestamp::UNIX_EPOCH,
+        width_s: 1,
+        open: 0.0,
+        high: 0.0,
+        low: 0.0,
+        close: 0.0,
+        volume: 0.0,
+        vwap: None,
+        trades: None,
+        received_at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1),
+    };
+    prices.fill(&mut bar);
+    bar.fault()
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Text(text) => is_missing(text),
+        _ => false,
+    }
+}
+
+/// The name of a column as a reason has it.
+fn title(name: &str) -> &str {
+    if name.is_empty() { "the column without a name" } else { name }
+}

@@ -1,0 +1,283 @@
+//! Readings of all files to bars.
+
+use super::width::{self, Width};
+use super::{DAY_S, DayKind, Prices, Reading, Stamp};
+use crate::IngestError;
+use crate::replay::source::{Origin, Rejected};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use tapewire_core::exchange::Calendar;
+use tapewire_core::symbol::AssetClass;
+use tapewire_core::{Bar, Symbol};
+
+/// All readings, by file.
+#[derive(Debug, Default)]
+pub(in crate::replay) struct Collector {
+    files: Vec<FileReadings>,
+}
+
+#[derive(Debug)]
+struct FileReadings {
+    file: Arc<Path>,
+    has_lines: bool,
+    readings: Vec<Reading>,
+    /// The bytes of rows that may turn out to be no bars, by their number.
+    doubtful: HashMap<u64, Vec<u8>>,
+}
+
+/// The bars of all files.
+#[derive(Debug, Default)]
+pub(in crate::replay) struct Collected {
+    bars: Vec<Kept>,
+    symbols: Vec<Symbol>,
+    /// Rows that are equal to another.
+    pub repeated: u64,
+    /// Rows that a later row of the same bar replaces.
+    pub replaced: u64,
+    /// Rows that can't be used.
+    pub rejected: Vec<Rejected>,
+    /// Of each file, how wide its bars are and how that is known.
+    pub widths: Vec<String>,
+}
+
+/// A bar that is sent.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    symbol: u32,
+    written: u32,
+    /// In microseconds since 1970.
+    start: i64,
+    width_s: u32,
+    /// When it was complete, in microseconds since 1970.
+    end: i64,
+    prices: Prices,
+    file: u32,
+    number: u64,
+    is_sent: bool,
+}
+
+impl Collector {
+    /// Adds a reading of the file that was given in this place.
+    pub fn add(&mut self, origin: &Origin, reading: Reading, raw: &[u8]) {
+        if self.files.last().is_none_or(|last| last.file != origin.file) {
+            let (file, has_lines) = (origin.file.clone(), origin.has_lines);
+            self.files.push(FileReadings { file, has_lines, readings: Vec::new(), doubtful: HashMap::new() });
+        }
+        if let Some(last) = self.files.last_mut() {
+            let Stamp { at, day } = reading.stamp;
+            if day.is_some_and(|(day, _)| at.is_none() || Calendar::xnys().on(day).is_none()) {
+                last.doubtful.insert(reading.number, raw.to_vec());
+            }
+            last.readings.push(reading);
+        }
+    }
+
+    /// Decides the width of each file and which row of a bar counts. `said` is the width that the user gives, in seconds.
+    ///
+    /// # Errors
+    /// [`IngestError::Shape`]: a width can't be told, or two symbols that are to be one have different prices.
+    pub fn finish(self, said: Option<u32>, symbols: &[Symbol]) -> Result<Collected, IngestError> {
+        let mut collected = Collected { symbols: symbols.to_vec(), ..Collected::default() };
+        let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
+        for (index, file) in self.files.iter().enumerate() {
+            let wrong = |reason| IngestError::Shape { path: file.file.to_path_buf(), reason };
+            let width = width::of_file(&file.readings, said, symbols).map_err(wrong)?;
+            let (bars, rejects) = (collected.bars.len(), collected.rejected.len());
+            for reading in &file.readings {
+                match bar(reading, &width, &symbols[reading.symbol as usize]) {
+                    Ok(bar) => {
+                        let bar = Kept { file: index as u32, ..bar };
+                        collected.keep(bar, &mut kept, &self.files)?;
+                    }
+                    Err(reason) => {
+                        let origin = file.origin(reading.number);
+                        let raw = file.doubtful.get(&reading.number).cloned();
+                        let raw =
+                            raw.unwrap_or_else(|| describe(reading, &symbols[reading.written as usize]).into_bytes());
+                        collected.rejected.push(Rejected { origin, reason, raw });
+                    }
+                }
+            }
+            if collected.bars.len() == bars {
+                let (rows, rejected) = (file.readings.len() as u64, &collected.rejected[rejects..]);
+                return Err(crate::replay::source::nothing_readable(&file.file, rows, rejected));
+            }
+            collected.widths.push(file.describe(&width, said.is_some(), &collected.bars[bars..]));
+        }
+        Ok(collected)
+    }
+}
+
+impl FileReadings {
+    fn origin(&self, number: u64) -> Origin {
+        Origin { file: self.file.clone(), number, has_lines: self.has_lines }
+    }
+
+    /// How wide the file's bars are, and how that is known.
+    fn describe(&self, width: &Width, is_said: bool, bars: &[Kept]) -> String {
+        let symbols: BTreeSet<u32> = bars.iter().map(|bar| bar.symbol).collect();
+        let mut widths: BTreeMap<u32, usize> = BTreeMap::new();
+        for bar in bars {
+            *widths.entry(bar.width_s).or_default() += 1;
+        }
+        let name = |width: u32| if width == DAY_S { "1 day".to_owned() } else { format!("{width} s") };
+        let widths: Vec<String> = widths.into_keys().map(name).collect();
+        let how = match (width, is_said) {
+            (Width::OfRow, _) => "as its rows say",
+            (_, true) => "as --bar-width says",
+            (Width::Of(_), false) => "by the least distance between starts",
+            (Width::Daily, false) => "by their starts, which are days",
+        };
+        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        format!(
+            "{}: {} of {}, each {} wide, {how}",
+            self.file.display(),
+            count(bars.len(), "bar"),
+            count(symbols.len(), "symbol"),
+            widths.join(" or ")
+        )
+    }
+}
+
+impl Collected {
+    /// Keeps the bar, and of several rows of one bar the last.
+    fn keep(
+        &mut self,
+        bar: Kept,
+        kept: &mut HashMap<(u32, u32, i64), usize>,
+        files: &[FileReadings],
+    ) -> Result<(), IngestError> {
+        let next = self.bars.len();
+        let earlier = kept.insert((bar.symbol, bar.width_s, bar.start), next);
+        if let Some(earlier) = earlier.and_then(|earlier| self.bars.get_mut(earlier)) {
+            let prices = |bar: &Kept| [bar.prices.open, bar.prices.high, bar.prices.low, bar.prices.close];
+            if earlier.written != bar.written && prices(earlier) != prices(&bar) {
+                let [first, second] = [&*earlier, &bar].map(|bar| {
+                    let origin = files[bar.file as usize].origin(bar.number);
+                    format!("{} in {origin}", self.symbols[bar.written as usize])
+                });
+                let path = files[bar.file as usize].file.to_path_buf();
+                let symbol = &self.symbols[bar.symbol as usize];
+                let reason = format!(
+                    "{first} and {second} are both {symbol} by --alias, and have different prices at the same start; give one of them"
+                );
+                return Err(IngestError::Shape { path, reason });
+            }
+            earlier.is_sent = false;
+            match earlier.prices == bar.prices {
+                true => self.repeated += 1,
+                false => self.replaced += 1,
+            }
+        }
+        self.bars.push(bar);
+        Ok(())
+    }
+
+    /// Number of bars that are sent.
+    pub fn count(&self) -> u64 {
+        self.bars.iter().filter(|bar| bar.is_sent).count() as u64
+    }
+
+    /// The end of the last bar, where the tape ends.
+    pub fn end(&self) -> Option<Timestamp> {
+        self.bars.iter().map(|bar| bar.end).max().and_then(|end| Timestamp::from_microsecond(end).ok())
+    }
+
+    /// Adds all bars that are sent to a fingerprint.
+    pub fn digest(&self, hash: &mut Sha256) {
+        for bar in self.bars.iter().filter(|bar| bar.is_sent) {
+            let Prices { open, high, low, close, volume, vwap, trades } = bar.prices;
+            hash.update(self.symbols[bar.symbol as usize].as_str());
+            hash.update([bar.start, bar.end, i64::from(bar.width_s)].map(i64::to_le_bytes).concat());
+            hash.update([open, high, low, close, volume, vwap.unwrap_or(f64::NAN)].map(f64::to_le_bytes).concat());
+            hash.update(trades.unwrap_or(u64::MAX).to_le_bytes());
+        }
+    }
+
+    /// Whether there is a bar of the symbol.
+    pub fn has(&self, symbol: &Symbol) -> bool {
+        let index = self.symbols.iter().position(|own| own == symbol);
+        index.is_some_and(|index| self.bars.iter().any(|bar| bar.symbol as usize == index))
+    }
+
+    /// The bars, in the order of the files.
+    pub fn into_bars(self) -> impl Iterator<Item = Bar> {
+        let symbols = self.symbols;
+        self.bars.into_iter().filter(|bar| bar.is_sent).filter_map(move |bar| {
+            let moment = |at| Timestamp::from_microsecond(at).ok();
+            let mut sent = Bar {
+                symbol: symbols[bar.symbol as usize].clone(),
+                start: moment(bar.start)?,
+                width_s: bar.width_s,
+                open: 0.0,
+                high: 0.0,
+                low: 0.0,
+                close: 0.0,
+                volume: 0.0,
+                vwap: None,
+                trades: None,
+                received_at: moment(bar.end)?,
+            };
+            bar.prices.fill(&mut sent);
+            Some(sent)
+        })
+    }
+}
+
+/// The bar of a reading.
+///
+/// # Errors
+/// Why it has no bar.
+fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String> {
+    let width_s = match width {
+        Width::Of(width) => *width,
+        Width::Daily => DAY_S,
+        Width::OfRow => reading.width_s.ok_or("the row does not say how wide its bar is")?,
+    };
+    let (start, end) = match (width_s, reading.stamp.day) {
+        (DAY_S, Some((day, _))) => of_day(day, symbol)?,
+        (DAY_S, None) => {
+            return Err(
+                "its bar is daily, but its start is not a date, a midnight or an open of the New York session".into()
+            );
+        }
+        (_, day) => {
+            let start = reading.stamp.at.ok_or_else(|| {
+                let day = day.map(|(day, _)| day.to_string()).unwrap_or_default();
+                format!("its start `{day}` is a day without a time of day, and its bar is not daily")
+            })?;
+            (start, start + i64::from(width_s) * 1_000_000)
+        }
+    };
+    let (symbol, written) = (reading.symbol, reading.written);
+    let (prices, number) = (reading.prices, reading.number);
+    Ok(Kept { symbol, written, start, width_s, end, prices, file: 0, number, is_sent: true })
+}
+
+/// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of its
+/// day. What is traded at all hours has no sessions, and its days are those of UTC.
+fn of_day(day: Date, symbol: &Symbol) -> Result<(i64, i64), String> {
+    if matches!(symbol.asset_class(), AssetClass::Crypto | AssetClass::Currency) {
+        let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_err(|error| error.to_string())?;
+        let end = start + SignedDuration::from_secs(i64::from(DAY_S));
+        return Ok((start.as_microsecond(), end.as_microsecond()));
+    }
+    let session = Calendar::xnys().on(day);
+    let session = session.ok_or_else(|| format!("`{day}` is no trading day in New York, and its bar is daily"))?;
+    Ok((session.open.as_microsecond(), session.close.as_microsecond()))
+}
+
+/// What a row says, where its bytes are gone.
+fn describe(reading: &Reading, symbol: &Symbol) -> String {
+    let Prices { open, high, low, close, volume, .. } = reading.prices;
+    let start = match (reading.stamp.at.and_then(|at| Timestamp::from_microsecond(at).ok()), reading.stamp.day) {
+        (None, Some((day, DayKind::Written))) => day.to_string(),
+        (at, _) => at.map(|at| at.to_string()).unwrap_or_default(),
+    };
+    format!("{symbol},{start},{open},{high},{low},{close},{volume}")
+}

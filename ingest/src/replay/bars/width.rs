@@ -1,0 +1,276 @@
+//! How wide the bars of a file are.
+//!
+//! Bars do not overlap, so none is wider than the least distance between two starts of its symbol. Where minutes without
+//! trades are missing, that least distance may be far less common than others, and the commonest says nothing.
+
+use super::{DAY_S, DayKind, Reading};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+use tapewire_core::Symbol;
+
+/// What is known of the widths of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Width {
+    /// All bars are this wide, in seconds.
+    Of(u32),
+    /// Each is a day: its stamp is a day.
+    Daily,
+    /// Each row says it.
+    OfRow,
+}
+
+/// Widths that providers send everywhere. Others are believed only if many bars show them.
+const COMMON: [i64; 6] = [60, 300, 900, 1800, 3600, 86_400];
+/// Others that there are.
+const RARE: [i64; 16] = [1, 5, 10, 15, 20, 30, 120, 180, 240, 600, 1200, 2700, 5400, 7200, 10_800, 14_400];
+/// Distances that have to show a rare width.
+const MANY: usize = 10;
+/// The longest gap between two daily bars of a symbol that trades every day, in days: a weekend with two holidays.
+const LONGEST_GAP: i64 = 5;
+
+/// The flag that says it.
+const FLAG: &str = "--bar-width";
+
+/// Decides how wide the bars are.
+///
+/// # Errors
+/// Why it can't be told, with the flag that says it.
+pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol]) -> Result<Width, String> {
+    if readings.iter().any(|reading| reading.width_s.is_some()) {
+        return Ok(Width::OfRow);
+    }
+    match said {
+        Some(DAY_S) if readings.iter().all(|reading| reading.stamp.day.is_some()) => return Ok(Width::Daily),
+        Some(DAY_S) => {
+            let why = "but not every row of it has a date, a midnight or an open of the New York session as its start";
+            return Err(format!("{FLAG} says that its bars are daily, {why}"));
+        }
+        Some(width) => {
+            let starts = Starts::of(readings, symbols);
+            return starts.check(i64::from(width)).map(|()| Width::Of(width));
+        }
+        None => {}
+    }
+    if let Some(kinds) = day_kinds(readings)
+        && are_daily(&kinds, readings)?
+    {
+        return Ok(Width::Daily);
+    }
+    let width = Starts::of(readings, symbols).width()?;
+    let width = u32::try_from(width).map_err(|_| doubtful("they are further apart than bars are wide"))?;
+    if width == DAY_S {
+        return Err(doubtful(
+            "they are a day apart, but not every start is a date, a midnight or an open of the New York session",
+        ));
+    }
+    Ok(Width::Of(width))
+}
+
+fn doubtful(why: &str) -> String {
+    format!("the width of its bars can't be told from their starts: {why}; {FLAG} 1m, 1h, 1d or another says it")
+}
+
+/// How the stamps of each symbol stand for days, if all of them do, and those of a symbol in one way.
+fn day_kinds(readings: &[Reading]) -> Option<Vec<DayKind>> {
+    let mut kinds: BTreeMap<u32, DayKind> = BTreeMap::new();
+    for reading in readings {
+        let (_, kind) = reading.stamp.day?;
+        if *kinds.entry(reading.symbol).or_insert(kind) != kind {
+            return None;
+        }
+    }
+    Some(kinds.into_values().collect())
+}
+
+/// Whether stamps that may be days are: by how far they are apart.
+fn are_daily(kinds: &[DayKind], readings: &[Reading]) -> Result<bool, String> {
+    let mut days: BTreeMap<u32, BTreeSet<jiff::civil::Date>> = BTreeMap::new();
+    for reading in readings {
+        let day = reading.stamp.day.map(|(day, _)| day);
+        days.entry(reading.symbol).or_default().extend(day);
+    }
+    let gaps = days.values().flat_map(|days| days.iter().zip(days.iter().skip(1)));
+    let least = gaps.filter_map(|(first, next)| next.since(*first).ok()).map(|span| i64::from(span.get_days())).min();
+    match least {
+        Some(days) if days > LONGEST_GAP => {
+            let why = format!("they are {days} days or more apart, and may be of weeks or of some days only");
+            Err(doubtful(&why))
+        }
+        Some(_) => Ok(true),
+        // A single day: nothing is traded at midnight in New York, but something may be at midnight in UTC.
+        None => Ok(kinds.iter().all(|kind| matches!(kind, DayKind::Written | DayKind::Exchange))),
+    }
+}
+
+/// The starts of each symbol, in order, each once.
+struct Starts<'s> {
+    of_symbol: BTreeMap<u32, Vec<i64>>,
+    symbols: &'s [Symbol],
+}
+
+/// What the distances between the starts of some bars are, in seconds.
+struct Distances {
+    /// How often each occurs.
+    counts: BTreeMap<i64, usize>,
+    /// The greatest that all are multiples of.
+    divisor: i64,
+}
+
+impl<'s> Starts<'s> {
+    fn of(readings: &[Reading], symbols: &'s [Symbol]) -> Self {
+        let mut of_symbol: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+        for reading in readings {
+            of_symbol.entry(reading.symbol).or_default().extend(reading.stamp.at.map(|at| at.div_euclid(1_000_000)));
+        }
+        for starts in of_symbol.values_mut() {
+            starts.sort_unstable();
+            starts.dedup();
+        }
+        Self { of_symbol, symbols }
+    }
+
+    /// Refuses a width that is more than the usual distance of a symbol's bars.
+    fn check(&self, width: i64) -> Result<(), String> {
+        for (&symbol, starts) in &self.of_symbol {
+            let distances = Distances::of(starts);
+            if let Some(usual) = distances.commonest().filter(|&usual| usual < width) {
+                let symbol = &self.symbols[symbol as usize];
+                return Err(format!(
+                    "bars of {symbol} start {usual} s apart, so they are not {width} s wide as {FLAG} says"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The width that the starts show.
+    fn width(&self) -> Result<i64, String> {
+        let own: Vec<(u32, i64)> = self
+            .of_symbol
+            .iter()
+            .filter_map(|(&symbol, starts)| Some((symbol, self.own_width(starts).ok()?)))
+            .collect();
+        let Some(&(shown_by, width)) = own.iter().min_by_key(|(_, width)| *width) else { return self.together() };
+        let name = |symbol: u32| &self.symbols[symbol as usize];
+        // Of a thin symbol a few minutes may be an hour apart by chance, but not many, nor those of many symbols.
+        let wider: Vec<&(u32, i64)> = own.iter().filter(|(_, own)| *own > width).collect();
+        let is_certain = |&&&(symbol, width): &&&(u32, i64)| Distances::of(&self.of_symbol[&symbol]).mostly(width);
+        let contradicts =
+            wider.iter().find(is_certain).or(wider.first().filter(|_| wider.len() * 20 > self.of_symbol.len()));
+        if let Some(&&(symbol, wide)) = contradicts {
+            return Err(format!(
+                "it seems to have bars of several widths: those of {} start {width} s apart, those of {} {wide} s; a column \
+                 `width`, in seconds, says that of each row, and {FLAG} that of all; or give a file for each width",
+                name(shown_by),
+                name(symbol)
+            ));
+        }
+        for (&symbol, starts) in &self.of_symbol {
+            if Distances::of(starts).divisor % width != 0 && Distances::of(&self.local(starts)).divisor % width != 0 {
+                let (shown_by, symbol) = (name(shown_by), name(symbol));
+                let why =
+                    format!("those of {shown_by} show {width} s, and those of {symbol} are no multiples of it apart");
+                return Err(doubtful(&why));
+            }
+        }
+        Ok(width)
+    }
+
+    /// The width that the symbols show together, where none of them does by itself.
+    fn together(&self) -> Result<i64, String> {
+        let all: Vec<Distances> = self.of_symbol.values().map(|starts| Distances::of(starts)).collect();
+        let mut together = Distances { counts: BTreeMap::new(), divisor: 0 };
+        for distances in all {
+            together.divisor = gcd(together.divisor, distances.divisor);
+            for (distance, count) in distances.counts {
+                *together.counts.entry(distance).or_default() += count;
+            }
+        }
+        let starts: Vec<i64> = match self.of_symbol.len() {
+            1 => self.of_symbol.values().next().cloned().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        together.width(&starts)
+    }
+
+    fn own_width(&self, starts: &[i64]) -> Result<i64, String> {
+        let in_utc = Distances::of(starts).width(starts);
+        // Sessions keep their hours in New York, so that across a change of clocks nights differ by an hour in UTC.
+        in_utc.or_else(|reason| {
+            let local = self.local(starts);
+            Distances::of(&local).width(&local).map_err(|_| reason)
+        })
+    }
+
+    fn local(&self, starts: &[i64]) -> Vec<i64> {
+        let Ok(zone) = TimeZone::get("America/New_York") else { return starts.to_vec() };
+        let offset = |start: i64| Timestamp::from_second(start).map_or(0, |at| i64::from(zone.to_offset(at).seconds()));
+        let mut local: Vec<i64> = starts.iter().map(|&start| start + offset(start)).collect();
+        local.sort_unstable();
+        local.dedup();
+        local
+    }
+}
+
+impl Distances {
+    fn of(starts: &[i64]) -> Self {
+        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+        for pair in starts.windows(2) {
+            *counts.entry(pair[1] - pair[0]).or_default() += 1;
+        }
+        let divisor = counts.keys().fold(0, |divisor, &distance| gcd(divisor, distance));
+        Self { counts, divisor }
+    }
+
+    /// Of several equally common the least.
+    fn commonest(&self) -> Option<i64> {
+        let most = self.counts.iter().max_by_key(|&(&distance, &count)| (count, std::cmp::Reverse(distance)));
+        most.map(|(&distance, _)| distance)
+    }
+
+    /// Whether there is hardly another distance.
+    fn mostly(&self, distance: i64) -> bool {
+        let times = self.counts.get(&distance).copied().unwrap_or(0);
+        times >= 5 && 5 * times >= 4 * self.counts.values().sum::<usize>()
+    }
+
+    /// The least distance, if all others are multiples of it and nothing speaks against it.
+    fn width(&self, starts: &[i64]) -> Result<i64, String> {
+        let (Some((&least, &times)), Some(usual)) = (self.counts.first_key_value(), self.commonest()) else {
+            return Err(doubtful("no symbol has two"));
+        };
+        let all: usize = self.counts.values().sum();
+        if self.divisor != least {
+            return Err(doubtful(&format!("the nearest are {least} s apart, and others by what is no multiple of it")));
+        }
+        if least != usual && share_on_grid(starts, usual) > 0.8 {
+            return Err(doubtful(&format!("nearly all are {usual} s apart, and some {least} s")));
+        }
+        let is_enough = match least {
+            60 => true,
+            // Half of the distances, or enough distances that a thin symbol's minutes would have shown another.
+            width if COMMON.contains(&width) => 2 * times >= all && all >= 2 || times >= 3 && all >= MANY,
+            width if RARE.contains(&width) => 2 * times >= all && times >= MANY,
+            _ => false,
+        };
+        match is_enough {
+            true => Ok(least),
+            false => Err(doubtful(&format!("the nearest are {least} s apart, which {times} of {all} distances show"))),
+        }
+    }
+}
+
+/// The share of starts that are multiples of `distance` after the same beginning.
+fn share_on_grid(starts: &[i64], distance: i64) -> f64 {
+    let mut beginnings: BTreeMap<i64, usize> = BTreeMap::new();
+    for start in starts {
+        *beginnings.entry(start.rem_euclid(distance)).or_default() += 1;
+    }
+    let most = beginnings.into_values().max().unwrap_or(0);
+    most as f64 / starts.len().max(1) as f64
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,38 @@
+//! A day and a time of day in two columns.
+
+use super::values::quoted;
+use super::values::time::{Clock, Moment, moment};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tapewire_formats::Value;
+
+/// Whether a column of this name has times of day beside a column of days.
+pub(super) fn is_time(name: &str) -> bool {
+    let name: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    name == "time" || name == "timeofday"
+}
+
+/// The moment of a day and a time of day: `09:30`, `09:30:00`, or as Stooq has it `93000` and `0`.
+///
+/// # Errors
+/// Why they are not. The reason quotes both.
+pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestamp, String> {
+    let written = match time {
+        Value::Text(text) | Value::Number(text) => text.trim(),
+        other => return Err(format!("`{day}` has {} as its time of day", quoted(other))),
+    };
+    let digits = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
+    // A number has lost the zeros before it.
+    let width = if digits && written.len() == 3 { 4 } else { 6 };
+    let padded = if digits && written.len() != 4 { format!("{written:0>width$}") } else { written.to_owned() };
+    match moment(&Value::Text(format!("{day} {padded}")), clock)? {
+        Some(Moment::At(at)) => Ok(at),
+        _ => Err(format!("`{day}` and `{written}` are not a day and a time of day")),
+    }
+}
+
+/// Whether a time of day is midnight, which files of daily bars have in every row.
+pub(super) fn is_midnight(time: &Value) -> bool {
+    let (Value::Text(text) | Value::Number(text)) = time else { return false };
+    text.contains('0') && text.chars().all(|c| "0:. ".contains(c))
+}

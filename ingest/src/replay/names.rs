@@ -1,0 +1,192 @@
+//! Which field of a row is which: the names that files have for the same thing, and those that the user gives.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use tapewire_formats::{Row, Value};
+
+/// Something that a row can have, and the names that files have for it, in the order in which they count. They are
+/// compared in lower case without marks: `publishedat` is `published_at`, `PublishedAt` and `Published At`.
+#[derive(Debug)]
+pub(super) struct Role {
+    /// The name that we use, also in `--news-columns` and `--bar-columns`.
+    pub name: &'static str,
+    /// Other names.
+    pub others: &'static [&'static str],
+}
+
+/// Names that the user has given, by role. `None`: the file has nothing of the kind.
+pub type Mapping = BTreeMap<String, Option<String>>;
+
+/// Finds fields of rows.
+#[derive(Debug)]
+pub(super) struct Names {
+    roles: &'static [Role],
+    ignored: &'static [&'static str],
+    flag: &'static str,
+    mapping: Mapping,
+    last: RefCell<Positions>,
+}
+
+/// Where the fields of each role are, in rows with these names.
+#[derive(Debug, Default)]
+struct Positions {
+    names: Vec<String>,
+    positions: HashMap<&'static str, Vec<usize>>,
+}
+
+/// A field that was found: its own name and its value.
+pub(super) type Field<'r> = (&'r str, &'r Value);
+
+impl Names {
+    /// # Errors
+    /// A mapping of something that there is not.
+    pub fn new(
+        roles: &'static [Role],
+        ignored: &'static [&'static str],
+        flag: &'static str,
+        mapping: &Mapping,
+    ) -> Result<Self, String> {
+        if let Some(unknown) = mapping.keys().find(|name| !roles.iter().any(|role| role.name == **name)) {
+            let known: Vec<&str> = roles.iter().map(|role| role.name).collect();
+            return Err(format!("{flag}: there is no `{unknown}`; there are: {}", known.join(", ")));
+        }
+        Ok(Self { roles, ignored, flag, mapping: mapping.clone(), last: RefCell::default() })
+    }
+
+    /// Whether the user says that the file has nothing of the kind.
+    pub fn is_declared_absent(&self, role: &str) -> bool {
+        self.mapping.get(role).is_some_and(Option::is_none)
+    }
+
+    /// The columns that the user has named.
+    pub fn mapped(&self) -> impl Iterator<Item = &str> {
+        self.mapping.values().flatten().map(String::as_str)
+    }
+
+    /// The fields that may be it, the best first; those without a value are among them.
+    pub fn all<'r>(&self, row: &'r Row, role: &str) -> Vec<Field<'r>> {
+        match self.mapping.get(role) {
+            Some(None) => return Vec::new(),
+            Some(Some(column)) => return at_path(row, column).into_iter().collect(),
+            None => {}
+        }
+        let fields: Vec<Field<'r>> = fields(row).collect();
+        let mut last = self.last.borrow_mut();
+        if !last.names.iter().map(String::as_str).eq(fields.iter().map(|(name, _)| *name)) {
+            // Rows of a file mostly have the same names, and finding them takes longer than all else.
+            let names: Vec<String> = fields.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let positions = self.roles.iter().map(|role| (role.name, self.positions(&names, role.name))).collect();
+            *last = Positions { names, positions };
+        }
+        let positions = last.positions.get(role).map(Vec::as_slice).unwrap_or_default();
+        positions.iter().map(|&position| fields[position]).collect()
+    }
+
+    /// The positions of the names that may be it, the best first.
+    fn positions(&self, names: &[String], role: &str) -> Vec<usize> {
+        let known = self.known(role);
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for (position, name) in names.iter().enumerate() {
+            let plain = plain(name);
+            if self.mapped().any(|column| column == name) {
+                continue;
+            }
+            if let Some(rank) = known.iter().position(|known| is_same(known, name, &plain)) {
+                // A name that occurs twice has its last value.
+                match found.iter_mut().find(|(own, before)| *own == rank && names[*before] == *name) {
+                    Some(before) => before.1 = position,
+                    None => found.push((rank, position)),
+                }
+            }
+        }
+        found.sort_by_key(|(rank, _)| *rank);
+        found.into_iter().map(|(_, position)| position).collect()
+    }
+
+    /// The best field that has a value, or else the best that has none.
+    pub fn find<'r>(&self, row: &'r Row, role: &str) -> Option<Field<'r>> {
+        let all = self.all(row, role);
+        all.iter().find(|(_, value)| !has_nothing(value)).or_else(|| all.first()).copied()
+    }
+
+    /// Names of the row that nobody here knows.
+    pub fn unknown<'r>(&self, row: &'r Row) -> Vec<&'r str> {
+        let is_known = |name: &str| {
+            let plain = plain(name);
+            let of_role = |role: &Role| self.known(role.name).iter().any(|known| is_same(known, name, &plain));
+            self.roles.iter().any(of_role)
+                || self.ignored.contains(&plain.as_str())
+                || self.mapped().any(|column| column == name)
+        };
+        fields(row).map(|(name, _)| name).filter(|name| !is_known(name)).collect()
+    }
+
+    /// That a row lacks something, with the names it has and the flag that helps.
+    pub fn lacks(&self, row: &Row, role: &str) -> String {
+        let names: Vec<&str> = fields(row).map(|(name, _)| name).collect();
+        let mut reason = match self.mapping.get(role) {
+            Some(Some(column)) => format!("no column {column}"),
+            _ => {
+                let known = self.known(role);
+                let some: Vec<&str> = known.iter().copied().filter(|name| name.len() > 1).take(4).collect();
+                format!("no {role}: none of {}, ...", some.join(", "))
+            }
+        };
+        let _ = write!(reason, "; there are: {}; ", super::values::quoted_text(&names.join(", ")).trim_matches('`'));
+        let _ = write!(reason, "{} {role}=NAME says which", self.flag);
+        reason
+    }
+
+    fn known(&self, role: &str) -> Vec<&'static str> {
+        let role = self.roles.iter().find(|own| own.name == role);
+        role.into_iter().flat_map(|role| std::iter::once(role.name).chain(role.others.iter().copied())).collect()
+    }
+}
+
+/// Fields of the row, and of an object `content` in it, as Yahoo has it.
+fn fields(row: &Row) -> impl Iterator<Item = Field<'_>> {
+    let inner = row.fields.iter().find_map(|(name, value)| match value {
+        Value::Object(fields) if &**name == "content" => Some(fields),
+        _ => None,
+    });
+    let outer = row.fields.iter().filter(move |(name, _)| inner.is_none() || &**name != "content");
+    let inner = inner.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
+    outer.map(|(name, value)| (&**name, value)).chain(inner)
+}
+
+/// The field of exactly this name, or the one that a path with points leads to.
+fn at_path<'r>(row: &'r Row, path: &str) -> Option<Field<'r>> {
+    if let Some((name, value)) = row.fields.iter().rev().find(|(name, _)| &**name == path) {
+        return Some((name, value));
+    }
+    let mut parts = path.split('.');
+    let first = parts.next()?;
+    let (name, value) = row.fields.iter().rev().find(|(name, _)| &**name == first)?;
+    let mut value = value;
+    for part in parts {
+        let Value::Object(fields) = value else { return None };
+        value = fields.iter().rev().find(|(name, _)| name == part).map(|(_, value)| value)?;
+    }
+    (path.contains('.')).then_some((&**name, value))
+}
+
+/// In lower case, without anything but letters and digits.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// A name of one letter has to be written exactly so: `t` is a time and `T` a ticker.
+fn is_same(known: &str, name: &str, plain_name: &str) -> bool {
+    if known.len() == 1 { known == name } else { plain(known) == plain_name }
+}
+
+fn has_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Text(text) => super::values::ticker::is_absent(text),
+        Value::List(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}

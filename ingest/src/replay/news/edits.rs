@@ -1,0 +1,179 @@
+//! The rows of one article, which may be its edits, repetitions, or one row for each company.
+
+use super::row::Draft;
+use crate::replay::source::{Origin, Rejected};
+use std::collections::HashMap;
+use tapewire_core::{Article, Symbol};
+
+/// All rows of news that became drafts, by article.
+#[derive(Debug, Default)]
+pub(in crate::replay) struct Collector {
+    articles: Vec<Vec<Seen>>,
+    by_key: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    draft: Draft,
+    origin: Origin,
+    raw: Vec<u8>,
+}
+
+/// What all rows together say.
+#[derive(Debug, Default)]
+pub(in crate::replay) struct Collected {
+    /// Every revision of every article; those of one article by time.
+    pub articles: Vec<Article>,
+    /// Companies of the last revisions; 1 for an article without.
+    pub mentions: u64,
+    /// Rows that say nothing that another row does not.
+    pub repeated: u64,
+    /// Rows that contradict an earlier one.
+    pub rejected: Vec<Rejected>,
+}
+
+impl Collector {
+    /// Adds a row.
+    pub fn add(&mut self, draft: Draft, origin: Origin, raw: Vec<u8>) {
+        let index = *self.by_key.entry(draft.article.key()).or_insert(self.articles.len());
+        if index == self.articles.len() {
+            self.articles.push(Vec::new());
+        }
+        self.articles[index].push(Seen { draft, origin, raw });
+    }
+
+    /// Tells edits, repetitions and rows of one article for each company apart.
+    pub fn finish(self) -> Collected {
+        let mut collected = Collected::default();
+        for mut rows in self.articles {
+            // A text counts from when it was knowable, wherever in the file it is.
+            rows.sort_by_key(|row| row.draft.article.received_at);
+            let mut rows = rows.into_iter();
+            let Some(first) = rows.next() else { continue };
+            let mut history = History::new(first);
+            rows.for_each(|row| history.add(row, &mut collected));
+            history.finish(&mut collected);
+        }
+        collected
+    }
+}
+
+/// The revisions of one article so far.
+struct History {
+    revisions: Vec<Article>,
+    /// All companies that were ever named.
+    ever: Vec<Symbol>,
+    /// The companies of each row that the last revision is made of.
+    rows: Vec<Vec<Symbol>>,
+    /// Whether these rows were put together, because each named other companies.
+    is_joined: bool,
+    first: Origin,
+}
+
+impl History {
+    fn new(row: Seen) -> Self {
+        let article = row.draft.article;
+        let symbols = article.symbols.clone();
+        Self {
+            revisions: vec![article],
+            ever: symbols.clone(),
+            rows: vec![symbols],
+            is_joined: false,
+            first: row.origin,
+        }
+    }
+
+    fn add(&mut self, row: Seen, collected: &mut Collected) {
+        let Seen { draft, origin, raw } = row;
+        let last = self.revisions.last_mut().expect("a history begins with a revision");
+        let new = &draft.article;
+        let is_later = new.received_at > last.received_at;
+        let has_same_text = new.title == last.title && new.description == last.description;
+        let first = self.first.clone();
+        let mut reject = |why: &str| {
+            let reason = format!("{why} {first}");
+            collected.rejected.push(Rejected { origin: origin.clone(), reason, raw: raw.clone() });
+        };
+        if !has_same_text {
+            if !is_later {
+                return reject(
+                    "an edit without the time of the edit (`updated_at` or `received_at`) of the article in",
+                );
+            }
+            let mut edited = draft.article;
+            if !draft.names_companies {
+                edited.symbols.clone_from(&last.symbols);
+            }
+            return self.revise(edited);
+        }
+        let named = &new.symbols;
+        if !draft.names_companies || self.rows.iter().any(|row| is_within(row, named) && is_within(named, row)) {
+            collected.repeated += 1;
+        } else if is_later && draft.has_edit_time {
+            self.revise(draft.article);
+        } else if is_within(named, &last.symbols) {
+            // Fewer companies than in one row before: an edit. Fewer than several rows have together is neither.
+            if self.is_joined {
+                return reject("names some of the companies that several rows before name, at the time of");
+            }
+            last.symbols.clone_from(named);
+            self.rows.push(named.clone());
+        } else if is_within(&last.symbols, named) || !named.iter().any(|symbol| last.symbols.contains(symbol)) {
+            // The same article once for each company.
+            let added: Vec<Symbol> = named.iter().filter(|symbol| !last.symbols.contains(symbol)).cloned().collect();
+            remember(&mut self.ever, &added);
+            self.rows.push(named.clone());
+            self.is_joined = true;
+            if is_later {
+                let symbols = last.symbols.iter().cloned().chain(added).collect();
+                let rows = std::mem::take(&mut self.rows);
+                self.revise(Article { symbols, ..draft.article });
+                (self.rows, self.is_joined) = (rows, true);
+            } else {
+                last.symbols.extend(added);
+            }
+        } else {
+            reject(
+                "names some other companies without the time of the edit (`updated_at` or `received_at`); the article is in",
+            );
+        }
+    }
+
+    fn revise(&mut self, article: Article) {
+        remember(&mut self.ever, &article.symbols);
+        (self.rows, self.is_joined) = (vec![article.symbols.clone()], false);
+        self.revisions.push(article);
+    }
+
+    fn finish(self, collected: &mut Collected) {
+        let ever = self.ever.into_iter().map(Some).collect::<Vec<_>>();
+        let mut named: Vec<Option<Symbol>> = Vec::new();
+        let count = self.revisions.len();
+        for (number, mut article) in self.revisions.into_iter().enumerate() {
+            let subjects = article.subjects();
+            remember(&mut named, &subjects);
+            if number + 1 == count {
+                // The last revision takes back all that any row has named.
+                remember(&mut named, &ever);
+            }
+            article.withdrawn = named.iter().filter(|subject| !subjects.contains(subject)).cloned().collect();
+            article.revision = Article::fingerprint(&article.title, &article.description, &article.symbols);
+            if number + 1 == count {
+                collected.mentions += article.symbols.len().max(1) as u64;
+            }
+            collected.articles.push(article);
+        }
+    }
+}
+
+fn is_within(part: &[Symbol], whole: &[Symbol]) -> bool {
+    part.iter().all(|symbol| whole.contains(symbol))
+}
+
+fn remember<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
+    for one in more {
+        if !known.contains(one) {
+            known.push(one.clone());
+        }
+    }
+}

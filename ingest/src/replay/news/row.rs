@@ -1,0 +1,354 @@
+//! A row of any provider's news to an article.
+
+use crate::epoch::{is_plausible, whole_microseconds};
+use crate::providers::items::check_size;
+use crate::providers::registry::PROVIDERS;
+use crate::replay::names::{Names, Role};
+use crate::replay::values::ticker::companies;
+use crate::replay::values::time::{Clock, Moment, moment};
+use crate::replay::values::{is_missing, quoted, text};
+use crate::replay::{ReplayOptions, delayed, moments};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tapewire_core::symbol::AssetClass;
+use tapewire_core::{Article, Symbol};
+use tapewire_formats::{Row, Value};
+
+/// What an article can have, with the names of Massive, Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo, Marketaux, NewsAPI
+/// and others.
+const ROLES: &[Role] = &[
+    Role { name: "id", others: &["article_id", "news_id", "story_id", "uuid", "guid", "uid"] },
+    Role { name: "title", others: &["headline", "article_title", "news_title", "heading"] },
+    Role {
+        name: "description",
+        others: &[
+            "summary",
+            "teaser",
+            "snippet",
+            "abstract",
+            "excerpt",
+            "text",
+            "body",
+            "content",
+            "article",
+            "full_text",
+        ],
+    },
+    Role {
+        name: "symbols",
+        others: &[
+            "tickers",
+            "symbol",
+            "ticker",
+            "related",
+            "related_tickers",
+            "related_symbols",
+            "stocks",
+            "stock",
+            "stock_symbol",
+            "stock_tickers",
+            "ticker_sentiment",
+            "entities",
+            "instruments",
+            "securities",
+            "companies",
+        ],
+    },
+    Role {
+        name: "published_at",
+        others: &[
+            "published_ms",
+            "published_utc",
+            "published",
+            "published_date",
+            "published_on",
+            "publication_date",
+            "publish_date",
+            "publish_time",
+            "pub_date",
+            "date_published",
+            "provider_publish_time",
+            "time_published",
+            "created_at",
+            "created",
+            "datetime",
+            "display_time",
+            "timestamp",
+            "seen_date",
+            "date",
+            "time",
+        ],
+    },
+    Role {
+        name: "updated_at",
+        others: &[
+            "updated",
+            "updated_utc",
+            "updated_ms",
+            "modified_at",
+            "date_modified",
+            "last_modified",
+            "last_updated",
+        ],
+    },
+    Role { name: "received_at", others: &["received", "received_utc", "received_ms"] },
+    Role {
+        name: "publisher",
+        others: &["source", "source_name", "provider", "site", "news_source", "source_domain", "domain"],
+    },
+    Role { name: "author", others: &["authors", "byline", "creator", "article_author"] },
+    Role {
+        name: "url",
+        others: &["link", "article_url", "news_url", "canonical_url", "click_through_url", "permalink"],
+    },
+    Role { name: "keywords", others: &["tags", "topics", "categories", "channels"] },
+];
+
+/// What else these providers send; it has neither text nor companies.
+const IGNORED: &[&str] = &[
+    "",
+    "unnamed0",
+    "index",
+    "t",
+    "type",
+    "contenttype",
+    "category",
+    "categorywithinsource",
+    "image",
+    "images",
+    "imageurl",
+    "urltoimage",
+    "bannerimage",
+    "thumbnail",
+    "ampurl",
+    "lang",
+    "language",
+    "country",
+    "region",
+    "insights",
+    "sentiment",
+    "overallsentimentscore",
+    "overallsentimentlabel",
+    "score",
+    "relevancescore",
+    "haspaywall",
+    "crawldate",
+    "similar",
+    "metadata",
+    "storyline",
+    "previewurl",
+    "bypassmodal",
+    "ishosted",
+    "revision",
+];
+
+/// A row that became an article, before its edits are known.
+#[derive(Debug, Clone)]
+pub(in crate::replay) struct Draft {
+    /// `received_at` is when its text was knowable. Its revision is not set yet.
+    pub article: Article,
+    /// Whether the row says which companies the article names, and not only nothing.
+    pub names_companies: bool,
+    /// Whether the row says when it was edited or received.
+    pub has_edit_time: bool,
+    /// What had to be left out, each with its reason.
+    pub left_out: Vec<String>,
+}
+
+/// Reads rows of news.
+pub(in crate::replay) struct Reader<'o> {
+    names: Names,
+    clock: Clock,
+    options: &'o ReplayOptions,
+}
+
+impl<'o> Reader<'o> {
+    /// # Errors
+    /// The reason why the names that the user gives can't be used.
+    pub fn new(options: &'o ReplayOptions) -> Result<Self, String> {
+        let names = Names::new(ROLES, IGNORED, "--news-columns", &options.news_columns)?;
+        let clock = Clock { zone: options.news_zone.clone(), order: options.date_order, zone_flag: "--news-zone" };
+        Ok(Self { names, clock, options })
+    }
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// Why it is no article, for the person who made the file.
+    pub fn read(&self, row: &Row) -> Result<Draft, String> {
+        let raw = String::from_utf8_lossy(&row.raw);
+        check_size(&raw)?;
+        let of_a_provider = PROVIDERS.iter().find_map(|provider| Some((provider.kind, provider.replay_line?(&raw)?)));
+        let mut draft = match of_a_provider {
+            Some((_, Ok((article, flaw)))) if self.options.news_columns.is_empty() => {
+                let left_out: Vec<String> = flaw.into_iter().collect();
+                // The general reader knows more spellings and names, and says what was left out.
+                let is_whole = left_out.is_empty()
+                    && !article.title.is_empty()
+                    && !article.symbols.is_empty()
+                    && is_plausible(article.published_at)
+                    && article
+                        .symbols
+                        .iter()
+                        .all(|symbol| symbol.asset_class() != AssetClass::Equity || !symbol.as_str().contains(':'));
+                match is_whole {
+                    true => Draft { names_companies: true, has_edit_time: false, left_out, article },
+                    false => self.general(row, &article.provider)?,
+                }
+            }
+            Some((kind, _)) => self.general(row, kind)?,
+            None => self.general(row, "replay")?,
+        };
+        draft.article.symbols = self.aliased(draft.article.symbols);
+        self.set_received(&mut draft, row)?;
+        Ok(draft)
+    }
+
+    /// When the text was knowable: as the row says, or a delay after its publication or its edit.
+    fn set_received(&self, draft: &mut Draft, row: &Row) -> Result<(), String> {
+        let article = &mut draft.article;
+        let (updated, received) = (self.time(row, "updated_at")?, self.time(row, "received_at")?);
+        let edited = updated.map_or(article.published_at, |updated| updated.max(article.published_at));
+        article.received_at = received.unwrap_or_else(|| delayed(edited, self.options.delay));
+        draft.has_edit_time = updated.is_some() || received.is_some();
+        Ok(())
+    }
+
+    fn general(&self, row: &Row, provider: &str) -> Result<Draft, String> {
+        self.check_names(row)?;
+        let published_at = match self.time(row, "published_at")? {
+            Some(at) => at,
+            None => {
+                let missing = self
+                    .names
+                    .find(row, "published_at")
+                    .map(|(name, value)| format!("{name} {} is missing", quoted(value)));
+                return Err(missing.unwrap_or_else(|| self.names.lacks(row, "published_at")));
+            }
+        };
+        let mut left_out = Vec::new();
+        let named = self.names.find(row, "symbols");
+        let named_companies = named.map(|(_, value)| companies(value)).unwrap_or_default();
+        left_out.extend(named_companies.left_out);
+        let title = self.text(row, "title", text::text, &mut left_out);
+        let url = self.text(row, "url", text::url, &mut left_out);
+        let keywords = match self.names.find(row, "keywords").map(|(name, value)| (name, text::keywords(value))) {
+            Some((_, Ok(keywords))) => keywords,
+            Some((name, Err(reason))) => {
+                left_out.push(format!("{name}: {reason}"));
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let article = Article {
+            id: self.id(row, &url, &title, published_at)?,
+            revision: 0,
+            provider: provider.to_owned(),
+            publisher: self.text(row, "publisher", text::name, &mut left_out),
+            author: self.text(row, "author", text::name, &mut left_out),
+            description: self.description(row, &mut left_out),
+            title,
+            url,
+            symbols: named_companies.symbols,
+            withdrawn: Vec::new(),
+            keywords,
+            published_at,
+            received_at: published_at,
+        };
+        let names_companies = named.is_some_and(|(_, value)| match value {
+            Value::Null => false,
+            Value::Text(text) => !is_missing(text),
+            _ => true,
+        });
+        Ok(Draft { article, names_companies, has_edit_time: false, left_out })
+    }
+
+    /// A row without any of our names for its text or its companies, but with names that we don't know, would become an
+    /// article whose text or companies vanished.
+    fn check_names(&self, row: &Row) -> Result<(), String> {
+        let has = |role: &str| !self.names.all(row, role).is_empty() || self.names.is_declared_absent(role);
+        let lacks_text = !has("title") && !has("description");
+        let lacks_companies = !has("symbols");
+        if !(lacks_text || lacks_companies) || self.names.unknown(row).is_empty() {
+            return Ok(());
+        }
+        Err(self.names.lacks(row, if lacks_text { "title" } else { "symbols" }))
+    }
+
+    fn time(&self, row: &Row, role: &str) -> Result<Option<Timestamp>, String> {
+        let Some((name, value)) = self.names.find(row, role) else { return Ok(None) };
+        match moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))? {
+            None => Ok(None),
+            Some(Moment::At(at)) => Ok(Some(whole_microseconds(at))),
+            Some(Moment::Day(day)) => {
+                // `date` and `time` as two columns.
+                let time =
+                    self.names.all(row, role).into_iter().find(|(other, _)| *other != name && moments::is_time(other));
+                match time.map(|(_, time)| moments::at_time(day, time, &self.clock)) {
+                    Some(Ok(at)) => Ok(Some(at)),
+                    Some(Err(reason)) => Err(format!("{name} {reason}")),
+                    None => Err(format!("{name} {} is a day without a time of day", quoted(value))),
+                }
+            }
+        }
+    }
+
+    /// The first text that there is; one that is not a text is left out.
+    fn text(
+        &self,
+        row: &Row,
+        role: &str,
+        read: fn(&Value) -> Result<String, String>,
+        left_out: &mut Vec<String>,
+    ) -> String {
+        let mut text = String::new();
+        for (name, value) in self.names.all(row, role) {
+            match read(value) {
+                Ok(read) if text.is_empty() => text = if is_nothing(&read) { String::new() } else { read },
+                Ok(_) => {}
+                Err(reason) if text.is_empty() => left_out.push(format!("{name}: {reason}")),
+                Err(_) => {}
+            }
+        }
+        text
+    }
+
+    fn description(&self, row: &Row, left_out: &mut Vec<String>) -> String {
+        self.text(row, "description", text::text, left_out)
+    }
+
+    /// The row's own id, or else its address, or else a fingerprint of its title and time.
+    fn id(&self, row: &Row, url: &str, title: &str, published_at: Timestamp) -> Result<String, String> {
+        if let Some((name, value)) = self.names.find(row, "id") {
+            let id = text::text(value).map_err(|reason| format!("{name}: {reason}"))?;
+            if !is_nothing(&id) {
+                return Ok(id);
+            }
+        }
+        // The address of a publisher's front page is that of many articles.
+        let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+        if !path.is_empty() {
+            return Ok(url.to_owned());
+        }
+        if title.is_empty() {
+            return Err("it has no id, url or title, so that nothing tells it from another".into());
+        }
+        let digest = Sha256::digest(format!("{published_at}\0{title}"));
+        Ok(hex::encode(&digest[..8]))
+    }
+
+    fn aliased(&self, symbols: Vec<Symbol>) -> Vec<Symbol> {
+        let mut aliased = Vec::with_capacity(symbols.len());
+        for symbol in symbols.into_iter().map(|symbol| self.options.alias(symbol)) {
+            if !aliased.contains(&symbol) {
+                aliased.push(symbol);
+            }
+        }
+        aliased
+    }
+}
+
+/// What programs write where a text is missing. `-` and `None` could be headlines, but hardly are.
+fn is_nothing(text: &str) -> bool {
+    matches!(text.trim(), "" | "null" | "NaN" | "nan" | "None" | "<NA>")
+}

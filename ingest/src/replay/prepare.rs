@@ -1,0 +1,220 @@
+//! From files to what is sent: everything that can be refused is refused here.
+
+use super::source::{Files, Origin, Rejected, reasons};
+use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, news};
+use crate::IngestError;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use tapewire_core::{Article, CorporateAction, Run};
+use tapewire_formats::Row;
+
+/// A replay whose files have been read, ready to be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) run: Run,
+    pub(super) actions: Vec<CorporateAction>,
+    pub(super) articles: Vec<Article>,
+    pub(super) mentions: u64,
+    pub(super) bars: bars::Collected,
+    pub(super) options: ReplayOptions,
+    /// Rows that can't be used, and then those of which a part can't.
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) in_part: Vec<Rejected>,
+    pub(super) repeated: u64,
+}
+
+/// Reads all files and decides what they mean: names, times, widths, edits, repetitions. `report` may stop it with an
+/// error.
+///
+/// # Errors
+/// [`IngestError::Format`] and [`IngestError::Shape`] if a file can't be read, not one of its rows can, or it does not say
+/// how wide its bars are; [`IngestError::Config`]; whatever `report` returns.
+pub fn prepare(
+    inputs: &Inputs,
+    options: &ReplayOptions,
+    mut report: impl FnMut(ReplayProgress) -> Result<(), IngestError>,
+) -> Result<Prepared, IngestError> {
+    let run = check_name(options.run.as_deref())?;
+    let actions = match &options.actions {
+        Some(path) => actions::read(path, options)?,
+        None => Vec::new(),
+    };
+    let sizes = |files: &[PathBuf]| files.iter().map(|file| size(file)).sum::<Result<u64, _>>();
+    let (of_bars, of_news) = (sizes(&inputs.bars)?, sizes(&inputs.news)?);
+    let total = of_bars + of_news;
+    let (mut rejected, mut in_part) = (Vec::new(), Vec::new());
+
+    let mut files = Files::new(&inputs.bars, &options.bar_format, 0, total, &mut report);
+    let bars = read_bars(&mut files, inputs, options, &mut rejected, &mut in_part)?;
+    let mut files = Files::new(&inputs.news, &options.news_format, of_bars, total, &mut report);
+    let news = read_news(&mut files, options, &mut rejected, &mut in_part)?;
+
+    check_benchmark(&bars, options)?;
+    let run = match run {
+        Some(run) => run,
+        None => Run::named(&format!("replay-{}", fingerprint(&news, &bars, &actions, options))),
+    };
+    rejected.extend(news.rejected);
+    let repeated = news.repeated;
+    let (articles, mentions, options) = (news.articles, news.mentions, options.clone());
+    Ok(Prepared { run, actions, articles, mentions, bars, options, rejected, in_part, repeated })
+}
+
+fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
+    files: &mut Files<'_, Report>,
+    inputs: &Inputs,
+    options: &ReplayOptions,
+    rejected: &mut Vec<Rejected>,
+    in_part: &mut Vec<Rejected>,
+) -> Result<bars::Collected, IngestError> {
+    let mut reader = bars::Reader::new(options).map_err(IngestError::Config)?;
+    let own_symbols =
+        inputs.bars.iter().map(|file| own_symbol(file, &options.symbol)).collect::<Result<Vec<_>, _>>()?;
+    let mut collector = bars::Collector::default();
+    let (mut checked, mut without_column) = (None, 0);
+    files.each(rejected, |index, origin, row| {
+        let own = own_symbols[index].as_deref();
+        if checked != Some(index) {
+            let wrong = |reason| IngestError::Shape { path: origin.file.to_path_buf(), reason };
+            reader.check(row, own).map_err(wrong)?;
+            checked = Some(index);
+            without_column += usize::from(matches!(options.symbol, SymbolOf::Given(_)));
+            if without_column > 1 {
+                let reason = "--symbol is for one file; --symbol-from-file-name is for several";
+                return Err(wrong(reason.into()));
+            }
+        }
+        Ok(reader.read(row, origin.number, own).map(|(reading, left_out)| {
+            keep_parts(in_part, &origin, left_out, row);
+            collector.add(&origin, reading, &row.raw);
+        }))
+    })?;
+    let said = options.width.map(|width| u32::try_from(width.as_secs()).ok().filter(|&width| width > 0));
+    let said = match said {
+        Some(None) => {
+            return Err(IngestError::Config("--bar-width has to be a whole number of seconds, at least 1".into()));
+        }
+        said => said.flatten(),
+    };
+    let mut collected = collector.finish(said, reader.symbols())?;
+    rejected.append(&mut collected.rejected);
+    Ok(collected)
+}
+
+fn read_news<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
+    files: &mut Files<'_, Report>,
+    options: &ReplayOptions,
+    rejected: &mut Vec<Rejected>,
+    in_part: &mut Vec<Rejected>,
+) -> Result<news::Collected, IngestError> {
+    let reader = news::Reader::new(options).map_err(IngestError::Config)?;
+    let mut collector = news::Collector::default();
+    files.each(rejected, |_, origin, row| {
+        Ok(reader.read(row).map(|mut draft| {
+            keep_parts(in_part, &origin, std::mem::take(&mut draft.left_out), row);
+            collector.add(draft, origin, row.raw.clone());
+        }))
+    })?;
+    Ok(collector.finish())
+}
+
+fn keep_parts(in_part: &mut Vec<Rejected>, origin: &Origin, left_out: Vec<String>, row: &Row) {
+    if !left_out.is_empty() {
+        let reason = format!("kept without a part of it: {}", left_out.join("; "));
+        in_part.push(Rejected { origin: origin.clone(), reason, raw: row.raw.clone() });
+    }
+}
+
+/// The symbol of a file without a column of symbols, as its name or the user says it.
+fn own_symbol(file: &Path, symbol: &SymbolOf) -> Result<Option<String>, IngestError> {
+    match symbol {
+        SymbolOf::Column => Ok(None),
+        SymbolOf::Given(symbol) => Ok(Some(symbol.to_string())),
+        SymbolOf::FileName => {
+            const ENDS: [&str; 14] = [
+                ".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson",
+                ".parquet", ".pq",
+            ];
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let mut stem = name.as_str();
+            while let Some(shorter) = ENDS.iter().find_map(|end| {
+                let at = stem.len().checked_sub(end.len())?;
+                let (shorter, own) = stem.split_at_checked(at)?;
+                own.eq_ignore_ascii_case(end).then_some(shorter)
+            }) {
+                stem = shorter;
+            }
+            let stem = stem.split(['_', ' ']).next().unwrap_or_default();
+            let ticker = super::values::ticker::ticker(stem);
+            let wrong = |reason| IngestError::Shape { path: file.to_owned(), reason: format!("its name: {reason}") };
+            ticker.map(|symbol| Some(symbol.to_string())).map_err(wrong)
+        }
+    }
+}
+
+fn check_benchmark(bars: &bars::Collected, options: &ReplayOptions) -> Result<(), IngestError> {
+    match &options.benchmark {
+        Some(benchmark) if options.benchmark_is_required && !bars.has(benchmark) => Err(IngestError::Config(format!(
+            "--benchmark: there is no bar of {benchmark}; name a symbol of the bars, or `none`"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn size(file: &Path) -> Result<u64, IngestError> {
+    let wrong = |source| IngestError::File { path: file.to_owned(), source };
+    std::fs::metadata(file).map(|metadata| metadata.len()).map_err(wrong)
+}
+
+/// A name that the user gives.
+fn check_name(name: Option<&str>) -> Result<Option<Run>, IngestError> {
+    let Some(name) = name else { return Ok(None) };
+    let run = Run::named(name.trim());
+    if run.as_str().is_empty() || run.is_live() {
+        return Err(IngestError::Config(format!("`{run}` can't be the name of a replay; choose another")));
+    }
+    Ok(Some(run))
+}
+
+/// Of everything that is sent, so that a file and the same file compressed, or a pipe, give one name.
+fn fingerprint(
+    news: &news::Collected,
+    bars: &bars::Collected,
+    actions: &[CorporateAction],
+    options: &ReplayOptions,
+) -> String {
+    let mut hash = Sha256::new();
+    for article in &news.articles {
+        let times = [article.published_at, article.received_at].map(|at| at.as_microsecond().to_le_bytes());
+        hash.update(format!("{}\0{}\0{:?}", article.key(), article.revision, article.withdrawn));
+        hash.update(times.concat());
+    }
+    bars.digest(&mut hash);
+    for action in actions {
+        hash.update(format!("{action:?}"));
+    }
+    hash.update(format!("{:?}", options.benchmark));
+    hex::encode(&hash.finalize()[..6])
+}
+
+impl Prepared {
+    /// What a person should know before it is sent: widths, what is missing, what can't be read.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.bars.widths.clone();
+        if !self.actions.is_empty() {
+            notes.push(format!("{} splits and dividends", self.actions.len()));
+        }
+        if let Some(benchmark) = self.options.benchmark.as_ref().filter(|benchmark| !self.bars.has(benchmark)) {
+            notes.push(format!(
+                "there is no bar of the benchmark {benchmark}, so alpha, beta and ar_* will be empty; --benchmark NAME names \
+                 another, and --benchmark none says that the bars have no benchmark"
+            ));
+        }
+        for (rows, what) in [(&self.rejected, "can't be read"), (&self.in_part, "are kept without a part")] {
+            if !rows.is_empty() {
+                notes.push(format!("{} rows {what}: {}", rows.len(), reasons(rows).join("; ")));
+            }
+        }
+        notes
+    }
+}

@@ -1,0 +1,125 @@
+//! The rows of the files, and what becomes of those that can't be read.
+
+use super::{ReplayProgress, Stage};
+use crate::IngestError;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tapewire_formats::{Format, Options, Reader, Row};
+
+/// Rows between two reports of progress.
+const REPORT_EVERY: u64 = 1000;
+
+/// Where a row is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The file.
+    pub file: Arc<Path>,
+    /// The line, or the row of a format without lines; counted from 1.
+    pub number: u64,
+    /// Whether the file has lines.
+    pub has_lines: bool,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.has_lines { "line" } else { "row" };
+        write!(f, "{} {unit} {}", self.file.display(), self.number)
+    }
+}
+
+/// A row, or a part of one, for the dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rejected {
+    /// Where it is.
+    pub origin: Origin,
+    /// Why it can't be used.
+    pub reason: String,
+    /// Its bytes.
+    pub raw: Vec<u8>,
+}
+
+/// Reads files one after the other and reports how far it is.
+pub(super) struct Files<'f, Report> {
+    files: &'f [PathBuf],
+    options: &'f Options,
+    progress: ReplayProgress,
+    report: Report,
+}
+
+impl<'f, Report: FnMut(ReplayProgress) -> Result<(), IngestError>> Files<'f, Report> {
+    /// `before` is how many bytes of all `total` have been read already.
+    pub fn new(files: &'f [PathBuf], options: &'f Options, before: u64, total: u64, report: Report) -> Self {
+        Self { files, options, progress: ReplayProgress { stage: Stage::Reading, done: before, total }, report }
+    }
+
+    /// Gives each row of each file to `read`, which may refuse it with a reason.
+    ///
+    /// # Errors
+    /// A file can't be read, or not one row of it; [`IngestError::Stopped`].
+    pub fn each(
+        &mut self,
+        rejected: &mut Vec<Rejected>,
+        mut read: impl FnMut(usize, Origin, &Row) -> Result<Result<(), String>, IngestError>,
+    ) -> Result<(), IngestError> {
+        for (index, file) in self.files.iter().enumerate() {
+            let before = self.progress.done;
+            let mut reader = Reader::open(file, self.options)?;
+            let has_lines = reader.format() != Format::Parquet;
+            let file: Arc<Path> = file.as_path().into();
+            let (first_reject, mut rows, mut readable) = (rejected.len(), 0_u64, 0_u64);
+            while let Some(row) = reader.next() {
+                let origin = |number| Origin { file: file.clone(), number, has_lines };
+                match row? {
+                    Ok(row) => match read(index, origin(row.number), &row)? {
+                        Ok(()) => readable += 1,
+                        Err(reason) => rejected.push(Rejected { origin: origin(row.number), reason, raw: row.raw }),
+                    },
+                    Err(bad) => {
+                        rejected.push(Rejected { origin: origin(bad.number), reason: bad.reason, raw: bad.raw });
+                    }
+                }
+                rows += 1;
+                if rows.is_multiple_of(REPORT_EVERY) {
+                    self.progress.done = (before + reader.position()).min(self.progress.total);
+                    (self.report)(self.progress)?;
+                }
+            }
+            if readable == 0 {
+                return Err(nothing_readable(&file, rows, &rejected[first_reject..]));
+            }
+            self.progress.done =
+                (before + std::fs::metadata(&file).map_or(0, |file| file.len())).min(self.progress.total);
+            (self.report)(self.progress)?;
+        }
+        Ok(())
+    }
+}
+
+/// That a file has nothing to replay, with the reasons by how often they occur.
+pub(super) fn nothing_readable(file: &Path, rows: u64, rejected: &[Rejected]) -> IngestError {
+    let path = file.to_owned();
+    if rows == 0 {
+        return IngestError::Shape { path, reason: "it has no rows".into() };
+    }
+    let reasons = reasons(rejected);
+    IngestError::Shape { path, reason: format!("none of its {rows} rows can be read: {}", reasons.join("; ")) }
+}
+
+/// The commonest reasons, each with its number of rows and its first example.
+pub(super) fn reasons(rejected: &[Rejected]) -> Vec<String> {
+    let mut counts: BTreeMap<String, (u64, &str, u64)> = BTreeMap::new();
+    for row in rejected {
+        // What is quoted differs from row to row.
+        let kind: String = row.reason.split('`').step_by(2).collect::<Vec<_>>().join("`");
+        counts.entry(kind).or_insert((0, &row.reason, row.origin.number)).0 += 1;
+    }
+    let mut counts: Vec<_> = counts.into_values().collect();
+    counts.sort_by_key(|&(count, _, number)| (std::cmp::Reverse(count), number));
+    let line = |&(count, reason, number): &(u64, &str, u64)| match count {
+        1 => format!("{reason} (line {number})"),
+        _ => format!("{reason} (line {number} and {} more)", count - 1),
+    };
+    counts.iter().take(5).map(line).collect()
+}

@@ -1,0 +1,209 @@
+//! Rows of bars.
+
+use super::*;
+
+fn starts(read: Read) -> Vec<(String, String, u32)> {
+    read.bars().iter().map(|bar| (bar.symbol.to_string(), bar.start.to_string(), bar.width_s)).collect()
+}
+
+#[test]
+fn bars_of_every_provider_are_read() {
+    let massive = "ticker,volume,open,close,high,low,window_start,transactions
+EXMP,4930,200.29,200.5,200.63,200.29,1747056600000000000,129
+EXMP,1815.25,200.39,200.34,200.61,200.34,1747056660000000000,57
+";
+    let bar = bars(massive).unwrap().bars().remove(0);
+    assert_eq!(
+        (bar.symbol.as_str(), bar.start, bar.width_s, bar.trades),
+        ("EXMP", at("2025-05-12T13:30:00Z"), 60, Some(129))
+    );
+    assert_eq!((bar.open, bar.high, bar.low, bar.close, bar.volume), (200.29, 200.63, 200.29, 200.5, 4930.0));
+    assert_eq!(bar.received_at, at("2025-05-12T13:31:00Z"));
+
+    let alpaca = r#"{"S":"EXMP","T":"b","t":"2025-05-12T13:30:00Z","o":1,"h":2,"l":1,"c":2,"v":10,"n":3,"vw":1.5}
+{"S":"EXMP","T":"b","t":"2025-05-12T13:31:00Z","o":1,"h":2,"l":1,"c":2,"v":10,"n":3,"vw":1.5}"#;
+    let bar = bars(alpaca).unwrap().bars().remove(1);
+    assert_eq!(
+        (bar.symbol.as_str(), bar.vwap, bar.trades, bar.close, bar.width_s),
+        ("EXMP", Some(1.5), Some(3), 2.0, 60)
+    );
+
+    // Adjusted closes do not belong to the prices beside them.
+    let yahoo = "Date,Open,High,Low,Close,Adj Close,Volume\n2025-05-12,100,101,99,100.5,50.25,1000\n2025-05-13,100,101,99,100.5,50.25,1000\n";
+    let given = ReplayOptions { symbol: SymbolOf::Given(Symbol::new("EXMP").unwrap()), ..ReplayOptions::default() };
+    let bar = bars_with(yahoo, &given).unwrap().bars().remove(0);
+    assert_eq!((bar.close, bar.start, bar.width_s), (100.5, at("2025-05-12T13:30:00Z"), 86_400));
+    let refused = bars(yahoo).err().unwrap();
+    assert!(
+        refused.contains("no symbol")
+            && refused.contains("--symbol AAPL")
+            && refused.contains("--symbol-from-file-name"),
+        "{refused}"
+    );
+
+    let stooq = "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>
+EXMP.US,5,20250512,153000,1,2,1,2,10,0
+EXMP.US,5,20250512,153500,1,2,1,2,10,0
+EXMP.US,D,20250512,000000,1,2,1,2,10,0
+";
+    let warsaw = ReplayOptions { bar_zone: zone("Europe/Warsaw"), ..ReplayOptions::default() };
+    let expected = [("2025-05-12T13:30:00Z", 300), ("2025-05-12T13:35:00Z", 300), ("2025-05-12T13:30:00Z", 86_400)];
+    let expected = expected.map(|(start, width)| ("EXMP".to_owned(), start.to_owned(), width));
+    assert_eq!(starts(bars_with(stooq, &warsaw).unwrap()), expected);
+
+    let pandas =
+        ",open,high,low,close,volume\n2025-05-12 09:30:00-04:00,1,2,1,2,10\n2025-05-12 09:31:00-04:00,1,2,1,2,10\n";
+    assert_eq!(
+        starts(bars_with(pandas, &given).unwrap())[0],
+        ("EXMP".to_owned(), "2025-05-12T13:30:00Z".to_owned(), 60)
+    );
+}
+
+#[test]
+fn the_symbol_of_a_file_can_be_its_name() {
+    let csv = "Date,Open,High,Low,Close,Volume\n2025-05-12,1,2,1,2,10\n2025-05-13,1,2,1,2,10\n";
+    let files = [("news.jsonl", NEWS), ("brk-b.us.txt", csv), ("AAPL_daily.csv", csv)];
+    let named = read(&files, &ReplayOptions { symbol: SymbolOf::FileName, ..ReplayOptions::default() }).unwrap();
+    let symbols: Vec<String> = named.bars().iter().map(|bar| bar.symbol.to_string()).collect();
+    assert_eq!(symbols, ["BRK.B", "BRK.B", "AAPL", "AAPL"]);
+    let given = ReplayOptions { symbol: SymbolOf::Given(Symbol::new("AAPL").unwrap()), ..ReplayOptions::default() };
+    assert!(read(&files, &given).err().unwrap().contains("--symbol is for one file"));
+    assert!(bars_with(BARS, &given).err().unwrap().contains("has a column of symbols"));
+}
+
+#[test]
+fn starts_without_a_zone_are_refused_with_the_column_and_the_cell() {
+    let naive = "symbol,start,open,high,low,close,volume\nEXMP,2025-05-12 09:30:00,193,195,192,194,100\nEXMP,2025-05-12 09:31:00,194,195,193,194,120\n";
+    let refused = bars(naive).err().unwrap();
+    for part in ["bars.csv", "start `2025-05-12 09:30:00` has no time zone", "--bar-zone America/New_York", "1 more"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    let told = bars_with(naive, &ReplayOptions { bar_zone: zone("America/New_York"), ..ReplayOptions::default() });
+    assert_eq!(starts(told.unwrap())[0].1, "2025-05-12T13:30:00Z");
+}
+
+/// Daily bars as providers stamp them: by their date, or by a midnight.
+#[test]
+fn daily_bars_are_the_session_of_their_day_however_they_are_stamped() {
+    for (first, second, third) in [
+        ("2025-07-02", "2025-07-03", "2025-07-07"),
+        ("2025-07-02 00:00:00", "2025-07-03 00:00:00", "2025-07-07 00:00:00"),
+        ("2025-07-02T00:00:00Z", "2025-07-03T00:00:00Z", "2025-07-07T00:00:00Z"),
+        ("2025-07-02T04:00:00Z", "2025-07-03T04:00:00Z", "2025-07-07T04:00:00Z"),
+        ("2025-07-02T13:30:00Z", "2025-07-03T13:30:00Z", "2025-07-07T13:30:00Z"),
+        ("20250702", "20250703", "20250707"),
+        ("1751428800", "1751515200", "1751860800"),
+    ] {
+        let row = |start: &str| format!("EXMP,{start},1,2,1,2,10\n");
+        let csv = format!("symbol,start,open,high,low,close,volume\n{}{}{}", row(first), row(second), row(third));
+        let read = bars(&csv).unwrap_or_else(|error| panic!("{first}: {error}"));
+        assert!(read.notes().contains("3 bars of 1 symbol, each 1 day wide"), "{}", read.notes());
+        let daily = read.bars();
+        let times: Vec<(Timestamp, Timestamp, u32)> =
+            daily.iter().map(|bar| (bar.start, bar.received_at, bar.width_s)).collect();
+        let expected = [
+            ("2025-07-02T13:30:00Z", "2025-07-02T20:00:00Z"),
+            // A half day.
+            ("2025-07-03T13:30:00Z", "2025-07-03T17:00:00Z"),
+            ("2025-07-07T13:30:00Z", "2025-07-07T20:00:00Z"),
+        ];
+        assert_eq!(times, expected.map(|(open, close)| (at(open), at(close), 86_400)), "{first}");
+    }
+    // Crypto's days begin at midnight in UTC, those of shares at midnight in New York.
+    let csv = "symbol,start,open,high,low,close,volume\nEXMP,2025-07-02T04:00:00Z,1,2,1,2,10\nEXMP,2025-07-03T04:00:00Z,1,2,1,2,10\nX:BTCUSD,2025-07-02T00:00:00Z,1,2,1,2,10\n";
+    assert_eq!(starts(bars(csv).unwrap())[2], ("X:BTCUSD".to_owned(), "2025-07-02T00:00:00Z".to_owned(), 86_400));
+    // In winter the session opens an hour later in UTC, and so does midnight in New York.
+    let csv = "symbol,start,open,high,low,close,volume\nEXMP,2025-03-07T05:00:00Z,1,2,1,2,10\nEXMP,2025-03-10T04:00:00Z,1,2,1,2,10\n";
+    let opens: Vec<String> = starts(bars(csv).unwrap()).into_iter().map(|(_, start, _)| start).collect();
+    assert_eq!(opens, ["2025-03-07T14:30:00Z", "2025-03-10T13:30:00Z"]);
+}
+
+#[test]
+fn a_daily_bar_of_no_trading_day_is_refused_and_one_of_all_hours_is_a_day_of_utc() {
+    let csv = "symbol,start,open,high,low,close,volume\nEXMP,2025-07-03,1,2,1,2,10\nEXMP,2025-07-04,1,2,1,2,10\nX:BTCUSD,2025-07-04,1,2,1,2,10\n";
+    let read = bars(csv).unwrap();
+    assert!(
+        read.reasons()[0].0 == 3 && read.reasons()[0].1.contains("`2025-07-04` is no trading day"),
+        "{:?}",
+        read.reasons()
+    );
+    assert_eq!(read.prepared.rejected[0].raw.trim_ascii_end(), b"EXMP,2025-07-04,1,2,1,2,10");
+    assert_eq!(starts(read)[1], ("X:BTCUSD".to_owned(), "2025-07-04T00:00:00Z".to_owned(), 86_400));
+}
+
+#[test]
+fn a_column_of_widths_is_honoured() {
+    let csv = "symbol,timeframe,start,open,high,low,close,volume
+EXMP,1Min,2025-05-12T14:00:00Z,1,2,1,2,10
+EXMP,1Hour,2025-05-12T14:00:00Z,1,2,1,2,10
+EXMP,1Day,2025-05-12T04:00:00Z,1,2,1,2,10
+EXMP,1Week,2025-05-12T04:00:00Z,1,2,1,2,10
+EXMP,60,2025-05-12T14:00:00Z,1,2,1,2,10
+";
+    let read = bars(csv).unwrap();
+    assert_eq!(read.reasons().iter().map(|(line, _)| *line).collect::<Vec<_>>(), [5, 6], "{:?}", read.reasons());
+    assert!(read.notes().contains("each 60 s or 3600 s or 1 day wide, as its rows say"), "{}", read.notes());
+    let widths: Vec<u32> = read.bars().iter().map(|bar| bar.width_s).collect();
+    assert_eq!(widths, [60, 3600, 86_400]);
+}
+
+#[test]
+fn quoted_thousands_are_numbers_and_what_is_none_is_refused() {
+    let csv = "symbol,start,open,high,low,close,volume
+EXMP,2025-05-12T13:30:00Z,193,194.99,192.51,194.83,\"1,918,517\"
+EXMP,2025-05-12T13:31:00Z,194.83,195,194,194.5,\"12,300\"
+BIGP,2025-05-12T13:30:00Z,\"1,002.00\",\"1,002.00\",\"998.00\",\"999.50\",\"12,345\"
+BIGP,2025-05-12T13:31:00Z,\"999.50\",\"1,003.00\",\"999.00\",\"1,001.00\",\"9,876\"
+NULL,2025-05-12T13:31:00Z,null,null,null,null,null
+LOW,2025-05-12T13:31:00Z,10,9,11,10,1
+NEG,2025-05-12T13:31:00Z,-1,1,-1,1,1
+COMM,2025-05-12T13:31:00Z,\"193,5\",\"194,5\",\"193,5\",\"194,5\",1
+VW,2025-05-12T13:31:00Z,1,1,1,1,\"12,300\"
+";
+    let read = bars(csv).unwrap();
+    let reasons = read.reasons();
+    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [6, 7, 8, 9, 10]);
+    for ((_, reason), part) in reasons.iter().zip([
+        "open `null` is missing",
+        "outside low..high",
+        "positive",
+        "decimal comma",
+        "volume `12,300` may be",
+    ]) {
+        assert!(reason.contains(part), "{reason}");
+    }
+    let bars = read.bars();
+    let volumes: Vec<f64> = bars.iter().map(|bar| bar.volume).collect();
+    assert_eq!(volumes, [1_918_517.0, 12_300.0, 12_345.0, 9876.0]);
+    assert_eq!((bars[2].open, bars[2].low, bars[3].high), (1002.0, 998.0, 1003.0));
+}
+
+#[test]
+fn of_several_rows_of_a_bar_the_last_counts() {
+    let csv = "symbol,start,open,high,low,close,volume
+A,2025-05-12T14:01:00Z,1,2,1,2,10
+A,2025-05-12T14:00:00Z,1,2,1,2,10
+A,2025-05-12T14:00:00Z,1,2,1,2,10
+A,2025-05-12T14:01:00Z,1,3,1,3,10
+";
+    let read = bars(csv).unwrap();
+    assert_eq!((read.prepared.bars.repeated, read.prepared.bars.replaced), (1, 1));
+    let closes: Vec<(String, f64)> = read.bars().iter().map(|bar| (bar.start.to_string(), bar.close)).collect();
+    assert_eq!(closes, [("2025-05-12T14:00:00Z".to_owned(), 2.0), ("2025-05-12T14:01:00Z".to_owned(), 3.0)]);
+}
+
+#[test]
+fn two_symbols_made_one_must_have_one_price() {
+    let aliases = [(Symbol::new("GOOG").unwrap(), Symbol::new("GOOGL").unwrap())].into();
+    let options = ReplayOptions { aliases, ..ReplayOptions::default() };
+    let csv = |close| {
+        format!(
+            "symbol,start,open,high,low,close,volume\nGOOG,2025-05-12T14:00:00Z,1,2,1,2,10\nGOOGL,2025-05-12T14:00:00Z,1,2,1,{close},10\nGOOGL,2025-05-12T14:01:00Z,1,2,1,2,10\n"
+        )
+    };
+    assert_eq!(bars_with(&csv("2"), &options).unwrap().bars().len(), 2);
+    let refused = bars_with(&csv("1"), &options).err().unwrap();
+    for part in ["GOOG in", "line 2", "GOOGL in", "line 3", "--alias"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+}

@@ -1,0 +1,227 @@
+//! Rows of news.
+
+use super::*;
+use std::fmt::Write as _;
+
+#[test]
+fn news_of_other_providers_keep_their_headline_and_companies() {
+    let read = news(
+        r#"{"id": 24843171, "headline": "Apple cuts its outlook", "author": "Desk", "created_at": "2025-05-12T14:00:00Z", "updated_at": "2025-05-12T14:00:03Z", "summary": "", "content": "<p>It said so.</p>", "url": "https://news.example/1", "images": [], "symbols": ["AAPL"], "source": "wire"}
+{"category": "company", "datetime": 1747058400, "headline": "Apple cuts its outlook", "id": 7, "image": "", "related": "AAPL", "source": "Wire", "summary": "The maker said so.", "url": "https://news.example/2"}
+{"id": "5f1c", "content": {"title": "Apple cuts its outlook", "pubDate": "2025-05-12T14:00:00Z", "provider": {"displayName": "Wire"}, "canonicalUrl": {"url": "https://news.example/3"}}}
+{"id": "h1", "headline": "Apple cuts its outlook", "published_at": "2025-05-12T14:00:00Z", "tickers": ["AAPL"]}
+{"id": "h2", "title": "Apple cuts its outlook", "published_at": "2025-05-12T14:00:00Z", "symbol": "AAPL"}
+{"id": "h3", "title": "Apple cuts its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": "AAPL"}
+{"id": "h4", "title": "Apple cuts its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL", null]}
+{"id": "h5", "title": "Apple cuts its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["NASDAQ:AAPL"]}
+{"id": "h6", "title": "Apple cuts its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["$AAPL"]}
+{"id": "h7", "title": "Berkshire buys more", "published_at": "2025-05-12T14:00:00Z", "symbols": ["BRK B", "BRK-B", "brk/b"]}
+{"title": "Shares are moving", "url": "https://news.example/a?id=1", "time_published": "20250512T140000Z", "authors": ["C. J."], "summary": "Some are falling.", "source": "Money", "source_domain": "x.example", "topics": [{"topic": "Earnings", "relevance_score": "0.9"}], "overall_sentiment_score": 0.1, "ticker_sentiment": [{"ticker": "RCL", "relevance_score": "0.1"}, {"ticker": "FOREX:USD"}]}
+{"id": 62518354, "publishedDate": "2025-05-12T14:00:00Z", "title": "I want it", "url": "https://x.example", "description": "The game", "source": "x.example", "tags": ["ETF", "Stock"], "crawlDate": "2025-05-12T14:09:00.346473Z", "tickers": ["ben", "msft"]}
+{"uuid": "m1", "title": "T", "description": "D", "published_at": "2025-05-12T14:00:00.000000Z", "source": "x.example", "entities": [{"symbol": "TSLA", "name": "Tesla", "type": "equity"}], "similar": []}
+{"source": {"id": null, "name": "Desk"}, "author": null, "title": "No company here", "description": "D", "url": "https://news.example/n", "urlToImage": null, "publishedAt": "2025-05-12T14:00:00Z", "content": "C"}
+{"id":"m","published_utc":"2025-05-12T14:00:00Z","title":"T","tickers":["GOOG",null],"publisher":{"name":"P"},"keywords":null}
+"#,
+    );
+    assert_eq!((read.reasons(), read.parts()), (Vec::new(), Vec::new()));
+    for id in ["24843171", "7", "h1", "h2", "h3", "h4", "h5", "h6"] {
+        assert_eq!(
+            (read.symbols(id), read.article(id).title.as_str()),
+            (vec!["AAPL".into()], "Apple cuts its outlook"),
+            "{id}"
+        );
+        assert_eq!(read.article(id).published_at, at("2025-05-12T14:00:00Z"), "{id}");
+    }
+    let alpaca = read.article("24843171");
+    assert_eq!(
+        (alpaca.author.as_str(), alpaca.publisher.as_str(), alpaca.description.as_str()),
+        ("Desk", "wire", "<p>It said so.</p>")
+    );
+    assert_eq!(alpaca.received_at, at("2025-05-12T14:00:04Z"));
+    assert_eq!(read.article("7").description, "The maker said so.");
+    let yahoo = read.article("5f1c");
+    assert_eq!((yahoo.title.as_str(), yahoo.publisher.as_str()), ("Apple cuts its outlook", "Wire"));
+    assert_eq!((yahoo.url.as_str(), yahoo.symbols.len()), ("https://news.example/3", 0));
+    assert_eq!(read.symbols("h7"), ["BRK.B"]);
+    // Without an id it is the address.
+    let vantage = read.article("https://news.example/a?id=1");
+    assert_eq!((vantage.author.as_str(), &vantage.keywords[..]), ("C. J.", &["Earnings".to_owned()][..]));
+    assert_eq!(read.symbols("https://news.example/a?id=1"), ["RCL", "FOREX:USD"]);
+    assert_eq!(
+        (read.symbols("62518354"), read.article("62518354").keywords.len()),
+        (vec!["BEN".into(), "MSFT".into()], 2)
+    );
+    assert_eq!((read.symbols("m1"), read.article("m1").publisher.as_str()), (vec!["TSLA".into()], "x.example"));
+    assert_eq!(read.article("https://news.example/n").publisher, "Desk");
+    let massive = read.article("m");
+    assert_eq!(
+        (massive.provider.as_str(), massive.publisher.as_str(), massive.received_at),
+        ("massive", "P", at("2025-05-12T14:00:01Z"))
+    );
+    assert_eq!(massive.revision, Article::fingerprint("T", "", &massive.symbols));
+}
+
+#[test]
+fn a_row_whose_text_or_companies_would_vanish_is_refused_with_its_names() {
+    let read = news(
+        r#"{"id":"x","head":"Maker lifts","published_at":"2025-05-12T14:00:00Z","symbols":["AAPL"]}
+{"id":"y","title":"Maker lifts","published_at":"2025-05-12T14:00:00Z","firms":["AAPL"]}
+{"id":"z","title":"Maker lifts","when":"2025-05-12T14:00:00Z","symbols":["AAPL"]}
+{"id":"p","title":"Maker lifts","published_at":"2025-05-12T14:00:00Z","symbols":["AAPL","?!","A B C"],"publisher":{"x":1}}
+{"id":"n","published_at":"2025-05-12T14:00:00Z","symbols":[]}
+"#,
+    );
+    let reasons = read.reasons();
+    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 3]);
+    for ((_, reason), parts) in reasons.iter().zip([
+        ["no title", "id, head, published_at, symbols", "--news-columns title=NAME"],
+        ["no symbols", "id, title, published_at, firms", "--news-columns symbols=NAME"],
+        ["no published_at", "id, title, when, symbols", "--news-columns published_at=NAME"],
+    ]) {
+        assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
+    }
+    // What can't be read costs only itself, is counted apart, and each part is named.
+    let (line, reason) = &read.parts()[0];
+    assert!(*line == 4 && ["`?!`", "`A B C`", "publisher"].iter().all(|part| reason.contains(part)), "{reason}");
+    assert_eq!(read.symbols("p"), ["AAPL"]);
+    assert_eq!(read.article("n").title, "");
+}
+
+#[test]
+fn columns_with_other_names_can_be_named() {
+    let columns = [("title", Some("head.line")), ("published_at", Some("when")), ("symbols", None)];
+    let news_columns = columns.map(|(role, name)| (role.to_owned(), name.map(str::to_owned))).into();
+    let options = ReplayOptions { news_columns, ..ReplayOptions::default() };
+    let line = r#"{"id":"x","head":{"line":"Maker lifts"},"when":1747058400,"title":"not this","firm":"F"}"#;
+    let with = read(&[("news.jsonl", line), ("bars.csv", BARS)], &options).unwrap();
+    assert_eq!((with.article("x").title.as_str(), with.article("x").symbols.len()), ("Maker lifts", 0));
+    let news_columns = [("headline".to_owned(), Some("head".to_owned()))].into();
+    let error =
+        read(&[("news.jsonl", line), ("bars.csv", BARS)], &ReplayOptions { news_columns, ..ReplayOptions::default() });
+    assert!(error.err().unwrap().contains("there is no `headline`; there are: id, title"), "it names the roles");
+}
+
+#[test]
+fn news_times_are_read_or_refused_and_never_1970() {
+    let times = [
+        r#""published_at": "2025-05-12T19:43:00Z""#,
+        r#""published_at": "2025-05-12 15:43:00-04:00""#,
+        r#""published_at": "2025-05-12T19:43:00""#,
+        r#""published_at": "20250512T194300""#,
+        r#""published_at": "Mon, 12 May 2025 19:43:00 GMT""#,
+        r#""published_at": 1747078980"#,
+        r#""published_ms": "1747078980000""#,
+        r#""published_ms": 1747078980.123"#,
+        r#""published_ms": 0"#,
+        r#""published_ms": 20250512"#,
+        r#""published_at": null, "published_ms": 1747078980000"#,
+        r#""published_at": "2099-01-01T00:00:00Z""#,
+        r#""published_at": """#,
+        r#""published_at": "2025-05-12""#,
+        r#""date": "2025-05-12", "time": "15:43""#,
+    ];
+    let mut lines = String::new();
+    for (number, time) in times.iter().enumerate() {
+        writeln!(lines, r#"{{"id": "t{}", "title": "T", "symbols": ["AAPL"], {time}}}"#, number + 1).unwrap();
+    }
+    let silent = news(&lines);
+    let lines_refused: Vec<u64> = silent.reasons().iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines_refused, [3, 4, 9, 10, 13, 14, 15], "{:?}", silent.reasons());
+    for line in [0, 1, 6] {
+        let (_, reason) = &silent.reasons()[line];
+        let parts = ["2025", "no time zone", "--news-zone America/New_York"];
+        assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
+    }
+    assert!(silent.reasons()[2].1.starts_with("published_ms `0`") && silent.reasons()[3].1.contains("a day without"));
+    let told = read(
+        &[("news.jsonl", &lines), ("bars.csv", BARS)],
+        &ReplayOptions { news_zone: zone("America/New_York"), ..ReplayOptions::default() },
+    )
+    .unwrap();
+    for id in ["t1", "t2", "t5", "t6", "t7", "t11", "t15"] {
+        assert_eq!(told.article(id).published_at, at("2025-05-12T19:43:00Z"), "{id}");
+    }
+    assert_eq!(told.article("t3").published_at, at("2025-05-12T23:43:00Z"));
+    assert_eq!(told.article("t8").published_at, at("2025-05-12T19:43:00.123Z"));
+}
+
+#[test]
+fn rows_of_one_article_are_put_together_and_an_edit_withdraws() {
+    let read = news(
+        r#"{"id": "n1", "title": "Apple gains as Microsoft slips", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL"]}
+{"id": "n1", "title": "Apple gains as Microsoft slips", "published_at": "2025-05-12T14:00:00Z", "symbols": ["MSFT"]}
+{"id": "n1", "title": "Apple gains as Microsoft slips", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL"]}
+{"id": "n2", "title": "Apple raises its outlook", "published_at": "2025-05-12T14:02:00Z", "symbols": ["AAPL", "MSFT"]}
+{"id": "n2", "title": "Apple raises its outlook", "published_at": "2025-05-12T14:02:00Z", "symbols": ["AAPL"]}
+{"id": "n3", "title": "T", "published_at": "2025-05-12T14:02:00Z", "symbols": ["AAPL", "MSFT"]}
+{"id": "n3", "title": "T", "published_at": "2025-05-12T14:02:00Z", "symbols": ["AAPL", "TSLA"]}
+{"id": "n4", "title": "T", "published_at": "2025-05-12T14:02:00Z", "symbols": ["AAPL"]}
+{"id": "n4", "title": "T", "published_at": "2025-05-12T14:02:00Z", "symbols": null}
+{"id": "n5", "title": "T", "published_at": "2025-05-12T14:02:00Z", "symbols": ["AAPL"]}
+{"id": "n5", "title": "T", "published_at": "2025-05-12T14:02:00Z", "symbols": []}
+"#,
+    );
+    assert_eq!(read.symbols("n1"), ["AAPL", "MSFT"]);
+    assert_eq!(
+        (read.symbols("n2"), read.article("n2").withdrawn.clone()),
+        (vec!["AAPL".into()], vec![Some(Symbol::new("MSFT").unwrap())])
+    );
+    assert_eq!(read.symbols("n3"), ["AAPL", "MSFT"]);
+    assert!(read.reasons()[0].0 == 7 && read.reasons()[0].1.contains("news.jsonl line 6"), "{:?}", read.reasons());
+    assert_eq!(read.symbols("n4"), ["AAPL"]);
+    assert_eq!((read.symbols("n5"), read.article("n5").withdrawn.len()), (vec![], 1));
+    assert_eq!((read.prepared.mentions, read.prepared.repeated), (2 + 1 + 2 + 1 + 1, 2));
+}
+
+#[test]
+fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
+    let first = r#"{"id": "e", "title": "Example to publish results", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL", "MSFT"]}"#;
+    let edit = |time: &str| {
+        format!(
+            r#"{{"id": "e", "title": "UPDATE: shares jump", "published_at": "2025-05-12T14:00:00Z", {time} "symbols": ["AAPL"]}}"#
+        )
+    };
+    for (time, known) in [
+        (r#""updated_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:01Z"),
+        (r#""received_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:00Z"),
+    ] {
+        // Also where the file has the newest first.
+        for lines in [format!("{first}\n{}", edit(time)), format!("{}\n{first}", edit(time))] {
+            let read = news(&lines);
+            let [before, after] = &read.prepared.articles[..] else { panic!("{:?}", read.prepared.articles) };
+            assert_eq!(
+                (before.title.as_str(), before.received_at),
+                ("Example to publish results", at("2025-05-12T14:00:01Z"))
+            );
+            assert_eq!((after.title.as_str(), after.received_at), ("UPDATE: shares jump", at(known)));
+            assert_eq!(
+                (after.withdrawn.clone(), before.withdrawn.len()),
+                (vec![Some(Symbol::new("MSFT").unwrap())], 0)
+            );
+            assert_ne!(before.revision, after.revision);
+            assert_eq!(read.prepared.mentions, 1);
+        }
+    }
+    let untimed = news(&format!("{first}\n{}", edit("")));
+    assert_eq!(untimed.article("e").title, "Example to publish results");
+    let (line, reason) = &untimed.reasons()[0];
+    assert!(*line == 2 && reason.contains("an edit without the time of the edit"), "{reason}");
+    // A time of the edit that can't be read would be a time without an edit.
+    let unread = news(&format!("{first}\n{}", edit(r#""updated_at": "14:40","#)));
+    assert!(unread.reasons()[0].1.starts_with("updated_at `14:40`"), "{:?}", unread.reasons());
+}
+
+#[test]
+fn an_article_without_an_id_is_named_by_its_address_or_its_title_and_time() {
+    let read = news(
+        r#"{"title":"One","published_at":"2025-05-12T14:00:00Z","symbols":["AAPL"],"url":"https://x.example/"}
+{"title":"Two","published_at":"2025-05-12T14:00:00Z","symbols":["AAPL"],"url":"https://x.example/"}
+{"title":"Two","published_at":"2025-05-12T14:00:00Z","symbols":["MSFT"]}
+{"published_at":"2025-05-12T14:00:00Z","symbols":["MSFT"]}"#,
+    );
+    // A front page is the address of many articles.
+    let titles: Vec<(&str, usize)> =
+        read.prepared.articles.iter().map(|article| (article.title.as_str(), article.symbols.len())).collect();
+    assert_eq!(titles, [("One", 1), ("Two", 2)]);
+    assert!(read.reasons()[0].1.contains("no id, url or title"));
+}

@@ -1,0 +1,72 @@
+//! How wide the bars of a file are.
+
+use super::*;
+
+/// Rows of a symbol that start these seconds after 14:00 UTC.
+fn rows(symbol: &str, seconds: impl IntoIterator<Item = i64>) -> String {
+    let row = |second| format!("{symbol},{},1,2,1,2,10\n", 1_747_058_400 + second);
+    seconds.into_iter().map(row).collect()
+}
+
+fn width_of(rows: &str) -> Result<u32, String> {
+    let read = bars(&format!("symbol,start,open,high,low,close,volume\n{rows}"))?;
+    let widths: std::collections::BTreeSet<u32> = read.bars().iter().map(|bar| bar.width_s).collect();
+    assert_eq!(widths.len(), 1);
+    Ok(widths.into_iter().next().unwrap())
+}
+
+#[test]
+fn the_width_is_the_least_distance_that_all_starts_are_consistent_with() {
+    // A thin symbol: most minutes are missing.
+    let thin = [0, 3, 6, 9, 12, 16, 19, 22, 25, 28, 29, 40].map(|minute| minute * 60);
+    assert_eq!(width_of(&rows("THIN", thin)), Ok(60));
+    let hours = |days: i64| (0..days).flat_map(|day| (0..7).map(move |hour| day * 86_400 - 1800 + hour * 3600));
+    assert_eq!(width_of(&rows("HOUR", hours(3))), Ok(3600));
+    assert_eq!(width_of(&rows("FIVE", (0..20).map(|bar| bar * 300))), Ok(300));
+    assert_eq!(width_of(&(rows("A", [0, 3600]) + &rows("B", [0, 3600]))), Ok(3600));
+    // A symbol with few bars is as wide as the others of the file.
+    assert_eq!(width_of(&(rows("A", (0..30).map(|bar| bar * 60)) + &rows("B", [120]) + &rows("C", [0, 1200]))), Ok(60));
+    // Two hours across a change of clocks in New York.
+    let two_hours = |date: &str| {
+        let open = Symbol::new("TWO").map(|_| at(date).as_second() - 1_747_058_400).unwrap();
+        (0..4).map(move |bar| open + bar * 7200)
+    };
+    let clocks = rows(
+        "TWO",
+        [
+            "2025-03-05T14:30:00Z",
+            "2025-03-06T14:30:00Z",
+            "2025-03-07T14:30:00Z",
+            "2025-03-10T13:30:00Z",
+            "2025-03-11T13:30:00Z",
+        ]
+        .into_iter()
+        .flat_map(two_hours),
+    );
+    assert_eq!(width_of(&clocks), Ok(7200));
+}
+
+#[test]
+fn a_doubtful_width_is_refused_with_the_flag() {
+    let hours_and_a_stray = rows("AAPL", [0, 3600, 7200, 10_800, 86_400, 90_000, 93_600, 93_660]);
+    for (rows, part) in [
+        (hours_and_a_stray, "nearly all are 3600 s apart"),
+        (rows("ONE", [0]), "no symbol has two"),
+        (rows("FEW", [0, 120, 300]), "no multiple"),
+        (rows("SEVEN", (0..30).map(|bar| bar * 420)), "420 s"),
+        (rows("TWO", [0, 300]), "1 of 1"),
+        (rows("WEEK", (0..5).map(|week| week * 7 * 86_400 - 50_400)), "of weeks"),
+    ] {
+        let refused = width_of(&rows).unwrap_err();
+        assert!(refused.contains(part) && refused.contains("--bar-width") && refused.contains("bars.csv"), "{refused}");
+    }
+    let several = rows("MINUTE", (0..30).map(|bar| bar * 60)) + &rows("HOUR", (0..6).map(|bar| bar * 3600));
+    let refused = width_of(&several).unwrap_err();
+    assert!(
+        ["MINUTE", "60 s", "HOUR", "3600 s", "column `width`"].iter().all(|part| refused.contains(part)),
+        "{refused}"
+    );
+    let said = ReplayOptions { width: Some(Duration::from_secs(3600)), ..ReplayOptions::default() };
+    let csv = format!("symbol,start,open,high,low,close,volume\n{}", rows("MINUTE", (0..30).map(|bar| bar * 60)));
+    assert!(bars_with(&csv, &said).err().unwrap().contains("start 60 s apart"));
+}
