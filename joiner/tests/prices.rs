@@ -63,8 +63,7 @@ impl Example {
             actions: self.actions.iter().map(|action| (run.clone(), action.clone())).collect(),
         };
         let table = Process::start(&topics, config).finish([TOPICS[3], TOPICS[1], TOPICS[2], TOPICS[0]]);
-        let row = table.rows().next().unwrap().clone();
-        row
+        table.rows().next().unwrap().clone()
     }
 
     fn row_of(&self, published_at: &str) -> Impact {
@@ -150,6 +149,8 @@ fn a_symbol_with_bars_of_no_session_is_told_from_one_without_bars() {
     assert_eq!(reason(weeks), Status::NotJoined(Reason::NoRegularBars));
     let stamped_at_the_close = Example::default().bar("2025-05-12T20:00:00Z", 86_400, 1.0, 2.0);
     assert_eq!(reason(stamped_at_the_close), Status::NotJoined(Reason::NoRegularBars));
+    let at_a_fixed_hour = Example::default().bar("2025-05-13T14:30:00Z", 86_400, 1.0, 2.0);
+    assert_eq!(reason(at_a_fixed_hour), Status::NotJoined(Reason::NoRegularBars), "its open is not of 10:30");
     let pre_market = Example::default().bar("2025-05-13T12:00:00Z", 60, 1.0, 2.0);
     assert_eq!(reason(pre_market), Status::NotJoined(Reason::NoRegularBars));
     let regular = Example::default().bar("2025-05-12T19:59:00Z", 60, 1.0, 2.0);

@@ -6,7 +6,7 @@
 //! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price |
 //! | starts in a session and reaches past the close otherwise | that session, until the close | a price | not used: it may be a price of after hours |
 //! | starts before the open and ends within the session, as hours on the clock do | that session, from the open | not used: it may be a price from before the open | a price |
-//! | is one day long and starts at midnight of New York or of UTC | the session of that date, from open to close | the opening price | the closing price |
+//! | is one day long and starts at midnight of New York or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
 //! | starts at the close | that session | the closing auction's price | not used |
 //!
 //! All others, such as those of pre-market and after hours, are outside: they have no price of a regular session.
@@ -82,13 +82,10 @@ pub(super) fn place(
         return Some(outside(opened.index));
     }
     let bounds = SessionBounds::new(opened);
-    if opened.contains(bar.start) {
-        let cut_at_close = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
-        return Some(within(opened, true, end <= bounds.close || cut_at_close));
-    }
     if bar.width_s == DAY_S {
-        // Of a day that begins at another moment, such as the close, nothing tells which date it stands for.
-        let Some(day) = calendar.day_from(bar.start) else { return Some(outside(opened.index)) };
+        // Of a day that begins at another moment, such as the close, nothing tells which prices it has.
+        let day = Some(opened).filter(|session| session.open == bar.start).or_else(|| calendar.day_from(bar.start));
+        let Some(day) = day else { return Some(outside(opened.index)) };
         let session = SessionBounds::new(day);
         return Some(Placement::Session(Placed {
             session: session.index,
@@ -98,6 +95,10 @@ pub(super) fn place(
             has_close: true,
             deadline: session.close + lateness,
         }));
+    }
+    if opened.contains(bar.start) {
+        let cut_at_close = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
+        return Some(within(opened, true, end <= bounds.close || cut_at_close));
     }
     if start == bounds.close
         && let Some(span) = auction_span(config, bar.width_s)
@@ -174,6 +175,7 @@ mod tests {
             // Days that begin at no midnight we know: whose open and close they have can't be told.
             ("2025-05-13T20:00:00Z", DAY_S, "outside"),
             ("2025-05-13T09:00:00Z", DAY_S, "outside"),
+            ("2025-05-13T14:30:00Z", DAY_S, "outside"),
             // A week has no session.
             ("2025-05-12T13:30:00Z", 7 * DAY_S, "outside"),
         ] {

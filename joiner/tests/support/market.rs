@@ -39,7 +39,7 @@ pub struct Make {
     pub mentions: u64,
     /// Some bars arrive days late, long after the tape has passed them.
     pub late_bars: bool,
-    /// Some symbols are halted on some days.
+    /// Some symbols are halted on some days, and some splits and dividends are known.
     pub halts: bool,
     /// All bars are before the first watermark, as in a replay.
     pub bars_first: bool,
@@ -80,7 +80,7 @@ impl Make {
         let days = sessions(self.sessions);
         let halts = if self.halts { halts(&mut dice, days) } else { Vec::new() };
         let splits = splits(&mut dice, days);
-        let actions = actions(&mut dice, days, &splits);
+        let actions = if self.halts { actions(&mut dice, days, &splits) } else { Vec::new() };
         Topics { halts, actions, bars: self.bars(&mut dice, days, &splits), sentiment: self.news(&mut dice, days) }
     }
 

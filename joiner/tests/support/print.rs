@@ -38,7 +38,7 @@ pub fn print(bar: &Bar) -> Option<Print> {
                 return calendar.on(local.date()).map(whole);
             }
         }
-        calendar.containing(bar.start)?;
+        return calendar.containing(bar.start).filter(|session| session.open == bar.start).map(whole);
     }
     let session = calendar.sessions().iter().find(|session| session.close > bar.start)?;
     let starts_within = bar.start >= session.open;
