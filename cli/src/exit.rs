@@ -36,9 +36,16 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// The error and its causes in one line.
+/// Longest line of an error, in characters. Some quote the line of a file that they are about, whatever its length.
+const LONGEST_LINE: usize = 600;
+
+/// The error and its causes in one line, or in those of the cause that has several.
 pub fn text(error: &anyhow::Error) -> String {
-    format!("{error:#}")
+    let cut = |line: &str| match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{} [... {} bytes]", &line[..end], line.len()),
+        None => line.to_owned(),
+    };
+    format!("{error:#}").lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 
 /// A wrong argument that clap can't recognise as wrong.
@@ -59,6 +66,12 @@ mod tests {
         assert!(quoted.starts_with("role Serve: can't listen on 127.0.0.1:1"), "{quoted}");
         assert_eq!(quoted.matches("refused").count(), 1, "{quoted}");
         assert_eq!(text(&anyhow::Error::from(refused()).context("reading")), "reading: refused");
+    }
+
+    #[test]
+    fn a_long_line_of_a_file_is_quoted_in_part() {
+        let quoted = text(&anyhow::anyhow!("line 1:\n{}\nis wrong", "ä".repeat(300_000)));
+        assert!(quoted.starts_with("line 1:\nää") && quoted.ends_with("ä [... 600000 bytes]\nis wrong"), "{quoted}");
     }
 
     #[test]

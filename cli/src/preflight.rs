@@ -7,7 +7,7 @@ use std::time::Duration;
 use tapewire_bus::Topics;
 use tapewire_bus::binding::{self, BoundDatabase};
 use tapewire_runtime::{Backoff, Shutdown};
-use tapewire_store::{StoreError, check_version, installation_id};
+use tapewire_store::{StoreError, check_version, installation_id, server_time_zone};
 
 /// Longest wait for ClickHouse to answer these few questions.
 const STORE_TIMEOUT: Duration = Duration::from_secs(8);
@@ -68,6 +68,14 @@ pub async fn database(config: &Config) -> Result<BoundDatabase, StoreError> {
     let id = in_time(config, installation_id(&config.clickhouse)).await?;
     let name = format!("database {} at {}", config.clickhouse.database, config.clickhouse.url);
     Ok(BoundDatabase { id, name })
+}
+
+/// The time zone of ClickHouse's server; needs no database.
+///
+/// # Errors
+/// [`StoreError::Unreachable`], also after some seconds of silence.
+pub async fn time_zone(config: &Config) -> Result<String, StoreError> {
+    in_time(config, server_time_zone(&config.clickhouse)).await
 }
 
 async fn in_time<T>(config: &Config, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

@@ -112,7 +112,7 @@ const FLAGS: [&str; 20] = [
     "--take-topics",
 ];
 
-/// A command line, and whether it is known to be without fault (a simulator, a server: these run until they are stopped).
+/// A command line.
 fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
     let mut line = vec![subcommand.to_owned()];
     let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
@@ -134,7 +134,7 @@ fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
     line
 }
 
-/// The command's end; `None` if it had to be stopped because it serves until it is stopped, and then ended in time.
+/// How the command ended, how long it took, and whether it had to be stopped because it serves until it is.
 fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
     command.current_dir(folder).env_clear().args(line).stdin(Stdio::null());
@@ -151,18 +151,23 @@ fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
         ("TAPEWIRE_SENTIMENT_ENGINE_THREADS", "1"),
     ]);
     let began = Instant::now();
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id().to_string();
-    let mut stopped = false;
-    while child.try_wait().unwrap().is_none() && began.elapsed() < LIMIT * 3 {
+    let signal = |name: &str| Command::new("kill").args([name, &id]).stderr(Stdio::null()).status().unwrap().success();
+    // On a thread of its own, because a full pipe would stop the command.
+    let reading = std::thread::spawn(move || child.wait_with_output().unwrap());
+    let (mut stopped, mut killed) = (false, false);
+    while !reading.is_finished() {
         std::thread::sleep(Duration::from_millis(10));
         if !stopped && is_a_service(line) && began.elapsed() > Duration::from_millis(1500) {
-            stopped = Command::new("kill").args(["-TERM", &id]).status().unwrap().success();
+            stopped = signal("-TERM");
+        }
+        if !killed && began.elapsed() > LIMIT * 3 {
+            killed = signal("-KILL");
         }
     }
     let took = began.elapsed();
-    let _ = child.kill();
-    (child.wait_with_output().unwrap(), took, stopped)
+    (reading.join().unwrap(), took, stopped)
 }
 
 /// Runs until it is stopped if nothing is wrong with it.
@@ -174,7 +179,9 @@ fn is_a_service(line: &[String]) -> bool {
 fn fault(line: &[String], (output, took, stopped): &(Output, Duration, bool)) -> Option<String> {
     let text = String::from_utf8_lossy(&output.stderr);
     let last = text.trim_end().lines().last().unwrap_or_default();
-    let what = if *took > LIMIT {
+    let what = if text.len() > 20_000 {
+        "it says too much"
+    } else if *took > LIMIT {
         "it took too long"
     } else if text.contains("panicked") || text.contains("RUST_BACKTRACE") {
         "it panicked"

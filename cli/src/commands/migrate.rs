@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::preflight;
 use clap::Args;
 use tapewire_bus::{Topics, binding};
-use tapewire_store::{migrate, server_time_zone};
+use tapewire_store::migrate;
 
 /// Creates the Kafka topics that are missing and brings the ClickHouse schema to this build's version.
 #[derive(Args)]
@@ -18,6 +18,7 @@ pub struct Migrate {
 
 impl Migrate {
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let zone = preflight::time_zone(config).await?;
         Topics::new(&config.kafka).ensure().await?;
         println!("topics: all exist at {}", config.kafka.brokers);
         let done = migrate(&config.clickhouse).await?;
@@ -27,7 +28,6 @@ impl Migrate {
             names => println!("database {database}: applied {}; now at version {}", names.join(", "), done.version),
         }
         binding::bind(&config.kafka, &preflight::database(config).await?, self.take_topics).await?;
-        let zone = server_time_zone(&config.clickhouse).await?;
         if !["UTC", "Etc/UTC", "Universal", "Zulu"].contains(&zone.as_str()) {
             println!(
                 "note: this ClickHouse is in {zone}. tapewire and its dashboard use sessions in UTC; in queries of your own set \
