@@ -115,3 +115,44 @@ fn a_model_without_second_segment_distinguishes_companies_by_their_sentences() {
         "a company that no sentence names gets the whole text"
     );
 }
+
+/// Headlines about two companies, none of which is among those whose names were chosen by hand.
+const BY_TICKER: [(&str, &str, &str); 13] = [
+    ("Agilent climbs as Waters tumbles", "WAT", "Waters"),
+    ("ServiceNow sinks on weak guidance; Gartner jumps on strong results", "NOW", "ServiceNow"),
+    ("ServiceNow sinks on weak guidance; Gartner jumps on strong results", "IT", "Gartner"),
+    ("Starbucks gains while Chipotle slides", "CMG", "Chipotle"),
+    ("Deere profit surges; Caterpillar profit falls", "DE", "Deere"),
+    ("Delta soars while Southwest slumps", "LUV", "Southwest"),
+    ("Allstate profit soars while Progressive loss widens", "PGR", "Progressive"),
+    ("Micron jumps on strong outlook; Western Digital sinks", "WDC", "Western Digital"),
+    ("Micron jumps on strong outlook; Western Digital sinks", "MU", "Micron"),
+    ("Schwab beats; BlackRock outflows sink shares", "BLK", "BlackRock"),
+    ("Lowe's tops estimates while Target misses badly", "TGT", "Target"),
+    ("Ulta Beauty jumps; Estee Lauder plunges", "EL", "Estee Lauder"),
+    ("Brunswick preferred falls; Balchem profit soars", "BCpC", "Brunswick"),
+];
+
+#[test]
+fn a_company_asked_by_its_ticker_is_the_one_that_is_asked_by_its_name() {
+    let companies = Companies::load(None).unwrap();
+    let engine = shipped();
+    for (text, ticker, name) in BY_TICKER {
+        let company = companies.find(ticker);
+        assert_eq!(company.name_in(text), Some(name), "{ticker} in {text}");
+        let by_ticker = engine.score(&[Input::new(text, Some(&company))]).remove(0).unwrap().probabilities;
+        assert_eq!((by_ticker.score(), by_ticker.label()), score(&engine, text, name), "{ticker} in {text}");
+    }
+}
+
+/// The model would answer for the other company, or for none.
+#[test]
+fn a_ticker_of_which_nothing_is_known_is_not_asked_about() {
+    let companies = Companies::load(None).unwrap();
+    let engine = shipped();
+    for (text, ticker) in [("Northgate soars while Selby sinks", "ZZZZ"), ("Now is the time for all", "ZZp")] {
+        let company = companies.find(ticker);
+        let asked = engine.score(&[Input::new(text, Some(&company)), Input::new(text, None)]);
+        assert_eq!((company.name_in(text), &asked[0]), (None, &asked[1]), "{ticker} in {text}");
+    }
+}

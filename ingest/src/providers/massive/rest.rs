@@ -102,5 +102,7 @@ mod tests {
             client.bars_url(&symbol, from, from).as_str(),
             "https://api.massive.com/v2/aggs/ticker/BRK.B/range/1/minute/1748871000900/1748871000900?adjusted=false&sort=asc&limit=50000"
         );
+        let preferred = client.bars_url(&Symbol::new("BCpC").unwrap(), from, from);
+        assert!(preferred.path().starts_with("/v2/aggs/ticker/BCpC/range/"), "{preferred}");
     }
 }
