@@ -56,7 +56,7 @@ pub async fn migrated_to(config: &ClickHouseConfig, count: usize) {
     client.query(ledger).execute().await.unwrap();
     for (migration, version) in migrations().iter().zip(1..=count) {
         for statement in &migration.statements {
-            client.query(statement).execute().await.unwrap();
+            run(&client, statement).await;
         }
         let (name, checksum) = (&migration.name, &migration.checksum);
         let record = format!(
