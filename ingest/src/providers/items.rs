@@ -43,15 +43,16 @@ pub(crate) fn check_size(raw: &str) -> Result<(), String> {
 
 /// The companies that an article names, each once and in this order; and why one had to be left out, if any had.
 pub fn companies<'a>(tickers: impl IntoIterator<Item = &'a str>) -> (Vec<Symbol>, Option<String>) {
-    let (mut symbols, mut flaw) = (Vec::new(), None);
+    let (mut symbols, mut left_out) = (Vec::new(), Vec::new());
     for ticker in tickers {
         match Symbol::new(ticker) {
             Ok(symbol) if symbols.contains(&symbol) => {}
             Ok(symbol) => symbols.push(symbol),
-            Err(error) => flaw = Some(format!("the article is kept without one ticker: {error}")),
+            Err(error) => left_out.push(error.to_string()),
         }
     }
-    (symbols, flaw)
+    let flaw = || format!("the article is kept without {} of its tickers: {}", left_out.len(), left_out.join("; "));
+    (symbols, (!left_out.is_empty()).then(flaw))
 }
 
 #[cfg(test)]
@@ -76,9 +77,10 @@ mod tests {
 
     #[test]
     fn companies_are_named_once_and_what_is_not_a_ticker_is_reported() {
-        let (symbols, flaw) = companies(["MKR", "BRK/B", "A B", "mkr", "BRK-B"]);
+        let (symbols, flaw) = companies(["MKR", "BRK/B", "A B", "mkr", "BRK-B", "?!"]);
         assert_eq!(symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["MKR", "BRK.B"]);
-        assert!(flaw.unwrap().contains("`A B`"));
+        let flaw = flaw.unwrap();
+        assert!(flaw.contains("`A B`") && flaw.contains("`?!`"), "{flaw}");
         assert_eq!(companies(["MKR"]).1, None);
     }
 }
