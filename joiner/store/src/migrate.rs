@@ -31,7 +31,7 @@ const MIGRATIONS: &[Migration] = migrations![
     3 "0003_windows",
     4 "0004_novelty",
     5 "0005_provider",
-    7 "0007_actions",
+    6 "0006_actions",
 ];
 
 /// Tables that migration 5 copied from and left as they were.

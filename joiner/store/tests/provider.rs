@@ -129,7 +129,7 @@ async fn every_row_is_kept_and_named_by_its_provider() {
     version_4(&config).await;
     let client = config.client();
     let expected = before(&client).await;
-    assert_eq!(migrate(&config).await.unwrap().applied, ["0005_provider"]);
+    assert_eq!(migrate(&config).await.unwrap().applied, ["0005_provider", "0006_actions"]);
     assert_same(&after(&client).await, &expected, "migrated");
     assert_eq!(text(&client, "SELECT count() FROM articles_before_0005").await, "200", "the old rows are left alone");
     let tables = tables(&client).await;
@@ -238,7 +238,7 @@ async fn several_at_once_do_it_together() {
             })
             .collect();
         for one in all {
-            assert_eq!(one.await.unwrap().unwrap().version, 5, "{milliseconds} ms apart");
+            assert_eq!(one.await.unwrap().unwrap().version, 6, "{milliseconds} ms apart");
         }
         assert_same(&after(&client).await, &expected, &format!("{milliseconds} ms apart"));
         let tables = tables(&client).await;
