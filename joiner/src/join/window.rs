@@ -85,10 +85,12 @@ impl PriceWindow {
     pub fn trading_time_since(&self, session: usize, end: EventTime, calendar: &Calendar) -> Option<Span> {
         let (minute, bounds) = self.minute_before;
         if session == bounds.index {
-            return Some(minute - end);
+            // A closing auction's bar ends after the close.
+            return Some(minute - end.min(bounds.close));
         }
         let previous = calendar.sessions().get(session).filter(|_| session + 1 == bounds.index)?;
-        Some((SessionBounds::new(previous).close - end) + (minute - bounds.open))
+        let close = SessionBounds::new(previous).close;
+        Some((close - end.min(close)) + (minute - bounds.open))
     }
 }
 

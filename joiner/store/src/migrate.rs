@@ -97,11 +97,12 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> 
 
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
-        for statement in statements(migration.sql) {
-            execute(&client, statement).await.map_err(failed)?;
+        match apply(&client, migration).await {
+            Ok(()) => applied.push(migration.name),
+            // Another run may be past it, and have dropped what this one wanted to change.
+            Err(_) if is_applied(&client, migration).await.map_err(failed)? => {}
+            Err(error) => return Err(failed(error)),
         }
-        record(&client, migration).await.map_err(failed)?;
-        applied.push(migration.name);
     }
     for statement in views::statements() {
         execute(&client, &statement).await.map_err(failed)?;
@@ -156,6 +157,17 @@ fn newest() -> u32 {
 
 async fn applied(client: &Client) -> clickhouse::error::Result<Vec<Applied>> {
     client.query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version").fetch_all().await
+}
+
+async fn apply(client: &Client, migration: &Migration) -> clickhouse::error::Result<()> {
+    for statement in statements(migration.sql) {
+        execute(client, statement).await?;
+    }
+    record(client, migration).await
+}
+
+async fn is_applied(client: &Client, migration: &Migration) -> clickhouse::error::Result<bool> {
+    Ok(applied(client).await?.iter().any(|row| row.version == migration.version))
 }
 
 /// Two at once may each write an id; the first of them counts.
