@@ -2,6 +2,7 @@
 
 pub mod distributions;
 pub mod error;
+pub mod event;
 pub mod moments;
 pub mod rank;
 pub mod regression;
