@@ -361,7 +361,7 @@ fn make_positive(covariance: &mut DMatrix<f64>) -> bool {
 }
 
 /// The number of each row's label, counted from 0 by first appearance, and the labels.
-pub(super) fn numbered<L: Hash + Eq + Copy>(labels: &[L]) -> (Vec<usize>, Vec<L>) {
+pub(crate) fn numbered<L: Hash + Eq + Copy>(labels: &[L]) -> (Vec<usize>, Vec<L>) {
     let mut seen = HashMap::new();
     let mut distinct = Vec::new();
     let of_row = labels

@@ -4,6 +4,7 @@ mod covariance;
 mod ols;
 mod panel;
 
+pub(crate) use covariance::numbered;
 pub use covariance::{ClusterCorrection, Coefficient, Errors, Table, newey_west_lags};
 pub use ols::{Design, Ols};
 pub use panel::{FixedEffects, Panel, within};

@@ -4,6 +4,7 @@ use super::covariance::numbered;
 use super::{Design, Ols};
 use crate::error::{Error, Result, argument, at_least, finite, same_length};
 use crate::moments::sum;
+use crate::overlap::root;
 
 /// What a panel's rows have in common; labels are one a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -207,12 +208,4 @@ impl Groups {
         first.subtract_means(values);
         before.iter().zip(values.iter()).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
     }
-}
-
-fn root(parent: &mut [usize], mut at: usize) -> usize {
-    while parent[at] != at {
-        parent[at] = parent[parent[at]];
-        at = parent[at];
-    }
-    at
 }
