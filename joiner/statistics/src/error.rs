@@ -44,6 +44,9 @@ pub enum Error {
         /// Place in the design, the constant included.
         column: usize,
     },
+    /// A sum or product of finite values is not finite.
+    #[error("the values are too large: their squares or sums exceed what a number can hold; rescale them")]
+    Overflow,
     /// An argument is outside its range.
     #[error("{what} is {value}, but must be {rule}")]
     Argument {

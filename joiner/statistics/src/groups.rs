@@ -158,10 +158,14 @@ pub fn wilson(hits: usize, n: usize, level: f64) -> Result<Interval> {
     let z = normal_quantile_upper((1.0 - level) / 2.0);
     let n = n as f64;
     let rate = hits as f64 / n;
+    let (none, all) = (rate == 0.0, rate == 1.0);
     let widening = 1.0 + z * z / n;
     let middle = (rate + z * z / (2.0 * n)) / widening;
     let half = z / widening * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
-    Ok(Interval { low: (middle - half).max(0.0), high: (middle + half).min(1.0), level })
+    // At the ends exactly, where rounding would leave the share outside.
+    let low = if none { 0.0 } else { (middle - half).max(0.0) };
+    let high = if all { 1.0 } else { (middle + half).min(1.0) };
+    Ok(Interval { low, high, level })
 }
 
 /// Clopper and Pearson's interval of a share, never too narrow. Equals `proportion_confint(..., method="beta")`.

@@ -42,7 +42,8 @@ fn pearson(x: &[f64], y: &[f64]) -> Result<f64> {
     }
     let (mean_x, mean_y) = (mean(x), mean(y));
     let xy = sum(x.iter().zip(y).map(|(x, y)| (x - mean_x) * (y - mean_y)));
-    Ok((xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
+    let correlation = xy / (xx.sqrt() * yy.sqrt());
+    if correlation.is_nan() { Err(Error::Overflow) } else { Ok(correlation.clamp(-1.0, 1.0)) }
 }
 
 /// The test that a correlation of `n` independent pairs is 0: t = r sqrt((n - 2) / (1 - r²)) with n - 2 degrees of freedom.

@@ -61,13 +61,16 @@ impl Mean {
     /// Mean and standard deviation of at least two values that are not all equal.
     ///
     /// # Errors
-    /// [`Error::TooFew`], [`Error::NotFinite`]; [`Error::Constant`] if all values are equal.
+    /// [`Error::TooFew`], [`Error::NotFinite`]; [`Error::Constant`] if all values are equal; [`Error::Overflow`].
     pub fn of(what: &'static str, values: &[f64]) -> Result<Self> {
         finite(what, values)?;
         at_least(what, values.len(), 2)?;
         let standard_deviation = variance(values).sqrt();
         if standard_deviation == 0.0 {
             return Err(Error::Constant { what });
+        }
+        if !standard_deviation.is_finite() {
+            return Err(Error::Overflow);
         }
         let n = values.len();
         Ok(Self { mean: mean(values), standard_deviation, standard_error: standard_deviation / (n as f64).sqrt(), n })

@@ -4,7 +4,7 @@
 //! * One story that several providers carry, or that is printed again, is one event for each symbol: [`first_of_stories`].
 //! * One article about many companies, or one day's events, move together: [`clusters`] labels what belongs together, for
 //!   clustered errors and sign flips.
-//! * Too few events give no number: [`enough`].
+//! * Too few events give no result: [`enough`].
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -48,17 +48,21 @@ impl Test {
     /// Looks `statistic` up in `reference`.
     ///
     /// # Errors
-    /// [`Error::Constant`] if the statistic is NaN: its standard error was 0 and so was the effect.
+    /// [`Error::Overflow`] if the statistic is not finite; [`Error::Argument`] for [`Reference::Exact`], whose p-value only
+    /// the test itself can know.
     pub fn of(statistic: f64, reference: Reference, n: usize) -> Result<Self> {
         let p = match reference {
             Reference::Normal => normal_two_sided(statistic),
             Reference::Student { df } => student_two_sided(statistic, df),
             Reference::F { numerator, denominator } => f_upper(statistic, numerator, denominator),
             Reference::ChiSquared { df } => chi_squared_upper(statistic, df),
-            Reference::Exact => return Err(Error::Constant { what: "values of a distribution that was not given" }),
+            Reference::Exact => {
+                let rule = "compared with a distribution that can be looked up";
+                return Err(Error::Argument { what: "the statistic of an exact test", value: statistic, rule });
+            }
         };
         if !statistic.is_finite() || p.is_nan() {
-            return Err(Error::Constant { what: "values" });
+            return Err(Error::Overflow);
         }
         Ok(Self { statistic, reference, p, n })
     }
@@ -66,12 +70,14 @@ impl Test {
     /// `effect / standard_error`, looked up in `reference`.
     ///
     /// # Errors
-    /// [`Error::Constant`] naming `what` if the standard error is 0 or NaN.
+    /// [`Error::Constant`] naming `what` if the standard error is 0; [`Error::Overflow`] if it or the ratio is not finite.
     pub fn ratio(effect: f64, standard_error: f64, reference: Reference, n: usize, what: &'static str) -> Result<Self> {
-        if standard_error > 0.0 && standard_error.is_finite() {
+        if standard_error == 0.0 {
+            Err(Error::Constant { what })
+        } else if standard_error.is_finite() {
             Self::of(effect / standard_error, reference, n)
         } else {
-            Err(Error::Constant { what })
+            Err(Error::Overflow)
         }
     }
 
@@ -101,7 +107,7 @@ impl Interval {
     /// `estimate` ± quantile × `standard_error`, with the quantile of `reference` (normal or Student).
     ///
     /// # Errors
-    /// [`Error::Argument`] if `level` is not in (0, 1); [`Error::Constant`] if the standard error is NaN.
+    /// [`Error::Argument`] if `level` is not in (0, 1); [`Error::Overflow`] if an end is not finite.
     pub fn around(estimate: f64, standard_error: f64, reference: Reference, level: f64) -> Result<Self> {
         check_level(level)?;
         let tail = (1.0 - level) / 2.0;
@@ -110,8 +116,8 @@ impl Interval {
             _ => normal_quantile_upper(tail),
         };
         let half = quantile * standard_error;
-        if !half.is_finite() {
-            return Err(Error::Constant { what: "values" });
+        if !(estimate + half).is_finite() {
+            return Err(Error::Overflow);
         }
         Ok(Self { low: estimate - half, high: estimate + half, level })
     }

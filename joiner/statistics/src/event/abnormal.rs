@@ -203,8 +203,9 @@ pub fn abnormal_returns(returns: &EventReturns, model: Model, options: &Options)
         Variance::Population => squares_about_mean(&residuals) / t,
     };
     let scale = sum(before.returns.iter().map(|r| r * r)) / t;
-    // What rounding alone leaves.
-    if !(sigma2 > 1e-26 * scale) {
+    // What rounding alone leaves. A NaN is no variance either.
+    let varies = sigma2 > 1e-26 * scale;
+    if !varies {
         return Err(Error::Constant { what: "abnormal returns of the estimation window" });
     }
     let shared = if options.prediction_error {

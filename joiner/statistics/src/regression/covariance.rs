@@ -120,7 +120,8 @@ pub struct Table {
     pub reference: Reference,
     /// Number of clusters of each kind; empty unless errors are clustered.
     pub clusters: Vec<usize>,
-    /// Whether negative eigenvalues of the two-way covariance were set to 0, as Cameron, Gelbach and Miller advise.
+    /// Whether a two-way covariance had a variance that was not above 0, so that its negative eigenvalues were set to 0, as
+    /// Cameron, Gelbach and Miller advise. Such an error says that the clusters are too few.
     pub made_positive: bool,
 }
 
@@ -206,7 +207,10 @@ impl Ols {
         if self.rss <= 1e-26 * y2 {
             return Err(Error::Constant { what: "residuals" });
         }
-        let made_positive = clusters.len() == 2 && make_positive(&mut covariance);
+        let made_positive = covariance.diagonal().iter().any(|variance| *variance <= 0.0);
+        if made_positive {
+            make_positive(&mut covariance);
+        }
         let coefficients = self
             .coefficients
             .iter()
@@ -347,17 +351,12 @@ fn cluster_reference(correction: ClusterCorrection, g: usize) -> Reference {
     }
 }
 
-/// Sets negative eigenvalues to 0; says whether there were any.
-fn make_positive(covariance: &mut DMatrix<f64>) -> bool {
+/// Sets negative eigenvalues to 0.
+fn make_positive(covariance: &mut DMatrix<f64>) {
     let symmetric = (&*covariance + covariance.transpose()) * 0.5;
     let mut eigen = symmetric.symmetric_eigen();
-    let largest = eigen.eigenvalues.amax();
-    if eigen.eigenvalues.iter().all(|value| *value >= -1e-14 * largest) {
-        return false;
-    }
     eigen.eigenvalues.iter_mut().for_each(|value| *value = value.max(0.0));
     *covariance = eigen.recompose();
-    true
 }
 
 /// The number of each row's label, counted from 0 by first appearance, and the labels.

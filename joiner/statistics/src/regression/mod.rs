@@ -7,4 +7,4 @@ mod panel;
 pub(crate) use covariance::numbered;
 pub use covariance::{ClusterCorrection, Coefficient, Errors, Table, newey_west_lags};
 pub use ols::{Design, Ols};
-pub use panel::{FixedEffects, Panel, within};
+pub use panel::{FixedEffects, Panel, fama_macbeth, within};

@@ -48,7 +48,7 @@ impl Design {
 
     /// Number of columns, the constant included.
     pub fn columns(&self) -> usize {
-        if self.rows == 0 { 0 } else { self.columns.len() / self.rows }
+        self.columns.len().checked_div(self.rows).unwrap_or(0)
     }
 }
 
@@ -187,8 +187,9 @@ fn least_squares(x: &DMatrix<f64>, y: &DVector<f64>) -> Result<(DVector<f64>, DM
     let qr = x.clone().qr();
     let r = qr.r();
     for (column, length) in lengths.iter().enumerate() {
-        // A NaN fails too.
-        if !(r[(column, column)].abs() > COLLINEAR * length) {
+        // A NaN says nothing new either.
+        let new = r[(column, column)].abs() > COLLINEAR * length;
+        if !new {
             return Err(Error::Collinear { column });
         }
     }

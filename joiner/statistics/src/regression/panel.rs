@@ -3,8 +3,10 @@
 use super::covariance::numbered;
 use super::{Design, Ols};
 use crate::error::{Error, Result, argument, at_least, finite, same_length};
-use crate::moments::sum;
+use crate::ic::mean_newey_west;
+use crate::moments::{Mean, sum};
 use crate::overlap::root;
+use crate::test::Test;
 
 /// What a panel's rows have in common; labels are one a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,8 +48,9 @@ impl Panel {
             finite("a regressor", regressor)?;
             let left = groups.demean(regressor)?;
             let length = |values: &[f64]| sum(values.iter().map(|value| value * value)).sqrt();
-            // A NaN fails too.
-            if !(length(&left) > 1e-9 * length(regressor)) {
+            // A NaN varies no more than a constant.
+            let varies = length(&left) > 1e-9 * length(regressor);
+            if !varies {
                 return Err(Error::Collinear { column });
             }
             columns.push(left);
@@ -79,6 +82,42 @@ impl Panel {
 pub fn within(values: &[f64], effects: FixedEffects) -> Result<Vec<f64>> {
     finite("values", values)?;
     Groups::of(effects, values.len())?.demean(values)
+}
+
+/// Fama and MacBeth 1973: a cross-sectional regression with a constant in each period, and for each coefficient the mean over
+/// periods, whose standard error comes from its spread over periods. The constant is first.
+///
+/// `lags` > 0 takes Newey and West's standard error of the mean instead, for returns that reach into later periods.
+///
+/// # Errors
+/// [`Error::TooFew`] if a period has no more rows than coefficients, for fewer than two periods or no more than lags;
+/// [`Error::Collinear`]; [`Error::Length`]; [`Error::NotFinite`].
+pub fn fama_macbeth(y: &[f64], regressors: &[&[f64]], period: &[u64], lags: usize) -> Result<Vec<(Mean, Test)>> {
+    same_length("labels of periods", period.len(), y.len())?;
+    for regressor in regressors {
+        same_length("a regressor", regressor.len(), y.len())?;
+    }
+    let (of_row, mut labels) = numbered(period);
+    let mut rows = vec![Vec::new(); labels.len()];
+    of_row.iter().enumerate().for_each(|(row, &label)| rows[label].push(row));
+    let mut periods: Vec<(u64, Vec<usize>)> = labels.drain(..).zip(rows).collect();
+    periods.sort_unstable_by_key(|(label, _)| *label);
+    let mut estimates = vec![Vec::new(); regressors.len() + 1];
+    for (_, rows) in &periods {
+        let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
+        let columns: Vec<Vec<f64>> = regressors.iter().map(|regressor| pick(regressor)).collect();
+        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+        let fit = Ols::fit(Design::with_constant(rows.len(), &columns)?, &pick(y))?;
+        estimates.iter_mut().zip(fit.coefficients).for_each(|(all, estimate)| all.push(estimate));
+    }
+    estimates
+        .iter()
+        .map(|estimates| {
+            let mean = Mean::of("coefficients of the periods", estimates)?;
+            let test = if lags == 0 { mean.t_test()? } else { mean_newey_west(estimates, lags, true)?.0 };
+            Ok((mean, test))
+        })
+        .collect()
 }
 
 /// Rows by group, of one or two kinds.

@@ -2,6 +2,7 @@
 //!
 //! The folder of reference values is not part of the project; each test says that it skips where `TAPEWIRE_FIXTURES`
 //! does not name one. Small values of each kind are in the tests beside the code.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod event_study;
 mod published_events;

@@ -83,6 +83,8 @@ fn statas_clustered_errors_are_reproduced() {
     let fit = Ols::fit(design(), &invest).unwrap();
     let weights: Vec<f64> = value.iter().map(|value| 1.0 / value).collect();
     let weighted = Ols::fit_weighted(design(), &invest, &weights).unwrap();
+    let places: Vec<f64> = (1..=200).map(f64::from).collect();
+    let by_place = Ols::fit_weighted(design(), &invest, &places).unwrap();
     let names = ["_cons", "mvalue", "kstock"];
     let by = |correction| Errors::Clustered { by: &firm, correction };
     let two = |correction| Errors::TwoWay { by: [&firm, &year], correction };
@@ -103,6 +105,10 @@ fn statas_clustered_errors_are_reproduced() {
         ("results_cluster_crv_jk", &fit, jackknife(true)),
         ("results_cluster_crv3_sandwich_r", &fit, jackknife(false)),
         ("results_cluster_jk_sandwich_r", &fit, jackknife(true)),
+        ("results_cluster_crv3_wls", &by_place, jackknife(false)),
+        ("results_cluster_crv_jk_wls", &by_place, jackknife(true)),
+        ("results_cluster_crv3_wls_sandwich_r", &by_place, jackknife(false)),
+        ("results_cluster_jk_wls_sandwich_r", &by_place, jackknife(true)),
     ];
     for (name, fit, errors) in cases {
         // Stata holds these data in single precision: about seven digits.
@@ -134,6 +140,21 @@ fn petersens_test_data_gives_his_errors() {
         let table = fit.table(&errors).unwrap();
         printed(&format!("{errors:.40?}"), table.coefficients[0].standard_error, constant);
         printed(&format!("{errors:.40?}"), table.coefficients[1].standard_error, slope);
+    }
+}
+
+/// R's `sandwich::vcovPL` of the same data, which multiplies with n / (n - k).
+#[test]
+fn sandwichs_driscoll_kraay_errors_are_reproduced() {
+    let Some(folder) = fixture("Petersen", "published/hac-cluster") else { return };
+    let columns = csv_columns(folder.join("PetersenCL.csv"), &["year", "x", "y"]);
+    let [year, x, y] = [0, 1, 2].map(|place| complete(&columns[place]));
+    let year: Vec<u64> = year.iter().map(|year| *year as u64).collect();
+    let fit = Ols::fit(Design::with_constant(x.len(), &[&x]).unwrap(), &y).unwrap();
+    let table = fit.table(&Errors::DriscollKraay { lags: 1, period: &year, small_sample: false }).unwrap();
+    let factor = (fit.n as f64 / fit.df as f64).sqrt();
+    for (coefficient, text) in table.coefficients.iter().zip(["0.02436219", "0.02816896"]) {
+        printed("standard error", factor * coefficient.standard_error, text);
     }
 }
 

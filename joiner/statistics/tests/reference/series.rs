@@ -1,10 +1,11 @@
 //! Information coefficients, lead and lag, multiple tests and decay.
 
+use tapewire_statistics::Test;
 use tapewire_statistics::decay::half_life_mean;
 use tapewire_statistics::ic::{self, Correlation, Period};
 use tapewire_statistics::leadlag::{augmented_dickey_fuller, cross_correlation, granger};
 use tapewire_statistics::multiple::{Adjustment, adjusted};
-use tapewire_statistics::{Mean, Test};
+use tapewire_statistics::regression::fama_macbeth;
 
 use crate::{complete, csv_columns, fixture, json, number, numbers, printed, same};
 
@@ -123,18 +124,10 @@ fn petersens_fama_macbeth_is_reproduced() {
     let Some(folder) = fixture("Petersen", "published/hac-cluster") else { return };
     let columns = csv_columns(folder.join("PetersenCL.csv"), &["year", "x", "y"]);
     let [year, x, y] = [0, 1, 2].map(|place| complete(&columns[place]));
-    let mut estimates = [Vec::new(), Vec::new()];
-    for wanted in 1..=10 {
-        let rows: Vec<usize> = (0..x.len()).filter(|&row| year[row] as i64 == wanted).collect();
-        let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
-        let (x, y) = (pick(&x), pick(&y));
-        let design = tapewire_statistics::regression::Design::with_constant(x.len(), &[&x]).unwrap();
-        let fit = tapewire_statistics::regression::Ols::fit(design, &y).unwrap();
-        estimates.iter_mut().zip(fit.coefficients).for_each(|(all, estimate)| all.push(estimate));
-    }
+    let year: Vec<u64> = year.iter().map(|year| *year as u64).collect();
+    let found = fama_macbeth(&y, &[&x], &year, 0).unwrap();
     let expected = [("0.03127797", "0.02335649"), ("1.035586", "0.03334159")];
-    for (estimates, (mean, error)) in estimates.iter().zip(expected) {
-        let found = Mean::of("slopes", estimates).unwrap();
+    for ((found, _), (mean, error)) in found.iter().zip(expected) {
         printed("Fama-MacBeth", found.mean, mean);
         printed("Fama-MacBeth error", found.standard_error, error);
     }
