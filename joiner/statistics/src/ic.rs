@@ -32,7 +32,8 @@ pub fn correlation(kind: Correlation, x: &[f64], y: &[f64]) -> Result<f64> {
     }
 }
 
-fn pearson(x: &[f64], y: &[f64]) -> Result<f64> {
+/// The product-moment correlation of finite values.
+pub(crate) fn pearson(x: &[f64], y: &[f64]) -> Result<f64> {
     let (xx, yy) = (squares_about_mean(x), squares_about_mean(y));
     if xx == 0.0 {
         return Err(Error::Constant { what: "scores" });
@@ -42,7 +43,10 @@ fn pearson(x: &[f64], y: &[f64]) -> Result<f64> {
     }
     let (mean_x, mean_y) = (mean(x), mean(y));
     let xy = sum(x.iter().zip(y).map(|(x, y)| (x - mean_x) * (y - mean_y)));
-    let correlation = xy / (xx.sqrt() * yy.sqrt());
+    // The root of the product is exact more often; it overflows where the product of roots does not.
+    let product = xx * yy;
+    let scale = if product.is_normal() { product.sqrt() } else { xx.sqrt() * yy.sqrt() };
+    let correlation = xy / scale;
     if correlation.is_nan() { Err(Error::Overflow) } else { Ok(correlation.clamp(-1.0, 1.0)) }
 }
 

@@ -321,10 +321,12 @@ impl Fitted {
         let distance = |row: usize| -> Vec<f64> {
             after.factors.iter().zip(&means).map(|(factor, mean)| factor[row] - mean).collect()
         };
-        for (row_s, &s) in after.complete.iter().enumerate() {
-            for (row_t, &u) in after.complete.iter().enumerate() {
-                let factors = spread.as_ref().map(|fit| fit.covariance_of_fits(&distance(row_s), &distance(row_t)));
-                shared[s][u] = 1.0 / t + factors.unwrap_or(0.0);
+        let rows: Vec<Vec<f64>> = (0..after.complete.len())
+            .map(|row| spread.as_ref().map_or_else(Vec::new, |fit| fit.whitened(&distance(row))))
+            .collect();
+        for (row_s, &s) in rows.iter().zip(&after.complete) {
+            for (row_t, &u) in rows.iter().zip(&after.complete) {
+                shared[s][u] = 1.0 / t + row_s.iter().zip(row_t).map(|(a, b)| a * b).sum::<f64>();
             }
         }
         Ok(shared)

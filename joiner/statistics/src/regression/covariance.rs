@@ -180,6 +180,7 @@ impl Ols {
             }
             Errors::DriscollKraay { lags, period, small_sample } => {
                 same_length("labels of periods", period.len(), self.n)?;
+                at_least("periods", count(period), 2)?;
                 let sums = self.sums(period, true);
                 let periods = sums.nrows() as f64;
                 let factor = periods / (periods - 1.0) * (n - 1.0) / df;

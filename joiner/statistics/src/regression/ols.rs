@@ -162,10 +162,10 @@ impl Ols {
         &self.r_inverse * self.r_inverse.transpose()
     }
 
-    /// a' (X'X)^-1 b, for rows a and b of a design: times [`Ols::sigma2`], the covariance of their fitted values.
-    pub(crate) fn covariance_of_fits(&self, a: &[f64], b: &[f64]) -> f64 {
-        let (a, b) = (DVector::from_column_slice(a), DVector::from_column_slice(b));
-        (self.r_inverse.tr_mul(&a)).dot(&self.r_inverse.tr_mul(&b))
+    /// A row of a design times R^-1. The product of two such rows a and b is a' (X'X)^-1 b: times [`Ols::sigma2`], the
+    /// covariance of their fitted values.
+    pub(crate) fn whitened(&self, row: &[f64]) -> Vec<f64> {
+        self.r_inverse.tr_mul(&DVector::from_column_slice(row)).iter().copied().collect()
     }
 }
 

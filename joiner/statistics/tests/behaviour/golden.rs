@@ -11,17 +11,17 @@ use tapewire_statistics::{Result, Test, decay, distributions};
 use crate::market_model;
 
 /// A series without a pattern, in whole thousandths from -0.020 to 0.020.
-fn wave(n: i64, seed: i64) -> Vec<f64> {
+pub(crate) fn wave(n: i64, seed: i64) -> Vec<f64> {
     (0..n).map(|i| ((i * i * 7 + seed * 13 * i + seed * 5 + i * seed * i / 3) % 41 - 20) as f64 / 1000.0).collect()
 }
 
 #[track_caller]
-fn same(found: f64, expected: f64) {
+pub(crate) fn same(found: f64, expected: f64) {
     assert!((found / expected - 1.0).abs() < 1e-9, "{found:e} instead of {expected:e}");
 }
 
 #[track_caller]
-fn statistic(found: Result<Test>, expected: f64) {
+pub(crate) fn statistic(found: Result<Test>, expected: f64) {
     same(found.unwrap().statistic, expected);
 }
 

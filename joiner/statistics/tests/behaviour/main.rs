@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod golden;
+mod models;
 mod properties;
+mod rows;
 mod simulations;
 
 use tapewire_statistics::event::{Abnormal, EventReturns, Model, Options, abnormal_returns};
