@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result, argument, at_least, finite, same_length};
 use crate::moments::{Mean, mean, sum};
 use crate::test::{Reference, Test};
@@ -125,17 +127,56 @@ fn correlations(residuals: &[&[Option<f64>]]) -> Result<(f64, usize)> {
         let square = sum(sums.iter().map(|sum| sum * sum));
         return Ok(((square - n as f64) / 2.0, n * (n - 1) / 2));
     }
-    let (mut total, mut pairs) = (0.0, 0);
-    for (index, one) in residuals.iter().enumerate() {
-        for two in &residuals[index + 1..] {
-            let common: (Vec<f64>, Vec<f64>) = one.iter().zip(*two).filter_map(|(a, b)| Some(((*a)?, (*b)?))).unzip();
-            if common.0.len() >= 3 {
-                total += sum(unit(&common.0)?.iter().zip(unit(&common.1)?).map(|(a, b)| a * b));
-                pairs += 1;
-            }
+    for row in residuals {
+        if let Some(index) = row.iter().position(|value| value.is_some_and(|value| !value.is_finite())) {
+            return Err(Error::NotFinite { what: "residuals", index });
         }
     }
-    Ok((total, pairs))
+    // Each row's sum apart and then in order, so that threads change nothing.
+    let sums: Vec<(f64, usize)> = residuals
+        .par_iter()
+        .enumerate()
+        .map(|(index, one)| {
+            let (mut total, mut pairs) = (0.0, 0);
+            for two in &residuals[index + 1..] {
+                if let Some(correlation) = common_correlation(one, two)? {
+                    total += correlation;
+                    pairs += 1;
+                }
+            }
+            Ok((total, pairs))
+        })
+        .collect::<Result<_>>()?;
+    Ok((sum(sums.iter().map(|sum| sum.0)), sums.iter().map(|sum| sum.1).sum()))
+}
+
+/// The correlation at the steps that both have; `None` if those are fewer than three.
+fn common_correlation(one: &[Option<f64>], two: &[Option<f64>]) -> Result<Option<f64>> {
+    let common = || one.iter().zip(two).filter_map(|(a, b)| Some(((*a)?, (*b)?)));
+    let (mut n, mut total_a, mut total_b) = (0_usize, 0.0, 0.0);
+    for (a, b) in common() {
+        n += 1;
+        total_a += a;
+        total_b += b;
+    }
+    if n < 3 {
+        return Ok(None);
+    }
+    let (mean_a, mean_b) = (total_a / n as f64, total_b / n as f64);
+    let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
+    for (a, b) in common() {
+        let (a, b) = (a - mean_a, b - mean_b);
+        aa += a * a;
+        bb += b * b;
+        ab += a * b;
+    }
+    // What rounding alone leaves of a constant.
+    let varies = |squares: f64, mean: f64| squares > 1e-26 * n as f64 * mean * mean;
+    if varies(aa, mean_a) && varies(bb, mean_b) {
+        Ok(Some(ab / (aa * bb).sqrt()))
+    } else {
+        Err(Error::Constant { what: "residuals of an event" })
+    }
 }
 
 /// `values` less their mean, at length 1.

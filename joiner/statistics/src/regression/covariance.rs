@@ -137,7 +137,7 @@ impl Ols {
     ///
     /// # Errors
     /// [`Error::Length`] for labels of another length; [`Error::TooFew`] for fewer than two clusters or no more periods
-    /// than lags; [`Error::Argument`] for HC2 and HC3 where a row alone determines a coefficient; [`Error::Constant`] if
+    /// than lags; [`Error::Argument`] for HC2 and HC3 with fixed effects, or where a row alone determines a coefficient; [`Error::Constant`] if
     /// the fit is exact.
     pub fn table(&self, errors: &Errors) -> Result<Table> {
         let rows = |factor: f64| Reference::Student { df: factor };
@@ -242,14 +242,18 @@ impl Ols {
 
     /// Σ x x' e² f(1 - leverage).
     fn white(&self, factor: impl Fn(f64) -> f64) -> Result<DMatrix<f64>> {
-        let orthogonal = &self.x * &self.r_inverse;
         let mut scores = self.scores();
+        if factor(0.5) == 1.0 {
+            return Ok(scores.tr_mul(&scores));
+        }
+        let rule = "0 for HC2 and HC3, whose leverages would lack them: take HC1 or clusters";
+        argument("the number of fixed effects", (self.n - self.k() - self.df) as f64, !self.within, rule)?;
+        let orthogonal = &self.x * &self.r_inverse;
         for row in 0..self.n {
             let left = 1.0 - orthogonal.row(row).norm_squared();
-            let factor = factor(left);
             let rule = "below 1: a row that alone determines a coefficient has no HC2 or HC3 error";
-            argument("the leverage of a row", 1.0 - left, factor == 1.0 || left > 1e-12, rule)?;
-            scores.row_mut(row).scale_mut(factor.sqrt());
+            argument("the leverage of a row", 1.0 - left, left > 1e-12, rule)?;
+            scores.row_mut(row).scale_mut(factor(left).sqrt());
         }
         Ok(scores.tr_mul(&scores))
     }

@@ -73,6 +73,8 @@ pub struct Ols {
     pub(super) scaled_residuals: Vec<f64>,
     /// The inverse of R.
     pub(super) r_inverse: DMatrix<f64>,
+    /// Whether the variables are what fixed effects have left, so that leverages lack the effects' part.
+    pub(super) within: bool,
     total: f64,
 }
 
@@ -131,6 +133,7 @@ impl Ols {
             x,
             scaled_residuals,
             r_inverse,
+            within: false,
             total,
         })
     }

@@ -59,6 +59,7 @@ impl Panel {
         let mut fit = Ols::fit(Design::without_constant(n, &columns)?, &groups.demean(y)?)?;
         let absorbed = groups.absorbed();
         fit.df = n - fit.k() - absorbed;
+        fit.within = true;
         Ok(Self { fit, absorbed, singletons: groups.singletons() })
     }
 

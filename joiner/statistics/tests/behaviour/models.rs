@@ -141,7 +141,7 @@ fn residuals_are_correlated_where_both_are_known() {
 }
 
 #[test]
-fn few_events_give_a_reason_and_no_number() {
+fn few_events_give_a_reason_instead_of_a_value() {
     let few = |what, found, needed| Error::TooFew { what, found, needed };
     assert_eq!(cross_sectional(&[0.01]).unwrap_err(), few("abnormal returns of the events", 1, 2));
     assert_eq!(bmp(&[1.0]).unwrap_err(), few("standardized abnormal returns of the events", 1, 2));

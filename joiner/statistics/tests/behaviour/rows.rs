@@ -4,7 +4,7 @@ use tapewire_statistics::calibration::{Bins, calibration};
 use tapewire_statistics::groups::quantiles;
 use tapewire_statistics::ic::{self, Correlation, Horizon, Period};
 use tapewire_statistics::multiple::{Adjustment, Family};
-use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, Ols, fama_macbeth};
+use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel, fama_macbeth};
 use tapewire_statistics::resample::{
     Alternative, Blocks, bootstrap, bootstrap_mean, permute_rank_ic, permute_within, sign_flips,
 };
@@ -49,6 +49,19 @@ fn too_few_clusters_are_refused() {
     assert_eq!(fit.table(&lags).unwrap_err(), Error::TooFew { what: "rows of a series", found: 30, needed: 31 });
     let exact = Ols::fit(Design::with_constant(30, &[&x]).unwrap(), &x).unwrap();
     assert_eq!(exact.table(&Errors::Hc1).unwrap_err(), Error::Constant { what: "residuals" });
+}
+
+#[test]
+fn leverages_within_fixed_effects_are_refused() {
+    let (x, y) = pair();
+    let symbol: Vec<u64> = (0..30).map(|row| row / 3).collect();
+    let panel = Panel::fit(&y, &[&x], FixedEffects::One(&symbol)).unwrap();
+    assert!(panel.fit.table(&Errors::Hc1).is_ok());
+    assert_eq!(
+        panel.fit.table(&Errors::Hc3).unwrap_err().to_string(),
+        "the number of fixed effects is 10, but must be 0 for HC2 and HC3, whose leverages would lack them: \
+         take HC1 or clusters"
+    );
 }
 
 #[test]
