@@ -1,4 +1,5 @@
-//! Tail probabilities and quantiles of the distributions that tests refer to.
+//! Tail probabilities and quantiles of the distributions that tests refer to. They are NaN for a NaN and for degrees of
+//! freedom that are not above 0; [`crate::Test`] refuses both before it asks.
 //!
 //! The functions are those of `libm` (error function) and `statrs` (incomplete beta and gamma functions), called so that
 //! no digits are lost: tails directly and not as `1 - cdf`, and with the front factor of the incomplete beta function
@@ -48,7 +49,14 @@ pub fn f_upper(statistic: f64, numerator: f64, denominator: f64) -> f64 {
 
 /// P(X > statistic) of the chi-squared distribution with `df` > 0 degrees of freedom.
 pub fn chi_squared_upper(statistic: f64, df: f64) -> f64 {
-    if statistic <= 0.0 { 1.0 } else { gamma::gamma_ur(df / 2.0, statistic / 2.0) }
+    let defined = df > 0.0 && df.is_finite() && !statistic.is_nan();
+    if !defined {
+        f64::NAN
+    } else if statistic <= 0.0 {
+        1.0
+    } else {
+        gamma::gamma_ur(df / 2.0, statistic / 2.0)
+    }
 }
 
 /// P(X >= successes) of `trials` with chance `chance` in (0, 1) each.
@@ -96,6 +104,10 @@ fn refine(start: f64, tail: f64, upper: impl Fn(f64) -> f64, density: impl Fn(f6
 
 /// The regularized incomplete beta function I_x(a, b), given x and its complement y = 1 - x, each exact.
 fn beta_tail(a: f64, b: f64, x: f64, y: f64) -> f64 {
+    let defined = a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite() && !x.is_nan();
+    if !defined {
+        return f64::NAN;
+    }
     // statrs takes the same branch: there the continued fraction converges, and its value is a product.
     if x < (a + 1.0) / (a + b + 2.0) { beta_product(a, b, x) } else { 1.0 - beta_product(b, a, y) }
 }

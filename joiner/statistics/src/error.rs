@@ -47,6 +47,9 @@ pub enum Error {
     /// A sum or product of finite values is not finite.
     #[error("the values are too large: their squares or sums exceed what a number can hold; rescale them")]
     Overflow,
+    /// Fixed effects could not be told apart within the number of steps allowed.
+    #[error("the fixed effects did not converge: too few rows connect their groups")]
+    NotConverged,
     /// An argument is outside its range.
     #[error("{what} is {value}, but must be {rule}")]
     Argument {

@@ -2,6 +2,7 @@
 
 use crate::distributions::{binomial_at_least, normal_quantile_upper};
 use crate::error::{Error, Result, argument, at_least, finite, same_length};
+use crate::ic::{Period, Summary};
 use crate::moments::{Mean, mean, variance};
 use crate::test::{Interval, Reference, Test, check_level};
 
@@ -90,6 +91,28 @@ pub fn quantiles(scores: &[f64], returns: &[f64], count: usize, level: f64) -> R
         })
         .collect();
     Ok(Quantiles { quantiles, spread, test, interval: Interval::around(spread, error, test.reference, level)? })
+}
+
+/// The mean return of the highest quantile of the scores less that of the lowest in each period, and the mean of that over
+/// periods, as for a portfolio that is formed again in each; `lags` and `overlap` as in [`Summary::of`]. A period without two
+/// such quantiles does not count.
+///
+/// # Errors
+/// As [`Summary::of`].
+pub fn spreads(periods: &[Period], count: usize, lags: Option<usize>, overlap: usize, level: f64) -> Result<Summary> {
+    let of = |period: &Period| {
+        same_length("returns", period.returns.len(), period.scores.len())?;
+        finite("returns", period.returns)?;
+        let quantiles = quantile_of(period.scores, count)?;
+        let of = |wanted: usize| -> Result<f64> {
+            let members: Vec<f64> =
+                quantiles.iter().zip(period.returns).filter(|(q, _)| **q == wanted).map(|(_, value)| *value).collect();
+            at_least("rows in a quantile", members.len(), 1)?;
+            Ok(mean(&members))
+        };
+        Ok(of(count - 1)? - of(0)?)
+    };
+    Summary::of(periods.iter().map(of).collect(), lags, overlap, level)
 }
 
 /// Welch 1947: whether two means differ, without assuming equal variances. Returns the test, the difference `a - b` and its

@@ -131,10 +131,10 @@ pub struct Period<'a> {
     pub returns: &'a [f64],
 }
 
-/// Information coefficients over periods.
+/// A statistic of each period, such as an information coefficient or a spread, and its mean over periods.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// The coefficient of each period, or why it has none: too few pairs, or a side that is constant.
+    /// The statistic of each period, or why it has none: too few pairs, or a side that is constant.
     pub periods: Vec<Result<f64>>,
     /// Mean, standard deviation and number of those that are defined.
     pub mean: Mean,
@@ -150,14 +150,39 @@ pub struct Summary {
     pub lags: usize,
 }
 
-/// The information coefficient of each period, and their mean with its tests. Periods without a coefficient do not count.
+impl Summary {
+    /// The mean of a statistic over periods in time order. Periods without a value do not count.
+    ///
+    /// `lags` for the Newey-West error; without it [`newey_west_lags`], and at least `overlap`, which is the number of
+    /// further periods that a return reaches into (h - 1 for returns over h periods).
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] for fewer than two periods with a value, or no more than lags; [`Error::Constant`] if all values are
+    /// equal; [`Error::Argument`] for a level; [`Error::NotFinite`].
+    pub fn of(periods: Vec<Result<f64>>, lags: Option<usize>, overlap: usize, level: f64) -> Result<Self> {
+        let defined: Vec<f64> = periods.iter().flatten().copied().collect();
+        at_least("periods with a value", defined.len(), 2)?;
+        let mean = Mean::of("values of the periods", &defined)?;
+        let lags = lags.unwrap_or_else(|| newey_west_lags(defined.len()).max(overlap));
+        let (hac_test, error) = mean_newey_west(&defined, lags, true)?;
+        Ok(Self {
+            periods,
+            ratio: mean.mean / mean.standard_deviation,
+            test: mean.t_test()?,
+            hac_interval: Interval::around(mean.mean, error, hac_test.reference, level)?,
+            hac_test,
+            mean,
+            lags,
+        })
+    }
+}
+
+/// The information coefficient of each period, and their mean with its tests; `lags` and `overlap` as in [`Summary::of`].
 ///
-/// `lags` for the Newey-West error; without it [`newey_west_lags`], and at least `overlap`, which is the number of further
-/// periods that a return reaches into (h - 1 for returns over h periods).
+/// A period of two pairs has a rank correlation of 1 or -1, whatever is true: leave out periods with few pairs.
 ///
 /// # Errors
-/// [`Error::TooFew`] for fewer than two periods with a coefficient, or no more than lags; [`Error::Constant`] if all
-/// coefficients are equal; [`Error::Argument`] for a level.
+/// As [`Summary::of`].
 pub fn summary(
     kind: Correlation,
     periods: &[Period],
@@ -165,22 +190,8 @@ pub fn summary(
     overlap: usize,
     level: f64,
 ) -> Result<Summary> {
-    let coefficients: Vec<Result<f64>> =
-        periods.iter().map(|period| correlation(kind, period.scores, period.returns)).collect();
-    let defined: Vec<f64> = coefficients.iter().flatten().copied().collect();
-    at_least("periods with an information coefficient", defined.len(), 2)?;
-    let mean = Mean::of("information coefficients", &defined)?;
-    let lags = lags.unwrap_or_else(|| newey_west_lags(defined.len()).max(overlap));
-    let hac = mean_newey_west(&defined, lags, true)?;
-    Ok(Summary {
-        ratio: mean.mean / mean.standard_deviation,
-        test: mean.t_test()?,
-        hac_test: hac.0,
-        hac_interval: Interval::around(mean.mean, hac.1, hac.0.reference, level)?,
-        periods: coefficients,
-        mean,
-        lags,
-    })
+    let of = |period: &Period| correlation(kind, period.scores, period.returns);
+    Summary::of(periods.iter().map(of).collect(), lags, overlap, level)
 }
 
 /// The test that the mean of a time series is 0 with Newey and West's standard error, and that error. The reference is

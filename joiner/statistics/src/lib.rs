@@ -1,6 +1,6 @@
 //! Statistics of scores and outcomes: whether news moved the price, by how much, and how sure that is.
 //!
-//! Rows in, tables out: nothing here reads files or clocks, and results depend neither on threads nor on the machine. What
+//! Rows in, tables out: nothing here reads files or clocks, and results do not depend on the number of threads. What
 //! cannot be computed is an [`Error`] that says what is missing; it is never NaN and never 0.
 //!
 //! | question | where |

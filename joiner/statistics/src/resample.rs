@@ -1,7 +1,7 @@
 //! Bootstrap and permutation: what chance alone would have given.
 //!
 //! Every replicate has a generator of its own, seeded with the seed and its number, so results are the same for any number
-//! of threads and on any machine.
+//! of threads.
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -48,9 +48,19 @@ impl Test {
     /// Looks `statistic` up in `reference`.
     ///
     /// # Errors
-    /// [`Error::Overflow`] if the statistic is not finite; [`Error::Argument`] for [`Reference::Exact`], whose p-value only
+    /// [`Error::Overflow`] if the statistic is not finite; [`Error::Argument`] for degrees of freedom that are not above 0 and
+    /// for [`Reference::Exact`], whose p-value only
     /// the test itself can know.
     pub fn of(statistic: f64, reference: Reference, n: usize) -> Result<Self> {
+        if !statistic.is_finite() {
+            return Err(Error::Overflow);
+        }
+        let df = match reference {
+            Reference::Student { df } | Reference::ChiSquared { df } => df,
+            Reference::F { numerator, denominator } => numerator.min(denominator),
+            _ => 1.0,
+        };
+        argument("the degrees of freedom", df, df > 0.0 && df.is_finite(), "above 0")?;
         let p = match reference {
             Reference::Normal => normal_two_sided(statistic),
             Reference::Student { df } => student_two_sided(statistic, df),
@@ -61,9 +71,6 @@ impl Test {
                 return Err(Error::Argument { what: "the statistic of an exact test", value: statistic, rule });
             }
         };
-        if !statistic.is_finite() || p.is_nan() {
-            return Err(Error::Overflow);
-        }
         Ok(Self { statistic, reference, p, n })
     }
 

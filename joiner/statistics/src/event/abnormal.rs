@@ -13,7 +13,7 @@ pub enum Model {
     /// The return of the first factor, the market: nothing is estimated.
     MarketAdjusted,
     /// A constant and the factors, by least squares over the estimation window. With one factor, the market's return, it
-    /// is the market model; with Fama and French's it is theirs.
+    /// is the market model; with Fama and French's it is theirs, of returns less the risk-free rate.
     Factors,
 }
 

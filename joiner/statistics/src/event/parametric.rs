@@ -19,7 +19,10 @@ pub fn cross_sectional(abnormal: &[f64]) -> Result<Test> {
 /// Patell 1976: Σ SAR / sqrt(Σ df / (df - 2)), where `df` are the degrees of freedom of each event's variance, T - 2 in the
 /// market model: Σ SAR / sqrt(N (T - 2) / (T - 4)) where all T are equal. Compared with the normal distribution.
 ///
-/// `standardized` are abnormal returns, or cumulative ones, each over its standard deviation.
+/// `standardized` are abnormal returns, or cumulative ones, each over its standard deviation: by default the textbook's, with
+/// T - 2 and the forecast error of the returns used. estudy2 (R) takes [`super::Variance::Sample`] and
+/// [`super::Options::factors_of_all_steps`]; where no return is missing, its statistics are sqrt((T - 1) / (T - 2)) times as
+/// large.
 ///
 /// # Errors
 /// [`Error::TooFew`] without events or with an event whose df is below 3; [`Error::Length`]; [`Error::NotFinite`].
@@ -33,7 +36,8 @@ pub fn patell(standardized: &[f64], df: &[usize]) -> Result<Test> {
 }
 
 /// Boehmer, Musumeci and Poulsen 1991: the cross-sectional t of standardized abnormal returns, right also where the event
-/// itself raises the variance. Compared with Student's distribution with N - 1 degrees of freedom.
+/// itself raises the variance. Compared with Student's distribution with N - 1 degrees of freedom. What is said of
+/// `standardized` in [`patell`] holds here.
 ///
 /// # Errors
 /// As [`cross_sectional`].

@@ -36,7 +36,7 @@ impl Panel {
     ///
     /// # Errors
     /// [`Error::Collinear`] for a regressor that the effects explain, such as one that is constant within symbols;
-    /// [`Error::TooFew`] unless n > k + absorbed; [`Error::Length`]; [`Error::NotFinite`].
+    /// [`Error::TooFew`] unless n > k + absorbed; [`Error::Length`]; [`Error::NotFinite`]; [`Error::NotConverged`].
     pub fn fit(y: &[f64], regressors: &[&[f64]], effects: FixedEffects) -> Result<Self> {
         let n = y.len();
         let groups = Groups::of(effects, n)?;
@@ -79,7 +79,7 @@ impl Panel {
 /// `values` less their fixed effects: the residuals of a regression on a dummy for each group.
 ///
 /// # Errors
-/// [`Error::Length`]; [`Error::NotFinite`].
+/// [`Error::Length`]; [`Error::NotFinite`]; [`Error::NotConverged`].
 pub fn within(values: &[f64], effects: FixedEffects) -> Result<Vec<f64>> {
     finite("values", values)?;
     Groups::of(effects, values.len())?.demean(values)
@@ -200,11 +200,10 @@ impl Groups {
             self.kinds[0].subtract_means(&mut left);
         } else {
             let scale = sum(values.iter().map(|value| value * value)).sqrt();
-            for _ in 0..20 {
-                let before = self.subtract_both(&mut left);
-                if before <= 1e-14 * scale {
-                    break;
-                }
+            // What is taken the last time is what had been left before it.
+            let converged = (0..20).any(|_| self.subtract_both(&mut left) <= 1e-13 * scale);
+            if !converged {
+                return Err(Error::NotConverged);
             }
         }
         Ok(left)
@@ -223,7 +222,7 @@ impl Groups {
         let dot = |a: &[f64], b: &[f64]| sum(a.iter().zip(b).map(|(a, b)| a * b));
         let mut direction = precondition(&rest);
         let mut product = dot(&rest, &direction);
-        for _ in 0..1000 {
+        for _ in 0..20_000 {
             if product.sqrt() <= 1e-15 * original || product == 0.0 {
                 break;
             }

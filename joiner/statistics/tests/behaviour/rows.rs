@@ -1,14 +1,16 @@
 //! Regressions, groups and calibration: values that numpy, pandas, scipy and statsmodels compute.
 
 use tapewire_statistics::calibration::{Bins, calibration};
-use tapewire_statistics::groups::quantiles;
+use tapewire_statistics::groups::{quantiles, spreads};
 use tapewire_statistics::ic::{self, Correlation, Horizon, Period};
 use tapewire_statistics::multiple::{Adjustment, Family};
-use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel, fama_macbeth};
+use tapewire_statistics::regression::{
+    ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel, fama_macbeth, within,
+};
 use tapewire_statistics::resample::{
     Alternative, Blocks, bootstrap, bootstrap_mean, permute_rank_ic, permute_within, sign_flips,
 };
-use tapewire_statistics::{Error, Mean, Reference};
+use tapewire_statistics::{Error, Mean, Reference, Test, distributions};
 
 use crate::golden::{same, wave};
 
@@ -25,8 +27,8 @@ fn panel_and_jackknife_errors_agree_with_statsmodels_and_numpy() {
     let fit = Ols::fit(Design::with_constant(30, &[&x]).unwrap(), &y).unwrap();
     let error = |errors| fit.table(&errors).unwrap().coefficients[1].standard_error;
     same(error(Errors::DriscollKraay { lags: 1, period: &fifths, small_sample: false }), 0.168_311_167_818_881_1);
-    let within = Errors::NeweyWestWithin { lags: 1, small_sample: false, series: &thirds };
-    same(error(within), 0.179_437_674_239_110_56);
+    let by_series = Errors::NeweyWestWithin { lags: 1, small_sample: false, series: &thirds };
+    same(error(by_series), 0.179_437_674_239_110_56);
     same(error(Errors::ClusterJackknife { by: &thirds, about_mean: false }), 0.151_708_468_287_111_26);
     same(error(Errors::ClusterJackknife { by: &thirds, about_mean: true }), 0.151_708_272_625_571_16);
     let weights: Vec<f64> = (0..30).map(|i| f64::from(1 + i % 4)).collect();
@@ -49,6 +51,36 @@ fn too_few_clusters_are_refused() {
     assert_eq!(fit.table(&lags).unwrap_err(), Error::TooFew { what: "rows of a series", found: 30, needed: 31 });
     let exact = Ols::fit(Design::with_constant(30, &[&x]).unwrap(), &x).unwrap();
     assert_eq!(exact.table(&Errors::Hc1).unwrap_err(), Error::Constant { what: "residuals" });
+}
+
+/// Each symbol shares one day with the next: the worst case for effects of two kinds.
+#[test]
+fn a_chain_of_symbols_and_days_is_demeaned() {
+    let symbol: Vec<u64> = (0..6000).map(|row| row / 2).collect();
+    let day: Vec<u64> = (0..6000_u64).map(|row| row.div_ceil(2)).collect();
+    let values: Vec<f64> = wave(6000, 5).iter().zip(&symbol).map(|(noise, &s)| noise + (s % 17) as f64).collect();
+    // All rows but those of a tree are explained: a chain is a tree, so nothing is left.
+    let left = within(&values, FixedEffects::Two(&symbol, &day)).unwrap();
+    assert!(left.iter().all(|value| value.abs() < 1e-8), "{:?}", left.iter().fold(0.0_f64, |a, b| a.max(b.abs())));
+    let panel = Panel::fit(&values, &[&wave(6000, 3)], FixedEffects::Two(&symbol, &day));
+    assert!(matches!(panel, Err(Error::TooFew { what: "rows", .. })));
+}
+
+#[test]
+fn degrees_of_freedom_and_statistics_are_checked_before_they_are_looked_up() {
+    let student = |df| Reference::Student { df };
+    assert!(matches!(Test::of(1.0, student(0.0), 2), Err(Error::Argument { .. })));
+    assert_eq!(Test::of(f64::NAN, student(3.0), 2), Err(Error::Overflow));
+    assert_eq!(Test::ratio(1.0, 0.0, student(3.0), 2, "returns"), Err(Error::Constant { what: "returns" }));
+    assert!(distributions::student_two_sided(f64::NAN, 3.0).is_nan());
+    assert!(distributions::f_upper(1.0, 0.0, 3.0).is_nan() && distributions::chi_squared_upper(f64::NAN, 3.0).is_nan());
+    assert_eq!(distributions::student_two_sided(f64::INFINITY, 3.0), 0.0);
+    let huge = [1e200, -1e200, 3e200];
+    assert_eq!(Mean::of("returns", &huge).unwrap_err(), Error::Overflow);
+    // A million rows: nearly the normal distribution's.
+    same(distributions::student_quantile_upper(0.025, 1e6), 1.959_966_356_814_107_2);
+    same(distributions::student_quantile_upper(0.025, 1.0), 12.706_204_736_174_7);
+    same(distributions::student_quantile_upper(0.975, 7.5), -distributions::student_quantile_upper(0.025, 7.5));
 }
 
 #[test]
@@ -93,7 +125,7 @@ fn coefficients_of_periods_without_one_do_not_count() {
     let found = ic::decay(Correlation::Rank, &horizons, 0.95);
     assert_eq!(found[0].1.as_ref().unwrap().lags, 2);
     assert_eq!(found[1].1.as_ref().unwrap().lags, 3);
-    let nothing = Error::TooFew { what: "periods with an information coefficient", found: 0, needed: 2 };
+    let nothing = Error::TooFew { what: "periods with a value", found: 0, needed: 2 };
     assert_eq!((found[2].0.as_str(), found[2].1.as_ref().unwrap_err()), ("1d", &nothing));
 }
 
@@ -111,6 +143,19 @@ fn quantile_spreads_agree_with_pandas_and_scipy() {
     let hits = tapewire_statistics::groups::hit_rate(&x, &y, 0.95).unwrap();
     assert_eq!((hits.hits, hits.n), (12, 25));
     same(hits.test.p, 1.0);
+}
+
+#[test]
+fn spreads_of_periods_are_averaged() {
+    // Top less bottom half: 0.03 - 0.01, 0.05 - 0.02, and a period whose scores are equal.
+    let returns: [&[f64]; 3] = [&[0.01, 0.03, 0.01, 0.03], &[0.02, 0.05, 0.02, 0.05], &[0.1, 0.2, 0.3, 0.4]];
+    let scores: [&[f64]; 3] = [&[1.0, 2.0, 1.0, 2.0], &[-1.0, 4.0, -2.0, 3.0], &[5.0; 4]];
+    let periods: Vec<Period> =
+        scores.into_iter().zip(returns).map(|(scores, returns)| Period { scores, returns }).collect();
+    let found = spreads(&periods, 2, Some(0), 0, 0.95).unwrap();
+    same(found.mean.mean, 0.025);
+    assert_eq!(found.periods[2], Err(Error::Constant { what: "scores" }));
+    assert_eq!((found.mean.n, found.lags), (2, 0));
 }
 
 #[test]
