@@ -32,7 +32,8 @@ pub struct Bin {
 pub struct Calibration {
     /// Bins that hold probabilities, from low to high.
     pub bins: Vec<Bin>,
-    /// Expected calibration error: mean over probabilities of |share - mean probability| of their bin (Guo et al. 2017).
+    /// Expected calibration error: mean over probabilities of |share - mean probability| of their bin (Guo et al.
+    /// 2017).
     pub ece: f64,
     /// The largest |share - mean probability|.
     pub mce: f64,
@@ -44,11 +45,13 @@ pub struct Calibration {
     pub n: usize,
 }
 
-/// The reliability table of `probabilities` in [0, 1] of what `happened`, or of confidences and whether they were right.
+/// The reliability table of `probabilities` in [0, 1] of what `happened`, or of confidences and whether they were
+/// right.
 ///
 /// # Errors
-/// [`crate::Error::TooFew`] without probabilities; [`crate::Error::Argument`] for one outside [0, 1], a level or fewer than one bin;
-/// [`crate::Error::Constant`] for bins of equal count of a constant; [`crate::Error::Length`]; [`crate::Error::NotFinite`].
+/// [`crate::Error::TooFew`] without probabilities; [`crate::Error::Argument`] for one outside [0, 1], a level or fewer
+/// than one bin; [`crate::Error::Constant`] for bins of equal count of a constant; [`crate::Error::Length`];
+/// [`crate::Error::NotFinite`].
 pub fn calibration(probabilities: &[f64], happened: &[bool], bins: Bins, level: f64) -> Result<Calibration> {
     same_length("outcomes", happened.len(), probabilities.len())?;
     finite("probabilities", probabilities)?;

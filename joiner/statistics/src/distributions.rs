@@ -1,11 +1,11 @@
 //! Tail probabilities and quantiles of the distributions that tests refer to. They are NaN for a NaN and for degrees of
 //! freedom that are not above 0; [`crate::Test`] refuses both before it asks.
 //!
-//! The functions are those of `libm` (error function) and `statrs` (incomplete beta and gamma functions), called so that
-//! no digits are lost: tails directly and not as `1 - cdf`, and with the front factor of the incomplete beta function
-//! corrected, for which `statrs` subtracts logarithms of the size of `n ln n` (an error of 1e-8 at a million degrees of
-//! freedom). Against 40-digit arithmetic the largest relative error seen is below 1e-10 for p-values down to 1e-300
-//! and up to a million degrees of freedom.
+//! The functions are those of `libm` (error function) and `statrs` (incomplete beta and gamma functions), called so
+//! that no digits are lost: tails directly and not as `1 - cdf`, and with the front factor of the incomplete beta
+//! function corrected, for which `statrs` subtracts logarithms of the size of `n ln n` (an error of 1e-8 at a million
+//! degrees of freedom). Against 40-digit arithmetic the largest relative error seen is below 1e-10 for p-values down to
+//! 1e-300 and up to a million degrees of freedom.
 
 use statrs::function::{beta, gamma};
 

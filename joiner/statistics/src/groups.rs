@@ -34,9 +34,9 @@ pub struct Quantiles {
     pub interval: Interval,
 }
 
-/// Which of `count` quantiles each value falls into, from 0: the number of inner edges below it. Edges are quantiles of the
-/// values, between neighbours linearly. Equal values fall into the same, so that with many of them a quantile may be empty.
-/// Equals `pandas.qcut(values, count)`.
+/// Which of `count` quantiles each value falls into, from 0: the number of inner edges below it. Edges are quantiles of
+/// the values, between neighbours linearly. Equal values fall into the same, so that with many of them a quantile may
+/// be empty. Equals `pandas.qcut(values, count)`.
 ///
 /// # Errors
 /// [`Error::Constant`] if all values are equal; [`Error::TooFew`] for fewer values than quantiles; [`Error::Argument`]
@@ -93,9 +93,9 @@ pub fn quantiles(scores: &[f64], returns: &[f64], count: usize, level: f64) -> R
     Ok(Quantiles { quantiles, spread, test, interval: Interval::around(spread, error, test.reference, level)? })
 }
 
-/// The mean return of the highest quantile of the scores less that of the lowest in each period, and the mean of that over
-/// periods, as for a portfolio that is formed again in each; `lags` and `overlap` as in [`Summary::of`]. A period without two
-/// such quantiles does not count.
+/// The mean return of the highest quantile of the scores less that of the lowest in each period, and the mean of that
+/// over periods, as for a portfolio that is formed again in each; `lags` and `overlap` as in [`Summary::of`]. A period
+/// without two such quantiles does not count.
 ///
 /// # Errors
 /// As [`Summary::of`].
@@ -115,8 +115,8 @@ pub fn spreads(periods: &[Period], count: usize, lags: Option<usize>, overlap: u
     Summary::of(periods.iter().map(of).collect(), lags, overlap, level)
 }
 
-/// Welch 1947: whether two means differ, without assuming equal variances. Returns the test, the difference `a - b` and its
-/// standard error. Equals `scipy.stats.ttest_ind(a, b, equal_var=False)`.
+/// Welch 1947: whether two means differ, without assuming equal variances. Returns the test, the difference `a - b` and
+/// its standard error. Equals `scipy.stats.ttest_ind(a, b, equal_var=False)`.
 ///
 /// # Errors
 /// [`Error::TooFew`] for fewer than two values on a side; [`Error::Constant`] if neither varies; [`Error::NotFinite`].

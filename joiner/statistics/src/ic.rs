@@ -19,8 +19,8 @@ pub enum Correlation {
 /// The correlation of `x` with `y`, pair by pair. Equals `scipy.stats.spearmanr` and `pearsonr`.
 ///
 /// # Errors
-/// [`Error::Constant`] if a side does not vary: such a correlation is undefined, not 0. [`Error::TooFew`] for fewer than two
-/// pairs; [`Error::Length`]; [`Error::NotFinite`].
+/// [`Error::Constant`] if a side does not vary: such a correlation is undefined, not 0. [`Error::TooFew`] for fewer
+/// than two pairs; [`Error::Length`]; [`Error::NotFinite`].
 pub fn correlation(kind: Correlation, x: &[f64], y: &[f64]) -> Result<f64> {
     same_length("returns", y.len(), x.len())?;
     finite("scores", x)?;
@@ -50,8 +50,8 @@ pub(crate) fn pearson(x: &[f64], y: &[f64]) -> Result<f64> {
     if correlation.is_nan() { Err(Error::Overflow) } else { Ok(correlation.clamp(-1.0, 1.0)) }
 }
 
-/// The test that a correlation of `n` independent pairs is 0: t = r sqrt((n - 2) / (1 - r²)) with n - 2 degrees of freedom.
-/// For a rank correlation it is the usual approximation. A correlation of ±1 has p = 0.
+/// The test that a correlation of `n` independent pairs is 0: t = r sqrt((n - 2) / (1 - r²)) with n - 2 degrees of
+/// freedom. For a rank correlation it is the usual approximation. A correlation of ±1 has p = 0.
 ///
 /// # Errors
 /// [`Error::TooFew`] for fewer than three pairs.
@@ -157,8 +157,8 @@ impl Summary {
     /// further periods that a return reaches into (h - 1 for returns over h periods).
     ///
     /// # Errors
-    /// [`Error::TooFew`] for fewer than two periods with a value, or no more than lags; [`Error::Constant`] if all values are
-    /// equal; [`Error::Argument`] for a level; [`Error::NotFinite`].
+    /// [`Error::TooFew`] for fewer than two periods with a value, or no more than lags; [`Error::Constant`] if all
+    /// values are equal; [`Error::Argument`] for a level; [`Error::NotFinite`].
     pub fn of(periods: Vec<Result<f64>>, lags: Option<usize>, overlap: usize, level: f64) -> Result<Self> {
         let defined: Vec<f64> = periods.iter().flatten().copied().collect();
         at_least("periods with a value", defined.len(), 2)?;
@@ -177,7 +177,8 @@ impl Summary {
     }
 }
 
-/// The information coefficient of each period, and their mean with its tests; `lags` and `overlap` as in [`Summary::of`].
+/// The information coefficient of each period, and their mean with its tests; `lags` and `overlap` as in
+/// [`Summary::of`].
 ///
 /// A period of two pairs has a rank correlation of 1 or -1, whatever is true: leave out periods with few pairs.
 ///

@@ -13,8 +13,8 @@
 //! | which events may be counted | [`overlap`] |
 //! | what of all this is left when everything that was tried is counted | [`multiple`] |
 //!
-//! **Missing values.** Returns around events are `Option`s, and `None` does not count. Everything else takes finite numbers
-//! and refuses NaN and infinities by name; leave rows with missing values out.
+//! **Missing values.** Returns around events are `Option`s, and `None` does not count. Everything else takes finite
+//! numbers and refuses NaN and infinities by name; leave rows with missing values out.
 //!
 //! ```
 //! use tapewire_statistics::event::{EventReturns, Model, Moments, Options, Study, abnormal_returns};

@@ -12,8 +12,8 @@ pub enum Adjustment {
     Holm,
     /// Hochberg 1988: the same, stepping up from the largest; for independent or positively dependent tests.
     Hochberg,
-    /// Benjamini and Hochberg 1995: holds the expected share of false rejections among all, for independent or positively
-    /// dependent tests.
+    /// Benjamini and Hochberg 1995: holds the expected share of false rejections among all, for independent or
+    /// positively dependent tests.
     BenjaminiHochberg,
     /// Benjamini and Yekutieli 2001: the same for any dependence, times 1 + 1/2 + ... + 1/m.
     BenjaminiYekutieli,
@@ -72,8 +72,8 @@ pub struct Judged {
     pub rejected: bool,
 }
 
-/// Every test that one question led to. Each goes in as it is computed, so the number of tests is the program's own count
-/// and nobody's memory; none can be taken out.
+/// Every test that one question led to. Each goes in as it is computed, so the number of tests is the program's own
+/// count and nobody's memory; none can be taken out.
 ///
 /// ```
 /// use tapewire_statistics::Mean;

@@ -1,10 +1,11 @@
 //! Which events may be counted, and which belong together: rules for events that are not independent.
 //!
-//! * Events of one symbol whose windows overlap share returns: [`without_overlaps`] keeps the first.
-//! * One story that several providers carry, or that is printed again, is one event for each symbol: [`first_of_stories`].
-//! * One article about many companies, or one day's events, move together: [`clusters`] labels what belongs together, for
-//!   clustered errors and sign flips.
-//! * Too few events give no result: [`enough`].
+//! - Events of one symbol whose windows overlap share returns: [`without_overlaps`] keeps the first.
+//! - One story that several providers carry, or that is printed again, is one event for each symbol:
+//!   [`first_of_stories`].
+//! - One article about many companies, or one day's events, move together: [`clusters`] labels what belongs together,
+//!   for clustered errors and sign flips.
+//! - Too few events give no result: [`enough`]. Constant scores give none either: [`crate::Error::Constant`].
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -32,8 +33,8 @@ pub enum Fate {
     },
 }
 
-/// Keeps, for each symbol, the events that begin `window` or more after the last one kept, in time order, and of events at
-/// the same time the first in the list. An event dropped hides none after it. `events` need not be sorted.
+/// Keeps, for each symbol, the events that begin `window` or more after the last one kept, in time order, and of events
+/// at the same time the first in the list. An event dropped hides none after it. `events` need not be sorted.
 ///
 /// # Errors
 /// [`crate::Error::Argument`] for a window below 0.
@@ -57,8 +58,8 @@ pub fn without_overlaps<S: Hash + Eq + Copy>(events: &[Event<S>], window: i64) -
     Ok(fates)
 }
 
-/// Keeps, for each symbol and story, the earliest event, and of events at the same time the first in the list. `stories` has
-/// one label an event.
+/// Keeps, for each symbol and story, the earliest event, and of events at the same time the first in the list.
+/// `stories` has one label an event.
 ///
 /// # Errors
 /// [`crate::Error::Length`].
@@ -78,8 +79,8 @@ pub fn first_of_stories<S: Hash + Eq + Copy>(events: &[Event<S>], stories: &[u64
     Ok(events.iter().enumerate().map(fate).collect())
 }
 
-/// Cluster labels, from 0 by first appearance: two rows get the same if they share a label in any of `keys`, directly or
-/// through others. With the articles and the days of events as keys, events of one article and events of one day are
+/// Cluster labels, from 0 by first appearance: two rows get the same if they share a label in any of `keys`, directly
+/// or through others. With the articles and the days of events as keys, events of one article and events of one day are
 /// together.
 ///
 /// # Errors

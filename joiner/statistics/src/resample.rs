@@ -1,7 +1,7 @@
 //! Bootstrap and permutation: what chance alone would have given.
 //!
-//! Every replicate has a generator of its own, seeded with the seed and its number, so results are the same for any number
-//! of threads.
+//! Every replicate has a generator of its own, seeded with the seed and its number, so results are the same for any
+//! number of threads.
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -81,11 +81,12 @@ pub struct Bootstrap {
     pub replicates: usize,
 }
 
-/// Bootstraps a statistic of `n` observations, which `statistic` computes from their places, `None` where it is undefined.
+/// Bootstraps a statistic of `n` observations, which `statistic` computes from their places, `None` where it is
+/// undefined.
 ///
 /// # Errors
-/// [`Error::TooFew`] for fewer than two observations or 100 replicates, or if the statistic is undefined in more than one
-/// of 20; [`Error::Constant`] if it is undefined for the observations themselves or equal in all replicates;
+/// [`Error::TooFew`] for fewer than two observations or 100 replicates, or if the statistic is undefined in more than
+/// one of 20; [`Error::Constant`] if it is undefined for the observations themselves or equal in all replicates;
 /// [`Error::Argument`] for a block length or level.
 pub fn bootstrap(
     n: usize,
@@ -152,9 +153,9 @@ impl Alternative {
     }
 }
 
-/// The permutation test of a statistic of scores that are shuffled within days, or within whatever the labels name, so that
-/// each day keeps its scores. p = (1 + permutations as extreme) / (1 + permutations) (Phipson and Smyth 2010). A permutation
-/// in which the statistic is undefined counts as extreme.
+/// The permutation test of a statistic of scores that are shuffled within days, or within whatever the labels name, so
+/// that each day keeps its scores. p = (1 + permutations as extreme) / (1 + permutations) (Phipson and Smyth 2010). A
+/// permutation in which the statistic is undefined counts as extreme.
 ///
 /// # Errors
 /// [`Error::TooFew`] for fewer than 19 permutations or if no day has two rows; [`Error::Constant`] if no day has two
@@ -186,8 +187,8 @@ pub fn permute_within(
     Ok(exact(observed, extreme, permutations, scores.len()))
 }
 
-/// [`permute_within`] of the mean over days of the rank correlation of scores with returns. Days with fewer than two rows
-/// or a constant side have no correlation and do not count.
+/// [`permute_within`] of the mean over days of the rank correlation of scores with returns. Days with fewer than two
+/// rows or a constant side have no correlation and do not count.
 ///
 /// # Errors
 /// As [`permute_within`].
@@ -225,13 +226,13 @@ pub fn permute_rank_ic(
     })
 }
 
-/// The test that the mean of `values` is 0 by flipping the signs of whole clusters at random (the wild cluster bootstrap of
-/// a mean with the null imposed; exact for values that are symmetric about 0). The statistic is the mean over its clustered
-/// standard error. p as in [`permute_within`], two-sided.
+/// The test that the mean of `values` is 0 by flipping the signs of whole clusters at random (the wild cluster
+/// bootstrap of a mean with the null imposed; exact for values that are symmetric about 0). The statistic is the mean
+/// over its clustered standard error. p as in [`permute_within`], two-sided.
 ///
 /// # Errors
-/// [`Error::TooFew`] for fewer than two clusters or 19 replicates; [`Error::Constant`] if the values do not vary between
-/// clusters; [`Error::Length`]; [`Error::NotFinite`].
+/// [`Error::TooFew`] for fewer than two clusters or 19 replicates; [`Error::Constant`] if the values do not vary
+/// between clusters; [`Error::Length`]; [`Error::NotFinite`].
 pub fn sign_flips(values: &[f64], cluster: &[u64], replicates: usize, seed: u64) -> Result<Test> {
     same_length("labels of clusters", cluster.len(), values.len())?;
     finite("values", values)?;

@@ -48,8 +48,8 @@ impl Test {
     /// Looks `statistic` up in `reference`.
     ///
     /// # Errors
-    /// [`Error::Overflow`] if the statistic is not finite; [`Error::Argument`] for degrees of freedom that are not above 0 and
-    /// for [`Reference::Exact`], whose p-value only
+    /// [`Error::Overflow`] if the statistic is not finite; [`Error::Argument`] for degrees of freedom that are not
+    /// above 0 and for [`Reference::Exact`], whose p-value only
     /// the test itself can know.
     pub fn of(statistic: f64, reference: Reference, n: usize) -> Result<Self> {
         if !statistic.is_finite() {
@@ -77,7 +77,8 @@ impl Test {
     /// `effect / standard_error`, looked up in `reference`.
     ///
     /// # Errors
-    /// [`Error::Constant`] naming `what` if the standard error is 0; [`Error::Overflow`] if it or the ratio is not finite.
+    /// [`Error::Constant`] naming `what` if the standard error is 0; [`Error::Overflow`] if it or the ratio is not
+    /// finite.
     pub fn ratio(effect: f64, standard_error: f64, reference: Reference, n: usize, what: &'static str) -> Result<Self> {
         if standard_error == 0.0 {
             Err(Error::Constant { what })

@@ -12,16 +12,16 @@ pub enum Model {
     MeanAdjusted,
     /// The return of the first factor, the market: nothing is estimated.
     MarketAdjusted,
-    /// A constant and the factors, by least squares over the estimation window. With one factor, the market's return, it
-    /// is the market model; with Fama and French's it is theirs, of returns less the risk-free rate.
+    /// A constant and the factors, by least squares over the estimation window. With one factor, the market's return,
+    /// it is the market model; with Fama and French's it is theirs, of returns less the risk-free rate.
     Factors,
 }
 
 /// How the variance of an abnormal return is estimated from the T residuals of the estimation window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Variance {
-    /// Squared residuals divided by T less the number of estimated parameters: T - 2 in the market model (MacKinlay 1997).
-    /// The market-adjusted model estimates nothing and its residuals need not be about 0, so there it is
+    /// Squared residuals divided by T less the number of estimated parameters: T - 2 in the market model (MacKinlay
+    /// 1997). The market-adjusted model estimates nothing and its residuals need not be about 0, so there it is
     /// [`Variance::Sample`].
     #[default]
     ResidualDf,
@@ -47,11 +47,11 @@ pub enum CumulativeVariance {
 pub struct Options {
     /// Variance of the residuals.
     pub variance: Variance,
-    /// Whether the variance of an abnormal return includes the error of the estimated parameters. If not, no variance of a
-    /// cumulative one does either.
+    /// Whether the variance of an abnormal return includes the error of the estimated parameters. If not, no variance
+    /// of a cumulative one does either.
     pub prediction_error: bool,
-    /// Whether the prediction error is computed from the factors of all steps of the estimation window, also those where
-    /// the security has no return, as estudy2 does; otherwise from those used.
+    /// Whether the prediction error is computed from the factors of all steps of the estimation window, also those
+    /// where the security has no return, as estudy2 does; otherwise from those used.
     pub factors_of_all_steps: bool,
     /// Fewest returns in the estimation window. Never taken below what the model needs.
     pub minimum_estimation: usize,
@@ -70,8 +70,8 @@ impl Default for Options {
 
 /// The returns around one event. All are of one kind, simple or logarithmic, and of one width.
 ///
-/// **A missing value is `None`.** A step without a return or without one of its factors does not count. NaN and infinities
-/// are refused.
+/// **A missing value is `None`.** A step without a return or without one of its factors does not count. NaN and
+/// infinities are refused.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventReturns {
     /// The security in the estimation window, which ends before the event window.
@@ -180,7 +180,8 @@ impl Abnormal {
 ///
 /// # Errors
 /// [`Error::TooFew`] for an estimation window with fewer returns than `options` ask for or the model needs;
-/// [`Error::Constant`] or [`Error::Collinear`] if returns or factors do not vary; [`Error::Length`]; [`Error::NotFinite`].
+/// [`Error::Constant`] or [`Error::Collinear`] if returns or factors do not vary; [`Error::Length`];
+/// [`Error::NotFinite`].
 pub fn abnormal_returns(returns: &EventReturns, model: Model, options: &Options) -> Result<Abnormal> {
     let factors = match model {
         Model::MeanAdjusted => 0,

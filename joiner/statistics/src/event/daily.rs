@@ -29,8 +29,8 @@ fn mean_df(residuals: &Matrix) -> f64 {
     mean(&counts) - 1.0
 }
 
-/// Brown and Warner 1980: the mean abnormal return over sqrt(Σ s_i²) / N, where s_i² is the variance of event i's residuals
-/// (divided by T - 1). Events are taken to be independent.
+/// Brown and Warner 1980: the mean abnormal return over sqrt(Σ s_i²) / N, where s_i² is the variance of event i's
+/// residuals (divided by T - 1). Events are taken to be independent.
 ///
 /// `window` has, for each step of the window, the abnormal returns of the events; of several steps it is the sum of the
 /// means, over sqrt(L) times as much.
@@ -49,8 +49,9 @@ pub fn brown_warner_1980(window: &[Vec<f64>], residuals: &Matrix) -> Result<Test
     Test::ratio(effect, error, Reference::Student { df: mean_df(residuals) }, events, "residuals")
 }
 
-/// Brown and Warner 1985, with their crude adjustment for dependence: the mean abnormal return over the standard deviation
-/// (divided by the number of steps - 1) of the mean residual from step to step, which holds what events have in common.
+/// Brown and Warner 1985, with their crude adjustment for dependence: the mean abnormal return over the standard
+/// deviation (divided by the number of steps - 1) of the mean residual from step to step, which holds what events have
+/// in common.
 ///
 /// `window` as in [`brown_warner_1980`].
 ///
@@ -65,8 +66,8 @@ pub fn brown_warner_1985(window: &[Vec<f64>], residuals: &Matrix) -> Result<Test
 }
 
 /// Lamb 1995: [`brown_warner_1985`] with the prediction error of the market model in the standard deviation,
-/// sqrt(1 + 1/T + (m - mean)² / Σ (m_t - mean)²), where `market_before` are the market's returns before the events, which
-/// all events share, `market` that of the step, and T the mean number of the events' residuals.
+/// sqrt(1 + 1/T + (m - mean)² / Σ (m_t - mean)²), where `market_before` are the market's returns before the events,
+/// which all events share, `market` that of the step, and T the mean number of the events' residuals.
 ///
 /// # Errors
 /// As [`brown_warner_1985`]; [`Error::Constant`] if the market did not vary.

@@ -16,13 +16,13 @@ pub fn cross_sectional(abnormal: &[f64]) -> Result<Test> {
     Mean::of("abnormal returns of the events", abnormal)?.t_test()
 }
 
-/// Patell 1976: Σ SAR / sqrt(Σ df / (df - 2)), where `df` are the degrees of freedom of each event's variance, T - 2 in the
-/// market model: Σ SAR / sqrt(N (T - 2) / (T - 4)) where all T are equal. Compared with the normal distribution.
+/// Patell 1976: Σ SAR / sqrt(Σ df / (df - 2)), where `df` are the degrees of freedom of each event's variance, T - 2 in
+/// the market model: Σ SAR / sqrt(N (T - 2) / (T - 4)) where all T are equal. Compared with the normal distribution.
 ///
-/// `standardized` are abnormal returns, or cumulative ones, each over its standard deviation: by default the textbook's, with
-/// T - 2 and the forecast error of the returns used. estudy2 (R) takes [`super::Variance::Sample`] and
-/// [`super::Options::factors_of_all_steps`]; where no return is missing, its statistics are sqrt((T - 1) / (T - 2)) times as
-/// large.
+/// `standardized` are abnormal returns, or cumulative ones, each over its standard deviation: by default the
+/// textbook's, with T - 2 and the forecast error of the returns used. estudy2 (R) takes [`super::Variance::Sample`] and
+/// [`super::Options::factors_of_all_steps`]; where no return is missing, its statistics are sqrt((T - 1) / (T - 2))
+/// times as large.
 ///
 /// # Errors
 /// [`Error::TooFew`] without events or with an event whose df is below 3; [`Error::Length`]; [`Error::NotFinite`].
@@ -35,9 +35,9 @@ pub fn patell(standardized: &[f64], df: &[usize]) -> Result<Test> {
     Test::of(sum(standardized.iter().copied()) / variance.sqrt(), Reference::Normal, standardized.len())
 }
 
-/// Boehmer, Musumeci and Poulsen 1991: the cross-sectional t of standardized abnormal returns, right also where the event
-/// itself raises the variance. Compared with Student's distribution with N - 1 degrees of freedom. What is said of
-/// `standardized` in [`patell`] holds here.
+/// Boehmer, Musumeci and Poulsen 1991: the cross-sectional t of standardized abnormal returns, right also where the
+/// event itself raises the variance. Compared with Student's distribution with N - 1 degrees of freedom. What is said
+/// of `standardized` in [`patell`] holds here.
 ///
 /// # Errors
 /// As [`cross_sectional`].
@@ -45,11 +45,13 @@ pub fn bmp(standardized: &[f64]) -> Result<Test> {
     Mean::of("standardized abnormal returns of the events", standardized)?.t_test()
 }
 
-/// The mean cumulative abnormal return over the root of its variance, Σ var / N²: J1 of Campbell, Lo and MacKinlay 1997,
-/// 4.4.3. Compared with the normal distribution; right for independent events whose variance the event does not change.
+/// The mean cumulative abnormal return over the root of its variance, Σ var / N²: J1 of Campbell, Lo and MacKinlay
+/// 1997, 4.4.3. Compared with the normal distribution; right for independent events whose variance the event does not
+/// change.
 ///
 /// # Errors
-/// [`Error::TooFew`] without events; [`Error::Constant`] if all variances are 0; [`Error::Length`]; [`Error::NotFinite`].
+/// [`Error::TooFew`] without events; [`Error::Constant`] if all variances are 0; [`Error::Length`];
+/// [`Error::NotFinite`].
 pub fn standard_caar(cumulative: &[f64], variances: &[f64]) -> Result<Test> {
     same_length("variances", variances.len(), cumulative.len())?;
     finite("cumulative abnormal returns", cumulative)?;
@@ -59,12 +61,13 @@ pub fn standard_caar(cumulative: &[f64], variances: &[f64]) -> Result<Test> {
     Test::ratio(mean(cumulative), error, Reference::Normal, cumulative.len(), "residuals")
 }
 
-/// What Kolari and Pynnonen 2010 multiply with for events that share their days, where r is the mean correlation of the N
-/// events' residuals: `.0` for [`bmp`], sqrt((1 - r) / (1 + (N - 1) r)), and `.1` for [`patell`], sqrt(1 / (1 + (N - 1) r)).
+/// What Kolari and Pynnonen 2010 multiply with for events that share their days, where r is the mean correlation of the
+/// N events' residuals: `.0` for [`bmp`], sqrt((1 - r) / (1 + (N - 1) r)), and `.1` for [`patell`], sqrt(1 / (1 + (N -
+/// 1) r)).
 ///
 /// # Errors
-/// [`Error::TooFew`] for fewer than two events; [`Error::Argument`] unless -1 / (N - 1) < r < 1, outside which there is no
-/// such set of events.
+/// [`Error::TooFew`] for fewer than two events; [`Error::Argument`] unless -1 / (N - 1) < r < 1, outside which there is
+/// no such set of events.
 pub fn kolari_pynnonen_factor(mean_correlation: f64, events: usize) -> Result<(f64, f64)> {
     at_least("events", events, 2)?;
     let inflation = 1.0 + (events - 1) as f64 * mean_correlation;
@@ -73,14 +76,15 @@ pub fn kolari_pynnonen_factor(mean_correlation: f64, events: usize) -> Result<(f
     Ok((((1.0 - mean_correlation) / inflation).sqrt(), (1.0 / inflation).sqrt()))
 }
 
-/// Mean correlation of each two events' residuals, r: `residuals` has one row an event, whose steps are the same moments
-/// in all rows. Two events are compared at the steps that both have; two with fewer than three such steps do not count.
+/// Mean correlation of each two events' residuals, r: `residuals` has one row an event, whose steps are the same
+/// moments in all rows. Two events are compared at the steps that both have; two with fewer than three such steps do
+/// not count.
 ///
 /// Without missing steps it takes N·T operations, otherwise N²·T.
 ///
 /// # Errors
-/// [`Error::TooFew`] for fewer than two events or if no two can be compared; [`Error::Constant`] if an event's residuals
-/// do not vary; [`Error::Length`].
+/// [`Error::TooFew`] for fewer than two events or if no two can be compared; [`Error::Constant`] if an event's
+/// residuals do not vary; [`Error::Length`].
 pub fn mean_correlation(residuals: &[&[Option<f64>]]) -> Result<f64> {
     at_least("events", residuals.len(), 2)?;
     let (total, pairs) = correlations(residuals)?;
@@ -88,8 +92,8 @@ pub fn mean_correlation(residuals: &[&[Option<f64>]]) -> Result<f64> {
     Ok(total / pairs as f64)
 }
 
-/// [`mean_correlation`] of events in groups: events of one group happened at the same time, and events of different groups
-/// are taken to be uncorrelated, so that their pairs count as 0.
+/// [`mean_correlation`] of events in groups: events of one group happened at the same time, and events of different
+/// groups are taken to be uncorrelated, so that their pairs count as 0.
 ///
 /// # Errors
 /// As [`mean_correlation`]; [`Error::Length`] unless there is one group label an event.

@@ -9,8 +9,8 @@ use crate::test::{Reference, Test};
 /// Which rank test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RankTest {
-    /// Corrado 1989: the mean over events of rank - (M + 1) / 2, over its standard deviation from step to step. With events
-    /// of unequal length, those with more returns weigh more.
+    /// Corrado 1989: the mean over events of rank - (M + 1) / 2, over its standard deviation from step to step. With
+    /// events of unequal length, those with more returns weigh more.
     Corrado1989,
     /// Corrado and Zivney 1992: ranks divided by M + 1, less 1/2, and each step's mean times the root of its number of
     /// events. Right with missing returns; the same as [`RankTest::Corrado1989`] without any.
@@ -29,16 +29,16 @@ pub enum MissingReturns {
     Estudy2,
 }
 
-/// The rank test of the mean abnormal return of `steps` of the event window: each event's abnormal returns are ranked among
-/// all of its estimation and event window. Equal values share the mean of their ranks. For L steps it is sqrt(L) times the
-/// mean over them (Cowan 1992). Compared with the normal distribution.
+/// The rank test of the mean abnormal return of `steps` of the event window: each event's abnormal returns are ranked
+/// among all of its estimation and event window. Equal values share the mean of their ranks. For L steps it is sqrt(L)
+/// times the mean over them (Cowan 1992). Compared with the normal distribution.
 ///
-/// `residuals` and `abnormal` have one row an event; all rows of each have the same length. Steps at which no event has a
-/// return do not count.
+/// `residuals` and `abnormal` have one row an event; all rows of each have the same length. Steps at which no event has
+/// a return do not count.
 ///
 /// # Errors
-/// [`Error::TooFew`] for no events, no return in the window or an event of fewer than two returns; [`Error::Constant`] if
-/// the means of the steps are all 0; [`Error::Length`].
+/// [`Error::TooFew`] for no events, no return in the window or an event of fewer than two returns; [`Error::Constant`]
+/// if the means of the steps are all 0; [`Error::Length`].
 pub fn rank(
     residuals: &Matrix,
     abnormal: &Matrix,

@@ -16,8 +16,8 @@ pub fn sign(abnormal: &[f64]) -> Result<Test> {
     generalized_sign(abnormal, 0.5)
 }
 
-/// Sign test by the binomial distribution itself, two-sided: twice the smaller tail, at most 1. The statistic is the number
-/// of events above 0. Events of exactly 0 do not count.
+/// Sign test by the binomial distribution itself, two-sided: twice the smaller tail, at most 1. The statistic is the
+/// number of events above 0. Events of exactly 0 do not count.
 ///
 /// # Errors
 /// [`Error::TooFew`] without an event that differs from 0; [`Error::NotFinite`].
@@ -62,8 +62,8 @@ pub fn positive_share(residuals: &Matrix, how: PositiveShare) -> Result<f64> {
     })
 }
 
-/// Cowan 1992: (w - N p) / sqrt(N p (1 - p)), where w of N events are above 0 and p is the share expected from before, as
-/// [`positive_share`] finds it. Compared with the normal distribution.
+/// Cowan 1992: (w - N p) / sqrt(N p (1 - p)), where w of N events are above 0 and p is the share expected from before,
+/// as [`positive_share`] finds it. Compared with the normal distribution.
 ///
 /// # Errors
 /// [`Error::TooFew`] without events; [`Error::Argument`] unless 0 < p < 1; [`Error::NotFinite`].
@@ -118,8 +118,8 @@ pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing:
 }
 
 /// Wilcoxon's signed ranks: the statistic is the sum of the ranks of |abnormal return| of the events above 0; events of
-/// exactly 0 do not count. The p-value is two-sided: by enumeration for up to 50 events without equal values, otherwise by
-/// the normal approximation with the correction for ties and none for continuity. Equals
+/// exactly 0 do not count. The p-value is two-sided: by enumeration for up to 50 events without equal values, otherwise
+/// by the normal approximation with the correction for ties and none for continuity. Equals
 /// `scipy.stats.wilcoxon(..., method="exact" or "asymptotic", correction=False)`, whose statistic is the smaller sum.
 ///
 /// # Errors

@@ -160,7 +160,8 @@ impl Study {
         }
     }
 
-    /// Every test of `steps` of the event window: of the abnormal returns of one step, of the cumulative ones of several.
+    /// Every test of `steps` of the event window: of the abnormal returns of one step, of the cumulative ones of
+    /// several.
     ///
     /// # Errors
     /// [`crate::Error::TooFew`] if the range leaves the window or no event has a return in it.

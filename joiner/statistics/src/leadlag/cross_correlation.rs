@@ -19,15 +19,15 @@ pub struct Lag {
 pub struct LeadLag {
     /// From -`max_lag` to `max_lag`.
     pub lags: Vec<Lag>,
-    /// Half the width of the band around 0 that holds each correlation of two unrelated white noises with chance `level`:
-    /// z / sqrt(n) (Box and Jenkins 1976).
+    /// Half the width of the band around 0 that holds each correlation of two unrelated white noises with chance
+    /// `level`: z / sqrt(n) (Box and Jenkins 1976).
     pub band: f64,
     /// Length of the series.
     pub n: usize,
 }
 
-/// The correlation of `x` with later and earlier values of `y`. Means and variances are those of the whole series; sums are
-/// divided by n, or by the n - k pairs they have if `adjusted` (which is less biased, and can exceed 1).
+/// The correlation of `x` with later and earlier values of `y`. Means and variances are those of the whole series; sums
+/// are divided by n, or by the n - k pairs they have if `adjusted` (which is less biased, and can exceed 1).
 ///
 /// For k >= 0, equals `statsmodels.tsa.stattools.ccf(y, x, adjusted=..)[k]`.
 ///

@@ -24,13 +24,13 @@ pub struct Granger {
     pub rss_unrestricted: f64,
 }
 
-/// Tests whether `cause` helps to predict `effect`, by regressions of `effect` on a constant and `lags` lags of itself, with
-/// and without `lags` lags of `cause` (Granger 1969). Both series are evenly spaced, in time order and stationary:
+/// Tests whether `cause` helps to predict `effect`, by regressions of `effect` on a constant and `lags` lags of itself,
+/// with and without `lags` lags of `cause` (Granger 1969). Both series are evenly spaced, in time order and stationary:
 /// [`super::augmented_dickey_fuller`].
 ///
 /// # Errors
-/// [`Error::TooFew`] unless there are more than 3 lags + 1 steps; [`Error::Constant`] or [`Error::Collinear`] for series that
-/// do not vary; [`Error::Argument`] for no lags; [`Error::Length`]; [`Error::NotFinite`].
+/// [`Error::TooFew`] unless there are more than 3 lags + 1 steps; [`Error::Constant`] or [`Error::Collinear`] for
+/// series that do not vary; [`Error::Argument`] for no lags; [`Error::Length`]; [`Error::NotFinite`].
 pub fn granger(effect: &[f64], cause: &[f64], lags: usize) -> Result<Granger> {
     let (restricted, unrestricted) = regressions(effect, cause, lags, lags)?;
     let (rss_r, rss_u) = (restricted.rss, unrestricted.rss);
@@ -60,8 +60,8 @@ pub enum Criterion {
     Bic,
 }
 
-/// The number of lags, from 1 to `most`, with which the regression on the lags of both series is best by `criterion`. All
-/// are fitted to the same steps, those that have `most` lags.
+/// The number of lags, from 1 to `most`, with which the regression on the lags of both series is best by `criterion`.
+/// All are fitted to the same steps, those that have `most` lags.
 ///
 /// # Errors
 /// As [`granger`] with `most` lags.

@@ -51,7 +51,8 @@ pub fn augmented_dickey_fuller(series: &[f64]) -> Result<AugmentedDickeyFuller> 
     Ok(AugmentedDickeyFuller { statistic, p: mackinnon_p(statistic), lags, n: fit.n })
 }
 
-/// MacKinnon 1994, table 3, one series with a constant: a polynomial of the statistic, looked up in the normal distribution.
+/// MacKinnon 1994, table 3, one series with a constant: a polynomial of the statistic, looked up in the normal
+/// distribution.
 fn mackinnon_p(statistic: f64) -> f64 {
     if statistic > 2.74 {
         return 1.0;

@@ -22,12 +22,13 @@ pub struct HayashiYoshida {
     pub pairs: u64,
 }
 
-/// The covariance of two series over a day without bringing them to common times (Hayashi and Yoshida 2005). Each of `y` is
-/// taken `shift` units of time earlier, so with `shift` > 0 `x` is compared with later changes of `y`. n log n steps.
+/// The covariance of two series over a day without bringing them to common times (Hayashi and Yoshida 2005). Each of
+/// `y` is taken `shift` units of time earlier, so with `shift` > 0 `x` is compared with later changes of `y`. n log n
+/// steps.
 ///
 /// # Errors
-/// [`Error::TooFew`] for fewer than two ticks; [`Error::Constant`] if a series never moves; [`Error::Argument`] for times that
-/// do not increase; [`Error::NotFinite`].
+/// [`Error::TooFew`] for fewer than two ticks; [`Error::Constant`] if a series never moves; [`Error::Argument`] for
+/// times that do not increase; [`Error::NotFinite`].
 pub fn hayashi_yoshida(x: &[Tick], y: &[Tick], shift: i64) -> Result<HayashiYoshida> {
     check("ticks of the first series", x)?;
     check("ticks of the second series", y)?;
@@ -40,8 +41,8 @@ pub fn hayashi_yoshida(x: &[Tick], y: &[Tick], shift: i64) -> Result<HayashiYosh
     Ok(HayashiYoshida { covariance, correlation: covariance / scale, pairs })
 }
 
-/// The changes of y whose intervals overlap one of x add up to the change from its last tick at or before the start to its
-/// first at or after the end.
+/// The changes of y whose intervals overlap one of x add up to the change from its last tick at or before the start to
+/// its first at or after the end.
 fn covariance(x: &[Tick], y: &[Tick], shift: i64) -> (f64, u64) {
     // In wide integers, so that no shift overflows.
     let time = |tick: &Tick| i128::from(tick.time) - i128::from(shift);
@@ -83,8 +84,8 @@ pub struct Lead {
     pub correlations: Vec<(i64, f64)>,
     /// The shift with the largest |correlation| (Hoffmann, Rosenbaum and Yoshida 2013); the first of equals by |shift|.
     pub best_shift: i64,
-    /// Lead-lag ratio: Σ correlation² at shifts above 0 over that at shifts below 0 (Huth and Abergel 2014). Above 1 `x`
-    /// leads. `None` if no shift below 0 has any correlation.
+    /// Lead-lag ratio: Σ correlation² at shifts above 0 over that at shifts below 0 (Huth and Abergel 2014). Above 1
+    /// `x` leads. `None` if no shift below 0 has any correlation.
     pub ratio: Option<f64>,
 }
 

@@ -120,8 +120,8 @@ pub struct Table {
     pub reference: Reference,
     /// Number of clusters of each kind; empty unless errors are clustered.
     pub clusters: Vec<usize>,
-    /// Whether a two-way covariance had a variance that was not above 0, so that its negative eigenvalues were set to 0, as
-    /// Cameron, Gelbach and Miller advise. Such an error says that the clusters are too few.
+    /// Whether a two-way covariance had a variance that was not above 0, so that its negative eigenvalues were set to
+    /// 0, as Cameron, Gelbach and Miller advise. Such an error says that the clusters are too few.
     pub made_positive: bool,
 }
 
@@ -131,37 +131,17 @@ pub fn newey_west_lags(n: usize) -> usize {
 }
 
 impl Ols {
-    /// The coefficients with standard errors. The reference is Student's distribution with n - k degrees of freedom; with
-    /// clusters G - 1, the smaller G of two; with [`ClusterCorrection::None`], or Newey-West or Driscoll-Kraay without
-    /// `small_sample`, the normal distribution.
+    /// The coefficients with standard errors. The reference is Student's distribution with n - k degrees of freedom;
+    /// with clusters G - 1, the smaller G of two; with [`ClusterCorrection::None`], or Newey-West or Driscoll-Kraay
+    /// without `small_sample`, the normal distribution.
     ///
     /// # Errors
     /// [`Error::Length`] for labels of another length; [`Error::TooFew`] for fewer than two clusters or no more periods
-    /// than lags; [`Error::Argument`] for HC2 and HC3 with fixed effects, or where a row alone determines a coefficient; [`Error::Constant`] if
-    /// the fit is exact.
+    /// than lags; [`Error::Argument`] for HC2 and HC3 with fixed effects, or where a row alone determines a
+    /// coefficient; [`Error::Constant`] if the fit is exact.
     pub fn table(&self, errors: &Errors) -> Result<Table> {
-        let rows = |factor: f64| Reference::Student { df: factor };
+        let (reference, clusters) = self.reference(errors);
         let (df, n) = (self.df as f64, self.n as f64);
-        let mut clusters = Vec::new();
-        let reference = match *errors {
-            Errors::NeweyWest { small_sample: false, .. }
-            | Errors::NeweyWestWithin { small_sample: false, .. }
-            | Errors::DriscollKraay { small_sample: false, .. } => Reference::Normal,
-            Errors::DriscollKraay { period, .. } => rows(count(period) as f64 - 1.0),
-            Errors::Clustered { by, correction } => {
-                clusters.push(count(by));
-                cluster_reference(correction, clusters[0])
-            }
-            Errors::TwoWay { by, correction } => {
-                clusters.extend(by.map(count));
-                cluster_reference(correction, clusters[0].min(clusters[1]))
-            }
-            Errors::ClusterJackknife { by, .. } => {
-                clusters.push(count(by));
-                rows(clusters[0] as f64 - 1.0)
-            }
-            _ => rows(df),
-        };
         let scale = n / df;
         let covariance = match *errors {
             Errors::Classical => self.bread() * self.sigma2(),
@@ -200,6 +180,27 @@ impl Ols {
             }
         };
         self.assemble(covariance, reference, clusters)
+    }
+
+    /// What coefficients are compared with, and the number of clusters of each kind.
+    fn reference(&self, errors: &Errors) -> (Reference, Vec<usize>) {
+        let of_clusters = |correction, kinds: &[&[u64]]| {
+            let counts: Vec<usize> = kinds.iter().map(|by| count(by)).collect();
+            let smallest = counts.iter().copied().min().unwrap_or(0);
+            (cluster_reference(correction, smallest), counts)
+        };
+        match *errors {
+            Errors::NeweyWest { small_sample: false, .. }
+            | Errors::NeweyWestWithin { small_sample: false, .. }
+            | Errors::DriscollKraay { small_sample: false, .. } => (Reference::Normal, Vec::new()),
+            Errors::DriscollKraay { period, .. } => {
+                (cluster_reference(ClusterCorrection::Each, count(period)), Vec::new())
+            }
+            Errors::Clustered { by, correction } => of_clusters(correction, &[by]),
+            Errors::TwoWay { by, correction } => of_clusters(correction, &by),
+            Errors::ClusterJackknife { by, .. } => of_clusters(ClusterCorrection::Each, &[by]),
+            _ => (Reference::Student { df: self.df as f64 }, Vec::new()),
+        }
     }
 
     fn assemble(&self, mut covariance: DMatrix<f64>, reference: Reference, clusters: Vec<usize>) -> Result<Table> {

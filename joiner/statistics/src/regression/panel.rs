@@ -24,7 +24,8 @@ pub struct Panel {
     /// The fit of the demeaned variables. It has no constant; its degrees of freedom are n - k - `absorbed`, or more
     /// after [`Panel::without_counting`].
     pub fit: Ols,
-    /// Parameters that the fixed effects stand for: groups, or groups of both kinds less the parts that no row connects.
+    /// Parameters that the fixed effects stand for: groups, or groups of both kinds less the parts that no row
+    /// connects.
     pub absorbed: usize,
     /// Rows that are alone in a group. They say nothing about the coefficients.
     pub singletons: usize,
@@ -63,8 +64,8 @@ impl Panel {
         Ok(Self { fit, absorbed, singletons: groups.singletons() })
     }
 
-    /// The same fit with `effects` parameters of its fixed effects not counted in n - k. With clustered errors the effects
-    /// that are nested in clusters are not counted (`reghdfe`, `linearmodels` with `auto_df`).
+    /// The same fit with `effects` parameters of its fixed effects not counted in n - k. With clustered errors the
+    /// effects that are nested in clusters are not counted (`reghdfe`, `linearmodels` with `auto_df`).
     ///
     /// # Errors
     /// [`Error::Argument`] if more are given than were absorbed.
@@ -85,8 +86,8 @@ pub fn within(values: &[f64], effects: FixedEffects) -> Result<Vec<f64>> {
     Groups::of(effects, values.len())?.demean(values)
 }
 
-/// Fama and MacBeth 1973: a cross-sectional regression with a constant in each period, and for each coefficient the mean over
-/// periods, whose standard error comes from its spread over periods. The constant is first.
+/// Fama and MacBeth 1973: a cross-sectional regression with a constant in each period, and for each coefficient the
+/// mean over periods, whose standard error comes from its spread over periods. The constant is first.
 ///
 /// `lags` > 0 takes Newey and West's standard error of the mean instead, for returns that reach into later periods.
 ///
@@ -209,8 +210,8 @@ impl Groups {
         Ok(left)
     }
 
-    /// Takes the best effects of both kinds out of `values` by conjugate gradients on the effects of the second kind, those
-    /// of the first being eliminated. Returns the size of what was taken.
+    /// Takes the best effects of both kinds out of `values` by conjugate gradients on the effects of the second kind,
+    /// those of the first being eliminated. Returns the size of what was taken.
     fn subtract_both(&self, values: &mut [f64]) -> f64 {
         let (first, second) = (&self.kinds[0], &self.kinds[1]);
         let original: f64 = values.iter().map(|value| value * value).sum::<f64>().sqrt();

@@ -126,7 +126,9 @@ proptest! {
         let x: Vec<f64> = rows.iter().map(|row| row.2 + row.0 as f64).collect();
         let y: Vec<f64> = rows.iter().map(|row| row.3 + 0.5 * row.2 - row.1 as f64).collect();
         let panel = Panel::fit(&y, &[&x], FixedEffects::Two(&symbol, &day)).unwrap();
-        let dummy = |labels: &[u64], of: u64| -> Vec<f64> { labels.iter().map(|&l| f64::from(u8::from(l == of))).collect() };
+        let dummy = |labels: &[u64], of: u64| -> Vec<f64> {
+            labels.iter().map(|&label| f64::from(u8::from(label == of))).collect()
+        };
         let distinct = |labels: &[u64]| { let mut all = labels.to_vec(); all.sort_unstable(); all.dedup(); all };
         let mut columns = vec![x.clone()];
         columns.extend(distinct(&symbol)[1..].iter().map(|&of| dummy(&symbol, of)));
@@ -155,7 +157,8 @@ proptest! {
     ) {
         let study = |scale: f64, reversed: bool| {
             let of = |rows: &Vec<(f64, f64)>| {
-                let (market, own): (Vec<f64>, Vec<f64>) = rows.iter().map(|(m, r)| (scale * m, scale * (r + m))).unzip();
+                let (market, own): (Vec<f64>, Vec<f64>) =
+                    rows.iter().map(|(m, r)| (scale * m, scale * (r + m))).unzip();
                 market_model(&own, &market, 35)
             };
             let mut all: Vec<_> = events.iter().map(of).collect();

@@ -28,7 +28,8 @@ impl Noise {
     }
 }
 
-/// A study of `events` events with `effect` planted at step 1 of 3, in units of the noise, whose spread grows by `burst`.
+/// A study of `events` events with `effect` planted at step 1 of 3, in units of the noise, whose spread grows by
+/// `burst`.
 fn study(noise: &mut Noise, events: usize, effect: f64, burst: f64) -> Study {
     let event = |_| {
         let market = noise.normals(63);

@@ -7,8 +7,8 @@ use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, Ols, Ta
 
 use crate::{complete, csv_columns, fixture, json, number, printed, same};
 
-/// Holds a table to `names`' rows of Stata's: estimates, errors, statistics and p-values. Stata prints standard errors to
-/// about 13 digits, and those of other sources to as many as they have.
+/// Holds a table to `names`' rows of Stata's: estimates, errors, statistics and p-values. Stata prints standard errors
+/// to about 13 digits, and those of other sources to as many as they have.
 fn hold(reference: &[Value], name: &str, names: &[&str], table: &Table, tolerance: f64) {
     let rows = &reference.iter().find(|result| result["name"] == name).expect(name)["rows"];
     for (coefficient, row) in table.coefficients.iter().zip(names) {
