@@ -1,6 +1,7 @@
 use tapewire_statistics::event::{
     self, CumulativeVariance, EventReturns, Model, Moments, Options, Study, abnormal_returns,
 };
+use tapewire_statistics::regression::{Design, Errors, Ols};
 
 use crate::{json, number, numbers, same};
 
@@ -18,6 +19,11 @@ fn the_event_study_agrees_with_the_reference() {
             event: some(&stock[t..]),
             event_factors: vec![some(&market[t..])],
         };
+        let fit = Ols::fit(Design::with_constant(t, &[&market[..t]]).unwrap(), &stock[..t]).unwrap();
+        let table = fit.table(&Errors::Classical).unwrap();
+        same(&format!("t of alpha {index}"), table.coefficients[0].test.statistic, number(&row["t_alpha"]));
+        same(&format!("t of beta {index}"), table.coefficients[1].test.statistic, number(&row["t_beta"]));
+        same(&format!("R² {index}"), fit.r_squared().unwrap(), number(&row["r2"]));
         let found = abnormal_returns(&returns, Model::Factors, &Options::default()).unwrap();
         same(&format!("alpha {index}"), found.parameters[0], number(&row["alpha"]));
         same(&format!("beta {index}"), found.parameters[1], number(&row["beta"]));
