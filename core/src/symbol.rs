@@ -129,7 +129,7 @@ fn has_marker(ticker: &str) -> bool {
     let root = ticker.bytes().take_while(u8::is_ascii_uppercase).count();
     let mut rest = &ticker[root..];
     if let Some(class) = rest.strip_prefix('.')
-        && class.bytes().nth(1).is_some_and(|c| c.is_ascii_lowercase())
+        && class.as_bytes().get(1).is_some_and(u8::is_ascii_lowercase)
         && class.starts_with(|c: char| c.is_ascii_uppercase())
     {
         rest = &class[1..];

@@ -1,6 +1,6 @@
 //! History from files: news and bars onto the same topics, as a run of their own.
 //!
-//! Files are read whole, and what they mean is decided, before anything is sent: [`prepare`], then [`Prepared::send`].
+//! Files are read whole, and what they mean is decided, before anything is sent: [`prepare()`], then [`Prepared::send`].
 //!
 //! Clocks of a replay are those of the data: an article is received a configured delay after its
 //! publication, a bar when it ends. So a replay gives the same records each time it is run.
@@ -130,7 +130,7 @@ pub fn bar_width(text: &str) -> Option<Duration> {
     bars::of_width(text.trim(), Some(1)).map(|seconds| Duration::from_secs(u64::from(seconds)))
 }
 
-/// [`prepare`], then [`Prepared::send`], of one file each.
+/// [`prepare()`], then [`Prepared::send`], of one file each.
 ///
 /// # Errors
 /// As these two.

@@ -229,11 +229,13 @@ impl DeadLetterRow {
             bytes: payload.to_vec(),
             at: 0,
         };
-        let row = letter.map_err(|error| whole(format!("not a dead letter: {error}"))).and_then(|letter| {
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(&letter.bytes)
-                .map_err(|error| whole(format!("its bytes are not base64: {error}")))?;
-            Ok(Self {
+        let read = letter.map_err(|error| format!("not a dead letter: {error}")).and_then(|letter| {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(&letter.bytes);
+            bytes.map(|bytes| (letter, bytes)).map_err(|error| format!("its bytes are not base64: {error}"))
+        });
+        let row = match read {
+            Err(reason) => whole(reason),
+            Ok((letter, bytes)) => Self {
                 run: letter.run.map_or_else(String::new, |run| run.as_str().to_owned()),
                 id: String::new(),
                 kafka_partition: partition,
@@ -243,9 +245,9 @@ impl DeadLetterRow {
                 reason: letter.reason,
                 bytes,
                 at: micros(letter.at),
-            })
-        });
-        row.unwrap_or_else(|whole| whole).with_id()
+            },
+        };
+        row.with_id()
     }
 
     /// The id is the same when the same input is refused again for the same reason, so that it does not count twice.
