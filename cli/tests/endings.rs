@@ -130,7 +130,7 @@ fn what_is_wrong_from_the_start_is_said_at_once() {
     for (line, code, part) in [
         (&["replay", "--news", "nowhere.jsonl", "--bars", bars][..], 1, "can't read nowhere.jsonl"),
         (&["replay", "--news", news, "--bars", "nowhere.csv"], 1, "can't read nowhere.csv"),
-        (&["replay", "--news", folder, "--bars", bars], 1, "Is a directory"),
+        (&["replay", "--news", folder, "--bars", bars], 1, "is a folder"),
         (&["replay", "--news", news, "--bars", bars, "--run", "live"], 1, "`live` can't be the name"),
         (&["replay", "--news", news, "--bars", bars, "--run="], 1, "`` can't be the name"),
         (&["replay", "--news", news, "--bars", bars, "--set", &no_model], 1, "lacks config.json"),
@@ -212,9 +212,9 @@ fn the_account_adds_up_by_id_and_says_what_it_finds() {
     let lines: Vec<String> = std::fs::read_to_string(&news).unwrap().lines().take(100).map(str::to_owned).collect();
     std::fs::write(&half, lines.join("\n")).unwrap();
     let mut again = replay(&place, &half, &bars, "account");
-    again.args(["--benchmark", "ZZZ"]);
+    again.args(["--set", "prices.benchmark=ZZZ"]);
     let (output, _) = ended(again, &[]);
     let said = text(&output);
     assert!(output.status.success() && said.contains("100 articles: replay/a100"), "{said}");
-    assert!(said.contains("none of the benchmark ZZZ"), "{said}");
+    assert!(said.contains("no bar of the benchmark ZZZ"), "{said}");
 }

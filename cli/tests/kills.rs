@@ -18,10 +18,10 @@ struct Servers {
 }
 
 const PORTS: [(&str, &str); 4] = [
-    ("TAPEWIRE_KAFKA_PORT", "39092"),
-    ("TAPEWIRE_KAFKA_CONTROLLER_PORT", "39093"),
-    ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", "38123"),
-    ("TAPEWIRE_CLICKHOUSE_TCP_PORT", "39000"),
+    ("TAPEWIRE_KAFKA_PORT", "25092"),
+    ("TAPEWIRE_KAFKA_CONTROLLER_PORT", "25093"),
+    ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", "25123"),
+    ("TAPEWIRE_CLICKHOUSE_TCP_PORT", "25000"),
 ];
 
 impl Servers {
@@ -61,7 +61,7 @@ fn disturbed(
     bars: &Path,
     disturb: impl Fn(&Installation, &mut Process, &mut Process),
 ) -> String {
-    let mut place = Installation::on(name, "127.0.0.1:39092", "http://127.0.0.1:38123");
+    let mut place = Installation::on(name, "127.0.0.1:25092", "http://127.0.0.1:25123");
     place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
     // Small batches, so that there is a middle to be killed in.
     place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");

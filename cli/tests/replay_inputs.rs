@@ -92,9 +92,16 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
     assert!(said.contains("sent 2 articles (3 mentions) and 6 bars; 0 rows could not be read"), "{said}");
     assert!(said.contains("each 60 s wide, by the least distance between starts"), "{said}");
     assert_eq!(
-        place.query("SELECT article_id, symbol FROM impact FINAL WHERE run = 'tickers' ORDER BY 1, 2"),
+        place.query("SELECT article_id, symbol FROM report WHERE run = 'tickers' ORDER BY 1, 2"),
         "n1\tEXMP\nn1\tMKR\nn2\tEXMP"
     );
+    for table in ["current_mentions", "impact_by_horizon", "novelty"] {
+        let query =
+            format!("SELECT count() FROM {table} WHERE run = 'tickers' AND article_id = 'n2' AND symbol = 'MKR'");
+        assert_eq!(place.count(&query), 0, "{table}");
+    }
+    let kept = "SELECT status, reason, unscored FROM impact FINAL WHERE run = 'tickers' AND article_id = 'n2' AND symbol = 'MKR'";
+    assert_eq!(place.query(kept), "not_joined\twithdrawn\twithdrawn");
 
     // An edit that reports the jump counts from its own time; without one the first text stays.
     let minute = |minute: u32| {

@@ -70,15 +70,20 @@ async fn content(client: &Client, impact: &str, story: &str) -> Vec<(&'static st
         ret_next_open, ret_next_close, ar_1m, ar_5m, ar_15m, ar_30m, ar_60m, ar_close, ar_next_open, ar_next_close, \
         volume_ratio, flag_stale, flag_halted, flag_gap, flag_late";
     let novelty = format!("run, symbol, article_id, available_at, novelty, {story}");
-    let columns = format!(
-        "SELECT arrayStringConcat(groupArray(name), ', ') FROM (SELECT name FROM system.columns \
-        WHERE database = currentDatabase() AND table = '{impact}' AND name != 'version' ORDER BY position)"
-    );
-    let impact = text(client, &columns).await;
+    // As they were then: later migrations add columns.
+    let columns = |table: String, version: &str| {
+        let query = format!(
+            "SELECT arrayStringConcat(groupArray(name), ', ') FROM (SELECT name FROM system.columns \
+            WHERE database = currentDatabase() AND table = '{table}' AND name != '{version}' ORDER BY position)"
+        );
+        async move { text(client, &query).await }
+    };
+    let mentions = columns(impact.replace("impact", "mentions"), "seq").await;
+    let impact = columns(impact.to_owned(), "version").await;
     let mut found = Vec::new();
     for (table, columns) in [
         ("articles FINAL", "* EXCEPT seq"),
-        ("mentions FINAL", "* EXCEPT seq"),
+        ("mentions FINAL", mentions.as_str()),
         ("impact FINAL", impact.as_str()),
         ("bars FINAL", "*"),
         ("trades FINAL", "*"),

@@ -210,9 +210,12 @@ impl Engine {
     /// The windows of a text: one, or several if it is too long for the model.
     ///
     /// # Errors
-    /// As [`TextTokenizer::encode`].
+    /// [`ScoreError::NoTokens`], and as [`TextTokenizer::encode`].
     pub fn windows(&self, input: &Input<'_>) -> Result<Vec<Window>, ScoreError> {
         let Input { text, company, overflow } = *input;
+        if !self.tokenizer.sees(text)? {
+            return Err(ScoreError::NoTokens);
+        }
         match company {
             Some(company) if self.reads_company() => match company.name_in(text) {
                 Some(name) => {

@@ -66,21 +66,30 @@ impl TextTokenizer {
         Ok(Self { tokenizer, max_seq_len })
     }
 
+    /// Whether the model sees a token of the text: of some invisible characters it sees none.
+    ///
+    /// # Errors
+    /// [`ScoreError::Tokenizer`].
+    pub fn sees(&self, text: &str) -> Result<bool, ScoreError> {
+        if text.contains(char::is_alphanumeric) {
+            return Ok(true);
+        }
+        let encoding = without_panic(|| self.tokenizer.encode_fast(text, true))?;
+        Ok((0..encoding.len()).any(|at| encoding.token_to_sequence(at) == Some(0)))
+    }
+
     /// Encodes `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]`, as one window, or as several if the text is too
     /// long for the model. Every window contains the whole company.
     ///
     /// # Errors
-    /// [`ScoreError::Tokenizer`]; [`ScoreError::NoTokens`]; for a text that is too long, [`ScoreError::CompanyTooLong`],
-    /// and [`ScoreError::Length`] with [`Overflow::Refuse`].
+    /// [`ScoreError::Tokenizer`]; for a text that is too long, [`ScoreError::CompanyTooLong`], and
+    /// [`ScoreError::Length`] with [`Overflow::Refuse`].
     pub fn encode(&self, text: &str, company: Option<&str>, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
         let input: EncodeInput<'_> = match company {
             Some(company) => (text, company).into(),
             None => text.into(),
         };
         let encoding = without_panic(|| self.tokenizer.encode_fast(input, true))?;
-        if !(0..encoding.len()).any(|at| encoding.token_to_sequence(at) == Some(0)) {
-            return Err(ScoreError::NoTokens);
-        }
         if encoding.len() <= self.max_seq_len {
             let (input_ids, token_type_ids) = (encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec());
             return Ok(vec![Window { encoding: Encoding { input_ids, token_type_ids }, weight: 1.0 }]);
