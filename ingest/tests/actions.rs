@@ -244,7 +244,7 @@ async fn a_split_that_is_moved_or_cancelled_is_withdrawn_also_after_a_restart() 
     follow(&kafka, state.path(), show, async |source| asked(source)[1] > 2).await;
     let first = ["BRW 2022-06-23 1:2 is 1 to 2", "SHOP 2022-06-22 1:10 is 1 to 10"];
     let found: BTreeSet<String> = versions(&kafka).await.into_iter().collect();
-    assert_eq!(found, first.map(str::to_owned).into(), "and not X, which is none of its symbols");
+    assert_eq!(found, first.map(str::to_owned).into(), "X is not one of its symbols");
 
     // SHOP's is moved, at first with both days in the list; BRW's is cancelled.
     let show = move |time, list| match time {
