@@ -140,7 +140,9 @@ impl ActionsFollower {
                 source, symbol, ex_date = %action.ex_date, id = action.id,
                 "a split or dividend is no longer listed; it is withdrawn, and outcomes across its day are joined again"
             );
-            self.writer.action(action.clone().withdrawn(now)).await?;
+            // Not before the version that it replaces, also where the clock was set back.
+            let at = now.max(action.received_at);
+            self.writer.action(action.clone().withdrawn(at)).await?;
         }
         let count = current.len();
         for action in &current {
