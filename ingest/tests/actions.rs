@@ -163,7 +163,7 @@ impl PriceSource for Scripted {
         request: &ActionsRequest,
         cursor: Option<&Cursor>,
     ) -> Result<Page<CorporateAction>, ProviderError> {
-        assert!(request.from < Date::constant(2022, 5, 22) && request.to > Date::constant(2022, 6, 26), "{request:?}");
+        assert!(request.from < Date::constant(2022, 6, 1) && request.to > Date::constant(2022, 6, 26), "{request:?}");
         let number: usize = cursor.map_or(0, |cursor| cursor.0.parse().unwrap());
         let at = usize::from(request.list == ActionList::Dividends);
         let time = {
@@ -200,14 +200,19 @@ fn config() -> PriceFeedConfig {
     PriceFeedConfig { reference: None, ..prices.of("desk") }
 }
 
+fn clock() -> Clock {
+    Clock::accelerated(time("2022-06-20T12:00:00Z"), 10_000.0)
+}
+
 /// Runs a feed of `show` until `done`.
 async fn follow(
     kafka: &Kafka,
+    clock: &Clock,
     state: &Path,
     show: impl Fn(usize, ActionList) -> Result<Vec<Page<CorporateAction>>, ProviderError> + Send + Sync + 'static,
     done: impl AsyncFn(&Scripted) -> bool,
 ) {
-    let clock = Clock::accelerated(time("2022-06-20T12:00:00Z"), 10_000.0);
+    let clock = clock.clone();
     let source = Arc::new(Scripted { show: Box::new(show), clock: clock.clone(), asked: Mutex::default() });
     let (stream, producer) = (Stream::prices(0, 1, "desk"), kafka.producer.clone());
     let feed = PriceFeed::new(config(), source.clone(), stream, state, producer, clock, Readiness::default()).unwrap();
@@ -228,7 +233,7 @@ async fn has_watermark(kafka: &Kafka) -> bool {
 
 #[tokio::test]
 async fn a_split_that_is_moved_or_cancelled_is_withdrawn_also_after_a_restart() {
-    let kafka = Kafka::start("actions-moved").await;
+    let (kafka, clock) = (Kafka::start("actions-moved").await, clock());
     let state = tempfile::tempdir().unwrap();
     let splits = |list, all: &[CorporateAction]| match list {
         // On two pages, the first without anything.
@@ -241,7 +246,7 @@ async fn a_split_that_is_moved_or_cancelled_is_withdrawn_also_after_a_restart() 
             &[split("SHOP", "2022-06-22", 10.0), split("BRW", "2022-06-23", 2.0), split("X", "2022-06-22", 3.0)],
         )
     };
-    follow(&kafka, state.path(), show, async |source| asked(source)[1] > 2).await;
+    follow(&kafka, &clock, state.path(), show, async |source| asked(source)[1] > 2).await;
     let first = ["BRW 2022-06-23 1:2 is 1 to 2", "SHOP 2022-06-22 1:10 is 1 to 10"];
     let found: BTreeSet<String> = versions(&kafka).await.into_iter().collect();
     assert_eq!(found, first.map(str::to_owned).into(), "X is not one of its symbols");
@@ -254,7 +259,7 @@ async fn a_split_that_is_moved_or_cancelled_is_withdrawn_also_after_a_restart() 
         ),
         _ => splits(list, &[split("SHOP", "2022-06-24", 10.0)]),
     };
-    follow(&kafka, state.path(), show, async |source| asked(source)[1] > 4).await;
+    follow(&kafka, &clock, state.path(), show, async |source| asked(source)[1] > 4).await;
     let found: BTreeSet<String> = versions(&kafka).await.into_iter().collect();
     let expected = [
         first[0],
@@ -276,7 +281,7 @@ async fn a_split_that_is_moved_or_cancelled_is_withdrawn_also_after_a_restart() 
 
 #[tokio::test]
 async fn nothing_is_withdrawn_while_a_part_of_the_list_cannot_be_read() {
-    let kafka = Kafka::start("actions-torn").await;
+    let (kafka, clock) = (Kafka::start("actions-torn").await, clock());
     let state = tempfile::tempdir().unwrap();
     let show = |time, list| {
         let mut shown = match (time, list) {
@@ -288,7 +293,7 @@ async fn nothing_is_withdrawn_while_a_part_of_the_list_cannot_be_read() {
         }
         Ok(shown)
     };
-    follow(&kafka, state.path(), show, async |source| asked(source)[1] > 3).await;
+    follow(&kafka, &clock, state.path(), show, async |source| asked(source)[1] > 3).await;
     assert_eq!(versions(&kafka).await, ["SHOP 2022-06-22 1:10 is 1 to 10"]);
     let letters = kafka.dead_letters().await;
     assert!(!letters.is_empty());
@@ -314,9 +319,9 @@ async fn a_source_without_actions_or_one_that_fails_is_followed_all_the_same() {
     let endless = |_, _| Ok(pages(&[&[] as &[CorporateAction]; 100]));
     let shows: [Show; 4] = [Box::new(unsupported), Box::new(refused), Box::new(failing), Box::new(endless)];
     for show in shows {
-        let kafka = Kafka::start("actions-none").await;
+        let (kafka, clock) = (Kafka::start("actions-none").await, clock());
         let state = tempfile::tempdir().unwrap();
-        follow(&kafka, state.path(), show, async |_| has_watermark(&kafka).await).await;
+        follow(&kafka, &clock, state.path(), show, async |_| has_watermark(&kafka).await).await;
         assert!(has_watermark(&kafka).await && sent(&kafka).await.is_empty());
         kafka.clean().await;
     }
@@ -324,7 +329,7 @@ async fn a_source_without_actions_or_one_that_fails_is_followed_all_the_same() {
 
 #[tokio::test]
 async fn a_failure_of_one_attempt_is_made_up_for_by_the_next() {
-    let kafka = Kafka::start("actions-retry").await;
+    let (kafka, clock) = (Kafka::start("actions-retry").await, clock());
     let state = tempfile::tempdir().unwrap();
     let show = |time, list| match (time, list) {
         (1, ActionList::Dividends) => Err(ProviderError::BadRequest {
@@ -340,7 +345,7 @@ async fn a_failure_of_one_attempt_is_made_up_for_by_the_next() {
         (_, ActionList::Splits) => Ok(pages(&[&[split("SPY", "2022-06-22", 2.0)]])),
         _ => Ok(pages(&[&[]])),
     };
-    follow(&kafka, state.path(), show, async |source| asked(source)[1] > 4).await;
+    follow(&kafka, &clock, state.path(), show, async |source| asked(source)[1] > 4).await;
     assert_eq!(versions(&kafka).await, ["SPY 2022-06-22 1:2 is 1 to 2"]);
     let partitions: BTreeSet<i32> = sent(&kafka).await.into_iter().map(|(partition, _, _)| partition).collect();
     assert_eq!(partitions, (0..PARTITIONS).collect(), "the benchmark's are on every partition");
