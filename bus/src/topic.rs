@@ -31,14 +31,24 @@ pub enum Topic {
     Halts,
     /// Splits and dividends, key: symbol.
     Actions,
+    /// Instruments, key: symbol. It is compacted.
+    Instruments,
     /// What could not be read or handled.
     DeadLetter,
 }
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Self; 7] =
-        [Self::News, Self::Sentiment, Self::Bars, Self::Trades, Self::Halts, Self::Actions, Self::DeadLetter];
+    pub const ALL: [Self; 8] = [
+        Self::News,
+        Self::Sentiment,
+        Self::Bars,
+        Self::Trades,
+        Self::Halts,
+        Self::Actions,
+        Self::Instruments,
+        Self::DeadLetter,
+    ];
 
     /// Name without prefix.
     pub fn base_name(self) -> &'static str {
@@ -49,6 +59,7 @@ impl Topic {
             Self::Trades => "trades",
             Self::Halts => "halts",
             Self::Actions => "actions",
+            Self::Instruments => "instruments",
             Self::DeadLetter => "dead-letter",
         }
     }
@@ -81,7 +92,8 @@ impl Topics {
     ///
     /// Partition counts of `sentiment`, `bars`, `trades`, `halts` and `actions` must stay equal: the joiner
     /// reads them side by side. Retention is by record time and records carry the time they were
-    /// written, not their event time, so a replay of last year is kept as long as today's news.
+    /// written, not their event time, so a replay of last year is kept as long as today's news. Of `instruments` the last
+    /// record of each key is kept without an end.
     ///
     /// # Errors
     /// [`BusError::Unreachable`] or [`BusError::CreateTopic`].
@@ -93,11 +105,16 @@ impl Topics {
         let replication = || TopicReplication::Fixed(self.config.replication);
         let mut wanted: Vec<NewTopic<'_>> = names
             .iter()
-            .map(|name| {
-                NewTopic::new(name, self.config.partitions, replication())
+            .zip(Topic::ALL)
+            .map(|(name, topic)| {
+                let wanted = NewTopic::new(name, self.config.partitions, replication())
                     .set("message.timestamp.type", "LogAppendTime")
-                    .set("retention.ms", "7776000000") // 90 days: the joiner's longest rebuild and a quarter to look back
-                    .set("compression.type", "producer")
+                    .set("compression.type", "producer");
+                match topic {
+                    Topic::Instruments => wanted.set("cleanup.policy", "compact"),
+                    // 90 days: the joiner's longest rebuild and a quarter to look back.
+                    _ => wanted.set("retention.ms", "7776000000"),
+                }
             })
             .collect();
         let installation = self.installation();

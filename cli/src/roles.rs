@@ -9,17 +9,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
-use tapewire_ingest::{feed, poller};
+use tapewire_ingest::{feed, instruments, poller};
 use tapewire_joiner::runner;
 use tapewire_models::Source;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
-use tapewire_sentiment::{Engine, Queue, worker};
+use tapewire_sentiment::{Engine, Queue, companies, worker};
 use tokio::task::JoinSet;
 
 /// One part of the pipeline; any number of processes may run each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
-    /// Polls every news source (one member only: more would ask each provider twice)
+    /// Polls every news source, and publishes the lists of instruments (one member only: more would ask each twice)
     News,
     /// Follows every price source (one member only)
     Prices,
@@ -165,7 +165,12 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
         Role::News => {
             let (news, providers, state) = (&config.news, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
-            Ok(poller::run(news, providers, state, producer, clock, readiness, shutdown).await?)
+            let (lists, built_in) = (&config.instruments, companies::built_in()?);
+            tokio::try_join!(
+                poller::run(news, providers, state, producer.clone(), clock.clone(), readiness, shutdown.clone()),
+                instruments::run(lists, built_in, state, producer, clock, shutdown),
+            )?;
+            Ok(())
         }
         Role::Prices => {
             let (prices, providers, state) = (&config.prices, &config.providers, &config.state_dir);

@@ -30,7 +30,8 @@ pub use impact::{Horizon, Impact};
 pub use instrument::Instrument;
 pub use mention::{Mention, Probabilities, Sentiment, Unscored};
 pub use record::{
-    ActionRecord, CodecError, DeadLetter, HaltRecord, NewsRecord, SentimentRecord, TapeRecord, TradeRecord,
+    ActionRecord, CodecError, DeadLetter, HaltRecord, InstrumentRecord, NewsRecord, SentimentRecord, TapeRecord,
+    TradeRecord,
 };
 pub use run::Run;
 pub use symbol::Symbol;

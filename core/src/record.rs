@@ -3,7 +3,7 @@
 //! JSON because a person must be able to read a dead letter, and because every tool that
 //! reads Kafka reads it. Times are integer microseconds since 1970 UTC, so reading gives exactly what was written.
 
-use crate::{Article, Bar, CorporateAction, Halt, Mention, Run, Trade, Watermark};
+use crate::{Article, Bar, CorporateAction, Halt, Instrument, Mention, Run, Trade, Watermark};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Version of the envelope and the records in it. A reader refuses records of a newer version.
@@ -53,6 +53,28 @@ pub enum Tape {
     Watermark(Watermark),
 }
 
+/// On topic `instruments`: an instrument as a source lists it. The topic is compacted: of two records with one key the
+/// later counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedInstrument {
+    /// The instrument.
+    #[serde(flatten)]
+    pub instrument: Instrument,
+    /// Who lists it: `builtin`, `sec`.
+    pub source: String,
+    /// When the list was read (UTC).
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub seen_at: jiff::Timestamp,
+}
+
+impl ListedInstrument {
+    /// The record's key: the symbol, and its first day where there is one.
+    pub fn key(&self) -> String {
+        let Instrument { symbol, valid_from, .. } = &self.instrument;
+        valid_from.map_or_else(|| symbol.to_string(), |from| format!("{symbol} {from}"))
+    }
+}
+
 /// Record of topic `news`.
 pub type NewsRecord = Envelope<News>;
 /// Record of topic `sentiment`.
@@ -65,6 +87,9 @@ pub type TradeRecord = Envelope<Trade>;
 pub type HaltRecord = Envelope<Halt>;
 /// Record of topic `actions`, key: symbol. The benchmark's go to every partition.
 pub type ActionRecord = Envelope<CorporateAction>;
+
+/// Record of topic `instruments`, key: [`ListedInstrument::key`]. Its run is always the live one.
+pub type InstrumentRecord = Envelope<ListedInstrument>;
 
 /// Record of topic `dead-letter`: what could not be read or handled, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +175,18 @@ mod tests {
             r#"{"v":1,"run":"live","body":{"watermark":{"index":0,"count":1,"at":1700000000123456}}}"#
         );
         assert_eq!(NewsRecord::decode(&bytes).unwrap(), record);
+    }
+
+    #[test]
+    fn an_instrument_survives_the_topic_and_each_of_a_ticker_has_its_key() {
+        let symbol = crate::Symbol::new("FB").unwrap();
+        let instrument = Instrument { cik: Some(1_326_801), ..Instrument::new(symbol, "Meta Platforms") };
+        let mut listed = ListedInstrument { instrument, source: "sec".into(), seen_at: Timestamp::UNIX_EPOCH };
+        let record = InstrumentRecord::new(Run::live(), listed.clone());
+        assert_eq!(InstrumentRecord::decode(&record.encode()).unwrap(), record);
+        assert_eq!(listed.key(), "FB");
+        listed.instrument.valid_from = Some(jiff::civil::date(2022, 6, 9));
+        assert_eq!(listed.key(), "FB 2022-06-09");
     }
 
     #[test]

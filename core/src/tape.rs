@@ -85,7 +85,8 @@ pub struct Trade {
 
 /// A split or a dividend of one symbol. Bars are as printed, so the join needs it to compare prices across its date.
 ///
-/// Actions are upserts by (symbol, ex-date, kind, id): of two versions the one with the later `received_at` counts.
+/// Actions are upserts by (symbol, ex-date, kind, id): of two versions the one with the later `received_at` counts. One
+/// that turns out not to take place is replaced by its [`withdrawn`](CorporateAction::withdrawn) version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CorporateAction {
     /// Ticker.
@@ -115,7 +116,7 @@ pub enum ActionKind {
     },
     /// Cash for each share, as of before any split of the same day.
     Dividend {
-        /// Amount a share.
+        /// Amount a share; 0 if it was withdrawn.
         amount: f64,
         /// Three letters (ISO 4217); empty: US dollars.
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -131,11 +132,23 @@ impl CorporateAction {
             ActionKind::Split { from, to } if !(is_positive(from) && is_positive(to)) => {
                 Some("a split needs two numbers of shares greater than 0")
             }
+            // As a withdrawn one has it.
+            ActionKind::Dividend { amount: 0.0, .. } => None,
             ActionKind::Dividend { amount, .. } if !is_positive(amount) => {
                 Some("a dividend needs an amount greater than 0")
             }
             ActionKind::Split { .. } | ActionKind::Dividend { .. } => None,
         }
+    }
+
+    /// The version that replaces this action if it turned out at `received_at` (UTC) that it does not take place: one
+    /// share becomes one share, or nothing is paid.
+    pub fn withdrawn(self, received_at: Timestamp) -> Self {
+        let kind = match self.kind {
+            ActionKind::Split { .. } => ActionKind::Split { from: 1.0, to: 1.0 },
+            ActionKind::Dividend { .. } => ActionKind::Dividend { amount: 0.0, currency: String::new() },
+        };
+        Self { kind, received_at, ..self }
     }
 }
 
@@ -154,4 +167,32 @@ pub struct Halt {
     /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(kind: ActionKind) -> CorporateAction {
+        let ex_date = jiff::civil::date(2022, 6, 22);
+        let symbol = Symbol::new("SHOP").unwrap();
+        CorporateAction { symbol, ex_date, id: "x".into(), kind, received_at: Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_withdrawn_action_has_the_same_key_and_does_nothing_to_a_share() {
+        let later = Timestamp::from_second(60).unwrap();
+        let split = action(ActionKind::Split { from: 1.0, to: 10.0 });
+        let none = split.clone().withdrawn(later);
+        assert_eq!((none.fault(), &none.kind), (None, &ActionKind::Split { from: 1.0, to: 1.0 }));
+        assert_eq!((&none.symbol, none.ex_date, &none.id), (&split.symbol, split.ex_date, &split.id));
+        assert!(none.received_at > split.received_at);
+        let dividend = action(ActionKind::Dividend { amount: 0.5, currency: "CAD".into() }).withdrawn(later);
+        // Without the currency, because nothing in another one was paid.
+        assert_eq!(dividend.kind, ActionKind::Dividend { amount: 0.0, currency: String::new() });
+        assert_eq!(dividend.fault(), None);
+        for amount in [-0.5, f64::NAN, f64::INFINITY] {
+            assert!(action(ActionKind::Dividend { amount, currency: String::new() }).fault().is_some(), "{amount}");
+        }
+    }
 }

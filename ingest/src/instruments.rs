@@ -3,6 +3,10 @@
 //! The SEC publishes a list of all tickers with their issuers' legal names, without a key. It has neither dates nor kinds
 //! of instruments: a ticker is what it is on the day of the list.
 
+mod publish;
+
+pub use publish::run;
+
 use crate::IngestError;
 use crate::providers::http::{Credentials, HttpClient};
 use crate::providers::{ApiKey, ProviderError, Reject};
@@ -25,6 +29,13 @@ const PATH: [&str; 2] = ["files", "company_tickers_exchange.json"];
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InstrumentsConfig {
+    /// What is put onto the topic `instruments` by the role `news`: "builtin", the list of this build, and "sec", the list
+    /// of the SEC, which needs `sec_user_agent`. Of a ticker that both have the later in this list counts.
+    pub sources: Vec<String>,
+    /// How often the list of the SEC is fetched.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub every: Duration,
     /// Address of the SEC, where `tapewire instruments` gets the list of tickers.
     pub sec_url: String,
     /// Who you are, with a mail address: the SEC refuses requests that do not say.
@@ -38,7 +49,41 @@ pub struct InstrumentsConfig {
 
 impl Default for InstrumentsConfig {
     fn default() -> Self {
-        Self { sec_url: "https://www.sec.gov".into(), sec_user_agent: None, request_timeout: Duration::from_secs(60) }
+        Self {
+            sources: vec![publish::BUILT_IN.into()],
+            every: Duration::from_secs(24 * 3600),
+            sec_url: "https://www.sec.gov".into(),
+            sec_user_agent: None,
+            request_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl InstrumentsConfig {
+    /// Refuses settings that can't be used.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`].
+    pub fn check(&self) -> Result<(), IngestError> {
+        let known = [publish::BUILT_IN, SEC];
+        if let Some(other) = self.sources.iter().find(|name| !known.contains(&name.as_str())) {
+            let reason = format!("there is no source `{other}`; there are: {}", known.join(", "));
+            return Err(IngestError::Config(format!("instruments.sources: {reason}")));
+        }
+        if self.every.is_zero() {
+            return Err(IngestError::Config("instruments.every must not be zero".into()));
+        }
+        if self.sources.iter().any(|name| name == SEC) { self.who().map(drop) } else { Ok(()) }
+    }
+
+    fn who(&self) -> Result<&str, IngestError> {
+        self.sec_user_agent.as_deref().filter(|who| who.contains('@')).ok_or_else(|| {
+            IngestError::Config(
+                "the SEC refuses requests that do not say who asks; set instruments.sec_user_agent to your name and mail \
+                 address"
+                    .into(),
+            )
+        })
     }
 }
 
@@ -56,12 +101,7 @@ pub struct Listing {
 /// # Errors
 /// [`IngestError::Config`] if the settings do not say who asks; any [`ProviderError`].
 pub async fn fetch_sec(config: &InstrumentsConfig, clock: Clock) -> Result<Listing, IngestError> {
-    let who = config.sec_user_agent.as_deref().filter(|who| who.contains('@')).ok_or_else(|| {
-        IngestError::Config(
-            "the SEC refuses requests that do not say who asks; set instruments.sec_user_agent to your name and mail address"
-                .into(),
-        )
-    })?;
+    let who = config.who()?;
     // Not a secret, but the only header that the client can set.
     let credentials = Credentials::Header("user-agent", ApiKey::new(who));
     let base = ("instruments.sec_url", config.sec_url.as_str());

@@ -133,6 +133,34 @@ pub struct Companies {
     by_name: HashMap<String, Symbol>,
 }
 
+/// All instruments that are built in, each ticker from the first table that has it. What that one leaves out, such as the
+/// issuer's number, is from the list of the SEC.
+///
+/// # Errors
+/// None as the tables are built in; [`SentimentError::Companies`] is what reading a table returns.
+pub fn built_in() -> Result<Vec<Instrument>, SentimentError> {
+    let mut all: Vec<Instrument> = Vec::new();
+    let mut by_symbol: HashMap<Symbol, usize> = HashMap::new();
+    for text in [KNOWN, FORMER, LISTED] {
+        let first = all.len();
+        for instrument in table::read("built in", text)?.instruments {
+            let Some(&at) = by_symbol.get(&instrument.symbol).filter(|&&at| at < first) else {
+                by_symbol.insert(instrument.symbol.clone(), all.len());
+                all.push(instrument);
+                continue;
+            };
+            let known = &mut all[at];
+            if known.valid_to.is_none() {
+                known.cik = known.cik.or(instrument.cik);
+                if known.exchange.is_empty() {
+                    known.exchange = instrument.exchange;
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
 impl Companies {
     /// The built-in tables, extended and overridden by the file `extra`.
     ///
@@ -440,5 +468,16 @@ mod tests {
             let error = Companies::load(Some(&path)).unwrap_err().to_string();
             assert!(error.contains(place), "{error}");
         }
+    }
+
+    #[test]
+    fn the_built_in_list_has_each_ticker_with_what_the_tables_know_together() {
+        let all = built_in().unwrap();
+        let of = |ticker: &str| all.iter().filter(|one| one.symbol.as_str() == ticker).collect::<Vec<_>>();
+        let [apple] = of("AAPL")[..] else { panic!("{:?}", of("AAPL")) };
+        assert_eq!((apple.name.as_str(), apple.cik, apple.exchange.as_str()), ("Apple", Some(320_193), "Nasdaq"));
+        let [former] = of("FB")[..] else { panic!("{:?}", of("FB")) };
+        assert!(former.valid_to.is_some(), "{former:?}");
+        assert!(all.len() > 10_000);
     }
 }

@@ -46,6 +46,11 @@ pub struct PricesConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub warmup: Duration,
+    /// How often splits and dividends are fetched, from the sources that have them. At the start they are fetched in any
+    /// case, from the beginning of the history up to a week ahead.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub actions_every: Duration,
     /// How long after a minute's end its bars count as complete, once the reference symbol's bar has come. On a
     /// delayed plan a little over 15 minutes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -109,6 +114,8 @@ pub struct PriceFeedConfig {
     pub halts: bool,
     /// See [`PricesConfig::warmup`].
     pub warmup: Duration,
+    /// See [`PricesConfig::actions_every`].
+    pub actions_every: Duration,
     /// See [`PricesConfig::grace`].
     pub grace: Duration,
     /// See [`PricesConfig::idle_timeout`].
@@ -126,6 +133,7 @@ impl Default for PricesConfig {
             trades: false,
             halts: false,
             warmup: Duration::from_secs(30 * 24 * 3600),
+            actions_every: Duration::from_secs(24 * 3600),
             grace: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(300),
             buffered_frames: 4096,
@@ -154,6 +162,7 @@ impl PricesConfig {
             trades: own.trades.unwrap_or(self.trades),
             halts: own.halts.unwrap_or(self.halts),
             warmup: own.warmup.unwrap_or(self.warmup),
+            actions_every: self.actions_every,
             grace: own.grace.unwrap_or(self.grace),
             idle_timeout: own.idle_timeout.unwrap_or(self.idle_timeout),
             buffered_frames: own.buffered_frames.unwrap_or(self.buffered_frames),
@@ -167,6 +176,9 @@ impl PricesConfig {
     pub fn check(&self) -> Result<(), IngestError> {
         check_sources("prices", &self.sources, self.r#override.keys())?;
         let refused = |reason: String| Err(IngestError::Config(format!("prices: {reason}")));
+        if self.actions_every.is_zero() {
+            return refused("actions_every must not be zero".into());
+        }
         let mut owners: BTreeMap<Symbol, &str> = BTreeMap::new();
         for name in &self.sources {
             let source = self.of(name);
@@ -225,6 +237,7 @@ mod tests {
         assert!(defaults.contains("prices.override.NAME.symbols"), "{defaults}");
         assert!(PricesConfig::default().check().is_ok());
         assert!(config("buffered_frames = 0").check().is_err());
+        assert!(config("actions_every = '0s'").check().is_err());
     }
 
     #[test]

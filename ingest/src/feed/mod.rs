@@ -1,4 +1,4 @@
-//! The price feed: bars, trades and halts from a live connection, gaps filled over REST.
+//! The price feed: bars, trades and halts from a live connection, gaps filled over REST; splits and dividends beside it.
 //!
 //! On every connection the order is: subscribe, then fill the gap up to now over REST, then go
 //! through what the connection has brought meanwhile. So no minute is missed between the two, and a bar
@@ -8,6 +8,7 @@
 //!
 //! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
 
+mod actions;
 mod config;
 mod gap;
 mod reader;
@@ -20,17 +21,20 @@ use crate::health::SourceHealth;
 use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::writer::{Stream, Writer};
+use actions::ActionsFollower;
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use reader::Reader;
 use std::convert::Infallible;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::Run;
 use tapewire_core::exchange::Calendar;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tracker::TapeTracker;
 
@@ -40,6 +44,9 @@ const STAGE: &str = "price-feed";
 /// How long the reference symbol's bar may be missing within a session before the feed counts as stopped, in market
 /// time and in wall time. The longer of the two applies.
 const STALL_TIMEOUT: (Duration, Duration) = (Duration::from_secs(5 * 60), Duration::from_secs(5));
+
+/// Longest wait for splits and dividends before bars are fetched without them, on the wall clock.
+const WAIT_FOR_ACTIONS: Duration = Duration::from_secs(60);
 
 /// After a connection that lasted this long the next failure counts as the first.
 const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
@@ -98,6 +105,8 @@ pub struct PriceFeed {
     state: StateFile<TapeTracker>,
     health: SourceHealth,
     backoff: Backoff,
+    /// Until the feed runs.
+    actions: Option<ActionsFollower>,
     /// End of the reference symbol's last bar, or the moment up to which REST has been asked.
     seen_to: Timestamp,
 }
@@ -122,11 +131,24 @@ impl PriceFeed {
             0 => StateFile::taking_over(state_folder, &file, "prices.json")?,
             _ => StateFile::new(state_folder, &file)?,
         };
+        let new_writer = || Writer::new(producer.clone(), Run::live(), Some(config.benchmark.clone()));
+        let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE);
+        let actions_state = StateFile::new(state_folder, &format!("actions-{}.json", stream.source))?;
+        let actions = ActionsFollower {
+            config: config.clone(),
+            source: Arc::clone(&source),
+            clock: clock.clone(),
+            writer: new_writer(),
+            dead_letters: dead_letters.clone(),
+            sent: actions_state.load()?.unwrap_or_default(),
+            state: actions_state,
+        };
         let health =
             SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
         Ok(Self {
-            writer: Writer::new(producer.clone(), Run::live(), Some(config.benchmark.clone())),
-            dead_letters: DeadLetters::new(producer, clock.clone(), STAGE),
+            writer: new_writer(),
+            dead_letters,
+            actions: Some(actions),
             tracker: state.load()?.unwrap_or_default(),
             source,
             stream,
@@ -144,12 +166,37 @@ impl PriceFeed {
     /// # Errors
     /// The first error that a retry can't help against. Outages are waited out.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), IngestError> {
+        let actions = self.actions.take().expect("a feed runs once");
         let following = async {
-            loop {
-                self.connect_and_wait().await?;
+            let settled = Notify::new();
+            let mut actions = pin!(actions.follow(self.missing_since(), &settled));
+            self.health.waiting("fetching splits and dividends");
+            // Before the bars, so that the join knows them.
+            tokio::select! {
+                never = &mut actions => match never {},
+                () = settled.notified() => {}
+                () = tokio::time::sleep(WAIT_FOR_ACTIONS) => {}
+            }
+            tokio::select! {
+                never = &mut actions => match never {},
+                result = self.follow() => result,
             }
         };
         shutdown.run_until_cancelled(following).await.unwrap_or(Ok(()))
+    }
+
+    /// Connects again and again.
+    async fn follow(&mut self) -> Result<(), IngestError> {
+        loop {
+            self.connect_and_wait().await?;
+        }
+    }
+
+    /// From when on bars will be fetched at the first connection.
+    fn missing_since(&self) -> Timestamp {
+        let (now, corrects_within) = (self.clock.now(), self.source.corrects_within());
+        let of = |symbol| self.tracker.missing_from(symbol, now, self.config.warmup, corrects_within);
+        self.config.symbols.iter().map(of).min().unwrap_or(now)
     }
 
     /// One connection until it breaks, and the wait before the next.

@@ -19,8 +19,9 @@ pub(crate) use pages::PageGuard;
 pub use registry::{Account, Provider, ProvidersConfig};
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use tapewire_core::{Article, Bar, Halt, Symbol, Trade};
+use tapewire_core::{Article, Bar, CorporateAction, Halt, Symbol, Trade};
 
 /// Largest item we take, in bytes. Kafka takes messages of about a million bytes; an article of that size is a
 /// provider's mistake, and must not stop those after it.
@@ -94,6 +95,41 @@ pub struct Subscription {
     pub halts: bool,
 }
 
+/// Kinds of corporate actions, each a list of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActionList {
+    /// Shares become more or fewer.
+    Splits,
+    /// Cash for each share.
+    Dividends,
+}
+
+impl ActionList {
+    /// All lists.
+    pub const ALL: [Self; 2] = [Self::Splits, Self::Dividends];
+
+    /// What is in it, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Splits => "splits",
+            Self::Dividends => "dividends",
+        }
+    }
+}
+
+/// Which corporate actions are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionsRequest {
+    /// Of which kind.
+    pub list: ActionList,
+    /// Of which tickers. Actions of others do no harm: a source may ask for each ticker in turn, or for all there are.
+    pub symbols: Vec<Symbol>,
+    /// First ex-date, in the exchange's calendar.
+    pub from: Date,
+    /// Last ex-date.
+    pub to: Date,
+}
+
 /// Something that happened on the market.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MarketEvent {
@@ -156,6 +192,23 @@ pub trait PriceSource: Send + Sync {
         to: Timestamp,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Bar>, ProviderError>;
+
+    /// One page of splits or dividends; `cursor` as the page before named it, `None` for the first. Bars are as printed,
+    /// so without them prices of two days can't be compared across one. A source without them leaves this out.
+    ///
+    /// What an action is called ([`CorporateAction::id`]) has to stay the same from one answer to the next: one that is
+    /// no longer listed is withdrawn.
+    ///
+    /// # Errors
+    /// Any [`ProviderError`]; [`ProviderError::Unsupported`] if the source does not have this list.
+    async fn actions_page(
+        &self,
+        request: &ActionsRequest,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<CorporateAction>, ProviderError> {
+        let _ = cursor;
+        Err(ProviderError::Unsupported { provider: self.name().to_owned(), what: request.list.name().to_owned() })
+    }
 }
 
 /// A live connection of a [`PriceSource`].

@@ -113,7 +113,12 @@ impl<'a> Row<'a> {
                         "`currency` is \"{currency}\", but prices are in US dollars: convert the amount"
                     ));
                 }
-                ActionKind::Dividend { amount: self.number("amount")?, currency }
+                // What is sent for one that was withdrawn; in a file it is a mistake.
+                let amount = self.number("amount")?;
+                if amount == 0.0 {
+                    return Err("a dividend needs an amount greater than 0".into());
+                }
+                ActionKind::Dividend { amount, currency }
             }
             other => return Err(format!("`kind` is \"{other}\", neither split nor dividend")),
         };

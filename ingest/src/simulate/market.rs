@@ -1,6 +1,7 @@
 //! The whole simulated market, made day by day as the clock needs it.
 
 use super::config::SimulatorConfig;
+use super::reference::{self, PlannedAction};
 use super::sessions::{self, Session, Sessions};
 use super::stories::{self, Story};
 use super::tape::{self, Minute, Print, STEP, STEPS, SessionTape, Shock, Standing};
@@ -17,6 +18,7 @@ pub struct Market {
     tapes: Vec<SessionTape>,
     standings: Vec<Standing>,
     shocks: Vec<Shock>,
+    actions: Vec<PlannedAction>,
 }
 
 /// A bar the provider prints at some moment, with its instrument and minute.
@@ -40,7 +42,7 @@ impl Market {
             wanted -= u32::from(sessions::hours(day).is_some());
         }
         let standing =
-            |company: &super::universe::Company| Standing { log_price: company.price.ln(), to_come: 0.0, unrest: 0.0 };
+            |company: &super::universe::Company| Standing { log_price: company.price.ln(), ..Standing::default() };
         let mut market = Self {
             config: config.clone(),
             next_day: day,
@@ -49,6 +51,7 @@ impl Market {
             tapes: Vec::new(),
             standings: tape::instruments().map(standing).collect(),
             shocks: Vec::new(),
+            actions: reference::planned(first_day),
         };
         market.reach(first_day);
         market
@@ -78,6 +81,13 @@ impl Market {
         self.stories.sort_by(|a, b| (a.published_at, &a.id).cmp(&(b.published_at, &b.id)));
         if let Some(session) = session {
             self.shocks.sort_by_key(|shock| shock.at);
+            for (standing, instrument) in self.standings.iter_mut().zip(tape::instruments()) {
+                let is_due = |action: &&PlannedAction| action.symbol == instrument.symbol && action.date == day;
+                for action in self.actions.iter().filter(is_due) {
+                    standing.log_price = action.after(standing.log_price);
+                    standing.shares *= action.shares();
+                }
+            }
             self.tapes.push(tape::play(&self.config, session, &mut self.standings, &mut self.shocks));
         }
     }
@@ -87,6 +97,11 @@ impl Market {
         let delay = i64::try_from(self.config.reaction_delay.as_secs()).unwrap_or(i64::MAX / 2);
         let at = self.sessions.trading_time(story.published_at) + delay;
         at + (STEP - at.rem_euclid(STEP)) % STEP
+    }
+
+    /// Its splits and dividends, some of which lie in the future.
+    pub fn actions(&self) -> &[PlannedAction] {
+        &self.actions
     }
 
     /// The settings it runs with.
@@ -200,6 +215,23 @@ mod tests {
         });
         assert_eq!(benchmark, 4 * 390);
         assert!(liquid >= 4 * 380 && thin < 4 * 340, "{liquid} {thin}");
+    }
+
+    #[test]
+    fn prices_and_volumes_are_as_printed_across_a_split() {
+        let mut market = market();
+        market.reach(date(2025, 6, 6));
+        let split = market.actions()[0];
+        assert_eq!((split.symbol, split.date, split.shares()), ("WMT", date(2025, 6, 5), 3.0));
+        let instrument = tape::instruments().position(|company| company.symbol == "WMT").unwrap();
+        let day = |at: Date| market.tapes().iter().find(|tape| tape.session.date == at).unwrap();
+        let minutes = |at| &day(at).minutes[instrument];
+        let (before, after) = (minutes(date(2025, 6, 4)), minutes(date(2025, 6, 5)));
+        let ratio = before[389].prices[STEPS] / after[0].prices[0];
+        assert!((2.7..3.3).contains(&ratio), "{ratio}");
+        let volume = |minutes: &[Minute]| minutes.iter().map(|minute| minute.volume).sum::<f64>();
+        let ratio = volume(after) / volume(before);
+        assert!((2.0..4.5).contains(&ratio), "{ratio}");
     }
 
     #[test]

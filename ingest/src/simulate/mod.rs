@@ -6,6 +6,7 @@ pub mod config;
 mod dice;
 mod headlines;
 pub mod market;
+pub mod reference;
 mod rest;
 pub mod sessions;
 pub mod stories;
@@ -70,6 +71,8 @@ impl Simulator {
         let app = Router::new()
             .route("/v2/reference/news", get(rest::news))
             .route("/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}", get(rest::aggregates))
+            .route("/v3/reference/splits", get(reference::splits))
+            .route("/v3/reference/dividends", get(reference::dividends))
             .route("/stocks", get(stream::stocks))
             .route("/sim/truth", get(rest::truth))
             .with_state(self);

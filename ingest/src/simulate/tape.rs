@@ -54,6 +54,15 @@ pub struct Standing {
     pub to_come: f64,
     /// How far news has raised volume; 0 without news.
     pub unrest: f64,
+    /// What one share of the beginning has become by splits.
+    pub shares: f64,
+}
+
+impl Default for Standing {
+    /// At a price of 1, without news and splits.
+    fn default() -> Self {
+        Self { log_price: 0.0, to_come: 0.0, unrest: 0.0, shares: 1.0 }
+    }
 }
 
 /// One minute of one instrument.
@@ -180,7 +189,7 @@ impl Player<'_> {
                 self.standing.log_price += self.instrument.beta * market.1[first + i] + own + self.news(first + i);
                 prices[i + 1] = price(self.standing.log_price);
             }
-            let even = self.instrument.volume / (steps / STEPS) as f64;
+            let even = self.standing.shares * self.instrument.volume / (steps / STEPS) as f64;
             let shape = u_shape(first, steps) * (1.0 + 2.0 * self.standing.unrest) * (0.25 * normal(dice)).exp();
             self.standing.unrest *= (-1.0 / UNREST_MINUTES).exp();
             let halted = halt.is_some_and(|(from, to)| (from..to).contains(&number));

@@ -1,4 +1,4 @@
-//! Articles and dead letters, from their topics to their tables.
+//! Articles, instruments and dead letters, from their topics to their tables.
 //!
 //! It is separate from the join: nothing here waits for prices, and a fault here stops no outcome.
 
@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::News;
-use tapewire_core::{DeadLetter, NewsRecord};
+use tapewire_core::{DeadLetter, InstrumentRecord, NewsRecord};
 use tapewire_runtime::{Clock, Shutdown, chain};
-use tapewire_store::rows::{ArticleRow, DeadLetterRow};
+use tapewire_store::rows::{ArticleRow, DeadLetterRow, InstrumentRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 
 pub mod error;
@@ -18,7 +18,7 @@ pub use error::ArchiveError;
 /// Consumer group of the archive.
 pub const GROUP: &str = "tapewire-archive";
 /// Topics it reads.
-pub const TOPICS: [Topic; 2] = [Topic::News, Topic::DeadLetter];
+pub const TOPICS: [Topic; 3] = [Topic::News, Topic::Instruments, Topic::DeadLetter];
 
 const LARGEST_BATCH: usize = 5_000;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
@@ -101,10 +101,10 @@ fn by_partition(batch: Vec<Received>) -> BTreeMap<(Topic, i32), Vec<Received>> {
 /// Writes the records of one partition. Returns what may be committed after that.
 async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> Result<Commit, ArchiveError> {
     let last = &records[records.len() - 1];
-    if last.topic == Topic::News {
-        writer.insert("articles", &articles(letters, records).await?).await?;
-    } else {
-        writer.insert("dead_letters", &dead_letters(records)).await?;
+    match last.topic {
+        Topic::News => writer.insert("articles", &articles(letters, records).await?).await?,
+        Topic::Instruments => writer.insert("instruments", &instruments(letters, records).await?).await?,
+        _ => writer.insert("dead_letters", &dead_letters(records)).await?,
     }
     Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, metadata: String::new() })
 }
@@ -118,6 +118,17 @@ async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<Art
             }
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
             // The worker reads the same record and reports it too: one dead letter from each stage that can't read it.
+            Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
+        }
+    }
+    Ok(rows)
+}
+
+async fn instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<InstrumentRow>, ArchiveError> {
+    let mut rows = Vec::new();
+    for record in records {
+        match InstrumentRecord::decode(&record.payload) {
+            Ok(InstrumentRecord { body, .. }) => rows.push(InstrumentRow::new(body)),
             Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
         }
     }

@@ -181,7 +181,7 @@ impl Runner {
                 }
                 Ok(None)
             }
-            Topic::News | Topic::DeadLetter => Err("the joiner does not read this topic".into()),
+            Topic::News | Topic::Instruments | Topic::DeadLetter => Err("the joiner does not read this topic".into()),
         }
     }
 

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations![
     7 "0007_actions",
     8 "0008_asked_as",
     9 "0009_withdrawn",
+    10 "0010_instruments",
 ];
 
 /// Tables that a migration copied from and left as they were, and that migration.

@@ -9,8 +9,10 @@ pub use joined::{ImpactRow, MentionRow};
 use base64::Engine as _;
 use clickhouse::Row;
 use jiff::Timestamp;
+use jiff::civil::{Date, date};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tapewire_core::record::ListedInstrument;
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{Article, Bar, CorporateAction, DeadLetter, Halt, Run, Trade};
 
@@ -189,6 +191,46 @@ impl ActionRow {
             amount,
             currency,
             received_at: micros(action.received_at),
+        }
+    }
+}
+
+/// Row of `instruments`.
+#[derive(Debug, Clone, PartialEq, Row, Serialize)]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
+pub struct InstrumentRow {
+    pub symbol: String,
+    pub name: String,
+    pub aliases: Vec<String>,
+    pub kind: &'static str,
+    pub exchange: String,
+    pub cik: Option<u64>,
+    pub figi: Option<String>,
+    pub valid_from: i32,
+    pub valid_to: Option<i32>,
+    pub source: String,
+    pub seen_at: i64,
+}
+
+impl InstrumentRow {
+    /// The row of an instrument.
+    pub fn new(listed: ListedInstrument) -> Self {
+        // The first and the last day that a Date32 can hold.
+        let (first, last) = (date(1900, 1, 1), date(2299, 12, 31));
+        let days = |day: Date| (day.clamp(first, last) - date(1970, 1, 1)).get_days();
+        let ListedInstrument { instrument, source, seen_at } = listed;
+        Self {
+            symbol: instrument.symbol.into(),
+            name: instrument.name,
+            aliases: instrument.aliases,
+            kind: instrument.kind.as_str(),
+            exchange: instrument.exchange,
+            cik: instrument.cik,
+            figi: instrument.figi,
+            valid_from: days(instrument.valid_from.unwrap_or(first)),
+            valid_to: instrument.valid_to.map(days),
+            source,
+            seen_at: micros(seen_at),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! is not listed, and unknown fields are ignored.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -94,6 +95,53 @@ pub struct Aggregate {
     pub vw: Option<f64>,
     /// Number of trades.
     pub n: Option<u64>,
+}
+
+/// The ticker of an item of a list of reference data.
+#[derive(Debug, Deserialize)]
+pub struct OfTicker {
+    /// Ticker.
+    pub ticker: String,
+}
+
+/// One split of `GET /v3/reference/splits`.
+///
+/// ```json
+/// {"execution_date":"2020-08-31","id":"E36416cc…","split_from":1,"split_to":4,"ticker":"AAPL"}
+/// ```
+/// Older answers have no `id`. A split whose date was moved may be listed under both dates.
+#[derive(Debug, Deserialize)]
+pub struct Split {
+    /// Ticker.
+    pub ticker: String,
+    /// First trading day after it.
+    pub execution_date: Date,
+    /// Shares before.
+    pub split_from: Number,
+    /// Shares after.
+    pub split_to: Number,
+}
+
+/// One dividend of `GET /v3/reference/dividends`.
+///
+/// ```json
+/// {"cash_amount":0.22,"currency":"USD","declaration_date":"2021-10-28","dividend_type":"CD",
+///  "ex_dividend_date":"2021-11-05","frequency":4,"id":"E8e3c4f7…","pay_date":"2021-11-11",
+///  "record_date":"2021-11-08","ticker":"AAPL"}
+/// ```
+/// Types: `CD` regular, `SC` special, `LT` and `ST` distributions of long-term and short-term capital gains.
+#[derive(Debug, Deserialize)]
+pub struct Dividend {
+    /// Ticker.
+    pub ticker: String,
+    /// First trading day without it.
+    pub ex_dividend_date: Date,
+    /// For each share.
+    pub cash_amount: Number,
+    /// Three letters (ISO 4217).
+    pub currency: Option<String>,
+    /// See above.
+    pub dividend_type: Option<String>,
 }
 
 /// The field that says what kind a websocket message is.

@@ -1,4 +1,4 @@
-//! Massive (formerly Polygon.io): news and bars over REST, bars, trades and halts over a websocket.
+//! Massive (formerly Polygon.io): news, bars, splits and dividends over REST, bars, trades and halts over a websocket.
 //!
 //! Formats: the provider's OpenAPI and websocket specifications (`massive-com/client-python`,
 //! folder `.massive`).
@@ -6,6 +6,7 @@
 pub mod config;
 pub mod messages;
 pub mod parse;
+mod reference;
 mod rest;
 mod websocket;
 
@@ -13,13 +14,15 @@ pub use config::MassiveConfig;
 
 use super::items::ItemResult;
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use super::{
+    ActionsRequest, Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rest::RestClient;
 use std::sync::Arc;
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Article, Bar, Symbol};
+use tapewire_core::{Article, Bar, CorporateAction, Symbol};
 use tapewire_runtime::Clock;
 use websocket::Connection;
 
@@ -98,6 +101,14 @@ impl PriceSource for Massive {
         cursor: Option<&Cursor>,
     ) -> Result<Page<Bar>, ProviderError> {
         self.rest.bars(symbol, from, to, cursor).await
+    }
+
+    async fn actions_page(
+        &self,
+        request: &ActionsRequest,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<CorporateAction>, ProviderError> {
+        self.rest.actions(request, cursor).await
     }
 }
 

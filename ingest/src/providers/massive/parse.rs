@@ -235,7 +235,7 @@ fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
     }))
 }
 
-fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
+pub(super) fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
     serde_json::from_str(raw).map_err(|error| error.to_string())
 }
 
@@ -247,7 +247,7 @@ fn sound(bar: Bar) -> Result<Bar, String> {
 }
 
 /// The stocks feed's tickers have no asset-class prefix.
-fn equity(ticker: &str) -> Result<Symbol, String> {
+pub(super) fn equity(ticker: &str) -> Result<Symbol, String> {
     let symbol = Symbol::new(ticker).map_err(|error| error.to_string())?;
     match symbol.asset_class() {
         AssetClass::Equity => Ok(symbol),

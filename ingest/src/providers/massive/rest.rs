@@ -1,12 +1,12 @@
 //! Massive over HTTP. One call is one request: retries are the caller's.
 
 use super::MassiveConfig;
-use super::parse;
+use super::{parse, reference};
 use crate::providers::http::{Credentials, HttpClient};
-use crate::providers::{Account, Cursor, NewsRequest, Page, ProviderError};
+use crate::providers::{Account, ActionList, ActionsRequest, Cursor, NewsRequest, Page, ProviderError};
 use jiff::Timestamp;
 use reqwest::Url;
-use tapewire_core::{Article, Bar, Symbol};
+use tapewire_core::{Article, Bar, CorporateAction, Symbol};
 
 /// A client of the REST interface.
 pub(super) struct RestClient {
@@ -50,6 +50,20 @@ impl RestClient {
         Ok(Page { origin: format!("/v2/aggs/ticker/{symbol}"), ..page })
     }
 
+    /// One page of splits or dividends.
+    pub async fn actions(
+        &self,
+        request: &ActionsRequest,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<CorporateAction>, ProviderError> {
+        let url = match cursor {
+            None => self.actions_url(request),
+            Some(cursor) => self.http.named_url(&cursor.0)?,
+        };
+        let body = self.http.get(&url).await?;
+        reference::actions_page(self.http.provider(), url.path(), &body, request, self.http.clock().now())
+    }
+
     /// The URL of the first page of news published at or after `since`, oldest first.
     fn news_url(&self, since: Timestamp) -> Url {
         let mut url = self.http.url(&["v2", "reference", "news"]);
@@ -59,6 +73,27 @@ impl RestClient {
             .append_pair("order", "asc")
             .append_pair("sort", "published_utc")
             .append_pair("limit", &self.news_page_size.to_string());
+        url
+    }
+
+    /// Of one ticker, or of all there are: a month of all is a page of splits and a few of dividends.
+    fn actions_url(&self, request: &ActionsRequest) -> Url {
+        let date = match request.list {
+            ActionList::Splits => "execution_date",
+            ActionList::Dividends => "ex_dividend_date",
+        };
+        let mut url = self.http.url(&["v3", "reference", request.list.name()]);
+        let mut query = url.query_pairs_mut();
+        if let [symbol] = request.symbols.as_slice() {
+            query.append_pair("ticker", symbol.as_str());
+        }
+        query
+            .append_pair(&format!("{date}.gte"), &request.from.to_string())
+            .append_pair(&format!("{date}.lte"), &request.to.to_string())
+            .append_pair("order", "asc")
+            .append_pair("sort", date)
+            .append_pair("limit", "1000");
+        drop(query);
         url
     }
 
@@ -101,6 +136,20 @@ mod tests {
         assert_eq!(
             client.bars_url(&symbol, from, from).as_str(),
             "https://api.massive.com/v2/aggs/ticker/BRK.B/range/1/minute/1748871000900/1748871000900?adjusted=false&sort=asc&limit=50000"
+        );
+        let request = |list, tickers: &[&str]| ActionsRequest {
+            list,
+            symbols: tickers.iter().map(|ticker| Symbol::new(ticker).unwrap()).collect(),
+            from: jiff::civil::date(2025, 5, 3),
+            to: jiff::civil::date(2025, 6, 9),
+        };
+        assert_eq!(
+            client.actions_url(&request(ActionList::Dividends, &["BRK.B"])).as_str(),
+            "https://api.massive.com/v3/reference/dividends?ticker=BRK.B&ex_dividend_date.gte=2025-05-03&ex_dividend_date.lte=2025-06-09&order=asc&sort=ex_dividend_date&limit=1000"
+        );
+        assert_eq!(
+            client.actions_url(&request(ActionList::Splits, &["AAPL", "SPY"])).as_str(),
+            "https://api.massive.com/v3/reference/splits?execution_date.gte=2025-05-03&execution_date.lte=2025-06-09&order=asc&sort=execution_date&limit=1000"
         );
         let preferred = client.bars_url(&Symbol::new("BCpC").unwrap(), from, from);
         assert!(preferred.path().starts_with("/v2/aggs/ticker/BCpC/range/"), "{preferred}");

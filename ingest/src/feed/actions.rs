@@ -1,0 +1,266 @@
+//! Splits and dividends of a feed's symbols.
+//!
+//! They are fetched at the start, before the gap is filled, and then every `actions_every`. What is listed is sent each
+//! time: sent again it is the same record by its key. What was listed before and no longer is was withdrawn or moved to
+//! another day, and is sent as such; the state file `actions-NAME.json` remembers it. Nothing here stops the feed.
+
+use super::PriceFeedConfig;
+use crate::IngestError;
+use crate::providers::{ActionList, ActionsRequest, Cursor, Page, PageGuard, PriceSource, ProviderError};
+use crate::state::StateFile;
+use crate::writer::Writer;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tapewire_bus::DeadLetters;
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{CorporateAction, Symbol};
+use tapewire_runtime::{Backoff, Clock, chain};
+use tokio::sync::Notify;
+
+/// How far back actions are asked for at the least: the joiner compares volumes over 20 sessions.
+const LEAST_HISTORY: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Days after today for which announced actions are asked for.
+const DAYS_AHEAD: i64 = 7;
+
+/// A symbol does not split twice by the same ratio within this time: it is one split, whose date was moved.
+const SAME_SPLIT: SignedDuration = SignedDuration::from_hours(45 * 24);
+
+/// Longest wait before an attempt after one that failed, in market time.
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+
+/// What an action is recognised by: symbol, ex-date, whether it is a split, id.
+type Key = (Symbol, Date, bool, String);
+
+/// Follows the splits and dividends of one price source.
+pub(super) struct ActionsFollower {
+    pub config: PriceFeedConfig,
+    pub source: Arc<dyn PriceSource>,
+    pub clock: Clock,
+    pub writer: Writer,
+    pub dead_letters: DeadLetters,
+    pub state: StateFile<Vec<CorporateAction>>,
+    /// What has been sent, and neither been withdrawn nor become too old.
+    pub sent: Vec<CorporateAction>,
+}
+
+/// What the lists of a source showed.
+#[derive(Default)]
+struct Listed {
+    /// The actions of our symbols.
+    actions: BTreeMap<Key, CorporateAction>,
+    /// The lists that the source has and that were read without a reject: what is not in these is withdrawn.
+    whole: Vec<ActionList>,
+    /// Whether the source has any list.
+    is_offered: bool,
+}
+
+impl ActionsFollower {
+    /// Fetches again and again; first what is of `since` or later. `settled` is told when that has been sent, or has
+    /// failed once.
+    pub async fn follow(mut self, since: Timestamp, settled: &Notify) -> Infallible {
+        let mut next_since = Some(since);
+        loop {
+            let now = self.clock.now();
+            let since = next_since.unwrap_or(now).min(self.history(now));
+            let wait = match self.update(since, now, settled).await {
+                Ok(true) => {
+                    next_since = None;
+                    self.config.actions_every
+                }
+                Ok(false) => {
+                    tracing::info!(
+                        source = self.source.name(),
+                        "the source has no splits or dividends; outcomes across one are not adjusted"
+                    );
+                    settled.notify_one();
+                    return std::future::pending().await;
+                }
+                Err(error) => self.failed(&error),
+            };
+            settled.notify_one();
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Says so. How long to wait before the next attempt.
+    fn failed(&self, error: &IngestError) -> Duration {
+        let is_refused = matches!(error, IngestError::Provider(ProviderError::NotAuthorized { .. }));
+        let every = self.config.actions_every;
+        let wait = if is_refused { every } else { every.min(LONGEST_RETRY) };
+        tracing::warn!(
+            source = self.source.name(),
+            error = chain(error),
+            wait_s = wait.as_secs_f64(),
+            "splits and dividends could not be fetched; until they are, outcomes across a new one are not adjusted"
+        );
+        wait
+    }
+
+    fn history(&self, now: Timestamp) -> Timestamp {
+        let warmup = SignedDuration::try_from(self.config.warmup).unwrap_or(SignedDuration::MAX);
+        now.saturating_sub(warmup.max(LEAST_HISTORY)).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Fetches and sends once. `false` if the source has no such lists.
+    async fn update(&mut self, since: Timestamp, now: Timestamp, settled: &Notify) -> Result<bool, IngestError> {
+        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+        let (from, to) = (day(since), day(now).saturating_add(Span::new().days(DAYS_AHEAD)));
+        let mut listed = self.listed(from, to, settled).await?;
+        if !listed.is_offered {
+            return Ok(false);
+        }
+        for (symbol, date) in remove_moved(&mut listed.actions) {
+            tracing::warn!(
+                source = self.source.name(), %symbol, %date,
+                "a split is listed twice, for two days; this one, the earlier, is left out"
+            );
+        }
+        let is_withdrawn = |action: &CorporateAction| {
+            (from..=to).contains(&action.ex_date)
+                && self.config.symbols.contains(&action.symbol)
+                && listed.whole.contains(&list_of(action))
+                && !listed.actions.contains_key(&key(action))
+        };
+        let is_kept = |action: &&CorporateAction| action.ex_date >= from && !listed.actions.contains_key(&key(action));
+        let others: Vec<CorporateAction> = self.sent.iter().filter(is_kept).cloned().collect();
+        let (withdrawn, kept): (Vec<_>, Vec<_>) = others.into_iter().partition(is_withdrawn);
+        // Remembered before it is sent: what may be on the topic must be known when it is no longer listed.
+        let current: Vec<CorporateAction> = listed.actions.into_values().chain(kept).collect();
+        self.sent = current.iter().chain(&withdrawn).cloned().collect();
+        self.state.save(&self.sent).await?;
+        for action in &withdrawn {
+            let (source, symbol) = (self.source.name(), action.symbol.as_str());
+            tracing::warn!(
+                source, symbol, ex_date = %action.ex_date, id = action.id,
+                "a split or dividend is no longer listed; it is withdrawn, and outcomes across its day are joined again"
+            );
+            // Not before the version that it replaces, also where the clock was set back.
+            let at = now.max(action.received_at);
+            self.writer.action(action.clone().withdrawn(at)).await?;
+        }
+        let count = current.len();
+        for action in &current {
+            self.writer.action(action.clone()).await?;
+        }
+        self.writer.flush().await?;
+        if !withdrawn.is_empty() {
+            self.sent = current;
+            self.state.save(&self.sent).await?;
+        }
+        let source = self.source.name().to_owned();
+        metrics::gauge!("tapewire_actions_known", "source" => source.clone()).set(count as f64);
+        metrics::gauge!("tapewire_actions_fetched_timestamp_seconds", "source" => source).set(now.as_second() as f64);
+        Ok(true)
+    }
+
+    /// All that is listed with an ex-date within `from..=to`, of our symbols.
+    async fn listed(&self, from: Date, to: Date, settled: &Notify) -> Result<Listed, IngestError> {
+        let mut listed = Listed::default();
+        for list in ActionList::ALL {
+            let request = ActionsRequest { list, symbols: self.config.symbols.clone(), from, to };
+            let pages = match self.pages(&request, settled).await {
+                Ok(pages) => pages,
+                Err(IngestError::Provider(ProviderError::Unsupported { .. })) => continue,
+                Err(error) => return Err(error),
+            };
+            listed.is_offered = true;
+            if pages.iter().all(|page| page.rejects.is_empty()) {
+                listed.whole.push(list);
+            }
+            for page in pages {
+                let origin = format!("{} {}", self.source.name(), page.origin);
+                for reject in page.rejects {
+                    self.dead_letters.publish(&origin, &reject.reason, &reject.bytes).await?;
+                }
+                let ours = page.items.into_iter().filter(|action| {
+                    self.config.symbols.contains(&action.symbol) && (from..=to).contains(&action.ex_date)
+                });
+                listed.actions.extend(ours.map(|action| (key(&action), action)));
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Every page of a list.
+    async fn pages(
+        &self,
+        request: &ActionsRequest,
+        settled: &Notify,
+    ) -> Result<Vec<Page<CorporateAction>>, IngestError> {
+        let (mut pages, mut cursor, mut guard) = (Vec::new(), None, PageGuard::default());
+        loop {
+            let page = self.page_with_retry(request, cursor.as_ref(), settled).await?;
+            let next = guard.next(self.source.name(), &page, key)?;
+            pages.push(page);
+            match next {
+                None => return Ok(pages),
+                next => cursor = next,
+            }
+        }
+    }
+
+    /// Retries as long as a retry can help.
+    async fn page_with_retry(
+        &self,
+        request: &ActionsRequest,
+        cursor: Option<&Cursor>,
+        settled: &Notify,
+    ) -> Result<Page<CorporateAction>, IngestError> {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        loop {
+            let error = match self.source.actions_page(request, cursor).await {
+                Ok(page) => return Ok(page),
+                Err(error) if error.is_retryable() => error,
+                Err(error) => return Err(error.into()),
+            };
+            // Bars do not wait for a source that does not answer.
+            settled.notify_one();
+            let wait = backoff.next_wait_of_at_least(error.retry_after());
+            tracing::warn!(
+                source = self.source.name(),
+                error = chain(&error),
+                wait_s = wait.as_secs_f64(),
+                "fetching the {} failed; retrying",
+                request.list.name()
+            );
+            self.clock.sleep(wait).await;
+        }
+    }
+}
+
+/// Removes splits that are listed again, by the same ratio, for a later day. What they are of and their days.
+fn remove_moved(actions: &mut BTreeMap<Key, CorporateAction>) -> Vec<(Symbol, Date)> {
+    let splits: Vec<(Key, ActionKind)> =
+        actions.iter().filter(|(key, _)| key.2).map(|(key, action)| (key.clone(), action.kind.clone())).collect();
+    let is_moved = |(key, kind): &&(Key, ActionKind)| {
+        splits.iter().any(|(other, other_kind)| {
+            let later = other.1.duration_since(key.1);
+            key.0 == other.0 && kind == other_kind && later > SignedDuration::ZERO && later <= SAME_SPLIT
+        })
+    };
+    let moved: Vec<&Key> = splits.iter().filter(is_moved).map(|(key, _)| key).collect();
+    moved
+        .into_iter()
+        .map(|key| {
+            actions.remove(key);
+            (key.0.clone(), key.1)
+        })
+        .collect()
+}
+
+fn list_of(action: &CorporateAction) -> ActionList {
+    match action.kind {
+        ActionKind::Split { .. } => ActionList::Splits,
+        ActionKind::Dividend { .. } => ActionList::Dividends,
+    }
+}
+
+fn key(action: &CorporateAction) -> Key {
+    (action.symbol.clone(), action.ex_date, list_of(action) == ActionList::Splits, action.id.clone())
+}

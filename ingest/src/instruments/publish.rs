@@ -1,0 +1,132 @@
+//! Puts lists of instruments onto the topic `instruments`, each when it has changed.
+
+use super::{InstrumentsConfig, Listing, SEC, fetch_sec};
+use crate::IngestError;
+use crate::state::StateFile;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use tapewire_bus::{DeadLetters, Producer, Topic};
+use tapewire_core::record::ListedInstrument;
+use tapewire_core::{Instrument, InstrumentRecord, Run};
+use tapewire_runtime::{Clock, Shutdown, chain};
+
+/// Name of the source that is built in.
+pub(super) const BUILT_IN: &str = "builtin";
+
+/// Name of the stage in dead letters.
+const STAGE: &str = "instruments";
+
+/// Longest wait before an attempt after one that failed, in market time.
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+
+/// Most records that may be unacknowledged at once.
+const IN_FLIGHT: usize = 10_000;
+
+/// Follows the configured lists until shutdown. `built_in` is the list of this build.
+///
+/// A list that can't be fetched is a warning, and is fetched again within an hour. The state file `instruments.json`
+/// remembers a digest of each list that was sent.
+///
+/// # Errors
+/// [`IngestError::Config`], [`IngestError::State`], [`IngestError::Bus`].
+pub async fn run(
+    config: &InstrumentsConfig,
+    built_in: Vec<Instrument>,
+    state_folder: &Path,
+    producer: Producer,
+    clock: Clock,
+    shutdown: Shutdown,
+) -> Result<(), IngestError> {
+    config.check()?;
+    let state = StateFile::new(state_folder, "instruments.json")?;
+    let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE);
+    let digests = state.load()?.unwrap_or_default();
+    let mut publisher = Publisher { config, built_in, producer, dead_letters, clock, state, digests };
+    shutdown.run_until_cancelled(publisher.follow()).await.unwrap_or(Ok(()))
+}
+
+struct Publisher<'a> {
+    config: &'a InstrumentsConfig,
+    built_in: Vec<Instrument>,
+    producer: Producer,
+    dead_letters: DeadLetters,
+    clock: Clock,
+    state: StateFile<BTreeMap<String, String>>,
+    digests: BTreeMap<String, String>,
+}
+
+impl Publisher<'_> {
+    async fn follow(&mut self) -> Result<(), IngestError> {
+        loop {
+            let wait = match self.update().await {
+                Ok(()) => self.config.every,
+                Err(IngestError::Provider(error)) => {
+                    let wait = self.config.every.min(LONGEST_RETRY);
+                    tracing::warn!(
+                        error = chain(&error),
+                        wait_s = wait.as_secs_f64(),
+                        "the list of instruments could not be fetched; the last one stays in use"
+                    );
+                    wait
+                }
+                Err(error) => return Err(error),
+            };
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Sends each list that has changed, and those after it, which override it.
+    async fn update(&mut self) -> Result<(), IngestError> {
+        let mut is_changed = false;
+        for source in &self.config.sources {
+            let Listing { instruments, rejects } = match source.as_str() {
+                SEC => fetch_sec(self.config, self.clock.clone()).await?,
+                _ => Listing { instruments: self.built_in.clone(), rejects: Vec::new() },
+            };
+            let digest = digest(&instruments);
+            is_changed |= self.digests.get(source) != Some(&digest);
+            if !is_changed {
+                continue;
+            }
+            // If this is interrupted, it and those after it are sent again.
+            self.digests.remove(source);
+            self.state.save(&self.digests).await?;
+            let count = instruments.len();
+            self.send(source, instruments).await?;
+            for reject in rejects {
+                self.dead_letters.publish(source, &reject.reason, &reject.bytes).await?;
+            }
+            self.digests.insert(source.clone(), digest);
+            self.state.save(&self.digests).await?;
+            tracing::info!(source, count, "a list of instruments was published");
+        }
+        Ok(())
+    }
+
+    async fn send(&self, source: &str, instruments: Vec<Instrument>) -> Result<(), IngestError> {
+        let seen_at = self.clock.now();
+        let mut in_flight = Vec::new();
+        for instrument in instruments {
+            let listed = ListedInstrument { instrument, source: source.to_owned(), seen_at };
+            let key = listed.key();
+            let record = InstrumentRecord::new(Run::live(), listed).encode();
+            in_flight.push(self.producer.enqueue(Topic::Instruments, &key, &record).await?);
+            if in_flight.len() >= IN_FLIGHT {
+                for delivery in in_flight.drain(..) {
+                    delivery.acknowledged().await?;
+                }
+            }
+        }
+        for delivery in in_flight {
+            delivery.acknowledged().await?;
+        }
+        Ok(())
+    }
+}
+
+fn digest(instruments: &[Instrument]) -> String {
+    let bytes = serde_json::to_vec(instruments).expect("instruments are strings, numbers and dates");
+    hex::encode(Sha256::digest(bytes))
+}
