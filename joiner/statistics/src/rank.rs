@@ -1,7 +1,9 @@
 //! Rank information coefficient.
 
-/// Spearman's rank correlation of a factor with forward returns: Pearson's correlation of their ranks. Equal values
-/// share the mean of their ranks.
+use crate::ic::pearson;
+
+/// Spearman's rank correlation of a factor with forward returns, pair by pair: the product-moment correlation of their
+/// ranks, equal values sharing the mean of their ranks.
 ///
 /// `None` where it is undefined: fewer than two pairs, a NaN, or one side constant.
 /// Equals `scipy.stats.spearmanr`; source: Spearman 1904, in the form of Grinold and Kahn's information coefficient.
@@ -20,11 +22,11 @@ pub fn rank_ic(factor: &[f64], forward_return: &[f64]) -> Option<f64> {
     if factor.len() < 2 || factor.iter().chain(forward_return).any(|value| value.is_nan()) {
         return None;
     }
-    correlation(&ranks(factor), &ranks(forward_return))
+    pearson(&ranks(factor), &ranks(forward_return)).ok()
 }
 
 /// Ranks from 1; equal values share the mean of their ranks.
-fn ranks(values: &[f64]) -> Vec<f64> {
+pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];
@@ -37,19 +39,6 @@ fn ranks(values: &[f64]) -> Vec<f64> {
         from = to;
     }
     ranks
-}
-
-fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
-    let n = x.len() as f64;
-    let (mean_x, mean_y) = (x.iter().sum::<f64>() / n, y.iter().sum::<f64>() / n);
-    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-    for (x, y) in x.iter().zip(y) {
-        let (dx, dy) = (x - mean_x, y - mean_y);
-        xy += dx * dy;
-        xx += dx * dx;
-        yy += dy * dy;
-    }
-    (xx > 0.0 && yy > 0.0).then(|| xy / (xx * yy).sqrt())
 }
 
 #[cfg(test)]

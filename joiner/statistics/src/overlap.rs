@@ -1,0 +1,126 @@
+//! Which events may be counted, and which belong together: rules for events that are not independent.
+//!
+//! - Events of one symbol whose windows overlap share returns: [`without_overlaps`] keeps the first.
+//! - One story that several providers carry, or that is printed again, is one event for each symbol:
+//!   [`first_of_stories`].
+//! - One article about many companies, or one day's events, move together: [`clusters`] labels what belongs together,
+//!   for clustered errors and sign flips.
+//! - Too few events give no result: [`enough`]. Constant scores give none either: [`crate::Error::Constant`].
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::error::{Result, argument, at_least};
+
+/// One event of one symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<S> {
+    /// Symbol.
+    pub symbol: S,
+    /// Time, in any unit.
+    pub time: i64,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It counts.
+    Kept,
+    /// It does not count, because of the event with this place in the list, which does.
+    Dropped {
+        /// Place of the event that is kept.
+        because_of: usize,
+    },
+}
+
+/// Keeps, for each symbol, the events that begin `window` or more after the last one kept, in time order, and of events
+/// at the same time the first in the list. An event dropped hides none after it. `events` need not be sorted.
+///
+/// # Errors
+/// [`crate::Error::Argument`] for a window below 0.
+pub fn without_overlaps<S: Hash + Eq + Copy>(events: &[Event<S>], window: i64) -> Result<Vec<Fate>> {
+    argument("the window", window as f64, window >= 0, "at least 0")?;
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_by_key(|&index| events[index].time);
+    let mut last: HashMap<S, usize> = HashMap::new();
+    let mut fates = vec![Fate::Kept; events.len()];
+    for index in order {
+        let event = events[index];
+        match last.get(&event.symbol) {
+            Some(&kept) if i128::from(event.time) - i128::from(events[kept].time) < i128::from(window) => {
+                fates[index] = Fate::Dropped { because_of: kept };
+            }
+            _ => {
+                last.insert(event.symbol, index);
+            }
+        }
+    }
+    Ok(fates)
+}
+
+/// Keeps, for each symbol and story, the earliest event, and of events at the same time the first in the list.
+/// `stories` has one label an event.
+///
+/// # Errors
+/// [`crate::Error::Length`].
+pub fn first_of_stories<S: Hash + Eq + Copy>(events: &[Event<S>], stories: &[u64]) -> Result<Vec<Fate>> {
+    crate::error::same_length("stories", stories.len(), events.len())?;
+    let mut first: HashMap<(S, u64), usize> = HashMap::new();
+    for (index, event) in events.iter().enumerate() {
+        let earliest = first.entry((event.symbol, stories[index])).or_insert(index);
+        if event.time < events[*earliest].time {
+            *earliest = index;
+        }
+    }
+    let fate = |(index, event): (usize, &Event<S>)| match first[&(event.symbol, stories[index])] {
+        kept if kept == index => Fate::Kept,
+        because_of => Fate::Dropped { because_of },
+    };
+    Ok(events.iter().enumerate().map(fate).collect())
+}
+
+/// Cluster labels, from 0 by first appearance: two rows get the same if they share a label in any of `keys`, directly
+/// or through others. With the articles and the days of events as keys, events of one article and events of one day are
+/// together.
+///
+/// # Errors
+/// [`crate::Error::TooFew`] without keys; [`crate::Error::Length`] unless all have one label a row.
+pub fn clusters(keys: &[&[u64]]) -> Result<Vec<u64>> {
+    at_least("keys", keys.len(), 1)?;
+    let rows = keys[0].len();
+    let mut parent: Vec<usize> = (0..rows).collect();
+    for labels in keys {
+        crate::error::same_length("labels", labels.len(), rows)?;
+        let mut first: HashMap<u64, usize> = HashMap::new();
+        for (row, &label) in labels.iter().enumerate() {
+            let other = *first.entry(label).or_insert(row);
+            let (a, b) = (root(&mut parent, other), root(&mut parent, row));
+            parent[a.max(b)] = a.min(b);
+        }
+    }
+    let mut numbers: HashMap<usize, u64> = HashMap::new();
+    let mut labels = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let root = root(&mut parent, row);
+        let next = numbers.len() as u64;
+        labels.push(*numbers.entry(root).or_insert(next));
+    }
+    Ok(labels)
+}
+
+/// The representative of `at` in a forest of parents, whose paths it shortens.
+pub(crate) fn root(parent: &mut [usize], mut at: usize) -> usize {
+    while parent[at] != at {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+    }
+    at
+}
+
+/// Refuses fewer events than a study may report on.
+///
+/// # Errors
+/// [`crate::Error::TooFew`].
+pub fn enough(events: usize, minimum: usize) -> Result<()> {
+    at_least("events", events, minimum)
+}

@@ -1,0 +1,277 @@
+//! How often tests reject where nothing is to be found, and how often intervals hold what was planted.
+
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use tapewire_statistics::distributions::normal_quantile_upper;
+use tapewire_statistics::event::{Moments, Study};
+use tapewire_statistics::ic::{self, Correlation, Period};
+use tapewire_statistics::leadlag::{Tick, granger, lead_lag};
+use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel};
+use tapewire_statistics::resample::{Alternative, Blocks, bootstrap_mean, permute_rank_ic, sign_flips};
+use tapewire_statistics::{Mean, Test};
+
+use crate::market_model;
+
+struct Noise(Xoshiro256PlusPlus);
+
+impl Noise {
+    fn seeded(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+    }
+
+    fn normal(&mut self) -> f64 {
+        normal_quantile_upper(self.0.random_range(1e-12..1.0))
+    }
+
+    fn normals(&mut self, n: usize) -> Vec<f64> {
+        (0..n).map(|_| self.normal()).collect()
+    }
+}
+
+/// A study of `events` events with `effect` planted at step 1 of 3, in units of the noise, whose spread grows by
+/// `burst`.
+fn study(noise: &mut Noise, events: usize, effect: f64, burst: f64) -> Study {
+    let event = |_| {
+        let market = noise.normals(63);
+        let mut own: Vec<f64> = market.iter().map(|m| 0.01 * (0.9 * m + 2.0 * noise.normal())).collect();
+        own[61] += 0.02 * (effect + burst * noise.normal());
+        let market: Vec<f64> = market.iter().map(|m| 0.01 * m).collect();
+        market_model(&own, &market, 60)
+    };
+    Study::new((0..events).map(event).collect()).unwrap()
+}
+
+/// Share of `runs` in which `p` is at most 5 %.
+fn rejected(runs: u64, p: impl Fn(&mut Noise) -> f64) -> f64 {
+    (0..runs).filter(|&seed| p(&mut Noise::seeded(seed)) <= 0.05).count() as f64 / runs as f64
+}
+
+#[test]
+fn event_tests_reject_one_in_twenty_without_an_effect() {
+    let runs = 500;
+    let mut counts = [0; 8];
+    for seed in 0..runs {
+        let study = study(&mut Noise::seeded(seed), 25, 0.0, 0.0);
+        let found = study.tests(1..=1, Moments::Grouped(&(0..25).collect::<Vec<u64>>())).unwrap();
+        let tests = [
+            found.cross_sectional,
+            found.patell,
+            found.bmp,
+            found.bmp_adjusted,
+            found.brown_warner_1980,
+            found.corrado_zivney,
+            found.generalized_sign,
+            found.wilcoxon,
+        ];
+        counts.iter_mut().zip(tests).for_each(|(count, test)| *count += u64::from(test.unwrap().p <= 0.05));
+    }
+    for (place, count) in counts.into_iter().enumerate() {
+        let share = count as f64 / runs as f64;
+        // 0.05 has a standard error of 0.01; signs are coarse.
+        assert!((0.02..=0.08).contains(&share), "test {place} rejects {share}");
+    }
+}
+
+#[test]
+fn only_patell_mistakes_a_burst_of_variance_for_an_effect() {
+    let with_burst = |noise: &mut Noise| study(noise, 25, 0.0, 2.0).tests(1..=1, Moments::Shared).unwrap();
+    let patell = rejected(300, |noise| with_burst(noise).patell.unwrap().p);
+    let bmp = rejected(300, |noise| with_burst(noise).bmp.unwrap().p);
+    assert!(patell > 0.25, "{patell}");
+    assert!((0.02..=0.08).contains(&bmp), "{bmp}");
+}
+
+/// Events of one day share a shock that the market model does not know.
+#[test]
+fn kolari_and_pynnonen_hold_the_size_of_events_on_one_day() {
+    let one_day = |noise: &mut Noise| {
+        let (market, shock) = (noise.normals(81), noise.normals(81));
+        let event = |_| {
+            let own: Vec<f64> = market.iter().zip(&shock).map(|(m, s)| m + 0.5 * s + noise.normal()).collect();
+            market_model(&own, &market, 80)
+        };
+        Study::new((0..20).map(event).collect()).unwrap().tests(0..=0, Moments::Shared).unwrap()
+    };
+    let plain = rejected(400, |noise| one_day(noise).bmp.unwrap().p);
+    let adjusted = rejected(400, |noise| one_day(noise).bmp_adjusted.unwrap().p);
+    assert!(plain > 0.3, "{plain}");
+    assert!((0.015..=0.09).contains(&adjusted), "{adjusted}");
+}
+
+#[test]
+fn a_planted_effect_is_in_its_band() {
+    let held = (0..100)
+        .filter(|&seed| {
+            let table = study(&mut Noise::seeded(seed), 60, 0.5, 0.5).table(0..=2, 0.98).unwrap();
+            table[1].aar_band.as_ref().unwrap().contains(0.01) && table[2].caar_band.as_ref().unwrap().contains(0.01)
+        })
+        .count();
+    assert!(held >= 94, "{held}");
+}
+
+#[test]
+fn clustered_errors_hold_the_size_that_plain_ones_lose() {
+    let slope = |noise: &mut Noise, clustered: bool| {
+        let cluster: Vec<u64> = (0..400).map(|row| row / 10).collect();
+        let (shared_x, shared_y) = (noise.normals(40), noise.normals(40));
+        let of = |shared: &[f64], noise: &mut Noise| -> Vec<f64> {
+            cluster.iter().map(|&c| shared[c as usize] + noise.normal()).collect()
+        };
+        let (x, y) = (of(&shared_x, noise), of(&shared_y, noise));
+        let fit = Ols::fit(Design::with_constant(400, &[&x]).unwrap(), &y).unwrap();
+        let by = Errors::Clustered { by: &cluster, correction: ClusterCorrection::Each };
+        fit.table(if clustered { &by } else { &Errors::Hc1 }).unwrap().coefficients[1].test.p
+    };
+    let (plain, clustered) = (rejected(400, |noise| slope(noise, false)), rejected(400, |noise| slope(noise, true)));
+    assert!(plain > 0.2, "{plain}");
+    assert!((0.025..=0.09).contains(&clustered), "{clustered}");
+}
+
+#[test]
+fn a_planted_slope_is_in_the_interval_of_a_panel() {
+    let held = (0..100)
+        .filter(|&seed| {
+            let mut noise = Noise::seeded(seed);
+            let (symbols, days) = (noise.normals(30), noise.normals(40));
+            let rows: Vec<(u64, u64)> =
+                (0..30).flat_map(|s| (0..40).map(move |d| (s, d))).filter(|_| noise.0.random_bool(0.5)).collect();
+            let (symbol, day): (Vec<u64>, Vec<u64>) = rows.iter().copied().unzip();
+            let effect = |&(s, d): &(u64, u64)| symbols[s as usize] + days[d as usize];
+            let x: Vec<f64> = rows.iter().map(|row| effect(row) + noise.normal()).collect();
+            let y: Vec<f64> =
+                rows.iter().zip(&x).map(|(row, x)| 0.1 * x + 3.0 * effect(row) + noise.normal()).collect();
+            let panel = Panel::fit(&y, &[&x], FixedEffects::Two(&symbol, &day)).unwrap();
+            let errors = Errors::TwoWay { by: [&symbol, &day], correction: ClusterCorrection::Each };
+            panel.fit.table(&errors).unwrap().coefficients[0].interval(0.98).unwrap().contains(0.1)
+        })
+        .count();
+    assert!(held >= 94, "{held}");
+}
+
+/// Information coefficients with an autocorrelation of 0.5 around 0.05.
+fn coefficients(noise: &mut Noise, n: usize) -> Vec<f64> {
+    let mut state = noise.normal() / 0.75_f64.sqrt();
+    (0..n)
+        .map(|_| {
+            state = 0.5 * state + noise.normal();
+            0.05 + 0.1 * state
+        })
+        .collect()
+}
+
+#[test]
+fn a_planted_mean_is_in_the_intervals_of_a_time_series() {
+    let (mut newey_west, mut blocks, mut plain) = (0, 0, 0);
+    for seed in 0..100 {
+        let series = coefficients(&mut Noise::seeded(seed), 600);
+        let (test, error) = ic::mean_newey_west(&series, 12, true).unwrap();
+        let mean = Mean::of("coefficients", &series).unwrap();
+        let half = error * normal_quantile_upper(0.01);
+        newey_west += u32::from((mean.mean - 0.05).abs() <= half && test.n == 600);
+        let boot = bootstrap_mean(&series, Blocks::Stationary(12.0), 500, seed, 0.98).unwrap();
+        blocks += u32::from(boot.interval.contains(0.05));
+        plain += u32::from(mean.interval(0.98).unwrap().contains(0.05));
+    }
+    assert!(newey_west >= 94 && blocks >= 94, "{newey_west} {blocks}");
+    assert!(plain < 90, "independence is assumed wrongly: {plain}");
+}
+
+#[test]
+fn permuting_within_days_ignores_what_differs_between_days() {
+    // Days with high scores have high returns, but within a day there is nothing.
+    let p = |noise: &mut Noise, within: f64| {
+        let days: Vec<u64> = (0..160).map(|row| row / 8).collect();
+        let of_day = noise.normals(20);
+        let scores: Vec<f64> = days.iter().map(|&d| 3.0 * of_day[d as usize] + noise.normal()).collect();
+        let returns: Vec<f64> =
+            days.iter().zip(&scores).map(|(&d, score)| of_day[d as usize] + within * score + noise.normal()).collect();
+        permute_rank_ic(&scores, &returns, &days, 199, 11, Alternative::TwoSided).unwrap().p
+    };
+    let size = rejected(300, |noise| p(noise, 0.0));
+    let power = rejected(100, |noise| p(noise, 0.6));
+    assert!((0.02..=0.08).contains(&size), "{size}");
+    assert!(power > 0.9, "{power}");
+}
+
+#[test]
+fn sign_flips_hold_the_size_of_clustered_events() {
+    let p = |noise: &mut Noise| {
+        let clusters: Vec<u64> = (0..90).map(|row| row / 6).collect();
+        let shared = noise.normals(15);
+        let values: Vec<f64> = clusters.iter().map(|&c| shared[c as usize] + noise.normal()).collect();
+        sign_flips(&values, &clusters, 199, 3).unwrap().p
+    };
+    let size = rejected(400, p);
+    assert!((0.02..=0.085).contains(&size), "{size}");
+}
+
+#[test]
+fn granger_finds_what_leads_and_nothing_else() {
+    let series = |noise: &mut Noise| {
+        let sentiment = noise.normals(200);
+        let returns: Vec<f64> =
+            (0..200).map(|t| noise.normal() + if t > 1 { 0.4 * sentiment[t - 2] } else { 0.0 }).collect();
+        (sentiment, returns)
+    };
+    let forward = rejected(200, |noise| {
+        let (sentiment, returns) = series(noise);
+        granger(&returns, &sentiment, 3).unwrap().f.p
+    });
+    let back = rejected(400, |noise| {
+        let (sentiment, returns) = series(noise);
+        granger(&sentiment, &returns, 3).unwrap().f.p
+    });
+    assert!(forward > 0.95, "{forward}");
+    assert!((0.02..=0.085).contains(&back), "{back}");
+}
+
+#[test]
+fn a_planted_lead_of_uneven_ticks_is_found() {
+    let found = (0..100)
+        .filter(|&seed| {
+            let mut noise = Noise::seeded(seed);
+            // One path; x shows it at once and y 40 steps later, each at times of its own.
+            let mut level = 0.0;
+            let path: Vec<f64> = (0..4000)
+                .map(|_| {
+                    level += noise.normal();
+                    level
+                })
+                .collect();
+            let mut ticks = |delay: i64| -> Vec<Tick> {
+                (0..4000)
+                    .filter(|_| noise.0.random_bool(0.2))
+                    .map(|time| Tick { time: time + delay, level: path[time as usize] })
+                    .collect()
+            };
+            let (x, y) = (ticks(0), ticks(40));
+            let lead = lead_lag(&x, &y, &(1..=10).map(|step| step * 10).collect::<Vec<i64>>()).unwrap();
+            lead.best_shift == 40 && lead.ratio.unwrap() > 1.0
+        })
+        .count();
+    assert!(found >= 94, "{found}");
+}
+
+#[test]
+fn a_planted_rank_correlation_is_in_its_interval() {
+    // For a normal pair with correlation r, Spearman's is 6/π asin(r/2) in large samples.
+    let r = 0.1_f64;
+    let planted = 6.0 / std::f64::consts::PI * (r / 2.0).asin();
+    let held = (0..100)
+        .filter(|&seed| {
+            let mut noise = Noise::seeded(seed);
+            let days: Vec<(Vec<f64>, Vec<f64>)> = (0..120)
+                .map(|_| {
+                    let scores = noise.normals(80);
+                    let returns = scores.iter().map(|s| r * s + (1.0 - r * r).sqrt() * noise.normal()).collect();
+                    (scores, returns)
+                })
+                .collect();
+            let periods: Vec<Period> = days.iter().map(|(scores, returns)| Period { scores, returns }).collect();
+            let found = ic::summary(Correlation::Rank, &periods, None, 0, 0.98).unwrap();
+            let significant: &Test = &found.test;
+            found.hac_interval.contains(planted) && significant.p < 0.05
+        })
+        .count();
+    assert!(held >= 94, "{held}");
+}
