@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use support::{Installation, small_market, succeeded};
+use support::{Installation, succeeded};
 
 fn tapewire(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
@@ -48,7 +48,7 @@ fn market(folder: &Path, effect: f64) {
     let mut days = 0;
     for day in 1..=31 {
         // July 2024: the 4th is a holiday.
-        let date = jiff_date(day);
+        let date = weekday(day);
         if matches!(date, Weekday::Closed) {
             continue;
         }
@@ -88,7 +88,7 @@ enum Weekday {
 }
 
 /// 1 July 2024 was a Monday.
-fn jiff_date(day: u32) -> Weekday {
+fn weekday(day: u32) -> Weekday {
     if day == 4 || (day - 1) % 7 >= 5 { Weekday::Closed } else { Weekday::Open }
 }
 
@@ -204,11 +204,26 @@ fn headlines_are_text_in_the_report() {
 #[test]
 fn joined_rows_are_those_of_a_replay() {
     let Some(place) = Installation::new("join") else { return };
-    let Some((news, bars)) = small_market("join", place.folder.path(), 60) else { return };
-    let (news, bars) = (news.to_str().unwrap(), bars.to_str().unwrap());
-    let files = ["--news", news, "--bars", bars, "--run", "small", "--benchmark", "MKT"];
-    succeeded(place.tapewire().arg("replay").args(files).output().unwrap());
     let folder = place.folder.path();
+    market(folder, 0.001);
+    let mut news = std::fs::read_to_string(folder.join("news.jsonl")).unwrap();
+    for (id, title, rest) in [
+        ("two", "BBBB and CCCC agree to merge", r#""published_at":"2024-07-09T13:45:00Z","symbols":["BBBB","CCCC"]"#),
+        (
+            "two",
+            "BBBB agrees to merge",
+            r#""published_at":"2024-07-09T13:45:00Z","updated_at":"2024-07-09T13:50:00Z","symbols":["BBBB"]"#,
+        ),
+        ("none", "Markets close higher", r#""published_at":"2024-07-10T13:45:00Z","symbols":[]"#),
+        ("away", "ZZZZ raises its outlook", r#""published_at":"2024-07-10T13:46:00Z","symbols":["ZZZZ"]"#),
+        ("empty", "<p></p>", r#""published_at":"2024-07-10T13:47:00Z","symbols":["DDDD"]"#),
+        ("late", r#"DDDD \"wins\", says DDDD"#, r#""published_at":"2024-07-12T22:00:00Z","symbols":["DDDD"]"#),
+    ] {
+        writeln!(news, r#"{{"id":"{id}","title":"{title}","source":"Wire",{rest}}}"#).unwrap();
+    }
+    std::fs::write(folder.join("news.jsonl"), news).unwrap();
+    let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--run", "small", "--benchmark", "AAAA"];
+    succeeded(place.tapewire().arg("replay").args(files).output().unwrap());
     for (name, format) in [("rows.csv", "CSVWithNames"), ("rows.jsonl", "JSONEachRow")] {
         let output = tapewire(folder, &[&["join"], &files[..], &["-o", name]].concat());
         assert!(output.status.success(), "{}", said(&output));
@@ -229,7 +244,15 @@ fn joined_rows_are_those_of_a_replay() {
         };
         if format == "JSONEachRow" {
             let (expected, found) = (parsed(&expected), parsed(&found));
-            assert!(expected.len() >= 60, "{}", expected.len());
+            assert_eq!(expected.len(), 88 + 6, "two mentions of an article, one of each other");
+            let has = |what: &str| expected.iter().any(|row| row.iter().any(|field| field == what));
+            assert!(
+                has("reason=withdrawn")
+                    && has("reason=no_symbol")
+                    && has("reason=no_bars")
+                    && has("unscored=empty_text")
+            );
+            assert!(expected.iter().flatten().any(|field| field.starts_with("ar_5m=") && field != "ar_5m=null"));
             for (expected, found) in expected.iter().zip(&found) {
                 assert_eq!(found, expected);
             }

@@ -1,7 +1,7 @@
 //! The findings as a table for a terminal.
 
 use crate::estimate::{Estimate, Figure};
-use crate::findings::{Findings, HorizonFindings};
+use crate::findings::{Findings, HorizonFindings, MINIMUM_GROUP};
 use std::fmt::Write as _;
 
 /// A p-value with two digits, or that it is below 0.001.
@@ -48,8 +48,8 @@ pub fn table(findings: &Findings) -> String {
         findings.tests
     ));
     line(format!(
-        "*: adjusted p at most {}; few: not enough data (30 events on 10 days unless set, and 10 in a group)",
-        settings.level
+        "*: adjusted p at most {}; few: not enough data ({} events on {} days, {MINIMUM_GROUP} in a group, and scores that differ)",
+        settings.level, settings.minimum_events, settings.minimum_days
     ));
     line(String::new());
     line(findings.sentence.clone());
