@@ -200,6 +200,32 @@ fn headlines_are_text_in_the_report() {
     assert!(!page.contains("<script") && page.contains("3 &lt; 4 &amp;") && page.contains("&quot;x&#39;"), "{page}");
 }
 
+#[test]
+fn an_interrupted_study_continues_with_the_scores_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    market(folder, 0.0);
+    let scores = folder.join("kept.jsonl");
+    let lines = || std::fs::read(&scores).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder).args(FILES).args(["--scores", "kept.jsonl", "--json", "f.json"]);
+    // A batch a text, so that there are many moments to be interrupted at.
+    command.args(["--set", "sentiment.batch_tokens=1"]).stderr(Stdio::piped()).stdin(Stdio::null());
+    let child = command.spawn().unwrap();
+    support::wait_until("some texts are scored", || lines() >= 5);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let first = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{first}");
+    assert!(first.contains("of 88 texts; the same command continues with the scores in kept.jsonl"), "{first}");
+    assert!(!folder.join("f.json").exists());
+    let known = lines();
+    assert!((5..88).contains(&known), "{known}");
+    let (_, second) = studied(folder, &["--scores", "kept.jsonl", "--json", "f.json"]);
+    assert!(second.contains(&format!("scored {} texts; {known} of 88 mentions", 88 - known)), "{second}");
+    assert_eq!(lines(), 88);
+}
+
 /// The rows of the files are those that topics and servers give, column by column.
 #[test]
 fn joined_rows_are_those_of_a_replay() {
@@ -259,7 +285,10 @@ fn joined_rows_are_those_of_a_replay() {
             assert_eq!(found.len(), expected.len());
         } else {
             assert_eq!(found.lines().count(), expected.lines().count());
-            let names = |text: &str| text.lines().next().unwrap().replace('"', "");
+            let names = |text: &str| {
+                let line = text.lines().next().unwrap().replace('"', "");
+                line.split(',').map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+            };
             assert_eq!(names(&found), names(&expected));
         }
     }

@@ -21,7 +21,7 @@ use tapewire_study::{Findings, Outcome, Settings, study, text};
     tapewire study --news news.jsonl --bars bars.csv --benchmark none      returns that are not adjusted for the market\n\n\
     What counts: the first telling of a story about a company in 72 hours, and of events of a company whose outcomes overlap\n\
     the earlier. A horizon with fewer than --minimum-events events, or from fewer than --minimum-days days, has \"not enough\n\
-    data\" and no number. Found is only what holds after correction for every test in the table, and when scores are shuffled\n\
+    data\" in the place of numbers. Found is only what holds after correction for every test in the table, and when scores are shuffled\n\
     within days.\n\n\
     Scores are kept in OUTPUT.scores.jsonl, or in the file that --scores names, so a second study computes none of them\n\
     again. Exit code 1: a file can't be read, or no mention has a return, so that there is nothing to study.")]

@@ -1,4 +1,4 @@
-//! An estimate with what it is worth, or why there is none.
+//! An estimate with what it is worth, or why it has no value.
 
 use serde::Serialize;
 use tapewire_statistics::regression::{Design, Errors, Ols};
@@ -7,13 +7,13 @@ use tapewire_statistics::{Error, Result, Test};
 /// Share of the intervals that hold the true value.
 pub(crate) const LEVEL: f64 = 0.95;
 
-/// A value, or why there is none. It is never NaN, and never 0 for want of data.
+/// A value, or why it is not known. It is never NaN, and never 0 for want of data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Figure<T> {
     /// The value.
     Value(T),
-    /// Why there is none, as a sentence for a person.
+    /// The reason, as a sentence for a person.
     NotKnown(String),
 }
 

@@ -1,5 +1,6 @@
 //! What may be said of the findings, in one sentence that holds.
 
+use crate::events::Outcome;
 use crate::findings::{HorizonFindings, Permutation, Settings};
 use crate::text::{basis_points, p_value};
 use serde::Serialize;
@@ -51,8 +52,8 @@ fn nothing(horizons: &[HorizonFindings], settings: &Settings) -> String {
     let Settings { minimum_events, minimum_days, outcome, .. } = settings;
     let Some(most) = horizons.iter().max_by_key(|of| (of.n, std::cmp::Reverse(of.overlapping))).filter(|of| of.n > 0)
     else {
-        return format!("Nothing can be said: no event has an {} at any horizon.", outcome.words())
-            .replace("an return", "a return");
+        let kind = if *outcome == Outcome::Abnormal { "an abnormal return" } else { "a return" };
+        return format!("Nothing can be said: no event has {kind} at any horizon.");
     };
     if most.n >= *minimum_events && most.days >= *minimum_days {
         let reason = match &most.rank_ic {

@@ -124,7 +124,7 @@ fn what_days_have_in_common_is_not_found_for_articles() {
 }
 
 #[test]
-fn too_little_and_constant_data_have_no_number() {
+fn too_little_and_constant_data_give_a_reason() {
     let few = study(&rows(4, 5, 3.0, |_| (0.0, 0.0)), &settings());
     assert_eq!(few.verdict, Verdict::NothingCanBeSaid);
     assert_eq!(
