@@ -22,6 +22,7 @@ OURS = {
     "tapewire-store": {"tapewire-core", "tapewire-runtime"},
     "tapewire-archive": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     "tapewire-statistics": set(),
+    "tapewire-study": {"tapewire-core", "tapewire-statistics"},
     "tapewire-joiner": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     # Only tests use it, and dependencies of tests are not checked.
     "tapewire-testkit": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
@@ -37,6 +38,7 @@ OURS = {
         "tapewire-store",
         "tapewire-archive",
         "tapewire-statistics",
+        "tapewire-study",
         "tapewire-joiner",
     },
 }

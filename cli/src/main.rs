@@ -1,6 +1,7 @@
 //! `tapewire`: joins the news wire to the price tape.
 
 mod account;
+mod batch;
 mod commands;
 mod config;
 mod ending;

@@ -15,7 +15,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How many run at once.
 const AT_ONCE: usize = 8;
 
-const SUBCOMMANDS: [&str; 8] = ["run", "replay", "score", "serve", "simulate", "migrate", "demo", "config"];
+const SUBCOMMANDS: [&str; 10] =
+    ["run", "replay", "score", "serve", "simulate", "migrate", "demo", "config", "study", "join"];
 
 /// Pseudo-random numbers that are the same in every run.
 struct Dice(u64);
@@ -116,7 +117,7 @@ const FLAGS: [&str; 20] = [
 fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
     let mut line = vec![subcommand.to_owned()];
     let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
-    if subcommand == "replay" && dice.roll(10) > 0 {
+    if ["replay", "study", "join"].contains(&subcommand) && dice.roll(10) > 0 {
         add(&["--news", dice.pick(&FILES), "--bars", dice.pick(&FILES)]);
     }
     if subcommand == "score" && dice.roll(10) > 0 {

@@ -288,7 +288,9 @@ fn rows_that_no_file_keeps_are_counted_with_the_remedy() {
 
 #[test]
 fn every_command_has_examples() {
-    for command in ["", "demo", "run", "replay", "score", "serve", "simulate", "instruments", "migrate", "config"] {
+    for command in
+        ["", "demo", "run", "replay", "study", "join", "score", "serve", "simulate", "instruments", "migrate", "config"]
+    {
         let output =
             Command::new(env!("CARGO_BIN_EXE_tapewire")).args(command.split_whitespace()).arg("--help").output();
         let help = String::from_utf8(output.unwrap().stdout).unwrap();

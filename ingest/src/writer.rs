@@ -83,6 +83,7 @@ impl Sent {
         let sent = self.articles.entry(key).or_default();
         let before = std::mem::replace(&mut sent.symbols, article.symbols.iter().cloned().collect());
         sent.withdrawn.extend(before);
+        sent.withdrawn.extend(article.withdrawn.iter().flatten().cloned());
         sent.withdrawn.retain(|symbol| !sent.symbols.contains(symbol));
     }
 

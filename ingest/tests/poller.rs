@@ -150,7 +150,7 @@ async fn refusals_and_failures_are_waited_out_and_lose_nothing() {
         [Faults { rate_limit_every: 3, ..Faults::default() }, Faults { error_body_every: 4, ..Faults::default() }]
     {
         let kafka = Kafka::start("refusals").await;
-        let provider = Provider::start(wire(faults), ORIGIN, 600.0).await;
+        let provider = Provider::start(wire(faults), ORIGIN, 60.0).await;
         let state = tempfile::tempdir().unwrap();
         let readiness = Readiness::default();
         let shutdown = Shutdown::new();

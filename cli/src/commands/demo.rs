@@ -1,6 +1,6 @@
 //! `tapewire demo`: the whole pipeline on a simulated market.
 
-use super::replay::progress_bar;
+use super::reading::progress_bar;
 use crate::config::Config;
 use crate::exit::UsageError;
 use crate::roles::{self, Role};

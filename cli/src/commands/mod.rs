@@ -4,12 +4,15 @@ mod config;
 mod demo;
 mod duration;
 mod instruments;
+mod join;
 mod migrate;
+pub mod reading;
 mod replay;
 mod run;
 mod score;
 mod serve;
 mod simulate;
+mod study;
 
 use crate::config::Config;
 use crate::ending;
@@ -65,6 +68,10 @@ enum Command {
     Run(run::Run),
     /// Send recorded news and bars through the pipeline and report what became of every article
     Replay(replay::Replay),
+    /// Whether scores of news order the returns that follow: a table and a report from files, without servers
+    Study(study::Study),
+    /// Join files of news and bars to rows of what the price did next, without servers
+    Join(join::Join),
     /// Score texts, or the rows of files: text, CSV, JSON lines, Parquet
     Score(score::Score),
     /// Serve the model over HTTP: /predict, /v1/score
@@ -102,6 +109,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Demo(command) => command.run(config, shutdown).await,
             Command::Run(command) => command.run(config, shutdown).await,
             Command::Replay(command) => command.run(config, shutdown).await,
+            Command::Study(command) => command.run(config, shutdown).await,
+            Command::Join(command) => command.run(config, shutdown).await,
             Command::Score(command) => command.run(config, shutdown).await,
             Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,

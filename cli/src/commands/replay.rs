@@ -1,26 +1,46 @@
 //! `tapewire replay`: recorded news and bars through the same pipeline.
 
-mod flags;
-
+use super::reading::{Reading, prepare, progress_bar, show};
 use crate::config::Config;
 use crate::roles::{self, Role};
 use crate::{account, ending, preflight, report};
 use anyhow::Context as _;
-pub use flags::Replay;
-use indicatif::{ProgressBar, ProgressStyle};
-use std::time::Duration;
+use clap::Args;
 use tapewire_bus::Producer;
 use tapewire_core::Symbol;
-use tapewire_ingest::IngestError;
-use tapewire_ingest::replay::{self, Prepared, ReplayOptions, ReplayProgress, Stage, Summary};
+use tapewire_ingest::replay::{Prepared, Summary};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_sentiment::Queue;
 
+/// Sends recorded news and bars through the topics, the worker, the joiner and the tables, and ends with a summary of the
+/// rows.
+///
+/// Files are CSV, TSV, JSON lines, JSON or Parquet, and may be compressed. Columns are known by the names that Massive,
+/// Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo, Stooq and others give them; --news-columns and --bar-columns name others.
+/// All files are read and checked before anything is sent.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tapewire replay --news news.jsonl --bars bars.csv\n  \
+    tapewire replay --news news.jsonl --bars hourly.csv --bar-width 1h --benchmark SPX --alias GOOG=GOOGL --run may-2025\n  \
+    tapewire replay --news news-*.jsonl.gz --bars 2025-05-*.csv.gz\n  \
+    tapewire replay --news news.csv --news-columns title=head,published_at=when,symbols= --news-zone America/New_York --bars bars.csv\n  \
+    tapewire replay --news news.jsonl --bars AAPL.csv MSFT.csv --symbol-from-file-name --bar-zone America/New_York\n\n\
+    A line of news:     {\"id\": \"a1\", \"title\": \"...\", \"source\": \"Wire\", \"published_at\": \"2025-05-12T19:43:00Z\", \"symbols\": [\"EXMP\"]}\n\
+    A line of bars:     symbol,start,open,high,low,close,volume with start in UTC, with its offset, or as seconds since 1970\n\n\
+    A row that can't be read is kept as a dead letter with file, line and reason, and the replay continues. Exit code 1: a\n\
+    file can't be read, or none of its rows.")]
+pub struct Replay {
+    #[command(flatten)]
+    reading: Reading,
+    /// Only send; the roles sentiment and join run in other processes
+    #[arg(long)]
+    send_only: bool,
+}
+
 impl Replay {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-        let options = self.options(&config)?;
+        let options = self.reading.options(&config)?;
         // Files are read, and refused, before anything connects or starts.
-        let prepared = self.prepare(options.clone(), &shutdown).await?;
+        let prepared = prepare(self.reading.inputs(), options.clone(), &shutdown, "nothing was sent").await?;
         for note in prepared.notes() {
             println!("{note}");
         }
@@ -49,25 +69,6 @@ impl Replay {
         let sent = sent?;
         report::print(&config, &sent.run).await?;
         account::check(&config, &sent).await
-    }
-
-    /// Reads the files on a thread of their own, which a signal stops.
-    async fn prepare(&self, options: ReplayOptions, shutdown: &Shutdown) -> anyhow::Result<Prepared> {
-        let inputs = self.inputs();
-        let (bar, stop) = (progress_bar(), shutdown.clone());
-        let shown = bar.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            replay::prepare(&inputs, &options, |progress| {
-                show(&shown, progress);
-                if stop.is_cancelled() { Err(IngestError::Stopped) } else { Ok(()) }
-            })
-        });
-        let prepared = reading.await.context("the files could not be read")?;
-        bar.finish_and_clear();
-        match prepared {
-            Err(IngestError::Stopped) => anyhow::bail!("interrupted while reading the files; nothing was sent"),
-            prepared => Ok(prepared?),
-        }
     }
 }
 
@@ -108,20 +109,4 @@ fn in_words(sent: &Summary) -> String {
         words.push_str(&format!("; {rows} {what}"));
     }
     words
-}
-
-fn show(bar: &ProgressBar, progress: ReplayProgress) {
-    let ReplayProgress { stage, done, total } = progress;
-    bar.set_message(match stage {
-        Stage::Reading => format!("read {} of {} KiB", done / 1024, total / 1024),
-        Stage::Sending => format!("sent {done} of {total} records"),
-    });
-}
-
-/// A line of progress on a terminal; nothing in a pipe.
-pub fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is valid"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

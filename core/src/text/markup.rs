@@ -351,8 +351,10 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Whether a start tag without its end is not believed. That of a script or a style sheet is: texts are cut off by
+    /// providers, and what follows is code.
     fn needs_end(&self, name: &str) -> bool {
-        UNSEEN.contains(&name) || READ_TO_THE_END.contains(&name)
+        !matches!(name, "script" | "style") && (UNSEEN.contains(&name) || READ_TO_THE_END.contains(&name))
     }
 
     /// Whether an end tag of this element comes after `at`.

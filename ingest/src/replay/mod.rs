@@ -1,6 +1,7 @@
 //! History from files: news and bars onto the same topics, as a run of their own.
 //!
-//! Files are read whole, and what they mean is decided, before anything is sent: [`prepare()`], then [`Prepared::send`].
+//! Files are read whole, and what they mean is decided, before anything is sent: [`prepare()`], then [`Prepared::send`], or
+//! [`Prepared::into_records`] where there are no topics.
 //!
 //! Clocks of a replay are those of the data: an article is received a configured delay after its
 //! publication, a bar when it ends. So a replay gives the same records each time it is run.
@@ -18,7 +19,7 @@ pub mod values;
 pub use bars::SymbolOf;
 pub use names::Mapping;
 pub use prepare::{Prepared, prepare};
-pub use send::Summary;
+pub use send::{Records, Summary};
 
 use crate::IngestError;
 use jiff::tz::TimeZone;

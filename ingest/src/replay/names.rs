@@ -1,7 +1,7 @@
 //! Which field of a row is which: the names that files have for the same thing, and those that the user gives.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use tapewire_formats::{Row, Value};
 
@@ -25,6 +25,8 @@ pub(super) struct Names {
     ignored: &'static [&'static str],
     flag: &'static str,
     mapping: Mapping,
+    /// Columns that the user has named and that no row had so far.
+    never_seen: RefCell<BTreeSet<String>>,
     last: RefCell<Positions>,
 }
 
@@ -51,12 +53,23 @@ impl Names {
             let known: Vec<&str> = roles.iter().map(|role| role.name).collect();
             return Err(format!("{flag}: there is no `{unknown}`; there are: {}", known.join(", ")));
         }
-        Ok(Self { roles, ignored, flag, mapping: mapping.clone(), last: RefCell::default() })
+        let never_seen = RefCell::new(mapping.values().flatten().cloned().collect());
+        Ok(Self { roles, ignored, flag, mapping: mapping.clone(), never_seen, last: RefCell::default() })
     }
 
     /// Whether the user says that the file has nothing of the kind.
     pub fn is_declared_absent(&self, role: &str) -> bool {
         self.mapping.get(role).is_some_and(Option::is_none)
+    }
+
+    /// That a column which the user has named was in no row; `None` if each was in some.
+    pub fn missing_column(&self) -> Option<String> {
+        let never_seen = self.never_seen.borrow();
+        let column = never_seen.first()?;
+        Some(format!(
+            "{}: no row has a column {column}; look at its spelling, upper and lower case are different",
+            self.flag
+        ))
     }
 
     /// The columns that the user has named.
@@ -68,7 +81,13 @@ impl Names {
     pub fn all<'r>(&self, row: &'r Row, role: &str) -> Vec<Field<'r>> {
         match self.mapping.get(role) {
             Some(None) => return Vec::new(),
-            Some(Some(column)) => return at_path(row, column).into_iter().collect(),
+            Some(Some(column)) => {
+                let found = at_path(row, column);
+                if found.is_some() {
+                    self.never_seen.borrow_mut().remove(column);
+                }
+                return found.into_iter().collect();
+            }
             None => {}
         }
         let fields: Vec<Field<'r>> = fields(row).collect();

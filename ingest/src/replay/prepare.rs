@@ -115,7 +115,10 @@ fn read_news<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
             collector.add(draft, origin, row.raw.clone());
         }))
     })?;
-    Ok(collector.finish())
+    match reader.missing_column() {
+        Some(reason) => Err(IngestError::Config(reason)),
+        None => Ok(collector.finish()),
+    }
 }
 
 fn keep_parts(in_part: &mut Vec<Rejected>, origin: &Origin, left_out: Vec<String>, row: &Row) {

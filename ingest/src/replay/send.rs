@@ -1,4 +1,4 @@
-//! Sends what was prepared.
+//! Sends what was prepared, or hands it out.
 
 use super::prepare::Prepared;
 use super::source::Rejected;
@@ -7,7 +7,7 @@ use crate::IngestError;
 use crate::writer::{Sent, Stream, Writer};
 use jiff::Timestamp;
 use tapewire_bus::{DeadLetters, Producer};
-use tapewire_core::{Run, Watermark};
+use tapewire_core::{Article, Bar, CorporateAction, Run, Watermark};
 use tapewire_runtime::Clock;
 
 /// Records between two reports of progress.
@@ -45,7 +45,32 @@ impl Summary {
     }
 }
 
+/// The records of a replay, for a process that does without topics. [`Prepared::send`] sends the same: `actions`, `bars`,
+/// `articles`, and then [`Watermark::END`] of both streams.
+pub struct Records {
+    /// Name of the run.
+    pub run: Run,
+    /// Splits and dividends.
+    pub actions: Vec<CorporateAction>,
+    /// Bars, each once, in the order of the files.
+    pub bars: Box<dyn Iterator<Item = Bar> + Send>,
+    /// Articles with every edit, in the order in which they are sent.
+    pub articles: Vec<Article>,
+    /// Whether there is a bar of the benchmark.
+    pub has_benchmark: bool,
+    /// What would be sent, and what can't be.
+    pub summary: Summary,
+}
+
 impl Prepared {
+    /// Hands the records out instead of sending them.
+    pub fn into_records(self) -> Records {
+        let summary = self.summary();
+        let has_benchmark = self.options.benchmark.as_ref().is_some_and(|benchmark| self.bars.has(benchmark));
+        let bars = Box::new(self.bars.into_bars());
+        Records { run: self.run, actions: self.actions, bars, articles: self.articles, has_benchmark, summary }
+    }
+
     /// Sends splits and dividends, bars, then news, and at the end [`Watermark::END`] on both. Rows that can't be read are put to the dead
     /// letters.
     ///

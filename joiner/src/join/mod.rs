@@ -49,6 +49,7 @@
 //! ```
 
 mod actions;
+pub mod batch;
 mod checkpoint;
 pub mod config;
 mod evaluation;

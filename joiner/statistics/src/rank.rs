@@ -26,7 +26,7 @@ pub fn rank_ic(factor: &[f64], forward_return: &[f64]) -> Option<f64> {
 }
 
 /// Ranks from 1; equal values share the mean of their ranks.
-pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
+pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];

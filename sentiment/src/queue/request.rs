@@ -18,7 +18,7 @@ pub struct Request {
 }
 
 /// A hash of everything that a score depends on except the model: two requests with the same key have the same score.
-pub(super) type Key = [u8; 32];
+pub type Key = [u8; 32];
 
 impl Request {
     /// A text that is read completely, at any length.
@@ -36,7 +36,8 @@ impl Request {
         self.input().tokens()
     }
 
-    pub(super) fn key(&self) -> Key {
+    /// See [`Key`]. It stays the same between processes.
+    pub fn key(&self) -> Key {
         let company = self.company.iter().flat_map(|company| company.key());
         let mut hash = Sha256::new_with_prefix([self.overflow as u8, u8::from(self.company.is_some())]);
         // The lengths make the hash depend on where one part ends and the next begins.

@@ -95,6 +95,9 @@ impl History {
             collected.rejected.push(Rejected { origin: origin.clone(), reason, raw: raw.clone() });
         };
         if !has_same_text {
+            if new.text().is_empty() {
+                return reject("it has no text, which is no edit of the article in");
+            }
             if !is_later {
                 return reject(
                     "an edit without the time of the edit (`updated_at` or `received_at`) of the article in",

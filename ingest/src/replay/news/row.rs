@@ -171,6 +171,11 @@ impl<'o> Reader<'o> {
         Ok(Self { names, clock, options })
     }
 
+    /// See [`Names::missing_column`].
+    pub fn missing_column(&self) -> Option<String> {
+        self.names.missing_column()
+    }
+
     /// Reads a row.
     ///
     /// # Errors

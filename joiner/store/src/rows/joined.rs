@@ -133,6 +133,12 @@ impl ImpactRow {
     pub fn new(impact: &Impact) -> Self {
         Self(impact.clone())
     }
+
+    /// The names of all columns in the table's order, and whether each holds a moment: serialized, microseconds since
+    /// 1970 UTC.
+    pub fn columns() -> impl Iterator<Item = (&'static str, bool)> {
+        IMPACT_COLUMNS.iter().map(|column| (column.name, column.sql_type.contains("DateTime64")))
+    }
 }
 
 impl Serialize for ImpactRow {

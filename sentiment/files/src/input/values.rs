@@ -22,7 +22,10 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Text(text)) => match json_list(text) {
             Some(texts) => texts,
-            None => return Ok(Some(text.clone()).filter(|text| !text.trim().is_empty())),
+            None => match tickers(text) {
+                Some(several) => several,
+                None => return Ok(Some(text.clone()).filter(|text| !text.trim().is_empty())),
+            },
         },
         Some(Value::List(values)) => values
             .iter()
@@ -52,11 +55,26 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
     }
 }
 
+/// The tickers of a text that names several and nothing else: `AAPL,MSFT`. A name may have a comma, so each part has to
+/// look like a ticker.
+fn tickers(text: &str) -> Option<Vec<String>> {
+    let parts: Vec<&str> = text.split([',', ';', '|']).map(str::trim).filter(|part| !part.is_empty()).collect();
+    let is_ticker = |part: &&str| {
+        part.len() <= 6
+            && part.starts_with(|c: char| c.is_ascii_uppercase())
+            && part.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || ".-".contains(c))
+    };
+    (parts.len() > 1 && parts.iter().all(is_ticker)).then(|| parts.into_iter().map(str::to_owned).collect())
+}
+
 /// The texts of a JSON list in a text: `["AAPL","MSFT"]`.
 fn json_list(text: &str) -> Option<Vec<String>> {
     if !text.trim_start().starts_with('[') {
         return None;
     }
+    // As Python prints a list: `['AAPL', 'MSFT']`.
+    let text = if text.contains('"') { text.to_owned() } else { text.replace('\'', "\"") };
+    let text = text.as_str();
     let texts: Vec<Option<String>> = serde_json::from_str(text).ok()?;
     Some(texts.into_iter().flatten().collect())
 }

@@ -1,35 +1,27 @@
-//! The flags of `tapewire replay`.
+//! Reading files of news and bars: the flags of all commands that do, and the reading itself.
 
 use crate::commands::duration;
 use crate::config::Config;
 use crate::exit::UsageError;
+use anyhow::Context as _;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 use tapewire_core::Symbol;
 use tapewire_formats::{Format, Options};
+use tapewire_ingest::IngestError;
 use tapewire_ingest::replay::values::ticker::ticker;
 use tapewire_ingest::replay::values::time::DateOrder;
-use tapewire_ingest::replay::{Inputs, Mapping, ReplayOptions, SymbolOf, bar_width};
+use tapewire_ingest::replay::{
+    self, Inputs, Mapping, Prepared, ReplayOptions, ReplayProgress, Stage, SymbolOf, bar_width,
+};
+use tapewire_runtime::Shutdown;
 
-/// Sends recorded news and bars through the topics, the worker, the joiner and the tables, and ends with a summary of the
-/// rows.
-///
-/// Files are CSV, TSV, JSON lines, JSON or Parquet, and may be compressed. Columns are known by the names that Massive,
-/// Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo, Stooq and others give them; --news-columns and --bar-columns name others.
-/// All files are read and checked before anything is sent.
-#[derive(Args)]
-#[command(after_help = "Examples:\n  tapewire replay --news news.jsonl --bars bars.csv\n  \
-    tapewire replay --news news.jsonl --bars hourly.csv --bar-width 1h --benchmark SPX --alias GOOG=GOOGL --run may-2025\n  \
-    tapewire replay --news news-*.jsonl.gz --bars 2025-05-*.csv.gz\n  \
-    tapewire replay --news news.csv --news-columns title=head,published_at=when,symbols= --news-zone America/New_York --bars bars.csv\n  \
-    tapewire replay --news news.jsonl --bars AAPL.csv MSFT.csv --symbol-from-file-name --bar-zone America/New_York\n\n\
-    A line of news:     {\"id\": \"a1\", \"title\": \"...\", \"source\": \"Wire\", \"published_at\": \"2025-05-12T19:43:00Z\", \"symbols\": [\"EXMP\"]}\n\
-    A line of bars:     symbol,start,open,high,low,close,volume with start in UTC, with its offset, or as seconds since 1970\n\n\
-    A row that can't be read is kept as a dead letter with file, line and reason, and the replay continues. Exit code 1: a\n\
-    file can't be read, or none of its rows.")]
-pub struct Replay {
+/// Files of news and bars, and how to read them.
+#[derive(Args, Clone)]
+pub struct Reading {
     /// Files of news
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     news: Vec<PathBuf>,
@@ -89,9 +81,6 @@ pub struct Replay {
     /// Splits and dividends, CSV: symbol,ex_date,kind,from,to,amount; the bars have to be as printed then, not adjusted
     #[arg(long, value_name = "FILE")]
     actions: Option<PathBuf>,
-    /// Only send; the roles sentiment and join run in other processes
-    #[arg(long)]
-    pub(super) send_only: bool,
 }
 
 /// What `--benchmark` says.
@@ -101,17 +90,22 @@ enum Benchmark {
     Symbol(Symbol),
 }
 
-impl Replay {
+impl Reading {
     /// The files.
-    pub(super) fn inputs(&self) -> Inputs {
+    pub fn inputs(&self) -> Inputs {
         Inputs { news: self.news.clone(), bars: self.bars.clone() }
+    }
+
+    /// The paths of all files that are read, which no output may be.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.news.iter().chain(&self.bars).chain(&self.actions).cloned().collect()
     }
 
     /// How they are to be read.
     ///
     /// # Errors
     /// [`UsageError`] if two flags contradict each other.
-    pub(super) fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
+    pub fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
         let benchmark = match &self.benchmark {
             Some(Benchmark::None) => None,
             Some(Benchmark::Symbol(symbol)) => Some(symbol.clone()),
@@ -141,6 +135,49 @@ impl Replay {
             bar_format: Options { header: !self.no_bar_header, ..format(self.bar_format) },
         })
     }
+}
+
+/// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done then.
+///
+/// # Errors
+/// What can't be read, and how to mend it; a signal.
+pub async fn prepare(
+    inputs: Inputs,
+    options: ReplayOptions,
+    shutdown: &Shutdown,
+    nothing: &'static str,
+) -> anyhow::Result<Prepared> {
+    let (bar, stop) = (progress_bar(), shutdown.clone());
+    let shown = bar.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        replay::prepare(&inputs, &options, |progress| {
+            show(&shown, progress);
+            if stop.is_cancelled() { Err(IngestError::Stopped) } else { Ok(()) }
+        })
+    });
+    let prepared = reading.await.context("the files could not be read")?;
+    bar.finish_and_clear();
+    match prepared {
+        Err(IngestError::Stopped) => anyhow::bail!("interrupted while reading the files; {nothing}"),
+        prepared => Ok(prepared?),
+    }
+}
+
+/// Shows how far a replay is.
+pub fn show(bar: &ProgressBar, progress: ReplayProgress) {
+    let ReplayProgress { stage, done, total } = progress;
+    bar.set_message(match stage {
+        Stage::Reading => format!("read {} of {} KiB", done / 1024, total / 1024),
+        Stage::Sending => format!("sent {done} of {total} records"),
+    });
+}
+
+/// A line of progress on a terminal; nothing in a pipe.
+pub fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is valid"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, UsageError> {

@@ -1,0 +1,104 @@
+//! The pipeline in one process, without servers: files to joined rows, by the code of the stages.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`scores`] | scores that are kept in a file, and scoring of what is not in it |
+//! | [`output`] | files that are whole or absent, and rows of table `impact` in them |
+
+pub mod output;
+pub mod scores;
+
+use crate::commands::reading::{Reading, prepare, progress_bar};
+use crate::config::Config;
+use crate::roles;
+use anyhow::Context as _;
+use std::path::PathBuf;
+use tapewire_core::{Impact, Symbol};
+use tapewire_ingest::replay::Records;
+use tapewire_joiner::JoinerError;
+use tapewire_joiner::join::{JoinConfig, batch};
+use tapewire_runtime::Shutdown;
+
+/// What an interrupted command has left.
+const NOTHING: &str = "nothing was written";
+
+/// The joined rows of files.
+pub struct Joined {
+    /// By symbol, provider and article.
+    pub rows: Vec<Impact>,
+    /// Whether there is a benchmark with bars, so that rows may have abnormal returns.
+    pub has_benchmark: bool,
+    /// What a report says about where its rows are from.
+    pub facts: Vec<String>,
+}
+
+/// Reads, scores and joins. Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
+///
+/// # Errors
+/// What can't be read or scored; settings; a signal.
+pub async fn joined(
+    reading: &Reading,
+    mut config: Config,
+    kept_scores: Option<PathBuf>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Joined> {
+    let options = reading.options(&config)?;
+    // No bar has a symbol like this.
+    let none = || Symbol::new("_NONE").expect("it has the characters of a ticker");
+    config.join.benchmark = options.benchmark.clone().unwrap_or_else(none);
+    config.join.validate()?;
+    let inputs = reading.inputs();
+    let files = |what: &str, paths: &[PathBuf]| {
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        format!("{what}: {}", paths.join(", "))
+    };
+    let mut facts = vec![files("news", &inputs.news), files("bars", &inputs.bars)];
+    let prepared = prepare(inputs, options.clone(), shutdown, NOTHING).await?;
+    for note in prepared.notes() {
+        eprintln!("{note}");
+        facts.push(note);
+    }
+    let records = prepared.into_records();
+    facts.push(format!("{} articles, {} bars", records.summary.articles, records.summary.bars));
+    let has_benchmark = records.has_benchmark;
+    facts.push(match options.benchmark {
+        Some(benchmark) if has_benchmark => format!("benchmark: {benchmark}"),
+        _ => "benchmark: none".to_owned(),
+    });
+    let companies = config.sentiment.companies()?;
+    let loading = shutdown.run_until_cancelled(roles::load_engine(&config)).await;
+    let engine = loading.with_context(|| format!("interrupted; {NOTHING}"))??;
+    facts.push(format!("model: {} {}", engine.name(), engine.revision()));
+    let Records { run, actions, bars, articles, .. } = records;
+    let (stop, settings, of_run) = (shutdown.clone(), config.sentiment.clone(), run.clone());
+    let scoring = tokio::task::spawn_blocking(move || {
+        scores::mentions(&of_run, &articles, &companies, &engine, &settings, kept_scores.as_deref(), &stop)
+    });
+    let mentions = scoring.await.context("scoring panicked")??;
+    let bar = progress_bar();
+    bar.set_message("joining");
+    let (join, stop) = (config.join, shutdown.clone());
+    let joining = tokio::task::spawn_blocking(move || -> Result<Vec<Impact>, JoinerError> {
+        // Ends early after a signal; its rows are not used then.
+        let bars = bars.take_while(|_| !stop.is_cancelled());
+        join_all(&run, join, actions, bars, mentions, &stop)
+    });
+    let rows = joining.await.context("joining panicked")??;
+    bar.finish_and_clear();
+    if shutdown.is_cancelled() {
+        anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
+    }
+    Ok(Joined { rows, has_benchmark, facts })
+}
+
+fn join_all(
+    run: &tapewire_core::Run,
+    config: JoinConfig,
+    actions: Vec<tapewire_core::CorporateAction>,
+    bars: impl Iterator<Item = tapewire_core::Bar>,
+    mentions: Vec<tapewire_core::Mention>,
+    stop: &Shutdown,
+) -> Result<Vec<Impact>, JoinerError> {
+    let mentions = mentions.into_iter().take_while(|_| !stop.is_cancelled());
+    batch::join(run, config, actions, bars, mentions)
+}

@@ -1,0 +1,67 @@
+//! `tapewire join`: files of news and bars to joined rows, without servers.
+
+use super::reading::Reading;
+use crate::batch::output::{self, Format};
+use crate::batch::{self, Joined};
+use crate::config::Config;
+use clap::Args;
+use std::path::PathBuf;
+use tapewire_runtime::Shutdown;
+
+/// Reads news and bars, scores every article for every company it names, and writes what the price did next: the rows
+/// that `tapewire replay` puts into the table `impact`, without servers.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tapewire join --news news.jsonl --bars bars.csv -o impact.jsonl\n  \
+    tapewire join --news news.csv --bars hourly.parquet --benchmark SPX --alias GOOG=GOOGL -o impact.csv\n  \
+    tapewire join --news news.jsonl --bars bars.csv | jq 'select(.ret_60m != null) | [.symbol, .score, .ret_60m]'\n\n\
+    Rows have the columns of the table impact except for version: one row for each article and company, joined or with the\n\
+    reason why not. Times are in UTC, returns are logarithmic, null or an empty field is unknown.\n\n\
+    Scores are kept in OUTPUT.scores.jsonl, or in the file that --scores names, and are not computed again; a run that was\n\
+    interrupted continues there. Bars are in memory while they are joined.")]
+pub struct Join {
+    #[command(flatten)]
+    reading: Reading,
+    /// Where the rows go [default: the standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Format of the rows [default: by the extension of --output, otherwise jsonl]
+    #[arg(long)]
+    format: Option<Format>,
+    /// Where scores are kept [default: OUTPUT.scores.jsonl]
+    #[arg(long, value_name = "FILE")]
+    scores: Option<PathBuf>,
+    /// Replace an output that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl Join {
+    pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        let format = match (self.format, &self.output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => Format::of(path)?,
+            (None, None) => Format::Jsonl,
+        };
+        let scores = self.scores.clone().or_else(|| self.output.as_deref().map(output::scores_beside));
+        let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
+        output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
+        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, &shutdown).await?;
+        let Some(path) = &self.output else {
+            let mut stdout = std::io::stdout().lock();
+            return match output::rows(&rows, format, &mut stdout) {
+                // The reader of our output has closed it.
+                Err(error) if is_closed_pipe(&error) => Ok(()),
+                written => written,
+            };
+        };
+        output::write(path, |to| output::rows(&rows, format, to))?;
+        let joined = rows.iter().filter(|row| row.entry_at.is_some()).count();
+        eprintln!("{}: {} rows, {joined} of them with an entry", path.display(), rows.len());
+        Ok(())
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,310 @@
+//! `tapewire study` and `tapewire join` from files alone: no server is named, and none is needed.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use support::{Installation, succeeded};
+
+fn tapewire(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder).args(arguments).stdin(Stdio::null());
+    // A server that a command turned to would be missed.
+    for variable in ["TAPEWIRE_KAFKA_BROKERS", "TAPEWIRE_CLICKHOUSE_URL"] {
+        command.env_remove(variable);
+    }
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Numbers from a seed (SplitMix64), between -1 and 1.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    }
+}
+
+const GOOD: &str = "raises its outlook after record profit";
+const BAD: &str = "cuts its outlook after heavy loss";
+const SYMBOLS: [&str; 4] = ["AAAA", "BBBB", "CCCC", "DDDD"];
+
+/// Half an hour of one-minute bars on each of 20 days, and on each an article a company, good or bad in turn. Prices move
+/// at random, and after the news by `effect` in its direction.
+fn market(folder: &Path, effect: f64) {
+    let mut dice = Dice(7);
+    let (mut bars, mut news) = ("symbol,start,open,high,low,close,volume\n".to_owned(), String::new());
+    let mut days = 0;
+    for day in 1..=31 {
+        // July 2024: the 4th is a holiday.
+        let date = weekday(day);
+        if matches!(date, Weekday::Closed) {
+            continue;
+        }
+        days += 1;
+        for (which, symbol) in SYMBOLS.into_iter().enumerate() {
+            let is_good = (days + which) % 2 == 0;
+            let mut price = 100.0;
+            for minute in 0..30 {
+                let planted = if minute == 12 { if is_good { effect } else { -effect } } else { 0.0 };
+                let close = price * (1.0 + planted + dice.roll() * 0.0004);
+                let (high, low) = (f64::max(price, close), f64::min(price, close));
+                let minute = minute + 30;
+                writeln!(
+                    bars,
+                    "{symbol},2024-07-{day:02}T13:{minute}:00Z,{price:.6},{high:.6},{low:.6},{close:.6},100"
+                )
+                .unwrap();
+                price = close;
+            }
+            let text = if is_good { GOOD } else { BAD };
+            let (id, at) = (format!("{symbol}{day}"), format!("2024-07-{day:02}T13:40:30Z"));
+            // The number keeps one day's headline from being the last one's again.
+            writeln!(
+                news,
+                r#"{{"id":"{id}","title":"{symbol} Corp {text}, report {day}","source":"Wire","published_at":"{at}","symbols":["{symbol}"]}}"#
+            )
+            .unwrap();
+        }
+    }
+    std::fs::write(folder.join("bars.csv"), bars).unwrap();
+    std::fs::write(folder.join("news.jsonl"), news).unwrap();
+}
+
+enum Weekday {
+    Open,
+    Closed,
+}
+
+/// 1 July 2024 was a Monday.
+fn weekday(day: u32) -> Weekday {
+    if day == 4 || (day - 1) % 7 >= 5 { Weekday::Closed } else { Weekday::Open }
+}
+
+const FILES: [&str; 7] = ["study", "--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "none"];
+
+fn studied(folder: &Path, more: &[&str]) -> (Value, String) {
+    let arguments: Vec<&str> = FILES.iter().chain(more).copied().collect();
+    let output = tapewire(folder, &arguments);
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    println!("{said}");
+    (serde_json::from_slice(&std::fs::read(folder.join("f.json")).unwrap()).unwrap(), said)
+}
+
+#[test]
+fn a_planted_effect_is_found_and_a_second_study_scores_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    market(folder, 0.004);
+    let (found, first) = studied(folder, &["--json", "f.json", "-o", "report.html"]);
+    assert_eq!(found["verdict"], "found", "{first}");
+    assert!(first.contains("Yes: higher scores were followed by higher returns at 5m (rank IC +"), "{first}");
+    assert!(first.contains("scored 88 texts; 0 of 88 mentions had a score already"), "{first}");
+    let five = &found["horizons"][1];
+    assert_eq!((&five["horizon"], five["n"].as_u64(), five["days"].as_u64()), (&"5m".into(), Some(88), Some(22)));
+    let mean = five["positive"]["value"]["estimate"].as_f64().unwrap();
+    assert!((mean - 0.004).abs() < 0.0005, "4 ‰ was planted, {mean} was found");
+    // Half an hour of bars has no half hour after 13:41, and the close is too far from the last bar.
+    assert_eq!(found["horizons"][3]["n"], 0);
+    assert!(found["horizons"][3]["rank_ic"]["not_known"].as_str().unwrap().starts_with("not enough data"), "{found}");
+    let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("n = 44") && page.contains("not enough data"), "{page}");
+    assert!(!page.contains("http") && !page.contains("<script"), "{page}");
+
+    let (again, second) = studied(folder, &["--json", "f.json", "-o", "report.html", "--overwrite"]);
+    assert!(second.contains("scored 0 texts; 88 of 88 mentions had a score already"), "{second}");
+    assert_eq!(again, found);
+    assert_eq!(std::fs::read_to_string(folder.join("report.html")).unwrap(), page);
+}
+
+#[test]
+fn without_an_effect_none_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    market(folder.path(), 0.0);
+    let (found, said) = studied(folder.path(), &["--json", "f.json"]);
+    assert_eq!(found["verdict"], "not_found", "{said}");
+    assert!(said.contains("distinguishable from chance after correction for all"), "{said}");
+    assert!(said.contains("n = 88, 22 days)"), "{said}");
+    // Seven tests of each horizon with data: six that are adjusted together, and the permutation.
+    let tests = found["horizons"].as_array().unwrap().iter().map(|horizon| {
+        let known = |name: &&str| !horizon[*name]["value"].is_null();
+        ["rank_ic", "positive", "neutral", "negative", "hit_rate", "spread"].iter().filter(|name| known(name)).count()
+    });
+    assert_eq!(found["tests"].as_u64().unwrap() as usize, tests.sum::<usize>());
+}
+
+#[test]
+fn what_can_not_be_studied_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    market(folder, 0.0);
+    let first = |count: usize, name: &str| {
+        let text = std::fs::read_to_string(folder.join("news.jsonl")).unwrap();
+        let lines: Vec<&str> = text.lines().take(count).collect();
+        std::fs::write(folder.join(name), lines.join("\n")).unwrap();
+    };
+    first(12, "few.jsonl");
+    let bars = ["--bars", "bars.csv", "--benchmark", "none"];
+    let run = |news: &str, more: &[&str]| {
+        let output = tapewire(folder, &[&["study", "--news", news], &bars[..], more].concat());
+        (output.status.code(), said(&output))
+    };
+    // Few events: a study that says so.
+    let (code, few) = run("few.jsonl", &[]);
+    assert_eq!(code, Some(0), "{few}");
+    assert!(
+        few.contains("Nothing can be said: no horizon has 30 events on 10 days (the most is 12 events on 3 days"),
+        "{few}"
+    );
+    assert!(few.contains("--scores FILE keeps them"), "{few}");
+    // Symbols that the bars do not have.
+    let text = std::fs::read_to_string(folder.join("few.jsonl")).unwrap();
+    let others = SYMBOLS.iter().fold(text, |text, symbol| text.replace(&format!("[\"{symbol}\"]"), "[\"ZZZZ\"]"));
+    std::fs::write(folder.join("others.jsonl"), others).unwrap();
+    let (code, none) = run("others.jsonl", &[]);
+    assert_eq!(code, Some(1), "{none}");
+    assert!(none.contains("12  no_bars: no bar of the symbol in the files"), "{none}");
+    assert!(none.trim_end().lines().last().unwrap().contains("no mention has a return; 12 of 12 mentions"), "{none}");
+    // Outputs that would replace something.
+    std::fs::write(folder.join("there.html"), "mine").unwrap();
+    for (output, why) in [("there.html", "--overwrite"), ("few.jsonl", "is an input")] {
+        let (code, refused) = run("few.jsonl", &["-o", output]);
+        assert_eq!(code, Some(2), "{refused}");
+        assert!(refused.contains(why), "{refused}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.join("there.html")).unwrap(), "mine");
+}
+
+#[test]
+fn headlines_are_text_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    market(folder, 0.0);
+    let news = std::fs::read_to_string(folder.join("news.jsonl")).unwrap();
+    std::fs::write(folder.join("news.jsonl"), news.replace(" Corp ", " Corp \\\"x' 3 < 4 & <<script>alert(1)< "))
+        .unwrap();
+    studied(folder, &["--json", "f.json", "-o", "r.html"]);
+    let page = std::fs::read_to_string(folder.join("r.html")).unwrap();
+    assert!(!page.contains("<script") && page.contains("3 &lt; 4 &amp;") && page.contains("&quot;x&#39;"), "{page}");
+}
+
+#[test]
+fn an_interrupted_study_continues_with_the_scores_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    market(folder, 0.0);
+    let scores = folder.join("kept.jsonl");
+    let lines = || std::fs::read(&scores).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder).args(FILES).args(["--scores", "kept.jsonl", "--json", "f.json"]);
+    // A batch a text, so that there are many moments to be interrupted at.
+    command.args(["--set", "sentiment.batch_tokens=1"]).stderr(Stdio::piped()).stdin(Stdio::null());
+    let child = command.spawn().unwrap();
+    support::wait_until("some texts are scored", || lines() >= 5);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let first = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{first}");
+    assert!(first.contains("of 88 texts; the same command continues with the scores in kept.jsonl"), "{first}");
+    assert!(!folder.join("f.json").exists());
+    let known = lines();
+    assert!((5..88).contains(&known), "{known}");
+    let (_, second) = studied(folder, &["--scores", "kept.jsonl", "--json", "f.json"]);
+    assert!(second.contains(&format!("scored {} texts; {known} of 88 mentions", 88 - known)), "{second}");
+    assert_eq!(lines(), 88);
+}
+
+/// The rows of the files are those that topics and servers give, column by column.
+#[test]
+fn joined_rows_are_those_of_a_replay() {
+    let Some(place) = Installation::new("join") else { return };
+    let folder = place.folder.path();
+    market(folder, 0.001);
+    let mut news = std::fs::read_to_string(folder.join("news.jsonl")).unwrap();
+    for (id, title, rest) in [
+        ("two", "BBBB and CCCC agree to merge", r#""published_at":"2024-07-09T13:45:00Z","symbols":["BBBB","CCCC"]"#),
+        (
+            "two",
+            "BBBB agrees to merge",
+            r#""published_at":"2024-07-09T13:45:00Z","updated_at":"2024-07-09T13:50:00Z","symbols":["BBBB"]"#,
+        ),
+        ("none", "Markets close higher", r#""published_at":"2024-07-10T13:45:00Z","symbols":[]"#),
+        ("away", "ZZZZ raises its outlook", r#""published_at":"2024-07-10T13:46:00Z","symbols":["ZZZZ"]"#),
+        ("empty", "<p></p>", r#""published_at":"2024-07-10T13:47:00Z","symbols":["DDDD"]"#),
+        ("late", r#"DDDD \"wins\", says DDDD"#, r#""published_at":"2024-07-12T22:00:00Z","symbols":["DDDD"]"#),
+    ] {
+        writeln!(news, r#"{{"id":"{id}","title":"{title}","source":"Wire",{rest}}}"#).unwrap();
+    }
+    std::fs::write(folder.join("news.jsonl"), news).unwrap();
+    let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--run", "small", "--benchmark", "AAAA"];
+    succeeded(place.tapewire().arg("replay").args(files).output().unwrap());
+    for (name, format) in [("rows.csv", "CSVWithNames"), ("rows.jsonl", "JSONEachRow")] {
+        let output = tapewire(folder, &[&["join"], &files[..], &["-o", name]].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        let sql = format!(
+            "SELECT COLUMNS('.*') EXCEPT version FROM impact FINAL ORDER BY symbol, provider, article_id FORMAT {format} \
+             SETTINGS output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0"
+        );
+        let (expected, found) = (place.query(&sql), std::fs::read_to_string(folder.join(name)).unwrap());
+        let parsed = |text: &str| -> Vec<Vec<String>> {
+            let line = |line: &str| match format {
+                "JSONEachRow" => {
+                    let Value::Object(fields) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
+                    fields.into_iter().map(|(name, value)| format!("{name}={}", normal(value))).collect()
+                }
+                _ => line.split(',').map(str::to_owned).collect(),
+            };
+            text.lines().map(line).collect()
+        };
+        if format == "JSONEachRow" {
+            let (expected, found) = (parsed(&expected), parsed(&found));
+            assert_eq!(expected.len(), 88 + 6, "two mentions of an article, one of each other");
+            let has = |what: &str| expected.iter().any(|row| row.iter().any(|field| field == what));
+            assert!(
+                has("reason=withdrawn")
+                    && has("reason=no_symbol")
+                    && has("reason=no_bars")
+                    && has("unscored=empty_text")
+            );
+            assert!(expected.iter().flatten().any(|field| field.starts_with("ar_5m=") && field != "ar_5m=null"));
+            for (expected, found) in expected.iter().zip(&found) {
+                assert_eq!(found, expected);
+            }
+            assert_eq!(found.len(), expected.len());
+        } else {
+            assert_eq!(found.lines().count(), expected.lines().count());
+            let names = |text: &str| {
+                let line = text.lines().next().unwrap().replace('"', "");
+                line.split(',').map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+            };
+            assert_eq!(names(&found), names(&expected));
+        }
+    }
+}
+
+/// A value as both write it: times of ClickHouse have no zone, numbers may be written as integers.
+fn normal(value: Value) -> String {
+    match value {
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => whole.to_string(),
+            None => number.as_f64().unwrap().to_string(),
+        },
+        Value::String(text) if text.len() >= 19 && text.as_bytes()[10] == b' ' && text.starts_with("20") => {
+            format!("{}Z", text.trim_end_matches('0').trim_end_matches('.').replace(' ', "T"))
+        }
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,79 @@
+//! The join of a whole replay in one process, without topics.
+
+use super::inputs::{JoinEvent, JoinTopic, PerTopic};
+use super::mention::MentionKey;
+use super::{JoinConfig, Partition};
+use crate::JoinerError;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tapewire_core::{Bar, CorporateAction, Impact, Mention, Run, Watermark};
+
+/// Joins the records of one replay: what its rows are in table `impact` once everything has been sent, scored and joined.
+/// Only the versions differ, because they say where the records were on their topics.
+///
+/// Records are taken as a partition takes them from topics whose ends have been reached: `actions`, `bars` and the end of
+/// the tape, then `mentions` and the end of the news. Of a mention with several revisions the last counts. Rows are
+/// ordered by symbol, provider and article. All bars are in memory until the end.
+///
+/// ```
+/// use tapewire_core::{Bar, Run};
+/// use tapewire_joiner::join::{JoinConfig, batch};
+///
+/// let bars = std::iter::empty::<Bar>();
+/// assert!(batch::join(&Run::named("none"), JoinConfig::default(), Vec::new(), bars, Vec::new())?.is_empty());
+/// # Ok::<(), tapewire_joiner::JoinerError>(())
+/// ```
+///
+/// # Errors
+/// [`JoinerError::Setting`]; [`JoinerError::TooManyRecords`].
+pub fn join(
+    run: &Run,
+    config: JoinConfig,
+    actions: Vec<CorporateAction>,
+    bars: impl IntoIterator<Item = Bar>,
+    mentions: impl IntoIterator<Item = Mention>,
+) -> Result<Vec<Impact>, JoinerError> {
+    config.validate()?;
+    let mut batch = Batch {
+        run,
+        partition: Partition::resume(Arc::new(config), &PerTopic::default()),
+        next: PerTopic::default(),
+        rows: BTreeMap::new(),
+    };
+    let end = Watermark::new(0, 1, Watermark::END);
+    for action in actions {
+        batch.step(JoinTopic::Actions, |offset| JoinEvent::Action { offset, action })?;
+    }
+    for bar in bars {
+        batch.step(JoinTopic::Bars, |offset| JoinEvent::Bar { offset, bar })?;
+    }
+    batch.step(JoinTopic::Bars, |offset| JoinEvent::TapeWatermark { offset, watermark: end.clone() })?;
+    for mention in mentions {
+        batch.step(JoinTopic::Sentiment, |offset| JoinEvent::Mention { offset, mention })?;
+    }
+    batch.step(JoinTopic::Sentiment, |offset| JoinEvent::NewsWatermark { offset, watermark: end })?;
+    Ok(batch.rows.into_values().collect())
+}
+
+/// One partition, and the last row of each mention.
+struct Batch<'a> {
+    run: &'a Run,
+    partition: Partition,
+    next: PerTopic<u64>,
+    rows: BTreeMap<MentionKey, Impact>,
+}
+
+impl Batch<'_> {
+    fn step(&mut self, topic: JoinTopic, event: impl FnOnce(u64) -> JoinEvent) -> Result<(), JoinerError> {
+        let offset = self.next[topic];
+        self.next[topic] += 1;
+        for row in self.partition.step(topic, offset, Some((self.run, event(offset))))? {
+            let key = MentionKey::from(&row.mention);
+            // As the table: of two rows with one key the one with the higher version counts.
+            if self.rows.get(&key).is_none_or(|known| known.version <= row.version) {
+                self.rows.insert(key, row);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! An estimate with what it is worth, or why it has no value.
+
+use serde::Serialize;
+use tapewire_statistics::regression::{Design, Errors, Ols};
+use tapewire_statistics::{Error, Result, Test};
+
+/// Share of the intervals that hold the true value.
+pub(crate) const LEVEL: f64 = 0.95;
+
+/// A value, or why it is not known. It is never NaN, and never 0 for want of data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure<T> {
+    /// The value.
+    Value(T),
+    /// The reason, as a sentence for a person.
+    NotKnown(String),
+}
+
+impl<T> Figure<T> {
+    /// The value, if there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::NotKnown(_) => None,
+        }
+    }
+
+    pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::NotKnown(_) => None,
+        }
+    }
+}
+
+impl<T> From<Result<T>> for Figure<T> {
+    fn from(result: Result<T>) -> Self {
+        match result {
+            Ok(value) => Self::Value(value),
+            Err(error) => Self::NotKnown(error.to_string()),
+        }
+    }
+}
+
+/// An estimate, with standard errors for events that are correlated within days and articles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Its value.
+    pub estimate: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Estimate over standard error; of a hit rate, its distance from 1/2.
+    pub t: f64,
+    /// Degrees of freedom: number of clusters less one.
+    pub df: f64,
+    /// Two-sided p-value of `t`, by itself.
+    pub p: f64,
+    /// The same adjusted for all tests of the study.
+    pub p_adjusted: Option<f64>,
+    /// Number of events.
+    pub n: usize,
+}
+
+impl Estimate {
+    /// The test, for the count of everything that was looked at.
+    pub(crate) fn test(&self) -> Test {
+        let reference = tapewire_statistics::Reference::Student { df: self.df };
+        Test { statistic: self.t, reference, p: self.p, n: self.n }
+    }
+
+    /// The coefficient of `column` in a regression with errors that are correlated within clusters in any way, by the
+    /// jackknife over clusters, which is right with few clusters, too.
+    pub(crate) fn clustered(design: Design, y: &[f64], column: usize, clusters: &[u64]) -> Result<Self> {
+        let table = Ols::fit(design, y)?.table(&Errors::ClusterJackknife { by: clusters, about_mean: false })?;
+        let coefficient = table.coefficients[column];
+        let interval = coefficient.interval(LEVEL)?;
+        let tapewire_statistics::Reference::Student { df } = coefficient.test.reference else {
+            return Err(Error::TooFew { what: "clusters", found: 0, needed: 2 });
+        };
+        Ok(Self {
+            estimate: coefficient.estimate,
+            low: interval.low,
+            high: interval.high,
+            t: coefficient.test.statistic,
+            df,
+            p: coefficient.test.p,
+            p_adjusted: None,
+            n: y.len(),
+        })
+    }
+
+    /// The mean of `y`.
+    pub(crate) fn mean(y: &[f64], clusters: &[u64]) -> Result<Self> {
+        Self::clustered(Design::with_constant(y.len(), &[])?, y, 0, clusters)
+    }
+
+    /// The same moved by a constant; its test is that of the estimate before.
+    pub(crate) fn plus(self, constant: f64) -> Self {
+        Self { estimate: self.estimate + constant, low: self.low + constant, high: self.high + constant, ..self }
+    }
+}

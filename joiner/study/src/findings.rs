@@ -1,0 +1,391 @@
+//! The statistics of each horizon.
+
+use crate::estimate::{Estimate, Figure};
+use crate::events::{LeftOut, Outcome, Sample, Used, sample};
+use crate::sentence::{self, Verdict};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::HashSet;
+use tapewire_core::{Horizon, Impact};
+use tapewire_statistics::groups::quantile_of;
+use tapewire_statistics::ic::{Correlation, correlation};
+use tapewire_statistics::multiple::{Adjustment, Family};
+use tapewire_statistics::rank::ranks;
+use tapewire_statistics::regression::Design;
+use tapewire_statistics::resample::{Alternative, permute_within};
+use tapewire_statistics::{Error, Result};
+
+/// Number of quantiles of the scores.
+pub const QUANTILES: usize = 5;
+
+/// Fewest events of a group, such as those with positive news, of which anything is said.
+pub const MINIMUM_GROUP: usize = 10;
+
+/// How many events the findings quote.
+const EXAMPLES: usize = 10;
+
+/// What to study, and what it takes to say something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// The return that counts.
+    pub outcome: Outcome,
+    /// Fewest events of a horizon; with fewer it has no statistic.
+    pub minimum_events: usize,
+    /// Fewest days that these are from.
+    pub minimum_days: usize,
+    /// Chance of a false finding that is accepted, over all tests together.
+    pub level: f64,
+    /// Number of permutations.
+    pub permutations: usize,
+    /// Seed of the permutations.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            outcome: Outcome::Abnormal,
+            minimum_events: 30,
+            minimum_days: 10,
+            level: 0.05,
+            permutations: 4999,
+            seed: 1,
+        }
+    }
+}
+
+/// The mean outcome of one quantile of the scores.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QuantileMean {
+    /// Mean score.
+    pub mean_score: Option<f64>,
+    /// Mean outcome.
+    pub mean: Figure<Estimate>,
+    /// Number of events.
+    pub n: usize,
+}
+
+/// Scores shuffled within days.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Permutation {
+    /// Share of permutations in which scores order outcomes within days at least as well, in either direction.
+    pub p: f64,
+    /// The same adjusted for the number of horizons.
+    pub p_adjusted: Option<f64>,
+}
+
+/// One horizon.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HorizonFindings {
+    /// Its name, such as `5m`.
+    pub horizon: &'static str,
+    /// Number of events that count.
+    pub n: usize,
+    /// Number of days that they are from.
+    pub days: usize,
+    /// Number of companies that they are about.
+    pub symbols: usize,
+    /// Number of events without an outcome at this horizon.
+    pub without_outcome: usize,
+    /// Number of events that overlap an earlier one of the same company.
+    pub overlapping: usize,
+    /// Spearman's rank correlation of scores and outcomes.
+    pub rank_ic: Figure<Estimate>,
+    /// The permutation test of the same, within days.
+    pub permutation: Figure<Permutation>,
+    /// Mean outcome after positive news.
+    pub positive: Figure<Estimate>,
+    /// Mean outcome after neutral news.
+    pub neutral: Figure<Estimate>,
+    /// Mean outcome after negative news.
+    pub negative: Figure<Estimate>,
+    /// Share of events whose outcome has the sign of the score; those where either is 0 do not count.
+    pub hit_rate: Figure<Estimate>,
+    /// Mean outcome of the highest fifth of the scores less that of the lowest.
+    pub spread: Figure<Estimate>,
+    /// Each fifth, from the lowest scores.
+    pub quantiles: Figure<Vec<QuantileMean>>,
+}
+
+/// An event that is quoted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Example {
+    /// The company.
+    pub symbol: String,
+    /// When the news was available (UTC).
+    pub available_at: Timestamp,
+    /// Headline.
+    pub headline: String,
+    /// Score.
+    pub score: f64,
+    /// Outcome.
+    pub outcome: f64,
+}
+
+/// All that a study found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Findings {
+    /// What may be said.
+    pub verdict: Verdict,
+    /// The same in a sentence.
+    pub sentence: String,
+    /// What was studied.
+    pub settings: Settings,
+    /// Number of rows: mentions, one for each article and company.
+    pub rows: usize,
+    /// Number of articles.
+    pub articles: usize,
+    /// Number of events: rows that count.
+    pub events: usize,
+    /// Number of companies with an event.
+    pub symbols: usize,
+    /// When the first event's news was available (UTC).
+    pub from: Option<Timestamp>,
+    /// When the last event's was.
+    pub until: Option<Timestamp>,
+    /// Rows that are no events, by reason.
+    pub left_out: Vec<LeftOut>,
+    /// By horizon.
+    pub horizons: Vec<HorizonFindings>,
+    /// Number of tests that p-values are adjusted for, counted by the program.
+    pub tests: usize,
+    /// The horizon with the most events.
+    pub largest_horizon: Option<&'static str>,
+    /// The events with the largest outcomes at that horizon, of either sign.
+    pub examples: Vec<Example>,
+}
+
+/// Studies joined rows.
+pub fn study(rows: &[Impact], settings: &Settings) -> Findings {
+    let sample = sample(rows, settings.outcome);
+    let mut family = Family::new("do prices move with the score, at any horizon");
+    let mut permutations = Family::new("do scores order outcomes within days, at any horizon");
+    let mut horizons: Vec<HorizonFindings> = Horizon::ALL
+        .into_iter()
+        .map(|horizon| of_horizon(horizon, &sample.at(horizon), settings, &mut family, &mut permutations))
+        .collect();
+    adjust(&mut horizons, &family, &permutations);
+    let largest = Horizon::ALL.into_iter().zip(&horizons).filter(|(_, of)| of.n > 0).max_by_key(|(_, of)| of.n);
+    let largest = largest.map(|(horizon, _)| horizon);
+    let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
+    let tests = family.tests();
+    let (verdict, sentence) = sentence::of(&horizons, settings, tests);
+    Findings {
+        verdict,
+        sentence,
+        settings: settings.clone(),
+        rows: sample.rows,
+        articles: sample.articles,
+        events: sample.events.len(),
+        symbols: symbols.len(),
+        from: sample.events.first().map(|event| event.available_at),
+        until: sample.events.last().map(|event| event.available_at),
+        examples: largest.map(|horizon| examples(&sample, horizon)).unwrap_or_default(),
+        largest_horizon: largest.map(Horizon::name),
+        left_out: sample.left_out,
+        horizons,
+        tests,
+    }
+}
+
+fn of_horizon(
+    horizon: Horizon,
+    used: &Used<'_>,
+    settings: &Settings,
+    family: &mut Family,
+    permutations: &mut Family,
+) -> HorizonFindings {
+    let enough = enough(used.events.len(), used.count_days(), settings);
+    let mut look = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
+        let estimate = enough.clone().and_then(|()| compute());
+        let outcome = estimate.clone().map(|estimate| estimate.test());
+        // Its outcome is the estimate's.
+        let _ = family.look(format!("{what} {}", horizon.name()), || outcome);
+        estimate.into()
+    };
+    let rank_ic = look(RANK_IC, &|| rank_ic(used));
+    let class = |label: &'static str| move || class_mean(used, label);
+    let (positive, neutral) = (look(POSITIVE, &class("positive")), look(NEUTRAL, &class("neutral")));
+    let negative = look(NEGATIVE, &class("negative"));
+    let hit_rate = look(HIT_RATE, &|| hit_rate(used));
+    let spread = look(SPREAD, &|| spread(used));
+    let permuted = permutations.look(horizon.name(), || {
+        enough.clone()?;
+        permutation(used, settings)
+    });
+    HorizonFindings {
+        horizon: horizon.name(),
+        n: used.events.len(),
+        days: used.count_days(),
+        symbols: used.count_symbols(),
+        without_outcome: used.without_outcome,
+        overlapping: used.overlapping,
+        rank_ic,
+        permutation: permuted.map(|test| Permutation { p: test.p, p_adjusted: None }).into(),
+        positive,
+        neutral,
+        negative,
+        hit_rate,
+        spread,
+        quantiles: enough.and_then(|()| quantiles(used)).into(),
+    }
+}
+
+const RANK_IC: &str = "rank IC";
+const POSITIVE: &str = "mean after positive news";
+const NEUTRAL: &str = "mean after neutral news";
+const NEGATIVE: &str = "mean after negative news";
+const HIT_RATE: &str = "hit rate";
+const SPREAD: &str = "spread";
+
+impl HorizonFindings {
+    /// Everything that was tested, in the order in which it was looked at, with the name of each.
+    pub fn estimates(&self) -> [(&'static str, &Figure<Estimate>); 6] {
+        [
+            (RANK_IC, &self.rank_ic),
+            (POSITIVE, &self.positive),
+            (NEUTRAL, &self.neutral),
+            (NEGATIVE, &self.negative),
+            (HIT_RATE, &self.hit_rate),
+            (SPREAD, &self.spread),
+        ]
+    }
+
+    fn estimates_mut(&mut self) -> [&mut Figure<Estimate>; 6] {
+        [
+            &mut self.rank_ic,
+            &mut self.positive,
+            &mut self.neutral,
+            &mut self.negative,
+            &mut self.hit_rate,
+            &mut self.spread,
+        ]
+    }
+}
+
+/// Enters adjusted p-values: Holm's, over all tests of all horizons; of permutations over all horizons.
+fn adjust(horizons: &mut [HorizonFindings], family: &Family, permutations: &Family) {
+    let judge = |family: &Family| family.judge(Adjustment::Holm, 0.05).expect("0.05 is a level");
+    let mut judged = judge(family).into_iter();
+    for estimate in horizons.iter_mut().flat_map(HorizonFindings::estimates_mut) {
+        let adjusted = judged.next().and_then(|look| look.adjusted);
+        if let Some(estimate) = estimate.value_mut() {
+            estimate.p_adjusted = adjusted;
+        }
+    }
+    for (horizon, look) in horizons.iter_mut().zip(judge(permutations)) {
+        if let Some(permutation) = horizon.permutation.value_mut() {
+            permutation.p_adjusted = look.adjusted;
+        }
+    }
+}
+
+/// Refuses a horizon with too few events or days.
+fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
+    let at_least = |what, found, needed| {
+        if found < needed { Err(Error::TooFew { what, found, needed }) } else { Ok(()) }
+    };
+    at_least("events", events, settings.minimum_events)?;
+    at_least("days with events", days, settings.minimum_days)
+}
+
+/// The slope of standardized ranks on standardized ranks, which is their correlation.
+fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
+    let scores = used.scores();
+    // Refuses what is constant.
+    correlation(Correlation::Rank, &scores, &used.outcomes)?;
+    let [x, y] = [&scores, &used.outcomes].map(|values| standardized(&ranks(values)));
+    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, &used.clusters())
+}
+
+/// `values` less their mean, divided by their standard deviation.
+fn standardized(values: &[f64]) -> Vec<f64> {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
+    values.iter().map(|value| (value - mean) / variance.sqrt()).collect()
+}
+
+/// The rows of `used` that are kept, as their outcomes and clusters; refused where they are few.
+fn group(used: &Used<'_>, keep: impl Fn(usize) -> bool, what: &'static str) -> Result<(Vec<f64>, Vec<u64>)> {
+    let clusters = used.clusters();
+    let kept: Vec<usize> = (0..used.events.len()).filter(|&event| keep(event)).collect();
+    if kept.len() < MINIMUM_GROUP {
+        return Err(Error::TooFew { what, found: kept.len(), needed: MINIMUM_GROUP });
+    }
+    Ok(kept.into_iter().map(|event| (used.outcomes[event], clusters[event])).unzip())
+}
+
+fn class_mean(used: &Used<'_>, label: &str) -> Result<Estimate> {
+    let (outcomes, clusters) = group(used, |event| used.events[event].label == label, "events of this class")?;
+    Estimate::mean(&outcomes, &clusters)
+}
+
+fn hit_rate(used: &Used<'_>) -> Result<Estimate> {
+    let score = |event: usize| used.events[event].score;
+    let counts = |event: usize| score(event) != 0.0 && used.outcomes[event] != 0.0;
+    let (_, clusters) = group(used, counts, "events with a score and an outcome other than 0")?;
+    let hits = (0..used.events.len()).filter(|&event| counts(event));
+    let hits: Vec<f64> =
+        hits.map(|event| if (score(event) > 0.0) == (used.outcomes[event] > 0.0) { 0.5 } else { -0.5 }).collect();
+    Ok(Estimate::mean(&hits, &clusters)?.plus(0.5))
+}
+
+fn spread(used: &Used<'_>) -> Result<Estimate> {
+    let quantile = quantile_of(&used.scores(), QUANTILES)?;
+    let is = |wanted: usize| move |event: &&usize| **event == wanted;
+    for end in [0, QUANTILES - 1] {
+        let found = quantile.iter().filter(is(end)).count();
+        if found < MINIMUM_GROUP {
+            return Err(Error::TooFew { what: "events in a quantile", found, needed: MINIMUM_GROUP });
+        }
+    }
+    let is_end = |event: usize| quantile[event] == 0 || quantile[event] == QUANTILES - 1;
+    let (outcomes, clusters) = group(used, is_end, "events in the outer quantiles")?;
+    let top: Vec<f64> =
+        quantile.iter().filter(|&&q| q == 0 || q == QUANTILES - 1).map(|&q| f64::from(u8::from(q != 0))).collect();
+    Estimate::clustered(Design::with_constant(top.len(), &[&top])?, &outcomes, 1, &clusters)
+}
+
+fn quantiles(used: &Used<'_>) -> Result<Vec<QuantileMean>> {
+    let scores = used.scores();
+    let quantile = quantile_of(&scores, QUANTILES)?;
+    let of = |wanted: usize| {
+        let own: Vec<f64> = quantile.iter().zip(&scores).filter(|(q, _)| **q == wanted).map(|(_, s)| *s).collect();
+        let mean = group(used, |event| quantile[event] == wanted, "events in this quantile")
+            .and_then(|(outcomes, clusters)| Estimate::mean(&outcomes, &clusters));
+        let n = own.len();
+        QuantileMean { mean_score: (n > 0).then(|| own.iter().sum::<f64>() / n as f64), mean: mean.into(), n }
+    };
+    Ok((0..QUANTILES).map(of).collect())
+}
+
+/// Scores shuffled within days. The statistic is the covariance, within days, of the ranks of scores and outcomes.
+fn permutation(used: &Used<'_>, settings: &Settings) -> Result<tapewire_statistics::Test> {
+    let (scores, days) = (ranks(&used.scores()), used.days());
+    let mut outcomes = ranks(&used.outcomes);
+    let mut sums: std::collections::HashMap<u64, (f64, f64)> = std::collections::HashMap::new();
+    for (day, outcome) in days.iter().zip(&outcomes) {
+        let (sum, n) = sums.entry(*day).or_default();
+        (*sum, *n) = (*sum + outcome, *n + 1.0);
+    }
+    for (day, outcome) in days.iter().zip(&mut outcomes) {
+        let (sum, n) = sums[day];
+        *outcome -= sum / n;
+    }
+    let within = |shuffled: &[f64]| Some(shuffled.iter().zip(&outcomes).map(|(score, outcome)| score * outcome).sum());
+    permute_within(&scores, &days, settings.permutations, settings.seed, Alternative::TwoSided, within)
+}
+
+fn examples(sample: &Sample, horizon: Horizon) -> Vec<Example> {
+    let used = sample.at(horizon);
+    let mut events: Vec<_> = used.events.iter().zip(&used.outcomes).collect();
+    events.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    let example = |(event, outcome): (&&crate::events::Event, &f64)| Example {
+        symbol: event.symbol.to_string(),
+        available_at: event.available_at,
+        headline: event.headline.clone(),
+        score: event.score,
+        outcome: *outcome,
+    };
+    events.into_iter().take(EXAMPLES).map(example).collect()
+}

@@ -1,0 +1,23 @@
+//! What joined rows say: whether scores order the returns that follow, by how much, and how sure that is.
+//!
+//! Rows in, [`Findings`] out, which are shown as a table ([`text`]) or a page ([`html`]). Pure: no file, no clock, and the
+//! same rows and settings give the same findings.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`events`] | which rows are events, and why the others are not |
+//! | [`findings`] | the statistics of each horizon |
+//! | [`sentence`] | what may be said of them |
+//! | [`text`], [`html`] | the table and the page |
+
+mod charts;
+mod estimate;
+pub mod events;
+pub mod findings;
+pub mod html;
+pub mod sentence;
+pub mod text;
+
+pub use estimate::{Estimate, Figure};
+pub use events::{Outcome, Sample};
+pub use findings::{Findings, HorizonFindings, Settings, study};

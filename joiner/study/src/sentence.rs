@@ -1,0 +1,170 @@
+//! What may be said of the findings, in one sentence that holds.
+
+use crate::events::Outcome;
+use crate::findings::{HorizonFindings, Permutation, Settings};
+use crate::text::{basis_points, p_value};
+use serde::Serialize;
+
+/// The answer to whether scores order the returns that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// At some horizon they do: after correction, and more than scores that are shuffled within days.
+    Found,
+    /// At no horizon this can be told from chance. That is not to say that there is nothing.
+    NotFound,
+    /// No horizon has enough data.
+    NothingCanBeSaid,
+}
+
+/// How many further tests are named.
+const NAMED: usize = 3;
+
+/// The verdict on all horizons, and the sentence for it. `tests` is the number of tests that p-values are adjusted for.
+pub(crate) fn of(horizons: &[HorizonFindings], settings: &Settings, tests: usize) -> (Verdict, String) {
+    let known: Vec<&HorizonFindings> = horizons.iter().filter(|of| of.rank_ic.value().is_some()).collect();
+    if known.is_empty() {
+        return (Verdict::NothingCanBeSaid, nothing(horizons, settings));
+    }
+    let by_clusters: Vec<&HorizonFindings> = known.iter().copied().filter(|of| holds(of, settings)).collect();
+    let found: Vec<&HorizonFindings> =
+        by_clusters.iter().copied().filter(|of| permuted(of).is_some_and(|p| p <= settings.level)).collect();
+    let (verdict, mut sentence) = if !found.is_empty() {
+        (Verdict::Found, yes(&found, settings, tests))
+    } else if let Some(of) = by_clusters.first() {
+        (Verdict::NotFound, not_within_days(of))
+    } else {
+        (Verdict::NotFound, no(&known, horizons.len(), tests))
+    };
+    sentence.push_str(&others(horizons, settings));
+    (verdict, sentence)
+}
+
+fn holds(of: &HorizonFindings, settings: &Settings) -> bool {
+    of.rank_ic.value().and_then(|ic| ic.p_adjusted).is_some_and(|p| p <= settings.level)
+}
+
+fn permuted(of: &HorizonFindings) -> Option<f64> {
+    of.permutation.value().and_then(|permutation: &Permutation| permutation.p_adjusted)
+}
+
+fn nothing(horizons: &[HorizonFindings], settings: &Settings) -> String {
+    let Settings { minimum_events, minimum_days, outcome, .. } = settings;
+    let Some(most) = horizons.iter().max_by_key(|of| (of.n, std::cmp::Reverse(of.overlapping))).filter(|of| of.n > 0)
+    else {
+        let kind = if *outcome == Outcome::Abnormal { "an abnormal return" } else { "a return" };
+        return format!("Nothing can be said: no event has {kind} at any horizon.");
+    };
+    if most.n >= *minimum_events && most.days >= *minimum_days {
+        let reason = match &most.rank_ic {
+            crate::Figure::NotKnown(reason) => reason.as_str(),
+            crate::Figure::Value(_) => "no horizon has a rank correlation",
+        };
+        return format!("Nothing can be said: {reason} ({}, n = {}, {} days).", most.horizon, most.n, most.days);
+    }
+    format!(
+        "Nothing can be said: no horizon has {minimum_events} events on {minimum_days} days (the most is {} on {}, at {}).",
+        counted(most.n, "event"),
+        counted(most.days, "day"),
+        most.horizon
+    )
+}
+
+fn yes(found: &[&HorizonFindings], settings: &Settings, tests: usize) -> String {
+    let list = |higher: bool| -> Vec<String> {
+        let own = found.iter().filter(|of| of.rank_ic.value().is_some_and(|ic| (ic.estimate > 0.0) == higher));
+        own.filter_map(|of| {
+            let (ic, permutation) = (of.rank_ic.value()?, permuted(of)?);
+            Some(format!(
+                "{} (rank IC {:+.3}, adjusted p {}, permutation p {}, n = {}, {} days)",
+                of.horizon,
+                ic.estimate,
+                p_value(ic.p_adjusted.unwrap_or(1.0)),
+                p_value(permutation),
+                of.n,
+                of.days
+            ))
+        })
+        .collect()
+    };
+    let mut parts = Vec::new();
+    for (higher, word) in [(true, "higher"), (false, "lower")] {
+        let list = list(higher);
+        if !list.is_empty() {
+            parts.push(format!(
+                "higher scores were followed by {word} {}s at {}",
+                settings.outcome.words(),
+                list.join(", ")
+            ));
+        }
+    }
+    format!(
+        "Yes: {}. The p-values count all {tests} tests. This is an association in these data, before any cost of trading.",
+        parts.join("; ")
+    )
+}
+
+fn no(known: &[&HorizonFindings], all: usize, tests: usize) -> String {
+    let which = match known.len() {
+        1 => format!("the rank correlation of {}, the only horizon with enough data, is not", known[0].horizon),
+        some if some < all => format!("none of the rank correlations of the {some} horizons with enough data is"),
+        all => format!("none of the {all} horizons' rank correlations is"),
+    };
+    let rank = |of: &&&HorizonFindings| of.rank_ic.value().map(|ic| (ic.p_adjusted.unwrap_or(1.0), ic.p));
+    let smallest = known.iter().min_by(|a, b| {
+        let (a, b) = (rank(a).unwrap_or((1.0, 1.0)), rank(b).unwrap_or((1.0, 1.0)));
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    let detail = smallest.map_or_else(String::new, |of| {
+        let p = of.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
+        format!(" (smallest adjusted p {}, at {}, n = {}, {} days)", p_value(p), of.horizon, of.n, of.days)
+    });
+    format!("No: {which} distinguishable from chance after correction for all {tests} tests{detail}.")
+}
+
+fn not_within_days(of: &HorizonFindings) -> String {
+    let p = of.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
+    let but = match &of.permutation {
+        crate::Figure::Value(permutation) => format!(
+            "scores shuffled within each day do as well too often (permutation p {})",
+            p_value(permutation.p_adjusted.unwrap_or(permutation.p))
+        ),
+        crate::Figure::NotKnown(reason) => format!("it could not be checked by shuffling scores within days: {reason}"),
+    };
+    format!(
+        "No: at {} the rank correlation differs from 0 after correction (adjusted p {}, n = {}, {} days), but {but}, so it \
+         is not shown that the scores of single articles order the returns.",
+        of.horizon,
+        p_value(p),
+        of.n,
+        of.days
+    )
+}
+
+/// Tests other than rank correlations that hold after correction. They do not change the verdict.
+fn others(horizons: &[HorizonFindings], settings: &Settings) -> String {
+    let mut named = Vec::new();
+    for of in horizons {
+        for (what, figure) in of.estimates().into_iter().skip(1) {
+            let Some(estimate) = figure.value() else { continue };
+            let Some(p) = estimate.p_adjusted.filter(|p| *p <= settings.level) else { continue };
+            let value = if what == "hit rate" {
+                format!("{:.1} %", estimate.estimate * 100.0)
+            } else {
+                basis_points(estimate.estimate)
+            };
+            named.push(format!("{what} at {} ({value}, adjusted p {})", of.horizon, p_value(p)));
+        }
+    }
+    if named.is_empty() {
+        return String::new();
+    }
+    let more = named.len().saturating_sub(NAMED);
+    named.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more in the table") } else { String::new() };
+    format!(" Also different from chance after correction: {}{more}.", named.join(", "))
+}
+
+fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

@@ -1,0 +1,93 @@
+//! The findings as a table for a terminal.
+
+use crate::estimate::{Estimate, Figure};
+use crate::findings::{Findings, HorizonFindings, MINIMUM_GROUP};
+use std::fmt::Write as _;
+
+/// A p-value with two digits, or that it is below 0.001.
+pub fn p_value(p: f64) -> String {
+    match p {
+        p if p < 0.001 => "below 0.001".to_owned(),
+        p if p < 0.01 => format!("{p:.3}"),
+        p => format!("{p:.2}"),
+    }
+}
+
+/// A log return in basis points, as `+3.1 bp`.
+pub fn basis_points(value: f64) -> String {
+    format!("{:+.1} bp", value * 10_000.0)
+}
+
+/// The table, the reasons of what does not count, and the sentence.
+pub fn table(findings: &Findings) -> String {
+    let mut text = String::new();
+    let mut line = |of: String| {
+        text.push_str(of.trim_end());
+        text.push('\n');
+    };
+    let Findings { rows, articles, events, symbols, settings, .. } = findings;
+    line(format!("{rows} mentions in {articles} articles; {events} of them are events, of {symbols} companies"));
+    for left in &findings.left_out {
+        line(format!("  {:>7}  {}: {}", left.rows, left.reason, left.words));
+    }
+    line(String::new());
+    line(format!(
+        "{:<10} {:>6} {:>5} {:>8} {:>7} {:>8} {:>8}  {:>18} {:>18} {:>7} {:>10}",
+        "horizon", "n", "days", "rank IC", "t", "adj. p", "perm. p", "positive (n)", "negative (n)", "hits", "spread"
+    ));
+    for of in &findings.horizons {
+        line(row(of));
+    }
+    line(String::new());
+    line(format!(
+        "positive, negative: mean {} after news of the class; spread: highest less lowest fifth of scores, in basis points;",
+        settings.outcome.words()
+    ));
+    line(format!(
+        "t by the jackknife over days and articles; adj. p: Holm over all {} tests; perm. p: scores shuffled within days, Holm",
+        findings.tests
+    ));
+    line(format!(
+        "*: adjusted p at most {}; few: not enough data ({} events on {} days, {MINIMUM_GROUP} in a group, and scores that differ)",
+        settings.level, settings.minimum_events, settings.minimum_days
+    ));
+    line(String::new());
+    line(findings.sentence.clone());
+    text
+}
+
+fn row(of: &HorizonFindings) -> String {
+    let mut text = format!("{:<10} {:>6} {:>5}", of.horizon, of.n, of.days);
+    if let Figure::NotKnown(reason) = &of.rank_ic {
+        let _ = write!(text, "  {reason}");
+        return text;
+    }
+    let ic = of.rank_ic.value();
+    let number = |value: Option<String>| value.unwrap_or_else(|| "few".to_owned());
+    let p = |p: Option<f64>| number(p.map(|p| if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }));
+    let permuted = of.permutation.value().and_then(|permutation| permutation.p_adjusted);
+    let _ = write!(
+        text,
+        " {:>8} {:>7} {:>8} {:>8}  {:>18} {:>18} {:>7} {:>10}",
+        number(ic.map(|ic| format!("{:+.3}", ic.estimate))),
+        number(ic.map(|ic| format!("{:+.2}", ic.t))),
+        p(ic.and_then(|ic| ic.p_adjusted)),
+        p(permuted),
+        mean(&of.positive),
+        mean(&of.negative),
+        number(of.hit_rate.value().map(|rate| format!("{:.1} %{}", rate.estimate * 100.0, star(rate)))),
+        number(of.spread.value().map(|spread| format!("{:+.1}{}", spread.estimate * 10_000.0, star(spread)))),
+    );
+    text
+}
+
+fn mean(figure: &Figure<Estimate>) -> String {
+    match figure.value() {
+        Some(mean) => format!("{:+.1}{} ({})", mean.estimate * 10_000.0, star(mean), mean.n),
+        None => "few".to_owned(),
+    }
+}
+
+fn star(estimate: &Estimate) -> &'static str {
+    if estimate.p_adjusted.is_some_and(|p| p <= 0.05) { "*" } else { "" }
+}

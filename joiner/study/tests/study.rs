@@ -1,0 +1,187 @@
+//! What a study says of rows whose truth is known: of effects, of none, and of what only looks like one.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use jiff::{SignedDuration, Timestamp};
+use tapewire_core::exchange::Calendar;
+use tapewire_core::impact::{Phase, Quality, Reason, Status};
+use tapewire_core::{Horizon, Impact, Mention, Probabilities, Run, Sentiment, Unscored};
+use tapewire_study::sentence::Verdict;
+use tapewire_study::{Figure, Outcome, Settings, html, study, text};
+use tapewire_testkit::mention;
+
+/// Numbers from a seed (SplitMix64), about 0 and of variance 1.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64 - 0.5) * 12_f64.sqrt()
+    }
+}
+
+/// Minutes after the open of a session from 1 July 2024.
+fn moment(day: usize, minutes: i64) -> Timestamp {
+    let first = Calendar::xnys().on(jiff::civil::date(2024, 7, 1)).unwrap().index;
+    Calendar::xnys().sessions()[first + day].open + SignedDuration::from_mins(minutes)
+}
+
+/// A joined row with an outcome at 5 minutes.
+fn row(symbol: &str, id: &str, day: usize, minutes: i64, score: f64, outcome: f64) -> Impact {
+    let entry_at = moment(day, minutes);
+    let mut mention: Mention = mention(symbol, entry_at - SignedDuration::from_secs(30));
+    mention.article_id = id.to_owned();
+    mention.title = format!("{symbol} report {id}");
+    let (positive, negative) = (0.5 + score / 2.0, 0.5 - score / 2.0);
+    let probabilities = Probabilities { positive, neutral: 0.0, negative };
+    mention.sentiment = Ok(Sentiment { probabilities, model: "m".into(), model_revision: "1".into(), windows: 1 });
+    let mut returns = [None; Horizon::COUNT];
+    returns[1] = Some(outcome);
+    Impact {
+        run: Run::named("study"),
+        version: 1,
+        mention,
+        status: Status::Final,
+        phase: Phase::Session,
+        bar_width_s: Some(60),
+        price_before: None,
+        price_before_at: None,
+        entry_at: Some(entry_at),
+        entry_price: Some(100.0),
+        returns,
+        close_is_official: None,
+        next_close_is_official: None,
+        abnormal: returns,
+        alpha: None,
+        beta: None,
+        volume_ratio: None,
+        missing_bars: None,
+        quality: Quality::default(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings { permutations: 999, ..Settings::default() }
+}
+
+/// `days` days of five events; `of_day` gives what the scores and the outcomes of a day share.
+fn rows(seed: u64, days: usize, effect: f64, of_day: impl Fn(f64) -> (f64, f64)) -> Vec<Impact> {
+    let mut dice = Dice(seed);
+    let mut rows = Vec::new();
+    for day in 0..days {
+        let (score_of_day, outcome_of_day) = of_day(dice.roll());
+        for which in 0..5 {
+            let score = (0.3 * dice.roll() + score_of_day).clamp(-1.0, 1.0);
+            let outcome = 0.002 * (dice.roll() + effect * score) + outcome_of_day;
+            let symbol = ["AAPL", "MSFT", "NVDA", "AMZN", "TSLA"][which];
+            rows.push(row(symbol, &format!("{day}-{which}"), day, 10, score, outcome));
+        }
+    }
+    rows
+}
+
+#[test]
+fn an_effect_is_found_with_its_sign() {
+    for (effect, said) in [(3.0, "followed by higher abnormal returns at 5m (rank IC +"), (-3.0, "followed by lower")] {
+        let rows = rows(1, 30, effect, |_| (0.0, 0.0));
+        let findings = study(&rows, &settings());
+        assert_eq!(findings.verdict, Verdict::Found, "{}", findings.sentence);
+        assert!(findings.sentence.contains(said), "{}", findings.sentence);
+        let ic = findings.horizons[1].rank_ic.value().unwrap();
+        let scores: Vec<f64> = rows.iter().map(|row| row.mention.probabilities().unwrap().score()).collect();
+        let outcomes: Vec<f64> = rows.iter().map(|row| row.abnormal[1].unwrap()).collect();
+        let expected = tapewire_statistics::rank_ic(&scores, &outcomes).unwrap();
+        assert!((ic.estimate - expected).abs() < 1e-12, "{} instead of {expected}", ic.estimate);
+        assert!((ic.low..=ic.high).contains(&expected));
+        assert_eq!((ic.n, findings.horizons[1].days, findings.horizons[1].symbols), (150, 30, 5));
+        assert_eq!(study(&rows, &settings()), findings, "the same again");
+    }
+}
+
+/// Scores that say nothing are called found no more often than is accepted.
+#[test]
+fn chance_is_rarely_called_found() {
+    let found = (0..200).filter(|seed| {
+        let rows = rows(1000 + seed, 20, 0.0, |_| (0.0, 0.0));
+        study(&rows, &Settings { permutations: 199, ..settings() }).verdict == Verdict::Found
+    });
+    // 5 % of 200 is 10; the correction for seven tests leaves far fewer.
+    let found = found.count();
+    assert!(found <= 5, "{found} of 200");
+}
+
+/// On good days there is good news and prices rise; within a day the scores say nothing.
+#[test]
+fn what_days_have_in_common_is_not_found_for_articles() {
+    let rows = rows(3, 40, 0.0, |day| (0.3 * day, 0.01 * day));
+    let findings = study(&rows, &settings());
+    let ic = findings.horizons[1].rank_ic.value().unwrap();
+    assert!(ic.p_adjusted.unwrap() < 0.05, "{ic:?}");
+    assert_eq!(findings.verdict, Verdict::NotFound, "{}", findings.sentence);
+    assert!(findings.sentence.contains("scores shuffled within each day do as well"), "{}", findings.sentence);
+}
+
+#[test]
+fn too_little_and_constant_data_give_a_reason() {
+    let few = study(&rows(4, 5, 3.0, |_| (0.0, 0.0)), &settings());
+    assert_eq!(few.verdict, Verdict::NothingCanBeSaid);
+    assert_eq!(
+        few.sentence,
+        "Nothing can be said: no horizon has 30 events on 10 days (the most is 25 events on 5 days, at 5m)."
+    );
+    assert_eq!(few.tests, 0);
+    let mut constant = rows(5, 20, 0.0, |_| (0.0, 0.0));
+    for row in &mut constant {
+        let probabilities = Probabilities { positive: 0.2, neutral: 0.7, negative: 0.1 };
+        row.mention.sentiment.as_mut().unwrap().probabilities = probabilities;
+    }
+    let constant = study(&constant, &settings());
+    assert_eq!(constant.verdict, Verdict::NothingCanBeSaid);
+    assert!(constant.sentence.contains("all scores are equal"), "{}", constant.sentence);
+    assert!(constant.horizons[1].neutral.value().is_some(), "a mean needs no scores that differ");
+    for findings in [&few, &constant] {
+        assert!(matches!(findings.horizons[1].spread, Figure::NotKnown(_)));
+        let (table, page) = (text::table(findings), html::page(findings, &html::Source::default()));
+        assert!(!table.contains("NaN") && !page.contains("NaN") && page.contains("not enough data"), "{table}");
+    }
+    let nothing = study(&[], &Settings { outcome: Outcome::Raw, ..settings() });
+    assert_eq!(nothing.sentence, "Nothing can be said: no event has a return at any horizon.");
+}
+
+#[test]
+fn every_row_is_an_event_or_has_one_reason() {
+    let mut rows = vec![
+        row("AAPL", "first", 0, 10, 0.5, 0.01),
+        // The same headline two days later, and again after four.
+        row("AAPL", "again", 2, 10, 0.5, 0.01),
+        row("AAPL", "news", 5, 10, 0.5, 0.01),
+        // Of another company, and within the five minutes of the first.
+        row("MSFT", "first", 0, 10, 0.5, 0.01),
+        row("AAPL", "soon", 0, 14, 0.5, 0.01),
+        row("AAPL", "after", 0, 15, 0.5, 0.01),
+        row("NVDA", "away", 0, 10, 0.5, 0.01),
+        row("TSLA", "void", 0, 10, 0.5, 0.01),
+    ];
+    for (place, title) in [(0, "Apple wins"), (1, "APPLE: wins!"), (2, "Apple wins"), (3, "Apple wins")] {
+        rows[place].mention.title = title.into();
+    }
+    rows[6].status = Status::NotJoined(Reason::NoBars);
+    rows[6].entry_at = None;
+    rows[7].mention.sentiment = Err(Unscored::EmptyText);
+    let findings = study(&rows, &settings());
+    let left: Vec<(&str, usize)> = findings.left_out.iter().map(|left| (left.reason, left.rows)).collect();
+    assert_eq!((findings.rows, findings.events), (8, 5));
+    assert_eq!(left.iter().map(|(_, rows)| rows).sum::<usize>() + findings.events, findings.rows);
+    for reason in [("repeated", 1), ("no_bars", 1), ("empty_text", 1)] {
+        assert!(left.contains(&reason), "{left:?}");
+    }
+    let five = &findings.horizons[1];
+    assert_eq!(
+        (five.n, five.overlapping, five.without_outcome),
+        (4, 1, 0),
+        "14 minutes after the open is not over at 15"
+    );
+    assert_eq!(findings.horizons[0].without_outcome, 5);
+}
