@@ -126,7 +126,7 @@ pub(crate) fn names(horizons: &[HorizonFindings]) -> Vec<String> {
 
 /// Round numbers within a range, 0 included.
 fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low) / 4.0;
+    let rough = (high - low) / 6.0;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= rough);
     let step = step.unwrap_or(rough);

@@ -12,7 +12,7 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
     table{border-collapse:collapse;width:100%;font-size:.85rem;margin:1rem 0}\
     th,td{border-bottom:1px solid #ddd;padding:.3rem .5rem;text-align:right;vertical-align:top}\
     th:first-child,td:first-child,.words td{text-align:left}figure{margin:2rem 0}figcaption{font-weight:600}\
-    svg{width:100%;height:auto}svg text{font-size:11px;fill:#444;stroke:none}.n{fill:#888}.grid{stroke:#e4e4e4}\
+    svg{width:100%;height:auto}svg text{font-size:11px;fill:#444;stroke:none}svg .n{fill:#888;font-size:9px}.grid{stroke:#e4e4e4}\
     .zero{stroke:#888}.none,.few{color:#888}.key{font-size:.85rem;color:#444}";
 
 /// What a page says beside the findings.

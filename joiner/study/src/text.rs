@@ -38,6 +38,15 @@ pub fn table(findings: &Findings) -> String {
     for of in &findings.horizons {
         line(row(of));
     }
+    for of in findings.horizons.iter().filter(|of| of.overlapping + of.without_outcome > 0) {
+        line(format!(
+            "  at {}, of {events} events {} overlap an earlier one of their company and {} have no {}",
+            of.horizon,
+            of.overlapping,
+            of.without_outcome,
+            settings.outcome.words()
+        ));
+    }
     line(String::new());
     line(format!(
         "positive, negative: mean {} after news of the class; spread: highest less lowest fifth of scores, in basis points;",

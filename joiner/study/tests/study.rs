@@ -184,4 +184,6 @@ fn every_row_is_an_event_or_has_one_reason() {
         "14 minutes after the open is not over at 15"
     );
     assert_eq!(findings.horizons[0].without_outcome, 5);
+    let said = "at 5m, of 5 events 1 overlap an earlier one of their company and 0 have no abnormal return";
+    assert!(text::table(&findings).contains(said), "{}", text::table(&findings));
 }
