@@ -126,6 +126,9 @@ mod tests {
             ("<ix:nonFraction name=\"x\">5</ix:nonFraction> and <o:p></o:p>up", "5 and up"),
             ("Profit doubled <a href=\"https://example.com/a", "Profit doubled"),
             ("<script>Profit doubled", "Profit doubled"),
+            // Cut off within the script.
+            ("Profit doubled <script>var loss=\"plunge\";", "Profit doubled"),
+            ("Profit doubled <style>p.loss{color:red", "Profit doubled"),
             ("<img src=\"x.png\" alt=\"loss\"> Profit", "Profit"),
             ("&nbsp;", " "),
             ("R&amp;D &copy; 2025", "R&D © 2025"),

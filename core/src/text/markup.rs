@@ -346,15 +346,17 @@ impl<'a> Scan<'a> {
         }
         let (found, name) = (tag(rest, name.len() + 1, is_closed), name.to_owned());
         match found {
-            Found::Markup(length) if self.needs_end(&name) && !self.has_end(&name, at) => Found::Skip(length),
+            Found::Markup(length)
+                if self.needs_end(&name) && !self.has_end(&name, at) && !is_code(&name, &rest[length..]) =>
+            {
+                Found::Skip(length)
+            }
             found => found,
         }
     }
 
-    /// Whether a start tag without its end is not believed. That of a script or a style sheet is: texts are cut off by
-    /// providers, and what follows is code.
     fn needs_end(&self, name: &str) -> bool {
-        !matches!(name, "script" | "style") && (UNSEEN.contains(&name) || READ_TO_THE_END.contains(&name))
+        UNSEEN.contains(&name) || READ_TO_THE_END.contains(&name)
     }
 
     /// Whether an end tag of this element comes after `at`.
@@ -372,6 +374,11 @@ impl<'a> Scan<'a> {
         self.last_ends.push((known, last));
         last.is_some_and(|last| last > at)
     }
+}
+
+/// Whether `rest`, which follows the start tag of this element, is code. Providers cut texts off, also within a script.
+fn is_code(name: &str, rest: &str) -> bool {
+    matches!(name, "script" | "style") && rest.contains(['{', '}', '='])
 }
 
 /// Whether `rest`, which follows a `&`, is the rest of a reference: a name or a number, and a semicolon.

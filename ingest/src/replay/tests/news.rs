@@ -225,3 +225,29 @@ fn an_article_without_an_id_is_named_by_its_address_or_its_title_and_time() {
     assert_eq!(titles, [("One", 1), ("Two", 2)]);
     assert!(read.reasons()[0].1.contains("no id, url or title"));
 }
+
+#[test]
+fn a_row_without_a_text_takes_no_text_back() {
+    let read = news(
+        r#"{"id": "f1", "title": "Apple raises its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL"]}
+{"id": "f1", "title": "", "published_at": "2025-05-12T15:00:00Z", "symbols": ["AAPL"]}
+"#,
+    );
+    assert_eq!(read.prepared.articles.len(), 1);
+    assert_eq!(read.article("f1").title, "Apple raises its outlook");
+    assert!(read.reasons()[0].1.contains("no text"), "{:?}", read.reasons());
+}
+
+#[test]
+fn a_column_that_was_named_and_is_in_no_row_is_refused() {
+    for (role, is_there) in [("title", false), ("symbols", false), ("id", false), ("author", true)] {
+        let column = if is_there { "by" } else { "nope" };
+        let news_columns = [(role.to_owned(), Some(column.to_owned()))].into();
+        let options = ReplayOptions { news_columns, ..ReplayOptions::default() };
+        let line = NEWS.replace("\"symbols\"", r#""by":"A. Writer","symbols""#);
+        match read(&[("news.jsonl", &line), ("bars.csv", BARS)], &options) {
+            Ok(read) => assert!(is_there && read.article("a1").author == "A. Writer", "{role}"),
+            Err(error) => assert!(!is_there && error.contains("--news-columns") && error.contains("nope"), "{error}"),
+        }
+    }
+}

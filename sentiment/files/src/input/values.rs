@@ -108,8 +108,8 @@ mod tests {
             (texts(&["MSFT", "MSFT", " "]), Some("MSFT")),
             (text("[\"MSFT\"]"), Some("MSFT")),
             (text(" [\"MSFT\", null]"), Some("MSFT")),
-            // Not guessed: such a text is the name of no company, and the model is asked with it as it is.
-            (text("AAPL;MSFT"), Some("AAPL;MSFT")),
+            (text("['MSFT']"), Some("MSFT")),
+            (text("Tiffany, Inc."), Some("Tiffany, Inc.")),
             (text("[MSFT]"), Some("[MSFT]")),
             (texts(&[]), None),
             (text("[]"), None),
@@ -123,6 +123,9 @@ mod tests {
         for (value, reason) in [
             (texts(&["AAPL", "MSFT"]), "field symbols has 2 companies (AAPL, MSFT), and a score is for one"),
             (text("[\"A\",\"B\",\"C\",\"D\",\"E\",\"F\"]"), "field symbols has 6 companies (A, B, C, D, E, ...)"),
+            (text("AAPL;MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
+            (text("['AAPL', 'MSFT']"), "field symbols has 2 companies (AAPL, MSFT)"),
+            (text("AAPL, BRK.B,"), "field symbols has 2 companies (AAPL, BRK.B)"),
             (Value::Number("7".into()), "field symbols is a number, not the name or ticker"),
             (Value::Bool(true), "field symbols is true or false, not"),
             (object.clone(), "field symbols is an object, not the name"),
