@@ -30,7 +30,7 @@ async fn published(kafka: &Kafka) -> Vec<String> {
     all.iter().map(|one| format!("{} {} {}", one.source, one.instrument.symbol, one.instrument.name)).collect()
 }
 
-/// A server that answers as the text says, or fails while there is not there. Its address.
+/// A server that answers as the text says, or fails while no text is set. Its address.
 async fn sec(body: Arc<Mutex<Option<&'static str>>>) -> String {
     let answer = move || {
         let body = *body.lock().unwrap();
