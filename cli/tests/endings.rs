@@ -214,7 +214,8 @@ fn the_account_adds_up_by_id_and_says_what_it_finds() {
     let mut again = replay(&place, &half, &bars, "account");
     again.args(["--set", "prices.benchmark=ZZZ"]);
     let (output, _) = ended(again, &[]);
-    let said = text(&output);
+    // What is known before it is sent is on the standard output, with the summary.
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), text(&output));
     assert!(output.status.success() && said.contains("100 articles: replay/a100"), "{said}");
     assert!(said.contains("no bar of the benchmark ZZZ"), "{said}");
 }
