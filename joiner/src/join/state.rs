@@ -26,9 +26,9 @@ pub struct State {
     pub(super) calendar: &'static Calendar,
     pub(super) news: WatermarkTracker,
     pub(super) tape: WatermarkTracker,
-    /// `halts` has no watermarks; this knows where the run's records begin.
+    /// Where the run's records begin in `halts`. That topic has no watermarks.
     pub(super) halts: WatermarkTracker,
-    /// The same of `actions`.
+    /// The same for `actions`.
     pub(super) actions: WatermarkTracker,
     pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
@@ -200,7 +200,8 @@ impl State {
         if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
 
-    /// A bar that is in no session has no price that is used, but a symbol that has only such bars is told so.
+    /// Notes a bar that is in no session. None of its prices is used, but where a symbol has only such bars, the reason
+    /// of its rows is [`Reason::NoRegularBars`].
     fn outside_bar(
         &mut self,
         offset: u64,
@@ -213,7 +214,7 @@ impl State {
         if self.eviction.oldest_session > session || is_late {
             return Ok(());
         }
-        // What is read again was counted before.
+        // While the state is rebuilt, bars are read again that were counted before.
         self.outside_bars += u64::from(!self.rebuilding);
         self.eviction.keep_bars_from(session, offset);
         self.instrument(&bar.symbol).insert_outside(session, offset);
@@ -229,7 +230,7 @@ impl State {
         self.symbols.get_mut(symbol).expect("it was inserted above")
     }
 
-    /// Evaluates the mentions again that a bar can change which arrived after the watermark had passed it.
+    /// Evaluates again the mentions that a bar can change. The bar arrived after the watermark had passed its end.
     fn on_late_bar(
         &mut self,
         bar: &Bar,
@@ -320,7 +321,7 @@ impl State {
         Ok(rows)
     }
 
-    /// Evaluates a mention from scratch and adds its row to `rows` if the version is another than before.
+    /// Evaluates a mention from scratch and adds its row to `rows` if its version has changed.
     fn evaluate(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         if self.holds_rows_back() {
             return Ok(());
