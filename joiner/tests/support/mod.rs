@@ -76,11 +76,11 @@ impl Topics {
         }
     }
 
-    /// Some offset at or after a bar's own at which it would still not be late; a watermark keeps its own.
+    /// A random offset, not before a bar's own, at which the bar would not be late; a watermark keeps its own offset.
     pub fn place_within_lateness(&self, offset: usize, dice: &mut market::Dice) -> usize {
         let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = &self.bars[offset].1 else { return offset };
         let lateness = jiff::SignedDuration::try_from(market::config().allowed_lateness).unwrap();
-        // The join cuts a watermark to its whole minute; all of this market's are whole minutes.
+        // The join rounds a watermark down to a whole minute; all watermarks of this market are whole minutes.
         let end = market::due(bar);
         let too_late = |tape: &Tape| matches!(tape, Tape::Watermark(watermark) if watermark.at >= end + lateness);
         let furthest = (offset..self.bars.len()).find(|&i| too_late(&self.bars[i].1)).unwrap_or(self.bars.len());
@@ -216,7 +216,8 @@ impl<'a> Process<'a> {
         }
     }
 
-    /// Writes the rows returned so far, then commits; evicts before that if the halts are read up to the tape.
+    /// Writes the rows returned so far, then commits; before the commit, evicts if the halts up to the tape's watermark
+    /// have been read.
     pub fn commit(&mut self) {
         self.table.write(std::mem::take(&mut self.unwritten), self.is_one_tape());
         if self.halts_are_read() {
@@ -241,8 +242,8 @@ impl<'a> Process<'a> {
             && actions.iter().all(|(_, action)| low.is_none_or(|low| session(action) > low))
     }
 
-    /// The process dies and another takes the partition over. Of what was not committed some rows
-    /// may have been written.
+    /// The process dies and another takes the partition over. `written` of the rows that were not
+    /// committed have been written.
     pub fn kill(&mut self, written: usize) {
         let mut rows = std::mem::take(&mut self.unwritten);
         rows.truncate(written);
