@@ -4,7 +4,7 @@ use crate::config;
 use crate::settings::{self, Loaded};
 use clap::Args;
 
-/// The beginning of the example.
+/// The comment at the beginning of the example.
 const ABOUT_THE_EXAMPLE: &str = "\
 # All settings of tapewire with their defaults. Copy those that you change into tapewire.toml.
 #
