@@ -44,7 +44,7 @@ fn ended(mut command: Command, signals: &[(Duration, &str)]) -> (Output, Duratio
     let mut asked = Instant::now();
     for (after, signal) in signals {
         std::thread::sleep(*after);
-        // It may have ended by itself.
+        // The signal fails if the command has ended by itself.
         let _ = Command::new("kill").args([signal, id.as_str()]).stderr(Stdio::null()).status();
         asked = Instant::now();
     }
@@ -99,7 +99,7 @@ fn a_signal_ends_a_replay_and_roles_at_any_moment() {
 fn a_second_signal_ends_it_at_once() {
     let Some(place) = Installation::new("twice") else { return };
     let (_, bars) = market(place.folder.path());
-    // Takes minutes to score.
+    // Scoring this file takes minutes.
     let news = place.folder.path().join("long.jsonl");
     let text_of = "Profit doubled at Northgate Bank as sales rose in every region. ".repeat(4000);
     let line = |n: u32| {
