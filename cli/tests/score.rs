@@ -198,7 +198,7 @@ fn scores_of_another_precision_say_so_and_do_not_continue_a_file() {
     const LOWER: &str = "sentiment.engine.precision=int8";
     succeeds(folder, &["news.csv", "-o", "out.jsonl", "--set", LOWER]);
     let scored = std::fs::read_to_string(folder.join("out.jsonl")).unwrap();
-    // The model's name ends in what int8 is on this machine.
+    // What follows `+int8` depends on the machine.
     assert!(scored.lines().all(|row| row.contains("+int8") && row.ends_with("\"windows\":1}")), "{scored}");
     let other = output(folder, &["news.csv", "-o", "out.jsonl", "--resume"]);
     assert_eq!(other.status.code(), Some(1));
