@@ -6,10 +6,10 @@
 //!
 //! - A price that doubles or trebles, halves or falls to a third, within 10 %, or changes by more than 3.3 times: the
 //!   outcomes across that night are NULL ([`PossibleSplits::Null`]). In 99 of 100 nights a stock moves by less than 10 %,
-//!   so a split stays within that of its ratio; news alone rarely moves a price so far and to just there.
+//!   so a split stays within that of its ratio; news alone rarely moves a price this far and to such a ratio.
 //! - A price within 2 % of a 3:2, 4:3 or 5:4 split or of its reverse: the row is flagged, and the outcomes stay. Falls by
 //!   a fifth to a third on news are many times more frequent than such splits, and they are what is to be measured.
-//! - Not where the benchmark moved in the same direction by more than half as much.
+//! - Neither rule applies where the benchmark moved in the same direction by more than half as much.
 
 use super::actions::Holding;
 use super::config::PossibleSplits;
@@ -23,7 +23,7 @@ const LARGE: f64 = 1.193_922_468_472_434_6; // ln 3.3
 /// Ratios that are taken for a split within [`NEAR`] of them, as logs: 2 and 3.
 const RATIOS: [f64; 2] = [std::f64::consts::LN_2, 1.098_612_288_668_109_8];
 const NEAR: f64 = 0.1;
-/// Ratios that may be one, as logs: 3:2, 4:3, 5:4.
+/// Ratios that may be a small split, as logs: 3:2, 4:3, 5:4.
 const SMALL_RATIOS: [f64; 3] = [0.405_465_108_108_164_4, 0.287_682_072_451_780_9, 0.223_143_551_314_209_76];
 const SMALL_NEAR: f64 = 0.02;
 

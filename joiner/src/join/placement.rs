@@ -172,7 +172,7 @@ mod tests {
             ("2025-05-13T13:30:00Z", DAY_S, "13T13:30 13T20:00 open close"),
             ("2025-05-17T04:00:00Z", DAY_S, "outside"),
             ("2025-07-04T00:00:00Z", DAY_S, "outside"),
-            // Days that begin at no midnight we know: whose open and close they have can't be told.
+            // Days that begin at neither midnight: it is not known which session's open and close they have.
             ("2025-05-13T20:00:00Z", DAY_S, "outside"),
             ("2025-05-13T09:00:00Z", DAY_S, "outside"),
             ("2025-05-13T14:30:00Z", DAY_S, "outside"),

@@ -128,7 +128,7 @@ impl State {
         let revision = MentionRevision { mention, window, lateness };
         if let Some(&id) = self.id_by_key.get(&key) {
             if lateness == Lateness::TooLate {
-                // The row there is was made from more bars than may be in memory now.
+                // The existing row was made from more bars than may be in memory now.
                 return Ok(());
             }
             let state = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
@@ -149,7 +149,7 @@ impl State {
     /// Judged by the news watermark at this offset of the topic, which is the same for every reader.
     fn classify_lateness(&self, mention: &Mention, window: &EventWindow) -> Lateness {
         match self.news.low() {
-            // Needs no bars, so it counts however late it is.
+            // A withdrawn mention needs no bars, so it counts however late it is.
             Some(low) if window.finalization <= low && mention.is_withdrawn() => Lateness::Late,
             Some(low) if window.finalization <= low => Lateness::TooLate,
             Some(low) if EventTime::from(mention.published_at) <= low => Lateness::Late,

@@ -33,7 +33,7 @@ const EVICTION_INTERVAL: Duration = Duration::from_secs(15);
 /// Runs until shutdown, then writes and commits what it has read.
 ///
 /// # Errors
-/// The first error that a retry can't help against. Nothing is lost: the next start reads what was not committed.
+/// The first error that a retry can't fix. Nothing is lost: the next start reads what was not committed.
 pub async fn run(
     kafka: &KafkaConfig,
     clickhouse: &ClickHouseConfig,

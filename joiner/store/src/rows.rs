@@ -252,8 +252,8 @@ pub struct DeadLetterRow {
 }
 
 impl DeadLetterRow {
-    /// The row of a dead letter found at `offset` of `partition`. A dead letter that can't be read, or
-    /// whose bytes are not base64, is kept as it is on the topic, so that it is not lost.
+    /// The row of a dead letter found at `offset` of `partition`. A dead letter that can't be read, or whose bytes are
+    /// not base64, is kept as it is on the topic, so that it is not lost.
     pub fn from_topic(
         partition: i32,
         offset: i64,

@@ -63,8 +63,7 @@ async fn version_4(config: &ClickHouseConfig) {
 }
 
 /// Everything a reader of version 4 sees, without positions in topics. `impact` names a table with the columns that
-/// table
-/// `impact` had then; `story` is the expression for the key of a story's first article.
+/// table `impact` had then; `story` is the expression for the key of a story's first article.
 async fn content(client: &Client, impact: &str, story: &str) -> Vec<(&'static str, String)> {
     const REPORT: &str = "run, published_at, available_at, symbol, article_id, title, publisher, url, score, label, \
         relevance, status, reason, phase, entry_at, entry_price, ret_1m, ret_5m, ret_15m, ret_30m, ret_60m, ret_close, \

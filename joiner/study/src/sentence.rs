@@ -12,7 +12,7 @@ pub enum Verdict {
     /// They do at some horizon: the rank correlation holds after correction, and is stronger than that of scores
     /// shuffled within days.
     Found,
-    /// At no horizon can an order be told from chance. That does not show that there is none.
+    /// At no horizon can an order be told from chance. That does not rule one out.
     NotFound,
     /// No horizon has enough data.
     NothingCanBeSaid,

@@ -242,8 +242,8 @@ impl<'a> Process<'a> {
             && actions.iter().all(|(_, action)| low.is_none_or(|low| session(action) > low))
     }
 
-    /// The process dies and another takes the partition over. `written` of the rows that were not
-    /// committed have been written.
+    /// The process dies and another takes the partition over. `written` of the rows that were not committed have been
+    /// written.
     pub fn kill(&mut self, written: usize) {
         let mut rows = std::mem::take(&mut self.unwritten);
         rows.truncate(written);

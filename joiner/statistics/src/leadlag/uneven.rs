@@ -41,8 +41,8 @@ pub fn hayashi_yoshida(x: &[Tick], y: &[Tick], shift: i64) -> Result<HayashiYosh
     Ok(HayashiYoshida { covariance, correlation: covariance / scale, pairs })
 }
 
-/// The changes of y whose intervals overlap one of x add up to the change from its last tick at or before the start to
-/// its first at or after the end.
+/// The changes of `y` whose intervals overlap an interval of `x` add up to one change of `y`: from its last tick at or
+/// before the interval's start to its first tick at or after the interval's end.
 fn covariance(x: &[Tick], y: &[Tick], shift: i64) -> (f64, u64) {
     // In wide integers, so that no shift overflows.
     let time = |tick: &Tick| i128::from(tick.time) - i128::from(shift);
