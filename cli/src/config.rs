@@ -371,7 +371,7 @@ mod tests {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
                 let is_own = |text: &str| path.strip_prefix(root).is_ok_and(|path| path.starts_with(text));
-                // Names are misspelt on purpose in this crate's tests, and stand for others in documents.
+                // Names are misspelt on purpose in this crate's tests, and stand for other names in documents.
                 let skipped = ["target", "shared", "cli/src", "cli/tests/config.rs"];
                 if name.starts_with('.') || name.ends_with(".md") || skipped.into_iter().any(is_own) {
                     continue;

@@ -207,7 +207,7 @@ fn the_account_adds_up_by_id_and_says_what_it_finds() {
         assert!(said.contains("dead letters        1"), "a replay again does not double them: {said}");
     }
     assert_eq!(place.query("SELECT run, count() FROM dead_letters FINAL GROUP BY run"), "account\t1");
-    // The same run with half the news: the other rows stay, and that is said.
+    // The same run with half the news: the other rows stay, and a message says so.
     let half = place.folder.path().join("half.jsonl");
     let lines: Vec<String> = std::fs::read_to_string(&news).unwrap().lines().take(100).map(str::to_owned).collect();
     std::fs::write(&half, lines.join("\n")).unwrap();

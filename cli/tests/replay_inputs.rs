@@ -103,7 +103,7 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
     let kept = "SELECT status, reason, unscored FROM impact FINAL WHERE run = 'tickers' AND article_id = 'n2' AND symbol = 'MKR'";
     assert_eq!(place.query(kept), "not_joined\twithdrawn\twithdrawn");
 
-    // An edit that reports the jump counts from its own time; without one the first text stays.
+    // An edit that reports the jump counts from its own time; an edit without a time does not replace the first text.
     let minute = |minute: u32| {
         let price = if minute < 30 { 100 } else { 110 };
         let (hour, minute) = (14 + minute / 60, minute % 60);

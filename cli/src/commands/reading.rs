@@ -137,7 +137,7 @@ impl Reading {
     }
 }
 
-/// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done then.
+/// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done, for the message.
 ///
 /// # Errors
 /// A file can't be read, with the remedy; a signal came.
