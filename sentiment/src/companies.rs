@@ -101,8 +101,7 @@ impl Company {
     /// The name by which a model is asked about the company in `text`. In the spelling of the text, the name or alias that
     /// comes first, or the longer of two at the same position; the ticker if the text uses no name and marks the ticker as
     /// one; otherwise the company's own name. `None` if no name is known: to a model a bare ticker is a word like `IT`
-    /// or
-    /// `NOW`, and for a headline about two companies it would answer for the other one.
+    /// or `NOW`, and for a headline about two companies it would answer for the other one.
     pub fn name_in<'a>(&'a self, text: &'a str) -> Option<&'a str> {
         let own = || self.names.first().filter(|_| !self.is_doubtful).map(Name::as_str);
         self.by_name(text).map(|span| &text[span]).or_else(|| self.ticker_to_ask(text)).or_else(own)

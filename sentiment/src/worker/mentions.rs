@@ -47,9 +47,9 @@ pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Que
     subjects.iter().map(|subject| question(subject.as_ref())).chain(withdrawn).collect()
 }
 
-/// How much an article is about a company, in (0, 1]: 1 if the headline names it, 0.7 if the lead does,
-/// 0.5 if what follows does, 0.3 if only the provider's tag does; divided by the square root of
-/// the number of companies tagged, because an article that lists twenty companies is about none of them.
+/// How much an article is about a company, in (0, 1]: 1 if the headline names it, 0.7 if the lead does, 0.5 if what
+/// follows does, 0.3 if only the provider's tag does; divided by the square root of the number of companies tagged,
+/// because an article that lists twenty companies is about none of them.
 fn relevance(article: &Article, company: &Company) -> f64 {
     let place = if company.first_mention(&article.title).is_some() {
         1.0

@@ -126,8 +126,8 @@ struct Batch {
     questions: Vec<Question>,
     /// Approximate number of tokens of the questions.
     tokens: usize,
-    /// How far each partition is complete once the questions are answered. The latest
-    /// watermark includes the ones before it.
+    /// How far each partition is complete once the questions are answered. The latest watermark includes the ones
+    /// before it.
     complete: BTreeMap<(Run, i32), Timestamp>,
     /// The next offset to read of each partition.
     next: BTreeMap<i32, i64>,
@@ -247,7 +247,7 @@ impl Scorer {
         Ok(())
     }
 
-    /// The score as it is published. If there is none, the log and the metrics say why.
+    /// The score as it is published. If the model gave no score, the log and the metrics say why.
     ///
     /// # Errors
     /// [`SentimentError::Device`]: another GPU or a restart can score what this GPU could not.

@@ -48,8 +48,8 @@ pub(super) fn open(source: &JobSource, options: &Options, reading: &Reading) -> 
     }
 }
 
-/// How to read a file by its name. The contents decide the format even if the name says another one, except for text
-/// files, because any line can be a text.
+/// How to read a file by its name. A file whose name says Parquet or text is read as that; for other names the contents
+/// decide, and the name only if the contents could be of several formats.
 fn of_name(path: &std::path::Path, options: &Options) -> Options {
     let named = Format::of_name(path);
     let format = options.format.or(named.filter(|named| matches!(named, Format::Text | Format::Parquet)));

@@ -18,8 +18,7 @@ use std::path::{Path, PathBuf};
 /// Writes scored rows.
 pub(crate) trait RowWriter {
     /// The score of this row in the output of an earlier run; the inner `None` means that the row is there without a
-    /// score. Must be called for rows in order. After the first row that is not there, no
-    /// row is.
+    /// score. Must be called for rows in order. After the first row that is not there, no row is.
     fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError>;
 
     /// Writes a row that is not there yet.
