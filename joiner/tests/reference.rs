@@ -411,7 +411,7 @@ fn stale_after_s() -> i64 {
 }
 
 /// Number of rows compared, and of these with an entry, a market model, a usual volume, an adjusted price, a possible split,
-/// a price before the news or a next close that is NULL for it, an official close, and no opening price.
+/// a price before the news or a next close that is NULL for that reason, an official close, and no opening price.
 fn compare(make: Make) -> [usize; 9] {
     let topics = make.topics();
     let history = History::of(&topics);

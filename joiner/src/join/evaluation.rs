@@ -167,7 +167,7 @@ impl Evaluation {
 }
 
 impl<'a> EvalContext<'a> {
-    /// What is known about a mention now.
+    /// Evaluates a mention from what is known now.
     pub fn evaluate(&mut self, window: &EventWindow) -> Evaluation {
         let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.

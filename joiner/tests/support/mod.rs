@@ -125,8 +125,8 @@ pub fn key(row: &Impact) -> RowKey {
     (row.run.clone(), symbol, row.mention.article_id.clone(), row.mention.provider.clone())
 }
 
-/// The table `impact`: of rows with one key the one with the higher version counts, of two with one
-/// version the one written last.
+/// The table `impact`: of two rows with one key the one with the higher version counts; of two with the same version,
+/// the one that was written last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table(pub BTreeMap<RowKey, Impact>);
 
@@ -153,7 +153,7 @@ impl Table {
     }
 }
 
-/// No price at or before the news is an entry, and the price before it is from before it.
+/// Fails if the entry is a price at or before the news, or if the price before the news is not from before it.
 pub fn assert_never_looks_ahead(row: &Impact) {
     let available = row.mention.available_at();
     assert!(row.entry_at.is_none_or(|at| at > available), "{row:?}");
@@ -230,7 +230,8 @@ impl<'a> Process<'a> {
         self.topics.halts.is_empty() && self.topics.actions.is_empty()
     }
 
-    /// The feed sends halts and actions before the watermark that covers them, and the runner reads them before it evicts anything.
+    /// Whether the halts and actions up to the tape's watermark have been read. The feed sends them before the watermark
+    /// that covers them, and the runner reads them before it evicts anything.
     fn halts_are_read(&self) -> bool {
         let read = self.topics.bars[..self.offsets.bars].iter();
         let watermark = |body: &Tape| if let Tape::Watermark(watermark) = body { Some(watermark.at) } else { None };
