@@ -132,7 +132,8 @@ impl State {
                 return Ok(());
             }
             let state = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
-            // Finalized by the news alone: whether it is still in memory must make no difference.
+            // The news alone decides whether the mention is finalized: the tape decides only whether it is still in
+            // memory, and that must make no difference.
             if self.news.low().is_none_or(|low| low < state.finalization) {
                 return if state.apply_revision(offset, revision) { self.evaluate(id, rows) } else { Ok(()) };
             }

@@ -96,7 +96,7 @@ pub fn mean_correlation(residuals: &[&[Option<f64>]]) -> Result<f64> {
 /// groups are taken to be uncorrelated, so that their pairs count as 0.
 ///
 /// # Errors
-/// As [`mean_correlation`]; [`Error::Length`] unless there is one group label an event.
+/// As [`mean_correlation`]; [`Error::Length`] unless there is one group label for each event.
 pub fn mean_correlation_within(residuals: &[&[Option<f64>]], group: &[u64]) -> Result<f64> {
     same_length("group labels", group.len(), residuals.len())?;
     at_least("events", residuals.len(), 2)?;
