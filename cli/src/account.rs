@@ -10,20 +10,20 @@ use tapewire_ingest::replay::Summary;
 use tapewire_ingest::writer::Sent;
 use tapewire_store::account::{self, StoredBars, StoredMention, Table};
 
-/// How many ids of a difference are named.
+/// A message about a difference names at most this number of ids.
 const NAMED: usize = 3;
 
 /// Differences between what was sent and what is stored.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// What is missing: rows are not where they should be.
+    /// Rows that were sent but are not in the tables.
     pub missing: Vec<String>,
-    /// What is there although it was not sent now.
+    /// Rows that are in the tables but were not sent now.
     pub further: Vec<String>,
 }
 
-/// Compares a run's tables with what was sent. What is there in addition is only said: an earlier replay under the same
-/// name has sent it.
+/// Compares a run's tables with what was sent. Further rows in the tables are reported but are no error: an earlier
+/// replay under the same name has sent them.
 ///
 /// # Errors
 /// Something that was sent is not stored, not scored, or not joined.
@@ -67,7 +67,7 @@ impl Differences {
             } else {
                 wanted.extend(article.symbols.iter().map(|symbol| key(symbol.as_str())));
             }
-            // Earlier versions may have named others, or none.
+            // Earlier versions of the article may have named other companies, or none.
             withdrawn.extend(article.withdrawn.iter().map(|symbol| key(symbol.as_str())));
             withdrawn.insert(key(""));
         }
@@ -117,7 +117,7 @@ impl Differences {
     }
 }
 
-/// The sums that [`account::bars`] has of these bars.
+/// The sums that [`account::bars`] gives for these bars.
 fn sums(symbol: &Symbol, width_s: u32, starts: &BTreeSet<i64>) -> StoredBars {
     StoredBars {
         symbol: symbol.as_str().to_owned(),
@@ -166,7 +166,7 @@ mod tests {
         let mut found = Differences::default();
         found.mentions("joined rows", &sent(), false, &[row("1", "AAA"), row("1", "BBB"), row("2", "")]);
         found.mentions("articles", &sent(), true, &[row("1", ""), row("2", "")]);
-        // What an edit took back may stay.
+        // Mentions that an edit took back may stay in the tables.
         found.mentions(
             "joined rows",
             &sent(),

@@ -339,7 +339,7 @@ mod tests {
         // The setting that names the key's file has no short variable.
         let error = text(load_from("", &[("TAPEWIRE_MASSIVE_API_KEY_FILE", "/nowhere")], &[]).err().unwrap());
         assert!(error.contains("is now `providers.massive.api_key_file`"), "{error}");
-        // A misspelt name is not a provider that nobody uses.
+        // A misspelt name is refused, and not taken for that of an unused provider.
         let error = text(load_from("", &[("TAPEWIRE_MASIVE_API_KEY", "s3cret")], &[]).err().unwrap());
         assert!(error.contains("TAPEWIRE_MASIVE_API_KEY") && error.contains("TAPEWIRE_MASSIVE_API_KEY"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
@@ -361,7 +361,7 @@ mod tests {
         assert!(names.len() > 50 && !OTHER_VARIABLES.iter().any(|&other| names.iter().any(|name| name == other)));
     }
 
-    /// What scripts, tests and containers set has to be known here, and what is known here has to be in use.
+    /// Every variable that scripts, tests and containers set is in the list, and every variable of the list is in use.
     #[test]
     fn the_other_variables_are_those_of_this_repository() {
         let mut found = BTreeSet::new();
@@ -371,7 +371,7 @@ mod tests {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
                 let is_own = |text: &str| path.strip_prefix(root).is_ok_and(|path| path.starts_with(text));
-                // Names are misspelt on purpose in this crate's tests, and stand for others in documents.
+                // Names are misspelt on purpose in this crate's tests, and stand for other names in documents.
                 let skipped = ["target", "shared", "cli/src", "cli/tests/config.rs"];
                 if name.starts_with('.') || name.ends_with(".md") || skipped.into_iter().any(is_own) {
                     continue;

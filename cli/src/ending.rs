@@ -1,8 +1,8 @@
 //! How a process ends: whatever ends a command, it exits within 10 seconds and prints the true error last.
 //!
 //! A thread with a runtime of its own waits for signals and for the first error. From then on it gives the command
-//! [`LIMIT`] to stop by itself, and ends the process if that is not enough: also when every thread of the other runtime is
-//! blocked. What was not committed by then is done again by the next start.
+//! [`LIMIT`] to stop by itself. If that is not enough, it ends the process, even if every thread of the other runtime
+//! is blocked. Work that was not committed by then is done again at the next start.
 
 use crate::exit;
 use anyhow::Context as _;
@@ -24,7 +24,7 @@ struct State {
     shutdown: Shutdown,
     /// The first error, as it is printed, and its exit code.
     cause: Mutex<Option<(String, u8)>>,
-    /// What the process waits for before it exits, and how often.
+    /// What the process waits for before it exits, with the number of guards for each.
     waits: Mutex<BTreeMap<String, usize>>,
     limit: Mutex<Option<Duration>>,
     quiet: AtomicBool,
@@ -42,7 +42,7 @@ pub fn because(error: &anyhow::Error) {
     STATE.shutdown.cancel();
 }
 
-/// What is waited for until the guard is dropped, for the message if it takes too long.
+/// Notes what the process waits for until the guard is dropped. The message names it if it takes too long.
 pub fn waits_for(what: impl Into<String>) -> Waiting {
     let what = what.into();
     *lock(&STATE.waits).entry(what.clone()).or_default() += 1;
@@ -128,11 +128,11 @@ fn exit_now(otherwise: Result<(), u8>) -> ! {
         say(text);
     }
     let code = cause.map(|(_, code)| code).or(otherwise.err()).unwrap_or(0);
-    // Not by returning from `main`: destructors and blocked threads would be waited for.
+    // Returning from `main` instead would wait for destructors and blocked threads.
     std::process::exit(i32::from(code))
 }
 
-/// A line to the standard error; that nobody reads it is no reason to fail.
+/// Writes a line to the standard error. An error that nobody reads is no failure.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "tapewire: {text}");
 }

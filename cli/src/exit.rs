@@ -36,10 +36,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// Longest line of an error, in characters. Some quote the line of a file that they are about, whatever its length.
+/// Longest line of an error, in characters. Some errors quote a line of a file, which can have any length.
 const LONGEST_LINE: usize = 600;
 
-/// The error and its causes in one line, or in those of the cause that has several.
+/// The error and its causes in one line, or in several if a cause has several.
 pub fn text(error: &anyhow::Error) -> String {
     let cut = |line: &str| match line.char_indices().nth(LONGEST_LINE) {
         Some((end, _)) => format!("{} [... {} bytes]", &line[..end], line.len()),

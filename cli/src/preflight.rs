@@ -1,4 +1,4 @@
-//! What is checked before a command starts its work, so that it is said at once and not after half of it.
+//! Checks before a command starts its work, so that a fault is reported at once and not halfway through.
 
 use crate::config::Config;
 use crate::exit;
@@ -9,7 +9,7 @@ use tapewire_bus::binding::{self, BoundDatabase};
 use tapewire_runtime::{Backoff, Shutdown};
 use tapewire_store::{StoreError, check_version, installation_id, server_time_zone};
 
-/// Longest wait for ClickHouse to answer these few questions.
+/// Longest wait for ClickHouse to answer the queries of these checks.
 const STORE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Refuses sources whose provider needs a key that is not set.
@@ -27,7 +27,7 @@ pub fn keys(config: &Config, roles: &[Role]) -> anyhow::Result<()> {
 /// Refuses topics and tables that are missing, of another version, or not of one installation.
 ///
 /// # Errors
-/// The first that is wrong; exit code 3 if a server does not answer.
+/// The first fault that is found; exit code 3 if a server does not answer.
 pub async fn servers(config: &Config, with_tables: bool) -> anyhow::Result<()> {
     Topics::new(&config.kafka).check().await?;
     if with_tables {
@@ -40,7 +40,7 @@ pub async fn servers(config: &Config, with_tables: bool) -> anyhow::Result<()> {
 /// As [`servers`], but waits for servers that do not answer. `false` if the process was asked to stop meanwhile.
 ///
 /// # Errors
-/// What waiting can't mend.
+/// A fault that waiting can't fix.
 pub async fn wait_for_servers(config: &Config, with_tables: bool, shutdown: &Shutdown) -> anyhow::Result<bool> {
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
     loop {
@@ -60,7 +60,7 @@ pub async fn wait_for_servers(config: &Config, with_tables: bool, shutdown: &Shu
     }
 }
 
-/// The database of the settings, as the topics name it.
+/// The database of the settings, in the form in which topics name the database that they are read into.
 ///
 /// # Errors
 /// As every query.

@@ -49,8 +49,9 @@ impl fmt::Display for Backlog {
     }
 }
 
-/// Waits until the backlog is empty: a stage commits only what the next one has acknowledged, so every record sent before
-/// is a row then. `queue` is that of this process, if it scores: a text that is computed for minutes is progress too.
+/// Waits until the backlog is empty. A stage commits only what Kafka or ClickHouse has acknowledged, so every record
+/// that was sent before is then a row. `queue` is that of this process, if it scores: a text that is computed for
+/// minutes is progress, too.
 pub async fn wait_until_drained(
     config: &Config,
     queue: Option<&Queue>,
@@ -61,7 +62,7 @@ pub async fn wait_until_drained(
     let mut computed = 0;
     let mut moved = Instant::now();
     loop {
-        // The stages are asked in their order, so a record that moves on meanwhile is counted by the next one.
+        // The stages are asked in their order, so a record that moves on in the meantime is counted at the next stage.
         let Some(asked) = shutdown.run_until_cancelled(Backlog::ask(config)).await else {
             return Err(interrupted(last));
         };
@@ -77,7 +78,7 @@ pub async fn wait_until_drained(
                 }
                 computed = now_computed;
             }
-            // The stages survive a restart of the broker, so waiting for them does, too.
+            // The stages survive a restart of the broker, so this wait has to survive it, too.
             Err(error) if exit::code(&error) == exit::UNREACHABLE && moved.elapsed() <= STALL_TIMEOUT => {
                 tracing::warn!(error = exit::text(&error), "kafka did not answer how much is left to do; asking again");
             }

@@ -1,4 +1,4 @@
-//! The roles of a running installation, each restarted when what stopped it may heal.
+//! The roles of a running installation. Each is restarted after an error that may go away by itself.
 
 use crate::config::Config;
 use crate::ending;
@@ -55,7 +55,7 @@ struct RoleContext {
     queue: Option<Queue>,
 }
 
-/// How long roles may take to finish what they have begun.
+/// How long roles may take at shutdown to finish what they have begun.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What has to be ready before any of these roles starts: the model, where one of them needs it.
@@ -66,9 +66,9 @@ pub async fn prepare(roles: &[Role], config: &Config) -> anyhow::Result<Option<Q
     if roles.contains(&Role::Sentiment) { Ok(Some(load_model(config).await?)) } else { Ok(None) }
 }
 
-/// Runs roles until shutdown. The first error that a restart can't heal stops all of them, and the process: one of which
-/// only a part works would look healthy from outside. What a role has not finished after [`GRACE`] it does again at the
-/// next start.
+/// Runs roles until shutdown. The first error that a restart can't fix stops all roles and the process, because a
+/// process with only some of its roles running would look healthy from outside. What a role has not finished after
+/// [`GRACE`], it does again at the next start.
 pub async fn run(
     roles: &[Role],
     config: &Config,
@@ -116,7 +116,7 @@ pub async fn run(
             ending::because(&error);
             outcome = Err(error);
         }
-        // Also when a role returned by itself: none does before shutdown.
+        // Also after a role has returned without an error, which no role does before shutdown.
         shutdown.cancel();
     }
     running.detach_all();

@@ -1,6 +1,6 @@
 //! Random command lines and files at every subcommand: each ends within seconds, names what is wrong, and does not panic.
 //!
-//! No server is needed: those that are named answer on no port.
+//! No server is needed: nothing listens at the addresses that the command lines name.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Command lines for each subcommand.
 const CASES: u64 = 200;
-/// How long each may take. The machine may be busy with others.
+/// How long each command may take. The machine may be busy with other commands.
 const LIMIT: Duration = Duration::from_secs(10);
 /// How many run at once.
 const AT_ONCE: usize = 8;
@@ -113,7 +113,7 @@ const FLAGS: [&str; 20] = [
     "--take-topics",
 ];
 
-/// A command line.
+/// The arguments of a random command line.
 fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
     let mut line = vec![subcommand.to_owned()];
     let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
@@ -135,7 +135,7 @@ fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
     line
 }
 
-/// How the command ended, how long it took, and whether it had to be stopped because it serves until it is.
+/// How the command ended, how long it took, and whether it had to be stopped because it serves until then.
 fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
     command.current_dir(folder).env_clear().args(line).stdin(Stdio::null());
@@ -171,7 +171,7 @@ fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
     (reading.join().unwrap(), took, stopped)
 }
 
-/// Runs until it is stopped if nothing is wrong with it.
+/// Whether the command runs until it is stopped if nothing is wrong with the command line.
 fn is_a_service(line: &[String]) -> bool {
     ["run", "serve", "simulate"].contains(&line[0].as_str())
 }
@@ -218,7 +218,7 @@ fn whatever_is_typed_the_end_comes_soon_and_says_why() {
     let mut distinct = lines.clone();
     distinct.sort();
     distinct.dedup();
-    // Most of a service's lines wait for servers or serve; a few of them are enough, because each takes seconds.
+    // Most command lines of a service wait for servers or serve. Each takes seconds, so only a few of them are run.
     let mut slow = 0;
     distinct.retain(|line| {
         slow += usize::from(is_slow(line));
@@ -244,7 +244,7 @@ fn whatever_is_typed_the_end_comes_soon_and_says_why() {
     assert!(faults.is_empty(), "{} of {} command lines", faults.len(), distinct.len());
 }
 
-/// Nothing on the line is obviously wrong, so that it loads a model, waits for a server, or serves.
+/// Whether nothing on the line is obviously wrong, so that the command loads a model, waits for a server, or serves.
 fn is_slow(line: &[String]) -> bool {
     line.len() <= 2 && line[0] != "config" || line.iter().any(|word| word == "long.txt")
 }

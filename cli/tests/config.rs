@@ -97,7 +97,7 @@ fn every_setting_says_which_layer_it_is_from() {
 fn secrets_are_not_printed_and_only_their_origin_is_said() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("tapewire.toml"), FILE).unwrap();
-    // The password's file does not exist, which `config` does not mind.
+    // The password's file does not exist; `config` does not read it.
     let printed = config(folder.path(), &[], &ENVIRONMENT);
     assert!(!printed.contains("hidden"), "{printed}");
     for (section, key, expected) in [
@@ -138,7 +138,7 @@ fn a_misspelt_variable_ends_every_command_and_names_the_nearest() {
         let names = ["TAPEWIRE_SENTIMNET_ENGINE_PRECISION", "TAPEWIRE_SENTIMENT_ENGINE_PRECISION"];
         assert!(names.iter().all(|name| said.contains(name)), "{said}");
     }
-    // The example is there for whoever has to find out what is wrong.
+    // The example is printed also when a setting is wrong, because it helps to find out which.
     let output = tapewire(folder.path(), &["config", "--example"], &[("TAPEWIRE_SENTIMNET", "x")]);
     assert!(output.status.success());
 }
@@ -155,7 +155,7 @@ fn the_example_is_that_of_this_build_and_has_the_defaults() {
     let example = config(folder.path(), &["--config", kept.to_str().unwrap()], &[]);
     assert_eq!(values(&example), values(&defaults));
     assert!(!defaults.contains("tapewire.example.toml") && example.matches("example.toml").count() > 40);
-    // Comments are for a person: no links of rustdoc, and a description for each setting.
+    // Comments are for people: they have no links of rustdoc, and each setting has a description.
     assert!(!generated.contains("[`"), "{generated}");
     let lines: Vec<&str> = generated.lines().collect();
     for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ") && !pair[1].starts_with('#')) {

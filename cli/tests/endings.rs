@@ -44,7 +44,7 @@ fn ended(mut command: Command, signals: &[(Duration, &str)]) -> (Output, Duratio
     let mut asked = Instant::now();
     for (after, signal) in signals {
         std::thread::sleep(*after);
-        // It may have ended by itself.
+        // The signal fails if the command has ended by itself.
         let _ = Command::new("kill").args([signal, id.as_str()]).stderr(Stdio::null()).status();
         asked = Instant::now();
     }
@@ -99,7 +99,7 @@ fn a_signal_ends_a_replay_and_roles_at_any_moment() {
 fn a_second_signal_ends_it_at_once() {
     let Some(place) = Installation::new("twice") else { return };
     let (_, bars) = market(place.folder.path());
-    // Takes minutes to score.
+    // Scoring this file takes minutes.
     let news = place.folder.path().join("long.jsonl");
     let text_of = "Profit doubled at Northgate Bank as sales rose in every region. ".repeat(4000);
     let line = |n: u32| {
@@ -207,7 +207,7 @@ fn the_account_adds_up_by_id_and_says_what_it_finds() {
         assert!(said.contains("dead letters        1"), "a replay again does not double them: {said}");
     }
     assert_eq!(place.query("SELECT run, count() FROM dead_letters FINAL GROUP BY run"), "account\t1");
-    // The same run with half the news: the other rows stay, and that is said.
+    // The same run with half the news: the other rows stay, and a message says so.
     let half = place.folder.path().join("half.jsonl");
     let lines: Vec<String> = std::fs::read_to_string(&news).unwrap().lines().take(100).map(str::to_owned).collect();
     std::fs::write(&half, lines.join("\n")).unwrap();

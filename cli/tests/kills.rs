@@ -54,7 +54,7 @@ fn send(place: &Installation, news: &Path, bars: &Path) -> Process {
     replay.spawn().unwrap().into()
 }
 
-/// A replay with each role a process of its own, disturbed once it has begun to write.
+/// Runs a replay with each role in a process of its own, and disturbs it once it has begun to write.
 fn disturbed(
     name: &str,
     news: &Path,
@@ -63,7 +63,7 @@ fn disturbed(
 ) -> String {
     let mut place = Installation::on(name, "127.0.0.1:25092", "http://127.0.0.1:25123");
     place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
-    // Small batches, so that there is a middle to be killed in.
+    // Small batches, so that a role can be killed in the middle of its work.
     place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");
     let (mut worker, mut joiner) = (place.role("sentiment"), place.role("join"));
     let mut replay = send(&place, news, bars);

@@ -32,7 +32,7 @@ fn every_outcome_of_the_small_market_is_what_pandas_computes() {
     println!("{}", check(&place));
 }
 
-/// The 689 articles of May 2025 with hourly bars; they may not be kept in the repository.
+/// The 689 articles of May 2025 with hourly bars. They must not be committed to the repository.
 #[test]
 fn every_article_of_the_real_data_is_accounted_for() {
     let Ok(data) = std::env::var("TAPEWIRE_REAL_DATA") else {
@@ -83,7 +83,7 @@ fn bad_lines_are_kept_whole_and_the_rest_goes_on() {
         assert!(!line.split('\t').nth(1).unwrap().is_empty(), "no reason: {line}");
     }
     assert_eq!(letters.lines().count(), 5);
-    // Readable, but nothing in it to score: listed with the reason.
+    // The article can be read but has nothing to score: it is listed with the reason.
     assert_eq!(
         place.query("SELECT unscored, reason FROM impact FINAL WHERE article_id = 'no-title'"),
         "empty_text\tno_symbol"

@@ -1,4 +1,4 @@
-//! What `tapewire replay` makes of files as people have them: refused before anything starts, or joined.
+//! `tapewire replay` with files as people have them: they are refused before anything starts, or joined.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -16,7 +16,7 @@ EXMP,2025-05-12T14:02:00Z,100,101,99,100,100
 const NEWS: &str = r#"{"id": "a1", "title": "Example Corp raises its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["EXMP"]}
 "#;
 
-/// A replay in a folder where Kafka can't be reached, so that whatever is said comes from the files.
+/// A replay without a Kafka that can be reached, so that every message is about the files.
 fn offline(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
     command.current_dir(folder).args(["replay", "--send-only", "--set", "kafka.brokers=127.0.0.1:1"]).args(arguments);
@@ -76,7 +76,7 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
         command.args(["replay", "--run", name, "--benchmark", "none"]).args(more);
         succeeded(command.output().unwrap())
     };
-    // One article once for each company, and an edit that withdraws one.
+    // One article has a row for each of its companies, and an edit of another takes a company back.
     let mut bars = BARS.to_owned();
     for line in BARS.lines().skip(1) {
         writeln!(bars, "{}", line.replace("EXMP", "MKR")).unwrap();
@@ -103,7 +103,7 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
     let kept = "SELECT status, reason, unscored FROM impact FINAL WHERE run = 'tickers' AND article_id = 'n2' AND symbol = 'MKR'";
     assert_eq!(place.query(kept), "not_joined\twithdrawn\twithdrawn");
 
-    // An edit that reports the jump counts from its own time; without one the first text stays.
+    // An edit that reports the jump counts from its own time; an edit without a time does not replace the first text.
     let minute = |minute: u32| {
         let price = if minute < 30 { 100 } else { 110 };
         let (hour, minute) = (14 + minute / 60, minute % 60);

@@ -1,4 +1,4 @@
-//! `tapewire score` as a person or a shell has it: pipes, signals, exit codes.
+//! `tapewire score` as a person or a shell uses it: pipes, signals, exit codes.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -21,7 +21,7 @@ fn succeeds(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Rows of which each is a batch, so that there are many moments to be interrupted at.
+/// A setting that makes each row a batch of its own, so that the command can be interrupted at many points.
 const SLOWLY: &str = "sentiment.batch_tokens=1";
 
 fn write_news(folder: &Path, rows: usize) {
@@ -41,7 +41,7 @@ fn lines(path: &Path) -> usize {
 
 /// Starts a run, sends a signal once a file has `at` lines, and returns the exit code.
 fn interrupt(folder: &Path, arguments: &[&str], watched: &str, at: usize, signal: &str) -> (Option<i32>, String) {
-    // It has to have begun, also where an earlier run has left enough lines.
+    // Waits for a line of this run, also if an earlier run has left enough lines.
     let at = at.max(lines(&folder.join(watched)) + 1);
     let child = score(folder, arguments).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
@@ -69,7 +69,7 @@ fn interrupted_or_killed_it_goes_on_to_the_same_bytes() {
             if signal == "-INT" {
                 assert_eq!(code, Some(1), "{said}");
                 assert!(said.contains("--resume"), "{said}");
-                // Valid as it is: it can be scored itself.
+                // The output is valid CSV, so it can be scored itself.
                 succeeds(folder, &[&out, "-o", "again.jsonl", "--overwrite", "--prefix", "again_"]);
             }
         }
@@ -122,7 +122,7 @@ fn it_stops_quietly_when_nobody_reads_on_and_at_once_when_interrupted_while_wait
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
-/// Waits until a process asks to be told of SIGINT, instead of being ended by it.
+/// Waits until a process has installed its handler of SIGINT; before that, the signal would end it.
 #[cfg(target_os = "linux")]
 fn until_it_listens(process: u32) {
     let started = Instant::now();
@@ -198,7 +198,7 @@ fn scores_of_another_precision_say_so_and_do_not_continue_a_file() {
     const LOWER: &str = "sentiment.engine.precision=int8";
     succeeds(folder, &["news.csv", "-o", "out.jsonl", "--set", LOWER]);
     let scored = std::fs::read_to_string(folder.join("out.jsonl")).unwrap();
-    // By what int8 is on this machine.
+    // What follows `+int8` depends on the machine.
     assert!(scored.lines().all(|row| row.contains("+int8") && row.ends_with("\"windows\":1}")), "{scored}");
     let other = output(folder, &["news.csv", "-o", "out.jsonl", "--resume"]);
     assert_eq!(other.status.code(), Some(1));
@@ -225,7 +225,7 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
         (&["news.csv", "-o", "news.xlsx"], 2, "--format"),
         (&["news.csv", "-o", "news.csv"], 2, "is the input"),
         (&["news.csv", "-o", "blank.txt", "--format", "jsonl"], 2, "--overwrite"),
-        // Said before a model is looked for.
+        // This error comes before the model is looked for.
         (&["news.csv", "-o", "blank.txt", "--format", "jsonl", "--model", "./nowhere"], 2, "--overwrite"),
         (&["news.csv", "--text-column", "body", "--model", "./nowhere"], 2, "id, title"),
         (&["a text", "--set", "nonsense"], 2, "section.key=value"),
@@ -248,7 +248,7 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(part), "{arguments:?}: {said}");
     }
-    // Nothing from a pipe is nothing to complain about.
+    // An empty pipe is no error.
     let nothing = output(folder, &["-"]);
     assert!(nothing.status.success() && nothing.stdout.is_empty() && nothing.stderr.is_empty());
 }

@@ -1,4 +1,4 @@
-//! `tapewire serve` as an operator has it: an address, its pages, and SIGTERM.
+//! `tapewire serve` as an operator uses it: an address, its pages, and SIGTERM.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ struct Server {
 }
 
 impl Server {
-    /// On a port that was free a moment ago, once the model is loaded.
+    /// Starts a server on a port that was free a moment ago; returns once the model is loaded.
     fn start() -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_tapewire"))
@@ -68,7 +68,7 @@ fn answer(mut connection: TcpStream) -> String {
 fn it_counts_what_it_answers_and_answers_what_it_has_before_it_stops() {
     let mut server = Server::start();
     let scored = server.ask("POST /predict", r#"{"inputs": "Profit doubled"}"#);
-    // All labels are there, the likeliest first.
+    // The answer has all labels, the likeliest first.
     let first = scored.split(r#""label":"#).nth(1).unwrap_or_default();
     assert!(scored.starts_with("HTTP/1.1 200") && first.starts_with(r#""positive""#), "{scored}");
     let metrics = server.ask("GET /metrics", "");

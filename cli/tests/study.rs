@@ -12,7 +12,7 @@ use support::{Installation, succeeded};
 fn tapewire(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
-    // A server that a command turned to would be missed.
+    // Without these variables, a command that needs a server does not find the tests' servers.
     for variable in ["TAPEWIRE_KAFKA_BROKERS", "TAPEWIRE_CLICKHOUSE_URL"] {
         command.env_remove(variable);
     }
@@ -23,7 +23,7 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Numbers from a seed (SplitMix64), between -1 and 1.
+/// Random numbers from a seed (SplitMix64), between -1 and 1.
 struct Dice(u64);
 
 impl Dice {
@@ -40,8 +40,8 @@ const GOOD: &str = "raises its outlook after record profit";
 const BAD: &str = "cuts its outlook after heavy loss";
 const SYMBOLS: [&str; 4] = ["AAAA", "BBBB", "CCCC", "DDDD"];
 
-/// Half an hour of one-minute bars on each of 20 days, and on each an article a company, good or bad in turn. Prices move
-/// at random, and after the news by `effect` in its direction.
+/// On each of 20 days, half an hour of one-minute bars and one article about each company, good and bad in turn. Prices
+/// move at random, and after the news by `effect` in its direction.
 fn market(folder: &Path, effect: f64) {
     let mut dice = Dice(7);
     let (mut bars, mut news) = ("symbol,start,open,high,low,close,volume\n".to_owned(), String::new());
@@ -70,7 +70,7 @@ fn market(folder: &Path, effect: f64) {
             }
             let text = if is_good { GOOD } else { BAD };
             let (id, at) = (format!("{symbol}{day}"), format!("2024-07-{day:02}T13:40:30Z"));
-            // The number keeps one day's headline from being the last one's again.
+            // With the number, the headline is not the one of the day before.
             writeln!(
                 news,
                 r#"{{"id":"{id}","title":"{symbol} Corp {text}, report {day}","source":"Wire","published_at":"{at}","symbols":["{symbol}"]}}"#
@@ -116,7 +116,7 @@ fn a_planted_effect_is_found_and_a_second_study_scores_nothing() {
     assert_eq!((&five["horizon"], five["n"].as_u64(), five["days"].as_u64()), (&"5m".into(), Some(88), Some(22)));
     let mean = five["positive"]["value"]["estimate"].as_f64().unwrap();
     assert!((mean - 0.004).abs() < 0.0005, "4 ‰ was planted, {mean} was found");
-    // Half an hour of bars has no half hour after 13:41, and the close is too far from the last bar.
+    // The bars end less than half an hour after 13:41, and the last bar is too old to be the close.
     assert_eq!(found["horizons"][3]["n"], 0);
     assert!(found["horizons"][3]["rank_ic"]["not_known"].as_str().unwrap().starts_with("not enough data"), "{found}");
     let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
@@ -161,7 +161,7 @@ fn what_can_not_be_studied_is_refused_with_the_reason() {
         let output = tapewire(folder, &[&["study", "--news", news], &bars[..], more].concat());
         (output.status.code(), said(&output))
     };
-    // Few events: a study that says so.
+    // With few events, the study says that there are too few.
     let (code, few) = run("few.jsonl", &[]);
     assert_eq!(code, Some(0), "{few}");
     assert!(
@@ -177,7 +177,7 @@ fn what_can_not_be_studied_is_refused_with_the_reason() {
     assert_eq!(code, Some(1), "{none}");
     assert!(none.contains("12  no_bars: no bar of the symbol in the files"), "{none}");
     assert!(none.trim_end().lines().last().unwrap().contains("no mention has a return; 12 of 12 mentions"), "{none}");
-    // Outputs that would replace something.
+    // Outputs that would replace a file.
     std::fs::write(folder.join("there.html"), "mine").unwrap();
     for (output, why) in [("there.html", "--overwrite"), ("few.jsonl", "is an input")] {
         let (code, refused) = run("few.jsonl", &["-o", output]);
@@ -209,7 +209,7 @@ fn an_interrupted_study_continues_with_the_scores_it_has() {
     let lines = || std::fs::read(&scores).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count());
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
     command.current_dir(folder).args(FILES).args(["--scores", "kept.jsonl", "--json", "f.json"]);
-    // A batch a text, so that there are many moments to be interrupted at.
+    // Each text is a batch of its own, so that the command can be interrupted at many points.
     command.args(["--set", "sentiment.batch_tokens=1"]).stderr(Stdio::piped()).stdin(Stdio::null());
     let child = command.spawn().unwrap();
     support::wait_until("some texts are scored", || lines() >= 5);
@@ -226,7 +226,7 @@ fn an_interrupted_study_continues_with_the_scores_it_has() {
     assert_eq!(lines(), 88);
 }
 
-/// The rows of the files are those that topics and servers give, column by column.
+/// `join` writes the rows that a replay through topics and servers gives, column by column.
 #[test]
 fn joined_rows_are_those_of_a_replay() {
     let Some(place) = Installation::new("join") else { return };
@@ -294,7 +294,8 @@ fn joined_rows_are_those_of_a_replay() {
     }
 }
 
-/// A value as both write it: times of ClickHouse have no zone, numbers may be written as integers.
+/// A value in the form in which both are compared: ClickHouse's times have no zone, and numbers may be written as
+/// integers.
 fn normal(value: Value) -> String {
     match value {
         Value::Number(number) => match number.as_u64() {

@@ -1,4 +1,5 @@
-//! A provider that misbehaves: what can't be read is in the dead letters, whole, and the rest is in the tables.
+//! A provider that misbehaves: every record that can't be read becomes a dead letter with all its bytes, and the rest
+//! is in the tables.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -40,7 +41,7 @@ fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
         format!("providers.massive.websocket_url=ws://{address}/stocks"),
         "prices.symbols=[\"AAPL\", \"MSFT\"]".into(),
         "prices.warmup=1h".into(),
-        // The simulated day lies in the past of the wall clock that this process lives by.
+        // The simulated day is far in the past by the wall clock, which this process uses.
         "news.lookback=24000h".into(),
     ] {
         run.args(["--set", &setting]);

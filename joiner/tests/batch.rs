@@ -1,4 +1,5 @@
-//! The join of a whole replay gives the rows that topics give, whatever their partitions and the order of reading.
+//! The join of a whole replay gives the same rows as the join through topics, whatever the number of partitions and the
+//! order of reading.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -10,7 +11,7 @@ use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Impact, Run, Symbol, Watermark};
 use tapewire_joiner::join::batch;
 
-/// A market as a replay sends it: the same records without what tells their arrival, and the two ends.
+/// A market as a replay sends it: the same records without their times of arrival, and the ends of both streams.
 fn replay(seed: u64) -> Topics {
     let run = Run::named("batch");
     let live = Make { seed, sessions: 6, mentions: 40, halts: true, late_bars: false, bars_first: true }.topics();

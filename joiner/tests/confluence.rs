@@ -9,7 +9,7 @@ use support::market::{Dice, Make, config};
 use support::{Process, TOPICS, Table, Topics, assert_same, cases, read_all};
 use tapewire_joiner::join::JoinTopic;
 
-/// As in production: each topic a little at a time.
+/// The table after a process has read the topics as in production: each a little at a time.
 fn whole(topics: &Topics) -> Table {
     let longest = TOPICS.into_iter().map(|topic| topics.len(topic)).max().unwrap();
     let step = |topic: JoinTopic| longest / topics.len(topic).max(1);
@@ -88,7 +88,7 @@ proptest! {
         let topics = Make { late_bars: false, ..make }.topics();
         let mut dice = Dice(order);
         let mut reordered: Vec<(usize, usize)> = (0..topics.bars.len()).map(|i| (i, i)).collect();
-        // A run starts with the first record read of it, so that one stays first.
+        // A run's state starts at the first record that is read, so that record stays first.
         for (place, original) in &mut reordered[1..] {
             *place = topics.place_within_lateness(*original, &mut dice);
         }

@@ -19,7 +19,7 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-/// Columns of `impact` that a golden row leaves out: what the mention brought along.
+/// Columns of `impact` that a golden row leaves out, because they are copied from the mention.
 const CARRIED: [&str; 16] = [
     "run",
     "title",
@@ -49,7 +49,7 @@ fn line(row: &Impact) -> String {
     };
     put("revision", json!(row.mention.article_revision));
     for (horizon, gained) in Horizon::ALL.into_iter().zip(row.returns) {
-        // The price the return leads to is what a person can check.
+        // A person can check the price that a return leads to more easily than the return.
         let price = gained.zip(row.entry_price).map(|(gained, entry)| entry * gained.exp());
         put(&format!("price_{}", horizon.name()), json!(price.map(|price| format!("{price:.6}"))));
     }
@@ -145,7 +145,7 @@ impl Golden {
         self.assert(&process.finish(TOPICS), "every record twice");
     }
 
-    /// Killed after record `at`, having committed then or some records before.
+    /// The process is killed after record `at`; its last commit was at that record or some records before.
     fn killed(&self, at: usize) {
         for (commit_every, written) in [(1, 0), (7, 3), (1000, 2)] {
             let mut process = Process::start(&self.topics, &self.config);

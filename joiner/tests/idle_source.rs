@@ -32,7 +32,7 @@ struct Sources {
 }
 
 impl Sources {
-    /// What the sources say at a moment.
+    /// The watermarks that the sources send at a moment.
     fn watermarks(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<Watermark> {
         let mut watermarks = Vec::new();
         for source in 0..2 {

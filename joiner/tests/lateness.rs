@@ -50,7 +50,8 @@ fn row<'a>(table: &'a Table, id: &str) -> &'a Impact {
     table.rows().find(|row| row.mention.article_id == id).unwrap()
 }
 
-/// Entry at 14:01 on Tuesday; closes at 20:00 on Tuesday and at 17:00 on Wednesday. Final after Friday's session.
+/// Entry at 14:01 on Tuesday; closes at 20:00 on Tuesday and at 17:00 on Wednesday. The row is final after Friday's
+/// session.
 fn history() -> Vec<Tape> {
     vec![
         bar("2024-07-02T13:59:00Z", 99.0),

@@ -1,4 +1,4 @@
-//! Prices that are what they say: worked examples of bars as providers print them.
+//! The right price in each column: worked examples of bars as providers print them.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -44,7 +44,7 @@ impl Example {
         self
     }
 
-    /// The row of an article of this moment, with the tape read whole.
+    /// The row of an article that was published at this moment, after the whole tape has been read.
     fn row(&self, published_at: &str, config: &JoinConfig) -> Impact {
         let run = Run::named("r");
         let end = Watermark::new(0, 1, Watermark::END);
@@ -115,7 +115,7 @@ fn an_hour_on_the_clock_gives_no_opening_price_and_says_so() {
     assert_eq!((row.entry_at, row.price_before), (Some(at("2025-05-13T14:00:00Z")), Some(132.0)));
     let row = example.row_of("2025-05-13T14:10:00Z");
     assert_eq!((row.entry_price, row.price_before), (Some(128.0), Some(127.0)), "13:00Z's close is a price");
-    // And where the file has only whole regular hours, the first is still not the open.
+    // The same holds for a file with only whole regular hours: its first bar does not start at the open.
     example.bars.retain(|bar| !(8..14).contains(&bar.start.to_zoned(jiff::tz::TimeZone::UTC).hour()));
     let row = example.row_of("2025-05-13T11:00:00Z");
     assert_eq!((row.returns[Horizon::NextOpen as usize], row.quality.no_open), (None, true));
@@ -136,7 +136,7 @@ fn a_day_that_starts_at_midnight_is_that_dates_session() {
         assert_eq!((price(&row, Horizon::Close), price(&row, Horizon::NextOpen)), (Some(114.0), Some(114.0)));
         assert_eq!((price(&row, Horizon::NextClose), row.close_is_official), (Some(115.0), Some(true)));
         assert!(!row.quality.gap && !row.quality.no_open && !row.quality.possible_split);
-        // Known only after the open: the next day's is the first price anyone could trade at.
+        // The news is known only after the open, so the next day's open is the first price anyone could trade at.
         assert_eq!(example.row_of("2025-05-13T13:30:00Z").entry_price, Some(114.0));
     }
 }
@@ -172,10 +172,10 @@ fn the_close_is_the_official_one_where_the_tape_has_it() {
     assert!((row.returns[Horizon::Close as usize].unwrap() + 0.001_285).abs() < 1e-6);
     let row = days().row_of("2025-05-12T19:40:10Z");
     assert_eq!((price(&row, Horizon::Close), row.close_is_official), (Some(109.07), Some(false)));
-    // A minute that is due at the close ends at the last bar, which was the price then.
+    // For a horizon in minutes that is due at the close, the price is that of the last bar.
     let row = auction().row_of("2025-05-12T18:59:10Z");
     assert_eq!((price(&row, Horizon::Minutes60), price(&row, Horizon::Close)), (Some(109.07), Some(108.86)));
-    // After the close it is the last price before the news, once its minute is over.
+    // For news after the close, the auction's price is the price before the news once the auction's minute is over.
     let before = |published| auction().row_of(published).price_before.unwrap();
     assert_eq!([before("2025-05-12T20:00:30Z"), before("2025-05-12T20:01:00Z")], [109.07, 108.86]);
     // On a half day the close is at 13:00 in New York.
@@ -244,7 +244,7 @@ fn a_known_split_gives_the_holders_return() {
     assert!(row.quality.adjusted && !row.quality.possible_split);
     let row = known(split()).row_of("2022-08-24T21:00:00Z");
     assert_eq!(row.price_before.map(|price| (price * 1e6).round() / 1e6), Some(296.666_667));
-    // Bars that were adjusted for it already are not adjusted again.
+    // Bars that were adjusted for the split already are not adjusted again.
     let adjusted = Example::default().minutes("AAA", "2022-08-24T13:30:00Z", "2022-08-24T20:00:00Z", 296.67).minutes(
         "AAA",
         "2022-08-25T13:30:00Z",
@@ -294,7 +294,7 @@ fn a_fall_on_news_stays_an_outcome() {
     }
 }
 
-/// Of six sessions' volumes the first four are of shares before a 2-for-1 split.
+/// The volumes of the first four of six sessions count shares from before a 2-for-1 split.
 #[test]
 fn usual_volume_is_of_todays_shares() {
     let mut example = Example::default();
@@ -322,7 +322,7 @@ fn a_few_missing_minutes_are_counted_and_flag_nothing() {
     let row = example.row_of("2025-05-12T14:00:10Z");
     let counts = row.missing_bars.unwrap();
     assert_eq!((counts.all, counts.near_entry, counts.near_horizons, row.quality.gap), (3, 0, 0, false));
-    // One at the entry, which is later for it, and one at a horizon, whose price is older.
+    // One bar is missing at the entry, which makes the entry later, and one at a horizon, which makes its price older.
     let row = example.row_of("2025-05-12T17:10:30Z");
     assert_eq!(row.missing_bars.map(|m| (m.all, m.near_entry, m.near_horizons)), Some((3, 1, 0)));
     assert!(row.quality.gap && row.entry_at == Some(at("2025-05-12T17:12:00Z")));
@@ -333,7 +333,7 @@ fn a_few_missing_minutes_are_counted_and_flag_nothing() {
     assert!(example.row("2025-05-12T14:00:10Z", &strict).quality.gap);
 }
 
-/// Each bar has its own width: the finest that has an entry is used throughout.
+/// The tape has bars of several widths: the finest width that has an entry is used throughout.
 #[test]
 fn several_widths_of_one_symbol_are_not_mixed() {
     let example = Example::default()

@@ -19,7 +19,7 @@ use tapewire_core::{Bar, CorporateAction, Horizon, Mention, Symbol};
 
 /// A whole history at its end.
 struct History {
-    /// Of each bar the version that counts, by start.
+    /// The version of each bar that counts, by start.
     bars: Vec<Print>,
     /// The bars that start at a session's close.
     auctions: Vec<Print>,
@@ -75,7 +75,7 @@ impl History {
         self.auctions.iter().find(of).map(|p| p.bar.open)
     }
 
-    /// Of all records about the row's mention the one that counts, and whether it was late.
+    /// The record of the row's mention that counts, and whether it was late.
     fn mention(&self, of_row: &Mention) -> (Mention, bool) {
         let key = |m: &Mention| (m.symbol.clone(), m.provider.clone(), m.article_id.clone());
         let mut low = [None; 2];
@@ -160,7 +160,7 @@ impl History {
         let last = prices.filter(ended).max_by_key(|(_, p)| (p.end, -i64::from(p.bar.width_s)));
         let (price, Print { bar, end, session: day, .. }) = last?;
         expected.before = Some((price, *end));
-        // Its age is counted in trading minutes, and more than a night is too old anyway.
+        // The price's age is counted in trading minutes; a price from more than one night before is too old anyway.
         let mut age = 0;
         let mut minute = *end;
         while minute + SignedDuration::from_mins(1) <= available {
@@ -305,7 +305,7 @@ impl History {
         }
     }
 
-    /// Number of whole bars missing from the first tradable minute on, and their share.
+    /// Number of whole bars that are missing from the first tradable minute on, and their share.
     fn missing(
         &self,
         entry: &Bar,
@@ -379,7 +379,7 @@ impl History {
         expected.possible_split |= night.look > 0;
     }
 
-    /// From plain sums, as in a textbook; the join uses centred ones.
+    /// The market model from plain sums, as in a textbook; the join uses centred sums.
     fn model(&self, company: &Symbol, width_s: u32, entry: usize) -> Option<(f64, f64)> {
         let market = symbol("MKT");
         let (mut n, mut sx, mut sy, mut sxx, mut sxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -411,7 +411,7 @@ fn stale_after_s() -> i64 {
 }
 
 /// Number of rows compared, and of these with an entry, a market model, a usual volume, an adjusted price, a possible split,
-/// a price before the news or a next close that is NULL for it, an official close, and no opening price.
+/// a price before the news or a next close that is NULL for that reason, an official close, and no opening price.
 fn compare(make: Make) -> [usize; 9] {
     let topics = make.topics();
     let history = History::of(&topics);

@@ -21,7 +21,7 @@ async fn installation(name: &str) -> Option<(KafkaConfig, ClickHouseConfig)> {
 }
 
 fn at(second: i64) -> Timestamp {
-    // Ten in the morning in New York, within a session.
+    // From 10:00 in New York, within a session.
     "2024-07-01T14:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
 }
 
@@ -35,21 +35,21 @@ fn bar(start: Timestamp) -> Vec<u8> {
     TapeRecord::new(Run::live(), Tape::Bar(bar)).encode()
 }
 
-/// The reason is text that does not compress, so that one fetch does not bring many halts.
+/// The halt's reason is text that does not compress, so that one fetch does not bring many halts.
 fn halt(symbol: &str, at: Timestamp) -> Vec<u8> {
     let reason = format!("{:?}", sha2::Sha512::digest(at.to_string()));
     let halt = Halt { symbol: Symbol::new(symbol).unwrap(), at, halted: true, reason, received_at: at };
     HaltRecord::new(Run::live(), halt).encode()
 }
 
-/// News and tape have long passed the mention's last horizon when its halt is still unread, after many others: the row
-/// must wait for it.
+/// News and tape have long passed the mention's last horizon, but its halt, which comes after many others, has not been
+/// read: the row must not be evicted before that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_is_not_evicted_before_its_halt_was_read() {
     let Some((kafka, clickhouse)) = installation("late_halt").await else { return };
     let producer = Producer::new(&kafka).unwrap();
     for second in 0..200_000 {
-        // Acknowledged before the last one, which is awaited: one partition keeps their order.
+        // Not awaited: one partition keeps the order, so these are acknowledged before the last one, which is awaited.
         drop(producer.enqueue(Topic::Halts, "BBB", &halt("BBB", at(second))).await.unwrap());
     }
     producer.send(Topic::Halts, "AAA", &halt("AAA", at(120))).await.unwrap();

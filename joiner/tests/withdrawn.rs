@@ -44,7 +44,8 @@ fn topics(sentiment: &[Scored]) -> Topics {
     }
 }
 
-/// Reads everything in one order, killed after one record, committing after each.
+/// The table after everything was read in one order, with a commit after each record and a kill after record
+/// `killed_after`.
 fn joined(topics: &Topics, order: [JoinTopic; 4], killed_after: usize) -> Table {
     let mut process = Process::start(topics, &config());
     let turns = order.into_iter().flat_map(|topic| std::iter::repeat_n(topic, topics.len(topic)));

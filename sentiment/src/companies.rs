@@ -5,9 +5,9 @@
 //! | [`matching`] | where a text mentions a name or a ticker |
 //! | [`table`] | files of companies |
 //!
-//! A ticker stands for a company from a day to a day: `FB` was Meta Platforms until 2022. Three layers say what it stood
-//! for, the first that has the ticker decides: the user's file, the table of well-known companies that was made by hand,
-//! and the list of all instruments, whose names are derived from legal ones ([`tapewire_core::instrument`]).
+//! A ticker stands for a company for a span of days: `FB` was Meta Platforms until 2022. Three layers say what a ticker
+//! stood for, and the first layer that has it decides: the user's file, the table of well-known companies that was made
+//! by hand, and the list of all instruments, whose names are derived from legal names ([`tapewire_core::instrument`]).
 
 pub mod matching;
 pub mod table;
@@ -38,7 +38,7 @@ pub struct Company {
     /// Its name, then its aliases; empty if only the ticker is known.
     names: Vec<Name>,
     symbol: Option<Symbol>,
-    /// Whether it counts only where the text mentions it: its name may be a ticker that nobody knows.
+    /// Whether it counts only if the text mentions it, because its name may be an unknown ticker.
     is_doubtful: bool,
 }
 
@@ -48,7 +48,7 @@ impl Company {
         Self { names: vec![Name::chosen(name)], symbol: None, is_doubtful: false }
     }
 
-    /// A word that may be a name, or a ticker that nobody knows.
+    /// A company for a word that may be a name or an unknown ticker.
     fn doubtful(word: &str) -> Self {
         // The name of a company is longer than most words in capitals.
         let name = if word.len() > 3 { Name::capitalised(word) } else { Name::chosen(word) };
@@ -100,8 +100,8 @@ impl Company {
 
     /// The name by which a model is asked about the company in `text`. In the spelling of the text, the name or alias that
     /// comes first, or the longer of two at the same position; the ticker if the text uses no name and marks the ticker as
-    /// one; otherwise the company's own name. `None` if no name is known: a bare ticker is a word like `IT` or `NOW` to a
-    /// model, and of a headline about two companies it answers for the other.
+    /// one; otherwise the company's own name. `None` if no name is known: to a model a bare ticker is a word like `IT`
+    /// or `NOW`, and for a headline about two companies it would answer for the other one.
     pub fn name_in<'a>(&'a self, text: &'a str) -> Option<&'a str> {
         let own = || self.names.first().filter(|_| !self.is_doubtful).map(Name::as_str);
         self.by_name(text).map(|span| &text[span]).or_else(|| self.ticker_to_ask(text)).or_else(own)
@@ -133,11 +133,11 @@ pub struct Companies {
     by_name: HashMap<String, Symbol>,
 }
 
-/// All instruments that are built in, each ticker from the first table that has it. What that one leaves out, such as the
-/// issuer's number, is from the list of the SEC.
+/// All instruments that are built in, each ticker from the first table that has it. What that table leaves out, such as
+/// the issuer's number, is from the list of the SEC.
 ///
 /// # Errors
-/// None as the tables are built in; [`SentimentError::Companies`] is what reading a table returns.
+/// [`SentimentError::Companies`] if a table can't be read, which does not happen with the built-in tables.
 pub fn built_in() -> Result<Vec<Instrument>, SentimentError> {
     let mut all: Vec<Instrument> = Vec::new();
     let mut by_symbol: HashMap<Symbol, usize> = HashMap::new();
@@ -214,7 +214,7 @@ impl Companies {
         Ok(())
     }
 
-    /// Makes symbols known by names: by all full names before any alias, and by those of former tickers last.
+    /// Makes symbols known by names: first by all full names, then by aliases, and last by the names of former tickers.
     fn add_names(&mut self, instruments: &[Instrument], names: &[Names]) {
         let pairs = || instruments.iter().zip(names);
         for goes_on in [true, false] {
@@ -228,8 +228,8 @@ impl Companies {
         }
     }
 
-    /// The company that a ticker stood for on a day, or stands for now (`None`); a ticker of which nothing is known then has
-    /// no name. Warrants, rights and units are those of the common share's company.
+    /// The company that a ticker stood for on a day, or stands for now if `day` is `None`. If nothing is known of the
+    /// ticker on that day, the company has no name. A warrant, right or unit gives the company of the common share.
     pub fn of_symbol(&self, symbol: &Symbol, day: Option<Date>) -> Arc<Company> {
         let listed = self.listed(symbol, day).or_else(|| {
             let company = self.listed(&symbol.common_share()?, day)?;
@@ -242,20 +242,20 @@ impl Companies {
         let listings = self.by_symbol.get(symbol)?;
         let listing = match day {
             Some(day) => listings.iter().find(|listing| listing.instrument.is_valid_on(day)),
-            // The last of those that ended, if none goes on.
+            // The listing that ended last, if none is still in force.
             None => listings.iter().max_by_key(|listing| listing.instrument.valid_to.unwrap_or(Date::MAX)),
         };
         listing.map(|listing| Arc::clone(&listing.company))
     }
 
-    /// The company with this ticker, name or alias; otherwise a company with this name. A word that may be a ticker nobody
-    /// knows (`ZZZZ`, `BCpC`) counts only where the text mentions it.
+    /// The company with this ticker, name or alias; otherwise a company with this name. A word that may be an unknown
+    /// ticker (`ZZZZ`, `BCpC`) counts only if the text mentions it.
     pub fn find(&self, word: &str) -> Arc<Company> {
         let word = word.trim();
         let symbol = Symbol::new(word).ok();
         let known = |symbol: &Symbol| self.listed(symbol, None).or_else(|| self.listed(&symbol.common_share()?, None));
         let by_name = || known(self.by_name.get(&normalised(word))?);
-        // A word in capitals is a ticker rather than a name, any other the other way round: `Ford` is not FORD.
+        // A word in capitals is looked up as a ticker first, any other word as a name first: `Ford` is not FORD.
         let is_ticker = symbol.as_ref().is_some_and(|symbol| is_spelled_as_ticker(word, symbol));
         let by_ticker = || known(symbol.as_ref()?);
         let found = if is_ticker { by_ticker().or_else(by_name) } else { by_name().or_else(by_ticker) };
@@ -270,9 +270,9 @@ fn is_spelled_as_ticker(word: &str, symbol: &Symbol) -> bool {
     has_marker || word.len() <= longest && !word.contains(char::is_lowercase) && word.contains(char::is_alphabetic)
 }
 
-/// The names of instruments from their legal names. A short name that two companies have belongs to the first in the list,
-/// and to none of them if an earlier layer has it: `Micron` is Micron Technology, not Micron Solutions. SEC's list has the
-/// largest companies first.
+/// The names of instruments from their legal names. If two companies have the same short name, it belongs to the first
+/// in the list, and to neither if an earlier layer has it: `Micron` is Micron Technology, not Micron Solutions. The
+/// list of the SEC has the largest companies first.
 fn unambiguous(instruments: &[Instrument], taken: &HashMap<String, Symbol>) -> Vec<Names> {
     let mut owners: HashMap<String, String> = HashMap::new();
     let of = |instrument: &Instrument| {
@@ -310,7 +310,7 @@ mod tests {
             ("F", "Carmaker (NYSE: F) recalls trucks", Some(16)),
             ("T", "AT&T to cut its dividend", Some(0)),
             ("ZZZZ", "ZZZZ files for bankruptcy", Some(0)),
-            // Tickers that are words, from the table and not.
+            // Tickers that are words: some are in the table, some are not.
             ("NOW", "Now or never for all of it, so to speak", None),
             ("ALL", "NOW IS ALL OR NOTHING", None),
             ("ALL", "Allstate (NYSE: ALL) rises", Some(0)),

@@ -1,9 +1,9 @@
-//! The pipeline in one process, without servers: files to joined rows, by the code of the stages.
+//! The pipeline in one process, without servers: from files to joined rows, with the same code as the stages.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`scores`] | scores that are kept in a file, and scoring of what is not in it |
-//! | [`output`] | files that are whole or absent, and rows of table `impact` in them |
+//! | [`output`] | output files, which are complete or absent, and the rows of table `impact` in them |
 
 pub mod output;
 pub mod scores;
@@ -19,12 +19,12 @@ use tapewire_joiner::JoinerError;
 use tapewire_joiner::join::{JoinConfig, batch};
 use tapewire_runtime::Shutdown;
 
-/// What an interrupted command has left.
+/// What an interrupted command has written, for its message.
 const NOTHING: &str = "nothing was written";
 
 /// The joined rows of files.
 pub struct Joined {
-    /// By symbol, provider and article.
+    /// The rows, ordered by symbol, provider and article.
     pub rows: Vec<Impact>,
     /// Whether there is a benchmark with bars, so that rows may have abnormal returns.
     pub has_benchmark: bool,
@@ -35,7 +35,7 @@ pub struct Joined {
 /// Reads, scores and joins. Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
 ///
 /// # Errors
-/// What can't be read or scored; settings; a signal.
+/// A file can't be read, a text can't be scored, a setting is wrong, or a signal came.
 pub async fn joined(
     reading: &Reading,
     mut config: Config,
@@ -43,7 +43,7 @@ pub async fn joined(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Joined> {
     let options = reading.options(&config)?;
-    // No bar has a symbol like this.
+    // A symbol that no bar has.
     let none = || Symbol::new("_NONE").expect("it has the characters of a ticker");
     config.join.benchmark = options.benchmark.clone().unwrap_or_else(none);
     config.join.validate()?;
@@ -79,7 +79,7 @@ pub async fn joined(
     bar.set_message("joining");
     let (join, stop) = (config.join, shutdown.clone());
     let joining = tokio::task::spawn_blocking(move || -> Result<Vec<Impact>, JoinerError> {
-        // Ends early after a signal; its rows are not used then.
+        // After a signal the join ends early, and its rows are not used.
         let bars = bars.take_while(|_| !stop.is_cancelled());
         join_all(&run, join, actions, bars, mentions, &stop)
     });

@@ -1,4 +1,4 @@
-//! Files that are whole or absent, and rows in them.
+//! Output files, which are complete or absent, and the rows in them.
 
 use crate::exit::UsageError;
 use anyhow::Context as _;
@@ -19,7 +19,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// By the extension.
+    /// The format that the file's extension names.
     ///
     /// # Errors
     /// [`UsageError`] for an extension of another format.
@@ -32,8 +32,8 @@ impl Format {
     }
 }
 
-/// Refuses outputs that would replace a file, unless that is wanted, and two outputs of one name. `kept` is a file that is
-/// continued and may exist.
+/// Refuses two outputs of one name and, unless `overwrite` is set, outputs that would replace a file. `kept` is a file
+/// that is continued and may exist.
 ///
 /// # Errors
 /// [`UsageError`].
@@ -61,7 +61,7 @@ pub fn check(outputs: &[&Path], kept: Option<&Path>, inputs: &[PathBuf], overwri
     Ok(())
 }
 
-/// Writes a file that appears under its name once it is whole.
+/// Writes a file that appears under its name only when it is complete.
 ///
 /// # Errors
 /// The file can't be written.

@@ -1,7 +1,7 @@
 //! Scores of a whole replay, kept in a file so that they are computed once.
 //!
 //! The file has a line for each text and company: a hash of everything that the score depends on, the model included, and
-//! the score. A run that is interrupted continues with what is there; another model adds lines and uses none of these.
+//! the score. After an interruption the next run uses the lines that are there; another model adds lines of its own.
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,14 +20,15 @@ use tapewire_sentiment::worker::WorkerConfig;
 use tapewire_sentiment::worker::mentions::{Question, questions};
 use tapewire_sentiment::{Engine, Request, ScoreError, TextScore};
 
-/// Changes when scores of the same text, company and model do, as with another way to clean texts or make windows.
+/// Part of each hash. It is changed whenever the scores of the same text, company and model change, for example because
+/// texts are cleaned or split into windows in another way.
 const SCORING: &str = "tapewire scores 1";
 
 /// A line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
-    /// In hexadecimal.
+    /// The hash, in hexadecimal.
     key: String,
     /// `None` where the model sees nothing of the text.
     probabilities: Option<Probabilities>,
@@ -37,11 +38,11 @@ struct Line {
 /// A score, or `None` where the model sees nothing of the text.
 type Known = Option<(Probabilities, u16)>;
 
-/// The mentions of articles, as the worker makes them: an article's in its order, articles in theirs. What the file of
-/// kept scores has is not computed again, and what it has not is added batch by batch.
+/// The mentions of articles, as the worker makes them, in the order of `articles` and of the companies in each. A score
+/// that is in the file of kept scores is not computed again; a new one is added to the file batch by batch.
 ///
 /// # Errors
-/// The file; a GPU; a signal.
+/// The file can't be read or written; a GPU failed; a signal came.
 pub fn mentions(
     run: &Run,
     articles: &[Article],
@@ -172,7 +173,7 @@ impl Scores {
             self.known.insert(*key, known);
         }
         if let (Some(file), Some(path)) = (&mut self.file, &self.path) {
-            // One call, so that a kill tears the last line at most.
+            // One call, so that a kill can cut off at most the last line.
             file.write_all(&lines).with_context(|| format!("{}: scores can't be written", path.display()))?;
         }
         Ok(())
@@ -193,12 +194,12 @@ impl Scores {
                 Err(question.reason_unscored())
             }
         };
-        // Outside the live run no clock counts but those of the data.
+        // Only the live run reads a clock; all other runs take their times from the data.
         Ok(question.answered(sentiment, Timestamp::UNIX_EPOCH).1)
     }
 }
 
-/// Opens a file of scores, or makes it. A last line that a kill has torn is taken off.
+/// Opens a file of scores, or makes it. A last line that a kill has cut off is removed.
 fn read(path: &Path) -> anyhow::Result<(File, HashMap<[u8; 32], Known>)> {
     let failed = || format!("{}: the file of scores can't be read or made", path.display());
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(failed)?;
@@ -219,7 +220,7 @@ fn read(path: &Path) -> anyhow::Result<(File, HashMap<[u8; 32], Known>)> {
                 known.insert(key, score);
                 whole += read as u64;
             }
-            // As this program begins a line.
+            // A line that this program began and did not finish.
             _ if !bytes.ends_with(b"\n") && (bytes.starts_with(b"{\"key\":") || b"{\"key\":".starts_with(&bytes)) => {
                 torn = true;
             }

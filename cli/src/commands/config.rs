@@ -4,7 +4,7 @@ use crate::config;
 use crate::settings::{self, Loaded};
 use clap::Args;
 
-/// The beginning of the example.
+/// The comment at the beginning of the example.
 const ABOUT_THE_EXAMPLE: &str = "\
 # All settings of tapewire with their defaults. Copy those that you change into tapewire.toml.
 #
@@ -30,7 +30,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The example depends on no settings, so that it can be asked for where these are wrong.
+    /// Prints the example if it was asked for. It depends on no settings, so it works even if a setting is wrong.
     pub fn example(&self) -> anyhow::Result<bool> {
         if self.example {
             print!("{ABOUT_THE_EXAMPLE}{}", settings::example::<config::Config>()?);

@@ -186,7 +186,7 @@ fn print_rates(counts: &Counts, telemetry: &Telemetry, seconds: f64) -> anyhow::
     Ok(())
 }
 
-/// How well the score ranks what came after, beside what the simulator planted.
+/// Prints how well the scores rank the returns that followed, beside the effect that the simulator planted.
 fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
     println!("\n  rank IC of the score by horizon      planted with the true sentiment");
     println!("  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}", "horizon", "n", "return", "abnormal", "return", "abnormal");

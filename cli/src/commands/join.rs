@@ -49,7 +49,7 @@ impl Join {
         let Some(path) = &self.output else {
             let mut stdout = std::io::stdout().lock();
             return match output::rows(&rows, format, &mut stdout) {
-                // The reader of our output has closed it.
+                // The reader of the output has closed it.
                 Err(error) if is_closed_pipe(&error) => Ok(()),
                 written => written,
             };

@@ -122,11 +122,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                 Some(done) => done,
                 None => bail!("interrupted; run `tapewire migrate` again, it continues where it was"),
             },
-            // Ran above: it needs no runtime, and no secrets.
+            // It has run above, because it needs no runtime and no secrets.
             Command::Config(_) => Ok(()),
         }
     });
-    // Its threads may be in a call that does not return soon.
+    // Does not wait: the runtime's threads may be in a call that does not return soon.
     runtime.shutdown_background();
     outcome
 }

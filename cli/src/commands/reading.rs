@@ -101,7 +101,7 @@ impl Reading {
         self.news.iter().chain(&self.bars).chain(&self.actions).cloned().collect()
     }
 
-    /// How they are to be read.
+    /// How the files are to be read.
     ///
     /// # Errors
     /// [`UsageError`] if two flags contradict each other.
@@ -137,10 +137,10 @@ impl Reading {
     }
 }
 
-/// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done then.
+/// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done, for the message.
 ///
 /// # Errors
-/// What can't be read, and how to mend it; a signal.
+/// A file can't be read, with the remedy; a signal came.
 pub async fn prepare(
     inputs: Inputs,
     options: ReplayOptions,

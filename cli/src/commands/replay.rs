@@ -44,7 +44,7 @@ impl Replay {
         for note in prepared.notes() {
             println!("{note}");
         }
-        // No bar has a symbol like this.
+        // A symbol that no bar has.
         let none = || Symbol::new("_NONE").expect("it has the characters of a ticker");
         config.join.benchmark = options.benchmark.clone().unwrap_or_else(none);
         let checked = async {

@@ -92,7 +92,7 @@ impl Score {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         config.model = self.model.clone().unwrap_or(config.model);
         let job = self.job(&config)?;
-        // Before the model, which may have to be fetched.
+        // Before the model is loaded, which may have to be downloaded.
         files::check(&job).map_err(failed)?;
         let companies = config.sentiment.companies()?;
         let engine = roles::load_engine(&config).await?;
@@ -115,7 +115,7 @@ impl Score {
         });
         let (result, job) = scoring.await.context("scoring panicked")?;
         match result {
-            // The reader of our output has closed it.
+            // The reader of the output has closed it.
             Err(error) if job.output.is_none() && error.is_closed_pipe() => Ok(()),
             Err(error) => Err(failed(error)),
             Ok(summary) => report(&summary, &job),
@@ -155,7 +155,7 @@ impl Score {
     }
 }
 
-/// A usage error where other arguments would have helped.
+/// The error of a job; a usage error if the command line is the cause.
 fn failed(error: files::FilesError) -> anyhow::Error {
     if error.is_usage() { UsageError(error.to_string()).into() } else { error.into() }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tapewire_ingest::simulate;
 use tapewire_runtime::{Clock, Shutdown};
 
-/// How long open connections are waited for at the end.
+/// How long the server waits at the end for open connections to finish.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves a simulated market (news and aggregates over REST, minute bars over a websocket) on the provider's protocol.
@@ -34,7 +34,7 @@ impl Simulate {
             return Err(UsageError(format!("--speed {}: it must be a positive number", self.speed)).into());
         }
         let from = self.from.unwrap_or_else(|| Clock::wall().now());
-        // Connections to it end with it.
+        // The server closes its connections when it ends.
         let serving = simulate::serve(config.simulator, Clock::accelerated(from, self.speed), shutdown.clone());
         tokio::select! {
             served = serving => Ok(served?),

@@ -82,7 +82,7 @@ impl Study {
         let studied = shutdown.run_until_cancelled(studying).await;
         let (findings, raw) = studied.context("interrupted; nothing was written")?.context("the study panicked")?;
         self.write(&findings, facts)?;
-        // That nobody reads it is no reason to fail.
+        // A standard output that nobody reads is no failure.
         let _ = write!(std::io::stdout().lock(), "{}", text::table(&findings));
         if let Some(path) = &self.output {
             eprintln!("report: {}", path.display());
@@ -122,7 +122,7 @@ impl Study {
     }
 }
 
-/// Fails where there is nothing to study, which is a fault of the input and no finding. `raw` is the number of rows with a
+/// Fails if there is nothing to study: that is a fault of the input, not a finding. `raw` is the number of rows with a
 /// return of any kind.
 fn refuse_nothing(findings: &Findings, raw: usize) -> anyhow::Result<()> {
     if findings.horizons.iter().any(|horizon| horizon.n > 0) {

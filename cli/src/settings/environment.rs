@@ -5,8 +5,8 @@
 //! Kafka's properties: `TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL` is `security.protocol`. `__` may stand between the
 //! parts of a path, for a free key that could be read in two ways: `TAPEWIRE_KAFKA__PROPERTIES__SECURITY.PROTOCOL`.
 //!
-//! A secret's variable is that of the setting which names its file, without `_FILE`. A provider's key may leave out the
-//! section: `TAPEWIRE_MASSIVE_API_KEY` is the key of `providers.massive`.
+//! A secret's variable is that of the setting which names its file, without `_FILE`. The variable of a provider's key
+//! may leave out the section: `TAPEWIRE_MASSIVE_API_KEY` is the key of `providers.massive`.
 
 use super::error::{UnknownVariable, nearest};
 use super::tree::{Kind, Node};
@@ -51,7 +51,8 @@ pub fn variable(path: &[String]) -> String {
     format!("{PREFIX}{}", path.join("_").replace('.', "_").to_ascii_uppercase())
 }
 
-/// The variable of the secret whose file the setting at `path` names; for a provider's key the short variable.
+/// The variable of the secret whose file the setting at `path` names; for a provider's key, the variable without the
+/// section.
 pub fn secret_variable(path: &[String]) -> String {
     long_secret_variable(path).replacen(&format!("{PREFIX}{PROVIDERS}"), PREFIX, 1)
 }
@@ -76,7 +77,7 @@ pub fn known(root: &Node, values: Option<&Value>) -> Vec<String> {
     settings.iter().map(|path| variable(path)).chain(secrets).collect()
 }
 
-/// The setting that names the file of a provider's key, by a variable's name that leaves out the section.
+/// The setting that names the file of a provider's key, given a variable's name that leaves out the section.
 fn key_file(root: &Node, file: &str) -> Option<Vec<String>> {
     file.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten()
 }
@@ -105,7 +106,8 @@ fn within(node: &Node, rest: &str) -> Option<Vec<String>> {
         Some(std::iter::once(key.to_owned()).chain(tail).collect())
     };
     match &node.kind {
-        // Where one key begins with another, as `page_size` with `page`, the rest after at most one of them is known.
+        // One key may begin with another, as `page_size` begins with `page`. The rest of the name is a setting after at
+        // most one of them.
         Kind::Section(settings) => {
             settings.iter().find_map(|(key, node)| below(key, node, rest.strip_prefix(&key.to_ascii_uppercase())?))
         }

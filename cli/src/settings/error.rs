@@ -35,7 +35,7 @@ pub enum Error {
         /// The setting with the most similar name.
         nearest: String,
     },
-    /// Variables with our prefix that are neither settings nor anything else we know.
+    /// Variables with our prefix that are neither settings nor other known variables.
     #[error("{}", variables(.0))]
     UnknownVariables(Vec<UnknownVariable>),
     /// A setting has another name now.

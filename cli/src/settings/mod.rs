@@ -41,7 +41,7 @@ pub struct Sources<'a> {
     pub flags: &'a [String],
     /// Variables with our prefix that are not settings.
     pub other_variables: &'a [&'a str],
-    /// Former names of settings, and what is there instead.
+    /// Former names of settings, and what replaces each.
     pub renamed: &'a [(&'a str, &'a str)],
 }
 
@@ -248,7 +248,7 @@ pub fn variables<T: JsonSchema>() -> Vec<String> {
     environment::known(&Node::of::<T>(), None)
 }
 
-/// Those of `names` that no setting of `T`, no secret and none of `others` has.
+/// Those of `names` that are not the variable of a setting of `T` or of a secret, and are not in `others`.
 #[cfg(test)]
 pub fn unknown_variables<'a, T: JsonSchema>(names: impl Iterator<Item = &'a str>, others: &[&str]) -> Vec<String> {
     let tree = Node::of::<T>();

@@ -13,18 +13,18 @@ trait Remarks {
     /// Comments before a setting or a section's head.
     fn before(&self, path: &[String], node: &Node) -> Vec<String>;
 
-    /// What follows a setting on its line.
+    /// The comment after a setting on the same line.
     fn beside(&self, path: &[String]) -> Option<String>;
 
-    /// Comments after a setting.
+    /// Comments on the lines after a setting.
     fn after(&self, path: &[String], node: &Node) -> Vec<String>;
 
     /// A setting that has no value, as a comment.
     fn unset(&self, key: &str, node: &Node) -> String;
 }
 
-/// The settings in effect, as a file that has the same effect: after each setting its layer. Secrets are not shown, only
-/// where they are from.
+/// The settings in effect, as a settings file that gives the same settings, with the layer of each beside it. Of a
+/// secret only its origin is shown.
 ///
 /// # Errors
 /// [`Error::Value`] if a setting can't be written as TOML.
@@ -69,7 +69,7 @@ struct Descriptions;
 
 impl Remarks for Descriptions {
     fn before(&self, path: &[String], node: &Node) -> Vec<String> {
-        // Of a section's doc comment the first paragraph; what follows is for users of the struct.
+        // Only the first paragraph of a section's doc comment; what follows is for users of the struct.
         let doc = if node.is_section() { node.doc.split("\n\n").next().unwrap_or_default() } else { &node.doc };
         let mut lines: Vec<String> = doc.lines().map(|line| format!("# {line}").trim_end().to_owned()).collect();
         if node.secret {
@@ -143,7 +143,7 @@ impl<R: Remarks> Writer<'_, R> {
             }
         }
         if let Kind::Section(settings) = &node.kind {
-            // A setting that needs a value and has none belongs to another of the section's alternatives.
+            // A setting that is not optional and has no value belongs to another of the section's alternatives.
             let unset =
                 |(key, node): &(&String, &Node)| node.optional && !node.is_section() && !table.contains_key(key);
             for (key, node) in settings.iter().filter(unset) {

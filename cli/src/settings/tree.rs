@@ -19,7 +19,7 @@ pub struct Node {
     pub optional: bool,
     /// Whether it names a file that holds a secret; written `#[schemars(extend("x-secret" = true))]`.
     pub secret: bool,
-    /// A value to show where the default is no value; written `#[schemars(example = ...)]`.
+    /// A value to show if the setting has no value by default; written `#[schemars(example = ...)]`.
     pub example: Option<Value>,
 }
 
@@ -49,8 +49,8 @@ impl Node {
         node(&schema, schema.get("$defs").unwrap_or(&Value::Null))
     }
 
-    /// The setting at a path, and the path as it is kept: in a map of plain values all that follows the map's own name
-    /// is one key, dots included, as in `kafka.properties.security.protocol`.
+    /// The setting at a path, and the path in the form in which settings are kept: in a map of plain values, everything
+    /// after the map's own name is one key, dots included, as in `kafka.properties.security.protocol`.
     pub fn find(&self, path: &[String]) -> Option<(&Self, Vec<String>)> {
         let Some((first, rest)) = path.split_first() else { return Some((self, Vec::new())) };
         let (key, (found, tail)) = match &self.kind {
@@ -67,8 +67,8 @@ impl Node {
         matches!(self.kind, Kind::Section(_) | Kind::Map(_))
     }
 
-    /// The paths of all settings. A map of sections has those that `values` has, and `NAME` if it has none; a map of plain
-    /// values is named by itself.
+    /// The paths of all settings. In a map of sections, the sections are those of `values`, or `NAME` if there are
+    /// none; a map of plain values has one path, its own.
     pub fn paths(&self, values: Option<&Values>) -> Vec<Vec<String>> {
         let values = values.and_then(Values::as_dict);
         let below = |name: &str, node: &Self| -> Vec<Vec<String>> {
@@ -86,7 +86,7 @@ impl Node {
     }
 }
 
-/// The node of a schema, whose references are to `definitions`.
+/// The node of a schema. The schema's references point into `definitions`.
 fn node(schema: &Value, definitions: &Value) -> Node {
     let mut node = match schema["$ref"].as_str() {
         Some(reference) => {

@@ -1,7 +1,8 @@
 //! Converts what a person wrote to a value of the setting's type.
 //!
 //! The type is never guessed from the text: `12345` is a number where the setting is a number, and a text where it is a
-//! text. What does not fit is handed on as it was written, and the configuration's types refuse it with their reasons.
+//! text. Text that does not fit is handed on as it was written, and the configuration's types refuse it with their
+//! reasons.
 
 use super::Error;
 use super::error::unknown_setting;

@@ -14,7 +14,7 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// On the servers of the whole test run, or `None` with a line that says so.
+    /// An installation on the servers of the whole test run, or `None` with a line that says that there are none.
     pub fn new(name: &str) -> Option<Self> {
         match (std::env::var("TAPEWIRE_KAFKA_BROKERS"), std::env::var("TAPEWIRE_CLICKHOUSE_URL")) {
             (Ok(brokers), Ok(url)) => Some(Self::on(name, &brokers, &url)),
@@ -25,7 +25,7 @@ impl Installation {
         }
     }
 
-    /// On given servers.
+    /// An installation on the given servers.
     pub fn on(name: &str, brokers: &str, clickhouse: &str) -> Self {
         let name = format!("e2e_{name}_{}", std::process::id());
         let environment = [
@@ -43,7 +43,7 @@ impl Installation {
         installation
     }
 
-    /// A further setting, by its variable.
+    /// Adds a setting, as a variable of the environment.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.environment.push((variable.to_owned(), value.to_owned()));
     }
@@ -87,7 +87,7 @@ impl Installation {
         self.query(sql).parse().unwrap_or(0)
     }
 
-    /// All content that must be the same after any disturbance, row by row, positions in topics left out.
+    /// All content that must be the same after any disturbance, row by row, without positions in topics.
     pub fn content(&self) -> String {
         let tables = [
             ("articles", "* EXCEPT seq", "article_id"),
@@ -111,7 +111,7 @@ impl Installation {
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        // A failed test leaves its rows and logs for whoever looks into it.
+        // After a failure the rows and logs are kept for whoever investigates it.
         if std::thread::panicking() {
             eprintln!("database {} is left as it was", self.name);
         } else {
@@ -165,7 +165,8 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The second computation of outcomes, in the environment that `TAPEWIRE_OUTCOMES` names, or `None` with a line.
+/// The command of the second computation of outcomes, in the environment that `TAPEWIRE_OUTCOMES` names, or `None` with
+/// a line that says why.
 pub fn outcomes(test: &str) -> Option<Command> {
     let Ok(environment) = std::env::var("TAPEWIRE_OUTCOMES") else {
         println!("skipped: {test}: TAPEWIRE_OUTCOMES is not set; scripts/outcomes_env.py makes it");

@@ -7,10 +7,10 @@ use tapewire_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
-    /// Kafka.
+    /// An error of Kafka.
     #[error(transparent)]
     Bus(#[from] BusError),
-    /// ClickHouse.
+    /// An error of ClickHouse.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// Runs until shutdown.
 ///
 /// # Errors
-/// Those that trying again can't fix. Records that were not committed are read again at the next start.
+/// Errors that trying again can't fix. Records that were not committed are read again at the next start.
 pub async fn run(
     kafka: &KafkaConfig,
     clickhouse: &ClickHouseConfig,
@@ -117,7 +117,8 @@ async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<Art
                 rows.push(ArticleRow::new(&run, article, record.position()));
             }
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
-            // The worker reads the same record and reports it too: one dead letter from each stage that can't read it.
+            // The worker reads the same record and reports it, too: each stage that can't read a record sends a dead
+            // letter.
             Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
         }
     }
@@ -135,7 +136,7 @@ async fn instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<
     Ok(rows)
 }
 
-/// A dead letter that can't be read itself becomes a row with its bytes, and not one more dead letter.
+/// A record of the dead-letter topic that can't be read becomes a row with its bytes, not another dead letter.
 fn dead_letters(records: &[Received]) -> Vec<DeadLetterRow> {
     let row = |record: &Received| {
         let letter = serde_json::from_slice::<DeadLetter>(&record.payload);

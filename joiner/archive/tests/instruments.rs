@@ -31,7 +31,7 @@ async fn the_later_list_replaces_an_instrument_and_another_of_the_same_ticker_st
         Instrument { kind: Kind::Fund, valid_from: day("2023-01-03"), ..Instrument::new(symbol("FB"), "A Fund") };
     let all = [
         (listed, "sec", "2025-06-04T12:00:00Z"),
-        // Read again after a restart of the archive, or sent late: it does not replace what was seen after it.
+        // Read again after a restart of the archive, or sent late: it does not replace a list that was seen after it.
         (apple, "builtin", "2025-06-03T12:00:00Z"),
         (former, "builtin", "2025-06-03T12:00:00Z"),
         (fund, "sec", "2025-06-04T12:00:00Z"),

@@ -1,4 +1,4 @@
-//! Splits and dividends of one symbol, and what they make of a share.
+//! Splits and dividends of one symbol, and what one share becomes through them.
 
 use super::time::EventTime;
 use jiff::civil::Date;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tapewire_core::CorporateAction;
 use tapewire_core::tape::ActionKind;
 
-/// What became of one share over some nights, by the actions that are known.
+/// What one share became over some nights, by the actions that are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Holding {
     /// Shares.
@@ -40,7 +40,8 @@ struct StoredAction {
     offset: u64,
 }
 
-/// Of one session's actions the one that comes first, comes first: by day, dividends before splits, then by id.
+/// Session, day, whether it is a split, id: actions are applied in this order, so dividends come before splits of the
+/// same day.
 type Key = (usize, Date, bool, String);
 
 /// Actions by the first session they are in effect in.
@@ -76,7 +77,7 @@ impl Actions {
             .map(|(_, a)| a)
     }
 
-    /// What became of a share that was held at the close of session `before`, at the open of session `after`.
+    /// What a share that was held at the close of session `before` has become at the open of session `after`.
     pub fn holding(&self, before: usize, after: usize) -> Holding {
         self.within(before + 1, after).fold(Holding::ONE, |held, action| match &action.kind {
             ActionKind::Split { from, to } => Holding { shares: held.shares * to / from, ..held },

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::{Bar, CorporateAction, Impact, Mention, Run, Watermark};
 
-/// Joins the records of one replay: what its rows are in table `impact` once everything has been sent, scored and joined.
-/// Only the versions differ, because they say where the records were on their topics.
+/// Joins the records of one replay. The rows are those that a replay through the topics leaves in table `impact`; only
+/// their versions differ, because versions are made of offsets.
 ///
 /// Records are taken as a partition takes them from topics whose ends have been reached: `actions`, `bars` and the end of
 /// the tape, then `mentions` and the end of the news. Of a mention with several revisions the last counts. Rows are
@@ -69,7 +69,7 @@ impl Batch<'_> {
         self.next[topic] += 1;
         for row in self.partition.step(topic, offset, Some((self.run, event(offset))))? {
             let key = MentionKey::from(&row.mention);
-            // As the table: of two rows with one key the one with the higher version counts.
+            // As in the table, the row with the higher version replaces the other of the same key.
             if self.rows.get(&key).is_none_or(|known| known.version <= row.version) {
                 self.rows.insert(key, row);
             }

@@ -10,7 +10,7 @@ use tapewire_core::{Run, Watermark, Watermarks};
 /// Kafka takes metadata of up to 4096 bytes (`offset.metadata.max.bytes`).
 pub(super) const MAX_BYTES: usize = 4_000;
 
-/// Where to read each topic again to have a run's state, and which rows need not be made again.
+/// Where to read each topic again to rebuild a run's state, and which rows are finished.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RunCheckpoint {
     pub news: Savepoint,
@@ -82,7 +82,7 @@ impl Checkpoint {
         Self { rewind, runs }
     }
 
-    /// Merges the checkpoints of all topics, run by run. A run that one of them does not know has no state to rebuild.
+    /// Merges the checkpoints of all topics, run by run. A run that is missing in one of them has no state to rebuild.
     /// Versions before there were `actions` committed none, so those are read from their beginning.
     pub fn merge(topics: &PerTopic<Self>) -> BTreeMap<Run, RunCheckpoint> {
         let whole = |name: &String, news: &RunEntry| {
@@ -118,7 +118,7 @@ impl RunEntry {
         }
     }
 
-    /// `None` if a moment is out of range: then a person wrote it.
+    /// `None` if a moment is out of range, which only happens if a person edited the checkpoint.
     fn savepoint(&self) -> Option<Savepoint> {
         let (count, base, streams) = &self.watermarks;
         let mut watermarks = Watermarks::default();
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(read, runs);
         let expected = r#""words":[3,1000000,[0,500000,1000000]],"idle":[0],"low":1800000,"settled":9"#;
         assert!(sentiment.contains(expected), "{sentiment}");
-        // The number of streams is that of the latest record, though more have spoken.
+        // The number of streams is that of the latest record, even if more streams have sent watermarks.
         let runs = BTreeMap::from([(Run::live(), run_checkpoint(&[news[1].clone(), watermark(0, 1, 7)], Some(7)))]);
         assert_eq!(through_kafka(&runs).0, runs);
     }
@@ -207,7 +207,7 @@ mod tests {
             sentiment: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[2,1719252000000000,[0,-500000]]")),
             bars: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[1,1719252060000000,[0]]")),
             halts: format!(r#"{{"rewind":120,"runs":{{{}}}}}"#, live("[0,0,[]]")),
-            // It did not know this topic.
+            // The previous version did not know this topic.
             actions: String::new(),
         };
         let runs = Checkpoint::merge(&texts.map(|text| Checkpoint::decode(&text).unwrap_or_default()));

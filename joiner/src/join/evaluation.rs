@@ -14,7 +14,7 @@
 //!   session's last bar, NULL where it is older than configured.
 //! - **`next_open`**: open of the first bar of the session after the entry's, however late in the session it starts. NULL
 //!   where the bar that holds the opening price starts before the open.
-//! - Which of a bar's prices are of a regular session is in [`placement`](super::placement).
+//! - [`placement`](super::placement) tells which of a bar's prices are prices of a regular session.
 
 use super::JoinConfig;
 use super::market::{MarketModel, model, usual_volume};
@@ -98,7 +98,7 @@ impl Entry<'_> {
 }
 
 impl Evaluation {
-    /// Of a mention whose entry minute is not over.
+    /// The evaluation of a mention whose entry minute is not over.
     pub fn pending(phase: Phase) -> Self {
         Self {
             status: Status::Pending,
@@ -123,12 +123,12 @@ impl Evaluation {
         }
     }
 
-    /// Of a mention that has no entry.
+    /// The evaluation of a mention that has no entry.
     pub fn not_joined(phase: Phase, reason: Reason) -> Self {
         Self { status: Status::NotJoined(reason), ..Self::pending(phase) }
     }
 
-    /// The row of a mention that was evaluated so.
+    /// The row of a mention with this evaluation.
     pub fn row(&self, run: &Run, version: u64, revision: &MentionRevision) -> Impact {
         Impact {
             run: run.clone(),
@@ -167,7 +167,7 @@ impl Evaluation {
 }
 
 impl<'a> EvalContext<'a> {
-    /// What is known about a mention now.
+    /// Evaluates a mention from what is known now.
     pub fn evaluate(&mut self, window: &EventWindow) -> Evaluation {
         let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.
@@ -197,7 +197,7 @@ impl<'a> EvalContext<'a> {
         is_complete
     }
 
-    /// The row uses a bar: it depends on the bar's record and on the watermark that made the bar visible.
+    /// Notes that the row uses a bar: it depends on the bar's record and on the watermark that made the bar visible.
     pub(super) fn depend_on(&self, bar: &StoredBar, out: &mut Evaluation) {
         out.depend_on_record(bar);
         out.bars_end = out.bars_end.max(self.history.dependency_offset(bar.end));
@@ -252,7 +252,7 @@ impl<'a> EvalContext<'a> {
         None
     }
 
-    /// There is no entry yet, or there will never be one.
+    /// Evaluates a mention without an entry: sets the timer for the next try, or the reason why it will never have one.
     fn await_entry(&self, prices: &PriceWindow, out: &mut Evaluation) {
         let [first, second, _] = prices.sessions;
         if !self.is_complete(second.close, out) {
@@ -277,7 +277,7 @@ impl<'a> EvalContext<'a> {
         out.covered_until = Some(second.close);
     }
 
-    /// There is an entry: measures every horizon that the tape has reached.
+    /// Evaluates a mention that has an entry: measures every horizon that the tape has reached.
     fn measure(&mut self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
         self.depend_on(entry.bar, out);
         out.status = Status::Open;

@@ -1,7 +1,7 @@
 //! Evicting what is finished, and rebuilding what is not.
 //!
-//! The join keeps no store. A commit carries a [`RunCheckpoint`]; the next owner of the partition reads each topic
-//! again from there and has the same state. Three things make that exact:
+//! The join keeps its state in memory only. A commit carries a [`RunCheckpoint`]; the next owner of the partition reads
+//! each topic again from there and has the same state. Three things make that exact:
 //!
 //! - A mention is evicted, with all its records, when news and tape have both passed its finalization time; bars and
 //!   watermarks are evicted when no mention, in memory or still to come, can need their session. So the checkpoint is
@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::{Impact, Run, Watermark};
 
-/// A mention can arrive until the news has passed its finalization time, and its row is open as long. Its first session
-/// is then at most this number of sessions before the one that the news is in.
+/// A mention can arrive until the news has passed its finalization time, and its row is open until then. So its first
+/// session is at most this number of sessions before the one that the news is in.
 const OPEN_SESSIONS: usize = 2;
 
 /// What was evicted, and the oldest records of what was not.
@@ -104,9 +104,9 @@ impl State {
         self.evaluate_all()
     }
 
-    /// Evicts what is finished: mentions whose finalization time news and tape have both passed, and the bars, halts, actions
-    /// and market models of sessions that no mention, in memory or still to come, uses. Evicts nothing until both have
-    /// a watermark.
+    /// Evicts what is finished: mentions whose finalization time both news and tape have passed, and the bars, halts,
+    /// actions and market models of sessions that no mention, in memory or still to come, uses. Evicts nothing until
+    /// both have a watermark.
     ///
     /// Call it only when every halt and every action up to the tape's watermark has been read: their topics have no
     /// watermarks, and neither can change a row that was evicted.

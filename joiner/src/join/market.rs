@@ -1,4 +1,4 @@
-//! What to expect of a symbol, from the sessions before the entry's.
+//! The market model and the usual volume of a symbol, computed from the sessions before the entry's session.
 
 use super::tape::{Bars, StoredBar};
 use super::time::EventTime;
@@ -19,8 +19,9 @@ pub(super) struct MarketModel {
 /// Ordinary least squares over the bars of the `back` sessions before session `entry`. Only bars that were known when
 /// session `entry` opened, at `as_of`, count.
 ///
-/// A pair is the log return of symbol and benchmark from one close to the next within a session, where both have both
-/// bars and the bars are neighbours. `None` for fewer than 30 pairs, or a benchmark that never moved.
+/// A pair is the log return of symbol and benchmark from one close to the next within a session, where both have the
+/// same two bars and the second starts where the first ends. `None` for fewer than 30 pairs, or a benchmark that never
+/// moved.
 pub(super) fn model(
     symbol: &Bars,
     benchmark: &Bars,
@@ -57,7 +58,7 @@ fn pair_returns(symbol: &[StoredBar], benchmark: &[StoredBar], as_of: EventTime,
     for own in symbol.iter().filter(|bar| bar.visible_from <= as_of) {
         while market.next_if(|bar| bar.start < own.start).is_some() {}
         let Some(other) = market.next_if(|bar| bar.start == own.start) else { continue };
-        // Where one of the two is without a close there is no return to it or from it.
+        // If either has no close in this bar, no return ends or begins with this bar.
         let Some(closes) = own.close.zip(other.close).filter(|_| own.end == other.end) else {
             last = None;
             continue;
@@ -69,9 +70,9 @@ fn pair_returns(symbol: &[StoredBar], benchmark: &[StoredBar], as_of: EventTime,
     }
 }
 
-/// Mean volume of the bars at the entry bar's time of day over sessions before session `entry`, each with the number of
-/// today's shares that one share was. Sessions without such a bar are left out; `None` if fewer than five are left, or
-/// nothing was traded.
+/// Mean volume of the bars at the entry bar's time of day over `sessions`, which are before session `entry`. Beside
+/// each session is the number of today's shares that one of its shares became: its volume is multiplied by that.
+/// Sessions without such a bar are left out; `None` if fewer than five are left, or nothing was traded.
 pub(super) fn usual_volume(
     symbol: &Bars,
     calendar: &Calendar,

@@ -1,4 +1,4 @@
-//! One article about one company: which of all records about it counts.
+//! One article about one company, and which of its records counts.
 
 use super::evaluation::Evaluation;
 use super::time::EventTime;
@@ -47,7 +47,7 @@ pub(super) struct MentionRevision {
 /// A mention in memory.
 #[derive(Debug)]
 pub(super) struct MentionState {
-    /// Of each revision the record that was available first; revisions in the order of their first record.
+    /// For each revision, the record that was available first. Revisions are in the order of their first records.
     revisions: Vec<MentionRevision>,
     current: usize,
     /// Offset of the record that made the current revision count.
@@ -81,8 +81,8 @@ impl MentionState {
         start >= prices.first_minute || (end <= window.available && is_latest_before())
     }
 
-    /// Whether a bar of the benchmark can change its row: any up to its last horizon reached, for the session before the
-    /// entry's tells whether the market jumped, too.
+    /// Whether a bar of the benchmark can change its row. Every bar up to the last horizon reached can, also those of
+    /// the session before the entry's: they tell whether the market jumped, too.
     pub fn depends_on_benchmark_bar(&self, start: EventTime) -> bool {
         let Some((_, evaluation)) = &self.evaluated else { return false };
         let measured = evaluation.covered_until.filter(|_| evaluation.entry.is_some());
@@ -139,7 +139,7 @@ mod tests {
         MentionRevision { mention, window, lateness: Lateness::OnTime }
     }
 
-    /// Effective offset, number and time to its score of the revision that counts.
+    /// Of the revision that counts: effective offset, number, and microseconds from publication to score.
     fn current(state: &MentionState) -> (u64, u64, i64) {
         let mention = &state.current().mention;
         let delay = mention.scored_at.as_microsecond() - PUBLISHED.as_micros();

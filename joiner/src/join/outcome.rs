@@ -20,7 +20,7 @@ pub(super) struct Exit {
 enum Opening<'a> {
     /// The first bar's open.
     Price(f64, &'a StoredBar),
-    /// The bar that holds it starts before the session does, so its open may be another price.
+    /// The bar that holds the opening price starts before the session does, so the bar's open may be another price.
     Unknown,
     /// No bar yet.
     NoBar,
@@ -66,7 +66,8 @@ impl<'a> EvalContext<'a> {
         }
     }
 
-    /// The price as the holder of a share of the entry's session has it after the night; `None` where that is not known.
+    /// The exit after the night, with the price as the value of one share of the entry's session; `None` if that is not
+    /// known.
     fn across(&self, night: Option<Night>, entry: &Entry<'_>, exit: Exit) -> Option<Exit> {
         let night = night.filter(|night| !self.is_withheld(*night))?;
         let market = self.market_holding(entry.session.index, entry.next.index);
@@ -162,7 +163,7 @@ impl<'a> EvalContext<'a> {
         first.iter().map(|(_, bar)| *bar).chain(before).for_each(|bar| self.depend_on(bar, out));
         match first {
             Some((price, bar)) if bar.start == session.open => Opening::Price(price, bar),
-            // Less than a bar after the open: no bar of this grid starts at the open.
+            // It starts less than a width after the open: no bar of this grid starts at the open itself.
             Some((_, bar)) if before.is_some() || bar.start - session.open < width => Opening::Unknown,
             Some((price, bar)) => Opening::Price(price, bar),
             None if before.is_some() => Opening::Unknown,
@@ -170,7 +171,8 @@ impl<'a> EvalContext<'a> {
         }
     }
 
-    /// Whether the entry is only so late because the bar that holds the session's opening price starts before the open.
+    /// Whether the entry is later than the session's open because the bar with the opening price starts before the
+    /// open.
     pub(super) fn entry_lacks_open(&self, entry: &Entry<'_>, from: EventTime, out: &mut Evaluation) -> bool {
         let session = entry.session;
         from == session.open

@@ -1,15 +1,15 @@
-//! Prices across a night: splits and dividends that are known, and jumps that look like a split that is not.
+//! Prices across a night: known splits and dividends, and jumps that look like a split that is not known.
 //!
 //! Bars are as printed, so a 3:1 split is a fall by two thirds between two sessions. Where the action is known, an
-//! outcome across the night is the holder's: shares after it and dividends received. What then still looks like a split
-//! is one nobody told us of, or one that the bars already contain.
+//! outcome across the night is the holder's: shares after it and dividends received. A move that then still looks
+//! like a split is one that `actions` does not have, or one for which the bars were adjusted already.
 //!
 //! - A price that doubles or trebles, halves or falls to a third, within 10 %, or changes by more than 3.3 times: the
 //!   outcomes across that night are NULL ([`PossibleSplits::Null`]). In 99 of 100 nights a stock moves by less than 10 %,
-//!   so a split stays within that of its ratio; news alone rarely moves a price so far and to just there.
+//!   so a split stays within that of its ratio; news alone rarely moves a price this far and to such a ratio.
 //! - A price within 2 % of a 3:2, 4:3 or 5:4 split or of its reverse: the row is flagged, and the outcomes stay. Falls by
 //!   a fifth to a third on news are many times more frequent than such splits, and they are what is to be measured.
-//! - Not where the benchmark moved in the same direction by more than half as much.
+//! - Neither rule applies where the benchmark moved in the same direction by more than half as much.
 
 use super::actions::Holding;
 use super::config::PossibleSplits;
@@ -23,7 +23,7 @@ const LARGE: f64 = 1.193_922_468_472_434_6; // ln 3.3
 /// Ratios that are taken for a split within [`NEAR`] of them, as logs: 2 and 3.
 const RATIOS: [f64; 2] = [std::f64::consts::LN_2, 1.098_612_288_668_109_8];
 const NEAR: f64 = 0.1;
-/// Ratios that may be one, as logs: 3:2, 4:3, 5:4.
+/// Ratios that may be a small split, as logs: 3:2, 4:3, 5:4.
 const SMALL_RATIOS: [f64; 3] = [0.405_465_108_108_164_4, 0.287_682_072_451_780_9, 0.223_143_551_314_209_76];
 const SMALL_NEAR: f64 = 0.02;
 
@@ -46,7 +46,7 @@ pub(super) struct Night {
 }
 
 impl Look {
-    /// Of the log return of a holder across a night, and the benchmark's.
+    /// What a night looks like, given the log return of a holder across it, and the benchmark's.
     fn of(gained: f64, market: Option<f64>) -> Self {
         let size = gained.abs();
         if market.is_some_and(|market| market * gained > 0.0 && market.abs() > size / 2.0) {
@@ -67,7 +67,7 @@ impl Night {
     /// A night with a price before and one after it, and the benchmark's log return across it.
     fn new(holding: Holding, before: f64, after: f64, market: Option<f64>) -> Self {
         let (raw, gained) = ((after / before).ln(), (holding.value(after) / before).ln());
-        // The prices do not have the split that is known: they were adjusted for it already.
+        // The prices do not move by the known split: they were adjusted for it already.
         let has_it_already = holding.shares != 1.0 && raw.abs() < gained.abs() / 2.0;
         Self { holding, look: if has_it_already { Look::Split } else { Look::of(gained, market) } }
     }
@@ -130,7 +130,7 @@ impl<'a> EvalContext<'a> {
         Some((self.market_holding(before, after.index).value(first) / last).ln())
     }
 
-    /// The first price of a session: its first bar's open or, where that is not of the session, its close.
+    /// The first price of a session: the open of its first bar or, if that is no price of the session, the bar's close.
     fn first_price(
         &self,
         bars: &Bars,
@@ -143,8 +143,8 @@ impl<'a> EvalContext<'a> {
         bar.open.or(bar.close)
     }
 
-    /// For each of the sessions before the entry's, from the last, by how much its volume counts in shares of today.
-    /// Ends at a night that looks like a split nobody told us of.
+    /// For each session before the entry's, the latest first: how many shares of the entry's session one of its shares
+    /// became. Ends at a night that looks like a split that is not known.
     pub(super) fn volume_scales(&self, entry: &Entry<'_>) -> Vec<(usize, f64)> {
         let mut scales = Vec::new();
         let (mut later, mut first) = (entry.session.index, entry.price);

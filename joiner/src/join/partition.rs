@@ -17,7 +17,7 @@ const MAX_SILENT_RECORDS: u64 = 1_000_000;
 #[derive(Debug)]
 struct RunState {
     state: State,
-    /// Next offset of `bars` when the run's last record was read.
+    /// The next offset of `bars` at the moment when the run's last record was read.
     last_seen_offset: u64,
 }
 
@@ -47,8 +47,8 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Takes a partition over, given what was last committed. Each topic is to be read from [`Partition::start_offset`]
-    /// of its commit.
+    /// Takes a partition over, given what was last committed. The caller then reads each topic from the
+    /// [`Partition::start_offset`] of its commit.
     ///
     /// A checkpoint that can't be read, as after somebody moved the group's offsets by hand, is ignored: rows that were
     /// open stay as they are.
@@ -118,7 +118,7 @@ impl Partition {
         Ok(())
     }
 
-    /// The state of a run whose first record is being read: nothing of it is before the unread offsets.
+    /// The state of a run whose first record is being read: none of its records is before the unread offsets.
     fn new_state(&self, run: &Run) -> State {
         State::with(run.clone(), Arc::clone(&self.config), self.unread().map(WatermarkTracker::starting_at))
     }
@@ -189,8 +189,8 @@ impl Partition {
         }
     }
 
-    /// Number of bars since the last call that are in no regular session and so have no price for the join. The
-    /// benchmark's are on every partition.
+    /// Number of bars since the last call that are in no regular session and so have no price for the join. A bar of
+    /// the benchmark is counted on every partition.
     pub fn take_outside_bars(&mut self) -> u64 {
         self.runs.values_mut().map(|run| run.state.take_outside_bars()).sum()
     }

@@ -83,7 +83,7 @@ pub(super) fn place(
     }
     let bounds = SessionBounds::new(opened);
     if bar.width_s == DAY_S {
-        // Of a day that begins at another moment, such as the close, nothing tells which prices it has.
+        // If a day begins at another moment, such as the close, nothing tells which prices its bar has.
         let day = Some(opened).filter(|session| session.open == bar.start).or_else(|| calendar.day_from(bar.start));
         let Some(day) = day else { return Some(outside(opened.index)) };
         let session = SessionBounds::new(day);
@@ -109,7 +109,7 @@ pub(super) fn place(
             end: bounds.close + span,
             has_open: true,
             has_close: false,
-            // As of the session's last bar: by then no row of the session is finished.
+            // The same deadline as for the session's last bar: no row of the session is finished before it.
             deadline: bounds.close + lateness,
         }));
     }
@@ -172,7 +172,7 @@ mod tests {
             ("2025-05-13T13:30:00Z", DAY_S, "13T13:30 13T20:00 open close"),
             ("2025-05-17T04:00:00Z", DAY_S, "outside"),
             ("2025-07-04T00:00:00Z", DAY_S, "outside"),
-            // Days that begin at no midnight we know: whose open and close they have can't be told.
+            // Days that begin at neither midnight: it is not known which session's open and close they have.
             ("2025-05-13T20:00:00Z", DAY_S, "outside"),
             ("2025-05-13T09:00:00Z", DAY_S, "outside"),
             ("2025-05-13T14:30:00Z", DAY_S, "outside"),

@@ -26,9 +26,9 @@ pub struct State {
     pub(super) calendar: &'static Calendar,
     pub(super) news: WatermarkTracker,
     pub(super) tape: WatermarkTracker,
-    /// `halts` has no watermarks; this knows where the run's records begin.
+    /// Where the run's records begin in `halts`. That topic has no watermarks.
     pub(super) halts: WatermarkTracker,
-    /// The same of `actions`.
+    /// The same for `actions`.
     pub(super) actions: WatermarkTracker,
     pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
@@ -128,11 +128,12 @@ impl State {
         let revision = MentionRevision { mention, window, lateness };
         if let Some(&id) = self.id_by_key.get(&key) {
             if lateness == Lateness::TooLate {
-                // The row there is was made from more bars than may be in memory now.
+                // The existing row was made from more bars than may be in memory now.
                 return Ok(());
             }
             let state = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
-            // Finalized by the news alone: whether it is still in memory must make no difference.
+            // The news alone decides whether the mention is finalized: the tape decides only whether it is still in
+            // memory, and that must make no difference.
             if self.news.low().is_none_or(|low| low < state.finalization) {
                 return if state.apply_revision(offset, revision) { self.evaluate(id, rows) } else { Ok(()) };
             }
@@ -149,7 +150,7 @@ impl State {
     /// Judged by the news watermark at this offset of the topic, which is the same for every reader.
     fn classify_lateness(&self, mention: &Mention, window: &EventWindow) -> Lateness {
         match self.news.low() {
-            // Needs no bars, so it counts however late it is.
+            // A withdrawn mention needs no bars, so it counts however late it is.
             Some(low) if window.finalization <= low && mention.is_withdrawn() => Lateness::Late,
             Some(low) if window.finalization <= low => Lateness::TooLate,
             Some(low) if EventTime::from(mention.published_at) <= low => Lateness::Late,
@@ -200,7 +201,8 @@ impl State {
         if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
 
-    /// A bar that is in no session has no price that is used, but a symbol that has only such bars is told so.
+    /// Notes a bar that is in no session. None of its prices is used, but where a symbol has only such bars, the reason
+    /// of its rows is [`Reason::NoRegularBars`].
     fn outside_bar(
         &mut self,
         offset: u64,
@@ -213,7 +215,7 @@ impl State {
         if self.eviction.oldest_session > session || is_late {
             return Ok(());
         }
-        // What is read again was counted before.
+        // While the state is rebuilt, bars are read again that were counted before.
         self.outside_bars += u64::from(!self.rebuilding);
         self.eviction.keep_bars_from(session, offset);
         self.instrument(&bar.symbol).insert_outside(session, offset);
@@ -229,7 +231,7 @@ impl State {
         self.symbols.get_mut(symbol).expect("it was inserted above")
     }
 
-    /// Evaluates the mentions again that a bar can change which arrived after the watermark had passed it.
+    /// Evaluates again the mentions that a bar can change. The bar arrived after the watermark had passed its end.
     fn on_late_bar(
         &mut self,
         bar: &Bar,
@@ -320,7 +322,7 @@ impl State {
         Ok(rows)
     }
 
-    /// Evaluates a mention from scratch and adds its row to `rows` if the version is another than before.
+    /// Evaluates a mention from scratch and adds its row to `rows` if its version has changed.
     fn evaluate(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         if self.holds_rows_back() {
             return Ok(());

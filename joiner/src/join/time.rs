@@ -26,7 +26,7 @@ impl EventTime {
         self.0
     }
 
-    /// The moment as a timestamp. Not for [`EventTime::MIN`], which no timestamp can say.
+    /// The moment as a timestamp. Not for [`EventTime::MIN`], which is out of a timestamp's range.
     pub fn timestamp(self) -> Timestamp {
         Timestamp::from_microsecond(self.0).expect("moments come from timestamps and stay near them")
     }
@@ -46,7 +46,7 @@ impl Span {
         Self(seconds as i64 * 1_000_000)
     }
 
-    /// Whether `other`, which is not zero, fits a whole number of times.
+    /// Whether `other`, which is not zero, fits into the span a whole number of times.
     pub const fn is_multiple_of(self, other: Self) -> bool {
         self.0 % other.0 == 0
     }

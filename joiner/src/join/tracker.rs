@@ -110,7 +110,7 @@ pub(super) struct WatermarkHistory {
 }
 
 impl WatermarkHistory {
-    /// The record at `offset` completed the tape up to `low`. `true` if that is another minute.
+    /// The record at `offset` completed the tape up to `low`. `true` if that is a later minute than before.
     pub fn push(&mut self, low: EventTime, offset: u64) -> bool {
         let minute = low.floor_minute();
         let moved = minute > self.low();

@@ -7,7 +7,7 @@
 //!
 //! Whenever a record changes the content of a row, the new row depends on that record, and the record is newer than all
 //! that the row depended on before, so the version grows. Of two readers that take the topics in different order, one
-//! may have an unfinished row where the other has the finished one. None of the three numbers of the unfinished row
+//! may have an unfinished row where the other has the finished one. None of the numbers of the unfinished row
 //! exceeds that of the finished one; if their contents differ, one of them is less, and so is the sum. So the
 //! finished row always wins, and a row rebuilt from part of the records never beats one made from more.
 

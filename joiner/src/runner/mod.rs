@@ -33,7 +33,7 @@ const EVICTION_INTERVAL: Duration = Duration::from_secs(15);
 /// Runs until shutdown, then writes and commits what it has read.
 ///
 /// # Errors
-/// The first error that a retry can't help against. Nothing is lost: the next start reads what was not committed.
+/// The first error that a retry can't fix. Nothing is lost: the next start reads what was not committed.
 pub async fn run(
     kafka: &KafkaConfig,
     clickhouse: &ClickHouseConfig,
@@ -244,8 +244,8 @@ impl Runner {
         Ok(())
     }
 
-    /// Evicts finished rows once every halt and action up to the tape's watermark has been read. The feed has them
-    /// acknowledged before it sends the watermark, so they are among the records that the broker has now.
+    /// Evicts finished rows once every halt and action up to the tape's watermark has been read. The feed waits
+    /// until they are acknowledged before it sends the watermark, so the broker has them now.
     async fn evict_finished(&mut self) {
         if self.last_eviction.elapsed() < EVICTION_INTERVAL {
             return;

@@ -7,7 +7,7 @@ use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Commit, Received, Topic};
 use tapewire_core::{Impact, Run};
 
-/// `sentiment`, `bars`, `halts`, `actions` and `trades` of one partition number.
+/// What the joiner keeps for one partition number of `sentiment`, `bars`, `halts`, `actions` and `trades`.
 pub struct PartitionTask {
     number: i32,
     partition: Partition,

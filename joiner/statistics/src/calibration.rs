@@ -1,4 +1,4 @@
-//! Calibration: whether things said to be likely happen as often as was said.
+//! Calibration: whether things happen as often as their predicted probabilities say.
 
 use crate::error::{Result, argument, at_least, finite, same_length};
 use crate::groups::{quantile_of, wilson};
@@ -10,14 +10,14 @@ use crate::test::{Interval, check_level};
 pub enum Bins {
     /// Of equal width: (0, 1/n], (1/n, 2/n], and so on; 0 belongs to the first.
     EqualWidth(usize),
-    /// With equally many probabilities, as far as equal ones allow.
+    /// Each with the same number of probabilities; equal probabilities stay in one bin.
     EqualCount(usize),
 }
 
 /// One bin of a reliability table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bin {
-    /// Probabilities in it.
+    /// Number of probabilities in it.
     pub n: usize,
     /// Their mean.
     pub mean_probability: f64,
@@ -39,7 +39,7 @@ pub struct Calibration {
     pub mce: f64,
     /// Brier 1950: mean squared difference of probability and outcome.
     pub brier: f64,
-    /// The same for the share of all, said of each: what knowing only that share would score.
+    /// The Brier score of a forecast that gives each the overall share as its probability.
     pub brier_of_share: f64,
     /// Probabilities.
     pub n: usize,

@@ -1,10 +1,10 @@
-//! An index of sentiment whose past fades by half in each half-life.
+//! An index of sentiment in which the weight of a value halves with each half-life.
 
 use crate::error::{Error, Result, argument, finite, same_length};
 
 /// The mean of all values so far, each with weight 0.5^(age / half-life), at the time of each value.
 ///
-/// `times` and `half_life` are in one unit, any; times do not go back. Equals pandas'
+/// `times` and `half_life` have the same unit, which can be any; times do not decrease. Equals pandas'
 /// `Series.ewm(halflife=..., times=...).mean()`.
 ///
 /// # Errors
@@ -21,7 +21,7 @@ pub fn half_life_mean(times: &[i64], values: &[f64], half_life: f64) -> Result<V
         if time < last {
             return Err(Error::Argument { what: "a time", value: time as f64, rule: "not before the one before it" });
         }
-        // Times may be far apart: their difference need not fit.
+        // Times may be so far apart that their difference overflows an `i64`.
         let fade = 0.5_f64.powf((i128::from(time) - i128::from(last)) as f64 / half_life);
         (total, weight) = (total * fade + value, weight * fade + 1.0);
         last = time;

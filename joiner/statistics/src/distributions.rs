@@ -59,7 +59,7 @@ pub fn chi_squared_upper(statistic: f64, df: f64) -> f64 {
     }
 }
 
-/// P(X >= successes) of `trials` with chance `chance` in (0, 1) each.
+/// P(X >= successes) for the number X of successes in `trials`, each with chance `chance` in (0, 1).
 pub fn binomial_at_least(successes: u64, trials: u64, chance: f64) -> f64 {
     if successes == 0 {
         1.0
@@ -87,7 +87,8 @@ pub fn student_quantile_upper(tail: f64, df: f64) -> f64 {
     refine(start, tail, |t| student_upper(t, df), |t| (log_front - 0.5 * (df + 1.0) * (t * t / df).ln_1p()).exp())
 }
 
-/// Newton's method on the logarithm of the tail: on a logarithmic scale far out, where tails are powers or steeper.
+/// Newton's method on the logarithm of the tail. Far out, where tails are powers or steeper, its variable is
+/// logarithmic, too.
 fn refine(start: f64, tail: f64, upper: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64) -> f64 {
     let mut at = start;
     for _ in 0..50 {
@@ -108,7 +109,7 @@ fn beta_tail(a: f64, b: f64, x: f64, y: f64) -> f64 {
     if !defined {
         return f64::NAN;
     }
-    // statrs takes the same branch: there the continued fraction converges, and its value is a product.
+    // The branch that statrs takes, too: here the continued fraction converges, and the value is a product.
     if x < (a + 1.0) / (a + b + 2.0) { beta_product(a, b, x) } else { 1.0 - beta_product(b, a, y) }
 }
 

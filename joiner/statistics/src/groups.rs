@@ -11,9 +11,9 @@ use crate::test::{Interval, Reference, Test, check_level};
 pub struct Quantile {
     /// Rows in it.
     pub n: usize,
-    /// Mean score; `None` of no rows.
+    /// Mean score; `None` without rows.
     pub mean_score: Option<f64>,
-    /// Mean return; `None` of no rows.
+    /// Mean return; `None` without rows.
     pub mean_return: Option<f64>,
     /// The interval of the mean return, by Student's distribution.
     pub interval: Result<Interval>,
@@ -28,14 +28,14 @@ pub struct Quantiles {
     pub quantiles: Vec<Quantile>,
     /// Mean return of the highest less that of the lowest.
     pub spread: f64,
-    /// Welch's test that it is 0.
+    /// Welch's test of a spread of 0.
     pub test: Test,
-    /// Its interval.
+    /// The spread's interval.
     pub interval: Interval,
 }
 
 /// Which of `count` quantiles each value falls into, from 0: the number of inner edges below it. Edges are quantiles of
-/// the values, between neighbours linearly. Equal values fall into the same, so that with many of them a quantile may
+/// the values, interpolated linearly. Equal values fall into the same quantile, so that with many of them another may
 /// be empty. Equals `pandas.qcut(values, count)`.
 ///
 /// # Errors
@@ -54,14 +54,14 @@ pub fn quantile_of(values: &[f64], count: usize) -> Result<Vec<usize>> {
     Ok(values.iter().map(|value| edges.partition_point(|edge| edge < value)).collect())
 }
 
-/// The quantile of sorted values at `share` in [0, 1], between neighbours linearly: numpy's default.
+/// The quantile of sorted values at `share` in [0, 1], interpolated linearly between two values: numpy's default.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let below = (place.floor() as usize).min(sorted.len() - 1);
     let above = (below + 1).min(sorted.len() - 1);
     let part = place - below as f64;
     let (low, high) = (sorted[below], sorted[above]);
-    // As numpy: from the nearer end.
+    // Like numpy, interpolates from the nearer end.
     if part >= 0.5 { high - (high - low) * (1.0 - part) } else { low + (high - low) * part }
 }
 
@@ -185,7 +185,7 @@ pub fn wilson(hits: usize, n: usize, level: f64) -> Result<Interval> {
     let widening = 1.0 + z * z / n;
     let middle = (rate + z * z / (2.0 * n)) / widening;
     let half = z / widening * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
-    // At the ends exactly, where rounding would leave the share outside.
+    // Exactly 0 or 1 where no trial or every trial is a success: rounding could leave the share outside.
     let low = if none { 0.0 } else { (middle - half).max(0.0) };
     let high = if all { 1.0 } else { (middle + half).min(1.0) };
     Ok(Interval { low, high, level })

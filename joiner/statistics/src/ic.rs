@@ -43,7 +43,7 @@ pub(crate) fn pearson(x: &[f64], y: &[f64]) -> Result<f64> {
     }
     let (mean_x, mean_y) = (mean(x), mean(y));
     let xy = sum(x.iter().zip(y).map(|(x, y)| (x - mean_x) * (y - mean_y)));
-    // The root of the product is exact more often; it overflows where the product of roots does not.
+    // The root of the product is exact more often, but can overflow; the product of the roots can't.
     let product = xx * yy;
     let scale = if product.is_normal() { product.sqrt() } else { xx.sqrt() * yy.sqrt() };
     let correlation = xy / scale;
@@ -127,7 +127,7 @@ fn sort_counting_swaps(values: &mut Vec<f64>) -> u128 {
 pub struct Period<'a> {
     /// Scores.
     pub scores: &'a [f64],
-    /// Returns that followed, one a score.
+    /// Returns that followed, one for each score.
     pub returns: &'a [f64],
 }
 
@@ -138,7 +138,7 @@ pub struct Summary {
     pub periods: Vec<Result<f64>>,
     /// Mean, standard deviation and number of those that are defined.
     pub mean: Mean,
-    /// Mean over standard deviation, IR, a period.
+    /// Mean over standard deviation: the information ratio (IR) of one period.
     pub ratio: f64,
     /// Student's t test of the mean, for periods that are independent.
     pub test: Test,
@@ -180,7 +180,8 @@ impl Summary {
 /// The information coefficient of each period, and their mean with its tests; `lags` and `overlap` as in
 /// [`Summary::of`].
 ///
-/// A period of two pairs has a rank correlation of 1 or -1, whatever is true: leave out periods with few pairs.
+/// A period of two pairs has a rank correlation of 1 or -1 whatever the scores are worth: leave out periods with few
+/// pairs.
 ///
 /// # Errors
 /// As [`Summary::of`].
@@ -220,7 +221,7 @@ pub struct Horizon<'a> {
     pub overlap: usize,
 }
 
-/// The information coefficient by horizon: how fast scores lose their worth.
+/// The information coefficient by horizon: how fast scores lose their power to order returns.
 pub fn decay(kind: Correlation, horizons: &[Horizon], level: f64) -> Vec<(String, Result<Summary>)> {
     let of = |horizon: &Horizon| summary(kind, &horizon.periods, None, horizon.overlap, level);
     horizons.iter().map(|horizon| (horizon.name.to_owned(), of(horizon))).collect()

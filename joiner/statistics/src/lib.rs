@@ -7,11 +7,11 @@
 //! |---|---|
 //! | did prices move abnormally around news | [`event`] |
 //! | do scores order the returns that follow | [`ic`], [`groups`], [`resample::permute_rank_ic`] |
-//! | are probabilities as right as they say | [`calibration`] |
+//! | do things happen as often as their probabilities say | [`calibration`] |
 //! | what moves first | [`leadlag`] |
 //! | does a score explain returns beyond symbol and day | [`regression`] |
 //! | which events may be counted | [`overlap`] |
-//! | what of all this is left when everything that was tried is counted | [`multiple`] |
+//! | which results hold when every test that was tried is counted | [`multiple`] |
 //!
 //! **Missing values.** Returns around events are `Option`s, and `None` does not count. Everything else takes finite
 //! numbers and refuses NaN and infinities by name; leave rows with missing values out.

@@ -14,7 +14,7 @@ pub(crate) fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
     sum + lost
 }
 
-/// Mean; NaN of nothing.
+/// Mean; NaN without values.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     sum(values.iter().copied()) / values.len() as f64
 }
@@ -33,7 +33,7 @@ pub(crate) fn variance(values: &[f64]) -> f64 {
     if values.len() < 2 { f64::NAN } else { squares_about_mean(values) / (values.len() - 1) as f64 }
 }
 
-/// Median, the mean of the middle two of an even number. NaN of nothing.
+/// Median; for an even number of values, the mean of the middle two. NaN without values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

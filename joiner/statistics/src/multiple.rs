@@ -6,14 +6,15 @@ use crate::test::{Test, check_level};
 /// How p-values are adjusted for their number m.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adjustment {
-    /// m p. Holds the chance of any false rejection, for any dependence.
+    /// m p. Limits the chance of any false rejection, for any dependence.
     Bonferroni,
-    /// Holm 1979: the same, stepping down from the smallest; never worse.
+    /// Holm 1979: limits the same chance, stepping down from the smallest p-value; never rejects less than Bonferroni.
     Holm,
-    /// Hochberg 1988: the same, stepping up from the largest; for independent or positively dependent tests.
+    /// Hochberg 1988: limits the same chance, stepping up from the largest p-value; for independent or positively
+    /// dependent tests.
     Hochberg,
-    /// Benjamini and Hochberg 1995: holds the expected share of false rejections among all, for independent or
-    /// positively dependent tests.
+    /// Benjamini and Hochberg 1995: limits the expected share of false rejections among all rejections, for independent
+    /// or positively dependent tests.
     BenjaminiHochberg,
     /// Benjamini and Yekutieli 2001: the same for any dependence, times 1 + 1/2 + ... + 1/m.
     BenjaminiYekutieli,
@@ -72,8 +73,8 @@ pub struct Judged {
     pub rejected: bool,
 }
 
-/// Every test that one question led to. Each goes in as it is computed, so the number of tests is the program's own
-/// count and nobody's memory; none can be taken out.
+/// Every test that one question led to. Each is entered when it is computed and none can be removed, so the program
+/// itself counts the tests.
 ///
 /// ```
 /// use tapewire_statistics::Mean;
@@ -104,7 +105,7 @@ impl Family {
         &self.question
     }
 
-    /// Computes a test and enters it, defined or not.
+    /// Computes a test and enters it, whether or not it has a value.
     pub fn look(&mut self, label: impl Into<String>, test: impl FnOnce() -> Result<Test>) -> Result<Test> {
         let outcome = test();
         self.looks.push(Look { label: label.into(), outcome: outcome.clone() });

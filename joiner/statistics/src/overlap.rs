@@ -34,7 +34,7 @@ pub enum Fate {
 }
 
 /// Keeps, for each symbol, the events that begin `window` or more after the last one kept, in time order, and of events
-/// at the same time the first in the list. An event dropped hides none after it. `events` need not be sorted.
+/// at the same time the first in the list. Only kept events cause others to be dropped. `events` need not be sorted.
 ///
 /// # Errors
 /// [`crate::Error::Argument`] for a window below 0.
@@ -59,7 +59,7 @@ pub fn without_overlaps<S: Hash + Eq + Copy>(events: &[Event<S>], window: i64) -
 }
 
 /// Keeps, for each symbol and story, the earliest event, and of events at the same time the first in the list.
-/// `stories` has one label an event.
+/// `stories` has one label for each event.
 ///
 /// # Errors
 /// [`crate::Error::Length`].
@@ -79,12 +79,12 @@ pub fn first_of_stories<S: Hash + Eq + Copy>(events: &[Event<S>], stories: &[u64
     Ok(events.iter().enumerate().map(fate).collect())
 }
 
-/// Cluster labels, from 0 by first appearance: two rows get the same if they share a label in any of `keys`, directly
-/// or through others. With the articles and the days of events as keys, events of one article and events of one day are
-/// together.
+/// Cluster labels, from 0 by first appearance: two rows get the same label if they share one in any of `keys`, directly
+/// or through other rows. With the articles and the days of events as keys, events of one article and events of one day
+/// are together.
 ///
 /// # Errors
-/// [`crate::Error::TooFew`] without keys; [`crate::Error::Length`] unless all have one label a row.
+/// [`crate::Error::TooFew`] without keys; [`crate::Error::Length`] unless all have one label for each row.
 pub fn clusters(keys: &[&[u64]]) -> Result<Vec<u64>> {
     at_least("keys", keys.len(), 1)?;
     let rows = keys[0].len();

@@ -33,7 +33,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut from = 0;
     for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
         let to = from + tied.len();
-        // Ranks from + 1 to `to`: their mean.
+        // The mean of the ranks `from + 1` to `to`.
         let shared = (from + 1 + to) as f64 / 2.0;
         tied.iter().for_each(|&index| ranks[index] = shared);
         from = to;

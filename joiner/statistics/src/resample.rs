@@ -1,4 +1,4 @@
-//! Bootstrap and permutation: what chance alone would have given.
+//! Bootstrap and permutation tests: how much a statistic varies by chance.
 //!
 //! Every replicate has a generator of its own, seeded with the seed and its number, so results are the same for any
 //! number of threads.
@@ -27,7 +27,7 @@ pub enum Blocks {
 }
 
 impl Blocks {
-    /// Circular blocks of the usual order of length, n^(1/3), rounded up, and not shorter than `overlap` + 1.
+    /// Circular blocks of the usual length, n^(1/3) rounded up, but not shorter than `overlap` + 1.
     pub fn for_length(n: usize, overlap: usize) -> Self {
         Self::Circular(((n as f64).cbrt().ceil() as usize).max(overlap + 1).clamp(1, n.max(1)))
     }
@@ -68,7 +68,7 @@ impl Blocks {
     }
 }
 
-/// What a bootstrap found.
+/// The result of a bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
     /// The statistic of the observations themselves.
@@ -143,7 +143,7 @@ pub enum Alternative {
 
 impl Alternative {
     fn as_extreme(self, permuted: f64, observed: f64) -> bool {
-        // Sums taken in another order differ by rounding.
+        // Sums of the same numbers in another order differ by rounding.
         let slack = 1e-12 * observed.abs();
         match self {
             Self::TwoSided => permuted.abs() >= observed.abs() - slack,
@@ -267,7 +267,7 @@ fn exact(statistic: f64, extreme: usize, replicates: usize, n: usize) -> Test {
     Test { statistic, reference: Reference::Exact, p, n }
 }
 
-/// The rows of each day with at least two, of which at least one has two different scores.
+/// The rows of each day that has at least two rows. Refused if no such day has two different scores.
 fn days(scores: &[f64], day: &[u64]) -> Result<Vec<Vec<usize>>> {
     same_length("days", day.len(), scores.len())?;
     finite("scores", scores)?;

@@ -4,7 +4,7 @@ use crate::distributions::{chi_squared_upper, f_upper, normal_two_sided, student
 use crate::distributions::{normal_quantile_upper, student_quantile_upper};
 use crate::error::{Error, Result, argument};
 
-/// What a statistic is compared with where the null hypothesis holds.
+/// The distribution of a statistic if the null hypothesis holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Reference {
@@ -34,11 +34,11 @@ pub enum Reference {
 /// A test statistic with its p-value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Test {
-    /// The statistic; its sign is that of the effect where it has one.
+    /// The statistic; if it has a sign, that is the sign of the effect.
     pub statistic: f64,
     /// What it was compared with.
     pub reference: Reference,
-    /// The chance of a statistic at least as extreme where the null hypothesis holds; two-sided where the reference is.
+    /// The chance of a statistic at least as extreme if the null hypothesis holds; two-sided if the reference is.
     pub p: f64,
     /// Observations that the statistic was computed from: events, pairs, periods or rows, as the test says.
     pub n: usize,

@@ -10,13 +10,13 @@ use tapewire_core::{Run, Symbol};
 pub struct StoredMention {
     /// Who delivered the article.
     pub provider: String,
-    /// The provider's id of it.
+    /// The provider's id of the article.
     pub article_id: String,
     /// The company; empty in `articles`, and where the article names none.
     pub symbol: String,
 }
 
-/// The bars of a symbol and width: their number, and two sums over their starts, by which two sets are the same or not.
+/// The bars of a symbol and width: their number, and two sums over their starts, by which sets of bars are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
 pub struct StoredBars {
     /// Symbol.

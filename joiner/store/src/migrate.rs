@@ -1,4 +1,4 @@
-//! Migrations of the schema. There is no way back.
+//! Migrations of the schema. They can't be undone.
 //!
 //! ClickHouse has no transactions around its DDL. Instead of a lock, every statement of a migration may be run again, by
 //! the same process after a crash or by another one at the same time. A migration is recorded, with the checksum of its
@@ -100,7 +100,7 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> 
     for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
         match apply(&client, migration).await {
             Ok(()) => applied.push(migration.name),
-            // Another run may be past it, and have dropped what this one wanted to change.
+            // Another run may have applied this migration already, and dropped what this run wanted to change.
             Err(_) if is_applied(&client, migration).await.map_err(failed)? => {}
             Err(error) => return Err(failed(error)),
         }
@@ -171,7 +171,7 @@ async fn is_applied(client: &Client, migration: &Migration) -> clickhouse::error
     Ok(applied(client).await?.iter().any(|row| row.version == migration.version))
 }
 
-/// Two at once may each write an id; the first of them counts.
+/// Two runs at once may each write an id; the first id counts.
 async fn name_installation(client: &Client) -> clickhouse::error::Result<()> {
     if client.query("SELECT count() FROM installation").fetch_one::<u64>().await? == 0 {
         client.query("INSERT INTO installation (id) SELECT generateUUIDv4()").execute().await?;
@@ -276,7 +276,8 @@ mod tests {
             | ["CREATE", "MATERIALIZED", "VIEW", "IF", "NOT", "EXISTS", ..]
             | ["CREATE", "OR", "REPLACE", "VIEW", ..] => None,
             ["CREATE", ..] => Some("fails where it exists"),
-            // Another table could hold rows that are nowhere else; these are filled by a view from another table.
+            // A view and an empty table hold no rows, and a view fills the tables named below from another table. Any
+            // other table could hold rows that are nowhere else.
             ["DROP", "VIEW", "IF", "EXISTS", _] | ["DROP", "TABLE", "IF", "EXISTS", "IF", "EMPTY", _] => None,
             ["DROP", "TABLE", "IF", "EXISTS", name]
                 if name.ends_with("_state") || *name == "news_by_minute_articles" =>
@@ -296,7 +297,7 @@ mod tests {
                     false => Some("changes a column without IF [NOT] EXISTS"),
                 }
             }
-            // The old table keeps its new name, so that this succeeds once; and at no moment is the table missing.
+            // The old table keeps its new name, so a second run of this fails; and the table is missing at no moment.
             ["RENAME", "TABLE", table, "TO", before, new, "TO", table_again]
                 if before.starts_with(&format!("{table}_before_"))
                     && before.ends_with(',')
@@ -305,7 +306,7 @@ mod tests {
             {
                 None
             }
-            // The same for a server that stopped between the two.
+            // The second half of that exchange, for a server that stopped after the first.
             ["RENAME", "TABLE", new, "TO", table] if new.starts_with(&format!("{table}_by_")) => None,
             ["RENAME", ..] => Some("is not the exchange of a table with its copy"),
             ["INSERT", "INTO", table, ..] => {

@@ -252,8 +252,8 @@ pub struct DeadLetterRow {
 }
 
 impl DeadLetterRow {
-    /// The row of a dead letter found at `offset` of `partition`. A letter that can't be read, or whose
-    /// bytes are not base64, is kept as it is on the topic: nothing here may be lost.
+    /// The row of a dead letter found at `offset` of `partition`. A dead letter that can't be read, or whose bytes are
+    /// not base64, is kept as it is on the topic, so that it is not lost.
     pub fn from_topic(
         partition: i32,
         offset: i64,
@@ -324,11 +324,11 @@ mod tests {
         assert_eq!(first.id, again.id);
         assert_eq!(first.id.len(), 64);
         assert_ne!(first.id, letter("may", "bars.csv line 4", 1).id);
-        // What can't be read is told apart by its place.
+        // Dead letters that can't be read differ by their place.
         let unreadable = |offset| DeadLetterRow::from_topic(0, offset, serde_json::from_str("{"), b"{");
         assert_ne!(unreadable(1).id, unreadable(2).id);
         assert_eq!((unreadable(1).run.as_str(), &unreadable(1).bytes[..]), ("", &b"{"[..]));
-        // A letter of a build that did not write the run.
+        // A dead letter of a build that did not write the run.
         let old = serde_json::json!({"v": 1, "stage": "s", "origin": "o", "reason": "r", "bytes": "", "at": 0});
         assert_eq!(DeadLetterRow::from_topic(0, 0, serde_json::from_value(old), b"").run, "");
     }

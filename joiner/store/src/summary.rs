@@ -24,7 +24,7 @@ pub struct Counts {
     pub dead_letters: u64,
 }
 
-/// How many joined rows have one status and reason.
+/// Number of joined rows with one status and reason.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
 pub struct Ending {
     /// `pending`, `open`, `final` or `not_joined`.

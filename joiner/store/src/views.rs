@@ -4,14 +4,14 @@
 use crate::rows::IMPACT_COLUMNS;
 use tapewire_core::Horizon;
 
-/// Columns of `impact` that the view `report` leaves out. Every other column is in it, a new one too.
+/// Columns of `impact` that the view `report` leaves out. Every other column is in it, also a new one.
 const NOT_REPORTED: &str = "version, received_at, scored_at, p_positive, p_neutral, p_negative, model, model_revision, \
     unscored, bar_width_s, price_before, price_before_at, alpha, beta";
 /// The first columns of `report`.
 const REPORTED_FIRST: &str = "run, published_at, available_at, symbol, provider, article_id";
 
 /// How new a mention is to its symbol, and which story it belongs to. The words of its title are compared with those of the
-/// symbol's mentions of the day before, by the Jaccard index: `novelty` is 1 less the greatest similarity, NULL where the
+/// symbol's mentions of the day before, by the Jaccard index: `novelty` is 1 less the greatest similarity, NULL if the
 /// title has no word; `story` is the key (`provider/id`) of the earliest article whose similarity is at least 0.5, or the
 /// mention's own. Of two mentions in the same microsecond the one with the lesser (provider, id) is the earlier.
 const NOVELTY: &str = r"CREATE OR REPLACE VIEW novelty AS

@@ -43,7 +43,7 @@ impl Writer {
     /// ```
     ///
     /// # Errors
-    /// What trying again can't fix ([`StoreError::ClickHouse`], [`StoreError::NotMigrated`]); at shutdown
+    /// Errors that trying again can't fix ([`StoreError::ClickHouse`], [`StoreError::NotMigrated`]); at shutdown
     /// [`StoreError::Unreachable`] or [`StoreError::Busy`]. The rows were not acknowledged then.
     pub async fn insert<T>(&self, table: &'static str, rows: &[T]) -> Result<(), StoreError>
     where

@@ -62,8 +62,8 @@ async fn version_4(config: &ClickHouseConfig) {
     }
 }
 
-/// Everything a reader of version 4 sees, positions in topics left out. `impact` is the table whose columns `impact` had
-/// then, `story` the expression for the key of a story's first article.
+/// Everything a reader of version 4 sees, without positions in topics. `impact` names a table with the columns that
+/// table `impact` had then; `story` is the expression for the key of a story's first article.
 async fn content(client: &Client, impact: &str, story: &str) -> Vec<(&'static str, String)> {
     const REPORT: &str = "run, published_at, available_at, symbol, article_id, title, publisher, url, score, label, \
         relevance, status, reason, phase, entry_at, entry_price, ret_1m, ret_5m, ret_15m, ret_30m, ret_60m, ret_close, \
@@ -122,7 +122,7 @@ async fn after(client: &Client) -> Vec<(&'static str, String)> {
     content(client, "impact_before_0005", "story").await
 }
 
-/// Tables and views, to see that none is left over.
+/// The names of tables and views, to check that none is left over.
 async fn tables(client: &Client) -> String {
     text(client, "SELECT name, engine, sorting_key FROM system.tables WHERE database = currentDatabase() ORDER BY name")
         .await
@@ -184,7 +184,7 @@ async fn a_crash_after_any_statement_loses_nothing() {
         return;
     }
     let migration = migrations().remove(4);
-    // A server that stops within the exchange of two names has done the first half of it.
+    // A server that stops during the exchange of two names has done the first half of it.
     let half = |statement: &String| {
         let renames = &statement[statement.find("\nRENAME TABLE")?..];
         Some(renames.split_once(", ")?.0.to_owned())
@@ -249,7 +249,7 @@ async fn several_at_once_do_it_together() {
         assert_same(&after(&client).await, &expected, &format!("{milliseconds} ms apart"));
         let tables = tables(&client).await;
         assert!(!tables.contains("_by_provider") && !tables.contains("report_"), "{milliseconds} ms apart: {tables}");
-        // What is written now is seen by the views.
+        // The views show what is written now.
         client.query(ROWS[1]).execute().await.unwrap();
         let articles =
             text(&client, "SELECT sum(articles) = (SELECT count() FROM mentions FINAL) FROM news_by_minute").await;
@@ -307,7 +307,7 @@ async fn dead_letters_survive_a_crash_after_any_statement() {
         let expected = " replay bars.csv line 3 why x 64\n replay bars.csv line 3 why y 64";
         assert_eq!(text(&client, rows).await, expected, "after {done} statements");
         assert_eq!(text(&client, "SELECT count() FROM dead_letters_before_0006").await, "3");
-        // A letter that is written now has the same id as the copy.
+        // A dead letter that is written now has the same id as its copy.
         let id = "SELECT id = lower(hex(SHA256(concat('replay', '\\0', 'bars.csv line 3', '\\0', 'why', '\\0', 'x')))) \
             FROM dead_letters FINAL WHERE bytes = 'x'";
         assert_eq!(text(&client, id).await, "1");

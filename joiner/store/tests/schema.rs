@@ -120,7 +120,7 @@ fn mentions() -> Vec<Mentioned> {
     (0..300).map(article).collect()
 }
 
-/// Novelty and story by their definition (`0004_novelty.sql`, `0005_provider.sql`), mention against mention.
+/// Novelty and story by their definition (`0004_novelty.sql`, `0005_provider.sql`): `of` is compared with each mention.
 fn novelty_and_story(of: &Mentioned, all: &[Mentioned]) -> (Option<f64>, String) {
     let key = |(.., (provider, id), _): &Mentioned| format!("{provider}/{id}");
     let words = |(.., title): &Mentioned| -> BTreeSet<String> {
@@ -177,8 +177,8 @@ async fn novelty_is_what_its_definition_says_however_often_mentions_are_written(
     drop_database(&config).await;
 }
 
-/// A joined row whose values differ, so that a value in another's column is noticed. Horizon n (from 1) has the returns
-/// n / 10 and n / 100.
+/// A joined row whose values all differ, so that a value in the wrong column is noticed. Horizon n (from 1) has the
+/// returns n / 10 and n / 100.
 fn impact(sentiment: Result<Sentiment, Unscored>, status: Status) -> Impact {
     let at = |second: i64| jiff::Timestamp::from_microsecond(1_750_000_000_000_000 + second * 1_000_000 + 7).unwrap();
     let steps = |part: f64| std::array::from_fn(|n| Some((n + 1) as f64 / part));
@@ -282,7 +282,7 @@ async fn every_value_of_a_joined_row_is_in_its_column() {
     drop_database(&config).await;
 }
 
-/// A column that this build has and the database has not is added by `migrate`, with the type its value is written as.
+/// `migrate` adds a column that this build has and the database lacks, with the type that its value is written as.
 #[tokio::test]
 async fn missing_columns_are_added_and_shown() {
     let Some(config) = clickhouse("missing_columns") else { return };

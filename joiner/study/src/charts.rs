@@ -16,7 +16,7 @@ const TOP: f64 = 12.0;
 pub(crate) struct Series<'a> {
     pub name: &'a str,
     pub color: &'static str,
-    /// One a group, in the unit of the axis.
+    /// One point for each group, in the unit of the axis.
     pub points: Vec<Point>,
 }
 
@@ -37,7 +37,7 @@ impl Point {
     }
 }
 
-/// Points with intervals, by group. `unit` is what the axis counts.
+/// A chart of points with intervals, by group. `unit` is the unit of the axis.
 pub(crate) fn intervals(title: &str, groups: &[String], series: &[Series<'_>], unit: &str) -> String {
     let ends = series.iter().flat_map(|series| &series.points).flat_map(|point| match point {
         Point::Known { low, high, .. } => [Some(*low), Some(*high)],
@@ -135,7 +135,7 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 fn number(value: f64) -> String {
-    // As short as it is exact: `0.1 + 0.2` is `0.3`.
+    // Without the digits that rounding errors add: `0.1 + 0.2` is written as `0.3`.
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" || text.is_empty() { "0".to_owned() } else { text.to_owned() }

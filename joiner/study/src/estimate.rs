@@ -1,13 +1,13 @@
-//! An estimate with what it is worth, or why it has no value.
+//! An estimate with its interval and p-value, or the reason why it has no value.
 
 use serde::Serialize;
 use tapewire_statistics::regression::{Design, Errors, Ols};
 use tapewire_statistics::{Error, Result, Test};
 
-/// Share of the intervals that hold the true value.
+/// Confidence level: the share of intervals that hold the true value.
 pub(crate) const LEVEL: f64 = 0.95;
 
-/// A value, or why it is not known. It is never NaN, and never 0 for want of data.
+/// A value, or why it is not known. Missing data never become NaN or 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Figure<T> {
@@ -58,21 +58,21 @@ pub struct Estimate {
     pub df: f64,
     /// Two-sided p-value of `t`, by itself.
     pub p: f64,
-    /// The same adjusted for all tests of the study.
+    /// `p`, adjusted for all tests of the study.
     pub p_adjusted: Option<f64>,
     /// Number of events.
     pub n: usize,
 }
 
 impl Estimate {
-    /// The test, for the count of everything that was looked at.
+    /// The test of the estimate, as the count of all tests needs it.
     pub(crate) fn test(&self) -> Test {
         let reference = tapewire_statistics::Reference::Student { df: self.df };
         Test { statistic: self.t, reference, p: self.p, n: self.n }
     }
 
-    /// The coefficient of `column` in a regression with errors that are correlated within clusters in any way, by the
-    /// jackknife over clusters, which is right with few clusters, too.
+    /// The coefficient of `column` in a regression whose errors may be correlated within clusters in any way. Its
+    /// standard error is the jackknife's over clusters, which also holds with few clusters.
     pub(crate) fn clustered(design: Design, y: &[f64], column: usize, clusters: &[u64]) -> Result<Self> {
         let table = Ols::fit(design, y)?.table(&Errors::ClusterJackknife { by: clusters, about_mean: false })?;
         let coefficient = table.coefficients[column];
@@ -97,7 +97,7 @@ impl Estimate {
         Self::clustered(Design::with_constant(y.len(), &[])?, y, 0, clusters)
     }
 
-    /// The same moved by a constant; its test is that of the estimate before.
+    /// The estimate and its interval, moved by a constant. The test stays that of the estimate before the move.
     pub(crate) fn plus(self, constant: f64) -> Self {
         Self { estimate: self.estimate + constant, low: self.low + constant, high: self.high + constant, ..self }
     }

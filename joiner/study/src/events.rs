@@ -15,14 +15,14 @@ pub const STORY_SPAN: SignedDuration = SignedDuration::from_hours(72);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Less what the market model expects from the benchmark.
+    /// The return less what the market model expects from the benchmark.
     Abnormal,
-    /// As it is; where there is no benchmark.
+    /// The return as it is, for use where there is no benchmark.
     Raw,
 }
 
 impl Outcome {
-    /// In words, in the singular.
+    /// The outcome in words, in the singular.
     pub fn words(self) -> &'static str {
         match self {
             Self::Abnormal => "abnormal return",
@@ -42,7 +42,7 @@ pub struct Event {
     pub headline: String,
     /// When the news could have been known (UTC).
     pub available_at: Timestamp,
-    /// When it was entered (UTC).
+    /// Time of the entry (UTC).
     pub entry_at: Timestamp,
     /// Position of the entry's session in the calendar: its day.
     pub session: u64,
@@ -57,9 +57,9 @@ pub struct Event {
 /// Rows that do not count, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// The reason, as table `impact` has it where it is one of its own.
+    /// The reason. Where table `impact` has the same reason, it has the same name here.
     pub reason: &'static str,
-    /// The same for a person.
+    /// The reason in words.
     pub words: &'static str,
     /// Number of rows.
     pub rows: usize,
@@ -70,9 +70,9 @@ pub struct LeftOut {
 pub struct Sample {
     /// Number of rows: mentions.
     pub rows: usize,
-    /// Number of articles that they are about.
+    /// Number of articles that the rows are about.
     pub articles: usize,
-    /// By the time at which the news was available.
+    /// The events, in the order in which their news became available.
     pub events: Vec<Event>,
     /// Rows that are no events, by reason, most frequent first.
     pub left_out: Vec<LeftOut>,
@@ -114,7 +114,7 @@ fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
     Some((reason, words))
 }
 
-/// Divides rows into events and those left out. Each row is in exactly one place.
+/// Divides rows into events and those left out. Each row is either one or the other.
 ///
 /// Of the mentions of one company under one headline, compared without case and punctuation, only the first of any 72
 /// hours counts.
@@ -169,7 +169,7 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
     Sample { rows: rows.len(), articles: articles.len(), events, left_out }
 }
 
-/// A headline as it is compared: letters and digits in lower case.
+/// A headline in the form in which headlines are compared: letters and digits in lower case.
 fn story(title: &str) -> String {
     let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
@@ -182,8 +182,8 @@ impl Sample {
         let place = Horizon::ALL.iter().position(|&own| own == horizon).expect("ALL has every horizon");
         let with: Vec<(&Event, f64)> =
             self.events.iter().filter_map(|event| Some((event, event.outcomes[place]?))).collect();
-        // In microseconds, or in sessions: outcomes at the close and the next open of one day end together, and those at
-        // the next close reach through the next session.
+        // In microseconds for horizons in minutes, otherwise in sessions: outcomes at the close and the next open of
+        // one day end together, and those at the next close reach through the next session.
         let window = match horizon.moment() {
             Moment::Minutes(minutes) => minutes * 60_000_000,
             Moment::Close | Moment::NextOpen => 1,
@@ -215,7 +215,7 @@ impl Used<'_> {
         self.events.iter().map(|event| event.session).collect()
     }
 
-    /// What belongs together: events of one article, and events of one day.
+    /// The cluster of each event: events of one article, and events of one day, are in one cluster.
     pub fn clusters(&self) -> Vec<u64> {
         let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
         overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")

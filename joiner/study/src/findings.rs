@@ -18,20 +18,20 @@ use tapewire_statistics::{Error, Result};
 /// Number of quantiles of the scores.
 pub const QUANTILES: usize = 5;
 
-/// Fewest events of a group, such as those with positive news, of which anything is said.
+/// A group of events, such as those with positive news, has no statistic if it has fewer events than this.
 pub const MINIMUM_GROUP: usize = 10;
 
 /// How many events the findings quote.
 const EXAMPLES: usize = 10;
 
-/// What to study, and what it takes to say something.
+/// What to study, and how much data a statistic needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
     /// The return that counts.
     pub outcome: Outcome,
     /// Fewest events of a horizon; with fewer it has no statistic.
     pub minimum_events: usize,
-    /// Fewest days that these are from.
+    /// Fewest days with events of a horizon; with fewer it has no statistic.
     pub minimum_days: usize,
     /// Chance of a false finding that is accepted, over all tests together.
     pub level: f64,
@@ -70,7 +70,7 @@ pub struct QuantileMean {
 pub struct Permutation {
     /// Share of permutations in which scores order outcomes within days at least as well, in either direction.
     pub p: f64,
-    /// The same adjusted for the number of horizons.
+    /// `p`, adjusted for the number of horizons.
     pub p_adjusted: Option<f64>,
 }
 
@@ -91,7 +91,7 @@ pub struct HorizonFindings {
     pub overlapping: usize,
     /// Spearman's rank correlation of scores and outcomes.
     pub rank_ic: Figure<Estimate>,
-    /// The permutation test of the same, within days.
+    /// The permutation test of the rank correlation, within days.
     pub permutation: Figure<Permutation>,
     /// Mean outcome after positive news.
     pub positive: Figure<Estimate>,
@@ -103,7 +103,7 @@ pub struct HorizonFindings {
     pub hit_rate: Figure<Estimate>,
     /// Mean outcome of the highest fifth of the scores less that of the lowest.
     pub spread: Figure<Estimate>,
-    /// Each fifth, from the lowest scores.
+    /// Each fifth of the scores, the lowest first.
     pub quantiles: Figure<Vec<QuantileMean>>,
 }
 
@@ -125,9 +125,9 @@ pub struct Example {
 /// All that a study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Findings {
-    /// What may be said.
+    /// Whether scores order the returns that follow.
     pub verdict: Verdict,
-    /// The same in a sentence.
+    /// The verdict in a sentence.
     pub sentence: String,
     /// What was studied.
     pub settings: Settings,
@@ -141,7 +141,7 @@ pub struct Findings {
     pub symbols: usize,
     /// When the first event's news was available (UTC).
     pub from: Option<Timestamp>,
-    /// When the last event's was.
+    /// When the last event's news was available (UTC).
     pub until: Option<Timestamp>,
     /// Rows that are no events, by reason.
     pub left_out: Vec<LeftOut>,
@@ -199,7 +199,7 @@ fn of_horizon(
     let mut look = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
         let outcome = estimate.clone().map(|estimate| estimate.test());
-        // Its outcome is the estimate's.
+        // The outcome is in `estimate` already.
         let _ = family.look(format!("{what} {}", horizon.name()), || outcome);
         estimate.into()
     };
@@ -239,7 +239,7 @@ const HIT_RATE: &str = "hit rate";
 const SPREAD: &str = "spread";
 
 impl HorizonFindings {
-    /// Everything that was tested, in the order in which it was looked at, with the name of each.
+    /// Every estimate that was tested, with its name, in the order of the tests.
     pub fn estimates(&self) -> [(&'static str, &Figure<Estimate>); 6] {
         [
             (RANK_IC, &self.rank_ic),
@@ -263,7 +263,8 @@ impl HorizonFindings {
     }
 }
 
-/// Enters adjusted p-values: Holm's, over all tests of all horizons; of permutations over all horizons.
+/// Fills in the p-values that are adjusted by Holm's method: of estimates over all tests of all horizons, and of
+/// permutation tests over all horizons.
 fn adjust(horizons: &mut [HorizonFindings], family: &Family, permutations: &Family) {
     let judge = |family: &Family| family.judge(Adjustment::Holm, 0.05).expect("0.05 is a level");
     let mut judged = judge(family).into_iter();
@@ -289,10 +290,10 @@ fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
     at_least("days with events", days, settings.minimum_days)
 }
 
-/// The slope of standardized ranks on standardized ranks, which is their correlation.
+/// The rank correlation of scores and outcomes: the slope of a regression of standardized ranks on standardized ranks.
 fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
     let scores = used.scores();
-    // Refuses what is constant.
+    // Called for its error: it refuses scores or outcomes that are constant.
     correlation(Correlation::Rank, &scores, &used.outcomes)?;
     let [x, y] = [&scores, &used.outcomes].map(|values| standardized(&ranks(values)));
     Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, &used.clusters())

@@ -20,11 +20,11 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
 pub struct Source {
     /// Title of the page.
     pub title: String,
-    /// Where the data are from, a fact a line: files, model, benchmark.
+    /// Where the data are from, one fact in each line: files, model, benchmark.
     pub facts: Vec<String>,
 }
 
-/// Text for HTML. Characters that no page may hold are left out.
+/// Text escaped for HTML. Characters that HTML does not allow are left out.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`events`] | which rows are events, and why the others are not |
 //! | [`findings`] | the statistics of each horizon |
-//! | [`sentence`] | what may be said of them |
+//! | [`sentence`] | the verdict on them, in a sentence |
 //! | [`text`], [`html`] | the table and the page |
 
 mod charts;

@@ -1,4 +1,4 @@
-//! What may be said of the findings, in one sentence that holds.
+//! The verdict on the findings, and the sentence that states it.
 
 use crate::events::Outcome;
 use crate::findings::{HorizonFindings, Permutation, Settings};
@@ -9,15 +9,16 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// At some horizon they do: after correction, and more than scores that are shuffled within days.
+    /// They do at some horizon: the rank correlation holds after correction, and is stronger than that of scores
+    /// shuffled within days.
     Found,
-    /// At no horizon this can be told from chance. That is not to say that there is nothing.
+    /// At no horizon can an order be told from chance. That does not rule one out.
     NotFound,
     /// No horizon has enough data.
     NothingCanBeSaid,
 }
 
-/// How many further tests are named.
+/// The sentence names at most this number of further tests.
 const NAMED: usize = 3;
 
 /// The verdict on all horizons, and the sentence for it. `tests` is the number of tests that p-values are adjusted for.

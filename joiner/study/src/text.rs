@@ -18,7 +18,7 @@ pub fn basis_points(value: f64) -> String {
     format!("{:+.1} bp", value * 10_000.0)
 }
 
-/// The table, the reasons of what does not count, and the sentence.
+/// The table, the reasons why rows do not count, and the sentence.
 pub fn table(findings: &Findings) -> String {
     let mut text = String::new();
     let mut line = |of: String| {

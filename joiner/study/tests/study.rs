@@ -1,4 +1,4 @@
-//! What a study says of rows whose truth is known: of effects, of none, and of what only looks like one.
+//! What a study says of rows that were made with an effect, with none, and with what only looks like one.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ use tapewire_study::sentence::Verdict;
 use tapewire_study::{Figure, Outcome, Settings, html, study, text};
 use tapewire_testkit::mention;
 
-/// Numbers from a seed (SplitMix64), about 0 and of variance 1.
+/// Random numbers from a seed (SplitMix64), with mean 0 and variance 1.
 struct Dice(u64);
 
 impl Dice {
@@ -100,7 +100,7 @@ fn an_effect_is_found_with_its_sign() {
     }
 }
 
-/// Scores that say nothing are called found no more often than is accepted.
+/// With scores that say nothing, the verdict is `Found` no more often than the level accepts.
 #[test]
 fn chance_is_rarely_called_found() {
     let found = (0..200).filter(|seed| {
@@ -154,7 +154,7 @@ fn too_little_and_constant_data_give_a_reason() {
 fn every_row_is_an_event_or_has_one_reason() {
     let mut rows = vec![
         row("AAPL", "first", 0, 10, 0.5, 0.01),
-        // The same headline two days later, and again after four.
+        // The same headline two days later, and four days later.
         row("AAPL", "again", 2, 10, 0.5, 0.01),
         row("AAPL", "news", 5, 10, 0.5, 0.01),
         // Of another company, and within the five minutes of the first.

@@ -72,7 +72,7 @@ fn near(a: Option<f64>, b: Option<f64>) -> bool {
 }
 
 pub fn assert_equal(found: &Expected, expected: &Expected, row: &Impact) {
-    // The sums are made in another order; everything else is exact.
+    // Sums are taken in another order and differ by rounding; everything else is exact.
     let exact =
         |e: &Expected| Expected { abnormal: PerHorizon::default(), model: None, volume_ratio: None, ..clone(e) };
     assert_eq!(exact(found), exact(expected), "{row:#?}");

@@ -60,8 +60,8 @@ pub fn symbol(name: &str) -> Symbol {
     Symbol::new(name).unwrap()
 }
 
-/// From the last session to the last watermark of both topics: by then even an article edited a day later, before a
-/// long weekend, has had both sessions it could have entered in.
+/// The time from the last session to the last watermark of both topics. It is long enough for an article that is edited
+/// a day later, before a long weekend: both sessions in which its entry can be are over by then.
 const THE_END: SignedDuration = SignedDuration::from_hours(12 * 24);
 
 fn seconds(n: i64) -> SignedDuration {
@@ -107,7 +107,7 @@ impl Make {
             for day in days {
                 let split = splits.iter().find(|split| split.name == name && split.day == day.date);
                 price /= split.map_or(1.0, |split| split.ratio * split.printed);
-                // A symbol may not trade at all for a day.
+                // Some symbols do not trade at all on some days.
                 let away = name != "MKT" && dice.chance(12);
                 for (start, end) in intervals(name, day, width_s, dice) {
                     let open = price;
@@ -155,7 +155,7 @@ impl Make {
         }
         let end = days[days.len() - 1].close + THE_END;
         arrivals.push((end, Tape::Watermark(Watermark::new(0, 1, end))));
-        // Of records at the same moment, bars are before the watermark that covers them.
+        // Where a bar and a watermark have the same time, the bar is first: the watermark may cover it.
         let is_watermark = |tape: &Tape| matches!(tape, Tape::Watermark(_));
         arrivals.sort_by_key(|(at, tape)| (self.bars_first && is_watermark(tape), *at, is_watermark(tape)));
         arrivals.into_iter().map(|(_, tape)| (Run::live(), tape)).collect()
@@ -204,9 +204,9 @@ fn starts(day: &Session, width_s: u32) -> Vec<Timestamp> {
     kept.map(|at| day.open + seconds(at)).collect()
 }
 
-/// Starts of a day's bars, and when each ends or, of a bar of one day, is complete. Some have a bar at the close, whose
-/// first print is the closing auction; hours are on the clock, days begin at midnight of New York or of UTC, and a symbol
-/// has only bars that are in no session.
+/// Starts of a day's bars, and when each ends or, if it is one day wide, is complete. Some have a bar at the close,
+/// whose first print is the closing auction; bars of an hour start on the hour, bars of a day begin at midnight of New
+/// York or of UTC, and one symbol has only bars that are in no session.
 fn intervals(name: &str, day: &Session, width_s: u32, dice: &mut Dice) -> Vec<(Timestamp, Timestamp)> {
     let width = seconds(i64::from(width_s));
     let hour = |hours: i64| day.open + seconds(3600 * hours - 1800);
@@ -249,9 +249,9 @@ fn copy(name: &str, bar: Bar) -> Tape {
 struct Split {
     name: &'static str,
     day: jiff::civil::Date,
-    /// Shares after it for each before.
+    /// Shares after the split for each share before it.
     ratio: f64,
-    /// What the price does besides.
+    /// Factor by which the price moves in addition to the split.
     printed: f64,
     /// Topic `actions` has it.
     is_known: bool,
@@ -264,7 +264,7 @@ fn splits(dice: &mut Dice, days: &[Session]) -> Vec<Split> {
             if dice.chance(if name == "MKT" { 2 } else { 7 }) {
                 let ratio = [3.0, 2.0, 10.0, 0.1, 1.25, 1.5][dice.below(6) as usize];
                 let is_known = dice.chance(60);
-                // Of some that are known the bars were adjusted already.
+                // For some known splits the bars were adjusted already.
                 let printed = if is_known && dice.chance(20) { 1.0 / ratio } else { 0.99 };
                 splits.push(Split { name, day: day.date, ratio, printed, is_known });
             }
@@ -288,7 +288,7 @@ fn actions(dice: &mut Dice, days: &[Session], splits: &[Split]) -> Vec<(Run, Cor
     };
     for known in splits.iter().filter(|split| split.is_known) {
         if dice.chance(20) {
-            // Wrong at first.
+            // The first record has a wrong ratio; the next one corrects it.
             actions.push(split(known, 0.5));
             actions.push(CorporateAction { received_at: days[0].close, ..split(known, known.ratio) });
         } else {

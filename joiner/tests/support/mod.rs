@@ -76,11 +76,11 @@ impl Topics {
         }
     }
 
-    /// Some offset at or after a bar's own at which it would still not be late; a watermark keeps its own.
+    /// A random offset, not before a bar's own, at which the bar would not be late; a watermark keeps its own offset.
     pub fn place_within_lateness(&self, offset: usize, dice: &mut market::Dice) -> usize {
         let (Tape::Bar(bar) | Tape::BenchmarkBar(bar)) = &self.bars[offset].1 else { return offset };
         let lateness = jiff::SignedDuration::try_from(market::config().allowed_lateness).unwrap();
-        // The join cuts a watermark to its whole minute; all of this market's are whole minutes.
+        // The join rounds a watermark down to a whole minute; all watermarks of this market are whole minutes.
         let end = market::due(bar);
         let too_late = |tape: &Tape| matches!(tape, Tape::Watermark(watermark) if watermark.at >= end + lateness);
         let furthest = (offset..self.bars.len()).find(|&i| too_late(&self.bars[i].1)).unwrap_or(self.bars.len());
@@ -125,8 +125,8 @@ pub fn key(row: &Impact) -> RowKey {
     (row.run.clone(), symbol, row.mention.article_id.clone(), row.mention.provider.clone())
 }
 
-/// The table `impact`: of rows with one key the one with the higher version counts, of two with one
-/// version the one written last.
+/// The table `impact`: of two rows with one key the one with the higher version counts; of two with the same version,
+/// the one that was written last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table(pub BTreeMap<RowKey, Impact>);
 
@@ -153,7 +153,7 @@ impl Table {
     }
 }
 
-/// No price at or before the news is an entry, and the price before it is from before it.
+/// Fails if the entry is a price at or before the news, or if the price before the news is not from before it.
 pub fn assert_never_looks_ahead(row: &Impact) {
     let available = row.mention.available_at();
     assert!(row.entry_at.is_none_or(|at| at > available), "{row:?}");
@@ -216,7 +216,8 @@ impl<'a> Process<'a> {
         }
     }
 
-    /// Writes the rows returned so far, then commits; evicts before that if the halts are read up to the tape.
+    /// Writes the rows returned so far, then commits; before the commit, evicts if the halts up to the tape's watermark
+    /// have been read.
     pub fn commit(&mut self) {
         self.table.write(std::mem::take(&mut self.unwritten), self.is_one_tape());
         if self.halts_are_read() {
@@ -229,7 +230,8 @@ impl<'a> Process<'a> {
         self.topics.halts.is_empty() && self.topics.actions.is_empty()
     }
 
-    /// The feed sends halts and actions before the watermark that covers them, and the runner reads them before it evicts anything.
+    /// Whether the halts and actions up to the tape's watermark have been read. The feed sends them before the watermark
+    /// that covers them, and the runner reads them before it evicts anything.
     fn halts_are_read(&self) -> bool {
         let read = self.topics.bars[..self.offsets.bars].iter();
         let watermark = |body: &Tape| if let Tape::Watermark(watermark) = body { Some(watermark.at) } else { None };
@@ -241,8 +243,8 @@ impl<'a> Process<'a> {
             && actions.iter().all(|(_, action)| low.is_none_or(|low| session(action) > low))
     }
 
-    /// The process dies and another takes the partition over. Of what was not committed some rows
-    /// may have been written.
+    /// The process dies and another takes the partition over. `written` of the rows that were not committed have been
+    /// written.
     pub fn kill(&mut self, written: usize) {
         let mut rows = std::mem::take(&mut self.unwritten);
         rows.truncate(written);

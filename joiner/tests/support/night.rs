@@ -1,4 +1,5 @@
-//! What splits and dividends make of a share, by rules written a second time for the plain join of `reference.rs`.
+//! What a share becomes through splits and dividends, by rules written a second time for the plain join of
+//! `reference.rs`.
 
 use super::Topics;
 use tapewire_core::exchange::Calendar;
@@ -29,7 +30,7 @@ impl Night {
     }
 }
 
-/// From the close of a session to the open of a later one.
+/// What one share became from the close of a session to the open of a later one.
 pub fn held(actions: &[CorporateAction], company: &Symbol, before: usize, after: usize) -> Held {
     let session = |action: &CorporateAction| Calendar::xnys().from(action.ex_date).unwrap().index;
     let within = |a: &&CorporateAction| a.symbol == *company && before < session(a) && session(a) <= after;
@@ -44,7 +45,7 @@ pub fn held(actions: &[CorporateAction], company: &Symbol, before: usize, after:
     held
 }
 
-/// 2: a split; 1: perhaps; 0: a move of the price.
+/// 2: a split; 1: perhaps a split; 0: a move of the price.
 pub fn look(last: f64, first: f64, share: Held, market: Option<f64>) -> u8 {
     let plain = (first / last).ln();
     let held = ((share.shares * first + share.cash) / last).ln();
@@ -63,7 +64,7 @@ pub fn look(last: f64, first: f64, share: Held, market: Option<f64>) -> u8 {
     }
 }
 
-/// Of each action the version that counts, in the order in which they take effect.
+/// The version of each action that counts, in the order in which the actions take effect.
 pub fn actions(topics: &Topics) -> Vec<CorporateAction> {
     let mut all: Vec<CorporateAction> = Vec::new();
     let is_split = |a: &CorporateAction| matches!(a.kind, ActionKind::Split { .. });

@@ -16,7 +16,7 @@ pub struct Print {
     pub close: Option<f64>,
 }
 
-/// In which session a bar is, with which prices; `None`: in none.
+/// The part of a bar that is in a session, and which prices it has; `None` if the bar is in no session.
 pub fn print(bar: &Bar) -> Option<Print> {
     let calendar = Calendar::xnys();
     let zone = jiff::tz::TimeZone::get("America/New_York").unwrap();
@@ -54,7 +54,7 @@ pub fn print(bar: &Bar) -> Option<Print> {
     Some(Print { bar: bar.clone(), start, end, session: session.index, open, close })
 }
 
-/// The session that a bar starts at the close of, if it is not too wide for an auction.
+/// The auction of the session at whose close the bar starts, if the bar is not too wide for an auction.
 pub fn auction(bar: &Bar) -> Option<Print> {
     let session = Calendar::xnys().sessions().iter().find(|session| session.close == bar.start)?;
     let price = (bar.width_s <= 300).then_some(bar.open)?;

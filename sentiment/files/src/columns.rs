@@ -176,7 +176,7 @@ impl ScoreColumns {
         &self.names
     }
 
-    /// Refuses inputs with columns of these names: nothing is overwritten or renamed without being asked.
+    /// Refuses inputs with columns of these names: no column is overwritten or renamed unless the user asks for it.
     pub fn check<'a>(&self, columns: impl Iterator<Item = &'a str>) -> Result<(), FilesError> {
         let names: Vec<String> = columns.filter(|name| self.has(name)).map(str::to_owned).collect();
         if names.is_empty() { Ok(()) } else { Err(FilesError::Clash { names }) }

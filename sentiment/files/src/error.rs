@@ -1,4 +1,4 @@
-//! Errors that stop a job. An error that concerns one row only goes to the rejected rows.
+//! Errors that stop a job. An error that concerns only one row is written to the rejected rows instead.
 
 use std::borrow::Cow;
 use std::io;

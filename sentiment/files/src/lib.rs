@@ -81,8 +81,8 @@ pub enum JobSource {
 pub struct Job {
     /// Inputs of one format with the same columns, scored one after the other.
     pub sources: Vec<JobSource>,
-    /// How they are read: format, encoding, header. By default their contents decide, and their names where the
-    /// contents could be anything.
+    /// How inputs are read: format, encoding, header. By default their contents decide, or their names if the contents
+    /// could be of several formats.
     pub input: Options,
     /// The columns with text and company.
     pub selection: Selection,

@@ -12,7 +12,7 @@ const MAX_SCORES_BYTES: u64 = 64 << 10;
 pub(crate) struct Target {
     place: String,
     out: BufWriter<Box<dyn Write>>,
-    /// The rest of an existing file that is not compared yet.
+    /// The part of an existing file that has not been compared yet.
     existing: Option<Existing>,
     /// For syncing to disk.
     file: Option<File>,
@@ -52,8 +52,8 @@ impl Target {
         Ok(Self { place, out: BufWriter::new(out), existing, file: Some(file) })
     }
 
-    /// The rest of the next existing row after `beginning`, without the end of the line. `None`, from then on, if there
-    /// is no further row, or only an incomplete one, which is removed: the row has to be written.
+    /// The rest of the next existing row after `beginning`, without the end of the line. `None`, for this and all later
+    /// rows, if there is no further row or only an incomplete one, which is removed: the row then has to be written.
     ///
     /// # Errors
     /// [`FilesError::Differs`] if the next existing row begins differently.

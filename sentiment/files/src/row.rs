@@ -26,7 +26,8 @@ impl fmt::Display for Place {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub place: Place,
-    /// The row as in the input, without its line end; an object of several lines of JSON on one; for Parquet, its text.
+    /// The row as in the input, without its line end. A JSON object of several lines is put on one line. For Parquet,
+    /// the row's text.
     pub raw: Vec<u8>,
     /// A value for each column, if the output is made of values ([`super::input::Keep::Cells`]).
     pub cells: Vec<Cell>,
@@ -48,7 +49,7 @@ impl Row {
     }
 }
 
-/// The text that is scored: `text` as a reader sees it, or the reason that nothing is seen in it. `place` names it.
+/// The text that is scored: `text` as a reader sees it, or the reason why nothing of it can be seen. `place` names it.
 pub(crate) fn scored_text(text: &str, place: &str) -> Result<String, String> {
     let read = tapewire_core::text::readable(text);
     if read.trim().is_empty() { Err(format!("{place} is empty")) } else { Ok(read.into_owned()) }

@@ -1,11 +1,11 @@
-//! Checks of the files that a job writes: they are all different, none is an input, and none is replaced without being
-//! asked.
+//! Checks of the files that a job writes: they are all different, none is an input, and no file is replaced unless the
+//! job says so.
 
 use super::{FilesError, Job, JobSource, OutputFormat, output};
 use std::path::{Path, PathBuf};
 
-/// Refuses a job that would destroy data: an output that took hours, by repeating a command, or an input, by a wrong
-/// option.
+/// Refuses a job that would destroy data: repeating a command would replace an output that took hours, and a wrong
+/// option could replace an input.
 pub(crate) fn check(job: &Job) -> Result<(), FilesError> {
     if job.resume && job.output_format == OutputFormat::Table {
         return Err(FilesError::Usage("a table can't be continued; write JSON lines or CSV".into()));
@@ -28,7 +28,7 @@ pub(crate) fn check(job: &Job) -> Result<(), FilesError> {
     }
 }
 
-/// Whether it exists and is not a regular file: it loses nothing and can't be continued.
+/// Whether the path exists and is not a regular file. Writing to it destroys nothing, and it can't be continued.
 pub(crate) fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }

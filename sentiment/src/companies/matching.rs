@@ -6,27 +6,27 @@ use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 /// Exchanges before the colon, as in `NYSE: F`.
 const EXCHANGES: [&str; 9] = ["nyse", "nasdaq", "amex", "american", "arca", "cboe", "otc", "otcqb", "otcqx"];
 
-/// A name, and in which case it counts.
+/// A name, and which upper and lower case it needs in a text to count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     text: String,
     case: Case,
-    /// The name as it is compared.
+    /// The name in the form in which it is compared with a text.
     pattern: Vec<char>,
 }
 
-/// The case in which a name counts.
+/// Which upper and lower case a name needs in a text to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
     Any,
-    /// A name of one word may be an ordinary word (`Target`), so the text has to begin it with a capital.
+    /// A name of one word may be an ordinary word (`Target`), so it counts only with a capital at the beginning.
     Capitalised,
-    /// A name in capitals (`UPS`), because prices have ups and downs.
+    /// A name in capitals (`UPS`) counts only in capitals, because prices have ups and downs.
     Capitals,
 }
 
 impl Name {
-    /// A name that somebody chose: it counts in any case, unless it is in capitals.
+    /// A name that somebody chose: it counts in upper and lower case, but a name in capitals counts only in capitals.
     pub fn chosen(text: impl Into<String>) -> Self {
         Self::new(text.into(), Case::Any)
     }
@@ -38,7 +38,7 @@ impl Name {
         Self { text, case: Case::Capitalised, pattern }
     }
 
-    /// A name that rules have made of a legal name.
+    /// A name that was derived from a legal name by rules.
     pub fn derived(text: impl Into<String>) -> Self {
         let text = text.into();
         let case = if text.contains(char::is_whitespace) { Case::Any } else { Case::Capitalised };
@@ -60,7 +60,7 @@ impl Name {
         &self.text
     }
 
-    /// What a score depends on: the name, and in which case it counts.
+    /// What a score depends on: the name, and which case it needs to count.
     pub fn key(&self) -> [&[u8]; 2] {
         let case: &[u8] = match self.case {
             Case::Any => b"any",
@@ -83,7 +83,7 @@ impl Name {
     }
 }
 
-/// A name as it is looked up.
+/// A name in the form in which it is looked up.
 pub fn normalised(name: &str) -> String {
     compared(name).collect()
 }
@@ -118,7 +118,7 @@ fn is_marked(text: &str, span: &Range<usize>) -> bool {
         || before.trim_end().strip_suffix(':').is_some_and(of_exchange)
 }
 
-/// What a character is compared as; apostrophes are nothing.
+/// The characters that a character is compared as. Apostrophes are ignored.
 fn one(c: char) -> [Option<char>; 2] {
     match c {
         '\'' | '\u{2018}' | '\u{2019}' | '\u{2bc}' | '`' => [None, None],

@@ -2,8 +2,8 @@
 //!
 //! | header | names |
 //! |---|---|
-//! | `symbol,name,aliases`, and more | as somebody chose them: the name, and further ones with semicolons between |
-//! | `symbol,name`, and more | legal names, as lists of instruments have them; the common ones are derived |
+//! | `symbol,name,aliases`, and more | names that somebody chose: the name, and further ones with semicolons between |
+//! | `symbol,name`, and more | legal names, as lists of instruments have them; common names are derived from them |
 //!
 //! More columns are `kind`, `exchange`, `cik`, `figi`, `valid_from` and `valid_to` (dates, both included), in any order.
 
@@ -18,7 +18,7 @@ const COLUMNS: [&str; 9] = ["symbol", "name", "aliases", "kind", "exchange", "ci
 pub struct Table {
     /// In the file's order.
     pub instruments: Vec<Instrument>,
-    /// Whether the names are as somebody chose them.
+    /// Whether somebody chose the names; otherwise they are legal names.
     pub has_chosen_names: bool,
 }
 

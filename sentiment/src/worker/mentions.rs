@@ -23,8 +23,8 @@ pub struct Question {
     is_withdrawn: bool,
 }
 
-/// The mentions of an article: one for each company it names, or a single one without a company; then those that an edit
-/// has taken back.
+/// The mentions of an article: one for each company it names, or a single one without a company; then one for each
+/// company that an edit has taken back.
 pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
     let published_on = TimeZone::UTC.to_datetime(article.published_at).date();
     let article = Arc::new(article.cleaned());
@@ -47,9 +47,9 @@ pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Que
     subjects.iter().map(|subject| question(subject.as_ref())).chain(withdrawn).collect()
 }
 
-/// How much an article is about a company, in (0, 1]: 1 if the headline names it, 0.7 if the lead does,
-/// 0.5 if what follows does, 0.3 if only the provider's tag does; divided by the square root of
-/// the number of companies tagged, for a list of twenty is about none of them.
+/// How much an article is about a company, in (0, 1]: 1 if the headline names it, 0.7 if the lead does, 0.5 if what
+/// follows does, 0.3 if only the provider's tag does; divided by the square root of the number of companies tagged,
+/// because an article that lists twenty companies is about none of them.
 fn relevance(article: &Article, company: &Company) -> f64 {
     let place = if company.first_mention(&article.title).is_some() {
         1.0
@@ -157,7 +157,7 @@ mod tests {
         });
         let found: Vec<_> =
             answers.map(|(key, asked, mention)| (key, asked, mention.is_withdrawn(), mention.relevance)).collect();
-        // A company that it names again is not taken back.
+        // A company that the edit still names is not taken back.
         let expected = [
             ("AAPL".to_owned(), true, false, Some(1.0)),
             ("MSFT".to_owned(), false, true, None),
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(asked_as("Ruling against google", "GOOGL").as_deref(), Some("google"));
         assert_eq!(asked_as("Search engines", "GOOGL").as_deref(), Some("Alphabet"));
         assert_eq!(asked_as("Now or never for ZZZZ", "ZZZZ"), None);
-        // The article is of 1970.
+        // The article was published in 1970.
         assert_eq!(asked_as("Shares rise", "FB").as_deref(), Some("Meta Platforms"));
         assert_eq!(asked_as("Shares rise", "META"), None);
     }

@@ -5,10 +5,10 @@
 //! | [`config`] | [`WorkerConfig`] |
 //! | [`mentions`] | from an article to its mentions; pure |
 //!
-//! A batch is decoded, scored, sent, and only when every mention of it is acknowledged are its
-//! watermarks forwarded and its offsets committed. A worker killed anywhere before that leaves the
-//! batch to its successor, which sends the same mentions again; the joiner knows them. While a batch
-//! is scored the next one is collected; it is not begun before the first is committed.
+//! A batch is decoded, scored and sent. Only when every mention of it is acknowledged are its watermarks forwarded and
+//! its offsets committed. If a worker is killed before that, its successor sends the same mentions again, and the
+//! joiner recognises them. While a batch is scored the next one is collected; its scoring begins when the first is
+//! committed.
 
 pub mod config;
 pub mod mentions;
@@ -38,7 +38,7 @@ const STAGE: &str = "sentiment-worker";
 /// Scores articles until shutdown.
 ///
 /// # Errors
-/// What waiting can't mend; what was not committed is scored again.
+/// Errors that waiting can't fix. Articles that were not committed are scored again at the next start.
 pub async fn run(
     queue: Queue,
     kafka: &KafkaConfig,
@@ -101,12 +101,12 @@ struct Collector {
     readiness: Readiness,
     /// The watermark of each source on a partition of `news`, for each run.
     streams: BTreeMap<(Run, i32), Watermarks>,
-    /// How far each partition was said to be complete. A source that comes back from being idle, or a new one, lowers
-    /// the minimum of the streams, but what was said stays said.
+    /// The last watermark that was forwarded for each partition. A source that is new, or back from being idle, can
+    /// lower the minimum of the streams, but a forwarded watermark is never taken back.
     forwarded: BTreeMap<(Run, i32), Timestamp>,
     batch: Batch,
-    /// The next offsets after the batch that is being scored. None of partitions that were taken
-    /// away meanwhile: their new owner commits them.
+    /// The next offsets after the batch that is being scored, without those of partitions that were taken away in the
+    /// meantime: their new owner commits them.
     in_scoring: BTreeMap<i32, i64>,
 }
 
@@ -121,13 +121,13 @@ struct Scorer {
 
 /// Records to be scored together.
 struct Batch {
-    /// When it is scored although it is not full: some time after its first record.
+    /// When the batch is scored even if it is not full: some time after its first record.
     due: Instant,
     questions: Vec<Question>,
-    /// Number of tokens of the questions, about.
+    /// Approximate number of tokens of the questions.
     tokens: usize,
-    /// How far each partition is complete once the questions are answered. The last word says
-    /// all that the ones before it said.
+    /// How far each partition is complete once the questions are answered. The latest watermark includes the ones
+    /// before it.
     complete: BTreeMap<(Run, i32), Timestamp>,
     /// The next offset to read of each partition.
     next: BTreeMap<i32, i64>,
@@ -148,8 +148,8 @@ impl Collector {
         self.is_full() || !self.batch.next.is_empty() && self.batch.due <= Instant::now()
     }
 
-    /// The next record or rebalance; only a rebalance while the next batch is full. The consumer has to be polled also
-    /// while a batch is scored for longer than the group waits for a member.
+    /// The next record or rebalance; while the next batch is full, only a rebalance. The consumer has to be polled even
+    /// then, because scoring a batch can take longer than the group waits for a member.
     async fn event(&mut self) -> Result<Event, BusError> {
         if self.is_full() { self.consumer.rebalanced().await } else { self.consumer.next().await }
     }
@@ -177,8 +177,8 @@ impl Collector {
         Ok(())
     }
 
-    /// What was collected, and what is not committed yet, belongs to whoever owns the partitions
-    /// next: it is read again there.
+    /// Drops the records that were collected or are not committed yet: the next owner of the partitions reads them
+    /// again.
     fn forget(&mut self) {
         self.streams.clear();
         self.forwarded.clear();
@@ -247,10 +247,10 @@ impl Scorer {
         Ok(())
     }
 
-    /// The score as it is published, if there is one; if not, the log and the metrics say why.
+    /// The score as it is published. If the model gave no score, the log and the metrics say why.
     ///
     /// # Errors
-    /// [`SentimentError::Device`]: another GPU or a restart will score what this one could not.
+    /// [`SentimentError::Device`]: another GPU or a restart can score what this GPU could not.
     fn sentiment(
         &self,
         question: &Question,

@@ -13,7 +13,8 @@ pub enum Model {
     /// The return of the first factor, the market: nothing is estimated.
     MarketAdjusted,
     /// A constant and the factors, by least squares over the estimation window. With one factor, the market's return,
-    /// it is the market model; with Fama and French's it is theirs, of returns less the risk-free rate.
+    /// it is the market model. With the factors of Fama and French it is their model, if returns are less the risk-free
+    /// rate.
     Factors,
 }
 
@@ -42,7 +43,7 @@ pub enum CumulativeVariance {
     Simple,
 }
 
-/// Choices in which references differ. The default is the textbook's.
+/// Choices in which textbooks and programs differ. The default is the textbooks' choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Variance of the residuals.
@@ -53,7 +54,7 @@ pub struct Options {
     /// Whether the prediction error is computed from the factors of all steps of the estimation window, also those
     /// where the security has no return, as estudy2 does; otherwise from those used.
     pub factors_of_all_steps: bool,
-    /// Fewest returns in the estimation window. Never taken below what the model needs.
+    /// Fewest returns in the estimation window. If the model needs more, that number applies.
     pub minimum_estimation: usize,
 }
 
@@ -101,7 +102,7 @@ pub struct Abnormal {
     pub abnormal: Vec<Option<f64>>,
     /// Their variances, with prediction error if so chosen.
     pub variance: Vec<Option<f64>>,
-    /// c(s, t) of steps, in units of `sigma2`: what steps share through the estimated parameters.
+    /// The covariance of steps s and t that comes from the estimated parameters, in units of `sigma2`.
     shared: Vec<Vec<f64>>,
 }
 
@@ -124,7 +125,7 @@ impl Cumulative {
         self.car / self.variance.sqrt()
     }
 
-    /// The test that it is 0, by Student's distribution.
+    /// The test of a cumulative abnormal return of 0, by Student's distribution.
     ///
     /// # Errors
     /// [`Error::Constant`] if the variance is 0.
@@ -132,7 +133,7 @@ impl Cumulative {
         Test::ratio(self.car, self.variance.sqrt(), self.reference(), self.steps, "residuals")
     }
 
-    /// The interval around it.
+    /// The interval around the cumulative abnormal return.
     ///
     /// # Errors
     /// [`Error::Argument`] if `level` is not in (0, 1).
@@ -204,7 +205,7 @@ pub fn abnormal_returns(returns: &EventReturns, model: Model, options: &Options)
         Variance::Population => squares_about_mean(&residuals) / t,
     };
     let scale = sum(before.returns.iter().map(|r| r * r)) / t;
-    // What rounding alone leaves. A NaN is no variance either.
+    // A constant's variance is not 0 but a rounding error of this size. A NaN counts as no variance, too.
     let varies = sigma2 > 1e-26 * scale;
     if !varies {
         return Err(Error::Constant { what: "abnormal returns of the estimation window" });
@@ -303,7 +304,8 @@ impl Fitted {
         rows.returns.iter().enumerate().map(|(row, value)| value - expected(row)).collect()
     }
 
-    /// x_s' (X'X)^-1 x_t of each two steps of the event window: 1/T plus the distance of their factors from the means.
+    /// x_s' (X'X)^-1 x_t for each pair of steps of the event window: 1/T plus a term for the distance of the factors
+    /// from their means.
     fn shared(&self, before: &Rows, after: &Rows, t: f64) -> Result<Vec<Vec<f64>>> {
         let mut shared = vec![vec![0.0; after.steps]; after.steps];
         if self.model == Model::MarketAdjusted {

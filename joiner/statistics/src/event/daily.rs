@@ -7,7 +7,7 @@ use crate::error::{Error, Result, at_least};
 use crate::moments::{mean, squares_about_mean, sum, variance};
 use crate::test::{Reference, Test};
 
-/// Means over events at each step that has one.
+/// The mean over events at each step at which an event has a return.
 fn step_means(rows: &Matrix) -> Vec<f64> {
     let steps = rows.iter().map(Vec::len).max().unwrap_or(0);
     (0..steps)
@@ -32,8 +32,8 @@ fn mean_df(residuals: &Matrix) -> f64 {
 /// Brown and Warner 1980: the mean abnormal return over sqrt(Σ s_i²) / N, where s_i² is the variance of event i's
 /// residuals (divided by T - 1). Events are taken to be independent.
 ///
-/// `window` has, for each step of the window, the abnormal returns of the events; of several steps it is the sum of the
-/// means, over sqrt(L) times as much.
+/// `window` has, for each step of the window, the abnormal returns of the events. For L steps, the statistic is the sum
+/// of the steps' means over sqrt(L) times that standard error.
 ///
 /// # Errors
 /// [`Error::TooFew`] without events or steps or with an event of fewer than two residuals; [`Error::Constant`].
@@ -50,8 +50,8 @@ pub fn brown_warner_1980(window: &[Vec<f64>], residuals: &Matrix) -> Result<Test
 }
 
 /// Brown and Warner 1985, with their crude adjustment for dependence: the mean abnormal return over the standard
-/// deviation (divided by the number of steps - 1) of the mean residual from step to step, which holds what events have
-/// in common.
+/// deviation (divided by the number of steps - 1) of the mean residual from step to step, which includes what events
+/// have in common.
 ///
 /// `window` as in [`brown_warner_1980`].
 ///

@@ -1,4 +1,4 @@
-//! Parametric tests over events. Each takes one number an event; [`super::Study`] makes those numbers.
+//! Parametric tests over events. Each takes one number for each event; [`super::Study`] makes those numbers.
 
 use std::collections::HashMap;
 
@@ -61,7 +61,7 @@ pub fn standard_caar(cumulative: &[f64], variances: &[f64]) -> Result<Test> {
     Test::ratio(mean(cumulative), error, Reference::Normal, cumulative.len(), "residuals")
 }
 
-/// What Kolari and Pynnonen 2010 multiply with for events that share their days, where r is the mean correlation of the
+/// The factors of Kolari and Pynnonen 2010 for events that share their days, where r is the mean correlation of the
 /// N events' residuals: `.0` for [`bmp`], sqrt((1 - r) / (1 + (N - 1) r)), and `.1` for [`patell`], sqrt(1 / (1 + (N -
 /// 1) r)).
 ///
@@ -76,9 +76,9 @@ pub fn kolari_pynnonen_factor(mean_correlation: f64, events: usize) -> Result<(f
     Ok((((1.0 - mean_correlation) / inflation).sqrt(), (1.0 / inflation).sqrt()))
 }
 
-/// Mean correlation of each two events' residuals, r: `residuals` has one row an event, whose steps are the same
-/// moments in all rows. Two events are compared at the steps that both have; two with fewer than three such steps do
-/// not count.
+/// Mean correlation r of the residuals over all pairs of events: `residuals` has one row for each event, whose steps
+/// are the same moments in all rows. Two events are compared at the steps that both have; two with fewer than three
+/// such steps do not count.
 ///
 /// Without missing steps it takes N·T operations, otherwise N²·T.
 ///
@@ -96,7 +96,7 @@ pub fn mean_correlation(residuals: &[&[Option<f64>]]) -> Result<f64> {
 /// groups are taken to be uncorrelated, so that their pairs count as 0.
 ///
 /// # Errors
-/// As [`mean_correlation`]; [`Error::Length`] unless there is one group label an event.
+/// As [`mean_correlation`]; [`Error::Length`] unless there is one group label for each event.
 pub fn mean_correlation_within(residuals: &[&[Option<f64>]], group: &[u64]) -> Result<f64> {
     same_length("group labels", group.len(), residuals.len())?;
     at_least("events", residuals.len(), 2)?;
@@ -140,7 +140,7 @@ fn correlations(residuals: &[&[Option<f64>]]) -> Result<(f64, usize)> {
             return Err(Error::NotFinite { what: "residuals", index });
         }
     }
-    // Each row's sum apart and then in order, so that threads change nothing.
+    // Sums each row by itself and then adds the sums in order, so that the number of threads changes nothing.
     let sums: Vec<(f64, usize)> = residuals
         .par_iter()
         .enumerate()
@@ -178,7 +178,7 @@ fn common_correlation(one: &[Option<f64>], two: &[Option<f64>]) -> Result<Option
         bb += b * b;
         ab += a * b;
     }
-    // What rounding alone leaves of a constant.
+    // The squares of a constant are not 0 but a rounding error of this size.
     let varies = |squares: f64, mean: f64| squares > 1e-26 * n as f64 * mean * mean;
     if varies(aa, mean_a) && varies(bb, mean_b) {
         Ok(Some(ab / (aa * bb).sqrt()))
@@ -187,7 +187,7 @@ fn common_correlation(one: &[Option<f64>], two: &[Option<f64>]) -> Result<Option
     }
 }
 
-/// `values` less their mean, at length 1.
+/// `values` less their mean, scaled to length 1.
 fn unit(values: &[f64]) -> Result<Vec<f64>> {
     finite("residuals", values)?;
     let middle = mean(values);

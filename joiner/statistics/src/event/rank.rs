@@ -18,7 +18,7 @@ pub enum RankTest {
     CorradoZivney1992,
 }
 
-/// How steps count at which some events have no return. Without missing returns both are the same.
+/// How a step counts at which some events have no return. Without missing returns both ways are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissingReturns {
     /// A step's sum is over the events that have a return, and the squares of the steps are divided by their number.
@@ -33,8 +33,8 @@ pub enum MissingReturns {
 /// among all of its estimation and event window. Equal values share the mean of their ranks. For L steps it is sqrt(L)
 /// times the mean over them (Cowan 1992). Compared with the normal distribution.
 ///
-/// `residuals` and `abnormal` have one row an event; all rows of each have the same length. Steps at which no event has
-/// a return do not count.
+/// `residuals` and `abnormal` have one row for each event; all rows of each have the same length. Steps at which no
+/// event has a return do not count.
 ///
 /// # Errors
 /// [`Error::TooFew`] for no events, no return in the window or an event of fewer than two returns; [`Error::Constant`]

@@ -76,9 +76,9 @@ pub fn generalized_sign(abnormal: &[f64], p: f64) -> Result<Test> {
     Test::of((up - n * p) / (n * p * (1.0 - p)).sqrt(), Reference::Normal, abnormal.len())
 }
 
-/// Corrado and Zivney 1992: the sign of each abnormal return less its event's median over both windows; the sum over
-/// events at `step`, over the root of its number of events, over the standard deviation of that from step to step.
-/// Compared with the normal distribution.
+/// Corrado and Zivney 1992: the sign of each abnormal return less its event's median over both windows, summed over the
+/// events at `step` and divided by the root of their number. The statistic is that value over its standard deviation
+/// from step to step, compared with the normal distribution.
 ///
 /// # Errors
 /// [`Error::TooFew`] without events or returns; [`Error::Constant`] if the sums are all 0.
@@ -149,10 +149,10 @@ pub fn wilcoxon(abnormal: &[f64]) -> Result<Test> {
     Ok(Test { statistic: up, reference: Reference::Normal, p: crate::distributions::normal_two_sided(z), n })
 }
 
-/// Twice the smaller tail of the sum of the ranks 1 to n that carry a fair coin's heads, at most 1.
+/// Twice the smaller tail of the sum of the ranks 1 to n if each counts with chance 1/2; at most 1.
 fn signed_rank_two_sided(sum: usize, n: usize) -> f64 {
     let most = n * (n + 1) / 2;
-    // Ways to make each sum, as shares of 2^n.
+    // The number of ways to make each sum, as a share of 2^n.
     let mut ways = vec![0.0; most + 1];
     ways[0] = 1.0;
     for rank in 1..=n {

@@ -1,4 +1,4 @@
-//! Events together: mean abnormal returns with bands, and every test of them.
+//! Several events together: mean abnormal returns with bands, and every test of them.
 
 use std::ops::RangeInclusive;
 
@@ -17,7 +17,7 @@ pub struct Study {
     events: Vec<Abnormal>,
 }
 
-/// The mean over events at one step, or summed up to it.
+/// The mean abnormal return over events at one step, and its sum up to that step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Place in the event window.
@@ -41,7 +41,8 @@ pub struct Step {
 pub enum Moments<'a> {
     /// All did: step t is the same moment for all.
     Shared,
-    /// Those with the same label did, one label an event; residuals of other events are taken to be uncorrelated.
+    /// Events with the same label did; each event has one label. Residuals of events with different labels are taken to
+    /// be uncorrelated.
     Grouped(&'a [u64]),
 }
 
@@ -54,7 +55,7 @@ pub struct Tests {
     pub events: usize,
     /// Cross-sectional t.
     pub cross_sectional: Result<Test>,
-    /// J1: over the root of the mean variance.
+    /// J1: the effect over its standard error, which is from the mean variance of the events.
     pub standard: Result<Test>,
     /// Patell's Z.
     pub patell: Result<Test>,
@@ -132,18 +133,18 @@ impl Study {
         Ok(table)
     }
 
-    /// The cumulative abnormal returns of the events with a return in the window, with prediction error.
+    /// For each event with a return in the window, its cumulative abnormal return and the prediction error of that.
     pub fn cumulative(&self, steps: RangeInclusive<usize>) -> Vec<Cumulative> {
         let variance = CumulativeVariance::PredictionError;
         self.events.iter().filter_map(|event| event.cumulative(steps.clone(), variance).ok()).collect()
     }
 
-    /// Residuals of the estimation windows, one row an event.
+    /// Residuals of the estimation windows, one row for each event.
     pub fn residuals(&self) -> Matrix {
         self.events.iter().map(|event| event.residuals.clone()).collect()
     }
 
-    /// Abnormal returns of the event windows, one row an event.
+    /// Abnormal returns of the event windows, one row for each event.
     pub fn abnormal(&self) -> Matrix {
         self.events.iter().map(|event| event.abnormal.clone()).collect()
     }

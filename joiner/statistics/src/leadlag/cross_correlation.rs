@@ -27,7 +27,7 @@ pub struct LeadLag {
 }
 
 /// The correlation of `x` with later and earlier values of `y`. Means and variances are those of the whole series; sums
-/// are divided by n, or by the n - k pairs they have if `adjusted` (which is less biased, and can exceed 1).
+/// are divided by n or, if `adjusted`, by their number of pairs n - k (which is less biased, and can exceed 1).
 ///
 /// For k >= 0, equals `statsmodels.tsa.stattools.ccf(y, x, adjusted=..)[k]`.
 ///

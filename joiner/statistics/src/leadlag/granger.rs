@@ -4,7 +4,7 @@ use crate::error::{Error, Result, argument, at_least, finite, same_length};
 use crate::regression::{Design, Ols};
 use crate::test::{Reference, Test};
 
-/// The tests of one number of lags.
+/// The tests with one number of lags.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Granger {
     /// Lags of both series.

@@ -22,9 +22,9 @@ pub struct HayashiYoshida {
     pub pairs: u64,
 }
 
-/// The covariance of two series over a day without bringing them to common times (Hayashi and Yoshida 2005). Each of
-/// `y` is taken `shift` units of time earlier, so with `shift` > 0 `x` is compared with later changes of `y`. n log n
-/// steps.
+/// The covariance of two series over a day without bringing them to common times (Hayashi and Yoshida 2005). Each tick
+/// of `y` is moved `shift` units of time back, so with `shift` > 0 `x` is compared with later changes of `y`. It takes
+/// n log n steps.
 ///
 /// # Errors
 /// [`Error::TooFew`] for fewer than two ticks; [`Error::Constant`] if a series never moves; [`Error::Argument`] for
@@ -41,8 +41,8 @@ pub fn hayashi_yoshida(x: &[Tick], y: &[Tick], shift: i64) -> Result<HayashiYosh
     Ok(HayashiYoshida { covariance, correlation: covariance / scale, pairs })
 }
 
-/// The changes of y whose intervals overlap one of x add up to the change from its last tick at or before the start to
-/// its first at or after the end.
+/// The changes of `y` whose intervals overlap an interval of `x` add up to one change of `y`: from its last tick at or
+/// before the interval's start to its first tick at or after the interval's end.
 fn covariance(x: &[Tick], y: &[Tick], shift: i64) -> (f64, u64) {
     // In wide integers, so that no shift overflows.
     let time = |tick: &Tick| i128::from(tick.time) - i128::from(shift);
@@ -56,7 +56,7 @@ fn covariance(x: &[Tick], y: &[Tick], shift: i64) -> (f64, u64) {
         while last + 1 < y.len() && time(&y[last]) < end {
             last += 1;
         }
-        // All of y before, or all after.
+        // All of `y` is before this interval, or all after it.
         if last <= first || time(&y[first]) >= end || time(&y[last]) <= start {
             continue;
         }
@@ -82,7 +82,8 @@ fn check(what: &'static str, ticks: &[Tick]) -> Result<()> {
 pub struct Lead {
     /// Each shift with its correlation: above 0, `x` is compared with later changes of `y`.
     pub correlations: Vec<(i64, f64)>,
-    /// The shift with the largest |correlation| (Hoffmann, Rosenbaum and Yoshida 2013); the first of equals by |shift|.
+    /// The shift with the largest |correlation| (Hoffmann, Rosenbaum and Yoshida 2013); of several, the one with the
+    /// smallest |shift|.
     pub best_shift: i64,
     /// Lead-lag ratio: Σ correlation² at shifts above 0 over that at shifts below 0 (Huth and Abergel 2014). Above 1
     /// `x` leads. `None` if no shift below 0 has any correlation.

@@ -13,11 +13,11 @@ use super::Ols;
 use crate::error::{Error, Result, argument, at_least, same_length};
 use crate::test::{Interval, Reference, Test};
 
-/// How standard errors are computed. Labels are one a row.
+/// How standard errors are computed. There is one label for each row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Errors<'a> {
-    /// Independent errors of one variance, s² = rss / (n - k).
+    /// Independent errors with the same variance, s² = rss / (n - k).
     Classical,
     /// White's, without a correction.
     Hc0,
@@ -95,7 +95,7 @@ pub struct Coefficient {
     pub estimate: f64,
     /// Standard error.
     pub standard_error: f64,
-    /// The test that it is 0.
+    /// The test of a coefficient of 0.
     pub test: Test,
 }
 
@@ -121,7 +121,7 @@ pub struct Table {
     /// Number of clusters of each kind; empty unless errors are clustered.
     pub clusters: Vec<usize>,
     /// Whether a two-way covariance had a variance that was not above 0, so that its negative eigenvalues were set to
-    /// 0, as Cameron, Gelbach and Miller advise. Such an error says that the clusters are too few.
+    /// 0, as Cameron, Gelbach and Miller advise. Such a variance is a sign of too few clusters.
     pub made_positive: bool,
 }
 
@@ -182,7 +182,7 @@ impl Ols {
         self.assemble(covariance, reference, clusters)
     }
 
-    /// What coefficients are compared with, and the number of clusters of each kind.
+    /// The distribution that coefficients are tested against, and the number of clusters of each kind.
     fn reference(&self, errors: &Errors) -> (Reference, Vec<usize>) {
         let of_clusters = |correction, kinds: &[&[u64]]| {
             let counts: Vec<usize> = kinds.iter().map(|by| count(by)).collect();
@@ -205,7 +205,7 @@ impl Ols {
 
     fn assemble(&self, mut covariance: DMatrix<f64>, reference: Reference, clusters: Vec<usize>) -> Result<Table> {
         let y2: f64 = (&self.x * DVector::from_column_slice(&self.coefficients)).norm_squared() + self.rss;
-        // What rounding alone leaves of an exact fit.
+        // The residuals of an exact fit are not 0 but rounding errors of this size.
         if self.rss <= 1e-26 * y2 {
             return Err(Error::Constant { what: "residuals" });
         }

@@ -5,7 +5,8 @@ use nalgebra::{DMatrix, DVector};
 use crate::error::{Error, Result, argument, at_least, finite, same_length};
 use crate::moments::{mean, sum};
 
-/// The share of a regressor's length that must be left when those before it are taken out.
+/// A regressor is collinear if no more than this share of its length is left after projection on the columns before it
+/// has been subtracted.
 const COLLINEAR: f64 = 1e-10;
 
 /// The regressors of a regression: n rows, k columns.
@@ -61,7 +62,7 @@ pub struct Ols {
     pub coefficients: Vec<f64>,
     /// y - X b for each row, in the units of y.
     pub residuals: Vec<f64>,
-    /// Sum of squared residuals; weighted where the regression is.
+    /// Sum of squared residuals; weighted if the regression is weighted.
     pub rss: f64,
     /// Number of rows.
     pub n: usize,
@@ -183,14 +184,14 @@ fn total_squares(y: &[f64], weights: Option<&[f64]>, constant: bool) -> f64 {
     sum(y.iter().zip(weights).map(|(y, w)| w * (y - middle).powi(2)))
 }
 
-/// Coefficients and the inverse of R, once refined with the residuals of the first solution.
+/// Coefficients and the inverse of R. The solution is refined once, with its own residuals.
 fn least_squares(x: &DMatrix<f64>, y: &DVector<f64>) -> Result<(DVector<f64>, DMatrix<f64>)> {
     let k = x.ncols();
     let lengths: Vec<f64> = x.column_iter().map(|column| column.norm()).collect();
     let qr = x.clone().qr();
     let r = qr.r();
     for (column, length) in lengths.iter().enumerate() {
-        // A NaN says nothing new either.
+        // A NaN counts as collinear, too.
         let new = r[(column, column)].abs() > COLLINEAR * length;
         if !new {
             return Err(Error::Collinear { column });

@@ -8,7 +8,7 @@ use crate::moments::{Mean, sum};
 use crate::overlap::root;
 use crate::test::Test;
 
-/// What a panel's rows have in common; labels are one a row.
+/// The groups of a panel's rows that have an effect of their own. There is one label for each row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum FixedEffects<'a> {
@@ -24,8 +24,8 @@ pub struct Panel {
     /// The fit of the demeaned variables. It has no constant; its degrees of freedom are n - k - `absorbed`, or more
     /// after [`Panel::without_counting`].
     pub fit: Ols,
-    /// Parameters that the fixed effects stand for: groups, or groups of both kinds less the parts that no row
-    /// connects.
+    /// Number of parameters that the fixed effects absorb: the groups or, with two kinds, the groups of both kinds less
+    /// the connected components of the graph whose edges are the rows.
     pub absorbed: usize,
     /// Rows that are alone in a group. They say nothing about the coefficients.
     pub singletons: usize,
@@ -49,7 +49,7 @@ impl Panel {
             finite("a regressor", regressor)?;
             let left = groups.demean(regressor)?;
             let length = |values: &[f64]| sum(values.iter().map(|value| value * value)).sqrt();
-            // A NaN varies no more than a constant.
+            // A NaN counts as no variation, like a constant.
             let varies = length(&left) > 1e-9 * length(regressor);
             if !varies {
                 return Err(Error::Collinear { column });
@@ -178,7 +178,7 @@ impl Groups {
         (0..rows).filter(|&row| self.kinds.iter().any(|kind| kind.sizes[kind.of_row[row]] == 1.0)).count()
     }
 
-    /// Parts of the graph of groups that no row connects.
+    /// Number of connected components of the graph whose nodes are the groups and whose edges are the rows.
     fn components(&self) -> usize {
         let first = self.kinds[0].sizes.len();
         let mut parent: Vec<usize> = (0..first + self.kinds[1].sizes.len()).collect();
@@ -201,7 +201,7 @@ impl Groups {
             self.kinds[0].subtract_means(&mut left);
         } else {
             let scale = sum(values.iter().map(|value| value * value)).sqrt();
-            // What is taken the last time is what had been left before it.
+            // What a pass subtracts is the error that the pass before it had left.
             let converged = (0..20).any(|_| self.subtract_both(&mut left) <= 1e-13 * scale);
             if !converged {
                 return Err(Error::NotConverged);
@@ -210,8 +210,8 @@ impl Groups {
         Ok(left)
     }
 
-    /// Takes the best effects of both kinds out of `values` by conjugate gradients on the effects of the second kind,
-    /// those of the first being eliminated. Returns the size of what was taken.
+    /// Subtracts the least-squares effects of both kinds from `values`: those of the first kind are eliminated, those
+    /// of the second are found by conjugate gradients. Returns the length of what was subtracted.
     fn subtract_both(&self, values: &mut [f64]) -> f64 {
         let (first, second) = (&self.kinds[0], &self.kinds[1]);
         let original: f64 = values.iter().map(|value| value * value).sum::<f64>().sqrt();

@@ -190,7 +190,7 @@ fn tails_keep_their_digits() {
 
 #[test]
 fn the_decaying_mean_halves_each_half_life() {
-    // (0.8 * 0.5 - 0.2) / 1.5, then a day later only the last counts.
+    // (0.8 * 0.5 - 0.2) / 1.5; more than a day later, in effect only the last value counts.
     let found = decay::half_life_mean(&[0, 30, 100_000], &[0.8, -0.2, 0.4], 30.0).unwrap();
     same(found[1], 0.2 / 1.5);
     same(found[2], 0.4);

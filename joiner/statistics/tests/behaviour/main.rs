@@ -1,4 +1,4 @@
-//! What holds of every statistic: values computed by others, invariances, and how often tests reject.
+//! Tests of every statistic: against values computed by other programs, of invariances, and of how often tests reject.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod golden;

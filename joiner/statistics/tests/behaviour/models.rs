@@ -1,4 +1,5 @@
-//! Models of expected returns, and events with missing returns: values that numpy, pandas and statsmodels compute.
+//! Models of expected returns, and events with missing returns, against values that numpy, pandas and statsmodels
+//! compute.
 
 use tapewire_statistics::Error;
 use tapewire_statistics::event::{

@@ -1,4 +1,4 @@
-//! What may not change a statistic, and what must.
+//! Changes of the input that must not change a statistic, and changes that must.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -111,7 +111,7 @@ proptest! {
         let one = error(Errors::Clustered { by: &thirds, correction });
         let twice = error(Errors::TwoWay { by: [&thirds, &thirds], correction });
         prop_assert!(near(twice, one));
-        // What shares a cluster does not depend on what the cluster is called.
+        // The names of clusters do not matter, only which rows share one.
         let renamed: Vec<u64> = thirds.iter().map(|label| label * 7919 % 10_007).collect();
         let renamed = error(Errors::Clustered { by: &renamed, correction });
         prop_assert!(near(renamed, one));
@@ -320,7 +320,7 @@ fn resampling_is_the_same_for_any_number_of_threads() {
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(run);
     let four = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap().install(run);
     assert_eq!(one, four);
-    // Another seed draws otherwise.
+    // With another seed the draws differ.
     assert_ne!(one.0, bootstrap_mean(&values, Blocks::Stationary(4.0), 500, 8, 0.95).unwrap());
 }
 

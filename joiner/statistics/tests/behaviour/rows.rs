@@ -59,7 +59,7 @@ fn a_chain_of_symbols_and_days_is_demeaned() {
     let symbol: Vec<u64> = (0..6000).map(|row| row / 2).collect();
     let day: Vec<u64> = (0..6000_u64).map(|row| row.div_ceil(2)).collect();
     let values: Vec<f64> = wave(6000, 5).iter().zip(&symbol).map(|(noise, &s)| noise + (s % 17) as f64).collect();
-    // All rows but those of a tree are explained: a chain is a tree, so nothing is left.
+    // The graph of symbols and days is a chain, which is a tree: the effects explain every row, so nothing is left.
     let left = within(&values, FixedEffects::Two(&symbol, &day)).unwrap();
     assert!(left.iter().all(|value| value.abs() < 1e-8), "{:?}", left.iter().fold(0.0_f64, |a, b| a.max(b.abs())));
     let panel = Panel::fit(&values, &[&wave(6000, 3)], FixedEffects::Two(&symbol, &day));
@@ -77,7 +77,7 @@ fn degrees_of_freedom_and_statistics_are_checked_before_they_are_looked_up() {
     assert_eq!(distributions::student_two_sided(f64::INFINITY, 3.0), 0.0);
     let huge = [1e200, -1e200, 3e200];
     assert_eq!(Mean::of("returns", &huge).unwrap_err(), Error::Overflow);
-    // A million rows: nearly the normal distribution's.
+    // With a million degrees of freedom, nearly that of the normal distribution.
     same(distributions::student_quantile_upper(0.025, 1e6), 1.959_966_356_814_107_2);
     same(distributions::student_quantile_upper(0.025, 1.0), 12.706_204_736_174_7);
     same(distributions::student_quantile_upper(0.975, 7.5), -distributions::student_quantile_upper(0.025, 7.5));
@@ -167,7 +167,7 @@ fn calibration_agrees_with_numpy() {
     same(found.mce, 0.616_666_666_666_666_7);
     same(found.brier, 0.375_921_875);
     assert!(matches!(calibration(&[1.1], &[true], Bins::EqualWidth(5), 0.95), Err(Error::Argument { .. })));
-    // Said and done.
+    // Forecasts of 0 and 1 that come true.
     let perfect = calibration(&[0.0, 1.0, 1.0], &[false, true, true], Bins::EqualWidth(10), 0.95).unwrap();
     assert_eq!((perfect.ece, perfect.brier, perfect.bins.len()), (0.0, 0.0, 2));
 }
@@ -182,7 +182,7 @@ fn a_bootstrap_of_single_values_has_the_standard_error_of_the_mean() {
     let interval = mean.interval(0.95).unwrap();
     assert!((found.interval.low - interval.low).abs() < 0.2 * mean.standard_error);
     assert!((found.interval.high - interval.high).abs() < 0.2 * mean.standard_error);
-    // A block as long as the series only turns it around.
+    // A circular block as long as the series has the same values in rotated order.
     let turned = bootstrap_mean(&values, Blocks::Circular(200), 100, 1, 0.95);
     assert!(turned.map_or(true, |turned| turned.standard_error < 1e-12));
     assert!(matches!(bootstrap_mean(&values, Blocks::Circular(0), 100, 1, 0.95), Err(Error::Argument { .. })));

@@ -1,4 +1,4 @@
-//! How often tests reject where nothing is to be found, and how often intervals hold what was planted.
+//! How often tests reject where there is no effect, and how often intervals hold the effect that was planted.
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -28,8 +28,8 @@ impl Noise {
     }
 }
 
-/// A study of `events` events with `effect` planted at step 1 of 3, in units of the noise, whose spread grows by
-/// `burst`.
+/// A study of `events` events with `effect` planted at step 1 of 3. At that step noise of spread `burst` is added, too.
+/// Both are in units of the usual noise.
 fn study(noise: &mut Noise, events: usize, effect: f64, burst: f64) -> Study {
     let event = |_| {
         let market = noise.normals(63);
@@ -67,7 +67,7 @@ fn event_tests_reject_one_in_twenty_without_an_effect() {
     }
     for (place, count) in counts.into_iter().enumerate() {
         let share = count as f64 / runs as f64;
-        // 0.05 has a standard error of 0.01; signs are coarse.
+        // A share of 0.05 has a standard error of 0.01 here; sign tests are coarse.
         assert!((0.02..=0.08).contains(&share), "test {place} rejects {share}");
     }
 }

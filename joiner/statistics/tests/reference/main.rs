@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// A file of the fixtures; says that `what` is skipped where there are none.
+/// A file of the fixtures. If there are none, prints that `what` is skipped.
 fn fixture(what: &str, path: &str) -> Option<PathBuf> {
     match std::env::var("TAPEWIRE_FIXTURES") {
         Ok(folder) => Some(PathBuf::from(folder).join(path)),
@@ -37,7 +37,7 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()
 }
 
-/// Columns of a CSV file by name; what is not a number is `None`.
+/// Columns of a CSV file by name; a field that is not a number is `None`.
 fn csv_columns(path: PathBuf, names: &[&str]) -> Vec<Vec<Option<f64>>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).unwrap();
     let headers = reader.headers().unwrap().clone();
@@ -55,7 +55,7 @@ fn complete(column: &[Option<f64>]) -> Vec<f64> {
     column.iter().map(|value| value.unwrap()).collect()
 }
 
-/// Holds a found value to a reference, at 1e-9 of it.
+/// Compares a value with a reference, within a relative error of 1e-9.
 #[track_caller]
 fn same(what: &str, found: f64, expected: f64) {
     let difference = ((found - expected) / expected).abs();
@@ -66,7 +66,7 @@ fn same(what: &str, found: f64, expected: f64) {
     }
 }
 
-/// Holds a found value to a printed one, at half a unit of its last digit.
+/// Compares a value with a printed one, within half a unit of the last digit.
 #[track_caller]
 fn printed(what: &str, found: f64, text: &str) {
     let digits = text.split_once('.').map_or(0, |(_, digits)| digits.len());

@@ -100,7 +100,7 @@ fn the_iphone_of_eventstudy_is_reproduced() {
         printed("CAR", sum.car, &format!("{:0<5}", &row[3]));
         printed("standard deviation of CAR", sum.variance.sqrt(), &row[4]);
         printed("t", test.statistic, &row[5]);
-        // It prints one side.
+        // eventstudy prints one-sided p-values.
         printed("p", test.p / 2.0, &row[6]);
     }
 }

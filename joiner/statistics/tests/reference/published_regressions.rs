@@ -7,14 +7,14 @@ use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, Ols, Ta
 
 use crate::{complete, csv_columns, fixture, json, number, printed, same};
 
-/// Holds a table to `names`' rows of Stata's: estimates, errors, statistics and p-values. Stata prints standard errors
-/// to about 13 digits, and those of other sources to as many as they have.
+/// Compares a table with the rows `names` of Stata's table: estimates, errors, statistics and p-values. Stata prints
+/// standard errors to about 13 digits, and those of other sources to as many as they have.
 fn hold(reference: &[Value], name: &str, names: &[&str], table: &Table, tolerance: f64) {
     let rows = &reference.iter().find(|result| result["name"] == name).expect(name)["rows"];
     for (coefficient, row) in table.coefficients.iter().zip(names) {
         let row = &rows[row];
         let statistic = if row["t"].is_null() { &row["z"] } else { &row["t"] };
-        // A far tail has t² times the difference of its statistic.
+        // Far out, the relative error of a tail is up to t² times that of its statistic.
         let tail = 1.0 + coefficient.test.statistic.powi(2);
         let pairs = [
             (coefficient.estimate, &row["b"], 1.0),
@@ -24,7 +24,7 @@ fn hold(reference: &[Value], name: &str, names: &[&str], table: &Table, toleranc
         ];
         for (found, expected, wider) in pairs {
             let expected = number(expected);
-            // Digits that were printed: 7 and more.
+            // The number of digits that were printed, 7 or more.
             let text = format!("{expected:e}");
             let digits = text.split_once('e').unwrap().0.replace(['.', '-'], "").len() as i32;
             let tolerance = tolerance.max(0.6 * 10_f64.powi(2 - digits));

@@ -38,7 +38,7 @@ pub fn migrations() -> Vec<Migration> {
     files.iter().map(read).collect()
 }
 
-/// Runs a statement. An error that `migrate` takes for "this was done before" counts as done.
+/// Runs a statement. An error by which `migrate` knows that the statement was run before is ignored.
 pub async fn run(client: &Client, statement: &str) {
     if let Err(error) = client.query(statement).execute().await {
         let text = error.to_string();

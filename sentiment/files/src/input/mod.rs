@@ -31,8 +31,8 @@ pub(crate) trait RowReader: Send {
         true
     }
 
-    /// Sets the columns of all inputs together, once, before the first row. Formats whose rows name their values put
-    /// each value into the place of its column.
+    /// Sets the merged columns of all inputs, once, before the first row. Formats whose rows name their values put each
+    /// value into the place of its column.
     fn set_columns(&mut self, _: &[Column]) {}
 }
 
@@ -88,7 +88,7 @@ struct OpenedInput {
     text_column: String,
     dialect: Option<Dialect>,
     total: Option<u64>,
-    /// `None` if it is empty, so that nothing shows it.
+    /// `None` if the input is empty and neither its name nor an option tells the format.
     format: Option<Format>,
 }
 
@@ -124,8 +124,8 @@ impl OpenedInput {
     }
 }
 
-/// Opens all sources, so that an error in the last is known before hours are spent on the first. Returns their common
-/// format.
+/// Opens all sources, so that an error in the last is known before hours are spent on the first. Returns the inputs and
+/// their common format.
 pub(crate) fn open(
     sources: &[JobSource],
     options: &Options,

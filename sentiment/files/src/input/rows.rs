@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use std::collections::{HashMap, VecDeque};
 use tapewire_formats::{self as formats, Format, FormatError, Options, Reader, Value};
 
-/// Number of rows of JSON that are read before the first is scored, to find the fields and their kinds; more until one
-/// of them has a field. For a pipe that is copied row by row, only the first row is read.
+/// Number of rows of JSON that are read before the first is scored, to find the fields and their kinds. If none of them
+/// has a field, reading goes on until one has. For a pipe that is copied row by row, only the first row is read.
 const LOOK_AHEAD: usize = 1000;
 /// Reading ahead stops early at this size.
 const LOOK_AHEAD_BYTES: usize = 8 << 20;
@@ -48,7 +48,8 @@ pub(super) fn open(source: &JobSource, options: &Options, reading: &Reading) -> 
     }
 }
 
-/// How a file is read whose name promises a format. Its contents may say otherwise, except that any line is a text.
+/// How to read a file by its name. A file whose name says Parquet or text is read as that; for other names the contents
+/// decide, and the name only if the contents could be of several formats.
 fn of_name(path: &std::path::Path, options: &Options) -> Options {
     let named = Format::of_name(path);
     let format = options.format.or(named.filter(|named| matches!(named, Format::Text | Format::Parquet)));
@@ -147,7 +148,7 @@ fn look_ahead(reader: &mut Reader, rows: usize, place: &str) -> Result<Ahead, Fi
     Ok((ahead, None))
 }
 
-/// The next row; the end of a file without rows is an end like any other.
+/// The next row; `None` at the end, also for a file without rows.
 fn next(reader: &mut Reader) -> Result<Option<Read>, FilesError> {
     match reader.next().transpose() {
         Err(FormatError::NoRows { .. }) => Ok(None),
@@ -199,7 +200,7 @@ impl RowReader for Rows {
         Ok(Some(match read {
             Ok(row) => Item::Row(row),
             Err(formats::Unreadable { number, raw, reason }) => {
-                // Rows of CSV are counted without the header; in the file they are found by their line.
+                // Rows of CSV are counted without the header, but a person finds them in the file by their line.
                 let is_csv = self.reader.format() == Format::Csv;
                 let reason = if is_csv { format!("line {number}: {reason}") } else { reason };
                 Item::Unreadable(Unreadable { place, reason, raw })
@@ -253,7 +254,7 @@ impl Rows {
     /// The values in the order of the columns.
     fn cells(&self, row: &formats::Row) -> Result<Vec<Cell>, String> {
         if self.reader.format() != Format::Json {
-            // Their columns are those of the input; two of CSV may have no name.
+            // By position: the columns are those of the input, and several columns of CSV may have no name.
             return Ok(row.fields.iter().map(|(_, value)| plain(value)).collect());
         }
         let mut cells = vec![None; self.columns.len()];

@@ -13,10 +13,11 @@ pub(super) fn text(value: Option<&Value>, what: &str, name: &str) -> Result<Stri
     }
 }
 
-/// The company that a row is about: a name or ticker, or a list of one. A text that is a JSON list is one.
+/// The company that a row is about: a name or ticker, or a list with one of these. A text that is a JSON list counts as
+/// a list.
 ///
 /// # Errors
-/// The reason why it can't be told which company is meant: nothing that the user named is ignored silently.
+/// The reason why it is not clear which company is meant: no company that the user named is ignored silently.
 pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<Option<String>, String> {
     let texts = match value {
         None | Some(Value::Null) => return Ok(None),

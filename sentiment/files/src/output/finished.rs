@@ -89,15 +89,15 @@ impl RowWriter for Finished {
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
         let scored = ScoreColumns::read(&cells).flatten();
         let expected = self.scores.cells(scored.as_ref());
-        // The probabilities are those that were read; label, model, revision and windows must be as they would be
-        // written.
+        // The probabilities are taken as they were read; label, model, revision and windows must be those that this
+        // run would write.
         match cells.get(4..) {
             Some(cells) if *cells == expected[4..] => Ok(Some(scored)),
             _ => Err(other_scores(&self.place, &cells.join(","), &expected.join(","))),
         }
     }
 
-    /// Never needed: if a row is missing, [`RowWriter::existing_score`] is an error.
+    /// Never called: if a row is missing, [`RowWriter::existing_score`] returns an error.
     fn write(&mut self, _: &Row, _: Option<&Score>) -> Result<(), FilesError> {
         Ok(())
     }

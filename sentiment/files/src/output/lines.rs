@@ -14,7 +14,7 @@ pub(super) trait Layout {
     /// The line from the scores on, without the line feed.
     fn end(&self, scored: Option<&Score>) -> String;
 
-    /// The inverse of [`Layout::end`]; `None` if there is no score, or if this program has not written it.
+    /// The inverse of [`Layout::end`]; `None` if there is no score, or if this program did not write `end`.
     fn read(&self, end: &[u8]) -> Option<Score>;
 }
 

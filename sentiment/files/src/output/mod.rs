@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 /// Writes scored rows.
 pub(crate) trait RowWriter {
     /// The score of this row in the output of an earlier run; the inner `None` means that the row is there without a
-    /// score. Must be called for rows in order. Once a row is not there, no later row is.
+    /// score. Must be called for rows in order. After the first row that is not there, no row is.
     fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError>;
 
     /// Writes a row that is not there yet.
     fn write(&mut self, row: &Row, scored: Option<&Score>) -> Result<(), FilesError>;
 
-    /// After this, a kill loses no row.
+    /// Writes what is buffered: after this, a kill loses no row.
     fn flush(&mut self) -> Result<(), FilesError>;
 
     /// Closes the output, complete or not, and returns the number of rows in it.
@@ -88,7 +88,7 @@ fn differs(place: &str, problem: &str) -> FilesError {
     FilesError::Differs { place: place.to_owned(), problem: problem.to_owned() }
 }
 
-/// Checks that a complete output has no further rows, and syncs it.
+/// Checks that the output has no further rows, if it is complete, and syncs it.
 fn check_end(target: &mut Target, complete: bool) -> Result<(), FilesError> {
     if complete && target.has_more()? {
         return Err(differs(target.place(), "it has more rows than the input"));

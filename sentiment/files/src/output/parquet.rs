@@ -1,7 +1,7 @@
 //! Parquet. From Parquet, encoded columns are copied row group by row group and the scores are added; from other
 //! formats, columns are made from the values.
 //!
-//! A Parquet file can't be read before its end is written, and can't be continued after. So an incomplete file has
+//! A Parquet file can't be read before its end is written, and can't be continued after that. So an incomplete file has
 //! another name, and each score is first written to a journal of JSON lines next to it, which a resumed run reads
 //! instead of scoring again. When the file is complete, it contains a digest of the data it was made from, and the
 //! journal is removed.
@@ -35,7 +35,8 @@ const GROUP_ROWS: usize = 65_536;
 const GROUP_BYTES: usize = 16 << 20;
 /// Values that are encoded at once.
 const SLICE: usize = 4096;
-/// Arrow's schema, which lacks the score columns: readers would find it contradicts the file.
+/// Metadata key of Arrow's schema. It is left out, because the schema lacks the score columns and would contradict the
+/// file.
 const ARROW_SCHEMA: &str = "ARROW:schema";
 
 pub(super) struct Parquet {
@@ -296,7 +297,8 @@ fn write_column(
     }
 }
 
-/// `read` succeeds for every value, because the kind of a column holds all of its values.
+/// Writes values that `read` converts. It succeeds for every value, because the kind of a column holds all of its
+/// values.
 fn write_slice<T: DataType>(
     column: &mut SerializedColumnWriter<'_>,
     cells: &[Option<String>],
@@ -309,7 +311,7 @@ fn write_slice<T: DataType>(
     Ok(())
 }
 
-/// For `map_err`: an error of the library with its file; an error of the system stays one.
+/// For `map_err`: an error of the Parquet library with the name of the file; an I/O error stays an I/O error.
 fn failed(path: &Path) -> impl Fn(ParquetError) -> FilesError {
     move |error| {
         let place = path.display().to_string();

@@ -31,7 +31,7 @@ fn every_format_converts_to_every_format_in_order_with_all_columns() {
             let output = at(&format!("{input}.out.{format}"));
             let mut job = job(&at(input), &output);
             if input == "in.parquet" {
-                // It is scored already: the names of the score columns are taken.
+                // The input was scored already, so it has columns with the names of the score columns.
                 assert!(matches!(run(&job), Err(FilesError::Clash { names }) if names == SCORE_COLUMNS));
                 job.prefix = "again_".into();
             }

@@ -58,7 +58,7 @@ fn latin1_without_header_is_read_with_its_options() {
         assert_eq!(texts(&at(output), "mood"), ["positive", "negative"]);
         assert_scored(&rows(&at(output))[0], "Der Gewinn wächst", None);
     }
-    // Without the encoding a row that is not UTF-8 is aside, with the remedy.
+    // Without the encoding, a row that is not UTF-8 is among the rejected rows, with the remedy.
     let unnamed = Job { input: Options { encoding: None, ..options.clone() }, ..of("aside.csv") };
     assert_eq!(run(&unnamed).unwrap().unreadable, 1);
     let reason = text(&lines(&rejected(&at("aside.csv")))[0]["reason"]);

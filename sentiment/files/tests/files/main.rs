@@ -74,7 +74,7 @@ fn parquet_rows(path: &Path) -> Vec<Value> {
     reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()).collect()
 }
 
-/// Rows of an output in any format, with values as JSON; those of CSV are all strings.
+/// Rows of an output in any format, with values as JSON. All values of CSV are strings.
 fn rows(path: &Path) -> Vec<Value> {
     match path.extension().unwrap().to_str().unwrap() {
         "parquet" => parquet_rows(path),
@@ -121,7 +121,7 @@ const TEXTS: [&str; 4] = [
     "Board meets on Tuesday",
 ];
 
-/// Rows, some of which can't be read or have no text; one is long and has a company whose name fills its windows.
+/// Rows of which some can't be read or have no text; one has a company whose long name fills its windows.
 fn mixed_csv() -> Vec<u8> {
     let mut csv = b"id,title,company\n1,Profit doubled,AAPL\n2,Loss,too,many\n3,,AAPL\n4,\xff\xfe,x\n".to_vec();
     csv.extend_from_slice(format!("5,Shares fall,{}\n", "long ".repeat(600)).as_bytes());

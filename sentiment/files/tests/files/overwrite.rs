@@ -1,4 +1,4 @@
-//! Foreign files are neither replaced nor continued.
+//! Files that the job did not write are neither replaced nor continued.
 
 use super::*;
 

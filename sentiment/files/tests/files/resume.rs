@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// For every prefix of the output that a kill may leave, with the rejected rows of that moment or later.
+/// Resumes from every prefix of the output that a kill may leave, with the rejected rows of that moment or later.
 #[test]
 fn a_run_resumed_after_any_kill_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
@@ -47,7 +47,7 @@ fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
         run(&Job { overwrite: true, ..job(&input, &undisturbed) }).unwrap();
         let whole = std::fs::read(&undisturbed).unwrap();
 
-        // Stopped as by Ctrl-C: the output is valid and holds as many rows as it can.
+        // Stopped as by Ctrl-C: the output is valid and holds as many of the scored rows as Parquet allows.
         let mut job = Job { batch_tokens: 1, overwrite: true, ..job(&input, &output) };
         let summary = run_some(&job, batches);
         assert!(summary.stopped);
