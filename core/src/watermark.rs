@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 ///
 /// A source writes it to every partition of its topic after the records that it covers. Each configured source of a
 /// topic is one stream. A stage that reads several input partitions forwards one stream for each, with `count` the
-/// number of partitions: their minimum is how far the stage's whole input is complete.
+/// number of partitions. The minimum over these streams says how far the stage's whole input is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watermark {
     /// The stream, from 0.
     pub index: u32,
-    /// Number of streams now; until each has sent a watermark, nothing is complete.
+    /// Current number of streams. Until each has sent a watermark, nothing is complete.
     pub count: u32,
     /// Name of the source, for people: `massive`. Empty where the stream is a partition.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -28,8 +28,8 @@ pub struct Watermark {
 }
 
 impl Watermark {
-    /// End of stream: the last watermark of a replay. Far enough from the greatest timestamp that an allowed lateness or
-    /// a horizon can still be added to it.
+    /// End of stream: the last watermark of a replay. It is so far below the greatest timestamp that an allowed
+    /// lateness or a horizon can be added to it without overflow.
     pub const END: Timestamp = Timestamp::constant(221_845_392_000, 0);
 
     /// The watermark of a stream that is not idle and has no name.
@@ -46,7 +46,8 @@ impl Watermark {
 /// The latest watermark of each stream, and their minimum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
-    /// Number of streams that the latest record named: a source that is no longer configured does not hold the others back.
+    /// Number of streams that the latest record named: a source that is no longer configured does not hold the others
+    /// back.
     count: u32,
     latest: BTreeMap<u32, Latest>,
 }
@@ -58,7 +59,8 @@ struct Latest {
 }
 
 impl Watermarks {
-    /// Applies one stream's watermark. An older one than the stream's latest moves nothing back.
+    /// Applies one stream's watermark. A watermark that is older than the stream's latest does not move the stream
+    /// back.
     pub fn observe(&mut self, watermark: &Watermark) {
         self.count = watermark.count;
         let latest = self.latest.entry(watermark.index).or_insert(Latest { at: watermark.at, idle: false });
@@ -73,8 +75,8 @@ impl Watermarks {
             .map(|(&index, &Latest { at, idle })| Watermark { idle, ..Watermark::new(index, self.count, at) })
     }
 
-    /// Event time up to which all streams that are not idle are complete. `None` until each stream has sent a watermark,
-    /// and while all are idle.
+    /// Event time up to which all streams that are not idle are complete. `None` until each stream has sent a
+    /// watermark, and while all are idle.
     pub fn low(&self) -> Option<Timestamp> {
         let streams = (0..self.count).map(|index| self.latest.get(&index)).collect::<Option<Vec<_>>>()?;
         streams.into_iter().filter(|stream| !stream.idle).map(|stream| stream.at).min()

@@ -21,8 +21,8 @@ impl Format {
     /// Names on the command line. `jsonl` is another name of `json`.
     pub const NAMES: [&str; 5] = ["csv", "json", "jsonl", "parquet", "text"];
 
-    /// The format that the extension of a file's name stands for; `.gz`, `.zst`, `.bz2` or `.xz` at the end is left out.
-    /// Where the contents show another format, the contents decide.
+    /// The format that the extension of a file's name stands for; `.gz`, `.zst`, `.bz2` or `.xz` at the end is left
+    /// out. Where the contents show another format, the contents decide.
     pub fn of_name(path: &Path) -> Option<Self> {
         let extension = |path: &Path| path.extension().map(|end| end.to_string_lossy().to_ascii_lowercase());
         let end = extension(path)?;

@@ -272,7 +272,8 @@ impl<'o> Reader<'o> {
             _ => return Err(format!("{} {} is missing", title(name), quoted(value))),
         };
         let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        // The unit of a bare number depends on who wrote the column: `interval` and `timeframe` have been seen with both.
+        // The unit of a bare number depends on who wrote the column: `interval` and `timeframe` have been seen with
+        // both.
         let unit = match plain.as_str() {
             "width" | "widths" => Some(1),
             "per" | "resolution" => Some(60),
@@ -290,8 +291,8 @@ impl<'o> Reader<'o> {
     }
 }
 
-/// The width that a text says, in seconds: `1m`, `5Min`, `1Hour`, `D`, `daily`; `unit` is how many seconds a bare number
-/// counts. Weeks and months are not widths: they have no fixed number of sessions.
+/// The width that a text says, in seconds: `1m`, `5Min`, `1Hour`, `D`, `daily`; `unit` is how many seconds a bare
+/// number counts. Weeks and months are not widths: they have no fixed number of sessions.
 pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> {
     let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let digits = &text[..text.len() - letters.len()];
@@ -310,7 +311,7 @@ pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> 
     (width <= DAY_S).then_some(width)
 }
 
-/// As [`Bar::fault`], which does not depend on the bar's symbol and time.
+/// As [`Bar::fault`], for the prices alone.
 fn fault(prices: &Prices) -> Option<&'static str> {
     let mut bar = Bar {
         symbol: Symbol::new("X").expect("X is a ticker"),

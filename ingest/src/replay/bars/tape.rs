@@ -77,8 +77,8 @@ impl Collector {
         }
     }
 
-    /// Decides how wide the bars of each file are, and which of several rows of one bar counts. `said` is the width that
-    /// the user gives, in seconds.
+    /// Decides how wide the bars of each file are, and which of several rows of one bar counts. `said` is the width
+    /// that the user gives, in seconds.
     ///
     /// # Errors
     /// [`IngestError::Shape`]: a width can't be told, or two symbols that an alias makes one have different prices.
@@ -260,8 +260,8 @@ fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String
     Ok(Kept { symbol, written, start, width_s, end, prices, file: 0, number, is_sent: true })
 }
 
-/// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of its
-/// day. Symbols that are traded at all hours have no sessions; their days are those of UTC.
+/// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of
+/// its day. Symbols that are traded at all hours have no sessions; their days are those of UTC.
 fn of_day(day: Date, symbol: &Symbol) -> Result<(i64, i64), String> {
     if matches!(symbol.asset_class(), AssetClass::Crypto | AssetClass::Currency) {
         let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_err(|error| error.to_string())?;

@@ -1,7 +1,8 @@
 //! How wide the bars of a file are.
 //!
-//! Bars do not overlap, so none is wider than the least distance between two starts of its symbol. Where minutes without
-//! trades are missing, other distances may be far more common than the least one, so the commonest shows nothing.
+//! Bars do not overlap, so none is wider than the least distance between two starts of its symbol. Where minutes
+//! without trades are missing, other distances may be far more common than the least one, so the commonest shows
+//! nothing.
 
 use super::{DAY_S, DayKind, Reading};
 use jiff::Timestamp;
@@ -198,8 +199,8 @@ impl<'s> Starts<'s> {
 
     fn own_width(&self, starts: &[i64]) -> Result<i64, String> {
         let in_utc = Distances::of(starts).width(starts);
-        // Sessions keep their hours in New York time, so a night across a change of clocks is an hour longer or shorter in
-        // UTC.
+        // Sessions keep their hours in New York time, so a night across a change of clocks is an hour longer or shorter
+        // in UTC.
         in_utc.or_else(|reason| {
             let local = self.local(starts);
             Distances::of(&local).width(&local).map_err(|_| reason)
@@ -252,8 +253,8 @@ impl Distances {
         }
         let is_enough = match least {
             60 => true,
-            // Half of the distances show it, or there are so many that minute bars of a thinly traded symbol would have
-            // shown a smaller one.
+            // Half of the distances show it, or enough distances that minute bars of a thinly traded symbol would have
+            // shown a smaller width.
             width if COMMON.contains(&width) => 2 * times >= all && all >= 2 || times >= 3 && all >= MANY,
             width if RARE.contains(&width) => 2 * times >= all && times >= MANY,
             _ => false,

@@ -12,7 +12,8 @@ struct Read {
     prepared: Prepared,
 }
 
-/// Reads files of these contents with the options. A file whose name begins with `news` holds news; all others hold bars.
+/// Reads files of these contents with the options. A file whose name begins with `news` holds news; all others hold
+/// bars.
 fn read(files: &[(&str, &str)], options: &ReplayOptions) -> Result<Read, String> {
     let folder = tempfile::tempdir().unwrap();
     let of_kind = |kind: &str| {
