@@ -34,8 +34,8 @@ pub struct PricesConfig {
     /// Tickers whose minute bars are wanted.
     #[schemars(with = "Vec<String>")]
     pub symbols: Vec<Symbol>,
-    /// The symbol that stands for the market. The first source subscribes to it in any case, unless another one lists it. It has
-    /// to trade every minute: its bar is the sign that a minute's bars are coming in.
+    /// The symbol that stands for the market. The first source subscribes to it in any case, unless another one lists
+    /// it. It has to trade every minute: its bar is the sign that a minute's bars are coming in.
     #[schemars(with = "String")]
     pub benchmark: Symbol,
     /// Whether to take every trade too.
@@ -46,8 +46,8 @@ pub struct PricesConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub warmup: Duration,
-    /// How often splits and dividends are fetched, from the sources that have them. At the start they are fetched in any
-    /// case, from the beginning of the history up to a week ahead.
+    /// How often splits and dividends are fetched, from the sources that have them. At the start they are fetched in
+    /// any case, from the beginning of the history up to a week ahead.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub actions_every: Duration,
@@ -102,7 +102,7 @@ pub struct PricesOverride {
 /// The settings that apply to one source; see [`PricesConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceFeedConfig {
-    /// All its symbols, the reference symbol among them, each once.
+    /// All symbols of the source, each once, including the reference symbol.
     pub symbols: Vec<Symbol>,
     /// See [`PricesOverride::reference`].
     pub reference: Option<Symbol>,
@@ -169,7 +169,7 @@ impl PricesConfig {
         }
     }
 
-    /// Refuses settings that can't be used, such as a symbol of two sources, whose bars would overwrite each other.
+    /// Refuses settings that can't be used, such as a symbol with two sources, whose bars would overwrite each other.
     ///
     /// # Errors
     /// [`IngestError::Config`].
@@ -208,7 +208,7 @@ impl PricesConfig {
 }
 
 impl PriceFeedConfig {
-    /// What the source is asked for.
+    /// The subscription that the source is asked for.
     pub fn subscription(&self) -> Subscription {
         Subscription { symbols: self.symbols.clone(), trades: self.trades, halts: self.halts }
     }
