@@ -9,8 +9,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Topic that says which database the others are read into, see [`binding`](crate::binding). It has one partition, and
-/// its records are kept.
+/// Topic that says which database the others are read into, see [`binding`](crate::binding). It has one partition, and its
+/// records are kept.
 pub(crate) const INSTALLATION: &str = "installation";
 
 /// Longest wait for a broker to list its topics.

@@ -228,8 +228,7 @@ pub struct Impact {
     pub phase: Phase,
     /// Width of the bars that the mention was joined with, in seconds.
     pub bar_width_s: Option<u32>,
-    /// Last price at or before `available_at`, in the quote currency; adjusted for splits and dividends up to the
-    /// entry.
+    /// Last price at or before `available_at`, in the quote currency; adjusted for splits and dividends up to the entry.
     pub price_before: Option<f64>,
     /// End of the bar `price_before` comes from (UTC).
     pub price_before_at: Option<Timestamp>,

@@ -80,8 +80,8 @@ fn shown(c: char) -> Option<char> {
     }
 }
 
-/// Whether a character is not shown: Unicode's `Default_Ignorable_Code_Point` (soft hyphen, zero-width characters,
-/// marks of direction, variation selectors, tags, fillers) and the marks of annotations.
+/// Whether a character is not shown: Unicode's `Default_Ignorable_Code_Point` (soft hyphen, zero-width characters, marks
+/// of direction, variation selectors, tags, fillers) and the marks of annotations.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,

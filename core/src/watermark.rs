@@ -46,8 +46,7 @@ impl Watermark {
 /// The latest watermark of each stream, and their minimum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
-    /// Number of streams that the latest record named: a source that is no longer configured does not hold the others
-    /// back.
+    /// Number of streams that the latest record named: a source that is no longer configured does not hold the others back.
     count: u32,
     latest: BTreeMap<u32, Latest>,
 }
@@ -75,8 +74,8 @@ impl Watermarks {
             .map(|(&index, &Latest { at, idle })| Watermark { idle, ..Watermark::new(index, self.count, at) })
     }
 
-    /// Event time up to which all streams that are not idle are complete. `None` until each stream has sent a
-    /// watermark, and while all are idle.
+    /// Event time up to which all streams that are not idle are complete. `None` until each stream has sent a watermark,
+    /// and while all are idle.
     pub fn low(&self) -> Option<Timestamp> {
         let streams = (0..self.count).map(|index| self.latest.get(&index)).collect::<Option<Vec<_>>>()?;
         streams.into_iter().filter(|stream| !stream.idle).map(|stream| stream.at).min()

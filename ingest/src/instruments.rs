@@ -29,8 +29,8 @@ const PATH: [&str; 2] = ["files", "company_tickers_exchange.json"];
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InstrumentsConfig {
-    /// What is put onto the topic `instruments` by the role `news`: "builtin", the list of this build, and "sec", the
-    /// list of the SEC, which needs `sec_user_agent`. Of a ticker that both have the later in this list counts.
+    /// What is put onto the topic `instruments` by the role `news`: "builtin", the list of this build, and "sec", the list
+    /// of the SEC, which needs `sec_user_agent`. Of a ticker that both have the later in this list counts.
     pub sources: Vec<String>,
     /// How often the list of the SEC is fetched.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -89,8 +89,8 @@ fn is_holiday(day: Date) -> bool {
     }
 }
 
-/// The day after Thanksgiving, Christmas Eve, and the day before Independence Day. Until 2012 the latter was a full day
-/// if it was a Wednesday.
+/// The day after Thanksgiving, Christmas Eve, and the day before Independence Day. Until 2012 the latter was a full day if
+/// it was a Wednesday.
 fn is_half_day(day: Date) -> bool {
     let after_thanksgiving = day.yesterday().is_ok_and(|eve| eve == nth_weekday(eve.year(), 11, 4, Weekday::Thursday));
     let christmas_eve = day.month() == 12 && day.day() == 24;

@@ -34,8 +34,8 @@ pub struct PricesConfig {
     /// Tickers whose minute bars are wanted.
     #[schemars(with = "Vec<String>")]
     pub symbols: Vec<Symbol>,
-    /// The symbol that stands for the market. The first source subscribes to it in any case, unless another one lists
-    /// it. It has to trade every minute: its bar is the sign that a minute's bars are coming in.
+    /// The symbol that stands for the market. The first source subscribes to it in any case, unless another one lists it. It has
+    /// to trade every minute: its bar is the sign that a minute's bars are coming in.
     #[schemars(with = "String")]
     pub benchmark: Symbol,
     /// Whether to take every trade too.
@@ -46,8 +46,8 @@ pub struct PricesConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub warmup: Duration,
-    /// How often splits and dividends are fetched, from the sources that have them. At the start they are fetched in
-    /// any case, from the beginning of the history up to a week ahead.
+    /// How often splits and dividends are fetched, from the sources that have them. At the start they are fetched in any
+    /// case, from the beginning of the history up to a week ahead.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub actions_every: Duration,

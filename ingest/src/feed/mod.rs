@@ -1,5 +1,4 @@
-//! The price feed: bars, trades and halts from a live connection, gaps filled over REST; splits and dividends beside
-//! it.
+//! The price feed: bars, trades and halts from a live connection, gaps filled over REST; splits and dividends beside it.
 //!
 //! On every connection the order is: subscribe, then fill the gap up to now over REST, then process the frames that the
 //! connection has received meanwhile. So no minute is missed between the two, and a bar that is received both ways has

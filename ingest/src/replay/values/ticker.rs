@@ -63,9 +63,9 @@ impl Companies {
     }
 }
 
-/// Reads the companies of an article: a list of tickers or of objects with a `ticker` or `symbol`, a text with `,`,
-/// `;`, `|` or spaces between tickers, or a list written as a text. Nulls and empty items are passed over; what is not
-/// a ticker is left out, with its reason, and costs nothing else.
+/// Reads the companies of an article: a list of tickers or of objects with a `ticker` or `symbol`, a text with `,`, `;`,
+/// `|` or spaces between tickers, or a list written as a text. Nulls and empty items are passed over; what is not a ticker
+/// is left out, with its reason, and costs nothing else.
 pub fn companies(value: &Value) -> Companies {
     let mut companies = Companies::default();
     collect(value, &mut companies);
