@@ -48,7 +48,7 @@ pub(crate) fn log(level: RDKafkaLogLevel, fac: &str, message: &str) {
 /// An error that the library reports beside its log.
 pub(crate) fn error(error: &KafkaError, reason: &str) {
     if waits_for_a_broker(error) {
-        // The log has said it with the address and the cause.
+        // A line of the library's log has said this already, with the address and the cause.
         tracing::debug!(target: "librdkafka", "{error}: {reason}");
     } else {
         say(&format!("kafka: {}", in_words("", reason).unwrap_or_else(|| reason.to_owned())));
@@ -72,7 +72,7 @@ pub(crate) fn say(line: &str) {
     }
 }
 
-/// How often each line came since it was last logged.
+/// How often each line has occurred since it was last logged.
 #[derive(Default)]
 struct Folds(HashMap<String, (Instant, u64)>);
 

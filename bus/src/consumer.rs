@@ -107,7 +107,7 @@ pub struct Consumer {
     changes: mpsc::UnboundedReceiver<Change>,
     taking: Option<Taking>,
     start_at: StartAt,
-    /// Records that were received and not yet handed out.
+    /// Records that were received and not yet returned.
     stashed: VecDeque<Received>,
     /// Whether fetching records from the broker is paused.
     paused: bool,
@@ -388,7 +388,7 @@ impl Consumer {
         tokio::task::spawn_blocking(count).await.expect("counting does not panic")
     }
 
-    /// Commits positions and their notes, and waits until the broker has them.
+    /// Commits positions and their metadata, and waits until the broker has them.
     ///
     /// # Errors
     /// [`BusError::Commit`]. After a rebalance the broker refuses commits for partitions that this consumer no longer has.
@@ -419,7 +419,7 @@ impl Drop for Consumer {
         let is_given = |change: &Change| matches!(change, Change::Given(_));
         let last = std::iter::from_fn(|| self.changes.try_recv().ok()).last();
         if last.as_ref().map_or(self.taking.is_some(), is_given) {
-            // The group waits for this answer before it lets the member go.
+            // The group waits for this answer before it removes the member.
             give_back(inner.unassign());
         }
         self.taking = None;

@@ -7,8 +7,8 @@
 //!    for a right, `w` for shares when issued (`BCpCw`).
 //! 2. Anything else is put into capitals: `aapl` and `Aapl` are `AAPL`, and `bcpc` is `BCPC`.
 //! 3. Other spellings of preferred shares, rights, warrants and units are read where they can mean nothing else:
-//!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not a preferred share, because it
-//!    is also a share in Paris.
+//!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not read as a preferred share,
+//!    because it is a share in Paris.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -119,7 +119,7 @@ fn cased(word: &str) -> String {
     word.chars().map(case).collect()
 }
 
-/// A word as the lists have it: `Inc.` is `inc`, `S.A.` is `sa`.
+/// A word in the form of the lists in [`super::words`]: `Inc.` is `inc`, `S.A.` is `sa`.
 fn plain(word: &str) -> String {
     word.chars().filter(|c| !matches!(c, '.' | ',' | '\'' | '(' | ')')).flat_map(char::to_lowercase).collect()
 }

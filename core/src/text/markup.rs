@@ -378,8 +378,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether `rest`, which follows the start tag of this element, is code. It has no end tag if the provider has cut the
-/// text off within a script.
+/// Whether `rest`, which follows the start tag of this element, is code. A provider may have cut the text off within a
+/// script, which then has no end tag.
 fn is_code(name: &str, rest: &str) -> bool {
     matches!(name, "script" | "style") && rest.contains(['{', '}', '='])
 }

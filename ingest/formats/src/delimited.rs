@@ -106,7 +106,7 @@ fn dialect(buffer: &mut Buffer, options: &Options) -> Result<(u8, bool), FormatE
             *count += 1;
         }
     }
-    // On a tie the first one, which is the comma.
+    // If several separators are equally frequent, the first in the list counts; the comma is the first of all.
     let found = counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(separator, _)| separator);
     Ok((options.separator.unwrap_or(found), crlf))
 }
@@ -174,7 +174,7 @@ struct Records {
 struct Record {
     /// The line in which the record begins, counted from 1.
     line: u64,
-    /// Without the end of the line.
+    /// The bytes of the record, without the end of the line.
     raw: Vec<u8>,
     /// The unquoted fields, concatenated.
     values: Vec<u8>,

@@ -216,7 +216,7 @@ fn kind_fields(kind: &Type) -> &[TypePtr] {
     if kind.is_group() { kind.get_fields() } else { &[] }
 }
 
-/// The type of the elements of a list: below two groups, or below one in files of old writers.
+/// The type of the elements of a list: two levels below the list, or one level in files of old writers.
 fn element(kind: &Type) -> &Type {
     let is_list = kind.get_basic_info().converted_type() == ConvertedType::LIST
         || matches!(logical(kind), Some(LogicalType::List));

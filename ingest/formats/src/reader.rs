@@ -35,7 +35,7 @@ pub(crate) trait Rows: Send {
         true
     }
 
-    /// Rows so far and in all, where a format knows them.
+    /// The numbers of rows so far and in all, if the format knows them.
     fn counted(&self) -> Option<(u64, u64)> {
         None
     }
@@ -48,7 +48,7 @@ pub(crate) trait Rows: Send {
 ///
 /// As an iterator it returns
 /// - `Ok(Ok(row))`: a [`Row`];
-/// - `Ok(Err(unreadable))`: a row that can't be read; the next can;
+/// - `Ok(Err(unreadable))`: a row that can't be read; reading continues after it;
 /// - `Err(error)`: nothing further can be read. It is the last item.
 ///
 /// A file that has no row at all ends with [`FormatError::NoRows`].
