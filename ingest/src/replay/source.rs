@@ -57,7 +57,7 @@ impl<'f, Report: FnMut(ReplayProgress) -> Result<(), IngestError>> Files<'f, Rep
     /// Calls `read` with each row of each file. `read` may refuse the row with a reason.
     ///
     /// # Errors
-    /// A file can't be read, or not one row of it; [`IngestError::Stopped`].
+    /// A file can't be read, or none of its rows can; [`IngestError::Stopped`].
     pub fn each(
         &mut self,
         rejected: &mut Vec<Rejected>,

@@ -78,7 +78,7 @@ fn without_thousands(text: &str, point: bool) -> Result<String, &'static str> {
     Err(why_not(digits))
 }
 
-/// Whether a text is digits with at most a sign, a point and an exponent.
+/// Whether a text is digits with at most one point and an exponent.
 fn is_plain(text: &str) -> bool {
     let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

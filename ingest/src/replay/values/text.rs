@@ -38,7 +38,7 @@ pub fn name(value: &Value) -> Result<String, String> {
     }
 }
 
-/// The address of an article: a text, or an object with a `url`.
+/// The URL of an article: a text, or an object with a `url`.
 ///
 /// # Errors
 /// As [`text`].
