@@ -14,7 +14,7 @@ pub struct Article {
     pub revision: u64,
     /// Who delivered it to us: `massive`, `replay`, ...
     pub provider: String,
-    /// Who wrote it: `Reuters`; empty if the provider does not say.
+    /// Publisher: `Reuters`; empty if the provider does not say.
     pub publisher: String,
     /// Author; empty if the provider does not say.
     pub author: String,

@@ -15,7 +15,7 @@ pub(super) const OWNERS: [&str; 6] = [
     "holdings", "holding", "group", "grp", "hldgs", "hldg",
 ];
 
-/// What companies do, at the end of their names.
+/// Words at the end of a name that say what the company does.
 #[rustfmt::skip]
 pub(super) const TRADES: [&str; 89] = [
     "airlines", "air lines", "airways", "mexican grill", "technology", "technologies", "wholesale", "motor", "motors",

@@ -108,7 +108,7 @@ fn any_bytes_are_read_in_any_way_without_panic_and_rows_hold_no_more_than_the_fi
                     Ok(row) => row.raw.len(),
                     Err(row) => row.raw.len(),
                 });
-                // A byte of another encoding is at most three of UTF-8.
+                // A byte of another encoding becomes at most three bytes of UTF-8.
                 assert!(raw.sum::<usize>() <= file.len() * 3 + 3);
             }
         }
@@ -189,7 +189,7 @@ fn rows_of_json_have_the_values_that_serde_json_finds() {
         let file = changed(bytes);
         let (items, _) = read(&file, &Options { format: Some(Format::Json), ..Options::default() });
         for row in items.into_iter().flatten() {
-            // What serde_json refuses is accepted only for half surrogates, NaN and control characters.
+            // A row that serde_json refuses is accepted only if it has half surrogates, NaN or control characters.
             let Ok(reference) = serde_json::from_slice::<serde_json::Value>(&row.raw) else { continue };
             let own = Value::Object(row.fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect());
             assert!(same(&own, &reference), "{own:?} {reference:?}");
