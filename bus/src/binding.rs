@@ -1,8 +1,8 @@
 //! Which database the topics of an installation are read into.
 //!
 //! The consumer groups commit on the topics, so two databases on one set of topics would each get a part of the rows.
-//! Therefore the first database is noted on a topic of its own, `installation`, and another one is refused. The notes are
-//! read in their order: the first counts, and after it those that name the database they take the topics from.
+//! Therefore the first database is recorded on the topic `installation`, and any other database is refused. Records of
+//! that topic are read in order: the first counts, then each that names the database from which it takes the topics.
 
 use crate::broker_log::Logged;
 use crate::topic::{INSTALLATION, METADATA_TIMEOUT};
@@ -23,7 +23,7 @@ pub struct BoundDatabase {
     pub name: String,
 }
 
-/// A record of the topic.
+/// A record of the topic `installation`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
     #[serde(flatten)]
@@ -33,7 +33,7 @@ struct Note {
     taken_from: Option<String>,
 }
 
-/// The database that the topics are read into, if one is noted.
+/// The database that the topics are read into, if one is recorded.
 ///
 /// # Errors
 /// [`BusError::Unreachable`].
@@ -42,7 +42,8 @@ pub async fn bound_database(config: &KafkaConfig) -> Result<Option<BoundDatabase
     tokio::task::spawn_blocking(move || read(&config)).await.expect("reading the notes does not panic")
 }
 
-/// Notes that the topics are read into `database` if no other is noted; `take` takes them from the other.
+/// Records that the topics are read into `database`, unless another database is recorded. With `take` the topics are
+/// taken from that one.
 ///
 /// # Errors
 /// [`BusError::OtherDatabase`] if they are read into another; [`BusError::Unreachable`], [`BusError::Send`].
@@ -57,11 +58,11 @@ pub async fn bind(config: &KafkaConfig, database: &BoundDatabase, take: bool) ->
     let note = Note { database: database.clone(), taken_from };
     let payload = serde_json::to_vec(&note).expect("a note is strings");
     Producer::new(config)?.send_to_first(&format!("{}{INSTALLATION}", config.prefix), &payload).await?;
-    // Another may have been faster.
+    // Another process may have recorded its database first.
     check(config, database).await
 }
 
-/// Refuses to go on with topics that are read into another database. Topics without a note are accepted.
+/// Refuses topics that are read into another database. Topics without a recorded database are accepted.
 ///
 /// # Errors
 /// As [`bind`].
@@ -104,14 +105,14 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
         }
         if let Some(Ok(record)) = client.poll(Duration::from_millis(200)) {
             next = record.offset() + 1;
-            // What can't be read was not written by us.
+            // A record that can't be read was not written by tapewire.
             notes.extend(record.payload().and_then(|payload| serde_json::from_slice::<Note>(payload).ok()));
         }
     }
     Ok(last_of(notes))
 }
 
-/// The database that counts.
+/// The database that counts after all these records.
 fn last_of(notes: Vec<Note>) -> Option<BoundDatabase> {
     notes.into_iter().fold(None, |bound: Option<BoundDatabase>, note| match bound {
         Some(bound) if note.taken_from.as_deref() != Some(bound.id.as_str()) => Some(bound),

@@ -1,7 +1,7 @@
-//! What Kafka's client library says of its connections, as lines of our log: in words, and repeated ones folded into one.
+//! Logs what Kafka's client library reports about its connections, in plain words, with repeated lines folded into one.
 //!
-//! A broker that is down is tried several times a second by every client of the process. Each of these attempts would be
-//! a line.
+//! Every client of the process tries a broker that is down several times a second. Without folding, each attempt would
+//! be a line of the log.
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-/// Within this time after a line the same line is counted only.
+/// Within this time after a line, the same line is only counted.
 const QUIET: Duration = Duration::from_secs(12);
-/// Different lines that are remembered; more are not expected.
+/// How many different lines are remembered; more are not expected.
 const REMEMBERED: usize = 200;
 
 /// The context of clients that need no other: it only logs.
@@ -48,7 +48,7 @@ pub(crate) fn log(level: RDKafkaLogLevel, fac: &str, message: &str) {
 /// An error that the library reports beside its log.
 pub(crate) fn error(error: &KafkaError, reason: &str) {
     if waits_for_a_broker(error) {
-        // The log has said it with the address and the cause.
+        // A line of the library's log has said this already, with the address and the cause.
         tracing::debug!(target: "librdkafka", "{error}: {reason}");
     } else {
         say(&format!("kafka: {}", in_words("", reason).unwrap_or_else(|| reason.to_owned())));
@@ -72,12 +72,12 @@ pub(crate) fn say(line: &str) {
     }
 }
 
-/// How often each line came since it was last logged.
+/// How often each line has occurred since it was last logged.
 #[derive(Default)]
 struct Folds(HashMap<String, (Instant, u64)>);
 
 impl Folds {
-    /// The line to log now, if any.
+    /// Counts the line, and returns what to log now, if anything.
     fn fold(&mut self, line: &str, now: Instant) -> Option<String> {
         let Some((logged, more)) = self.0.get_mut(line) else {
             if self.0.len() >= REMEMBERED {
@@ -97,8 +97,8 @@ impl Folds {
     }
 }
 
-/// What a message says, without what changes from one to the next (ports of this end, milliseconds, counts); `None` if
-/// it says nothing that another does not.
+/// The message without the parts that change each time (local ports, milliseconds, counts). `None` if other messages
+/// already say the same.
 ///
 /// ```text
 /// [thrd:10.0.0.1:9092/bootstrap]: 10.0.0.1:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)

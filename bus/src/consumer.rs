@@ -18,19 +18,21 @@ use tapewire_runtime::Backoff;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Gives the offset at which a partition starts from the offset and the metadata of the group's last commit. The joiner's
-/// metadata is a checkpoint with an earlier offset; all other stages start at the committed offset.
+/// Computes the offset at which to start reading a partition, from the offset and the metadata of the group's last
+/// commit. The joiner's metadata is a checkpoint with an earlier offset; all other stages start at the committed
+/// offset.
 pub type StartAt = fn(committed: i64, metadata: &str) -> i64;
 
-/// Longer than a healthy broker takes; a caller that can't know asks again later.
+/// Time limit for a question to the broker, longer than a healthy broker takes. After it the caller has no answer and
+/// asks again later.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest wait for one answer about committed offsets, and for the answer with all its retries.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
 const COMMITTED_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Longest wait for a consumer to leave its group. One that can't reach the broker is left to a thread of its own; the
-/// group then times the member out.
+/// Longest wait for a consumer to leave its group. A consumer that can't reach the broker is left to a thread of its
+/// own, and the group removes the member after its time-out.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A record as received.
@@ -52,7 +54,7 @@ impl Received {
         u64::try_from(self.offset).expect("offsets of records are not negative")
     }
 
-    /// Where it came from, for errors and dead letters.
+    /// Where the record came from, for errors and dead letters.
     pub fn origin(&self) -> String {
         format!("topic {}, partition {}, offset {}", self.topic.base_name(), self.partition, self.offset)
     }
@@ -65,20 +67,20 @@ pub struct Assigned {
     pub topic: Topic,
     /// Which partition.
     pub partition: i32,
-    /// Next offset by the last commit, if there was one.
+    /// The next offset, as the last commit has it; `None` without a commit.
     pub committed: Option<i64>,
     /// The metadata of the last commit; empty if there was none.
     pub metadata: String,
 }
 
-/// What a consumer sees, in order: an assignment is before the first record of its partitions.
+/// What a consumer receives, in order: an assignment comes before the first record of its partitions.
 #[derive(Debug)]
 pub enum Event {
-    /// These partitions are ours now, replacing all we had.
+    /// The partitions of this consumer from now on; they replace all that it had.
     Assigned(Vec<Assigned>),
-    /// All partitions were taken away; what was not committed will be read again, here or elsewhere.
+    /// All partitions were revoked. Records that were not committed will be read again, by this or another consumer.
     Revoked,
-    /// The next record of one of our partitions.
+    /// The next record of one of the consumer's partitions.
     Record(Received),
 }
 
@@ -99,30 +101,30 @@ pub struct Commit {
 ///
 /// Partitions are assigned by range, so topics with equally many partitions are co-partitioned.
 pub struct Consumer {
-    /// `None` once it is being dropped.
+    /// `None` once the [`Consumer`] is being dropped.
     inner: Option<Arc<StreamConsumer<Context>>>,
     closing: Arc<AtomicBool>,
     changes: mpsc::UnboundedReceiver<Change>,
     taking: Option<Taking>,
     start_at: StartAt,
-    /// Records that were received and not yet handed out.
+    /// Records that were received and not yet returned.
     stashed: VecDeque<Received>,
-    /// Whether the broker is asked for no more records.
+    /// Whether fetching records from the broker is paused.
     paused: bool,
     topics: Topics,
     group: String,
 }
 
-/// What a rebalance says.
+/// The result of a rebalance.
 enum Change {
-    /// The group gives this member these partitions. They are taken once it is known what is committed there.
+    /// The group assigns these partitions to this member. It takes them once it knows what is committed there.
     Given(TopicPartitionList),
-    /// It has none any more.
+    /// The member has no partitions any more.
     TakenAway,
 }
 
-/// Partitions that were given, while the broker is asked what is committed there. The question is on a thread of its
-/// own: asked in the rebalance callback, it would block the task that waits for records, and with it the runtime.
+/// Assigned partitions, while the broker is asked what is committed there. A thread of its own asks: in the rebalance
+/// callback the question would block the task that waits for records, and with it the runtime.
 struct Taking {
     partitions: TopicPartitionList,
     committed: JoinHandle<Result<TopicPartitionList, KafkaError>>,
@@ -144,10 +146,10 @@ impl Drop for Taking {
     }
 }
 
-/// What is committed for partitions, asked again until the deadline.
+/// Asks what is committed for partitions, again and again until the deadline.
 ///
 /// # Errors
-/// The broker did not say. Starting without knowing it would read from the beginning and do everything twice.
+/// The broker did not answer. A start without the answer would read from the beginning and do everything twice.
 fn committed(
     consumer: &StreamConsumer<Context>,
     partitions: &TopicPartitionList,
@@ -170,7 +172,7 @@ fn committed(
 
 struct Context {
     changes: mpsc::UnboundedSender<Change>,
-    /// The consumer is being dropped: whatever partitions it is still given, nobody will read them.
+    /// The consumer is being dropped: partitions that it is still assigned will not be read.
     closing: Arc<AtomicBool>,
 }
 
@@ -224,7 +226,7 @@ impl Consumer {
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", "10000")
             .set("max.poll.interval.ms", "600000")
-            // A slow sink must not fill the memory with what was fetched ahead.
+            // Limits what is fetched ahead, so that it can't fill the memory while the sink is slow.
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.wait.max.ms", "50")
             .create_with_context(context)
@@ -249,16 +251,16 @@ impl Consumer {
     /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`BusError::Receive`] when this client can't go on: a fatal error, or a broker that gave it partitions and does
-    /// not say what is committed there (another consumer will succeed once it does). Other outages are waited out.
+    /// [`BusError::Receive`] when this client can't go on: a fatal error, or no answer about what is committed on assigned
+    /// partitions (a new consumer will succeed once the broker answers). Other outages are waited out.
     pub async fn next(&mut self) -> Result<Event, BusError> {
         self.pause(false)?;
         self.event(true).await
     }
 
-    /// Waits for a rebalance and takes no records: for a reader that holds all it can, and has to remain a member of its
-    /// group meanwhile, which a consumer that is not polled for `max.poll.interval.ms` does not. Cancel-safe;
-    /// [`Consumer::next`] goes on with the record after its last.
+    /// Waits for a rebalance and takes no records. A reader that can't take more records calls it to remain a member of
+    /// its group: a consumer that is not polled for `max.poll.interval.ms` is removed. Cancel-safe; [`Consumer::next`]
+    /// continues with the record after the last that it returned.
     ///
     /// # Errors
     /// As [`Consumer::next`].
@@ -303,7 +305,7 @@ impl Consumer {
                 received = inner.recv() => match received {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
-                        // Handed out by the next turn of the loop: an assignment may have arrived with it.
+                        // The next turn of the loop returns it, because an assignment may have arrived with it.
                         self.stashed.push_back(Received {
                             topic,
                             partition: message.partition(),
@@ -311,7 +313,7 @@ impl Consumer {
                             payload: message.payload().unwrap_or_default().to_vec(),
                         });
                     }
-                    // Its own log has said so.
+                    // The library's log has reported this already.
                     Err(error) if waits_for_a_broker(&error) => {}
                     Err(error) if waits_out(&error) => {
                         broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
@@ -327,7 +329,7 @@ impl Consumer {
     }
 
     fn change(&mut self, change: Change) -> Option<Event> {
-        // What was fetched before a rebalance is fetched again after it.
+        // Records that were fetched before a rebalance are fetched again after it.
         self.stashed.clear();
         self.taking = None;
         match change {
@@ -339,7 +341,7 @@ impl Consumer {
         }
     }
 
-    /// Takes the partitions that were given, each from where the metadata of its last commit says.
+    /// Takes the assigned partitions, each from the offset that [`StartAt`] gives.
     fn take(&mut self, committed: Result<TopicPartitionList, KafkaError>) -> Result<Event, BusError> {
         let mut partitions = self.taking.take().map(|taking| taking.partitions.clone()).unwrap_or_default();
         let committed = committed
@@ -369,7 +371,7 @@ impl Consumer {
     /// How many records of `topic` the broker has now at or after these next offsets, partition by partition.
     ///
     /// # Errors
-    /// [`BusError::Unread`]: the broker did not say in time.
+    /// [`BusError::Unread`]: the broker did not answer in time.
     pub async fn unread(&self, topic: Topic, next: &[(i32, i64)]) -> Result<u64, BusError> {
         let (consumer, name, next) = (Arc::clone(self.inner()), self.topics.name(topic), next.to_vec());
         let count = move || {
@@ -378,7 +380,7 @@ impl Consumer {
                 let (low, high) = consumer
                     .fetch_watermarks(&name, partition, UNREAD_TIMEOUT)
                     .map_err(|source| BusError::Unread { topic: name.clone(), source: source.into() })?;
-                // Records that retention has removed are not read any more.
+                // Records that retention has removed do not count.
                 unread += u64::try_from(high - next.max(low)).unwrap_or(0);
             }
             Ok(unread)
@@ -386,11 +388,11 @@ impl Consumer {
         tokio::task::spawn_blocking(count).await.expect("counting does not panic")
     }
 
-    /// Commits positions and their notes, and waits until the broker has them.
+    /// Commits positions and their metadata, and waits until the broker has them.
     ///
     /// # Errors
-    /// [`BusError::Commit`]. After a rebalance the broker refuses commits for what is no longer
-    /// ours; that is no loss: the new owner reads from the last commit.
+    /// [`BusError::Commit`]. After a rebalance the broker refuses commits for partitions that this consumer no longer has.
+    /// Nothing is lost then: the new owner reads from the last commit.
     pub async fn commit(&self, positions: &[Commit]) -> Result<(), BusError> {
         if positions.is_empty() {
             return Ok(());
@@ -410,14 +412,14 @@ impl Consumer {
 }
 
 impl Drop for Consumer {
-    /// Leaves the group, so that the others need not wait for a time-out, but for a limited time.
+    /// Leaves the group, so that the other members need not wait for a time-out. The wait for this is limited.
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
         let Some(inner) = self.inner.take() else { return };
         let is_given = |change: &Change| matches!(change, Change::Given(_));
         let last = std::iter::from_fn(|| self.changes.try_recv().ok()).last();
         if last.as_ref().map_or(self.taking.is_some(), is_given) {
-            // The group waits for this answer before it lets the member go.
+            // The group waits for this answer before it removes the member.
             give_back(inner.unassign());
         }
         self.taking = None;
@@ -427,13 +429,13 @@ impl Drop for Consumer {
             drop(done);
         };
         if std::thread::Builder::new().name("consumer-close".into()).spawn(close).is_ok() {
-            // An error: the thread has dropped its end, so the consumer is closed.
+            // An error means that the thread has dropped its end, so the consumer is closed.
             let _ = closed.recv_timeout(CLOSE_TIMEOUT);
         }
     }
 }
 
-/// The answer about committed offsets. Cancel-safe.
+/// Waits for the answer about committed offsets. Cancel-safe.
 async fn is_known(taking: &mut Option<Taking>) -> Result<TopicPartitionList, KafkaError> {
     match taking {
         Some(taking) => (&mut taking.committed).await.unwrap_or(Err(KafkaError::Canceled)),
@@ -441,7 +443,7 @@ async fn is_known(taking: &mut Option<Taking>) -> Result<TopicPartitionList, Kaf
     }
 }
 
-/// Whether librdkafka heals this by itself.
+/// Whether librdkafka recovers from this error by itself.
 fn waits_out(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     !matches!(error, KafkaError::MessageConsumptionFatal(_))
@@ -464,7 +466,7 @@ mod tests {
     use rdkafka::mocking::MockCluster;
     use rdkafka::types::RDKafkaApiKey;
 
-    /// A cluster that gives partitions away and does not say what is committed there.
+    /// A cluster that assigns partitions and does not answer what is committed there.
     fn silent_about_offsets() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, KafkaConfig) {
         let cluster = MockCluster::new(1).unwrap();
         let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
@@ -506,7 +508,7 @@ mod tests {
         assert!(matches!(next, Err(BusError::Receive(_))), "{next:?}");
         let dropped = tokio::task::spawn_blocking(move || drop(consumer));
         tokio::time::timeout(Duration::from_secs(30), dropped).await.expect("it closes").unwrap();
-        // Dropped at any moment between, it closes at once: before it is given partitions, while it asks, and after.
+        // A consumer that is dropped closes at once: before it has partitions, while it asks, and after.
         for wait_ms in [0, 50, 400, 1_500, 3_500] {
             let mut consumer = Consumer::new(&config, "droppers", &[Topic::Halts], |committed, _| committed).unwrap();
             let _ = tokio::time::timeout(Duration::from_millis(wait_ms), consumer.next()).await;
@@ -514,7 +516,7 @@ mod tests {
             drop(consumer);
             assert!(began.elapsed() < CLOSE_TIMEOUT + Duration::from_secs(1), "{wait_ms} ms: {:?}", began.elapsed());
         }
-        // Once the broker says it, another consumer gets its partitions.
+        // Once the broker answers, another consumer gets the partitions.
         cluster.clear_request_errors(RDKafkaApiKey::OffsetFetch);
         let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
         let next = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("partitions come");

@@ -7,8 +7,8 @@ use tapewire_core::record::VERSION;
 use tapewire_core::{DeadLetter, Run};
 use tapewire_runtime::Clock;
 
-/// Most bytes kept of one input. In base64 and with its envelope it is below Kafka's limit of a million bytes: a dead
-/// letter that can't be sent would stop the stage that sends it.
+/// How many bytes are kept of one input. In base64 and with its envelope the dead letter is then below Kafka's limit of
+/// a million bytes: a dead letter that can't be sent would stop its stage.
 pub const KEPT: usize = 600_000;
 
 /// Writes dead letters for one stage.
@@ -21,12 +21,12 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// Dead letters of the stage of that name.
+    /// A writer of dead letters for the stage of this name.
     pub fn new(producer: Producer, clock: Clock, stage: &'static str) -> Self {
         Self { producer, clock, stage, run: None }
     }
 
-    /// These dead letters belong to this run.
+    /// Sets the run that the dead letters belong to.
     pub fn of_run(self, run: &Run) -> Self {
         Self { run: Some(run.clone()), ..self }
     }
@@ -34,7 +34,7 @@ impl DeadLetters {
     /// Sends one dead letter and waits until the broker has it, so that the caller may commit past its input.
     ///
     /// `origin` says where the bytes came from, without secrets. It is the record's key, so two letters about one input
-    /// are in one partition. Of more than [`KEPT`] bytes the first are kept, and the reason says so.
+    /// are in one partition. Of a longer input only the first [`KEPT`] bytes are kept, and the reason says so.
     ///
     /// # Errors
     /// As [`Producer::send`].

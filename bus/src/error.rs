@@ -16,7 +16,7 @@ pub enum BusError {
         /// What librdkafka said.
         source: ClientError,
     },
-    /// The client could not be made from its configuration.
+    /// The client could not be created from its configuration.
     #[error("the kafka client can't be made from the settings in section [kafka]")]
     Config(#[source] ClientError),
     /// A record was not acknowledged.
@@ -38,7 +38,7 @@ pub enum BusError {
         /// What librdkafka said.
         source: ClientError,
     },
-    /// The end of a topic could not be asked for.
+    /// The broker could not be asked for the end of a topic.
     #[error("kafka did not answer where topic {topic} ends")]
     Unread {
         /// Topic's name.
@@ -76,7 +76,7 @@ pub enum BusError {
         prefix: String,
         /// The database that has the topics.
         bound: String,
-        /// The one that is configured.
+        /// The database that is configured.
         database: String,
     },
     /// A topic could not be created.
@@ -89,7 +89,7 @@ pub enum BusError {
     },
 }
 
-/// An error of Kafka's client library, in words: its own text names constants of its code.
+/// An error of Kafka's client library in plain words, because the library's own text names constants of its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientError(KafkaError);
 
@@ -117,7 +117,7 @@ impl fmt::Display for ClientError {
 }
 
 impl BusError {
-    /// Whether doing the same again later can succeed.
+    /// Whether a retry can succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,

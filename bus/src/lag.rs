@@ -10,7 +10,7 @@ use tapewire_runtime::Backoff;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Records of `topics` that `group` has not committed yet.
+/// The number of records of `topics` that `group` has not committed yet.
 ///
 /// # Errors
 /// [`BusError::Unreachable`] or [`BusError::NoTopic`].
@@ -55,8 +55,8 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
     Ok(behind)
 }
 
-/// Asks until there is an answer. A broker that has just started, or has taken a group or a partition
-/// over, first has to find out that it is the one to ask.
+/// Asks until there is an answer. A broker that has just started, or has just become responsible for a group or a
+/// partition, can't answer at once.
 fn with_retry<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
     use RDKafkaErrorCode::{
         CoordinatorLoadInProgress, CoordinatorNotAvailable, LeaderNotAvailable, NotCoordinator, NotLeaderForPartition,

@@ -1,7 +1,7 @@
 //! The bus between the stages: Kafka, with the few promises that tapewire needs from it.
 //!
-//! A record counts as sent when the brokers have acknowledged it, and as read when its reader says so: nothing commits by
-//! itself. What can't be read goes to the dead letters.
+//! A record counts as sent when the brokers have acknowledged it, and as read when its reader commits it: there are no
+//! automatic commits. A record that can't be read becomes a dead letter.
 
 pub mod binding;
 mod broker_log;

@@ -1,4 +1,4 @@
-//! Which partition a key leads to.
+//! Which partition a key belongs to.
 
 /// Partition of `key` among `partitions`, as Java's default partitioner computes it
 /// (`toPositive(murmur2(key)) % partitions`), so that every client in every language agrees.
@@ -18,7 +18,7 @@ fn murmur2(data: &[u8]) -> i32 {
         let k = k.wrapping_mul(M);
         (k ^ (k >> 24)).wrapping_mul(M)
     };
-    // Kafka's Java code hashes the length as a 32-bit number, whatever it is.
+    // Kafka's Java code hashes the length as a 32-bit number.
     let mut h = SEED ^ (data.len() as u32);
     let mut words = data.chunks_exact(4);
     for word in &mut words {

@@ -1,4 +1,4 @@
-//! Sending: a send is done when the broker has it.
+//! Sending records. A send is complete when the brokers have acknowledged the record.
 
 use crate::broker_log::Logged;
 use crate::partitioner::partition_of;
@@ -19,7 +19,7 @@ pub struct Producer {
     partitions: Arc<Mutex<HashMap<Topic, i32>>>,
 }
 
-/// A record on its way; awaiting it gives its offset once the broker has it.
+/// A record that was queued. Awaiting it gives the record's offset once the brokers have acknowledged it.
 #[must_use = "a record whose delivery nobody awaits may be lost unseen"]
 pub struct Delivery {
     future: DeliveryFuture,
@@ -52,7 +52,7 @@ impl Producer {
             .set("acks", "all")
             .set("compression.type", "zstd")
             .set("linger.ms", "5")
-            // Retried without an end: a stage that waits is better than a record that is lost.
+            // A send is retried forever: it is better that a stage waits than that a record is lost.
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "262144")
@@ -86,8 +86,8 @@ impl Producer {
         Ok(count)
     }
 
-    /// Queues a record for the partition its key leads to. Await the [`Delivery`] before moving
-    /// any offset or watermark past what the record came from.
+    /// Queues a record for the partition that its key belongs to. Await the [`Delivery`] before moving any offset or
+    /// watermark past the input that the record came from.
     ///
     /// # Errors
     /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Send`].
@@ -96,7 +96,7 @@ impl Producer {
         self.enqueue_to(topic, partition, key, payload).await
     }
 
-    /// Sends a record to the partition its key leads to, and waits for the acknowledgement.
+    /// Sends a record to the partition that its key belongs to, and waits for the acknowledgement.
     ///
     /// # Errors
     /// As [`Producer::enqueue`].
@@ -121,7 +121,7 @@ impl Producer {
         try_join_all(deliveries.into_iter().map(Delivery::acknowledged)).await.map(drop)
     }
 
-    /// Queues a record for every partition but the one its key leads to.
+    /// Queues a record for every partition except the one that its key belongs to.
     ///
     /// # Errors
     /// As [`Producer::enqueue`].

@@ -1,4 +1,4 @@
-//! The topics: what they are called, how they are made.
+//! The topics: their names and their creation.
 
 use crate::broker_log::Logged;
 use crate::{BusError, KafkaConfig};
@@ -33,7 +33,7 @@ pub enum Topic {
     Actions,
     /// Instruments, key: symbol. It is compacted.
     Instruments,
-    /// What could not be read or handled.
+    /// Dead letters: input that could not be read or handled.
     DeadLetter,
 }
 
@@ -82,18 +82,18 @@ impl Topics {
         format!("{}{}", self.config.prefix, topic.base_name())
     }
 
-    /// The topic of a full name, if it is one of ours.
+    /// The topic with this full name; `None` if it is not one of the installation's.
     pub fn find(&self, name: &str) -> Option<Topic> {
         let base = name.strip_prefix(&self.config.prefix)?;
         Topic::ALL.into_iter().find(|topic| topic.base_name() == base)
     }
 
-    /// Creates what is missing; topics that exist are left as they are. Safe to run by many at once.
+    /// Creates the topics that are missing and leaves the others as they are. Several processes may call it at once.
     ///
     /// Partition counts of `sentiment`, `bars`, `trades`, `halts` and `actions` must stay equal: the joiner
     /// reads them side by side. Retention is by record time and records carry the time they were
-    /// written, not their event time, so a replay of last year is kept as long as today's news. Of `instruments` the last
-    /// record of each key is kept without an end.
+    /// written, not their event time, so a replay of last year is kept as long as today's news. Of `instruments` the
+    /// last record of each key is kept forever.
     ///
     /// # Errors
     /// [`BusError::Unreachable`] or [`BusError::CreateTopic`].
@@ -112,7 +112,7 @@ impl Topics {
                     .set("compression.type", "producer");
                 match topic {
                     Topic::Instruments => wanted.set("cleanup.policy", "compact"),
-                    // 90 days: the joiner's longest rebuild and a quarter to look back.
+                    // 90 days: enough for the joiner's longest rebuild, and to look back over a quarter.
                     _ => wanted.set("retention.ms", "7776000000"),
                 }
             })
@@ -130,7 +130,7 @@ impl Topics {
                 Err((topic, code)) => return Err(BusError::CreateTopic { topic, reason: code.to_string() }),
             }
         }
-        // A broker answers "created" a moment before it lists the topic: wait until it can be used.
+        // A broker answers "created" a moment before it lists the topic, so wait until the topic can be used.
         let deadline = Instant::now() + Duration::from_secs(20);
         while let Some(topic) = self.first_without_leader().await? {
             if Instant::now() > deadline {
@@ -141,7 +141,7 @@ impl Topics {
         Ok(())
     }
 
-    /// Refuses topics that `tapewire migrate` has not made, or that can't be read side by side.
+    /// Refuses topics that `tapewire migrate` has not created, or that can't be read side by side.
     ///
     /// # Errors
     /// [`BusError::Unreachable`], [`BusError::NoTopic`], [`BusError::Uneven`].
@@ -184,14 +184,14 @@ impl Topics {
         Ok(metadata.topics().iter().map(of).collect())
     }
 
-    /// The first topic that the broker does not list yet, or lists with a partition nobody leads.
+    /// The first topic that the broker does not list yet, or that has a partition without a leader.
     async fn first_without_leader(&self) -> Result<Option<String>, BusError> {
         let listed = self.listed().await?;
         let mut names = Topic::ALL.map(|topic| self.name(topic)).into_iter().chain([self.installation()]);
         Ok(names.find(|name| listed.get(name).is_none_or(|&(partitions, led)| partitions == 0 || !led)))
     }
 
-    /// Removes the topics and all that is in them. For tests and for people who mean it.
+    /// Deletes the topics and all records in them. For tests, and for people who want exactly that.
     ///
     /// # Errors
     /// [`BusError::Unreachable`].

@@ -9,7 +9,7 @@ use tapewire_bus::{
 use tapewire_core::DeadLetter;
 use tapewire_runtime::Clock;
 
-/// Empty topics on the real broker, or `None` with a line that says so.
+/// Empty topics on the real broker; `None`, with a printed line, if there is no broker.
 async fn installation(name: &str) -> Option<KafkaConfig> {
     let config = tapewire_testkit::kafka(name, 3).await?;
     Topics::new(&config).ensure().await.expect("creating topics twice is safe");

@@ -1,4 +1,4 @@
-//! A reader that can't take more records and remains a member of its group: `TAPEWIRE_KAFKA_BROKERS` names a broker.
+//! A reader that can't take more records remains a member of its group. `TAPEWIRE_KAFKA_BROKERS` names the broker.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use tapewire_bus::{Consumer, Event, KafkaConfig, Producer, Topic, Topics};
 
 const RECORDS: usize = 200;
 
-/// Topics of two partitions under a prefix of our own.
+/// Topics of two partitions under a prefix of the test's own.
 async fn kafka() -> Option<KafkaConfig> {
     let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
         println!("skipped: TAPEWIRE_KAFKA_BROKERS names no broker");
@@ -33,7 +33,7 @@ async fn a_full_reader_sees_rebalances_and_neither_loses_nor_doubles_a_record() 
     let mut consumer = member();
     let mut read = Vec::new();
     while read.len() < RECORDS {
-        // It is full after each record for a moment, in which more may already have been received.
+        // After each record the reader is full for a moment; meanwhile further records may have been received.
         let nothing = tokio::time::timeout(Duration::from_millis(5), consumer.rebalanced()).await;
         assert!(matches!(nothing, Err(_) | Ok(Ok(Event::Assigned(_)))), "{nothing:?}");
         if let Event::Record(record) = within(consumer.next()).await.unwrap() {
@@ -43,7 +43,7 @@ async fn a_full_reader_sees_rebalances_and_neither_loses_nor_doubles_a_record() 
     read.sort_unstable();
     assert_eq!(read, (0..RECORDS).collect::<Vec<_>>());
 
-    // While it is full another member comes: it is told, and gives up a partition.
+    // Another member joins while the reader is full: the reader is told, and gives up a partition.
     let mut other = member();
     let joined = tokio::spawn(async move {
         loop {

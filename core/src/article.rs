@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 pub struct Article {
     /// The provider's own id, unique within `provider`.
     pub id: String,
-    /// Fingerprint of what can be edited (title, description, symbols). Two records with
-    /// the same id and revision are the same article seen twice; another revision is an edit.
+    /// Fingerprint of what can be edited (title, description, symbols). Two records with the same id and revision are
+    /// the same article seen twice; a record with another revision is an edit.
     pub revision: u64,
     /// Who delivered it to us: `massive`, `replay`, ...
     pub provider: String,
-    /// Who wrote it: `Reuters`; empty if the provider does not say.
+    /// Publisher: `Reuters`; empty if the provider does not say.
     pub publisher: String,
-    /// By-line; empty if the provider does not say.
+    /// Author; empty if the provider does not say.
     pub author: String,
     /// Headline as the provider sent it; [`Article::cleaned`] is readable.
     pub title: String,
@@ -26,8 +26,8 @@ pub struct Article {
     pub url: String,
     /// Companies named by the provider, without duplicates, in the provider's order.
     pub symbols: Vec<Symbol>,
-    /// Subjects of earlier revisions that this one does not have: their mentions do not count any more. `null` is the
-    /// mention of an article that named no company.
+    /// Subjects of earlier revisions that this revision does not have: their mentions no longer count. `null` stands
+    /// for the mention of an article that named no company.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<Option<Symbol>>,
     /// The provider's keywords.
@@ -46,7 +46,7 @@ impl Article {
         article_key(&self.provider, &self.id)
     }
 
-    /// What its mentions are about: each company it names, or `None` once if it names none.
+    /// What the article's mentions are about: each company that it names, or a single `None` if it names no company.
     pub fn subjects(&self) -> Vec<Option<Symbol>> {
         if self.symbols.is_empty() { vec![None] } else { self.symbols.iter().cloned().map(Some).collect() }
     }
@@ -112,8 +112,8 @@ impl Article {
     }
 }
 
-/// What names an article as one string: two providers may give the same id to different articles. A provider's name
-/// has no slash, so the first one divides the two.
+/// The key of an article: provider and id, because two providers may give the same id to different articles. A
+/// provider's name has no slash, so the first slash of a key is the one between them.
 pub fn article_key(provider: &str, id: &str) -> String {
     format!("{provider}/{id}")
 }
@@ -134,7 +134,7 @@ mod tests {
         ] {
             assert_ne!(base, other);
         }
-        // Stored in tables: the value itself is part of the format.
+        // Fingerprints are stored in tables, so they must never change.
         assert_eq!(Article::fingerprint("", "", &[]), 0x0832_8807_b4eb_6fed);
     }
 }

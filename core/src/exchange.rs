@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 /// One trading day's regular session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Position among all sessions of the calendar: neighbours differ by one.
+    /// Position among all sessions of the calendar, counted without gaps.
     pub index: usize,
     /// The trading day, in the exchange's own time zone.
     pub date: Date,
@@ -22,7 +22,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether the moment is within the session: the open is, the close is not.
+    /// Whether the moment is within the session. The open belongs to the session, the close does not.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.open <= at && at < self.close
     }
@@ -95,13 +95,13 @@ impl Calendar {
         self.sessions.binary_search_by_key(&date, |session| session.date).ok().map(|index| &self.sessions[index])
     }
 
-    /// The session of a date or, where none is on it, the next one.
+    /// The session of a date or, if the date has no session, the next one.
     pub fn from(&self, date: Date) -> Option<&Session> {
         self.sessions.get(self.sessions.partition_point(|session| session.date < date))
     }
 
-    /// The session of a day that begins at this moment: midnight in the exchange's time zone begins its own date, midnight
-    /// of UTC begins the date that UTC has then. `None` for every other moment, and where no session is on that date.
+    /// The session of the day that begins at this moment, which is midnight in the exchange's time zone or in UTC.
+    /// `None` for every other moment, and if that day has no session.
     pub fn day_from(&self, midnight: Timestamp) -> Option<&Session> {
         let zones = [self.time_zone.clone(), TimeZone::UTC];
         let local =

@@ -37,13 +37,13 @@ macro_rules! horizons {
         }
 
         impl Horizon {
-            /// How many there are.
+            /// Number of horizons.
             pub const COUNT: usize = [$($name),*].len();
 
-            /// All of them, in the order of time.
+            /// All horizons, in the order of time.
             pub const ALL: [Self; Self::COUNT] = [$(Self::$horizon),*];
 
-            /// Minutes after the entry of those measured in minutes, in order.
+            /// Minutes after the entry of the horizons that are measured in minutes, in ascending order.
             pub const MINUTES: [i64; [$($($minutes,)?)*].len()] = [$($($minutes,)?)*];
 
             /// Name in views and on the terminal: `1m` ... `60m`, `close`, `next_open`, `next_close`.
@@ -106,18 +106,18 @@ pub type PerHorizon = [Option<f64>; Horizon::COUNT];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// No entry bar yet.
+    /// There is no entry bar yet.
     Pending,
-    /// Entered; horizons fill as the tape reaches them.
+    /// There is an entry; horizons get their values as the tape reaches them.
     Open,
-    /// Every horizon that can be reached has been.
+    /// Every horizon that can be reached has been reached.
     Final,
-    /// Listed, but without a price path.
+    /// The mention has a row, but no price path.
     NotJoined(Reason),
 }
 
 impl Status {
-    /// As in tables, without the reason: `pending`, `open`, `final` or `not_joined`.
+    /// The state as tables have it, without the reason: `pending`, `open`, `final` or `not_joined`.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -137,14 +137,14 @@ impl Status {
 pub enum Reason {
     /// The article names no company.
     NoSymbol,
-    /// An index, a currency, a cryptocurrency or an option.
+    /// The symbol is an index, a currency, a cryptocurrency or an option.
     NotEquity,
     /// The tape is complete past the entry and has no bar of this symbol.
     NoBars,
-    /// The symbol has bars, but none in a regular session: only of pre-market and after hours, or of a width and start
-    /// whose open and close are of no session.
+    /// The symbol has bars, but none of them belongs to a regular session: they are before the open or after the close,
+    /// or have a width and start with which neither their open nor their close is a price of a session.
     NoRegularBars,
-    /// The symbol has bars, but none to enter at.
+    /// The symbol has bars, but none of them can be the entry.
     NoEntryBar,
     /// The mention was read after the news watermark had passed the end of its last horizon.
     TooLate,
@@ -183,50 +183,50 @@ impl Phase {
 /// What to know before trusting the row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quality {
-    /// Some price is older than the configured limit at the moment it is used for.
+    /// A price is older than the configured limit at the moment for which it is used.
     pub stale: bool,
     /// The symbol was halted between `available_at` and the last horizon reached.
     pub halted: bool,
-    /// A bar is missing where a price was taken, or more of the bars from `available_at` to the last horizon reached than
-    /// is configured.
+    /// A bar is missing where a price was taken, or more than the configured share of the bars from `available_at` to
+    /// the last horizon reached are missing.
     pub gap: bool,
     /// The session's opening price is not known, because the bar that holds it starts before the open: the entry is
     /// later, or there is no next open.
     pub no_open: bool,
-    /// A split or a dividend is between some of the prices: they were adjusted for it.
+    /// There is a split or a dividend between some of the prices, and they were adjusted for it.
     pub adjusted: bool,
-    /// A price jumped overnight as if by a split that is not known, or prices contain a split already that is.
+    /// A price jumped overnight as if by an unknown split, or prices seem to be adjusted already for a known one.
     pub possible_split: bool,
     /// The mention was read after the news watermark had passed its publication.
     pub late: bool,
 }
 
-/// Whole bars of the row's width that the symbol does not have.
+/// Numbers of missing bars: whole bars of the row's width that the symbol does not have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MissingBars {
     /// From the first tradable minute to the last horizon reached.
     pub all: u32,
-    /// Between the first tradable minute and the entry: by how many bars it is late.
+    /// Between the first tradable minute and the entry: the number of bars by which the entry is late.
     pub near_entry: u32,
-    /// Between the bar of each horizon's price and the horizon: by how many bars the prices are old or, at the next open,
-    /// late; all horizons together.
+    /// Between the bar of each horizon's price and the horizon: the number of bars by which the price is old or, at the
+    /// next open, late. It is the sum over all horizons.
     pub near_horizons: u32,
 }
 
 /// Sentiment of one article on one company, joined with the tape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Impact {
-    /// Which history it belongs to.
+    /// The run that the row belongs to.
     pub run: Run,
-    /// Grows whenever the row's content changes; of two rows with one key the one with the higher version is valid.
+    /// Grows whenever the row's content changes. Of two rows with one key the one with the higher version counts.
     pub version: u64,
     /// Article, company, clocks and sentiment as the worker sent them.
     pub mention: Mention,
     /// The state of the join, and why it has no price path.
     pub status: Status,
-    /// When in the trading day it became available.
+    /// When in the trading day the mention became available.
     pub phase: Phase,
-    /// Width of the bars it was joined with, in seconds.
+    /// Width of the bars that the mention was joined with, in seconds.
     pub bar_width_s: Option<u32>,
     /// Last price at or before `available_at`, in the quote currency; adjusted for splits and dividends up to the entry.
     pub price_before: Option<f64>,
@@ -238,11 +238,11 @@ pub struct Impact {
     pub entry_price: Option<f64>,
     /// Log returns from the entry.
     pub returns: PerHorizon,
-    /// Whether the close is the official closing price and not the last bar's; `None` where there is no close.
+    /// Whether the close is the official closing price, and not the close of the last bar. `None` without a close.
     pub close_is_official: Option<bool>,
-    /// The same of the next session's close.
+    /// As `close_is_official`, for the close of the next session.
     pub next_close_is_official: Option<bool>,
-    /// Log returns minus what the market model expects from the benchmark's return.
+    /// Abnormal log returns: the log returns minus those that the market model expects from the benchmark's return.
     pub abnormal: PerHorizon,
     /// Market model: intercept for each bar.
     pub alpha: Option<f64>,
@@ -252,6 +252,6 @@ pub struct Impact {
     pub volume_ratio: Option<f64>,
     /// Number of bars that are missing; `None` without an entry.
     pub missing_bars: Option<MissingBars>,
-    /// What to know before trusting it.
+    /// What to know before trusting the row.
     pub quality: Quality,
 }

@@ -1,4 +1,4 @@
-//! What a ticker stands for: the instrument, its issuer's names, and when it was so.
+//! What a ticker stands for: the instrument, its issuer's names, and from which day to which.
 
 pub mod names;
 mod words;
@@ -10,7 +10,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};
 
-/// An instrument under one ticker, for a span of time. A ticker that another company got later is another instrument.
+/// An instrument under one ticker, for a span of time. If another company gets the ticker later, that is another
+/// instrument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instrument {
     /// Its ticker.
@@ -32,10 +33,10 @@ pub struct Instrument {
     /// The composite FIGI (OpenFIGI).
     #[serde(default)]
     pub figi: Option<String>,
-    /// First day, in the exchange's calendar; `None`: as far back as anybody asks.
+    /// First day, in the exchange's calendar; `None` if there is no known first day.
     #[serde(default)]
     pub valid_from: Option<Date>,
-    /// Last day; `None`: still so.
+    /// Last day; `None` if the ticker still stands for the instrument.
     #[serde(default)]
     pub valid_to: Option<Date>,
 }
@@ -57,7 +58,7 @@ pub enum Kind {
     Warrant,
     /// A right.
     Right,
-    /// A unit of several.
+    /// A unit of several securities.
     Unit,
     /// Something else, or the source does not say.
     #[default]
@@ -65,7 +66,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As in tables and files.
+    /// The kind as tables and files have it.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -87,7 +88,7 @@ impl Instrument {
         }
     }
 
-    /// Whether the ticker stood for this on a day.
+    /// Whether the ticker stood for this instrument on a day.
     pub fn is_valid_on(&self, day: Date) -> bool {
         self.valid_from.is_none_or(|from| from <= day) && self.valid_to.is_none_or(|to| day <= to)
     }

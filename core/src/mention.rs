@@ -37,32 +37,32 @@ impl Probabilities {
 /// What one model said about one text and company.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sentiment {
-    /// Calibrated or raw class probabilities, as the model gives them.
+    /// Class probabilities as the model gives them, calibrated or not.
     pub probabilities: Probabilities,
     /// Model name as configured (`ProsusAI/finbert`, `tapewire-minilm-sentiment`).
     pub model: String,
-    /// What was loaded: hub revision or content hash of the weights.
+    /// What was loaded: the hub's revision, or a hash of the weights.
     pub model_revision: String,
     /// Number of overlapping windows the text was read in: 1 where it fits the model's limit.
     #[serde(default = "one_window")]
     pub windows: u16,
 }
 
-/// Records from before there were windows lack the field.
+/// The default for records that were written before there were windows: they lack the field.
 fn one_window() -> u16 {
     1
 }
 
-/// Why a mention has no sentiment. There is no invented neutral.
+/// Why a mention has no sentiment. Such a mention is never given a neutral score instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Unscored {
-    /// A reader sees nothing in title and description, or the model does not.
+    /// Title and description have nothing that a reader or the model can read.
     EmptyText,
     /// The model failed on this text; the worker's log and metrics give the error.
     ModelFailed,
-    /// An edit of the article no longer names the company. The mention counts nowhere.
+    /// An edit of the article no longer names the company. The mention does not count.
     Withdrawn,
 }
 
@@ -85,25 +85,25 @@ pub struct Mention {
     pub symbol: Option<Symbol>,
     /// Headline as a reader sees it, carried along for the joined row.
     pub title: String,
-    /// Who delivered the article.
+    /// The article's provider.
     pub provider: String,
-    /// Who wrote it.
+    /// The article's publisher.
     pub publisher: String,
-    /// Where to read it.
+    /// The article's URL.
     pub url: String,
-    /// When the provider says it was published (UTC).
+    /// When the provider says the article was published (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub published_at: Timestamp,
-    /// When we received it (UTC).
+    /// When we received the article (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
-    /// When the score existed (UTC); equals `received_at` outside the live run.
+    /// When the score was computed (UTC); equals `received_at` outside the live run.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub scored_at: Timestamp,
     /// How much the article is about this company, in (0, 1]; the worker has the formula. `None` without a company.
     pub relevance: Option<f64>,
-    /// The name by which the model was asked about the company; `None` without a company, or where no name of it is known
-    /// or in the text, so that the text was scored as a whole.
+    /// The name by which the model was asked about the company. `None` if there is no company, or if no name of the
+    /// company is known or in the text; then the text was scored as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_as: Option<String>,
     /// The model's answer, or why it gave none. On the topic these are two fields, `sentiment` and `unscored`, of
@@ -113,23 +113,23 @@ pub struct Mention {
 }
 
 impl Mention {
-    /// The key of the article it is about, as [`crate::Article::key`].
+    /// The key of the article that the mention is about, as [`crate::Article::key`].
     pub fn article_key(&self) -> String {
         crate::article::article_key(&self.provider, &self.article_id)
     }
 
-    /// Whether an edit of the article has taken it back.
+    /// Whether an edit of the article has withdrawn the mention.
     pub fn is_withdrawn(&self) -> bool {
         self.sentiment == Err(Unscored::Withdrawn)
     }
 
-    /// Class probabilities, if it was scored.
+    /// Class probabilities, if the mention was scored.
     pub fn probabilities(&self) -> Option<Probabilities> {
         self.sentiment.as_ref().ok().map(|sentiment| sentiment.probabilities)
     }
 
-    /// The first moment anybody here could have acted on it: the latest of the three clocks.
-    /// No price at or before this moment may be an outcome.
+    /// The first moment at which anybody could have acted on the mention: the latest of `published_at`, `received_at`
+    /// and `scored_at`. No price at or before this moment may be an outcome.
     pub fn available_at(&self) -> Timestamp {
         self.published_at.max(self.received_at).max(self.scored_at)
     }

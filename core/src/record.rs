@@ -1,7 +1,7 @@
 //! The records on each topic: versioned JSON in one envelope.
 //!
-//! JSON because a person must be able to read a dead letter, and because every tool that
-//! reads Kafka reads it. Times are integer microseconds since 1970 UTC, so reading gives exactly what was written.
+//! Records are JSON because a person must be able to read a dead letter, and because every tool that reads Kafka reads
+//! JSON. Times are integer microseconds since 1970 UTC, so reading gives exactly what was written.
 
 use crate::{Article, Bar, CorporateAction, Halt, Instrument, Mention, Run, Trade, Watermark};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// Version of the envelope and the records in it. A reader refuses records of a newer version.
 pub const VERSION: u32 = 1;
 
-/// A body with its version and run. The topic's record types are aliases of it.
+/// A body with its version and run. The record types of the topics are aliases of this type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Envelope<Body> {
     /// [`VERSION`] of the writer.
@@ -46,8 +46,8 @@ pub enum Scored {
 pub enum Tape {
     /// One bar, new or corrected.
     Bar(Bar),
-    /// A copy of the benchmark's bar, for each partition that its key does not map to: the market model needs the bar
-    /// on every partition. It is not stored again.
+    /// A copy of the benchmark's bar, for each partition that the bar's key does not map to: the market model needs the
+    /// bar on every partition. Copies are not stored.
     BenchmarkBar(Bar),
     /// The feed has sent every bar that ended up to here.
     Watermark(Watermark),
@@ -85,7 +85,7 @@ pub type TapeRecord = Envelope<Tape>;
 pub type TradeRecord = Envelope<Trade>;
 /// Record of topic `halts`, key: symbol.
 pub type HaltRecord = Envelope<Halt>;
-/// Record of topic `actions`, key: symbol. The benchmark's go to every partition.
+/// Record of topic `actions`, key: symbol. The benchmark's splits and dividends go to every partition.
 pub type ActionRecord = Envelope<CorporateAction>;
 
 /// Record of topic `instruments`, key: [`ListedInstrument::key`]. Its run is always the live one.
@@ -96,14 +96,14 @@ pub type InstrumentRecord = Envelope<ListedInstrument>;
 pub struct DeadLetter {
     /// [`VERSION`] of the writer.
     pub v: u32,
-    /// The run it belongs to, where that is known.
+    /// The run that the input belongs to, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
-    /// Stage that gave up on it: `news-poller`, `price-feed`, `sentiment-worker`, `joiner`.
+    /// The stage that could not read or handle the input: `news-poller`, `price-feed`, `sentiment-worker`, `joiner`.
     pub stage: String,
-    /// Where it came from: `topic news, partition 2, offset 77`, or a URL without secrets, or `FILE line 3`.
+    /// Where the input came from: `topic news, partition 2, offset 77`, or a URL without secrets, or `FILE line 3`.
     pub origin: String,
-    /// Why, as a sentence for a person.
+    /// Why the input could not be read or handled, as a sentence for a person.
     pub reason: String,
     /// The bytes as received, in base64 (RFC 4648, padded), because they need not be UTF-8.
     pub bytes: String,
@@ -115,10 +115,11 @@ pub struct DeadLetter {
 /// Why bytes are not a record.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
-    /// Not JSON, or not of this shape. The message includes the parser's, because it becomes a dead letter's reason.
+    /// Not JSON, or not of this shape. The message includes that of the parser, because it becomes the reason of a dead
+    /// letter.
     #[error("not a record of this topic: {0}")]
     Malformed(serde_json::Error),
-    /// Written by a newer version.
+    /// The record has a newer version.
     #[error("record version {found} is newer than {VERSION}, which this build reads; upgrade this role first")]
     Newer {
         /// The version found.
@@ -140,9 +141,9 @@ impl<Body: Serialize + DeserializeOwned> Envelope<Body> {
     /// Reads the bytes of a topic.
     ///
     /// # Errors
-    /// [`CodecError::Newer`] if the version is newer, whatever the rest; otherwise [`CodecError::Malformed`].
+    /// [`CodecError::Newer`] if the version is newer, even if the rest can't be read; otherwise [`CodecError::Malformed`].
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        /// Only the version, so that a newer record is called newer and not malformed.
+        /// Only the version is read first, so that a newer record is not taken for a malformed one.
         #[derive(Deserialize)]
         struct Version {
             v: u32,

@@ -1,12 +1,12 @@
-//! Live data and replays share topics and tables; the run keeps them apart.
+//! Runs: live data and replays share topics and tables, and the run's name keeps them apart.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The labelled stream of data that a record belongs to: `live`, or the name of one replay.
 ///
-/// Every record and every row carries it, and the joiner keeps one state per run, so a replay of last year neither moves
-/// the live watermark nor overwrites a live row.
+/// Every record and every row carries its run, and the joiner keeps one state for each run, so a replay of last year
+/// neither moves the live watermark nor overwrites a live row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Run(String);
@@ -24,8 +24,7 @@ impl Run {
 
     /// Whether `received_at` and `scored_at` in this run are when records really arrived and were scored.
     ///
-    /// In any other run they are the publication time plus a configured delay, so that a replay gives the same rows
-    /// each time.
+    /// In a replay both are the publication time plus a configured delay, so that it gives the same rows each time.
     pub fn is_live(&self) -> bool {
         self.0 == "live"
     }

@@ -1,4 +1,4 @@
-//! Tickers, normalised once on input so that news and tape use equal strings.
+//! Tickers, normalised when they are read, so that news and tape use equal strings.
 //!
 //! Case matters where an exchange's ticker has a small letter: `BCpC` is a preferred share of Brunswick, `BCPC` is
 //! Balchem. A ticker is read by these rules, in this order:
@@ -7,7 +7,8 @@
 //!    for a right, `w` for shares when issued (`BCpCw`).
 //! 2. Anything else is put into capitals: `aapl` and `Aapl` are `AAPL`, and `bcpc` is `BCPC`.
 //! 3. Other spellings of preferred shares, rights, warrants and units are read where they can mean nothing else:
-//!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not, it is a share in Paris.
+//!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not read as a preferred share,
+//!    because it is a share in Paris.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -79,9 +80,9 @@ impl Symbol {
         Ok(Self(ticker))
     }
 
-    /// The common share of the issuer of a warrant, right or unit: `ACHR` for `ACHR.WS`. `None` for everything else; the
-    /// issuer of a preferred share may be another company than the one with the ticker before the `p` (`CMSpB` is of
-    /// Consumers Energy, `CMS` is its parent).
+    /// The common share of the issuer of a warrant, right or unit: `ACHR` for `ACHR.WS`. `None` for everything else,
+    /// also for a preferred share: the ticker before its `p` may be that of another company (`CMSpB` is of Consumers
+    /// Energy, `CMS` of its parent).
     ///
     /// ```
     /// # use tapewire_core::Symbol;
@@ -146,8 +147,9 @@ fn has_marker(ticker: &str) -> bool {
     root > 0 && root <= 6 && found && further
 }
 
-/// The normal spelling of a preferred share, right, warrant or unit that a provider spells otherwise. Only what can mean
-/// nothing else: a dot with two letters may be an exchange (`MC.PA` in Paris), and `-P` alone a share class.
+/// The normal spelling of a preferred share, right, warrant or unit that a provider spells otherwise. `None` for
+/// spellings that may mean something else: a dot with two letters may be an exchange (`MC.PA` in Paris), and `-P` alone
+/// a share class.
 fn of_another_spelling(capitals: &str) -> Option<String> {
     let root = capitals.bytes().take_while(u8::is_ascii_uppercase).count();
     let (root, suffix) = capitals.split_at(root);
@@ -227,7 +229,7 @@ mod tests {
             ("SNDKw", "SNDKw"),
             ("LENw.B", "LENw.B"),
             ("LEN.Bw", "LEN.Bw"),
-            // The spellings of Yahoo and SEC, Tiingo, TradingView, the tape's participants, Nasdaq.
+            // How Yahoo and SEC, Tiingo, TradingView, the participants of the tape, and Nasdaq spell it.
             ("BC-PC", "BCpC"),
             ("bc-pc", "BCpC"),
             ("BC-P-C", "BCpC"),
@@ -244,7 +246,7 @@ mod tests {
             ("AACT-UN", "AACT.U"),
             ("AACT-U", "AACT.U"),
             ("GLOP-RI", "GLOPr"),
-            // These may mean something else.
+            // These spellings may mean something else.
             ("MC.PA", "MC.PA"),
             ("REI.UN", "REI.UN"),
             ("BRK-P", "BRK.P"),

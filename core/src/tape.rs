@@ -1,4 +1,4 @@
-//! What the market printed: bars, trades, halts; and what makes prices of two days incomparable: splits and dividends.
+//! What the market printed: bars, trades and halts. Also splits and dividends, across which prices can't be compared.
 
 use crate::Symbol;
 use jiff::civil::Date;
@@ -83,17 +83,18 @@ pub struct Trade {
     pub received_at: Timestamp,
 }
 
-/// A split or a dividend of one symbol. Bars are as printed, so the join needs it to compare prices across its date.
+/// A split or a dividend of one symbol. Bars are as printed, so the join needs splits and dividends to compare prices
+/// of different days.
 ///
-/// Actions are upserts by (symbol, ex-date, kind, id): of two versions the one with the later `received_at` counts. One
-/// that turns out not to take place is replaced by its [`withdrawn`](CorporateAction::withdrawn) version.
+/// Actions are upserts by (symbol, ex-date, kind, id): of two versions the one with the later `received_at` counts. An
+/// action that turns out not to take place is replaced by its [`withdrawn`](CorporateAction::withdrawn) version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CorporateAction {
     /// Ticker.
     pub symbol: Symbol,
-    /// First trading day of the share without the dividend, or after the split; in the exchange's time zone.
+    /// The ex-date: the first trading day without the dividend, or after the split; in the exchange's time zone.
     pub ex_date: Date,
-    /// Tells several of one kind on one day apart; may be empty.
+    /// Distinguishes several actions of one kind on one day; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// What happened.
@@ -114,11 +115,11 @@ pub enum ActionKind {
         /// Shares after.
         to: f64,
     },
-    /// Cash for each share, as of before any split of the same day.
+    /// Cash for each share; shares are counted as before any split of the same day.
     Dividend {
-        /// Amount a share; 0 if it was withdrawn.
+        /// Amount for each share; 0 if the dividend was withdrawn.
         amount: f64,
-        /// Three letters (ISO 4217); empty: US dollars.
+        /// Currency as three letters (ISO 4217); empty for US dollars.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         currency: String,
     },
@@ -132,7 +133,7 @@ impl CorporateAction {
             ActionKind::Split { from, to } if !(is_positive(from) && is_positive(to)) => {
                 Some("a split needs two numbers of shares greater than 0")
             }
-            // As a withdrawn one has it.
+            // A withdrawn dividend has the amount 0.
             ActionKind::Dividend { amount: 0.0, .. } => None,
             ActionKind::Dividend { amount, .. } if !is_positive(amount) => {
                 Some("a dividend needs an amount greater than 0")
@@ -188,7 +189,7 @@ mod tests {
         assert_eq!((&none.symbol, none.ex_date, &none.id), (&split.symbol, split.ex_date, &split.id));
         assert!(none.received_at > split.received_at);
         let dividend = action(ActionKind::Dividend { amount: 0.5, currency: "CAD".into() }).withdrawn(later);
-        // Without the currency, because nothing in another one was paid.
+        // A withdrawn dividend has no currency, because nothing was paid in another one.
         assert_eq!(dividend.kind, ActionKind::Dividend { amount: 0.0, currency: String::new() });
         assert_eq!(dividend.fault(), None);
         for amount in [-0.5, f64::NAN, f64::INFINITY] {

@@ -12,11 +12,11 @@ pub mod markup;
 
 use std::borrow::Cow;
 
-/// Readings of a text whose markup contains markup. One that is not plain afterwards is hostile.
+/// How often markup is removed from a text whose markup contains markup. A text that has markup after that is hostile.
 const MOST_READINGS: usize = 8;
 
-/// The text that a model reads: [`clean`], then without [`boilerplate`]. It is empty, or only spaces, where a reader
-/// sees nothing.
+/// The text that a model reads: cleaned by [`clean`], then without [`boilerplate`]. It is empty, or only spaces, where
+/// a reader sees nothing.
 pub fn readable(text: &str) -> Cow<'_, str> {
     match clean(text) {
         Cow::Borrowed(text) => Cow::Borrowed(boilerplate::without(text)),
@@ -25,7 +25,8 @@ pub fn readable(text: &str) -> Cow<'_, str> {
 }
 
 /// The text without markup and invisible characters, with entities decoded however often they were encoded. Plain text
-/// stays as it is, also with `<` and `&` in it (`P<E`, `a < b`, `AT&T`). Cleaning what is clean changes nothing.
+/// stays as it is, also with `<` and `&` in it (`P<E`, `a < b`, `AT&T`). Cleaning a text twice is the same as cleaning
+/// it once.
 ///
 /// ```
 /// use tapewire_core::text::clean;
@@ -46,7 +47,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace(['<', '&'], " "))
 }
 
-/// One reading; `None` if it changes nothing.
+/// The text with its markup removed once; `None` if that changes nothing.
 fn once(text: &str) -> Option<String> {
     let without_markup = markup::without(text);
     let of = without_markup.as_deref().unwrap_or(text);
@@ -64,7 +65,7 @@ fn shown(c: char) -> Option<char> {
     match c {
         '\t' | '\n' | '\r' => Some(c),
         '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1f}' | '\u{2028}' | '\u{2029}' | '\u{2800}' => Some(' '),
-        // Windows-1252 that was taken for Latin-1.
+        // Characters of Windows-1252 that a program took for Latin-1.
         '\u{85}' => Some('…'),
         '\u{91}' => Some('‘'),
         '\u{92}' => Some('’'),
@@ -126,7 +127,7 @@ mod tests {
             ("<ix:nonFraction name=\"x\">5</ix:nonFraction> and <o:p></o:p>up", "5 and up"),
             ("Profit doubled <a href=\"https://example.com/a", "Profit doubled"),
             ("<script>Profit doubled", "Profit doubled"),
-            // Cut off within the script.
+            // The text is cut off within the script.
             ("Profit doubled <script>var loss=\"plunge\";", "Profit doubled"),
             ("Profit doubled <style>p.loss{color:red", "Profit doubled"),
             ("<img src=\"x.png\" alt=\"loss\"> Profit", "Profit"),

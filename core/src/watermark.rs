@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 ///
 /// A source writes it to every partition of its topic after the records that it covers. Each configured source of a
 /// topic is one stream. A stage that reads several input partitions forwards one stream for each, with `count` the
-/// number of partitions: their minimum is how far the stage's whole input is complete.
+/// number of partitions. The minimum over these streams says how far the stage's whole input is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watermark {
     /// The stream, from 0.
     pub index: u32,
-    /// Number of streams now; until each has sent a watermark, nothing is complete.
+    /// Current number of streams. Until each has sent a watermark, nothing is complete.
     pub count: u32,
     /// Name of the source, for people: `massive`. Empty where the stream is a partition.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -28,8 +28,8 @@ pub struct Watermark {
 }
 
 impl Watermark {
-    /// End of stream: the last watermark of a replay. Far enough from the greatest timestamp that an allowed lateness or
-    /// a horizon can still be added to it.
+    /// End of stream: the last watermark of a replay. It is so far below the greatest timestamp that an allowed
+    /// lateness or a horizon can be added to it without overflow.
     pub const END: Timestamp = Timestamp::constant(221_845_392_000, 0);
 
     /// The watermark of a stream that is not idle and has no name.
@@ -58,7 +58,8 @@ struct Latest {
 }
 
 impl Watermarks {
-    /// Applies one stream's watermark. An older one than the stream's latest moves nothing back.
+    /// Applies one stream's watermark. A watermark that is older than the stream's latest does not move the stream
+    /// back.
     pub fn observe(&mut self, watermark: &Watermark) {
         self.count = watermark.count;
         let latest = self.latest.entry(watermark.index).or_insert(Latest { at: watermark.at, idle: false });

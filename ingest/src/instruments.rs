@@ -1,7 +1,7 @@
-//! Reference data: which instruments there are, and what their issuers are called.
+//! Reference data: which instruments there are, and the names of their issuers.
 //!
-//! The SEC publishes a list of all tickers with their issuers' legal names, without a key. It has neither dates nor kinds
-//! of instruments: a ticker is what it is on the day of the list.
+//! The SEC publishes a list of all tickers with the legal names of their issuers; no key is needed. The list has
+//! neither dates nor kinds of instruments: it says what a ticker stands for on the day of the list.
 
 mod publish;
 
@@ -22,7 +22,7 @@ use tapewire_runtime::Clock;
 /// Name of the source in errors and metrics.
 const SEC: &str = "sec";
 
-/// Where the list is, below the configured address.
+/// The path of the list below the configured address.
 const PATH: [&str; 2] = ["files", "company_tickers_exchange.json"];
 
 /// Reference data.
@@ -87,22 +87,22 @@ impl InstrumentsConfig {
     }
 }
 
-/// A list of instruments, and what could not be read of it.
+/// A list of instruments, and the rows of it that could not be read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listing {
-    /// In the source's order; the SEC has the largest companies first.
+    /// The instruments in the source's order; the SEC has the largest companies first.
     pub instruments: Vec<Instrument>,
-    /// Rows that are no instruments.
+    /// Rows that are not instruments.
     pub rejects: Vec<Reject>,
 }
 
-/// Fetches the list of the SEC. One request.
+/// Fetches the list of the SEC with one request.
 ///
 /// # Errors
 /// [`IngestError::Config`] if the settings do not say who asks; any [`ProviderError`].
 pub async fn fetch_sec(config: &InstrumentsConfig, clock: Clock) -> Result<Listing, IngestError> {
     let who = config.who()?;
-    // Not a secret, but the only header that the client can set.
+    // This is not a secret, but the key's header is the only one that the client can set.
     let credentials = Credentials::Header("user-agent", ApiKey::new(who));
     let base = ("instruments.sec_url", config.sec_url.as_str());
     let http = HttpClient::new(SEC, base, config.request_timeout, credentials, clock)?;
@@ -122,7 +122,7 @@ struct Table<'a> {
 /// Reads the list of the SEC.
 ///
 /// # Errors
-/// [`ProviderError::Unreadable`] if it is not the list; a row that can't be read costs only itself.
+/// [`ProviderError::Unreadable`] if the body is not the list. A row that can't be read is rejected alone.
 pub fn read_sec(body: &[u8]) -> Result<Listing, ProviderError> {
     let unreadable = |reason: String| ProviderError::Unreadable { provider: SEC.into(), path: PATH.join("/"), reason };
     let table: Table<'_> = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
@@ -154,7 +154,7 @@ fn row(raw: &str, [cik, name, ticker, exchange]: [usize; 4]) -> Result<Instrumen
     })
 }
 
-/// What a ticker says about the kind.
+/// The kind of an instrument, as far as its ticker shows.
 fn kind(symbol: &Symbol) -> Kind {
     let ticker = symbol.as_str();
     match ticker.split('.').nth(1) {
@@ -169,7 +169,7 @@ fn kind(symbol: &Symbol) -> Kind {
 /// Instruments as the CSV file that the setting `sentiment.instruments` names.
 ///
 /// # Errors
-/// None of a buffer in memory; the library's type has to be returned.
+/// Writing to memory does not fail; the error is only the type that the library returns.
 pub fn to_csv(instruments: &[Instrument]) -> Result<Vec<u8>, csv::Error> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["symbol", "name", "kind", "exchange", "cik", "figi", "valid_from", "valid_to"])?;

@@ -1,4 +1,4 @@
-//! How long to wait before a retry: the one policy of all stages.
+//! How long to wait before a retry. All stages use this policy.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Exponential back-off with jitter. Each wait is drawn from the upper half of a span that doubles up to a limit, so
 /// that clients that failed together do not return together.
 ///
-/// It only says how long to wait; the caller sleeps, by its own clock.
+/// [`Backoff`] only computes the wait; the caller sleeps, by its own clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct Backoff {
 impl Backoff {
     /// Waits of about `first`, doubling up to `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
-        // The standard library's hasher keys differ between processes, and need no further dependency.
+        // The keys of the standard library's hasher are random enough for jitter, and need no further dependency.
         let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
         Self { first, longest, failures: 0, jitter: SmallRng::seed_from_u64(seed) }
     }
@@ -50,7 +50,7 @@ impl Backoff {
         self.next_wait().max(asked.unwrap_or_default())
     }
 
-    /// Call it after a success: the next failure then counts as the first.
+    /// Starts again from the first wait. To be called after a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,4 @@
-//! The one place that asks the time.
+//! The clock: the only code that asks for the time.
 
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;

@@ -6,12 +6,12 @@ use std::error::Error;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
-    /// The address could not be listened on.
+    /// The process could not listen on the address.
     #[error("can't listen on {address} for health and metrics; set TAPEWIRE_LISTEN to a free address")]
     Listen {
         /// Address as configured.
         address: String,
-        /// The system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The process-wide metrics recorder was installed twice.
@@ -19,7 +19,7 @@ pub enum RuntimeError {
     Metrics(String),
 }
 
-/// An error and its causes on one line, for logs and readiness: `what failed: why: why that`.
+/// An error and its causes on one line, for logs and readiness: `error: its cause: the cause of that`.
 ///
 /// ```
 /// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);

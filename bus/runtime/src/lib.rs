@@ -1,7 +1,7 @@
-//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, and the pages that say
-//! how it is doing.
+//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, and the pages for
+//! health and metrics.
 //!
-//! It knows no stage, no Kafka and no ClickHouse.
+//! This crate knows nothing of stages, Kafka or ClickHouse.
 
 pub mod backoff;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! What a process says of itself: `/health`, `/ready`, `/metrics`.
+//! The pages that show the state of a process: `/health`, `/ready`, `/metrics`.
 
 use crate::{RuntimeError, Shutdown};
 use axum::extract::State;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// Which roles of this process are ready, and what the others wait for. Cheap to clone.
+/// Which roles of this process are ready, and what each of the others waits for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<Mutex<BTreeMap<String, Result<(), String>>>>);
 
@@ -61,7 +61,7 @@ impl Telemetry {
         Ok(Self { metrics, readiness: Readiness::default() })
     }
 
-    /// Where roles say whether they are ready.
+    /// The readiness of the process, which roles update.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
@@ -80,7 +80,7 @@ impl Telemetry {
             .with_state(self.clone())
     }
 
-    /// Does the recorder's upkeep until shutdown: without it, the samples of histograms would pile up in memory.
+    /// Runs the recorder's upkeep until shutdown. Without it, samples of histograms would accumulate in memory.
     pub async fn keep_up(self, shutdown: Shutdown) {
         while shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
             self.metrics.run_upkeep();
@@ -96,7 +96,7 @@ impl Telemetry {
         TcpListener::bind(address).await.map_err(listen)
     }
 
-    /// Serves the three pages until shutdown. Connections that are open then are not waited for.
+    /// Serves the three pages until shutdown. It does not wait for connections that are still open then.
     ///
     /// # Errors
     /// [`RuntimeError::Listen`].

@@ -13,7 +13,7 @@ impl Calendar {
     /// A minute counts only if it ends by the close. News that becomes known during the last minute of a session can
     /// therefore first be traded on at the next open.
     ///
-    /// `None` only where the calendar ends.
+    /// `None` only after the calendar's last session.
     pub fn first_tradable(&self, available_at: Timestamp) -> Option<(&Session, Timestamp)> {
         if let Some(session) = self.containing(available_at) {
             let minute = floor_minute(available_at) + MINUTE;

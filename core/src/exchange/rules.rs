@@ -21,8 +21,8 @@ impl Hours {
     }
 }
 
-/// Closures that follow no rule: 11 September 2001, the days of mourning for the presidents Reagan, Ford, G. H. W. Bush
-/// and Carter, hurricane Sandy.
+/// Closures that no rule covers: from 11 to 14 September 2001, for the mourning of the presidents Reagan, Ford, G. H.
+/// W. Bush and Carter, and for hurricane Sandy.
 const CLOSED: [Date; 10] = [
     date(2001, 9, 11),
     date(2001, 9, 12),
@@ -36,7 +36,7 @@ const CLOSED: [Date; 10] = [
     date(2025, 1, 9),
 ];
 
-/// Half days that follow none of today's rules.
+/// Half days that today's rules do not cover.
 const HALF: [Date; 3] = [date(1999, 12, 31), date(2002, 7, 5), date(2003, 12, 26)];
 
 /// Every trading day of the years, with its length.

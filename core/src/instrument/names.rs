@@ -1,12 +1,12 @@
 //! From a legal name to the names by which texts mention a company.
 //!
-//! The rules take away what only lawyers and registers write, from the end: the state in slashes, the class of share, the
-//! legal form. What is left is the name. A shorter name is an alias: without `Group` or `Holdings`, or without what the
-//! company does (`Southwest Airlines`, `Chipotle Mexican Grill`), unless only a word is left that many companies begin
-//! with (`American`, `First`).
+//! The rules remove from the end what only lawyers and registers write: the state in slashes, the class of share, the
+//! legal form. What is left is the name. Shorter forms of it are aliases: the name without `Group` or `Holdings`, or
+//! without what the company does (`Southwest Airlines`, `Chipotle Mexican Grill`). A single word with which the names
+//! of many companies begin (`American`, `First`) is not an alias.
 //!
-//! Names are for texts that a provider has tagged with the company's ticker. That they are ordinary words (`Target`,
-//! `Gap`, `Progressive`) does no harm where they count only with a capital; who matches them has to see to that.
+//! Names are for texts that a provider has tagged with the company's ticker. Some names are ordinary words (`Target`,
+//! `Gap`, `Progressive`), so the caller has to match names with their capitals.
 
 use super::words::{ACRONYMS, CLASSES, COMMON, LEGAL, OWNERS, TRADES, WORDS};
 use crate::Symbol;
@@ -14,7 +14,7 @@ use crate::Symbol;
 /// The names of a company.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// The common name: `Waters`. Empty if the legal one is.
+    /// The common name: `Waters`. Empty if the legal name is empty.
     pub name: String,
     /// Shorter and other names: `Southwest` for Southwest Airlines, `IBM`.
     pub aliases: Vec<String>,
@@ -24,8 +24,8 @@ pub struct Names {
 const GIVEN: [&str; 10] =
     ["charles", "arthur", "walt", "william", "robert", "john", "joseph", "edward", "henry", "ralph"];
 
-/// The names by which texts mention the company with this legal name. `symbol` tells initials that are in use (`IBM`) from
-/// others.
+/// The names by which texts mention the company with this legal name. The initials are an alias if they are the ticker
+/// `symbol` (`IBM`).
 ///
 /// ```
 /// use tapewire_core::Symbol;
@@ -64,7 +64,7 @@ pub fn common_names(legal: &str, symbol: Option<&Symbol>) -> Names {
     Names { name, aliases }
 }
 
-/// Without the state in which it is registered: `/DE/`, `/NEW`, `/ADR`.
+/// The name without the state in which the company is registered and similar marks: `/DE/`, `/NEW`, `/ADR`.
 fn without_state(mut legal: &str) -> &str {
     loop {
         legal = legal.trim().trim_end_matches('/').trim_end();
@@ -77,7 +77,7 @@ fn without_state(mut legal: &str) -> &str {
     }
 }
 
-/// Without the class of share that lists of instruments write after the name.
+/// The name without the class of share that lists of instruments write after it.
 fn without_class(legal: &str) -> &str {
     let lower = legal.to_ascii_lowercase();
     let class = CLASSES.iter().filter_map(|class| {
@@ -88,7 +88,7 @@ fn without_class(legal: &str) -> &str {
     legal[..end].trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '-' | ',' | '(' | '–'))
 }
 
-/// The words of a name. A name in capitals is put into the usual case, except for what looks like initials.
+/// The words of a name. A name in capitals gets the usual case, except for words that look like initials.
 fn spelled(issuer: &str) -> Vec<String> {
     let words = issuer.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
     let is_capitals = words
@@ -119,7 +119,7 @@ fn cased(word: &str) -> String {
     word.chars().map(case).collect()
 }
 
-/// A word as the lists have it: `Inc.` is `inc`, `S.A.` is `sa`.
+/// A word in the form of the lists in [`super::words`]: `Inc.` is `inc`, `S.A.` is `sa`.
 fn plain(word: &str) -> String {
     word.chars().filter(|c| !matches!(c, '.' | ',' | '\'' | '(' | ')')).flat_map(char::to_lowercase).collect()
 }
@@ -141,7 +141,7 @@ fn in_order(words: Vec<&str>) -> (Vec<String>, Option<String>) {
     }
 }
 
-/// The name without owner and trade.
+/// The name without the words for a holding company and for what the company does.
 fn shorter(words: &[&str]) -> Vec<String> {
     let mut aliases = Vec::new();
     let mut rest = words.to_vec();
@@ -165,7 +165,7 @@ fn shorter(words: &[&str]) -> Vec<String> {
     }
 }
 
-/// The ticker, if it is the initials of the name and no word.
+/// The ticker, if it is the initials of the name and not an ordinary word.
 fn initials(words: &[&str], symbol: Option<&Symbol>) -> Option<String> {
     let ticker = symbol?.as_str();
     let initials: String = words.iter().filter(|word| **word != "&").filter_map(|word| word.chars().next()).collect();

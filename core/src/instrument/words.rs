@@ -1,4 +1,4 @@
-//! Words that the rules of [`super::names`] know, in lower case unless they say otherwise.
+//! Words that the rules of [`super::names`] know, in lower case unless a list's comment says otherwise.
 
 /// Words of legal forms, in lower case, without dots and commas.
 #[rustfmt::skip]
@@ -15,7 +15,7 @@ pub(super) const OWNERS: [&str; 6] = [
     "holdings", "holding", "group", "grp", "hldgs", "hldg",
 ];
 
-/// What companies do, at the end of their names.
+/// Words at the end of a name that say what the company does.
 #[rustfmt::skip]
 pub(super) const TRADES: [&str; 89] = [
     "airlines", "air lines", "airways", "mexican grill", "technology", "technologies", "wholesale", "motor", "motors",
@@ -31,7 +31,7 @@ pub(super) const TRADES: [&str; 89] = [
     "defense", "coffee", "apparel", "footwear", "athletica",
 ];
 
-/// Words with which many companies' names begin, or which are no name alone; in lower case.
+/// Words with which many companies' names begin, or which are not a name alone; in lower case.
 #[rustfmt::skip]
 pub(super) const COMMON: [&str; 100] = [
     "american", "america", "united", "national", "general", "first", "global", "international", "new", "north",

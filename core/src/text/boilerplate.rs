@@ -32,11 +32,11 @@ const BEGINNINGS: [&str; 28] = [
     "statements in this press release that are not historical",
 ];
 
-/// A line of copyright is shorter than this, in bytes.
+/// A copyright line has fewer bytes than this.
 const LONGEST_COPYRIGHT: usize = 160;
 
-/// The text without its disclaimer: what comes before the first sentence that begins as disclaimers do, or the whole text
-/// where that would leave nothing.
+/// The text without its disclaimer: it is cut before the first sentence that begins as disclaimers do. The first
+/// sentence of the text is always kept.
 ///
 /// ```
 /// # use tapewire_core::text::boilerplate::without;
@@ -49,7 +49,7 @@ pub fn without(text: &str) -> &str {
         let before = &text[..*at];
         let end = before.trim_end();
         let after_sentence = end.ends_with(['.', '!', '?', ')', ']', '"', '”', '’', '*', '|', '…']);
-        // After a line break or a mark; a word before it makes it a part of a sentence.
+        // A sentence begins after a line break or a punctuation mark; after a word, the phrase is part of a sentence.
         !end.is_empty() && (after_sentence || before[end.len()..].contains(['\n', '\r']))
     };
     let disclaimer = BEGINNINGS
@@ -57,7 +57,7 @@ pub fn without(text: &str) -> &str {
         .filter_map(|beginning| lower.match_indices(beginning).map(|(at, _)| at).find(|at| begins(at)))
         .min();
     let mut kept = disclaimer.map_or(text, |at| text[..at].trim_end());
-    // What is left of it: `© 2025 Benzinga.com.`
+    // A copyright line may be left before the disclaimer: `© 2025 Benzinga.com.`
     while let Some(at) = kept.rfind("© ").filter(|at| kept.len() - at < LONGEST_COPYRIGHT && begins(at)) {
         kept = kept[..at].trim_end();
     }

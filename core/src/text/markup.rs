@@ -1,12 +1,12 @@
 //! HTML in texts that may be plain.
 //!
-//! Reading every text as HTML would lose what follows the `<` of `P<E`. So a scan decides first what is markup: `<` before
-//! the name of an element of HTML and its attributes, a comment, a declaration; `&` before a whole reference. All other
-//! `<` and `&` are escaped, and then the text is tokenized as the standard says (WHATWG), by html5gum.
+//! Reading every text as HTML would lose what follows the `<` of `P<E`. So a scan decides first what is markup: a `<`
+//! that begins a tag of an HTML element, a comment or a declaration, and a `&` that begins a whole reference. All other
+//! `<` and `&` are escaped. Then html5gum tokenizes the text as the WHATWG's standard says.
 
 use html5gum::{DefaultEmitter, Token, Tokenizer};
 
-/// Elements of HTML, also obsolete ones.
+/// HTML elements, also obsolete ones.
 const ELEMENTS: [&str; 132] = [
     "a",
     "abbr",
@@ -142,7 +142,7 @@ const ELEMENTS: [&str; 132] = [
     "wbr",
 ];
 
-/// Elements within a word or sentence; all others part words.
+/// Elements that may occur within a word or sentence; every other element divides words.
 const INLINE: [&str; 33] = [
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins",
     "kbd", "label", "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt",
@@ -152,10 +152,11 @@ const INLINE: [&str; 33] = [
 /// Elements whose content no reader sees as text.
 const UNSEEN: [&str; 9] = ["script", "style", "template", "iframe", "noembed", "noframes", "svg", "object", "math"];
 
-/// Elements whose content the tokenizer reads as text up to their end tag; without one, that would be all the rest.
+/// Elements whose content the tokenizer reads as text up to their end tag. Without an end tag, it would read the whole
+/// rest as text.
 const READ_TO_THE_END: [&str; 2] = ["title", "textarea"];
 
-/// Attributes without a value, with which a tag may begin.
+/// Attributes without a value that may be the first of a tag.
 const FLAGS: [&str; 12] = [
     "allowfullscreen",
     "async",
@@ -181,7 +182,7 @@ pub fn without(text: &str) -> Option<String> {
     (scan.has_markup || read != text).then_some(read)
 }
 
-/// The text of a document, in which runs of spaces are one if it has markup.
+/// The text of a document. If it has markup, runs of spaces become one space.
 fn tokens(escaped: &str, has_markup: bool) -> String {
     let mut read = String::with_capacity(escaped.len());
     let mut is_parted = false;
@@ -226,17 +227,17 @@ fn is_in(names: &[&str], name: &[u8]) -> bool {
     names.iter().any(|known| known.as_bytes() == name)
 }
 
-/// What a text becomes before it is tokenized.
+/// A text while it is prepared for the tokenizer.
 struct Scan<'a> {
     text: &'a str,
-    /// In lower case; the same positions.
+    /// The text in lower case, with the same byte positions.
     lower: String,
     escaped: String,
     has_markup: bool,
     last_gt: Option<usize>,
     last_comment_end: Option<usize>,
     has_cdata: bool,
-    /// The last end tag of each element that needs one.
+    /// The position of the last end tag of each element that needs one.
     last_ends: Vec<(&'static str, Option<usize>)>,
 }
 
@@ -244,9 +245,9 @@ struct Scan<'a> {
 enum Found {
     /// Not markup.
     Text,
-    /// Markup for the tokenizer, this long.
+    /// Markup for the tokenizer, of this length.
     Markup(usize),
-    /// Markup that the tokenizer would read differently from a person: it is left out.
+    /// Markup of this length that the tokenizer would read differently from a person; it is left out.
     Skip(usize),
 }
 
@@ -272,7 +273,7 @@ impl<'a> Scan<'a> {
         scan
     }
 
-    /// Writes what is at `at`, and returns how much of the text it was.
+    /// Writes what begins at `at`, and returns its length in the text.
     fn special(&mut self, at: usize) -> usize {
         let rest = &self.text[at..];
         if rest.starts_with('&') {
@@ -293,7 +294,7 @@ impl<'a> Scan<'a> {
             }
             Found::Markup(length) => {
                 self.has_markup = true;
-                // Its own `&` and `<` are of no interest.
+                // A `&` or `<` within it is not looked at.
                 self.escaped.push_str(&rest[..length]);
                 length
             }
@@ -305,7 +306,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// `&amp;amp;lt;` becomes `&lt;`, so that references within references need no reading each.
+    /// Shortens references within references: `&amp;amp;lt;` becomes `&lt;`, so that it is not decoded once for each
+    /// level.
     fn ampersand(&mut self, rest: &str) -> usize {
         let mut after = 1;
         while let Some(again) =
@@ -376,7 +378,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether `rest`, which follows the start tag of this element, is code. Providers cut texts off, also within a script.
+/// Whether `rest`, which follows the start tag of this element, is code. A provider may have cut the text off within a
+/// script, which then has no end tag.
 fn is_code(name: &str, rest: &str) -> bool {
     matches!(name, "script" | "style") && rest.contains(['{', '}', '='])
 }
@@ -425,12 +428,12 @@ fn tag(text: &str, after_name: usize, is_closed: bool) -> Found {
     match (has_value || is_flag && is_closed, is_closed) {
         (false, _) => Found::Text,
         (true, true) => end_of_tag(text, after_name),
-        // The provider has cut the text within a tag.
+        // The provider has cut the text off within a tag.
         (true, false) => Found::Skip(text.len()),
     }
 }
 
-/// The tag up to its `>`, which does not count within quotes. If a quote is never closed, up to the next `>`.
+/// The tag up to the first `>` outside quotes. If a quote is never closed, the tag up to the next `>`.
 fn end_of_tag(text: &str, after_name: usize) -> Found {
     let bytes = text.as_bytes();
     let mut at = after_name;

@@ -1,6 +1,6 @@
 //! What tests of several crates share: records to start from, and servers to run against. Only for tests.
 //!
-//! A test says what matters to it and takes the rest from here:
+//! A test sets the fields that matter to it and takes the rest from here:
 //!
 //! ```
 //! use tapewire_core::Mention;

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::{Article, Bar, Mention, Symbol, Unscored};
 
-/// The moment that a text says: `2024-07-01T14:00:00Z`.
+/// The moment of a text such as `2024-07-01T14:00:00Z`.
 ///
 /// # Panics
 /// If it is not a timestamp.

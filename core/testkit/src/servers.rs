@@ -1,4 +1,4 @@
-//! Real servers, and a place of its own on them for each test.
+//! Real servers, and topics or a database on them for each test alone.
 //!
 //! `make stack` starts them. A test prints that it is skipped where the environment variable that names its server is
 //! not set; `make test` sets them and fails on a skipped test.

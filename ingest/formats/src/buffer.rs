@@ -5,13 +5,13 @@ use crate::compression::Source;
 use memchr::{memchr, memchr_iter};
 use std::io::{ErrorKind, Read as _};
 
-/// Longer rows are refused, so that a file without line ends can't fill the memory.
+/// The longest row, in bytes. Longer rows are refused, so that a file without line ends can't fill the memory.
 pub(crate) const MAX_ROW_BYTES: usize = 4 << 20;
 
-/// Bytes that are kept of a row that is refused for its size.
+/// How many bytes are kept of a row that is refused for its size.
 pub(crate) const KEPT_BYTES: usize = 64 << 10;
 
-/// Bytes to read at once.
+/// How many bytes are read at a time.
 const READ_BYTES: usize = 64 << 10;
 
 pub(crate) struct Buffer {
@@ -22,7 +22,7 @@ pub(crate) struct Buffer {
     start: usize,
     /// The number of the line that the next byte is in, counted from 1.
     line: u64,
-    /// Rows that were returned, for the errors.
+    /// How many rows were returned; errors say it.
     pub rows: u64,
 }
 
@@ -84,7 +84,8 @@ impl Buffer {
         Ok(read.map_err(FormatError::reading(&self.place, self.rows))? > 0)
     }
 
-    /// Consumes bytes while they are one of these, and reads on; returns the next byte, or `None` at the end.
+    /// Consumes all bytes up to the first that is not one of these, reading more where needed. Returns that byte, or
+    /// `None` at the end.
     pub fn skip(&mut self, is_skipped: impl Fn(u8) -> bool) -> Result<Option<u8>, FormatError> {
         loop {
             let skipped = self.unread().iter().take_while(|&&byte| is_skipped(byte)).count();

@@ -1,13 +1,13 @@
-//! Compressed contents, recognised by their first bytes: gzip, Zstandard, bzip2 and xz, also of several members.
+//! Compressed contents, recognised by their first bytes: gzip, Zstandard, bzip2 and xz, of one or several members.
 
 use crate::FormatError;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
-/// Largest memory that xz may ask for; `xz -9` needs 65 MiB.
+/// The most memory that decompressing xz may take, in bytes; files of `xz -9` need 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
 
-/// Bytes that are read from the file at once.
+/// How many bytes are read from the file at a time.
 const READ_BYTES: usize = 64 << 10;
 
 /// A kind of compression.
@@ -23,7 +23,7 @@ pub(crate) enum Compression {
 pub(crate) type Source = Box<dyn Read + Send>;
 
 impl Compression {
-    /// The beginnings of compressed contents.
+    /// The magic number of each kind of compression.
     pub const MAGIC: [(&[u8], Self); 4] = [
         (b"\x1f\x8b", Self::Gzip),
         (b"\x28\xb5\x2f\xfd", Self::Zstd),
@@ -31,16 +31,16 @@ impl Compression {
         (b"\xfd7zXZ\0", Self::Xz),
     ];
 
-    /// The compression of contents that begin so.
+    /// The kind of compression of contents that begin with these bytes.
     pub fn of(beginning: &[u8]) -> Option<Self> {
         let (_, compression) = Self::MAGIC.into_iter().find(|(magic, _)| beginning.starts_with(magic))?;
-        // `BZh` is also how a text may begin: the block size and the magic of a block or of the end follow.
+        // A text may also begin with `BZh`, so the block size and the magic number that follows it are checked, too.
         let is_block = |rest: &[u8]| rest.starts_with(b"\x31\x41\x59\x26") || rest.starts_with(b"\x17\x72\x45\x38");
         let is_bzip2 = || matches!(beginning.get(3), Some(b'1'..=b'9')) && beginning.get(4..).is_some_and(is_block);
         (compression != Self::Bzip2 || is_bzip2()).then_some(compression)
     }
 
-    /// Its name.
+    /// The name of the compression.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -50,10 +50,10 @@ impl Compression {
         }
     }
 
-    /// The contents.
+    /// A reader of the decompressed contents.
     ///
     /// # Errors
-    /// The decompressor can't be set up, which needs memory.
+    /// The decompressor can't be set up, for want of memory.
     pub fn open(self, source: Source) -> io::Result<Source> {
         let buffered = BufReader::with_capacity(READ_BYTES, source);
         let decoder: Source = match self {
@@ -70,8 +70,8 @@ impl Compression {
     }
 }
 
-/// Gzip of several members, as `cat a.gz b.gz` and log shippers make it, and followed by zeros, as tapes and block
-/// devices leave them.
+/// Gzip data of several members, as `cat a.gz b.gz` and log shippers write it. Zeros may follow a member, as tapes and
+/// block devices leave them.
 struct Gzip<R> {
     /// `None` after the last member.
     decoder: Option<flate2::bufread::GzDecoder<R>>,
@@ -107,7 +107,7 @@ fn next_member<R: BufRead>(mut rest: R) -> io::Result<Option<flate2::bufread::Gz
     }
 }
 
-/// What is wrong with compressed contents.
+/// A fault of compressed contents.
 #[derive(Debug)]
 pub(crate) struct Fault {
     compression: &'static str,
@@ -136,7 +136,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A decompressor whose errors say which one it is.
+/// A decompressor whose errors name the kind of compression.
 struct Named {
     decoder: Source,
     compression: Compression,
@@ -145,7 +145,7 @@ struct Named {
 impl Read for Named {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.decoder.read(buffer).map_err(|error| {
-            // An error of the system, or a fault of a decompressor below this one.
+            // An error of the operating system, or of another decompressor that this one reads from.
             if error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Fault>()) {
                 return error;
             }

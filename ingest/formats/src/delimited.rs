@@ -1,4 +1,4 @@
-//! CSV (RFC 4180), and the other separators that spreadsheets write.
+//! CSV (RFC 4180), also with the other separators that spreadsheets write.
 
 use crate::buffer::{Buffer, KEPT_BYTES, Line, MAX_ROW_BYTES, too_long};
 use crate::encoding;
@@ -7,10 +7,10 @@ use crate::{FormatError, Options, Row, Unreadable, Value};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use std::sync::Arc;
 
-/// A quoted value of more lines is taken for a stray quote.
+/// The most lines of a row: a quote that is open for more lines is a stray quote.
 const MAX_LINES: u64 = 10_000;
 
-/// The separators that are looked for.
+/// The separators that are recognised.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// What the rows of a CSV file look like.
@@ -27,7 +27,7 @@ pub struct Dialect {
 pub(crate) struct Delimited {
     records: Records,
     names: Vec<Arc<str>>,
-    /// What says how many fields a row has to have: `the header has`.
+    /// The words of an error that tell what sets the number of fields: `the header has`.
     wanted_by: &'static str,
     /// The first row of a file without header.
     first: Option<Result<Record, Broken>>,
@@ -77,7 +77,7 @@ pub(crate) fn open(mut buffer: Buffer, options: &Options) -> Result<(Delimited, 
     Ok((Delimited { records, names, wanted_by, first }, dialect))
 }
 
-/// Refuses names that occur twice: it could not be told which column is meant. Columns without a name can't be meant.
+/// Refuses column names that occur twice, because such a name would be ambiguous. Several columns may have no name.
 pub(crate) fn check_names<T: AsRef<str>>(names: &[T]) -> Result<(), String> {
     let mut seen = std::collections::HashMap::new();
     for (at, name) in names.iter().map(AsRef::as_ref).enumerate().filter(|(_, name)| !name.is_empty()) {
@@ -88,8 +88,8 @@ pub(crate) fn check_names<T: AsRef<str>>(names: &[T]) -> Result<(), String> {
     Ok(())
 }
 
-/// The most frequent separator in the first line, outside quotes, and whether it ends in `\r\n`. Excel's first line
-/// `sep=;` says it and is no row.
+/// The most frequent separator outside quotes in the first line, and whether that line ends in `\r\n`. A first line
+/// `sep=;`, as Excel writes it, names the separator and is not a row.
 fn dialect(buffer: &mut Buffer, options: &Options) -> Result<(u8, bool), FormatError> {
     let length = buffer.line_length()?.unwrap_or(MAX_ROW_BYTES);
     let line = &buffer.unread()[..length];
@@ -106,7 +106,7 @@ fn dialect(buffer: &mut Buffer, options: &Options) -> Result<(u8, bool), FormatE
             *count += 1;
         }
     }
-    // On a tie the first one, which is the comma.
+    // If several separators are equally frequent, the first in the list counts; the comma is the first of all.
     let found = counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(separator, _)| separator);
     Ok((options.separator.unwrap_or(found), crlf))
 }
@@ -148,7 +148,7 @@ impl Delimited {
                 let fields = if found == 1 { "field" } else { "fields" };
                 return Err(format!("{found} {fields} where {} {wanted}", self.wanted_by));
             }
-            // The row as a whole, so that the reason says where in it.
+            // The row is checked as a whole, so that the reason can say where in the row the fault is.
             encoding::text(&record.raw)?;
             record.fields().into_iter().map(encoding::text).collect::<Result<Vec<_>, _>>()
         };
@@ -172,9 +172,9 @@ struct Records {
 
 #[derive(Default)]
 struct Record {
-    /// The line in which it begins, counted from 1.
+    /// The line in which the record begins, counted from 1.
     line: u64,
-    /// Without the end of the line.
+    /// The bytes of the record, without the end of the line.
     raw: Vec<u8>,
     /// The unquoted fields, concatenated.
     values: Vec<u8>,
@@ -202,7 +202,7 @@ impl Records {
     }
 
     fn next(&mut self) -> Result<Option<Result<Record, Broken>>, FormatError> {
-        // Blank lines, and the second character of a line end.
+        // Skips blank lines, and the second character of a line end.
         if self.buffer.skip(|byte| matches!(byte, b'\r' | b'\n'))?.is_none() {
             return Ok(None);
         }

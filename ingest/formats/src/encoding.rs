@@ -1,4 +1,4 @@
-//! Encodings: everything becomes UTF-8.
+//! Encodings: text in any encoding is converted to UTF-8.
 
 use crate::compression::Source;
 use crate::{FormatError, Options};
@@ -6,7 +6,7 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-/// Bytes that are decoded at once.
+/// How many bytes are decoded at a time.
 const READ_BYTES: usize = 16 << 10;
 
 /// The encoding that was asked for, or the one that the contents show: by a byte order mark, or by the zeros of
@@ -44,7 +44,8 @@ fn without_mark(beginning: &[u8]) -> &'static Encoding {
     }
 }
 
-/// The contents in UTF-8, without a byte order mark. UTF-8 is passed on as it is, also where it is not valid.
+/// The contents in UTF-8, without a byte order mark. Contents in UTF-8 are passed on unchanged, even where they are not
+/// valid.
 pub(crate) fn utf8(source: Source, encoding: &'static Encoding, beginning: &[u8]) -> Source {
     if encoding == UTF_8 {
         let mark = if beginning.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
@@ -54,7 +55,7 @@ pub(crate) fn utf8(source: Source, encoding: &'static Encoding, beginning: &[u8]
     Box::new(Transcoded { source, decoder, input: Vec::new(), at: 0, ended: false, output: Vec::new(), given: 0 })
 }
 
-/// Bytes without the first few.
+/// A source without its first few bytes.
 struct Skip {
     source: Source,
     left: usize,
@@ -73,7 +74,7 @@ impl Read for Skip {
     }
 }
 
-/// Another encoding as UTF-8. What is not valid in it, such as half a surrogate pair, becomes U+FFFD.
+/// Converts another encoding to UTF-8. What is not valid in it, such as half a surrogate pair, becomes U+FFFD.
 struct Transcoded {
     source: Source,
     decoder: Decoder,
@@ -108,7 +109,7 @@ impl Transcoded {
             self.input.truncate(*read.as_ref().unwrap_or(&0));
             self.ended = read? == 0;
         }
-        // A byte becomes at most three.
+        // A byte of the source becomes at most three bytes of UTF-8.
         self.output.resize(READ_BYTES * 3 + 16, 0);
         let (result, read, written, _) =
             self.decoder.decode_to_utf8(&self.input[self.at..], &mut self.output, self.ended);
@@ -120,9 +121,9 @@ impl Transcoded {
     }
 }
 
-/// The text of a row, or the reason why it is not text. A character that is cut, as programs leave it that cut texts at a
-/// number of bytes or in the middle of a surrogate pair, becomes U+FFFD; a byte that is of no such character shows
-/// that the file has another encoding.
+/// The text of a row, or the reason why the row is not text. Some programs cut texts in the middle of a character or of
+/// a surrogate pair: what is left of the character becomes U+FFFD. Any other byte that is not valid UTF-8 shows that
+/// the file has another encoding.
 pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     let error = match std::str::from_utf8(bytes) {
         Ok(text) => return Ok(Cow::Borrowed(text)),
@@ -152,7 +153,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     }
 }
 
-/// The length of a character that is cut, or of half a surrogate pair in three bytes; `None` if it is neither.
+/// The length in bytes of a character that was cut, or of half a surrogate pair; `None` if the bytes are neither.
 fn cut_character(bytes: &[u8]) -> Option<usize> {
     if let [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] = bytes {
         return Some(3);

@@ -14,19 +14,19 @@ pub enum FormatError {
         /// The system's error.
         source: io::Error,
     },
-    /// It is a folder.
+    /// The path is a folder.
     #[error("{place} is a folder; give the files in it")]
     Folder {
         /// The folder.
         place: String,
     },
-    /// It has no bytes, or none but white space.
+    /// The file is empty, or has only white space.
     #[error("{place} is empty")]
     Empty {
         /// The file.
         place: String,
     },
-    /// It has a header or an empty array, and no row.
+    /// The file has a header or an empty list, but no row.
     #[error("{place} has no rows, only {what}")]
     NoRows {
         /// The file.
@@ -34,7 +34,7 @@ pub enum FormatError {
         /// What it has instead: `a header`, `an empty list`.
         what: &'static str,
     },
-    /// It is of a kind that is not read.
+    /// The file is of a kind that is not read.
     #[error("{place} is {what}; {remedy}")]
     Refused {
         /// The file.
@@ -44,7 +44,7 @@ pub enum FormatError {
         /// What to do.
         remedy: String,
     },
-    /// It ends before its end. All rows that are whole have been returned.
+    /// The file is cut off. All complete rows have been returned.
     #[error("{place} is cut off after row {rows}: {what}; get it again, or use the rows before")]
     CutOff {
         /// The file.
@@ -54,7 +54,7 @@ pub enum FormatError {
         /// What is missing: `the gzip data has no end`.
         what: String,
     },
-    /// It is damaged so that rows after this point can't be told apart.
+    /// The file is damaged, and the rows after this point can't be found.
     #[error("{place} is damaged after row {rows}: {problem}")]
     Damaged {
         /// The file.
@@ -64,7 +64,7 @@ pub enum FormatError {
         /// What is wrong.
         problem: String,
     },
-    /// Its header, or the columns that were given for it, can't be used.
+    /// The file's header, or the columns that were given for it, can't be used.
     #[error("{place}: {problem}")]
     Header {
         /// The file.

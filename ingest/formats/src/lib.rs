@@ -1,6 +1,6 @@
 //! Rows of files as people have them: any accepted format, compression and encoding becomes rows of named values.
 //!
-//! What the values mean (a time, a price, a list of tickers) is decided by those who read the rows.
+//! What the values mean (a time, a price, a list of tickers) is decided by the callers.
 //!
 //! # What is read
 //!
@@ -11,8 +11,9 @@
 //! | Parquet with any codec | its first bytes |
 //! | lines of text | [`Options::format`] or [`Options::otherwise`] only |
 //!
-//! Each plain, or compressed with gzip, Zstandard, bzip2 or xz, in UTF-8, UTF-16, or in any encoding that
-//! [`Options::encoding`] names. Contents decide, not names. Anything else is refused with a remedy.
+//! A file may be compressed with gzip, Zstandard, bzip2 or xz. Text is UTF-8, UTF-16, or the encoding that
+//! [`Options::encoding`] names. Files are recognised by their contents, not by their names. A file of any other kind is
+//! refused, and the error says what to do instead.
 //!
 //! # Example
 //!
@@ -39,8 +40,8 @@
 //!
 //! # Memory
 //!
-//! It does not grow with the file: a row has at most 4 MiB, and whatever is longer is skipped while it is read. Of
-//! Parquet the pages of a row group are held that its writer made.
+//! Memory does not grow with the file: a row has at most 4 MiB, and a longer row is skipped while it is read. Of a
+//! Parquet file, pages of one row group are held; the writer of the file chose their size.
 
 mod buffer;
 mod compression;

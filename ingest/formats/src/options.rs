@@ -1,15 +1,15 @@
-//! How a file is to be read, where its contents do not say it.
+//! Options that say how to read a file where its contents do not show it.
 
 use crate::FormatError;
 use std::path::Path;
 use std::str::FromStr;
 
-/// What the rows of a file are written in.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Values between separators, a row a line: `,`, `;`, tab or `|`.
+    /// Rows of values with `,`, `;`, tab or `|` between them.
     Csv,
-    /// Objects of JSON: one a line, one after the other, in a list, or in a list under a key.
+    /// JSON objects: one on each line, one after the other, in a list, or in a list under a key.
     Json,
     /// Apache Parquet.
     Parquet,
@@ -21,8 +21,8 @@ impl Format {
     /// Names on the command line. `jsonl` is another name of `json`.
     pub const NAMES: [&str; 5] = ["csv", "json", "jsonl", "parquet", "text"];
 
-    /// The format that the name of a file promises, without `.gz`, `.zst`, `.bz2` or `.xz`. Contents that say otherwise
-    /// are believed instead.
+    /// The format that the extension of a file's name stands for; `.gz`, `.zst`, `.bz2` or `.xz` at the end is left
+    /// out. Where the contents show another format, the contents decide.
     pub fn of_name(path: &Path) -> Option<Self> {
         let extension = |path: &Path| path.extension().map(|end| end.to_string_lossy().to_ascii_lowercase());
         let end = extension(path)?;
@@ -57,7 +57,7 @@ impl FromStr for Format {
     }
 }
 
-/// How a file is to be read. The default asks the file.
+/// How to read a file. By default the contents of the file decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The format; by default the contents decide.

@@ -137,7 +137,7 @@ fn value(field: Field, kind: &Type) -> Value {
             Some(LogicalType::Time(_)) => time(SignedDuration::from_nanos(number)),
             _ => Value::Number(number.to_string()),
         },
-        // The shortest decimal for the float; the shortest for the same value as a double would be longer.
+        // The shortest decimal of the value as a float; that of the same value as a double would be longer.
         Field::Float(number) => float(f64::from(number), format!("{number:?}")),
         Field::Float16(number) => float(f64::from(number), format!("{:?}", f32::from(number))),
         Field::Double(number) => float(number, format!("{number:?}")),
@@ -193,7 +193,8 @@ fn time(since_midnight: SignedDuration) -> Value {
     Value::Text(time.map_or_else(|_| format!("{since_midnight:?} after midnight"), |time| time.to_string()))
 }
 
-/// NaN is how pandas writes a missing number. Infinity, which JSON does not have, becomes a text.
+/// A number. NaN becomes null, because pandas writes a missing number as NaN; infinity, which JSON does not have, a
+/// text.
 fn float(number: f64, digits: String) -> Value {
     match number {
         _ if number.is_nan() => Value::Null,
@@ -202,7 +203,8 @@ fn float(number: f64, digits: String) -> Value {
     }
 }
 
-/// Old writers do not say that bytes are text. Other bytes become `{"base64": "..."}`, which nobody takes for a text.
+/// Bytes that may be text, because old writers do not mark text. Bytes that are not UTF-8 become `{"base64": "..."}`,
+/// which can't be mistaken for a text.
 fn bytes_value(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => Value::Text(text.to_owned()),
@@ -214,7 +216,7 @@ fn kind_fields(kind: &Type) -> &[TypePtr] {
     if kind.is_group() { kind.get_fields() } else { &[] }
 }
 
-/// The type of the elements of a list: below two groups, or below one in files of old writers.
+/// The type of the elements of a list: two levels below the list, or one level in files of old writers.
 fn element(kind: &Type) -> &Type {
     let is_list = kind.get_basic_info().converted_type() == ConvertedType::LIST
         || matches!(logical(kind), Some(LogicalType::List));

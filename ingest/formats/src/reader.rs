@@ -35,12 +35,12 @@ pub(crate) trait Rows: Send {
         true
     }
 
-    /// Rows so far and in all, where a format knows them.
+    /// The numbers of rows so far and in all, if the format knows them.
     fn counted(&self) -> Option<(u64, u64)> {
         None
     }
 
-    /// What a file of this format has that has no rows.
+    /// What a file of this format without rows does contain, for the error.
     fn without_rows(&self) -> &'static str;
 }
 
@@ -48,7 +48,7 @@ pub(crate) trait Rows: Send {
 ///
 /// As an iterator it returns
 /// - `Ok(Ok(row))`: a [`Row`];
-/// - `Ok(Err(unreadable))`: a row that can't be read; the next can;
+/// - `Ok(Err(unreadable))`: a row that can't be read; reading continues after it;
 /// - `Err(error)`: nothing further can be read. It is the last item.
 ///
 /// A file that has no row at all ends with [`FormatError::NoRows`].
@@ -115,7 +115,7 @@ impl Reader {
         Ok(Self { place, format, rows, dialect, is_stream, position, total, returned: 0, ended: false })
     }
 
-    /// The file as it was given, or `-`.
+    /// The path of the file as it was given, or `-`.
     pub fn place(&self) -> &str {
         &self.place
     }
@@ -125,8 +125,8 @@ impl Reader {
         self.format
     }
 
-    /// The names of the columns, where they are known before the first row: not for JSON, whose rows each have their
-    /// own.
+    /// The names of the columns, if they are known before the first row. `None` for JSON, where each row has its own
+    /// names.
     pub fn columns(&self) -> Option<&[Arc<str>]> {
         self.rows.columns()
     }
@@ -136,7 +136,7 @@ impl Reader {
         self.dialect.as_ref()
     }
 
-    /// Reads only these columns from now on, where that saves work: of Parquet. Others may still be in the rows.
+    /// Reads only these columns from now on, which saves work for Parquet. Rows may still have other columns.
     ///
     /// # Errors
     /// [`FormatError::Options`] after the first row; [`FormatError::Damaged`].
@@ -149,11 +149,11 @@ impl Reader {
         self.rows.may_be_text(column)
     }
 
-    /// Bytes of the file that have been read, compressed as they are. Reading is ahead of the rows by a buffer.
+    /// How many bytes of the file have been read, before decompression. Reading is ahead of the rows by a buffer.
     pub fn position(&self) -> u64 {
         let read = self.position.load(std::sync::atomic::Ordering::Relaxed);
         match (self.rows.counted(), self.total) {
-            // Parquet is not read from its beginning to its end.
+            // A Parquet file is not read from its beginning to its end.
             (Some((row, rows)), Some(total)) => {
                 let share = u128::from(total) * u128::from(row) / u128::from(rows.max(1));
                 u64::try_from(share).unwrap_or(total)
@@ -167,7 +167,7 @@ impl Reader {
         self.total
     }
 
-    /// Whether the next row is there without waiting for whoever writes into the pipe.
+    /// Whether the next row can be returned without waiting for the writer of the pipe.
     pub fn is_ready(&self) -> bool {
         !self.is_stream || self.rows.is_ready()
     }

@@ -1,9 +1,9 @@
-//! Files that are not read, recognised by their first bytes, each with what to do instead.
+//! Kinds of files that are not read: how their first bytes are recognised, and what the user can do instead.
 
 use crate::FormatError;
 use memchr::memmem;
 
-/// The beginnings of files that are not read: bytes, their place, what it is, what to do.
+/// Kinds of files that are not read: their magic number, its offset, the name of the kind, and what to do instead.
 #[rustfmt::skip]
 const REFUSED: &[(usize, &[u8], &str, &str)] = &[
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (.xls)", SHEET),
@@ -80,7 +80,7 @@ pub(crate) fn check(beginning: &[u8], place: &str) -> Result<(), FormatError> {
     Ok(())
 }
 
-/// Refuses contents that are to be UTF-8 and have more control characters than any text.
+/// Refuses contents that should be UTF-8 text but have more control characters than any text has.
 pub(crate) fn check_text(beginning: &[u8], place: &str) -> Result<(), FormatError> {
     let controls = beginning.iter().filter(|byte| is_control(byte)).count();
     if beginning.len() < 64 || controls * 10 < beginning.len() {
@@ -93,12 +93,12 @@ pub(crate) fn check_text(beginning: &[u8], place: &str) -> Result<(), FormatErro
     })
 }
 
-/// Control characters that are in no text.
+/// Whether a byte is a control character that does not occur in text.
 pub(crate) fn is_control(byte: &u8) -> bool {
     matches!(byte, 0..=8 | 14..=26 | 28..=31)
 }
 
-/// What is in a zip.
+/// The kind of file that a zip archive is, and what to do instead.
 fn zip(beginning: &[u8]) -> (&'static str, &'static str) {
     let has = |name: &[u8]| memmem::find(beginning, name).is_some();
     if has(b"xl/") || (has(b"[Content_Types].xml") && !has(b"word/") && !has(b"ppt/")) {
@@ -115,7 +115,8 @@ fn zip(beginning: &[u8]) -> (&'static str, &'static str) {
     }
 }
 
-/// Protocols 2 to 5 begin with their number and end with a dot; protocol 4 and 5 go on with a frame.
+/// Whether contents are a Python pickle of protocol 2 to 5. The protocol's number is the second byte; in protocols 4
+/// and 5 a frame follows.
 fn is_pickle(beginning: &[u8]) -> bool {
     matches!(beginning, [0x80, 2 | 3, b'c' | b'}' | b']' | b'(', ..] | [0x80, 4 | 5, 0x95, ..])
 }

@@ -1,4 +1,4 @@
-//! Where the bytes of a file come from, and what they are.
+//! Where the bytes of a file come from, and what kind of file they are.
 
 use crate::buffer::Buffer;
 use crate::compression::{Compression, Source};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// the names of its parts.
 const BEGINNING: usize = 4096;
 
-/// Compressed data in compressed data in compressed data.
+/// How many layers of compression may be nested.
 const MAX_LAYERS: usize = 3;
 
 const PARQUET: &[u8] = b"PAR1";
@@ -30,7 +30,7 @@ pub(crate) struct Input {
     file: Option<File>,
 }
 
-/// What is in it.
+/// The kind of the contents.
 pub(crate) enum Contents {
     Parquet(File),
     /// Text in UTF-8, decompressed.
@@ -38,7 +38,7 @@ pub(crate) enum Contents {
 }
 
 impl Input {
-    /// A file. A pipe with a name is a stream.
+    /// Opens a file. A named pipe is read as a stream.
     pub fn file(path: &Path) -> Result<Self, FormatError> {
         let place = path.display().to_string();
         let io = |source| FormatError::Io { place: place.clone(), source };
@@ -56,14 +56,14 @@ impl Input {
         Ok(Self { place, position, total: Some(metadata.len()), source, file: Some(copy) })
     }
 
-    /// A stream.
+    /// Takes a stream.
     pub fn stream(source: Source, place: &str) -> Self {
         let position = Arc::new(AtomicU64::new(0));
         let source = Box::new(Counted { source, position: position.clone() });
         Self { place: place.to_owned(), position, total: None, source, file: None }
     }
 
-    /// Looks at the beginning: refuses what is not read, decompresses, decodes.
+    /// Looks at the beginning: refuses kinds of files that are not read, decompresses and decodes the others.
     pub fn contents(self, options: &Options) -> Result<Contents, FormatError> {
         let Self { place, source, file, .. } = self;
         let reading = FormatError::reading(&place, 0);
@@ -109,7 +109,7 @@ impl Input {
     }
 }
 
-/// Parquet has its table of contents at its end.
+/// A Parquet file has its table of contents at its end.
 fn unseekable(place: String, layers: usize) -> FormatError {
     let (what, remedy) = match layers {
         0 => ("Parquet from a pipe", "its table of contents is at its end, so save it to a file and give that"),
@@ -136,7 +136,7 @@ impl Read for Counted {
 struct Peeked {
     source: Source,
     beginning: Vec<u8>,
-    /// Bytes of the beginning that have been read again.
+    /// How many bytes of the beginning have been handed to the reader.
     given: usize,
 }
 
@@ -145,7 +145,8 @@ impl Peeked {
         Self { source, beginning: Vec::new(), given: 0 }
     }
 
-    /// The beginning: a line, so that what is typed is answered, or more where it is not the beginning of a text.
+    /// Reads the beginning and returns it. One line is enough for text, so that a typed line is answered at once; for
+    /// what could be a binary file more is read.
     fn peek(&mut self) -> io::Result<&[u8]> {
         while self.beginning.is_empty() || self.could_be_binary() {
             let end = self.beginning.len();
@@ -164,7 +165,7 @@ impl Peeked {
         Ok(&self.beginning)
     }
 
-    /// Whether the bytes so far could be those of a file that is not text, of which more has to be seen.
+    /// Whether the bytes so far could belong to a binary file, so that more bytes are needed to tell.
     fn could_be_binary(&self) -> bool {
         let begun = &self.beginning[..];
         let magics = Compression::MAGIC.iter().map(|(magic, _)| *magic).chain([PARQUET, b"PK\x03\x04"]);

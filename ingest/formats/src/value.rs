@@ -1,4 +1,4 @@
-//! A row and its values, before anybody has decided what they mean.
+//! A row and its values as the file has them; callers decide what the values mean.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -14,7 +14,7 @@ pub enum Value {
     Bool(bool),
     /// A number in the file's own digits: `1002.5`, `1e3`, `1747078980000`.
     Number(String),
-    /// A text, whose quotes and escapes have been read. It may be empty.
+    /// A text without its quotes, with its escapes resolved. It may be empty.
     Text(String),
     /// A moment with a known zone, in UTC, to the nanosecond: a timestamp of Parquet that is adjusted to UTC.
     Instant(Timestamp),
@@ -31,11 +31,11 @@ pub enum Value {
 /// One row: a record of CSV, an object of JSON, a row of Parquet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Where it begins: the line, counted from 1; for Parquet and JSON arrays the row, counted from 1.
+    /// The line where the row begins; for Parquet and JSON arrays the number of the row. Both are counted from 1.
     pub number: u64,
-    /// Its bytes as in the (decompressed) file, for the dead letters; for Parquet the row as JSON.
+    /// The row's bytes as in the (decompressed) file, for the dead letters; for Parquet the row as JSON.
     pub raw: Vec<u8>,
-    /// Its named values in the file's order. A name may occur twice in JSON; then the last one counts.
+    /// The row's named values in the file's order. A name may occur twice in JSON; then the last one counts.
     pub fields: Vec<(Arc<str>, Value)>,
 }
 
@@ -56,9 +56,9 @@ impl Row {
 pub struct Unreadable {
     /// As [`Row::number`].
     pub number: u64,
-    /// As [`Row::raw`]; the beginning only, if it is too long.
+    /// As [`Row::raw`]; of a row that is too long, only the beginning.
     pub raw: Vec<u8>,
-    /// Why, in words for the person who made the file.
+    /// Why the row can't be read, in words for the person who made the file.
     pub reason: String,
 }
 

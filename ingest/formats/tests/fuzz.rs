@@ -1,23 +1,23 @@
-//! Any bytes, and bytes that nearly are a file: no panic, bounded memory, and no row that is accepted has other values
-//! than a plain reader of the same format finds.
+//! Random bytes, and files with random changes, never cause a panic or unbounded memory, and an accepted row has the
+//! values that a simple reader of the same format finds.
 //!
-//! `cargo test` runs some thousand inputs. For ten million of one target:
+//! `cargo test` runs a few thousand inputs. To run ten million inputs of one target:
 //!
 //! ```text
 //! BOLERO_RANDOM_ITERATIONS=10000000 cargo test --release -p tapewire-formats --test fuzz csv
 //! ```
 //!
-//! With `cargo install cargo-bolero` a fuzzer follows the branches instead: `cargo bolero test --release csv_...`.
+//! After `cargo install cargo-bolero`, `cargo bolero test --release csv_...` runs a coverage-guided fuzzer instead.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::io::Write as _;
 use std::sync::Arc;
 use tapewire_formats::{Format, FormatError, Options, Reader, Row, Unreadable, Value};
 
-/// Inputs of a run of `cargo test`.
+/// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 4000;
 
-/// Shapes of real files, which are changed at random: a byte of the input says which, the others where and what.
+/// Small files in the shapes of real ones. The first byte of the input chooses one; the other bytes choose the changes.
 const SEEDS: [&str; 14] = [
     "symbol,start,open,high,low,close,volume\nMKR,1748872800000,10,11,9,10.5,\"1,918\"\nMKR,1748872860000,10,11,9,10.5,7\n",
     "id;title;symbols\r\n7;\"Maker; lifts \"\"it\"\"\";MKR\r\n8;\"two\r\nlines\";\r\n",
@@ -35,7 +35,7 @@ const SEEDS: [&str; 14] = [
     "\u{feff}id,title\n1,Überschuss\n",
 ];
 
-/// A seed with some bytes changed, left out, doubled or put in; or the bytes themselves.
+/// A seed with some bytes changed, removed, doubled or inserted; or the input's own bytes.
 fn changed(bytes: &[u8]) -> Vec<u8> {
     const PIECES: [&[u8]; 20] = [
         b"\"",
@@ -108,7 +108,7 @@ fn any_bytes_are_read_in_any_way_without_panic_and_rows_hold_no_more_than_the_fi
                     Ok(row) => row.raw.len(),
                     Err(row) => row.raw.len(),
                 });
-                // A byte of another encoding is at most three of UTF-8.
+                // A byte of another encoding becomes at most three bytes of UTF-8.
                 assert!(raw.sum::<usize>() <= file.len() * 3 + 3);
             }
         }
@@ -131,7 +131,7 @@ fn rows_of_csv_have_the_values_that_the_csv_crate_finds() {
             let values: Vec<Value> =
                 records[0].iter().map(|value| Value::Text(String::from_utf8_lossy(value).into_owned())).collect();
             let own: Vec<Value> = row.fields.iter().map(|(_, value)| value.clone()).collect();
-            // Half a surrogate pair in three bytes is one character here and three there.
+            // Half of a surrogate pair, encoded in three bytes, is one U+FFFD in one reader and three in the other.
             if !row.raw.contains(&0xed) {
                 assert_eq!(own, values);
             }
@@ -142,7 +142,7 @@ fn rows_of_csv_have_the_values_that_the_csv_crate_finds() {
 #[test]
 fn whole_files_of_csv_have_the_rows_that_the_csv_crate_finds() {
     fuzz(|bytes| {
-        // What a writer of CSV makes of any texts.
+        // Any texts, as a CSV writer writes them.
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(["a", "b"]).unwrap();
         let texts: Vec<String> = bytes.chunks(5).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
@@ -152,7 +152,7 @@ fn whole_files_of_csv_have_the_rows_that_the_csv_crate_finds() {
         let file = writer.into_inner().unwrap();
         let options = Options { format: Some(Format::Csv), separator: Some(b','), ..Options::default() };
         let (items, error) = read(&file, &options);
-        // Texts of control characters are taken for another kind of file.
+        // Texts with many control characters are refused as another kind of file.
         if matches!(error, Some(FormatError::Refused { .. })) {
             return;
         }
@@ -189,7 +189,7 @@ fn rows_of_json_have_the_values_that_serde_json_finds() {
         let file = changed(bytes);
         let (items, _) = read(&file, &Options { format: Some(Format::Json), ..Options::default() });
         for row in items.into_iter().flatten() {
-            // What serde_json refuses is accepted only for half surrogates, NaN and control characters.
+            // A row that serde_json refuses is accepted only if it has half surrogates, NaN or control characters.
             let Ok(reference) = serde_json::from_slice::<serde_json::Value>(&row.raw) else { continue };
             let own = Value::Object(row.fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect());
             assert!(same(&own, &reference), "{own:?} {reference:?}");

@@ -1,8 +1,9 @@
 //! Splits and dividends of a feed's symbols.
 //!
-//! They are fetched at the start, before the gap is filled, and then every `actions_every`. What is listed is sent each
-//! time: sent again it is the same record by its key. What was listed before and no longer is was withdrawn or moved to
-//! another day, and is sent as such; the state file `actions-NAME.json` remembers it. Nothing here stops the feed.
+//! They are fetched at the start, before the gap is filled, and then every `actions_every`. Each time, all listed
+//! actions are sent; an action that is sent again has the same key, so it does not count twice. An action that is no
+//! longer listed was withdrawn or moved to another day: its withdrawn version is sent. The state file
+//! `actions-NAME.json` holds what has been sent. A failure here does not stop the feed.
 
 use super::PriceFeedConfig;
 use crate::IngestError;
@@ -22,19 +23,19 @@ use tapewire_core::{CorporateAction, Symbol};
 use tapewire_runtime::{Backoff, Clock, chain};
 use tokio::sync::Notify;
 
-/// How far back actions are asked for at the least: the joiner compares volumes over 20 sessions.
+/// The shortest time back for which actions are asked for: the joiner compares volumes over 20 sessions.
 const LEAST_HISTORY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Days after today for which announced actions are asked for.
+/// How many days ahead announced actions are asked for.
 const DAYS_AHEAD: i64 = 7;
 
-/// A symbol does not split twice by the same ratio within this time: it is one split, whose date was moved.
+/// Two splits of a symbol by the same ratio within this time are one split, whose date was moved.
 const SAME_SPLIT: SignedDuration = SignedDuration::from_hours(45 * 24);
 
 /// Longest wait before an attempt after one that failed, in market time.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
-/// What an action is recognised by: symbol, ex-date, whether it is a split, id.
+/// The key of an action: symbol, ex-date, whether it is a split, id.
 type Key = (Symbol, Date, bool, String);
 
 /// Follows the splits and dividends of one price source.
@@ -45,24 +46,24 @@ pub(super) struct ActionsFollower {
     pub writer: Writer,
     pub dead_letters: DeadLetters,
     pub state: StateFile<Vec<CorporateAction>>,
-    /// What has been sent, and neither been withdrawn nor become too old.
+    /// The actions that have been sent, without those that were withdrawn since or are too old.
     pub sent: Vec<CorporateAction>,
 }
 
-/// What the lists of a source showed.
+/// What was read from the lists of a source.
 #[derive(Default)]
 struct Listed {
     /// The actions of our symbols.
     actions: BTreeMap<Key, CorporateAction>,
-    /// The lists that the source has and that were read without a reject: what is not in these is withdrawn.
+    /// The lists that were read completely, without a reject. Actions that are missing from these are withdrawn.
     whole: Vec<ActionList>,
     /// Whether the source has any list.
     is_offered: bool,
 }
 
 impl ActionsFollower {
-    /// Fetches again and again; first what is of `since` or later. `settled` is told when that has been sent, or has
-    /// failed once.
+    /// Fetches again and again, at first the actions since `since`. `settled` is notified when these have been sent, or
+    /// when the first attempt has failed.
     pub async fn follow(mut self, since: Timestamp, settled: &Notify) -> Infallible {
         let mut next_since = Some(since);
         loop {
@@ -88,7 +89,7 @@ impl ActionsFollower {
         }
     }
 
-    /// Says so. How long to wait before the next attempt.
+    /// Logs the error, and returns how long to wait before the next attempt.
     fn failed(&self, error: &IngestError) -> Duration {
         let is_refused = matches!(error, IngestError::Provider(ProviderError::NotAuthorized { .. }));
         let every = self.config.actions_every;
@@ -107,7 +108,7 @@ impl ActionsFollower {
         now.saturating_sub(warmup.max(LEAST_HISTORY)).unwrap_or(Timestamp::MIN)
     }
 
-    /// Fetches and sends once. `false` if the source has no such lists.
+    /// Fetches and sends once. Returns `false` if the source has no lists of actions.
     async fn update(&mut self, since: Timestamp, now: Timestamp, settled: &Notify) -> Result<bool, IngestError> {
         let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
         let (from, to) = (day(since), day(now).saturating_add(Span::new().days(DAYS_AHEAD)));
@@ -130,7 +131,8 @@ impl ActionsFollower {
         let is_kept = |action: &&CorporateAction| action.ex_date >= from && !listed.actions.contains_key(&key(action));
         let others: Vec<CorporateAction> = self.sent.iter().filter(is_kept).cloned().collect();
         let (withdrawn, kept): (Vec<_>, Vec<_>) = others.into_iter().partition(is_withdrawn);
-        // Remembered before it is sent: what may be on the topic must be known when it is no longer listed.
+        // The state is saved before anything is sent: an action that may be on the topic must be known when it is no
+        // longer listed.
         let current: Vec<CorporateAction> = listed.actions.into_values().chain(kept).collect();
         self.sent = current.iter().chain(&withdrawn).cloned().collect();
         self.state.save(&self.sent).await?;
@@ -140,7 +142,7 @@ impl ActionsFollower {
                 source, symbol, ex_date = %action.ex_date, id = action.id,
                 "a split or dividend is no longer listed; it is withdrawn, and outcomes across its day are joined again"
             );
-            // Not before the version that it replaces, also where the clock was set back.
+            // The time must not be before that of the version it replaces, even if the clock was set back.
             let at = now.max(action.received_at);
             self.writer.action(action.clone().withdrawn(at)).await?;
         }
@@ -159,7 +161,7 @@ impl ActionsFollower {
         Ok(true)
     }
 
-    /// All that is listed with an ex-date within `from..=to`, of our symbols.
+    /// All listed actions of our symbols with an ex-date within `from..=to`.
     async fn listed(&self, from: Date, to: Date, settled: &Notify) -> Result<Listed, IngestError> {
         let mut listed = Listed::default();
         for list in ActionList::ALL {
@@ -205,7 +207,7 @@ impl ActionsFollower {
         }
     }
 
-    /// Retries as long as a retry can help.
+    /// Fetches a page, and retries as long as a retry can help.
     async fn page_with_retry(
         &self,
         request: &ActionsRequest,
@@ -219,7 +221,7 @@ impl ActionsFollower {
                 Err(error) if error.is_retryable() => error,
                 Err(error) => return Err(error.into()),
             };
-            // Bars do not wait for a source that does not answer.
+            // Bars must not wait for a source that does not answer.
             settled.notify_one();
             let wait = backoff.next_wait_of_at_least(error.retry_after());
             tracing::warn!(
@@ -234,7 +236,8 @@ impl ActionsFollower {
     }
 }
 
-/// Removes splits that are listed again, by the same ratio, for a later day. What they are of and their days.
+/// Removes splits that are listed again, by the same ratio, for a later day. Returns the symbols and days of the
+/// removed ones.
 fn remove_moved(actions: &mut BTreeMap<Key, CorporateAction>) -> Vec<(Symbol, Date)> {
     let splits: Vec<(Key, ActionKind)> =
         actions.iter().filter(|(key, _)| key.2).map(|(key, action)| (key.clone(), action.kind.clone())).collect();

@@ -102,7 +102,7 @@ pub struct PricesOverride {
 /// The settings that apply to one source; see [`PricesConfig`] for the fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceFeedConfig {
-    /// All its symbols, the reference symbol among them, each once.
+    /// All symbols of the source, each once, including the reference symbol.
     pub symbols: Vec<Symbol>,
     /// See [`PricesOverride::reference`].
     pub reference: Option<Symbol>,
@@ -169,7 +169,7 @@ impl PricesConfig {
         }
     }
 
-    /// Refuses settings that can't be used, such as a symbol of two sources, whose bars would overwrite each other.
+    /// Refuses settings that can't be used, such as a symbol with two sources, whose bars would overwrite each other.
     ///
     /// # Errors
     /// [`IngestError::Config`].
@@ -208,7 +208,7 @@ impl PricesConfig {
 }
 
 impl PriceFeedConfig {
-    /// What the source is asked for.
+    /// The subscription that the source is asked for.
     pub fn subscription(&self) -> Subscription {
         Subscription { symbols: self.symbols.clone(), trades: self.trades, halts: self.halts }
     }

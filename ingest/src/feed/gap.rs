@@ -1,4 +1,4 @@
-//! Minute bars over REST for the time without a connection.
+//! Fills gaps: fetches minute bars over REST for the time without a connection.
 
 use super::PriceFeed;
 use crate::IngestError;
@@ -11,12 +11,11 @@ use std::time::Duration;
 use tapewire_core::{Bar, Symbol};
 use tapewire_runtime::{Backoff, Clock, chain};
 
-/// Symbols asked for at once.
+/// How many symbols are asked for at a time.
 const AT_ONCE: usize = 4;
 
 impl PriceFeed {
-    /// Fetches and writes what is missing of every symbol up to now, and waits for the
-    /// acknowledgements.
+    /// Fetches and sends the missing bars of every symbol up to now, and waits for the acknowledgements.
     pub(super) async fn fill_gap(&mut self) -> Result<(), IngestError> {
         let now = self.clock.now();
         let corrects_within = self.source.corrects_within();
@@ -59,14 +58,14 @@ struct Gap {
 }
 
 impl Gap {
-    /// All finished minutes. Retries as long as a retry can help.
+    /// Fetches the bars of all finished minutes. Retries as long as a retry can help.
     async fn fetch(self) -> Result<Vec<Page<Bar>>, IngestError> {
         let mut pages = Vec::new();
         let mut cursor = None;
         let mut guard = PageGuard::default();
         loop {
             let mut page = self.page_with_retry(cursor.as_ref()).await?;
-            // The list also has the current minute, unfinished; the connection sends it when it is complete.
+            // The list also has the current, unfinished minute; the connection sends it when it is complete.
             page.items.retain(|bar| bar.end() <= self.to);
             let next = guard.next(self.source.name(), &page, |bar| bar.start)?;
             pages.push(page);

@@ -1,10 +1,9 @@
 //! The price feed: bars, trades and halts from a live connection, gaps filled over REST; splits and dividends beside it.
 //!
-//! On every connection the order is: subscribe, then fill the gap up to now over REST, then go
-//! through what the connection has brought meanwhile. So no minute is missed between the two, and a bar
-//! that comes both ways is the same bar by its key. The watermark moves when all that has
-//! been acknowledged; if the reader had to drop frames, the gap is filled again first. Reading is a task of its own,
-//! so that the provider never has to wait for us.
+//! On every connection the order is: subscribe, then fill the gap up to now over REST, then process the frames that the
+//! connection has received meanwhile. So no minute is missed between the two, and a bar that is received both ways has
+//! the same key and counts once. The watermark moves when all of this has been acknowledged; if the reader had to drop
+//! frames, the gap is filled again first. Reading is a task of its own, so that the provider never has to wait for us.
 //!
 //! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
 
@@ -48,7 +47,7 @@ const STALL_TIMEOUT: (Duration, Duration) = (Duration::from_secs(5 * 60), Durati
 /// Longest wait for splits and dividends before bars are fetched without them, on the wall clock.
 const WAIT_FOR_ACTIONS: Duration = Duration::from_secs(60);
 
-/// After a connection that lasted this long the next failure counts as the first.
+/// After a connection that lasted this long, the next failure counts as the first one.
 const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
 /// Follows every configured price source until shutdown.
@@ -71,7 +70,7 @@ const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// ```
 ///
 /// # Errors
-/// The first error of any source that a retry can't help against. Outages are waited out.
+/// The first error of any source that a retry can't cure. Outages are waited out.
 pub async fn run(
     config: &PricesConfig,
     providers: &ProvidersConfig,
@@ -105,14 +104,15 @@ pub struct PriceFeed {
     state: StateFile<TapeTracker>,
     health: SourceHealth,
     backoff: Backoff,
-    /// Until the feed runs.
+    /// The reader of splits and dividends, until the feed runs.
     actions: Option<ActionsFollower>,
     /// End of the reference symbol's last bar, or the moment up to which REST has been asked.
     seen_to: Timestamp,
 }
 
 impl PriceFeed {
-    /// A feed that continues where the state file in `state_folder` says, or without one begins `warmup` ago.
+    /// A feed that continues where the state file in `state_folder` says, or that begins `warmup` ago if there is no
+    /// state file.
     ///
     /// # Errors
     /// [`IngestError::State`]; [`ProviderError::Unsupported`] if the source does not have what it is asked for.
@@ -164,14 +164,14 @@ impl PriceFeed {
     /// Follows the source until shutdown. The next start fills the gap, as after a crash.
     ///
     /// # Errors
-    /// The first error that a retry can't help against. Outages are waited out.
+    /// The first error that a retry can't cure. Outages are waited out.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), IngestError> {
         let actions = self.actions.take().expect("a feed runs once");
         let following = async {
             let settled = Notify::new();
             let mut actions = pin!(actions.follow(self.missing_since(), &settled));
             self.health.waiting("fetching splits and dividends");
-            // Before the bars, so that the join knows them.
+            // Splits and dividends are sent before the bars, so that the join knows them.
             tokio::select! {
                 never = &mut actions => match never {},
                 () = settled.notified() => {}
@@ -192,7 +192,7 @@ impl PriceFeed {
         }
     }
 
-    /// From when on bars will be fetched at the first connection.
+    /// The time from which bars will be fetched at the first connection.
     fn missing_since(&self) -> Timestamp {
         let (now, corrects_within) = (self.clock.now(), self.source.corrects_within());
         let of = |symbol| self.tracker.missing_from(symbol, now, self.config.warmup, corrects_within);
@@ -256,7 +256,7 @@ impl PriceFeed {
         reader.exit_reason().await.0.unwrap_or_else(stopped).into()
     }
 
-    /// In wall time: a second of market time, but at least 50 ms.
+    /// The wall time between two ticks: a second of market time, but at least 50 ms.
     fn tick_interval(&self) -> Duration {
         self.clock.on_the_wall(Duration::from_secs(1)).max(Duration::from_millis(50))
     }
@@ -267,10 +267,10 @@ impl PriceFeed {
         self.check_for_stall(now)?;
         let seen_to = self.config.reference.is_some().then_some(self.seen_to);
         let next = self.tracker.next(now, self.config.grace, seen_to, self.stall_timeout());
-        // After an idle time the last watermark is sent again: it tells readers that the source is back.
+        // After an idle time the last watermark is sent again, to tell readers that the source is back.
         let last = self.tracker.complete_to().filter(|_| self.health.is_idle());
         let Some(complete_to) = next.or(last) else { return Ok(()) };
-        // What was received before this moment has to go out before the watermark.
+        // Frames that were received before this moment have to be sent before the watermark.
         for _ in 0..reader.frames.len() {
             let Ok(frame) = reader.frames.try_recv() else { break };
             self.write(frame, &reader.origin).await?;
@@ -306,7 +306,7 @@ impl PriceFeed {
         })
     }
 
-    /// Writes what a frame holds.
+    /// Sends the records of a frame.
     async fn write(&mut self, frame: Frame, origin: &str) -> Result<(), IngestError> {
         for event in frame.events {
             match event {

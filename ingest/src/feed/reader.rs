@@ -1,4 +1,4 @@
-//! The task that reads from a connection, and does nothing else.
+//! The task that only reads from a connection.
 //!
 //! A provider buffers for a slow consumer and then disconnects it, so nothing here ever waits for
 //! Kafka: when the channel is full a frame is dropped, counted, and its minutes are fetched again.
@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 
 /// A running reader; dropping it stops the task and closes the connection.
 pub(super) struct Reader {
-    /// What was received, in order.
+    /// The received frames, in order.
     pub frames: mpsc::Receiver<Frame>,
-    /// Origin of the frames' rejects.
+    /// The origin that dead letters of rejected items name.
     pub origin: String,
     dropped: Arc<AtomicBool>,
     task: JoinHandle<ProviderError>,
@@ -23,7 +23,7 @@ pub(super) struct Reader {
 pub(super) struct ReaderExit(pub Option<ProviderError>);
 
 impl Reader {
-    /// Reads frames of `source`; `capacity` of them may wait.
+    /// Reads frames of `source`. At most `capacity` of them wait to be processed.
     pub fn start(mut connection: Box<dyn PriceConnection>, source: &str, capacity: usize) -> Self {
         let (sender, frames) = mpsc::channel(capacity);
         let dropped = Arc::new(AtomicBool::new(false));
@@ -58,7 +58,7 @@ impl Drop for Reader {
 
 /// Hands a frame over, or drops it and sets `dropped`.
 fn offer(sender: &mpsc::Sender<Frame>, frame: Frame, dropped: &AtomicBool, source: &str) {
-    // A closed channel means that the reader is being dropped.
+    // If the channel is closed, the reader is being dropped.
     let Err(TrySendError::Full(frame)) = sender.try_send(frame) else { return };
     let first = !dropped.swap(true, Ordering::AcqRel);
     let bars = frame.events.iter().filter(|event| matches!(event, MarketEvent::Bar(_))).count();

@@ -1,4 +1,4 @@
-//! Up to which minute the tape is complete.
+//! Tracks up to which minute the tape is complete.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tapewire_core::Symbol;
 use tapewire_core::exchange::{Calendar, floor_minute};
 
-/// Up to where watermarks have been sent, and for which symbols. Kept in the state file.
+/// The last watermark that was sent, and the symbols that it was sent for. Kept in the state file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TapeTracker {
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::optional")]
@@ -18,8 +18,8 @@ pub(super) struct TapeTracker {
 impl TapeTracker {
     /// The next watermark, if a further minute is complete: if it ended `grace` ago and, within a session, its
     /// reference bar has been seen. `seen_to` is the end of the last reference bar, `None` where there is no reference
-    /// symbol. A reference bar that does not come for `stall_timeout` was not printed, and the minute counts as
-    /// complete without it.
+    /// symbol. If the reference bar does not come within `stall_timeout`, the symbol was not traded, and the minute
+    /// counts as complete without it.
     pub fn next(
         &self,
         now: Timestamp,
@@ -37,13 +37,14 @@ impl TapeTracker {
         self.complete_to
     }
 
-    /// A watermark was sent for these symbols.
+    /// Notes that a watermark was sent for these symbols.
     pub fn emitted(&mut self, complete_to: Timestamp, symbols: Vec<Symbol>) {
         self.complete_to = Some(complete_to);
         self.symbols = symbols.into_iter().collect();
     }
 
-    /// From when on a symbol's bars have to be fetched at `now`: the source may correct a minute for `corrects_within`.
+    /// The time from which a symbol's bars have to be fetched at `now`. The source may correct a minute for
+    /// `corrects_within`.
     pub fn missing_from(
         &self,
         symbol: &Symbol,
@@ -97,19 +98,19 @@ mod tests {
         tracker.emitted(at("2025-06-02T14:00:00Z"), vec![]);
         assert_eq!(next(&tracker, "2025-06-02T14:01:04Z"), None);
         assert_eq!(next(&tracker, "2025-06-02T14:01:05Z"), Some(at("2025-06-02T14:01:00Z")));
-        // A clock that is set back repeats nothing.
+        // No watermark is repeated when the clock is set back.
         assert_eq!(next(&tracker, "2025-06-02T13:00:00Z"), None);
     }
 
     #[test]
     fn within_a_session_the_reference_bar_is_waited_for_up_to_a_limit() {
         let next = |now, seen_to| TapeTracker::default().next(at(now), GRACE, Some(at(seen_to)), STALL_TIMEOUT);
-        // Three minutes late: complete as far as it was seen.
+        // The reference bars are three minutes late: the tape is complete as far as they were seen.
         assert_eq!(next("2025-06-02T14:04:30Z", "2025-06-02T14:01:00Z"), Some(at("2025-06-02T14:01:00Z")));
-        // Its last bar of the day is waited for too, but not forever.
+        // The last bar of the day is waited for, too, but not forever.
         assert_eq!(next("2025-06-02T20:01:10Z", "2025-06-02T19:59:00Z"), Some(at("2025-06-02T19:59:00Z")));
         assert_eq!(next("2025-06-02T20:05:10Z", "2025-06-02T19:59:00Z"), Some(at("2025-06-02T20:05:00Z")));
-        // At night and at the open nothing is missing.
+        // At night and at the open no bar is missing.
         assert_eq!(next("2025-06-02T23:00:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T23:00:00Z")));
         assert_eq!(next("2025-06-03T13:30:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-03T13:30:00Z")));
         assert_eq!(next("2025-06-03T13:31:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T20:00:00Z")));

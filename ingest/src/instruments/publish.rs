@@ -1,4 +1,4 @@
-//! Puts lists of instruments onto the topic `instruments`, each when it has changed.
+//! Sends lists of instruments to the topic `instruments`, each list when it has changed.
 
 use super::{InstrumentsConfig, Listing, SEC, fetch_sec};
 use crate::IngestError;
@@ -12,7 +12,7 @@ use tapewire_core::record::ListedInstrument;
 use tapewire_core::{Instrument, InstrumentRecord, Run};
 use tapewire_runtime::{Clock, Shutdown, chain};
 
-/// Name of the source that is built in.
+/// Name of the built-in list.
 pub(super) const BUILT_IN: &str = "builtin";
 
 /// Name of the stage in dead letters.
@@ -77,7 +77,7 @@ impl Publisher<'_> {
         }
     }
 
-    /// Sends each list that has changed, and those after it, which override it.
+    /// Sends each list that has changed, and the lists after it, which override it.
     async fn update(&mut self) -> Result<(), IngestError> {
         let mut is_changed = false;
         for source in &self.config.sources {
@@ -90,7 +90,7 @@ impl Publisher<'_> {
             if !is_changed {
                 continue;
             }
-            // If this is interrupted, it and those after it are sent again.
+            // If sending is interrupted, this list and those after it are sent again.
             self.digests.remove(source);
             self.state.save(&self.digests).await?;
             let count = instruments.len();

@@ -14,12 +14,12 @@ use tapewire_core::tape::ActionKind;
 use tapewire_core::{CorporateAction, Symbol};
 
 const COLUMNS: [&str; 7] = ["symbol", "ex_date", "kind", "from", "to", "amount", "currency"];
-/// The first of them, without which there is no row.
+/// How many of [`COLUMNS`], from the first, a file must have.
 const REQUIRED: usize = 3;
 const EXAMPLE: &str = "the columns are symbol,ex_date,kind,from,to,amount,currency, as in AAPL,2020-08-31,split,1,4,, \
     and AAPL,2020-08-07,dividend,,,0.82,USD";
 
-/// Reads all actions of a file. The clocks are those of the data: an action is received when its ex-date begins.
+/// Reads all actions of a file. The time of receipt comes from the data: it is the beginning of the ex-date.
 ///
 /// # Errors
 /// [`IngestError::Shape`] names the line, the column and the value.
@@ -34,7 +34,7 @@ fn parse(path: &Path, content: &[u8], options: &ReplayOptions) -> Result<Vec<Cor
     let header = reader.byte_headers().map_err(|error| wrong(error.to_string()))?;
     let columns = columns(header).map_err(wrong)?;
     let mut actions: Vec<CorporateAction> = Vec::new();
-    // Two dividends of one day are two; the same row in another replay is the same action.
+    // Two dividends of one day are two actions; the same row in another replay is the same action.
     let mut seen: BTreeMap<(Symbol, Date, bool), u32> = BTreeMap::new();
     for record in reader.byte_records() {
         let record = record.map_err(|error| wrong(error.to_string()))?;
@@ -113,7 +113,7 @@ impl<'a> Row<'a> {
                         "`currency` is \"{currency}\", but prices are in US dollars: convert the amount"
                     ));
                 }
-                // What is sent for one that was withdrawn; in a file it is a mistake.
+                // The feed sends the amount 0 to withdraw a dividend; in a file 0 is a mistake.
                 let amount = self.number("amount")?;
                 if amount == 0.0 {
                     return Err("a dividend needs an amount greater than 0".into());

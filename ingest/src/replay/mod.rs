@@ -1,10 +1,10 @@
-//! History from files: news and bars onto the same topics, as a run of their own.
+//! Replay: news and bars from files are sent to the topics of live data, as a run of their own.
 //!
-//! Files are read whole, and what they mean is decided, before anything is sent: [`prepare()`], then [`Prepared::send`], or
-//! [`Prepared::into_records`] where there are no topics.
+//! [`prepare()`] reads all files and decides what they mean before anything is sent. Then [`Prepared::send`] sends the
+//! records, or [`Prepared::into_records`] returns them where there are no topics.
 //!
-//! Clocks of a replay are those of the data: an article is received a configured delay after its
-//! publication, a bar when it ends. So a replay gives the same records each time it is run.
+//! All times come from the data: an article is received a configured delay after its publication, a bar when it ends.
+//! So a replay gives the same records each time it is run.
 
 mod actions;
 mod bars;
@@ -47,7 +47,7 @@ pub struct Inputs {
 pub struct ReplayOptions {
     /// Name of the run; by default `replay-` and a fingerprint of what is sent.
     pub run: Option<String>,
-    /// From publication, or an edit, to reception.
+    /// The delay from publication, or from an edit, to receipt.
     pub delay: Duration,
     /// Symbols to be read as others, in news and bars alike (`GOOG` as `GOOGL`).
     pub aliases: BTreeMap<Symbol, Symbol>,
@@ -55,7 +55,7 @@ pub struct ReplayOptions {
     pub benchmark: Option<Symbol>,
     /// Whether bars without the benchmark are refused.
     pub benchmark_is_required: bool,
-    /// Length of a bar, where the rows do not say it; by default the starts show it.
+    /// Width of a bar, where the rows do not give it; by default it is found from the starts.
     pub width: Option<Duration>,
     /// CSV file of splits and dividends; without one, prices are compared as they are.
     pub actions: Option<PathBuf>,
@@ -118,11 +118,11 @@ pub enum Stage {
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayProgress {
-    /// With what.
+    /// What the replay is doing.
     pub stage: Stage,
-    /// Done.
+    /// How much of it is done.
     pub done: u64,
-    /// All.
+    /// How much there is in all.
     pub total: u64,
 }
 
@@ -131,10 +131,10 @@ pub fn bar_width(text: &str) -> Option<Duration> {
     bars::of_width(text.trim(), Some(1)).map(|seconds| Duration::from_secs(u64::from(seconds)))
 }
 
-/// [`prepare()`], then [`Prepared::send`], of one file each.
+/// Replays one file of news and one of bars: [`prepare()`], then [`Prepared::send`].
 ///
 /// # Errors
-/// As these two.
+/// As [`prepare()`] and [`Prepared::send`].
 pub async fn replay(
     news_file: &Path,
     bars_file: &Path,
@@ -151,7 +151,7 @@ pub async fn replay(
     prepared.send(producer, clock, report).await
 }
 
-/// A moment later by the configured delay.
+/// The moment `delay` after another.
 fn delayed(at: Timestamp, delay: Duration) -> Timestamp {
     at.saturating_add(SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
 }

@@ -1,4 +1,4 @@
-//! A day and a time of day in two columns.
+//! Moments from a day and a time of day in two columns.
 
 use super::values::quoted;
 use super::values::time::{Clock, Moment, moment};
@@ -6,23 +6,23 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tapewire_formats::Value;
 
-/// Whether a column of this name has times of day beside a column of days.
+/// Whether a column of this name holds times of day where another column holds the days.
 pub(super) fn is_time(name: &str) -> bool {
     let name: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     name == "time" || name == "timeofday"
 }
 
-/// The moment of a day and a time of day: `09:30`, `09:30:00`, or as Stooq has it `93000` and `0`.
+/// The moment of a day and a time of day. The time of day is `09:30` or `09:30:00`; Stooq writes `93000` and `0`.
 ///
 /// # Errors
-/// Why they are not. The reason quotes both.
+/// Why the two are not a moment. The reason quotes both.
 pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestamp, String> {
     let written = match time {
         Value::Text(text) | Value::Number(text) => text.trim(),
         other => return Err(format!("`{day}` has {} as its time of day", quoted(other))),
     };
     let digits = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
-    // A number has lost the zeros before it.
+    // A time that was written as a number has lost its leading zeros.
     let width = if digits && written.len() == 3 { 4 } else { 6 };
     let padded = if digits && written.len() != 4 { format!("{written:0>width$}") } else { written.to_owned() };
     match moment(&Value::Text(format!("{day} {padded}")), clock)? {
@@ -31,7 +31,7 @@ pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestam
     }
 }
 
-/// Whether a time of day is midnight, which files of daily bars have in every row.
+/// Whether a time of day is midnight. Files of daily bars have midnight in every row.
 pub(super) fn is_midnight(time: &Value) -> bool {
     let (Value::Text(text) | Value::Number(text)) = time else { return false };
     text.contains('0') && text.chars().all(|c| "0:. ".contains(c))

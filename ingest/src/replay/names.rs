@@ -1,21 +1,21 @@
-//! Which field of a row is which: the names that files have for the same thing, and those that the user gives.
+//! Finds the fields of a row by their names: those that providers use, and those that the user gives.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use tapewire_formats::{Row, Value};
 
-/// Something that a row can have, and the names that files have for it, in the order in which they count. They are
-/// compared in lower case without marks: `publishedat` is `published_at`, `PublishedAt` and `Published At`.
+/// Something that a row can have, such as a title, and the names that files have for it, the preferred name first.
+/// Names are compared in lower case and without marks: `published_at` and `Published At` are the same name.
 #[derive(Debug)]
 pub(super) struct Role {
-    /// The name that we use, also in `--news-columns` and `--bar-columns`.
+    /// Our own name, which `--news-columns` and `--bar-columns` use, too.
     pub name: &'static str,
     /// Other names.
     pub others: &'static [&'static str],
 }
 
-/// Names that the user has given, by role. `None`: the file has nothing of the kind.
+/// The names that the user has given, by role. `None`: the file has no field of this role.
 pub type Mapping = BTreeMap<String, Option<String>>;
 
 /// Finds fields of rows.
@@ -42,7 +42,7 @@ pub(super) type Field<'r> = (&'r str, &'r Value);
 
 impl Names {
     /// # Errors
-    /// A mapping of something that there is not.
+    /// The user names a role that does not exist.
     pub fn new(
         roles: &'static [Role],
         ignored: &'static [&'static str],
@@ -57,12 +57,12 @@ impl Names {
         Ok(Self { roles, ignored, flag, mapping: mapping.clone(), never_seen, last: RefCell::default() })
     }
 
-    /// Whether the user says that the file has nothing of the kind.
+    /// Whether the user says that the file has no field of this role.
     pub fn is_declared_absent(&self, role: &str) -> bool {
         self.mapping.get(role).is_some_and(Option::is_none)
     }
 
-    /// That a column which the user has named was in no row; `None` if each was in some.
+    /// An error message if a column that the user has named was in no row; `None` if each was in at least one row.
     pub fn missing_column(&self) -> Option<String> {
         let never_seen = self.never_seen.borrow();
         let column = never_seen.first()?;
@@ -77,7 +77,7 @@ impl Names {
         self.mapping.values().flatten().map(String::as_str)
     }
 
-    /// The fields that may be it, the best first; those without a value are among them.
+    /// The fields that may have this role, the best first, also those without a value.
     pub fn all<'r>(&self, row: &'r Row, role: &str) -> Vec<Field<'r>> {
         match self.mapping.get(role) {
             Some(None) => return Vec::new(),
@@ -102,7 +102,7 @@ impl Names {
         positions.iter().map(|&position| fields[position]).collect()
     }
 
-    /// The positions of the names that may be it, the best first.
+    /// The positions of the names that may have this role, the best first.
     fn positions(&self, names: &[String], role: &str) -> Vec<usize> {
         let known = self.known(role);
         let mut found: Vec<(usize, usize)> = Vec::new();
@@ -112,7 +112,7 @@ impl Names {
                 continue;
             }
             if let Some(rank) = known.iter().position(|known| is_same(known, name, &plain)) {
-                // A name that occurs twice has its last value.
+                // If a name occurs twice, the last value counts.
                 match found.iter_mut().find(|(own, before)| *own == rank && names[*before] == *name) {
                     Some(before) => before.1 = position,
                     None => found.push((rank, position)),
@@ -129,7 +129,7 @@ impl Names {
         all.iter().find(|(_, value)| !has_nothing(value)).or_else(|| all.first()).copied()
     }
 
-    /// Names of the row that nobody here knows.
+    /// The row's names that are not known.
     pub fn unknown<'r>(&self, row: &'r Row) -> Vec<&'r str> {
         let is_known = |name: &str| {
             let plain = plain(name);
@@ -141,7 +141,7 @@ impl Names {
         fields(row).map(|(name, _)| name).filter(|name| !is_known(name)).collect()
     }
 
-    /// That a row lacks something, with the names it has and the flag that helps.
+    /// The reason for a row without a field of this role. It lists the names that the row has, and the flag that helps.
     pub fn lacks(&self, row: &Row, role: &str) -> String {
         let names: Vec<&str> = fields(row).map(|(name, _)| name).collect();
         let mut reason = match self.mapping.get(role) {
@@ -163,7 +163,7 @@ impl Names {
     }
 }
 
-/// Fields of the row, and of an object `content` in it, as Yahoo has it.
+/// The fields of the row, and those of an object `content` in it, as Yahoo nests them.
 fn fields(row: &Row) -> impl Iterator<Item = Field<'_>> {
     let inner = row.fields.iter().find_map(|(name, value)| match value {
         Value::Object(fields) if &**name == "content" => Some(fields),
@@ -174,7 +174,7 @@ fn fields(row: &Row) -> impl Iterator<Item = Field<'_>> {
     outer.map(|(name, value)| (&**name, value)).chain(inner)
 }
 
-/// The field of exactly this name, or the one that a path with points leads to.
+/// The field of exactly this name, or the nested field of a dotted path such as `item.head`.
 fn at_path<'r>(row: &'r Row, path: &str) -> Option<Field<'r>> {
     if let Some((name, value)) = row.fields.iter().rev().find(|(name, _)| &**name == path) {
         return Some((name, value));
@@ -190,12 +190,12 @@ fn at_path<'r>(row: &'r Row, path: &str) -> Option<Field<'r>> {
     (path.contains('.')).then_some((&**name, value))
 }
 
-/// In lower case, without anything but letters and digits.
+/// The letters and digits of a name, in lower case.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// A name of one letter has to be written exactly so: `t` is a time and `T` a ticker.
+/// Whether two names are the same. Names of one letter are compared with their case: `t` is a time and `T` a ticker.
 fn is_same(known: &str, name: &str, plain_name: &str) -> bool {
     if known.len() == 1 { known == name } else { plain(known) == plain_name }
 }

@@ -1,4 +1,4 @@
-//! From files to what is sent: everything that can be refused is refused here.
+//! Reads the files and prepares what is sent. Whatever can be refused is refused here.
 
 use super::source::{Files, Origin, Rejected, reasons};
 use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, news};
@@ -17,7 +17,7 @@ pub struct Prepared {
     pub(super) mentions: u64,
     pub(super) bars: bars::Collected,
     pub(super) options: ReplayOptions,
-    /// Rows that can't be used, and then those of which a part can't.
+    /// Rows that can't be used, then rows of which a part can't be used.
     pub(super) rejected: Vec<Rejected>,
     pub(super) in_part: Vec<Rejected>,
     pub(super) repeated: u64,
@@ -128,7 +128,7 @@ fn keep_parts(in_part: &mut Vec<Rejected>, origin: &Origin, left_out: Vec<String
     }
 }
 
-/// The symbol of a file without a column of symbols, as its name or the user says it.
+/// The symbol of a file without a column of symbols, from the file's name or from the user.
 fn own_symbol(file: &Path, symbol: &SymbolOf) -> Result<Option<String>, IngestError> {
     match symbol {
         SymbolOf::Column => Ok(None),
@@ -179,7 +179,8 @@ fn check_name(name: Option<&str>) -> Result<Option<Run>, IngestError> {
     Ok(Some(run))
 }
 
-/// Of everything that is sent, so that a file and the same file compressed, or a pipe, give one name.
+/// A fingerprint of everything that is sent, so that the same contents give one name, compressed or not, from a file or
+/// a pipe.
 fn fingerprint(
     news: &news::Collected,
     bars: &bars::Collected,
@@ -201,7 +202,7 @@ fn fingerprint(
 }
 
 impl Prepared {
-    /// What a person should know before it is sent: widths, what is missing, what can't be read.
+    /// What a person should know before the replay is sent: widths, what is missing, what can't be read.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.bars.widths.clone();
         if !self.actions.is_empty() {

@@ -1,4 +1,4 @@
-//! Sends what was prepared, or hands it out.
+//! Sends a prepared replay, or returns its records.
 
 use super::prepare::Prepared;
 use super::source::Rejected;
@@ -10,17 +10,18 @@ use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Article, Bar, CorporateAction, Run, Watermark};
 use tapewire_runtime::Clock;
 
-/// Records between two reports of progress.
+/// How many records are sent between two reports of progress.
 const REPORT_EVERY: u64 = 1000;
 
-/// What a replay has sent.
+/// Counts of what a replay has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Name of the run.
     pub run: Run,
-    /// Articles, with every edit.
+    /// Articles; every edit counts.
     pub articles: u64,
-    /// Rows the join must end with: one for each company that an article names in the end, one for an article without.
+    /// Rows that the join must have at the end: one for each company that an article's last revision names, one for an
+    /// article without companies.
     pub mentions: u64,
     /// Bars, each once.
     pub bars: u64,
@@ -28,25 +29,25 @@ pub struct Summary {
     pub unreadable: u64,
     /// Rows that are kept without a part that can't be read.
     pub in_part: u64,
-    /// Rows that say what another says, too.
+    /// Rows that only repeat another row.
     pub repeated: u64,
     /// Rows of bars that a later row of the same bar replaces.
     pub replaced: u64,
     /// Articles and bars by id.
     pub sent: Sent,
-    /// End of the last bar, where the tape ends.
+    /// End of the last bar, which is the end of the tape.
     pub tape_end: Option<Timestamp>,
 }
 
 impl Summary {
-    /// Rows put to the dead letters.
+    /// Rows that became dead letters.
     pub fn dead_letters(&self) -> u64 {
         self.unreadable + self.in_part
     }
 }
 
-/// The records of a replay, for a process that does without topics. [`Prepared::send`] sends the same: `actions`, `bars`,
-/// `articles`, and then [`Watermark::END`] of both streams.
+/// The records of a replay, for a process that works without topics. [`Prepared::send`] sends the same records:
+/// `actions`, `bars`, `articles`, and then [`Watermark::END`] of both streams.
 pub struct Records {
     /// Name of the run.
     pub run: Run,
@@ -58,12 +59,12 @@ pub struct Records {
     pub articles: Vec<Article>,
     /// Whether there is a bar of the benchmark.
     pub has_benchmark: bool,
-    /// What would be sent, and what can't be.
+    /// Counts of what would be sent, and of the rows that can't be used.
     pub summary: Summary,
 }
 
 impl Prepared {
-    /// Hands the records out instead of sending them.
+    /// Returns the records instead of sending them.
     pub fn into_records(self) -> Records {
         let summary = self.summary();
         let has_benchmark = self.options.benchmark.as_ref().is_some_and(|benchmark| self.bars.has(benchmark));
@@ -71,8 +72,8 @@ impl Prepared {
         Records { run: self.run, actions: self.actions, bars, articles: self.articles, has_benchmark, summary }
     }
 
-    /// Sends splits and dividends, bars, then news, and at the end [`Watermark::END`] on both. Rows that can't be read are put to the dead
-    /// letters.
+    /// Sends splits and dividends, bars, news, and at the end [`Watermark::END`] of both streams. Rows that can't be
+    /// read become dead letters.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
@@ -108,8 +109,8 @@ impl Prepared {
             writer.article(article).await?;
             advance(1);
         }
-        // The end of both streams: the run will not have more, so the join can finish every row. Without a name: a replay
-        // is the only source of its run.
+        // The end of both streams: no more records of the run follow, so the join can finalize every row. The watermark
+        // has no name, because a replay is the only source of its run.
         writer.emit_tape_watermark(&Stream::prices(0, 1, ""), Watermark::END).await?;
         writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
         Ok(Summary { sent: writer.take_account(), ..summary })

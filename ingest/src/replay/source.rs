@@ -1,4 +1,4 @@
-//! The rows of the files, and what becomes of those that can't be read.
+//! Reads the rows of the files, and keeps those that can't be read for the dead letters.
 
 use super::{ReplayProgress, Stage};
 use crate::IngestError;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tapewire_formats::{Format, Options, Reader, Row};
 
-/// Rows between two reports of progress.
+/// How many rows are read between two reports of progress.
 const REPORT_EVERY: u64 = 1000;
 
 /// Where a row is.
@@ -16,7 +16,7 @@ const REPORT_EVERY: u64 = 1000;
 pub(super) struct Origin {
     /// The file.
     pub file: Arc<Path>,
-    /// The line, or the row of a format without lines; counted from 1.
+    /// The number of the line, or of the row in a format without lines; counted from 1.
     pub number: u64,
     /// Whether the file has lines.
     pub has_lines: bool,
@@ -32,15 +32,15 @@ impl fmt::Display for Origin {
 /// A row, or a part of one, for the dead letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rejected {
-    /// Where it is.
+    /// Where the row is.
     pub origin: Origin,
     /// Why it can't be used.
     pub reason: String,
-    /// Its bytes.
+    /// The bytes of the row.
     pub raw: Vec<u8>,
 }
 
-/// Reads files one after the other and reports how far it is.
+/// Reads files one after the other and reports its progress.
 pub(super) struct Files<'f, Report> {
     files: &'f [PathBuf],
     options: &'f Options,
@@ -49,15 +49,15 @@ pub(super) struct Files<'f, Report> {
 }
 
 impl<'f, Report: FnMut(ReplayProgress) -> Result<(), IngestError>> Files<'f, Report> {
-    /// `before` is how many bytes of all `total` have been read already.
+    /// `before` is how many of all `total` bytes have been read already.
     pub fn new(files: &'f [PathBuf], options: &'f Options, before: u64, total: u64, report: Report) -> Self {
         Self { files, options, progress: ReplayProgress { stage: Stage::Reading, done: before, total }, report }
     }
 
-    /// Gives each row of each file to `read`, which may refuse it with a reason.
+    /// Calls `read` with each row of each file. `read` may refuse the row with a reason.
     ///
     /// # Errors
-    /// A file can't be read, or not one row of it; [`IngestError::Stopped`].
+    /// A file can't be read, or none of its rows can; [`IngestError::Stopped`].
     pub fn each(
         &mut self,
         rejected: &mut Vec<Rejected>,
@@ -97,7 +97,7 @@ impl<'f, Report: FnMut(ReplayProgress) -> Result<(), IngestError>> Files<'f, Rep
     }
 }
 
-/// That a file has nothing to replay, with the reasons by how often they occur.
+/// The error for a file of which no row can be replayed. It has the commonest reasons.
 pub(super) fn nothing_readable(file: &Path, rows: u64, rejected: &[Rejected]) -> IngestError {
     let path = file.to_owned();
     if rows == 0 {
@@ -107,11 +107,11 @@ pub(super) fn nothing_readable(file: &Path, rows: u64, rejected: &[Rejected]) ->
     IngestError::Shape { path, reason: format!("none of its {rows} rows can be read: {}", reasons.join("; ")) }
 }
 
-/// The commonest reasons, each with its number of rows and its first example.
+/// The commonest reasons, each with its number of rows and its first row.
 pub(super) fn reasons(rejected: &[Rejected]) -> Vec<String> {
     let mut counts: BTreeMap<String, (u64, &str, u64)> = BTreeMap::new();
     for row in rejected {
-        // What is quoted differs from row to row.
+        // Rows with the same fault quote different values.
         let kind: String = row.reason.split('`').step_by(2).collect::<Vec<_>>().join("`");
         counts.entry(kind).or_insert((0, &row.reason, row.origin.number)).0 += 1;
     }

@@ -13,7 +13,7 @@ const KEYS: [&str; 14] = [
 /// How the objects of a file are laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// One a line.
+    /// One on each line.
     Lines,
     /// One after the other, on one line or several.
     OneAfterTheOther,
@@ -38,17 +38,17 @@ impl Layout {
             return Ok(Some(Self::Under(found.key)));
         }
         let mut scan = Scan::value();
-        // The object has been read by now, up to the longest row.
+        // By now the whole object has been read, unless it is longer than a row may be.
         match scan.feed(buffer.unread()) {
             Scanned::End(length) if buffer.unread()[..length].contains(&b'\n') => Ok(Some(Self::OneAfterTheOther)),
             Scanned::End(length) => {
-                // Only the rest of the line is waited for, not the next line.
+                // Waits for the rest of this line only, not for the next line.
                 let line = buffer.line_length()?.unwrap_or(length);
                 let rest = buffer.unread().get(length..line).unwrap_or_default().trim_ascii_start();
                 Ok(Some(if rest.starts_with(b"{") { Self::OneAfterTheOther } else { Self::Lines }))
             }
             Scanned::Invalid(at) => {
-                // An object that is broken: pretty-printed, or on one line.
+                // The first object is broken: find out whether it is pretty-printed or on one line.
                 let begins = buffer.unread()[..at].split(|&byte| byte == b'\n').next().unwrap_or_default();
                 if begins.trim_ascii() == b"{" && begins.len() < at {
                     return Ok(Some(Self::OneAfterTheOther));
@@ -56,14 +56,14 @@ impl Layout {
                 let has_name = begins[1..].trim_ascii_start().starts_with(b"\"");
                 Ok(has_name.then_some(Self::Lines))
             }
-            // An object that is cut off, or longer than a row may be.
+            // The object is cut off, or longer than a row may be.
             Scanned::Open if buffer.unread().contains(&b'\n') => Ok(Some(Self::OneAfterTheOther)),
             Scanned::Open => Ok(Some(Self::Lines)),
         }
     }
 }
 
-/// Whether a list of objects begins here, not a text that begins with a bracket.
+/// Whether a list of objects begins here, and not a line of text that begins with a bracket.
 fn is_list(buffer: &mut Buffer) -> Result<bool, FormatError> {
     let mut at = 1;
     loop {
@@ -88,8 +88,8 @@ pub(super) struct ListUnder {
     pub begins: usize,
 }
 
-/// The list of objects that the object which begins here is wrapped around: under this key, or else under a key that
-/// providers use, or under its only key.
+/// Finds the list of rows in the object that begins here: the list under this key, or else under a key that providers
+/// use, or under the object's only key.
 pub(super) fn list_under(buffer: &mut Buffer, key: Option<&str>) -> Result<Option<ListUnder>, FormatError> {
     let mut walk = Walk::new();
     let mut walked = 0;
@@ -102,7 +102,7 @@ pub(super) fn list_under(buffer: &mut Buffer, key: Option<&str>) -> Result<Optio
                 None => return Ok(None),
             }
         }
-        // A key that was asked for need not wait for the end of its list.
+        // Where the key is given, there is no need to wait for the end of its list.
         if key.is_some_and(|key| walk.lists.iter().any(|list| list.key == key)) {
             return Ok(walk.list(key, false));
         }
@@ -161,7 +161,7 @@ impl Walk {
 
     fn list(self, key: Option<&str>, whole: bool) -> Option<ListUnder> {
         let only = self.names == 1 && self.lists.len() == 1;
-        // Of an object that is too long to be a row, or is cut off, the list that is still open.
+        // In an object that is too long to be a row, or is cut off, this is the list that is still open.
         let open = !whole && self.scan.depth() > 1;
         let last = self.lists.len().checked_sub(1);
         let is_wanted = |at: usize, list: &ListUnder| match key {

@@ -1,4 +1,4 @@
-//! Objects of JSON: one a line, one after the other, in a list, or in a list under a key.
+//! Rows of JSON files: an object on each line, objects one after the other, a list of objects, or a list under a key.
 
 mod layout;
 mod scan;
@@ -13,10 +13,10 @@ use scan::{Scan, Scanned};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Names that are kept, so that each row need not have its own copy.
+/// How many field names are kept and shared, so that not every row needs its own copies.
 const KNOWN_NAMES: usize = 4096;
 
-/// Deepest indentation by which the elements of a list are told apart.
+/// The deepest indentation, in bytes, by which the elements of a list are found again after a broken one.
 const MAX_INDENT: usize = 256;
 
 pub(crate) struct Json {
@@ -27,11 +27,11 @@ pub(crate) struct Json {
     in_list: bool,
     /// White space in front of the elements, if each is on a line of its own.
     indent: Option<Vec<u8>>,
-    /// Elements of lists so far.
+    /// How many elements of lists have been read.
     elements: u64,
 }
 
-/// A stretch of the file that is one row, and whether it can be one.
+/// The number and the bytes of a row, and the reason if it can't be read.
 type Piece = (u64, Vec<u8>, Result<(), String>);
 
 impl Json {
@@ -72,10 +72,10 @@ impl Json {
         }
     }
 
-    /// The next of objects that follow each other. One that is broken costs the lines up to the next that begins with
-    /// `{`.
+    /// The next object of a file of objects one after the other. After a broken object, reading continues at the next
+    /// line that begins with `{`.
     fn one_after_the_other(&mut self) -> Result<Option<Piece>, FormatError> {
-        // Some put commas between them.
+        // Some files have commas between the objects.
         if self.buffer.skip(is_separator)?.is_none() {
             return Ok(None);
         }
@@ -124,7 +124,7 @@ impl Json {
         }))
     }
 
-    /// Goes into the next list; `false` at the end of the file.
+    /// Moves to the first element of the next list; `false` at the end of the file.
     fn open_list(&mut self) -> Result<bool, FormatError> {
         let Some(next) = self.buffer.skip(is_separator)? else { return Ok(false) };
         let skipped = match &self.layout {
@@ -143,7 +143,7 @@ impl Json {
         Ok(true)
     }
 
-    /// After the end of a list: the rest of the object that it is in.
+    /// After the end of a list: reads the rest of the object that the list is in.
     fn close_list(&mut self) -> Result<(), FormatError> {
         self.in_list = false;
         if !matches!(self.layout, Layout::Under(_)) {
@@ -243,7 +243,8 @@ impl Json {
         }
     }
 
-    /// Consumes the rest of this line and further lines up to one that is wanted, and returns their beginning.
+    /// Skips the rest of this line, and further lines until the next one is wanted. Returns the beginning of what was
+    /// skipped.
     fn skip_lines(&mut self, is_wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, FormatError> {
         let mut skipped = Vec::new();
         loop {
@@ -274,12 +275,12 @@ impl Json {
     }
 }
 
-/// What is found where a value should be.
+/// What was found where a value should be.
 enum Found {
     Whole(Vec<u8>),
-    /// Its beginning; it is consumed.
+    /// The beginning of a value that is too long. The whole value is consumed.
     TooLong(Vec<u8>),
-    /// The reason why it is not a value.
+    /// The reason why this is not a value.
     Broken(String),
     CutOff,
 }
@@ -288,7 +289,7 @@ fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',')
 }
 
-/// Whether a line begins an element that is indented so, or ends the list.
+/// Whether a line begins an element with this indentation, or ends the list.
 fn begins_element(line: &[u8], indent: &[u8]) -> bool {
     let own = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let is_element = |rest: &[u8]| rest.starts_with(b"{");

@@ -1,6 +1,6 @@
-//! Where a value of JSON ends, without keeping it.
+//! Finds where a JSON value ends, without keeping the value.
 
-/// Values that are nested deeper are refused.
+/// The deepest nesting of a value; a deeper one is refused.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Follows a value byte by byte.
@@ -27,7 +27,7 @@ pub(crate) enum State {
     After,
     InName,
     InText,
-    /// After a backslash; the flag says whether in a name.
+    /// After a backslash in a text or a name; the flag is `true` in a name.
     Escape(bool),
     /// A number, or `true`, `false`, `null`, `NaN`.
     Word,
@@ -35,7 +35,7 @@ pub(crate) enum State {
     Done,
 }
 
-/// What has become of the bytes.
+/// The result of following a value through some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scanned {
     /// The value goes on.
@@ -80,7 +80,7 @@ impl Scan {
             match self.step(bytes[at]) {
                 Some(true) => return Scanned::End(at + 1),
                 Some(false) => at += 1,
-                // A word at the top ends where something else begins.
+                // A number or a word that is not in a list or object ends at the first byte that can't continue it.
                 None if self.state == State::Word && self.open.is_empty() => return Scanned::End(at),
                 None => return Scanned::Invalid(at),
             }
@@ -88,7 +88,8 @@ impl Scan {
         Scanned::Open
     }
 
-    /// Follows the value through one byte: whether it is complete, or `None` if the byte can't be part of it.
+    /// Follows the value through one byte: `Some(true)` if the value is complete, `None` if the byte can't be part of
+    /// it.
     pub fn step(&mut self, byte: u8) -> Option<bool> {
         let white = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
         self.state = match (self.state, byte) {

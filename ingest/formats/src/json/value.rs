@@ -1,4 +1,4 @@
-//! Values of JSON.
+//! JSON values.
 
 use super::scan::MAX_DEPTH;
 use crate::{Value, encoding};
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The fields of an object, in its order.
+/// The fields of an object, in their order.
 ///
 /// # Errors
-/// The reason why the bytes are no object.
+/// The reason why the bytes are not an object.
 pub(crate) fn fields(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
     let text = encoding::text(bytes)?;
     let read = object(&text).or_else(|error| match mend(&text) {
@@ -50,8 +50,8 @@ fn of(raw: &RawValue, depth: usize) -> Result<Value, serde_json::Error> {
     })
 }
 
-/// JSON as programs write it that do not keep to its rules: Python's `NaN` becomes `null`, its `Infinity` a text;
-/// half of a surrogate pair becomes U+FFFD; control characters within texts are escaped.
+/// Mends the invalid JSON that some programs write: Python's `NaN` becomes `null`, its `Infinity` a text; half of a
+/// surrogate pair becomes U+FFFD; control characters within texts are escaped.
 fn mend(text: &str) -> Cow<'_, str> {
     let mut mended = String::with_capacity(text.len());
     let mut rest = text;
@@ -110,7 +110,8 @@ fn mend_text<'t>(text: &'t str, mended: &mut String) -> &'t str {
     ""
 }
 
-/// Whether an escape `\uXXXX` at the beginning is the first half of a surrogate pair, or the second; `None` if neither.
+/// Whether the text begins with an escape `\uXXXX` of half a surrogate pair: `true` for the first half, `false` for the
+/// second, `None` for neither.
 fn surrogate(text: &str) -> Option<bool> {
     let digits = text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
     match u16::from_str_radix(digits, 16).ok()? {

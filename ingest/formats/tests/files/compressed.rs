@@ -10,7 +10,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
-    // As the program zstd does.
+    // Compresses as the program `zstd` does.
     let mut encoder = ::zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();
     encoder.write_all(bytes).unwrap();
@@ -41,7 +41,7 @@ fn every_compression_is_recognised_by_its_contents_whatever_the_name() {
         assert_eq!(read, rows(CSV), "{name}");
         assert_eq!(Some(reader.position()), reader.total(), "{name}");
         assert_eq!(rows(&gzip(&compress(CSV))), rows(CSV), "{name} in gzip");
-        // Members one after the other.
+        // Several members, one after the other.
         let (head, tail) = CSV.split_at(12);
         assert_eq!(rows(&[compress(head), compress(tail)].concat()), rows(CSV), "{name} of two members");
     }

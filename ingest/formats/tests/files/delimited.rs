@@ -47,7 +47,7 @@ fn a_row_with_too_many_or_too_few_fields_costs_only_itself() {
 
 #[test]
 fn a_stray_quote_costs_its_line_and_swallows_no_other() {
-    // It never closes; it closes where the next quoted value opens; it is within a quoted value.
+    // The stray quote never closes, or closes where the next quoted value opens, or is within a quoted value.
     for (csv, reason) in [
         (&b"id,title\n1,\"Maker lifts\n2,Loss\n3,Gain\n"[..], "a quote opens in it and never closes"),
         (b"id,title\n1,\"Maker lifts\n2,\"Loss\"\n3,Gain\n", "a quote in it does not end a value"),
@@ -57,7 +57,7 @@ fn a_stray_quote_costs_its_line_and_swallows_no_other() {
         assert!(rows[0].starts_with(&format!("2 !{reason}")), "{rows:?}");
         assert_eq!(rows[1..], ["3 id=2 title=Loss", "4 id=3 title=Gain"]);
     }
-    // An inch is no quote, and lines within quotes are one value.
+    // The mark for inches is not a quote, and several lines within quotes are one value.
     assert_eq!(rows(b"a,b\n5\" pipe,x\n\"two\nlines\",y\n"), ["2 a=5\" pipe b=x", "3 a=two\nlines b=y"]);
 }
 

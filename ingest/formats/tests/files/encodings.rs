@@ -44,6 +44,6 @@ fn latin1_is_read_where_it_is_named_and_otherwise_refused_with_the_remedy() {
     assert_eq!(plain[1], "3 sentence=plain mood=neutral");
     assert!(error_of(b"t\xeftle\nx\n", &Options::default()).contains("--encoding windows-1252"));
     assert!(error_of(csv, &options("windows-1253x")).contains("there is no encoding windows-1253x"));
-    // The mark in the file is believed rather than the option.
+    // The byte order mark of the file counts, not the option.
     assert_eq!(rows_of(&utf16("a\nx\n", false, true), &options("latin1")), ["2 a=x"]);
 }

@@ -22,7 +22,7 @@ impl Read for Pieces {
     }
 }
 
-/// All items of a file, and the error that ended it.
+/// All items of a file, and the error that ended the reading, if any.
 pub(crate) fn all(bytes: &[u8], options: &Options) -> (Vec<Result<Row, Unreadable>>, Option<FormatError>) {
     let mut items = Vec::new();
     let size = if bytes.len() > 100_000 { 10_007 } else { 7 };
@@ -53,7 +53,7 @@ pub(crate) fn shown(item: &Result<Row, Unreadable>) -> String {
     }
 }
 
-/// The rows of a file that ends as it should.
+/// The rows of a file that is read to its end without an error.
 pub(crate) fn rows_of(bytes: &[u8], options: &Options) -> Vec<String> {
     let (items, error) = all(bytes, options);
     assert!(error.is_none(), "{}", error.unwrap());

@@ -9,7 +9,7 @@ use ::parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use ::parquet::schema::parser::parse_message_type;
 use std::sync::Arc;
 
-/// A file of these columns; each is written by a function.
+/// A Parquet file of these columns; a function writes each.
 fn write(schema: &str, compression: Compression, columns: &[&dyn Fn(&mut SerializedColumnWriter<'_>)]) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());

@@ -1,4 +1,4 @@
-//! Bars: a row to a reading, readings to the width of a file's bars, and those to bars.
+//! Bars: each row becomes a reading, the readings of a file show how wide its bars are, and then become bars.
 
 mod row;
 mod tape;
@@ -11,15 +11,15 @@ pub(super) use tape::{Collected, Collector};
 use jiff::civil::Date;
 use tapewire_core::Bar;
 
-/// Seconds of a daily bar.
+/// The width of a daily bar, in seconds.
 pub(super) const DAY_S: u32 = 86_400;
 
 /// A row of a bars file, before it is known how wide its bar is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    /// The symbol that it counts for, as an index.
+    /// The index of the symbol that the bar counts for, after aliases.
     symbol: u32,
-    /// The symbol that the row has, before aliases.
+    /// The index of the symbol that the row has, before aliases.
     written: u32,
     stamp: Stamp,
     /// What the row itself says about its width, in seconds.
@@ -58,10 +58,10 @@ struct Stamp {
     day: Option<(Date, DayKind)>,
 }
 
-/// Why a stamp may stand for a day. All daily bars of a file do it in the same way.
+/// Why a stamp may stand for a day. All daily bars of a file are stamped in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DayKind {
-    /// It is a day, or its midnight without a zone.
+    /// It is a date, or midnight of a date without a zone.
     Written,
     /// It is midnight in UTC.
     Utc,

@@ -1,4 +1,4 @@
-//! A row of any provider's bars to a reading.
+//! Makes a reading of a row of any provider's bars.
 
 use super::{DAY_S, DayKind, Prices, Reading, Stamp};
 use crate::replay::ReplayOptions;
@@ -16,8 +16,8 @@ use tapewire_core::exchange::Calendar;
 use tapewire_core::{Bar, Symbol};
 use tapewire_formats::{Row, Value};
 
-/// What a bar can have, with the names of Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and pandas.
-/// Adjusted prices are none of these: they do not belong to the open, high and low beside them.
+/// The roles of a bar's columns, with the names that Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and
+/// pandas give them. Columns of adjusted prices are not read: they do not belong to the open, high and low beside them.
 const ROLES: &[Role] = &[
     Role { name: "symbol", others: &["ticker", "sym", "instrument", "stock", "stock_symbol", "act_symbol", "S", "T"] },
     Role {
@@ -59,12 +59,12 @@ const NUMBERS: [&str; 6] = ["open", "high", "low", "close", "volume", "vwap"];
 /// The symbol of a file that has no column of symbols.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SymbolOf {
-    /// There has to be a column.
+    /// The file must have a column of symbols.
     #[default]
     Column,
-    /// This one.
+    /// All bars are of this symbol.
     Given(Symbol),
-    /// The file's name says it.
+    /// The file's name is the symbol.
     FileName,
 }
 
@@ -74,7 +74,7 @@ pub(in crate::replay) struct Reader<'o> {
     clock: Clock,
     options: &'o ReplayOptions,
     new_york: TimeZone,
-    /// Tickers as the rows write them, read once: the index of the symbol they count for, and of their own.
+    /// Tickers as the rows write them, each read once: the index of the symbol that it counts for, and of its own.
     tickers: HashMap<String, Result<(u32, u32), String>>,
     symbols: Vec<Symbol>,
     indices: HashMap<Symbol, u32>,
@@ -100,7 +100,7 @@ impl<'o> Reader<'o> {
         &self.symbols
     }
 
-    /// Refuses a file whose columns are not those of bars, by its first row.
+    /// Refuses a file whose first row does not have the columns of bars.
     ///
     /// # Errors
     /// What is missing, and how to name it.
@@ -128,10 +128,10 @@ impl<'o> Reader<'o> {
         }
     }
 
-    /// Reads a row; with what had to be left out of it.
+    /// Reads a row. Returns the reading, and what was left out of it.
     ///
     /// # Errors
-    /// Why it is no bar, for the person who made the file.
+    /// Why the row is not a bar, for the person who made the file.
     pub fn read(&mut self, row: &Row, number: u64, own_symbol: Option<&str>) -> Result<(Reading, Vec<String>), String> {
         let width_s = self.width(row)?;
         let mut left_out = Vec::new();
@@ -272,7 +272,8 @@ impl<'o> Reader<'o> {
             _ => return Err(format!("{} {} is missing", title(name), quoted(value))),
         };
         let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        // What a number counts depends on who wrote the column; `interval` and `timeframe` have been both.
+        // The unit of a bare number depends on who wrote the column: `interval` and `timeframe` have been seen with
+        // both.
         let unit = match plain.as_str() {
             "width" | "widths" => Some(1),
             "per" | "resolution" => Some(60),
@@ -290,8 +291,8 @@ impl<'o> Reader<'o> {
     }
 }
 
-/// The width that a text says, in seconds: `1m`, `5Min`, `1Hour`, `D`, `daily`; `unit` is how many seconds a bare number
-/// counts. Weeks and months are no widths: they have no fixed number of sessions.
+/// The width that a text says, in seconds: `1m`, `5Min`, `1Hour`, `D`, `daily`; `unit` is how many seconds a bare
+/// number counts. Weeks and months are not widths: they have no fixed number of sessions.
 pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> {
     let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let digits = &text[..text.len() - letters.len()];
@@ -299,7 +300,7 @@ pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> 
     let unit = match letters.trim().to_ascii_lowercase().as_str() {
         "" if !digits.is_empty() => unit?,
         "s" | "sec" | "second" | "seconds" => 1,
-        // `1M` is a month to some.
+        // Some providers write `1M` for a month.
         "m" if letters.trim() == "m" => 60,
         "min" | "mins" | "minute" | "minutes" | "t" => 60,
         "h" | "hr" | "hour" | "hours" | "hourly" => 3600,
@@ -310,7 +311,7 @@ pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> 
     (width <= DAY_S).then_some(width)
 }
 
-/// As [`Bar::fault`], whatever the bar's symbol and time.
+/// As [`Bar::fault`], for the prices alone.
 fn fault(prices: &Prices) -> Option<&'static str> {
     let mut bar = Bar {
         symbol: Symbol::new("X").expect("X is a ticker"),
@@ -337,7 +338,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// The name of a column as a reason has it.
+/// The name of a column as reasons write it.
 fn title(name: &str) -> &str {
     if name.is_empty() { "the column without a name" } else { name }
 }

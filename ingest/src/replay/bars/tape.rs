@@ -1,4 +1,4 @@
-//! Readings of all files to bars.
+//! Makes bars of the readings of all files.
 
 use super::width::{self, Width};
 use super::{DAY_S, DayKind, Prices, Reading, Stamp};
@@ -26,7 +26,7 @@ struct FileReadings {
     file: Arc<Path>,
     has_lines: bool,
     readings: Vec<Reading>,
-    /// The bytes of rows that may turn out to be no bars, by their number.
+    /// The bytes of rows that may be rejected later, by the number of the row.
     doubtful: HashMap<u64, Vec<u8>>,
 }
 
@@ -35,13 +35,13 @@ struct FileReadings {
 pub(in crate::replay) struct Collected {
     bars: Vec<Kept>,
     symbols: Vec<Symbol>,
-    /// Rows that are equal to another.
+    /// How many rows are equal to another row.
     pub repeated: u64,
-    /// Rows that a later row of the same bar replaces.
+    /// How many rows are replaced by a later row of the same bar.
     pub replaced: u64,
     /// Rows that can't be used.
     pub rejected: Vec<Rejected>,
-    /// Of each file, how wide its bars are and how that is known.
+    /// For each file, the width of its bars and how it was found.
     pub widths: Vec<String>,
 }
 
@@ -77,10 +77,11 @@ impl Collector {
         }
     }
 
-    /// Decides the width of each file and which row of a bar counts. `said` is the width that the user gives, in seconds.
+    /// Decides how wide the bars of each file are, and which of several rows of one bar counts. `said` is the width
+    /// that the user gives, in seconds.
     ///
     /// # Errors
-    /// [`IngestError::Shape`]: a width can't be told, or two symbols that are to be one have different prices.
+    /// [`IngestError::Shape`]: a width can't be told, or two symbols that an alias makes one have different prices.
     pub fn finish(self, said: Option<u32>, symbols: &[Symbol]) -> Result<Collected, IngestError> {
         let mut collected = Collected { symbols: symbols.to_vec(), ..Collected::default() };
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
@@ -118,7 +119,7 @@ impl FileReadings {
         Origin { file: self.file.clone(), number, has_lines: self.has_lines }
     }
 
-    /// How wide the file's bars are, and how that is known.
+    /// The width of the file's bars, and how it was found.
     fn describe(&self, width: &Width, is_said: bool, bars: &[Kept]) -> String {
         let symbols: BTreeSet<u32> = bars.iter().map(|bar| bar.symbol).collect();
         let mut widths: BTreeMap<u32, usize> = BTreeMap::new();
@@ -145,7 +146,7 @@ impl FileReadings {
 }
 
 impl Collected {
-    /// Keeps the bar, and of several rows of one bar the last.
+    /// Keeps the bar. Of several rows of one bar the last counts.
     fn keep(
         &mut self,
         bar: Kept,
@@ -188,7 +189,7 @@ impl Collected {
         self.bars.iter().map(|bar| bar.end).max().and_then(|end| Timestamp::from_microsecond(end).ok())
     }
 
-    /// Adds all bars that are sent to a fingerprint.
+    /// Adds all bars that will be sent to a fingerprint.
     pub fn digest(&self, hash: &mut Sha256) {
         for bar in self.bars.iter().filter(|bar| bar.is_sent) {
             let Prices { open, high, low, close, volume, vwap, trades } = bar.prices;
@@ -232,7 +233,7 @@ impl Collected {
 /// The bar of a reading.
 ///
 /// # Errors
-/// Why it has no bar.
+/// Why the reading does not become a bar.
 fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String> {
     let width_s = match width {
         Width::Of(width) => *width,
@@ -259,8 +260,8 @@ fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String
     Ok(Kept { symbol, written, start, width_s, end, prices, file: 0, number, is_sent: true })
 }
 
-/// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of its
-/// day. What is traded at all hours has no sessions, and its days are those of UTC.
+/// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of
+/// its day. Symbols that are traded at all hours have no sessions; their days are those of UTC.
 fn of_day(day: Date, symbol: &Symbol) -> Result<(i64, i64), String> {
     if matches!(symbol.asset_class(), AssetClass::Crypto | AssetClass::Currency) {
         let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_err(|error| error.to_string())?;
@@ -272,7 +273,7 @@ fn of_day(day: Date, symbol: &Symbol) -> Result<(i64, i64), String> {
     Ok((session.open.as_microsecond(), session.close.as_microsecond()))
 }
 
-/// What a row says, where its bytes are gone.
+/// A row written from its reading, where the row's own bytes were not kept.
 fn describe(reading: &Reading, symbol: &Symbol) -> String {
     let Prices { open, high, low, close, volume, .. } = reading.prices;
     let start = match (reading.stamp.at.and_then(|at| Timestamp::from_microsecond(at).ok()), reading.stamp.day) {

@@ -1,7 +1,8 @@
 //! How wide the bars of a file are.
 //!
-//! Bars do not overlap, so none is wider than the least distance between two starts of its symbol. Where minutes without
-//! trades are missing, that least distance may be far less common than others, and the commonest says nothing.
+//! Bars do not overlap, so none is wider than the least distance between two starts of its symbol. Where minutes
+//! without trades are missing, other distances may be far more common than the least one, so the commonest shows
+//! nothing.
 
 use super::{DAY_S, DayKind, Reading};
 use jiff::Timestamp;
@@ -14,28 +15,28 @@ use tapewire_core::Symbol;
 pub(super) enum Width {
     /// All bars are this wide, in seconds.
     Of(u32),
-    /// Each is a day: its stamp is a day.
+    /// Each bar is of one day, and its stamp stands for that day.
     Daily,
-    /// Each row says it.
+    /// Each row gives its own width.
     OfRow,
 }
 
-/// Widths that providers send everywhere. Others are believed only if many bars show them.
+/// Common widths, in seconds. A rarer width is believed only if many bars show it.
 const COMMON: [i64; 6] = [60, 300, 900, 1800, 3600, 86_400];
-/// Others that there are.
+/// Rarer widths, in seconds.
 const RARE: [i64; 16] = [1, 5, 10, 15, 20, 30, 120, 180, 240, 600, 1200, 2700, 5400, 7200, 10_800, 14_400];
-/// Distances that have to show a rare width.
+/// How many distances have to show a rare width.
 const MANY: usize = 10;
 /// The longest gap between two daily bars of a symbol that trades every day, in days: a weekend with two holidays.
 const LONGEST_GAP: i64 = 5;
 
-/// The flag that says it.
+/// The flag that sets the width.
 const FLAG: &str = "--bar-width";
 
 /// Decides how wide the bars are.
 ///
 /// # Errors
-/// Why it can't be told, with the flag that says it.
+/// Why the width can't be told, with the flag that sets it.
 pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol]) -> Result<Width, String> {
     if readings.iter().any(|reading| reading.width_s.is_some()) {
         return Ok(Width::OfRow);
@@ -71,7 +72,8 @@ fn doubtful(why: &str) -> String {
     format!("the width of its bars can't be told from their starts: {why}; {FLAG} 1m, 1h, 1d or another says it")
 }
 
-/// How the stamps of each symbol stand for days, if all of them do, and those of a symbol in one way.
+/// Why the stamps of each symbol may stand for days. `None` unless every stamp may, and all of one symbol for the same
+/// reason.
 fn day_kinds(readings: &[Reading]) -> Option<Vec<DayKind>> {
     let mut kinds: BTreeMap<u32, DayKind> = BTreeMap::new();
     for reading in readings {
@@ -83,7 +85,7 @@ fn day_kinds(readings: &[Reading]) -> Option<Vec<DayKind>> {
     Some(kinds.into_values().collect())
 }
 
-/// Whether stamps that may be days are: by how far they are apart.
+/// Decides by their distances whether stamps that may stand for days do.
 fn are_daily(kinds: &[DayKind], readings: &[Reading]) -> Result<bool, String> {
     let mut days: BTreeMap<u32, BTreeSet<jiff::civil::Date>> = BTreeMap::new();
     for reading in readings {
@@ -103,17 +105,17 @@ fn are_daily(kinds: &[DayKind], readings: &[Reading]) -> Result<bool, String> {
     }
 }
 
-/// The starts of each symbol, in order, each once.
+/// The starts of each symbol, in ascending order, each once.
 struct Starts<'s> {
     of_symbol: BTreeMap<u32, Vec<i64>>,
     symbols: &'s [Symbol],
 }
 
-/// What the distances between the starts of some bars are, in seconds.
+/// The distances between the starts of some bars, in seconds.
 struct Distances {
     /// How often each occurs.
     counts: BTreeMap<i64, usize>,
-    /// The greatest that all are multiples of.
+    /// The greatest common divisor of all distances.
     divisor: i64,
 }
 
@@ -153,7 +155,8 @@ impl<'s> Starts<'s> {
             .collect();
         let Some(&(shown_by, width)) = own.iter().min_by_key(|(_, width)| *width) else { return self.together() };
         let name = |symbol: u32| &self.symbols[symbol as usize];
-        // Of a thin symbol a few minutes may be an hour apart by chance, but not many, nor those of many symbols.
+        // A few minute bars of a thinly traded symbol may be an hour apart by chance, but not many, nor those of many
+        // symbols.
         let wider: Vec<&(u32, i64)> = own.iter().filter(|(_, own)| *own > width).collect();
         let is_certain = |&&&(symbol, width): &&&(u32, i64)| Distances::of(&self.of_symbol[&symbol]).mostly(width);
         let contradicts =
@@ -177,7 +180,7 @@ impl<'s> Starts<'s> {
         Ok(width)
     }
 
-    /// The width that the symbols show together, where none of them does by itself.
+    /// The width that the symbols show together, where no symbol shows one alone.
     fn together(&self) -> Result<i64, String> {
         let all: Vec<Distances> = self.of_symbol.values().map(|starts| Distances::of(starts)).collect();
         let mut together = Distances { counts: BTreeMap::new(), divisor: 0 };
@@ -196,7 +199,8 @@ impl<'s> Starts<'s> {
 
     fn own_width(&self, starts: &[i64]) -> Result<i64, String> {
         let in_utc = Distances::of(starts).width(starts);
-        // Sessions keep their hours in New York, so that across a change of clocks nights differ by an hour in UTC.
+        // Sessions keep their hours in New York time, so a night across a change of clocks is an hour longer or shorter
+        // in UTC.
         in_utc.or_else(|reason| {
             let local = self.local(starts);
             Distances::of(&local).width(&local).map_err(|_| reason)
@@ -223,19 +227,19 @@ impl Distances {
         Self { counts, divisor }
     }
 
-    /// Of several equally common the least.
+    /// The commonest distance; of several equally common ones the least.
     fn commonest(&self) -> Option<i64> {
         let most = self.counts.iter().max_by_key(|&(&distance, &count)| (count, std::cmp::Reverse(distance)));
         most.map(|(&distance, _)| distance)
     }
 
-    /// Whether there is hardly another distance.
+    /// Whether nearly all distances are this one.
     fn mostly(&self, distance: i64) -> bool {
         let times = self.counts.get(&distance).copied().unwrap_or(0);
         times >= 5 && 5 * times >= 4 * self.counts.values().sum::<usize>()
     }
 
-    /// The least distance, if all others are multiples of it and nothing speaks against it.
+    /// The least distance, if all others are multiples of it and it is believable as a width.
     fn width(&self, starts: &[i64]) -> Result<i64, String> {
         let (Some((&least, &times)), Some(usual)) = (self.counts.first_key_value(), self.commonest()) else {
             return Err(doubtful("no symbol has two"));
@@ -249,7 +253,8 @@ impl Distances {
         }
         let is_enough = match least {
             60 => true,
-            // Half of the distances, or enough distances that a thin symbol's minutes would have shown another.
+            // Half of the distances show it, or enough distances that minute bars of a thinly traded symbol would have
+            // shown a smaller width.
             width if COMMON.contains(&width) => 2 * times >= all && all >= 2 || times >= 3 && all >= MANY,
             width if RARE.contains(&width) => 2 * times >= all && times >= MANY,
             _ => false,
@@ -261,7 +266,7 @@ impl Distances {
     }
 }
 
-/// The share of starts that are multiples of `distance` after the same beginning.
+/// The largest share of starts that are multiples of `distance` apart.
 fn share_on_grid(starts: &[i64], distance: i64) -> f64 {
     let mut beginnings: BTreeMap<i64, usize> = BTreeMap::new();
     for start in starts {

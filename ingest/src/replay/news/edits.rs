@@ -1,11 +1,11 @@
-//! The rows of one article, which may be its edits, repetitions, or one row for each company.
+//! The rows of one article: they may be its edits, repetitions, or one row for each company.
 
 use super::row::Draft;
 use crate::replay::source::{Origin, Rejected};
 use std::collections::HashMap;
 use tapewire_core::{Article, Symbol};
 
-/// All rows of news that became drafts, by article.
+/// Collects the drafts that rows of news became, by article.
 #[derive(Debug, Default)]
 pub(in crate::replay) struct Collector {
     articles: Vec<Vec<Seen>>,
@@ -19,14 +19,14 @@ struct Seen {
     raw: Vec<u8>,
 }
 
-/// What all rows together say.
+/// The result of all rows together.
 #[derive(Debug, Default)]
 pub(in crate::replay) struct Collected {
-    /// Every revision of every article; those of one article by time.
+    /// Every revision of every article. Revisions of one article are in the order of time.
     pub articles: Vec<Article>,
-    /// Companies of the last revisions; 1 for an article without.
+    /// How many companies the last revisions name; an article without a company counts as 1.
     pub mentions: u64,
-    /// Rows that say nothing that another row does not.
+    /// How many rows only repeat another row.
     pub repeated: u64,
     /// Rows that contradict an earlier one.
     pub rejected: Vec<Rejected>,
@@ -42,11 +42,11 @@ impl Collector {
         self.articles[index].push(Seen { draft, origin, raw });
     }
 
-    /// Tells edits, repetitions and rows of one article for each company apart.
+    /// Decides which rows are edits, which are repetitions, and which are the same article listed for another company.
     pub fn finish(self) -> Collected {
         let mut collected = Collected::default();
         for mut rows in self.articles {
-            // A text counts from when it was knowable, wherever in the file it is.
+            // A text counts from when it was knowable, whatever its place in the file.
             rows.sort_by_key(|row| row.draft.article.received_at);
             let mut rows = rows.into_iter();
             let Some(first) = rows.next() else { continue };
@@ -65,7 +65,7 @@ struct History {
     ever: Vec<Symbol>,
     /// The companies of each row that the last revision is made of.
     rows: Vec<Vec<Symbol>>,
-    /// Whether these rows were put together, because each named other companies.
+    /// Whether the last revision was put together from several rows that each named other companies.
     is_joined: bool,
     first: Origin,
 }
@@ -115,14 +115,15 @@ impl History {
         } else if is_later && draft.has_edit_time {
             self.revise(draft.article);
         } else if is_within(named, &last.symbols) {
-            // Fewer companies than in one row before: an edit. Fewer than several rows have together is neither.
+            // The row names fewer companies than one earlier row: an edit. If several rows named them together, the row
+            // can't be told from one that lists the article for one of its companies.
             if self.is_joined {
                 return reject("names some of the companies that several rows before name, at the time of");
             }
             last.symbols.clone_from(named);
             self.rows.push(named.clone());
         } else if is_within(&last.symbols, named) || !named.iter().any(|symbol| last.symbols.contains(symbol)) {
-            // The same article once for each company.
+            // The same article, listed once for each company.
             let added: Vec<Symbol> = named.iter().filter(|symbol| !last.symbols.contains(symbol)).cloned().collect();
             remember(&mut self.ever, &added);
             self.rows.push(named.clone());
@@ -156,7 +157,7 @@ impl History {
             let subjects = article.subjects();
             remember(&mut named, &subjects);
             if number + 1 == count {
-                // The last revision takes back all that any row has named.
+                // The last revision withdraws every company that any row named and that it does not name itself.
                 remember(&mut named, &ever);
             }
             article.withdrawn = named.iter().filter(|subject| !subjects.contains(subject)).cloned().collect();

@@ -1,4 +1,4 @@
-//! News: a row to an article, and the rows of one article to its revisions.
+//! News: each row becomes an article, and the rows of one article become its revisions.
 
 mod edits;
 mod row;

@@ -1,4 +1,4 @@
-//! A row of any provider's news to an article.
+//! Makes an article of a row of any provider's news.
 
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::items::check_size;
@@ -14,8 +14,8 @@ use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Symbol};
 use tapewire_formats::{Row, Value};
 
-/// What an article can have, with the names of Massive, Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo, Marketaux, NewsAPI
-/// and others.
+/// The roles of an article's fields, with the names that Massive, Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo,
+/// Marketaux, NewsAPI and others give them.
 const ROLES: &[Role] = &[
     Role { name: "id", others: &["article_id", "news_id", "story_id", "uuid", "guid", "uid"] },
     Role { name: "title", others: &["headline", "article_title", "news_title", "heading"] },
@@ -104,7 +104,7 @@ const ROLES: &[Role] = &[
     Role { name: "keywords", others: &["tags", "topics", "categories", "channels"] },
 ];
 
-/// What else these providers send; it has neither text nor companies.
+/// Other fields that these providers send. They hold neither text nor companies.
 const IGNORED: &[&str] = &[
     "",
     "unnamed0",
@@ -145,13 +145,13 @@ const IGNORED: &[&str] = &[
 /// A row that became an article, before its edits are known.
 #[derive(Debug, Clone)]
 pub(in crate::replay) struct Draft {
-    /// `received_at` is when its text was knowable. Its revision is not set yet.
+    /// The article. Its `received_at` is when its text was knowable; its revision is not set yet.
     pub article: Article,
-    /// Whether the row says which companies the article names, and not only nothing.
+    /// Whether the row says which companies the article names. An empty field says nothing.
     pub names_companies: bool,
     /// Whether the row says when it was edited or received.
     pub has_edit_time: bool,
-    /// What had to be left out, each with its reason.
+    /// The reason for each part of the row that was left out.
     pub left_out: Vec<String>,
 }
 
@@ -179,7 +179,7 @@ impl<'o> Reader<'o> {
     /// Reads a row.
     ///
     /// # Errors
-    /// Why it is no article, for the person who made the file.
+    /// Why the row is not an article, for the person who made the file.
     pub fn read(&self, row: &Row) -> Result<Draft, String> {
         let raw = String::from_utf8_lossy(&row.raw);
         check_size(&raw)?;
@@ -187,7 +187,7 @@ impl<'o> Reader<'o> {
         let mut draft = match of_a_provider {
             Some((_, Ok((article, flaw)))) if self.options.news_columns.is_empty() => {
                 let left_out: Vec<String> = flaw.into_iter().collect();
-                // The general reader knows more spellings and names, and says what was left out.
+                // The general reader knows more names and spellings, and returns what was left out.
                 let is_whole = left_out.is_empty()
                     && !article.title.is_empty()
                     && !article.symbols.is_empty()
@@ -209,7 +209,7 @@ impl<'o> Reader<'o> {
         Ok(draft)
     }
 
-    /// When the text was knowable: as the row says, or a delay after its publication or its edit.
+    /// When the text was knowable: `received_at` of the row, or a delay after its publication or edit.
     fn set_received(&self, draft: &mut Draft, row: &Row) -> Result<(), String> {
         let article = &mut draft.article;
         let (updated, received) = (self.time(row, "updated_at")?, self.time(row, "received_at")?);
@@ -268,8 +268,8 @@ impl<'o> Reader<'o> {
         Ok(Draft { article, names_companies, has_edit_time: false, left_out })
     }
 
-    /// A row without any of our names for its text or its companies, but with names that we don't know, would become an
-    /// article whose text or companies vanished.
+    /// Refuses a row that has no known name for its text or its companies but has unknown names: it would become an
+    /// article without its text or its companies.
     fn check_names(&self, row: &Row) -> Result<(), String> {
         let has = |role: &str| !self.names.all(row, role).is_empty() || self.names.is_declared_absent(role);
         let lacks_text = !has("title") && !has("description");
@@ -286,7 +286,7 @@ impl<'o> Reader<'o> {
             None => Ok(None),
             Some(Moment::At(at)) => Ok(Some(whole_microseconds(at))),
             Some(Moment::Day(day)) => {
-                // `date` and `time` as two columns.
+                // `date` and `time` are two columns.
                 let time =
                     self.names.all(row, role).into_iter().find(|(other, _)| *other != name && moments::is_time(other));
                 match time.map(|(_, time)| moments::at_time(day, time, &self.clock)) {
@@ -298,7 +298,7 @@ impl<'o> Reader<'o> {
         }
     }
 
-    /// The first text that there is; one that is not a text is left out.
+    /// The first field that holds a text. A field that holds something else is left out, with a reason.
     fn text(
         &self,
         row: &Row,
@@ -322,7 +322,7 @@ impl<'o> Reader<'o> {
         self.text(row, "description", text::text, left_out)
     }
 
-    /// The row's own id, or else its address, or else a fingerprint of its title and time.
+    /// The row's own id, or else its URL, or else a fingerprint of its title and time.
     fn id(&self, row: &Row, url: &str, title: &str, published_at: Timestamp) -> Result<String, String> {
         if let Some((name, value)) = self.names.find(row, "id") {
             let id = text::text(value).map_err(|reason| format!("{name}: {reason}"))?;
@@ -330,7 +330,7 @@ impl<'o> Reader<'o> {
                 return Ok(id);
             }
         }
-        // The address of a publisher's front page is that of many articles.
+        // Many articles have the URL of the publisher's front page.
         let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
         if !path.is_empty() {
             return Ok(url.to_owned());
@@ -353,7 +353,7 @@ impl<'o> Reader<'o> {
     }
 }
 
-/// What programs write where a text is missing. `-` and `None` could be headlines, but hardly are.
+/// Whether a text is what programs write for a missing one. A headline is hardly ever `None`.
 fn is_nothing(text: &str) -> bool {
     matches!(text.trim(), "" | "null" | "NaN" | "nan" | "None" | "<NA>")
 }

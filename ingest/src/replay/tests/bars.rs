@@ -82,7 +82,7 @@ fn starts_without_a_zone_are_refused_with_the_column_and_the_cell() {
     assert_eq!(starts(told.unwrap())[0].1, "2025-05-12T13:30:00Z");
 }
 
-/// Daily bars as providers stamp them: by their date, or by a midnight.
+/// Daily bars as providers stamp them: with their date, or with a midnight.
 #[test]
 fn daily_bars_are_the_session_of_their_day_however_they_are_stamped() {
     for (first, second, third) in [
@@ -109,10 +109,10 @@ fn daily_bars_are_the_session_of_their_day_however_they_are_stamped() {
         ];
         assert_eq!(times, expected.map(|(open, close)| (at(open), at(close), 86_400)), "{first}");
     }
-    // Crypto's days begin at midnight in UTC, those of shares at midnight in New York.
+    // A day of a cryptocurrency begins at midnight in UTC, a day of a share at midnight in New York.
     let csv = "symbol,start,open,high,low,close,volume\nEXMP,2025-07-02T04:00:00Z,1,2,1,2,10\nEXMP,2025-07-03T04:00:00Z,1,2,1,2,10\nX:BTCUSD,2025-07-02T00:00:00Z,1,2,1,2,10\n";
     assert_eq!(starts(bars(csv).unwrap())[2], ("X:BTCUSD".to_owned(), "2025-07-02T00:00:00Z".to_owned(), 86_400));
-    // In winter the session opens an hour later in UTC, and so does midnight in New York.
+    // In winter the open of the session and midnight in New York are both an hour later in UTC.
     let csv = "symbol,start,open,high,low,close,volume\nEXMP,2025-03-07T05:00:00Z,1,2,1,2,10\nEXMP,2025-03-10T04:00:00Z,1,2,1,2,10\n";
     let opens: Vec<String> = starts(bars(csv).unwrap()).into_iter().map(|(_, start, _)| start).collect();
     assert_eq!(opens, ["2025-03-07T14:30:00Z", "2025-03-10T13:30:00Z"]);

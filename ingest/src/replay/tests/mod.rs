@@ -1,4 +1,4 @@
-//! What files become, from their rows to what would be sent.
+//! Files of news and bars are read, and the records that would be sent are checked.
 
 mod bars;
 mod news;
@@ -7,12 +7,13 @@ mod width;
 use super::*;
 use tapewire_core::{Article, Bar};
 
-/// What the files of a replay become.
+/// What is made of the files of a replay.
 struct Read {
     prepared: Prepared,
 }
 
-/// Files of these contents, by their names' beginnings (`news`, `bars`), read with the options.
+/// Reads files of these contents with the options. A file whose name begins with `news` holds news; all others hold
+/// bars.
 fn read(files: &[(&str, &str)], options: &ReplayOptions) -> Result<Read, String> {
     let folder = tempfile::tempdir().unwrap();
     let of_kind = |kind: &str| {
@@ -70,7 +71,7 @@ impl Read {
         self.article(id).symbols.iter().map(ToString::to_string).collect()
     }
 
-    /// Line and reason of every row that is not used.
+    /// The line and the reason of every row that does not count.
     fn reasons(&self) -> Vec<(u64, String)> {
         self.prepared.rejected.iter().map(|row| (row.origin.number, row.reason.clone())).collect()
     }

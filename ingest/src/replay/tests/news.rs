@@ -43,7 +43,7 @@ fn news_of_other_providers_keep_their_headline_and_companies() {
     assert_eq!((yahoo.title.as_str(), yahoo.publisher.as_str()), ("Apple cuts its outlook", "Wire"));
     assert_eq!((yahoo.url.as_str(), yahoo.symbols.len()), ("https://news.example/3", 0));
     assert_eq!(read.symbols("h7"), ["BRK.B"]);
-    // Without an id it is the address.
+    // Without an id the URL is the id.
     let vantage = read.article("https://news.example/a?id=1");
     assert_eq!((vantage.author.as_str(), &vantage.keywords[..]), ("C. J.", &["Earnings".to_owned()][..]));
     assert_eq!(read.symbols("https://news.example/a?id=1"), ["RCL", "FOREX:USD"]);
@@ -80,7 +80,7 @@ fn a_row_whose_text_or_companies_would_vanish_is_refused_with_its_names() {
     ]) {
         assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
     }
-    // What can't be read costs only itself, is counted apart, and each part is named.
+    // A part that can't be read is left out and named in a dead letter; the article is kept, and counted apart.
     let (line, reason) = &read.parts()[0];
     assert!(*line == 4 && ["`?!`", "`A B C`", "publisher"].iter().all(|part| reason.contains(part)), "{reason}");
     assert_eq!(read.symbols("p"), ["AAPL"]);
@@ -185,7 +185,7 @@ fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
         (r#""updated_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:01Z"),
         (r#""received_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:00Z"),
     ] {
-        // Also where the file has the newest first.
+        // The order does not matter: the file may have the newest row first.
         for lines in [format!("{first}\n{}", edit(time)), format!("{}\n{first}", edit(time))] {
             let read = news(&lines);
             let [before, after] = &read.prepared.articles[..] else { panic!("{:?}", read.prepared.articles) };
@@ -206,7 +206,7 @@ fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
     assert_eq!(untimed.article("e").title, "Example to publish results");
     let (line, reason) = &untimed.reasons()[0];
     assert!(*line == 2 && reason.contains("an edit without the time of the edit"), "{reason}");
-    // A time of the edit that can't be read would be a time without an edit.
+    // A row whose time of the edit can't be read must not be taken for a row without one.
     let unread = news(&format!("{first}\n{}", edit(r#""updated_at": "14:40","#)));
     assert!(unread.reasons()[0].1.starts_with("updated_at `14:40`"), "{:?}", unread.reasons());
 }
@@ -219,7 +219,7 @@ fn an_article_without_an_id_is_named_by_its_address_or_its_title_and_time() {
 {"title":"Two","published_at":"2025-05-12T14:00:00Z","symbols":["MSFT"]}
 {"published_at":"2025-05-12T14:00:00Z","symbols":["MSFT"]}"#,
     );
-    // A front page is the address of many articles.
+    // Many articles have the URL of a front page.
     let titles: Vec<(&str, usize)> =
         read.prepared.articles.iter().map(|article| (article.title.as_str(), article.symbols.len())).collect();
     assert_eq!(titles, [("One", 1), ("Two", 2)]);

@@ -1,7 +1,7 @@
 //! What the values of a row mean: moments, numbers, tickers and texts, as people write them.
 //!
-//! Everything here is pure. A value either has one meaning, or is refused with a reason in words for the person who made
-//! the file; what may mean two things is refused. No meaning depends on another row.
+//! Everything here is pure. A value has exactly one meaning or is refused, with a reason in words for the person who
+//! made the file. A value's meaning never depends on another row.
 
 pub mod number;
 pub mod text;
@@ -16,7 +16,7 @@ use tapewire_formats::Value;
 /// Longest part of a cell that a reason quotes, in characters.
 const QUOTED: usize = 60;
 
-/// The value as a reason quotes it: in backticks, shortened if it is long.
+/// The value as reasons quote it: in backticks, shortened if it is long.
 pub fn quoted(value: &Value) -> String {
     let text = match value {
         Value::Null => "null".to_owned(),
@@ -40,8 +40,8 @@ pub fn quoted_text(text: &str) -> String {
     format!("`{short}`")
 }
 
-/// Whether a cell says that there is no value: empty, `-`, or a word that programs write for a missing number or moment.
-/// Not for tickers, of which `NA` and `INF` are two.
+/// Whether a cell says that there is no value: empty, `-`, or a word that programs write for a missing number or
+/// moment. Not for tickers: `NA` and `INF` are tickers.
 pub fn is_missing(text: &str) -> bool {
     const WORDS: [&str; 15] = [
         "-",

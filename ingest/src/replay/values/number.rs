@@ -3,12 +3,12 @@
 use super::{is_missing, quoted, quoted_text};
 use tapewire_formats::Value;
 
-/// Reads a number; `None` if the value says that it is missing. A comma is read as dividing thousands only where it can't
-/// be a decimal mark: in `1,918,517`, in `1,002.00`, and in `12,300` if `point` holds, which says that another number
-/// beside it has a decimal point.
+/// Reads a number; `None` if the value says that it is missing. A comma divides thousands only where it can't be a
+/// decimal mark: in `1,918,517`, in `1,002.00`, and in `12,300` if `point` is true, which means that another number of
+/// the row has a decimal point.
 ///
 /// # Errors
-/// Why it is not a number, or may be two. The reason quotes the value.
+/// Why the value is not a number, or may be one of two. The reason quotes the value.
 pub fn number(value: &Value, point: bool) -> Result<Option<f64>, String> {
     let text = match value {
         Value::Null => return Ok(None),
@@ -24,8 +24,8 @@ pub fn number(value: &Value, point: bool) -> Result<Option<f64>, String> {
     number.map(Some).ok_or_else(|| format!("{} is too large for a number", quoted_text(text)))
 }
 
-/// Whether a value is a number whose point can only be a decimal mark: `194.5`, `1002.125`, `1,002.000`, and not `12.300`,
-/// which is twelve thousand in some countries.
+/// Whether a value is a number whose point can only be a decimal mark: `194.5`, `1002.125` and `1,002.000` are;
+/// `12.300` is not, because it is twelve thousand in some countries.
 pub fn shows_decimal_point(value: &Value) -> bool {
     let (Value::Text(text) | Value::Number(text)) = value else { return false };
     let text = dollars(text.trim()).trim_start_matches(['-', '+']);
@@ -38,7 +38,7 @@ pub fn shows_decimal_point(value: &Value) -> bool {
     grouped || digits(whole) && (fraction.len() != 3 || whole.len() > 3 || whole.starts_with('0'))
 }
 
-/// A price's own currency mark is left away.
+/// The number without a mark for US dollars before or after it.
 fn dollars(text: &str) -> &str {
     let bare = ["US$", "USD", "$"].into_iter().find_map(|mark| text.strip_prefix(mark));
     let bare = bare.or_else(|| ["USD", "$"].into_iter().find_map(|mark| text.strip_suffix(mark)));
@@ -78,7 +78,7 @@ fn without_thousands(text: &str, point: bool) -> Result<String, &'static str> {
     Err(why_not(digits))
 }
 
-/// Digits, a point, an exponent.
+/// Whether a text is digits with at most one point and an exponent.
 fn is_plain(text: &str) -> bool {
     let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -100,7 +100,7 @@ fn groups(whole: &str, mark: char) -> Option<(String, usize)> {
     let digits = |part: &str, count: std::ops::RangeInclusive<usize>| {
         count.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
     };
-    // `0,500` has a decimal comma.
+    // The comma of `0,500` is a decimal mark.
     if !digits(first, 1..=3) || first.starts_with('0') || !parts.clone().all(|part| digits(part, 3..=3)) {
         return None;
     }

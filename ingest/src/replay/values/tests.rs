@@ -1,4 +1,4 @@
-//! Each spelling with its meaning, and the values that have none.
+//! Each spelling of a value with its meaning, and values that have no meaning.
 
 use super::number::{number, shows_decimal_point};
 use super::text::{keywords, name};
@@ -63,7 +63,7 @@ fn a_moment_with_its_zone_is_read_in_every_spelling() {
     ] {
         let expected = if written.contains("59.9") { "2025-05-12T19:42:59.999999Z" } else { "2025-05-12T19:43:00Z" };
         assert_eq!(moment(&text(written), &silent()), at(expected), "{written}");
-        // A zone that is said for the file is for times without one.
+        // The zone that is given for a file applies to times without a zone.
         assert_eq!(moment(&text(written), &new_york()), at(expected), "{written}");
     }
     assert_eq!(moment(&digits("1747078980.123"), &silent()), at("2025-05-12T19:43:00.123Z"));
@@ -291,7 +291,7 @@ fn names_and_keywords_are_texts_lists_or_objects() {
 }
 
 proptest! {
-    /// What jiff writes, jiff's own parser being the reference.
+    /// Times that jiff writes are read as jiff's own parser reads them.
     #[test]
     fn a_printed_moment_is_read_back(micro in 631_152_000_000_000_i64..4_102_444_800_000_000, hours in -12_i8..=14) {
         let moment_at = Timestamp::from_microsecond(micro).unwrap();
@@ -314,7 +314,8 @@ proptest! {
         prop_assert_eq!(moment(&text(&mail), &silent()), second);
     }
 
-    /// Whatever is read is within the years, and a number that is read is the one that Rust reads without the marks.
+    /// A moment that is read is within the accepted years. A number that is read is the one that Rust reads without the
+    /// marks.
     #[test]
     fn arbitrary_text_has_one_meaning_or_none(written in "[-+ 0-9.,:/TZeE$'APM]{0,24}|\\PC{0,24}") {
         for clock in [silent(), new_york()] {

@@ -3,10 +3,10 @@
 use super::quoted;
 use tapewire_formats::Value;
 
-/// The text of a value, without white space around it; empty without one. A number is its digits.
+/// The text of a value, without white space around it; empty if there is no value. A number becomes its digits.
 ///
 /// # Errors
-/// That it is no text. The reason quotes it.
+/// The reason why the value is not a text. The reason quotes the value.
 pub fn text(value: &Value) -> Result<String, String> {
     match value {
         Value::Null => Ok(String::new()),
@@ -38,7 +38,7 @@ pub fn name(value: &Value) -> Result<String, String> {
     }
 }
 
-/// The address of an article: a text, or an object with a `url`.
+/// The URL of an article: a text, or an object with a `url`.
 ///
 /// # Errors
 /// As [`text`].

@@ -1,16 +1,16 @@
-//! Tickers, as lists and texts name them.
+//! Tickers, as they are written in lists and texts.
 
 use super::{quoted, quoted_text};
 use tapewire_core::Symbol;
 use tapewire_formats::Value;
 
-/// What divides the tickers of a text.
+/// The characters between the tickers of a text.
 const MARKS: [char; 4] = [',', ';', '|', '\n'];
 
-/// What names a company in an object of a list, the first that is there.
+/// The fields that name the company in an object of a list; the first that is there counts.
 const NAMES: [&str; 4] = ["ticker", "symbol", "stockTicker", "code"];
 
-/// Exchanges of the United States, whose shares have one name space.
+/// Exchanges of the United States: a ticker means the same share on all of them.
 const US_EXCHANGES: [&str; 24] = [
     "NASDAQ",
     "NYSE",
@@ -41,12 +41,12 @@ const US_EXCHANGES: [&str; 24] = [
 /// Bloomberg's codes for them.
 const BLOOMBERG_US: [&str; 9] = ["US", "UN", "UW", "UQ", "UR", "UA", "UP", "UF", "UV"];
 
-/// The companies that a value names.
+/// The companies that a value names, and what was left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Companies {
-    /// Each once, in the value's order.
+    /// Each company once, in the value's order.
     pub symbols: Vec<Symbol>,
-    /// What had to be left out, each with its reason.
+    /// The reason for each part of the value that was left out.
     pub left_out: Vec<String>,
 }
 
@@ -120,7 +120,8 @@ fn in_text(text: &str, companies: &mut Companies) {
     }
 }
 
-/// A part of a text: one ticker, one with its class or market behind a space, or tickers in upper case with spaces between.
+/// A part of a text: one ticker, a ticker with its class or market after a space, or several tickers in upper case with
+/// spaces between them.
 fn with_spaces(part: &str, companies: &mut Companies) {
     let words: Vec<&str> = part.split_whitespace().collect();
     if words.len() < 2 || part.contains(':') || of_bloomberg(&words).is_some() || class_of(&words).is_some() {
@@ -151,11 +152,11 @@ fn of_json(value: serde_json::Value) -> Value {
     }
 }
 
-/// Reads one ticker. Besides the spellings of [`Symbol::new`]: `$AAPL`, `(NASDAQ: AAPL)` and `NASDAQ:AAPL` with an exchange
-/// of the United States, `AAPL.US`, `AAPL US Equity`, and a class behind a space, as `BRK B`.
+/// Reads one ticker. Besides the spellings of [`Symbol::new`]: `$AAPL`, `(NASDAQ: AAPL)` and `NASDAQ:AAPL` with an
+/// exchange of the United States, `AAPL.US`, `AAPL US Equity`, and a class after a space, as `BRK B`.
 ///
 /// # Errors
-/// Why it is not a ticker. The reason quotes it.
+/// Why the text is not a ticker. The reason quotes the text.
 pub fn ticker(text: &str) -> Result<Symbol, String> {
     let refused = || format!("{} is not a ticker", quoted_text(text.trim()));
     let mut bare = text.trim();
@@ -189,7 +190,7 @@ pub fn ticker(text: &str) -> Result<Symbol, String> {
     Symbol::new(bare).map_err(|_| refused())
 }
 
-/// Ticker and market of `AAPL US Equity`, or of `AAPL US`.
+/// The ticker and the market of `AAPL US Equity`, or of `AAPL US`.
 fn of_bloomberg<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
     match *words {
         [ticker, market, kind] if kind.eq_ignore_ascii_case("Equity") && market.len() == 2 => Some((ticker, market)),
@@ -198,7 +199,7 @@ fn of_bloomberg<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
     }
 }
 
-/// The two parts of `BRK B`. Only `A` and `B` are taken for a class, and only behind two letters or more.
+/// The two parts of `BRK B`. Only `A` and `B` are taken for a class, and only after two letters or more.
 fn class_of<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
     match *words {
         [base, class @ ("A" | "B" | "a" | "b")]
@@ -210,7 +211,7 @@ fn class_of<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
     }
 }
 
-/// Whether a cell has no ticker. `NA`, `NAN` and `INF` are tickers.
+/// Whether a cell has no ticker. `NA`, `NAN` and `INF` do not mean that a ticker is missing: they are tickers.
 pub fn is_absent(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || ["-", "--", "n/a", "N/A", "nan", "NaN", "null", "NULL", "None", "none", "nil"].contains(&text)

@@ -8,7 +8,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, tz};
 use tapewire_formats::Value;
 
-/// What a value of a time column is.
+/// The meaning of a value of a time column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// A moment, in whole microseconds.
@@ -17,7 +17,7 @@ pub enum Moment {
     Day(Date),
 }
 
-/// What a value of a time column says by itself.
+/// The meaning of a value of a time column, before the zone of the file is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// A moment.
@@ -37,14 +37,14 @@ pub enum DateOrder {
     DayFirst,
 }
 
-/// What has been said about the times of a file that the file itself doesn't say.
+/// What the user has said about the times of a file.
 #[derive(Debug, Clone)]
 pub struct Clock {
     /// The zone of times without one.
     pub zone: Option<TimeZone>,
     /// The order of dates such as `05/12/2025`.
     pub order: Option<DateOrder>,
-    /// The flag that sets the zone, for the reason of a refusal.
+    /// The flag that sets the zone; refusals name it.
     pub zone_flag: &'static str,
 }
 
@@ -54,7 +54,7 @@ pub const ORDER_FLAG: &str = "--date-order";
 /// Reads a moment or a day; `None` if the value says that it is missing.
 ///
 /// # Errors
-/// Why it has no meaning, or more than one. The reason quotes the value.
+/// Why the value has no meaning, or more than one. The reason quotes the value.
 pub fn moment(value: &Value, clock: &Clock) -> Result<Option<Moment>, String> {
     match written(value, clock)? {
         None => Ok(None),
@@ -64,7 +64,7 @@ pub fn moment(value: &Value, clock: &Clock) -> Result<Option<Moment>, String> {
     }
 }
 
-/// As [`moment`], but a time without a zone stays one.
+/// As [`moment`], but a time without a zone stays without one.
 ///
 /// # Errors
 /// As [`moment`].
@@ -82,7 +82,7 @@ pub fn written(value: &Value, clock: &Clock) -> Result<Option<Written>, String> 
     plausible(written, &quoted(value)).map(Some)
 }
 
-/// A moment outside 1990 to 2100 is a zero or a number that means something else.
+/// Refuses a moment outside 1990 to 2099: its value is a zero, or a number that means something else.
 fn plausible(written: Written, cell: &str) -> Result<Written, String> {
     let (written, holds) = match written {
         Written::At(at) => (Written::At(whole_microseconds(at)), is_plausible(at)),
@@ -96,13 +96,14 @@ fn plausible(written: Written, cell: &str) -> Result<Written, String> {
 fn of_text(text: &str, clock: &Clock) -> Result<Written, String> {
     let cell = quoted_text(text);
     if text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(|c: char| !(c.is_ascii_digit() || c == '.')) {
-        // `2025.05.12` has two points, a number one at most.
+        // `2025.05.12` has two points; a number has at most one.
         if text.matches('.').count() < 2 {
             return of_digits(text);
         }
     }
     if text.starts_with(|c: char| c.is_ascii_alphabetic()) || text.contains(|c: char| c.is_ascii_alphabetic()) {
-        // The time of an e-mail or an RSS feed. A single letter as a zone is from the military and often misused.
+        // RFC 2822, as e-mail and RSS feeds have it. A zone of one letter is not read: such military zones are often
+        // misused.
         let military = text.rsplit(' ').next().is_some_and(|zone| zone.len() == 1 && zone != "Z");
         if !military && let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
             return Ok(Written::At(at));
@@ -128,7 +129,7 @@ fn not_a_time(cell: &str) -> String {
     )
 }
 
-/// A number is a Unix time, or a date and a time written without marks.
+/// Reads a number, which is a Unix time or a date and time written without marks.
 fn of_digits(digits: &str) -> Result<Written, String> {
     let cell = quoted_text(digits);
     let unix = epoch::of_decimal(digits);
@@ -254,14 +255,14 @@ fn of_numbers(year: i16, month: i16, day: i16) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-/// The zone behind a time.
+/// The zone after a time.
 enum Zone {
     None,
     Fixed(tz::Offset),
     Named(TimeZone),
 }
 
-/// `09:30`, `09:30:00.123`, `093000`, `3:43 PM`, each with or without a zone behind it.
+/// A time of day: `09:30`, `09:30:00.123`, `093000`, `3:43 PM`, each with or without a zone after it.
 fn time(text: &str) -> Option<(Time, Zone)> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || ":.,".contains(c))).unwrap_or(text.len());
     let (written, rest) = text.split_at(end);
@@ -303,12 +304,12 @@ fn clock_time(written: &str, afternoon: Option<bool>) -> Option<Time> {
         }
         hour = hour % 12 + if afternoon { 12 } else { 0 };
     }
-    // A leap second is the last second of its minute: the topics have no other.
+    // A leap second is read as the last second of its minute, because times on the topics have no leap seconds.
     let second = if second == 60 { 59 } else { second };
     Time::new(hour, minute, second, nanoseconds(fraction)?).ok()
 }
 
-/// A fraction's digits beyond the ninth are cut.
+/// Reads the digits of a fraction of a second; those beyond the ninth are cut.
 fn nanoseconds(fraction: &str) -> Option<i32> {
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -321,7 +322,7 @@ fn zone(text: &str) -> Option<Zone> {
     match text.to_ascii_uppercase().as_str() {
         "" => return Some(Zone::None),
         "Z" | "UTC" | "GMT" => return Some(Zone::Fixed(tz::Offset::UTC)),
-        // The exchange's own; others, such as CST, have several meanings.
+        // Names of the exchange's own zone. Other abbreviations, such as CST, have several meanings.
         "EST" => return Some(Zone::Fixed(tz::offset(-5))),
         "EDT" => return Some(Zone::Fixed(tz::offset(-4))),
         "ET" => return TimeZone::get("America/New_York").ok().map(Zone::Named),
@@ -355,10 +356,11 @@ fn zone(text: &str) -> Option<Zone> {
         .map(Zone::Fixed)
 }
 
-/// A time without a zone, by the zone that is said for the file; `cell` is how a reason quotes it.
+/// The moment of a time without a zone, in the zone that was given for the file. `cell` is the value as reasons quote
+/// it.
 ///
 /// # Errors
-/// That no zone is said, or that the zone has no such moment, or two.
+/// No zone was given, or the zone has no such moment or two of them.
 pub fn in_zone(civil: DateTime, clock: &Clock, cell: &str) -> Result<Timestamp, String> {
     let Some(zone) = &clock.zone else {
         let flag = clock.zone_flag;
@@ -367,8 +369,8 @@ pub fn in_zone(civil: DateTime, clock: &Clock, cell: &str) -> Result<Timestamp, 
     local(civil, zone, cell)
 }
 
-/// The hour that is skipped when clocks go forward has no moments, and the one that is repeated has two for each time:
-/// both are refused.
+/// Refuses times in the hour that is skipped when clocks go forward, which have no moment, and in the hour that is
+/// repeated, which have two.
 fn local(civil: DateTime, zone: &TimeZone, cell: &str) -> Result<Timestamp, String> {
     let ambiguous = zone.to_ambiguous_timestamp(civil);
     let name = zone.iana_name().unwrap_or("its zone");
