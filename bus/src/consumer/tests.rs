@@ -1,0 +1,63 @@
+//! Consumers against a broker that does not answer.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use super::*;
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::RDKafkaApiKey;
+
+/// A cluster that assigns partitions and does not answer what is committed there.
+fn silent_about_offsets() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, KafkaConfig) {
+    let cluster = MockCluster::new(1).unwrap();
+    let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
+    cluster.create_topic(&Topics::new(&config).name(Topic::Halts), 2, 1).unwrap();
+    let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 10_000];
+    cluster.request_errors(RDKafkaApiKey::OffsetFetch, &refusals);
+    (cluster, config)
+}
+
+/// The task that waits for records also watches for shutdown, so it must not block while the broker is asked.
+#[tokio::test]
+async fn waiting_for_what_is_committed_blocks_no_other_task() {
+    let (_cluster, config) = silent_about_offsets();
+    let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+    let mut longest = Duration::ZERO;
+    let ticking = async {
+        let mut last = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+    };
+    let until_it_asks = tokio::time::sleep(Duration::from_secs(8));
+    tokio::select! {
+        () = ticking => {}
+        _ = consumer.next() => panic!("the broker does not say it"),
+        () = until_it_asks => {}
+    }
+    assert!(longest < Duration::from_secs(2), "another task waited for {longest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_never_says_what_is_committed_ends_the_wait_and_the_consumer_can_be_dropped() {
+    let (cluster, config) = silent_about_offsets();
+    let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+    let limit = COMMITTED_DEADLINE + Duration::from_secs(30);
+    let next = tokio::time::timeout(limit, consumer.next()).await.expect("it gives up");
+    assert!(matches!(next, Err(BusError::Receive(_))), "{next:?}");
+    let dropped = tokio::task::spawn_blocking(move || drop(consumer));
+    tokio::time::timeout(Duration::from_secs(30), dropped).await.expect("it closes").unwrap();
+    // A consumer that is dropped closes at once: before it has partitions, while it asks, and after.
+    for wait_ms in [0, 50, 400, 1_500, 3_500] {
+        let mut consumer = Consumer::new(&config, "droppers", &[Topic::Halts], |committed, _| committed).unwrap();
+        let _ = tokio::time::timeout(Duration::from_millis(wait_ms), consumer.next()).await;
+        let began = Instant::now();
+        drop(consumer);
+        assert!(began.elapsed() < CLOSE_TIMEOUT + Duration::from_secs(1), "{wait_ms} ms: {:?}", began.elapsed());
+    }
+    // Once the broker answers, another consumer gets the partitions.
+    cluster.clear_request_errors(RDKafkaApiKey::OffsetFetch);
+    let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("partitions come");
+    assert!(matches!(next, Ok(Event::Assigned(partitions)) if partitions.len() == 2));
+}
