@@ -90,11 +90,15 @@ impl TextTokenizer {
             None => text.into(),
         };
         let encoding = without_panic(|| self.tokenizer.encode_fast(input, true))?;
+        self.windows(&encoding, overflow)
+    }
+
+    fn windows(&self, encoding: &tokenizers::Encoding, overflow: Overflow) -> Result<Vec<Window>, ScoreError> {
         if encoding.len() <= self.max_seq_len {
             let (input_ids, token_type_ids) = (encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec());
             return Ok(vec![Window { encoding: Encoding { input_ids, token_type_ids }, weight: 1.0 }]);
         }
-        self.split(&encoding, overflow)
+        self.split(encoding, overflow)
     }
 
     /// As [`TextTokenizer::encode`], but of a text in several windows only those that name the company, as `is_named`
@@ -110,11 +114,11 @@ impl TextTokenizer {
         is_named: impl Fn(&str) -> bool,
         overflow: Overflow,
     ) -> Result<Vec<Window>, ScoreError> {
-        let windows = self.encode(text, Some(company), overflow)?;
+        let about = without_panic(|| self.tokenizer.encode_fast((text, company), true))?;
+        let windows = self.windows(&about, overflow)?;
         if windows.len() == 1 || overflow != Overflow::Windows {
             return Ok(windows);
         }
-        let about = without_panic(|| self.tokenizer.encode_fast((text, company), true))?;
         // With the position of each token in the text, in bytes.
         let alone = without_panic(|| self.tokenizer.encode(text, true))?;
         let (start, length) = text_tokens(&about);

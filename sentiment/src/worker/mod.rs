@@ -1,10 +1,5 @@
 //! The sentiment worker: articles in, one mention for each company out.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`config`] | [`WorkerConfig`] |
-//! | [`mentions`] | from an article to its mentions; pure |
-//!
 //! A batch is decoded, scored and sent. Only when every mention of it is acknowledged are its watermarks forwarded and
 //! its offsets committed. If a worker is killed before that, its successor sends the same mentions again, and the
 //! joiner recognises them. While a batch is scored the next one is collected; its scoring begins when the first is
