@@ -1,9 +1,4 @@
 //! The pipeline in one process, without servers: from files to joined rows, with the same code as the stages.
-//!
-//! | module | holds |
-//! |---|---|
-//! | [`scores`] | scores that are kept in a file, and scoring of what is not in it |
-//! | [`output`] | output files, which are complete or absent, and the rows of table `impact` in them |
 
 pub mod output;
 pub mod scores;
@@ -13,7 +8,7 @@ use crate::config::Config;
 use crate::roles;
 use anyhow::Context as _;
 use std::path::PathBuf;
-use tapewire_core::{Impact, Symbol};
+use tapewire_core::Impact;
 use tapewire_ingest::replay::Records;
 use tapewire_joiner::JoinerError;
 use tapewire_joiner::join::{JoinConfig, batch};
@@ -43,9 +38,7 @@ pub async fn joined(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Joined> {
     let options = reading.options(&config)?;
-    // A symbol that no bar has.
-    let none = || Symbol::new("_NONE").expect("it has the characters of a ticker");
-    config.join.benchmark = options.benchmark.clone().unwrap_or_else(none);
+    config.join.benchmark = options.benchmark_of_the_join();
     config.join.validate()?;
     let inputs = reading.inputs();
     let files = |what: &str, paths: &[PathBuf]| {

@@ -7,7 +7,6 @@ use crate::{account, ending, preflight, report};
 use anyhow::Context as _;
 use clap::Args;
 use tapewire_bus::Producer;
-use tapewire_core::Symbol;
 use tapewire_ingest::replay::{Prepared, Summary};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_sentiment::Queue;
@@ -44,9 +43,7 @@ impl Replay {
         for note in prepared.notes() {
             println!("{note}");
         }
-        // A symbol that no bar has.
-        let none = || Symbol::new("_NONE").expect("it has the characters of a ticker");
-        config.join.benchmark = options.benchmark.clone().unwrap_or_else(none);
+        config.join.benchmark = options.benchmark_of_the_join();
         let checked = async {
             preflight::servers(&config, true).await?;
             if self.send_only { Ok(None) } else { roles::prepare(&[Role::Sentiment, Role::Join], &config).await }

@@ -100,6 +100,12 @@ impl Default for ReplayOptions {
 }
 
 impl ReplayOptions {
+    /// The benchmark as the join's settings have it; without one, a symbol that no bar has.
+    pub fn benchmark_of_the_join(&self) -> Symbol {
+        let none = || Symbol::new("_NONE").expect("it has the characters of a ticker");
+        self.benchmark.clone().unwrap_or_else(none)
+    }
+
     /// The symbol a symbol is to be read as.
     fn alias(&self, symbol: Symbol) -> Symbol {
         self.aliases.get(&symbol).cloned().unwrap_or(symbol)

@@ -8,8 +8,9 @@ pub use row::SymbolOf;
 pub(super) use row::{Reader, of_width};
 pub(super) use tape::{Collected, Collector};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use tapewire_core::Bar;
+use tapewire_core::{Bar, Symbol};
 
 /// The width of a daily bar, in seconds.
 pub(super) const DAY_S: u32 = 86_400;
@@ -42,10 +43,10 @@ struct Prices {
 }
 
 impl Prices {
-    fn fill(&self, bar: &mut Bar) {
+    /// The bar with these prices, which is received when it ends.
+    fn bar(&self, symbol: Symbol, start: Timestamp, width_s: u32, received_at: Timestamp) -> Bar {
         let Self { open, high, low, close, volume, vwap, trades } = *self;
-        (bar.open, bar.high, bar.low, bar.close) = (open, high, low, close);
-        (bar.volume, bar.vwap, bar.trades) = (volume, vwap, trades);
+        Bar { symbol, start, width_s, open, high, low, close, volume, vwap, trades, received_at }
     }
 }
 

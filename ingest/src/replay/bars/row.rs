@@ -12,8 +12,8 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
+use tapewire_core::Symbol;
 use tapewire_core::exchange::Calendar;
-use tapewire_core::{Bar, Symbol};
 use tapewire_formats::{Row, Value};
 
 /// The roles of a bar's columns, with the names that Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and
@@ -313,21 +313,8 @@ pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> 
 
 /// As [`Bar::fault`], for the prices alone.
 fn fault(prices: &Prices) -> Option<&'static str> {
-    let mut bar = Bar {
-        symbol: Symbol::new("X").expect("X is a ticker"),
-        start: Timestamp::UNIX_EPOCH,
-        width_s: 1,
-        open: 0.0,
-        high: 0.0,
-        low: 0.0,
-        close: 0.0,
-        volume: 0.0,
-        vwap: None,
-        trades: None,
-        received_at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1),
-    };
-    prices.fill(&mut bar);
-    bar.fault()
+    let (symbol, start) = (Symbol::new("X").expect("X is a ticker"), Timestamp::UNIX_EPOCH);
+    prices.bar(symbol, start, 1, start + SignedDuration::from_secs(1)).fault()
 }
 
 fn is_nothing(value: &Value) -> bool {

@@ -211,21 +211,8 @@ impl Collected {
         let symbols = self.symbols;
         self.bars.into_iter().filter(|bar| bar.is_sent).filter_map(move |bar| {
             let moment = |at| Timestamp::from_microsecond(at).ok();
-            let mut sent = Bar {
-                symbol: symbols[bar.symbol as usize].clone(),
-                start: moment(bar.start)?,
-                width_s: bar.width_s,
-                open: 0.0,
-                high: 0.0,
-                low: 0.0,
-                close: 0.0,
-                volume: 0.0,
-                vwap: None,
-                trades: None,
-                received_at: moment(bar.end)?,
-            };
-            bar.prices.fill(&mut sent);
-            Some(sent)
+            let symbol = symbols[bar.symbol as usize].clone();
+            Some(bar.prices.bar(symbol, moment(bar.start)?, bar.width_s, moment(bar.end)?))
         })
     }
 }
