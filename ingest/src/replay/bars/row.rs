@@ -311,7 +311,7 @@ pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> 
     (width <= DAY_S).then_some(width)
 }
 
-/// As [`Bar::fault`], for the prices alone.
+/// As [`tapewire_core::Bar::fault`], for the prices alone.
 fn fault(prices: &Prices) -> Option<&'static str> {
     let (symbol, start) = (Symbol::new("X").expect("X is a ticker"), Timestamp::UNIX_EPOCH);
     prices.bar(symbol, start, 1, start + SignedDuration::from_secs(1)).fault()
