@@ -35,5 +35,5 @@ pub use record::{
 };
 pub use run::Run;
 pub use symbol::Symbol;
-pub use tape::{Bar, CorporateAction, Halt, Trade};
+pub use tape::{Bar, CorporateAction, Halt, Trade, TradeCounts};
 pub use watermark::{Watermark, Watermarks};

@@ -78,9 +78,45 @@ pub struct Trade {
     pub price: f64,
     /// Shares.
     pub size: f64,
+    /// Which values of a bar it counts for.
+    #[serde(default, skip_serializing_if = "TradeCounts::is_everything")]
+    pub counts: TradeCounts,
+    /// The id of an earlier trade of the symbol that this record takes back: that trade never counts. If the trade is
+    /// cancelled and not corrected, this record itself counts for [nothing](TradeCounts::NOTHING).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
+}
+
+/// Which values of a bar a trade counts for. Exchanges mark trades whose price is not that of the market at their time
+/// (odd lots, average prices, late reports) with conditions; a provider's folder knows what its codes mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TradeCounts {
+    /// It may be the first or the last price.
+    pub open_close: bool,
+    /// It may be the highest or the lowest price.
+    pub high_low: bool,
+    /// It adds to volume, number of trades and volume-weighted average price.
+    pub volume: bool,
+}
+
+impl TradeCounts {
+    /// A regular trade.
+    pub const EVERYTHING: Self = Self { open_close: true, high_low: true, volume: true };
+    /// A record that only takes back another, or repeats a price, such as an exchange's official close.
+    pub const NOTHING: Self = Self { open_close: false, high_low: false, volume: false };
+
+    fn is_everything(&self) -> bool {
+        *self == Self::EVERYTHING
+    }
+}
+
+impl Default for TradeCounts {
+    fn default() -> Self {
+        Self::EVERYTHING
+    }
 }
 
 /// A split or a dividend of one symbol. Bars are as printed, so the join needs splits and dividends to compare prices

@@ -50,7 +50,7 @@ impl Join {
             let mut stdout = std::io::stdout().lock();
             return match output::rows(&rows, format, &mut stdout) {
                 // The reader of the output has closed it.
-                Err(error) if is_closed_pipe(&error) => Ok(()),
+                Err(error) if output::is_closed_pipe(&error) => Ok(()),
                 written => written,
             };
         };
@@ -59,9 +59,4 @@ impl Join {
         eprintln!("{}: {} rows, {joined} of them with an entry", path.display(), rows.len());
         Ok(())
     }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -180,7 +180,7 @@ pub fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, UsageError> {
+pub(super) fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, UsageError> {
     let mut mapping = Mapping::new();
     for (what, name) in pairs {
         if mapping.insert(what.clone(), name.clone()).is_some() {
@@ -190,7 +190,7 @@ fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, Us
     Ok(mapping)
 }
 
-fn column(text: &str) -> Result<(String, Option<String>), String> {
+pub(super) fn column(text: &str) -> Result<(String, Option<String>), String> {
     let (what, name) = text.split_once('=').ok_or("write it as WHAT=NAME")?;
     let name = Some(name.trim()).filter(|name| !name.is_empty());
     Ok((what.trim().to_owned(), name.map(str::to_owned)))
@@ -201,7 +201,7 @@ fn alias(text: &str) -> Result<(Symbol, Symbol), String> {
     Ok((symbol(news)?, symbol(tape)?))
 }
 
-fn symbol(text: &str) -> Result<Symbol, String> {
+pub(super) fn symbol(text: &str) -> Result<Symbol, String> {
     ticker(text)
 }
 
@@ -213,12 +213,12 @@ fn width(text: &str) -> Result<Duration, String> {
     bar_width(text).map_or_else(|| duration::whole_seconds(text), Ok)
 }
 
-fn zone(text: &str) -> Result<TimeZone, String> {
+pub(super) fn zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text)
         .map_err(|_| "write a name of the time zone database, such as America/New_York or UTC".to_owned())
 }
 
-fn date_order(text: &str) -> Result<DateOrder, String> {
+pub(super) fn date_order(text: &str) -> Result<DateOrder, String> {
     match text {
         "mdy" => Ok(DateOrder::MonthFirst),
         "dmy" => Ok(DateOrder::DayFirst),

@@ -14,12 +14,14 @@ mod news;
 mod prepare;
 mod send;
 mod source;
+mod trades;
 pub mod values;
 
 pub use bars::SymbolOf;
 pub use names::Mapping;
 pub use prepare::{Prepared, prepare};
 pub use send::{Records, Summary};
+pub use trades::{FoldedTrades, TradesOptions, fold_trades};
 
 use crate::IngestError;
 use jiff::tz::TimeZone;

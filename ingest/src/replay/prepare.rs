@@ -129,7 +129,7 @@ fn keep_parts(in_part: &mut Vec<Rejected>, origin: &Origin, left_out: Vec<String
 }
 
 /// The symbol of a file without a column of symbols, from the file's name or from the user.
-fn own_symbol(file: &Path, symbol: &SymbolOf) -> Result<Option<String>, IngestError> {
+pub(super) fn own_symbol(file: &Path, symbol: &SymbolOf) -> Result<Option<String>, IngestError> {
     match symbol {
         SymbolOf::Column => Ok(None),
         SymbolOf::Given(symbol) => Ok(Some(symbol.to_string())),
@@ -164,7 +164,7 @@ fn check_benchmark(bars: &bars::Collected, options: &ReplayOptions) -> Result<()
     }
 }
 
-fn size(file: &Path) -> Result<u64, IngestError> {
+pub(super) fn size(file: &Path) -> Result<u64, IngestError> {
     let wrong = |source| IngestError::File { path: file.to_owned(), source };
     std::fs::metadata(file).map(|metadata| metadata.len()).map_err(wrong)
 }

@@ -7,6 +7,7 @@ use super::messages::{Aggregate, Answer, LimitUpLimitDown, MinuteAggregate, News
 use crate::epoch::{of_any_unit, whole_microseconds};
 use crate::providers::items::{ItemResult, companies};
 use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
+use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -207,13 +208,16 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
     if !(size.is_finite() && size >= 0.0) {
         return Err("the size is negative or not a finite number".into());
     }
+    let at = milliseconds(item.t)?;
     Ok(Trade {
         symbol: equity(&item.sym)?,
-        at: milliseconds(item.t)?,
-        id: item.i,
+        at,
+        id: trade_id(item.x, item.trfi, &item.i),
         sequence: item.q,
         price: item.p,
         size,
+        counts: sale_conditions::counts(&item.c.unwrap_or_default(), at),
+        replaces: None,
         received_at,
     })
 }

@@ -2,6 +2,7 @@
 
 mod bars;
 mod news;
+mod trades;
 mod width;
 
 use super::*;
