@@ -4,11 +4,12 @@
 //! `tapewire_fuzzkit` says how many inputs run, and how to run more.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use tapewire_core::exchange::{Calendar, Session, floor_minute};
 use tapewire_core::instrument::common_names;
 use tapewire_core::record::{Envelope, Scored, Tape};
 use tapewire_core::tape::ActionKind;
@@ -236,7 +237,7 @@ fn splits_and_dividends() {
             ActionKind::Dividend { amount, currency } => {
                 let plain = kind.object("dividend").unwrap();
                 assert_number(*amount, &plain, "amount");
-                assert_eq!(Some(currency), plain.string("currency").as_ref());
+                assert_eq!(*currency, plain.string("currency").unwrap_or_default());
             }
         }
         let at = action.received_at;
@@ -263,6 +264,36 @@ fn instruments_and_dead_letters() {
             assert_eq!(serde_json::from_slice::<DeadLetter>(&again).unwrap(), letter);
             assert_time(letter.at, &fields(std::str::from_utf8(bytes).unwrap()).unwrap(), "at");
             assert!(letter.run.is_none_or(|run| run == Run::named(run.as_str())));
+        }
+    });
+}
+
+#[test]
+fn sessions_around_any_moment() {
+    let calendar = Calendar::xnys();
+    const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let ends = [Timestamp::MIN, Timestamp::MAX, Watermark::END, Timestamp::UNIX_EPOCH];
+        let session = &calendar.sessions()[dice.below(calendar.sessions().len())];
+        let end = dice.of(&ends);
+        let base = dice.of(&[session.open, session.close, session.open, session.close, end]);
+        let microseconds = dice.bits() as i64 >> dice.below(64);
+        let at = base.saturating_add(SignedDuration::from_micros(microseconds)).unwrap_or(base);
+        let minute = floor_minute(at);
+        assert!(minute <= at && at.duration_since(minute) < MINUTE);
+        assert!(calendar.before(at).is_none_or(|session| session.close <= at));
+        assert!(calendar.after(at).is_none_or(|session| session.open > at));
+        assert!(calendar.containing(at).is_none_or(|session| session.open <= at && at < session.close));
+        let _ = (calendar.phase(at), calendar.day_from(at));
+        if let Some((session, entry)) = calendar.first_tradable(at) {
+            assert!(entry > at && session.open <= entry && entry < session.close, "{at} {entry}");
+            // The first session of those around it that still has a whole minute.
+            let minute = |session: &Session| if at < session.open { session.open } else { floor_minute(at) + MINUTE };
+            let around = &calendar.sessions()[session.index.saturating_sub(2)..];
+            let linear = around.iter().find(|&session| minute(session) + MINUTE <= session.close);
+            assert_eq!(entry, minute(session), "{at}");
+            assert_eq!(linear, Some(session), "{at}");
         }
     });
 }
