@@ -25,7 +25,8 @@ const BARS: &str = r#"{"ticker":"AAPL","queryCount":3,"resultsCount":3,"adjusted
     {"v":"1918.5","dv":"1918.25","o":10,"c":10.5,"h":11,"l":9,"t":1748872800000},
     {"v":7,"dv":null,"vw":null,"o":194.6,"c":194.6,"h":194.6,"l":194.6,"t":1748872860000,"n":1}],
     "status":"DELAYED","request_id":"x"}"#;
-const FAILED: &str = r#"{"status":"NOT_AUTHORIZED","request_id":"6c1f","message":"You are not entitled to this data."}"#;
+const FAILED: &str =
+    r#"{"status":"NOT_AUTHORIZED","request_id":"6c1f","message":"You are not entitled to this data."}"#;
 const FRAME: &str = r#"[{"ev":"AM","sym":"GTE","v":4110,"dv":"4110.25","av":9470157,"op":0.4372,"vw":0.4488,"o":0.4488,
     "c":0.4486,"h":0.4489,"l":0.4486,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000},
     {"ev":"T","sym":"MSFT","x":4,"i":"12345","z":3,"p":114.125,"s":100,"ds":"100.5","c":[0,12],"t":1536036818784,
@@ -91,7 +92,8 @@ fn pages_of_news() {
             let publisher = plain.object("publisher").and_then(|publisher| publisher.string("name"));
             assert_eq!(article.publisher, publisher.unwrap_or_default());
             let mut symbols: Vec<Symbol> = Vec::new();
-            for symbol in plain.strings("tickers").unwrap_or_default().iter().filter_map(|text| Symbol::new(text).ok()) {
+            for symbol in plain.strings("tickers").unwrap_or_default().iter().filter_map(|text| Symbol::new(text).ok())
+            {
                 if !symbols.contains(&symbol) {
                     symbols.push(symbol);
                 }

@@ -4,7 +4,7 @@
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
 
 use super::messages::{Aggregate, Answer, LimitUpLimitDown, MinuteAggregate, NewsItem, Status, Tag, TradeMessage};
-use crate::epoch::{of_any_unit, whole_microseconds};
+use crate::epoch::{YEARS, is_plausible, of_any_unit, whole_microseconds};
 use crate::providers::items::{ItemResult, companies};
 use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
 use jiff::Timestamp;
@@ -124,6 +124,10 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     let item: NewsItem = read(raw)?;
     if item.id.is_empty() {
         return Err("the id is empty".into());
+    }
+    if !is_plausible(item.published_utc) {
+        let (first, last) = (YEARS.start(), YEARS.end());
+        return Err(format!("published_utc {} is not between the years {first} and {last}", item.published_utc));
     }
     let (symbols, flaw) = companies(item.tickers.iter().flatten().flatten().map(String::as_str));
     let title = item.title.unwrap_or_default();
@@ -259,7 +263,8 @@ pub(super) fn equity(ticker: &str) -> Result<Symbol, String> {
 }
 
 fn milliseconds(ms: i64) -> Result<Timestamp, String> {
-    Timestamp::from_millisecond(ms).map_err(|error| error.to_string())
+    let at = Timestamp::from_millisecond(ms).ok().filter(|&at| is_plausible(at));
+    at.ok_or_else(|| format!("{ms} ms since 1970 is not between the years {} and {}", YEARS.start(), YEARS.end()))
 }
 
 #[cfg(test)]
