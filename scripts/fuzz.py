@@ -6,7 +6,8 @@
     python3 scripts/fuzz.py --only core bars       the targets whose names contain one of these
     python3 scripts/fuzz.py --list                 what the targets are
 
-A target is a test of a test program called `fuzz` or `values`; core/fuzzkit/src/lib.rs says how one is written. A
+A target is a test of a test program called `fuzz` or `values`, but not of a module `tests` in it;
+core/fuzzkit/src/lib.rs says how one is written. A
 failing input stays in a file, also if the program was killed for its memory or its stack was too small, and is tried
 again alone with the command that is printed.
 """
@@ -71,7 +72,8 @@ def targets_of(executable: Path, program: str, folder: Path) -> list[Target]:
     listed = subprocess.run([executable, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
     name = re.search(r'^name = "(.+)"', (folder / "Cargo.toml").read_text(), re.M)
     crate = name.group(1) if name else folder.name
-    return [Target(crate, program, test, executable, folder) for test in re.findall(r"^(\S+): test$", listed, re.M)]
+    tests = [test for test in re.findall(r"^(\S+): test$", listed, re.M) if "::tests::" not in test]
+    return [Target(crate, program, test, executable, folder) for test in tests]
 
 
 def run(target: Target, inputs: int | None, seconds: float | None) -> bool:

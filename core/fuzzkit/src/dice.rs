@@ -43,7 +43,7 @@ impl<'a> Dice<'a> {
     /// One of several.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the list is empty.
     pub fn of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
