@@ -8,6 +8,7 @@ use tapewire_core::{Article, Bar, Symbol};
 use tapewire_fuzzkit::json::{Fields, Json, fields};
 use tapewire_fuzzkit::{Dice, bounded, fuzz, table};
 use tapewire_ingest::epoch::{is_plausible, whole_microseconds};
+use tapewire_ingest::replay::values::ticker::ticker;
 use tapewire_ingest::replay::{Inputs, Records, ReplayOptions, prepare};
 
 const BAR_COLUMNS: &str = "symbol,start,open,high,low,close,volume,vwap,trades";
@@ -146,7 +147,7 @@ fn tables_of_bars() {
             let Some(plain) = &plain else { continue };
             let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume];
             let found = plain.iter().any(|row| {
-                Symbol::new(&row[0]).is_ok_and(|symbol| symbol == bar.symbol)
+                ticker(&row[0]).is_ok_and(|symbol| symbol == bar.symbol)
                     && is_at(bar.start, row.get(1).unwrap_or_default())
                     && (2..).zip(numbers).all(|(at, number)| is_of(number, row.get(at)))
                     && bar.vwap.is_none_or(|vwap| is_of(vwap, row.get(7)))

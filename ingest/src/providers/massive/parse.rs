@@ -239,7 +239,11 @@ fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
     }))
 }
 
+/// Reads an object. A list is refused, whose elements would be taken for fields in the order of ours.
 pub(super) fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
+    if !raw.trim_start().starts_with('{') {
+        return Err("not an object".into());
+    }
     serde_json::from_str(raw).map_err(|error| error.to_string())
 }
 

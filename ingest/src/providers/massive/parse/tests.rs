@@ -192,6 +192,15 @@ fn halts_are_read_in_whatever_unit_their_time_comes() {
 }
 
 #[test]
+fn a_list_is_no_item_whatever_its_elements_are() {
+    let bars = br#"{"status":"OK","results":[[1748872800000,10,11,9,10.5,7,7,10,1]]}"#;
+    let page = bars_page("massive", "p", bars, &Symbol::new("MKR").unwrap(), at()).unwrap();
+    assert_eq!((page.items.len(), page.rejects.len()), (0, 1), "{page:?}");
+    let frame = frame(r#"[["status"],["T","MKR"]]"#, at());
+    assert_eq!((frame.messages.len(), frame.rejects.len()), (0, 2), "{frame:?}");
+}
+
+#[test]
 fn a_time_in_another_unit_than_the_providers_is_refused_and_is_no_day_of_1970() {
     let symbol = Symbol::new("MKR").unwrap();
     for t in [0_i64, 1_748_872_800, 1_748_872_800_000_000, 253_402_207_200_000, i64::MIN, i64::MAX] {
