@@ -27,6 +27,7 @@ OURS = {
     "tapewire-joiner": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     # Only tests use it, and dependencies of tests are not checked.
     "tapewire-testkit": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
+    "tapewire-fuzzkit": set(),
     "tapewire-cli": {
         "tapewire-core",
         "tapewire-runtime",

@@ -39,13 +39,18 @@ pub struct Bar {
 
 impl Bar {
     /// The interval's end, exclusive (UTC). The joiner cuts a bar that runs past the session's close, such as the last
-    /// hourly bar of a day, at the close; this type does not.
+    /// hourly bar of a day, at the close; this type does not. The last moment there is, if the interval ends after it,
+    /// which is a [`fault`](Self::fault).
     pub fn end(&self) -> Timestamp {
-        self.start + SignedDuration::from_secs(i64::from(self.width_s))
+        self.checked_end().unwrap_or(Timestamp::MAX)
+    }
+
+    fn checked_end(&self) -> Option<Timestamp> {
+        self.start.checked_add(SignedDuration::from_secs(i64::from(self.width_s))).ok()
     }
 
     /// What is wrong with the bar, if anything: a price that is not positive and finite, an open or close outside the
-    /// range from low to high, a negative volume, a width of zero.
+    /// range from low to high, a negative volume, a width of zero, an end that no timestamp can hold.
     pub fn fault(&self) -> Option<&'static str> {
         let prices = [self.open, self.high, self.low, self.close];
         if prices.iter().any(|p| !p.is_finite() || *p <= 0.0) {
@@ -56,6 +61,8 @@ impl Bar {
             Some("volume is negative or not a finite number")
         } else if self.width_s == 0 {
             Some("width is zero")
+        } else if self.checked_end().is_none() {
+            Some("it ends after the year 9999")
         } else {
             None
         }
@@ -209,6 +216,27 @@ pub struct Halt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_that_ends_after_every_timestamp_is_at_fault() {
+        let bar = |start| Bar {
+            symbol: Symbol::new("SHOP").unwrap(),
+            start,
+            width_s: 60,
+            open: 1.0,
+            high: 1.0,
+            low: 1.0,
+            close: 1.0,
+            volume: 0.0,
+            vwap: None,
+            trades: None,
+            received_at: Timestamp::UNIX_EPOCH,
+        };
+        let last = Timestamp::MAX - SignedDuration::from_secs(60);
+        assert_eq!((bar(last).fault(), bar(last).end()), (None, Timestamp::MAX));
+        assert!(bar(Timestamp::MAX).fault().unwrap().contains("9999"));
+        assert_eq!(bar(Timestamp::MAX).end(), Timestamp::MAX);
+    }
 
     fn action(kind: ActionKind) -> CorporateAction {
         let ex_date = jiff::civil::date(2022, 6, 22);
