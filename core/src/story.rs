@@ -20,16 +20,19 @@ use std::sync::LazyLock;
 pub const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 /// From this similarity on, two headlines tell the same story.
-pub const ALIKE: f64 = 0.44;
+pub const ALIKE: f64 = 0.45;
 
 /// Weight of a word that many headlines have.
-pub const FREQUENT_WEIGHT: u64 = 3;
+pub const FREQUENT_WEIGHT: u64 = 2;
 
 /// Weight of any other word.
 pub const WEIGHT: u64 = 10;
 
+/// What headlines that are not equal have to share: a company's name alone is not a story.
+pub const SHARED: u64 = 2 * WEIGHT;
+
 /// First letters of words with [`FREQUENT_WEIGHT`].
-pub const FREQUENT_MARKS: [char; 6] = ['~', '+', '-', '!', '%', '&'];
+pub const FREQUENT_MARKS: [char; 7] = ['~', '+', '-', '!', '@', '%', '&'];
 
 /// First letters of words that exclude each other: numbers, quarters, months, weekdays.
 pub const EXACT_MARKS: [char; 4] = ['#', '@', '%', '&'];
@@ -55,7 +58,9 @@ impl Fingerprint {
     /// assert_eq!(first.similarity(&of("Northgate to acquire Selby for $3 billion")), 0.0);
     /// ```
     pub fn new(headline: &str) -> Self {
-        let read = |stop: &HashSet<&str>| -> BTreeSet<String> { canonical(&tokens(without_source(headline)), stop) };
+        let read = |stop: &HashSet<&str>| -> BTreeSet<String> {
+            canonical(&tokens(&without_tickers(without_source(headline))), stop)
+        };
         let known = &*LISTS;
         let words = read(&known.stop);
         // A headline of nothing but such words is compared by them.
@@ -68,8 +73,13 @@ impl Fingerprint {
         &self.0
     }
 
+    /// The words, without a copy.
+    pub fn into_words(self) -> Vec<String> {
+        self.0
+    }
+
     /// The weight that two headlines share, in all of both: the Sørensen-Dice coefficient, in [0, 1]. It is 0 if one of them
-    /// has no word, and if they contradict each other.
+    /// has no word, if they contradict each other, and if they share less than [`SHARED`] without being equal.
     pub fn similarity(&self, other: &Self) -> f64 {
         let (own, others): (HashSet<&String>, HashSet<&String>) = (self.0.iter().collect(), other.0.iter().collect());
         let only_own: Vec<&str> = self.0.iter().filter(|word| !others.contains(word)).map(String::as_str).collect();
@@ -79,7 +89,8 @@ impl Fingerprint {
             return 0.0;
         }
         let shared: u64 = self.0.iter().filter(|word| others.contains(word)).map(|word| weight(word)).sum();
-        (2 * shared) as f64 / all as f64
+        let is_equal = only_own.is_empty() && only_other.is_empty();
+        if is_equal || shared >= SHARED { (2 * shared) as f64 / all as f64 } else { 0.0 }
     }
 
     fn weight(&self) -> u64 {
@@ -148,6 +159,21 @@ fn without_source(headline: &str) -> &str {
         headline = headline[..at].trim_end();
     }
     headline
+}
+
+/// The headline without what is in parentheses and in capital letters: `(NASDAQ: AAPL)`.
+fn without_tickers(headline: &str) -> String {
+    let mut rest = headline;
+    let mut kept = String::new();
+    while let Some((before, after)) = rest.split_once('(') {
+        let Some((inside, behind)) = after.split_once(')') else { break };
+        kept.push_str(before);
+        let is_ticker =
+            inside.len() <= 20 && !inside.contains(char::is_lowercase) && inside.contains(char::is_alphabetic);
+        kept.push_str(if is_ticker { " " } else { inside });
+        rest = behind;
+    }
+    kept + rest
 }
 
 /// Words and numbers in lower case. A number keeps the point and the commas between its digits, a word loses its

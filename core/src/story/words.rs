@@ -7,13 +7,13 @@ pub(super) const STOP: &str = "a an the of to in on for and or with at by from a
     just still so but if all some any both says say said saying tells told again now set should play going ahead post \
     inc corp corporation co ltd plc llc company companies update updates market chatter street color exclusive breaking \
     live rpt refile wrapup factbox correction alert report reports reported reportedly according source sources cites \
-    citing see sees via per com inquire encourages spokesperson nasdaq nyse bloomberg reuters wsj ft nyt cnbc barrons barron \
+    citing see sees via per com inquire encourages spokesperson media nasdaq nyse bloomberg reuters wsj ft nyt cnbc barrons barron \
     axios journal";
 
 /// Words of publishers. What follows the last dash of a headline is not read if it has one of them.
 pub(super) const PUBLISHERS: &str = "wsj barron barrons nyt ft reuters bloomberg cnbc axios ap afp bbc cnn fox times \
     journal insider information talk dj benzinga forbes marketwatch guardian yahoo post news blog filing update source \
-    sources com street";
+    sources com street spokesperson media statement";
 
 /// Lists of words that mean the same, each after the word that stands for them. `+x` and `-x` are opposites; `~x` is
 /// frequent and says little; `=x` is a word of its own; without a mark, names of one company.
@@ -140,6 +140,15 @@ pub(super) const SAME: &[(&str, &str)] = &[
     ("=outage", "outage outages downtime disruption"),
     ("=strike", "strike strikes walkout walkouts"),
     ("=exit", "exit exits exited exiting withdraw withdraws withdrew withdrawal"),
+    ("=return", "return returns returned returning"),
+    ("=reveal", "confirm confirms confirmed"),
+    ("=deliver", "deliver delivers delivered delivering delivery deliveries"),
+    ("=regulator", "regulator regulators watchdog"),
+    ("=court", "court courts judge judges judiciary"),
+    ("=ban", "ban bans banned curb curbs curbed restrict restricts restriction restrictions"),
+    ("=crypto", "crypto cryptocurrency cryptocurrencies"),
+    ("=datacenter", "datacenter datacenters datacentre datacentres"),
+    ("=visit", "visit visits trip tour"),
     ("=tariff", "tariff tariffs duty duties levy levies"),
     ("googl", "google alphabet"),
     ("meta", "meta facebook"),
@@ -155,7 +164,7 @@ pub(super) const FREQUENT: &str = "year years week weeks day days month months m
     big first second third fourth data based global group hold keep keeps get gets one two three best better watch today \
     fiscal annual highlight highlights feature idea ideas china trump maintain maintains maintained adjust adjusts rating \
     ratings equity equities index indexes sector sectors mixed mix trade trader traders trading call calls move moves new \
-    service services product products business firm firms president wall expect expects expected talk talks afternoon \
+    service services product products business firm firms president wall expect expects expected talk talks zacks stay blog top special people man company way afternoon \
     morning midday late early premarket focus latest potential major billion million";
 
 /// Months and days of the week, each as a headline has them.
