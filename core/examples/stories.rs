@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p tapewire-core --example stories -- core/tests/headlines.tsv
 //! ```
-//! A line of the file has half (`chosen` or `held-out`), company, hours since the first line, story and headline,
+//! A line of the file has half (`chosen` or `held-out`), company's name, hours, story and headline,
 //! separated by tabs. Headlines of one story and company have the same name in `story`; `-` is a story that is told once,
 //! `?` one that people would not agree on, which does not count. The first half is the one that rules and threshold were
 //! chosen on.

@@ -12,6 +12,7 @@
 
 mod words;
 
+use crate::Mention;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
@@ -20,7 +21,7 @@ use std::sync::LazyLock;
 pub const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 /// From this similarity on, two headlines tell the same story.
-pub const ALIKE: f64 = 0.45;
+pub const ALIKE: f64 = 0.44;
 
 /// Weight of a word that many headlines have.
 pub const FREQUENT_WEIGHT: u64 = 2;
@@ -29,10 +30,20 @@ pub const FREQUENT_WEIGHT: u64 = 2;
 pub const WEIGHT: u64 = 10;
 
 /// What headlines that are not equal have to share: a company's name alone is not a story.
-pub const SHARED: u64 = 2 * WEIGHT;
+pub const SHARED: u64 = WEIGHT + 2 * FREQUENT_WEIGHT;
 
 /// First letters of words with [`FREQUENT_WEIGHT`].
-pub const FREQUENT_MARKS: [char; 7] = ['~', '+', '-', '!', '@', '%', '&'];
+pub const FREQUENT_MARKS: [char; 8] = ['~', '+', '-', '!', '@', '%', '&', NAME_MARK];
+
+/// First letter of a word that says that the word behind it has a capital letter. It has no weight: it says that the word
+/// may be a name.
+pub const CAPITAL_MARK: char = '^';
+
+/// First letter of the words of the company's own name.
+pub const NAME_MARK: char = '*';
+
+/// First letters of words that are not names.
+pub const MARKS: [char; 9] = ['~', '+', '-', '!', '@', '%', '&', '#', '='];
 
 /// First letters of words that exclude each other: numbers, quarters, months, weekdays.
 pub const EXACT_MARKS: [char; 4] = ['#', '@', '%', '&'];
@@ -42,7 +53,8 @@ pub const DENIAL: &str = "!";
 
 /// What a headline is compared by: its words in a form in which words that mean the same are equal, each once, in
 /// order. The first letter says what a word is: `#` a number, `@` a quarter or fiscal year, `%` a month, `&` a weekday,
-/// `+` and `-` two opposite directions, `!` a denial, `~` a frequent word, `=` a word that stands for others.
+/// `+` and `-` two opposite directions, `!` a denial, `~` a frequent word, `*` the company's
+/// name, `=` a word that stands for others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fingerprint(Vec<String>);
 
@@ -58,6 +70,16 @@ impl Fingerprint {
     /// assert_eq!(first.similarity(&of("Northgate to acquire Selby for $3 billion")), 0.0);
     /// ```
     pub fn new(headline: &str) -> Self {
+        Self::about(headline, None)
+    }
+
+    /// The fingerprint of a mention's headline. The company's name says little, because its other headlines have it, too.
+    pub fn of(mention: &Mention) -> Self {
+        Self::about(&mention.title, mention.asked_as.as_deref())
+    }
+
+    /// The fingerprint of a headline about the company of that name.
+    pub fn about(headline: &str, company: Option<&str>) -> Self {
         let read = |stop: &HashSet<&str>| -> BTreeSet<String> {
             canonical(&tokens(&without_tickers(without_source(headline))), stop)
         };
@@ -65,7 +87,15 @@ impl Fingerprint {
         let words = read(&known.stop);
         // A headline of nothing but such words is compared by them.
         let words = if words.is_empty() { read(&HashSet::new()) } else { words };
-        Self(words.into_iter().collect())
+        let name = company.map(|name| canonical(&tokens(name), &known.stop)).unwrap_or_default();
+        let marked = |word: String| {
+            if name.contains(&word) && !word.starts_with(MARKS) && has_weight(&word) {
+                format!("{NAME_MARK}{word}")
+            } else {
+                word
+            }
+        };
+        Self(words.into_iter().map(marked).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     /// The words.
@@ -81,25 +111,36 @@ impl Fingerprint {
     /// The weight that two headlines share, in all of both: the Sørensen-Dice coefficient, in [0, 1]. It is 0 if one of them
     /// has no word, if they contradict each other, and if they share less than [`SHARED`] without being equal.
     pub fn similarity(&self, other: &Self) -> f64 {
-        let (own, others): (HashSet<&String>, HashSet<&String>) = (self.0.iter().collect(), other.0.iter().collect());
-        let only_own: Vec<&str> = self.0.iter().filter(|word| !others.contains(word)).map(String::as_str).collect();
-        let only_other: Vec<&str> = other.0.iter().filter(|word| !own.contains(word)).map(String::as_str).collect();
+        let (own, others): (HashSet<&str>, HashSet<&str>) = (self.iter().collect(), other.iter().collect());
+        let only_own: Vec<&str> = self.iter().filter(|word| !others.contains(word) && has_weight(word)).collect();
+        let only_other: Vec<&str> = other.iter().filter(|word| !own.contains(word) && has_weight(word)).collect();
         let all = self.weight() + other.weight();
-        if all == 0 || contradict(&only_own, &only_other) {
+        let differ = !only_own.is_empty() && !only_other.is_empty();
+        // Otherwise the same, about another company, broker or product.
+        let in_names = differ && are_names(&only_own, &own) && are_names(&only_other, &others);
+        if all == 0 || in_names || contradict(&only_own, &only_other) {
             return 0.0;
         }
-        let shared: u64 = self.0.iter().filter(|word| others.contains(word)).map(|word| weight(word)).sum();
+        let shared: u64 = self.iter().filter(|word| others.contains(word)).map(weight).sum();
         let is_equal = only_own.is_empty() && only_other.is_empty();
         if is_equal || shared >= SHARED { (2 * shared) as f64 / all as f64 } else { 0.0 }
     }
 
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     fn weight(&self) -> u64 {
-        self.0.iter().map(|word| weight(word)).sum()
+        self.iter().map(weight).sum()
     }
 }
 
 fn weight(word: &str) -> u64 {
-    if word.starts_with(FREQUENT_MARKS) { FREQUENT_WEIGHT } else { WEIGHT }
+    match word.starts_with(FREQUENT_MARKS) {
+        _ if word.starts_with(CAPITAL_MARK) => 0,
+        true => FREQUENT_WEIGHT,
+        false => WEIGHT,
+    }
 }
 
 /// Whether two headlines can't tell the same story, by the words that each has and the other lacks.
@@ -108,14 +149,22 @@ fn contradict(one: &[&str], two: &[&str]) -> bool {
     let opposite = |one: &[&str], two: &[&str]| {
         one.iter().any(|word| word.strip_prefix('+').is_some_and(|of| two.contains(&&*format!("-{of}"))))
     };
-    let is_name = |word: &&str| word.starts_with(char::is_alphanumeric);
     EXACT_MARKS.iter().any(|&mark| has(one, mark) && has(two, mark))
         || opposite(one, two)
         || opposite(two, one)
         || one.contains(&DENIAL)
         || two.contains(&DENIAL)
-        // Otherwise the same, about another company, broker or product.
-        || !one.is_empty() && !two.is_empty() && one.iter().chain(two).all(is_name)
+}
+
+/// Whether words of a headline are all names: the company's own, or words with a capital letter that are not known.
+fn are_names(words: &[&str], of: &HashSet<&str>) -> bool {
+    words.iter().all(|word| {
+        word.starts_with(NAME_MARK) || !word.starts_with(MARKS) && of.contains(&*format!("{CAPITAL_MARK}{word}"))
+    })
+}
+
+fn has_weight(word: &str) -> bool {
+    !word.starts_with(CAPITAL_MARK)
 }
 
 struct Lists {
@@ -152,7 +201,7 @@ fn without_source(headline: &str) -> &str {
             .max();
         let Some((at, length)) = dash else { break };
         let source = tokens(&headline[at + length..]);
-        let is_source = source.iter().any(|word| LISTS.publishers.contains(&**word));
+        let is_source = source.iter().any(|word| LISTS.publishers.contains(&*word.to_lowercase()));
         if source.len() > 5 || !is_source || tokens(&headline[..at]).len() < 3 {
             break;
         }
@@ -176,7 +225,7 @@ fn without_tickers(headline: &str) -> String {
     kept + rest
 }
 
-/// Words and numbers in lower case. A number keeps the point and the commas between its digits, a word loses its
+/// Words and numbers, as they are written. A number keeps the point and the commas between its digits, a word loses its
 /// apostrophe, and letters with points between them are a word: `U.S.` is `us`.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
@@ -185,7 +234,7 @@ fn tokens(text: &str) -> Vec<String> {
     for (at, &char) in chars.iter().enumerate() {
         let next = chars.get(at + 1).copied().unwrap_or(' ');
         if char.is_alphanumeric() {
-            token.extend(char.to_lowercase());
+            token.push(char);
             continue;
         }
         let is_digit = token.ends_with(|last: char| last.is_ascii_digit());
@@ -215,9 +264,11 @@ fn tokens(text: &str) -> Vec<String> {
 
 fn canonical(tokens: &[String], stop: &HashSet<&str>) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
-    let mut rest = tokens.iter().map(String::as_str).peekable();
-    while let Some(token) = rest.next() {
-        let next = rest.peek().copied().unwrap_or("");
+    let lower: Vec<String> = tokens.iter().map(|token| token.to_lowercase()).collect();
+    let mut rest = lower.iter().map(String::as_str).zip(tokens).enumerate().peekable();
+    while let Some((at, (token, written))) = rest.next() {
+        let is_capital = written.starts_with(char::is_uppercase);
+        let next = rest.peek().map_or("", |(_, (next, _))| *next);
         if let (Some(quarter), "quarter") = (ordinal(token), next) {
             words.insert(format!("@q{quarter}"));
             rest.next();
@@ -233,7 +284,10 @@ fn canonical(tokens: &[String], stop: &HashSet<&str>) -> BTreeSet<String> {
             words.insert(DENIAL.to_owned());
         } else if let Some(word) = LISTS.same.get(token) {
             words.insert((*word).to_owned());
-        } else if LISTS.months.contains(token) {
+            if is_capital && !word.starts_with(MARKS) {
+                words.insert(format!("{CAPITAL_MARK}{word}"));
+            }
+        } else if LISTS.months.contains(token) || token == "may" && is_capital && at > 0 {
             words.insert(format!("%{token}"));
         } else if LISTS.weekdays.contains(token) {
             words.insert(format!("&{token}"));
@@ -241,6 +295,9 @@ fn canonical(tokens: &[String], stop: &HashSet<&str>) -> BTreeSet<String> {
             words.insert(format!("~{}", stem(token)));
         } else if !stop.contains(token) {
             words.insert(stem(token).to_owned());
+            if is_capital {
+                words.insert(format!("{CAPITAL_MARK}{}", stem(token)));
+            }
         }
     }
     words

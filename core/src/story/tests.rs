@@ -40,7 +40,10 @@ fn what_differs_in_words_only_is_the_same_story() {
         ("Northgate to acquire Selby for $2.5 billion - WSJ", "Northgate buys Selby for $2.50bn"),
         ("Northgate to acquire Selby", "UPDATE 1-Northgate to acquire Selby"),
         ("Northgate’s Selby recalls 1,200 cars", "Northgate's Selby recalling 1200 vehicles"),
-        ("Northgate beats Q1 profit estimates on U.S. demand", "Northgate tops first-quarter profit estimates on US demand"),
+        (
+            "Northgate beats Q1 profit estimates on U.S. demand",
+            "Northgate tops first-quarter profit estimates on US demand",
+        ),
         ("Northgate (NYSE: NGT) faces probe over Selby loans", "Northgate under investigation over Selby loans"),
         ("Northgate slashes 500 jobs at Selby", "Selby: Northgate cuts 500 jobs, sources say"),
     ];
@@ -66,7 +69,7 @@ fn the_source_after_a_dash_and_tickers_do_not_count() {
     assert_eq!(of("Selby plant burns down - Sources Say - WSJ"), of("Selby plant burns down"));
     assert_eq!(of("Selby (NASDAQ: SLB) plant burns down"), of("Selby plant burns down"));
     assert_ne!(of("Selby plant burns down - shares sink 5%"), of("Selby plant burns down"));
-    assert_eq!(of("U.S. sues Selby").words(), ["=sue", "selby", "~us"]);
+    assert_eq!(of("U.S. sues Selby").words(), ["=sue", "^selby", "selby", "~us"]);
 }
 
 fn at(hours: i64) -> Timestamp {

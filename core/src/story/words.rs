@@ -7,7 +7,7 @@ pub(super) const STOP: &str = "a an the of to in on for and or with at by from a
     just still so but if all some any both says say said saying tells told again now set should play going ahead post \
     inc corp corporation co ltd plc llc company companies update updates market chatter street color exclusive breaking \
     live rpt refile wrapup factbox correction alert report reports reported reportedly according source sources cites \
-    citing see sees via per com inquire encourages spokesperson media nasdaq nyse bloomberg reuters wsj ft nyt cnbc barrons barron \
+    citing see sees via per because due com inquire encourages spokesperson media nasdaq nyse bloomberg reuters wsj ft nyt cnbc barrons barron \
     axios journal";
 
 /// Words of publishers. What follows the last dash of a headline is not read if it has one of them.

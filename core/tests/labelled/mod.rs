@@ -16,7 +16,7 @@ pub struct Headline {
     fingerprint: Fingerprint,
 }
 
-/// Reads `half, company, hours, story, headline`, separated by tabs; lines that begin with `#` are left out.
+/// Reads `half, company's name, hours, story, headline`, separated by tabs; lines that begin with `#` are left out.
 pub fn read(text: &str) -> Result<Vec<Headline>, String> {
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#') && !line.trim().is_empty());
     let read = |(line, number): (&str, usize)| {
@@ -25,8 +25,9 @@ pub fn read(text: &str) -> Result<Vec<Headline>, String> {
         };
         let hours: f64 = hours.parse().map_err(|_| format!("line {number}: {hours:?} is not a number of hours"))?;
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs((hours * 3600.0) as i64);
+        let fingerprint = Fingerprint::about(text, Some(company));
         let (half, company, story) = (half.to_owned(), company.to_owned(), story.to_owned());
-        Ok(Headline { half, company, at, story, text: text.to_owned(), fingerprint: Fingerprint::new(text) })
+        Ok(Headline { half, company, at, story, text: text.to_owned(), fingerprint })
     };
     lines.map(read).collect()
 }

@@ -1,6 +1,8 @@
 //! Views of stories that are told again, with the rules of [`tapewire_core::story`], and of the sentiment index.
 
-use tapewire_core::story::{ALIKE, DENIAL, EXACT_MARKS, FREQUENT_MARKS, FREQUENT_WEIGHT, SHARED, SPAN, WEIGHT};
+use tapewire_core::story::{
+    ALIKE, CAPITAL_MARK, DENIAL, EXACT_MARKS, FREQUENT_MARKS, FREQUENT_WEIGHT, MARKS, NAME_MARK, SHARED, SPAN, WEIGHT,
+};
 
 /// How often links from mention to mention are followed, each time twice as far: stories of up to a million tellings.
 const DOUBLINGS: u32 = 20;
@@ -21,11 +23,20 @@ fn similarity() -> String {
     };
     let exact = EXACT_MARKS.iter().map(both).collect::<Vec<_>>().join(" OR ");
     let (one, two) = (opposite("only", "their_only"), opposite("their_only", "only"));
-    let is_name = "arrayAll(w -> match(w, '^[\\\\p{L}\\\\p{N}]'), arrayConcat(only, their_only))";
+    // Otherwise the same, about another company, broker or product.
+    let marks = quoted(&MARKS);
+    let names = |only: &str, words: &str| {
+        format!(
+            "notEmpty({only}) AND arrayAll(w -> startsWith(w, '{NAME_MARK}')
+                OR NOT (substring(w, 1, 1) IN ({marks})) AND has({words}, concat('{CAPITAL_MARK}', w)), {only})"
+        )
+    };
     let contradict = format!(
         "{exact} OR {one} OR {two} OR has(only, '{DENIAL}') OR has(their_only, '{DENIAL}')
-            OR notEmpty(only) AND notEmpty(their_only) AND {is_name}
-            OR shared < {SHARED} AND (notEmpty(only) OR notEmpty(their_only))"
+            OR {} AND {}
+            OR shared < {SHARED} AND (notEmpty(only) OR notEmpty(their_only))",
+        names("only", "words"),
+        names("their_only", "theirs"),
     );
     format!("if(weight + their_weight = 0 OR {contradict}, 0., 2 * shared / (weight + their_weight))")
 }
@@ -38,7 +49,7 @@ fn similarity() -> String {
 pub(crate) fn stories() -> String {
     let seconds = SPAN.as_secs();
     let weight = format!(
-        "arraySum(w -> if(substring(w, 1, 1) IN ({}), {FREQUENT_WEIGHT}, {WEIGHT}), {{}})",
+        "arraySum(w -> multiIf(startsWith(w, '{CAPITAL_MARK}'), 0, substring(w, 1, 1) IN ({}), {FREQUENT_WEIGHT}, {WEIGHT}), {{}})",
         quoted(&FREQUENT_MARKS)
     );
     let weight = |of: &str| weight.replace("{}", of);
@@ -102,8 +113,8 @@ FROM
                             earlier.2,
                             earlier.3,
                             arrayMap(theirs -> {shared}, earlier.2),
-                            arrayMap(theirs -> arrayFilter(w -> NOT has(theirs, w), words), earlier.2),
-                            arrayMap(theirs -> arrayFilter(w -> NOT has(words, w), theirs), earlier.2)
+                            arrayMap(theirs -> arrayFilter(w -> NOT (has(theirs, w) OR startsWith(w, '{CAPITAL_MARK}')), words), earlier.2),
+                            arrayMap(theirs -> arrayFilter(w -> NOT (has(words, w) OR startsWith(w, '{CAPITAL_MARK}')), theirs), earlier.2)
                         ) AS similarities
                     FROM
                     (

@@ -30,8 +30,30 @@ impl Dice {
 /// Headlines of few words, so that many are alike, contradict each other, or are empty; some known in one microsecond.
 fn mentions(seed: u64, count: u64, hours: u64) -> Vec<Mention> {
     const WORDS: [&str; 24] = [
-        "Acme", "ÖLPREIS", "gains", "to", "acquire", "buys", "Selby", "Q3", "first quarter", "2,500", "$2.5 billion", "5%",
-        "7%", "raises", "cuts", "outlook", "not", "Monday", "shares", "Northgate’s", "U.S.", "recall", "- Reuters", "May",
+        "Acme",
+        "ÖLPREIS",
+        "gains",
+        "to",
+        "acquire",
+        "buys",
+        "Selby",
+        "Q3",
+        "first quarter",
+        "2,500",
+        "$2.5 billion",
+        "5%",
+        "7%",
+        "raises",
+        "cuts",
+        "outlook",
+        "not",
+        "Monday",
+        "shares",
+        "Northgate’s",
+        "U.S.",
+        "recall",
+        "- Reuters",
+        "May",
     ];
     let mut dice = Dice(seed);
     let start: Timestamp = START.parse().unwrap();
@@ -45,6 +67,7 @@ fn mentions(seed: u64, count: u64, hours: u64) -> Vec<Mention> {
             article_id: format!("id{:03}", number % 80),
             provider: ["one", "two", "three", "four"][(number / 80) as usize].to_owned(),
             title: title.join(" "),
+            asked_as: [None, Some("Acme"), Some("Öl Acme Inc")][dice.below(3) as usize].map(str::to_owned),
             relevance: [None, Some(0.3), Some(1.0)][dice.below(3) as usize],
             sentiment: if dice.below(9) == 0 { Err(Unscored::ModelFailed) } else { Ok(sentiment) },
             ..mention(["A", "B"][dice.below(2) as usize], start + SignedDuration::from_micros(after))
@@ -78,7 +101,7 @@ fn by_company(mentions: &[Mention]) -> BTreeMap<&str, Vec<(&Mention, Option<Tell
     }
     let told = |(company, mut own): (_, Vec<&Mention>)| {
         own.sort_by(|a, b| key(a).cmp(&key(b)));
-        let prints: Vec<Fingerprint> = own.iter().map(|mention| Fingerprint::new(&mention.title)).collect();
+        let prints: Vec<Fingerprint> = own.iter().map(|mention| Fingerprint::of(mention)).collect();
         let found = tellings(own.iter().map(|mention| mention.available_at()).zip(&prints));
         (company, own.into_iter().zip(found).collect())
     };
@@ -151,8 +174,7 @@ async fn the_sentiment_index_in_sql_is_that_in_rust() {
             let start = from + minute * 60;
             assert_eq!(line[..2], [company, &start.to_string()]);
             let ends = (start + 60) * 1_000_000;
-            let expected =
-                weighted_index(&times, &values, &weights, ends, 5400.0 * 1e6, 21_600_000_000).unwrap();
+            let expected = weighted_index(&times, &values, &weights, ends, 5400.0 * 1e6, 21_600_000_000).unwrap();
             let counted = times.iter().filter(|&&at| at < ends && at >= ends - 21_600_000_000).count();
             assert_eq!(line[2], counted.to_string(), "{company} {minute}");
             match expected {

@@ -168,7 +168,7 @@ fn repeated(order: &[&Impact]) -> HashSet<usize> {
     for (place, row) in order.iter().enumerate() {
         let mention = &row.mention;
         if let Some(symbol) = mention.symbol.as_ref().filter(|_| !mention.is_withdrawn()) {
-            told.entry(symbol).or_default().push((place, mention.available_at(), Fingerprint::new(&mention.title)));
+            told.entry(symbol).or_default().push((place, mention.available_at(), Fingerprint::of(mention)));
         }
     }
     let mut repeated = HashSet::new();

@@ -36,7 +36,7 @@ columns! { RevisionColumns(mention: &Mention, seq: u64) {
     article_revision: u64 = mention.article_revision;
     windows: Option<u16> = mention.sentiment.as_ref().ok().map(|sentiment| sentiment.windows);
     seq: u64 = seq;
-    story_words: Vec<String> = Fingerprint::new(&mention.title).into_words();
+    story_words: Vec<String> = Fingerprint::of(mention).into_words();
 }}
 
 columns! { JoinColumns(impact: &Impact) {
