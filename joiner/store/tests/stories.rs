@@ -99,13 +99,14 @@ fn by_company(mentions: &[Mention]) -> BTreeMap<&str, Vec<(&Mention, Option<Tell
     for mention in mentions.iter().filter(|mention| !mention.is_withdrawn()) {
         companies.entry(mention.symbol.as_ref().unwrap().as_str()).or_default().push(mention);
     }
-    let told = |(company, mut own): (_, Vec<&Mention>)| {
+    let mut told = BTreeMap::new();
+    for (company, mut own) in companies {
         own.sort_by(|a, b| key(a).cmp(&key(b)));
         let prints: Vec<Fingerprint> = own.iter().map(|mention| Fingerprint::of(mention)).collect();
         let found = tellings(own.iter().map(|mention| mention.available_at()).zip(&prints));
-        (company, own.into_iter().zip(found).collect())
-    };
-    companies.into_iter().map(told).collect()
+        told.insert(company, own.into_iter().zip(found).collect());
+    }
+    told
 }
 
 #[tokio::test]
