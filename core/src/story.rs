@@ -80,14 +80,11 @@ impl Fingerprint {
 
     /// The fingerprint of a headline about the company of that name.
     pub fn about(headline: &str, company: Option<&str>) -> Self {
-        let read = |stop: &HashSet<&str>| -> BTreeSet<String> {
-            canonical(&tokens(&without_tickers(without_source(headline))), stop)
-        };
-        let known = &*LISTS;
-        let words = read(&known.stop);
+        let read = tokens(&without_tickers(without_source(headline)));
+        let words = canonical(&read, false);
         // A headline of nothing but such words is compared by them.
-        let words = if words.is_empty() { read(&HashSet::new()) } else { words };
-        let name = company.map(|name| canonical(&tokens(name), &known.stop)).unwrap_or_default();
+        let words = if words.is_empty() { canonical(&read, true) } else { words };
+        let name = company.map(|name| canonical(&tokens(name), false)).unwrap_or_default();
         let marked = |word: String| {
             if name.contains(&word) && !word.starts_with(MARKS) && has_weight(&word) {
                 format!("{NAME_MARK}{word}")
@@ -111,6 +108,11 @@ impl Fingerprint {
     /// The weight that two headlines share, in all of both: the Sørensen-Dice coefficient, in [0, 1]. It is 0 if one of them
     /// has no word, if they contradict each other, and if they share less than [`SHARED`] without being equal.
     pub fn similarity(&self, other: &Self) -> f64 {
+        // Most headlines share next to nothing, and nothing else has to be known of them.
+        let shared = self.shared(other);
+        if shared < SHARED && shared < self.weight().max(other.weight()) {
+            return 0.0;
+        }
         let (own, others): (HashSet<&str>, HashSet<&str>) = (self.iter().collect(), other.iter().collect());
         let only_own: Vec<&str> = self.iter().filter(|word| !others.contains(word) && has_weight(word)).collect();
         let only_other: Vec<&str> = other.iter().filter(|word| !own.contains(word) && has_weight(word)).collect();
@@ -121,9 +123,19 @@ impl Fingerprint {
         if all == 0 || in_names || contradict(&only_own, &only_other) {
             return 0.0;
         }
-        let shared: u64 = self.iter().filter(|word| others.contains(word)).map(weight).sum();
-        let is_equal = only_own.is_empty() && only_other.is_empty();
-        if is_equal || shared >= SHARED { (2 * shared) as f64 / all as f64 } else { 0.0 }
+        (2 * shared) as f64 / all as f64
+    }
+
+    /// The weight of the words that both have.
+    fn shared(&self, other: &Self) -> u64 {
+        let (mut shared, mut others) = (0, other.iter().peekable());
+        for word in self.iter() {
+            while others.next_if(|other| *other < word).is_some() {}
+            if others.next_if_eq(&word).is_some() {
+                shared += weight(word);
+            }
+        }
+        shared
     }
 
     fn iter(&self) -> impl Iterator<Item = &str> {
@@ -167,28 +179,31 @@ fn has_weight(word: &str) -> bool {
     !word.starts_with(CAPITAL_MARK)
 }
 
-struct Lists {
-    stop: HashSet<&'static str>,
-    publishers: HashSet<&'static str>,
-    same: HashMap<&'static str, &'static str>,
-    denials: HashSet<&'static str>,
-    frequent: HashSet<&'static str>,
-    months: HashSet<&'static str>,
-    weekdays: HashSet<&'static str>,
+/// What is known of a word.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    Denial,
+    Same(&'static str),
+    Month,
+    Weekday,
+    Frequent,
+    Stop,
 }
 
-static LISTS: LazyLock<Lists> = LazyLock::new(|| {
-    let set = |list: &'static str| list.split_whitespace().collect();
-    Lists {
-        stop: set(words::STOP),
-        publishers: set(words::PUBLISHERS),
-        same: words::SAME.iter().flat_map(|&(word, same)| same.split_whitespace().map(move |of| (of, word))).collect(),
-        denials: set(words::DENIALS),
-        frequent: set(words::FREQUENT),
-        months: set(words::MONTHS),
-        weekdays: set(words::WEEKDAYS),
-    }
+static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
+    let all = |list: &'static str, known: Known| list.split_whitespace().map(move |word| (word, known));
+    // Of a word that is in several lists, the last counts.
+    let same = words::SAME.iter().flat_map(|&(word, same)| all(same, Known::Same(word)));
+    all(words::STOP, Known::Stop)
+        .chain(all(words::FREQUENT, Known::Frequent))
+        .chain(all(words::WEEKDAYS, Known::Weekday))
+        .chain(all(words::MONTHS, Known::Month))
+        .chain(same)
+        .chain(all(words::DENIALS, Known::Denial))
+        .collect()
 });
+
+static PUBLISHERS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| words::PUBLISHERS.split_whitespace().collect());
 
 /// The headline without the publisher after its last dash.
 fn without_source(headline: &str) -> &str {
@@ -201,7 +216,7 @@ fn without_source(headline: &str) -> &str {
             .max();
         let Some((at, length)) = dash else { break };
         let source = tokens(&headline[at + length..]);
-        let is_source = source.iter().any(|word| LISTS.publishers.contains(&*word.to_lowercase()));
+        let is_source = source.iter().any(|word| PUBLISHERS.contains(&*word.to_lowercase()));
         if source.len() > 5 || !is_source || tokens(&headline[..at]).len() < 3 {
             break;
         }
@@ -262,7 +277,8 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-fn canonical(tokens: &[String], stop: &HashSet<&str>) -> BTreeSet<String> {
+/// The words in the form in which they are compared; without those of [`words::STOP`], unless `with_all`.
+fn canonical(tokens: &[String], with_all: bool) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     let lower: Vec<String> = tokens.iter().map(|token| token.to_lowercase()).collect();
     let mut rest = lower.iter().map(String::as_str).zip(tokens).enumerate().peekable();
@@ -280,24 +296,22 @@ fn canonical(tokens: &[String], stop: &HashSet<&str>) -> BTreeSet<String> {
             words.insert(format!("#{number}{scale}{apart}"));
         } else if is_period(token) {
             words.insert(format!("@{token}"));
-        } else if LISTS.denials.contains(token) {
-            words.insert(DENIAL.to_owned());
-        } else if let Some(word) = LISTS.same.get(token) {
-            words.insert((*word).to_owned());
-            if is_capital && !word.starts_with(MARKS) {
-                words.insert(format!("{CAPITAL_MARK}{word}"));
+        } else if token == "may" && is_capital && at > 0 {
+            words.insert("%may".to_owned());
+        } else {
+            let plain = match KNOWN.get(token) {
+                Some(Known::Denial) => DENIAL.to_owned(),
+                Some(Known::Same(word)) => (*word).to_owned(),
+                Some(Known::Month) => format!("%{token}"),
+                Some(Known::Weekday) => format!("&{token}"),
+                Some(Known::Frequent) => format!("~{}", stem(token)),
+                Some(Known::Stop) if !with_all => continue,
+                _ => stem(token).to_owned(),
+            };
+            if is_capital && !plain.starts_with(MARKS) {
+                words.insert(format!("{CAPITAL_MARK}{plain}"));
             }
-        } else if LISTS.months.contains(token) || token == "may" && is_capital && at > 0 {
-            words.insert(format!("%{token}"));
-        } else if LISTS.weekdays.contains(token) {
-            words.insert(format!("&{token}"));
-        } else if LISTS.frequent.contains(token) {
-            words.insert(format!("~{}", stem(token)));
-        } else if !stop.contains(token) {
-            words.insert(stem(token).to_owned());
-            if is_capital {
-                words.insert(format!("{CAPITAL_MARK}{}", stem(token)));
-            }
+            words.insert(plain);
         }
     }
     words
