@@ -371,7 +371,7 @@ pub struct Telling {
     pub story: usize,
     /// How many mentions have told the story by now, this one included.
     pub told: u64,
-    /// Similarity with the most similar mention of [`SPAN`] before, 0 if there is none.
+    /// Similarity with the most similar mention of [`SPAN`] before, 0 without one.
     pub similarity: f64,
     /// Time since the story was first told.
     pub since_first: SignedDuration,

@@ -13,10 +13,11 @@ fn stories_told_again_are_recognised() {
         for (what, measured) in [("pairs", labelled::pairs(&own)), ("repeats", labelled::repeats(&own))] {
             println!("{half}, {what}: {}", measured.count);
             let errors = measured.errors.join("\n");
-            assert!(measured.count.precision() >= 0.9, "{half}, {what}: {}\n{errors}", measured.count);
-            // Of two headlines of one story, one may be recognised by a third.
-            let recall = if what == "pairs" { 0.8 } else { 0.9 };
-            assert!(measured.count.recall() >= recall, "{half}, {what}: {}\n{errors}", measured.count);
+            // Of two headlines of one story, one may be recognised by a third; and one that is taken for a repeat may be
+            // like several of its story.
+            let least = if what == "pairs" { 0.8 } else { 0.9 };
+            assert!(measured.count.precision() >= least, "{half}, {what}: {}\n{errors}", measured.count);
+            assert!(measured.count.recall() >= least, "{half}, {what}: {}\n{errors}", measured.count);
         }
     }
 }

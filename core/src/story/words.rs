@@ -158,7 +158,7 @@ pub(super) const SAME: &[(&str, &str)] = &[
 pub(super) const DENIALS: &str =
     "not no never denies deny denied denying wont cant cannot doesnt didnt isnt without unlikely";
 
-/// Words of so many headlines that they say little, beside those of [`SAME`] with `~`, `+` or `-`.
+/// Words that say little because most headlines have some of them, beside those of [`SAME`] with `~`, `+` or `-`.
 pub(super) const FREQUENT: &str = "year years week weeks day days month months market markets price prices target targets \
     analyst analysts investor investors estimate estimates ai tech technology high low quarter quarterly results result \
     big first second third fourth data based global group hold keep keeps get gets one two three best better watch today \

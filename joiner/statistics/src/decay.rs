@@ -31,7 +31,7 @@ pub fn half_life_mean(times: &[i64], values: &[f64], half_life: f64) -> Result<V
 }
 
 /// The mean of the values that were known in the `window` before `at`, each with its weight times 0.5^(age /
-/// half-life): those with a time from `at - window` on and before `at`. `None` if there is none, or their weights are 0.
+/// half-life): those with a time from `at - window` on and before `at`. `None` without any, or if their weights are 0.
 ///
 /// `times`, `at`, `half_life` and `window` have the same unit, which can be any; times may be in any order. View
 /// `sentiment_index` has the same rule for the end of each minute.
