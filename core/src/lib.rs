@@ -20,6 +20,7 @@ pub mod instrument;
 pub mod mention;
 pub mod record;
 pub mod run;
+pub mod story;
 pub mod symbol;
 pub mod tape;
 pub mod text;

@@ -9,6 +9,7 @@ pub mod config;
 pub mod error;
 pub mod migrate;
 pub mod rows;
+mod stories;
 pub mod summary;
 mod views;
 pub mod writer;

@@ -2,6 +2,7 @@
 //! code's lists of columns and horizons. A migration's text never changes; these follow the build that migrated last.
 
 use crate::rows::IMPACT_COLUMNS;
+use crate::stories::{sentiment_index, stories};
 use tapewire_core::Horizon;
 
 /// Columns of `impact` that the view `report` leaves out. Every other column is in it, also a new one.
@@ -61,8 +62,17 @@ FROM
 )";
 
 /// The statements, in order. Each may be repeated, and run by two processes at once.
-pub(crate) fn statements() -> [String; 6] {
-    [add_columns(), report(), impact_by_horizon(), current_mentions(), news_by_minute(), NOVELTY.to_owned()]
+pub(crate) fn statements() -> [String; 8] {
+    [
+        add_columns(),
+        report(),
+        impact_by_horizon(),
+        current_mentions(),
+        news_by_minute(),
+        NOVELTY.to_owned(),
+        stories(),
+        sentiment_index(),
+    ]
 }
 
 /// The mentions that count: the latest record of each, without those that an edit of their article has taken back. In

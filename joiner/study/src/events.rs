@@ -1,15 +1,13 @@
 //! From joined rows to events: which rows count, and why the others do not.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Moment, PerHorizon, Status};
+use tapewire_core::story::{Fingerprint, tellings};
 use tapewire_core::{Horizon, Impact, Symbol};
 use tapewire_statistics::overlap::{self, Fate};
-
-/// For how long a headline that is repeated for the same company is still the same story.
-pub const STORY_SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 /// Which return of a row is its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -116,8 +114,7 @@ fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
 
 /// Divides rows into events and those left out. Each row is either one or the other.
 ///
-/// Of the mentions of one company under one headline, compared without case and punctuation, only the first of any 72
-/// hours counts.
+/// Of the mentions of one company that tell one story ([`tapewire_core::story`]), only the first counts.
 pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
     let mut order: Vec<&Impact> = rows.iter().collect();
     order.sort_by_key(|row| {
@@ -125,10 +122,10 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
         (mention.available_at(), mention.provider.clone(), mention.article_id.clone(), mention.symbol.clone())
     });
     let mut articles: HashMap<(&str, &str), u64> = HashMap::new();
-    let mut first_told: HashMap<(&Symbol, String), Timestamp> = HashMap::new();
+    let repeated = repeated(&order);
     let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
     let mut events = Vec::new();
-    for row in order {
+    for (place, row) in order.into_iter().enumerate() {
         let mention = &row.mention;
         let next = articles.len() as u64;
         let article = *articles.entry((&mention.provider, &mention.article_id)).or_insert(next);
@@ -142,15 +139,11 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
             unreachable!("a row without a reason has a company, a score and an entry")
         };
         let available_at = mention.available_at();
-        let story = (symbol, story(&mention.title));
-        let is_told = !story.1.is_empty()
-            && first_told.get(&story).is_some_and(|&first| available_at.duration_since(first) <= STORY_SPAN);
-        if is_told {
-            let reason = ("repeated", "the company's headline of the last 72 hours again");
+        if repeated.contains(&place) {
+            let reason = ("repeated", "the company's story of the last 72 hours again");
             *left_out.entry(reason).or_default() += 1;
             continue;
         }
-        first_told.insert(story, available_at);
         events.push(Event {
             symbol: symbol.clone(),
             article,
@@ -169,10 +162,22 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
     Sample { rows: rows.len(), articles: articles.len(), events, left_out }
 }
 
-/// A headline in the form in which headlines are compared: letters and digits in lower case.
-fn story(title: &str) -> String {
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+/// Places of the rows whose story was told before. `order` is by the time at which the news was known.
+fn repeated(order: &[&Impact]) -> HashSet<usize> {
+    let mut told: HashMap<&Symbol, Vec<(usize, Timestamp, Fingerprint)>> = HashMap::new();
+    for (place, row) in order.iter().enumerate() {
+        let mention = &row.mention;
+        if let Some(symbol) = mention.symbol.as_ref().filter(|_| !mention.is_withdrawn()) {
+            told.entry(symbol).or_default().push((place, mention.available_at(), Fingerprint::of(mention)));
+        }
+    }
+    let mut repeated = HashSet::new();
+    for own in told.values() {
+        let tellings = tellings(own.iter().map(|(_, at, fingerprint)| (*at, fingerprint)));
+        let again = own.iter().zip(tellings).filter(|(_, telling)| telling.is_some_and(|telling| !telling.is_first()));
+        repeated.extend(again.map(|((place, ..), _)| *place));
+    }
+    repeated
 }
 
 impl Sample {

@@ -207,7 +207,7 @@ fn methods(findings: &Findings) -> String {
     };
     format!(
         "<h2>Methods</h2>\n<p>{outcome} The score is p(positive) &minus; p(negative) of the text about the company. A company's \
-         headline that is repeated within 72 hours counts once, the first time. At each horizon, an event of a company that \
+         story that is told again within 72 hours, in the same or in other words, counts once, the first time. At each horizon, an event of a company that \
          begins before the outcome of an earlier one has ended does not count. With fewer than {} events, or from fewer \
          than {} days, a horizon has no statistic; a group needs {} events.</p>\n<p>The rank IC is Spearman's correlation of \
          score and outcome. Standard errors are jackknifed over clusters: events of one day, and of one article about \
