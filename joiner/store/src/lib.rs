@@ -9,6 +9,7 @@ pub mod config;
 pub mod error;
 pub mod migrate;
 pub mod rows;
+pub mod stored;
 pub mod summary;
 mod views;
 pub mod writer;
