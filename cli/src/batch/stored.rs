@@ -82,12 +82,12 @@ fn label(text: &str) -> Result<Option<&'static str>, String> {
         return Ok(None);
     }
     let known = LABELS.into_iter().find(|label| *label == text).map(Some);
-    known.ok_or_else(|| format!("label {text:?} is none of {}", LABELS.join(", ")))
+    known.ok_or_else(|| format!("label {text:?} is not one of {}", LABELS.join(", ")))
 }
 
 fn named_reason(text: &str) -> Result<&'static str, String> {
     let known = REASONS.into_iter().find(|reason| *reason == text);
-    known.ok_or_else(|| format!("reason {text:?} is none of {}", REASONS.join(", ")))
+    known.ok_or_else(|| format!("reason {text:?} is not one of {}", REASONS.join(", ")))
 }
 
 /// The rows of a file with columns of table `impact`.
@@ -156,12 +156,12 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
     })
 }
 
-/// A text; an empty one is none.
+/// A text; `None` if it is empty.
 fn text(row: &FileRow, name: &str) -> Result<Option<String>, String> {
     match row.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(text) | Value::Number(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-        Some(other) => Err(format!("{name}: {} is no text", other.to_json())),
+        Some(other) => Err(format!("{name}: {} is not a text", other.to_json())),
     }
 }
 
@@ -169,7 +169,7 @@ fn number(row: &FileRow, name: &str) -> Result<Option<f64>, String> {
     let digits = match row.get(name) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Number(digits) | Value::Text(digits)) => digits.trim(),
-        Some(other) => return Err(format!("{name}: {} is no number", other.to_json())),
+        Some(other) => return Err(format!("{name}: {} is not a number", other.to_json())),
     };
     if digits.is_empty() {
         return Ok(None);
@@ -187,10 +187,10 @@ fn moment(row: &FileRow, name: &str) -> Result<Option<Timestamp>, String> {
         Some(Value::Text(text)) => text
             .trim()
             .parse()
-            .map_err(|_| format!("{name}: {text:?} is no time with its zone; write it as 2024-07-01T14:00:00Z"))?,
+            .map_err(|_| format!("{name}: {text:?} is not a time with its zone; write it as 2024-07-01T14:00:00Z"))?,
         Some(other) => {
             let value = other.to_json();
-            return Err(format!("{name}: {value} is no time with its zone; write it as 2024-07-01T14:00:00Z"));
+            return Err(format!("{name}: {value} is not a time with its zone; write it as 2024-07-01T14:00:00Z"));
         }
     };
     Ok(Timestamp::from_microsecond(at.as_microsecond()).ok())

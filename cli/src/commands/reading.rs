@@ -126,7 +126,7 @@ impl Reading {
         of_news.into_iter().chain(bars.iter().copied()).find_map(given)
     }
 
-    /// Whether a benchmark was named, or that there is none.
+    /// Whether `--benchmark` was given, with a symbol or with `none`.
     pub fn has_benchmark(&self) -> bool {
         self.benchmark.is_some()
     }
