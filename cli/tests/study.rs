@@ -381,7 +381,7 @@ fn findings_of_real_data_are_those_that_statsmodels_computes() {
     let folder = tempfile::tempdir().unwrap();
     let (news, bars) = (format!("{real}/news.jsonl"), format!("{real}/bars_1h.csv"));
     let more = ["--alias", "GOOG=GOOGL", "--benchmark", "SPX"];
-    computed_again(folder.path(), &news, &bars, &more, &["--days", "5"]);
+    computed_again(folder.path(), &news, &bars, &more, &["--days", "1"]);
 }
 
 /// `join` writes the rows that a replay through topics and servers gives, column by column.

@@ -51,6 +51,15 @@ class Differences:
             print(f"{what}: {found!r}, but computed here it is {expected!r}")
 
 
+def schedule() -> pd.DataFrame:
+    return exchange_calendars.get_calendar("XNYS", start="2020-01-01", end="2026-12-31").schedule
+
+
+def micros(moments: pd.Series) -> np.ndarray:
+    """Microseconds since 1970 UTC of moments with a zone."""
+    return moments.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]").astype("int64").to_numpy()
+
+
 # ---------------------------------------------------------------- events
 
 
@@ -73,10 +82,7 @@ def sample(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
             told[(row.symbol, words)] = row.available_at
         keep.append(not repeated)
     events = rows[keep].copy()
-    calendar = exchange_calendars.get_calendar("XNYS", start="2000-01-01", end="2026-12-31")
-    opens = calendar.schedule["open"]
-    events["session"] = np.searchsorted(opens.to_numpy(), events["entry_at"].dt.tz_localize(None), side="right") - 1
-    events["dates"] = opens.index[events["session"]]
+    events["session"] = np.searchsorted(micros(schedule()["open"]), micros(events["entry_at"]), side="right") - 1
     prefix = "ar_" if outcome == "abnormal" else "ret_"
     names = [column.removeprefix("ret_") for column in rows.columns if column.startswith("ret_")]
     for name in names:
@@ -92,9 +98,7 @@ def at(events: pd.DataFrame, horizon: str) -> pd.DataFrame:
     if horizon in sessions:
         times, window = own["session"].astype("int64"), sessions[horizon]
     else:
-        times, window = own["entry_at"].astype("int64") // 1000, int(horizon.removesuffix("m")) * 60_000_000
-        if own["entry_at"].dt.unit == "us":
-            times = own["entry_at"].astype("int64")
+        times, window = pd.Series(micros(own["entry_at"])), int(horizon.removesuffix("m")) * 60_000_000
     return own[without_overlaps(own["symbol"], times, window)]
 
 
@@ -283,11 +287,10 @@ def horizons(told: Differences, events: pd.DataFrame, findings: dict[str, Any]) 
 def closes(path: Path) -> pd.DataFrame:
     """Log returns from close to close, by session position and symbol; only from one session to the next."""
     bars = pd.read_csv(path)
-    bars["start"] = pd.to_datetime(bars["start"], utc=True, format="ISO8601").dt.tz_localize(None)
-    calendar = exchange_calendars.get_calendar("XNYS", start="2000-01-01", end="2026-12-31")
-    opens, ends = calendar.schedule["open"].dt.tz_localize(None), calendar.schedule["close"].dt.tz_localize(None)
-    bars["session"] = np.searchsorted(opens.to_numpy(), bars["start"], side="right") - 1
-    bars = bars[bars["start"] < ends.to_numpy()[bars["session"]]]
+    start = micros(pd.to_datetime(bars["start"], utc=True, format="ISO8601"))
+    sessions = schedule()
+    bars["session"] = np.searchsorted(micros(sessions["open"]), start, side="right") - 1
+    bars = bars[start < micros(sessions["close"])[bars["session"]]]
     last = bars.sort_values("start").groupby(["session", "symbol"])["close"].last().unstack()
     last = last.reindex(range(last.index.min(), last.index.max() + 1))
     return np.log(last / last.shift(1))

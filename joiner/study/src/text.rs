@@ -62,6 +62,7 @@ pub fn table(findings: &Findings) -> String {
         settings.level, settings.minimum_events, settings.minimum_days
     ));
     line(sections::text(findings));
+    line(String::new());
     line(findings.sentence.clone());
     text
 }
