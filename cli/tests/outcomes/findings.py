@@ -262,8 +262,8 @@ def horizons(told: Differences, events: pd.DataFrame, findings: dict[str, Any]) 
         band = found["rank_ic_newey_west"]["value"]
         low, high, error, lags = newey_west(own, overlap)
         told.same(f"{name} lags", band["span"], lags)
-        for what, one, other in zip(["low", "high", "standard_error"], [low, high, error], ["low", "high", "standard_error"], strict=True):
-            told.number(f"{name} Newey-West {what}", band[other], one)
+        for what, one in [("low", low), ("high", high), ("standard_error", error)]:
+            told.number(f"{name} Newey-West {what}", band[what], one)
         band = found["rank_ic_bootstrap"]["value"]
         for what, one in zip(["low", "high", "standard_error"], bootstrap(own, overlap), strict=True):
             told.number(f"{name} bootstrap {what}", band[what] - one + 1, 1, 0.25 * band["standard_error"])
@@ -305,7 +305,9 @@ def follow(events: pd.DataFrame, returns: pd.DataFrame, benchmark: str | None, d
         before = range(row.session - GAP_DAYS - ESTIMATION_DAYS, row.session - GAP_DAYS)
         after = range(row.session + 1, row.session + 1 + days)
         own = returns[row.symbol].reindex([*before, *after]).to_numpy()
-        columns = [np.ones(len(own))] + ([returns[benchmark].reindex([*before, *after]).to_numpy()] if benchmark else [])
+        columns = [np.ones(len(own))]
+        if benchmark:
+            columns.append(returns[benchmark].reindex([*before, *after]).to_numpy())
         x = np.column_stack(columns)
         whole = ~np.isnan(own) & ~np.isnan(x).any(axis=1)
         early = whole & (np.arange(len(own)) < ESTIMATION_DAYS)

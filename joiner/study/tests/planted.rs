@@ -1,4 +1,4 @@
-//! An effect that was planted is inside its interval, and where there is none, none is found.
+//! An effect that was planted is inside its interval, and without an effect nothing is significant.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -48,13 +48,18 @@ fn a_planted_effect_is_inside_its_interval() {
 #[test]
 fn where_no_effect_is_planted_none_is_significant_after_correction() {
     let (mut significant, mut found) = (0, 0);
-    for seed in 1..=SEEDS {
+    let seeds = 4 * SEEDS;
+    for seed in 1..=seeds {
         let findings = study(&planted(1000 + seed, DAYS, 0.0), &quick());
         let estimates = findings.horizons.iter().flat_map(|of| of.estimates());
         let any = estimates.filter_map(|(_, figure)| figure.value()?.p_adjusted).any(|p| p <= 0.05);
         significant += u64::from(any);
         found += u64::from(findings.verdict == Verdict::Found);
     }
-    println!("significant {significant}, found {found} of {SEEDS}");
-    assert!(significant <= 6 && found <= significant, "{significant} significant, {found} found, of {SEEDS}");
+    println!("significant {significant}, found {found} of {seeds}");
+    // 6 of 100, where at most 5 are expected.
+    assert!(
+        significant * 100 <= 6 * seeds && found <= significant,
+        "{significant} significant, {found} found, of {seeds}"
+    );
 }
