@@ -266,6 +266,14 @@ fn joined_rows_in_a_file_give_the_same_findings() {
             "row 2: available_at: \"2024-07-01 14:00:00\" is not a time with its zone",
         ),
         (
+            "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:00:00Z,1,0.1\n",
+            "row 2: entry_at 2024-07-01T14:00:00Z is not after available_at",
+        ),
+        (
+            "article_id,symbol,available_at,entry_at,score,ret_5m\na,B,2024-07-01T14:00:00Z,,1,\na,B,2024-07-01T14:00:00Z,,1,\n",
+            "row 3 has the provider, article and symbol of row 2",
+        ),
+        (
             "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,nan,0.1\n",
             "row 2: score: \"nan\" is not a finite number",
         ),

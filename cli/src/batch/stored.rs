@@ -4,6 +4,7 @@ use crate::commands::reading::{Reading, prepare, progress_bar};
 use crate::config::Config;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use tapewire_core::impact::PerHorizon;
 use tapewire_core::tape::ActionKind;
@@ -103,13 +104,22 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     let mut reader = Reader::open(path, &Options::default())?;
     reader.only(&wanted)?;
     let place = path.display();
-    let (mut rows, mut seen) = (Vec::new(), std::collections::HashSet::new());
+    let (mut rows, mut seen) = (Vec::<Row>::new(), HashSet::new());
+    let mut first: HashMap<(String, String, Option<Symbol>), u64> = HashMap::new();
     let bar = progress_bar();
     for row in reader {
         let row = row?.map_err(|bad| anyhow::anyhow!("{place} row {}: {}", bad.number, bad.reason))?;
         seen.extend(wanted.iter().copied().filter(|name| row.get(name).is_some()));
         let number = row.number;
-        rows.push(of_file_row(&row).map_err(|wrong| anyhow::anyhow!("{place} row {number}: {wrong}"))?);
+        let row = of_file_row(&row).map_err(|wrong| anyhow::anyhow!("{place} row {number}: {wrong}"))?;
+        let key = (row.provider.clone(), row.article_id.clone(), row.symbol.clone());
+        if let Some(before) = first.insert(key, number) {
+            bail!(
+                "{place} row {number} has the provider, article and symbol of row {before}; each may be there once. Rows of \
+                 table impact are read with FINAL, and of one run"
+            );
+        }
+        rows.push(row);
         if rows.len() % 10_000 == 0 {
             bar.set_message(format!("read {} rows", rows.len()));
         }
@@ -137,6 +147,11 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
     let symbol = symbol.map(|symbol| Symbol::new(&symbol)).transpose().map_err(|wrong| format!("symbol: {wrong}"))?;
     let reason = text(row, "reason")?.or(text(row, "unscored")?);
     let phase_name = text(row, "phase")?;
+    let (available_at, entry_at) =
+        (moment(row, "available_at")?.ok_or("available_at is empty")?, moment(row, "entry_at")?);
+    if let Some(entry_at) = entry_at.filter(|&entry_at| entry_at <= available_at) {
+        return Err(format!("entry_at {entry_at} is not after available_at {available_at}: nobody knew the news then"));
+    }
     let of_day = phase_name.as_deref().map(|name| phase(name).ok_or_else(|| format!("there is no phase {name:?}")));
     Ok(Row {
         symbol,
@@ -144,8 +159,8 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
         publisher: text(row, "publisher")?.unwrap_or_default(),
         article_id: text(row, "article_id")?.ok_or("article_id is empty")?,
         title: text(row, "title")?.unwrap_or_default(),
-        available_at: moment(row, "available_at")?.ok_or("available_at is empty")?,
-        entry_at: moment(row, "entry_at")?,
+        available_at,
+        entry_at,
         score: number(row, "score")?,
         label: label(&text(row, "label")?.unwrap_or_default())?,
         relevance: number(row, "relevance")?,

@@ -2,7 +2,7 @@
 
 mod choices;
 
-use super::reading::Reading;
+use super::reading::{Reading, progress_bar};
 use crate::batch::stored::{self, Stored};
 use crate::batch::{self, Joined, output};
 use crate::config::Config;
@@ -124,6 +124,8 @@ impl Study {
             return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
         }
         let Input { rows, facts, closes, .. } = input;
+        let bar = progress_bar();
+        bar.set_message("computing the statistics");
         let studying = tokio::task::spawn_blocking(move || {
             let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.as_ref(), &rows));
             let findings = study_with_days(&rows, &settings, daily.as_ref());
@@ -131,6 +133,7 @@ impl Study {
             (findings, raw)
         });
         let studied = shutdown.run_until_cancelled(studying).await;
+        bar.finish_and_clear();
         let (findings, raw) = studied.context("interrupted; nothing was written")?.context("the study panicked")?;
         self.write(&findings, facts)?;
         // A standard output that nobody reads is no failure.

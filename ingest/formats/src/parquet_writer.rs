@@ -144,3 +144,44 @@ fn write<'a, T: DataType>(
     column.typed::<T>().write_batch(&values, Some(&levels), None)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Reader, Value};
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let columns = [
+            ("text", ColumnType::Text),
+            ("float", ColumnType::Float),
+            ("integer", ColumnType::Integer),
+            ("bool", ColumnType::Bool),
+            ("at", ColumnType::Instant),
+        ];
+        let at: Timestamp = "2024-07-01T14:00:00.123456Z".parse().unwrap();
+        let full = vec![
+            Cell::Text("Käse \"x\"".into()),
+            Cell::Float(0.1 + 0.2),
+            Cell::Integer(-7),
+            Cell::Bool(true),
+            Cell::Instant(at),
+        ];
+        let rows = (0..GROUP_ROWS + 2).map(|row| if row % 2 == 0 { full.clone() } else { vec![Cell::Null; 5] });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        write_parquet(file.as_file(), &columns, rows).unwrap();
+        let rows: Vec<crate::Row> =
+            Reader::open(file.path(), &Options::default()).unwrap().map(|row| row.unwrap().unwrap()).collect();
+        assert_eq!(rows.len(), GROUP_ROWS + 2);
+        let values = |row: &crate::Row| row.fields.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>();
+        let expected = [
+            Value::Text("Käse \"x\"".into()),
+            Value::Number("0.30000000000000004".into()),
+            Value::Number("-7".into()),
+            Value::Bool(true),
+            Value::Instant(at),
+        ];
+        assert_eq!(values(&rows[GROUP_ROWS]), expected);
+        assert_eq!(values(&rows[GROUP_ROWS + 1]), vec![Value::Null; 5]);
+    }
+}

@@ -263,10 +263,8 @@ pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings,
     });
     // A return to the next session reaches into one further day.
     let overlap = usize::from(matches!(horizon.moment(), Moment::NextOpen | Moment::NextClose));
-    let band = |of: &dyn Fn(&[f64], &[f64]) -> Result<Band>| -> Figure<Band> {
-        let ranked = enough.clone().and_then(|()| standardized_ranks(&used.scores(), &used.outcomes));
-        ranked.and_then(|[x, y]| of(&x, &y)).into()
-    };
+    let ranked = enough.clone().and_then(|()| standardized_ranks(&used.scores(), &used.outcomes));
+    let ranked = || ranked.as_ref().map_err(Error::clone);
     let (replicates, seed) = (settings.bootstraps, settings.seed);
     HorizonFindings {
         horizon: horizon.name(),
@@ -276,8 +274,10 @@ pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings,
         without_outcome: used.without_outcome,
         overlapping: used.overlapping,
         rank_ic,
-        rank_ic_newey_west: band(&|x, y| intervals::newey_west(x, y, used, overlap)),
-        rank_ic_bootstrap: band(&|x, y| intervals::block_bootstrap(x, y, used, overlap, replicates, seed)),
+        rank_ic_newey_west: ranked().and_then(|[x, y]| intervals::newey_west(x, y, used, overlap)).into(),
+        rank_ic_bootstrap: ranked()
+            .and_then(|[x, y]| intervals::block_bootstrap(x, y, used, overlap, replicates, seed))
+            .into(),
         permutation: permuted.map(|test| Permutation { p: test.p, p_adjusted: None }).into(),
         positive,
         neutral,

@@ -257,7 +257,7 @@ pub(crate) fn methods(findings: &Findings) -> String {
     let mut said = String::new();
     let filters = filters(findings);
     if !filters.is_empty() {
-        let _ = write!(said, "<p>Events were chosen, in this order. {}.</p>\n", escaped(&filters.join(". ")));
+        let _ = writeln!(said, "<p>Events were chosen, in this order. {}.</p>", escaped(&filters.join(". ")));
     }
     let _ = writeln!(
         said,
