@@ -226,7 +226,7 @@ where
     Findings {
         verdict,
         sentence,
-        settings: settings.clone(),
+        settings: Settings { filters, ..settings.clone() },
         rows: sample.rows,
         articles: sample.articles,
         events: sample.events.len(),

@@ -3,6 +3,7 @@
 use crate::charts::{Point, Series, intervals, names};
 use crate::estimate::{Estimate, Figure};
 use crate::events::Outcome;
+use crate::filters::Novelty;
 use crate::findings::{Findings, HorizonFindings, QUANTILES};
 use crate::sections;
 use crate::text::{basis_points, p_value};
@@ -211,18 +212,23 @@ fn methods(findings: &Findings) -> String {
              known. It is not adjusted for the market."
         }
     };
+    let stories = match settings.filters.novelty {
+        Novelty::First => "A company's headline that is repeated within 72 hours counts once, the first time.",
+        Novelty::All => "A company's headline that is repeated counts each time.",
+    };
     format!(
-        "<h2>Methods</h2>\n<p>{outcome} The score is p(positive) &minus; p(negative) of the text about the company. A company's \
-         headline that is repeated within 72 hours counts once, the first time. At each horizon, an event of a company that \
+        "<h2>Methods</h2>\n<p>{outcome} The score is p(positive) &minus; p(negative) of the text about the company, unless the \
+         rows are of another model. {} At each horizon, an event of a company that \
          begins before the outcome of an earlier one has ended does not count. With fewer than {} events, or from fewer \
          than {} days, a horizon has no statistic; a group needs {} events.</p>\n<p>The rank IC is Spearman's correlation of \
          score and outcome. Standard errors are jackknifed over clusters: events of one day, and of one article about \
          several companies, are one cluster. The hit rate is the share of outcomes that have the sign of the score; its t \
          is of the distance from 50 %. The spread is the mean outcome of the highest fifth of scores less that of the \
          lowest. Adjusted p-values are Holm's, over all {} tests on this page, counted by the program. The permutation p \
-         shuffles scores among the events of each day, {} times with seed {}, and is adjusted for the number of horizons; \
+         shuffles scores among the events of each day, {} times with seed {}, and is adjusted for the number of horizons, of all parts; \
          only what holds by both, at {}, is called found. Other choices of data or rules, tried before this study, are not \
          counted here.</p>\n{}",
+        stories,
         settings.minimum_events,
         settings.minimum_days,
         crate::findings::MINIMUM_GROUP,
