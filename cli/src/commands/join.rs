@@ -11,7 +11,7 @@ use tapewire_runtime::Shutdown;
 /// Reads news and bars, scores every article for every company it names, and writes what the price did next: the rows
 /// that `tapewire replay` puts into the table `impact`, without servers.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  tapewire join --news news.jsonl --bars bars.csv -o impact.jsonl\n  \
+#[command(after_help = "Examples:\n  tapewire join --news news.jsonl --bars bars.csv -o impact.parquet\n  \
     tapewire join --news news.csv --bars hourly.parquet --benchmark SPX --alias GOOG=GOOGL -o impact.csv\n  \
     tapewire join --news news.jsonl --bars bars.csv | jq 'select(.ret_60m != null) | [.symbol, .score, .ret_60m]'\n\n\
     Rows have the columns of the table impact except for version: one row for each article and company, joined or with the\n\
@@ -45,7 +45,7 @@ impl Join {
         let scores = self.scores.clone().or_else(|| self.output.as_deref().map(output::scores_beside));
         let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
         output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
-        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, &shutdown).await?;
+        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, false, &shutdown).await?;
         let Some(path) = &self.output else {
             let mut stdout = std::io::stdout().lock();
             return match output::rows(&rows, format, &mut stdout) {

@@ -96,6 +96,41 @@ impl Reading {
         Inputs { news: self.news.clone(), bars: self.bars.clone() }
     }
 
+    /// The name of the run, if one was given.
+    pub fn run(&self) -> Option<&str> {
+        self.run.as_deref()
+    }
+
+    /// A flag that says how files are read, if one was given. Those of bars are left out if `with_bars`.
+    pub fn given(&self, with_bars: bool) -> Option<&'static str> {
+        let of_news = [
+            ("--alias", !self.alias.is_empty()),
+            ("--news-zone", self.news_zone.is_some()),
+            ("--news-columns", !self.news_columns.is_empty()),
+            ("--news-format", self.news_format.is_some()),
+        ];
+        let of_bars = [
+            ("--bar-width", self.bar_width.is_some()),
+            ("--bar-zone", self.bar_zone.is_some()),
+            ("--date-order", self.date_order.is_some()),
+            ("--bar-columns", !self.bar_columns.is_empty()),
+            ("--symbol", self.symbol.is_some()),
+            ("--symbol-from-file-name", self.symbol_from_file_name),
+            ("--bar-format", self.bar_format.is_some()),
+            ("--encoding", self.encoding.is_some()),
+            ("--no-bar-header", self.no_bar_header),
+            ("--actions", self.actions.is_some()),
+        ];
+        let given = |(flag, is_given): (&'static str, bool)| is_given.then_some(flag);
+        let bars = if with_bars { &[][..] } else { &of_bars[..] };
+        of_news.into_iter().chain(bars.iter().copied()).find_map(given)
+    }
+
+    /// Whether `--benchmark` was given, with a symbol or with `none`.
+    pub fn has_benchmark(&self) -> bool {
+        self.benchmark.is_some()
+    }
+
     /// The paths of all files that are read, which no output may be.
     pub fn files(&self) -> Vec<PathBuf> {
         self.news.iter().chain(&self.bars).chain(&self.actions).cloned().collect()

@@ -3,7 +3,9 @@
 use crate::charts::{Point, Series, intervals, names};
 use crate::estimate::{Estimate, Figure};
 use crate::events::Outcome;
+use crate::filters::Novelty;
 use crate::findings::{Findings, HorizonFindings, QUANTILES};
+use crate::sections;
 use crate::text::{basis_points, p_value};
 use std::fmt::Write as _;
 
@@ -63,9 +65,13 @@ pub fn page(findings: &Findings, source: &Source) -> String {
     for fact in &source.facts {
         let _ = write!(page, "<li>{}</li>", escaped(fact));
     }
+    for filter in sections::filters(findings) {
+        let _ = write!(page, "<li>{}</li>", escaped(&filter));
+    }
     page.push_str("</ul>\n<h2>By horizon</h2>\n");
-    page.push_str(&table(findings));
+    page.push_str(&horizons(&findings.horizons));
     page.push_str(&charts(findings));
+    page.push_str(&sections::html(findings));
     page.push_str(&left_out(findings));
     page.push_str(&examples(findings));
     page.push_str(&methods(findings));
@@ -108,12 +114,13 @@ fn charts(findings: &Findings) -> String {
     all
 }
 
-fn table(findings: &Findings) -> String {
+/// The table of horizons.
+pub(crate) fn horizons(horizons: &[HorizonFindings]) -> String {
     let mut table = "<table><tr><th>horizon</th><th>n</th><th>days</th><th>rank IC</th><th>t</th><th>adjusted p</th>\
          <th>permutation p</th><th>after positive</th><th>after neutral</th><th>after negative</th><th>hit rate</th>\
          <th>spread</th></tr>\n"
         .to_owned();
-    for of in &findings.horizons {
+    for of in horizons {
         let _ = write!(table, "<tr><td>{}</td><td>{}</td><td>{}</td>", of.horizon, of.n, of.days);
         if let Figure::NotKnown(reason) = &of.rank_ic {
             let _ = writeln!(table, "<td colspan=\"9\" class=\"few\">{}</td></tr>", escaped(reason));
@@ -205,18 +212,23 @@ fn methods(findings: &Findings) -> String {
              known. It is not adjusted for the market."
         }
     };
+    let stories = match settings.filters.novelty {
+        Novelty::First => "A company's story that is told again within 72 hours, in the same or in other words, counts once, the first time.",
+        Novelty::All => "A company's story that is told again counts each time.",
+    };
     format!(
-        "<h2>Methods</h2>\n<p>{outcome} The score is p(positive) &minus; p(negative) of the text about the company. A company's \
-         story that is told again within 72 hours, in the same or in other words, counts once, the first time. At each horizon, an event of a company that \
+        "<h2>Methods</h2>\n<p>{outcome} The score is p(positive) &minus; p(negative) of the text about the company, unless the \
+         rows are of another model. {} At each horizon, an event of a company that \
          begins before the outcome of an earlier one has ended does not count. With fewer than {} events, or from fewer \
          than {} days, a horizon has no statistic; a group needs {} events.</p>\n<p>The rank IC is Spearman's correlation of \
          score and outcome. Standard errors are jackknifed over clusters: events of one day, and of one article about \
          several companies, are one cluster. The hit rate is the share of outcomes that have the sign of the score; its t \
          is of the distance from 50 %. The spread is the mean outcome of the highest fifth of scores less that of the \
          lowest. Adjusted p-values are Holm's, over all {} tests on this page, counted by the program. The permutation p \
-         shuffles scores among the events of each day, {} times with seed {}, and is adjusted for the number of horizons; \
+         shuffles scores among the events of each day, {} times with seed {}, and is adjusted for the number of horizons, of all parts; \
          only what holds by both, at {}, is called found. Other choices of data or rules, tried before this study, are not \
-         counted here.</p>\n",
+         counted here.</p>\n{}",
+        stories,
         settings.minimum_events,
         settings.minimum_days,
         crate::findings::MINIMUM_GROUP,
@@ -224,5 +236,6 @@ fn methods(findings: &Findings) -> String {
         settings.permutations,
         settings.seed,
         settings.level,
+        sections::methods(findings),
     )
 }

@@ -147,7 +147,7 @@ fn too_little_and_constant_data_give_a_reason() {
         let (table, page) = (text::table(findings), html::page(findings, &html::Source::default()));
         assert!(!table.contains("NaN") && !page.contains("NaN") && page.contains("not enough data"), "{table}");
     }
-    let nothing = study(&[], &Settings { outcome: Outcome::Raw, ..settings() });
+    let nothing = study::<Impact>(&[], &Settings { outcome: Outcome::Raw, ..settings() });
     assert_eq!(nothing.sentence, "Nothing can be said: no event has a return at any horizon.");
 }
 

@@ -124,6 +124,34 @@ impl Serialize for MentionRow {
     }
 }
 
+/// What a column of `impact` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// A text.
+    Text,
+    /// A float.
+    Float,
+    /// An integer.
+    Integer,
+    /// True or false.
+    Bool,
+    /// A moment; serialized, microseconds since 1970 UTC.
+    Moment,
+}
+
+impl ColumnKind {
+    fn of(sql_type: &str) -> Self {
+        let is = |part: &str| sql_type.contains(part);
+        match sql_type {
+            _ if is("DateTime64") => Self::Moment,
+            _ if is("Float") => Self::Float,
+            _ if is("Int") => Self::Integer,
+            _ if is("Bool") => Self::Bool,
+            _ => Self::Text,
+        }
+    }
+}
+
 /// Row of `impact`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImpactRow(Impact);
@@ -136,10 +164,9 @@ impl ImpactRow {
         Self(impact.clone())
     }
 
-    /// The names of all columns in the table's order, and whether each holds a moment: serialized, microseconds since
-    /// 1970 UTC.
-    pub fn columns() -> impl Iterator<Item = (&'static str, bool)> {
-        IMPACT_COLUMNS.iter().map(|column| (column.name, column.sql_type.contains("DateTime64")))
+    /// The names and kinds of all columns in the table's order.
+    pub fn columns() -> impl Iterator<Item = (&'static str, ColumnKind)> {
+        IMPACT_COLUMNS.iter().map(|column| (column.name, ColumnKind::of(column.sql_type)))
     }
 }
 
