@@ -2,11 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Moment, PerHorizon, Status};
-use tapewire_core::{Horizon, Impact, Symbol};
+use tapewire_core::{Horizon, Impact, Mention, Symbol};
 use tapewire_statistics::overlap::{self, Fate};
+use tapewire_statistics::rank::ranks;
 
 /// For how long a headline that is repeated for the same company is still the same story.
 pub const STORY_SPAN: SignedDuration = SignedDuration::from_hours(72);
@@ -34,6 +37,8 @@ impl Outcome {
 /// A scored mention with a price path: the first of its story.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
+    /// Place of its row among the rows.
+    pub row: usize,
     /// The company.
     pub symbol: Symbol,
     /// Number of the article; companies of one article share it.
@@ -89,6 +94,15 @@ pub struct Used<'a> {
     pub without_outcome: usize,
     /// Number of events that do not count because an earlier one of the same company reaches into them.
     pub overlapping: usize,
+    /// What is computed from them once and used by several statistics.
+    once: Once,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Once {
+    clusters: OnceLock<Vec<u64>>,
+    score_ranks: OnceLock<Vec<f64>>,
+    outcome_ranks: OnceLock<Vec<f64>>,
 }
 
 /// Why a row is not an event, and the words for it.
@@ -119,16 +133,13 @@ fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
 /// Of the mentions of one company under one headline, compared without case and punctuation, only the first of any 72
 /// hours counts.
 pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
-    let mut order: Vec<&Impact> = rows.iter().collect();
-    order.sort_by_key(|row| {
-        let Impact { mention, .. } = row;
-        (mention.available_at(), mention.provider.clone(), mention.article_id.clone(), mention.symbol.clone())
-    });
+    let mut order: Vec<(usize, &Impact)> = rows.iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| by_time(&a.mention, &b.mention));
     let mut articles: HashMap<(&str, &str), u64> = HashMap::new();
     let mut first_told: HashMap<(&Symbol, String), Timestamp> = HashMap::new();
     let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
     let mut events = Vec::new();
-    for row in order {
+    for (place, row) in order {
         let mention = &row.mention;
         let next = articles.len() as u64;
         let article = *articles.entry((&mention.provider, &mention.article_id)).or_insert(next);
@@ -152,6 +163,7 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
         }
         first_told.insert(story, available_at);
         events.push(Event {
+            row: place,
             symbol: symbol.clone(),
             article,
             headline: mention.title.clone(),
@@ -167,6 +179,14 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
         left_out.into_iter().map(|((reason, words), rows)| LeftOut { reason, words, rows }).collect();
     left_out.sort_by_key(|left| std::cmp::Reverse(left.rows));
     Sample { rows: rows.len(), articles: articles.len(), events, left_out }
+}
+
+/// The order in which mentions became available.
+fn by_time(a: &Mention, b: &Mention) -> Ordering {
+    fn names(of: &Mention) -> (&str, &str, Option<&Symbol>) {
+        (&of.provider, &of.article_id, of.symbol.as_ref())
+    }
+    a.available_at().cmp(&b.available_at()).then_with(|| names(a).cmp(&names(b)))
 }
 
 /// A headline in the form in which headlines are compared: letters and digits in lower case.
@@ -200,7 +220,7 @@ impl Sample {
             with.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Kept).map(|(pair, _)| *pair).unzip();
         let without_outcome = self.events.len() - with.len();
         let overlapping = with.len() - events.len();
-        Used { events, outcomes, without_outcome, overlapping }
+        Used { events, outcomes, without_outcome, overlapping, once: Once::default() }
     }
 }
 
@@ -216,9 +236,21 @@ impl Used<'_> {
     }
 
     /// The cluster of each event: events of one article, and events of one day, are in one cluster.
-    pub fn clusters(&self) -> Vec<u64> {
-        let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
-        overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")
+    pub fn clusters(&self) -> &[u64] {
+        self.once.clusters.get_or_init(|| {
+            let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
+            overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")
+        })
+    }
+
+    /// Ranks of the scores.
+    pub fn score_ranks(&self) -> &[f64] {
+        self.once.score_ranks.get_or_init(|| ranks(&self.scores()))
+    }
+
+    /// Ranks of the outcomes.
+    pub fn outcome_ranks(&self) -> &[f64] {
+        self.once.outcome_ranks.get_or_init(|| ranks(&self.outcomes))
     }
 
     /// Number of days.

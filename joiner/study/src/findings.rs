@@ -10,9 +10,8 @@ use tapewire_core::{Horizon, Impact};
 use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::ic::{Correlation, correlation};
 use tapewire_statistics::multiple::{Adjustment, Family};
-use tapewire_statistics::rank::ranks;
 use tapewire_statistics::regression::Design;
-use tapewire_statistics::resample::{Alternative, permute_within};
+use tapewire_statistics::resample::{Alternative, permute_within, product_within};
 use tapewire_statistics::{Error, Result};
 
 /// Number of quantiles of the scores.
@@ -292,11 +291,11 @@ fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
 
 /// The rank correlation of scores and outcomes: the slope of a regression of standardized ranks on standardized ranks.
 fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
-    let scores = used.scores();
+    let (scores, outcomes) = (used.score_ranks(), used.outcome_ranks());
     // Called for its error: it refuses scores or outcomes that are constant.
-    correlation(Correlation::Rank, &scores, &used.outcomes)?;
-    let [x, y] = [&scores, &used.outcomes].map(|values| standardized(&ranks(values)));
-    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, &used.clusters())
+    correlation(Correlation::Pearson, scores, outcomes)?;
+    let (x, y) = (standardized(scores), standardized(outcomes));
+    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())
 }
 
 /// `values` less their mean, divided by their standard deviation.
@@ -360,10 +359,16 @@ fn quantiles(used: &Used<'_>) -> Result<Vec<QuantileMean>> {
     Ok((0..QUANTILES).map(of).collect())
 }
 
+/// With more events than this, a permutation test is computed from the mean and the variance of all shuffles.
+pub const MOST_SHUFFLED: usize = 50_000;
+
 /// Scores shuffled within days. The statistic is the covariance, within days, of the ranks of scores and outcomes.
 fn permutation(used: &Used<'_>, settings: &Settings) -> Result<tapewire_statistics::Test> {
-    let (scores, days) = (ranks(&used.scores()), used.days());
-    let mut outcomes = ranks(&used.outcomes);
+    let (scores, days) = (used.score_ranks(), used.days());
+    let mut outcomes = used.outcome_ranks().to_vec();
+    if outcomes.len() > MOST_SHUFFLED {
+        return product_within(scores, &outcomes, &days);
+    }
     let mut sums: std::collections::HashMap<u64, (f64, f64)> = std::collections::HashMap::new();
     for (day, outcome) in days.iter().zip(&outcomes) {
         let (sum, n) = sums.entry(*day).or_default();
@@ -374,7 +379,7 @@ fn permutation(used: &Used<'_>, settings: &Settings) -> Result<tapewire_statisti
         *outcome -= sum / n;
     }
     let within = |shuffled: &[f64]| Some(shuffled.iter().zip(&outcomes).map(|(score, outcome)| score * outcome).sum());
-    permute_within(&scores, &days, settings.permutations, settings.seed, Alternative::TwoSided, within)
+    permute_within(scores, &days, settings.permutations, settings.seed, Alternative::TwoSided, within)
 }
 
 fn examples(sample: &Sample, horizon: Horizon) -> Vec<Example> {
