@@ -2,6 +2,7 @@
 
 pub mod output;
 pub mod scores;
+mod shifted;
 
 use crate::commands::reading::{Reading, prepare, progress_bar};
 use crate::config::Config;
@@ -13,6 +14,7 @@ use tapewire_ingest::replay::Records;
 use tapewire_joiner::JoinerError;
 use tapewire_joiner::join::{JoinConfig, batch};
 use tapewire_runtime::Shutdown;
+use tapewire_study::panels::{Shift, Shifted};
 
 /// What an interrupted command has written, for its message.
 const NOTHING: &str = "nothing was written";
@@ -21,13 +23,15 @@ const NOTHING: &str = "nothing was written";
 pub struct Joined {
     /// The rows, ordered by symbol, provider and article.
     pub rows: Vec<Impact>,
+    /// The same mentions, joined as if their news had been available at other moments.
+    pub shifted: Vec<Shifted>,
     /// Whether there is a benchmark with bars, so that rows may have abnormal returns.
     pub has_benchmark: bool,
     /// What a report says about where its rows are from.
     pub facts: Vec<String>,
 }
 
-/// Reads, scores and joins. Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
+/// Reads, scores and joins, also for the moments that `shifts` names. Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
 ///
 /// # Errors
 /// A file can't be read, a text can't be scored, a setting is wrong, or a signal came.
@@ -36,6 +40,7 @@ pub async fn joined(
     mut config: Config,
     kept_scores: Option<PathBuf>,
     shutdown: &Shutdown,
+    shifts: &'static [Shift],
 ) -> anyhow::Result<Joined> {
     let options = reading.options(&config)?;
     config.join.benchmark = options.benchmark_of_the_join();
@@ -74,14 +79,15 @@ pub async fn joined(
     let joining = tokio::task::spawn_blocking(move || -> Result<Vec<Impact>, JoinerError> {
         // After a signal the join ends early, and its rows are not used.
         let bars = bars.take_while(|_| !stop.is_cancelled());
-        join_all(&run, join, actions, bars, mentions, &stop)
+        join_all(&run, join, actions, bars, shifted::with_shifted(mentions, shifts), &stop)
     });
     let rows = joining.await.context("joining panicked")??;
     bar.finish_and_clear();
     if shutdown.is_cancelled() {
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
-    Ok(Joined { rows, has_benchmark, facts })
+    let (rows, shifted) = shifted::apart(rows, shifts);
+    Ok(Joined { rows, shifted, has_benchmark, facts })
 }
 
 fn join_all(

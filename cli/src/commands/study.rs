@@ -9,7 +9,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use tapewire_runtime::Shutdown;
 use tapewire_study::html::{self, Source};
-use tapewire_study::{Findings, Outcome, Settings, study, text};
+use tapewire_study::panels::{self, Shift};
+use tapewire_study::{Findings, Outcome, Settings, study_with, text};
 
 /// Reads news and bars, scores and joins them, and says whether scores order the returns that follow: a table, a sentence,
 /// and with --output a report. It needs no servers.
@@ -71,11 +72,13 @@ impl Study {
         let outputs: Vec<_> = [&self.output, &self.json].into_iter().filter_map(|path| path.as_deref()).collect();
         let scores = self.scores.clone().or_else(|| outputs.first().map(|path| output::scores_beside(path)));
         output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
-        let joined = batch::joined(&self.reading, config, scores, &shutdown).await?;
+        // The table on the terminal does not show what they are for.
+        let shifts: &[Shift] = if outputs.is_empty() { &[] } else { &Shift::ALL };
+        let joined = batch::joined(&self.reading, config, scores, &shutdown, shifts).await?;
         let settings = self.settings(joined.has_benchmark);
-        let Joined { rows, facts, .. } = joined;
+        let Joined { rows, shifted, facts, .. } = joined;
         let studying = tokio::task::spawn_blocking(move || {
-            let findings = study(&rows, &settings);
+            let findings = study_with(&rows, &settings, panels::Joined { rows: &rows, shifted: &shifted });
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
             (findings, raw)
         });

@@ -37,12 +37,14 @@ impl Outcome {
 /// A scored mention with a price path: the first of its story.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Place of its row among the rows.
-    pub row: usize,
     /// The company.
     pub symbol: Symbol,
     /// Number of the article; companies of one article share it.
     pub article: u64,
+    /// The article's provider.
+    pub provider: String,
+    /// The provider's id of the article.
+    pub article_id: String,
     /// Headline, as a reader sees it.
     pub headline: String,
     /// When the news could have been known (UTC).
@@ -133,13 +135,13 @@ fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
 /// Of the mentions of one company under one headline, compared without case and punctuation, only the first of any 72
 /// hours counts.
 pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
-    let mut order: Vec<(usize, &Impact)> = rows.iter().enumerate().collect();
-    order.sort_by(|(_, a), (_, b)| by_time(&a.mention, &b.mention));
+    let mut order: Vec<&Impact> = rows.iter().collect();
+    order.sort_by(|a, b| by_time(&a.mention, &b.mention));
     let mut articles: HashMap<(&str, &str), u64> = HashMap::new();
     let mut first_told: HashMap<(&Symbol, String), Timestamp> = HashMap::new();
     let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
     let mut events = Vec::new();
-    for (place, row) in order {
+    for row in order {
         let mention = &row.mention;
         let next = articles.len() as u64;
         let article = *articles.entry((&mention.provider, &mention.article_id)).or_insert(next);
@@ -163,9 +165,10 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
         }
         first_told.insert(story, available_at);
         events.push(Event {
-            row: place,
             symbol: symbol.clone(),
             article,
+            provider: mention.provider.clone(),
+            article_id: mention.article_id.clone(),
             headline: mention.title.clone(),
             available_at,
             entry_at,

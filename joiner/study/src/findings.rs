@@ -2,8 +2,11 @@
 
 use crate::estimate::{Estimate, Figure};
 use crate::events::{LeftOut, Outcome, Sample, Used, sample};
+use crate::methods;
+use crate::panels::{self, Joined, Panels};
 use crate::sentence::{self, Verdict};
 use jiff::Timestamp;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashSet;
 use tapewire_core::{Horizon, Impact};
@@ -152,24 +155,35 @@ pub struct Findings {
     pub largest_horizon: Option<&'static str>,
     /// The events with the largest outcomes at that horizon, of either sign.
     pub examples: Vec<Example>,
+    /// What the report shows beside the horizons.
+    pub panels: Panels,
+    /// How all this was computed, in the words of a paper's methods section.
+    pub methods: String,
 }
 
 /// Studies joined rows.
 pub fn study(rows: &[Impact], settings: &Settings) -> Findings {
+    study_with(rows, settings, Joined { rows, shifted: &[] })
+}
+
+/// As [`study`], with what the join knows beyond the rows: the report shows what moved before the news, and how much a
+/// delay costs.
+pub fn study_with(rows: &[Impact], settings: &Settings, joined: Joined<'_>) -> Findings {
     let sample = sample(rows, settings.outcome);
     let mut family = Family::new("do prices move with the score, at any horizon");
     let mut permutations = Family::new("do scores order outcomes within days, at any horizon");
-    let mut horizons: Vec<HorizonFindings> = Horizon::ALL
-        .into_iter()
-        .map(|horizon| of_horizon(horizon, &sample.at(horizon), settings, &mut family, &mut permutations))
-        .collect();
+    let at: Vec<(Horizon, Used<'_>)> =
+        Horizon::ALL.into_par_iter().map(|horizon| (horizon, sample.at(horizon))).collect();
+    let mut horizons: Vec<HorizonFindings> =
+        at.iter().map(|(horizon, used)| of_horizon(*horizon, used, settings, &mut family, &mut permutations)).collect();
     adjust(&mut horizons, &family, &permutations);
     let largest = Horizon::ALL.into_iter().zip(&horizons).filter(|(_, of)| of.n > 0).max_by_key(|(_, of)| of.n);
     let largest = largest.map(|(horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
     let tests = family.tests();
     let (verdict, sentence) = sentence::of(&horizons, settings, tests);
-    Findings {
+    let panels = panels::of(&sample, &horizons, largest, settings, joined);
+    let mut findings = Findings {
         verdict,
         sentence,
         settings: settings.clone(),
@@ -184,7 +198,11 @@ pub fn study(rows: &[Impact], settings: &Settings) -> Findings {
         left_out: sample.left_out,
         horizons,
         tests,
-    }
+        panels,
+        methods: String::new(),
+    };
+    findings.methods = methods::text(&findings);
+    findings
 }
 
 fn of_horizon(

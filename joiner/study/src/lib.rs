@@ -7,17 +7,19 @@
 //! |---|---|
 //! | [`events`] | which rows are events, and why the others are not |
 //! | [`findings`] | the statistics of each horizon |
+//! | [`panels`] | the numbers of the report's pictures |
 //! | [`sentence`] | the verdict on them, in a sentence |
 //! | [`text`], [`html`] | the table and the page |
 
-mod charts;
 mod estimate;
 pub mod events;
 pub mod findings;
 pub mod html;
+mod methods;
+pub mod panels;
 pub mod sentence;
 pub mod text;
 
 pub use estimate::{Estimate, Figure};
 pub use events::{Outcome, Sample};
-pub use findings::{Findings, HorizonFindings, Settings, study};
+pub use findings::{Findings, HorizonFindings, Settings, study, study_with};
