@@ -35,11 +35,11 @@ pub(super) fn html(findings: &Findings) -> String {
     axis(&mut svg, &findings.horizons, &places);
     // The bands lie below all curves.
     for (class, get) in CLASSES {
-        curve(&mut svg, class, &points(findings, &places, scale, get), true);
+        curve(&mut svg, class, &points(findings, &places, scale, get), scale.at(0.0), true);
     }
     for (number, (class, get)) in CLASSES.into_iter().enumerate() {
         let points = points(findings, &places, scale, get);
-        curve(&mut svg, class, &points, false);
+        curve(&mut svg, class, &points, scale.at(0.0), false);
         for point in points {
             let _ = write!(svg, "<g class=\"{class}\">{}</g>", mark(number, point.x, point.y));
         }
@@ -70,6 +70,8 @@ struct Point {
     high: f64,
     /// Whether there is time that is not to scale between this point and the one before.
     is_later: bool,
+    /// Number of its horizon, from 1; the entry is 0.
+    place: usize,
 }
 
 /// The place of the entry, and of each horizon: minutes to scale, and then the others side by side.
@@ -134,22 +136,25 @@ fn points(
     scale: Scale,
     get: fn(&HorizonFindings) -> &Figure<Estimate>,
 ) -> Vec<Point> {
-    let with = findings.horizons.iter().zip(places);
-    with.filter_map(|(of, (x, is_later))| {
+    let with = findings.horizons.iter().zip(places).zip(1..);
+    with.filter_map(|((of, (x, is_later)), place)| {
         let mean = get(of).value()?;
         let at = |value: f64| scale.at(in_basis_points(value));
-        Some(Point { x: *x, y: at(mean.estimate), low: at(mean.low), high: at(mean.high), is_later: *is_later })
+        Some(Point { x: *x, y: at(mean.estimate), low: at(mean.low), high: at(mean.high), is_later: *is_later, place })
     })
     .collect()
 }
 
 /// The line through the points, from the entry at 0, or its band. Dashed where time is not to scale.
-fn curve(svg: &mut String, class: &str, points: &[Point], band: bool) {
-    let Some(first) = points.first() else { return };
+fn curve(svg: &mut String, class: &str, points: &[Point], zero: f64, band: bool) {
+    if points.is_empty() {
+        return;
+    }
     if band {
         let upper = points.iter().map(|point| format!("{:.1},{:.1}", point.x, point.high));
+        let from = points.first().filter(|first| first.place == 1).map(|_| format!("{:.1},{zero:.1}", LEFT + 10.0));
         let lower = points.iter().rev().map(|point| format!("{:.1},{:.1}", point.x, point.low));
-        let ends: Vec<String> = upper.chain(lower).collect();
+        let ends: Vec<String> = from.into_iter().chain(upper).chain(lower).collect();
         let _ = writeln!(svg, "<polygon class=\"{class} band\" points=\"{}\"/>", ends.join(" "));
         for point in points {
             let _ = write!(
@@ -162,15 +167,19 @@ fn curve(svg: &mut String, class: &str, points: &[Point], band: bool) {
         }
         return;
     }
-    for pair in points.windows(2) {
-        let dashed = if pair[1].is_later { " dashed" } else { "" };
+    // Every outcome is 0 at the entry.
+    let entry = Point { x: LEFT + 10.0, y: zero, low: zero, high: zero, is_later: false, place: 0 };
+    let all: Vec<&Point> = std::iter::once(&entry).chain(points).collect();
+    for pair in all.windows(2) {
+        // Dashed also where horizons without a value are between.
+        let is_next = pair[1].place == pair[0].place + 1 && !pair[1].is_later;
+        let dashed = if is_next { "" } else { " dashed" };
         let _ = write!(
             svg,
             "<line class=\"{class} curve{dashed}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
             pair[0].x, pair[0].y, pair[1].x, pair[1].y
         );
     }
-    let _ = first;
 }
 
 fn table(findings: &Findings) -> Table {

@@ -71,7 +71,9 @@ impl Intervals<'_> {
     }
 
     fn group(&self, svg: &mut String, place: usize, group: &str, middle: f64, step: f64, scale: Scale) {
-        svg.push_str(&below(middle, 1.0, "", group));
+        // Of many groups, names and reasons have less space.
+        let is_narrow = step < 70.0;
+        svg.push_str(&below(middle, 1.0, if is_narrow { "n" } else { "" }, group));
         let apart = (step * 0.2).min(30.0);
         let mut counts = Vec::new();
         for (nth, series) in self.series.iter().enumerate() {
@@ -92,7 +94,11 @@ impl Intervals<'_> {
             counts.push(estimate.n.to_string());
         }
         let is_empty = counts.iter().all(|count| count == "–");
-        let text = if is_empty { "not enough data".to_owned() } else { format!("n = {}", counts.join(" / ")) };
+        let text = match (is_empty, is_narrow) {
+            (true, false) => "not enough data".to_owned(),
+            (true, true) => "too few".to_owned(),
+            _ => format!("n = {}", counts.join(" / ")),
+        };
         svg.push_str(&below(middle, 2.0, "n", &text));
         let p = self.series.first().and_then(|series| series.points[place].value()).and_then(|of| of.p_adjusted);
         if let (true, Some(p)) = (self.with_p, p) {

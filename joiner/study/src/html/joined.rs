@@ -45,7 +45,7 @@ pub(super) fn html(findings: &Findings) -> String {
     let height = 4.0 + ROW * table.rows.len() as f64;
     let mentions = Picture {
         id: "joined",
-        title: &format!("All {} mentions: events, and the reasons why the others are none", findings.rows),
+        title: &format!("All {} mentions: events, and why the others do not count", findings.rows),
         says: "Every mention is either an event or has one reason. A study of few of the mentions says little about the others.",
         svg: picture,
         height,

@@ -9,7 +9,7 @@ pub(super) fn html(findings: &Findings) -> String {
     let before = of.lags.iter().position(|lag| lag.window == "entry").unwrap_or(0);
     let note = format!(
         "Windows before the news end at the last price before it; “entry” is the step from there to the first price anyone \
-         could have traded at. These returns are not adjusted for the market. Windows after it begin at the entry.{}{}",
+         could have traded at. These returns are not adjusted for the market. Windows after it begin at the entry, and their outcomes are those of the table. “Too few” is not enough data.{}{}",
         if of.note.is_some() { " " } else { "" },
         of.note.as_deref().unwrap_or_default()
     );

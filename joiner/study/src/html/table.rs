@@ -22,7 +22,7 @@ pub(crate) fn horizons(horizons: &[HorizonFindings]) -> String {
         let ic = of.rank_ic.value();
         let permutation = of.permutation.value().and_then(|permutation| permutation.p_adjusted);
         let cells = [
-            ic.map(|ic| format!("{:+.3}<br>{:+.3} to {:+.3}", ic.estimate, ic.low, ic.high)),
+            ic.map(|ic| format!("{:+.3}<br>({:+.3}<br>to {:+.3})", ic.estimate, ic.low, ic.high)),
             ic.map(|ic| format!("{:+.2}", ic.t)),
             ic.and_then(|ic| ic.p_adjusted).map(p_value),
             permutation.map(p_value),
@@ -48,5 +48,5 @@ fn mean(figure: &Figure<Estimate>) -> Option<String> {
 
 fn with_p(value: String, of: &Estimate) -> String {
     let p = of.p_adjusted.map_or_else(String::new, |p| format!("<br>p {}", p_value(p)));
-    format!("{value}<br>t {:+.2}, n = {}{p}", of.t, of.n)
+    format!("{value}<br>t {:+.2}<br>n = {}{p}", of.t, of.n)
 }
