@@ -144,7 +144,7 @@ async fn rows_are_filtered_before_they_are_ranked() {
         assert_eq!(line[0], Some(of.n as f64));
         assert!((line[2].unwrap() - ic.estimate).abs() < 1e-9 && (line[4].unwrap() - ic.high).abs() < 1e-9);
     }
-    // A side that is constant has no correlation, and no number stands for it.
+    // A side that is constant has no correlation: the coefficient is NULL.
     let mut same = rows("same", 20, 5);
     for row in &mut same {
         row.returns = [Some(0.5); Horizon::COUNT];
