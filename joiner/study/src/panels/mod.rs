@@ -107,14 +107,21 @@ pub(crate) fn of(
     let pairs = || main.as_ref().map_err(Clone::clone);
     let rows = by_key(joined.rows);
     let (models, bar_widths) = of_rows(sample.events.iter().filter_map(|event| rows.get(&key(event)).copied()));
+    let ((scatter, calibration), (contributions, lead_lag)) = rayon::join(
+        || rayon::join(|| pairs().and_then(scatter::of), || pairs().and_then(calibration::of)),
+        || {
+            let lead_lag = || lead_lag::of(sample, horizons, settings, &rows, joined.shifted);
+            rayon::join(|| pairs().and_then(contributions::of), lead_lag)
+        },
+    );
     Panels {
         horizon: largest.map(Horizon::name),
         models,
         bar_widths,
-        scatter: pairs().and_then(scatter::of).into(),
-        calibration: pairs().and_then(calibration::of).into(),
-        contributions: pairs().and_then(contributions::of).into(),
-        lead_lag: lead_lag::of(sample, horizons, settings, &rows, joined.shifted),
+        scatter: scatter.into(),
+        calibration: calibration.into(),
+        contributions: contributions.into(),
+        lead_lag,
         delays: delay::of(sample, settings, &rows, joined.shifted),
     }
 }

@@ -1,12 +1,12 @@
 //! Scores against outcomes, with a straight line.
 
 use super::pairs::Pairs;
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, LEVEL};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tapewire_statistics::ic::{Correlation, correlation};
-use tapewire_statistics::regression::Design;
-use tapewire_statistics::{Error, Result};
+use tapewire_statistics::regression::{Design, Errors, Ols};
+use tapewire_statistics::{Error, Interval, Result};
 
 /// With more events than this, cells with counts stand for the points.
 pub const MOST_POINTS: usize = 5_000;
@@ -72,13 +72,7 @@ pub(super) fn of(used: &Pairs<'_>) -> Result<Scatter> {
         return Err(Error::Constant { what: "scores" });
     }
     let slope = Estimate::clustered(Design::with_constant(n, &[&scores])?, outcomes, 1, &clusters)?;
-    let fit = |step: usize| {
-        let score = least + (most - least) * step as f64 / (FIT_POINTS - 1) as f64;
-        let from_here: Vec<f64> = scores.iter().map(|own| own - score).collect();
-        let mean = Estimate::clustered(Design::with_constant(n, &[&from_here])?, outcomes, 0, &clusters)?;
-        Ok(FitPoint { score, mean: mean.estimate, low: mean.low, high: mean.high })
-    };
-    let fit: Vec<FitPoint> = (0..FIT_POINTS).map(fit).collect::<Result<_>>()?;
+    let fit = fit(&scores, outcomes, &clusters, (least, most))?;
     let drawn = drawn(outcomes);
     let is_drawn = |outcome: f64| (drawn.0..=drawn.1).contains(&outcome);
     let few = n <= MOST_POINTS;
@@ -99,6 +93,22 @@ pub(super) fn of(used: &Pairs<'_>) -> Result<Scatter> {
         fit,
         r_squared: correlation(Correlation::Pearson, &scores, outcomes)?.powi(2),
     })
+}
+
+/// The line and its interval at equal distances. The variance of the mean at a score follows from the covariance of
+/// constant and slope.
+fn fit(scores: &[f64], outcomes: &[f64], clusters: &[u64], (least, most): (f64, f64)) -> Result<Vec<FitPoint>> {
+    let line = Ols::fit(Design::with_constant(scores.len(), &[scores])?, outcomes)?;
+    let table = line.table(&Errors::ClusterJackknife { by: clusters, about_mean: false })?;
+    let at = |step: usize| {
+        let score = least + (most - least) * step as f64 / (FIT_POINTS - 1) as f64;
+        let mean = line.coefficients[0] + line.coefficients[1] * score;
+        let [constant, both, slope] = [(0, 0), (0, 1), (1, 1)].map(|(row, column)| table.covariance[row][column]);
+        let error = (constant + 2.0 * score * both + score * score * slope).max(0.0).sqrt();
+        let interval = Interval::around(mean, error, table.reference, LEVEL)?;
+        Ok(FitPoint { score, mean, low: interval.low, high: interval.high })
+    };
+    (0..FIT_POINTS).map(at).collect()
 }
 
 fn range(values: &[f64]) -> (f64, f64) {
