@@ -102,7 +102,7 @@ impl Intervals<'_> {
         svg.push_str(&below(middle, 2.0, "n", &text));
         let p = self.series.first().and_then(|series| series.points[place].value()).and_then(|of| of.p_adjusted);
         if let (true, Some(p)) = (self.with_p, p) {
-            svg.push_str(&below(middle, 3.0, "n", &format!("adj. p {}", p_value(p))));
+            svg.push_str(&below(middle, 3.0, "n", &format!("adj. p {}", p_value(p).replace("below", "<"))));
         }
     }
 

@@ -59,7 +59,7 @@ pub fn page(findings: &Findings, source: &Source) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
          <title>{title}</title><style>{}</style></head><body>\n<main>\n<h1>{title}</h1>\n<p class=\"verdict {class}\">{}</p>\n",
         style::STYLE,
-        escaped(&findings.sentence),
+        verdict(&findings.sentence),
     );
     let Findings { rows, articles, events, symbols, .. } = findings;
     let period = match (findings.from, findings.until) {
@@ -88,6 +88,14 @@ pub fn page(findings: &Findings, source: &Source) -> String {
     page.push_str(&methods(findings, source));
     page.push_str("</main>\n</body></html>\n");
     page
+}
+
+/// The sentence with its answer, which is before the first colon, in large letters.
+fn verdict(sentence: &str) -> String {
+    match sentence.split_once(": ") {
+        Some((answer, rest)) => format!("<strong>{}:</strong> {}", escaped(answer), escaped(rest)),
+        None => escaped(sentence),
+    }
 }
 
 fn methods(findings: &Findings, source: &Source) -> String {

@@ -8,8 +8,8 @@ pub(super) const STYLE: &str = "\
 --panel:#1e2328;--positive:#56b4e9;--neutral:#b0b0b0;--negative:#f09a4a;--main:#56b4e9;--other:#e6b800}}\
 body{font:16px/1.5 system-ui,sans-serif;margin:0;padding:1.5rem 1rem;background:var(--back);color:var(--text)}\
 main{max-width:60rem;margin:0 auto}h1{font-size:1.6rem;margin:0 0 .5rem}h2{margin:2.5rem 0 .5rem;font-size:1.3rem}\
-h3{margin:0;font-size:1rem}.verdict{font-size:1.25rem;line-height:1.4;border-left:6px solid var(--zero);padding:.7rem 1rem;\
-background:var(--panel);margin:1rem 0}.found{border-color:var(--positive)}.nothing{border-style:dashed;border-width:0 0 0 6px}\
+h3{margin:0;font-size:1rem}.verdict{font-size:1.05rem;line-height:1.5;border-left:6px solid var(--zero);padding:.7rem 1rem;\
+background:var(--panel);margin:1rem 0}.verdict strong{font-size:1.5rem}.found{border-color:var(--positive)}.nothing{border-style:dashed;border-width:0 0 0 6px}\
 table{border-collapse:collapse;width:100%;font-size:.85rem;margin:1rem 0;font-variant-numeric:tabular-nums}\
 th,td{border-bottom:1px solid var(--line);padding:.3rem .5rem;text-align:right;vertical-align:top}\
 th:first-child,td:first-child,.words td,.words th{text-align:left}td.number,th.number{text-align:right;white-space:nowrap}\
