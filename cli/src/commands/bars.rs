@@ -80,6 +80,11 @@ impl Bars {
             (None, Some(path)) => Format::of(path)?,
             (None, None) => Format::Csv,
         };
+        if format == Format::Parquet {
+            let reason =
+                "bars are written as they are complete, and Parquet has columns; name the output .csv or .jsonl";
+            return Err(UsageError(reason.to_owned()).into());
+        }
         let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
         output::check(&outputs, None, &self.trades, self.overwrite)?;
         let (progress, stop) = (reading::progress_bar(), shutdown.clone());
@@ -164,10 +169,7 @@ enum Writer<'w> {
 
 impl<'w> Writer<'w> {
     fn new(format: Format, to: &'w mut dyn Write) -> Self {
-        match format {
-            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(to))),
-            Format::Jsonl => Self::Jsonl(to),
-        }
+        if format == Format::Csv { Self::Csv(Box::new(csv::Writer::from_writer(to))) } else { Self::Jsonl(to) }
     }
 
     fn write(&mut self, bar: &Bar) -> anyhow::Result<()> {

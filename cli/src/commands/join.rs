@@ -45,7 +45,7 @@ impl Join {
         let scores = self.scores.clone().or_else(|| self.output.as_deref().map(output::scores_beside));
         let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
         output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
-        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, false, &shutdown).await?;
+        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, false, &[], &shutdown).await?;
         let Some(path) = &self.output else {
             let mut stdout = std::io::stdout().lock();
             return match output::rows(&rows, format, &mut stdout) {

@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = migrations![
     8 "0008_asked_as",
     9 "0009_withdrawn",
     10 "0010_instruments",
+    11 "0011_information_coefficient",
     12 "0012_stories",
 ];
 

@@ -4,11 +4,13 @@ use crate::row::Row;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Moment, PerHorizon, Phase};
 use tapewire_core::story::{Fingerprint, tellings};
 use tapewire_core::{Horizon, Symbol};
 use tapewire_statistics::overlap::{self, Fate};
+use tapewire_statistics::rank::ranks;
 
 /// Which return of a row is its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,6 +39,8 @@ pub struct Event {
     pub symbol: Symbol,
     /// Number of the article; companies of one article share it.
     pub article: u64,
+    /// The provider's id of the article.
+    pub article_id: String,
     /// Headline, as a reader sees it.
     pub headline: String,
     /// When the news could have been known (UTC).
@@ -99,6 +103,15 @@ pub struct Used<'a> {
     pub without_outcome: usize,
     /// Number of events that do not count because an earlier one of the same company reaches into them.
     pub overlapping: usize,
+    /// What is computed from them once and used by several statistics.
+    once: Once,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Once {
+    clusters: OnceLock<Vec<u64>>,
+    score_ranks: OnceLock<Vec<f64>>,
+    outcome_ranks: OnceLock<Vec<f64>>,
 }
 
 /// Why a row is not an event, and the words for it.
@@ -167,6 +180,7 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
         events.push(Event {
             symbol,
             article,
+            article_id: row.article_id,
             headline: row.title,
             available_at,
             entry_at,
@@ -246,7 +260,14 @@ impl Sample {
             with.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Kept).map(|(pair, _)| *pair).unzip();
         let without_outcome = self.events.len() - with.len();
         let overlapping = with.len() - events.len();
-        Used { events, outcomes, without_outcome, overlapping }
+        Used::new(events, outcomes, without_outcome, overlapping)
+    }
+}
+
+impl<'a> Used<'a> {
+    /// Events with their outcomes, and how many were left out.
+    pub(crate) fn new(events: Vec<&'a Event>, outcomes: Vec<f64>, without_outcome: usize, overlapping: usize) -> Self {
+        Used { events, outcomes, without_outcome, overlapping, once: Once::default() }
     }
 }
 
@@ -262,9 +283,21 @@ impl Used<'_> {
     }
 
     /// The cluster of each event: events of one article, and events of one day, are in one cluster.
-    pub fn clusters(&self) -> Vec<u64> {
-        let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
-        overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")
+    pub fn clusters(&self) -> &[u64] {
+        self.once.clusters.get_or_init(|| {
+            let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
+            overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")
+        })
+    }
+
+    /// Ranks of the scores.
+    pub fn score_ranks(&self) -> &[f64] {
+        self.once.score_ranks.get_or_init(|| ranks(&self.scores()))
+    }
+
+    /// Ranks of the outcomes.
+    pub fn outcome_ranks(&self) -> &[f64] {
+        self.once.outcome_ranks.get_or_init(|| ranks(&self.outcomes))
     }
 
     /// Number of days.
