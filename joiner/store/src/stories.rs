@@ -45,7 +45,8 @@ fn similarity() -> String {
 /// (`provider/id`) of the mention that told it first, `told` how many have by now, this one included. NULL if the title has
 /// no word.
 ///
-/// It costs what a symbol's mentions of three days, squared, cost: ask for a run and a symbol, or keep what you asked for.
+/// It costs what a symbol's mentions of three days, squared, cost (2,000 mentions, 300 in any three days: seconds and most of
+/// 2 GiB): ask for a run and a symbol, or keep what you asked for.
 pub(crate) fn stories() -> String {
     let seconds = SPAN.as_secs();
     let weight = format!(
@@ -54,6 +55,7 @@ pub(crate) fn stories() -> String {
     );
     let weight = |of: &str| weight.replace("{}", of);
     let (own_weight, shared) = (weight("words"), weight("arrayIntersect(words, theirs)"));
+    let shared_of_other = weight("arrayIntersect(words, other.2)");
     let similarity = similarity();
     format!(
         "CREATE OR REPLACE VIEW stories AS
@@ -105,8 +107,14 @@ FROM
                         key,
                         words,
                         {own_weight} AS weight,
-                        arraySort(arrayFilter(
+                        arrayFilter(
                             other -> other.1 < key AND other.1.1 > key.1 - toIntervalSecond({seconds}), near
+                        ) AS preceding,
+                        -- Most headlines share next to nothing: they are dropped before more is computed of them.
+                        arraySort(arrayFilter(
+                            (other, shared) -> shared >= {SHARED} OR shared = weight AND shared = other.3,
+                            preceding,
+                            arrayMap(other -> {shared_of_other}, preceding)
                         )) AS earlier,
                         arrayMap(
                             (theirs, their_weight, shared, only, their_only) -> {similarity},
