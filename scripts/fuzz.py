@@ -56,7 +56,9 @@ def build() -> list[Target]:
     """Compiles the programs and asks each for its tests."""
     programs = [argument for program in PROGRAMS for argument in ("--test", program)]
     command = ["cargo", "test", "--workspace", "--release", "--locked", *programs, "--no-run"]
-    built = subprocess.run([*command, "--message-format=json"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    built = subprocess.run(
+        [*command, "--message-format=json"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
     if built.returncode != 0:
         sys.exit(built.returncode)
     messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
@@ -129,7 +131,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, help="how many inputs of each target; with --seconds, at most")
     parser.add_argument("--seconds", type=float, help="how long each target runs; by default 20, without --inputs")
-    parser.add_argument("--only", nargs="+", metavar="PART", default=[""], help="targets whose names contain one of these")
+    parser.add_argument(
+        "--only", nargs="+", metavar="PART", default=[""], help="targets whose names contain one of these"
+    )
     parser.add_argument("--list", action="store_true", help="say what the targets are and stop")
     arguments = parser.parse_args()
     targets = [target for target in build() if any(part in target.name for part in arguments.only)]
