@@ -15,7 +15,7 @@ use tapewire_ingest::IngestError;
 use tapewire_ingest::replay::values::ticker::ticker;
 use tapewire_ingest::replay::values::time::DateOrder;
 use tapewire_ingest::replay::{
-    self, Inputs, Mapping, Prepared, ReplayOptions, ReplayProgress, Stage, SymbolOf, bar_width,
+    self, BarTime, Inputs, Mapping, Prepared, ReplayOptions, ReplayProgress, Stage, SymbolOf, bar_width,
 };
 use tapewire_runtime::Shutdown;
 
@@ -37,6 +37,10 @@ pub struct Reading {
     /// Width of the bars: 1m, 1h, 1d, or a number of seconds [default: the least distance between starts]
     #[arg(long, value_name = "WIDTH", value_parser = width)]
     bar_width: Option<Duration>,
+    /// What the time of a bar is: its `start`, or its `end`; daily bars stand for their session either way [default: start; a
+    /// file whose bars seem to be stamped with their ends is refused]
+    #[arg(long, value_name = "start|end")]
+    bar_time: Option<BarTime>,
     /// Symbol in the news = symbol on the tape; may be given more than once
     #[arg(long, value_name = "NEWS=TAPE", value_parser = alias)]
     alias: Vec<(Symbol, Symbol)>,
@@ -121,6 +125,7 @@ impl Reading {
             run: self.run.clone(),
             delay: self.delay,
             width: self.bar_width,
+            bar_time: self.bar_time,
             actions: self.actions.clone(),
             aliases: self.alias.iter().cloned().collect(),
             benchmark,

@@ -16,7 +16,7 @@ mod send;
 mod source;
 pub mod values;
 
-pub use bars::SymbolOf;
+pub use bars::{BarTime, SymbolOf};
 pub use names::Mapping;
 pub use prepare::{Prepared, prepare};
 pub use send::{Records, Summary};
@@ -57,6 +57,8 @@ pub struct ReplayOptions {
     pub benchmark_is_required: bool,
     /// Width of a bar, where the rows do not give it; by default it is found from the starts.
     pub width: Option<Duration>,
+    /// Whether the times of bars are their starts or their ends; by default starts, and files that show ends are refused.
+    pub bar_time: Option<BarTime>,
     /// CSV file of splits and dividends; without one, prices are compared as they are.
     pub actions: Option<PathBuf>,
     /// The zone of news times without one.
@@ -86,6 +88,7 @@ impl Default for ReplayOptions {
             benchmark: Some(Symbol::new("SPY").expect("SPY is a ticker")),
             benchmark_is_required: false,
             width: None,
+            bar_time: None,
             actions: None,
             news_zone: None,
             bar_zone: None,

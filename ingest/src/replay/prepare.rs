@@ -96,7 +96,7 @@ fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
         }
         said => said.flatten(),
     };
-    let mut collected = collector.finish(said, reader.symbols())?;
+    let mut collected = collector.finish(said, options.bar_time, reader.symbols())?;
     rejected.append(&mut collected.rejected);
     Ok(collected)
 }

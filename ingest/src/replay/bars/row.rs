@@ -119,6 +119,14 @@ impl<'o> Reader<'o> {
             }
             _ => {}
         }
+        let start = self.names.all(row, "start").first().map(|&(name, _)| name);
+        if let (Some(name), None) = (start.filter(|name| says_end(name)), self.options.bar_time) {
+            return Err(format!(
+                "its column {name} seems to have the end of each bar; {flag} end reads it so, and {flag} start takes its times \
+                 for starts",
+                flag = super::stamped::FLAG
+            ));
+        }
         match ["start", "open", "high", "low", "close", "volume"].into_iter().find(|role| lacks(role)) {
             Some("volume") => {
                 Err(format!("{}, and `volume=` that it has nothing of the kind", self.names.lacks(row, "volume")))
@@ -323,6 +331,23 @@ fn is_nothing(value: &Value) -> bool {
         Value::Text(text) => is_missing(text),
         _ => false,
     }
+}
+
+/// Whether a name says that a column has the ends of bars: `end_time`, `windowEnd`, `close_time`.
+fn says_end(name: &str) -> bool {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for c in name.chars() {
+        if !c.is_alphanumeric() || c.is_uppercase() && before.is_lowercase() {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric() {
+            words.last_mut().expect("there is a word from the beginning").extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    let is_any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    is_any(&["end", "ends", "ended", "endtime", "closetime"]) || is_any(&["close", "closed"]) && is_any(&["time", "at"])
 }
 
 /// The name of a column as reasons write it.
