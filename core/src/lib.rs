@@ -23,6 +23,7 @@ pub mod run;
 pub mod symbol;
 pub mod tape;
 pub mod text;
+pub mod ticker;
 pub mod watermark;
 
 pub use article::Article;

@@ -60,6 +60,44 @@ fn visible(text: &str) -> Option<String> {
     (!text.chars().all(is_plain)).then(|| text.chars().filter_map(shown).collect())
 }
 
+/// Longest part of a text that a message quotes, in characters.
+const QUOTED: usize = 60;
+
+/// The text as messages quote it: in backticks, shortened if it is long, with the numbers of characters that nobody
+/// sees.
+///
+/// ```
+/// assert_eq!(tapewire_core::text::quoted("AA\u{200b}PL"), "`AA<U+200B>PL`");
+/// ```
+pub fn quoted(text: &str) -> String {
+    let mut short = String::with_capacity(text.len().min(QUOTED) + 2);
+    for c in text.chars().take(QUOTED) {
+        match c {
+            '\n' => short.push_str("\\n"),
+            '\r' => short.push_str("\\r"),
+            '\t' => short.push_str("\\t"),
+            _ if c.is_control() || is_invisible(c) || c.is_whitespace() && c != ' ' => {
+                short.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            }
+            _ => short.push(c),
+        }
+    }
+    if text.chars().nth(QUOTED).is_some() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}
+
+/// The text without characters that nobody sees: marks of direction, zero-width spaces, control characters other than
+/// white space.
+pub fn without_invisible(text: &str) -> Cow<'_, str> {
+    let is_unseen = |c: char| c.is_control() && !c.is_whitespace() || is_invisible(c);
+    match text.contains(is_unseen) {
+        true => Cow::Owned(text.chars().filter(|&c| !is_unseen(c)).collect()),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// What a reader sees of a character.
 fn shown(c: char) -> Option<char> {
     match c {

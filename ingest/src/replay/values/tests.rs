@@ -235,6 +235,11 @@ fn tickers_are_read_from_lists_and_texts() {
         (text("$AAPL $MSFT"), vec!["AAPL", "MSFT"]),
         (text("AAPL US Equity, BRK/B US Equity"), vec!["AAPL", "BRK.B"]),
         (text("BRK B"), vec!["BRK.B"]),
+        (text("AAPL/MSFT"), vec!["AAPL", "MSFT"]),
+        (text("AAPL AND MSFT"), vec!["AAPL", "MSFT"]),
+        (text("\u{200b}AAPL"), vec!["AAPL"]),
+        (Value::List(vec![text("AAPL.O"), text("AAPL/MSFT"), text("BRK/B")]), vec!["AAPL", "MSFT", "BRK.B"]),
+        (Value::List(vec![object("name", "AAPL"), object("name", "BRK/B")]), vec!["AAPL", "BRK.B"]),
         (text("(NASDAQ: AAPL)"), vec!["AAPL"]),
         (text("NYSE American:MSN"), vec!["MSN"]),
         (text("AAPL.US"), vec!["AAPL"]),
@@ -269,6 +274,8 @@ fn what_is_not_a_ticker_is_left_out_by_name_and_costs_nothing_else() {
         (text("Apple Inc"), "`Apple Inc`"),
         (text("[{'ticker': 'AAPL'}]"), "not a list"),
         (Value::Object(vec![("name".into(), text("Apple"))]), "without `ticker`"),
+        (Value::List(vec![text("US0378331005")]), "ISIN"),
+        (text("LSE:VOD"), "United States"),
     ] {
         let read = companies(&value);
         assert!(read.symbols.is_empty() && read.left_out[0].contains(part), "{read:?}");
