@@ -273,6 +273,13 @@ mod tests {
             ("[kafak]\nbrokers = \"x\"", vec![], vec![], vec!["t.toml", "`kafak`", "kafka"]),
             ("[kafka]\npartitions = \"many\"", vec![], vec![], vec!["t.toml", "kafka.partitions", "many"]),
             ("kafka = 5", vec![], vec![], vec!["t.toml", "kafka", "section"]),
+            ("", vec![], vec!["clickhouse.url=db:8123"], vec!["clickhouse.url", "`db:8123`", "http://db:8123"]),
+            (
+                "",
+                vec![("TAPEWIRE_CLICKHOUSE_URL", "tcp://db:9000")],
+                vec![],
+                vec!["TAPEWIRE_CLICKHOUSE_URL", "http://db:9000"],
+            ),
             ("", vec![], vec!["nonsense"], vec!["--set nonsense", "section.key=value"]),
             ("", vec![], vec!["kafka.borkers=x"], vec!["--set", "kafka.borkers", "`kafka.brokers`"]),
             ("", vec![], vec!["sentiment.engine.precision=f31"], vec!["--set", "f31", "int8-wide"]),

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`markup`] | HTML: what counts as markup in a text that may be plain, and the text without it |
 //! | [`boilerplate`] | disclaimers at the end |
+//! | [`promotional`] | headlines of law firms' notices |
 //!
 //! What providers sent stays on the topic `news` and in the table `articles`; a text is cleaned when it is scored.
 
 pub mod boilerplate;
 pub mod markup;
+pub mod promotional;
 
 use std::borrow::Cow;
 
@@ -146,6 +148,12 @@ mod tests {
             ("<SCRIPT type='x'>if (a<b) fail('</p>')</SCRIPT >Profit", "Profit"),
             ("<style>p > a { color: red }</style><p>Profit</p>", "Profit"),
             ("Profit<!-- loss > crash --> doubled", "Profit doubled"),
+            ("Profit<!-- loss --!> doubled", "Profit doubled"),
+            ("Profit <!-->doubled<!---> today", "Profit doubled today"),
+            // A comment that is never closed takes nothing with it.
+            ("Profit doubled <!-- at Selby", "Profit doubled at Selby"),
+            ("<p>Profit</p><!-- begins <b>here</b>", "Profit begins here"),
+            ("<!--", ""),
             ("<p>Profit</p><p>doubled</p>", "Profit doubled"),
             ("Pro<b>fit</b> doubled<br/>again<BR>today", "Profit doubled again today"),
             ("<ul>\n  <li>one</li>\n  <li>two</li>\n</ul>", "one two"),

@@ -269,9 +269,9 @@ fn is_any(known: &[&str], text: &str) -> bool {
     known.iter().any(|known| known.eq_ignore_ascii_case(text))
 }
 
-/// Whether a prefix is that of an asset class, such as the `X` of `X:BTCUSD`.
+/// Whether a prefix is that of an asset class, such as the `X` of `X:BTCUSD`, or Alpha Vantage's `CRYPTO:BTC`.
 fn is_asset_class(prefix: &str) -> bool {
-    is_any(&["X", "I", "C", "O"], prefix)
+    is_any(&["X", "I", "C", "O", "CRYPTO", "FOREX"], prefix)
 }
 
 /// The ticker and the market of `AAPL US Equity`, or of `AAPL US`.

@@ -41,6 +41,10 @@ pub struct Reading {
     /// file whose bars seem to be stamped with their ends is refused]
     #[arg(long, value_name = "start|end")]
     bar_time: Option<BarTime>,
+    /// What the prices of the bars are multiplied by: 1e-9 where they are counted in billionths of a dollar [default: 1; a file
+    /// whose prices are all large whole numbers is refused]
+    #[arg(long, value_name = "FACTOR", value_parser = price_scale)]
+    price_scale: Option<f64>,
     /// Symbol in the news = symbol on the tape; may be given more than once
     #[arg(long, value_name = "NEWS=TAPE", value_parser = alias)]
     alias: Vec<(Symbol, Symbol)>,
@@ -126,6 +130,7 @@ impl Reading {
             delay: self.delay,
             width: self.bar_width,
             bar_time: self.bar_time,
+            price_scale: self.price_scale,
             actions: self.actions.clone(),
             aliases: self.alias.iter().cloned().collect(),
             benchmark,
@@ -221,6 +226,11 @@ fn width(text: &str) -> Result<Duration, String> {
 fn zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text)
         .map_err(|_| "write a name of the time zone database, such as America/New_York or UTC".to_owned())
+}
+
+fn price_scale(text: &str) -> Result<f64, String> {
+    let scale = text.parse::<f64>().ok().filter(|scale| scale.is_finite() && *scale > 0.0);
+    scale.ok_or_else(|| "write a number greater than 0, such as 1e-9 or 0.01".to_owned())
 }
 
 fn date_order(text: &str) -> Result<DateOrder, String> {

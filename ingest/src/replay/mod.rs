@@ -59,6 +59,9 @@ pub struct ReplayOptions {
     pub width: Option<Duration>,
     /// Whether the times of bars are their starts or their ends; by default starts, and files that show ends are refused.
     pub bar_time: Option<BarTime>,
+    /// What prices are multiplied by, such as 1e-9 where they are counted in billionths; by default 1, and files whose prices
+    /// seem to be counted so are refused.
+    pub price_scale: Option<f64>,
     /// CSV file of splits and dividends; without one, prices are compared as they are.
     pub actions: Option<PathBuf>,
     /// The zone of news times without one.
@@ -89,6 +92,7 @@ impl Default for ReplayOptions {
             benchmark_is_required: false,
             width: None,
             bar_time: None,
+            price_scale: None,
             actions: None,
             news_zone: None,
             bar_zone: None,

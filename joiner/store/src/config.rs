@@ -11,6 +11,7 @@ use std::path::PathBuf;
 #[serde(default, deny_unknown_fields)]
 pub struct ClickHouseConfig {
     /// URL of the HTTP interface: `http://host:8123`, or with TLS `https://host:8443`.
+    #[serde(deserialize_with = "http_url")]
     pub url: String,
     /// Database of all tables. `tapewire migrate` creates it.
     pub database: String,
@@ -34,6 +35,17 @@ impl Default for ClickHouseConfig {
             password: String::new(),
         }
     }
+}
+
+/// Refuses an address without its scheme, of which the client's error would say no more than that it is invalid.
+fn http_url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|own| own.eq_ignore_ascii_case(scheme));
+    if begins("http://") || begins("https://") {
+        return Ok(url);
+    }
+    let host = url.rsplit("//").next().unwrap_or_default();
+    Err(serde::de::Error::custom(format!("`{url}` does not begin with http:// or https://; write http://{host}")))
 }
 
 /// Without the password.

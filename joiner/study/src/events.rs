@@ -109,6 +109,7 @@ fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
         "withdrawn" => "an edit no longer names the company",
         "empty_text" => "no text to score",
         "model_failed" => "the model failed on the text",
+        "promotional" => "a law firm's notice to investors, which is no news",
         _ => "no entry yet",
     };
     Some((reason, words))

@@ -4,6 +4,7 @@ use super::stamped::{self, BarTime};
 use super::width::{self, Width};
 use super::{DAY_S, DayKind, Prices, Reading, Stamp};
 use crate::IngestError;
+use crate::replay::ReplayOptions;
 use crate::replay::source::{Origin, Rejected};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -79,7 +80,7 @@ impl Collector {
     }
 
     /// Decides how wide the bars of each file are, whether their times are starts, and which of several rows of one bar
-    /// counts. `said` is the width that the user gives, in seconds; `time` is what the user says that times are.
+    /// counts. `said` is the width that the user gives, in seconds.
     ///
     /// # Errors
     /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, or two symbols that an alias makes one have
@@ -87,14 +88,18 @@ impl Collector {
     pub fn finish(
         mut self,
         said: Option<u32>,
-        time: Option<BarTime>,
+        options: &ReplayOptions,
         symbols: &[Symbol],
     ) -> Result<Collected, IngestError> {
         let mut collected = Collected { symbols: symbols.to_vec(), ..Collected::default() };
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
+        let time = options.bar_time;
         let mut file_widths = Vec::with_capacity(self.files.len());
         for file in &mut self.files {
             let wrong = |reason| IngestError::Shape { path: file.file.to_path_buf(), reason };
+            if options.price_scale.is_none() {
+                fixed_point(&file.readings).map_err(wrong)?;
+            }
             let width = width::of_file(&file.readings, said, symbols).map_err(wrong)?;
             match time {
                 None => stamped::check(&file.readings, &width, symbols).map_err(wrong)?,
@@ -233,6 +238,20 @@ impl Collected {
             Some(bar.prices.bar(symbol, moment(bar.start)?, bar.width_s, moment(bar.end)?))
         })
     }
+}
+
+/// Refuses prices that seem to be counted in parts of a dollar, such as billionths: all are large whole numbers.
+fn fixed_point(readings: &[Reading]) -> Result<(), String> {
+    let prices = || readings.iter().map(|reading| reading.prices).flat_map(|p| [p.open, p.high, p.low, p.close]);
+    let least = prices().fold(f64::INFINITY, f64::min);
+    let is_large = least >= 1e6 || least >= 1e4 && readings.len() >= 10;
+    if !is_large || least.is_infinite() || prices().any(|price| price.fract() != 0.0) {
+        return Ok(());
+    }
+    Err(format!(
+        "all its prices are large whole numbers, such as {least}, so they seem to be counted in parts of a dollar; --price-scale \
+         1e-9 says that these are billionths, 0.0001 or another that they are such parts, and 1 that they are dollars"
+    ))
 }
 
 /// The bar of a reading.

@@ -202,6 +202,24 @@ fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
             assert_eq!(read.prepared.mentions, 1);
         }
     }
+    // When the provider saw it, as Tiingo and others say, when it stored it, and a receipt of the text before the edit.
+    for (time, known) in [
+        (r#""crawlDate": "2025-05-12T14:40:00.5Z","#, "2025-05-12T14:40:00.5Z"),
+        (r#""crawled": 1747060800,"#, "2025-05-12T14:40:00Z"),
+        (r#""fetched_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:00Z"),
+        (r#""created_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:01Z"),
+        (r#""created_at": "2025-05-12T14:00:02Z", "updated_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:01Z"),
+        (r#""received_at": "2025-05-12T14:00:02Z", "updated_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:00Z"),
+        (r#""crawlDate": "2025-05-12T13:00:00Z","#, "2025-05-12T14:00:00Z"),
+    ] {
+        assert_eq!(news(&edit(time)).article("e").received_at, at(known), "{time}");
+    }
+    let days_later = news(&edit(r#""crawlDate": "2026-05-12T14:40:00Z","#));
+    assert!(
+        days_later.notes().contains("1 articles or edits count from more than a day after"),
+        "{}",
+        days_later.notes()
+    );
     let untimed = news(&format!("{first}\n{}", edit("")));
     assert_eq!(untimed.article("e").title, "Example to publish results");
     let (line, reason) = &untimed.reasons()[0];

@@ -71,6 +71,29 @@ fn a_moment_with_its_zone_is_read_in_every_spelling() {
     assert_eq!(moment(&text("2099-01-01T00:00:00Z"), &silent()), at("2099-01-01T00:00:00Z"));
 }
 
+/// Many people write EST all year.
+#[test]
+fn est_in_summer_is_read_as_the_flag_says_and_never_guessed() {
+    let utc = Clock { zone: Some(TimeZone::UTC), ..silent() };
+    for (written, in_new_york, as_written) in [
+        ("2025-05-12 15:43 EST", "2025-05-12T19:43:00Z", "2025-05-12T20:43:00Z"),
+        ("Mon, 12 May 2025 15:43:00 EST", "2025-05-12T19:43:00Z", "2025-05-12T20:43:00Z"),
+        ("May 12, 2025 3:43 PM est", "2025-05-12T19:43:00Z", "2025-05-12T20:43:00Z"),
+        ("2025-01-13 15:43 EDT", "2025-01-13T20:43:00Z", "2025-01-13T19:43:00Z"),
+    ] {
+        let refused = moment(&text(written), &silent()).unwrap_err();
+        assert!(refused.contains(written) && refused.contains("--news-zone America/New_York"), "{refused}");
+        assert_eq!(moment(&text(written), &new_york()), at(in_new_york), "{written}");
+        assert_eq!(moment(&text(written), &utc), at(as_written), "{written}");
+    }
+    for written in ["2025-01-13 15:43 EST", "Mon, 13 Jan 2025 15:43:00 EST", "2025-11-02 01:30 EST"] {
+        let expected = if written.contains("11-02") { "2025-11-02T06:30:00Z" } else { "2025-01-13T20:43:00Z" };
+        for clock in [silent(), new_york(), utc.clone()] {
+            assert_eq!(moment(&text(written), &clock), at(expected), "{written}");
+        }
+    }
+}
+
 #[test]
 fn a_time_without_a_zone_needs_one() {
     for written in [
