@@ -126,7 +126,9 @@ impl Config {
         let kafka = loaded.secret("kafka.sasl_password_file")?;
         let clickhouse = loaded.secret("clickhouse.password_file")?;
         let mut providers = loaded.settings.providers.clone();
-        let sources = loaded.settings.news.sources.iter().chain(&loaded.settings.prices.sources);
+        let settings = &loaded.settings;
+        let sources =
+            settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
         providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();

@@ -53,8 +53,8 @@ const MATTERS: [&str; 12] = [
 /// Who is addressed, and by which verb: `Bragar Eagel & Squire Reminds Investors`.
 const CALLS: [&str; 5] = ["reminds", "encourages", "urges", "notifies", "alerts"];
 
-/// Whether a headline, as a reader sees it, is that of a law firm's notice to investors. News of a lawsuit or of a
-/// settlement is none.
+/// Whether a headline, as a reader sees it, is that of a law firm's notice to investors. News of lawsuits and
+/// settlements are not.
 ///
 /// ```
 /// use tapewire_core::text::promotional::is_promotional;

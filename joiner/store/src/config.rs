@@ -82,6 +82,24 @@ impl ClickHouseConfig {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn sessions_are_in_utc_whatever_the_zone_of_the_server() {
+        use std::io::{Read as _, Write as _};
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let config =
+            ClickHouseConfig { url: format!("http://{}", server.local_addr().unwrap()), ..ClickHouseConfig::default() };
+        let request = std::thread::spawn(move || {
+            let (mut connection, _) = server.accept().unwrap();
+            let mut bytes = [0; 4096];
+            let length = connection.read(&mut bytes).unwrap();
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            String::from_utf8_lossy(&bytes[..length]).into_owned()
+        });
+        config.client().query("SELECT 1").execute().await.unwrap();
+        let request = request.join().unwrap();
+        assert!(request.lines().next().unwrap().contains("session_timezone=UTC"), "{request}");
+    }
+
     #[test]
     fn debug_output_never_shows_the_password() {
         let config = ClickHouseConfig { password: "s3cret".into(), ..ClickHouseConfig::default() };
