@@ -228,6 +228,11 @@ impl Companies {
         }
     }
 
+    /// All tickers that are known, also former ones.
+    pub fn symbols(&self) -> impl Iterator<Item = &Symbol> {
+        self.by_symbol.keys()
+    }
+
     /// The company that a ticker stood for on a day, or stands for now if `day` is `None`. If nothing is known of the
     /// ticker on that day, the company has no name. A warrant, right or unit gives the company of the common share.
     pub fn of_symbol(&self, symbol: &Symbol, day: Option<Date>) -> Arc<Company> {

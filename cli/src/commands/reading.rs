@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tapewire_core::Symbol;
 use tapewire_formats::{Format, Options};
@@ -112,7 +113,7 @@ impl Reading {
     /// How the files are to be read.
     ///
     /// # Errors
-    /// [`UsageError`] if two flags contradict each other.
+    /// [`UsageError`] if two flags contradict each other; a list of companies can't be read.
     pub fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
         let benchmark = match &self.benchmark {
             Some(Benchmark::None) => None,
@@ -130,6 +131,7 @@ impl Reading {
             delay: self.delay,
             width: self.bar_width,
             bar_time: self.bar_time,
+            tickers: Some(Arc::new(config.sentiment.companies()?.symbols().cloned().collect())),
             price_scale: self.price_scale,
             actions: self.actions.clone(),
             aliases: self.alias.iter().cloned().collect(),

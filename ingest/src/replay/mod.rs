@@ -24,8 +24,9 @@ pub use send::{Records, Summary};
 use crate::IngestError;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
 use tapewire_core::Symbol;
@@ -62,6 +63,9 @@ pub struct ReplayOptions {
     /// What prices are multiplied by, such as 1e-9 where they are counted in billionths; by default 1, and files whose prices
     /// seem to be counted so are refused.
     pub price_scale: Option<f64>,
+    /// The tickers that are known. Words in capitals with spaces between them are tickers only if all of them are known:
+    /// `HOME DEPOT` is a name. By default any words may be.
+    pub tickers: Option<Arc<HashSet<Symbol>>>,
     /// CSV file of splits and dividends; without one, prices are compared as they are.
     pub actions: Option<PathBuf>,
     /// The zone of news times without one.
@@ -93,6 +97,7 @@ impl Default for ReplayOptions {
             width: None,
             bar_time: None,
             price_scale: None,
+            tickers: None,
             actions: None,
             news_zone: None,
             bar_zone: None,

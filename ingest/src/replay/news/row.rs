@@ -4,7 +4,7 @@ use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::items::check_size;
 use crate::providers::registry::PROVIDERS;
 use crate::replay::names::{Names, Role};
-use crate::replay::values::ticker::companies;
+use crate::replay::values::ticker::{Companies, companies};
 use crate::replay::values::time::{Clock, Moment, moment};
 use crate::replay::values::{is_missing, quoted, text};
 use crate::replay::{ReplayOptions, delayed, moments};
@@ -281,7 +281,7 @@ impl<'o> Reader<'o> {
         };
         let mut left_out = Vec::new();
         let named = self.names.find(row, "symbols");
-        let named_companies = named.map(|(_, value)| companies(value)).unwrap_or_default();
+        let named_companies = named.map(|(_, value)| self.companies(value)).unwrap_or_default();
         left_out.extend(named_companies.left_out);
         let title = self.text(row, "title", text::text, &mut left_out);
         let url = self.text(row, "url", text::url, &mut left_out);
@@ -314,6 +314,23 @@ impl<'o> Reader<'o> {
             _ => true,
         });
         Ok(Draft { article, names_companies, has_edit_time: false, left_out })
+    }
+
+    /// The companies of a value. Words with only spaces between them have to be known tickers.
+    fn companies(&self, value: &Value) -> Companies {
+        let read = companies(value);
+        let (Value::Text(text), Some(known)) = (value, &self.options.tickers) else { return read };
+        let is_divided = text.contains([',', ';', '|', '/', '$', '&', '\n', '[', '{']) || text.contains(" AND ");
+        let unknown = read.symbols.iter().find(|symbol| !known.contains(symbol));
+        match unknown.filter(|_| read.symbols.len() > 1 && !is_divided) {
+            None => read,
+            Some(unknown) => {
+                let text = quoted(value);
+                let reason =
+                    format!("{text} may be a name, {unknown} is no known ticker; write commas between tickers");
+                Companies { symbols: Vec::new(), left_out: vec![reason] }
+            }
+        }
     }
 
     /// Refuses a row that has no known name for its text or its companies but has unknown names: it would become an

@@ -174,6 +174,25 @@ fn rows_of_one_article_are_put_together_and_an_edit_withdraws() {
 }
 
 #[test]
+fn words_with_spaces_are_tickers_only_if_all_are_known() {
+    let known = ["AAPL", "MSFT", "HOME"].map(|ticker| Symbol::new(ticker).unwrap());
+    let options = ReplayOptions { tickers: Some(std::sync::Arc::new(known.into())), ..ReplayOptions::default() };
+    let lines = ["AAPL MSFT", "HOME DEPOT", "HOME,DEPOT", "DEPOT", "BRK B"].map(|symbols| {
+        let id = symbols.to_lowercase();
+        format!(r#"{{"id":"{id}","title":"T","published_at":"2025-05-12T14:00:00Z","symbols":"{symbols}"}}"#)
+    });
+    let read = read(&[("news.jsonl", &lines.join("\n")), ("bars.csv", BARS)], &options).unwrap();
+    assert_eq!(read.symbols("aapl msft"), ["AAPL", "MSFT"]);
+    assert_eq!(read.symbols("home depot"), Vec::<String>::new());
+    assert_eq!(
+        (read.symbols("home,depot"), read.symbols("depot")),
+        (vec!["HOME".into(), "DEPOT".into()], vec!["DEPOT".into()])
+    );
+    assert_eq!(read.symbols("brk b"), ["BRK.B"]);
+    assert!(read.parts().len() == 1 && read.parts()[0].1.contains("`HOME DEPOT` may be a name"), "{:?}", read.parts());
+}
+
+#[test]
 fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
     let first = r#"{"id": "e", "title": "Example to publish results", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL", "MSFT"]}"#;
     let edit = |time: &str| {

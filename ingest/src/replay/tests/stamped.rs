@@ -91,6 +91,9 @@ fn times_that_are_starts_are_starts() {
 #[test]
 fn a_bar_that_is_cut_off_at_the_close_starts_where_the_bar_before_it_ends() {
     let seconds = every(3600, CLOSE - 1800, 3600).chain([CLOSE]);
+    let two = days("A", seconds.clone(), even) + &days("B", seconds.clone(), even).replace(HEADER, "");
+    let refused = bars_with(&two, &given(BarTime::End)).err().unwrap();
+    assert!(refused.contains("nearly all are 3600 s apart, and some 1800 s"), "{refused}");
     let options = ReplayOptions { width: Some(Duration::from_secs(3600)), ..given(BarTime::End) };
     let read = bars_with(&days("A", seconds, even), &options).unwrap().bars();
     let starts: Vec<i64> = read[..7].iter().map(|bar| bar.start.as_second() - OPENS[0]).collect();
