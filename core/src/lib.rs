@@ -24,6 +24,7 @@ pub mod story;
 pub mod symbol;
 pub mod tape;
 pub mod text;
+pub mod ticker;
 pub mod watermark;
 
 pub use article::Article;

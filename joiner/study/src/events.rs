@@ -133,6 +133,7 @@ fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
         "empty_text" => "no text to score",
         "model_failed" => "the model failed on the text",
         "no_score" => "the row has no score",
+        "promotional" => "a law firm's notice to investors, which is no news",
         _ => "no entry yet",
     };
     Some((reason, words))

@@ -79,7 +79,7 @@ impl From<&Row> for Row {
 }
 
 /// The reasons that a row may have, as table `impact` names them.
-pub const REASONS: [&str; 9] = [
+pub const REASONS: [&str; 10] = [
     "no_symbol",
     "not_equity",
     "no_bars",
@@ -89,6 +89,7 @@ pub const REASONS: [&str; 9] = [
     "withdrawn",
     "empty_text",
     "model_failed",
+    "promotional",
 ];
 
 /// The classes.

@@ -179,7 +179,12 @@ impl TensorReader<'_> {
     }
 
     pub(super) fn failed(&self, error: &candle_core::Error) -> SentimentError {
-        SentimentError::Device { device: format!("{:?}", self.device), reason: error.to_string() }
+        let device = match self.device.location() {
+            candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
+            candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+        };
+        SentimentError::Device { device, reason: error.to_string() }
     }
 }
 

@@ -261,13 +261,14 @@ fn sound(bar: Bar) -> Result<Bar, String> {
 /// The stocks feed's tickers have no asset-class prefix.
 pub(super) fn equity(ticker: &str) -> Result<Symbol, String> {
     let symbol = Symbol::new(ticker).map_err(|error| error.to_string())?;
-    match symbol.asset_class() {
-        AssetClass::Equity => Ok(symbol),
-        other => {
-            let class = format!("{other:?}").to_lowercase();
-            Err(format!("{symbol} is not an equity but of class {class}"))
-        }
-    }
+    let class = match symbol.asset_class() {
+        AssetClass::Equity => return Ok(symbol),
+        AssetClass::Crypto => "a cryptocurrency",
+        AssetClass::Index => "an index",
+        AssetClass::Currency => "a pair of currencies",
+        AssetClass::Option => "an option",
+    };
+    Err(format!("{symbol} is not a share but {class}"))
 }
 
 fn milliseconds(ms: i64) -> Result<Timestamp, String> {

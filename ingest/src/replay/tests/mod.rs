@@ -2,6 +2,7 @@
 
 mod bars;
 mod news;
+mod stamped;
 mod trades;
 mod width;
 
