@@ -1,0 +1,28 @@
+//! Where a feed is, and which of its items are wanted.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Settings of an RSS or Atom feed, `[providers.globenewswire]`. No key is needed.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeedConfig {
+    /// Address of the feed. The press wires have a default; `rss` has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"https://example.com/news.rss")]
+    pub feed_url: Option<String>,
+    /// Languages that are wanted, as the feed writes them. Items that say another one are left out, because the model reads
+    /// English. With an empty list all are wanted.
+    pub languages: Vec<String>,
+    /// Longest wait for one HTTP answer, on the wall clock.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub request_timeout: Duration,
+}
+
+impl Default for FeedConfig {
+    fn default() -> Self {
+        Self { feed_url: None, languages: vec!["en".into()], request_timeout: Duration::from_secs(30) }
+    }
+}
