@@ -5,6 +5,9 @@
 //! protocols. What any provider needs lives beside the traits: [`http`] for its requests, [`items`] for what is in the
 //! answers, [`ProviderError`] for what can go wrong, [`ApiKey`] for its secret.
 
+pub mod binance;
+pub mod coinbase;
+mod coins;
 mod conditional;
 pub mod edgar;
 pub mod error;
@@ -14,10 +17,12 @@ pub mod http;
 pub mod items;
 mod key;
 pub mod massive;
+pub mod nasdaq_halts;
 mod pages;
 pub mod registry;
 #[cfg(test)]
 mod testing;
+pub mod websocket;
 pub mod xml;
 
 pub use error::ProviderError;
@@ -225,6 +230,15 @@ pub trait PriceSource: Send + Sync {
         let _ = cursor;
         Err(ProviderError::Unsupported { provider: self.name().to_owned(), what: request.list.name().to_owned() })
     }
+}
+
+/// Refuses a subscription to halts, for a source that has none.
+fn without_halts(provider: &str, subscription: &Subscription) -> Result<(), ProviderError> {
+    if !subscription.halts {
+        return Ok(());
+    }
+    let what = format!("halts; set prices.override.{provider}.halts = false");
+    Err(ProviderError::Unsupported { provider: provider.to_owned(), what })
 }
 
 /// A live connection of a [`PriceSource`].

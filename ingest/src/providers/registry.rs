@@ -25,6 +25,9 @@ pub const PROVIDERS: &[Provider] = &[
     super::feeds::BUSINESSWIRE,
     super::feeds::RSS,
     super::gdelt::PROVIDER,
+    super::binance::PROVIDER,
+    super::coinbase::PROVIDER,
+    super::nasdaq_halts::PROVIDER,
 ];
 
 /// The provider that is used where the settings name none.

@@ -122,3 +122,64 @@ pub fn fixture(path: &str) -> Option<Vec<u8>> {
     };
     Some(std::fs::read(std::path::Path::new(&folder).join(path)).unwrap())
 }
+
+/// What a scripted websocket does next.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Waits for a message.
+    Hear,
+    /// Sends a text.
+    Say(String),
+    /// Closes the connection.
+    Close,
+}
+
+/// A websocket on loopback: each connection follows the next script, and stays open and quiet at its end.
+pub struct Stream {
+    url: String,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Stream {
+    pub async fn start(scripts: Vec<Vec<Step>>) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let state = (Arc::new(Mutex::new(VecDeque::from(scripts))), Arc::clone(&heard));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(upgrade).with_state(state);
+        tokio::spawn(async { axum::serve(listener, app).await });
+        Self { url, heard }
+    }
+
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// What all connections have sent.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+type Scripts = Arc<Mutex<VecDeque<Vec<Step>>>>;
+
+async fn upgrade(
+    State((scripts, heard)): State<(Scripts, Arc<Mutex<Vec<String>>>)>,
+    upgrade: axum::extract::ws::WebSocketUpgrade,
+) -> Response {
+    use axum::extract::ws::Message;
+    let script = scripts.lock().unwrap().pop_front().unwrap_or_default();
+    upgrade.on_upgrade(async move |mut socket| {
+        for step in script {
+            match step {
+                Step::Hear => {
+                    let Some(Ok(Message::Text(text))) = socket.recv().await else { return };
+                    heard.lock().unwrap().push(text.as_str().to_owned());
+                }
+                Step::Say(text) => socket.send(Message::Text(text.into())).await.unwrap(),
+                Step::Close => return,
+            }
+        }
+        std::future::pending().await
+    })
+}
