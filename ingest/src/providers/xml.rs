@@ -31,7 +31,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// The value of an attribute; empty if there is none.
+    /// The value of an attribute; empty if it is missing.
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
     }

@@ -114,7 +114,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
     if item.p.0 <= 0.0 || item.q.0 <= 0.0 {
         return Err("price or size is not a positive number".into());
     }
-    let number = if item.e == "trade" { item.t } else { item.a }.ok_or("it has no number")?;
+    let number = if item.e == "trade" { item.t } else { item.a }.ok_or("its number is missing")?;
     Ok(Trade {
         symbol: pair(&item.s, "")?,
         at: moment(item.at)?,

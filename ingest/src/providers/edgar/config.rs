@@ -11,10 +11,8 @@ use std::time::Duration;
 pub struct EdgarConfig {
     /// Root of the REST interface.
     pub rest_url: String,
-    /// Who you are, with a mail address: the SEC refuses requests that do not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = &"Example Research admin@example.com")]
-    pub user_agent: Option<String>,
+    /// Who you are, with a mail address: the SEC refuses requests that do not say. Such as `Example Research admin@example.com`.
+    pub user_agent: String,
     /// Which filings: the beginning of their form's name. `8-K` are announcements of listed companies.
     pub form: String,
     /// How often the SEC's list of tickers is fetched, which says what company a filing is of.
@@ -31,7 +29,7 @@ impl Default for EdgarConfig {
     fn default() -> Self {
         Self {
             rest_url: "https://www.sec.gov".into(),
-            user_agent: None,
+            user_agent: String::new(),
             form: "8-K".into(),
             tickers_every: Duration::from_secs(24 * 3600),
             request_timeout: Duration::from_secs(30),

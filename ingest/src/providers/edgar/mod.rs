@@ -55,7 +55,7 @@ struct Edgar {
 impl Edgar {
     fn new(account: &Account) -> Result<Self, ProviderError> {
         let config: EdgarConfig = account.settings()?;
-        let credentials = Credentials::UserAgent(config.user_agent.clone().unwrap_or_default());
+        let credentials = Credentials::UserAgent(config.user_agent.clone());
         let (base, clock) = (("rest_url", config.rest_url.as_str()), account.clock.clone());
         let http = HttpClient::new(&account.name, base, config.request_timeout, credentials, clock)?;
         Ok(Self { config, http, tickers: Mutex::default(), first_page: Latest::default() })
@@ -143,7 +143,8 @@ impl NewsSource for Edgar {
     }
 
     fn check(&self) -> Result<(), ProviderError> {
-        if self.config.user_agent.as_deref().is_some_and(|who| who.contains('@') && who.is_ascii()) {
+        let who = &self.config.user_agent;
+        if who.contains('@') && who.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
             return Ok(());
         }
         let reason = "the SEC refuses requests that do not say who asks; set user_agent to your name and mail address";

@@ -44,8 +44,10 @@ fn without_a_contact_it_is_refused_before_anything_is_asked() {
     let mut providers = ProvidersConfig::default();
     let error = providers.check_key("edgar").unwrap_err().to_string();
     assert!(error.contains("providers.edgar") && error.contains("user_agent"), "{error}");
-    providers.set("edgar", "user_agent", "Example Research");
-    assert!(providers.check_key("edgar").is_err());
+    for unusable in ["Example Research", "Example\nadmin@example.com", "Ex\u{e4}mple admin@example.com"] {
+        providers.set("edgar", "user_agent", unusable);
+        assert!(providers.check_key("edgar").is_err(), "{unusable}");
+    }
     providers.set("edgar", "user_agent", "Example Research admin@example.com");
     providers.check_key("edgar").unwrap();
 }

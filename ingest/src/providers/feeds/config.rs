@@ -8,10 +8,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeedConfig {
-    /// Address of the feed. The press wires have a default; `rss` has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = &"https://example.com/news.rss")]
-    pub feed_url: Option<String>,
+    /// Address of the feed. If it is empty, that of the press wire itself; the kind `rss` has none.
+    pub feed_url: String,
     /// Languages that are wanted, as the feed writes them. Items that say another one are left out, because the model reads
     /// English. With an empty list all are wanted.
     pub languages: Vec<String>,
@@ -23,6 +21,6 @@ pub struct FeedConfig {
 
 impl Default for FeedConfig {
     fn default() -> Self {
-        Self { feed_url: None, languages: vec!["en".into()], request_timeout: Duration::from_secs(30) }
+        Self { feed_url: String::new(), languages: vec!["en".into()], request_timeout: Duration::from_secs(30) }
     }
 }

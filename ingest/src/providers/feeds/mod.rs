@@ -87,7 +87,7 @@ struct FeedSource {
 
 fn make(account: &Account, wire: &'static Wire) -> Result<Arc<dyn NewsSource>, ProviderError> {
     let config: FeedConfig = account.settings()?;
-    let url = config.feed_url.as_deref().or(wire.url);
+    let url = Some(config.feed_url.as_str()).filter(|url| !url.is_empty()).or(wire.url);
     let client = |url| {
         let (timeout, clock) = (config.request_timeout, account.clock.clone());
         HttpClient::new(&account.name, ("feed_url", url), timeout, Credentials::None, clock)
