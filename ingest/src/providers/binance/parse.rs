@@ -128,8 +128,11 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
 
 fn kline(raw: &str, received_at: Timestamp) -> Result<Message, String> {
     let KlineMessage { s, k } = read(raw)?;
+    if !k.x {
+        return Ok(Message::Nothing);
+    }
     let bar = bar(&pair(&s, "")?, &k, received_at)?;
-    Ok(bar.filter(|_| k.x).map_or(Message::Nothing, |bar| Message::Market(MarketEvent::Bar(bar))))
+    Ok(bar.map_or(Message::Nothing, |bar| Message::Market(MarketEvent::Bar(bar))))
 }
 
 /// The bar of a candle. Where nothing was traded Binance repeats the last price; that is no bar.
