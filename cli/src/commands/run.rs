@@ -11,6 +11,7 @@ use tapewire_runtime::{Clock, Readiness, Shutdown, Telemetry};
 #[command(after_help = "Examples:\n  tapewire run                          all roles in one process\n  \
     tapewire run --role sentiment         one role; more members share its work\n  \
     tapewire run --role news,prices\n  \
+    tapewire run --preset keyless --set providers.edgar.user_agent=\"Your Name you@example.com\"\n  \
     TAPEWIRE_MASSIVE_API_KEY=... TAPEWIRE_PRICES_SYMBOLS=AAPL,MSFT tapewire run\n\n\
     `tapewire migrate` creates the topics and tables first. /health, /ready and /metrics are served on the setting `listen`.")]
 pub struct Run {

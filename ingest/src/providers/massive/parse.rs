@@ -110,7 +110,8 @@ pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a
             Err(ProviderError::NotAuthorized { provider, what: path, message: said() })
         }
         Some(status) => {
-            Err(ProviderError::Failed { provider, path, status: 200, message: format!("{status}: {}", said()) })
+            let message = format!("{status}: {}", said());
+            Err(ProviderError::Failed { provider, path, status: 200, message, retry_after: None })
         }
         None if answer.results.is_some() => Ok(answer),
         None => Err(ProviderError::Unreadable { provider, path, reason: "neither `status` nor `results`".into() }),
