@@ -102,6 +102,7 @@ fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
     let words = match reason {
         "no_symbol" => "the article names no company",
         "not_equity" => "an index, a currency, a cryptocurrency or an option",
+        "outside_calendar" => "outside the years of its market's calendar",
         "no_bars" => "no bar of the symbol in the files",
         "no_regular_bars" => "bars of the symbol, but none in a regular session",
         "no_entry_bar" => "no bar after the news to enter at",
