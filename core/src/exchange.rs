@@ -89,6 +89,11 @@ impl Calendar {
         })
     }
 
+    /// The time zone in which the sessions' days begin at midnight.
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
     /// The market whose sessions these are.
     pub fn market(&self) -> Market {
         self.market

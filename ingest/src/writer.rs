@@ -97,15 +97,16 @@ impl Sent {
 pub struct Writer {
     producer: Producer,
     run: Run,
-    benchmark: Option<Symbol>,
+    benchmarks: Vec<Symbol>,
     in_flight: Vec<Delivery>,
     sent: Option<Sent>,
 }
 
 impl Writer {
-    /// A writer for `run`; the bars of `benchmark`, if there is one, are copied to every partition.
-    pub fn new(producer: Producer, run: Run, benchmark: Option<Symbol>) -> Self {
-        Self { producer, run, benchmark, in_flight: Vec::new(), sent: None }
+    /// A writer for `run`; the bars of `benchmarks` are copied to every partition.
+    pub fn new(producer: Producer, run: Run, benchmarks: impl IntoIterator<Item = Symbol>) -> Self {
+        let benchmarks = benchmarks.into_iter().collect();
+        Self { producer, run, benchmarks, in_flight: Vec::new(), sent: None }
     }
 
     /// This writer remembers the ids of what it sends. Not for a run without an end: they stay in memory.
@@ -139,7 +140,7 @@ impl Writer {
         if let Some(sent) = &mut self.sent {
             sent.bar(&bar);
         }
-        if self.benchmark.as_ref() == Some(&key) {
+        if self.benchmarks.contains(&key) {
             let copy = TapeRecord::new(self.run.clone(), Tape::BenchmarkBar(bar.clone())).encode();
             self.in_flight.extend(self.producer.enqueue_to_others(Topic::Bars, key.as_str(), &copy).await?);
         }
@@ -164,14 +165,14 @@ impl Writer {
         self.send(Topic::Halts, key.as_str(), &HaltRecord::new(self.run.clone(), halt).encode()).await
     }
 
-    /// Sends a split or a dividend. The benchmark's goes to every partition, as its bars do.
+    /// Sends a split or a dividend. A benchmark's goes to every partition, as its bars do.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn action(&mut self, action: CorporateAction) -> Result<(), IngestError> {
         let key = action.symbol.clone();
         let record = ActionRecord::new(self.run.clone(), action).encode();
-        if self.benchmark.as_ref() == Some(&key) {
+        if self.benchmarks.contains(&key) {
             self.in_flight.extend(self.producer.enqueue_to_others(Topic::Actions, key.as_str(), &record).await?);
         }
         self.send(Topic::Actions, key.as_str(), &record).await

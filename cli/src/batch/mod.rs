@@ -3,12 +3,13 @@
 pub mod output;
 pub mod scores;
 
-use crate::commands::reading::{Reading, prepare, progress_bar};
+use crate::commands::reading::{Reading, prepare, progress_bar, set_markets};
 use crate::config::Config;
 use crate::roles;
 use anyhow::Context as _;
 use std::path::PathBuf;
 use tapewire_core::Impact;
+use tapewire_core::exchange::Calendars;
 use tapewire_ingest::replay::Records;
 use tapewire_joiner::JoinerError;
 use tapewire_joiner::join::{JoinConfig, batch};
@@ -21,6 +22,8 @@ const NOTHING: &str = "nothing was written";
 pub struct Joined {
     /// The rows, ordered by symbol, provider and article.
     pub rows: Vec<Impact>,
+    /// The market of each symbol.
+    pub calendars: Calendars,
     /// Whether there is a benchmark with bars, so that rows may have abnormal returns.
     pub has_benchmark: bool,
     /// What a report says about where its rows are from.
@@ -38,7 +41,6 @@ pub async fn joined(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Joined> {
     let options = reading.options(&config)?;
-    config.join.benchmark = options.benchmark_of_the_join();
     config.join.validate()?;
     let inputs = reading.inputs();
     let files = |what: &str, paths: &[PathBuf]| {
@@ -46,17 +48,19 @@ pub async fn joined(
         format!("{what}: {}", paths.join(", "))
     };
     let mut facts = vec![files("news", &inputs.news), files("bars", &inputs.bars)];
-    let prepared = prepare(inputs, options.clone(), shutdown, NOTHING).await?;
+    let prepared = prepare(inputs, options, shutdown, NOTHING).await?;
     for note in prepared.notes() {
         eprintln!("{note}");
         facts.push(note);
     }
+    set_markets(&mut config.join, prepared.options());
+    let benchmarks: Vec<String> = prepared.options().benchmarks().map(ToString::to_string).collect();
     let records = prepared.into_records();
     facts.push(format!("{} articles, {} bars", records.summary.articles, records.summary.bars));
     let has_benchmark = records.has_benchmark;
-    facts.push(match options.benchmark {
-        Some(benchmark) if has_benchmark => format!("benchmark: {benchmark}"),
-        _ => "benchmark: none".to_owned(),
+    facts.push(match has_benchmark {
+        true => format!("benchmark: {}", benchmarks.join(", ")),
+        false => "benchmark: none".to_owned(),
     });
     let companies = config.sentiment.companies()?;
     let loading = shutdown.run_until_cancelled(roles::load_engine(&config)).await;
@@ -70,6 +74,7 @@ pub async fn joined(
     let mentions = scoring.await.context("scoring panicked")??;
     let bar = progress_bar();
     bar.set_message("joining");
+    let calendars = config.join.calendars.clone();
     let (join, stop) = (config.join, shutdown.clone());
     let joining = tokio::task::spawn_blocking(move || -> Result<Vec<Impact>, JoinerError> {
         // After a signal the join ends early, and its rows are not used.
@@ -81,7 +86,7 @@ pub async fn joined(
     if shutdown.is_cancelled() {
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
-    Ok(Joined { rows, has_benchmark, facts })
+    Ok(Joined { rows, calendars, has_benchmark, facts })
 }
 
 fn join_all(

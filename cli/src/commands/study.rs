@@ -72,7 +72,7 @@ impl Study {
         let scores = self.scores.clone().or_else(|| outputs.first().map(|path| output::scores_beside(path)));
         output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
         let joined = batch::joined(&self.reading, config, scores, &shutdown).await?;
-        let settings = self.settings(joined.has_benchmark);
+        let settings = Settings { calendars: joined.calendars.clone(), ..self.settings(joined.has_benchmark) };
         let Joined { rows, facts, .. } = joined;
         let studying = tokio::task::spawn_blocking(move || {
             let findings = study(&rows, &settings);

@@ -111,6 +111,25 @@ impl Calendars {
         self.parts.iter().filter(|(part, _)| fits(part)).max_by_key(|(part, _)| part.len()).map(|(_, market)| *market)
     }
 
+    /// Says the market of a symbol as a list of instruments has it: rules that were given count more.
+    pub fn learn(&mut self, symbol: &Symbol, market: Market) {
+        if self.said_of(symbol).is_none() {
+            self.symbols.insert(symbol.clone(), market);
+        }
+    }
+
+    /// The benchmark of a symbol: the first that is traded in the symbol's market. `None` if there is none in that market,
+    /// and for the benchmark itself, also where it is the same coin in another currency.
+    pub fn benchmark_of<'b>(
+        &self,
+        symbol: &Symbol,
+        mut benchmarks: impl Iterator<Item = &'b Symbol>,
+    ) -> Option<&'b Symbol> {
+        let market = self.of(symbol);
+        let found = benchmarks.find(|benchmark| self.of(benchmark) == market)?;
+        (!self.is_same(found, symbol)).then_some(found)
+    }
+
     /// Whether two symbols are prices of the same thing: they are equal, or pairs of the same coin.
     pub fn is_same(&self, one: &Symbol, other: &Symbol) -> bool {
         let is_coin = |symbol| self.of(symbol) == Market::Crypto;

@@ -87,9 +87,7 @@ impl JoinConfig {
     /// The benchmark of a symbol's market model: the first that is traded in the symbol's market. `None` if there is none
     /// in that market, and for the benchmark itself, also where it is the same coin in another currency.
     pub fn benchmark_of(&self, symbol: &Symbol) -> Option<&Symbol> {
-        let market = self.market_of(symbol);
-        let found = self.benchmarks().find(|benchmark| self.market_of(benchmark) == market)?;
-        (!self.calendars.is_same(found, symbol)).then_some(found)
+        self.calendars.benchmark_of(symbol, self.benchmarks())
     }
 
     /// All benchmarks.

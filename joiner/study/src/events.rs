@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use tapewire_core::exchange::Calendar;
+use tapewire_core::exchange::{Calendars, Session};
 use tapewire_core::impact::{Moment, PerHorizon, Status};
 use tapewire_core::{Horizon, Impact, Symbol};
 use tapewire_statistics::overlap::{self, Fate};
@@ -44,8 +44,10 @@ pub struct Event {
     pub available_at: Timestamp,
     /// Time of the entry (UTC).
     pub entry_at: Timestamp,
-    /// Position of the entry's session in the calendar: its day.
+    /// Position of the entry's session in the calendar of the symbol's market.
     pub session: u64,
+    /// The date of that session, as days since 1970: symbols of several markets share it.
+    pub day: u64,
     /// p(positive) - p(negative).
     pub score: f64,
     /// The likeliest class.
@@ -119,7 +121,7 @@ fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
 ///
 /// Of the mentions of one company under one headline, compared without case and punctuation, only the first of any 72
 /// hours counts.
-pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
+pub fn sample(rows: &[Impact], outcome: Outcome, calendars: &Calendars) -> Sample {
     let mut order: Vec<&Impact> = rows.iter().collect();
     order.sort_by_key(|row| {
         let Impact { mention, .. } = row;
@@ -152,13 +154,15 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
             continue;
         }
         first_told.insert(story, available_at);
+        let session = calendars.of(symbol).calendar().last_opened(entry_at);
         events.push(Event {
             symbol: symbol.clone(),
             article,
             headline: mention.title.clone(),
             available_at,
             entry_at,
-            session: Calendar::xnys().last_opened(entry_at).map_or(0, |session| session.index as u64),
+            session: session.map_or(0, |session| session.index as u64),
+            day: session.map_or(0, day),
             score: probabilities.score(),
             label: probabilities.label(),
             outcomes: if outcome == Outcome::Abnormal { row.abnormal } else { row.returns },
@@ -168,6 +172,12 @@ pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
         left_out.into_iter().map(|((reason, words), rows)| LeftOut { reason, words, rows }).collect();
     left_out.sort_by_key(|left| std::cmp::Reverse(left.rows));
     Sample { rows: rows.len(), articles: articles.len(), events, left_out }
+}
+
+/// The date of a session, as days since 1970.
+fn day(session: &Session) -> u64 {
+    let days = session.date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days());
+    u64::try_from(days).unwrap_or(0)
 }
 
 /// A headline in the form in which headlines are compared: letters and digits in lower case.
@@ -211,9 +221,9 @@ impl Used<'_> {
         self.events.iter().map(|event| event.score).collect()
     }
 
-    /// The session of each event.
+    /// The day of each event.
     pub fn days(&self) -> Vec<u64> {
-        self.events.iter().map(|event| event.session).collect()
+        self.events.iter().map(|event| event.day).collect()
     }
 
     /// The cluster of each event: events of one article, and events of one day, are in one cluster.
@@ -224,7 +234,7 @@ impl Used<'_> {
 
     /// Number of days.
     pub fn count_days(&self) -> usize {
-        self.events.iter().map(|event| event.session).collect::<HashSet<_>>().len()
+        self.events.iter().map(|event| event.day).collect::<HashSet<_>>().len()
     }
 
     /// Number of companies.

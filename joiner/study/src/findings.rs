@@ -6,6 +6,7 @@ use crate::sentence::{self, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::HashSet;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::{Horizon, Impact};
 use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::ic::{Correlation, correlation};
@@ -39,6 +40,9 @@ pub struct Settings {
     pub permutations: usize,
     /// Seed of the permutations.
     pub seed: u64,
+    /// The market of each symbol, whose sessions are its days.
+    #[serde(skip)]
+    pub calendars: Calendars,
 }
 
 impl Default for Settings {
@@ -50,6 +54,7 @@ impl Default for Settings {
             level: 0.05,
             permutations: 4999,
             seed: 1,
+            calendars: Calendars::default(),
         }
     }
 }
@@ -157,7 +162,7 @@ pub struct Findings {
 
 /// Studies joined rows.
 pub fn study(rows: &[Impact], settings: &Settings) -> Findings {
-    let sample = sample(rows, settings.outcome);
+    let sample = sample(rows, settings.outcome, &settings.calendars);
     let mut family = Family::new("do prices move with the score, at any horizon");
     let mut permutations = Family::new("do scores order outcomes within days, at any horizon");
     let mut horizons: Vec<HorizonFindings> = Horizon::ALL

@@ -1,7 +1,7 @@
 //! Makes bars of the readings of all files.
 
 use super::width::{self, Width};
-use super::{DAY_S, DayKind, Prices, Reading, Stamp};
+use super::{DAY_S, DayKind, Prices, Reading, Stamp, endless};
 use crate::IngestError;
 use crate::replay::source::{Origin, Rejected};
 use jiff::civil::Date;
@@ -11,8 +11,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use tapewire_core::exchange::Calendar;
-use tapewire_core::symbol::AssetClass;
+use tapewire_core::exchange::{Calendar, Calendars, Market};
 use tapewire_core::{Bar, Symbol};
 
 /// All readings, by file.
@@ -43,6 +42,10 @@ pub(in crate::replay) struct Collected {
     pub rejected: Vec<Rejected>,
     /// For each file, the width of its bars and how it was found.
     pub widths: Vec<String>,
+    /// The market of each symbol, and what was found about it in the bars.
+    pub calendars: Calendars,
+    /// What a person should know about the markets.
+    pub markets: Vec<String>,
 }
 
 /// A bar that is sent.
@@ -78,19 +81,27 @@ impl Collector {
     }
 
     /// Decides how wide the bars of each file are, and which of several rows of one bar counts. `said` is the width
-    /// that the user gives, in seconds.
+    /// that the user gives, in seconds. Symbols that are traded at weekends are added to the calendars.
     ///
     /// # Errors
     /// [`IngestError::Shape`]: a width can't be told, or two symbols that an alias makes one have different prices.
-    pub fn finish(self, said: Option<u32>, symbols: &[Symbol]) -> Result<Collected, IngestError> {
-        let mut collected = Collected { symbols: symbols.to_vec(), ..Collected::default() };
+    pub fn finish(
+        self,
+        said: Option<u32>,
+        symbols: &[Symbol],
+        calendars: &Calendars,
+    ) -> Result<Collected, IngestError> {
+        let mut collected =
+            Collected { symbols: symbols.to_vec(), calendars: calendars.clone(), ..Collected::default() };
+        let readings = self.files.iter().flat_map(|file| &file.readings);
+        collected.markets = endless::find(readings, symbols, &mut collected.calendars);
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
         for (index, file) in self.files.iter().enumerate() {
             let wrong = |reason| IngestError::Shape { path: file.file.to_path_buf(), reason };
             let width = width::of_file(&file.readings, said, symbols).map_err(wrong)?;
             let (bars, rejects) = (collected.bars.len(), collected.rejected.len());
             for reading in &file.readings {
-                match bar(reading, &width, &symbols[reading.symbol as usize]) {
+                match bar(reading, &width, collected.calendars.of(&symbols[reading.symbol as usize])) {
                     Ok(bar) => {
                         let bar = Kept { file: index as u32, ..bar };
                         collected.keep(bar, &mut kept, &self.files)?;
@@ -200,6 +211,17 @@ impl Collected {
         }
     }
 
+    /// The symbols that have bars.
+    pub fn symbols(&self) -> BTreeSet<&Symbol> {
+        self.bars
+            .iter()
+            .map(|bar| bar.symbol)
+            .collect::<BTreeSet<u32>>()
+            .into_iter()
+            .map(|at| &self.symbols[at as usize])
+            .collect()
+    }
+
     /// Whether there is a bar of the symbol.
     pub fn has(&self, symbol: &Symbol) -> bool {
         let index = self.symbols.iter().position(|own| own == symbol);
@@ -221,17 +243,17 @@ impl Collected {
 ///
 /// # Errors
 /// Why the reading does not become a bar.
-fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String> {
+fn bar(reading: &Reading, width: &Width, market: Market) -> Result<Kept, String> {
     let width_s = match width {
         Width::Of(width) => *width,
         Width::Daily => DAY_S,
         Width::OfRow => reading.width_s.ok_or("the row does not say how wide its bar is")?,
     };
     let (start, end) = match (width_s, reading.stamp.day) {
-        (DAY_S, Some((day, _))) => of_day(day, symbol)?,
+        (DAY_S, Some((day, _))) => of_day(day, market)?,
         (DAY_S, None) => {
             return Err(
-                "its bar is daily, but its start is not a date, a midnight or an open of the New York session".into()
+                "its bar is daily, but its start is not a date, a midnight or an open of its market's session".into()
             );
         }
         (_, day) => {
@@ -248,15 +270,16 @@ fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String
 }
 
 /// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of
-/// its day. Symbols that are traded at all hours have no sessions; their days are those of UTC.
-fn of_day(day: Date, symbol: &Symbol) -> Result<(i64, i64), String> {
-    if matches!(symbol.asset_class(), AssetClass::Crypto | AssetClass::Currency) {
+/// its day. Where a market does not close at night, days are those of UTC.
+fn of_day(day: Date, market: Market) -> Result<(i64, i64), String> {
+    if market.is_endless() {
         let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_err(|error| error.to_string())?;
         let end = start + SignedDuration::from_secs(i64::from(DAY_S));
         return Ok((start.as_microsecond(), end.as_microsecond()));
     }
-    let session = Calendar::xnys().on(day);
-    let session = session.ok_or_else(|| format!("`{day}` is no trading day in New York, and its bar is daily"))?;
+    let place = if market == Market::NewYork { "in New York".to_owned() } else { format!("of {market}") };
+    let session = market.calendar().on(day);
+    let session = session.ok_or_else(|| format!("`{day}` is no trading day {place}, and its bar is daily"))?;
     Ok((session.open.as_microsecond(), session.close.as_microsecond()))
 }
 
