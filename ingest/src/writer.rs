@@ -4,6 +4,7 @@ use crate::IngestError;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use tapewire_bus::{Delivery, Producer, Topic};
+use tapewire_core::exchange::Market;
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{
     ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade,
@@ -156,13 +157,17 @@ impl Writer {
         self.send(Topic::Trades, key.as_str(), &TradeRecord::new(self.run.clone(), trade).encode()).await
     }
 
-    /// Sends a halt.
+    /// Sends a halt. One of a whole market ([`Market::as_symbol`]) goes to every partition.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn halt(&mut self, halt: Halt) -> Result<(), IngestError> {
         let key = halt.symbol.clone();
-        self.send(Topic::Halts, key.as_str(), &HaltRecord::new(self.run.clone(), halt).encode()).await
+        let record = HaltRecord::new(self.run.clone(), halt).encode();
+        if Market::of_symbol(&key).is_some() {
+            self.in_flight.extend(self.producer.enqueue_to_others(Topic::Halts, key.as_str(), &record).await?);
+        }
+        self.send(Topic::Halts, key.as_str(), &record).await
     }
 
     /// Sends a split or a dividend. A benchmark's goes to every partition, as its bars do.

@@ -12,7 +12,7 @@ use support::{Process, TOPICS, Table, Topics, assert_same, cases, key};
 use tapewire_core::exchange::{Calendar, Calendars, Market, Session};
 use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Bar, Horizon, Impact, Mention, Run, Symbol, Watermark};
+use tapewire_core::{Bar, Halt, Horizon, Impact, Mention, Run, Symbol, Watermark};
 use tapewire_joiner::join::{JoinConfig, batch};
 
 /// Of each market a benchmark, a symbol that trades most minutes, and one that trades few.
@@ -310,6 +310,29 @@ fn a_coin_has_the_market_model_of_its_benchmark_and_none_against_itself() {
     assert!(row("ETH-USD", "X:BTCUSD").beta.is_some_and(|beta| (beta - 1.0).abs() < 1e-9));
     assert_eq!(row("BTCUSDT", "X:BTCUSD").beta, None, "the same coin");
     assert_eq!(row("ETH-USD", "SPY").beta, None, "a benchmark of another market");
+}
+
+#[test]
+fn a_halt_of_a_market_is_a_halt_of_each_of_its_symbols_and_of_no_other() {
+    let mut topics = topics(3, &[0, 1, 7], 20);
+    let (run, day) = (Run::named("markets"), "2024-12-18".parse().unwrap());
+    let at = Market::London.calendar().on(day).unwrap().open + seconds(600);
+    let halt = |symbol: &Symbol, at, halted| {
+        let reason = "circuit breaker".to_owned();
+        (run.clone(), Halt { symbol: symbol.clone(), at, halted, reason, received_at: at })
+    };
+    let market = Market::London.as_symbol();
+    topics.halts = vec![halt(market, at, true), halt(market, at + seconds(900), false)];
+    let halted = |order| {
+        let Table(rows) = Process::start(&topics, &config()).finish(order);
+        let halted = rows.into_values().filter(|row| row.quality.halted);
+        halted.map(|row| row.mention.symbol.unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let found = halted(TOPICS);
+    assert!(!found.is_empty() && found.iter().all(|symbol| symbol.ends_with(".L")), "{found:?}");
+    let mut reversed = TOPICS;
+    reversed.reverse();
+    assert_eq!(halted(reversed), found);
 }
 
 #[test]

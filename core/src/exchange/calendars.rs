@@ -59,13 +59,12 @@ pub enum NotACalendar {
         rule: String,
     },
     /// What is after it is no market.
-    #[error("the market of `{rule}`")]
+    #[error("the market of `{rule}`: {reason}")]
     Market {
         /// What the market was given for.
         rule: String,
-        /// What is wrong with it.
-        #[source]
-        source: NotAMarket,
+        /// What is wrong with it. It is part of the message, because settings show only that.
+        reason: NotAMarket,
     },
 }
 
@@ -146,6 +145,7 @@ fn spelled(ticker: &str) -> Option<Market> {
     let by_prefix = || match ticker.split_once(':')?.0 {
         "X" => Some(Market::Crypto),
         "C" => Some(Market::Currencies),
+        "MARKET" => Market::ALL.into_iter().find(|market| market.as_symbol().as_str() == ticker),
         "LON" | "LSE" | "XLON" => Some(Market::London),
         "ETR" | "XETR" => Some(Market::Xetra),
         "EPA" | "XPAR" => Some(Market::Paris),
@@ -181,7 +181,7 @@ impl TryFrom<BTreeMap<String, String>> for Calendars {
     fn try_from(rules: BTreeMap<String, String>) -> Result<Self, NotACalendar> {
         let mut calendars = Self::default();
         for (rule, market) in rules {
-            let market = market.parse().map_err(|source| NotACalendar::Market { rule: rule.clone(), source })?;
+            let market = market.parse().map_err(|reason| NotACalendar::Market { rule: rule.clone(), reason })?;
             calendars.set(&rule, market)?;
         }
         Ok(calendars)

@@ -1,8 +1,10 @@
 //! The markets whose sessions are known.
 
 use super::{Calendar, endless, table};
+use crate::Symbol;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 /// A market with a calendar of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +73,22 @@ impl Market {
             Self::Crypto => "24/7",
             Self::Currencies => "24/5",
         }
+    }
+
+    /// The symbol that stands for the whole market: a halt of it stops every symbol of the market. `MARKET:XNYS`; for
+    /// cryptocurrencies `MARKET:24.7`.
+    pub fn as_symbol(self) -> &'static Symbol {
+        static SYMBOLS: [OnceLock<Symbol>; Market::ALL.len()] = [const { OnceLock::new() }; Market::ALL.len()];
+        let symbol = || Symbol::new(&format!("MARKET:{}", self.code())).expect("it has the characters of a ticker");
+        SYMBOLS[self as usize].get_or_init(symbol)
+    }
+
+    /// The market that a symbol stands for, as [`Market::as_symbol`].
+    pub fn of_symbol(symbol: &Symbol) -> Option<Self> {
+        if !symbol.as_str().starts_with("MARKET:") {
+            return None;
+        }
+        Self::ALL.into_iter().find(|market| market.as_symbol() == symbol)
     }
 
     /// Names by which settings, flags and lists of instruments call the market, in small letters.
@@ -171,6 +189,8 @@ mod tests {
     fn places_of_all_are_their_numbers() {
         for (place, market) in Market::ALL.into_iter().enumerate() {
             assert_eq!((market as usize, market.calendar().market()), (place, market));
+            assert_eq!(Market::of_symbol(market.as_symbol()), Some(market));
+            assert_eq!(crate::exchange::Calendars::default().of(market.as_symbol()), market);
         }
     }
 }

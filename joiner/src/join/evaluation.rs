@@ -76,6 +76,8 @@ pub(super) struct EvalContext<'a> {
     pub calendar: &'a Calendar,
     pub history: &'a WatermarkHistory,
     pub symbol: Option<&'a Instrument>,
+    /// The halts of the symbol's whole market.
+    pub market: Option<&'a Instrument>,
     /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be measured against.
     pub benchmark: Option<&'a Instrument>,
     pub models: &'a mut Models,
@@ -331,7 +333,9 @@ impl<'a> EvalContext<'a> {
 
     fn halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
         let until = out.covered_until.unwrap_or(window.available);
-        let halted = |symbol: &Instrument| symbol.halted(prices.oldest.open, window.available, until);
-        (out.quality.halted, out.halts_end) = self.symbol.map_or((false, 0), halted);
+        let halted = |of: &Instrument| of.halted(prices.oldest.open, window.available, until);
+        let all = self.symbol.into_iter().chain(self.market).map(halted);
+        (out.quality.halted, out.halts_end) =
+            all.fold((false, 0), |(halted, end), (other, other_end)| (halted || other, end.max(other_end)));
     }
 }

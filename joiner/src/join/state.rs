@@ -290,10 +290,19 @@ impl State {
         let stored = StoredHalt { halted: halt.halted, received_at: halt.received_at.into(), offset };
         let symbol = self.symbols.entry(halt.symbol.clone()).or_default();
         if symbol.insert_halt(halt.at.into(), stored) {
-            let changed: Vec<u64> = symbol.mentions.iter().copied().collect();
+            let changed: Vec<u64> = match Market::of_symbol(&halt.symbol) {
+                Some(market) => self.mentions_of(market),
+                None => symbol.mentions.iter().copied().collect(),
+            };
             changed.into_iter().try_for_each(|id| self.evaluate(id, rows))?;
         }
         Ok(())
+    }
+
+    /// The mentions of the symbols of a market.
+    fn mentions_of(&self, market: Market) -> Vec<u64> {
+        let symbols = self.symbols.iter().filter(|(symbol, _)| self.config.market_of(symbol) == market);
+        symbols.flat_map(|(_, symbol)| &symbol.mentions).copied().collect()
     }
 
     fn action(&mut self, offset: u64, action: CorporateAction, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
@@ -369,12 +378,14 @@ impl State {
         if !self.models.contains_key(symbol) {
             self.models.insert(symbol.clone(), Models::new());
         }
+        let market = self.config.market_of(symbol);
         let benchmark = self.config.benchmark_of(symbol).and_then(|benchmark| self.symbols.get(benchmark));
         let mut context = EvalContext {
             config: &self.config,
-            calendar: self.config.market_of(symbol).calendar(),
+            calendar: market.calendar(),
             history: &self.history,
             symbol: self.symbols.get(symbol),
+            market: self.symbols.get(market.as_symbol()),
             benchmark,
             models: self.models.get_mut(symbol).expect("it was inserted above"),
         };
