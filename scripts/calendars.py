@@ -1,6 +1,6 @@
 """Writes core/src/exchange/calendars.txt: the sessions of stock exchanges, as exceptions from their usual hours.
 
-Run it in the environment of the independent outcome computation (`scripts/outcomes_env.py`), which has exchange_calendars:
+Run it in the environment of the independent outcome computation, `scripts/outcomes_env.py`:
 
     "$TAPEWIRE_OUTCOMES/bin/python" scripts/calendars.py
 
@@ -21,9 +21,9 @@ FILE = Path(__file__).resolve().parent.parent / "core" / "src" / "exchange" / "c
 EXCHANGES = ("XLON", "XETR", "XPAR", "XTKS", "XHKG", "XTSE")
 FIRST, LAST = date(2000, 1, 1), date(2030, 12, 31)
 
-# Lunch breaks that exchange_calendars does not have: it knows only today's. The exchange, the first and the last day, and
-# the break. HKEX moved the afternoon forward on 7 March 2011 and 5 March 2012; Tokyo's morning ended at 11:00 until 18
-# November 2011.
+# Lunch breaks that exchange_calendars does not have: it knows only today's. The exchange, the first and the last day,
+# and the break. HKEX moved the afternoon forward on 7 March 2011 and 5 March 2012; Tokyo's morning ended at 11:00 until
+# 18 November 2011.
 EARLIER_BREAKS = (
     ("XHKG", date(2000, 1, 1), date(2011, 3, 6), ("12:30", "14:30")),
     ("XHKG", date(2011, 3, 7), date(2012, 3, 4), ("12:00", "13:30")),
@@ -86,8 +86,8 @@ def lines(exchange: str) -> list[str]:
 
 def text() -> str:
     head = [
-        f"# Sessions of stock exchanges on weekdays from {FIRST} to {LAST}, in local time. Written by scripts/calendars.py",
-        f"# with exchange_calendars {version('exchange_calendars')}; do not edit.",
+        f"# Sessions of stock exchanges on weekdays from {FIRST} to {LAST}, in local time.",
+        f"# Written by scripts/calendars.py with exchange_calendars {version('exchange_calendars')}; do not edit.",
         "#",
         "# exchange MIC ZONE                              what follows is about this exchange",
         "# hours FROM OPEN CLOSE [BREAK_START BREAK_END]  the usual hours from this day on",

@@ -117,7 +117,7 @@ impl Calendars {
         }
     }
 
-    /// The benchmark of a symbol: the first that is traded in the symbol's market. `None` if there is none in that market,
+    /// The benchmark of a symbol: the first that is traded in the symbol's market. `None` without one in that market,
     /// and for the benchmark itself, also where it is the same coin in another currency.
     pub fn benchmark_of<'b>(
         &self,

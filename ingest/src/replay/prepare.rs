@@ -171,7 +171,7 @@ fn check_benchmark(bars: &bars::Collected, options: &ReplayOptions) -> Result<()
     }
 }
 
-/// The benchmarks of other markets that have bars, and where there is none for cryptocurrencies, Bitcoin.
+/// The benchmarks of other markets that have bars. Without one for cryptocurrencies it is Bitcoin.
 fn other_benchmarks(bars: &bars::Collected, options: &ReplayOptions) -> Vec<Symbol> {
     let mut others: Vec<Symbol> = options.other_benchmarks.iter().filter(|symbol| bars.has(symbol)).cloned().collect();
     let is_coin = |symbol: &Symbol| bars.calendars.of(symbol) == Market::Crypto;

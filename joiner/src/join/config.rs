@@ -84,7 +84,7 @@ impl JoinConfig {
         self.calendars.of(symbol)
     }
 
-    /// The benchmark of a symbol's market model: the first that is traded in the symbol's market. `None` if there is none
+    /// The benchmark of a symbol's market model: the first that is traded in the symbol's market. `None` without one
     /// in that market, and for the benchmark itself, also where it is the same coin in another currency.
     pub fn benchmark_of(&self, symbol: &Symbol) -> Option<&Symbol> {
         self.calendars.benchmark_of(symbol, self.benchmarks())
