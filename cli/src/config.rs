@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tapewire_bus::KafkaConfig;
+use tapewire_core::exchange::Calendars;
 use tapewire_ingest::feed::PricesConfig;
 use tapewire_ingest::instruments::InstrumentsConfig;
 use tapewire_ingest::poller::NewsConfig;
@@ -133,7 +134,7 @@ impl Config {
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
         config.join.other_benchmarks = config.prices.other_benchmarks.clone();
-        config.prices.calendars = config.join.calendars.clone();
+        config.set_calendars(config.join.calendars.clone());
         config.kafka.sasl_password = kafka;
         config.clickhouse.password = clickhouse.unwrap_or_default();
         config.providers = providers;
@@ -158,8 +159,15 @@ impl Config {
                 }
             }
         }
-        self.prices.calendars = self.join.calendars.clone();
+        self.set_calendars(self.join.calendars.clone());
         Ok(())
+    }
+
+    /// Gives every stage the market of each symbol.
+    pub fn set_calendars(&mut self, calendars: Calendars) {
+        self.prices.calendars = calendars.clone();
+        self.sentiment.calendars = calendars.clone();
+        self.join.calendars = calendars;
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn joined(
         eprintln!("{note}");
         facts.push(note);
     }
-    set_markets(&mut config.join, prepared.options());
+    set_markets(&mut config, prepared.options());
     let benchmarks: Vec<String> = prepared.options().benchmarks().map(ToString::to_string).collect();
     let records = prepared.into_records();
     facts.push(format!("{} articles, {} bars", records.summary.articles, records.summary.bars));

@@ -18,7 +18,6 @@ use tapewire_ingest::replay::values::time::DateOrder;
 use tapewire_ingest::replay::{
     self, Inputs, Mapping, Prepared, ReplayOptions, ReplayProgress, Stage, SymbolOf, bar_width,
 };
-use tapewire_joiner::join::JoinConfig;
 use tapewire_runtime::Shutdown;
 
 /// Files of news and bars, and how to read them.
@@ -171,11 +170,11 @@ impl Reading {
     }
 }
 
-/// Gives the join the markets and benchmarks that were found in the files.
-pub fn set_markets(join: &mut JoinConfig, options: &ReplayOptions) {
-    join.benchmark = options.benchmark_of_the_join();
-    join.other_benchmarks = options.other_benchmarks.clone();
-    join.calendars = options.calendars.clone();
+/// Sets the markets and benchmarks that were found in the files.
+pub fn set_markets(config: &mut Config, options: &ReplayOptions) {
+    config.join.benchmark = options.benchmark_of_the_join();
+    config.join.other_benchmarks = options.other_benchmarks.clone();
+    config.set_calendars(options.calendars.clone());
 }
 
 /// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done, for the message.

@@ -46,7 +46,7 @@ impl Replay {
         if self.send_only && prepared.options().calendars != config.join.calendars {
             println!("the process that joins needs the same markets in its settings: join.calendars");
         }
-        set_markets(&mut config.join, prepared.options());
+        set_markets(&mut config, prepared.options());
         let checked = async {
             preflight::servers(&config, true).await?;
             if self.send_only { Ok(None) } else { roles::prepare(&[Role::Sentiment, Role::Join], &config).await }

@@ -129,10 +129,14 @@ impl Calendars {
         (!self.is_same(found, symbol)).then_some(found)
     }
 
+    /// The coin that a symbol is a price of: `BTC` for `X:BTCUSD`. `None` for symbols of other markets.
+    pub fn coin_of<'s>(&self, symbol: &'s Symbol) -> Option<&'s str> {
+        (self.of(symbol) == Market::Crypto).then(|| pairs::coin(symbol.as_str()))
+    }
+
     /// Whether two symbols are prices of the same thing: they are equal, or pairs of the same coin.
     pub fn is_same(&self, one: &Symbol, other: &Symbol) -> bool {
-        let is_coin = |symbol| self.of(symbol) == Market::Crypto;
-        one == other || is_coin(one) && is_coin(other) && pairs::coin(one.as_str()) == pairs::coin(other.as_str())
+        one == other || self.coin_of(one).is_some_and(|coin| self.coin_of(other) == Some(coin))
     }
 }
 
