@@ -1,17 +1,20 @@
 //! All settings of the binary, and the secrets that go with them.
 
 use crate::settings::{Error, Loaded, Sources};
+use anyhow::Context as _;
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tapewire_bus::KafkaConfig;
+use tapewire_core::exchange::Calendars;
 use tapewire_ingest::feed::PricesConfig;
 use tapewire_ingest::instruments::InstrumentsConfig;
 use tapewire_ingest::poller::NewsConfig;
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_joiner::join::JoinConfig;
+use tapewire_sentiment::companies::table;
 use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
 use tapewire_store::ClickHouseConfig;
@@ -150,10 +153,41 @@ impl Config {
         providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
+        config.join.other_benchmarks = config.prices.other_benchmarks.clone();
+        config.set_calendars(config.join.calendars.clone());
         config.kafka.sasl_password = kafka;
         config.clickhouse.password = clickhouse.unwrap_or_default();
         config.providers = providers;
         Ok(config)
+    }
+}
+
+impl Config {
+    /// Adds the markets of the instruments in the companies files of the settings that name an exchange which is known.
+    /// Rules in `[join.calendars]` count more.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn learn_markets(&mut self) -> anyhow::Result<()> {
+        let files = [self.sentiment.companies.clone(), self.sentiment.instruments.clone()];
+        for path in files.into_iter().flatten() {
+            let place = path.display().to_string();
+            let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {place}"))?;
+            for instrument in table::read(&place, &text)?.instruments {
+                if let Ok(market) = instrument.exchange.parse() {
+                    self.join.calendars.learn(&instrument.symbol, market);
+                }
+            }
+        }
+        self.set_calendars(self.join.calendars.clone());
+        Ok(())
+    }
+
+    /// Gives every stage the market of each symbol.
+    pub fn set_calendars(&mut self, calendars: Calendars) {
+        self.prices.calendars = calendars.clone();
+        self.sentiment.calendars = calendars.clone();
+        self.join.calendars = calendars;
     }
 }
 

@@ -77,7 +77,9 @@ pub async fn run(
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let context = RoleContext { config: Arc::new(config.clone()), clock, readiness, shutdown: shutdown.clone(), queue };
+    let mut config = config.clone();
+    config.learn_markets()?;
+    let context = RoleContext { config: Arc::new(config), clock, readiness, shutdown: shutdown.clone(), queue };
     let mut running = JoinSet::new();
     let mut waits = BTreeMap::new();
     for &role in roles {

@@ -193,8 +193,14 @@ fn variables(dice: &mut Dice<'_>) -> Vec<(OsString, OsString)> {
 
 fn read(path: &Path, environment: Vec<(OsString, OsString)>, flags: &[String]) -> Result<Loaded<Settings>, String> {
     let renamed = [("lateness_s", "every")];
-    let sources =
-        Sources { file: Some(path), environment, flags, other_variables: &["TAPEWIRE_STACK_DIR"], renamed: &renamed };
+    let sources = Sources {
+        file: Some(path),
+        preset: None,
+        environment,
+        flags,
+        other_variables: &["TAPEWIRE_STACK_DIR"],
+        renamed: &renamed,
+    };
     Loaded::new(&sources).map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", source.unwrap_or_default())

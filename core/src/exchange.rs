@@ -1,11 +1,27 @@
-//! Sessions, holidays and half days of an exchange, and when news can first be traded on.
+//! Sessions, holidays, half days and breaks of a market, and when news can first be traded on.
+//!
+//! | | where its sessions are from |
+//! |---|---|
+//! | New York | rules, from 1999 to 2100 (`rules`) |
+//! | London, Xetra, Paris, Tokyo, Hong Kong, Toronto | a file of exceptions from the usual hours, from 2000 to 2030 (`table`) |
+//! | cryptocurrencies | every day of UTC, from 2000 to 2100 (`endless`) |
+//! | currencies | the days of UTC in the week of foreign exchange, from 2000 to 2100 (`endless`) |
+//!
+//! [`Calendars`] says which symbol is traded in which [`Market`].
 
+mod calendars;
+mod endless;
 mod entry;
+mod market;
+mod pairs;
 mod rules;
+mod table;
 
+pub use calendars::{Calendars, NotACalendar};
 pub use entry::floor_minute;
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, tz::TimeZone};
+pub use market::{Market, NotAMarket};
 use std::sync::OnceLock;
 
 /// One trading day's regular session.
@@ -19,18 +35,26 @@ pub struct Session {
     pub open: Timestamp,
     /// End of the session, exclusive (UTC).
     pub close: Timestamp,
+    /// The break at noon, in which nothing can be traded: its beginning, and its end, exclusive (UTC).
+    pub pause: Option<(Timestamp, Timestamp)>,
 }
 
 impl Session {
-    /// Whether the moment is within the session. The open belongs to the session, the close does not.
+    /// Whether the moment is within the session. The open belongs to the session, the close does not; a break does.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.open <= at && at < self.close
     }
+
+    /// The end of the session's break, if the moment is in it. The beginning of the break belongs to it.
+    pub fn pause_at(&self, at: Timestamp) -> Option<Timestamp> {
+        self.pause.filter(|(from, until)| *from <= at && at < *until).map(|(_, until)| until)
+    }
 }
 
-/// All regular sessions of an exchange over a fixed span of years.
+/// All regular sessions of a market over a fixed span of years.
 #[derive(Debug)]
 pub struct Calendar {
+    market: Market,
     sessions: Vec<Session>,
     time_zone: TimeZone,
 }
@@ -59,9 +83,20 @@ impl Calendar {
                 date,
                 open: moment(date, 9, 30),
                 close: moment(date, hours.closing_hour(), 0),
+                pause: None,
             });
-            Self { sessions: sessions.collect(), time_zone }
+            Self { market: Market::NewYork, sessions: sessions.collect(), time_zone }
         })
+    }
+
+    /// The time zone in which the sessions' days begin at midnight.
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
+    /// The market whose sessions these are.
+    pub fn market(&self) -> Market {
+        self.market
     }
 
     /// All sessions, by time.
@@ -102,6 +137,14 @@ impl Calendar {
 
     /// The session of the day that begins at this moment, which is midnight in the exchange's time zone or in UTC.
     /// `None` for every other moment, and if that day has no session.
+    ///
+    /// ```
+    /// # use tapewire_core::exchange::Market;
+    /// let tokyo = Market::Tokyo.calendar();
+    /// let day = |text: &str| Some(tokyo.day_from(text.parse().ok()?)?.date.to_string());
+    /// assert_eq!(day("2025-05-12T15:00:00Z").as_deref(), Some("2025-05-13"), "midnight in Tokyo");
+    /// assert_eq!(day("2025-05-13T00:00:00Z").as_deref(), Some("2025-05-13"), "midnight in UTC");
+    /// ```
     pub fn day_from(&self, midnight: Timestamp) -> Option<&Session> {
         let zones = [self.time_zone.clone(), TimeZone::UTC];
         let local =

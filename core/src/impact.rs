@@ -137,8 +137,11 @@ impl Status {
 pub enum Reason {
     /// The article names no company.
     NoSymbol,
-    /// The symbol is an index, a currency, a cryptocurrency or an option.
+    /// The symbol is an index, a currency, a cryptocurrency or an option. No longer given: each is joined by its own
+    /// calendar. Rows of earlier versions have it.
     NotEquity,
+    /// The calendar of the symbol's market does not reach to this mention.
+    OutsideCalendar,
     /// The tape is complete past the entry and has no bar of this symbol.
     NoBars,
     /// The symbol has bars, but none of them belongs to a regular session: they are before the open or after the close,
@@ -167,6 +170,8 @@ pub enum Phase {
     PreMarket,
     /// Within the session.
     Session,
+    /// In the session's break at noon.
+    Break,
     /// Trading day, after the close.
     AfterHours,
     /// Weekend or holiday.

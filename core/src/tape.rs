@@ -196,7 +196,8 @@ impl CorporateAction {
     }
 }
 
-/// Trading in one symbol stopped or resumed.
+/// Trading in one symbol stopped or resumed or, where the symbol stands for a whole market
+/// ([`Market::as_symbol`](crate::exchange::Market::as_symbol)), in all symbols of that market.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Halt {
     /// Ticker.

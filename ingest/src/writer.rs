@@ -4,6 +4,7 @@ use crate::IngestError;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use tapewire_bus::{Delivery, Producer, Topic};
+use tapewire_core::exchange::Market;
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{
     ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade,
@@ -97,15 +98,16 @@ impl Sent {
 pub struct Writer {
     producer: Producer,
     run: Run,
-    benchmark: Option<Symbol>,
+    benchmarks: Vec<Symbol>,
     in_flight: Vec<Delivery>,
     sent: Option<Sent>,
 }
 
 impl Writer {
-    /// A writer for `run`; the bars of `benchmark`, if there is one, are copied to every partition.
-    pub fn new(producer: Producer, run: Run, benchmark: Option<Symbol>) -> Self {
-        Self { producer, run, benchmark, in_flight: Vec::new(), sent: None }
+    /// A writer for `run`; the bars of `benchmarks` are copied to every partition.
+    pub fn new(producer: Producer, run: Run, benchmarks: impl IntoIterator<Item = Symbol>) -> Self {
+        let benchmarks = benchmarks.into_iter().collect();
+        Self { producer, run, benchmarks, in_flight: Vec::new(), sent: None }
     }
 
     /// This writer remembers the ids of what it sends. Not for a run without an end: they stay in memory.
@@ -139,7 +141,7 @@ impl Writer {
         if let Some(sent) = &mut self.sent {
             sent.bar(&bar);
         }
-        if self.benchmark.as_ref() == Some(&key) {
+        if self.benchmarks.contains(&key) {
             let copy = TapeRecord::new(self.run.clone(), Tape::BenchmarkBar(bar.clone())).encode();
             self.in_flight.extend(self.producer.enqueue_to_others(Topic::Bars, key.as_str(), &copy).await?);
         }
@@ -155,23 +157,27 @@ impl Writer {
         self.send(Topic::Trades, key.as_str(), &TradeRecord::new(self.run.clone(), trade).encode()).await
     }
 
-    /// Sends a halt.
+    /// Sends a halt. One of a whole market ([`Market::as_symbol`]) goes to every partition.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn halt(&mut self, halt: Halt) -> Result<(), IngestError> {
         let key = halt.symbol.clone();
-        self.send(Topic::Halts, key.as_str(), &HaltRecord::new(self.run.clone(), halt).encode()).await
+        let record = HaltRecord::new(self.run.clone(), halt).encode();
+        if Market::of_symbol(&key).is_some() {
+            self.in_flight.extend(self.producer.enqueue_to_others(Topic::Halts, key.as_str(), &record).await?);
+        }
+        self.send(Topic::Halts, key.as_str(), &record).await
     }
 
-    /// Sends a split or a dividend. The benchmark's goes to every partition, as its bars do.
+    /// Sends a split or a dividend. A benchmark's goes to every partition, as its bars do.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn action(&mut self, action: CorporateAction) -> Result<(), IngestError> {
         let key = action.symbol.clone();
         let record = ActionRecord::new(self.run.clone(), action).encode();
-        if self.benchmark.as_ref() == Some(&key) {
+        if self.benchmarks.contains(&key) {
             self.in_flight.extend(self.producer.enqueue_to_others(Topic::Actions, key.as_str(), &record).await?);
         }
         self.send(Topic::Actions, key.as_str(), &record).await

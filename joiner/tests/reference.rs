@@ -11,10 +11,9 @@ use support::market::{Make, config, symbol};
 use support::night::{Held, Night, actions, held, look};
 use support::print::{Print, auction, print};
 use support::{Process, TOPICS, Topics, cases};
-use tapewire_core::exchange::{Calendar, Session};
+use tapewire_core::exchange::{Calendar, Calendars, Session};
 use tapewire_core::impact::{MissingBars, Reason, Status};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Bar, CorporateAction, Horizon, Mention, Symbol};
 
 /// A whole history at its end.
@@ -98,10 +97,7 @@ impl History {
     fn expect(&self, mention: &Mention, late: bool) -> Expected {
         let not_joined = |reason| Expected { status: Some(Status::NotJoined(reason)), late, ..Expected::default() };
         let Some(company) = &mention.symbol else { return not_joined(Reason::NoSymbol) };
-        if company.asset_class() != AssetClass::Equity {
-            return not_joined(Reason::NotEquity);
-        }
-        let calendar = Calendar::xnys();
+        let calendar = Calendars::default().of(company).calendar();
         let available = mention.available_at();
         let (first_day, first) = calendar.first_tradable(available).unwrap();
         let oldest = first_day.index - usize::from(config().baseline_sessions);

@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `coins` | names of cryptocurrencies |
 //! | [`matching`] | where a text mentions a name or a ticker |
 //! | [`table`] | files of companies |
 //!
@@ -9,6 +10,7 @@
 //! stood for, and the first layer that has it decides: the user's file, the table of well-known companies that was made
 //! by hand, and the list of all instruments, whose names are derived from legal names ([`tapewire_core::instrument`]).
 
+mod coins;
 pub mod matching;
 pub mod table;
 
@@ -16,10 +18,11 @@ use crate::SentimentError;
 use jiff::civil::Date;
 use matching::{Name, first_marked_ticker, first_ticker, normalised};
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::instrument::{Names, common_names};
 use tapewire_core::{Instrument, Symbol, ticker};
 
@@ -131,6 +134,9 @@ pub struct Companies {
     by_symbol: HashMap<Symbol, Vec<Listing>>,
     /// Symbols by normalised name and alias; of two companies with the same name, the first.
     by_name: HashMap<String, Symbol>,
+    /// Symbols that the user's file has.
+    own: HashSet<Symbol>,
+    calendars: Calendars,
 }
 
 /// All instruments that are built in, each ticker from the first table that has it. What that table leaves out, such as
@@ -175,9 +181,11 @@ impl Companies {
     /// # Errors
     /// As [`Companies::load`].
     pub fn with_instruments(extra: Option<&Path>, instruments: Option<&Path>) -> Result<Self, SentimentError> {
-        let mut companies = Self { by_symbol: HashMap::new(), by_name: HashMap::new() };
+        let (by_symbol, by_name) = (HashMap::new(), HashMap::new());
+        let mut companies = Self { by_symbol, by_name, own: HashSet::new(), calendars: Calendars::default() };
         if let Some(path) = extra {
             companies.add_file(path)?;
+            companies.own = companies.by_symbol.keys().cloned().collect();
         }
         companies.add("built in", KNOWN)?;
         companies.add("built in", FORMER)?;
@@ -186,6 +194,11 @@ impl Companies {
             None => companies.add("built in", LISTED)?,
         }
         Ok(companies)
+    }
+
+    /// Says which symbols are coins. A coin has the names of the user's file, otherwise its own.
+    pub fn with_markets(self, calendars: Calendars) -> Self {
+        Self { calendars, ..self }
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), SentimentError> {
@@ -244,6 +257,9 @@ impl Companies {
     }
 
     fn listed(&self, symbol: &Symbol, day: Option<Date>) -> Option<Arc<Company>> {
+        if let Some(coin) = self.calendars.coin_of(symbol).filter(|_| !self.own.contains(symbol)) {
+            return Some(Arc::new(coins::company(symbol, coin)));
+        }
         let listings = self.by_symbol.get(symbol)?;
         let listing = match day {
             Some(day) => listings.iter().find(|listing| listing.instrument.is_valid_on(day)),

@@ -5,11 +5,12 @@ pub mod scores;
 mod shifted;
 pub mod stored;
 
-use crate::commands::reading::{Reading, prepare, progress_bar};
+use crate::commands::reading::{Reading, prepare, progress_bar, set_markets};
 use crate::config::Config;
 use crate::roles;
 use anyhow::Context as _;
 use std::path::PathBuf;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::{Impact, Symbol};
 use tapewire_ingest::replay::Records;
 use tapewire_joiner::JoinerError;
@@ -30,6 +31,10 @@ pub struct Joined {
     pub benchmark: Option<Symbol>,
     /// Closes of all sessions, if they were asked for.
     pub closes: Option<SessionCloses>,
+    /// The market of each symbol.
+    pub calendars: Calendars,
+    /// Whether there is a benchmark with bars, so that rows may have abnormal returns.
+    pub has_benchmark: bool,
     /// What a report says about where its rows are from.
     pub facts: Vec<String>,
 }
@@ -48,7 +53,6 @@ pub async fn joined(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Joined> {
     let options = reading.options(&config)?;
-    config.join.benchmark = options.benchmark_of_the_join();
     config.join.validate()?;
     let inputs = reading.inputs();
     let files = |what: &str, paths: &[PathBuf]| {
@@ -56,17 +60,21 @@ pub async fn joined(
         format!("{what}: {}", paths.join(", "))
     };
     let mut facts = vec![files("news", &inputs.news), files("bars", &inputs.bars)];
-    let prepared = prepare(inputs, options.clone(), shutdown, NOTHING).await?;
+    let prepared = prepare(inputs, options, shutdown, NOTHING).await?;
     for note in prepared.notes() {
         eprintln!("{note}");
         facts.push(note);
     }
+    set_markets(&mut config, prepared.options());
+    let benchmark = prepared.options().benchmark.clone();
+    let benchmarks: Vec<String> = prepared.options().benchmarks().map(ToString::to_string).collect();
     let records = prepared.into_records();
     facts.push(format!("{} articles, {} bars", records.summary.articles, records.summary.bars));
-    let benchmark = options.benchmark.filter(|_| records.has_benchmark);
-    facts.push(match &benchmark {
-        Some(benchmark) => format!("benchmark: {benchmark}"),
-        None => "benchmark: none".to_owned(),
+    let has_benchmark = records.has_benchmark;
+    let benchmark = benchmark.filter(|_| has_benchmark);
+    facts.push(match has_benchmark {
+        true => format!("benchmark: {}", benchmarks.join(", ")),
+        false => "benchmark: none".to_owned(),
     });
     let companies = config.sentiment.companies()?;
     let loading = shutdown.run_until_cancelled(roles::load_engine(&config)).await;
@@ -80,6 +88,7 @@ pub async fn joined(
     let mentions = scoring.await.context("scoring panicked")??;
     let bar = progress_bar();
     bar.set_message("joining");
+    let calendars = config.join.calendars.clone();
     let (join, stop) = (config.join, shutdown.clone());
     let mut closes = with_closes.then(|| SessionCloses::new(join.clone()));
     let joining = tokio::task::spawn_blocking(move || -> Result<_, JoinerError> {
@@ -98,7 +107,7 @@ pub async fn joined(
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
     let (rows, shifted) = shifted::apart(rows, shifts);
-    Ok(Joined { rows, shifted, benchmark, closes, facts })
+    Ok(Joined { rows, shifted, benchmark, closes, calendars, has_benchmark, facts })
 }
 
 fn join_all(

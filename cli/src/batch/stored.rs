@@ -1,6 +1,6 @@
 //! Joined rows that are there already: of a run in ClickHouse, or in a file.
 
-use crate::commands::reading::{Reading, prepare, progress_bar};
+use crate::commands::reading::{Reading, prepare, progress_bar, set_markets};
 use crate::config::Config;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -299,8 +299,10 @@ pub async fn closes_of_files(
     let options = reading.options(config)?;
     let inputs = Inputs { news: Vec::new(), bars: reading.inputs().bars };
     let prepared = prepare(inputs, options.clone(), shutdown, "nothing was written").await?;
+    let mut config = config.clone();
+    set_markets(&mut config, prepared.options());
     let Records { actions, bars, has_benchmark, .. } = prepared.into_records();
-    let mut closes = SessionCloses::new(config.join.clone());
+    let mut closes = SessionCloses::new(config.join);
     actions.into_iter().for_each(|action| closes.add_action(action));
     bars.take_while(|_| !shutdown.is_cancelled()).for_each(|bar| closes.add_bar(&bar));
     if shutdown.is_cancelled() {

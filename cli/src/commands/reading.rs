@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_core::Symbol;
+use tapewire_core::exchange::{Market, NotAMarket};
 use tapewire_formats::{Format, Options};
 use tapewire_ingest::IngestError;
 use tapewire_ingest::replay::values::ticker::ticker;
@@ -49,9 +50,16 @@ pub struct Reading {
     /// Symbol in the news = symbol on the tape; may be given more than once
     #[arg(long, value_name = "NEWS=TAPE", value_parser = alias)]
     alias: Vec<(Symbol, Symbol)>,
-    /// Benchmark of the market model, or `none` [default: prices.benchmark]
+    /// Benchmark of the market model, or `none`; may be given once for each market [default: prices.benchmark, and Bitcoin
+    /// for cryptocurrencies]
     #[arg(long, value_name = "SYMBOL", value_parser = benchmark)]
-    benchmark: Option<Benchmark>,
+    benchmark: Vec<Benchmark>,
+    /// Where symbols are traded: of one symbol (BTC=crypto), of a beginning or an ending (.SW=xetra), or of all whose
+    /// spelling does not say it (tokyo); may be given more than once. Markets: us, london, xetra, paris, tokyo, hong kong,
+    /// toronto, crypto, currencies [default: join.calendars; BTC-USD, X:BTCUSD, BTCUSDT and what has bars at weekends are
+    /// crypto, VOD.L is london, and so on; all others are us]
+    #[arg(long, value_name = "[WHAT=]MARKET", value_parser = market)]
+    market: Vec<(String, Market)>,
     /// Time zone of news times that have none, such as America/New_York or UTC
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     news_zone: Option<TimeZone>,
@@ -137,7 +145,7 @@ impl Reading {
 
     /// Whether `--benchmark` was given, with a symbol or with `none`.
     pub fn has_benchmark(&self) -> bool {
-        self.benchmark.is_some()
+        !self.benchmark.is_empty()
     }
 
     /// The paths of all files that are read, which no output may be.
@@ -145,16 +153,39 @@ impl Reading {
         self.news.iter().chain(&self.bars).chain(&self.actions).cloned().collect()
     }
 
+    /// The benchmark, and those of other markets.
+    fn benchmarks(&self, config: &Config) -> Result<(Option<Symbol>, Vec<Symbol>), UsageError> {
+        let given: Vec<&Symbol> = self
+            .benchmark
+            .iter()
+            .filter_map(|given| match given {
+                Benchmark::None => None,
+                Benchmark::Symbol(symbol) => Some(symbol),
+            })
+            .collect();
+        match given.split_first() {
+            None if self.benchmark.is_empty() => {
+                Ok((Some(config.prices.benchmark.clone()), config.prices.other_benchmarks.clone()))
+            }
+            None => Ok((None, Vec::new())),
+            Some(_) if given.len() < self.benchmark.len() => {
+                Err(UsageError("--benchmark: `none` is given beside a symbol".to_owned()))
+            }
+            Some((first, others)) => Ok(((*first).clone().into(), others.iter().copied().cloned().collect())),
+        }
+    }
+
     /// How the files are to be read.
     ///
     /// # Errors
     /// [`UsageError`] if two flags contradict each other; a list of companies can't be read.
     pub fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
-        let benchmark = match &self.benchmark {
-            Some(Benchmark::None) => None,
-            Some(Benchmark::Symbol(symbol)) => Some(symbol.clone()),
-            None => Some(config.prices.benchmark.clone()),
-        };
+        let (benchmark, other_benchmarks) = self.benchmarks(config)?;
+        let mut config = config.clone();
+        for (what, market) in &self.market {
+            config.join.calendars.set(what, *market).map_err(|error| UsageError(format!("--market: {error}")))?;
+        }
+        config.learn_markets()?;
         let symbol = match (&self.symbol, self.symbol_from_file_name) {
             (Some(symbol), _) => SymbolOf::Given(symbol.clone()),
             (None, true) => SymbolOf::FileName,
@@ -171,7 +202,9 @@ impl Reading {
             actions: self.actions.clone(),
             aliases: self.alias.iter().cloned().collect(),
             benchmark,
-            benchmark_is_required: self.benchmark.is_some(),
+            other_benchmarks,
+            calendars: config.join.calendars,
+            benchmark_is_required: !self.benchmark.is_empty(),
             news_zone: self.news_zone.clone(),
             bar_zone: self.bar_zone.clone(),
             date_order: self.date_order,
@@ -182,6 +215,13 @@ impl Reading {
             bar_format: Options { header: !self.no_bar_header, ..format(self.bar_format) },
         })
     }
+}
+
+/// Sets the markets and benchmarks that were found in the files.
+pub fn set_markets(config: &mut Config, options: &ReplayOptions) {
+    config.join.benchmark = options.benchmark_of_the_join();
+    config.join.other_benchmarks = options.other_benchmarks.clone();
+    config.set_calendars(options.calendars.clone());
 }
 
 /// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done, for the message.
@@ -254,6 +294,11 @@ pub(super) fn symbol(text: &str) -> Result<Symbol, String> {
 
 fn benchmark(text: &str) -> Result<Benchmark, String> {
     if text == "none" { Ok(Benchmark::None) } else { symbol(text).map(Benchmark::Symbol) }
+}
+
+fn market(text: &str) -> Result<(String, Market), String> {
+    let (what, market) = text.split_once('=').unwrap_or(("*", text));
+    Ok((what.to_owned(), market.parse().map_err(|error: NotAMarket| error.to_string())?))
 }
 
 fn width(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,6 @@
 //! `tapewire replay`: recorded news and bars through the same pipeline.
 
-use super::reading::{Reading, prepare, progress_bar, show};
+use super::reading::{Reading, prepare, progress_bar, set_markets, show};
 use crate::config::Config;
 use crate::roles::{self, Role};
 use crate::{account, ending, preflight, report};
@@ -39,11 +39,14 @@ impl Replay {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let options = self.reading.options(&config)?;
         // Files are read, and refused, before anything connects or starts.
-        let prepared = prepare(self.reading.inputs(), options.clone(), &shutdown, "nothing was sent").await?;
+        let prepared = prepare(self.reading.inputs(), options, &shutdown, "nothing was sent").await?;
         for note in prepared.notes() {
             println!("{note}");
         }
-        config.join.benchmark = options.benchmark_of_the_join();
+        if self.send_only && prepared.options().calendars != config.join.calendars {
+            println!("the process that joins needs the same markets in its settings: join.calendars");
+        }
+        set_markets(&mut config, prepared.options());
         let checked = async {
             preflight::servers(&config, true).await?;
             if self.send_only { Ok(None) } else { roles::prepare(&[Role::Sentiment, Role::Join], &config).await }

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::PathBuf;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::{Impact, Symbol};
 use tapewire_joiner::join::SessionCloses;
 use tapewire_runtime::Shutdown;
@@ -106,6 +107,8 @@ struct Input {
     facts: Vec<String>,
     /// Whether rows may have abnormal returns.
     has_abnormal: bool,
+    /// The market of each symbol.
+    calendars: Calendars,
     /// Closes of all sessions, and the benchmark, if days are studied.
     closes: Option<(SessionCloses, Option<Symbol>)>,
 }
@@ -122,7 +125,7 @@ impl Study {
         self.settings(true)?;
         output::check(&outputs, scores.as_deref().filter(|_| reads_files), &inputs, results.overwrite)?;
         let input = self.input(config, scores, &shutdown).await?;
-        let settings = self.settings(input.has_abnormal)?;
+        let settings = Settings { calendars: input.calendars.clone(), ..self.settings(input.has_abnormal)? };
         if let Some((flag, column)) = settings.filters.without_data(&input.rows) {
             return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
         }
@@ -188,10 +191,17 @@ impl Study {
     }
 
     async fn input(&self, config: Config, scores: Option<PathBuf>, shutdown: &Shutdown) -> anyhow::Result<Input> {
-        let days = self.choices.days() > 0;
+        let (days, calendars) = (self.choices.days() > 0, config.join.calendars.clone());
         let of_stored = |stored: Stored, closes| {
             let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
-            Input { rows: stored.rows, joined: Default::default(), facts: stored.facts, has_abnormal, closes }
+            Input {
+                rows: stored.rows,
+                joined: Default::default(),
+                facts: stored.facts,
+                has_abnormal,
+                calendars,
+                closes,
+            }
         };
         if let Some(path) = self.impact.clone() {
             let read = tokio::task::spawn_blocking(move || stored::of_file(&path));
@@ -217,11 +227,11 @@ impl Study {
         // Only the report and the JSON show what they are for.
         let is_shown = self.results.output.is_some() || self.results.json.is_some();
         let shifts: &[Shift] = if is_shown { &Shift::ALL } else { &[] };
-        let Joined { rows: impacts, shifted, benchmark, closes, facts } =
+        let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts } =
             batch::joined(&self.reading, config, scores, days, shifts, shutdown).await?;
         let rows = impacts.iter().map(Row::from).collect();
-        let (has_abnormal, closes) = (benchmark.is_some(), closes.map(|closes| (closes, benchmark)));
-        Ok(Input { rows, joined: (impacts, shifted), facts, has_abnormal, closes })
+        let closes = closes.map(|closes| (closes, benchmark));
+        Ok(Input { rows, joined: (impacts, shifted), facts, has_abnormal: has_benchmark, calendars, closes })
     }
 
     fn settings(&self, has_abnormal: bool) -> Result<Settings, UsageError> {
@@ -260,9 +270,12 @@ impl Study {
 
 /// The returns of each day of the companies in `rows`.
 fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> DailyReturns {
-    let symbols: HashSet<&Symbol> = rows.iter().filter_map(|row| row.symbol.as_ref()).collect();
+    let mut symbols: HashSet<&Symbol> = rows.iter().filter_map(|row| row.symbol.as_ref()).collect();
+    let benchmark = benchmark.filter(|benchmark| !closes.returns(benchmark, None).is_empty());
+    // Days of another market are not those of the benchmark.
+    symbols.retain(|symbol| benchmark.is_none_or(|benchmark| closes.market(benchmark) == closes.market(symbol)));
     let of = symbols.into_iter().map(|symbol| (symbol.clone(), closes.returns(symbol, benchmark))).collect();
-    let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None)).filter(|returns| !returns.is_empty());
+    let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None));
     DailyReturns { of, benchmark }
 }
 

@@ -5,6 +5,9 @@
     outcomes.py check --news F --bars F --clickhouse URL --database D --run R [--alias A=B] [--delay S]
         computes entry price and forward returns with pandas and exchange_calendars, which share
         no code with the joiner, and compares them with table `impact`; exit 1 on any difference
+    outcomes.py calendars FILE
+        compares a CSV of all our sessions (market,date,open,break_start,break_end,close, in UTC) with those of
+        exchange_calendars, from 2000 to 2030; exit 1 on any difference
 
 Prices must be equal, log returns within 1e-12, and every (article, symbol) must be listed once.
 """
@@ -265,6 +268,38 @@ def check(arguments) -> int:
     return 1 if faults else 0
 
 
+# ---------------------------------------------------------------- all sessions of all calendars
+
+# Until then the exchanges had other breaks than exchange_calendars knows: it has those of today.
+BREAKS_KNOWN_FROM = {"XTKS": pd.Timestamp("2011-11-21"), "XHKG": pd.Timestamp("2012-03-05")}
+MARKETS = ("XNYS", "XLON", "XETR", "XPAR", "XTKS", "XHKG", "XTSE", "24/7")
+
+
+def calendars(file: Path) -> int:
+    ours = pd.read_csv(file, dtype=str).fillna("")
+    first, last = pd.Timestamp("2000-01-01"), pd.Timestamp("2030-12-31")
+    differences = 0
+    for market in MARKETS:
+        schedule = exchange_calendars.get_calendar(market, start=first, end=last).schedule
+        theirs = schedule.copy()
+        for column in theirs.columns:
+            theirs[column] = theirs[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ").fillna("")
+        theirs = theirs.set_index(theirs.index.strftime("%Y-%m-%d"))
+        of_market = ours[ours["market"] == market].drop(columns="market").set_index("date")
+        of_market = of_market[(of_market.index >= "2000-01-01") & (of_market.index <= "2030-12-31")]
+        both = theirs.join(of_market, how="outer", lsuffix="_theirs").fillna("no session")
+        for day, row in both.iterrows():
+            columns = ["open", "close"]
+            if pd.Timestamp(str(day)) >= BREAKS_KNOWN_FROM.get(market, first):
+                columns += ["break_start", "break_end"]
+            for column in columns:
+                if row[column] != row[f"{column}_theirs"]:
+                    differences += 1
+                    print(f"{market} {day} {column}: ours {row[column]}, theirs {row[f'{column}_theirs']}")
+        print(f"{market}: {len(theirs)} sessions compared")
+    return min(differences, 1)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -277,7 +312,11 @@ def main() -> int:
     checking.add_argument("--alias", action="append", default=[], help="symbol in the news = symbol on the tape")
     checking.add_argument("--delay", type=float, default=1.0, help="seconds from publication to availability")
     checking.add_argument("--stale-after", type=float, default=600.0, help="seconds after which a price is stale")
+    comparing = commands.add_parser("calendars")
+    comparing.add_argument("file", type=Path)
     arguments = parser.parse_args()
+    if arguments.command == "calendars":
+        return calendars(arguments.file)
     if arguments.command == "generate":
         arguments.folder.mkdir(parents=True, exist_ok=True)
         generate(arguments.folder, arguments.articles)

@@ -11,12 +11,19 @@ impl Calendar {
     /// otherwise the next session's open.
     ///
     /// A minute counts only if it ends by the close. News that becomes known during the last minute of a session can
-    /// therefore first be traded on at the next open.
+    /// therefore first be traded on at the next open. In the same way a minute counts only if it ends by the beginning
+    /// of a break or starts after it.
     ///
     /// `None` only after the calendar's last session.
     pub fn first_tradable(&self, available_at: Timestamp) -> Option<(&Session, Timestamp)> {
         if let Some(session) = self.containing(available_at) {
             let minute = floor_minute(available_at) + MINUTE;
+            if let Some((from, until)) = session.pause
+                && from < minute + MINUTE
+                && minute < until
+            {
+                return Some((session, until));
+            }
             if minute + MINUTE <= session.close {
                 return Some((session, minute));
             }
@@ -24,12 +31,15 @@ impl Calendar {
         self.after(available_at).map(|session| (session, session.open))
     }
 
-    /// The part of the exchange's day that a moment is in.
+    /// The part of the market's day that a moment is in.
     pub fn phase(&self, at: Timestamp) -> Phase {
+        // A session may begin on the day before the one it belongs to.
+        if let Some(session) = self.containing(at) {
+            return session.pause_at(at).map_or(Phase::Session, |_| Phase::Break);
+        }
         match self.on(at.to_zoned(self.time_zone.clone()).date()) {
             None => Phase::Closed,
             Some(session) if at < session.open => Phase::PreMarket,
-            Some(session) if at < session.close => Phase::Session,
             Some(_) => Phase::AfterHours,
         }
     }
@@ -110,6 +120,24 @@ mod tests {
             ("2024-06-23T15:00:00Z", Phase::Closed),
         ] {
             assert_eq!(Calendar::xnys().phase(at.parse().unwrap()), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_entered_in_a_break() {
+        let tokyo = crate::exchange::Market::Tokyo.calendar();
+        // The break is from 02:30 to 03:30 UTC, the close at 06:30.
+        for (available, expected, phase) in [
+            ("2025-06-02T02:28:59Z", "2025-06-02T02:29:00Z", Phase::Session),
+            ("2025-06-02T02:29:00Z", "2025-06-02T03:30:00Z", Phase::Session),
+            ("2025-06-02T02:30:00Z", "2025-06-02T03:30:00Z", Phase::Break),
+            ("2025-06-02T03:29:59Z", "2025-06-02T03:30:00Z", Phase::Break),
+            ("2025-06-02T03:30:00Z", "2025-06-02T03:31:00Z", Phase::Session),
+            ("2025-06-02T06:29:00Z", "2025-06-03T00:00:00Z", Phase::Session),
+        ] {
+            let available: Timestamp = available.parse().unwrap();
+            let (_, minute) = tokyo.first_tradable(available).unwrap();
+            assert_eq!((minute.to_string().as_str(), tokyo.phase(available)), (expected, phase), "{available}");
         }
     }
 

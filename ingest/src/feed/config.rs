@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_core::Symbol;
+use tapewire_core::exchange::Calendars;
 
 /// The price sources, and what is subscribed to: `[prices]`. Durations are in market time, which a
 /// simulation may speed up.
@@ -38,6 +39,13 @@ pub struct PricesConfig {
     /// to trade every minute: its bar is the sign that a minute's bars are coming in.
     #[schemars(with = "String")]
     pub benchmark: Symbol,
+    /// Benchmarks of other markets than the benchmark's: a symbol is compared with the one that is traded in its own market.
+    /// They are taken only where they are among a source's symbols.
+    #[schemars(with = "Vec<String>")]
+    pub other_benchmarks: Vec<Symbol>,
+    /// From the join's settings: the session of a source's reference symbol is that of its market.
+    #[serde(skip)]
+    pub calendars: Calendars,
     /// Whether to take every trade too.
     pub trades: bool,
     /// Whether to take halts (limit up / limit down) too.
@@ -108,6 +116,10 @@ pub struct PriceFeedConfig {
     pub reference: Option<Symbol>,
     /// See [`PricesConfig::benchmark`].
     pub benchmark: Symbol,
+    /// See [`PricesConfig::other_benchmarks`].
+    pub other_benchmarks: Vec<Symbol>,
+    /// See [`PricesConfig::calendars`].
+    pub calendars: Calendars,
     /// See [`PricesConfig::trades`].
     pub trades: bool,
     /// See [`PricesConfig::halts`].
@@ -130,6 +142,8 @@ impl Default for PricesConfig {
             sources: vec![registry::DEFAULT.to_owned()],
             symbols: Vec::new(),
             benchmark: Symbol::new("SPY").expect("SPY is a ticker"),
+            other_benchmarks: vec![Symbol::new("X:BTCUSD").expect("X:BTCUSD is a ticker")],
+            calendars: Calendars::default(),
             trades: false,
             halts: false,
             warmup: Duration::from_secs(30 * 24 * 3600),
@@ -159,6 +173,8 @@ impl PricesConfig {
             symbols,
             reference,
             benchmark: self.benchmark.clone(),
+            other_benchmarks: self.other_benchmarks.clone(),
+            calendars: self.calendars.clone(),
             trades: own.trades.unwrap_or(self.trades),
             halts: own.halts.unwrap_or(self.halts),
             warmup: own.warmup.unwrap_or(self.warmup),
@@ -211,6 +227,11 @@ impl PriceFeedConfig {
     /// The subscription that the source is asked for.
     pub fn subscription(&self) -> Subscription {
         Subscription { symbols: self.symbols.clone(), trades: self.trades, halts: self.halts }
+    }
+
+    /// All benchmarks.
+    pub fn benchmarks(&self) -> impl Iterator<Item = Symbol> {
+        std::iter::once(&self.benchmark).chain(&self.other_benchmarks).cloned()
     }
 }
 

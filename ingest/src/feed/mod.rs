@@ -31,7 +31,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::Run;
-use tapewire_core::exchange::Calendar;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
@@ -131,7 +130,7 @@ impl PriceFeed {
             0 => StateFile::taking_over(state_folder, &file, "prices.json")?,
             _ => StateFile::new(state_folder, &file)?,
         };
-        let new_writer = || Writer::new(producer.clone(), Run::live(), Some(config.benchmark.clone()));
+        let new_writer = || Writer::new(producer.clone(), Run::live(), config.benchmarks());
         let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE);
         let actions_state = StateFile::new(state_folder, &format!("actions-{}.json", stream.source))?;
         let actions = ActionsFollower {
@@ -265,7 +264,8 @@ impl PriceFeed {
     async fn on_tick(&mut self, reader: &mut Reader) -> Result<(), IngestError> {
         let now = self.clock.now();
         self.check_for_stall(now)?;
-        let seen_to = self.config.reference.is_some().then_some(self.seen_to);
+        let calendar = |reference| self.config.calendars.of(reference).calendar();
+        let seen_to = self.config.reference.as_ref().map(|reference| (self.seen_to, calendar(reference)));
         let next = self.tracker.next(now, self.config.grace, seen_to, self.stall_timeout());
         // After an idle time the last watermark is sent again, to tell readers that the source is back.
         let last = self.tracker.complete_to().filter(|_| self.health.is_idle());
@@ -294,8 +294,12 @@ impl PriceFeed {
 
     fn check_for_stall(&self, now: Timestamp) -> Result<(), IngestError> {
         let Some(reference) = &self.config.reference else { return Ok(()) };
-        let Some(session) = Calendar::xnys().containing(now) else { return Ok(()) };
-        let silent = now.duration_since(self.seen_to.max(session.open));
+        let calendar = self.config.calendars.of(reference).calendar();
+        let Some(session) = calendar.containing(now).filter(|session| session.pause_at(now).is_none()) else {
+            return Ok(());
+        };
+        let resumed = session.pause.map(|(_, until)| until).filter(|until| *until <= now);
+        let silent = now.duration_since(self.seen_to.max(resumed.unwrap_or(session.open)));
         if silent <= SignedDuration::try_from(self.stall_timeout()).unwrap_or(SignedDuration::MAX) {
             return Ok(());
         }

@@ -17,14 +17,14 @@ pub(super) struct TapeTracker {
 
 impl TapeTracker {
     /// The next watermark, if a further minute is complete: if it ended `grace` ago and, within a session, its
-    /// reference bar has been seen. `seen_to` is the end of the last reference bar, `None` where there is no reference
-    /// symbol. If the reference bar does not come within `stall_timeout`, the symbol was not traded, and the minute
+    /// reference bar has been seen. `seen_to` is the end of the last reference bar, and the calendar of the reference
+    /// symbol; `None` where there is no reference symbol. If the reference bar does not come within `stall_timeout`, the symbol was not traded, and the minute
     /// counts as complete without it.
     pub fn next(
         &self,
         now: Timestamp,
         grace: Duration,
-        seen_to: Option<Timestamp>,
+        seen_to: Option<(Timestamp, &'static Calendar)>,
         stall_timeout: Duration,
     ) -> Option<Timestamp> {
         let at = floor_minute(now.saturating_sub(span(grace)).unwrap_or(Timestamp::MIN));
@@ -62,9 +62,17 @@ impl TapeTracker {
 }
 
 /// The time, at most `at`, up to which bars are complete at `now`.
-fn reference_seen_to(at: Timestamp, now: Timestamp, seen_to: Timestamp, stall_timeout: Duration) -> Timestamp {
-    let traded = Calendar::xnys().last_opened(at).filter(|session| session.open < at);
-    let trading_to = traded.map_or(Timestamp::MIN, |session| session.close.min(at));
+fn reference_seen_to(
+    at: Timestamp,
+    now: Timestamp,
+    (seen_to, calendar): (Timestamp, &'static Calendar),
+    stall_timeout: Duration,
+) -> Timestamp {
+    let traded = calendar.last_opened(at).filter(|session| session.open < at);
+    let trading_to = traded.map_or(Timestamp::MIN, |session| match session.pause {
+        Some((from, until)) if from < at && at <= until => from,
+        _ => session.close.min(at),
+    });
     let waiting = seen_to < trading_to && now.duration_since(trading_to) <= span(stall_timeout);
     if waiting { floor_minute(seen_to).min(at) } else { at }
 }
@@ -92,8 +100,9 @@ mod tests {
     #[test]
     fn a_minute_is_complete_once_the_grace_is_over_and_is_said_once() {
         let mut tracker = TapeTracker::default();
-        let next =
-            |tracker: &TapeTracker, now| tracker.next(at(now), GRACE, Some(at("2025-06-02T14:05:00Z")), STALL_TIMEOUT);
+        let next = |tracker: &TapeTracker, now| {
+            tracker.next(at(now), GRACE, Some((at("2025-06-02T14:05:00Z"), Calendar::xnys())), STALL_TIMEOUT)
+        };
         assert_eq!(next(&tracker, "2025-06-02T14:01:04Z"), Some(at("2025-06-02T14:00:00Z")));
         tracker.emitted(at("2025-06-02T14:00:00Z"), vec![]);
         assert_eq!(next(&tracker, "2025-06-02T14:01:04Z"), None);
@@ -104,7 +113,9 @@ mod tests {
 
     #[test]
     fn within_a_session_the_reference_bar_is_waited_for_up_to_a_limit() {
-        let next = |now, seen_to| TapeTracker::default().next(at(now), GRACE, Some(at(seen_to)), STALL_TIMEOUT);
+        let next = |now, seen_to| {
+            TapeTracker::default().next(at(now), GRACE, Some((at(seen_to), Calendar::xnys())), STALL_TIMEOUT)
+        };
         // The reference bars are three minutes late: the tape is complete as far as they were seen.
         assert_eq!(next("2025-06-02T14:04:30Z", "2025-06-02T14:01:00Z"), Some(at("2025-06-02T14:01:00Z")));
         // The last bar of the day is waited for, too, but not forever.
@@ -114,6 +125,16 @@ mod tests {
         assert_eq!(next("2025-06-02T23:00:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T23:00:00Z")));
         assert_eq!(next("2025-06-03T13:30:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-03T13:30:00Z")));
         assert_eq!(next("2025-06-03T13:31:10Z", "2025-06-02T20:00:00Z"), Some(at("2025-06-02T20:00:00Z")));
+    }
+
+    #[test]
+    fn in_a_break_at_noon_no_bar_is_missing() {
+        let tokyo = tapewire_core::exchange::Market::Tokyo.calendar();
+        let next =
+            |now, seen_to| TapeTracker::default().next(at(now), GRACE, Some((at(seen_to), tokyo)), STALL_TIMEOUT);
+        assert_eq!(next("2025-06-02T03:00:10Z", "2025-06-02T02:30:00Z"), Some(at("2025-06-02T03:00:00Z")));
+        assert_eq!(next("2025-06-02T02:31:10Z", "2025-06-02T02:29:00Z"), Some(at("2025-06-02T02:29:00Z")));
+        assert_eq!(next("2025-06-02T03:32:10Z", "2025-06-02T02:30:00Z"), Some(at("2025-06-02T02:30:00Z")));
     }
 
     #[test]

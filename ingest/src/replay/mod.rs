@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
 use tapewire_core::Symbol;
+use tapewire_core::exchange::Calendars;
 use tapewire_formats::Options;
 use tapewire_runtime::Clock;
 use values::time::DateOrder;
@@ -56,7 +57,12 @@ pub struct ReplayOptions {
     pub aliases: BTreeMap<Symbol, Symbol>,
     /// The symbol that stands for the market; `None` without one.
     pub benchmark: Option<Symbol>,
-    /// Whether bars without the benchmark are refused.
+    /// Benchmarks of other markets than the benchmark's.
+    pub other_benchmarks: Vec<Symbol>,
+    /// The market of each symbol. [`prepare()`] adds symbols that have bars at weekends, if it is not known otherwise where
+    /// they are traded, as cryptocurrencies.
+    pub calendars: Calendars,
+    /// Whether bars without the benchmarks are refused.
     pub benchmark_is_required: bool,
     /// Width of a bar, where the rows do not give it; by default it is found from the starts.
     pub width: Option<Duration>,
@@ -95,6 +101,8 @@ impl Default for ReplayOptions {
             delay: Duration::from_secs(1),
             aliases: BTreeMap::new(),
             benchmark: Some(Symbol::new("SPY").expect("SPY is a ticker")),
+            other_benchmarks: Vec::new(),
+            calendars: Calendars::default(),
             benchmark_is_required: false,
             width: None,
             bar_time: None,
@@ -118,6 +126,11 @@ impl ReplayOptions {
     pub fn benchmark_of_the_join(&self) -> Symbol {
         let none = || Symbol::new("_NONE").expect("it has the characters of a ticker");
         self.benchmark.clone().unwrap_or_else(none)
+    }
+
+    /// All benchmarks.
+    pub fn benchmarks(&self) -> impl Iterator<Item = &Symbol> {
+        self.benchmark.iter().chain(&self.other_benchmarks)
     }
 
     /// The symbol a symbol is to be read as.

@@ -5,7 +5,8 @@ use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, news
 use crate::IngestError;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use tapewire_core::{Article, CorporateAction, Run};
+use tapewire_core::exchange::Market;
+use tapewire_core::{Article, CorporateAction, Run, Symbol};
 use tapewire_formats::Row;
 
 /// A replay whose files have been read, ready to be sent.
@@ -50,6 +51,11 @@ pub fn prepare(
     let news = read_news(&mut files, options, &mut rejected, &mut in_part)?;
 
     check_benchmark(&bars, options)?;
+    let options = &ReplayOptions {
+        calendars: bars.calendars.clone(),
+        other_benchmarks: other_benchmarks(&bars, options),
+        ..options.clone()
+    };
     let run = match run {
         Some(run) => run,
         None => Run::named(&format!("replay-{}", fingerprint(&news, &bars, &actions, options))),
@@ -178,12 +184,30 @@ pub(super) fn own_symbol(file: &Path, symbol: &SymbolOf) -> Result<Option<String
 }
 
 fn check_benchmark(bars: &bars::Collected, options: &ReplayOptions) -> Result<(), IngestError> {
-    match &options.benchmark {
-        Some(benchmark) if options.benchmark_is_required && !bars.has(benchmark) => Err(IngestError::Config(format!(
+    let absent = options.benchmarks().find(|benchmark| !bars.has(benchmark));
+    match absent.filter(|_| options.benchmark_is_required) {
+        Some(benchmark) => Err(IngestError::Config(format!(
             "--benchmark: there is no bar of {benchmark}; name a symbol of the bars, or `none`"
         ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
+}
+
+/// The benchmarks of other markets that have bars. Without one for cryptocurrencies it is Bitcoin.
+fn other_benchmarks(bars: &bars::Collected, options: &ReplayOptions) -> Vec<Symbol> {
+    let mut others: Vec<Symbol> = options.other_benchmarks.iter().filter(|symbol| bars.has(symbol)).cloned().collect();
+    let is_coin = |symbol: &Symbol| bars.calendars.of(symbol) == Market::Crypto;
+    let is_given = options.benchmark.iter().chain(&others).any(is_coin);
+    if options.benchmark.is_some() && !is_given {
+        let bitcoin = Symbol::new("X:BTCUSD").expect("it has the characters of a ticker");
+        // In US dollars rather than in a stablecoin, which may lose its peg.
+        let is_dollar =
+            |symbol: &&Symbol| !["USDT", "USDC", "EUR"].iter().any(|quote| symbol.as_str().ends_with(quote));
+        let of_bitcoin: Vec<&Symbol> =
+            bars.symbols().into_iter().filter(|symbol| bars.calendars.is_same(symbol, &bitcoin)).collect();
+        others.extend(of_bitcoin.iter().copied().find(is_dollar).or(of_bitcoin.first().copied()).cloned());
+    }
+    others
 }
 
 pub(super) fn size(file: &Path) -> Result<u64, IngestError> {
@@ -220,17 +244,49 @@ fn fingerprint(
         hash.update(format!("{action:?}"));
     }
     hash.update(format!("{:?}", options.benchmark));
+    if !options.other_benchmarks.is_empty() || options.calendars != Default::default() {
+        hash.update(format!("{:?}{:?}", options.other_benchmarks, options.calendars));
+    }
     hex::encode(&hash.finalize()[..6])
 }
 
 impl Prepared {
+    /// How the files were read, with the markets and benchmarks that were found in them.
+    pub fn options(&self) -> &ReplayOptions {
+        &self.options
+    }
+
+    /// The markets other than New York, and their benchmarks.
+    fn other_markets(&self) -> Vec<String> {
+        let (options, symbols) = (&self.options, self.bars.symbols());
+        let others = Market::ALL.into_iter().filter(|market| *market != Market::NewYork);
+        let described = others.filter_map(|market| {
+            let count = symbols.iter().filter(|symbol| options.calendars.of(symbol) == market).count();
+            let benchmark = options.benchmarks().find(|benchmark| options.calendars.of(benchmark) == market);
+            let benchmark = match benchmark {
+                Some(benchmark) => format!("with the benchmark {benchmark}"),
+                None => "without a benchmark, so their alpha, beta and ar_* will be empty".to_owned(),
+            };
+            let symbols = if count == 1 { "1 symbol".to_owned() } else { format!("{count} symbols") };
+            (count > 0).then(|| format!("calendar {market}: {symbols}, {benchmark}"))
+        });
+        described.collect()
+    }
+
     /// What a person should know before the replay is sent: widths, what is missing, what can't be read.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.bars.widths.clone();
         if !self.actions.is_empty() {
             notes.push(format!("{} splits and dividends", self.actions.len()));
         }
-        if let Some(benchmark) = self.options.benchmark.as_ref().filter(|benchmark| !self.bars.has(benchmark)) {
+        notes.extend(self.bars.markets.iter().cloned());
+        notes.extend(self.other_markets());
+        let calendars = &self.options.calendars;
+        let has_market = |benchmark: &Symbol| {
+            self.bars.symbols().iter().any(|symbol| calendars.of(symbol) == calendars.of(benchmark))
+        };
+        let absent = |benchmark: &&Symbol| has_market(benchmark) && !self.bars.has(benchmark);
+        if let Some(benchmark) = self.options.benchmark.as_ref().filter(absent) {
             notes.push(format!(
                 "there is no bar of the benchmark {benchmark}, so alpha, beta and ar_* will be empty; --benchmark NAME names \
                  another, and --benchmark none says that the bars have no benchmark"

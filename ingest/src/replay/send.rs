@@ -6,8 +6,9 @@ use super::{ReplayProgress, Stage};
 use crate::IngestError;
 use crate::writer::{Sent, Stream, Writer};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use tapewire_bus::{DeadLetters, Producer};
-use tapewire_core::{Article, Bar, CorporateAction, Run, Watermark};
+use tapewire_core::{Article, Bar, CorporateAction, Run, Symbol, Watermark};
 use tapewire_runtime::Clock;
 
 /// How many records are sent between two reports of progress.
@@ -57,7 +58,7 @@ pub struct Records {
     pub bars: Box<dyn Iterator<Item = Bar> + Send>,
     /// Articles with every edit, in the order in which they are sent.
     pub articles: Vec<Article>,
-    /// Whether there is a bar of the benchmark.
+    /// Whether there are bars of a benchmark of any symbol in the news.
     pub has_benchmark: bool,
     /// Counts of what would be sent, and of the rows that can't be used.
     pub summary: Summary,
@@ -67,7 +68,10 @@ impl Prepared {
     /// Returns the records instead of sending them.
     pub fn into_records(self) -> Records {
         let summary = self.summary();
-        let has_benchmark = self.options.benchmark.as_ref().is_some_and(|benchmark| self.bars.has(benchmark));
+        let options = &self.options;
+        let mentioned: BTreeSet<&Symbol> = self.articles.iter().flat_map(|article| &article.symbols).collect();
+        let of = |symbol| options.calendars.benchmark_of(symbol, options.benchmarks());
+        let has_benchmark = mentioned.into_iter().filter_map(of).any(|benchmark| self.bars.has(benchmark));
         let bars = Box::new(self.bars.into_bars());
         Records { run: self.run, actions: self.actions, bars, articles: self.articles, has_benchmark, summary }
     }
@@ -92,7 +96,8 @@ impl Prepared {
                 report(ReplayProgress { stage: Stage::Sending, done, total });
             }
         };
-        let mut writer = Writer::new(producer.clone(), self.run.clone(), self.options.benchmark.clone()).with_account();
+        let mut writer =
+            Writer::new(producer.clone(), self.run.clone(), self.options.benchmarks().cloned()).with_account();
         let letters = DeadLetters::new(producer, clock, "replay").of_run(&self.run);
         for Rejected { origin, reason, raw } in self.rejected.iter().chain(&self.in_part) {
             letters.publish(&origin.to_string(), reason, raw).await?;

@@ -9,7 +9,7 @@ use super::overnight::{Look, Night};
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::time::EventTime;
 use std::collections::{BTreeMap, HashMap};
-use tapewire_core::exchange::{Calendar, Session};
+use tapewire_core::exchange::{Market, Session};
 use tapewire_core::{Bar, CorporateAction, Symbol};
 
 /// The first and the last price of each session of each symbol. It keeps no bars.
@@ -21,7 +21,7 @@ pub struct SessionCloses {
     config: JoinConfig,
     symbols: HashMap<Symbol, Tape>,
     /// The session that was placed last: the next bar is likely to be in it, too.
-    near: Option<&'static Session>,
+    near: Option<(Market, &'static Session)>,
     actions: u64,
 }
 
@@ -45,13 +45,15 @@ impl SessionCloses {
 
     /// Adds a bar. Each bar is added once, in any order.
     pub fn add_bar(&mut self, bar: &Bar) {
-        let calendar = Calendar::xnys();
-        let (placed, is_auction) = match place(bar, self.near, calendar, &self.config) {
+        let market = self.config.calendars.of(&bar.symbol);
+        let calendar = market.calendar();
+        let near = self.near.filter(|(own, _)| *own == market).map(|(_, session)| session);
+        let (placed, is_auction) = match place(bar, near, calendar, &self.config) {
             Some(Placement::Session(placed)) => (placed, false),
             Some(Placement::Auction(placed)) => (placed, true),
             Some(Placement::Outside { .. }) | None => return,
         };
-        self.near = calendar.sessions().get(placed.session);
+        self.near = calendar.sessions().get(placed.session).map(|session| (market, session));
         if !self.symbols.contains_key(&bar.symbol) {
             self.symbols.insert(bar.symbol.clone(), Tape::default());
         }
@@ -63,16 +65,24 @@ impl SessionCloses {
 
     /// Adds a split or a dividend.
     pub fn add_action(&mut self, action: CorporateAction) {
-        let Some(session) = Calendar::xnys().from(action.ex_date) else { return };
+        let calendar = self.config.calendars.of(&action.symbol).calendar();
+        let Some(session) = calendar.from(action.ex_date) else { return };
         let tape = self.symbols.entry(action.symbol.clone()).or_default();
         tape.actions.insert(session.index, self.actions, action);
         self.actions += 1;
+    }
+
+    /// The market of a symbol, whose sessions its returns are counted by.
+    pub fn market(&self, symbol: &Symbol) -> Market {
+        self.config.calendars.of(symbol)
     }
 
     /// The log return of a holder from the close of the session before to that of each session, by the session's position
     /// in the calendar. A session has none without both closes, and across a night whose prices can't be compared.
     pub fn returns(&self, symbol: &Symbol, benchmark: Option<&Symbol>) -> BTreeMap<u64, f64> {
         let Some(tape) = self.symbols.get(symbol) else { return BTreeMap::new() };
+        let own_market = self.market(symbol);
+        let benchmark = benchmark.filter(|benchmark| self.market(benchmark) == own_market);
         let market = benchmark.and_then(|benchmark| self.symbols.get(benchmark)).map(|tape| (tape, tape.sessions()));
         let sessions = tape.sessions();
         let mut returns = BTreeMap::new();
@@ -89,8 +99,10 @@ impl SessionCloses {
             });
             let opening = prices.opening().map_or(close, |(_, opening)| opening);
             let night = Night::new(holding, last, opening, market);
-            let is_withheld = holding.has_foreign_cash
-                || (night.look == Look::Split && self.config.possible_splits == PossibleSplits::Null);
+            // Where a market does not close, prices do not jump by splits.
+            let is_split = night.look == Look::Split && !own_market.is_endless();
+            let is_withheld =
+                holding.has_foreign_cash || (is_split && self.config.possible_splits == PossibleSplits::Null);
             if !is_withheld {
                 returns.insert(session as u64, (holding.value(close) / last).ln());
             }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tapewire_core::Symbol;
+use tapewire_core::exchange::{Calendars, Market};
 
 /// The join of news and prices. Rows of one run are comparable only under equal settings.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Serialize)]
@@ -14,6 +15,15 @@ pub struct JoinConfig {
     /// every partition.
     #[serde(skip, default = "spy")]
     pub benchmark: Symbol,
+    /// Benchmarks of further markets, from the price feed's settings, too. See [`JoinConfig::benchmark_of`].
+    #[serde(skip)]
+    pub other_benchmarks: Vec<Symbol>,
+    /// The markets of symbols whose spelling does not say them: of a symbol, of a beginning (`"BITSTAMP:"`) or an ending
+    /// (`".SW"`), or of all others (`"*"`). A market is us, london, xetra, paris, tokyo, hong kong, toronto, crypto, currencies,
+    /// or the code of one. Without a rule BTC-USD, X:BTCUSD and BTCUSDT are cryptocurrencies, VOD.L is a share in London,
+    /// and BTC, like every bare ticker, is a share in New York.
+    #[schemars(with = "std::collections::BTreeMap<String, String>", example = serde_json::json!({"BTC": "crypto"}))]
+    pub calendars: Calendars,
     /// Number of sessions before the entry's that the market model and the usual volume are computed from, 1 to 250.
     pub baseline_sessions: u16,
     /// How long after its end, in time of the tape, a bar may still arrive or be corrected; at most 12h.
@@ -43,7 +53,7 @@ pub enum PossibleSplits {
 }
 
 /// A session's bars must be beyond correction when the next session opens, for market models are computed then. The
-/// shortest night is from 16:00 to 9:30.
+/// shortest night is from 17:30 to 9:00. Where there is no night, the models do without the session before.
 const MAX_LATENESS: Duration = Duration::from_secs(12 * 3600);
 
 /// Far beyond any use, and far from where times in microseconds would overflow.
@@ -53,6 +63,8 @@ impl Default for JoinConfig {
     fn default() -> Self {
         Self {
             benchmark: spy(),
+            other_benchmarks: Vec::new(),
+            calendars: Calendars::default(),
             baseline_sessions: 20,
             allowed_lateness: Duration::from_secs(15 * 60),
             stale_after: Duration::from_secs(10 * 60),
@@ -67,6 +79,22 @@ fn spy() -> Symbol {
 }
 
 impl JoinConfig {
+    /// The market in which a symbol is traded.
+    pub fn market_of(&self, symbol: &Symbol) -> Market {
+        self.calendars.of(symbol)
+    }
+
+    /// The benchmark of a symbol's market model: the first that is traded in the symbol's market. `None` without one
+    /// in that market, and for the benchmark itself, also where it is the same coin in another currency.
+    pub fn benchmark_of(&self, symbol: &Symbol) -> Option<&Symbol> {
+        self.calendars.benchmark_of(symbol, self.benchmarks())
+    }
+
+    /// All benchmarks.
+    pub fn benchmarks(&self) -> impl Iterator<Item = &Symbol> {
+        std::iter::once(&self.benchmark).chain(&self.other_benchmarks)
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors

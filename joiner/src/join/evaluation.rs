@@ -7,8 +7,9 @@
 //!   without one, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
 //!   the finest that has an entry is used throughout.
 //! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment and did not start
-//!   before the entry. NULL past the session's close, before the first bar has ended (a horizon shorter than a bar),
-//!   and where that bar is older than configured.
+//!   before the entry. NULL past the session's close and in its break, before the first bar has ended (a horizon shorter
+//!   than a bar), and where that bar is older than configured. Where the next session begins at the close, as with
+//!   cryptocurrencies, the horizon reaches into it.
 //! - **`close`, `next_close`**: the official closing price where the tape has it: the open of the bar that starts at the
 //!   close, in which the closing auction is the first print, or the close of a bar of one day. Otherwise the close of the
 //!   session's last bar, NULL where it is older than configured.
@@ -75,6 +76,8 @@ pub(super) struct EvalContext<'a> {
     pub calendar: &'a Calendar,
     pub history: &'a WatermarkHistory,
     pub symbol: Option<&'a Instrument>,
+    /// The halts of the symbol's whole market.
+    pub market: Option<&'a Instrument>,
     /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be measured against.
     pub benchmark: Option<&'a Instrument>,
     pub models: &'a mut Models,
@@ -171,7 +174,7 @@ impl<'a> EvalContext<'a> {
     pub fn evaluate(&mut self, window: &EventWindow) -> Evaluation {
         let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.
-            return Evaluation::not_joined(window.phase, Reason::NoEntryBar);
+            return Evaluation::not_joined(window.phase, Reason::OutsideCalendar);
         };
         let mut out = Evaluation::pending(window.phase);
         self.price_before(window, prices, &mut out);
@@ -312,16 +315,27 @@ impl<'a> EvalContext<'a> {
 
     fn model(&mut self, entry: &Entry<'_>) -> Option<MarketModel> {
         let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
-        let back = usize::from(self.config.baseline_sessions);
+        let sessions = self.baseline(entry);
+        let (before, back) = (sessions.end, sessions.len());
         *self
             .models
             .entry((entry.session.index, entry.width_s))
-            .or_insert_with(|| model(entry.bars, market?, entry.session.index, back, entry.visibility.as_of))
+            .or_insert_with(|| model(entry.bars, market?, before, back, entry.visibility.as_of))
+    }
+
+    /// The sessions that the market model and the usual volume are computed from. Where a session begins when the last one
+    /// ends, the last one is not among them: its bars may still be corrected when the session opens.
+    pub(super) fn baseline(&self, entry: &Entry<'_>) -> std::ops::Range<usize> {
+        let index = entry.session.index;
+        let end = if self.calendar.market().is_endless() { index.saturating_sub(1) } else { index };
+        index.saturating_sub(usize::from(self.config.baseline_sessions)).min(end)..end
     }
 
     fn halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
         let until = out.covered_until.unwrap_or(window.available);
-        let halted = |symbol: &Instrument| symbol.halted(prices.oldest.open, window.available, until);
-        (out.quality.halted, out.halts_end) = self.symbol.map_or((false, 0), halted);
+        let halted = |of: &Instrument| of.halted(prices.oldest.open, window.available, until);
+        let all = self.symbol.into_iter().chain(self.market).map(halted);
+        (out.quality.halted, out.halts_end) =
+            all.fold((false, 0), |(halted, end), (other, other_end)| (halted || other, end.max(other_end)));
     }
 }

@@ -16,49 +16,73 @@ use super::inputs::PerTopic;
 use super::tape::Bars;
 use super::time::EventTime;
 use super::tracker::WatermarkTracker;
-use super::window::SessionBounds;
 use super::{JoinConfig, State};
 use crate::JoinerError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tapewire_core::{Impact, Run, Watermark};
+use tapewire_core::exchange::{Calendar, Market, Session};
+use tapewire_core::{Impact, Run, Symbol, Watermark};
 
 /// A mention can arrive until the news has passed its finalization time, and its row is open until then. So its first
-/// session is at most this number of sessions before the one that the news is in.
-const OPEN_SESSIONS: usize = 2;
+/// session is at most this number of sessions before the one that the news is in. Where a session begins when the last
+/// one ends, the news can already be in the next during the allowed lateness.
+fn open_sessions(market: Market) -> usize {
+    if market.is_endless() { 3 } else { 2 }
+}
 
 /// What was evicted, and the oldest records of what was not.
-#[derive(Debug, Default)]
+///
+/// Symbols of several markets are in one state, whose sessions have different numbers. So the oldest records are kept by
+/// the moment at which their session opened.
+#[derive(Debug)]
 pub(super) struct EvictionState {
-    /// Bars and halts of sessions before this one were evicted.
-    pub oldest_session: usize,
+    /// For each market, by its place in [`Market::ALL`]: bars and halts of sessions before this one were evicted. `None`
+    /// for markets without a record so far.
+    oldest_sessions: [Option<usize>; Market::ALL.len()],
     /// Mentions whose finalization time is at or before this moment were evicted.
     pub finalized: Option<EventTime>,
     /// Offset of the first record of `bars` for each session.
-    bars: BTreeMap<usize, u64>,
+    bars: BTreeMap<EventTime, u64>,
     /// Offset of the first record of `halts` for each session.
-    halts: BTreeMap<usize, u64>,
+    halts: BTreeMap<EventTime, u64>,
     /// Offset of the first record of `actions` for each session.
-    actions: BTreeMap<usize, u64>,
+    actions: BTreeMap<EventTime, u64>,
+}
+
+impl Default for EvictionState {
+    fn default() -> Self {
+        let mut oldest_sessions = [None; Market::ALL.len()];
+        oldest_sessions[Market::NewYork as usize] = Some(0);
+        Self {
+            oldest_sessions,
+            finalized: None,
+            bars: BTreeMap::new(),
+            halts: BTreeMap::new(),
+            actions: BTreeMap::new(),
+        }
+    }
 }
 
 impl EvictionState {
     /// The session needs this record of `bars`.
-    pub fn keep_bars_from(&mut self, session: usize, offset: u64) {
-        let first = self.bars.entry(session).or_insert(offset);
-        *first = offset.min(*first);
+    pub fn keep_bars_from(&mut self, session: &Session, offset: u64) {
+        keep(&mut self.bars, session.open.into(), offset);
+    }
+
+    /// The sessions of this moment, in any market, need this record of `bars`: a watermark.
+    pub fn keep_watermark(&mut self, low: EventTime, offset: u64) {
+        // One moment for each hour is enough; its end is in every session that the watermark is in, or after it.
+        keep(&mut self.bars, low.end_of_hour(), offset);
     }
 
     /// The session needs this record of `halts`.
-    pub fn keep_halts_from(&mut self, session: usize, offset: u64) {
-        let first = self.halts.entry(session).or_insert(offset);
-        *first = offset.min(*first);
+    pub fn keep_halts_from(&mut self, session: &Session, offset: u64) {
+        keep(&mut self.halts, session.open.into(), offset);
     }
 
     /// The session needs this record of `actions`.
-    pub fn keep_actions_from(&mut self, session: usize, offset: u64) {
-        let first = self.actions.entry(session).or_insert(offset);
-        *first = offset.min(*first);
+    pub fn keep_actions_from(&mut self, session: &Session, offset: u64) {
+        keep(&mut self.actions, session.open.into(), offset);
     }
 
     fn first_bar(&self) -> Option<u64> {
@@ -72,6 +96,17 @@ impl EvictionState {
     fn first_action(&self) -> Option<u64> {
         self.actions.values().min().copied()
     }
+
+    /// The markets that have had a record.
+    fn markets(&self) -> impl Iterator<Item = Market> {
+        let oldest = self.oldest_sessions;
+        Market::ALL.into_iter().filter(move |market| oldest[*market as usize].is_some())
+    }
+}
+
+fn keep(first_offsets: &mut BTreeMap<EventTime, u64>, at: EventTime, offset: u64) {
+    let first = first_offsets.entry(at).or_insert(offset);
+    *first = offset.min(*first);
 }
 
 impl State {
@@ -120,15 +155,48 @@ impl State {
         }
         self.eviction.finalized = Some(finalized);
         self.evict_finalized();
-        let Some(now) = self.calendar.last_opened(finalized.timestamp()) else { return };
-        let back = usize::from(self.config.baseline_sessions) + OPEN_SESSIONS;
-        let Some(oldest) = now.index.checked_sub(back).and_then(|index| self.calendar.sessions().get(index)) else {
-            return;
-        };
-        if oldest.index > self.eviction.oldest_session {
-            self.evict_sessions_before(&SessionBounds::new(oldest));
+        let markets: Vec<Market> = self.eviction.markets().collect();
+        let mut moved = false;
+        let mut oldest_open: Option<EventTime> = None;
+        for market in markets {
+            if market != Market::NewYork && market.calendar().after(finalized.timestamp()).is_none() {
+                // Its calendar has ended, so its last sessions stay in memory, and hold nothing else back.
+                continue;
+            }
+            let Some(oldest) = self.oldest_needed(market, finalized) else { return };
+            let known = &mut self.eviction.oldest_sessions[market as usize];
+            moved |= *known < Some(oldest.index);
+            *known = (*known).max(Some(oldest.index));
+            let open = EventTime::from(oldest.open);
+            oldest_open = Some(oldest_open.map_or(open, |other| other.min(open)));
+        }
+        if let Some(open) = oldest_open.filter(|_| moved) {
+            self.evict_sessions_before(open);
         }
         self.news.evict_before(self.mentions.keys().next().copied());
+    }
+
+    /// The oldest session of a market that a mention, in memory or still to come, may need. `None` if the market's
+    /// calendar begins too late to say.
+    fn oldest_needed(&self, market: Market, finalized: EventTime) -> Option<&'static Session> {
+        let calendar = market.calendar();
+        let now = calendar.last_opened(finalized.timestamp())?;
+        let back = usize::from(self.config.baseline_sessions) + open_sessions(market);
+        calendar.sessions().get(now.index.checked_sub(back)?)
+    }
+
+    /// Whether records of a session are dropped, because no mention can need it any more.
+    pub(super) fn is_evicted(&mut self, calendar: &'static Calendar, session: usize) -> bool {
+        let market = calendar.market();
+        let oldest = match self.eviction.oldest_sessions[market as usize] {
+            Some(oldest) => oldest,
+            None => {
+                let finalized = self.eviction.finalized;
+                let oldest = finalized.and_then(|finalized| self.oldest_needed(market, finalized));
+                *self.eviction.oldest_sessions[market as usize].insert(oldest.map_or(0, |session| session.index))
+            }
+        };
+        oldest > session
     }
 
     fn evict_finalized(&mut self) {
@@ -138,24 +206,28 @@ impl State {
         evicted.into_iter().for_each(|id| self.evict_mention(id));
     }
 
-    fn evict_sessions_before(&mut self, oldest: &SessionBounds) {
-        self.eviction.oldest_session = oldest.index;
-        self.eviction.bars = self.eviction.bars.split_off(&oldest.index);
-        self.eviction.halts = self.eviction.halts.split_off(&oldest.index);
-        self.eviction.actions = self.eviction.actions.split_off(&oldest.index);
-        self.symbols.retain(|_, symbol| {
-            symbol.bars.retain(|_, bars| !bars.evict_before(oldest.index));
-            symbol.outside = symbol.outside.split_off(&oldest.index);
-            symbol.halts = symbol.halts.split_off(&oldest.open);
-            symbol.actions.evict_before(oldest.index);
+    /// Evicts the sessions that opened before a moment, and of each market those that no mention needs.
+    fn evict_sessions_before(&mut self, open: EventTime) {
+        self.eviction.bars = self.eviction.bars.split_off(&open);
+        self.eviction.halts = self.eviction.halts.split_off(&open);
+        self.eviction.actions = self.eviction.actions.split_off(&open);
+        let (config, sessions) = (&self.config, self.eviction.oldest_sessions);
+        let oldest_of = |symbol: &Symbol| sessions[config.market_of(symbol) as usize].unwrap_or(0);
+        self.symbols.retain(|name, symbol| {
+            let oldest = oldest_of(name);
+            symbol.bars.retain(|_, bars| !bars.evict_before(oldest));
+            symbol.outside = symbol.outside.split_off(&oldest);
+            symbol.halts = symbol.halts.split_off(&open);
+            symbol.actions.evict_before(oldest);
             let is_empty = symbol.bars.is_empty() && symbol.outside.is_empty();
             !(is_empty && symbol.halts.is_empty() && symbol.actions.is_empty() && symbol.mentions.is_empty())
         });
-        self.models.retain(|_, models| {
-            models.retain(|(session, _), _| *session >= oldest.index);
+        self.models.retain(|name, models| {
+            let oldest = oldest_of(name);
+            models.retain(|(session, _), _| *session >= oldest);
             !models.is_empty()
         });
-        self.history.evict_before(oldest.open);
+        self.history.evict_before(open);
         self.tape.evict_before(self.eviction.first_bar());
     }
 

@@ -1,7 +1,7 @@
 //! How many bars are missing, and whether a price that was used is among them.
 
 use super::evaluation::{Entry, EvalContext, Evaluation};
-use super::window::PriceWindow;
+use super::window::{PriceWindow, SessionBounds};
 
 impl EvalContext<'_> {
     /// Counts the bars that are missing from the first tradable minute to the last horizon reached, and flags a gap where
@@ -15,10 +15,11 @@ impl EvalContext<'_> {
         let rolled_over = entry.session.index != first.index;
         let from = if rolled_over { entry.session.open } else { prices.first_minute };
         // The entry is in the second session: nothing was traded in the rest of the first.
-        let untraded = if rolled_over { (first.close - prices.first_minute).whole(width) } else { 0 };
+        let untraded = if rolled_over { first.trading(prices.first_minute, first.close).whole(width) } else { 0 };
         let (mut all, mut expected) = (untraded, untraded);
-        for (session, from) in [(entry.session, from), (entry.next, entry.next.open)] {
-            let until = until.min(session.close);
+        let of = |session: SessionBounds, from| session.stretches(from).map(move |stretch| (session, stretch));
+        for (session, (from, end)) in of(entry.session, from).chain(of(entry.next, entry.next.open)) {
+            let until = until.min(end);
             let mut covered = from;
             let bars = entry.bars.in_session(session.index);
             for bar in &bars[bars.partition_point(|bar| bar.start < from)..] {
@@ -35,7 +36,7 @@ impl EvalContext<'_> {
             expected += (until - from).whole(width);
         }
         out.missing.all = all;
-        out.missing.near_entry = untraded + (entry.bar.start - from).whole(width);
+        out.missing.near_entry = untraded + entry.session.trading(from, entry.bar.start).whole(width);
         let lacks_open = self.entry_lacks_open(entry, from, out);
         out.quality.no_open |= lacks_open;
         let near = out.missing.near_entry > 0 || out.missing.near_horizons > 0 || lacks_open;

@@ -36,20 +36,21 @@ impl<'a> EvalContext<'a> {
         night: Option<Night>,
         out: &mut Evaluation,
     ) -> Option<Exit> {
-        let (start, close, next) = (entry.bar.start, entry.session.close, entry.next);
-        let bars = |from: EventTime, until: EventTime| (until - from).ratio(entry.width());
+        let (start, session, next) = (entry.bar.start, entry.session, entry.next);
+        let bars = |session: SessionBounds, from, until| session.trading(from, until).ratio(entry.width());
+        let to_close = bars(session, start, session.close);
         match horizon.moment() {
             Moment::NextOpen => {
-                let exit = self.next_open(entry, bars(start, close), out)?;
+                let exit = self.next_open(entry, to_close, out)?;
                 self.across(night, entry, exit)
             }
             Moment::Close => {
-                let (exit, is_official) = self.close(entry, entry.session, start, bars(start, close), out)?;
+                let (exit, is_official) = self.close(entry, session, start, to_close, out)?;
                 out.close_is_official = Some(is_official);
                 Some(exit)
             }
             Moment::NextClose => {
-                let length = bars(start, close) + bars(next.open, next.close);
+                let length = to_close + bars(next, next.open, next.close);
                 let (exit, is_official) = self.close(entry, next, next.open, length, out)?;
                 let exit = self.across(night, entry, exit)?;
                 out.next_close_is_official = Some(is_official);
@@ -57,11 +58,19 @@ impl<'a> EvalContext<'a> {
             }
             Moment::Minutes(minutes) => {
                 let due = start + Span::MINUTE * minutes;
-                if due > close || !self.is_complete(due, out) {
+                let reaches_on = due > session.close;
+                let is_over = reaches_on && next.open != session.close || session.is_due_in_pause(due);
+                if is_over || !self.is_complete(due, out) {
                     return None;
                 }
                 out.cover_until(due);
-                self.last_close(entry, entry.session, start, due, bars(start, due), out)
+                let length = bars(session, start, due);
+                let last_in_next = entry.bars.last_within(next.index, next.open, due, entry.visibility);
+                if reaches_on && last_in_next.is_some() {
+                    let exit = self.last_close(entry, next, next.open, due, length, out)?;
+                    return self.across(night, entry, exit);
+                }
+                self.last_close(entry, session, start, due, length, out)
             }
         }
     }
@@ -88,15 +97,16 @@ impl<'a> EvalContext<'a> {
         let stale_after = stale_after(self.config, entry.width_s);
         let (price, bar) = entry.bars.last_within(session.index, from, due, entry.visibility)?;
         self.depend_on(bar, out);
-        if due - bar.end > stale_after {
+        let age = |bar: &StoredBar| session.trading(bar.end, due);
+        if age(bar) > stale_after {
             out.quality.stale = true;
             return None;
         }
-        out.missing.near_horizons += (due - bar.end).whole(entry.width());
+        out.missing.near_horizons += age(bar).whole(entry.width());
         let market = self
             .market_bars(entry)
             .and_then(|bars| bars.last_within(session.index, from, due, entry.visibility))
-            .filter(|(_, bar)| due - bar.end <= stale_after);
+            .filter(|(_, bar)| age(bar) <= stale_after);
         Some(Exit { price, market: self.market_price(market, out), bars: length })
     }
 
@@ -144,9 +154,10 @@ impl<'a> EvalContext<'a> {
             }
         };
         out.cover_until(bar.end);
-        out.missing.near_horizons += (bar.start - next.open).whole(entry.width());
+        let since_open = next.trading(next.open, bar.start);
+        out.missing.near_horizons += since_open.whole(entry.width());
         let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
-        let bars = bars_until_close + (bar.start - next.open).ratio(entry.width());
+        let bars = bars_until_close + since_open.ratio(entry.width());
         Some(Exit { price, market: self.market_price(market, out), bars })
     }
 

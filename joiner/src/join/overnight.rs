@@ -83,7 +83,7 @@ impl<'a> EvalContext<'a> {
         last.iter().for_each(|(_, bar)| self.depend_on(bar, out));
         let before = last.map_or(entry.price, |(price, _)| price);
         let market = self.market_move(session.index, next, entry, out);
-        let night = Night::new(self.holding(session.index, next.index), before, after, market);
+        let night = self.night(self.holding(session.index, next.index), before, after, market);
         self.flag(night, out);
         Some(night)
     }
@@ -95,10 +95,18 @@ impl<'a> EvalContext<'a> {
             return;
         }
         let market = self.market_move(before, entry.session, entry, out);
-        let night = Night::new(self.holding(before, entry.session.index), price, entry.price, market);
+        let night = self.night(self.holding(before, entry.session.index), price, entry.price, market);
         self.flag(night, out);
         let adjusted = night.holding.back_adjusted(price).filter(|_| !self.is_withheld(night));
         out.price_before = adjusted.map(|price| (price, at));
+    }
+
+    /// A night as [`Night::new`] sees it. Where a market does not close, prices do not jump by splits.
+    fn night(&self, holding: Holding, before: f64, after: f64, market: Option<f64>) -> Night {
+        if self.calendar.market().is_endless() {
+            return Night { holding, look: Look::Move };
+        }
+        Night::new(holding, before, after, market)
     }
 
     fn flag(&self, night: Night, out: &mut Evaluation) {
@@ -148,15 +156,14 @@ impl<'a> EvalContext<'a> {
     pub(super) fn volume_scales(&self, entry: &Entry<'_>) -> Vec<(usize, f64)> {
         let mut scales = Vec::new();
         let (mut later, mut first) = (entry.session.index, entry.price);
-        let back = usize::from(self.config.baseline_sessions);
-        for session in (entry.session.index.saturating_sub(back)..entry.session.index).rev() {
+        for session in self.baseline(entry).rev() {
             let mut bars = entry.bars.in_session(session).iter().filter(|bar| entry.visibility.is_visible(bar));
             let opening = bars.clone().next().and_then(|bar| bar.open.or(bar.close));
             let Some((opening, last)) = opening.zip(bars.rfind(|bar| bar.close.is_some()).and_then(|bar| bar.close))
             else {
                 continue;
             };
-            if Night::new(self.holding(session, later), last, first, None).look == Look::Split {
+            if self.night(self.holding(session, later), last, first, None).look == Look::Split {
                 break;
             }
             (later, first) = (session, opening);

@@ -6,8 +6,11 @@
 //! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price |
 //! | starts in a session and reaches past the close otherwise | that session, until the close | a price | not used: it may be a price of after hours |
 //! | starts before the open and ends within the session, as hours on the clock do | that session, from the open | not used: it may be a price from before the open | a price |
-//! | is one day long and starts at midnight of New York or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
-//! | starts at the close | that session | the closing auction's price | not used |
+//! | starts in the break at noon and ends after it | that session, from the end of the break | not used | a price |
+//! | is one day long and starts at midnight of the exchange or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
+//! | starts at the close, where the closing auction is then | that session | the closing auction's price | not used |
+//!
+//! Where a session begins when the last one ends, no provider cuts a bar: one that reaches past the end has no close there.
 //!
 //! All others, such as those of pre-market and after hours, are outside: they have no price of a regular session.
 
@@ -82,6 +85,7 @@ pub(super) fn place(
         return Some(outside(opened.index));
     }
     let bounds = SessionBounds::new(opened);
+    let is_endless = calendar.market().is_endless();
     if bar.width_s == DAY_S {
         // If a day begins at another moment, such as the close, nothing tells which prices its bar has.
         let day = Some(opened).filter(|session| session.open == bar.start).or_else(|| calendar.day_from(bar.start));
@@ -89,7 +93,8 @@ pub(super) fn place(
         let session = SessionBounds::new(day);
         return Some(Placement::Session(Placed {
             session: session.index,
-            start: session.open,
+            // A week may begin some hours before its first day does.
+            start: if is_endless { session.open.max(start) } else { session.open },
             end: session.close,
             has_open: true,
             has_close: true,
@@ -97,10 +102,24 @@ pub(super) fn place(
         }));
     }
     if opened.contains(bar.start) {
-        let cut_at_close = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
+        if let Some(resumes) = opened.pause_at(bar.start).map(EventTime::from) {
+            let is_within = resumes < end && end <= bounds.close;
+            let placed = Placed {
+                session: bounds.index,
+                start: resumes,
+                end,
+                has_open: false,
+                has_close: true,
+                deadline: end + lateness,
+            };
+            return Some(if is_within { Placement::Session(placed) } else { outside(opened.index) });
+        }
+        let is_whole = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
+        let cut_at_close = is_whole && !is_endless;
         return Some(within(opened, true, end <= bounds.close || cut_at_close));
     }
     if start == bounds.close
+        && calendar.market().has_auction_at_close()
         && let Some(span) = auction_span(config, bar.width_s)
     {
         return Some(Placement::Auction(Placed {

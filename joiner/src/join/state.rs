@@ -13,9 +13,8 @@ use super::{JoinConfig, version};
 use crate::JoinerError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use tapewire_core::exchange::{Calendar, Session};
+use tapewire_core::exchange::{Calendar, Market, Session};
 use tapewire_core::impact::Reason;
-use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Bar, CorporateAction, Halt, Impact, Mention, Run, Symbol, Watermark};
 
 /// The join of one run on one partition.
@@ -23,7 +22,6 @@ use tapewire_core::{Bar, CorporateAction, Halt, Impact, Mention, Run, Symbol, Wa
 pub struct State {
     run: Run,
     pub(super) config: Arc<JoinConfig>,
-    pub(super) calendar: &'static Calendar,
     pub(super) news: WatermarkTracker,
     pub(super) tape: WatermarkTracker,
     /// Where the run's records begin in `halts`. That topic has no watermarks.
@@ -41,8 +39,8 @@ pub struct State {
     pub(super) eviction: EvictionState,
     /// While committed records are read again: no rows are returned.
     pub(super) rebuilding: bool,
-    /// The session of the last bar: most bars are in the session of the one before.
-    last_session: Option<&'static Session>,
+    /// The market and session of the last bar: most bars are in the session of the one before.
+    last_session: Option<(Market, &'static Session)>,
     /// Number of bars read so far that are in no session, see [`State::take_outside_bars`].
     outside_bars: u64,
 }
@@ -52,7 +50,6 @@ impl State {
         Self {
             run,
             config,
-            calendar: Calendar::xnys(),
             news: trackers.sentiment,
             tape: trackers.bars,
             halts: trackers.halts,
@@ -123,7 +120,8 @@ impl State {
 
     fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         let key = MentionKey::from(&mention);
-        let window = EventWindow::new(&mention, &self.config, self.calendar);
+        let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.config.market_of(symbol));
+        let window = EventWindow::new(&mention, &self.config, market.calendar());
         let lateness = self.classify_lateness(&mention, &window);
         let revision = MentionRevision { mention, window, lateness };
         if let Some(&id) = self.id_by_key.get(&key) {
@@ -159,10 +157,17 @@ impl State {
     }
 
     fn bar(&mut self, offset: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        match place(bar, self.last_session, self.calendar, &self.config) {
-            Some(Placement::Session(placed)) => self.placed_bar(offset, bar, placed, Bars::insert, rows),
-            Some(Placement::Auction(placed)) => self.placed_bar(offset, bar, placed, Bars::insert_auction, rows),
-            Some(Placement::Outside { session, end }) => self.outside_bar(offset, bar, session, end, rows),
+        let market = self.config.market_of(&bar.symbol);
+        let calendar = market.calendar();
+        let near = self.last_session.filter(|(of, _)| *of == market).map(|(_, session)| session);
+        match place(bar, near, calendar, &self.config) {
+            Some(Placement::Session(placed)) => self.placed_bar(offset, bar, calendar, placed, Bars::insert, rows),
+            Some(Placement::Auction(placed)) => {
+                self.placed_bar(offset, bar, calendar, placed, Bars::insert_auction, rows)
+            }
+            Some(Placement::Outside { session, end }) => {
+                self.outside_bar(offset, bar, &calendar.sessions()[session], end, rows)
+            }
             None => Ok(()),
         }
     }
@@ -171,13 +176,15 @@ impl State {
         &mut self,
         offset: u64,
         bar: &Bar,
+        calendar: &'static Calendar,
         placed: Placed,
         insert: fn(&mut Bars, usize, StoredBar) -> bool,
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let Placed { session, start, end, .. } = placed;
-        self.last_session = self.calendar.sessions().get(session);
-        if self.eviction.oldest_session > session {
+        let of_calendar = &calendar.sessions()[session];
+        self.last_session = Some((calendar.market(), of_calendar));
+        if self.is_evicted(calendar, session) {
             return Ok(());
         }
         let low = self.history.low();
@@ -194,7 +201,7 @@ impl State {
             first_offset: offset,
             visible_from: if is_late { low } else { StoredBar::ON_TIME },
         };
-        self.eviction.keep_bars_from(session, offset);
+        self.eviction.keep_bars_from(of_calendar, offset);
         let instrument = self.instrument(&bar.symbol);
         let changed = insert(instrument.bars.entry(bar.width_s).or_default(), session, stored);
         // A bar that ended after the watermark becomes visible when the watermark gets there.
@@ -207,18 +214,18 @@ impl State {
         &mut self,
         offset: u64,
         bar: &Bar,
-        session: usize,
+        session: &Session,
         end: EventTime,
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let is_late = self.history.low() >= end + allowed_lateness(&self.config);
-        if self.eviction.oldest_session > session || is_late {
+        if self.is_evicted(self.config.market_of(&bar.symbol).calendar(), session.index) || is_late {
             return Ok(());
         }
         // While the state is rebuilt, bars are read again that were counted before.
         self.outside_bars += u64::from(!self.rebuilding);
         self.eviction.keep_bars_from(session, offset);
-        self.instrument(&bar.symbol).insert_outside(session, offset);
+        self.instrument(&bar.symbol).insert_outside(session.index, offset);
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
         let changed: Vec<u64> = own.filter(|id| self.mentions[id].is_without_bars()).collect();
         changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
@@ -241,7 +248,7 @@ impl State {
     ) -> Result<(), JoinerError> {
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
         let mut changed: BTreeSet<u64> = own.filter(|id| self.mentions[id].depends_on_bar(start, end)).collect();
-        if bar.symbol == self.config.benchmark {
+        if self.config.benchmarks().any(|benchmark| *benchmark == bar.symbol) {
             let others = self.mentions.iter().filter(|(_, mention)| mention.depends_on_benchmark_bar(start));
             changed.extend(others.map(|(&id, _)| id));
         }
@@ -263,9 +270,7 @@ impl State {
         if is_first {
             rows.extend(self.evaluate_all()?);
         }
-        if let Some(session) = self.calendar.last_opened(low.timestamp()) {
-            self.eviction.keep_bars_from(session.index, offset);
-        }
+        self.eviction.keep_watermark(low, offset);
         let low = self.history.low();
         while let Some(&(at, id)) = self.timers.first().filter(|(at, _)| *at <= low) {
             self.timers.remove(&(at, id));
@@ -275,30 +280,41 @@ impl State {
     }
 
     fn halt(&mut self, offset: u64, halt: &Halt, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        if let Some(session) = self.calendar.last_opened(halt.at) {
-            if self.eviction.oldest_session > session.index {
+        let calendar = self.config.market_of(&halt.symbol).calendar();
+        if let Some(session) = calendar.last_opened(halt.at) {
+            if self.is_evicted(calendar, session.index) {
                 return Ok(());
             }
-            self.eviction.keep_halts_from(session.index, offset);
+            self.eviction.keep_halts_from(session, offset);
         }
         let stored = StoredHalt { halted: halt.halted, received_at: halt.received_at.into(), offset };
         let symbol = self.symbols.entry(halt.symbol.clone()).or_default();
         if symbol.insert_halt(halt.at.into(), stored) {
-            let changed: Vec<u64> = symbol.mentions.iter().copied().collect();
+            let changed: Vec<u64> = match Market::of_symbol(&halt.symbol) {
+                Some(market) => self.mentions_of(market),
+                None => symbol.mentions.iter().copied().collect(),
+            };
             changed.into_iter().try_for_each(|id| self.evaluate(id, rows))?;
         }
         Ok(())
     }
 
+    /// The mentions of the symbols of a market.
+    fn mentions_of(&self, market: Market) -> Vec<u64> {
+        let symbols = self.symbols.iter().filter(|(symbol, _)| self.config.market_of(symbol) == market);
+        symbols.flat_map(|(_, symbol)| &symbol.mentions).copied().collect()
+    }
+
     fn action(&mut self, offset: u64, action: CorporateAction, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let Some(session) = self.calendar.from(action.ex_date).map(|session| session.index) else { return Ok(()) };
-        if self.eviction.oldest_session > session {
+        let calendar = self.config.market_of(&action.symbol).calendar();
+        let Some(session) = calendar.from(action.ex_date) else { return Ok(()) };
+        if self.is_evicted(calendar, session.index) {
             return Ok(());
         }
         self.eviction.keep_actions_from(session, offset);
         let symbol = action.symbol.clone();
-        if self.instrument(&symbol).actions.insert(session, offset, action) {
-            let changed: Vec<u64> = if symbol == self.config.benchmark {
+        if self.instrument(&symbol).actions.insert(session.index, offset, action) {
+            let changed: Vec<u64> = if self.config.benchmarks().any(|benchmark| *benchmark == symbol) {
                 self.mentions.keys().copied().collect()
             } else {
                 self.symbols[&symbol].mentions.iter().copied().collect()
@@ -357,20 +373,19 @@ impl State {
             _ if mention.is_withdrawn() => return Evaluation::not_joined(window.phase, Reason::Withdrawn),
             _ if *lateness == Lateness::TooLate => return Evaluation::not_joined(window.phase, Reason::TooLate),
             None => return Evaluation::not_joined(window.phase, Reason::NoSymbol),
-            Some(symbol) if symbol.asset_class() != AssetClass::Equity => {
-                return Evaluation::not_joined(window.phase, Reason::NotEquity);
-            }
             Some(symbol) => symbol,
         };
         if !self.models.contains_key(symbol) {
             self.models.insert(symbol.clone(), Models::new());
         }
-        let benchmark = self.symbols.get(&self.config.benchmark).filter(|_| *symbol != self.config.benchmark);
+        let market = self.config.market_of(symbol);
+        let benchmark = self.config.benchmark_of(symbol).and_then(|benchmark| self.symbols.get(benchmark));
         let mut context = EvalContext {
             config: &self.config,
-            calendar: self.calendar,
+            calendar: market.calendar(),
             history: &self.history,
             symbol: self.symbols.get(symbol),
+            market: self.symbols.get(market.as_symbol()),
             benchmark,
             models: self.models.get_mut(symbol).expect("it was inserted above"),
         };

@@ -31,6 +31,11 @@ impl EventTime {
         Timestamp::from_microsecond(self.0).expect("moments come from timestamps and stay near them")
     }
 
+    /// The last microsecond of the hour that the moment is in.
+    pub fn end_of_hour(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(Span::HOUR.0)).saturating_add(Span::HOUR.0 - 1))
+    }
+
     /// The start of the minute that the moment is in.
     pub fn floor_minute(self) -> Self {
         Self(self.0 - self.0.rem_euclid(Span::MINUTE.0))
@@ -95,6 +100,13 @@ impl Add for Span {
     type Output = Self;
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Span {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 }
 

@@ -14,11 +14,36 @@ pub(super) struct SessionBounds {
     pub open: EventTime,
     /// Exclusive.
     pub close: EventTime,
+    /// The break at noon: its beginning, and its end, exclusive.
+    pub pause: Option<(EventTime, EventTime)>,
 }
 
 impl SessionBounds {
     pub fn new(session: &Session) -> Self {
-        Self { index: session.index, open: session.open.into(), close: session.close.into() }
+        let pause = session.pause.map(|(from, until)| (from.into(), until.into()));
+        Self { index: session.index, open: session.open.into(), close: session.close.into(), pause }
+    }
+
+    /// The time from one moment of the session to another, without the break.
+    pub fn trading(&self, from: EventTime, until: EventTime) -> Span {
+        let all = until - from;
+        let overlap = self.pause.map(|(begins, ends)| (begins.max(from), ends.min(until)));
+        overlap.filter(|(begins, ends)| begins < ends).map_or(all, |(begins, ends)| all - (ends - begins))
+    }
+
+    /// From a moment of the session to its close, without the break: one stretch of trading, or two.
+    pub fn stretches(&self, from: EventTime) -> impl Iterator<Item = (EventTime, EventTime)> + use<> {
+        let (first, second) = match self.pause {
+            Some((begins, ends)) if from < begins => (Some((from, begins)), (ends, self.close)),
+            Some((_, ends)) => (None, (from.max(ends), self.close)),
+            None => (None, (from, self.close)),
+        };
+        first.into_iter().chain(std::iter::once(second))
+    }
+
+    /// Whether a horizon that is due at this moment is in the break: nothing has been traded since it began.
+    pub fn is_due_in_pause(&self, due: EventTime) -> bool {
+        self.pause.is_some_and(|(begins, ends)| begins < due && due <= ends)
     }
 }
 
@@ -86,11 +111,12 @@ impl PriceWindow {
         let (minute, bounds) = self.minute_before;
         if session == bounds.index {
             // A closing auction's bar ends after the close.
-            return Some(minute - end.min(bounds.close));
+            return Some(bounds.trading(end.min(bounds.close), minute));
         }
         let previous = calendar.sessions().get(session).filter(|_| session + 1 == bounds.index)?;
-        let close = SessionBounds::new(previous).close;
-        Some((close - end.min(close)) + (minute - bounds.open))
+        let previous = SessionBounds::new(previous);
+        let close = previous.close;
+        Some(previous.trading(end.min(close), close) + bounds.trading(bounds.open, minute))
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
-use tapewire_core::exchange::Calendar;
+use tapewire_core::exchange::{Calendars, Session};
 use tapewire_core::impact::{Moment, PerHorizon, Phase};
 use tapewire_core::story::{Fingerprint, tellings};
 use tapewire_core::{Horizon, Symbol};
@@ -47,8 +47,10 @@ pub struct Event {
     pub available_at: Timestamp,
     /// Time of the entry (UTC).
     pub entry_at: Timestamp,
-    /// Position of the entry's session in the calendar: its day.
+    /// Position of the entry's session in the calendar of the symbol's market.
     pub session: u64,
+    /// The date of that session, as days since 1970: symbols of several markets share it.
+    pub day: u64,
     /// The score as it is studied: p(positive) - p(negative), unless [`ScoreAs`](crate::filters::ScoreAs) makes another
     /// of it.
     pub score: f64,
@@ -127,6 +129,7 @@ fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
         "no_symbol" => "the article names no company",
         "not_equity" => "an index, a currency, a cryptocurrency or an option",
         "no_bars" => "no bar of the symbol",
+        "outside_calendar" => "outside the years of its market's calendar",
         "no_regular_bars" => "bars of the symbol, but none in a regular session",
         "no_entry_bar" => "no bar after the news to enter at",
         "too_late" => "read too late",
@@ -146,17 +149,17 @@ const REPEATED: (&str, &str) = ("repeated", "the company's story of the last 72 
 /// of its article has taken back does not count at all.
 ///
 /// Of the mentions of one company that tell one story ([`tapewire_core::story`]), only the first is an event.
-pub fn sample<R>(rows: &[R], outcome: Outcome) -> Sample
+pub fn sample<R>(rows: &[R], outcome: Outcome, calendars: &Calendars) -> Sample
 where
     for<'a> Row: From<&'a R>,
 {
-    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), outcome);
+    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), outcome, calendars);
     sample.drop_repeated();
     sample
 }
 
 /// As [`sample`], where mentions whose story was told before are events, too.
-pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
+pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome, calendars: &Calendars) -> Sample {
     rows.retain(|row| row.reason != Some("withdrawn"));
     rows.sort_by(|a, b| {
         let articles = a.provider.cmp(&b.provider).then_with(|| a.article_id.cmp(&b.article_id));
@@ -178,6 +181,7 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
             unreachable!("a row without a reason has a company, a score and an entry")
         };
         let available_at = row.available_at;
+        let session = calendars.of(&symbol).calendar().last_opened(entry_at);
         events.push(Event {
             symbol,
             article,
@@ -185,7 +189,8 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
             headline: row.title,
             available_at,
             entry_at,
-            session: Calendar::xnys().last_opened(entry_at).map_or(0, |session| session.index as u64),
+            session: session.map_or(0, |session| session.index as u64),
+            day: session.map_or(0, day),
             score,
             label: row.label,
             provider: row.provider,
@@ -219,6 +224,12 @@ fn repeated(rows: &[Row]) -> HashSet<usize> {
         repeated.extend(again.map(|((place, ..), _)| *place));
     }
     repeated
+}
+
+/// The date of a session, as days since 1970.
+fn day(session: &Session) -> u64 {
+    let days = session.date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days());
+    u64::try_from(days).unwrap_or(0)
 }
 
 impl Sample {
@@ -278,9 +289,9 @@ impl Used<'_> {
         self.events.iter().map(|event| event.score).collect()
     }
 
-    /// The session of each event.
+    /// The day of each event.
     pub fn days(&self) -> Vec<u64> {
-        self.events.iter().map(|event| event.session).collect()
+        self.events.iter().map(|event| event.day).collect()
     }
 
     /// The cluster of each event: events of one article, and events of one day, are in one cluster.
@@ -303,7 +314,7 @@ impl Used<'_> {
 
     /// Number of days.
     pub fn count_days(&self) -> usize {
-        self.events.iter().map(|event| event.session).collect::<HashSet<_>>().len()
+        self.events.iter().map(|event| event.day).collect::<HashSet<_>>().len()
     }
 
     /// Number of companies.

@@ -123,6 +123,7 @@ pub fn session_name(phase: Phase) -> &'static str {
     match phase {
         Phase::PreMarket => "pre",
         Phase::Session => "regular",
+        Phase::Break => "break",
         Phase::AfterHours => "post",
         Phase::Closed => "closed",
     }

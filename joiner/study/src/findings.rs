@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::HashSet;
 use tapewire_core::Horizon;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::impact::Moment;
 use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::ic::{Correlation, correlation};
@@ -59,6 +60,9 @@ pub struct Settings {
     pub split_by: Option<SplitBy>,
     /// Number of days after the entry that are studied; 0: none.
     pub days: usize,
+    /// The market of each symbol, whose sessions are its days.
+    #[serde(skip)]
+    pub calendars: Calendars,
 }
 
 fn names<S: Serializer>(horizons: &[Horizon], to: S) -> std::result::Result<S::Ok, S::Error> {
@@ -80,6 +84,7 @@ impl Default for Settings {
             score: ScoreAs::default(),
             split_by: None,
             days: 0,
+            calendars: Calendars::default(),
         }
     }
 }
@@ -213,7 +218,7 @@ pub fn study_with<R>(rows: &[R], settings: &Settings, daily: Option<&DailyReturn
 where
     for<'a> Row: From<&'a R>,
 {
-    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), settings.outcome);
+    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), settings.outcome, &settings.calendars);
     let mut filters = settings.filters.clone();
     if settings.split_by == Some(SplitBy::Novelty) {
         filters.novelty = Novelty::All;

@@ -79,9 +79,10 @@ impl From<&Row> for Row {
 }
 
 /// The reasons that a row may have, as table `impact` names them.
-pub const REASONS: [&str; 10] = [
+pub const REASONS: [&str; 11] = [
     "no_symbol",
     "not_equity",
+    "outside_calendar",
     "no_bars",
     "no_regular_bars",
     "no_entry_bar",
@@ -97,5 +98,6 @@ pub const LABELS: [&str; 3] = ["positive", "neutral", "negative"];
 
 /// The phase of the trading day that a name in table `impact` stands for.
 pub fn phase(name: &str) -> Option<Phase> {
-    [Phase::PreMarket, Phase::Session, Phase::AfterHours, Phase::Closed].into_iter().find(|own| own.as_str() == name)
+    let all = [Phase::PreMarket, Phase::Session, Phase::Break, Phase::AfterHours, Phase::Closed];
+    all.into_iter().find(|own| own.as_str() == name)
 }

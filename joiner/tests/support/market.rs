@@ -53,6 +53,7 @@ pub fn config() -> JoinConfig {
         stale_after: Duration::from_secs(300),
         gap_share: 0.1,
         possible_splits: PossibleSplits::Null,
+        ..JoinConfig::default()
     }
 }
 

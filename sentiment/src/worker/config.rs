@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
+use tapewire_core::exchange::Calendars;
 
 /// The sentiment worker.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
@@ -26,6 +27,9 @@ pub struct WorkerConfig {
     /// list of the SEC.
     #[schemars(example = &"instruments.csv")]
     pub instruments: Option<PathBuf>,
+    /// From the join's settings: which symbols are coins.
+    #[serde(skip)]
+    pub calendars: Calendars,
     /// The inference engine.
     pub engine: EngineConfig,
     /// The queue in front of the engine.
@@ -39,6 +43,7 @@ impl Default for WorkerConfig {
             longest_wait: Duration::from_millis(20),
             companies: None,
             instruments: None,
+            calendars: Calendars::default(),
             engine: EngineConfig::default(),
             queue: QueueConfig::default(),
         }
@@ -51,6 +56,7 @@ impl WorkerConfig {
     /// # Errors
     /// [`SentimentError::Companies`].
     pub fn companies(&self) -> Result<Companies, SentimentError> {
-        Companies::with_instruments(self.companies.as_deref(), self.instruments.as_deref())
+        let companies = Companies::with_instruments(self.companies.as_deref(), self.instruments.as_deref())?;
+        Ok(companies.with_markets(self.calendars.clone()))
     }
 }

@@ -41,7 +41,7 @@ pub struct Choices {
     /// Publishers
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     publisher: Vec<String>,
-    /// When news became available: pre (before the open), regular, post (after the close), closed (weekend, holiday)
+    /// When news became available: pre (before the open), regular, break (between two halves of a session), post (after the close), closed (weekend, holiday)
     #[arg(long, value_name = "PHASE,...", value_delimiter = ',', value_parser = phase)]
     session: Vec<Phase>,
     /// Horizons, such as 5m,60m,close [default: all]
@@ -157,9 +157,9 @@ fn label(text: &str) -> Result<&'static str, String> {
 }
 
 fn phase(text: &str) -> Result<Phase, String> {
-    let all = [Phase::PreMarket, Phase::Session, Phase::AfterHours, Phase::Closed];
+    let all = [Phase::PreMarket, Phase::Session, Phase::Break, Phase::AfterHours, Phase::Closed];
     let known = all.into_iter().find(|&phase| tapewire_study::filters::session_name(phase) == text);
-    known.ok_or_else(|| "choose of pre, regular, post, closed".to_owned())
+    known.ok_or_else(|| "choose of pre, regular, break, post, closed".to_owned())
 }
 
 fn horizon(text: &str) -> Result<Horizon, String> {

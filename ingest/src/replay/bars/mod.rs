@@ -1,5 +1,6 @@
 //! Bars: each row becomes a reading, the readings of a file show how wide its bars are, and then become bars.
 
+mod endless;
 mod row;
 mod shapes;
 mod stamped;
@@ -70,8 +71,10 @@ enum DayKind {
     Written,
     /// It is midnight in UTC.
     Utc,
-    /// It is midnight in New York.
+    /// It is midnight of the exchange.
     Exchange,
+    /// It is both: midnight in London in winter, or of a market whose days are those of UTC.
+    UtcAndExchange,
     /// It is the open of a session.
     Open,
 }

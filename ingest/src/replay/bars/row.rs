@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use tapewire_core::Symbol;
-use tapewire_core::exchange::Calendar;
+use tapewire_core::exchange::{Calendar, Market};
 use tapewire_formats::{Row, Value};
 
 /// The roles of a bar's columns, with the names that Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and
@@ -75,7 +75,6 @@ pub(in crate::replay) struct Reader<'o> {
     names: Names,
     clock: Clock,
     options: &'o ReplayOptions,
-    new_york: TimeZone,
     /// Tickers as the rows write them, each read once: the index of the symbol that it counts for, and of its own.
     tickers: HashMap<String, Result<(u32, u32), String>>,
     symbols: Vec<Symbol>,
@@ -91,7 +90,6 @@ impl<'o> Reader<'o> {
             names: Names::new(ROLES, &[], "--bar-columns", &options.bar_columns)?,
             clock: Clock { zone: options.bar_zone.clone(), order: options.date_order, zone_flag: "--bar-zone" },
             options,
-            new_york: TimeZone::get("America/New_York").map_err(|error| error.to_string())?,
             tickers: HashMap::new(),
             symbols: Vec::new(),
             indices: HashMap::new(),
@@ -148,8 +146,11 @@ impl<'o> Reader<'o> {
         let width_s = self.width(row)?;
         let mut left_out = Vec::new();
         let prices = self.prices(row, &mut left_out)?;
-        let stamp = self.stamp(row, width_s == Some(DAY_S))?;
-        let (symbol, own) = self.symbol(row, own_symbol)?;
+        let symbol = self.symbol(row, own_symbol);
+        let market = symbol.as_ref().map(|(symbol, _)| self.options.calendars.of(&self.symbols[*symbol as usize]));
+        let calendar = market.unwrap_or(Market::NewYork).calendar();
+        let stamp = self.stamp(row, width_s == Some(DAY_S), calendar)?;
+        let (symbol, own) = symbol?;
         Ok((Reading { symbol, written: own, stamp, width_s, prices, number }, left_out))
     }
 
@@ -180,7 +181,7 @@ impl<'o> Reader<'o> {
         index
     }
 
-    fn stamp(&self, row: &Row, is_daily: bool) -> Result<Stamp, String> {
+    fn stamp(&self, row: &Row, is_daily: bool, calendar: &Calendar) -> Result<Stamp, String> {
         let all = self.names.all(row, "start");
         let Some(&(name, value)) = all.iter().find(|(_, value)| !is_nothing(value)) else {
             return Err(match all.first() {
@@ -191,17 +192,17 @@ impl<'o> Reader<'o> {
         let of_name = |reason: String| format!("{} {reason}", title(name));
         match written(value, &self.clock).map_err(of_name)? {
             None => Err(of_name(format!("{} is missing", quoted(value)))),
-            Some(Written::At(at)) => Ok(self.of_moment(at)),
+            Some(Written::At(at)) => Ok(of_moment(at, calendar)),
             Some(Written::Civil(civil)) if civil.time() == Time::midnight() => Ok(self.of_midnight(civil.date())),
             Some(Written::Civil(civil)) => {
-                in_zone(civil, &self.clock, &quoted(value)).map(|at| self.of_moment(at)).map_err(of_name)
+                in_zone(civil, &self.clock, &quoted(value)).map(|at| of_moment(at, calendar)).map_err(of_name)
             }
             Some(Written::Day(day)) => {
                 let time =
                     all.iter().find(|(other, time)| *other != name && moments::is_time(other) && !is_nothing(time));
                 match time {
                     Some((_, time)) if !is_daily && !moments::is_midnight(time) => {
-                        moments::at_time(day, time, &self.clock).map(|at| self.of_moment(at)).map_err(of_name)
+                        moments::at_time(day, time, &self.clock).map(|at| of_moment(at, calendar)).map_err(of_name)
                     }
                     Some(_) => Ok(self.of_midnight(day)),
                     None => Ok(Stamp { at: None, day: Some((day, DayKind::Written)) }),
@@ -214,21 +215,6 @@ impl<'o> Reader<'o> {
         let zone = self.clock.zone.as_ref();
         let at = zone.and_then(|zone| zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
         Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, DayKind::Written)) }
-    }
-
-    fn of_moment(&self, at: Timestamp) -> Stamp {
-        let day_s = i64::from(DAY_S);
-        let day = if at.as_microsecond().rem_euclid(day_s * 1_000_000) == 0 {
-            Some((TimeZone::UTC.to_datetime(at).date(), DayKind::Utc))
-        } else {
-            let local = self.new_york.to_datetime(at);
-            let session = || Calendar::xnys().last_opened(at).filter(|session| session.open == at);
-            match local.time() == Time::midnight() {
-                true => Some((local.date(), DayKind::Exchange)),
-                false => session().map(|session| (session.date, DayKind::Open)),
-            }
-        };
-        Stamp { at: Some(at.as_microsecond()), day }
     }
 
     fn prices(&self, row: &Row, left_out: &mut Vec<String>) -> Result<Prices, String> {
@@ -328,6 +314,19 @@ impl<'o> Reader<'o> {
         })?;
         Ok(Some(width))
     }
+}
+
+fn of_moment(at: Timestamp, calendar: &Calendar) -> Stamp {
+    let utc = at.as_microsecond().rem_euclid(i64::from(DAY_S) * 1_000_000) == 0;
+    let local = calendar.time_zone().to_datetime(at);
+    let session = || calendar.last_opened(at).filter(|session| session.open == at);
+    let day = match (utc, local.time() == Time::midnight()) {
+        (true, true) => Some((local.date(), DayKind::UtcAndExchange)),
+        (true, false) => Some((TimeZone::UTC.to_datetime(at).date(), DayKind::Utc)),
+        (false, true) => Some((local.date(), DayKind::Exchange)),
+        (false, false) => session().map(|session| (session.date, DayKind::Open)),
+    };
+    Stamp { at: Some(at.as_microsecond()), day }
 }
 
 /// The width that a text says, in seconds: `1m`, `5Min`, `1Hour`, `D`, `daily`; `unit` is how many seconds a bare

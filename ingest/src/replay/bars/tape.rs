@@ -2,7 +2,7 @@
 
 use super::stamped::{self, BarTime};
 use super::width::{self, Width};
-use super::{DAY_S, DayKind, Prices, Reading, Stamp};
+use super::{DAY_S, DayKind, Prices, Reading, Stamp, endless};
 use crate::IngestError;
 use crate::replay::ReplayOptions;
 use crate::replay::source::{Origin, Rejected};
@@ -13,8 +13,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use tapewire_core::exchange::Calendar;
-use tapewire_core::symbol::AssetClass;
+use tapewire_core::exchange::{Calendar, Calendars, Market};
 use tapewire_core::{Bar, Symbol};
 
 /// All readings, by file.
@@ -45,6 +44,10 @@ pub(in crate::replay) struct Collected {
     pub rejected: Vec<Rejected>,
     /// For each file, the width of its bars and how it was found.
     pub widths: Vec<String>,
+    /// The market of each symbol, and what was found about it in the bars.
+    pub calendars: Calendars,
+    /// What a person should know about the markets.
+    pub markets: Vec<String>,
 }
 
 /// A bar that is sent.
@@ -80,7 +83,8 @@ impl Collector {
     }
 
     /// Decides how wide the bars of each file are, whether their times are starts, and which of several rows of one bar
-    /// counts. `said` is the width that the user gives, in seconds.
+    /// counts. `said` is the width that the user gives, in seconds. Symbols that are traded at weekends are added to the
+    /// calendars.
     ///
     /// # Errors
     /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, or two symbols that an alias makes one have
@@ -91,7 +95,10 @@ impl Collector {
         options: &ReplayOptions,
         symbols: &[Symbol],
     ) -> Result<Collected, IngestError> {
-        let mut collected = Collected { symbols: symbols.to_vec(), ..Collected::default() };
+        let mut collected =
+            Collected { symbols: symbols.to_vec(), calendars: options.calendars.clone(), ..Collected::default() };
+        let readings = self.files.iter().flat_map(|file| &file.readings);
+        collected.markets = endless::find(readings, symbols, &mut collected.calendars);
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
         let time = options.bar_time;
         let mut file_widths = Vec::with_capacity(self.files.len());
@@ -111,7 +118,7 @@ impl Collector {
         for (index, (file, width)) in self.files.iter().zip(file_widths).enumerate() {
             let (bars, rejects) = (collected.bars.len(), collected.rejected.len());
             for reading in &file.readings {
-                match bar(reading, &width, &symbols[reading.symbol as usize]) {
+                match bar(reading, &width, collected.calendars.of(&symbols[reading.symbol as usize])) {
                     Ok(bar) => {
                         let bar = Kept { file: index as u32, ..bar };
                         collected.keep(bar, &mut kept, &self.files)?;
@@ -223,6 +230,17 @@ impl Collected {
         }
     }
 
+    /// The symbols that have bars.
+    pub fn symbols(&self) -> BTreeSet<&Symbol> {
+        self.bars
+            .iter()
+            .map(|bar| bar.symbol)
+            .collect::<BTreeSet<u32>>()
+            .into_iter()
+            .map(|at| &self.symbols[at as usize])
+            .collect()
+    }
+
     /// Whether there is a bar of the symbol.
     pub fn has(&self, symbol: &Symbol) -> bool {
         let index = self.symbols.iter().position(|own| own == symbol);
@@ -258,17 +276,17 @@ fn fixed_point(readings: &[Reading]) -> Result<(), String> {
 ///
 /// # Errors
 /// Why the reading does not become a bar.
-fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String> {
+fn bar(reading: &Reading, width: &Width, market: Market) -> Result<Kept, String> {
     let width_s = match width {
         Width::Of(width) => *width,
         Width::Daily => DAY_S,
         Width::OfRow => reading.width_s.ok_or("the row does not say how wide its bar is")?,
     };
     let (start, end) = match (width_s, reading.stamp.day) {
-        (DAY_S, Some((day, _))) => of_day(day, symbol)?,
+        (DAY_S, Some((day, _))) => of_day(day, market)?,
         (DAY_S, None) => {
             return Err(
-                "its bar is daily, but its start is not a date, a midnight or an open of the New York session".into()
+                "its bar is daily, but its start is not a date, a midnight or an open of its market's session".into()
             );
         }
         (_, day) => {
@@ -285,15 +303,16 @@ fn bar(reading: &Reading, width: &Width, symbol: &Symbol) -> Result<Kept, String
 }
 
 /// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of
-/// its day. Symbols that are traded at all hours have no sessions; their days are those of UTC.
-fn of_day(day: Date, symbol: &Symbol) -> Result<(i64, i64), String> {
-    if matches!(symbol.asset_class(), AssetClass::Crypto | AssetClass::Currency) {
+/// its day. Where a market does not close at night, days are those of UTC.
+fn of_day(day: Date, market: Market) -> Result<(i64, i64), String> {
+    if market.is_endless() {
         let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_err(|error| error.to_string())?;
         let end = start + SignedDuration::from_secs(i64::from(DAY_S));
         return Ok((start.as_microsecond(), end.as_microsecond()));
     }
-    let session = Calendar::xnys().on(day);
-    let session = session.ok_or_else(|| format!("`{day}` is no trading day in New York, and its bar is daily"))?;
+    let place = if market == Market::NewYork { "in New York".to_owned() } else { format!("of {market}") };
+    let session = market.calendar().on(day);
+    let session = session.ok_or_else(|| format!("`{day}` is no trading day {place}, and its bar is daily"))?;
     Ok((session.open.as_microsecond(), session.close.as_microsecond()))
 }
 

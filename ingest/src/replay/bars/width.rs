@@ -44,7 +44,7 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
     match said {
         Some(DAY_S) if readings.iter().all(|reading| reading.stamp.day.is_some()) => return Ok(Width::Daily),
         Some(DAY_S) => {
-            let why = "but not every row of it has a date, a midnight or an open of the New York session as its start";
+            let why = "but not every row of it has a date, a midnight or an open of its market's session as its start";
             return Err(format!("{FLAG} says that its bars are daily, {why}"));
         }
         Some(width) => {
@@ -62,7 +62,7 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
     let width = u32::try_from(width).map_err(|_| doubtful("they are further apart than bars are wide"))?;
     if width == DAY_S {
         return Err(doubtful(
-            "they are a day apart, but not every start is a date, a midnight or an open of the New York session",
+            "they are a day apart, but not every start is a date, a midnight or an open of its market's session",
         ));
     }
     Ok(Width::Of(width))
@@ -78,8 +78,12 @@ fn day_kinds(readings: &[Reading]) -> Option<Vec<DayKind>> {
     let mut kinds: BTreeMap<u32, DayKind> = BTreeMap::new();
     for reading in readings {
         let (_, kind) = reading.stamp.day?;
-        if *kinds.entry(reading.symbol).or_insert(kind) != kind {
-            return None;
+        let known = kinds.entry(reading.symbol).or_insert(kind);
+        match (*known, kind) {
+            (DayKind::UtcAndExchange, DayKind::Utc | DayKind::Exchange) => *known = kind,
+            (DayKind::Utc | DayKind::Exchange, DayKind::UtcAndExchange) => {}
+            (known, kind) if known == kind => {}
+            _ => return None,
         }
     }
     Some(kinds.into_values().collect())
@@ -100,7 +104,7 @@ fn are_daily(kinds: &[DayKind], readings: &[Reading]) -> Result<bool, String> {
             Err(doubtful(&why))
         }
         Some(_) => Ok(true),
-        // A single day: nothing is traded at midnight in New York, but something may be at midnight in UTC.
+        // A single day: nothing is traded at midnight of an exchange, but something may be at midnight in UTC.
         None => Ok(kinds.iter().all(|kind| matches!(kind, DayKind::Written | DayKind::Exchange))),
     }
 }

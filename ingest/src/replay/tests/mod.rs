@@ -1,6 +1,7 @@
 //! Files of news and bars are read, and the records that would be sent are checked.
 
 mod bars;
+mod markets;
 mod news;
 mod stamped;
 mod trades;

@@ -1,0 +1,290 @@
+//! Which symbol is traded in which market.
+//!
+//! Nothing is guessed: a symbol says its market by how it is spelled, or somebody says it, or it is of New York.
+//! Of the rules that fit a symbol the first counts:
+//!
+//! 1. One that was given for the symbol itself: `BTC = "crypto"`.
+//! 2. The longest one that was given for a prefix or a suffix: `"BITSTAMP:"`, `".SW"`.
+//! 3. Its spelling:
+//!
+//! | spelling | market |
+//! |---|---|
+//! | `X:BTCUSD` (Massive), `BTC-USD` (Yahoo, Coinbase), `BTC/USD` (Alpaca, read as `BTC.USD`), `BTCUSDT`, `BINANCE:BTCUSDT` | cryptocurrencies |
+//! | `C:EURUSD` (Massive), `EURUSD`, `EUR-USD`, `XAUUSD` | currencies |
+//! | `VOD.L`, `SAP.DE`, `MC.PA`, `7203.T`, `0700.HK`, `RY.TO` (Yahoo, Reuters), `LON:VOD`, `XETR:SAP`, `EPA:MC`, `TYO:7203`, `HKEX:700`, `TSX:RY` | London, Xetra, Paris, Tokyo, Hong Kong, Toronto |
+//!
+//! 4. The market of all other symbols: New York, if nothing else was given as `"*"`. So `BTC` alone is the share of a
+//!    fund in New York, and the coin only where somebody says so.
+
+use super::{Market, NotAMarket, pairs};
+use crate::Symbol;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The market of each symbol, by the rules of this [module](self).
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tapewire_core::Symbol;
+/// use tapewire_core::exchange::{Calendars, Market};
+///
+/// let symbol = |ticker| Symbol::new(ticker).unwrap();
+/// let rules = BTreeMap::from([("BTC".to_owned(), "crypto".to_owned()), (".L".to_owned(), "us".to_owned())]);
+/// let calendars = Calendars::try_from(rules)?;
+/// assert_eq!(calendars.of(&symbol("BTC")), Market::Crypto);
+/// assert_eq!(calendars.of(&symbol("VOD.L")), Market::NewYork);
+/// assert_eq!(Calendars::default().of(&symbol("BTC")), Market::NewYork);
+/// assert_eq!(Calendars::default().of(&symbol("VOD.L")), Market::London);
+/// # Ok::<(), tapewire_core::exchange::NotACalendar>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct Calendars {
+    symbols: BTreeMap<Symbol, Market>,
+    /// Beginnings up to a colon, and endings from a dot or a hyphen on.
+    parts: BTreeMap<String, Market>,
+    /// The market of all other symbols; New York if it is not given.
+    others: Option<Market>,
+}
+
+/// Why a rule can't be used.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+pub enum NotACalendar {
+    /// What is before the equals sign is no symbol and no part of one.
+    #[error(
+        "`{rule}` is not a symbol, nor a beginning such as `BITSTAMP:`, nor an ending such as `.SW`, nor `*` for all others"
+    )]
+    Rule {
+        /// The text as received.
+        rule: String,
+    },
+    /// What is after it is no market.
+    #[error("the market of `{rule}`: {reason}")]
+    Market {
+        /// What the market was given for.
+        rule: String,
+        /// What is wrong with it. It is part of the message, because settings show only that.
+        reason: NotAMarket,
+    },
+}
+
+impl Calendars {
+    /// Says the market of a symbol, of a prefix (`BITSTAMP:`) or suffix (`.SW`, `-PERP`), or of all other symbols (`*`).
+    ///
+    /// # Errors
+    /// [`NotACalendar::Rule`].
+    pub fn set(&mut self, rule: &str, market: Market) -> Result<(), NotACalendar> {
+        let rule = rule.trim();
+        let is_part = |part: &str| part.bytes().all(|c| c.is_ascii_alphanumeric() || b".:-_".contains(&c));
+        if !rule.contains(|c: char| c == '*' || c.is_ascii_alphanumeric()) {
+            return Err(NotACalendar::Rule { rule: rule.to_owned() });
+        }
+        if rule == "*" {
+            self.others = Some(market);
+        } else if is_part(rule) && (rule.ends_with(':') || rule.starts_with(['.', '-'])) {
+            self.parts.insert(rule.to_ascii_uppercase(), market);
+        } else {
+            let symbol = Symbol::new(rule).map_err(|_| NotACalendar::Rule { rule: rule.to_owned() })?;
+            self.symbols.insert(symbol, market);
+        }
+        Ok(())
+    }
+
+    /// The market in which a symbol is traded.
+    pub fn of(&self, symbol: &Symbol) -> Market {
+        self.said_of(symbol).or_else(|| spelled(symbol.as_str())).or(self.others).unwrap_or(Market::NewYork)
+    }
+
+    /// Whether the market of a symbol is known, from its spelling or because it was given, also as that of all others.
+    pub fn is_known(&self, symbol: &Symbol) -> bool {
+        self.others.is_some() || self.said_of(symbol).is_some() || spelled(symbol.as_str()).is_some()
+    }
+
+    fn said_of(&self, symbol: &Symbol) -> Option<Market> {
+        if let Some(market) = self.symbols.get(symbol) {
+            return Some(*market);
+        }
+        let fits = |part: &str| {
+            if part.ends_with(':') { symbol.as_str().starts_with(part) } else { symbol.as_str().ends_with(part) }
+        };
+        self.parts.iter().filter(|(part, _)| fits(part)).max_by_key(|(part, _)| part.len()).map(|(_, market)| *market)
+    }
+
+    /// Says the market of a symbol as a list of instruments has it: rules that were given count more.
+    pub fn learn(&mut self, symbol: &Symbol, market: Market) {
+        if self.said_of(symbol).is_none() {
+            self.symbols.insert(symbol.clone(), market);
+        }
+    }
+
+    /// The benchmark of a symbol: the first that is traded in the symbol's market. `None` without one in that market,
+    /// and for the benchmark itself, also where it is the same coin in another currency.
+    pub fn benchmark_of<'b>(
+        &self,
+        symbol: &Symbol,
+        mut benchmarks: impl Iterator<Item = &'b Symbol>,
+    ) -> Option<&'b Symbol> {
+        let market = self.of(symbol);
+        let found = benchmarks.find(|benchmark| self.of(benchmark) == market)?;
+        (!self.is_same(found, symbol)).then_some(found)
+    }
+
+    /// The coin that a symbol is a price of: `BTC` for `X:BTCUSD`. `None` for symbols of other markets.
+    pub fn coin_of<'s>(&self, symbol: &'s Symbol) -> Option<&'s str> {
+        (self.of(symbol) == Market::Crypto).then(|| pairs::coin(symbol.as_str()))
+    }
+
+    /// Whether two symbols are prices of the same thing: they are equal, or pairs of the same coin.
+    pub fn is_same(&self, one: &Symbol, other: &Symbol) -> bool {
+        one == other || self.coin_of(one).is_some_and(|coin| self.coin_of(other) == Some(coin))
+    }
+}
+
+/// The market that a spelling stands for.
+fn spelled(ticker: &str) -> Option<Market> {
+    // Nearly all tickers are these.
+    if ticker.len() <= 5 && ticker.bytes().all(|c| c.is_ascii_uppercase()) {
+        return None;
+    }
+    let by_prefix = || match ticker.split_once(':')?.0 {
+        "X" => Some(Market::Crypto),
+        "C" => Some(Market::Currencies),
+        "MARKET" => Market::ALL.into_iter().find(|market| market.as_symbol().as_str() == ticker),
+        "LON" | "LSE" | "XLON" => Some(Market::London),
+        "ETR" | "XETR" => Some(Market::Xetra),
+        "EPA" | "XPAR" => Some(Market::Paris),
+        "TYO" | "XTKS" => Some(Market::Tokyo),
+        "HKG" | "HKEX" | "XHKG" => Some(Market::HongKong),
+        "TSX" | "XTSE" => Some(Market::Toronto),
+        _ => None,
+    };
+    let by_suffix = || {
+        let (before, after) = ticker.rsplit_once('.')?;
+        // A class of shares in New York is a letter, too, but its ticker has no digits.
+        let is_number = before.starts_with(|c: char| c.is_ascii_digit());
+        match after {
+            "L" => Some(Market::London),
+            "DE" => Some(Market::Xetra),
+            "PA" => Some(Market::Paris),
+            "T" if is_number => Some(Market::Tokyo),
+            "HK" => Some(Market::HongKong),
+            "TO" => Some(Market::Toronto),
+            _ => None,
+        }
+    };
+    // The asset classes of Massive that are traded in the sessions of New York.
+    if ticker.starts_with("I:") || ticker.starts_with("O:") {
+        return Some(Market::NewYork);
+    }
+    by_prefix().or_else(by_suffix).or_else(|| pairs::pair(ticker).map(pairs::market))
+}
+
+impl TryFrom<BTreeMap<String, String>> for Calendars {
+    type Error = NotACalendar;
+
+    fn try_from(rules: BTreeMap<String, String>) -> Result<Self, NotACalendar> {
+        let mut calendars = Self::default();
+        for (rule, market) in rules {
+            let market = market.parse().map_err(|reason| NotACalendar::Market { rule: rule.clone(), reason })?;
+            calendars.set(&rule, market)?;
+        }
+        Ok(calendars)
+    }
+}
+
+impl From<Calendars> for BTreeMap<String, String> {
+    fn from(calendars: Calendars) -> Self {
+        let symbols = calendars.symbols.into_iter().map(|(symbol, market)| (symbol.into(), market));
+        let others = calendars.others.map(|market| ("*".to_owned(), market));
+        symbols.chain(calendars.parts).chain(others).map(|(rule, market)| (rule, market.to_string())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbol(ticker: &str) -> Symbol {
+        Symbol::new(ticker).unwrap()
+    }
+
+    fn rules(rules: &[(&str, &str)]) -> Result<Calendars, NotACalendar> {
+        let owned = |(rule, market): &(&str, &str)| ((*rule).to_owned(), (*market).to_owned());
+        rules.iter().map(owned).collect::<BTreeMap<_, _>>().try_into()
+    }
+
+    #[test]
+    fn a_spelling_says_the_market_and_a_bare_ticker_is_of_new_york() {
+        for (ticker, expected) in [
+            ("X:BTCUSD", Market::Crypto),
+            ("btc-usd", Market::Crypto),
+            ("BTC/USD", Market::Crypto),
+            ("BTCUSDT", Market::Crypto),
+            ("C:EURUSD", Market::Currencies),
+            ("EURUSD", Market::Currencies),
+            ("VOD.L", Market::London),
+            ("BT-A.L", Market::London),
+            ("SAP.DE", Market::Xetra),
+            ("MC.PA", Market::Paris),
+            ("7203.T", Market::Tokyo),
+            ("130A.T", Market::Tokyo),
+            ("0700.HK", Market::HongKong),
+            ("RY.TO", Market::Toronto),
+            ("RCI-B.TO", Market::Toronto),
+            ("LON:VOD", Market::London),
+            ("BTC", Market::NewYork),
+            ("AAPL", Market::NewYork),
+            ("BRK.B", Market::NewYork),
+            ("BRK-B", Market::NewYork),
+            ("BCpC", Market::NewYork),
+            ("ACHR.WS", Market::NewYork),
+            ("XYZ.T", Market::NewYork),
+            ("I:SPX", Market::NewYork),
+            ("O:SPY251219C00650000", Market::NewYork),
+            ("^GSPC", Market::NewYork),
+            ("TSE:7203", Market::NewYork), // Tokyo to some, Toronto to others: it has to be said
+        ] {
+            assert_eq!(Calendars::default().of(&symbol(ticker)), expected, "{ticker}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_counts_more_than_a_spelling() {
+        let calendars =
+            rules(&[("BTC", "crypto"), (".SW", "xetra"), ("TSE:", "tokyo"), ("vod.l", "us"), (".L", "24/7")]).unwrap();
+        for (ticker, expected) in [
+            ("BTC", Market::Crypto),
+            ("NESN.SW", Market::Xetra),
+            ("TSE:7203", Market::Tokyo),
+            ("VOD.L", Market::NewYork),
+            ("BP.L", Market::Crypto),
+            ("AAPL", Market::NewYork),
+        ] {
+            assert_eq!(calendars.of(&symbol(ticker)), expected, "{ticker}");
+        }
+        let written = BTreeMap::from(calendars.clone());
+        assert_eq!(written["BTC"], "24/7");
+        assert_eq!(Calendars::try_from(written), Ok(calendars));
+        let all = rules(&[("*", "london")]).unwrap();
+        assert_eq!(all.of(&symbol("VOD")), Market::London);
+        assert_eq!(all.of(&symbol("X:BTCUSD")), Market::Crypto);
+        assert!(all.is_known(&symbol("VOD")) && !Calendars::default().is_known(&symbol("VOD")));
+    }
+
+    #[test]
+    fn a_rule_that_says_nothing_is_refused() {
+        let error = rules(&[("BTC", "moon")]).unwrap_err();
+        assert!(matches!(&error, NotACalendar::Market { rule, .. } if rule == "BTC"));
+        for wrong in ["", ".", "a b", ":"] {
+            assert!(matches!(rules(&[(wrong, "us")]), Err(NotACalendar::Rule { .. })), "`{wrong}`");
+        }
+    }
+
+    #[test]
+    fn a_coin_is_the_same_whatever_it_is_quoted_in() {
+        let calendars = rules(&[("BTC", "crypto")]).unwrap();
+        assert!(calendars.is_same(&symbol("BTC"), &symbol("BTCUSDT")));
+        assert!(!calendars.is_same(&symbol("ETHUSDT"), &symbol("BTCUSDT")));
+        assert!(!Calendars::default().is_same(&symbol("BTC"), &symbol("BTCUSDT")), "the share of a fund");
+    }
+}

@@ -1,0 +1,139 @@
+//! Calendars of stock exchanges from `calendars.txt`, which `scripts/calendars.py` writes.
+
+use super::{Calendar, Market, Session};
+use jiff::civil::{Date, Time, Weekday, date};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+const TABLE: &str = include_str!("calendars.txt");
+const FIRST: Date = date(2000, 1, 1);
+const LAST: Date = date(2030, 12, 31);
+
+/// Why the file is sound wherever `expect` is used here.
+const TESTED: &str = "a test reads every line of the file";
+
+/// The calendar of a market that is in the file.
+pub(super) fn calendar(market: Market) -> &'static Calendar {
+    static MADE: [OnceLock<Calendar>; Market::ALL.len()] = [const { OnceLock::new() }; Market::ALL.len()];
+    MADE[market as usize].get_or_init(|| Exceptions::of(market).calendar(market))
+}
+
+/// Usual hours: open, close, and the break.
+#[derive(Debug, Clone, Copy)]
+struct Hours {
+    open: Time,
+    close: Time,
+    pause: Option<(Time, Time)>,
+}
+
+/// What the file says about one exchange.
+#[derive(Debug)]
+struct Exceptions {
+    zone: TimeZone,
+    /// Usual hours, by the day from which they hold.
+    hours: BTreeMap<Date, Hours>,
+    closed: BTreeSet<Date>,
+    /// Sessions that end earlier, and when.
+    short: BTreeMap<Date, Time>,
+}
+
+impl Exceptions {
+    fn of(market: Market) -> Self {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+        let mut words = lines.map(|line| line.split(' ').collect::<Vec<_>>());
+        let of_market = |line: &Vec<&str>| matches!(line[..], ["exchange", code, _] if code == market.code());
+        let head = words.find(of_market).expect("every market with a table is in the file");
+        let mut exceptions = Self {
+            zone: TimeZone::get(head[2]).expect("the time zone database is compiled in"),
+            hours: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            short: BTreeMap::new(),
+        };
+        words.take_while(|line| line[0] != "exchange").for_each(|line| exceptions.read(&line));
+        exceptions
+    }
+
+    fn read(&mut self, line: &[&str]) {
+        let time = |text: &str| text.parse::<Time>().expect(TESTED);
+        let day = |year: &str, day: &str| format!("{year}-{day}").parse::<Date>().expect(TESTED);
+        match line {
+            ["hours", from, open, close, pause @ ..] => {
+                let pause = pause.first().zip(pause.get(1)).map(|(from, until)| (time(from), time(until)));
+                let hours = Hours { open: time(open), close: time(close), pause };
+                self.hours.insert(from.parse().expect(TESTED), hours);
+            }
+            ["closed", year, days @ ..] => self.closed.extend(days.iter().map(|text| day(year, text))),
+            ["short", close, year, days @ ..] => {
+                self.short.extend(days.iter().map(|text| (day(year, text), time(close))));
+            }
+            _ => unreachable!("{TESTED}"),
+        }
+    }
+
+    fn calendar(&self, market: Market) -> Calendar {
+        let mut sessions = Vec::new();
+        let days = FIRST.series(jiff::Span::new().days(1)).take_while(|day| *day <= LAST);
+        let is_open =
+            |day: &Date| !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) && !self.closed.contains(day);
+        for day in days.filter(is_open) {
+            let (_, usual) = self.hours.range(..=day).next_back().expect("the first hours hold from the first day");
+            let short = self.short.get(&day).copied();
+            let moment = |time: Time| {
+                let local = self.zone.to_timestamp(day.to_datetime(time));
+                local.expect("a day of the file is a moment on the clock of its zone")
+            };
+            let pause = usual.pause.filter(|_| short.is_none()).map(|(from, until)| (moment(from), moment(until)));
+            let (open, close) = (moment(usual.open), moment(short.unwrap_or(usual.close)));
+            sessions.push(Session { index: sessions.len(), date: day, open, close, pause });
+        }
+        Calendar { market, sessions, time_zone: self.zone.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(market: Market, day: &str) -> Option<[String; 4]> {
+        let session = market.calendar().on(day.parse().unwrap())?;
+        let text = |at: jiff::Timestamp| at.strftime("%H:%M").to_string();
+        let (from, until) = session.pause.map_or_else(Default::default, |(from, until)| (text(from), text(until)));
+        Some([text(session.open), from, until, text(session.close)])
+    }
+
+    #[test]
+    fn every_line_of_the_file_is_read() {
+        for market in [Market::London, Market::Xetra, Market::Paris, Market::Tokyo, Market::HongKong, Market::Toronto] {
+            let sessions = market.calendar().sessions();
+            assert!((7500..8000).contains(&sessions.len()), "{market}: {}", sessions.len());
+            assert!(sessions.windows(2).all(|pair| pair[0].close < pair[1].open), "{market}");
+        }
+    }
+
+    /// Hours in UTC as the exchanges publish them.
+    #[test]
+    fn sessions_follow_each_exchange() {
+        for (market, day, expected) in [
+            (Market::London, "2025-06-02", Some(["07:00", "", "", "15:30"])),
+            (Market::London, "2025-01-06", Some(["08:00", "", "", "16:30"])),
+            (Market::London, "2024-12-24", Some(["08:00", "", "", "12:30"])),
+            (Market::London, "2025-08-25", None), // summer bank holiday
+            (Market::Xetra, "2025-06-02", Some(["07:00", "", "", "15:30"])),
+            (Market::Xetra, "2025-05-01", None),
+            (Market::Xetra, "2024-12-24", None),
+            (Market::Paris, "2024-12-24", Some(["08:00", "", "", "13:05"])),
+            (Market::Tokyo, "2024-11-01", Some(["00:00", "02:30", "03:30", "06:00"])),
+            (Market::Tokyo, "2024-11-05", Some(["00:00", "02:30", "03:30", "06:30"])),
+            (Market::Tokyo, "2025-05-05", None), // Golden Week
+            (Market::HongKong, "2025-06-02", Some(["01:30", "04:00", "05:00", "08:00"])),
+            (Market::HongKong, "2025-01-28", Some(["01:30", "", "", "04:00"])), // New Year's Eve of the lunar calendar
+            (Market::HongKong, "2025-01-29", None),
+            (Market::Toronto, "2025-06-02", Some(["13:30", "", "", "20:00"])),
+            (Market::Toronto, "2025-07-01", None), // Canada Day; New York is open
+        ] {
+            let expected = expected.map(|times| times.map(str::to_owned));
+            assert_eq!(session(market, day), expected, "{market} {day}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Finds symbols that are traded at weekends, and so are not shares.
+//!
+//! `BTC` is a coin and a share of a fund in New York. Bars show which: no exchange trades on Saturdays and on Sundays. What is
+//! found this way is said to the user, who may say otherwise.
+
+use super::{DayKind, Reading};
+use jiff::civil::Weekday;
+use std::collections::BTreeMap;
+use tapewire_core::Symbol;
+use tapewire_core::exchange::{Calendars, Market};
+
+/// Fewest bars on Saturdays, and on Sundays.
+const FEWEST: usize = 2;
+/// Least share of the bars that is at weekends, as one in this number. Of a market that never closes it is one in four.
+const ONE_IN: usize = 20;
+
+/// How many bars a symbol has, and how many of them on Saturdays and on Sundays.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    all: usize,
+    saturdays: usize,
+    sundays: usize,
+}
+
+impl Counts {
+    fn add(&mut self, reading: &Reading) {
+        self.all += 1;
+        match weekday(reading) {
+            Some(Weekday::Saturday) => self.saturdays += 1,
+            Some(Weekday::Sunday) => self.sundays += 1,
+            _ => {}
+        }
+    }
+
+    fn weekends(&self) -> usize {
+        self.saturdays + self.sundays
+    }
+
+    fn show_an_endless_market(&self) -> bool {
+        self.saturdays.min(self.sundays) >= FEWEST && self.weekends() * ONE_IN >= self.all
+    }
+}
+
+/// The day of the week. `None` for the hours of a weekend in which it is still Friday or already Monday for an exchange.
+fn weekday(reading: &Reading) -> Option<Weekday> {
+    const HOUR: i64 = 3600;
+    const DAY: i64 = 24 * HOUR;
+    if let Some((day, kind)) = reading.stamp.day
+        && kind != DayKind::Open
+    {
+        return Some(day.weekday());
+    }
+    // 5 January 1970 was a Monday.
+    let of_week = (reading.stamp.at?.div_euclid(1_000_000) - 4 * DAY).rem_euclid(7 * DAY);
+    match of_week {
+        at if (5 * DAY + 2 * HOUR..6 * DAY).contains(&at) => Some(Weekday::Saturday),
+        at if (6 * DAY..6 * DAY + 20 * HOUR).contains(&at) => Some(Weekday::Sunday),
+        _ => None,
+    }
+}
+
+/// Adds symbols whose bars show that they are traded at weekends to the calendars, unless it is known where they are traded.
+/// Returns what to tell the user.
+pub(super) fn find<'r>(
+    readings: impl Iterator<Item = &'r Reading>,
+    symbols: &[Symbol],
+    calendars: &mut Calendars,
+) -> Vec<String> {
+    let mut counts: BTreeMap<u32, Counts> = BTreeMap::new();
+    readings.for_each(|reading| counts.entry(reading.symbol).or_default().add(reading));
+    let mut found = Vec::new();
+    for (index, counts) in counts {
+        let symbol = &symbols[index as usize];
+        if counts.show_an_endless_market() && !calendars.is_known(symbol) {
+            calendars.learn(symbol, Market::Crypto);
+            found.push(format!(
+                "{symbol} is joined as a cryptocurrency, at all hours: {} of its {} bars are at weekends; --market \
+                 {symbol}=us says that it is a share",
+                counts.weekends(),
+                counts.all
+            ));
+        }
+    }
+    found
+}

@@ -1,0 +1,80 @@
+//! Where the symbols of files are traded.
+
+use super::*;
+use tapewire_core::exchange::Market;
+
+/// A minute bar of a symbol every six hours, from a Thursday on.
+fn round_the_clock(symbol: &str, days: i64) -> String {
+    let start = at("2023-03-09T00:00:00Z");
+    let line = |hours: i64, minute: i64| {
+        let start = start + jiff::SignedDuration::from_mins(60 * hours + minute);
+        format!("{symbol},{start},1,2,1,2,10\n")
+    };
+    let hours = (0..24 * days).step_by(6);
+    hours
+        .flat_map(|hours| (0..3).map(move |minute| (hours, minute)))
+        .map(|(hours, minute)| line(hours, minute))
+        .collect()
+}
+
+const HEADER: &str = "symbol,start,open,high,low,close,volume\n";
+
+#[test]
+fn bars_at_weekends_show_a_cryptocurrency_and_that_is_said() {
+    let csv = format!("{HEADER}{}{}", round_the_clock("BTC", 7), round_the_clock("BTCUSDT", 7));
+    let read = bars(&csv).unwrap();
+    let options = read.prepared.options();
+    let btc = Symbol::new("BTC").unwrap();
+    assert_eq!(options.calendars.of(&btc), Market::Crypto);
+    assert_eq!(options.other_benchmarks, [btc.clone()], "in dollars rather than in a stablecoin");
+    let notes = read.notes();
+    assert!(notes.contains("BTC is joined as a cryptocurrency") && notes.contains("--market BTC=us"), "{notes}");
+    assert!(notes.contains("calendar 24/7: 2 symbols, with the benchmark BTC"), "{notes}");
+    assert!(!notes.contains("no bar of the benchmark SPY"), "{notes}");
+
+    let mut calendars = tapewire_core::exchange::Calendars::default();
+    calendars.set("BTC", Market::NewYork).unwrap();
+    let read = bars_with(&csv, &ReplayOptions { calendars, ..ReplayOptions::default() }).unwrap();
+    assert_eq!(read.prepared.options().calendars.of(&btc), Market::NewYork);
+    assert!(!read.notes().contains("is joined as a cryptocurrency"), "{}", read.notes());
+}
+
+#[test]
+fn bars_of_weekdays_show_nothing() {
+    // Two days at all hours, as of a share that is traded at night; and Sundays without Saturdays, as in Tel Aviv.
+    let sundays: String =
+        (0..4).map(|week| format!("POLI,2023-03-{:02}T08:00:00Z,1,2,1,2,10\n", 5 + 7 * week)).collect();
+    let minute: String =
+        (0..4).map(|week| format!("POLI,2023-03-{:02}T08:01:00Z,1,2,1,2,10\n", 5 + 7 * week)).collect();
+    for csv in [format!("{HEADER}{}", round_the_clock("BTC", 2)), format!("{HEADER}{sundays}{minute}")] {
+        let read = bars(&csv).unwrap();
+        assert_eq!(read.prepared.options().calendars, tapewire_core::exchange::Calendars::default());
+    }
+}
+
+#[test]
+fn a_daily_bar_is_of_the_session_of_its_own_exchange() {
+    let starts = |csv: &str| -> Vec<(String, String)> {
+        let bars = bars(csv).unwrap().bars();
+        bars.iter().map(|bar| (bar.start.to_string(), bar.received_at.to_string())).collect()
+    };
+    // Tokyo: a date, and midnight in Tokyo.
+    let expected = [("2025-06-02T00:00:00Z", "2025-06-02T06:30:00Z"), ("2025-06-03T00:00:00Z", "2025-06-03T06:30:00Z")];
+    let expected = expected.map(|(open, close)| (open.to_owned(), close.to_owned()));
+    for days in [["2025-06-02", "2025-06-03"], ["2025-06-01T15:00:00Z", "2025-06-02T15:00:00Z"]] {
+        let rows: String = days.map(|day| format!("7203.T,{day},1,2,1,2,10\n")).concat();
+        assert_eq!(starts(&format!("{HEADER}{rows}")), expected);
+    }
+    // London: midnight there is midnight in UTC in winter only.
+    for days in [
+        ["2025-03-28T00:00:00Z", "2025-03-30T23:00:00Z", "2025-03-31T23:00:00Z"],
+        ["2025-03-28T00:00:00Z", "2025-03-31T00:00:00Z", "2025-04-01T00:00:00Z"],
+    ] {
+        let rows: String = days.map(|day| format!("VOD.L,{day},1,2,1,2,10\n")).concat();
+        let opens: Vec<String> = starts(&format!("{HEADER}{rows}")).into_iter().map(|(open, _)| open).collect();
+        assert_eq!(opens, ["2025-03-28T08:00:00Z", "2025-03-31T07:00:00Z", "2025-04-01T07:00:00Z"], "{days:?}");
+    }
+    // Open in New York, closed in Toronto.
+    let read = bars(&format!("{HEADER}RY.TO,2025-06-30,1,2,1,2,10\nRY.TO,2025-07-01,1,2,1,2,10\n")).unwrap();
+    assert!(read.reasons()[0].1.contains("`2025-07-01` is no trading day of XTSE"), "{:?}", read.reasons());
+}
