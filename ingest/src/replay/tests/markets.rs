@@ -33,6 +33,12 @@ fn bars_at_weekends_show_a_cryptocurrency_and_that_is_said() {
     assert!(!notes.contains("no bar of the benchmark SPY"), "{notes}");
 
     let mut calendars = tapewire_core::exchange::Calendars::default();
+    calendars.set("*", Market::Crypto).unwrap();
+    let read = bars_with(&csv, &ReplayOptions { calendars, ..ReplayOptions::default() }).unwrap();
+    let options = read.prepared.options();
+    assert_eq!((options.benchmark.clone(), options.other_benchmarks.len()), (Some(btc.clone()), 0), "SPY is no coin");
+
+    let mut calendars = tapewire_core::exchange::Calendars::default();
     calendars.set("BTC", Market::NewYork).unwrap();
     let read = bars_with(&csv, &ReplayOptions { calendars, ..ReplayOptions::default() }).unwrap();
     assert_eq!(read.prepared.options().calendars.of(&btc), Market::NewYork);
