@@ -51,11 +51,8 @@ pub fn prepare(
     let news = read_news(&mut files, options, &mut rejected, &mut in_part)?;
 
     check_benchmark(&bars, options)?;
-    let options = &ReplayOptions {
-        calendars: bars.calendars.clone(),
-        other_benchmarks: other_benchmarks(&bars, options),
-        ..options.clone()
-    };
+    let (benchmark, other_benchmarks) = benchmarks(&bars, options);
+    let options = &ReplayOptions { calendars: bars.calendars.clone(), benchmark, other_benchmarks, ..options.clone() };
     let run = match run {
         Some(run) => run,
         None => Run::named(&format!("replay-{}", fingerprint(&news, &bars, &actions, options))),
@@ -194,10 +191,12 @@ fn check_benchmark(bars: &bars::Collected, options: &ReplayOptions) -> Result<()
 }
 
 /// The benchmarks of other markets that have bars. Without one for cryptocurrencies it is Bitcoin.
-fn other_benchmarks(bars: &bars::Collected, options: &ReplayOptions) -> Vec<Symbol> {
+/// A benchmark of cryptocurrencies without bars, as SPY is where all symbols are said to be coins, does not count.
+fn benchmarks(bars: &bars::Collected, options: &ReplayOptions) -> (Option<Symbol>, Vec<Symbol>) {
     let mut others: Vec<Symbol> = options.other_benchmarks.iter().filter(|symbol| bars.has(symbol)).cloned().collect();
     let is_coin = |symbol: &Symbol| bars.calendars.of(symbol) == Market::Crypto;
-    let is_given = options.benchmark.iter().chain(&others).any(is_coin);
+    let has_bars = |symbol: &Symbol| is_coin(symbol) && bars.has(symbol);
+    let is_given = options.benchmark.iter().chain(&others).any(has_bars);
     if options.benchmark.is_some() && !is_given {
         let bitcoin = Symbol::new("X:BTCUSD").expect("it has the characters of a ticker");
         // In US dollars rather than in a stablecoin, which may lose its peg.
@@ -207,7 +206,11 @@ fn other_benchmarks(bars: &bars::Collected, options: &ReplayOptions) -> Vec<Symb
             bars.symbols().into_iter().filter(|symbol| bars.calendars.is_same(symbol, &bitcoin)).collect();
         others.extend(of_bitcoin.iter().copied().find(is_dollar).or(of_bitcoin.first().copied()).cloned());
     }
-    others
+    let absent_coin = options.benchmark.as_ref().is_some_and(|symbol| is_coin(symbol) && !bars.has(symbol));
+    match others.iter().position(is_coin).filter(|_| absent_coin) {
+        Some(at) => (Some(others.remove(at)), others),
+        None => (options.benchmark.clone(), others),
+    }
 }
 
 pub(super) fn size(file: &Path) -> Result<u64, IngestError> {

@@ -26,11 +26,17 @@ fn bars_at_weekends_show_a_cryptocurrency_and_that_is_said() {
     let options = read.prepared.options();
     let btc = Symbol::new("BTC").unwrap();
     assert_eq!(options.calendars.of(&btc), Market::Crypto);
-    assert_eq!(options.other_benchmarks, [btc.clone()], "in dollars rather than in a stablecoin");
+    assert_eq!(options.other_benchmarks, std::slice::from_ref(&btc), "in dollars rather than in a stablecoin");
     let notes = read.notes();
     assert!(notes.contains("BTC is joined as a cryptocurrency") && notes.contains("--market BTC=us"), "{notes}");
     assert!(notes.contains("calendar 24/7: 2 symbols, with the benchmark BTC"), "{notes}");
     assert!(!notes.contains("no bar of the benchmark SPY"), "{notes}");
+
+    let mut calendars = tapewire_core::exchange::Calendars::default();
+    calendars.set("*", Market::Crypto).unwrap();
+    let read = bars_with(&csv, &ReplayOptions { calendars, ..ReplayOptions::default() }).unwrap();
+    let options = read.prepared.options();
+    assert_eq!((options.benchmark.clone(), options.other_benchmarks.len()), (Some(btc.clone()), 0), "SPY is no coin");
 
     let mut calendars = tapewire_core::exchange::Calendars::default();
     calendars.set("BTC", Market::NewYork).unwrap();
