@@ -28,12 +28,14 @@ use tapewire_core::{Impact, Run, Watermark};
 const OPEN_SESSIONS: usize = 2;
 
 /// What was evicted, and the oldest records of what was not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct EvictionState {
     /// Bars and halts of sessions before this one were evicted.
     pub oldest_session: usize,
     /// Mentions whose finalization time is at or before this moment were evicted.
     pub finalized: Option<EventTime>,
+    /// No mention in memory has an earlier finalization time.
+    pub earliest_finalization: EventTime,
     /// Offset of the first record of `bars` for each session.
     bars: BTreeMap<usize, u64>,
     /// Offset of the first record of `halts` for each session.
@@ -42,9 +44,26 @@ pub(super) struct EvictionState {
     actions: BTreeMap<usize, u64>,
 }
 
+impl Default for EvictionState {
+    fn default() -> Self {
+        Self {
+            oldest_session: 0,
+            finalized: None,
+            earliest_finalization: EventTime::MIN,
+            bars: BTreeMap::new(),
+            halts: BTreeMap::new(),
+            actions: BTreeMap::new(),
+        }
+    }
+}
+
 impl EvictionState {
     /// The session needs this record of `bars`.
     pub fn keep_bars_from(&mut self, session: usize, offset: u64) {
+        // Most records are of the newest session, and later than its first.
+        if self.bars.last_key_value().is_some_and(|(&last, &first)| last == session && first <= offset) {
+            return;
+        }
         let first = self.bars.entry(session).or_insert(offset);
         *first = offset.min(*first);
     }
@@ -105,7 +124,7 @@ impl State {
     }
 
     /// Evicts what is finished: mentions whose finalization time both news and tape have passed, and the bars, halts,
-    /// actions and market models of sessions that no mention, in memory or still to come, uses. Evicts nothing until
+    /// actions and baselines of sessions that no mention, in memory or still to come, uses. Evicts nothing until
     /// both have a watermark.
     ///
     /// Call it only when every halt and every action up to the tape's watermark has been read: their topics have no
@@ -133,9 +152,14 @@ impl State {
 
     fn evict_finalized(&mut self) {
         let Some(finalized) = self.eviction.finalized else { return };
-        let is_finalized = |(_, state): &(_, &super::mention::MentionState)| state.finalization <= finalized;
+        if finalized < self.eviction.earliest_finalization {
+            return;
+        }
+        let is_finalized = |(_, state): &(_, &Box<super::mention::MentionState>)| state.finalization <= finalized;
         let evicted: Vec<u64> = self.mentions.iter().filter(is_finalized).map(|(&id, _)| id).collect();
         evicted.into_iter().for_each(|id| self.evict_mention(id));
+        let left = self.mentions.values().map(|state| state.finalization);
+        self.eviction.earliest_finalization = left.min().unwrap_or(EventTime::MAX);
     }
 
     fn evict_sessions_before(&mut self, oldest: &SessionBounds) {
@@ -151,9 +175,9 @@ impl State {
             let is_empty = symbol.bars.is_empty() && symbol.outside.is_empty();
             !(is_empty && symbol.halts.is_empty() && symbol.actions.is_empty() && symbol.mentions.is_empty())
         });
-        self.models.retain(|_, models| {
-            models.retain(|(session, _), _| *session >= oldest.index);
-            !models.is_empty()
+        self.baselines.retain(|_, baselines| {
+            baselines.retain(|(session, _), _| *session >= oldest.index);
+            !baselines.is_empty()
         });
         self.history.evict_before(oldest.open);
         self.tape.evict_before(self.eviction.first_bar());

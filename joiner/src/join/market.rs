@@ -1,6 +1,7 @@
 //! The market model and the usual volume of a symbol, computed from the sessions before the entry's session.
 
-use super::tape::{Bars, StoredBar};
+use super::session::Close;
+use super::tape::Bars;
 use super::time::EventTime;
 use tapewire_core::exchange::Calendar;
 
@@ -30,8 +31,14 @@ pub(super) fn model(
     as_of: EventTime,
 ) -> Option<MarketModel> {
     let mut pairs = Vec::new();
+    let (mut own, mut market) = (Vec::new(), Vec::new());
     for session in entry.saturating_sub(back)..entry {
-        pair_returns(symbol.in_session(session), benchmark.in_session(session), as_of, &mut pairs);
+        let Some((bars, others)) = symbol.in_session(session).zip(benchmark.in_session(session)) else { continue };
+        own.clear();
+        market.clear();
+        bars.closes(as_of, &mut own);
+        others.closes(as_of, &mut market);
+        pair_returns(&own, &market, &mut pairs);
     }
     if pairs.len() < MINIMUM_PAIRS {
         return None;
@@ -52,10 +59,10 @@ pub(super) fn model(
 }
 
 /// Appends the benchmark's and the symbol's returns over the same bars of one session.
-fn pair_returns(symbol: &[StoredBar], benchmark: &[StoredBar], as_of: EventTime, pairs: &mut Vec<(f64, f64)>) {
-    let mut market = benchmark.iter().filter(|bar| bar.visible_from <= as_of).peekable();
+fn pair_returns(symbol: &[Close], benchmark: &[Close], pairs: &mut Vec<(f64, f64)>) {
+    let mut market = benchmark.iter().peekable();
     let mut last: Option<(EventTime, (f64, f64))> = None;
-    for own in symbol.iter().filter(|bar| bar.visible_from <= as_of) {
+    for own in symbol {
         while market.next_if(|bar| bar.start < own.start).is_some() {}
         let Some(other) = market.next_if(|bar| bar.start == own.start) else { continue };
         // If either has no close in this bar, no return ends or begins with this bar.
@@ -86,10 +93,10 @@ pub(super) fn usual_volume(
     let volumes: Vec<f64> = sessions
         .iter()
         .filter_map(|&(session, shares)| {
-            let (bars, start) = (symbol.in_session(session), open(session)? + time_of_day);
-            let mut alike = bars[bars.partition_point(|bar| bar.start < start)..].iter();
-            let found = alike.find(|bar| bar.open.is_some()).filter(|bar| bar.start == start)?;
-            (found.visible_from <= as_of).then_some(found.volume * shares)
+            let (bars, start) = (symbol.in_session(session)?, open(session)? + time_of_day);
+            let mut alike = bars.starting_before(start)..bars.len();
+            let found = alike.find(|&i| bars.open(i).is_some()).filter(|&i| bars.start(i) == start)?;
+            (bars.visible_from(found) <= as_of).then(|| bars.volume(found) * shares)
         })
         .collect();
     let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
@@ -98,6 +105,7 @@ pub(super) fn usual_volume(
 
 #[cfg(test)]
 mod tests {
+    use super::super::tape::StoredBar;
     use super::*;
 
     const AS_OF: EventTime = EventTime::from_micros(0);

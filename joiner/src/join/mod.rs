@@ -49,6 +49,7 @@
 //! ```
 
 mod actions;
+mod baseline;
 pub mod batch;
 mod checkpoint;
 pub mod config;
@@ -60,8 +61,10 @@ mod mention;
 mod missing;
 mod outcome;
 mod overnight;
+mod packed;
 pub mod partition;
 mod placement;
+mod session;
 pub mod state;
 mod tape;
 mod time;
