@@ -162,33 +162,31 @@ impl Stream {
         Self { partition, run: Run::live(), next: PerTopic::default(), bars: 0, rows: 0, spent: Duration::ZERO }
     }
 
-    fn step(&mut self, topic: JoinTopic, event: impl FnOnce(u64) -> JoinEvent, rows: &mut Vec<Impact>) {
+    fn step(&mut self, topic: JoinTopic, event: impl FnOnce(u64) -> JoinEvent) {
         let offset = self.next[topic];
         self.next[topic] += 1;
-        rows.extend(self.partition.step(topic, offset, Some((&self.run, event(offset)))).unwrap());
+        self.rows += self.partition.step(topic, offset, Some((&self.run, event(offset)))).unwrap().len() as u64;
     }
 
     /// Bars and mentions of a few minutes, each minute with the moment that it ends.
     fn feed(&mut self, minutes: Vec<(Vec<Bar>, Vec<Mention>, Timestamp)>) {
-        let mut rows = Vec::new();
         self.bars += minutes.iter().map(|(bars, ..)| bars.len() as u64).sum::<u64>();
         let watch = Stopwatch::start();
         for (bars, mentions, end) in minutes {
             for mention in mentions {
-                self.step(JoinTopic::Sentiment, |offset| JoinEvent::Mention { offset, mention }, &mut rows);
+                self.step(JoinTopic::Sentiment, |offset| JoinEvent::Mention { offset, mention });
             }
             for bar in bars {
-                self.step(JoinTopic::Bars, |offset| JoinEvent::Bar { offset, bar }, &mut rows);
+                self.step(JoinTopic::Bars, |offset| JoinEvent::Bar { offset, bar });
             }
             let watermark = Watermark::new(0, 1, end);
             let of_news = watermark.clone();
-            self.step(JoinTopic::Bars, |offset| JoinEvent::TapeWatermark { offset, watermark }, &mut rows);
+            self.step(JoinTopic::Bars, |offset| JoinEvent::TapeWatermark { offset, watermark });
             let watermark = of_news;
-            self.step(JoinTopic::Sentiment, |offset| JoinEvent::NewsWatermark { offset, watermark }, &mut rows);
+            self.step(JoinTopic::Sentiment, |offset| JoinEvent::NewsWatermark { offset, watermark });
             drop(self.partition.evict());
         }
         self.spent += watch.spent();
-        self.rows += rows.len() as u64;
     }
 
     fn session(&mut self, market: &mut Market, session: &Session, mentions: usize) {

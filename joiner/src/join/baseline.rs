@@ -2,7 +2,7 @@
 
 use super::actions::Holding;
 use super::evaluation::Entry;
-use super::market::{MarketModel, model};
+use super::market::{MarketModel, Markets, model};
 use super::overnight::{Look, Night};
 use super::tape::Bars;
 
@@ -26,7 +26,7 @@ struct Priced {
 
 impl Baseline {
     /// Looks at the `back` sessions before an entry's. `market` has the benchmark's bars of the entry's width.
-    pub fn new(entry: &Entry<'_>, market: Option<&Bars>, back: usize) -> Self {
+    pub fn new(entry: &Entry<'_>, market: Option<&Bars>, markets: &mut Markets, back: usize) -> Self {
         let (index, visibility) = (entry.session.index, entry.visibility);
         let priced = |session: usize| {
             let bars = entry.bars.in_session(session)?;
@@ -36,7 +36,13 @@ impl Baseline {
             Some(Priced { session, first: bars.open(first).or(bars.close(first))?, last })
         };
         Self {
-            model: market.and_then(|market| model(entry.bars, market, index, back, visibility.as_of)),
+            model: market.and_then(|market| {
+                model(
+                    entry.bars,
+                    markets.before(market, index, entry.width_s, back, visibility.as_of),
+                    visibility.as_of,
+                )
+            }),
             sessions: (index.saturating_sub(back)..index).rev().filter_map(priced).collect(),
             scales: None,
         }

@@ -19,7 +19,7 @@
 use super::JoinConfig;
 use super::actions::Holding;
 use super::baseline::Baseline;
-use super::market::{MarketModel, usual_volume};
+use super::market::{MarketModel, Markets, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Night;
 use super::placement::{WIDEST_AUCTION_S, auction_span};
@@ -117,6 +117,7 @@ pub(super) struct EvalContext<'a> {
     pub symbol: Option<&'a Instrument>,
     /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be measured against.
     pub benchmark: Option<&'a Instrument>,
+    pub markets: &'a mut Markets,
     pub baselines: &'a mut Baselines,
 }
 
@@ -421,7 +422,8 @@ impl<'a> EvalContext<'a> {
     fn baseline(&mut self, entry: &Entry<'_>) {
         let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
         let back = usize::from(self.config.baseline_sessions);
-        let compute = || Baseline::new(entry, market, back);
+        let markets = &mut *self.markets;
+        let compute = || Baseline::new(entry, market, markets, back);
         self.baselines.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
     }
 

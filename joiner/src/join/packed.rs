@@ -74,6 +74,30 @@ impl Integers {
         Self { at, width: width as u8, base, slope }
     }
 
+    /// The numbers from an index on.
+    fn read_many(self, from: usize, out: &mut [i64], bytes: &[u8]) {
+        let width = usize::from(self.width);
+        let at = self.at as usize + from * width;
+        let stored = &bytes[at..at + out.len() * width];
+        let lines = || (from..).map(|i| self.line(i));
+        match width {
+            0 => out.iter_mut().zip(lines()).for_each(|(out, line)| *out = line),
+            1 => {
+                let stored = stored.iter().map(|&stored| i64::from(stored));
+                out.iter_mut()
+                    .zip(lines().zip(stored))
+                    .for_each(|(out, (line, stored))| *out = line.wrapping_add(stored));
+            }
+            2 => {
+                let stored = stored.chunks_exact(2).map(|two| i64::from(u16::from_le_bytes([two[0], two[1]])));
+                out.iter_mut()
+                    .zip(lines().zip(stored))
+                    .for_each(|(out, (line, stored))| *out = line.wrapping_add(stored));
+            }
+            _ => out.iter_mut().zip(from..).for_each(|(out, i)| *out = self.read(i, bytes)),
+        }
+    }
+
     /// The number at an index without the stored one.
     fn line(self, i: usize) -> i64 {
         self.base.wrapping_add(self.slope.wrapping_mul(i as i64))
@@ -107,6 +131,16 @@ fn exact(value: f64, scale: f64) -> Option<i64> {
     (whole.abs() < EXACT && (integer as f64 / scale).to_bits() == value.to_bits()).then_some(integer)
 }
 
+impl Scale {
+    #[inline]
+    fn number(self, integer: i64) -> f64 {
+        match self {
+            Self::Decimal(scale) => integer as f64 / scale,
+            Self::Bits => f64::from_bits(integer as u64),
+        }
+    }
+}
+
 impl Floats {
     fn write(values: impl Iterator<Item = f64> + Clone, bytes: &mut Vec<u8>) -> Self {
         for scale in SCALES {
@@ -121,11 +155,7 @@ impl Floats {
 
     #[inline(always)]
     fn read(self, i: usize, bytes: &[u8]) -> f64 {
-        let integer = self.integers.read(i, bytes);
-        match self.scale {
-            Scale::Decimal(scale) => integer as f64 / scale,
-            Scale::Bits => f64::from_bits(integer as u64),
-        }
+        self.scale.number(self.integers.read(i, bytes))
     }
 }
 
@@ -180,6 +210,20 @@ impl Packed {
     #[inline]
     pub fn offset(&self, i: usize) -> u64 {
         self.offsets.read(i, &self.bytes) as u64
+    }
+
+    /// Calls `each` with slot and close of each bar.
+    pub fn closes(&self, mut each: impl FnMut(u16, f64)) {
+        let mut slots = [0; 64];
+        let mut closes = [0; 64];
+        for from in (0..self.len()).step_by(64) {
+            let count = (self.len() - from).min(64);
+            self.slots.read_many(from, &mut slots[..count], &self.bytes);
+            self.closes.integers.read_many(from, &mut closes[..count], &self.bytes);
+            for (&slot, &close) in slots[..count].iter().zip(&closes[..count]) {
+                each(slot as u16, self.closes.scale.number(close));
+            }
+        }
     }
 
     /// The greatest offset of some bars; `None` of none.

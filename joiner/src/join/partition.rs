@@ -97,6 +97,7 @@ impl Partition {
         Ok(rows)
     }
 
+    #[inline]
     fn apply(
         &mut self,
         topic: JoinTopic,

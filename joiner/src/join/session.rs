@@ -25,6 +25,8 @@ pub(super) struct Grid {
     width: Span,
     /// Bars with another first offset than offset, and late bars; by slot.
     odd: Vec<Odd>,
+    /// Every bar has a greater offset than the bars before it.
+    is_rising: bool,
 }
 
 /// A bar on the grid.
@@ -193,7 +195,7 @@ impl SessionBars {
     /// The first bar of a session.
     pub fn new(bar: &StoredBar) -> Self {
         let width = bar.end - bar.start;
-        let grid = Grid { base: bar.start, width, odd: Vec::new() };
+        let grid = Grid { base: bar.start, width, odd: Vec::new(), is_rising: true };
         let mut bars = Self::Plain(Vec::new());
         if width > Span::ZERO && grid.slot(bar).is_some() {
             bars = Self::Grid(grid, Vec::new());
@@ -237,12 +239,14 @@ impl SessionBars {
         if let Some(known) = rows.get_mut(at).filter(|known| known.slot() == slot) {
             let mut corrected = grid.bar(grid.numbers(known));
             let changed = corrected.correct(bar);
+            grid.is_rising = false;
             if let Some((open, close)) = corrected.open.zip(corrected.close) {
                 *known = Row::new(slot, &corrected, open, close);
             }
             grid.note(slot, &corrected);
             return changed;
         }
+        grid.is_rising &= at == rows.len() && rows.last().is_none_or(|last| last.offset() < row.offset());
         reserve(rows);
         rows.insert(at, row);
         if is_odd {
@@ -253,8 +257,9 @@ impl SessionBars {
 
     /// Puts the bars into columns. `is_settled` if none of them can be corrected any more: when they were received then
     /// makes no difference, and is not kept.
-    pub fn pack(&mut self, is_settled: bool) {
-        let Self::Grid(grid, rows) = self else { return };
+    /// Returns the room that they were in.
+    pub fn pack(&mut self, is_settled: bool) -> Option<Vec<Row>> {
+        let Self::Grid(grid, rows) = self else { return None };
         let of_row = |row: &Row| {
             let numbers = grid.numbers(row);
             if is_settled { Numbers { received: 0, ..numbers } } else { numbers }
@@ -262,7 +267,20 @@ impl SessionBars {
         let packed = Packed::new(&rows.iter().map(of_row).collect::<Vec<_>>());
         let mut odd = std::mem::take(&mut grid.odd);
         odd.shrink_to_fit();
+        let mut room = std::mem::take(rows);
+        room.clear();
         *self = Self::Packed(Grid { odd, ..*grid }, Box::new(packed));
+        Some(room)
+    }
+
+    /// Takes the room of another session that is as long.
+    pub fn use_room(&mut self, mut room: Vec<Row>) {
+        if let Self::Grid(_, rows) = self
+            && rows.capacity() < room.capacity()
+        {
+            room.append(rows);
+            *rows = room;
+        }
     }
 
     fn unpack(&mut self) {
@@ -376,9 +394,7 @@ impl SessionBars {
                 out.extend(known.map(|bar| Close { start: bar.start, end: bar.end, close: bar.close }));
             }
             Self::Grid(grid, rows) => rows.iter().for_each(|row| append(grid, row.slot(), row.close)),
-            Self::Packed(grid, packed) => {
-                (0..packed.len()).for_each(|i| append(grid, packed.slot(i), packed.close(i)));
-            }
+            Self::Packed(grid, packed) => packed.closes(|slot, close| append(grid, slot, close)),
         }
     }
 
@@ -427,6 +443,8 @@ impl SessionBars {
     /// One past the greatest first offset of some bars.
     fn first_offsets_end(&self, grid: &Grid, bars: std::ops::Range<usize>) -> u64 {
         let greatest = |bars: std::ops::Range<usize>| match self {
+            Self::Grid(grid, rows) if grid.is_rising => rows[bars].last().map(Row::offset),
+            Self::Packed(grid, packed) if grid.is_rising => bars.last().map(|i| packed.offset(i)),
             Self::Grid(_, rows) => rows[bars].iter().map(Row::offset).max(),
             Self::Packed(_, packed) => packed.greatest_offset(bars),
             Self::Plain(bars) => bars.iter().map(|bar| bar.offset).max(),

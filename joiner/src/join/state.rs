@@ -3,6 +3,7 @@
 use super::evaluation::{Baselines, EvalContext, Evaluation};
 use super::eviction::EvictionState;
 use super::inputs::{JoinEvent, PerTopic};
+use super::market::Markets;
 use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::tape::{Bars, Instrument, StoredBar, StoredHalt};
@@ -43,6 +44,7 @@ pub struct State {
     pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
     pub(super) baselines: HashMap<Symbol, Baselines>,
+    pub(super) markets: Markets,
     /// By the offset of the first record, which serves as the mention's id.
     pub(super) mentions: BTreeMap<u64, Box<MentionState>>,
     id_by_key: HashMap<MentionKey, u64>,
@@ -70,6 +72,7 @@ impl State {
             history: WatermarkHistory::default(),
             symbols: HashMap::new(),
             baselines: HashMap::new(),
+            markets: Markets::default(),
             mentions: BTreeMap::new(),
             id_by_key: HashMap::new(),
             timers: BTreeSet::new(),
@@ -96,6 +99,7 @@ impl State {
     }
 
     /// As [`State::step`]; the rows are added to `rows`.
+    #[inline]
     pub(super) fn step_into(&mut self, event: JoinEvent, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         match event {
             JoinEvent::Mention { offset, mention } => {
@@ -214,9 +218,16 @@ impl State {
         };
         self.eviction.keep_bars_from(session, offset);
         let settled = low + allowed_lateness(&self.config) * -1;
-        let bars = self.instrument(&bar.symbol).bars.entry(bar.width_s).or_default();
-        bars.settle(settled);
-        let changed = insert(bars, session, stored);
+        let add = |instrument: &mut Instrument| {
+            let bars = instrument.bars.entry(bar.width_s).or_default();
+            bars.settle(settled);
+            insert(bars, session, stored)
+        };
+        // Almost every bar's symbol is known, and looking for it once is enough.
+        let changed = match self.symbols.get_mut(&bar.symbol) {
+            Some(instrument) => add(instrument),
+            None => add(self.instrument(&bar.symbol)),
+        };
         // A bar that ended after the watermark becomes visible when the watermark gets there.
         if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
@@ -397,6 +408,7 @@ impl State {
             history: &self.history,
             symbol: self.symbols.get(symbol),
             benchmark,
+            markets: &mut self.markets,
             baselines: self.baselines.get_mut(symbol).expect("it was inserted above"),
         };
         context.evaluate(window, state.evaluated.as_ref().map(|(_, evaluation)| evaluation), cause)

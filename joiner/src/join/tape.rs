@@ -139,10 +139,12 @@ impl Bars {
 
     /// Packs all sessions but the newest.
     fn pack(&mut self) {
-        let Some((_, before)) = self.sessions.split_last_mut() else { return };
+        let Some(((_, newest), before)) = self.sessions.split_last_mut() else { return };
         for (_, bars) in before {
             let end = bars.len().checked_sub(1).map_or(EventTime::MIN, |last| bars.end(last));
-            bars.pack(end <= self.settled);
+            if let Some(rows) = bars.pack(end <= self.settled) {
+                newest.use_room(rows);
+            }
         }
     }
 
