@@ -25,8 +25,8 @@ pub(super) struct MarketModel {
 /// same two bars and the second starts where the first ends. `None` for fewer than 30 pairs, or a benchmark that never
 /// moved.
 pub(super) fn model(symbol: &Bars, benchmark: &[(usize, Vec<MarketClose>)], as_of: EventTime) -> Option<MarketModel> {
-    let mut pairs = Vec::new();
     let mut own = Vec::new();
+    let mut pairs = Vec::with_capacity(benchmark.iter().map(|(_, closes)| closes.len()).sum());
     for (session, market) in benchmark {
         let Some(bars) = symbol.in_session(*session) else { continue };
         own.clear();

@@ -55,6 +55,7 @@ mod checkpoint;
 pub mod config;
 mod evaluation;
 mod eviction;
+mod grid;
 pub mod inputs;
 mod market;
 mod mention;

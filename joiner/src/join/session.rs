@@ -6,6 +6,7 @@
 //! their session. The three forms are read in the same way and give the same bars to the bit; a bar that is added to a
 //! packed session unpacks it.
 
+use super::grid::{Grid, Odd, Row};
 use super::packed::{Numbers, Packed};
 use super::tape::{Source, StoredBar, Visibility};
 use super::time::{EventTime, Span};
@@ -16,35 +17,6 @@ pub(super) enum SessionBars {
     Plain(Vec<StoredBar>),
     Grid(Grid, Vec<Row>),
     Packed(Grid, Box<Packed>),
-}
-
-/// Where bars are, by slots: bar number `n` of the grid starts `n` widths after `base`.
-#[derive(Debug)]
-pub(super) struct Grid {
-    base: EventTime,
-    width: Span,
-    /// Bars with another first offset than offset, and late bars; by slot.
-    odd: Vec<Odd>,
-    /// Every bar has a greater offset than the bars before it.
-    is_rising: bool,
-}
-
-/// A bar on the grid.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
-    /// The slot, then 48 bits of the offset.
-    place: u64,
-    open: f64,
-    close: f64,
-    volume: f64,
-    received_at: EventTime,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Odd {
-    slot: u16,
-    first_offset: u64,
-    visible_from: EventTime,
 }
 
 /// A bar's close, and when the bar was.
@@ -64,142 +36,11 @@ pub(super) struct Coverage {
     pub end: u64,
 }
 
-const OFFSET_BITS: u32 = 48;
-
-impl Row {
-    fn new(slot: u16, bar: &StoredBar, open: f64, close: f64) -> Self {
-        let place = u64::from(slot) << OFFSET_BITS | bar.offset;
-        Self { place, open, close, volume: bar.volume, received_at: bar.received_at }
-    }
-
-    fn slot(&self) -> u16 {
-        (self.place >> OFFSET_BITS) as u16
-    }
-
-    fn offset(&self) -> u64 {
-        self.place & ((1 << OFFSET_BITS) - 1)
-    }
-}
-
-impl Grid {
-    /// The slot, the open and the close of a bar; `None` if it is not on the grid.
-    fn slot(&self, bar: &StoredBar) -> Option<(u16, f64, f64)> {
-        let distance = bar.start - self.base;
-        let is_regular = bar.start >= self.base
-            && bar.printed_start == bar.start
-            && bar.end - bar.start == self.width
-            && distance.is_multiple_of(self.width)
-            && bar.offset >> OFFSET_BITS == 0;
-        let slot = u16::try_from(distance.whole(self.width)).ok().filter(|_| is_regular)?;
-        Some((slot, bar.open?, bar.close?))
-    }
-
-    fn start(&self, slot: u16) -> EventTime {
-        self.base + self.width * i64::from(slot)
-    }
-
-    fn odd(&self, slot: u16) -> Option<&Odd> {
-        if self.odd.is_empty() {
-            return None;
-        }
-        self.odd.binary_search_by_key(&slot, |odd| odd.slot).ok().map(|i| &self.odd[i])
-    }
-
-    /// Whether slots can be counted in place of bars: they have the width, and no late bar is hidden.
-    fn is_even(&self, width: Span, visibility: Visibility) -> bool {
-        self.width == width && self.odd.iter().all(|odd| odd.visible_from <= visibility.as_of)
-    }
-
-    fn visible_from(&self, slot: u16) -> EventTime {
-        self.odd(slot).map_or(StoredBar::ON_TIME, |odd| odd.visible_from)
-    }
-
-    fn note(&mut self, slot: u16, bar: &StoredBar) {
-        let is_odd = bar.first_offset != bar.offset || bar.visible_from != StoredBar::ON_TIME;
-        let new = Odd { slot, first_offset: bar.first_offset, visible_from: bar.visible_from };
-        match self.odd.binary_search_by_key(&slot, |odd| odd.slot) {
-            Ok(i) if is_odd => self.odd[i] = new,
-            Ok(i) => drop(self.odd.remove(i)),
-            Err(i) if is_odd => self.odd.insert(i, new),
-            Err(_) => {}
-        }
-    }
-
-    fn bar(&self, numbers: Numbers) -> StoredBar {
-        let Numbers { slot, open, close, volume, offset, received } = numbers;
-        let start = self.start(slot);
-        let end = start + self.width;
-        let odd = self.odd(slot);
-        StoredBar {
-            start,
-            end,
-            printed_start: start,
-            open: Some(open),
-            close: Some(close),
-            volume,
-            received_at: EventTime::from_micros(end.as_micros().wrapping_add(received)),
-            offset,
-            first_offset: odd.map_or(offset, |odd| odd.first_offset),
-            visible_from: odd.map_or(StoredBar::ON_TIME, |odd| odd.visible_from),
-        }
-    }
-
-    fn numbers(&self, row: &Row) -> Numbers {
-        let slot = row.slot();
-        let end = self.start(slot) + self.width;
-        let received = row.received_at.as_micros().wrapping_sub(end.as_micros());
-        Numbers { slot, open: row.open, close: row.close, volume: row.volume, offset: row.offset(), received }
-    }
-
-    /// Number of slots that start before a moment.
-    fn slots_before(&self, at: EventTime) -> usize {
-        if at <= self.base {
-            return 0;
-        }
-        let distance = at - self.base;
-        distance.whole(self.width) as usize + usize::from(!distance.is_multiple_of(self.width))
-    }
-
-    /// Number of slots that end at or before a moment.
-    fn slots_ended_by(&self, at: EventTime) -> usize {
-        (at - self.base).whole(self.width) as usize
-    }
-
-    /// How many of the bars with these slots, ascending, are in the first `slots` slots.
-    fn within(slots: usize, len: usize, slot: impl Fn(usize) -> u16) -> usize {
-        if len == 0 || slots == 0 {
-            return 0;
-        }
-        let last = usize::from(slot(len - 1));
-        if slots > last {
-            return len;
-        }
-        // Bar number i is in slot i or later, by at most the number of slots without a bar.
-        let (mut low, mut high) = (slots.saturating_sub(last + 1 - len), slots.min(len));
-        while low < high {
-            let middle = low.midpoint(high);
-            if usize::from(slot(middle)) < slots { low = middle + 1 } else { high = middle }
-        }
-        low
-    }
-}
-
-/// The end of an empty or a packed vector of a growing session; doubling would leave much of it empty.
-fn reserve(rows: &mut Vec<Row>) {
-    if rows.len() == rows.capacity() {
-        rows.reserve_exact((rows.len() / 4).max(8));
-    }
-}
-
 impl SessionBars {
     /// The first bar of a session.
     pub fn new(bar: &StoredBar) -> Self {
-        let width = bar.end - bar.start;
-        let grid = Grid { base: bar.start, width, odd: Vec::new(), is_rising: true };
-        let mut bars = Self::Plain(Vec::new());
-        if width > Span::ZERO && grid.slot(bar).is_some() {
-            bars = Self::Grid(grid, Vec::new());
-        }
+        let grid = Grid::beginning_with(bar);
+        let mut bars = grid.map_or_else(|| Self::Plain(Vec::new()), |grid| Self::Grid(grid, Vec::new()));
         bars.insert(bar);
         bars
     }
@@ -210,11 +51,9 @@ impl SessionBars {
             self.unpack();
         }
         if let Self::Grid(grid, rows) = self {
-            if bar.start < grid.base {
-                grid.move_base(bar.start, rows);
-            }
+            grid.move_base(bar.start, rows);
             if let Some((slot, open, close)) = grid.slot(bar) {
-                return Self::insert_row(grid, rows, slot, Row::new(slot, bar, open, close), bar);
+                return grid.insert(rows, slot, Row::new(slot, bar, open, close), bar);
             }
             *self = Self::Plain((0..self.len()).map(|i| self.bar(i)).collect());
         }
@@ -230,31 +69,6 @@ impl SessionBars {
         }
     }
 
-    fn insert_row(grid: &mut Grid, rows: &mut Vec<Row>, slot: u16, row: Row, bar: &StoredBar) -> bool {
-        let is_odd = bar.visible_from != StoredBar::ON_TIME || bar.first_offset != bar.offset;
-        let at = match rows.last() {
-            Some(last) if last.slot() >= slot => rows.partition_point(|row| row.slot() < slot),
-            _ => rows.len(),
-        };
-        if let Some(known) = rows.get_mut(at).filter(|known| known.slot() == slot) {
-            let mut corrected = grid.bar(grid.numbers(known));
-            let changed = corrected.correct(bar);
-            grid.is_rising = false;
-            if let Some((open, close)) = corrected.open.zip(corrected.close) {
-                *known = Row::new(slot, &corrected, open, close);
-            }
-            grid.note(slot, &corrected);
-            return changed;
-        }
-        grid.is_rising &= at == rows.len() && rows.last().is_none_or(|last| last.offset() < row.offset());
-        reserve(rows);
-        rows.insert(at, row);
-        if is_odd {
-            grid.note(slot, bar);
-        }
-        true
-    }
-
     /// Puts the bars into columns. `is_settled` if none of them can be corrected any more: when they were received then
     /// makes no difference, and is not kept.
     /// Returns the room that they were in.
@@ -265,11 +79,10 @@ impl SessionBars {
             if is_settled { Numbers { received: 0, ..numbers } } else { numbers }
         };
         let packed = Packed::new(&rows.iter().map(of_row).collect::<Vec<_>>());
-        let mut odd = std::mem::take(&mut grid.odd);
-        odd.shrink_to_fit();
+        let grid = grid.take();
         let mut room = std::mem::take(rows);
         room.clear();
-        *self = Self::Packed(Grid { odd, ..*grid }, Box::new(packed));
+        *self = Self::Packed(grid, Box::new(packed));
         Some(room)
     }
 
@@ -290,8 +103,7 @@ impl SessionBars {
             Row::new(numbers.slot, &grid.bar(numbers), numbers.open, numbers.close)
         };
         let rows = (0..packed.len()).map(row).collect();
-        let odd = std::mem::take(&mut grid.odd);
-        *self = Self::Grid(Grid { odd, ..*grid }, rows);
+        *self = Self::Grid(grid.take(), rows);
     }
 
     pub fn len(&self) -> usize {
@@ -449,13 +261,9 @@ impl SessionBars {
             Self::Packed(_, packed) => packed.greatest_offset(bars),
             Self::Plain(bars) => bars.iter().map(|bar| bar.offset).max(),
         };
-        let slot = |i: usize| self.start(i) - grid.base;
         let (mut from, mut end) = (bars.start, 0);
-        let odd_slots = (slot(bars.start), slot(bars.end - 1));
-        let is_within = |odd: &&Odd| {
-            let at = grid.width * i64::from(odd.slot);
-            odd_slots.0 <= at && at <= odd_slots.1
-        };
+        let (first, last) = (self.start(bars.start), self.start(bars.end - 1));
+        let is_within = |odd: &&Odd| (first..=last).contains(&grid.start(odd.slot));
         for odd in grid.odd.iter().filter(is_within) {
             let at = self.starting_before(grid.start(odd.slot));
             end = end.max(odd.first_offset + 1).max(greatest(from..at).map_or(0, |offset| offset + 1));
@@ -483,17 +291,120 @@ impl SessionBars {
     }
 }
 
-impl Grid {
-    /// Lets the grid begin earlier, if its bars then still have a slot.
-    fn move_base(&mut self, base: EventTime, rows: &mut [Row]) {
-        let distance = self.base - base;
-        let last = rows.last().map_or(0, |row| u32::from(row.slot()));
-        let slots = distance.whole(self.width);
-        if !distance.is_multiple_of(self.width) || slots.saturating_add(last) > u32::from(u16::MAX) {
-            return;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime::from_micros(seconds * SECOND)
+    }
+
+    /// A bar of a minute, as most are on the grid and some not.
+    fn bar() -> impl Strategy<Value = StoredBar> {
+        let shape = prop_oneof![40 => Just(0), 1 => 1..6];
+        (0_i64..30, shape, 1_u32..500, 0_i64..4, prop::option::weighted(0.1, 0_i64..40)).prop_map(
+            |(minute, shape, cents, received, late)| {
+                let start = 6_000 + 60 * minute + if shape == 1 { 30 } else { 0 };
+                let price = if shape == 5 { 0.1 + 0.2 } else { f64::from(cents) / 100.0 };
+                StoredBar {
+                    start: at(start),
+                    end: at(start + if shape == 2 { 20 } else { 60 }),
+                    printed_start: at(start),
+                    open: (shape != 3).then_some(price),
+                    close: (shape != 4).then_some(price + 0.25),
+                    volume: f64::from(cents % 7),
+                    received_at: at(start + 60 + received),
+                    offset: 0,
+                    first_offset: 0,
+                    visible_from: late.map_or(StoredBar::ON_TIME, |late| at(6_000 + 60 * late)),
+                }
+            },
+        )
+    }
+
+    /// Bars and, now and then, that their session is packed.
+    fn stream() -> impl Strategy<Value = Vec<(StoredBar, bool)>> {
+        prop::collection::vec((bar(), prop::bool::weighted(0.05)), 1..80)
+    }
+
+    /// The bars as a sorted list, the plainest way to keep them.
+    fn plain(stream: &[(StoredBar, bool)]) -> SessionBars {
+        let mut plain = SessionBars::Plain(Vec::new());
+        for (bar, _) in stream {
+            plain.insert(bar);
         }
-        self.base = base;
-        rows.iter_mut().for_each(|row| row.place += u64::from(slots) << OFFSET_BITS);
-        self.odd.iter_mut().for_each(|odd| odd.slot += slots as u16);
+        plain
+    }
+
+    proptest! {
+        #[test]
+        fn every_form_gives_the_same_bars(mut stream in stream(), from in 5_900_i64..8_000, until in 5_900_i64..8_000) {
+            for (offset, (bar, _)) in stream.iter_mut().enumerate() {
+                (bar.offset, bar.first_offset) = (offset as u64, offset as u64);
+            }
+            let mut bars = SessionBars::new(&stream[0].0);
+            let mut reference = plain(&stream[..1]);
+            for (bar, is_packed) in &stream[1..] {
+                prop_assert_eq!(bars.insert(bar), reference.insert(bar));
+                if *is_packed {
+                    bars.pack(false);
+                }
+            }
+            let (from, until) = (at(from), at(until));
+            for _ in 0..2 {
+                prop_assert_eq!(bars.bars().collect::<Vec<_>>(), reference.bars().collect::<Vec<_>>());
+                prop_assert_eq!(bars.starting_before(from), reference.starting_before(from));
+                if !matches!(bars, SessionBars::Plain(_)) {
+                    prop_assert_eq!(bars.ended_by(until), reference.ended_by(until));
+                }
+                for (watermark, as_of) in [(8_000, 9_000), (6_900, 9_000), (8_000, 6_500)] {
+                    let visibility = Visibility { watermark: at(watermark), as_of: at(as_of) };
+                    let missing = |bars: &SessionBars| bars.coverage(from, until, Span::MINUTE, visibility);
+                    prop_assert_eq!(missing(&bars), missing(&reference));
+                    let closes = |bars: &SessionBars| {
+                        let mut closes = Vec::new();
+                        bars.closes(visibility.as_of, &mut closes);
+                        closes.into_iter().map(|close| (close.start, close.end, close.close)).collect::<Vec<_>>()
+                    };
+                    prop_assert_eq!(closes(&bars), closes(&reference));
+                }
+                for i in 0..reference.len() {
+                    let bar = reference.bar(i);
+                    prop_assert_eq!(bars.source(i), Source::from(&bar));
+                    prop_assert_eq!((bars.start(i), bars.end(i)), (bar.start, bar.end));
+                    prop_assert_eq!((bars.open(i), bars.close(i), bars.volume(i)), (bar.open, bar.close, bar.volume));
+                    prop_assert_eq!(bars.visible_from(i), bar.visible_from);
+                }
+                bars.pack(false);
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_on_the_grid_is_packed_and_one_that_is_not_stays_as_it_is() {
+        let bar = |minute: i64, open| StoredBar {
+            start: at(60 * minute),
+            end: at(60 * minute + 60),
+            printed_start: at(60 * minute),
+            open,
+            close: Some(1.25),
+            volume: 3.0,
+            received_at: at(60 * minute + 75),
+            offset: 10 + minute as u64,
+            first_offset: 10 + minute as u64,
+            visible_from: StoredBar::ON_TIME,
+        };
+        let mut bars = SessionBars::new(&bar(3, Some(1.5)));
+        assert!(bars.insert(&bar(1, Some(1.5))), "before the first");
+        assert!(bars.pack(true).is_some() && matches!(bars, SessionBars::Packed(..)));
+        let settled = StoredBar { received_at: at(120), ..bar(1, Some(1.5)) };
+        assert_eq!(bars.bar(0), settled, "when it was received makes no difference any more");
+        assert!(bars.insert(&bar(2, Some(1.5))) && matches!(bars, SessionBars::Grid(..)));
+        assert!(bars.insert(&bar(0, None)), "without an open");
+        assert!(bars.pack(true).is_none() && matches!(bars, SessionBars::Plain(_)));
+        assert_eq!(bars.bars().map(|bar| bar.offset).collect::<Vec<_>>(), [10, 11, 12, 13]);
     }
 }
