@@ -303,7 +303,7 @@ fn write(folder: &str, symbols: usize, days: usize, mentions: usize) {
         writeln!(joined, "{},{at},{},{}", row.mention.article_id, text(row.entry_price), returns.join(",")).unwrap();
     }
     std::fs::write(format!("{folder}/joined.csv"), joined).unwrap();
-    println!("ready");
+    println!("{{\"ready\": true}}");
     for line in std::io::stdin().lock().lines() {
         if line.unwrap() == "run" {
             let (of_tape, of_news) = (bars.clone(), mentions.clone());

@@ -1,6 +1,6 @@
 //! Entry, horizons and flags of one mention, from the bars that are visible.
 //!
-//! Evaluated from scratch each time: a row depends on what is known and not on the order in which it became known. Only
+//! Evaluated as if from scratch each time: a row depends on what is known and not on the order in which it became known. Only
 //! bars that ended by the tape's watermark, cut to whole minutes, are visible.
 //!
 //! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or,
