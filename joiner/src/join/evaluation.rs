@@ -1,7 +1,7 @@
 //! Entry, horizons and flags of one mention, from the bars that are visible.
 //!
-//! Evaluated as if from scratch each time: a row depends on what is known and not on the order in which it became known. Only
-//! bars that ended by the tape's watermark, cut to whole minutes, are visible.
+//! Evaluated as if from scratch each time: a row depends on what is known and not on the order in which it became known.
+//! Only bars that ended by the tape's watermark, cut to whole minutes, are visible.
 //!
 //! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or,
 //!   without one, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
