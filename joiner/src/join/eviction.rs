@@ -155,8 +155,8 @@ impl State {
         if finalized < self.eviction.earliest_finalization {
             return;
         }
-        let is_finalized = |(_, state): &(_, &Box<super::mention::MentionState>)| state.finalization <= finalized;
-        let evicted: Vec<u64> = self.mentions.iter().filter(is_finalized).map(|(&id, _)| id).collect();
+        let finalized = self.mentions.iter().filter(|(_, state)| state.finalization <= finalized);
+        let evicted: Vec<u64> = finalized.map(|(&id, _)| id).collect();
         evicted.into_iter().for_each(|id| self.evict_mention(id));
         let left = self.mentions.values().map(|state| state.finalization);
         self.eviction.earliest_finalization = left.min().unwrap_or(EventTime::MAX);

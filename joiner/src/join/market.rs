@@ -61,7 +61,10 @@ pub(super) struct MarketClose {
 
 /// The benchmark's closes before the sessions that were entered last, which all symbols are compared with.
 #[derive(Debug, Default)]
-pub(super) struct Markets(BTreeMap<(usize, u32), Vec<(usize, Vec<MarketClose>)>>);
+pub(super) struct Markets(BTreeMap<(usize, u32), Closes>);
+
+/// The benchmark's closes by session, ascending.
+type Closes = Vec<(usize, Vec<MarketClose>)>;
 
 /// Mentions are of the newest sessions, and of few bar widths.
 const MARKETS_KEPT: usize = 8;
