@@ -431,7 +431,7 @@ impl<'a> EvalContext<'a> {
         self.baselines.get(&(entry.session.index, entry.width_s))?.model
     }
 
-    /// Mean volume at the entry's time of day; see [`usual_volume`](super::market::usual_volume).
+    /// Mean volume at the entry's time of day; see [`usual_volume`].
     fn usual_volume(&mut self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<f64> {
         let actions = self.symbol.map_or(0, |symbol| symbol.actions.generation());
         let (index, start) = (entry.session.index, entry.bar.start);
