@@ -13,6 +13,7 @@ from typing import Any, cast
 from bench import cli, ratios, report, texts
 from bench.engines import LINE_UP, Engine
 from bench.errors import BenchError
+from bench.join import __main__ as join
 from bench.resident import ROOT, Resident
 from bench.rounds import Run, order, play
 
@@ -202,6 +203,28 @@ for line in sys.stdin:
         self.assertEqual([(OURS, 0), (OURS, 1)], [(one.engine, one.round) for one in played])
         self.assertEqual([(0, 2), (1, 2)], [(one.tokens, one.texts) for one in played], "another part each round")
         self.assertIn("gone", lost["openvino-int8"])
+
+
+class JoinTest(unittest.TestCase):
+    def test_a_ratio_is_taken_within_a_round(self) -> None:
+        spent = {"tapewire": (2.0, 4.0), "pandas": (1.0, 4.0), "polars": (4.0, 4.0), "duckdb": (2.0, 2.0)}
+        runs = [{"name": name, "round": n, "cpu_s": cpu} for name, both in spent.items() for n, cpu in enumerate(both)]
+        self.assertEqual([0.5, 1.0], join.ratios(runs, "pandas"))
+        self.assertIn("`join_asof` | 4.00 | 1.50 (1.00 to 2.00) |", join.table(runs))
+
+    def test_a_round_with_other_returns_than_ours_is_refused(self) -> None:
+        class Peer:
+            def __init__(self, deviation: float):
+                self.deviation = deviation
+
+            def ask(self, _question: str) -> dict[str, float]:
+                return {"cpu_s": 1.0, "wall_s": 1.0, "deviation": self.deviation}
+
+        exact, wrong = cast(Resident, Peer(0.0)), cast(Resident, Peer(1e-9))
+        names = [run["name"] for run in join.play(1, exact, exact)]
+        self.assertEqual(["pandas", "polars", "duckdb", "tapewire"], names)
+        with self.assertRaisesRegex(BenchError, "the returns of pandas and ours differ"):
+            join.play(0, exact, wrong)
 
 
 if __name__ == "__main__":

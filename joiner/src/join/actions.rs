@@ -46,18 +46,22 @@ type Key = (usize, Date, bool, String);
 
 /// Actions by the first session they are in effect in.
 #[derive(Debug, Default)]
-pub(super) struct Actions(BTreeMap<Key, StoredAction>);
+pub(super) struct Actions {
+    actions: BTreeMap<Key, StoredAction>,
+    generation: u64,
+}
 
 impl Actions {
     /// Adds or corrects an action that is in effect from `session` on. `true` if a row that depends on it can change.
     ///
     /// Of two versions the one with the later `received_at` counts; of equally late ones the later in the topic.
     pub fn insert(&mut self, session: usize, offset: u64, action: CorporateAction) -> bool {
+        self.generation += 1;
         let is_split = matches!(action.kind, ActionKind::Split { .. });
         let new = StoredAction { kind: action.kind, received_at: action.received_at.into(), offset };
         let key = (session, action.ex_date, is_split, action.id);
-        let Some(known) = self.0.get_mut(&key) else {
-            self.0.insert(key, new);
+        let Some(known) = self.actions.get_mut(&key) else {
+            self.actions.insert(key, new);
             return true;
         };
         let before = known.offset;
@@ -70,8 +74,13 @@ impl Actions {
         before != known.offset
     }
 
+    /// Another number after each action that was added or corrected.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     fn within(&self, first: usize, last: usize) -> impl Iterator<Item = &StoredAction> {
-        self.0
+        self.actions
             .range((first, Date::MIN, false, String::new())..)
             .take_while(move |(key, _)| key.0 <= last)
             .map(|(_, a)| a)
@@ -96,12 +105,12 @@ impl Actions {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.actions.is_empty()
     }
 
     /// Evicts the actions of sessions before `oldest`.
     pub fn evict_before(&mut self, oldest: usize) {
-        self.0 = self.0.split_off(&(oldest, Date::MIN, false, String::new()));
+        self.actions = self.actions.split_off(&(oldest, Date::MIN, false, String::new()));
     }
 }
 

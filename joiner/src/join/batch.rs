@@ -4,7 +4,7 @@ use super::inputs::{JoinEvent, JoinTopic, PerTopic};
 use super::mention::MentionKey;
 use super::{JoinConfig, Partition};
 use crate::JoinerError;
-use std::collections::BTreeMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 use tapewire_core::{Bar, CorporateAction, Impact, Mention, Run, Watermark};
 
@@ -38,7 +38,8 @@ pub fn join(
         run,
         partition: Partition::resume(Arc::new(config), &PerTopic::default()),
         next: PerTopic::default(),
-        rows: BTreeMap::new(),
+        rows: Vec::new(),
+        by_key: HashMap::new(),
     };
     let end = Watermark::new(0, 1, Watermark::END);
     for action in actions {
@@ -52,15 +53,16 @@ pub fn join(
         batch.step(JoinTopic::Sentiment, |offset| JoinEvent::Mention { offset, mention })?;
     }
     batch.step(JoinTopic::Sentiment, |offset| JoinEvent::NewsWatermark { offset, watermark: end })?;
-    Ok(batch.rows.into_values().collect())
+    Ok(batch.ordered())
 }
 
-/// One partition, and the last row of each mention.
+/// One partition, and the last row of each mention, by what identifies it.
 struct Batch<'a> {
     run: &'a Run,
     partition: Partition,
     next: PerTopic<u64>,
-    rows: BTreeMap<MentionKey, Impact>,
+    rows: Vec<Option<Impact>>,
+    by_key: HashMap<MentionKey, usize>,
 }
 
 impl Batch<'_> {
@@ -68,12 +70,21 @@ impl Batch<'_> {
         let offset = self.next[topic];
         self.next[topic] += 1;
         for row in self.partition.step(topic, offset, Some((self.run, event(offset))))? {
-            let key = MentionKey::from(&row.mention);
+            let index = *self.by_key.entry(MentionKey::from(&row.mention)).or_insert(self.rows.len());
             // As in the table, the row with the higher version replaces the other of the same key.
-            if self.rows.get(&key).is_none_or(|known| known.version <= row.version) {
-                self.rows.insert(key, row);
+            match self.rows.get_mut(index) {
+                Some(Some(known)) if known.version > row.version => {}
+                Some(known) => *known = Some(row),
+                None => self.rows.push(Some(row)),
             }
         }
         Ok(())
+    }
+
+    /// The rows by their keys.
+    fn ordered(mut self) -> Vec<Impact> {
+        let mut keys: Vec<(MentionKey, usize)> = self.by_key.drain().collect();
+        keys.sort_unstable();
+        keys.into_iter().filter_map(|(_, index)| self.rows[index].take()).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Entry, horizons and flags of one mention, from the bars that are visible.
 //!
-//! Evaluated from scratch each time: a row depends on what is known and not on the order in which it became known. Only
-//! bars that ended by the tape's watermark, cut to whole minutes, are visible.
+//! Evaluated as if from scratch each time: a row depends on what is known and not on the order in which it became known.
+//! Only bars that ended by the tape's watermark, cut to whole minutes, are visible.
 //!
 //! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or,
 //!   without one, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
@@ -18,10 +18,14 @@
 //! - [`placement`](super::placement) tells which of a bar's prices are prices of a regular session.
 
 use super::JoinConfig;
-use super::market::{MarketModel, model, usual_volume};
+use super::actions::Holding;
+use super::baseline::Baseline;
+use super::market::{MarketModel, Markets, usual_volume};
 use super::mention::{Lateness, MentionRevision};
+use super::overnight::Night;
 use super::placement::{WIDEST_AUCTION_S, auction_span};
-use super::tape::{Bars, Instrument, StoredBar, Visibility};
+use super::state::Cause;
+use super::tape::{Bars, Instrument, Source, Visibility};
 use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
@@ -48,24 +52,60 @@ pub(super) struct Evaluation {
     pub next_close_is_official: Option<bool>,
     pub model: Option<MarketModel>,
     pub volume_ratio: Option<f64>,
-    /// Counted only with an entry.
+    /// Counted only with an entry; `near_horizons` is in `traces`.
     pub missing: MissingBars,
+    /// Without `stale`, which is in `traces`.
     pub quality: Quality,
+    pub traces: Traces,
+    /// The horizons that need not be measured again.
+    pub reached: Reached,
     /// The end of the last bar or horizon that the row covers, if there is one.
     pub covered_until: Option<EventTime>,
-    /// One past the greatest offset in `bars` that the row depends on (0: none).
-    pub bars_end: u64,
+    /// The latest moment that the tape has to be complete up to for what the row says; among the records that the row
+    /// depends on is the watermark that made it so.
+    pub complete_until: EventTime,
     /// One past the greatest offset in `halts` that the row depends on (0: none).
     pub halts_end: u64,
     /// One past the greatest offset in `actions` that the row depends on (0: none).
     pub actions_end: u64,
+    /// The usual volume of the entry.
+    pub usual: Option<UsualVolume>,
     /// Where the tape's watermark has to be before the row can change without a new bar or halt.
     pub next_timer: Option<EventTime>,
 }
 
-/// Market models of one symbol, by entry session and bar width in seconds. They depend on sessions whose bars can no
-/// longer be corrected once an entry is visible.
-pub(super) type Models = BTreeMap<(usize, u32), Option<MarketModel>>;
+/// What the prices that a row uses leave in it, whichever they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Traces {
+    /// One past the greatest offset in `bars` that the row depends on (0: none).
+    pub bars_end: u64,
+    /// [`MissingBars::near_horizons`].
+    pub near_horizons: u32,
+    /// [`Quality::stale`].
+    pub stale: bool,
+}
+
+/// The first of the horizons in minutes, as far as the tape had reached them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Reached {
+    /// Width in seconds, bar, and bits of the price of the entry that they were measured from.
+    of: Option<(u32, Source, u64)>,
+    horizons: usize,
+    traces: Traces,
+}
+
+/// What is kept of one symbol, by entry session and bar width in seconds. It depends on sessions whose bars can no longer
+/// be corrected once an entry is visible.
+pub(super) type Baselines = BTreeMap<(usize, u32), Baseline>;
+
+/// The usual volume at an entry's time of day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct UsualVolume {
+    /// What it is the usual volume of: session, width in seconds, start and bits of the price of the entry, and the
+    /// [generation](super::actions::Actions::generation) of the symbol's actions. The sessions before are settled.
+    of: (usize, u32, EventTime, u64, u64),
+    volume: Option<f64>,
+}
 
 /// The longest time from a session's close to the end of the bar with its closing auction.
 const LONGEST_AUCTION: Span = Span::from_secs(WIDEST_AUCTION_S);
@@ -80,7 +120,8 @@ pub(super) struct EvalContext<'a> {
     pub market: Option<&'a Instrument>,
     /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be measured against.
     pub benchmark: Option<&'a Instrument>,
-    pub models: &'a mut Models,
+    pub markets: &'a mut Markets,
+    pub baselines: &'a mut Baselines,
 }
 
 /// The entry bar and the sessions of its horizons.
@@ -90,13 +131,26 @@ pub(super) struct Entry<'a> {
     pub width_s: u32,
     pub bars: &'a Bars,
     pub price: f64,
-    pub bar: &'a StoredBar,
+    pub bar: Source,
+    pub volume: f64,
     pub visibility: Visibility,
 }
 
 impl Entry<'_> {
     pub fn width(&self) -> Span {
         Span::from_secs(self.width_s)
+    }
+}
+
+impl Traces {
+    pub fn depend_on_record(&mut self, bar: &Source) {
+        self.bars_end = self.bars_end.max(bar.offset + 1);
+    }
+
+    fn add(&mut self, others: Self) {
+        self.bars_end = self.bars_end.max(others.bars_end);
+        self.near_horizons += others.near_horizons;
+        self.stale |= others.stale;
     }
 }
 
@@ -119,7 +173,10 @@ impl Evaluation {
             missing: MissingBars::default(),
             quality: Quality::default(),
             covered_until: None,
-            bars_end: 0,
+            traces: Traces::default(),
+            reached: Reached::default(),
+            complete_until: EventTime::MIN,
+            usual: None,
             halts_end: 0,
             actions_end: 0,
             next_timer: None,
@@ -151,17 +208,17 @@ impl Evaluation {
             alpha: self.model.map(|model| model.alpha),
             beta: self.model.map(|model| model.beta),
             volume_ratio: self.volume_ratio,
-            missing_bars: self.entry.map(|_| self.missing),
-            quality: Quality { late: revision.lateness != Lateness::OnTime, ..self.quality },
+            missing_bars: self.entry.map(|_| self.missing_bars()),
+            quality: Quality { late: revision.lateness != Lateness::OnTime, stale: self.traces.stale, ..self.quality },
         }
+    }
+
+    fn missing_bars(&self) -> MissingBars {
+        MissingBars { near_horizons: self.traces.near_horizons, ..self.missing }
     }
 
     pub fn set_timer(&mut self, at: EventTime) {
         self.next_timer = Some(self.next_timer.map_or(at, |other| other.min(at)));
-    }
-
-    fn depend_on_record(&mut self, bar: &StoredBar) {
-        self.bars_end = self.bars_end.max(bar.offset + 1);
     }
 
     pub fn cover_until(&mut self, at: EventTime) {
@@ -170,19 +227,27 @@ impl Evaluation {
 }
 
 impl<'a> EvalContext<'a> {
-    /// Evaluates a mention from what is known now.
-    pub fn evaluate(&mut self, window: &EventWindow) -> Evaluation {
+    /// Evaluates a mention from what is known now. From the last evaluation are taken the usual volume, if it depends on
+    /// the same, and after `Cause::Time` the horizons in minutes that the tape had reached then: bars that became visible
+    /// since end later. The result is the same as without the last evaluation.
+    pub fn evaluate(&mut self, window: &EventWindow, last: Option<&Evaluation>, cause: Cause) -> Evaluation {
         let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.
             return Evaluation::not_joined(window.phase, Reason::OutsideCalendar);
         };
-        let mut out = Evaluation::pending(window.phase);
+        let mut out = Evaluation { usual: last.and_then(|last| last.usual), ..Evaluation::pending(window.phase) };
+        let last = last.filter(|_| cause == Cause::Time);
         self.price_before(window, prices, &mut out);
         match self.entry(prices) {
-            Some(entry) => self.measure(prices, &entry, &mut out),
+            Some(entry) => self.measure(prices, &entry, last, &mut out),
             None => self.await_entry(prices, &mut out),
         }
         self.halted(window, prices, &mut out);
+        // Of earlier moments the records are earlier, so one look is enough.
+        if out.complete_until > EventTime::MIN {
+            let completed = self.history.dependency_offset(out.complete_until);
+            out.traces.bars_end = out.traces.bars_end.max(completed);
+        }
         let actions = self.symbol.into_iter().chain(self.benchmark).map(|instrument| &instrument.actions);
         let ends = actions.map(|actions| actions.end(prices.oldest.index, prices.sessions[2].index));
         out.actions_end = ends.max().unwrap_or(0);
@@ -193,7 +258,7 @@ impl<'a> EvalContext<'a> {
     pub(super) fn is_complete(&self, at: EventTime, out: &mut Evaluation) -> bool {
         let is_complete = self.history.low() >= at;
         if is_complete {
-            out.bars_end = out.bars_end.max(self.history.dependency_offset(at));
+            out.complete_until = out.complete_until.max(at);
         } else {
             out.set_timer(at);
         }
@@ -201,9 +266,9 @@ impl<'a> EvalContext<'a> {
     }
 
     /// Notes that the row uses a bar: it depends on the bar's record and on the watermark that made the bar visible.
-    pub(super) fn depend_on(&self, bar: &StoredBar, out: &mut Evaluation) {
-        out.depend_on_record(bar);
-        out.bars_end = out.bars_end.max(self.history.dependency_offset(bar.end));
+    pub(super) fn depend_on(&self, bar: &Source, out: &mut Evaluation) {
+        out.traces.depend_on_record(bar);
+        out.complete_until = out.complete_until.max(bar.end);
     }
 
     fn visibility(&self, as_of: EventTime) -> Visibility {
@@ -234,11 +299,11 @@ impl<'a> EvalContext<'a> {
             })
             .min_by_key(|(width_s, _, _, bar)| (std::cmp::Reverse(bar.end), *width_s));
         if let Some((width_s, session, price, bar)) = found {
-            self.depend_on(bar, out);
+            self.depend_on(&bar, out);
             out.price_before = Some((price, bar.end));
             out.price_before_session = Some(session);
             let age = prices.trading_time_since(session, bar.end, self.calendar);
-            out.quality.stale = age.is_none_or(|age| age > stale_after(self.config, width_s));
+            out.traces.stale = age.is_none_or(|age| age > stale_after(self.config, width_s));
         }
     }
 
@@ -247,8 +312,8 @@ impl<'a> EvalContext<'a> {
         for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open)] {
             let visibility = self.visibility(session.open);
             for (&width_s, bars) in &self.symbol?.bars {
-                if let Some((price, bar)) = bars.first_from(session.index, from, visibility) {
-                    return Some(Entry { session, next, width_s, bars, price, bar, visibility });
+                if let Some((price, volume, bar)) = bars.entry(session.index, from, visibility) {
+                    return Some(Entry { session, next, width_s, bars, price, bar, volume, visibility });
                 }
             }
         }
@@ -272,7 +337,7 @@ impl<'a> EvalContext<'a> {
         out.status = Status::NotJoined(if is_on_tape {
             Reason::NoEntryBar
         } else if outside > 0 {
-            out.bars_end = out.bars_end.max(outside);
+            out.traces.bars_end = out.traces.bars_end.max(outside);
             Reason::NoRegularBars
         } else {
             Reason::NoBars
@@ -281,30 +346,23 @@ impl<'a> EvalContext<'a> {
     }
 
     /// Evaluates a mention that has an entry: measures every horizon that the tape has reached.
-    fn measure(&mut self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
-        self.depend_on(entry.bar, out);
+    fn measure(&mut self, prices: &PriceWindow, entry: &Entry<'_>, last: Option<&Evaluation>, out: &mut Evaluation) {
+        self.depend_on(&entry.bar, out);
         out.status = Status::Open;
         out.bar_width_s = Some(entry.width_s);
         out.entry = Some((entry.price, entry.bar.start));
         out.covered_until = Some(entry.bar.end);
-        out.model = self.model(entry);
         let (index, start) = (entry.session.index, entry.bar.start);
-        let scales = self.volume_scales(entry);
-        let usual = usual_volume(entry.bars, self.calendar, index, start, &scales, entry.visibility.as_of);
-        out.volume_ratio = usual.map(|usual| entry.bar.volume / usual);
+        self.baseline(entry);
+        out.model = self.model(entry);
+        out.volume_ratio = self.usual_volume(entry, out).map(|usual| entry.volume / usual);
         self.adjust_price_before(entry, out);
         let night = self.night_after(entry, out);
 
         let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
-        for (i, horizon) in Horizon::ALL.into_iter().enumerate() {
-            let Some(exit) = self.exit(horizon, entry, night, out) else { continue };
-            let log_return = (exit.price / entry.price).ln();
-            out.returns[i] = Some(log_return);
-            if let (Some(model), Some((before, bar)), Some(after)) = (out.model, market_entry, exit.market) {
-                out.depend_on_record(bar);
-                let expected = model.alpha * exit.bars + model.beta * (after / before).ln();
-                out.abnormal[i] = Some(log_return - expected);
-            }
+        self.minutes(entry, night, market_entry, last, out);
+        for i in Horizon::MINUTES.len()..Horizon::COUNT {
+            self.horizon(i, entry, night, market_entry, out);
         }
         let last = entry.next.close + auction_span(self.config, entry.width_s).unwrap_or(Span::ZERO);
         if self.is_complete(last, out) {
@@ -313,19 +371,90 @@ impl<'a> EvalContext<'a> {
         self.missing(prices, entry, out);
     }
 
-    fn model(&mut self, entry: &Entry<'_>) -> Option<MarketModel> {
+    /// Measures the horizons in minutes. Those that the last evaluation has found reached are taken from it.
+    fn minutes(
+        &self,
+        entry: &Entry<'_>,
+        night: Option<Night>,
+        market_entry: Option<(f64, Source)>,
+        last: Option<&Evaluation>,
+        out: &mut Evaluation,
+    ) {
+        let of = Some((entry.width_s, entry.bar, entry.price.to_bits()));
+        out.reached.of = of;
+        if let Some(last) = last.filter(|last| last.reached.of == of) {
+            let count = last.reached.horizons;
+            out.reached = last.reached;
+            out.returns[..count].copy_from_slice(&last.returns[..count]);
+            out.abnormal[..count].copy_from_slice(&last.abnormal[..count]);
+        }
+        let others = std::mem::replace(&mut out.traces, out.reached.traces);
+        for (i, minutes) in Horizon::MINUTES.into_iter().enumerate().skip(out.reached.horizons) {
+            self.horizon(i, entry, night, market_entry, out);
+            if entry.bar.start + Span::MINUTE * minutes <= self.history.low().min(entry.session.close) {
+                out.reached.horizons = i + 1;
+                out.reached.traces = out.traces;
+            }
+        }
+        out.traces.add(others);
+        if let Some(&minutes) = out.reached.horizons.checked_sub(1).and_then(|last| Horizon::MINUTES.get(last)) {
+            let due = entry.bar.start + Span::MINUTE * minutes;
+            out.complete_until = out.complete_until.max(due);
+            out.cover_until(due);
+        }
+    }
+
+    fn horizon(
+        &self,
+        i: usize,
+        entry: &Entry<'_>,
+        night: Option<Night>,
+        market_entry: Option<(f64, Source)>,
+        out: &mut Evaluation,
+    ) {
+        let Some(exit) = self.exit(Horizon::ALL[i], entry, night, out) else { return };
+        let log_return = (exit.price / entry.price).ln();
+        out.returns[i] = Some(log_return);
+        if let (Some(model), Some((before, bar)), Some(after)) = (out.model, market_entry, exit.market) {
+            out.traces.depend_on_record(&bar);
+            let expected = model.alpha * exit.bars + model.beta * (after / before).ln();
+            out.abnormal[i] = Some(log_return - expected);
+        }
+    }
+
+    /// Computes what the sessions before the entry's say of it, unless that is known.
+    fn baseline(&mut self, entry: &Entry<'_>) {
         let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
-        let sessions = self.baseline(entry);
-        let (before, back) = (sessions.end, sessions.len());
-        *self
-            .models
-            .entry((entry.session.index, entry.width_s))
-            .or_insert_with(|| model(entry.bars, market?, before, back, entry.visibility.as_of))
+        let sessions = self.baseline_sessions(entry);
+        let has_nights = !self.calendar.market().is_endless();
+        let markets = &mut *self.markets;
+        let compute = || Baseline::new(entry, market, markets, sessions, has_nights);
+        self.baselines.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
+    }
+
+    pub(super) fn model(&self, entry: &Entry<'_>) -> Option<MarketModel> {
+        self.baselines.get(&(entry.session.index, entry.width_s))?.model
+    }
+
+    /// Mean volume at the entry's time of day; see [`usual_volume`].
+    fn usual_volume(&mut self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<f64> {
+        let actions = self.symbol.map_or(0, |symbol| symbol.actions.generation());
+        let (index, start) = (entry.session.index, entry.bar.start);
+        let of = (index, entry.width_s, start, entry.price.to_bits(), actions);
+        if let Some(known) = out.usual.filter(|known| known.of == of) {
+            return known.volume;
+        }
+        let baseline = self.baselines.get_mut(&(index, entry.width_s))?;
+        let held = |before, after| self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after));
+        let scales = baseline.scales(index, entry.price, actions, held);
+        let volume = usual_volume(entry.bars, self.calendar, index, start, scales, entry.visibility.as_of);
+        out.usual = Some(UsualVolume { of, volume });
+        volume
     }
 
     /// The sessions that the market model and the usual volume are computed from. Where a session begins when the last one
     /// ends, the last one is not among them: its bars may still be corrected when the session opens.
-    pub(super) fn baseline(&self, entry: &Entry<'_>) -> std::ops::Range<usize> {
+    fn baseline_sessions(&self, entry: &Entry<'_>) -> std::ops::Range<usize> {
         let index = entry.session.index;
         let end = if self.calendar.market().is_endless() { index.saturating_sub(1) } else { index };
         index.saturating_sub(usize::from(self.config.baseline_sessions)).min(end)..end

@@ -41,6 +41,8 @@ pub(super) struct EvictionState {
     oldest_sessions: [Option<usize>; Market::ALL.len()],
     /// Mentions whose finalization time is at or before this moment were evicted.
     pub finalized: Option<EventTime>,
+    /// No mention in memory has an earlier finalization time.
+    pub earliest_finalization: EventTime,
     /// Offset of the first record of `bars` for each session.
     bars: BTreeMap<EventTime, u64>,
     /// Offset of the first record of `halts` for each session.
@@ -56,6 +58,7 @@ impl Default for EvictionState {
         Self {
             oldest_sessions,
             finalized: None,
+            earliest_finalization: EventTime::MIN,
             bars: BTreeMap::new(),
             halts: BTreeMap::new(),
             actions: BTreeMap::new(),
@@ -66,7 +69,12 @@ impl Default for EvictionState {
 impl EvictionState {
     /// The session needs this record of `bars`.
     pub fn keep_bars_from(&mut self, session: &Session, offset: u64) {
-        keep(&mut self.bars, session.open.into(), offset);
+        let open = session.open.into();
+        // Most records are of the newest session, and later than its first.
+        if self.bars.last_key_value().is_some_and(|(&last, &first)| last == open && first <= offset) {
+            return;
+        }
+        keep(&mut self.bars, open, offset);
     }
 
     /// The sessions of this moment, in any market, need this record of `bars`: a watermark.
@@ -140,7 +148,7 @@ impl State {
     }
 
     /// Evicts what is finished: mentions whose finalization time both news and tape have passed, and the bars, halts,
-    /// actions and market models of sessions that no mention, in memory or still to come, uses. Evicts nothing until
+    /// actions and baselines of sessions that no mention, in memory or still to come, uses. Evicts nothing until
     /// both have a watermark.
     ///
     /// Call it only when every halt and every action up to the tape's watermark has been read: their topics have no
@@ -201,9 +209,14 @@ impl State {
 
     fn evict_finalized(&mut self) {
         let Some(finalized) = self.eviction.finalized else { return };
-        let is_finalized = |(_, state): &(_, &super::mention::MentionState)| state.finalization <= finalized;
-        let evicted: Vec<u64> = self.mentions.iter().filter(is_finalized).map(|(&id, _)| id).collect();
+        if finalized < self.eviction.earliest_finalization {
+            return;
+        }
+        let finalized = self.mentions.iter().filter(|(_, state)| state.finalization <= finalized);
+        let evicted: Vec<u64> = finalized.map(|(&id, _)| id).collect();
         evicted.into_iter().for_each(|id| self.evict_mention(id));
+        let left = self.mentions.values().map(|state| state.finalization);
+        self.eviction.earliest_finalization = left.min().unwrap_or(EventTime::MAX);
     }
 
     /// Evicts the sessions that opened before a moment, and of each market those that no mention needs.
@@ -222,10 +235,10 @@ impl State {
             let is_empty = symbol.bars.is_empty() && symbol.outside.is_empty();
             !(is_empty && symbol.halts.is_empty() && symbol.actions.is_empty() && symbol.mentions.is_empty())
         });
-        self.models.retain(|name, models| {
+        self.baselines.retain(|name, baselines| {
             let oldest = oldest_of(name);
-            models.retain(|(session, _), _| *session >= oldest);
-            !models.is_empty()
+            baselines.retain(|(session, _), _| *session >= oldest);
+            !baselines.is_empty()
         });
         self.history.evict_before(open);
         self.tape.evict_before(self.eviction.first_bar());

@@ -1,7 +1,9 @@
 //! The market model and the usual volume of a symbol, computed from the sessions before the entry's session.
 
-use super::tape::{Bars, StoredBar};
+use super::session::Close;
+use super::tape::Bars;
 use super::time::EventTime;
+use std::collections::BTreeMap;
 use tapewire_core::exchange::Calendar;
 
 /// Fewer pairs of returns give no market model.
@@ -16,22 +18,20 @@ pub(super) struct MarketModel {
     pub beta: f64,
 }
 
-/// Ordinary least squares over the bars of the `back` sessions before session `entry`. Only bars that were known when
-/// session `entry` opened, at `as_of`, count.
+/// Ordinary least squares over the bars of the sessions that `benchmark` has. Only bars that were known when the entry's
+/// session opened, at `as_of`, count.
 ///
 /// A pair is the log return of symbol and benchmark from one close to the next within a session, where both have the
 /// same two bars and the second starts where the first ends. `None` for fewer than 30 pairs, or a benchmark that never
 /// moved.
-pub(super) fn model(
-    symbol: &Bars,
-    benchmark: &Bars,
-    entry: usize,
-    back: usize,
-    as_of: EventTime,
-) -> Option<MarketModel> {
-    let mut pairs = Vec::new();
-    for session in entry.saturating_sub(back)..entry {
-        pair_returns(symbol.in_session(session), benchmark.in_session(session), as_of, &mut pairs);
+pub(super) fn model(symbol: &Bars, benchmark: &[(usize, Vec<MarketClose>)], as_of: EventTime) -> Option<MarketModel> {
+    let mut own = Vec::new();
+    let mut pairs = Vec::with_capacity(benchmark.iter().map(|(_, closes)| closes.len()).sum());
+    for (session, market) in benchmark {
+        let Some(bars) = symbol.in_session(*session) else { continue };
+        own.clear();
+        bars.closes(as_of, &mut own);
+        pair_returns(&own, market, &mut pairs);
     }
     if pairs.len() < MINIMUM_PAIRS {
         return None;
@@ -51,22 +51,71 @@ pub(super) fn model(
     Some(MarketModel { alpha: mean_y - beta * mean_x, beta })
 }
 
+/// A close of the benchmark.
+#[derive(Debug)]
+pub(super) struct MarketClose {
+    bar: Close,
+    /// Log return since the bar before, if both have a close.
+    gained: Option<f64>,
+}
+
+/// The benchmark's closes before the sessions that were entered last, which all symbols are compared with.
+#[derive(Debug, Default)]
+pub(super) struct Markets(BTreeMap<(usize, u32), Closes>);
+
+/// The benchmark's closes by session, ascending.
+type Closes = Vec<(usize, Vec<MarketClose>)>;
+
+/// Mentions are of the newest sessions, and of few bar widths.
+const MARKETS_KEPT: usize = 8;
+
+impl Markets {
+    /// The closes of each of the `back` sessions before session `entry`, as far as they were known when that session
+    /// opened, at `as_of`. Like a [`Baseline`](super::baseline::Baseline), they are looked up once an entry is visible.
+    pub fn before(
+        &mut self,
+        benchmark: &Bars,
+        entry: usize,
+        width_s: u32,
+        back: usize,
+        as_of: EventTime,
+    ) -> &[(usize, Vec<MarketClose>)] {
+        let key = (entry, width_s);
+        if self.0.len() >= MARKETS_KEPT && !self.0.contains_key(&key) {
+            self.0.clear();
+        }
+        let in_session = |session| {
+            let mut bars = Vec::new();
+            benchmark.in_session(session)?.closes(as_of, &mut bars);
+            let gained = |i: usize| Some((bars[i].close? / bars[i.checked_sub(1)?].close?).ln());
+            let close = |(i, &bar): (usize, &Close)| MarketClose { bar, gained: gained(i) };
+            Some((session, bars.iter().enumerate().map(close).collect()))
+        };
+        let closes = || (entry.saturating_sub(back)..entry).filter_map(in_session).collect();
+        self.0.entry(key).or_insert_with(closes)
+    }
+}
+
 /// Appends the benchmark's and the symbol's returns over the same bars of one session.
-fn pair_returns(symbol: &[StoredBar], benchmark: &[StoredBar], as_of: EventTime, pairs: &mut Vec<(f64, f64)>) {
-    let mut market = benchmark.iter().filter(|bar| bar.visible_from <= as_of).peekable();
-    let mut last: Option<(EventTime, (f64, f64))> = None;
-    for own in symbol.iter().filter(|bar| bar.visible_from <= as_of) {
-        while market.next_if(|bar| bar.start < own.start).is_some() {}
-        let Some(other) = market.next_if(|bar| bar.start == own.start) else { continue };
+fn pair_returns(symbol: &[Close], benchmark: &[MarketClose], pairs: &mut Vec<(f64, f64)>) {
+    let mut market = 0;
+    let mut last: Option<(EventTime, usize, (f64, f64))> = None;
+    for own in symbol {
+        market += benchmark[market..].iter().take_while(|other| other.bar.start < own.start).count();
+        let Some(other) = benchmark.get(market).filter(|other| other.bar.start == own.start) else { continue };
+        let at = market;
+        market += 1;
         // If either has no close in this bar, no return ends or begins with this bar.
-        let Some(closes) = own.close.zip(other.close).filter(|_| own.end == other.end) else {
+        let Some(closes) = own.close.zip(other.bar.close).filter(|_| own.end == other.bar.end) else {
             last = None;
             continue;
         };
-        if let Some((_, (own_before, other_before))) = last.filter(|(end, _)| *end == own.start) {
-            pairs.push(((closes.1 / other_before).ln(), (closes.0 / own_before).ln()));
+        if let Some((_, before, (own_before, other_before))) = last.filter(|(end, ..)| *end == own.start) {
+            let since_before = other.gained.filter(|_| before + 1 == at);
+            let gained = since_before.unwrap_or_else(|| (closes.1 / other_before).ln());
+            pairs.push((gained, (closes.0 / own_before).ln()));
         }
-        last = Some((own.end, closes));
+        last = Some((own.end, at, closes));
     }
 }
 
@@ -86,10 +135,10 @@ pub(super) fn usual_volume(
     let volumes: Vec<f64> = sessions
         .iter()
         .filter_map(|&(session, shares)| {
-            let (bars, start) = (symbol.in_session(session), open(session)? + time_of_day);
-            let mut alike = bars[bars.partition_point(|bar| bar.start < start)..].iter();
-            let found = alike.find(|bar| bar.open.is_some()).filter(|bar| bar.start == start)?;
-            (found.visible_from <= as_of).then_some(found.volume * shares)
+            let (bars, start) = (symbol.in_session(session)?, open(session)? + time_of_day);
+            let mut alike = bars.starting_before(start)..bars.len();
+            let found = alike.find(|&i| bars.open(i).is_some()).filter(|&i| bars.start(i) == start)?;
+            (bars.visible_from(found) <= as_of).then(|| bars.volume(found) * shares)
         })
         .collect();
     let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
@@ -98,9 +147,14 @@ pub(super) fn usual_volume(
 
 #[cfg(test)]
 mod tests {
+    use super::super::tape::StoredBar;
     use super::*;
 
     const AS_OF: EventTime = EventTime::from_micros(0);
+
+    fn model(symbol: &Bars, benchmark: &Bars, entry: usize, back: usize, as_of: EventTime) -> Option<MarketModel> {
+        super::model(symbol, Markets::default().before(benchmark, entry, 60, back, as_of), as_of)
+    }
 
     fn bars(sessions: usize, close: impl Fn(usize, i64) -> Option<f64>) -> Bars {
         let mut bars = Bars::default();

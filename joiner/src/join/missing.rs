@@ -20,26 +20,17 @@ impl EvalContext<'_> {
         let of = |session: SessionBounds, from| session.stretches(from).map(move |stretch| (session, stretch));
         for (session, (from, end)) in of(entry.session, from).chain(of(entry.next, entry.next.open)) {
             let until = until.min(end);
-            let mut covered = from;
             let bars = entry.bars.in_session(session.index);
-            for bar in &bars[bars.partition_point(|bar| bar.start < from)..] {
-                if bar.end > until {
-                    break;
-                }
-                if entry.visibility.is_visible(bar) {
-                    all += (bar.start - covered).whole(width);
-                    covered = bar.end;
-                    out.bars_end = out.bars_end.max(bar.first_offset + 1);
-                }
-            }
-            all += (until - covered).whole(width);
+            let coverage = bars.map(|bars| bars.coverage(from, until, width, entry.visibility));
+            all += coverage.map_or((until - from).whole(width), |coverage| coverage.missing);
+            out.traces.bars_end = out.traces.bars_end.max(coverage.map_or(0, |coverage| coverage.end));
             expected += (until - from).whole(width);
         }
         out.missing.all = all;
         out.missing.near_entry = untraded + entry.session.trading(from, entry.bar.start).whole(width);
         let lacks_open = self.entry_lacks_open(entry, from, out);
         out.quality.no_open |= lacks_open;
-        let near = out.missing.near_entry > 0 || out.missing.near_horizons > 0 || lacks_open;
+        let near = out.missing.near_entry > 0 || out.traces.near_horizons > 0 || lacks_open;
         out.quality.gap = near || f64::from(all) > self.config.gap_share * f64::from(expected);
     }
 }

@@ -6,8 +6,9 @@
 //! be killed and rebuilt at any record.
 //!
 //! What makes it so:
-//! - Nothing depends on which record arrived first. A row is evaluated from scratch whenever something it depends on
-//!   changes (`evaluation`), and only bars that ended before the tape's watermark are visible.
+//! - Nothing depends on which record arrived first. A row is evaluated whenever something it depends on changes, with
+//!   the result that an evaluation from scratch has (`evaluation`), and only bars that ended before the tape's watermark
+//!   are visible.
 //! - A row's version ([`version`]) is made of the offsets of the records it depends on, so it says how much the row
 //!   knows and not when it was evaluated.
 //! - Whether a record is late depends only on the watermarks of its own topic: their order relative to the record is
@@ -49,20 +50,24 @@
 //! ```
 
 mod actions;
+mod baseline;
 pub mod batch;
 mod checkpoint;
 mod closes;
 pub mod config;
 mod evaluation;
 mod eviction;
+mod grid;
 pub mod inputs;
 mod market;
 mod mention;
 mod missing;
 mod outcome;
 mod overnight;
+mod packed;
 pub mod partition;
 mod placement;
+mod session;
 pub mod state;
 mod tape;
 mod time;

@@ -3,7 +3,7 @@
 use super::evaluation::{Entry, EvalContext, Evaluation};
 use super::overnight::Night;
 use super::placement::{DAY_S, auction_span};
-use super::tape::{Bars, StoredBar, Visibility};
+use super::tape::{Bars, Source, Visibility};
 use super::time::{EventTime, Span};
 use super::window::{SessionBounds, next_minute, stale_after};
 use tapewire_core::Horizon;
@@ -17,9 +17,9 @@ pub(super) struct Exit {
 }
 
 /// What is known of a session's opening price.
-enum Opening<'a> {
+enum Opening {
     /// The first bar's open.
-    Price(f64, &'a StoredBar),
+    Price(f64, Source),
     /// The bar that holds the opening price starts before the session does, so the bar's open may be another price.
     Unknown,
     /// No bar yet.
@@ -96,13 +96,13 @@ impl<'a> EvalContext<'a> {
     ) -> Option<Exit> {
         let stale_after = stale_after(self.config, entry.width_s);
         let (price, bar) = entry.bars.last_within(session.index, from, due, entry.visibility)?;
-        self.depend_on(bar, out);
-        let age = |bar: &StoredBar| session.trading(bar.end, due);
-        if age(bar) > stale_after {
-            out.quality.stale = true;
+        self.depend_on(&bar, out);
+        let age = |bar: &Source| session.trading(bar.end, due);
+        if age(&bar) > stale_after {
+            out.traces.stale = true;
             return None;
         }
-        out.missing.near_horizons += age(bar).whole(entry.width());
+        out.traces.near_horizons += age(&bar).whole(entry.width());
         let market = self
             .market_bars(entry)
             .and_then(|bars| bars.last_within(session.index, from, due, entry.visibility))
@@ -133,7 +133,7 @@ impl<'a> EvalContext<'a> {
             // Bars of a day have the closing price.
             return Some((exit, entry.width_s == DAY_S));
         };
-        self.depend_on(bar, out);
+        self.depend_on(&bar, out);
         let market = self.market_price(self.market_bars(entry).and_then(auction), out);
         Some((Exit { price, market, bars: length }, true))
     }
@@ -155,23 +155,23 @@ impl<'a> EvalContext<'a> {
         };
         out.cover_until(bar.end);
         let since_open = next.trading(next.open, bar.start);
-        out.missing.near_horizons += since_open.whole(entry.width());
+        out.traces.near_horizons += since_open.whole(entry.width());
         let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
         let bars = bars_until_close + since_open.ratio(entry.width());
         Some(Exit { price, market: self.market_price(market, out), bars })
     }
 
-    fn opening<'b>(
+    fn opening(
         &self,
-        bars: &'b Bars,
+        bars: &Bars,
         session: SessionBounds,
         width: Span,
         visibility: Visibility,
         out: &mut Evaluation,
-    ) -> Opening<'b> {
+    ) -> Opening {
         let first = bars.first_from(session.index, session.open, visibility);
         let before = bars.without_open(session.index, visibility);
-        first.iter().map(|(_, bar)| *bar).chain(before).for_each(|bar| self.depend_on(bar, out));
+        first.map(|(_, bar)| bar).into_iter().chain(before).for_each(|bar| self.depend_on(&bar, out));
         match first {
             Some((price, bar)) if bar.start == session.open => Opening::Price(price, bar),
             // It starts less than a width after the open: no bar of this grid starts at the open itself.
@@ -192,13 +192,13 @@ impl<'a> EvalContext<'a> {
 
     /// The benchmark's bars of the entry's width, if there is a market model to use them.
     pub(super) fn market_bars(&self, entry: &Entry<'_>) -> Option<&'a Bars> {
-        self.models.get(&(entry.session.index, entry.width_s)).copied().flatten()?;
+        self.model(entry)?;
         self.benchmark?.bars.get(&entry.width_s)
     }
 
-    fn market_price(&self, found: Option<(f64, &StoredBar)>, out: &mut Evaluation) -> Option<f64> {
+    fn market_price(&self, found: Option<(f64, Source)>, out: &mut Evaluation) -> Option<f64> {
         let (price, bar) = found?;
-        self.depend_on(bar, out);
+        self.depend_on(&bar, out);
         Some(price)
     }
 }

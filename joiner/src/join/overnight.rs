@@ -65,7 +65,7 @@ impl Look {
 
 impl Night {
     /// A night with a price before and one after it, and the benchmark's log return across it.
-    pub(super) fn new(holding: Holding, before: f64, after: f64, market: Option<f64>) -> Self {
+    pub fn new(holding: Holding, before: f64, after: f64, market: Option<f64>) -> Self {
         let (raw, gained) = ((after / before).ln(), (holding.value(after) / before).ln());
         // The prices do not move by the known split: they were adjusted for it already.
         let has_it_already = holding.shares != 1.0 && raw.abs() < gained.abs() / 2.0;
@@ -73,7 +73,7 @@ impl Night {
     }
 }
 
-impl<'a> EvalContext<'a> {
+impl EvalContext<'_> {
     /// The night after the entry's session, once there is a price after it; flags what it looks like.
     pub(super) fn night_after(&self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Night> {
         let (session, next) = (entry.session, entry.next);
@@ -133,7 +133,7 @@ impl<'a> EvalContext<'a> {
         let bars = self.benchmark?.bars.get(&entry.width_s)?;
         let close = self.calendar.sessions().get(before)?.close;
         let (last, bar) = bars.last_within(before, EventTime::MIN, close.into(), entry.visibility)?;
-        self.depend_on(bar, out);
+        self.depend_on(&bar, out);
         let first = self.first_price(bars, after, entry.visibility, out)?;
         Some((self.market_holding(before, after.index).value(first) / last).ln())
     }
@@ -146,30 +146,10 @@ impl<'a> EvalContext<'a> {
         visibility: Visibility,
         out: &mut Evaluation,
     ) -> Option<f64> {
-        let bar = bars.in_session(session.index).iter().find(|bar| visibility.is_visible(bar))?;
-        self.depend_on(bar, out);
-        bar.open.or(bar.close)
-    }
-
-    /// For each session before the entry's, the latest first: how many shares of the entry's session one of its shares
-    /// became. Ends at a night that looks like a split that is not known.
-    pub(super) fn volume_scales(&self, entry: &Entry<'_>) -> Vec<(usize, f64)> {
-        let mut scales = Vec::new();
-        let (mut later, mut first) = (entry.session.index, entry.price);
-        for session in self.baseline(entry).rev() {
-            let mut bars = entry.bars.in_session(session).iter().filter(|bar| entry.visibility.is_visible(bar));
-            let opening = bars.clone().next().and_then(|bar| bar.open.or(bar.close));
-            let Some((opening, last)) = opening.zip(bars.rfind(|bar| bar.close.is_some()).and_then(|bar| bar.close))
-            else {
-                continue;
-            };
-            if self.night(self.holding(session, later), last, first, None).look == Look::Split {
-                break;
-            }
-            (later, first) = (session, opening);
-            scales.push((session, self.holding(session, entry.session.index).shares));
-        }
-        scales
+        let bars = bars.in_session(session.index)?;
+        let first = (0..bars.len()).find(|&i| bars.is_visible(i, visibility))?;
+        self.depend_on(&bars.source(first), out);
+        bars.open(first).or(bars.close(first))
     }
 }
 

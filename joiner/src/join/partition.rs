@@ -97,6 +97,7 @@ impl Partition {
         Ok(rows)
     }
 
+    #[inline]
     fn apply(
         &mut self,
         topic: JoinTopic,
@@ -106,14 +107,15 @@ impl Partition {
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let now = self.next.bars;
-        if !self.runs.contains_key(run) && !self.is_known(topic, offset) {
-            let state = self.new_state(run);
-            self.runs.insert(run.clone(), RunState { state, last_seen_offset: now });
-        }
-        // A committed record of a run that is not in the checkpoints: the run was over before the commit.
         if let Some(known) = self.runs.get_mut(run) {
             known.last_seen_offset = known.last_seen_offset.max(now);
-            rows.extend(known.state.step(event)?);
+            return known.state.step_into(event, rows);
+        }
+        // Otherwise it is a committed record of a run that is not in the checkpoints: the run was over before the commit.
+        if !self.is_known(topic, offset) {
+            let mut state = self.new_state(run);
+            state.step_into(event, rows)?;
+            self.runs.insert(run.clone(), RunState { state, last_seen_offset: now });
         }
         Ok(())
     }

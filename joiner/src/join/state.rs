@@ -1,8 +1,9 @@
 //! One run on one partition, event by event.
 
-use super::evaluation::{EvalContext, Evaluation, Models};
+use super::evaluation::{Baselines, EvalContext, Evaluation};
 use super::eviction::EvictionState;
 use super::inputs::{JoinEvent, PerTopic};
+use super::market::Markets;
 use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::tape::{Bars, Instrument, StoredBar, StoredHalt};
@@ -11,11 +12,21 @@ use super::tracker::{WatermarkHistory, WatermarkTracker};
 use super::window::{EventWindow, allowed_lateness};
 use super::{JoinConfig, version};
 use crate::JoinerError;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use foldhash::{HashMap, HashMapExt as _};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tapewire_core::exchange::{Calendar, Market, Session};
 use tapewire_core::impact::Reason;
 use tapewire_core::{Bar, CorporateAction, Halt, Impact, Mention, Run, Symbol, Watermark};
+
+/// Why a mention is evaluated again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The tape is complete further than before, and nothing that the last evaluation has seen is different.
+    Time,
+    /// A record came or is read again.
+    Record,
+}
 
 /// The join of one run on one partition.
 #[derive(Debug)]
@@ -30,9 +41,10 @@ pub struct State {
     pub(super) actions: WatermarkTracker,
     pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
-    pub(super) models: HashMap<Symbol, Models>,
+    pub(super) baselines: HashMap<Symbol, Baselines>,
+    pub(super) markets: HashMap<Symbol, Markets>,
     /// By the offset of the first record, which serves as the mention's id.
-    pub(super) mentions: BTreeMap<u64, MentionState>,
+    pub(super) mentions: BTreeMap<u64, Box<MentionState>>,
     id_by_key: HashMap<MentionKey, u64>,
     /// When each mention is to be evaluated again, by the tape's watermark, and its id.
     timers: BTreeSet<(EventTime, u64)>,
@@ -56,7 +68,8 @@ impl State {
             actions: trackers.actions,
             history: WatermarkHistory::default(),
             symbols: HashMap::new(),
-            models: HashMap::new(),
+            baselines: HashMap::new(),
+            markets: HashMap::new(),
             mentions: BTreeMap::new(),
             id_by_key: HashMap::new(),
             timers: BTreeSet::new(),
@@ -78,10 +91,17 @@ impl State {
     /// [`JoinerError::TooManyRecords`].
     pub fn step(&mut self, event: JoinEvent) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = Vec::new();
+        self.step_into(event, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// As [`State::step`]; the rows are added to `rows`.
+    #[inline]
+    pub(super) fn step_into(&mut self, event: JoinEvent, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         match event {
             JoinEvent::Mention { offset, mention } => {
                 if self.news.includes(offset) {
-                    self.mention(offset, mention, &mut rows)?;
+                    self.mention(offset, mention, rows)?;
                 }
             }
             JoinEvent::NewsWatermark { offset, watermark } => {
@@ -91,26 +111,26 @@ impl State {
             }
             JoinEvent::Bar { offset, bar } => {
                 if self.tape.includes(offset) {
-                    self.bar(offset, &bar, &mut rows)?;
+                    self.bar(offset, &bar, rows)?;
                 }
             }
             JoinEvent::TapeWatermark { offset, watermark } => {
                 if self.tape.includes(offset) {
-                    self.tape_watermark(offset, &watermark, &mut rows)?;
+                    self.tape_watermark(offset, &watermark, rows)?;
                 }
             }
             JoinEvent::Halt { offset, halt } => {
                 if self.halts.includes(offset) {
-                    self.halt(offset, &halt, &mut rows)?;
+                    self.halt(offset, &halt, rows)?;
                 }
             }
             JoinEvent::Action { offset, action } => {
                 if self.actions.includes(offset) {
-                    self.action(offset, action, &mut rows)?;
+                    self.action(offset, action, rows)?;
                 }
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Number of bars since the last call that are in no regular session and so have no price for the join.
@@ -140,8 +160,10 @@ impl State {
         if let Some(symbol) = &key.symbol {
             self.symbols.entry(symbol.clone()).or_default().mentions.insert(offset);
         }
+        let earliest = &mut self.eviction.earliest_finalization;
+        *earliest = revision.window.finalization.min(*earliest);
         self.id_by_key.insert(key, offset);
-        self.mentions.insert(offset, MentionState::new(offset, revision));
+        self.mentions.insert(offset, Box::new(MentionState::new(offset, revision)));
         self.evaluate(offset, rows)
     }
 
@@ -202,8 +224,17 @@ impl State {
             visible_from: if is_late { low } else { StoredBar::ON_TIME },
         };
         self.eviction.keep_bars_from(of_calendar, offset);
-        let instrument = self.instrument(&bar.symbol);
-        let changed = insert(instrument.bars.entry(bar.width_s).or_default(), session, stored);
+        let settled = low + allowed_lateness(&self.config) * -1;
+        let add = |instrument: &mut Instrument| {
+            let bars = instrument.bars.entry(bar.width_s).or_default();
+            bars.settle(settled);
+            insert(bars, session, stored)
+        };
+        // Almost every bar's symbol is known, and looking for it once is enough.
+        let changed = match self.symbols.get_mut(&bar.symbol) {
+            Some(instrument) => add(instrument),
+            None => add(self.instrument(&bar.symbol)),
+        };
         // A bar that ended after the watermark becomes visible when the watermark gets there.
         if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
@@ -274,7 +305,7 @@ impl State {
         let low = self.history.low();
         while let Some(&(at, id)) = self.timers.first().filter(|(at, _)| *at <= low) {
             self.timers.remove(&(at, id));
-            self.evaluate(id, rows)?;
+            self.evaluate_after(id, Cause::Time, rows)?;
         }
         Ok(())
     }
@@ -340,10 +371,14 @@ impl State {
 
     /// Evaluates a mention from scratch and adds its row to `rows` if its version has changed.
     fn evaluate(&mut self, id: u64, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        self.evaluate_after(id, Cause::Record, rows)
+    }
+
+    fn evaluate_after(&mut self, id: u64, cause: Cause, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         if self.holds_rows_back() {
             return Ok(());
         }
-        let evaluation = self.evaluation(id);
+        let evaluation = self.evaluation(id, cause);
         let state = self.mentions.get_mut(&id).expect("only mentions in memory are evaluated");
         if let Some(at) = state.next_timer() {
             self.timers.remove(&(at, id));
@@ -355,7 +390,7 @@ impl State {
             Lateness::TooLate => version::LOWEST,
             Lateness::OnTime | Lateness::Late => version::pack(
                 state.effective_offset,
-                evaluation.bars_end,
+                evaluation.traces.bars_end,
                 evaluation.halts_end,
                 evaluation.actions_end,
             )?,
@@ -367,29 +402,36 @@ impl State {
         Ok(())
     }
 
-    fn evaluation(&mut self, id: u64) -> Evaluation {
-        let MentionRevision { mention, window, lateness } = self.mentions[&id].current();
+    fn evaluation(&mut self, id: u64, cause: Cause) -> Evaluation {
+        let state = &self.mentions[&id];
+        let MentionRevision { mention, window, lateness } = state.current();
         let symbol = match &mention.symbol {
             _ if mention.is_withdrawn() => return Evaluation::not_joined(window.phase, Reason::Withdrawn),
             _ if *lateness == Lateness::TooLate => return Evaluation::not_joined(window.phase, Reason::TooLate),
             None => return Evaluation::not_joined(window.phase, Reason::NoSymbol),
             Some(symbol) => symbol,
         };
-        if !self.models.contains_key(symbol) {
-            self.models.insert(symbol.clone(), Models::new());
+        if !self.baselines.contains_key(symbol) {
+            self.baselines.insert(symbol.clone(), Baselines::new());
         }
         let market = self.config.market_of(symbol);
-        let benchmark = self.config.benchmark_of(symbol).and_then(|benchmark| self.symbols.get(benchmark));
+        let config = Arc::clone(&self.config);
+        let benchmark = config.benchmark_of(symbol);
+        let of_benchmark = benchmark.unwrap_or(&config.benchmark);
+        if !self.markets.contains_key(of_benchmark) {
+            self.markets.insert(of_benchmark.clone(), Markets::default());
+        }
         let mut context = EvalContext {
             config: &self.config,
             calendar: market.calendar(),
             history: &self.history,
             symbol: self.symbols.get(symbol),
             market: self.symbols.get(market.as_symbol()),
-            benchmark,
-            models: self.models.get_mut(symbol).expect("it was inserted above"),
+            benchmark: benchmark.and_then(|benchmark| self.symbols.get(benchmark)),
+            markets: self.markets.get_mut(of_benchmark).expect("it was inserted above"),
+            baselines: self.baselines.get_mut(symbol).expect("it was inserted above"),
         };
-        context.evaluate(window)
+        context.evaluate(window, state.evaluated.as_ref().map(|(_, evaluation)| evaluation), cause)
     }
 
     pub(super) fn evict_mention(&mut self, id: u64) {

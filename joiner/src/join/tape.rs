@@ -1,11 +1,12 @@
 //! Bars and halts of one symbol, by session and start.
 
 use super::actions::Actions;
+use super::session::SessionBars;
 use super::time::EventTime;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the join keeps of a bar.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct StoredBar {
     /// No earlier than the session's open.
     pub start: EventTime,
@@ -39,6 +40,42 @@ impl StoredBar {
     fn has_same_prices(&self, other: &Self) -> bool {
         (self.open, self.close, self.volume) == (other.open, other.close, other.volume)
     }
+
+    /// Corrects the bar by another version of it, by the rules of [`Bars::insert`].
+    pub fn correct(&mut self, new: &Self) -> bool {
+        if new.is_late() {
+            return false;
+        }
+        let before = (self.offset, self.first_offset);
+        let first_offset = self.first_offset.min(new.offset);
+        let newer = (self.received_at, self.offset) < (new.received_at, new.offset);
+        if self.has_same_prices(new) {
+            // A repetition: rows keep depending on the first record with these prices.
+            self.offset = self.offset.min(new.offset);
+            self.received_at = self.received_at.max(new.received_at);
+        } else if newer {
+            *self = *new;
+        }
+        self.first_offset = first_offset;
+        before != (self.offset, self.first_offset)
+    }
+}
+
+/// Where a price is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Source {
+    /// [`StoredBar::start`].
+    pub start: EventTime,
+    /// [`StoredBar::end`].
+    pub end: EventTime,
+    /// [`StoredBar::offset`].
+    pub offset: u64,
+}
+
+impl From<&StoredBar> for Source {
+    fn from(bar: &StoredBar) -> Self {
+        Self { start: bar.start, end: bar.end, offset: bar.offset }
+    }
 }
 
 /// Which bars a mention sees: those that ended by the tape's watermark, without those that arrived too late for a
@@ -60,30 +97,53 @@ impl Visibility {
 }
 
 /// Bars of one width. Sessions are numbered as in the calendar.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bars {
-    sessions: BTreeMap<usize, Vec<StoredBar>>,
+    /// By session. All but the newest are packed, unless a bar came for them since.
+    sessions: Vec<(usize, SessionBars)>,
     /// The bars that start at the close of a session.
     auctions: BTreeMap<usize, StoredBar>,
+    /// No bar that ended by this moment can be corrected any more.
+    settled: EventTime,
+}
+
+impl Default for Bars {
+    fn default() -> Self {
+        Self { sessions: Vec::new(), auctions: BTreeMap::new(), settled: EventTime::MIN }
+    }
 }
 
 impl Bars {
+    /// Notes that no bar that ended by a moment can be corrected any more.
+    pub fn settle(&mut self, until: EventTime) {
+        self.settled = until;
+    }
+
     /// Adds or corrects a bar. `true` if a row that depends on it can change.
     ///
     /// Of two versions the one with the later `received_at` counts; of equally late ones the later in the topic. A
     /// late record never changes a bar that is already known.
     pub fn insert(&mut self, session: usize, bar: StoredBar) -> bool {
-        let bars = self.sessions.entry(session).or_default();
-        let place = |bar: &StoredBar| (bar.start, bar.printed_start);
-        let at = match bars.last() {
-            Some(last) if place(last) < place(&bar) => bars.len(),
-            _ => bars.partition_point(|other| place(other) < place(&bar)),
-        };
-        match bars.get_mut(at) {
-            Some(known) if place(known) == place(&bar) => Self::correct(known, bar),
-            _ => {
-                bars.insert(at, bar);
+        if let Some((_, bars)) = self.sessions.last_mut().filter(|(last, _)| *last == session) {
+            return bars.insert(&bar);
+        }
+        match self.sessions.binary_search_by_key(&session, |(session, _)| *session) {
+            Ok(i) => self.sessions[i].1.insert(&bar),
+            Err(i) => {
+                self.sessions.insert(i, (session, SessionBars::new(&bar)));
+                self.pack();
                 true
+            }
+        }
+    }
+
+    /// Packs all sessions but the newest.
+    fn pack(&mut self) {
+        let Some(((_, newest), before)) = self.sessions.split_last_mut() else { return };
+        for (_, bars) in before {
+            let end = bars.len().checked_sub(1).map_or(EventTime::MIN, |last| bars.end(last));
+            if let Some(rows) = bars.pack(end <= self.settled) {
+                newest.use_room(rows);
             }
         }
     }
@@ -91,7 +151,7 @@ impl Bars {
     /// Adds or corrects the bar that starts at a session's close, by the rules of [`Bars::insert`].
     pub fn insert_auction(&mut self, session: usize, bar: StoredBar) -> bool {
         match self.auctions.get_mut(&session) {
-            Some(known) => Self::correct(known, bar),
+            Some(known) => known.correct(&bar),
             None => {
                 self.auctions.insert(session, bar);
                 true
@@ -99,35 +159,22 @@ impl Bars {
         }
     }
 
-    fn correct(known: &mut StoredBar, new: StoredBar) -> bool {
-        if new.is_late() {
-            return false;
-        }
-        let before = (known.offset, known.first_offset);
-        let first_offset = known.first_offset.min(new.offset);
-        let newer = (known.received_at, known.offset) < (new.received_at, new.offset);
-        if known.has_same_prices(&new) {
-            // A repetition: rows keep depending on the first record with these prices.
-            known.offset = known.offset.min(new.offset);
-            known.received_at = known.received_at.max(new.received_at);
-        } else if newer {
-            *known = new;
-        }
-        known.first_offset = first_offset;
-        before != (known.offset, known.first_offset)
-    }
-
     /// Bars of a session, by start.
-    pub fn in_session(&self, session: usize) -> &[StoredBar] {
-        self.sessions.get(&session).map_or(&[], Vec::as_slice)
+    pub fn in_session(&self, session: usize) -> Option<&SessionBars> {
+        let after = self.sessions.partition_point(|(other, _)| *other <= session);
+        self.sessions[..after].last().filter(|(found, _)| *found == session).map(|(_, bars)| bars)
     }
 
     /// First visible bar with an open that starts at or after `from`, and its open.
-    pub fn first_from(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, &StoredBar)> {
-        let bars = self.in_session(session);
-        let visible =
-            bars[bars.partition_point(|bar| bar.start < from)..].iter().filter(|bar| visibility.is_visible(bar));
-        visible.filter_map(|bar| Some((bar.open?, bar))).next()
+    pub fn first_from(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, Source)> {
+        self.entry(session, from, visibility).map(|(open, _, bar)| (open, bar))
+    }
+
+    /// First visible bar with an open that starts at or after `from`; its open and its volume.
+    pub fn entry(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, f64, Source)> {
+        let bars = self.in_session(session)?;
+        let mut visible = (bars.starting_before(from)..bars.len()).filter(|&i| bars.is_visible(i, visibility));
+        visible.find_map(|i| Some((bars.open(i)?, bars.volume(i), bars.source(i))))
     }
 
     /// Last visible bar with a close that starts at or after `from` and ended at or before `until`, and its close.
@@ -137,28 +184,28 @@ impl Bars {
         from: EventTime,
         until: EventTime,
         visibility: Visibility,
-    ) -> Option<(f64, &StoredBar)> {
-        let bars = self.in_session(session);
-        let ended = &bars[..bars.partition_point(|bar| bar.end <= until)];
-        let visible = ended.iter().rev().take_while(|bar| bar.start >= from).filter(|bar| visibility.is_visible(bar));
-        visible.filter_map(|bar| Some((bar.close?, bar))).next()
+    ) -> Option<(f64, Source)> {
+        let bars = self.in_session(session)?;
+        let within = (0..bars.ended_by(until)).rev().take_while(|&i| bars.start(i) >= from);
+        within.filter(|&i| bars.is_visible(i, visibility)).find_map(|i| Some((bars.close(i)?, bars.source(i))))
     }
 
     /// The visible bar with an open that starts at exactly this moment, and its open.
-    pub fn starting_at(&self, session: usize, start: EventTime, visibility: Visibility) -> Option<(f64, &StoredBar)> {
+    pub fn starting_at(&self, session: usize, start: EventTime, visibility: Visibility) -> Option<(f64, Source)> {
         self.first_from(session, start, visibility).filter(|(_, bar)| bar.start == start)
     }
 
     /// The first visible bar of a session that has no open, because it starts before the session does.
-    pub fn without_open(&self, session: usize, visibility: Visibility) -> Option<&StoredBar> {
-        let bars = self.in_session(session).iter();
-        bars.take_while(|bar| bar.open.is_none()).find(|bar| visibility.is_visible(bar))
+    pub fn without_open(&self, session: usize, visibility: Visibility) -> Option<Source> {
+        let bars = self.in_session(session)?;
+        let before = (0..bars.len()).take_while(|&i| bars.open(i).is_none());
+        before.filter(|&i| bars.is_visible(i, visibility)).map(|i| bars.source(i)).next()
     }
 
     /// The visible bar that starts at a session's close, and the auction's price.
-    pub fn auction(&self, session: usize, visibility: Visibility) -> Option<(f64, &StoredBar)> {
+    pub fn auction(&self, session: usize, visibility: Visibility) -> Option<(f64, Source)> {
         let bar = self.auctions.get(&session).filter(|bar| visibility.is_visible(bar))?;
-        Some((bar.open?, bar))
+        Some((bar.open?, bar.into()))
     }
 
     /// Session, price and bar of the last price at or before `until`, in sessions `oldest..=newest`: the close of a bar or,
@@ -169,7 +216,7 @@ impl Bars {
         newest: usize,
         until: EventTime,
         visibility: Visibility,
-    ) -> Option<(usize, f64, &StoredBar)> {
+    ) -> Option<(usize, f64, Source)> {
         (oldest..=newest).rev().find_map(|session| {
             let auction = self.auction(session, visibility).filter(|(_, bar)| bar.end <= until);
             let (price, bar) = auction.or_else(|| self.last_within(session, EventTime::MIN, until, visibility))?;
@@ -179,19 +226,20 @@ impl Bars {
 
     /// Whether any bar of sessions `oldest..=newest` is visible.
     pub fn any_visible(&self, oldest: usize, newest: usize, visibility: Visibility) -> bool {
-        let auctions = self.auctions.range(oldest..=newest).map(|(_, bar)| bar);
-        let mut bars = self.sessions.range(oldest..=newest).flat_map(|(_, bars)| bars).chain(auctions);
-        bars.any(|bar| visibility.is_visible(bar))
+        let within = self.sessions.iter().filter(|(session, _)| (oldest..=newest).contains(session));
+        let mut auctions = self.auctions.range(oldest..=newest).map(|(_, bar)| bar);
+        within.into_iter().any(|(_, bars)| (0..bars.len()).any(|i| bars.is_visible(i, visibility)))
+            || auctions.any(|bar| visibility.is_visible(bar))
     }
 
     /// Number of bars.
     pub fn len(&self) -> usize {
-        self.sessions.values().map(Vec::len).sum::<usize>() + self.auctions.len()
+        self.sessions.iter().map(|(_, bars)| bars.len()).sum::<usize>() + self.auctions.len()
     }
 
     /// Evicts sessions before `oldest`. `true` if no bar is left.
     pub fn evict_before(&mut self, oldest: usize) -> bool {
-        self.sessions = self.sessions.split_off(&oldest);
+        self.sessions.retain(|(session, _)| *session >= oldest);
         self.auctions = self.auctions.split_off(&oldest);
         self.sessions.is_empty() && self.auctions.is_empty()
     }
@@ -299,9 +347,10 @@ mod tests {
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
             let mut bars = Bars::default();
             for i in order {
-                bars.insert(0, versions[i].clone());
+                bars.insert(0, versions[i]);
             }
-            let [stored] = bars.in_session(0) else { panic!("one bar") };
+            let stored: Vec<StoredBar> = bars.in_session(0).unwrap().bars().collect();
+            let [stored] = stored[..] else { panic!("one bar") };
             assert_eq!((stored.close, stored.offset, stored.first_offset), (Some(2.0), 5, 3), "{order:?}");
         }
     }
@@ -340,11 +389,11 @@ mod tests {
     fn a_bar_from_before_the_open_stands_beside_one_from_the_open() {
         let mut bars = Bars::default();
         let cut = StoredBar { printed_start: at(-30), end: at(30), open: None, ..bar(0, 7.0, 0, 1) };
-        bars.insert(2, cut.clone());
+        bars.insert(2, cut);
         assert_eq!(bars.first_from(2, at(0), ALL), None);
-        assert_eq!(bars.without_open(2, ALL), Some(&cut));
+        assert_eq!(bars.without_open(2, ALL), Some(Source::from(&cut)));
         bars.insert(2, bar(0, 8.0, 0, 2));
-        assert_eq!(bars.in_session(2).len(), 2);
+        assert_eq!(bars.in_session(2).map(SessionBars::len), Some(2));
         assert_eq!(bars.first_from(2, at(0), ALL).map(|(open, _)| open), Some(1.0));
         assert_eq!(bars.last_within(2, at(0), at(59), ALL).map(|(close, _)| close), Some(7.0));
     }

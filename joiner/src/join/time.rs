@@ -17,6 +17,8 @@ pub(super) struct Span(i64);
 impl EventTime {
     /// Before every moment.
     pub const MIN: Self = Self(i64::MIN);
+    /// After every moment.
+    pub const MAX: Self = Self(i64::MAX);
 
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)

@@ -1,0 +1,163 @@
+"""Command of the join's benchmark: `python3 -m bench.join`, from the repository's root.
+
+Every round, our join and the peers join the same mentions with the same bars in turn, from tables in memory, on one
+thread; the order rotates. A ratio is the median over rounds of the ratio within a round.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import venv
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from bench import machine
+from bench.errors import BenchError
+from bench.resident import ROOT, Resident, variables
+from stack.errors import StackError
+from stack.settings import from_environment
+
+REQUIREMENTS = ROOT / "bench" / "join" / "requirements.txt"
+PEERS = ("pandas", "polars", "duckdb")
+OURS = "tapewire"
+DOES = {
+    OURS: "entry, eight horizons, market model and abnormal returns, usual volume, missing bars, flags",
+    "pandas": "entry and five horizons: `merge_asof`",
+    "polars": "entry and five horizons: `join_asof`",
+    "duckdb": "entry and five horizons: `ASOF JOIN`",
+}
+EXACT = 1e-12
+
+
+def main(arguments: list[str]) -> int:
+    options = _options(arguments)
+    try:
+        measure(options)
+    except (BenchError, StackError) as error:
+        print(f"bench: {error}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def measure(options: argparse.Namespace) -> None:
+    cache = from_environment().cache
+    cache.mkdir(parents=True, exist_ok=True)
+    python = environment(cache)
+    program = options.program or build()
+    folder = cache / "bench-join"
+    folder.mkdir(exist_ok=True)
+    started, load = datetime.now(UTC), machine.load_average()
+    sizes = [str(options.symbols), str(options.sessions), str(options.mentions)]
+    limits = variables(1) | {"POLARS_MAX_THREADS": "1"}
+    residents: list[Resident] = []
+    try:
+        ours = Resident(OURS, [str(program), "write", str(folder), *sizes], limits, folder / "ours.log")
+        residents.append(ours)
+        command = [str(python), "-m", "bench.join.peers", str(folder)]
+        peers = Resident("the peers' process", command, limits, folder / "peers.log")
+        residents.append(peers)
+        runs = [run for number in range(options.rounds) for run in play(number, ours, peers)]
+    finally:
+        for resident in residents:
+            resident.stop()
+    results = {
+        "date": started.isoformat(timespec="seconds"),
+        "symbols": options.symbols,
+        "sessions": options.sessions,
+        "mentions": options.mentions,
+        "rounds": options.rounds,
+        "load_average": {"before": load, "after": machine.load_average()},
+        "machine": machine.facts(python) | {"packages": packages()},
+        "runs": runs,
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = options.out / f"{results['date'][:10]}-join"
+    stem.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(table(runs))
+    print(f"\n{table(runs)}\nfigures: {stem}.json", flush=True)
+
+
+def play(number: int, ours: Resident, peers: Resident) -> list[dict]:
+    """One round. A peer whose returns differ from ours is wrong, or we are: nothing is reported then."""
+    names = [OURS, *PEERS]
+    shift = number % len(names)
+    runs = []
+    for name in names[shift:] + names[:shift]:
+        answer = ours.ask("run") if name == OURS else peers.ask(name)
+        if not answer.get("deviation", 0.0) <= EXACT:
+            raise BenchError(f"the returns of {name} and ours differ by {answer['deviation']:.2g}")
+        runs.append({"name": name, "round": number} | answer)
+        print(f"  round {number + 1}  {name:10} {answer['cpu_s']:6.2f} CPU-s  {answer['wall_s']:6.2f} s", flush=True)
+    return runs
+
+
+def ratios(runs: list[dict], name: str) -> list[float]:
+    """A peer's processor time as a multiple of ours, by round: above 1, ours is faster."""
+    spent = {(run["name"], run["round"]): run["cpu_s"] for run in runs}
+    rounds = sorted({run["round"] for run in runs})
+    return [spent[name, number] / spent[OURS, number] for number in rounds]
+
+
+def table(runs: list[dict]) -> str:
+    lines = ["| join | what it finds | CPU-seconds | ours is this many times as fast |", "|---|---|---|---|"]
+    for name in (OURS, *PEERS):
+        spent = median(run["cpu_s"] for run in runs if run["name"] == name)
+        times = ratios(runs, name)
+        ratio = "" if name == OURS else f"{median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
+        lines.append(f"| {name} | {DOES[name]} | {spent:.2f} | {ratio} |")
+    return "\n".join(lines) + "\n"
+
+
+def environment(cache: Path) -> Path:
+    """The Python that the peers run in."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    folder = cache / f"bench-join-env-{digest}"
+    python, complete = folder / "bin" / "python", folder / "complete"
+    if not complete.exists():
+        print("bench: installing the peers of the join, about 500 MB on disk (first time only)", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
+        if subprocess.run([*install, "-r", REQUIREMENTS]).returncode != 0:
+            raise BenchError(f"the peers in {REQUIREMENTS} cannot be installed; see above")
+        complete.touch()
+    return python
+
+
+def packages() -> dict[str, str]:
+    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines())
+    return dict(line.split("==", 1) for line in lines if line)
+
+
+def build() -> Path:
+    """Our side, `joiner/examples/join_scale.rs`."""
+    print("bench: building our join", flush=True)
+    command = ["cargo", "build", "--release", "--locked", "--workspace", "--example", "join_scale"]
+    built = subprocess.run(
+        [*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    if built.returncode != 0:
+        raise BenchError(f"our join does not build; see above, or run `{' '.join(command)}`")
+    artifacts = [json.loads(line) for line in built.stdout.splitlines()]
+    return Path(next(one["executable"] for one in artifacts if one.get("target", {}).get("name") == "join_scale"))
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.join", description="Our join beside the joins of data frames.")
+    parser.add_argument("--symbols", type=int, default=250, help="the last is the benchmark (default: 250)")
+    parser.add_argument("--sessions", type=int, default=20, help="of minute bars (default: 20)")
+    parser.add_argument("--mentions", type=int, default=50_000, help="in all (default: 50000)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
+    parser.add_argument("--program", type=Path, help="a built join_scale, instead of building it")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "bench" / "results", help="folder of the results (default: bench/results)"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,337 @@
+//! What the join costs: bars and updates a second on one core, bytes a bar, and how both grow with the symbols.
+//!
+//! ```text
+//! cargo run --release -p tapewire-joiner --example join_scale                        # everything, 4 minutes
+//! cargo run --release -p tapewire-joiner --example join_scale -- stream 250 20 50000   # symbols, sessions, mentions
+//! cargo run --release -p tapewire-joiner --example join_scale -- batch 250 20 50000
+//! cargo run --release -p tapewire-joiner --example join_scale -- memory 10000 20
+//! cargo run --release -p tapewire-joiner --example join_scale -- write FOLDER 250 20 50000
+//! ```
+//!
+//! `stream` takes minute bars, mentions and a watermark on both topics each minute, as the live run does; `batch` takes
+//! all bars and then all mentions, as `tapewire join` does. `memory` fills the join as a restart does and stops before the
+//! last session's end. `write` writes the bars and mentions as CSV for the peers in `bench/`, and then answers each line `run` with
+//! the time of a batch.
+//!
+//! Prices are in cents, volumes are whole numbers, and one minute in fifty has no bar; the benchmark has them all. Only
+//! processor time spent inside the join counts, where the system tells it.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool: it stops at what it did not expect")]
+
+use jiff::{SignedDuration, Timestamp};
+use std::fmt::Write as _;
+use std::io::BufRead as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tapewire_core::exchange::{Calendar, Session};
+use tapewire_core::{Bar, Impact, Mention, Run, Symbol, Watermark};
+use tapewire_joiner::join::{JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, batch};
+
+/// SplitMix64: the stream must not depend on the version of a library.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+/// Invented bars and mentions.
+struct Market {
+    random: Random,
+    symbols: Vec<Symbol>,
+    cents: Vec<u64>,
+    mentions: usize,
+}
+
+fn seconds(n: i64) -> SignedDuration {
+    SignedDuration::from_secs(n)
+}
+
+fn sessions(count: usize) -> &'static [Session] {
+    let first = Calendar::xnys().on(jiff::civil::date(2024, 7, 8)).unwrap().index;
+    &Calendar::xnys().sessions()[first..first + count]
+}
+
+fn minutes(session: &Session) -> i64 {
+    session.close.duration_since(session.open).as_secs() / 60
+}
+
+impl Market {
+    /// The last symbol is the benchmark.
+    fn new(symbols: usize) -> Self {
+        let name = |i: usize| Symbol::new(&format!("S{i:05}")).unwrap();
+        let symbols: Vec<Symbol> = (1..symbols).map(name).chain([Symbol::new("SPY").unwrap()]).collect();
+        let mut random = Random(20_240_701);
+        let cents = symbols.iter().map(|_| 2_000 + random.below(30_000)).collect();
+        Self { random, symbols, cents, mentions: 0 }
+    }
+
+    /// The bars of one minute of a session.
+    fn minute(&mut self, session: &Session, minute: i64, out: &mut Vec<Bar>) {
+        let start = session.open + seconds(60 * minute);
+        let last = self.symbols.len() - 1;
+        for (i, symbol) in self.symbols.iter().enumerate() {
+            let open = self.cents[i];
+            let close = (open + self.random.below(11)).saturating_sub(5).max(100);
+            self.cents[i] = close;
+            if i != last && self.random.below(50) == 0 {
+                continue;
+            }
+            let price = |cents: u64| cents as f64 / 100.0;
+            out.push(Bar {
+                symbol: symbol.clone(),
+                start,
+                width_s: 60,
+                open: price(open),
+                high: price(open.max(close)),
+                low: price(open.min(close)),
+                close: price(close),
+                volume: (100 + self.random.below(50_000)) as f64,
+                vwap: None,
+                trades: None,
+                received_at: start + seconds(61),
+            });
+        }
+    }
+
+    fn mention(&mut self, session: &Session) -> Mention {
+        self.mentions += 1;
+        let second = self.random.below(60 * minutes(session) as u64) as i64;
+        let at = session.open + seconds(second);
+        let symbol = self.symbols[self.random.below(self.symbols.len() as u64 - 1) as usize].clone();
+        Mention {
+            article_id: format!("article-{:06}", self.mentions),
+            article_revision: 1,
+            symbol: Some(symbol),
+            title: format!("Headline number {}", self.mentions),
+            provider: "example".into(),
+            publisher: "Example".into(),
+            url: format!("https://example.com/{}", self.mentions),
+            published_at: at,
+            received_at: at,
+            scored_at: at,
+            relevance: Some(1.0),
+            asked_as: None,
+            sentiment: Err(tapewire_core::Unscored::EmptyText),
+        }
+    }
+
+    /// A session's mentions, by time.
+    fn mentions(&mut self, session: &Session, count: usize) -> Vec<Mention> {
+        let mut mentions: Vec<Mention> = (0..count).map(|_| self.mention(session)).collect();
+        mentions.sort_by_key(|mention| mention.published_at);
+        mentions
+    }
+}
+
+/// Processor time of this thread, or time by the clock where the system does not tell it.
+struct Stopwatch(Option<Duration>, Instant);
+
+fn processor_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(processor_time(), Instant::now())
+    }
+
+    fn spent(&self) -> Duration {
+        processor_time().zip(self.0).map_or_else(|| self.1.elapsed(), |(now, then)| now - then)
+    }
+}
+
+/// The stream join of one run, and what was counted.
+struct Stream {
+    partition: Partition,
+    run: Run,
+    next: PerTopic<u64>,
+    bars: u64,
+    rows: u64,
+    spent: Duration,
+}
+
+impl Stream {
+    fn new() -> Self {
+        let partition = Partition::resume(Arc::new(JoinConfig::default()), &PerTopic::default());
+        Self { partition, run: Run::live(), next: PerTopic::default(), bars: 0, rows: 0, spent: Duration::ZERO }
+    }
+
+    fn step(&mut self, topic: JoinTopic, event: impl FnOnce(u64) -> JoinEvent) {
+        let offset = self.next[topic];
+        self.next[topic] += 1;
+        self.rows += self.partition.step(topic, offset, Some((&self.run, event(offset)))).unwrap().len() as u64;
+    }
+
+    /// Bars and mentions of a few minutes, each minute with the moment that it ends.
+    fn feed(&mut self, minutes: Vec<(Vec<Bar>, Vec<Mention>, Timestamp)>) {
+        self.bars += minutes.iter().map(|(bars, ..)| bars.len() as u64).sum::<u64>();
+        let watch = Stopwatch::start();
+        for (bars, mentions, end) in minutes {
+            for mention in mentions {
+                self.step(JoinTopic::Sentiment, |offset| JoinEvent::Mention { offset, mention });
+            }
+            for bar in bars {
+                self.step(JoinTopic::Bars, |offset| JoinEvent::Bar { offset, bar });
+            }
+            let watermark = Watermark::new(0, 1, end);
+            let of_news = watermark.clone();
+            self.step(JoinTopic::Bars, |offset| JoinEvent::TapeWatermark { offset, watermark });
+            let watermark = of_news;
+            self.step(JoinTopic::Sentiment, |offset| JoinEvent::NewsWatermark { offset, watermark });
+            drop(self.partition.evict());
+        }
+        self.spent += watch.spent();
+    }
+
+    fn session(&mut self, market: &mut Market, session: &Session, mentions: usize) {
+        let mut mentions = market.mentions(session, mentions).into_iter().peekable();
+        // A quarter of an hour after the close completes what the session's last bars are for.
+        for begin in (0..minutes(session) + 20).step_by(30) {
+            let mut fed = Vec::new();
+            for minute in begin..begin + 30 {
+                let end = session.open + seconds(60 * (minute + 1));
+                let of_minute = std::iter::from_fn(|| mentions.next_if(|mention| mention.published_at < end)).collect();
+                let mut bars = Vec::new();
+                if minute < minutes(session) {
+                    market.minute(session, minute, &mut bars);
+                }
+                fed.push((bars, of_minute, end));
+            }
+            self.feed(fed);
+        }
+    }
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(f64::NAN) * 4096.0
+}
+
+fn stream(symbols: usize, days: usize, mentions: usize) {
+    let (mut market, mut stream) = (Market::new(symbols), Stream::new());
+    for session in sessions(days) {
+        stream.session(&mut market, session, mentions / days);
+    }
+    let spent = stream.spent.as_secs_f64();
+    println!(
+        "stream  {symbols:6} symbols {days:3} sessions {mentions:6} mentions: {:.2} s, {:.2} M bars/s, {:.0} k updates/s, {} rows",
+        spent,
+        stream.bars as f64 / spent / 1e6,
+        stream.rows as f64 / spent / 1e3,
+        stream.rows
+    );
+}
+
+fn memory(symbols: usize, days: usize) {
+    let (mut market, mut stream) = (Market::new(symbols), Stream::new());
+    let before = resident();
+    let sessions = sessions(days);
+    for session in sessions {
+        for minute in 0..minutes(session) {
+            let mut bars = Vec::new();
+            market.minute(session, minute, &mut bars);
+            stream.feed(vec![(bars, Vec::new(), session.open + seconds(60 * (minute + 1)))]);
+        }
+    }
+    let kept = stream.partition.size().1;
+    let bytes = resident() - before;
+    let spent = stream.spent.as_secs_f64();
+    println!(
+        "memory  {symbols:6} symbols {days:3} sessions: {:.0} MB, {:.1} bytes a bar; {:.1} s to fill, {:.2} M bars/s",
+        bytes / 1e6,
+        bytes / kept as f64,
+        spent,
+        stream.bars as f64 / spent / 1e6
+    );
+}
+
+fn recorded(symbols: usize, days: usize, mentions: usize) -> (Vec<Bar>, Vec<Mention>) {
+    let mut market = Market::new(symbols);
+    let (mut bars, mut all) = (Vec::new(), Vec::new());
+    for session in sessions(days) {
+        (0..minutes(session)).for_each(|minute| market.minute(session, minute, &mut bars));
+        all.extend(market.mentions(session, mentions / days));
+    }
+    (bars, all)
+}
+
+fn join(bars: Vec<Bar>, mentions: Vec<Mention>) -> (Vec<Impact>, Duration, Duration) {
+    let watch = Stopwatch::start();
+    let rows = batch::join(&Run::named("bench"), JoinConfig::default(), Vec::new(), bars, mentions).unwrap();
+    (rows, watch.spent(), watch.1.elapsed())
+}
+
+fn of_batch(symbols: usize, days: usize, mentions: usize) {
+    let (bars, mentions) = recorded(symbols, days, mentions);
+    let count = bars.len();
+    let (rows, spent, _) = join(bars, mentions);
+    let spent = spent.as_secs_f64();
+    println!(
+        "batch   {symbols:6} symbols {days:3} sessions {:6} mentions: {spent:.2} s, {:.2} M bars/s, {:.0} k rows/s",
+        rows.len(),
+        count as f64 / spent / 1e6,
+        rows.len() as f64 / spent / 1e3
+    );
+}
+
+fn write(folder: &str, symbols: usize, days: usize, mentions: usize) {
+    let (bars, mentions) = recorded(symbols, days, mentions);
+    let (mut tape, mut news) =
+        ("symbol,start,open,close,volume\n".to_owned(), "article_id,symbol,available\n".to_owned());
+    for Bar { symbol, start, open, close, volume, .. } in &bars {
+        writeln!(tape, "{symbol},{},{open},{close},{volume}", start.as_microsecond()).unwrap();
+    }
+    for mention in &mentions {
+        let (symbol, at) = (mention.symbol.as_ref().unwrap(), mention.available_at().as_microsecond());
+        writeln!(news, "{},{symbol},{at}", mention.article_id).unwrap();
+    }
+    std::fs::write(format!("{folder}/bars.csv"), tape).unwrap();
+    std::fs::write(format!("{folder}/mentions.csv"), news).unwrap();
+    let mut joined = "article_id,entry_at,entry,ret_1m,ret_5m,ret_15m,ret_30m,ret_60m\n".to_owned();
+    let (rows, ..) = join(bars.clone(), mentions.clone());
+    for row in &rows {
+        let text = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
+        let returns: Vec<String> = row.returns[..5].iter().map(|gained| text(*gained)).collect();
+        let at = row.entry_at.map_or(String::new(), |at| at.as_microsecond().to_string());
+        writeln!(joined, "{},{at},{},{}", row.mention.article_id, text(row.entry_price), returns.join(",")).unwrap();
+    }
+    std::fs::write(format!("{folder}/joined.csv"), joined).unwrap();
+    println!("{{\"ready\": true}}");
+    for line in std::io::stdin().lock().lines() {
+        if line.unwrap() == "run" {
+            let (of_tape, of_news) = (bars.clone(), mentions.clone());
+            let (rows, spent, wall) = join(of_tape, of_news);
+            let (spent, wall) = (spent.as_secs_f64(), wall.as_secs_f64());
+            println!("{{\"rows\": {}, \"cpu_s\": {spent}, \"wall_s\": {wall}}}", rows.len());
+        }
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<usize>().unwrap();
+    match words[..] {
+        ["stream", symbols, days, mentions] => stream(number(symbols), number(days), number(mentions)),
+        ["batch", symbols, days, mentions] => of_batch(number(symbols), number(days), number(mentions)),
+        ["memory", symbols, days] => memory(number(symbols), number(days)),
+        ["write", folder, symbols, days, mentions] => write(folder, number(symbols), number(days), number(mentions)),
+        [] => {
+            for mentions in [5_000, 50_000] {
+                stream(250, 20, mentions);
+                of_batch(250, 20, mentions);
+            }
+            for symbols in [10, 100, 1_000, 10_000] {
+                memory(symbols, 20);
+            }
+        }
+        _ => panic!("see the top of joiner/examples/join_scale.rs"),
+    }
+}

@@ -1,0 +1,89 @@
+//! What the sessions before an entry say of it: the market model, and in which of them volumes can be compared.
+
+use super::actions::Holding;
+use super::evaluation::Entry;
+use super::market::{MarketModel, Markets, model};
+use super::overnight::{Look, Night};
+use super::tape::Bars;
+use std::ops::Range;
+
+/// The sessions before an entry's session. Their bars can no longer be corrected once an entry is visible, so this is
+/// computed once for all mentions of a symbol in a session, however often each is evaluated.
+#[derive(Debug)]
+pub(super) struct Baseline {
+    pub model: Option<MarketModel>,
+    /// The sessions with a first and a last price, the latest first.
+    sessions: Vec<Priced>,
+    has_nights: bool,
+    /// [`Baseline::scales`] behind the night before the entry, for one generation of the actions.
+    scales: Option<(u64, Vec<(usize, f64)>)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Priced {
+    session: usize,
+    first: f64,
+    last: f64,
+}
+
+impl Baseline {
+    /// Looks at these sessions before an entry's. `market` has the benchmark's bars of the entry's width. Where the market has
+    /// no nights, prices do not jump by splits.
+    pub fn new(
+        entry: &Entry<'_>,
+        market: Option<&Bars>,
+        markets: &mut Markets,
+        sessions: Range<usize>,
+        has_nights: bool,
+    ) -> Self {
+        let visibility = entry.visibility;
+        let priced = |session: usize| {
+            let bars = entry.bars.in_session(session)?;
+            let visible = |&i: &usize| bars.is_visible(i, visibility);
+            let first = (0..bars.len()).find(visible)?;
+            let last = (0..bars.len()).rev().filter(visible).find_map(|i| bars.close(i))?;
+            Some(Priced { session, first: bars.open(first).or(bars.close(first))?, last })
+        };
+        Self {
+            model: market.and_then(|market| {
+                model(
+                    entry.bars,
+                    markets.before(market, sessions.end, entry.width_s, sessions.len(), visibility.as_of),
+                    visibility.as_of,
+                )
+            }),
+            sessions: sessions.rev().filter_map(priced).collect(),
+            has_nights,
+            scales: None,
+        }
+    }
+
+    /// For each session before the entry's, the latest first: how many shares of the entry's session one of its shares
+    /// became. Ends at a night that looks like a split that is not known. `held` says what one share became between two
+    /// sessions, by the actions of this generation.
+    pub fn scales(
+        &mut self,
+        entry_session: usize,
+        entry_price: f64,
+        generation: u64,
+        held: impl Fn(usize, usize) -> Holding,
+    ) -> &[(usize, f64)] {
+        let has_nights = self.has_nights;
+        let is_split = |before: Priced, later: usize, first: f64| {
+            has_nights && Night::new(held(before.session, later), before.last, first, None).look == Look::Split
+        };
+        let Some(&latest) = self.sessions.first() else { return &[] };
+        if is_split(latest, entry_session, entry_price) {
+            return &[];
+        }
+        let (known, scales) = self.scales.get_or_insert_with(|| (u64::MAX, Vec::new()));
+        if *known != generation {
+            let nights = self.sessions.windows(2).take_while(|pair| !is_split(pair[1], pair[0].session, pair[0].first));
+            let sessions = 1 + nights.count();
+            let shares = |priced: &Priced| (priced.session, held(priced.session, entry_session).shares);
+            *scales = self.sessions[..sessions].iter().map(shares).collect();
+            *known = generation;
+        }
+        scales
+    }
+}

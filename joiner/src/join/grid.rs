@@ -1,0 +1,217 @@
+//! Bars on a grid: each starts a whole number of widths after the first and ends a width later.
+
+use super::packed::Numbers;
+use super::tape::{StoredBar, Visibility};
+use super::time::{EventTime, Span};
+
+/// Where bars are, by slots: bar number `n` of the grid starts `n` widths after `base`.
+#[derive(Debug)]
+pub(super) struct Grid {
+    base: EventTime,
+    pub width: Span,
+    /// Bars with another first offset than offset, and late bars; by slot.
+    pub odd: Vec<Odd>,
+    /// Every bar has a greater offset than the bars before it.
+    pub is_rising: bool,
+}
+
+/// A bar on the grid.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// The slot, then 48 bits of the offset.
+    place: u64,
+    pub open: f64,
+    pub close: f64,
+    pub volume: f64,
+    received_at: EventTime,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Odd {
+    pub slot: u16,
+    pub first_offset: u64,
+    visible_from: EventTime,
+}
+
+const OFFSET_BITS: u32 = 48;
+
+impl Row {
+    pub fn new(slot: u16, bar: &StoredBar, open: f64, close: f64) -> Self {
+        let place = u64::from(slot) << OFFSET_BITS | bar.offset;
+        Self { place, open, close, volume: bar.volume, received_at: bar.received_at }
+    }
+
+    pub fn slot(&self) -> u16 {
+        (self.place >> OFFSET_BITS) as u16
+    }
+
+    pub fn offset(&self) -> u64 {
+        self.place & ((1 << OFFSET_BITS) - 1)
+    }
+}
+
+/// A growing session needs room; doubling it would leave much of it empty.
+fn reserve(rows: &mut Vec<Row>) {
+    if rows.len() == rows.capacity() {
+        rows.reserve_exact((rows.len() / 4).max(8));
+    }
+}
+
+impl Grid {
+    /// A grid that begins with a bar; `None` if no bar like that is on a grid.
+    pub fn beginning_with(bar: &StoredBar) -> Option<Self> {
+        let width = bar.end - bar.start;
+        let grid = Self { base: bar.start, width, odd: Vec::new(), is_rising: true };
+        (width > Span::ZERO && grid.slot(bar).is_some()).then_some(grid)
+    }
+
+    /// The grid, out of a session that changes its form.
+    pub fn take(&mut self) -> Self {
+        let mut odd = std::mem::take(&mut self.odd);
+        odd.shrink_to_fit();
+        Self { odd, ..*self }
+    }
+
+    /// The slot, the open and the close of a bar; `None` if it is not on the grid.
+    pub fn slot(&self, bar: &StoredBar) -> Option<(u16, f64, f64)> {
+        let distance = bar.start - self.base;
+        let is_regular = bar.start >= self.base
+            && bar.printed_start == bar.start
+            && bar.end - bar.start == self.width
+            && distance.is_multiple_of(self.width)
+            && bar.offset >> OFFSET_BITS == 0;
+        let slot = u16::try_from(distance.whole(self.width)).ok().filter(|_| is_regular)?;
+        Some((slot, bar.open?, bar.close?))
+    }
+
+    pub fn start(&self, slot: u16) -> EventTime {
+        self.base + self.width * i64::from(slot)
+    }
+
+    pub fn odd(&self, slot: u16) -> Option<&Odd> {
+        if self.odd.is_empty() {
+            return None;
+        }
+        self.odd.binary_search_by_key(&slot, |odd| odd.slot).ok().map(|i| &self.odd[i])
+    }
+
+    /// Whether slots can be counted in place of bars: they have the width, and no late bar is hidden.
+    pub fn is_even(&self, width: Span, visibility: Visibility) -> bool {
+        self.width == width && self.odd.iter().all(|odd| odd.visible_from <= visibility.as_of)
+    }
+
+    pub fn visible_from(&self, slot: u16) -> EventTime {
+        self.odd(slot).map_or(StoredBar::ON_TIME, |odd| odd.visible_from)
+    }
+
+    pub fn note(&mut self, slot: u16, bar: &StoredBar) {
+        let is_odd = bar.first_offset != bar.offset || bar.visible_from != StoredBar::ON_TIME;
+        let new = Odd { slot, first_offset: bar.first_offset, visible_from: bar.visible_from };
+        match self.odd.binary_search_by_key(&slot, |odd| odd.slot) {
+            Ok(i) if is_odd => self.odd[i] = new,
+            Ok(i) => drop(self.odd.remove(i)),
+            Err(i) if is_odd => self.odd.insert(i, new),
+            Err(_) => {}
+        }
+    }
+
+    pub fn bar(&self, numbers: Numbers) -> StoredBar {
+        let Numbers { slot, open, close, volume, offset, received } = numbers;
+        let start = self.start(slot);
+        let end = start + self.width;
+        let odd = self.odd(slot);
+        StoredBar {
+            start,
+            end,
+            printed_start: start,
+            open: Some(open),
+            close: Some(close),
+            volume,
+            received_at: EventTime::from_micros(end.as_micros().wrapping_add(received)),
+            offset,
+            first_offset: odd.map_or(offset, |odd| odd.first_offset),
+            visible_from: odd.map_or(StoredBar::ON_TIME, |odd| odd.visible_from),
+        }
+    }
+
+    pub fn numbers(&self, row: &Row) -> Numbers {
+        let slot = row.slot();
+        let end = self.start(slot) + self.width;
+        let received = row.received_at.as_micros().wrapping_sub(end.as_micros());
+        Numbers { slot, open: row.open, close: row.close, volume: row.volume, offset: row.offset(), received }
+    }
+
+    /// Number of slots that start before a moment.
+    pub fn slots_before(&self, at: EventTime) -> usize {
+        if at <= self.base {
+            return 0;
+        }
+        let distance = at - self.base;
+        distance.whole(self.width) as usize + usize::from(!distance.is_multiple_of(self.width))
+    }
+
+    /// Number of slots that end at or before a moment.
+    pub fn slots_ended_by(&self, at: EventTime) -> usize {
+        (at - self.base).whole(self.width) as usize
+    }
+
+    /// How many of the bars with these slots, ascending, are in the first `slots` slots.
+    pub fn within(slots: usize, len: usize, slot: impl Fn(usize) -> u16) -> usize {
+        if len == 0 || slots == 0 {
+            return 0;
+        }
+        let last = usize::from(slot(len - 1));
+        if slots > last {
+            return len;
+        }
+        // Bar number i is in slot i or later, by at most the number of slots without a bar.
+        let (mut low, mut high) = (slots.saturating_sub(last + 1 - len), slots.min(len));
+        while low < high {
+            let middle = low.midpoint(high);
+            if usize::from(slot(middle)) < slots { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// Adds or corrects a bar that has a slot. `true` if a row that depends on it can change.
+    pub fn insert(&mut self, rows: &mut Vec<Row>, slot: u16, row: Row, bar: &StoredBar) -> bool {
+        let is_odd = bar.visible_from != StoredBar::ON_TIME || bar.first_offset != bar.offset;
+        let at = match rows.last() {
+            Some(last) if last.slot() >= slot => rows.partition_point(|row| row.slot() < slot),
+            _ => rows.len(),
+        };
+        if let Some(known) = rows.get_mut(at).filter(|known| known.slot() == slot) {
+            let mut corrected = self.bar(self.numbers(known));
+            let changed = corrected.correct(bar);
+            self.is_rising = false;
+            if let Some((open, close)) = corrected.open.zip(corrected.close) {
+                *known = Row::new(slot, &corrected, open, close);
+            }
+            self.note(slot, &corrected);
+            return changed;
+        }
+        self.is_rising &= at == rows.len() && rows.last().is_none_or(|last| last.offset() < row.offset());
+        reserve(rows);
+        rows.insert(at, row);
+        if is_odd {
+            self.note(slot, bar);
+        }
+        true
+    }
+
+    /// Lets the grid begin earlier, if its bars then still have a slot.
+    pub fn move_base(&mut self, base: EventTime, rows: &mut [Row]) {
+        if base >= self.base {
+            return;
+        }
+        let distance = self.base - base;
+        let last = rows.last().map_or(0, |row| u32::from(row.slot()));
+        let slots = distance.whole(self.width);
+        if !distance.is_multiple_of(self.width) || slots.saturating_add(last) > u32::from(u16::MAX) {
+            return;
+        }
+        self.base = base;
+        rows.iter_mut().for_each(|row| row.place += u64::from(slots) << OFFSET_BITS);
+        self.odd.iter_mut().for_each(|odd| odd.slot += slots as u16);
+    }
+}
