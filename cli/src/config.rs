@@ -126,7 +126,9 @@ impl Config {
         let kafka = loaded.secret("kafka.sasl_password_file")?;
         let clickhouse = loaded.secret("clickhouse.password_file")?;
         let mut providers = loaded.settings.providers.clone();
-        let sources = loaded.settings.news.sources.iter().chain(&loaded.settings.prices.sources);
+        let settings = &loaded.settings;
+        let sources =
+            settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
         providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
@@ -273,6 +275,13 @@ mod tests {
             ("[kafak]\nbrokers = \"x\"", vec![], vec![], vec!["t.toml", "`kafak`", "kafka"]),
             ("[kafka]\npartitions = \"many\"", vec![], vec![], vec!["t.toml", "kafka.partitions", "many"]),
             ("kafka = 5", vec![], vec![], vec!["t.toml", "kafka", "section"]),
+            ("", vec![], vec!["clickhouse.url=db:8123"], vec!["clickhouse.url", "`db:8123`", "http://db:8123"]),
+            (
+                "",
+                vec![("TAPEWIRE_CLICKHOUSE_URL", "tcp://db:9000")],
+                vec![],
+                vec!["TAPEWIRE_CLICKHOUSE_URL", "http://db:9000"],
+            ),
             ("", vec![], vec!["nonsense"], vec!["--set nonsense", "section.key=value"]),
             ("", vec![], vec!["kafka.borkers=x"], vec!["--set", "kafka.borkers", "`kafka.brokers`"]),
             ("", vec![], vec!["sentiment.engine.precision=f31"], vec!["--set", "f31", "int8-wide"]),

@@ -175,7 +175,7 @@ fn what_can_not_be_studied_is_refused_with_the_reason() {
     std::fs::write(folder.join("others.jsonl"), others).unwrap();
     let (code, none) = run("others.jsonl", &[]);
     assert_eq!(code, Some(1), "{none}");
-    assert!(none.contains("12  no_bars: no bar of the symbol in the files"), "{none}");
+    assert!(none.contains("12  no_bars: no bar of the symbol"), "{none}");
     assert!(none.trim_end().lines().last().unwrap().contains("no mention has a return; 12 of 12 mentions"), "{none}");
     // Outputs that would replace a file.
     std::fs::write(folder.join("there.html"), "mine").unwrap();
@@ -226,6 +226,172 @@ fn an_interrupted_study_continues_with_the_scores_it_has() {
     assert_eq!(lines(), 88);
 }
 
+/// The findings of joined rows in a file are those of the files that they were joined from.
+#[test]
+fn joined_rows_in_a_file_give_the_same_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    market(folder, 0.004);
+    let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "AAAA", "--scores", "kept.jsonl"];
+    let choices = ["--split-by", "label", "--horizons", "5m,close", "--symbols", "BBBB,CCCC,DDDD", "--json", "f.json"];
+    let run = |arguments: &[&[&str]]| {
+        let output = tapewire(folder, &arguments.concat());
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    let findings = || std::fs::read_to_string(folder.join("f.json")).unwrap();
+    let table = run(&[&["study"], &files, &choices]);
+    assert!(table.contains("filter symbols BBBB, CCCC, DDDD: 22 events removed, 66 left"), "{table}");
+    let expected = findings();
+    let parsed: Value = serde_json::from_str(&expected).unwrap();
+    assert_eq!((&parsed["settings"]["outcome"], parsed["events"].as_u64()), (&"abnormal".into(), Some(66)));
+    for name in ["impact.parquet", "impact.csv", "impact.jsonl"] {
+        run(&[&["join"], &files, &["-o", name]]);
+        run(&[&["study", "--impact", name, "--overwrite"], &choices]);
+        assert_eq!(findings(), expected, "{name}");
+    }
+    // A file of one's own needs few columns.
+    std::fs::write(
+        folder.join("own.csv"),
+        "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:01:00Z,3.5,0.01\n",
+    )
+    .unwrap();
+    let own = run(&[&["study", "--impact", "own.csv"]]);
+    assert!(own.contains("the most is 1 event on 1 day, at 5m"), "{own}");
+    for (content, why) in [
+        ("article_id,symbol,available_at,entry_at,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column score"),
+        ("article_id,symbol,available_at,entry_at,score\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column of returns"),
+        (
+            "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01 14:00:00,,1,0.1\n",
+            "row 2: available_at: \"2024-07-01 14:00:00\" is not a time with its zone",
+        ),
+        (
+            "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:00:00Z,1,0.1\n",
+            "row 2: entry_at 2024-07-01T14:00:00Z is not after available_at",
+        ),
+        (
+            "article_id,symbol,available_at,entry_at,score,ret_5m\na,B,2024-07-01T14:00:00Z,,1,\na,B,2024-07-01T14:00:00Z,,1,\n",
+            "row 3 has the provider, article and symbol of row 2",
+        ),
+        (
+            "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,nan,0.1\n",
+            "row 2: score: \"nan\" is not a finite number",
+        ),
+    ] {
+        std::fs::write(folder.join("bad.csv"), content).unwrap();
+        let output = tapewire(folder, &["study", "--impact", "bad.csv"]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains(why), "{}", said(&output));
+    }
+}
+
+#[test]
+fn flags_that_have_no_effect_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (arguments, why) in [
+        (&["study"][..], "name what to study: --news and --bars, --run NAME, or --impact FILE"),
+        (&["study", "--news", "n"], "--news needs --bars"),
+        (&["study", "--run", "live", "--bars", "b"], "--bars has no effect with --run"),
+        (&["study", "--run", "live", "--alias", "A=B"], "--alias has no effect with --run"),
+        (&["study", "--run", "live", "--benchmark", "SPY"], "--benchmark has no effect with --run unless --days"),
+        (&["study", "--impact", "i", "--days", "5"], "--days with --impact needs the prices"),
+        (&["study", "--impact", "i", "--scores", "s"], "--scores has no effect with --impact"),
+        (&["study", "--impact", "i", "--from", "2024-07-02", "--to", "2024-07-01"], "is before --from"),
+        (&["study", "--impact", "i", "--horizons", "7m"], "choose of 1m, 5m"),
+        (&["study", "--impact", "i", "--score-quantile", "6/5"], "write top, bottom, outer, or K/N"),
+        (&["study", "--impact", "i", "--days", "21"], "21 is not in 1..=20"),
+    ] {
+        let output = tapewire(folder, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        assert!(said(&output).contains(why), "{arguments:?}: {}", said(&output));
+    }
+}
+
+/// 235 sessions of bars of an hour, and from the 140th on an article about each company on every third day, after which
+/// its price drifts.
+fn long_market(folder: &Path) {
+    let sessions = tapewire_core::exchange::Calendar::xnys();
+    let first = sessions.on(jiff::civil::date(2024, 1, 2)).unwrap().index;
+    let mut dice = Dice(11);
+    let (mut bars, mut news) = ("symbol,start,open,high,low,close,volume\n".to_owned(), String::new());
+    let mut prices = [100.0; 5];
+    let mut drift = [0.0; 5];
+    for (day, session) in sessions.sessions()[first..first + 235].iter().enumerate() {
+        for which in 0..4 {
+            if day >= 140 && (day + which) % 3 == 0 {
+                let is_good = (day / 3 + which) % 2 == 0;
+                let text = if is_good { GOOD } else { BAD };
+                drift[which] += if is_good { 0.0004 } else { -0.0004 };
+                let at = session.open + jiff::SignedDuration::from_mins(17 + 60 * which as i64);
+                let symbol = SYMBOLS[which];
+                writeln!(news, r#"{{"id":"{symbol}{day}","title":"{symbol} Corp {text}, report {day}","source":"Wire","published_at":"{at}","symbols":["{symbol}"]}}"#).unwrap();
+            }
+        }
+        let mut hour = session.open;
+        while hour < session.close {
+            let market = dice.roll() * 0.002;
+            for (which, symbol) in SYMBOLS.into_iter().chain(["MKTX"]).enumerate() {
+                let own = if which == 4 { 0.0 } else { dice.roll() * 0.003 + drift[which] };
+                let (open, close) = (prices[which], prices[which] * (1.0 + market + own));
+                let (high, low) = (f64::max(open, close), f64::min(open, close));
+                writeln!(bars, "{symbol},{hour},{open:.6},{high:.6},{low:.6},{close:.6},100").unwrap();
+                prices[which] = close;
+            }
+            hour += jiff::SignedDuration::from_hours(1);
+        }
+        drift.iter_mut().for_each(|drift| *drift *= 0.7);
+    }
+    std::fs::write(folder.join("bars.csv"), bars).unwrap();
+    std::fs::write(folder.join("news.jsonl"), news).unwrap();
+}
+
+/// Compares the findings with those that pandas, scipy and statsmodels compute from the joined rows.
+fn computed_again(folder: &Path, news: &str, bars: &str, more: &[&str], choices: &[&str]) -> Option<String> {
+    let files = [&["--news", news, "--bars", bars, "--scores", "kept.jsonl", "--overwrite"], more].concat();
+    for arguments in [&["join", "-o", "rows.jsonl"][..], &[&["study", "--json", "f.json"], choices].concat()] {
+        let output = tapewire(folder, &[arguments, &files].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        println!("{}", said(&output));
+    }
+    let mut command = support::outcomes("findings are computed again")?;
+    let script = support::repository().join("cli/tests/outcomes/findings.py");
+    let program = command.get_program().to_owned();
+    command = Command::new(program);
+    command.arg(script).current_dir(folder).args(["--rows", "rows.jsonl", "--findings", "f.json", "--bars", bars]);
+    if let Some(place) =
+        more.iter().position(|flag| *flag == "--benchmark").filter(|_| more[..].last() != Some(&"none"))
+    {
+        command.args(["--benchmark", more[place + 1]]);
+    }
+    let told = succeeded(command.output().unwrap());
+    println!("{told}");
+    Some(told)
+}
+
+#[test]
+fn findings_are_those_that_statsmodels_computes() {
+    let folder = tempfile::tempdir().unwrap();
+    long_market(folder.path());
+    let market = ["--benchmark", "MKTX"];
+    let Some(told) = computed_again(folder.path(), "news.jsonl", "bars.csv", &market, &["--days", "5"]) else { return };
+    let compared: usize = told.split(' ').next().unwrap().parse().unwrap();
+    assert!(compared > 400, "{told}");
+}
+
+/// The same of real news and prices, where `TAPEWIRE_REAL_DATA` names the folder that has them.
+#[test]
+fn findings_of_real_data_are_those_that_statsmodels_computes() {
+    let Ok(real) = std::env::var("TAPEWIRE_REAL_DATA") else {
+        println!("skipped: findings of real data: TAPEWIRE_REAL_DATA is not set");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (news, bars) = (format!("{real}/news.jsonl"), format!("{real}/bars_1h.csv"));
+    let more = ["--alias", "GOOG=GOOGL", "--benchmark", "SPX"];
+    computed_again(folder.path(), &news, &bars, &more, &["--days", "1"]);
+}
+
 /// `join` writes the rows that a replay through topics and servers gives, column by column.
 #[test]
 fn joined_rows_are_those_of_a_replay() {
@@ -250,6 +416,19 @@ fn joined_rows_are_those_of_a_replay() {
     std::fs::write(folder.join("news.jsonl"), news).unwrap();
     let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--run", "small", "--benchmark", "AAAA"];
     succeeded(place.tapewire().arg("replay").args(files).output().unwrap());
+    // A study of the stored run finds what a study of the files does.
+    let choices = ["--json", "f.json", "--days", "3", "--minimum-days", "3", "--overwrite"];
+    let output = tapewire(folder, &[&["study"], &files[..], &choices].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let findings = || std::fs::read_to_string(folder.join("f.json")).unwrap();
+    let expected = findings();
+    let of_run = ["study", "--run", "small", "--benchmark", "AAAA"];
+    succeeded(place.tapewire().args(of_run).args(choices).output().unwrap());
+    assert_eq!(findings(), expected);
+    assert!(expected.contains("\"rows\": 93"), "the mention that was taken back does not count");
+    let unknown = place.tapewire().args(["study", "--run", "smal"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(1), "{}", said(&unknown));
+    assert!(said(&unknown).contains("has no joined row of run smal; it has small (94 rows)"), "{}", said(&unknown));
     for (name, format) in [("rows.csv", "CSVWithNames"), ("rows.jsonl", "JSONEachRow")] {
         let output = tapewire(folder, &[&["join"], &files[..], &["-o", name]].concat());
         assert!(output.status.success(), "{}", said(&output));

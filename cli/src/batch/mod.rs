@@ -3,16 +3,17 @@
 pub mod output;
 pub mod scores;
 mod shifted;
+pub mod stored;
 
 use crate::commands::reading::{Reading, prepare, progress_bar};
 use crate::config::Config;
 use crate::roles;
 use anyhow::Context as _;
 use std::path::PathBuf;
-use tapewire_core::Impact;
+use tapewire_core::{Impact, Symbol};
 use tapewire_ingest::replay::Records;
 use tapewire_joiner::JoinerError;
-use tapewire_joiner::join::{JoinConfig, batch};
+use tapewire_joiner::join::{JoinConfig, SessionCloses, batch};
 use tapewire_runtime::Shutdown;
 use tapewire_study::panels::{Shift, Shifted};
 
@@ -25,13 +26,16 @@ pub struct Joined {
     pub rows: Vec<Impact>,
     /// The same mentions, joined as if their news had been available at other moments.
     pub shifted: Vec<Shifted>,
-    /// Whether there is a benchmark with bars, so that rows may have abnormal returns.
-    pub has_benchmark: bool,
+    /// The benchmark, if it has bars, so that rows may have abnormal returns.
+    pub benchmark: Option<Symbol>,
+    /// Closes of all sessions, if they were asked for.
+    pub closes: Option<SessionCloses>,
     /// What a report says about where its rows are from.
     pub facts: Vec<String>,
 }
 
-/// Reads, scores and joins, also for the moments that `shifts` names. Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
+/// Reads, scores and joins, also for the moments that `shifts` names; `with_closes` also keeps the closes of all sessions.
+/// Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
 ///
 /// # Errors
 /// A file can't be read, a text can't be scored, a setting is wrong, or a signal came.
@@ -39,8 +43,9 @@ pub async fn joined(
     reading: &Reading,
     mut config: Config,
     kept_scores: Option<PathBuf>,
-    shutdown: &Shutdown,
+    with_closes: bool,
     shifts: &'static [Shift],
+    shutdown: &Shutdown,
 ) -> anyhow::Result<Joined> {
     let options = reading.options(&config)?;
     config.join.benchmark = options.benchmark_of_the_join();
@@ -58,10 +63,10 @@ pub async fn joined(
     }
     let records = prepared.into_records();
     facts.push(format!("{} articles, {} bars", records.summary.articles, records.summary.bars));
-    let has_benchmark = records.has_benchmark;
-    facts.push(match options.benchmark {
-        Some(benchmark) if has_benchmark => format!("benchmark: {benchmark}"),
-        _ => "benchmark: none".to_owned(),
+    let benchmark = options.benchmark.filter(|_| records.has_benchmark);
+    facts.push(match &benchmark {
+        Some(benchmark) => format!("benchmark: {benchmark}"),
+        None => "benchmark: none".to_owned(),
     });
     let companies = config.sentiment.companies()?;
     let loading = shutdown.run_until_cancelled(roles::load_engine(&config)).await;
@@ -76,18 +81,24 @@ pub async fn joined(
     let bar = progress_bar();
     bar.set_message("joining");
     let (join, stop) = (config.join, shutdown.clone());
-    let joining = tokio::task::spawn_blocking(move || -> Result<Vec<Impact>, JoinerError> {
+    let mut closes = with_closes.then(|| SessionCloses::new(join.clone()));
+    let joining = tokio::task::spawn_blocking(move || -> Result<_, JoinerError> {
+        if let Some(closes) = &mut closes {
+            actions.iter().for_each(|action| closes.add_action(action.clone()));
+        }
         // After a signal the join ends early, and its rows are not used.
         let bars = bars.take_while(|_| !stop.is_cancelled());
-        join_all(&run, join, actions, bars, shifted::with_shifted(mentions, shifts), &stop)
+        let bars = bars.inspect(|bar| closes.iter_mut().for_each(|closes| closes.add_bar(bar)));
+        let rows = join_all(&run, join, actions, bars, shifted::with_shifted(mentions, shifts), &stop)?;
+        Ok((rows, closes))
     });
-    let rows = joining.await.context("joining panicked")??;
+    let (rows, closes) = joining.await.context("joining panicked")??;
     bar.finish_and_clear();
     if shutdown.is_cancelled() {
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
     let (rows, shifted) = shifted::apart(rows, shifts);
-    Ok(Joined { rows, shifted, has_benchmark, facts })
+    Ok(Joined { rows, shifted, benchmark, closes, facts })
 }
 
 fn join_all(

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tapewire_core::Impact;
-use tapewire_store::rows::ImpactRow;
+use tapewire_formats::{Cell, ColumnType, write_parquet};
+use tapewire_store::rows::{ColumnKind, ImpactRow};
 
 /// Format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -16,6 +17,8 @@ pub enum Format {
     Jsonl,
     /// CSV with a header; an empty field is NULL
     Csv,
+    /// Parquet, compressed with Zstandard
+    Parquet,
 }
 
 impl Format {
@@ -27,7 +30,8 @@ impl Format {
         match path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase).as_deref() {
             Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
             Some("csv") => Ok(Self::Csv),
-            _ => Err(UsageError(format!("{}: name it .jsonl or .csv, or say --format", path.display()))),
+            Some("parquet" | "pq") => Ok(Self::Parquet),
+            _ => Err(UsageError(format!("{}: name it .parquet, .jsonl or .csv, or say --format", path.display()))),
         }
     }
 }
@@ -83,13 +87,13 @@ pub fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result
 /// # Errors
 /// What `to` returns.
 pub fn rows(rows: &[Impact], format: Format, to: &mut dyn Write) -> anyhow::Result<()> {
-    let columns: Vec<(&str, bool)> = ImpactRow::columns().filter(|(name, _)| *name != "version").collect();
+    let columns: Vec<(&str, ColumnKind)> = ImpactRow::columns().filter(|(name, _)| *name != "version").collect();
     let values = |row: &Impact| -> anyhow::Result<Vec<Value>> {
         let Value::Object(mut fields) = serde_json::to_value(ImpactRow::new(row))? else {
             unreachable!("a row is a struct")
         };
-        let value = |&(name, is_moment): &(&str, bool)| match fields.remove(name).unwrap_or(Value::Null) {
-            Value::Number(micros) if is_moment => {
+        let value = |&(name, kind): &(&str, ColumnKind)| match fields.remove(name).unwrap_or(Value::Null) {
+            Value::Number(micros) if kind == ColumnKind::Moment => {
                 let at = micros.as_i64().and_then(|micros| Timestamp::from_microsecond(micros).ok());
                 at.map_or(Value::Null, |at| Value::String(at.to_string()))
             }
@@ -117,9 +121,40 @@ pub fn rows(rows: &[Impact], format: Format, to: &mut dyn Write) -> anyhow::Resu
             }
             csv.flush()?;
         }
+        Format::Parquet => {
+            let cells = rows.iter().map(values).collect::<anyhow::Result<Vec<_>>>()?;
+            let cells = cells.into_iter().map(|row| row.into_iter().zip(&columns).map(cell).collect());
+            let types: Vec<(&str, ColumnType)> =
+                columns.iter().map(|&(name, kind)| (name, column_type(kind))).collect();
+            let mut file = Vec::new();
+            write_parquet(&mut file, &types, cells)?;
+            to.write_all(&file)?;
+        }
     }
     to.flush()?;
     Ok(())
+}
+
+fn column_type(kind: ColumnKind) -> ColumnType {
+    match kind {
+        ColumnKind::Text => ColumnType::Text,
+        ColumnKind::Float => ColumnType::Float,
+        ColumnKind::Integer => ColumnType::Integer,
+        ColumnKind::Bool => ColumnType::Bool,
+        ColumnKind::Moment => ColumnType::Instant,
+    }
+}
+
+/// A value as Parquet has it. Times are texts in RFC 3339 here.
+fn cell((value, &(_, kind)): (Value, &(&str, ColumnKind))) -> Cell {
+    match (value, kind) {
+        (Value::Bool(value), _) => Cell::Bool(value),
+        (Value::Number(number), ColumnKind::Integer) => number.as_i64().map_or(Cell::Null, Cell::Integer),
+        (Value::Number(number), _) => number.as_f64().map_or(Cell::Null, Cell::Float),
+        (Value::String(text), ColumnKind::Moment) => text.parse().map_or(Cell::Null, Cell::Instant),
+        (Value::String(text), _) => Cell::Text(text),
+        _ => Cell::Null,
+    }
 }
 
 /// The file of scores beside an output: `OUTPUT.scores.jsonl`.
@@ -127,4 +162,10 @@ pub fn scores_beside(output: &Path) -> PathBuf {
     let mut name = output.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     name.push(".scores.jsonl");
     output.with_file_name(name)
+}
+
+/// Whether a write failed because the reader of the pipe has closed it.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -11,7 +11,7 @@ use tapewire_runtime::Shutdown;
 /// Reads news and bars, scores every article for every company it names, and writes what the price did next: the rows
 /// that `tapewire replay` puts into the table `impact`, without servers.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  tapewire join --news news.jsonl --bars bars.csv -o impact.jsonl\n  \
+#[command(after_help = "Examples:\n  tapewire join --news news.jsonl --bars bars.csv -o impact.parquet\n  \
     tapewire join --news news.csv --bars hourly.parquet --benchmark SPX --alias GOOG=GOOGL -o impact.csv\n  \
     tapewire join --news news.jsonl --bars bars.csv | jq 'select(.ret_60m != null) | [.symbol, .score, .ret_60m]'\n\n\
     Rows have the columns of the table impact except for version: one row for each article and company, joined or with the\n\
@@ -45,12 +45,12 @@ impl Join {
         let scores = self.scores.clone().or_else(|| self.output.as_deref().map(output::scores_beside));
         let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
         output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
-        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, &shutdown, &[]).await?;
+        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, false, &[], &shutdown).await?;
         let Some(path) = &self.output else {
             let mut stdout = std::io::stdout().lock();
             return match output::rows(&rows, format, &mut stdout) {
                 // The reader of the output has closed it.
-                Err(error) if is_closed_pipe(&error) => Ok(()),
+                Err(error) if output::is_closed_pipe(&error) => Ok(()),
                 written => written,
             };
         };
@@ -59,9 +59,4 @@ impl Join {
         eprintln!("{}: {} rows, {joined} of them with an entry", path.display(), rows.len());
         Ok(())
     }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }

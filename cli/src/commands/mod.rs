@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod bars;
 mod config;
 mod demo;
 mod duration;
@@ -72,6 +73,8 @@ enum Command {
     Study(study::Study),
     /// Join files of news and bars to rows of what the price did next, without servers
     Join(join::Join),
+    /// Make bars of files of trades
+    Bars(bars::Bars),
     /// Score texts, or the rows of files: text, CSV, JSON lines, Parquet
     Score(score::Score),
     /// Serve the model over HTTP: /predict, /v1/score
@@ -111,6 +114,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Replay(command) => command.run(config, shutdown).await,
             Command::Study(command) => command.run(config, shutdown).await,
             Command::Join(command) => command.run(config, shutdown).await,
+            Command::Bars(command) => command.run(shutdown).await,
             Command::Score(command) => command.run(config, shutdown).await,
             Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,

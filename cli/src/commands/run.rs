@@ -41,10 +41,15 @@ impl Run {
 
 /// Runs the roles once what they need is there.
 async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return Ok(()) };
+    // Nothing has been logged yet that would show that the process did not end by itself.
+    let stopped = || {
+        eprintln!("tapewire: stopped before the roles were started");
+        Ok(())
+    };
+    let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return stopped() };
     let queue = queue?;
     if !preflight::wait_for_servers(config, chosen.contains(&Role::Join), shutdown).await? {
-        return Ok(());
+        return stopped();
     }
     roles::run(chosen, config, queue, Clock::wall(), readiness, shutdown.clone()).await
 }

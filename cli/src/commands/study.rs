@@ -1,34 +1,62 @@
-//! `tapewire study`: whether scores of news order the returns that follow, from files, without servers.
+//! `tapewire study`: whether scores of news order the returns that follow, from files, a run, or joined rows.
 
-use super::reading::Reading;
+mod choices;
+
+use super::reading::{Reading, progress_bar};
+use crate::batch::stored::{self, Stored};
 use crate::batch::{self, Joined, output};
 use crate::config::Config;
+use crate::exit::UsageError;
 use anyhow::{Context as _, bail};
+use choices::Choices;
 use clap::{Args, ValueEnum};
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::PathBuf;
+use tapewire_core::{Impact, Symbol};
+use tapewire_joiner::join::SessionCloses;
 use tapewire_runtime::Shutdown;
 use tapewire_study::html::{self, Source};
-use tapewire_study::panels::{self, Shift};
-use tapewire_study::{Findings, Outcome, Settings, study_with, text};
+use tapewire_study::panels::{self, Shift, Shifted};
+use tapewire_study::{DailyReturns, Findings, Outcome, Row, Settings, study_with, text};
 
-/// Reads news and bars, scores and joins them, and says whether scores order the returns that follow: a table, a sentence,
-/// and with --output a report. It needs no servers.
+/// Says whether scores of news order the returns that follow: a table, a sentence, and with --output a report.
 ///
-/// The rows are those of `tapewire join`. Each number of the table is explained in docs/study.md.
+/// It reads news and bars, scores and joins them, without servers; or takes the joined rows of a run in ClickHouse (--run),
+/// or of a file (--impact). Each number is explained in docs/study.md.
 #[derive(Args)]
+#[command(mut_arg("news", |arg| arg.required(false)), mut_arg("bars", |arg| arg.required(false)))]
+#[command(mut_arg("run", |arg| arg.help("Without --news: a run in ClickHouse, such as `live`, whose rows are studied")))]
 #[command(after_help = "Examples:\n  tapewire study --news news.jsonl --bars bars.csv\n  \
     tapewire study --news news-*.jsonl.gz --bars bars-*.parquet --benchmark SPY -o report.html --json findings.json\n  \
-    tapewire study --news news.jsonl --bars bars.csv --benchmark none      returns that are not adjusted for the market\n\n\
+    tapewire study --news news.jsonl --bars bars.csv --benchmark none      returns that are not adjusted for the market\n  \
+    tapewire study --run live -o report.html                               a run in ClickHouse\n  \
+    tapewire study --impact impact.parquet --split-by session              rows of `tapewire join`, or your own\n  \
+    tapewire study --run live --symbols AAPL,MSFT --session pre,post --label positive,negative --horizons 5m,60m\n  \
+    tapewire study --news news.jsonl --bars daily.csv --days 20            days after the entry\n\n\
     What counts: the first telling of a story about a company in 72 hours, and of events of a company whose outcomes overlap\n\
     the earlier. A horizon with fewer than --minimum-events events, or from fewer than --minimum-days days, has \"not enough\n\
-    data\" in the place of numbers. Found is only what holds after correction for every test in the table, and when scores are shuffled\n\
-    within days.\n\n\
+    data\" in the place of numbers. Found is only what holds after correction for every test in the tables, and when scores are\n\
+    shuffled within days.\n\n\
     Scores are kept in OUTPUT.scores.jsonl, or in the file that --scores names, so a second study computes none of them\n\
     again. Exit code 1: a file can't be read, or no mention has a return, so that there is nothing to study.")]
 pub struct Study {
     #[command(flatten)]
     reading: Reading,
+    /// Joined rows: Parquet, CSV or JSON, with columns of `tapewire join`. They need article_id, symbol, available_at, entry_at,
+    /// score, and a return such as ret_5m or ar_5m
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["news", "run"])]
+    impact: Option<PathBuf>,
+    #[command(flatten)]
+    choices: Choices,
+    #[command(flatten)]
+    results: Results,
+}
+
+/// Where results go, and how much data they need.
+#[derive(Args)]
+#[command(next_help_heading = "Results")]
+struct Results {
     /// Where the report goes: a page of HTML that needs nothing else
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -50,7 +78,10 @@ pub struct Study {
     /// Number of permutations
     #[arg(long, value_name = "N", default_value_t = 4999, value_parser = clap::value_parser!(u32).range(999..=1_000_000))]
     permutations: u32,
-    /// Seed of the permutations
+    /// Number of replicates of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1999, value_parser = clap::value_parser!(u32).range(999..=100_000))]
+    bootstraps: u32,
+    /// Seed of the permutations and the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Replace outputs that are there
@@ -67,55 +98,157 @@ enum Returns {
     Raw,
 }
 
+/// The rows of a study, and what belongs to them.
+struct Input {
+    rows: Vec<Row>,
+    /// The rows with their prices, if they were joined here, and joined again for other moments.
+    joined: (Vec<Impact>, Vec<Shifted>),
+    facts: Vec<String>,
+    /// Whether rows may have abnormal returns.
+    has_abnormal: bool,
+    /// Closes of all sessions, and the benchmark, if days are studied.
+    closes: Option<(SessionCloses, Option<Symbol>)>,
+}
+
 impl Study {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-        let outputs: Vec<_> = [&self.output, &self.json].into_iter().filter_map(|path| path.as_deref()).collect();
-        let scores = self.scores.clone().or_else(|| outputs.first().map(|path| output::scores_beside(path)));
-        output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
-        // The table on the terminal does not show what they are for.
-        let shifts: &[Shift] = if outputs.is_empty() { &[] } else { &Shift::ALL };
-        let joined = batch::joined(&self.reading, config, scores, &shutdown, shifts).await?;
-        let settings = self.settings(joined.has_benchmark);
-        let Joined { rows, shifted, facts, .. } = joined;
+        let results = &self.results;
+        let outputs: Vec<_> = [&results.output, &results.json].into_iter().filter_map(|path| path.as_deref()).collect();
+        let scores = results.scores.clone().or_else(|| outputs.first().map(|path| output::scores_beside(path)));
+        let inputs: Vec<PathBuf> = self.reading.files().into_iter().chain(self.impact.clone()).collect();
+        let reads_files = !self.reading.inputs().news.is_empty();
+        self.check_sources(reads_files)?;
+        // For its errors, before anything is read.
+        self.settings(true)?;
+        output::check(&outputs, scores.as_deref().filter(|_| reads_files), &inputs, results.overwrite)?;
+        let input = self.input(config, scores, &shutdown).await?;
+        let settings = self.settings(input.has_abnormal)?;
+        if let Some((flag, column)) = settings.filters.without_data(&input.rows) {
+            return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
+        }
+        let Input { rows, joined, facts, closes, .. } = input;
+        let bar = progress_bar();
+        bar.set_message("computing the statistics");
         let studying = tokio::task::spawn_blocking(move || {
-            let findings = study_with(&rows, &settings, panels::Joined { rows: &rows, shifted: &shifted });
+            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.as_ref(), &rows));
+            let joined = panels::Joined { rows: &joined.0, shifted: &joined.1 };
+            let findings = study_with(&rows, &settings, daily.as_ref(), joined);
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
             (findings, raw)
         });
         let studied = shutdown.run_until_cancelled(studying).await;
+        bar.finish_and_clear();
         let (findings, raw) = studied.context("interrupted; nothing was written")?.context("the study panicked")?;
         self.write(&findings, facts)?;
         // A standard output that nobody reads is no failure.
         let _ = write!(std::io::stdout().lock(), "{}", text::table(&findings));
-        if let Some(path) = &self.output {
+        if let Some(path) = &self.results.output {
             eprintln!("report: {}", path.display());
         }
         refuse_nothing(&findings, raw)
     }
 
-    fn settings(&self, has_benchmark: bool) -> Settings {
-        let outcome = match self.returns {
+    /// Refuses flags that name no rows, or rows of two kinds.
+    fn check_sources(&self, reads_files: bool) -> Result<(), UsageError> {
+        let wrong = |problem: String| Err(UsageError(problem));
+        let has_bars = !self.reading.inputs().bars.is_empty();
+        if reads_files {
+            return match has_bars {
+                true => Ok(()),
+                false => wrong("--news needs --bars, the prices after it".into()),
+            };
+        }
+        let of_file = match (&self.impact, self.reading.run()) {
+            (Some(_), _) => true,
+            (None, Some(_)) => false,
+            (None, None) => {
+                return wrong("name what to study: --news and --bars, --run NAME, or --impact FILE".into());
+            }
+        };
+        let days = self.choices.days() > 0;
+        let name = if of_file { "--impact" } else { "--run" };
+        match (of_file, days, has_bars) {
+            (true, true, false) => return wrong("--days with --impact needs the prices: --bars FILES".into()),
+            (true, false, true) => return wrong("with --impact, --bars is for --days only".into()),
+            (false, _, true) => return wrong("--bars has no effect with --run, which has bars of its own".into()),
+            _ => {}
+        }
+        if let Some(flag) = self.reading.given(of_file && days) {
+            return wrong(format!("{flag} has no effect with {name}: the rows are joined already"));
+        }
+        if self.reading.has_benchmark() && !days {
+            return wrong(format!(
+                "--benchmark has no effect with {name} unless --days is given: the rows are joined already"
+            ));
+        }
+        if self.results.scores.is_some() {
+            return wrong(format!("--scores has no effect with {name}: the rows have scores"));
+        }
+        Ok(())
+    }
+
+    async fn input(&self, config: Config, scores: Option<PathBuf>, shutdown: &Shutdown) -> anyhow::Result<Input> {
+        let days = self.choices.days() > 0;
+        let of_stored = |stored: Stored, closes| {
+            let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
+            Input { rows: stored.rows, joined: Default::default(), facts: stored.facts, has_abnormal, closes }
+        };
+        if let Some(path) = self.impact.clone() {
+            let read = tokio::task::spawn_blocking(move || stored::of_file(&path));
+            let read = shutdown.run_until_cancelled(read).await.context("interrupted; nothing was written")?;
+            let stored = read.context("reading the rows panicked")??;
+            let closes = match days {
+                true => Some(stored::closes_of_files(&self.reading, &config, shutdown).await?),
+                false => None,
+            };
+            return Ok(of_stored(stored, closes));
+        }
+        if let (true, Some(run)) = (self.reading.inputs().news.is_empty(), self.reading.run()) {
+            let stored = stored::of_run(&config, run, shutdown).await?;
+            let closes = if days {
+                let benchmark = self.reading.options(&config)?.benchmark;
+                let closes = stored::closes_of_run(&config, run, benchmark.as_ref(), &stored.rows, shutdown).await?;
+                Some((closes, benchmark))
+            } else {
+                None
+            };
+            return Ok(of_stored(stored, closes));
+        }
+        // Only the report and the JSON show what they are for.
+        let is_shown = self.results.output.is_some() || self.results.json.is_some();
+        let shifts: &[Shift] = if is_shown { &Shift::ALL } else { &[] };
+        let Joined { rows: impacts, shifted, benchmark, closes, facts } =
+            batch::joined(&self.reading, config, scores, days, shifts, shutdown).await?;
+        let rows = impacts.iter().map(Row::from).collect();
+        let (has_abnormal, closes) = (benchmark.is_some(), closes.map(|closes| (closes, benchmark)));
+        Ok(Input { rows, joined: (impacts, shifted), facts, has_abnormal, closes })
+    }
+
+    fn settings(&self, has_abnormal: bool) -> Result<Settings, UsageError> {
+        let results = &self.results;
+        let outcome = match results.returns {
             Some(Returns::Raw) => Outcome::Raw,
             Some(Returns::Abnormal) => Outcome::Abnormal,
-            None if has_benchmark => Outcome::Abnormal,
+            None if has_abnormal => Outcome::Abnormal,
             None => Outcome::Raw,
         };
-        Settings {
+        self.choices.settings(Settings {
             outcome,
-            minimum_events: self.minimum_events as usize,
-            minimum_days: self.minimum_days as usize,
-            permutations: self.permutations as usize,
-            seed: self.seed,
+            minimum_events: results.minimum_events as usize,
+            minimum_days: results.minimum_days as usize,
+            permutations: results.permutations as usize,
+            bootstraps: results.bootstraps as usize,
+            seed: results.seed,
             ..Settings::default()
-        }
+        })
     }
 
     fn write(&self, findings: &Findings, facts: Vec<String>) -> anyhow::Result<()> {
-        if let Some(path) = &self.output {
+        if let Some(path) = &self.results.output {
             let source = Source { title: "News and returns".to_owned(), facts };
             output::write(path, |to| Ok(to.write_all(html::page(findings, &source).as_bytes())?))?;
         }
-        if let Some(path) = &self.json {
+        if let Some(path) = &self.results.json {
             output::write(path, |to| {
                 serde_json::to_writer_pretty(&mut *to, findings)?;
                 Ok(writeln!(to)?)
@@ -123,6 +256,14 @@ impl Study {
         }
         Ok(())
     }
+}
+
+/// The returns of each day of the companies in `rows`.
+fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> DailyReturns {
+    let symbols: HashSet<&Symbol> = rows.iter().filter_map(|row| row.symbol.as_ref()).collect();
+    let of = symbols.into_iter().map(|symbol| (symbol.clone(), closes.returns(symbol, benchmark))).collect();
+    let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None)).filter(|returns| !returns.is_empty());
+    DailyReturns { of, benchmark }
 }
 
 /// Fails if there is nothing to study: that is a fault of the input, not a finding. `raw` is the number of rows with a
@@ -136,6 +277,9 @@ fn refuse_nothing(findings: &Findings, raw: usize) -> anyhow::Result<()> {
             "no event has an abnormal return: the market model needs bars of the benchmark and the symbol in the sessions \
              before; --returns raw studies returns that are not adjusted"
         );
+    }
+    if let Some(last) = findings.filters.iter().find(|filter| filter.left == 0 && filter.removed > 0) {
+        bail!("no event is left: filter {} removed the last {}", last.filter, last.removed);
     }
     let most = findings
         .left_out

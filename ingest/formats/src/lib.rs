@@ -1,6 +1,7 @@
 //! Rows of files as people have them: any accepted format, compression and encoding becomes rows of named values.
 //!
-//! What the values mean (a time, a price, a list of tickers) is decided by the callers.
+//! What the values mean (a time, a price, a list of tickers) is decided by the callers. Rows are also written, as Parquet
+//! ([`write_parquet`]).
 //!
 //! # What is read
 //!
@@ -52,6 +53,7 @@ mod json;
 mod lines;
 mod options;
 mod parquet;
+mod parquet_writer;
 mod reader;
 mod signature;
 mod source;
@@ -60,5 +62,6 @@ mod value;
 pub use delimited::Dialect;
 pub use error::FormatError;
 pub use options::{Format, Options};
+pub use parquet_writer::{Cell, ColumnType, write_parquet};
 pub use reader::Reader;
 pub use value::{Row, Unreadable, Value};

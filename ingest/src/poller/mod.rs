@@ -187,7 +187,7 @@ impl NewsPoller {
             }
             Err(error) if error.is_retryable() => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
-                let wait = backoff.next_wait_of_at_least(error.retry_after());
+                let wait = backoff.next_wait_at_least(error.retry_after());
                 let wait_s = wait.as_secs_f64();
                 tracing::warn!(
                     source,

@@ -10,7 +10,7 @@ pub mod http;
 pub mod items;
 mod key;
 pub mod massive;
-mod pages;
+pub(crate) mod pages;
 pub mod registry;
 
 pub use error::ProviderError;

@@ -225,7 +225,7 @@ impl ProvidersConfig {
         Ok(make(&account)?)
     }
 
-    fn find(&self, name: &str, clock: &Clock) -> Result<(&'static Provider, Account), IngestError> {
+    pub(crate) fn find(&self, name: &str, clock: &Clock) -> Result<(&'static Provider, Account), IngestError> {
         check_name(name)?;
         let config = self.0.get(name).cloned().unwrap_or_default();
         let kind = config.kind.as_deref().unwrap_or(name);

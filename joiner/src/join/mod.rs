@@ -51,6 +51,7 @@
 mod actions;
 pub mod batch;
 mod checkpoint;
+mod closes;
 pub mod config;
 mod evaluation;
 mod eviction;
@@ -69,6 +70,7 @@ mod tracker;
 pub mod version;
 mod window;
 
+pub use closes::SessionCloses;
 pub use config::JoinConfig;
 pub use inputs::{JoinEvent, JoinTopic, PerTopic, Position};
 pub(crate) use mention::MentionKey;

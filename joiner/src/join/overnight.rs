@@ -65,7 +65,7 @@ impl Look {
 
 impl Night {
     /// A night with a price before and one after it, and the benchmark's log return across it.
-    fn new(holding: Holding, before: f64, after: f64, market: Option<f64>) -> Self {
+    pub(super) fn new(holding: Holding, before: f64, after: f64, market: Option<f64>) -> Self {
         let (raw, gained) = ((after / before).ln(), (holding.value(after) / before).ln());
         // The prices do not move by the known split: they were adjusted for it already.
         let has_it_already = holding.shares != 1.0 && raw.abs() < gained.abs() / 2.0;

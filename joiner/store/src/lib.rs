@@ -9,6 +9,8 @@ pub mod config;
 pub mod error;
 pub mod migrate;
 pub mod rows;
+pub mod stored;
+mod stories;
 pub mod summary;
 mod views;
 pub mod writer;

@@ -4,7 +4,7 @@
 mod joined;
 
 pub(crate) use joined::IMPACT_COLUMNS;
-pub use joined::{ImpactRow, MentionRow};
+pub use joined::{ColumnKind, ImpactRow, MentionRow};
 
 use base64::Engine as _;
 use clickhouse::Row;

@@ -2,6 +2,7 @@
 //! code's lists of columns and horizons. A migration's text never changes; these follow the build that migrated last.
 
 use crate::rows::IMPACT_COLUMNS;
+use crate::stories::{sentiment_index, stories};
 use tapewire_core::Horizon;
 
 /// Columns of `impact` that the view `report` leaves out. Every other column is in it, also a new one.
@@ -144,7 +145,7 @@ SELECT
 FROM by_horizon";
 
 /// The statements, in order. Each may be repeated, and run by two processes at once.
-pub(crate) fn statements() -> [String; 7] {
+pub(crate) fn statements() -> [String; 9] {
     [
         add_columns(),
         report(),
@@ -152,6 +153,8 @@ pub(crate) fn statements() -> [String; 7] {
         current_mentions(),
         news_by_minute(),
         NOVELTY.to_owned(),
+        stories(),
+        sentiment_index(),
         INFORMATION_COEFFICIENT.to_owned(),
     ]
 }

@@ -1,18 +1,16 @@
 //! From joined rows to events: which rows count, and why the others do not.
 
-use jiff::{SignedDuration, Timestamp};
+use crate::row::Row;
+use jiff::Timestamp;
 use serde::Serialize;
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 use tapewire_core::exchange::Calendar;
-use tapewire_core::impact::{Moment, PerHorizon, Status};
-use tapewire_core::{Horizon, Impact, Mention, Symbol};
+use tapewire_core::impact::{Moment, PerHorizon, Phase};
+use tapewire_core::story::{Fingerprint, tellings};
+use tapewire_core::{Horizon, Symbol};
 use tapewire_statistics::overlap::{self, Fate};
 use tapewire_statistics::rank::ranks;
-
-/// For how long a headline that is repeated for the same company is still the same story.
-pub const STORY_SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 /// Which return of a row is its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,15 +32,13 @@ impl Outcome {
     }
 }
 
-/// A scored mention with a price path: the first of its story.
+/// A scored mention with a price path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// The company.
     pub symbol: Symbol,
     /// Number of the article; companies of one article share it.
     pub article: u64,
-    /// The article's provider.
-    pub provider: String,
     /// The provider's id of the article.
     pub article_id: String,
     /// Headline, as a reader sees it.
@@ -53,10 +49,21 @@ pub struct Event {
     pub entry_at: Timestamp,
     /// Position of the entry's session in the calendar: its day.
     pub session: u64,
-    /// p(positive) - p(negative).
+    /// The score as it is studied: p(positive) - p(negative), unless [`ScoreAs`](crate::filters::ScoreAs) makes another
+    /// of it.
     pub score: f64,
-    /// The likeliest class.
-    pub label: &'static str,
+    /// The likeliest class; `None` if the row has none.
+    pub label: Option<&'static str>,
+    /// Who delivered the article.
+    pub provider: String,
+    /// The article's publisher.
+    pub publisher: String,
+    /// When in the trading day the news became available.
+    pub phase: Option<Phase>,
+    /// How much the article is about the company.
+    pub relevance: Option<f64>,
+    /// Whether it is the company's first of its story.
+    pub is_first: bool,
     /// Log returns from the entry, of the kind that is studied.
     pub outcomes: PerHorizon,
 }
@@ -108,97 +115,128 @@ struct Once {
 }
 
 /// Why a row is not an event, and the words for it.
-fn reason(row: &Impact) -> Option<(&'static str, &'static str)> {
-    let reason = match (row.status, &row.mention.sentiment) {
-        (Status::NotJoined(reason), _) => reason.as_str(),
-        (_, Err(unscored)) => unscored.as_str(),
-        _ if row.entry_at.is_none() || row.mention.symbol.is_none() => "pending",
-        _ => return None,
+fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
+    let reason = match row.reason {
+        Some(reason) => reason,
+        None if row.symbol.is_none() => "no_symbol",
+        None if row.score.is_none() => "no_score",
+        None if row.entry_at.is_none() => "pending",
+        None => return None,
     };
     let words = match reason {
         "no_symbol" => "the article names no company",
         "not_equity" => "an index, a currency, a cryptocurrency or an option",
-        "no_bars" => "no bar of the symbol in the files",
+        "no_bars" => "no bar of the symbol",
         "no_regular_bars" => "bars of the symbol, but none in a regular session",
         "no_entry_bar" => "no bar after the news to enter at",
         "too_late" => "read too late",
-        "withdrawn" => "an edit no longer names the company",
         "empty_text" => "no text to score",
         "model_failed" => "the model failed on the text",
+        "no_score" => "the row has no score",
+        "promotional" => "a law firm's notice to investors, which is no news",
         _ => "no entry yet",
     };
     Some((reason, words))
 }
 
-/// Divides rows into events and those left out. Each row is either one or the other.
+/// The reason of a row whose story was told before.
+const REPEATED: (&str, &str) = ("repeated", "the company's story of the last 72 hours again");
+
+/// Divides rows into events and those left out. Each row is either one or the other, except that a mention which an edit
+/// of its article has taken back does not count at all.
 ///
-/// Of the mentions of one company under one headline, compared without case and punctuation, only the first of any 72
-/// hours counts.
-pub fn sample(rows: &[Impact], outcome: Outcome) -> Sample {
-    let mut order: Vec<&Impact> = rows.iter().collect();
-    order.sort_by(|a, b| by_time(&a.mention, &b.mention));
-    let mut articles: HashMap<(&str, &str), u64> = HashMap::new();
-    let mut first_told: HashMap<(&Symbol, String), Timestamp> = HashMap::new();
+/// Of the mentions of one company that tell one story ([`tapewire_core::story`]), only the first is an event.
+pub fn sample<R>(rows: &[R], outcome: Outcome) -> Sample
+where
+    for<'a> Row: From<&'a R>,
+{
+    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), outcome);
+    sample.drop_repeated();
+    sample
+}
+
+/// As [`sample`], where mentions whose story was told before are events, too.
+pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
+    rows.retain(|row| row.reason != Some("withdrawn"));
+    rows.sort_by(|a, b| {
+        let articles = a.provider.cmp(&b.provider).then_with(|| a.article_id.cmp(&b.article_id));
+        a.available_at.cmp(&b.available_at).then(articles).then_with(|| a.symbol.cmp(&b.symbol))
+    });
+    let count = rows.len();
+    let mut articles: HashMap<(String, String), u64> = HashMap::new();
+    let repeated = repeated(&rows);
     let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
     let mut events = Vec::new();
-    for row in order {
-        let mention = &row.mention;
+    for (place, row) in rows.into_iter().enumerate() {
         let next = articles.len() as u64;
-        let article = *articles.entry((&mention.provider, &mention.article_id)).or_insert(next);
-        if let Some(reason) = reason(row) {
+        let article = *articles.entry((row.provider.clone(), row.article_id.clone())).or_insert(next);
+        if let Some(reason) = reason(&row) {
             *left_out.entry(reason).or_default() += 1;
             continue;
         }
-        let (Some(symbol), Some(entry_at), Some(probabilities)) =
-            (&mention.symbol, row.entry_at, mention.probabilities())
-        else {
+        let (Some(symbol), Some(entry_at), Some(score)) = (row.symbol, row.entry_at, row.score) else {
             unreachable!("a row without a reason has a company, a score and an entry")
         };
-        let available_at = mention.available_at();
-        let story = (symbol, story(&mention.title));
-        let is_told = !story.1.is_empty()
-            && first_told.get(&story).is_some_and(|&first| available_at.duration_since(first) <= STORY_SPAN);
-        if is_told {
-            let reason = ("repeated", "the company's headline of the last 72 hours again");
-            *left_out.entry(reason).or_default() += 1;
-            continue;
-        }
-        first_told.insert(story, available_at);
+        let available_at = row.available_at;
         events.push(Event {
-            symbol: symbol.clone(),
+            symbol,
             article,
-            provider: mention.provider.clone(),
-            article_id: mention.article_id.clone(),
-            headline: mention.title.clone(),
+            article_id: row.article_id,
+            headline: row.title,
             available_at,
             entry_at,
             session: Calendar::xnys().last_opened(entry_at).map_or(0, |session| session.index as u64),
-            score: probabilities.score(),
-            label: probabilities.label(),
+            score,
+            label: row.label,
+            provider: row.provider,
+            publisher: row.publisher,
+            phase: row.phase,
+            relevance: row.relevance,
+            is_first: !repeated.contains(&place),
             outcomes: if outcome == Outcome::Abnormal { row.abnormal } else { row.returns },
         });
     }
-    let mut left_out: Vec<LeftOut> =
+    let left_out: Vec<LeftOut> =
         left_out.into_iter().map(|((reason, words), rows)| LeftOut { reason, words, rows }).collect();
-    left_out.sort_by_key(|left| std::cmp::Reverse(left.rows));
-    Sample { rows: rows.len(), articles: articles.len(), events, left_out }
+    let mut sample = Sample { rows: count, articles: articles.len(), events, left_out };
+    sample.sort_left_out();
+    sample
 }
 
-/// The order in which mentions became available.
-fn by_time(a: &Mention, b: &Mention) -> Ordering {
-    fn names(of: &Mention) -> (&str, &str, Option<&Symbol>) {
-        (&of.provider, &of.article_id, of.symbol.as_ref())
+/// Places of the rows whose story was told before. The rows are in the order in which the news was known.
+fn repeated(rows: &[Row]) -> HashSet<usize> {
+    let mut told: HashMap<&Symbol, Vec<(usize, Timestamp, Fingerprint)>> = HashMap::new();
+    for (place, row) in rows.iter().enumerate() {
+        if let Some(symbol) = &row.symbol {
+            let fingerprint = Fingerprint::about(&row.title, row.asked_as.as_deref());
+            told.entry(symbol).or_default().push((place, row.available_at, fingerprint));
+        }
     }
-    a.available_at().cmp(&b.available_at()).then_with(|| names(a).cmp(&names(b)))
-}
-
-/// A headline in the form in which headlines are compared: letters and digits in lower case.
-fn story(title: &str) -> String {
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+    let mut repeated = HashSet::new();
+    for own in told.values() {
+        let tellings = tellings(own.iter().map(|(_, at, fingerprint)| (*at, fingerprint)));
+        let again = own.iter().zip(tellings).filter(|(_, telling)| telling.is_some_and(|telling| !telling.is_first()));
+        repeated.extend(again.map(|((place, ..), _)| *place));
+    }
+    repeated
 }
 
 impl Sample {
+    /// Leaves out the events whose story was told before.
+    pub(crate) fn drop_repeated(&mut self) {
+        let before = self.events.len();
+        self.events.retain(|event| event.is_first);
+        let rows = before - self.events.len();
+        if rows > 0 {
+            self.left_out.push(LeftOut { reason: REPEATED.0, words: REPEATED.1, rows });
+            self.sort_left_out();
+        }
+    }
+
+    fn sort_left_out(&mut self) {
+        self.left_out.sort_by_key(|left| (std::cmp::Reverse(left.rows), left.reason));
+    }
+
     /// The events that count at a horizon: they have an outcome, and no earlier event of the same company that counts
     /// has an outcome that reaches into theirs.
     pub fn at(&self, horizon: Horizon) -> Used<'_> {
@@ -223,6 +261,13 @@ impl Sample {
             with.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Kept).map(|(pair, _)| *pair).unzip();
         let without_outcome = self.events.len() - with.len();
         let overlapping = with.len() - events.len();
+        Used::new(events, outcomes, without_outcome, overlapping)
+    }
+}
+
+impl<'a> Used<'a> {
+    /// Events with their outcomes, and how many were left out.
+    pub(crate) fn new(events: Vec<&'a Event>, outcomes: Vec<f64>, without_outcome: usize, overlapping: usize) -> Self {
         Used { events, outcomes, without_outcome, overlapping, once: Once::default() }
     }
 }

@@ -1,18 +1,23 @@
 //! The statistics of each horizon.
 
+use crate::daily::{DailyReturns, DaysFindings};
 use crate::estimate::{Estimate, Figure};
-use crate::events::{LeftOut, Outcome, Sample, Used, sample};
+use crate::events::{LeftOut, Outcome, Sample, Used, with_repeated};
+use crate::filters::{Filters, Novelty, Removed, ScoreAs, SplitBy};
+use crate::intervals::{self, Band};
+use crate::looks::Looks;
 use crate::methods;
 use crate::panels::{self, Joined, Panels};
+use crate::parts::Split;
+use crate::row::Row;
 use crate::sentence::{self, Verdict};
 use jiff::Timestamp;
-use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::HashSet;
-use tapewire_core::{Horizon, Impact};
+use tapewire_core::Horizon;
+use tapewire_core::impact::Moment;
 use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::ic::{Correlation, correlation};
-use tapewire_statistics::multiple::{Adjustment, Family};
 use tapewire_statistics::regression::Design;
 use tapewire_statistics::resample::{Alternative, permute_within, product_within};
 use tapewire_statistics::{Error, Result};
@@ -39,8 +44,25 @@ pub struct Settings {
     pub level: f64,
     /// Number of permutations.
     pub permutations: usize,
-    /// Seed of the permutations.
+    /// Seed of the permutations and of the bootstrap.
     pub seed: u64,
+    /// Number of replicates of the bootstrap.
+    pub bootstraps: usize,
+    /// The horizons that are studied, in the order of time.
+    #[serde(serialize_with = "names")]
+    pub horizons: Vec<Horizon>,
+    /// Which events are studied.
+    pub filters: Filters,
+    /// What is correlated with the outcomes.
+    pub score: ScoreAs,
+    /// What events are divided by.
+    pub split_by: Option<SplitBy>,
+    /// Number of days after the entry that are studied; 0: none.
+    pub days: usize,
+}
+
+fn names<S: Serializer>(horizons: &[Horizon], to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_seq(horizons.iter().map(|horizon| horizon.name()))
 }
 
 impl Default for Settings {
@@ -52,6 +74,12 @@ impl Default for Settings {
             level: 0.05,
             permutations: 4999,
             seed: 1,
+            bootstraps: 1999,
+            horizons: Horizon::ALL.to_vec(),
+            filters: Filters::default(),
+            score: ScoreAs::default(),
+            split_by: None,
+            days: 0,
         }
     }
 }
@@ -93,6 +121,10 @@ pub struct HorizonFindings {
     pub overlapping: usize,
     /// Spearman's rank correlation of scores and outcomes.
     pub rank_ic: Figure<Estimate>,
+    /// The interval of the rank IC by Newey and West's standard error over days.
+    pub rank_ic_newey_west: Figure<Band>,
+    /// The interval of the rank IC by a bootstrap of blocks of days.
+    pub rank_ic_bootstrap: Figure<Band>,
     /// The permutation test of the rank correlation, within days.
     pub permutation: Figure<Permutation>,
     /// Mean outcome after positive news.
@@ -147,8 +179,14 @@ pub struct Findings {
     pub until: Option<Timestamp>,
     /// Rows that are no events, by reason.
     pub left_out: Vec<LeftOut>,
+    /// What each filter removed, in the order in which they were applied.
+    pub filters: Vec<Removed>,
     /// By horizon.
     pub horizons: Vec<HorizonFindings>,
+    /// The same by part of the events, if they were divided.
+    pub split: Option<Split>,
+    /// Days after the entry, if they were studied.
+    pub days: Option<DaysFindings>,
     /// Number of tests that p-values are adjusted for, counted by the program.
     pub tests: usize,
     /// The horizon with the most events.
@@ -162,31 +200,40 @@ pub struct Findings {
 }
 
 /// Studies joined rows.
-pub fn study(rows: &[Impact], settings: &Settings) -> Findings {
-    study_with(rows, settings, Joined { rows, shifted: &[] })
+pub fn study<R>(rows: &[R], settings: &Settings) -> Findings
+where
+    for<'a> Row: From<&'a R>,
+{
+    study_with(rows, settings, None, Joined::default())
 }
 
-/// As [`study`], with what the join knows beyond the rows: the report shows what moved before the news, and how much a
-/// delay costs.
-pub fn study_with(rows: &[Impact], settings: &Settings, joined: Joined<'_>) -> Findings {
-    let sample = sample(rows, settings.outcome);
-    let mut family = Family::new("do prices move with the score, at any horizon");
-    let mut permutations = Family::new("do scores order outcomes within days, at any horizon");
-    let at: Vec<(Horizon, Used<'_>)> =
-        Horizon::ALL.into_par_iter().map(|horizon| (horizon, sample.at(horizon))).collect();
-    let mut horizons: Vec<HorizonFindings> =
-        at.iter().map(|(horizon, used)| of_horizon(*horizon, used, settings, &mut family, &mut permutations)).collect();
-    adjust(&mut horizons, &family, &permutations);
-    let largest = Horizon::ALL.into_iter().zip(&horizons).filter(|(_, of)| of.n > 0).max_by_key(|(_, of)| of.n);
-    let largest = largest.map(|(horizon, _)| horizon);
+/// Studies joined rows, and with `daily` also the days after the entry, as many as the settings say. With what the join
+/// knows beyond the rows, the report shows what moved before the news, and how much a delay costs.
+pub fn study_with<R>(rows: &[R], settings: &Settings, daily: Option<&DailyReturns>, joined: Joined<'_>) -> Findings
+where
+    for<'a> Row: From<&'a R>,
+{
+    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), settings.outcome);
+    let mut filters = settings.filters.clone();
+    if settings.split_by == Some(SplitBy::Novelty) {
+        filters.novelty = Novelty::All;
+    }
+    let removed = filters.apply(&mut sample, settings.score);
+    let mut looks = Looks::new();
+    let mut horizons = looks.horizons(&sample, settings);
+    let mut split = settings.split_by.map(|by| Split::of(by, &sample, settings, &mut looks));
+    let mut days = daily.map(|daily| DaysFindings::of(&sample, daily, settings, &mut looks));
+    looks.adjust(&mut horizons, split.as_mut(), days.as_mut());
+    let reached = settings.horizons.iter().zip(&horizons).filter(|(_, of)| of.n > 0);
+    let largest = reached.max_by_key(|(_, of)| of.n).map(|(&horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
-    let tests = family.tests();
-    let (verdict, sentence) = sentence::of(&horizons, settings, tests);
+    let tests = looks.tests();
+    let (verdict, sentence) = sentence::of(&horizons, split.as_ref(), days.as_ref(), settings, tests);
     let panels = panels::of(&sample, &horizons, largest, settings, joined);
     let mut findings = Findings {
         verdict,
         sentence,
-        settings: settings.clone(),
+        settings: Settings { filters, ..settings.clone() },
         rows: sample.rows,
         articles: sample.articles,
         events: sample.events.len(),
@@ -196,7 +243,10 @@ pub fn study_with(rows: &[Impact], settings: &Settings, joined: Joined<'_>) -> F
         examples: largest.map(|horizon| examples(&sample, horizon)).unwrap_or_default(),
         largest_horizon: largest.map(Horizon::name),
         left_out: sample.left_out,
+        filters: removed,
         horizons,
+        split,
+        days,
         tests,
         panels,
         methods: String::new(),
@@ -205,19 +255,11 @@ pub fn study_with(rows: &[Impact], settings: &Settings, joined: Joined<'_>) -> F
     findings
 }
 
-fn of_horizon(
-    horizon: Horizon,
-    used: &Used<'_>,
-    settings: &Settings,
-    family: &mut Family,
-    permutations: &mut Family,
-) -> HorizonFindings {
+pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings, looks: &mut Looks) -> HorizonFindings {
     let enough = enough(used.events.len(), used.count_days(), settings);
     let mut look = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
-        let outcome = estimate.clone().map(|estimate| estimate.test());
-        // The outcome is in `estimate` already.
-        let _ = family.look(format!("{what} {}", horizon.name()), || outcome);
+        looks.look(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
         estimate.into()
     };
     let rank_ic = look(RANK_IC, &|| rank_ic(used));
@@ -226,10 +268,15 @@ fn of_horizon(
     let negative = look(NEGATIVE, &class("negative"));
     let hit_rate = look(HIT_RATE, &|| hit_rate(used));
     let spread = look(SPREAD, &|| spread(used));
-    let permuted = permutations.look(horizon.name(), || {
+    let permuted = looks.permutation(horizon.name(), || {
         enough.clone()?;
         permutation(used, settings)
     });
+    // A return to the next session reaches into one further day.
+    let overlap = usize::from(matches!(horizon.moment(), Moment::NextOpen | Moment::NextClose));
+    let ranked = enough.clone().and_then(|()| standardized_ranks(used));
+    let ranked = || ranked.as_ref().map_err(Error::clone);
+    let (replicates, seed) = (settings.bootstraps, settings.seed);
     HorizonFindings {
         horizon: horizon.name(),
         n: used.events.len(),
@@ -238,6 +285,10 @@ fn of_horizon(
         without_outcome: used.without_outcome,
         overlapping: used.overlapping,
         rank_ic,
+        rank_ic_newey_west: ranked().and_then(|[x, y]| intervals::newey_west(x, y, used, overlap)).into(),
+        rank_ic_bootstrap: ranked()
+            .and_then(|[x, y]| intervals::block_bootstrap(x, y, used, overlap, replicates, seed))
+            .into(),
         permutation: permuted.map(|test| Permutation { p: test.p, p_adjusted: None }).into(),
         positive,
         neutral,
@@ -248,11 +299,11 @@ fn of_horizon(
     }
 }
 
-const RANK_IC: &str = "rank IC";
+pub(crate) const RANK_IC: &str = "rank IC";
 const POSITIVE: &str = "mean after positive news";
 const NEUTRAL: &str = "mean after neutral news";
 const NEGATIVE: &str = "mean after negative news";
-const HIT_RATE: &str = "hit rate";
+pub(crate) const HIT_RATE: &str = "hit rate";
 const SPREAD: &str = "spread";
 
 impl HorizonFindings {
@@ -268,7 +319,7 @@ impl HorizonFindings {
         ]
     }
 
-    fn estimates_mut(&mut self) -> [&mut Figure<Estimate>; 6] {
+    pub(crate) fn estimates_mut(&mut self) -> [&mut Figure<Estimate>; 6] {
         [
             &mut self.rank_ic,
             &mut self.positive,
@@ -280,26 +331,8 @@ impl HorizonFindings {
     }
 }
 
-/// Fills in the p-values that are adjusted by Holm's method: of estimates over all tests of all horizons, and of
-/// permutation tests over all horizons.
-fn adjust(horizons: &mut [HorizonFindings], family: &Family, permutations: &Family) {
-    let judge = |family: &Family| family.judge(Adjustment::Holm, 0.05).expect("0.05 is a level");
-    let mut judged = judge(family).into_iter();
-    for estimate in horizons.iter_mut().flat_map(HorizonFindings::estimates_mut) {
-        let adjusted = judged.next().and_then(|look| look.adjusted);
-        if let Some(estimate) = estimate.value_mut() {
-            estimate.p_adjusted = adjusted;
-        }
-    }
-    for (horizon, look) in horizons.iter_mut().zip(judge(permutations)) {
-        if let Some(permutation) = horizon.permutation.value_mut() {
-            permutation.p_adjusted = look.adjusted;
-        }
-    }
-}
-
 /// Refuses a horizon with too few events or days.
-fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
+pub(crate) fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
     let at_least = |what, found, needed| {
         if found < needed { Err(Error::TooFew { what, found, needed }) } else { Ok(()) }
     };
@@ -308,12 +341,16 @@ fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
 }
 
 /// The rank correlation of scores and outcomes: the slope of a regression of standardized ranks on standardized ranks.
-fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
+pub(crate) fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
+    let [x, y] = standardized_ranks(used)?;
+    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())
+}
+
+fn standardized_ranks(used: &Used<'_>) -> Result<[Vec<f64>; 2]> {
     let (scores, outcomes) = (used.score_ranks(), used.outcome_ranks());
     // Called for its error: it refuses scores or outcomes that are constant.
     correlation(Correlation::Pearson, scores, outcomes)?;
-    let (x, y) = (standardized(scores), standardized(outcomes));
-    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())
+    Ok([scores, outcomes].map(standardized))
 }
 
 /// `values` less their mean, divided by their standard deviation.
@@ -334,7 +371,7 @@ fn group(used: &Used<'_>, keep: impl Fn(usize) -> bool, what: &'static str) -> R
 }
 
 fn class_mean(used: &Used<'_>, label: &str) -> Result<Estimate> {
-    let (outcomes, clusters) = group(used, |event| used.events[event].label == label, "events of this class")?;
+    let (outcomes, clusters) = group(used, |event| used.events[event].label == Some(label), "events of this class")?;
     Estimate::mean(&outcomes, &clusters)
 }
 

@@ -5,21 +5,35 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`row`] | what a study needs of a joined row |
 //! | [`events`] | which rows are events, and why the others are not |
-//! | [`findings`] | the statistics of each horizon |
+//! | [`filters`] | which events are studied, and how they are divided |
+//! | [`findings`], [`intervals`] | the statistics of each horizon |
+//! | [`parts`] | those of each part of the events |
+//! | [`daily`] | those of the days after the entry |
 //! | [`panels`] | the numbers of the report's pictures |
 //! | [`sentence`] | the verdict on them, in a sentence |
 //! | [`text`], [`html`] | the table and the page |
 
+pub mod daily;
 mod estimate;
 pub mod events;
+pub mod filters;
 pub mod findings;
 pub mod html;
+pub mod intervals;
+mod looks;
 mod methods;
 pub mod panels;
+pub mod parts;
+pub mod row;
+mod sections;
 pub mod sentence;
 pub mod text;
 
+pub use daily::DailyReturns;
 pub use estimate::{Estimate, Figure};
 pub use events::{Outcome, Sample};
+pub use filters::{Filters, Novelty, ScoreAs, SplitBy};
 pub use findings::{Findings, HorizonFindings, Settings, study, study_with};
+pub use row::Row;

@@ -1,15 +1,20 @@
 //! How the findings were computed, in the words of a paper's methods section.
 
-use crate::events::{Outcome, STORY_SPAN};
+use crate::events::Outcome;
+use crate::filters::Novelty;
 use crate::findings::{Findings, MINIMUM_GROUP, MOST_SHUFFLED, QUANTILES};
 use crate::panels::Panels;
+use crate::sections;
 
 /// The version of tapewire.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Paragraphs with an empty line between them.
 pub(crate) fn text(findings: &Findings) -> String {
-    [data(findings), rules(findings), statistics(findings), pictures()].join("\n\n")
+    let mut paragraphs = vec![data(findings), rules(findings), statistics(findings)];
+    paragraphs.extend(sections::methods(findings));
+    paragraphs.push(pictures());
+    paragraphs.join("\n\n")
 }
 
 fn data(findings: &Findings) -> String {
@@ -74,16 +79,21 @@ fn rules(findings: &Findings) -> String {
         }
         Outcome::Raw => "not adjusted for the market",
     };
+    let stories = match settings.filters.novelty {
+        Novelty::First => {
+            "A company's story that is told again within 72 hours, in the same or in other words, counts once, the first \
+             time."
+        }
+        Novelty::All => "A company's story that is told again counts each time.",
+    };
     let horizons: Vec<&str> = findings.horizons.iter().map(|of| of.horizon).collect();
     format!(
         "Events. The entry is the first price at which anyone could have traded after the news was known; no price at or \
-         before that moment is used. The outcome is the log return from the entry to each horizon ({}), {outcome}. A \
-         company's headline that is repeated within {} hours, compared without case and punctuation, counts once, the first \
-         time. At each horizon, an event of a company that begins before the outcome of an earlier one has ended does not \
+         before that moment is used. The outcome is the log return from the entry to each horizon ({}), {outcome}. \
+         {stories} At each horizon, an event of a company that begins before the outcome of an earlier one has ended does not \
          count. A horizon with fewer than {} events, or from fewer than {} days, has no statistic, and neither has a group \
          of fewer than {MINIMUM_GROUP} events.",
         horizons.join(", "),
-        STORY_SPAN.as_hours(),
         settings.minimum_events,
         settings.minimum_days
     )
@@ -101,7 +111,7 @@ fn statistics(findings: &Findings) -> String {
          P-values are two-sided and adjusted by Holm's method (1979) for all {} tests of the study, which the program \
          counts. The permutation test shuffles scores among the events of each day ({} times, seed {}; with more than {} \
          events its p-value is the limit for all shuffles, from their exact mean and variance) and is adjusted by Holm's \
-         method for the number of horizons. An effect is called found where both p-values are at most {}. Other choices of \
+         method for the number of horizons, of all parts. An effect is called found where both p-values are at most {}. Other choices of \
          data or rules, tried before this study, are not counted.",
         if QUANTILES == 5 { "fifth" } else { "quantile" },
         findings.tests,

@@ -1,7 +1,10 @@
 //! The verdict on the findings, and the sentence that states it.
 
+use crate::daily::{DaysFindings, TESTS};
+use crate::estimate::{Estimate, Figure};
 use crate::events::Outcome;
-use crate::findings::{HorizonFindings, Permutation, Settings};
+use crate::findings::{HIT_RATE, HorizonFindings, Permutation, RANK_IC, Settings};
+use crate::parts::Split;
 use crate::text::{basis_points, p_value};
 use serde::Serialize;
 
@@ -22,10 +25,18 @@ pub enum Verdict {
 const NAMED: usize = 3;
 
 /// The verdict on all horizons, and the sentence for it. `tests` is the number of tests that p-values are adjusted for.
-pub(crate) fn of(horizons: &[HorizonFindings], settings: &Settings, tests: usize) -> (Verdict, String) {
+/// Parts and days do not change the verdict; their tests that hold are named after the sentence.
+pub(crate) fn of(
+    horizons: &[HorizonFindings],
+    split: Option<&Split>,
+    days: Option<&DaysFindings>,
+    settings: &Settings,
+    tests: usize,
+) -> (Verdict, String) {
     let known: Vec<&HorizonFindings> = horizons.iter().filter(|of| of.rank_ic.value().is_some()).collect();
     if known.is_empty() {
-        return (Verdict::NothingCanBeSaid, nothing(horizons, settings));
+        let sentence = nothing(horizons, settings) + &others(horizons, split, days, settings);
+        return (Verdict::NothingCanBeSaid, sentence);
     }
     let by_clusters: Vec<&HorizonFindings> = known.iter().copied().filter(|of| holds(of, settings)).collect();
     let found: Vec<&HorizonFindings> =
@@ -37,7 +48,7 @@ pub(crate) fn of(horizons: &[HorizonFindings], settings: &Settings, tests: usize
     } else {
         (Verdict::NotFound, no(&known, horizons.len(), tests))
     };
-    sentence.push_str(&others(horizons, settings));
+    sentence.push_str(&others(horizons, split, days, settings));
     (verdict, sentence)
 }
 
@@ -142,19 +153,34 @@ fn not_within_days(of: &HorizonFindings) -> String {
     )
 }
 
-/// Tests other than rank correlations that hold after correction. They do not change the verdict.
-fn others(horizons: &[HorizonFindings], settings: &Settings) -> String {
+/// Tests other than the rank correlations of all events that hold after correction. They do not change the verdict.
+fn others(
+    horizons: &[HorizonFindings],
+    split: Option<&Split>,
+    days: Option<&DaysFindings>,
+    settings: &Settings,
+) -> String {
     let mut named = Vec::new();
     for of in horizons {
-        for (what, figure) in of.estimates().into_iter().skip(1) {
-            let Some(estimate) = figure.value() else { continue };
-            let Some(p) = estimate.p_adjusted.filter(|p| *p <= settings.level) else { continue };
-            let value = if what == "hit rate" {
-                format!("{:.1} %", estimate.estimate * 100.0)
-            } else {
-                basis_points(estimate.estimate)
-            };
-            named.push(format!("{what} at {} ({value}, adjusted p {})", of.horizon, p_value(p)));
+        named.extend(of.estimates().into_iter().skip(1).filter_map(|named| held(named, of.horizon, "", settings)));
+    }
+    for part in split.iter().flat_map(|split| &split.parts) {
+        let of_part = format!(" for {}", part.name);
+        for of in &part.horizons {
+            named.extend(of.estimates().into_iter().filter_map(|named| held(named, of.horizon, &of_part, settings)));
+        }
+    }
+    for ic in days.iter().flat_map(|days| &days.rank_ics) {
+        named.extend(held((RANK_IC, &ic.rank_ic), &format!("day {}", ic.day), "", settings));
+    }
+    for group in days.iter().flat_map(|days| &days.groups) {
+        for tests in &group.tests {
+            let known =
+                TESTS.iter().zip(tests.each()).filter_map(|(name, test)| Some((name, test.value()?.p_adjusted?)));
+            named.extend(known.filter(|(_, p)| *p <= settings.level).map(|(name, p)| {
+                let caar = tests.caar.map_or_else(String::new, |caar| format!("{}, ", basis_points(caar)));
+                format!("days 1 to {} after {} news ({name}, {caar}adjusted p {})", tests.day, group.label, p_value(p))
+            }));
         }
     }
     if named.is_empty() {
@@ -164,6 +190,18 @@ fn others(horizons: &[HorizonFindings], settings: &Settings) -> String {
     named.truncate(NAMED);
     let more = if more > 0 { format!(" and {more} more in the table") } else { String::new() };
     format!(" Also different from chance after correction: {}{more}.", named.join(", "))
+}
+
+/// An estimate that holds after correction, in words.
+fn held((what, figure): (&str, &Figure<Estimate>), at: &str, of_part: &str, settings: &Settings) -> Option<String> {
+    let estimate = figure.value()?;
+    let p = estimate.p_adjusted.filter(|p| *p <= settings.level)?;
+    let value = match what {
+        RANK_IC => format!("{:+.3}", estimate.estimate),
+        HIT_RATE => format!("{:.1} %", estimate.estimate * 100.0),
+        _ => basis_points(estimate.estimate),
+    };
+    Some(format!("{what} at {at}{of_part} ({value}, adjusted p {})", p_value(p)))
 }
 
 fn counted(n: usize, what: &str) -> String {

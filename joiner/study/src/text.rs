@@ -2,6 +2,7 @@
 
 use crate::estimate::{Estimate, Figure};
 use crate::findings::{Findings, HorizonFindings, MINIMUM_GROUP};
+use crate::sections;
 use std::fmt::Write as _;
 
 /// A p-value with two digits, or that it is below 0.001.
@@ -30,11 +31,11 @@ pub fn table(findings: &Findings) -> String {
     for left in &findings.left_out {
         line(format!("  {:>7}  {}: {}", left.rows, left.reason, left.words));
     }
+    for filter in sections::filters(findings) {
+        line(format!("  {filter}"));
+    }
     line(String::new());
-    line(format!(
-        "{:<10} {:>6} {:>5} {:>8} {:>7} {:>8} {:>8}  {:>18} {:>18} {:>7} {:>10}",
-        "horizon", "n", "days", "rank IC", "t", "adj. p", "perm. p", "positive (n)", "negative (n)", "hits", "spread"
-    ));
+    line(table_head());
     for of in &findings.horizons {
         line(row(of));
     }
@@ -60,12 +61,22 @@ pub fn table(findings: &Findings) -> String {
         "*: adjusted p at most {}; few: not enough data ({} events on {} days, {MINIMUM_GROUP} in a group, and scores that differ)",
         settings.level, settings.minimum_events, settings.minimum_days
     ));
+    line(sections::text(findings));
     line(String::new());
     line(findings.sentence.clone());
     text
 }
 
-fn row(of: &HorizonFindings) -> String {
+/// The names of the columns of the table of horizons.
+pub(crate) fn table_head() -> String {
+    format!(
+        "{:<10} {:>6} {:>5} {:>8} {:>7} {:>8} {:>8}  {:>18} {:>18} {:>7} {:>10}",
+        "horizon", "n", "days", "rank IC", "t", "adj. p", "perm. p", "positive (n)", "negative (n)", "hits", "spread"
+    )
+}
+
+/// One line of the table of horizons.
+pub(crate) fn row(of: &HorizonFindings) -> String {
     let mut text = format!("{:<10} {:>6} {:>5}", of.horizon, of.n, of.days);
     if let Figure::NotKnown(reason) = &of.rank_ic {
         let _ = write!(text, "  {reason}");
@@ -98,5 +109,10 @@ fn mean(figure: &Figure<Estimate>) -> String {
 }
 
 fn star(estimate: &Estimate) -> &'static str {
-    if estimate.p_adjusted.is_some_and(|p| p <= 0.05) { "*" } else { "" }
+    star_of(estimate.p_adjusted)
+}
+
+/// A star for an adjusted p-value of at most 0.05.
+pub(crate) fn star_of(p_adjusted: Option<f64>) -> &'static str {
+    if p_adjusted.is_some_and(|p| p <= 0.05) { "*" } else { "" }
 }

@@ -261,7 +261,7 @@ fn returns_before_the_news_end_at_the_last_price_before_it() {
     earlier[0].quality.adjusted = true;
     earlier[1].entry_at = rows[rows.len() - 2].price_before_at;
     let shifted = [Shifted { shift: Shift::Earlier(60), rows: earlier }];
-    let findings = study_with(&rows, &settings(), Joined { rows: &rows, shifted: &shifted });
+    let findings = study_with(&rows, &settings(), None, Joined { rows: &rows, shifted: &shifted });
     let lags = &findings.panels.lead_lag.lags;
     assert_eq!(lags[0].window, "-60m");
     assert_eq!(lags[0].n, 148);
@@ -282,7 +282,7 @@ fn returns_before_the_news_end_at_the_last_price_before_it() {
     );
     let values: Vec<f64> = noisy.iter().rev().map(|row| (100.0 / row.entry_price.unwrap()).ln()).collect();
     let shifted = [Shifted { shift: Shift::Earlier(60), rows: noisy }];
-    let findings = study_with(&rows, &settings(), Joined { rows: &rows, shifted: &shifted });
+    let findings = study_with(&rows, &settings(), None, Joined { rows: &rows, shifted: &shifted });
     let found = findings.panels.lead_lag.lags[0].rank_ic.value().unwrap();
     assert!((found.estimate - tapewire_statistics::rank_ic(&scores, &values).unwrap()).abs() < 1e-12);
     assert!(found.low > 0.0);
@@ -300,7 +300,7 @@ fn a_delay_compares_the_same_events_and_counts_the_entries_that_it_moves() {
     minute[0].abnormal[1] = None;
     let same = moved(&rows, 0, |_| 100.0, |number| rows[number].abnormal[1].unwrap());
     let shifted = [Shifted { shift: Shift::Later(1), rows: same }, Shifted { shift: Shift::Later(60), rows: minute }];
-    let findings = study_with(&rows, &settings(), Joined { rows: &rows, shifted: &shifted });
+    let findings = study_with(&rows, &settings(), None, Joined { rows: &rows, shifted: &shifted });
     let delays = findings.panels.delays.value().unwrap();
     let counts: Vec<(u32, usize, usize)> = delays.iter().map(|of| (of.seconds, of.events, of.moved)).collect();
     assert_eq!(counts, [(0, 150, 0), (1, 150, 0), (60, 150, 150)]);

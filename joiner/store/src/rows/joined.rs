@@ -4,6 +4,7 @@
 
 use crate::columns::{Column, Micros, SqlType as _, columns, joined, row_of};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use tapewire_core::story::Fingerprint;
 use tapewire_core::{Horizon, Impact, Mention, Run};
 
 columns! { MentionColumns(run: &Run, mention: &Mention) {
@@ -35,6 +36,7 @@ columns! { RevisionColumns(mention: &Mention, seq: u64) {
     article_revision: u64 = mention.article_revision;
     windows: Option<u16> = mention.sentiment.as_ref().ok().map(|sentiment| sentiment.windows);
     seq: u64 = seq;
+    story_words: Vec<String> = Fingerprint::of(mention).into_words();
 }}
 
 columns! { JoinColumns(impact: &Impact) {
@@ -122,6 +124,34 @@ impl Serialize for MentionRow {
     }
 }
 
+/// What a column of `impact` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// A text.
+    Text,
+    /// A float.
+    Float,
+    /// An integer.
+    Integer,
+    /// True or false.
+    Bool,
+    /// A moment; serialized, microseconds since 1970 UTC.
+    Moment,
+}
+
+impl ColumnKind {
+    fn of(sql_type: &str) -> Self {
+        let is = |part: &str| sql_type.contains(part);
+        match sql_type {
+            _ if is("DateTime64") => Self::Moment,
+            _ if is("Float") => Self::Float,
+            _ if is("Int") => Self::Integer,
+            _ if is("Bool") => Self::Bool,
+            _ => Self::Text,
+        }
+    }
+}
+
 /// Row of `impact`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImpactRow(Impact);
@@ -134,10 +164,9 @@ impl ImpactRow {
         Self(impact.clone())
     }
 
-    /// The names of all columns in the table's order, and whether each holds a moment: serialized, microseconds since
-    /// 1970 UTC.
-    pub fn columns() -> impl Iterator<Item = (&'static str, bool)> {
-        IMPACT_COLUMNS.iter().map(|column| (column.name, column.sql_type.contains("DateTime64")))
+    /// The names and kinds of all columns in the table's order.
+    pub fn columns() -> impl Iterator<Item = (&'static str, ColumnKind)> {
+        IMPACT_COLUMNS.iter().map(|column| (column.name, ColumnKind::of(column.sql_type)))
     }
 }
 

@@ -17,6 +17,7 @@ mod table;
 pub(crate) use table::horizons;
 
 use crate::findings::Findings;
+use crate::sections;
 use crate::sentence::Verdict;
 use std::fmt::Write as _;
 
@@ -76,6 +77,7 @@ pub fn page(findings: &Findings, source: &Source) -> String {
     page.push_str(&quantiles::html(findings));
     page.push_str("<h2>By horizon</h2>\n");
     page.push_str(&horizons(&findings.horizons));
+    page.push_str(&sections::html(findings));
     page.push_str("<h2>Score and outcome</h2>\n");
     page.push_str(&scatter::html(findings));
     page.push_str(&calibration::html(findings));
@@ -104,8 +106,8 @@ fn methods(findings: &Findings, source: &Source) -> String {
         let _ = writeln!(text, "<p>{}</p>", escaped(paragraph));
     }
     text.push_str("<h2>Data</h2>\n<ul>");
-    for fact in &source.facts {
-        let _ = write!(text, "<li>{}</li>", escaped(fact));
+    for fact in source.facts.iter().cloned().chain(sections::filters(findings)) {
+        let _ = write!(text, "<li>{}</li>", escaped(&fact));
     }
     text.push_str("</ul>\n");
     text

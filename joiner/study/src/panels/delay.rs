@@ -65,7 +65,7 @@ pub(super) fn of(
         }
     };
     let mut delays: Vec<Delay> = known.iter().map(delay).collect();
-    for horizon in Horizon::ALL.into_iter().filter(|horizon| horizon.minutes().is_some()) {
+    for &horizon in settings.horizons.iter().filter(|horizon| horizon.minutes().is_some()) {
         for (delay, pairs) in delays.iter_mut().zip(compared(sample, horizon, settings, &known)) {
             delay.horizons.push(DelayedHorizon {
                 horizon: horizon.name(),

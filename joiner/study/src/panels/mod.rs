@@ -17,6 +17,7 @@ pub use shift::{Shift, Shifted};
 
 use crate::estimate::Figure;
 use crate::events::{Event, Sample};
+use crate::filters::ScoreAs;
 use crate::findings::{HorizonFindings, Settings};
 use pairs::Pairs;
 use serde::Serialize;
@@ -105,10 +106,14 @@ pub(crate) fn of(
     let main = main.ok_or(Error::TooFew { what: "events with an outcome", found: 0, needed: settings.minimum_events });
     let main = main.and_then(|pairs| pairs.enough(settings).map(|()| pairs));
     let pairs = || main.as_ref().map_err(Clone::clone);
+    let calibrated = || match settings.score {
+        ScoreAs::Raw => pairs().and_then(calibration::of).into(),
+        _ => Figure::NotKnown("the score that is studied implies no probability".to_owned()),
+    };
     let rows = by_key(joined.rows);
     let (models, bar_widths) = of_rows(sample.events.iter().filter_map(|event| rows.get(&key(event)).copied()));
     let ((scatter, calibration), (contributions, lead_lag)) = rayon::join(
-        || rayon::join(|| pairs().and_then(scatter::of), || pairs().and_then(calibration::of)),
+        || rayon::join(|| pairs().and_then(scatter::of).into(), calibrated),
         || {
             let lead_lag = || lead_lag::of(sample, horizons, settings, &rows, joined.shifted);
             rayon::join(|| pairs().and_then(contributions::of), lead_lag)
@@ -118,8 +123,8 @@ pub(crate) fn of(
         horizon: largest.map(Horizon::name),
         models,
         bar_widths,
-        scatter: scatter.into(),
-        calibration: calibration.into(),
+        scatter,
+        calibration,
         contributions: contributions.into(),
         lead_lag,
         delays: delay::of(sample, settings, &rows, joined.shifted),

@@ -1,0 +1,310 @@
+//! Joined rows that are there already: of a run in ClickHouse, or in a file.
+
+use crate::commands::reading::{Reading, prepare, progress_bar};
+use crate::config::Config;
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use tapewire_core::impact::PerHorizon;
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{Bar, CorporateAction, Horizon, Run, Symbol};
+use tapewire_formats::{Options, Reader, Row as FileRow, Value};
+use tapewire_ingest::replay::{Inputs, Records};
+use tapewire_joiner::join::SessionCloses;
+use tapewire_runtime::Shutdown;
+use tapewire_store::stored::{self, JoinedRow, StoredAction};
+use tapewire_study::Row;
+use tapewire_study::daily::{ESTIMATION_DAYS, GAP_DAYS, MAXIMUM_DAYS};
+use tapewire_study::row::{LABELS, REASONS, phase};
+
+/// Rows, and what a report says about where they are from.
+pub struct Stored {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Facts for the report.
+    pub facts: Vec<String>,
+}
+
+/// The rows of a run in ClickHouse.
+///
+/// # Errors
+/// ClickHouse can't be reached or read; there is no such run.
+pub async fn of_run(config: &Config, run: &str, shutdown: &Shutdown) -> anyhow::Result<Stored> {
+    let bar = progress_bar();
+    bar.set_message(format!("reading the rows of run {run}"));
+    let reading = shutdown.run_until_cancelled(stored::joined(&config.clickhouse, &Run::named(run))).await;
+    let rows = reading.context("interrupted; nothing was written")??;
+    bar.finish_and_clear();
+    if rows.is_empty() {
+        let known = stored::runs(&config.clickhouse).await?;
+        let known: Vec<String> = known.into_iter().map(|(run, rows)| format!("{run} ({rows} rows)")).collect();
+        let database = &config.clickhouse.database;
+        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        bail!("database {database} has no joined row of run {run}; {known}");
+    }
+    let facts = vec![format!("run {run} in database {}", config.clickhouse.database)];
+    let rows = rows.into_iter().map(of_table).collect::<anyhow::Result<_>>()?;
+    Ok(Stored { rows, facts })
+}
+
+fn of_table(row: JoinedRow) -> anyhow::Result<Row> {
+    let place = format!("row of {}/{} on {}", row.provider, row.article_id, row.symbol);
+    let moment = |micros: i64| Timestamp::from_microsecond(micros).with_context(|| format!("{place}: a time"));
+    let symbol = Some(row.symbol.as_str()).filter(|symbol| !symbol.is_empty());
+    let symbol = symbol.map(Symbol::new).transpose().with_context(|| place.clone())?;
+    let horizons = |values: Vec<Option<f64>>| -> anyhow::Result<PerHorizon> {
+        PerHorizon::try_from(values).map_err(|_| anyhow::anyhow!("{place}: the table has other horizons"))
+    };
+    let reason = [&row.reason, &row.unscored].into_iter().find(|reason| !reason.is_empty());
+    Ok(Row {
+        available_at: moment(row.available_at)?,
+        entry_at: row.entry_at.map(moment).transpose()?,
+        label: label(&row.label).map_err(|wrong| anyhow::anyhow!("{place}: {wrong}"))?,
+        phase: phase(&row.phase),
+        reason: reason
+            .map(|reason| named_reason(reason))
+            .transpose()
+            .map_err(|wrong| anyhow::anyhow!("{place}: {wrong}"))?,
+        returns: horizons(row.returns)?,
+        abnormal: horizons(row.abnormal)?,
+        score: row.score,
+        relevance: row.relevance,
+        symbol,
+        provider: row.provider,
+        publisher: row.publisher,
+        article_id: row.article_id,
+        title: row.title,
+        asked_as: row.asked_as,
+    })
+}
+
+fn label(text: &str) -> Result<Option<&'static str>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let known = LABELS.into_iter().find(|label| *label == text).map(Some);
+    known.ok_or_else(|| format!("label {text:?} is not one of {}", LABELS.join(", ")))
+}
+
+fn named_reason(text: &str) -> Result<&'static str, String> {
+    let known = REASONS.into_iter().find(|reason| *reason == text);
+    known.ok_or_else(|| format!("reason {text:?} is not one of {}", REASONS.join(", ")))
+}
+
+/// The rows of a file with columns of table `impact`.
+///
+/// # Errors
+/// The file can't be read, has not the columns, or has a value that can't be used.
+pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
+    let returns = Horizon::ALL.map(Horizon::return_column);
+    let abnormal = Horizon::ALL.map(Horizon::abnormal_column);
+    let others = ["article_id", "symbol", "available_at", "entry_at", "score"];
+    let optional = ["provider", "publisher", "title", "asked_as", "label", "relevance", "phase", "reason", "unscored"];
+    let wanted: Vec<&str> = others.iter().chain(&optional).chain(&returns).chain(&abnormal).copied().collect();
+    let mut reader = Reader::open(path, &Options::default())?;
+    reader.only(&wanted)?;
+    let place = path.display();
+    let (mut rows, mut seen) = (Vec::<Row>::new(), HashSet::new());
+    let mut first: HashMap<(String, String, Option<Symbol>), u64> = HashMap::new();
+    let bar = progress_bar();
+    for row in reader {
+        let row = row?.map_err(|bad| anyhow::anyhow!("{place} row {}: {}", bad.number, bad.reason))?;
+        seen.extend(wanted.iter().copied().filter(|name| row.get(name).is_some()));
+        let number = row.number;
+        let row = of_file_row(&row).map_err(|wrong| anyhow::anyhow!("{place} row {number}: {wrong}"))?;
+        let key = (row.provider.clone(), row.article_id.clone(), row.symbol.clone());
+        if let Some(before) = first.insert(key, number) {
+            bail!(
+                "{place} row {number} has the provider, article and symbol of row {before}; each may be there once. Rows of \
+                 table impact are read with FINAL, and of one run"
+            );
+        }
+        rows.push(row);
+        if rows.len() % 10_000 == 0 {
+            bar.set_message(format!("read {} rows", rows.len()));
+        }
+    }
+    bar.finish_and_clear();
+    if let Some(missing) = others.into_iter().find(|name| !seen.contains(name)) {
+        bail!("{place} has no column {missing}; it needs {}, and a return such as ret_5m or ar_5m", others.join(", "));
+    }
+    if !returns.iter().chain(&abnormal).any(|name| seen.contains(name)) {
+        bail!("{place} has no column of returns; name them as table impact does: {}, ...", returns[..2].join(", "));
+    }
+    let facts = vec![format!("joined rows: {place}, {} rows", rows.len())];
+    Ok(Stored { rows, facts })
+}
+
+fn of_file_row(row: &FileRow) -> Result<Row, String> {
+    let horizons = |column: fn(Horizon) -> &'static str| -> Result<PerHorizon, String> {
+        let mut all = PerHorizon::default();
+        for (value, horizon) in all.iter_mut().zip(Horizon::ALL) {
+            *value = number(row, column(horizon))?;
+        }
+        Ok(all)
+    };
+    let symbol = text(row, "symbol")?;
+    let symbol = symbol.map(|symbol| Symbol::new(&symbol)).transpose().map_err(|wrong| format!("symbol: {wrong}"))?;
+    let reason = text(row, "reason")?.or(text(row, "unscored")?);
+    let phase_name = text(row, "phase")?;
+    let (available_at, entry_at) =
+        (moment(row, "available_at")?.ok_or("available_at is empty")?, moment(row, "entry_at")?);
+    if let Some(entry_at) = entry_at.filter(|&entry_at| entry_at <= available_at) {
+        return Err(format!("entry_at {entry_at} is not after available_at {available_at}: nobody knew the news then"));
+    }
+    let of_day = phase_name.as_deref().map(|name| phase(name).ok_or_else(|| format!("there is no phase {name:?}")));
+    Ok(Row {
+        symbol,
+        provider: text(row, "provider")?.unwrap_or_default(),
+        publisher: text(row, "publisher")?.unwrap_or_default(),
+        article_id: text(row, "article_id")?.ok_or("article_id is empty")?,
+        title: text(row, "title")?.unwrap_or_default(),
+        asked_as: text(row, "asked_as")?,
+        available_at,
+        entry_at,
+        score: number(row, "score")?,
+        label: label(&text(row, "label")?.unwrap_or_default())?,
+        relevance: number(row, "relevance")?,
+        phase: of_day.transpose()?,
+        reason: reason.as_deref().map(named_reason).transpose()?,
+        returns: horizons(Horizon::return_column)?,
+        abnormal: horizons(Horizon::abnormal_column)?,
+    })
+}
+
+/// A text; `None` if it is empty.
+fn text(row: &FileRow, name: &str) -> Result<Option<String>, String> {
+    match row.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Text(text) | Value::Number(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(other) => Err(format!("{name}: {} is not a text", other.to_json())),
+    }
+}
+
+fn number(row: &FileRow, name: &str) -> Result<Option<f64>, String> {
+    let digits = match row.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(digits) | Value::Text(digits)) => digits.trim(),
+        Some(other) => return Err(format!("{name}: {} is not a number", other.to_json())),
+    };
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    let finite = digits.parse::<f64>().ok().filter(|number| number.is_finite());
+    let wrong = || format!("{name}: {digits:?} is not a finite number; leave out a value that is not known");
+    finite.map(Some).ok_or_else(wrong)
+}
+
+fn moment(row: &FileRow, name: &str) -> Result<Option<Timestamp>, String> {
+    let at = match row.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Instant(at)) => *at,
+        Some(Value::Text(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::Text(text)) => text
+            .trim()
+            .parse()
+            .map_err(|_| format!("{name}: {text:?} is not a time with its zone; write it as 2024-07-01T14:00:00Z"))?,
+        Some(other) => {
+            let value = other.to_json();
+            return Err(format!("{name}: {value} is not a time with its zone; write it as 2024-07-01T14:00:00Z"));
+        }
+    };
+    Ok(Timestamp::from_microsecond(at.as_microsecond()).ok())
+}
+
+/// The closes of the sessions around the entries of a run.
+///
+/// # Errors
+/// As [`of_run`].
+pub async fn closes_of_run(
+    config: &Config,
+    run: &str,
+    benchmark: Option<&Symbol>,
+    rows: &[Row],
+    shutdown: &Shutdown,
+) -> anyhow::Result<SessionCloses> {
+    let mut closes = SessionCloses::new(config.join.clone());
+    let run = Run::named(run);
+    for action in stored::actions(&config.clickhouse, &run).await? {
+        closes.add_action(of_action(action)?);
+    }
+    let entries = rows.iter().filter_map(|row| row.entry_at);
+    let (Some(first), Some(last)) = (entries.clone().min(), entries.max()) else { return Ok(closes) };
+    // A session takes at most a day and its share of weekends and holidays.
+    let days = |sessions: usize| jiff::SignedDuration::from_hours(24 * (sessions as i64 * 8 / 5 + 10));
+    let from = first.saturating_sub(days(ESTIMATION_DAYS + GAP_DAYS)).unwrap_or(Timestamp::MIN);
+    let until = last.saturating_add(days(MAXIMUM_DAYS)).unwrap_or(Timestamp::MAX);
+    let bar = progress_bar();
+    let (mut count, mut wrong) = (0_u64, None);
+    let name = benchmark.map_or("", Symbol::as_str);
+    let span = (from.as_microsecond(), until.as_microsecond());
+    let reading = stored::bars(&config.clickhouse, &run, name, span, |stored| {
+        count += 1;
+        if count.is_multiple_of(100_000) {
+            bar.set_message(format!("read {count} bars"));
+        }
+        let (Ok(symbol), Ok(start)) = (Symbol::new(&stored.symbol), Timestamp::from_microsecond(stored.start)) else {
+            wrong = Some(stored.symbol);
+            return;
+        };
+        let (high, low) = (stored.open.max(stored.close), stored.open.min(stored.close));
+        closes.add_bar(&Bar {
+            symbol,
+            start,
+            width_s: stored.width_s,
+            open: stored.open,
+            high,
+            low,
+            close: stored.close,
+            volume: 0.0,
+            vwap: None,
+            trades: None,
+            received_at: start,
+        });
+    });
+    shutdown.run_until_cancelled(reading).await.context("interrupted; nothing was written")??;
+    bar.finish_and_clear();
+    match wrong {
+        Some(symbol) => bail!("a bar of table bars has no usable symbol or start: {symbol:?}"),
+        None => Ok(closes),
+    }
+}
+
+fn of_action(stored: StoredAction) -> anyhow::Result<CorporateAction> {
+    let what = format!("{} of {} on {}", stored.kind, stored.symbol, stored.ex_date);
+    let kind = match (stored.split_from, stored.split_to, stored.amount) {
+        (Some(from), Some(to), _) => ActionKind::Split { from, to },
+        (_, _, Some(amount)) => ActionKind::Dividend { amount, currency: stored.currency },
+        _ => bail!("{what} has neither shares nor an amount"),
+    };
+    Ok(CorporateAction {
+        symbol: Symbol::new(&stored.symbol).with_context(|| what.clone())?,
+        ex_date: stored.ex_date.parse().with_context(|| what.clone())?,
+        id: stored.id,
+        kind,
+        received_at: Timestamp::UNIX_EPOCH,
+    })
+}
+
+/// The closes of the sessions in files of bars, and the benchmark, if they have it.
+///
+/// # Errors
+/// A file can't be read, or a setting is wrong.
+pub async fn closes_of_files(
+    reading: &Reading,
+    config: &Config,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(SessionCloses, Option<Symbol>)> {
+    let options = reading.options(config)?;
+    let inputs = Inputs { news: Vec::new(), bars: reading.inputs().bars };
+    let prepared = prepare(inputs, options.clone(), shutdown, "nothing was written").await?;
+    let Records { actions, bars, has_benchmark, .. } = prepared.into_records();
+    let mut closes = SessionCloses::new(config.join.clone());
+    actions.into_iter().for_each(|action| closes.add_action(action));
+    bars.take_while(|_| !shutdown.is_cancelled()).for_each(|bar| closes.add_bar(&bar));
+    if shutdown.is_cancelled() {
+        bail!("interrupted; nothing was written");
+    }
+    Ok((closes, options.benchmark.filter(|_| has_benchmark)))
+}

@@ -1,0 +1,463 @@
+"""The numbers of a study, computed a second time by other means.
+
+    findings.py --rows ROWS.jsonl --findings FINDINGS.json [--bars BARS.csv --benchmark SYMBOL]
+        computes from the joined rows of `tapewire join` what `tapewire study --json` found, with pandas, scipy and
+        statsmodels, which share no code with the study; with --bars also the days after the entry, from closes of bars
+        that end by the close. Exit 1 on any difference
+
+Numbers must agree within 1e-9 of their size. What is drawn at random, which are the permutation p-values and the
+bootstrap intervals, is drawn again and compared within the error of both draws.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import exchange_calendars
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.sandwich_covariance import S_hac_simple
+
+TOLERANCE = 1e-9
+ESTIMATES = ["rank_ic", "positive", "neutral", "negative", "hit_rate", "spread"]
+DAY_TESTS = ["patell", "bmp", "kolari_pynnonen", "corrado", "generalized_sign", "cross_sectional"]
+ESTIMATION_DAYS, GAP_DAYS, MINIMUM_ESTIMATION = 120, 10, 60
+DRAWS = 2000
+
+
+class Differences:
+    """Counts comparisons, and prints those that differ."""
+
+    def __init__(self) -> None:
+        self.compared = 0
+        self.different = 0
+
+    def number(self, what: str, found: float, expected: float, relative: float = TOLERANCE) -> None:
+        self.compared += 1
+        if not abs(found - expected) <= relative * max(abs(expected), 1e-6):
+            self.different += 1
+            print(f"{what}: {found!r}, but computed here it is {expected!r}")
+
+    def same(self, what: str, found: object, expected: object) -> None:
+        self.compared += 1
+        if found != expected:
+            self.different += 1
+            print(f"{what}: {found!r}, but computed here it is {expected!r}")
+
+
+def schedule() -> pd.DataFrame:
+    return exchange_calendars.get_calendar("XNYS", start="2020-01-01", end="2026-12-31").schedule
+
+
+def micros(moments: pd.Series) -> np.ndarray:
+    """Microseconds since 1970 UTC of moments with a zone."""
+    return moments.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]").astype("int64").to_numpy()
+
+
+# ---------------------------------------------------------------- events
+
+
+def sample(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """The events: scored and entered, the first of a company's headline in 72 hours."""
+    rows = rows[rows["reason"] != "withdrawn"].copy()
+    for column in ["available_at", "entry_at"]:
+        rows[column] = pd.to_datetime(rows[column], utc=True, format="ISO8601")
+    keys = ["available_at", "provider", "article_id", "symbol"]
+    rows = rows.sort_values(keys, kind="stable").reset_index(drop=True)
+    rows["article"] = rows.groupby(["provider", "article_id"], sort=False).ngroup()
+    rows = rows[(rows["reason"] == "") & (rows["unscored"] == "") & rows["entry_at"].notna()]
+    told: dict[tuple[str, str], pd.Timestamp] = {}
+    keep = []
+    for row in rows.itertuples():
+        words = " ".join(word.lower() for word in re.findall(r"[^\W_]+", row.title))
+        first = told.get((row.symbol, words))
+        repeated = bool(words) and first is not None and row.available_at - first <= pd.Timedelta(hours=72)
+        if not repeated:
+            told[(row.symbol, words)] = row.available_at
+        keep.append(not repeated)
+    events = rows[keep].copy()
+    events["session"] = np.searchsorted(micros(schedule()["open"]), micros(events["entry_at"]), side="right") - 1
+    prefix = "ar_" if outcome == "abnormal" else "ret_"
+    names = [column.removeprefix("ret_") for column in rows.columns if column.startswith("ret_")]
+    for name in names:
+        events[f"outcome {name}"] = events[prefix + name]
+    return events
+
+
+def at(events: pd.DataFrame, horizon: str) -> pd.DataFrame:
+    """The events that count at a horizon: with an outcome, and none that overlaps an earlier one of its company."""
+    own = events[events[f"outcome {horizon}"].notna()].copy()
+    own["y"] = own[f"outcome {horizon}"].astype(float)
+    sessions = {"close": 1, "next_open": 1, "next_close": 2}
+    if horizon in sessions:
+        times, window = own["session"].astype("int64"), sessions[horizon]
+    else:
+        times, window = pd.Series(micros(own["entry_at"])), int(horizon.removesuffix("m")) * 60_000_000
+    return own[without_overlaps(own["symbol"], times, window)]
+
+
+def without_overlaps(symbols: pd.Series, times: pd.Series, window: int) -> np.ndarray:
+    kept = np.zeros(len(symbols), dtype=bool)
+    last: dict[str, int] = {}
+    for place in np.argsort(times.to_numpy(), kind="stable"):
+        symbol, time = symbols.iloc[place], int(times.iloc[place])
+        if symbol not in last or time - last[symbol] >= window:
+            last[symbol] = time
+            kept[place] = True
+    return kept
+
+
+def clusters(own: pd.DataFrame) -> np.ndarray:
+    """Events of one article, and of one session, are in one cluster."""
+    label = {("row", i): i for i in range(len(own))}
+    parent: dict[Any, Any] = {key: key for key in label}
+
+    def root(key: Any) -> Any:
+        while parent[key] != key:
+            key = parent[key]
+        return key
+
+    for i, (article, session) in enumerate(zip(own["article"], own["session"], strict=True)):
+        for key in [("article", article), ("session", session)]:
+            parent.setdefault(key, key)
+            parent[root(key)] = root(("row", i))
+    return np.unique([str(root(("row", i))) for i in range(len(own))], return_inverse=True)[1]
+
+
+# ---------------------------------------------------------------- statistics
+
+
+def jackknife(x: np.ndarray, y: np.ndarray, by: np.ndarray, column: int) -> tuple[float, float, float, int]:
+    """A coefficient, its t and p by the jackknife over clusters, and the degrees of freedom."""
+    full = sm.OLS(y, x).fit().params[column]
+    groups = np.unique(by)
+    left = np.array([sm.OLS(y[by != g], x[by != g]).fit().params[column] for g in groups])
+    count = len(groups)
+    error = np.sqrt((count - 1) / count * np.sum((left - full) ** 2))
+    t = full / error
+    return full, t, 2 * stats.t.sf(abs(t), count - 1), count - 1
+
+
+def mean_of(y: np.ndarray, by: np.ndarray) -> tuple[float, float, float, int]:
+    return jackknife(np.ones((len(y), 1)), y, by, 0)
+
+
+def standardized(values: np.ndarray) -> np.ndarray:
+    ranks = stats.rankdata(values)
+    return (ranks - ranks.mean()) / ranks.std()
+
+
+def fifths(scores: np.ndarray) -> np.ndarray:
+    edges = np.quantile(scores, [0.2, 0.4, 0.6, 0.8])
+    return np.searchsorted(edges, scores, side="left")
+
+
+def estimate(name: str, own: pd.DataFrame) -> tuple[float, float, float, int]:
+    score, y, by = own["score"].to_numpy(float), own["y"].to_numpy(), clusters(own)
+    if name == "rank_ic":
+        x = sm.add_constant(standardized(score))
+        value, t, p, df = jackknife(x, standardized(y), by, 1)
+        assert abs(value - stats.spearmanr(score, y).statistic) < 1e-12
+        return value, t, p, df
+    if name == "hit_rate":
+        counts = (score != 0) & (y != 0)
+        hits = np.where((score[counts] > 0) == (y[counts] > 0), 0.5, -0.5)
+        value, t, p, df = mean_of(hits, by[counts])
+        return value + 0.5, t, p, df
+    if name == "spread":
+        fifth = fifths(score)
+        ends = (fifth == 0) | (fifth == 4)
+        return jackknife(sm.add_constant((fifth[ends] == 4).astype(float)), y[ends], by[ends], 1)
+    of_class = (own["label"] == name).to_numpy()
+    return mean_of(y[of_class], by[of_class])
+
+
+def check_estimate(
+    told: Differences, what: str, found: dict[str, Any], own: tuple[float, float, float, int], moved: float = 0.0
+) -> None:
+    value, t, p, df = own
+    told.number(f"{what} estimate", found["estimate"], value)
+    told.number(f"{what} t", found["t"], t)
+    told.number(f"{what} p", found["p"], p)
+    told.same(f"{what} df", found["df"], float(df))
+    half = stats.t.ppf(0.975, df) * (value - moved) / t
+    told.number(f"{what} low", found["low"], value - abs(half))
+    told.number(f"{what} high", found["high"], value + abs(half))
+
+
+def newey_west(own: pd.DataFrame, overlap: int) -> tuple[float, float, float, int]:
+    """Driscoll and Kraay's interval of the rank IC."""
+    x, y = sm.add_constant(standardized(own["score"].to_numpy(float))), standardized(own["y"].to_numpy())
+    fit = sm.OLS(y, x).fit()
+    scores = pd.DataFrame(x * fit.resid[:, None]).groupby(own["session"].to_numpy()).sum().to_numpy()
+    periods, (n, k) = len(scores), x.shape
+    lags = max(int(np.floor(4 * (periods / 100) ** (2 / 9))), overlap)
+    bread = np.linalg.inv(x.T @ x)
+    covariance = bread @ S_hac_simple(scores, lags) @ bread * periods / (periods - 1) * (n - 1) / (n - k)
+    error = np.sqrt(covariance[1, 1])
+    half = stats.t.ppf(0.975, periods - 1) * error
+    return fit.params[1] - half, fit.params[1] + half, error, lags
+
+
+def bootstrap(own: pd.DataFrame, overlap: int) -> tuple[float, float, float]:
+    """The interval by blocks of days, with random numbers of its own."""
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {"x": standardized(own["score"].to_numpy(float)), "y": standardized(own["y"].to_numpy()), "d": own["session"]}
+    )
+    days = [group[["x", "y"]].to_numpy() for _, group in frame.groupby("d")]
+    count = len(days)
+    length = min(max(int(np.ceil(np.cbrt(count))), overlap + 1), count)
+    found = []
+    for _ in range(DRAWS):
+        drawn: list[int] = []
+        while len(drawn) < count:
+            start = int(random.integers(count))
+            drawn += [(start + step) % count for step in range(min(length, count - len(drawn)))]
+        both = np.concatenate([days[day] for day in drawn])
+        found.append(np.corrcoef(both[:, 0], both[:, 1])[0, 1])
+    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975)), float(np.std(found, ddof=1))
+
+
+def permutation(own: pd.DataFrame) -> float:
+    random = np.random.default_rng(2)
+    score, y = stats.rankdata(own["score"]), stats.rankdata(own["y"])
+    day = own["session"].to_numpy()
+    y = y - pd.Series(y).groupby(day).transform("mean").to_numpy()
+    places = [np.flatnonzero(day == one) for one in np.unique(day)]
+    observed, extreme = abs(score @ y), 0
+    for _ in range(DRAWS):
+        shuffled = score.copy()
+        for own_places in places:
+            shuffled[own_places] = random.permutation(shuffled[own_places])
+        extreme += abs(shuffled @ y) >= observed * (1 - 1e-12)
+    return (1 + extreme) / (1 + DRAWS)
+
+
+def horizons(told: Differences, events: pd.DataFrame, findings: dict[str, Any]) -> list[tuple[float, float]]:
+    """Compares each horizon, and returns every p-value with the adjusted one that was found."""
+    tests = []
+    for found in findings["horizons"]:
+        name = found["horizon"]
+        own = at(events, name)
+        told.same(f"{name} n", found["n"], len(own))
+        told.same(f"{name} days", found["days"], own["session"].nunique())
+        told.same(f"{name} without an outcome", found["without_outcome"], int(events[f"outcome {name}"].isna().sum()))
+        for what in ESTIMATES:
+            value = found[what].get("value")
+            if value is None:
+                continue
+            computed = estimate(what, own)
+            check_estimate(told, f"{name} {what}", value, computed, 0.5 if what == "hit_rate" else 0.0)
+            tests.append((computed[2], value["p_adjusted"]))
+        if found["rank_ic"].get("value") is None:
+            continue
+        overlap = int(name in ("next_open", "next_close"))
+        band = found["rank_ic_newey_west"]["value"]
+        low, high, error, lags = newey_west(own, overlap)
+        told.same(f"{name} lags", band["span"], lags)
+        for what, one in [("low", low), ("high", high), ("standard_error", error)]:
+            told.number(f"{name} Newey-West {what}", band[what], one)
+        band = found["rank_ic_bootstrap"]["value"]
+        for what, one in zip(["low", "high", "standard_error"], bootstrap(own, overlap), strict=True):
+            told.number(f"{name} bootstrap {what}", band[what] - one + 1, 1, 0.25 * band["standard_error"])
+        p, again = found["permutation"]["value"]["p"], permutation(own)
+        told.number(f"{name} permutation p", p - again + 1, 1, 5 * np.sqrt(0.25 / DRAWS))
+        quantiles = found["quantiles"]["value"]
+        fifth = fifths(own["score"].to_numpy(float))
+        for number, quantile in enumerate(quantiles):
+            part = own[fifth == number]
+            told.same(f"{name} fifth {number} n", quantile["n"], len(part))
+            value = quantile["mean"].get("value")
+            if value is not None:
+                by = clusters(own)[fifth == number]
+                check_estimate(told, f"{name} fifth {number}", value, mean_of(part["y"].to_numpy(), by))
+    return tests
+
+
+# ---------------------------------------------------------------- days after the entry
+
+
+def closes(path: Path) -> pd.DataFrame:
+    """Log returns from close to close, by session position and symbol; only from one session to the next."""
+    bars = pd.read_csv(path)
+    start = micros(pd.to_datetime(bars["start"], utc=True, format="ISO8601"))
+    sessions = schedule()
+    bars["session"] = np.searchsorted(micros(sessions["open"]), start, side="right") - 1
+    bars = bars[start < micros(sessions["close"])[bars["session"]]]
+    last = bars.sort_values("start").groupby(["session", "symbol"])["close"].last().unstack()
+    last = last.reindex(range(last.index.min(), last.index.max() + 1))
+    return np.log(last / last.shift(1))
+
+
+def follow(events: pd.DataFrame, returns: pd.DataFrame, benchmark: str | None, days: int) -> list[dict[str, Any]]:
+    """The abnormal returns of each event's days."""
+    followed = []
+    for row in events.itertuples():
+        if row.symbol not in returns:
+            continue
+        before = range(row.session - GAP_DAYS - ESTIMATION_DAYS, row.session - GAP_DAYS)
+        after = range(row.session + 1, row.session + 1 + days)
+        own = returns[row.symbol].reindex([*before, *after]).to_numpy()
+        columns = [np.ones(len(own))]
+        if benchmark:
+            columns.append(returns[benchmark].reindex([*before, *after]).to_numpy())
+        x = np.column_stack(columns)
+        whole = ~np.isnan(own) & ~np.isnan(x).any(axis=1)
+        early = whole & (np.arange(len(own)) < ESTIMATION_DAYS)
+        if early.sum() < MINIMUM_ESTIMATION:
+            continue
+        fit = sm.OLS(own[early], x[early]).fit()
+        abnormal = np.where(whole, own - x @ fit.params, np.nan)
+        event = abnormal[ESTIMATION_DAYS:]
+        gaps = np.flatnonzero(np.isnan(event))
+        complete = int(gaps[0]) if len(gaps) else days
+        if complete == 0:
+            continue
+        followed.append(
+            {
+                "index": row.Index,
+                "residuals": abnormal[:ESTIMATION_DAYS],
+                "event": event,
+                "x": x[ESTIMATION_DAYS:],
+                "inverse": fit.normalized_cov_params,
+                "sigma2": fit.mse_resid,
+                "df": int(fit.df_resid),
+                "complete": complete,
+            }
+        )
+    return followed
+
+
+def day_tests(own: list[dict[str, Any]], sessions: np.ndarray, day: int) -> dict[str, tuple[float, float]]:
+    """Statistic and p-value of each test of days 1 to `day`."""
+    n = len(own)
+    cars = np.array([one["event"][:day].sum() for one in own])
+    total = [one["x"][:day].sum(axis=0) for one in own]
+    variance = [one["sigma2"] * (day + s @ one["inverse"] @ s) for one, s in zip(own, total, strict=True)]
+    scars = cars / np.sqrt(variance)
+    df = np.array([one["df"] for one in own])
+    patell = scars.sum() / np.sqrt((df / (df - 2)).sum())
+    bmp = scars.mean() / (scars.std(ddof=1) / np.sqrt(n))
+    correlation = 0.0
+    for i in range(n):
+        for j in range(i + 1, n):
+            if sessions[i] == sessions[j]:
+                pair = pd.DataFrame({"a": own[i]["residuals"], "b": own[j]["residuals"]}).dropna()
+                correlation += pair["a"].corr(pair["b"])
+    correlation /= n * (n - 1) / 2
+    adjusted = bmp * np.sqrt((1 - correlation) / (1 + (n - 1) * correlation))
+    share = np.mean([(one["residuals"] > 0).sum() / (~np.isnan(one["residuals"])).sum() for one in own])
+    sign = ((cars > 0).sum() - n * share) / np.sqrt(n * share * (1 - share))
+    both = np.array([np.concatenate([one["residuals"], one["event"]]) for one in own])
+    ranked = pd.DataFrame(both).rank(axis=1).to_numpy()
+    middle = (~np.isnan(both)).sum(axis=1, keepdims=True) / 2 + 0.5
+    steps = np.nanmean(ranked - middle, axis=0)
+    steps = steps[~np.isnan(steps)]
+    window = np.nanmean((ranked - middle)[:, ESTIMATION_DAYS : ESTIMATION_DAYS + day], axis=0)
+    corrado = window.mean() * np.sqrt(day) / np.sqrt((steps**2).mean())
+    cross = stats.ttest_1samp(cars, 0)
+
+    def normal(z: float) -> tuple[float, float]:
+        return z, 2 * stats.norm.sf(abs(z))
+
+    def student(t: float) -> tuple[float, float]:
+        return t, 2 * stats.t.sf(abs(t), n - 1)
+
+    return {
+        "patell": normal(patell),
+        "bmp": student(bmp),
+        "kolari_pynnonen": student(adjusted),
+        "corrado": normal(corrado),
+        "generalized_sign": normal(sign),
+        "cross_sectional": (cross.statistic, cross.pvalue),
+    }
+
+
+def check_days(
+    told: Differences, events: pd.DataFrame, found: dict[str, Any], returns: pd.DataFrame, benchmark: str | None
+) -> list[tuple[float, float]]:
+    days = found["days"]
+    followed = follow(events, returns, benchmark, days)
+    kept_events = events.loc[[one["index"] for one in followed]]
+    kept = without_overlaps(kept_events["symbol"], kept_events["session"].astype("int64"), days)
+    followed = [one for one, keep in zip(followed, kept, strict=True) if keep]
+    told.same("days n", found["n"], len(followed))
+    tests = []
+
+    def until(day: int, label: str | None) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+        own = [one for one in followed if one["complete"] >= day]
+        of = events.loc[[one["index"] for one in own]]
+        if label is not None:
+            own = [one for one, this in zip(own, of["label"], strict=True) if this == label]
+            of = of[of["label"] == label]
+        return own, of.assign(y=[one["event"][:day].sum() for one in own])
+
+    for ic in found["rank_ics"]:
+        own, of = until(ic["day"], None)
+        told.same(f"day {ic['day']} n", ic["n"], len(own))
+        value = ic["rank_ic"].get("value")
+        if value is not None:
+            computed = estimate("rank_ic", of)
+            check_estimate(told, f"day {ic['day']} rank IC", value, computed)
+            tests.append((computed[2], value["p_adjusted"]))
+    for group in found["groups"]:
+        for mean in group["curve"]:
+            own, of = until(mean["day"], group["label"])
+            what = f"day {mean['day']} after {group['label']} news"
+            told.same(f"{what} n", mean["n"], len(own))
+            value, t, _, df = mean_of(of["y"].to_numpy(), clusters(of))
+            half = abs(stats.t.ppf(0.975, df) * value / t)
+            told.number(f"{what} CAAR", mean["caar"], value)
+            told.number(f"{what} low", mean["low"], value - half)
+            told.number(f"{what} high", mean["high"], value + half)
+            told.number(f"{what} AAR", mean["aar"], float(np.mean([one["event"][mean["day"] - 1] for one in own])))
+        for one in group["tests"]:
+            own, of = until(one["day"], group["label"])
+            if all(one[name].get("value") is None for name in DAY_TESTS):
+                continue
+            computed_all = day_tests(own, of["session"].to_numpy(), one["day"])
+            for name in DAY_TESTS:
+                value = one[name].get("value")
+                if value is None:
+                    continue
+                what = f"days 1 to {one['day']} after {group['label']} news, {name}"
+                told.number(f"{what} statistic", value["statistic"], computed_all[name][0])
+                told.number(f"{what} p", value["p"], computed_all[name][1])
+                tests.append((computed_all[name][1], value["p_adjusted"]))
+    return tests
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=Path, required=True)
+    parser.add_argument("--findings", type=Path, required=True)
+    parser.add_argument("--bars", type=Path)
+    parser.add_argument("--benchmark")
+    args = parser.parse_args()
+    findings = json.loads(args.findings.read_text(encoding="utf-8"))
+    rows = pd.DataFrame([json.loads(line) for line in args.rows.read_text(encoding="utf-8").splitlines()])
+    told = Differences()
+    events = sample(rows, findings["settings"]["outcome"])
+    told.same("rows", findings["rows"], int((rows["reason"] != "withdrawn").sum()))
+    told.same("events", findings["events"], len(events))
+    tests = horizons(told, events, findings)
+    if findings["days"] is not None:
+        tests += check_days(told, events, findings["days"], closes(args.bars), args.benchmark)
+    told.same("tests", findings["tests"], len(tests))
+    if tests:
+        adjusted = multipletests([p for p, _ in tests], method="holm")[1]
+        for number, ((_, found), expected) in enumerate(zip(tests, adjusted, strict=True)):
+            told.number(f"adjusted p of test {number}", found, expected)
+    print(f"{told.compared} values compared, {told.different} differ")
+    return 1 if told.different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

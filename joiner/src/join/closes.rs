@@ -1,0 +1,187 @@
+//! Log returns from close to close, for studies of the days after the entry. They follow the rules of the join: which
+//! prices of a bar are prices of a session, what splits and dividends change, and what looks like a split that is not
+//! known.
+
+use super::JoinConfig;
+use super::actions::Actions;
+use super::config::PossibleSplits;
+use super::overnight::{Look, Night};
+use super::placement::{DAY_S, Placed, Placement, place};
+use super::time::EventTime;
+use std::collections::{BTreeMap, HashMap};
+use tapewire_core::exchange::{Calendar, Session};
+use tapewire_core::{Bar, CorporateAction, Symbol};
+
+/// The first and the last price of each session of each symbol. It keeps no bars.
+///
+/// The last price of a session is that of its closing auction where the bars have one, or of its last bar, whatever the
+/// bar's age. Of several widths, bars of a day count before all others, then the narrowest.
+#[derive(Debug)]
+pub struct SessionCloses {
+    config: JoinConfig,
+    symbols: HashMap<Symbol, Tape>,
+    /// The session that was placed last: the next bar is likely to be in it, too.
+    near: Option<&'static Session>,
+    actions: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tape {
+    widths: BTreeMap<u32, BTreeMap<usize, Prices>>,
+    actions: Actions,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Prices {
+    first: Option<(EventTime, f64)>,
+    last: Option<(EventTime, f64)>,
+}
+
+impl SessionCloses {
+    /// Without prices.
+    pub fn new(config: JoinConfig) -> Self {
+        Self { config, symbols: HashMap::new(), near: None, actions: 0 }
+    }
+
+    /// Adds a bar. Each bar is added once, in any order.
+    pub fn add_bar(&mut self, bar: &Bar) {
+        let calendar = Calendar::xnys();
+        let (placed, is_auction) = match place(bar, self.near, calendar, &self.config) {
+            Some(Placement::Session(placed)) => (placed, false),
+            Some(Placement::Auction(placed)) => (placed, true),
+            Some(Placement::Outside { .. }) | None => return,
+        };
+        self.near = calendar.sessions().get(placed.session);
+        if !self.symbols.contains_key(&bar.symbol) {
+            self.symbols.insert(bar.symbol.clone(), Tape::default());
+        }
+        let Some(tape) = self.symbols.get_mut(&bar.symbol) else { return };
+        let sessions = tape.widths.entry(bar.width_s).or_default();
+        let prices = sessions.entry(placed.session).or_insert(Prices { first: None, last: None });
+        prices.add(bar, &placed, is_auction);
+    }
+
+    /// Adds a split or a dividend.
+    pub fn add_action(&mut self, action: CorporateAction) {
+        let Some(session) = Calendar::xnys().from(action.ex_date) else { return };
+        let tape = self.symbols.entry(action.symbol.clone()).or_default();
+        tape.actions.insert(session.index, self.actions, action);
+        self.actions += 1;
+    }
+
+    /// The log return of a holder from the close of the session before to that of each session, by the session's position
+    /// in the calendar. A session has none without both closes, and across a night whose prices can't be compared.
+    pub fn returns(&self, symbol: &Symbol, benchmark: Option<&Symbol>) -> BTreeMap<u64, f64> {
+        let Some(tape) = self.symbols.get(symbol) else { return BTreeMap::new() };
+        let market = benchmark.and_then(|benchmark| self.symbols.get(benchmark)).map(|tape| (tape, tape.sessions()));
+        let sessions = tape.sessions();
+        let mut returns = BTreeMap::new();
+        for (&session, prices) in &sessions {
+            let before = session.checked_sub(1).and_then(|before| sessions.get(&before));
+            let (Some((_, last)), Some((_, close))) = (before.and_then(|before| before.last), prices.last) else {
+                continue;
+            };
+            let holding = tape.actions.holding(session - 1, session);
+            let market = market.as_ref().and_then(|(tape, sessions)| {
+                let (_, before) = sessions.get(&(session - 1))?.last?;
+                let (_, after) = sessions.get(&session)?.opening()?;
+                Some((tape.actions.holding(session - 1, session).value(after) / before).ln())
+            });
+            let opening = prices.opening().map_or(close, |(_, opening)| opening);
+            let night = Night::new(holding, last, opening, market);
+            let is_withheld = holding.has_foreign_cash
+                || (night.look == Look::Split && self.config.possible_splits == PossibleSplits::Null);
+            if !is_withheld {
+                returns.insert(session as u64, (holding.value(close) / last).ln());
+            }
+        }
+        returns
+    }
+}
+
+impl Tape {
+    /// The prices of each session, of the width that counts.
+    fn sessions(&self) -> BTreeMap<usize, Prices> {
+        let mut all = self.widths.get(&DAY_S).cloned().unwrap_or_default();
+        for sessions in self.widths.values() {
+            for (&session, &prices) in sessions {
+                all.entry(session).or_insert(prices);
+            }
+        }
+        all
+    }
+}
+
+impl Prices {
+    fn add(&mut self, bar: &Bar, placed: &Placed, is_auction: bool) {
+        if placed.has_open && !is_auction && self.first.is_none_or(|(at, _)| placed.start < at) {
+            self.first = Some((placed.start, bar.open));
+        }
+        // The closing auction is the first price of its bar, and later than every other of the session.
+        let last = if is_auction { Some(bar.open) } else { placed.has_close.then_some(bar.close) };
+        if let Some(price) = last
+            && self.last.is_none_or(|(at, _)| placed.end > at)
+        {
+            self.last = Some((placed.end, price));
+        }
+    }
+
+    /// The first price of the session, or its last where only that is known.
+    fn opening(&self) -> Option<(EventTime, f64)> {
+        self.first.or(self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tapewire_core::tape::ActionKind;
+    use tapewire_testkit::{at, symbol};
+
+    fn closes(bars: &[(&str, u32, f64, f64)]) -> SessionCloses {
+        let mut closes = SessionCloses::new(JoinConfig::default());
+        for &(start, width_s, open, close) in bars {
+            closes.add_bar(&Bar { width_s, open, close, ..tapewire_testkit::bar("AAA", at(start), open) });
+        }
+        closes
+    }
+
+    fn returns(closes: &SessionCloses) -> Vec<f64> {
+        closes.returns(&symbol("AAA"), None).into_values().collect()
+    }
+
+    #[test]
+    fn the_last_price_of_a_session_is_its_close() {
+        let minutes = closes(&[
+            ("2025-05-12T19:58:00Z", 60, 100.0, 101.0),
+            ("2025-05-12T19:59:00Z", 60, 101.0, 102.0),
+            ("2025-05-12T20:30:00Z", 60, 300.0, 300.0),
+            ("2025-05-13T13:30:00Z", 60, 102.0, 103.0),
+            ("2025-05-13T19:59:00Z", 60, 103.0, 104.0),
+            ("2025-05-13T20:00:00Z", 60, 105.0, 109.0),
+            ("2025-05-15T19:59:00Z", 60, 110.0, 110.0),
+        ]);
+        assert_eq!(returns(&minutes), [(105.0_f64 / 102.0).ln()], "the auction counts, after hours and a gap do not");
+        let days = closes(&[
+            ("2025-05-12T04:00:00Z", DAY_S, 99.0, 100.0),
+            ("2025-05-13T04:00:00Z", DAY_S, 100.0, 102.0),
+            ("2025-05-13T19:59:00Z", 60, 103.0, 104.0),
+        ]);
+        assert_eq!(returns(&days), [(102.0_f64 / 100.0).ln()], "bars of a day count first");
+    }
+
+    #[test]
+    fn a_split_is_no_return_and_an_unknown_one_gives_none() {
+        let bars = [("2025-05-12T04:00:00Z", DAY_S, 300.0, 300.0), ("2025-05-13T04:00:00Z", DAY_S, 101.0, 103.0)];
+        let mut closes = closes(&bars);
+        assert_eq!(returns(&closes), [0.0; 0]);
+        closes.add_action(CorporateAction {
+            symbol: symbol("AAA"),
+            ex_date: jiff::civil::date(2025, 5, 13),
+            id: String::new(),
+            kind: ActionKind::Split { from: 1.0, to: 3.0 },
+            received_at: at("2025-05-13T00:00:00Z"),
+        });
+        assert_eq!(returns(&closes), [(3.0 * 103.0_f64 / 300.0).ln()]);
+    }
+}

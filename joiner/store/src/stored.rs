@@ -1,0 +1,157 @@
+//! Rows of a run, read back for a study.
+
+use crate::{ClickHouseConfig, StoreError};
+use clickhouse::Row;
+use serde::Deserialize;
+use tapewire_core::{Horizon, Run};
+
+/// A row of table `impact`, without those that an edit of the article has taken back.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
+pub struct JoinedRow {
+    /// Company; empty if the article names none.
+    pub symbol: String,
+    /// Who delivered the article.
+    pub provider: String,
+    /// Its publisher.
+    pub publisher: String,
+    /// The provider's id of the article.
+    pub article_id: String,
+    /// Headline.
+    pub title: String,
+    /// The name by which the model was asked about the company.
+    pub asked_as: Option<String>,
+    /// When the news was available, in microseconds since 1970 UTC.
+    pub available_at: i64,
+    /// Time of the entry, in microseconds since 1970 UTC.
+    pub entry_at: Option<i64>,
+    /// p(positive) - p(negative).
+    pub score: Option<f64>,
+    /// Likeliest class; empty without a score.
+    pub label: String,
+    /// How much the article is about the company.
+    pub relevance: Option<f64>,
+    /// Phase of the trading day.
+    pub phase: String,
+    /// Why there is no price path; empty otherwise.
+    pub reason: String,
+    /// Why there is no score; empty otherwise.
+    pub unscored: String,
+    /// Log returns, in the order of [`Horizon::ALL`].
+    pub returns: Vec<Option<f64>>,
+    /// Abnormal log returns.
+    pub abnormal: Vec<Option<f64>>,
+}
+
+/// A bar of a run.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
+pub struct StoredBar {
+    /// Ticker.
+    pub symbol: String,
+    /// Start, in microseconds since 1970 UTC.
+    pub start: i64,
+    /// Width in seconds.
+    pub width_s: u32,
+    /// First price.
+    pub open: f64,
+    /// Last price.
+    pub close: f64,
+}
+
+/// A split or a dividend of a run.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
+pub struct StoredAction {
+    /// Ticker.
+    pub symbol: String,
+    /// The ex-date, as YYYY-MM-DD.
+    pub ex_date: String,
+    /// Distinguishes several actions of one kind on one day.
+    pub id: String,
+    /// `split` or `dividend`.
+    pub kind: String,
+    /// Of a split: shares before.
+    pub split_from: Option<f64>,
+    /// Of a split: shares after.
+    pub split_to: Option<f64>,
+    /// Of a dividend: amount for each share.
+    pub amount: Option<f64>,
+    /// Currency of a dividend.
+    pub currency: String,
+}
+
+/// The runs that have joined rows, and their numbers of rows, the largest first; at most 20.
+///
+/// # Errors
+/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+pub async fn runs(config: &ClickHouseConfig) -> Result<Vec<(String, u64)>, StoreError> {
+    let sql = "SELECT toString(run) AS run, count() AS rows FROM impact GROUP BY run ORDER BY rows DESC, run LIMIT 20";
+    let client = config.client();
+    client.query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}
+
+/// The joined rows of a run, ordered by symbol, provider and article. Mentions that an edit has taken back are left out,
+/// as in the views.
+///
+/// # Errors
+/// As [`runs`].
+pub async fn joined(config: &ClickHouseConfig, run: &Run) -> Result<Vec<JoinedRow>, StoreError> {
+    let list = |column: fn(Horizon) -> &'static str| Horizon::ALL.map(column).join(", ");
+    let sql = format!(
+        "SELECT
+            toString(symbol) AS symbol, toString(provider) AS provider, toString(publisher) AS publisher, article_id,
+            title, asked_as, toUnixTimestamp64Micro(available_at) AS available_at, toUnixTimestamp64Micro(entry_at) AS entry_at,
+            score, toString(label) AS label, relevance, toString(phase) AS phase, toString(reason) AS reason,
+            toString(unscored) AS unscored, [{}] AS returns, [{}] AS abnormal
+        FROM impact FINAL
+        WHERE run = {{run:String}} AND impact.reason != 'withdrawn'
+        ORDER BY impact.symbol, impact.provider, article_id",
+        list(Horizon::return_column),
+        list(Horizon::abnormal_column)
+    );
+    let client = config.client();
+    let query = client.query(&sql).param("run", run.as_str());
+    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}
+
+/// Passes the bars of a run to `each`: those of its joined companies and of `benchmark`, from `from` to `until`
+/// (microseconds since 1970 UTC).
+///
+/// # Errors
+/// As [`runs`].
+pub async fn bars(
+    config: &ClickHouseConfig,
+    run: &Run,
+    benchmark: &str,
+    (from, until): (i64, i64),
+    mut each: impl FnMut(StoredBar),
+) -> Result<(), StoreError> {
+    let sql = "SELECT toString(symbol) AS symbol, toUnixTimestamp64Micro(start) AS start, width_s, open, close
+        FROM bars FINAL
+        WHERE run = {run:String} AND bars.start >= fromUnixTimestamp64Micro({from:Int64})
+            AND bars.start < fromUnixTimestamp64Micro({until:Int64})
+            AND (bars.symbol = {benchmark:String} OR bars.symbol IN (
+                SELECT symbol FROM impact WHERE run = {run:String} AND entry_at IS NOT NULL))
+        ORDER BY run, bars.symbol, width_s, bars.start";
+    let client = config.client();
+    let query = client.query(sql).param("run", run.as_str()).param("benchmark", benchmark);
+    let failed = |error| StoreError::from_clickhouse(error, &config.url);
+    let mut rows = query.param("from", from).param("until", until).fetch::<StoredBar>().map_err(failed)?;
+    while let Some(bar) = rows.next().await.map_err(failed)? {
+        each(bar);
+    }
+    Ok(())
+}
+
+/// The splits and dividends of a run.
+///
+/// # Errors
+/// As [`runs`].
+pub async fn actions(config: &ClickHouseConfig, run: &Run) -> Result<Vec<StoredAction>, StoreError> {
+    let sql = "SELECT toString(symbol) AS symbol, toString(ex_date) AS ex_date, id, toString(kind) AS kind,
+            split_from, split_to, amount, toString(currency) AS currency
+        FROM actions FINAL
+        WHERE run = {run:String}
+        ORDER BY symbol, ex_date, kind, id";
+    let client = config.client();
+    let query = client.query(sql).param("run", run.as_str());
+    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}

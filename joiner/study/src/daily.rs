@@ -1,0 +1,348 @@
+//! Days after the entry: cumulative abnormal returns in event time, from the close of the entry's session.
+//!
+//! Day 0 is the session of the entry, which is the next one for news after the close; day d is the d-th session after
+//! it. A return of a day is from the close of the session before to its own close. What an event's days are compared
+//! with is estimated from [`ESTIMATION_DAYS`] sessions that end [`GAP_DAYS`] sessions before day 0.
+
+use crate::estimate::{Estimate, Figure};
+use crate::events::{Event, Outcome, Sample, Used};
+use crate::findings::{MINIMUM_GROUP, Settings, enough, rank_ic};
+use crate::looks::Looks;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use tapewire_core::Symbol;
+use tapewire_statistics::event::{Abnormal, EventReturns, Model, Moments, Options, Study, abnormal_returns};
+use tapewire_statistics::overlap::{self, Fate};
+use tapewire_statistics::{Error, Result, Test};
+
+/// Number of sessions of the estimation window.
+pub const ESTIMATION_DAYS: usize = 120;
+/// Number of sessions between the estimation window and day 0.
+pub const GAP_DAYS: usize = 10;
+/// Fewest returns in the estimation window.
+pub const MINIMUM_ESTIMATION: usize = 60;
+/// The most days after the entry.
+pub const MAXIMUM_DAYS: usize = 20;
+/// The days that are tested, as far as they are studied; the last one is always tested.
+const TESTED: [usize; 6] = [1, 2, 3, 5, 10, 20];
+
+/// Log returns from close to close. A session has none if it, or the one before it, has no close, or if its prices can't
+/// be compared, such as across a split that is not known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DailyReturns {
+    /// By company and position of the session in the calendar.
+    pub of: HashMap<Symbol, BTreeMap<u64, f64>>,
+    /// Of the benchmark; `None` without one.
+    pub benchmark: Option<BTreeMap<u64, f64>>,
+}
+
+/// The model of expected returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// A constant and a slope on the benchmark.
+    MarketModel,
+    /// The mean return of the estimation window.
+    MeanAdjusted,
+}
+
+/// The mean cumulative abnormal return up to one day.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DayMean {
+    /// The day.
+    pub day: usize,
+    /// Events with a return on each day up to it.
+    pub n: usize,
+    /// Mean abnormal return of the day itself, AAR.
+    pub aar: f64,
+    /// Mean cumulative abnormal return from day 1 to this one, CAAR.
+    pub caar: f64,
+    /// Lower end of its 95 % interval, by the jackknife over clusters.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// One test of a mean cumulative abnormal return of 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DayTest {
+    /// The statistic.
+    pub statistic: f64,
+    /// Two-sided p-value, by itself.
+    pub p: f64,
+    /// `p`, adjusted for all tests of the study.
+    pub p_adjusted: Option<f64>,
+}
+
+/// The tests of one day.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayTests {
+    /// The day up to which returns are cumulated.
+    pub day: usize,
+    /// Number of events.
+    pub n: usize,
+    /// Mean cumulative abnormal return.
+    pub caar: Option<f64>,
+    /// Mean correlation of the residuals of all pairs of events, those of different days counting as 0.
+    pub mean_correlation: Option<f64>,
+    /// Patell's Z.
+    pub patell: Figure<DayTest>,
+    /// Boehmer, Musumeci and Poulsen's t.
+    pub bmp: Figure<DayTest>,
+    /// That t, adjusted by Kolari and Pynnonen for events of one day.
+    pub kolari_pynnonen: Figure<DayTest>,
+    /// Corrado's rank test.
+    pub corrado: Figure<DayTest>,
+    /// Cowan's generalized sign test.
+    pub generalized_sign: Figure<DayTest>,
+    /// Cross-sectional t.
+    pub cross_sectional: Figure<DayTest>,
+}
+
+/// The rank correlation of scores and cumulative abnormal returns up to one day.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayIc {
+    /// The day.
+    pub day: usize,
+    /// Number of events.
+    pub n: usize,
+    /// Spearman's rank correlation.
+    pub rank_ic: Figure<Estimate>,
+}
+
+/// The events of one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayGroup {
+    /// The class.
+    pub label: &'static str,
+    /// Each day.
+    pub curve: Vec<DayMean>,
+    /// Why there is no curve.
+    pub not_known: Option<String>,
+    /// The days that are tested.
+    pub tests: Vec<DayTests>,
+}
+
+/// What happened on the days after the entry.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DaysFindings {
+    /// Number of days after the entry.
+    pub days: usize,
+    /// The model of expected returns.
+    pub expected: Expected,
+    /// Number of events that count.
+    pub n: usize,
+    /// Number of sessions that they were entered in.
+    pub sessions: usize,
+    /// Number of events with fewer than [`MINIMUM_ESTIMATION`] returns before them.
+    pub without_history: usize,
+    /// Number of events without a return on day 1.
+    pub without_outcome: usize,
+    /// Number of events that do not count because the days of an earlier one of the same company reach into theirs.
+    pub overlapping: usize,
+    /// Rank correlations, by day.
+    pub rank_ics: Vec<DayIc>,
+    /// Positive and negative news.
+    pub groups: Vec<DayGroup>,
+}
+
+/// An event with its abnormal returns.
+struct Followed<'a> {
+    event: &'a Event,
+    abnormal: Abnormal,
+    /// Number of days with a return, counted from day 1 without a gap.
+    complete: usize,
+}
+
+impl Followed<'_> {
+    fn car(&self, day: usize) -> f64 {
+        self.abnormal.abnormal[..day].iter().flatten().sum()
+    }
+}
+
+impl DaysFindings {
+    pub(crate) fn of(sample: &Sample, daily: &DailyReturns, settings: &Settings, looks: &mut Looks) -> Self {
+        let days = settings.days.clamp(1, MAXIMUM_DAYS);
+        let market = daily.benchmark.as_ref().filter(|_| settings.outcome == Outcome::Abnormal);
+        let (mut without_history, mut without_outcome) = (0, 0);
+        let mut followed = Vec::new();
+        for event in &sample.events {
+            match follow(event, daily.of.get(&event.symbol), market, days) {
+                Ok(own) if own.complete > 0 => followed.push(own),
+                Ok(_) => without_outcome += 1,
+                Err(_) => without_history += 1,
+            }
+        }
+        let spans: Vec<_> = followed
+            .iter()
+            .map(|own| overlap::Event { symbol: &own.event.symbol, time: own.event.session as i64 })
+            .collect();
+        let fates = overlap::without_overlaps(&spans, days as i64).expect("a window is above 0");
+        let mut fate = fates.iter();
+        let before = followed.len();
+        followed.retain(|_| fate.next() == Some(&Fate::Kept));
+        let mut tested: Vec<usize> = TESTED.into_iter().filter(|&day| day < days).collect();
+        tested.push(days);
+        let rank_ics = tested.iter().map(|&day| of_day(&followed, day, settings, looks)).collect();
+        let used = used(&followed.iter().collect::<Vec<_>>(), 1);
+        let enough = enough(used.events.len(), used.count_days(), settings);
+        let mut group = |label| group(&followed, label, days, &tested, &enough, looks);
+        Self {
+            days,
+            expected: if market.is_some() { Expected::MarketModel } else { Expected::MeanAdjusted },
+            n: followed.len(),
+            sessions: used.count_days(),
+            without_history,
+            without_outcome,
+            overlapping: before - followed.len(),
+            rank_ics,
+            groups: vec![group("positive"), group("negative")],
+        }
+    }
+
+    /// The adjusted p-value of each test in the order in which they were entered; `None` for a test without a value.
+    pub(crate) fn adjusted_mut(&mut self) -> Vec<Option<&mut Option<f64>>> {
+        let mut all: Vec<Option<&mut Option<f64>>> = Vec::new();
+        for ic in &mut self.rank_ics {
+            all.push(ic.rank_ic.value_mut().map(|ic| &mut ic.p_adjusted));
+        }
+        for tests in self.groups.iter_mut().flat_map(|group| &mut group.tests) {
+            all.extend(tests.each_mut().map(|test| test.value_mut().map(|test| &mut test.p_adjusted)));
+        }
+        all
+    }
+}
+
+/// Names of the tests, in their order.
+pub const TESTS: [&str; 6] = ["Patell", "BMP", "Kolari-Pynnonen", "Corrado", "generalized sign", "cross-sectional t"];
+
+impl DayTests {
+    /// The tests in the order of [`TESTS`].
+    pub fn each(&self) -> [&Figure<DayTest>; 6] {
+        [&self.patell, &self.bmp, &self.kolari_pynnonen, &self.corrado, &self.generalized_sign, &self.cross_sectional]
+    }
+
+    fn each_mut(&mut self) -> [&mut Figure<DayTest>; 6] {
+        [
+            &mut self.patell,
+            &mut self.bmp,
+            &mut self.kolari_pynnonen,
+            &mut self.corrado,
+            &mut self.generalized_sign,
+            &mut self.cross_sectional,
+        ]
+    }
+}
+
+/// The abnormal returns of an event's days.
+fn follow<'a>(
+    event: &'a Event,
+    own: Option<&BTreeMap<u64, f64>>,
+    market: Option<&BTreeMap<u64, f64>>,
+    days: usize,
+) -> Result<Followed<'a>> {
+    let session = event.session;
+    let first = session.saturating_sub((GAP_DAYS + ESTIMATION_DAYS) as u64);
+    let before = || first..session.saturating_sub(GAP_DAYS as u64);
+    let after = || session + 1..session + 1 + days as u64;
+    let none = BTreeMap::new();
+    let own = own.unwrap_or(&none);
+    let pick = |of: &BTreeMap<u64, f64>, range: std::ops::Range<u64>| -> Vec<Option<f64>> {
+        range.map(|session| of.get(&session).copied()).collect()
+    };
+    let returns = EventReturns {
+        estimation: pick(own, before()),
+        estimation_factors: market.map(|market| pick(market, before())).into_iter().collect(),
+        event: pick(own, after()),
+        event_factors: market.map(|market| pick(market, after())).into_iter().collect(),
+    };
+    let options = Options { minimum_estimation: MINIMUM_ESTIMATION, ..Options::default() };
+    let model = if market.is_some() { Model::Factors } else { Model::MeanAdjusted };
+    let abnormal = abnormal_returns(&returns, model, &options)?;
+    let complete = abnormal.abnormal.iter().take_while(|value| value.is_some()).count();
+    Ok(Followed { event, abnormal, complete })
+}
+
+/// The events with a return on each day up to `day`, as those of a horizon.
+fn used<'a>(followed: &[&Followed<'a>], day: usize) -> Used<'a> {
+    let outcomes = followed.iter().map(|own| own.car(day)).collect();
+    Used::new(followed.iter().map(|own| own.event).collect(), outcomes, 0, 0)
+}
+
+fn of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, looks: &mut Looks) -> DayIc {
+    let own: Vec<&Followed<'_>> = followed.iter().filter(|own| own.complete >= day).collect();
+    let used = used(&own, day);
+    let found = enough(used.events.len(), used.count_days(), settings).and_then(|()| rank_ic(&used));
+    looks.look(format!("rank IC day {day}"), found.clone().map(|found| found.test()));
+    DayIc { day, n: own.len(), rank_ic: found.into() }
+}
+
+fn group(
+    followed: &[Followed<'_>],
+    label: &'static str,
+    days: usize,
+    tested: &[usize],
+    enough: &Result<()>,
+    looks: &mut Looks,
+) -> DayGroup {
+    let of_class: Vec<&Followed<'_>> = followed.iter().filter(|own| own.event.label == Some(label)).collect();
+    let until = |day: usize| -> Result<Vec<&Followed<'_>>> {
+        enough.clone()?;
+        let own: Vec<&Followed<'_>> = of_class.iter().copied().filter(|own| own.complete >= day).collect();
+        if own.len() < MINIMUM_GROUP {
+            return Err(Error::TooFew { what: "events of this class", found: own.len(), needed: MINIMUM_GROUP });
+        }
+        Ok(own)
+    };
+    let mut curve = Vec::new();
+    let mut not_known = None;
+    for day in 1..=days {
+        match until(day).and_then(|own| day_mean(&own, day)) {
+            Ok(mean) => curve.push(mean),
+            Err(error) => {
+                not_known = not_known.or_else(|| Some(error.to_string())).filter(|_| curve.is_empty());
+            }
+        }
+    }
+    let tests = tested.iter().map(|&day| tests(until(day), day, label, looks)).collect();
+    DayGroup { label, curve, not_known, tests }
+}
+
+fn day_mean(own: &[&Followed<'_>], day: usize) -> Result<DayMean> {
+    let used = used(own, day);
+    let mean = Estimate::mean(&used.outcomes, used.clusters())?;
+    let of_day: f64 = own.iter().filter_map(|own| own.abnormal.abnormal[day - 1]).sum();
+    let aar = of_day / own.len() as f64;
+    Ok(DayMean { day, n: own.len(), aar, caar: mean.estimate, low: mean.low, high: mean.high })
+}
+
+fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, looks: &mut Looks) -> DayTests {
+    let n = own.as_ref().map_or(0, Vec::len);
+    let found = own.and_then(|own| {
+        let sessions: Vec<u64> = own.iter().map(|own| own.event.session).collect();
+        let study = Study::new(own.iter().map(|own| own.abnormal.clone()).collect())?;
+        study.tests(0..=day - 1, Moments::Grouped(&sessions))
+    });
+    let mut place = 0;
+    let mut of = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> Figure<DayTest> {
+        let test = found.as_ref().map_err(Error::clone).and_then(|found| test(found).clone());
+        looks.look(format!("{} day {day} after {label} news", TESTS[place]), test.clone());
+        place += 1;
+        test.map(|test| DayTest { statistic: test.statistic, p: test.p, p_adjusted: None }).into()
+    };
+    let (patell, bmp) = (of(|tests| &tests.patell), of(|tests| &tests.bmp));
+    let (kolari_pynnonen, corrado) = (of(|tests| &tests.bmp_adjusted), of(|tests| &tests.corrado));
+    let (generalized_sign, cross_sectional) = (of(|tests| &tests.generalized_sign), of(|tests| &tests.cross_sectional));
+    DayTests {
+        day,
+        n,
+        caar: found.as_ref().ok().map(|found| found.effect),
+        mean_correlation: found.as_ref().ok().and_then(|found| found.mean_correlation.clone().ok()),
+        patell,
+        bmp,
+        kolari_pynnonen,
+        corrado,
+        generalized_sign,
+        cross_sectional,
+    }
+}

@@ -1,0 +1,74 @@
+//! Every test of a study, counted by the program.
+
+use crate::daily::DaysFindings;
+use crate::events::Sample;
+use crate::findings::{HorizonFindings, Settings, of_horizon};
+use crate::parts::Split;
+use tapewire_core::Horizon;
+use tapewire_statistics::multiple::{Adjustment, Family};
+use tapewire_statistics::{Result, Test};
+
+/// Every test of a study, in the order in which they are computed: those of all horizons, of all parts, of all days.
+pub(crate) struct Looks {
+    tests: Family,
+    permutations: Family,
+}
+
+impl Looks {
+    /// Without tests.
+    pub fn new() -> Self {
+        Self {
+            tests: Family::new("do prices move with the score, at any horizon"),
+            permutations: Family::new("do scores order outcomes within days, at any horizon"),
+        }
+    }
+
+    /// Number of tests with a value, permutation tests aside.
+    pub fn tests(&self) -> usize {
+        self.tests.tests()
+    }
+
+    /// Enters a test, whether or not it has a value.
+    pub fn look(&mut self, label: String, test: Result<Test>) {
+        // The caller has the outcome already.
+        let _ = self.tests.look(label, || test);
+    }
+
+    /// Computes a permutation test and enters it.
+    pub fn permutation(&mut self, label: &str, test: impl FnOnce() -> Result<Test>) -> Result<Test> {
+        self.permutations.look(label, test)
+    }
+
+    /// The statistics of each horizon.
+    pub fn horizons(&mut self, sample: &Sample, settings: &Settings) -> Vec<HorizonFindings> {
+        let of = |&horizon: &Horizon| of_horizon(horizon, &sample.at(horizon), settings, self);
+        settings.horizons.iter().map(of).collect()
+    }
+
+    /// Fills in the p-values that are adjusted by Holm's method: of estimates over all tests, and of permutation tests
+    /// over all horizons, of all parts.
+    pub fn adjust(&self, horizons: &mut [HorizonFindings], split: Option<&mut Split>, days: Option<&mut DaysFindings>) {
+        let judge = |family: &Family| family.judge(Adjustment::Holm, 0.05).expect("0.05 is a level");
+        let mut judged = judge(&self.tests).into_iter();
+        let mut permuted = judge(&self.permutations).into_iter();
+        let parts = split.into_iter().flat_map(|split| &mut split.parts).flat_map(|part| &mut part.horizons);
+        for of in horizons.iter_mut().chain(parts) {
+            for estimate in of.estimates_mut() {
+                let adjusted = judged.next().and_then(|look| look.adjusted);
+                if let Some(estimate) = estimate.value_mut() {
+                    estimate.p_adjusted = adjusted;
+                }
+            }
+            let adjusted = permuted.next().and_then(|look| look.adjusted);
+            if let Some(permutation) = of.permutation.value_mut() {
+                permutation.p_adjusted = adjusted;
+            }
+        }
+        for p_adjusted in days.into_iter().flat_map(DaysFindings::adjusted_mut) {
+            let adjusted = judged.next().and_then(|look| look.adjusted);
+            if let Some(p_adjusted) = p_adjusted {
+                *p_adjusted = adjusted;
+            }
+        }
+    }
+}

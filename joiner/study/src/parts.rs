@@ -1,0 +1,50 @@
+//! The same statistics of each part of the events.
+
+use crate::events::Sample;
+use crate::filters::SplitBy;
+use crate::findings::{HorizonFindings, Settings};
+use crate::looks::Looks;
+use serde::Serialize;
+use std::collections::HashSet;
+
+/// The events divided, and the statistics of each part.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Split {
+    /// What they are divided by.
+    pub by: SplitBy,
+    /// The parts.
+    pub parts: Vec<Part>,
+}
+
+/// Statistics of the events of one part, as a study of these events alone has them. Only p-values are adjusted for all
+/// tests of the whole study.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// Name of the part.
+    pub name: String,
+    /// Number of events.
+    pub events: usize,
+    /// Number of companies with an event.
+    pub symbols: usize,
+    /// By horizon.
+    pub horizons: Vec<HorizonFindings>,
+}
+
+impl Part {
+    /// Whether any horizon has enough data.
+    pub fn has_statistics(&self) -> bool {
+        self.horizons.iter().any(|of| of.estimates().iter().any(|(_, figure)| figure.value().is_some()))
+    }
+}
+
+impl Split {
+    pub(crate) fn of(by: SplitBy, sample: &Sample, settings: &Settings, looks: &mut Looks) -> Self {
+        let part = |(name, sample): (String, Sample)| Part {
+            events: sample.events.len(),
+            symbols: sample.events.iter().map(|event| &event.symbol).collect::<HashSet<_>>().len(),
+            horizons: looks.horizons(&sample, settings),
+            name,
+        };
+        Self { by, parts: by.parts(sample).into_iter().map(part).collect() }
+    }
+}

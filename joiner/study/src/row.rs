@@ -1,0 +1,101 @@
+//! The rows that a study reads: what it needs of a joined row, wherever the row is from.
+
+use jiff::Timestamp;
+use tapewire_core::impact::{PerHorizon, Phase};
+use tapewire_core::{Impact, Symbol};
+
+/// One article about one company, its score, and the returns that followed.
+///
+/// Rows of the join are made by `From<&Impact>`. Rows of table `impact`, and of files, are made field by field; their
+/// values are those that `tapewire join` writes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The company; `None` where the article names none.
+    pub symbol: Option<Symbol>,
+    /// Who delivered the article.
+    pub provider: String,
+    /// The article's publisher; empty if not known.
+    pub publisher: String,
+    /// The provider's id of the article.
+    pub article_id: String,
+    /// Headline.
+    pub title: String,
+    /// The name by which the model was asked about the company, if it was.
+    pub asked_as: Option<String>,
+    /// When the news could have been known (UTC), to the microsecond.
+    pub available_at: Timestamp,
+    /// Time of the entry (UTC), to the microsecond.
+    pub entry_at: Option<Timestamp>,
+    /// The score, finite; that of the join is p(positive) - p(negative).
+    pub score: Option<f64>,
+    /// The likeliest class: `positive`, `neutral` or `negative`.
+    pub label: Option<&'static str>,
+    /// How much the article is about the company, in (0, 1].
+    pub relevance: Option<f64>,
+    /// When in the trading day the news became available.
+    pub phase: Option<Phase>,
+    /// Why the row has no price path or no score, by its name in table `impact`.
+    pub reason: Option<&'static str>,
+    /// Log returns from the entry, finite.
+    pub returns: PerHorizon,
+    /// Abnormal log returns, finite.
+    pub abnormal: PerHorizon,
+}
+
+/// The moment to the microsecond, as tables have it.
+fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
+impl From<&Impact> for Row {
+    fn from(row: &Impact) -> Self {
+        let mention = &row.mention;
+        let probabilities = mention.probabilities();
+        let unscored = mention.sentiment.as_ref().err().map(|reason| reason.as_str());
+        Self {
+            symbol: mention.symbol.clone(),
+            provider: mention.provider.clone(),
+            publisher: mention.publisher.clone(),
+            article_id: mention.article_id.clone(),
+            title: mention.title.clone(),
+            asked_as: mention.asked_as.clone(),
+            available_at: whole(mention.available_at()),
+            entry_at: row.entry_at.map(whole),
+            score: probabilities.map(|probabilities| probabilities.score()),
+            label: probabilities.map(|probabilities| probabilities.label()),
+            relevance: mention.relevance,
+            phase: Some(row.phase),
+            reason: row.status.reason().map(|reason| reason.as_str()).or(unscored),
+            returns: row.returns,
+            abnormal: row.abnormal,
+        }
+    }
+}
+
+impl From<&Row> for Row {
+    fn from(row: &Row) -> Self {
+        row.clone()
+    }
+}
+
+/// The reasons that a row may have, as table `impact` names them.
+pub const REASONS: [&str; 10] = [
+    "no_symbol",
+    "not_equity",
+    "no_bars",
+    "no_regular_bars",
+    "no_entry_bar",
+    "too_late",
+    "withdrawn",
+    "empty_text",
+    "model_failed",
+    "promotional",
+];
+
+/// The classes.
+pub const LABELS: [&str; 3] = ["positive", "neutral", "negative"];
+
+/// The phase of the trading day that a name in table `impact` stands for.
+pub fn phase(name: &str) -> Option<Phase> {
+    [Phase::PreMarket, Phase::Session, Phase::AfterHours, Phase::Closed].into_iter().find(|own| own.as_str() == name)
+}

@@ -1,0 +1,281 @@
+//! What the table and the page say of filters, intervals, parts and days.
+
+use crate::daily::{DayGroup, DaysFindings, ESTIMATION_DAYS, Expected, GAP_DAYS, MINIMUM_ESTIMATION, TESTS};
+use crate::estimate::Figure;
+use crate::findings::{Findings, HorizonFindings};
+use crate::html::escaped;
+use crate::intervals::Band;
+use crate::text::{basis_points, p_value, row, star_of, table_head};
+use std::fmt::Write as _;
+
+/// The filters, a line each.
+pub(crate) fn filters(findings: &Findings) -> Vec<String> {
+    let line = |removed: &crate::filters::Removed| {
+        format!("filter {}: {} events removed, {} left", removed.filter, removed.removed, removed.left)
+    };
+    findings.filters.iter().map(line).collect()
+}
+
+/// The further sections of the text.
+pub(crate) fn text(findings: &Findings) -> String {
+    let mut text = intervals_text(&findings.horizons);
+    if let Some(split) = &findings.split {
+        let (with, without): (Vec<_>, Vec<_>) = split.parts.iter().partition(|part| part.has_statistics());
+        for part in with {
+            let (name, by) = (&part.name, split.by.name());
+            let _ = writeln!(text, "\n{by} {name}: {} events of {} companies", part.events, part.symbols);
+            let _ = writeln!(text, "{}", table_head());
+            for of in &part.horizons {
+                let _ = writeln!(text, "{}", row(of).trim_end());
+            }
+        }
+        if !without.is_empty() {
+            let names: Vec<String> =
+                without.iter().take(10).map(|part| format!("{} ({})", part.name, part.events)).collect();
+            let more = without.len().saturating_sub(10);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let _ = writeln!(
+                text,
+                "\nnot enough data by {} (number of events): {}{more}",
+                split.by.name(),
+                names.join(", ")
+            );
+        }
+    }
+    if let Some(days) = &findings.days {
+        text.push_str(&days_text(days));
+    }
+    text
+}
+
+fn intervals_text(horizons: &[HorizonFindings]) -> String {
+    let mut text = String::new();
+    for of in horizons {
+        let Some(ic) = of.rank_ic.value() else { continue };
+        if text.is_empty() {
+            let _ = writeln!(
+                text,
+                "\n{:<10} {:>8}  {:>18} {:>18} {:>18}",
+                "rank IC", "", "jackknife", "Newey-West", "bootstrap"
+            );
+        }
+        let band = |figure: &Figure<Band>| figure.value().map(|band| (band.low, band.high));
+        let shown = |ends: Option<(f64, f64)>| {
+            ends.map_or_else(|| "not enough data".to_owned(), |(low, high)| format!("{low:+.3} to {high:+.3}"))
+        };
+        let _ = writeln!(
+            text,
+            "{:<10} {:>+8.3}  {:>18} {:>18} {:>18}",
+            of.horizon,
+            ic.estimate,
+            shown(Some((ic.low, ic.high))),
+            shown(band(&of.rank_ic_newey_west)),
+            shown(band(&of.rank_ic_bootstrap)),
+        );
+    }
+    text
+}
+
+fn days_text(days: &DaysFindings) -> String {
+    let mut text = format!("\n{}\n", days_words(days));
+    for ic in &days.rank_ics {
+        let what = match &ic.rank_ic {
+            Figure::Value(found) => format!(
+                "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, adj. p {}",
+                found.estimate,
+                found.low,
+                found.high,
+                found.t,
+                found.p_adjusted.map_or_else(String::new, p_value)
+            ),
+            Figure::NotKnown(reason) => reason.clone(),
+        };
+        let _ = writeln!(text, "day {:>2}: rank IC of score and CAR, n = {}: {what}", ic.day, ic.n);
+    }
+    for group in &days.groups {
+        let _ = writeln!(text, "\nafter {} news{}", group.label, not_known(group));
+        if group.not_known.is_some() && group.curve.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "{:<8} {:>5} {:>10}  {:>20}", "day", "n", "CAAR", "95 % interval");
+        for name in TESTS {
+            let _ = write!(text, " {name:>17}");
+        }
+        text.push('\n');
+        for tests in &group.tests {
+            let Some(mean) = group.curve.iter().find(|mean| mean.day == tests.day) else { continue };
+            let ends = format!("{} to {}", basis_points(mean.low), basis_points(mean.high));
+            let _ = write!(text, "1 to {:<3} {:>5} {:>10}  {ends:>20}", mean.day, mean.n, basis_points(mean.caar));
+            for test in tests.each() {
+                let shown = test.value().map_or_else(
+                    || "few".to_owned(),
+                    |test| format!("{:+.2}{}", test.statistic, star_of(test.p_adjusted)),
+                );
+                let _ = write!(text, " {shown:>17}");
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn not_known(group: &DayGroup) -> String {
+    group.not_known.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+fn days_words(days: &DaysFindings) -> String {
+    format!(
+        "days 1 to {} after the session of the entry, from close to close: {} events on {} days; {} overlap an earlier one of \
+         their company, {} have fewer than {MINIMUM_ESTIMATION} returns before, {} have none after",
+        days.days, days.n, days.sessions, days.overlapping, days.without_history, days.without_outcome
+    )
+}
+
+/// The further sections of the page.
+pub(crate) fn html(findings: &Findings) -> String {
+    let mut page = intervals_html(findings);
+    if let Some(split) = &findings.split {
+        let _ = writeln!(
+            page,
+            "<h2>By {}</h2>\n<p>Each part is studied as if it were alone, but p-values are adjusted for the {} tests of all \
+             parts.</p>",
+            split.by.name(),
+            findings.tests
+        );
+        for part in &split.parts {
+            let _ = writeln!(
+                page,
+                "<h3>{}</h3>\n<p>{} events of {} companies</p>",
+                escaped(&part.name),
+                part.events,
+                part.symbols
+            );
+            if part.has_statistics() {
+                page.push_str(&crate::html::horizons(&part.horizons));
+            } else {
+                page.push_str("<p class=\"none\">not enough data</p>\n");
+            }
+        }
+    }
+    if let Some(days) = &findings.days {
+        page.push_str(&days_html(days));
+    }
+    page
+}
+
+fn intervals_html(findings: &Findings) -> String {
+    let mut table = String::new();
+    for of in &findings.horizons {
+        let Some(ic) = of.rank_ic.value() else { continue };
+        let cell = |figure: &Figure<Band>, unit: &str| match figure {
+            Figure::Value(band) => format!("{:+.3} to {:+.3}<br>{} {unit}", band.low, band.high, band.span),
+            Figure::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
+        };
+        let _ = writeln!(
+            table,
+            "<tr><td>{}</td><td>{:+.3}</td><td>{:+.3} to {:+.3}</td><td>{}</td><td>{}</td></tr>",
+            of.horizon,
+            ic.estimate,
+            ic.low,
+            ic.high,
+            cell(&of.rank_ic_newey_west, "lags"),
+            cell(&of.rank_ic_bootstrap, "days in a block"),
+        );
+    }
+    if table.is_empty() {
+        return table;
+    }
+    format!(
+        "<h2>Intervals of the rank IC</h2>\n<table><tr><th>horizon</th><th>rank IC</th><th>jackknife over clusters</th>\
+         <th>Newey-West over days</th><th>bootstrap of blocks of days</th></tr>\n{table}</table>\n"
+    )
+}
+
+fn days_html(days: &DaysFindings) -> String {
+    let mut page = format!("<h2>Days after the entry</h2>\n<p>{}.</p>\n", days_words(days));
+    page.push_str("<table><tr><th>day</th><th>n</th><th>rank IC of score and CAR</th></tr>\n");
+    for ic in &days.rank_ics {
+        let cell = match &ic.rank_ic {
+            Figure::Value(found) => format!(
+                "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, p {}",
+                found.estimate,
+                found.low,
+                found.high,
+                found.t,
+                found.p_adjusted.map_or_else(String::new, p_value)
+            ),
+            Figure::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
+        };
+        let _ = writeln!(page, "<tr><td>{}</td><td>{}</td><td>{cell}</td></tr>", ic.day, ic.n);
+    }
+    page.push_str("</table>\n");
+    for group in &days.groups {
+        let _ = writeln!(page, "<h3>After {} news</h3>", group.label);
+        if let Some(reason) = &group.not_known {
+            let _ = writeln!(page, "<p class=\"none\">{}</p>", escaped(reason));
+            continue;
+        }
+        page.push_str("<table><tr><th>days</th><th>n</th><th>CAAR</th>");
+        for name in TESTS {
+            let _ = write!(page, "<th>{name}</th>");
+        }
+        page.push_str("</tr>\n");
+        for mean in &group.curve {
+            let _ = write!(
+                page,
+                "<tr><td>1 to {}</td><td>{}</td><td>{}<br>{} to {}</td>",
+                mean.day,
+                mean.n,
+                basis_points(mean.caar),
+                basis_points(mean.low),
+                basis_points(mean.high)
+            );
+            match group.tests.iter().find(|tests| tests.day == mean.day) {
+                Some(tests) => {
+                    for test in tests.each() {
+                        let cell = test.value().map_or_else(
+                            || "<span class=\"few\">not enough data</span>".to_owned(),
+                            |test| {
+                                let p = test.p_adjusted.map_or_else(String::new, p_value);
+                                format!("{:+.2}<br>p {p}", test.statistic)
+                            },
+                        );
+                        let _ = write!(page, "<td>{cell}</td>");
+                    }
+                }
+                None => page.push_str("<td colspan=\"6\"></td>"),
+            }
+            page.push_str("</tr>\n");
+        }
+        page.push_str("</table>\n");
+    }
+    page
+}
+
+/// What the methods say of filters, intervals and days, a paragraph each.
+pub(crate) fn methods(findings: &Findings) -> Vec<String> {
+    let mut said = Vec::new();
+    let filters = filters(findings);
+    if !filters.is_empty() {
+        said.push(format!("Filters. Events were chosen, in this order. {}.", filters.join(". ")));
+    }
+    said.push(format!(
+        "Intervals. Beside the jackknife, the rank IC has an interval by Newey and West's standard error of what each day \
+         contributes (Driscoll and Kraay), and a percentile interval by a circular bootstrap of blocks of days, {} times. \
+         These intervals are not tests.",
+        findings.settings.bootstraps
+    ));
+    if let Some(days) = &findings.days {
+        let model = match days.expected {
+            Expected::MarketModel => "a market model",
+            Expected::MeanAdjusted => "the mean return",
+        };
+        said.push(format!(
+            "Days. Day d is the d-th session after that of the entry; news after the close belongs to the next session. \
+             Returns are from close to close, so that day 1 begins at the close of the entry's session. Abnormal returns \
+             are those less what {model} of {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's, \
+             expects. Of a company's events, one that begins before the last day of an earlier one does not count."
+        ));
+    }
+    said
+}

@@ -1,0 +1,89 @@
+//! Rows with a known effect, for the tests of several files.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use jiff::{SignedDuration, Timestamp};
+use tapewire_core::Horizon;
+use tapewire_core::exchange::Calendar;
+use tapewire_core::impact::Phase;
+use tapewire_study::{Row, Settings};
+use tapewire_testkit::symbol;
+
+/// Random numbers from a seed (SplitMix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// Uniform in (0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (((z ^ (z >> 31)) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    }
+
+    /// Normal (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let (radius, angle) = ((-2.0 * self.uniform().ln()).sqrt(), std::f64::consts::TAU * self.uniform());
+        radius * angle.cos()
+    }
+}
+
+/// Position of the session of 1 July 2024.
+pub fn first_session() -> usize {
+    Calendar::xnys().on(jiff::civil::date(2024, 7, 1)).unwrap().index
+}
+
+/// Minutes after the open of a session from 1 July 2024.
+pub fn moment(day: usize, minutes: i64) -> Timestamp {
+    Calendar::xnys().sessions()[first_session() + day].open + SignedDuration::from_mins(minutes)
+}
+
+/// A joined row with an outcome at 5 minutes, positive if its score is.
+pub fn row(ticker: &str, id: &str, day: usize, minutes: i64, score: f64, outcome: f64) -> Row {
+    let entry_at = moment(day, minutes);
+    let mut returns = [None; Horizon::COUNT];
+    returns[1] = Some(outcome);
+    Row {
+        symbol: Some(symbol(ticker)),
+        provider: "wire".into(),
+        publisher: "Wire".into(),
+        article_id: id.into(),
+        title: format!("{ticker} report {id}"),
+        asked_as: None,
+        available_at: entry_at - SignedDuration::from_secs(30),
+        entry_at: Some(entry_at),
+        score: Some(score),
+        label: Some(if score > 0.0 { "positive" } else { "negative" }),
+        relevance: Some(1.0),
+        phase: Some(Phase::Session),
+        reason: None,
+        returns,
+        abnormal: returns,
+    }
+}
+
+pub const SYMBOLS: [&str; 5] = ["AAPL", "MSFT", "NVDA", "AMZN", "TSLA"];
+
+/// Spread of the outcomes.
+pub const SPREAD: f64 = 0.002;
+
+/// `days` days of five events each. Score and outcome are jointly normal with correlation `rho`; a quarter of the
+/// outcome's variance is common to the events of a day.
+pub fn planted(seed: u64, days: usize, rho: f64) -> Vec<Row> {
+    let mut dice = Dice(seed.wrapping_mul(0x51_7c_c1_b7_27_22_0a_95));
+    let mut rows = Vec::new();
+    for day in 0..days {
+        let common = dice.normal();
+        for ticker in SYMBOLS {
+            let score = dice.normal();
+            let own = dice.normal();
+            let outcome = rho * score + 0.5 * common + (0.75 - rho * rho).sqrt() * own;
+            rows.push(row(ticker, &format!("{day}-{ticker}"), day, 10, score, SPREAD * outcome));
+        }
+    }
+    rows
+}
+
+pub fn settings() -> Settings {
+    Settings { permutations: 999, bootstraps: 999, ..Settings::default() }
+}
