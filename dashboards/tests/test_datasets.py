@@ -132,6 +132,11 @@ class InformationCoefficient(unittest.TestCase):
         self.assertEqual(12, whole["days"])
         self.assertLess(whole["low"], whole["coefficient"])
         self.assertLess(whole["coefficient"], whole["high"])
+        half = (
+            max(r["high"] - r["low"] for r in query("information_coefficient", run=["many days"]) if name(r) == "5 min")
+            / 2
+        )
+        self.assertTrue(whole["horizon_and_pairs"].endswith(f"\n±{half:.2f}"), whole["horizon_and_pairs"])
         # Student's distribution is symmetric.
         self.assertAlmostEqual(whole["coefficient"], (whole["low"] + whole["high"]) / 2, places=9)
         for row in query("information_coefficient", run=[seed.RUN]):
