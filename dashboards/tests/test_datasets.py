@@ -102,6 +102,46 @@ class InformationCoefficient(unittest.TestCase):
         order = [label.replace("\u200b", "").split(" (")[0] for label in labels]
         self.assertEqual([*(f"{minutes} min" for minutes in seed.SEEDED), "close"], order)
 
+    def test_has_an_interval_with_enough_days(self):
+        """The seed has two days; the same rows on twelve, with outcomes of both signs, have an interval."""
+
+        def on(day: int, moment: str) -> str:
+            return f"2026-04-{day:02}{moment[10:]}"
+
+        many = [
+            row
+            | {
+                "run": "many days",
+                "article_id": f"{row['article_id']}-{day}",
+                "published_at": on(day, row["published_at"]),
+                "entry_at": on(day, row["entry_at"]),
+                "ret_5m": row["ret_5m"] * (1 if day % 3 else -1),
+            }
+            for day in range(6, 18)
+            for row in seed.rows()["impact"]
+            if row.get("ret_5m") is not None and row.get("score") is not None
+        ]
+        database.insert({"impact": many})
+        (whole,) = (
+            r
+            for r in query("information_coefficient", run=["many days"])
+            if r["outcome"] == "return" and name(r) == "5 min"
+        )
+        pairs = [(row["score"], row["ret_5m"]) for row in many]
+        self.assertAlmostEqual(spearman(pairs), whole["coefficient"], places=9)
+        self.assertEqual(12, whole["days"])
+        self.assertLess(whole["low"], whole["coefficient"])
+        self.assertLess(whole["coefficient"], whole["high"])
+        half = (
+            max(r["high"] - r["low"] for r in query("information_coefficient", run=["many days"]) if name(r) == "5 min")
+            / 2
+        )
+        self.assertTrue(whole["horizon_and_pairs"].endswith(f"\n±{half:.2f}"), whole["horizon_and_pairs"])
+        # Student's distribution is symmetric.
+        self.assertAlmostEqual(whole["coefficient"], (whole["low"] + whole["high"]) / 2, places=9)
+        for row in query("information_coefficient", run=[seed.RUN]):
+            self.assertEqual((None, None), (row["low"], row["high"]), "too few days for an interval")
+
     def test_is_null_where_undefined(self):
         same = [row | {"score": 0.5, "run": "same score"} for row in seed.rows()["impact"] if row.get("ret_5m")]
         database.insert({"impact": same})

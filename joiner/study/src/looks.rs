@@ -4,6 +4,7 @@ use crate::daily::DaysFindings;
 use crate::events::Sample;
 use crate::findings::{HorizonFindings, Settings, of_horizon};
 use crate::parts::Split;
+use rayon::prelude::*;
 use tapewire_core::Horizon;
 use tapewire_statistics::multiple::{Adjustment, Family};
 use tapewire_statistics::{Result, Test};
@@ -41,8 +42,26 @@ impl Looks {
 
     /// The statistics of each horizon.
     pub fn horizons(&mut self, sample: &Sample, settings: &Settings) -> Vec<HorizonFindings> {
-        let of = |&horizon: &Horizon| of_horizon(horizon, &sample.at(horizon), settings, self);
-        settings.horizons.iter().map(of).collect()
+        let of = |&horizon: &Horizon| {
+            let mut own = Self::new();
+            (of_horizon(horizon, &sample.at(horizon), settings, &mut own), own)
+        };
+        let computed: Vec<(HorizonFindings, Self)> = settings.horizons.par_iter().map(of).collect();
+        // Entered in the order of horizons, whichever was computed first.
+        let entered = computed.into_iter().map(|(findings, own)| {
+            self.append(&own);
+            findings
+        });
+        entered.collect()
+    }
+
+    fn append(&mut self, other: &Self) {
+        for (to, from) in [(&mut self.tests, &other.tests), (&mut self.permutations, &other.permutations)] {
+            for look in from.looks() {
+                // The outcome is in the findings already.
+                let _ = to.look(look.label.clone(), || look.outcome.clone());
+            }
+        }
     }
 
     /// Fills in the p-values that are adjusted by Holm's method: of estimates over all tests, and of permutation tests

@@ -60,7 +60,7 @@ fn models(panels: &Panels) -> String {
     let names: Vec<String> =
         panels.models.iter().map(|model| format!("{} (revision {})", model.name, model.revision)).collect();
     if names.is_empty() {
-        "No event was scored.".to_owned()
+        "The rows do not say which model scored them.".to_owned()
     } else {
         format!(
             "Sentiment was scored by {}; the score is p(positive) - p(negative) of the text about the company, between -1 \

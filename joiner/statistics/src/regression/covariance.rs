@@ -335,9 +335,8 @@ impl Ols {
         let mut within = vec![DMatrix::<f64>::zeros(k, k); g];
         for first in 0..k {
             for second in 0..=first {
-                let products = self.x.column(first).into_iter().zip(self.x.column(second).into_iter());
-                for (&label, (a, b)) in of_row.iter().zip(products) {
-                    within[label][(first, second)] += a * b;
+                for (row, &label) in of_row.iter().enumerate() {
+                    within[label][(first, second)] += self.x[(row, first)] * self.x[(row, second)];
                 }
             }
         }
