@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := cargo
 
-.PHONY: help setup setup-browser build stack stack-down dashboard demo test bench format lint clean
+.PHONY: help setup setup-browser build stack stack-down dashboard demo test fuzz bench format lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ demo: setup-browser ## a simulated market through the whole pipeline, and a dash
 
 test: setup-browser ## every check; prints what it runs and a summary
 	@python3 scripts/test.py
+
+fuzz: setup ## every fuzz target for 20 seconds; ARGS="--inputs 10000000" for more
+	@python3 scripts/fuzz.py $(ARGS)
 
 bench: setup ## our inference engine beside its peers; ARGS=--quick for a glance
 	@python3 -m bench $(ARGS)

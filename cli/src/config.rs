@@ -1,6 +1,7 @@
 //! All settings of the binary, and the secrets that go with them.
 
 use crate::settings::{Error, Loaded, Sources};
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -103,13 +104,30 @@ const OTHER_VARIABLES: [&str; 28] = [
     "TAPEWIRE_TEST_DIR",
 ];
 
+/// Settings for a purpose, which lie under those of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// News and prices from sources that need no account: docs/sources.md
+    Keyless,
+}
+
+impl Preset {
+    /// Its name and its settings as TOML.
+    fn settings(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Keyless => ("keyless", include_str!("presets/keyless.toml")),
+        }
+    }
+}
+
 impl Config {
-    /// Merges defaults, file, environment and flags.
+    /// Merges defaults, preset, file, environment and flags.
     ///
     /// # Errors
     /// [`Error`] names the layer and the setting.
-    pub fn load(file: Option<&Path>, flags: &[String]) -> Result<Loaded<Self>, Error> {
+    pub fn load(preset: Option<Preset>, file: Option<&Path>, flags: &[String]) -> Result<Loaded<Self>, Error> {
         Loaded::new(&Sources {
+            preset: preset.map(Preset::settings),
             file,
             environment: std::env::vars_os().collect(),
             flags,
@@ -126,7 +144,9 @@ impl Config {
         let kafka = loaded.secret("kafka.sasl_password_file")?;
         let clickhouse = loaded.secret("clickhouse.password_file")?;
         let mut providers = loaded.settings.providers.clone();
-        let sources = loaded.settings.news.sources.iter().chain(&loaded.settings.prices.sources);
+        let settings = &loaded.settings;
+        let sources =
+            settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
         providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
@@ -149,11 +169,21 @@ mod tests {
 
     /// From a file and an environment of the test's own.
     fn load_from(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Loaded<Config>, Error> {
+        load_over(None, file, environment, flags)
+    }
+
+    fn load_over(
+        preset: Option<(&str, &str)>,
+        file: &str,
+        environment: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Result<Loaded<Config>, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.toml");
         std::fs::write(&path, file).unwrap();
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
         Loaded::new(&Sources {
+            preset,
             file: Some(&path),
             environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             flags: &flags,
@@ -183,6 +213,41 @@ mod tests {
         assert_eq!(config.kafka.partitions, 2);
         assert_eq!(config.kafka.prefix, "file");
         assert_eq!(config.listen, "env");
+    }
+
+    #[test]
+    fn a_preset_lies_over_the_defaults_and_under_the_file() {
+        let preset = Some(Preset::Keyless.settings());
+        let file = "[news]\nevery = \"2m\"\n[news.override.gdelt]\nevery = \"9m\"";
+        let contact = "providers.edgar.user_agent=Example admin@example.com";
+        let loaded = load_over(preset, file, &[], &["kafka.partitions=1", contact]).unwrap();
+        let shown = settings::effective(&loaded).unwrap();
+        let line = |start: &str| shown.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+        assert!(line("benchmark = \"X:BTCUSDT\"").ends_with("# preset keyless"), "{shown}");
+        let config = Config::with_secrets(loaded).unwrap();
+        assert_eq!(config.news.of("globenewswire").every.as_secs(), 120);
+        let gdelt = config.news.of("gdelt");
+        assert_eq!((gdelt.every.as_secs(), gdelt.wire_delay.as_secs()), (540, 1200));
+        config.news.check().unwrap();
+        config.prices.check().unwrap();
+    }
+
+    /// Whoever has no account can use every source of the preset, once it is said who asks the SEC.
+    #[test]
+    fn the_keyless_preset_needs_a_contact_for_the_sec_and_nothing_else() {
+        let preset = Some(Preset::Keyless.settings());
+        let roles = &crate::roles::Role::ALL;
+        let config = Config::with_secrets(load_over(preset, "", &[], &[]).unwrap()).unwrap();
+        let error = crate::exit::text(&crate::preflight::keys(&config, roles).unwrap_err());
+        assert!(error.contains("providers.edgar") && error.contains("user_agent"), "{error}");
+        let contact = [("TAPEWIRE_PROVIDERS_EDGAR_USER_AGENT", "Example admin@example.com")];
+        let config = Config::with_secrets(load_over(preset, "", &contact, &[]).unwrap()).unwrap();
+        crate::preflight::keys(&config, roles).unwrap();
+        let clock = tapewire_runtime::Clock::wall();
+        for name in &config.prices.sources {
+            let source = config.providers.price_source(name, &clock).unwrap();
+            source.check(&config.prices.of(name).subscription()).unwrap();
+        }
     }
 
     #[test]
@@ -273,6 +338,13 @@ mod tests {
             ("[kafak]\nbrokers = \"x\"", vec![], vec![], vec!["t.toml", "`kafak`", "kafka"]),
             ("[kafka]\npartitions = \"many\"", vec![], vec![], vec!["t.toml", "kafka.partitions", "many"]),
             ("kafka = 5", vec![], vec![], vec!["t.toml", "kafka", "section"]),
+            ("", vec![], vec!["clickhouse.url=db:8123"], vec!["clickhouse.url", "`db:8123`", "http://db:8123"]),
+            (
+                "",
+                vec![("TAPEWIRE_CLICKHOUSE_URL", "tcp://db:9000")],
+                vec![],
+                vec!["TAPEWIRE_CLICKHOUSE_URL", "http://db:9000"],
+            ),
             ("", vec![], vec!["nonsense"], vec!["--set nonsense", "section.key=value"]),
             ("", vec![], vec!["kafka.borkers=x"], vec!["--set", "kafka.borkers", "`kafka.brokers`"]),
             ("", vec![], vec!["sentiment.engine.precision=f31"], vec!["--set", "f31", "int8-wide"]),

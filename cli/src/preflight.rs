@@ -18,6 +18,9 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Names the variable and the setting.
 pub fn keys(config: &Config, roles: &[Role]) -> anyhow::Result<()> {
     let of = |role: Role, sources: &[String]| if roles.contains(&role) { sources.to_vec() } else { Vec::new() };
+    if roles.contains(&Role::News) {
+        config.instruments.accounts().try_for_each(|name| config.providers.check_key(name))?;
+    }
     for name in of(Role::News, &config.news.sources).iter().chain(&of(Role::Prices, &config.prices.sources)) {
         config.providers.check_key(name)?;
     }

@@ -109,10 +109,9 @@ pub async fn print(config: &Config, run: &Run) -> anyhow::Result<()> {
     println!("  {:<12}{:>9}  of which scored {}", "mentions", counts.mentions, counts.scored);
     println!("  {:<12}{:>9}  of {} symbols", "bars", counts.bars, counts.symbols);
     println!("  {:<12}{:>9}", "joined rows", counts.impacts);
-    for ending in summary::endings(&config.clickhouse, run).await? {
-        let what =
-            if ending.reason.is_empty() { ending.status } else { format!("{}: {}", ending.status, ending.reason) };
-        println!("    {what:<26}{:>6}", ending.rows);
+    for row in summary::status_counts(&config.clickhouse, run).await? {
+        let what = if row.reason.is_empty() { row.status } else { format!("{}: {}", row.status, row.reason) };
+        println!("    {what:<26}{:>6}", row.rows);
     }
     if counts.dead_letters > 0 {
         println!("  {:<12}{:>9}  could not be read, see the table dead_letters", "dead letters", counts.dead_letters);

@@ -168,7 +168,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             let (lists, built_in) = (&config.instruments, companies::built_in()?);
             tokio::try_join!(
                 poller::run(news, providers, state, producer.clone(), clock.clone(), readiness, shutdown.clone()),
-                instruments::run(lists, built_in, state, producer, clock, shutdown),
+                instruments::run(lists, providers, built_in, state, producer, clock, shutdown),
             )?;
             Ok(())
         }

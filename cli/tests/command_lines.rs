@@ -15,8 +15,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How many run at once.
 const AT_ONCE: usize = 8;
 
-const SUBCOMMANDS: [&str; 10] =
-    ["run", "replay", "score", "serve", "simulate", "migrate", "demo", "config", "study", "join"];
+const SUBCOMMANDS: [&str; 11] =
+    ["run", "replay", "score", "serve", "simulate", "migrate", "demo", "config", "study", "join", "bars"];
 
 /// Pseudo-random numbers that are the same in every run.
 struct Dice(u64);
@@ -120,7 +120,7 @@ fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
     if ["replay", "study", "join"].contains(&subcommand) && dice.roll(10) > 0 {
         add(&["--news", dice.pick(&FILES), "--bars", dice.pick(&FILES)]);
     }
-    if subcommand == "score" && dice.roll(10) > 0 {
+    if ["score", "bars"].contains(&subcommand) && dice.roll(10) > 0 {
         add(&[dice.pick(&FILES)]);
     }
     for _ in 0..dice.roll(4) {

@@ -20,9 +20,11 @@ pub mod instrument;
 pub mod mention;
 pub mod record;
 pub mod run;
+pub mod story;
 pub mod symbol;
 pub mod tape;
 pub mod text;
+pub mod ticker;
 pub mod watermark;
 
 pub use article::Article;
@@ -35,5 +37,5 @@ pub use record::{
 };
 pub use run::Run;
 pub use symbol::Symbol;
-pub use tape::{Bar, CorporateAction, Halt, Trade};
+pub use tape::{Bar, CorporateAction, Halt, Trade, TradeCounts};
 pub use watermark::{Watermark, Watermarks};

@@ -62,6 +62,8 @@ pub enum Unscored {
     EmptyText,
     /// The model failed on this text; the worker's log and metrics give the error.
     ModelFailed,
+    /// The headline is that of a law firm's notice to investors, which is no news.
+    Promotional,
     /// An edit of the article no longer names the company. The mention does not count.
     Withdrawn,
 }
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_spelled_the_same_on_topics_and_in_tables() {
-        for reason in [Unscored::EmptyText, Unscored::ModelFailed, Unscored::Withdrawn] {
+        for reason in [Unscored::EmptyText, Unscored::ModelFailed, Unscored::Promotional, Unscored::Withdrawn] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
     }

@@ -39,9 +39,9 @@ pub enum AssetClass {
 
 /// Why a string is not a ticker.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{input}` is not a ticker, which has 1 to 32 letters, digits, `.`, `/`, `:`, `_`, `^` or `-`")]
+#[error("{input} is not a ticker, which has 1 to 32 letters, digits, `.`, `/`, `:`, `_`, `^` or `-`")]
 pub struct NotASymbol {
-    /// The string as received.
+    /// The string as messages quote it.
     pub input: String,
 }
 
@@ -54,8 +54,9 @@ impl Symbol {
     /// # Errors
     /// [`NotASymbol`] if it is empty, too long, or has a character that tickers do not have.
     pub fn new(input: &str) -> Result<Self, NotASymbol> {
-        let refused = || NotASymbol { input: input.chars().take(64).collect() };
-        let spelled = input.trim();
+        let refused = || NotASymbol { input: crate::text::quoted(input.trim()) };
+        let seen = crate::text::without_invisible(input);
+        let spelled = seen.trim();
         if spelled.is_empty() || spelled.len() > Self::MAX_LEN {
             return Err(refused());
         }
@@ -66,7 +67,12 @@ impl Symbol {
         if let Some(read) = of_another_spelling(&capitals) {
             return Ok(Self(read));
         }
-        let mut ticker = capitals.replace('/', ".");
+        let mut ticker = match capitals.split_once('/') {
+            // `AAPL/MSFT` is not a share class but two tickers.
+            Some((_, class)) if !is_class(class) => return Err(refused()),
+            Some((base, currency)) if CURRENCIES.contains(&currency) => format!("{base}-{currency}"),
+            _ => capitals.replace('/', "."),
+        };
         if !ticker.chars().all(|c| c.is_ascii_alphanumeric() || ".:_^-".contains(c)) {
             return Err(refused());
         }
@@ -113,6 +119,18 @@ impl Symbol {
             _ => AssetClass::Equity,
         }
     }
+}
+
+/// Currencies in which cryptocurrencies and other currencies are priced: `BTC/USD` is read as `BTC-USD`.
+const CURRENCIES: [&str; 11] = ["USD", "USDT", "USDC", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "BTC", "ETH"];
+
+/// Whether what follows a `/` in a ticker is a part of it: a share class, a warrant, a right, shares when issued, a
+/// currency.
+fn is_class(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let is_known =
+        |part: &str| part.len() == 1 || ["WS", "WI", "RT", "WD"].contains(&part) || CURRENCIES.contains(&part);
+    parts.next().is_some_and(is_known) && parts.all(|part| part.len() == 1)
 }
 
 fn is_capitals(text: &str) -> bool {
@@ -207,6 +225,8 @@ mod tests {
             ("brk.b", "BRK.B"),
             ("x:btcusd", "X:BTCUSD"),
             ("BTC-USD", "BTC-USD"),
+            ("BTC/USD", "BTC-USD"),
+            ("HYMC/WS.A", "HYMC.WS.A"),
             ("Aapl", "AAPL"),
             ("X:btcusd", "X:BTCUSD"),
             ("Brk.b", "BRK.B"),
@@ -284,7 +304,7 @@ mod tests {
 
     #[test]
     fn anything_but_a_ticker_is_an_error_that_names_it() {
-        for input in ["", "   ", "A B", "<script>", &"A".repeat(33)] {
+        for input in ["", "   ", "A B", "<script>", "AAPL/MSFT", "AAPL/MSFT/F", "BRK/B/F", "/", "A/", &"A".repeat(33)] {
             assert!(Symbol::new(input).is_err(), "{input}");
         }
         assert!(Symbol::new("A B").unwrap_err().to_string().contains("`A B`"));

@@ -39,13 +39,18 @@ pub struct Bar {
 
 impl Bar {
     /// The interval's end, exclusive (UTC). The joiner cuts a bar that runs past the session's close, such as the last
-    /// hourly bar of a day, at the close; this type does not.
+    /// hourly bar of a day, at the close; this type does not. The last moment there is, if the interval ends after it,
+    /// which is a [`fault`](Self::fault).
     pub fn end(&self) -> Timestamp {
-        self.start + SignedDuration::from_secs(i64::from(self.width_s))
+        self.checked_end().unwrap_or(Timestamp::MAX)
+    }
+
+    fn checked_end(&self) -> Option<Timestamp> {
+        self.start.checked_add(SignedDuration::from_secs(i64::from(self.width_s))).ok()
     }
 
     /// What is wrong with the bar, if anything: a price that is not positive and finite, an open or close outside the
-    /// range from low to high, a negative volume, a width of zero.
+    /// range from low to high, a negative volume, a width of zero, an end that no timestamp can hold.
     pub fn fault(&self) -> Option<&'static str> {
         let prices = [self.open, self.high, self.low, self.close];
         if prices.iter().any(|p| !p.is_finite() || *p <= 0.0) {
@@ -56,6 +61,8 @@ impl Bar {
             Some("volume is negative or not a finite number")
         } else if self.width_s == 0 {
             Some("width is zero")
+        } else if self.checked_end().is_none() {
+            Some("it ends after the year 9999")
         } else {
             None
         }
@@ -78,9 +85,45 @@ pub struct Trade {
     pub price: f64,
     /// Shares.
     pub size: f64,
+    /// Which values of a bar it counts for.
+    #[serde(default, skip_serializing_if = "TradeCounts::is_everything")]
+    pub counts: TradeCounts,
+    /// The id of an earlier trade of the symbol that this record takes back: that trade never counts. If the trade is
+    /// cancelled and not corrected, this record itself counts for [nothing](TradeCounts::NOTHING).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
+}
+
+/// Which values of a bar a trade counts for. Exchanges mark trades whose price is not that of the market at their time
+/// (odd lots, average prices, late reports) with conditions; a provider's folder knows what its codes mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TradeCounts {
+    /// It may be the first or the last price.
+    pub open_close: bool,
+    /// It may be the highest or the lowest price.
+    pub high_low: bool,
+    /// It adds to volume, number of trades and volume-weighted average price.
+    pub volume: bool,
+}
+
+impl TradeCounts {
+    /// A regular trade.
+    pub const EVERYTHING: Self = Self { open_close: true, high_low: true, volume: true };
+    /// A record that only takes back another, or repeats a price, such as an exchange's official close.
+    pub const NOTHING: Self = Self { open_close: false, high_low: false, volume: false };
+
+    fn is_everything(&self) -> bool {
+        *self == Self::EVERYTHING
+    }
+}
+
+impl Default for TradeCounts {
+    fn default() -> Self {
+        Self::EVERYTHING
+    }
 }
 
 /// A split or a dividend of one symbol. Bars are as printed, so the join needs splits and dividends to compare prices
@@ -173,6 +216,27 @@ pub struct Halt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_that_ends_after_every_timestamp_is_at_fault() {
+        let bar = |start| Bar {
+            symbol: Symbol::new("SHOP").unwrap(),
+            start,
+            width_s: 60,
+            open: 1.0,
+            high: 1.0,
+            low: 1.0,
+            close: 1.0,
+            volume: 0.0,
+            vwap: None,
+            trades: None,
+            received_at: Timestamp::UNIX_EPOCH,
+        };
+        let last = Timestamp::MAX - SignedDuration::from_secs(60);
+        assert_eq!((bar(last).fault(), bar(last).end()), (None, Timestamp::MAX));
+        assert!(bar(Timestamp::MAX).fault().unwrap().contains("9999"));
+        assert_eq!(bar(Timestamp::MAX).end(), Timestamp::MAX);
+    }
 
     fn action(kind: ActionKind) -> CorporateAction {
         let ex_date = jiff::civil::date(2022, 6, 22);

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`markup`] | HTML: what counts as markup in a text that may be plain, and the text without it |
 //! | [`boilerplate`] | disclaimers at the end |
+//! | [`promotional`] | headlines of law firms' notices |
 //!
 //! What providers sent stays on the topic `news` and in the table `articles`; a text is cleaned when it is scored.
 
 pub mod boilerplate;
 pub mod markup;
+pub mod promotional;
 
 use std::borrow::Cow;
 
@@ -60,6 +62,44 @@ fn visible(text: &str) -> Option<String> {
     (!text.chars().all(is_plain)).then(|| text.chars().filter_map(shown).collect())
 }
 
+/// Longest part of a text that a message quotes, in characters.
+const QUOTED: usize = 60;
+
+/// The text as messages quote it: in backticks, shortened if it is long, with the numbers of characters that nobody
+/// sees.
+///
+/// ```
+/// assert_eq!(tapewire_core::text::quoted("AA\u{200b}PL"), "`AA<U+200B>PL`");
+/// ```
+pub fn quoted(text: &str) -> String {
+    let mut short = String::with_capacity(text.len().min(QUOTED) + 2);
+    for c in text.chars().take(QUOTED) {
+        match c {
+            '\n' => short.push_str("\\n"),
+            '\r' => short.push_str("\\r"),
+            '\t' => short.push_str("\\t"),
+            _ if c.is_control() || is_invisible(c) || c.is_whitespace() && c != ' ' => {
+                short.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            }
+            _ => short.push(c),
+        }
+    }
+    if text.chars().nth(QUOTED).is_some() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}
+
+/// The text without characters that nobody sees: marks of direction, zero-width spaces, control characters other than
+/// white space.
+pub fn without_invisible(text: &str) -> Cow<'_, str> {
+    let is_unseen = |c: char| c.is_control() && !c.is_whitespace() || is_invisible(c);
+    match text.contains(is_unseen) {
+        true => Cow::Owned(text.chars().filter(|&c| !is_unseen(c)).collect()),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// What a reader sees of a character.
 fn shown(c: char) -> Option<char> {
     match c {
@@ -108,6 +148,12 @@ mod tests {
             ("<SCRIPT type='x'>if (a<b) fail('</p>')</SCRIPT >Profit", "Profit"),
             ("<style>p > a { color: red }</style><p>Profit</p>", "Profit"),
             ("Profit<!-- loss > crash --> doubled", "Profit doubled"),
+            ("Profit<!-- loss --!> doubled", "Profit doubled"),
+            ("Profit <!-->doubled<!---> today", "Profit doubled today"),
+            // A comment that is never closed takes nothing with it.
+            ("Profit doubled <!-- at Selby", "Profit doubled at Selby"),
+            ("<p>Profit</p><!-- begins <b>here</b>", "Profit begins here"),
+            ("<!--", ""),
             ("<p>Profit</p><p>doubled</p>", "Profit doubled"),
             ("Pro<b>fit</b> doubled<br/>again<BR>today", "Profit doubled again today"),
             ("<ul>\n  <li>one</li>\n  <li>two</li>\n</ul>", "one two"),

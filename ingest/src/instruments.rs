@@ -3,8 +3,10 @@
 //! The SEC publishes a list of all tickers with the legal names of their issuers; no key is needed. The list has
 //! neither dates nor kinds of instruments: it says what a ticker stands for on the day of the list.
 
+mod massive;
 mod publish;
 
+pub use massive::fetch_massive;
 pub use publish::run;
 
 use crate::IngestError;
@@ -30,9 +32,10 @@ const PATH: [&str; 2] = ["files", "company_tickers_exchange.json"];
 #[serde(default, deny_unknown_fields)]
 pub struct InstrumentsConfig {
     /// What is put onto the topic `instruments` by the role `news`: "builtin", the list of this build, and "sec", the list
-    /// of the SEC, which needs `sec_user_agent`. Of a ticker that both have the later in this list counts.
+    /// of the SEC, which needs `sec_user_agent`, and "massive", the list of tickers of the account `providers.massive`. Of a
+    /// ticker that several have the last in this list counts.
     pub sources: Vec<String>,
-    /// How often the list of the SEC is fetched.
+    /// How often the lists of the SEC and of Massive are fetched.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
@@ -65,7 +68,7 @@ impl InstrumentsConfig {
     /// # Errors
     /// [`IngestError::Config`].
     pub fn check(&self) -> Result<(), IngestError> {
-        let known = [publish::BUILT_IN, SEC];
+        let known = [publish::BUILT_IN, SEC, massive::MASSIVE];
         if let Some(other) = self.sources.iter().find(|name| !known.contains(&name.as_str())) {
             let reason = format!("there is no source `{other}`; there are: {}", known.join(", "));
             return Err(IngestError::Config(format!("instruments.sources: {reason}")));
@@ -74,6 +77,11 @@ impl InstrumentsConfig {
             return Err(IngestError::Config("instruments.every must not be zero".into()));
         }
         if self.sources.iter().any(|name| name == SEC) { self.who().map(drop) } else { Ok(()) }
+    }
+
+    /// The accounts with providers whose lists are used.
+    pub fn accounts(&self) -> impl Iterator<Item = &String> {
+        self.sources.iter().filter(|name| *name == massive::MASSIVE)
     }
 
     fn who(&self) -> Result<&str, IngestError> {

@@ -16,6 +16,7 @@ pub mod instruments;
 pub mod poller;
 pub mod providers;
 pub mod replay;
+mod sale_conditions;
 pub mod simulate;
 pub mod state;
 pub mod writer;

@@ -314,7 +314,13 @@ async fn a_source_without_actions_or_one_that_fails_is_followed_all_the_same() {
     };
     let failing = |_, _| {
         let path = "/splits".into();
-        Err(ProviderError::Failed { provider: "desk".into(), path, status: 500, message: "busy".into() })
+        Err(ProviderError::Failed {
+            provider: "desk".into(),
+            path,
+            status: 500,
+            message: "busy".into(),
+            retry_after: None,
+        })
     };
     let endless = |_, _| Ok(pages(&[&[] as &[CorporateAction]; 100]));
     let shows: [Show; 4] = [Box::new(unsupported), Box::new(refused), Box::new(failing), Box::new(endless)];
@@ -340,7 +346,13 @@ async fn a_failure_of_one_attempt_is_made_up_for_by_the_next() {
         }),
         (0, ActionList::Dividends) => {
             let path = "/dividends".into();
-            Err(ProviderError::Failed { provider: "desk".into(), path, status: 503, message: "busy".into() })
+            Err(ProviderError::Failed {
+                provider: "desk".into(),
+                path,
+                status: 503,
+                message: "busy".into(),
+                retry_after: None,
+            })
         }
         (_, ActionList::Splits) => Ok(pages(&[&[split("SPY", "2022-06-22", 2.0)]])),
         _ => Ok(pages(&[&[]])),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tapewire_bus::Topic;
 use tapewire_core::{Instrument, InstrumentRecord};
 use tapewire_ingest::instruments::{self, InstrumentsConfig};
+use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_runtime::{Clock, Shutdown};
 
 const FIRST: &str = r#"{"fields":["cik","name","ticker","exchange"],"data":[
@@ -55,7 +56,7 @@ async fn follow(
     let running = tokio::spawn({
         let (config, state, shutdown) = (config.clone(), state.to_owned(), shutdown.clone());
         let (producer, list) = (kafka.producer.clone(), vec![Instrument::new(symbol("AAPL"), built_in)]);
-        async move { instruments::run(&config, list, &state, producer, clock, shutdown).await }
+        async move { instruments::run(&config, &ProvidersConfig::default(), list, &state, producer, clock, shutdown).await }
     });
     let mut done = done;
     until(async || running.is_finished() || done().await).await;
@@ -110,7 +111,7 @@ async fn a_list_is_published_when_it_has_changed_and_overrides_those_before_it()
 #[test]
 fn settings_that_cannot_work_are_refused() {
     for (text, part) in [
-        ("sources = ['edgar']", "there are: builtin, sec"),
+        ("sources = ['edgar']", "there are: builtin, sec, massive"),
         ("sources = ['sec']", "instruments.sec_user_agent"),
         ("every = '0s'", "instruments.every"),
     ] {

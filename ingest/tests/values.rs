@@ -1,12 +1,13 @@
 //! Any text at all as a moment, a number and tickers, against what others make of it.
 //!
-//! With `cargo install cargo-bolero` a fuzzer follows the branches: `cargo bolero test --release moments_...`.
+//! `tapewire_fuzzkit` says how many inputs run, and how to run more.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tapewire_formats::Value;
+use tapewire_fuzzkit::fuzz;
 use tapewire_ingest::epoch::is_plausible;
 use tapewire_ingest::replay::values::number::number;
 use tapewire_ingest::replay::values::ticker::companies;
@@ -41,7 +42,7 @@ fn moments_are_those_that_jiff_reads_and_all_within_the_years() {
             })
         })
         .collect::<Vec<_>>();
-    bolero::check!().with_iterations(INPUTS).for_each(|bytes: &[u8]| {
+    fuzz!(INPUTS, |bytes: &[u8]| {
         let text = text(bytes);
         let reference: Option<Timestamp> = text.trim().parse().ok();
         for clock in &clocks {
@@ -63,7 +64,7 @@ fn moments_are_those_that_jiff_reads_and_all_within_the_years() {
 
 #[test]
 fn numbers_are_those_that_rust_reads_without_the_marks() {
-    bolero::check!().with_iterations(INPUTS).for_each(|bytes: &[u8]| {
+    fuzz!(INPUTS, |bytes: &[u8]| {
         let text = text(bytes);
         for point in [false, true] {
             let Ok(Some(read)) = number(&Value::Text(text.clone()), point) else { continue };
@@ -80,7 +81,7 @@ fn numbers_are_those_that_rust_reads_without_the_marks() {
 
 #[test]
 fn companies_are_named_once_and_what_is_left_out_is_quoted() {
-    bolero::check!().with_iterations(INPUTS).for_each(|bytes: &[u8]| {
+    fuzz!(INPUTS, |bytes: &[u8]| {
         let text = text(bytes);
         for value in [Value::Text(text.clone()), Value::List(vec![Value::Text(text.clone()), Value::Null])] {
             let read = companies(&value);

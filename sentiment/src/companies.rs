@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use tapewire_core::instrument::{Names, common_names};
-use tapewire_core::{Instrument, Symbol};
+use tapewire_core::{Instrument, Symbol, ticker};
 
 /// Well-known US companies.
 const KNOWN: &str = include_str!("../companies.csv");
@@ -228,6 +228,11 @@ impl Companies {
         }
     }
 
+    /// All tickers that are known, also former ones.
+    pub fn symbols(&self) -> impl Iterator<Item = &Symbol> {
+        self.by_symbol.keys()
+    }
+
     /// The company that a ticker stood for on a day, or stands for now if `day` is `None`. If nothing is known of the
     /// ticker on that day, the company has no name. A warrant, right or unit gives the company of the common share.
     pub fn of_symbol(&self, symbol: &Symbol, day: Option<Date>) -> Arc<Company> {
@@ -249,9 +254,13 @@ impl Companies {
     }
 
     /// The company with this ticker, name or alias; otherwise a company with this name. A word that may be an unknown
-    /// ticker (`ZZZZ`, `BCpC`) counts only if the text mentions it.
+    /// ticker (`ZZZZ`, `BCpC`) counts only if the text mentions it. `NASDAQ:AAPL`, `AAPL.O` and the like are the ticker.
     pub fn find(&self, word: &str) -> Arc<Company> {
-        let word = word.trim();
+        let visible = ticker::visible(word);
+        let word = visible.trim();
+        if let Ok(Some(symbol)) = ticker::decorated(word) {
+            return self.find(symbol.as_str());
+        }
         let symbol = Symbol::new(word).ok();
         let known = |symbol: &Symbol| self.listed(symbol, None).or_else(|| self.listed(&symbol.common_share()?, None));
         let by_name = || known(self.by_name.get(&normalised(word))?);
@@ -379,6 +388,7 @@ mod tests {
     fn a_word_in_capitals_is_a_ticker_first_and_any_other_a_name() {
         let companies = Companies::load(None).unwrap();
         for (word, ticker) in [
+            ("NASDAQ:NOW", "NOW"),
             ("Ford", "F"),
             ("NOW", "NOW"),
             ("waters", "WAT"),

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// assert!(backoff.next_wait() <= Duration::from_secs(1));
 /// assert!(backoff.next_wait() <= Duration::from_secs(2));
 /// // A server's `Retry-After` is respected.
-/// assert!(backoff.next_wait_of_at_least(Some(Duration::from_secs(30))) >= Duration::from_secs(30));
+/// assert!(backoff.next_wait_at_least(Some(Duration::from_secs(30))) >= Duration::from_secs(30));
 /// backoff.reset();
 /// assert!(backoff.next_wait() <= Duration::from_secs(1));
 /// ```
@@ -46,7 +46,7 @@ impl Backoff {
     }
 
     /// The wait after one more failure, but at least what the other side asked for (HTTP's `Retry-After`).
-    pub fn next_wait_of_at_least(&mut self, asked: Option<Duration>) -> Duration {
+    pub fn next_wait_at_least(&mut self, asked: Option<Duration>) -> Duration {
         self.next_wait().max(asked.unwrap_or_default())
     }
 

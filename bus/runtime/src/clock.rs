@@ -53,13 +53,13 @@ impl Clock {
     }
 
     /// How long a stretch of market time lasts in wall time.
-    pub fn on_the_wall(&self, market: Duration) -> Duration {
+    pub fn wall_time_of(&self, market: Duration) -> Duration {
         market.div_f64(self.speed())
     }
 
     /// Sleeps for a stretch of market time.
     pub async fn sleep(&self, market: Duration) {
-        tokio::time::sleep(self.on_the_wall(market)).await;
+        tokio::time::sleep(self.wall_time_of(market)).await;
     }
 }
 

@@ -81,7 +81,7 @@ impl Telemetry {
     }
 
     /// Runs the recorder's upkeep until shutdown. Without it, samples of histograms would accumulate in memory.
-    pub async fn keep_up(self, shutdown: Shutdown) {
+    pub async fn run_upkeep(self, shutdown: Shutdown) {
         while shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
             self.metrics.run_upkeep();
         }
@@ -102,7 +102,7 @@ impl Telemetry {
     /// [`RuntimeError::Listen`].
     pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), RuntimeError> {
         let address = listener.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
-        tokio::spawn(self.clone().keep_up(shutdown.clone()));
+        tokio::spawn(self.clone().run_upkeep(shutdown.clone()));
         let serving = axum::serve(listener, self.router()).into_future();
         match shutdown.run_until_cancelled(serving).await {
             Some(served) => served.map_err(|source| RuntimeError::Listen { address, source }),

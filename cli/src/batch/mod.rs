@@ -2,6 +2,7 @@
 
 pub mod output;
 pub mod scores;
+mod shifted;
 pub mod stored;
 
 use crate::commands::reading::{Reading, prepare, progress_bar};
@@ -14,6 +15,7 @@ use tapewire_ingest::replay::Records;
 use tapewire_joiner::JoinerError;
 use tapewire_joiner::join::{JoinConfig, SessionCloses, batch};
 use tapewire_runtime::Shutdown;
+use tapewire_study::panels::{Shift, Shifted};
 
 /// What an interrupted command has written, for its message.
 const NOTHING: &str = "nothing was written";
@@ -22,6 +24,8 @@ const NOTHING: &str = "nothing was written";
 pub struct Joined {
     /// The rows, ordered by symbol, provider and article.
     pub rows: Vec<Impact>,
+    /// The same mentions, joined as if their news had been available at other moments.
+    pub shifted: Vec<Shifted>,
     /// The benchmark, if it has bars, so that rows may have abnormal returns.
     pub benchmark: Option<Symbol>,
     /// Closes of all sessions, if they were asked for.
@@ -30,7 +34,8 @@ pub struct Joined {
     pub facts: Vec<String>,
 }
 
-/// Reads, scores and joins; `with_closes` also keeps the closes of all sessions. Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
+/// Reads, scores and joins, also for the moments that `shifts` names; `with_closes` also keeps the closes of all sessions.
+/// Rows are those of table `impact` after `tapewire replay` with the same flags and settings.
 ///
 /// # Errors
 /// A file can't be read, a text can't be scored, a setting is wrong, or a signal came.
@@ -39,6 +44,7 @@ pub async fn joined(
     mut config: Config,
     kept_scores: Option<PathBuf>,
     with_closes: bool,
+    shifts: &'static [Shift],
     shutdown: &Shutdown,
 ) -> anyhow::Result<Joined> {
     let options = reading.options(&config)?;
@@ -83,7 +89,7 @@ pub async fn joined(
         // After a signal the join ends early, and its rows are not used.
         let bars = bars.take_while(|_| !stop.is_cancelled());
         let bars = bars.inspect(|bar| closes.iter_mut().for_each(|closes| closes.add_bar(bar)));
-        let rows = join_all(&run, join, actions, bars, mentions, &stop)?;
+        let rows = join_all(&run, join, actions, bars, shifted::with_shifted(mentions, shifts), &stop)?;
         Ok((rows, closes))
     });
     let (rows, closes) = joining.await.context("joining panicked")??;
@@ -91,7 +97,8 @@ pub async fn joined(
     if shutdown.is_cancelled() {
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
-    Ok(Joined { rows, benchmark, closes, facts })
+    let (rows, shifted) = shifted::apart(rows, shifts);
+    Ok(Joined { rows, shifted, benchmark, closes, facts })
 }
 
 fn join_all(

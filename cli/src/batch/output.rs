@@ -163,3 +163,9 @@ pub fn scores_beside(output: &Path) -> PathBuf {
     name.push(".scores.jsonl");
     output.with_file_name(name)
 }
+
+/// Whether a write failed because the reader of the pipe has closed it.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -75,6 +75,7 @@ fn of_table(row: JoinedRow) -> anyhow::Result<Row> {
         publisher: row.publisher,
         article_id: row.article_id,
         title: row.title,
+        asked_as: row.asked_as,
     })
 }
 
@@ -99,7 +100,7 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     let returns = Horizon::ALL.map(Horizon::return_column);
     let abnormal = Horizon::ALL.map(Horizon::abnormal_column);
     let others = ["article_id", "symbol", "available_at", "entry_at", "score"];
-    let optional = ["provider", "publisher", "title", "label", "relevance", "phase", "reason", "unscored"];
+    let optional = ["provider", "publisher", "title", "asked_as", "label", "relevance", "phase", "reason", "unscored"];
     let wanted: Vec<&str> = others.iter().chain(&optional).chain(&returns).chain(&abnormal).copied().collect();
     let mut reader = Reader::open(path, &Options::default())?;
     reader.only(&wanted)?;
@@ -159,6 +160,7 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
         publisher: text(row, "publisher")?.unwrap_or_default(),
         article_id: text(row, "article_id")?.ok_or("article_id is empty")?,
         title: text(row, "title")?.unwrap_or_default(),
+        asked_as: text(row, "asked_as")?,
         available_at,
         entry_at,
         score: number(row, "score")?,

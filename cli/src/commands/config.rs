@@ -17,11 +17,12 @@ const ABOUT_THE_EXAMPLE: &str = "\
 
 ";
 
-/// Prints the settings in effect as TOML, each with where it is from: a default, the file, a variable of the environment,
-/// or --set. Secrets are not printed and their files are not read.
+/// Prints the settings in effect as TOML, each with where it is from: a default, the preset, the file, a variable of the
+/// environment, or --set. Secrets are not printed and their files are not read.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire config                                      what is in effect here\n  \
     tapewire config --set join.stale_after=5m > tapewire.toml\n  \
+    tapewire config --preset keyless                     what the preset changes is marked\n  \
     tapewire config --example                            all settings with their defaults and what they mean")]
 pub struct Config {
     /// Print all settings with their defaults and descriptions instead

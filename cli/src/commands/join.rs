@@ -45,12 +45,12 @@ impl Join {
         let scores = self.scores.clone().or_else(|| self.output.as_deref().map(output::scores_beside));
         let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
         output::check(&outputs, scores.as_deref(), &self.reading.files(), self.overwrite)?;
-        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, false, &shutdown).await?;
+        let Joined { rows, .. } = batch::joined(&self.reading, config, scores, false, &[], &shutdown).await?;
         let Some(path) = &self.output else {
             let mut stdout = std::io::stdout().lock();
             return match output::rows(&rows, format, &mut stdout) {
                 // The reader of the output has closed it.
-                Err(error) if is_closed_pipe(&error) => Ok(()),
+                Err(error) if output::is_closed_pipe(&error) => Ok(()),
                 written => written,
             };
         };
@@ -59,9 +59,4 @@ impl Join {
         eprintln!("{}: {} rows, {joined} of them with an entry", path.display(), rows.len());
         Ok(())
     }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }

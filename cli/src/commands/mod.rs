@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod bars;
 mod config;
 mod demo;
 mod duration;
@@ -14,7 +15,7 @@ mod serve;
 mod simulate;
 mod study;
 
-use crate::config::Config;
+use crate::config::{Config, Preset};
 use crate::ending;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
@@ -28,7 +29,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tapewire score \"Example Corp raises its outlook\"     what the model says about a text\n  \
                   tapewire demo                                         a simulated market, end to end\n  \
                   tapewire run --set sentiment.engine.precision=int8    every role in one process\n\n\
-                  Settings are read from tapewire.toml, then from the environment, then from --set; the last one wins.\n\
+                  Settings are read from the preset, tapewire.toml, the environment, then --set; the last one wins.\n\
                   A setting's variable is TAPEWIRE_ and its path in upper case: sentiment.engine.precision is\n\
                   TAPEWIRE_SENTIMENT_ENGINE_PRECISION. An unknown variable with this prefix is an error.\n\
                   `tapewire config` prints the settings in effect, `tapewire config --example` all there are.\n\n\
@@ -52,6 +53,9 @@ struct Common {
     /// Settings file [default: tapewire.toml if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Settings for a purpose, which lie under those of the file
+    #[arg(long, global = true, value_enum, value_name = "PRESET")]
+    preset: Option<Preset>,
     /// A setting, which overrides file and environment; may be given more than once
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
@@ -72,6 +76,8 @@ enum Command {
     Study(study::Study),
     /// Join files of news and bars to rows of what the price did next, without servers
     Join(join::Join),
+    /// Make bars of files of trades
+    Bars(bars::Bars),
     /// Score texts, or the rows of files: text, CSV, JSON lines, Parquet
     Score(score::Score),
     /// Serve the model over HTTP: /predict, /v1/score
@@ -93,7 +99,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     {
         return Ok(());
     }
-    let loaded = Config::load(arguments.common.config.as_deref(), &arguments.common.set)?;
+    let common = &arguments.common;
+    let loaded = Config::load(common.preset, common.config.as_deref(), &common.set)?;
     if let Command::Config(command) = arguments.command {
         return command.run(&loaded);
     }
@@ -111,6 +118,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Replay(command) => command.run(config, shutdown).await,
             Command::Study(command) => command.run(config, shutdown).await,
             Command::Join(command) => command.run(config, shutdown).await,
+            Command::Bars(command) => command.run(shutdown).await,
             Command::Score(command) => command.run(config, shutdown).await,
             Command::Serve(command) => command.run(config, shutdown).await,
             Command::Simulate(command) => command.run(config, shutdown).await,

@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tapewire_core::Symbol;
 use tapewire_formats::{Format, Options};
@@ -15,7 +16,7 @@ use tapewire_ingest::IngestError;
 use tapewire_ingest::replay::values::ticker::ticker;
 use tapewire_ingest::replay::values::time::DateOrder;
 use tapewire_ingest::replay::{
-    self, Inputs, Mapping, Prepared, ReplayOptions, ReplayProgress, Stage, SymbolOf, bar_width,
+    self, BarTime, Inputs, Mapping, Prepared, ReplayOptions, ReplayProgress, Stage, SymbolOf, bar_width,
 };
 use tapewire_runtime::Shutdown;
 
@@ -37,6 +38,14 @@ pub struct Reading {
     /// Width of the bars: 1m, 1h, 1d, or a number of seconds [default: the least distance between starts]
     #[arg(long, value_name = "WIDTH", value_parser = width)]
     bar_width: Option<Duration>,
+    /// What the time of a bar is: its `start`, or its `end`; daily bars stand for their session either way [default: start; a
+    /// file whose bars seem to be stamped with their ends is refused]
+    #[arg(long, value_name = "start|end")]
+    bar_time: Option<BarTime>,
+    /// What the prices of the bars are multiplied by: 1e-9 where they are counted in billionths of a dollar [default: 1; a file
+    /// whose prices are all large whole numbers is refused]
+    #[arg(long, value_name = "FACTOR", value_parser = price_scale)]
+    price_scale: Option<f64>,
     /// Symbol in the news = symbol on the tape; may be given more than once
     #[arg(long, value_name = "NEWS=TAPE", value_parser = alias)]
     alias: Vec<(Symbol, Symbol)>,
@@ -139,7 +148,7 @@ impl Reading {
     /// How the files are to be read.
     ///
     /// # Errors
-    /// [`UsageError`] if two flags contradict each other.
+    /// [`UsageError`] if two flags contradict each other; a list of companies can't be read.
     pub fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
         let benchmark = match &self.benchmark {
             Some(Benchmark::None) => None,
@@ -156,6 +165,9 @@ impl Reading {
             run: self.run.clone(),
             delay: self.delay,
             width: self.bar_width,
+            bar_time: self.bar_time,
+            tickers: Some(Arc::new(config.sentiment.companies()?.symbols().cloned().collect())),
+            price_scale: self.price_scale,
             actions: self.actions.clone(),
             aliases: self.alias.iter().cloned().collect(),
             benchmark,
@@ -215,7 +227,7 @@ pub fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, UsageError> {
+pub(super) fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, UsageError> {
     let mut mapping = Mapping::new();
     for (what, name) in pairs {
         if mapping.insert(what.clone(), name.clone()).is_some() {
@@ -225,7 +237,7 @@ fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, Us
     Ok(mapping)
 }
 
-fn column(text: &str) -> Result<(String, Option<String>), String> {
+pub(super) fn column(text: &str) -> Result<(String, Option<String>), String> {
     let (what, name) = text.split_once('=').ok_or("write it as WHAT=NAME")?;
     let name = Some(name.trim()).filter(|name| !name.is_empty());
     Ok((what.trim().to_owned(), name.map(str::to_owned)))
@@ -236,7 +248,7 @@ fn alias(text: &str) -> Result<(Symbol, Symbol), String> {
     Ok((symbol(news)?, symbol(tape)?))
 }
 
-fn symbol(text: &str) -> Result<Symbol, String> {
+pub(super) fn symbol(text: &str) -> Result<Symbol, String> {
     ticker(text)
 }
 
@@ -248,12 +260,17 @@ fn width(text: &str) -> Result<Duration, String> {
     bar_width(text).map_or_else(|| duration::whole_seconds(text), Ok)
 }
 
-fn zone(text: &str) -> Result<TimeZone, String> {
+pub(super) fn zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text)
         .map_err(|_| "write a name of the time zone database, such as America/New_York or UTC".to_owned())
 }
 
-fn date_order(text: &str) -> Result<DateOrder, String> {
+fn price_scale(text: &str) -> Result<f64, String> {
+    let scale = text.parse::<f64>().ok().filter(|scale| scale.is_finite() && *scale > 0.0);
+    scale.ok_or_else(|| "write a number greater than 0, such as 1e-9 or 0.01".to_owned())
+}
+
+pub(super) fn date_order(text: &str) -> Result<DateOrder, String> {
     match text {
         "mdy" => Ok(DateOrder::MonthFirst),
         "dmy" => Ok(DateOrder::DayFirst),

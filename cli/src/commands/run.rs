@@ -11,6 +11,7 @@ use tapewire_runtime::{Clock, Readiness, Shutdown, Telemetry};
 #[command(after_help = "Examples:\n  tapewire run                          all roles in one process\n  \
     tapewire run --role sentiment         one role; more members share its work\n  \
     tapewire run --role news,prices\n  \
+    tapewire run --preset keyless --set providers.edgar.user_agent=\"Your Name you@example.com\"\n  \
     TAPEWIRE_MASSIVE_API_KEY=... TAPEWIRE_PRICES_SYMBOLS=AAPL,MSFT tapewire run\n\n\
     `tapewire migrate` creates the topics and tables first. /health, /ready and /metrics are served on the setting `listen`.")]
 pub struct Run {
@@ -41,10 +42,15 @@ impl Run {
 
 /// Runs the roles once what they need is there.
 async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return Ok(()) };
+    // Nothing has been logged yet that would show that the process did not end by itself.
+    let stopped = || {
+        eprintln!("tapewire: stopped before the roles were started");
+        Ok(())
+    };
+    let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return stopped() };
     let queue = queue?;
     if !preflight::wait_for_servers(config, chosen.contains(&Role::Join), shutdown).await? {
-        return Ok(());
+        return stopped();
     }
     roles::run(chosen, config, queue, Clock::wall(), readiness, shutdown.clone()).await
 }

@@ -27,7 +27,9 @@ use tapewire_runtime::Shutdown;
     with gzip, zstd, bzip2 or xz. A list of JSON becomes JSON lines. A company column may hold a list of one company; a row\n\
     with several has no score, and the reason.\n\n\
     The output has every row that could be read, in order, with its columns unchanged and these in addition:\n\
-    p_positive, p_neutral, p_negative, score = p_positive - p_negative, label, model, model_revision, windows.\n\
+    p_positive, p_neutral, p_negative, score = p_positive - p_negative, label, model, model_revision, asked_as, windows.\n\
+    asked_as is the name by which the model was asked about the company. It is empty where no company was given, and where\n\
+    only a ticker is known that the text does not mark as one; then the score is that of the whole text.\n\
     windows is the number of overlapping windows in which a text was read that is longer than the model's limit, otherwise 1.\n\
     A text without a score, because it is empty or longer than 1 MiB, has nulls there. Such rows, and rows that could not\n\
     be read, are in OUTPUT.rejected.jsonl with the reason.\n\n\
@@ -190,7 +192,11 @@ fn show(bar: &ProgressBar, progress: JobProgress) {
 }
 
 fn names(sources: &[JobSource]) -> String {
-    sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let name = |source: &JobSource| match source {
+        JobSource::StandardInput => "the standard input".to_owned(),
+        source => source.to_string(),
+    };
+    sources.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
@@ -219,8 +225,7 @@ fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
     if *rows > 0 && *scored == 0 {
         anyhow::bail!("no row could be scored");
     }
-    let is_file = |source: &JobSource| matches!(source, JobSource::File(path) if path.is_file());
-    if *rows == 0 && job.sources.iter().any(is_file) {
+    if *rows == 0 {
         anyhow::bail!("there are no rows to score in {}", names(&job.sources));
     }
     Ok(())

@@ -13,11 +13,12 @@ use clap::{Args, ValueEnum};
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::PathBuf;
-use tapewire_core::Symbol;
+use tapewire_core::{Impact, Symbol};
 use tapewire_joiner::join::SessionCloses;
 use tapewire_runtime::Shutdown;
 use tapewire_study::html::{self, Source};
-use tapewire_study::{DailyReturns, Findings, Outcome, Row, Settings, study_with_days, text};
+use tapewire_study::panels::{self, Shift, Shifted};
+use tapewire_study::{DailyReturns, Findings, Outcome, Row, Settings, study_with, text};
 
 /// Says whether scores of news order the returns that follow: a table, a sentence, and with --output a report.
 ///
@@ -100,6 +101,8 @@ enum Returns {
 /// The rows of a study, and what belongs to them.
 struct Input {
     rows: Vec<Row>,
+    /// The rows with their prices, if they were joined here, and joined again for other moments.
+    joined: (Vec<Impact>, Vec<Shifted>),
     facts: Vec<String>,
     /// Whether rows may have abnormal returns.
     has_abnormal: bool,
@@ -123,12 +126,13 @@ impl Study {
         if let Some((flag, column)) = settings.filters.without_data(&input.rows) {
             return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
         }
-        let Input { rows, facts, closes, .. } = input;
+        let Input { rows, joined, facts, closes, .. } = input;
         let bar = progress_bar();
         bar.set_message("computing the statistics");
         let studying = tokio::task::spawn_blocking(move || {
             let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.as_ref(), &rows));
-            let findings = study_with_days(&rows, &settings, daily.as_ref());
+            let joined = panels::Joined { rows: &joined.0, shifted: &joined.1 };
+            let findings = study_with(&rows, &settings, daily.as_ref(), joined);
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
             (findings, raw)
         });
@@ -187,7 +191,7 @@ impl Study {
         let days = self.choices.days() > 0;
         let of_stored = |stored: Stored, closes| {
             let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
-            Input { rows: stored.rows, facts: stored.facts, has_abnormal, closes }
+            Input { rows: stored.rows, joined: Default::default(), facts: stored.facts, has_abnormal, closes }
         };
         if let Some(path) = self.impact.clone() {
             let read = tokio::task::spawn_blocking(move || stored::of_file(&path));
@@ -210,11 +214,14 @@ impl Study {
             };
             return Ok(of_stored(stored, closes));
         }
-        let Joined { rows, benchmark, closes, facts } =
-            batch::joined(&self.reading, config, scores, days, shutdown).await?;
-        let rows = rows.iter().map(Row::from).collect();
-        let has_abnormal = benchmark.is_some();
-        Ok(Input { rows, facts, has_abnormal, closes: closes.map(|closes| (closes, benchmark)) })
+        // Only the report and the JSON show what they are for.
+        let is_shown = self.results.output.is_some() || self.results.json.is_some();
+        let shifts: &[Shift] = if is_shown { &Shift::ALL } else { &[] };
+        let Joined { rows: impacts, shifted, benchmark, closes, facts } =
+            batch::joined(&self.reading, config, scores, days, shifts, shutdown).await?;
+        let rows = impacts.iter().map(Row::from).collect();
+        let (has_abnormal, closes) = (benchmark.is_some(), closes.map(|closes| (closes, benchmark)));
+        Ok(Input { rows, joined: (impacts, shifted), facts, has_abnormal, closes })
     }
 
     fn settings(&self, has_abnormal: bool) -> Result<Settings, UsageError> {

@@ -1,4 +1,4 @@
-//! Settings from four layers, each over the one before: defaults, file, environment, flags.
+//! Settings from five layers, each over the one before: defaults, preset, file, environment, flags.
 //!
 //! Layers are merged by `figment` key by key, so a nested setting from the environment keeps its siblings from the file,
 //! and every value remembers the layer it is from.
@@ -33,6 +33,8 @@ const DEFAULT: &str = "default";
 
 /// Where settings come from, and which other names there are.
 pub struct Sources<'a> {
+    /// The name of a preset, and its settings as TOML.
+    pub preset: Option<(&'a str, &'a str)>,
     /// The settings file; without it [`DEFAULT_FILE`] if there is one.
     pub file: Option<&'a Path>,
     /// The environment.
@@ -98,6 +100,9 @@ impl<T: Default + DeserializeOwned + JsonSchema + Serialize> Loaded<T> {
         let defaults = Value::serialize(T::default()).map_err(refused)?;
         let settings = defaults.clone().into_dict().unwrap_or_default();
         let mut figment = Figment::from(Layer { name: DEFAULT.to_owned(), settings });
+        if let Some(layer) = sources.read_preset(&tree)? {
+            figment = figment.merge(layer);
+        }
         if let Some(layer) = sources.read_file(&tree)? {
             figment = figment.merge(layer);
         }
@@ -162,6 +167,14 @@ impl<T> Loaded<T> {
 }
 
 impl Sources<'_> {
+    fn read_preset(&self, tree: &Node) -> Result<Option<Layer>, Error> {
+        let Some((name, text)) = self.preset else { return Ok(None) };
+        let name = format!("preset {name}");
+        let document = text.parse().map_err(|source| Error::Syntax { origin: name.clone(), source })?;
+        let settings = value::from_document(tree, &document, &name)?;
+        Ok(Some(Layer { name, settings }))
+    }
+
     fn read_file(&self, tree: &Node) -> Result<Option<Layer>, Error> {
         let path = match self.file {
             Some(path) => path,

@@ -46,14 +46,14 @@ impl<T> Remarks for Loaded<T> {
     }
 
     fn beside(&self, path: &[String]) -> Option<String> {
-        Some(self.origin(path).to_owned())
+        Some(in_comment(self.origin(path)))
     }
 
     fn after(&self, path: &[String], node: &Node) -> Vec<String> {
         let Some(origin) = self.secret_origin(path).filter(|_| node.secret) else { return Vec::new() };
         let origin = match origin {
             SecretOrigin::Variable(name) => name,
-            SecretOrigin::File(file) => format!("the file {}", file.display()),
+            SecretOrigin::File(file) => format!("the file {}", in_comment(&file.display().to_string())),
         };
         let name = path.last().map_or("", |key| key.trim_end_matches("_file"));
         vec![format!("# {name} is a secret  # {origin}")]
@@ -62,6 +62,11 @@ impl<T> Remarks for Loaded<T> {
     fn unset(&self, key: &str, _: &Node) -> String {
         format!("# {} is not set", Key::new(key))
     }
+}
+
+/// The text without line feeds and other control characters, which no comment can hold.
+fn in_comment(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Remarks from the doc comments of the settings.
@@ -244,6 +249,11 @@ mod tests {
             let first = Account::First { url: "http://first".into(), user: None };
             Self { accounts: [("one".into(), first), ("two".into(), Account::Second { page_size: 7 })].into() }
         }
+    }
+
+    #[test]
+    fn a_comment_has_no_line_feed_and_no_control_character() {
+        assert_eq!(in_comment("a b\n[kafka]\u{7f}\0é"), "a b\u{fffd}[kafka]\u{fffd}\u{fffd}é");
     }
 
     #[test]

@@ -35,16 +35,24 @@ impl Calendar {
     }
 }
 
-/// The start of the minute that a moment is in.
+/// The start of the minute that a moment is in. The first moment there is stands for the start of its minute, which is
+/// before it.
 pub fn floor_minute(at: Timestamp) -> Timestamp {
     let seconds = at.as_duration().as_nanos().div_euclid(60_000_000_000) * 60;
     let seconds = i64::try_from(seconds).expect("a timestamp's seconds fit into 64 bits");
-    Timestamp::from_second(seconds).expect("the start of a timestamp's minute is a timestamp")
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_moment_there_is_has_a_minute() {
+        assert_eq!(floor_minute(Timestamp::MIN), Timestamp::MIN);
+        assert_eq!(floor_minute(Timestamp::MAX).as_second() % 60, 0);
+        assert!(Calendar::xnys().first_tradable(Timestamp::MIN).is_some());
+    }
 
     #[test]
     fn first_tradable_minute_is_strictly_after_the_news() {

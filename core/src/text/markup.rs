@@ -259,7 +259,7 @@ impl<'a> Scan<'a> {
             escaped: String::with_capacity(text.len()),
             has_markup: false,
             last_gt: text.rfind('>'),
-            last_comment_end: text.rfind("-->"),
+            last_comment_end: text.rfind("-->").max(text.rfind("--!>")),
             has_cdata: text.contains("<![CDATA[") && text.contains("]]>"),
             last_ends: Vec::new(),
             lower,
@@ -323,9 +323,7 @@ impl<'a> Scan<'a> {
     fn markup(&mut self, at: usize) -> Found {
         let rest = &self.text[at..];
         if rest.starts_with("<!--") {
-            let is_closed = self.last_comment_end.is_some_and(|end| end >= at + 4);
-            let length = rest.get(4..).and_then(|inner| inner.find("-->")).map(|end| end + 7);
-            return if is_closed { length.map_or(Found::Text, Found::Skip) } else { Found::Text };
+            return Found::Skip(self.comment(at));
         }
         if self.has_cdata && rest.starts_with("<![CDATA[") {
             return Found::Skip(9);
@@ -355,6 +353,19 @@ impl<'a> Scan<'a> {
             }
             found => found,
         }
+    }
+
+    /// The length of the comment that begins at `at`; of one that is never closed, the length of its mark: what follows
+    /// may be text.
+    fn comment(&self, at: usize) -> usize {
+        let inner = &self.text[at + 4..];
+        let empty = [">", "->"].iter().find(|end| inner.starts_with(**end)).map(|end| end.len());
+        let is_closed = self.last_comment_end.is_some_and(|end| end >= at + 4);
+        let closed = || {
+            let ends = ["-->", "--!>"].iter().filter_map(|end| inner.find(end).map(|found| found + end.len()));
+            is_closed.then(|| ends.min()).flatten()
+        };
+        4 + empty.or_else(closed).unwrap_or(0)
     }
 
     fn needs_end(&self, name: &str) -> bool {

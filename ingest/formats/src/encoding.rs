@@ -138,7 +138,8 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         let cut = cut_character(after).ok_or_else(|| {
             let at = bytes.len() - after.len() + 1;
             format!(
-                "not UTF-8 from byte {at} of the row on; if the file is in another encoding, name it: --encoding windows-1252"
+                "not UTF-8 from byte {at} of the row on; if the file is in another encoding, name it: --encoding {}",
+                likely(bytes)
             )
         })?;
         text.push(char::REPLACEMENT_CHARACTER);
@@ -151,6 +152,13 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
             Err(error) => valid_up_to = error.valid_up_to(),
         }
     }
+}
+
+/// The name of the encoding that bytes most likely are in. It is only named, never used: a row is too short to be sure.
+fn likely(bytes: &[u8]) -> String {
+    let mut detector = chardetng::EncodingDetector::new();
+    detector.feed(bytes, true);
+    detector.guess(None, false).name().to_ascii_lowercase()
 }
 
 /// The length in bytes of a character that was cut, or of half a surrogate pair; `None` if the bytes are neither.

@@ -1,18 +1,13 @@
 //! Random bytes, and files with random changes, never cause a panic or unbounded memory, and an accepted row has the
 //! values that a simple reader of the same format finds.
 //!
-//! `cargo test` runs a few thousand inputs. To run ten million inputs of one target:
-//!
-//! ```text
-//! BOLERO_RANDOM_ITERATIONS=10000000 cargo test --release -p tapewire-formats --test fuzz csv
-//! ```
-//!
-//! After `cargo install cargo-bolero`, `cargo bolero test --release csv_...` runs a coverage-guided fuzzer instead.
+//! `tapewire_fuzzkit` says how many inputs run, and how to run more.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::io::Write as _;
 use std::sync::Arc;
 use tapewire_formats::{Format, FormatError, Options, Reader, Row, Unreadable, Value};
+use tapewire_fuzzkit::{bounded, fuzz};
 
 /// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 4000;
@@ -93,31 +88,32 @@ fn read(bytes: &[u8], options: &Options) -> Items {
 }
 
 /// Runs a target.
-fn fuzz(target: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
-    bolero::check!().with_iterations(INPUTS).for_each(|bytes: &[u8]| target(bytes));
+fn run(target: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
+    fuzz!(INPUTS, target);
 }
 
 #[test]
 fn any_bytes_are_read_in_any_way_without_panic_and_rows_hold_no_more_than_the_file() {
-    fuzz(|bytes| {
+    run(|bytes| {
+        let Some(&way) = bytes.last() else { return };
+        let format = [None, Some(Format::Csv), Some(Format::Json), Some(Format::Text)][usize::from(way & 3)];
+        let encoding = [None, None, Some("windows-1252"), Some("utf-16le")][usize::from(way >> 2 & 3)];
+        let options = Options { format, encoding: encoding.map(str::to_owned), ..Options::default() };
         let file = changed(bytes);
-        for format in [None, Some(Format::Csv), Some(Format::Json), Some(Format::Text)] {
-            for encoding in [None, Some("windows-1252".to_owned()), Some("utf-16le".to_owned())] {
-                let (items, _) = read(&file, &Options { format, encoding, ..Options::default() });
-                let raw = items.iter().map(|item| match item {
-                    Ok(row) => row.raw.len(),
-                    Err(row) => row.raw.len(),
-                });
-                // A byte of another encoding becomes at most three bytes of UTF-8.
-                assert!(raw.sum::<usize>() <= file.len() * 3 + 3);
-            }
-        }
+        // The reader has buffers whatever the size of the file.
+        let (items, _) = bounded(file.len() + (64 << 10), || read(&file, &options));
+        let raw = items.iter().map(|item| match item {
+            Ok(row) => row.raw.len(),
+            Err(row) => row.raw.len(),
+        });
+        // A byte of another encoding becomes at most three bytes of UTF-8.
+        assert!(raw.sum::<usize>() <= file.len() * 3 + 3);
     });
 }
 
 #[test]
 fn rows_of_csv_have_the_values_that_the_csv_crate_finds() {
-    fuzz(|bytes| {
+    run(|bytes| {
         let file = changed(bytes);
         let options = Options { format: Some(Format::Csv), separator: Some(b','), header: false, ..Options::default() };
         let (items, error) = read(&file, &options);
@@ -141,7 +137,7 @@ fn rows_of_csv_have_the_values_that_the_csv_crate_finds() {
 
 #[test]
 fn whole_files_of_csv_have_the_rows_that_the_csv_crate_finds() {
-    fuzz(|bytes| {
+    run(|bytes| {
         // Any texts, as a CSV writer writes them.
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(["a", "b"]).unwrap();
@@ -185,7 +181,7 @@ fn same(own: &Value, reference: &serde_json::Value) -> bool {
 
 #[test]
 fn rows_of_json_have_the_values_that_serde_json_finds() {
-    fuzz(|bytes| {
+    run(|bytes| {
         let file = changed(bytes);
         let (items, _) = read(&file, &Options { format: Some(Format::Json), ..Options::default() });
         for row in items.into_iter().flatten() {
@@ -199,7 +195,7 @@ fn rows_of_json_have_the_values_that_serde_json_finds() {
 
 #[test]
 fn whole_files_of_json_have_the_rows_that_serde_json_finds() {
-    fuzz(|bytes| {
+    run(|bytes| {
         let texts: Vec<String> = bytes.chunks(4).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
         let rows: Vec<serde_json::Value> = texts
             .chunks(2)
@@ -230,7 +226,7 @@ fn whole_files_of_json_have_the_rows_that_serde_json_finds() {
 
 #[test]
 fn damaged_compressed_files_give_whole_rows_then_an_error() {
-    fuzz(|bytes| {
+    run(|bytes| {
         let Some((&at, rest)) = bytes.split_first() else { return };
         let file = changed(rest);
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -261,7 +257,7 @@ fn damaged_parquet_is_an_error_and_whole_parquet_has_the_values_of_the_library()
     let path = folder.path().join("file.parquet");
     let schema = "message m { required binary title (UTF8); optional int64 at (TIMESTAMP(MICROS,true)); }";
     let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
-    bolero::check!().with_iterations(INPUTS / 20).for_each(|bytes: &[u8]| {
+    fuzz!(INPUTS / 20, |bytes: &[u8]| {
         let texts: Vec<ByteArray> =
             bytes.chunks(3).map(|part| ByteArray::from(&*String::from_utf8_lossy(part).into_owned())).collect();
         let mut writer = SerializedFileWriter::new(Vec::new(), schema.clone(), Arc::default()).unwrap();

@@ -223,7 +223,7 @@ impl ActionsFollower {
             };
             // Bars must not wait for a source that does not answer.
             settled.notify_one();
-            let wait = backoff.next_wait_of_at_least(error.retry_after());
+            let wait = backoff.next_wait_at_least(error.retry_after());
             tracing::warn!(
                 source = self.source.name(),
                 error = chain(&error),

@@ -84,7 +84,7 @@ impl Gap {
                 Err(error) if error.is_retryable() => error,
                 Err(error) => return Err(error.into()),
             };
-            let wait = backoff.next_wait_of_at_least(error.retry_after());
+            let wait = backoff.next_wait_at_least(error.retry_after());
             tracing::warn!(
                 source = self.source.name(), error = chain(&error), symbol = %self.symbol, wait_s = wait.as_secs_f64(),
                 "fetching the bars of a gap failed; retrying"

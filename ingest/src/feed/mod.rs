@@ -213,7 +213,7 @@ impl PriceFeed {
         if self.clock.now().duration_since(began) > STABLE_AFTER {
             self.backoff.reset();
         }
-        let wait = self.backoff.next_wait_of_at_least(error.retry_after());
+        let wait = self.backoff.next_wait_at_least(error.retry_after());
         tracing::warn!(
             source,
             error = chain(&error),
@@ -258,7 +258,7 @@ impl PriceFeed {
 
     /// The wall time between two ticks: a second of market time, but at least 50 ms.
     fn tick_interval(&self) -> Duration {
-        self.clock.on_the_wall(Duration::from_secs(1)).max(Duration::from_millis(50))
+        self.clock.wall_time_of(Duration::from_secs(1)).max(Duration::from_millis(50))
     }
 
     /// Moves the watermark if a minute is complete.

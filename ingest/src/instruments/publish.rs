@@ -1,7 +1,9 @@
 //! Sends lists of instruments to the topic `instruments`, each list when it has changed.
 
+use super::massive::{MASSIVE, fetch_massive};
 use super::{InstrumentsConfig, Listing, SEC, fetch_sec};
 use crate::IngestError;
+use crate::providers::ProvidersConfig;
 use crate::state::StateFile;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ const IN_FLIGHT: usize = 10_000;
 /// [`IngestError::Config`], [`IngestError::State`], [`IngestError::Bus`].
 pub async fn run(
     config: &InstrumentsConfig,
+    providers: &ProvidersConfig,
     built_in: Vec<Instrument>,
     state_folder: &Path,
     producer: Producer,
@@ -43,12 +46,13 @@ pub async fn run(
     let state = StateFile::new(state_folder, "instruments.json")?;
     let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE);
     let digests = state.load()?.unwrap_or_default();
-    let mut publisher = Publisher { config, built_in, producer, dead_letters, clock, state, digests };
+    let mut publisher = Publisher { config, providers, built_in, producer, dead_letters, clock, state, digests };
     shutdown.run_until_cancelled(publisher.follow()).await.unwrap_or(Ok(()))
 }
 
 struct Publisher<'a> {
     config: &'a InstrumentsConfig,
+    providers: &'a ProvidersConfig,
     built_in: Vec<Instrument>,
     producer: Producer,
     dead_letters: DeadLetters,
@@ -83,6 +87,7 @@ impl Publisher<'_> {
         for source in &self.config.sources {
             let Listing { instruments, rejects } = match source.as_str() {
                 SEC => fetch_sec(self.config, self.clock.clone()).await?,
+                MASSIVE => fetch_massive(self.providers, &self.clock).await?,
                 _ => Listing { instruments: self.built_in.clone(), rejects: Vec::new() },
             };
             let digest = digest(&instruments);

@@ -124,7 +124,7 @@ impl NewsPoller {
     /// A poller that continues where the state file in `state_folder` says, or without one begins `lookback` ago.
     ///
     /// # Errors
-    /// [`IngestError::State`].
+    /// [`IngestError::State`]; [`ProviderError::Setting`] if the source lacks a setting.
     pub fn new(
         config: NewsPollerConfig,
         source: Arc<dyn NewsSource>,
@@ -134,6 +134,7 @@ impl NewsPoller {
         clock: Clock,
         readiness: Readiness,
     ) -> Result<Self, IngestError> {
+        source.check()?;
         let file = format!("news-{}.json", stream.source);
         let state = match stream.index {
             0 => StateFile::taking_over(state_folder, &file, "news.json")?,
@@ -187,7 +188,7 @@ impl NewsPoller {
             }
             Err(error) if error.is_retryable() => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
-                let wait = backoff.next_wait_of_at_least(error.retry_after());
+                let wait = backoff.next_wait_at_least(error.retry_after());
                 let wait_s = wait.as_secs_f64();
                 tracing::warn!(
                     source,

@@ -20,7 +20,7 @@ pub enum ProviderError {
         source: reqwest::Error,
     },
     /// Too many requests.
-    #[error("{provider}'s rate limit is reached (429 on {path})")]
+    #[error("{provider}'s rate limit is reached (on {path})")]
     RateLimited {
         /// Name of the provider.
         provider: String,
@@ -61,6 +61,22 @@ pub enum ProviderError {
         path: String,
         /// HTTP status.
         status: u16,
+        /// The provider's words.
+        message: String,
+        /// How long the provider asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// A provider that needs no key does not serve us: it has blocked this address for a while, or does not serve this
+    /// country. No setting of ours is wrong, and others go on without this source.
+    #[error(
+        "{provider} refuses to serve {what}: {message}; it needs no key, so it may have blocked this address for a while, or \
+         not serve this country"
+    )]
+    Refused {
+        /// Name of the provider.
+        provider: String,
+        /// Request path or subscription.
+        what: String,
         /// The provider's words.
         message: String,
     },
@@ -186,6 +202,7 @@ impl ProviderError {
             Self::NoAnswer { .. }
             | Self::RateLimited { .. }
             | Self::Failed { .. }
+            | Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::Closed { .. }
             | Self::Silent { .. }
@@ -210,7 +227,7 @@ impl ProviderError {
     /// How long the provider asks us to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after, .. } => *retry_after,
+            Self::RateLimited { retry_after, .. } | Self::Failed { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

@@ -1,7 +1,9 @@
 //! HTTP requests for all providers: they have timeouts, send the key to the configured host only, and classify errors.
 
 use super::{ApiKey, ProviderError};
-use reqwest::header::{HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER, USER_AGENT,
+};
 use reqwest::{Response, StatusCode, Url};
 use std::time::Duration;
 use tapewire_runtime::Clock;
@@ -19,8 +21,43 @@ pub enum Credentials {
     Bearer(ApiKey),
     /// A header of the provider's own, by name.
     Header(&'static str, ApiKey),
+    /// No key, but who asks, as `User-Agent`: some providers want a name and a mail address there.
+    UserAgent(String),
     /// No key.
     None,
+}
+
+/// What an answer said of its version: `ETag` and `Last-Modified`. Sent with the next request for the same document, it
+/// spares the answer if nothing has changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Version {
+    etag: Option<HeaderValue>,
+    last_modified: Option<HeaderValue>,
+}
+
+impl Version {
+    fn of(headers: &HeaderMap) -> Self {
+        Self { etag: headers.get(ETAG).cloned(), last_modified: headers.get(LAST_MODIFIED).cloned() }
+    }
+
+    /// Whether the provider said anything that a request can be made conditional on.
+    pub fn is_known(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
+}
+
+/// The answer to a conditional request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// It is as it was (HTTP 304).
+    Unchanged,
+    /// It is new, or the provider does not say.
+    Changed {
+        /// The body.
+        body: Vec<u8>,
+        /// For the next request.
+        version: Version,
+    },
 }
 
 /// A client of one provider's HTTP interface. Cheap to clone. One call is one request: retries are the caller's.
@@ -74,6 +111,11 @@ impl HttpClient {
         &self.clock
     }
 
+    /// The configured URL itself.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
     /// The URL of `path`, a list of segments, under the configured URL.
     ///
     /// # Panics
@@ -111,6 +153,21 @@ impl HttpClient {
     /// # Errors
     /// [`ProviderError::ForeignHost`] before anything is sent, and any error of HTTP.
     pub async fn get(&self, url: &Url) -> Result<Vec<u8>, ProviderError> {
+        match self.get_if_changed(url, &Version::default()).await? {
+            Document::Changed { body, .. } => Ok(body),
+            Document::Unchanged => Err(ProviderError::Unreadable {
+                provider: self.provider.clone(),
+                path: url.path().to_owned(),
+                reason: "HTTP 304, although the request was not conditional".into(),
+            }),
+        }
+    }
+
+    /// The body of a successful answer, unless the document still has the version `known`.
+    ///
+    /// # Errors
+    /// As [`HttpClient::get`].
+    pub async fn get_if_changed(&self, url: &Url, known: &Version) -> Result<Document, ProviderError> {
         self.check_host(url)?;
         let no_answer = |error: reqwest::Error| ProviderError::NoAnswer {
             provider: self.provider.clone(),
@@ -122,11 +179,22 @@ impl HttpClient {
         let request = match &self.credentials {
             Credentials::Bearer(key) => request.bearer_auth(key.expose()),
             Credentials::Header(name, key) => request.header(*name, self.header_value(key)?),
+            Credentials::UserAgent(who) => request.header(USER_AGENT, who),
             Credentials::None => request,
         };
+        let conditions = [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)];
+        let with = |request: reqwest::RequestBuilder, (name, value): (_, &Option<HeaderValue>)| match value {
+            Some(value) => request.header(name, value),
+            None => request,
+        };
+        let request = conditions.into_iter().fold(request, with);
         let response = request.send().await.map_err(no_answer)?;
         match response.status() {
-            status if status.is_success() => self.body(url.path(), response, no_answer).await,
+            status if status.is_success() => {
+                let version = Version::of(response.headers());
+                Ok(Document::Changed { body: self.body(url.path(), response, no_answer).await?, version })
+            }
+            StatusCode::NOT_MODIFIED if known.is_known() => Ok(Document::Unchanged),
             status => Err(self.refusal(url.path(), status, response).await),
         }
     }
@@ -163,17 +231,27 @@ impl HttpClient {
 
     async fn refusal(&self, path: &str, status: StatusCode, response: Response) -> ProviderError {
         let (provider, path) = (self.provider.clone(), path.to_owned());
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let retry_after = asked.and_then(|text| self.retry_after(text));
+        let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let retry_after = header(RETRY_AFTER).and_then(|text| self.retry_after(text));
+        // Binance says 418 where requests went on after a 429.
+        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::IM_A_TEAPOT {
             return ProviderError::RateLimited { provider, path, retry_after };
+        }
+        if status.is_redirection()
+            && let Some(target) = header(LOCATION)
+        {
+            // The key, and whatever else we send, goes to the configured host only.
+            let message = format!("it has moved to {target}; set the url in providers.{provider} to the new address");
+            return ProviderError::BadRequest { provider, path, status: status.as_u16(), message };
         }
         // The message is for people; failing to read it is not a second error.
         let message = message(&response.bytes().await.unwrap_or_default());
         let retry = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
+        let has_key = matches!(self.credentials, Credentials::Bearer(_) | Credentials::Header(..));
         match status.as_u16() {
-            401 | 403 => ProviderError::NotAuthorized { provider, what: path, message },
-            status if retry => ProviderError::Failed { provider, path, status, message },
+            401 | 403 if has_key => ProviderError::NotAuthorized { provider, what: path, message },
+            401 | 403 | 451 if !has_key => ProviderError::Refused { provider, what: path, message },
+            status if retry => ProviderError::Failed { provider, path, status, message, retry_after },
             status => ProviderError::BadRequest { provider, path, status, message },
         }
     }

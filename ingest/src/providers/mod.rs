@@ -5,13 +5,25 @@
 //! protocols. What any provider needs lives beside the traits: [`http`] for its requests, [`items`] for what is in the
 //! answers, [`ProviderError`] for what can go wrong, [`ApiKey`] for its secret.
 
+pub mod binance;
+pub mod coinbase;
+mod coins;
+mod conditional;
+pub mod edgar;
 pub mod error;
+pub mod feeds;
+pub mod gdelt;
 pub mod http;
 pub mod items;
 mod key;
 pub mod massive;
-mod pages;
+pub mod nasdaq_halts;
+pub(crate) mod pages;
 pub mod registry;
+#[cfg(test)]
+mod testing;
+pub mod websocket;
+pub mod xml;
 
 pub use error::ProviderError;
 pub use key::ApiKey;
@@ -71,13 +83,22 @@ pub enum NewsRequest {
     Next(Cursor),
 }
 
-/// A source of news. One call is one request: the poller repeats and retries.
+/// A source of news. One call is one request where the provider's list is oldest first: the poller repeats and retries.
 #[async_trait]
 pub trait NewsSource: Send + Sync {
     /// Name of the source as configured: what [`Article::provider`] says of its articles.
     fn name(&self) -> &str;
 
-    /// One page of news.
+    /// Refuses settings with which this source can never answer, before anything is started.
+    ///
+    /// # Errors
+    /// [`ProviderError::Setting`].
+    fn check(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// One page of news. A source whose list is newest first reads it as far back as is asked for, and returns all of it
+    /// as one page, oldest first.
     ///
     /// # Errors
     /// Any [`ProviderError`]. [`ProviderError::BadRequest`] for a cursor means that the provider has forgotten it.
@@ -209,6 +230,15 @@ pub trait PriceSource: Send + Sync {
         let _ = cursor;
         Err(ProviderError::Unsupported { provider: self.name().to_owned(), what: request.list.name().to_owned() })
     }
+}
+
+/// Refuses a subscription to halts, for a source that has none.
+fn without_halts(provider: &str, subscription: &Subscription) -> Result<(), ProviderError> {
+    if !subscription.halts {
+        return Ok(());
+    }
+    let what = format!("halts; set prices.override.{provider}.halts = false");
+    Err(ProviderError::Unsupported { provider: provider.to_owned(), what })
 }
 
 /// A live connection of a [`PriceSource`].

@@ -19,6 +19,15 @@ use tapewire_runtime::Clock;
 pub const PROVIDERS: &[Provider] = &[
     // The first is the default.
     super::massive::PROVIDER,
+    super::edgar::PROVIDER,
+    super::feeds::GLOBENEWSWIRE,
+    super::feeds::PRNEWSWIRE,
+    super::feeds::BUSINESSWIRE,
+    super::feeds::RSS,
+    super::gdelt::PROVIDER,
+    super::binance::PROVIDER,
+    super::coinbase::PROVIDER,
+    super::nasdaq_halts::PROVIDER,
 ];
 
 /// The provider that is used where the settings name none.
@@ -192,16 +201,20 @@ impl ProvidersConfig {
         Ok(())
     }
 
-    /// Refuses an account without the key that its provider needs, before anything is asked of the provider.
+    /// Refuses an account without the key, or without another setting, that its provider needs, before anything is asked
+    /// of the provider.
     ///
     /// # Errors
-    /// [`IngestError::Config`] if there is no such provider; [`ProviderError::NoKey`].
+    /// [`IngestError::Config`] if there is no such provider; [`ProviderError::NoKey`]; [`ProviderError::Setting`].
     pub fn check_key(&self, name: &str) -> Result<(), IngestError> {
         let (provider, account) = self.find(name, &Clock::wall())?;
         if provider.needs_key && account.key.expose().is_empty() {
             return Err(ProviderError::NoKey { provider: name.to_owned() }.into());
         }
-        Ok(())
+        match provider.news {
+            Some(make) => Ok(make(&account)?.check()?),
+            None => Ok(()),
+        }
     }
 
     /// The news source called `name`.
@@ -225,7 +238,7 @@ impl ProvidersConfig {
         Ok(make(&account)?)
     }
 
-    fn find(&self, name: &str, clock: &Clock) -> Result<(&'static Provider, Account), IngestError> {
+    pub(crate) fn find(&self, name: &str, clock: &Clock) -> Result<(&'static Provider, Account), IngestError> {
         check_name(name)?;
         let config = self.0.get(name).cloned().unwrap_or_default();
         let kind = config.kind.as_deref().unwrap_or(name);

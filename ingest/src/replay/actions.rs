@@ -98,8 +98,10 @@ impl<'a> Row<'a> {
     fn action(&self, options: &ReplayOptions) -> Result<CorporateAction, String> {
         let symbol = Symbol::new(self.text("symbol")?).map_err(|error| error.to_string())?;
         let date = self.text("ex_date")?;
-        let ex_date = Date::strptime("%Y-%m-%d", date)
-            .map_err(|_| format!("`ex_date` is \"{date}\", which is not a date such as 2020-08-31"))?;
+        // A year without all its digits is a year of antiquity to the library.
+        let ex_date = Date::strptime("%Y-%m-%d", date).ok().filter(|_| date.len() == "2020-08-31".len());
+        let ex_date =
+            ex_date.ok_or_else(|| format!("`ex_date` is \"{date}\", which is not a date such as 2020-08-31"))?;
         let kind = match self.text("kind")?.to_ascii_lowercase().as_str() {
             "split" => {
                 self.refuse(&["amount", "currency"], "split")?;
@@ -159,6 +161,7 @@ mod tests {
         let header = "symbol,ex_date,kind,from,to,amount,currency\nKO,2022-09-15,dividend,,,0.44,USD\n";
         for (row, reason) in [
             ("TSLA,25.08.2022,split,1,3,,", "line 3: `ex_date` is \"25.08.2022\""),
+            ("TSLA,202-08-25,split,1,3,,", "line 3: `ex_date` is \"202-08-25\""),
             ("TSLA,2022-08-25,merger,1,3,,", "line 3: `kind` is \"merger\""),
             ("TSLA,2022-08-25,split,1,,,", "line 3: `to` is \"\", which is not a number"),
             ("TSLA,2022-08-25,split,0,3,,", "line 3: a split needs two numbers of shares greater than 0"),

@@ -14,18 +14,21 @@ mod news;
 mod prepare;
 mod send;
 mod source;
+mod trades;
 pub mod values;
 
-pub use bars::SymbolOf;
+pub use bars::{BarTime, SymbolOf};
 pub use names::Mapping;
 pub use prepare::{Prepared, prepare};
 pub use send::{Records, Summary};
+pub use trades::{FoldedTrades, TradesOptions, fold_trades};
 
 use crate::IngestError;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
 use tapewire_core::Symbol;
@@ -57,6 +60,14 @@ pub struct ReplayOptions {
     pub benchmark_is_required: bool,
     /// Width of a bar, where the rows do not give it; by default it is found from the starts.
     pub width: Option<Duration>,
+    /// Whether the times of bars are their starts or their ends; by default starts, and files that show ends are refused.
+    pub bar_time: Option<BarTime>,
+    /// What prices are multiplied by, such as 1e-9 where they are counted in billionths; by default 1, and files whose prices
+    /// seem to be counted so are refused.
+    pub price_scale: Option<f64>,
+    /// The tickers that are known. Words in capitals with spaces between them are tickers only if all of them are known:
+    /// `HOME DEPOT` is a name. By default any words may be.
+    pub tickers: Option<Arc<HashSet<Symbol>>>,
     /// CSV file of splits and dividends; without one, prices are compared as they are.
     pub actions: Option<PathBuf>,
     /// The zone of news times without one.
@@ -86,6 +97,9 @@ impl Default for ReplayOptions {
             benchmark: Some(Symbol::new("SPY").expect("SPY is a ticker")),
             benchmark_is_required: false,
             width: None,
+            bar_time: None,
+            price_scale: None,
+            tickers: None,
             actions: None,
             news_zone: None,
             bar_zone: None,

@@ -72,7 +72,8 @@ fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
         inputs.bars.iter().map(|file| own_symbol(file, &options.symbol)).collect::<Result<Vec<_>, _>>()?;
     let mut collector = bars::Collector::default();
     let (mut checked, mut without_column) = (None, 0);
-    files.each(rejected, |index, origin, row| {
+    let mut rejected_parts = Vec::new();
+    let mut read_one = |index: usize, origin: Origin, row: &Row| {
         let own = own_symbols[index].as_deref();
         if checked != Some(index) {
             let wrong = |reason| IngestError::Shape { path: origin.file.to_path_buf(), reason };
@@ -88,7 +89,27 @@ fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
             keep_parts(in_part, &origin, left_out, row);
             collector.add(&origin, reading, &row.raw);
         }))
+    };
+    files.each(rejected, |index, origin, row| {
+        let rows = match bars::rows_of(row) {
+            Ok(None) => return read_one(index, origin, row),
+            Ok(Some(rows)) => rows,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let (mut count, mut first) = (0, None);
+        for row in rows {
+            let origin = Origin { number: row.number, ..origin.clone() };
+            match read_one(index, origin.clone(), &row)? {
+                Ok(()) => count += 1,
+                Err(reason) => {
+                    first.get_or_insert_with(|| reason.clone());
+                    rejected_parts.push(Rejected { origin, reason, raw: row.raw });
+                }
+            }
+        }
+        Ok(if count > 0 { Ok(()) } else { Err(first.unwrap_or_else(|| "it has no bars".into())) })
     })?;
+    rejected.append(&mut rejected_parts);
     let said = options.width.map(|width| u32::try_from(width.as_secs()).ok().filter(|&width| width > 0));
     let said = match said {
         Some(None) => {
@@ -96,7 +117,8 @@ fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
         }
         said => said.flatten(),
     };
-    let mut collected = collector.finish(said, reader.symbols())?;
+    let mut collected = collector.finish(said, options, reader.symbols())?;
+    collected.widths.extend(reader.notes());
     rejected.append(&mut collected.rejected);
     Ok(collected)
 }
@@ -129,7 +151,7 @@ fn keep_parts(in_part: &mut Vec<Rejected>, origin: &Origin, left_out: Vec<String
 }
 
 /// The symbol of a file without a column of symbols, from the file's name or from the user.
-fn own_symbol(file: &Path, symbol: &SymbolOf) -> Result<Option<String>, IngestError> {
+pub(super) fn own_symbol(file: &Path, symbol: &SymbolOf) -> Result<Option<String>, IngestError> {
     match symbol {
         SymbolOf::Column => Ok(None),
         SymbolOf::Given(symbol) => Ok(Some(symbol.to_string())),
@@ -164,7 +186,7 @@ fn check_benchmark(bars: &bars::Collected, options: &ReplayOptions) -> Result<()
     }
 }
 
-fn size(file: &Path) -> Result<u64, IngestError> {
+pub(super) fn size(file: &Path) -> Result<u64, IngestError> {
     let wrong = |source| IngestError::File { path: file.to_owned(), source };
     std::fs::metadata(file).map(|metadata| metadata.len()).map_err(wrong)
 }
@@ -212,6 +234,15 @@ impl Prepared {
             notes.push(format!(
                 "there is no bar of the benchmark {benchmark}, so alpha, beta and ar_* will be empty; --benchmark NAME names \
                  another, and --benchmark none says that the bars have no benchmark"
+            ));
+        }
+        let late = self.articles.iter().filter(|article| {
+            article.received_at.duration_since(article.published_at) > jiff::SignedDuration::from_hours(24)
+        });
+        if let count @ 1.. = late.count() {
+            notes.push(format!(
+                "{count} articles or edits count from more than a day after their publication, because their rows say that they \
+                 were received, crawled or edited then; --news-columns received_at= leaves the time of receipt out"
             ));
         }
         for (rows, what) in [(&self.rejected, "can't be read"), (&self.in_part, "are kept without a part")] {

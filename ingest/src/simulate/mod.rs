@@ -3,9 +3,9 @@
 //! Times are those of the [`Clock`] it is given, so an accelerated clock gives an accelerated market.
 
 pub mod config;
-mod dice;
 mod headlines;
 pub mod market;
+mod random;
 pub mod reference;
 mod rest;
 pub mod sessions;

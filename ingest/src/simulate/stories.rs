@@ -1,7 +1,7 @@
 //! The simulated wire: what is published on a day, about whom, and what it does to prices.
 
-use super::dice::{Dice, chance, dice, exponential, normal, pick};
 use super::headlines::{ECONOMY, FIRMS, OPPOSITE, PUBLISHERS, REGIONS, ROUND_UP, SINGLE, SYNDICATED, Template};
+use super::random::{SimRng, chance, exponential, normal, pick, seeded};
 use super::sessions;
 use super::universe::COMPANIES;
 use jiff::civil::{Date, Weekday};
@@ -46,7 +46,7 @@ pub struct Story {
 
 /// All stories whose originals are published on a day, in order of publication.
 pub fn of_day(seed: u64, articles_per_hour: f64, date: Date) -> Vec<Story> {
-    let mut dice = dice(seed, "stories", date);
+    let mut rng = seeded(seed, "stories", date);
     let midnight = sessions::at(date, 0, 0);
     let mut stories = Vec::new();
     if articles_per_hour <= 0.0 {
@@ -54,17 +54,17 @@ pub fn of_day(seed: u64, articles_per_hour: f64, date: Date) -> Vec<Story> {
     }
     let mut second = 0.0;
     loop {
-        second += exponential(&mut dice, 3600.0 / articles_per_hour);
+        second += exponential(&mut rng, 3600.0 / articles_per_hour);
         let published_at = midnight + SignedDuration::from_secs(second as i64);
         if sessions::date_of(published_at) != date {
             break;
         }
-        if !chance(&mut dice, activity(published_at, date)) {
+        if !chance(&mut rng, activity(published_at, date)) {
             continue;
         }
-        let story = write(&mut dice, published_at);
-        if chance(&mut dice, 0.08) {
-            stories.push(copy(&mut dice, &story));
+        let story = write(&mut rng, published_at);
+        if chance(&mut rng, 0.08) {
+            stories.push(copy(&mut rng, &story));
         }
         stories.push(story);
     }
@@ -82,52 +82,52 @@ fn activity(at: Timestamp, date: Date) -> f64 {
     if matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) { 0.1 * by_hour } else { by_hour }
 }
 
-fn write(dice: &mut Dice, published_at: Timestamp) -> Story {
-    let (templates, companies) = match dice.random_range(0..100) {
+fn write(rng: &mut SimRng, published_at: Timestamp) -> Story {
+    let (templates, companies) = match rng.random_range(0..100) {
         0..78 => (SINGLE, 1),
         78..90 => (OPPOSITE, 2),
-        90..95 => (ROUND_UP, dice.random_range(3..6)),
+        90..95 => (ROUND_UP, rng.random_range(3..6)),
         _ => (ECONOMY, 0),
     };
-    let template = pick(dice, templates);
-    let companies = distinct_companies(dice, companies);
-    let words = Words::draw(dice, &companies);
+    let template = pick(rng, templates);
+    let companies = distinct_companies(rng, companies);
+    let words = Words::draw(rng, &companies);
     let title = format!("{} (simulated)", words.fill(template.title));
-    let description = chance(dice, 0.85).then(|| words.fill(template.teaser));
+    let description = chance(rng, 0.85).then(|| words.fill(template.teaser));
     let mut tickers: Vec<&str> = companies.iter().map(|&company| COMPANIES[company].symbol).collect();
-    if !tickers.is_empty() && chance(dice, 0.05) {
+    if !tickers.is_empty() && chance(rng, 0.05) {
         tickers.push(tickers[0]);
     }
-    let edit = chance(dice, 0.03).then(|| {
-        let at = published_at + SignedDuration::from_secs(dice.random_range(120..420));
+    let edit = chance(rng, 0.03).then(|| {
+        let at = published_at + SignedDuration::from_secs(rng.random_range(120..420));
         (at, format!("{} The story was corrected.", words.fill(template.teaser)))
     });
     Story {
-        id: id(dice),
+        id: id(rng),
         published_at,
-        visible_at: visible(dice, published_at),
+        visible_at: visible(rng, published_at),
         edit,
-        publisher: pick(dice, &PUBLISHERS),
-        author: chance(dice, 0.6).then_some("Simulated Author"),
+        publisher: pick(rng, &PUBLISHERS),
+        author: chance(rng, 0.6).then_some("Simulated Author"),
         title,
         description,
         tickers,
-        mentions: mentions(dice, &template, &companies),
+        mentions: mentions(rng, &template, &companies),
         copy_of: None,
     }
 }
 
 /// The same story by another publisher, a little later and with a slightly different headline.
-fn copy(dice: &mut Dice, story: &Story) -> Story {
-    let published_at = story.published_at + SignedDuration::from_secs(dice.random_range(60..900));
+fn copy(rng: &mut SimRng, story: &Story) -> Story {
+    let published_at = story.published_at + SignedDuration::from_secs(rng.random_range(60..900));
     let publisher =
         PUBLISHERS[(PUBLISHERS.iter().position(|p| *p == story.publisher).unwrap_or(0) + 1) % PUBLISHERS.len()];
     let bare = story.title.trim_end_matches(" (simulated)");
-    let title = pick(dice, &SYNDICATED).replace("{t}", bare).replace("{p}", publisher);
+    let title = pick(rng, &SYNDICATED).replace("{t}", bare).replace("{p}", publisher);
     Story {
-        id: id(dice),
+        id: id(rng),
         published_at,
-        visible_at: visible(dice, published_at),
+        visible_at: visible(rng, published_at),
         edit: None,
         publisher,
         author: None,
@@ -138,19 +138,19 @@ fn copy(dice: &mut Dice, story: &Story) -> Story {
 }
 
 /// Seconds after publication as a rule; one in 25 comes minutes late.
-fn visible(dice: &mut Dice, published_at: Timestamp) -> Timestamp {
-    let delay = if chance(dice, 0.04) { dice.random_range(60..480) } else { dice.random_range(1..8) };
+fn visible(rng: &mut SimRng, published_at: Timestamp) -> Timestamp {
+    let delay = if chance(rng, 0.04) { rng.random_range(60..480) } else { rng.random_range(1..8) };
     published_at + SignedDuration::from_secs(delay)
 }
 
-fn id(dice: &mut Dice) -> String {
-    format!("{:016x}{:016x}", dice.random::<u64>(), dice.random::<u64>())
+fn id(rng: &mut SimRng) -> String {
+    format!("{:016x}{:016x}", rng.random::<u64>(), rng.random::<u64>())
 }
 
-fn distinct_companies(dice: &mut Dice, count: usize) -> Vec<usize> {
+fn distinct_companies(rng: &mut SimRng, count: usize) -> Vec<usize> {
     let mut chosen = Vec::with_capacity(count);
     while chosen.len() < count {
-        let company = dice.random_range(0..COMPANIES.len());
+        let company = rng.random_range(0..COMPANIES.len());
         if !chosen.contains(&company) {
             chosen.push(company);
         }
@@ -158,12 +158,12 @@ fn distinct_companies(dice: &mut Dice, count: usize) -> Vec<usize> {
     chosen
 }
 
-fn mentions(dice: &mut Dice, template: &Template, companies: &[usize]) -> Vec<Planted> {
+fn mentions(rng: &mut SimRng, template: &Template, companies: &[usize]) -> Vec<Planted> {
     let opposite = template.title.contains("{d}") || template.teaser.contains("{d}");
     let plant = |(position, &company): (usize, &usize)| {
         let sign = if opposite && position == 1 { -1.0 } else { 1.0 };
         // Stories from one template differ a little in sentiment, except neutral ones.
-        let blur = if template.s == 0.0 { 0.0 } else { 0.05 * normal(dice) };
+        let blur = if template.s == 0.0 { 0.0 } else { 0.05 * normal(rng) };
         Planted { company, s: (sign * template.s + blur).clamp(-1.0, 1.0) }
     };
     companies.iter().enumerate().map(plant).collect()
@@ -175,21 +175,21 @@ struct Words {
 }
 
 impl Words {
-    fn draw(dice: &mut Dice, companies: &[usize]) -> Self {
+    fn draw(rng: &mut SimRng, companies: &[usize]) -> Self {
         let name = |position: usize| companies.get(position).map_or("", |&company| COMPANIES[company].name).to_owned();
         let line = companies.first().map_or("", |&company| COMPANIES[company].line).to_owned();
         let slots = vec![
             ("{c}", name(0)),
             ("{d}", name(1)),
             ("{line}", line),
-            ("{pct}", format!("{:.1}", dice.random_range(2.0..12.0))),
-            ("{big}", dice.random_range(18..65).to_string()),
-            ("{money}", format!("{:.1}", dice.random_range(0.4..9.0))),
-            ("{n}", dice.random_range(4..28).to_string()),
-            ("{firm}", pick(dice, &FIRMS).to_owned()),
-            ("{region}", pick(dice, &REGIONS).to_owned()),
-            ("{quarter}", format!("{}-quarter", pick(dice, &["first", "second", "third", "fourth"]))),
-            ("{month}", pick(dice, &["March", "June", "September", "December"]).to_owned()),
+            ("{pct}", format!("{:.1}", rng.random_range(2.0..12.0))),
+            ("{big}", rng.random_range(18..65).to_string()),
+            ("{money}", format!("{:.1}", rng.random_range(0.4..9.0))),
+            ("{n}", rng.random_range(4..28).to_string()),
+            ("{firm}", pick(rng, &FIRMS).to_owned()),
+            ("{region}", pick(rng, &REGIONS).to_owned()),
+            ("{quarter}", format!("{}-quarter", pick(rng, &["first", "second", "third", "fourth"]))),
+            ("{month}", pick(rng, &["March", "June", "September", "December"]).to_owned()),
         ];
         Self { slots }
     }

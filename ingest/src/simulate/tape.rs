@@ -11,7 +11,7 @@
 //! U-shaped over the session, and news makes volume rise for a while.
 
 use super::config::SimulatorConfig;
-use super::dice::{Dice, chance, dice, normal};
+use super::random::{SimRng, chance, normal, seeded};
 use super::sessions::Session;
 use super::universe::{BENCHMARK, COMPANIES, Company};
 use rand::Rng;
@@ -139,12 +139,12 @@ pub fn play(
     let ends_at = session.starts_at + session.seconds();
     let mut tape = SessionTape { session, minutes: Vec::new(), halts: Vec::new() };
     for (index, instrument) in instruments().enumerate() {
-        let mut dice = dice(config.seed, &format!("tape/{}", instrument.symbol), session.date);
+        let mut rng = seeded(config.seed, &format!("tape/{}", instrument.symbol), session.date);
         let own: Vec<Shock> =
             shocks.iter().filter(|shock| shock.company == index && shock.at < ends_at).copied().collect();
-        let halt = halt(&mut dice, instrument, session.minutes());
+        let halt = halt(&mut rng, instrument, session.minutes());
         let mut player = Player { config, instrument, session, standing: standings[index], shocks: &own };
-        let minutes = player.session(&mut dice, &market, halt);
+        let minutes = player.session(&mut rng, &market, halt);
         standings[index] = player.standing;
         tape.minutes.push(minutes);
         tape.halts.push(halt);
@@ -155,16 +155,16 @@ pub fn play(
 
 /// Log returns of the market factor: the gap at the open, then each step.
 fn market_steps(seed: u64, session: &Session) -> (f64, Vec<f64>) {
-    let mut dice = dice(seed, "market", session.date);
-    let gap = MARKET_GAP * normal(&mut dice);
+    let mut rng = seeded(seed, "market", session.date);
+    let gap = MARKET_GAP * normal(&mut rng);
     let steps = session.minutes() * STEPS;
     let step = MARKET_VOLATILITY / (steps as f64).sqrt();
-    (gap, (0..steps).map(|i| step * u_shape(i, steps).sqrt() * normal(&mut dice)).collect())
+    (gap, (0..steps).map(|i| step * u_shape(i, steps).sqrt() * normal(&mut rng)).collect())
 }
 
-fn halt(dice: &mut Dice, instrument: &Company, minutes: usize) -> Option<(usize, usize)> {
-    let happens = chance(dice, HALT.0) && instrument.symbol != BENCHMARK.symbol;
-    let start = dice.random_range(30..minutes - 30);
+fn halt(rng: &mut SimRng, instrument: &Company, minutes: usize) -> Option<(usize, usize)> {
+    let happens = chance(rng, HALT.0) && instrument.symbol != BENCHMARK.symbol;
+    let start = rng.random_range(30..minutes - 30);
     happens.then_some((start, start + HALT.1))
 }
 
@@ -177,27 +177,27 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    fn session(&mut self, dice: &mut Dice, market: &(f64, Vec<f64>), halt: Option<(usize, usize)>) -> Vec<Minute> {
+    fn session(&mut self, rng: &mut SimRng, market: &(f64, Vec<f64>), halt: Option<(usize, usize)>) -> Vec<Minute> {
         let steps = market.1.len();
         let noise = self.instrument.volatility / (steps as f64).sqrt();
-        self.standing.log_price += self.instrument.beta * market.0 + 0.5 * self.instrument.volatility * normal(dice);
+        self.standing.log_price += self.instrument.beta * market.0 + 0.5 * self.instrument.volatility * normal(rng);
         let minute = |number: usize| {
             let first = number * STEPS;
             let mut prices = [price(self.standing.log_price); STEPS + 1];
             for i in 0..STEPS {
-                let own = noise * u_shape(first + i, steps).sqrt() * normal(dice);
+                let own = noise * u_shape(first + i, steps).sqrt() * normal(rng);
                 self.standing.log_price += self.instrument.beta * market.1[first + i] + own + self.news(first + i);
                 prices[i + 1] = price(self.standing.log_price);
             }
             let even = self.standing.shares * self.instrument.volume / (steps / STEPS) as f64;
-            let shape = u_shape(first, steps) * (1.0 + 2.0 * self.standing.unrest) * (0.25 * normal(dice)).exp();
+            let shape = u_shape(first, steps) * (1.0 + 2.0 * self.standing.unrest) * (0.25 * normal(rng)).exp();
             self.standing.unrest *= (-1.0 / UNREST_MINUTES).exp();
             let halted = halt.is_some_and(|(from, to)| (from..to).contains(&number));
             Minute {
                 prices,
                 volume: even * shape,
-                printed: (!self.instrument.thin || chance(dice, 0.75)) && !halted,
-                corrected_after: if chance(dice, 0.02) { dice.random_range(1..=10) } else { 0 },
+                printed: (!self.instrument.thin || chance(rng, 0.75)) && !halted,
+                corrected_after: if chance(rng, 0.02) { rng.random_range(1..=10) } else { 0 },
             }
         };
         (0..steps / STEPS).map(minute).collect()

@@ -1,6 +1,7 @@
 //! Rank information coefficient.
 
 use crate::ic::pearson;
+use rayon::prelude::*;
 
 /// Spearman's rank correlation of a factor with forward returns, pair by pair: the product-moment correlation of their
 /// ranks, equal values sharing the mean of their ranks.
@@ -27,15 +28,15 @@ pub fn rank_ic(factor: &[f64], forward_return: &[f64]) -> Option<f64> {
 
 /// Ranks from 1; equal values share the mean of their ranks.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut order: Vec<(f64, usize)> = values.iter().copied().zip(0..).collect();
+    order.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let mut ranks = vec![0.0; values.len()];
     let mut from = 0;
-    for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
+    for tied in order.chunk_by(|a, b| a.0 == b.0) {
         let to = from + tied.len();
         // The mean of the ranks `from + 1` to `to`.
         let shared = (from + 1 + to) as f64 / 2.0;
-        tied.iter().for_each(|&index| ranks[index] = shared);
+        tied.iter().for_each(|&(_, index)| ranks[index] = shared);
         from = to;
     }
     ranks

@@ -42,6 +42,10 @@ sql_types! {
     Micros: "DateTime64(6, 'UTC')",
 }
 
+impl SqlType for Vec<String> {
+    const SQL: &'static str = "Array(String)";
+}
+
 /// A moment as tables have it: microseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Micros(Timestamp);

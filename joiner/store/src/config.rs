@@ -11,6 +11,7 @@ use std::path::PathBuf;
 #[serde(default, deny_unknown_fields)]
 pub struct ClickHouseConfig {
     /// URL of the HTTP interface: `http://host:8123`, or with TLS `https://host:8443`.
+    #[serde(deserialize_with = "http_url")]
     pub url: String,
     /// Database of all tables. `tapewire migrate` creates it.
     pub database: String,
@@ -34,6 +35,17 @@ impl Default for ClickHouseConfig {
             password: String::new(),
         }
     }
+}
+
+/// Refuses an address without its scheme, of which the client's error would say no more than that it is invalid.
+fn http_url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|own| own.eq_ignore_ascii_case(scheme));
+    if begins("http://") || begins("https://") {
+        return Ok(url);
+    }
+    let host = url.rsplit("//").next().unwrap_or_default();
+    Err(serde::de::Error::custom(format!("`{url}` does not begin with http:// or https://; write http://{host}")))
 }
 
 /// Without the password.
@@ -69,6 +81,24 @@ impl ClickHouseConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn sessions_are_in_utc_whatever_the_zone_of_the_server() {
+        use std::io::{Read as _, Write as _};
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let config =
+            ClickHouseConfig { url: format!("http://{}", server.local_addr().unwrap()), ..ClickHouseConfig::default() };
+        let request = std::thread::spawn(move || {
+            let (mut connection, _) = server.accept().unwrap();
+            let mut bytes = [0; 4096];
+            let length = connection.read(&mut bytes).unwrap();
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            String::from_utf8_lossy(&bytes[..length]).into_owned()
+        });
+        config.client().query("SELECT 1").execute().await.unwrap();
+        let request = request.join().unwrap();
+        assert!(request.lines().next().unwrap().contains("session_timezone=UTC"), "{request}");
+    }
 
     #[test]
     fn debug_output_never_shows_the_password() {

@@ -10,6 +10,7 @@ pub mod error;
 pub mod migrate;
 pub mod rows;
 pub mod stored;
+mod stories;
 pub mod summary;
 mod views;
 pub mod writer;

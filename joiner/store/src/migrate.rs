@@ -36,6 +36,8 @@ const MIGRATIONS: &[Migration] = migrations![
     8 "0008_asked_as",
     9 "0009_withdrawn",
     10 "0010_instruments",
+    11 "0011_information_coefficient",
+    12 "0012_stories",
 ];
 
 /// Tables that a migration copied from and left as they were, and that migration.

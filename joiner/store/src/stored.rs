@@ -18,6 +18,8 @@ pub struct JoinedRow {
     pub article_id: String,
     /// Headline.
     pub title: String,
+    /// The name by which the model was asked about the company.
+    pub asked_as: Option<String>,
     /// When the news was available, in microseconds since 1970 UTC.
     pub available_at: i64,
     /// Time of the entry, in microseconds since 1970 UTC.
@@ -96,7 +98,7 @@ pub async fn joined(config: &ClickHouseConfig, run: &Run) -> Result<Vec<JoinedRo
     let sql = format!(
         "SELECT
             toString(symbol) AS symbol, toString(provider) AS provider, toString(publisher) AS publisher, article_id,
-            title, toUnixTimestamp64Micro(available_at) AS available_at, toUnixTimestamp64Micro(entry_at) AS entry_at,
+            title, asked_as, toUnixTimestamp64Micro(available_at) AS available_at, toUnixTimestamp64Micro(entry_at) AS entry_at,
             score, toString(label) AS label, relevance, toString(phase) AS phase, toString(reason) AS reason,
             toString(unscored) AS unscored, [{}] AS returns, [{}] AS abnormal
         FROM impact FINAL

@@ -26,7 +26,7 @@ pub struct Counts {
 
 /// Number of joined rows with one status and reason.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
-pub struct Ending {
+pub struct StatusCount {
     /// `pending`, `open`, `final` or `not_joined`.
     pub status: String,
     /// Why not joined; empty otherwise.
@@ -80,7 +80,7 @@ pub async fn counts(config: &ClickHouseConfig, run: &Run) -> Result<Counts, Stor
 ///
 /// # Errors
 /// As [`counts`].
-pub async fn endings(config: &ClickHouseConfig, run: &Run) -> Result<Vec<Ending>, StoreError> {
+pub async fn status_counts(config: &ClickHouseConfig, run: &Run) -> Result<Vec<StatusCount>, StoreError> {
     let query = "SELECT status, reason, count() AS rows FROM impact FINAL WHERE run = {run:String}
         GROUP BY status, reason ORDER BY rows DESC, status, reason";
     let client = config.client();

@@ -244,7 +244,7 @@ async fn several_at_once_do_it_together() {
             })
             .collect();
         for one in all {
-            assert_eq!(one.await.unwrap().unwrap().version, 10, "{milliseconds} ms apart");
+            assert_eq!(one.await.unwrap().unwrap().version, 12, "{milliseconds} ms apart");
         }
         assert_same(&after(&client).await, &expected, &format!("{milliseconds} ms apart"));
         let tables = tables(&client).await;

@@ -265,19 +265,14 @@ fn follow<'a>(
 
 /// The events with a return on each day up to `day`, as those of a horizon.
 fn used<'a>(followed: &[&Followed<'a>], day: usize) -> Used<'a> {
-    Used {
-        events: followed.iter().map(|own| own.event).collect(),
-        outcomes: followed.iter().map(|own| own.car(day)).collect(),
-        without_outcome: 0,
-        overlapping: 0,
-    }
+    let outcomes = followed.iter().map(|own| own.car(day)).collect();
+    Used::new(followed.iter().map(|own| own.event).collect(), outcomes, 0, 0)
 }
 
 fn of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, looks: &mut Looks) -> DayIc {
     let own: Vec<&Followed<'_>> = followed.iter().filter(|own| own.complete >= day).collect();
     let used = used(&own, day);
-    let found = enough(used.events.len(), used.count_days(), settings)
-        .and_then(|()| rank_ic(&used.scores(), &used.outcomes, &used));
+    let found = enough(used.events.len(), used.count_days(), settings).and_then(|()| rank_ic(&used));
     looks.look(format!("rank IC day {day}"), found.clone().map(|found| found.test()));
     DayIc { day, n: own.len(), rank_ic: found.into() }
 }
@@ -315,7 +310,7 @@ fn group(
 
 fn day_mean(own: &[&Followed<'_>], day: usize) -> Result<DayMean> {
     let used = used(own, day);
-    let mean = Estimate::mean(&used.outcomes, &used.clusters())?;
+    let mean = Estimate::mean(&used.outcomes, used.clusters())?;
     let of_day: f64 = own.iter().filter_map(|own| own.abnormal.abnormal[day - 1]).sum();
     let aar = of_day / own.len() as f64;
     Ok(DayMean { day, n: own.len(), aar, caar: mean.estimate, low: mean.low, high: mean.high })

@@ -26,6 +26,14 @@ impl<T> Figure<T> {
         }
     }
 
+    /// Why there is no value.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Value(_) => None,
+            Self::NotKnown(reason) => Some(reason),
+        }
+    }
+
     pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
         match self {
             Self::Value(value) => Some(value),

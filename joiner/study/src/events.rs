@@ -1,16 +1,16 @@
 //! From joined rows to events: which rows count, and why the others do not.
 
 use crate::row::Row;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Moment, PerHorizon, Phase};
+use tapewire_core::story::{Fingerprint, tellings};
 use tapewire_core::{Horizon, Symbol};
 use tapewire_statistics::overlap::{self, Fate};
-
-/// For how long a headline that is repeated for the same company is still the same story.
-pub const STORY_SPAN: SignedDuration = SignedDuration::from_hours(72);
+use tapewire_statistics::rank::ranks;
 
 /// Which return of a row is its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,6 +39,8 @@ pub struct Event {
     pub symbol: Symbol,
     /// Number of the article; companies of one article share it.
     pub article: u64,
+    /// The provider's id of the article.
+    pub article_id: String,
     /// Headline, as a reader sees it.
     pub headline: String,
     /// When the news could have been known (UTC).
@@ -101,6 +103,15 @@ pub struct Used<'a> {
     pub without_outcome: usize,
     /// Number of events that do not count because an earlier one of the same company reaches into them.
     pub overlapping: usize,
+    /// What is computed from them once and used by several statistics.
+    once: Once,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Once {
+    clusters: OnceLock<Vec<u64>>,
+    score_ranks: OnceLock<Vec<f64>>,
+    outcome_ranks: OnceLock<Vec<f64>>,
 }
 
 /// Why a row is not an event, and the words for it.
@@ -122,19 +133,19 @@ fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
         "empty_text" => "no text to score",
         "model_failed" => "the model failed on the text",
         "no_score" => "the row has no score",
+        "promotional" => "a law firm's notice to investors, which is no news",
         _ => "no entry yet",
     };
     Some((reason, words))
 }
 
 /// The reason of a row whose story was told before.
-const REPEATED: (&str, &str) = ("repeated", "the company's headline of the last 72 hours again");
+const REPEATED: (&str, &str) = ("repeated", "the company's story of the last 72 hours again");
 
 /// Divides rows into events and those left out. Each row is either one or the other, except that a mention which an edit
 /// of its article has taken back does not count at all.
 ///
-/// Of the mentions of one company under one headline, compared without case and punctuation, only the first of any 72
-/// hours is an event.
+/// Of the mentions of one company that tell one story ([`tapewire_core::story`]), only the first is an event.
 pub fn sample<R>(rows: &[R], outcome: Outcome) -> Sample
 where
     for<'a> Row: From<&'a R>,
@@ -153,10 +164,10 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
     });
     let count = rows.len();
     let mut articles: HashMap<(String, String), u64> = HashMap::new();
-    let mut first_told: HashMap<(Symbol, String), Timestamp> = HashMap::new();
+    let repeated = repeated(&rows);
     let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
     let mut events = Vec::new();
-    for row in rows {
+    for (place, row) in rows.into_iter().enumerate() {
         let next = articles.len() as u64;
         let article = *articles.entry((row.provider.clone(), row.article_id.clone())).or_insert(next);
         if let Some(reason) = reason(&row) {
@@ -167,15 +178,10 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
             unreachable!("a row without a reason has a company, a score and an entry")
         };
         let available_at = row.available_at;
-        let story = (symbol.clone(), story(&row.title));
-        let is_told = !story.1.is_empty()
-            && first_told.get(&story).is_some_and(|&first| available_at.duration_since(first) <= STORY_SPAN);
-        if !is_told {
-            first_told.insert(story, available_at);
-        }
         events.push(Event {
             symbol,
             article,
+            article_id: row.article_id,
             headline: row.title,
             available_at,
             entry_at,
@@ -186,7 +192,7 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
             publisher: row.publisher,
             phase: row.phase,
             relevance: row.relevance,
-            is_first: !is_told,
+            is_first: !repeated.contains(&place),
             outcomes: if outcome == Outcome::Abnormal { row.abnormal } else { row.returns },
         });
     }
@@ -197,10 +203,22 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome) -> Sample {
     sample
 }
 
-/// A headline in the form in which headlines are compared: letters and digits in lower case.
-fn story(title: &str) -> String {
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+/// Places of the rows whose story was told before. The rows are in the order in which the news was known.
+fn repeated(rows: &[Row]) -> HashSet<usize> {
+    let mut told: HashMap<&Symbol, Vec<(usize, Timestamp, Fingerprint)>> = HashMap::new();
+    for (place, row) in rows.iter().enumerate() {
+        if let Some(symbol) = &row.symbol {
+            let fingerprint = Fingerprint::about(&row.title, row.asked_as.as_deref());
+            told.entry(symbol).or_default().push((place, row.available_at, fingerprint));
+        }
+    }
+    let mut repeated = HashSet::new();
+    for own in told.values() {
+        let tellings = tellings(own.iter().map(|(_, at, fingerprint)| (*at, fingerprint)));
+        let again = own.iter().zip(tellings).filter(|(_, telling)| telling.is_some_and(|telling| !telling.is_first()));
+        repeated.extend(again.map(|((place, ..), _)| *place));
+    }
+    repeated
 }
 
 impl Sample {
@@ -243,7 +261,14 @@ impl Sample {
             with.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Kept).map(|(pair, _)| *pair).unzip();
         let without_outcome = self.events.len() - with.len();
         let overlapping = with.len() - events.len();
-        Used { events, outcomes, without_outcome, overlapping }
+        Used::new(events, outcomes, without_outcome, overlapping)
+    }
+}
+
+impl<'a> Used<'a> {
+    /// Events with their outcomes, and how many were left out.
+    pub(crate) fn new(events: Vec<&'a Event>, outcomes: Vec<f64>, without_outcome: usize, overlapping: usize) -> Self {
+        Used { events, outcomes, without_outcome, overlapping, once: Once::default() }
     }
 }
 
@@ -259,9 +284,21 @@ impl Used<'_> {
     }
 
     /// The cluster of each event: events of one article, and events of one day, are in one cluster.
-    pub fn clusters(&self) -> Vec<u64> {
-        let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
-        overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")
+    pub fn clusters(&self) -> &[u64] {
+        self.once.clusters.get_or_init(|| {
+            let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
+            overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")
+        })
+    }
+
+    /// Ranks of the scores.
+    pub fn score_ranks(&self) -> &[f64] {
+        self.once.score_ranks.get_or_init(|| ranks(&self.scores()))
+    }
+
+    /// Ranks of the outcomes.
+    pub fn outcome_ranks(&self) -> &[f64] {
+        self.once.outcome_ranks.get_or_init(|| ranks(&self.outcomes))
     }
 
     /// Number of days.

@@ -6,6 +6,8 @@ use crate::events::{LeftOut, Outcome, Sample, Used, with_repeated};
 use crate::filters::{Filters, Novelty, Removed, ScoreAs, SplitBy};
 use crate::intervals::{self, Band};
 use crate::looks::Looks;
+use crate::methods;
+use crate::panels::{self, Joined, Panels};
 use crate::parts::Split;
 use crate::row::Row;
 use crate::sentence::{self, Verdict};
@@ -16,9 +18,8 @@ use tapewire_core::Horizon;
 use tapewire_core::impact::Moment;
 use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::ic::{Correlation, correlation};
-use tapewire_statistics::rank::ranks;
 use tapewire_statistics::regression::Design;
-use tapewire_statistics::resample::{Alternative, permute_within};
+use tapewire_statistics::resample::{Alternative, permute_within, product_within};
 use tapewire_statistics::{Error, Result};
 
 /// Number of quantiles of the scores.
@@ -192,6 +193,10 @@ pub struct Findings {
     pub largest_horizon: Option<&'static str>,
     /// The events with the largest outcomes at that horizon, of either sign.
     pub examples: Vec<Example>,
+    /// What the report shows beside the horizons.
+    pub panels: Panels,
+    /// How all this was computed, in the words of a paper's methods section.
+    pub methods: String,
 }
 
 /// Studies joined rows.
@@ -199,11 +204,12 @@ pub fn study<R>(rows: &[R], settings: &Settings) -> Findings
 where
     for<'a> Row: From<&'a R>,
 {
-    study_with_days(rows, settings, None)
+    study_with(rows, settings, None, Joined::default())
 }
 
-/// Studies joined rows, and with `daily` also the days after the entry, as many as the settings say.
-pub fn study_with_days<R>(rows: &[R], settings: &Settings, daily: Option<&DailyReturns>) -> Findings
+/// Studies joined rows, and with `daily` also the days after the entry, as many as the settings say. With what the join
+/// knows beyond the rows, the report shows what moved before the news, and how much a delay costs.
+pub fn study_with<R>(rows: &[R], settings: &Settings, daily: Option<&DailyReturns>, joined: Joined<'_>) -> Findings
 where
     for<'a> Row: From<&'a R>,
 {
@@ -223,7 +229,8 @@ where
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
     let tests = looks.tests();
     let (verdict, sentence) = sentence::of(&horizons, split.as_ref(), days.as_ref(), settings, tests);
-    Findings {
+    let panels = panels::of(&sample, &horizons, largest, settings, joined);
+    let mut findings = Findings {
         verdict,
         sentence,
         settings: Settings { filters, ..settings.clone() },
@@ -241,7 +248,11 @@ where
         split,
         days,
         tests,
-    }
+        panels,
+        methods: String::new(),
+    };
+    findings.methods = methods::text(&findings);
+    findings
 }
 
 pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings, looks: &mut Looks) -> HorizonFindings {
@@ -251,7 +262,7 @@ pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings,
         looks.look(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
         estimate.into()
     };
-    let rank_ic = look(RANK_IC, &|| rank_ic(&used.scores(), &used.outcomes, used));
+    let rank_ic = look(RANK_IC, &|| rank_ic(used));
     let class = |label: &'static str| move || class_mean(used, label);
     let (positive, neutral) = (look(POSITIVE, &class("positive")), look(NEUTRAL, &class("neutral")));
     let negative = look(NEGATIVE, &class("negative"));
@@ -263,7 +274,7 @@ pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings,
     });
     // A return to the next session reaches into one further day.
     let overlap = usize::from(matches!(horizon.moment(), Moment::NextOpen | Moment::NextClose));
-    let ranked = enough.clone().and_then(|()| standardized_ranks(&used.scores(), &used.outcomes));
+    let ranked = enough.clone().and_then(|()| standardized_ranks(used));
     let ranked = || ranked.as_ref().map_err(Error::clone);
     let (replicates, seed) = (settings.bootstraps, settings.seed);
     HorizonFindings {
@@ -330,15 +341,16 @@ pub(crate) fn enough(events: usize, days: usize, settings: &Settings) -> Result<
 }
 
 /// The rank correlation of scores and outcomes: the slope of a regression of standardized ranks on standardized ranks.
-pub(crate) fn rank_ic(scores: &[f64], outcomes: &[f64], used: &Used<'_>) -> Result<Estimate> {
-    let [x, y] = standardized_ranks(scores, outcomes)?;
-    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, &used.clusters())
+pub(crate) fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
+    let [x, y] = standardized_ranks(used)?;
+    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())
 }
 
-fn standardized_ranks(scores: &[f64], outcomes: &[f64]) -> Result<[Vec<f64>; 2]> {
+fn standardized_ranks(used: &Used<'_>) -> Result<[Vec<f64>; 2]> {
+    let (scores, outcomes) = (used.score_ranks(), used.outcome_ranks());
     // Called for its error: it refuses scores or outcomes that are constant.
-    correlation(Correlation::Rank, scores, outcomes)?;
-    Ok([scores, outcomes].map(|values| standardized(&ranks(values))))
+    correlation(Correlation::Pearson, scores, outcomes)?;
+    Ok([scores, outcomes].map(standardized))
 }
 
 /// `values` less their mean, divided by their standard deviation.
@@ -402,10 +414,16 @@ fn quantiles(used: &Used<'_>) -> Result<Vec<QuantileMean>> {
     Ok((0..QUANTILES).map(of).collect())
 }
 
+/// With more events than this, a permutation test is computed from the mean and the variance of all shuffles.
+pub const MOST_SHUFFLED: usize = 50_000;
+
 /// Scores shuffled within days. The statistic is the covariance, within days, of the ranks of scores and outcomes.
 fn permutation(used: &Used<'_>, settings: &Settings) -> Result<tapewire_statistics::Test> {
-    let (scores, days) = (ranks(&used.scores()), used.days());
-    let mut outcomes = ranks(&used.outcomes);
+    let (scores, days) = (used.score_ranks(), used.days());
+    let mut outcomes = used.outcome_ranks().to_vec();
+    if outcomes.len() > MOST_SHUFFLED {
+        return product_within(scores, &outcomes, &days);
+    }
     let mut sums: std::collections::HashMap<u64, (f64, f64)> = std::collections::HashMap::new();
     for (day, outcome) in days.iter().zip(&outcomes) {
         let (sum, n) = sums.entry(*day).or_default();
@@ -416,7 +434,7 @@ fn permutation(used: &Used<'_>, settings: &Settings) -> Result<tapewire_statisti
         *outcome -= sum / n;
     }
     let within = |shuffled: &[f64]| Some(shuffled.iter().zip(&outcomes).map(|(score, outcome)| score * outcome).sum());
-    permute_within(&scores, &days, settings.permutations, settings.seed, Alternative::TwoSided, within)
+    permute_within(scores, &days, settings.permutations, settings.seed, Alternative::TwoSided, within)
 }
 
 fn examples(sample: &Sample, horizon: Horizon) -> Vec<Example> {

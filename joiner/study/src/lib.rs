@@ -11,10 +11,10 @@
 //! | [`findings`], [`intervals`] | the statistics of each horizon |
 //! | [`parts`] | those of each part of the events |
 //! | [`daily`] | those of the days after the entry |
+//! | [`panels`] | the numbers of the report's pictures |
 //! | [`sentence`] | the verdict on them, in a sentence |
 //! | [`text`], [`html`] | the table and the page |
 
-mod charts;
 pub mod daily;
 mod estimate;
 pub mod events;
@@ -23,6 +23,8 @@ pub mod findings;
 pub mod html;
 pub mod intervals;
 mod looks;
+mod methods;
+pub mod panels;
 pub mod parts;
 pub mod row;
 mod sections;
@@ -33,5 +35,5 @@ pub use daily::DailyReturns;
 pub use estimate::{Estimate, Figure};
 pub use events::{Outcome, Sample};
 pub use filters::{Filters, Novelty, ScoreAs, SplitBy};
-pub use findings::{Findings, HorizonFindings, Settings, study, study_with_days};
+pub use findings::{Findings, HorizonFindings, Settings, study, study_with};
 pub use row::Row;

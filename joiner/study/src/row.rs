@@ -20,6 +20,8 @@ pub struct Row {
     pub article_id: String,
     /// Headline.
     pub title: String,
+    /// The name by which the model was asked about the company, if it was.
+    pub asked_as: Option<String>,
     /// When the news could have been known (UTC), to the microsecond.
     pub available_at: Timestamp,
     /// Time of the entry (UTC), to the microsecond.
@@ -56,6 +58,7 @@ impl From<&Impact> for Row {
             publisher: mention.publisher.clone(),
             article_id: mention.article_id.clone(),
             title: mention.title.clone(),
+            asked_as: mention.asked_as.clone(),
             available_at: whole(mention.available_at()),
             entry_at: row.entry_at.map(whole),
             score: probabilities.map(|probabilities| probabilities.score()),
@@ -76,7 +79,7 @@ impl From<&Row> for Row {
 }
 
 /// The reasons that a row may have, as table `impact` names them.
-pub const REASONS: [&str; 9] = [
+pub const REASONS: [&str; 10] = [
     "no_symbol",
     "not_equity",
     "no_bars",
@@ -86,6 +89,7 @@ pub const REASONS: [&str; 9] = [
     "withdrawn",
     "empty_text",
     "model_failed",
+    "promotional",
 ];
 
 /// The classes.

@@ -266,29 +266,26 @@ fn days_html(days: &DaysFindings) -> String {
     page
 }
 
-/// What the methods say of filters, intervals, parts and days.
-pub(crate) fn methods(findings: &Findings) -> String {
-    let mut said = String::new();
+/// What the methods say of filters, intervals and days, a paragraph each.
+pub(crate) fn methods(findings: &Findings) -> Vec<String> {
+    let mut said = Vec::new();
     let filters = filters(findings);
     if !filters.is_empty() {
-        let _ = writeln!(said, "<p>Events were chosen, in this order. {}.</p>", escaped(&filters.join(". ")));
+        said.push(format!("Filters. Events were chosen, in this order. {}.", filters.join(". ")));
     }
-    let _ = writeln!(
-        said,
-        "<p>Beside the jackknife, the rank IC has an interval by Newey and West's standard error of what each day \
+    said.push(format!(
+        "Intervals. Beside the jackknife, the rank IC has an interval by Newey and West's standard error of what each day \
          contributes (Driscoll and Kraay), and a percentile interval by a circular bootstrap of blocks of days, {} times. \
-         These intervals are not tests.</p>",
+         These intervals are not tests.",
         findings.settings.bootstraps
-    );
+    ));
     if let Some(days) = &findings.days {
         let model = expected_words(days.expected);
-        let _ = writeln!(
-            said,
-            "<p>Day d is the d-th session after that of the entry; news after the close belongs to the next session. \
+        said.push(format!(
+            "Days. Day d is the d-th session after that of the entry; news after the close belongs to the next session. \
              Returns are from close to close, so that day 1 begins at the close of the entry's session. Abnormal returns \
-             are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a \
-             company's events, one that begins before the last day of an earlier one does not count.</p>"
-        );
+             are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a company's events, one that begins before the last day of an earlier one does not count."
+        ));
     }
     said
 }

@@ -8,8 +8,9 @@ use support::{Dice, SYMBOLS, first_session, planted, row, settings};
 use tapewire_core::Horizon;
 use tapewire_core::impact::Phase;
 use tapewire_study::filters::{ScoreQuantiles, SplitBy};
+use tapewire_study::panels::Joined;
 use tapewire_study::{
-    DailyReturns, Figure, Filters, Findings, Novelty, Row, ScoreAs, Settings, html, study, study_with_days, text,
+    DailyReturns, Figure, Filters, Findings, Novelty, Row, ScoreAs, Settings, html, study, study_with, text,
 };
 use tapewire_testkit::symbol;
 
@@ -182,7 +183,7 @@ fn spread_out(days: usize) -> Vec<Row> {
 fn a_drift_after_the_entry_is_found_on_its_day() {
     let rows = spread_out(300);
     let asked = Settings { days: 20, ..settings() };
-    let findings = study_with_days(&rows, &asked, Some(&daily(&rows, 0.02, 7)));
+    let findings = study_with(&rows, &asked, Some(&daily(&rows, 0.02, 7)), Joined::default());
     let days = findings.days.as_ref().unwrap();
     assert_eq!((days.n, days.overlapping, days.without_history, days.without_outcome), (60, 0, 0, 0));
     assert_eq!(days.rank_ics.iter().map(|ic| ic.day).collect::<Vec<_>>(), [1, 2, 3, 5, 10, 20]);
@@ -211,7 +212,8 @@ fn a_drift_after_the_entry_is_found_on_its_day() {
 #[test]
 fn without_a_drift_none_is_found_and_days_that_overlap_do_not_count() {
     let rows = spread_out(300);
-    let findings = study_with_days(&rows, &Settings { days: 20, ..settings() }, Some(&daily(&rows, 0.0, 8)));
+    let findings =
+        study_with(&rows, &Settings { days: 20, ..settings() }, Some(&daily(&rows, 0.0, 8)), Joined::default());
     let days = findings.days.unwrap();
     let p = days
         .groups
@@ -222,7 +224,7 @@ fn without_a_drift_none_is_found_and_days_that_overlap_do_not_count() {
     // An event on each of 40 days: of 5 days each, every fifth counts; of 20 days, the first and the 21st.
     let rows = planted(9, 40, 0.0);
     let n = |days: usize, daily: &DailyReturns| {
-        study_with_days(&rows, &Settings { days, ..settings() }, Some(daily)).days.unwrap()
+        study_with(&rows, &Settings { days, ..settings() }, Some(daily), Joined::default()).days.unwrap()
     };
     let mut returns = daily(&rows, 0.0, 10);
     let (five, twenty) = (n(5, &returns), n(20, &returns));

@@ -33,7 +33,8 @@ fn row(symbol: &str, id: &str, day: usize, minutes: i64, score: f64, outcome: f6
     let entry_at = moment(day, minutes);
     let mut mention: Mention = mention(symbol, entry_at - SignedDuration::from_secs(30));
     mention.article_id = id.to_owned();
-    mention.title = format!("{symbol} report {id}");
+    // One word of each row's own, so that no two tell one story.
+    mention.title = format!("{symbol} report {}", id.replace('-', "of"));
     let (positive, negative) = (0.5 + score / 2.0, 0.5 - score / 2.0);
     let probabilities = Probabilities { positive, neutral: 0.0, negative };
     mention.sentiment = Ok(Sentiment { probabilities, model: "m".into(), model_revision: "1".into(), windows: 1 });

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use std::collections::HashMap;
 use tapewire_core::Probabilities;
 use tapewire_sentiment::TextScore;
+use tapewire_sentiment::companies::Company;
 
 /// Names of the text column if none is given, in order of preference.
 const DEFAULT_TEXT_COLUMNS: [&str; 4] = ["text", "headline", "title", "sentence"];
@@ -136,32 +137,38 @@ impl Selection {
 }
 
 /// The contents of the score columns of a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Score {
     pub probabilities: Probabilities,
+    /// The name by which the model was asked about the company; `None` if the text was scored as a whole.
+    pub asked_as: Option<Box<str>>,
     /// See [`TextScore::windows`].
     pub windows: u16,
 }
 
-impl From<TextScore> for Score {
-    fn from(TextScore { probabilities, windows, .. }: TextScore) -> Self {
-        Self { probabilities, windows }
+impl Score {
+    /// The score of a text for a company.
+    pub fn new(scored: &TextScore, text: &str, company: Option<&Company>) -> Self {
+        let asked_as = company.and_then(|company| company.name_in(text)).map(Box::from);
+        Self { probabilities: scored.probabilities, asked_as, windows: scored.windows }
     }
 }
 
 /// The columns that scores are written to. All of them are NULL if a text has no score.
 #[derive(Debug, Clone)]
 pub(crate) struct ScoreColumns {
-    names: [String; 8],
+    names: [String; 9],
     model: Box<RawValue>,
     model_revision: Box<RawValue>,
 }
 
 impl ScoreColumns {
-    const NAMES: [&str; 8] =
-        ["p_positive", "p_neutral", "p_negative", "score", "label", "model", "model_revision", "windows"];
-    pub const KINDS: [Kind; 8] =
-        [Kind::Float, Kind::Float, Kind::Float, Kind::Float, Kind::Text, Kind::Text, Kind::Text, Kind::Int];
+    const NAMES: [&str; 9] =
+        ["p_positive", "p_neutral", "p_negative", "score", "label", "model", "model_revision", "asked_as", "windows"];
+    #[rustfmt::skip]
+    pub const KINDS: [Kind; 9] = [
+        Kind::Float, Kind::Float, Kind::Float, Kind::Float, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Int,
+    ];
 
     /// Columns for the scores of a model.
     pub fn new(prefix: &str, model: &str, revision: &str) -> Self {
@@ -172,7 +179,7 @@ impl ScoreColumns {
         }
     }
 
-    pub fn names(&self) -> &[String; 8] {
+    pub fn names(&self) -> &[String; 9] {
         &self.names
     }
 
@@ -187,14 +194,14 @@ impl ScoreColumns {
     }
 
     /// The values as JSON text.
-    pub fn cells(&self, scored: Option<&Score>) -> [String; 8] {
+    pub fn cells(&self, scored: Option<&Score>) -> [String; 9] {
         std::array::from_fn(|column| self.cell(column, scored))
     }
 
     /// One of the values as JSON text. Numbers have six decimals: probabilities are multiples of 1e-6, so nothing is
     /// lost.
     pub fn cell(&self, column: usize, scored: Option<&Score>) -> String {
-        let Some(Score { probabilities, windows }) = scored else { return "null".into() };
+        let Some(Score { probabilities, asked_as, windows }) = scored else { return "null".into() };
         let number = |number: f64| format!("{number:.6}");
         match column {
             0 => number(probabilities.positive),
@@ -204,13 +211,14 @@ impl ScoreColumns {
             4 => format!("\"{}\"", probabilities.label()),
             5 => self.model.get().to_owned(),
             6 => self.model_revision.get().to_owned(),
+            7 => json(asked_as).get().to_owned(),
             _ => windows.to_string(),
         }
     }
 
     /// The inverse of [`Self::cells`]: `Some(None)` if they contain no score, `None` if they are not valid.
     pub fn read(cells: &[&str]) -> Option<Option<Score>> {
-        let [positive, neutral, negative, .., windows] = cells else { return None };
+        let [positive, neutral, negative, .., asked_as, windows] = cells else { return None };
         if positive.is_empty() || *positive == "null" {
             return Some(None);
         }
@@ -219,7 +227,12 @@ impl ScoreColumns {
             neutral: neutral.parse().ok()?,
             negative: negative.parse().ok()?,
         };
-        Some(Some(Score { probabilities, windows: windows.parse().ok()? }))
+        let asked_as = match *asked_as {
+            "" | "null" => None,
+            json if json.starts_with('"') => Some(serde_json::from_str(json).ok()?),
+            text => Some(text.into()),
+        };
+        Some(Some(Score { probabilities, asked_as, windows: windows.parse().ok()? }))
     }
 }
 
@@ -274,13 +287,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn written_scores_can_be_read_back(parts in (0u32..=1_000_000, 0u32..=1_000_000), windows: u16) {
+        fn written_scores_can_be_read_back(
+            parts in (0u32..=1_000_000, 0u32..=1_000_000),
+            asked_as in proptest::option::of("\\PC{1,20}"),
+            windows: u16,
+        ) {
             let positive = parts.0;
             let neutral = parts.1.min(1_000_000 - positive);
             let part = |part: u32| f64::from(part) / 1e6;
             let probabilities =
                 Probabilities { positive: part(positive), neutral: part(neutral), negative: part(1_000_000 - positive - neutral) };
-            let scored = Score { probabilities, windows };
+            let scored = Score { probabilities, asked_as: asked_as.map(Box::from), windows };
             let columns = ScoreColumns::new("", "m", "r");
             let cells = columns.cells(Some(&scored));
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();

@@ -283,7 +283,7 @@ impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
         items: &[Item],
         known: &[Option<Option<Score>>],
     ) -> Result<Vec<Result<Score, String>>, FilesError> {
-        let is_missing = |known: &Option<Option<Score>>| known.flatten().is_none();
+        let is_missing = |known: &Option<Option<Score>>| known.as_ref().is_none_or(Option::is_none);
         let asked = items.iter().zip(known).filter(|(_, known)| is_missing(known));
         let asked: Vec<(&str, Option<Arc<Company>>)> = asked
             .filter_map(|(item, _)| match item {
@@ -292,15 +292,15 @@ impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
             })
             .collect();
         let inputs: Vec<Input<'_>> = asked.iter().map(|(text, company)| Input::new(text, company.as_deref())).collect();
-        let mut scores = self.engine.score(&inputs).into_iter();
+        let mut scores = self.engine.score(&inputs).into_iter().zip(&asked);
         let score = |(item, known): (&Item, &Option<Option<Score>>)| match (item, known) {
-            (_, Some(Some(score))) => Ok(Ok(*score)),
+            (_, Some(Some(score))) => Ok(Ok(score.clone())),
             (Item::Unreadable(row), _) => Ok(Err(row.reason.clone())),
             (Item::Row(Row { text: Err(reason), .. }), _) => Ok(Err(reason.clone())),
             (Item::Row(_), _) => match scores.next().expect("the engine answers for every text") {
-                Ok(scored) => Ok(Ok(scored.into())),
-                Err(ScoreError::Device(reason)) => Err(FilesError::Device(reason)),
-                Err(error) => Ok(Err(error.to_string())),
+                (Ok(scored), (text, company)) => Ok(Ok(Score::new(&scored, text, company.as_deref()))),
+                (Err(ScoreError::Device(reason)), _) => Err(FilesError::Device(reason)),
+                (Err(error), _) => Ok(Err(error.to_string())),
             },
         };
         items.iter().zip(known).map(score).collect()

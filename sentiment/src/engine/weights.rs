@@ -92,14 +92,14 @@ impl TensorReader<'_> {
         let name = |part: &str| self.encoder(&format!("{}.{number}.{part}", names.layer));
         let fused = names.query == names.key && names.key == names.value;
         let projection = |part: &str, at| {
-            let (of, biased) = (if fused { Part(at, 3) } else { Part::WHOLE }, biases.attention);
-            self.part(&name(part), of, hidden, hidden, biased)
+            let (of, biased) = (if fused { Slice(at, 3) } else { Slice::WHOLE }, biases.attention);
+            self.linear(&name(part), of, hidden, hidden, biased)
         };
         let half = |at| {
-            let of = if *gated { Part(at, 2) } else { Part::WHOLE };
-            self.part(&name(names.feed_forward_in), of, hidden, intermediate, biases.feed_forward)
+            let of = if *gated { Slice(at, 2) } else { Slice::WHOLE };
+            self.linear(&name(names.feed_forward_in), of, hidden, intermediate, biases.feed_forward)
         };
-        let whole = |part: &str, inputs, biased| self.part(&name(part), Part::WHOLE, inputs, hidden, biased);
+        let whole = |part: &str, inputs, biased| self.linear(&name(part), Slice::WHOLE, inputs, hidden, biased);
         let norm = |part: &str, exists: bool| {
             let norm = exists.then(|| self.layer_norm(&name(part))).transpose()?;
             Ok::<_, SentimentError>(match self.architecture.norms {
@@ -129,9 +129,9 @@ impl TensorReader<'_> {
         let Architecture { hidden_size, biases, names, .. } = self.architecture;
         let hidden = *hidden_size;
         Ok(HeadTensors {
-            dense: self.part(names.head, Part::WHOLE, hidden, hidden, biases.head)?,
+            dense: self.linear(names.head, Slice::WHOLE, hidden, hidden, biases.head)?,
             norm: names.head_norm.map(|name| self.layer_norm(name)).transpose()?,
-            classifier: self.part(names.classifier, Part::WHOLE, hidden, self.labels, true)?,
+            classifier: self.linear(names.classifier, Slice::WHOLE, hidden, self.labels, true)?,
         })
     }
 
@@ -139,11 +139,11 @@ impl TensorReader<'_> {
         format!("{}{part}", self.architecture.names.prefix)
     }
 
-    /// One of the products that are stored under a name.
-    fn part(
+    /// Weight and bias of a linear layer, which may be one of several that are stored under one name.
+    fn linear(
         &self,
         name: &str,
-        Part(at, of): Part,
+        Slice(at, of): Slice,
         inputs: usize,
         outputs: usize,
         biased: bool,
@@ -179,14 +179,19 @@ impl TensorReader<'_> {
     }
 
     pub(super) fn failed(&self, error: &candle_core::Error) -> SentimentError {
-        SentimentError::Device { device: format!("{:?}", self.device), reason: error.to_string() }
+        let device = match self.device.location() {
+            candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
+            candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+        };
+        SentimentError::Device { device, reason: error.to_string() }
     }
 }
 
-/// The index of a product among those stored one after the other, and their number.
+/// The index of a layer among those stored one after the other under one name, and their number.
 #[derive(Clone, Copy)]
-struct Part(usize, usize);
+struct Slice(usize, usize);
 
-impl Part {
+impl Slice {
     const WHOLE: Self = Self(0, 1);
 }

@@ -104,7 +104,7 @@ pub async fn serve(
 ) -> Result<(), SentimentError> {
     let failed = |source| SentimentError::Listen { address: config.listen.clone(), source };
     tracing::info!(address = %listener.local_addr().map_err(failed)?, model = api.queue.engine().name(), "serving");
-    tokio::spawn(telemetry.clone().keep_up(shutdown.clone()));
+    tokio::spawn(telemetry.clone().run_upkeep(shutdown.clone()));
     let readiness = telemetry.readiness();
     readiness.ready(STAGE);
     let router = api.router(&telemetry);

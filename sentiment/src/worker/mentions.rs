@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use tapewire_core::text::boilerplate::without as without_boilerplate;
+use tapewire_core::text::promotional::is_promotional;
 use tapewire_core::{Article, Mention, Run, Sentiment, Symbol, Unscored};
 
 /// Where a teaser's beginning ends, in bytes: what newspapers call the lead.
@@ -21,6 +22,7 @@ pub struct Question {
     relevance: Option<f64>,
     request: Request,
     is_withdrawn: bool,
+    is_promotional: bool,
 }
 
 /// The mentions of an article: one for each company it names, or a single one without a company; then one for each
@@ -28,6 +30,7 @@ pub struct Question {
 pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Question> {
     let published_on = TimeZone::UTC.to_datetime(article.published_at).date();
     let article = Arc::new(article.cleaned());
+    let is_promotional = is_promotional(&article.title);
     let text: Arc<str> = without_boilerplate(&article.text()).into();
     let question = |symbol: Option<&Symbol>| {
         let company = symbol.map(|symbol| companies.of_symbol(symbol, Some(published_on)));
@@ -38,6 +41,7 @@ pub fn questions(run: &Run, article: &Article, companies: &Companies) -> Vec<Que
             relevance: company.as_deref().map(|company| relevance(&article, company)),
             request: Request::new(Arc::clone(&text), company),
             is_withdrawn: false,
+            is_promotional,
         }
     };
     let subjects = article.subjects();
@@ -74,15 +78,16 @@ impl Question {
         &self.article.id
     }
 
-    /// What to ask the model; `None` if there is no text, or the mention is taken back.
+    /// What to ask the model; `None` if there is no text, or the article is no news, or the mention is taken back.
     pub fn request(&self) -> Option<&Request> {
-        (!self.request.text.is_empty() && !self.is_withdrawn).then_some(&self.request)
+        (!self.request.text.is_empty() && !self.is_withdrawn && !self.is_promotional).then_some(&self.request)
     }
 
     /// Why the model gave no score: it was not asked, or it failed on the text.
     pub fn reason_unscored(&self) -> Unscored {
         match self.request() {
             None if self.is_withdrawn => Unscored::Withdrawn,
+            None if self.is_promotional => Unscored::Promotional,
             None => Unscored::EmptyText,
             Some(_) => Unscored::ModelFailed,
         }
@@ -206,6 +211,9 @@ mod tests {
         assert_eq!(Mention { article_revision: plain.article_revision, ..sent }, plain);
         let invisible = asked(&article("\u{200b}", "<p>\u{a0}</p>", &["T"]), &Run::live()).remove(0);
         assert_eq!((invisible.request(), invisible.reason_unscored()), (None, Unscored::EmptyText));
+        let notice = article("AAPL INVESTOR ALERT: Doe LLP Investigates Apple", "Contact us.", &["AAPL"]);
+        let notice = asked(&notice, &Run::live()).remove(0);
+        assert_eq!((notice.request(), notice.reason_unscored()), (None, Unscored::Promotional));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use crate::FormatError;
 use crate::buffer::{Buffer, MAX_ROW_BYTES};
 
 /// Keys under which providers put the list of their answer.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "results", "news", "feed", "data", "articles", "items", "bars", "values", "records", "rows", "stories", "hits",
-    "quotes", "response",
+    "quotes", "response", "candles",
 ];
 
 /// How the objects of a file are laid out.

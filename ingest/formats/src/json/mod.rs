@@ -113,6 +113,9 @@ impl Json {
             Found::TooLong(beginning) => (number, beginning, Err(too_long())),
             Found::CutOff => return Err(self.cut_off("its last row has no end")),
             Found::Broken(problem) => {
+                if self.indent.is_none() && number == 1 {
+                    self.indent = self.indent_of_next_line()?;
+                }
                 let Some(indent) = self.indent.clone() else {
                     let rows = self.buffer.rows;
                     let problem = format!("row {number} is {problem}; the rows after it can't be told apart");
@@ -179,11 +182,16 @@ impl Json {
                             indent.push(byte);
                         }
                     }
-                    b',' => indent = None,
+                    // Some programs begin a line with the comma.
+                    b',' => match &mut indent {
+                        Some(indent) if indent.len() < MAX_INDENT => indent.push(b','),
+                        _ => indent = None,
+                    },
                     b'\r' => {}
                     _ => {
                         self.buffer.consume(at);
-                        if self.elements == 0 {
+                        // The first element may follow the bracket on its line, and the others be on their own.
+                        if self.elements < 2 && indent.is_some() {
                             self.indent = indent;
                         }
                         return Ok(Some(byte));
@@ -195,6 +203,21 @@ impl Json {
                 return Ok(None);
             }
         }
+    }
+
+    /// The white space in front of the element on the next line, where a broken first element follows the bracket on its
+    /// line. `None` if that element has lines of its own, because nested objects could be taken for elements.
+    fn indent_of_next_line(&mut self) -> Result<Option<Vec<u8>>, FormatError> {
+        let Some(length) = self.buffer.line_length()? else { return Ok(None) };
+        let first = self.buffer.unread()[..length].trim_ascii();
+        if first == b"{" || !first.ends_with(b",") && !first.ends_with(b"}") {
+            return Ok(None);
+        }
+        while self.buffer.unread().len() < length + MAX_INDENT && self.buffer.read_more()? {}
+        let next = self.buffer.unread().get(length..).unwrap_or_default();
+        let next = next.strip_prefix(b"\n").unwrap_or(next);
+        let white = next.iter().take_while(|byte| b" \t,".contains(byte)).count();
+        Ok(next.get(white).filter(|byte| **byte == b'{').map(|_| next[..white].to_vec()))
     }
 
     /// The value that begins here. A broken one is not consumed.

@@ -21,6 +21,19 @@ fn utf8_and_utf16_are_recognised() {
 }
 
 #[test]
+fn other_encodings_are_refused_with_their_name_and_read_by_it() {
+    let (shift_jis, _, _) = encoding_rs::SHIFT_JIS.encode("id,title\n1,株価は決算発表を受けて大きく上昇した\n");
+    let (gbk, _, _) = encoding_rs::GBK.encode("id,title\n1,公司公布财报后股价大幅上涨\n");
+    let (korean, _, _) = encoding_rs::EUC_KR.encode("id,title\n1,실적 발표 후 주가가 크게 올랐다\n");
+    for (bytes, name) in [(shift_jis, "shift_jis"), (gbk, "gbk"), (korean, "euc-kr")] {
+        let refused = rows_of(&bytes, &Options::default());
+        assert!(refused[0].contains(&format!("--encoding {name}")), "{refused:?}");
+        let named = rows_of(&bytes, &Options { encoding: Some(name.into()), ..Options::default() });
+        assert!(named[0].starts_with("2 id=1 title=") && !named[0].contains(char::REPLACEMENT_CHARACTER), "{named:?}");
+    }
+}
+
+#[test]
 fn half_a_surrogate_pair_of_utf16_costs_nothing_else() {
     let mut bytes = utf16("id,title\n1,half x\n2,y\n", false, true);
     let at = bytes.windows(2).position(|pair| pair == b"x\0").unwrap();

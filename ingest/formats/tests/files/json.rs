@@ -61,6 +61,24 @@ fn a_broken_row_costs_only_itself() {
     assert_eq!(list.len(), 5);
 }
 
+/// As some programs write lists: the first row beside the bracket, each further row on its own line, or the comma first.
+#[test]
+fn a_broken_row_costs_only_itself_however_the_list_begins() {
+    for file in [
+        "[{\"id\":1},\n{\"id\": torn},\n{\"id\":3}]",
+        "[ {\"id\":1},\n  {\"id\": torn},\n  {\"id\":3}\n]\n",
+        "[{\"id\":1}\n,{\"id\": torn}\n,{\"id\":3}\n]\n",
+        "[\n{\"id\":1}\n,{\"id\": torn}\n,{\"id\":3}\n]\n",
+        "{\"results\":[{\"id\":1},\n {\"id\": torn},\n {\"id\":3}],\"status\":\"OK\"}",
+    ] {
+        let list = rows(file.as_bytes());
+        assert_eq!((list[0].as_str(), list[2].as_str()), ("1 id=1", "3 id=3"), "{file}: {list:?}");
+        assert!(list[1].starts_with("2 !not a JSON object"), "{list:?}");
+    }
+    let list = rows(b"[{\"id\": torn},\n {\"id\":2},\n {\"id\":3}]");
+    assert!(list[0].starts_with("1 !") && list[1..] == ["2 id=2", "3 id=3"], "{list:?}");
+}
+
 #[test]
 fn a_list_on_one_line_ends_where_it_breaks_and_says_so() {
     let (items, error) = all(b"[{\"id\":1},{\"id\":2,},{\"id\":3}]", &Options::default());

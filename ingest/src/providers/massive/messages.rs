@@ -204,14 +204,23 @@ pub struct MinuteAggregate {
 ///
 /// ```json
 /// {"ev":"T","sym":"MSFT","x":4,"i":"12345","z":3,"p":114.125,"s":100,"ds":"100.5","c":[0,12],
-///  "t":1536036818784,"q":3681328}
+///  "t":1536036818784,"q":3681328,"trfi":202,"trft":1536036818788}
 /// ```
 #[derive(Debug, Deserialize)]
 pub struct TradeMessage {
     /// Ticker.
     pub sym: String,
-    /// Trade id.
+    /// Trade id, unique for a ticker, exchange and reporting facility.
     pub i: String,
+    /// Exchange, as a number.
+    #[serde(default)]
+    pub x: u32,
+    /// Reporting facility, for trades off the exchanges.
+    #[serde(default)]
+    pub trfi: u32,
+    /// Conditions, as numbers.
+    #[serde(default)]
+    pub c: Option<Vec<u32>>,
     /// Price.
     pub p: f64,
     /// Shares.

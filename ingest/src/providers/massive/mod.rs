@@ -6,7 +6,7 @@
 pub mod config;
 pub mod messages;
 pub mod parse;
-mod reference;
+pub mod reference;
 mod rest;
 mod websocket;
 

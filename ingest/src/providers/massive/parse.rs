@@ -4,9 +4,10 @@
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
 
 use super::messages::{Aggregate, Answer, LimitUpLimitDown, MinuteAggregate, NewsItem, Status, Tag, TradeMessage};
-use crate::epoch::{of_any_unit, whole_microseconds};
+use crate::epoch::{YEARS, is_plausible, of_any_unit, whole_microseconds};
 use crate::providers::items::{ItemResult, companies};
 use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
+use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -109,7 +110,8 @@ pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a
             Err(ProviderError::NotAuthorized { provider, what: path, message: said() })
         }
         Some(status) => {
-            Err(ProviderError::Failed { provider, path, status: 200, message: format!("{status}: {}", said()) })
+            let message = format!("{status}: {}", said());
+            Err(ProviderError::Failed { provider, path, status: 200, message, retry_after: None })
         }
         None if answer.results.is_some() => Ok(answer),
         None => Err(ProviderError::Unreadable { provider, path, reason: "neither `status` nor `results`".into() }),
@@ -124,6 +126,10 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     let item: NewsItem = read(raw)?;
     if item.id.is_empty() {
         return Err("the id is empty".into());
+    }
+    if !is_plausible(item.published_utc) {
+        let (first, last) = (YEARS.start(), YEARS.end());
+        return Err(format!("published_utc {} is not between the years {first} and {last}", item.published_utc));
     }
     let (symbols, flaw) = companies(item.tickers.iter().flatten().flatten().map(String::as_str));
     let title = item.title.unwrap_or_default();
@@ -207,13 +213,16 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
     if !(size.is_finite() && size >= 0.0) {
         return Err("the size is negative or not a finite number".into());
     }
+    let at = milliseconds(item.t)?;
     Ok(Trade {
         symbol: equity(&item.sym)?,
-        at: milliseconds(item.t)?,
-        id: item.i,
+        at,
+        id: trade_id(item.x, item.trfi, &item.i),
         sequence: item.q,
         price: item.p,
         size,
+        counts: sale_conditions::counts(&item.c.unwrap_or_default(), at),
+        replaces: None,
         received_at,
     })
 }
@@ -235,7 +244,11 @@ fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
     }))
 }
 
+/// Reads an object. A list is refused, whose elements would be taken for fields in the order of ours.
 pub(super) fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
+    if !raw.trim_start().starts_with('{') {
+        return Err("not an object".into());
+    }
     serde_json::from_str(raw).map_err(|error| error.to_string())
 }
 
@@ -249,17 +262,19 @@ fn sound(bar: Bar) -> Result<Bar, String> {
 /// The stocks feed's tickers have no asset-class prefix.
 pub(super) fn equity(ticker: &str) -> Result<Symbol, String> {
     let symbol = Symbol::new(ticker).map_err(|error| error.to_string())?;
-    match symbol.asset_class() {
-        AssetClass::Equity => Ok(symbol),
-        other => {
-            let class = format!("{other:?}").to_lowercase();
-            Err(format!("{symbol} is not an equity but of class {class}"))
-        }
-    }
+    let class = match symbol.asset_class() {
+        AssetClass::Equity => return Ok(symbol),
+        AssetClass::Crypto => "a cryptocurrency",
+        AssetClass::Index => "an index",
+        AssetClass::Currency => "a pair of currencies",
+        AssetClass::Option => "an option",
+    };
+    Err(format!("{symbol} is not a share but {class}"))
 }
 
 fn milliseconds(ms: i64) -> Result<Timestamp, String> {
-    Timestamp::from_millisecond(ms).map_err(|error| error.to_string())
+    let at = Timestamp::from_millisecond(ms).ok().filter(|&at| is_plausible(at));
+    at.ok_or_else(|| format!("{ms} ms since 1970 is not between the years {} and {}", YEARS.start(), YEARS.end()))
 }
 
 #[cfg(test)]

@@ -167,12 +167,13 @@ mod tests {
             {"execution_date":"2022-06-22","split_from":1,"split_to":null,"ticker":"OTHER"},
             {"execution_date":"2022-06-22","split_from":1,"split_to":2,"ticker":"A B"},
             {"execution_date":"2022-06-22","split_from":1,"split_to":2},
+            ["OTHER"],
             17,
             {"execution_date":"2022-06-29","split_from":1,"split_to":10,"ticker":"SHOP"}],"status":"OK"}"#;
         let splits = page(ActionList::Splits, &["SHOP"], body);
         assert_eq!(shown(&splits), ["SHOP 2022-06-29 1 to 10 (1:10)"]);
         let reasons: Vec<&str> = splits.rejects.iter().map(|reject| reject.reason.as_str()).collect();
-        assert_eq!(reasons.len(), 5, "{reasons:?}");
+        assert_eq!(reasons.len(), 6, "{reasons:?}");
         assert!(reasons[0].contains("greater than 0") && reasons[2].contains("`A B`"), "{reasons:?}");
 
         let body = r#"{"results":[

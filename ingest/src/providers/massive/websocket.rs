@@ -3,17 +3,14 @@
 use super::MassiveConfig;
 use super::messages::Status;
 use super::parse::{self, Message as Parsed, Messages};
+use crate::providers::websocket::Socket;
 use crate::providers::{Account, Frame, PriceConnection, ProviderError, Subscription};
 use async_trait::async_trait;
-use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tapewire_runtime::Clock;
-use tokio::net::TcpStream;
-use tokio::time::{timeout, timeout_at};
-use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio::time::timeout_at;
 
 /// Subscriptions in one request; the provider takes long lists, but limits the length of a message.
 const CHANNELS_PER_MESSAGE: usize = 500;
@@ -21,10 +18,9 @@ const CHANNELS_PER_MESSAGE: usize = 500;
 /// A logged-in, subscribed websocket.
 pub(super) struct Connection {
     provider: String,
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     /// Data that came between the statuses of the log-in.
     early: VecDeque<Frame>,
-    silence_timeout: Duration,
     clock: Clock,
 }
 
@@ -41,18 +37,11 @@ impl Connection {
         clock: Clock,
     ) -> Result<Self, ProviderError> {
         let (login, provider) = (config.login_timeout, account.name.clone());
-        let connected = timeout(login, connect_async(&config.websocket_url)).await;
-        let (socket, _) = connected
-            .map_err(|_| ProviderError::LoginTimeout {
-                provider: provider.clone(),
-                awaited: "101 switching protocols",
-                waited: login,
-            })?
-            .map_err(|error| ProviderError::websocket(&provider, error))?;
+        let socket = Socket::open(&provider, &config.websocket_url, login, config.silence_timeout).await?;
         let early = VecDeque::new();
-        let mut connection = Self { provider, socket, early, silence_timeout: config.silence_timeout, clock };
+        let mut connection = Self { provider, socket, early, clock };
         connection.await_statuses("connected", login, |status| usize::from(status.status == "connected"), 1).await?;
-        connection.send(&json!({"action": "auth", "params": account.key.expose()}), login).await?;
+        connection.socket.send(&json!({"action": "auth", "params": account.key.expose()}), login).await?;
         let authenticated = |status: &Status| usize::from(status.status == "auth_success");
         connection.await_statuses("auth_success", login, authenticated, 1).await?;
         connection.subscribe(&channels(subscription), login).await?;
@@ -61,7 +50,7 @@ impl Connection {
 
     async fn subscribe(&mut self, channels: &[String], login: Duration) -> Result<(), ProviderError> {
         for some in channels.chunks(CHANNELS_PER_MESSAGE) {
-            self.send(&json!({"action": "subscribe", "params": some.join(",")}), login).await?;
+            self.socket.send(&json!({"action": "subscribe", "params": some.join(",")}), login).await?;
             let confirmed = self.await_statuses("success", login, confirmed_channels, some.len()).await;
             match confirmed {
                 // The provider reports what it refuses, so an unconfirmed channel may still work.
@@ -100,52 +89,9 @@ impl Connection {
         Ok(())
     }
 
-    async fn send(&mut self, message: &serde_json::Value, within: Duration) -> Result<(), ProviderError> {
-        self.send_raw(Message::text(message.to_string()), within).await
-    }
-
-    async fn send_raw(&mut self, message: Message, within: Duration) -> Result<(), ProviderError> {
-        timeout(within, self.socket.send(message))
-            .await
-            .map_err(|_| self.silent(within))?
-            .map_err(|error| ProviderError::websocket(&self.provider, error))?;
-        Ok(())
-    }
-
-    fn silent(&self, after: Duration) -> ProviderError {
-        ProviderError::Silent { provider: self.provider.clone(), after }
-    }
-
-    fn closed(&self, reason: String) -> ProviderError {
-        ProviderError::Closed { provider: self.provider.clone(), reason }
-    }
-
-    /// The next text frame. Outside trading hours nothing comes for hours, so a ping is sent on a
-    /// quiet connection, which ends with an error when not even the ping is answered.
     async fn receive(&mut self) -> Result<Messages, ProviderError> {
-        let quiet = self.silence_timeout / 3;
-        let mut heard = Instant::now();
-        loop {
-            let message = match timeout(quiet, self.socket.next()).await {
-                Ok(Some(message)) => message.map_err(|error| ProviderError::websocket(&self.provider, error))?,
-                Ok(None) => return Err(self.closed("without a reason".into())),
-                Err(_) if heard.elapsed() >= self.silence_timeout => return Err(self.silent(self.silence_timeout)),
-                Err(_) => {
-                    self.send_raw(Message::Ping(Bytes::new()), quiet).await?;
-                    continue;
-                }
-            };
-            heard = Instant::now();
-            match message {
-                Message::Text(text) => return Ok(parse::frame(&text, self.clock.now())),
-                Message::Binary(bytes) => return Ok(parse::frame(&String::from_utf8_lossy(&bytes), self.clock.now())),
-                Message::Close(frame) => {
-                    return Err(self.closed(frame.map_or_else(|| "without a reason".into(), |f| f.to_string())));
-                }
-                // Pings are answered by the library.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-            }
-        }
+        let text = self.socket.receive().await?;
+        Ok(parse::frame(&text, self.clock.now()))
     }
 }
 

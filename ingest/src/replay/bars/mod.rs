@@ -1,11 +1,15 @@
 //! Bars: each row becomes a reading, the readings of a file show how wide its bars are, and then become bars.
 
 mod row;
+mod shapes;
+mod stamped;
 mod tape;
 mod width;
 
 pub use row::SymbolOf;
 pub(super) use row::{Reader, of_width};
+pub(super) use shapes::rows_of;
+pub use stamped::BarTime;
 pub(super) use tape::{Collected, Collector};
 
 use jiff::Timestamp;

@@ -11,7 +11,8 @@ use crate::replay::values::{is_missing, quoted, quoted_text};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use tapewire_core::Symbol;
 use tapewire_core::exchange::Calendar;
 use tapewire_formats::{Row, Value};
@@ -25,6 +26,7 @@ const ROLES: &[Role] = &[
         others: &[
             "start_time",
             "window_start",
+            "ts_event",
             "bar_start",
             "period_start",
             "open_time",
@@ -78,6 +80,7 @@ pub(in crate::replay) struct Reader<'o> {
     tickers: HashMap<String, Result<(u32, u32), String>>,
     symbols: Vec<Symbol>,
     indices: HashMap<Symbol, u32>,
+    notes: RefCell<BTreeSet<String>>,
 }
 
 impl<'o> Reader<'o> {
@@ -92,6 +95,7 @@ impl<'o> Reader<'o> {
             tickers: HashMap::new(),
             symbols: Vec::new(),
             indices: HashMap::new(),
+            notes: RefCell::default(),
         })
     }
 
@@ -118,6 +122,14 @@ impl<'o> Reader<'o> {
                 return Err("it has a column of symbols, and --symbol is for a file without one".into());
             }
             _ => {}
+        }
+        let start = self.names.all(row, "start").first().map(|&(name, _)| name);
+        if let (Some(name), None) = (start.filter(|name| says_end(name)), self.options.bar_time) {
+            return Err(format!(
+                "its column {name} seems to have the end of each bar; {flag} end reads it so, and {flag} start takes its times \
+                 for starts",
+                flag = super::stamped::FLAG
+            ));
         }
         match ["start", "open", "high", "low", "close", "volume"].into_iter().find(|role| lacks(role)) {
             Some("volume") => {
@@ -232,20 +244,47 @@ impl<'o> Reader<'o> {
             None if self.names.is_declared_absent(NUMBERS[at]) => Ok(0.0),
             None => Err(self.names.lacks(row, NUMBERS[at])),
         };
+        let scale = self.scale(row, &cells);
         let optional = cells[5].filter(|(_, value)| !is_nothing(value)).map(read).transpose();
+        let price = |at: usize| required(at).map(|price| scaled(price, scale));
         let prices = Prices {
-            open: required(0)?,
-            high: required(1)?,
-            low: required(2)?,
-            close: required(3)?,
+            open: price(0)?,
+            high: price(1)?,
+            low: price(2)?,
+            close: price(3)?,
             volume: required(4)?,
-            vwap: optional.unwrap_or_else(|reason| {
+            vwap: optional.map(|vwap| vwap.map(|vwap| scaled(vwap, scale))).unwrap_or_else(|reason| {
                 left_out.push(reason);
                 None
             }),
             trades: self.trades(row, point, left_out),
         };
         fault(&prices).map_or(Ok(prices), |fault| Err(fault.into()))
+    }
+
+    /// What the prices of a row are multiplied by.
+    fn scale(&self, row: &Row, cells: &[Option<Field<'_>>; 6]) -> f64 {
+        if let Some(scale) = self.options.price_scale {
+            return scale;
+        }
+        let has = |name: &str| row.get(name).is_some();
+        let is_of_databento = || ["rtype", "publisher_id", "instrument_id"].into_iter().all(has);
+        let is_whole = |field: &Option<Field<'_>>| match field {
+            Some((_, Value::Text(text) | Value::Number(text))) => {
+                !text.trim().is_empty() && text.trim().bytes().all(|byte| byte.is_ascii_digit())
+            }
+            _ => false,
+        };
+        if !cells[..4].iter().all(is_whole) || !is_of_databento() {
+            return 1.0;
+        }
+        self.notes.borrow_mut().insert("prices of Databento are counted in billionths and read so".to_owned());
+        BILLIONTH
+    }
+
+    /// What a person should know of how the rows were read.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.borrow().iter().cloned().collect()
     }
 
     fn trades(&self, row: &Row, point: bool, left_out: &mut Vec<String>) -> Option<u64> {
@@ -311,6 +350,15 @@ pub(in crate::replay) fn of_width(text: &str, unit: Option<u32>) -> Option<u32> 
     (width <= DAY_S).then_some(width)
 }
 
+/// The part of a dollar in which Databento counts prices.
+const BILLIONTH: f64 = 1e-9;
+
+/// A price times a scale such as 1e-9, rounded once.
+fn scaled(price: f64, scale: f64) -> f64 {
+    let parts = scale.recip().round();
+    if scale < 1.0 && (parts.recip() - scale).abs() < scale * 1e-9 { price / parts } else { price * scale }
+}
+
 /// As [`tapewire_core::Bar::fault`], for the prices alone.
 fn fault(prices: &Prices) -> Option<&'static str> {
     let (symbol, start) = (Symbol::new("X").expect("X is a ticker"), Timestamp::UNIX_EPOCH);
@@ -323,6 +371,23 @@ fn is_nothing(value: &Value) -> bool {
         Value::Text(text) => is_missing(text),
         _ => false,
     }
+}
+
+/// Whether a name says that a column has the ends of bars: `end_time`, `windowEnd`, `close_time`.
+fn says_end(name: &str) -> bool {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for c in name.chars() {
+        if !c.is_alphanumeric() || c.is_uppercase() && before.is_lowercase() {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric() {
+            words.last_mut().expect("there is a word from the beginning").extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    let is_any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    is_any(&["end", "ends", "ended", "endtime", "closetime"]) || is_any(&["close", "closed"]) && is_any(&["time", "at"])
 }
 
 /// The name of a column as reasons write it.

@@ -1,8 +1,10 @@
 //! Makes bars of the readings of all files.
 
+use super::stamped::{self, BarTime};
 use super::width::{self, Width};
 use super::{DAY_S, DayKind, Prices, Reading, Stamp};
 use crate::IngestError;
+use crate::replay::ReplayOptions;
 use crate::replay::source::{Origin, Rejected};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -77,17 +79,36 @@ impl Collector {
         }
     }
 
-    /// Decides how wide the bars of each file are, and which of several rows of one bar counts. `said` is the width
-    /// that the user gives, in seconds.
+    /// Decides how wide the bars of each file are, whether their times are starts, and which of several rows of one bar
+    /// counts. `said` is the width that the user gives, in seconds.
     ///
     /// # Errors
-    /// [`IngestError::Shape`]: a width can't be told, or two symbols that an alias makes one have different prices.
-    pub fn finish(self, said: Option<u32>, symbols: &[Symbol]) -> Result<Collected, IngestError> {
+    /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, or two symbols that an alias makes one have
+    /// different prices.
+    pub fn finish(
+        mut self,
+        said: Option<u32>,
+        options: &ReplayOptions,
+        symbols: &[Symbol],
+    ) -> Result<Collected, IngestError> {
         let mut collected = Collected { symbols: symbols.to_vec(), ..Collected::default() };
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
-        for (index, file) in self.files.iter().enumerate() {
+        let time = options.bar_time;
+        let mut file_widths = Vec::with_capacity(self.files.len());
+        for file in &mut self.files {
             let wrong = |reason| IngestError::Shape { path: file.file.to_path_buf(), reason };
+            if options.price_scale.is_none() {
+                fixed_point(&file.readings).map_err(wrong)?;
+            }
             let width = width::of_file(&file.readings, said, symbols).map_err(wrong)?;
+            match time {
+                None => stamped::check(&file.readings, &width, symbols).map_err(wrong)?,
+                Some(BarTime::Start) => {}
+                Some(BarTime::End) => stamped::to_starts(&mut file.readings, &width),
+            }
+            file_widths.push(width);
+        }
+        for (index, (file, width)) in self.files.iter().zip(file_widths).enumerate() {
             let (bars, rejects) = (collected.bars.len(), collected.rejected.len());
             for reading in &file.readings {
                 match bar(reading, &width, &symbols[reading.symbol as usize]) {
@@ -108,7 +129,7 @@ impl Collector {
                 let (rows, rejected) = (file.readings.len() as u64, &collected.rejected[rejects..]);
                 return Err(crate::replay::source::nothing_readable(&file.file, rows, rejected));
             }
-            collected.widths.push(file.describe(&width, said.is_some(), &collected.bars[bars..]));
+            collected.widths.push(file.describe(&width, said.is_some(), time, &collected.bars[bars..]));
         }
         Ok(collected)
     }
@@ -120,7 +141,7 @@ impl FileReadings {
     }
 
     /// The width of the file's bars, and how it was found.
-    fn describe(&self, width: &Width, is_said: bool, bars: &[Kept]) -> String {
+    fn describe(&self, width: &Width, is_said: bool, time: Option<BarTime>, bars: &[Kept]) -> String {
         let symbols: BTreeSet<u32> = bars.iter().map(|bar| bar.symbol).collect();
         let mut widths: BTreeMap<u32, usize> = BTreeMap::new();
         for bar in bars {
@@ -134,9 +155,11 @@ impl FileReadings {
             (Width::Of(_), false) => "by the least distance between starts",
             (Width::Daily, false) => "by their starts, which are days",
         };
+        let is_moved = time == Some(BarTime::End) && *width != Width::Daily;
+        let moved = if is_moved { "; each starts its width before its time, as --bar-time says" } else { "" };
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         format!(
-            "{}: {} of {}, each {} wide, {how}",
+            "{}: {} of {}, each {} wide, {how}{moved}",
             self.file.display(),
             count(bars.len(), "bar"),
             count(symbols.len(), "symbol"),
@@ -215,6 +238,20 @@ impl Collected {
             Some(bar.prices.bar(symbol, moment(bar.start)?, bar.width_s, moment(bar.end)?))
         })
     }
+}
+
+/// Refuses prices that seem to be counted in parts of a dollar, such as billionths: all are large whole numbers.
+fn fixed_point(readings: &[Reading]) -> Result<(), String> {
+    let prices = || readings.iter().map(|reading| reading.prices).flat_map(|p| [p.open, p.high, p.low, p.close]);
+    let least = prices().fold(f64::INFINITY, f64::min);
+    let is_large = least >= 1e6 || least >= 1e4 && readings.len() >= 10;
+    if !is_large || least.is_infinite() || prices().any(|price| price.fract() != 0.0) {
+        return Ok(());
+    }
+    Err(format!(
+        "all its prices are large whole numbers, such as {least}, so they seem to be counted in parts of a dollar; --price-scale \
+         1e-9 says that these are billionths, 0.0001 or another that they are such parts, and 1 that they are dollars"
+    ))
 }
 
 /// The bar of a reading.

@@ -182,6 +182,10 @@ impl<'s> Starts<'s> {
 
     /// The width that the symbols show together, where no symbol shows one alone.
     fn together(&self) -> Result<i64, String> {
+        // A last bar of the day that is half as long as the others makes the width doubtful in one symbol as in many.
+        for starts in self.of_symbol.values().filter(|starts| starts.len() > MANY) {
+            Distances::of(starts).check_grid(starts)?;
+        }
         let all: Vec<Distances> = self.of_symbol.values().map(|starts| Distances::of(starts)).collect();
         let mut together = Distances { counts: BTreeMap::new(), divisor: 0 };
         for distances in all {
@@ -239,18 +243,26 @@ impl Distances {
         times >= 5 && 5 * times >= 4 * self.counts.values().sum::<usize>()
     }
 
+    /// Refuses starts nearly all of which are multiples of their usual distance apart, and some less.
+    fn check_grid(&self, starts: &[i64]) -> Result<(), String> {
+        match (self.counts.first_key_value(), self.commonest()) {
+            (Some((&least, _)), Some(usual)) if least != usual && share_on_grid(starts, usual) > 0.8 => {
+                Err(doubtful(&format!("nearly all are {usual} s apart, and some {least} s")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The least distance, if all others are multiples of it and it is believable as a width.
     fn width(&self, starts: &[i64]) -> Result<i64, String> {
-        let (Some((&least, &times)), Some(usual)) = (self.counts.first_key_value(), self.commonest()) else {
+        let Some((&least, &times)) = self.counts.first_key_value() else {
             return Err(doubtful("no symbol has two"));
         };
         let all: usize = self.counts.values().sum();
         if self.divisor != least {
             return Err(doubtful(&format!("the nearest are {least} s apart, and others by what is no multiple of it")));
         }
-        if least != usual && share_on_grid(starts, usual) > 0.8 {
-            return Err(doubtful(&format!("nearly all are {usual} s apart, and some {least} s")));
-        }
+        self.check_grid(starts)?;
         let is_enough = match least {
             60 => true,
             // Half of the distances show it, or enough distances that minute bars of a thinly traded symbol would have

@@ -4,7 +4,7 @@ use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::items::check_size;
 use crate::providers::registry::PROVIDERS;
 use crate::replay::names::{Names, Role};
-use crate::replay::values::ticker::companies;
+use crate::replay::values::ticker::{Companies, companies};
 use crate::replay::values::time::{Clock, Moment, moment};
 use crate::replay::values::{is_missing, quoted, text};
 use crate::replay::{ReplayOptions, delayed, moments};
@@ -91,7 +91,39 @@ const ROLES: &[Role] = &[
             "last_updated",
         ],
     },
-    Role { name: "received_at", others: &["received", "received_utc", "received_ms"] },
+    // When the provider, or a program that collects news, first had the article.
+    Role {
+        name: "received_at",
+        others: &[
+            "received",
+            "received_utc",
+            "received_ms",
+            "received_time",
+            "receive_time",
+            "time_received",
+            "available_at",
+            "arrival_time",
+            "first_seen",
+            "first_seen_at",
+            "crawl_date",
+            "crawl_time",
+            "crawled",
+            "crawled_at",
+            "fetch_time",
+            "fetched",
+            "fetched_at",
+            "retrieved",
+            "retrieved_at",
+            "scraped_at",
+            "downloaded_at",
+            "collected_at",
+            "discovered_at",
+            "ingested_at",
+            "inserted_at",
+            "indexed_at",
+            "added_at",
+        ],
+    },
     Role {
         name: "publisher",
         others: &["source", "source_name", "provider", "site", "news_source", "source_domain", "domain"],
@@ -132,7 +164,6 @@ const IGNORED: &[&str] = &[
     "score",
     "relevancescore",
     "haspaywall",
-    "crawldate",
     "similar",
     "metadata",
     "storyline",
@@ -209,14 +240,31 @@ impl<'o> Reader<'o> {
         Ok(draft)
     }
 
-    /// When the text was knowable: `received_at` of the row, or a delay after its publication or edit.
+    /// When the text was knowable: when the row says that it was received, but not before its publication or edit; or a
+    /// delay after that.
     fn set_received(&self, draft: &mut Draft, row: &Row) -> Result<(), String> {
         let article = &mut draft.article;
         let (updated, received) = (self.time(row, "updated_at")?, self.time(row, "received_at")?);
-        let edited = updated.map_or(article.published_at, |updated| updated.max(article.published_at));
-        article.received_at = received.unwrap_or_else(|| delayed(edited, self.options.delay));
-        draft.has_edit_time = updated.is_some() || received.is_some();
+        let published = self.made_public(row).map_or(article.published_at, |at| at.max(article.published_at));
+        let edited = updated.map_or(published, |updated| updated.max(published));
+        // A row may have the text of an edit and the time at which the first text was received.
+        article.received_at = received.map_or_else(|| delayed(edited, self.options.delay), |at| at.max(edited));
+        // Rows of one article for several companies may each have been crawled at another time.
+        let is_of_row = || self.names.find(row, "received_at").is_some_and(|(name, _)| is_like(name, &["received"]));
+        draft.has_edit_time = updated.is_some() || received.is_some() && is_of_row();
         Ok(())
+    }
+
+    /// When the provider made or showed the article, where the row has that beside the time of publication.
+    fn made_public(&self, row: &Row) -> Option<Timestamp> {
+        let fields = self.names.all(row, "published_at").into_iter();
+        let times = fields.filter(|(name, _)| is_like(name, &["created", "display"])).filter_map(|(_, value)| {
+            match moment(value, &self.clock) {
+                Ok(Some(Moment::At(at))) => Some(whole_microseconds(at)),
+                _ => None,
+            }
+        });
+        times.max()
     }
 
     fn general(&self, row: &Row, provider: &str) -> Result<Draft, String> {
@@ -233,7 +281,7 @@ impl<'o> Reader<'o> {
         };
         let mut left_out = Vec::new();
         let named = self.names.find(row, "symbols");
-        let named_companies = named.map(|(_, value)| companies(value)).unwrap_or_default();
+        let named_companies = named.map(|(_, value)| self.companies(value)).unwrap_or_default();
         left_out.extend(named_companies.left_out);
         let title = self.text(row, "title", text::text, &mut left_out);
         let url = self.text(row, "url", text::url, &mut left_out);
@@ -266,6 +314,23 @@ impl<'o> Reader<'o> {
             _ => true,
         });
         Ok(Draft { article, names_companies, has_edit_time: false, left_out })
+    }
+
+    /// The companies of a value. Words with only spaces between them have to be known tickers.
+    fn companies(&self, value: &Value) -> Companies {
+        let read = companies(value);
+        let (Value::Text(text), Some(known)) = (value, &self.options.tickers) else { return read };
+        let is_divided = text.contains([',', ';', '|', '/', '$', '&', '\n', '[', '{']) || text.contains(" AND ");
+        let unknown = read.symbols.iter().find(|symbol| !known.contains(symbol));
+        match unknown.filter(|_| read.symbols.len() > 1 && !is_divided) {
+            None => read,
+            Some(unknown) => {
+                let text = quoted(value);
+                let reason =
+                    format!("{text} may be a name, {unknown} is no known ticker; write commas between tickers");
+                Companies { symbols: Vec::new(), left_out: vec![reason] }
+            }
+        }
     }
 
     /// Refuses a row that has no known name for its text or its companies but has unknown names: it would become an
@@ -351,6 +416,11 @@ impl<'o> Reader<'o> {
         }
         aliased
     }
+}
+
+/// Whether a name begins with one of these words.
+fn is_like(name: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| name.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word)))
 }
 
 /// Whether a text is what programs write for a missing one. A headline is hardly ever `None`.

@@ -207,3 +207,73 @@ fn two_symbols_made_one_must_have_one_price() {
         assert!(refused.contains(part), "{refused}");
     }
 }
+
+#[test]
+fn prices_in_parts_of_a_dollar_are_never_dollars() {
+    let databento = "ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol
+1747056600000000000,33,2,38,193120000000,193500000000,193000000000,193250000000,1500,EXMP
+1747056660000000000,33,2,38,193250000000,193500000000,193000000000,193250000000,1500,EXMP
+";
+    let read = bars(databento).unwrap();
+    assert!(read.notes().contains("Databento"), "{}", read.notes());
+    let bar = read.bars().remove(0);
+    assert_eq!((bar.open, bar.high, bar.close, bar.volume), (193.12, 193.5, 193.25, 1500.0));
+    assert_eq!(bar.start, at("2025-05-12T13:30:00Z"));
+    // With its prices written out, and without its other columns.
+    let written = databento.replace("193120000000,193500000000,193000000000,193250000000", "193.12,193.5,193,193.25");
+    let written = written.replace("193250000000,193500000000,193000000000,193250000000", "193.25,193.5,193.0,193.25");
+    assert_eq!(bars(&written).unwrap().bars()[1].open, 193.25);
+    let bare = databento.replace("rtype,publisher_id,instrument_id,", "").replace("33,2,38,", "");
+    let refused = bars(&bare).err().unwrap();
+    assert!(refused.contains("193000000000") && refused.contains("--price-scale 1e-9"), "{refused}");
+    let given = |scale| ReplayOptions { price_scale: Some(scale), ..ReplayOptions::default() };
+    assert_eq!(bars_with(&bare, &given(1e-9)).unwrap().bars()[0].open, 193.12);
+    assert_eq!(bars_with(&bare, &given(1.0)).unwrap().bars()[0].open, 193_120_000_000.0);
+    // Ten-thousandths, and a share of a large price.
+    let row =
+        |minute: i64, price: &str| format!("EXMP,{},{price},{price},{price},{price},10\n", 1_747_058_400 + minute * 60);
+    let of = |price: &str| {
+        "symbol,start,open,high,low,close,volume\n".to_owned() + &(0..12).map(|at| row(at, price)).collect::<String>()
+    };
+    assert!(bars(&of("193100")).err().unwrap().contains("--price-scale"));
+    assert_eq!(bars(&of("793100.5")).unwrap().bars()[0].open, 793_100.5);
+}
+
+/// Answers in which the bars are not a list of objects.
+#[test]
+fn answers_of_providers_in_other_shapes_become_bars() {
+    let given = ReplayOptions { symbol: SymbolOf::Given(Symbol::new("EXMP").unwrap()), ..ReplayOptions::default() };
+    let vantage = r#"{"Meta Data": {"1. Information": "Intraday", "2. Symbol": "EXMP", "6. Time Zone": "US/Eastern"},
+        "Time Series (1min)": {
+            "2025-05-12 09:31:00": {"1. open": "1.5", "2. high": "2", "3. low": "1", "4. close": "1.5", "5. volume": "20"},
+            "2025-05-12 09:30:00": {"1. open": "1.2", "2. high": "2", "3. low": "1", "4. close": "1.5", "5. volume": "10"}}}"#;
+    let finnhub =
+        r#"{"c":[1.5,1.5],"h":[2,2],"l":[1,1],"o":[1.2,1.5],"s":"ok","t":[1747056600,1747056660],"v":[10,20]}"#;
+    let pandas = r#"{"open":{"1747056600000":1.2,"1747056660000":1.5},"high":{"1747056600000":2,"1747056660000":2},
+        "low":{"1747056600000":1,"1747056660000":1},"close":{"1747056600000":1.5,"1747056660000":1.5},
+        "volume":{"1747056600000":10,"1747056660000":20}}"#;
+    let split = r#"{"columns":["open","high","low","close","volume"],"index":[1747056600000,1747056660000],
+        "data":[[1.2,2,1,1.5,10],[1.5,2,1,1.5,20]]}"#;
+    let alpaca = r#"{"bars":{"EXMP":[{"t":"2025-05-12T13:30:00Z","o":1.2,"h":2,"l":1,"c":1.5,"v":10},
+        {"t":"2025-05-12T13:31:00Z","o":1.5,"h":2,"l":1,"c":1.5,"v":20}]},"next_page_token":null}"#;
+    let yahoo = r#"{"chart":{"result":[{"meta":{"symbol":"EXMP"},"timestamp":[1747056600,1747056660],"indicators":{"quote":
+        [{"open":[1.2,1.5],"high":[2,2],"low":[1,1],"close":[1.5,1.5],"volume":[10,20]}]}}],"error":null}}"#;
+    for (json, options) in [
+        (vantage, &ReplayOptions::default()),
+        (finnhub, &given),
+        (pandas, &given),
+        (split, &given),
+        (alpaca, &ReplayOptions::default()),
+        (yahoo, &ReplayOptions::default()),
+    ] {
+        let mut read = bars_with(json, options).unwrap_or_else(|refused| panic!("{json}: {refused}")).bars();
+        read.sort_by_key(|bar| bar.start);
+        let found: Vec<_> =
+            read.iter().map(|bar| (bar.symbol.as_str(), bar.start, bar.width_s, bar.open, bar.volume)).collect();
+        let (first, second) = (at("2025-05-12T13:30:00Z"), at("2025-05-12T13:31:00Z"));
+        assert_eq!(found, [("EXMP", first, 60, 1.2, 10.0), ("EXMP", second, 60, 1.5, 20.0)], "{json}");
+    }
+    assert!(bars(finnhub).err().unwrap().contains("--symbol AAPL"));
+    let uneven = finnhub.replace("[1.2,1.5]", "[1.2]");
+    assert!(bars_with(&uneven, &given).err().unwrap().contains("different lengths"));
+}

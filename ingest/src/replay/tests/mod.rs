@@ -2,6 +2,8 @@
 
 mod bars;
 mod news;
+mod stamped;
+mod trades;
 mod width;
 
 use super::*;

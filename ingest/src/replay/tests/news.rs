@@ -174,6 +174,25 @@ fn rows_of_one_article_are_put_together_and_an_edit_withdraws() {
 }
 
 #[test]
+fn words_with_spaces_are_tickers_only_if_all_are_known() {
+    let known = ["AAPL", "MSFT", "HOME"].map(|ticker| Symbol::new(ticker).unwrap());
+    let options = ReplayOptions { tickers: Some(std::sync::Arc::new(known.into())), ..ReplayOptions::default() };
+    let lines = ["AAPL MSFT", "HOME DEPOT", "HOME,DEPOT", "DEPOT", "BRK B"].map(|symbols| {
+        let id = symbols.to_lowercase();
+        format!(r#"{{"id":"{id}","title":"T","published_at":"2025-05-12T14:00:00Z","symbols":"{symbols}"}}"#)
+    });
+    let read = read(&[("news.jsonl", &lines.join("\n")), ("bars.csv", BARS)], &options).unwrap();
+    assert_eq!(read.symbols("aapl msft"), ["AAPL", "MSFT"]);
+    assert_eq!(read.symbols("home depot"), Vec::<String>::new());
+    assert_eq!(
+        (read.symbols("home,depot"), read.symbols("depot")),
+        (vec!["HOME".into(), "DEPOT".into()], vec!["DEPOT".into()])
+    );
+    assert_eq!(read.symbols("brk b"), ["BRK.B"]);
+    assert!(read.parts().len() == 1 && read.parts()[0].1.contains("`HOME DEPOT` may be a name"), "{:?}", read.parts());
+}
+
+#[test]
 fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
     let first = r#"{"id": "e", "title": "Example to publish results", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL", "MSFT"]}"#;
     let edit = |time: &str| {
@@ -202,6 +221,24 @@ fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
             assert_eq!(read.prepared.mentions, 1);
         }
     }
+    // When the provider saw it, as Tiingo and others say, when it stored it, and a receipt of the text before the edit.
+    for (time, known) in [
+        (r#""crawlDate": "2025-05-12T14:40:00.5Z","#, "2025-05-12T14:40:00.5Z"),
+        (r#""crawled": 1747060800,"#, "2025-05-12T14:40:00Z"),
+        (r#""fetched_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:00Z"),
+        (r#""created_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:01Z"),
+        (r#""created_at": "2025-05-12T14:00:02Z", "updated_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:01Z"),
+        (r#""received_at": "2025-05-12T14:00:02Z", "updated_at": "2025-05-12T14:40:00Z","#, "2025-05-12T14:40:00Z"),
+        (r#""crawlDate": "2025-05-12T13:00:00Z","#, "2025-05-12T14:00:00Z"),
+    ] {
+        assert_eq!(news(&edit(time)).article("e").received_at, at(known), "{time}");
+    }
+    let days_later = news(&edit(r#""crawlDate": "2026-05-12T14:40:00Z","#));
+    assert!(
+        days_later.notes().contains("1 articles or edits count from more than a day after"),
+        "{}",
+        days_later.notes()
+    );
     let untimed = news(&format!("{first}\n{}", edit("")));
     assert_eq!(untimed.article("e").title, "Example to publish results");
     let (line, reason) = &untimed.reasons()[0];

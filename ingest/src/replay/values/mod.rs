@@ -11,10 +11,8 @@ pub mod time;
 #[cfg(test)]
 mod tests;
 
+pub use tapewire_core::text::quoted as quoted_text;
 use tapewire_formats::Value;
-
-/// Longest part of a cell that a reason quotes, in characters.
-const QUOTED: usize = 60;
 
 /// The value as reasons quote it: in backticks, shortened if it is long.
 pub fn quoted(value: &Value) -> String {
@@ -29,15 +27,6 @@ pub fn quoted(value: &Value) -> String {
         Value::Object(_) => return "an object".into(),
     };
     quoted_text(&text)
-}
-
-/// As [`quoted`].
-pub fn quoted_text(text: &str) -> String {
-    let mut short: String = text.chars().take(QUOTED).flat_map(char::escape_debug).collect();
-    if text.chars().nth(QUOTED).is_some() {
-        short.push('…');
-    }
-    format!("`{short}`")
 }
 
 /// Whether a cell says that there is no value: empty, `-`, or a word that programs write for a missing number or

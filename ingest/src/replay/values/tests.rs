@@ -71,6 +71,29 @@ fn a_moment_with_its_zone_is_read_in_every_spelling() {
     assert_eq!(moment(&text("2099-01-01T00:00:00Z"), &silent()), at("2099-01-01T00:00:00Z"));
 }
 
+/// Many people write EST all year.
+#[test]
+fn est_in_summer_is_read_as_the_flag_says_and_never_guessed() {
+    let utc = Clock { zone: Some(TimeZone::UTC), ..silent() };
+    for (written, in_new_york, as_written) in [
+        ("2025-05-12 15:43 EST", "2025-05-12T19:43:00Z", "2025-05-12T20:43:00Z"),
+        ("Mon, 12 May 2025 15:43:00 EST", "2025-05-12T19:43:00Z", "2025-05-12T20:43:00Z"),
+        ("May 12, 2025 3:43 PM est", "2025-05-12T19:43:00Z", "2025-05-12T20:43:00Z"),
+        ("2025-01-13 15:43 EDT", "2025-01-13T20:43:00Z", "2025-01-13T19:43:00Z"),
+    ] {
+        let refused = moment(&text(written), &silent()).unwrap_err();
+        assert!(refused.contains(written) && refused.contains("--news-zone America/New_York"), "{refused}");
+        assert_eq!(moment(&text(written), &new_york()), at(in_new_york), "{written}");
+        assert_eq!(moment(&text(written), &utc), at(as_written), "{written}");
+    }
+    for written in ["2025-01-13 15:43 EST", "Mon, 13 Jan 2025 15:43:00 EST", "2025-11-02 01:30 EST"] {
+        let expected = if written.contains("11-02") { "2025-11-02T06:30:00Z" } else { "2025-01-13T20:43:00Z" };
+        for clock in [silent(), new_york(), utc.clone()] {
+            assert_eq!(moment(&text(written), &clock), at(expected), "{written}");
+        }
+    }
+}
+
 #[test]
 fn a_time_without_a_zone_needs_one() {
     for written in [
@@ -235,6 +258,11 @@ fn tickers_are_read_from_lists_and_texts() {
         (text("$AAPL $MSFT"), vec!["AAPL", "MSFT"]),
         (text("AAPL US Equity, BRK/B US Equity"), vec!["AAPL", "BRK.B"]),
         (text("BRK B"), vec!["BRK.B"]),
+        (text("AAPL/MSFT"), vec!["AAPL", "MSFT"]),
+        (text("AAPL AND MSFT"), vec!["AAPL", "MSFT"]),
+        (text("\u{200b}AAPL"), vec!["AAPL"]),
+        (Value::List(vec![text("AAPL.O"), text("AAPL/MSFT"), text("BRK/B")]), vec!["AAPL", "MSFT", "BRK.B"]),
+        (Value::List(vec![object("name", "AAPL"), object("name", "BRK/B")]), vec!["AAPL", "BRK.B"]),
         (text("(NASDAQ: AAPL)"), vec!["AAPL"]),
         (text("NYSE American:MSN"), vec!["MSN"]),
         (text("AAPL.US"), vec!["AAPL"]),
@@ -269,6 +297,8 @@ fn what_is_not_a_ticker_is_left_out_by_name_and_costs_nothing_else() {
         (text("Apple Inc"), "`Apple Inc`"),
         (text("[{'ticker': 'AAPL'}]"), "not a list"),
         (Value::Object(vec![("name".into(), text("Apple"))]), "without `ticker`"),
+        (Value::List(vec![text("US0378331005")]), "ISIN"),
+        (text("LSE:VOD"), "United States"),
     ] {
         let read = companies(&value);
         assert!(read.symbols.is_empty() && read.left_out[0].contains(part), "{read:?}");

@@ -106,7 +106,9 @@ fn of_text(text: &str, clock: &Clock) -> Result<Written, String> {
         // misused.
         let military = text.rsplit(' ').next().is_some_and(|zone| zone.len() == 1 && zone != "Z");
         if !military && let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
-            return Ok(Written::At(at));
+            let name = text.rsplit(' ').next().unwrap_or_default();
+            let Some(offset) = eastern_offset(name) else { return Ok(Written::At(at)) };
+            return eastern(offset.to_datetime(at), offset, clock, &cell).map(Written::At);
         }
     }
     let (date, rest) = date(text, clock)?.ok_or_else(|| not_a_time(&cell))?;
@@ -120,6 +122,7 @@ fn of_text(text: &str, clock: &Clock) -> Result<Written, String> {
         Zone::None => Ok(Written::Civil(civil)),
         Zone::Fixed(offset) => offset.to_timestamp(civil).map(Written::At).map_err(|_| not_a_time(&cell)),
         Zone::Named(zone) => local(civil, &zone, &cell).map(Written::At),
+        Zone::Eastern(offset) => eastern(civil, offset, clock, &cell).map(Written::At),
     }
 }
 
@@ -260,6 +263,8 @@ enum Zone {
     None,
     Fixed(tz::Offset),
     Named(TimeZone),
+    /// `EST` or `EDT`.
+    Eastern(tz::Offset),
 }
 
 /// A time of day: `09:30`, `09:30:00.123`, `093000`, `3:43 PM`, each with or without a zone after it.
@@ -318,13 +323,44 @@ fn nanoseconds(fraction: &str) -> Option<i32> {
     digits.parse().ok()
 }
 
+/// The offset that `EST` or `EDT` stands for.
+fn eastern_offset(name: &str) -> Option<tz::Offset> {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    if is("EST") { Some(tz::offset(-5)) } else { is("EDT").then(|| tz::offset(-4)) }
+}
+
+/// The moment of a time with `EST` or `EDT` after it. Many people write `EST` all year and mean the time in New York, so
+/// where New York has the other offset on that day, the zone of the file decides, and without one the time is refused.
+fn eastern(civil: DateTime, offset: tz::Offset, clock: &Clock, cell: &str) -> Result<Timestamp, String> {
+    let new_york = TimeZone::get("America/New_York").map_err(|error| error.to_string())?;
+    let as_written = || offset.to_timestamp(civil).map_err(|_| not_a_time(cell));
+    let ambiguous = new_york.to_ambiguous_timestamp(civil);
+    let agrees = match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { offset: own } => own == offset,
+        AmbiguousOffset::Gap { .. } => false,
+        AmbiguousOffset::Fold { before, after } => before == offset || after == offset,
+    };
+    let is_new_york = |zone: &TimeZone| zone.iana_name() == new_york.iana_name();
+    match &clock.zone {
+        _ if agrees => as_written(),
+        Some(zone) if is_new_york(zone) => local(civil, &new_york, cell),
+        Some(_) => as_written(),
+        None => {
+            let (flag, hours) = (clock.zone_flag, -offset.seconds() / 3600);
+            Err(format!(
+                "{cell} names a time that New York does not have then; {flag} America/New_York reads it as the time in New York, \
+                 {flag} UTC as UTC-{hours}"
+            ))
+        }
+    }
+}
+
 fn zone(text: &str) -> Option<Zone> {
     match text.to_ascii_uppercase().as_str() {
         "" => return Some(Zone::None),
         "Z" | "UTC" | "GMT" => return Some(Zone::Fixed(tz::Offset::UTC)),
         // Names of the exchange's own zone. Other abbreviations, such as CST, have several meanings.
-        "EST" => return Some(Zone::Fixed(tz::offset(-5))),
-        "EDT" => return Some(Zone::Fixed(tz::offset(-4))),
+        name @ ("EST" | "EDT") => return eastern_offset(name).map(Zone::Eastern),
         "ET" => return TimeZone::get("America/New_York").ok().map(Zone::Named),
         _ => {}
     }

@@ -333,10 +333,15 @@ impl Ols {
         let (of_row, labels) = numbered(by);
         let g = labels.len();
         let mut within = vec![DMatrix::<f64>::zeros(k, k); g];
-        for (row, &label) in of_row.iter().enumerate() {
-            let x = self.x.row(row);
-            within[label] += x.transpose() * x;
+        for first in 0..k {
+            for second in 0..=first {
+                let products = self.x.column(first).into_iter().zip(self.x.column(second).into_iter());
+                for (&label, (a, b)) in of_row.iter().zip(products) {
+                    within[label][(first, second)] += a * b;
+                }
+            }
         }
+        within.iter_mut().for_each(DMatrix::fill_upper_triangle_with_lower_triangle);
         let mut changes = DMatrix::zeros(g, k);
         for (label, within) in within.iter().enumerate() {
             let without = (&whole - within).cholesky().ok_or(Error::Collinear { column: k - 1 })?;
@@ -369,15 +374,20 @@ fn make_positive(covariance: &mut DMatrix<f64>) {
 pub(crate) fn numbered<L: Hash + Eq + Copy>(labels: &[L]) -> (Vec<usize>, Vec<L>) {
     let mut seen = HashMap::new();
     let mut distinct = Vec::new();
-    let of_row = labels
-        .iter()
-        .map(|&label| {
-            *seen.entry(label).or_insert_with(|| {
+    // Rows of one label mostly follow each other, so few have to be looked up.
+    let mut last: Option<(L, usize)> = None;
+    let mut of_row = Vec::with_capacity(labels.len());
+    for &label in labels {
+        let number = match last {
+            Some((own, number)) if own == label => number,
+            _ => *seen.entry(label).or_insert_with(|| {
                 distinct.push(label);
                 distinct.len() - 1
-            })
-        })
-        .collect();
+            }),
+        };
+        last = Some((label, number));
+        of_row.push(number);
+    }
     (of_row, distinct)
 }
 

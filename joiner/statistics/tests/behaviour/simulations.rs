@@ -275,3 +275,43 @@ fn a_planted_rank_correlation_is_in_its_interval() {
         .count();
     assert!(held >= 94, "{held}");
 }
+
+/// The mean and the variance of all shuffles of small days are those of every one of them, and the p-value of many rows is
+/// that of drawn shuffles.
+#[test]
+fn shuffles_of_many_rows_need_not_be_drawn() {
+    use tapewire_statistics::resample::{Alternative, permute_within, product_within};
+    let (scores, values, day) = ([0.1, 0.5, -0.3, 0.9, 0.2], [1.0, -2.0, 0.5, 3.0, 1.5], [1, 1, 1, 2, 2]);
+    // Every order of three and of two.
+    let mut sums = Vec::new();
+    for three in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for two in [[3, 4], [4, 3]] {
+            let order: Vec<usize> = three.into_iter().chain(two).collect();
+            sums.push(order.iter().zip(&values).map(|(&from, value)| scores[from] * value).sum::<f64>());
+        }
+    }
+    let mean = sums.iter().sum::<f64>() / 12.0;
+    let deviation = (sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / 12.0).sqrt();
+    let found = product_within(&scores, &values, &day).unwrap();
+    assert!((found.statistic - (sums[0] - mean) / deviation).abs() < 1e-12, "{found:?}");
+
+    let n = 3000;
+    let wave = |row: usize, step: f64| (row as f64 * step).sin();
+    let scores: Vec<f64> = (0..n).map(|row| wave(row, 1.7)).collect();
+    let values: Vec<f64> = (0..n).map(|row| wave(row, 2.9) + 0.03 * scores[row]).collect();
+    let day: Vec<u64> = (0..n as u64).map(|row| row / 30).collect();
+    let exact = product_within(&scores, &values, &day).unwrap();
+    let mut centred = values.clone();
+    for rows in centred.chunks_mut(30) {
+        let mean = rows.iter().sum::<f64>() / 30.0;
+        rows.iter_mut().for_each(|value| *value -= mean);
+    }
+    let drawn = permute_within(&scores, &day, 9999, 1, Alternative::TwoSided, |shuffled| {
+        Some(shuffled.iter().zip(&centred).map(|(a, b)| a * b).sum())
+    });
+    let drawn = drawn.unwrap();
+    assert!((exact.p - drawn.p).abs() < 0.015, "{} and {}", exact.p, drawn.p);
+    assert!(exact.p > 0.01 && exact.p < 0.99, "{}: nothing is compared", exact.p);
+    let same_days = product_within(&[1.0, 1.0, 2.0, 2.0], &[1.0, 2.0, 3.0, 4.0], &[1, 1, 2, 2]);
+    assert!(same_days.unwrap_err().to_string().contains("all scores of each day are equal"));
+}

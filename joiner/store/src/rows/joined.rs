@@ -4,6 +4,7 @@
 
 use crate::columns::{Column, Micros, SqlType as _, columns, joined, row_of};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use tapewire_core::story::Fingerprint;
 use tapewire_core::{Horizon, Impact, Mention, Run};
 
 columns! { MentionColumns(run: &Run, mention: &Mention) {
@@ -35,6 +36,7 @@ columns! { RevisionColumns(mention: &Mention, seq: u64) {
     article_revision: u64 = mention.article_revision;
     windows: Option<u16> = mention.sentiment.as_ref().ok().map(|sentiment| sentiment.windows);
     seq: u64 = seq;
+    story_words: Vec<String> = Fingerprint::of(mention).into_words();
 }}
 
 columns! { JoinColumns(impact: &Impact) {

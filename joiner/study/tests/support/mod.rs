@@ -49,6 +49,7 @@ pub fn row(ticker: &str, id: &str, day: usize, minutes: i64, score: f64, outcome
         publisher: "Wire".into(),
         article_id: id.into(),
         title: format!("{ticker} report {id}"),
+        asked_as: None,
         available_at: entry_at - SignedDuration::from_secs(30),
         entry_at: Some(entry_at),
         score: Some(score),

@@ -1,6 +1,7 @@
 //! The text and the company of a row.
 
 use crate::row::scored_text;
+use tapewire_core::ticker;
 use tapewire_formats::Value;
 
 /// The text, or the reason why there is nothing to score. `what` is a field or a column.
@@ -23,10 +24,7 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Text(text)) => match json_list(text) {
             Some(texts) => texts,
-            None => match tickers(text) {
-                Some(several) => several,
-                None => return Ok(Some(text.clone()).filter(|text| !text.trim().is_empty())),
-            },
+            None => vec![text.clone()],
         },
         Some(Value::List(values)) => values
             .iter()
@@ -40,7 +38,9 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
             .collect::<Result<_, _>>()?,
         Some(other) => return Err(format!("{what} {name} is {}, not the name or ticker of a company", kind(other))),
     };
-    let mut texts: Vec<String> = texts.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let texts = texts.into_iter().flat_map(|text| ticker::listed(&text).unwrap_or_else(|| vec![text]));
+    let plain = texts.map(|text| one(&text, what, name)).collect::<Result<Vec<String>, _>>()?;
+    let mut texts: Vec<String> = plain.into_iter().filter(|text| !text.trim().is_empty()).collect();
     let mut seen = std::collections::HashSet::new();
     texts.retain(|text| seen.insert(text.clone()));
     match &texts[..] {
@@ -56,16 +56,10 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
     }
 }
 
-/// The tickers of a text that names several and nothing else: `AAPL,MSFT`. A name may have a comma, so each part has to
-/// look like a ticker.
-fn tickers(text: &str) -> Option<Vec<String>> {
-    let parts: Vec<&str> = text.split([',', ';', '|']).map(str::trim).filter(|part| !part.is_empty()).collect();
-    let is_ticker = |part: &&str| {
-        part.len() <= 6
-            && part.starts_with(|c: char| c.is_ascii_uppercase())
-            && part.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || ".-".contains(c))
-    };
-    (parts.len() > 1 && parts.iter().all(is_ticker)).then(|| parts.into_iter().map(str::to_owned).collect())
+/// A name or ticker without what else a text says: its exchange, its market, characters that nobody sees.
+fn one(text: &str, what: &str, name: &str) -> Result<String, String> {
+    let found = ticker::decorated(text).map_err(|reason| format!("{what} {name}: {reason}"))?;
+    Ok(found.map_or_else(|| ticker::visible(text).into_owned(), |symbol| symbol.to_string()))
 }
 
 /// The texts of a JSON list in a text: `["AAPL","MSFT"]`.
@@ -115,6 +109,10 @@ mod tests {
             (texts(&[]), None),
             (text("[]"), None),
             (text(" "), None),
+            (text("\u{200b}MSFT"), Some("MSFT")),
+            (text("NASDAQ:MSFT"), Some("MSFT")),
+            (texts(&["MSFT.O", "MSFT US Equity"]), Some("MSFT")),
+            (text("Johnson & Johnson"), Some("Johnson & Johnson")),
             (Value::Null, None),
         ] {
             assert_eq!(company(Some(&value), "field", "symbols"), Ok(expected.map(str::to_owned)), "{value:?}");
@@ -127,6 +125,10 @@ mod tests {
             (text("AAPL;MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
             (text("['AAPL', 'MSFT']"), "field symbols has 2 companies (AAPL, MSFT)"),
             (text("AAPL, BRK.B,"), "field symbols has 2 companies (AAPL, BRK.B)"),
+            (text("AAPL/MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
+            (text("AAPL AND MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
+            (texts(&["AAPL/MSFT"]), "field symbols has 2 companies (AAPL, MSFT)"),
+            (text("US0378331005"), "field symbols: `US0378331005` is an ISIN"),
             (Value::Number("7".into()), "field symbols is a number, not the name or ticker"),
             (Value::Bool(true), "field symbols is true or false, not"),
             (object.clone(), "field symbols is an object, not the name"),

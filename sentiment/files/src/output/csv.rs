@@ -6,7 +6,7 @@ use crate::FilesError;
 use crate::columns::{Score, ScoreColumns};
 use crate::input::{Dialect, Keep, header_of, quoted};
 use crate::resume::Target;
-use crate::row::Row;
+use crate::row::{Row, json};
 
 pub(super) struct Csv {
     scores: ScoreColumns,
@@ -58,7 +58,16 @@ impl Layout for Csv {
 
     fn read(&self, end: &[u8]) -> Option<Score> {
         let text = String::from_utf8_lossy(end);
-        let fields: Vec<&str> = text.trim_end_matches('\r').split(char::from(self.dialect.separator)).collect();
+        let separator = char::from(self.dialect.separator);
+        let mut fields: Vec<&str> = text.trim_end_matches('\r').split(separator).collect();
+        // Only the name that the model was asked about may have a separator or quotes in it.
+        let (names, windows) = (self.scores.names().len(), fields.pop()?);
+        let asked_as = fields.split_off(fields.len().min(names - 2)).join(&separator.to_string());
+        let asked_as = match asked_as.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
+            Some(inner) => json(&inner.replace("\"\"", "\"")).get().to_owned(),
+            None => asked_as,
+        };
+        fields.extend([asked_as.as_str(), windows]);
         ScoreColumns::read(&fields).flatten()
     }
 }

@@ -108,7 +108,7 @@ impl Parquet {
 
     fn push(&mut self, row: &Row, scored: Option<&Score>) -> Result<(), FilesError> {
         self.origin.add(row);
-        self.scored.push(scored.copied());
+        self.scored.push(scored.cloned());
         let full = match &mut self.columns {
             Columns::Copied(groups) => groups.last().is_some_and(|group| group.rows() == self.scored.len()),
             Columns::Made { rows, bytes, .. } => {

@@ -20,8 +20,8 @@ use tapewire_formats::Options;
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::{Engine, EngineConfig, Input};
 
-const SCORE_COLUMNS: [&str; 8] =
-    ["p_positive", "p_neutral", "p_negative", "score", "label", "model", "model_revision", "windows"];
+const SCORE_COLUMNS: [&str; 9] =
+    ["p_positive", "p_neutral", "p_negative", "score", "label", "model", "model_revision", "asked_as", "windows"];
 
 /// A Parquet file with features of other writers; see `data/parquet/make.py`.
 fn odd_parquet() -> PathBuf {

@@ -191,6 +191,30 @@ fn halts_are_read_in_whatever_unit_their_time_comes() {
     assert_eq!(read("[17,18]", 1748872800000).rejects.len(), 1);
 }
 
+#[test]
+fn a_list_is_no_item_whatever_its_elements_are() {
+    let bars = br#"{"status":"OK","results":[[1748872800000,10,11,9,10.5,7,7,10,1]]}"#;
+    let page = bars_page("massive", "p", bars, &Symbol::new("MKR").unwrap(), at()).unwrap();
+    assert_eq!((page.items.len(), page.rejects.len()), (0, 1), "{page:?}");
+    let frame = frame(r#"[["status"],["T","MKR"]]"#, at());
+    assert_eq!((frame.messages.len(), frame.rejects.len()), (0, 2), "{frame:?}");
+}
+
+#[test]
+fn a_time_in_another_unit_than_the_providers_is_refused_and_is_no_day_of_1970() {
+    let symbol = Symbol::new("MKR").unwrap();
+    for t in [0_i64, 1_748_872_800, 1_748_872_800_000_000, 253_402_207_200_000, i64::MIN, i64::MAX] {
+        let body = format!(r#"{{"status":"OK","results":[{{"v":1,"o":1,"c":1,"h":1,"l":1,"t":{t}}}]}}"#);
+        let page = bars_page("massive", "p", body.as_bytes(), &symbol, at()).unwrap();
+        assert_eq!((page.items.len(), page.rejects.len()), (0, 1), "{t}");
+        assert!(page.rejects[0].reason.contains("between the years 1990 and 2099"), "{page:?}");
+        let trade = frame(&format!(r#"[{{"ev":"T","sym":"MKR","i":"1","p":1,"s":1,"t":{t},"q":1}}]"#), at());
+        assert_eq!((trade.messages.len(), trade.rejects.len()), (0, 1), "{t}");
+    }
+    let early = article("massive", r#"{"id":"a","published_utc":"0001-01-01T00:00:00Z"}"#, at()).unwrap_err();
+    assert!(early.contains("published_utc 0001-01-01T00:00:00Z is not between"), "{early}");
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

@@ -1,0 +1,116 @@
+//! What all fuzz targets need: inputs made of bytes, a limit on memory, a count of what ran. Only tests use it.
+//!
+//! A target is a test that calls [`fuzz!`]. `cargo test` tries a few thousand inputs; `scripts/fuzz.py` runs every target
+//! for a given number of inputs or seconds. These variables are for one run of one target:
+//!
+//! | variable | means |
+//! |---|---|
+//! | `BOLERO_RANDOM_ITERATIONS`, `BOLERO_RANDOM_TEST_TIME_MS` | how many inputs to try, and for how long at most |
+//! | `FUZZ_KEEP` | the file that always holds the latest input; after a failure, of whatever kind, the failing one |
+//! | `FUZZ_REPEAT` | a file with the only input to try |
+//!
+//! After `cargo install cargo-bolero`, `cargo bolero test --release NAME` runs a coverage-guided fuzzer instead.
+
+mod dice;
+pub mod json;
+pub mod table;
+
+pub use bolero;
+pub use dice::Dice;
+
+use peak_alloc::PeakAlloc;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Counts what the whole test program allocates.
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Targets of one program run one after the other, so that the memory of each is its own.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Memory that reading an input may take whatever its size, in bytes.
+const ALLOWANCE: usize = 1 << 20;
+
+/// Memory that reading may take for each byte of the input, in bytes.
+const TIMES: usize = 64;
+
+/// Runs a target, a function of bytes, for that many inputs or for as many as the environment says (see [`crate`]).
+#[macro_export]
+macro_rules! fuzz {
+    ($inputs:expr, $target:expr) => {{
+        let session = $crate::Session::begin();
+        let target = $target;
+        match session.only_input() {
+            Some(bytes) => session.input(&bytes, &target),
+            None => $crate::bolero::check!()
+                .with_iterations($inputs)
+                .with_shrink_time(session.shrink_time())
+                .for_each(|bytes: &[u8]| session.input(bytes, &target)),
+        }
+        session.end();
+    }};
+}
+
+/// One run of one target. Used by [`fuzz!`].
+pub struct Session {
+    inputs: AtomicU64,
+    keep: Option<File>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Session {
+    /// Waits for the program's other targets.
+    ///
+    /// # Panics
+    /// If the file of `FUZZ_KEEP` can't be made.
+    pub fn begin() -> Self {
+        let keep = std::env::var_os("FUZZ_KEEP").map(|path| File::create(path).expect("FUZZ_KEEP names a file"));
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { inputs: AtomicU64::new(0), keep, _alone: alone }
+    }
+
+    /// The input that the environment names, if it names one.
+    ///
+    /// # Panics
+    /// If it can't be read.
+    pub fn only_input(&self) -> Option<Vec<u8>> {
+        std::env::var_os("FUZZ_REPEAT").map(|path| std::fs::read(path).expect("FUZZ_REPEAT names a file"))
+    }
+
+    /// How long to look for a smaller failing input: not at all where the failing one is kept.
+    pub fn shrink_time(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep.is_none()))
+    }
+
+    /// Tries one input.
+    pub fn input(&self, bytes: &[u8], target: impl Fn(&[u8])) {
+        if let Some(file) = &self.keep {
+            let kept = file.write_all_at(bytes, 0).and_then(|()| file.set_len(bytes.len() as u64));
+            kept.expect("the file of FUZZ_KEEP can be written");
+        }
+        self.inputs.fetch_add(1, Ordering::Relaxed);
+        target(bytes);
+    }
+
+    /// Says how many inputs were tried without a failure.
+    pub fn end(self) {
+        println!("fuzz: {} inputs", self.inputs.load(Ordering::Relaxed));
+    }
+}
+
+/// Runs `read`, which reads `size` bytes.
+///
+/// # Panics
+/// If that takes more memory at once, with what is returned, than 1 MiB and 64 bytes for each byte read.
+pub fn bounded<T>(size: usize, read: impl FnOnce() -> T) -> T {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let made = read();
+    let used = MEMORY.peak_usage().saturating_sub(before);
+    assert!(used <= ALLOWANCE + TIMES * size, "reading {size} bytes took {used} bytes of memory");
+    made
+}

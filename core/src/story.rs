@@ -1,0 +1,424 @@
+//! Which headlines tell the same story.
+//!
+//! Two headlines about one company tell the same story if their words are alike ([`Fingerprint::similarity`]) and nothing
+//! in them contradicts it. Words that mean the same in the language of wires count as one (`acquires`, `to buy`), words of
+//! every other headline count little (`shares`, `outlook`), and grammar, labels and publishers do not count. Headlines of
+//! different numbers, periods, opposite directions, or that differ in names only, are different stories however alike
+//! they are: `Q1` and `Q2`, 5 % and 7 %, `raises` and `cuts`.
+//!
+//! [`Stories`] links each mention to the earlier ones. Everything is a function of headlines and of the times at which
+//! they were known: no later headline changes what is said about an earlier one, and the order in which records arrive
+//! does not matter. View `stories` has the same rules in SQL.
+
+mod words;
+
+use crate::Mention;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
+
+/// How long a story is remembered: a mention is compared with those of less than this long before.
+pub const SPAN: SignedDuration = SignedDuration::from_hours(72);
+
+/// From this similarity on, two headlines tell the same story.
+pub const ALIKE: f64 = 0.44;
+
+/// Weight of a word that many headlines have.
+pub const FREQUENT_WEIGHT: u64 = 2;
+
+/// Weight of any other word.
+pub const WEIGHT: u64 = 10;
+
+/// What headlines that are not equal have to share: a company's name alone is not a story.
+pub const SHARED: u64 = WEIGHT + 2 * FREQUENT_WEIGHT;
+
+/// First letters of words with [`FREQUENT_WEIGHT`].
+pub const FREQUENT_MARKS: [char; 8] = ['~', '+', '-', '!', '@', '%', '&', NAME_MARK];
+
+/// First letter of a word that says that the word behind it has a capital letter. It has no weight: it says that the word
+/// may be a name.
+pub const CAPITAL_MARK: char = '^';
+
+/// First letter of the words of the company's own name.
+pub const NAME_MARK: char = '*';
+
+/// First letters of words that are not names.
+pub const MARKS: [char; 9] = ['~', '+', '-', '!', '@', '%', '&', '#', '='];
+
+/// First letters of words that exclude each other: numbers, quarters, months, weekdays.
+pub const EXACT_MARKS: [char; 4] = ['#', '@', '%', '&'];
+
+/// The word of all denials.
+pub const DENIAL: &str = "!";
+
+/// What a headline is compared by: its words in a form in which words that mean the same are equal, each once, in
+/// order. The first letter says what a word is: `#` a number, `@` a quarter or fiscal year, `%` a month, `&` a weekday,
+/// `+` and `-` two opposite directions, `!` a denial, `~` a frequent word, `*` the company's
+/// name, `=` a word that stands for others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint(Vec<String>);
+
+impl Fingerprint {
+    /// The fingerprint of a headline. It is empty if the headline has no word.
+    ///
+    /// ```
+    /// use tapewire_core::story::{ALIKE, Fingerprint};
+    ///
+    /// let of = Fingerprint::new;
+    /// let first = of("Northgate to acquire Selby for $2.5 billion - WSJ");
+    /// assert!(first.similarity(&of("Northgate agrees to buy Selby in $2.5B takeover")) >= ALIKE);
+    /// assert_eq!(first.similarity(&of("Northgate to acquire Selby for $3 billion")), 0.0);
+    /// ```
+    pub fn new(headline: &str) -> Self {
+        Self::about(headline, None)
+    }
+
+    /// The fingerprint of a mention's headline. The company's name says little, because its other headlines have it, too.
+    pub fn of(mention: &Mention) -> Self {
+        Self::about(&mention.title, mention.asked_as.as_deref())
+    }
+
+    /// The fingerprint of a headline about the company of that name.
+    pub fn about(headline: &str, company: Option<&str>) -> Self {
+        let read = tokens(&without_tickers(without_source(headline)));
+        let words = canonical(&read, false);
+        // A headline of nothing but such words is compared by them.
+        let words = if words.is_empty() { canonical(&read, true) } else { words };
+        let name = company.map(|name| canonical(&tokens(name), false)).unwrap_or_default();
+        let marked = |word: String| {
+            if name.contains(&word) && !word.starts_with(MARKS) && has_weight(&word) {
+                format!("{NAME_MARK}{word}")
+            } else {
+                word
+            }
+        };
+        Self(words.into_iter().map(marked).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    /// The words.
+    pub fn words(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The words, without a copy.
+    pub fn into_words(self) -> Vec<String> {
+        self.0
+    }
+
+    /// The weight that two headlines share, in all of both: the Sørensen-Dice coefficient, in [0, 1]. It is 0 if one of them
+    /// has no word, if they contradict each other, and if they share less than [`SHARED`] without being equal.
+    pub fn similarity(&self, other: &Self) -> f64 {
+        // Most headlines share next to nothing, and nothing else has to be known of them.
+        let shared = self.shared(other);
+        if shared < SHARED && shared < self.weight().max(other.weight()) {
+            return 0.0;
+        }
+        let (own, others): (HashSet<&str>, HashSet<&str>) = (self.iter().collect(), other.iter().collect());
+        let only_own: Vec<&str> = self.iter().filter(|word| !others.contains(word) && has_weight(word)).collect();
+        let only_other: Vec<&str> = other.iter().filter(|word| !own.contains(word) && has_weight(word)).collect();
+        let all = self.weight() + other.weight();
+        let differ = !only_own.is_empty() && !only_other.is_empty();
+        // Otherwise the same, about another company, broker or product.
+        let in_names = differ && are_names(&only_own, &own) && are_names(&only_other, &others);
+        if all == 0 || in_names || contradict(&only_own, &only_other) {
+            return 0.0;
+        }
+        (2 * shared) as f64 / all as f64
+    }
+
+    /// The weight of the words that both have.
+    fn shared(&self, other: &Self) -> u64 {
+        let (mut shared, mut others) = (0, other.iter().peekable());
+        for word in self.iter() {
+            while others.next_if(|other| *other < word).is_some() {}
+            if others.next_if_eq(&word).is_some() {
+                shared += weight(word);
+            }
+        }
+        shared
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    fn weight(&self) -> u64 {
+        self.iter().map(weight).sum()
+    }
+}
+
+fn weight(word: &str) -> u64 {
+    match word.starts_with(FREQUENT_MARKS) {
+        _ if word.starts_with(CAPITAL_MARK) => 0,
+        true => FREQUENT_WEIGHT,
+        false => WEIGHT,
+    }
+}
+
+/// Whether two headlines can't tell the same story, by the words that each has and the other lacks.
+fn contradict(one: &[&str], two: &[&str]) -> bool {
+    let has = |words: &[&str], mark: char| words.iter().any(|word| word.starts_with(mark));
+    let opposite = |one: &[&str], two: &[&str]| {
+        one.iter().any(|word| word.strip_prefix('+').is_some_and(|of| two.contains(&&*format!("-{of}"))))
+    };
+    EXACT_MARKS.iter().any(|&mark| has(one, mark) && has(two, mark))
+        || opposite(one, two)
+        || opposite(two, one)
+        || one.contains(&DENIAL)
+        || two.contains(&DENIAL)
+}
+
+/// Whether words of a headline are all names: the company's own, or words with a capital letter that are not known.
+fn are_names(words: &[&str], of: &HashSet<&str>) -> bool {
+    words.iter().all(|word| {
+        word.starts_with(NAME_MARK) || !word.starts_with(MARKS) && of.contains(&*format!("{CAPITAL_MARK}{word}"))
+    })
+}
+
+fn has_weight(word: &str) -> bool {
+    !word.starts_with(CAPITAL_MARK)
+}
+
+/// What is known of a word.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    Denial,
+    Same(&'static str),
+    Month,
+    Weekday,
+    Frequent,
+    Stop,
+}
+
+static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
+    let all = |list: &'static str, known: Known| list.split_whitespace().map(move |word| (word, known));
+    // Of a word that is in several lists, the last counts.
+    let same = words::SAME.iter().flat_map(|&(word, same)| all(same, Known::Same(word)));
+    all(words::STOP, Known::Stop)
+        .chain(all(words::FREQUENT, Known::Frequent))
+        .chain(all(words::WEEKDAYS, Known::Weekday))
+        .chain(all(words::MONTHS, Known::Month))
+        .chain(same)
+        .chain(all(words::DENIALS, Known::Denial))
+        .collect()
+});
+
+static PUBLISHERS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| words::PUBLISHERS.split_whitespace().collect());
+
+/// The headline without the publisher after its last dash.
+fn without_source(headline: &str) -> &str {
+    let mut headline = headline.trim();
+    // An update is marked after the publisher or before it.
+    for _ in 0..2 {
+        let dash = [" - ", " – ", " — ", " | ", "- "]
+            .iter()
+            .filter_map(|dash| Some((headline.rfind(dash)?, dash.len())))
+            .max();
+        let Some((at, length)) = dash else { break };
+        let source = tokens(&headline[at + length..]);
+        let is_source = source.iter().any(|word| PUBLISHERS.contains(&*word.to_lowercase()));
+        if source.len() > 5 || !is_source || tokens(&headline[..at]).len() < 3 {
+            break;
+        }
+        headline = headline[..at].trim_end();
+    }
+    headline
+}
+
+/// The headline without what is in parentheses and in capital letters: `(NASDAQ: AAPL)`.
+fn without_tickers(headline: &str) -> String {
+    let mut rest = headline;
+    let mut kept = String::new();
+    while let Some((before, after)) = rest.split_once('(') {
+        let Some((inside, behind)) = after.split_once(')') else { break };
+        kept.push_str(before);
+        let is_ticker =
+            inside.len() <= 20 && !inside.contains(char::is_lowercase) && inside.contains(char::is_alphabetic);
+        kept.push_str(if is_ticker { " " } else { inside });
+        rest = behind;
+    }
+    kept + rest
+}
+
+/// Words and numbers, as they are written. A number keeps the point and the commas between its digits, a word loses its
+/// apostrophe, and letters with points between them are a word: `U.S.` is `us`.
+fn tokens(text: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let mut token = String::new();
+    let chars: Vec<char> = text.chars().collect();
+    for (at, &char) in chars.iter().enumerate() {
+        let next = chars.get(at + 1).copied().unwrap_or(' ');
+        if char.is_alphanumeric() {
+            token.push(char);
+            continue;
+        }
+        let is_digit = token.ends_with(|last: char| last.is_ascii_digit());
+        let is_initial = at > 0 && chars[at - 1].is_alphabetic() && (at < 2 || !chars[at - 2].is_alphanumeric());
+        match char {
+            '.' | ',' if is_digit && next.is_ascii_digit() => token.push(char),
+            '.' if is_initial => {
+                if !next.is_alphabetic() {
+                    tokens.push(std::mem::take(&mut token));
+                }
+                continue;
+            }
+            // Of `Apple's`, the `s` is a word of its own, which does not count; `won't` is one word.
+            '\'' | '’' if !token.is_empty() && next.is_alphabetic() => {
+                let rest: String = chars[at + 1..].iter().take_while(|char| char.is_alphanumeric()).collect();
+                if rest.eq_ignore_ascii_case("s") {
+                    tokens.push(std::mem::take(&mut token));
+                }
+            }
+            _ => tokens.push(std::mem::take(&mut token)),
+        }
+    }
+    tokens.push(token);
+    tokens.retain(|token| !token.is_empty());
+    tokens
+}
+
+/// The words in the form in which they are compared; without those of [`words::STOP`], unless `with_all`.
+fn canonical(tokens: &[String], with_all: bool) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let lower: Vec<String> = tokens.iter().map(|token| token.to_lowercase()).collect();
+    let mut rest = lower.iter().map(String::as_str).zip(tokens).enumerate().peekable();
+    while let Some((at, (token, written))) = rest.next() {
+        let is_capital = written.starts_with(char::is_uppercase);
+        let next = rest.peek().map_or("", |(_, (next, _))| *next);
+        if let (Some(quarter), "quarter") = (ordinal(token), next) {
+            words.insert(format!("@q{quarter}"));
+            rest.next();
+        } else if let Some((number, scale)) = number(token) {
+            let apart = if scale.is_empty() { scale_of(next) } else { "" };
+            if !apart.is_empty() {
+                rest.next();
+            }
+            words.insert(format!("#{number}{scale}{apart}"));
+        } else if is_period(token) {
+            words.insert(format!("@{token}"));
+        } else if token == "may" && is_capital && at > 0 {
+            words.insert("%may".to_owned());
+        } else {
+            let plain = match KNOWN.get(token) {
+                Some(Known::Denial) => DENIAL.to_owned(),
+                Some(Known::Same(word)) => (*word).to_owned(),
+                Some(Known::Month) => format!("%{token}"),
+                Some(Known::Weekday) => format!("&{token}"),
+                Some(Known::Frequent) => format!("~{}", stem(token)),
+                Some(Known::Stop) if !with_all => continue,
+                _ => stem(token).to_owned(),
+            };
+            if is_capital && !plain.starts_with(MARKS) {
+                words.insert(format!("{CAPITAL_MARK}{plain}"));
+            }
+            words.insert(plain);
+        }
+    }
+    words
+}
+
+fn ordinal(token: &str) -> Option<u8> {
+    match token {
+        "first" | "1st" => Some(1),
+        "second" | "2nd" => Some(2),
+        "third" | "3rd" => Some(3),
+        "fourth" | "4th" => Some(4),
+        _ => None,
+    }
+}
+
+/// A number without commas and closing zeros, and its scale if that is part of the token: `2.50bn` is (`2.5`, `b`).
+fn number(token: &str) -> Option<(String, &'static str)> {
+    let end = token.find(|char: char| !(char.is_ascii_digit() || char == '.' || char == ',')).unwrap_or(token.len());
+    let (digits, rest) = token.split_at(end);
+    let scale = scale_of(rest);
+    if !digits.starts_with(|char: char| char.is_ascii_digit()) || !rest.is_empty() && scale.is_empty() {
+        return None;
+    }
+    let digits = digits.replace(',', "");
+    let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    Some((digits.to_owned(), scale))
+}
+
+fn scale_of(word: &str) -> &'static str {
+    match word {
+        "k" | "thousand" => "k",
+        "m" | "mn" | "mln" | "million" => "m",
+        "b" | "bn" | "bln" | "billion" => "b",
+        "t" | "tn" | "trln" | "trillion" => "t",
+        _ => "",
+    }
+}
+
+/// `q1` to `q4`, `h1` or `1h`, `fy25`.
+fn is_period(token: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(token, "q1" | "q2" | "q3" | "q4" | "1q" | "2q" | "3q" | "4q" | "h1" | "h2" | "1h" | "2h")
+        || token.strip_prefix("fy").is_some_and(is_number)
+}
+
+/// The word without a closing that only changes its form. Three letters at least are left.
+fn stem(word: &str) -> &str {
+    const CLOSINGS: [&str; 11] = ["ings", "ions", "ing", "ers", "ion", "es", "ed", "er", "s", "d", "e"];
+    let stem = |closing: &&str| word.strip_suffix(closing).filter(|stem| stem.chars().count() >= 3);
+    CLOSINGS.iter().find_map(stem).unwrap_or(word)
+}
+
+/// What is known of a mention's story when the mention becomes known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Telling {
+    /// Index of the mention that told the story first; the mention's own if it is new.
+    pub story: usize,
+    /// How many mentions have told the story by now, this one included.
+    pub told: u64,
+    /// Similarity with the most similar mention of [`SPAN`] before, 0 without one.
+    pub similarity: f64,
+    /// Time since the story was first told.
+    pub since_first: SignedDuration,
+}
+
+impl Telling {
+    /// Whether the mention is the first of its story.
+    pub fn is_first(&self) -> bool {
+        self.told == 1
+    }
+}
+
+/// Links the mentions of one company, given in the order of the time at which they were known, and among equals of
+/// (provider, article id).
+///
+/// A mention continues the story of the most similar mention of less than [`SPAN`] before, the earliest of equals, if
+/// their similarity is [`ALIKE`] or more. A story that is told again and again may so be older than [`SPAN`]. `None`
+/// for a headline without words.
+pub fn tellings<'a>(mentions: impl IntoIterator<Item = (Timestamp, &'a Fingerprint)>) -> Vec<Option<Telling>> {
+    let mentions: Vec<(Timestamp, &Fingerprint)> = mentions.into_iter().collect();
+    let mut told: HashMap<usize, u64> = HashMap::new();
+    let mut found: Vec<Option<Telling>> = Vec::with_capacity(mentions.len());
+    let mut oldest = 0;
+    for (own, &(at, fingerprint)) in mentions.iter().enumerate() {
+        while at.duration_since(mentions[oldest].0) >= SPAN {
+            oldest += 1;
+        }
+        let mut best = (0.0, own);
+        for (index, (_, earlier)) in mentions[..own].iter().enumerate().skip(oldest) {
+            let similarity = fingerprint.similarity(earlier);
+            if similarity > best.0 {
+                best = (similarity, index);
+            }
+        }
+        let (similarity, parent) = best;
+        let story = match (similarity >= ALIKE).then(|| found[parent]).flatten() {
+            Some(telling) => telling.story,
+            None => own,
+        };
+        found.push((!fingerprint.words().is_empty()).then(|| {
+            let count = told.entry(story).or_default();
+            *count += 1;
+            Telling { story, told: *count, similarity, since_first: at.duration_since(mentions[story].0) }
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

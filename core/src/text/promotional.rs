@@ -1,0 +1,106 @@
+//! Notices by which law firms look for clients. They name a company and move no price, and the wire has many of them.
+
+/// How such notices address their readers, in lower case.
+const ADDRESSES: [&str; 30] = [
+    "investor alert:",
+    "investor alert -",
+    "investor notice:",
+    "investor deadline",
+    "investor reminder",
+    "investor news:",
+    "shareholder alert",
+    "shareholder notice",
+    "shareholder investigation",
+    "stockholder alert",
+    "stock alert:",
+    "class action alert",
+    "class action reminder",
+    "class action notice",
+    "fraud alert",
+    "deadline alert",
+    "deadline reminder",
+    "deadline approaching",
+    "deadline tomorrow",
+    "lead plaintiff",
+    "opportunity to lead",
+    "investors to lead",
+    "shareholders to lead",
+    "lost money",
+    "suffered losses",
+    "with losses",
+    "secure counsel",
+    "on behalf of investors",
+    "on behalf of shareholders",
+    "investigating claims",
+];
+
+/// What such notices are about, or who sends them.
+const MATTERS: [&str; 12] = [
+    "class action",
+    "securities fraud",
+    "securities litigation",
+    "lawsuit",
+    "investigat",
+    "law firm",
+    "law office",
+    "llp",
+    "p.c.",
+    "attorneys",
+    "counsel",
+    "leading law",
+];
+
+/// Who is addressed, and by which verb: `Bragar Eagel & Squire Reminds Investors`.
+const CALLS: [&str; 5] = ["reminds", "encourages", "urges", "notifies", "alerts"];
+
+/// Whether a headline, as a reader sees it, is that of a law firm's notice to investors. News of lawsuits and
+/// settlements are not.
+///
+/// ```
+/// use tapewire_core::text::promotional::is_promotional;
+///
+/// assert!(is_promotional("MAKER INVESTOR ALERT: Doe LLP Investigates Maker"));
+/// assert!(!is_promotional("Maker investors file class action over recall"));
+/// ```
+pub fn is_promotional(title: &str) -> bool {
+    let title = title.to_lowercase();
+    let has = |phrases: &[&str]| phrases.iter().any(|phrase| title.contains(phrase));
+    let calls = || {
+        let verb = CALLS.iter().filter_map(|verb| title.find(verb)).min();
+        verb.is_some_and(|at| ["investors", "shareholders", "stockholders"].iter().any(|who| title[at..].contains(who)))
+    };
+    has(&MATTERS) && (has(&ADDRESSES) || calls())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_of_law_firms_are_recognised_and_news_of_lawsuits_are_not() {
+        for title in [
+            "MILLER PROPERTIES INVESTOR ALERT: Doe & Roe Investigates Potential Misconduct Related to Dealings with Lenner",
+            "Example Sciences (NASDAQ: EXMP) Investor Alert: Doe Investigates Following Outlook Cuts and 21% Stock Decline",
+            "EXMP Investor Alert: Roe LLP Files Class Action Lawsuit Against Example Corp and Announces Opportunity for \
+             Investors to Lead Class Action Lawsuit",
+            "SHAREHOLDER ALERT: Doe Law Firm Investigates Claims On Behalf of Investors of Example Corp",
+            "DOE, A LEADING LAW FIRM, Encourages Example Corp Investors to Secure Counsel Before Important Deadline",
+            "Doe, Roe & Poe Reminds Investors of Class Action Against Example Corp",
+            "Lost Money on Example Corp? Contact Roe LLP Before the Lead Plaintiff Deadline",
+        ] {
+            assert!(is_promotional(title), "{title}");
+        }
+        for title in [
+            "Apple Inc. reaches settlement in patent litigation",
+            "Example Corp investors file class action over recall",
+            "Judge dismisses securities fraud lawsuit against Example Corp",
+            "SEC investigates Example Corp, shares fall 20 %",
+            "Example Corp urges shareholders to vote for the merger",
+            "Example Corp names new general counsel",
+            "Activist alerts investors to Example Corp's margins",
+            "",
+        ] {
+            assert!(!is_promotional(title), "{title}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Each spelling of a ticker, and what is none.
+
+use super::*;
+
+fn one(text: &str) -> String {
+    read(text).unwrap_or_else(|reason| panic!("{text}: {reason}")).to_string()
+}
+
+#[test]
+fn a_ticker_with_its_exchange_or_market_is_the_ticker() {
+    for text in [
+        "AAPL",
+        "aapl",
+        "$AAPL",
+        "(NASDAQ: AAPL)",
+        "NASDAQ:AAPL",
+        "nasdaq:aapl",
+        "AAPL:US",
+        "AAPL:NASDAQ",
+        "AAPL:UW",
+        "AAPL:NSQ",
+        "US:AAPL",
+        "AAPL.US",
+        "AAPL-US",
+        "AAPL-USA",
+        "AAPL.XNAS",
+        "AAPL.NASDAQ",
+        "AAPL@NASDAQ",
+        "AAPL.O",
+        "AAPL.OQ",
+        "aapl.oq",
+        "aapl.o",
+        "AAPL US Equity",
+        "AAPL UW EQUITY",
+        "AAPL US",
+        "NASDAQ AAPL",
+        "AAPL NASDAQ",
+        "\u{200b}AAPL",
+        "\u{feff}AAPL\u{200e}",
+        "AA\u{ad}PL",
+        "\u{a0}AAPL ",
+        "\"AAPL\"",
+        "'AAPL'",
+        "=\"AAPL\"",
+        "<AAPL.O>",
+    ] {
+        assert_eq!(one(text), "AAPL", "{text}");
+    }
+    for (text, expected) in [
+        ("IBM.N", "IBM"),
+        ("BRKb.N", "BRK.B"),
+        ("BFb.N", "BF.B"),
+        ("BAC_pL.N", "BACpL"),
+        ("BRK/B US Equity", "BRK.B"),
+        ("NYSE:BRK.B", "BRK.B"),
+        ("BRK.B-US", "BRK.B"),
+        ("BTC/USD", "BTC-USD"),
+        ("X:BTCUSD", "X:BTCUSD"),
+        ("7203", "7203"),
+        ("VOD.L", "VOD.L"),
+        ("MC.PA", "MC.PA"),
+    ] {
+        assert_eq!(one(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn classes_and_preferred_shares_are_kept() {
+    for (text, expected) in [
+        ("BRK.B", "BRK.B"),
+        ("BRK-B", "BRK.B"),
+        ("BRK/B", "BRK.B"),
+        ("brk/b", "BRK.B"),
+        ("BRK B", "BRK.B"),
+        ("BRK.A", "BRK.A"),
+        ("MKC.V", "MKC.V"),
+        ("BF.B", "BF.B"),
+        ("BCpC", "BCpC"),
+        ("BC-PC", "BCpC"),
+        ("BC/PC", "BCpC"),
+        ("BC/PRC", "BCpC"),
+        ("ABRp", "ABRp"),
+        ("ACHR/WS", "ACHR.WS"),
+        ("ACHR.WS", "ACHR.WS"),
+        ("AACT.U", "AACT.U"),
+        ("AACT/U", "AACT.U"),
+        ("AACT/UN", "AACT.U"),
+        ("LEN.Bw", "LEN.Bw"),
+    ] {
+        assert_eq!(one(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_a_ticker_is_refused_by_its_kind() {
+    for (text, part) in [
+        ("US0378331005", "ISIN"),
+        ("us0378331005", "ISIN"),
+        ("037833100", "CUSIP"),
+        ("59491810 4", "not a ticker"),
+        ("594918104", "CUSIP"),
+        ("38259P508", "CUSIP"),
+        ("2046251", "SEDOL"),
+        ("B1YW440", "SEDOL"),
+        ("BBG000B9XRY4", "FIGI"),
+        ("HWUPKR0MPOU8FGXBT394", "LEI"),
+        ("0000320193", "CIK"),
+        ("37833100", "CIK"),
+        ("7203.0", "number"),
+        ("VOD LN Equity", "not traded in the United States"),
+        ("LSE:VOD", "United States"),
+        ("VOD:LN", "United States"),
+        ("BINANCE:BTCUSDT", "United States"),
+        ("Ford", "may be a name"),
+        ("Apple", "may be a name"),
+        ("SPY.P", "Arca"),
+        ("AAPL.OQ^A12", "no longer listed"),
+        ("AAPL/MSFT", "several"),
+        ("A B C", "not a ticker"),
+        ("?!", "not a ticker"),
+        ("AAPL\u{1f600}", "not a ticker"),
+        ("", "not a ticker"),
+    ] {
+        let reason = read(text).unwrap_err();
+        assert!(reason.contains(part) && reason.contains(text), "{text}: {reason}");
+    }
+}
+
+#[test]
+fn several_tickers_are_several_and_a_name_is_none() {
+    let of = |text: &str| {
+        let mut tickers = Tickers::default();
+        tickers.add_text(text);
+        (tickers.symbols.iter().map(ToString::to_string).collect::<Vec<_>>(), tickers.left_out)
+    };
+    for (text, expected) in [
+        ("AAPL/MSFT", &["AAPL", "MSFT"][..]),
+        ("AAPL/MSFT/TSLA", &["AAPL", "MSFT", "TSLA"]),
+        ("$AAPL/$MSFT", &["AAPL", "MSFT"]),
+        ("AAPL AND MSFT", &["AAPL", "MSFT"]),
+        ("AAPL and MSFT", &["AAPL", "MSFT"]),
+        ("AAPL & MSFT", &["AAPL", "MSFT"]),
+        ("AAPL, MSFT, AND TSLA", &["AAPL", "MSFT", "TSLA"]),
+        ("AAPL MSFT", &["AAPL", "MSFT"]),
+        ("AAPL.O, MSFT.OQ;IBM.N", &["AAPL", "MSFT", "IBM"]),
+        ("NASDAQ:AAPL, NYSE:IBM", &["AAPL", "IBM"]),
+        ("\u{200b}AAPL,\u{200b}MSFT", &["AAPL", "MSFT"]),
+    ] {
+        assert_eq!(of(text), (expected.iter().map(|&text| text.to_owned()).collect(), Vec::new()), "{text}");
+    }
+    for text in ["AAPL OR MSFT", "FORD MOTOR CO", "APPLE INC", "BANK OF AMERICA", "Apple Inc", "AAPL BB", "NKE UA"] {
+        let (symbols, left_out) = of(text);
+        assert!(symbols.is_empty() && left_out.len() == 1 && left_out[0].contains(text), "{text}: {symbols:?}");
+    }
+    let mut items = Tickers::default();
+    ["AAPL/MSFT", "BRK B", "A B C"].into_iter().for_each(|item| items.add_item(item));
+    assert_eq!((items.symbols.len(), items.left_out.len()), (3, 1), "{items:?}");
+}
+
+#[test]
+fn a_column_of_names_or_tickers_is_read_where_it_says_more() {
+    let found = |text: &str| decorated(text).map(|symbol| symbol.map(|symbol| symbol.to_string()));
+    for (text, expected) in [
+        ("AAPL", None),
+        ("Apple", None),
+        ("Apple Inc.", None),
+        ("A.O. Smith", None),
+        ("AT&T", None),
+        ("Yum! Brands", None),
+        ("NASDAQ:AAPL", Some("AAPL")),
+        ("AAPL.O", Some("AAPL")),
+        ("AAPL US Equity", Some("AAPL")),
+        ("$AAPL", Some("AAPL")),
+        ("AAPL:US", Some("AAPL")),
+        ("BRK.B", None),
+        ("Johnson & Johnson", None),
+        ("Amazon.com", None),
+    ] {
+        assert_eq!(found(text), Ok(expected.map(str::to_owned)), "{text}");
+    }
+    assert!(found("US0378331005").unwrap_err().contains("ISIN"));
+    assert_eq!(listed("AAPL/MSFT"), Some(vec!["AAPL".into(), "MSFT".into()]));
+    assert_eq!(listed("AAPL AND MSFT"), Some(vec!["AAPL".into(), "MSFT".into()]));
+    assert_eq!(listed("JOHNSON AND JOHNSON"), None);
+    assert_eq!((listed("BRK/B"), listed("Apple, Inc"), listed("HOME DEPOT")), (None, None, None));
+}

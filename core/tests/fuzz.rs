@@ -1,0 +1,488 @@
+//! Records of every topic, tickers, texts and legal names, from anybody: no panic, no more memory than the input accounts
+//! for, and what is accepted has the numbers and times that a plain reader finds.
+//!
+//! `tapewire_fuzzkit` says how many inputs run, and how to run more.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use tapewire_core::exchange::{Calendar, Session, floor_minute};
+use tapewire_core::instrument::common_names;
+use tapewire_core::record::{Envelope, Scored, Tape};
+use tapewire_core::tape::ActionKind;
+use tapewire_core::text::{clean, readable};
+use tapewire_core::{
+    ActionRecord, Article, Bar, DeadLetter, HaltRecord, InstrumentRecord, NewsRecord, Run, SentimentRecord, Symbol,
+    TapeRecord, TradeRecord, Watermark, Watermarks, record::News,
+};
+use tapewire_fuzzkit::json::{Fields, Json, fields, message};
+use tapewire_fuzzkit::{Dice, bounded, fuzz};
+
+/// How many inputs `cargo test` tries for each target.
+const INPUTS: usize = 4000;
+
+const ARTICLE: &str = r#"{"v":1,"run":"live","body":{"article":{"id":"a1","revision":18446744073709551615,
+    "provider":"massive","publisher":"Wire","author":"","title":"Apple &amp; Maker rise","description":"<p>Teaser</p>",
+    "url":"https://x.example/1","symbols":["AAPL","BRK.B"],"withdrawn":["MSFT",null],"keywords":["a"],
+    "published_at":1700000000000001,"received_at":1700000001000002}}}"#;
+const NEWS_WATERMARK: &str = r#"{"v":1,"run":"live","body":{"watermark":{"index":0,"count":2,"source":"desk","idle":true,
+    "at":1700000000123456}}}"#;
+const MENTION: &str = r#"{"v":1,"run":"replay-1","body":{"mention":{"article_id":"a1","article_revision":7,
+    "symbol":"AAPL","title":"Apple rises","provider":"massive","publisher":"Wire","url":"https://x.example/1",
+    "published_at":1700000000000001,"received_at":1700000001000002,"scored_at":1700000002000003,"relevance":0.5,
+    "asked_as":"Apple","sentiment":{"probabilities":{"positive":0.7000000000000001,"neutral":0.2,"negative":0.1},
+    "model":"m","model_revision":"r","windows":2},"unscored":null}}}"#;
+const UNSCORED: &str = r#"{"v":1,"run":"live","body":{"mention":{"article_id":"a1","article_revision":7,"symbol":null,
+    "title":"","provider":"massive","publisher":"","url":"","published_at":1700000000000001,
+    "received_at":1700000001000002,"scored_at":1700000002000003,"relevance":null,"sentiment":null,
+    "unscored":"empty_text"}}}"#;
+const BAR: &str = r#"{"v":1,"run":"live","body":{"bar":{"symbol":"AAPL","start":1700000000000000,"width_s":60,
+    "open":1.5,"high":2.25,"low":1.25,"close":2.0,"volume":1918.0,"vwap":1.75,"trades":12,
+    "received_at":1700000061000000}}}"#;
+const TRADE: &str = r#"{"v":1,"run":"live","body":{"symbol":"MSFT","at":1700000000000000,"id":"12345","sequence":3681328,
+    "price":114.125,"size":100.0,"received_at":1700000000200000}}"#;
+const HALT: &str = r#"{"v":1,"run":"live","body":{"symbol":"MSFT","at":1700000000000000,"halted":true,
+    "reason":"LULD 17","received_at":1700000000200000}}"#;
+const SPLIT: &str = r#"{"v":1,"run":"live","body":{"symbol":"AAPL","ex_date":"2020-08-31","id":"1:4",
+    "kind":{"split":{"from":1.0,"to":4.0}},"received_at":1700000000200000}}"#;
+const DIVIDEND: &str = r#"{"v":1,"run":"live","body":{"symbol":"AAPL","ex_date":"2021-11-05","id":"CD 0.22 USD",
+    "kind":{"dividend":{"amount":0.22,"currency":"USD"}},"received_at":1700000000200000}}"#;
+const INSTRUMENT: &str = r#"{"v":1,"run":"live","body":{"symbol":"FB","name":"WATERS CORP /DE/","aliases":["W"],
+    "kind":"stock","exchange":"NYSE","cik":1326801,"figi":null,"valid_from":"2022-06-09","valid_to":null,"source":"sec",
+    "seen_at":1700000000200000}}"#;
+const DEAD_LETTER: &str = r#"{"v":1,"run":"live","stage":"joiner","origin":"topic news, partition 2, offset 77",
+    "reason":"not a record","bytes":"e30=","at":1700000000200000}"#;
+
+/// Runs a target whose inputs are messages made of these.
+fn messages(seeds: &[&str], target: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
+    let seeds: Vec<Json> = seeds.iter().map(|seed| Json::of(seed)).collect();
+    fuzz!(INPUTS, |bytes: &[u8]| target(&message(&mut Dice::new(bytes), &seeds)));
+}
+
+/// Reads a record; one that is accepted is the same when it is written and read again.
+fn decoded<Body>(bytes: &[u8]) -> Option<(Envelope<Body>, Fields)>
+where
+    Body: Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let record = match bounded(bytes.len(), || Envelope::<Body>::decode(bytes)) {
+        Ok(record) => record,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return None;
+        }
+    };
+    let again = Envelope::<Body>::decode(&record.encode()).unwrap();
+    assert_eq!(again, record);
+    // A list of the fields' values stands for an object where nothing but our own writers write; it is not compared.
+    let whole = fields(&String::from_utf8_lossy(bytes))?;
+    assert_eq!(Some(record.run.as_str()), whole.string("run").as_deref());
+    Some((record, whole.object("body")?))
+}
+
+fn assert_time(at: Timestamp, fields: &Fields, name: &str) {
+    assert_eq!(Some(i128::from(at.as_microsecond())), fields.integer(name), "{name}");
+    assert_eq!(at.as_nanosecond() % 1000, 0, "{name}");
+}
+
+fn assert_number(number: f64, fields: &Fields, name: &str) {
+    assert_eq!(Some(number.to_bits()), fields.number(name).map(f64::to_bits), "{name} {fields:?}");
+    assert!(number.is_finite());
+}
+
+fn assert_symbol(symbol: &Symbol, fields: &Fields, name: &str) {
+    assert_eq!(Ok(symbol), Symbol::new(&fields.string(name).unwrap()).as_ref());
+}
+
+fn assert_watermark(watermark: &Watermark, body: &Fields) {
+    let Some(fields) = body.object("watermark") else { return };
+    assert_time(watermark.at, &fields, "at");
+    assert_eq!(Some(i128::from(watermark.count)), fields.integer("count"));
+    let mut all = Watermarks::default();
+    all.observe(watermark);
+    assert!(all.low().is_none_or(|low| low == watermark.at));
+}
+
+#[test]
+fn articles() {
+    messages(&[ARTICLE, ARTICLE, NEWS_WATERMARK], |bytes| {
+        let Some((NewsRecord { body, .. }, plain)) = decoded::<News>(bytes) else { return };
+        let article = match body {
+            News::Article(article) => article,
+            News::Watermark(watermark) => return assert_watermark(&watermark, &plain),
+        };
+        let Some(plain) = plain.object("article") else { return };
+        assert_time(article.published_at, &plain, "published_at");
+        assert_time(article.received_at, &plain, "received_at");
+        assert_eq!(Some(i128::from(article.revision)), plain.integer("revision"));
+        for (own, name) in [
+            (&article.id, "id"),
+            (&article.title, "title"),
+            (&article.description, "description"),
+            (&article.url, "url"),
+        ] {
+            assert_eq!(Some(own), plain.string(name).as_ref());
+        }
+        let symbols: Vec<Symbol> = plain.strings("symbols").unwrap().iter().map(|s| Symbol::new(s).unwrap()).collect();
+        assert_eq!(article.symbols, symbols);
+        assert!(article.subjects().len() == article.symbols.len().max(1));
+        assert_eq!(article.key(), format!("{}/{}", article.provider, article.id));
+        assert!(article.cleaned().text().len() <= 2 * bytes.len() + 2);
+    });
+}
+
+#[test]
+fn mentions() {
+    messages(&[MENTION, MENTION, UNSCORED, NEWS_WATERMARK], |bytes| {
+        let Some((SentimentRecord { body, .. }, plain)) = decoded::<Scored>(bytes) else { return };
+        let mention = match body {
+            Scored::Mention(mention) => mention,
+            Scored::Watermark(watermark) => return assert_watermark(&watermark, &plain),
+        };
+        let Some(plain) = plain.object("mention") else { return };
+        for (at, name) in [
+            (mention.published_at, "published_at"),
+            (mention.received_at, "received_at"),
+            (mention.scored_at, "scored_at"),
+        ] {
+            assert_time(at, &plain, name);
+            assert!(at <= mention.available_at());
+        }
+        if let Some(relevance) = mention.relevance {
+            assert_number(relevance, &plain, "relevance");
+        }
+        assert_eq!(mention.sentiment.is_ok(), plain.raw("sentiment").is_some());
+        assert_eq!(mention.sentiment.is_err(), plain.raw("unscored").is_some());
+        if let Some(given) = mention.probabilities() {
+            let plain = plain.object("sentiment").and_then(|sentiment| sentiment.object("probabilities"));
+            let Some(plain) = plain else { return };
+            for (number, name) in
+                [(given.positive, "positive"), (given.neutral, "neutral"), (given.negative, "negative")]
+            {
+                assert_number(number, &plain, name);
+            }
+            assert!(["positive", "neutral", "negative"].contains(&given.label()));
+        }
+    });
+}
+
+fn assert_bar(bar: &Bar, plain: &Fields) {
+    assert_symbol(&bar.symbol, plain, "symbol");
+    assert_time(bar.start, plain, "start");
+    assert_time(bar.received_at, plain, "received_at");
+    assert_eq!(Some(i128::from(bar.width_s)), plain.integer("width_s"));
+    for (number, name) in
+        [(bar.open, "open"), (bar.high, "high"), (bar.low, "low"), (bar.close, "close"), (bar.volume, "volume")]
+    {
+        assert_number(number, plain, name);
+    }
+    if let Some(vwap) = bar.vwap {
+        assert_number(vwap, plain, "vwap");
+    }
+    assert_eq!(bar.trades.map(i128::from), plain.integer("trades"));
+    if bar.fault().is_none() {
+        assert!(bar.end() > bar.start);
+        assert!(bar.low > 0.0 && bar.low <= bar.open && bar.close <= bar.high && bar.volume >= 0.0);
+    }
+}
+
+#[test]
+fn bars() {
+    let copy = BAR.replace("{\"bar\"", "{\"benchmark_bar\"");
+    messages(&[BAR, BAR, &copy, NEWS_WATERMARK], |bytes| {
+        let Some((TapeRecord { body, .. }, plain)) = decoded::<Tape>(bytes) else { return };
+        match body {
+            Tape::Bar(bar) => drop(plain.object("bar").map(|plain| assert_bar(&bar, &plain))),
+            Tape::BenchmarkBar(bar) => drop(plain.object("benchmark_bar").map(|plain| assert_bar(&bar, &plain))),
+            Tape::Watermark(watermark) => assert_watermark(&watermark, &plain),
+        }
+    });
+}
+
+#[test]
+fn trades_and_halts() {
+    messages(&[TRADE, HALT], |bytes| {
+        if let Some((TradeRecord { body: trade, .. }, plain)) = decoded(bytes) {
+            let trade: tapewire_core::Trade = trade;
+            assert_symbol(&trade.symbol, &plain, "symbol");
+            assert_time(trade.at, &plain, "at");
+            assert_number(trade.price, &plain, "price");
+            assert_number(trade.size, &plain, "size");
+            assert_eq!(Some(i128::from(trade.sequence)), plain.integer("sequence"));
+        }
+        if let Some((HaltRecord { body: halt, .. }, plain)) = decoded(bytes) {
+            let halt: tapewire_core::Halt = halt;
+            assert_symbol(&halt.symbol, &plain, "symbol");
+            assert_time(halt.at, &plain, "at");
+            assert_eq!(plain.raw("halted"), Some(if halt.halted { "true" } else { "false" }));
+        }
+    });
+}
+
+#[test]
+fn splits_and_dividends() {
+    messages(&[SPLIT, DIVIDEND], |bytes| {
+        let Some((ActionRecord { body: action, .. }, plain)) = decoded(bytes) else { return };
+        let action: tapewire_core::CorporateAction = action;
+        assert_symbol(&action.symbol, &plain, "symbol");
+        assert_eq!(plain.string("ex_date").unwrap().parse::<Date>().unwrap(), action.ex_date);
+        let Some(kind) = plain.object("kind") else { return };
+        match &action.kind {
+            ActionKind::Split { from, to } => {
+                let Some(plain) = kind.object("split") else { return };
+                assert_number(*from, &plain, "from");
+                assert_number(*to, &plain, "to");
+            }
+            ActionKind::Dividend { amount, currency } => {
+                let Some(plain) = kind.object("dividend") else { return };
+                assert_number(*amount, &plain, "amount");
+                assert_eq!(*currency, plain.string("currency").unwrap_or_default());
+            }
+        }
+        let at = action.received_at;
+        assert_eq!(action.withdrawn(at).fault(), None);
+    });
+}
+
+#[test]
+fn instruments_and_dead_letters() {
+    messages(&[INSTRUMENT, DEAD_LETTER], |bytes| {
+        if let Some((InstrumentRecord { body: listed, .. }, plain)) = decoded(bytes) {
+            let listed: tapewire_core::record::ListedInstrument = listed;
+            assert_symbol(&listed.instrument.symbol, &plain, "symbol");
+            assert_eq!(listed.instrument.cik.map(i128::from), plain.integer("cik"));
+            assert_eq!(Some(&listed.instrument.name), plain.string("name").as_ref());
+            assert!(listed.key().starts_with(listed.instrument.symbol.as_str()));
+            let days = [(listed.instrument.valid_from, "valid_from"), (listed.instrument.valid_to, "valid_to")];
+            for (day, name) in days {
+                assert_eq!(day, plain.string(name).map(|day| day.parse::<Date>().unwrap()), "{name}");
+            }
+        }
+        if let Ok(letter) = bounded(bytes.len(), || serde_json::from_slice::<DeadLetter>(bytes)) {
+            let again = serde_json::to_vec(&letter).unwrap();
+            assert_eq!(serde_json::from_slice::<DeadLetter>(&again).unwrap(), letter);
+            if let Some(plain) = fields(&String::from_utf8_lossy(bytes)) {
+                assert_time(letter.at, &plain, "at");
+            }
+            assert!(letter.run.is_none_or(|run| run == Run::named(run.as_str())));
+        }
+    });
+}
+
+#[test]
+fn sessions_around_any_moment() {
+    let calendar = Calendar::xnys();
+    const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let ends = [Timestamp::MIN, Timestamp::MAX, Watermark::END, Timestamp::UNIX_EPOCH];
+        let session = &calendar.sessions()[dice.below(calendar.sessions().len())];
+        let end = dice.of(&ends);
+        let base = dice.of(&[session.open, session.close, session.open, session.close, end]);
+        let microseconds = dice.bits() as i64 >> dice.below(64);
+        let at = base.saturating_add(SignedDuration::from_micros(microseconds)).unwrap_or(base);
+        let minute = floor_minute(at);
+        assert!(minute <= at && at.duration_since(minute) < MINUTE);
+        assert!(calendar.before(at).is_none_or(|session| session.close <= at));
+        assert!(calendar.after(at).is_none_or(|session| session.open > at));
+        assert!(calendar.containing(at).is_none_or(|session| session.open <= at && at < session.close));
+        let _ = (calendar.phase(at), calendar.day_from(at));
+        if let Some((session, entry)) = calendar.first_tradable(at) {
+            assert!(entry > at && session.open <= entry && entry < session.close, "{at} {entry}");
+            // The first session of those around it that still has a whole minute.
+            let minute = |session: &Session| if at < session.open { session.open } else { floor_minute(at) + MINUTE };
+            let around = &calendar.sessions()[session.index.saturating_sub(2)..];
+            let linear = around.iter().find(|&session| minute(session) + MINUTE <= session.close);
+            assert_eq!(entry, minute(session), "{at}");
+            assert_eq!(linear, Some(session), "{at}");
+        }
+    });
+}
+
+#[test]
+fn tickers() {
+    const PARTS: [&str; 36] = [
+        "BC", "A", "BRK", "brk", "ACHR", "GOOGL", "p", "P", "PR", "pr", "r", "w", "WS", "WT", "U", "UN", "RI", "B",
+        "b", ".", "-", "/", "^", " ", ":", "X:", "O:", "_", "C", "1", "é", "İ", "\u{a0}", "İ", "\0", "\u{feff}",
+    ];
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let text = match dice.once_in(8) {
+            true => String::from_utf8_lossy(dice.rest()).into_owned(),
+            false => (0..dice.within(1..9)).map(|_| dice.of(&PARTS)).collect(),
+        };
+        let Ok(symbol) = bounded(text.len(), || Symbol::new(&text)) else { return };
+        let read = symbol.as_str();
+        assert_eq!(Symbol::new(read).as_ref(), Ok(&symbol), "{text:?}");
+        assert!((1..=Symbol::MAX_LEN + 1).contains(&read.len()) && read.is_ascii(), "{text:?} is {read:?}");
+        // No letter or digit is lost but those that mark a kind of share, and none is invented but those.
+        let bare = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+        assert_eq!(bare(read), bare(&text), "{text:?} is {read:?}");
+        let _ = symbol.asset_class();
+        if let Some(common) = symbol.common_share() {
+            assert_eq!(Symbol::new(common.as_str()), Ok(common.clone()), "{text:?}");
+            assert!(read.starts_with(common.as_str()) && common.common_share().is_none(), "{text:?}");
+        }
+    });
+}
+
+/// A text made of pieces of markup, or whatever the bytes are.
+fn marked_up(bytes: &[u8]) -> String {
+    const PIECES: [&str; 64] = [
+        "<",
+        ">",
+        "&",
+        ";",
+        "#",
+        "x",
+        "p",
+        "</",
+        "/>",
+        "<p>",
+        "<br",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<script>",
+        "</script>",
+        "<style",
+        "<a href=\"",
+        "\"",
+        "'",
+        "=",
+        "&amp;",
+        "&amp;amp;",
+        "&lt;",
+        "&gt;",
+        "&#",
+        "&#x",
+        "39;",
+        "&#0;",
+        "&#xd800;",
+        "&#x110000;",
+        "&#99999999999;",
+        "&nbsp;",
+        "&ngE;",
+        "&nvlt;",
+        "&NotEqualTilde;",
+        "&fjlig;",
+        "&hellip",
+        "\u{200b}",
+        "\u{a0}",
+        "\u{85}",
+        "\u{2028}",
+        "\0",
+        "\n",
+        "\t",
+        " ",
+        "  ",
+        "AT&T",
+        "P<E",
+        "a < b",
+        "é",
+        "😀",
+        "\u{e0041}",
+        ". ",
+        "!",
+        "Maker rises",
+        "This article is for informational purposes only.",
+        "Disclaimer:",
+        "(c) 2025",
+        "All rights reserved.",
+        "<table><tr><td>",
+        "<title>",
+        "<textarea>",
+    ];
+    let mut dice = Dice::new(bytes);
+    match dice.once_in(8) {
+        true => String::from_utf8_lossy(dice.rest()).into_owned(),
+        false => (0..dice.below(60)).map(|_| dice.of(&PIECES)).collect(),
+    }
+}
+
+#[test]
+fn texts() {
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let text = marked_up(bytes);
+        let cleaned = bounded(text.len(), || clean(&text).into_owned());
+        // The longest that a character becomes is an entity of two characters, `&ngE;`, of six bytes.
+        assert!(cleaned.len() <= 2 * text.len(), "{text:?} is {cleaned:?}");
+        assert_eq!(clean(&cleaned), cleaned, "{text:?}");
+        let read = bounded(text.len(), || readable(&text).into_owned());
+        assert_eq!(readable(&read), read, "{text:?}");
+        assert!(read.len() <= cleaned.len());
+        assert!(!read.contains(['\0', '\u{200b}', '\u{85}', '\u{2028}']), "{text:?} is {read:?}");
+        let revision = Article::fingerprint(&text, &read, &[]);
+        assert_eq!(revision, Article::fingerprint(&text, &read, &[]));
+    });
+}
+
+#[test]
+fn legal_names() {
+    const PARTS: [&str; 48] = [
+        "WATERS",
+        "Southwest",
+        "Airlines",
+        "CO",
+        "CORP",
+        "Inc.",
+        "INC",
+        "Ltd",
+        "plc",
+        "/DE/",
+        "/NEW",
+        "/",
+        " - ",
+        "-",
+        ",",
+        ".",
+        " ",
+        "  ",
+        "The",
+        "the",
+        "Group",
+        "Holdings",
+        "Class A",
+        "Common Stock",
+        "(",
+        ")",
+        "&",
+        "'",
+        "’",
+        "SCHWAB",
+        "CHARLES",
+        "International",
+        "Business",
+        "Machines",
+        "Com",
+        ".com",
+        "3M",
+        "A",
+        "of",
+        "and",
+        "S.A.",
+        "N.V.",
+        "ADR",
+        "é",
+        "İ",
+        "\u{a0}",
+        "Warrant",
+        "\0",
+    ];
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let ticker = Symbol::new(dice.of(&["IBM", "A", "BRK.B"])).unwrap();
+        let legal: String = match dice.once_in(8) {
+            true => String::from_utf8_lossy(dice.rest()).into_owned(),
+            false => (0..dice.below(20)).flat_map(|_| [dice.of(&PARTS), dice.of(&[" ", "", " "])]).collect(),
+        };
+        let names = bounded(legal.len(), || common_names(&legal, Some(&ticker)));
+        let longest = names.aliases.iter().chain([&names.name]).map(String::len).max().unwrap_or_default();
+        assert!(longest <= 3 * legal.len() + 4, "{legal:?} is {names:?}");
+        assert!(names.aliases.iter().all(|alias| !alias.trim().is_empty()), "{legal:?} is {names:?}");
+        assert!(names.aliases.len() <= legal.len() + 4, "{legal:?} is {names:?}");
+    });
+}

@@ -1,0 +1,64 @@
+//! How many trades the fold takes a second on one core: `cargo run --release -p tapewire-bars --example fold -- [TRADES]`.
+//!
+//! The trades are of 500 symbols, some are late, and there is a watermark for each second; bars are of 1 s, 1 min and
+//! 5 min. Making the trades is not part of the time.
+
+use jiff::{SignedDuration, Timestamp};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use std::time::{Duration, Instant};
+use tapewire_bars::{Fold, Widths};
+use tapewire_core::{Symbol, Trade, TradeCounts};
+
+const SYMBOLS: usize = 500;
+/// In each second of the market.
+const TRADES_A_SECOND: usize = 20_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let wanted: usize = std::env::args().nth(1).map_or(Ok(20_000_000), |text| text.parse())?;
+    let symbols = (0..SYMBOLS).map(|i| Symbol::new(&format!("S{i}"))).collect::<Result<Vec<_>, _>>()?;
+    let widths = Widths::new(&[1, 60, 300])?;
+    let lateness = SignedDuration::from_secs(10);
+    let mut folds: Vec<Fold> =
+        symbols.iter().map(|symbol| Fold::new(symbol.clone(), widths.clone(), lateness)).collect();
+    let mut rng = SmallRng::seed_from_u64(1);
+    let start: Timestamp = "2025-06-02T13:30:00Z".parse()?;
+    let (mut spent, mut folded, mut bars) = (Duration::ZERO, 0, 0);
+    for second in 0.. {
+        if folded >= wanted {
+            break;
+        }
+        let now = start + SignedDuration::from_secs(second);
+        let trades: Vec<(usize, Trade)> =
+            (0..TRADES_A_SECOND).map(|i| draw(&mut rng, &symbols, now, folded + i)).collect();
+        let began = Instant::now();
+        for (symbol, trade) in &trades {
+            folds[*symbol].trade(trade);
+        }
+        for fold in &mut folds {
+            bars += fold.watermark(now).len();
+        }
+        spent += began.elapsed();
+        folded += trades.len();
+    }
+    let rate = folded as f64 / spent.as_secs_f64() / 1e6;
+    println!("{folded} trades of {SYMBOLS} symbols to {bars} bars of 1 s, 1 min and 5 min: {rate:.1} M trades/s");
+    Ok(())
+}
+
+fn draw(rng: &mut SmallRng, symbols: &[Symbol], now: Timestamp, number: usize) -> (usize, Trade) {
+    let symbol = rng.random_range(0..symbols.len());
+    let late = if rng.random_range(0..100) == 0 { rng.random_range(0..5_000_000) } else { 0 };
+    let trade = Trade {
+        symbol: symbols[symbol].clone(),
+        at: now + SignedDuration::from_micros(rng.random_range(0..1_000_000) - late),
+        id: number.to_string(),
+        sequence: number as u64,
+        price: 100.0 + f64::from(rng.random_range(0..1000_u32)) / 100.0,
+        size: f64::from(rng.random_range(1..500_u32)),
+        counts: TradeCounts::EVERYTHING,
+        replaces: None,
+        received_at: now,
+    };
+    (symbol, trade)
+}

@@ -1,0 +1,205 @@
+//! The fold of one symbol's trades.
+
+use crate::kept::{Kept, hash};
+use crate::widths::{Widths, micros};
+use jiff::{SignedDuration, Timestamp};
+use tapewire_core::{Bar, Symbol, Trade};
+
+/// Trades of one symbol that may still change a bar.
+///
+/// The bars are a function of the set of trades and of the watermarks: neither the order of arrival nor a repetition
+/// changes the last version of a bar. Bars end at multiples of their width since midnight UTC. A bar is given out at the
+/// first watermark at or after its end, and again, whole, at the next watermark after a trade that arrived later changed
+/// it. An interval in which no trade may be an open or close has no bar; if all trades of a bar are taken back after it was
+/// given out, it stays as it was.
+///
+/// A trade has an id of its own within the symbol; a record that takes another trade back does, too.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    symbol: Symbol,
+    widths: Widths,
+    /// In microseconds.
+    lateness: i64,
+    /// Sorted up to `sorted`, by [`Kept::order`].
+    trades: Vec<Kept>,
+    sorted: usize,
+    /// Trades that were taken back: the hash of the id, and the time of the record that takes it back.
+    taken_back: Vec<(u64, i64)>,
+    /// Time of trades that came or went after a bar with them was given out.
+    changed: Vec<i64>,
+    watermark: i64,
+}
+
+/// What became of a trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts in bars from now on.
+    Counts,
+    /// It is older than the watermark less the allowed lateness and the widest bar, and changes no bar.
+    TooLate,
+}
+
+impl Fold {
+    /// The fold of `symbol`'s trades. A trade may arrive `lateness` after the watermark has passed the end of the bar
+    /// that it belongs to.
+    pub fn new(symbol: Symbol, widths: Widths, lateness: SignedDuration) -> Self {
+        let lateness = i64::try_from(lateness.as_micros().max(0)).unwrap_or(i64::MAX / 4);
+        Self {
+            symbol,
+            widths,
+            lateness,
+            trades: Vec::new(),
+            sorted: 0,
+            taken_back: Vec::new(),
+            changed: Vec::new(),
+            watermark: i64::MIN / 2,
+        }
+    }
+
+    /// Takes a trade of this symbol, or a record that takes one back.
+    pub fn trade(&mut self, trade: &Trade) -> Taken {
+        let kept = Kept::new(trade);
+        if kept.at < self.evicted_before() {
+            return Taken::TooLate;
+        }
+        if let Some(id) = &trade.replaces {
+            self.take_back(hash(id), kept.at);
+        }
+        if kept.at < self.watermark {
+            self.changed.push(kept.at);
+        }
+        self.trades.push(kept);
+        Taken::Counts
+    }
+
+    fn take_back(&mut self, id: u64, at: i64) {
+        self.taken_back.push((id, at));
+        let before = self.trades.iter().filter(|trade| trade.id == id && trade.at < self.watermark);
+        self.changed.extend(before.map(|trade| trade.at));
+    }
+
+    /// Says that the trades up to `at` (UTC) have arrived, but for late ones. Returns the bars that are complete now, and
+    /// those that late trades have changed: by width, then by time.
+    pub fn watermark(&mut self, at: Timestamp) -> Vec<Bar> {
+        let at = at.as_microsecond();
+        if at <= self.watermark && self.changed.is_empty() {
+            return Vec::new();
+        }
+        self.sort();
+        let (from, to) = (self.watermark, at.max(self.watermark));
+        let mut bars = Vec::new();
+        for &width_s in self.widths.seconds() {
+            let width = micros(width_s);
+            let mut starts: Vec<i64> = self.changed.iter().map(|&at| floor(at, width)).collect();
+            // The others are given out below, for the first time.
+            starts.retain(|start| start + width <= from);
+            starts.sort_unstable();
+            starts.dedup();
+            for start in starts {
+                let first = self.trades.partition_point(|trade| trade.at < start);
+                bars.extend(self.bar(&self.trades[first..], start, width_s));
+            }
+            let mut next = self.trades.partition_point(|trade| trade.at < floor(from, width));
+            let complete = floor(to, width);
+            while let Some(start) =
+                self.trades.get(next).map(|trade| floor(trade.at, width)).filter(|&at| at < complete)
+            {
+                bars.extend(self.bar(&self.trades[next..], start, width_s));
+                next += self.trades[next..].partition_point(|trade| trade.at < start + width);
+            }
+        }
+        self.watermark = to;
+        self.changed.clear();
+        self.evict();
+        bars
+    }
+
+    /// Brings the trades into the order of time, without repetitions and without those that were taken back.
+    fn sort(&mut self) {
+        let mut new = self.trades.split_off(self.sorted);
+        new.sort_by(Kept::order);
+        if let Some(first) = new.first() {
+            // Only the trades from the earliest new one on have to be looked at again, mostly none.
+            let from = self.trades.partition_point(|trade| trade.order(first).is_lt()).saturating_sub(1);
+            let mut rest = self.trades.split_off(from);
+            rest.append(&mut new);
+            rest.sort_by(Kept::order);
+            rest.dedup_by(|later, earlier| later.is_same_trade(earlier));
+            self.trades.append(&mut rest);
+        }
+        if !self.taken_back.is_empty() {
+            let taken_back = &self.taken_back;
+            self.trades.retain(|trade| !taken_back.iter().any(|&(id, _)| id == trade.id));
+        }
+        self.sorted = self.trades.len();
+    }
+
+    /// The bar of the trades from `start` on, which are the first of `trades`.
+    fn bar(&self, trades: &[Kept], start: i64, width_s: u32) -> Option<Bar> {
+        let end = start + micros(width_s);
+        let (mut open, mut close) = (None, 0.0);
+        let (mut high, mut low) = (f64::NEG_INFINITY, f64::INFINITY);
+        let (mut volume, mut value, mut count, mut received_at) = (0.0, 0.0, 0, i64::MIN);
+        for trade in trades.iter().take_while(|trade| trade.at < end) {
+            received_at = received_at.max(trade.received_at);
+            if trade.counts.open_close {
+                open = open.or(Some(trade.price));
+                close = trade.price;
+            }
+            if trade.counts.open_close || trade.counts.high_low {
+                high = high.max(trade.price);
+                low = low.min(trade.price);
+            }
+            if trade.counts.volume {
+                volume += trade.size;
+                value += trade.price * trade.size;
+                count += 1;
+            }
+        }
+        let time = |micros| Timestamp::from_microsecond(micros).ok();
+        Some(Bar {
+            symbol: self.symbol.clone(),
+            start: time(start)?,
+            width_s,
+            open: open?,
+            high,
+            low,
+            close,
+            volume,
+            vwap: (volume > 0.0).then(|| value / volume),
+            trades: Some(count),
+            received_at: time(received_at)?,
+        })
+    }
+
+    /// Trades before this time change no bar any more.
+    fn evicted_before(&self) -> i64 {
+        floor(self.watermark.saturating_sub(self.lateness), self.widths.widest())
+    }
+
+    fn evict(&mut self) {
+        let before = self.evicted_before();
+        let evicted = self.trades.partition_point(|trade| trade.at < before);
+        // Moving the rest costs as much as the rest is long.
+        if evicted > self.trades.len() / 2 {
+            self.trades.drain(..evicted);
+            self.sorted = self.trades.len();
+        }
+        self.taken_back.retain(|&(_, at)| at >= before);
+    }
+
+    /// How many trades are in memory.
+    pub fn len(&self) -> usize {
+        self.trades.len()
+    }
+
+    /// Whether no trade is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.trades.is_empty()
+    }
+}
+
+/// The start of the interval of this width that `at` is in.
+fn floor(at: i64, width: i64) -> i64 {
+    at.div_euclid(width).saturating_mul(width)
+}

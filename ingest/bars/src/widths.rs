@@ -1,0 +1,54 @@
+//! The widths of the bars.
+
+use thiserror::Error;
+
+/// Seconds of a day.
+const DAY_S: u32 = 86_400;
+
+/// Widths of bars in seconds, in ascending order. Each divides a day, so that bars start at the same times every day
+/// (UTC).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Widths(Vec<u32>);
+
+/// A width that bars can't have.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WidthError {
+    /// No width was given.
+    #[error("there is no width of a bar; give one at least, such as 1m")]
+    Empty,
+    /// Bars of this width would start at other times on the next day.
+    #[error("a bar of {0} s does not divide a day; use a width such as 1s, 1m, 5m, 1h")]
+    NotOfADay(u32),
+}
+
+impl Widths {
+    /// Widths in seconds, in any order; repetitions count once.
+    ///
+    /// # Errors
+    /// [`WidthError`].
+    pub fn new(seconds: &[u32]) -> Result<Self, WidthError> {
+        let mut widths = seconds.to_vec();
+        widths.sort_unstable();
+        widths.dedup();
+        match widths.iter().find(|&&width| width == 0 || !DAY_S.is_multiple_of(width)) {
+            Some(&width) => Err(WidthError::NotOfADay(width)),
+            None if widths.is_empty() => Err(WidthError::Empty),
+            None => Ok(Self(widths)),
+        }
+    }
+
+    /// In ascending order.
+    pub fn seconds(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// The widest, in microseconds.
+    pub(crate) fn widest(&self) -> i64 {
+        self.0.last().map_or(0, |&width| micros(width))
+    }
+}
+
+/// A width in microseconds.
+pub(crate) fn micros(width_s: u32) -> i64 {
+    i64::from(width_s) * 1_000_000
+}

@@ -1,0 +1,220 @@
+//! The fold against a plain computation on the sorted set of trades, whatever the order of arrival.
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use tapewire_bars::{Fold, Taken, WidthError, Widths};
+use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
+
+const BASE: i64 = 1_748_872_800_000_000; // 2025-06-02T14:00:00Z
+const WIDTHS: [u32; 3] = [1, 60, 300];
+
+fn at(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(BASE + micros).unwrap()
+}
+
+fn trade(micros: i64, sequence: u64, price: f64, size: f64) -> Trade {
+    Trade {
+        symbol: Symbol::new("MKR").unwrap(),
+        at: at(micros),
+        id: format!("id{sequence}"),
+        sequence,
+        price,
+        size,
+        counts: TradeCounts::EVERYTHING,
+        replaces: None,
+        received_at: at(micros + 5_000),
+    }
+}
+
+fn fold(widths: &[u32], lateness_s: i64) -> Fold {
+    Fold::new(Symbol::new("MKR").unwrap(), Widths::new(widths).unwrap(), SignedDuration::from_secs(lateness_s))
+}
+
+/// The last version of each bar.
+fn last(bars: impl IntoIterator<Item = Bar>) -> BTreeMap<(u32, Timestamp), Bar> {
+    bars.into_iter().map(|bar| ((bar.width_s, bar.start), bar)).collect()
+}
+
+/// The bars of a set of trades, one interval after the other.
+fn plain(trades: &[Trade]) -> BTreeMap<(u32, Timestamp), Bar> {
+    let mut trades: Vec<&Trade> = trades.iter().collect();
+    trades.sort_by_key(|trade| (trade.at, trade.sequence));
+    let mut bars = Vec::new();
+    for width_s in WIDTHS {
+        let mut intervals: BTreeMap<i64, Vec<&Trade>> = BTreeMap::new();
+        for trade in &trades {
+            let second = trade.at.as_second();
+            intervals.entry(second - second % i64::from(width_s)).or_default().push(trade);
+        }
+        for (start, trades) in intervals {
+            let priced: Vec<f64> =
+                trades.iter().filter(|trade| trade.counts.open_close).map(|trade| trade.price).collect();
+            let ranged = trades.iter().filter(|trade| trade.counts.open_close || trade.counts.high_low);
+            let ranged: Vec<f64> = ranged.map(|trade| trade.price).collect();
+            let counted: Vec<&&Trade> = trades.iter().filter(|trade| trade.counts.volume).collect();
+            let volume: f64 = counted.iter().map(|trade| trade.size).sum();
+            let value: f64 = counted.iter().map(|trade| trade.price * trade.size).sum();
+            let (Some(&open), Some(&close)) = (priced.first(), priced.last()) else { continue };
+            bars.push(Bar {
+                symbol: Symbol::new("MKR").unwrap(),
+                start: Timestamp::from_second(start).unwrap(),
+                width_s,
+                open,
+                high: ranged.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                low: ranged.iter().copied().fold(f64::INFINITY, f64::min),
+                close,
+                // The sum of no numbers is -0 in Rust.
+                volume: volume + 0.0,
+                vwap: (volume > 0.0).then(|| value / volume),
+                trades: Some(counted.len() as u64),
+                received_at: trades.iter().map(|trade| trade.received_at).max().unwrap(),
+            });
+        }
+    }
+    last(bars)
+}
+
+#[test]
+fn open_and_close_are_by_event_time_and_not_by_arrival() {
+    let mut fold = fold(&[60], 10);
+    for (micros, sequence, price) in [(30_000_000, 3, 10.3), (59_999_999, 4, 10.1), (0, 1, 10.0), (0, 2, 9.9)] {
+        assert_eq!(fold.trade(&trade(micros, sequence, price, 100.0)), Taken::Counts);
+    }
+    assert_eq!(fold.watermark(at(59_999_999)), []);
+    let bars = fold.watermark(at(60_000_000));
+    assert_eq!(bars.len(), 1);
+    let bar = &bars[0];
+    assert_eq!((bar.open, bar.high, bar.low, bar.close), (10.0, 10.3, 9.9, 10.1));
+    assert_eq!((bar.volume, bar.trades, bar.start), (400.0, Some(4), at(0)));
+    assert!((bar.vwap.unwrap() - 10.075).abs() < 1e-12);
+    assert_eq!(bar.fault(), None);
+    // A trade at the end belongs to the next bar, and a bar is given out once.
+    fold.trade(&trade(60_000_000, 5, 11.0, 1.0));
+    assert_eq!(fold.watermark(at(61_000_000)), []);
+}
+
+#[test]
+fn a_late_trade_changes_the_bar_and_a_very_late_one_none() {
+    let mut fold = fold(&[60], 60);
+    fold.trade(&trade(1_000_000, 1, 10.0, 1.0));
+    assert_eq!(fold.watermark(at(60_000_000)).len(), 1);
+    assert_eq!(fold.trade(&trade(2_000_000, 2, 12.0, 1.0)), Taken::Counts);
+    let again = fold.watermark(at(60_000_000));
+    assert_eq!((again.len(), again[0].close, again[0].volume), (1, 12.0, 2.0));
+    assert_eq!(fold.watermark(at(60_000_000)), []);
+    fold.watermark(at(119_999_999));
+    assert_eq!(fold.trade(&trade(3_000_000, 3, 13.0, 1.0)), Taken::Counts);
+    fold.watermark(at(120_000_000));
+    assert_eq!(fold.trade(&trade(4_000_000, 4, 13.0, 1.0)), Taken::TooLate);
+    assert!(fold.is_empty(), "{}", fold.len());
+}
+
+#[test]
+fn conditions_decide_what_a_trade_counts_for() {
+    let mut fold = fold(&[60], 0);
+    let odd_lot = TradeCounts { volume: true, ..TradeCounts::NOTHING };
+    let out_of_sequence = TradeCounts { open_close: false, ..TradeCounts::EVERYTHING };
+    fold.trade(&Trade { counts: odd_lot, ..trade(0, 1, 99.0, 7.0) });
+    fold.trade(&trade(1_000_000, 2, 10.0, 100.0));
+    fold.trade(&Trade { counts: out_of_sequence, ..trade(2_000_000, 3, 11.0, 50.0) });
+    fold.trade(&Trade { counts: TradeCounts::NOTHING, ..trade(3_000_000, 4, 1.0, 1e6) });
+    // The next minute has an odd lot only, which has no price of the market.
+    fold.trade(&Trade { counts: odd_lot, ..trade(61_000_000, 5, 99.0, 7.0) });
+    let bars = fold.watermark(at(120_000_000));
+    assert_eq!(bars.len(), 1);
+    assert_eq!((bars[0].open, bars[0].high, bars[0].low, bars[0].close), (10.0, 11.0, 10.0, 10.0));
+    assert_eq!((bars[0].volume, bars[0].trades), (157.0, Some(3)));
+}
+
+#[test]
+fn a_trade_that_is_taken_back_never_counts() {
+    let cancel = |sequence, id: &str| Trade {
+        replaces: Some(id.to_owned()),
+        counts: TradeCounts::NOTHING,
+        ..trade(40_000_000, sequence, 1.0, 1.0)
+    };
+    let correction = Trade { replaces: Some("id2".into()), ..trade(2_000_000, 9, 10.5, 30.0) };
+    let records =
+        [trade(1_000_000, 1, 10.0, 100.0), trade(2_000_000, 2, 50.0, 100.0), trade(3_000_000, 3, 77.0, 100.0)];
+    let mut expected = None;
+    for first_the_corrections in [false, true] {
+        let mut fold = fold(&[60], 60);
+        let mut all = records.to_vec();
+        all.extend([correction.clone(), cancel(10, "id3")]);
+        if first_the_corrections {
+            all.reverse();
+        }
+        all.iter().for_each(|trade| assert_eq!(fold.trade(trade), Taken::Counts));
+        let bars = fold.watermark(at(60_000_000));
+        assert_eq!((bars[0].open, bars[0].high, bars[0].close, bars[0].volume), (10.0, 10.5, 10.5, 130.0));
+        assert_eq!(expected.get_or_insert(bars.clone()), &bars);
+    }
+    // After the bar was given out, it is given out again without the trade.
+    let mut fold = fold(&[60], 60);
+    for trade in &records {
+        fold.trade(trade);
+    }
+    assert_eq!(fold.watermark(at(60_000_000))[0].high, 77.0);
+    fold.trade(&cancel(10, "id3"));
+    assert_eq!(fold.watermark(at(61_000_000))[0].high, 50.0);
+}
+
+#[test]
+fn widths_that_do_not_divide_a_day_are_refused() {
+    assert_eq!(Widths::new(&[7]), Err(WidthError::NotOfADay(7)));
+    assert_eq!(Widths::new(&[0]), Err(WidthError::NotOfADay(0)));
+    assert_eq!(Widths::new(&[]), Err(WidthError::Empty));
+    assert_eq!(Widths::new(&[300, 60, 60]).unwrap().seconds(), [60, 300]);
+}
+
+/// Trades within ten minutes, in the order of time.
+fn trades() -> impl Strategy<Value = Vec<Trade>> {
+    let one = (0..600_000_i64, 1..10_000_u32, 1..1000_u32, any::<(bool, bool, bool)>());
+    prop::collection::vec(one, 1..200).prop_map(|mut drawn| {
+        drawn.sort_unstable();
+        drawn
+            .into_iter()
+            .enumerate()
+            .map(|(i, (milli, price, size, (open_close, high_low, volume)))| Trade {
+                counts: TradeCounts { open_close, high_low, volume },
+                ..trade(milli * 1000, i as u64, f64::from(price) / 100.0, f64::from(size) / 10.0)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_last_versions_are_those_of_the_sorted_set(trades in trades(), seed in any::<u64>()) {
+        // Each trade arrives up to a minute late, some twice; watermarks are one minute behind what has arrived.
+        let mut random = seed | 1;
+        let mut below = |n: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % n
+        };
+        let mut arrivals: Vec<(i64, &Trade)> = Vec::new();
+        for trade in &trades {
+            for _ in 0..=below(2) {
+                arrivals.push((trade.at.as_microsecond() + below(60_000_000) as i64, trade));
+            }
+        }
+        arrivals.sort_by_key(|(arrival, _)| *arrival);
+        let mut fold = fold(&WIDTHS, 60);
+        let mut bars = Vec::new();
+        for (arrival, trade) in arrivals {
+            prop_assert_eq!(fold.trade(trade), Taken::Counts);
+            if below(3) == 0 {
+                bars.extend(fold.watermark(Timestamp::from_microsecond(arrival).unwrap()));
+            }
+        }
+        bars.extend(fold.watermark(at(3_600_000_000)));
+        for bar in &bars {
+            prop_assert_eq!(bar.fault(), None);
+        }
+        prop_assert_eq!(last(bars), plain(&trades));
+        prop_assert!(fold.is_empty());
+    }
+}

@@ -1,0 +1,110 @@
+//! Coinbase Advanced Trade: bars of five minutes and trades of coins over a websocket, bars of the past over REST.
+//!
+//! A product such as `BTC-USD` is the symbol `X:BTCUSD`. The stream's candles are of five minutes only, so those of the
+//! past are too: a symbol has bars of one width. A candle without a trade is no bar.
+
+mod candles;
+mod config;
+mod connection;
+mod messages;
+pub mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use config::CoinbaseConfig;
+
+use super::coins::pair_of;
+use super::http::{Credentials, HttpClient};
+use super::registry::{Account, Provider, SettingsType};
+use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::sync::Arc;
+use tapewire_core::{Bar, Symbol};
+
+/// This provider's line in the registry.
+pub const PROVIDER: Provider = Provider {
+    kind: "coinbase",
+    needs_key: false,
+    settings: SettingsType::of::<CoinbaseConfig>(),
+    news: None,
+    prices: Some(|account| Ok(Arc::new(Coinbase::new(account)?))),
+    replay_line: None,
+};
+
+/// Candles in a page; Coinbase sends 350 at the most.
+const PAGE: i64 = 300;
+
+/// Currencies that prices are in. A longer name comes before the end of it.
+const QUOTES: [&str; 7] = ["USDT", "USD", "EUR", "GBP", "BTC", "ETH", "DAI"];
+
+struct Coinbase {
+    account: Account,
+    config: CoinbaseConfig,
+    http: HttpClient,
+}
+
+impl Coinbase {
+    fn new(account: &Account) -> Result<Self, ProviderError> {
+        let config: CoinbaseConfig = account.settings()?;
+        let (base, clock) = (("rest_url", config.rest_url.as_str()), account.clock.clone());
+        let http = HttpClient::new(&account.name, base, config.request_timeout, Credentials::None, clock)?;
+        Ok(Self { account: account.clone(), config, http })
+    }
+}
+
+/// The product of a symbol: `BTC-USD` of `X:BTCUSD`.
+fn product_of(provider: &str, symbol: &Symbol) -> Result<String, ProviderError> {
+    let pair = pair_of(provider, symbol)?;
+    let unsupported = |what| Err(ProviderError::Unsupported { provider: provider.to_owned(), what });
+    if pair.ends_with("USDC") && !matches!(pair, "USDTUSDC" | "EURCUSDC") {
+        // Coinbase answers with the product in USD, so no message would be of this symbol.
+        let usd = pair.trim_end_matches("USDC");
+        return unsupported(format!("messages of {symbol}, and sends those of X:{usd}USD; use that"));
+    }
+    let base = QUOTES.iter().chain(&["USDC"]).find_map(|quote| Some((pair.strip_suffix(quote)?, quote)));
+    match base {
+        Some((base, quote)) if !base.is_empty() => Ok(format!("{base}-{quote}")),
+        _ => unsupported(format!("{symbol}; its symbols end in {}", QUOTES.join(", "))),
+    }
+}
+
+#[async_trait]
+impl PriceSource for Coinbase {
+    fn name(&self) -> &str {
+        &self.account.name
+    }
+
+    fn check(&self, subscription: &Subscription) -> Result<(), ProviderError> {
+        subscription.symbols.iter().try_for_each(|symbol| product_of(&self.account.name, symbol).map(drop))?;
+        super::without_halts(&self.account.name, subscription)
+    }
+
+    async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
+        Ok(Box::new(connection::Connection::open(&self.account, &self.config, subscription).await?))
+    }
+
+    async fn bars_page(
+        &self,
+        symbol: &Symbol,
+        from: Timestamp,
+        to: Timestamp,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Bar>, ProviderError> {
+        let (product, width) = (product_of(&self.account.name, symbol)?, i64::from(parse::WIDTH_S));
+        let asked = cursor.and_then(|Cursor(start)| start.parse::<i64>().ok()).unwrap_or(from.as_second());
+        // From the start of a candle, so that the one which is under way at `from` is there.
+        let start = asked.div_euclid(width) * width;
+        let end = start.saturating_add((PAGE - 1) * width).min(to.as_second());
+        let next = (end < to.as_second()).then(|| Cursor((end + width).to_string()));
+        let path = ["api", "v3", "brokerage", "market", "products", &product, "candles"];
+        let mut url = self.http.url(&path);
+        url.query_pairs_mut()
+            .append_pair("start", &start.to_string())
+            .append_pair("end", &end.to_string())
+            .append_pair("granularity", "FIVE_MINUTE")
+            .append_pair("limit", "350");
+        let body = self.http.get(&url).await?;
+        parse::bars_page(&self.account.name, url.path(), &body, symbol, next, self.http.clock().now())
+    }
+}

@@ -1,0 +1,80 @@
+//! What the exchanges of coins share: their symbols, and their numbers, which are texts.
+
+use super::ProviderError;
+use serde::{Deserialize, Deserializer};
+use tapewire_core::Symbol;
+use tapewire_core::symbol::AssetClass;
+
+/// The symbol of a pair, `X:BTCUSD` of `BTC` and `USD`: with the prefix a coin is never taken for a share.
+///
+/// # Errors
+/// The reason, in words.
+pub fn pair(base: &str, quote: &str) -> Result<Symbol, String> {
+    let is_plain = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric());
+    if base.len() + quote.len() < 4 || !is_plain(base) || !is_plain(quote) {
+        return Err(format!("`{base}` and `{quote}` are not a pair of currencies"));
+    }
+    Symbol::new(&format!("X:{base}{quote}")).map_err(|error| error.to_string())
+}
+
+/// The pair of a symbol: `BTCUSD` of `X:BTCUSD`.
+///
+/// # Errors
+/// [`ProviderError::Unsupported`] for anything but a pair of coins.
+pub fn pair_of<'a>(provider: &str, symbol: &'a Symbol) -> Result<&'a str, ProviderError> {
+    match symbol.as_str().strip_prefix("X:") {
+        Some(pair) if symbol.asset_class() == AssetClass::Crypto => Ok(pair),
+        _ => Err(ProviderError::Unsupported {
+            provider: provider.to_owned(),
+            what: format!("{symbol}; it has coins only, written as X:BTCUSD"),
+        }),
+    }
+}
+
+/// A number that is written as text, as a number, or is neither, which is refused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decimal(pub f64);
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Plain(f64),
+            Other(serde::de::IgnoredAny),
+        }
+        let number = match Written::deserialize(deserializer)? {
+            Written::Text(text) => text.parse().ok(),
+            Written::Plain(number) => Some(number),
+            Written::Other(_) => None,
+        };
+        let number = number.filter(|number: &f64| number.is_finite());
+        number.map(Self).ok_or_else(|| serde::de::Error::custom("expected a number, or text that is one"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coin_is_never_a_share() {
+        let btc = pair("BTC", "USD").unwrap();
+        assert_eq!((btc.as_str(), btc.asset_class()), ("X:BTCUSD", AssetClass::Crypto));
+        assert_eq!(pair_of("x", &btc).unwrap(), "BTCUSD");
+        for other in ["BTC", "BTCUSD", "I:SPX", "BTC.USD"] {
+            assert!(pair_of("x", &Symbol::new(other).unwrap()).is_err(), "{other}");
+        }
+        assert!(pair("", "USD").is_err() && pair("B TC", "USD").is_err() && pair("\u{5e01}\u{5b89}", "USDT").is_err());
+    }
+
+    #[test]
+    fn numbers_are_texts_and_what_is_none_is_refused() {
+        let read = |raw: &str| serde_json::from_str::<Decimal>(raw).map(|number| number.0);
+        assert_eq!((read("\"0.5\"").unwrap(), read("2").unwrap()), (0.5, 2.0));
+        for raw in ["\"NaN\"", "\"inf\"", "null", "\"\"", "\"1,5\"", "[1]"] {
+            assert!(read(raw).is_err(), "{raw}");
+        }
+    }
+}

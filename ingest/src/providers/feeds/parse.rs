@@ -1,0 +1,103 @@
+//! Items of RSS and Atom to articles.
+
+use super::tickers;
+use crate::providers::items::ItemResult;
+use crate::providers::xml::{Feed, Item, moment};
+use crate::providers::{Page, ProviderError};
+use jiff::Timestamp;
+use tapewire_core::Article;
+
+/// What articles are made of besides their items.
+#[derive(Debug, Clone, Copy)]
+pub struct Of<'a> {
+    /// Name of the account.
+    pub provider: &'a str,
+    /// Publisher of all items; if it is empty, what the item says.
+    pub publisher: &'a str,
+    /// Languages that are wanted; all if there are none.
+    pub languages: &'a [String],
+    /// When the feed was received (UTC).
+    pub received_at: Timestamp,
+}
+
+/// Reads a feed; its items are in the order of the feed.
+///
+/// # Errors
+/// [`ProviderError::Unreadable`] if it is not a feed, or only a part of one.
+pub fn page(of: &Of<'_>, path: &str, body: &[u8]) -> Result<Page<Article>, ProviderError> {
+    Ok(Feed::new(of.provider, path, body)?.page(path, |item| article(of, item)))
+}
+
+/// Reads an item.
+///
+/// ```xml
+/// <item><guid isPermaLink="true">https://…/x.html</guid><link>https://…/x.html</link>
+/// <category domain="https://www.globenewswire.com/rss/stock">Nasdaq:FCEL</category>
+/// <title>FuelCell Energy Announces …</title><description><![CDATA[<p>…</p>]]></description>
+/// <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate><dc:language>en</dc:language></item>
+/// ```
+/// An item without an id has the one of its address. Without a time it can't be placed, and is refused.
+fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
+    if !is_wanted(of.languages, item.any_text(&["dc:language", "language"])) {
+        metrics::counter!("tapewire_items_of_other_languages_total", "source" => of.provider.to_owned()).increment(1);
+        return Ok((None, None));
+    }
+    let url = item.text("link").map(str::to_owned).or_else(|| address(item)).unwrap_or_default();
+    let id = item.any_text(&["guid", "id"]).map_or_else(|| url.clone(), str::to_owned);
+    if id.is_empty() {
+        return Err("it has neither guid nor link, so nothing to know it again by".into());
+    }
+    let title = item.text("title").unwrap_or_default().to_owned();
+    let description = item.any_text(&["description", "summary", "content:encoded", "content"]);
+    let description = description.unwrap_or_default().to_owned();
+    if title.is_empty() && description.is_empty() {
+        return Err("it has neither title nor description".into());
+    }
+    let written = item.any_text(&["pubDate", "published", "dc:date", "updated"]);
+    let published_at = moment(written.ok_or("it has no date of publication")?)?;
+    let (symbols, flaw) = tickers::companies(item, &title, &description);
+    let publisher = Some(of.publisher).filter(|name| !name.is_empty());
+    let article = Article {
+        revision: Article::fingerprint(&title, &description, &symbols),
+        id,
+        provider: of.provider.to_owned(),
+        publisher: publisher.or(item.any_text(&["dc:publisher", "source"])).unwrap_or_default().to_owned(),
+        author: item.any_text(&["dc:creator", "author", "dc:contributor"]).unwrap_or_default().to_owned(),
+        title,
+        description,
+        url,
+        symbols,
+        withdrawn: Vec::new(),
+        keywords: keywords(item),
+        published_at,
+        received_at: of.received_at,
+    };
+    Ok((Some(article), flaw))
+}
+
+/// Whether an item of this language is wanted: `en` stands for `en-US` too. One that does not say is.
+fn is_wanted(languages: &[String], says: Option<&str>) -> bool {
+    let Some(says) = says.filter(|_| !languages.is_empty()) else { return true };
+    let main = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+    languages.iter().any(|wanted| wanted.eq_ignore_ascii_case(says) || wanted.to_lowercase() == main(says))
+}
+
+/// The address in Atom: `<link rel="alternate" href="…"/>`.
+fn address(item: &Item) -> Option<String> {
+    let links = || item.all("link").filter(|link| !link.attribute("href").is_empty());
+    let main = links().find(|link| matches!(link.attribute("rel"), "" | "alternate"));
+    main.or_else(|| links().next()).map(|link| link.attribute("href").to_owned())
+}
+
+/// Categories that are words, not numbers of securities.
+fn keywords(item: &Item) -> Vec<String> {
+    let categories = item.all("category").filter(|field| !tickers::is_of_a_security(field));
+    let words = categories.map(|field| if field.text.is_empty() { field.attribute("term") } else { &field.text });
+    let mut found: Vec<String> = Vec::new();
+    for word in words.chain(item.all("dc:keyword").map(|field| field.text.as_str())) {
+        if !word.is_empty() && !found.iter().any(|known| known == word) {
+            found.push(word.to_owned());
+        }
+    }
+    found
+}

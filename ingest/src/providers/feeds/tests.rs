@@ -1,0 +1,125 @@
+//! Recorded feeds, served on loopback.
+
+use crate::providers::testing::{Answered, Server, fixture};
+use crate::providers::{NewsRequest, NewsSource, ProviderError, ProvidersConfig};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tapewire_core::Symbol;
+use tapewire_runtime::Clock;
+
+/// As GlobeNewswire sends it: a line break within a tag, no seconds, another language.
+const FEED: &str = r#"<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel>
+<item><guid isPermaLink="true">https://wire.test/b.html</guid><link>https://wire.test/b.html</link><category
+domain="https://www.globenewswire.com/rss/stock">Nasdaq:FCEL</category><category
+domain="https://www.globenewswire.com/rss/ISIN">US35952H5028</category><category>Earnings</category>
+<title>FuelCell Announces Results</title><description><![CDATA[<p>DANBURY, Conn. -- results.</p>]]></description>
+<pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate><dc:language>en-US</dc:language><dc:creator>FuelCell</dc:creator></item>
+<item><guid>c</guid><title>Annonce</title><pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate><dc:language>fr</dc:language></item>
+<item><guid>d</guid><title>No date</title></item>
+<item><title>No id</title><pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate></item>
+<item><link>https://wire.test/a.html</link><title>Example Corp (NYSE: EXM) opens a plant</title>
+<pubDate>Tue, 25 Aug 2026 11:00:00 GMT</pubDate></item>
+<item><guid>old</guid><title>Old</title><pubDate>Mon, 24 Aug 2026 11:00:00 GMT</pubDate></item>
+</channel></rss>"#;
+
+fn source(server: &Server, kind: &str) -> Arc<dyn NewsSource> {
+    let mut providers = ProvidersConfig::default();
+    providers.set(kind, "feed_url", format!("{}/feed.rss?lang=en", server.url()));
+    providers.set(kind, "request_timeout", "2s");
+    providers.news_source(kind, &Clock::wall()).unwrap()
+}
+
+fn since() -> NewsRequest {
+    NewsRequest::Since("2026-08-25T00:00:00Z".parse::<Timestamp>().unwrap())
+}
+
+#[tokio::test]
+async fn a_feed_becomes_articles_and_an_item_that_cannot_be_used_says_why() {
+    let server = Server::start(&[("/feed.rss", Answered::ok(FEED))]).await;
+    let page = source(&server, "globenewswire").page(&since()).await.unwrap();
+    let ids: Vec<String> = page.items.iter().map(|article| article.key()).collect();
+    assert_eq!(ids, ["globenewswire/https://wire.test/a.html", "globenewswire/https://wire.test/b.html"]);
+    let named = |index: usize| page.items[index].symbols.iter().map(Symbol::as_str).collect::<Vec<_>>();
+    assert_eq!((named(0), named(1)), (vec!["EXM"], vec!["FCEL"]));
+    let article = &page.items[1];
+    assert_eq!((article.publisher.as_str(), article.author.as_str()), ("GlobeNewswire", "FuelCell"));
+    assert_eq!(article.keywords, ["Earnings"]);
+    assert_eq!(article.published_at.to_string(), "2026-08-25T11:30:00Z");
+    assert_eq!(article.cleaned().text(), "FuelCell Announces Results. DANBURY, Conn. -- results.");
+    let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
+    assert!(reasons.len() == 2 && reasons[0].contains("date") && reasons[1].contains("guid"), "{reasons:?}");
+    assert_eq!(server.requests()[0].query, "lang=en");
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again_but_returned_again() {
+    let answers = [
+        Answered::ok(FEED).with("etag", "\"v1\"").with("last-modified", "Tue, 25 Aug 2026 11:31:00 GMT"),
+        Answered::status(304, ""),
+        Answered::status(500, "busy"),
+        Answered::status(304, ""),
+        Answered::ok(&FEED.replace("old", "older")),
+        Answered::status(304, ""),
+    ];
+    let server = Server::start(&answers.map(|answer| ("/feed.rss", answer))).await;
+    let source = source(&server, "prnewswire");
+    let first = source.page(&since()).await.unwrap();
+    assert_eq!(source.page(&since()).await.unwrap(), first);
+    assert!(matches!(source.page(&since()).await.unwrap_err(), ProviderError::Failed { status: 500, .. }));
+    assert_eq!(source.page(&since()).await.unwrap(), first);
+    source.page(&since()).await.unwrap();
+    // The last answer had no version, so the next request has no condition, and 304 is no answer to it.
+    assert!(source.page(&since()).await.unwrap_err().to_string().contains("304"));
+    let conditions: Vec<bool> = server.requests().iter().map(|request| request.if_none_match == "\"v1\"").collect();
+    assert_eq!(conditions, [false, true, true, true, true, false]);
+    assert_eq!(server.requests()[1].if_modified_since, "Tue, 25 Aug 2026 11:31:00 GMT");
+}
+
+#[tokio::test]
+async fn faults_of_the_server_are_waited_out_as_it_asks() {
+    let answers = [
+        Answered::status(429, "").with("retry-after", "7"),
+        Answered::status(503, "").with("retry-after", "9"),
+        Answered::ok(&FEED[..FEED.len() / 2]),
+        Answered::ok(FEED).cut(),
+        Answered::ok("<html>busy</html>"),
+        Answered::status(403, "blocked"),
+        Answered::status(301, "").with("location", "https://wire.test/new.rss"),
+    ];
+    let server = Server::start(&answers.map(|answer| ("/feed.rss", answer))).await;
+    let source = source(&server, "businesswire");
+    let mut errors = Vec::new();
+    for _ in 0..7 {
+        errors.push(source.page(&since()).await.unwrap_err());
+    }
+    let waits: Vec<Option<Duration>> = errors[..2].iter().map(ProviderError::retry_after).collect();
+    assert_eq!(waits, [Some(Duration::from_secs(7)), Some(Duration::from_secs(9))]);
+    assert!(errors[..6].iter().all(ProviderError::is_retryable), "{errors:?}");
+    assert!(errors[2].to_string().contains("no end") && errors[4].to_string().contains("busy"), "{errors:?}");
+    assert!(matches!(errors[3], ProviderError::NoAnswer { .. }), "{errors:?}");
+    assert!(!errors[6].is_retryable() && errors[6].to_string().contains("wire.test/new.rss"), "{errors:?}");
+}
+
+#[test]
+fn a_feed_without_an_address_is_refused_before_anything_is_asked() {
+    let error = ProvidersConfig::default().check_key("rss").unwrap_err().to_string();
+    assert!(error.contains("providers.rss") && error.contains("feed_url"), "{error}");
+}
+
+#[test]
+fn captures_are_read() {
+    let of = super::parse::Of { provider: "rss", publisher: "", languages: &[], received_at: Timestamp::UNIX_EPOCH };
+    for (path, expected) in [
+        ("live-captures/globenewswire/feed_shape.xml", vec![vec!["FCEL"], vec!["TSX-V:DEX"]]),
+        ("globenewswire/public_companies.rss", vec![vec!["GENK"]]),
+        ("edgar/pressreleases.rss", vec![vec![]; 25]),
+    ] {
+        let Some(body) = fixture(path) else { return };
+        let page = super::parse::page(&of, path, &body).unwrap();
+        let named: Vec<Vec<&str>> =
+            page.items.iter().map(|article| article.symbols.iter().map(Symbol::as_str).collect()).collect();
+        assert_eq!((named, page.rejects.len()), (expected, 0), "{path}");
+        assert!(page.items.iter().all(|article| article.published_at.as_second() > 1_600_000_000), "{path}");
+    }
+}

@@ -1,0 +1,307 @@
+//! Feeds of news as XML: RSS and Atom, taken apart into items before any of them is read.
+//!
+//! An item is found by its tags alone and parsed by itself, so one with a fault costs only itself. Real feeds have bare
+//! `&`, entities of HTML, and other encodings than they should.
+
+use super::items::{ItemResult, check_size};
+use super::{Page, ProviderError, Reject};
+use encoding_rs::{Encoding, UTF_8};
+use jiff::Timestamp;
+use quick_xml::Reader;
+use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_html5_entity;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use std::borrow::Cow;
+
+/// What the outermost element of a feed may be called: RSS 2.0, Atom, RSS 1.0.
+const ROOTS: [&str; 3] = ["rss", "feed", "rdf:RDF"];
+
+/// What an item of a feed may be called.
+const ITEMS: [&str; 2] = ["item", "entry"];
+
+/// An element directly below an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Name as written, with its prefix: `dc:creator`.
+    pub name: String,
+    /// Attributes as written, without entities.
+    pub attributes: Vec<(String, String)>,
+    /// Text of the element and all in it, without surrounding white space.
+    pub text: String,
+}
+
+impl Field {
+    /// The value of an attribute; empty if it is missing.
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// An item of a feed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Item(pub Vec<Field>);
+
+impl Item {
+    /// Parses one `<item>…</item>`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(raw: &str) -> Result<Self, String> {
+        let mut reader = Reader::from_str(raw);
+        reader.config_mut().allow_dangling_amp = true;
+        let (mut fields, mut depth) = (Vec::new(), 0_usize);
+        loop {
+            let event = reader.read_event().map_err(|error| format!("not well-formed XML: {error}"))?;
+            match event {
+                Event::Start(start) => {
+                    if depth == 1 {
+                        fields.push(field(&start)?);
+                    }
+                    depth += 1;
+                }
+                Event::Empty(start) if depth == 1 => fields.push(field(&start)?),
+                Event::End(_) => depth = depth.saturating_sub(1),
+                Event::Text(text) if depth > 1 => append(&mut fields, &text.decode().map_err(said)?),
+                Event::CData(text) if depth > 1 => append(&mut fields, &text.decode().map_err(said)?),
+                Event::GeneralRef(entity) if depth > 1 => append(&mut fields, &resolved(&entity)?),
+                Event::Eof if depth > 0 => return Err("not well-formed XML: it has no end".into()),
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        for field in &mut fields {
+            field.text = field.text.trim().to_owned();
+        }
+        Ok(Self(fields))
+    }
+
+    /// The text of the first field of this name that has one.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().filter(|field| field.name == name).map(|field| field.text.as_str()).find(|text| !text.is_empty())
+    }
+
+    /// The text of the first of these names that has one.
+    pub fn any_text(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.text(name))
+    }
+
+    /// All fields of this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
+        self.0.iter().filter(move |field| field.name == name)
+    }
+}
+
+fn field(start: &BytesStart<'_>) -> Result<Field, String> {
+    let mut attributes = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(said)?;
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(said)?;
+        attributes.push((name(attribute.key.as_ref()), value.into_owned()));
+    }
+    Ok(Field { name: name(start.name().as_ref()), attributes, text: String::new() })
+}
+
+fn name(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn append(fields: &mut [Field], text: &str) {
+    if let Some(field) = fields.last_mut() {
+        field.text.push_str(text);
+    }
+}
+
+/// What a reference stands for. One that is not known stays as it is written.
+fn resolved(entity: &BytesRef<'_>) -> Result<String, String> {
+    if let Some(character) = entity.resolve_char_ref().map_err(said)? {
+        return Ok(character.to_string());
+    }
+    let name = entity.decode().map_err(said)?;
+    Ok(resolve_html5_entity(&name).map_or_else(|| format!("&{name};"), str::to_owned))
+}
+
+fn said(error: impl std::fmt::Display) -> String {
+    format!("not well-formed XML: {error}")
+}
+
+/// A feed as text, and its items as they are written.
+pub struct Feed<'a> {
+    text: Cow<'a, str>,
+    items: Vec<std::ops::Range<usize>>,
+}
+
+impl<'a> Feed<'a> {
+    /// Decodes a feed and finds its items.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unreadable`] if it is not a feed, or only the first part of one.
+    pub fn new(provider: &str, path: &str, body: &'a [u8]) -> Result<Self, ProviderError> {
+        let text = decode(body);
+        let items = split(&text).map_err(|reason| ProviderError::Unreadable {
+            provider: provider.to_owned(),
+            path: path.to_owned(),
+            reason,
+        })?;
+        Ok(Self { text, items })
+    }
+
+    /// The items as they are written, in the feed's order.
+    pub fn items(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(|range| &self.text[range.clone()])
+    }
+
+    /// Reads the items one by one, as [`Page::read`]. `None` is an item that is not wanted.
+    pub fn page<T>(&self, origin: &str, read: impl Fn(&Item) -> ItemResult<Option<T>>) -> Page<T> {
+        let mut page = Page { items: Vec::new(), rejects: Vec::new(), origin: origin.to_owned(), next: None };
+        for raw in self.items() {
+            match check_size(raw).and_then(|()| read(&Item::parse(raw)?)) {
+                Ok((item, flaw)) => {
+                    page.items.extend(item);
+                    page.rejects.extend(flaw.map(|flaw| Reject::new(raw, flaw)));
+                }
+                Err(reason) => page.rejects.push(Reject::new(raw, reason)),
+            }
+        }
+        page
+    }
+}
+
+/// The text of a document in the encoding that its first bytes or its declaration name, otherwise in UTF-8.
+fn decode(body: &[u8]) -> Cow<'_, str> {
+    let head = String::from_utf8_lossy(&body[..body.len().min(200)]);
+    let declaration = head.split("?>").next().filter(|head| head.contains("<?xml")).unwrap_or_default();
+    let label = declaration.split("encoding").nth(1).and_then(|rest| rest.split(['"', '\'']).nth(1));
+    let declared = label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8);
+    // A mark at the beginning is stronger than the declaration.
+    declared.decode(body).0
+}
+
+/// The ranges of the items of a feed.
+fn split(text: &str) -> Result<Vec<std::ops::Range<usize>>, String> {
+    let beginning = || text.trim().chars().take(120).collect::<String>();
+    let root = root(text).filter(|name| ROOTS.contains(&name.as_str()));
+    let root = root.ok_or_else(|| format!("it is not RSS or Atom: {}", beginning()))?;
+    if !text.trim_end().ends_with(&format!("</{root}>")) {
+        return Err("it has no end: only a part of it came".into());
+    }
+    let (mut items, mut at, mut open) = (Vec::new(), 0, None);
+    while let Some(found) = text[at..].find('<') {
+        let start = at + found;
+        let rest = &text[start..];
+        let skipped = [("<![CDATA[", "]]>"), ("<!--", "-->"), ("<?", "?>")];
+        if let Some((_, end)) = skipped.iter().find(|(begin, _)| rest.starts_with(begin)) {
+            // What has no end is part of the item that it is in, which is refused then.
+            at = rest.find(end).map_or(start + 1, |length| start + length + end.len());
+            continue;
+        }
+        let is_close = rest.starts_with("</");
+        let tag =
+            rest[if is_close { 2 } else { 1 }..].split(|c: char| c.is_whitespace() || c == '>' || c == '/').next();
+        let end = rest.find('>').map_or(text.len(), |length| start + length + 1);
+        match (open, tag.filter(|tag| ITEMS.contains(tag)), is_close) {
+            // An item within an item: the one before it has no end, and is refused as it is.
+            (Some(from), Some(_), false) => {
+                items.push(from..start);
+                open = Some(start);
+            }
+            (None, Some(_), false) => open = Some(start),
+            (Some(from), Some(_), true) => {
+                items.push(from..end);
+                open = None;
+            }
+            _ => {}
+        }
+        at = if tag.is_some_and(|tag| ITEMS.contains(&tag)) { end } else { start + 1 };
+    }
+    items.extend(open.map(|from| from..text.len()));
+    Ok(items)
+}
+
+fn root(text: &str) -> Option<String> {
+    let mut reader = Reader::from_str(text);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(start)) => return Some(name(start.name().as_ref())),
+            Ok(Event::Eof) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The moment that a feed writes as RFC 2822 has it, with seconds or without (`Tue, 25 Aug 2026 11:30 GMT`), or as
+/// RFC 3339 (`2026-09-01T13:20:17-04:00`). A moment without a zone is refused.
+///
+/// # Errors
+/// The reason, in words.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    let text = text.trim();
+    let strict = jiff::fmt::rfc2822::parse(text).map(|zoned| zoned.timestamp());
+    let at = strict.or_else(|first| text.parse::<Timestamp>().map_err(|_| first));
+    let at = at.map_err(|error| format!("`{text}` is not a date: {error}"))?;
+    if !crate::epoch::is_plausible(at) {
+        return Err(format!("`{text}` is not within the years {:?}", crate::epoch::YEARS));
+    }
+    Ok(crate::epoch::whole_microseconds(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(items: &str) -> String {
+        format!("<?xml version=\"1.0\"?><rss><channel><title>x</title>{items}</channel></rss>")
+    }
+
+    fn titles(body: &str) -> (Vec<String>, Vec<Reject>) {
+        let feed = Feed::new("wire", "/rss", body.as_bytes()).unwrap();
+        let page = feed.page("/rss", |item| Ok((item.text("title").map(str::to_owned), None)));
+        (page.items, page.rejects)
+    }
+
+    #[test]
+    fn an_item_with_a_fault_costs_only_itself() {
+        let (titles, rejects) = titles(&feed(
+            "<item><title>one</title></item><item><title>two</titel></item><item/><item><title>open\
+             <item a='1'>\n<title>AT&T &amp; P&nbsp;E &bogus; <![CDATA[</item> <b>]]> &#8217;</title></item>\
+             <!-- <item><title>no</title></item> --><items><title>no</title></items><item><title>last</title></item>",
+        ));
+        assert_eq!(titles, ["one", "AT&T & P\u{a0}E &bogus; </item> <b> \u{2019}", "last"]);
+        let bytes: Vec<String> = rejects.iter().map(|r| String::from_utf8_lossy(&r.bytes).into_owned()).collect();
+        assert_eq!(bytes, ["<item><title>two</titel></item>", "<item><title>open"], "{rejects:?}");
+        assert!(rejects.iter().all(|reject| reject.reason.contains("XML")), "{rejects:?}");
+    }
+
+    #[test]
+    fn what_is_no_feed_or_a_part_of_one_is_refused() {
+        let whole = feed("<item><title>one</title></item>");
+        for body in ["", "busy, come back later", "<html><body>busy</body></html>", "{}", &whole[..whole.len() - 9]] {
+            let error = Feed::new("wire", "/rss", body.as_bytes()).map(|_| ()).unwrap_err();
+            assert!(error.is_retryable() && error.to_string().contains("/rss"), "{body}: {error}");
+        }
+        assert_eq!(titles(&whole).0, ["one"]);
+    }
+
+    #[test]
+    fn the_declared_encoding_is_used() {
+        let latin =
+            b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?><feed><entry><title>Soci\xe9t\xe9</title></entry></feed>";
+        let feed = Feed::new("wire", "/", latin).unwrap();
+        assert_eq!(Item::parse(feed.items().next().unwrap()).unwrap().text("title"), Some("Soci\u{e9}t\u{e9}"));
+    }
+
+    #[test]
+    fn moments_have_a_zone_and_may_lack_seconds() {
+        for (text, expected) in [
+            ("Tue, 25 Aug 2026 11:30 GMT", "2026-08-25T11:30:00Z"),
+            ("Wed, 10 Jun 2026 09:45:30 GMT", "2026-06-10T09:45:30Z"),
+            ("Fri, 24 Jan 2025 11:00:00 -0500", "2025-01-24T16:00:00Z"),
+            ("Fri, 24 Jan 2025 11:00:00 EST", "2025-01-24T16:00:00Z"),
+            ("2026-09-01T13:20:17-04:00", "2026-09-01T17:20:17Z"),
+        ] {
+            assert_eq!(moment(text).unwrap().to_string(), expected, "{text}");
+        }
+        for text in ["", "yesterday", "2026-09-01T13:20:17", "25 Aug 0026 11:30 GMT", "1756121400"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

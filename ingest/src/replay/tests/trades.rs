@@ -1,0 +1,130 @@
+//! Files of trades are folded into bars.
+
+use super::*;
+use tapewire_bars::Widths;
+
+fn fold_with(csv: &str, options: &TradesOptions) -> Result<(FoldedTrades, Vec<Bar>), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trades.csv");
+    std::fs::write(&path, csv).unwrap();
+    let mut bars = Vec::new();
+    let folded = fold_trades(
+        &[path],
+        options,
+        |_| Ok(()),
+        |bar| {
+            bars.push(bar);
+            Ok(())
+        },
+    );
+    folded.map(|folded| (folded, bars)).map_err(|error| tapewire_runtime::chain(&error))
+}
+
+fn options() -> TradesOptions {
+    TradesOptions {
+        widths: Widths::new(&[60]).unwrap(),
+        lateness: SignedDuration::from_secs(10),
+        zone: None,
+        date_order: None,
+        columns: Mapping::new(),
+        symbol: SymbolOf::Column,
+        format: Options::default(),
+    }
+}
+
+fn fold(csv: &str) -> Result<(FoldedTrades, Vec<Bar>), String> {
+    fold_with(csv, &options())
+}
+
+/// Massive's flat file of trades: nanoseconds, several conditions in a cell, ids that are unique for an exchange only.
+const MASSIVE: &str = "\
+ticker,conditions,correction,exchange,id,participant_timestamp,price,sequence_number,sip_timestamp,size,tape,trf_id,trf_timestamp
+AAPL,,0,4,1,1748872800000000000,200.0,10,1748872800000100000,100,3,0,0
+AAPL,\"14,41\",0,11,1,1748872801000000000,201.0,11,1748872801000100000,50,3,0,0
+AAPL,\"14,37\",0,11,2,1748872802000000000,999.0,12,1748872802000100000,3,3,0,0
+AAPL,,1,11,3,1748872803000000000,555.0,13,1748872803000100000,100,3,0,0
+AAPL,,12,11,4,1748872803000000000,199.5,14,1748872803000100000,100,3,0,0
+AAPL,,0,11,4,1748872859999999000,200.5,15,1748872860000000000,10,3,0,0
+MSFT,,0,11,9,1748872800000000000,400.0,1,1748872800000100000,1,3,0,0
+";
+
+#[test]
+fn massives_flat_file_follows_the_consolidated_tape() {
+    let (folded, bars) = fold(MASSIVE).unwrap();
+    assert_eq!((folded.trades, folded.bars, folded.symbols, folded.rejected), (6, 3, 2, 0));
+    let of = |i: usize| (bars[i].symbol.as_str(), bars[i].open, bars[i].high, bars[i].low, bars[i].close);
+    // The odd lot has no price of the market, the corrected trade none at all, and the tape's time decides.
+    assert_eq!(of(0), ("AAPL", 200.0, 201.0, 199.5, 199.5));
+    assert_eq!((bars[0].volume, bars[0].trades, bars[0].start), (253.0, Some(4), at("2025-06-02T14:00:00Z")));
+    assert_eq!(of(1), ("AAPL", 200.5, 200.5, 200.5, 200.5));
+    assert_eq!(bars[1].start, at("2025-06-02T14:01:00Z"));
+    assert_eq!(of(2), ("MSFT", 400.0, 400.0, 400.0, 400.0));
+}
+
+#[test]
+fn a_file_without_header_and_symbol_is_read_as_the_user_says() {
+    let columns = ["id=c1", "price=c2", "size=c3", "at=c5"].map(|pair| pair.split_once('=').unwrap());
+    let options = TradesOptions {
+        columns: columns.map(|(what, name)| (what.to_owned(), Some(name.to_owned()))).into(),
+        symbol: SymbolOf::Given(Symbol::new("X:BTCUSDT").unwrap()),
+        format: Options { header: false, ..Options::default() },
+        ..options()
+    };
+    // Binance's: id, price, quantity, amount, time in milliseconds, whether the buyer was the maker, and a flag.
+    let csv = "1,60000.5,0.001,60.0,1748872800123,True,True\n\
+        2,60001.5,0.5,30000.75,1748872830000,False,True\n\
+        2,60001.5,0.5,30000.75,1748872830000,False,True\n";
+    let (folded, bars) = fold_with(csv, &options).unwrap();
+    assert_eq!((folded.trades, bars.len()), (3, 1));
+    assert_eq!((bars[0].symbol.as_str(), bars[0].open, bars[0].close), ("X:BTCUSDT", 60000.5, 60001.5));
+    assert_eq!((bars[0].volume, bars[0].trades), (0.501, Some(2)), "the trade that is there twice counts once");
+}
+
+#[test]
+fn rows_without_ids_are_trades_of_their_own() {
+    let (_, bars) = fold("symbol,time,price,size\nA,2025-06-02T14:00:00Z,10,1\nA,2025-06-02T14:00:00Z,10,1\n").unwrap();
+    assert_eq!((bars[0].volume, bars[0].trades), (2.0, Some(2)));
+}
+
+#[test]
+fn trades_out_of_order_are_sorted_within_the_lateness_and_refused_beyond() {
+    let csv = |second| {
+        format!(
+            "symbol,time,price,size\nA,2025-06-02T14:00:05Z,10,1\nA,2025-06-02T14:01:10Z,11,1\n\
+             A,2025-06-02T14:{second}Z,12,1\n"
+        )
+    };
+    let (_, bars) = fold(&csv("01:01")).unwrap();
+    assert_eq!((bars.len(), bars[1].open, bars[1].close), (2, 12.0, 11.0));
+    let refused = fold(&csv("00:59")).unwrap_err();
+    assert!(refused.contains("line 4") && refused.contains("--lateness"), "{refused}");
+}
+
+#[test]
+fn what_is_not_a_trade_is_refused_with_the_place_and_the_remedy() {
+    let rows = "symbol,time,price,size,conditions\nA,2025-06-02T14:00:00Z,10,1,\nA,2025-06-02T14:00:01Z,-10,1,\n\
+        A,2025-06-02T14:00:02Z,10,x,\nA,2025-06-02,10,1,\nA,2025-06-02T14:00:03Z,10,1,@ I\n";
+    let (folded, bars) = fold(rows).unwrap();
+    assert_eq!((folded.trades, folded.rejected, bars.len()), (1, 4, 1));
+    let reasons = folded.reasons.join("; ");
+    for part in ["`-10` can't be a price", "`x`", "is a day", "`--columns conditions=`"] {
+        assert!(reasons.contains(part), "{part}: {reasons}");
+    }
+    let refused = fold(BARS).unwrap_err();
+    assert!(refused.contains("no price") || refused.contains("no at"), "{refused}");
+    assert!(fold("symbol,time,price,size\n").unwrap_err().contains("no rows"));
+}
+
+#[test]
+fn bars_of_trades_are_read_back_as_bars() {
+    let (_, folded) = fold(MASSIVE).unwrap();
+    let csv: String = folded
+        .iter()
+        .map(|bar| {
+            let Bar { symbol, start, width_s, open, high, low, close, volume, .. } = bar;
+            format!("{symbol},{start},{width_s},{open},{high},{low},{close},{volume}\n")
+        })
+        .collect();
+    let read = bars(&format!("symbol,start,width_s,open,high,low,close,volume\n{csv}")).unwrap();
+    assert_eq!(read.prepared.rejected, []);
+}

@@ -1,0 +1,189 @@
+//! Makes a trade of a row of any provider's trades.
+
+use super::TradesOptions;
+use crate::replay::SymbolOf;
+use crate::replay::names::{Names, Role};
+use crate::replay::values::number::{number, shows_decimal_point};
+use crate::replay::values::quoted;
+use crate::replay::values::ticker::ticker;
+use crate::replay::values::time::{Clock, Moment, moment};
+use crate::sale_conditions::{self, trade_id};
+use jiff::Timestamp;
+use tapewire_core::symbol::AssetClass;
+use tapewire_core::{Symbol, Trade, TradeCounts};
+use tapewire_formats::{Row, Value};
+
+/// The roles of a trade's columns, with the names that Massive, Alpaca, Binance, Kraken, Coinbase, Finnhub and Databento give
+/// them.
+const ROLES: &[Role] = &[
+    Role { name: "symbol", others: &["ticker", "sym", "instrument", "stock", "product_id", "S"] },
+    Role {
+        name: "at",
+        others: &[
+            "sip_timestamp",
+            "ts_event",
+            "timestamp",
+            "trade_time",
+            "transact_time",
+            "t",
+            "time",
+            "datetime",
+            "date_time",
+            "participant_timestamp",
+        ],
+    },
+    Role { name: "price", others: &["p", "px", "trade_price"] },
+    Role { name: "size", others: &["s", "qty", "quantity", "volume", "amount", "shares", "trade_size", "v", "q"] },
+    Role { name: "id", others: &["trade_id", "tid", "agg_trade_id", "i"] },
+    Role { name: "sequence", others: &["sequence_number", "seq", "sequence_id"] },
+    Role { name: "conditions", others: &["c", "trade_conditions"] },
+    Role { name: "correction", others: &["correction_indicator", "trade_correction_indicator"] },
+    Role { name: "exchange", others: &["exchange_id", "x"] },
+    Role { name: "facility", others: &["trf_id", "trfi"] },
+];
+
+/// Reads the rows of one file after the other.
+pub(super) struct Reader<'o> {
+    names: Names,
+    clock: Clock,
+    options: &'o TradesOptions,
+}
+
+impl<'o> Reader<'o> {
+    /// # Errors
+    /// The reason why the names that the user gives can't be used.
+    pub fn new(options: &'o TradesOptions) -> Result<Self, String> {
+        Ok(Self {
+            names: Names::new(ROLES, &[], "--columns", &options.columns)?,
+            clock: Clock { zone: options.zone.clone(), order: options.date_order, zone_flag: "--zone" },
+            options,
+        })
+    }
+
+    /// An error message if a column that the user has named was in no row.
+    pub fn missing_column(&self) -> Option<String> {
+        self.names.missing_column()
+    }
+
+    /// Refuses a file whose first row does not have the columns of trades.
+    ///
+    /// # Errors
+    /// What is missing, and how to name it.
+    pub fn check(&self, row: &Row, own_symbol: Option<&str>) -> Result<(), String> {
+        let has_symbol = !self.names.all(row, "symbol").is_empty();
+        match own_symbol {
+            None if !has_symbol => {
+                return Err(format!(
+                    "{}; --symbol AAPL gives that of the whole file, --symbol-from-file-name takes its name",
+                    self.names.lacks(row, "symbol")
+                ));
+            }
+            Some(_) if has_symbol && self.options.symbol != SymbolOf::FileName => {
+                return Err("it has a column of symbols, and --symbol is for a file without one".into());
+            }
+            _ => {}
+        }
+        match ["at", "price", "size"].into_iter().find(|role| self.names.all(row, role).is_empty()) {
+            Some(role) => Err(self.names.lacks(row, role)),
+            None => Ok(()),
+        }
+    }
+
+    /// The trade of a row; `None` if the row says that it was cancelled or corrected. `file` and `line` stand for the id and
+    /// the order of trades that have none.
+    ///
+    /// # Errors
+    /// Why the row is not a trade, for the person who made the file.
+    pub fn read(&self, row: &Row, file: usize, line: u64, own_symbol: Option<&str>) -> Result<Option<Trade>, String> {
+        let symbol = self.symbol(row, own_symbol)?;
+        let at = self.at(row)?;
+        let price = self.amount(row, "price", |price| price > 0.0)?;
+        let size = self.amount(row, "size", |size| size >= 0.0)?;
+        // On coins the same numbers say who began the trade.
+        let has_codes = symbol.asset_class() == AssetClass::Equity;
+        let counts = match self.names.find(row, "conditions") {
+            Some((name, codes)) if has_codes => sale_conditions::counts(&self.codes(name, codes)?, at),
+            _ => TradeCounts::EVERYTHING,
+        };
+        if has_codes && !self.code(row, "correction")?.is_none_or(sale_conditions::stands) {
+            return Ok(None);
+        }
+        let id = self.text(row, "id");
+        // Ids mostly grow with time, and a trade that is there twice has the same id and not the same line.
+        let sequence = self.text(row, "sequence").or(id).and_then(|text| text.parse().ok()).unwrap_or(line);
+        let part = |role| self.code(row, role).ok().flatten().unwrap_or_default();
+        // Without ids, two equal rows are two trades.
+        let id = id.map_or_else(|| format!("{file}:{line}"), |id| trade_id(part("exchange"), part("facility"), id));
+        Ok(Some(Trade { symbol, at, id, sequence, price, size, counts, replaces: None, received_at: at }))
+    }
+
+    fn symbol(&self, row: &Row, own: Option<&str>) -> Result<Symbol, String> {
+        match self.names.find(row, "symbol") {
+            Some((_, Value::Text(text) | Value::Number(text))) => ticker(text.trim()),
+            Some((name, Value::Null)) => Err(format!("{name} is missing")),
+            Some((name, other)) => Err(format!("{name} {} is not a ticker", quoted(other))),
+            None => ticker(own.unwrap_or_default()),
+        }
+    }
+
+    fn at(&self, row: &Row) -> Result<Timestamp, String> {
+        let Some((name, value)) = self.names.find(row, "at") else { return Err(self.names.lacks(row, "at")) };
+        match moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))? {
+            Some(Moment::At(at)) => Ok(at),
+            Some(Moment::Day(_)) => Err(format!("{name} {} is a day, and a trade needs a time", quoted(value))),
+            None => Err(format!("{name} {} is missing", quoted(value))),
+        }
+    }
+
+    fn amount(&self, row: &Row, role: &str, holds: impl Fn(f64) -> bool) -> Result<f64, String> {
+        let Some((name, value)) = self.names.find(row, role) else { return Err(self.names.lacks(row, role)) };
+        let read = number(value, shows_decimal_point(value)).map_err(|reason| format!("{name} {reason}"))?;
+        let read = read.ok_or_else(|| format!("{name} {} is missing", quoted(value)))?;
+        if holds(read) { Ok(read) } else { Err(format!("{name} {} can't be a {role}", quoted(value))) }
+    }
+
+    /// The codes of `[12, 37]`, `12,37` or `12`.
+    fn codes(&self, name: &str, value: &Value) -> Result<Vec<u32>, String> {
+        let of_text = |text: &str| {
+            let text = text.trim().trim_start_matches('[').trim_end_matches(']');
+            let codes = text.split([',', ' ', ';']).map(str::trim).filter(|code| !code.is_empty());
+            codes.map(|code| code.parse().ok()).collect::<Option<Vec<u32>>>()
+        };
+        let codes = match value {
+            Value::Null => Some(Vec::new()),
+            Value::Text(text) | Value::Number(text) => of_text(text),
+            Value::List(items) => items
+                .iter()
+                .map(|item| match item {
+                    Value::Number(text) | Value::Text(text) => text.trim().parse().ok(),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        codes.ok_or_else(|| {
+            format!(
+                "{name} {} is not a list of Massive's numbers; `--columns conditions=` counts every trade in full",
+                quoted(value)
+            )
+        })
+    }
+
+    fn text<'r>(&self, row: &'r Row, role: &str) -> Option<&'r str> {
+        match self.names.find(row, role) {
+            Some((_, Value::Number(text) | Value::Text(text))) => Some(text.trim()).filter(|text| !text.is_empty()),
+            _ => None,
+        }
+    }
+
+    fn code(&self, row: &Row, role: &str) -> Result<Option<u32>, String> {
+        match self.names.find(row, role) {
+            None | Some((_, Value::Null)) => Ok(None),
+            Some((_, Value::Text(text) | Value::Number(text))) if text.trim().is_empty() => Ok(None),
+            Some((name, value @ (Value::Text(text) | Value::Number(text)))) => {
+                text.trim().parse().map(Some).map_err(|_| format!("{name} {} is not a code", quoted(value)))
+            }
+            Some((name, value)) => Err(format!("{name} {} is not a code", quoted(value))),
+        }
+    }
+}

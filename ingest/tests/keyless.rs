@@ -1,0 +1,155 @@
+//! Sources without a key, through the real poller and the real feed to the topics.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod common;
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use common::{Kafka, time, until};
+use std::sync::{Arc, Mutex};
+use tapewire_core::Symbol;
+use tapewire_ingest::feed::{PriceFeed, PricesConfig};
+use tapewire_ingest::poller::{NewsConfig, NewsPoller};
+use tapewire_ingest::providers::ProvidersConfig;
+use tapewire_ingest::writer::Stream;
+use tapewire_runtime::{Clock, Readiness, Shutdown};
+use tokio::net::TcpListener;
+
+/// A feed that a test changes, and the conditions of the requests for it.
+type SharedFeed = Arc<Mutex<(String, Vec<bool>)>>;
+
+async fn serve(app: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, app).await });
+    address.to_string()
+}
+
+fn rss(items: &[(&str, &str, &str)]) -> String {
+    let item = |(id, title, at): &(&str, &str, &str)| {
+        format!(
+            "<item><guid>{id}</guid><title>{title}</title><pubDate>{at}</pubDate>\
+             <category domain=\"https://www.globenewswire.com/rss/stock\">Nasdaq:MKR</category></item>"
+        )
+    };
+    let items: String = items.iter().map(item).collect();
+    format!("<?xml version=\"1.0\"?><rss><channel>{items}<item><title>No id</title></item></channel></rss>")
+}
+
+/// The feed with its version, or 304 for who has it.
+async fn feed(State(shared): State<SharedFeed>, request: Request) -> Response {
+    let mut shared = shared.lock().unwrap();
+    let version = format!("\"{}\"", shared.0.len());
+    let has_it = request.headers().get("if-none-match").is_some_and(|known| known.as_bytes() == version.as_bytes());
+    shared.1.push(has_it);
+    match has_it {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => ([("etag", version)], shared.0.clone()).into_response(),
+    }
+}
+
+#[tokio::test]
+async fn an_article_of_a_feed_is_sent_once_also_across_a_restart_and_an_edit_once_more() {
+    let kafka = Kafka::start("keyless-news").await;
+    let first = [
+        ("a", "Maker opens a plant", "Mon, 02 Jun 2025 13:50 GMT"),
+        ("b", "Maker rises", "Mon, 02 Jun 2025 13:40 GMT"),
+    ];
+    let shared: SharedFeed = Arc::new(Mutex::new((rss(&first), Vec::new())));
+    let app = Router::new().route("/rss", get(feed)).with_state(Arc::clone(&shared));
+    let mut providers = ProvidersConfig::default();
+    providers.set("globenewswire", "feed_url", format!("http://{}/rss", serve(app).await));
+    let state = tempfile::tempdir().unwrap();
+    let clock = Clock::accelerated(time("2025-06-02T14:00:00Z"), 1.0);
+    let poller = || {
+        let source = providers.news_source("globenewswire", &clock).unwrap();
+        let (config, stream) = (NewsConfig::default().of("globenewswire"), Stream::news(0, 1, "globenewswire"));
+        let (producer, clock) = (kafka.producer.clone(), clock.clone());
+        NewsPoller::new(config, source, stream, state.path(), producer, clock, Readiness::default()).unwrap()
+    };
+    let mut running = poller();
+    let sent = async |poller: &mut NewsPoller| {
+        let polled = poller.poll().await.unwrap();
+        (polled.sent, polled.rejected)
+    };
+    assert_eq!(sent(&mut running).await, (2, 1));
+    assert_eq!(sent(&mut running).await, (0, 0), "nothing has changed");
+    let mut running = poller();
+    assert_eq!(sent(&mut running).await, (0, 1), "a restart sends what is unreadable again, and no article");
+    let edited = [("c", "Maker falls", "Mon, 02 Jun 2025 13:59 GMT"), ("a", "Maker opens a big plant", first[0].2)];
+    shared.lock().unwrap().0 = rss(&edited);
+    assert_eq!(sent(&mut running).await, (2, 0));
+    assert_eq!(shared.lock().unwrap().1, [false, true, false, false]);
+
+    let mut titles: Vec<String> = kafka.articles().await.into_iter().map(|article| article.title).collect();
+    titles.sort();
+    assert_eq!(titles, ["Maker falls", "Maker opens a big plant", "Maker opens a plant", "Maker rises"]);
+    assert!(kafka.articles().await.iter().all(|article| article.symbols == [Symbol::new("MKR").unwrap()]));
+    let letters = kafka.dead_letters().await;
+    assert!(letters.iter().all(|letter| letter.reason.contains("guid")), "{letters:?}");
+    kafka.clean().await;
+}
+
+fn candle(start: i64, closed: bool) -> String {
+    format!(
+        "{{\"e\":\"kline\",\"s\":\"BTCUSDT\",\"k\":{{\"t\":{start},\"T\":{},\"i\":\"1m\",\"o\":\"10\",\"h\":\"12\",\"l\":\"9\",\
+         \"c\":\"11\",\"v\":\"3\",\"n\":5,\"x\":{closed},\"q\":\"32\"}}}}",
+        start + 59_999
+    )
+}
+
+/// Confirms the subscription, sends an open and a finished candle and a trade, and closes the connection.
+async fn stream(State(start): State<i64>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async move |mut socket| {
+        let Some(Ok(Message::Text(_))) = socket.recv().await else { return };
+        let trade = format!(
+            "{{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":7,\"p\":\"11\",\"q\":\"0.5\",\"a\":1,\"T\":{}}}",
+            start + 120_500
+        );
+        let texts =
+            ["{\"result\":null,\"id\":1}".into(), candle(start + 60_000, true), candle(start + 120_000, false), trade];
+        for text in texts {
+            socket.send(Message::Text(text.into())).await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    })
+}
+
+#[tokio::test]
+async fn bars_of_the_past_and_of_the_stream_are_one_tape_and_no_open_candle_is_on_it() {
+    let kafka = Kafka::start("keyless-prices").await;
+    let origin = "2025-06-07T14:03:00Z";
+    // A Saturday: coins are traded on it. Three minutes before the clock's time.
+    let start = time("2025-06-07T14:00:00Z").as_millisecond();
+    let rows = format!("[[{start},\"9\",\"12\",\"9\",\"10\",\"2\",{},\"20\",4,\"1\",\"1\",\"0\"]]", start + 59_999);
+    let app = Router::new().route("/stream", get(stream)).with_state(start).route("/api/v3/klines", get(async || rows));
+    let address = serve(app).await;
+    let mut providers = ProvidersConfig::default();
+    providers.set("binance", "stream_url", format!("ws://{address}/stream"));
+    providers.set("binance", "rest_url", format!("http://{address}"));
+    let config: PricesConfig =
+        toml::from_str("sources = ['binance']\nbenchmark = 'X:BTCUSDT'\ntrades = true\nwarmup = '1h'").unwrap();
+    let (clock, shutdown) = (Clock::accelerated(time(origin), 1.0), Shutdown::new());
+    let state = tempfile::tempdir().unwrap();
+    let source = providers.price_source("binance", &clock).unwrap();
+    let (producer, readiness) = (kafka.producer.clone(), Readiness::default());
+    let stream = Stream::prices(0, 1, "binance");
+    let feed = PriceFeed::new(config.of("binance"), source, stream, state.path(), producer, clock, readiness).unwrap();
+    let running = tokio::spawn(feed.run(shutdown.clone()));
+    // The connection breaks after each round, and is opened and subscribed again.
+    until(async || kafka.read(tapewire_bus::Topic::Trades).await.len() >= 2).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    let bars = kafka.bars().await;
+    let mut starts: Vec<i64> = bars.iter().map(|bar| (bar.start.as_millisecond() - start) / 60_000).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    assert_eq!(starts, [0, 1], "{bars:?}");
+    assert!(bars.iter().all(|bar| bar.symbol.as_str() == "X:BTCUSDT"), "{bars:?}");
+    kafka.clean().await;
+}

@@ -1,0 +1,53 @@
+//! The mean outcome by fifth of the score.
+
+use super::intervals::{Intervals, Series};
+use super::svg::not_drawn;
+use crate::estimate::{Estimate, Figure};
+use crate::findings::{Findings, QUANTILES};
+use crate::text::{basis_points, p_value};
+
+pub(super) fn html(findings: &Findings) -> String {
+    let id = "quantiles";
+    let outcome = findings.settings.outcome.words();
+    let largest = findings.horizons.iter().find(|of| Some(of.horizon) == findings.largest_horizon);
+    let Some(of) = largest else {
+        return not_drawn(id, &format!("Mean {outcome} by fifth of the score"), "no event has an outcome");
+    };
+    let title = format!("Mean {outcome} by fifth of the score, at {}", of.horizon.replace('_', " "));
+    let quantiles = match &of.quantiles {
+        Figure::Value(quantiles) => quantiles,
+        Figure::NotKnown(reason) => return not_drawn(id, &title, reason),
+    };
+    let spread = match &of.spread {
+        Figure::Value(Estimate { estimate, low, high, p_adjusted, .. }) => format!(
+            "The highest fifth less the lowest, the spread, is {} ({} to {}, adjusted p {}).",
+            basis_points(*estimate),
+            basis_points(*low),
+            basis_points(*high),
+            p_value(p_adjusted.unwrap_or(1.0))
+        ),
+        Figure::NotKnown(reason) => format!("The spread has no value: {reason}."),
+    };
+    let groups = (1..=QUANTILES).zip(quantiles).map(|(number, quantile)| match quantile.mean_score {
+        Some(score) => format!("fifth {number}, score {score:+.2}").replace('-', "−"),
+        None => format!("fifth {number}"),
+    });
+    Intervals {
+        id,
+        title: &title,
+        says: &format!("Steps from left to right mean that higher scores were followed by higher outcomes. {spread}"),
+        groups: groups.collect(),
+        group_is: "scores",
+        series: vec![Series {
+            name: "mean".to_owned(),
+            class: "main",
+            points: quantiles.iter().map(|quantile| &quantile.mean).collect(),
+        }],
+        factor: 10_000.0,
+        unit: "basis points",
+        with_p: false,
+        line_before: None,
+        note: "Fifths have equally many scores, and equal scores are in one fifth. The horizon is the one with the most events.",
+    }
+    .html()
+}

@@ -1,0 +1,152 @@
+"""Runs every fuzz target for a number of inputs or seconds, and says what ran.
+
+    python3 scripts/fuzz.py                        20 seconds of each target
+    python3 scripts/fuzz.py --seconds 60           a minute of each
+    python3 scripts/fuzz.py --inputs 10000000      ten million inputs of each
+    python3 scripts/fuzz.py --only core bars       the targets whose names contain one of these
+    python3 scripts/fuzz.py --list                 what the targets are
+
+A target is a test of a test program called `fuzz` or `values`, but not of a module `tests` in it;
+core/fuzzkit/src/lib.rs says how one is written. A
+failing input stays in a file, also if the program was killed for its memory or its stack was too small, and is tried
+again alone with the command that is printed.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = Path(os.environ.get("TAPEWIRE_TEST_DIR", ROOT / ".stack" / "test")).resolve() / "fuzz"
+PROGRAMS = ["fuzz", "values"]
+# A target that has run out of time is ended only if a single input takes this much longer, in seconds.
+HANGS = 60
+# Enough for every budget in seconds.
+WITHOUT_END = 10**15
+
+
+@dataclass
+class Target:
+    """A test that tries inputs."""
+
+    crate: str
+    program: str
+    test: str
+    executable: Path
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.crate.removeprefix('tapewire-')}/{self.test}"
+
+    @property
+    def file(self) -> Path:
+        """Where the input is kept that is tried."""
+        return FOLDER / re.sub(r"\W+", "-", self.name)
+
+
+def build() -> list[Target]:
+    """Compiles the programs and asks each for its tests."""
+    programs = [argument for program in PROGRAMS for argument in ("--test", program)]
+    command = ["cargo", "test", "--workspace", "--release", "--locked", *programs, "--no-run"]
+    built = subprocess.run(
+        [*command, "--message-format=json"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if built.returncode != 0:
+        sys.exit(built.returncode)
+    messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
+    found = []
+    for message in messages:
+        if message["reason"] == "compiler-artifact" and message["executable"] and message["target"]["kind"] == ["test"]:
+            folder = Path(message["manifest_path"]).parent
+            found += targets_of(Path(message["executable"]), message["target"]["name"], folder)
+    return sorted(found, key=lambda target: target.name)
+
+
+def targets_of(executable: Path, program: str, folder: Path) -> list[Target]:
+    listed = subprocess.run([executable, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    name = re.search(r'^name = "(.+)"', (folder / "Cargo.toml").read_text(), re.M)
+    crate = name.group(1) if name else folder.name
+    tests = [test for test in re.findall(r"^(\S+): test$", listed, re.M) if "::tests::" not in test]
+    return [Target(crate, program, test, executable, folder) for test in tests]
+
+
+def run(target: Target, inputs: int | None, seconds: float | None) -> bool:
+    """Runs one target; prints a line, and after a failure what failed and how to repeat it."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    budget = {"BOLERO_RANDOM_ITERATIONS": str(inputs or WITHOUT_END), "FUZZ_KEEP": str(target.file)}
+    if seconds is not None:
+        budget["BOLERO_RANDOM_TEST_TIME_MS"] = str(int(seconds * 1000))
+    log_file = target.file.with_suffix(".log")
+    started = time.monotonic()
+    with log_file.open("wb") as log:
+        try:
+            code = subprocess.run(
+                [target.executable, "--exact", target.test, "--nocapture", "--test-threads", "1"],
+                cwd=target.folder,
+                env=os.environ | budget,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                timeout=None if seconds is None else seconds + HANGS,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGKILL
+    took = time.monotonic() - started
+    log_text = log_file.read_text(errors="replace")
+    tried = sum(int(count) for count in re.findall(r"^fuzz: (\d+) inputs$", log_text, re.M))
+    passed = code == 0 and tried > 0
+    rate = f"{tried / took:,.0f}/s" if passed else ""
+    print(f"{target.name:70} {tried:>12,} {took:>8.0f} s {rate:>11}  {'passed' if passed else 'FAILED'}", flush=True)
+    if not passed:
+        print("\n".join(f"    {line}" for line in explanation(log_text, code)))
+        print(f"    whole log: {log_file}\n    the input: {target.file}")
+        print(
+            f"    to repeat: FUZZ_REPEAT={target.file} cargo test --release -p {target.crate} --test {target.program} "
+            f"-- --exact {target.test}",
+            flush=True,
+        )
+    else:
+        target.file.unlink(missing_ok=True)
+    return passed
+
+
+def explanation(log: str, code: int) -> list[str]:
+    """The lines of a log that say what failed."""
+    lines = log.splitlines()
+    starts = [at for at, line in enumerate(lines) if "panicked at" in line or "overflowed its stack" in line]
+    found = lines[starts[0] : starts[0] + 5] if starts else lines[-5:]
+    return [*found, f"ended by signal {-code}" if code < 0 else f"exit code {code}"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, help="how many inputs of each target; with --seconds, at most")
+    parser.add_argument("--seconds", type=float, help="how long each target runs; by default 20, without --inputs")
+    parser.add_argument(
+        "--only", nargs="+", metavar="PART", default=[""], help="targets whose names contain one of these"
+    )
+    parser.add_argument("--list", action="store_true", help="say what the targets are and stop")
+    arguments = parser.parse_args()
+    targets = [target for target in build() if any(part in target.name for part in arguments.only)]
+    if not targets:
+        parser.error(f"no target's name contains {' or '.join(arguments.only)}; --list names them")
+    if arguments.list:
+        print("\n".join(target.name for target in targets))
+        return 0
+    seconds = arguments.seconds or (None if arguments.inputs else 20)
+    failed = [target.name for target in targets if not run(target, arguments.inputs, seconds)]
+    print(f"{len(targets)} targets, {len(failed)} failed{''.join(f'; {name}' for name in failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
