@@ -125,10 +125,24 @@ fn not_known(group: &DayGroup) -> String {
 
 fn days_words(days: &DaysFindings) -> String {
     format!(
-        "days 1 to {} after the session of the entry, from close to close: {} events on {} days; {} overlap an earlier one of \
-         their company, {} have fewer than {MINIMUM_ESTIMATION} returns before, {} have none after",
-        days.days, days.n, days.sessions, days.overlapping, days.without_history, days.without_outcome
+        "days 1 to {} after the session of the entry, from close to close, less {}, from {ESTIMATION_DAYS} sessions before: \
+         {} events on {} days; {} overlap an earlier one of their company, {} have fewer than {MINIMUM_ESTIMATION} returns \
+         before, {} have none after",
+        days.days,
+        expected_words(days.expected),
+        days.n,
+        days.sessions,
+        days.overlapping,
+        days.without_history,
+        days.without_outcome
     )
+}
+
+fn expected_words(expected: Expected) -> &'static str {
+    match expected {
+        Expected::MarketModel => "what a market model expects",
+        Expected::MeanAdjusted => "the mean return",
+    }
 }
 
 /// The further sections of the page.
@@ -266,15 +280,11 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
         findings.settings.bootstraps
     ));
     if let Some(days) = &findings.days {
-        let model = match days.expected {
-            Expected::MarketModel => "a market model",
-            Expected::MeanAdjusted => "the mean return",
-        };
+        let model = expected_words(days.expected);
         said.push(format!(
             "Days. Day d is the d-th session after that of the entry; news after the close belongs to the next session. \
              Returns are from close to close, so that day 1 begins at the close of the entry's session. Abnormal returns \
-             are those less what {model} of {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's, \
-             expects. Of a company's events, one that begins before the last day of an earlier one does not count."
+             are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a company's events, one that begins before the last day of an earlier one does not count."
         ));
     }
     said

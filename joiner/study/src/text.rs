@@ -61,7 +61,10 @@ pub fn table(findings: &Findings) -> String {
         "*: adjusted p at most {}; few: not enough data ({} events on {} days, {MINIMUM_GROUP} in a group, and scores that differ)",
         settings.level, settings.minimum_events, settings.minimum_days
     ));
-    line(sections::text(findings));
+    let sections = sections::text(findings);
+    if !sections.is_empty() {
+        line(sections);
+    }
     line(String::new());
     line(findings.sentence.clone());
     text
