@@ -158,7 +158,11 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
 fn likely(bytes: &[u8]) -> String {
     let mut detector = chardetng::EncodingDetector::new();
     detector.feed(bytes, true);
-    detector.guess(None, false).name().to_ascii_lowercase()
+    let guess = detector.guess(None, false);
+    // A few bytes can be a letter with an accent in one encoding and a letter of another script in many others.
+    let foreign = bytes.iter().filter(|byte| !byte.is_ascii()).count();
+    let is_shown = foreign >= if guess.is_single_byte() { 20 } else { 8 };
+    if is_shown { guess.name().to_ascii_lowercase() } else { "windows-1252".to_owned() }
 }
 
 /// The length in bytes of a character that was cut, or of half a surrogate pair; `None` if the bytes are neither.
