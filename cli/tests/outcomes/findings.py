@@ -11,7 +11,6 @@ bootstrap intervals, is drawn again and compared within the error of both draws.
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,24 +63,14 @@ def micros(moments: pd.Series) -> np.ndarray:
 
 
 def sample(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
-    """The events: scored and entered, the first of a company's headline in 72 hours."""
+    """The events: scored and entered. The study has to count stories that are told again, too: `--novelty all`."""
     rows = rows[rows["reason"] != "withdrawn"].copy()
     for column in ["available_at", "entry_at"]:
         rows[column] = pd.to_datetime(rows[column], utc=True, format="ISO8601")
     keys = ["available_at", "provider", "article_id", "symbol"]
     rows = rows.sort_values(keys, kind="stable").reset_index(drop=True)
     rows["article"] = rows.groupby(["provider", "article_id"], sort=False).ngroup()
-    rows = rows[(rows["reason"] == "") & (rows["unscored"] == "") & rows["entry_at"].notna()]
-    told: dict[tuple[str, str], pd.Timestamp] = {}
-    keep = []
-    for row in rows.itertuples():
-        words = " ".join(word.lower() for word in re.findall(r"[^\W_]+", row.title))
-        first = told.get((row.symbol, words))
-        repeated = bool(words) and first is not None and row.available_at - first <= pd.Timedelta(hours=72)
-        if not repeated:
-            told[(row.symbol, words)] = row.available_at
-        keep.append(not repeated)
-    events = rows[keep].copy()
+    events = rows[(rows["reason"] == "") & (rows["unscored"] == "") & rows["entry_at"].notna()].copy()
     events["session"] = np.searchsorted(micros(schedule()["open"]), micros(events["entry_at"]), side="right") - 1
     prefix = "ar_" if outcome == "abnormal" else "ret_"
     names = [column.removeprefix("ret_") for column in rows.columns if column.startswith("ret_")]

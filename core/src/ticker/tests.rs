@@ -1,4 +1,4 @@
-//! Each spelling of a ticker, and what is none.
+//! Each spelling of a ticker, and what is not a ticker.
 
 use super::*;
 

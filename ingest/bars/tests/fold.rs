@@ -64,7 +64,7 @@ fn plain(trades: &[Trade]) -> BTreeMap<(u32, Timestamp), Bar> {
                 high: ranged.iter().copied().fold(f64::NEG_INFINITY, f64::max),
                 low: ranged.iter().copied().fold(f64::INFINITY, f64::min),
                 close,
-                // The sum of no numbers is -0 in Rust.
+                // The sum of an empty list is -0 in Rust.
                 volume: volume + 0.0,
                 vwap: (volume > 0.0).then(|| value / volume),
                 trades: Some(counted.len() as u64),
