@@ -175,14 +175,14 @@ fn file(dice: &mut Dice<'_>) -> Vec<u8> {
 
 /// Variables, with the value that a secret has where it is one.
 fn variables(dice: &mut Dice<'_>) -> Vec<(OsString, OsString)> {
-    let secrets = ["TAPEWIRE_KAFKA_PASSWORD", "TAPEWIRE_MASSIVE_API_KEY", "TAPEWIRE_DESK_API_KEY"];
+    let secrets = ["KAFKA_PASSWORD", "MASSIVE_API_KEY", "DESK_API_KEY"];
     let one = |dice: &mut Dice<'_>| {
         let path = dice.of(&PATHS).replace(['.', '"'], "_").to_ascii_uppercase();
         let (mut name, mut value) = (format!("TAPEWIRE_{path}").into_bytes(), value(dice).into_bytes());
         match dice.below(8) {
             0 => dice.damage(&mut name),
             1 => dice.damage(&mut value),
-            2 => (name, value) = (dice.of(&secrets).into(), SECRET.into()),
+            2 => (name, value) = (format!("TAPEWIRE_{}", dice.of(&secrets)).into_bytes(), SECRET.into()),
             3 => name = String::from_utf8_lossy(&name).replacen("KAFKA_", "KAFKA__", 1).into_bytes(),
             _ => {}
         }
@@ -225,7 +225,7 @@ fn settings_are_what_was_written_or_are_refused() {
             (0..dice.below(3)).map(|_| format!("{}={}", dice.of(&PATHS), value(&mut dice))).collect();
         std::fs::write(&path, &file).unwrap();
         let size = file.len() + environment.len() * 64 + flags.len() * 64;
-        let loaded = match bounded(size, || read(&path, environment, &flags)) {
+        let loaded = match bounded(size, || read(&path, environment.clone(), &flags)) {
             Ok(loaded) => loaded,
             Err(error) => {
                 assert!(!error.contains(SECRET) && error.len() > 10, "{error}");

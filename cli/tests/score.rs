@@ -248,9 +248,9 @@ fn what_is_asked_wrongly_is_told_from_what_fails() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(part), "{arguments:?}: {said}");
     }
-    // An empty pipe is no error.
     let nothing = output(folder, &["-"]);
-    assert!(nothing.status.success() && nothing.stdout.is_empty() && nothing.stderr.is_empty());
+    let said = String::from_utf8_lossy(&nothing.stderr);
+    assert!(nothing.status.code() == Some(1) && nothing.stdout.is_empty() && said.contains("standard input"), "{said}");
 }
 
 #[test]

@@ -102,15 +102,21 @@ impl Session {
     }
 }
 
-/// Runs `read`, which reads `size` bytes.
+/// Runs `read`, which reads `size` bytes and gives the same each time.
 ///
 /// # Panics
 /// If that takes more memory at once, with what is returned, than 1 MiB and 64 bytes for each byte read.
-pub fn bounded<T>(size: usize, read: impl FnOnce() -> T) -> T {
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
-    let made = read();
-    let used = MEMORY.peak_usage().saturating_sub(before);
-    assert!(used <= ALLOWANCE + TIMES * size, "reading {size} bytes took {used} bytes of memory");
-    made
+pub fn bounded<T>(size: usize, mut read: impl FnMut() -> T) -> T {
+    // Another test may prepare its target meanwhile, and its memory counts, too: so what seems too much is measured again.
+    let mut used = 0;
+    for _ in 0..5 {
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let made = read();
+        used = MEMORY.peak_usage().saturating_sub(before);
+        if used <= ALLOWANCE + TIMES * size {
+            return made;
+        }
+    }
+    panic!("reading {size} bytes took {used} bytes of memory");
 }

@@ -1,4 +1,5 @@
 //! The fold against a plain computation on the sorted set of trades, whatever the order of arrival.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;

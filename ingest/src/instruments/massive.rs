@@ -168,7 +168,7 @@ mod tests {
         if headers.get("authorization").is_none_or(|key| key != "Bearer k3y") {
             return (StatusCode::UNAUTHORIZED, String::new());
         }
-        if query.get("cursor").is_none() {
+        if !query.contains_key("cursor") {
             let wanted = [("market", "stocks"), ("active", "true"), ("limit", "1000")];
             assert!(wanted.iter().all(|(name, value)| query.get(*name).is_some_and(|own| own == value)), "{query:?}");
             return (StatusCode::OK, FIRST.replace("HERE", &format!("{address}/v3/reference/tickers")));

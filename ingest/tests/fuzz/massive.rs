@@ -157,7 +157,8 @@ fn frames_of_the_websocket() {
                 assert_eq!(Some(i128::from(trade.at.as_microsecond())), plain.integer("t").map(|ms| ms * 1000));
                 assert!(is_plausible(trade.at), "{}", trade.at);
                 assert_eq!(Some(i128::from(trade.sequence)), plain.integer("q"));
-                assert_eq!(Some(&trade.id), plain.string("i").as_ref());
+                let part = |name| plain.integer(name).unwrap_or(0);
+                assert_eq!(trade.id, format!("{}/{}/{}", part("x"), part("trfi"), plain.string("i").unwrap()));
             }
             Message::Market(MarketEvent::Halt(halt)) => {
                 let t = plain.integer("t").unwrap();

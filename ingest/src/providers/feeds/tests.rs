@@ -110,16 +110,17 @@ fn a_feed_without_an_address_is_refused_before_anything_is_asked() {
 #[test]
 fn captures_are_read() {
     let of = super::parse::Of { provider: "rss", publisher: "", languages: &[], received_at: Timestamp::UNIX_EPOCH };
-    for (path, expected) in [
-        ("live-captures/globenewswire/feed_shape.xml", vec![vec!["FCEL"], vec!["TSX-V:DEX"]]),
-        ("globenewswire/public_companies.rss", vec![vec!["GENK"]]),
-        ("edgar/pressreleases.rss", vec![vec![]; 25]),
+    for (path, expected, rejects) in [
+        // The second is of a company in Toronto, whose ticker goes to the dead letters.
+        ("live-captures/globenewswire/feed_shape.xml", vec![vec!["FCEL"], vec![]], 1),
+        ("globenewswire/public_companies.rss", vec![vec!["GENK"]], 0),
+        ("edgar/pressreleases.rss", vec![vec![]; 25], 0),
     ] {
         let Some(body) = fixture(path) else { return };
         let page = super::parse::page(&of, path, &body).unwrap();
         let named: Vec<Vec<&str>> =
             page.items.iter().map(|article| article.symbols.iter().map(Symbol::as_str).collect()).collect();
-        assert_eq!((named, page.rejects.len()), (expected, 0), "{path}");
+        assert_eq!((named, page.rejects.len()), (expected, rejects), "{path}");
         assert!(page.items.iter().all(|article| article.published_at.as_second() > 1_600_000_000), "{path}");
     }
 }

@@ -213,13 +213,10 @@ pub struct TradeMessage {
     /// Trade id, unique for a ticker, exchange and reporting facility.
     pub i: String,
     /// Exchange, as a number.
-    #[serde(default)]
-    pub x: u32,
+    pub x: Option<u32>,
     /// Reporting facility, for trades off the exchanges.
-    #[serde(default)]
-    pub trfi: u32,
+    pub trfi: Option<u32>,
     /// Conditions, as numbers.
-    #[serde(default)]
     pub c: Option<Vec<u32>>,
     /// Price.
     pub p: f64,

@@ -217,7 +217,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
     Ok(Trade {
         symbol: equity(&item.sym)?,
         at,
-        id: trade_id(item.x, item.trfi, &item.i),
+        id: trade_id(item.x.unwrap_or(0), item.trfi.unwrap_or(0), &item.i),
         sequence: item.q,
         price: item.p,
         size,
