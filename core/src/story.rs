@@ -6,7 +6,7 @@
 //! different numbers, periods, opposite directions, or that differ in names only, are different stories however alike
 //! they are: `Q1` and `Q2`, 5 % and 7 %, `raises` and `cuts`.
 //!
-//! [`Stories`] links each mention to the earlier ones. Everything is a function of headlines and of the times at which
+//! [`tellings`] links each mention to the earlier ones. Everything is a function of headlines and of the times at which
 //! they were known: no later headline changes what is said about an earlier one, and the order in which records arrive
 //! does not matter. View `stories` has the same rules in SQL.
 

@@ -15,7 +15,7 @@ use tapewire_core::{Bar, Symbol};
 use tapewire_formats::{Format as FileFormat, Options};
 use tapewire_ingest::IngestError;
 use tapewire_ingest::replay::values::time::DateOrder;
-use tapewire_ingest::replay::{FoldedTrades, SymbolOf, TradesOptions, bar_width, fold_trades};
+use tapewire_ingest::replay::{FoldedTrades, ReplayProgress, SymbolOf, TradesOptions, bar_width, fold_trades};
 use tapewire_runtime::Shutdown;
 
 /// Makes bars of files of trades, by the time of the trades and the rules of the consolidated tape for their conditions.
@@ -74,52 +74,16 @@ pub struct Bars {
 
 impl Bars {
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let options = self.options()?;
-        let format = match (self.format, &self.output) {
-            (Some(format), _) => format,
-            (None, Some(path)) => Format::of(path)?,
-            (None, None) => Format::Csv,
-        };
-        if format == Format::Parquet {
-            let reason =
-                "bars are written as they are complete, and Parquet has columns; name the output .csv or .jsonl";
-            return Err(UsageError(reason.to_owned()).into());
-        }
+        let (options, format) = (self.options()?, self.output_format()?);
         let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
         output::check(&outputs, None, &self.trades, self.overwrite)?;
         let (progress, stop) = (reading::progress_bar(), shutdown.clone());
         let shown = progress.clone();
-        let folding = tokio::task::spawn_blocking(move || {
-            let fold = |to: &mut dyn Write| {
-                let mut bars = Writer::new(format, to);
-                let report = |done| {
-                    reading::show(&shown, done);
-                    if stop.is_cancelled() { Err(IngestError::Stopped) } else { Ok(()) }
-                };
-                let mut failed = None;
-                let folded = fold_trades(&self.trades, &options, report, |bar| {
-                    bars.write(&bar).map_err(|error| {
-                        failed = Some(error);
-                        IngestError::Stopped
-                    })
-                });
-                match failed {
-                    Some(error) => Err(error),
-                    None => Ok(folded?).and_then(|folded| bars.finish().map(|()| folded)),
-                }
-            };
-            let mut folded = FoldedTrades::default();
-            match &self.output {
-                Some(path) => output::write(path, |to| fold(to).map(|done| folded = done))?,
-                None => match fold(&mut std::io::stdout().lock()) {
-                    // The reader of the output has closed it.
-                    Err(error) if output::is_closed_pipe(&error) => return Ok(None),
-                    done => folded = done?,
-                },
-            }
-            anyhow::Ok(Some(folded))
-        });
-        let folded = folding.await?;
+        let report = move |done| {
+            reading::show(&shown, done);
+            if stop.is_cancelled() { Err(IngestError::Stopped) } else { Ok(()) }
+        };
+        let folded = tokio::task::spawn_blocking(move || self.fold(&options, format, report)).await?;
         progress.finish_and_clear();
         if shutdown.is_cancelled() {
             anyhow::bail!("interrupted while reading the trades; the bars are not complete");
@@ -128,6 +92,64 @@ impl Bars {
             say(&folded);
         }
         Ok(())
+    }
+
+    /// Folds the trades and writes the bars; `None` if the reader of the standard output has closed it.
+    fn fold(
+        &self,
+        options: &TradesOptions,
+        format: Format,
+        report: impl Report,
+    ) -> anyhow::Result<Option<FoldedTrades>> {
+        let Some(path) = &self.output else {
+            return match self.fold_into(&mut std::io::stdout().lock(), options, format, report) {
+                Err(error) if output::is_closed_pipe(&error) => Ok(None),
+                folded => folded.map(Some),
+            };
+        };
+        let mut folded = None;
+        output::write(path, |to| {
+            folded = Some(self.fold_into(to, options, format, report)?);
+            Ok(())
+        })?;
+        Ok(folded)
+    }
+
+    fn fold_into(
+        &self,
+        to: &mut dyn Write,
+        options: &TradesOptions,
+        format: Format,
+        report: impl Report,
+    ) -> anyhow::Result<FoldedTrades> {
+        let mut bars = Writer::new(format, to);
+        let mut failed = None;
+        let folded = fold_trades(&self.trades, options, report, |bar| {
+            bars.write(&bar).map_err(|error| {
+                failed = Some(error);
+                IngestError::Stopped
+            })
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let folded = folded?;
+        bars.finish()?;
+        Ok(folded)
+    }
+
+    fn output_format(&self) -> Result<Format, UsageError> {
+        let format = match (self.format, &self.output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => Format::of(path)?,
+            (None, None) => Format::Csv,
+        };
+        if format == Format::Parquet {
+            let reason =
+                "bars are written as they are complete, and Parquet has columns; name the output .csv or .jsonl";
+            return Err(UsageError(reason.to_owned()));
+        }
+        Ok(format)
     }
 
     fn options(&self) -> anyhow::Result<TradesOptions> {
@@ -147,6 +169,11 @@ impl Bars {
         })
     }
 }
+
+/// What is called with how far the reading is, and may stop it.
+trait Report: FnMut(ReplayProgress) -> Result<(), IngestError> {}
+
+impl<F: FnMut(ReplayProgress) -> Result<(), IngestError>> Report for F {}
 
 fn say(folded: &FoldedTrades) {
     let FoldedTrades { trades, bars, symbols, rejected, reasons } = folded;

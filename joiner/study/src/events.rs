@@ -2,6 +2,7 @@
 
 use crate::row::Row;
 use jiff::Timestamp;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
@@ -210,20 +211,20 @@ pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome, calendars: &Ca
 
 /// Places of the rows whose story was told before. The rows are in the order in which the news was known.
 fn repeated(rows: &[Row]) -> HashSet<usize> {
-    let mut told: HashMap<&Symbol, Vec<(usize, Timestamp, Fingerprint)>> = HashMap::new();
+    let mut told: HashMap<&Symbol, Vec<usize>> = HashMap::new();
     for (place, row) in rows.iter().enumerate() {
         if let Some(symbol) = &row.symbol {
-            let fingerprint = Fingerprint::about(&row.title, row.asked_as.as_deref());
-            told.entry(symbol).or_default().push((place, row.available_at, fingerprint));
+            told.entry(symbol).or_default().push(place);
         }
     }
-    let mut repeated = HashSet::new();
-    for own in told.values() {
-        let tellings = tellings(own.iter().map(|(_, at, fingerprint)| (*at, fingerprint)));
-        let again = own.iter().zip(tellings).filter(|(_, telling)| telling.is_some_and(|telling| !telling.is_first()));
-        repeated.extend(again.map(|((place, ..), _)| *place));
-    }
-    repeated
+    let of_company = |places: Vec<usize>| {
+        let fingerprint = |place: &usize| Fingerprint::about(&rows[*place].title, rows[*place].asked_as.as_deref());
+        let fingerprints: Vec<Fingerprint> = places.iter().map(fingerprint).collect();
+        let known = places.iter().map(|&place| rows[place].available_at).zip(&fingerprints);
+        let again = places.iter().zip(tellings(known)).filter(|(_, of)| of.is_some_and(|telling| !telling.is_first()));
+        again.map(|(&place, _)| place).collect::<Vec<_>>()
+    };
+    told.into_values().collect::<Vec<_>>().into_par_iter().flat_map_iter(of_company).collect()
 }
 
 /// The date of a session, as days since 1970.
