@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let now = start + SignedDuration::from_secs(second);
         let trades: Vec<(usize, Trade)> =
-            (0..TRADES_A_SECOND).map(|i| draw(&mut rng, &symbols, now, folded + i)).collect();
+            (0..TRADES_A_SECOND).map(|i| draw(&mut rng, &symbols, now, i, folded + i)).collect();
         let began = Instant::now();
         for (symbol, trade) in &trades {
             folds[*symbol].trade(trade);
@@ -46,12 +46,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn draw(rng: &mut SmallRng, symbols: &[Symbol], now: Timestamp, number: usize) -> (usize, Trade) {
+/// The trades of a second come in the order of time, but for one in a hundred that is up to 5 s late.
+fn draw(rng: &mut SmallRng, symbols: &[Symbol], now: Timestamp, i: usize, number: usize) -> (usize, Trade) {
     let symbol = rng.random_range(0..symbols.len());
     let late = if rng.random_range(0..100) == 0 { rng.random_range(0..5_000_000) } else { 0 };
     let trade = Trade {
         symbol: symbols[symbol].clone(),
-        at: now + SignedDuration::from_micros(rng.random_range(0..1_000_000) - late),
+        at: now + SignedDuration::from_micros((i * 1_000_000 / TRADES_A_SECOND) as i64 - late),
         id: number.to_string(),
         sequence: number as u64,
         price: 100.0 + f64::from(rng.random_range(0..1000_u32)) / 100.0,
