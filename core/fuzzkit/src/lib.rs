@@ -46,6 +46,7 @@ macro_rules! fuzz {
         let target = $target;
         match session.only_input() {
             Some(bytes) => session.input(&bytes, &target),
+            None if !$crate::Session::is_searching() => session.fixed_inputs($inputs, &target),
             None => $crate::bolero::check!()
                 .with_iterations($inputs)
                 .with_shrink_time(session.shrink_time())
@@ -81,6 +82,29 @@ impl Session {
         std::env::var_os("FUZZ_REPEAT").map(|path| std::fs::read(path).expect("FUZZ_REPEAT names a file"))
     }
 
+    /// Whether the environment asks for new inputs. Otherwise the inputs are the same in every run, so that `cargo test` does
+    /// not fail by chance.
+    pub fn is_searching() -> bool {
+        ["BOLERO_RANDOM_ITERATIONS", "BOLERO_RANDOM_TEST_TIME_MS"].iter().any(|name| std::env::var_os(name).is_some())
+    }
+
+    /// Tries this many inputs, the same in every run.
+    pub fn fixed_inputs(&self, inputs: usize, target: impl Fn(&[u8])) {
+        let mut state = 1_u64;
+        let mut next = || {
+            // SplitMix64.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        };
+        for _ in 0..inputs {
+            let words = next() % 64;
+            let bytes: Vec<u8> = (0..words).flat_map(|_| next().to_le_bytes()).collect();
+            self.input(&bytes, &target);
+        }
+    }
+
     /// How long to look for a smaller failing input: not at all where the failing one is kept.
     pub fn shrink_time(&self) -> Duration {
         Duration::from_secs(u64::from(self.keep.is_none()))
@@ -107,9 +131,9 @@ impl Session {
 /// # Panics
 /// If that takes more memory at once, with what is returned, than 1 MiB and 64 bytes for each byte read.
 pub fn bounded<T>(size: usize, mut read: impl FnMut() -> T) -> T {
-    // Another test may prepare its target meanwhile, and its memory counts, too: so what seems too much is measured again.
+    // Another test of the program may run meanwhile, and its memory counts, too: so what seems too much is measured again.
     let mut used = 0;
-    for _ in 0..5 {
+    for _ in 0..10 {
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
         let made = read();
@@ -117,6 +141,7 @@ pub fn bounded<T>(size: usize, mut read: impl FnMut() -> T) -> T {
         if used <= ALLOWANCE + TIMES * size {
             return made;
         }
+        std::thread::sleep(Duration::from_millis(50));
     }
     panic!("reading {size} bytes took {used} bytes of memory");
 }
