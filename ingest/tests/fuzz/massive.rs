@@ -181,6 +181,11 @@ fn actions(list: ActionList, seed: &str, compare: impl Fn(&ActionKind, Date, &Fi
         let page = bounded(bytes.len(), || actions_page("massive", "/v3/reference", bytes, &request, received()));
         let Ok(page) = page else { return };
         let raw = results(bytes);
+        let is_item = |element: &str| {
+            let alone = format!(r#"{{"status":"OK","results":[{element}]}}"#);
+            let page = actions_page("massive", "/v3/reference", alone.as_bytes(), &request, received());
+            page.is_ok_and(|page| page.items.len() == 1)
+        };
         assert!(page.items.len() + page.rejects.len() <= raw.len());
         let mut items = page.items.iter();
         let mut rejects = page.rejects.iter().peekable();
@@ -191,9 +196,9 @@ fn actions(list: ActionList, seed: &str, compare: impl Fn(&ActionKind, Date, &Fi
                 continue;
             }
             let next = items.clone().next().filter(|action| {
-                // An element that was left out is one that none of the items can be made of.
+                // An element that was left out is one that no item is made of, also where another of its ticker and day is.
                 let day = plain.as_ref().and_then(|plain| day(plain).parse::<Date>().ok());
-                symbol.as_ref() == Some(&action.symbol) && day == Some(action.ex_date)
+                symbol.as_ref() == Some(&action.symbol) && day == Some(action.ex_date) && is_item(&element)
             });
             match next {
                 Some(action) => {

@@ -3,8 +3,10 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// Envelope of every REST answer.
 ///
@@ -67,6 +69,9 @@ pub struct NewsItem {
 pub struct Publisher {
     /// `Reuters`.
     pub name: Option<String>,
+    /// The other fields. With them a list is not taken for an object by the position of its items.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, IgnoredAny>,
 }
 
 /// One bar of `GET /v2/aggs/ticker/{ticker}/range/1/minute/{from}/{to}`.
