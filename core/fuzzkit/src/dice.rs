@@ -147,7 +147,8 @@ const CHARACTERS: [char; 64] = [
     '{',
 ];
 
-const PIECES: [&[u8]; 18] = [
+/// Pieces of text that readers of files and messages stumble over.
+pub const PIECES: [&[u8]; 21] = [
     b"\"",
     b",",
     b"\n",
@@ -166,4 +167,7 @@ const PIECES: [&[u8]; 18] = [
     b"null",
     b"\xef\xbb\xbf",
     b"1e999",
+    b"1e5",
+    b" ",
+    b";",
 ];

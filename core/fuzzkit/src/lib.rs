@@ -16,7 +16,7 @@ pub mod json;
 pub mod table;
 
 pub use bolero;
-pub use dice::Dice;
+pub use dice::{Dice, PIECES};
 
 use peak_alloc::PeakAlloc;
 use std::fs::File;

@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 use tapewire_formats::{Format, FormatError, Options, Reader, Row, Unreadable, Value};
-use tapewire_fuzzkit::{bounded, fuzz};
+use tapewire_fuzzkit::{PIECES, bounded, fuzz};
 
 /// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 4000;
@@ -32,28 +32,6 @@ const SEEDS: [&str; 14] = [
 
 /// A seed with some bytes changed, removed, doubled or inserted; or the input's own bytes.
 fn changed(bytes: &[u8]) -> Vec<u8> {
-    const PIECES: [&[u8]; 20] = [
-        b"\"",
-        b",",
-        b"\n",
-        b"\r\n",
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b":",
-        b"\\",
-        b"\\ud83d",
-        b"\xff",
-        b"\xc3",
-        b"\xf0\x9f\x98",
-        b"\0",
-        b"1e5",
-        b"null",
-        b"\xef\xbb\xbf",
-        b" ",
-        b";",
-    ];
     let Some((&first, rest)) = bytes.split_first() else { return Vec::new() };
     let Some(seed) = SEEDS.get(usize::from(first) % 20) else { return rest.to_vec() };
     let mut file = seed.as_bytes().to_vec();
