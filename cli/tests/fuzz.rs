@@ -240,8 +240,14 @@ fn settings_are_what_was_written_or_are_refused() {
         assert!(!shown.contains(SECRET), "{shown}");
         std::fs::write(&path, &shown).unwrap();
         let again = read(&path, Vec::new(), &[]).unwrap_or_else(|error| panic!("{error}\n{shown}"));
-        let settings = &loaded.settings;
-        let is_same = again.settings == *settings || settings.share.is_nan();
+        let mut settings = loaded.settings;
+        // A property of Kafka's that is a secret by its name is only named.
+        let is_hidden = |key: &str| {
+            let named = format!("# {} is a secret", toml_edit::Key::new(key));
+            shown.lines().any(|line| line.starts_with(&named))
+        };
+        settings.kafka.properties.retain(|key, _| !is_hidden(key));
+        let is_same = again.settings == settings || settings.share.is_nan();
         assert!(is_same, "{:?} {settings:?}\n{shown}", again.settings);
     });
 }
