@@ -9,7 +9,7 @@
 //!
 //! | spelling | market |
 //! |---|---|
-//! | `X:BTCUSD` (Massive), `BTC-USD` (Yahoo, Coinbase), `BTC/USD` (Alpaca, read as `BTC.USD`), `BTCUSDT`, `BINANCE:BTCUSDT` | cryptocurrencies |
+//! | `X:BTCUSD` (Massive), `BTC-USD` (Yahoo, Coinbase), `BTC/USD` (Alpaca, read as `BTC-USD`), `BTCUSDT`, `BINANCE:BTCUSDT` | cryptocurrencies |
 //! | `C:EURUSD` (Massive), `EURUSD`, `EUR-USD`, `XAUUSD` | currencies |
 //! | `VOD.L`, `SAP.DE`, `MC.PA`, `7203.T`, `0700.HK`, `RY.TO` (Yahoo, Reuters), `LON:VOD`, `XETR:SAP`, `EPA:MC`, `TYO:7203`, `HKEX:700`, `TSX:RY` | London, Xetra, Paris, Tokyo, Hong Kong, Toronto |
 //!
