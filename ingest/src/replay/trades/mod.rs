@@ -3,7 +3,7 @@
 mod row;
 
 use super::names::Mapping;
-use super::source::{Files, Rejected, reasons};
+use super::source::{Files, Origin, reasons};
 use super::values::time::DateOrder;
 use super::{ReplayProgress, SymbolOf, prepare};
 use crate::IngestError;
@@ -98,15 +98,11 @@ pub fn fold_trades(
         folded.bars += 1;
         out(bar)?;
     }
-    Ok(FoldedTrades { rejected: count(&rejected), reasons: reasons(&rejected), ..folded })
+    Ok(FoldedTrades { rejected: rejected.len() as u64, reasons: reasons(&rejected), ..folded })
 }
 
-fn unit(origin: &super::source::Origin) -> &'static str {
+fn unit(origin: &Origin) -> &'static str {
     if origin.has_lines { "line" } else { "row" }
-}
-
-fn count(rejected: &[Rejected]) -> u64 {
-    rejected.len() as u64
 }
 
 /// The fold of each symbol, and the time of its latest trade.
