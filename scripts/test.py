@@ -133,7 +133,7 @@ def stages() -> list[Stage]:
         Stage(
             "real parts",
             "each stage with real Kafka and ClickHouse, then all: replay, kills, dead letters, outcomes by pandas",
-            [*cargo("test", "--workspace", "--test", "*", "--no-fail-fast"), "--", "--nocapture"],
+            script("scripts/real_parts.py"),
             "cargo",
             after=["stack", "outcomes env"],
             not_beside=["browser"],

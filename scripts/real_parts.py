@@ -1,0 +1,80 @@
+"""Runs the test programs of all crates, two at a time: most of their time they wait for servers and for each other.
+
+    python3 scripts/real_parts.py                  all
+    python3 scripts/real_parts.py kills feed       those with these names
+
+What a program prints is shown in one piece when it has ended, as `cargo test` would show it. A program that fails does
+not stop the others.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+AT_A_TIME = 2
+# These take longest. Begun first, they do not run alone at the end.
+FIRST = ["kills", "endings", "provider"]
+printing = threading.Lock()
+
+
+@dataclass
+class Program:
+    """A compiled test program; it is run in its crate's folder, as cargo does."""
+
+    name: str
+    executable: Path
+    folder: Path
+
+
+def build(names: list[str]) -> list[Program]:
+    """Compiles the test programs with these names, or all of them (`*`)."""
+    tests = [argument for name in names for argument in ("--test", name)]
+    command = ["cargo", "test", "--workspace", "--release", "--locked", *tests, "--no-run", "--message-format=json"]
+    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode != 0:
+        sys.exit(built.returncode)
+    found = []
+    for line in built.stdout.splitlines():
+        message = json.loads(line) if line.startswith("{") else {"reason": "text"}
+        if message["reason"] == "compiler-artifact" and message["target"]["kind"] == ["test"] and message["executable"]:
+            folder = Path(message["manifest_path"]).parent
+            found.append(Program(message["target"]["name"], Path(message["executable"]), folder))
+    return sorted(found, key=lambda program: (program.name not in FIRST, program.executable.name))
+
+
+def run(program: Program) -> bool:
+    variables = os.environ | {"CARGO_MANIFEST_DIR": str(program.folder)}
+    ended = subprocess.run(
+        [program.executable, "--nocapture"],
+        cwd=program.folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    passed = ended.returncode == 0
+    failure = f"FAILED: exit code {ended.returncode}; cargo test --release --locked --workspace --test {program.name}\n"
+    with printing:
+        print(f"     Running {program.name} ({program.executable.relative_to(ROOT)})", flush=True)
+        sys.stdout.buffer.write(ended.stdout + (b"" if passed else failure.encode()))
+        sys.stdout.flush()
+    return passed
+
+
+def main(names: list[str]) -> int:
+    programs = build(names or ["*"])
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        passed = list(pool.map(run, programs))
+    print(f"{len(programs)} test programs, {passed.count(False)} failed")
+    return 0 if programs and all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
