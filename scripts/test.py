@@ -160,7 +160,12 @@ def stages() -> list[Stage]:
             "servers",
             after=["tools"],
         ),
-        Stage("compose", "docker-compose.yml is valid and complete", tests_of("deploy/tests"), "servers"),
+        Stage(
+            "deploy",
+            "docker-compose.yml, alerts and dashboards are valid and fit the code",
+            tests_of("deploy/tests"),
+            "servers",
+        ),
         Stage(
             "stack",
             "start Kafka and ClickHouse for the tests",
