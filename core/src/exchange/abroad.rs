@@ -98,7 +98,7 @@ const OTHERS: &[&str] = &[
     "BCBA", "BVMF", "B3", "FRA", "FWB", "STU", "MUN", "HAM", "BER", "DUS", "MOEX", "GPW", "WSE", "X", "I", "C", "O",
 ];
 
-/// What a text says that names such an exchange: the ticker in its normal spelling, or why it is none.
+/// What a text says that names such an exchange: the ticker in its normal spelling, or why it can't be read.
 pub type Read = Result<String, String>;
 
 /// Reads a ticker with its exchange in any of the spellings of this [module](self). `None` if the text names none of these
