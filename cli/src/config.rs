@@ -151,6 +151,7 @@ impl Config {
         let sources =
             settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
         providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
+        providers.set_secrets(|name| loaded.secret(&format!("providers.{name}.api_secret_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
         config.join.other_benchmarks = config.prices.other_benchmarks.clone();
