@@ -113,7 +113,8 @@ mod tests {
                 budget_now.spend(1.0, now).await.unwrap();
                 last_day.push_back(now);
                 total += 1;
-                while last_day.front().is_some_and(|first| now.duration_since(*first) >= SignedDuration::from_hours(24)) {
+                while last_day.front().is_some_and(|first| now.duration_since(*first) >= SignedDuration::from_hours(24))
+                {
                     last_day.pop_front();
                 }
                 most = most.max(last_day.len());
