@@ -151,6 +151,7 @@ impl Config {
         let sources =
             settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
         providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
+        providers.set_secrets(|name| loaded.secret(&format!("providers.{name}.api_secret_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
         config.join.other_benchmarks = config.prices.other_benchmarks.clone();
@@ -257,13 +258,20 @@ mod tests {
         let loaded = load_over(preset, file, &[], &["kafka.partitions=1", contact]).unwrap();
         let shown = settings::effective(&loaded).unwrap();
         let line = |start: &str| shown.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
-        assert!(line("benchmark = \"X:BTCUSDT\"").ends_with("# preset keyless"), "{shown}");
+        assert!(line("benchmark = \"SPY\"").ends_with("# preset keyless"), "{shown}");
         let config = Config::with_secrets(loaded).unwrap();
         assert_eq!(config.news.of("globenewswire").every.as_secs(), 120);
         let gdelt = config.news.of("gdelt");
         assert_eq!((gdelt.every.as_secs(), gdelt.wire_delay.as_secs()), (540, 1200));
         config.news.check().unwrap();
         config.prices.check().unwrap();
+        // Shares are compared with SPY, coins with bitcoin, and the source of each waits for it.
+        let references = ["yahoo", "binance", "coinbase"].map(|name| config.prices.of(name).reference);
+        assert_eq!(
+            references.map(|symbol| symbol.map(|symbol| symbol.to_string())),
+            [Some("SPY".into()), Some("X:BTCUSDT".into()), None]
+        );
+        assert_eq!(config.join.other_benchmarks, [tapewire_core::Symbol::new("X:BTCUSDT").unwrap()]);
     }
 
     /// Whoever has no account can use every source of the preset, once it is said who asks the SEC.

@@ -32,6 +32,8 @@ struct State {
     /// When the first of the failures since the last success was.
     failing_since: Option<Timestamp>,
     idle: bool,
+    /// It has been failing for longer than the idle timeout, and has not worked since.
+    failed: bool,
     /// The last watermark of this process.
     watermark: Option<Timestamp>,
 }
@@ -73,8 +75,9 @@ impl SourceHealth {
             let mut state = self.state();
             let since = *state.failing_since.get_or_insert(now);
             let is_idle = now.duration_since(since) > self.0.idle_timeout;
-            let went_idle = is_idle && !state.idle;
+            let went_idle = is_idle && !state.failed;
             state.idle |= is_idle;
+            state.failed |= is_idle;
             (state.idle.then_some(since), went_idle, state.watermark)
         };
         let Some(since) = idle_since else {
@@ -103,7 +106,8 @@ impl SourceHealth {
             let mut state = self.state();
             state.failing_since = None;
             state.watermark = Some(watermark);
-            std::mem::take(&mut state.idle)
+            state.idle = false;
+            std::mem::take(&mut state.failed)
         };
         if was_idle {
             let Stream { source, kind, .. } = &self.0.stream;
@@ -117,6 +121,33 @@ impl SourceHealth {
     pub fn works(&self) {
         self.state().failing_since = None;
         self.0.readiness.ready(&self.0.role);
+    }
+
+    /// It is not polled, because the source that it stands in for works: every partition is told that it is idle.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn stands_by(&self) -> Result<(), IngestError> {
+        let (failed, watermark) = {
+            let mut state = self.state();
+            (state.failing_since, state.idle) = (None, true);
+            (std::mem::take(&mut state.failed), state.watermark)
+        };
+        if failed {
+            self.show_idle(false);
+        }
+        self.0.readiness.ready(&self.0.role);
+        self.0.stream.emit_idle(&self.0.producer, watermark.unwrap_or(Timestamp::UNIX_EPOCH)).await
+    }
+
+    /// Whether it has been failing for longer than the idle timeout, and has not worked since.
+    pub fn has_failed(&self) -> bool {
+        self.state().failed
+    }
+
+    /// The last watermark of this process.
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.state().watermark
     }
 
     /// Whether every partition has been told that it is idle: then the next watermark is due even if it says nothing

@@ -153,3 +153,68 @@ async fn bars_of_the_past_and_of_the_stream_are_one_tape_and_no_open_candle_is_o
     assert!(bars.iter().all(|bar| bar.symbol.as_str() == "X:BTCUSDT"), "{bars:?}");
     kafka.clean().await;
 }
+
+/// Two feeds, each with a switch that breaks it and a count of the requests for it.
+type Switches = Arc<Mutex<[(bool, usize); 2]>>;
+
+async fn switched(State((switches, index)): State<(Switches, usize)>) -> Response {
+    let mut switches = switches.lock().unwrap();
+    let (broken, count) = &mut switches[index];
+    *count += 1;
+    match *broken {
+        true => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        false => {
+            let old = ("old", "Maker rises", "Mon, 02 Jun 2025 12:00 GMT");
+            rss(&[old, ("new", "Maker opens a plant", "Wed, 04 Jun 2025 13:59 GMT")]).into_response()
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_stands_in_is_polled_only_while_the_other_fails() {
+    let kafka = Kafka::start("stand-in").await;
+    let switches: Switches = Arc::default();
+    let router = |index| Router::new().route("/rss", get(switched)).with_state((Arc::clone(&switches), index));
+    let mut providers = ProvidersConfig::default();
+    for (index, name) in ["globenewswire", "prnewswire"].into_iter().enumerate() {
+        providers.set(name, "feed_url", format!("http://{}/rss", serve(router(index)).await));
+    }
+    let config: NewsConfig = toml::from_str(
+        "sources = ['globenewswire', 'prnewswire']\nlookback = '12h'\noverlap = '5m'\n[override.prnewswire]\n\
+         fallback_for = 'globenewswire'",
+    )
+    .unwrap();
+    let state = tempfile::tempdir().unwrap();
+    // The idle timeout of five minutes is half a second.
+    let (clock, shutdown) = (Clock::accelerated(time("2025-06-02T14:00:00Z"), 600.0), Shutdown::new());
+    let (path, producer, until_then) = (state.path().to_owned(), kafka.producer.clone(), shutdown.clone());
+    let running = tokio::spawn(async move {
+        tapewire_ingest::poller::run(&config, &providers, &path, producer, clock, Readiness::default(), until_then)
+            .await
+    });
+    let counts = || switches.lock().unwrap().map(|(_, count)| count);
+    let sent = async |name: &str| {
+        let articles = kafka.articles().await;
+        articles.iter().filter(|article| article.provider == name).map(|article| article.id.clone()).collect::<Vec<_>>()
+    };
+    let is_idle = async || {
+        let watermarks = kafka.news_watermarks().await;
+        watermarks.iter().rfind(|(_, watermark)| watermark.index == 1).is_some_and(|(_, watermark)| watermark.idle)
+    };
+    until(async || sent("globenewswire").await.len() == 2 && is_idle().await).await;
+    assert_eq!(counts()[1], 0, "the other works");
+
+    switches.lock().unwrap()[0].0 = true;
+    until(async || !is_idle().await).await;
+    // What the other had before it failed is left to it.
+    assert_eq!(sent("prnewswire").await, ["new"]);
+
+    switches.lock().unwrap()[0].0 = false;
+    until(is_idle).await;
+    let (before, other) = (counts(), counts()[0]);
+    until(async || counts()[0] > other + 3).await;
+    assert!(counts()[1] <= before[1] + 1, "it is no longer polled: {before:?}, {:?}", counts());
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    kafka.clean().await;
+}

@@ -40,6 +40,16 @@ pub struct Row {
 }
 
 impl Row {
+    /// The row of one JSON object; `number` is [`Row::number`].
+    ///
+    /// # Errors
+    /// The reason why the text is not an object.
+    pub fn of_json(number: u64, raw: &str) -> Result<Self, String> {
+        let fields = crate::json::fields(raw.as_bytes())?;
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        Ok(Self { number, raw: raw.as_bytes().to_vec(), fields })
+    }
+
     /// The value with exactly this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.iter().rev().find(|(own, _)| &**own == name).map(|(_, value)| value)

@@ -125,6 +125,7 @@ impl PriceFeed {
         readiness: Readiness,
     ) -> Result<Self, IngestError> {
         source.check(&config.subscription())?;
+        let config = PriceFeedConfig { grace: config.grace.max(source.shows_within()), ..config };
         let file = format!("prices-{}.json", stream.source);
         let state = match stream.index {
             0 => StateFile::taking_over(state_folder, &file, "prices.json")?,

@@ -54,6 +54,10 @@ pub struct NewsConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
+    /// Most requests a day to one source, spread over the day and counted across restarts. 0 for as many as `every` takes. If
+    /// it is not set, what the provider's plan without cost allows, where that is limited by the day.
+    #[schemars(example = 25)]
+    pub requests_a_day: Option<u32>,
     /// What is different for one source, by its name.
     #[schemars(example = serde_json::json!({"desk": {"every": "2m"}}))]
     pub r#override: BTreeMap<String, NewsOverride>,
@@ -87,6 +91,11 @@ pub struct NewsOverride {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     #[schemars(with = "Option<jiff::SignedDuration>")]
     pub idle_timeout: Option<Duration>,
+    /// See [`NewsConfig::requests_a_day`].
+    pub requests_a_day: Option<u32>,
+    /// The source that this one stands in for: this one is polled only while that one has been failing for longer than its
+    /// `idle_timeout`, and no longer once that one works again.
+    pub fallback_for: Option<String>,
 }
 
 /// The settings that apply to one source; see [`NewsConfig`] for the fields.
@@ -104,6 +113,8 @@ pub struct NewsPollerConfig {
     pub wire_delay: Duration,
     /// See [`NewsConfig::idle_timeout`].
     pub idle_timeout: Duration,
+    /// See [`NewsConfig::requests_a_day`].
+    pub requests_a_day: Option<u32>,
 }
 
 impl Default for NewsConfig {
@@ -116,6 +127,7 @@ impl Default for NewsConfig {
             lookback: Duration::from_secs(24 * 3600),
             wire_delay: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(300),
+            requests_a_day: None,
             r#override: BTreeMap::new(),
         }
     }
@@ -148,7 +160,32 @@ impl NewsConfig {
             lookback: own.lookback.unwrap_or(self.lookback),
             wire_delay: own.wire_delay.unwrap_or(self.wire_delay),
             idle_timeout: own.idle_timeout.unwrap_or(self.idle_timeout),
+            requests_a_day: own.requests_a_day.or(self.requests_a_day),
         }
+    }
+
+    /// The source that `name` stands in for.
+    pub fn primary_of(&self, name: &str) -> Option<&str> {
+        self.r#override.get(name)?.fallback_for.as_deref()
+    }
+
+    /// Refuses a source that stands in for none of the list, or, over others or at once, for itself.
+    fn check_fallback(&self, name: &str) -> Result<(), IngestError> {
+        let (mut of, mut steps) = (name, 0);
+        while let Some(primary) = self.primary_of(of) {
+            let refused = |reason: &str| {
+                Err(IngestError::Config(format!("news.override.{of}.fallback_for = \"{primary}\": {reason}")))
+            };
+            if !self.sources.iter().any(|source| source == primary) {
+                return refused("it is not one of news.sources");
+            }
+            steps += 1;
+            if steps > self.sources.len() {
+                return refused("sources stand in for each other in a circle");
+            }
+            of = primary;
+        }
+        Ok(())
     }
 
     /// Refuses settings that can't be used.
@@ -157,6 +194,9 @@ impl NewsConfig {
     /// [`IngestError::Config`].
     pub fn check(&self) -> Result<(), IngestError> {
         check_sources("news", &self.sources, self.r#override.keys())?;
+        for name in &self.sources {
+            self.check_fallback(name)?;
+        }
         match self.sources.iter().find(|name| self.of(name).every.is_zero()) {
             Some(name) => Err(IngestError::Config(format!("news: every must not be zero ({name})"))),
             None => Ok(()),
@@ -205,6 +245,11 @@ mod tests {
         assert!(refusal("sources = ['a', 'b', 'a']").contains("names a twice"));
         assert!(refusal("sources = ['a']\n[override.b]\nevery = '1s'").contains("override.b"));
         assert!(refusal("sources = ['a', 'b']\n[override.b]\nevery = '0s'").contains("(b)"));
+        let standing_in = |b: &str, a: &str| format!("sources = ['a', 'b']\n[override]\nb.fallback_for = '{b}'\n{a}");
+        assert!(refusal(&standing_in("c", "")).contains("override.b.fallback_for"));
+        assert!(refusal(&standing_in("b", "")).contains("circle"));
+        assert!(refusal(&standing_in("a", "a.fallback_for = 'b'")).contains("circle"));
+        toml::from_str::<NewsConfig>(&standing_in("a", "")).unwrap().check().unwrap();
     }
 
     #[test]

@@ -9,8 +9,11 @@
 //! back over `overlap`, every second one twice as far, every fourth four times: what is late by a minute is found soon,
 //! what is late by a day within hours ([`NewsPollerConfig::look_back`]).
 //!
+//! A source may stand in for another: then it is polled only while that one fails. It begins where that one ended.
+//!
 //! Each source has a poller, a state file `news-NAME.json` and a watermark stream of its own.
 
+mod budget;
 mod config;
 mod progress;
 
@@ -22,10 +25,11 @@ use crate::health::SourceHealth;
 use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::writer::{Stream, Writer};
+use budget::Budget;
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use progress::PollProgress;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,12 +85,17 @@ pub async fn run(
 ) -> Result<(), IngestError> {
     config.check()?;
     let count = u32::try_from(config.sources.len()).expect("a list of names is short");
-    let mut pollers = Vec::new();
+    let mut pollers: Vec<NewsPoller> = Vec::new();
     for (index, name) in (0..count).zip(&config.sources) {
         let source = providers.news_source(name, &clock)?;
         let stream = Stream::news(index, count, name);
         let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
         pollers.push(NewsPoller::new(config.of(name), source, stream, state_folder, producer, clock, readiness)?);
+    }
+    let healths: HashMap<String, SourceHealth> =
+        pollers.iter().map(|poller| (poller.stream.source.clone(), poller.health.clone())).collect();
+    for poller in &mut pollers {
+        poller.primary = config.primary_of(&poller.stream.source).and_then(|name| healths.get(name).cloned());
     }
     try_join_all(pollers.into_iter().map(|poller| poller.run(shutdown.clone()))).await.map(drop)
 }
@@ -109,6 +118,12 @@ pub struct NewsPoller {
     /// A poll that failed between two pages.
     unfinished: Option<Unfinished>,
     emitted: Option<Timestamp>,
+    /// How many requests are allowed, if they are limited by the day.
+    budget: Option<Budget>,
+    /// The source that this one stands in for.
+    primary: Option<SourceHealth>,
+    /// While it stands in for another: how far that one came.
+    stands_in_from: Option<Timestamp>,
 }
 
 /// How far a poll has come. Kept after a failure, because a poll of many pages under a tight rate limit would never end
@@ -142,7 +157,16 @@ impl NewsPoller {
         };
         let health =
             SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
+        let budget = match config.requests_a_day.or(source.requests_a_day()) {
+            None | Some(0) => None,
+            Some(a_day) => {
+                Some(Budget::new(&stream.source, a_day, source.requests_a_page(), state_folder, clock.now())?)
+            }
+        };
         Ok(Self {
+            budget,
+            primary: None,
+            stands_in_from: None,
             dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE).of_run(&Run::live()),
             progress: state.load()?.unwrap_or_default(),
             polls: 0,
@@ -168,11 +192,38 @@ impl NewsPoller {
             self.health.waiting("the first poll is not complete");
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
             loop {
-                let wait = self.poll_or_wait(&mut backoff).await?;
+                let wait = match self.stands_by().await? {
+                    true => self.config.every,
+                    false => self.poll_or_wait(&mut backoff).await?,
+                };
                 self.clock.sleep(wait).await;
             }
         };
         shutdown.run_until_cancelled(polling).await.unwrap_or(Ok(()))
+    }
+
+    /// Whether the source that this one stands in for works, so that this one has nothing to do.
+    async fn stands_by(&mut self) -> Result<bool, IngestError> {
+        let Some(primary) = &self.primary else { return Ok(false) };
+        let source = self.source_label();
+        if !primary.has_failed() {
+            if self.stands_in_from.take().is_some() {
+                tracing::info!(
+                    source,
+                    "the source that this one stands in for works again; this one is no longer polled"
+                );
+                self.unfinished = None;
+            }
+            self.health.stands_by().await?;
+            return Ok(true);
+        }
+        if self.stands_in_from.is_none() {
+            // Without a watermark of this process nobody knows how far the other came.
+            let from = primary.watermark().unwrap_or(Timestamp::MIN);
+            tracing::info!(source, %from, "the source that this one stands in for has failed; this one is polled instead");
+            self.stands_in_from = Some(from);
+        }
+        Ok(false)
     }
 
     /// Polls once, and returns how long to wait before the next poll.
@@ -184,7 +235,8 @@ impl NewsPoller {
                 backoff.reset();
                 tracing::debug!(source, polled.sent, polled.pages, polled.rejected, "polled");
                 let took = self.clock.now().duration_since(began).try_into().unwrap_or(Duration::ZERO);
-                Ok(self.config.every.saturating_sub(took))
+                let budget = self.budget.as_ref().map_or(Duration::ZERO, |budget| budget.until_poll(self.clock.now()));
+                Ok(self.config.every.saturating_sub(took).max(budget))
             }
             Err(error) if error.is_retryable() => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
@@ -216,7 +268,7 @@ impl NewsPoller {
         let mut polled = Polled::default();
         loop {
             let mut at = self.unfinished.take().unwrap_or_else(|| self.begin());
-            let page = match self.source.page(&at.request).await {
+            let page = match self.page(&at.request).await? {
                 Ok(page) => page,
                 // The provider has forgotten the cursor: the next poll begins with its first page.
                 Err(ProviderError::BadRequest { provider, path, message, .. })
@@ -245,9 +297,37 @@ impl NewsPoller {
         }
     }
 
+    /// Asks for a page, as soon as the budget allows it.
+    async fn page(&mut self, request: &NewsRequest) -> Result<Result<Page<Article>, ProviderError>, IngestError> {
+        let Some(budget) = &mut self.budget else { return Ok(self.source.page(request).await) };
+        let expected = self.source.requests_a_page();
+        let wait = budget.until_request(expected, self.clock.now());
+        if !wait.is_zero() {
+            let (source, wait_s) = (&self.stream.source, wait.as_secs());
+            tracing::info!(
+                source,
+                wait_s,
+                "the requests of the day are used up; the next one is made as soon as one is left"
+            );
+            self.clock.sleep(wait).await;
+        }
+        // Before the request: a crash must not make it one that was not counted.
+        budget.spend(f64::from(expected), self.clock.now()).await?;
+        let before = self.source.requests();
+        let page = self.source.page(request).await;
+        if let (Some(before), Some(after)) = (before, self.source.requests()) {
+            let made = after.saturating_sub(before) as f64;
+            budget.spend(made - f64::from(expected), self.clock.now()).await?;
+        }
+        Ok(page)
+    }
+
     fn begin(&mut self) -> Unfinished {
         let began = self.clock.now();
-        let request = NewsRequest::Since(self.progress.query_from(began, self.polls, &self.config));
+        let overlap = SignedDuration::try_from(self.config.overlap).unwrap_or(SignedDuration::MAX);
+        let others = self.stands_in_from.map(|from| from.saturating_sub(overlap).unwrap_or(Timestamp::MIN));
+        let since = self.progress.query_from(began, self.polls, &self.config).max(others.unwrap_or(Timestamp::MIN));
+        let request = NewsRequest::Since(since);
         self.polls += 1;
         Unfinished { began, request, pages: PageGuard::default(), rejected: HashSet::new() }
     }

@@ -1,6 +1,6 @@
 //! What can go wrong with a provider, and whether a retry can help.
 
-use super::registry::key_variable;
+use super::registry::{key_variable, secret_variable};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite;
 
@@ -36,6 +36,16 @@ pub enum ProviderError {
         key_variable(provider)
     )]
     NoKey {
+        /// Name of the provider.
+        provider: String,
+    },
+    /// The account's key is configured, but not the secret that belongs to it.
+    #[error(
+        "{provider} needs an api secret beside the key and none is set: set the variable {}, or the setting \
+         providers.{provider}.api_secret_file to a file that holds it",
+        secret_variable(provider)
+    )]
+    NoSecret {
         /// Name of the provider.
         provider: String,
     },
@@ -160,6 +170,16 @@ pub enum ProviderError {
         /// How long.
         after: Duration,
     },
+    /// What has to be done again and again took longer than the time for it.
+    #[error("{provider} took longer than {} s for {what}; ask for fewer symbols, or less often", within.as_secs())]
+    TooSlow {
+        /// Name of the provider.
+        provider: String,
+        /// What took so long.
+        what: String,
+        /// The time that there was.
+        within: Duration,
+    },
     /// A step of the log-in was not answered in time.
     #[error("{provider} did not say `{awaited}` within {} s", waited.as_secs())]
     LoginTimeout {
@@ -206,9 +226,11 @@ impl ProviderError {
             | Self::Unreadable { .. }
             | Self::Closed { .. }
             | Self::Silent { .. }
+            | Self::TooSlow { .. }
             | Self::LoginTimeout { .. }
             | Self::TooManyConnections { .. } => true,
             Self::NoKey { .. }
+            | Self::NoSecret { .. }
             | Self::NotAuthorized { .. }
             | Self::BadRequest { .. }
             | Self::ForeignHost { .. }

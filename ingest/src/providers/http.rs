@@ -2,29 +2,51 @@
 
 use super::{ApiKey, ProviderError};
 use reqwest::header::{
-    ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER, USER_AGENT,
+    AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+    RETRY_AFTER, USER_AGENT,
 };
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tapewire_runtime::Clock;
 
 /// A longer `Retry-After` counts as this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// A shorter key is none; to take its letters out of a text would spoil the text and protect nothing.
+const SHORTEST_KEY: usize = 4;
+
 /// Largest answer we take, in bytes. Pages have a megabyte or two; one without an end must not fill the memory.
 const LARGEST_ANSWER: usize = 64 << 20;
 
-/// How a provider's key is sent. Never in the URL: URLs are logged.
+/// How a provider's key is sent. Not in the URL where it can be helped: URLs are logged on the way.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// `Authorization: Bearer KEY`.
     Bearer(ApiKey),
     /// A header of the provider's own, by name.
     Header(&'static str, ApiKey),
+    /// `Authorization: SCHEME KEY`.
+    Authorization(&'static str, ApiKey),
+    /// Several headers by name, such as a key and its secret.
+    Headers(Vec<(String, ApiKey)>),
+    /// A parameter of the query, by name. It is added when a request is sent, and to no url that others see.
+    Query(String, ApiKey),
     /// No key, but who asks, as `User-Agent`: some providers want a name and a mail address there.
     UserAgent(String),
     /// No key.
     None,
+}
+
+impl Credentials {
+    fn keys(&self) -> Vec<&ApiKey> {
+        match self {
+            Self::Bearer(key) | Self::Header(_, key) | Self::Authorization(_, key) | Self::Query(_, key) => vec![key],
+            Self::Headers(headers) => headers.iter().map(|(_, key)| key).collect(),
+            Self::UserAgent(_) | Self::None => Vec::new(),
+        }
+    }
 }
 
 /// What an answer said of its version: `ETag` and `Last-Modified`. Sent with the next request for the same document, it
@@ -68,6 +90,7 @@ pub struct HttpClient {
     base: Url,
     credentials: Credentials,
     clock: Clock,
+    requests: Arc<AtomicU64>,
 }
 
 impl HttpClient {
@@ -98,7 +121,7 @@ impl HttpClient {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|source| ProviderError::Client { provider: provider.to_owned(), source })?;
-        Ok(Self { provider: provider.to_owned(), http, base: url, credentials, clock })
+        Ok(Self { provider: provider.to_owned(), http, base: url, credentials, clock, requests: Arc::default() })
     }
 
     /// Name of the provider.
@@ -109,6 +132,11 @@ impl HttpClient {
     /// The clock for the times at which answers are received.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// How many requests were sent by this client and its clones.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// The configured URL itself.
@@ -138,6 +166,12 @@ impl HttpClient {
         })?;
         self.check_host(&url)?;
         Ok(url)
+    }
+
+    /// The text without the keys: some providers repeat them in their messages.
+    pub fn redacted(&self, text: &str) -> String {
+        let keys = self.credentials.keys().into_iter().map(ApiKey::expose).filter(|key| key.len() >= SHORTEST_KEY);
+        keys.fold(text.to_owned(), |text, key| text.replace(key, "[key]"))
     }
 
     fn check_host(&self, url: &Url) -> Result<(), ProviderError> {
@@ -175,13 +209,8 @@ impl HttpClient {
             source: error.without_url(),
         };
         metrics::counter!("tapewire_provider_requests_total", "provider" => self.provider.clone()).increment(1);
-        let request = self.http.get(url.clone());
-        let request = match &self.credentials {
-            Credentials::Bearer(key) => request.bearer_auth(key.expose()),
-            Credentials::Header(name, key) => request.header(*name, self.header_value(key)?),
-            Credentials::UserAgent(who) => request.header(USER_AGENT, who),
-            Credentials::None => request,
-        };
+        let request = self.request(url)?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let conditions = [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)];
         let with = |request: reqwest::RequestBuilder, (name, value): (_, &Option<HeaderValue>)| match value {
             Some(value) => request.header(name, value),
@@ -197,6 +226,28 @@ impl HttpClient {
             StatusCode::NOT_MODIFIED if known.is_known() => Ok(Document::Unchanged),
             status => Err(self.refusal(url.path(), status, response).await),
         }
+    }
+
+    /// A request with the account's credentials.
+    fn request(&self, url: &Url) -> Result<RequestBuilder, ProviderError> {
+        let request = self.http.get(url.clone());
+        Ok(match &self.credentials {
+            Credentials::Bearer(key) => request.header(AUTHORIZATION, self.header_value("Bearer ", key)?),
+            Credentials::Authorization(scheme, key) => {
+                request.header(AUTHORIZATION, self.header_value(&format!("{scheme} "), key)?)
+            }
+            Credentials::Header(name, key) => request.header(*name, self.header_value("", key)?),
+            Credentials::Headers(headers) => {
+                let mut request = request;
+                for (name, key) in headers {
+                    request = request.header(name, self.header_value("", key)?);
+                }
+                request
+            }
+            Credentials::Query(name, key) => request.query(&[(name, key.expose())]),
+            Credentials::UserAgent(who) => request.header(USER_AGENT, who),
+            Credentials::None => request,
+        })
     }
 
     async fn body(
@@ -220,11 +271,12 @@ impl HttpClient {
         Ok(body)
     }
 
-    fn header_value(&self, key: &ApiKey) -> Result<HeaderValue, ProviderError> {
-        let mut value = HeaderValue::from_str(key.expose()).map_err(|_| ProviderError::Setting {
-            provider: self.provider.clone(),
-            reason: "the api key has characters that no HTTP header can hold".into(),
-        })?;
+    fn header_value(&self, before: &str, key: &ApiKey) -> Result<HeaderValue, ProviderError> {
+        let mut value =
+            HeaderValue::from_str(&format!("{before}{}", key.expose())).map_err(|_| ProviderError::Setting {
+                provider: self.provider.clone(),
+                reason: "the api key has characters that no HTTP header can hold".into(),
+            })?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -241,13 +293,14 @@ impl HttpClient {
             && let Some(target) = header(LOCATION)
         {
             // The key, and whatever else we send, goes to the configured host only.
+            let target = self.redacted(target);
             let message = format!("it has moved to {target}; set the url in providers.{provider} to the new address");
             return ProviderError::BadRequest { provider, path, status: status.as_u16(), message };
         }
         // The message is for people; failing to read it is not a second error.
-        let message = message(&response.bytes().await.unwrap_or_default());
+        let message = self.redacted(&message(&response.bytes().await.unwrap_or_default()));
         let retry = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
-        let has_key = matches!(self.credentials, Credentials::Bearer(_) | Credentials::Header(..));
+        let has_key = !self.credentials.keys().is_empty();
         match status.as_u16() {
             401 | 403 if has_key => ProviderError::NotAuthorized { provider, what: path, message },
             401 | 403 | 451 if !has_key => ProviderError::Refused { provider, what: path, message },

@@ -1,8 +1,38 @@
 //! Reads the items of an answer one by one, in the same way for all providers.
 
 use super::{Cursor, LARGEST_ITEM, Page, Reject};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tapewire_core::Symbol;
+
+/// An id, which providers write as a number or as a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Id(pub String);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Number(u64),
+        }
+        Ok(Self(match Written::deserialize(deserializer)? {
+            Written::Text(text) => text.trim().to_owned(),
+            Written::Number(number) => number.to_string(),
+        }))
+    }
+}
+
+/// What an article is known again by: its id, or its address where it has none. An id of 0 is none: several articles have it.
+///
+/// # Errors
+/// It has neither.
+pub fn identity(id: Option<Id>, url: &str) -> Result<String, String> {
+    let id = id.map(|Id(id)| id).filter(|id| !matches!(id.as_str(), "" | "0"));
+    let address = Some(url.trim().to_owned()).filter(|url| !url.is_empty());
+    id.or(address).ok_or_else(|| "it has neither an id nor a url, so nothing to know it again by".into())
+}
 
 /// An item, and what had to be left out of it, if anything; or the reason why it can't be used.
 pub type ItemResult<T> = Result<(T, Option<String>), String>;
@@ -73,6 +103,24 @@ mod tests {
         let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
         assert!(reasons[0] == "without its sign" && reasons[1].contains("bytes") && reasons.len() == 3, "{reasons:?}");
         assert_eq!(page.rejects[2].bytes, b"{}");
+    }
+
+    #[test]
+    fn an_id_is_a_number_or_a_text_and_0_is_none() {
+        let read = |raw: &str| serde_json::from_str::<Id>(raw).map(|Id(id)| id).map_err(drop);
+        assert_eq!(
+            (read("18446744073709551615"), read("\" a1 \"")),
+            (Ok("18446744073709551615".into()), Ok("a1".into()))
+        );
+        for raw in ["1.5", "-1", "true", "[]", "{}"] {
+            assert!(read(raw).is_err(), "{raw}");
+        }
+        let id = |text: &str| Some(Id(text.into()));
+        assert_eq!(
+            (identity(id("7"), ""), identity(id("0"), "u"), identity(None, " u ")),
+            (Ok("7".into()), Ok("u".into()), Ok("u".into()))
+        );
+        assert!(identity(id("0"), " ").is_err());
     }
 
     #[test]

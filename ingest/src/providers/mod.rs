@@ -5,6 +5,8 @@
 //! protocols. What any provider needs lives beside the traits: [`http`] for its requests, [`items`] for what is in the
 //! answers, [`ProviderError`] for what can go wrong, [`ApiKey`] for its secret.
 
+pub mod alpaca;
+pub mod alphavantage;
 pub mod binance;
 pub mod coinbase;
 mod coins;
@@ -12,18 +14,23 @@ mod conditional;
 pub mod edgar;
 pub mod error;
 pub mod feeds;
+pub mod finnhub;
 pub mod gdelt;
 pub mod http;
 pub mod items;
+pub mod json;
 mod key;
 pub mod massive;
 pub mod nasdaq_halts;
 pub(crate) mod pages;
 pub mod registry;
+mod rounds;
 #[cfg(test)]
 mod testing;
+pub mod tiingo;
 pub mod websocket;
 pub mod xml;
+pub mod yahoo;
 
 pub use error::ProviderError;
 pub use key::ApiKey;
@@ -33,6 +40,7 @@ pub use registry::{Account, Provider, ProvidersConfig};
 use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 use tapewire_core::{Article, Bar, CorporateAction, Halt, Symbol, Trade};
 
 /// Largest item we take, in bytes. Kafka takes messages of about a million bytes; an article of that size is a
@@ -95,6 +103,22 @@ pub trait NewsSource: Send + Sync {
     /// [`ProviderError::Setting`].
     fn check(&self) -> Result<(), ProviderError> {
         Ok(())
+    }
+
+    /// Requests that one call of [`NewsSource::page`] takes, or the fewest where it is not known before.
+    fn requests_a_page(&self) -> u32 {
+        1
+    }
+
+    /// How many requests there have been since the start, of a source for which [`NewsSource::requests_a_page`] is not exact.
+    fn requests(&self) -> Option<u64> {
+        None
+    }
+
+    /// Requests a day that the provider's smallest plan allows, if it limits them by the day. It is the budget where the
+    /// settings have none.
+    fn requests_a_day(&self) -> Option<u32> {
+        None
     }
 
     /// One page of news. A source whose list is newest first reads it as far back as is asked for, and returns all of it
@@ -193,6 +217,12 @@ pub trait PriceSource: Send + Sync {
     /// For how long after a minute's end its bar may still be corrected. Bars are fetched from this long before a gap.
     fn corrects_within(&self) -> SignedDuration {
         SignedDuration::from_mins(16)
+    }
+
+    /// How long after a minute's end its bar may come over a connection that works, where that is longer than seconds: a
+    /// source that is polled shows it with a later poll. No minute is promised before.
+    fn shows_within(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// A connection that is logged in and subscribed.

@@ -59,6 +59,13 @@ pub struct Asked {
     pub user_agent: String,
     pub if_none_match: String,
     pub if_modified_since: String,
+    headers: axum::http::HeaderMap,
+}
+
+impl Asked {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
 }
 
 #[derive(Default)]
@@ -105,6 +112,7 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
         user_agent: header("user-agent"),
         if_none_match: header("if-none-match"),
         if_modified_since: header("if-modified-since"),
+        headers: request.headers().clone(),
     };
     let mut shared = shared.lock().unwrap();
     let answers = shared.answers.get_mut(&asked.path);

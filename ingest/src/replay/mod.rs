@@ -23,15 +23,16 @@ pub use prepare::{Prepared, prepare};
 pub use send::{Records, Summary};
 pub use trades::{FoldedTrades, TradesOptions, fold_trades};
 
+use crate::providers::items::ItemResult;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_core::Symbol;
 use tapewire_core::exchange::Calendars;
-use tapewire_formats::Options;
+use tapewire_core::{Article, Symbol};
+use tapewire_formats::{Options, Row};
 use values::time::DateOrder;
 
 /// The files of a replay.
@@ -116,6 +117,27 @@ impl Default for ReplayOptions {
             bar_format: Options::default(),
         }
     }
+}
+
+/// Reads an item that a provider has sent as the row of a news file is read, by the names of its fields.
+///
+/// # Errors
+/// Why it can't be used.
+pub(crate) fn article_of_item(
+    options: &ReplayOptions,
+    provider: &str,
+    raw: &str,
+    received_at: Timestamp,
+) -> ItemResult<Article> {
+    news::Reader::of_items(options)?.item(&Row::of_json(1, raw)?, provider, received_at)
+}
+
+/// Refuses names of fields that no article has.
+///
+/// # Errors
+/// The reason, in words.
+pub(crate) fn check_fields(options: &ReplayOptions) -> Result<(), String> {
+    news::Reader::of_items(options).map(drop)
 }
 
 impl ReplayOptions {

@@ -5,6 +5,7 @@ mod scan;
 mod value;
 
 pub(crate) use layout::Layout;
+pub(crate) use value::fields;
 
 use crate::buffer::{Buffer, KEPT_BYTES, Line, MAX_ROW_BYTES, too_long};
 use crate::reader::{Next, Rows};

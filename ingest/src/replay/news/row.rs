@@ -1,7 +1,7 @@
 //! Makes an article of a row of any provider's news.
 
 use crate::epoch::{is_plausible, whole_microseconds};
-use crate::providers::items::check_size;
+use crate::providers::items::{ItemResult, check_size};
 use crate::providers::registry::PROVIDERS;
 use crate::replay::names::{Names, Role};
 use crate::replay::values::ticker::{Companies, companies};
@@ -197,9 +197,40 @@ impl<'o> Reader<'o> {
     /// # Errors
     /// The reason why the names that the user gives can't be used.
     pub fn new(options: &'o ReplayOptions) -> Result<Self, String> {
-        let names = Names::new(ROLES, IGNORED, "--news-columns", &options.news_columns)?;
-        let clock = Clock { zone: options.news_zone.clone(), order: options.date_order, zone_flag: "--news-zone" };
+        Self::with_flags(options, "--news-columns", "--news-zone")
+    }
+
+    /// A reader of what a provider sends, whose names and zone are settings.
+    ///
+    /// # Errors
+    /// As [`Reader::new`].
+    pub fn of_items(options: &'o ReplayOptions) -> Result<Self, String> {
+        Self::with_flags(options, "the setting fields:", "the setting time_zone")
+    }
+
+    fn with_flags(
+        options: &'o ReplayOptions,
+        names_flag: &'static str,
+        zone_flag: &'static str,
+    ) -> Result<Self, String> {
+        let names = Names::new(ROLES, IGNORED, names_flag, &options.news_columns)?;
+        let clock = Clock { zone: options.news_zone.clone(), order: options.date_order, zone_flag };
         Ok(Self { names, clock, options })
+    }
+
+    /// Reads an item that was received just now, at `received_at` (UTC).
+    ///
+    /// # Errors
+    /// Why it is not an article.
+    pub fn item(&self, row: &Row, provider: &str, received_at: Timestamp) -> ItemResult<Article> {
+        let draft = self.general(row, provider)?;
+        let article = draft.article;
+        if article.title.is_empty() && article.description.is_empty() {
+            return Err("it has neither a title nor a text".into());
+        }
+        let revision = Article::fingerprint(&article.title, &article.description, &article.symbols);
+        let flaw = || format!("the article is kept: {}", draft.left_out.join("; "));
+        Ok((Article { revision, received_at, ..article }, (!draft.left_out.is_empty()).then(flaw)))
     }
 
     /// See [`Names::missing_column`].

@@ -1,0 +1,155 @@
+//! Requests a day, spread over the day and counted across restarts.
+//!
+//! What may be requested is a store that fills evenly over the day and holds a fifth of a day's requests. A poll begins when
+//! the store is full, so polls are spread over the day; the rest of the store is for further pages, and for what has to be
+//! asked for again. Within any 24 hours, a full store and what fills it in the time are a day's requests.
+
+use crate::IngestError;
+use crate::state::StateFile;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
+
+const DAY_S: f64 = 86_400.0;
+
+/// What of the store was left at a moment; the state file.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Left {
+    /// Requests; less than none if a poll took more than was known before.
+    requests: f64,
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    at: Timestamp,
+}
+
+/// The budget of one source.
+pub(super) struct Budget {
+    /// Most requests in the store.
+    store: f64,
+    /// Requests that come into it each second.
+    fills: f64,
+    left: Left,
+    state: StateFile<Left>,
+}
+
+impl Budget {
+    /// A budget of `a_day` requests for polls that take at least `a_page`, as the state file in `folder` left it.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] if a poll takes as many requests as there are for a day; [`IngestError::State`].
+    pub fn new(source: &str, a_day: u32, a_page: u32, folder: &Path, now: Timestamp) -> Result<Self, IngestError> {
+        if a_page >= a_day {
+            return Err(IngestError::Config(format!(
+                "news: requests_a_day = {a_day} is too little for {source}, of which one poll takes {a_page} requests"
+            )));
+        }
+        let store = f64::from((a_day / 5).max(a_page));
+        let state = StateFile::new(folder, &format!("budget-{source}.json"))?;
+        let left = state.load()?.unwrap_or(Left { requests: store, at: now });
+        Ok(Self { store, fills: (f64::from(a_day) - store) / DAY_S, left, state })
+    }
+
+    /// How long to wait before a poll begins.
+    pub fn until_poll(&self, now: Timestamp) -> Duration {
+        self.until(self.store, now)
+    }
+
+    /// How long to wait before a request that takes `requests`.
+    pub fn until_request(&self, requests: u32, now: Timestamp) -> Duration {
+        self.until(f64::from(requests).min(self.store), now)
+    }
+
+    /// Takes requests out of the store, before they are made; or puts some back, if `requests` is negative.
+    ///
+    /// # Errors
+    /// [`IngestError::State`].
+    pub async fn spend(&mut self, requests: f64, now: Timestamp) -> Result<(), IngestError> {
+        self.left = Left { requests: (self.at(now) - requests).min(self.store), at: now };
+        self.state.save(&self.left).await
+    }
+
+    fn at(&self, now: Timestamp) -> f64 {
+        // A clock that was set back fills nothing.
+        let passed = now.duration_since(self.left.at).as_secs_f64().max(0.0);
+        (self.left.requests + passed * self.fills).min(self.store)
+    }
+
+    fn until(&self, wanted: f64, now: Timestamp) -> Duration {
+        // A billionth of a request is what rounding may lack.
+        let lacks = wanted - self.at(now) - 1e-9;
+        if lacks <= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(lacks / self.fills) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use std::collections::VecDeque;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_748_872_800 + second).unwrap()
+    }
+
+    fn budget(folder: &Path, a_day: u32, a_page: u32, now: Timestamp) -> Budget {
+        Budget::new("wire", a_day, a_page, folder, now).unwrap()
+    }
+
+    /// Polls as often as allowed, each with one to three pages, one in ten with a failure, and a restart now and then.
+    #[tokio::test]
+    async fn no_day_has_more_requests_than_the_budget_and_most_of_them_are_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut now = at(0);
+        let mut budget_now = budget(folder.path(), 25, 1, now);
+        let (mut last_day, mut total, mut most) = (VecDeque::new(), 0, 0);
+        for poll in 0..400_u32 {
+            if poll % 7 == 0 {
+                budget_now = budget(folder.path(), 25, 1, now);
+            } else {
+                now += SignedDuration::try_from(budget_now.until_poll(now)).unwrap();
+            }
+            for _ in 0..=(poll % 10 / 7) {
+                now += SignedDuration::try_from(budget_now.until_request(1, now)).unwrap();
+                budget_now.spend(1.0, now).await.unwrap();
+                last_day.push_back(now);
+                total += 1;
+                while last_day.front().is_some_and(|first| now.duration_since(*first) >= SignedDuration::from_hours(24))
+                {
+                    last_day.pop_front();
+                }
+                most = most.max(last_day.len());
+            }
+        }
+        assert!(most <= 25, "{most}");
+        let days = now.duration_since(at(0)).as_secs_f64() / DAY_S;
+        let a_day = f64::from(total) / days;
+        assert!((19.5..=25.0).contains(&a_day), "{a_day} requests a day");
+    }
+
+    #[tokio::test]
+    async fn polls_are_spread_over_the_day_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = budget(folder.path(), 25, 1, at(0));
+        assert_eq!(first.until_poll(at(0)), Duration::ZERO);
+        first.spend(1.0, at(0)).await.unwrap();
+        assert_eq!(first.until_poll(at(0)).as_secs(), 86_400 / 20 - 1);
+        assert_eq!(first.until_request(1, at(0)), Duration::ZERO);
+        first.spend(4.0, at(0)).await.unwrap();
+        let second = budget(folder.path(), 25, 1, at(60));
+        assert_eq!(second.until_request(1, at(60)).as_secs(), 86_400 / 20 - 60 - 1);
+        assert_eq!(second.until_request(1, at(-3600)).as_secs(), 86_400 / 20 - 1, "a clock that is set back");
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_took_more_than_expected_is_paid_for_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut budget = budget(folder.path(), 100, 3, at(0));
+        budget.spend(3.0, at(0)).await.unwrap();
+        budget.spend(27.0, at(0)).await.unwrap();
+        assert_eq!(budget.until_request(3, at(0)).as_secs(), 86_400 / 80 * 13 - 1);
+        budget.spend(-27.0, at(0)).await.unwrap();
+        assert_eq!(budget.until_request(3, at(0)), Duration::ZERO);
+        let error = Budget::new("wire", 3, 3, folder.path(), at(0)).err().unwrap().to_string();
+        assert!(error.contains("requests_a_day = 3") && error.contains("wire"), "{error}");
+    }
+}

@@ -1,0 +1,185 @@
+//! Alpha Vantage's answers to articles.
+
+use crate::providers::http::HttpClient;
+use crate::providers::items::ItemResult;
+use crate::providers::{Cursor, Page, ProviderError};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::time::Duration;
+use tapewire_core::Article;
+use tapewire_core::ticker::Tickers;
+
+/// Articles in a page, the most that there can be.
+pub const PAGE: usize = 1000;
+
+/// How an answer writes a moment: with seconds, sometimes without. It does not name a zone; it is UTC.
+const WRITTEN: [&str; 2] = ["%Y%m%dT%H%M%S", "%Y%m%dT%H%M"];
+
+/// How long to wait when too many requests were made in a short time, and when those of the day are used up.
+const SOON: Duration = Duration::from_secs(60);
+const NEXT_DAY: Duration = Duration::from_secs(3600);
+
+/// An answer: `{"items":"50","sentiment_score_definition":"…","feed":[…]}`, or a notice instead.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    feed: Option<Vec<&'a RawValue>>,
+    #[serde(rename = "Information")]
+    information: Option<String>,
+    #[serde(rename = "Note")]
+    note: Option<String>,
+    #[serde(rename = "Error Message")]
+    error: Option<String>,
+}
+
+/// An article.
+///
+/// ```json
+/// {"title":"Short Sellers Hate …","url":"https://moneymorning.com/2024/07/19/…","time_published":"20240719T132152",
+///  "authors":["Chris Johnson"],"summary":"We've witnessed …","banner_image":"https://…","source":"Money Morning",
+///  "category_within_source":"RSS","source_domain":"moneymorning.com","topics":[{"topic":"Earnings",
+///  "relevance_score":"0.917436"}],"overall_sentiment_score":0.1,"overall_sentiment_label":"Neutral",
+///  "ticker_sentiment":[{"ticker":"RCL","relevance_score":"0.1","ticker_sentiment_score":"0.2",
+///  "ticker_sentiment_label":"Neutral"}]}
+/// ```
+#[derive(Deserialize)]
+struct Item {
+    title: Option<String>,
+    url: Option<String>,
+    time_published: String,
+    authors: Option<Vec<String>>,
+    summary: Option<String>,
+    source: Option<String>,
+    topics: Option<Vec<Topic>>,
+    ticker_sentiment: Option<Vec<Ticker>>,
+}
+
+#[derive(Deserialize)]
+struct Topic {
+    topic: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Ticker {
+    ticker: Option<String>,
+}
+
+/// Reads the answer of `http` to a request for what was published since `from`, oldest first.
+///
+/// # Errors
+/// [`ProviderError::RateLimited`], [`ProviderError::NotAuthorized`] or [`ProviderError::BadRequest`] for the notices that
+/// come with HTTP 200; [`ProviderError::Unreadable`] for others.
+pub fn page(http: &HttpClient, path: &str, body: &[u8], from: Timestamp) -> Result<Page<Article>, ProviderError> {
+    let (provider, received_at) = (http.provider(), http.clock().now());
+    let text = String::from_utf8_lossy(body);
+    let unreadable = |reason: String| ProviderError::Unreadable {
+        provider: provider.to_owned(),
+        path: path.to_owned(),
+        reason: http.redacted(&reason),
+    };
+    let answer: Answer<'_> = serde_json::from_str(&text).map_err(|error| {
+        let said: String = text.trim().chars().take(200).collect();
+        unreadable(format!("{error}; it says: {said}"))
+    })?;
+    let Some(feed) = answer.feed else {
+        let said = answer.error.or(answer.information).or(answer.note);
+        let said = said.ok_or_else(|| unreadable("it has neither articles nor a notice".into()))?;
+        return notice(provider, path, &http.redacted(&said));
+    };
+    let is_full = feed.len() >= PAGE;
+    let mut page = Page::read(path, None, feed, |raw| article(provider, raw, received_at));
+    let last = page.items.iter().map(|article| article.published_at).max();
+    if let Some(last) = last.filter(|_| is_full) {
+        page.next = Some(after(provider, last, from));
+    }
+    Ok(page)
+}
+
+/// What a notice means. `said` has no key any more.
+fn notice(provider: &str, path: &str, said: &str) -> Result<Page<Article>, ProviderError> {
+    let (provider, path) = (provider.to_owned(), path.to_owned());
+    let has = |words: &[&str]| {
+        let said = said.to_ascii_lowercase();
+        words.iter().any(|word| said.contains(word))
+    };
+    if has(&["no articles found"]) {
+        return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: path, next: None });
+    }
+    let limited =
+        |wait| ProviderError::RateLimited { provider: provider.clone(), path: path.clone(), retry_after: Some(wait) };
+    // Notices about too many requests in a short time name the limit of the day, too.
+    Err(if has(&["per second", "per minute", "sparingly"]) {
+        limited(SOON)
+    } else if has(&["per day", "daily"]) {
+        limited(NEXT_DAY)
+    } else if has(&["api key", "apikey", "premium"]) {
+        ProviderError::NotAuthorized { provider, what: path, message: said.to_owned() }
+    } else if has(&["invalid"]) {
+        ProviderError::BadRequest { provider, path, status: 200, message: said.to_owned() }
+    } else {
+        ProviderError::Unreadable { provider, path, reason: format!("it says: {said}") }
+    })
+}
+
+/// Where the page after a full one begins: where that one ended, by the minute. If it ended in the minute in which it began,
+/// the rest of that minute is out of reach.
+fn after(provider: &str, last: Timestamp, from: Timestamp) -> Cursor {
+    let minute = |at: Timestamp| at.as_second().div_euclid(60);
+    let next = if minute(last) > minute(from) {
+        last
+    } else {
+        tracing::error!(
+            source = provider, minute = %last,
+            "more articles were published in one minute than Alpha Vantage shows: some are lost; name topics in \
+             providers.{provider}.topics"
+        );
+        last.saturating_add(SignedDuration::from_mins(1)).unwrap_or(Timestamp::MAX)
+    };
+    Cursor(next.to_zoned(TimeZone::UTC).strftime(WRITTEN[0]).to_string())
+}
+
+/// Reads an item. Its address is its id, because it has no other.
+///
+/// # Errors
+/// Why it can't be used.
+pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
+    let item: Item = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let url = item.url.filter(|url| !url.trim().is_empty()).ok_or("it has no url, so nothing to know it again by")?;
+    let (title, description) = (item.title.unwrap_or_default(), item.summary.unwrap_or_default());
+    if title.trim().is_empty() && description.trim().is_empty() {
+        return Err("it has neither title nor summary".into());
+    }
+    let mut named = Tickers::default();
+    for ticker in item.ticker_sentiment.iter().flatten().filter_map(|named| named.ticker.as_deref()) {
+        named.add_item(ticker);
+    }
+    let article = Article {
+        id: url.clone(),
+        revision: Article::fingerprint(&title, &description, &named.symbols),
+        provider: provider.to_owned(),
+        publisher: item.source.unwrap_or_default(),
+        author: item.authors.unwrap_or_default().join(", "),
+        title,
+        description,
+        url,
+        symbols: named.symbols,
+        withdrawn: Vec::new(),
+        keywords: item.topics.into_iter().flatten().filter_map(|topic| topic.topic).collect(),
+        published_at: moment(&item.time_published)?,
+        received_at,
+    };
+    let left_out = named.left_out;
+    Ok((article, (!left_out.is_empty()).then(|| format!("the article is kept: {}", left_out.join("; ")))))
+}
+
+/// Reads a moment such as `20240719T132152`.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    let civil = WRITTEN.iter().find_map(|format| DateTime::strptime(format, text).ok());
+    let at = civil.and_then(|civil| civil.to_zoned(TimeZone::UTC).ok()).map(|zoned| zoned.timestamp());
+    let cell = tapewire_core::text::quoted(text);
+    let at = at.ok_or_else(|| format!("{cell} is not a moment such as 20240719T132152"))?;
+    if crate::epoch::is_plausible(at) { Ok(at) } else { Err(format!("{cell} is not a plausible moment")) }
+}

@@ -1,0 +1,35 @@
+//! Where Finnhub is, and whose news are wanted.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tapewire_core::Symbol;
+
+/// Settings of an account with Finnhub, `[providers.finnhub]`. The key comes from the environment or a file.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FinnhubConfig {
+    /// Root of the REST interface.
+    pub rest_url: String,
+    /// Companies whose news are wanted. Where the provider has a list of all news, an empty list stands for all; where it has
+    /// one for each company, each company costs a request.
+    #[schemars(with = "Vec<String>")]
+    pub news_symbols: Vec<Symbol>,
+    /// Requests a minute that the plan allows. They are spread over the minute.
+    pub requests_a_minute: u32,
+    /// Longest wait for one HTTP answer, on the wall clock.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub request_timeout: Duration,
+}
+
+impl Default for FinnhubConfig {
+    fn default() -> Self {
+        Self {
+            rest_url: "https://finnhub.io".into(),
+            news_symbols: Vec::new(),
+            requests_a_minute: 60,
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A page that takes several requests: one for each company, or as many as a list that is newest first has pages.
+
+use super::{NewsRequest, Page, Reject};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+use tapewire_core::Article;
+
+/// A round that took longer leaves out what was published after its beginning; see [`Round::into_page`].
+const SHORT: SignedDuration = SignedDuration::from_mins(1);
+
+/// The round that a failed request has interrupted, if any. The next call for the same page goes on with it, so that a rate
+/// limit does not make it begin again and again.
+#[derive(Debug)]
+pub struct Rounds<At>(Mutex<Option<Round<At>>>);
+
+impl<At> Default for Rounds<At> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// What has been read for one page so far.
+#[derive(Debug)]
+pub struct Round<At> {
+    request: NewsRequest,
+    began: Timestamp,
+    /// Which request is next, in the source's own terms.
+    pub at: At,
+    articles: Vec<Article>,
+    /// Position of each article by id.
+    positions: HashMap<String, usize>,
+    rejects: Vec<Reject>,
+}
+
+impl<At: Default> Rounds<At> {
+    /// The interrupted round for this page, or a new one that begins at `now` (UTC).
+    pub fn take(&self, request: &NewsRequest, now: Timestamp) -> Round<At> {
+        let interrupted = self.lock().take().filter(|round| round.request == *request);
+        interrupted.unwrap_or_else(|| Round {
+            request: request.clone(),
+            began: now,
+            at: At::default(),
+            articles: Vec::new(),
+            positions: HashMap::new(),
+            rejects: Vec::new(),
+        })
+    }
+}
+
+impl<At> Rounds<At> {
+    /// Keeps a round whose next request has failed.
+    pub fn keep(&self, round: Round<At>) {
+        *self.lock() = Some(round);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Round<At>>> {
+        self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+impl<At> Round<At> {
+    /// Adds an answer, and returns how many articles in it were not there yet. An article that several lists have names the
+    /// companies of all of them: otherwise each list would seem to edit it.
+    pub fn add(&mut self, page: Page<Article>) -> usize {
+        let before = self.articles.len();
+        for article in page.items {
+            match self.positions.get(&article.id) {
+                Some(&position) => join(&mut self.articles[position], article),
+                None => {
+                    self.positions.insert(article.id.clone(), self.articles.len());
+                    self.articles.push(article);
+                }
+            }
+        }
+        let rejects = &mut self.rejects;
+        let is_new = |reject: &Reject| !rejects.iter().any(|known| known.bytes == reject.bytes);
+        let new: Vec<Reject> = page.rejects.into_iter().filter(is_new).collect();
+        rejects.extend(new);
+        self.articles.len() - before
+    }
+
+    /// All that was read and published at or after `since`, oldest first. The poller has forgotten what is older, and would
+    /// send it again.
+    ///
+    /// What was published while a long round was under way is left for the next: lists that were read early lack it, and the
+    /// poller must not think that it is beyond that time.
+    pub fn into_page(self, origin: &str, since: Timestamp, now: Timestamp) -> Page<Article> {
+        let until = if now.duration_since(self.began) > SHORT { self.began } else { Timestamp::MAX };
+        let mut items = self.articles;
+        items.retain(|article| (since..=until).contains(&article.published_at));
+        items.sort_by_key(|article| article.published_at);
+        Page { items, rejects: self.rejects, origin: origin.to_owned(), next: None }
+    }
+}
+
+fn join(known: &mut Article, other: Article) {
+    let new: Vec<_> = other.symbols.into_iter().filter(|symbol| !known.symbols.contains(symbol)).collect();
+    if !new.is_empty() {
+        known.symbols.extend(new);
+        known.revision = Article::fingerprint(&known.title, &known.description, &known.symbols);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tapewire_core::Symbol;
+    use tapewire_testkit::{article, at, symbol};
+
+    fn page(items: Vec<Article>) -> Page<Article> {
+        Page { items, rejects: vec![Reject::new("{}", "torn")], origin: "/news".into(), next: None }
+    }
+
+    fn named(id: &str, published: &str, ticker: &str) -> Article {
+        Article { id: id.into(), symbols: vec![symbol(ticker)], ..article("Title", at(published)) }
+    }
+
+    const BEGAN: &str = "2025-06-02T14:00:00Z";
+
+    fn since() -> NewsRequest {
+        NewsRequest::Since(at("2025-06-02T13:00:00Z"))
+    }
+
+    #[test]
+    fn an_article_of_several_lists_is_one_with_all_their_companies() {
+        let mut round = Rounds::<usize>::default().take(&since(), at(BEGAN));
+        assert_eq!(round.add(page(vec![named("1", "2025-06-02T13:30:00Z", "AAPL")])), 1);
+        assert_eq!(round.add(page(vec![named("1", "2025-06-02T13:30:00Z", "MSFT")])), 0);
+        assert_eq!(round.add(page(vec![named("0", "2025-06-02T12:59:59Z", "MSFT")])), 1);
+        let page = round.into_page("/news", at("2025-06-02T13:00:00Z"), at(BEGAN));
+        let [one] = &page.items[..] else { panic!("{page:?}") };
+        assert_eq!(one.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["AAPL", "MSFT"]);
+        assert_eq!(one.revision, Article::fingerprint(&one.title, &one.description, &one.symbols));
+        assert_eq!(page.rejects.len(), 1, "each list shows the same torn item");
+    }
+
+    #[test]
+    fn a_round_goes_on_where_it_failed_and_only_for_the_same_page() {
+        let rounds = Rounds::<usize>::default();
+        let mut round = rounds.take(&since(), at(BEGAN));
+        round.add(page(vec![named("1", "2025-06-02T13:30:00Z", "AAPL")]));
+        round.at = 7;
+        rounds.keep(round);
+        let round = rounds.take(&since(), at("2025-06-02T14:00:30Z"));
+        assert_eq!((round.at, round.articles.len()), (7, 1));
+        rounds.keep(round);
+        let other = NewsRequest::Since(at("2025-06-02T13:01:00Z"));
+        assert_eq!(rounds.take(&other, at(BEGAN)).at, 0);
+    }
+
+    #[test]
+    fn what_appeared_during_a_long_round_is_left_for_the_next() {
+        let read = |ended: &str| {
+            let mut round = Rounds::<usize>::default().take(&since(), at(BEGAN));
+            round.add(page(vec![named("1", "2025-06-02T14:00:20Z", "AAPL"), named("2", BEGAN, "AAPL")]));
+            round.into_page("/news", at("2025-06-02T13:00:00Z"), at(ended)).items.len()
+        };
+        assert_eq!(read("2025-06-02T14:01:00Z"), 2);
+        assert_eq!(read("2025-06-02T14:01:01Z"), 1);
+    }
+}

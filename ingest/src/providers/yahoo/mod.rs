@@ -1,0 +1,158 @@
+//! Yahoo's charts: bars of a minute of shares in the United States, polled, in regular hours. The interface is not an
+//! official one; it needs no key.
+//!
+//! A list ends with the minute under way, and the minutes before it still change for a while. So a bar is sent only when it
+//! has settled, and again if it changes within [`CORRECTS_WITHIN`]. The feed promises a minute once a round that began after
+//! the minute had settled must be over ([`PriceSource::shows_within`]); a round that takes longer ends the connection.
+
+mod config;
+pub mod parse;
+mod polling;
+#[cfg(test)]
+mod tests;
+
+pub use config::YahooConfig;
+
+use super::http::{Credentials, HttpClient};
+use super::registry::{Account, Provider, SettingsType};
+use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use polling::Polling;
+use reqwest::Url;
+use std::sync::Arc;
+use std::time::Duration;
+use tapewire_core::symbol::AssetClass;
+use tapewire_core::{Bar, Symbol};
+
+/// This provider's line in the registry.
+pub const PROVIDER: Provider = Provider {
+    kind: "yahoo",
+    needs_key: false,
+    settings: SettingsType::of::<YahooConfig>(),
+    news: None,
+    prices: Some(|account| Ok(Arc::new(Yahoo::new(account)?))),
+    replay_line: None,
+};
+
+/// For how long after its end a bar is looked at again.
+const CORRECTS_WITHIN: SignedDuration = SignedDuration::from_mins(16);
+
+/// How far back there are bars of a minute, and how many days one answer may span. Yahoo's limits are 30 and 8 days.
+const HISTORY: SignedDuration = SignedDuration::from_hours(29 * 24);
+const PAGE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Time for what is on its way, beside two rounds.
+const MARGIN: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+struct Yahoo {
+    http: HttpClient,
+    config: YahooConfig,
+}
+
+impl Yahoo {
+    fn new(account: &Account) -> Result<Self, ProviderError> {
+        let config: YahooConfig = account.settings()?;
+        if config.bars_every.is_zero() {
+            let reason = "bars_every must not be zero".into();
+            return Err(ProviderError::Setting { provider: account.name.clone(), reason });
+        }
+        let base = ("rest_url", config.rest_url.as_str());
+        let credentials = Credentials::UserAgent(config.browser.clone());
+        let http = HttpClient::new(&account.name, base, config.request_timeout, credentials, account.clock.clone())?;
+        Ok(Self { http, config })
+    }
+
+    fn url(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Result<Url, ProviderError> {
+        let ticker = ticker_of(self.http.provider(), symbol)?;
+        let mut url = self.http.url(&["v8", "finance", "chart", &ticker]);
+        url.query_pairs_mut()
+            .append_pair("interval", "1m")
+            .append_pair("period1", &from.as_second().to_string())
+            .append_pair("period2", &to.as_second().to_string())
+            .append_pair("includePrePost", "false");
+        Ok(url)
+    }
+
+    /// The settled bars of a symbol that start within `from..=to`, at most a week of them.
+    async fn bars(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Result<Page<Bar>, ProviderError> {
+        // Yahoo leaves out the bar that starts at the end of the range.
+        let until = to.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+        let url = self.url(symbol, from, until)?;
+        let (provider, path) = (self.http.provider(), format!("/v8/finance/chart/{symbol}"));
+        let body = match self.http.get(&url).await {
+            Ok(body) => body,
+            // Only this symbol is unknown to Yahoo, so the others go on.
+            Err(ProviderError::BadRequest { status: 404, message, .. }) => {
+                tracing::warn!(source = provider, %symbol, message, "the provider does not have the symbol; it has no bars");
+                return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: path, next: None });
+            }
+            Err(error) => return Err(error),
+        };
+        let now = self.http.clock().now();
+        let mut page = parse::bars(provider, &path, &body, symbol, now)?;
+        let settles_after = SignedDuration::try_from(self.config.settles_after).unwrap_or(SignedDuration::MAX);
+        page.items.retain(|bar| (from..=to).contains(&bar.start) && now.duration_since(bar.end()) >= settles_after);
+        Ok(page)
+    }
+}
+
+/// The ticker as Yahoo writes it: `BRK-B` of `BRK.B`.
+fn ticker_of(provider: &str, symbol: &Symbol) -> Result<String, ProviderError> {
+    let is_share = symbol.asset_class() == AssetClass::Equity
+        && symbol.as_str().chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '.');
+    if is_share {
+        return Ok(symbol.as_str().replace('.', "-"));
+    }
+    let what = format!("{symbol}; it has common shares and funds in the United States only");
+    Err(ProviderError::Unsupported { provider: provider.to_owned(), what })
+}
+
+#[async_trait]
+impl PriceSource for Yahoo {
+    fn name(&self) -> &str {
+        self.http.provider()
+    }
+
+    fn check(&self, subscription: &Subscription) -> Result<(), ProviderError> {
+        let provider = self.http.provider();
+        subscription.symbols.iter().try_for_each(|symbol| ticker_of(provider, symbol).map(drop))?;
+        super::without_halts(provider, subscription)?;
+        if subscription.trades {
+            let what = format!("trades; set prices.override.{provider}.trades = false");
+            return Err(ProviderError::Unsupported { provider: provider.to_owned(), what });
+        }
+        Ok(())
+    }
+
+    fn corrects_within(&self) -> SignedDuration {
+        CORRECTS_WITHIN
+    }
+
+    fn shows_within(&self) -> Duration {
+        // A round may begin just before the minute has settled; the next one begins after `bars_every`, and takes as long at
+        // the most.
+        self.config.settles_after + self.config.bars_every * 2 + MARGIN
+    }
+
+    async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
+        Ok(Box::new(Polling::new(self.clone(), subscription.symbols.clone())))
+    }
+
+    async fn bars_page(
+        &self,
+        symbol: &Symbol,
+        from: Timestamp,
+        to: Timestamp,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<Bar>, ProviderError> {
+        let oldest = self.http.clock().now().saturating_sub(HISTORY).unwrap_or(Timestamp::MIN);
+        let asked = cursor.and_then(|Cursor(from)| from.parse().ok()).unwrap_or(from).max(oldest);
+        let end = asked.saturating_add(PAGE).unwrap_or(Timestamp::MAX).min(to);
+        let mut page = self.bars(symbol, asked, end).await?;
+        let next = end.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+        page.next = (end < to).then(|| Cursor(next.to_string()));
+        Ok(page)
+    }
+}
