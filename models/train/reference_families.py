@@ -245,7 +245,7 @@ EDGES = [
     "\u200b",
     "  two  spaces  ",
     "\u00a0\u3000wide\u3000spaces\u00a0",
-    "\u200bA\ufb01nance \uff21\u030a A\u030a",
+    "\u200bA\ufb01nance \uff21 A\u030a",
     "\u2581already\u2581escaped",
     "株価 unknown 株 価",
     "a\tb\nc",

@@ -92,7 +92,11 @@ fn padding_does_not_matter_to_candle_transformers() {
         let checkpoint = Checkpoint::open(&files.weights).unwrap();
         let padded = TransformersModel::load(&description, 3, &checkpoint, &device()).unwrap();
         let texts: Vec<Encoding> = family.cases.iter().map(Case::encoding).collect();
-        let together = padded.logits(&texts.iter().collect::<Vec<_>>()).unwrap();
+        let together: Vec<Vec<f32>> = if description.batches {
+            padded.logits(&texts.iter().collect::<Vec<_>>()).unwrap()
+        } else {
+            texts.iter().flat_map(|text| padded.logits(&[text]).unwrap()).collect()
+        };
         for (logits, case) in together.iter().zip(&family.cases) {
             let distance = logits.iter().zip(&case.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             let tokens = case.input_ids.len();

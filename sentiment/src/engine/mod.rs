@@ -300,7 +300,7 @@ impl Engine {
             Model::Packed(model) => self.packed(model, &checked),
             Model::Accelerated(model) => on_device(&checked, DEVICE_TOKENS, |batch| model.logits(batch)),
             Model::Transformers(model) if model.is_on_cpu() => self.without_padding(model, &checked),
-            Model::Transformers(model) => on_device(&checked, transformers::GPU_TOKENS, |batch| model.logits(batch)),
+            Model::Transformers(model) => on_device(&checked, model.batch_tokens(), |batch| model.logits(batch)),
         };
         for (at, logits) in computed {
             results[valid[at]] = logits;
@@ -335,7 +335,7 @@ impl Engine {
         texts: &[&Encoding],
     ) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
         let lengths: Vec<usize> = texts.iter().map(|text| text.input_ids.len()).collect();
-        let batches = packing::equal_batches(&lengths, transformers::CPU_TOKENS);
+        let batches = packing::equal_batches(&lengths, model.batch_tokens());
         let compute = |batch: &Vec<usize>| {
             let together: Vec<&Encoding> = batch.iter().map(|&at| texts[at]).collect();
             match model.logits(&together) {

@@ -1,9 +1,9 @@
 //! The tokenizer of a sentencepiece model, for models without a `tokenizer.json`.
 //!
 //! The file is a protocol buffer (`sentencepiece_model.proto`): pieces with their log probabilities, and a table of what
-//! is replaced before a text is split. The tokenizer that is made of it gives sentencepiece's own ids for every text
-//! but those that contain a special token literally, which stays one token as in `tokenizer.json`. What it can't
-//! reproduce is refused.
+//! is replaced before a text is split. The tokenizer that is made of it gives sentencepiece's own ids, with two
+//! exceptions, in which it does what a `tokenizer.json` does: a special token in a text stays one token, and a combining
+//! mark after a letter that the table replaces is dropped. A model that needs more than this is refused.
 
 use super::tokenizer::{special, unreadable};
 use crate::SentimentError;

@@ -20,11 +20,11 @@ use std::sync::{Arc, Mutex};
 pub const NAME: &str = "candle-transformers";
 
 /// Tokens of a batch on the processor.
-pub const CPU_TOKENS: usize = 512;
+const CPU_TOKENS: usize = 512;
 
 /// Tokens of a batch on a GPU, including padding. DeBERTa keeps the products of every token with all relative positions
 /// twice, which for a model of base size takes 50 kB a token.
-pub const GPU_TOKENS: usize = 8192;
+const GPU_TOKENS: usize = 8192;
 
 /// A model as its `config.json` describes it.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Description {
     pub prefix: &'static str,
     /// Inputs that the model takes.
     pub limits: Limits,
+    /// Whether several texts can be computed together.
+    pub batches: bool,
     /// The model and its settings.
     pub model: Model,
 }
@@ -70,6 +72,7 @@ fn span(config: &DebertaConfig) -> usize {
 /// A model's weights on a device.
 pub struct TransformersModel {
     device: Device,
+    batches: bool,
     encoder: DebertaV2Model,
     pooler: DebertaV2ContextPooler,
     classifier: Linear,
@@ -99,6 +102,7 @@ impl TransformersModel {
         let Model::Deberta(config) = &description.model;
         Ok(Self {
             device: weights.device().clone(),
+            batches: description.batches,
             encoder: DebertaV2Model::load(weights.pp(description.prefix.trim_end_matches('.')), config)?,
             pooler: DebertaV2ContextPooler::load(weights.clone(), config)?,
             classifier: linear(config.hidden_size, labels, weights.pp("classifier"))?,
@@ -108,6 +112,15 @@ impl TransformersModel {
     /// Whether the weights are in main memory.
     pub fn is_on_cpu(&self) -> bool {
         self.device.is_cpu()
+    }
+
+    /// Tokens of a batch that is computed at once, including padding; a batch has at least one text.
+    pub fn batch_tokens(&self) -> usize {
+        match (self.batches, self.device.is_cpu()) {
+            (false, _) => 1,
+            (true, true) => CPU_TOKENS,
+            (true, false) => GPU_TOKENS,
+        }
     }
 
     /// Logits of each text, in the order of the model's classes. No text may be empty or longer than the model takes.

@@ -87,7 +87,7 @@ fn settings<T: for<'a> Deserialize<'a>>(config: &Value, changed: Value) -> T {
 /// The name that candle-transformers gives to an activation of transformers.
 fn act(name: &Value) -> &'static str {
     match name.as_str().unwrap() {
-        "gelu_new" => "gelu_approximate",
+        "gelu_new" => "geluapproximate",
         "gelu" => "gelu",
         other => panic!("{other}"),
     }

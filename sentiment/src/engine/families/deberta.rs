@@ -146,7 +146,14 @@ impl Config {
             type_vocab_size: self.type_vocab_size,
             max_seq_len: self.max_position_embeddings,
         };
-        Ok(Description { family: "DeBERTa", prefix: "deberta.", limits, model: Model::Deberta(Box::new(config)) })
+        Ok(Description {
+            family: "DeBERTa",
+            prefix: "deberta.",
+            limits,
+            // candle-transformers adds learned positions to a single text only.
+            batches: !config.position_biased_input,
+            model: Model::Deberta(Box::new(config)),
+        })
     }
 }
 
