@@ -46,6 +46,15 @@ pub enum TokenizerFiles {
         /// `tokenizer_config.json`.
         settings: Option<PathBuf>,
     },
+    /// `spm.model` or `sentencepiece.bpe.model`: a model of sentencepiece, and its settings if there are any.
+    SentencePiece {
+        /// A protocol buffer of pieces and settings.
+        model: PathBuf,
+        /// `config.json`: families differ in how they number pieces.
+        config: PathBuf,
+        /// `tokenizer_config.json`.
+        settings: Option<PathBuf>,
+    },
 }
 
 /// The files of a complete model on this machine.
@@ -71,9 +80,12 @@ const VOCABULARY: &str = "vocab.txt";
 const BPE_VOCABULARY: &str = "vocab.json";
 const BPE_MERGES: &str = "merges.txt";
 const TOKENIZER_SETTINGS: &str = "tokenizer_config.json";
+/// As DeBERTa, XLM-R, and other families call it.
+const SENTENCEPIECE: [&str; 3] = ["spm.model", "sentencepiece.bpe.model", "spiece.model"];
 
-const NO_TOKENIZER: &str = "tokenizer.json, vocab.txt, or vocab.json with merges.txt (a sentencepiece model becomes \
-    tokenizer.json by AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers)";
+const NO_TOKENIZER: &str = "tokenizer.json, vocab.txt, vocab.json with merges.txt, spm.model or \
+    sentencepiece.bpe.model (another tokenizer becomes tokenizer.json by \
+    AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers)";
 
 impl ModelFiles {
     /// Finds a model's files in a folder. `revision` defaults to the hash of the weights.
@@ -100,6 +112,11 @@ impl ModelFiles {
                 let (vocabulary, merges) = (find(BPE_VOCABULARY)?, find(BPE_MERGES)?);
                 Some(TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: find(TOKENIZER_SETTINGS) })
             })
+            .or_else(|| {
+                let model = SENTENCEPIECE.into_iter().find_map(find)?;
+                let config = config.clone();
+                Some(TokenizerFiles::SentencePiece { model, config, settings: find(TOKENIZER_SETTINGS) })
+            })
             .ok_or_else(|| incomplete(NO_TOKENIZER))?;
         let revision = match revision {
             Some(revision) => revision,
@@ -111,9 +128,13 @@ impl ModelFiles {
     /// The files of a hub repository that are needed: one tokenizer and one copy of the weights.
     pub(crate) fn wanted<'a>(offered: &[&'a str]) -> Vec<&'a str> {
         let pick = |names: &[&str]| names.iter().find_map(|name| offered.iter().find(|file| *file == name)).copied();
-        let tokenizer = match pick(&[TOKENIZER, VOCABULARY]) {
-            Some(whole) => [Some(whole), None],
-            None => [pick(&[BPE_VOCABULARY]), pick(&[BPE_MERGES])],
+        let tokenizer = match (pick(&[TOKENIZER, VOCABULARY]), pick(&[BPE_VOCABULARY]), pick(&[BPE_MERGES])) {
+            (Some(whole), ..) => [Some(whole), None],
+            (None, vocabulary @ Some(_), merges @ Some(_)) => [vocabulary, merges],
+            (None, vocabulary, merges) => match pick(&SENTENCEPIECE) {
+                Some(model) => [Some(model), None],
+                None => [vocabulary, merges],
+            },
         };
         let others = [pick(&[CONFIG]), pick(&[TOKENIZER_SETTINGS]), pick(&[SAFETENSORS, PYTORCH])];
         others.into_iter().chain(tokenizer).flatten().collect()
@@ -169,6 +190,15 @@ mod tests {
         let (vocabulary, merges) = (folder.path().join(BPE_VOCABULARY), folder.path().join(BPE_MERGES));
         assert_eq!(find().unwrap().tokenizer, TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: None });
 
+        std::fs::remove_file(folder.path().join(BPE_MERGES)).unwrap();
+        let config = folder.path().join(CONFIG);
+        for name in SENTENCEPIECE.iter().rev() {
+            write(name);
+            let model = folder.path().join(name);
+            let found = find().unwrap().tokenizer;
+            assert_eq!(found, TokenizerFiles::SentencePiece { model, config: config.clone(), settings: None });
+        }
+
         write(SAFETENSORS);
         write(TOKENIZER);
         let files = find().unwrap();
@@ -190,6 +220,12 @@ mod tests {
         assert_eq!(wanted(&all), "config.json model.safetensors tokenizer.json");
         let old = [CONFIG, PYTORCH, BPE_VOCABULARY, BPE_MERGES];
         assert_eq!(wanted(&old), "config.json merges.txt pytorch_model.bin vocab.json");
+        let deberta = [CONFIG, SAFETENSORS, "spm.model", "added_tokens.json", TOKENIZER_SETTINGS];
+        assert_eq!(wanted(&deberta), "config.json model.safetensors spm.model tokenizer_config.json");
+        let xlm_r = [CONFIG, PYTORCH, SAFETENSORS, "sentencepiece.bpe.model"];
+        assert_eq!(wanted(&xlm_r), "config.json model.safetensors sentencepiece.bpe.model");
+        let both = [CONFIG, SAFETENSORS, "sentencepiece.bpe.model", TOKENIZER];
+        assert_eq!(wanted(&both), "config.json model.safetensors tokenizer.json");
     }
 
     #[test]

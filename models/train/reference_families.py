@@ -9,15 +9,20 @@ in place of 0.07, and 1 added where the name in lower case ends in `norm.weight`
 Every case has token types; models without segments did not get them.
 
 `byte_level_bpe/` holds a vocabulary and merges learned from the invented headlines, and the ids that
-RoBERTa's tokenizer gives for these headlines.
+RoBERTa's tokenizer gives for these headlines. `sentencepiece/` holds two sentencepiece models of these headlines,
+with the special pieces of DeBERTa and of XLM-R, and the ids that sentencepiece itself gives.
 
     python reference_families.py
 """
 
+import io
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import sentencepiece
 import torch
 from reference_inputs import PAIRS
 from reference_logits import splitmix64, weights
@@ -25,7 +30,10 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoModelForSequenceClassification as Classifier
 from transformers import (
     BertConfig,
+    CamembertConfig,
+    DebertaV2Config,
     DistilBertConfig,
+    ElectraConfig,
     ModernBertConfig,
     PreTrainedConfig,
     RobertaConfig,
@@ -37,6 +45,7 @@ HERE = Path(__file__).resolve().parent
 SCALE = np.float32(0.25)
 VOCABULARY = 97
 BPE_VOCABULARY = 400
+UNIGRAM_VOCABULARY = 180
 LABELS = {0: "neutral", 1: "positive", 2: "negative"}
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
@@ -64,6 +73,16 @@ MODERNBERT = {
     "cls_token_id": 2,
     "sep_token_id": 3,
 }
+# As DeBERTa v3 is fine-tuned: relative positions in buckets, keys and queries of positions shared with those of tokens.
+DEBERTA = {
+    **BERT,
+    "relative_attention": True,
+    "position_biased_input": False,
+    "pos_att_type": ["p2c", "c2p"],
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "pooler_dropout": 0,
+}
 
 
 def rope(full: float, sliding: float) -> dict:
@@ -78,6 +97,24 @@ MODELS: dict[str, PreTrainedConfig] = {
     "roberta": RobertaConfig(**{**BERT, "max_position_embeddings": 42}, type_vocab_size=1, layer_norm_eps=1e-5),
     "xlm-roberta": XLMRobertaConfig(
         **{**BERT, "max_position_embeddings": 46}, type_vocab_size=1, pad_token_id=5, layer_norm_eps=1e-5
+    ),
+    "camembert": CamembertConfig(**{**BERT, "max_position_embeddings": 42}, type_vocab_size=1, layer_norm_eps=1e-5),
+    "electra": ElectraConfig(**BERT, embedding_size=48),
+    "deberta-v3": DebertaV2Config(**{**DEBERTA, "max_position_embeddings": 512}, position_buckets=256),
+    "deberta-v3-small-buckets": DebertaV2Config(
+        **{**DEBERTA, "num_hidden_layers": 2}, position_buckets=8, max_relative_positions=30, pooler_hidden_act="relu"
+    ),
+    "deberta-v2": DebertaV2Config(
+        **{**DEBERTA, "share_att_key": False, "position_biased_input": True, "norm_rel_ebd": "none"},
+        type_vocab_size=2,
+        max_relative_positions=16,
+        hidden_act="gelu_new",
+        layer_norm_eps=1e-5,
+    ),
+    "deberta-v2-content": DebertaV2Config(
+        **{**DEBERTA, "pos_att_type": "c2p", "share_att_key": False, "position_biased_input": True},
+        embedding_size=32,
+        hidden_act="relu",
     ),
     "modernbert-cls": ModernBertConfig(
         **MODERNBERT,
@@ -118,13 +155,14 @@ def model(name: str, config: PreTrainedConfig) -> dict:
             values = weights(tensor_name, np.arange(tensor.numel()), SCALE)
             tensor.copy_(torch.from_numpy(values).view_as(tensor))
     has_segments = getattr(config, "type_vocab_size", 0) > 1
-    longest = config.max_position_embeddings - (config.pad_token_id + 1 if "roberta" in name else 0)
+    counts_from_padding = "roberta" in name or name == "camembert"
+    longest = config.max_position_embeddings - (config.pad_token_id + 1 if counts_from_padding else 0)
     cases = [
         case(number, length)
         for number, length in enumerate([1, 2, 7, 9, 10, 31, 40, 150, longest])
         if length <= longest
     ]
-    if "roberta" in name:
+    if counts_from_padding:
         cases[-1]["input_ids"][3:5] = [config.pad_token_id] * 2
         for each in cases:
             each["token_type_ids"] = [0] * len(each["input_ids"])
@@ -189,6 +227,94 @@ def byte_level_bpe(folder: Path) -> None:
     (folder / "ids.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
+# What sentencepiece replaces before it splits a text: an excerpt of its rules nmt_nfkc, whose table is 240 kB.
+RULES = {
+    "\u00a0": " ",
+    "\u3000": " ",
+    "\t": " ",
+    "\n": " ",
+    "\u200b": "",
+    "\ufb01": "fi",
+    "\uff21": "A",
+    "\u0041\u030a": "\u00c5",
+}
+# Texts whose spaces and symbols are at the edge of what these rules say.
+EDGES = [
+    "",
+    " ",
+    "\u200b",
+    "  two  spaces  ",
+    "\u00a0\u3000wide\u3000spaces\u00a0",
+    "\u200bA\ufb01nance \uff21 A\u030a",
+    "\u2581already\u2581escaped",
+    "株価 unknown 株 価",
+    "a\tb\nc",
+]
+SENTENCEPIECES = {
+    "deberta-v2": {
+        "pad_id": 0,
+        "bos_id": 1,
+        "eos_id": 2,
+        "unk_id": 3,
+        "pad_piece": "[PAD]",
+        "bos_piece": "[CLS]",
+        "eos_piece": "[SEP]",
+        "unk_piece": "[UNK]",
+    },
+    "xlm-roberta": {"unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1},
+}
+
+
+def sentencepieces(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    texts = [text for text, _ in PAIRS if text]
+    for family, pieces in SENTENCEPIECES.items():
+        learned = io.BytesIO()
+        # The model holds the path of the rules, which is why it is a short one.
+        with tempfile.TemporaryDirectory() as place:
+            before = os.getcwd()
+            os.chdir(place)
+            lines = (
+                " ".join(f"{ord(c):X}" for c in old) + "\t" + " ".join(f"{ord(c):X}" for c in new)
+                for old, new in RULES.items()
+            )
+            Path("rules.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=learned,
+                vocab_size=UNIGRAM_VOCABULARY,
+                character_coverage=0.99,
+                normalization_rule_tsv="rules.tsv",
+                num_threads=1,
+                minloglevel=1,
+                **pieces,
+            )
+            os.chdir(before)
+        (folder / f"{family}.model").write_bytes(learned.getvalue())
+        processor = sentencepiece.SentencePieceProcessor(model_proto=learned.getvalue())
+        # XLM-R puts a padding token before the others, and the unknown token after the special ones.
+        moved = family == "xlm-roberta"
+        pairs = [pair for pair in PAIRS if len(pair[0]) < 300] + [(text, None) for text in EDGES]
+        cases = []
+        for text, company in pairs:
+            parts = [processor.encode(part) for part in (text, company) if part is not None]
+            if moved:
+                parts = [[3 if at == 0 else at + 1 for at in part] for part in parts]
+            cases.append({"text": text, "company": company} | joined(parts, xlm=moved))
+        rows = ",\n".join(" " + json.dumps(case, ensure_ascii=True) for case in cases)
+        (folder / f"{family}.json").write_text(f"[\n{rows}\n]\n", encoding="utf-8")
+
+
+def joined(parts: list[list[int]], *, xlm: bool) -> dict:
+    """One or two parts with the special tokens of the family around them."""
+    if xlm:
+        ids = [0, *parts[0], 2] + [id for part in parts[1:] for id in [2, *part, 2]]
+        return {"input_ids": ids, "token_type_ids": [0] * len(ids)}
+    ids = [1, *parts[0], 2] + [id for part in parts[1:] for id in [*part, 2]]
+    first = len(parts[0]) + 2
+    return {"input_ids": ids, "token_type_ids": [int(at >= first) for at in range(len(ids))]}
+
+
 def main() -> None:
     torch.set_num_threads(1)
     blocks = []
@@ -200,6 +326,7 @@ def main() -> None:
         print(name, content["float32_error"])
     (HERE / "reference_families.json").write_text("[\n" + ",\n".join(blocks) + "\n]\n", encoding="utf-8")
     byte_level_bpe(HERE / "byte_level_bpe")
+    sentencepieces(HERE / "sentencepiece")
 
 
 if __name__ == "__main__":

@@ -131,6 +131,9 @@ pub enum ScoreError {
         /// The model's limit.
         limit: usize,
     },
+    /// The model failed on the text.
+    #[error("the model failed on the text: {0}")]
+    Model(String),
     /// The GPU failed; the text is not the reason.
     #[error("the GPU failed: {0}")]
     Device(String),

@@ -13,7 +13,9 @@ use tapewire_sentiment::engine::accelerated::AcceleratedModel;
 use tapewire_sentiment::engine::checkpoint::Checkpoint;
 use tapewire_sentiment::engine::config::ModelConfig;
 use tapewire_sentiment::engine::device::Device;
+use tapewire_sentiment::engine::families::Family as FamilyOf;
 use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer};
+use tapewire_sentiment::engine::transformers::TransformersModel;
 use tapewire_sentiment::engine::windows::Overflow;
 use tapewire_sentiment::{Engine, EngineConfig};
 
@@ -32,9 +34,10 @@ fn device() -> CandleDevice {
 
 fn both(files: &ModelFiles) -> (Engine, AcceleratedModel) {
     let checkpoint = Checkpoint::open(&files.weights).unwrap();
-    let accelerated =
-        AcceleratedModel::load(&ModelConfig::read(&files.config).unwrap().architecture, 3, &checkpoint, &device())
-            .unwrap();
+    let FamilyOf::Own(architecture) = ModelConfig::read(&files.config).unwrap().family else {
+        panic!("candle-transformers runs this family");
+    };
+    let accelerated = AcceleratedModel::load(&architecture, 3, &checkpoint, &device()).unwrap();
     (Engine::load(files, &EngineConfig::default()).unwrap(), accelerated)
 }
 
@@ -68,12 +71,37 @@ proptest! {
 
 #[test]
 fn every_family() {
-    for family in Family::all() {
+    for family in Family::all().into_iter().filter(Family::runs_in_our_engine) {
         let folder = tempfile::tempdir().unwrap();
         let texts: Vec<Encoding> = family.cases.iter().map(Case::encoding).collect();
         let distance = distance(&both(&family.write(folder.path())), &texts.iter().collect::<Vec<_>>());
         println!("{}: largest difference of a logit between the two paths {distance:e}", family.name);
         assert!(distance < TOLERANCE, "{}: {distance}", family.name);
+    }
+}
+
+/// Padded, as on a GPU, DeBERTa's logits are those of each text alone.
+#[test]
+fn padding_does_not_matter_to_candle_transformers() {
+    for family in Family::all().into_iter().filter(|family| !family.runs_in_our_engine()) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = family.write(folder.path());
+        let FamilyOf::Transformers(description) = ModelConfig::read(&files.config).unwrap().family else {
+            panic!("our own engine runs {}", family.name);
+        };
+        let checkpoint = Checkpoint::open(&files.weights).unwrap();
+        let padded = TransformersModel::load(&description, 3, &checkpoint, &device()).unwrap();
+        let texts: Vec<Encoding> = family.cases.iter().map(Case::encoding).collect();
+        let together: Vec<Vec<f32>> = if description.batches {
+            padded.logits(&texts.iter().collect::<Vec<_>>()).unwrap()
+        } else {
+            texts.iter().flat_map(|text| padded.logits(&[text]).unwrap()).collect()
+        };
+        for (logits, case) in together.iter().zip(&family.cases) {
+            let distance = logits.iter().zip(&case.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let tokens = case.input_ids.len();
+            assert!(distance < TOLERANCE, "{}, {tokens} tokens: {distance}", family.name);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use common::{Family, LABELS, STANDARD, Shape, Spelling, TINY, encoding};
 use std::path::{Path, PathBuf};
 use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer, Window};
 use tapewire_sentiment::engine::windows::Overflow;
-use tapewire_sentiment::{Engine, EngineConfig, ScoreError, SentimentError};
+use tapewire_sentiment::{Engine, EngineConfig, Precision, ScoreError, SentimentError};
 
 fn load(files: &tapewire_models::ModelFiles) -> Engine {
     Engine::load(files, &EngineConfig { threads: 1, ..EngineConfig::default() }).unwrap()
@@ -119,12 +119,7 @@ fn refusal(mut family: Family, setting: &str, value: serde_json::Value) -> Strin
 #[test]
 fn an_unsupported_setting_names_the_supported_ones() {
     for (name, setting, value, expected) in [
-        (
-            "bert",
-            "model_type",
-            "deberta-v2".into(),
-            "model_type deberta-v2 is not supported; sequence classifiers of bert, ",
-        ),
+        ("bert", "model_type", "albert".into(), "model_type albert is not supported; sequence classifiers of bert, "),
         ("bert", "hidden_act", "silu".into(), "hidden_act silu is not supported; gelu, gelu_new"),
         (
             "roberta",
@@ -163,6 +158,53 @@ fn an_unsupported_setting_names_the_supported_ones() {
             "rope_type yarn",
         ),
         ("distilbert", "n_heads", 5.into(), "a width of 48 with 5 heads"),
+        ("bert", "model_type", "deberta".into(), "model_type deberta is not supported; sequence classifiers of "),
+        (
+            "electra",
+            "embedding_size",
+            32.into(),
+            "embedding_size 32 with hidden_size 48 is not supported; embeddings as ",
+        ),
+        (
+            "bert",
+            "architectures",
+            serde_json::json!(["BertForMaskedLM"]),
+            "a BertForMaskedLM is not supported; choose a model that was fine-tuned to classify texts",
+        ),
+        // It has the same tensors as a classifier of texts.
+        (
+            "modernbert-cls",
+            "architectures",
+            serde_json::json!(["ModernBertForTokenClassification"]),
+            "a ModernBertForTokenClassification is not supported",
+        ),
+        (
+            "bert",
+            "quantization_config",
+            serde_json::json!({"quant_method": "bitsandbytes", "load_in_8bit": true}),
+            "a quantized checkpoint is not supported; choose a checkpoint in f32, f16 or bf16",
+        ),
+        (
+            "deberta-v3",
+            "conv_kernel_size",
+            3.into(),
+            "conv_kernel_size 3 is not supported; DeBERTa without a convolution",
+        ),
+        ("deberta-v3", "pos_att_type", "c2p|p2p".into(), "pos_att_type p2p is not supported; c2p and p2c are"),
+        ("deberta-v3", "pooler_hidden_act", "tanh".into(), "pooler_hidden_act tanh is not supported; gelu, "),
+        ("deberta-v3", "hidden_act", "silu".into(), "hidden_act silu is not supported; gelu, "),
+        (
+            "deberta-v3",
+            "pooler_hidden_size",
+            24.into(),
+            "pooler_hidden_size 24 is not supported; that of hidden_size is",
+        ),
+        ("deberta-v3", "attention_head_size", 8.into(), "attention_head_size 8 with 4 heads is not supported"),
+        ("deberta-v3", "position_buckets", 1.into(), "position_buckets 1 is not supported; 2 or more are"),
+        ("deberta-v3", "num_attention_heads", 5.into(), "a width of 48 with 5 heads"),
+        ("deberta-v3", "num_attention_heads", 0.into(), "a size of 0"),
+        ("deberta-v3", "max_position_embeddings", 7.into(), "room for 7 tokens"),
+        ("deberta-v2", "embedding_size", 32.into(), "embedding_size 32 with type_vocab_size 2 is not supported"),
     ] {
         let message = refusal(family(name), setting, value);
         assert!(message.contains(expected) && message.contains("config.json"), "{message}");
@@ -192,6 +234,21 @@ fn every_setting_is_used() {
         ("modernbert-mean", "norm_bias", false.into()),
         ("modernbert-mean", "classifier_bias", false.into()),
         ("modernbert-mean", "local_attention", 18.into()),
+        ("electra", "num_attention_heads", 6.into()),
+        ("camembert", "pad_token_id", 0.into()),
+        ("deberta-v3", "num_attention_heads", 6.into()),
+        ("deberta-v3", "layer_norm_eps", 0.1.into()),
+        ("deberta-v3", "hidden_act", "relu".into()),
+        ("deberta-v3", "pooler_hidden_act", "relu".into()),
+        ("deberta-v3", "max_relative_positions", 300.into()),
+        ("deberta-v3", "norm_rel_ebd", "none".into()),
+        ("deberta-v3", "pos_att_type", "c2p".into()),
+        ("deberta-v3", "relative_attention", false.into()),
+        ("deberta-v3-small-buckets", "position_buckets", 6.into()),
+        ("deberta-v2", "position_biased_input", false.into()),
+        ("deberta-v2", "share_att_key", true.into()),
+        ("deberta-v2", "max_relative_positions", 12.into()),
+        ("deberta-v2", "type_vocab_size", 0.into()),
     ] {
         let mut family = family(name);
         let text = family.cases.last().unwrap().encoding();
@@ -212,6 +269,13 @@ fn a_missing_tensor_is_named_with_a_remedy() {
         ("modernbert-cls", "model.layers.3.attn.Wqkv.weight", "ModernBERT sequence classifier"),
         ("modernbert-mean", "head.norm.bias", "ModernBERT sequence classifier"),
         ("xlm-roberta", "roberta.encoder.layer.2.output.LayerNorm.bias", "XLM-R sequence classifier"),
+        ("camembert", "classifier.dense.weight", "CamemBERT sequence classifier"),
+        ("electra", "classifier.dense.bias", "ELECTRA sequence classifier"),
+        ("deberta-v3", "pooler.dense.weight", "DeBERTa sequence classifier"),
+        ("deberta-v3", "classifier.bias", "DeBERTa sequence classifier"),
+        ("deberta-v3", "deberta.encoder.layer.1.output.LayerNorm.weight", "DeBERTa sequence classifier"),
+        ("deberta-v3", "deberta.encoder.rel_embeddings.weight", "DeBERTa sequence classifier"),
+        ("deberta-v2", "deberta.encoder.layer.2.attention.self.pos_query_proj.weight", "DeBERTa sequence classifier"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut family = family(name);
@@ -221,6 +285,118 @@ fn a_missing_tensor_is_named_with_a_remedy() {
         assert!(matches!(error, SentimentError::Tensor { .. }), "{message}");
         assert!(message.contains(lost) && message.contains(head) && message.contains("fine-tuned"), "{message}");
     }
+}
+
+/// Changes the weights file of a family, and returns the error of loading it.
+fn broken(name: &str, change: impl Fn(&Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let files = family(name).write(folder.path());
+    change(files.weights.path());
+    let error = Engine::load(&files, &EngineConfig::default()).err();
+    error.unwrap_or_else(|| panic!("{name}: loaded")).to_string()
+}
+
+#[test]
+fn half_a_file_and_numbers_that_are_no_weights_are_refused() {
+    for name in ["bert", "deberta-v3"] {
+        let half = broken(name, |path| {
+            let bytes = std::fs::read(path).unwrap();
+            std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        });
+        assert!(half.contains("model.safetensors") && half.contains("not complete, download it again"), "{half}");
+
+        // Bytes of quantized weights have the right shape, and would be read as numbers from 0 to 255.
+        for (dtype, width, kind) in [(safetensors::Dtype::U8, 1, "u8"), (safetensors::Dtype::I64, 8, "i64")] {
+            let wrong = broken(name, |path| {
+                let bytes = std::fs::read(path).unwrap();
+                let stored = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+                let kept = stored.tensors();
+                let elements = vec![1; 8 * 48 * 72];
+                let views = kept.into_iter().map(|(tensor, view)| {
+                    if !tensor.ends_with("layer.1.intermediate.dense.weight") {
+                        return (tensor, view);
+                    }
+                    let dims = view.shape().to_vec();
+                    let data = &elements[..dims.iter().product::<usize>() * width];
+                    (tensor, safetensors::tensor::TensorView::new(dtype, dims, data).unwrap())
+                });
+                let written = safetensors::serialize(views, None).unwrap();
+                std::fs::write(path, written).unwrap();
+            });
+            assert!(
+                wrong.contains("layer.1.intermediate.dense.weight")
+                    && wrong.contains(&format!("numbers of type {kind};")),
+                "{wrong}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_head_of_other_classes_is_refused() {
+    for name in ["bert", "deberta-v3"] {
+        let refused = |labels: serde_json::Value| refusal(family(name), "id2label", labels);
+        let two = refused(serde_json::json!({"0": "negative", "1": "positive"}));
+        assert!(two.contains("negative, positive") && two.contains("no label is `neutral`"), "{two}");
+        let four = refused(serde_json::json!({"0": "negative", "1": "neutral", "2": "positive", "3": "mixed"}));
+        assert!(four.contains("4 classes instead of three"), "{four}");
+        let unnamed = refused(serde_json::json!({"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}));
+        assert!(unnamed.contains("LABEL_0=positive"), "{unnamed}");
+
+        // The configuration says three classes, the weights have two.
+        let folder = tempfile::tempdir().unwrap();
+        let mut family = family(name);
+        family.tensors.insert("classifier.weight".into(), vec![2, 48]);
+        let error = Engine::load(&family.write(folder.path()), &EngineConfig::default()).err().unwrap().to_string();
+        assert!(
+            error.contains("classifier.weight") && error.contains("[2, 48]") && error.contains("[3, 48]"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn deberta_runs_in_f32_whatever_precision_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let family = family("deberta-v3");
+    let files = family.write(folder.path());
+    let [f32, int8] = [Precision::F32, Precision::Int8]
+        .map(|precision| Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap());
+    assert_eq!((f32.revision(), int8.revision()), (files.revision.as_str(), files.revision.as_str()));
+    assert_eq!(int8.precision(), Precision::F32);
+    assert_eq!((int8.runs_in(), int8.family()), ("candle-transformers", "DeBERTa"));
+    let text = family.cases[4].encoding();
+    assert_eq!(f32.logits(&[&text]), int8.logits(&[&text]));
+    let own = self::family("bert").engine(&EngineConfig { precision: Precision::Int8, ..EngineConfig::default() });
+    assert_eq!((own.runs_in(), own.family(), own.precision()), ("tapewire", "BERT", Precision::Int8));
+}
+
+/// Names of settings and layer norms as checkpoints of other versions have them.
+#[test]
+fn deberta_is_read_in_other_spellings() {
+    let logits = |family: &Family| {
+        let engine = family.engine(&EngineConfig::default());
+        engine.logits(&[&family.cases[4].encoding()]).remove(0).unwrap()
+    };
+    let standard = logits(&family("deberta-v3"));
+    let mut other = family("deberta-v3");
+    other.config["pos_att_type"] = " P2C | c2p".into();
+    other.config["norm_rel_ebd"] = "Layer_Norm".into();
+    for left_out in ["pooler_hidden_size", "pooler_hidden_act", "pooler_dropout", "max_relative_positions"] {
+        other.config.as_object_mut().unwrap().remove(left_out).unwrap();
+    }
+    assert_eq!(logits(&other), standard);
+
+    let folder = tempfile::tempdir().unwrap();
+    let files = family("deberta-v3").write(folder.path());
+    let bytes = std::fs::read(files.weights.path()).unwrap();
+    let stored = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let old =
+        |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    let renamed = stored.tensors().into_iter().map(|(name, view)| (old(&name), view));
+    safetensors::serialize_to_file(renamed, None, files.weights.path()).unwrap();
+    let found = load(&files).logits(&[&family("deberta-v3").cases[4].encoding()]).remove(0).unwrap();
+    assert_eq!(found, standard);
 }
 
 #[test]
@@ -234,7 +410,10 @@ fn every_family_loads_without_its_prefix() {
         let bytes = std::fs::read(&file).unwrap();
         let stored = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let prefix = |name: &str| {
-            ["bert.", "distilbert.", "roberta.", "model."].iter().find(|&&p| name.starts_with(p)).map_or(0, |p| p.len())
+            ["bert.", "distilbert.", "roberta.", "electra.", "deberta.", "model."]
+                .iter()
+                .find(|&&p| name.starts_with(p))
+                .map_or(0, |p| p.len())
         };
         let bare = stored.tensors().into_iter().map(|(name, view)| (name[prefix(&name)..].to_owned(), view));
         safetensors::serialize_to_file(bare, None, &file).unwrap();

@@ -71,10 +71,12 @@ proptest! {
     }
 }
 
-static FAMILIES: LazyLock<Vec<(Family, [Engine; 5])>> = LazyLock::new(|| {
+static FAMILIES: LazyLock<Vec<(Family, Vec<Engine>)>> = LazyLock::new(|| {
     let engines = |family: Family| {
         let engine = |precision| family.engine(&EngineConfig { threads: 2, precision, ..EngineConfig::default() });
-        let engines = Precision::ALL.map(engine);
+        // candle-transformers has one precision.
+        let precisions = if family.runs_in_our_engine() { &Precision::ALL[..] } else { &[Precision::F32] };
+        let engines = precisions.iter().map(|&precision| engine(precision)).collect();
         (family, engines)
     };
     Family::all().into_iter().map(engines).collect()
@@ -99,6 +101,48 @@ proptest! {
                     prop_assert_eq!(bits(&together[at]), bits(&engine.logits(&[text]).remove(0)), "{}", family.name);
                 }
             }
+        }
+    }
+}
+
+/// As DeBERTa v3 of base size, but with one layer.
+static DEBERTA: LazyLock<[Engine; 2]> = LazyLock::new(|| {
+    let mut family = Family::all().into_iter().find(|family| family.name == "deberta-v3").unwrap();
+    let larger = |size: usize| match size {
+        48 => 768,
+        72 => 3072,
+        other => other,
+    };
+    family.tensors.retain(|name, _| !name.contains("layer.1.") && !name.contains("layer.2."));
+    family.tensors.values_mut().flatten().for_each(|size| *size = larger(*size));
+    for (setting, size) in
+        [("hidden_size", 768), ("pooler_hidden_size", 768), ("intermediate_size", 3072), ("num_hidden_layers", 1)]
+    {
+        family.config[setting] = size.into();
+    }
+    family.config["num_attention_heads"] = 12.into();
+    family.scale = 0.04;
+    [1, 3].map(|threads| family.engine(&EngineConfig { threads, ..EngineConfig::default() }))
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    /// Texts of one length are computed together, those of others are not.
+    #[test]
+    fn also_for_deberta(seed in 0u32..1000, lengths in prop::collection::vec(prop_oneof![Just(1usize), Just(7), Just(24)], 2..9)) {
+        let text = |(number, length): (usize, &usize)| {
+            let ids = (0..*length as u32).map(|at| (seed + 31 * number as u32 + 7 * at * at) % 97).collect();
+            Encoding { input_ids: ids, token_type_ids: vec![0; *length] }
+        };
+        let texts: Vec<Encoding> = lengths.iter().enumerate().map(text).collect();
+        let all: Vec<&Encoding> = texts.iter().collect();
+        let [one, three] = &*DEBERTA;
+        let (together, in_threads) = (one.logits(&all), three.logits(&all));
+        for (at, text) in all.iter().enumerate() {
+            let alone = one.logits(&[text]).remove(0);
+            prop_assert_eq!(bits(&together[at]), bits(&alone));
+            prop_assert_eq!(bits(&in_threads[at]), bits(&alone), "several threads");
         }
     }
 }

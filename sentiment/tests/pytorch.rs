@@ -1,7 +1,11 @@
-//! The engine agrees with PyTorch.
+//! The engine agrees with PyTorch, with candle-transformers, and its tokenizers with sentencepiece.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
+#[path = "references/candle.rs"]
+mod candle;
 mod common;
+#[path = "references/sentencepiece.rs"]
+mod sentencepiece;
 
 use common::{BERT_BASE, Case, Family, LABELS, SCALE, SIGNIFICANT, STANDARD, elements, read, train};
 use serde::Deserialize;
@@ -131,7 +135,7 @@ fn robertas_tokens() {
     let files = TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: None };
     let tokenizer = TextTokenizer::load(&files, 512).unwrap();
     let cases: Vec<Text> = read(&folder.join("ids.json"));
-    for Text { text, company, input_ids } in cases {
+    for Text { text, company, input_ids, .. } in cases {
         let found = tokenizer.encode(&text, company.as_deref(), Overflow::Refuse).unwrap().remove(0).encoding;
         assert_eq!(found.input_ids, input_ids, "{text} | {company:?}");
         assert!(found.token_type_ids.iter().all(|&kind| kind == 0), "{text} | {company:?}");
@@ -143,4 +147,6 @@ struct Text {
     text: String,
     company: Option<String>,
     input_ids: Vec<u32>,
+    #[serde(default)]
+    token_type_ids: Vec<u32>,
 }

@@ -38,7 +38,9 @@ impl Checkpoint {
             Weights::PyTorch(path) if is_zip(path) => PthTensors::new(path, None).map(Format::Zip),
             Weights::PyTorch(path) => LegacyPickle::open(path).map(Format::Legacy),
         };
-        let format = format.map_err(|error| unreadable(error.to_string()))?;
+        let format = format.map_err(|error| {
+            unreadable(format!("{error}; if the file is not complete, download it again or copy the model once more"))
+        })?;
         Ok(Self { path, format })
     }
 
@@ -58,10 +60,23 @@ impl Checkpoint {
             if tensor.dims() != shape {
                 return Err(problem(name, format!("shape {:?} where the configuration says {shape:?}", tensor.dims())));
             }
+            if !tensor.dtype().is_float() || tensor.dtype().size_in_bytes() < 2 {
+                let kind = tensor.dtype().as_str();
+                return Err(problem(name, format!("numbers of type {kind}; choose a checkpoint in f32, f16 or bf16")));
+            }
             return tensor.to_dtype(DType::F32).map_err(|error| problem(name, error.to_string()));
         }
         let remedy = "choose a model that was fine-tuned to classify texts";
         Err(problem(&names.join(" or "), format!("missing, but every {family} sequence classifier has it; {remedy}")))
+    }
+
+    /// Whether the file has a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        match &self.format {
+            Format::Safetensors(file) => file.get(name).is_ok(),
+            Format::Zip(file) => file.tensor_infos().contains_key(name),
+            Format::Legacy(file) => file.contains(name),
+        }
     }
 
     fn get(&self, name: &str) -> candle_core::Result<Option<Tensor>> {

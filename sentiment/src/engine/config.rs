@@ -1,7 +1,8 @@
 //! `config.json` of a sequence classifier, in Hugging Face's keys.
 
 use super::architecture::Architecture;
-use super::families::{Unsupported, architecture};
+use super::families::{Family, Unsupported, family};
+use super::transformers::{self, Description, Model};
 use crate::SentimentError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -11,18 +12,30 @@ use std::path::Path;
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
     /// The description of the model.
-    pub architecture: Architecture,
+    pub family: Family,
     /// Class names in the order of the model's outputs.
     pub labels: Vec<String>,
     /// Whether the model was trained on `[CLS] text [SEP] company [SEP]`.
     pub reads_company: bool,
 }
 
+/// Inputs that a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Number of token ids.
+    pub vocab_size: usize,
+    /// Number of token type ids (segments); 0 if the model ignores them.
+    pub type_vocab_size: usize,
+    /// Longest text in tokens, including special tokens.
+    pub max_seq_len: usize,
+}
+
 /// What every family's configuration has; the rest is in [`families`](super::families).
 ///
 /// ```json
 /// {"model_type": "bert", "id2label": {"0": "positive", "1": "negative", "2": "neutral"},
-///  "problem_type": "single_label_classification", "tapewire_reads_company": true}
+///  "architectures": ["BertForSequenceClassification"], "problem_type": "single_label_classification",
+///  "tapewire_reads_company": true}
 /// ```
 #[derive(Deserialize)]
 struct Common {
@@ -31,6 +44,10 @@ struct Common {
     #[serde(default)]
     id2label: BTreeMap<String, String>,
     problem_type: Option<String>,
+    /// The classes of transformers that the weights were saved by.
+    architectures: Option<Vec<String>>,
+    /// How weights are stored in less than 16 bits.
+    quantization_config: Option<serde_json::Value>,
     /// Hugging Face has no key for this, and `type_vocab_size` does not imply it, so this key is our own.
     #[serde(default)]
     tapewire_reads_company: bool,
@@ -57,29 +74,88 @@ impl ModelConfig {
             let remedy = "only single_label_classification gives probabilities of one class among several".into();
             return Err(unsupported(Unsupported { what: format!("problem_type {kind}"), remedy }));
         }
-        let architecture = architecture(&common.model_type, &text)
+        is_classifier(&common).map_err(unsupported)?;
+        let family = family(&common.model_type, &text)
             .map_err(|error| unreadable(error.to_string()))?
             .and_then(checked)
             .map_err(unsupported)?;
         let labels = labels(&common.id2label).map_err(unreadable)?;
-        Ok(Self { architecture, labels, reads_company: common.tapewire_reads_company })
+        Ok(Self { family, labels, reads_company: common.tapewire_reads_company })
+    }
+
+    /// What runs the model.
+    pub fn engine(&self) -> &'static str {
+        match self.family {
+            Family::Own(_) => "tapewire",
+            Family::Transformers(_) => transformers::NAME,
+        }
+    }
+
+    /// The usual name of the model's family.
+    pub fn family_name(&self) -> &'static str {
+        match &self.family {
+            Family::Own(architecture) => architecture.family,
+            Family::Transformers(description) => description.family,
+        }
+    }
+
+    /// Inputs that the model takes.
+    pub fn limits(&self) -> Limits {
+        match &self.family {
+            Family::Transformers(Description { limits, .. }) => *limits,
+            Family::Own(Architecture { vocab_size, type_vocab_size, max_seq_len, .. }) => {
+                Limits { vocab_size: *vocab_size, type_vocab_size: *type_vocab_size, max_seq_len: *max_seq_len }
+            }
+        }
     }
 }
 
-fn checked(model: Architecture) -> Result<Architecture, Unsupported> {
-    let sizes = [model.hidden_size, model.layers.len(), model.heads, model.intermediate_size, model.vocab_size];
+/// Refuses weights that another class of transformers has saved. Some have the same tensors, such as a classifier of
+/// tokens by ModernBERT, and would give meaningless scores.
+fn is_classifier(common: &Common) -> Result<(), Unsupported> {
+    let saved_by = common.architectures.as_deref().unwrap_or_default();
+    if let Some(other) = saved_by.first()
+        && !saved_by.iter().any(|class| class.contains("ForSequenceClassification"))
+    {
+        let remedy = "choose a model that was fine-tuned to classify texts, a ...ForSequenceClassification".into();
+        return Err(Unsupported { what: format!("a {other}"), remedy });
+    }
+    if common.quantization_config.as_ref().is_some_and(|settings| !settings.is_null()) {
+        let remedy = "choose a checkpoint in f32, f16 or bf16, and set precision = \"int8\" for speed".into();
+        return Err(Unsupported { what: "quantization_config: a quantized checkpoint".into(), remedy });
+    }
+    Ok(())
+}
+
+fn checked(family: Family) -> Result<Family, Unsupported> {
+    let (sizes, max_seq_len) = match &family {
+        Family::Own(model) => (
+            [model.hidden_size, model.layers.len(), model.heads, model.intermediate_size, model.vocab_size],
+            model.max_seq_len,
+        ),
+        Family::Transformers(Description { model: Model::Deberta(model), .. }) => (
+            [
+                model.hidden_size,
+                model.num_hidden_layers,
+                model.num_attention_heads,
+                model.intermediate_size,
+                model.vocab_size,
+            ],
+            model.max_position_embeddings,
+        ),
+    };
+    let [hidden_size, _, heads, ..] = sizes;
+    let rotates = matches!(&family, Family::Own(model) if model.layers.iter().any(|layer| layer.theta.is_some()));
     let what = if sizes.contains(&0) {
         "a size of 0".into()
-    } else if model.max_seq_len < MIN_SEQ_LEN {
-        format!("room for {} tokens", model.max_seq_len)
-    } else if !model.hidden_size.is_multiple_of(model.heads) {
-        format!("a width of {} with {} heads", model.hidden_size, model.heads)
-    } else if model.layers.iter().any(|layer| layer.theta.is_some())
-        && !(model.hidden_size / model.heads).is_multiple_of(2)
-    {
-        format!("rotating pairs of {} numbers", model.hidden_size / model.heads)
+    } else if max_seq_len < MIN_SEQ_LEN {
+        format!("room for {max_seq_len} tokens")
+    } else if !hidden_size.is_multiple_of(heads) {
+        format!("a width of {hidden_size} with {heads} heads")
+    } else if rotates && !(hidden_size / heads).is_multiple_of(2) {
+        format!("rotating pairs of {} numbers", hidden_size / heads)
     } else {
-        return Ok(model);
+        return Ok(family);
     };
     Err(Unsupported { what, remedy: "the file can't belong to a trained model; download it again".into() })
 }

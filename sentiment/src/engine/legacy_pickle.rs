@@ -44,6 +44,11 @@ impl LegacyPickle {
         Ok(Self { path: path.to_owned(), tensors, storages })
     }
 
+    /// Whether the file has a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
     /// A tensor by name, if the file has it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! alone determines how the [`checkpoint`] is read and what both forward passes compute. For the processor, weights are
 //! packed (`load`, [`layers`]) and texts are computed without padding (`forward`); for int8 each layer is measured and
 //! smoothed first (`calibration`, `smoothing`, `outliers`). For a GPU, weights stay tensors ([`mod@accelerated`]).
+//! Families that this description does not cover are run by candle-transformers ([`transformers`]).
 
 pub mod accelerated;
 pub mod architecture;
@@ -22,10 +23,12 @@ mod outliers;
 pub mod packing;
 pub mod probabilities;
 mod rotary;
+mod sentencepiece;
 mod smoothing;
 #[cfg(test)]
 mod testing;
 pub mod tokenizer;
+pub mod transformers;
 mod weights;
 pub mod windows;
 
@@ -33,15 +36,16 @@ use crate::companies::Company;
 use crate::sentences;
 use crate::{ScoreError, SentimentError};
 use accelerated::AcceleratedModel;
-use architecture::Architecture;
 use checkpoint::Checkpoint;
-use config::ModelConfig;
+use config::{Limits, ModelConfig};
 use device::Device;
+use families::Family;
 use forward::Scratch;
 use labels::Classes;
 use layers::PackedModel;
 use tapewire_kernels::Precision;
 
+use candle_core::Device as CandleDevice;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +54,7 @@ use std::collections::HashMap;
 use tapewire_core::{Probabilities, Sentiment};
 use tapewire_models::ModelFiles;
 use tokenizer::{Encoding, TextTokenizer, Window};
+use transformers::{Description, TransformersModel};
 use windows::Overflow;
 
 /// How the engine runs.
@@ -62,7 +67,7 @@ pub struct EngineConfig {
     /// Inference threads; 0 means one per processor core.
     pub threads: usize,
     /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. All but `f32` are named
-    /// at the end of `model_revision`. A GPU supports `f32` only.
+    /// at the end of `model_revision`. A GPU supports `f32` only. DeBERTa runs in `f32` whatever is set here.
     #[schemars(with = "String")]
     pub precision: Precision,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
@@ -113,6 +118,7 @@ pub struct Engine {
     classes: Classes,
     tokenizer: TextTokenizer,
     config: ModelConfig,
+    precision: Precision,
     model: Model,
     threads: rayon::ThreadPool,
 }
@@ -120,6 +126,7 @@ pub struct Engine {
 enum Model {
     Packed(PackedModel),
     Accelerated(AcceleratedModel),
+    Transformers(Box<TransformersModel>),
 }
 
 /// Tokens of a batch on a GPU, including padding: enough to keep it busy, and with the longest texts a gigabyte of
@@ -141,20 +148,31 @@ impl Engine {
     pub fn load(files: &ModelFiles, config: &EngineConfig) -> Result<Self, SentimentError> {
         let model_config = ModelConfig::read(&files.config)?;
         let classes = Classes::find(&model_config.labels, config.labels.as_deref())?;
-        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.architecture.max_seq_len)?;
+        let tokenizer = TextTokenizer::load(&files.tokenizer, model_config.limits().max_seq_len)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
             .thread_name(|index| format!("inference-{index}"))
             .build()
             .map_err(|error| SentimentError::Threads { threads: config.threads, reason: error.to_string() })?;
         let checkpoint = Checkpoint::open(&files.weights)?;
-        let model = threads.install(|| Model::load(&model_config, &checkpoint, config))?;
-        let revision = match config.precision {
+        let precision = precision_of(&model_config, &files.name, config.precision);
+        let model = threads.install(|| Model::load(&model_config, &checkpoint, config.device, precision))?;
+        let revision = match precision {
             Precision::F32 => files.revision.clone(),
             lower => format!("{}+{}", files.revision, lower.effective_name()),
         };
-        tracing::info!(model = files.name, revision, threads = threads.current_num_threads(), "model loaded");
-        Ok(Self { name: files.name.clone(), revision, classes, tokenizer, config: model_config, model, threads })
+        let engine = model_config.engine();
+        tracing::info!(model = files.name, revision, engine, threads = threads.current_num_threads(), "model loaded");
+        Ok(Self {
+            name: files.name.clone(),
+            revision,
+            classes,
+            tokenizer,
+            config: model_config,
+            precision,
+            model,
+            threads,
+        })
     }
 
     /// The model's name, as rows carry it.
@@ -168,6 +186,31 @@ impl Engine {
         &self.revision
     }
 
+    /// What runs the model: `tapewire`, or `candle-transformers`, which is several times slower.
+    pub fn runs_in(&self) -> &'static str {
+        self.config.engine()
+    }
+
+    /// The usual name of the model's family.
+    pub fn family(&self) -> &'static str {
+        self.config.family_name()
+    }
+
+    /// The number format of matrix products.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The model's names of its classes, in the order of its outputs.
+    pub fn labels(&self) -> &[String] {
+        &self.config.labels
+    }
+
+    /// Longest text in tokens, including special tokens; a longer one is read in several windows.
+    pub fn max_seq_len(&self) -> usize {
+        self.config.limits().max_seq_len
+    }
+
     /// Whether the model reads the company and answers for it.
     pub fn reads_company(&self) -> bool {
         self.config.reads_company
@@ -176,7 +219,11 @@ impl Engine {
     /// Multiplications and additions in the matrix products of a text of `tokens` tokens, without padding and without
     /// outputs that the head does not read.
     pub fn operations(&self, tokens: usize) -> u64 {
-        self.config.architecture.operations(tokens as u64, self.config.labels.len() as u64)
+        let (tokens, labels) = (tokens as u64, self.config.labels.len() as u64);
+        match &self.config.family {
+            Family::Own(architecture) => architecture.operations(tokens, labels),
+            Family::Transformers(description) => description.operations(tokens, labels),
+        }
     }
 
     /// Number of inference threads.
@@ -251,7 +298,9 @@ impl Engine {
         let checked: Vec<&Encoding> = valid.iter().map(|&text| texts[text]).collect();
         let computed = match &self.model {
             Model::Packed(model) => self.packed(model, &checked),
-            Model::Accelerated(model) => accelerated(model, &checked),
+            Model::Accelerated(model) => on_device(&checked, DEVICE_TOKENS, |batch| model.logits(batch)),
+            Model::Transformers(model) if model.is_on_cpu() => self.without_padding(model, &checked),
+            Model::Transformers(model) => on_device(&checked, model.batch_tokens(), |batch| model.logits(batch)),
         };
         for (at, logits) in computed {
             results[valid[at]] = logits;
@@ -278,6 +327,27 @@ impl Engine {
         chunks.into_iter().flatten().zip(computed.into_iter().flatten().map(Ok)).collect()
     }
 
+    /// Logits of a model of candle-transformers on the processor, each with the index of its text. Texts of one length
+    /// are computed together.
+    fn without_padding(
+        &self,
+        model: &TransformersModel,
+        texts: &[&Encoding],
+    ) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+        let lengths: Vec<usize> = texts.iter().map(|text| text.input_ids.len()).collect();
+        let batches = packing::equal_batches(&lengths, model.batch_tokens());
+        let compute = |batch: &Vec<usize>| {
+            let together: Vec<&Encoding> = batch.iter().map(|&at| texts[at]).collect();
+            match model.logits(&together) {
+                Ok(logits) => batch.iter().copied().zip(logits.into_iter().map(Ok)).collect(),
+                Err(error) => {
+                    batch.iter().map(|&at| (at, Err(ScoreError::Model(error.to_string())))).collect::<Vec<_>>()
+                }
+            }
+        };
+        self.threads.install(|| batches.par_iter().with_max_len(1).flat_map_iter(compute).collect())
+    }
+
     /// A score as it is published, with the model's name and revision.
     pub fn sentiment(&self, scored: TextScore) -> Sentiment {
         Sentiment {
@@ -290,7 +360,7 @@ impl Engine {
 
     fn check(&self, encoding: &Encoding) -> Result<(), ScoreError> {
         let Encoding { input_ids, token_type_ids } = encoding;
-        let Architecture { vocab_size, type_vocab_size, max_seq_len: limit, .. } = self.config.architecture;
+        let Limits { vocab_size, type_vocab_size, max_seq_len: limit } = self.config.limits();
         if input_ids.is_empty() || input_ids.len() > limit || input_ids.len() != token_type_ids.len() {
             return Err(ScoreError::Length { tokens: input_ids.len(), limit });
         }
@@ -305,13 +375,17 @@ impl Engine {
 }
 
 /// Logits, each with the index of its text. A batch that does not fit into the device's memory is split in halves.
-fn accelerated(model: &AcceleratedModel, texts: &[&Encoding]) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
+fn on_device(
+    texts: &[&Encoding],
+    budget: usize,
+    compute: impl Fn(&[&Encoding]) -> candle_core::Result<Vec<Vec<f32>>>,
+) -> Vec<(usize, Result<Vec<f32>, ScoreError>)> {
     let lengths: Vec<usize> = texts.iter().map(|text| text.input_ids.len()).collect();
-    let mut batches = packing::padded_batches(&lengths, DEVICE_TOKENS);
+    let mut batches = packing::padded_batches(&lengths, budget);
     let mut computed = Vec::with_capacity(texts.len());
     while let Some(mut batch) = batches.pop() {
         let together: Vec<&Encoding> = batch.iter().map(|&at| texts[at]).collect();
-        match model.logits(&together) {
+        match compute(&together) {
             Ok(logits) => computed.extend(batch.into_iter().zip(logits.into_iter().map(Ok))),
             Err(error) if batch.len() == 1 => computed.push((batch[0], Err(ScoreError::Device(error.to_string())))),
             Err(_) => {
@@ -323,14 +397,42 @@ fn accelerated(model: &AcceleratedModel, texts: &[&Encoding]) -> Vec<(usize, Res
     computed
 }
 
+/// The precision that a model runs in: the configured one, or `f32` with a warning.
+fn precision_of(model: &ModelConfig, name: &str, configured: Precision) -> Precision {
+    let Family::Transformers(Description { family, .. }) = &model.family else { return configured };
+    tracing::info!(
+        model = name,
+        "{family} runs in candle-transformers, several times slower than a model of this size in tapewire's own engine; \
+         docs/running.md lists the families that it runs"
+    );
+    if configured != Precision::F32 {
+        tracing::warn!(model = name, precision = %configured, "{family} runs in f32 only: the precision is not used");
+    }
+    Precision::F32
+}
+
 impl Model {
-    fn load(model: &ModelConfig, checkpoint: &Checkpoint, config: &EngineConfig) -> Result<Self, SentimentError> {
-        let (architecture, labels) = (&model.architecture, model.labels.len());
-        match config.device {
-            Device::Cpu => PackedModel::load(architecture, labels, checkpoint, config.precision).map(Self::Packed),
-            Device::Cuda(number) => {
-                let device = device::open_cuda(number, config.precision)?;
-                AcceleratedModel::load(architecture, labels, checkpoint, &device).map(Self::Accelerated)
+    fn load(
+        model: &ModelConfig,
+        checkpoint: &Checkpoint,
+        device: Device,
+        precision: Precision,
+    ) -> Result<Self, SentimentError> {
+        let (labels, gpu) = (model.labels.len(), |number| device::open_cuda(number, precision));
+        match (&model.family, device) {
+            (Family::Own(architecture), Device::Cpu) => {
+                PackedModel::load(architecture, labels, checkpoint, precision).map(Self::Packed)
+            }
+            (Family::Own(architecture), Device::Cuda(number)) => {
+                AcceleratedModel::load(architecture, labels, checkpoint, &gpu(number)?).map(Self::Accelerated)
+            }
+            (Family::Transformers(description), device) => {
+                let device = match device {
+                    Device::Cpu => CandleDevice::Cpu,
+                    Device::Cuda(number) => gpu(number)?,
+                };
+                let model = TransformersModel::load(description, labels, checkpoint, &device)?;
+                Ok(Self::Transformers(Box::new(model)))
             }
         }
     }

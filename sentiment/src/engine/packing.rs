@@ -32,6 +32,22 @@ pub fn chunks(lengths: &[usize], threads: usize) -> Vec<Vec<usize>> {
     chunks
 }
 
+/// Divides texts into batches of one length each, of at most `budget` tokens, but at least one text. The longest come
+/// first, so that threads which process batches in order finish at about the same time.
+pub fn equal_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&text| std::cmp::Reverse(lengths[text]));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for text in order {
+        let length = lengths[text];
+        match batches.last_mut() {
+            Some(batch) if lengths[batch[0]] == length && (batch.len() + 1) * length <= budget => batch.push(text),
+            _ => batches.push(vec![text]),
+        }
+    }
+    batches
+}
+
 /// From this length on, the scores of attention, which grow with the square of the length, need the most memory.
 const LONG: usize = 512;
 
@@ -82,6 +98,22 @@ mod tests {
                 prop_assert!(batch.len() * longest <= 1000 || batch.len() == 1);
                 prop_assert!(batch.len() * longest * longest <= 1000 * (LONG + 1) || batch.len() == 1);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_in_one_batch_of_its_length(lengths in prop::collection::vec(1usize..9, 0..80)) {
+            let batches = equal_batches(&lengths, 20);
+            let mut seen: Vec<usize> = batches.concat();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
+            for batch in &batches {
+                prop_assert!(batch.iter().all(|&text| lengths[text] == lengths[batch[0]]));
+                prop_assert!(batch.len() == 1 || batch.len() * lengths[batch[0]] <= 20);
+            }
+            let longest_first = batches.is_sorted_by_key(|batch| std::cmp::Reverse(lengths[batch[0]]));
+            prop_assert!(longest_first);
         }
     }
 

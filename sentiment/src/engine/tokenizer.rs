@@ -1,5 +1,6 @@
 //! Tokenizing texts the way the model was trained.
 
+use super::sentencepiece;
 use super::windows::{self, Overflow};
 use crate::{ScoreError, SentimentError};
 use serde::Deserialize;
@@ -19,6 +20,10 @@ use tokenizers::{AddedToken, EncodeInput, Tokenizer};
 /// One part in this many of the longest input is kept free for the company in a text of several windows: 32 of 512
 /// tokens. Names have two to eight.
 const SHARE_FOR_COMPANY: usize = 16;
+
+/// The piece of a sentencepiece model that stands for a space. Some tokenizers put it before every text, also before one
+/// in which nothing else is left.
+const SPACE: &str = "▁";
 
 /// The input of the model for one text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,7 +56,8 @@ impl TextTokenizer {
     /// `tokenizer.json` are ignored: they describe how the model was trained, not how it is used here.
     ///
     /// # Errors
-    /// [`SentimentError::Unreadable`].
+    /// [`SentimentError::Unreadable`]; [`SentimentError::Unsupported`] for a sentencepiece model that needs a
+    /// `tokenizer.json`.
     pub fn load(files: &TokenizerFiles, max_seq_len: usize) -> Result<Self, SentimentError> {
         let (path, mut tokenizer) = match files {
             TokenizerFiles::Json(path) => (path, read_json(path)?),
@@ -60,6 +66,9 @@ impl TextTokenizer {
             }
             TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings } => {
                 (vocabulary, build_byte_level_bpe(vocabulary, merges, settings.as_deref())?)
+            }
+            TokenizerFiles::SentencePiece { model, config, settings } => {
+                (model, sentencepiece::build(model, config, settings.as_deref())?)
             }
         };
         tokenizer.with_padding(None).with_truncation(None).map_err(|error| unreadable(path, &error))?;
@@ -77,7 +86,8 @@ impl TextTokenizer {
             return Ok(true);
         }
         let encoding = without_panic(|| self.tokenizer.encode_fast(text, true))?;
-        Ok((0..encoding.len()).any(|at| encoding.token_to_sequence(at) == Some(0)))
+        let is_seen = |at: usize| encoding.token_to_sequence(at) == Some(0) && encoding.get_tokens()[at] != SPACE;
+        Ok((0..encoding.len()).any(is_seen))
     }
 
     /// Encodes `[CLS] text [SEP]`, or `[CLS] text [SEP] company [SEP]`, as one window, or as several if the text is too
@@ -188,7 +198,7 @@ fn cut(encoding: &tokenizers::Encoding, start: usize, span: &Range<usize>, lengt
     Encoding { input_ids: cut(encoding.get_ids()), token_type_ids: cut(encoding.get_type_ids()) }
 }
 
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SentimentError {
+pub(super) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SentimentError {
     SentimentError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 
@@ -261,7 +271,7 @@ fn build_byte_level_bpe(
     with_specials(tokenizer, &["<s>", "<pad>", "</s>", "<unk>", "<mask>"]).map_err(wrong)
 }
 
-fn special(tokenizer: &Tokenizer, token: &str, vocabulary: &Path) -> Result<(String, u32), SentimentError> {
+pub(super) fn special(tokenizer: &Tokenizer, token: &str, vocabulary: &Path) -> Result<(String, u32), SentimentError> {
     let id = tokenizer.token_to_id(token).ok_or_else(|| unreadable(vocabulary, &format!("it has no token {token}")))?;
     Ok((token.to_owned(), id))
 }

@@ -179,12 +179,19 @@ impl TensorReader<'_> {
     }
 
     pub(super) fn failed(&self, error: &candle_core::Error) -> SentimentError {
-        let device = match self.device.location() {
+        SentimentError::failed_on(self.device, error)
+    }
+}
+
+impl SentimentError {
+    /// An operation on a device failed.
+    pub(super) fn failed_on(device: &Device, error: &candle_core::Error) -> Self {
+        let device = match device.location() {
             candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
             candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
             candle_core::DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
         };
-        SentimentError::Device { device, reason: error.to_string() }
+        Self::Device { device, reason: error.to_string() }
     }
 }
 

@@ -1,10 +1,11 @@
 //! The engine over HTTP: `POST /predict` is the API of text-embeddings-inference, `POST /v1/score` scores texts for
-//! companies.
+//! companies, `GET /info` describes the model.
 //!
 //! `/openapi.json` describes all routes. `/health`, `/ready` and `/metrics` are the same as in every other role.
 
 pub mod config;
 pub mod error;
+pub mod info;
 pub mod predict;
 pub mod score;
 
@@ -53,6 +54,7 @@ impl Api {
         Router::new()
             .route("/predict", post(predict::predict))
             .route("/v1/score", post(score::score))
+            .route("/info", get(info::info))
             .route("/openapi.json", get(|| async { ([(CONTENT_TYPE, "application/json")], OPENAPI) }))
             .route_layer(middleware::from_fn(measure))
             .layer(limit)
@@ -103,7 +105,8 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), SentimentError> {
     let failed = |source| SentimentError::Listen { address: config.listen.clone(), source };
-    tracing::info!(address = %listener.local_addr().map_err(failed)?, model = api.queue.engine().name(), "serving");
+    let (address, engine) = (listener.local_addr().map_err(failed)?, api.queue.engine());
+    tracing::info!(%address, model = engine.name(), engine = engine.runs_in(), "serving");
     tokio::spawn(telemetry.clone().run_upkeep(shutdown.clone()));
     let readiness = telemetry.readiness();
     readiness.ready(STAGE);

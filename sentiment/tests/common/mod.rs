@@ -168,6 +168,11 @@ impl Family {
         Engine::load(&self.write(folder.path()), config).unwrap()
     }
 
+    /// Whether our own engine runs it, not candle-transformers.
+    pub fn runs_in_our_engine(&self) -> bool {
+        self.config["model_type"] != "deberta-v2"
+    }
+
     pub fn setting(&self, setting: &str) -> usize {
         usize::try_from(self.config[setting].as_u64().unwrap()).unwrap()
     }
@@ -179,7 +184,7 @@ impl Family {
 
     /// The number of segments of a text: 1 if the model has none.
     pub fn segments(&self) -> u32 {
-        self.config["type_vocab_size"].as_u64().map_or(1, |segments| segments as u32)
+        self.config["type_vocab_size"].as_u64().map_or(1, |segments| segments.max(1) as u32)
     }
 }
 
