@@ -21,6 +21,8 @@ pub enum Credentials {
     Bearer(ApiKey),
     /// A header of the provider's own, by name.
     Header(&'static str, ApiKey),
+    /// Two headers of the provider's own: of the key's id, and of its secret.
+    Headers([(&'static str, ApiKey); 2]),
     /// No key, but who asks, as `User-Agent`: some providers want a name and a mail address there.
     UserAgent(String),
     /// No key.
@@ -179,6 +181,9 @@ impl HttpClient {
         let request = match &self.credentials {
             Credentials::Bearer(key) => request.bearer_auth(key.expose()),
             Credentials::Header(name, key) => request.header(*name, self.header_value(key)?),
+            Credentials::Headers([(first, id), (second, secret)]) => {
+                request.header(*first, self.header_value(id)?).header(*second, self.header_value(secret)?)
+            }
             Credentials::UserAgent(who) => request.header(USER_AGENT, who),
             Credentials::None => request,
         };
@@ -247,7 +252,7 @@ impl HttpClient {
         // The message is for people; failing to read it is not a second error.
         let message = message(&response.bytes().await.unwrap_or_default());
         let retry = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
-        let has_key = matches!(self.credentials, Credentials::Bearer(_) | Credentials::Header(..));
+        let has_key = matches!(self.credentials, Credentials::Bearer(_) | Credentials::Header(..) | Credentials::Headers(_));
         match status.as_u16() {
             401 | 403 if has_key => ProviderError::NotAuthorized { provider, what: path, message },
             401 | 403 | 451 if !has_key => ProviderError::Refused { provider, what: path, message },

@@ -12,6 +12,7 @@ mod conditional;
 pub mod edgar;
 pub mod error;
 pub mod feeds;
+pub mod finnhub;
 pub mod gdelt;
 pub mod http;
 pub mod items;
@@ -108,11 +109,13 @@ pub trait NewsSource: Send + Sync {
 /// What a price source is to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// Tickers, each once; their minute bars are wanted in any case.
+    /// Tickers, each once.
     pub symbols: Vec<Symbol>,
-    /// Whether every trade is wanted too.
+    /// Whether their minute bars are wanted. If not, bars are made of the trades.
+    pub bars: bool,
+    /// Whether every trade is wanted.
     pub trades: bool,
-    /// Whether halts are wanted too.
+    /// Whether halts are wanted.
     pub halts: bool,
 }
 

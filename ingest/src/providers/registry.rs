@@ -28,6 +28,7 @@ pub const PROVIDERS: &[Provider] = &[
     super::binance::PROVIDER,
     super::coinbase::PROVIDER,
     super::nasdaq_halts::PROVIDER,
+    super::finnhub::PROVIDER,
 ];
 
 /// The provider that is used where the settings name none.

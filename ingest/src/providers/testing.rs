@@ -132,6 +132,8 @@ pub enum Step {
     Say(String),
     /// Closes the connection.
     Close,
+    /// Does not even answer pings any more.
+    Deafen,
 }
 
 /// A websocket on loopback: each connection follows the next script, and stays open and quiet at its end.
@@ -178,8 +180,11 @@ async fn upgrade(
                 }
                 Step::Say(text) => socket.send(Message::Text(text.into())).await.unwrap(),
                 Step::Close => return,
+                Step::Deafen => return std::future::pending().await,
             }
         }
+        // Pings are answered while it is read.
+        while let Some(Ok(_)) = socket.recv().await {}
         std::future::pending().await
     })
 }

@@ -49,7 +49,7 @@ impl Connection {
             clock: account.clock.clone(),
         };
         connection.socket.send(&json!({"type": "subscribe", "channel": "heartbeats"}), login).await?;
-        let channels = [("candles", true), ("market_trades", subscription.trades)];
+        let channels = [("candles", subscription.bars), ("market_trades", subscription.trades)];
         let wanted: Vec<&str> = channels.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect();
         for channel in &wanted {
             let request = json!({"type": "subscribe", "channel": channel, "product_ids": products});
