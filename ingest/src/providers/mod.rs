@@ -6,6 +6,7 @@
 //! answers, [`ProviderError`] for what can go wrong, [`ApiKey`] for its secret.
 
 pub mod binance;
+mod candles;
 pub mod coinbase;
 mod coins;
 mod conditional;
@@ -17,6 +18,7 @@ pub mod gdelt;
 pub mod http;
 pub mod items;
 mod key;
+pub mod kraken;
 pub mod massive;
 pub mod nasdaq_halts;
 pub(crate) mod pages;

@@ -28,6 +28,7 @@ pub const PROVIDERS: &[Provider] = &[
     super::binance::PROVIDER,
     super::coinbase::PROVIDER,
     super::nasdaq_halts::PROVIDER,
+    super::kraken::PROVIDER,
     super::finnhub::PROVIDER,
 ];
 

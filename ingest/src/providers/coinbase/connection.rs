@@ -1,6 +1,6 @@
 //! Coinbase's stream: connect, subscribe to each channel, then messages of any channel, numbered.
 
-use super::candles::Candles;
+use crate::providers::candles::Candles;
 use super::parse::{self, Message};
 use super::{CoinbaseConfig, product_of};
 use crate::providers::websocket::Socket;
