@@ -5,6 +5,7 @@
 //! protocols. What any provider needs lives beside the traits: [`http`] for its requests, [`items`] for what is in the
 //! answers, [`ProviderError`] for what can go wrong, [`ApiKey`] for its secret.
 
+pub mod alpaca;
 pub mod binance;
 mod candles;
 pub mod coinbase;

@@ -30,6 +30,8 @@ pub const PROVIDERS: &[Provider] = &[
     super::nasdaq_halts::PROVIDER,
     super::kraken::PROVIDER,
     super::finnhub::PROVIDER,
+    super::alpaca::SHARES,
+    super::alpaca::COINS,
 ];
 
 /// The provider that is used where the settings name none.

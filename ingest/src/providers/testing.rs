@@ -59,6 +59,8 @@ pub struct Asked {
     pub user_agent: String,
     pub if_none_match: String,
     pub if_modified_since: String,
+    /// Of headers that hold the parts of a key.
+    pub keys: Vec<String>,
 }
 
 #[derive(Default)]
@@ -105,6 +107,7 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
         user_agent: header("user-agent"),
         if_none_match: header("if-none-match"),
         if_modified_since: header("if-modified-since"),
+        keys: ["apca-api-key-id", "apca-api-secret-key"].map(header).to_vec(),
     };
     let mut shared = shared.lock().unwrap();
     let answers = shared.answers.get_mut(&asked.path);
