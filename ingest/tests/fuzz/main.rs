@@ -7,6 +7,7 @@
 mod listed;
 mod massive;
 mod replay;
+mod rest;
 
 /// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 3000;
