@@ -145,7 +145,17 @@ impl Producer {
         Ok(deliveries)
     }
 
-    async fn enqueue_to(&self, topic: Topic, partition: i32, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
+    /// Queues a record for a partition, whatever its key: for a stage that answers on the partition that it has read.
+    ///
+    /// # Errors
+    /// [`BusError::Send`].
+    pub async fn enqueue_to(
+        &self,
+        topic: Topic,
+        partition: i32,
+        key: &str,
+        payload: &[u8],
+    ) -> Result<Delivery, BusError> {
         let name = self.topics.name(topic);
         let mut record = FutureRecord::to(&name).key(key).payload(payload).partition(partition);
         loop {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tapewire_bus::KafkaConfig;
 use tapewire_core::exchange::Calendars;
 use tapewire_ingest::feed::PricesConfig;
+use tapewire_ingest::fold::BarsConfig;
 use tapewire_ingest::instruments::InstrumentsConfig;
 use tapewire_ingest::poller::NewsConfig;
 use tapewire_ingest::providers::ProvidersConfig;
@@ -34,6 +35,7 @@ pub struct Config {
     pub providers: ProvidersConfig,
     pub news: NewsConfig,
     pub prices: PricesConfig,
+    pub bars: BarsConfig,
     pub sentiment: WorkerConfig,
     pub instruments: InstrumentsConfig,
     pub serve: ServeConfig,
@@ -52,6 +54,7 @@ impl Default for Config {
             providers: ProvidersConfig::default(),
             news: NewsConfig::default(),
             prices: PricesConfig::default(),
+            bars: BarsConfig::default(),
             sentiment: WorkerConfig::default(),
             instruments: InstrumentsConfig::default(),
             serve: ServeConfig::default(),
@@ -151,7 +154,6 @@ impl Config {
         let sources =
             settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
         providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
-        providers.set_secrets(|name| loaded.secret(&format!("providers.{name}.api_secret_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
         config.join.other_benchmarks = config.prices.other_benchmarks.clone();

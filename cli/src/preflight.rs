@@ -21,9 +21,8 @@ pub fn keys(config: &Config, roles: &[Role]) -> anyhow::Result<()> {
     if roles.contains(&Role::News) {
         config.instruments.accounts().try_for_each(|name| config.providers.check_key(name))?;
     }
-    for name in of(Role::News, &config.news.sources).iter().chain(&of(Role::Prices, &config.prices.sources)) {
-        config.providers.check_key(name)?;
-    }
+    of(Role::News, &config.news.sources).iter().try_for_each(|name| config.providers.check_news(name))?;
+    of(Role::Prices, &config.prices.sources).iter().try_for_each(|name| config.providers.check_key(name))?;
     Ok(())
 }
 

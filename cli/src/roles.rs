@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
-use tapewire_ingest::{feed, instruments, poller};
+use tapewire_ingest::{feed, fold, instruments, poller};
 use tapewire_joiner::runner;
 use tapewire_models::Source;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
@@ -23,6 +23,8 @@ pub enum Role {
     News,
     /// Follows every price source (one member only)
     Prices,
+    /// Makes bars of trades, where a price source has `fold_trades`
+    Bars,
     /// Scores articles
     Sentiment,
     /// Joins sentiment and prices and writes everything to ClickHouse
@@ -31,7 +33,7 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 4] = [Self::News, Self::Prices, Self::Sentiment, Self::Join];
+    pub const ALL: [Self; 5] = [Self::News, Self::Prices, Self::Bars, Self::Sentiment, Self::Join];
 }
 
 impl fmt::Display for Role {
@@ -39,6 +41,7 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::News => "news",
             Self::Prices => "prices",
+            Self::Bars => "bars",
             Self::Sentiment => "sentiment",
             Self::Join => "join",
         })
@@ -179,6 +182,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             let producer = Producer::new(&config.kafka)?;
             Ok(feed::run(prices, providers, state, producer, clock, readiness, shutdown).await?)
         }
+        Role::Bars => Ok(fold::run(&config.kafka, &config.bars, clock, readiness, shutdown).await?),
         Role::Sentiment => {
             let queue = queue.context("the model is loaded before the role starts")?;
             Ok(worker::run(queue, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)

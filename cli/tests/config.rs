@@ -61,7 +61,9 @@ password_file = "/run/secrets/clickhouse"
 threads = 3
 "#;
 
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
+    // An id and a secret in one.
+    ("TAPEWIRE_ALPACA_API_KEY", "hidden-4:hidden-5"),
     ("TAPEWIRE_KAFKA_PREFIX", "12345"),
     ("TAPEWIRE_KAFKA_PARTITIONS", "4"),
     ("TAPEWIRE_KAFKA_PROPERTIES_DEBUG", "all"),
@@ -103,6 +105,7 @@ fn secrets_are_not_printed_and_only_their_origin_is_said() {
     for (section, key, expected) in [
         ("[kafka]", "# sasl_password is a secret", "# sasl_password is a secret  # TAPEWIRE_KAFKA_SASL_PASSWORD"),
         ("[kafka.properties]", "# \"sasl.password\"", "# \"sasl.password\" is a secret  # tapewire.toml"),
+        ("[providers.alpaca]", "# api_key", "# api_key is a secret  # TAPEWIRE_ALPACA_API_KEY"),
         ("[clickhouse]", "# url", "# url is a secret  # tapewire.toml"),
         ("[clickhouse]", "# password", "# password is a secret  # the file /run/secrets/clickhouse"),
     ] {

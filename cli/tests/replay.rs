@@ -1,6 +1,8 @@
 //! A replay through real Kafka and ClickHouse, checked against a second computation of every outcome.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "replay/fold.rs"]
+mod fold;
 mod support;
 
 use std::io::Write as _;

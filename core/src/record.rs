@@ -53,6 +53,59 @@ pub enum Tape {
     Watermark(Watermark),
 }
 
+/// On topic `trades`, key: symbol.
+///
+/// The trades of most sources are kept as they are. Those of a source that folds its trades become bars, in a stage of its
+/// own, and only such a source has gaps and watermarks here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Print {
+    /// A trade of a source that has bars of its own.
+    Trade(Trade),
+    /// A trade that becomes part of a bar.
+    Fold(SourceTrade),
+    /// A copy of a benchmark's trade, for each partition that its key does not map to: each partition makes the bars of the
+    /// benchmarks by itself. Copies are not stored.
+    BenchmarkFold(SourceTrade),
+    /// Trades of a source are missing.
+    Gap(Gap),
+    /// The source has sent every trade up to here, but for late ones.
+    Watermark(Watermark),
+}
+
+impl Print {
+    /// The trade, if it is one and not a copy.
+    pub fn into_trade(self) -> Option<Trade> {
+        match self {
+            Self::Trade(trade) | Self::Fold(SourceTrade { trade, .. }) => Some(trade),
+            Self::BenchmarkFold(_) | Self::Gap(_) | Self::Watermark(_) => None,
+        }
+    }
+}
+
+/// A trade, and the source whose watermarks say how far its trades are complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceTrade {
+    /// Name of the source: [`Watermark::source`].
+    pub source: String,
+    /// The trade.
+    pub trade: Trade,
+}
+
+/// Some or all trades of a source are missing from `from` until `to` (UTC): bars that overlap this time can't be made of
+/// those that are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Name of the source: [`Watermark::source`].
+    pub source: String,
+    /// The first moment of which trades may be missing.
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub from: jiff::Timestamp,
+    /// The first moment from which they are complete again.
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub to: jiff::Timestamp,
+}
+
 /// On topic `instruments`: an instrument as a source lists it. The topic is compacted: of two records with one key the
 /// later counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,8 +134,8 @@ pub type NewsRecord = Envelope<News>;
 pub type SentimentRecord = Envelope<Scored>;
 /// Record of topic `bars`.
 pub type TapeRecord = Envelope<Tape>;
-/// Record of topic `trades`, key: symbol.
-pub type TradeRecord = Envelope<Trade>;
+/// Record of topic `trades`.
+pub type TradeRecord = Envelope<Print>;
 /// Record of topic `halts`, key: symbol.
 pub type HaltRecord = Envelope<Halt>;
 /// Record of topic `actions`, key: symbol. The benchmark's splits and dividends go to every partition.
@@ -159,10 +212,46 @@ impl<Body: Serialize + DeserializeOwned> Envelope<Body> {
     }
 }
 
+impl TradeRecord {
+    /// Reads a record of the topic `trades`. Earlier versions wrote nothing but trades there, without a tag.
+    ///
+    /// # Errors
+    /// As [`Envelope::decode`].
+    pub fn decode_print(bytes: &[u8]) -> Result<Self, CodecError> {
+        match Self::decode(bytes) {
+            Err(CodecError::Malformed(error)) => match Envelope::<Trade>::decode(bytes) {
+                Ok(Envelope { v, run, body }) => Ok(Self { v, run, body: Print::Trade(body) }),
+                Err(_) => Err(CodecError::Malformed(error)),
+            },
+            read => read,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use jiff::Timestamp;
+
+    #[test]
+    fn trades_of_earlier_versions_are_read() {
+        let plain =
+            r#"{"symbol":"MKR","at":1000000,"id":"7","sequence":1,"price":2.5,"size":3.0,"received_at":2000000}"#;
+        let read =
+            |body: &str| TradeRecord::decode_print(format!(r#"{{"v":1,"run":"live","body":{body}}}"#).as_bytes());
+        let earlier = read(plain).unwrap();
+        assert_eq!(read(&format!(r#"{{"trade":{plain}}}"#)).unwrap(), earlier);
+        let Print::Trade(trade) = earlier.body else { panic!("{earlier:?}") };
+        assert_eq!((trade.price, trade.at.as_second()), (2.5, 1));
+        let fold = read(&format!(r#"{{"fold":{{"source":"coinbase","trade":{plain}}}}}"#)).unwrap();
+        assert_eq!(fold.body.clone().into_trade(), Some(trade));
+        assert_eq!(TradeRecord::decode_print(&fold.encode()).unwrap(), fold);
+        let gap = read(r#"{"gap":{"source":"coinbase","from":1000000,"to":2000000}}"#).unwrap();
+        assert_eq!(gap.body.clone().into_trade(), None);
+        assert_eq!(TradeRecord::decode_print(&gap.encode()).unwrap(), gap);
+        assert!(matches!(read("{}"), Err(CodecError::Malformed(_))));
+        assert!(matches!(TradeRecord::decode_print(br#"{"v":2}"#), Err(CodecError::Newer { found: 2 })));
+    }
 
     #[test]
     fn watermark_survives_the_topic() {

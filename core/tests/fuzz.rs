@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use tapewire_core::exchange::{Calendar, Session, floor_minute};
 use tapewire_core::instrument::common_names;
-use tapewire_core::record::{Envelope, Scored, Tape};
+use tapewire_core::record::{Envelope, Print, Scored, SourceTrade, Tape};
 use tapewire_core::tape::ActionKind;
 use tapewire_core::text::{clean, readable};
 use tapewire_core::{
     ActionRecord, Article, Bar, DeadLetter, HaltRecord, InstrumentRecord, NewsRecord, Run, SentimentRecord, Symbol,
-    TapeRecord, TradeRecord, Watermark, Watermarks, record::News,
+    TapeRecord, Trade, TradeRecord, Watermark, Watermarks, record::News,
 };
 use tapewire_fuzzkit::json::{Fields, Json, fields, message};
 use tapewire_fuzzkit::{Dice, bounded, fuzz};
@@ -44,6 +44,11 @@ const BAR: &str = r#"{"v":1,"run":"live","body":{"bar":{"symbol":"AAPL","start":
     "received_at":1700000061000000}}}"#;
 const TRADE: &str = r#"{"v":1,"run":"live","body":{"symbol":"MSFT","at":1700000000000000,"id":"12345","sequence":3681328,
     "price":114.125,"size":100.0,"received_at":1700000000200000}}"#;
+const FOLD: &str = r#"{"v":1,"run":"live","body":{"fold":{"source":"coinbase","trade":{"symbol":"X:BTCUSD",
+    "at":1700000000000000,"id":"7","sequence":3,"price":114.125,"size":0.5,"counts":{"open_close":true,"high_low":true,
+    "volume":false},"replaces":"6","received_at":1700000000200000}}}}"#;
+const GAP: &str = r#"{"v":1,"run":"live","body":{"gap":{"source":"coinbase","from":1700000000000000,
+    "to":1700000000200000}}}"#;
 const HALT: &str = r#"{"v":1,"run":"live","body":{"symbol":"MSFT","at":1700000000000000,"halted":true,
     "reason":"LULD 17","received_at":1700000000200000}}"#;
 const SPLIT: &str = r#"{"v":1,"run":"live","body":{"symbol":"AAPL","ex_date":"2020-08-31","id":"1:4",
@@ -204,19 +209,49 @@ fn bars() {
 #[test]
 fn trades_and_halts() {
     messages(&[TRADE, HALT], |bytes| {
-        if let Some((TradeRecord { body: trade, .. }, plain)) = decoded(bytes) {
-            let trade: tapewire_core::Trade = trade;
-            assert_symbol(&trade.symbol, &plain, "symbol");
-            assert_time(trade.at, &plain, "at");
-            assert_number(trade.price, &plain, "price");
-            assert_number(trade.size, &plain, "size");
-            assert_eq!(Some(i128::from(trade.sequence)), plain.integer("sequence"));
+        if let Some((Envelope { body: trade, .. }, plain)) = decoded::<Trade>(bytes) {
+            assert_trade(&trade, &plain);
+            let read = TradeRecord::decode_print(bytes).unwrap();
+            assert_eq!(read.body.into_trade(), Some(trade));
         }
         if let Some((HaltRecord { body: halt, .. }, plain)) = decoded(bytes) {
             let halt: tapewire_core::Halt = halt;
             assert_symbol(&halt.symbol, &plain, "symbol");
             assert_time(halt.at, &plain, "at");
             assert_eq!(plain.raw("halted"), Some(if halt.halted { "true" } else { "false" }));
+        }
+    });
+}
+
+fn assert_trade(trade: &Trade, plain: &Fields) {
+    assert_symbol(&trade.symbol, plain, "symbol");
+    assert_time(trade.at, plain, "at");
+    assert_number(trade.price, plain, "price");
+    assert_number(trade.size, plain, "size");
+    assert_eq!(Some(i128::from(trade.sequence)), plain.integer("sequence"));
+}
+
+#[test]
+fn trades_that_become_bars() {
+    messages(&[FOLD, GAP, NEWS_WATERMARK], |bytes| {
+        let Some((TradeRecord { body, .. }, plain)) = decoded::<Print>(bytes) else { return };
+        match body {
+            Print::Trade(trade) => drop(plain.object("trade").map(|plain| assert_trade(&trade, &plain))),
+            Print::Fold(SourceTrade { source, trade }) => {
+                let Some(plain) = plain.object("fold") else { return };
+                assert_eq!(plain.string("source"), Some(source));
+                let _ = plain.object("trade").map(|plain| assert_trade(&trade, &plain));
+            }
+            Print::BenchmarkFold(SourceTrade { trade, .. }) => {
+                let plain = plain.object("benchmark_fold").and_then(|plain| plain.object("trade"));
+                let _ = plain.map(|plain| assert_trade(&trade, &plain));
+            }
+            Print::Gap(gap) => {
+                let Some(plain) = plain.object("gap") else { return };
+                assert_time(gap.from, &plain, "from");
+                assert_time(gap.to, &plain, "to");
+            }
+            Print::Watermark(watermark) => assert_watermark(&watermark, &plain),
         }
     });
 }

@@ -2,7 +2,8 @@
 //!
 //! A provider is a [`providers::NewsSource`] or a [`providers::PriceSource`]. For each configured news source a
 //! [`poller`] asks for what is new and puts it on topic `news`; for each price source a [`feed`] puts bars, trades and
-//! halts onto their topics and fills holes. Each source is one watermark stream. [`replay`] sends recorded files as a
+//! halts onto their topics and fills holes. Each source is one watermark stream. [`fold`] is the stage that makes bars of
+//! trades. [`replay`] sends recorded files as a
 //! run of their own, and [`simulate`] is a market whose truth is known, on the protocol of a real provider.
 //!
 //! Two rules hold everywhere: a watermark moves only after the broker has acknowledged all it vouches for, and what
@@ -11,6 +12,7 @@
 pub mod epoch;
 pub mod error;
 pub mod feed;
+pub mod fold;
 pub mod health;
 pub mod instruments;
 pub mod poller;

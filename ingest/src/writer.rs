@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use tapewire_bus::{Delivery, Producer, Topic};
 use tapewire_core::exchange::Market;
-use tapewire_core::record::{News, Tape};
+use tapewire_core::record::{Gap, News, Print, SourceTrade, Tape};
 use tapewire_core::{
     ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade,
     TradeRecord, Watermark,
@@ -15,7 +15,7 @@ use tapewire_core::{
 const IN_FLIGHT: usize = 10_000;
 
 /// Key of the records that go to every partition.
-const WATERMARK: &str = "watermark";
+pub(crate) const WATERMARK: &str = "watermark";
 
 /// Which watermark stream of its topic a source is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +28,33 @@ pub struct Stream {
     pub source: String,
     /// `news` or `prices`.
     pub kind: &'static str,
+    /// Its bars are made of its trades: its watermarks go to the topic `trades`, from where they are forwarded to `bars`.
+    pub folds: bool,
 }
 
 impl Stream {
     /// Stream `index` of `count`, on topic `news`.
     pub fn news(index: u32, count: u32, source: &str) -> Self {
-        Self { index, count, source: source.to_owned(), kind: "news" }
+        Self { index, count, source: source.to_owned(), kind: "news", folds: false }
     }
 
     /// Stream `index` of `count`, on topic `bars`.
     pub fn prices(index: u32, count: u32, source: &str) -> Self {
-        Self { index, count, source: source.to_owned(), kind: "prices" }
+        Self { index, count, source: source.to_owned(), kind: "prices", folds: false }
+    }
+
+    /// This stream, of a source whose trades become bars or do not.
+    pub fn folding(self, folds: bool) -> Self {
+        Self { folds, ..self }
+    }
+
+    /// The topic, and the record, that tells the readers of prices about this watermark.
+    fn of_prices(&self, run: Run, watermark: Watermark) -> (Topic, Vec<u8>) {
+        if self.folds {
+            (Topic::Trades, TradeRecord::new(run, Print::Watermark(watermark)).encode())
+        } else {
+            (Topic::Bars, TapeRecord::new(run, Tape::Watermark(watermark)).encode())
+        }
     }
 
     fn watermark(&self, at: Timestamp) -> Watermark {
@@ -54,7 +70,7 @@ impl Stream {
         let (topic, record) = if self.kind == "news" {
             (Topic::News, NewsRecord::new(Run::live(), News::Watermark(watermark)).encode())
         } else {
-            (Topic::Bars, TapeRecord::new(Run::live(), Tape::Watermark(watermark)).encode())
+            self.of_prices(Run::live(), watermark)
         };
         Ok(producer.broadcast(topic, WATERMARK, &record).await?)
     }
@@ -154,7 +170,33 @@ impl Writer {
     /// [`IngestError::Bus`].
     pub async fn trade(&mut self, trade: Trade) -> Result<(), IngestError> {
         let key = trade.symbol.clone();
-        self.send(Topic::Trades, key.as_str(), &TradeRecord::new(self.run.clone(), trade).encode()).await
+        let record = TradeRecord::new(self.run.clone(), Print::Trade(trade));
+        self.send(Topic::Trades, key.as_str(), &record.encode()).await
+    }
+
+    /// Sends a trade of a source whose trades become bars. A benchmark's is copied to every partition, as bars are.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn fold_trade(&mut self, source: &str, trade: Trade) -> Result<(), IngestError> {
+        let key = trade.symbol.clone();
+        let trade = SourceTrade { source: source.to_owned(), trade };
+        if self.benchmarks.contains(&key) {
+            let copy = TradeRecord::new(self.run.clone(), Print::BenchmarkFold(trade.clone())).encode();
+            self.in_flight.extend(self.producer.enqueue_to_others(Topic::Trades, key.as_str(), &copy).await?);
+        }
+        let record = TradeRecord::new(self.run.clone(), Print::Fold(trade));
+        self.send(Topic::Trades, key.as_str(), &record.encode()).await
+    }
+
+    /// Says on every partition of `trades` that trades of a source from `from` until `to` (UTC) are missing.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn gap(&mut self, source: &str, from: Timestamp, to: Timestamp) -> Result<(), IngestError> {
+        let gap = Gap { source: source.to_owned(), from, to };
+        let record = TradeRecord::new(self.run.clone(), Print::Gap(gap)).encode();
+        Ok(self.producer.broadcast(Topic::Trades, "gap", &record).await?)
     }
 
     /// Sends a halt. One of a whole market ([`Market::as_symbol`]) goes to every partition.
@@ -206,14 +248,14 @@ impl Writer {
     }
 
     /// Says on every partition of `bars` that `stream` has sent every bar that ended up to `at`, after
-    /// waiting until all before it is acknowledged.
+    /// waiting until all before it is acknowledged; or on `trades` that it has sent every trade.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn emit_tape_watermark(&mut self, stream: &Stream, at: Timestamp) -> Result<(), IngestError> {
         self.flush().await?;
-        let record = TapeRecord::new(self.run.clone(), Tape::Watermark(stream.watermark(at)));
-        Ok(self.producer.broadcast(Topic::Bars, WATERMARK, &record.encode()).await?)
+        let (topic, record) = stream.of_prices(self.run.clone(), stream.watermark(at));
+        Ok(self.producer.broadcast(topic, WATERMARK, &record).await?)
     }
 
     async fn send(&mut self, topic: Topic, key: &str, record: &[u8]) -> Result<(), IngestError> {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod common;
+#[path = "feed/folding.rs"]
+mod folding;
 
 use common::{Kafka, PARTITIONS, Provider, SIMULATED, counted, symbol, time, until};
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 use tapewire_bus::Topic;
-use tapewire_core::record::Tape;
+use tapewire_core::record::{Print, Tape};
 use tapewire_core::{Bar, HaltRecord, Symbol, TradeRecord};
 use tapewire_ingest::IngestError;
 use tapewire_ingest::feed::{PriceFeed, PricesConfig};
@@ -235,8 +237,13 @@ async fn trades_and_halts_come_when_asked_for() {
     let symbols = instruments().map(|company| symbol(company.symbol)).collect();
     let config = PricesConfig { symbols, trades: true, halts: true, warmup: Duration::from_secs(60), ..config() };
     follow(config, &kafka, &provider, state.path(), time(ORIGIN) + SignedDuration::from_mins(80)).await;
-    let trades: Vec<_> =
-        kafka.read(Topic::Trades).await.iter().map(|r| TradeRecord::decode(&r.payload).unwrap().body).collect();
+    let trades: Vec<_> = kafka
+        .read(Topic::Trades)
+        .await
+        .iter()
+        .map(|r| TradeRecord::decode(&r.payload).unwrap().body)
+        .filter_map(Print::into_trade)
+        .collect();
     assert!(trades.iter().any(|trade| trade.symbol.as_str() == "NVDA" && trade.price > 0.0 && trade.size > 0.0));
     let halts: Vec<_> =
         kafka.read(Topic::Halts).await.iter().map(|r| HaltRecord::decode(&r.payload).unwrap().body).collect();

@@ -11,8 +11,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use common::{Kafka, time, until};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use tapewire_core::Symbol;
+use tapewire_core::record::Tape;
 use tapewire_ingest::feed::{PriceFeed, PricesConfig};
 use tapewire_ingest::poller::{NewsConfig, NewsPoller};
 use tapewire_ingest::providers::ProvidersConfig;
@@ -216,5 +218,119 @@ async fn a_source_that_stands_in_is_polled_only_while_the_other_fails() {
     assert!(counts()[1] <= before[1] + 1, "it is no longer polled: {before:?}, {:?}", counts());
     shutdown.cancel();
     running.await.unwrap().unwrap();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn the_requests_of_a_day_are_counted_across_a_restart() {
+    let kafka = Kafka::start("budget").await;
+    let switches: Switches = Arc::default();
+    let router = Router::new().route("/rss", get(switched)).with_state((Arc::clone(&switches), 0));
+    let mut providers = ProvidersConfig::default();
+    providers.set("globenewswire", "feed_url", format!("http://{}/rss", serve(router).await));
+    let config: NewsConfig = toml::from_str("sources = ['globenewswire']\nrequests_a_day = 5").unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let clock = Clock::accelerated(time("2025-06-02T14:00:00Z"), 1.0);
+    let poller = || {
+        let source = providers.news_source("globenewswire", &clock).unwrap();
+        let (stream, producer) = (Stream::news(0, 1, "globenewswire"), kafka.producer.clone());
+        let readiness = Readiness::default();
+        NewsPoller::new(config.of("globenewswire"), source, stream, state.path(), producer, clock.clone(), readiness)
+            .unwrap()
+    };
+    poller().poll().await.unwrap();
+    let mut restarted = poller();
+    let second = tokio::time::timeout(std::time::Duration::from_millis(300), restarted.poll()).await;
+    assert!(second.is_err(), "the next request is due in hours");
+    assert_eq!(switches.lock().unwrap()[0].1, 1);
+    kafka.clean().await;
+}
+
+/// A chart whose bars have the close 1 until a minute and a half after their end, and then 2.
+async fn chart(State(clock): State<Clock>, request: Request) -> String {
+    let number = |name: &str| {
+        let query = request.uri().query().unwrap_or_default();
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.parse::<i64>().ok()).unwrap()
+    };
+    let symbol = request.uri().path().rsplit('/').next().unwrap().to_owned();
+    let (now, open) = (clock.now().as_second(), time("2025-06-02T13:30:00Z").as_second());
+    let first = (number("period1=").max(open) + 59) / 60 * 60;
+    let starts: Vec<i64> = (first..number("period2=").min(now)).step_by(60).collect();
+    let column =
+        |value: &dyn Fn(i64) -> i64| starts.iter().map(|start| value(*start).to_string()).collect::<Vec<_>>().join(",");
+    let price = column(&|start| if now - (start + 60) < 90 { 1 } else { 2 });
+    format!(
+        "{{\"chart\":{{\"result\":[{{\"meta\":{{\"currency\":\"USD\",\"symbol\":\"{symbol}\",\"dataGranularity\":\"1m\"}},\
+         \"timestamp\":[{}],\"indicators\":{{\"quote\":[{{\"open\":[{price}],\"high\":[{price}],\"low\":[{price}],\
+         \"close\":[{price}],\"volume\":[{}]}}]}}}}],\"error\":null}}}}",
+        column(&|start| start),
+        column(&|_| 100)
+    )
+}
+
+#[tokio::test]
+async fn a_minute_of_polled_bars_is_promised_only_once_its_bars_are_sent_and_settled() {
+    let kafka = Kafka::start("yahoo").await;
+    // A minute is a second.
+    let (clock, shutdown) = (Clock::accelerated(time("2025-06-02T14:00:20Z"), 60.0), Shutdown::new());
+    let app = Router::new().route("/v8/finance/chart/{symbol}", get(chart)).with_state(clock.clone());
+    let mut providers = ProvidersConfig::default();
+    providers.set("yahoo", "rest_url", format!("http://{}", serve(app).await));
+    let config: PricesConfig =
+        toml::from_str("sources = ['yahoo']\nsymbols = ['AAPL', 'BRK.B', 'MSFT']\nwarmup = '31m'").unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let source = providers.price_source("yahoo", &clock).unwrap();
+    let (producer, readiness, stream) = (kafka.producer.clone(), Readiness::default(), Stream::prices(0, 1, "yahoo"));
+    let feed =
+        PriceFeed::new(config.of("yahoo"), source, stream, state.path(), producer, clock.clone(), readiness).unwrap();
+    let running = tokio::spawn(feed.run(shutdown.clone()));
+    let wanted = time("2025-06-02T14:02:00Z");
+    let promised = async || {
+        let marks = kafka.tape().await;
+        marks.iter().any(|(_, body)| matches!(body, Tape::Watermark(watermark) if watermark.at >= wanted))
+    };
+    until(promised).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+
+    let (mut checked, mut symbols) = (0, BTreeSet::new());
+    let tape = kafka.tape().await;
+    for partition in 0..common::PARTITIONS {
+        let own = || tape.iter().filter(|(number, _)| *number == partition).map(|(_, body)| body);
+        let here: BTreeSet<Symbol> =
+            own().filter_map(|body| if let Tape::Bar(bar) = body { Some(bar.symbol.clone()) } else { None }).collect();
+        let mut sent = BTreeSet::new();
+        let mut promised = None;
+        for body in own() {
+            match body {
+                Tape::Bar(bar) => {
+                    assert_eq!(bar.close, 2.0, "{bar:?} had not settled");
+                    let is_new = sent.insert((bar.symbol.clone(), bar.start));
+                    assert!(!is_new || promised.is_none_or(|at| bar.end() > at), "{bar:?} comes after {promised:?}");
+                }
+                Tape::Watermark(watermark) => {
+                    promised = Some(watermark.at);
+                    for symbol in &here {
+                        let mut start = time("2025-06-02T13:30:00Z");
+                        while start + jiff::SignedDuration::from_mins(1) <= watermark.at {
+                            assert!(
+                                sent.contains(&(symbol.clone(), start)),
+                                "{symbol} {start} before {}",
+                                watermark.at
+                            );
+                            start += jiff::SignedDuration::from_mins(1);
+                            checked += 1;
+                        }
+                    }
+                }
+                Tape::BenchmarkBar(_) => {}
+                #[allow(unreachable_patterns, reason = "only bars and watermarks matter here")]
+                _ => {}
+            }
+        }
+        symbols.extend(here);
+    }
+    assert_eq!(symbols.len(), 4, "{symbols:?}");
+    assert!(checked > 100, "{checked}");
     kafka.clean().await;
 }

@@ -15,9 +15,9 @@ use std::collections::BTreeSet;
 
 const PREFIX: &str = "TAPEWIRE_";
 
-/// Section of the accounts with providers, and the settings that name the files of an account's key and of its secret.
+/// Section of the accounts with providers, and the setting that names the file of an account's key.
 const PROVIDERS: &str = "PROVIDERS_";
-const KEY_FILES: [&str; 2] = ["_API_KEY_FILE", "_API_SECRET_FILE"];
+const API_KEY_FILE: &str = "_API_KEY_FILE";
 
 /// What a variable is.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,8 +79,7 @@ pub fn known(root: &Node, values: Option<&Value>) -> Vec<String> {
 
 /// The setting that names the file of a provider's key, given a variable's name that leaves out the section.
 fn key_file(root: &Node, file: &str) -> Option<Vec<String>> {
-    let names_a_key = KEY_FILES.iter().any(|end| file.ends_with(end));
-    names_a_key.then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten()
+    file.ends_with(API_KEY_FILE).then(|| setting(root, &format!("{PROVIDERS}{file}"))).flatten()
 }
 
 fn setting(root: &Node, rest: &str) -> Option<Vec<String>> {
@@ -160,8 +159,6 @@ mod tests {
         url: String,
         #[schemars(extend("x-secret" = true))]
         api_key_file: Option<String>,
-        #[schemars(extend("x-secret" = true))]
-        api_secret_file: Option<String>,
     }
 
     fn read(name: &str) -> Meaning {
@@ -201,7 +198,6 @@ mod tests {
         assert_eq!(read("TAPEWIRE_KAFKA_PASSWORD"), secret(&["kafka", "password_file"]));
         assert_eq!(read("TAPEWIRE_PROVIDERS_MY_WIRE_API_KEY"), secret(&["providers", "my_wire", "api_key_file"]));
         assert_eq!(read("TAPEWIRE_MY_WIRE_API_KEY"), secret(&["providers", "my_wire", "api_key_file"]));
-        assert_eq!(read("TAPEWIRE_MY_WIRE_API_SECRET"), secret(&["providers", "my_wire", "api_secret_file"]));
         assert_eq!(read("TAPEWIRE_MY_WIRE_API_KEY_FILE"), Meaning::Unknown);
         assert_eq!(read("TAPEWIRE_STACK_DIR"), Meaning::Other);
         assert_eq!(read("KAFKA_PASSWORD"), Meaning::Other);

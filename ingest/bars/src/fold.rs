@@ -1,9 +1,9 @@
 //! The fold of one symbol's trades.
 
 use crate::kept::{Kept, hash};
-use crate::widths::{Widths, micros};
+use crate::widths::{Widths, floor, micros};
 use jiff::{SignedDuration, Timestamp};
-use tapewire_core::{Bar, Symbol, Trade};
+use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 
 /// Trades of one symbol that may still change a bar.
 ///
@@ -11,7 +11,8 @@ use tapewire_core::{Bar, Symbol, Trade};
 /// changes the last version of a bar. Bars end at multiples of their width since midnight UTC. A bar is given out at the
 /// first watermark at or after its end, and again, whole, at the next watermark after a trade that arrived later changed
 /// it. An interval in which no trade may be an open or close has no bar; if all trades of a bar are taken back after it was
-/// given out, it stays as it was.
+/// given out, it stays as it was. Of two versions of a bar the later one is never received earlier ([`Bar::received_at`]),
+/// also where a trade was taken back.
 ///
 /// A trade has an id of its own within the symbol; a record that takes another trade back does, too.
 #[derive(Debug, Clone)]
@@ -23,11 +24,19 @@ pub struct Fold {
     /// Sorted up to `sorted`, by [`Kept::order`].
     trades: Vec<Kept>,
     sorted: usize,
-    /// Trades that were taken back: the hash of the id, and the time of the record that takes it back.
-    taken_back: Vec<(u64, i64)>,
+    taken_back: Vec<TakenBack>,
     /// Time of trades that came or went after a bar with them was given out.
     changed: Vec<i64>,
     watermark: i64,
+}
+
+/// A record that takes a trade back.
+#[derive(Debug, Clone, Copy)]
+struct TakenBack {
+    /// [`hash`] of the trade's id.
+    id: u64,
+    at: i64,
+    received_at: i64,
 }
 
 /// What became of a trade.
@@ -63,7 +72,7 @@ impl Fold {
             return Taken::TooLate;
         }
         if let Some(id) = &trade.replaces {
-            self.take_back(hash(id), kept.at);
+            self.take_back(TakenBack { id: hash(id), at: kept.at, received_at: kept.received_at });
         }
         if kept.at < self.watermark {
             self.changed.push(kept.at);
@@ -72,9 +81,9 @@ impl Fold {
         Taken::Counts
     }
 
-    fn take_back(&mut self, id: u64, at: i64) {
-        self.taken_back.push((id, at));
-        let before = self.trades.iter().filter(|trade| trade.id == id && trade.at < self.watermark);
+    fn take_back(&mut self, taken: TakenBack) {
+        self.taken_back.push(taken);
+        let before = self.trades.iter().filter(|trade| trade.id == taken.id && trade.at < self.watermark);
         self.changed.extend(before.map(|trade| trade.at));
     }
 
@@ -114,7 +123,8 @@ impl Fold {
         bars
     }
 
-    /// Brings the trades into the order of time, without repetitions and without those that were taken back.
+    /// Brings the trades into the order of time, without repetitions. Those that were taken back count for nothing; they
+    /// remain for the time at which that was received.
     fn sort(&mut self) {
         let mut new = self.trades.split_off(self.sorted);
         new.sort_by(Kept::order);
@@ -127,9 +137,11 @@ impl Fold {
             rest.dedup_by(|later, earlier| later.is_same_trade(earlier));
             self.trades.append(&mut rest);
         }
-        if !self.taken_back.is_empty() {
-            let taken_back = &self.taken_back;
-            self.trades.retain(|trade| !taken_back.iter().any(|&(id, _)| id == trade.id));
+        for taken in &self.taken_back {
+            for trade in self.trades.iter_mut().filter(|trade| trade.id == taken.id) {
+                trade.counts = TradeCounts::NOTHING;
+                trade.received_at = trade.received_at.max(taken.received_at);
+            }
         }
         self.sorted = self.trades.len();
     }
@@ -174,7 +186,7 @@ impl Fold {
 
     /// Trades before this time change no bar any more.
     fn evicted_before(&self) -> i64 {
-        floor(self.watermark.saturating_sub(self.lateness), self.widths.widest())
+        self.widths.open_from(self.watermark, self.lateness)
     }
 
     fn evict(&mut self) {
@@ -185,7 +197,7 @@ impl Fold {
             self.trades.drain(..evicted);
             self.sorted = self.trades.len();
         }
-        self.taken_back.retain(|&(_, at)| at >= before);
+        self.taken_back.retain(|taken| taken.at >= before);
     }
 
     /// How many trades are in memory.
@@ -197,9 +209,4 @@ impl Fold {
     pub fn is_empty(&self) -> bool {
         self.trades.is_empty()
     }
-}
-
-/// The start of the interval of this width that `at` is in.
-fn floor(at: i64, width: i64) -> i64 {
-    at.div_euclid(width).saturating_mul(width)
 }

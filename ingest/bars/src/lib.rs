@@ -1,4 +1,5 @@
-//! Folds trades into bars by event time. Pure: no I/O, no clock; the watermark comes from the caller.
+//! Folds trades into bars by event time. Pure: no I/O, no clock; the watermark comes from the caller, or for a
+//! [`Partition`] of the topic `trades` from the topic.
 //!
 //! ```
 //! use jiff::SignedDuration;
@@ -26,9 +27,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod checkpoint;
 mod fold;
 mod kept;
+mod partition;
 mod widths;
 
 pub use fold::{Fold, Taken};
+pub use partition::{FoldRules, Partition};
 pub use widths::{WidthError, Widths};

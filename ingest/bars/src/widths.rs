@@ -48,6 +48,19 @@ impl Widths {
     }
 }
 
+impl Widths {
+    /// The first moment of the bars that a trade may still change, at a watermark and an allowed lateness (both in
+    /// microseconds).
+    pub(crate) fn open_from(&self, watermark: i64, lateness: i64) -> i64 {
+        floor(watermark.saturating_sub(lateness), self.widest())
+    }
+}
+
+/// The start of the interval of this width that `at` is in.
+pub(crate) fn floor(at: i64, width: i64) -> i64 {
+    at.div_euclid(width).saturating_mul(width)
+}
+
 /// A width in microseconds.
 pub(crate) fn micros(width_s: u32) -> i64 {
     i64::from(width_s) * 1_000_000

@@ -162,6 +162,23 @@ fn a_trade_that_is_taken_back_never_counts() {
 }
 
 #[test]
+fn a_bar_without_the_trade_that_was_taken_back_is_never_older_than_the_one_with_it() {
+    let mut fold = fold(&[60], 120);
+    fold.trade(&trade(1_000_000, 1, 10.0, 100.0));
+    fold.trade(&trade(2_000_000, 2, 77.0, 100.0));
+    let before = fold.watermark(at(60_000_000)).remove(0);
+    // The cancellation is of a later minute.
+    let cancel = Trade { replaces: Some("id2".into()), counts: TradeCounts::NOTHING, ..trade(90_000_000, 3, 1.0, 1.0) };
+    fold.trade(&cancel);
+    let after = fold.watermark(at(91_000_000)).remove(0);
+    assert_eq!((after.start, after.high, after.volume, after.trades), (before.start, 10.0, 100.0, Some(1)));
+    assert_eq!((before.received_at, after.received_at), (at(2_005_000), cancel.received_at));
+    // Sent again, it is still taken back.
+    fold.trade(&trade(2_000_000, 2, 77.0, 100.0));
+    assert_eq!(fold.watermark(at(92_000_000)), [after]);
+}
+
+#[test]
 fn widths_that_do_not_divide_a_day_are_refused() {
     assert_eq!(Widths::new(&[7]), Err(WidthError::NotOfADay(7)));
     assert_eq!(Widths::new(&[0]), Err(WidthError::NotOfADay(0)));

@@ -48,6 +48,10 @@ pub struct PricesConfig {
     pub calendars: Calendars,
     /// Whether to take every trade too.
     pub trades: bool,
+    /// Whether bars are made of the trades, by the role `bars`, instead of taken from the source: then trades are taken in any
+    /// case, and no live bars. Bars of the past, and of the minutes of which trades are missing, are still the source's,
+    /// where it has them.
+    pub fold_trades: bool,
     /// Whether to take halts (limit up / limit down) too.
     pub halts: bool,
     /// How much history to fetch for a new symbol: the joiner's baselines need it.
@@ -89,6 +93,8 @@ pub struct PricesOverride {
     pub reference: Option<Symbol>,
     /// See [`PricesConfig::trades`].
     pub trades: Option<bool>,
+    /// See [`PricesConfig::fold_trades`].
+    pub fold_trades: Option<bool>,
     /// See [`PricesConfig::halts`].
     pub halts: Option<bool>,
     /// See [`PricesConfig::warmup`].
@@ -122,6 +128,8 @@ pub struct PriceFeedConfig {
     pub calendars: Calendars,
     /// See [`PricesConfig::trades`].
     pub trades: bool,
+    /// See [`PricesConfig::fold_trades`].
+    pub fold_trades: bool,
     /// See [`PricesConfig::halts`].
     pub halts: bool,
     /// See [`PricesConfig::warmup`].
@@ -145,6 +153,7 @@ impl Default for PricesConfig {
             other_benchmarks: vec![Symbol::new("X:BTCUSD").expect("X:BTCUSD is a ticker")],
             calendars: Calendars::default(),
             trades: false,
+            fold_trades: false,
             halts: false,
             warmup: Duration::from_secs(30 * 24 * 3600),
             actions_every: Duration::from_secs(24 * 3600),
@@ -176,6 +185,7 @@ impl PricesConfig {
             other_benchmarks: self.other_benchmarks.clone(),
             calendars: self.calendars.clone(),
             trades: own.trades.unwrap_or(self.trades),
+            fold_trades: own.fold_trades.unwrap_or(self.fold_trades),
             halts: own.halts.unwrap_or(self.halts),
             warmup: own.warmup.unwrap_or(self.warmup),
             actions_every: self.actions_every,
@@ -226,7 +236,12 @@ impl PricesConfig {
 impl PriceFeedConfig {
     /// The subscription that the source is asked for.
     pub fn subscription(&self) -> Subscription {
-        Subscription { symbols: self.symbols.clone(), trades: self.trades, halts: self.halts }
+        Subscription {
+            symbols: self.symbols.clone(),
+            bars: !self.fold_trades,
+            trades: self.trades || self.fold_trades,
+            halts: self.halts,
+        }
     }
 
     /// All benchmarks.

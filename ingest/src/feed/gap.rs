@@ -1,6 +1,7 @@
 //! Fills gaps: fetches minute bars over REST for the time without a connection.
 
 use super::PriceFeed;
+use super::reader::Reader;
 use crate::IngestError;
 use crate::health::SourceHealth;
 use crate::providers::{Cursor, Page, PageGuard, PriceSource};
@@ -16,7 +17,10 @@ const AT_ONCE: usize = 4;
 
 impl PriceFeed {
     /// Fetches and sends the missing bars of every symbol up to now, and waits for the acknowledgements.
-    pub(super) async fn fill_gap(&mut self) -> Result<(), IngestError> {
+    ///
+    /// Meanwhile trades that become bars are sent on, because a trade that does not fit into the reader's queue would open
+    /// the next gap. Bars are not, because what REST says of a minute must not replace what came after it.
+    pub(super) async fn fill_gap(&mut self, reader: &mut Reader) -> Result<(), IngestError> {
         let now = self.clock.now();
         let corrects_within = self.source.corrects_within();
         let symbols = self.config.symbols.iter();
@@ -31,7 +35,20 @@ impl PriceFeed {
             })
             .collect();
         let mut fetched = futures_util::stream::iter(wanted).map(Gap::fetch).buffered(AT_ONCE);
-        while let Some(pages) = fetched.next().await {
+        let mut is_open = self.config.fold_trades;
+        loop {
+            let pages = tokio::select! {
+                frame = reader.frames.recv(), if is_open => {
+                    match frame {
+                        Some(frame) => self.write(frame, &reader.origin).await?,
+                        // It has broken; whoever reads on finds out why.
+                        None => is_open = false,
+                    }
+                    continue;
+                }
+                pages = fetched.next() => pages,
+            };
+            let Some(pages) = pages else { break };
             for page in pages? {
                 self.count_bars("rest", page.items.len());
                 for bar in page.items {

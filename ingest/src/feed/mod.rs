@@ -5,10 +5,14 @@
 //! the same key and counts once. The watermark moves when all of this has been acknowledged; if the reader had to drop
 //! frames, the gap is filled again first. Reading is a task of its own, so that the provider never has to wait for us.
 //!
+//! Of a source that folds its trades no live bars are taken ([`folding`]): the stage [`crate::fold`] makes them, and gets
+//! watermarks and gaps on the topic `trades`.
+//!
 //! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
 
 mod actions;
 mod config;
+mod folding;
 mod gap;
 mod reader;
 mod tracker;
@@ -105,8 +109,10 @@ pub struct PriceFeed {
     backoff: Backoff,
     /// The reader of splits and dividends, until the feed runs.
     actions: Option<ActionsFollower>,
-    /// End of the reference symbol's last bar, or the moment up to which REST has been asked.
+    /// End of the reference symbol's last bar, time of its last trade, or the moment up to which REST has been asked.
     seen_to: Timestamp,
+    /// The end of the last minute of which trades are missing, until its bars have been fetched.
+    refill_at: Option<Timestamp>,
 }
 
 impl PriceFeed {
@@ -126,6 +132,7 @@ impl PriceFeed {
     ) -> Result<Self, IngestError> {
         source.check(&config.subscription())?;
         let config = PriceFeedConfig { grace: config.grace.max(source.shows_within()), ..config };
+        let stream = stream.folding(config.fold_trades);
         let file = format!("prices-{}.json", stream.source);
         let state = match stream.index {
             0 => StateFile::taking_over(state_folder, &file, "prices.json")?,
@@ -156,6 +163,7 @@ impl PriceFeed {
             health,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             seen_to: Timestamp::MIN,
+            refill_at: None,
             clock,
             config,
         })
@@ -233,7 +241,10 @@ impl PriceFeed {
     async fn connection(&mut self) -> Result<Infallible, IngestError> {
         let connection = self.source.connect(&self.config.subscription()).await?;
         let mut reader = Reader::start(connection, self.source.name(), self.config.buffered_frames);
-        self.fill_gap().await?;
+        if self.config.fold_trades {
+            self.trades_are_missing().await?;
+        }
+        self.fill_gap(&mut reader).await?;
         let mut ticker = tokio::time::interval(self.tick_interval());
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -277,8 +288,13 @@ impl PriceFeed {
             self.write(frame, &reader.origin).await?;
         }
         if reader.dropped_any() {
-            self.fill_gap().await?;
+            if self.config.fold_trades {
+                self.trades_are_missing().await?;
+            } else {
+                self.fill_gap(reader).await?;
+            }
         }
+        self.refill(complete_to, reader).await?;
         self.writer.emit_tape_watermark(&self.stream, complete_to).await?;
         self.tracker.emitted(complete_to, self.config.symbols.clone());
         self.state.save(&self.tracker).await?;
@@ -315,6 +331,8 @@ impl PriceFeed {
     async fn write(&mut self, frame: Frame, origin: &str) -> Result<(), IngestError> {
         for event in frame.events {
             match event {
+                // The stage that makes bars of the trades has them.
+                MarketEvent::Bar(_) if self.config.fold_trades => {}
                 MarketEvent::Bar(bar) => {
                     if self.config.reference.as_ref() == Some(&bar.symbol) {
                         self.seen_to = self.seen_to.max(bar.end());
@@ -322,6 +340,7 @@ impl PriceFeed {
                     self.count_bars("websocket", 1);
                     self.writer.bar(bar).await?;
                 }
+                MarketEvent::Trade(trade) if self.config.fold_trades => self.fold_trade(trade).await?,
                 MarketEvent::Trade(trade) => self.writer.trade(trade).await?,
                 MarketEvent::Halt(halt) => self.writer.halt(halt).await?,
             }

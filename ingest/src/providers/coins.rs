@@ -31,6 +31,24 @@ pub fn pair_of<'a>(provider: &str, symbol: &'a Symbol) -> Result<&'a str, Provid
     }
 }
 
+/// The two currencies of a symbol: `BTC` and `USD` of `X:BTCUSD`.
+///
+/// # Errors
+/// [`ProviderError::Unsupported`] for anything but a pair of coins whose price is in one of `quotes`. Of these, a longer name
+/// comes before one that it ends in.
+pub fn currencies<'a>(
+    provider: &str,
+    symbol: &'a Symbol,
+    quotes: &[&str],
+) -> Result<(&'a str, &'a str), ProviderError> {
+    let pair = pair_of(provider, symbol)?;
+    let found = quotes.iter().find_map(|quote| pair.strip_suffix(quote)).filter(|base| !base.is_empty());
+    found.map(|base| pair.split_at(base.len())).ok_or_else(|| ProviderError::Unsupported {
+        provider: provider.to_owned(),
+        what: format!("{symbol}; its symbols end in {}", quotes.join(", ")),
+    })
+}
+
 /// A number that is written as text, as a number, or is neither, which is refused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decimal(pub f64);
@@ -67,6 +85,17 @@ mod tests {
             assert!(pair_of("x", &Symbol::new(other).unwrap()).is_err(), "{other}");
         }
         assert!(pair("", "USD").is_err() && pair("B TC", "USD").is_err() && pair("\u{5e01}\u{5b89}", "USDT").is_err());
+    }
+
+    #[test]
+    fn a_pair_has_two_currencies() {
+        let of = |name: &str| {
+            let symbol = Symbol::new(name).unwrap();
+            currencies("x", &symbol, &["USDT", "USD"]).map(|(base, quote)| format!("{base}/{quote}")).ok()
+        };
+        assert_eq!(of("X:BTCUSD").unwrap(), "BTC/USD");
+        assert_eq!(of("X:BTCUSDT").unwrap(), "BTC/USDT");
+        assert_eq!([of("X:BTCEUR"), of("X:USD"), of("BTCUSD")], [None, None, None]);
     }
 
     #[test]

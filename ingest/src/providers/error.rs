@@ -1,6 +1,6 @@
 //! What can go wrong with a provider, and whether a retry can help.
 
-use super::registry::{key_variable, secret_variable};
+use super::registry::key_variable;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite;
 
@@ -36,16 +36,6 @@ pub enum ProviderError {
         key_variable(provider)
     )]
     NoKey {
-        /// Name of the provider.
-        provider: String,
-    },
-    /// The account's key is configured, but not the secret that belongs to it.
-    #[error(
-        "{provider} needs an api secret beside the key and none is set: set the variable {}, or the setting \
-         providers.{provider}.api_secret_file to a file that holds it",
-        secret_variable(provider)
-    )]
-    NoSecret {
         /// Name of the provider.
         provider: String,
     },
@@ -209,6 +199,11 @@ impl ProviderError {
                 let message = format!("HTTP {}", response.status());
                 Self::NotAuthorized { provider, what: "the websocket".into(), message }
             }
+            tungstenite::Error::Http(response) if matches!(response.status().as_u16(), 418 | 429) => {
+                let seconds = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+                let retry_after = seconds.map(|seconds: u64| Duration::from_secs(seconds.min(3600)));
+                Self::RateLimited { provider, path: "the websocket".into(), retry_after }
+            }
             tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
                 Self::Closed { provider, reason: "without a reason".into() }
             }
@@ -230,7 +225,6 @@ impl ProviderError {
             | Self::LoginTimeout { .. }
             | Self::TooManyConnections { .. } => true,
             Self::NoKey { .. }
-            | Self::NoSecret { .. }
             | Self::NotAuthorized { .. }
             | Self::BadRequest { .. }
             | Self::ForeignHost { .. }
@@ -244,6 +238,12 @@ impl ProviderError {
                 _ => true,
             },
         }
+    }
+
+    /// Whether the websocket client refuses the address, which its words repeat.
+    pub(crate) fn is_about_the_address(&self) -> bool {
+        let Self::Websocket { source, .. } = self else { return false };
+        matches!(&**source, tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_))
     }
 
     /// How long the provider asks us to wait before the next request.
@@ -268,6 +268,18 @@ mod tests {
         };
         assert!(error.to_string().contains("TAPEWIRE_SECOND_DESK_API_KEY"), "{error}");
         assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn too_many_websockets_are_waited_out() {
+        let answer = |status: u16| {
+            let response = tungstenite::http::Response::builder().status(status).header("retry-after", "7");
+            ProviderError::websocket("wire", tungstenite::Error::Http(Box::new(response.body(None).unwrap())))
+        };
+        let busy = answer(429);
+        assert!(busy.is_retryable() && busy.retry_after() == Some(Duration::from_secs(7)), "{busy}");
+        assert!(answer(503).is_retryable());
+        assert!(!answer(401).is_retryable() && !answer(404).is_retryable());
     }
 
     #[test]

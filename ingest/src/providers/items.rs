@@ -24,7 +24,7 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// What an article is known again by: its id, or its address where it has none. An id of 0 is none: several articles have it.
+/// What an article is known again by: its id, or its address where it has none. An id of 0 does not count: several articles have it.
 ///
 /// # Errors
 /// It has neither.

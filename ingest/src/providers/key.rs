@@ -12,6 +12,13 @@ impl ApiKey {
         Self(key.trim().to_owned())
     }
 
+    /// The two parts of a key that consists of an id and a secret, written as `ID:SECRET`. `None` if it does not.
+    pub fn parts(&self) -> Option<(Self, Self)> {
+        let (id, secret) = self.0.split_once(':')?;
+        let (id, secret) = (Self::new(id), Self::new(secret));
+        (!id.0.is_empty() && !secret.0.is_empty()).then_some((id, secret))
+    }
+
     /// The secret itself, for requests only.
     pub fn expose(&self) -> &str {
         &self.0
@@ -33,5 +40,14 @@ mod tests {
         let key = ApiKey::new(" s3cret\n");
         assert_eq!(key.expose(), "s3cret");
         assert!(!format!("{key:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_key_of_two_parts_is_written_with_a_colon() {
+        let (id, secret) = ApiKey::new("PK1: s3c:ret\n").parts().unwrap();
+        assert_eq!((id.expose(), secret.expose()), ("PK1", "s3c:ret"));
+        for wrong in ["PK1", ":s", "PK1:", ""] {
+            assert_eq!(ApiKey::new(wrong).parts(), None, "{wrong}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 pub mod alpaca;
 pub mod alphavantage;
 pub mod binance;
+mod candles;
 pub mod coinbase;
 mod coins;
 mod conditional;
@@ -20,6 +21,7 @@ pub mod http;
 pub mod items;
 pub mod json;
 mod key;
+pub mod kraken;
 pub mod massive;
 pub mod nasdaq_halts;
 pub(crate) mod pages;
@@ -132,11 +134,13 @@ pub trait NewsSource: Send + Sync {
 /// What a price source is to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// Tickers, each once; their minute bars are wanted in any case.
+    /// Tickers, each once.
     pub symbols: Vec<Symbol>,
-    /// Whether every trade is wanted too.
+    /// Whether their minute bars are wanted. If not, bars are made of the trades.
+    pub bars: bool,
+    /// Whether every trade is wanted.
     pub trades: bool,
-    /// Whether halts are wanted too.
+    /// Whether halts are wanted.
     pub halts: bool,
 }
 

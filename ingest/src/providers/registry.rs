@@ -28,10 +28,12 @@ pub const PROVIDERS: &[Provider] = &[
     super::binance::PROVIDER,
     super::coinbase::PROVIDER,
     super::nasdaq_halts::PROVIDER,
+    super::kraken::PROVIDER,
     super::finnhub::PROVIDER,
+    super::alpaca::SHARES,
+    super::alpaca::COINS,
     super::alphavantage::PROVIDER,
     super::tiingo::PROVIDER,
-    super::alpaca::PROVIDER,
     super::json::PROVIDER,
     super::yahoo::PROVIDER,
 ];
@@ -91,8 +93,6 @@ pub struct Account {
     pub settings: Map<String, Value>,
     /// The account's key; empty if none is configured.
     pub key: ApiKey,
-    /// What some providers want beside the key, and as secret; empty if none is configured.
-    pub secret: ApiKey,
     /// The clock for the times at which answers are received.
     pub clock: Clock,
 }
@@ -106,17 +106,6 @@ impl Account {
         serde_json::from_value(Value::Object(self.settings.clone()))
             .map_err(|error| ProviderError::Setting { provider: self.name.clone(), reason: error.to_string() })
     }
-
-    /// Refuses an account without a secret, for a provider that wants one beside the key.
-    ///
-    /// # Errors
-    /// [`ProviderError::NoSecret`].
-    pub fn check_secret(&self) -> Result<(), ProviderError> {
-        if self.secret.expose().is_empty() {
-            return Err(ProviderError::NoSecret { provider: self.name.clone() });
-        }
-        Ok(())
-    }
 }
 
 /// Settings of one provider's account: `[providers.NAME]`.
@@ -128,15 +117,9 @@ pub struct ProviderConfig {
     /// See [`Common::api_key_file`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<PathBuf>,
-    /// See [`Common::api_secret_file`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_secret_file: Option<PathBuf>,
     /// The key itself, see [`ProvidersConfig::set_keys`]; never a setting, so that no dump of settings shows it.
     #[serde(skip)]
     pub api_key: ApiKey,
-    /// What belongs to the key, see [`ProvidersConfig::set_secrets`]; as the key, never a setting.
-    #[serde(skip)]
-    pub api_secret: ApiKey,
     /// What the provider itself defines.
     #[serde(flatten)]
     pub settings: Map<String, Value>,
@@ -151,9 +134,6 @@ struct Common {
     /// File that holds the API key and nothing else.
     #[schemars(extend("x-secret" = true), example = &"/run/secrets/api_key")]
     api_key_file: Option<PathBuf>,
-    /// File that holds the secret which belongs to the API key, where a provider wants two, as Alpaca does.
-    #[schemars(extend("x-secret" = true), example = &"/run/secrets/api_secret")]
-    api_secret_file: Option<PathBuf>,
 }
 
 impl JsonSchema for ProviderConfig {
@@ -229,17 +209,6 @@ impl ProvidersConfig {
         Ok(())
     }
 
-    /// Sets the secrets that belong to the keys. `secret` gives that of an account by its name.
-    ///
-    /// # Errors
-    /// The first error of `secret`.
-    pub fn set_secrets<E>(&mut self, mut secret: impl FnMut(&str) -> Result<Option<String>, E>) -> Result<(), E> {
-        for (name, account) in &mut self.0 {
-            account.api_secret = ApiKey::new(&secret(name)?.unwrap_or_default());
-        }
-        Ok(())
-    }
-
     /// Refuses an account without the key, or without another setting, that its provider needs, before anything is asked
     /// of the provider.
     ///
@@ -251,9 +220,19 @@ impl ProvidersConfig {
             return Err(ProviderError::NoKey { provider: name.to_owned() }.into());
         }
         match provider.news {
-            Some(make) => Ok(make(&account)?.check()?),
-            None => Ok(()),
+            // One that has prices, too, may be used for these alone.
+            Some(make) if provider.prices.is_none() => Ok(make(&account)?.check()?),
+            _ => Ok(()),
         }
+    }
+
+    /// As [`ProvidersConfig::check_key`], for an account whose news are wanted.
+    ///
+    /// # Errors
+    /// As [`ProvidersConfig::check_key`]; [`IngestError::Config`] if it has no news.
+    pub fn check_news(&self, name: &str) -> Result<(), IngestError> {
+        self.check_key(name)?;
+        Ok(self.news_source(name, &Clock::wall())?.check()?)
     }
 
     /// The news source called `name`.
@@ -289,19 +268,13 @@ impl ProvidersConfig {
             ))
         })?;
         let (name, clock) = (name.to_owned(), clock.clone());
-        let (key, secret) = (config.api_key, config.api_secret);
-        Ok((provider, Account { name, settings: config.settings, key, secret, clock }))
+        Ok((provider, Account { name, settings: config.settings, key: config.api_key, clock }))
     }
 }
 
 /// The environment variable that holds the key of the provider called `name`.
 pub fn key_variable(name: &str) -> String {
     format!("TAPEWIRE_{}_API_KEY", name.to_ascii_uppercase())
-}
-
-/// The environment variable that holds the secret which belongs to that key.
-pub fn secret_variable(name: &str) -> String {
-    format!("TAPEWIRE_{}_API_SECRET", name.to_ascii_uppercase())
 }
 
 /// A name becomes part of file names, keys on topics and variables, so it has to be plain.
@@ -352,20 +325,14 @@ mod tests {
         let mut config = config_of(&format!("[second]\nkind = '{DEFAULT}'"));
         let key = |name: &str| Ok::<_, IngestError>((name != "third").then(|| format!(" key of {name}\n")));
         config.set_keys(&[DEFAULT.to_owned(), "third".to_owned()], key).unwrap();
-        config.set_secrets(|name| Ok::<_, IngestError>(Some(format!(" belongs to the key of {name}\n")))).unwrap();
-        assert_eq!(config.entry("second").api_secret.expose(), "belongs to the key of second");
-        let (_, account) = config.find("second", &Clock::wall()).unwrap();
-        assert!(account.secret.expose().contains("second") && !format!("{account:?}").contains("key of"));
         assert_eq!(config.entry(DEFAULT).api_key.expose(), format!("key of {DEFAULT}"));
         assert_eq!(config.entry("second").api_key.expose(), "key of second");
         assert_eq!(config.entry("third").api_key, ApiKey::default());
         let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
         assert!(!shown.contains("key of"), "{shown}");
 
-        for setting in ["api_key", "api_secret"] {
-            let config = config_of(&format!("[{DEFAULT}]\n{setting} = 's3cret'"));
-            assert!(error(&config, DEFAULT).contains(setting));
-        }
+        let config = config_of(&format!("[{DEFAULT}]\napi_key = 's3cret'"));
+        assert!(error(&config, DEFAULT).contains("api_key"));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Asked {
     pub user_agent: String,
     pub if_none_match: String,
     pub if_modified_since: String,
+    /// Of headers that hold the parts of a key.
+    pub keys: Vec<String>,
     headers: axum::http::HeaderMap,
 }
 
@@ -112,6 +114,7 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
         user_agent: header("user-agent"),
         if_none_match: header("if-none-match"),
         if_modified_since: header("if-modified-since"),
+        keys: ["apca-api-key-id", "apca-api-secret-key"].map(header).to_vec(),
         headers: request.headers().clone(),
     };
     let mut shared = shared.lock().unwrap();
@@ -140,6 +143,8 @@ pub enum Step {
     Say(String),
     /// Closes the connection.
     Close,
+    /// Does not even answer pings any more.
+    Deafen,
 }
 
 /// A websocket on loopback: each connection follows the next script, and stays open and quiet at its end.
@@ -186,8 +191,11 @@ async fn upgrade(
                 }
                 Step::Say(text) => socket.send(Message::Text(text.into())).await.unwrap(),
                 Step::Close => return,
+                Step::Deafen => return std::future::pending().await,
             }
         }
+        // Pings are answered while it is read.
+        while let Some(Ok(_)) = socket.recv().await {}
         std::future::pending().await
     })
 }

@@ -54,11 +54,9 @@ impl Socket {
         opened.map_err(|error| match error {
             ProviderError::NotAuthorized { message, .. } => ProviderError::Refused { provider, what, message },
             ProviderError::Websocket { source, provider } => match &*source {
-                tungstenite::Error::Http(answer) => match answer.status().as_u16() {
-                    418 | 429 => ProviderError::RateLimited { provider, path: what, retry_after: None },
-                    451 => ProviderError::Refused { provider, what, message: format!("HTTP {}", answer.status()) },
-                    _ => ProviderError::Websocket { source, provider },
-                },
+                tungstenite::Error::Http(answer) if answer.status().as_u16() == 451 => {
+                    ProviderError::Refused { provider, what, message: format!("HTTP {}", answer.status()) }
+                }
                 _ => ProviderError::Websocket { source, provider },
             },
             other => other,

@@ -108,7 +108,7 @@ impl Connection {
         let events = self.events(end);
         for frame in events.chunks(EVENTS_A_FRAME) {
             self.say(frame.to_vec()).await?;
-            self.bars += frame.iter().filter(|event| event["ev"] == "AM").count();
+            self.bars += frame.iter().filter(|event| matches!(event["ev"].as_str(), Some("AM" | "T"))).count();
             let limit = self.simulator.config().faults.disconnect_after;
             if limit > 0 && self.bars >= limit {
                 return Err(Gone);

@@ -41,13 +41,7 @@ impl DeskServer {
     /// An account with this desk, which has this key.
     pub fn account(&self, key: &str, clock: &Clock) -> Account {
         let settings = Map::from_iter([("url".to_owned(), format!("http://{}", self.address).into())]);
-        Account {
-            name: KIND.to_owned(),
-            settings,
-            key: ApiKey::new(key),
-            secret: ApiKey::default(),
-            clock: clock.clone(),
-        }
+        Account { name: KIND.to_owned(), settings, key: ApiKey::new(key), clock: clock.clone() }
     }
 
     /// Starts serving; after a stop, at the same address as before.

@@ -8,6 +8,7 @@ mod keyless;
 mod listed;
 mod massive;
 mod replay;
+mod rest;
 
 /// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 3000;

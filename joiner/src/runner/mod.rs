@@ -175,9 +175,9 @@ impl Runner {
                 Ok(Some((run, JoinEvent::Action { offset: record.position(), action })))
             }
             Topic::Trades => {
-                let TradeRecord { run, body: trade, .. } = TradeRecord::decode(&record.payload).map_err(unreadable)?;
+                let TradeRecord { run, body, .. } = TradeRecord::decode_print(&record.payload).map_err(unreadable)?;
                 if is_new {
-                    self.batch.trades.push(TradeRow::new(&run, trade));
+                    self.batch.trades.extend(body.into_trade().map(|trade| TradeRow::new(&run, trade)));
                 }
                 Ok(None)
             }

@@ -152,7 +152,7 @@ ARRAY JOIN
 
 /// The sentiment of each symbol at the end of each minute (UTC): the mean score of the mentions that were known by then,
 /// weighted by relevance, by novelty (the n-th telling of a story counts 1/n) and by age: a weight halves with each
-/// `half_life_s`. Only mentions of the last `window_s` seconds count; NULL without any. Relevance that is not known is
+/// `half_life_s`. A story counts by the source that told it first: the same story from another source does not count again. Only mentions of the last `window_s` seconds count; NULL without any. Relevance that is not known is
 /// 1 / number of companies of the article. Parameters: `run`, `from` and `to` (exclusive), `half_life_s`, `window_s`.
 pub(crate) fn sentiment_index() -> String {
     "CREATE OR REPLACE VIEW sentiment_index AS
@@ -191,12 +191,14 @@ FROM
                     score,
                     coalesce(
                         relevance, 1 / count() OVER (PARTITION BY run, provider, article_id)
-                    ) / coalesce(told, 1) AS weight
+                    ) / coalesce(told, 1) AS weight,
+                    -- A provider's name has no slash.
+                    story IS NULL OR startsWith(assumeNotNull(story), concat(provider, '/')) AS is_of_first_source
                 FROM current_mentions AS m
                 LEFT JOIN stories AS s USING (run, symbol, provider, article_id)
                 WHERE run = {run:String} AND symbol != ''
             )
-            WHERE score IS NOT NULL
+            WHERE score IS NOT NULL AND is_of_first_source
             GROUP BY run, symbol
         )
         ARRAY JOIN arrayMap(

@@ -151,6 +151,9 @@ async fn the_sentiment_index_in_sql_is_that_in_rust() {
     for (company, own) in by_company(&all) {
         let scored: Vec<(i64, f64, f64)> = own
             .iter()
+            .filter(|(mention, telling)| {
+                telling.is_none_or(|telling| own[telling.story].0.provider == mention.provider)
+            })
             .filter_map(|(mention, telling)| {
                 let weight = mention.relevance.unwrap_or(1.0 / companies((&mention.provider, &mention.article_id)));
                 let told = telling.map_or(1, |telling| telling.told) as f64;
@@ -183,4 +186,33 @@ async fn the_sentiment_index_in_sql_is_that_in_rust() {
     assert_eq!(lines.next(), None);
     assert!(known > 3000 && unknown > 1000, "{known} {unknown}: too few for a test");
     drop_database(&config).await;
+}
+
+#[tokio::test]
+async fn the_same_story_from_two_sources_counts_once_in_the_index() {
+    let start: Timestamp = START.parse().unwrap();
+    let told = |provider: &str, id: &str, minute: i64, title: &str, positive: f64| {
+        let probabilities = Probabilities { positive, neutral: 0.0, negative: 1.0 - positive };
+        let sentiment = Sentiment { probabilities, model: "m".into(), model_revision: "1".into(), windows: 1 };
+        Mention {
+            article_id: id.into(),
+            provider: provider.into(),
+            title: title.into(),
+            sentiment: Ok(sentiment),
+            ..mention("A", start + SignedDuration::from_mins(minute))
+        }
+    };
+    let headline = "Acme to acquire Selby for $2.5 billion in cash";
+    let one = [told("wire", "1", 0, headline, 0.9), told("wire", "2", 2, "Regulator opens inquiry into Acme", 0.1)];
+    let two = [one.to_vec(), vec![told("desk", "1", 1, headline, 0.9), told("desk", "7", 3, headline, 0.8)]].concat();
+    let query = "SELECT minute, mentions, sentiment FROM sentiment_index(run = 'live', from = '2025-06-02 10:00:00', \
+        to = '2025-06-02 10:10:00', half_life_s = 5400, window_s = 21600) ORDER BY minute";
+    let mut indices = Vec::new();
+    for (name, mentions) in [("once", &one[..]), ("twice", &two[..])] {
+        let Some(config) = written(name, mentions).await else { return };
+        indices.push(text(&config.client(), query).await);
+        drop_database(&config).await;
+    }
+    assert_eq!(indices[0], indices[1]);
+    assert!(indices[0].lines().last().unwrap().contains(" 2 "), "{}", indices[0]);
 }

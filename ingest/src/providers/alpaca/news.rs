@@ -3,7 +3,7 @@
 use super::AlpacaConfig;
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::coins;
-use crate::providers::http::{Credentials, HttpClient};
+use crate::providers::http::HttpClient;
 use crate::providers::items::{Id, ItemResult, identity};
 use crate::providers::registry::Account;
 use crate::providers::{Cursor, NewsRequest, NewsSource, Page, ProviderError};
@@ -14,6 +14,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tapewire_core::ticker::Tickers;
 use tapewire_core::{Article, Symbol};
+
+#[cfg(test)]
+mod tests;
 
 const PATH: [&str; 2] = ["v1beta1", "news"];
 
@@ -51,7 +54,6 @@ struct Item {
 
 /// The news source of an account.
 pub(super) struct News {
-    account: Account,
     http: HttpClient,
     /// With commas; empty for all.
     symbols: String,
@@ -61,11 +63,10 @@ impl News {
     pub fn new(account: &Account) -> Result<Self, ProviderError> {
         let config: AlpacaConfig = account.settings()?;
         let base = ("rest_url", config.rest_url.as_str());
-        let headers = [("apca-api-key-id", &account.key), ("apca-api-secret-key", &account.secret)];
-        let credentials = Credentials::Headers(headers.map(|(name, key)| (name.to_owned(), key.clone())).to_vec());
+        let (_, credentials) = super::credentials(account)?;
         let http = HttpClient::new(&account.name, base, config.request_timeout, credentials, account.clock.clone())?;
         let symbols: Vec<&str> = config.news_symbols.iter().map(Symbol::as_str).collect();
-        Ok(Self { account: account.clone(), http, symbols: symbols.join(",") })
+        Ok(Self { http, symbols: symbols.join(",") })
     }
 
     /// The first page of what was published or edited since `since`, in whole seconds, rounded down.
@@ -90,10 +91,6 @@ impl News {
 impl NewsSource for News {
     fn name(&self) -> &str {
         self.http.provider()
-    }
-
-    fn check(&self) -> Result<(), ProviderError> {
-        self.account.check_secret()
     }
 
     async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError> {

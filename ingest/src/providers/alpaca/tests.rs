@@ -1,129 +1,311 @@
-//! Documented messages, sent on loopback.
+//! Messages as Alpaca's documentation and users have them, sent on loopback.
 
-use crate::providers::testing::{Answered, Server, fixture};
-use crate::providers::{ApiKey, NewsRequest, NewsSource, ProviderError, ProvidersConfig};
+use super::parse::{Market, Message, frame};
+use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
+use crate::providers::{ApiKey, Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject, Subscription};
+use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
-use tapewire_core::Symbol;
+use tapewire_core::{Halt, Trade, TradeCounts};
 use tapewire_runtime::Clock;
-use tapewire_testkit::at;
+use tapewire_testkit::{at, symbol};
 
-const PATH: &str = "/v1beta1/news";
-const KEY: &str = "PKTHEKEY";
-const SECRET: &str = "thes3cret";
+const CONNECTED: &str = r#"[{"T":"success","msg":"connected"}]"#;
+const AUTHENTICATED: &str = r#"[{"T":"success","msg":"authenticated"}]"#;
+const SUBSCRIBED: &str = r#"[{"T":"subscription","trades":["AAPL"],"quotes":[],"bars":["AAPL"],"updatedBars":["AAPL"],"dailyBars":[],"statuses":["AAPL"],"lulds":[],"corrections":["AAPL"],"cancelErrors":["AAPL"]}]"#;
+const TRADE: &str = r#"{"T":"t","i":96921,"S":"AAPL","x":"D","p":126.55,"s":100,"t":"2021-02-22T15:51:44.208123456Z","c":["@"],"z":"C"}"#;
+const BAR: &str = r#"{"T":"b","S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.12,"v":49378,"n":461,"vw":389.062639,"t":"2021-02-22T19:15:00Z"}"#;
+const CORRECTION: &str = r#"{"T":"c","S":"AAPL","x":"D","oi":96921,"op":126.55,"os":100,"oc":["@"],"ci":96999,"cp":126.5,"cs":90,"cc":["@"],"z":"C","t":"2021-02-22T15:53:00Z"}"#;
+const CANCEL: &str =
+    r#"{"T":"x","S":"AAPL","i":96999,"x":"D","p":126.5,"s":90,"a":"C","z":"C","t":"2021-02-22T15:54:00Z"}"#;
+const STATUS: &str = r#"{"T":"s","S":"AAPL","sc":"H","sm":"Trading Halt","rc":"T12","rm":"Additional Information Requested","z":"C","t":"2021-02-22T19:15:00Z"}"#;
 
-fn providers(url: &str) -> ProvidersConfig {
+fn read(text: &str, market: Market) -> (Vec<Message>, Vec<Reject>) {
+    frame(text, market, Timestamp::UNIX_EPOCH)
+}
+
+fn one(raw: &str) -> Message {
+    let (mut messages, rejects) = read(raw, Market::Shares);
+    assert_eq!((messages.len(), rejects.len()), (1, 0), "{rejects:?}");
+    messages.remove(0)
+}
+
+fn trade(raw: &str) -> Trade {
+    match one(raw) {
+        Message::Market(MarketEvent::Trade(trade)) => trade,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn messages_become_what_they_say() {
+    let first = trade(TRADE);
+    assert_eq!((first.symbol.as_str(), first.id.as_str(), first.price, first.size), ("AAPL", "D/96921", 126.55, 100.0));
+    assert_eq!((first.at, first.counts), (at("2021-02-22T15:51:44.208123Z"), TradeCounts::EVERYTHING));
+    let cancelled = trade(CANCEL);
+    assert_eq!((cancelled.replaces.as_deref(), cancelled.counts), (Some("D/96999"), TradeCounts::NOTHING));
+    assert_ne!(Some(&cancelled.id), cancelled.replaces.as_ref(), "it does not take itself back");
+    for minute in [BAR.to_owned(), BAR.replace("\"b\"", "\"u\"")] {
+        let Message::Market(MarketEvent::Bar(bar)) = one(&minute) else { panic!() };
+        assert_eq!((bar.symbol.as_str(), bar.start, bar.width_s), ("SPY", at("2021-02-22T19:15:00Z"), 60));
+        assert_eq!((bar.open, bar.high, bar.low, bar.close, bar.volume), (388.985, 389.13, 388.975, 389.12, 49378.0));
+        assert_eq!((bar.vwap, bar.trades), (Some(389.062639), Some(461)));
+    }
+    let status = |code: &str, tape: &str| {
+        let raw = STATUS
+            .replace("\"sc\":\"H\"", &format!("\"sc\":\"{code}\""))
+            .replace("\"z\":\"C\"", &format!("\"z\":\"{tape}\""));
+        match one(&raw) {
+            Message::Market(MarketEvent::Halt(Halt { halted, reason, .. })) => Some((halted, reason)),
+            Message::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(status("H", "C"), Some((true, "H T12".into())));
+    assert_eq!(status("P", "O").unwrap().0, true);
+    assert_eq!([status("T", "C").unwrap().0, status("3", "A").unwrap().0], [false, false]);
+    assert_eq!(status("2", "B").unwrap().0, true);
+    assert_eq!([status("Q", "C"), status("D", "A"), status("H", "A")], [None, None, None]);
+    assert_eq!(
+        one(r#"{"T":"l","S":"IONM","u":3.24,"d":2.65,"i":"B","t":"2023-04-28T14:00:00Z","z":"C"}"#),
+        Message::Nothing
+    );
+}
+
+#[test]
+fn a_letter_means_what_it_means_on_its_tape() {
+    let counts = |letters: &str, tape: &str| {
+        let raw = TRADE.replace("[\"@\"]", letters).replace("\"z\":\"C\"", &format!("\"z\":\"{tape}\""));
+        let TradeCounts { open_close, high_low, volume } = trade(&raw).counts;
+        (open_close, high_low, volume)
+    };
+    assert_eq!(counts("[\"@\",\"I\"]", "C"), (false, false, true));
+    assert_eq!([counts("[\"B\"]", "A"), counts("[\"B\"]", "C")], [(false, false, true), (true, true, true)]);
+    assert_eq!([counts("[\"W\"]", "A"), counts("[\"W\"]", "C")], [(true, true, true), (false, false, true)]);
+    assert_eq!(counts("[\" \",\"7\",\"V\"]", "B"), (false, false, true));
+    assert_eq!(counts("[\"Z\"]", "C"), (false, true, true));
+    assert_eq!(counts("[\"M\"]", "C"), (false, false, false));
+    // In the regular session; before it nearly every trade has this letter.
+    assert_eq!(counts("[\"T\"]", "C"), (false, false, true));
+}
+
+#[test]
+fn coins_have_no_conditions_and_a_name_of_two_currencies() {
+    let raw = r#"[{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"2024-03-12T10:27:48.858228144Z","i":3447222699101865076,"tks":"S"},
+        {"T":"b","S":"BTC/USD","o":26675.04,"h":26695.36,"l":26668.79,"c":26688.7,"v":3.227759152,"t":"2023-09-29T01:19:00Z","n":68,"vw":26681.2},
+        {"T":"t","S":"AVAXUSD","p":1,"s":1,"t":"2024-03-12T10:27:48Z","i":1}]"#;
+    let (messages, rejects) = read(raw, Market::Coins);
+    let [Message::Market(MarketEvent::Trade(trade)), Message::Market(MarketEvent::Bar(bar))] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert_eq!(
+        (trade.symbol.as_str(), trade.id.as_str(), trade.size),
+        ("X:AVAXUSD", "3447222699101865076", 29.205707815)
+    );
+    assert_eq!((bar.symbol.as_str(), bar.close), ("X:BTCUSD", 26688.7));
+    assert!(rejects.len() == 1 && rejects[0].reason.contains("AVAXUSD"), "{rejects:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_the_reason() {
+    for (raw, reason) in [
+        ("[", "not json"),
+        ("[[1]]", "not an object"),
+        (r#"[{"T":"q","S":"AAPL"}]"#, "`q`"),
+        (&*TRADE.replace("126.55", "0"), "positive"),
+        (&*TRADE.replace("\"s\":100", "\"s\":-1"), "negative"),
+        (&*TRADE.replace("126.55", "\"cheap\""), "invalid type"),
+        (&*TRADE.replace("2021-02-22T15", "1970-01-01T15"), "plausible"),
+        (&*TRADE.replace("AAPL", "I:SPX"), "not a share"),
+        (&*BAR.replace("389.13", "389.0"), "outside low..high"),
+        (&*BAR.replace("19:15:00Z", "19:15:07Z"), "does not start"),
+        (&*BAR.replace("\"S\":\"SPY\",", ""), "`S`"),
+    ] {
+        let (messages, rejects) = read(raw, Market::Shares);
+        assert!(messages.is_empty() && rejects[0].reason.contains(reason), "{raw}: {messages:?} {rejects:?}");
+    }
+}
+
+fn source_of(kind: &str, stream: &str, rest: &str, key: &str) -> Result<Arc<dyn PriceSource>, String> {
     let mut providers = ProvidersConfig::default();
-    providers.set("alpaca", "rest_url", url);
-    providers.entry("alpaca").api_key = ApiKey::new(KEY);
-    providers.entry("alpaca").api_secret = ApiKey::new(SECRET);
-    providers
+    for (setting, value) in
+        [("stream_url", stream), ("rest_url", rest), ("login_timeout", "1s"), ("silence_timeout", "600ms")]
+    {
+        providers.set(kind, setting, value);
+    }
+    providers.entry(kind).api_key = ApiKey::new(key);
+    providers.price_source(kind, &Clock::wall()).map_err(|error| error.to_string())
 }
 
-fn source(server: &Server) -> Arc<dyn NewsSource> {
-    providers(&server.url()).news_source("alpaca", &Clock::wall()).unwrap()
+fn source(stream: &str, rest: &str) -> Arc<dyn PriceSource> {
+    source_of("alpaca", stream, rest, "PK1:s3cret").unwrap()
 }
 
-fn since() -> NewsRequest {
-    NewsRequest::Since(at("2022-01-05T21:00:00.9Z"))
+fn subscription() -> Subscription {
+    Subscription { symbols: vec![symbol("AAPL")], bars: true, trades: true, halts: true }
 }
 
-fn item(id: &str, created: &str, updated: &str) -> String {
-    format!(
-        "{{\"id\":{id},\"headline\":\"Story\",\"author\":\"Desk\",\"created_at\":\"{created}\",\"updated_at\":\"{updated}\",\
-         \"summary\":\" \",\"content\":\"<p>Text</p>\",\"url\":\"https://b.test/1\",\"images\":[],\
-         \"symbols\":[\"CRSR\",\"BTCUSD\",\"CRSR\",\"BRK.B\"],\"source\":\"benzinga\"}}"
-    )
+fn opened() -> Vec<Step> {
+    let say = |text: &str| Step::Say(text.into());
+    vec![say(CONNECTED), Step::Hear, say(AUTHENTICATED), Step::Hear, say(SUBSCRIBED)]
 }
 
-fn answer(items: &[String], token: &str) -> Answered {
-    Answered::ok(&format!("{{\"news\":[{}],\"next_page_token\":{token}}}", items.join(",")))
-}
-
-#[tokio::test]
-async fn pages_are_followed_by_their_tokens_and_both_secrets_are_sent() {
-    let first = [
-        item("1", "2022-01-05T22:00:37Z", "2022-01-05T22:00:38Z"),
-        item("2", "2022-01-01T00:00:00Z", "2022-01-05T22:10:00Z"),
-        item("3", "soon", "2022-01-05T22:10:00Z"),
-        item("4", "2022-01-05T22:00:00Z", "2022-01-05T22:10:00Z").replace("BRK.B", "US0378331005"),
-    ];
-    let second = [item("\"5\"", "2022-01-05T23:00:00Z", "2022-01-05T23:00:00Z")];
-    let server = Server::start(&[(PATH, answer(&first, "\"MTY0=\"")), (PATH, answer(&second, "null"))]).await;
-    let source = source(&server);
-    let page = source.page(&since()).await.unwrap();
-    let ids: Vec<&str> = page.items.iter().map(|article| article.id.as_str()).collect();
-    assert_eq!(ids, ["1", "4"], "the second was published long before");
-    let article = &page.items[0];
-    assert_eq!(article.published_at, at("2022-01-05T22:00:37Z"));
-    assert_eq!((article.description.as_str(), article.publisher.as_str()), ("<p>Text</p>", "benzinga"));
-    let symbols: Vec<&str> = article.symbols.iter().map(Symbol::as_str).collect();
-    assert_eq!(symbols, ["CRSR", "X:BTCUSD", "BRK.B"]);
-    let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
-    assert!(reasons.len() == 2 && reasons[0].contains("`soon`") && reasons[1].contains("ISIN"), "{reasons:?}");
-    let page = source.page(&NewsRequest::Next(page.next.unwrap())).await.unwrap();
-    assert_eq!((page.items[0].id.as_str(), page.next), ("5", None));
-    let asked = server.requests();
-    let first = "start=2022-01-05T21%3A00%3A00Z&sort=asc&limit=50&include_content=true";
-    assert_eq!((asked[0].query.as_str(), asked[1].query.as_str()), (first, &*format!("{first}&page_token=MTY0%3D")));
-    for asked in asked {
-        assert_eq!((asked.header("apca-api-key-id"), asked.header("apca-api-secret-key")), (KEY, SECRET));
+/// What a connection returns until it ends.
+async fn followed(script: Vec<Step>) -> (Vec<Frame>, ProviderError) {
+    let stream = Stream::start(vec![script]).await;
+    let mut frames = Vec::new();
+    let mut connection = match source(&stream.url(), "http://127.0.0.1:1").connect(&subscription()).await {
+        Ok(connection) => connection,
+        Err(error) => return (frames, error),
+    };
+    loop {
+        match connection.next().await {
+            Ok(frame) => frames.push(frame),
+            Err(error) => return (frames, error),
+        }
     }
 }
 
 #[tokio::test]
-async fn an_edit_is_another_revision_of_the_same_article() {
-    let edit = item("1", "2022-01-05T22:00:37Z", "2022-01-05T22:30:00Z").replace("Text", "Corrected text");
-    let first = item("1", "2022-01-05T22:00:37Z", "2022-01-05T22:00:38Z");
-    let server = Server::start(&[(PATH, answer(&[first], "null")), (PATH, answer(&[edit], "null"))]).await;
-    let source = source(&server);
-    let (first, edit) = (source.page(&since()).await.unwrap(), source.page(&since()).await.unwrap());
-    assert_eq!(first.items[0].id, edit.items[0].id);
-    assert_ne!(first.items[0].revision, edit.items[0].revision);
+async fn a_corrected_trade_counts_when_the_original_did_and_one_of_an_unknown_original_nowhere() {
+    let said = format!("[{TRADE},{CORRECTION},{CANCEL}]");
+    let unknown = format!("[{}]", CORRECTION.replace("\"oi\":96921", "\"oi\":7"));
+    let script = [opened(), vec![Step::Say(said), Step::Say(unknown), Step::Close]].concat();
+    let (frames, error) = followed(script).await;
+    assert!(error.is_retryable(), "{error}");
+    let [MarketEvent::Trade(original), MarketEvent::Trade(corrected), MarketEvent::Trade(cancel)] =
+        &frames[0].events[..]
+    else {
+        panic!("{frames:?}")
+    };
+    assert_eq!((corrected.at, corrected.price, corrected.size), (original.at, 126.5, 90.0));
+    assert_eq!((corrected.replaces.as_ref(), corrected.counts), (Some(&original.id), TradeCounts::EVERYTHING));
+    assert_eq!(cancel.replaces.as_ref(), Some(&corrected.id));
+    let [MarketEvent::Trade(lost)] = &frames[1].events[..] else { panic!("{frames:?}") };
+    assert_eq!((lost.replaces.as_deref(), lost.counts), (Some("D/7"), TradeCounts::NOTHING));
+    assert!(frames[1].rejects[0].reason.contains("D/7"), "{frames:?}");
 }
 
 #[tokio::test]
-async fn neither_secret_is_shown_whatever_is_refused() {
-    let said = format!("{{\"message\":\"forbidden for {KEY} and {SECRET}\"}}");
+async fn each_connection_logs_in_and_subscribes_again_and_data_before_the_confirmation_is_kept() {
+    let mut script = opened();
+    script.insert(4, Step::Say(format!("[{TRADE}]")));
+    script.extend([Step::Say(format!("[{BAR},{{\"T\":\"b\"}}]")), Step::Close]);
+    let stream = Stream::start(vec![script.clone(), script]).await;
+    let source = source(&stream.url(), "http://127.0.0.1:1");
+    for _ in 0..2 {
+        let mut connection = source.connect(&subscription()).await.unwrap();
+        assert!(matches!(connection.next().await.unwrap().events[..], [MarketEvent::Trade(_)]));
+        let frame = connection.next().await.unwrap();
+        assert!(matches!(frame.events[..], [MarketEvent::Bar(_)]) && frame.rejects.len() == 1, "{frame:?}");
+        assert!(connection.next().await.unwrap_err().is_retryable());
+    }
+    let heard = stream.heard();
+    assert_eq!(heard[..2], heard[2..]);
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(read(&heard[0]), serde_json::json!({"action": "auth", "key": "PK1", "secret": "s3cret"}));
+    let wanted = serde_json::json!({"action": "subscribe", "bars": ["AAPL"], "updatedBars": ["AAPL"], "trades": ["AAPL"], "statuses": ["AAPL"]});
+    assert_eq!(read(&heard[1]), wanted);
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_from_mishaps_and_the_key_is_never_shown() {
+    let error =
+        |code: u16, words: &str| Step::Say(format!("[{{\"T\":\"error\",\"code\":{code},\"msg\":\"{words}\"}}]"));
+    let say = |text: &str| Step::Say(text.into());
+    let at_log_in = |step: Step| vec![say(CONNECTED), Step::Hear, step];
+    let at_subscription = |step: Step| vec![say(CONNECTED), Step::Hear, say(AUTHENTICATED), Step::Hear, step];
+    for (script, is_retryable, word) in [
+        (at_log_in(error(402, "auth failed")), false, "TAPEWIRE_ALPACA_API_KEY"),
+        (at_log_in(error(404, "auth timeout")), true, "auth timeout"),
+        (at_log_in(error(406, "connection limit exceeded")), true, "no further connection"),
+        (at_log_in(Step::Deafen), true, "authenticated"),
+        (at_subscription(error(405, "symbol limit exceeded")), false, "what your plan includes"),
+        (at_subscription(error(409, "insufficient subscription")), false, "insufficient"),
+        (at_subscription(error(400, "invalid syntax")), false, "invalid syntax"),
+        (at_subscription(say(r#"[{"T":"subscription","bars":[],"trades":[]}]"#)), true, "alpaca"),
+        ([opened(), vec![error(407, "slow client")]].concat(), true, "slow client"),
+        ([opened(), vec![Step::Deafen]].concat(), true, "silent"),
+    ] {
+        let (frames, error) = followed(script).await;
+        let words = format!("{} {error:?}", tapewire_runtime::chain(&error));
+        assert!(error.is_retryable() == is_retryable && words.contains(word), "{words}");
+        assert!(!words.contains("s3cret") && !words.contains("PK1") && frames.is_empty(), "{words}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused_with_the_remedy() {
+    let nowhere = ("ws://127.0.0.1:1", "http://127.0.0.1:1");
+    let error = source_of("alpaca", nowhere.0, nowhere.1, "PK1-without-a-secret").err().unwrap();
+    assert!(error.contains("ID:SECRET") && !error.contains("PK1-without"), "{error}");
+    let mut providers = ProvidersConfig::default();
+    providers.set("alpaca", "feed", "us");
+    let error = providers.price_source("alpaca", &Clock::wall()).err().unwrap().to_string();
+    assert!(error.contains("iex, sip"), "{error}");
+    let shares = source(nowhere.0, nowhere.1);
+    shares.check(&subscription()).unwrap();
+    let coin = Subscription { symbols: vec![symbol("X:BTCUSD")], halts: false, ..subscription() };
+    assert!(shares.check(&coin).unwrap_err().to_string().contains("alpaca_crypto"));
+    let coins = source_of("alpaca_crypto", nowhere.0, nowhere.1, "PK1:s3cret").unwrap();
+    coins.check(&coin).unwrap();
+    assert!(coins.check(&subscription()).is_err());
+    assert!(coins.check(&Subscription { halts: true, ..coin }).unwrap_err().to_string().contains("halts"));
+}
+
+#[tokio::test]
+async fn bars_of_the_past_come_in_pages_with_both_parts_of_the_key() {
+    let row = |minute: u8, high: &str| {
+        format!(
+            "{{\"t\":\"2024-01-03T14:{minute}:00Z\",\"o\":184.22,\"h\":{high},\"l\":184.0,\"c\":184.1,\"v\":12000,\"n\":150,\"vw\":184.2}}"
+        )
+    };
+    let first = format!(
+        "{{\"bars\":[{},{}],\"symbol\":\"AAPL\",\"next_page_token\":\"QUFQTHxN\"}}",
+        row(30, "184.4"),
+        row(31, "1")
+    );
+    let coins = format!("{{\"bars\":{{\"BTC/USD\":[{}]}},\"next_page_token\":null}}", row(30, "184.4"));
+    let path = "/v2/stocks/AAPL/bars";
     let server = Server::start(&[
-        (PATH, Answered::status(403, &said)),
-        (PATH, Answered::status(429, &said).with("retry-after", "7")),
-        (PATH, Answered::status(500, &said)),
-        (PATH, Answered::ok(&said)),
-        (PATH, Answered::status(301, "").with("location", &format!("https://b.test/{SECRET}"))),
+        (path, Answered::ok(&first)),
+        (path, Answered::ok("{\"bars\":null,\"symbol\":\"AAPL\",\"next_page_token\":null}")),
+        (path, Answered::status(403, "{\"message\":\"forbidden.\"}")),
+        (path, Answered::status(429, "").with("retry-after", "3")),
+        ("/v1beta3/crypto/us/bars", Answered::ok(&coins)),
     ])
     .await;
-    let providers = providers(&server.url());
-    assert!(!format!("{providers:?} {}", serde_json::to_string(&providers).unwrap()).contains(SECRET));
-    let source = source(&server);
-    let mut errors = Vec::new();
-    for _ in 0..5 {
-        errors.push(source.page(&since()).await.unwrap_err());
-    }
-    assert!(matches!(errors[0], ProviderError::NotAuthorized { .. }) && !errors[0].is_retryable(), "{errors:?}");
-    assert_eq!(errors[1].retry_after(), Some(Duration::from_secs(7)));
-    assert!(errors[2].is_retryable() && errors[3].is_retryable() && !errors[4].is_retryable(), "{errors:?}");
-    for error in errors {
-        let shown = format!("{error} {error:?}");
-        assert!(!shown.contains(KEY) && !shown.contains(SECRET), "{shown}");
-    }
+    let source = source("ws://127.0.0.1:1", &server.url());
+    let (from, to) = (at("2024-01-03T14:30:00Z"), at("2024-01-03T15:00:00Z"));
+    let page = source.bars_page(&symbol("AAPL"), from, to, None).await.unwrap();
+    assert_eq!((page.items.len(), page.rejects.len(), page.items[0].start), (1, 1, from));
+    let last = source.bars_page(&symbol("AAPL"), from, to, page.next.as_ref()).await.unwrap();
+    assert_eq!((last.items.len(), last.next), (0, None));
+    let refused = source.bars_page(&symbol("AAPL"), from, to, None).await.unwrap_err();
+    assert!(matches!(refused, ProviderError::NotAuthorized { .. }), "{refused}");
+    let busy = source.bars_page(&symbol("AAPL"), from, to, None).await.unwrap_err();
+    assert_eq!(busy.retry_after(), Some(std::time::Duration::from_secs(3)));
+    let coin = source_of("alpaca_crypto", "ws://127.0.0.1:1", &server.url(), "PK1:s3cret").unwrap();
+    let page = coin.bars_page(&symbol("X:BTCUSD"), from, to, None).await.unwrap();
+    assert_eq!((page.items.len(), page.items[0].symbol.as_str()), (1, "X:BTCUSD"));
+    let requests = server.requests();
+    assert!(requests.iter().all(|request| request.keys == ["PK1", "s3cret"]), "{requests:?}");
+    assert!(requests[0].query.contains("feed=iex") && requests[0].query.contains("adjustment=raw"), "{requests:?}");
+    assert!(requests[1].query.contains("page_token=QUFQTHxN") && requests[4].query.contains("symbols=BTC%2FUSD"));
 }
 
 #[test]
-fn a_key_without_its_secret_is_refused_before_anything_is_asked() {
-    let mut providers = providers("http://127.0.0.1:1");
-    providers.check_key("alpaca").unwrap();
-    providers.entry("alpaca").api_secret = ApiKey::default();
-    let error = providers.check_key("alpaca").unwrap_err().to_string();
-    assert!(error.contains("TAPEWIRE_ALPACA_API_SECRET") && error.contains("api_secret_file"), "{error}");
-}
-
-#[test]
-fn the_documented_article_is_read() {
-    let Some(body) = fixture("alpaca/ws_news.json") else { return };
-    let list: Vec<serde_json::Value> = serde_json::from_slice(&body).unwrap();
-    let read = super::news::article("alpaca", &list[0].to_string(), at("2022-01-05T22:01:00Z"));
-    let (article, flaw) = read.unwrap();
-    assert_eq!((article.id.as_str(), flaw), ("24918784", None));
-    assert_eq!(article.symbols, [Symbol::new("CRSR").unwrap()]);
+fn captures_are_read_or_refused_with_the_reason() {
+    let Some(captured) = fixture("live-captures/alpaca/ws_news.jsonl") else { return };
+    let captured = String::from_utf8(captured).unwrap();
+    let lines: Vec<&str> = captured.lines().collect();
+    assert_eq!(one(lines[0]), Message::Success("connected".into()));
+    assert_eq!(one(lines[1]), Message::Success("authenticated".into()));
+    let Message::Subscribed(all) = one(lines[2]) else { panic!() };
+    assert_eq!(all["news"], ["*"]);
+    // News are not prices.
+    assert!(read(lines[3], Market::Shares).1[0].reason.contains("`n`"));
+    let control = String::from_utf8(fixture("alpaca/ws_control.json").unwrap()).unwrap();
+    let frames: Vec<serde_json::Value> = serde_json::from_str(&control).unwrap();
+    let Message::Error { code, message } = one(&frames[2].to_string()) else { panic!() };
+    assert_eq!((code, message.as_str()), (406, "connection limit exceeded"));
 }

@@ -118,7 +118,7 @@ impl PriceConnection for Connection {
 /// `btcusdt@kline_1m`, `btcusdt@trade`, … of `X:BTCUSDT`.
 fn streams(provider: &str, config: &BinanceConfig, subscription: &Subscription) -> Result<Vec<String>, ProviderError> {
     let trades = if config.aggregate_trades { "aggTrade" } else { "trade" };
-    let kinds = [("kline_1m", true), (trades, subscription.trades)];
+    let kinds = [("kline_1m", subscription.bars), (trades, subscription.trades)];
     let mut streams = Vec::new();
     for (kind, _) in kinds.into_iter().filter(|(_, wanted)| *wanted) {
         for symbol in &subscription.symbols {

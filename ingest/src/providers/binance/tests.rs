@@ -23,7 +23,7 @@ fn source(stream: &str, rest: &str, settings: &[(&str, &str)]) -> Arc<dyn PriceS
 }
 
 fn subscription(symbols: &[&str], trades: bool) -> Subscription {
-    Subscription { symbols: symbols.iter().map(|name| symbol(name)).collect(), trades, halts: false }
+    Subscription { symbols: symbols.iter().map(|name| symbol(name)).collect(), bars: true, trades, halts: false }
 }
 
 fn read(raw: &str) -> Result<Message, String> {

@@ -1,8 +1,8 @@
 //! Coinbase's stream: connect, subscribe to each channel, then messages of any channel, numbered.
 
-use super::candles::Candles;
 use super::parse::{self, Message};
 use super::{CoinbaseConfig, product_of};
+use crate::providers::candles::Candles;
 use crate::providers::websocket::Socket;
 use crate::providers::{Account, Frame, MarketEvent, PriceConnection, ProviderError, Subscription};
 use async_trait::async_trait;
@@ -49,7 +49,7 @@ impl Connection {
             clock: account.clock.clone(),
         };
         connection.socket.send(&json!({"type": "subscribe", "channel": "heartbeats"}), login).await?;
-        let channels = [("candles", true), ("market_trades", subscription.trades)];
+        let channels = [("candles", subscription.bars), ("market_trades", subscription.trades)];
         let wanted: Vec<&str> = channels.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect();
         for channel in &wanted {
             let request = json!({"type": "subscribe", "channel": channel, "product_ids": products});

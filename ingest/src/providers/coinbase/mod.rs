@@ -3,7 +3,6 @@
 //! A product such as `BTC-USD` is the symbol `X:BTCUSD`. The stream's candles are of five minutes only, so those of the
 //! past are too: a symbol has bars of one width. A candle without a trade is no bar.
 
-mod candles;
 mod config;
 mod connection;
 mod messages;

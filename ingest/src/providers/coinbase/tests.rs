@@ -57,7 +57,7 @@ fn source(stream: &str, rest: &str) -> Arc<dyn PriceSource> {
 }
 
 fn subscription(trades: bool) -> Subscription {
-    Subscription { symbols: vec![symbol("X:BTCUSD")], trades, halts: false }
+    Subscription { symbols: vec![symbol("X:BTCUSD")], bars: true, trades, halts: false }
 }
 
 /// What a connection returns until it ends.

@@ -1,11 +1,11 @@
-//! Where Finnhub is, and whose news are wanted.
+//! Where Finnhub is, how to talk to it, and whose news are wanted.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tapewire_core::Symbol;
 
-/// Settings of an account with Finnhub, `[providers.finnhub]`. The key comes from the environment or a file.
+/// Settings of Finnhub's news and its stream of trades, `[providers.finnhub]`. It needs a key.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FinnhubConfig {
@@ -21,6 +21,16 @@ pub struct FinnhubConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub request_timeout: Duration,
+    /// Address of the websocket.
+    pub stream_url: String,
+    /// Longest wait for each step of a websocket's log-in, on the wall clock.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub login_timeout: Duration,
+    /// A websocket on which nothing has come for this long, not even a pong, is given up, on the wall clock.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    #[schemars(with = "jiff::SignedDuration")]
+    pub silence_timeout: Duration,
 }
 
 impl Default for FinnhubConfig {
@@ -30,6 +40,9 @@ impl Default for FinnhubConfig {
             news_symbols: Vec::new(),
             requests_a_minute: 60,
             request_timeout: Duration::from_secs(30),
+            stream_url: "wss://ws.finnhub.io".into(),
+            login_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(60),
         }
     }
 }

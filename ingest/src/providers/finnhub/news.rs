@@ -17,6 +17,9 @@ use std::time::Duration;
 use tapewire_core::ticker::Tickers;
 use tapewire_core::{Article, Symbol};
 
+#[cfg(test)]
+mod tests;
+
 /// Where the lists are.
 const PATH: [&str; 3] = ["api", "v1", "company-news"];
 

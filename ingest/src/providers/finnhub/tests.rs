@@ -1,110 +1,178 @@
-//! Documented messages, sent on loopback.
+//! Recorded messages, sent on loopback.
 
-use crate::providers::testing::{Answered, Server, fixture};
-use crate::providers::{NewsRequest, NewsSource, ProviderError, ProvidersConfig};
+use super::parse::{Message, message};
+use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
+use crate::providers::{ApiKey, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject, Subscription};
+use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
-use tapewire_core::Symbol;
+use tapewire_core::{Trade, TradeCounts};
 use tapewire_runtime::Clock;
-use tapewire_testkit::at;
+use tapewire_testkit::{at, symbol};
 
-const PATH: &str = "/api/v1/company-news";
+const COINS: &str = r#"{"data":[{"c":null,"p":66972.77,"s":"BINANCE:BTCUSDT","t":1721555886208,"v":0.01559},{"c":null,"p":66972.77,"s":"BINANCE:BTCUSDT","t":1721555886208,"v":0.01559}],"type":"trade"}"#;
+const SHARES: &str = r#"{"data":[{"c":["1","8"],"p":122.1,"s":"TSLA","t":1672327287195,"v":100},{"c":["1","8","12"],"p":122.09,"s":"TSLA","t":1672327287196,"v":4},{"c":["16"],"p":121.8,"s":"TSLA","t":1672327287197,"v":900},{"p":122.3,"s":"TSLA","t":1672327287198,"v":0},{"c":["x"],"p":122.3,"s":"TSLA","t":1672327287199,"v":1}],"type":"trade"}"#;
 
-const OF_TESLA: &str = r#"[
-{"category":"company","datetime":1616460843,"headline":"Volkswagen In The Midst Of Transformation","id":64801070,
- "image":"","related":"TSLA","source":"seekingalpha.com","summary":"The latest conference.","url":"https://f.test/1"},
-{"category":"company","datetime":1616457243,"headline":"Tesla rises","id":"64801069","related":"","source":"x","summary":"",
- "url":"https://f.test/2"},
-{"category":"company","datetime":0,"headline":"No time","id":3,"related":"TSLA","url":"https://f.test/3"},
-{"category":"company","datetime":1616457243,"headline":"","id":4,"related":"TSLA","summary":" "},
-{"category":"company","datetime":1616457243,"headline":"Nothing to know it by","id":0,"related":"TSLA","url":""},
-{"category":"company","datetime":1616371200,"headline":"Old","id":5,"related":"TSLA","url":"https://f.test/5"}]"#;
-
-const OF_FORD: &str = r#"[
-{"category":"company","datetime":1616460843,"headline":"Volkswagen In The Midst Of Transformation","id":64801070,
- "image":"","related":"F","source":"seekingalpha.com","summary":"The latest conference.","url":"https://f.test/1"}]"#;
-
-const KEY: &str = "s3cret-token";
-
-fn source(server: &Server) -> Arc<dyn NewsSource> {
-    let mut providers = ProvidersConfig::default();
-    providers.set("finnhub", "rest_url", server.url());
-    providers.set("finnhub", "news_symbols", vec!["TSLA", "F"]);
-    providers.set("finnhub", "requests_a_minute", 60_000);
-    providers.entry("finnhub").api_key = crate::providers::ApiKey::new(KEY);
-    providers.news_source("finnhub", &Clock::accelerated(at("2021-03-23T02:00:00Z"), 1.0)).unwrap()
-}
-
-fn since() -> NewsRequest {
-    NewsRequest::Since(at("2021-03-22T12:00:00Z"))
-}
-
-#[tokio::test]
-async fn the_lists_of_all_companies_are_one_page_oldest_first() {
-    let server = Server::start(&[(PATH, Answered::ok(OF_TESLA)), (PATH, Answered::ok(OF_FORD))]).await;
-    let page = source(&server).page(&since()).await.unwrap();
-    let ids: Vec<String> = page.items.iter().map(|article| article.key()).collect();
-    assert_eq!(ids, ["finnhub/64801069", "finnhub/64801070"]);
-    let named = |index: usize| page.items[index].symbols.iter().map(Symbol::as_str).collect::<Vec<_>>();
-    assert_eq!((named(0), named(1)), (vec!["TSLA"], vec!["TSLA", "F"]));
-    assert_eq!(page.items[1].published_at, at("2021-03-23T00:54:03Z"));
-    assert_eq!((page.items[1].publisher.as_str(), page.next), ("seekingalpha.com", None));
-    let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
-    assert_eq!(reasons.len(), 3, "{reasons:?}");
-    assert!(reasons[0].contains("1970") && reasons[1].contains("headline") && reasons[2].contains("id"), "{reasons:?}");
-    let asked = server.requests();
-    assert_eq!(asked[0].query, "symbol=TSLA&from=2021-03-22&to=2021-03-23");
-    assert!(asked.iter().all(|asked| asked.header("x-finnhub-token") == KEY), "{asked:?}");
-}
-
-#[tokio::test]
-async fn after_a_rate_limit_the_round_goes_on_with_the_company_that_failed() {
-    let server = Server::start(&[
-        (PATH, Answered::ok(OF_TESLA)),
-        (PATH, Answered::status(429, r#"{"error":"API limit reached."}"#).with("retry-after", "7")),
-        (PATH, Answered::ok(r#"{"error":"API limit reached. Please try again later."}"#)),
-        (PATH, Answered::ok(OF_FORD)),
-    ])
-    .await;
-    let source = source(&server);
-    let error = source.page(&since()).await.unwrap_err();
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{error}");
-    let error = source.page(&since()).await.unwrap_err();
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)), "{error}");
-    assert_eq!(source.page(&since()).await.unwrap().items.len(), 2);
-    let companies: Vec<String> = server.requests().iter().map(|asked| asked.query[7..8].to_owned()).collect();
-    assert_eq!(companies, ["T", "F", "F", "F"]);
-}
-
-#[tokio::test]
-async fn a_refused_key_is_final_and_is_not_shown() {
-    let said = format!("{{\"error\":\"Invalid API key {KEY}\"}}");
-    let server = Server::start(&[(PATH, Answered::status(401, &said)), (PATH, Answered::ok(&said))]).await;
-    let source = source(&server);
-    let error = source.page(&since()).await.unwrap_err();
-    assert!(matches!(error, ProviderError::NotAuthorized { .. }) && !error.is_retryable(), "{error}");
-    let text = error.to_string();
-    assert!(text.contains("TAPEWIRE_FINNHUB_API_KEY") && text.contains("news of TSLA"), "{text}");
-    assert!(!text.contains(KEY), "{text}");
-    let error = source.page(&since()).await.unwrap_err();
-    assert!(error.is_retryable() && !error.to_string().contains(KEY), "{error}");
+fn read(raw: &str) -> Result<(Vec<Trade>, Vec<Reject>), String> {
+    let mut last = 0;
+    let mut number = || {
+        last += 1;
+        last
+    };
+    match message(raw, Timestamp::UNIX_EPOCH, &mut number)? {
+        Message::Trades(events, rejects) => {
+            let trade = |event| if let MarketEvent::Trade(trade) = event { trade } else { panic!("{event:?}") };
+            Ok((events.into_iter().map(trade).collect(), rejects))
+        }
+        other => Err(format!("{other:?}")),
+    }
 }
 
 #[test]
-fn without_companies_there_is_nothing_to_ask_for() {
-    let mut providers = ProvidersConfig::default();
-    providers.entry("finnhub").api_key = crate::providers::ApiKey::new(KEY);
-    let error = providers.check_key("finnhub").unwrap_err().to_string();
-    assert!(error.contains("news_symbols"), "{error}");
+fn equal_trades_of_a_batch_are_two_trades() {
+    let (trades, rejects) = read(COINS).unwrap();
+    let [first, second] = &trades[..] else { panic!("{trades:?}") };
+    assert_eq!((first.symbol.as_str(), first.price, first.size), ("X:BTCUSDT", 66972.77, 0.01559));
+    assert_eq!((first.at, second.at), (at("2024-07-21T09:58:06.208Z"), at("2024-07-21T09:58:06.208Z")));
+    assert!(first.id != second.id && first.sequence < second.sequence && rejects.is_empty());
 }
 
 #[test]
-fn the_documented_article_is_read() {
-    let Some(body) = fixture("finnhub/company_news.json") else { return };
-    let text = String::from_utf8(body).unwrap();
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(&text).unwrap();
-    let asked = Symbol::new("TSLA").unwrap();
-    let (article, flaw) = super::news::article("finnhub", &asked, items[0].get(), at("2021-03-23T02:00:00Z")).unwrap();
-    assert_eq!((article.id.as_str(), flaw), ("64801070", None));
-    assert_eq!(article.published_at, at("2021-03-23T00:54:03Z"));
+fn conditions_count_as_on_the_consolidated_tape_and_an_update_without_shares_is_no_trade() {
+    let (trades, rejects) = read(SHARES).unwrap();
+    let counts: Vec<TradeCounts> = trades.iter().map(|trade| trade.counts).collect();
+    let odd_lot = TradeCounts { volume: true, ..TradeCounts::NOTHING };
+    assert_eq!(counts, [TradeCounts::EVERYTHING, odd_lot, TradeCounts::NOTHING]);
+    assert!(rejects.len() == 1 && rejects[0].reason.contains("`x`"), "{rejects:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_the_reason() {
+    let one = |item: &str| format!("{{\"type\":\"trade\",\"data\":[{item}]}}");
+    for (item, reason) in [
+        (r#"{"p":1,"s":"KRAKEN:XBTUSD","t":1721555886208,"v":1}"#, "KRAKEN"),
+        (r#"{"p":1,"s":"A B","t":1721555886208,"v":1}"#, "A B"),
+        (r#"{"p":1,"s":"I:SPX","t":1721555886208,"v":1}"#, "`I`"),
+        (r#"{"p":0,"s":"AAPL","t":1721555886208,"v":1}"#, "positive"),
+        (r#"{"p":1,"s":"AAPL","t":1721555886208,"v":-1}"#, "negative"),
+        (r#"{"p":1,"s":"AAPL","t":7,"v":1}"#, "between the years"),
+        (r#"{"p":"NaN","s":"AAPL","t":1721555886208,"v":1}"#, "number"),
+        ("[1]", "not an object"),
+    ] {
+        let (trades, rejects) = read(&one(item)).unwrap();
+        assert!(trades.is_empty() && rejects[0].reason.contains(reason), "{item}: {rejects:?}");
+    }
+    for (raw, reason) in [("{", "EOF"), (r#"{"type":"news","data":[]}"#, "`news`"), ("[]", "not an object")] {
+        assert!(read(raw).unwrap_err().contains(reason), "{raw}");
+    }
+}
+
+fn source(stream: &str) -> Arc<dyn PriceSource> {
+    let mut providers = ProvidersConfig::default();
+    for (setting, value) in [("stream_url", stream), ("login_timeout", "1s"), ("silence_timeout", "600ms")] {
+        providers.set("finnhub", setting, value);
+    }
+    providers.entry("finnhub").api_key = ApiKey::new("s3cret");
+    providers.price_source("finnhub", &Clock::wall()).unwrap()
+}
+
+fn subscription(symbols: &[&str]) -> Subscription {
+    let symbols = symbols.iter().map(|name| symbol(name)).collect();
+    Subscription { symbols, bars: false, trades: true, halts: false }
+}
+
+#[tokio::test]
+async fn each_connection_subscribes_again_and_numbers_go_on() {
+    let script = || {
+        let said = ["{\"type\":\"ping\"}", COINS, "{\"torn\":"].map(|text| Step::Say(text.into()));
+        [vec![Step::Hear, Step::Hear], said.to_vec(), vec![Step::Close]].concat()
+    };
+    let stream = Stream::start(vec![script(), script()]).await;
+    let source = source(&stream.url());
+    let mut last = 0;
+    for _ in 0..2 {
+        let mut connection = source.connect(&subscription(&["TSLA", "X:BTCUSDT"])).await.unwrap();
+        let frame = connection.next().await.unwrap();
+        let [MarketEvent::Trade(first), MarketEvent::Trade(_)] = &frame.events[..] else { panic!("{frame:?}") };
+        assert!(first.sequence > last);
+        last = first.sequence;
+        assert_eq!(connection.next().await.unwrap().rejects[0].bytes, b"{\"torn\":");
+        assert!(connection.next().await.unwrap_err().is_retryable());
+    }
+    let heard = stream.heard();
+    assert_eq!(heard[..2], heard[2..]);
+    assert!(heard[0].contains("\"TSLA\"") && heard[1].contains("\"BINANCE:BTCUSDT\""), "{heard:?}");
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_from_mishaps_and_the_key_is_never_shown() {
+    let error_of = async |script: Vec<Step>| {
+        let stream = Stream::start(vec![[vec![Step::Hear], script].concat()]).await;
+        let mut connection = source(&stream.url()).connect(&subscription(&["TSLA"])).await.unwrap();
+        connection.next().await.unwrap_err()
+    };
+    let say = |text: &str| vec![Step::Say(text.into())];
+    let many = error_of(say(r#"{"type":"error","msg":"Subscribing to too many symbols"}"#)).await;
+    assert!(matches!(many, ProviderError::NotAuthorized { .. }) && !many.is_retryable(), "{many}");
+    let mishap = error_of(say(r#"{"type":"error","msg":"internal"}"#)).await;
+    assert!(matches!(mishap, ProviderError::Closed { .. }) && mishap.is_retryable(), "{mishap}");
+    let silent = error_of(vec![Step::Deafen]).await;
+    assert!(matches!(silent, ProviderError::Silent { .. }), "{silent}");
+
+    let refusals = [("/", Answered::status(401, "")), ("/", Answered::status(429, ""))];
+    let server = Server::start(&refusals).await;
+    let at_the_door = async |url: &str| source(url).connect(&subscription(&["TSLA"])).await.map(drop).unwrap_err();
+    let url = server.url().replace("http", "ws");
+    let refused = at_the_door(&url).await;
+    assert!(matches!(refused, ProviderError::NotAuthorized { .. }) && !refused.is_retryable(), "{refused}");
+    assert!(refused.to_string().contains("TAPEWIRE_FINNHUB_API_KEY"), "{refused}");
+    assert!(matches!(at_the_door(&url).await, ProviderError::RateLimited { .. }));
+    assert!(server.requests()[0].query.contains("token=s3cret"));
+    for url in [url.as_str(), "ws://127.0.0.1:1", "nowhere", "ftp://x", "ws://"] {
+        let error = at_the_door(url).await;
+        let words = format!("{} {error:?}", tapewire_runtime::chain(&error));
+        assert!(!words.contains("s3cret"), "{words}");
+    }
+}
+
+#[test]
+fn without_the_fold_it_is_refused_with_the_remedy() {
+    let source = source("ws://127.0.0.1:1");
+    let error = source.check(&Subscription { bars: true, ..subscription(&["AAPL"]) }).unwrap_err();
+    assert!(error.to_string().contains("prices.override.finnhub.fold_trades = true"), "{error}");
+    source.check(&subscription(&["AAPL", "X:BTCUSDT", "BRK.B"])).unwrap();
+    assert!(source.check(&subscription(&["I:SPX"])).is_err());
+    assert!(source.check(&Subscription { halts: true, ..subscription(&["AAPL"]) }).is_err());
+}
+
+#[test]
+fn captures_are_read_or_refused_with_the_reason() {
+    let Some(captured) = fixture("live-captures/finnhub/ws_trades.jsonl") else { return };
+    let found: Vec<String> = String::from_utf8(captured)
+        .unwrap()
+        .lines()
+        .map(|line| match read(line) {
+            Ok((trades, rejects)) => {
+                let prices = trades.iter().map(|trade| format!("{} {}", trade.symbol, trade.price)).next_back();
+                let reasons = rejects.into_iter().map(|reject| reject.reason).next();
+                format!("{} {}", trades.len(), prices.or(reasons).unwrap_or_default())
+            }
+            Err(other) => other,
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "10 X:BTCUSDT 66972.77",
+            "Nothing",
+            "1 X:BTCBRL 222457",
+            "2 X:BTCUSDT 95372.09",
+            "1 X:ETHUSDT 1675.58",
+            "Error(\"Subscribing to too many symbols\")"
+        ]
+    );
+    let documented = String::from_utf8(fixture("finnhub/ws_messages.jsonl").unwrap()).unwrap();
+    let documented: Vec<&str> = documented.lines().collect();
+    assert_eq!(read(documented[0]).unwrap().0[0].at, at("2019-12-05T06:14:51.134Z"));
+    assert_eq!(read(documented[1]).unwrap_err(), "Nothing");
+    assert!(read(documented[2]).unwrap_err().contains("too many symbols"));
 }

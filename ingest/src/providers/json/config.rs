@@ -65,7 +65,7 @@ impl Default for JsonConfig {
 /// How a key is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyIn {
-    /// There is none.
+    /// No key is sent.
     Nowhere,
     /// `Authorization: Bearer KEY`.
     Bearer,

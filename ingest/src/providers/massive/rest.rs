@@ -123,7 +123,6 @@ mod tests {
             name: "massive".into(),
             settings: serde_json::Map::new(),
             key: ApiKey::default(),
-            secret: ApiKey::default(),
             clock: Clock::wall(),
         };
         let config = MassiveConfig { rest_url: "https://api.massive.com/".into(), ..MassiveConfig::default() };

@@ -119,7 +119,7 @@ impl PriceConnection for Connection {
 
 /// Channels to subscribe to: `AM.AAPL`, `T.AAPL`, `LULD.AAPL`, ...
 fn channels(subscription: &Subscription) -> Vec<String> {
-    let kinds = [("AM", true), ("T", subscription.trades), ("LULD", subscription.halts)];
+    let kinds = [("AM", subscription.bars), ("T", subscription.trades), ("LULD", subscription.halts)];
     let wanted = kinds.into_iter().filter(|(_, wanted)| *wanted);
     wanted.flat_map(|(kind, _)| subscription.symbols.iter().map(move |symbol| format!("{kind}.{symbol}"))).collect()
 }

@@ -29,7 +29,7 @@ fn list(items: &[String]) -> Answered {
 }
 
 fn wanted(symbols: &[&str], halts: bool) -> Subscription {
-    Subscription { symbols: symbols.iter().map(|name| symbol(name)).collect(), trades: false, halts }
+    Subscription { symbols: symbols.iter().map(|name| symbol(name)).collect(), bars: true, trades: false, halts }
 }
 
 fn source(server: &Server, clock: &Clock) -> Arc<dyn PriceSource> {

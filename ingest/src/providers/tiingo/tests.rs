@@ -49,7 +49,7 @@ async fn articles_count_from_their_publication_and_name_each_company_once() {
     let server = Server::start(&[(PATH, list(&items))]).await;
     let page = source(&server).page(&since()).await.unwrap();
     let ids: Vec<&str> = page.items.iter().map(|article| article.id.as_str()).collect();
-    assert_eq!(ids, ["https://t.test/0", "1", "2"], "an id of 0 is none");
+    assert_eq!(ids, ["https://t.test/0", "1", "2"], "an id of 0 does not count");
     let article = &page.items[2];
     assert_eq!(article.published_at, at("2024-02-22T06:45:23Z"));
     assert!(article.received_at >= at("2024-02-22T07:00:00Z"), "it is when we had it, not when it was crawled");

@@ -52,7 +52,7 @@ fn source(url: &str, settings: &[(&str, &str)]) -> Arc<dyn PriceSource> {
 }
 
 fn subscription(symbols: &[&str]) -> Subscription {
-    Subscription { symbols: symbols.iter().map(|name| symbol(name)).collect(), trades: false, halts: false }
+    Subscription { symbols: symbols.iter().map(|name| symbol(name)).collect(), bars: true, trades: false, halts: false }
 }
 
 /// Minute of the hour, close and volume of each bar.

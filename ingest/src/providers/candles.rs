@@ -1,4 +1,5 @@
-//! Which candles are finished. Coinbase sends the current one again with each change, and does not say which is the last.
+//! Which candles are finished, where a provider sends the current one again with each change and does not say which is the
+//! last.
 
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -9,12 +10,12 @@ const SETTLES_WITHIN: SignedDuration = SignedDuration::from_secs(2);
 
 /// The latest candle of each symbol, until it is finished.
 #[derive(Debug, Default)]
-pub struct Candles(BTreeMap<Symbol, Bar>);
+pub(super) struct Candles(BTreeMap<Symbol, Bar>);
 
 impl Candles {
     /// Takes candles in, and returns those that are finished: older ones than the latest of the symbol, and those that
-    /// ended a while before `now`, by Coinbase's clock.
-    pub fn finished(&mut self, candles: Vec<Bar>, now: Option<Timestamp>) -> Vec<Bar> {
+    /// ended a while before `now`, by the provider's clock where it is known.
+    pub(super) fn finished(&mut self, candles: Vec<Bar>, now: Option<Timestamp>) -> Vec<Bar> {
         let mut finished = Vec::new();
         for candle in candles {
             match self.0.get(&candle.symbol) {

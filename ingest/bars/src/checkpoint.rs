@@ -1,0 +1,189 @@
+//! How far the trades of a source are known, as text in the metadata of each commit.
+
+use crate::partition::FoldRules;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tapewire_core::Run;
+
+/// Kafka takes metadata of up to 4096 bytes (`offset.metadata.max.bytes`).
+const MAX_BYTES: usize = 4_000;
+
+/// How far after its first known watermark the trades of a source may be incomplete: longer than a delayed source is behind.
+const UNKNOWN_FOR: i64 = 20 * 60 * 1_000_000;
+
+/// How far the trades of a source are complete, and where they are not. Times are microseconds since 1970 (UTC).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The last watermark.
+    pub watermark: Option<i64>,
+    /// From, and until; in order and apart from each other.
+    gaps: Vec<(i64, i64)>,
+}
+
+impl Progress {
+    /// Notes that trades are missing.
+    pub fn add_gap(&mut self, mut from: i64, mut to: i64) {
+        if from >= to {
+            return;
+        }
+        self.gaps.retain(|&(other_from, other_to)| {
+            let is_apart = other_to < from || to < other_from;
+            if !is_apart {
+                (from, to) = (from.min(other_from), to.max(other_to));
+            }
+            is_apart
+        });
+        self.gaps.push((from, to));
+        self.gaps.sort_unstable();
+    }
+
+    /// Whether trades are missing in `from..to`.
+    pub fn is_in_gap(&self, from: i64, to: i64) -> bool {
+        self.gaps.iter().any(|&(gap_from, gap_to)| gap_from < to && from < gap_to)
+    }
+
+    /// Forgets the gaps that no bar overlaps any more.
+    pub fn forget_gaps(&mut self, before: i64) {
+        self.gaps.retain(|&(_, to)| to > before);
+    }
+
+    /// Moves the watermark, never back. Of a source that has not said where its trades begin they are unknown.
+    pub fn advance(&mut self, at: Timestamp) -> Timestamp {
+        let micros = at.as_microsecond();
+        if self.watermark.is_none() && self.gaps.is_empty() {
+            self.add_gap(i64::MIN, micros.saturating_add(UNKNOWN_FOR));
+        }
+        let furthest = self.watermark.map_or(micros, |before| before.max(micros));
+        self.watermark = Some(furthest);
+        Timestamp::from_microsecond(furthest).unwrap_or(at)
+    }
+
+    /// Trades before this time change no bar any more.
+    pub fn open_from(&self, rules: &FoldRules) -> i64 {
+        rules.widths.open_from(self.watermark.unwrap_or(i64::MIN / 2), rules.lateness())
+    }
+}
+
+/// What is known of one source and run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub run: Run,
+    pub source: String,
+    pub progress: Progress,
+}
+
+/// What the next owner of a partition needs.
+///
+/// ```json
+/// {"rewind":120,"widths":[60],"lateness":300000000,"sources":[["live","coinbase",1719252000000000,[[1719251000000000,1719251100000000]]]]}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// The first record to read: at or before the committed offset.
+    pub rewind: u64,
+    /// Of the bars, in seconds.
+    widths: Vec<u32>,
+    /// In microseconds.
+    lateness: i64,
+    /// Run, name, watermark and gaps of each source just before that record.
+    sources: Vec<(String, String, Option<i64>, Vec<(i64, i64)>)>,
+}
+
+impl Checkpoint {
+    pub fn new(rules: &FoldRules, rewind: u64, known: &[Known]) -> Self {
+        let source = |Known { run, source, progress }: &Known| {
+            (run.as_str().to_owned(), source.clone(), progress.watermark, progress.gaps.clone())
+        };
+        let sources = known.iter().map(source).collect();
+        Self { rewind, widths: rules.widths.seconds().to_vec(), lateness: rules.lateness(), sources }
+    }
+
+    /// `None` if the text is not a checkpoint, as after somebody moved the group's offsets by hand.
+    pub fn decode(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The text, which Kafka takes: what has no room counts as a gap, or as unknown.
+    pub fn encode(mut self) -> String {
+        loop {
+            let text = serde_json::to_string(&self).expect("a checkpoint is strings and numbers");
+            if text.len() <= MAX_BYTES {
+                return text;
+            }
+            let longest = self.sources.iter_mut().map(|(_, _, _, gaps)| gaps).max_by_key(|gaps| gaps.len());
+            match longest.filter(|gaps| gaps.len() > 1) {
+                Some(gaps) => *gaps = vec![(gaps[0].0, gaps[gaps.len() - 1].1)],
+                None => drop(self.sources.pop()),
+            }
+        }
+    }
+
+    /// What was known of each source. If bars were made by other rules, trades that count by these may be missing.
+    pub fn known(self, rules: &FoldRules) -> Vec<Known> {
+        let is_same = self.widths == rules.widths.seconds() && self.lateness == rules.lateness();
+        let known = |(run, source, watermark, gaps): (String, String, Option<i64>, Vec<(i64, i64)>)| {
+            let mut progress = Progress { watermark, gaps: Vec::new() };
+            gaps.into_iter().for_each(|(from, to)| progress.add_gap(from, to));
+            if !is_same && let Some(at) = watermark {
+                progress.add_gap(i64::MIN, at.saturating_add(UNKNOWN_FOR));
+            }
+            Known { run: Run::named(&run), source, progress }
+        };
+        self.sources.into_iter().map(known).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Widths;
+    use jiff::SignedDuration;
+
+    fn rules(width_s: u32) -> FoldRules {
+        FoldRules { widths: Widths::new(&[width_s]).unwrap(), lateness: SignedDuration::from_secs(300) }
+    }
+
+    #[test]
+    fn gaps_that_touch_are_one_and_are_forgotten_when_no_bar_overlaps_them() {
+        let mut progress = Progress::default();
+        for (from, to) in [(30, 40), (10, 20), (20, 25), (35, 50), (60, 60)] {
+            progress.add_gap(from, to);
+        }
+        assert_eq!(progress.gaps, [(10, 25), (30, 50)]);
+        let in_gap = |from, to| progress.is_in_gap(from, to);
+        assert!(in_gap(24, 30) && in_gap(0, 11) && in_gap(49, 60));
+        assert!(!in_gap(0, 10) && !in_gap(25, 30) && !in_gap(50, 60));
+        progress.forget_gaps(25);
+        assert_eq!(progress.gaps, [(30, 50)]);
+    }
+
+    #[test]
+    fn a_checkpoint_survives_the_commit_and_always_fits() {
+        let known = |source: &str, gaps: &[(i64, i64)]| Known {
+            run: Run::live(),
+            source: source.into(),
+            progress: Progress { watermark: Some(1_719_252_000_000_000), gaps: gaps.to_vec() },
+        };
+        let some = [known("binance", &[(1, 2), (4, 9)]), known("finnhub", &[])];
+        let text = Checkpoint::new(&rules(60), 120, &some).encode();
+        assert_eq!(Checkpoint::decode(&text).unwrap().known(&rules(60)), some);
+        assert_eq!(Checkpoint::decode(""), None);
+
+        let gaps: Vec<(i64, i64)> = (0..400).map(|i| (i * 10, i * 10 + 5)).collect();
+        let text = Checkpoint::new(&rules(60), 120, &[known("binance", &gaps)]).encode();
+        assert_eq!(Checkpoint::decode(&text).unwrap().known(&rules(60)), [known("binance", &[(0, 3995)])]);
+        let many: Vec<Known> = (0..200).map(|i| known(&format!("source_{i}"), &[])).collect();
+        let text = Checkpoint::new(&rules(60), 120, &many).encode();
+        let kept = Checkpoint::decode(&text).unwrap().known(&rules(60));
+        assert!(text.len() <= MAX_BYTES && kept.len() > 50 && many.starts_with(&kept));
+    }
+
+    #[test]
+    fn what_was_made_by_other_rules_is_unknown_for_a_while() {
+        let progress = Progress { watermark: Some(1_000_000), gaps: Vec::new() };
+        let known = Known { run: Run::live(), source: "x".into(), progress };
+        let text = Checkpoint::new(&rules(60), 7, &[known]).encode();
+        let other = Checkpoint::decode(&text).unwrap().known(&rules(300));
+        assert!(other[0].progress.is_in_gap(0, 1) && !other[0].progress.is_in_gap(1_000_000 + UNKNOWN_FOR, i64::MAX));
+    }
+}

@@ -1,0 +1,257 @@
+//! One partition of the topic `trades`: the folds of its symbols, and from where it has to be read again.
+
+use crate::checkpoint::{Checkpoint, Known, Progress};
+use crate::fold::{Fold, Taken};
+use crate::widths::Widths;
+use foldhash::fast::FixedState;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{HashMap, VecDeque};
+use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
+use tapewire_core::{Bar, Run, Symbol, Watermark};
+
+/// A source without a record for this number of records is taken to be gone. Otherwise its last trades would hold back
+/// forever from where the topic is read again.
+const MAX_SILENT_RECORDS: u64 = 1_000_000;
+
+/// What decides which bars a set of trades gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldRules {
+    /// Widths of the bars.
+    pub widths: Widths,
+    /// How long after the watermark has passed the end of a bar a trade may still change it.
+    pub lateness: SignedDuration,
+}
+
+impl FoldRules {
+    /// In microseconds.
+    pub(crate) fn lateness(&self) -> i64 {
+        i64::try_from(self.lateness.as_micros().max(0)).unwrap_or(i64::MAX / 4)
+    }
+}
+
+/// The folds of one partition, for each run and source by itself.
+///
+/// The bars are a function of the records: those that were read again after a restart give the same bars, and the bars of
+/// records that were committed before are not given out again. A bar is not given out if it overlaps a [`Gap`] of its
+/// source. Of a source whose earlier records are not known, as after somebody moved offsets by hand, there are no bars until
+/// its watermark is 20 minutes further.
+#[derive(Debug)]
+pub struct Partition {
+    rules: FoldRules,
+    streams: Vec<Stream>,
+    /// The records that may have to be read again, oldest first. Never empty.
+    segments: VecDeque<Segment>,
+    /// The next offset, as it was committed before this partition was taken over.
+    committed: u64,
+    next: u64,
+    late: u64,
+}
+
+/// The trades of one source and run.
+#[derive(Debug)]
+struct Stream {
+    run: Run,
+    source: String,
+    progress: Progress,
+    instruments: HashMap<Symbol, Instrument, FixedState>,
+    /// Time of the latest trade of the open segment that counts.
+    latest: i64,
+    /// Offset of the last record.
+    seen: u64,
+}
+
+#[derive(Debug)]
+struct Instrument {
+    fold: Fold,
+    /// Its trades on this partition are copies, and so are its bars.
+    is_copy: bool,
+}
+
+/// The records from one watermark to the next.
+#[derive(Debug)]
+struct Segment {
+    /// Offset of the first.
+    from: u64,
+    /// What was known of each source just before.
+    before: Vec<Known>,
+    /// Of each source, the time of the latest trade that counts.
+    latest: Vec<(Run, String, i64)>,
+}
+
+impl Partition {
+    /// Takes a partition over, given the offset and the metadata of the last commit; the caller then reads from
+    /// [`Partition::start_offset`]. Without a commit `committed` is 0.
+    pub fn resume(rules: FoldRules, committed: u64, metadata: &str) -> Self {
+        let checkpoint = Checkpoint::decode(metadata);
+        let next = checkpoint.as_ref().map_or(committed, |checkpoint| checkpoint.rewind.min(committed));
+        let known = checkpoint.map(|checkpoint| checkpoint.known(&rules)).unwrap_or_default();
+        let stream = |known: &Known| Stream::new(known.run.clone(), known.source.clone(), known.progress.clone(), next);
+        let streams = known.iter().map(stream).collect();
+        let segments = VecDeque::from([Segment { from: next, before: known, latest: Vec::new() }]);
+        Self { rules, streams, segments, committed, next, late: 0 }
+    }
+
+    /// Where to read from, given the offset and the metadata of the last commit.
+    pub fn start_offset(committed: i64, metadata: &str) -> i64 {
+        let rewind = Checkpoint::decode(metadata).and_then(|checkpoint| i64::try_from(checkpoint.rewind).ok());
+        rewind.map_or(committed, |rewind| rewind.min(committed))
+    }
+
+    /// Moves past a record, `None` if it can't be read. Returns what is to be sent to the same partition of `bars`, in this
+    /// order: bars, then the watermark that completed them. Nothing for a record that was committed before.
+    pub fn step(&mut self, offset: u64, record: Option<(Run, Print)>) -> Vec<Tape> {
+        self.next = self.next.max(offset + 1);
+        match record {
+            None | Some((_, Print::Trade(_))) => {}
+            Some((run, Print::Fold(trade))) => self.trade(offset, &run, trade, false),
+            Some((run, Print::BenchmarkFold(trade))) => self.trade(offset, &run, trade, true),
+            Some((run, Print::Gap(gap))) => self.gap(offset, &run, &gap),
+            Some((run, Print::Watermark(watermark))) => {
+                let out = self.watermark(offset, &run, watermark);
+                return if self.is_known(offset) { Vec::new() } else { out };
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether a record was committed before: it only rebuilds the state.
+    pub fn is_known(&self, offset: u64) -> bool {
+        offset < self.committed
+    }
+
+    fn trade(&mut self, offset: u64, run: &Run, trade: SourceTrade, is_copy: bool) {
+        let SourceTrade { source, trade } = trade;
+        let is_known = self.is_known(offset);
+        let stream = stream(&mut self.streams, offset, run, &source);
+        let instrument = match stream.instruments.get_mut(&trade.symbol) {
+            Some(instrument) => instrument,
+            None => {
+                let mut fold = Fold::new(trade.symbol.clone(), self.rules.widths.clone(), self.rules.lateness);
+                // Up to here its trades are known: none of them counts any more.
+                if let Some(at) = stream.progress.watermark.and_then(|at| Timestamp::from_microsecond(at).ok()) {
+                    fold.watermark(at);
+                }
+                stream.instruments.entry(trade.symbol.clone()).or_insert(Instrument { fold, is_copy })
+            }
+        };
+        match instrument.fold.trade(&trade) {
+            Taken::Counts => stream.latest = stream.latest.max(trade.at.as_microsecond()),
+            Taken::TooLate => self.late += u64::from(!is_known),
+        }
+    }
+
+    fn gap(&mut self, offset: u64, run: &Run, gap: &Gap) {
+        let stream = stream(&mut self.streams, offset, run, &gap.source);
+        stream.progress.add_gap(gap.from.as_microsecond(), gap.to.as_microsecond());
+    }
+
+    fn watermark(&mut self, offset: u64, run: &Run, watermark: Watermark) -> Vec<Tape> {
+        let mut out = Vec::new();
+        if !watermark.idle {
+            let stream = stream(&mut self.streams, offset, run, &watermark.source);
+            out = stream.complete(&self.rules, watermark.at);
+            if watermark.is_end_of_stream() {
+                self.streams.retain(|stream| stream.source != watermark.source || stream.run != *run);
+            }
+            self.begin_segment();
+        }
+        out.push(Tape::Watermark(watermark));
+        out
+    }
+
+    /// What is known of each source now.
+    fn known(&self) -> Vec<Known> {
+        let known = |stream: &Stream| Known {
+            run: stream.run.clone(),
+            source: stream.source.clone(),
+            progress: stream.progress.clone(),
+        };
+        self.streams.iter().map(known).collect()
+    }
+
+    fn begin_segment(&mut self) {
+        let before = self.known();
+        let open = self.segments.back_mut().expect("there is always one");
+        for stream in self.streams.iter_mut().filter(|stream| stream.latest > i64::MIN) {
+            open.latest.push((stream.run.clone(), stream.source.clone(), stream.latest));
+            stream.latest = i64::MIN;
+        }
+        self.segments.push_back(Segment { from: self.next, before, latest: Vec::new() });
+        self.evict_segments();
+    }
+
+    /// Evicts the oldest segments as long as no trade in them counts any more.
+    fn evict_segments(&mut self) {
+        let (streams, rules) = (&self.streams, &self.rules);
+        let is_needed = |(run, source, latest): &(Run, String, i64)| {
+            let stream = streams.iter().find(|stream| stream.source == *source && stream.run == *run);
+            stream.is_some_and(|stream| *latest >= stream.progress.open_from(rules))
+        };
+        while self.segments.len() > 1 && !self.segments[0].latest.iter().any(is_needed) {
+            self.segments.pop_front();
+        }
+    }
+
+    /// The next offset to commit, and the metadata that goes with it, once all that was returned so far is acknowledged.
+    pub fn commit(&mut self) -> (u64, String) {
+        let next = self.next;
+        self.streams.retain(|stream| stream.seen.saturating_add(MAX_SILENT_RECORDS) > next);
+        self.evict_segments();
+        let has_trades = self.streams.iter().any(|stream| stream.latest > i64::MIN);
+        if self.segments.len() == 1 && !has_trades {
+            // Nothing before is needed.
+            self.segments[0] = Segment { from: next, before: self.known(), latest: Vec::new() };
+        }
+        let oldest = &self.segments[0];
+        let checkpoint = Checkpoint::new(&self.rules, oldest.from, &oldest.before);
+        (next.max(self.committed), checkpoint.encode())
+    }
+
+    /// Number of trades since the last call that came too late for every bar.
+    pub fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
+    }
+
+    /// Number of trades in memory.
+    pub fn len(&self) -> usize {
+        let of = |stream: &Stream| stream.instruments.values().map(|instrument| instrument.fold.len()).sum::<usize>();
+        self.streams.iter().map(of).sum()
+    }
+
+    /// Whether no trade is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The stream of a source, made if there is none.
+fn stream<'s>(streams: &'s mut Vec<Stream>, offset: u64, run: &Run, source: &str) -> &'s mut Stream {
+    let at = streams.iter().position(|stream| stream.source == source && stream.run == *run);
+    let at = at.unwrap_or_else(|| {
+        streams.push(Stream::new(run.clone(), source.to_owned(), Progress::default(), offset));
+        streams.len() - 1
+    });
+    streams[at].seen = offset;
+    &mut streams[at]
+}
+
+impl Stream {
+    fn new(run: Run, source: String, progress: Progress, seen: u64) -> Self {
+        let instruments = HashMap::with_hasher(FixedState::default());
+        Self { run, source, progress, instruments, latest: i64::MIN, seen }
+    }
+
+    /// The bars that a watermark completes, and those that late trades have changed: by symbol, width and time.
+    fn complete(&mut self, rules: &FoldRules, at: Timestamp) -> Vec<Tape> {
+        let at = self.progress.advance(at);
+        let mut bars: Vec<(Bar, bool)> = Vec::new();
+        for Instrument { fold, is_copy } in self.instruments.values_mut() {
+            bars.extend(fold.watermark(at).into_iter().map(|bar| (bar, *is_copy)));
+        }
+        self.instruments.retain(|_, instrument| !instrument.fold.is_empty());
+        bars.retain(|(bar, _)| !self.progress.is_in_gap(bar.start.as_microsecond(), bar.end().as_microsecond()));
+        self.progress.forget_gaps(self.progress.open_from(rules));
+        bars.sort_by(|(a, _), (b, _)| (&a.symbol, a.width_s, a.start).cmp(&(&b.symbol, b.width_s, b.start)));
+        bars.into_iter().map(|(bar, is_copy)| if is_copy { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }).collect()
+    }
+}
