@@ -149,7 +149,13 @@ impl Producer {
     ///
     /// # Errors
     /// [`BusError::Send`].
-    pub async fn enqueue_to(&self, topic: Topic, partition: i32, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
+    pub async fn enqueue_to(
+        &self,
+        topic: Topic,
+        partition: i32,
+        key: &str,
+        payload: &[u8],
+    ) -> Result<Delivery, BusError> {
         let name = self.topics.name(topic);
         let mut record = FutureRecord::to(&name).key(key).payload(payload).partition(partition);
         loop {

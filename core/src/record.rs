@@ -235,8 +235,10 @@ mod tests {
 
     #[test]
     fn trades_of_earlier_versions_are_read() {
-        let plain = r#"{"symbol":"MKR","at":1000000,"id":"7","sequence":1,"price":2.5,"size":3.0,"received_at":2000000}"#;
-        let read = |body: &str| TradeRecord::decode_print(format!(r#"{{"v":1,"run":"live","body":{body}}}"#).as_bytes());
+        let plain =
+            r#"{"symbol":"MKR","at":1000000,"id":"7","sequence":1,"price":2.5,"size":3.0,"received_at":2000000}"#;
+        let read =
+            |body: &str| TradeRecord::decode_print(format!(r#"{{"v":1,"run":"live","body":{body}}}"#).as_bytes());
         let earlier = read(plain).unwrap();
         assert_eq!(read(&format!(r#"{{"trade":{plain}}}"#)).unwrap(), earlier);
         let Print::Trade(trade) = earlier.body else { panic!("{earlier:?}") };

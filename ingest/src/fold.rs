@@ -155,7 +155,10 @@ impl Stage {
             self.partitions.insert(*partition, Partition::resume(self.rules.clone(), committed, metadata));
         }
         self.readiness.ready(STAGE);
-        tracing::info!(partitions = self.partitions.len(), "partitions were assigned; making bars from the last commits");
+        tracing::info!(
+            partitions = self.partitions.len(),
+            "partitions were assigned; making bars from the last commits"
+        );
     }
 
     async fn handle(&mut self, record: &Received) -> Result<(), IngestError> {
@@ -217,7 +220,8 @@ impl Stage {
         self.flush().await?;
         let late: u64 = self.partitions.values_mut().map(Partition::take_late).sum();
         metrics::counter!("tapewire_late_trades_total").increment(late);
-        metrics::gauge!("tapewire_trades_in_memory").set(self.partitions.values().map(Partition::len).sum::<usize>() as f64);
+        metrics::gauge!("tapewire_trades_in_memory")
+            .set(self.partitions.values().map(Partition::len).sum::<usize>() as f64);
         let commit = |(&partition, state): (&i32, &mut Partition)| {
             let (next, metadata) = state.commit();
             let next = i64::try_from(next).expect("offsets come from Kafka, where they are signed");

@@ -237,8 +237,13 @@ async fn trades_and_halts_come_when_asked_for() {
     let symbols = instruments().map(|company| symbol(company.symbol)).collect();
     let config = PricesConfig { symbols, trades: true, halts: true, warmup: Duration::from_secs(60), ..config() };
     follow(config, &kafka, &provider, state.path(), time(ORIGIN) + SignedDuration::from_mins(80)).await;
-    let trades: Vec<_> =
-        kafka.read(Topic::Trades).await.iter().map(|r| TradeRecord::decode(&r.payload).unwrap().body).filter_map(Print::into_trade).collect();
+    let trades: Vec<_> = kafka
+        .read(Topic::Trades)
+        .await
+        .iter()
+        .map(|r| TradeRecord::decode(&r.payload).unwrap().body)
+        .filter_map(Print::into_trade)
+        .collect();
     assert!(trades.iter().any(|trade| trade.symbol.as_str() == "NVDA" && trade.price > 0.0 && trade.size > 0.0));
     let halts: Vec<_> =
         kafka.read(Topic::Halts).await.iter().map(|r| HaltRecord::decode(&r.payload).unwrap().body).collect();

@@ -29,7 +29,9 @@ fn trades() -> Vec<Trade> {
             received_at: at + SignedDuration::from_millis(50),
         }
     };
-    (0..360).flat_map(|number| SYMBOLS.iter().enumerate().map(move |(order, ticker)| trade(number, ticker, order))).collect()
+    (0..360)
+        .flat_map(|number| SYMBOLS.iter().enumerate().map(move |(order, ticker)| trade(number, ticker, order)))
+        .collect()
 }
 
 fn bars(trades: &[Trade]) -> Vec<Bar> {

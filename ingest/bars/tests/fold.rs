@@ -168,8 +168,7 @@ fn a_bar_without_the_trade_that_was_taken_back_is_never_older_than_the_one_with_
     fold.trade(&trade(2_000_000, 2, 77.0, 100.0));
     let before = fold.watermark(at(60_000_000)).remove(0);
     // The cancellation is of a later minute.
-    let cancel =
-        Trade { replaces: Some("id2".into()), counts: TradeCounts::NOTHING, ..trade(90_000_000, 3, 1.0, 1.0) };
+    let cancel = Trade { replaces: Some("id2".into()), counts: TradeCounts::NOTHING, ..trade(90_000_000, 3, 1.0, 1.0) };
     fold.trade(&cancel);
     let after = fold.watermark(at(91_000_000)).remove(0);
     assert_eq!((after.start, after.high, after.volume, after.trades), (before.start, 10.0, 100.0, Some(1)));

@@ -223,7 +223,8 @@ fn what_was_given_out_and_not_committed_is_given_out_again_and_equal() {
     let records = market();
     let expected = whole(&records);
     for kill_every in [7, 50, 333] {
-        let (mut partition, mut held) = (Partition::resume(rules(), 0, ""), Held { is_repeated: true, ..Held::default() });
+        let (mut partition, mut held) =
+            (Partition::resume(rules(), 0, ""), Held { is_repeated: true, ..Held::default() });
         let (mut offset, mut killed_at) = (0, 0);
         while offset < records.len() {
             step(&mut partition, offset, &records[offset]).into_iter().for_each(|tape| held.take(tape));
@@ -278,7 +279,11 @@ fn records_twice_and_trades_in_another_order_give_the_same_bars() {
     assert_eq!(reordered.bars.len(), expected.bars.len());
     for (key, (_, bar)) in &expected.bars {
         let other = &reordered.bars[key].1;
-        assert_eq!((bar.open, bar.close, bar.high, bar.low), (other.open, other.close, other.high, other.low), "{key:?}");
+        assert_eq!(
+            (bar.open, bar.close, bar.high, bar.low),
+            (other.open, other.close, other.high, other.low),
+            "{key:?}"
+        );
         assert_eq!((bar.volume, bar.trades), (other.volume, other.trades), "{key:?}");
     }
 }

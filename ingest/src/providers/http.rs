@@ -252,7 +252,8 @@ impl HttpClient {
         // The message is for people; failing to read it is not a second error.
         let message = message(&response.bytes().await.unwrap_or_default());
         let retry = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
-        let has_key = matches!(self.credentials, Credentials::Bearer(_) | Credentials::Header(..) | Credentials::Headers(_));
+        let has_key =
+            matches!(self.credentials, Credentials::Bearer(_) | Credentials::Header(..) | Credentials::Headers(_));
         match status.as_u16() {
             401 | 403 if has_key => ProviderError::NotAuthorized { provider, what: path, message },
             401 | 403 | 451 if !has_key => ProviderError::Refused { provider, what: path, message },

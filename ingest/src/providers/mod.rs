@@ -8,6 +8,8 @@
 pub mod alpaca;
 pub mod binance;
 mod candles;
+#[cfg(test)]
+mod captures;
 pub mod coinbase;
 mod coins;
 mod conditional;

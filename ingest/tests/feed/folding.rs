@@ -66,8 +66,11 @@ async fn bars_of_trades_are_whole_through_disconnects_and_kills() {
     assert!(folded.len() > 30, "{} bars are of trades", folded.len());
 
     // No bar is made of trades that may be missing, and the benchmark's bars are the same on every partition.
-    let gaps: Vec<_> =
-        prints(&kafka).await.into_iter().filter_map(|(_, print)| if let Print::Gap(gap) = print { Some(gap) } else { None }).collect();
+    let gaps: Vec<_> = prints(&kafka)
+        .await
+        .into_iter()
+        .filter_map(|(_, print)| if let Print::Gap(gap) = print { Some(gap) } else { None })
+        .collect();
     assert!(gaps.iter().all(|gap| gap.source == SIMULATED) && gaps.len() >= 6);
     let end = |start: Timestamp| start + SignedDuration::from_mins(1);
     for (symbol, start) in &folded {
@@ -81,7 +84,8 @@ async fn bars_of_trades_are_whole_through_disconnects_and_kills() {
         });
         bars.map(|bar| ((bar.width_s, bar.start), bar.close)).collect::<BTreeMap<_, _>>()
     };
-    let common = |partition| of_benchmark(partition).into_iter().filter(|((_, start), _)| *start < first).collect::<Vec<_>>();
+    let common =
+        |partition| of_benchmark(partition).into_iter().filter(|((_, start), _)| *start < first).collect::<Vec<_>>();
     assert!(!common(0).is_empty() && (1..PARTITIONS).all(|partition| common(partition) == common(0)));
     assert!(of_benchmark(0).keys().any(|(width_s, _)| *width_s == 300), "bars of five minutes, too");
     provider.shutdown.cancel();

@@ -7,6 +7,7 @@
 mod listed;
 mod massive;
 mod replay;
+mod streams;
 
 /// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 3000;

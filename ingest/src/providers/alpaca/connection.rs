@@ -50,7 +50,10 @@ impl Connection {
         let has = |word: &'static str| move |said: &Said| said.successes.iter().any(|success| success == word);
         connection.wait_for("connected", login, has("connected")).await?;
         let [id, secret] = &source.key;
-        connection.socket.send(&json!({"action": "auth", "key": id.expose(), "secret": secret.expose()}), login).await?;
+        connection
+            .socket
+            .send(&json!({"action": "auth", "key": id.expose(), "secret": secret.expose()}), login)
+            .await?;
         connection.wait_for("authenticated", login, has("authenticated")).await?;
         connection.subscribe(source, subscription, login).await?;
         Ok(connection)
@@ -62,8 +65,7 @@ impl Connection {
         subscription: &Subscription,
         login: Duration,
     ) -> Result<(), ProviderError> {
-        let names: Result<Vec<String>, _> =
-            subscription.symbols.iter().map(|symbol| source.name_of(symbol)).collect();
+        let names: Result<Vec<String>, _> = subscription.symbols.iter().map(|symbol| source.name_of(symbol)).collect();
         let names = names?;
         let channels = [
             ("bars", subscription.bars),
@@ -137,7 +139,9 @@ impl Connection {
         let trade = match self.recent.time_of(&corrected.symbol, original) {
             Some(at) => Trade { at, ..corrected },
             None => {
-                let reason = format!("the trade {original} that it corrects is not among the recent ones; it is taken back only");
+                let reason = format!(
+                    "the trade {original} that it corrects is not among the recent ones; it is taken back only"
+                );
                 let raw = serde_json::to_string(&corrected).unwrap_or_default();
                 frame.rejects.push(Reject::new(&raw, reason));
                 Trade { counts: TradeCounts::NOTHING, ..corrected }

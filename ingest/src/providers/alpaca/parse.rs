@@ -170,7 +170,9 @@ fn message(raw: &str, market: Market, received_at: Timestamp) -> Result<Message,
         "b" | "u" => Message::Market(MarketEvent::Bar(bar(raw, market, None, received_at)?)),
         "c" => correction(raw, market, received_at)?,
         "x" => Message::Market(MarketEvent::Trade(cancel(raw, market, received_at)?)),
-        "s" => halt(raw, market, received_at)?.map_or(Message::Nothing, |halt| Message::Market(MarketEvent::Halt(halt))),
+        "s" => {
+            halt(raw, market, received_at)?.map_or(Message::Nothing, |halt| Message::Market(MarketEvent::Halt(halt)))
+        }
         "l" => Message::Nothing,
         "success" => Message::Success(read::<Control>(raw)?.msg.unwrap_or_default()),
         "error" => {
@@ -307,11 +309,8 @@ pub fn bars_page(
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
-    let unreadable = |reason: String| ProviderError::Unreadable {
-        provider: provider.to_owned(),
-        path: path.to_owned(),
-        reason,
-    };
+    let unreadable =
+        |reason: String| ProviderError::Unreadable { provider: provider.to_owned(), path: path.to_owned(), reason };
     let answer: Answer<'_> = read(&text).map_err(unreadable)?;
     let bars = answer.bars.map_or("null", RawValue::get);
     let rows: Vec<&RawValue> = if bars.starts_with('{') {

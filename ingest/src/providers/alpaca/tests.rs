@@ -15,7 +15,8 @@ const SUBSCRIBED: &str = r#"[{"T":"subscription","trades":["AAPL"],"quotes":[],"
 const TRADE: &str = r#"{"T":"t","i":96921,"S":"AAPL","x":"D","p":126.55,"s":100,"t":"2021-02-22T15:51:44.208123456Z","c":["@"],"z":"C"}"#;
 const BAR: &str = r#"{"T":"b","S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.12,"v":49378,"n":461,"vw":389.062639,"t":"2021-02-22T19:15:00Z"}"#;
 const CORRECTION: &str = r#"{"T":"c","S":"AAPL","x":"D","oi":96921,"op":126.55,"os":100,"oc":["@"],"ci":96999,"cp":126.5,"cs":90,"cc":["@"],"z":"C","t":"2021-02-22T15:53:00Z"}"#;
-const CANCEL: &str = r#"{"T":"x","S":"AAPL","i":96999,"x":"D","p":126.5,"s":90,"a":"C","z":"C","t":"2021-02-22T15:54:00Z"}"#;
+const CANCEL: &str =
+    r#"{"T":"x","S":"AAPL","i":96999,"x":"D","p":126.5,"s":90,"a":"C","z":"C","t":"2021-02-22T15:54:00Z"}"#;
 const STATUS: &str = r#"{"T":"s","S":"AAPL","sc":"H","sm":"Trading Halt","rc":"T12","rm":"Additional Information Requested","z":"C","t":"2021-02-22T19:15:00Z"}"#;
 
 fn read(text: &str, market: Market) -> (Vec<Message>, Vec<Reject>) {
@@ -50,7 +51,9 @@ fn messages_become_what_they_say() {
         assert_eq!((bar.vwap, bar.trades), (Some(389.062639), Some(461)));
     }
     let status = |code: &str, tape: &str| {
-        let raw = STATUS.replace("\"sc\":\"H\"", &format!("\"sc\":\"{code}\"")).replace("\"z\":\"C\"", &format!("\"z\":\"{tape}\""));
+        let raw = STATUS
+            .replace("\"sc\":\"H\"", &format!("\"sc\":\"{code}\""))
+            .replace("\"z\":\"C\"", &format!("\"z\":\"{tape}\""));
         match one(&raw) {
             Message::Market(MarketEvent::Halt(Halt { halted, reason, .. })) => Some((halted, reason)),
             Message::Nothing => None,
@@ -62,7 +65,10 @@ fn messages_become_what_they_say() {
     assert_eq!([status("T", "C").unwrap().0, status("3", "A").unwrap().0], [false, false]);
     assert_eq!(status("2", "B").unwrap().0, true);
     assert_eq!([status("Q", "C"), status("D", "A"), status("H", "A")], [None, None, None]);
-    assert_eq!(one(r#"{"T":"l","S":"IONM","u":3.24,"d":2.65,"i":"B","t":"2023-04-28T14:00:00Z","z":"C"}"#), Message::Nothing);
+    assert_eq!(
+        one(r#"{"T":"l","S":"IONM","u":3.24,"d":2.65,"i":"B","t":"2023-04-28T14:00:00Z","z":"C"}"#),
+        Message::Nothing
+    );
 }
 
 #[test]
@@ -91,7 +97,10 @@ fn coins_have_no_conditions_and_a_name_of_two_currencies() {
     let [Message::Market(MarketEvent::Trade(trade)), Message::Market(MarketEvent::Bar(bar))] = &messages[..] else {
         panic!("{messages:?}")
     };
-    assert_eq!((trade.symbol.as_str(), trade.id.as_str(), trade.size), ("X:AVAXUSD", "3447222699101865076", 29.205707815));
+    assert_eq!(
+        (trade.symbol.as_str(), trade.id.as_str(), trade.size),
+        ("X:AVAXUSD", "3447222699101865076", 29.205707815)
+    );
     assert_eq!((bar.symbol.as_str(), bar.close), ("X:BTCUSD", 26688.7));
     assert!(rejects.len() == 1 && rejects[0].reason.contains("AVAXUSD"), "{rejects:?}");
 }
@@ -163,7 +172,8 @@ async fn a_corrected_trade_counts_when_the_original_did_and_one_of_an_unknown_or
     let script = [opened(), vec![Step::Say(said), Step::Say(unknown), Step::Close]].concat();
     let (frames, error) = followed(script).await;
     assert!(error.is_retryable(), "{error}");
-    let [MarketEvent::Trade(original), MarketEvent::Trade(corrected), MarketEvent::Trade(cancel)] = &frames[0].events[..]
+    let [MarketEvent::Trade(original), MarketEvent::Trade(corrected), MarketEvent::Trade(cancel)] =
+        &frames[0].events[..]
     else {
         panic!("{frames:?}")
     };
@@ -199,7 +209,8 @@ async fn each_connection_logs_in_and_subscribes_again_and_data_before_the_confir
 
 #[tokio::test]
 async fn refusals_are_told_apart_from_mishaps_and_the_key_is_never_shown() {
-    let error = |code: u16, words: &str| Step::Say(format!("[{{\"T\":\"error\",\"code\":{code},\"msg\":\"{words}\"}}]"));
+    let error =
+        |code: u16, words: &str| Step::Say(format!("[{{\"T\":\"error\",\"code\":{code},\"msg\":\"{words}\"}}]"));
     let say = |text: &str| Step::Say(text.into());
     let at_log_in = |step: Step| vec![say(CONNECTED), Step::Hear, step];
     let at_subscription = |step: Step| vec![say(CONNECTED), Step::Hear, say(AUTHENTICATED), Step::Hear, step];
@@ -207,7 +218,7 @@ async fn refusals_are_told_apart_from_mishaps_and_the_key_is_never_shown() {
         (at_log_in(error(402, "auth failed")), false, "TAPEWIRE_ALPACA_API_KEY"),
         (at_log_in(error(404, "auth timeout")), true, "auth timeout"),
         (at_log_in(error(406, "connection limit exceeded")), true, "no further connection"),
-        (at_log_in(Step::Deafen), true, "authenticated"),
+        (at_log_in(Step::Deafen), true, "silent"),
         (at_subscription(error(405, "symbol limit exceeded")), false, "what your plan includes"),
         (at_subscription(error(409, "insufficient subscription")), false, "insufficient"),
         (at_subscription(error(400, "invalid syntax")), false, "invalid syntax"),
@@ -244,9 +255,15 @@ fn settings_that_cannot_be_used_are_refused_with_the_remedy() {
 #[tokio::test]
 async fn bars_of_the_past_come_in_pages_with_both_parts_of_the_key() {
     let row = |minute: u8, high: &str| {
-        format!("{{\"t\":\"2024-01-03T14:{minute}:00Z\",\"o\":184.22,\"h\":{high},\"l\":184.0,\"c\":184.1,\"v\":12000,\"n\":150,\"vw\":184.2}}")
+        format!(
+            "{{\"t\":\"2024-01-03T14:{minute}:00Z\",\"o\":184.22,\"h\":{high},\"l\":184.0,\"c\":184.1,\"v\":12000,\"n\":150,\"vw\":184.2}}"
+        )
     };
-    let first = format!("{{\"bars\":[{},{}],\"symbol\":\"AAPL\",\"next_page_token\":\"QUFQTHxN\"}}", row(30, "184.4"), row(31, "1"));
+    let first = format!(
+        "{{\"bars\":[{},{}],\"symbol\":\"AAPL\",\"next_page_token\":\"QUFQTHxN\"}}",
+        row(30, "184.4"),
+        row(31, "1")
+    );
     let coins = format!("{{\"bars\":{{\"BTC/USD\":[{}]}},\"next_page_token\":null}}", row(30, "184.4"));
     let path = "/v2/stocks/AAPL/bars";
     let server = Server::start(&[

@@ -1,8 +1,8 @@
 //! Coinbase's stream: connect, subscribe to each channel, then messages of any channel, numbered.
 
-use crate::providers::candles::Candles;
 use super::parse::{self, Message};
 use super::{CoinbaseConfig, product_of};
+use crate::providers::candles::Candles;
 use crate::providers::websocket::Socket;
 use crate::providers::{Account, Frame, MarketEvent, PriceConnection, ProviderError, Subscription};
 use async_trait::async_trait;

@@ -116,8 +116,10 @@ async fn a_candle_is_sent_when_it_is_over_and_silence_ends_the_connection() {
     .await;
     let events: Vec<&MarketEvent> = frames.iter().flat_map(|frame| &frame.events).collect();
     let trades = events.iter().filter(|event| matches!(event, MarketEvent::Trade(_))).count();
-    let closes: Vec<f64> =
-        events.iter().filter_map(|event| if let MarketEvent::Bar(bar) = event { Some(bar.close) } else { None }).collect();
+    let closes: Vec<f64> = events
+        .iter()
+        .filter_map(|event| if let MarketEvent::Bar(bar) = event { Some(bar.close) } else { None })
+        .collect();
     assert_eq!(trades, 2, "{frames:?}");
     assert_eq!(closes.last(), Some(&7.0), "the minute is whole, and the running one is not sent: {frames:?}");
     assert!(matches!(error, ProviderError::Silent { .. }), "{error}");
@@ -158,7 +160,13 @@ async fn bars_of_the_past_are_those_asked_for_and_errors_come_with_http_200() {
         let at = start.as_second() + minute * 60;
         format!("[{at},\"30306.1\",\"30307.2\",\"30305.7\",\"{close}\",\"30306.1\",\"{volume}\",23]")
     };
-    let rows = [row(-1, "30306", "1"), row(0, "30306", "3.39"), row(1, "30306", "0"), row(2, "40000", "1"), row(3, "30307", "1")];
+    let rows = [
+        row(-1, "30306", "1"),
+        row(0, "30306", "3.39"),
+        row(1, "30306", "0"),
+        row(2, "40000", "1"),
+        row(3, "30307", "1"),
+    ];
     let body = format!("{{\"error\":[],\"result\":{{\"XXBTZUSD\":[{}],\"last\":1688672160}}}}", rows.join(","));
     let failed = |words: &str| Answered::ok(&format!("{{\"error\":[\"{words}\"]}}"));
     let path = "/0/public/OHLC";
@@ -178,7 +186,7 @@ async fn bars_of_the_past_are_those_asked_for_and_errors_come_with_http_200() {
     assert!(page.rejects.len() == 1 && page.rejects[0].reason.contains("outside low..high") && page.next.is_none());
     let query = &server.requests()[0].query;
     assert!(query.contains("pair=BTCUSD&interval=1") && query.contains(&format!("since={}", start.as_second() - 60)));
-    let mut error = async || source.bars_page(&coin, start, to, None).await.unwrap_err();
+    let error = async || source.bars_page(&coin, start, to, None).await.unwrap_err();
     assert!(matches!(error().await, ProviderError::RateLimited { .. }));
     assert!(!error().await.is_retryable());
     assert!(matches!(error().await, ProviderError::Failed { .. }));
