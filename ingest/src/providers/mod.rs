@@ -6,6 +6,8 @@
 //! answers, [`ProviderError`] for what can go wrong, [`ApiKey`] for its secret.
 
 pub mod alpaca;
+#[cfg(test)]
+mod behaviours;
 pub mod binance;
 mod candles;
 #[cfg(test)]

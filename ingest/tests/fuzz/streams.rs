@@ -56,6 +56,11 @@ fn assert_numbers(plain: &Fields, numbers: &[(f64, &str)]) {
     }
 }
 
+/// A number that may be written as text.
+fn written(plain: &Fields, name: &str) -> Option<f64> {
+    plain.number(name).or_else(|| plain.string(name)?.parse().ok())
+}
+
 #[test]
 fn frames_of_alpaca() {
     for market in [Market::Shares, Market::Coins] {
@@ -108,10 +113,10 @@ fn messages_of_finnhub() {
             let MarketEvent::Trade(trade) = event else { panic!("{event:?}") };
             assert_trade(trade);
             assert!(trade.size > 0.0, "an update of a price is no trade");
-            let is_there = raw.iter().filter_map(|item| fields(item)).any(|plain| {
-                let number = |name| plain.number(name).or_else(|| plain.string(name)?.parse().ok());
-                number("p") == Some(trade.price) && number("v") == Some(trade.size)
-            });
+            let is_there = raw
+                .iter()
+                .filter_map(|item| fields(item))
+                .any(|plain| written(&plain, "p") == Some(trade.price) && written(&plain, "v") == Some(trade.size));
             assert!(is_there, "{trade:?} of {raw:?}");
             numbers.push(trade.sequence);
         }
@@ -127,9 +132,8 @@ fn messages_of_kraken() {
         let raw = fields(text).and_then(|plain| items(plain.raw("data")?)).unwrap_or_default();
         let refused_whole = read.rejects.first().is_some_and(|reject| reject.bytes == text.as_bytes());
         assert!(refused_whole || read.trades.len() + read.candles.len() + read.rejects.len() <= raw.len(), "{read:?}");
-        let numbers = |plain: &Fields, name| plain.number(name).or_else(|| plain.string(name)?.parse().ok());
         let has = |wanted: &[(f64, &str)]| {
-            let is_it = |plain: Fields| wanted.iter().all(|(number, name)| numbers(&plain, name) == Some(*number));
+            let is_it = |plain: Fields| wanted.iter().all(|(number, name)| written(&plain, name) == Some(*number));
             raw.iter().filter_map(|item| fields(item)).any(is_it)
         };
         for trade in &read.trades {
