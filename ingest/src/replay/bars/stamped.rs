@@ -74,16 +74,16 @@ pub(super) fn check(readings: &[Reading], width: &Width, symbols: &[Symbol]) -> 
     for (width, readings) in of_width {
         last_seconds(&readings, width)?;
         let days = Days::of(&readings, width, symbols);
-        if let Some(why) = days.shows_another_zone() {
-            return Err(format!(
-                "{why}, so the times seem to be in another zone than they say; write them with their zone, or without one and \
-                 give --bar-zone; {FLAG} start takes them as they are"
-            ));
-        }
         if let Some(why) = days.shows_ends() {
             return Err(format!(
                 "its bars seem to be stamped with their ends: {why}; {FLAG} end reads them so, and {FLAG} start takes the \
                  times for starts"
+            ));
+        }
+        if let Some(why) = days.shows_another_zone() {
+            return Err(format!(
+                "{why}, so the times seem to be in another zone than they say; write them with their zone, or without one and \
+                 give --bar-zone; {FLAG} start takes them as they are"
             ));
         }
     }
@@ -225,7 +225,7 @@ impl Days {
         if let Some((from, until)) = bars.of_day(session).filter(|_| close - open > width) {
             self.full += 1;
             let until = until + width;
-            if until - from == close - open && from != open && (from - open) % 1800 == 0 {
+            if until - from == close - open && (from - open).abs() > width && (from - open) % 1800 == 0 {
                 self.shifted += 1;
                 self.first_shifted.get_or_insert((from, until));
             }
