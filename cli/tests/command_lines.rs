@@ -201,7 +201,9 @@ fn names_an_argument(line: &[String], text: &str) -> bool {
     };
     // Values that are nothing are named by the flag before them.
     line[1..].iter().any(is_named)
-        || ["Usage: ", "127.0.0.1:9", "instruments.sec_user_agent"].iter().any(|part| text.contains(part))
+        || ["Usage: ", "for '<FILE>...'", "127.0.0.1:9", "instruments.sec_user_agent"]
+            .iter()
+            .any(|part| text.contains(part))
 }
 
 #[test]

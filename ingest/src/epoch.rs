@@ -17,15 +17,19 @@ const SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
 )]
 pub struct Implausible(String);
 
+/// Counts of the ticks of .NET, tenths of microseconds since the year 1, from 2000 to 2099. As nanoseconds since 1970 they
+/// are moments of 1990, which is hardly ever meant.
+const TICKS: std::ops::Range<i128> = 630_822_816_000_000_000..662_380_416_000_000_000;
+
 /// Reads Unix time in seconds, milli-, micro- or nanoseconds, told apart by size: within [`YEARS`] no moment reads as two
-/// of them. Cut to microseconds, what the topics keep.
+/// of them. Cut to microseconds, what the topics keep. Nanoseconds of 1990 are refused, because they may be ticks of .NET.
 ///
 /// # Errors
 /// [`Implausible`].
 pub fn of_any_unit(n: i64) -> Result<Timestamp, Implausible> {
     let units = [1_000_000_000, 1_000_000, 1000, 1];
     let moments = units.map(|nanoseconds| i128::from(n) * nanoseconds);
-    let at = moments.into_iter().find_map(plausible);
+    let at = moments.into_iter().find_map(plausible).filter(|_| !TICKS.contains(&i128::from(n)));
     at.map(whole_microseconds).ok_or_else(|| Implausible(n.to_string()))
 }
 
@@ -37,7 +41,7 @@ pub fn of_decimal(text: &str) -> Option<Timestamp> {
     if whole.is_empty() || whole.len() > 19 || !digits(whole) || !digits(fraction) {
         return None;
     }
-    let whole: i128 = whole.parse().ok()?;
+    let whole: i128 = whole.parse().ok().filter(|whole| !TICKS.contains(whole))?;
     // In billionths, exact; digits beyond are cut.
     let fraction: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
     let billionths = whole * 1_000_000_000 + fraction.parse::<i128>().ok()?;
@@ -72,7 +76,8 @@ mod tests {
         for n in [1_748_872_800, 1_748_872_800_000, 1_748_872_800_000_000, 1_748_872_800_000_000_123] {
             assert_eq!(of_any_unit(n).unwrap(), at, "{n}");
         }
-        for n in [0, -1, 20_250_512, 631_151_999, 4_102_444_800, i64::MIN, i64::MAX] {
+        // The last but two are ticks of .NET, of 2025.
+        for n in [0, -1, 20_250_512, 631_151_999, 4_102_444_800, 638_826_534_000_000_000, i64::MIN, i64::MAX] {
             assert!(of_any_unit(n).unwrap_err().to_string().contains("1990"), "{n}");
         }
     }
@@ -82,7 +87,7 @@ mod tests {
         let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         assert_eq!(of_decimal("1747078980.123456789"), at("2025-05-12T19:43:00.123456Z"));
         assert_eq!(of_decimal("1747078980123.5"), at("2025-05-12T19:43:00.1235Z"));
-        for text in ["", ".", "1.7e9", "-1747078980", "0", "20250512.5", "99999999999999999999"] {
+        for text in ["", ".", "638826534000000000", "1.7e9", "-1747078980", "0", "20250512.5", "99999999999999999999"] {
             assert_eq!(of_decimal(text), None, "{text}");
         }
     }
@@ -94,7 +99,9 @@ mod tests {
             prop_assert_eq!(of_any_unit(second).unwrap().as_second(), second);
             prop_assert_eq!(of_any_unit(at.as_millisecond()).unwrap().as_millisecond(), at.as_millisecond());
             prop_assert_eq!(of_any_unit(at.as_microsecond()).unwrap(), at);
-            prop_assert_eq!(of_any_unit(i64::try_from(at.as_nanosecond()).unwrap()).unwrap(), at);
+            let nanoseconds = at.as_nanosecond();
+            let is_ticks = TICKS.contains(&nanoseconds);
+            prop_assert_eq!(of_any_unit(i64::try_from(nanoseconds).unwrap()).ok(), Some(at).filter(|_| !is_ticks));
             prop_assert_eq!(of_decimal(&format!("{second}.{micro:06}")), Some(at));
         }
     }

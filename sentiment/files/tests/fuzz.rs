@@ -57,7 +57,7 @@ fn left(folder: &Path, input: &Path, name: &str, run: impl Fn(&Job, usize)) -> V
     if name.ends_with("parquet") {
         // Stopped early: a part of the rows, and the journal of their scores.
         std::fs::remove_file(&output).unwrap();
-        run(&job, 2);
+        run(&Job { overwrite: true, ..job.clone() }, 2);
         let journal = folder.join(format!("{name}.scores.jsonl"));
         let files = [output, journal].map(|path| (path.clone(), std::fs::read(path).unwrap()));
         all.push(Left { job: Job { resume: true, ..job }, files: files.into(), whole });

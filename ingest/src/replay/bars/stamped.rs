@@ -7,6 +7,9 @@
 //! morning.
 //!
 //! Symbols that are traded at all hours show nothing, and daily bars stand for sessions anyway.
+//!
+//! Bars that are together as long as a session and begin hours before or after it are refused, too: somebody wrote local
+//! times as those of UTC, or of another zone.
 
 use super::Reading;
 use super::width::Width;
@@ -75,6 +78,12 @@ pub(super) fn check(readings: &[Reading], width: &Width, symbols: &[Symbol]) -> 
             return Err(format!(
                 "its bars seem to be stamped with their ends: {why}; {FLAG} end reads them so, and {FLAG} start takes the \
                  times for starts"
+            ));
+        }
+        if let Some(why) = days.shows_another_zone() {
+            return Err(format!(
+                "{why}, so the times seem to be in another zone than they say; write them with their zone, or without one and \
+                 give --bar-zone; {FLAG} start takes them as they are"
             ));
         }
     }
@@ -174,6 +183,12 @@ struct Days {
     auction_second: usize,
     /// Sessions in which the volumes could show the opening auction.
     auctions: usize,
+    /// Days with ten bars or more.
+    full: usize,
+    /// Those of them whose bars are as long together as the session, but begin at another hour or half hour than it.
+    shifted: usize,
+    /// The first of these: when its bars begin and end.
+    first_shifted: Option<(i64, i64)>,
 }
 
 impl Days {
@@ -207,6 +222,14 @@ impl Days {
             let is_second = first.is_some_and(|first| first > open && first <= open + width);
             self.from_second += usize::from(!with_open && with_close && is_second);
         }
+        if let Some((from, until)) = bars.of_day(session).filter(|_| close - open > width) {
+            self.full += 1;
+            let until = until + width;
+            if until - from == close - open && (from - open).abs() > width && (from - open) % 1800 == 0 {
+                self.shifted += 1;
+                self.first_shifted.get_or_insert((from, until));
+            }
+        }
         let (four, eight) = hours_of_trading(session);
         self.from_four += usize::from(has(four - width + 1, four + 1));
         self.until_eight += usize::from(has(eight, eight + 1));
@@ -218,6 +241,19 @@ impl Days {
             self.auctions += 1;
             self.auction_second += usize::from(after >= AUCTION * at_open && after / at_open > grew);
         }
+    }
+
+    /// What shows that local times were written as those of another zone; `None` if nothing does.
+    fn shows_another_zone(&self) -> Option<String> {
+        let (from, until) = self.first_shifted.filter(|_| self.shifted * 5 >= self.full * 4)?;
+        let moment =
+            |at: i64| Some(new_york()?.to_datetime(Timestamp::from_second(at).ok()?).strftime("%-H:%M").to_string());
+        let (shifted, full) = (self.shifted, self.full);
+        Some(format!(
+            "on {shifted} of {full} days its bars are from {} to {} in New York, as long as a session and at another time",
+            moment(from)?,
+            moment(until)?
+        ))
     }
 
     /// Why the bars seem to be stamped with their ends; `None` if they do not.
@@ -272,6 +308,15 @@ impl Bars {
     /// The first bar at a time or after it.
     fn first_from(&self, at: i64) -> Option<(i64, f64)> {
         self.0.get(self.0.partition_point(|&(own, _)| own < at)).copied()
+    }
+
+    /// The times of the first and the last bar of a session's day in New York, if it has ten bars or more.
+    fn of_day(&self, session: &Session) -> Option<(i64, i64)> {
+        let midnight = |date: jiff::civil::Date| Some(new_york()?.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_second());
+        let (from, until) = (midnight(session.date)?, midnight(session.date.tomorrow().ok()?)?);
+        let [first, end] = [from, until].map(|at| self.0.partition_point(|&(own, _)| own < at));
+        let day = self.0.get(first..end).filter(|day| day.len() >= 10)?;
+        Some((day.first()?.0, day.last()?.0))
     }
 
     /// The sessions on whose days there are bars.

@@ -140,3 +140,28 @@ fn daily_bars_on_weekends_are_of_other_days_than_they_say() {
     let days = ["2025-05-12", "2025-05-13", "2025-05-14", "2025-05-15", "2025-05-16", "2025-05-26"];
     assert_eq!(bars(&daily(&days)).unwrap().bars().len(), 5);
 }
+
+#[test]
+fn local_times_that_were_written_as_those_of_another_zone_are_refused() {
+    let shifted = |hours: i64, width: i64| days("A", every(hours * 3600, CLOSE - width + hours * 3600, width), even);
+    // 9:30 in New York written as 9:30 in UTC, and as the same moment in Berlin; half hours.
+    for (csv, from) in
+        [(shifted(-4, 60), "5:30 to 12:00"), (shifted(2, 60), "11:30 to 18:00"), (shifted(-4, 1800), "5:30")]
+    {
+        let refused = bars(&csv).err().unwrap();
+        for part in ["bars.csv", "another zone", "on 5 of 5 days", from, "--bar-zone", "--bar-time start"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+        assert!(bars_with(&csv, &given(BarTime::Start)).is_ok());
+    }
+    // A session; a part of one; early and late trading; a day of a file that is otherwise of sessions.
+    let one_day = shifted(-4, 60).lines().nth(1).unwrap().to_owned();
+    for csv in [
+        shifted(0, 60),
+        days("A", every(3600, CLOSE - 3600, 60), even),
+        days("A", every(-19_800, CLOSE + 14_340, 60), even),
+        format!("{}{one_day}\n", shifted(0, 60)),
+    ] {
+        assert!(bars(&csv).is_ok());
+    }
+}

@@ -332,13 +332,17 @@ proptest! {
         let zone = TimeZone::fixed(jiff::tz::offset(hours));
         let local = moment_at.to_zoned(zone.clone());
         let expected = Ok(Some(Moment::At(moment_at)));
+        // Nanoseconds of 1990 may be ticks of .NET.
+        let nanoseconds = (micro >= 662_688_000_000_000).then(|| moment_at.as_nanosecond().to_string());
         for written in [
             moment_at.to_string(),
             moment_at.display_with_offset(jiff::tz::offset(hours)).to_string(),
             local.datetime().to_string().replace('T', " ") + &local.strftime("%:z").to_string(),
             moment_at.as_microsecond().to_string(),
-            moment_at.as_nanosecond().to_string(),
-        ] {
+        ]
+        .into_iter()
+        .chain(nanoseconds)
+        {
             prop_assert_eq!(moment(&text(&written), &silent()), expected.clone(), "{}", written);
         }
         let clock = Clock { zone: Some(zone), ..silent() };
