@@ -343,7 +343,7 @@ async fn a_model_of_candle_transformers_answers_as_any_other() {
         (&json!("candle-transformers"), &json!("DeBERTa"), &json!("f32"), &json!(64), &json!(false))
     );
 
-    let long = format!("{} Selby sinks. {}", report(60, 1), report(60, 2));
+    let long = format!("The {}. Selby sinks. The {}.", report(60, 1), report(60, 2));
     let inputs = json!({"inputs": [{"text": MIXED}, {"text": long}, {"text": long, "companies": ["Selby"]}]});
     let answer = server.answer("/v1/score", &inputs).await;
     let selby = Company::named("Selby");
