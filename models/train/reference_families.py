@@ -15,9 +15,9 @@ with the special pieces of DeBERTa and of XLM-R, and the ids that sentencepiece 
     python reference_families.py
 """
 
+import contextlib
 import io
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -271,9 +271,7 @@ def sentencepieces(folder: Path) -> None:
     for family, pieces in SENTENCEPIECES.items():
         learned = io.BytesIO()
         # The model holds the path of the rules, which is why it is a short one.
-        with tempfile.TemporaryDirectory() as place:
-            before = os.getcwd()
-            os.chdir(place)
+        with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
             lines = (
                 " ".join(f"{ord(c):X}" for c in old) + "\t" + " ".join(f"{ord(c):X}" for c in new)
                 for old, new in RULES.items()
@@ -289,7 +287,6 @@ def sentencepieces(folder: Path) -> None:
                 minloglevel=1,
                 **pieces,
             )
-            os.chdir(before)
         (folder / f"{family}.model").write_bytes(learned.getvalue())
         processor = sentencepiece.SentencePieceProcessor(model_proto=learned.getvalue())
         # XLM-R puts a padding token before the others, and the unknown token after the special ones.

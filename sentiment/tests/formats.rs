@@ -244,10 +244,9 @@ fn every_setting_is_used() {
         ("deberta-v3", "norm_rel_ebd", "none".into()),
         ("deberta-v3", "pos_att_type", "c2p".into()),
         ("deberta-v3", "relative_attention", false.into()),
-        ("deberta-v3-small-buckets", "position_buckets", 6.into()),
+        ("deberta-v3-small-buckets", "max_relative_positions", 20.into()),
         ("deberta-v2", "position_biased_input", false.into()),
         ("deberta-v2", "share_att_key", true.into()),
-        ("deberta-v2", "max_relative_positions", 12.into()),
         ("deberta-v2", "type_vocab_size", 0.into()),
     ] {
         let mut family = family(name);

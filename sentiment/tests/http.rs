@@ -3,18 +3,18 @@
 
 mod common;
 
-use common::{report, shipped};
+use common::{Family, report, shipped, train};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tapewire_runtime::{Shutdown, Telemetry};
-use tapewire_sentiment::companies::Companies;
+use tapewire_sentiment::companies::{Companies, Company};
 use tapewire_sentiment::http::{self, Api, OPENAPI, ServeConfig};
-use tapewire_sentiment::{Input, Queue, QueueConfig, Request, SentimentError};
+use tapewire_sentiment::{Engine, EngineConfig, Input, Queue, QueueConfig, Request, SentimentError};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -33,11 +33,15 @@ struct Server {
 
 impl Server {
     async fn start(config: ServeConfig, queue: QueueConfig) -> Self {
+        Self::of(shipped(), config, queue).await
+    }
+
+    async fn of(engine: Arc<Engine>, config: ServeConfig, queue: QueueConfig) -> Self {
         /// One per process.
         static TELEMETRY: LazyLock<Telemetry> = LazyLock::new(|| Telemetry::install().unwrap());
         let listener = http::listen("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let queue = Queue::new(shipped(), &queue).unwrap();
+        let queue = Queue::new(engine, &queue).unwrap();
         let api = Api::new(queue.clone(), Companies::load(None).unwrap(), &config);
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
@@ -297,6 +301,62 @@ async fn a_stalled_request_does_not_prevent_shutdown() {
     server.answer("/predict", &json!({"inputs": "Profit doubled"})).await;
     server.shutdown.cancel();
     tokio::time::timeout(PATIENCE, server.running).await.expect("it stops").unwrap().unwrap();
+}
+
+impl Server {
+    async fn info(&self) -> Value {
+        self.client.get(format!("{}/info", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_model_is_described() {
+    let (server, engine) = (Server::with_defaults().await, shipped());
+    let info = server.info().await;
+    assert_eq!(
+        (&info["model_id"], &info["model_sha"], &info["engine"], &info["family"], &info["reads_company"]),
+        (&json!(engine.name()), &json!(engine.revision()), &json!("tapewire"), &json!("BERT"), &json!(true))
+    );
+    assert_eq!(info["max_input_length"], 512);
+    let classes = &info["model_type"]["classifier"];
+    for (id, label) in engine.labels().iter().enumerate() {
+        assert_eq!((&classes["id2label"][id.to_string()], &classes["label2id"][label]), (&json!(label), &json!(id)));
+    }
+}
+
+/// A DeBERTa whose tokenizer is a sentencepiece model, behind the same queue and routes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_candle_transformers_answers_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut family = Family::all().into_iter().find(|family| family.name == "deberta-v3").unwrap();
+    family.config["vocab_size"] = 200.into();
+    family.config["max_position_embeddings"] = 64.into();
+    family.tensors.insert("deberta.embeddings.word_embeddings.weight".into(), vec![200, 48]);
+    family.write(folder.path());
+    std::fs::remove_file(folder.path().join("vocab.txt")).unwrap();
+    std::fs::copy(train().join("sentencepiece/deberta-v2.model"), folder.path().join("spm.model")).unwrap();
+    let engine = Arc::new(Engine::load(&common::files(folder.path()), &EngineConfig::default()).unwrap());
+    let server = Server::of(Arc::clone(&engine), ServeConfig::default(), QueueConfig::default()).await;
+    let info = server.info().await;
+    assert_eq!(
+        (&info["engine"], &info["family"], &info["model_dtype"], &info["max_input_length"], &info["reads_company"]),
+        (&json!("candle-transformers"), &json!("DeBERTa"), &json!("f32"), &json!(64), &json!(false))
+    );
+
+    let long = format!("The {}. Selby sinks. The {}.", report(60, 1), report(60, 2));
+    let inputs = json!({"inputs": [{"text": MIXED}, {"text": long}, {"text": long, "companies": ["Selby"]}]});
+    let answer = server.answer("/v1/score", &inputs).await;
+    let selby = Company::named("Selby");
+    let asked = [Input::new(MIXED, None), Input::new(&long, None), Input::new(&long, Some(&selby))];
+    let expected = engine.score(&asked).into_iter().map(Result::unwrap);
+    for (at, expected) in expected.enumerate() {
+        let found = &answer["results"][at][0];
+        assert_eq!(found["probabilities"]["positive"], expected.probabilities.positive, "{at}: {found}");
+        assert_eq!(found["windows"], expected.windows);
+    }
+    let windows = |at: usize| answer["results"][at][0]["windows"].as_u64().unwrap();
+    // It does not read the company, but the sentences that name it.
+    assert!(windows(1) > 3 && windows(2) < windows(1), "{answer}");
 }
 
 /// The schema or example at a JSON pointer of the document.
