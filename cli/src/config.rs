@@ -144,13 +144,24 @@ impl Config {
     /// # Errors
     /// [`Error::SecretFile`].
     pub fn with_secrets(loaded: Loaded<Self>) -> Result<Self, Error> {
-        let kafka = loaded.secret("kafka.sasl_password_file")?;
-        let clickhouse = loaded.secret("clickhouse.password_file")?;
+        Self::with_secrets_by(loaded, Loaded::secret)
+    }
+
+    /// As [`Config::with_secrets`]; `secret` gives the secret whose file a setting names.
+    ///
+    /// # Errors
+    /// Those of `secret`.
+    pub fn with_secrets_by<E>(
+        loaded: Loaded<Self>,
+        mut secret: impl FnMut(&Loaded<Self>, &str) -> Result<Option<String>, E>,
+    ) -> Result<Self, E> {
+        let kafka = secret(&loaded, "kafka.sasl_password_file")?;
+        let clickhouse = secret(&loaded, "clickhouse.password_file")?;
         let mut providers = loaded.settings.providers.clone();
         let settings = &loaded.settings;
         let sources =
             settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
-        providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
+        providers.set_keys(sources, |name| secret(&loaded, &format!("providers.{name}.api_key_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
         config.join.other_benchmarks = config.prices.other_benchmarks.clone();

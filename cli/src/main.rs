@@ -4,6 +4,7 @@ mod account;
 mod batch;
 mod commands;
 mod config;
+mod doctor;
 mod ending;
 mod exit;
 mod preflight;

@@ -217,6 +217,14 @@ impl ProvidersConfig {
         }
     }
 
+    /// Whether the provider of the account `name` answers only who has a key.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] if there is no such provider.
+    pub fn needs_key(&self, name: &str) -> Result<bool, IngestError> {
+        Ok(self.find(name, &Clock::wall())?.0.needs_key)
+    }
+
     /// The news source called `name`.
     ///
     /// # Errors
