@@ -54,6 +54,9 @@ impl Topics {
     }
 
     async fn retentions(&self, names: &[String]) -> Result<HashMap<String, Retention>, BusError> {
+        if names.is_empty() {
+            return Ok(HashMap::new());
+        }
         let wanted: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
         let described = self.admin()?.describe_configs(&wanted, &options).await;

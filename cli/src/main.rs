@@ -4,6 +4,7 @@ mod account;
 mod batch;
 mod commands;
 mod config;
+mod dead_letters;
 mod doctor;
 mod ending;
 mod exit;

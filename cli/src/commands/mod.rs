@@ -1,7 +1,9 @@
 //! The command line: one file for each subcommand.
 
+mod backfill;
 mod bars;
 mod config;
+mod dead_letter;
 mod demo;
 mod doctor;
 mod duration;
@@ -73,6 +75,8 @@ enum Command {
     Run(run::Run),
     /// Send recorded news and bars through the pipeline and report what became of every article
     Replay(replay::Replay),
+    /// Fetch news and bars of past days from the configured sources, as a run of their own
+    Backfill(backfill::Backfill),
     /// Whether scores of news order the returns that follow: a table and a report from files, without servers
     Study(study::Study),
     /// Join files of news and bars to rows of what the price did next, without servers
@@ -87,6 +91,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Get the list of all tickers and their companies
     Instruments(instruments::Instruments),
+    /// List what could not be read, show it, and send it again after a fix
+    DeadLetter(dead_letter::DeadLetter),
     /// Check settings, keys, sources, clock, Kafka, ClickHouse and disks: a line each, with the remedy
     Doctor(doctor::Doctor),
     /// Print the settings in effect and where each is from, or an example with all of them
@@ -125,6 +131,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Demo(command) => command.run(config, shutdown).await,
             Command::Run(command) => command.run(config, shutdown).await,
             Command::Replay(command) => command.run(config, shutdown).await,
+            Command::Backfill(command) => command.run(config, shutdown).await,
             Command::Study(command) => command.run(config, shutdown).await,
             Command::Join(command) => command.run(config, shutdown).await,
             Command::Bars(command) => command.run(shutdown).await,
@@ -134,6 +141,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Instruments(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
                 Some(done) => done,
                 None => bail!("interrupted; nothing was written"),
+            },
+            Command::DeadLetter(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
+                Some(done) => done,
+                None => bail!("interrupted; what was replayed is noted, run the same command again"),
             },
             Command::Migrate(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
                 Some(done) => done,
