@@ -29,6 +29,10 @@ pub struct Config {
     pub model: String,
     /// Folder where the poller and the price feed note how far they have read.
     pub state_dir: PathBuf,
+    /// File of subscriptions: sources, symbols, trades and halts, which lie over the settings `news` and `prices`. `tapewire
+    /// run` reads it again when it changes: docs/running.md.
+    #[schemars(example = &"subscriptions.toml")]
+    pub subscriptions_file: Option<PathBuf>,
     pub kafka: KafkaConfig,
     pub clickhouse: ClickHouseConfig,
     pub providers: ProvidersConfig,
@@ -47,6 +51,7 @@ impl Default for Config {
             listen: "127.0.0.1:9464".into(),
             model: "shipped".into(),
             state_dir: "state".into(),
+            subscriptions_file: None,
             kafka: KafkaConfig::default(),
             clickhouse: ClickHouseConfig::default(),
             providers: ProvidersConfig::default(),

@@ -12,6 +12,7 @@ mod preflight;
 mod report;
 mod roles;
 mod settings;
+mod subscriptions;
 
 use clap::Parser as _;
 fn main() {

@@ -21,6 +21,7 @@ pub mod replay;
 mod sale_conditions;
 pub mod simulate;
 pub mod state;
+mod supervise;
 pub mod writer;
 
 pub use error::IngestError;

@@ -4,6 +4,7 @@ use crate::commands::reading::progress_bar;
 use crate::config;
 use crate::doctor::{self, Check, Given, Status};
 use crate::settings::{self, Loaded};
+use crate::{exit, subscriptions};
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
@@ -33,6 +34,13 @@ impl Doctor {
     ) -> anyhow::Result<()> {
         let (given, config) = Given::new(loaded, file);
         let mut checks = given.checks.clone();
+        let config = config.map(|config| match subscriptions::applied(&config) {
+            Ok(applied) => applied,
+            Err(error) => {
+                checks.push(Check::problem("subscriptions", exit::text(&error)));
+                config
+            }
+        });
         if let Some(config) = config {
             let bar = progress_bar();
             bar.set_message("asking the sources, Kafka and ClickHouse");

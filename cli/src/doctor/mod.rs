@@ -62,7 +62,7 @@ impl Check {
         Self::new(what, Status::Warning, found)
     }
 
-    fn problem(what: impl Into<String>, found: impl Into<String>) -> Self {
+    pub fn problem(what: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(what, Status::Problem, found)
     }
 

@@ -21,8 +21,9 @@ use crate::IngestError;
 use crate::health::SourceHealth;
 use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
+use crate::supervise::supervise;
 use crate::writer::{Stream, Writer};
-use futures_util::future::try_join_all;
+use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use progress::PollProgress;
 use std::collections::HashSet;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Article, Run};
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
+use tokio::sync::watch;
 
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "news-poller";
@@ -79,16 +81,37 @@ pub async fn run(
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> Result<(), IngestError> {
-    config.check()?;
-    let count = u32::try_from(config.sources.len()).expect("a list of names is short");
-    let mut pollers = Vec::new();
-    for (index, name) in (0..count).zip(&config.sources) {
+    let (_sender, configs) = watch::channel(config.clone());
+    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+}
+
+/// As [`run`], with settings that may change: a source whose settings change goes on where its state file says, the others
+/// go on undisturbed. Whoever sends settings has to check them first, [`NewsConfig::check_sources`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_watched(
+    configs: watch::Receiver<NewsConfig>,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
+    producer: Producer,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), IngestError> {
+    configs.borrow().check()?;
+    let wanted = |config: &NewsConfig| {
+        let count = u32::try_from(config.sources.len()).expect("a list of names is short");
+        let streams = (0..count).zip(&config.sources);
+        streams.map(|(index, name)| (name.clone(), (config.of(name), Stream::news(index, count, name)))).collect()
+    };
+    let start = |name: &str, (config, stream): (NewsPollerConfig, Stream), stop: Shutdown| {
         let source = providers.news_source(name, &clock)?;
-        let stream = Stream::news(index, count, name);
         let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
-        pollers.push(NewsPoller::new(config.of(name), source, stream, state_folder, producer, clock, readiness)?);
-    }
-    try_join_all(pollers.into_iter().map(|poller| poller.run(shutdown.clone()))).await.map(drop)
+        let poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
+        Ok(poller.run(stop).boxed())
+    };
+    supervise(configs, wanted, start, shutdown).await
 }
 
 /// Polls one news source.
