@@ -105,7 +105,7 @@ impl Backfill {
             return Ok(());
         }
         report::print(&config, &run).await?;
-        account::check(&config, &summary(run, filled)).await
+        account::check_part(&config, &summary(run, filled)).await
     }
 
     fn options(&self, config: &Config) -> BackfillOptions {
