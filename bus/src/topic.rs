@@ -162,8 +162,12 @@ impl Topics {
         Ok(())
     }
 
-    fn admin(&self) -> Result<AdminClient<Logged>, BusError> {
+    pub(crate) fn admin(&self) -> Result<AdminClient<Logged>, BusError> {
         self.config.client().create_with_context(Logged).map_err(|error| BusError::Config(error.into()))
+    }
+
+    pub(crate) fn unreachable(&self, source: KafkaError) -> BusError {
+        BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() }
     }
 
     fn installation(&self) -> String {
@@ -171,7 +175,7 @@ impl Topics {
     }
 
     /// The broker's topics: name, number of partitions, and whether each of these has a leader.
-    async fn listed(&self) -> Result<HashMap<String, (usize, bool)>, BusError> {
+    pub(crate) async fn listed(&self) -> Result<HashMap<String, (usize, bool)>, BusError> {
         let unreachable =
             |source: KafkaError| BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() };
         let admin = self.admin()?;

@@ -27,6 +27,10 @@ pub struct Config {
     pub model: String,
     /// Folder where the poller and the price feed note how far they have read.
     pub state_dir: PathBuf,
+    /// File of subscriptions: sources, symbols, trades and halts, which lie over the settings `news` and `prices`. `tapewire
+    /// run` reads it again when it changes: docs/running.md.
+    #[schemars(example = &"subscriptions.toml")]
+    pub subscriptions_file: Option<PathBuf>,
     pub kafka: KafkaConfig,
     pub clickhouse: ClickHouseConfig,
     pub providers: ProvidersConfig,
@@ -46,6 +50,7 @@ impl Default for Config {
             listen: "127.0.0.1:9464".into(),
             model: "shipped".into(),
             state_dir: "state".into(),
+            subscriptions_file: None,
             kafka: KafkaConfig::default(),
             clickhouse: ClickHouseConfig::default(),
             providers: ProvidersConfig::default(),
@@ -144,13 +149,24 @@ impl Config {
     /// # Errors
     /// [`Error::SecretFile`].
     pub fn with_secrets(loaded: Loaded<Self>) -> Result<Self, Error> {
-        let kafka = loaded.secret("kafka.sasl_password_file")?;
-        let clickhouse = loaded.secret("clickhouse.password_file")?;
+        Self::with_secrets_by(loaded, Loaded::secret)
+    }
+
+    /// As [`Config::with_secrets`]; `secret` gives the secret whose file a setting names.
+    ///
+    /// # Errors
+    /// Those of `secret`.
+    pub fn with_secrets_by<E>(
+        loaded: Loaded<Self>,
+        mut secret: impl FnMut(&Loaded<Self>, &str) -> Result<Option<String>, E>,
+    ) -> Result<Self, E> {
+        let kafka = secret(&loaded, "kafka.sasl_password_file")?;
+        let clickhouse = secret(&loaded, "clickhouse.password_file")?;
         let mut providers = loaded.settings.providers.clone();
         let settings = &loaded.settings;
         let sources =
             settings.news.sources.iter().chain(&settings.prices.sources).chain(settings.instruments.accounts());
-        providers.set_keys(sources, |name| loaded.secret(&format!("providers.{name}.api_key_file")))?;
+        providers.set_keys(sources, |name| secret(&loaded, &format!("providers.{name}.api_key_file")))?;
         let mut config = loaded.settings;
         config.join.benchmark = config.prices.benchmark.clone();
         config.join.other_benchmarks = config.prices.other_benchmarks.clone();

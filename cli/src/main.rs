@@ -4,12 +4,15 @@ mod account;
 mod batch;
 mod commands;
 mod config;
+mod dead_letters;
+mod doctor;
 mod ending;
 mod exit;
 mod preflight;
 mod report;
 mod roles;
 mod settings;
+mod subscriptions;
 
 use clap::Parser as _;
 fn main() {

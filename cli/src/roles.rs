@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::ending;
+use crate::subscriptions::Subscriptions;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ impl fmt::Display for Role {
 #[derive(Clone)]
 struct RoleContext {
     config: Arc<Config>,
+    subscriptions: Subscriptions,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
@@ -82,7 +84,11 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut config = config.clone();
     config.learn_markets()?;
-    let context = RoleContext { config: Arc::new(config), clock, readiness, shutdown: shutdown.clone(), queue };
+    let follows = roles.iter().any(|role| matches!(role, Role::News | Role::Prices));
+    let subscriptions =
+        if follows { Subscriptions::followed(&config, &shutdown)? } else { Subscriptions::fixed(&config) };
+    let config = Arc::new(config);
+    let context = RoleContext { config, subscriptions, clock, readiness, shutdown: shutdown.clone(), queue };
     let mut running = JoinSet::new();
     let mut waits = BTreeMap::new();
     for &role in roles {
@@ -165,22 +171,30 @@ async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
 }
 
 async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
-    let RoleContext { config, clock, readiness, shutdown, queue } = context;
+    let RoleContext { config, subscriptions, clock, readiness, shutdown, queue } = context;
     match role {
         Role::News => {
-            let (news, providers, state) = (&config.news, &config.providers, &config.state_dir);
+            let (news, providers, state) = (subscriptions.news, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
             let (lists, built_in) = (&config.instruments, companies::built_in()?);
             tokio::try_join!(
-                poller::run(news, providers, state, producer.clone(), clock.clone(), readiness, shutdown.clone()),
+                poller::run_watched(
+                    news,
+                    providers,
+                    state,
+                    producer.clone(),
+                    clock.clone(),
+                    readiness,
+                    shutdown.clone()
+                ),
                 instruments::run(lists, providers, built_in, state, producer, clock, shutdown),
             )?;
             Ok(())
         }
         Role::Prices => {
-            let (prices, providers, state) = (&config.prices, &config.providers, &config.state_dir);
+            let (prices, providers, state) = (subscriptions.prices, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
-            Ok(feed::run(prices, providers, state, producer, clock, readiness, shutdown).await?)
+            Ok(feed::run_watched(prices, providers, state, producer, clock, readiness, shutdown).await?)
         }
         Role::Bars => Ok(fold::run(&config.kafka, &config.bars, clock, readiness, shutdown).await?),
         Role::Sentiment => {

@@ -9,18 +9,21 @@
 //! Two rules hold everywhere: a watermark moves only after the broker has acknowledged all it vouches for, and what
 //! can't be read goes to the dead letters with its bytes and the reason.
 
+pub mod backfill;
 pub mod epoch;
 pub mod error;
 pub mod feed;
 pub mod fold;
 pub mod health;
 pub mod instruments;
+pub mod letters;
 pub mod poller;
 pub mod providers;
 pub mod replay;
 mod sale_conditions;
 pub mod simulate;
 pub mod state;
+mod supervise;
 pub mod writer;
 
 pub use error::IngestError;

@@ -225,6 +225,14 @@ impl Writer {
         self.send(Topic::Actions, key.as_str(), &record).await
     }
 
+    /// Sends a record as it is.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub(crate) async fn record(&mut self, topic: Topic, key: &str, record: &[u8]) -> Result<(), IngestError> {
+        self.send(topic, key, record).await
+    }
+
     /// Waits until everything sent is acknowledged.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! The command line: one file for each subcommand.
 
+mod backfill;
 mod bars;
 mod config;
+mod dead_letter;
 mod demo;
+mod doctor;
 mod duration;
 mod instruments;
 mod join;
@@ -72,6 +75,8 @@ enum Command {
     Run(run::Run),
     /// Send recorded news and bars through the pipeline and report what became of every article
     Replay(replay::Replay),
+    /// Fetch news and bars of past days from the configured sources, as a run of their own
+    Backfill(backfill::Backfill),
     /// Whether scores of news order the returns that follow: a table and a report from files, without servers
     Study(study::Study),
     /// Join files of news and bars to rows of what the price did next, without servers
@@ -86,6 +91,10 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Get the list of all tickers and their companies
     Instruments(instruments::Instruments),
+    /// List what could not be read, show it, and send it again after a fix
+    DeadLetter(dead_letter::DeadLetter),
+    /// Check settings, keys, sources, clock, Kafka, ClickHouse and disks: a line each, with the remedy
+    Doctor(doctor::Doctor),
     /// Print the settings in effect and where each is from, or an example with all of them
     Config(config::Config),
     /// Create or upgrade the topics and tables; safe to run twice and by two at once
@@ -100,22 +109,29 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         return Ok(());
     }
     let common = &arguments.common;
-    let loaded = Config::load(common.preset, common.config.as_deref(), &common.set)?;
+    let loaded = Config::load(common.preset, common.config.as_deref(), &common.set);
+    if let Command::Doctor(command) = arguments.command {
+        // What the libraries log of servers that are down is in the report, in words.
+        start_logging(common.log_json, "off");
+        ending::watch()?;
+        return on_runtime(command.run(loaded, common.config.as_deref(), ending::shutdown()));
+    }
+    let loaded = loaded?;
     if let Command::Config(command) = arguments.command {
         return command.run(&loaded);
     }
     let config = Config::with_secrets(loaded)?;
     let service = matches!(arguments.command, Command::Run(_) | Command::Serve(_) | Command::Simulate(_));
-    start_logging(arguments.common.log_json, service);
+    // Services log what they do. Commands that a person waits for print results, and log only warnings and errors.
+    start_logging(arguments.common.log_json, if service { "info" } else { "warn" });
     ending::watch()?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the async runtime")?;
     let shutdown = ending::shutdown();
-    let outcome = runtime.block_on(async {
+    on_runtime(async {
         match arguments.command {
             Command::Demo(command) => command.run(config, shutdown).await,
             Command::Run(command) => command.run(config, shutdown).await,
             Command::Replay(command) => command.run(config, shutdown).await,
+            Command::Backfill(command) => command.run(config, shutdown).await,
             Command::Study(command) => command.run(config, shutdown).await,
             Command::Join(command) => command.run(config, shutdown).await,
             Command::Bars(command) => command.run(shutdown).await,
@@ -126,22 +142,32 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                 Some(done) => done,
                 None => bail!("interrupted; nothing was written"),
             },
+            Command::DeadLetter(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
+                Some(done) => done,
+                None => bail!("interrupted; what was replayed is noted, run the same command again"),
+            },
             Command::Migrate(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
                 Some(done) => done,
                 None => bail!("interrupted; run `tapewire migrate` again, it continues where it was"),
             },
-            // It has run above, because it needs no runtime and no secrets.
-            Command::Config(_) => Ok(()),
+            // They have run above, because they need no secrets, or run even if these can't be read.
+            Command::Config(_) | Command::Doctor(_) => Ok(()),
         }
-    });
+    })
+}
+
+/// Runs a command to its end.
+fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the async runtime")?;
+    let outcome = runtime.block_on(command);
     // Does not wait: the runtime's threads may be in a call that does not return soon.
     runtime.shutdown_background();
     outcome
 }
 
-/// Services log what they do. Commands that a person waits for print results, and log only warnings and errors.
-fn start_logging(json: bool, service: bool) {
-    let default = if service { "info" } else { "warn" };
+/// Starts the log with this filter, unless TAPEWIRE_LOG says another.
+fn start_logging(json: bool, default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TAPEWIRE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| ending::LogWriter);

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::roles::{self, Role};
-use crate::{ending, preflight};
+use crate::{ending, preflight, subscriptions};
 use clap::Args;
 use tapewire_runtime::{Clock, Readiness, Shutdown, Telemetry};
 
@@ -23,7 +23,7 @@ pub struct Run {
 impl Run {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let chosen = if self.role.is_empty() { Role::ALL.to_vec() } else { self.role };
-        preflight::keys(&config, &chosen)?;
+        preflight::keys(&subscriptions::applied(&config)?, &chosen)?;
         let telemetry = Telemetry::install()?;
         // Before the model is loaded, so that an address in use is reported at once.
         let listener = telemetry.listen(&config.listen).await?;

@@ -148,6 +148,11 @@ impl<T> Loaded<T> {
         if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownVariables(unknown)) }
     }
 
+    /// Where the secret whose file is named by the setting `path` is from; `None` without one.
+    pub fn secret_origin_of(&self, path: &str) -> Option<SecretOrigin> {
+        self.secret_origin(&split(path))
+    }
+
     fn secret_origin(&self, path: &[String]) -> Option<SecretOrigin> {
         match self.secrets.get(path) {
             Some(variable) => Some(SecretOrigin::Variable(variable.name.clone())),

@@ -2,13 +2,14 @@
 
 use crate::IngestError;
 use crate::poller::check_sources;
-use crate::providers::{Subscription, registry};
+use crate::providers::{ProvidersConfig, Subscription, registry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_core::Symbol;
 use tapewire_core::exchange::Calendars;
+use tapewire_runtime::Clock;
 
 /// The price sources, and what is subscribed to: `[prices]`. Durations are in market time, which a
 /// simulation may speed up.
@@ -219,6 +220,19 @@ impl PricesConfig {
                     ));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// As [`PricesConfig::check`], and whether each source is there, has its key, and can serve what is asked of it.
+    ///
+    /// # Errors
+    /// The first [`IngestError`].
+    pub fn check_sources(&self, providers: &ProvidersConfig, clock: &Clock) -> Result<(), IngestError> {
+        self.check()?;
+        for name in &self.sources {
+            providers.check_key(name)?;
+            providers.price_source(name, clock)?.check(&self.of(name).subscription())?;
         }
         Ok(())
     }

@@ -23,9 +23,10 @@ use crate::IngestError;
 use crate::health::SourceHealth;
 use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
+use crate::supervise::supervise;
 use crate::writer::{Stream, Writer};
 use actions::ActionsFollower;
-use futures_util::future::try_join_all;
+use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use reader::Reader;
 use std::convert::Infallible;
@@ -36,7 +37,7 @@ use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::Run;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 use tracker::TapeTracker;
 
@@ -83,16 +84,37 @@ pub async fn run(
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> Result<(), IngestError> {
-    config.check()?;
-    let count = u32::try_from(config.sources.len()).expect("a list of names is short");
-    let mut feeds = Vec::new();
-    for (index, name) in (0..count).zip(&config.sources) {
+    let (_sender, configs) = watch::channel(config.clone());
+    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+}
+
+/// As [`run`], with settings that may change: a source whose symbols change is connected again and fetches what it missed,
+/// the others go on. Whoever sends settings has to check them first, [`PricesConfig::check_sources`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_watched(
+    configs: watch::Receiver<PricesConfig>,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
+    producer: Producer,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), IngestError> {
+    configs.borrow().check()?;
+    let wanted = |config: &PricesConfig| {
+        let count = u32::try_from(config.sources.len()).expect("a list of names is short");
+        let streams = (0..count).zip(&config.sources);
+        streams.map(|(index, name)| (name.clone(), (config.of(name), Stream::prices(index, count, name)))).collect()
+    };
+    let start = |name: &str, (config, stream): (PriceFeedConfig, Stream), stop: Shutdown| {
         let source = providers.price_source(name, &clock)?;
-        let stream = Stream::prices(index, count, name);
         let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
-        feeds.push(PriceFeed::new(config.of(name), source, stream, state_folder, producer, clock, readiness)?);
-    }
-    try_join_all(feeds.into_iter().map(|feed| feed.run(shutdown.clone()))).await.map(drop)
+        let feed = PriceFeed::new(config, source, stream, state_folder, producer, clock, readiness)?;
+        Ok(feed.run(stop).boxed())
+    };
+    supervise(configs, wanted, start, shutdown).await
 }
 
 /// Follows one price source.

@@ -1,11 +1,12 @@
 //! Settings of the news pollers.
 
 use crate::IngestError;
-use crate::providers::registry;
+use crate::providers::{ProvidersConfig, registry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tapewire_runtime::Clock;
 
 /// The news sources, and how they are polled: `[news]`. Durations are in market time, which a simulation may speed up.
 ///
@@ -201,6 +202,19 @@ impl NewsConfig {
             Some(name) => Err(IngestError::Config(format!("news: every must not be zero ({name})"))),
             None => Ok(()),
         }
+    }
+
+    /// As [`NewsConfig::check`], and whether each source is there, and has its key and the settings that it needs.
+    ///
+    /// # Errors
+    /// The first [`IngestError`].
+    pub fn check_sources(&self, providers: &ProvidersConfig, clock: &Clock) -> Result<(), IngestError> {
+        self.check()?;
+        for name in &self.sources {
+            providers.check_key(name)?;
+            providers.news_source(name, clock)?.check()?;
+        }
+        Ok(())
     }
 }
 

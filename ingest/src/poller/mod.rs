@@ -24,18 +24,20 @@ use crate::IngestError;
 use crate::health::SourceHealth;
 use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
+use crate::supervise::supervise;
 use crate::writer::{Stream, Writer};
 use budget::Budget;
-use futures_util::future::try_join_all;
+use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use progress::PollProgress;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Article, Run};
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
+use tokio::sync::watch;
 
 /// Name of the role, for readiness and dead letters.
 const STAGE: &str = "news-poller";
@@ -83,21 +85,68 @@ pub async fn run(
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> Result<(), IngestError> {
-    config.check()?;
-    let count = u32::try_from(config.sources.len()).expect("a list of names is short");
-    let mut pollers: Vec<NewsPoller> = Vec::new();
-    for (index, name) in (0..count).zip(&config.sources) {
+    let (_sender, configs) = watch::channel(config.clone());
+    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+}
+
+/// As [`run`], with settings that may change: a source whose settings change goes on where its state file says, the others
+/// go on undisturbed. Whoever sends settings has to check them first, [`NewsConfig::check_sources`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_watched(
+    configs: watch::Receiver<NewsConfig>,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
+    producer: Producer,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), IngestError> {
+    configs.borrow().check()?;
+    let wanted = |config: &NewsConfig| {
+        let count = u32::try_from(config.sources.len()).expect("a list of names is short");
+        let streams = (0..count).zip(&config.sources);
+        let settings = |(index, name): (u32, &String)| {
+            let primary = config.primary_of(name).map(str::to_owned);
+            (name.clone(), (config.of(name), Stream::news(index, count, name), primary))
+        };
+        streams.map(settings).collect()
+    };
+    let healths = Healths::default();
+    let start = |name: &str, (config, stream, primary): (NewsPollerConfig, Stream, Option<String>), stop: Shutdown| {
         let source = providers.news_source(name, &clock)?;
-        let stream = Stream::news(index, count, name);
         let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
-        pollers.push(NewsPoller::new(config.of(name), source, stream, state_folder, producer, clock, readiness)?);
+        let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
+        healths.insert(name, poller.health.clone());
+        poller.primary = primary.map(|name| Primary { name, healths: healths.clone() });
+        Ok(poller.run(stop).boxed())
+    };
+    supervise(configs, wanted, start, shutdown).await
+}
+
+/// The health of each source that has been started. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+struct Healths(Arc<Mutex<HashMap<String, SourceHealth>>>);
+
+impl Healths {
+    /// Also replaces that of a source which was started again.
+    fn insert(&self, name: &str, health: SourceHealth) {
+        self.0.lock().expect("no holder of this lock can panic").insert(name.to_owned(), health);
     }
-    let healths: HashMap<String, SourceHealth> =
-        pollers.iter().map(|poller| (poller.stream.source.clone(), poller.health.clone())).collect();
-    for poller in &mut pollers {
-        poller.primary = config.primary_of(&poller.stream.source).and_then(|name| healths.get(name).cloned());
+}
+
+/// The source that another stands in for.
+struct Primary {
+    name: String,
+    healths: Healths,
+}
+
+impl Primary {
+    /// `None` before it is started.
+    fn health(&self) -> Option<SourceHealth> {
+        self.healths.0.lock().expect("no holder of this lock can panic").get(&self.name).cloned()
     }
-    try_join_all(pollers.into_iter().map(|poller| poller.run(shutdown.clone()))).await.map(drop)
 }
 
 /// Polls one news source.
@@ -121,7 +170,7 @@ pub struct NewsPoller {
     /// How many requests are allowed, if they are limited by the day.
     budget: Option<Budget>,
     /// The source that this one stands in for.
-    primary: Option<SourceHealth>,
+    primary: Option<Primary>,
     /// While it stands in for another: how far that one came.
     stands_in_from: Option<Timestamp>,
 }
@@ -205,8 +254,9 @@ impl NewsPoller {
     /// Whether the source that this one stands in for works, so that this one has nothing to do.
     async fn stands_by(&mut self) -> Result<bool, IngestError> {
         let Some(primary) = &self.primary else { return Ok(false) };
+        let primary = primary.health();
         let source = self.source_label();
-        if !primary.has_failed() {
+        let Some(primary) = primary.filter(SourceHealth::has_failed) else {
             if self.stands_in_from.take().is_some() {
                 tracing::info!(
                     source,
@@ -216,7 +266,7 @@ impl NewsPoller {
             }
             self.health.stands_by().await?;
             return Ok(true);
-        }
+        };
         if self.stands_in_from.is_none() {
             // Without a watermark of this process nobody knows how far the other came.
             let from = primary.watermark().unwrap_or(Timestamp::MIN);

@@ -1,6 +1,6 @@
 //! HTTP requests for all providers: they have timeouts, send the key to the configured host only, and classify errors.
 
-use super::{ApiKey, ProviderError};
+use super::{ApiKey, ProviderError, observed};
 use reqwest::header::{
     AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
     RETRY_AFTER, USER_AGENT,
@@ -218,6 +218,7 @@ impl HttpClient {
         };
         let request = conditions.into_iter().fold(request, with);
         let response = request.send().await.map_err(no_answer)?;
+        observed::note(&self.provider, response.headers(), self.clock.now());
         match response.status() {
             status if status.is_success() => {
                 let version = Version::of(response.headers());

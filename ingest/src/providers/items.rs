@@ -1,6 +1,6 @@
 //! Reads the items of an answer one by one, in the same way for all providers.
 
-use super::{Cursor, LARGEST_ITEM, Page, Reject};
+use super::{Cursor, LARGEST_ITEM, Page, ProviderError, Reject, Rejected};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tapewire_core::Symbol;
@@ -57,6 +57,25 @@ impl<T> Page<T> {
             }
         }
         page
+    }
+}
+
+impl Rejected<'_> {
+    /// Reads the item by itself; the page holds it, or it is among the page's rejects.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unreadable`] if it is not JSON at all, so that no item can be found in it.
+    pub(crate) fn item<T>(
+        &self,
+        provider: &str,
+        read: impl Fn(&str) -> ItemResult<T>,
+    ) -> Result<Page<T>, ProviderError> {
+        let raw = serde_json::from_str::<&RawValue>(self.raw).map_err(|error| ProviderError::Unreadable {
+            provider: provider.to_owned(),
+            path: self.place.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Page::read(self.place, None, [raw], read))
     }
 }
 

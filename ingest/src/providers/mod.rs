@@ -28,6 +28,7 @@ mod key;
 pub mod kraken;
 pub mod massive;
 pub mod nasdaq_halts;
+pub mod observed;
 pub(crate) mod pages;
 pub mod registry;
 mod rounds;
@@ -133,6 +134,47 @@ pub trait NewsSource: Send + Sync {
     /// # Errors
     /// Any [`ProviderError`]. [`ProviderError::BadRequest`] for a cursor means that the provider has forgotten it.
     async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError>;
+
+    /// One cheap request, to see whether the provider answers and takes the key.
+    ///
+    /// # Errors
+    /// Any [`ProviderError`].
+    async fn probe(&self, now: Timestamp) -> Result<(), ProviderError> {
+        self.page(&NewsRequest::Since(now)).await.map(drop)
+    }
+
+    /// Whether [`NewsSource::page`] goes back to any time that is asked for. A source that shows only its latest items
+    /// can't be backfilled.
+    fn reaches_back(&self) -> bool {
+        true
+    }
+
+    /// Reads again what was rejected, with the code of this build. Where that needs a key or a list, it is fetched.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unsupported`] where the bytes are not enough to read them again; any other [`ProviderError`].
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
+        Err(rejected.unsupported(self.name()))
+    }
+}
+
+/// An item that was rejected, as the dead letter has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejected<'a> {
+    /// Where the source had it from: [`Page::origin`], or [`PriceConnection::origin`].
+    pub place: &'a str,
+    /// The item as received.
+    pub raw: &'a str,
+    /// When it was received (UTC).
+    pub received_at: Timestamp,
+}
+
+impl Rejected<'_> {
+    /// The error of a source that can't read it again.
+    pub fn unsupported(&self, provider: &str) -> ProviderError {
+        let what = format!("a way to read items of {} again by themselves", self.place);
+        ProviderError::Unsupported { provider: provider.to_owned(), what }
+    }
 }
 
 /// What a price source is to send.
@@ -203,6 +245,12 @@ pub struct Frame {
     pub rejects: Vec<Reject>,
 }
 
+impl From<Page<Bar>> for Frame {
+    fn from(page: Page<Bar>) -> Self {
+        Self { events: page.items.into_iter().map(MarketEvent::Bar).collect(), rejects: page.rejects }
+    }
+}
+
 impl Frame {
     /// Whether there is nothing in it for the pipeline.
     pub fn is_empty(&self) -> bool {
@@ -267,6 +315,25 @@ pub trait PriceSource: Send + Sync {
     ) -> Result<Page<CorporateAction>, ProviderError> {
         let _ = cursor;
         Err(ProviderError::Unsupported { provider: self.name().to_owned(), what: request.list.name().to_owned() })
+    }
+
+    /// One cheap request, to see whether the provider answers and takes the key. It opens no connection that could take
+    /// the place of a running one.
+    ///
+    /// # Errors
+    /// Any [`ProviderError`].
+    async fn probe(&self, subscription: &Subscription, now: Timestamp) -> Result<(), ProviderError> {
+        let Some(symbol) = subscription.symbols.first() else { return Ok(()) };
+        let from = now.saturating_sub(SignedDuration::from_mins(10)).unwrap_or(now);
+        self.bars_page(symbol, from, now, None).await.map(drop)
+    }
+
+    /// Reads again what was rejected, with the code of this build.
+    ///
+    /// # Errors
+    /// As [`NewsSource::read_again`].
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Frame, ProviderError> {
+        Err(rejected.unsupported(self.name()))
     }
 }
 

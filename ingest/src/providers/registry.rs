@@ -235,6 +235,14 @@ impl ProvidersConfig {
         Ok(self.news_source(name, &Clock::wall())?.check()?)
     }
 
+    /// Whether the provider of the account `name` answers only who has a key.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] if there is no such provider.
+    pub fn needs_key(&self, name: &str) -> Result<bool, IngestError> {
+        Ok(self.find(name, &Clock::wall())?.0.needs_key)
+    }
+
     /// The news source called `name`.
     ///
     /// # Errors

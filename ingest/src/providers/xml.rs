@@ -130,6 +130,11 @@ pub struct Feed<'a> {
     items: Vec<std::ops::Range<usize>>,
 }
 
+/// A feed that holds only this item, to read the item again.
+pub fn feed_of(item: &str) -> Vec<u8> {
+    format!("<feed>{item}</feed>").into_bytes()
+}
+
 impl<'a> Feed<'a> {
     /// Decodes a feed and finds its items.
     ///

@@ -4,6 +4,8 @@
 
 pub mod config;
 mod headlines;
+mod history;
+mod listings;
 pub mod market;
 mod random;
 pub mod reference;
@@ -71,6 +73,20 @@ impl Simulator {
         let app = Router::new()
             .route("/v2/reference/news", get(rest::news))
             .route("/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}", get(rest::aggregates))
+            .route("/v2/aggs/grouped/locale/us/market/stocks/{date}", get(history::grouped))
+            .route("/v2/aggs/ticker/{ticker}/prev", get(history::previous_close))
+            .route("/v1/open-close/{ticker}/{date}", get(history::open_close))
+            .route("/v3/trades/{ticker}", get(history::trades))
+            .route("/v2/last/trade/{ticker}", get(history::last_trade))
+            .route("/v2/snapshot/locale/us/markets/stocks/tickers", get(history::snapshots))
+            .route("/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", get(history::snapshot))
+            .route("/v2/snapshot/locale/us/markets/stocks/{direction}", get(history::movers))
+            .route("/v3/reference/tickers", get(listings::tickers))
+            .route("/v3/reference/tickers/types", get(listings::types))
+            .route("/v3/reference/tickers/{ticker}", get(listings::ticker))
+            .route("/v3/reference/exchanges", get(listings::exchanges))
+            .route("/v1/marketstatus/now", get(listings::status))
+            .route("/v1/marketstatus/upcoming", get(listings::holidays))
             .route("/v3/reference/splits", get(reference::splits))
             .route("/v3/reference/dividends", get(reference::dividends))
             .route("/stocks", get(stream::stocks))

@@ -1,7 +1,7 @@
 //! The simulated provider's REST interface, with the real provider's parameters and answers.
 
 use super::Simulator;
-use super::market::Printed;
+use super::history::{aggregate, fold};
 use super::stories::Story;
 use super::tape::instruments;
 use super::truth::Truth;
@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -39,6 +39,7 @@ pub(super) enum Refusal {
     RateLimited,
     ErrorBody,
     BadRequest(String),
+    NotFound(String),
 }
 
 impl IntoResponse for Refusal {
@@ -54,6 +55,10 @@ impl IntoResponse for Refusal {
                 .into_response(),
             Self::ErrorBody => error("simulated failure behind HTTP 200").into_response(),
             Self::BadRequest(words) => (StatusCode::BAD_REQUEST, error(&words)).into_response(),
+            Self::NotFound(words) => {
+                let body = json!({"status": "NOT_FOUND", "request_id": "simulated", "message": words});
+                (StatusCode::NOT_FOUND, Json(body)).into_response()
+            }
         }
     }
 }
@@ -91,7 +96,7 @@ pub(super) async fn news(
     Ok(Json(body))
 }
 
-/// `GET /v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}`; one-minute bars only.
+/// `GET /v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}`: bars of minutes, of hours, and of a day.
 pub(super) async fn aggregates(
     State(simulator): State<Simulator>,
     headers: HeaderMap,
@@ -100,15 +105,18 @@ pub(super) async fn aggregates(
     Query(query): Query<AggregatesQuery>,
 ) -> Result<Json<Value>, Refusal> {
     simulator.admit(&headers)?;
-    if (multiplier.as_str(), timespan.as_str()) != ("1", "minute") {
-        return Err(Refusal::BadRequest("the simulator has one-minute bars only".into()));
-    }
+    let multiplier = multiplier.parse().map_err(|_| Refusal::BadRequest("bad multiplier".into()))?;
     let (from, to) = (range_end(&from, false)?, range_end(&to, true)?);
     let limit = query.limit.unwrap_or(5000).clamp(1, 50_000);
     let bars = match instruments().position(|company| company.symbol == ticker) {
         Some(instrument) => simulator.market().bars(instrument, from, to, simulator.now()),
         None => Vec::new(),
     };
+    let mut bars = fold(&bars, multiplier, &timespan)?;
+    let is_descending = query.sort.as_deref() == Some("desc");
+    if is_descending {
+        bars.reverse();
+    }
     let shown = &bars[..bars.len().min(limit)];
     let mut body = json!({
         "ticker": ticker, "queryCount": shown.len(), "resultsCount": shown.len(), "adjusted": false, "status": "OK",
@@ -121,8 +129,13 @@ pub(super) async fn aggregates(
     if let Some(next) = bars.get(limit) {
         let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let path = uri.path().rsplitn(3, '/').last().unwrap_or_default();
-        let (from, to) = (next.start.as_millisecond(), to.as_millisecond());
-        body["next_url"] = json!(format!("http://{host}{path}/{from}/{to}?limit={limit}&sort=asc"));
+        let (from, to, sort) = match is_descending {
+            // The bar that is next, to its last minute.
+            true => (from, shown.last().map_or(to, |last| last.start - SignedDuration::from_millis(1)), "desc"),
+            false => (next.start, to, "asc"),
+        };
+        let (from, to) = (from.as_millisecond(), to.as_millisecond());
+        body["next_url"] = json!(format!("http://{host}{path}/{from}/{to}?limit={limit}&sort={sort}"));
     }
     Ok(Json(body))
 }
@@ -131,6 +144,7 @@ pub(super) async fn aggregates(
 #[derive(Debug, Deserialize)]
 pub(super) struct AggregatesQuery {
     limit: Option<usize>,
+    sort: Option<String>,
 }
 
 /// `GET /sim/truth`: what was planted so far. The real provider has no such path.
@@ -188,7 +202,7 @@ impl Page {
 }
 
 /// Unix milliseconds, an RFC 3339 moment, or a day in New York: its beginning, or its last moment.
-fn range_end(text: &str, end_of_day: bool) -> Result<Timestamp, Refusal> {
+pub(super) fn range_end(text: &str, end_of_day: bool) -> Result<Timestamp, Refusal> {
     let bad = || Refusal::BadRequest(format!("`{text}` is not a time"));
     if let Ok(ms) = text.parse::<i64>() {
         return Timestamp::from_millisecond(ms).map_err(|_| bad());
@@ -220,14 +234,6 @@ fn article(story: &Story, now: Timestamp) -> Value {
         article["description"] = json!(description);
     }
     article
-}
-
-fn aggregate(bar: &Printed) -> Value {
-    let p = &bar.print;
-    json!({
-        "v": p.volume, "vw": p.vwap, "o": p.open, "c": p.close, "h": p.high, "l": p.low,
-        "t": bar.start.as_millisecond(), "n": p.trades,
-    })
 }
 
 fn write_cursor(query: &NewsQuery) -> String {

@@ -1,8 +1,9 @@
 //! The simulated provider's websocket: log in, subscribe, then each minute's messages.
 
 use super::Simulator;
+use super::history::trades_of;
 use super::market::Printed;
-use super::tape::{STEP, STEPS, instruments};
+use super::tape::instruments;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
@@ -127,6 +128,9 @@ impl Connection {
             if self.wants("T", symbol) && printed.start + SignedDuration::from_mins(1) == end {
                 events.extend(trades(symbol, &printed));
             }
+            if self.wants("A", symbol) && printed.start + SignedDuration::from_mins(1) == end {
+                events.extend(second_aggregates(symbol, &printed));
+            }
             if !self.wants("AM", symbol) {
                 continue;
             }
@@ -189,14 +193,23 @@ fn minute_aggregate(symbol: &str, bar: &Printed) -> Value {
 
 /// One trade at the end of each step, together the minute's volume.
 fn trades(symbol: &str, bar: &Printed) -> Vec<Value> {
-    let p = &bar.print;
-    let trade = |step: usize| {
-        let at = bar.start.as_millisecond() + STEP * 1000 * (step as i64 + 1) - 1;
-        let price = if step + 1 == STEPS { p.close } else { p.vwap };
+    let trade = |(at, price, size): (i64, f64, f64)| {
         json!({
             "ev": "T", "sym": symbol, "i": format!("{}", at / 1000), "x": 4, "z": 3, "p": price,
-            "s": (p.volume / STEPS as f64).floor(), "ds": (p.volume / STEPS as f64).to_string(), "t": at, "q": at / 1000,
+            "s": size.floor(), "ds": size.to_string(), "t": at, "q": at / 1000,
         })
     };
-    (0..STEPS).map(trade).collect()
+    trades_of(bar).into_iter().map(trade).collect()
+}
+
+/// The bars of the seconds in which there is a trade.
+fn second_aggregates(symbol: &str, bar: &Printed) -> Vec<Value> {
+    let second = |(at, price, size): (i64, f64, f64)| {
+        let start = at.div_euclid(1000) * 1000;
+        json!({
+            "ev": "A", "sym": symbol, "v": size.floor(), "dv": size.to_string(), "vw": price, "o": price, "c": price,
+            "h": price, "l": price, "z": size.ceil(), "s": start, "e": start + 1000,
+        })
+    };
+    trades_of(bar).into_iter().map(second).collect()
 }

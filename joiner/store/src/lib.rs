@@ -7,8 +7,10 @@ pub mod account;
 mod columns;
 pub mod config;
 pub mod error;
+pub mod letters;
 pub mod migrate;
 pub mod rows;
+pub mod server;
 pub mod stored;
 mod stories;
 pub mod summary;
@@ -17,5 +19,5 @@ pub mod writer;
 
 pub use config::ClickHouseConfig;
 pub use error::StoreError;
-pub use migrate::{Migrated, check_version, drop_database, installation_id, migrate, server_time_zone};
+pub use migrate::{Migrated, check_version, drop_database, installation_id, migrate, newest_version, server_time_zone};
 pub use writer::Writer;

@@ -4,10 +4,11 @@
 //! the same process after a crash or by another one at the same time. A migration is recorded, with the checksum of its
 //! text, only after all of it has run.
 //!
-//! Columns and views that follow from the code's lists are in no migration: they are made at the end of each run.
+//! Columns and views that follow from the code's lists are in no migration: they are made at the end of each run, and so is
+//! the table of replayed dead letters, which nothing else depends on.
 
 use crate::error::code;
-use crate::{ClickHouseConfig, StoreError, views};
+use crate::{ClickHouseConfig, StoreError, letters, views};
 use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -110,9 +111,10 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> 
     for statement in views::statements() {
         execute(&client, &statement).await.map_err(failed)?;
     }
+    execute(&client, letters::REPLAYS).await.map_err(failed)?;
     drop_empty_leftovers(&client).await.map_err(failed)?;
     name_installation(&client).await.map_err(failed)?;
-    Ok(Migrated { applied, version: newest() })
+    Ok(Migrated { applied, version: newest_version() })
 }
 
 /// Refuses a database that is not at this build's version.
@@ -126,7 +128,7 @@ pub async fn check_version(config: &ClickHouseConfig) -> Result<(), StoreError> 
     let version = known.iter().map(|row| row.version).max().unwrap_or(0);
     match known.len() == MIGRATIONS.len() {
         true => Ok(()),
-        false => Err(StoreError::OlderSchema { database: config.database.clone(), version, wanted: newest() }),
+        false => Err(StoreError::OlderSchema { database: config.database.clone(), version, wanted: newest_version() }),
     }
 }
 
@@ -154,7 +156,8 @@ pub async fn server_time_zone(config: &ClickHouseConfig) -> Result<String, Store
     zone.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
-fn newest() -> u32 {
+/// The version of the schema that this build needs.
+pub fn newest_version() -> u32 {
     MIGRATIONS.last().map_or(0, |m| m.version)
 }
 

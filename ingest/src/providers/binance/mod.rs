@@ -13,9 +13,10 @@ pub use config::BinanceConfig;
 use super::coins::pair_of;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use super::{Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Reject, Rejected, Subscription};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parse::Message;
 use std::sync::Arc;
 use tapewire_core::{Bar, Symbol};
 
@@ -78,5 +79,19 @@ impl PriceSource for Binance {
         let body = self.http.get(&url).await?;
         let page = parse::bars_page(&self.account.name, url.path(), &body, symbol, self.http.clock().now())?;
         Ok(Page { origin: format!("/api/v3/klines {symbol}"), ..page })
+    }
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Frame, ProviderError> {
+        let (name, received_at) = (&self.account.name, rejected.received_at);
+        if rejected.place == "websocket" {
+            return Ok(match parse::message(rejected.raw, received_at) {
+                Ok(Message::Market(event)) => Frame { events: vec![event], rejects: Vec::new() },
+                Ok(_) => Frame::default(),
+                Err(reason) => Frame { events: Vec::new(), rejects: vec![Reject::new(rejected.raw, reason)] },
+            });
+        }
+        let symbol = rejected.place.strip_prefix("/api/v3/klines ").and_then(|ticker| Symbol::new(ticker).ok());
+        let symbol = symbol.ok_or_else(|| rejected.unsupported(name))?;
+        let body = format!("[{}]", rejected.raw);
+        Ok(parse::bars_page(name, rejected.place, body.as_bytes(), &symbol, received_at)?.into())
     }
 }

@@ -15,7 +15,7 @@ pub use config::CoinbaseConfig;
 use super::coins::pair_of;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use super::{Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Rejected, Subscription};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -105,5 +105,19 @@ impl PriceSource for Coinbase {
             .append_pair("limit", "350");
         let body = self.http.get(&url).await?;
         parse::bars_page(&self.account.name, url.path(), &body, symbol, next, self.http.clock().now())
+    }
+    /// Trades of the websocket and candles of the past. A candle of the websocket is not replayed: whether it was the last
+    /// of its five minutes only the connection knew, and the bars of a gap are fetched anyway.
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Frame, ProviderError> {
+        let (name, received_at) = (&self.account.name, rejected.received_at);
+        if rejected.place == "websocket" {
+            let message = parse::message_or_trade(rejected.raw, received_at);
+            let events = message.trades.into_iter().map(MarketEvent::Trade).collect();
+            return Ok(Frame { events, rejects: message.rejects });
+        }
+        let product = rejected.place.split('/').rev().nth(1).unwrap_or_default();
+        let symbol = parse::product(product).map_err(|_| rejected.unsupported(name))?;
+        let body = format!("{{\"candles\":[{}]}}", rejected.raw);
+        Ok(parse::bars_page(name, rejected.place, body.as_bytes(), &symbol, None, received_at)?.into())
     }
 }

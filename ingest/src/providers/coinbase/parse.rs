@@ -46,6 +46,14 @@ pub fn message(raw: &str, received_at: Timestamp) -> Message {
     message
 }
 
+/// Reads what was rejected: a whole message, or one trade of it.
+pub(super) fn message_or_trade(raw: &str, received_at: Timestamp) -> Message {
+    match trade(raw, received_at) {
+        Ok(trade) => Message { trades: vec![trade], ..Message::default() },
+        Err(_) => message(raw, received_at),
+    }
+}
+
 fn fill(message: &mut Message, raw: &str, received_at: Timestamp) -> Result<(), String> {
     let envelope: Envelope<'_> = read(raw)?;
     message.sequence = envelope.sequence_num;
@@ -166,7 +174,7 @@ fn bar(symbol: &Symbol, item: &Candle, received_at: Timestamp) -> Result<Option<
 }
 
 /// The symbol of `BTC-USD`.
-fn product(id: &str) -> Result<Symbol, String> {
+pub(super) fn product(id: &str) -> Result<Symbol, String> {
     match id.split_once('-') {
         Some((base, quote)) if !base.is_empty() && !quote.is_empty() => pair(base, quote),
         _ => Err(format!("`{}` is not a product such as BTC-USD", id.escape_debug())),

@@ -13,7 +13,8 @@ pub use config::EdgarConfig;
 use super::conditional::Latest;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{NewsRequest, NewsSource, Page, ProviderError};
+use super::xml::feed_of;
+use super::{NewsRequest, NewsSource, Page, ProviderError, Rejected};
 use crate::instruments::read_sec;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -160,5 +161,13 @@ impl NewsSource for Edgar {
                 what: "pages after the first".into(),
             }),
         }
+    }
+    fn reaches_back(&self) -> bool {
+        false
+    }
+
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
+        let (tickers, raw) = (self.tickers().await?, feed_of(rejected.raw));
+        parse::page(self.http.provider(), rejected.place, &raw, &tickers, rejected.received_at)
     }
 }

@@ -14,8 +14,10 @@ pub use config::FeedConfig;
 use super::conditional::Latest;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{NewsRequest, NewsSource, Page, ProviderError};
+use super::xml::feed_of;
+use super::{NewsRequest, NewsSource, Page, ProviderError, Rejected};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use std::sync::Arc;
 use tapewire_core::Article;
 
@@ -97,6 +99,15 @@ fn make(account: &Account, wire: &'static Wire) -> Result<Arc<dyn NewsSource>, P
 }
 
 impl FeedSource {
+    fn of(&self, received_at: Timestamp) -> parse::Of<'_> {
+        parse::Of {
+            provider: &self.account.name,
+            publisher: self.wire.publisher,
+            languages: &self.config.languages,
+            received_at,
+        }
+    }
+
     fn client(&self) -> Result<&HttpClient, ProviderError> {
         let missing = || ProviderError::Setting {
             provider: self.account.name.clone(),
@@ -123,19 +134,18 @@ impl NewsSource for FeedSource {
         };
         let http = self.client()?;
         let url = http.base();
-        let read = |body: &[u8], received_at| {
-            let of = parse::Of {
-                provider: &self.account.name,
-                publisher: self.wire.publisher,
-                languages: &self.config.languages,
-                received_at,
-            };
-            parse::page(&of, url.path(), body)
-        };
+        let read = |body: &[u8], received_at| parse::page(&self.of(received_at), url.path(), body);
         let mut page = self.latest.get(http, url, read).await?;
         // The poller has forgotten what is older, and would send it again.
         page.items.retain(|article| article.published_at >= *since);
         page.items.sort_by_key(|article| article.published_at);
         Ok(page)
+    }
+    fn reaches_back(&self) -> bool {
+        false
+    }
+
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
+        parse::page(&self.of(rejected.received_at), rejected.place, &feed_of(rejected.raw))
     }
 }

@@ -5,7 +5,7 @@
 use super::http::{Credentials, HttpClient};
 use super::items::ItemResult;
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, NewsRequest, NewsSource, Page, ProviderError};
+use super::{Cursor, NewsRequest, NewsSource, Page, ProviderError, Rejected};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -131,6 +131,11 @@ impl NewsSource for Gdelt {
         let body = self.http.get(&url).await?;
         let page = page(self.http.provider(), url.path(), &body, from, self.http.clock().now())?;
         Ok(page)
+    }
+
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
+        let provider = self.http.provider();
+        rejected.item(provider, |raw| article(provider, raw, rejected.received_at))
     }
 }
 

@@ -15,7 +15,8 @@ pub use config::MassiveConfig;
 use super::items::ItemResult;
 use super::registry::{Account, Provider, SettingsType};
 use super::{
-    ActionsRequest, Cursor, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError, Subscription,
+    ActionsRequest, Cursor, Frame, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError,
+    Rejected, Subscription,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -71,6 +72,11 @@ impl NewsSource for Massive {
     async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError> {
         self.rest.news(request).await
     }
+
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
+        let read = |raw: &str| parse::article(&self.account.name, raw, rejected.received_at);
+        rejected.item(&self.account.name, read)
+    }
 }
 
 #[async_trait]
@@ -109,6 +115,17 @@ impl PriceSource for Massive {
         cursor: Option<&Cursor>,
     ) -> Result<Page<CorporateAction>, ProviderError> {
         self.rest.actions(request, cursor).await
+    }
+
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Frame, ProviderError> {
+        if rejected.place == "websocket" {
+            let messages = parse::frame(rejected.raw, rejected.received_at);
+            return websocket::without_statuses(&self.account.name, messages, |_| {});
+        }
+        let symbol = rejected.place.strip_prefix("/v2/aggs/ticker/").and_then(|ticker| Symbol::new(ticker).ok());
+        let symbol = symbol.ok_or_else(|| rejected.unsupported(&self.account.name))?;
+        let read = |raw: &str| Ok((parse::aggregate(raw, &symbol, rejected.received_at)?, None));
+        Ok(rejected.item(&self.account.name, read)?.into())
     }
 }
 

@@ -152,7 +152,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     Ok((article, flaw))
 }
 
-fn aggregate(raw: &str, symbol: &Symbol, received_at: Timestamp) -> Result<Bar, String> {
+pub(super) fn aggregate(raw: &str, symbol: &Symbol, received_at: Timestamp) -> Result<Bar, String> {
     let item: Aggregate = read(raw)?;
     sound(Bar {
         symbol: symbol.clone(),

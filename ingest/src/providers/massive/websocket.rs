@@ -125,7 +125,11 @@ fn channels(subscription: &Subscription) -> Vec<String> {
 }
 
 /// Takes the statuses out of a frame: each is shown to `seen`; one that ends the connection is an error.
-fn without_statuses(provider: &str, received: Messages, mut seen: impl FnMut(&Status)) -> Result<Frame, ProviderError> {
+pub(super) fn without_statuses(
+    provider: &str,
+    received: Messages,
+    mut seen: impl FnMut(&Status),
+) -> Result<Frame, ProviderError> {
     let mut frame = Frame { events: Vec::with_capacity(received.messages.len()), rejects: received.rejects };
     for message in received.messages {
         match message {

@@ -7,7 +7,10 @@ mod tests;
 use super::conditional::Latest;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Reject, Subscription};
+use super::xml::feed_of;
+use super::{
+    Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Reject, Rejected, Subscription,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -111,6 +114,18 @@ impl PriceSource for NasdaqHalts {
     ) -> Result<Page<Bar>, ProviderError> {
         let origin = self.http.base().path().to_owned();
         Ok(Page { items: Vec::new(), rejects: Vec::new(), origin, next: None })
+    }
+
+    async fn probe(&self, _: &Subscription, _: Timestamp) -> Result<(), ProviderError> {
+        self.list().await.map(drop)
+    }
+
+    async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Frame, ProviderError> {
+        let raw = feed_of(rejected.raw);
+        let page = parse::page(&self.account.name, rejected.place, &raw, rejected.received_at)?;
+        let now = self.account.clock.now();
+        let events = page.items.iter().flat_map(|listed| listed.until(now)).map(MarketEvent::Halt).collect();
+        Ok(Frame { events, rejects: page.rejects })
     }
 }
 

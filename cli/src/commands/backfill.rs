@@ -1,0 +1,242 @@
+//! `tapewire backfill`: past days from the configured sources, as a run of their own.
+
+use super::reading::{progress_bar, symbol};
+use crate::commands::duration;
+use crate::config::Config;
+use crate::exit::UsageError;
+use crate::roles::{self, Role};
+use crate::{account, ending, preflight, report};
+use anyhow::Context as _;
+use clap::Args;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+use tapewire_bus::Producer;
+use tapewire_core::{Run, Symbol};
+use tapewire_ingest::backfill::{self, BackfillOptions, Filled, Progress, Sources};
+use tapewire_ingest::replay::Summary;
+use tapewire_runtime::{Clock, Readiness, Shutdown};
+use tapewire_sentiment::Queue;
+
+/// Fetches news, minute bars, splits and dividends of past days from the configured sources, and sends them through the topics,
+/// the worker, the joiner and the tables.
+///
+/// They become a run of their own, as a replay does: an article counts as known --delay after its publication, and not from
+/// now on as in the run `live`. What a provider shows today is its archive of today: an article that was edited since has its
+/// last text. Days are those of UTC.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tapewire backfill --from 2025-05-01 --to 2025-05-31\n  \
+    tapewire backfill --from 2025-05-01 --to 2025-05-31 --prices massive --symbols AAPL,MSFT --requests-per-minute 5\n  \
+    tapewire backfill --from 2025-05-12 --to 2025-05-12 --news none --prices binance --symbols X:BTCUSDT\n\n\
+    An interrupted backfill goes on with the same command: the folder state_dir has the days that are done. Run to its end, it\n\
+    sends nothing more. A provider that says that it has had enough is asked again when it says so. `tapewire study --run NAME`\n\
+    studies the result.")]
+pub struct Backfill {
+    /// First day
+    #[arg(long, value_name = "DAY")]
+    from: Date,
+    /// Last day; it has to be over in UTC
+    #[arg(long, value_name = "DAY")]
+    to: Date,
+    /// News sources, or `none` [default: those of news.sources that have a past]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    news: Vec<String>,
+    /// Price sources, or `none` [default: prices.sources]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    prices: Vec<String>,
+    /// Symbols, together with the benchmark [default: those of each price source]
+    #[arg(long, value_name = "SYMBOL,...", value_delimiter = ',', value_parser = symbol)]
+    symbols: Vec<Symbol>,
+    /// Name of the run in topics and tables [default: backfill-FROM-TO]
+    #[arg(long)]
+    run: Option<String>,
+    /// Time from publication until an article counts as known
+    #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = duration::parse)]
+    delay: Duration,
+    /// Most requests a minute to each source, one after the other [default: as fast as it answers]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=6000))]
+    requests_per_minute: Option<u32>,
+    /// Only send; the roles sentiment and join run in other processes
+    #[arg(long)]
+    send_only: bool,
+    /// Send the days again that were sent before; rows are replaced by the same
+    #[arg(long)]
+    again: bool,
+}
+
+impl Backfill {
+    pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        let today = Clock::wall().now().to_zoned(TimeZone::UTC).date();
+        if self.from > self.to || self.to >= today {
+            let words = format!(
+                "--from {} --to {}: the range has to begin before its end, and end before today",
+                self.from, self.to
+            );
+            return Err(UsageError(words).into());
+        }
+        let sources = self.sources(&config)?;
+        let options = self.options(&config);
+        println!(
+            "run {}: articles count as known {:?} after their publication, bars when they end",
+            options.run, options.delay
+        );
+        let checked = async {
+            preflight::servers(&config, true).await?;
+            if self.send_only { Ok(None) } else { roles::prepare(&[Role::Sentiment, Role::Join], &config).await }
+        };
+        let queue = shutdown.run_until_cancelled(checked).await.context("interrupted before anything was sent")??;
+        let working = shutdown.child_token();
+        let roles = (!self.send_only).then(|| {
+            let (config, queue, working) = (config.clone(), queue.clone(), working.clone());
+            let roles = [Role::Sentiment, Role::Join];
+            tokio::spawn(async move {
+                roles::run(&roles, &config, queue, Clock::wall(), Readiness::default(), working).await
+            })
+        });
+        let run = options.run.clone();
+        let filled = fill(&config, options, sources, queue.as_ref(), &working).await.inspect_err(ending::because);
+        working.cancel();
+        if let Some(roles) = roles {
+            roles.await.context("a role panicked")??;
+        }
+        let filled = filled?;
+        if self.send_only {
+            return Ok(());
+        }
+        report::print(&config, &run).await?;
+        account::check_part(&config, &summary(run, filled)).await
+    }
+
+    fn options(&self, config: &Config) -> BackfillOptions {
+        let name = self.run.clone().unwrap_or_else(|| format!("backfill-{}-{}", self.from, self.to));
+        let pause = self.requests_per_minute.map_or(Duration::ZERO, |requests| Duration::from_secs(60) / requests);
+        let benchmarks = std::iter::once(&config.prices.benchmark).chain(&config.prices.other_benchmarks);
+        BackfillOptions {
+            run: Run::named(name.trim()),
+            from: self.from,
+            to: self.to,
+            delay: self.delay,
+            pause,
+            benchmarks: benchmarks.cloned().collect(),
+            again: self.again,
+        }
+    }
+
+    /// The sources with their symbols; refuses those without the key that they need.
+    fn sources(&self, config: &Config) -> anyhow::Result<Sources> {
+        let chosen = |given: &[String], configured: &[String]| match given {
+            [] => configured.to_vec(),
+            [none] if none == "none" => Vec::new(),
+            given => given.to_vec(),
+        };
+        let mut news = chosen(&self.news, &config.news.sources);
+        if self.news.is_empty() {
+            let clock = Clock::wall();
+            let has_past =
+                |name: &String| config.providers.news_source(name, &clock).is_ok_and(|source| source.reaches_back());
+            let (with_past, without): (Vec<String>, Vec<String>) = news.into_iter().partition(has_past);
+            if !without.is_empty() {
+                println!("without {}: they show only their latest items", without.join(", "));
+            }
+            news = with_past;
+        }
+        let names = chosen(&self.prices, &config.prices.sources);
+        if !self.symbols.is_empty() && names.len() != 1 {
+            let words = "--symbols needs one price source; name it with --prices";
+            return Err(UsageError(words.into()).into());
+        }
+        let prices: Vec<(String, Vec<Symbol>)> = names.into_iter().map(|name| self.symbols_of(config, name)).collect();
+        let prices: Vec<_> = prices.into_iter().filter(|(_, symbols)| !symbols.is_empty()).collect();
+        if news.is_empty() && prices.is_empty() {
+            return Err(UsageError("there is no source with a past; name some with --news and --prices".into()).into());
+        }
+        for name in news.iter().chain(prices.iter().map(|(name, _)| name)) {
+            config.providers.check_key(name)?;
+        }
+        Ok(Sources { news, prices })
+    }
+
+    /// The symbols of a price source. With --symbols they are those, and its benchmark where the settings have it there.
+    fn symbols_of(&self, config: &Config, name: String) -> (String, Vec<Symbol>) {
+        let configured = config.prices.of(&name).symbols;
+        if self.symbols.is_empty() {
+            return (name, configured);
+        }
+        let is_benchmark = |symbol: &&Symbol| **symbol == config.prices.benchmark;
+        let mut symbols: Vec<Symbol> = configured.iter().filter(is_benchmark).cloned().collect();
+        for symbol in &self.symbols {
+            if !symbols.contains(symbol) {
+                symbols.push(symbol.clone());
+            }
+        }
+        (name, symbols)
+    }
+}
+
+async fn fill(
+    config: &Config,
+    options: BackfillOptions,
+    sources: Sources,
+    queue: Option<&Queue>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Filled> {
+    let (producer, bar) = (Producer::new(&config.kafka)?, progress_bar());
+    let shown = bar.clone();
+    let mut said = Instant::now();
+    let report = move |progress: &Progress| {
+        let words = in_words(progress);
+        // Without a terminal nobody sees the bar.
+        if !std::io::stderr().is_terminal() && said.elapsed() > Duration::from_secs(30) {
+            said = Instant::now();
+            println!("{words}");
+        }
+        shown.set_message(words);
+    };
+    let filling =
+        backfill::run(options, sources, &config.providers, &config.state_dir, producer, Clock::wall(), report);
+    let filled = match shutdown.run_until_cancelled(filling).await {
+        Some(filled) => filled?,
+        None => anyhow::bail!("interrupted; the same command goes on with the days that are missing"),
+    };
+    report::wait_until_drained(config, queue, shutdown, |backlog| bar.set_message(format!("left to do: {backlog}")))
+        .await?;
+    bar.finish_and_clear();
+    filled.remarks.iter().for_each(|remark| println!("{remark}"));
+    if filled.was_complete {
+        println!("every day of it was sent before; --again sends them again");
+    } else {
+        println!(
+            "sent {} articles, {} bars, {} splits and dividends; {} items could not be read, or only in part",
+            filled.articles, filled.bars, filled.actions, filled.dead_letters
+        );
+    }
+    Ok(filled)
+}
+
+/// `massive AAPL to 2025-05-12: 40 of 310 days, about 12 min left`
+fn in_words(progress: &Progress) -> String {
+    let left = progress.left.map_or_else(String::new, |left| match left.as_secs() {
+        seconds @ 0..=90 => format!(", about {seconds} s left"),
+        seconds @ 91..=5400 => format!(", about {} min left", seconds / 60),
+        seconds => format!(", about {} h left", seconds / 3600),
+    });
+    format!("{} to {}: {} of {} days{left}", progress.what, progress.day, progress.done, progress.total)
+}
+
+/// What was sent now, for the account.
+fn summary(run: Run, filled: Filled) -> Summary {
+    let mentions = filled.sent.articles.values().map(|article| article.symbols.len().max(1) as u64).sum();
+    Summary {
+        run,
+        articles: filled.articles,
+        mentions,
+        bars: filled.bars,
+        unreadable: 0,
+        in_part: 0,
+        repeated: 0,
+        replaced: 0,
+        sent: filled.sent,
+        tape_end: None,
+    }
+}

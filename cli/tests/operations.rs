@@ -1,0 +1,280 @@
+//! What an operator does: doctor, dead letters, backfill, subscriptions in a file; with real Kafka and ClickHouse, and the
+//! simulated provider.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use support::{Installation, Process, succeeded, wait_until};
+
+/// A simulated provider that other processes reach, on a Monday.
+struct Provider {
+    address: String,
+    _process: Process,
+}
+
+impl Provider {
+    fn start(place: &Installation, from: &str, speed: &str, settings: &[&str]) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let mut command = place.tapewire();
+        command.args(["simulate", "--from", from, "--speed", speed, "--set", &format!("simulator.listen={address}")]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let log = std::fs::File::create(place.folder.path().join("simulator.log")).unwrap();
+        let process = command.stdin(Stdio::null()).stderr(log).spawn().unwrap().into();
+        wait_until("the simulator listens", || std::net::TcpStream::connect(&address).is_ok());
+        Self { address, _process: process }
+    }
+
+    /// The command with this provider as Massive.
+    fn with<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("TAPEWIRE_MASSIVE_API_KEY", "simulated")
+            .env("TAPEWIRE_PROVIDERS_MASSIVE_REST_URL", format!("http://{}", self.address))
+            .env("TAPEWIRE_PROVIDERS_MASSIVE_WEBSOCKET_URL", format!("ws://{}/stocks", self.address))
+    }
+}
+
+fn both(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn doctor_has_a_line_for_everything_and_an_end() {
+    let Some(place) = Installation::new("doctor") else { return };
+    let provider = Provider::start(&place, "2025-06-02T18:00:00Z", "1", &[]);
+    let doctor = |key: &str, further: &[&str]| {
+        let mut command = place.tapewire();
+        provider.with(command.arg("doctor").args(further)).env("TAPEWIRE_MASSIVE_API_KEY", key).output().unwrap()
+    };
+    let output = doctor("simulated", &[]);
+    let text = both(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for part in [
+        "settings               can be used",
+        "massive                answers, and takes the key",
+        "key massive            set, from the variable TAPEWIRE_MASSIVE_API_KEY",
+        "the sources' clocks",
+        "topics                 all ",
+        "tables                 database ",
+        "topics' database       they are read into database ",
+        "state folder",
+        "model                  the files of ",
+    ] {
+        assert!(part.split("  ").all(|word| text.contains(word.trim())), "{part} is not in {text}");
+    }
+    assert!(!text.contains("problem") && !text.contains("simulated"), "the key is never printed: {text}");
+
+    // A refused key is not a network that does not work, and a secret that others can read is a warning.
+    let secret = place.folder.path().join("key");
+    std::fs::write(&secret, "s3cret").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = place.tapewire();
+    provider
+        .with(command.args(["doctor", "--set"]).arg(format!("providers.massive.api_key_file={}", secret.display())));
+    let output = command.env_remove("TAPEWIRE_MASSIVE_API_KEY").output().unwrap();
+    let text = both(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("refuses the api key") && text.contains("chmod 600"), "{text}");
+    assert!(text.contains("mode 644") && !text.contains("s3cret"), "{text}");
+
+    let output = doctor("", &[]);
+    assert!(both(&output).contains("set the variable TAPEWIRE_MASSIVE_API_KEY"), "{}", both(&output));
+    let output = doctor("simulated", &["--set", "clickhouse.database=nowhere_at_all"]);
+    assert!(both(&output).contains("run `tapewire migrate`"), "{}", both(&output));
+    let output = doctor("simulated", &["--set", "kafka.borkers=x"]);
+    assert!(output.status.code() == Some(1) && both(&output).contains("kafka.brokers"), "{}", both(&output));
+}
+
+#[test]
+fn doctor_ends_and_says_what_is_wrong_when_nothing_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    // It accepts connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let began = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_tapewire"))
+        .args(["doctor", "--json", "--preset", "keyless", "--set"])
+        .args(["news.sources=[\"gdelt\"]", "--set", "prices.sources=[\"binance\"]", "--set", "prices.override={}"])
+        .args(["--set", "news.override={}", "--set", "prices.symbols=[\"X:BTCUSDT\"]"])
+        .args(["--set", &format!("providers.gdelt.rest_url=http://{silent}")])
+        .args(["--set", "providers.binance.rest_url=http://127.0.0.1:9"])
+        .current_dir(folder.path())
+        .env("TAPEWIRE_KAFKA_BROKERS", "127.0.0.1:9")
+        .env("TAPEWIRE_CLICKHOUSE_URL", format!("http://{silent}"))
+        .output()
+        .unwrap();
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let status = |what: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let found = checks.iter().find(|check| check["what"] == what).unwrap_or_else(|| panic!("{what}: {report}"));
+        found["status"].as_str().unwrap().to_owned()
+    };
+    for what in ["news gdelt", "prices binance", "kafka", "clickhouse"] {
+        assert_eq!(status(what), "problem", "{what}: {report}");
+    }
+    for (what, expected) in [("settings", "ok"), ("topics", "skipped"), ("tables", "skipped"), ("model", "ok")] {
+        assert_eq!(status(what), expected, "{what}: {report}");
+    }
+    assert_eq!(report["problems"], 4);
+}
+
+#[test]
+fn dead_letters_are_listed_shown_and_replayed_once() {
+    let Some(place) = Installation::new("letters") else { return };
+    let article = r#"{"id":"a1","publisher":{"name":"Wire"},"title":"Profit doubled","published_utc":"2025-06-02T13:59:00Z","tickers":["EXMP"]}"#;
+    let record = r#"{"v":1,"run":"may","body":{"article":{"id":"b1","revision":7,"provider":"replay","publisher":"","author":"","title":"Sales rose","description":"","url":"","symbols":["EXMP"],"keywords":[],"published_at":1748872740000000,"received_at":1748872741000000}}}"#;
+    let bar = r#"{"ev":"AM","sym":"EXMP","v":10,"o":1,"c":2,"h":3,"l":1,"s":1748872800000,"e":1748872860000}"#;
+    let rows = [
+        ("live", "a1", "news-poller", "massive /v2/reference/news", "an old build", article),
+        ("", "a2", "price-feed", "massive websocket", "event type `XX` is not one we know", bar),
+        ("may", "a3", "sentiment-worker", "topic news, partition 0, offset 3", "version 1 is newer", record),
+        ("may", "a4", "archive", "topic news, partition 0, offset 3", "version 1 is newer", record),
+        ("", "b5", "price-feed", "massive websocket", "not json", "{\"ev\":"),
+        ("may", "c6", "replay", "news.csv line 3", "no date", "x,y"),
+    ];
+    for (number, (run, id, stage, origin, reason, bytes)) in rows.into_iter().enumerate() {
+        let text = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+        let values = [run, id].map(text).join(",")
+            + &format!(",0,{number},")
+            + &[stage, origin, reason, bytes].map(text).join(",");
+        place.query(&format!("INSERT INTO dead_letters VALUES ({values},'2025-06-02 14:00:0{number}')"));
+    }
+    let letters = |arguments: &[&str]| place.tapewire().arg("dead-letter").args(arguments).output().unwrap();
+    let listed = succeeded(letters(&["list"]));
+    assert!(
+        listed.contains("2  price-feed") || listed.contains("1  price-feed: event type `...` is not one we know"),
+        "{listed}"
+    );
+    assert!(listed.contains("news.csv line 3") && listed.contains("may"), "{listed}");
+    let some = succeeded(letters(&["list", "--origin", "MASSIVE WEB", "--reason", "json", "--json"]));
+    let some: serde_json::Value = serde_json::from_str(&some).unwrap();
+    assert_eq!((&some["letters"][0]["id"], some["letters"].as_array().unwrap().len()), (&"b5".into(), 1));
+    assert!(succeeded(letters(&["show", "a2"])).contains("\"sym\":\"EXMP\""));
+    assert!(succeeded(letters(&["show", "b5", "--hex"])).contains("7b 22 65 76"));
+    assert!(both(&letters(&["show", "a"])).contains("give more digits"));
+    assert_eq!(letters(&["replay"]).status.code(), Some(2));
+
+    let dry = succeeded(letters(&["replay", "--all", "--dry-run"]));
+    assert!(dry.contains("letters: 6; records that would be sent: 3; letters that can't be replayed: 2"), "{dry}");
+    assert!(dry.contains("replay the file again") && dry.contains("another stage reported the same input"), "{dry}");
+    let _roles = [place.role("sentiment"), place.role("join")];
+    let sent = succeeded(letters(&["replay", "--all"]));
+    assert!(sent.contains("letters: 6; records sent: 3; letters that can't be replayed: 2"), "{sent}");
+    let articles = "SELECT count() FROM articles FINAL";
+    wait_until("the articles are stored", || place.count(articles) == 2);
+    wait_until("the bar is stored", || place.count("SELECT count() FROM bars FINAL WHERE close = 2") == 1);
+    wait_until("both are scored", || place.count("SELECT count() FROM current_mentions") == 2);
+    // What is live counts from now on, whatever the article says.
+    let late = "SELECT count() FROM mentions FINAL WHERE run = 'live' AND available_at > now() - 600";
+    assert_eq!(place.count(late), 1, "{}", place.query("SELECT run, available_at FROM mentions"));
+
+    let again = succeeded(letters(&["replay", "--all"]));
+    assert!(again.contains("letters: 2; records sent: 0") && again.contains("4 were replayed before"), "{again}");
+    // An article that is stored is not sent once more even if it is asked for.
+    let again = succeeded(letters(&["replay", "a1", "a3", "--again"]));
+    assert!(again.contains("records sent: 0") && again.contains("the article is stored"), "{again}");
+    assert!(succeeded(letters(&["list", "--stage", "news-poller"])).contains("replayed"));
+    assert_eq!(letters(&["replay", "ffff"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_backfill_goes_on_after_a_kill_and_doubles_nothing() {
+    let Some(place) = Installation::new("backfill") else { return };
+    let settings = ["simulator.articles_per_hour=20", "simulator.faults.rate_limit_every=9"];
+    let provider = Provider::start(&place, "2025-06-02T21:00:00Z", "1", &settings);
+    let backfill = |further: &[&str]| {
+        let mut command = place.tapewire();
+        let days = ["--from", "2025-05-29", "--to", "2025-06-02", "--symbols", "AAPL,MSFT", "--prices", "massive"];
+        provider.with(command.arg("backfill").args(days).args(further));
+        command
+    };
+    let whole = succeeded(backfill(&["--run", "whole"]).output().unwrap());
+    assert!(whole.contains("run whole") && whole.contains("sent "), "{whole}");
+    let of = |run: &str, what: &str| place.query(&format!("SELECT {what} WHERE run = '{run}'"));
+    let bars = "symbol, count(), sum(close) FROM bars FINAL";
+    let articles =
+        "count(), uniqExact(article_id), sum(cityHash64(article_id, title, received_at)) FROM articles FINAL";
+    let grouped =
+        |run: &str| place.query(&format!("SELECT {bars} WHERE run = '{run}' GROUP BY symbol ORDER BY symbol"));
+    // Three sessions of 390 minutes: Thursday, Friday, Monday.
+    assert_eq!(grouped("whole").lines().count(), 3, "{}", grouped("whole"));
+    // A symbol may have a minute without a trade.
+    let minutes = |line: &str| line.split('\t').nth(1).unwrap().parse::<u64>().unwrap();
+    assert!(grouped("whole").lines().all(|line| (1150..=1170).contains(&minutes(line))), "{}", grouped("whole"));
+    assert!(of("whole", "count() FROM articles FINAL").parse::<u64>().unwrap() > 20, "{whole}");
+    // An article counts as known a second after its publication, not from now on.
+    assert_eq!(of("whole", "countIf(received_at != published_at + toIntervalSecond(1)) FROM articles FINAL"), "0");
+    assert!(of("whole", "countIf(entry_at IS NOT NULL) FROM impact FINAL").parse::<u64>().unwrap() > 5);
+
+    // A request a second, so that it is killed in the middle.
+    let slow = ["--run", "parts", "--requests-per-minute", "60"];
+    for _ in 0..2 {
+        let mut child: Process = backfill(&slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap().into();
+        std::thread::sleep(Duration::from_millis(3500));
+        child.kill_9();
+    }
+    let state = std::fs::read_to_string(place.folder.path().join("state/backfill-parts.json")).unwrap();
+    assert!(state.contains("\"ended\":false") && state.contains("SPY"), "{state}");
+    succeeded(backfill(&["--run", "parts"]).output().unwrap());
+    assert_eq!(grouped("parts"), grouped("whole"));
+    assert_eq!(of("parts", articles), of("whole", articles));
+
+    let sent = place.count("SELECT count() FROM bars WHERE run = 'parts'");
+    let twice = succeeded(backfill(&["--run", "parts"]).output().unwrap());
+    assert!(twice.contains("every day of it was sent before"), "{twice}");
+    assert!(place.count("SELECT count() FROM bars WHERE run = 'parts'") <= sent, "nothing is sent a second time");
+    let other = backfill(&["--run", "parts", "--delay", "9s"]).output().unwrap();
+    assert!(!other.status.success() && both(&other).contains("another --run"), "{}", both(&other));
+    let feed = backfill(&["--news", "prnewswire"]).output().unwrap();
+    assert!(both(&feed).contains("shows only its latest items"), "{}", both(&feed));
+    let live = backfill(&["--run", "live"]).output().unwrap();
+    assert!(!live.status.success() && both(&live).contains("`live` can't be the name"), "{}", both(&live));
+}
+
+#[test]
+fn subscriptions_in_a_file_take_effect_without_a_restart_and_a_wrong_file_never() {
+    let Some(place) = Installation::new("subscriptions") else { return };
+    let provider = Provider::start(&place, "2025-06-02T18:00:00Z", "60", &[]);
+    let file = place.folder.path().join("subscriptions.toml");
+    let subscribe = |text: &str| std::fs::write(&file, text).unwrap();
+    subscribe("[prices]\nsymbols = [\"AAPL\"]\n");
+    let log = place.folder.path().join("run.log");
+    let mut command = place.tapewire();
+    provider.with(command.args(["run", "--role", "prices,join", "--set", "subscriptions_file=subscriptions.toml"]));
+    command.args(["--set", "prices.warmup=1h"]).stdin(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    let mut pipeline: Process = command.spawn().unwrap().into();
+    let bars = |symbol: &str| place.count(&format!("SELECT count() FROM bars FINAL WHERE symbol = '{symbol}'"));
+    let said = |words: &str| std::fs::read_to_string(&log).unwrap().contains(words);
+    wait_until("AAPL has bars", || bars("AAPL") > 1);
+    assert_eq!(bars("MSFT"), 0);
+
+    subscribe("[prices]\nsymbols = [\"AAPL\", \"MSF*\"]\n");
+    let began = Instant::now();
+    wait_until("the change takes effect", || said("changed subscriptions take effect"));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    wait_until("MSFT has bars", || bars("MSFT") > 1);
+    assert!(bars("SPY") > 0, "the benchmark is always there");
+
+    subscribe("[prices]\nsymbols = [\"NVDA\", \"X:BTCUSD\"]\n");
+    wait_until("a wrong file is refused", || said("the changed subscriptions are refused"));
+    let before = bars("MSFT");
+    wait_until("the old ones go on", || bars("MSFT") > before + 2);
+    assert_eq!(bars("NVDA"), 0);
+    assert!(pipeline.is_running());
+
+    subscribe("[prices]\nsymbols = [\"KO\"]\n");
+    wait_until("a right one counts again", || bars("KO") > 1);
+    pipeline.kill_9();
+    subscribe("[prices\n");
+    let mut command = place.tapewire();
+    provider.with(command.args(["run", "--role", "prices", "--set", "subscriptions_file=subscriptions.toml"]));
+    let output = command.output().unwrap();
+    assert!(!output.status.success() && both(&output).contains("subscriptions.toml"), "{}", both(&output));
+}

@@ -1,0 +1,256 @@
+//! Backfill: news, bars, splits and dividends of past days from the configured sources, as a run of their own.
+//!
+//! In the live run an article that is fetched today counts as known from today on, which is right there and useless for a
+//! study of last year. So a backfill is a run of its own, like a replay of files: an article counts as known a configured
+//! delay after its publication, a bar when it ends. What providers show today is the archive as it is today: an article
+//! that was edited since has its last text.
+//!
+//! Days are those of UTC. For each source, and each symbol of a price source, the state file says from which day on
+//! something is missing. It is written after the broker has acknowledged everything before that day, so a backfill that was
+//! interrupted goes on there, and what is sent twice has the same keys.
+
+mod prices;
+mod progress;
+
+pub use progress::{Progress, Sources};
+
+use crate::IngestError;
+use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProvidersConfig, Reject};
+use crate::state::StateFile;
+use crate::writer::{Sent, Stream, Writer};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use progress::{Days, State};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tapewire_bus::{DeadLetters, Producer};
+use tapewire_core::{Article, Run, Symbol, Watermark};
+use tapewire_runtime::{Backoff, Clock, chain};
+
+/// Stage of the dead letters.
+const STAGE: &str = "backfill";
+
+/// How often in a row a request may fail before the backfill ends with the error. It goes on there when it is run again.
+const ATTEMPTS: u32 = 10;
+
+/// What is fetched, and how it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillOptions {
+    /// The run that everything belongs to.
+    pub run: Run,
+    /// First day, UTC.
+    pub from: Date,
+    /// Last day, UTC.
+    pub to: Date,
+    /// The time from publication until an article counts as known.
+    pub delay: Duration,
+    /// The time between two requests to the same source, on the wall clock.
+    pub pause: Duration,
+    /// Benchmarks, whose bars go to every partition.
+    pub benchmarks: Vec<Symbol>,
+    /// Whether what was sent before is sent again.
+    pub again: bool,
+}
+
+/// What a backfill has sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// Articles.
+    pub articles: u64,
+    /// Bars.
+    pub bars: u64,
+    /// Splits and dividends.
+    pub actions: u64,
+    /// Items that could not be read, or only in part, and became dead letters.
+    pub dead_letters: u64,
+    /// Articles and bars by id.
+    pub sent: Sent,
+    /// Remarks for a person, such as lists that a source does not have.
+    pub remarks: Vec<String>,
+    /// Whether everything had been sent before.
+    pub was_complete: bool,
+}
+
+/// Fetches what is missing of the range and sends it: splits and dividends, bars, news, and at the end
+/// [`Watermark::END`]. `report` is told how far it is.
+///
+/// # Errors
+/// [`IngestError::Config`] if the run was begun with another range or delay, or a source has no past; any error of a
+/// provider that did not go away. What was acknowledged before it is noted.
+pub async fn run(
+    options: BackfillOptions,
+    sources: Sources,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
+    producer: Producer,
+    clock: Clock,
+    report: impl FnMut(&Progress) + Send,
+) -> Result<Filled, IngestError> {
+    let file = StateFile::new(state_folder, &state_name(&options.run)?)?;
+    let stored = if options.again { None } else { file.load()? };
+    let state = State::continuing(stored, &options)?;
+    let mut news = Vec::new();
+    for name in &sources.news {
+        let source = providers.news_source(name, &clock)?;
+        source.check()?;
+        if !source.reaches_back() {
+            let words =
+                format!("{name} shows only its latest items, so it can't be backfilled; leave it out of --news");
+            return Err(IngestError::Config(words));
+        }
+        news.push(source);
+    }
+    let writer = Writer::new(producer.clone(), options.run.clone(), options.benchmarks.clone()).with_account();
+    let letters = DeadLetters::new(producer, clock.clone(), STAGE).of_run(&options.run);
+    let progress = Progress::new(&options, &sources, &state, &clock);
+    let filled = Filled { was_complete: state.ended && progress.is_done(), ..Filled::default() };
+    let mut backfill = Backfill { options, writer, letters, clock, state, file, filled, progress, report };
+    if backfill.filled.was_complete {
+        return Ok(backfill.filled);
+    }
+    backfill.state.ended = false;
+    for (name, symbols) in &sources.prices {
+        let source = providers.price_source(name, &backfill.clock)?;
+        backfill.prices(name, &source, symbols).await?;
+    }
+    for source in &news {
+        backfill.news(source).await?;
+    }
+    backfill.finish().await
+}
+
+/// The name of the state file of a run, whose name has to be one of a file, too.
+fn state_name(run: &Run) -> Result<String, IngestError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name = run.as_str();
+    if run.is_live() || name.is_empty() || !name.chars().all(is_plain) {
+        let words = format!(
+            "`{name}` can't be the name of a backfill: use letters, digits, `-`, `_` and `.`; what the run `live` misses its own \
+             poller and feed fetch"
+        );
+        return Err(IngestError::Config(words));
+    }
+    Ok(format!("backfill-{name}.json"))
+}
+
+struct Backfill<Report> {
+    options: BackfillOptions,
+    writer: Writer,
+    letters: DeadLetters,
+    clock: Clock,
+    state: State,
+    file: StateFile<State>,
+    filled: Filled,
+    progress: Progress,
+    report: Report,
+}
+
+/// The beginning of a day (UTC).
+fn start_of(day: Date) -> Timestamp {
+    day.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+}
+
+fn day_of(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+fn after(day: Date) -> Date {
+    day.tomorrow().unwrap_or(Date::MAX)
+}
+
+impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
+    /// The news of one source, page by page from the first day that is missing.
+    async fn news(&mut self, source: &Arc<dyn NewsSource>) -> Result<(), IngestError> {
+        let name = source.name().to_owned();
+        let end = start_of(after(self.options.to));
+        let first = self.state.news_from(&name, self.options.from);
+        let mut request = Some(NewsRequest::Since(start_of(first)));
+        let mut guard = PageGuard::default();
+        while let Some(asked) = request.take().filter(|_| first <= self.options.to) {
+            let page = self.retried(&name, || source.page(&asked)).await?;
+            let last = page.items.iter().map(|article| article.published_at).max();
+            let next = guard.next(&name, &page, |article| (article.id.clone(), article.revision))?;
+            self.articles(page, &name, (start_of(first), end)).await?;
+            let is_last = next.is_none() || last.is_some_and(|last| last >= end);
+            // Pages are oldest first: with an article of a day, the days before it are complete.
+            let missing_from = if is_last { after(self.options.to) } else { last.map_or(first, day_of).max(first) };
+            self.complete(Days::News(&name), missing_from).await?;
+            request = next.map(NewsRequest::Next).filter(|_| !is_last);
+        }
+        Ok(())
+    }
+
+    async fn articles(
+        &mut self,
+        page: Page<Article>,
+        name: &str,
+        (from, end): (Timestamp, Timestamp),
+    ) -> Result<(), IngestError> {
+        let delay = SignedDuration::try_from(self.options.delay).unwrap_or(SignedDuration::MAX);
+        for article in page.items.into_iter().filter(|article| (from..end).contains(&article.published_at)) {
+            // Never later than it really came, and never the time at which it is fetched now.
+            let received_at = article.published_at.saturating_add(delay).unwrap_or(Timestamp::MAX);
+            self.writer.article(Article { received_at, ..article }).await?;
+            self.filled.articles += 1;
+        }
+        self.rejects(&format!("{name} {}", page.origin), page.rejects).await
+    }
+
+    async fn rejects(&mut self, origin: &str, rejects: Vec<Reject>) -> Result<(), IngestError> {
+        for Reject { reason, bytes } in rejects {
+            self.letters.publish(origin, &reason, &bytes).await?;
+            self.filled.dead_letters += 1;
+        }
+        Ok(())
+    }
+
+    /// Notes that everything before `missing_from` has been sent, once the broker has it.
+    async fn complete(&mut self, of: Days<'_>, missing_from: Date) -> Result<(), IngestError> {
+        self.writer.flush().await?;
+        self.progress.reached(of, missing_from, &self.clock);
+        if self.state.reached(of, missing_from) {
+            self.file.save(&self.state).await?;
+        }
+        (self.report)(&self.progress);
+        Ok(())
+    }
+
+    /// Asks until there is an answer, with the pause that the options want before each request.
+    async fn retried<T, Asked>(&self, name: &str, ask: impl Fn() -> Asked) -> Result<T, IngestError>
+    where
+        Asked: Future<Output = Result<T, crate::providers::ProviderError>> + Send,
+    {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut failures = 0;
+        loop {
+            tokio::time::sleep(self.options.pause).await;
+            let error = match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            failures += 1;
+            if !error.is_retryable() || failures >= ATTEMPTS {
+                return Err(error.into());
+            }
+            let wait = backoff.next_wait_at_least(error.retry_after());
+            tracing::warn!(
+                source = name,
+                error = chain(&error),
+                wait_s = wait.as_secs_f64(),
+                "a request failed; retrying"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Ends the run's streams, so that the join finalizes every row.
+    async fn finish(mut self) -> Result<Filled, IngestError> {
+        self.writer.emit_tape_watermark(&Stream::prices(0, 1, ""), Watermark::END).await?;
+        self.writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
+        self.state.ended = true;
+        self.file.save(&self.state).await?;
+        Ok(Filled { sent: self.writer.take_account(), ..self.filled })
+    }
+}

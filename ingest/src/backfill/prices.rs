@@ -1,0 +1,107 @@
+//! Bars, splits and dividends of one price source.
+
+use super::progress::{Days, Progress};
+use super::{Backfill, after, day_of, start_of};
+use crate::IngestError;
+use crate::providers::{ActionList, ActionsRequest, PageGuard, PriceSource, ProviderError, Subscription};
+use jiff::{Span, Timestamp};
+use std::sync::Arc;
+use tapewire_core::{Bar, Symbol};
+
+/// Days of bars that are asked for at once: a provider of 50,000 minute bars a page has them in one.
+const DAYS_AT_ONCE: i64 = 30;
+
+impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
+    pub(super) async fn prices(
+        &mut self,
+        name: &str,
+        source: &Arc<dyn PriceSource>,
+        symbols: &[Symbol],
+    ) -> Result<(), IngestError> {
+        let subscription = Subscription { symbols: symbols.to_vec(), trades: false, halts: false };
+        source.check(&subscription)?;
+        if !self.state.actions.contains(name) {
+            self.actions(name, source, symbols).await?;
+        }
+        let before = self.filled.bars;
+        for symbol in symbols {
+            self.bars(name, source, symbol).await?;
+        }
+        if self.filled.bars == before && !symbols.is_empty() && !self.filled.was_complete {
+            self.filled.remarks.push(format!("{name} had no bars that were not sent before"));
+        }
+        Ok(())
+    }
+
+    /// Splits and dividends, before the bars, so that the join knows them.
+    async fn actions(
+        &mut self,
+        name: &str,
+        source: &Arc<dyn PriceSource>,
+        symbols: &[Symbol],
+    ) -> Result<(), IngestError> {
+        for list in ActionList::ALL {
+            let request =
+                ActionsRequest { list, symbols: symbols.to_vec(), from: self.options.from, to: self.options.to };
+            let (mut cursor, mut guard) = (None, PageGuard::default());
+            loop {
+                let page = match self.retried(name, || source.actions_page(&request, cursor.as_ref())).await {
+                    Err(IngestError::Provider(ProviderError::Unsupported { .. })) => {
+                        self.filled.remarks.push(format!("{name} has no {}", list.name()));
+                        break;
+                    }
+                    page => page?,
+                };
+                let next =
+                    guard.next(name, &page, |action| (action.symbol.clone(), action.ex_date, action.id.clone()))?;
+                let days = self.options.from..=self.options.to;
+                for action in page.items {
+                    if symbols.contains(&action.symbol) && days.contains(&action.ex_date) {
+                        self.writer.action(action).await?;
+                        self.filled.actions += 1;
+                    }
+                }
+                self.rejects(&format!("{name} {}", page.origin), page.rejects).await?;
+                match next {
+                    None => break,
+                    next => cursor = next,
+                }
+            }
+        }
+        self.writer.flush().await?;
+        self.state.actions.insert(name.to_owned());
+        self.file.save(&self.state).await
+    }
+
+    /// The bars of one symbol, some days at a time, page by page.
+    async fn bars(&mut self, name: &str, source: &Arc<dyn PriceSource>, symbol: &Symbol) -> Result<(), IngestError> {
+        let last_day = self.options.to;
+        let mut first = self.state.bars_from(name, symbol, self.options.from);
+        while first <= last_day {
+            let until = first.saturating_add(Span::new().days(DAYS_AT_ONCE)).min(after(last_day));
+            let (from, end) = (start_of(first), start_of(until));
+            let (mut cursor, mut guard) = (None, PageGuard::default());
+            loop {
+                let to = Timestamp::from_microsecond(end.as_microsecond() - 1).unwrap_or(end);
+                let page = self.retried(name, || source.bars_page(symbol, from, to, cursor.as_ref())).await?;
+                let next = guard.next(name, &page, |bar| bar.start)?;
+                let last = page.items.iter().map(|bar| bar.start).max();
+                for bar in page.items.into_iter().filter(|bar| (from..end).contains(&bar.start)) {
+                    // As in a replay, a bar is received when it ends.
+                    let received_at = bar.end();
+                    self.writer.bar(Bar { received_at, ..bar }).await?;
+                    self.filled.bars += 1;
+                }
+                self.rejects(&format!("{name} {}", page.origin), page.rejects).await?;
+                let missing_from = if next.is_none() { until } else { last.map_or(first, day_of).max(first) };
+                self.complete(Days::Bars(name, symbol), missing_from).await?;
+                match next {
+                    None => break,
+                    next => cursor = next,
+                }
+            }
+            first = until;
+        }
+        Ok(())
+    }
+}
