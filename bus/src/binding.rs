@@ -78,8 +78,7 @@ pub async fn check(config: &KafkaConfig, database: &BoundDatabase) -> Result<(),
 }
 
 fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
-    let unreachable =
-        |source: KafkaError| BusError::Unreachable { brokers: config.brokers.clone(), source: source.into() };
+    let unreachable = |source: KafkaError| config.unreachable(source);
     let name = format!("{}{INSTALLATION}", config.prefix);
     // Reading needs the name of a group, although nothing is committed.
     let client: BaseConsumer<Logged> = config

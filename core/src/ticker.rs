@@ -9,14 +9,14 @@
 //! | `AAPL,MSFT`, `AAPL/MSFT`, `AAPL AND MSFT`, `AAPL MSFT` | several tickers |
 //! | ISIN, CUSIP, SEDOL, FIGI, LEI, CIK; `VOD LN Equity`, `LSE:VOD`; `Ford`; `SPY.P` | refused, with the reason |
 //!
-//! What may be a ticker that nobody wrote is refused: it could be that of another company.
+//! A text that may be a ticker or something else is refused: the ticker could be that of another company.
 
 use crate::Symbol;
 use crate::text::quoted;
 use std::borrow::Cow;
 
 /// The characters between the tickers of a text.
-const MARKS: [char; 4] = [',', ';', '|', '\n'];
+const SEPARATORS: [char; 4] = [',', ';', '|', '\n'];
 
 /// Exchanges and markets of the United States, as vendors name them: a ticker means the same share on all of them.
 #[rustfmt::skip]
@@ -56,7 +56,8 @@ pub struct Tickers {
 }
 
 impl Tickers {
-    /// Adds what one text says that is a ticker, a missing one, or neither.
+    /// Adds the ticker that a text is. Of a text that is not a ticker the reason is added, of one that stands for a missing
+    /// ticker nothing.
     pub fn add(&mut self, text: &str) {
         if is_absent(text) {
             return;
@@ -70,7 +71,7 @@ impl Tickers {
 
     /// Adds the tickers of a text, in which spaces divide tickers in capitals.
     pub fn add_text(&mut self, text: &str) {
-        for part in visible(text).split(MARKS) {
+        for part in visible(text).split(SEPARATORS) {
             match several(part) {
                 Several::Parts(parts) => parts.iter().for_each(|part| self.add(part)),
                 Several::No => self.add(part),
@@ -81,9 +82,9 @@ impl Tickers {
 
     /// Adds an item of a list, in which spaces do not divide tickers.
     pub fn add_item(&mut self, text: &str) {
-        for part in visible(text).split(MARKS) {
+        for part in visible(text).split(SEPARATORS) {
             match several(part) {
-                Several::Parts(parts) if part.contains(['/', '&']) || has_and(part) => {
+                Several::Parts(parts) if has_conjunction(part) => {
                     parts.iter().for_each(|part| self.add(part));
                 }
                 _ => self.add(part),
@@ -161,7 +162,7 @@ pub fn read(text: &str) -> Result<Symbol, String> {
 /// and for what may be a name.
 ///
 /// # Errors
-/// Why the text is neither a ticker nor a name, as an ISIN.
+/// Why the text, such as an ISIN, is neither a ticker nor a name.
 pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
     let text = visible(text);
     let bare = text.trim();
@@ -181,9 +182,9 @@ pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
 pub fn listed(text: &str) -> Option<Vec<String>> {
     let text = visible(text);
     let mut parts: Vec<String> = Vec::new();
-    for part in text.split(MARKS).map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty()) {
         match several(part) {
-            Several::Parts(own) if part.contains(['/', '&']) || has_and(part) => {
+            Several::Parts(own) if has_conjunction(part) => {
                 parts.extend(own.iter().map(|&part| part.to_owned()));
             }
             _ => parts.push(part.to_owned()),
@@ -193,7 +194,7 @@ pub fn listed(text: &str) -> Option<Vec<String>> {
     (parts.len() > 1 && parts.iter().all(is_ticker)).then_some(parts)
 }
 
-/// What a part of a text between commas has.
+/// What a part of a text between two [`SEPARATORS`] holds.
 enum Several<'a> {
     /// Several tickers.
     Parts(Vec<&'a str>),
@@ -243,8 +244,9 @@ fn slashed(word: &str) -> Option<Vec<&str>> {
     (parts.len() > 1 && !is_one && parts.iter().all(is_ticker)).then_some(parts)
 }
 
-fn has_and(part: &str) -> bool {
-    part.split_whitespace().any(|word| word == "AND" || word == "and")
+/// Whether something other than a space divides the tickers of a part: `/`, `&` or the word `and`.
+fn has_conjunction(part: &str) -> bool {
+    part.contains(['/', '&']) || part.split_whitespace().any(|word| word == "AND" || word == "and")
 }
 
 /// Whether a word is in capitals as a ticker is, also with a `$`, digits and the marks of classes.

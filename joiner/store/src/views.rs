@@ -1,4 +1,4 @@
-//! The end of each run of `migrate`: it adds missing columns to `impact` and makes the views over it, both from the
+//! What `migrate` does last, each time: it adds missing columns to `impact` and makes the views over it, both from the
 //! code's lists of columns and horizons. A migration's text never changes; these follow the build that migrated last.
 
 use crate::rows::IMPACT_COLUMNS;

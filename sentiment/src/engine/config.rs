@@ -71,13 +71,13 @@ fn checked(model: Architecture) -> Result<Architecture, Unsupported> {
     let what = if sizes.contains(&0) {
         "a size of 0".into()
     } else if model.max_seq_len < MIN_SEQ_LEN {
-        format!("room for {} tokens", model.max_seq_len)
+        format!("a length of at most {} tokens", model.max_seq_len)
     } else if !model.hidden_size.is_multiple_of(model.heads) {
         format!("a width of {} with {} heads", model.hidden_size, model.heads)
     } else if model.layers.iter().any(|layer| layer.theta.is_some())
         && !(model.hidden_size / model.heads).is_multiple_of(2)
     {
-        format!("rotating pairs of {} numbers", model.hidden_size / model.heads)
+        format!("rotary positions in heads of {} elements", model.hidden_size / model.heads)
     } else {
         return Ok(model);
     };

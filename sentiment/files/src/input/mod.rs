@@ -131,7 +131,6 @@ pub(crate) fn open(
     options: &Options,
     reading: &Reading,
 ) -> Result<(Opened, Format), FilesError> {
-    let nothing = || FilesError::Usage("nothing to score: give a text, a file, or - for the standard input".into());
     let mut reading = reading.clone();
     let mut format: Option<(Format, &JobSource)> = None;
     let mut opened: Option<Opened> = None;
@@ -158,7 +157,7 @@ pub(crate) fn open(
             None => opened = Some(Opened::first(one, place)),
         }
     }
-    let mut opened = opened.ok_or_else(nothing)?;
+    let mut opened = opened.ok_or_else(nothing_to_score)?;
     for (_, input) in &mut opened.inputs {
         input.set_columns(&opened.columns);
     }
@@ -188,6 +187,10 @@ impl Opened {
     }
 }
 
+fn nothing_to_score() -> FilesError {
+    FilesError::Usage("nothing to score: give a text, a file, or - for the standard input".into())
+}
+
 /// A reader may panic on a damaged file; this turns the panic into an error.
 pub(crate) fn catch_panic<T>(place: &str, read: impl FnOnce() -> Result<T, FilesError>) -> Result<T, FilesError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
@@ -204,8 +207,7 @@ impl JobSource {
     pub fn parse(words: &[String]) -> Result<Vec<Self>, FilesError> {
         if words.is_empty() {
             if std::io::stdin().is_terminal() {
-                let usage = "nothing to score: give a text, a file, or - for the standard input";
-                return Err(FilesError::Usage(usage.into()));
+                return Err(nothing_to_score());
             }
             return Ok(vec![Self::StandardInput]);
         }
