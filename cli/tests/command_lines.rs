@@ -208,7 +208,7 @@ fn names_a_missing_file(line: &[String]) -> bool {
 }
 
 #[test]
-fn whatever_is_typed_the_end_comes_soon_and_says_why() {
+fn every_command_line_ends_soon_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path());
     let lines: Vec<Vec<String>> = (0..CASES)

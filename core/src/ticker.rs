@@ -12,7 +12,7 @@
 //! A text that may be a ticker or something else is refused: the ticker could be that of another company.
 
 use crate::Symbol;
-use crate::text::quoted;
+use crate::text::{quoted, without_invisible};
 use std::borrow::Cow;
 
 /// The characters between the tickers of a text.
@@ -71,7 +71,7 @@ impl Tickers {
 
     /// Adds the tickers of a text, in which spaces divide tickers in capitals.
     pub fn add_text(&mut self, text: &str) {
-        for part in visible(text).split(SEPARATORS) {
+        for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
                 Several::Parts(parts) => parts.iter().for_each(|part| self.add(part)),
                 Several::No => self.add(part),
@@ -82,7 +82,7 @@ impl Tickers {
 
     /// Adds an item of a list, in which spaces do not divide tickers.
     pub fn add_item(&mut self, text: &str) {
-        for part in visible(text).split(SEPARATORS) {
+        for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
                 Several::Parts(parts) if has_conjunction(part) => {
                     parts.iter().for_each(|part| self.add(part));
@@ -99,11 +99,6 @@ pub fn is_absent(text: &str) -> bool {
     text.is_empty() || ["-", "--", "n/a", "N/A", "nan", "NaN", "null", "NULL", "None", "none", "nil"].contains(&text)
 }
 
-/// The text without characters that nobody sees.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    crate::text::without_invisible(text)
-}
-
 /// Reads one ticker.
 ///
 /// # Errors
@@ -118,7 +113,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// assert!(read("US0378331005").unwrap_err().contains("ISIN"));
 /// ```
 pub fn read(text: &str) -> Result<Symbol, String> {
-    let text = visible(text);
+    let text = without_invisible(text);
     let whole = text.trim();
     let refused = |why: &str| format!("{} {why}", quoted(whole));
     let bare = unwrapped(whole);
@@ -164,7 +159,7 @@ pub fn read(text: &str) -> Result<Symbol, String> {
 /// # Errors
 /// Why the text, such as an ISIN, is neither a ticker nor a name.
 pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
-    let text = visible(text);
+    let text = without_invisible(text);
     let bare = text.trim();
     if let Some(kind) = identifier(bare) {
         return Err(format!("{} is {kind}, and not a name or ticker", quoted(bare)));
@@ -180,7 +175,7 @@ pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
 /// The tickers of a text that names several in capitals and nothing else: `AAPL/MSFT`, `AAPL AND MSFT`, `AAPL,MSFT`.
 /// Spaces alone do not divide them, because a name may have spaces.
 pub fn listed(text: &str) -> Option<Vec<String>> {
-    let text = visible(text);
+    let text = without_invisible(text);
     let mut parts: Vec<String> = Vec::new();
     for part in text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty()) {
         match several(part) {

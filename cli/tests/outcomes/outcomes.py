@@ -200,8 +200,8 @@ class Stored:
     def __init__(self, arguments):
         listed = rows_of(
             arguments.clickhouse,
-            f"SELECT provider, article_id, symbol, status, reason, toUnixTimestamp64Micro(available_at) AS available_us, "
-            f"toUnixTimestamp64Micro(entry_at) AS entry_us, entry_price, score, unscored "
+            f"SELECT provider, article_id, symbol, status, reason, entry_price, score, unscored, "
+            f"toUnixTimestamp64Micro(available_at) AS available_us, toUnixTimestamp64Micro(entry_at) AS entry_us "
             f"FROM {arguments.database}.impact FINAL WHERE run = '{arguments.run}' "
             f"SETTINGS output_format_json_quote_64bit_integers = 0",
         )

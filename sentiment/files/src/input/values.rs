@@ -1,6 +1,7 @@
 //! The text and the company of a row.
 
 use crate::row::scored_text;
+use tapewire_core::text::without_invisible;
 use tapewire_core::ticker;
 use tapewire_formats::Value;
 
@@ -59,7 +60,7 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
 /// A name or ticker without what else a text says: its exchange, its market, characters that nobody sees.
 fn one(text: &str, what: &str, name: &str) -> Result<String, String> {
     let found = ticker::decorated(text).map_err(|reason| format!("{what} {name}: {reason}"))?;
-    Ok(found.map_or_else(|| ticker::visible(text).into_owned(), |symbol| symbol.to_string()))
+    Ok(found.map_or_else(|| without_invisible(text).into_owned(), |symbol| symbol.to_string()))
 }
 
 /// The texts of a JSON list in a text: `["AAPL","MSFT"]`.
