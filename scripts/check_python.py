@@ -21,7 +21,7 @@ TYPED = [
     (["dashboards/server"], ["dashboards/server"]),
     (["dashboards/tests"], ["dashboards", "dashboards/server", "dashboards/tests"]),
     (["models/train"], ["models/train"]),
-    (["deploy/tests"], []),
+    (["deploy/tests"], ["scripts"]),
     (["cli/tests/outcomes"], []),
 ]
 

@@ -5,6 +5,7 @@
     python3 scripts/fuzz.py --inputs 10000000      ten million inputs of each
     python3 scripts/fuzz.py --only core bars       the targets whose names contain one of these
     python3 scripts/fuzz.py --list                 what the targets are
+    python3 scripts/fuzz.py --record FILE          also adds what ran to a table, so that runs of several days add up
 
 A target is a test of a test program called `fuzz` or `values`, but not of a module `tests` in it;
 core/fuzzkit/src/lib.rs says how one is written. A
@@ -78,7 +79,61 @@ def targets_of(executable: Path, program: str, folder: Path) -> list[Target]:
     return [Target(crate, program, test, executable, folder) for test in tests]
 
 
-def run(target: Target, inputs: int | None, seconds: float | None) -> bool:
+@dataclass
+class Result:
+    """What one run of a target did."""
+
+    target: str
+    inputs: int
+    seconds: float
+    passed: bool
+
+
+HEADER = """# Fuzz targets
+
+What `scripts/fuzz.py --record` has tried, one line for each run of a target. The inputs of all runs of a target add up,
+because each run takes new random ones.
+
+| target | inputs | seconds | inputs/s | commit | date | result |
+|---|---|---|---|---|---|---|
+"""
+
+
+def record(file: Path, result: Result, commit: str, date: str) -> None:
+    """Adds a line to the table in a file, which is made if it is missing."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rate = f"{result.inputs / result.seconds:,.0f}" if result.seconds > 0 else ""
+    outcome = "passed" if result.passed else "failed"
+    cells = [result.target, f"{result.inputs:,}", f"{result.seconds:,.0f}", rate, commit, date, outcome]
+    with file.open("a") as table:
+        if table.tell() == 0:
+            table.write(HEADER)
+        table.write(f"| {' | '.join(cells)} |\n")
+
+
+def totals(file: Path) -> dict[str, int]:
+    """How many inputs of each target a table has in all."""
+    sums: dict[str, int] = {}
+    rows = [line.strip("| \n").split(" | ") for line in file.read_text().splitlines() if line.startswith("| ")]
+    for cells in rows:
+        if len(cells) == 7 and cells[1].replace(",", "").isdigit():
+            sums[cells[0]] = sums.get(cells[0], 0) + int(cells[1].replace(",", ""))
+    return sums
+
+
+def commit_of_tree() -> str:
+    """The commit that is checked out, with a `+` if files differ from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+
+
+def run(target: Target, inputs: int | None, seconds: float | None) -> Result:
     """Runs one target; prints a line, and after a failure what failed and how to repeat it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     budget = {"BOLERO_RANDOM_ITERATIONS": str(inputs or WITHOUT_END), "FUZZ_KEEP": str(target.file)}
@@ -116,7 +171,7 @@ def run(target: Target, inputs: int | None, seconds: float | None) -> bool:
         )
     else:
         target.file.unlink(missing_ok=True)
-    return passed
+    return Result(target.name, tried, took, passed)
 
 
 def explanation(log: str, code: int) -> list[str]:
@@ -135,6 +190,9 @@ def main() -> int:
         "--only", nargs="+", metavar="PART", default=[""], help="targets whose names contain one of these"
     )
     parser.add_argument("--list", action="store_true", help="say what the targets are and stop")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="add a line for each target to the table in this file"
+    )
     arguments = parser.parse_args()
     targets = [target for target in build() if any(part in target.name for part in arguments.only)]
     if not targets:
@@ -143,7 +201,18 @@ def main() -> int:
         print("\n".join(target.name for target in targets))
         return 0
     seconds = arguments.seconds or (None if arguments.inputs else 20)
-    failed = [target.name for target in targets if not run(target, arguments.inputs, seconds)]
+    commit = commit_of_tree() if arguments.record else ""
+    failed = []
+    for target in targets:
+        result = run(target, arguments.inputs, seconds)
+        if arguments.record:
+            record(arguments.record, result, commit, time.strftime("%Y-%m-%d", time.gmtime()))
+        if not result.passed:
+            failed.append(target.name)
+    if arguments.record:
+        sums = totals(arguments.record)
+        fewest = min((sums.get(target.name, 0), target.name) for target in targets)
+        print(f"{arguments.record}: of each of these targets at least {fewest[0]:,} inputs in all ({fewest[1]})")
     print(f"{len(targets)} targets, {len(failed)} failed{''.join(f'; {name}' for name in failed)}")
     return 1 if failed else 0
 

@@ -41,7 +41,9 @@ def build(names: list[str]) -> list[Program]:
         sys.exit(built.returncode)
     found = []
     for line in built.stdout.splitlines():
-        message = json.loads(line) if line.startswith("{") else {"reason": "text"}
+        if not line.startswith("{"):
+            continue
+        message = json.loads(line)
         if message["reason"] == "compiler-artifact" and message["target"]["kind"] == ["test"] and message["executable"]:
             folder = Path(message["manifest_path"]).parent
             found.append(Program(message["target"]["name"], Path(message["executable"]), folder))

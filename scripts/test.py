@@ -171,7 +171,12 @@ def servers_lane() -> list[Stage]:
             "servers",
             after=["tools"],
         ),
-        Stage("compose", "docker-compose.yml is valid and complete", tests_of("deploy/tests"), "servers"),
+        Stage(
+            "deploy",
+            "docker-compose.yml, alerts and dashboards are valid and fit the code",
+            tests_of("deploy/tests"),
+            "servers",
+        ),
         Stage(
             "stack",
             "start Kafka and ClickHouse for the tests",

@@ -23,6 +23,8 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// A writer of dead letters for the stage of this name.
     pub fn new(producer: Producer, clock: Clock, stage: &'static str) -> Self {
+        // Prometheus's `increase` does not see the first value of a series, which therefore has to be 0.
+        counter(stage).increment(0);
         Self { producer, clock, stage, run: None }
     }
 
@@ -56,9 +58,13 @@ impl DeadLetters {
         };
         let payload = serde_json::to_vec(&letter).expect("a dead letter is strings and numbers");
         tracing::warn!(stage = self.stage, origin, reason, "input can't be used; it is kept in the dead-letter topic");
-        metrics::counter!("tapewire_dead_letters_total", "stage" => self.stage).increment(1);
+        counter(self.stage).increment(1);
         self.producer.send(Topic::DeadLetter, origin, &payload).await
     }
+}
+
+fn counter(stage: &'static str) -> metrics::Counter {
+    metrics::counter!("tapewire_dead_letters_total", "stage" => stage)
 }
 
 /// The run that an unreadable record names, if that much of it can be read.

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use tapewire_testkit::Dice;
 
 /// Command lines for each subcommand.
 const CASES: u64 = 200;
@@ -15,21 +16,33 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How many run at once.
 const AT_ONCE: usize = 8;
 
-const SUBCOMMANDS: [&str; 11] =
-    ["run", "replay", "score", "serve", "simulate", "migrate", "demo", "config", "study", "join", "bars"];
+/// A subcommand with its flags, as its help lists them: a new one is tried without a change here.
+struct Subcommand {
+    name: String,
+    flags: Vec<String>,
+}
 
-/// Pseudo-random numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % below as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.roll(of.len())]
-    }
+/// What `tapewire --help` and the help of each subcommand list.
+fn subcommands() -> Vec<Subcommand> {
+    let help = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tapewire")).args(arguments).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = help(&[]);
+    let listed = whole.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // A description goes on in lines that begin further right.
+    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let of_name = |name: &str| {
+        let text = help(&[name]);
+        let words = text.lines().filter_map(|line| {
+            let line = line.trim_start();
+            line.starts_with('-').then(|| line.split([' ', ',', '=']).find(|word| word.starts_with("--")))?
+        });
+        let flags = words.map(str::to_owned).collect();
+        Subcommand { name: name.to_owned(), flags }
+    };
+    names.map(of_name).collect()
 }
 
 /// Files of every kind that somebody might give.
@@ -90,46 +103,24 @@ const SETTINGS: [&str; 16] = [
     "prices.symbols=[\"a b\"]",
     "join.stale_after=never",
 ];
-const FLAGS: [&str; 20] = [
-    "--run",
-    "--delay",
-    "--bar-width",
-    "--alias",
-    "--benchmark",
-    "--from",
-    "--hours",
-    "--speed",
-    "--role",
-    "--listen",
-    "--output",
-    "--format",
-    "--input-format",
-    "--text-column",
-    "--company-column",
-    "--company",
-    "--resume",
-    "--send-only",
-    "--no-such-flag",
-    "--take-topics",
-];
-
 /// The arguments of a random command line.
-fn arguments(subcommand: &str, dice: &mut Dice) -> Vec<String> {
-    let mut line = vec![subcommand.to_owned()];
+fn arguments(Subcommand { name, flags }: &Subcommand, dice: &mut Dice) -> Vec<String> {
+    let mut line = vec![name.clone()];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--no-such-flag"]).collect();
     let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
-    if ["replay", "study", "join"].contains(&subcommand) && dice.roll(10) > 0 {
-        add(&["--news", dice.pick(&FILES), "--bars", dice.pick(&FILES)]);
+    if ["replay", "study", "join"].contains(&name.as_str()) && dice.below(10) > 0 {
+        add(&["--news", dice.of(&FILES), "--bars", dice.of(&FILES)]);
     }
-    if ["score", "bars"].contains(&subcommand) && dice.roll(10) > 0 {
-        add(&[dice.pick(&FILES)]);
+    if ["score", "bars"].contains(&name.as_str()) && dice.below(10) > 0 {
+        add(&[dice.of(&FILES)]);
     }
-    for _ in 0..dice.roll(4) {
-        match dice.roll(6) {
-            0 => add(&["--config", dice.pick(&FILES)]),
-            1 | 2 => add(&["--set", dice.pick(&SETTINGS)]),
-            3 => add(&[dice.pick(&FLAGS), dice.pick(&NUMBERS)]),
-            4 => add(&[dice.pick(&FLAGS), dice.pick(&FILES)]),
-            _ => add(&[dice.pick(&FLAGS)]),
+    for _ in 0..dice.below(4) {
+        match dice.below(6) {
+            0 => add(&["--config", dice.of(&FILES)]),
+            1 | 2 => add(&["--set", dice.of(&SETTINGS)]),
+            3 => add(&[dice.of(&flags), dice.of(&NUMBERS)]),
+            4 => add(&[dice.of(&flags), dice.of(&FILES)]),
+            _ => add(&[dice.of(&flags)]),
         }
     }
     line
@@ -194,26 +185,34 @@ fn fault(line: &[String], (output, took, stopped): &(Output, Duration, bool)) ->
         "its last line is not the error"
     } else if text.contains("Some(") || text.contains("Err(") || text.contains("Error {") {
         "its message is Rust's"
-    } else if names_a_missing_file(line) && output.status.code() == Some(1) && !text.contains("nowhere") {
-        "it does not name the file"
+    } else if !stopped && !output.status.success() && !names_an_argument(line, &text) {
+        "it does not name what was typed"
     } else {
         return None;
     };
     Some(format!("{what}: tapewire {} ({took:?}, {})\n{text}", line.join(" "), output.status))
 }
 
-/// A replay whose first fault is a missing news file.
-fn names_a_missing_file(line: &[String]) -> bool {
-    line[0] == "replay" && line.get(1).is_some_and(|word| word == "--news") && line[2].starts_with("nowhere")
+/// Whether a message names something of the command line, what it lacks, or what it could not reach.
+fn names_an_argument(line: &[String], text: &str) -> bool {
+    let is_named = |word: &String| {
+        let name = word.split('=').next().unwrap_or_default();
+        !word.is_empty() && (text.contains(word.as_str()) || !name.is_empty() && text.contains(name))
+    };
+    // Values that are nothing are named by the flag before them.
+    line[1..].iter().any(is_named)
+        || ["Usage: ", "127.0.0.1:9", "instruments.sec_user_agent"].iter().any(|part| text.contains(part))
 }
 
 #[test]
 fn every_command_line_ends_soon_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path());
+    let subcommands = subcommands();
+    assert!(subcommands.len() >= 12 && subcommands.iter().all(|one| one.flags.len() >= 4), "help is read");
     let lines: Vec<Vec<String>> = (0..CASES)
-        .flat_map(|case| SUBCOMMANDS.iter().zip(0..).map(move |(subcommand, n)| (case, subcommand, n)))
-        .map(|(case, subcommand, n): (u64, &&str, u64)| arguments(subcommand, &mut Dice(case * 131 + n * 7919 + 17)))
+        .flat_map(|case| subcommands.iter().zip(0..).map(move |(subcommand, n)| (case, subcommand, n)))
+        .map(|(case, subcommand, n): (u64, _, u64)| arguments(subcommand, &mut Dice(case * 131 + n * 7919 + 17)))
         .collect();
     let mut distinct = lines.clone();
     distinct.sort();

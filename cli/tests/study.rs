@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use support::{Installation, succeeded};
+use tapewire_testkit::Dice;
 
 fn tapewire(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
@@ -23,17 +24,9 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Random numbers from a seed (SplitMix64), between -1 and 1.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-    }
+/// Random, between -1 and 1.
+fn noise(dice: &mut Dice) -> f64 {
+    dice.uniform() * 2.0 - 1.0
 }
 
 const GOOD: &str = "raises its outlook after record profit";
@@ -58,7 +51,7 @@ fn market(folder: &Path, effect: f64) {
             let mut price = 100.0;
             for minute in 0..30 {
                 let planted = if minute == 12 { if is_good { effect } else { -effect } } else { 0.0 };
-                let close = price * (1.0 + planted + dice.roll() * 0.0004);
+                let close = price * (1.0 + planted + noise(&mut dice) * 0.0004);
                 let (high, low) = (f64::max(price, close), f64::min(price, close));
                 let minute = minute + 30;
                 writeln!(
@@ -338,9 +331,9 @@ fn long_market(folder: &Path) {
         }
         let mut hour = session.open;
         while hour < session.close {
-            let market = dice.roll() * 0.002;
+            let market = noise(&mut dice) * 0.002;
             for (which, symbol) in SYMBOLS.into_iter().chain(["MKTX"]).enumerate() {
-                let own = if which == 4 { 0.0 } else { dice.roll() * 0.003 + drift[which] };
+                let own = if which == 4 { 0.0 } else { noise(&mut dice) * 0.003 + drift[which] };
                 let (open, close) = (prices[which], prices[which] * (1.0 + market + own));
                 let (high, low) = (f64::max(open, close), f64::min(open, close));
                 writeln!(bars, "{symbol},{hour},{open:.6},{high:.6},{low:.6},{close:.6},100").unwrap();

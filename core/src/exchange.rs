@@ -9,6 +9,7 @@
 //!
 //! [`Calendars`] says which symbol is traded in which [`Market`].
 
+pub mod abroad;
 mod calendars;
 mod endless;
 mod entry;
@@ -22,6 +23,7 @@ pub use entry::floor_minute;
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, tz::TimeZone};
 pub use market::{Market, NotAMarket};
+pub use pairs::is_pair;
 use std::sync::OnceLock;
 
 /// One trading day's regular session.

@@ -2,7 +2,7 @@
 
 use crate::{Mention, Run};
 use jiff::Timestamp;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 /// When the price of a [`Horizon`] is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Horizon {
 pub type PerHorizon = [Option<f64>; Horizon::COUNT];
 
 /// The state of one mention's join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// There is no entry bar yet.
@@ -117,6 +117,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// The names of all states, as tables have them.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
     /// The state as tables have it, without the reason: `pending`, `open`, `final` or `not_joined`.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -132,7 +135,7 @@ impl Status {
 }
 
 /// Why a mention has no price path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// The article names no company.
@@ -156,6 +159,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The names of all reasons, as tables have them.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
     /// As in tables.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -163,7 +169,7 @@ impl Reason {
 }
 
 /// When in the trading day the mention became available.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// Trading day, before the open.
@@ -179,6 +185,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The names of all phases, as tables have them.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
     /// As in tables.
     pub fn as_str(self) -> &'static str {
         self.into()

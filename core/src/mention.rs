@@ -3,7 +3,7 @@
 use crate::Symbol;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 /// Class probabilities of a financial-sentiment model; they sum to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ fn one_window() -> u16 {
 }
 
 /// Why a mention has no sentiment. Such a mention is never given a neutral score instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Unscored {
@@ -69,6 +69,9 @@ pub enum Unscored {
 }
 
 impl Unscored {
+    /// The names of all reasons, as tables have them.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
     /// The reason as in tables.
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -9,7 +9,11 @@
 //! 3. Other spellings of preferred shares, rights, warrants and units are read where they can mean nothing else:
 //!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not read as a preferred share,
 //!    because it is a share in Paris.
+//!
+//! Before all these, a ticker of another country is put into its normal spelling where its exchange is known: `LON:VOD` is
+//! `VOD.L` ([`abroad`]).
 
+use crate::exchange::abroad;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -59,6 +63,9 @@ impl Symbol {
         let spelled = seen.trim();
         if spelled.is_empty() || spelled.len() > Self::MAX_LEN {
             return Err(refused());
+        }
+        if let Some(read) = abroad::normal(spelled) {
+            return Ok(Self(read));
         }
         if has_marker(spelled) {
             return Ok(Self(spelled.to_owned()));

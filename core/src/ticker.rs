@@ -6,12 +6,15 @@
 //! |---|---|
 //! | `$AAPL`, `NASDAQ:AAPL`, `(NYSE: GM)`, `AAPL:US`, `AAPL-US`, `AAPL.US`, `AAPL.XNAS`, `AAPL US Equity` | the ticker |
 //! | `AAPL.O`, `AAPL.OQ`, `IBM.N`, `BRKb.N` of Reuters | `AAPL`, `IBM`, `BRK.B` |
+//! | `LON:VOD`, `VOD LN Equity`, `7203 JP` and more of exchanges whose calendars are known | `VOD.L`, `7203.T`: [`abroad`] |
+//! | `BINANCE:BTCUSDT` and other pairs of currencies or cryptocurrencies with their exchange | as it is |
 //! | `AAPL,MSFT`, `AAPL/MSFT`, `AAPL AND MSFT`, `AAPL MSFT` | several tickers |
-//! | ISIN, CUSIP, SEDOL, FIGI, LEI, CIK; `VOD LN Equity`, `LSE:VOD`; `Ford`; `SPY.P` | refused, with the reason |
+//! | ISIN, CUSIP, SEDOL, FIGI, LEI, CIK; `BHP AU Equity`, `ASX:BHP`, `TSE:7203`; `Ford`; `SPY.P` | refused, with the reason |
 //!
 //! A text that may be a ticker or something else is refused: the ticker could be that of another company.
 
 use crate::Symbol;
+use crate::exchange::{abroad, is_pair};
 use crate::text::{quoted, without_invisible};
 use std::borrow::Cow;
 
@@ -29,12 +32,8 @@ const US_EXCHANGES: [&str; 30] = [
 /// Bloomberg's codes for them.
 const BLOOMBERG_US: [&str; 9] = ["US", "UN", "UW", "UQ", "UR", "UA", "UP", "UF", "UV"];
 
-/// Bloomberg's codes for other markets.
-#[rustfmt::skip]
-const BLOOMBERG_OTHER: [&str; 22] = [
-    "LN", "GY", "GR", "FP", "JT", "JP", "HK", "CN", "CT", "AU", "IM", "SM", "SW", "SE", "NA", "BB", "DC", "SS", "NO", "FH",
-    "KS", "TT",
-];
+/// Bloomberg's codes for markets whose calendars are not known.
+const BLOOMBERG_OTHER: [&str; 13] = ["AU", "IM", "SM", "SW", "SE", "NA", "BB", "DC", "SS", "NO", "FH", "KS", "TT"];
 
 /// Reuters' codes for exchanges of the United States after a point. `A` and `B` are not there: they are share classes.
 const REUTERS_US: [&str; 8] = ["O", "OQ", "N", "NB", "K", "Z", "PK", "OB"];
@@ -84,7 +83,7 @@ impl Tickers {
     pub fn add_item(&mut self, text: &str) {
         for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
-                Several::Parts(parts) if has_conjunction(part) => {
+                Several::Parts(parts) if part.contains('/') || has_conjunction(part) => {
                     parts.iter().for_each(|part| self.add(part));
                 }
                 _ => self.add(part),
@@ -118,18 +117,28 @@ pub fn read(text: &str) -> Result<Symbol, String> {
     let refused = |why: &str| format!("{} {why}", quoted(whole));
     let bare = unwrapped(whole);
     let bare = bare.strip_prefix('$').unwrap_or(bare);
-    let bare = match bare.split_once(':') {
-        Some((exchange, ticker)) if is_us(exchange) => ticker.trim().trim_start_matches('$'),
-        Some((ticker, market)) if is_us(market) || is_any(&BLOOMBERG_US, market.trim()) => ticker.trim(),
-        Some((prefix, _)) if !is_asset_class(prefix) => {
-            return Err(refused("is not a ticker of an exchange in the United States"));
+    let of_us = match bare.split_once(':') {
+        Some((exchange, ticker)) if is_us(exchange) => Some(ticker.trim().trim_start_matches('$')),
+        Some((ticker, market)) if is_us(market) || is_any(&BLOOMBERG_US, market.trim()) => Some(ticker.trim()),
+        _ => None,
+    };
+    if let Some(read) = abroad::read(bare).filter(|_| of_us.is_none()) {
+        let spelled = read.map_err(|why| refused(&why))?;
+        return Symbol::new(&spelled).map_err(|_| refused("is not a ticker"));
+    }
+    let bare = match of_us {
+        Some(ticker) => ticker,
+        None if bare.split_once(':').is_some_and(|(prefix, rest)| !is_asset_class(prefix) && !is_pair(rest)) => {
+            return Err(refused(
+                "is not a ticker of an exchange in the United States, or of another whose calendar is known",
+            ));
         }
-        _ => bare,
+        None => bare,
     };
     let words: Vec<&str> = bare.split_whitespace().collect();
     let joined = match of_bloomberg(&words) {
         Some((_, market)) if !is_any(&BLOOMBERG_US, market) => {
-            return Err(refused("is not traded in the United States"));
+            return Err(refused("is a ticker of a market whose calendar is not known"));
         }
         Some((ticker, _)) => ticker.replace('/', "."),
         None => match (&words[..], class_of(&words)) {
@@ -169,23 +178,29 @@ pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
     let has_exchange = bare.split_once(':').is_some_and(|(before, after)| is_us(before) || is_marked(after));
     let is_of_vendor = of_bloomberg(&words).is_some() || bare.starts_with('$') && words.len() == 1;
     let has_market = words.len() == 1 && without_market(bare).is_ok_and(|without| without != bare);
-    if has_exchange || is_of_vendor || has_market { read(bare).map(Some) } else { Ok(None) }
+    let is_abroad = match abroad::read(bare) {
+        Some(read) => words.len() != 2 || read.is_ok(),
+        None => false,
+    };
+    if has_exchange || is_of_vendor || has_market || is_abroad { read(bare).map(Some) } else { Ok(None) }
 }
 
-/// The tickers of a text that names several in capitals and nothing else: `AAPL/MSFT`, `AAPL AND MSFT`, `AAPL,MSFT`.
-/// Spaces alone do not divide them, because a name may have spaces.
+/// The tickers of a text that names several in capitals and nothing else: `AAPL/MSFT`, `AAPL,MSFT`. Spaces, `&` and `AND`
+/// alone do not divide them, because a name may have them; nor does a comma in `APPLE, INC.`.
 pub fn listed(text: &str) -> Option<Vec<String>> {
     let text = without_invisible(text);
+    let texts: Vec<&str> = text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty()).collect();
     let mut parts: Vec<String> = Vec::new();
-    for part in text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty()) {
+    for part in &texts {
         match several(part) {
-            Several::Parts(own) if has_conjunction(part) => {
+            Several::Parts(own) if part.contains('/') || texts.len() > 1 && has_conjunction(part) => {
                 parts.extend(own.iter().map(|&part| part.to_owned()));
             }
-            _ => parts.push(part.to_owned()),
+            _ => parts.push((*part).to_owned()),
         }
     }
-    let is_ticker = |part: &String| is_in_capitals(part) && part.len() <= 6;
+    let is_word_of_name = |part: &str| is_any(&WORDS_OF_NAMES, part.trim_end_matches('.'));
+    let is_ticker = |part: &String| is_in_capitals(part) && part.len() <= 6 && !is_word_of_name(part);
     (parts.len() > 1 && parts.iter().all(is_ticker)).then_some(parts)
 }
 
@@ -214,13 +229,22 @@ fn several(part: &str) -> Several<'_> {
         if is_us(first) || is_us(last) {
             return Several::No;
         }
-        let is_market = is_any(&BLOOMBERG_US, last) || is_any(&BLOOMBERG_OTHER, last);
+        let is_abroad = abroad::is_of_bloomberg(last);
+        let is_market = is_any(&BLOOMBERG_US, last) || is_any(&BLOOMBERG_OTHER, last) || is_abroad;
+        if is_abroad && first.starts_with(|c: char| c.is_ascii_digit()) {
+            return Several::No;
+        }
         if is_market && is_in_capitals(first) && !first.starts_with('$') {
             return Several::Refused("may be two tickers, or one and its market; write a comma between tickers");
         }
     }
-    let is_joint = |word: &&&str| ["AND", "and", "&", "/", "+"].contains(word);
-    let tickers: Vec<&str> = words.iter().filter(|word| !is_joint(word)).copied().collect();
+    let tickers: Vec<&str> =
+        words.iter().filter(|&&word| word != "/" && !CONJUNCTIONS.contains(&word)).copied().collect();
+    // `AT & T`, `P & G`, `A AND P`.
+    let is_short = |word: &&str| word.len() <= 2;
+    if has_conjunction(part) && tickers.iter().any(is_short) {
+        return Several::Refused("may be a name; write commas between tickers");
+    }
     let is_ticker = |word: &&&str| is_in_capitals(word) && word.trim_start_matches('$').len() <= 6;
     if tickers.iter().filter(is_ticker).count() < tickers.len() {
         return Several::Refused("is not a ticker");
@@ -239,9 +263,11 @@ fn slashed(word: &str) -> Option<Vec<&str>> {
     (parts.len() > 1 && !is_one && parts.iter().all(is_ticker)).then_some(parts)
 }
 
-/// Whether something other than a space divides the tickers of a part: `/`, `&` or the word `and`.
+/// Words between tickers, which names have, too.
+const CONJUNCTIONS: [&str; 4] = ["AND", "and", "&", "+"];
+
 fn has_conjunction(part: &str) -> bool {
-    part.contains(['/', '&']) || part.split_whitespace().any(|word| word == "AND" || word == "and")
+    part.split_whitespace().any(|word| CONJUNCTIONS.contains(&word))
 }
 
 /// Whether a word is in capitals as a ticker is, also with a `$`, digits and the marks of classes.

@@ -95,6 +95,22 @@ class Compose(unittest.TestCase):
         same = [{k: v for k, v in service.items() if k not in different} for service in (ours, other)]
         self.assertEqual(*same)
 
+    def test_the_monitoring_profile_adds_prometheus_and_grafana(self):
+        services = read(COMPOSE_PROFILES="cpu,monitoring", **SECRETS)["services"]
+        self.assertEqual(ALWAYS | {"sentiment", "prometheus", "grafana"}, set(services))
+        for name in ("prometheus", "grafana"):
+            service = services[name]
+            self.assertTrue(service["read_only"], name)
+            self.assertEqual(["127.0.0.1"], [port["host_ip"] for port in service["ports"]])
+            self.assertIn("memory", service["deploy"]["resources"]["limits"])
+            self.assertRegex(service["image"], r":v?\d+(\.\d+)+$")
+            for mount in service["volumes"]:
+                if mount["type"] == "bind":
+                    self.assertTrue(Path(mount["source"]).is_file(), mount["source"])
+        (scrape,) = re.findall(r"names: \[(.*)\]", (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
+        roles = {name for name, service in services.items() if (service.get("command") or [""])[0] == "run"}
+        self.assertEqual(roles | {"sentiment-gpu"}, set(scrape.split(", ")))
+
     def test_the_image_has_a_build_and_a_base_for_each_processor(self):
         stages = set(re.findall(r"^FROM \S+ AS (\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE))
         wanted = {f"{part}-{processor}" for part in ("build", "base") for processor in ("cpu", "gpu")}
@@ -130,7 +146,7 @@ class Compose(unittest.TestCase):
                 self.assertIn("memory", service["deploy"]["resources"]["limits"])
                 self.assertEqual("no" if name in ONCE else "unless-stopped", service["restart"])
                 self.assertTrue("healthcheck" in service or "build" in service, "no health check")
-                self.assertRegex(service["image"], r":(local|\d+(\.\d+)+)$")
+                self.assertRegex(service["image"], r":(local|v?\d+(\.\d+)+)$")
 
     def test_nothing_starts_before_what_it_needs_is_ready(self):
         for name, service in self.services.items():

@@ -6,10 +6,11 @@ mod common;
 
 use common::{Kafka, PARTITIONS, symbol, time};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tapewire_core::record::{News, Tape};
 use tapewire_core::{NewsRecord, TapeRecord, Watermark};
-use tapewire_ingest::replay::{ReplayOptions, ReplayProgress, Stage, Summary, replay};
+use tapewire_ingest::IngestError;
+use tapewire_ingest::replay::{Inputs, ReplayOptions, ReplayProgress, Stage, Summary, prepare};
 use tapewire_runtime::Clock;
 
 const NEWS: &str = r#"{"id":"a","title":"One","source":"S","published_ms":1748872800000,"symbols":["AAPL","MSFT"]}
@@ -40,10 +41,26 @@ fn options() -> ReplayOptions {
     ReplayOptions { aliases, benchmark: Some(symbol("SPX")), ..ReplayOptions::default() }
 }
 
+/// Reads one file of news and one of bars, and sends them.
+async fn replay(
+    news: &Path,
+    bars: &Path,
+    options: &ReplayOptions,
+    kafka: &Kafka,
+    mut report: impl FnMut(ReplayProgress),
+) -> Result<Summary, IngestError> {
+    let inputs = Inputs { news: vec![news.to_owned()], bars: vec![bars.to_owned()] };
+    let prepared = prepare(&inputs, options, |progress| {
+        report(progress);
+        Ok(())
+    })?;
+    prepared.send(kafka.producer.clone(), Clock::wall(), report).await
+}
+
 async fn run(kafka: &Kafka, options: &ReplayOptions, mut report: impl FnMut(ReplayProgress)) -> Summary {
     let folder = tempfile::tempdir().unwrap();
     let (news, bars) = files(&folder);
-    replay(&news, &bars, options, kafka.producer.clone(), Clock::wall(), &mut report).await.unwrap()
+    replay(&news, &bars, options, kafka, &mut report).await.unwrap()
 }
 
 #[tokio::test]
@@ -111,7 +128,7 @@ async fn a_line_too_large_for_kafka_stops_nothing() {
     let (news, bars) = files(&folder);
     let endless = format!("{{\"id\":\"x\",\"published_ms\":1,\"title\":\"{}\"}}\n", "x".repeat(1_500_000));
     std::fs::write(&news, endless + NEWS).unwrap();
-    let summary = replay(&news, &bars, &options(), kafka.producer.clone(), Clock::wall(), |_| {}).await.unwrap();
+    let summary = replay(&news, &bars, &options(), &kafka, |_| {}).await.unwrap();
     assert_eq!((summary.articles, summary.unreadable, summary.in_part), (4, 3, 1));
     let letters = kafka.dead_letters().await;
     assert!(
@@ -127,7 +144,7 @@ async fn a_replay_is_never_taken_for_live_data() {
     let (news, bars) = files(&folder);
     for name in ["live", " live ", ""] {
         let options = ReplayOptions { run: Some(name.into()), ..options() };
-        let refused = replay(&news, &bars, &options, kafka.producer.clone(), Clock::wall(), |_| {}).await;
+        let refused = replay(&news, &bars, &options, &kafka, |_| {}).await;
         assert!(refused.unwrap_err().to_string().contains("name of a replay"), "{name}");
     }
     kafka.clean().await;
@@ -142,7 +159,7 @@ async fn real_files_are_read_whole() {
     };
     let kafka = Kafka::start("real").await;
     let (news, bars) = (folder.join("news.jsonl"), folder.join("bars_1h.csv"));
-    let summary = replay(&news, &bars, &options(), kafka.producer.clone(), Clock::wall(), |_| {}).await.unwrap();
+    let summary = replay(&news, &bars, &options(), &kafka, |_| {}).await.unwrap();
     println!("{summary:?}");
     let lines = |path: &PathBuf| std::fs::read_to_string(path).unwrap().lines().count() as u64;
     assert_eq!(summary.articles, lines(&news));

@@ -6,6 +6,7 @@
 
 mod coins;
 pub mod matching;
+mod several;
 pub mod table;
 
 use crate::SentimentError;
@@ -126,7 +127,7 @@ struct Listing {
 #[derive(Debug, Clone)]
 pub struct Companies {
     by_symbol: HashMap<Symbol, Vec<Listing>>,
-    /// Symbols by normalised name and alias; of two companies with the same name, the first.
+    /// Symbols by the [`key`] of names and aliases; of two companies with the same name, the first.
     by_name: HashMap<String, Symbol>,
     /// Symbols that the user's file has.
     own: HashSet<Symbol>,
@@ -230,7 +231,7 @@ impl Companies {
             let short =
                 pairs().filter(of_age).flat_map(|(i, names)| names.aliases.iter().map(|alias| (alias, &i.symbol)));
             for (name, symbol) in full.chain(short).filter(|(name, _)| !name.is_empty()) {
-                self.by_name.entry(normalised(name)).or_insert_with(|| symbol.clone());
+                self.by_name.entry(key(name)).or_insert_with(|| symbol.clone());
             }
         }
     }
@@ -268,18 +269,34 @@ impl Companies {
     pub fn find(&self, word: &str) -> Arc<Company> {
         let visible = text::without_invisible(word);
         let word = visible.trim();
-        if let Ok(Some(symbol)) = ticker::decorated(word) {
+        if let Ok(Some(symbol)) = ticker::decorated(word)
+            && symbol.as_str() != word
+        {
             return self.find(symbol.as_str());
         }
+        self.known(word).unwrap_or_else(|| {
+            let is_ticker = Symbol::new(word).is_ok_and(|symbol| is_spelled_as_ticker(word, &symbol));
+            Arc::new(if is_ticker { Company::doubtful(word) } else { Company::named(word) })
+        })
+    }
+
+    /// The company with this ticker, name or alias.
+    fn known(&self, word: &str) -> Option<Arc<Company>> {
         let symbol = Symbol::new(word).ok();
         let known = |symbol: &Symbol| self.listed(symbol, None).or_else(|| self.listed(&symbol.common_share()?, None));
-        let by_name = || known(self.by_name.get(&normalised(word))?);
+        let by_name = || known(self.by_name.get(&key(word))?);
         // A word in capitals is looked up as a ticker first, any other word as a name first: `Ford` is not FORD.
         let is_ticker = symbol.as_ref().is_some_and(|symbol| is_spelled_as_ticker(word, symbol));
         let by_ticker = || known(symbol.as_ref()?);
-        let found = if is_ticker { by_ticker().or_else(by_name) } else { by_name().or_else(by_ticker) };
-        found.unwrap_or_else(|| Arc::new(if is_ticker { Company::doubtful(word) } else { Company::named(word) }))
+        if is_ticker { by_ticker().or_else(by_name) } else { by_name().or_else(by_ticker) }
     }
+}
+
+/// The form in which names are looked up. `&` and `and` are the same, with spaces around them or without.
+fn key(name: &str) -> String {
+    let name = normalised(name).replace(" and ", "&");
+    let parts: Vec<&str> = name.split('&').map(str::trim).collect();
+    parts.join("&")
 }
 
 /// Whether a word is written as tickers are: short and in capitals, or with the marker of a preferred share.
@@ -296,9 +313,9 @@ fn unambiguous(instruments: &[Instrument], taken: &HashMap<String, Symbol>) -> V
     let mut owners: HashMap<String, String> = HashMap::new();
     let of = |instrument: &Instrument| {
         let Names { name, mut aliases } = common_names(&instrument.name, Some(&instrument.symbol));
-        owners.entry(normalised(&name)).or_insert_with(|| name.clone());
+        owners.entry(key(&name)).or_insert_with(|| name.clone());
         aliases.retain(|alias| {
-            let alias = normalised(alias);
+            let alias = key(alias);
             !taken.contains_key(&alias) && *owners.entry(alias).or_insert_with(|| name.clone()) == name
         });
         Names { name, aliases }

@@ -253,6 +253,10 @@ fn a_vocabulary_alone_gives_berts_tokenizer() {
     let found = one(tokenizer.encode("ÀB, c", Some("d"), Overflow::Windows));
     assert_eq!(found.input_ids, ids(&["[CLS]", "a", "##b", "[UNK]", "c", "[SEP]", "d", "[SEP]"]));
     assert_eq!(found.token_type_ids, [0, 0, 0, 0, 0, 0, 1, 1]);
+    // What a text writes is no special token.
+    let written = one(tokenizer.encode("a [SEP] b", Some("d"), Overflow::Windows));
+    assert_eq!(written.input_ids.iter().filter(|&&token| token == id("[SEP]")).count(), 2);
+    assert_eq!(written.token_type_ids.iter().filter(|&&kind| kind == 1).count(), 2);
 
     let long = "a b c d e f g h i j k l m";
     let windows = tokenizer.encode(long, Some("x y"), Overflow::Windows).unwrap();

@@ -6,7 +6,14 @@
 
 use tapewire_core::Symbol;
 use tapewire_fuzzkit::{Dice, bounded, fuzz, table};
+use tapewire_models::{Registry, Source};
+use tapewire_sentiment::ScoreError;
 use tapewire_sentiment::companies::{Companies, table::read};
+use tapewire_sentiment::engine::tokenizer::{TextTokenizer, Window};
+use tapewire_sentiment::engine::windows::Overflow;
+
+/// The longest input of the tokenizer that is tried: many texts are longer.
+const LIMIT: usize = 32;
 
 /// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 4000;
@@ -109,5 +116,106 @@ fn names_in_texts() {
         assert!(found.is_none_or(|at| text.is_char_boundary(at) && at < text.len()), "{text:?} {found:?}");
         // A name is asked for as the text writes it.
         assert!(name.is_none_or(|name| !name.is_empty()), "{text:?}");
+    });
+}
+
+/// Pieces that tokenizers stumble over, and words.
+const TOKENS: [&str; 40] = [
+    "Apple",
+    "profit",
+    "fell",
+    "unaffable",
+    "Apple gains as Microsoft slips",
+    " ",
+    " ",
+    " ",
+    "\n",
+    "\t",
+    "\0",
+    ".",
+    "-",
+    "'s",
+    "[SEP]",
+    "[CLS]",
+    "[MASK]",
+    "[UNK]",
+    "[PAD]",
+    "##s",
+    "\u{200b}",
+    "\u{a0}",
+    "\u{ad}",
+    "\u{301}",
+    "\u{fe0f}",
+    "\u{202e}",
+    "\u{e000}",
+    "\u{feff}",
+    "\u{fffd}",
+    "\u{10ffff}",
+    "é",
+    "İ",
+    "ﬃ",
+    "漢字",
+    "日本",
+    "नमस्ते",
+    "العربية",
+    "😀",
+    "👨‍👩‍👧",
+    "12.5%",
+];
+
+/// Checks the windows of a text with or without a company.
+fn assert_windows(windows: &[Window], text: &str, [begin, end]: [u32; 2], vocabulary: u32) {
+    assert!(!windows.is_empty(), "{text:?}");
+    for Window { encoding, weight } in windows {
+        let (ids, types) = (&encoding.input_ids, &encoding.token_type_ids);
+        assert!(ids.len() <= LIMIT && ids.len() == types.len(), "{text:?}");
+        assert!(ids.iter().all(|&id| id < vocabulary) && types.iter().all(|&kind| kind <= 1), "{text:?}");
+        assert_eq!((ids.first(), ids.last()), (Some(&begin), Some(&end)), "{text:?}");
+        // What a text writes never ends it: one separator, or two with a company.
+        let separators = ids.iter().filter(|&&id| id == end).count();
+        assert_eq!(separators, 1 + usize::from(types.contains(&1)), "{text:?}");
+        assert!(weight.is_finite() && *weight > 0.0, "{text:?}");
+    }
+    assert!(windows.len() == 1 || windows.len() <= text.len(), "{text:?}");
+}
+
+#[test]
+fn windows_of_texts() {
+    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+    let tokenizer = std::panic::AssertUnwindSafe(TextTokenizer::load(&files.tokenizer, LIMIT).unwrap());
+    let empty = tokenizer.encode("", None, Overflow::Windows).unwrap().remove(0).encoding.input_ids;
+    let [begin, end] = empty[..] else { panic!("{empty:?}") };
+    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(&files.config).unwrap()).unwrap();
+    let vocabulary = u32::try_from(config["vocab_size"].as_u64().unwrap()).unwrap();
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let long = dice.once_in(16);
+        let text: String = match dice.once_in(8) {
+            true => String::from_utf8_lossy(dice.rest()).into_owned(),
+            false => (0..dice.below(if long { 200 } else { 40 })).map(|_| dice.of(&TOKENS)).collect(),
+        };
+        // A token takes a few hundred bytes while it is made.
+        let (sees, windows) = bounded(8 * text.len(), || {
+            let all = [Overflow::Windows, Overflow::KeepStart, Overflow::KeepEnd, Overflow::Refuse];
+            (tokenizer.sees(&text), all.map(|overflow| tokenizer.encode(&text, None, overflow)))
+        });
+        let seen = sees.unwrap();
+        let [whole, start, last, refused] = windows;
+        let whole = whole.unwrap();
+        assert_windows(&whole, &text, [begin, end], vocabulary);
+        assert_eq!(whole.iter().any(|window| window.encoding.input_ids.len() > 2), seen || whole.len() > 1, "{text:?}");
+        assert_eq!(start.unwrap()[0].encoding, whole[0].encoding, "{text:?}");
+        assert_eq!(last.unwrap()[0].encoding, whole[whole.len() - 1].encoding, "{text:?}");
+        assert_eq!(matches!(refused, Err(ScoreError::Length { .. })), whole.len() > 1, "{text:?}");
+        let asked = std::cell::RefCell::new(Vec::new());
+        let is_named = |part: &str| {
+            asked.borrow_mut().push(part.to_owned());
+            part.contains("Apple")
+        };
+        match bounded(8 * text.len(), || tokenizer.encode_about(&text, "Apple Inc", is_named, Overflow::Windows)) {
+            Ok(windows) => assert_windows(&windows, &text, [begin, end], vocabulary),
+            Err(error) => assert!(matches!(error, ScoreError::CompanyTooLong { .. }), "{error}"),
+        }
+        assert!(asked.into_inner().iter().all(|part| text.contains(part.as_str())), "{text:?}");
     });
 }

@@ -6,6 +6,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod error;
+pub mod metrics;
 pub mod telemetry;
 
 pub use backoff::Backoff;

@@ -1,6 +1,6 @@
 //! The pages that show the state of a process: `/health`, `/ready`, `/metrics`.
 
-use crate::{RuntimeError, Shutdown};
+use crate::{RuntimeError, Shutdown, metrics};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -47,17 +47,15 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Installs the process-wide metrics recorder. Histograms are summaries over the last hour,
-    /// with quantiles 0.5, 0.9, 0.99.
+    /// Installs the process-wide recorder of the [metrics](crate::metrics).
     ///
     /// # Errors
     /// [`RuntimeError::Metrics`] if another recorder is installed already.
     pub fn install() -> Result<Self, RuntimeError> {
-        let metrics = PrometheusBuilder::new()
-            .set_quantiles(&[0.5, 0.9, 0.99])
-            .and_then(|builder| builder.set_bucket_duration(Duration::from_secs(1200)))
+        let metrics = metrics::with_buckets(PrometheusBuilder::new())
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(|error| RuntimeError::Metrics(error.to_string()))?;
+        metrics::describe();
         Ok(Self { metrics, readiness: Readiness::default() })
     }
 

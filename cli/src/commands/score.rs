@@ -97,6 +97,14 @@ impl Score {
         // Before the model is loaded, which may have to be downloaded.
         files::check(&job).map_err(failed)?;
         let companies = config.sentiment.companies()?;
+        if let Some(names) = job.company.as_deref().and_then(|company| companies.several(company)) {
+            let problem = format!(
+                "--company names {} companies ({}), and a score is for one; score each by itself",
+                names.len(),
+                names.join(", ")
+            );
+            return Err(UsageError(problem).into());
+        }
         let engine = roles::load_engine(&config).await?;
         let scoring = tokio::task::spawn_blocking(move || {
             let bar = progress_bar(&job);

@@ -11,12 +11,12 @@
 //! |---|---|
 //! | `X:BTCUSD` (Massive), `BTC-USD` (Yahoo, Coinbase), `BTC/USD` (Alpaca, read as `BTC-USD`), `BTCUSDT`, `BINANCE:BTCUSDT` | cryptocurrencies |
 //! | `C:EURUSD` (Massive), `EURUSD`, `EUR-USD`, `XAUUSD` | currencies |
-//! | `VOD.L`, `SAP.DE`, `MC.PA`, `7203.T`, `0700.HK`, `RY.TO` (Yahoo, Reuters), `LON:VOD`, `XETR:SAP`, `EPA:MC`, `TYO:7203`, `HKEX:700`, `TSX:RY` | London, Xetra, Paris, Tokyo, Hong Kong, Toronto |
+//! | `VOD.L`, `SAP.DE`, `MC.PA`, `7203.T`, `0700.HK`, `RY.TO`; what else is read as these is in [`abroad`] | London, Xetra, Paris, Tokyo, Hong Kong, Toronto |
 //!
 //! 4. The market of all other symbols: New York, if nothing else was given as `"*"`. So `BTC` alone is the share of a
 //!    fund in New York, and the coin only where somebody says so.
 
-use super::{Market, NotAMarket, pairs};
+use super::{Market, NotAMarket, abroad, pairs};
 use crate::Symbol;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,7 +82,9 @@ impl Calendars {
         if rule == "*" {
             self.others = Some(market);
         } else if is_part(rule) && (rule.ends_with(':') || rule.starts_with(['.', '-'])) {
-            self.parts.insert(rule.to_ascii_uppercase(), market);
+            // Symbols with `LON:` before them are spelled with `.L` at their end.
+            let ending = rule.strip_suffix(':').and_then(abroad::ending_of);
+            self.parts.insert(ending.map_or_else(|| rule.to_ascii_uppercase(), str::to_owned), market);
         } else {
             let symbol = Symbol::new(rule).map_err(|_| NotACalendar::Rule { rule: rule.to_owned() })?;
             self.symbols.insert(symbol, market);
@@ -150,13 +152,7 @@ fn spelled(ticker: &str) -> Option<Market> {
         "X" => Some(Market::Crypto),
         "C" => Some(Market::Currencies),
         "MARKET" => Market::ALL.into_iter().find(|market| market.as_symbol().as_str() == ticker),
-        "LON" | "LSE" | "XLON" => Some(Market::London),
-        "ETR" | "XETR" => Some(Market::Xetra),
-        "EPA" | "XPAR" => Some(Market::Paris),
-        "TYO" | "XTKS" => Some(Market::Tokyo),
-        "HKG" | "HKEX" | "XHKG" => Some(Market::HongKong),
-        "TSX" | "XTSE" => Some(Market::Toronto),
-        _ => None,
+        code => abroad::market_of(code),
     };
     let by_suffix = || {
         let (before, after) = ticker.rsplit_once('.')?;
@@ -251,7 +247,8 @@ mod tests {
     #[test]
     fn what_is_said_counts_more_than_a_spelling() {
         let calendars =
-            rules(&[("BTC", "crypto"), (".SW", "xetra"), ("TSE:", "tokyo"), ("vod.l", "us"), (".L", "24/7")]).unwrap();
+            rules(&[("BTC", "crypto"), (".SW", "xetra"), ("TSE:", "tokyo"), ("LON:vod", "us"), ("LON:", "24/7")])
+                .unwrap();
         for (ticker, expected) in [
             ("BTC", Market::Crypto),
             ("NESN.SW", Market::Xetra),

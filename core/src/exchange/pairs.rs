@@ -38,6 +38,11 @@ pub(super) fn pair(ticker: &str) -> Option<(&str, &str)> {
     Some((ticker.strip_suffix(quote)?, quote))
 }
 
+/// Whether a ticker is that of a pair of currencies or cryptocurrencies, also after the name of an exchange.
+pub fn is_pair(ticker: &str) -> bool {
+    pair(ticker).is_some()
+}
+
 /// The market of a pair.
 pub(super) fn market((base, quote): (&str, &str)) -> Market {
     let is_currency = |name| CURRENCIES.contains(&name);

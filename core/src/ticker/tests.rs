@@ -58,6 +58,16 @@ fn a_ticker_with_its_exchange_or_market_is_the_ticker() {
         ("X:BTCUSD", "X:BTCUSD"),
         ("7203", "7203"),
         ("VOD.L", "VOD.L"),
+        ("LON:VOD", "VOD.L"),
+        ("(LSE: VOD)", "VOD.L"),
+        ("VOD LN Equity", "VOD.L"),
+        ("VOD:LN", "VOD.L"),
+        ("7203 JP", "7203.T"),
+        ("TSX:RY", "RY.TO"),
+        ("NYSE:DE", "DE"),
+        ("NASDAQ:LSE", "LSE"),
+        ("BINANCE:BTCUSDT", "BINANCE:BTCUSDT"),
+        ("OANDA:EURUSD", "OANDA:EURUSD"),
         ("MC.PA", "MC.PA"),
     ] {
         assert_eq!(one(text), expected, "{text}");
@@ -107,10 +117,11 @@ fn what_is_not_a_ticker_is_refused_by_its_kind() {
         ("0000320193", "CIK"),
         ("37833100", "CIK"),
         ("7203.0", "number"),
-        ("VOD LN Equity", "not traded in the United States"),
-        ("LSE:VOD", "United States"),
-        ("VOD:LN", "United States"),
-        ("BINANCE:BTCUSDT", "United States"),
+        ("BHP AU Equity", "calendar is not known"),
+        ("ASX:BHP", "United States"),
+        ("ASX:LSE", "United States"),
+        ("TSE:7203", "write 7203.T or 7203.TO"),
+        ("HKG:AAPL", "not a ticker of Hong Kong"),
         ("Ford", "may be a name"),
         ("Apple", "may be a name"),
         ("SPY.P", "Arca"),
@@ -141,6 +152,7 @@ fn several_tickers_are_several_and_a_name_is_none() {
         ("AAPL and MSFT", &["AAPL", "MSFT"]),
         ("AAPL & MSFT", &["AAPL", "MSFT"]),
         ("AAPL, MSFT, AND TSLA", &["AAPL", "MSFT", "TSLA"]),
+        ("LON:VOD, 7203 JP; RY:CN", &["VOD.L", "7203.T", "RY.TO"]),
         ("AAPL MSFT", &["AAPL", "MSFT"]),
         ("AAPL.O, MSFT.OQ;IBM.N", &["AAPL", "MSFT", "IBM"]),
         ("NASDAQ:AAPL, NYSE:IBM", &["AAPL", "IBM"]),
@@ -148,13 +160,24 @@ fn several_tickers_are_several_and_a_name_is_none() {
     ] {
         assert_eq!(of(text), (expected.iter().map(|&text| text.to_owned()).collect(), Vec::new()), "{text}");
     }
-    for text in ["AAPL OR MSFT", "FORD MOTOR CO", "APPLE INC", "BANK OF AMERICA", "Apple Inc", "AAPL BB", "NKE UA"] {
+    for text in [
+        "AAPL OR MSFT",
+        "FORD MOTOR CO",
+        "APPLE INC",
+        "BANK OF AMERICA",
+        "Apple Inc",
+        "AAPL BB",
+        "NKE UA",
+        "VOD LN",
+        "AT & T",
+        "GM AND F",
+    ] {
         let (symbols, left_out) = of(text);
         assert!(symbols.is_empty() && left_out.len() == 1 && left_out[0].contains(text), "{text}: {symbols:?}");
     }
     let mut items = Tickers::default();
-    ["AAPL/MSFT", "BRK B", "A B C"].into_iter().for_each(|item| items.add_item(item));
-    assert_eq!((items.symbols.len(), items.left_out.len()), (3, 1), "{items:?}");
+    ["AAPL/MSFT", "BRK B", "A B C", "AT & T", "VOD LN"].into_iter().for_each(|item| items.add_item(item));
+    assert_eq!((items.symbols.len(), items.left_out.len()), (4, 2), "{items:?}");
 }
 
 #[test]
@@ -175,12 +198,18 @@ fn a_column_of_names_or_tickers_is_read_where_it_says_more() {
         ("BRK.B", None),
         ("Johnson & Johnson", None),
         ("Amazon.com", None),
+        ("AT & T", None),
+        ("Alibaba HK", None),
+        ("LON:VOD", Some("VOD.L")),
+        ("VOD LN Equity", Some("VOD.L")),
     ] {
         assert_eq!(found(text), Ok(expected.map(str::to_owned)), "{text}");
     }
     assert!(found("US0378331005").unwrap_err().contains("ISIN"));
     assert_eq!(listed("AAPL/MSFT"), Some(vec!["AAPL".into(), "MSFT".into()]));
-    assert_eq!(listed("AAPL AND MSFT"), Some(vec!["AAPL".into(), "MSFT".into()]));
-    assert_eq!(listed("JOHNSON AND JOHNSON"), None);
+    assert_eq!(listed("AAPL, MSFT AND TSLA"), Some(vec!["AAPL".into(), "MSFT".into(), "TSLA".into()]));
+    for name in ["JOHNSON AND JOHNSON", "BLACK AND DECKER", "AT & T", "APPLE, INC.", "DEERE & CO", "TESLA, INC"] {
+        assert_eq!(listed(name), None, "{name}");
+    }
     assert_eq!((listed("BRK/B"), listed("Apple, Inc"), listed("HOME DEPOT")), (None, None, None));
 }

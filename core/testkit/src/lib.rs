@@ -1,4 +1,4 @@
-//! What tests of several crates share: records to start from, and servers to run against. Only for tests.
+//! What tests of several crates share: records to start from, random numbers, and servers to run against. Only for tests.
 //!
 //! A test sets the fields that matter to it and takes the rest from here:
 //!
@@ -10,8 +10,10 @@
 //! assert_eq!(mention.article_key(), "desk/a");
 //! ```
 
+mod dice;
 mod records;
 mod servers;
 
+pub use dice::Dice;
 pub use records::{article, at, bar, mention, symbol};
 pub use servers::{clickhouse, kafka};

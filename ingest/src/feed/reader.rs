@@ -29,6 +29,8 @@ impl Reader {
         let dropped = Arc::new(AtomicBool::new(false));
         let (mark, name) = (Arc::clone(&dropped), source.to_owned());
         let origin = format!("{source} {}", connection.origin());
+        // Prometheus's `increase` does not see the first value of a series, which therefore has to be 0.
+        DROPPED.iter().for_each(|kind| dropped_counter(source, kind).increment(0));
         let task = tokio::spawn(async move {
             loop {
                 match connection.next().await {
@@ -56,6 +58,14 @@ impl Drop for Reader {
     }
 }
 
+/// Kinds of items that are dropped: bars are fetched again, others are lost.
+const DROPPED: [&str; 2] = ["bar", "other"];
+
+fn dropped_counter(source: &str, kind: &str) -> metrics::Counter {
+    let labels = [("source", source.to_owned()), ("kind", kind.to_owned())];
+    metrics::counter!("tapewire_feed_dropped_total", &labels)
+}
+
 /// Hands a frame over, or drops it and sets `dropped`.
 fn offer(sender: &mpsc::Sender<Frame>, frame: Frame, dropped: &AtomicBool, source: &str) {
     // If the channel is closed, the reader is being dropped.
@@ -63,9 +73,8 @@ fn offer(sender: &mpsc::Sender<Frame>, frame: Frame, dropped: &AtomicBool, sourc
     let first = !dropped.swap(true, Ordering::AcqRel);
     let bars = frame.events.iter().filter(|event| matches!(event, MarketEvent::Bar(_))).count();
     let rest = frame.events.len() - bars + frame.rejects.len();
-    for (kind, count) in [("bar", bars), ("other", rest)] {
-        let labels = [("source", source.to_owned()), ("kind", kind.to_owned())];
-        metrics::counter!("tapewire_feed_dropped_total", &labels).increment(count as u64);
+    for (kind, count) in DROPPED.iter().zip([bars, rest]) {
+        dropped_counter(source, kind).increment(count as u64);
     }
     if rest > 0 {
         tracing::error!(

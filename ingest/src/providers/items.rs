@@ -41,8 +41,8 @@ pub(crate) fn check_size(raw: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The companies that an article names, each once and in this order; and why one had to be left out, if any had.
-pub fn companies<'a>(tickers: impl IntoIterator<Item = &'a str>) -> (Vec<Symbol>, Option<String>) {
+/// The symbols of the tickers of an article, each once and in this order; and why one had to be left out, if any had.
+pub fn symbols<'a>(tickers: impl IntoIterator<Item = &'a str>) -> (Vec<Symbol>, Option<String>) {
     let (mut symbols, mut left_out) = (Vec::new(), Vec::new());
     for ticker in tickers {
         match Symbol::new(ticker) {
@@ -76,11 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn companies_are_named_once_and_what_is_not_a_ticker_is_reported() {
-        let (symbols, flaw) = companies(["MKR", "BRK/B", "A B", "mkr", "BRK-B", "?!"]);
-        assert_eq!(symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["MKR", "BRK.B"]);
+    fn symbols_are_listed_once_and_what_is_not_a_ticker_is_reported() {
+        let (listed, flaw) = symbols(["MKR", "BRK/B", "A B", "mkr", "BRK-B", "?!"]);
+        assert_eq!(listed.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["MKR", "BRK.B"]);
         let flaw = flaw.unwrap();
         assert!(flaw.contains("`A B`") && flaw.contains("`?!`"), "{flaw}");
-        assert_eq!(companies(["MKR"]).1, None);
+        assert_eq!(symbols(["MKR"]).1, None);
     }
 }

@@ -23,18 +23,15 @@ pub use prepare::{Prepared, prepare};
 pub use send::{Records, Summary};
 pub use trades::{FoldedTrades, TradesOptions, fold_trades};
 
-use crate::IngestError;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_bus::Producer;
 use tapewire_core::Symbol;
 use tapewire_core::exchange::Calendars;
 use tapewire_formats::Options;
-use tapewire_runtime::Clock;
 use values::time::DateOrder;
 
 /// The files of a replay.
@@ -162,26 +159,6 @@ pub struct ReplayProgress {
 /// The width that a text says, in seconds: `1m`, `5Min`, `1h`, `1d`, `daily`; a bare number is seconds.
 pub fn bar_width(text: &str) -> Option<Duration> {
     bars::of_width(text.trim(), Some(1)).map(|seconds| Duration::from_secs(u64::from(seconds)))
-}
-
-/// Replays one file of news and one of bars: [`prepare()`], then [`Prepared::send`].
-///
-/// # Errors
-/// As [`prepare()`] and [`Prepared::send`].
-pub async fn replay(
-    news_file: &Path,
-    bars_file: &Path,
-    options: &ReplayOptions,
-    producer: Producer,
-    clock: Clock,
-    mut report: impl FnMut(ReplayProgress),
-) -> Result<Summary, IngestError> {
-    let inputs = Inputs { news: vec![news_file.to_owned()], bars: vec![bars_file.to_owned()] };
-    let prepared = prepare(&inputs, options, |progress| {
-        report(progress);
-        Ok(())
-    })?;
-    prepared.send(producer, clock, report).await
 }
 
 /// The moment `delay` after another.

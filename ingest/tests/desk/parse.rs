@@ -4,7 +4,7 @@ use super::messages::{Answer, Headline, Print};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tapewire_core::{Article, Bar, Symbol};
-use tapewire_ingest::providers::items::{ItemResult, companies};
+use tapewire_ingest::providers::items::{self, ItemResult};
 use tapewire_ingest::providers::{Cursor, Page, ProviderError};
 use url::Url;
 
@@ -45,7 +45,7 @@ pub fn headline(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult
     if item.reference.is_empty() {
         return Err("the id is empty".into());
     }
-    let (symbols, flaw) = companies(item.companies.iter().flatten().map(String::as_str));
+    let (symbols, flaw) = items::symbols(item.companies.iter().flatten().map(String::as_str));
     let (title, description) = (item.head, item.text.unwrap_or_default());
     let article = Article {
         id: item.reference,

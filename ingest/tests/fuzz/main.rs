@@ -4,6 +4,7 @@
 //! `tapewire_fuzzkit` says how many inputs run, and how to run more.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
+mod keyless;
 mod listed;
 mod massive;
 mod replay;

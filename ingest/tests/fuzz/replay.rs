@@ -9,7 +9,7 @@ use tapewire_fuzzkit::json::{Fields, Json, fields};
 use tapewire_fuzzkit::{Dice, bounded, fuzz, table};
 use tapewire_ingest::epoch::{is_plausible, whole_microseconds};
 use tapewire_ingest::replay::values::ticker::ticker;
-use tapewire_ingest::replay::{Inputs, Records, ReplayOptions, prepare};
+use tapewire_ingest::replay::{Inputs, Mapping, Records, ReplayOptions, SymbolOf, TradesOptions, fold_trades, prepare};
 
 const BAR_COLUMNS: &str = "symbol,start,open,high,low,close,volume,vwap,trades";
 const BAR_FILES: [&str; 3] = [
@@ -54,6 +54,18 @@ const BAR_ROWS: [&str; 2] = [
     r#"{"symbol":"MKR","start":1748872800000,"open":10,"high":11,"low":9,"close":10.5,"volume":1918,"vwap":10.25,"trades":7}"#,
     r#"{"symbol":"MKR","start":"2025-06-02T14:01:00Z","open":"10","high":11.0,"low":9,"close":10.5,"volume":7,"vwap":null,
     "trades":1}"#,
+];
+const TRADES: [&str; 2] = [
+    "ticker,conditions,correction,exchange,id,price,sequence_number,sip_timestamp,size
+AAPL,,0,4,1,200.0,10,1748872800000100000,100
+AAPL,14,0,11,2,201.0,11,1748872801000100000,50
+AAPL,12,0,11,4,200.5,15,1748872860000000000,10
+MSFT,,1,11,9,400.0,1,1748872800000100000,1
+",
+    "symbol,time,price,size
+X:BTCUSD,2025-06-02T14:00:00.123Z,104000.25,0.001
+X:BTCUSD,2025-06-02T14:01:00.5Z,104001,2
+",
 ];
 const ACTIONS: &str = "symbol,ex_date,kind,from,to,amount,currency
 TSLA,2022-08-25,split,1,3,,
@@ -280,5 +292,50 @@ fn tables_of_splits_and_dividends() {
                 ActionKind::Dividend { amount, .. } => assert_eq!(*amount, number(5)),
             }
         }
+    });
+}
+
+#[test]
+fn tables_of_trades() {
+    let folder = folder();
+    let path = folder.path().join("trades.csv");
+    let options = TradesOptions {
+        widths: tapewire_bars::Widths::new(&[60]).unwrap(),
+        lateness: jiff::SignedDuration::from_secs(10),
+        zone: None,
+        date_order: None,
+        columns: Mapping::new(),
+        symbol: SymbolOf::Column,
+        format: tapewire_formats::Options::default(),
+    };
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let content = table::file(&mut Dice::new(bytes), &TRADES);
+        std::fs::write(&path, &content).unwrap();
+        let mut bars = Vec::new();
+        let folded = bounded(content.len() + (64 << 10), || {
+            bars.clear();
+            fold_trades(
+                std::slice::from_ref(&path),
+                &options,
+                |_| Ok(()),
+                |bar| {
+                    bars.push(bar);
+                    Ok(())
+                },
+            )
+        });
+        match folded {
+            Ok(folded) => {
+                assert_eq!(folded.bars, bars.len() as u64);
+                assert!(
+                    folded.trades <= content.iter().filter(|&&byte| byte == b'\n' || byte == b'\r').count() as u64 + 1
+                );
+            }
+            Err(error) => assert!(error.to_string().len() < 4096),
+        }
+        assert!(
+            bars.iter().all(|bar| bar.fault().is_none() && is_plausible(bar.start) && bar.width_s == 60),
+            "{bars:?}"
+        );
     });
 }

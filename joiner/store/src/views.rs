@@ -1,9 +1,11 @@
-//! What `migrate` does last, each time: it adds missing columns to `impact` and makes the views over it, both from the
-//! code's lists of columns and horizons. A migration's text never changes; these follow the build that migrated last.
+//! What `migrate` does last, each time: it adds missing columns to `impact`, says in comments which values columns have,
+//! and makes the views over it, all from the code's lists of columns, values and horizons. A migration's text never
+//! changes; these follow the build that migrated last.
 
 use crate::rows::IMPACT_COLUMNS;
 use crate::stories::{sentiment_index, stories};
-use tapewire_core::Horizon;
+use tapewire_core::impact::{Phase, Reason, Status};
+use tapewire_core::{Horizon, Unscored};
 
 /// Columns of `impact` that the view `report` leaves out. Every other column is in it, also a new one.
 const NOT_REPORTED: &str = "version, received_at, scored_at, p_positive, p_neutral, p_negative, model, model_revision, \
@@ -145,9 +147,11 @@ SELECT
 FROM by_horizon";
 
 /// The statements, in order. Each may be repeated, and run by two processes at once.
-pub(crate) fn statements() -> [String; 9] {
+pub(crate) fn statements() -> [String; 11] {
     [
         add_columns(),
+        comments("impact"),
+        comments("mentions"),
         report(),
         impact_by_horizon(),
         current_mentions(),
@@ -180,6 +184,20 @@ fn add_columns() -> String {
         format!("ADD COLUMN IF NOT EXISTS {name} {sql_type} COMMENT '{comment}'")
     });
     format!("ALTER TABLE impact {}", add.collect::<Vec<_>>().join(", "))
+}
+
+/// The comments of columns whose values are from a list in the code. `mentions` has only `unscored`.
+fn comments(table: &str) -> String {
+    let columns = [
+        ("status", Status::NAMES, "", ""),
+        ("reason", Reason::NAMES, "why not joined: ", "; empty: joined"),
+        ("phase", Phase::NAMES, "when in the trading day the mention became available: ", ""),
+        ("unscored", Unscored::NAMES, "why there is no score: ", "; empty: there is one"),
+    ];
+    let comment = |(column, values, before, after): (&str, &[&str], &str, &str)| {
+        format!("COMMENT COLUMN IF EXISTS {column} '{before}{}{after}'", values.join(", "))
+    };
+    format!("ALTER TABLE {table} {}", columns.map(comment).join(", "))
 }
 
 /// One row for each mention, for people to read.

@@ -283,6 +283,30 @@ async fn every_value_of_a_joined_row_is_in_its_column() {
     drop_database(&config).await;
 }
 
+#[tokio::test]
+async fn comments_of_columns_name_every_value_that_the_code_writes() {
+    let Some(config) = clickhouse("comments") else { return };
+    migrate(&config).await.unwrap();
+    let client = config.client();
+    // As a build left it that had fewer values.
+    client.query("ALTER TABLE impact COMMENT COLUMN reason 'why not joined: no_symbol'").execute().await.unwrap();
+    migrate(&config).await.unwrap();
+    for (table, column, names) in [
+        ("impact", "status", Status::NAMES),
+        ("impact", "reason", Reason::NAMES),
+        ("impact", "phase", Phase::NAMES),
+        ("impact", "unscored", Unscored::NAMES),
+        ("mentions", "unscored", Unscored::NAMES),
+    ] {
+        let of_column = format!("database = currentDatabase() AND table = '{table}' AND name = '{column}'");
+        let comment = text(&client, &format!("SELECT comment FROM system.columns WHERE {of_column}")).await;
+        let values = comment.rsplit(": ").find(|part| part.contains(names[0])).unwrap_or_default();
+        let values: Vec<&str> = values.split(';').next().unwrap_or_default().split(", ").collect();
+        assert_eq!(values, names, "{table}.{column}: {comment}");
+    }
+    drop_database(&config).await;
+}
+
 /// `migrate` adds a column that this build has and the database lacks, with the type that its value is written as.
 #[tokio::test]
 async fn missing_columns_are_added_and_shown() {

@@ -12,20 +12,10 @@ use tapewire_runtime::Shutdown;
 use tapewire_statistics::decay::weighted_index;
 use tapewire_store::rows::MentionRow;
 use tapewire_store::{ClickHouseConfig, Writer, migrate};
-use tapewire_testkit::{clickhouse, mention};
+use tapewire_testkit::{Dice, clickhouse, mention};
 
 const START: &str = "2025-06-02T10:00:00Z";
 const HOUR: i64 = 3_600_000_000;
-
-/// Random numbers from a seed (a linear congruential generator).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 /// Headlines of few words, so that many are alike, contradict each other, or are empty; some known in one microsecond.
 fn mentions(seed: u64, count: u64, hours: u64) -> Vec<Mention> {

@@ -7,19 +7,11 @@ use tapewire_core::impact::{Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Mention, Probabilities, Run, Sentiment, Unscored};
 use tapewire_study::sentence::Verdict;
 use tapewire_study::{Figure, Outcome, Settings, html, study, text};
-use tapewire_testkit::mention;
+use tapewire_testkit::{Dice, mention};
 
-/// Random numbers from a seed (SplitMix64), with mean 0 and variance 1.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64 - 0.5) * 12_f64.sqrt()
-    }
+/// Random, with mean 0 and variance 1.
+fn noise(dice: &mut Dice) -> f64 {
+    (dice.uniform() - 0.5) * 12_f64.sqrt()
 }
 
 /// Minutes after the open of a session from 1 July 2024.
@@ -72,10 +64,10 @@ fn rows(seed: u64, days: usize, effect: f64, of_day: impl Fn(f64) -> (f64, f64))
     let mut dice = Dice(seed);
     let mut rows = Vec::new();
     for day in 0..days {
-        let (score_of_day, outcome_of_day) = of_day(dice.roll());
+        let (score_of_day, outcome_of_day) = of_day(noise(&mut dice));
         for which in 0..5 {
-            let score = (0.3 * dice.roll() + score_of_day).clamp(-1.0, 1.0);
-            let outcome = 0.002 * (dice.roll() + effect * score) + outcome_of_day;
+            let score = (0.3 * noise(&mut dice) + score_of_day).clamp(-1.0, 1.0);
+            let outcome = 0.002 * (noise(&mut dice) + effect * score) + outcome_of_day;
             let symbol = ["AAPL", "MSFT", "NVDA", "AMZN", "TSLA"][which];
             rows.push(row(symbol, &format!("{day}-{which}"), day, 10, score, outcome));
         }

@@ -9,27 +9,7 @@ use tapewire_core::tape::ActionKind;
 use tapewire_core::{Bar, CorporateAction, Halt, Mention, Probabilities, Run, Sentiment, Symbol, Unscored, Watermark};
 use tapewire_joiner::join::JoinConfig;
 use tapewire_joiner::join::config::PossibleSplits;
-
-/// Random numbers from a seed (SplitMix64); the tests must not depend on the version of a library.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.roll() % n
-    }
-
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
+pub use tapewire_testkit::Dice;
 
 /// Which topics to make.
 #[derive(Debug, Clone, Copy)]

@@ -284,26 +284,36 @@ impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
         known: &[Option<Option<Score>>],
     ) -> Result<Vec<Result<Score, String>>, FilesError> {
         let is_missing = |known: &Option<Option<Score>>| known.as_ref().is_none_or(Option::is_none);
-        let asked = items.iter().zip(known).filter(|(_, known)| is_missing(known));
-        let asked: Vec<(&str, Option<Arc<Company>>)> = asked
-            .filter_map(|(item, _)| match item {
-                Item::Row(row) => Some((row.text.as_deref().ok()?, self.company(row))),
+        let companies: Vec<Result<Option<Arc<Company>>, String>> = items
+            .iter()
+            .zip(known)
+            .map(|(item, known)| match item {
+                Item::Row(row) if is_missing(known) => self.company(row),
+                _ => Ok(None),
+            })
+            .collect();
+        let asked = items.iter().zip(known).zip(&companies).filter(|((_, known), _)| is_missing(known));
+        let asked: Vec<(&str, Option<&Company>)> = asked
+            .filter_map(|((item, _), company)| match item {
+                Item::Row(row) => Some((row.text.as_deref().ok()?, company.as_ref().ok()?.as_deref())),
                 Item::Unreadable(_) => None,
             })
             .collect();
-        let inputs: Vec<Input<'_>> = asked.iter().map(|(text, company)| Input::new(text, company.as_deref())).collect();
+        let inputs: Vec<Input<'_>> = asked.iter().map(|(text, company)| Input::new(text, *company)).collect();
         let mut scores = self.engine.score(&inputs).into_iter().zip(&asked);
-        let score = |(item, known): (&Item, &Option<Option<Score>>)| match (item, known) {
-            (_, Some(Some(score))) => Ok(Ok(score.clone())),
-            (Item::Unreadable(row), _) => Ok(Err(row.reason.clone())),
-            (Item::Row(Row { text: Err(reason), .. }), _) => Ok(Err(reason.clone())),
-            (Item::Row(_), _) => match scores.next().expect("the engine answers for every text") {
-                (Ok(scored), (text, company)) => Ok(Ok(Score::new(&scored, text, company.as_deref()))),
-                (Err(ScoreError::Device(reason)), _) => Err(FilesError::Device(reason)),
-                (Err(error), _) => Ok(Err(error.to_string())),
-            },
-        };
-        items.iter().zip(known).map(score).collect()
+        let score =
+            |((item, known), company): ((&Item, &Option<Option<Score>>), &Result<_, String>)| match (item, known) {
+                (_, Some(Some(score))) => Ok(Ok(score.clone())),
+                (Item::Unreadable(row), _) => Ok(Err(row.reason.clone())),
+                (Item::Row(Row { text: Err(reason), .. }), _) => Ok(Err(reason.clone())),
+                (Item::Row(_), _) if company.is_err() => Ok(Err(company.as_ref().err().cloned().unwrap_or_default())),
+                (Item::Row(_), _) => match scores.next().expect("the engine answers for every text") {
+                    (Ok(scored), (text, company)) => Ok(Ok(Score::new(&scored, text, *company))),
+                    (Err(ScoreError::Device(reason)), _) => Err(FilesError::Device(reason)),
+                    (Err(error), _) => Ok(Err(error.to_string())),
+                },
+            };
+        items.iter().zip(known).zip(&companies).map(score).collect()
     }
 
     fn count(&mut self, item: &Item, score: &Result<Score, String>) -> Result<(), FilesError> {
@@ -322,8 +332,15 @@ impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
     }
 
     /// The company that a row is scored for.
-    fn company(&self, row: &Row) -> Option<Arc<Company>> {
+    ///
+    /// # Errors
+    /// The reason, if the row names several.
+    fn company(&self, row: &Row) -> Result<Option<Arc<Company>>, String> {
         let own = row.company.as_deref().filter(|company| !company.trim().is_empty());
-        own.or(self.job.company.as_deref()).map(|company| self.companies.find(company))
+        let Some(company) = own.or(self.job.company.as_deref()) else { return Ok(None) };
+        match self.companies.several(company) {
+            None => Ok(Some(self.companies.find(company))),
+            Some(names) => Err(input::why_not_several("its company", &names)),
+        }
     }
 }

@@ -63,6 +63,8 @@ impl TextTokenizer {
             }
         };
         tokenizer.with_padding(None).with_truncation(None).map_err(|error| unreadable(path, &error))?;
+        // `[SEP]` in a text is what somebody wrote, and not the end of the text.
+        tokenizer.set_encode_special_tokens(true);
         Ok(Self { tokenizer, max_seq_len })
     }
 

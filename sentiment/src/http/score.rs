@@ -91,7 +91,15 @@ fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>
         return Ok(vec![Request::new(text, None)]);
     }
     let request = |(at, word)| {
-        let word = company(&format!("{place}.companies[{at}]"), word)?;
+        let place = format!("{place}.companies[{at}]");
+        let word = company(&place, word)?;
+        if let Some(names) = api.companies.several(&word) {
+            let problem = format!(
+                "{place}: it names several companies ({}); give each as a company of its own",
+                names.join(", ")
+            );
+            return Err(ApiError::new(ErrorType::Validation, problem));
+        }
         Ok(Request::new(Arc::clone(&text), Some(api.companies.find(&word))))
     };
     input.companies.into_iter().enumerate().map(request).collect()

@@ -5,7 +5,7 @@
 
 use super::messages::{Aggregate, Answer, LimitUpLimitDown, MinuteAggregate, NewsItem, Status, Tag, TradeMessage};
 use crate::epoch::{YEARS, is_plausible, of_any_unit, whole_microseconds};
-use crate::providers::items::{ItemResult, companies};
+use crate::providers::items::{self, ItemResult};
 use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
@@ -131,7 +131,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         let (first, last) = (YEARS.start(), YEARS.end());
         return Err(format!("published_utc {} is not between the years {first} and {last}", item.published_utc));
     }
-    let (symbols, flaw) = companies(item.tickers.iter().flatten().flatten().map(String::as_str));
+    let (symbols, flaw) = items::symbols(item.tickers.iter().flatten().flatten().map(String::as_str));
     let title = item.title.unwrap_or_default();
     let description = item.description.unwrap_or_default();
     let article = Article {

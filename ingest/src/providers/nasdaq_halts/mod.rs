@@ -1,6 +1,6 @@
 //! Nasdaq's list of trading halts in the United States, as RSS: halts and resumptions, polled. It has no prices.
 
-mod parse;
+pub mod parse;
 #[cfg(test)]
 mod tests;
 

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use tapewire_core::Symbol;
-use tapewire_core::exchange::{Calendar, Market};
+use tapewire_core::exchange::{Calendar, Calendars, Market, abroad};
 use tapewire_formats::{Row, Value};
 
 /// The roles of a bar's columns, with the names that Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and
@@ -164,9 +164,10 @@ impl<'o> Reader<'o> {
         if let Some(known) = self.tickers.get(text) {
             return known.clone();
         }
-        let read = ticker(text).map(|symbol| {
-            let own = self.index(symbol.clone());
-            (self.index(self.options.alias(symbol)), own)
+        let read = ticker(text).and_then(|symbol| {
+            let (own, meant) = (self.index(symbol.clone()), self.options.alias(symbol));
+            has_market(&meant, &self.options.calendars)?;
+            Ok((self.index(meant), own))
         });
         self.tickers.insert(text.to_owned(), read.clone());
         read
@@ -313,6 +314,23 @@ impl<'o> Reader<'o> {
             )
         })?;
         Ok(Some(width))
+    }
+}
+
+/// Refuses a ticker of another country whose sessions nobody has said: it would be joined by those of New York.
+fn has_market(symbol: &Symbol, calendars: &Calendars) -> Result<(), String> {
+    let ticker = symbol.as_str();
+    let is_number = ticker.bytes().all(|c| c.is_ascii_digit());
+    let (what, rule) = match abroad::without_calendar(ticker) {
+        Some(ending) => ("is a ticker of an exchange whose calendar is not known", ending),
+        None if is_number => ("is a ticker of Asia without its exchange, which `7203.T` or `0700.HK` has", ticker),
+        None => return Ok(()),
+    };
+    match calendars.is_known(symbol) {
+        true => Ok(()),
+        false => {
+            Err(format!("`{ticker}` {what}; --market {rule}=xetra joins it by the hours of Xetra, if it has them"))
+        }
     }
 }
 

@@ -316,11 +316,11 @@ impl<'o> Reader<'o> {
         Ok(Draft { article, names_companies, has_edit_time: false, left_out })
     }
 
-    /// The companies of a value. Words with only spaces between them have to be known tickers.
+    /// The companies of a value. Words with only spaces, `&` or `AND` between them have to be known tickers.
     fn companies(&self, value: &Value) -> Companies {
         let read = companies(value);
         let (Value::Text(text), Some(known)) = (value, &self.options.tickers) else { return read };
-        let is_divided = text.contains([',', ';', '|', '/', '$', '&', '\n', '[', '{']) || text.contains(" AND ");
+        let is_divided = text.contains([',', ';', '|', '/', '$', '\n', '[', '{']);
         let unknown = read.symbols.iter().find(|symbol| !known.contains(symbol));
         match unknown.filter(|_| read.symbols.len() > 1 && !is_divided) {
             None => read,

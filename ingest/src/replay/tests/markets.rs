@@ -84,3 +84,40 @@ fn a_daily_bar_is_of_the_session_of_its_own_exchange() {
     let read = bars(&format!("{HEADER}RY.TO,2025-06-30,1,2,1,2,10\nRY.TO,2025-07-01,1,2,1,2,10\n")).unwrap();
     assert!(read.reasons()[0].1.contains("`2025-07-01` is no trading day of XTSE"), "{:?}", read.reasons());
 }
+
+#[test]
+fn news_and_bars_of_another_country_meet_however_each_spells_its_tickers() {
+    for (in_news, in_bars, expected) in [
+        ("LON:VOD", "VOD.L", "VOD.L"),
+        ("VOD LN Equity", "VOD.XLON", "VOD.L"),
+        ("7203 JP", "TYO:7203", "7203.T"),
+        ("HKEX:700", "00700.HK", "0700.HK"),
+        ("RY:CN", "RY-CA", "RY.TO"),
+        ("TSX:RCI.B", "RCIb.TO", "RCI-B.TO"),
+        ("BINANCE:BTCUSDT", "BINANCE:BTCUSDT", "BINANCE:BTCUSDT"),
+    ] {
+        let news = NEWS.replace("AAPL", in_news);
+        let csv =
+            format!("{HEADER}{in_bars},2025-05-12T14:00:00Z,1,2,1,2,10\n{in_bars},2025-05-12T14:01:00Z,1,2,1,2,10\n");
+        let read = read(&[("news.jsonl", &news), ("bars.csv", &csv)], &ReplayOptions::default()).unwrap();
+        assert_eq!(read.symbols("a1"), [expected], "{in_news}");
+        assert!(read.bars().iter().all(|bar| bar.symbol.as_str() == expected), "{in_bars}");
+    }
+}
+
+#[test]
+fn bars_of_a_country_without_a_calendar_are_refused_until_somebody_says_their_hours() {
+    let csv = |symbol: &str| {
+        format!("{HEADER}{symbol},2025-05-12T14:00:00Z,1,2,1,2,10\n{symbol},2025-05-12T14:01:00Z,1,2,1,2,10\n")
+    };
+    for (symbol, part) in
+        [("NESN.SW", "--market .SW=xetra"), ("ASML.AS", "not known"), ("7203", "`7203.T`"), ("TSE:7203", "Toronto")]
+    {
+        let refused = bars(&csv(symbol)).err().unwrap();
+        assert!(refused.contains(symbol) && refused.contains(part), "{refused}");
+    }
+    let mut calendars = tapewire_core::exchange::Calendars::default();
+    calendars.set(".SW", Market::Xetra).unwrap();
+    let read = bars_with(&csv("NESN.SW"), &ReplayOptions { calendars, ..ReplayOptions::default() }).unwrap();
+    assert_eq!(read.bars().len(), 2);
+}

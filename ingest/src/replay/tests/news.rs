@@ -177,7 +177,7 @@ fn rows_of_one_article_are_put_together_and_an_edit_withdraws() {
 fn words_with_spaces_are_tickers_only_if_all_are_known() {
     let known = ["AAPL", "MSFT", "HOME"].map(|ticker| Symbol::new(ticker).unwrap());
     let options = ReplayOptions { tickers: Some(std::sync::Arc::new(known.into())), ..ReplayOptions::default() };
-    let lines = ["AAPL MSFT", "HOME DEPOT", "HOME,DEPOT", "DEPOT", "BRK B"].map(|symbols| {
+    let lines = ["AAPL MSFT", "HOME DEPOT", "HOME,DEPOT", "DEPOT", "BRK B", "BLACK & DECK"].map(|symbols| {
         let id = symbols.to_lowercase();
         format!(r#"{{"id":"{id}","title":"T","published_at":"2025-05-12T14:00:00Z","symbols":"{symbols}"}}"#)
     });
@@ -189,7 +189,10 @@ fn words_with_spaces_are_tickers_only_if_all_are_known() {
         (vec!["HOME".into(), "DEPOT".into()], vec!["DEPOT".into()])
     );
     assert_eq!(read.symbols("brk b"), ["BRK.B"]);
-    assert!(read.parts().len() == 1 && read.parts()[0].1.contains("`HOME DEPOT` may be a name"), "{:?}", read.parts());
+    assert_eq!(read.symbols("black & deck"), Vec::<String>::new());
+    let parts = read.parts();
+    assert!(parts.len() == 2 && parts[0].1.contains("`HOME DEPOT` may be a name"), "{parts:?}");
+    assert!(parts[1].1.contains("`BLACK & DECK` may be a name"), "{parts:?}");
 }
 
 #[test]

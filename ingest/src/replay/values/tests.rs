@@ -260,6 +260,8 @@ fn tickers_are_read_from_lists_and_texts() {
         (text("BRK B"), vec!["BRK.B"]),
         (text("AAPL/MSFT"), vec!["AAPL", "MSFT"]),
         (text("AAPL AND MSFT"), vec!["AAPL", "MSFT"]),
+        (text("LON:VOD, TSX:RY"), vec!["VOD.L", "RY.TO"]),
+        (Value::List(vec![text("7203 JP Equity"), text("HKEX:700")]), vec!["7203.T", "0700.HK"]),
         (text("\u{200b}AAPL"), vec!["AAPL"]),
         (Value::List(vec![text("AAPL.O"), text("AAPL/MSFT"), text("BRK/B")]), vec!["AAPL", "MSFT", "BRK.B"]),
         (Value::List(vec![object("name", "AAPL"), object("name", "BRK/B")]), vec!["AAPL", "BRK.B"]),
@@ -286,11 +288,11 @@ fn tickers_are_read_from_lists_and_texts() {
 
 #[test]
 fn what_is_not_a_ticker_is_left_out_by_name_and_costs_nothing_else() {
-    let value = Value::List(vec![text("A B C"), text("AAPL"), text("?!"), Value::Bool(true), text("VOD LN Equity")]);
+    let value = Value::List(vec![text("A B C"), text("AAPL"), text("?!"), Value::Bool(true), text("BHP AU Equity")]);
     let read = companies(&value);
     assert_eq!(read.symbols, [Symbol::new("AAPL").unwrap()]);
     assert_eq!(read.left_out.len(), 4);
-    for (reason, part) in read.left_out.iter().zip(["`A B C`", "`?!`", "`true`", "not traded in the United States"]) {
+    for (reason, part) in read.left_out.iter().zip(["`A B C`", "`?!`", "`true`", "calendar is not known"]) {
         assert!(reason.contains(part), "{reason}");
     }
     for (value, part) in [
@@ -298,7 +300,9 @@ fn what_is_not_a_ticker_is_left_out_by_name_and_costs_nothing_else() {
         (text("[{'ticker': 'AAPL'}]"), "not a list"),
         (Value::Object(vec![("name".into(), text("Apple"))]), "without `ticker`"),
         (Value::List(vec![text("US0378331005")]), "ISIN"),
-        (text("LSE:VOD"), "United States"),
+        (text("ASX:BHP"), "United States"),
+        (text("TSE:7203"), "Tokyo"),
+        (text("AT & T"), "may be a name"),
     ] {
         let read = companies(&value);
         assert!(read.symbols.is_empty() && read.left_out[0].contains(part), "{read:?}");

@@ -6,27 +6,8 @@ use tapewire_core::Horizon;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::Phase;
 use tapewire_study::{Row, Settings};
+pub use tapewire_testkit::Dice;
 use tapewire_testkit::symbol;
-
-/// Random numbers from a seed (SplitMix64).
-pub struct Dice(pub u64);
-
-impl Dice {
-    /// Uniform in (0, 1).
-    pub fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (((z ^ (z >> 31)) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    }
-
-    /// Normal (Box and Muller 1958).
-    pub fn normal(&mut self) -> f64 {
-        let (radius, angle) = ((-2.0 * self.uniform().ln()).sqrt(), std::f64::consts::TAU * self.uniform());
-        radius * angle.cos()
-    }
-}
 
 /// Position of the session of 1 July 2024.
 pub fn first_session() -> usize {

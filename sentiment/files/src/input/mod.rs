@@ -17,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tapewire_formats::{Format, Options};
+pub(crate) use values::why_not_several;
 
 /// Rows of one input, in order.
 pub(crate) trait RowReader: Send {

@@ -47,14 +47,15 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
     match &texts[..] {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
-        several => {
-            let (count, names) = (several.len(), several.iter().take(5).cloned().collect::<Vec<_>>().join(", "));
-            let more = if count > 5 { ", ..." } else { "" };
-            Err(format!(
-                "{what} {name} has {count} companies ({names}{more}), and a score is for one; write a row for each of them"
-            ))
-        }
+        several => Err(why_not_several(&format!("{what} {name}"), several)),
     }
+}
+
+/// Why there is no score if several companies are named. `place` says where.
+pub(crate) fn why_not_several(place: &str, named: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = named.iter().take(5).map(AsRef::as_ref).collect();
+    let (count, names, more) = (named.len(), names.join(", "), if named.len() > 5 { ", ..." } else { "" });
+    format!("{place} has {count} companies ({names}{more}), and a score is for one; write a row for each of them")
 }
 
 /// A name or ticker without what else a text says: its exchange, its market, characters that nobody sees.
@@ -114,6 +115,10 @@ mod tests {
             (text("NASDAQ:MSFT"), Some("MSFT")),
             (texts(&["MSFT.O", "MSFT US Equity"]), Some("MSFT")),
             (text("Johnson & Johnson"), Some("Johnson & Johnson")),
+            (text("AT & T"), Some("AT & T")),
+            (text("APPLE, INC."), Some("APPLE, INC.")),
+            (text("VOD LN Equity"), Some("VOD.L")),
+            (texts(&["LON:VOD", "VOD.L"]), Some("VOD.L")),
             (Value::Null, None),
         ] {
             assert_eq!(company(Some(&value), "field", "symbols"), Ok(expected.map(str::to_owned)), "{value:?}");
@@ -127,7 +132,6 @@ mod tests {
             (text("['AAPL', 'MSFT']"), "field symbols has 2 companies (AAPL, MSFT)"),
             (text("AAPL, BRK.B,"), "field symbols has 2 companies (AAPL, BRK.B)"),
             (text("AAPL/MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
-            (text("AAPL AND MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
             (texts(&["AAPL/MSFT"]), "field symbols has 2 companies (AAPL, MSFT)"),
             (text("US0378331005"), "field symbols: `US0378331005` is an ISIN"),
             (Value::Number("7".into()), "field symbols is a number, not the name or ticker"),

@@ -100,6 +100,27 @@ fn a_company_column_with_a_list_of_one_is_that_company_and_with_several_has_a_re
 }
 
 #[test]
+fn a_name_with_an_ampersand_or_a_comma_is_one_company_and_names_in_a_list_are_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let headline = "AT&T lifts its outlook while Verizon cuts its forecast";
+    let companies =
+        ["AT & T", "AT&T", "AT and T, Inc.", "Verizon", "AT & T / Verizon", "AT&T, Verizon", "AT&T and Verizon"];
+    let rows_of = |company: &&str| format!("{{\"headline\":\"{headline}\",\"company\":\"{company}\"}}\n");
+    std::fs::write(at("news.jsonl"), companies.iter().map(rows_of).collect::<String>()).unwrap();
+    let selection = Selection { company: Some("company".into()), ..Selection::default() };
+    let summary = run(&Job { selection, ..job(&at("news.jsonl"), &at("out.jsonl")) }).unwrap();
+    assert_eq!((summary.scored, summary.unscored), (4, 3));
+    let rows = rows(&at("out.jsonl"));
+    rows[..3].iter().for_each(|row| assert_scored(row, headline, Some("T")));
+    assert_scored(&rows[3], headline, Some("VZ"));
+    assert!(rows[0]["score"].as_f64().unwrap() > 0.0 && rows[3]["score"].as_f64().unwrap() < 0.0, "{rows:?}");
+    for row in lines(&rejected(&at("out.jsonl"))) {
+        assert!(text(&row["reason"]).contains("2 companies (AT"), "{row}");
+    }
+}
+
+#[test]
 fn what_can_be_read_of_a_file_that_breaks_is_scored() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
