@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import environment, machine, ratios, report, texts
+from bench import build, environment, machine, ratios, report, texts
 from bench.engines import LINE_UP, Engine, Tools
 from bench.errors import BenchError
 from bench.resident import ROOT, Resident, variables
@@ -79,7 +79,7 @@ def prepare(options: argparse.Namespace, cache: Path, left_out: dict[str, str]) 
     model = environment.model(cache, python, options.shape, lost)
     left_out |= {engine.name: lost[engine.maker] for engine in options.engines if engine.maker in lost}
     left_out |= without_instruction(options.engines, machine.flags())
-    throughput = build() if any(engine.ours for engine in options.engines) else ROOT
+    throughput = build.example("throughput") if any(engine.ours for engine in options.engines) else ROOT
     return Tools(throughput, python, model, scored, environment.reference(python, model, scored))
 
 
@@ -92,20 +92,6 @@ def without_instruction(engines: list[Engine], flags: list[str]) -> dict[str, st
         for engine in engines
         if engine.precision == "bf16" and not engine.ours
     }
-
-
-def build() -> Path:
-    """Our engine's side of the protocol, `sentiment/examples/throughput.rs`."""
-    print("bench: building our engine", flush=True)
-    # The whole workspace, so that what `make test` compiled is used here too.
-    command = ["cargo", "build", "--release", "--locked", "--workspace", "--example", "throughput"]
-    built = subprocess.run(
-        [*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    if built.returncode != 0:
-        raise BenchError(f"our engine does not build; see above, or run `{' '.join(command)}`")
-    artifacts = [json.loads(line) for line in built.stdout.splitlines()]
-    return Path(next(one["executable"] for one in artifacts if one.get("target", {}).get("name") == "throughput"))
 
 
 def rounds_of(

@@ -62,8 +62,8 @@ def cargo(*arguments: str) -> list[str]:
     return ["cargo", *arguments, "--release", "--locked"]
 
 
-def patient(command: list[str]) -> list[str]:
-    """At the lowest priority: a browser that has to wait for the compiler runs into its time limits."""
+def low_priority(command: list[str]) -> list[str]:
+    """Runs the command beside the browser, which would run into its time limits if it had to wait for the compiler."""
     return ["nice", "-n", "19", *command]
 
 
@@ -86,6 +86,11 @@ def stages() -> list[Stage]:
     drops out. So the stages that need Kafka are in the lane of the compiler, and all tests there wait for the end
     of the browser stage.
     """
+    return cargo_lane() + servers_lane()
+
+
+def cargo_lane() -> list[Stage]:
+    """Compiles, and runs what is compiled."""
     return [
         Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "cargo"),
         Stage("rooms", "crates use only what ARCHITECTURE.md allows", script("scripts/rooms.py"), "cargo"),
@@ -95,25 +100,25 @@ def stages() -> list[Stage]:
         Stage(
             "compile",
             "everything that the tests run",
-            patient(cargo("test", "--workspace", "--lib", "--bins", "--test", "*", "--no-run")),
+            low_priority(cargo("test", "--workspace", "--lib", "--bins", "--test", "*", "--no-run")),
             "cargo",
         ),
         Stage(
             "lint",
             "clippy with the project's own rules",
-            patient([*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"]),
+            low_priority([*cargo("clippy", "--workspace", "--all-targets"), "--", "-D", "warnings"]),
             "cargo",
         ),
         Stage(
             "docs",
             "every link in the code's documentation leads somewhere",
-            patient(cargo("doc", "--workspace", "--no-deps", "--document-private-items")),
+            low_priority(cargo("doc", "--workspace", "--no-deps", "--document-private-items")),
             "cargo",
         ),
         Stage(
             "doc tests",
             "examples in the documentation work",
-            patient(cargo("test", "--workspace", "--doc")),
+            low_priority(cargo("test", "--workspace", "--doc")),
             "cargo",
         ),
         Stage(
@@ -138,6 +143,12 @@ def stages() -> list[Stage]:
             after=["stack", "outcomes env"],
             not_beside=["browser"],
         ),
+    ]
+
+
+def servers_lane() -> list[Stage]:
+    """Starts servers, installs environments and drives the browser."""
+    return [
         Stage("stack unit", "downloads, ports, stale locks", unittest("-v", "stack.tests.test_unit"), "servers"),
         Stage(
             "bench unit",

@@ -12,7 +12,8 @@ from stack.settings import HOST, Settings
 
 START_SECONDS = 120
 STOP_SECONDS = 60
-TELLING = ("Exception", "ERROR", "<Error>")
+# What a line of a log contains that says why a server ended.
+ERROR_MARKS = ("Exception", "ERROR", "<Error>")
 
 
 class Service(ABC):
@@ -128,7 +129,7 @@ class Service(ABC):
                 reason = error
             if not record.alive:
                 self._record_file.unlink(missing_ok=True)
-                raise StackError(f"{self.name} stopped while starting: {self._last_words()}")
+                raise StackError(f"{self.name} stopped while starting: {self._reason_of_end()}")
             if time.monotonic() > deadline:
                 raise StackError(
                     f"{self.name} (process {record.pid}) does not answer on {HOST}:{port} after {START_SECONDS} s "
@@ -136,13 +137,13 @@ class Service(ABC):
                 )
             time.sleep(process.POLL_SECONDS)
 
-    def _last_words(self) -> str:
+    def _reason_of_end(self) -> str:
         """The line most likely to say why the server ended, and the file that contains it."""
         said = [(self.output, line) for line in self.output.read_text(errors="replace").splitlines()]
         if self.log.exists():
             with self.log.open(errors="replace") as log:
                 log.seek(self._log_start)
                 said += [(self.log, line) for line in log.read().splitlines()]
-        marked = [(file, line) for file, line in said if any(mark in line for mark in TELLING)]
+        marked = [(file, line) for file, line in said if any(mark in line for mark in ERROR_MARKS)]
         file, line = (marked or said or [(self.log, "it said nothing")])[-1]
         return f"{line.strip()[:300]}; see {file}"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import machine
+from bench import build, machine
 from bench.errors import BenchError
 from bench.resident import ROOT, Resident, variables
 from stack.errors import StackError
@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace) -> None:
     cache = from_environment().cache
     cache.mkdir(parents=True, exist_ok=True)
     python = environment(cache)
-    program = options.program or build()
+    program = options.program or build.example("join_scale")
     folder = cache / "bench-join"
     folder.mkdir(exist_ok=True)
     started, load = datetime.now(UTC), machine.load_average()
@@ -131,19 +131,6 @@ def environment(cache: Path) -> Path:
 def packages() -> dict[str, str]:
     lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines())
     return dict(line.split("==", 1) for line in lines if line)
-
-
-def build() -> Path:
-    """Our side, `joiner/examples/join_scale.rs`."""
-    print("bench: building our join", flush=True)
-    command = ["cargo", "build", "--release", "--locked", "--workspace", "--example", "join_scale"]
-    built = subprocess.run(
-        [*command, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    if built.returncode != 0:
-        raise BenchError(f"our join does not build; see above, or run `{' '.join(command)}`")
-    artifacts = [json.loads(line) for line in built.stdout.splitlines()]
-    return Path(next(one["executable"] for one in artifacts if one.get("target", {}).get("name") == "join_scale"))
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -25,7 +25,7 @@ pub struct BoundDatabase {
 
 /// A record of the topic `installation`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
+struct Binding {
     #[serde(flatten)]
     database: BoundDatabase,
     /// The id of the database that had the topics before, if they were moved on purpose.
@@ -39,7 +39,7 @@ struct Note {
 /// [`BusError::Unreachable`].
 pub async fn bound_database(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
     let config = config.clone();
-    tokio::task::spawn_blocking(move || read(&config)).await.expect("reading the notes does not panic")
+    tokio::task::spawn_blocking(move || read(&config)).await.expect("reading the topic does not panic")
 }
 
 /// Records that the topics are read into `database`, unless another database is recorded. With `take` the topics are
@@ -55,8 +55,8 @@ pub async fn bind(config: &KafkaConfig, database: &BoundDatabase, take: bool) ->
         Some(_) => return check(config, database).await,
         None => None,
     };
-    let note = Note { database: database.clone(), taken_from };
-    let payload = serde_json::to_vec(&note).expect("a note is strings");
+    let binding = Binding { database: database.clone(), taken_from };
+    let payload = serde_json::to_vec(&binding).expect("strings can be written as JSON");
     Producer::new(config)?.send_to_first(&format!("{}{INSTALLATION}", config.prefix), &payload).await?;
     // Another process may have recorded its database first.
     check(config, database).await
@@ -78,8 +78,7 @@ pub async fn check(config: &KafkaConfig, database: &BoundDatabase) -> Result<(),
 }
 
 fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
-    let unreachable =
-        |source: KafkaError| BusError::Unreachable { brokers: config.brokers.clone(), source: source.into() };
+    let unreachable = |source: KafkaError| config.unreachable(source);
     let name = format!("{}{INSTALLATION}", config.prefix);
     // Reading needs the name of a group, although nothing is committed.
     let client: BaseConsumer<Logged> = config
@@ -97,7 +96,7 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
     from.add_partition_offset(&name, 0, Offset::Offset(low)).map_err(unreachable)?;
     client.assign(&from).map_err(unreachable)?;
     let deadline = Instant::now() + METADATA_TIMEOUT;
-    let mut notes = Vec::new();
+    let mut bindings = Vec::new();
     let mut next = low;
     while next < high {
         if Instant::now() > deadline {
@@ -106,17 +105,17 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
         if let Some(Ok(record)) = client.poll(Duration::from_millis(200)) {
             next = record.offset() + 1;
             // A record that can't be read was not written by tapewire.
-            notes.extend(record.payload().and_then(|payload| serde_json::from_slice::<Note>(payload).ok()));
+            bindings.extend(record.payload().and_then(|payload| serde_json::from_slice::<Binding>(payload).ok()));
         }
     }
-    Ok(last_of(notes))
+    Ok(last_of(bindings))
 }
 
 /// The database that counts after all these records.
-fn last_of(notes: Vec<Note>) -> Option<BoundDatabase> {
-    notes.into_iter().fold(None, |bound: Option<BoundDatabase>, note| match bound {
-        Some(bound) if note.taken_from.as_deref() != Some(bound.id.as_str()) => Some(bound),
-        _ => Some(note.database),
+fn last_of(bindings: Vec<Binding>) -> Option<BoundDatabase> {
+    bindings.into_iter().fold(None, |bound: Option<BoundDatabase>, binding| match bound {
+        Some(bound) if binding.taken_from.as_deref() != Some(bound.id.as_str()) => Some(bound),
+        _ => Some(binding.database),
     })
 }
 
@@ -124,17 +123,17 @@ fn last_of(notes: Vec<Note>) -> Option<BoundDatabase> {
 mod tests {
     use super::*;
 
-    fn note(id: &str, taken_from: Option<&str>) -> Note {
+    fn binding(id: &str, taken_from: Option<&str>) -> Binding {
         let database = BoundDatabase { id: id.into(), name: format!("database {id}") };
-        Note { database, taken_from: taken_from.map(str::to_owned) }
+        Binding { database, taken_from: taken_from.map(str::to_owned) }
     }
 
     #[test]
     fn the_first_database_keeps_the_topics_until_another_takes_them() {
-        let bound = |notes: &[Note]| last_of(notes.to_vec()).map(|database| database.id);
+        let bound = |bindings: &[Binding]| last_of(bindings.to_vec()).map(|database| database.id);
         assert_eq!(bound(&[]), None);
-        assert_eq!(bound(&[note("a", None), note("b", None)]).unwrap(), "a");
-        assert_eq!(bound(&[note("a", None), note("b", Some("a")), note("c", Some("a"))]).unwrap(), "b");
-        assert_eq!(bound(&[note("a", None), note("b", Some("a")), note("a", Some("b"))]).unwrap(), "a");
+        assert_eq!(bound(&[binding("a", None), binding("b", None)]).unwrap(), "a");
+        assert_eq!(bound(&[binding("a", None), binding("b", Some("a")), binding("c", Some("a"))]).unwrap(), "b");
+        assert_eq!(bound(&[binding("a", None), binding("b", Some("a")), binding("a", Some("b"))]).unwrap(), "a");
     }
 }

@@ -1,6 +1,8 @@
 //! Settings of the connection to Kafka.
 
+use crate::BusError;
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +61,11 @@ impl std::fmt::Debug for KafkaConfig {
 }
 
 impl KafkaConfig {
+    /// The error of a client to which no broker answered.
+    pub(crate) fn unreachable(&self, source: KafkaError) -> BusError {
+        BusError::Unreachable { brokers: self.brokers.clone(), source: source.into() }
+    }
+
     /// The configuration that all our clients share.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

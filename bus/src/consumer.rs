@@ -2,11 +2,12 @@
 //! partition starts to read.
 
 use crate::broker_log::{self, waits_for_a_broker};
+use crate::error::is_fatal;
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
@@ -23,8 +24,8 @@ use tokio::task::JoinHandle;
 /// offset.
 pub type StartAt = fn(committed: i64, metadata: &str) -> i64;
 
-/// Time limit for a question to the broker, longer than a healthy broker takes. After it the caller has no answer and
-/// asks again later.
+/// Longest wait for the broker to say where a partition ends. A healthy broker answers sooner; without an answer the
+/// caller asks again later.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest wait for one answer about committed offsets, and for the answer with all its retries.
@@ -315,7 +316,8 @@ impl Consumer {
                     }
                     // The library's log has reported this already.
                     Err(error) if waits_for_a_broker(&error) => {}
-                    Err(error) if waits_out(&error) => {
+                    // The library recovers from it by itself.
+                    Err(error) if !is_fatal(&error) => {
                         broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
                     }
                     Err(error) => return Err(BusError::Receive(error.into())),
@@ -362,7 +364,11 @@ impl Consumer {
             assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
         }
         if let Err(error) = self.inner().assign(&partitions) {
-            tracing::error!(%error, "kafka did not let this member take its partitions; restart it");
+            tracing::error!(
+                %error,
+                group = self.group,
+                "kafka did not let this process take its partitions, so it reads nothing; restart it"
+            );
         }
         self.paused = false;
         Ok(Event::Assigned(assigned))
@@ -441,21 +447,6 @@ async fn is_known(taking: &mut Option<Taking>) -> Result<TopicPartitionList, Kaf
         Some(taking) => (&mut taking.committed).await.unwrap_or(Err(KafkaError::Canceled)),
         None => std::future::pending().await,
     }
-}
-
-/// Whether librdkafka recovers from this error by itself.
-fn waits_out(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as Code;
-    !matches!(error, KafkaError::MessageConsumptionFatal(_))
-        && !matches!(
-            error.rdkafka_error_code(),
-            Some(
-                Code::Fatal
-                    | Code::TopicAuthorizationFailed
-                    | Code::GroupAuthorizationFailed
-                    | Code::SaslAuthenticationFailed
-            )
-        )
 }
 
 #[cfg(test)]

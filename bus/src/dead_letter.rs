@@ -23,7 +23,7 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// A writer of dead letters for the stage of this name.
     pub fn new(producer: Producer, clock: Clock, stage: &'static str) -> Self {
-        // A counter that begins with the first dead letter would hide it from whoever asks for an increase.
+        // Prometheus's `increase` does not see the first value of a series, which therefore has to be 0.
         counter(stage).increment(0);
         Self { producer, clock, stage, run: None }
     }

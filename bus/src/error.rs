@@ -130,8 +130,8 @@ impl BusError {
     }
 }
 
-/// Errors after which the same client can't go on.
-fn is_fatal(error: &KafkaError) -> bool {
+/// Whether the same client can't go on after this error. From all others librdkafka recovers by itself.
+pub(crate) fn is_fatal(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(error, KafkaError::MessageConsumptionFatal(_))
         || matches!(

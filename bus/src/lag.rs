@@ -8,6 +8,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 use tapewire_runtime::Backoff;
 
+/// Longest wait for one answer, and for one answer with all its retries.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The number of records of `topics` that `group` has not committed yet.
@@ -22,8 +23,7 @@ pub async fn lag(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<
 }
 
 fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u64, BusError> {
-    let unreachable =
-        |source: KafkaError| BusError::Unreachable { brokers: config.brokers.clone(), source: source.into() };
+    let unreachable = |source: KafkaError| config.unreachable(source);
     let names = Topics::new(config);
     let client: BaseConsumer<Logged> = config
         .client()

@@ -15,7 +15,6 @@ use std::time::Duration;
 pub struct Producer {
     inner: FutureProducer<Logged>,
     topics: Topics,
-    brokers: String,
     partitions: Arc<Mutex<HashMap<Topic, i32>>>,
 }
 
@@ -58,7 +57,7 @@ impl Producer {
             .set("queue.buffering.max.kbytes", "262144")
             .create_with_context(Logged)
             .map_err(|error| BusError::Config(error.into()))?;
-        Ok(Self { inner, topics: Topics::new(config), brokers: config.brokers.clone(), partitions: Arc::default() })
+        Ok(Self { inner, topics: Topics::new(config), partitions: Arc::default() })
     }
 
     /// Number of partitions of a topic, which is asked for once and cached.
@@ -76,7 +75,7 @@ impl Producer {
             tokio::task::spawn_blocking(move || client.client().fetch_metadata(Some(&asked), Duration::from_secs(15)))
                 .await
                 .expect("fetching metadata does not panic")
-                .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source: source.into() })?;
+                .map_err(|source| self.topics.unreachable(source))?;
         let count = metadata.topics().iter().find(|t| t.name() == name).map_or(0, |t| t.partitions().len());
         if count == 0 {
             return Err(BusError::NoTopic(name));
@@ -134,12 +133,12 @@ impl Producer {
         topic: Topic,
         key: &str,
         payload: &[u8],
-        skip_home: bool,
+        skip_own: bool,
     ) -> Result<Vec<Delivery>, BusError> {
         let count = self.partitions(topic).await?;
-        let home = partition_of(key.as_bytes(), count);
+        let own = partition_of(key.as_bytes(), count);
         let mut deliveries = Vec::new();
-        for partition in (0..count).filter(|&p| !(skip_home && p == home)) {
+        for partition in (0..count).filter(|&partition| !(skip_own && partition == own)) {
             deliveries.push(self.enqueue_to(topic, partition, key, payload).await?);
         }
         Ok(deliveries)
@@ -180,7 +179,7 @@ impl Producer {
         tokio::task::spawn_blocking(move || inner.flush(timeout))
             .await
             .expect("flushing does not panic")
-            .map_err(|source| BusError::Unreachable { brokers: self.brokers.clone(), source: source.into() })
+            .map_err(|source| self.topics.unreachable(source))
     }
 
     fn known_partitions(&self, topic: Topic) -> Option<i32> {

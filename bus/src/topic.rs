@@ -50,6 +50,9 @@ impl Topic {
         Self::DeadLetter,
     ];
 
+    /// The topics that the joiner reads side by side, partition by partition, because all of them have symbols as keys.
+    pub const SIDE_BY_SIDE: [Self; 5] = [Self::Sentiment, Self::Bars, Self::Trades, Self::Halts, Self::Actions];
+
     /// Name without prefix.
     pub fn base_name(self) -> &'static str {
         match self {
@@ -90,10 +93,9 @@ impl Topics {
 
     /// Creates the topics that are missing and leaves the others as they are. Several processes may call it at once.
     ///
-    /// Partition counts of `sentiment`, `bars`, `trades`, `halts` and `actions` must stay equal: the joiner
-    /// reads them side by side. Retention is by record time and records carry the time they were
-    /// written, not their event time, so a replay of last year is kept as long as today's news. Of `instruments` the
-    /// last record of each key is kept forever.
+    /// Partition counts of the [topics that are read side by side](Topic::SIDE_BY_SIDE) must stay equal. Retention is by
+    /// record time, and records carry the time they were written, not their event time, so a replay of last year is kept
+    /// as long as today's news. Of `instruments` the last record of each key is kept forever.
     ///
     /// # Errors
     /// [`BusError::Unreachable`] or [`BusError::CreateTopic`].
@@ -122,9 +124,8 @@ impl Topics {
         let options = AdminOptions::new()
             .request_timeout(Some(Duration::from_secs(20)))
             .operation_timeout(Some(Duration::from_secs(20)));
-        let unreachable =
-            |source: KafkaError| BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() };
-        for outcome in admin.create_topics(&wanted, &options).await.map_err(unreachable)? {
+        let created = admin.create_topics(&wanted, &options).await;
+        for outcome in created.map_err(|source| self.unreachable(source))? {
             match outcome {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((topic, code)) => return Err(BusError::CreateTopic { topic, reason: code.to_string() }),
@@ -151,8 +152,9 @@ impl Topics {
         if let Some(missing) = Topic::ALL.into_iter().find(|&topic| count(topic) == 0) {
             return Err(BusError::NoTopic(self.name(missing)));
         }
-        let (first, first_count) = (Topic::Sentiment, count(Topic::Sentiment));
-        for second in [Topic::Bars, Topic::Trades, Topic::Halts] {
+        let [first, others @ ..] = Topic::SIDE_BY_SIDE;
+        let first_count = count(first);
+        for second in others {
             let second_count = count(second);
             if second_count != first_count {
                 let (first, second) = (self.name(first), self.name(second));
@@ -160,6 +162,10 @@ impl Topics {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn unreachable(&self, source: KafkaError) -> BusError {
+        self.config.unreachable(source)
     }
 
     pub(crate) fn admin(&self) -> Result<AdminClient<Logged>, BusError> {
@@ -176,11 +182,10 @@ impl Topics {
 
     /// The broker's topics: name, number of partitions, and whether each of these has a leader.
     pub(crate) async fn listed(&self) -> Result<HashMap<String, (usize, bool)>, BusError> {
-        let unreachable =
-            |source: KafkaError| BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() };
         let admin = self.admin()?;
         let metadata = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, METADATA_TIMEOUT));
-        let metadata = metadata.await.expect("fetching metadata does not panic").map_err(unreachable)?;
+        let metadata = metadata.await.expect("fetching metadata does not panic");
+        let metadata = metadata.map_err(|source| self.unreachable(source))?;
         let of = |topic: &MetadataTopic| {
             let partitions = topic.partitions();
             (topic.name().to_owned(), (partitions.len(), partitions.iter().all(|partition| partition.leader() >= 0)))
@@ -204,10 +209,42 @@ impl Topics {
         let names: Vec<String> =
             Topic::ALL.map(|topic| self.name(topic)).into_iter().chain([self.installation()]).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        admin
-            .delete_topics(&names, &AdminOptions::new())
-            .await
-            .map_err(|source| BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() })?;
+        admin.delete_topics(&names, &AdminOptions::new()).await.map_err(|source| self.unreachable(source))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+
+    #[tokio::test]
+    async fn topics_that_cannot_be_read_side_by_side_are_refused() {
+        for uneven in Topic::SIDE_BY_SIDE {
+            let cluster = MockCluster::new(1).unwrap();
+            let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
+            let topics = Topics::new(&config);
+            for topic in Topic::ALL {
+                cluster.create_topic(&topics.name(topic), if topic == uneven { 3 } else { 2 }, 1).unwrap();
+            }
+            let error = topics.check().await.unwrap_err();
+            assert!(matches!(error, BusError::Uneven { .. }), "{error}");
+            assert!(error.to_string().contains(uneven.base_name()), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_topics_may_have_another_number_of_partitions() {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
+        let topics = Topics::new(&config);
+        for topic in Topic::ALL {
+            let partitions = if Topic::SIDE_BY_SIDE.contains(&topic) { 2 } else { 4 };
+            cluster.create_topic(&topics.name(topic), partitions, 1).unwrap();
+        }
+        topics.check().await.unwrap();
     }
 }

@@ -39,8 +39,8 @@ async fn assignment(consumer: &mut Consumer) -> Vec<tapewire_bus::consumer::Assi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restarted_consumer_starts_where_its_note_says() {
-    let Some(config) = installation("note").await else { return };
+async fn a_restarted_consumer_starts_where_its_metadata_says() {
+    let Some(config) = installation("metadata").await else { return };
     let producer = Producer::new(&config).unwrap();
     for i in 0..10 {
         producer.send(Topic::Bars, "AAPL", format!("{i}").as_bytes()).await.unwrap();
@@ -83,7 +83,7 @@ async fn what_is_still_unread_is_counted_at_the_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn broadcast_reaches_every_partition_and_the_others_are_all_but_home() {
+async fn broadcast_reaches_every_partition_and_the_others_are_all_but_the_keys_own() {
     let Some(config) = installation("broadcast").await else { return };
     let producer = Producer::new(&config).unwrap();
     producer.broadcast(Topic::News, "watermark", b"all").await.unwrap();
@@ -138,7 +138,7 @@ async fn a_second_database_is_refused_until_it_takes_the_topics() {
     let Some(config) = installation("bound").await else { return };
     let database = |id: &str| BoundDatabase { id: id.into(), name: format!("database {id}") };
     assert_eq!(bound_database(&config).await.unwrap(), None);
-    binding::check(&config, &database("b")).await.expect("topics without a note are nobody's");
+    binding::check(&config, &database("b")).await.expect("topics without a recorded database are accepted");
     bind(&config, &database("a"), false).await.unwrap();
     bind(&config, &database("a"), false).await.expect("the same again");
     let refused = bind(&config, &database("b"), false).await.unwrap_err().to_string();
@@ -153,7 +153,7 @@ async fn a_second_database_is_refused_until_it_takes_the_topics() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn topics_that_are_missing_or_uneven_are_named() {
+async fn topics_that_are_missing_are_named() {
     let Some(config) = installation("check").await else { return };
     Topics::new(&config).check().await.unwrap();
     let other = KafkaConfig { prefix: format!("{}none-", config.prefix), ..config.clone() };

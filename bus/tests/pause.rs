@@ -2,29 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::time::Duration;
-use tapewire_bus::{Consumer, Event, KafkaConfig, Producer, Topic, Topics};
+use tapewire_bus::{Consumer, Event, Producer, Topic, Topics};
 
 const RECORDS: usize = 200;
 
-/// Topics of two partitions under a prefix of the test's own.
-async fn kafka() -> Option<KafkaConfig> {
-    let Ok(brokers) = std::env::var("TAPEWIRE_KAFKA_BROKERS") else {
-        println!("skipped: TAPEWIRE_KAFKA_BROKERS names no broker");
-        return None;
-    };
-    let prefix = format!("pause-{}.", std::process::id());
-    let config = KafkaConfig { brokers, prefix, partitions: 2, ..KafkaConfig::default() };
-    Topics::new(&config).ensure().await.unwrap();
-    Some(config)
-}
-
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it does not take long")
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("the consumer answers within 30 seconds")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_reader_sees_rebalances_and_neither_loses_nor_doubles_a_record() {
-    let Some(config) = kafka().await else { return };
+    let Some(config) = tapewire_testkit::kafka("pause", 2).await else { return };
     let producer = Producer::new(&config).unwrap();
     for number in 0..RECORDS {
         producer.send(Topic::Halts, &format!("key{}", number % 7), number.to_string().as_bytes()).await.unwrap();

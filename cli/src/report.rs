@@ -21,9 +21,9 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Backlog {
     /// Articles and watermarks that the sentiment worker has not read.
     pub to_score: u64,
-    /// Mentions, bars, halts and trades that the joiner has not read.
+    /// Mentions, bars, trades, halts, splits and dividends that the joiner has not read.
     pub to_join: u64,
-    /// Articles and dead letters that the archive has not read.
+    /// Articles, instruments and dead letters that the archive has not read.
     pub to_archive: u64,
 }
 

@@ -207,7 +207,7 @@ fn names_an_argument(line: &[String], text: &str) -> bool {
 }
 
 #[test]
-fn whatever_is_typed_the_end_comes_soon_and_says_why() {
+fn every_command_line_ends_soon_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path());
     let subcommands = subcommands();

@@ -54,9 +54,9 @@ fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
         )
     };
     for (what, sql) in [
-        ("a malformed article is buried", letters("news-poller", "bytes != ''")),
-        ("a malformed bar is buried", letters("price-feed", "position(bytes, '\"AM\"') > 0")),
-        ("an unknown message is buried", letters("price-feed", "position(bytes, '\"AM\"') = 0")),
+        ("a malformed article becomes a dead letter", letters("news-poller", "bytes != ''")),
+        ("a malformed bar becomes a dead letter", letters("price-feed", "position(bytes, '\"AM\"') > 0")),
+        ("an unknown message becomes a dead letter", letters("price-feed", "position(bytes, '\"AM\"') = 0")),
         ("articles are joined", "SELECT count() FROM impact FINAL".into()),
         ("bars are written", "SELECT count() FROM bars FINAL".into()),
     ] {

@@ -35,7 +35,7 @@ pub const SHARED: u64 = WEIGHT + 2 * FREQUENT_WEIGHT;
 /// First letters of words with [`FREQUENT_WEIGHT`].
 pub const FREQUENT_MARKS: [char; 8] = ['~', '+', '-', '!', '@', '%', '&', NAME_MARK];
 
-/// First letter of a word that says that the word behind it has a capital letter. It has no weight: it says that the word
+/// First letter of a word that says that the word after it has a capital letter. It has no weight: it says that the word
 /// may be a name.
 pub const CAPITAL_MARK: char = '^';
 

@@ -18,7 +18,7 @@ pub struct Bar {
     pub start: Timestamp,
     /// Length of the interval in seconds: 60 for a minute bar.
     pub width_s: u32,
-    /// First price, in the quote currency (US dollars), as printed: not adjusted for later splits or dividends.
+    /// First price, in the currency in which the symbol is quoted, as printed: not adjusted for later splits or dividends.
     pub open: f64,
     /// Highest price.
     pub high: f64,
@@ -39,8 +39,8 @@ pub struct Bar {
 
 impl Bar {
     /// The interval's end, exclusive (UTC). The joiner cuts a bar that runs past the session's close, such as the last
-    /// hourly bar of a day, at the close; this type does not. The last moment there is, if the interval ends after it,
-    /// which is a [`fault`](Self::fault).
+    /// hourly bar of a day, at the close; this type does not. An interval that ends after [`Timestamp::MAX`] is a
+    /// [`fault`](Self::fault), and ends there.
     pub fn end(&self) -> Timestamp {
         self.checked_end().unwrap_or(Timestamp::MAX)
     }
@@ -81,7 +81,7 @@ pub struct Trade {
     pub id: String,
     /// The provider's order of trades within a symbol.
     pub sequence: u64,
-    /// Price, in the quote currency.
+    /// Price, in the currency in which the symbol is quoted.
     pub price: f64,
     /// Shares.
     pub size: f64,

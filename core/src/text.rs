@@ -1,11 +1,5 @@
 //! Text as a reader sees it: no markup, no entities, no invisible characters, no disclaimers at the end.
 //!
-//! | module | holds |
-//! |---|---|
-//! | [`markup`] | HTML: what counts as markup in a text that may be plain, and the text without it |
-//! | [`boilerplate`] | disclaimers at the end |
-//! | [`promotional`] | headlines of law firms' notices |
-//!
 //! What providers sent stays on the topic `news` and in the table `articles`; a text is cleaned when it is scored.
 
 pub mod boilerplate;

@@ -11,15 +11,15 @@
 //! | `AAPL,MSFT`, `AAPL/MSFT`, `AAPL AND MSFT`, `AAPL MSFT` | several tickers |
 //! | ISIN, CUSIP, SEDOL, FIGI, LEI, CIK; `BHP AU Equity`, `ASX:BHP`, `TSE:7203`; `Ford`; `SPY.P` | refused, with the reason |
 //!
-//! What may be a ticker that nobody wrote is refused: it could be that of another company.
+//! A text that may be a ticker or something else is refused: the ticker could be that of another company.
 
 use crate::Symbol;
 use crate::exchange::{abroad, is_pair};
-use crate::text::quoted;
+use crate::text::{quoted, without_invisible};
 use std::borrow::Cow;
 
 /// The characters between the tickers of a text.
-const MARKS: [char; 4] = [',', ';', '|', '\n'];
+const SEPARATORS: [char; 4] = [',', ';', '|', '\n'];
 
 /// Exchanges and markets of the United States, as vendors name them: a ticker means the same share on all of them.
 #[rustfmt::skip]
@@ -55,7 +55,8 @@ pub struct Tickers {
 }
 
 impl Tickers {
-    /// Adds what one text says that is a ticker, a missing one, or neither.
+    /// Adds the ticker that a text is. Of a text that is not a ticker the reason is added, of one that stands for a missing
+    /// ticker nothing.
     pub fn add(&mut self, text: &str) {
         if is_absent(text) {
             return;
@@ -69,7 +70,7 @@ impl Tickers {
 
     /// Adds the tickers of a text, in which spaces divide tickers in capitals.
     pub fn add_text(&mut self, text: &str) {
-        for part in visible(text).split(MARKS) {
+        for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
                 Several::Parts(parts) => parts.iter().for_each(|part| self.add(part)),
                 Several::No => self.add(part),
@@ -80,9 +81,9 @@ impl Tickers {
 
     /// Adds an item of a list, in which spaces do not divide tickers.
     pub fn add_item(&mut self, text: &str) {
-        for part in visible(text).split(MARKS) {
+        for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
-                Several::Parts(parts) if part.contains('/') || has_joint(part) => {
+                Several::Parts(parts) if part.contains('/') || has_conjunction(part) => {
                     parts.iter().for_each(|part| self.add(part));
                 }
                 _ => self.add(part),
@@ -95,11 +96,6 @@ impl Tickers {
 pub fn is_absent(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || ["-", "--", "n/a", "N/A", "nan", "NaN", "null", "NULL", "None", "none", "nil"].contains(&text)
-}
-
-/// The text without characters that nobody sees.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    crate::text::without_invisible(text)
 }
 
 /// Reads one ticker.
@@ -116,7 +112,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// assert!(read("US0378331005").unwrap_err().contains("ISIN"));
 /// ```
 pub fn read(text: &str) -> Result<Symbol, String> {
-    let text = visible(text);
+    let text = without_invisible(text);
     let whole = text.trim();
     let refused = |why: &str| format!("{} {why}", quoted(whole));
     let bare = unwrapped(whole);
@@ -170,9 +166,9 @@ pub fn read(text: &str) -> Result<Symbol, String> {
 /// and for what may be a name.
 ///
 /// # Errors
-/// Why the text is neither a ticker nor a name, as an ISIN.
+/// Why the text, such as an ISIN, is neither a ticker nor a name.
 pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
-    let text = visible(text);
+    let text = without_invisible(text);
     let bare = text.trim();
     if let Some(kind) = identifier(bare) {
         return Err(format!("{} is {kind}, and not a name or ticker", quoted(bare)));
@@ -192,12 +188,12 @@ pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
 /// The tickers of a text that names several in capitals and nothing else: `AAPL/MSFT`, `AAPL,MSFT`. Spaces, `&` and `AND`
 /// alone do not divide them, because a name may have them; nor does a comma in `APPLE, INC.`.
 pub fn listed(text: &str) -> Option<Vec<String>> {
-    let text = visible(text);
-    let texts: Vec<&str> = text.split(MARKS).map(str::trim).filter(|part| !part.is_empty()).collect();
+    let text = without_invisible(text);
+    let texts: Vec<&str> = text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty()).collect();
     let mut parts: Vec<String> = Vec::new();
     for part in &texts {
         match several(part) {
-            Several::Parts(own) if part.contains('/') || texts.len() > 1 && has_joint(part) => {
+            Several::Parts(own) if part.contains('/') || texts.len() > 1 && has_conjunction(part) => {
                 parts.extend(own.iter().map(|&part| part.to_owned()));
             }
             _ => parts.push((*part).to_owned()),
@@ -208,7 +204,7 @@ pub fn listed(text: &str) -> Option<Vec<String>> {
     (parts.len() > 1 && parts.iter().all(is_ticker)).then_some(parts)
 }
 
-/// What a part of a text between commas has.
+/// What a part of a text between two [`SEPARATORS`] holds.
 enum Several<'a> {
     /// Several tickers.
     Parts(Vec<&'a str>),
@@ -242,10 +238,11 @@ fn several(part: &str) -> Several<'_> {
             return Several::Refused("may be two tickers, or one and its market; write a comma between tickers");
         }
     }
-    let tickers: Vec<&str> = words.iter().filter(|&&word| word != "/" && !JOINTS.contains(&word)).copied().collect();
+    let tickers: Vec<&str> =
+        words.iter().filter(|&&word| word != "/" && !CONJUNCTIONS.contains(&word)).copied().collect();
     // `AT & T`, `P & G`, `A AND P`.
     let is_short = |word: &&str| word.len() <= 2;
-    if has_joint(part) && tickers.iter().any(is_short) {
+    if has_conjunction(part) && tickers.iter().any(is_short) {
         return Several::Refused("may be a name; write commas between tickers");
     }
     let is_ticker = |word: &&&str| is_in_capitals(word) && word.trim_start_matches('$').len() <= 6;
@@ -267,10 +264,10 @@ fn slashed(word: &str) -> Option<Vec<&str>> {
 }
 
 /// Words between tickers, which names have, too.
-const JOINTS: [&str; 4] = ["AND", "and", "&", "+"];
+const CONJUNCTIONS: [&str; 4] = ["AND", "and", "&", "+"];
 
-fn has_joint(part: &str) -> bool {
-    part.split_whitespace().any(|word| JOINTS.contains(&word))
+fn has_conjunction(part: &str) -> bool {
+    part.split_whitespace().any(|word| CONJUNCTIONS.contains(&word))
 }
 
 /// Whether a word is in capitals as a ticker is, also with a `$`, digits and the marks of classes.

@@ -3,7 +3,7 @@
 
 mod labelled;
 
-/// Rules and threshold were chosen on the one half; what they are worth is said by the other.
+/// Rules and threshold were chosen on one half of the headlines and are measured on the other.
 #[test]
 fn stories_told_again_are_recognised() {
     let headlines = labelled::read(include_str!("headlines.tsv")).unwrap();
@@ -13,8 +13,8 @@ fn stories_told_again_are_recognised() {
         for (what, measured) in [("pairs", labelled::pairs(&own)), ("repeats", labelled::repeats(&own))] {
             println!("{half}, {what}: {}", measured.count);
             let errors = measured.errors.join("\n");
-            // Of two headlines of one story, one may be recognised by a third; and one that is taken for a repeat may be
-            // like several of its story.
+            // Pairs are harder: two headlines of one story may be alike only by way of a third, and a repeat may be like
+            // several headlines, of which one is enough.
             let least = if what == "pairs" { 0.8 } else { 0.9 };
             assert!(measured.count.precision() >= least, "{half}, {what}: {}\n{errors}", measured.count);
             assert!(measured.count.recall() >= least, "{half}, {what}: {}\n{errors}", measured.count);

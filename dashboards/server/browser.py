@@ -142,8 +142,8 @@ class Browser:
                 found.clear()
                 found.send_keys(text)
             found.send_keys("\n")
-            patience = time.monotonic() + LOGIN_SECONDS
-            while not inside() and time.monotonic() < patience:
+            deadline = time.monotonic() + LOGIN_SECONDS
+            while not inside() and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
             return inside()
 

@@ -1,4 +1,4 @@
-"""The browser of the other tests, on pages that give it trouble."""
+"""The browser of the other tests, on pages that are slow, broken or empty."""
 
 import threading
 import unittest

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tapewire_core::TradeCounts;
 use tapewire_core::exchange::Calendar;
 
-/// The trade happened outside the regular session. It has a price of the market if it was also reported outside.
+/// The trade happened outside the regular session. It has a price of the market if it was also reported outside it.
 const FORM_T: u32 = 12;
 
 /// Neither open, close, high nor low: average price (2), cash sale (7), sold out of sequence in extended hours (13), next
@@ -50,7 +50,8 @@ pub(crate) fn stands(correction: u32) -> bool {
     matches!(correction, 0 | 12)
 }
 
-/// An id that is unique for a ticker: those of exchanges and of their reporting facilities are so only together with them.
+/// A trade id that is unique for a ticker. The ids that exchanges and reporting facilities give are unique only within each
+/// of them.
 pub(crate) fn trade_id(exchange: u32, facility: u32, id: &str) -> String {
     format!("{exchange}/{facility}/{id}")
 }

@@ -15,7 +15,7 @@ pub enum ModelError {
         input: String,
     },
     /// A folder lacks a file that every model has.
-    #[error("model `{model}` in {} lacks {missing}", folder.display())]
+    #[error("model `{model}` in {} lacks {missing}; copy or download the whole model again", folder.display())]
     Incomplete {
         /// The model's name.
         model: String,

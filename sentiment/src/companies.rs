@@ -1,12 +1,5 @@
 //! Companies and the names by which texts mention them.
 //!
-//! | module | holds |
-//! |---|---|
-//! | `coins` | names of cryptocurrencies |
-//! | [`matching`] | where a text mentions a name or a ticker |
-//! | `several` | texts that name several companies |
-//! | [`table`] | files of companies |
-//!
 //! A ticker stands for a company for a span of days: `FB` was Meta Platforms until 2022. Three layers say what a ticker
 //! stood for, and the first layer that has it decides: the user's file, the table of well-known companies that was made
 //! by hand, and the list of all instruments, whose names are derived from legal names ([`tapewire_core::instrument`]).
@@ -26,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tapewire_core::exchange::Calendars;
 use tapewire_core::instrument::{Names, common_names};
-use tapewire_core::{Instrument, Symbol, ticker};
+use tapewire_core::{Instrument, Symbol, text, ticker};
 
 /// Well-known US companies.
 const KNOWN: &str = include_str!("../companies.csv");
@@ -274,7 +267,7 @@ impl Companies {
     /// The company with this ticker, name or alias; otherwise a company with this name. A word that may be an unknown
     /// ticker (`ZZZZ`, `BCpC`) counts only if the text mentions it. `NASDAQ:AAPL`, `AAPL.O` and the like are the ticker.
     pub fn find(&self, word: &str) -> Arc<Company> {
-        let visible = ticker::visible(word);
+        let visible = text::without_invisible(word);
         let word = visible.trim();
         if let Ok(Some(symbol)) = ticker::decorated(word)
             && symbol.as_str() != word

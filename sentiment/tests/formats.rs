@@ -132,7 +132,7 @@ fn an_unsupported_setting_names_the_supported_ones() {
         ("xlm-roberta", "pad_token_id", 45.into(), "room for 0 tokens"),
         ("roberta", "pad_token_id", 35.into(), "room for 6 tokens"),
         ("roberta", "pad_token_id", u32::MAX.into(), "room for 0 tokens"),
-        ("modernbert-cls", "num_attention_heads", 8.into(), "rotating pairs of 5 numbers"),
+        ("modernbert-cls", "num_attention_heads", 8.into(), "rotary positions in heads of 5 elements"),
         (
             "modernbert-cls",
             "classifier_pooling",

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 const MIXED: &str = "Northgate Bank gains on upgrade while Selby Trust sinks on heavy losses";
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server on a port of its own.
 struct Server {
@@ -85,7 +85,7 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, full).await.expect("the text is submitted");
+        tokio::time::timeout(TIMEOUT, full).await.expect("the text is submitted");
         occupying
     }
 }
@@ -272,7 +272,7 @@ async fn a_full_queue_says_when_to_retry_and_a_client_that_disconnects_frees_it(
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, taken).await.expect("the capacity is released");
+    tokio::time::timeout(TIMEOUT, taken).await.expect("the capacity is released");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -284,7 +284,7 @@ async fn on_shutdown_pending_requests_are_answered_and_new_ones_refused() {
         // A client without a connection, like new clients.
         while Client::new().get(format!("{}/health", server.url)).send().await.is_ok() {}
     };
-    tokio::time::timeout(PATIENCE, refused).await.expect("new clients are refused");
+    tokio::time::timeout(TIMEOUT, refused).await.expect("new clients are refused");
     let answer = answering.await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.json::<Value>().await.unwrap()["results"][0].as_array().unwrap().len(), 1);
@@ -300,7 +300,7 @@ async fn a_stalled_request_does_not_prevent_shutdown() {
     // Answered on another connection, so the connection of the incomplete request was accepted before.
     server.answer("/predict", &json!({"inputs": "Profit doubled"})).await;
     server.shutdown.cancel();
-    tokio::time::timeout(PATIENCE, server.running).await.expect("it stops").unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, server.running).await.expect("it stops").unwrap().unwrap();
 }
 
 impl Server {

@@ -157,7 +157,7 @@ pub const METRICS: &[Metric] = &[
         name: "tapewire_mentions_unscored_total",
         kind: Kind::Counter,
         labels: &["reason"],
-        help: "Mentions among them that have a reason instead of a score",
+        help: "Mentions sent to the topic sentiment with a reason instead of a score",
     },
     Metric {
         name: "tapewire_news_poll_failures_total",

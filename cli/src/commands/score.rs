@@ -98,8 +98,11 @@ impl Score {
         files::check(&job).map_err(failed)?;
         let companies = config.sentiment.companies()?;
         if let Some(names) = job.company.as_deref().and_then(|company| companies.several(company)) {
-            let problem =
-                format!("--company names {} companies ({}), and a score is for one", names.len(), names.join(", "));
+            let problem = format!(
+                "--company names {} companies ({}), and a score is for one; score each by itself",
+                names.len(),
+                names.join(", ")
+            );
             return Err(UsageError(problem).into());
         }
         let engine = roles::load_engine(&config).await?;

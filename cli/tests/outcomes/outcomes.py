@@ -194,36 +194,69 @@ def differs(found, expected, tolerance: float) -> bool:
     return abs(found - expected) > tolerance
 
 
+class Stored:
+    """The rows of a run as ClickHouse has them: `rows` and `returns` by key, and `horizons` with their minutes."""
+
+    def __init__(self, arguments):
+        listed = rows_of(
+            arguments.clickhouse,
+            f"SELECT provider, article_id, symbol, status, reason, entry_price, score, unscored, "
+            f"toUnixTimestamp64Micro(available_at) AS available_us, toUnixTimestamp64Micro(entry_at) AS entry_us "
+            f"FROM {arguments.database}.impact FINAL WHERE run = '{arguments.run}' "
+            f"SETTINGS output_format_json_quote_64bit_integers = 0",
+        )
+        self.rows = {key(row): row for row in listed}
+        self.faults = [] if len(self.rows) == len(listed) else ["a key is there twice"]
+        self.horizons: dict[str, int | None] = {}
+        self.returns: dict[tuple[str, str, str], dict[str, float | None]] = {}
+        for reached in rows_of(
+            arguments.clickhouse,
+            f"SELECT provider, article_id, symbol, horizon, minutes, ret "
+            f"FROM {arguments.database}.impact_by_horizon WHERE run = '{arguments.run}'",
+        ):
+            self.horizons[reached["horizon"]] = reached["minutes"]
+            self.returns.setdefault(key(reached), {})[reached["horizon"]] = reached["ret"]
+        columns = rows_of(
+            arguments.clickhouse,
+            f"SELECT name FROM system.columns WHERE database = '{arguments.database}'"
+            " AND table = 'impact' AND name LIKE 'ret_%'",
+        )
+        if {f"ret_{name}" for name in self.horizons} != {column["name"] for column in columns}:
+            self.faults.append(f"the view has the horizons {sorted(self.horizons)}, the table has other columns")
+
+
+def faults_of(row: dict, returns: dict[str, float | None], available: pd.Timestamp, expected: dict | None) -> list[str]:
+    """What differs between a stored row and what was computed; `expected` is None where there is no entry."""
+    faults = []
+    if row["available_us"] != available.value // 1000:
+        faults.append(f"available_at is {row['available_us']}")
+    if row["score"] is None and not row["unscored"]:
+        faults.append("neither scored nor said why not")
+    if expected is None:
+        if row["entry_price"] is not None or not (row["reason"] or row["status"] == "pending"):
+            faults.append(f"should be listed with a reason, is {row['status']} {row['reason']}")
+        return faults
+    if row["entry_us"] != expected["entry_at"].value // 1000 or row["entry_price"] != expected["entry_price"]:
+        faults.append(
+            f"entry {row['entry_us']} at {row['entry_price']}, "
+            f"expected {expected['entry_at']} at {expected['entry_price']}"
+        )
+        return faults
+    faults += [
+        f"return to {name} is {returns[name]}, expected {value}"
+        for name, value in expected["returns"].items()
+        if differs(returns[name], value, TOLERANCE)
+    ]
+    return faults
+
+
 def check(arguments) -> int:
     bars = pd.read_csv(arguments.bars, float_precision="round_trip")
     bars["start"] = pd.to_datetime(bars["start"], utc=True)
     tape = Tape(bars, pd.Timedelta(seconds=arguments.stale_after))
     aliases = dict(pair.split("=") for pair in arguments.alias)
-    stored = rows_of(
-        arguments.clickhouse,
-        f"SELECT provider, article_id, symbol, status, reason, toUnixTimestamp64Micro(available_at) AS available_us, "
-        f"toUnixTimestamp64Micro(entry_at) AS entry_us, entry_price, score, unscored "
-        f"FROM {arguments.database}.impact FINAL WHERE run = '{arguments.run}' "
-        f"SETTINGS output_format_json_quote_64bit_integers = 0",
-    )
-    rows = {key(row): row for row in stored}
-    faults = [] if len(rows) == len(stored) else ["a key is there twice"]
-    horizons: dict[str, int | None] = {}
-    returns: dict[tuple[str, str, str], dict[str, float | None]] = {}
-    for reached in rows_of(
-        arguments.clickhouse,
-        f"SELECT provider, article_id, symbol, horizon, minutes, ret "
-        f"FROM {arguments.database}.impact_by_horizon WHERE run = '{arguments.run}'",
-    ):
-        horizons[reached["horizon"]] = reached["minutes"]
-        returns.setdefault(key(reached), {})[reached["horizon"]] = reached["ret"]
-    columns = rows_of(
-        arguments.clickhouse,
-        f"SELECT name FROM system.columns WHERE database = '{arguments.database}'"
-        " AND table = 'impact' AND name LIKE 'ret_%'",
-    )
-    if {f"ret_{name}" for name in horizons} != {column["name"] for column in columns}:
-        faults.append(f"the view has the horizons {sorted(horizons)}, the table has other columns")
+    stored = Stored(arguments)
+    faults = stored.faults
     counts = {"articles": 0, "mentions": 0, "entered": 0, "returns": 0, "listed with a reason": 0}
     for article in read_news(arguments.news).itertuples():
         counts["articles"] += 1
@@ -232,33 +265,19 @@ def check(arguments) -> int:
         for symbol in symbols:
             counts["mentions"] += 1
             mention = (PROVIDER, article.id, symbol)
-            row = rows.pop(mention, None)
+            row = stored.rows.pop(mention, None)
             where = f"{article.id} {symbol or '(no symbol)'} available {available}"
             if row is None:
                 faults.append(f"{where}: not in the table")
                 continue
-            if row["available_us"] != available.value // 1000:
-                faults.append(f"{where}: available_at is {row['available_us']}")
-            if row["score"] is None and not row["unscored"]:
-                faults.append(f"{where}: neither scored nor said why not")
-            expected = tape.outcome(symbol, available, horizons) if symbol and ":" not in symbol else None
-            if expected is None:
-                counts["listed with a reason"] += 1
-                if row["entry_price"] is not None or not (row["reason"] or row["status"] == "pending"):
-                    faults.append(f"{where}: should be listed with a reason, is {row['status']} {row['reason']}")
-                continue
-            counts["entered"] += 1
-            if row["entry_us"] != expected["entry_at"].value // 1000 or row["entry_price"] != expected["entry_price"]:
-                faults.append(
-                    f"{where}: entry {row['entry_us']} at {row['entry_price']}, "
-                    f"expected {expected['entry_at']} at {expected['entry_price']}"
-                )
-                continue
-            for name, value in expected["returns"].items():
-                counts["returns"] += value is not None
-                if differs(returns[mention][name], value, TOLERANCE):
-                    faults.append(f"{where}: return to {name} is {returns[mention][name]}, expected {value}")
-    faults += [f"{left}: in the table but not in the news" for left in rows]
+            expected = tape.outcome(symbol, available, stored.horizons) if symbol and ":" not in symbol else None
+            faults += [
+                f"{where}: {fault}" for fault in faults_of(row, stored.returns.get(mention, {}), available, expected)
+            ]
+            counts["listed with a reason" if expected is None else "entered"] += 1
+            if expected is not None:
+                counts["returns"] += sum(value is not None for value in expected["returns"].values())
+    faults += [f"{left}: in the table but not in the news" for left in stored.rows]
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     for fault in faults[:20]:
         print("differs:", fault)

@@ -288,7 +288,7 @@ pub fn message(dice: &mut Dice<'_>, seeds: &[Json]) -> Vec<u8> {
     text
 }
 
-/// The fields of an object, each as it is written; of a key that repeats the last. `None` if it is no object.
+/// The fields of an object, each as it is written; of a repeated key the last. `None` if the text is not an object.
 ///
 /// This is the plain reader: it leaves numbers to Rust's own parser and knows nothing of any message.
 pub fn fields(object: &str) -> Option<Fields> {

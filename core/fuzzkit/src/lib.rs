@@ -36,9 +36,10 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 const ALLOWANCE: usize = 1 << 20;
 
 /// Memory that reading may take for each byte of the input, in bytes.
-const TIMES: usize = 64;
+const ALLOWANCE_PER_BYTE: usize = 64;
 
-/// Runs a target, a function of bytes, for that many inputs or for as many as the environment says (see [`crate`]).
+/// Runs a target, which is a function of bytes, with `$inputs` inputs, or with as many as the environment asks for (see
+/// [`crate`]).
 #[macro_export]
 macro_rules! fuzz {
     ($inputs:expr, $target:expr) => {{
@@ -126,19 +127,20 @@ impl Session {
     }
 }
 
-/// Runs `read`, which reads `size` bytes and gives the same each time.
+/// Returns what `read` returns, which reads `size` bytes and may be called several times.
 ///
 /// # Panics
-/// If that takes more memory at once, with what is returned, than 1 MiB and 64 bytes for each byte read.
+/// If `read` and its result together take more memory at once than 1 MiB and 64 bytes for each byte read.
 pub fn bounded<T>(size: usize, mut read: impl FnMut() -> T) -> T {
-    // Another test of the program may run meanwhile, and its memory counts, too: so what seems too much is measured again.
+    // Another test of the program may run at the same time, and its memory counts, too. So the measurement is repeated if
+    // the result is too large.
     let mut used = 0;
     for _ in 0..10 {
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
         let made = read();
         used = MEMORY.peak_usage().saturating_sub(before);
-        if used <= ALLOWANCE + TIMES * size {
+        if used <= ALLOWANCE + ALLOWANCE_PER_BYTE * size {
             return made;
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -98,7 +98,7 @@ const OTHERS: &[&str] = &[
     "BCBA", "BVMF", "B3", "FRA", "FWB", "STU", "MUN", "HAM", "BER", "DUS", "MOEX", "GPW", "WSE", "X", "I", "C", "O",
 ];
 
-/// What a text says that names such an exchange: the ticker in its normal spelling, or why it can't be read.
+/// A ticker in its normal spelling, or why it can't be read.
 pub type Read = Result<String, String>;
 
 /// Reads a ticker with its exchange in any of the spellings of this [module](self). `None` if the text names none of these
@@ -122,8 +122,8 @@ pub fn read(text: &str) -> Option<Read> {
     })
 }
 
-/// The normal spelling of a ticker that begins with its exchange, or ends in it. `None` if it has neither, or is in the normal
-/// spelling.
+/// The normal spelling of a ticker that begins or ends with its exchange. `None` if it does not, or is in the normal
+/// spelling already.
 pub fn normal(text: &str) -> Option<String> {
     let spelled = match text.split_once(':') {
         Some((before, after)) => of_code(before)?.spell(after),

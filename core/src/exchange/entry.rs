@@ -45,8 +45,7 @@ impl Calendar {
     }
 }
 
-/// The start of the minute that a moment is in. The first moment there is stands for the start of its minute, which is
-/// before it.
+/// The start of the minute that a moment is in. [`Timestamp::MIN`], whose minute begins before it, is returned as it is.
 pub fn floor_minute(at: Timestamp) -> Timestamp {
     let seconds = at.as_duration().as_nanos().div_euclid(60_000_000_000) * 60;
     let seconds = i64::try_from(seconds).expect("a timestamp's seconds fit into 64 bits");
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_moment_there_is_has_a_minute() {
+    fn the_first_and_the_last_timestamp_have_a_minute() {
         assert_eq!(floor_minute(Timestamp::MIN), Timestamp::MIN);
         assert_eq!(floor_minute(Timestamp::MAX).as_second() % 60, 0);
         assert!(Calendar::xnys().first_tradable(Timestamp::MIN).is_some());

@@ -120,8 +120,8 @@ impl Market {
         }
     }
 
-    /// Whether one session begins where the other ends, at least within a week. A horizon then reaches into the next
-    /// session, and there are no splits.
+    /// Whether each session begins when the one before it ends, except after a weekend. A horizon then reaches into the
+    /// next session, and there are no splits.
     pub fn is_endless(self) -> bool {
         matches!(self, Self::Crypto | Self::Currencies)
     }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn places_of_all_are_their_numbers() {
+    fn each_market_is_in_all_at_its_own_number() {
         for (place, market) in Market::ALL.into_iter().enumerate() {
             assert_eq!((market as usize, market.calendar().market()), (place, market));
             assert_eq!(Market::of_symbol(market.as_symbol()), Some(market));

@@ -1,4 +1,4 @@
-//! Real servers, and topics or a database on them for each test alone.
+//! Real servers, on which each test has topics or a database of its own.
 //!
 //! `make stack` starts them. A test prints that it is skipped where the environment variable that names its server is
 //! not set; `make test` sets them and fails on a skipped test.

@@ -11,7 +11,7 @@ use tapewire_bars::{Fold, Widths};
 use tapewire_core::{Symbol, Trade, TradeCounts};
 
 const SYMBOLS: usize = 500;
-/// In each second of the market.
+/// Trades in each second of market time.
 const TRADES_A_SECOND: usize = 20_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -14,10 +14,10 @@ pub struct Widths(Vec<u32>);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WidthError {
     /// No width was given.
-    #[error("there is no width of a bar; give one at least, such as 1m")]
+    #[error("no width of bars is given; give at least one, such as 1m")]
     Empty,
     /// Bars of this width would start at other times on the next day.
-    #[error("a bar of {0} s does not divide a day; use a width such as 1s, 1m, 5m, 1h")]
+    #[error("a day does not divide into bars of {0} s; use a width such as 1s, 1m, 5m, 1h")]
     NotOfADay(u32),
 }
 

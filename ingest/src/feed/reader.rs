@@ -29,7 +29,7 @@ impl Reader {
         let dropped = Arc::new(AtomicBool::new(false));
         let (mark, name) = (Arc::clone(&dropped), source.to_owned());
         let origin = format!("{source} {}", connection.origin());
-        // Counters that begin with the first loss would hide it from whoever asks for an increase.
+        // Prometheus's `increase` does not see the first value of a series, which therefore has to be 0.
         DROPPED.iter().for_each(|kind| dropped_counter(source, kind).increment(0));
         let task = tokio::spawn(async move {
             loop {

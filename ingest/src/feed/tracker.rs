@@ -18,8 +18,8 @@ pub(super) struct TapeTracker {
 impl TapeTracker {
     /// The next watermark, if a further minute is complete: if it ended `grace` ago and, within a session, its
     /// reference bar has been seen. `seen_to` is the end of the last reference bar, and the calendar of the reference
-    /// symbol; `None` where there is no reference symbol. If the reference bar does not come within `stall_timeout`, the symbol was not traded, and the minute
-    /// counts as complete without it.
+    /// symbol; `None` where there is no reference symbol. If the reference bar does not come within `stall_timeout`, the
+    /// symbol was not traded, and the minute counts as complete without it.
     pub fn next(
         &self,
         now: Timestamp,

@@ -49,8 +49,8 @@ impl Credentials {
     }
 }
 
-/// What an answer said of its version: `ETag` and `Last-Modified`. Sent with the next request for the same document, it
-/// spares the answer if nothing has changed.
+/// The version of a document, by the headers `ETag` and `Last-Modified` of an answer. It is sent with the next request,
+/// so that an unchanged document is not sent again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Version {
     etag: Option<HeaderValue>,
@@ -71,9 +71,9 @@ impl Version {
 /// The answer to a conditional request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// It is as it was (HTTP 304).
+    /// The document has not changed (HTTP 304).
     Unchanged,
-    /// It is new, or the provider does not say.
+    /// The document has changed, or the provider does not say.
     Changed {
         /// The body.
         body: Vec<u8>,

@@ -244,7 +244,8 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
     let at = strict.or_else(|first| text.parse::<Timestamp>().map_err(|_| first));
     let at = at.map_err(|error| format!("`{text}` is not a date: {error}"))?;
     if !crate::epoch::is_plausible(at) {
-        return Err(format!("`{text}` is not within the years {:?}", crate::epoch::YEARS));
+        let (first, last) = (crate::epoch::YEARS.start(), crate::epoch::YEARS.end());
+        return Err(format!("`{text}` is not between the years {first} and {last}"));
     }
     Ok(crate::epoch::whole_microseconds(at))
 }

@@ -152,7 +152,7 @@ impl ReplayOptions {
         self.benchmark.iter().chain(&self.other_benchmarks)
     }
 
-    /// The symbol a symbol is to be read as.
+    /// The symbol that `symbol` is read as.
     fn alias(&self, symbol: Symbol) -> Symbol {
         self.aliases.get(&symbol).cloned().unwrap_or(symbol)
     }

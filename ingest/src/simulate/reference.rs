@@ -1,4 +1,4 @@
-//! Splits and dividends of the simulated market: one of each, soon after its first day, so that a night has to be
+//! Splits and dividends of the simulated market: one of each, soon after its first day, so that prices have to be
 //! compared across it.
 
 use super::Simulator;

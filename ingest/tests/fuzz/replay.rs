@@ -79,7 +79,7 @@ fn folder() -> tempfile::TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
-/// What a file becomes. Readers take some buffers whatever the file's size, so the memory is that of a larger file.
+/// The records that a file becomes. Readers take some buffers whatever the file's size, so the memory is that of a larger file.
 fn read(path: &Path, content: &[u8], inputs: impl Fn(PathBuf) -> Inputs, options: &ReplayOptions) -> Option<Records> {
     std::fs::write(path, content).unwrap();
     let inputs = inputs(path.to_owned());
@@ -105,7 +105,7 @@ fn of_news(path: PathBuf) -> Inputs {
 
 /// The rows of a file as the csv crate reads them, if its header is this one.
 fn rows(content: &[u8], header: &str) -> Option<Vec<csv::StringRecord>> {
-    // Behind a quote that is never closed, the reader of files finds whole lines again, and the plain one does not.
+    // After a quote that is never closed, the reader of files finds whole lines again, and the plain one does not.
     if content.iter().filter(|&&byte| byte == b'"').count() % 2 == 1 {
         return None;
     }
@@ -115,14 +115,14 @@ fn rows(content: &[u8], header: &str) -> Option<Vec<csv::StringRecord>> {
     (first == header).then(|| rows[1..].to_vec())
 }
 
-/// Whether a number is that of a cell. Cells that are no plain numbers are compared by a target of their own.
+/// Whether a cell holds this number. Other spellings of numbers are compared by a target of their own.
 fn is_of(number: f64, cell: Option<&str>) -> bool {
     let cell = cell.unwrap_or_default().trim();
     let plain = cell.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     cell.parse::<f64>().ok().filter(|_| plain).is_none_or(|cell| cell == number)
 }
 
-/// Whether a moment is that of a cell with a date, a time and a zone, or with a number of milliseconds.
+/// Whether a cell holds this moment, as a date, a time and a zone, or as a number of milliseconds.
 fn is_at(at: Timestamp, cell: &str) -> bool {
     let milliseconds = cell.parse::<i64>().ok().filter(|_| cell.len() == 13);
     let plain = match milliseconds {

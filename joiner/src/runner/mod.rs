@@ -21,7 +21,7 @@ use tapewire_store::{ClickHouseConfig, Writer};
 /// Consumer group of the joiner.
 pub const GROUP: &str = "tapewire-joiner";
 /// The topics it reads. All must have the same number of partitions.
-pub const TOPICS: [Topic; 5] = [Topic::Sentiment, Topic::Bars, Topic::Trades, Topic::Halts, Topic::Actions];
+pub const TOPICS: [Topic; 5] = Topic::SIDE_BY_SIDE;
 
 /// A batch is written when it has this number of rows.
 const MAX_BATCH_ROWS: usize = 50_000;

@@ -4,8 +4,8 @@
 //! the same process after a crash or by another one at the same time. A migration is recorded, with the checksum of its
 //! text, only after all of it has run.
 //!
-//! Columns and views that follow from the code's lists are in no migration: they are made at the end of each run, and so is
-//! the table of replayed dead letters, which nothing else depends on.
+//! Columns and views that follow from the code's lists are in no migration: they are made at the end of each call of
+//! [`migrate`], and so is the table of replayed dead letters, which nothing else depends on.
 
 use crate::error::code;
 use crate::{ClickHouseConfig, StoreError, letters, views};
@@ -65,10 +65,10 @@ struct Applied {
     checksum: String,
 }
 
-/// What a run of [`migrate`] did.
+/// What a call of [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
-    /// Names of the migrations applied by this run, in order.
+    /// Names of the migrations applied by this call, in order.
     pub applied: Vec<&'static str>,
     /// Version of the schema afterwards.
     pub version: u32,
@@ -103,7 +103,7 @@ pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> 
     for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
         match apply(&client, migration).await {
             Ok(()) => applied.push(migration.name),
-            // Another run may have applied this migration already, and dropped what this run wanted to change.
+            // Another process may have applied this migration already, and dropped what this one wanted to change.
             Err(_) if is_applied(&client, migration).await.map_err(failed)? => {}
             Err(error) => return Err(failed(error)),
         }
@@ -220,7 +220,8 @@ fn is_copy_of_columns(statement: &str) -> bool {
 }
 
 /// Drops the old tables of migration 5 that never had a row, as in a database that was created at a later version. Not
-/// within an hour after the migration was recorded, because another run that is still in it needs them for its renames.
+/// within an hour after the migration was recorded, because another process that is still in it needs them for its
+/// renames.
 async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> {
     for (table, version) in LEFTOVERS {
         let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = ?";

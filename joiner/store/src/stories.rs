@@ -4,7 +4,8 @@ use tapewire_core::story::{
     ALIKE, CAPITAL_MARK, DENIAL, EXACT_MARKS, FREQUENT_MARKS, FREQUENT_WEIGHT, MARKS, NAME_MARK, SHARED, SPAN, WEIGHT,
 };
 
-/// How often links from mention to mention are followed, each time twice as far: stories of up to a million tellings.
+/// How often links from mention to mention are followed. Each time reaches twice as far, so a story may have a million
+/// tellings.
 const DOUBLINGS: u32 = 20;
 
 fn quoted(marks: &[char]) -> String {
@@ -45,8 +46,8 @@ fn similarity() -> String {
 /// (`provider/id`) of the mention that told it first, `told` how many have by now, this one included. NULL if the title has
 /// no word.
 ///
-/// It costs what a symbol's mentions of three days, squared, cost (2,000 mentions, 300 in any three days: seconds and most of
-/// 2 GiB): ask for a run and a symbol, or keep what you asked for.
+/// Its cost grows with the square of a symbol's mentions within three days (2,000 mentions, 300 in any three days: seconds
+/// and most of 2 GiB). So ask for one run and symbol, or store the result.
 pub(crate) fn stories() -> String {
     let seconds = SPAN.as_secs();
     let weight = format!(

@@ -1,5 +1,6 @@
-//! The end of each run of `migrate`: it adds missing columns to `impact`, says in comments which values columns have, and makes
-//! the views over it, all from the code's lists of columns, values and horizons. A migration's text never changes; these follow the build that migrated last.
+//! What `migrate` does last, each time: it adds missing columns to `impact`, says in comments which values columns have,
+//! and makes the views over it, all from the code's lists of columns, values and horizons. A migration's text never
+//! changes; these follow the build that migrated last.
 
 use crate::rows::IMPACT_COLUMNS;
 use crate::stories::{sentiment_index, stories};

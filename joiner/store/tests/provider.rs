@@ -222,7 +222,7 @@ async fn a_crash_after_any_statement_loses_nothing() {
 }
 
 #[tokio::test]
-async fn several_at_once_do_it_together() {
+async fn several_processes_may_migrate_at_once() {
     if clickhouse("").is_none() {
         return;
     }

@@ -2,18 +2,6 @@
 //!
 //! Rows in, [`Findings`] out, which are shown as a table ([`text`]) or a page ([`html`]). Pure: no file, no clock, and the
 //! same rows and settings give the same findings.
-//!
-//! | module | holds |
-//! |---|---|
-//! | [`row`] | what a study needs of a joined row |
-//! | [`events`] | which rows are events, and why the others are not |
-//! | [`filters`] | which events are studied, and how they are divided |
-//! | [`findings`], [`intervals`] | the statistics of each horizon |
-//! | [`parts`] | those of each part of the events |
-//! | [`daily`] | those of the days after the entry |
-//! | [`panels`] | the numbers of the report's pictures |
-//! | [`sentence`] | the verdict on them, in a sentence |
-//! | [`text`], [`html`] | the table and the page |
 
 pub mod daily;
 mod estimate;

@@ -340,7 +340,7 @@ impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
         let Some(company) = own.or(self.job.company.as_deref()) else { return Ok(None) };
         match self.companies.several(company) {
             None => Ok(Some(self.companies.find(company))),
-            Some(names) => Err(input::of_one_company("its company", &names)),
+            Some(names) => Err(input::why_not_several("its company", &names)),
         }
     }
 }

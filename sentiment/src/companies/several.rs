@@ -13,8 +13,8 @@ const ENDINGS: &[&str] = &[
     "class", "series", "etf", "trust", "holdings", "group", "adr",
 ];
 
-/// Words and marks that stand between two companies or within a name.
-const JOINTS: &[&str] = &[" and ", " & ", " + ", " vs ", " vs. ", " versus ", " or ", " with "];
+/// Conjunctions and the like, which stand between two companies or within a name.
+const CONJUNCTIONS: &[&str] = &[" and ", " & ", " + ", " vs ", " vs. ", " versus ", " or ", " with "];
 
 /// What may stand before the last company of a list.
 const BEFORE_LAST: &[&str] = &["and ", "& ", "or "];
@@ -32,21 +32,22 @@ impl Companies {
             return None;
         }
         let parts = divided(text);
-        if parts.len() > 1 { Some(parts) } else { self.joined(text.trim()) }
+        if parts.len() > 1 { Some(parts) } else { self.with_conjunctions(text.trim()) }
     }
 
     /// The companies of a text with words between them, if all are known.
-    fn joined<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
+    fn with_conjunctions<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
         if text.len() > LONGEST {
             return None;
         }
         let small = text.to_ascii_lowercase();
-        let mut joints: Vec<(usize, &str)> = JOINTS.iter().flat_map(|joint| small.match_indices(joint)).collect();
-        joints.sort_unstable();
-        joints.into_iter().rev().find_map(|(at, joint)| {
-            let (before, after) = (text[..at].trim(), text[at + joint.len()..].trim());
+        let mut conjunctions: Vec<(usize, &str)> =
+            CONJUNCTIONS.iter().flat_map(|conjunction| small.match_indices(conjunction)).collect();
+        conjunctions.sort_unstable();
+        conjunctions.into_iter().rev().find_map(|(at, conjunction)| {
+            let (before, after) = (text[..at].trim(), text[at + conjunction.len()..].trim());
             self.known(after)?;
-            let mut all = if self.known(before).is_some() { vec![before] } else { self.joined(before)? };
+            let mut all = if self.known(before).is_some() { vec![before] } else { self.with_conjunctions(before)? };
             all.push(after);
             Some(all)
         })
@@ -64,21 +65,24 @@ fn divided(text: &str) -> Vec<&str> {
         begins = end + 1;
         // A legal form belongs to the name before it.
         if !part.is_empty() && (parts.is_empty() || !is_ending(part)) {
-            parts.push(without_joint(part));
+            parts.push(without_conjunction(part));
         }
     }
     parts.retain(|part| !part.is_empty());
     parts
 }
 
-fn without_joint(part: &str) -> &str {
+fn without_conjunction(part: &str) -> &str {
     let small = part.to_ascii_lowercase();
-    BEFORE_LAST.iter().find(|joint| small.starts_with(**joint)).map_or(part, |joint| part[joint.len()..].trim())
+    BEFORE_LAST
+        .iter()
+        .find(|conjunction| small.starts_with(**conjunction))
+        .map_or(part, |conjunction| part[conjunction.len()..].trim())
 }
 
 /// Whether a part after a comma belongs to the name before it: ` Inc.`, ` & Co.`, ` The`.
 fn is_ending(part: &str) -> bool {
-    let word = without_joint(part.trim()).split_whitespace().next().unwrap_or_default();
+    let word = without_conjunction(part.trim()).split_whitespace().next().unwrap_or_default();
     let word = word.replace('.', "").to_ascii_lowercase();
     ENDINGS.contains(&&*word)
 }

@@ -149,11 +149,11 @@ fn checked(family: Family) -> Result<Family, Unsupported> {
     let what = if sizes.contains(&0) {
         "a size of 0".into()
     } else if max_seq_len < MIN_SEQ_LEN {
-        format!("room for {max_seq_len} tokens")
+        format!("a length of at most {max_seq_len} tokens")
     } else if !hidden_size.is_multiple_of(heads) {
         format!("a width of {hidden_size} with {heads} heads")
     } else if rotates && !(hidden_size / heads).is_multiple_of(2) {
-        format!("rotating pairs of {} numbers", hidden_size / heads)
+        format!("rotary positions in heads of {} elements", hidden_size / heads)
     } else {
         return Ok(family);
     };

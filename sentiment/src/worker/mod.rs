@@ -70,7 +70,7 @@ pub async fn run(
                 return Ok(());
             }
             if collector.is_due() {
-                scoring.set(scorer.process(collector.hand_over()).fuse());
+                scoring.set(scorer.process(collector.take_batch()).fuse());
             }
         }
         let is_idle = scoring.is_terminated();
@@ -82,7 +82,7 @@ pub async fn run(
             }
             () = shutdown.cancelled(), if is_idle => {}
             () = tokio::time::sleep_until(collector.batch.due), if is_idle && !collector.batch.next.is_empty() => {}
-            event = collector.event() => collector.take(event?).await?,
+            event = collector.event() => collector.on_event(event?).await?,
         }
     }
 }
@@ -150,22 +150,22 @@ impl Collector {
     }
 
     /// The batch, to be scored and then committed.
-    fn hand_over(&mut self) -> Batch {
+    fn take_batch(&mut self) -> Batch {
         let batch = std::mem::take(&mut self.batch);
         self.in_scoring.clone_from(&batch.next);
         batch
     }
 
-    async fn take(&mut self, event: Event) -> Result<(), SentimentError> {
+    async fn on_event(&mut self, event: Event) -> Result<(), SentimentError> {
         match event {
             Event::Record(record) => self.add(&record).await?,
             Event::Assigned(partitions) => {
-                self.forget();
+                self.drop_uncommitted();
                 self.readiness.ready(STAGE);
                 tracing::info!(partitions = partitions.len(), "scoring");
             }
             Event::Revoked => {
-                self.forget();
+                self.drop_uncommitted();
                 self.readiness.waiting(STAGE, "its partitions were taken away");
             }
         }
@@ -174,7 +174,7 @@ impl Collector {
 
     /// Drops the records that were collected or are not committed yet: the next owner of the partitions reads them
     /// again.
-    fn forget(&mut self) {
+    fn drop_uncommitted(&mut self) {
         self.streams.clear();
         self.forwarded.clear();
         self.batch = Batch::default();

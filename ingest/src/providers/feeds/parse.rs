@@ -7,7 +7,7 @@ use crate::providers::{Page, ProviderError};
 use jiff::Timestamp;
 use tapewire_core::Article;
 
-/// What articles are made of besides their items.
+/// What the articles of a feed are made of besides its items.
 #[derive(Debug, Clone, Copy)]
 pub struct Of<'a> {
     /// Name of the account.
@@ -45,7 +45,7 @@ fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
     let url = item.text("link").map(str::to_owned).or_else(|| address(item)).unwrap_or_default();
     let id = item.any_text(&["guid", "id"]).map_or_else(|| url.clone(), str::to_owned);
     if id.is_empty() {
-        return Err("it has neither guid nor link, so nothing to know it again by".into());
+        return Err("it has neither guid nor link, one of which has to identify it".into());
     }
     let title = item.text("title").unwrap_or_default().to_owned();
     let description = item.any_text(&["description", "summary", "content:encoded", "content"]);

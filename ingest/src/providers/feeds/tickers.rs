@@ -4,7 +4,7 @@ use crate::providers::xml::{Field, Item};
 use crate::replay::values::ticker::ticker;
 use tapewire_core::{Symbol, text};
 
-/// Exchanges of the United States, as releases write them before a ticker, and under what name `ticker` knows them.
+/// Exchanges of the United States, as releases write them before a ticker, and the names by which [`ticker`] knows them.
 const EXCHANGES: [(&str, &str); 17] = [
     ("NASDAQ", "NASDAQ"),
     ("NASDAQGS", "NASDAQ"),

@@ -64,7 +64,8 @@ fn moment(date: &str, time: &str) -> Result<Timestamp, String> {
     // A time that there is twice or not at all, at a change of the clocks, is refused.
     let at = zone.to_ambiguous_zoned(DateTime::from_parts(day, time)).unambiguous().map_err(not)?.timestamp();
     if !crate::epoch::is_plausible(at) {
-        return Err(format!("`{date}` is not within the years {:?}", crate::epoch::YEARS));
+        let (first, last) = (crate::epoch::YEARS.start(), crate::epoch::YEARS.end());
+        return Err(format!("`{date}` is not between the years {first} and {last}"));
     }
     Ok(crate::epoch::whole_microseconds(at))
 }

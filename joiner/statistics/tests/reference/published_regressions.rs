@@ -1,4 +1,4 @@
-//! Standard errors that Stata and R printed, for data that everybody has.
+//! Standard errors that Stata and R printed, for published data sets.
 
 use std::collections::HashMap;
 

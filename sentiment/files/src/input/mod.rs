@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tapewire_formats::{Format, Options};
-pub(crate) use values::of_one_company;
+pub(crate) use values::why_not_several;
 
 /// Rows of one input, in order.
 pub(crate) trait RowReader: Send {
@@ -132,7 +132,6 @@ pub(crate) fn open(
     options: &Options,
     reading: &Reading,
 ) -> Result<(Opened, Format), FilesError> {
-    let nothing = || FilesError::Usage("nothing to score: give a text, a file, or - for the standard input".into());
     let mut reading = reading.clone();
     let mut format: Option<(Format, &JobSource)> = None;
     let mut opened: Option<Opened> = None;
@@ -159,7 +158,7 @@ pub(crate) fn open(
             None => opened = Some(Opened::first(one, place)),
         }
     }
-    let mut opened = opened.ok_or_else(nothing)?;
+    let mut opened = opened.ok_or_else(nothing_to_score)?;
     for (_, input) in &mut opened.inputs {
         input.set_columns(&opened.columns);
     }
@@ -189,6 +188,10 @@ impl Opened {
     }
 }
 
+fn nothing_to_score() -> FilesError {
+    FilesError::Usage("nothing to score: give a text, a file, or - for the standard input".into())
+}
+
 /// A reader may panic on a damaged file; this turns the panic into an error.
 pub(crate) fn catch_panic<T>(place: &str, read: impl FnOnce() -> Result<T, FilesError>) -> Result<T, FilesError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
@@ -205,8 +208,7 @@ impl JobSource {
     pub fn parse(words: &[String]) -> Result<Vec<Self>, FilesError> {
         if words.is_empty() {
             if std::io::stdin().is_terminal() {
-                let usage = "nothing to score: give a text, a file, or - for the standard input";
-                return Err(FilesError::Usage(usage.into()));
+                return Err(nothing_to_score());
             }
             return Ok(vec![Self::StandardInput]);
         }

@@ -1,6 +1,7 @@
 //! The text and the company of a row.
 
 use crate::row::scored_text;
+use tapewire_core::text::without_invisible;
 use tapewire_core::ticker;
 use tapewire_formats::Value;
 
@@ -46,12 +47,12 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
     match &texts[..] {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
-        several => Err(of_one_company(&format!("{what} {name}"), several)),
+        several => Err(why_not_several(&format!("{what} {name}"), several)),
     }
 }
 
 /// Why there is no score if several companies are named. `place` says where.
-pub(crate) fn of_one_company(place: &str, named: &[impl AsRef<str>]) -> String {
+pub(crate) fn why_not_several(place: &str, named: &[impl AsRef<str>]) -> String {
     let names: Vec<&str> = named.iter().take(5).map(AsRef::as_ref).collect();
     let (count, names, more) = (named.len(), names.join(", "), if named.len() > 5 { ", ..." } else { "" });
     format!("{place} has {count} companies ({names}{more}), and a score is for one; write a row for each of them")
@@ -60,7 +61,7 @@ pub(crate) fn of_one_company(place: &str, named: &[impl AsRef<str>]) -> String {
 /// A name or ticker without what else a text says: its exchange, its market, characters that nobody sees.
 fn one(text: &str, what: &str, name: &str) -> Result<String, String> {
     let found = ticker::decorated(text).map_err(|reason| format!("{what} {name}: {reason}"))?;
-    Ok(found.map_or_else(|| ticker::visible(text).into_owned(), |symbol| symbol.to_string()))
+    Ok(found.map_or_else(|| without_invisible(text).into_owned(), |symbol| symbol.to_string()))
 }
 
 /// The texts of a JSON list in a text: `["AAPL","MSFT"]`.
