@@ -1,10 +1,9 @@
 //! What moves first: scores against returns before and after the news.
 
-use super::pairs::Pairs;
 use super::{Key, Shift, Shifted, by_key, key};
 use crate::estimate::{Estimate, Figure};
-use crate::events::{Event, Sample};
-use crate::findings::{HorizonFindings, Settings};
+use crate::events::{Event, Sample, Used};
+use crate::findings::{HorizonFindings, Settings, rank_ic};
 use serde::Serialize;
 use std::collections::HashMap;
 use tapewire_core::Impact;
@@ -95,9 +94,13 @@ fn lag(
 ) -> Lag {
     let with: Vec<(&Event, f64)> = sample.events.iter().filter_map(|event| Some((event, returns(event)?))).collect();
     let spans: Vec<_> =
-        with.iter().map(|(event, _)| overlap::Event { symbol: &event.symbol, time: time(event) }).collect();
+        with.iter().map(|(event, _)| overlap::Event { symbol: event.company, time: time(event) }).collect();
     let fates = overlap::without_overlaps(&spans, window).expect("a window is above 0");
     let kept = with.into_iter().zip(fates).filter(|(_, fate)| *fate == Fate::Kept).map(|(pair, _)| pair).collect();
-    let pairs = Pairs::of(kept);
-    Lag { window: name.to_owned(), rank_ic: pairs.rank_ic(settings).into(), n: pairs.events.len() }
+    let pairs = Used::of(kept);
+    Lag {
+        window: name.to_owned(),
+        rank_ic: pairs.enough(settings).and_then(|()| rank_ic(&pairs)).into(),
+        n: pairs.events.len(),
+    }
 }

@@ -4,7 +4,6 @@ mod calibration;
 mod contributions;
 mod delay;
 mod lead_lag;
-mod pairs;
 mod scatter;
 mod shift;
 
@@ -19,7 +18,6 @@ use crate::estimate::Figure;
 use crate::events::{Event, Sample};
 use crate::filters::ScoreAs;
 use crate::findings::{HorizonFindings, Settings};
-use pairs::Pairs;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use tapewire_core::{Horizon, Impact, Mention};
@@ -99,12 +97,9 @@ pub(crate) fn of(
     settings: &Settings,
     joined: Joined<'_>,
 ) -> Panels {
-    let main = largest.map(|horizon| {
-        let used = sample.at(horizon);
-        Pairs { events: used.events, values: used.outcomes }
-    });
+    let main = largest.map(|horizon| sample.at(horizon));
     let main = main.ok_or(Error::TooFew { what: "events with an outcome", found: 0, needed: settings.minimum_events });
-    let main = main.and_then(|pairs| pairs.enough(settings).map(|()| pairs));
+    let main = main.and_then(|used| used.enough(settings).map(|()| used));
     let pairs = || main.as_ref().map_err(Clone::clone);
     let calibrated = || match settings.score {
         ScoreAs::Raw => pairs().and_then(calibration::of).into(),
