@@ -236,6 +236,8 @@ impl State {
             None => add(self.instrument(&bar.symbol)),
         };
         // A bar that ended after the watermark becomes visible when the watermark gets there.
+        // What an auction changes is the price of the close.
+        let start = start.min(of_calendar.close.into());
         if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
 

@@ -103,6 +103,8 @@ fn row(ticker: usize, id: &str, day: usize, score: f64, outcome: f64) -> Row {
             score if score < 0.0 => "negative",
             _ => "neutral",
         }),
+        model: None,
+        bar_width_s: None,
         relevance: None,
         phase: Some(Phase::Session),
         reason: None,

@@ -63,6 +63,10 @@ pub struct Event {
     pub score: f64,
     /// The likeliest class; `None` if the row has none.
     pub label: Option<&'static str>,
+    /// Place of its model in [`Sample::models`], if it is known.
+    pub model: Option<u64>,
+    /// Width of the bars that it was joined with, in seconds.
+    pub bar_width_s: Option<u32>,
     /// Who delivered the article.
     pub provider: String,
     /// The article's publisher.
@@ -99,6 +103,8 @@ pub struct Sample {
     pub events: Vec<Event>,
     /// Rows that are no events, by reason, most frequent first.
     pub left_out: Vec<LeftOut>,
+    /// The models that scored the rows: name and revision.
+    pub models: Vec<(String, String)>,
 }
 
 /// The events of one horizon.
@@ -175,10 +181,16 @@ pub(crate) fn with_repeated(rows: Vec<Row>, outcome: Outcome, calendars: &Calend
     let (of_article, articles) = number(rows.iter().map(|row| (row.provider.as_str(), row.article_id.as_str())));
     let (of_company, companies) = number(rows.iter().map(|row| row.symbol.as_ref()));
     let repeated = repeated(&rows, &of_company, companies);
+    let mut models: Vec<(String, String)> = rows.iter().filter_map(|row| row.model.clone()).collect();
+    models.sort_unstable();
+    models.dedup();
     let count = rows.len();
     let event = |(place, row): (usize, Row)| {
-        let numbers = (of_article[place], of_company[place]);
-        reason(&row).map_or_else(|| Ok(event(row, numbers, !repeated[place], outcome, calendars)), Err)
+        let made = |row: Row| Event {
+            model: row.model.as_ref().and_then(|model| Some(models.binary_search(model).ok()? as u64)),
+            ..event(row, (of_article[place], of_company[place]), !repeated[place], outcome, calendars)
+        };
+        reason(&row).map_or_else(|| Ok(made(row)), Err)
     };
     let made: Vec<_> = rows.into_par_iter().enumerate().map(event).collect();
     let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
@@ -191,7 +203,7 @@ pub(crate) fn with_repeated(rows: Vec<Row>, outcome: Outcome, calendars: &Calend
     }
     let left_out: Vec<LeftOut> =
         left_out.into_iter().map(|((reason, words), rows)| LeftOut { reason, words, rows }).collect();
-    let mut sample = Sample { rows: count, articles, events, left_out };
+    let mut sample = Sample { rows: count, articles, events, left_out, models };
     sample.sort_left_out();
     sample
 }
@@ -240,6 +252,8 @@ fn event(row: Row, (article, company): (u64, u64), is_first: bool, outcome: Outc
         day: session.map_or(0, day),
         score,
         label: row.label,
+        model: None,
+        bar_width_s: row.bar_width_s,
         provider: row.provider,
         publisher: row.publisher,
         phase: row.phase,

@@ -335,7 +335,7 @@ fn a_delay_compares_the_same_events_and_counts_the_entries_that_it_moves() {
 fn a_shift_moves_only_the_times() {
     let mut news = mention("AAPL", "2024-07-02T14:00:10Z".parse().unwrap());
     news.received_at += SignedDuration::from_secs(5);
-    let at = |shift: Shift| shift.moved(&news).unwrap().available_at().to_string();
+    let at = |shift: Shift| shift.moved(&news, Calendar::xnys()).unwrap().available_at().to_string();
     assert_eq!(at(Shift::Later(10)), "2024-07-02T14:00:25Z");
     assert_eq!(at(Shift::Earlier(60)), "2024-07-02T13:00:15Z");
     assert_eq!(at(Shift::EarlierSession), "2024-07-01T14:00:15Z");
@@ -344,7 +344,7 @@ fn a_shift_moves_only_the_times() {
     news.published_at = news.received_at;
     news.scored_at = news.received_at;
     assert_eq!(at_of(&news, Shift::EarlierSession), "2024-03-08T15:00:00Z");
-    let moved = Shift::Later(300).moved(&news).unwrap();
+    let moved = Shift::Later(300).moved(&news, Calendar::xnys()).unwrap();
     assert_eq!(
         (&moved.published_at, &moved.title, &moved.sentiment),
         (&news.published_at, &news.title, &news.sentiment)
@@ -352,5 +352,5 @@ fn a_shift_moves_only_the_times() {
 }
 
 fn at_of(news: &tapewire_core::Mention, shift: Shift) -> String {
-    shift.moved(news).unwrap().available_at().to_string()
+    shift.moved(news, Calendar::xnys()).unwrap().available_at().to_string()
 }

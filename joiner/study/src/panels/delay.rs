@@ -49,7 +49,8 @@ pub(super) fn of(
     let mut known: Vec<(u32, HashMap<Key<'_>, &Impact>)> = later.collect();
     if known.is_empty() {
         return Figure::NotKnown(
-            "not known: rows that were joined earlier have one entry each. A study from files joins again with later ones"
+            "not known: joined rows have one entry each. Later ones are computed from the bars, which --bars FILES beside \
+             --impact names"
                 .to_owned(),
         );
     }

@@ -68,8 +68,8 @@ pub(super) fn of(
     LeadLag { lags, note }
 }
 
-const NOT_BEFORE: &str = "Returns before the news are not known: rows that were joined earlier do not have them. A study \
-    from files computes them from the bars.";
+const NOT_BEFORE: &str = "Returns before the news are not known: joined rows do not have them. They are computed from the \
+    bars, which --bars FILES beside --impact names.";
 
 /// The log return from the first price at or after the earlier moment to the last price before the news. `None` if there
 /// is no price of a session between them, or a split or a dividend may be.

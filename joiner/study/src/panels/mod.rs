@@ -106,7 +106,7 @@ pub(crate) fn of(
         _ => Figure::NotKnown("the score that is studied implies no probability".to_owned()),
     };
     let rows = by_key(joined.rows);
-    let (models, bar_widths) = of_rows(sample.events.iter().filter_map(|event| rows.get(&key(event)).copied()));
+    let (models, bar_widths) = of_events(sample);
     let ((scatter, calibration), (contributions, lead_lag)) = rayon::join(
         || rayon::join(|| pairs().and_then(scatter::of).into(), calibrated),
         || {
@@ -126,23 +126,24 @@ pub(crate) fn of(
     }
 }
 
-/// The models and the widths of bars of these rows, each with their number.
-fn of_rows<'a>(rows: impl Iterator<Item = &'a Impact>) -> (Vec<Model>, Vec<BarWidth>) {
-    let mut models: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+/// The models and the widths of bars of the events, each with their number.
+fn of_events(sample: &Sample) -> (Vec<Model>, Vec<BarWidth>) {
+    let mut models = vec![0; sample.models.len()];
     let mut widths: BTreeMap<u32, usize> = BTreeMap::new();
-    for row in rows {
-        if let Ok(sentiment) = &row.mention.sentiment {
-            *models.entry((&sentiment.model, &sentiment.model_revision)).or_default() += 1;
+    for event in &sample.events {
+        if let Some(model) = event.model {
+            models[model as usize] += 1;
         }
-        if let Some(width) = row.bar_width_s {
+        if let Some(width) = event.bar_width_s {
             *widths.entry(width).or_default() += 1;
         }
     }
-    let model = |((name, revision), events): ((&str, &str), usize)| Model {
-        name: name.to_owned(),
-        revision: revision.to_owned(),
+    let model = |((name, revision), events): (&(String, String), usize)| Model {
+        name: name.clone(),
+        revision: revision.clone(),
         events,
     };
+    let used = sample.models.iter().zip(models).filter(|(_, events)| *events > 0);
     let width = |(seconds, events)| BarWidth { seconds, events };
-    (models.into_iter().map(model).collect(), widths.into_iter().map(width).collect())
+    (used.map(model).collect(), widths.into_iter().map(width).collect())
 }
