@@ -20,7 +20,7 @@
 use super::JoinConfig;
 use super::actions::Holding;
 use super::baseline::Baseline;
-use super::market::{MarketModel, Markets, usual_volume};
+use super::market::{MarketModel, Markets, SessionMoments, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Night;
 use super::placement::{WIDEST_AUCTION_S, auction_end};
@@ -94,9 +94,13 @@ pub(super) struct Reached {
     traces: Traces,
 }
 
-/// What is kept of one symbol, by entry session and bar width in seconds. It depends on sessions whose bars can no longer
-/// be corrected once an entry is visible.
-pub(super) type Baselines = BTreeMap<(usize, u32), Baseline>;
+/// What is kept of one symbol. It depends on sessions whose bars can no longer be corrected once an entry is visible.
+#[derive(Debug, Default)]
+pub(super) struct Baselines {
+    /// By entry session and bar width in seconds.
+    pub of_entries: BTreeMap<(usize, u32), Baseline>,
+    pub moments: SessionMoments,
+}
 
 /// The usual volume at an entry's time of day.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -429,12 +433,13 @@ impl<'a> EvalContext<'a> {
         let sessions = self.baseline_sessions(entry);
         let has_nights = !self.calendar.market().is_endless();
         let markets = &mut *self.markets;
-        let compute = || Baseline::new(entry, market, markets, sessions, has_nights);
-        self.baselines.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
+        let Baselines { of_entries, moments } = &mut *self.baselines;
+        let compute = || Baseline::new(entry, market, markets, moments, sessions, has_nights);
+        of_entries.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
     }
 
     pub(super) fn model(&self, entry: &Entry<'_>) -> Option<MarketModel> {
-        self.baselines.get(&(entry.session.index, entry.width_s))?.model
+        self.baselines.of_entries.get(&(entry.session.index, entry.width_s))?.model
     }
 
     /// Mean volume at the entry's time of day; see [`usual_volume`].
@@ -445,7 +450,7 @@ impl<'a> EvalContext<'a> {
         if let Some(known) = out.usual.filter(|known| known.of == of) {
             return known.volume;
         }
-        let baseline = self.baselines.get_mut(&(index, entry.width_s))?;
+        let baseline = self.baselines.of_entries.get_mut(&(index, entry.width_s))?;
         let held = |before, after| self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after));
         let scales = baseline.scales(index, entry.price, actions, held);
         let volume = usual_volume(entry.bars, self.calendar, index, start, scales, entry.visibility.as_of);
