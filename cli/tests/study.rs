@@ -247,7 +247,11 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     let folder = folder.path();
     market(folder, 0.004);
     let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "AAAA", "--scores", "kept.jsonl"];
-    let choices = ["--split-by", "label", "--horizons", "5m,close", "--symbols", "BBBB,CCCC,DDDD", "--json", "f.json"];
+    let choices = [
+        &["--split-by", "label", "--horizons", "5m,close", "--symbols", "BBBB,CCCC,DDDD", "--json", "f.json"][..],
+        &["--permutations", "999", "--bootstraps", "999"],
+    ]
+    .concat();
     let run = |arguments: &[&[&str]]| {
         let output = tapewire(folder, &arguments.concat());
         assert!(output.status.success(), "{}", said(&output));
@@ -273,6 +277,11 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     let bars = ["study", "--impact", "impact.csv", "--bars", "bars.csv", "--benchmark", "AAAA", "--overwrite"];
     run(&[&bars, &choices]);
     assert_eq!(findings_of(folder), whole);
+    let days = ["--days", "3"];
+    run(&[&bars, &choices, &days]);
+    let of_rows = findings_of(folder);
+    run(&[&["study", "--overwrite"], &files, &choices, &days]);
+    assert_eq!((of_rows["days"]["expected"].as_str(), &findings_of(folder)), (Some("market_model"), &of_rows));
     let page = ["study", "--impact", "impact.csv", "--bars", "bars.csv", "--benchmark", "none", "-o", "page.html"];
     run(&[&page]);
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();

@@ -3,7 +3,7 @@
 use crate::events::Outcome;
 use crate::filters::Novelty;
 use crate::findings::{Findings, MINIMUM_GROUP, MOST_SHUFFLED, QUANTILES};
-use crate::panels::Panels;
+use crate::panels::{Model, Panels};
 use crate::sections;
 
 /// The version of tapewire.
@@ -57,8 +57,11 @@ fn plural(n: u32, unit: &str) -> String {
 }
 
 fn models(panels: &Panels) -> String {
-    let names: Vec<String> =
-        panels.models.iter().map(|model| format!("{} (revision {})", model.name, model.revision)).collect();
+    let name = |model: &Model| match model.revision.as_str() {
+        "" => model.name.clone(),
+        revision => format!("{} (revision {revision})", model.name),
+    };
+    let names: Vec<String> = panels.models.iter().map(name).collect();
     if names.is_empty() {
         "The rows do not say which model scored them.".to_owned()
     } else {

@@ -8,7 +8,7 @@ use tapewire_core::impact::{Phase, Quality, Status};
 use tapewire_core::{Horizon, Impact, Probabilities, Run, Sentiment};
 use tapewire_statistics::regression::{Design, Ols};
 use tapewire_study::panels::{Joined, Shift, Shifted};
-use tapewire_study::{Figure, Filters, Findings, Novelty, Outcome, Settings, html, study_with};
+use tapewire_study::{Figure, Filters, Findings, Novelty, Outcome, Row, Settings, html, study_with};
 use tapewire_testkit::mention;
 
 /// A random number from a seed (SplitMix64), with mean 0 and variance 1.
@@ -159,8 +159,9 @@ fn methods_say_what_was_done() {
 }
 
 #[test]
-fn rows_that_were_joined_before_do_not_name_their_model() {
-    let findings = tapewire_study::study(&rows(40, 1.0), &settings());
+fn rows_without_a_model_do_not_name_one() {
+    let rows: Vec<Row> = rows(40, 1.0).iter().map(|row| Row { model: None, ..Row::from(row) }).collect();
+    let findings = tapewire_study::study(&rows, &settings());
     assert!(findings.methods.contains("do not say which model scored them"), "{}", findings.methods);
     whole_and_safe(&page(&findings));
 }
