@@ -30,6 +30,19 @@ EARLIER_BREAKS = (
     ("XTKS", date(2000, 1, 1), date(2011, 11, 20), ("11:00", "12:30")),
 )
 
+# Closing auctions, which exchange_calendars does not have: of sessions that close at the first time, the minutes from the
+# second time to the third are those in which the auction's price is printed. In London, Frankfurt and Paris the call lasts
+# five minutes and ends at random within the next 30 seconds; in Hong Kong it ends at random between 16:08 and 16:10, since
+# 25 July 2016. The half days of Paris are known by the end of the call, 14:05.
+AUCTIONS = {
+    "XLON": ("2000-05-30", [("16:30", "16:35", "16:35"), ("12:30", "12:35", "12:35")]),
+    "XETR": ("2003-11-03", [("17:30", "17:35", "17:35"), ("14:00", "14:05", "14:05")]),
+    "XPAR": ("2001-01-01", [("17:30", "17:35", "17:35"), ("14:05", "14:05", "14:10")]),
+    "XTKS": ("2000-01-01", [("15:00", "15:00", "15:00"), ("15:30", "15:30", "15:30")]),
+    "XHKG": ("2016-07-25", [("16:00", "16:08", "16:10"), ("12:00", "12:08", "12:10")]),
+    "XTSE": ("2000-01-01", [("16:00", "16:00", "16:00"), ("13:00", "13:00", "13:00")]),
+}
+
 Hours = tuple[str, ...]
 
 
@@ -78,6 +91,8 @@ def lines(exchange: str) -> list[str]:
         elif own != usual:
             usual = own
             written.append(f"hours {FIRST if day == days[0] else day} {' '.join(own)}")
+    since, auctions = AUCTIONS[exchange]
+    written += [f"auction {since} {' '.join(times)}" for times in auctions]
     written += dated("closed", [day for day in weekdays if day not in sessions])
     for close, of_close in sorted(short.items()):
         written += dated(f"short {close}", of_close)
@@ -91,6 +106,8 @@ def text() -> str:
         "#",
         "# exchange MIC ZONE                              what follows is about this exchange",
         "# hours FROM OPEN CLOSE [BREAK_START BREAK_END]  the usual hours from this day on",
+        "# auction FROM CLOSE FIRST LAST                 of sessions that end at CLOSE, from this day on: the minutes in",
+        "#                                               which the closing auction's price is printed",
         "# closed YEAR MM-DD ...                          weekdays without a session",
         "# short CLOSE YEAR MM-DD ...                     sessions without a break that end earlier",
     ]

@@ -219,10 +219,15 @@ fn an_interrupted_study_continues_with_the_scores_it_has() {
     assert_eq!(lines(), 88);
 }
 
-/// The findings in `f.json`, without what only a study that joins the rows itself can know.
+/// The findings in `f.json`.
+fn findings_of(folder: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(folder.join("f.json")).unwrap()).unwrap()
+}
+
+/// The findings in `f.json`, without what only bars can tell.
 fn findings_of_rows(folder: &Path) -> Value {
-    let mut findings: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("f.json")).unwrap()).unwrap();
-    for only in ["/panels/models", "/panels/bar_widths", "/panels/lead_lag", "/panels/delays", "/methods"] {
+    let mut findings = findings_of(folder);
+    for only in ["/panels/lead_lag", "/panels/delays"] {
         findings.pointer_mut(only).unwrap().take();
     }
     findings
@@ -235,7 +240,11 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     let folder = folder.path();
     market(folder, 0.004);
     let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "AAAA", "--scores", "kept.jsonl"];
-    let choices = ["--split-by", "label", "--horizons", "5m,close", "--symbols", "BBBB,CCCC,DDDD", "--json", "f.json"];
+    let choices = [
+        &["--split-by", "label", "--horizons", "5m,close", "--symbols", "BBBB,CCCC,DDDD", "--json", "f.json"][..],
+        &["--permutations", "999", "--bootstraps", "999"],
+    ]
+    .concat();
     let run = |arguments: &[&[&str]]| {
         let output = tapewire(folder, &arguments.concat());
         assert!(output.status.success(), "{}", said(&output));
@@ -244,13 +253,32 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     let findings = || findings_of_rows(folder);
     let table = run(&[&["study"], &files, &choices]);
     assert!(table.contains("filter symbols BBBB, CCCC, DDDD: 22 events removed, 66 left"), "{table}");
-    let expected = findings();
+    let (expected, whole) = (findings(), findings_of(folder));
+    assert!(
+        whole["panels"]["delays"]["value"][4]["horizons"][0]["rank_ic"]["value"].is_object(),
+        "{}",
+        whole["panels"]
+    );
     assert_eq!((&expected["settings"]["outcome"], expected["events"].as_u64()), (&"abnormal".into(), Some(66)));
     for name in ["impact.parquet", "impact.csv", "impact.jsonl"] {
         run(&[&["join"], &files, &["-o", name]]);
         run(&[&["study", "--impact", name, "--overwrite"], &choices]);
         assert_eq!(findings(), expected, "{name}");
+        assert!(findings_of(folder)["panels"]["delays"]["not_known"].as_str().unwrap().contains("--bars FILES"));
     }
+    // With the bars it has all panels of a study of the files.
+    let bars = ["study", "--impact", "impact.csv", "--bars", "bars.csv", "--benchmark", "AAAA", "--overwrite"];
+    run(&[&bars, &choices]);
+    assert_eq!(findings_of(folder), whole);
+    let days = ["--days", "3"];
+    run(&[&bars, &choices, &days]);
+    let of_rows = findings_of(folder);
+    run(&[&["study", "--overwrite"], &files, &choices, &days]);
+    assert_eq!((of_rows["days"]["expected"].as_str(), &findings_of(folder)), (Some("market_model"), &of_rows));
+    let page = ["study", "--impact", "impact.csv", "--bars", "bars.csv", "--benchmark", "none", "-o", "page.html"];
+    run(&[&page]);
+    let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
+    assert!(page.contains("have another entry or return than the rows that are studied"), "the benchmark is another");
     // A file of one's own needs few columns.
     std::fs::write(
         folder.join("own.csv"),
@@ -296,6 +324,11 @@ fn flags_that_have_no_effect_are_refused() {
         (&["study", "--run", "live", "--bars", "b"], "--bars has no effect with --run"),
         (&["study", "--run", "live", "--alias", "A=B"], "--alias has no effect with --run"),
         (&["study", "--run", "live", "--benchmark", "SPY"], "--benchmark has no effect with --run unless --days"),
+        (
+            &["study", "--impact", "i", "--benchmark", "A", "-o", "o"],
+            "--benchmark has no effect with --impact unless --days",
+        ),
+        (&["study", "--impact", "i", "--bars", "b"], "--bars with --impact is for --days, --output and --json"),
         (&["study", "--impact", "i", "--days", "5"], "--days with --impact needs the prices"),
         (&["study", "--impact", "i", "--scores", "s"], "--scores has no effect with --impact"),
         (&["study", "--impact", "i", "--from", "2024-07-02", "--to", "2024-07-01"], "is before --from"),
@@ -423,11 +456,11 @@ fn joined_rows_are_those_of_a_replay() {
     let choices = ["--json", "f.json", "--days", "3", "--minimum-days", "3", "--overwrite"];
     let output = tapewire(folder, &[&["study"], &files[..], &choices].concat());
     assert!(output.status.success(), "{}", said(&output));
-    let findings = || findings_of_rows(folder);
-    let expected = findings();
+    let expected = findings_of(folder);
     let of_run = ["study", "--run", "small", "--benchmark", "AAAA"];
-    succeeded(place.tapewire().args(of_run).args(choices).output().unwrap());
-    assert_eq!(findings(), expected);
+    let output = place.tapewire().args(of_run).args(choices).output().unwrap();
+    assert!(output.status.success() && said(&output).contains("companies are joined again, from"), "{}", said(&output));
+    assert_eq!(findings_of(folder), expected);
     assert_eq!(expected["rows"].as_u64(), Some(93), "the mention that was taken back does not count");
     let unknown = place.tapewire().args(["study", "--run", "smal"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(1), "{}", said(&unknown));

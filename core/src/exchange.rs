@@ -39,6 +39,9 @@ pub struct Session {
     pub close: Timestamp,
     /// The break at noon, in which nothing can be traded: its beginning, and its end, exclusive (UTC).
     pub pause: Option<(Timestamp, Timestamp)>,
+    /// The first and the last minute (UTC) in which the price of the closing auction is printed. Nothing else is traded on
+    /// the exchange between the close and that price. `None` where there is no closing auction.
+    pub auction: Option<(Timestamp, Timestamp)>,
 }
 
 impl Session {
@@ -80,12 +83,9 @@ impl Calendar {
                     .timestamp()
             };
             let days = rules::trading_days(Self::YEARS);
-            let sessions = days.enumerate().map(|(index, (date, hours))| Session {
-                index,
-                date,
-                open: moment(date, 9, 30),
-                close: moment(date, hours.closing_hour(), 0),
-                pause: None,
+            let sessions = days.enumerate().map(|(index, (date, hours))| {
+                let (open, close) = (moment(date, 9, 30), moment(date, hours.closing_hour(), 0));
+                Session { index, date, open, close, pause: None, auction: Some((close, close)) }
             });
             Self { market: Market::NewYork, sessions: sessions.collect(), time_zone }
         })

@@ -10,9 +10,11 @@
 //! they were known: no later headline changes what is said about an earlier one, and the order in which records arrive
 //! does not matter. View `stories` has the same rules in SQL.
 
+mod compare;
 mod words;
 
 use crate::Mention;
+use compare::Headlines;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
@@ -108,71 +110,12 @@ impl Fingerprint {
     /// The weight that two headlines share, in all of both: the Sørensen-Dice coefficient, in [0, 1]. It is 0 if one of them
     /// has no word, if they contradict each other, and if they share less than [`SHARED`] without being equal.
     pub fn similarity(&self, other: &Self) -> f64 {
-        // Most headlines share next to nothing, and nothing else has to be known of them.
-        let shared = self.shared(other);
-        if shared < SHARED && shared < self.weight().max(other.weight()) {
-            return 0.0;
-        }
-        let (own, others): (HashSet<&str>, HashSet<&str>) = (self.iter().collect(), other.iter().collect());
-        let only_own: Vec<&str> = self.iter().filter(|word| !others.contains(word) && has_weight(word)).collect();
-        let only_other: Vec<&str> = other.iter().filter(|word| !own.contains(word) && has_weight(word)).collect();
-        let all = self.weight() + other.weight();
-        let differ = !only_own.is_empty() && !only_other.is_empty();
-        // Otherwise the same, about another company, broker or product.
-        let in_names = differ && are_names(&only_own, &own) && are_names(&only_other, &others);
-        if all == 0 || in_names || contradict(&only_own, &only_other) {
-            return 0.0;
-        }
-        (2 * shared) as f64 / all as f64
-    }
-
-    /// The weight of the words that both have.
-    fn shared(&self, other: &Self) -> u64 {
-        let (mut shared, mut others) = (0, other.iter().peekable());
-        for word in self.iter() {
-            while others.next_if(|other| *other < word).is_some() {}
-            if others.next_if_eq(&word).is_some() {
-                shared += weight(word);
-            }
-        }
-        shared
+        Headlines::new([self, other]).similarity(0, 1, 0.0)
     }
 
     fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
-
-    fn weight(&self) -> u64 {
-        self.iter().map(weight).sum()
-    }
-}
-
-fn weight(word: &str) -> u64 {
-    match word.starts_with(FREQUENT_MARKS) {
-        _ if word.starts_with(CAPITAL_MARK) => 0,
-        true => FREQUENT_WEIGHT,
-        false => WEIGHT,
-    }
-}
-
-/// Whether two headlines can't tell the same story, by the words that each has and the other lacks.
-fn contradict(one: &[&str], two: &[&str]) -> bool {
-    let has = |words: &[&str], mark: char| words.iter().any(|word| word.starts_with(mark));
-    let opposite = |one: &[&str], two: &[&str]| {
-        one.iter().any(|word| word.strip_prefix('+').is_some_and(|of| two.contains(&&*format!("-{of}"))))
-    };
-    EXACT_MARKS.iter().any(|&mark| has(one, mark) && has(two, mark))
-        || opposite(one, two)
-        || opposite(two, one)
-        || one.contains(&DENIAL)
-        || two.contains(&DENIAL)
-}
-
-/// Whether words of a headline are all names: the company's own, or words with a capital letter that are not known.
-fn are_names(words: &[&str], of: &HashSet<&str>) -> bool {
-    words.iter().all(|word| {
-        word.starts_with(NAME_MARK) || !word.starts_with(MARKS) && of.contains(&*format!("{CAPITAL_MARK}{word}"))
-    })
 }
 
 fn has_weight(word: &str) -> bool {
@@ -392,6 +335,7 @@ impl Telling {
 /// for a headline without words.
 pub fn tellings<'a>(mentions: impl IntoIterator<Item = (Timestamp, &'a Fingerprint)>) -> Vec<Option<Telling>> {
     let mentions: Vec<(Timestamp, &Fingerprint)> = mentions.into_iter().collect();
+    let headlines = Headlines::new(mentions.iter().map(|(_, fingerprint)| *fingerprint));
     let mut told: HashMap<usize, u64> = HashMap::new();
     let mut found: Vec<Option<Telling>> = Vec::with_capacity(mentions.len());
     let mut oldest = 0;
@@ -400,8 +344,8 @@ pub fn tellings<'a>(mentions: impl IntoIterator<Item = (Timestamp, &'a Fingerpri
             oldest += 1;
         }
         let mut best = (0.0, own);
-        for (index, (_, earlier)) in mentions[..own].iter().enumerate().skip(oldest) {
-            let similarity = fingerprint.similarity(earlier);
+        for index in oldest..own {
+            let similarity = headlines.similarity(own, index, best.0);
             if similarity > best.0 {
                 best = (similarity, index);
             }

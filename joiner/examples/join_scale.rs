@@ -3,13 +3,14 @@
 //! ```text
 //! cargo run --release -p tapewire-joiner --example join_scale                        # everything, 4 minutes
 //! cargo run --release -p tapewire-joiner --example join_scale -- stream 250 20 50000   # symbols, sessions, mentions
+//! cargo run --release -p tapewire-joiner --example join_scale -- untidy 250 20 20000    # 3 % late or corrected bars
 //! cargo run --release -p tapewire-joiner --example join_scale -- batch 250 20 50000
 //! cargo run --release -p tapewire-joiner --example join_scale -- memory 10000 20
 //! cargo run --release -p tapewire-joiner --example join_scale -- write FOLDER 250 20 50000
 //! ```
 //!
-//! `stream` takes minute bars, mentions and a watermark on both topics each minute, as the live run does; `batch` takes
-//! all bars and then all mentions, as `tapewire join` does. `memory` fills the join as a restart does and stops before the
+//! `stream` takes minute bars, mentions and a watermark on both topics each minute, as the live run does; `untidy` does so
+//! with bars that are two minutes late or corrected after three, and prints a checksum of all rows; `batch` takes all bars and then all mentions, as `tapewire join` does. `memory` fills the join as a restart does and stops before the
 //! last session's end. `write` writes the bars and mentions as CSV for the peers in `bench/`, and then answers each line `run` with
 //! the time of a batch.
 //!
@@ -18,6 +19,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool: it stops at what it did not expect")]
 
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::BufRead as _;
 use std::sync::Arc;
@@ -154,18 +156,60 @@ struct Stream {
     bars: u64,
     rows: u64,
     spent: Duration,
+    /// Time that took place within `spent` and is not the join's.
+    uncounted: Duration,
+    /// Of an untidy stream: bars by the minute in which they come, and the checksum of the rows.
+    untidy: Option<(BTreeMap<i64, Vec<Bar>>, u64)>,
+}
+
+/// FNV-1a (64 bit) of all that rows say; numbers are printed so that each has a text of its own.
+fn checksum(sum: u64, rows: &[Impact]) -> u64 {
+    let text: String = rows.iter().map(|row| format!("{row:?}")).collect();
+    text.bytes().fold(sum, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// Two bars in a hundred come two minutes late, and one is corrected three minutes later.
+fn untidied(bars: Vec<Bar>, minute: i64, later: &mut BTreeMap<i64, Vec<Bar>>, random: &mut Random) -> Vec<Bar> {
+    let mut now = later.remove(&minute).unwrap_or_default();
+    for bar in bars {
+        match random.below(100) {
+            0 | 1 => later.entry(minute + 2).or_default().push(bar),
+            2 => {
+                let corrected = Bar { close: bar.open, received_at: bar.received_at + seconds(140), ..bar.clone() };
+                later.entry(minute + 3).or_default().push(corrected);
+                now.push(bar);
+            }
+            _ => now.push(bar),
+        }
+    }
+    now
 }
 
 impl Stream {
     fn new() -> Self {
         let partition = Partition::resume(Arc::new(JoinConfig::default()), &PerTopic::default());
-        Self { partition, run: Run::live(), next: PerTopic::default(), bars: 0, rows: 0, spent: Duration::ZERO }
+        Self {
+            partition,
+            run: Run::live(),
+            next: PerTopic::default(),
+            bars: 0,
+            rows: 0,
+            spent: Duration::ZERO,
+            uncounted: Duration::ZERO,
+            untidy: None,
+        }
     }
 
     fn step(&mut self, topic: JoinTopic, event: impl FnOnce(u64) -> JoinEvent) {
         let offset = self.next[topic];
         self.next[topic] += 1;
-        self.rows += self.partition.step(topic, offset, Some((&self.run, event(offset)))).unwrap().len() as u64;
+        let rows = self.partition.step(topic, offset, Some((&self.run, event(offset)))).unwrap();
+        self.rows += rows.len() as u64;
+        if let Some((_, sum)) = &mut self.untidy {
+            let watch = Stopwatch::start();
+            *sum = checksum(*sum, &rows);
+            self.uncounted += watch.spent();
+        }
     }
 
     /// Bars and mentions of a few minutes, each minute with the moment that it ends.
@@ -201,6 +245,9 @@ impl Stream {
                 if minute < minutes(session) {
                     market.minute(session, minute, &mut bars);
                 }
+                if let Some((later, _)) = &mut self.untidy {
+                    bars = untidied(bars, minute, later, &mut market.random);
+                }
                 fed.push((bars, of_minute, end));
             }
             self.feed(fed);
@@ -214,14 +261,19 @@ fn resident() -> f64 {
     text.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(f64::NAN) * 4096.0
 }
 
-fn stream(symbols: usize, days: usize, mentions: usize) {
+fn stream(symbols: usize, days: usize, mentions: usize, is_untidy: bool) {
     let (mut market, mut stream) = (Market::new(symbols), Stream::new());
+    stream.untidy = is_untidy.then(|| (BTreeMap::new(), 0xcbf2_9ce4_8422_2325));
     for session in sessions(days) {
         stream.session(&mut market, session, mentions / days);
     }
-    let spent = stream.spent.as_secs_f64();
+    let spent = (stream.spent - stream.uncounted).as_secs_f64();
+    let (name, sum) = match stream.untidy {
+        Some((_, sum)) => ("untidy", format!(", checksum {sum:016x}")),
+        None => ("stream", String::new()),
+    };
     println!(
-        "stream  {symbols:6} symbols {days:3} sessions {mentions:6} mentions: {:.2} s, {:.2} M bars/s, {:.0} k updates/s, {} rows",
+        "{name}  {symbols:6} symbols {days:3} sessions {mentions:6} mentions: {:.2} s, {:.2} M bars/s, {:.0} k updates/s, {} rows{sum}",
         spent,
         stream.bars as f64 / spent / 1e6,
         stream.rows as f64 / spent / 1e3,
@@ -319,13 +371,14 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<usize>().unwrap();
     match words[..] {
-        ["stream", symbols, days, mentions] => stream(number(symbols), number(days), number(mentions)),
+        ["stream", symbols, days, mentions] => stream(number(symbols), number(days), number(mentions), false),
+        ["untidy", symbols, days, mentions] => stream(number(symbols), number(days), number(mentions), true),
         ["batch", symbols, days, mentions] => of_batch(number(symbols), number(days), number(mentions)),
         ["memory", symbols, days] => memory(number(symbols), number(days)),
         ["write", folder, symbols, days, mentions] => write(folder, number(symbols), number(days), number(mentions)),
         [] => {
             for mentions in [5_000, 50_000] {
-                stream(250, 20, mentions);
+                stream(250, 20, mentions, false);
                 of_batch(250, 20, mentions);
             }
             for symbols in [10, 100, 1_000, 10_000] {

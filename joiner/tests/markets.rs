@@ -191,6 +191,14 @@ fn assert_as_plain(row: &Impact, bars: &[Bar]) {
         let expected = fresh.map(|bar| (bar.close / entry.open).ln());
         assert_eq!(row.returns[i], expected, "{minutes} minutes: {row:?}");
     }
+    // The closing auction is the first print in its minutes.
+    let (first, last) = session.auction.unwrap_or((Timestamp::MAX, Timestamp::MIN));
+    let mut printed = bars.iter().filter(|bar| bar.symbol == *of && bar.width_s == 60);
+    if let Some(auction) = printed.find(|bar| first <= bar.start && bar.start <= last) {
+        let close = Horizon::ALL.iter().position(|&horizon| horizon == Horizon::Close).unwrap();
+        let found = (row.returns[close], row.close_is_official);
+        assert_eq!(found, (Some((auction.open / entry.open).ln()), Some(true)), "{row:?}");
+    }
 }
 
 fn any_markets() -> impl Strategy<Value = Vec<usize>> {
@@ -226,7 +234,7 @@ proptest! {
         let available = row.mention.available_at();
         let calendar = calendar(row.mention.symbol.as_ref().unwrap());
         let last = calendar.first_tradable(available).unwrap().0.index + 2;
-        let end = calendar.sessions()[last].close + seconds(300);
+        let end = calendar.sessions()[last].close + seconds(660);
         let moved = |is_moved: &dyn Fn(&Bar) -> bool| {
             let scale = |bar: Bar| match is_moved(&bar) {
                 true => Bar { open: bar.open * 1.3, high: bar.high * 1.3, low: bar.low * 1.3, close: bar.close * 1.3, ..bar },

@@ -1,5 +1,6 @@
 //! The pipeline in one process, without servers: from files to joined rows, with the same code as the stages.
 
+pub mod again;
 pub mod output;
 pub mod scores;
 mod shifted;
@@ -98,7 +99,8 @@ pub async fn joined(
         // After a signal the join ends early, and its rows are not used.
         let bars = bars.take_while(|_| !stop.is_cancelled());
         let bars = bars.inspect(|bar| closes.iter_mut().for_each(|closes| closes.add_bar(bar)));
-        let rows = join_all(&run, join, actions, bars, shifted::with_shifted(mentions, shifts), &stop)?;
+        let mentions = shifted::with_shifted(mentions, shifts, &join.calendars);
+        let rows = join_all(&run, join, actions, bars, mentions, &stop)?;
         Ok((rows, closes))
     });
     let (rows, closes) = joining.await.context("joining panicked")??;

@@ -1,5 +1,6 @@
 //! Mentions that are joined again, in the same pass, as if their news had been available at another moment.
 
+use tapewire_core::exchange::Calendars;
 use tapewire_core::{Impact, Mention};
 use tapewire_study::panels::{Shift, Shifted};
 
@@ -7,15 +8,14 @@ use tapewire_study::panels::{Shift, Shifted};
 const MARK: char = '\u{1}';
 
 /// The mentions, and after them each scored one again for each shift, under an id of its own.
-pub fn with_shifted(mut mentions: Vec<Mention>, shifts: &[Shift]) -> Vec<Mention> {
+pub fn with_shifted(mut mentions: Vec<Mention>, shifts: &[Shift], calendars: &Calendars) -> Vec<Mention> {
     let mut moved = Vec::new();
     for mention in &mentions {
         // Every record of a mention is moved: of several revisions the last counts.
-        if mention.symbol.is_none() || mention.article_id.contains(MARK) {
-            continue;
-        }
+        let Some(symbol) = mention.symbol.as_ref().filter(|_| !mention.article_id.contains(MARK)) else { continue };
+        let calendar = calendars.of(symbol).calendar();
         for (number, shift) in shifts.iter().enumerate() {
-            if let Some(moved_by) = shift.moved(mention) {
+            if let Some(moved_by) = shift.moved(mention, calendar) {
                 moved.push(Mention { article_id: format!("{}{MARK}{number}", mention.article_id), ..moved_by });
             }
         }
@@ -74,7 +74,8 @@ mod tests {
             batch::join(&Run::named("shifts"), JoinConfig::default(), Vec::new(), bars(), mentions).unwrap()
         };
         let alone = join(mentions.clone());
-        let (own, shifted) = apart(join(with_shifted(mentions.clone(), &Shift::ALL)), &Shift::ALL);
+        let (own, shifted) =
+            apart(join(with_shifted(mentions.clone(), &Shift::ALL, &Calendars::default())), &Shift::ALL);
         assert_eq!(own.len(), 3);
         for (one, other) in own.iter().zip(&alone) {
             assert_eq!(&Impact { version: other.version, ..one.clone() }, other);

@@ -13,7 +13,7 @@ use tapewire_formats::{Options, Reader, Row as FileRow, Value};
 use tapewire_ingest::replay::{Inputs, Records};
 use tapewire_joiner::join::SessionCloses;
 use tapewire_runtime::Shutdown;
-use tapewire_store::stored::{self, JoinedRow, StoredAction};
+use tapewire_store::stored::{self, JoinedRow, StoredAction, StoredBar};
 use tapewire_study::Row;
 use tapewire_study::daily::{ESTIMATION_DAYS, GAP_DAYS, MAXIMUM_DAYS};
 use tapewire_study::row::{LABELS, REASONS, phase};
@@ -69,6 +69,8 @@ fn of_table(row: JoinedRow) -> anyhow::Result<Row> {
         returns: horizons(row.returns)?,
         abnormal: horizons(row.abnormal)?,
         score: row.score,
+        model: Some((row.model, row.model_revision)).filter(|(model, _)| !model.is_empty()),
+        bar_width_s: row.bar_width_s,
         relevance: row.relevance,
         symbol,
         provider: row.provider,
@@ -100,7 +102,20 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     let returns = Horizon::ALL.map(Horizon::return_column);
     let abnormal = Horizon::ALL.map(Horizon::abnormal_column);
     let others = ["article_id", "symbol", "available_at", "entry_at", "score"];
-    let optional = ["provider", "publisher", "title", "asked_as", "label", "relevance", "phase", "reason", "unscored"];
+    let optional = [
+        "provider",
+        "publisher",
+        "title",
+        "asked_as",
+        "label",
+        "model",
+        "model_revision",
+        "bar_width_s",
+        "relevance",
+        "phase",
+        "reason",
+        "unscored",
+    ];
     let wanted: Vec<&str> = others.iter().chain(&optional).chain(&returns).chain(&abnormal).copied().collect();
     let mut reader = Reader::open(path, &Options::default())?;
     reader.only(&wanted)?;
@@ -165,6 +180,10 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
         entry_at,
         score: number(row, "score")?,
         label: label(&text(row, "label")?.unwrap_or_default())?,
+        model: text(row, "model")?
+            .map(|model| Ok::<_, String>((model, text(row, "model_revision")?.unwrap_or_default())))
+            .transpose()?,
+        bar_width_s: number(row, "bar_width_s")?.map(|width| width as u32),
         relevance: number(row, "relevance")?,
         phase: of_day.transpose()?,
         reason: reason.as_deref().map(named_reason).transpose()?,
@@ -244,34 +263,43 @@ pub async fn closes_of_run(
         if count.is_multiple_of(100_000) {
             bar.set_message(format!("read {count} bars"));
         }
-        let (Ok(symbol), Ok(start)) = (Symbol::new(&stored.symbol), Timestamp::from_microsecond(stored.start)) else {
-            wrong = Some(stored.symbol);
-            return;
-        };
-        let (high, low) = (stored.open.max(stored.close), stored.open.min(stored.close));
-        closes.add_bar(&Bar {
-            symbol,
-            start,
-            width_s: stored.width_s,
-            open: stored.open,
-            high,
-            low,
-            close: stored.close,
-            volume: 0.0,
-            vwap: None,
-            trades: None,
-            received_at: start,
-        });
+        match of_bar(&stored) {
+            Ok(bar) => closes.add_bar(&bar),
+            Err(error) => wrong = Some(error),
+        }
     });
     shutdown.run_until_cancelled(reading).await.context("interrupted; nothing was written")??;
     bar.finish_and_clear();
-    match wrong {
-        Some(symbol) => bail!("a bar of table bars has no usable symbol or start: {symbol:?}"),
-        None => Ok(closes),
-    }
+    wrong.map_or(Ok(closes), Err)
 }
 
-fn of_action(stored: StoredAction) -> anyhow::Result<CorporateAction> {
+/// A bar of table `bars`, without its volume.
+///
+/// # Errors
+/// Its symbol or start can't be used.
+pub(super) fn of_bar(stored: &StoredBar) -> anyhow::Result<Bar> {
+    let what = || format!("a bar of table bars, of {:?} at {} microseconds", stored.symbol, stored.start);
+    let start = Timestamp::from_microsecond(stored.start).with_context(what)?;
+    Ok(Bar {
+        symbol: Symbol::new(&stored.symbol).with_context(what)?,
+        start,
+        width_s: stored.width_s,
+        open: stored.open,
+        high: stored.open.max(stored.close),
+        low: stored.open.min(stored.close),
+        close: stored.close,
+        volume: 0.0,
+        vwap: None,
+        trades: None,
+        received_at: start,
+    })
+}
+
+/// A split or a dividend of table `actions`.
+///
+/// # Errors
+/// It has no amount, or its symbol or day can't be used.
+pub(super) fn of_action(stored: StoredAction) -> anyhow::Result<CorporateAction> {
     let what = format!("{} of {} on {}", stored.kind, stored.symbol, stored.ex_date);
     let kind = match (stored.split_from, stored.split_to, stored.amount) {
         (Some(from), Some(to), _) => ActionKind::Split { from, to },
@@ -287,7 +315,7 @@ fn of_action(stored: StoredAction) -> anyhow::Result<CorporateAction> {
     })
 }
 
-/// The closes of the sessions in files of bars, and the benchmark, if they have it.
+/// The closes of the sessions in files of bars, and the benchmark.
 ///
 /// # Errors
 /// A file can't be read, or a setting is wrong.
@@ -301,12 +329,12 @@ pub async fn closes_of_files(
     let prepared = prepare(inputs, options.clone(), shutdown, "nothing was written").await?;
     let mut config = config.clone();
     set_markets(&mut config, prepared.options());
-    let Records { actions, bars, has_benchmark, .. } = prepared.into_records();
+    let Records { actions, bars, .. } = prepared.into_records();
     let mut closes = SessionCloses::new(config.join);
     actions.into_iter().for_each(|action| closes.add_action(action));
     bars.take_while(|_| !shutdown.is_cancelled()).for_each(|bar| closes.add_bar(&bar));
     if shutdown.is_cancelled() {
         bail!("interrupted; nothing was written");
     }
-    Ok((closes, options.benchmark.filter(|_| has_benchmark)))
+    Ok((closes, options.benchmark))
 }

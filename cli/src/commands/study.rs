@@ -2,7 +2,8 @@
 
 mod choices;
 
-use super::reading::{Reading, progress_bar};
+use super::reading::{Reading, progress_bar, set_markets};
+use crate::batch::again::{self, Again};
 use crate::batch::stored::{self, Stored};
 use crate::batch::{self, Joined, output};
 use crate::config::Config;
@@ -33,6 +34,7 @@ use tapewire_study::{DailyReturns, Findings, Outcome, Row, Settings, study_with,
     tapewire study --news news.jsonl --bars bars.csv --benchmark none      returns that are not adjusted for the market\n  \
     tapewire study --run live -o report.html                               a run in ClickHouse\n  \
     tapewire study --impact impact.parquet --split-by session              rows of `tapewire join`, or your own\n  \
+    tapewire study --impact impact.parquet --bars bars.csv -o report.html  with what moved before the news\n  \
     tapewire study --run live --symbols AAPL,MSFT --session pre,post --label positive,negative --horizons 5m,60m\n  \
     tapewire study --news news.jsonl --bars daily.csv --days 20            days after the entry\n\n\
     What counts: the first telling of a story about a company in 72 hours, and of events of a company whose outcomes overlap\n\
@@ -172,16 +174,20 @@ impl Study {
         let name = if of_file { "--impact" } else { "--run" };
         match (of_file, days, has_bars) {
             (true, true, false) => return wrong("--days with --impact needs the prices: --bars FILES".into()),
-            (true, false, true) => return wrong("with --impact, --bars is for --days only".into()),
             (false, _, true) => return wrong("--bars has no effect with --run, which has bars of its own".into()),
             _ => {}
         }
-        if let Some(flag) = self.reading.given(of_file && days) {
+        if let Some(flag) = self.reading.given(of_file && has_bars) {
             return wrong(format!("{flag} has no effect with {name}: the rows are joined already"));
         }
-        if self.reading.has_benchmark() && !days {
+        if of_file && has_bars && !days && !self.shows_panels() {
+            return wrong("--bars with --impact is for --days, --output and --json".into());
+        }
+        let has_prices = days || self.shows_panels() && (has_bars || !of_file);
+        if self.reading.has_benchmark() && !has_prices {
             return wrong(format!(
-                "--benchmark has no effect with {name} unless --days is given: the rows are joined already"
+                "--benchmark has no effect with {name} unless --days{} is given: the rows are joined already",
+                if of_file { ", or --bars with --output or --json," } else { ", --output or --json" }
             ));
         }
         if self.results.scores.is_some() {
@@ -190,14 +196,20 @@ impl Study {
         Ok(())
     }
 
-    async fn input(&self, config: Config, scores: Option<PathBuf>, shutdown: &Shutdown) -> anyhow::Result<Input> {
-        let (days, calendars) = (self.choices.days() > 0, config.join.calendars.clone());
-        let of_stored = |stored: Stored, closes| {
+    async fn input(&self, mut config: Config, scores: Option<PathBuf>, shutdown: &Shutdown) -> anyhow::Result<Input> {
+        let days = self.choices.days() > 0;
+        let reads_files = !self.reading.inputs().news.is_empty();
+        if !reads_files {
+            let options = self.reading.options(&config)?;
+            set_markets(&mut config, &options);
+        }
+        let calendars = config.join.calendars.clone();
+        let of_stored = |stored: Stored, closes, again: Again| {
             let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
             Input {
                 rows: stored.rows,
-                joined: Default::default(),
-                facts: stored.facts,
+                joined: (again.rows, again.shifted),
+                facts: stored.facts.into_iter().chain(again.facts).collect(),
                 has_abnormal,
                 calendars,
                 closes,
@@ -211,9 +223,13 @@ impl Study {
                 true => Some(stored::closes_of_files(&self.reading, &config, shutdown).await?),
                 false => None,
             };
-            return Ok(of_stored(stored, closes));
+            let again = match self.shows_panels() && !self.reading.inputs().bars.is_empty() {
+                true => again::of_files(&self.reading, &config, &stored.rows, shutdown).await?,
+                false => Again::default(),
+            };
+            return Ok(of_stored(stored, closes, again));
         }
-        if let (true, Some(run)) = (self.reading.inputs().news.is_empty(), self.reading.run()) {
+        if let (false, Some(run)) = (reads_files, self.reading.run()) {
             let stored = stored::of_run(&config, run, shutdown).await?;
             let closes = if days {
                 let benchmark = self.reading.options(&config)?.benchmark;
@@ -222,16 +238,23 @@ impl Study {
             } else {
                 None
             };
-            return Ok(of_stored(stored, closes));
+            let again = match self.shows_panels() {
+                true => again::of_run(&config, run, &stored.rows, shutdown).await?,
+                false => Again::default(),
+            };
+            return Ok(of_stored(stored, closes, again));
         }
-        // Only the report and the JSON show what they are for.
-        let is_shown = self.results.output.is_some() || self.results.json.is_some();
-        let shifts: &[Shift] = if is_shown { &Shift::ALL } else { &[] };
+        let shifts: &[Shift] = if self.shows_panels() { &Shift::ALL } else { &[] };
         let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts } =
             batch::joined(&self.reading, config, scores, days, shifts, shutdown).await?;
         let rows = impacts.iter().map(Row::from).collect();
         let closes = closes.map(|closes| (closes, benchmark));
         Ok(Input { rows, joined: (impacts, shifted), facts, has_abnormal: has_benchmark, calendars, closes })
+    }
+
+    /// Whether panels are shown: only then mentions are joined for other moments.
+    fn shows_panels(&self) -> bool {
+        self.results.output.is_some() || self.results.json.is_some()
     }
 
     fn settings(&self, has_abnormal: bool) -> Result<Settings, UsageError> {

@@ -215,17 +215,21 @@ def bootstrap(own: pd.DataFrame, overlap: int) -> tuple[float, float, float]:
 
 
 def permutation(own: pd.DataFrame) -> float:
+    """Exchanges the scores of whole articles with those of articles of the same day about as many companies."""
     random = np.random.default_rng(2)
-    score, y = stats.rankdata(own["score"]), stats.rankdata(own["y"])
-    day = own["session"].to_numpy()
-    y = y - pd.Series(y).groupby(day).transform("mean").to_numpy()
-    places = [np.flatnonzero(day == one) for one in np.unique(day)]
-    observed, extreme = abs(score @ y), 0
+    frame = own.assign(own_score=stats.rankdata(own["score"]), own_y=stats.rankdata(own["y"])).reset_index(drop=True)
+    articles: dict[tuple[int, int], list[np.ndarray[Any, Any]]] = {}
+    for (session, _), rows in frame.groupby(["session", "article"], sort=False):
+        articles.setdefault((session, len(rows)), []).append(rows.index.to_numpy())
+    # Of each kind of articles a table of scores and one of outcomes: a row an article, a column a place in it.
+    tables = []
+    for places in (np.stack(own) for own in articles.values()):
+        score, y = frame["own_score"].to_numpy()[places], frame["own_y"].to_numpy()[places]
+        tables.append((score - score.mean(axis=0), y - y.mean(axis=0)))
+    observed = abs(sum((score * y).sum() for score, y in tables))
+    extreme = 0
     for _ in range(DRAWS):
-        shuffled = score.copy()
-        for own_places in places:
-            shuffled[own_places] = random.permutation(shuffled[own_places])
-        extreme += abs(shuffled @ y) >= observed * (1 - 1e-12)
+        extreme += abs(sum((random.permutation(score) * y).sum() for score, y in tables)) >= observed * (1 - 1e-12)
     return (1 + extreme) / (1 + DRAWS)
 
 

@@ -126,12 +126,6 @@ impl Market {
         matches!(self, Self::Crypto | Self::Currencies)
     }
 
-    /// Whether the first print of a bar that starts at the close is the closing auction's. Elsewhere the auction is some
-    /// minutes later.
-    pub fn has_auction_at_close(self) -> bool {
-        matches!(self, Self::NewYork | Self::Tokyo | Self::Toronto)
-    }
-
     fn names() -> String {
         let name = |market: Self| format!("{} ({})", market.aliases()[0], market.code());
         Self::ALL.map(name).join(", ")

@@ -36,6 +36,9 @@ struct Exceptions {
     closed: BTreeSet<Date>,
     /// Sessions that end earlier, and when.
     short: BTreeMap<Date, Time>,
+    /// Of sessions that end at a time: the day from which they have a closing auction, and the first and the last minute in
+    /// which its price is printed.
+    auctions: BTreeMap<Time, (Date, Time, Time)>,
 }
 
 impl Exceptions {
@@ -49,6 +52,7 @@ impl Exceptions {
             hours: BTreeMap::new(),
             closed: BTreeSet::new(),
             short: BTreeMap::new(),
+            auctions: BTreeMap::new(),
         };
         words.take_while(|line| line[0] != "exchange").for_each(|line| exceptions.read(&line));
         exceptions
@@ -62,6 +66,9 @@ impl Exceptions {
                 let pause = pause.first().zip(pause.get(1)).map(|(from, until)| (time(from), time(until)));
                 let hours = Hours { open: time(open), close: time(close), pause };
                 self.hours.insert(from.parse().expect(TESTED), hours);
+            }
+            ["auction", from, close, first, last] => {
+                self.auctions.insert(time(close), (from.parse().expect(TESTED), time(first), time(last)));
             }
             ["closed", year, days @ ..] => self.closed.extend(days.iter().map(|text| day(year, text))),
             ["short", close, year, days @ ..] => {
@@ -84,8 +91,11 @@ impl Exceptions {
                 local.expect("a day of the file is a moment on the clock of its zone")
             };
             let pause = usual.pause.filter(|_| short.is_none()).map(|(from, until)| (moment(from), moment(until)));
-            let (open, close) = (moment(usual.open), moment(short.unwrap_or(usual.close)));
-            sessions.push(Session { index: sessions.len(), date: day, open, close, pause });
+            let ends = short.unwrap_or(usual.close);
+            let auction = self.auctions.get(&ends).filter(|(from, ..)| *from <= day);
+            let auction = auction.map(|&(_, first, last)| (moment(first), moment(last)));
+            let (open, close) = (moment(usual.open), moment(ends));
+            sessions.push(Session { index: sessions.len(), date: day, open, close, pause, auction });
         }
         Calendar { market, sessions, time_zone: self.zone.clone() }
     }
@@ -108,6 +118,41 @@ mod tests {
             let sessions = market.calendar().sessions();
             assert!((7500..8000).contains(&sessions.len()), "{market}: {}", sessions.len());
             assert!(sessions.windows(2).all(|pair| pair[0].close < pair[1].open), "{market}");
+        }
+    }
+
+    /// Closing auctions in local time, as the exchanges publish them.
+    #[test]
+    fn closing_auctions_follow_each_exchange() {
+        for (market, day, expected) in [
+            (Market::London, "2025-06-02", "16:35 16:35"),
+            (Market::London, "2024-12-24", "12:35 12:35"),
+            (Market::London, "2000-03-01", ""),
+            (Market::Xetra, "2025-01-06", "17:35 17:35"),
+            (Market::Paris, "2025-06-02", "17:35 17:35"),
+            (Market::Paris, "2024-12-24", "14:05 14:10"),
+            (Market::Tokyo, "2024-11-01", "15:00 15:00"),
+            (Market::Tokyo, "2024-11-05", "15:30 15:30"),
+            (Market::HongKong, "2025-06-02", "16:08 16:10"),
+            (Market::HongKong, "2025-01-28", "12:08 12:10"),
+            (Market::HongKong, "2016-07-22", ""),
+            (Market::Toronto, "2024-12-24", "13:00 13:00"),
+            (Market::NewYork, "2024-07-03", "13:00 13:00"),
+            (Market::Crypto, "2025-06-02", ""),
+        ] {
+            let calendar = market.calendar();
+            let auction = calendar.on(day.parse().unwrap()).unwrap().auction;
+            let text = |at: jiff::Timestamp| at.to_zoned(calendar.time_zone().clone()).strftime("%H:%M").to_string();
+            let found = auction.map(|(first, last)| format!("{} {}", text(first), text(last))).unwrap_or_default();
+            assert_eq!(found, expected, "{market} {day}");
+        }
+        for session in Market::ALL.into_iter().flat_map(|market| market.calendar().sessions()) {
+            assert!(session.auction.is_none_or(|(first, last)| session.close <= first && first <= last), "{session:?}");
+        }
+        let this_year = |market: Market| market.calendar().from(date(2025, 1, 1)).unwrap().index;
+        for market in [Market::London, Market::Xetra, Market::Paris, Market::Tokyo, Market::HongKong, Market::Toronto] {
+            let since = &market.calendar().sessions()[this_year(market)..];
+            assert!(since.iter().all(|session| session.auction.is_some()), "{market}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::actions::Holding;
 use super::evaluation::Entry;
-use super::market::{MarketModel, Markets, model};
+use super::market::{MarketModel, Markets, SessionMoments, model};
 use super::overnight::{Look, Night};
 use super::tape::Bars;
 use std::ops::Range;
@@ -33,6 +33,7 @@ impl Baseline {
         entry: &Entry<'_>,
         market: Option<&Bars>,
         markets: &mut Markets,
+        moments: &mut SessionMoments,
         sessions: Range<usize>,
         has_nights: bool,
     ) -> Self {
@@ -46,11 +47,8 @@ impl Baseline {
         };
         Self {
             model: market.and_then(|market| {
-                model(
-                    entry.bars,
-                    markets.before(market, sessions.end, entry.width_s, sessions.len(), visibility.as_of),
-                    visibility.as_of,
-                )
+                let before = markets.before(market, sessions.end, entry.width_s, sessions.len(), visibility.as_of);
+                model(entry.bars, before, entry.width_s, visibility.as_of, moments)
             }),
             sessions: sessions.rev().filter_map(priced).collect(),
             has_nights,

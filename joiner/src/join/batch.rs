@@ -2,7 +2,7 @@
 
 use super::inputs::{JoinEvent, JoinTopic, PerTopic};
 use super::mention::MentionKey;
-use super::{JoinConfig, Partition};
+use super::{JoinConfig, State};
 use crate::JoinerError;
 use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
@@ -35,9 +35,9 @@ pub fn join(
 ) -> Result<Vec<Impact>, JoinerError> {
     config.validate()?;
     let mut batch = Batch {
-        run,
-        partition: Partition::resume(Arc::new(config), &PerTopic::default()),
+        state: State::new(run.clone(), Arc::new(config)),
         next: PerTopic::default(),
+        changed: Vec::new(),
         rows: Vec::new(),
         by_key: HashMap::new(),
     };
@@ -46,7 +46,7 @@ pub fn join(
         batch.step(JoinTopic::Actions, |offset| JoinEvent::Action { offset, action })?;
     }
     for bar in bars {
-        batch.step(JoinTopic::Bars, |offset| JoinEvent::Bar { offset, bar })?;
+        batch.bar(&bar)?;
     }
     batch.step(JoinTopic::Bars, |offset| JoinEvent::TapeWatermark { offset, watermark: end.clone() })?;
     for mention in mentions {
@@ -56,20 +56,36 @@ pub fn join(
     Ok(batch.ordered())
 }
 
-/// One partition, and the last row of each mention, by what identifies it.
-struct Batch<'a> {
-    run: &'a Run,
-    partition: Partition,
+/// The state of the run, and the last row of each mention, by what identifies it.
+struct Batch {
+    state: State,
     next: PerTopic<u64>,
+    /// Rows that the last record changed.
+    changed: Vec<Impact>,
     rows: Vec<Option<Impact>>,
     by_key: HashMap<MentionKey, usize>,
 }
 
-impl Batch<'_> {
+impl Batch {
     fn step(&mut self, topic: JoinTopic, event: impl FnOnce(u64) -> JoinEvent) -> Result<(), JoinerError> {
         let offset = self.next[topic];
         self.next[topic] += 1;
-        for row in self.partition.step(topic, offset, Some((self.run, event(offset))))? {
+        self.state.step_into(event(offset), &mut self.changed)?;
+        self.keep_changed();
+        Ok(())
+    }
+
+    /// A bar, of which there are many, without the way of an event.
+    fn bar(&mut self, bar: &Bar) -> Result<(), JoinerError> {
+        let offset = self.next.bars;
+        self.next.bars += 1;
+        self.state.bar(offset, bar, &mut self.changed)?;
+        self.keep_changed();
+        Ok(())
+    }
+
+    fn keep_changed(&mut self) {
+        for row in self.changed.drain(..) {
             let index = *self.by_key.entry(MentionKey::from(&row.mention)).or_insert(self.rows.len());
             // As in the table, the row with the higher version replaces the other of the same key.
             match self.rows.get_mut(index) {
@@ -78,7 +94,6 @@ impl Batch<'_> {
                 None => self.rows.push(Some(row)),
             }
         }
-        Ok(())
     }
 
     /// The rows by their keys.

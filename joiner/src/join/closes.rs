@@ -35,6 +35,8 @@ struct Tape {
 struct Prices {
     first: Option<(EventTime, f64)>,
     last: Option<(EventTime, f64)>,
+    /// The first print after the close, in the minutes of the closing auction.
+    auction: Option<(EventTime, f64)>,
 }
 
 impl SessionCloses {
@@ -59,7 +61,7 @@ impl SessionCloses {
         }
         let Some(tape) = self.symbols.get_mut(&bar.symbol) else { return };
         let sessions = tape.widths.entry(bar.width_s).or_default();
-        let prices = sessions.entry(placed.session).or_insert(Prices { first: None, last: None });
+        let prices = sessions.entry(placed.session).or_insert(Prices { first: None, last: None, auction: None });
         prices.add(bar, &placed, is_auction);
     }
 
@@ -88,16 +90,14 @@ impl SessionCloses {
         let mut returns = BTreeMap::new();
         for (&session, prices) in &sessions {
             let before = session.checked_sub(1).and_then(|before| sessions.get(&before));
-            let (Some((_, last)), Some((_, close))) = (before.and_then(|before| before.last), prices.last) else {
-                continue;
-            };
+            let (Some(last), Some(close)) = (before.and_then(Prices::close), prices.close()) else { continue };
             let holding = tape.actions.holding(session - 1, session);
             let market = market.as_ref().and_then(|(tape, sessions)| {
-                let (_, before) = sessions.get(&(session - 1))?.last?;
-                let (_, after) = sessions.get(&session)?.opening()?;
+                let before = sessions.get(&(session - 1))?.close()?;
+                let after = sessions.get(&session)?.opening()?;
                 Some((tape.actions.holding(session - 1, session).value(after) / before).ln())
             });
-            let opening = prices.opening().map_or(close, |(_, opening)| opening);
+            let opening = prices.opening().unwrap_or(close);
             let night = Night::new(holding, last, opening, market);
             // Where a market does not close, prices do not jump by splits.
             let is_split = night.look == Look::Split && !own_market.is_endless();
@@ -126,21 +126,23 @@ impl Tape {
 
 impl Prices {
     fn add(&mut self, bar: &Bar, placed: &Placed, is_auction: bool) {
-        if placed.has_open && !is_auction && self.first.is_none_or(|(at, _)| placed.start < at) {
-            self.first = Some((placed.start, bar.open));
+        let earliest = if is_auction { &mut self.auction } else { &mut self.first };
+        if placed.has_open && earliest.is_none_or(|(at, _)| placed.start < at) {
+            *earliest = Some((placed.start, bar.open));
         }
-        // The closing auction is the first price of its bar, and later than every other of the session.
-        let last = if is_auction { Some(bar.open) } else { placed.has_close.then_some(bar.close) };
-        if let Some(price) = last
-            && self.last.is_none_or(|(at, _)| placed.end > at)
-        {
-            self.last = Some((placed.end, price));
+        if placed.has_close && self.last.is_none_or(|(at, _)| placed.end > at) {
+            self.last = Some((placed.end, bar.close));
         }
     }
 
-    /// The first price of the session, or its last where only that is known.
-    fn opening(&self) -> Option<(EventTime, f64)> {
-        self.first.or(self.last)
+    /// The price of the closing auction, or the last of the session.
+    fn close(&self) -> Option<f64> {
+        self.auction.or(self.last).map(|(_, price)| price)
+    }
+
+    /// The first price of the session, or its close where only that is known.
+    fn opening(&self) -> Option<f64> {
+        self.first.map(|(_, price)| price).or_else(|| self.close())
     }
 }
 
@@ -174,6 +176,18 @@ mod tests {
             ("2025-05-15T19:59:00Z", 60, 110.0, 110.0),
         ]);
         assert_eq!(returns(&minutes), [(105.0_f64 / 102.0).ln()], "the auction counts, after hours and a gap do not");
+        let mut london = SessionCloses::new(JoinConfig::default());
+        for (start, price) in [
+            ("2025-05-12T15:29:00Z", 100.0),
+            ("2025-05-12T15:31:00Z", 300.0),
+            ("2025-05-12T15:35:00Z", 101.0),
+            ("2025-05-13T15:29:00Z", 102.0),
+            ("2025-05-13T15:36:00Z", 300.0),
+        ] {
+            london.add_bar(&tapewire_testkit::bar("AAA.L", at(start), price));
+        }
+        let found: Vec<f64> = london.returns(&symbol("AAA.L"), None).into_values().collect();
+        assert_eq!(found, [(102.0_f64 / 101.0).ln()], "in London it is five minutes after the close");
         let days = closes(&[
             ("2025-05-12T04:00:00Z", DAY_S, 99.0, 100.0),
             ("2025-05-13T04:00:00Z", DAY_S, 100.0, 102.0),

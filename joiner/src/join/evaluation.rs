@@ -10,8 +10,8 @@
 //!   before the entry. NULL past the session's close and in its break, before the first bar has ended (a horizon shorter
 //!   than a bar), and where that bar is older than configured. Where the next session begins at the close, as with
 //!   cryptocurrencies, the horizon reaches into it.
-//! - **`close`, `next_close`**: the official closing price where the tape has it: the open of the bar that starts at the
-//!   close, in which the closing auction is the first print, or the close of a bar of one day. Otherwise the close of the
+//! - **`close`, `next_close`**: the official closing price where the tape has it: the open of the bar after the close in
+//!   which the closing auction is the first print, or the close of a bar of one day. Otherwise the close of the
 //!   session's last bar, NULL where it is older than configured.
 //! - **`next_open`**: open of the first bar of the session after the entry's, however late in the session it starts. NULL
 //!   where the bar that holds the opening price starts before the open.
@@ -20,10 +20,10 @@
 use super::JoinConfig;
 use super::actions::Holding;
 use super::baseline::Baseline;
-use super::market::{MarketModel, Markets, usual_volume};
+use super::market::{MarketModel, Markets, SessionMoments, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Night;
-use super::placement::{WIDEST_AUCTION_S, auction_span};
+use super::placement::{WIDEST_AUCTION_S, auction_end};
 use super::state::Cause;
 use super::tape::{Bars, Instrument, Source, Visibility};
 use super::time::{EventTime, Span};
@@ -94,9 +94,13 @@ pub(super) struct Reached {
     traces: Traces,
 }
 
-/// What is kept of one symbol, by entry session and bar width in seconds. It depends on sessions whose bars can no longer
-/// be corrected once an entry is visible.
-pub(super) type Baselines = BTreeMap<(usize, u32), Baseline>;
+/// What is kept of one symbol. It depends on sessions whose bars can no longer be corrected once an entry is visible.
+#[derive(Debug, Default)]
+pub(super) struct Baselines {
+    /// By entry session and bar width in seconds.
+    pub of_entries: BTreeMap<(usize, u32), Baseline>,
+    pub moments: SessionMoments,
+}
 
 /// The usual volume at an entry's time of day.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,8 +111,8 @@ pub(super) struct UsualVolume {
     volume: Option<f64>,
 }
 
-/// The longest time from a session's close to the end of the bar with its closing auction.
-const LONGEST_AUCTION: Span = Span::from_secs(WIDEST_AUCTION_S);
+/// The widest bar that holds a closing auction.
+const WIDEST_AUCTION: Span = Span::from_secs(WIDEST_AUCTION_S);
 
 /// Everything an evaluation is made from.
 pub(super) struct EvalContext<'a> {
@@ -285,7 +289,8 @@ impl<'a> EvalContext<'a> {
         if low < minute {
             return out.set_timer(minute);
         }
-        if minute == session.close && session.close < window.available && low < minute + LONGEST_AUCTION {
+        let auction_ends = session.auction.map(|(_, last)| last + WIDEST_AUCTION);
+        if minute == session.close && session.close < window.available && auction_ends.is_some_and(|end| low < end) {
             // The bar with the closing auction may still end between the close and the news.
             out.set_timer(low + Span::MINUTE);
         }
@@ -364,7 +369,7 @@ impl<'a> EvalContext<'a> {
         for i in Horizon::MINUTES.len()..Horizon::COUNT {
             self.horizon(i, entry, night, market_entry, out);
         }
-        let last = entry.next.close + auction_span(self.config, entry.width_s).unwrap_or(Span::ZERO);
+        let last = auction_end(self.config, &entry.next, entry.width_s).unwrap_or(entry.next.close);
         if self.is_complete(last, out) {
             out.status = Status::Final;
         }
@@ -428,12 +433,13 @@ impl<'a> EvalContext<'a> {
         let sessions = self.baseline_sessions(entry);
         let has_nights = !self.calendar.market().is_endless();
         let markets = &mut *self.markets;
-        let compute = || Baseline::new(entry, market, markets, sessions, has_nights);
-        self.baselines.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
+        let Baselines { of_entries, moments } = &mut *self.baselines;
+        let compute = || Baseline::new(entry, market, markets, moments, sessions, has_nights);
+        of_entries.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
     }
 
     pub(super) fn model(&self, entry: &Entry<'_>) -> Option<MarketModel> {
-        self.baselines.get(&(entry.session.index, entry.width_s))?.model
+        self.baselines.of_entries.get(&(entry.session.index, entry.width_s))?.model
     }
 
     /// Mean volume at the entry's time of day; see [`usual_volume`].
@@ -444,7 +450,7 @@ impl<'a> EvalContext<'a> {
         if let Some(known) = out.usual.filter(|known| known.of == of) {
             return known.volume;
         }
-        let baseline = self.baselines.get_mut(&(index, entry.width_s))?;
+        let baseline = self.baselines.of_entries.get_mut(&(index, entry.width_s))?;
         let held = |before, after| self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after));
         let scales = baseline.scales(index, entry.price, actions, held);
         let volume = usual_volume(entry.bars, self.calendar, index, start, scales, entry.visibility.as_of);

@@ -237,8 +237,9 @@ impl State {
         });
         self.baselines.retain(|name, baselines| {
             let oldest = oldest_of(name);
-            baselines.retain(|(session, _), _| *session >= oldest);
-            !baselines.is_empty()
+            baselines.of_entries.retain(|(session, _), _| *session >= oldest);
+            baselines.moments.evict_before(oldest);
+            !baselines.of_entries.is_empty()
         });
         self.history.evict_before(open);
         self.tape.evict_before(self.eviction.first_bar());

@@ -100,6 +100,11 @@ impl Grid {
         self.width == width && self.odd.iter().all(|odd| odd.visible_from <= visibility.as_of)
     }
 
+    /// Whether no bar came late.
+    pub fn are_on_time(&self) -> bool {
+        self.odd.iter().all(|odd| odd.visible_from == StoredBar::ON_TIME)
+    }
+
     pub fn visible_from(&self, slot: u16) -> EventTime {
         self.odd(slot).map_or(StoredBar::ON_TIME, |odd| odd.visible_from)
     }

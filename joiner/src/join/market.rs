@@ -18,37 +18,104 @@ pub(super) struct MarketModel {
     pub beta: f64,
 }
 
+/// What the pairs of returns of one session say of a line through them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Moments {
+    n: f64,
+    mean_x: f64,
+    mean_y: f64,
+    /// Sums about the means.
+    xx: f64,
+    xy: f64,
+}
+
+impl Moments {
+    fn of(pairs: &[(f64, f64)]) -> Self {
+        if pairs.is_empty() {
+            return Self::default();
+        }
+        let n = pairs.len() as f64;
+        let mean_x = pairs.iter().map(|(x, _)| x).sum::<f64>() / n;
+        let mean_y = pairs.iter().map(|(_, y)| y).sum::<f64>() / n;
+        let (mut xx, mut xy) = (0.0, 0.0);
+        for (x, y) in pairs {
+            xx += (x - mean_x) * (x - mean_x);
+            xy += (x - mean_x) * (y - mean_y);
+        }
+        Self { n, mean_x, mean_y, xx, xy }
+    }
+
+    /// Those of both together (Chan, Golub and LeVeque 1979).
+    fn and(self, other: Self) -> Self {
+        if self.n == 0.0 || other.n == 0.0 {
+            return if self.n == 0.0 { other } else { self };
+        }
+        let n = self.n + other.n;
+        let (x, y) = (other.mean_x - self.mean_x, other.mean_y - self.mean_y);
+        let weight = self.n * other.n / n;
+        Self {
+            n,
+            mean_x: self.mean_x + x * other.n / n,
+            mean_y: self.mean_y + y * other.n / n,
+            xx: self.xx + other.xx + x * x * weight,
+            xy: self.xy + other.xy + x * y * weight,
+        }
+    }
+}
+
+/// The moments of sessions of one symbol, by width in seconds and session, with the numbers of bars of symbol and benchmark
+/// that they are from. Only sessions are kept that have no late bar, because then they are the same for every entry, and
+/// that can't be corrected any more.
+#[derive(Debug, Default)]
+pub(super) struct SessionMoments(BTreeMap<(u32, usize), ((usize, usize), Moments)>);
+
+impl SessionMoments {
+    /// Evicts sessions before `oldest`.
+    pub fn evict_before(&mut self, oldest: usize) {
+        self.0.retain(|(_, session), _| *session >= oldest);
+    }
+}
+
 /// Ordinary least squares over the bars of the sessions that `benchmark` has. Only bars that were known when the entry's
 /// session opened, at `as_of`, count.
 ///
 /// A pair is the log return of symbol and benchmark from one close to the next within a session, where both have the
 /// same two bars and the second starts where the first ends. `None` for fewer than 30 pairs, or a benchmark that never
 /// moved.
-pub(super) fn model(symbol: &Bars, benchmark: &[(usize, Vec<MarketClose>)], as_of: EventTime) -> Option<MarketModel> {
-    let mut own = Vec::new();
-    let mut pairs = Vec::with_capacity(benchmark.iter().map(|(_, closes)| closes.len()).sum());
-    for (session, market) in benchmark {
+pub(super) fn model(
+    symbol: &Bars,
+    benchmark: &[MarketSession],
+    width_s: u32,
+    as_of: EventTime,
+    known: &mut SessionMoments,
+) -> Option<MarketModel> {
+    let (mut own, mut pairs) = (Vec::new(), Vec::new());
+    let mut all = Moments::default();
+    for MarketSession { session, closes, is_on_time } in benchmark {
         let Some(bars) = symbol.in_session(*session) else { continue };
-        own.clear();
-        bars.closes(as_of, &mut own);
-        pair_returns(&own, market, &mut pairs);
+        let (key, counts) = ((width_s, *session), (bars.len(), closes.len()));
+        let is_settled = *is_on_time && bars.are_on_time();
+        let of_session = match known.0.get(&key) {
+            Some((of, moments)) if is_settled && *of == counts => *moments,
+            _ => {
+                own.clear();
+                pairs.clear();
+                bars.closes(as_of, &mut own);
+                pair_returns(&own, closes, &mut pairs);
+                let moments = Moments::of(&pairs);
+                if is_settled {
+                    known.0.insert(key, (counts, moments));
+                }
+                moments
+            }
+        };
+        all = all.and(of_session);
     }
-    if pairs.len() < MINIMUM_PAIRS {
+    if all.n < MINIMUM_PAIRS as f64 || all.xx <= 0.0 {
         return None;
     }
-    let n = pairs.len() as f64;
-    let mean_x = pairs.iter().map(|(x, _)| x).sum::<f64>() / n;
-    let mean_y = pairs.iter().map(|(_, y)| y).sum::<f64>() / n;
-    let (mut xx, mut xy) = (0.0, 0.0);
-    for (x, y) in &pairs {
-        xx += (x - mean_x) * (x - mean_x);
-        xy += (x - mean_x) * (y - mean_y);
-    }
-    if xx <= 0.0 {
-        return None;
-    }
-    let beta = xy / xx;
-    Some(MarketModel { alpha: mean_y - beta * mean_x, beta })
+    let beta = all.xy / all.xx;
+    Some(MarketModel { alpha: all.mean_y - beta * all.mean_x, beta })
 }
 
 /// A close of the benchmark.
@@ -63,8 +130,17 @@ pub(super) struct MarketClose {
 #[derive(Debug, Default)]
 pub(super) struct Markets(BTreeMap<(usize, u32), Closes>);
 
+/// The benchmark's closes in one session.
+#[derive(Debug)]
+pub(super) struct MarketSession {
+    session: usize,
+    closes: Vec<MarketClose>,
+    /// Whether no bar of it came late.
+    is_on_time: bool,
+}
+
 /// The benchmark's closes by session, ascending.
-type Closes = Vec<(usize, Vec<MarketClose>)>;
+type Closes = Vec<MarketSession>;
 
 /// Mentions are of the newest sessions, and of few bar widths.
 const MARKETS_KEPT: usize = 8;
@@ -79,17 +155,18 @@ impl Markets {
         width_s: u32,
         back: usize,
         as_of: EventTime,
-    ) -> &[(usize, Vec<MarketClose>)] {
+    ) -> &[MarketSession] {
         let key = (entry, width_s);
         if self.0.len() >= MARKETS_KEPT && !self.0.contains_key(&key) {
             self.0.clear();
         }
         let in_session = |session| {
-            let mut bars = Vec::new();
-            benchmark.in_session(session)?.closes(as_of, &mut bars);
+            let (mut bars, of_session) = (Vec::new(), benchmark.in_session(session)?);
+            of_session.closes(as_of, &mut bars);
             let gained = |i: usize| Some((bars[i].close? / bars[i.checked_sub(1)?].close?).ln());
             let close = |(i, &bar): (usize, &Close)| MarketClose { bar, gained: gained(i) };
-            Some((session, bars.iter().enumerate().map(close).collect()))
+            let closes = bars.iter().enumerate().map(close).collect();
+            Some(MarketSession { session, closes, is_on_time: of_session.are_on_time() })
         };
         let closes = || (entry.saturating_sub(back)..entry).filter_map(in_session).collect();
         self.0.entry(key).or_insert_with(closes)
@@ -153,7 +230,12 @@ mod tests {
     const AS_OF: EventTime = EventTime::from_micros(0);
 
     fn model(symbol: &Bars, benchmark: &Bars, entry: usize, back: usize, as_of: EventTime) -> Option<MarketModel> {
-        super::model(symbol, Markets::default().before(benchmark, entry, 60, back, as_of), as_of)
+        let mut markets = Markets::default();
+        let sessions = markets.before(benchmark, entry, 60, back, as_of);
+        let mut known = SessionMoments::default();
+        let first = super::model(symbol, sessions, 60, as_of, &mut known);
+        assert_eq!(super::model(symbol, sessions, 60, as_of, &mut known), first, "from moments that are kept");
+        first
     }
 
     fn bars(sessions: usize, close: impl Fn(usize, i64) -> Option<f64>) -> Bars {

@@ -2,7 +2,7 @@
 
 use super::evaluation::{Entry, EvalContext, Evaluation};
 use super::overnight::Night;
-use super::placement::{DAY_S, auction_span};
+use super::placement::{DAY_S, auction_end};
 use super::tape::{Bars, Source, Visibility};
 use super::time::{EventTime, Span};
 use super::window::{SessionBounds, next_minute, stale_after};
@@ -123,9 +123,9 @@ impl<'a> EvalContext<'a> {
             return None;
         }
         out.cover_until(session.close);
-        if let Some(span) = auction_span(self.config, entry.width_s) {
+        if let Some(end) = auction_end(self.config, &session, entry.width_s) {
             // The bar with the auction is still to come.
-            self.is_complete(session.close + span, out);
+            self.is_complete(end, out);
         }
         let auction = |bars: &'a Bars| bars.auction(session.index, entry.visibility);
         let Some((price, bar)) = entry.bars.auction(session.index, entry.visibility) else {

@@ -8,7 +8,7 @@
 //! | starts before the open and ends within the session, as hours on the clock do | that session, from the open | not used: it may be a price from before the open | a price |
 //! | starts in the break at noon and ends after it | that session, from the end of the break | not used | a price |
 //! | is one day long and starts at midnight of the exchange or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
-//! | starts at the close, where the closing auction is then | that session | the closing auction's price | not used |
+//! | starts at the close or later and holds a minute in which the closing auction's price is printed | that session | the closing auction's price | not used |
 //!
 //! Where a session begins when the last one ends, no provider cuts a bar: one that reaches past the end has no close there.
 //!
@@ -22,7 +22,7 @@ use tapewire_core::exchange::{Calendar, Session};
 
 /// Width of a bar of one day, in seconds.
 pub(super) const DAY_S: u32 = 86_400;
-/// The closing auction is the first print of a bar that starts at the close. A wider bar is mostly after hours.
+/// The closing auction is the first print of a bar that starts at the close or later. A wider bar is mostly after hours.
 pub(super) const WIDEST_AUCTION_S: u32 = 300;
 
 /// Where a bar belongs.
@@ -30,7 +30,7 @@ pub(super) const WIDEST_AUCTION_S: u32 = 300;
 pub(super) enum Placement {
     /// Within a session.
     Session(Placed),
-    /// At the close of a session.
+    /// With the closing auction of a session.
     Auction(Placed),
     /// In no session, with the number of the last one that had opened when it started.
     Outside { session: usize, end: EventTime },
@@ -52,14 +52,16 @@ pub(super) struct Placed {
     pub deadline: EventTime,
 }
 
-/// How long after the close the bar with the closing auction ends; `None` if bars of this width hold no auction.
+/// When the bar with a session's closing auction has ended, at the latest; `None` if the session has no auction, or bars of
+/// this width hold none.
 ///
-/// It has to be visible before the rows that use it are finished, so it is no wider than the allowed lateness, or a
-/// minute.
-pub(super) fn auction_span(config: &JoinConfig, width_s: u32) -> Option<Span> {
-    let span = Span::from_secs(width_s);
+/// It has to be visible before the rows that use it are finished, so it ends no longer after the close than bars may be
+/// late, or a minute.
+pub(super) fn auction_end(config: &JoinConfig, session: &SessionBounds, width_s: u32) -> Option<EventTime> {
+    let (_, last) = session.auction?;
+    let end = last + Span::from_secs(width_s);
     let longest = allowed_lateness(config).max(Span::MINUTE);
-    (width_s <= WIDEST_AUCTION_S && span <= longest).then_some(span)
+    (width_s <= WIDEST_AUCTION_S && end - session.close <= longest).then_some(end)
 }
 
 /// Where a bar belongs; `None` only before the calendar begins. `near` is the session to try first.
@@ -118,14 +120,16 @@ pub(super) fn place(
         let cut_at_close = is_whole && !is_endless;
         return Some(within(opened, true, end <= bounds.close || cut_at_close));
     }
-    if start == bounds.close
-        && calendar.market().has_auction_at_close()
-        && let Some(span) = auction_span(config, bar.width_s)
+    if let Some((first, last)) = bounds.auction
+        && bounds.close <= start
+        && start <= last
+        && first < end
+        && auction_end(config, &bounds, bar.width_s).is_some()
     {
         return Some(Placement::Auction(Placed {
             session: bounds.index,
             start,
-            end: bounds.close + span,
+            end,
             has_open: true,
             has_close: false,
             // The same deadline as for the session's last bar: no row of the session is finished before it.
@@ -140,6 +144,7 @@ pub(super) fn place(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tapewire_core::exchange::Market;
     use tapewire_testkit::at;
 
     /// Start, end, has open and has close; "outside" or "auction" before them.
@@ -206,9 +211,45 @@ mod tests {
     fn an_auction_is_visible_before_its_rows_are_finished() {
         let config =
             |seconds| JoinConfig { allowed_lateness: std::time::Duration::from_secs(seconds), ..JoinConfig::default() };
-        assert_eq!(auction_span(&config(900), 300), Some(Span::from_secs(300)));
-        assert_eq!(auction_span(&config(299), 300), None);
-        assert_eq!(auction_span(&config(10), 60), Some(Span::MINUTE));
-        assert_eq!(auction_span(&config(4000), 3600), None, "mostly after hours");
+        let span = |market: Market, lateness, width_s| {
+            let session = SessionBounds::new(market.calendar().on("2025-05-13".parse().unwrap()).unwrap());
+            Some(auction_end(&config(lateness), &session, width_s)? - session.close)
+        };
+        assert_eq!(span(Market::NewYork, 900, 300), Some(Span::from_secs(300)));
+        assert_eq!(span(Market::NewYork, 299, 300), None);
+        assert_eq!(span(Market::NewYork, 10, 60), Some(Span::MINUTE));
+        assert_eq!(span(Market::NewYork, 4000, 3600), None, "mostly after hours");
+        assert_eq!(span(Market::London, 900, 60), Some(Span::MINUTE * 6));
+        assert_eq!(span(Market::London, 299, 60), None);
+        assert_eq!(span(Market::HongKong, 900, 300), Some(Span::MINUTE * 15));
+        assert_eq!(span(Market::Crypto, 900, 60), None);
+    }
+
+    #[test]
+    fn an_auction_after_the_close_is_in_the_bar_that_holds_its_minute() {
+        let place_in = |market: Market, start: &str, width_s: u32| {
+            let bar = Bar { width_s, ..tapewire_testkit::bar("AAA", at(start), 1.0) };
+            place(&bar, None, market.calendar(), &JoinConfig::default()).unwrap()
+        };
+        for (market, start, width_s, is_auction) in [
+            (Market::London, "2025-05-13T15:30:00Z", 60, false),
+            (Market::London, "2025-05-13T15:34:00Z", 60, false),
+            (Market::London, "2025-05-13T15:35:00Z", 60, true),
+            (Market::London, "2025-05-13T15:36:00Z", 60, false),
+            (Market::London, "2025-05-13T15:34:00Z", 120, true),
+            (Market::London, "2025-05-13T15:30:00Z", 300, false),
+            (Market::London, "2025-05-13T15:35:00Z", 300, true),
+            (Market::London, "2024-12-24T12:35:00Z", 60, true),
+            (Market::Paris, "2025-05-13T15:35:00Z", 60, true),
+            (Market::HongKong, "2025-05-13T08:07:00Z", 60, false),
+            (Market::HongKong, "2025-05-13T08:08:00Z", 60, true),
+            (Market::HongKong, "2025-05-13T08:10:00Z", 60, true),
+            (Market::HongKong, "2025-05-13T08:11:00Z", 60, false),
+            (Market::HongKong, "2025-05-13T08:05:00Z", 300, true),
+            (Market::Tokyo, "2025-05-13T06:30:00Z", 60, true),
+        ] {
+            let placed = place_in(market, start, width_s);
+            assert_eq!(matches!(placed, Placement::Auction(_)), is_auction, "{market} {start} {width_s}: {placed:?}");
+        }
     }
 }

@@ -114,6 +114,14 @@ impl SessionBars {
         }
     }
 
+    /// Whether no bar came late, so that every mention sees all of them.
+    pub fn are_on_time(&self) -> bool {
+        match self {
+            Self::Plain(bars) => bars.iter().all(|bar| bar.visible_from == StoredBar::ON_TIME),
+            Self::Grid(grid, _) | Self::Packed(grid, _) => grid.are_on_time(),
+        }
+    }
+
     /// Where the prices at an index are from.
     pub fn source(&self, i: usize) -> Source {
         let (grid, slot, offset) = match self {

@@ -28,6 +28,14 @@ pub(super) enum Cause {
     Record,
 }
 
+/// Where a symbol is traded, and its benchmark.
+#[derive(Debug, Clone, Copy)]
+struct Traded {
+    market: Market,
+    /// Its place among [`JoinConfig::benchmarks`].
+    benchmark: Option<usize>,
+}
+
 /// The join of one run on one partition.
 #[derive(Debug)]
 pub struct State {
@@ -43,6 +51,8 @@ pub struct State {
     pub(super) symbols: HashMap<Symbol, Instrument>,
     pub(super) baselines: HashMap<Symbol, Baselines>,
     pub(super) markets: HashMap<Symbol, Markets>,
+    /// What the settings say of each symbol that had a record: a spelling takes longer to read than a bar to add.
+    traded: HashMap<Symbol, Traded>,
     /// By the offset of the first record, which serves as the mention's id.
     pub(super) mentions: BTreeMap<u64, Box<MentionState>>,
     id_by_key: HashMap<MentionKey, u64>,
@@ -70,6 +80,7 @@ impl State {
             symbols: HashMap::new(),
             baselines: HashMap::new(),
             markets: HashMap::new(),
+            traded: HashMap::new(),
             mentions: BTreeMap::new(),
             id_by_key: HashMap::new(),
             timers: BTreeSet::new(),
@@ -140,7 +151,7 @@ impl State {
 
     fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         let key = MentionKey::from(&mention);
-        let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.config.market_of(symbol));
+        let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.traded(symbol).market);
         let window = EventWindow::new(&mention, &self.config, market.calendar());
         let lateness = self.classify_lateness(&mention, &window);
         let revision = MentionRevision { mention, window, lateness };
@@ -178,8 +189,19 @@ impl State {
         }
     }
 
-    fn bar(&mut self, offset: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let market = self.config.market_of(&bar.symbol);
+    fn traded(&mut self, symbol: &Symbol) -> Traded {
+        if let Some(known) = self.traded.get(symbol) {
+            return *known;
+        }
+        let benchmark = self.config.benchmark_of(symbol);
+        let place = benchmark.and_then(|benchmark| self.config.benchmarks().position(|own| own == benchmark));
+        let traded = Traded { market: self.config.market_of(symbol), benchmark: place };
+        self.traded.insert(symbol.clone(), traded);
+        traded
+    }
+
+    pub(super) fn bar(&mut self, offset: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+        let market = self.traded(&bar.symbol).market;
         let calendar = market.calendar();
         let near = self.last_session.filter(|(of, _)| *of == market).map(|(_, session)| session);
         match place(bar, near, calendar, &self.config) {
@@ -236,6 +258,8 @@ impl State {
             None => add(self.instrument(&bar.symbol)),
         };
         // A bar that ended after the watermark becomes visible when the watermark gets there.
+        // What an auction changes is the price of the close.
+        let start = start.min(of_calendar.close.into());
         if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
     }
 
@@ -250,7 +274,8 @@ impl State {
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let is_late = self.history.low() >= end + allowed_lateness(&self.config);
-        if self.is_evicted(self.config.market_of(&bar.symbol).calendar(), session.index) || is_late {
+        let calendar = self.traded(&bar.symbol).market.calendar();
+        if self.is_evicted(calendar, session.index) || is_late {
             return Ok(());
         }
         // While the state is rebuilt, bars are read again that were counted before.
@@ -412,11 +437,11 @@ impl State {
             Some(symbol) => symbol,
         };
         if !self.baselines.contains_key(symbol) {
-            self.baselines.insert(symbol.clone(), Baselines::new());
+            self.baselines.insert(symbol.clone(), Baselines::default());
         }
-        let market = self.config.market_of(symbol);
+        let Traded { market, benchmark } = self.traded[symbol];
         let config = Arc::clone(&self.config);
-        let benchmark = config.benchmark_of(symbol);
+        let benchmark = benchmark.and_then(|place| config.benchmarks().nth(place));
         let of_benchmark = benchmark.unwrap_or(&config.benchmark);
         if !self.markets.contains_key(of_benchmark) {
             self.markets.insert(of_benchmark.clone(), Markets::default());

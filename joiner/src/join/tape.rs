@@ -101,8 +101,8 @@ impl Visibility {
 pub(super) struct Bars {
     /// By session. All but the newest are packed, unless a bar came for them since.
     sessions: Vec<(usize, SessionBars)>,
-    /// The bars that start at the close of a session.
-    auctions: BTreeMap<usize, StoredBar>,
+    /// The bars that may hold the closing auction of a session, by session and start. The first with a trade does.
+    auctions: BTreeMap<(usize, EventTime), StoredBar>,
     /// No bar that ended by this moment can be corrected any more.
     settled: EventTime,
 }
@@ -148,12 +148,12 @@ impl Bars {
         }
     }
 
-    /// Adds or corrects the bar that starts at a session's close, by the rules of [`Bars::insert`].
+    /// Adds or corrects a bar that may hold a session's closing auction, by the rules of [`Bars::insert`].
     pub fn insert_auction(&mut self, session: usize, bar: StoredBar) -> bool {
-        match self.auctions.get_mut(&session) {
+        match self.auctions.get_mut(&(session, bar.start)) {
             Some(known) => known.correct(&bar),
             None => {
-                self.auctions.insert(session, bar);
+                self.auctions.insert((session, bar.start), bar);
                 true
             }
         }
@@ -202,10 +202,15 @@ impl Bars {
         before.filter(|&i| bars.is_visible(i, visibility)).map(|i| bars.source(i)).next()
     }
 
-    /// The visible bar that starts at a session's close, and the auction's price.
+    /// The first visible bar that may hold a session's closing auction, and the auction's price.
     pub fn auction(&self, session: usize, visibility: Visibility) -> Option<(f64, Source)> {
-        let bar = self.auctions.get(&session).filter(|bar| visibility.is_visible(bar))?;
+        let (_, bar) = self.auctions_of(session, session).find(|(_, bar)| visibility.is_visible(bar))?;
         Some((bar.open?, bar.into()))
+    }
+
+    fn auctions_of(&self, oldest: usize, newest: usize) -> impl Iterator<Item = (usize, &StoredBar)> {
+        let range = (oldest, EventTime::MIN)..=(newest, EventTime::MAX);
+        self.auctions.range(range).map(|((session, _), bar)| (*session, bar))
     }
 
     /// Session, price and bar of the last price at or before `until`, in sessions `oldest..=newest`: the close of a bar or,
@@ -227,7 +232,7 @@ impl Bars {
     /// Whether any bar of sessions `oldest..=newest` is visible.
     pub fn any_visible(&self, oldest: usize, newest: usize, visibility: Visibility) -> bool {
         let within = self.sessions.iter().filter(|(session, _)| (oldest..=newest).contains(session));
-        let mut auctions = self.auctions.range(oldest..=newest).map(|(_, bar)| bar);
+        let mut auctions = self.auctions_of(oldest, newest).map(|(_, bar)| bar);
         within.into_iter().any(|(_, bars)| (0..bars.len()).any(|i| bars.is_visible(i, visibility)))
             || auctions.any(|bar| visibility.is_visible(bar))
     }
@@ -240,7 +245,7 @@ impl Bars {
     /// Evicts sessions before `oldest`. `true` if no bar is left.
     pub fn evict_before(&mut self, oldest: usize) -> bool {
         self.sessions.retain(|(session, _)| *session >= oldest);
-        self.auctions = self.auctions.split_off(&oldest);
+        self.auctions = self.auctions.split_off(&(oldest, EventTime::MIN));
         self.sessions.is_empty() && self.auctions.is_empty()
     }
 }

@@ -16,12 +16,15 @@ pub(super) struct SessionBounds {
     pub close: EventTime,
     /// The break at noon: its beginning, and its end, exclusive.
     pub pause: Option<(EventTime, EventTime)>,
+    /// [`Session::auction`].
+    pub auction: Option<(EventTime, EventTime)>,
 }
 
 impl SessionBounds {
     pub fn new(session: &Session) -> Self {
-        let pause = session.pause.map(|(from, until)| (from.into(), until.into()));
-        Self { index: session.index, open: session.open.into(), close: session.close.into(), pause }
+        let both = |(from, until): (jiff::Timestamp, jiff::Timestamp)| (from.into(), until.into());
+        let (pause, auction) = (session.pause.map(both), session.auction.map(both));
+        Self { index: session.index, open: session.open.into(), close: session.close.into(), pause, auction }
     }
 
     /// The time from one moment of the session to another, without the break.

@@ -6,7 +6,7 @@
 //! | question | where |
 //! |---|---|
 //! | did prices move abnormally around news | [`event`] |
-//! | do scores order the returns that follow | [`ic`], [`groups`], [`resample::permute_rank_ic`] |
+//! | do scores order the returns that follow | [`ic`], [`groups`], [`shuffles`], [`resample::permute_rank_ic`] |
 //! | do things happen as often as their probabilities say | [`calibration`] |
 //! | what moves first | [`leadlag`] |
 //! | does a score explain returns beyond symbol and day | [`regression`] |
@@ -61,6 +61,7 @@ pub mod overlap;
 pub mod rank;
 pub mod regression;
 pub mod resample;
+pub mod shuffles;
 pub mod test;
 
 pub use error::{Error, Result};

@@ -91,21 +91,55 @@ pub fn clusters(keys: &[&[u64]]) -> Result<Vec<u64>> {
     let mut parent: Vec<usize> = (0..rows).collect();
     for labels in keys {
         crate::error::same_length("labels", labels.len(), rows)?;
-        let mut first: HashMap<u64, usize> = HashMap::new();
+        let mut first = Numbers::of(labels);
         for (row, &label) in labels.iter().enumerate() {
-            let other = *first.entry(label).or_insert(row);
+            let other = first.get_or_insert(label, row);
             let (a, b) = (root(&mut parent, other), root(&mut parent, row));
             parent[a.max(b)] = a.min(b);
         }
     }
-    let mut numbers: HashMap<usize, u64> = HashMap::new();
+    let (mut number, mut next) = (vec![usize::MAX; rows], 0);
     let mut labels = Vec::with_capacity(rows);
     for row in 0..rows {
         let root = root(&mut parent, row);
-        let next = numbers.len() as u64;
-        labels.push(*numbers.entry(root).or_insert(next));
+        if number[root] == usize::MAX {
+            number[root] = next;
+            next += 1;
+        }
+        labels.push(number[root] as u64);
     }
     Ok(labels)
+}
+
+/// A number for each label: a table where labels lie close together, as numbered articles and days do.
+pub(crate) enum Numbers {
+    Table(u64, Vec<usize>),
+    Map(HashMap<u64, usize>),
+}
+
+impl Numbers {
+    /// Without numbers; for these labels.
+    pub(crate) fn of(labels: &[u64]) -> Self {
+        let (least, most) = labels.iter().fold((u64::MAX, 0), |(least, most), &l| (least.min(l), most.max(l)));
+        match usize::try_from(most.saturating_sub(least)) {
+            Ok(span) if span < 4 * labels.len() + 1024 => Self::Table(least, vec![usize::MAX; span + 1]),
+            _ => Self::Map(HashMap::new()),
+        }
+    }
+
+    /// The number of a label, which is `number` if it has none yet.
+    pub(crate) fn get_or_insert(&mut self, label: u64, number: usize) -> usize {
+        match self {
+            Self::Map(map) => *map.entry(label).or_insert(number),
+            Self::Table(least, table) => {
+                let known = &mut table[(label - *least) as usize];
+                if *known == usize::MAX {
+                    *known = number;
+                }
+                *known
+            }
+        }
+    }
 }
 
 /// The representative of `at` in a forest of parents, whose paths it shortens.

@@ -226,28 +226,6 @@ pub fn permute_rank_ic(
     })
 }
 
-/// The two-sided test of the sum of `scores` times `values` when scores are shuffled within days, without shuffling:
-/// over all shuffles the sum has a mean and a variance that are known exactly, and with many rows it is normal
-/// (Hoeffding 1951). With tens of thousands of rows the p-value is nearer to that of all shuffles than
-/// [`permute_within`]'s, whose shuffles are drawn, and it takes one pass.
-///
-/// # Errors
-/// As [`permute_within`]; [`Error::Constant`] also if the values of each day are equal.
-pub fn product_within(scores: &[f64], values: &[f64], day: &[u64]) -> Result<Test> {
-    same_length("values", values.len(), scores.len())?;
-    finite("values", values)?;
-    let (mut observed, mut square) = (0.0, 0.0);
-    for rows in days(scores, day)? {
-        let n = rows.len() as f64;
-        let mean = |of: &[f64]| rows.iter().map(|&row| of[row]).sum::<f64>() / n;
-        let (score, value) = (mean(scores), mean(values));
-        let squares = |of: &[f64], mean: f64| rows.iter().map(|&row| (of[row] - mean).powi(2)).sum::<f64>();
-        observed += rows.iter().map(|&row| (scores[row] - score) * (values[row] - value)).sum::<f64>();
-        square += squares(scores, score) * squares(values, value) / (n - 1.0);
-    }
-    Test::ratio(observed, square.sqrt(), Reference::Normal, scores.len(), "values of each day")
-}
-
 /// The test that the mean of `values` is 0 by flipping the signs of whole clusters at random (the wild cluster
 /// bootstrap of a mean with the null imposed; exact for values that are symmetric about 0). The statistic is the mean
 /// over its clustered standard error. p as in [`permute_within`], two-sided.
@@ -284,7 +262,7 @@ pub fn sign_flips(values: &[f64], cluster: &[u64], replicates: usize, seed: u64)
     Ok(exact(observed, extreme, replicates, values.len()))
 }
 
-fn exact(statistic: f64, extreme: usize, replicates: usize, n: usize) -> Test {
+pub(crate) fn exact(statistic: f64, extreme: usize, replicates: usize, n: usize) -> Test {
     let p = (1 + extreme) as f64 / (1 + replicates) as f64;
     Test { statistic, reference: Reference::Exact, p, n }
 }
@@ -305,6 +283,6 @@ fn days(scores: &[f64], day: &[u64]) -> Result<Vec<Vec<usize>>> {
 }
 
 /// The generator of one replicate. `seed_from_u64` mixes its argument, so neighbouring numbers give unrelated streams.
-fn generator(seed: u64, replicate: usize) -> Xoshiro256PlusPlus {
+pub(crate) fn generator(seed: u64, replicate: usize) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(replicate as u64))
 }

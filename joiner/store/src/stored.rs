@@ -28,6 +28,12 @@ pub struct JoinedRow {
     pub score: Option<f64>,
     /// Likeliest class; empty without a score.
     pub label: String,
+    /// The model that scored it; empty without a score.
+    pub model: String,
+    /// The model's revision.
+    pub model_revision: String,
+    /// Width in seconds of the bars that it was joined with.
+    pub bar_width_s: Option<u32>,
     /// How much the article is about the company.
     pub relevance: Option<f64>,
     /// Phase of the trading day.
@@ -99,7 +105,8 @@ pub async fn joined(config: &ClickHouseConfig, run: &Run) -> Result<Vec<JoinedRo
         "SELECT
             toString(symbol) AS symbol, toString(provider) AS provider, toString(publisher) AS publisher, article_id,
             title, asked_as, toUnixTimestamp64Micro(available_at) AS available_at, toUnixTimestamp64Micro(entry_at) AS entry_at,
-            score, toString(label) AS label, relevance, toString(phase) AS phase, toString(reason) AS reason,
+            score, toString(label) AS label,
+            toString(model) AS model, toString(model_revision) AS model_revision, bar_width_s, relevance, toString(phase) AS phase, toString(reason) AS reason,
             toString(unscored) AS unscored, [{}] AS returns, [{}] AS abnormal
         FROM impact FINAL
         WHERE run = {{run:String}} AND impact.reason != 'withdrawn'
@@ -121,24 +128,71 @@ pub async fn bars(
     config: &ClickHouseConfig,
     run: &Run,
     benchmark: &str,
-    (from, until): (i64, i64),
+    span: (i64, i64),
+    each: impl FnMut(StoredBar),
+) -> Result<(), StoreError> {
+    let of = "(bars.symbol = {benchmark:String} OR bars.symbol IN (
+                SELECT symbol FROM impact WHERE run = {run:String} AND entry_at IS NOT NULL))";
+    let query = bars_query(config, run, of, span).param("benchmark", benchmark);
+    pass(config, query, each).await
+}
+
+/// Passes the bars of some symbols of a run to `each`, from `from` to `until` (microseconds since 1970 UTC).
+///
+/// # Errors
+/// As [`runs`].
+pub async fn bars_of(
+    config: &ClickHouseConfig,
+    run: &Run,
+    symbols: &[&str],
+    span: (i64, i64),
+    each: impl FnMut(StoredBar),
+) -> Result<(), StoreError> {
+    let query = bars_query(config, run, "bars.symbol IN {symbols:Array(String)}", span).param("symbols", symbols);
+    pass(config, query, each).await
+}
+
+fn bars_query(config: &ClickHouseConfig, run: &Run, of: &str, (from, until): (i64, i64)) -> clickhouse::query::Query {
+    let sql = format!(
+        "SELECT toString(symbol) AS symbol, toUnixTimestamp64Micro(start) AS start, width_s, open, close
+        FROM bars FINAL
+        WHERE run = {{run:String}} AND bars.start >= fromUnixTimestamp64Micro({{from:Int64}})
+            AND bars.start < fromUnixTimestamp64Micro({{until:Int64}}) AND {of}
+        ORDER BY run, bars.symbol, width_s, bars.start"
+    );
+    config.client().query(&sql).param("run", run.as_str()).param("from", from).param("until", until)
+}
+
+async fn pass(
+    config: &ClickHouseConfig,
+    query: clickhouse::query::Query,
     mut each: impl FnMut(StoredBar),
 ) -> Result<(), StoreError> {
-    let sql = "SELECT toString(symbol) AS symbol, toUnixTimestamp64Micro(start) AS start, width_s, open, close
-        FROM bars FINAL
-        WHERE run = {run:String} AND bars.start >= fromUnixTimestamp64Micro({from:Int64})
-            AND bars.start < fromUnixTimestamp64Micro({until:Int64})
-            AND (bars.symbol = {benchmark:String} OR bars.symbol IN (
-                SELECT symbol FROM impact WHERE run = {run:String} AND entry_at IS NOT NULL))
-        ORDER BY run, bars.symbol, width_s, bars.start";
-    let client = config.client();
-    let query = client.query(sql).param("run", run.as_str()).param("benchmark", benchmark);
     let failed = |error| StoreError::from_clickhouse(error, &config.url);
-    let mut rows = query.param("from", from).param("until", until).fetch::<StoredBar>().map_err(failed)?;
+    let mut rows = query.fetch::<StoredBar>().map_err(failed)?;
     while let Some(bar) = rows.next().await.map_err(failed)? {
         each(bar);
     }
     Ok(())
+}
+
+/// How many bars of each symbol a run has, from `from` to `until` (microseconds since 1970 UTC).
+///
+/// # Errors
+/// As [`runs`].
+pub async fn bar_counts(
+    config: &ClickHouseConfig,
+    run: &Run,
+    (from, until): (i64, i64),
+) -> Result<Vec<(String, u64)>, StoreError> {
+    let sql = "SELECT toString(symbol) AS symbol, count() AS bars
+        FROM bars
+        WHERE run = {run:String} AND start >= fromUnixTimestamp64Micro({from:Int64})
+            AND start < fromUnixTimestamp64Micro({until:Int64})
+        GROUP BY symbol
+        ORDER BY symbol";
+    let query = config.client().query(sql).param("run", run.as_str()).param("from", from).param("until", until);
+    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
 /// The splits and dividends of a run.

@@ -4,60 +4,153 @@ use tapewire_core::story::{
     ALIKE, CAPITAL_MARK, DENIAL, EXACT_MARKS, FREQUENT_MARKS, FREQUENT_WEIGHT, MARKS, NAME_MARK, SHARED, SPAN, WEIGHT,
 };
 
-/// How often links from mention to mention are followed. Each time reaches twice as far, so a story may have a million
-/// tellings.
-const DOUBLINGS: u32 = 20;
+/// The bits of a word's number that say what kind of word it is. The others are a hash, which opposites (`+raise`, `-raise`)
+/// and a word and the mark of its capital letter (`acme`, `^acme`) share.
+const KIND: u64 = (1 << 12) - 1;
+/// The weight: 0 none, 1 [`FREQUENT_WEIGHT`], 2 [`WEIGHT`].
+const WEIGHT_BITS: u64 = 3;
+const UP: u64 = 1 << 2;
+const DOWN: u64 = 1 << 3;
+/// One for each of [`EXACT_MARKS`].
+const EXACT: [u64; EXACT_MARKS.len()] = [1 << 4, 1 << 5, 1 << 6, 1 << 7];
+const DENIES: u64 = 1 << 8;
+const OWN_NAME: u64 = 1 << 9;
+/// It may be a name: it has none of [`MARKS`].
+const PLAIN: u64 = 1 << 10;
 
 fn quoted(marks: &[char]) -> String {
     marks.iter().map(|mark| format!("'{mark}'")).collect::<Vec<_>>().join(", ")
 }
 
-/// SQL of the similarity of `words` and `theirs`, of the weights `weight` and `their_weight`.
-/// See [`tapewire_core::story::Fingerprint::similarity`].
-fn similarity() -> String {
-    let opposite = |one: &str, two: &str| {
-        format!("arrayExists(w -> startsWith(w, '+') AND has({two}, concat('-', substring(w, 2))), {one})")
-    };
-    let both = |mark: &char| {
-        let has = |words: &str| format!("arrayExists(w -> startsWith(w, '{mark}'), {words})");
-        format!("{} AND {}", has("only"), has("their_only"))
-    };
-    let exact = EXACT_MARKS.iter().map(both).collect::<Vec<_>>().join(" OR ");
-    let (one, two) = (opposite("only", "their_only"), opposite("their_only", "only"));
+/// SQL of the number of word `w`.
+fn number() -> String {
+    let exact = EXACT_MARKS.iter().zip(EXACT).map(|(mark, bit)| format!(" + {bit} * startsWith(w, '{mark}')"));
+    format!(
+        "bitAnd(cityHash64(multiIf(
+            startsWith(w, '{CAPITAL_MARK}'), substring(w, 2), startsWith(w, '-'), concat('+', substring(w, 2)), w
+        )), {base}) + (
+            multiIf(startsWith(w, '{CAPITAL_MARK}'), 0, substring(w, 1, 1) IN ({frequent}), 1, 2)
+            + {UP} * startsWith(w, '+') + {DOWN} * startsWith(w, '-'){exact}
+            + {DENIES} * (w = '{DENIAL}') + {OWN_NAME} * startsWith(w, '{NAME_MARK}')
+            + {PLAIN} * (NOT (substring(w, 1, 1) IN ('{CAPITAL_MARK}', {marks})))
+        )",
+        base = !KIND,
+        frequent = quoted(&FREQUENT_MARKS),
+        exact = exact.collect::<String>(),
+        marks = quoted(&MARKS),
+    )
+}
+
+/// SQL of the weight of words.
+fn weight(words: &str) -> String {
+    format!("arraySum(w -> [0, {FREQUENT_WEIGHT}, {WEIGHT}][bitAnd(w, {WEIGHT_BITS}) + 1], {words})")
+}
+
+/// SQL of whether two headlines can't tell the same story, by the words `only` and `their_only` that each has and the other
+/// lacks. See [`tapewire_core::story::Fingerprint::similarity`].
+fn contradict() -> String {
+    let bits = |of: &str| format!("arrayReduce('groupBitOr', {of})");
+    let (own, theirs) = (bits("only"), bits("their_only"));
     // Otherwise the same, about another company, broker or product.
-    let marks = quoted(&MARKS);
     let names = |only: &str, words: &str| {
         format!(
-            "notEmpty({only}) AND arrayAll(w -> startsWith(w, '{NAME_MARK}')
-                OR NOT (substring(w, 1, 1) IN ({marks})) AND has({words}, concat('{CAPITAL_MARK}', w)), {only})"
+            "notEmpty({only}) AND arrayAll(w -> bitAnd(w, {OWN_NAME}) != 0
+                OR bitAnd(w, {PLAIN}) != 0 AND has({words}, bitAnd(w, {})), {only})",
+            !KIND
         )
     };
-    let contradict = format!(
-        "{exact} OR {one} OR {two} OR has(only, '{DENIAL}') OR has(their_only, '{DENIAL}')
-            OR {} AND {}
-            OR shared < {SHARED} AND (notEmpty(only) OR notEmpty(their_only))",
+    format!(
+        "bitAnd(bitAnd({own}, {theirs}), {exact}) != 0
+            OR bitAnd(bitOr({own}, {theirs}), {DENIES}) != 0
+            OR arrayExists(w -> bitAnd(w, {both}) != 0 AND has(their_only, bitXor(w, {both})), only)
+            OR {} AND {}",
         names("only", "words"),
-        names("their_only", "theirs"),
-    );
-    format!("if(weight + their_weight = 0 OR {contradict}, 0., 2 * shared / (weight + their_weight))")
+        names("their_only", "other.1.4"),
+        exact = EXACT.iter().sum::<u64>(),
+        both = UP | DOWN,
+    )
+}
+
+/// SQL of the mentions of each company in order, with their words as numbers. Two mentions that can be alike have a token in
+/// common: a word of full weight, or all of their words, or a great many frequent ones.
+fn tokens() -> String {
+    let many = SHARED.div_ceil(FREQUENT_WEIGHT);
+    format!(
+        "SELECT
+            run,
+            symbol,
+            key,
+            toUnixTimestamp64Micro(key.1) AS at,
+            toUInt32(row_number() OVER (PARTITION BY run, symbol ORDER BY key)) AS place,
+            arrayMap(w -> {number}, story_words) AS words,
+            {weight} AS weight,
+            arrayConcat(
+                arrayFilter(w -> bitAnd(w, {WEIGHT_BITS}) = 2, words),
+                [if(empty(words), toUInt64(place), cityHash64(arraySort(arrayFilter(w -> bitAnd(w, {WEIGHT_BITS}) != 0, words))))],
+                if(arrayCount(w -> bitAnd(w, {WEIGHT_BITS}) = 1, words) >= {many}, [toUInt64(0)], [])
+            ) AS tokens
+        FROM
+        (
+            SELECT run, symbol, (available_at, provider, article_id) AS key, story_words
+            FROM current_mentions
+            WHERE symbol != ''
+        )",
+        number = number(),
+        weight = weight("words"),
+    )
+}
+
+/// SQL of the most similar earlier mention of each mention, found among those that share a token with it.
+fn most_similar() -> String {
+    format!(
+        "SELECT
+            run,
+            symbol,
+            own.1 AS place,
+            own_key,
+            notEmpty(own.4) AS has_own_words,
+            own.2 AS at,
+            own.3 AS weight,
+            own.4 AS words,
+            arrayFilter(other -> other.1 < place AND other.2 > at - {span}, list) AS preceding,
+            arrayMap(common -> {common_weight}, arrayMap(theirs -> arrayIntersect(words, theirs), preceding.4)) AS shares,
+            -- Most headlines share next to nothing: they are dropped before more is computed of them.
+            arrayFilter(
+                other -> other.2 >= {SHARED} OR other.2 = weight AND other.2 = other.1.3, arrayZip(preceding, shares)
+            ) AS alike,
+            arrayMap(other -> other.1.4, alike) AS all_theirs,
+            arrayMap(
+                (other, only, their_only) -> (
+                    if(weight + other.1.3 = 0 OR {contradict}, 0., 2 * other.2 / (weight + other.1.3)), -toInt64(other.1.1)
+                ),
+                alike,
+                arrayMap(theirs -> arrayFilter(w -> bitAnd(w, {WEIGHT_BITS}) != 0 AND NOT has(theirs, w), words), all_theirs),
+                arrayMap(theirs -> arrayFilter(w -> bitAnd(w, {WEIGHT_BITS}) != 0 AND NOT has(words, w), theirs), all_theirs)
+            ) AS similar,
+            arrayMax(arrayPushBack(similar, (0., toInt64(0)))) AS most
+        FROM
+        (
+            SELECT run, symbol, token, groupArray((place, at, weight, words)) AS list, groupArray(key) AS keys
+            FROM ({tokens})
+            ARRAY JOIN tokens AS token
+            GROUP BY run, symbol, token
+        )
+        ARRAY JOIN list AS own, keys AS own_key",
+        span = SPAN.as_micros(),
+        common_weight = weight("common"),
+        contradict = contradict(),
+        tokens = tokens(),
+    )
 }
 
 /// The story of each mention of a company, as it was known when the mention became known: `story` is the key
 /// (`provider/id`) of the mention that told it first, `told` how many have by now, this one included. NULL if the title has
 /// no word.
 ///
-/// Its cost grows with the square of a symbol's mentions within three days (2,000 mentions, 300 in any three days: seconds
-/// and most of 2 GiB). So ask for one run and symbol, or store the result.
+/// Only mentions that share a word of full weight are compared, so it costs what the mentions with a symbol's most frequent
+/// such word, squared, cost: a second for 2,000 mentions of one symbol, also if all are of three days. Ask for a run and a
+/// symbol, or keep what you asked for.
 pub(crate) fn stories() -> String {
-    let seconds = SPAN.as_secs();
-    let weight = format!(
-        "arraySum(w -> multiIf(startsWith(w, '{CAPITAL_MARK}'), 0, substring(w, 1, 1) IN ({}), {FREQUENT_WEIGHT}, {WEIGHT}), {{}})",
-        quoted(&FREQUENT_MARKS)
-    );
-    let weight = |of: &str| weight.replace("{}", of);
-    let (own_weight, shared) = (weight("words"), weight("arrayIntersect(words, theirs)"));
-    let shared_of_other = weight("arrayIntersect(words, other.2)");
-    let similarity = similarity();
     format!(
         "CREATE OR REPLACE VIEW stories AS
 SELECT
@@ -66,88 +159,61 @@ SELECT
     key.2 AS provider,
     key.3 AS article_id,
     key.1 AS available_at,
-    if(has_words, concat(keys[root].2, '/', keys[root].3), NULL) AS story,
+    if(has_words, concat(first.2, '/', first.3), NULL) AS story,
     if(has_words, CAST(number = 1 AS Bool), NULL) AS is_first,
     if(has_words, number, NULL) AS told,
     if(has_words, greatest_similarity, NULL) AS similarity,
-    if(has_words, (toUnixTimestamp64Micro(key.1) - toUnixTimestamp64Micro(keys[root].1)) / 1e6, NULL) AS since_first_s
+    if(has_words, (toUnixTimestamp64Micro(key.1) - toUnixTimestamp64Micro(first.1)) / 1e6, NULL) AS since_first_s
 FROM
 (
-    SELECT run, symbol, keys, similarities, with_words, roots, arrayEnumerateUniq(roots) AS numbers
+    SELECT
+        run,
+        symbol,
+        key,
+        greatest_similarity,
+        has_words,
+        first_value(key) OVER (
+            PARTITION BY run, symbol, root ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS first,
+        toUInt32(row_number() OVER (PARTITION BY run, symbol, root ORDER BY place)) AS number
     FROM
     (
         SELECT
             run,
             symbol,
-            linked.1 AS keys,
-            linked.2 AS similarities,
-            linked.4 AS with_words,
+            linked.1 AS places,
+            linked.2 AS keys,
+            linked.3 AS similarities,
+            linked.5 AS with_words,
+            -- A parent is earlier, so what its links lead to is known already.
             arrayFold(
-                (followed, step) -> arrayMap(at -> followed[at], followed),
-                range({DOUBLINGS}),
-                arrayMap(parent -> indexOf(keys, parent), linked.3)
+                (known, parent) -> arrayPushBack(known, if(parent = 0, toUInt32(length(known) + 1), known[parent])),
+                linked.4,
+                CAST([] AS Array(UInt32))
             ) AS roots
         FROM
         (
-            SELECT run, symbol, arraySort(groupArray((key, best, parent, has_words))) AS linked
+            SELECT run, symbol, arraySort(groupArray((place, key, best.1, parent, has_words))) AS linked
             FROM
             (
                 SELECT
                     run,
                     symbol,
-                    key,
-                    notEmpty(words) AS has_words,
-                    arrayMax(arrayPushBack(similarities, 0.)) AS best,
+                    place,
+                    any(own_key) AS key,
+                    any(has_own_words) AS has_words,
                     -- The earliest of the most similar.
-                    if(best >= {ALIKE}, earlier[indexOf(similarities, best)].1, key) AS parent
-                FROM
-                (
-                    SELECT
-                        run,
-                        symbol,
-                        key,
-                        words,
-                        {own_weight} AS weight,
-                        arrayFilter(
-                            other -> other.1 < key AND other.1.1 > key.1 - toIntervalSecond({seconds}), near
-                        ) AS preceding,
-                        -- Most headlines share next to nothing: they are dropped before more is computed of them.
-                        arraySort(arrayFilter(
-                            (other, shared) -> shared >= {SHARED} OR shared = weight AND shared = other.3,
-                            preceding,
-                            arrayMap(other -> {shared_of_other}, preceding)
-                        )) AS earlier,
-                        arrayMap(
-                            (theirs, their_weight, shared, only, their_only) -> {similarity},
-                            earlier.2,
-                            earlier.3,
-                            arrayMap(theirs -> {shared}, earlier.2),
-                            arrayMap(theirs -> arrayFilter(w -> NOT (has(theirs, w) OR startsWith(w, '{CAPITAL_MARK}')), words), earlier.2),
-                            arrayMap(theirs -> arrayFilter(w -> NOT (has(words, w) OR startsWith(w, '{CAPITAL_MARK}')), theirs), earlier.2)
-                        ) AS similarities
-                    FROM
-                    (
-                        SELECT
-                            run,
-                            symbol,
-                            (available_at, provider, article_id) AS key,
-                            story_words AS words,
-                            -- The window counts in whole seconds.
-                            groupArray((key, words, {own_weight})) OVER (
-                                PARTITION BY run, symbol ORDER BY toUnixTimestamp(available_at)
-                                RANGE BETWEEN {seconds} PRECEDING AND CURRENT ROW
-                            ) AS near
-                        FROM current_mentions
-                        WHERE symbol != ''
-                    )
-                )
+                    max(most) AS best,
+                    if(best.1 >= {ALIKE}, toUInt32(-best.2), 0) AS parent
+                FROM ({})
+                GROUP BY run, symbol, place
             )
             GROUP BY run, symbol
         )
     )
-)
-ARRAY JOIN
-    keys AS key, similarities AS greatest_similarity, with_words AS has_words, roots AS root, numbers AS number"
+    ARRAY JOIN places AS place, keys AS key, similarities AS greatest_similarity, with_words AS has_words, roots AS root
+)",
+        most_similar()
     )
 }
 

@@ -175,7 +175,7 @@ impl DaysFindings {
         }
         let spans: Vec<_> = followed
             .iter()
-            .map(|own| overlap::Event { symbol: &own.event.symbol, time: own.event.session as i64 })
+            .map(|own| overlap::Event { symbol: own.event.company, time: own.event.session as i64 })
             .collect();
         let fates = overlap::without_overlaps(&spans, days as i64).expect("a window is above 0");
         let mut fate = fates.iter();

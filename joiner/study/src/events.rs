@@ -1,17 +1,21 @@
 //! From joined rows to events: which rows count, and why the others do not.
 
+use crate::findings::{QUANTILES, Settings, enough};
 use crate::row::Row;
 use jiff::Timestamp;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::OnceLock;
 use tapewire_core::exchange::{Calendars, Session};
 use tapewire_core::impact::{Moment, PerHorizon, Phase};
 use tapewire_core::story::{Fingerprint, tellings};
 use tapewire_core::{Horizon, Symbol};
+use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::overlap::{self, Fate};
 use tapewire_statistics::rank::ranks;
+use tapewire_statistics::{Error, Result};
 
 /// Which return of a row is its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,6 +42,8 @@ impl Outcome {
 pub struct Event {
     /// The company.
     pub symbol: Symbol,
+    /// Number of the company.
+    pub company: u64,
     /// Number of the article; companies of one article share it.
     pub article: u64,
     /// The provider's id of the article.
@@ -57,6 +63,10 @@ pub struct Event {
     pub score: f64,
     /// The likeliest class; `None` if the row has none.
     pub label: Option<&'static str>,
+    /// Place of its model in [`Sample::models`], if it is known.
+    pub model: Option<u64>,
+    /// Width of the bars that it was joined with, in seconds.
+    pub bar_width_s: Option<u32>,
     /// Who delivered the article.
     pub provider: String,
     /// The article's publisher.
@@ -93,6 +103,8 @@ pub struct Sample {
     pub events: Vec<Event>,
     /// Rows that are no events, by reason, most frequent first.
     pub left_out: Vec<LeftOut>,
+    /// The models that scored the rows: name and revision.
+    pub models: Vec<(String, String)>,
 }
 
 /// The events of one horizon.
@@ -112,9 +124,12 @@ pub struct Used<'a> {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Once {
+    scores: OnceLock<Vec<f64>>,
+    days: OnceLock<Vec<u64>>,
     clusters: OnceLock<Vec<u64>>,
     score_ranks: OnceLock<Vec<f64>>,
     outcome_ranks: OnceLock<Vec<f64>>,
+    fifths: OnceLock<Result<Vec<usize>>>,
 }
 
 /// Why a row is not an event, and the words for it.
@@ -152,79 +167,119 @@ const REPEATED: (&str, &str) = ("repeated", "the company's story of the last 72 
 /// Of the mentions of one company that tell one story ([`tapewire_core::story`]), only the first is an event.
 pub fn sample<R>(rows: &[R], outcome: Outcome, calendars: &Calendars) -> Sample
 where
+    R: Sync,
     for<'a> Row: From<&'a R>,
 {
-    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), outcome, calendars);
+    let mut sample = with_repeated(rows.par_iter().map(Row::from).collect(), outcome, calendars);
     sample.drop_repeated();
     sample
 }
 
 /// As [`sample`], where mentions whose story was told before are events, too.
-pub(crate) fn with_repeated(mut rows: Vec<Row>, outcome: Outcome, calendars: &Calendars) -> Sample {
-    rows.retain(|row| row.reason != Some("withdrawn"));
-    rows.sort_by(|a, b| {
-        let articles = a.provider.cmp(&b.provider).then_with(|| a.article_id.cmp(&b.article_id));
-        a.available_at.cmp(&b.available_at).then(articles).then_with(|| a.symbol.cmp(&b.symbol))
-    });
+pub(crate) fn with_repeated(rows: Vec<Row>, outcome: Outcome, calendars: &Calendars) -> Sample {
+    let rows = ordered(rows);
+    let (of_article, articles) = number(rows.iter().map(|row| (row.provider.as_str(), row.article_id.as_str())));
+    let (of_company, companies) = number(rows.iter().map(|row| row.symbol.as_ref()));
+    let repeated = repeated(&rows, &of_company, companies);
+    let mut models: Vec<(String, String)> = rows.iter().filter_map(|row| row.model.clone()).collect();
+    models.sort_unstable();
+    models.dedup();
     let count = rows.len();
-    let mut articles: HashMap<(String, String), u64> = HashMap::new();
-    let repeated = repeated(&rows);
-    let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
-    let mut events = Vec::new();
-    for (place, row) in rows.into_iter().enumerate() {
-        let next = articles.len() as u64;
-        let article = *articles.entry((row.provider.clone(), row.article_id.clone())).or_insert(next);
-        if let Some(reason) = reason(&row) {
-            *left_out.entry(reason).or_default() += 1;
-            continue;
-        }
-        let (Some(symbol), Some(entry_at), Some(score)) = (row.symbol, row.entry_at, row.score) else {
-            unreachable!("a row without a reason has a company, a score and an entry")
+    let event = |(place, row): (usize, Row)| {
+        let made = |row: Row| Event {
+            model: row.model.as_ref().and_then(|model| Some(models.binary_search(model).ok()? as u64)),
+            ..event(row, (of_article[place], of_company[place]), !repeated[place], outcome, calendars)
         };
-        let available_at = row.available_at;
-        let session = calendars.of(&symbol).calendar().last_opened(entry_at);
-        events.push(Event {
-            symbol,
-            article,
-            article_id: row.article_id,
-            headline: row.title,
-            available_at,
-            entry_at,
-            session: session.map_or(0, |session| session.index as u64),
-            day: session.map_or(0, day),
-            score,
-            label: row.label,
-            provider: row.provider,
-            publisher: row.publisher,
-            phase: row.phase,
-            relevance: row.relevance,
-            is_first: !repeated.contains(&place),
-            outcomes: if outcome == Outcome::Abnormal { row.abnormal } else { row.returns },
-        });
+        reason(&row).map_or_else(|| Ok(made(row)), Err)
+    };
+    let made: Vec<_> = rows.into_par_iter().enumerate().map(event).collect();
+    let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
+    let mut events = Vec::with_capacity(made.len());
+    for made in made {
+        match made {
+            Ok(event) => events.push(event),
+            Err(reason) => *left_out.entry(reason).or_default() += 1,
+        }
     }
     let left_out: Vec<LeftOut> =
         left_out.into_iter().map(|((reason, words), rows)| LeftOut { reason, words, rows }).collect();
-    let mut sample = Sample { rows: count, articles: articles.len(), events, left_out };
+    let mut sample = Sample { rows: count, articles, events, left_out, models };
     sample.sort_left_out();
     sample
 }
 
-/// Places of the rows whose story was told before. The rows are in the order in which the news was known.
-fn repeated(rows: &[Row]) -> HashSet<usize> {
-    let mut told: HashMap<&Symbol, Vec<usize>> = HashMap::new();
-    for (place, row) in rows.iter().enumerate() {
-        if let Some(symbol) = &row.symbol {
-            told.entry(symbol).or_default().push(place);
-        }
+/// The rows that an edit has not taken back, in the order in which the news was known.
+fn ordered(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.retain(|row| row.reason != Some("withdrawn"));
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.par_sort_by(|&a, &b| {
+        let key = |row: usize| (rows[row].available_at, &rows[row].provider, &rows[row].article_id, &rows[row].symbol);
+        key(a).cmp(&key(b))
+    });
+    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+    let mut ordered = Vec::with_capacity(rows.len());
+    ordered.extend(order.into_iter().filter_map(|place| rows[place].take()));
+    ordered
+}
+
+/// The number of each key, from 0 by first appearance, and how many there are.
+fn number<K: Hash + Eq>(keys: impl ExactSizeIterator<Item = K>) -> (Vec<u64>, usize) {
+    let mut numbers: HashMap<K, u64> = HashMap::with_capacity(keys.len());
+    let of_each = keys
+        .map(|key| {
+            let next = numbers.len() as u64;
+            *numbers.entry(key).or_insert(next)
+        })
+        .collect();
+    (of_each, numbers.len())
+}
+
+/// The event of a row that has no reason not to be one.
+fn event(row: Row, (article, company): (u64, u64), is_first: bool, outcome: Outcome, calendars: &Calendars) -> Event {
+    let (Some(symbol), Some(entry_at), Some(score)) = (row.symbol, row.entry_at, row.score) else {
+        unreachable!("a row without a reason has a company, a score and an entry")
+    };
+    let session = calendars.of(&symbol).calendar().last_opened(entry_at);
+    Event {
+        symbol,
+        company,
+        article,
+        article_id: row.article_id,
+        headline: row.title,
+        available_at: row.available_at,
+        entry_at,
+        session: session.map_or(0, |session| session.index as u64),
+        day: session.map_or(0, day),
+        score,
+        label: row.label,
+        model: None,
+        bar_width_s: row.bar_width_s,
+        provider: row.provider,
+        publisher: row.publisher,
+        phase: row.phase,
+        relevance: row.relevance,
+        is_first,
+        outcomes: if outcome == Outcome::Abnormal { row.abnormal } else { row.returns },
     }
-    let of_company = |places: Vec<usize>| {
+}
+
+/// Which rows tell a story that was told before. The rows are in the order in which the news was known.
+fn repeated(rows: &[Row], of_company: &[u64], companies: usize) -> Vec<bool> {
+    let mut told: Vec<Vec<usize>> = vec![Vec::new(); companies];
+    for (place, _) in rows.iter().enumerate().filter(|(_, row)| row.symbol.is_some()) {
+        told[of_company[place] as usize].push(place);
+    }
+    let of_one = |places: Vec<usize>| {
         let fingerprint = |place: &usize| Fingerprint::about(&rows[*place].title, rows[*place].asked_as.as_deref());
         let fingerprints: Vec<Fingerprint> = places.iter().map(fingerprint).collect();
         let known = places.iter().map(|&place| rows[place].available_at).zip(&fingerprints);
         let again = places.iter().zip(tellings(known)).filter(|(_, of)| of.is_some_and(|telling| !telling.is_first()));
         again.map(|(&place, _)| place).collect::<Vec<_>>()
     };
-    told.into_values().collect::<Vec<_>>().into_par_iter().flat_map_iter(of_company).collect()
+    let again: Vec<usize> = told.into_par_iter().flat_map_iter(of_one).collect();
+    let mut repeated = vec![false; rows.len()];
+    again.into_iter().for_each(|place| repeated[place] = true);
+    repeated
 }
 
 /// The date of a session, as days since 1970.
@@ -267,7 +322,7 @@ impl Sample {
             _ => i64::try_from(event.session).expect("a calendar has fewer sessions"),
         };
         let spans: Vec<_> =
-            with.iter().map(|(event, _)| overlap::Event { symbol: &event.symbol, time: time(event) }).collect();
+            with.iter().map(|(event, _)| overlap::Event { symbol: event.company, time: time(event) }).collect();
         let fates = overlap::without_overlaps(&spans, window).expect("a window is above 0");
         let (events, outcomes): (Vec<&Event>, Vec<f64>) =
             with.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Kept).map(|(pair, _)| *pair).unzip();
@@ -278,6 +333,12 @@ impl Sample {
 }
 
 impl<'a> Used<'a> {
+    /// Events, and a value of each.
+    pub(crate) fn of(pairs: Vec<(&'a Event, f64)>) -> Self {
+        let (events, values) = pairs.into_iter().unzip();
+        Self::new(events, values, 0, 0)
+    }
+
     /// Events with their outcomes, and how many were left out.
     pub(crate) fn new(events: Vec<&'a Event>, outcomes: Vec<f64>, without_outcome: usize, overlapping: usize) -> Self {
         Used { events, outcomes, without_outcome, overlapping, once: Once::default() }
@@ -285,27 +346,32 @@ impl<'a> Used<'a> {
 }
 
 impl Used<'_> {
+    /// Refuses fewer events or days than the settings ask for.
+    pub(crate) fn enough(&self, settings: &Settings) -> Result<()> {
+        enough(self.events.len(), self.count_days(), settings)
+    }
+
     /// Scores of the events.
-    pub fn scores(&self) -> Vec<f64> {
-        self.events.iter().map(|event| event.score).collect()
+    pub fn scores(&self) -> &[f64] {
+        self.once.scores.get_or_init(|| self.events.iter().map(|event| event.score).collect())
     }
 
     /// The day of each event.
-    pub fn days(&self) -> Vec<u64> {
-        self.events.iter().map(|event| event.day).collect()
+    pub fn days(&self) -> &[u64] {
+        self.once.days.get_or_init(|| self.events.iter().map(|event| event.day).collect())
     }
 
     /// The cluster of each event: events of one article, and events of one day, are in one cluster.
     pub fn clusters(&self) -> &[u64] {
         self.once.clusters.get_or_init(|| {
             let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
-            overlap::clusters(&[&articles, &self.days()]).expect("one article and one day an event")
+            overlap::clusters(&[&articles, self.days()]).expect("one article and one day an event")
         })
     }
 
     /// Ranks of the scores.
     pub fn score_ranks(&self) -> &[f64] {
-        self.once.score_ranks.get_or_init(|| ranks(&self.scores()))
+        self.once.score_ranks.get_or_init(|| ranks(self.scores()))
     }
 
     /// Ranks of the outcomes.
@@ -313,13 +379,31 @@ impl Used<'_> {
         self.once.outcome_ranks.get_or_init(|| ranks(&self.outcomes))
     }
 
+    /// The fifth of the scores that each event is in, the lowest being 0.
+    ///
+    /// # Errors
+    /// As [`quantile_of`].
+    pub fn fifths(&self) -> Result<&[usize]> {
+        let fifths = self.once.fifths.get_or_init(|| quantile_of(self.scores(), QUANTILES));
+        fifths.as_deref().map_err(Error::clone)
+    }
+
     /// Number of days.
     pub fn count_days(&self) -> usize {
-        self.events.iter().map(|event| event.day).collect::<HashSet<_>>().len()
+        distinct(self.days())
     }
 
     /// Number of companies.
     pub fn count_symbols(&self) -> usize {
-        self.events.iter().map(|event| &event.symbol).collect::<HashSet<_>>().len()
+        distinct(&self.events.iter().map(|event| event.company).collect::<Vec<_>>())
     }
+}
+
+/// The number of different labels, which mostly lie close together.
+fn distinct(labels: &[u64]) -> usize {
+    let mut labels = labels.to_vec();
+    labels.dedup();
+    labels.sort_unstable();
+    labels.dedup();
+    labels.len()
 }

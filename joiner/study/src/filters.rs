@@ -325,7 +325,7 @@ impl SplitBy {
         }
         let of = |(name, events): (String, Vec<Event>)| {
             let articles = events.iter().map(|event| event.article).collect::<BTreeSet<_>>().len();
-            (name, Sample { rows: events.len(), articles, events, left_out: Vec::new() })
+            (name, Sample { rows: events.len(), articles, events, left_out: Vec::new(), models: Vec::new() })
         };
         let mut parts: Vec<(String, Sample)> = parts.into_iter().map(of).collect();
         if !self.is_ordered_by_name() {

@@ -12,15 +12,15 @@ use crate::parts::Split;
 use crate::row::Row;
 use crate::sentence::{self, Verdict};
 use jiff::Timestamp;
+use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 use std::collections::HashSet;
 use tapewire_core::Horizon;
 use tapewire_core::exchange::Calendars;
 use tapewire_core::impact::Moment;
-use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::ic::{Correlation, correlation};
 use tapewire_statistics::regression::Design;
-use tapewire_statistics::resample::{Alternative, permute_within, product_within};
+use tapewire_statistics::shuffles::{all_shuffles, permute_articles};
 use tapewire_statistics::{Error, Result};
 
 /// Number of quantiles of the scores.
@@ -207,6 +207,7 @@ pub struct Findings {
 /// Studies joined rows.
 pub fn study<R>(rows: &[R], settings: &Settings) -> Findings
 where
+    R: Sync,
     for<'a> Row: From<&'a R>,
 {
     study_with(rows, settings, None, Joined::default())
@@ -216,9 +217,10 @@ where
 /// knows beyond the rows, the report shows what moved before the news, and how much a delay costs.
 pub fn study_with<R>(rows: &[R], settings: &Settings, daily: Option<&DailyReturns>, joined: Joined<'_>) -> Findings
 where
+    R: Sync,
     for<'a> Row: From<&'a R>,
 {
-    let mut sample = with_repeated(rows.iter().map(Row::from).collect(), settings.outcome, &settings.calendars);
+    let mut sample = with_repeated(rows.par_iter().map(Row::from).collect(), settings.outcome, &settings.calendars);
     let mut filters = settings.filters.clone();
     if settings.split_by == Some(SplitBy::Novelty) {
         filters.novelty = Novelty::All;
@@ -351,7 +353,7 @@ pub(crate) fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
     Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())
 }
 
-fn standardized_ranks(used: &Used<'_>) -> Result<[Vec<f64>; 2]> {
+pub(crate) fn standardized_ranks(used: &Used<'_>) -> Result<[Vec<f64>; 2]> {
     let (scores, outcomes) = (used.score_ranks(), used.outcome_ranks());
     // Called for its error: it refuses scores or outcomes that are constant.
     correlation(Correlation::Pearson, scores, outcomes)?;
@@ -390,8 +392,8 @@ fn hit_rate(used: &Used<'_>) -> Result<Estimate> {
     Ok(Estimate::mean(&hits, &clusters)?.plus(0.5))
 }
 
-fn spread(used: &Used<'_>) -> Result<Estimate> {
-    let quantile = quantile_of(&used.scores(), QUANTILES)?;
+pub(crate) fn spread(used: &Used<'_>) -> Result<Estimate> {
+    let quantile = used.fifths()?;
     let is = |wanted: usize| move |event: &&usize| **event == wanted;
     for end in [0, QUANTILES - 1] {
         let found = quantile.iter().filter(is(end)).count();
@@ -407,10 +409,9 @@ fn spread(used: &Used<'_>) -> Result<Estimate> {
 }
 
 fn quantiles(used: &Used<'_>) -> Result<Vec<QuantileMean>> {
-    let scores = used.scores();
-    let quantile = quantile_of(&scores, QUANTILES)?;
+    let (scores, quantile) = (used.scores(), used.fifths()?);
     let of = |wanted: usize| {
-        let own: Vec<f64> = quantile.iter().zip(&scores).filter(|(q, _)| **q == wanted).map(|(_, s)| *s).collect();
+        let own: Vec<f64> = quantile.iter().zip(scores).filter(|(q, _)| **q == wanted).map(|(_, s)| *s).collect();
         let mean = group(used, |event| quantile[event] == wanted, "events in this quantile")
             .and_then(|(outcomes, clusters)| Estimate::mean(&outcomes, &clusters));
         let n = own.len();
@@ -422,24 +423,16 @@ fn quantiles(used: &Used<'_>) -> Result<Vec<QuantileMean>> {
 /// With more events than this, a permutation test is computed from the mean and the variance of all shuffles.
 pub const MOST_SHUFFLED: usize = 50_000;
 
-/// Scores shuffled within days. The statistic is the covariance, within days, of the ranks of scores and outcomes.
+/// Scores of whole articles exchanged within days. The statistic is the covariance, within days, of the ranks of scores and
+/// outcomes.
 fn permutation(used: &Used<'_>, settings: &Settings) -> Result<tapewire_statistics::Test> {
-    let (scores, days) = (used.score_ranks(), used.days());
-    let mut outcomes = used.outcome_ranks().to_vec();
+    let (scores, outcomes, days) = (used.score_ranks(), used.outcome_ranks(), used.days());
+    let articles: Vec<u64> = used.events.iter().map(|event| event.article).collect();
     if outcomes.len() > MOST_SHUFFLED {
-        return product_within(scores, &outcomes, &days);
+        all_shuffles(scores, outcomes, days, &articles)
+    } else {
+        permute_articles(scores, outcomes, days, &articles, settings.permutations, settings.seed)
     }
-    let mut sums: std::collections::HashMap<u64, (f64, f64)> = std::collections::HashMap::new();
-    for (day, outcome) in days.iter().zip(&outcomes) {
-        let (sum, n) = sums.entry(*day).or_default();
-        (*sum, *n) = (*sum + outcome, *n + 1.0);
-    }
-    for (day, outcome) in days.iter().zip(&mut outcomes) {
-        let (sum, n) = sums[day];
-        *outcome -= sum / n;
-    }
-    let within = |shuffled: &[f64]| Some(shuffled.iter().zip(&outcomes).map(|(score, outcome)| score * outcome).sum());
-    permute_within(scores, &days, settings.permutations, settings.seed, Alternative::TwoSided, within)
 }
 
 fn examples(sample: &Sample, horizon: Horizon) -> Vec<Example> {

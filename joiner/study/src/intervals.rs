@@ -35,7 +35,7 @@ pub struct Band {
 pub(crate) fn newey_west(x: &[f64], y: &[f64], used: &Used<'_>, overlap: usize) -> Result<Band> {
     let (period, days) = (used.days(), used.count_days());
     let lags = newey_west_lags(days).max(overlap);
-    let errors = Errors::DriscollKraay { lags, period: &period, small_sample: true };
+    let errors = Errors::DriscollKraay { lags, period, small_sample: true };
     let table = Ols::fit(Design::with_constant(x.len(), &[x])?, y)?.table(&errors)?;
     let slope = table.coefficients[1];
     let interval = slope.interval(LEVEL)?;
@@ -53,8 +53,8 @@ pub(crate) fn block_bootstrap(
     seed: u64,
 ) -> Result<Band> {
     let mut sums: BTreeMap<u64, [f64; 6]> = BTreeMap::new();
-    for ((day, x), y) in used.days().into_iter().zip(x).zip(y) {
-        let own = sums.entry(day).or_default();
+    for ((day, x), y) in used.days().iter().zip(x).zip(y) {
+        let own = sums.entry(*day).or_default();
         for (sum, part) in own.iter_mut().zip([1.0, *x, *y, x * x, y * y, x * y]) {
             *sum += part;
         }

@@ -3,7 +3,7 @@
 use crate::events::Outcome;
 use crate::filters::Novelty;
 use crate::findings::{Findings, MINIMUM_GROUP, MOST_SHUFFLED, QUANTILES};
-use crate::panels::Panels;
+use crate::panels::{Model, Panels};
 use crate::sections;
 
 /// The version of tapewire.
@@ -57,8 +57,11 @@ fn plural(n: u32, unit: &str) -> String {
 }
 
 fn models(panels: &Panels) -> String {
-    let names: Vec<String> =
-        panels.models.iter().map(|model| format!("{} (revision {})", model.name, model.revision)).collect();
+    let name = |model: &Model| match model.revision.as_str() {
+        "" => model.name.clone(),
+        revision => format!("{} (revision {revision})", model.name),
+    };
+    let names: Vec<String> = panels.models.iter().map(name).collect();
     if names.is_empty() {
         "The rows do not say which model scored them.".to_owned()
     } else {
@@ -109,9 +112,9 @@ fn statistics(findings: &Findings) -> String {
          Miller 2015), compared with Student's distribution with as many degrees of freedom as clusters less one; events of \
          one day, and of one article about several companies, are one cluster. Intervals are of 95 % and not adjusted. \
          P-values are two-sided and adjusted by Holm's method (1979) for all {} tests of the study, which the program \
-         counts. The permutation test shuffles scores among the events of each day ({} times, seed {}; with more than {} \
-         events its p-value is the limit for all shuffles, from their exact mean and variance) and is adjusted by Holm's \
-         method for the number of horizons, of all parts. An effect is called found where both p-values are at most {}. Other choices of \
+         counts. The permutation test exchanges the scores of articles within each day, those of one article together and \
+         with an article about as many companies ({} times, seed {}; with more than {} events its p-value is the limit for \
+         all shuffles, from their exact mean and variance), and is adjusted by Holm's method for the number of horizons, of all parts. An effect is called found where both p-values are at most {}. Other choices of \
          data or rules, tried before this study, are not counted.",
         if QUANTILES == 5 { "fifth" } else { "quantile" },
         findings.tests,

@@ -30,6 +30,10 @@ pub struct Row {
     pub score: Option<f64>,
     /// The likeliest class: `positive`, `neutral` or `negative`.
     pub label: Option<&'static str>,
+    /// The model that scored it and the model's revision, if they are known.
+    pub model: Option<(String, String)>,
+    /// Width of the bars that it was joined with, in seconds.
+    pub bar_width_s: Option<u32>,
     /// How much the article is about the company, in (0, 1].
     pub relevance: Option<f64>,
     /// When in the trading day the news became available.
@@ -51,6 +55,7 @@ impl From<&Impact> for Row {
     fn from(row: &Impact) -> Self {
         let mention = &row.mention;
         let probabilities = mention.probabilities();
+        let sentiment = mention.sentiment.as_ref().ok();
         let unscored = mention.sentiment.as_ref().err().map(|reason| reason.as_str());
         Self {
             symbol: mention.symbol.clone(),
@@ -63,6 +68,8 @@ impl From<&Impact> for Row {
             entry_at: row.entry_at.map(whole),
             score: probabilities.map(|probabilities| probabilities.score()),
             label: probabilities.map(|probabilities| probabilities.label()),
+            model: sentiment.map(|sentiment| (sentiment.model.clone(), sentiment.model_revision.clone())),
+            bar_width_s: row.bar_width_s,
             relevance: mention.relevance,
             phase: Some(row.phase),
             reason: row.status.reason().map(|reason| reason.as_str()).or(unscored),

@@ -8,7 +8,7 @@ use tapewire_core::impact::{Phase, Quality, Status};
 use tapewire_core::{Horizon, Impact, Probabilities, Run, Sentiment};
 use tapewire_statistics::regression::{Design, Ols};
 use tapewire_study::panels::{Joined, Shift, Shifted};
-use tapewire_study::{Figure, Filters, Findings, Novelty, Outcome, Settings, html, study_with};
+use tapewire_study::{Figure, Filters, Findings, Novelty, Outcome, Row, Settings, html, study_with};
 use tapewire_testkit::mention;
 
 /// A random number from a seed (SplitMix64), with mean 0 and variance 1.
@@ -159,8 +159,9 @@ fn methods_say_what_was_done() {
 }
 
 #[test]
-fn rows_that_were_joined_before_do_not_name_their_model() {
-    let findings = tapewire_study::study(&rows(40, 1.0), &settings());
+fn rows_without_a_model_do_not_name_one() {
+    let rows: Vec<Row> = rows(40, 1.0).iter().map(|row| Row { model: None, ..Row::from(row) }).collect();
+    let findings = tapewire_study::study(&rows, &settings());
     assert!(findings.methods.contains("do not say which model scored them"), "{}", findings.methods);
     whole_and_safe(&page(&findings));
 }
@@ -335,7 +336,7 @@ fn a_delay_compares_the_same_events_and_counts_the_entries_that_it_moves() {
 fn a_shift_moves_only_the_times() {
     let mut news = mention("AAPL", "2024-07-02T14:00:10Z".parse().unwrap());
     news.received_at += SignedDuration::from_secs(5);
-    let at = |shift: Shift| shift.moved(&news).unwrap().available_at().to_string();
+    let at = |shift: Shift| shift.moved(&news, Calendar::xnys()).unwrap().available_at().to_string();
     assert_eq!(at(Shift::Later(10)), "2024-07-02T14:00:25Z");
     assert_eq!(at(Shift::Earlier(60)), "2024-07-02T13:00:15Z");
     assert_eq!(at(Shift::EarlierSession), "2024-07-01T14:00:15Z");
@@ -344,7 +345,7 @@ fn a_shift_moves_only_the_times() {
     news.published_at = news.received_at;
     news.scored_at = news.received_at;
     assert_eq!(at_of(&news, Shift::EarlierSession), "2024-03-08T15:00:00Z");
-    let moved = Shift::Later(300).moved(&news).unwrap();
+    let moved = Shift::Later(300).moved(&news, Calendar::xnys()).unwrap();
     assert_eq!(
         (&moved.published_at, &moved.title, &moved.sentiment),
         (&news.published_at, &news.title, &news.sentiment)
@@ -352,5 +353,5 @@ fn a_shift_moves_only_the_times() {
 }
 
 fn at_of(news: &tapewire_core::Mention, shift: Shift) -> String {
-    shift.moved(news).unwrap().available_at().to_string()
+    shift.moved(news, Calendar::xnys()).unwrap().available_at().to_string()
 }

@@ -280,7 +280,9 @@ fn a_planted_rank_correlation_is_in_its_interval() {
 /// that of drawn shuffles.
 #[test]
 fn shuffles_of_many_rows_need_not_be_drawn() {
-    use tapewire_statistics::resample::{Alternative, permute_within, product_within};
+    use tapewire_statistics::resample::{Alternative, permute_within};
+    use tapewire_statistics::shuffles::{all_shuffles, permute_articles};
+    let rows = [0, 1, 2, 3, 4];
     let (scores, values, day) = ([0.1, 0.5, -0.3, 0.9, 0.2], [1.0, -2.0, 0.5, 3.0, 1.5], [1, 1, 1, 2, 2]);
     // Every order of three and of two.
     let mut sums = Vec::new();
@@ -292,7 +294,7 @@ fn shuffles_of_many_rows_need_not_be_drawn() {
     }
     let mean = sums.iter().sum::<f64>() / 12.0;
     let deviation = (sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / 12.0).sqrt();
-    let found = product_within(&scores, &values, &day).unwrap();
+    let found = all_shuffles(&scores, &values, &day, &rows).unwrap();
     assert!((found.statistic - (sums[0] - mean) / deviation).abs() < 1e-12, "{found:?}");
 
     let n = 3000;
@@ -300,7 +302,8 @@ fn shuffles_of_many_rows_need_not_be_drawn() {
     let scores: Vec<f64> = (0..n).map(|row| wave(row, 1.7)).collect();
     let values: Vec<f64> = (0..n).map(|row| wave(row, 2.9) + 0.03 * scores[row]).collect();
     let day: Vec<u64> = (0..n as u64).map(|row| row / 30).collect();
-    let exact = product_within(&scores, &values, &day).unwrap();
+    let rows: Vec<u64> = (0..n as u64).collect();
+    let exact = all_shuffles(&scores, &values, &day, &rows).unwrap();
     let mut centred = values.clone();
     for rows in centred.chunks_mut(30) {
         let mean = rows.iter().sum::<f64>() / 30.0;
@@ -310,8 +313,60 @@ fn shuffles_of_many_rows_need_not_be_drawn() {
         Some(shuffled.iter().zip(&centred).map(|(a, b)| a * b).sum())
     });
     let drawn = drawn.unwrap();
+    assert_eq!(permute_articles(&scores, &values, &day, &rows, 9999, 1).unwrap().p, drawn.p, "the same shuffles");
     assert!((exact.p - drawn.p).abs() < 0.015, "{} and {}", exact.p, drawn.p);
     assert!(exact.p > 0.01 && exact.p < 0.99, "{}: nothing is compared", exact.p);
-    let same_days = product_within(&[1.0, 1.0, 2.0, 2.0], &[1.0, 2.0, 3.0, 4.0], &[1, 1, 2, 2]);
+    let same_days = all_shuffles(&[1.0, 1.0, 2.0, 2.0], &[1.0, 2.0, 3.0, 4.0], &[1, 1, 2, 2], &[0, 1, 2, 3]);
     assert!(same_days.unwrap_err().to_string().contains("all scores of each day are equal"));
+}
+
+/// Exchanged one by one, companies of one article look independent.
+#[test]
+fn articles_about_several_companies_are_exchanged_as_a_whole() {
+    use tapewire_statistics::shuffles::{all_shuffles, permute_articles};
+    let n = 360;
+    let (day, article): (Vec<u64>, Vec<u64>) = (0..n).map(|row| (row / 18, row / 3)).unzip();
+    let single: Vec<u64> = (0..n).collect();
+    let p = |noise: &mut Noise, effect: f64, by: &[u64]| {
+        let (tone, shock) = (noise.normals(120), noise.normals(120));
+        let of = |shared: &[f64], noise: &mut Noise| -> Vec<f64> {
+            article.iter().map(|&article| shared[article as usize] + 0.5 * noise.normal()).collect()
+        };
+        let (scores, mut returns) = (of(&tone, noise), of(&shock, noise));
+        returns.iter_mut().zip(&scores).for_each(|(value, score)| *value += effect * score);
+        let drawn = permute_articles(&scores, &returns, &day, by, 199, 11).unwrap().p;
+        let exact = all_shuffles(&scores, &returns, &day, by).unwrap().p;
+        assert!((drawn - exact).abs() < 0.2, "{drawn} {exact}");
+        drawn
+    };
+    let size = rejected(600, |noise| p(noise, 0.0, &article));
+    let (one_by_one, power) =
+        (rejected(300, |noise| p(noise, 0.0, &single)), rejected(100, |noise| p(noise, 0.5, &article)));
+    assert!((0.03..=0.07).contains(&size), "{size}");
+    assert!(one_by_one > 0.15 && power > 0.9, "{one_by_one} {power}");
+}
+
+/// The variance of all shuffles of articles of two rows is that of every one of them.
+#[test]
+fn shuffles_of_articles_have_the_variance_of_every_one() {
+    use tapewire_statistics::shuffles::{all_shuffles, permute_articles};
+    let (day, article) = ([1; 7], [1, 1, 2, 2, 3, 3, 4]);
+    let scores = [0.1, 0.5, -0.3, 0.9, 0.2, 0.7, 5.0];
+    let values = [1.0, -2.0, 0.5, 3.0, 1.5, 0.0, 9.0];
+    let sums: Vec<f64> = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+        .iter()
+        .map(|order| {
+            let product = |(to, from): (usize, &usize)| {
+                values[2 * to] * scores[2 * from] + values[2 * to + 1] * scores[2 * from + 1]
+            };
+            order.iter().enumerate().map(product).sum()
+        })
+        .collect();
+    let mean = sums.iter().sum::<f64>() / 6.0;
+    let deviation = (sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / 6.0).sqrt();
+    let found = all_shuffles(&scores, &values, &day, &article).unwrap();
+    assert!((found.statistic - (sums[0] - mean) / deviation).abs() < 1e-12, "{found:?}");
+    let drawn = permute_articles(&scores, &values, &day, &article, 9999, 1).unwrap();
+    let extreme = sums.iter().filter(|sum| (*sum - mean).abs() >= (sums[0] - mean).abs() - 1e-9).count();
+    assert!((drawn.p - extreme as f64 / 6.0).abs() < 0.02, "{drawn:?}, {extreme} of 6");
 }

@@ -1,7 +1,7 @@
 //! Calibration: whether outcomes are above 0 as often as scores imply.
 
-use super::pairs::Pairs;
 use crate::estimate::{Estimate, Figure};
+use crate::events::Used;
 use crate::findings::MINIMUM_GROUP;
 use serde::Serialize;
 use tapewire_statistics::calibration::{Bins, calibration};
@@ -38,15 +38,15 @@ pub struct CalibrationBin {
     pub n: usize,
 }
 
-pub(super) fn of(used: &Pairs<'_>) -> Result<ScoreCalibration> {
-    let counted: Vec<usize> = (0..used.events.len()).filter(|&event| used.values[event] != 0.0).collect();
+pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
+    let counted: Vec<usize> = (0..used.events.len()).filter(|&event| used.outcomes[event] != 0.0).collect();
     let n = counted.len();
     if n < 5 * MINIMUM_GROUP {
         return Err(Error::TooFew { what: "events with an outcome other than 0", found: n, needed: 5 * MINIMUM_GROUP });
     }
     let implied: Vec<f64> = counted.iter().map(|&event| f64::midpoint(1.0, used.events[event].score)).collect();
     let implied: Vec<f64> = implied.into_iter().map(|p| p.clamp(0.0, 1.0)).collect();
-    let rose: Vec<bool> = counted.iter().map(|&event| used.values[event] > 0.0).collect();
+    let rose: Vec<bool> = counted.iter().map(|&event| used.outcomes[event] > 0.0).collect();
     let bins = if n < 200 { 5 } else { 10 };
     let summary = calibration(&implied, &rose, Bins::EqualCount(bins), crate::estimate::LEVEL)?;
     let bin_of = quantile_of(&implied, bins)?;

@@ -1,6 +1,7 @@
 //! Which events a rank IC is made of.
 
-use super::pairs::Pairs;
+use crate::events::Used;
+use crate::findings::standardized_ranks;
 use jiff::Timestamp;
 use serde::Serialize;
 use tapewire_statistics::Result;
@@ -44,14 +45,14 @@ pub struct Contribution {
     pub share: f64,
 }
 
-pub(super) fn of(used: &Pairs<'_>) -> Result<Contributions> {
-    let [scores, outcomes] = used.standardized_ranks()?;
+pub(super) fn of(used: &Used<'_>) -> Result<Contributions> {
+    let [scores, outcomes] = standardized_ranks(used)?;
     let n = used.events.len();
     let products: Vec<f64> = scores.iter().zip(&outcomes).map(|(x, y)| x * y / n as f64).collect();
     let total_absolute = products.iter().map(|product| product.abs()).sum::<f64>();
     let mut order: Vec<usize> = (0..n).collect();
     // Of equal contributions the one with the larger outcome is listed first, and then the earlier.
-    let size = |event: usize| (products[event].abs(), used.values[event].abs());
+    let size = |event: usize| (products[event].abs(), used.outcomes[event].abs());
     let larger = |a: &usize, b: &usize| {
         let (a_size, b_size) = (size(*a), size(*b));
         b_size.0.total_cmp(&a_size.0).then(b_size.1.total_cmp(&a_size.1)).then(a.cmp(b))
@@ -66,7 +67,7 @@ pub(super) fn of(used: &Pairs<'_>) -> Result<Contributions> {
         available_at: used.events[event].available_at,
         headline: used.events[event].headline.clone(),
         score: used.events[event].score,
-        outcome: used.values[event],
+        outcome: used.outcomes[event],
         contribution: products[event],
         share: products[event].abs() / total_absolute,
     };

@@ -1,10 +1,9 @@
 //! What would be left of the effect if the news had been known later.
 
-use super::pairs::Pairs;
 use super::{Key, Shift, Shifted, by_key, key};
 use crate::estimate::{Estimate, Figure};
-use crate::events::{Event, Outcome, Sample};
-use crate::findings::Settings;
+use crate::events::{Event, Outcome, Sample, Used};
+use crate::findings::{Settings, rank_ic, spread};
 use serde::Serialize;
 use std::collections::HashMap;
 use tapewire_core::{Horizon, Impact};
@@ -50,7 +49,8 @@ pub(super) fn of(
     let mut known: Vec<(u32, HashMap<Key<'_>, &Impact>)> = later.collect();
     if known.is_empty() {
         return Figure::NotKnown(
-            "not known: rows that were joined earlier have one entry each. A study from files joins again with later ones"
+            "not known: joined rows have one entry each. Later ones are computed from the bars, which --bars FILES beside \
+             --impact names"
                 .to_owned(),
         );
     }
@@ -69,8 +69,8 @@ pub(super) fn of(
         for (delay, pairs) in delays.iter_mut().zip(compared(sample, horizon, settings, &known)) {
             delay.horizons.push(DelayedHorizon {
                 horizon: horizon.name(),
-                rank_ic: pairs.rank_ic(settings).into(),
-                spread: pairs.spread(settings).into(),
+                rank_ic: pairs.enough(settings).and_then(|()| rank_ic(&pairs)).into(),
+                spread: pairs.enough(settings).and_then(|()| spread(&pairs)).into(),
                 n: pairs.events.len(),
             });
         }
@@ -84,7 +84,7 @@ fn compared<'s>(
     horizon: Horizon,
     settings: &Settings,
     known: &[(u32, HashMap<Key<'_>, &Impact>)],
-) -> Vec<Pairs<'s>> {
+) -> Vec<Used<'s>> {
     let place = Horizon::ALL.iter().position(|&own| own == horizon).expect("ALL has every horizon");
     let outcome = |row: &Impact| match settings.outcome {
         Outcome::Abnormal => row.abnormal[place],
@@ -97,5 +97,5 @@ fn compared<'s>(
             lists.iter_mut().zip(values).for_each(|(list, value)| list.push((event, value)));
         }
     }
-    lists.into_iter().map(Pairs::of).collect()
+    lists.into_iter().map(Used::of).collect()
 }

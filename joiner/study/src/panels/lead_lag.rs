@@ -1,10 +1,9 @@
 //! What moves first: scores against returns before and after the news.
 
-use super::pairs::Pairs;
 use super::{Key, Shift, Shifted, by_key, key};
 use crate::estimate::{Estimate, Figure};
-use crate::events::{Event, Sample};
-use crate::findings::{HorizonFindings, Settings};
+use crate::events::{Event, Sample, Used};
+use crate::findings::{HorizonFindings, Settings, rank_ic};
 use serde::Serialize;
 use std::collections::HashMap;
 use tapewire_core::Impact;
@@ -69,8 +68,8 @@ pub(super) fn of(
     LeadLag { lags, note }
 }
 
-const NOT_BEFORE: &str = "Returns before the news are not known: rows that were joined earlier do not have them. A study \
-    from files computes them from the bars.";
+const NOT_BEFORE: &str = "Returns before the news are not known: joined rows do not have them. They are computed from the \
+    bars, which --bars FILES beside --impact names.";
 
 /// The log return from the first price at or after the earlier moment to the last price before the news. `None` if there
 /// is no price of a session between them, or a split or a dividend may be.
@@ -95,9 +94,13 @@ fn lag(
 ) -> Lag {
     let with: Vec<(&Event, f64)> = sample.events.iter().filter_map(|event| Some((event, returns(event)?))).collect();
     let spans: Vec<_> =
-        with.iter().map(|(event, _)| overlap::Event { symbol: &event.symbol, time: time(event) }).collect();
+        with.iter().map(|(event, _)| overlap::Event { symbol: event.company, time: time(event) }).collect();
     let fates = overlap::without_overlaps(&spans, window).expect("a window is above 0");
     let kept = with.into_iter().zip(fates).filter(|(_, fate)| *fate == Fate::Kept).map(|(pair, _)| pair).collect();
-    let pairs = Pairs::of(kept);
-    Lag { window: name.to_owned(), rank_ic: pairs.rank_ic(settings).into(), n: pairs.events.len() }
+    let pairs = Used::of(kept);
+    Lag {
+        window: name.to_owned(),
+        rank_ic: pairs.enough(settings).and_then(|()| rank_ic(&pairs)).into(),
+        n: pairs.events.len(),
+    }
 }

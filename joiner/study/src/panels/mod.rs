@@ -4,7 +4,6 @@ mod calibration;
 mod contributions;
 mod delay;
 mod lead_lag;
-mod pairs;
 mod scatter;
 mod shift;
 
@@ -19,7 +18,6 @@ use crate::estimate::Figure;
 use crate::events::{Event, Sample};
 use crate::filters::ScoreAs;
 use crate::findings::{HorizonFindings, Settings};
-use pairs::Pairs;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use tapewire_core::{Horizon, Impact, Mention};
@@ -99,19 +97,16 @@ pub(crate) fn of(
     settings: &Settings,
     joined: Joined<'_>,
 ) -> Panels {
-    let main = largest.map(|horizon| {
-        let used = sample.at(horizon);
-        Pairs { events: used.events, values: used.outcomes }
-    });
+    let main = largest.map(|horizon| sample.at(horizon));
     let main = main.ok_or(Error::TooFew { what: "events with an outcome", found: 0, needed: settings.minimum_events });
-    let main = main.and_then(|pairs| pairs.enough(settings).map(|()| pairs));
+    let main = main.and_then(|used| used.enough(settings).map(|()| used));
     let pairs = || main.as_ref().map_err(Clone::clone);
     let calibrated = || match settings.score {
         ScoreAs::Raw => pairs().and_then(calibration::of).into(),
         _ => Figure::NotKnown("the score that is studied implies no probability".to_owned()),
     };
     let rows = by_key(joined.rows);
-    let (models, bar_widths) = of_rows(sample.events.iter().filter_map(|event| rows.get(&key(event)).copied()));
+    let (models, bar_widths) = of_events(sample);
     let ((scatter, calibration), (contributions, lead_lag)) = rayon::join(
         || rayon::join(|| pairs().and_then(scatter::of).into(), calibrated),
         || {
@@ -131,23 +126,24 @@ pub(crate) fn of(
     }
 }
 
-/// The models and the widths of bars of these rows, each with their number.
-fn of_rows<'a>(rows: impl Iterator<Item = &'a Impact>) -> (Vec<Model>, Vec<BarWidth>) {
-    let mut models: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+/// The models and the widths of bars of the events, each with their number.
+fn of_events(sample: &Sample) -> (Vec<Model>, Vec<BarWidth>) {
+    let mut models = vec![0; sample.models.len()];
     let mut widths: BTreeMap<u32, usize> = BTreeMap::new();
-    for row in rows {
-        if let Ok(sentiment) = &row.mention.sentiment {
-            *models.entry((&sentiment.model, &sentiment.model_revision)).or_default() += 1;
+    for event in &sample.events {
+        if let Some(model) = event.model {
+            models[model as usize] += 1;
         }
-        if let Some(width) = row.bar_width_s {
+        if let Some(width) = event.bar_width_s {
             *widths.entry(width).or_default() += 1;
         }
     }
-    let model = |((name, revision), events): ((&str, &str), usize)| Model {
-        name: name.to_owned(),
-        revision: revision.to_owned(),
+    let model = |((name, revision), events): (&(String, String), usize)| Model {
+        name: name.clone(),
+        revision: revision.clone(),
         events,
     };
+    let used = sample.models.iter().zip(models).filter(|(_, events)| *events > 0);
     let width = |(seconds, events)| BarWidth { seconds, events };
-    (models.into_iter().map(model).collect(), widths.into_iter().map(width).collect())
+    (used.map(model).collect(), widths.into_iter().map(width).collect())
 }

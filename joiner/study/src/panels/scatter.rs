@@ -1,7 +1,7 @@
 //! Scores against outcomes, with a straight line.
 
-use super::pairs::Pairs;
 use crate::estimate::{Estimate, LEVEL};
+use crate::events::Used;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tapewire_statistics::ic::{Correlation, correlation};
@@ -64,15 +64,15 @@ pub struct FitPoint {
     pub high: f64,
 }
 
-pub(super) fn of(used: &Pairs<'_>) -> Result<Scatter> {
+pub(super) fn of(used: &Used<'_>) -> Result<Scatter> {
     let n = used.events.len();
-    let (scores, outcomes, clusters) = (used.scores(), &used.values, used.clusters());
-    let (least, most) = range(&scores);
+    let (scores, outcomes, clusters) = (used.scores(), &used.outcomes, used.clusters());
+    let (least, most) = range(scores);
     if least == most {
         return Err(Error::Constant { what: "scores" });
     }
-    let slope = Estimate::clustered(Design::with_constant(n, &[&scores])?, outcomes, 1, &clusters)?;
-    let fit = fit(&scores, outcomes, &clusters, (least, most))?;
+    let slope = Estimate::clustered(Design::with_constant(n, &[scores])?, outcomes, 1, clusters)?;
+    let fit = fit(scores, outcomes, clusters, (least, most))?;
     let drawn = drawn(outcomes);
     let is_drawn = |outcome: f64| (drawn.0..=drawn.1).contains(&outcome);
     let few = n <= MOST_POINTS;
@@ -91,7 +91,7 @@ pub(super) fn of(used: &Pairs<'_>) -> Result<Scatter> {
         drawn,
         slope,
         fit,
-        r_squared: correlation(Correlation::Pearson, &scores, outcomes)?.powi(2),
+        r_squared: correlation(Correlation::Pearson, scores, outcomes)?.powi(2),
     })
 }
 

@@ -28,14 +28,14 @@ impl Shift {
         Self::EarlierSession,
     ];
 
-    /// The mention as if its news had been available at the other moment. Only its times differ. `None` if the calendar
-    /// has no session before.
-    pub fn moved(self, mention: &Mention) -> Option<Mention> {
+    /// The mention as if its news had been available at the other moment, by the calendar of its company. Only its times
+    /// differ. `None` if the calendar has no session before.
+    pub fn moved(self, mention: &Mention, calendar: &Calendar) -> Option<Mention> {
         let available_at = mention.available_at();
         let at = match self {
             Self::Later(seconds) => available_at.checked_add(SignedDuration::from_secs(seconds.into())).ok()?,
             Self::Earlier(minutes) => available_at.checked_sub(SignedDuration::from_mins(minutes.into())).ok()?,
-            Self::EarlierSession => a_session_before(available_at)?,
+            Self::EarlierSession => a_session_before(available_at, calendar)?,
         };
         let published_at = mention.published_at.min(at);
         Some(Mention { published_at, received_at: at, scored_at: at, ..mention.clone() })
@@ -44,8 +44,7 @@ impl Shift {
 
 /// The moment that is as far from the open of the session before as `at` is from the open of its own, the last that
 /// opened by then.
-fn a_session_before(at: Timestamp) -> Option<Timestamp> {
-    let calendar = Calendar::xnys();
+fn a_session_before(at: Timestamp, calendar: &Calendar) -> Option<Timestamp> {
     let own = calendar.last_opened(at)?;
     let before = calendar.sessions().get(own.index.checked_sub(1)?)?;
     at.checked_sub(own.open.duration_since(before.open)).ok()

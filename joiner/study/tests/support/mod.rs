@@ -35,6 +35,8 @@ pub fn row(ticker: &str, id: &str, day: usize, minutes: i64, score: f64, outcome
         entry_at: Some(entry_at),
         score: Some(score),
         label: Some(if score > 0.0 { "positive" } else { "negative" }),
+        model: None,
+        bar_width_s: None,
         relevance: Some(1.0),
         phase: Some(Phase::Session),
         reason: None,

@@ -1,0 +1,143 @@
+//! How often a study finds something where nothing is, and how often with an effect: `cargo run --release -p tapewire-study
+//! --example size [STUDIES]`. Each line is a kind of news, with scores that have nothing to do with the outcomes.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example stops at what it did not expect")]
+
+use jiff::SignedDuration;
+use rayon::prelude::*;
+use tapewire_core::exchange::Calendar;
+use tapewire_core::impact::Phase;
+use tapewire_core::{Horizon, Symbol};
+use tapewire_study::sentence::Verdict;
+use tapewire_study::{Findings, Row, Settings, study};
+
+/// Random numbers from a seed (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (((z ^ (z >> 31)) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let (radius, angle) = ((-2.0 * self.uniform().ln()).sqrt(), std::f64::consts::TAU * self.uniform());
+        radius * angle.cos()
+    }
+}
+
+/// A kind of news.
+#[derive(Clone, Copy)]
+struct News {
+    name: &'static str,
+    days: usize,
+    articles: usize,
+    /// Companies of each article, which share half of the variance of score and outcome.
+    companies: usize,
+    /// Share of scores that are 0.
+    ties: f64,
+    /// Outcomes with fat tails (Student's distribution with three degrees of freedom), of another variance each day.
+    is_wild: bool,
+}
+
+const ALL: [News; 6] = [
+    News { name: "60 days of 5 articles", days: 60, articles: 5, companies: 1, ties: 0.0, is_wild: false },
+    News { name: "half of the scores are 0", days: 60, articles: 5, companies: 1, ties: 0.5, is_wild: false },
+    News { name: "outcomes with fat tails", days: 60, articles: 5, companies: 1, ties: 0.0, is_wild: true },
+    News { name: "articles about 3 companies", days: 60, articles: 5, companies: 3, ties: 0.0, is_wild: false },
+    News { name: "12 days of 3 articles", days: 12, articles: 3, companies: 1, ties: 0.0, is_wild: false },
+    News { name: "250 days of 20 articles", days: 250, articles: 20, companies: 1, ties: 0.0, is_wild: false },
+];
+
+impl News {
+    fn rows(self, seed: u64) -> Vec<Row> {
+        let mut dice = Dice(seed.wrapping_mul(0x51_7c_c1_b7_27_22_0a_95));
+        let mut rows = Vec::new();
+        for day in 0..self.days {
+            let (common, width) = (dice.normal(), if self.is_wild { dice.normal().exp() } else { 1.0 });
+            for article in 0..self.articles {
+                let (tone, shock) = (dice.normal(), dice.normal());
+                let shared = if self.companies > 1 { 0.5_f64.sqrt() } else { 0.0 };
+                for company in 0..self.companies {
+                    let own = (1.0 - shared * shared).sqrt();
+                    let score = shared * tone + own * dice.normal();
+                    let score = if dice.uniform() < self.ties { 0.0 } else { score };
+                    let tail = if self.is_wild { self.tail(&mut dice) } else { dice.normal() };
+                    let outcome = 0.5 * common + width * (shared * shock + own * tail);
+                    let ticker = article * self.companies + company;
+                    rows.push(row(ticker, &format!("{day}{article:03}"), day, score, 0.002 * outcome));
+                }
+            }
+        }
+        rows
+    }
+
+    fn tail(self, dice: &mut Dice) -> f64 {
+        let square: f64 = (0..3).map(|_| dice.normal().powi(2)).sum::<f64>() / 3.0;
+        dice.normal() / square.sqrt()
+    }
+}
+
+fn row(ticker: usize, id: &str, day: usize, score: f64, outcome: f64) -> Row {
+    let calendar = Calendar::xnys();
+    let first = calendar.on(jiff::civil::date(2024, 1, 2)).unwrap().index;
+    let entry_at = calendar.sessions()[first + day].open + SignedDuration::from_mins(10);
+    let mut returns = [None; Horizon::COUNT];
+    returns[1] = Some(outcome);
+    let letter = |place: u32| char::from(b'A' + u8::try_from(ticker / 26_usize.pow(place) % 26).unwrap());
+    let ticker: String = (0..2).map(letter).collect();
+    Row {
+        symbol: Some(Symbol::new(&ticker).unwrap()),
+        provider: "wire".into(),
+        publisher: String::new(),
+        article_id: id.into(),
+        title: format!("{ticker} report {id}"),
+        asked_as: None,
+        available_at: entry_at - SignedDuration::from_secs(30),
+        entry_at: Some(entry_at),
+        score: Some(score),
+        label: Some(match score {
+            score if score > 0.0 => "positive",
+            score if score < 0.0 => "negative",
+            _ => "neutral",
+        }),
+        model: None,
+        bar_width_s: None,
+        relevance: None,
+        phase: Some(Phase::Session),
+        reason: None,
+        returns,
+        abnormal: returns,
+    }
+}
+
+/// Whether the rank IC's own p-value, the permutation's, any p-value after correction, and the verdict say that there is
+/// something.
+fn said(findings: &Findings) -> [bool; 4] {
+    let of = &findings.horizons[1];
+    let adjusted = of.estimates().into_iter().filter_map(|(_, figure)| figure.value()?.p_adjusted);
+    [
+        of.rank_ic.value().is_some_and(|ic| ic.p <= 0.05),
+        of.permutation.value().is_some_and(|permutation| permutation.p <= 0.05),
+        adjusted.fold(1.0, f64::min) <= 0.05,
+        findings.verdict == Verdict::Found,
+    ]
+}
+
+fn main() {
+    let studies: u64 = std::env::args().nth(1).map_or(10_000, |studies| studies.parse().unwrap());
+    let settings = Settings { permutations: 199, bootstraps: 100, ..Settings::default() };
+    println!("share of {studies} studies that say there is something, where there is nothing, at 5 %");
+    println!("{:30}{:>10}{:>14}{:>22}{:>10}", "", "rank IC", "permutation", "any of the 6 adjusted", "verdict");
+    for news in ALL {
+        let studies = if news.days * news.articles > 1000 { studies.div_ceil(10) } else { studies };
+        let counts = (1..=studies)
+            .into_par_iter()
+            .map(|seed| said(&study(&news.rows(seed), &settings)).map(u64::from))
+            .reduce(|| [0; 4], |one, two| std::array::from_fn(|place| one[place] + two[place]));
+        let share = counts.map(|count| format!("{:.2} %", 100.0 * count as f64 / studies as f64));
+        println!("{:30}{:>10}{:>14}{:>22}{:>10}", news.name, share[0], share[1], share[2], share[3]);
+    }
+}
