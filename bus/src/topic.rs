@@ -172,10 +172,6 @@ impl Topics {
         self.config.client().create_with_context(Logged).map_err(|error| BusError::Config(error.into()))
     }
 
-    pub(crate) fn unreachable(&self, source: KafkaError) -> BusError {
-        BusError::Unreachable { brokers: self.config.brokers.clone(), source: source.into() }
-    }
-
     fn installation(&self) -> String {
         format!("{}{INSTALLATION}", self.config.prefix)
     }

@@ -9,10 +9,10 @@ use crate::providers::{MarketEvent, ProviderError, ProvidersConfig, Rejected};
 use crate::writer::Writer;
 use jiff::Timestamp;
 use tapewire_bus::Topic;
-use tapewire_core::record::{News, Scored, Tape};
+use tapewire_core::record::{News, Print, Scored, Tape};
 use tapewire_core::{
     ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, InstrumentRecord, Mention, NewsRecord, Run,
-    SentimentRecord, TapeRecord, Trade, TradeRecord,
+    SentimentRecord, SourceTrade, TapeRecord, Trade, TradeRecord,
 };
 use tapewire_runtime::{Clock, chain};
 
@@ -42,6 +42,8 @@ pub enum Item {
     Bar(Bar),
     /// A trade.
     Trade(Trade),
+    /// A trade that becomes part of a bar.
+    FoldTrade(SourceTrade),
     /// A halt or a resumption.
     Halt(Halt),
     /// A split or a dividend.
@@ -161,7 +163,15 @@ fn record(topic: &str, bytes: &[u8]) -> ReadAgain {
             Tape::BenchmarkBar(_) => ReadAgain::not("it is a copy of a bar; the bar itself is sent to every partition"),
             Tape::Watermark(_) => watermark(),
         }),
-        Topic::Trades => TradeRecord::decode(bytes).map(|record| ReadAgain::one(record.run, Item::Trade(record.body))),
+        Topic::Trades => TradeRecord::decode(bytes).map(|record| match record.body {
+            Print::Trade(trade) => ReadAgain::one(record.run, Item::Trade(trade)),
+            Print::Fold(trade) => ReadAgain::one(record.run, Item::FoldTrade(trade)),
+            Print::BenchmarkFold(_) => {
+                ReadAgain::not("it is a copy of a trade; the trade itself is sent to every partition")
+            }
+            Print::Gap(_) => ReadAgain::not("it says that trades were missing; their bars were left out or fetched"),
+            Print::Watermark(_) => watermark(),
+        }),
         Topic::Halts => HaltRecord::decode(bytes).map(|record| ReadAgain::one(record.run, Item::Halt(record.body))),
         Topic::Actions => {
             ActionRecord::decode(bytes).map(|record| ReadAgain::one(record.run, Item::Action(record.body)))
@@ -194,6 +204,7 @@ impl Item {
             }
             Self::Bar(bar) => writer.bar(bar).await,
             Self::Trade(trade) => writer.trade(trade).await,
+            Self::FoldTrade(SourceTrade { source, trade }) => writer.fold_trade(&source, trade).await,
             Self::Halt(halt) => writer.halt(halt).await,
             Self::Action(action) => writer.action(action).await,
             Self::Instrument(key, record) => writer.record(Topic::Instruments, &key, &record).await,

@@ -1,12 +1,15 @@
-//! Files of companies, and names in texts, whatever is in them: no panic, and what is accepted is what a plain reader
-//! finds.
+//! Files of companies, names in texts and sentencepiece models, whatever is in them: no panic, and what is accepted is
+//! what a plain reader finds.
 //!
 //! `tapewire_fuzzkit` says how many inputs run, and how to run more.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
+mod common;
+
+use common::train;
 use tapewire_core::Symbol;
 use tapewire_fuzzkit::{Dice, bounded, fuzz, table};
-use tapewire_models::{Registry, Source};
+use tapewire_models::{Registry, Source, TokenizerFiles};
 use tapewire_sentiment::ScoreError;
 use tapewire_sentiment::companies::{Companies, table::read};
 use tapewire_sentiment::engine::tokenizer::{TextTokenizer, Window};
@@ -217,5 +220,39 @@ fn windows_of_texts() {
             Err(error) => assert!(matches!(error, ScoreError::CompanyTooLong { .. }), "{error}"),
         }
         assert!(asked.into_inner().iter().all(|part| text.contains(part.as_str())), "{text:?}");
+    });
+}
+
+/// A tokenizer is made of each, and it is more work than to read a table.
+const MODELS: usize = 300;
+
+#[test]
+fn sentencepiece_models() {
+    let valid = std::fs::read(train().join("sentencepiece/deberta-v2.model")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (model, config) = (folder.path().join("spm.model"), folder.path().join("config.json"));
+    std::fs::write(&config, r#"{"model_type": "deberta-v2"}"#).unwrap();
+    let files = TokenizerFiles::SentencePiece { model: model.clone(), config, settings: None };
+    fuzz!(MODELS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let mut changed = valid.clone();
+        for _ in 0..dice.below(5) {
+            let at = dice.below(changed.len());
+            changed[at] = dice.below(256) as u8;
+        }
+        if dice.below(4) == 0 {
+            changed.truncate(dice.below(changed.len()));
+        }
+        std::fs::write(&model, &changed).unwrap();
+        let tokenizer = match TextTokenizer::load(&files, 512) {
+            Ok(tokenizer) => tokenizer,
+            Err(error) => return assert!(error.to_string().contains("spm.model"), "{error}"),
+        };
+        // The table of what is replaced may be damaged, so that the tokenizer fails on a text.
+        if let Ok(windows) = tokenizer.encode("Shares of \u{ff21}pple fall", Some("Apple"), Overflow::Windows) {
+            // Every piece has at least two bytes in the file.
+            let ids = &windows[0].encoding.input_ids;
+            assert!(ids.len() >= 3 && ids.iter().all(|&id| (id as usize) < changed.len() / 2), "{ids:?}");
+        }
     });
 }

@@ -18,7 +18,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         source: &Arc<dyn PriceSource>,
         symbols: &[Symbol],
     ) -> Result<(), IngestError> {
-        let subscription = Subscription { symbols: symbols.to_vec(), trades: false, halts: false };
+        let subscription = Subscription { symbols: symbols.to_vec(), bars: true, trades: false, halts: false };
         source.check(&subscription)?;
         if !self.state.actions.contains(name) {
             self.actions(name, source, symbols).await?;

@@ -219,8 +219,9 @@ FROM
 
 /// The sentiment of each symbol at the end of each minute (UTC): the mean score of the mentions that were known by then,
 /// weighted by relevance, by novelty (the n-th telling of a story counts 1/n) and by age: a weight halves with each
-/// `half_life_s`. A story counts by the source that told it first: the same story from another source does not count again. Only mentions of the last `window_s` seconds count; NULL without any. Relevance that is not known is
-/// 1 / number of companies of the article. Parameters: `run`, `from` and `to` (exclusive), `half_life_s`, `window_s`.
+/// `half_life_s`. A story counts by the source that told it first: the same story from another source does not count again.
+/// Only mentions of the last `window_s` seconds count; NULL without any. Relevance that is not known is 1 / number of
+/// companies of the article. Parameters: `run`, `from` and `to` (exclusive), `half_life_s`, `window_s`.
 pub(crate) fn sentiment_index() -> String {
     "CREATE OR REPLACE VIEW sentiment_index AS
 SELECT

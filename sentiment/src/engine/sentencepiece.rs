@@ -9,6 +9,7 @@ use super::tokenizer::{special, unreadable};
 use crate::SentimentError;
 use prost::Message;
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::path::Path;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::replace::ReplacePattern;
@@ -178,7 +179,23 @@ fn unsupported_part(model: &SentencePiece) -> Option<&'static str> {
     model.pieces.iter().any(|piece| piece.is(Piece::UNUSED)).then_some("a sentencepiece model with unused pieces")
 }
 
+/// Refuses pieces that sentencepiece refuses, too: an empty one would match everywhere.
+fn check(pieces: &[Piece]) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    let wrong = pieces.iter().enumerate().find_map(|(number, Piece { piece, score, .. })| {
+        if piece.is_empty() {
+            Some(format!("piece {number} is empty"))
+        } else if !seen.insert(piece) {
+            Some(format!("piece {number}, {piece}, occurs twice"))
+        } else {
+            (!score.is_finite()).then(|| format!("piece {number}, {piece}, has the score {score}"))
+        }
+    });
+    wrong.map_or(Ok(()), |wrong| Err(format!("{wrong}: the file is damaged; download it again")))
+}
+
 fn unigram(pieces: &[Piece], layout: Layout) -> Result<Unigram, String> {
+    check(pieces)?;
     let scored = |piece: &Piece| (piece.piece.clone(), f64::from(piece.score));
     let vocabulary: Vec<(String, f64)> = match layout {
         Layout::Deberta => pieces.iter().map(scored).collect(),

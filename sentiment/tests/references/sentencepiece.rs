@@ -128,7 +128,7 @@ fn what_would_not_give_sentencepieces_ids_is_refused_with_a_remedy() {
     let refused = |bytes: &[u8], family: &str, settings: Option<&str>| {
         let path = folder.path().join("spm.model");
         std::fs::write(&path, bytes).unwrap();
-        let error = load(path, family, settings).err().expect("it is refused").to_string();
+        let error = load(path, family, settings).expect_err("it is refused").to_string();
         assert!(error.contains("spm.model") && !error.contains('{'), "{error}");
         error
     };
@@ -140,6 +140,9 @@ fn what_would_not_give_sentencepieces_ids_is_refused_with_a_remedy() {
         (with_part(2, &number(24, 1)), "deberta-v2", None, "treat_whitespace_as_suffix is not supported"),
         (with_part(3, &number(5, 0)), "deberta-v2", None, "without escape_whitespaces is not supported"),
         (unused, "deberta-v2", None, "unused pieces is not supported"),
+        (with_part(1, &[]), "deberta-v2", None, "piece 180 is empty: the file is damaged"),
+        (with_part(1, &[0x0a, 5, b'[', b'C', b'L', b'S', b']']), "deberta-v2", None, "piece 180, [CLS], occurs twice"),
+        (with_part(1, &[0x0a, 1, b'~', 0x15, 0, 0, 0xc0, 0x7f]), "deberta-v2", None, "has the score NaN"),
         (plain.clone(), "deberta-v2", Some(r#"{"split_by_punct": true}"#), "split_by_punct is not supported"),
         (plain.clone(), "camembert", None, "a sentencepiece model of model_type camembert is not supported"),
         (plain.clone(), "xlm-roberta", None, "its first pieces are [PAD], [CLS], [SEP], not <unk>, <s>, </s>"),
