@@ -96,6 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn a_text_in_which_nobody_sees_anything_is_empty() {
+        let read = |text: &str| super::text(Some(&Value::Text(text.into())), "field", "text");
+        for invisible in
+            ["", " ", "\u{200b}", "\u{200b}\u{2060}\u{feff}", "\u{ad}", "\u{a0}", "&nbsp;", "<p>\u{200b}</p>"]
+        {
+            assert_eq!(read(invisible), Err("field text is empty".into()), "{invisible:?}");
+        }
+        assert_eq!(read("Profit\u{200b} doubled"), Ok("Profit doubled".into()));
+    }
+
+    #[test]
     fn a_list_of_one_is_that_company_and_of_several_has_a_reason() {
         let text = |text: &str| Value::Text(text.into());
         for (value, expected) in [
