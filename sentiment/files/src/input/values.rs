@@ -40,7 +40,7 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
     };
     let texts = texts.into_iter().flat_map(|text| ticker::listed(&text).unwrap_or_else(|| vec![text]));
     let plain = texts.map(|text| one(&text, what, name)).collect::<Result<Vec<String>, _>>()?;
-    let mut texts: Vec<String> = plain.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let mut texts: Vec<String> = plain.into_iter().filter(|text| !ticker::is_absent(text)).collect();
     let mut seen = std::collections::HashSet::new();
     texts.retain(|text| seen.insert(text.clone()));
     match &texts[..] {
@@ -121,6 +121,8 @@ mod tests {
             (texts(&[]), None),
             (text("[]"), None),
             (text(" "), None),
+            (text("nan"), None),
+            (texts(&["None", "MSFT"]), Some("MSFT")),
             (text("\u{200b}MSFT"), Some("MSFT")),
             (text("NASDAQ:MSFT"), Some("MSFT")),
             (texts(&["MSFT.O", "MSFT US Equity"]), Some("MSFT")),
