@@ -23,8 +23,8 @@ const SEPARATORS: [char; 4] = [',', ';', '|', '\n'];
 
 /// Exchanges and markets of the United States, as vendors name them: a ticker means the same share on all of them.
 #[rustfmt::skip]
-const US_EXCHANGES: [&str; 30] = [
-    "NASDAQ", "NYSE", "AMEX", "NYSEAMERICAN", "NYSE AMERICAN", "NYSEMKT", "NYSE MKT", "NYSEARCA", "NYSE ARCA", "ARCA",
+const US_EXCHANGES: [&str; 34] = [
+    "NASDAQ", "NASDAQGS", "NASDAQGM", "NASDAQCM", "NYSEAM", "NYSE", "AMEX", "NYSEAMERICAN", "NYSE AMERICAN", "NYSEMKT", "NYSE MKT", "NYSEARCA", "NYSE ARCA", "ARCA",
     "BATS", "CBOE", "XNAS", "XNYS", "XASE", "ARCX", "OTC", "OTCMKTS", "OTCPK", "OTCQB", "OTCQX", "PINK", "US", "USA",
     "NSQ", "NYQ", "NMQ", "ASQ", "PCQ", "XNMS",
 ];
@@ -322,6 +322,10 @@ fn class_of<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
 fn without_market(bare: &str) -> Result<Cow<'_, str>, &'static str> {
     if bare.contains('^') && bare.ends_with(|c: char| c.is_ascii_digit()) {
         return Err("is Reuters' code of a share that is no longer listed, and not a ticker");
+    }
+    // As Futu writes it.
+    if let Some(ticker) = bare.strip_prefix("US.").filter(|ticker| ticker.len() > 1) {
+        return Ok(Cow::Borrowed(ticker));
     }
     let Some(at) = bare.rfind(['.', '-', '@']).filter(|&at| at > 0) else { return Ok(Cow::Borrowed(bare)) };
     let (base, market) = (&bare[..at], &bare[at + 1..]);

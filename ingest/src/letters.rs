@@ -9,10 +9,10 @@ use crate::providers::{MarketEvent, ProviderError, ProvidersConfig, Rejected};
 use crate::writer::Writer;
 use jiff::Timestamp;
 use tapewire_bus::Topic;
-use tapewire_core::record::{News, Print, Scored, Tape};
+use tapewire_core::record::{News, Print, Scored, SourceTrade, Tape};
 use tapewire_core::{
     ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, InstrumentRecord, Mention, NewsRecord, Run,
-    SentimentRecord, SourceTrade, TapeRecord, Trade, TradeRecord,
+    SentimentRecord, TapeRecord, Trade, TradeRecord,
 };
 use tapewire_runtime::{Clock, chain};
 

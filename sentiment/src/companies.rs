@@ -288,7 +288,17 @@ impl Companies {
         // A word in capitals is looked up as a ticker first, any other word as a name first: `Ford` is not FORD.
         let is_ticker = symbol.as_ref().is_some_and(|symbol| is_spelled_as_ticker(word, symbol));
         let by_ticker = || known(symbol.as_ref()?);
-        if is_ticker { by_ticker().or_else(by_name) } else { by_name().or_else(by_ticker) }
+        let found = if is_ticker { by_ticker().or_else(by_name) } else { by_name().or_else(by_ticker) };
+        // `Alphabet, Inc.`, and `Apple Inc (NASDAQ: AAPL)`.
+        let by_common_name = || {
+            let common = common_names(word, None).name;
+            (common != word).then(|| self.by_name.get(&key(&common)))?.and_then(known)
+        };
+        let by_bracket = || {
+            let (_, bracket) = word.strip_suffix(')')?.rsplit_once('(')?;
+            known(&ticker::read(bracket).ok()?)
+        };
+        found.or_else(by_bracket).or_else(by_common_name)
     }
 }
 

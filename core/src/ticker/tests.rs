@@ -26,6 +26,8 @@ fn a_ticker_with_its_exchange_or_market_is_the_ticker() {
         "AAPL.XNAS",
         "AAPL.NASDAQ",
         "AAPL@NASDAQ",
+        "NasdaqGS:AAPL",
+        "US.AAPL",
         "AAPL.O",
         "AAPL.OQ",
         "aapl.oq",

@@ -4,6 +4,7 @@
 //! `Johnson and Johnson` name one.
 
 use super::Companies;
+use tapewire_core::ticker;
 
 /// Legal forms and other endings that a comma may stand before, without points and in small letters.
 #[rustfmt::skip]
@@ -32,7 +33,17 @@ impl Companies {
             return None;
         }
         let parts = divided(text);
-        if parts.len() > 1 { Some(parts) } else { self.with_conjunctions(text.trim()) }
+        if parts.len() > 1 { Some(parts) } else { self.with_conjunctions(text.trim()).or_else(|| self.tickers(text)) }
+    }
+
+    /// The tickers of a text that has nothing else, with spaces between them.
+    fn tickers<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let is_ticker = |word: &&str| {
+            !word.contains(char::is_lowercase)
+                && ticker::read(word).is_ok_and(|symbol| self.by_symbol.contains_key(&symbol))
+        };
+        (words.len() > 1 && words.iter().all(is_ticker)).then_some(words)
     }
 
     /// The companies of a text with words between them, if all are known.
@@ -127,6 +138,9 @@ mod tests {
             "WATERS CORP /DE/",
             "SCHWAB CHARLES CORP/NEW",
             "Black and Decker",
+            "HOME DEPOT",
+            "BRK B",
+            "AAPL US Equity",
             "",
             ",",
         ] {
@@ -145,6 +159,7 @@ mod tests {
             ("AT & T and Verizon", &["AT & T", "Verizon"]),
             ("AAPL AND MSFT", &["AAPL", "MSFT"]),
             ("AAPL & MSFT & TSLA", &["AAPL", "MSFT", "TSLA"]),
+            ("AAPL MSFT", &["AAPL", "MSFT"]),
             ("Apple vs. Microsoft", &["Apple", "Microsoft"]),
             ("AT&T, Verizon", &["AT&T", "Verizon"]),
         ] {

@@ -41,7 +41,7 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
     };
     let texts = texts.into_iter().flat_map(|text| ticker::listed(&text).unwrap_or_else(|| vec![text]));
     let plain = texts.map(|text| one(&text, what, name)).collect::<Result<Vec<String>, _>>()?;
-    let mut texts: Vec<String> = plain.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let mut texts: Vec<String> = plain.into_iter().filter(|text| !ticker::is_absent(text)).collect();
     let mut seen = std::collections::HashSet::new();
     texts.retain(|text| seen.insert(text.clone()));
     match &texts[..] {
@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn a_text_in_which_nobody_sees_anything_is_empty() {
+        let read = |text: &str| super::text(Some(&Value::Text(text.into())), "field", "text");
+        for invisible in
+            ["", " ", "\u{200b}", "\u{200b}\u{2060}\u{feff}", "\u{ad}", "\u{a0}", "&nbsp;", "<p>\u{200b}</p>"]
+        {
+            assert_eq!(read(invisible), Err("field text is empty".into()), "{invisible:?}");
+        }
+        assert_eq!(read("Profit\u{200b} doubled"), Ok("Profit doubled".into()));
+    }
+
+    #[test]
     fn a_list_of_one_is_that_company_and_of_several_has_a_reason() {
         let text = |text: &str| Value::Text(text.into());
         for (value, expected) in [
@@ -111,6 +122,8 @@ mod tests {
             (texts(&[]), None),
             (text("[]"), None),
             (text(" "), None),
+            (text("nan"), None),
+            (texts(&["None", "MSFT"]), Some("MSFT")),
             (text("\u{200b}MSFT"), Some("MSFT")),
             (text("NASDAQ:MSFT"), Some("MSFT")),
             (texts(&["MSFT.O", "MSFT US Equity"]), Some("MSFT")),
