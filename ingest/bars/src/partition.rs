@@ -224,7 +224,7 @@ impl Partition {
     }
 }
 
-/// The stream of a source, made if there is none.
+/// The stream of a source, made if it is missing.
 fn stream<'s>(streams: &'s mut Vec<Stream>, offset: u64, run: &Run, source: &str) -> &'s mut Stream {
     let at = streams.iter().position(|stream| stream.source == source && stream.run == *run);
     let at = at.unwrap_or_else(|| {

@@ -7,8 +7,12 @@
 
 pub mod alpaca;
 pub mod alphavantage;
+#[cfg(test)]
+mod behaviours;
 pub mod binance;
 mod candles;
+#[cfg(test)]
+mod captures;
 pub mod coinbase;
 mod coins;
 mod conditional;

@@ -8,6 +8,7 @@ mod listed;
 mod massive;
 mod replay;
 mod rest;
+mod streams;
 
 /// How many inputs `cargo test` tries for each target.
 const INPUTS: usize = 3000;

@@ -218,7 +218,7 @@ async fn refusals_are_told_apart_from_mishaps_and_the_key_is_never_shown() {
         (at_log_in(error(402, "auth failed")), false, "TAPEWIRE_ALPACA_API_KEY"),
         (at_log_in(error(404, "auth timeout")), true, "auth timeout"),
         (at_log_in(error(406, "connection limit exceeded")), true, "no further connection"),
-        (at_log_in(Step::Deafen), true, "authenticated"),
+        (at_log_in(Step::Deafen), true, "silent"),
         (at_subscription(error(405, "symbol limit exceeded")), false, "what your plan includes"),
         (at_subscription(error(409, "insufficient subscription")), false, "insufficient"),
         (at_subscription(error(400, "invalid syntax")), false, "invalid syntax"),

@@ -42,7 +42,7 @@ impl Connection {
         for symbol in &subscription.symbols {
             socket.send(&json!({"type": "subscribe", "symbol": name_of(&provider, symbol)?}), login).await?;
         }
-        // Trades have no numbers of their own. These grow from one connection to the next, too.
+        // Trades are not numbered. These grow from one connection to the next, too.
         let last = u64::try_from(account.clock.now().as_microsecond()).unwrap_or(0);
         Ok(Self { provider, socket, last, clock: account.clock.clone() })
     }

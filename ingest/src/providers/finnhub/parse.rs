@@ -55,7 +55,7 @@ enum Code {
     Number(u32),
 }
 
-/// Reads a message. Finnhub's trades have no numbers: `number` gives each one that is unique and grows.
+/// Reads a message. Finnhub's trades are not numbered: `number` gives each one that is unique and grows.
 ///
 /// # Errors
 /// The reason, in words.

@@ -172,7 +172,7 @@ fn captures_are_read_or_refused_with_the_reason() {
     );
     let documented = String::from_utf8(fixture("finnhub/ws_messages.jsonl").unwrap()).unwrap();
     let documented: Vec<&str> = documented.lines().collect();
-    assert_eq!(read(documented[0]).unwrap().0[0].at, at("2019-12-05T06:14:51.134Z"));
+    assert_eq!(read(documented[0]).unwrap().0[0].at, at("2019-12-05T06:18:11.134Z"));
     assert_eq!(read(documented[1]).unwrap_err(), "Nothing");
     assert!(read(documented[2]).unwrap_err().contains("too many symbols"));
 }

@@ -186,7 +186,7 @@ async fn bars_of_the_past_are_those_asked_for_and_errors_come_with_http_200() {
     assert!(page.rejects.len() == 1 && page.rejects[0].reason.contains("outside low..high") && page.next.is_none());
     let query = &server.requests()[0].query;
     assert!(query.contains("pair=BTCUSD&interval=1") && query.contains(&format!("since={}", start.as_second() - 60)));
-    let mut error = async || source.bars_page(&coin, start, to, None).await.unwrap_err();
+    let error = async || source.bars_page(&coin, start, to, None).await.unwrap_err();
     assert!(matches!(error().await, ProviderError::RateLimited { .. }));
     assert!(!error().await.is_retryable());
     assert!(matches!(error().await, ProviderError::Failed { .. }));

@@ -174,7 +174,7 @@ pub struct Status {
     pub message: String,
 }
 
-/// Websocket: a minute has ended, or an ended minute is corrected.
+/// Websocket: a minute (`AM`) or a second (`A`) has ended, or an ended one is corrected.
 ///
 /// ```json
 /// {"ev":"AM","sym":"GTE","v":4110,"dv":"4110.25","av":9470157,"dav":"9470157.5","op":0.4372,"vw":0.4488,

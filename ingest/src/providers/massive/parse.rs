@@ -174,7 +174,8 @@ fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
     let market = |event| Ok(Message::Market(event));
     match tag.ev.as_str() {
         "status" => read(raw).map(Message::Status),
-        "AM" => market(MarketEvent::Bar(minute_bar(raw, received_at)?)),
+        "AM" => market(MarketEvent::Bar(live_bar(raw, 60, received_at)?)),
+        "A" => market(MarketEvent::Bar(live_bar(raw, 1, received_at)?)),
         "T" => market(MarketEvent::Trade(trade(raw, received_at)?)),
         "LULD" => match halt(raw, received_at)? {
             Some(halt) => market(MarketEvent::Halt(halt)),
@@ -184,15 +185,17 @@ fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
     }
 }
 
-fn minute_bar(raw: &str, received_at: Timestamp) -> Result<Bar, String> {
+/// A bar of a minute or of a second.
+fn live_bar(raw: &str, width_s: u32, received_at: Timestamp) -> Result<Bar, String> {
     let item: MinuteAggregate = read(raw)?;
-    if item.e.checked_sub(item.s) != Some(60_000) {
-        return Err(format!("a minute bar spans 60000 ms, not {} to {}", item.s, item.e));
+    let width_ms = i64::from(width_s) * 1000;
+    if item.e.checked_sub(item.s) != Some(width_ms) {
+        return Err(format!("a bar of {width_s} s spans {width_ms} ms, not {} to {}", item.s, item.e));
     }
     sound(Bar {
         symbol: equity(&item.sym)?,
         start: milliseconds(item.s)?,
-        width_s: 60,
+        width_s,
         open: item.o,
         high: item.h,
         low: item.l,

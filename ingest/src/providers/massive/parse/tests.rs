@@ -276,7 +276,7 @@ fn the_providers_own_examples() {
         } else if name.starts_with("ws_examples") {
             let examples: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_str(&body).unwrap();
             for (channel, example) in examples {
-                let known = ["/stocks/AM", "/stocks/T", "/stocks/LULD"].contains(&channel.as_str());
+                let known = ["/stocks/AM", "/stocks/A", "/stocks/T", "/stocks/LULD"].contains(&channel.as_str());
                 let frame = frame(&format!("[{}]", example.get()), at());
                 assert_eq!(
                     (frame.messages.len(), frame.rejects.len()),
