@@ -105,7 +105,7 @@ fn secrets_are_not_printed_and_only_their_origin_is_said() {
     for (section, key, expected) in [
         ("[kafka]", "# sasl_password is a secret", "# sasl_password is a secret  # TAPEWIRE_KAFKA_SASL_PASSWORD"),
         ("[kafka.properties]", "# \"sasl.password\"", "# \"sasl.password\" is a secret  # tapewire.toml"),
-        ("[providers.alpaca]", "# api_key", "# api_key is a secret  # TAPEWIRE_ALPACA_API_KEY"),
+        ("[providers.alpaca]", "# api_key is", "# api_key is a secret  # TAPEWIRE_ALPACA_API_KEY"),
         ("[clickhouse]", "# url", "# url is a secret  # tapewire.toml"),
         ("[clickhouse]", "# password", "# password is a secret  # the file /run/secrets/clickhouse"),
     ] {

@@ -1,6 +1,8 @@
 //! Moments as numbers, in whatever unit.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// The years that a moment of news or prices can be in, both included. What is outside is a zero, a date written as a
 /// number, or another mistake, and never a moment.
@@ -51,6 +53,14 @@ pub fn of_decimal(text: &str) -> Option<Timestamp> {
         .map(whole_microseconds)
 }
 
+/// Reads a moment in UTC within [`YEARS`] that is written exactly as strftime writes it with this format. A digit that is
+/// missing is refused: strptime alone reads `131` as 13:01.
+pub fn of_format(format: &str, text: &str) -> Option<Timestamp> {
+    let civil = DateTime::strptime(format, text).ok()?;
+    let at = civil.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    (civil.strftime(format).to_string() == text && is_plausible(at)).then_some(at)
+}
+
 /// Whether the moment is within [`YEARS`].
 pub fn is_plausible(at: Timestamp) -> bool {
     SECONDS.contains(&at.as_second())
@@ -89,6 +99,15 @@ mod tests {
         assert_eq!(of_decimal("1747078980123.5"), at("2025-05-12T19:43:00.1235Z"));
         for text in ["", ".", "638826534000000000", "1.7e9", "-1747078980", "0", "20250512.5", "99999999999999999999"] {
             assert_eq!(of_decimal(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_of_a_format_has_all_its_digits() {
+        let read = |text: &str| of_format("%Y%m%dT%H%M%S", text);
+        assert_eq!(read("20240719T131502"), Some("2024-07-19T13:15:02Z".parse().unwrap()));
+        for text in ["20240719T13152", "2024719T131502", "20240719T131560", "19700101T000000", " 20240719T131502", ""] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::providers::http::HttpClient;
 use crate::providers::items::ItemResult;
 use crate::providers::{Cursor, Page, ProviderError};
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -177,9 +176,6 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
 
 /// Reads a moment such as `20240719T132152`.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    let civil = WRITTEN.iter().find_map(|format| DateTime::strptime(format, text).ok());
-    let at = civil.and_then(|civil| civil.to_zoned(TimeZone::UTC).ok()).map(|zoned| zoned.timestamp());
-    let cell = tapewire_core::text::quoted(text);
-    let at = at.ok_or_else(|| format!("{cell} is not a moment such as 20240719T132152"))?;
-    if crate::epoch::is_plausible(at) { Ok(at) } else { Err(format!("{cell} is not a plausible moment")) }
+    let at = WRITTEN.iter().find_map(|format| crate::epoch::of_format(format, text));
+    at.ok_or_else(|| format!("{} is not a plausible moment such as 20240719T132152", tapewire_core::text::quoted(text)))
 }

@@ -132,7 +132,7 @@ fn the_plan_without_cost_is_the_default() {
 fn moments_have_seconds_or_none() {
     assert_eq!(moment("20240719T132152"), Ok(at("2024-07-19T13:21:52Z")));
     assert_eq!(moment("20240719T1321"), Ok(at("2024-07-19T13:21:00Z")));
-    for text in ["", "20240719", "2024-07-19T13:21:52Z", "19700101T000000", "20240719T132160x"] {
+    for text in ["", "20240719", "20240719T13152", "2024-07-19T13:21:52Z", "19700101T000000", "20240719T132160x"] {
         assert!(moment(text).is_err(), "{text}");
     }
 }

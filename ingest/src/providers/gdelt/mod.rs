@@ -8,7 +8,6 @@ use super::registry::{Account, Provider, SettingsType};
 use super::{Cursor, NewsRequest, NewsSource, Page, ProviderError, Rejected};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use reqwest::Url;
 use schemars::JsonSchema;
@@ -206,9 +205,8 @@ fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Arti
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let read = DateTime::strptime(SEEN, text).and_then(|at| at.to_zoned(TimeZone::UTC)).map(|zoned| zoned.timestamp());
-    let at = read.map_err(|error| format!("`{text}` is not a moment such as 20250510T120000Z: {error}"))?;
-    if crate::epoch::is_plausible(at) { Ok(at) } else { Err(format!("`{text}` is not a plausible moment")) }
+    let at = crate::epoch::of_format(SEEN, text);
+    at.ok_or_else(|| format!("`{text}` is not a plausible moment such as 20250510T120000Z"))
 }
 
 #[cfg(test)]
