@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tapewire_bars::{FoldRules, Partition, Widths};
 use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
-use tapewire_core::record::Tape;
+use tapewire_core::record::{Print, Tape};
 use tapewire_core::{Run, TapeRecord, TradeRecord};
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 
@@ -172,14 +172,18 @@ impl Stage {
                 None
             }
         };
-        let run = read.as_ref().map(|(run, _)| run.clone());
+        // Only watermarks complete bars.
+        let run = match &read {
+            Some((run, Print::Watermark(_))) => Some(run.clone()),
+            _ => None,
+        };
         let out = partition.step(record.position(), read);
         self.uncommitted += 1;
         self.first_at.get_or_insert_with(Instant::now);
-        if let Some(run) = run.filter(|_| !out.is_empty()) {
-            self.send(record.partition, &run, out).await?;
+        match run {
+            Some(run) => self.send(record.partition, &run, out).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Sends bars, and after they are acknowledged the watermark that completes them.
