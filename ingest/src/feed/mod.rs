@@ -29,6 +29,7 @@ use actions::ActionsFollower;
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use reader::Reader;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::pin::pin;
@@ -133,8 +134,8 @@ pub struct PriceFeed {
     actions: Option<ActionsFollower>,
     /// End of the reference symbol's last bar, time of its last trade, or the moment up to which REST has been asked.
     seen_to: Timestamp,
-    /// The end of the last minute of which trades are missing, until its bars have been fetched.
-    refill_at: Option<Timestamp>,
+    /// For each gap in the trades, the end of the last bar that it reaches into, until that has been fetched.
+    refill_at: BTreeSet<Timestamp>,
 }
 
 impl PriceFeed {
@@ -185,7 +186,7 @@ impl PriceFeed {
             health,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             seen_to: Timestamp::MIN,
-            refill_at: None,
+            refill_at: BTreeSet::new(),
             clock,
             config,
         })
