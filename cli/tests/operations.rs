@@ -98,9 +98,8 @@ fn doctor_ends_and_says_what_is_wrong_when_nothing_answers() {
     let silent = silent.local_addr().unwrap();
     let began = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_tapewire"))
-        .args(["doctor", "--json", "--preset", "keyless", "--set"])
-        .args(["news.sources=[\"gdelt\"]", "--set", "prices.sources=[\"binance\"]", "--set", "prices.override={}"])
-        .args(["--set", "news.override={}", "--set", "prices.symbols=[\"X:BTCUSDT\"]"])
+        .args(["doctor", "--json", "--set", "news.sources=[\"gdelt\"]", "--set", "prices.sources=[\"binance\"]"])
+        .args(["--set", "prices.benchmark=X:BTCUSDT"])
         .args(["--set", &format!("providers.gdelt.rest_url=http://{silent}")])
         .args(["--set", "providers.binance.rest_url=http://127.0.0.1:9"])
         .current_dir(folder.path())
@@ -213,14 +212,16 @@ fn a_backfill_goes_on_after_a_kill_and_doubles_nothing() {
     assert_eq!(of("whole", "countIf(received_at != published_at + toIntervalSecond(1)) FROM articles FINAL"), "0");
     assert!(of("whole", "countIf(entry_at IS NOT NULL) FROM impact FINAL").parse::<u64>().unwrap() > 5);
 
-    // A request a second, so that it is killed in the middle.
+    // A request a second, so that it is killed in the middle: after some bars, and after some news.
     let slow = ["--run", "parts", "--requests-per-minute", "60"];
-    for _ in 0..2 {
+    let path = place.folder.path().join("state/backfill-parts.json");
+    let noted = || std::fs::read_to_string(&path).unwrap_or_default();
+    for until in ["\"SPY\"", "\"MSFT\""] {
         let mut child: Process = backfill(&slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap().into();
-        std::thread::sleep(Duration::from_millis(3500));
+        wait_until("the state has been written", || noted().contains(until));
         child.kill_9();
     }
-    let state = std::fs::read_to_string(place.folder.path().join("state/backfill-parts.json")).unwrap();
+    let state = noted();
     assert!(state.contains("\"ended\":false") && state.contains("SPY"), "{state}");
     succeeded(backfill(&["--run", "parts"]).output().unwrap());
     assert_eq!(grouped("parts"), grouped("whole"));
