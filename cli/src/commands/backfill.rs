@@ -79,6 +79,7 @@ impl Backfill {
         }
         let sources = self.sources(&config)?;
         let options = self.options(&config);
+        backfill::check_run(&options.run)?;
         println!(
             "run {}: articles count as known {:?} after their publication, bars when they end",
             options.run, options.delay
@@ -156,6 +157,7 @@ impl Backfill {
         for name in news.iter().chain(prices.iter().map(|(name, _)| name)) {
             config.providers.check_key(name)?;
         }
+        backfill::check_news(&news, &config.providers, &Clock::wall())?;
         Ok(Sources { news, prices })
     }
 
