@@ -1,8 +1,8 @@
 //! All settings of the binary, and the secrets that go with them.
 
+pub use crate::preset::Preset;
 use crate::settings::{Error, Loaded, Sources};
 use anyhow::Context as _;
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -111,22 +111,6 @@ const OTHER_VARIABLES: [&str; 28] = [
     "TAPEWIRE_TEST_DEVICE",
     "TAPEWIRE_TEST_DIR",
 ];
-
-/// Settings for a purpose, which lie under those of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Preset {
-    /// News and prices from sources that need no account: docs/sources.md
-    Keyless,
-}
-
-impl Preset {
-    /// Its name and its settings as TOML.
-    fn settings(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Keyless => ("keyless", include_str!("presets/keyless.toml")),
-        }
-    }
-}
 
 impl Config {
     /// Merges defaults, preset, file, environment and flags.

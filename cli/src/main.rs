@@ -9,6 +9,7 @@ mod doctor;
 mod ending;
 mod exit;
 mod preflight;
+mod preset;
 mod report;
 mod roles;
 mod settings;

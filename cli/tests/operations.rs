@@ -98,9 +98,8 @@ fn doctor_ends_and_says_what_is_wrong_when_nothing_answers() {
     let silent = silent.local_addr().unwrap();
     let began = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_tapewire"))
-        .args(["doctor", "--json", "--preset", "keyless", "--set"])
-        .args(["news.sources=[\"gdelt\"]", "--set", "prices.sources=[\"binance\"]", "--set", "prices.override={}"])
-        .args(["--set", "news.override={}", "--set", "prices.symbols=[\"X:BTCUSDT\"]"])
+        .args(["doctor", "--json", "--set", "news.sources=[\"gdelt\"]", "--set", "prices.sources=[\"binance\"]"])
+        .args(["--set", "prices.benchmark=X:BTCUSDT"])
         .args(["--set", &format!("providers.gdelt.rest_url=http://{silent}")])
         .args(["--set", "providers.binance.rest_url=http://127.0.0.1:9"])
         .current_dir(folder.path())
@@ -187,40 +186,42 @@ fn dead_letters_are_listed_shown_and_replayed_once() {
 #[test]
 fn a_backfill_goes_on_after_a_kill_and_doubles_nothing() {
     let Some(place) = Installation::new("backfill") else { return };
-    let settings = ["simulator.articles_per_hour=20", "simulator.faults.rate_limit_every=9"];
+    let settings = ["simulator.articles_per_hour=4", "simulator.faults.rate_limit_every=9"];
     let provider = Provider::start(&place, "2025-06-02T21:00:00Z", "1", &settings);
     let backfill = |further: &[&str]| {
         let mut command = place.tapewire();
-        let days = ["--from", "2025-05-29", "--to", "2025-06-02", "--symbols", "AAPL,MSFT", "--prices", "massive"];
+        let days = ["--from", "2025-05-30", "--to", "2025-06-02", "--symbols", "AAPL,MSFT", "--prices", "massive"];
         provider.with(command.arg("backfill").args(days).args(further));
         command
     };
     let whole = succeeded(backfill(&["--run", "whole"]).output().unwrap());
     assert!(whole.contains("run whole") && whole.contains("sent "), "{whole}");
     let of = |run: &str, what: &str| place.query(&format!("SELECT {what} WHERE run = '{run}'"));
-    let bars = "symbol, count(), sum(close) FROM bars FINAL";
+    let bars = "symbol, count(), round(sum(close), 4) FROM bars FINAL";
     let articles =
         "count(), uniqExact(article_id), sum(cityHash64(article_id, title, received_at)) FROM articles FINAL";
     let grouped =
         |run: &str| place.query(&format!("SELECT {bars} WHERE run = '{run}' GROUP BY symbol ORDER BY symbol"));
-    // Three sessions of 390 minutes: Thursday, Friday, Monday.
+    // Two sessions of 390 minutes: Friday and Monday.
     assert_eq!(grouped("whole").lines().count(), 3, "{}", grouped("whole"));
     // A symbol may have a minute without a trade.
     let minutes = |line: &str| line.split('\t').nth(1).unwrap().parse::<u64>().unwrap();
-    assert!(grouped("whole").lines().all(|line| (1150..=1170).contains(&minutes(line))), "{}", grouped("whole"));
+    assert!(grouped("whole").lines().all(|line| (765..=780).contains(&minutes(line))), "{}", grouped("whole"));
     assert!(of("whole", "count() FROM articles FINAL").parse::<u64>().unwrap() > 20, "{whole}");
     // An article counts as known a second after its publication, not from now on.
     assert_eq!(of("whole", "countIf(received_at != published_at + toIntervalSecond(1)) FROM articles FINAL"), "0");
-    assert!(of("whole", "countIf(entry_at IS NOT NULL) FROM impact FINAL").parse::<u64>().unwrap() > 5);
+    assert!(of("whole", "countIf(entry_at IS NOT NULL) FROM impact FINAL").parse::<u64>().unwrap() > 0);
 
-    // A request a second, so that it is killed in the middle.
+    // A request a second, so that it is killed in the middle: after some bars, and after some news.
     let slow = ["--run", "parts", "--requests-per-minute", "60"];
-    for _ in 0..2 {
+    let path = place.folder.path().join("state/backfill-parts.json");
+    let noted = || std::fs::read_to_string(&path).unwrap_or_default();
+    for until in ["\"SPY\"", "\"MSFT\""] {
         let mut child: Process = backfill(&slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap().into();
-        std::thread::sleep(Duration::from_millis(3500));
+        wait_until("the state has been written", || noted().contains(until));
         child.kill_9();
     }
-    let state = std::fs::read_to_string(place.folder.path().join("state/backfill-parts.json")).unwrap();
+    let state = noted();
     assert!(state.contains("\"ended\":false") && state.contains("SPY"), "{state}");
     succeeded(backfill(&["--run", "parts"]).output().unwrap());
     assert_eq!(grouped("parts"), grouped("whole"));

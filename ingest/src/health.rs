@@ -27,6 +27,13 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// A source that is no longer followed is neither ready nor waited for.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.readiness.forget(&self.role);
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// When the first of the failures since the last success was.

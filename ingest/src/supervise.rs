@@ -121,7 +121,9 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
         assert_eq!(log.lock().unwrap().iter().filter(|words| words.starts_with("stop")).count(), 4);
-        sender.send_modify(|wanted| drop(wanted.insert("d".into(), 1)));
+        sender.send_modify(|wanted| {
+            wanted.insert("d".into(), 1);
+        });
         for _ in 0..500 {
             if log.lock().unwrap().last().is_some_and(|words| words == "start d1") {
                 break;

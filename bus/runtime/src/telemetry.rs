@@ -28,6 +28,11 @@ impl Readiness {
         self.roles().insert(role.to_owned(), Err(reason.into()));
     }
 
+    /// Forgets a role, because nothing waits for it any more.
+    pub fn forget(&self, role: &str) {
+        self.roles().remove(role);
+    }
+
     /// Whether every role that has announced itself is ready.
     pub fn all_ready(&self) -> bool {
         let roles = self.roles();

@@ -29,6 +29,8 @@ use tapewire_sentiment::Queue;
 #[command(after_help = "Examples:\n  tapewire backfill --from 2025-05-01 --to 2025-05-31\n  \
     tapewire backfill --from 2025-05-01 --to 2025-05-31 --prices massive --symbols AAPL,MSFT --requests-per-minute 5\n  \
     tapewire backfill --from 2025-05-12 --to 2025-05-12 --news none --prices binance --symbols X:BTCUSDT\n\n\
+    It is a run of its own, as a replay of files is: an article counts as known --delay after its publication. In the run\n\
+    `live` it would count from now on. An article that was edited since has its last text.\n\n\
     An interrupted backfill goes on with the same command: the folder state_dir has the days that are done. Run to its end, it\n\
     sends nothing more. A provider that says that it has had enough is asked again when it says so. `tapewire study --run NAME`\n\
     studies the result.")]
@@ -77,6 +79,7 @@ impl Backfill {
         }
         let sources = self.sources(&config)?;
         let options = self.options(&config);
+        backfill::check_run(&options.run)?;
         println!(
             "run {}: articles count as known {:?} after their publication, bars when they end",
             options.run, options.delay
@@ -154,6 +157,7 @@ impl Backfill {
         for name in news.iter().chain(prices.iter().map(|(name, _)| name)) {
             config.providers.check_key(name)?;
         }
+        backfill::check_news(&news, &config.providers, &Clock::wall())?;
         Ok(Sources { news, prices })
     }
 

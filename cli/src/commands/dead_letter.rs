@@ -104,7 +104,7 @@ struct List {
     /// Most letters that are listed
     #[arg(long, default_value_t = 20)]
     limit: u64,
-    /// Print JSON: {\"reasons\": [...], \"letters\": [...]}
+    /// Print JSON: {"reasons": [...], "letters": [...]}
     #[arg(long)]
     json: bool,
 }
@@ -132,6 +132,8 @@ struct Show {
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire dead-letter replay 3f9c01 a77b\n  \
     tapewire dead-letter replay --reason \"event type\" --since 1d --dry-run\n  tapewire dead-letter replay --all\n\n\
+    A record of a topic goes to its topic again; an item of a provider is parsed by the source of that name; a row of a file is\n\
+    not sent: replay the file. In the run `live` a replayed article counts as known from now on.\n\n\
     After an interruption run the same command again: it goes on with what is not noted yet. A letter whose sending was not\n\
     noted is sent again, which doubles no row.")]
 struct Replay {
@@ -276,9 +278,9 @@ impl Replay {
         let with_replayed =
             letters::reasons(&config.clickhouse, &Filter { not_replayed: false, ..filter }, 1000).await?;
         let before: u64 = with_replayed.iter().map(|count| count.replayed).sum::<u64>().saturating_sub(done.noted);
-        let verb = if self.dry_run { "would be sent" } else { "were sent" };
+        let sent = if self.dry_run { "records that would be sent" } else { "records sent" };
         println!(
-            "{} letters: {} records {verb}; {} letters can't be replayed",
+            "letters: {}; {sent}: {}; letters that can't be replayed: {}",
             done.letters, done.records, done.refused
         );
         if before > 0 && !self.again {

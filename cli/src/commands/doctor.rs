@@ -20,7 +20,7 @@ use tapewire_runtime::Shutdown;
     It takes the settings that `tapewire run` would take, and ends within half a minute, also when nothing answers. Keys and\n\
     passwords are never printed. Exit code 1: there is a problem. Warnings do not count.")]
 pub struct Doctor {
-    /// Print the checks as JSON: {\"checks\": [{\"what\", \"status\", \"found\", \"remedy\"}], \"problems\", \"warnings\"}
+    /// Print the checks as JSON: {"checks": [{"what", "status", "found", "remedy"}], "problems", "warnings"}
     #[arg(long)]
     json: bool,
 }

@@ -91,17 +91,7 @@ pub async fn run(
     let file = StateFile::new(state_folder, &state_name(&options.run)?)?;
     let stored = if options.again { None } else { file.load()? };
     let state = State::continuing(stored, &options)?;
-    let mut news = Vec::new();
-    for name in &sources.news {
-        let source = providers.news_source(name, &clock)?;
-        source.check()?;
-        if !source.reaches_back() {
-            let words =
-                format!("{name} shows only its latest items, so it can't be backfilled; leave it out of --news");
-            return Err(IngestError::Config(words));
-        }
-        news.push(source);
-    }
+    let news = check_news(&sources.news, providers, &clock)?;
     let writer = Writer::new(producer.clone(), options.run.clone(), options.benchmarks.clone()).with_account();
     let letters = DeadLetters::new(producer, clock.clone(), STAGE).of_run(&options.run);
     let progress = Progress::new(&options, &sources, &state, &clock);
@@ -119,6 +109,36 @@ pub async fn run(
         backfill.news(source).await?;
     }
     backfill.finish().await
+}
+
+/// The news sources of these names, all of which have a past.
+///
+/// # Errors
+/// [`IngestError::Config`] if there is no such source or it shows only its latest items; [`IngestError::Provider`] if a
+/// setting is missing.
+pub fn check_news(
+    names: &[String],
+    providers: &ProvidersConfig,
+    clock: &Clock,
+) -> Result<Vec<Arc<dyn NewsSource>>, IngestError> {
+    let source = |name: &String| {
+        let source = providers.news_source(name, clock)?;
+        source.check()?;
+        if source.reaches_back() {
+            return Ok(source);
+        }
+        let words = format!("{name} shows only its latest items, so it can't be backfilled; leave it out of --news");
+        Err(IngestError::Config(words))
+    };
+    names.iter().map(source).collect()
+}
+
+/// Refuses a name that a backfill can't have.
+///
+/// # Errors
+/// [`IngestError::Config`].
+pub fn check_run(run: &Run) -> Result<(), IngestError> {
+    state_name(run).map(drop)
 }
 
 /// The name of the state file of a run, whose name has to be one of a file, too.

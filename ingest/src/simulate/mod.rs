@@ -188,3 +188,6 @@ pub async fn serve(config: SimulatorConfig, clock: Clock, shutdown: Shutdown) ->
     }
     simulator.serve(listener).await
 }
+
+#[cfg(test)]
+mod tests;
