@@ -19,7 +19,7 @@ use tapewire_store::stored as store;
 use tapewire_study::Row;
 use tapewire_study::panels::{Shift, Shifted};
 
-/// So many bars are in memory at a time, and those of the benchmarks.
+/// The most bars that are in memory at a time, beside those of the benchmarks, unless one company has more.
 const BARS_AT_A_TIME: u64 = 500_000;
 
 /// What an interrupted command has written, for its message.

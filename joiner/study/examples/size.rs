@@ -1,5 +1,5 @@
-//! How often a study finds something where nothing is, and how often with an effect: `cargo run --release -p tapewire-study
-//! --example size [STUDIES]`. Each line is a kind of news, with scores that have nothing to do with the outcomes.
+//! How often a study finds something where nothing is: `cargo run --release -p tapewire-study --example size [STUDIES]`.
+//! Each line is a kind of news, with scores that have nothing to do with the outcomes. `docs/study.md` has what it prints.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example stops at what it did not expect")]
 
 use jiff::SignedDuration;
