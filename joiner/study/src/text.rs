@@ -39,12 +39,15 @@ pub fn table(findings: &Findings) -> String {
     for of in &findings.horizons {
         line(row(of));
     }
-    for of in findings.horizons.iter().filter(|of| of.overlapping + of.without_outcome > 0) {
+    let lost = |of: &HorizonFindings| (of.overlapping, of.without_outcome);
+    // Horizons in a row that lose as many have one line.
+    for alike in findings.horizons.chunk_by(|one, next| lost(one) == lost(next)).filter(|of| lost(&of[0]) != (0, 0)) {
+        let horizons: Vec<&str> = alike.iter().map(|of| of.horizon).collect();
         line(format!(
             "  at {}, of {events} events {} overlap an earlier one of their company and {} have no {}",
-            of.horizon,
-            of.overlapping,
-            of.without_outcome,
+            horizons.join(", "),
+            alike[0].overlapping,
+            alike[0].without_outcome,
             settings.outcome.words()
         ));
     }
@@ -54,7 +57,7 @@ pub fn table(findings: &Findings) -> String {
         settings.outcome.words()
     ));
     line(format!(
-        "t by the jackknife over days and articles; adj. p: Holm over all {} tests; perm. p: scores shuffled within days, Holm",
+        "t by the jackknife over days and articles; adj. p: Holm over all {} tests; perm. p: articles shuffled within days, Holm",
         findings.tests
     ));
     line(format!(
