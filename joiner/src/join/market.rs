@@ -214,7 +214,7 @@ pub(super) fn usual_volume(
         .filter_map(|&(session, shares)| {
             let (bars, start) = (symbol.in_session(session)?, open(session)? + time_of_day);
             let mut alike = bars.starting_before(start)..bars.len();
-            let found = alike.find(|&i| bars.open(i).is_some()).filter(|&i| bars.start(i) == start)?;
+            let found = alike.find(|&i| bars.has_open(i)).filter(|&i| bars.start(i) == start)?;
             (bars.visible_from(found) <= as_of).then(|| bars.volume(found) * shares)
         })
         .collect();

@@ -171,6 +171,13 @@ impl SessionBars {
         }
     }
 
+    pub fn has_open(&self, i: usize) -> bool {
+        match self {
+            Self::Plain(bars) => bars[i].open.is_some(),
+            Self::Grid(..) | Self::Packed(..) => true,
+        }
+    }
+
     pub fn close(&self, i: usize) -> Option<f64> {
         match self {
             Self::Plain(bars) => bars[i].close,
