@@ -212,7 +212,7 @@ fn windows_of_texts() {
             asked.borrow_mut().push(part.to_owned());
             part.contains("Apple")
         };
-        match bounded(8 * text.len(), || tokenizer.encode_about(&text, "Apple Inc", &is_named, Overflow::Windows)) {
+        match bounded(8 * text.len(), || tokenizer.encode_about(&text, "Apple Inc", is_named, Overflow::Windows)) {
             Ok(windows) => assert_windows(&windows, &text, [begin, end], vocabulary),
             Err(error) => assert!(matches!(error, ScoreError::CompanyTooLong { .. }), "{error}"),
         }
