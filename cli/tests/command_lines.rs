@@ -199,11 +199,18 @@ fn names_an_argument(line: &[String], text: &str) -> bool {
         let name = word.split('=').next().unwrap_or_default();
         !word.is_empty() && (text.contains(word.as_str()) || !name.is_empty() && text.contains(name))
     };
-    // Values that are nothing are named by the flag before them.
-    line[1..].iter().any(is_named)
-        || ["Usage: ", "for '<FILE>...'", "127.0.0.1:9", "instruments.sec_user_agent"]
-            .iter()
-            .any(|part| text.contains(part))
+    let others = [
+        "Usage: ",
+        "for '<FILE>...'",
+        "--news",
+        "`` is",
+        "the standard input",
+        "command line, row 1",
+        "127.0.0.1:9",
+        "TAPEWIRE_MASSIVE_API_KEY",
+        "instruments.sec_user_agent",
+    ];
+    line[1..].iter().any(is_named) || others.iter().any(|part| text.contains(part))
 }
 
 #[test]
