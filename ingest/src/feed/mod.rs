@@ -5,7 +5,7 @@
 //! the same key and counts once. The watermark moves when all of this has been acknowledged; if the reader had to drop
 //! frames, the gap is filled again first. Reading is a task of its own, so that the provider never has to wait for us.
 //!
-//! Of a source that folds its trades no live bars are taken ([`folding`]): the stage [`crate::fold`] makes them, and gets
+//! Of a source that folds its trades no live bars are taken (`folding.rs`): the stage [`crate::fold`] makes them, and gets
 //! watermarks and gaps on the topic `trades`.
 //!
 //! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
