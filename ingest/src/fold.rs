@@ -10,6 +10,7 @@
 
 use crate::IngestError;
 use crate::replay::bar_width;
+use futures_util::FutureExt;
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use tapewire_bars::{FoldRules, Partition, Widths};
 use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
-use tapewire_core::record::Tape;
+use tapewire_core::record::{Print, Tape};
 use tapewire_core::{Run, TapeRecord, TradeRecord};
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 
@@ -31,6 +32,9 @@ const STAGE: &str = "bars";
 /// Records are committed this long after the first of them was read, or when there are this many.
 const COMMIT_AFTER: Duration = Duration::from_millis(500);
 const MAX_UNCOMMITTED: u64 = 500_000;
+
+/// Records that are taken one after the other before shutdown and the next commit are looked at.
+const AT_ONCE: usize = 1_000;
 
 /// Most bars that may be unacknowledged at once; then all are waited for.
 const IN_FLIGHT: usize = 10_000;
@@ -129,15 +133,25 @@ impl Stage {
                 }
                 event = self.consumer.next() => event?,
             };
-            match event {
-                Event::Assigned(assigned) => self.assigned(&assigned),
-                Event::Revoked => self.reset(),
-                Event::Record(record) => self.handle(&record).await?,
+            self.take(event).await?;
+            // Records that are here already need no waiting, which costs more than a trade.
+            for _ in 0..AT_ONCE {
+                let Some(event) = self.consumer.next().now_or_never() else { break };
+                self.take(event?).await?;
             }
             if self.uncommitted >= MAX_UNCOMMITTED {
                 self.commit().await?;
             }
         }
+    }
+
+    async fn take(&mut self, event: Event) -> Result<(), IngestError> {
+        match event {
+            Event::Assigned(assigned) => self.assigned(&assigned),
+            Event::Revoked => self.reset(),
+            Event::Record(record) => self.handle(&record).await?,
+        }
+        Ok(())
     }
 
     /// Drops what is not committed: whoever owns the partitions next reads those records again.
@@ -172,14 +186,18 @@ impl Stage {
                 None
             }
         };
-        let run = read.as_ref().map(|(run, _)| run.clone());
+        // Only watermarks complete bars.
+        let run = match &read {
+            Some((run, Print::Watermark(_))) => Some(run.clone()),
+            _ => None,
+        };
         let out = partition.step(record.position(), read);
         self.uncommitted += 1;
         self.first_at.get_or_insert_with(Instant::now);
-        if let Some(run) = run.filter(|_| !out.is_empty()) {
-            self.send(record.partition, &run, out).await?;
+        match run {
+            Some(run) => self.send(record.partition, &run, out).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Sends bars, and after they are acknowledged the watermark that completes them.

@@ -37,7 +37,9 @@ fn trades() -> Vec<Trade> {
 fn bars(trades: &[Trade]) -> Vec<Bar> {
     let of = |ticker: &&str| {
         let mut fold = Fold::new(symbol(ticker), Widths::new(&[60]).unwrap(), SignedDuration::ZERO);
-        trades.iter().filter(|trade| trade.symbol.as_str() == *ticker).for_each(|trade| drop(fold.trade(trade)));
+        trades.iter().filter(|trade| trade.symbol.as_str() == *ticker).for_each(|trade| {
+            let _ = fold.trade(trade);
+        });
         fold.watermark(Timestamp::MAX)
     };
     SYMBOLS.iter().flat_map(of).collect()

@@ -85,9 +85,12 @@ pub(crate) struct Checkpoint {
     widths: Vec<u32>,
     /// In microseconds.
     lateness: i64,
-    /// Run, name, watermark and gaps of each source just before that record.
-    sources: Vec<(String, String, Option<i64>, Vec<(i64, i64)>)>,
+    /// Each source just before that record.
+    sources: Vec<Source>,
 }
+
+/// Run, name, watermark and gaps of a source.
+type Source = (String, String, Option<i64>, Vec<(i64, i64)>);
 
 impl Checkpoint {
     pub fn new(rules: &FoldRules, rewind: u64, known: &[Known]) -> Self {
@@ -121,7 +124,7 @@ impl Checkpoint {
     /// What was known of each source. If bars were made by other rules, trades that count by these may be missing.
     pub fn known(self, rules: &FoldRules) -> Vec<Known> {
         let is_same = self.widths == rules.widths.seconds() && self.lateness == rules.lateness();
-        let known = |(run, source, watermark, gaps): (String, String, Option<i64>, Vec<(i64, i64)>)| {
+        let known = |(run, source, watermark, gaps): Source| {
             let mut progress = Progress { watermark, gaps: Vec::new() };
             gaps.into_iter().for_each(|(from, to)| progress.add_gap(from, to));
             if !is_same && let Some(at) = watermark {

@@ -81,7 +81,7 @@ fn market() -> Vec<Print> {
         }
         if second % 60 == 5 {
             records.push(watermark("a", (second - 5) * 1000));
-            if second < 400 || second > 600 {
+            if !(400..=600).contains(&second) {
                 records.push(watermark("b", (second - 5) * 1000));
             }
         }

@@ -28,6 +28,7 @@ use actions::ActionsFollower;
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use reader::Reader;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::pin::pin;
@@ -111,8 +112,8 @@ pub struct PriceFeed {
     actions: Option<ActionsFollower>,
     /// End of the reference symbol's last bar, time of its last trade, or the moment up to which REST has been asked.
     seen_to: Timestamp,
-    /// The end of the last minute of which trades are missing, until its bars have been fetched.
-    refill_at: Option<Timestamp>,
+    /// For each gap in the trades, the end of the last bar that it reaches into, until that has been fetched.
+    refill_at: BTreeSet<Timestamp>,
 }
 
 impl PriceFeed {
@@ -163,7 +164,7 @@ impl PriceFeed {
             health,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             seen_to: Timestamp::MIN,
-            refill_at: None,
+            refill_at: BTreeSet::new(),
             clock,
             config,
         })

@@ -233,6 +233,11 @@ pub trait PriceSource: Send + Sync {
         Duration::ZERO
     }
 
+    /// Width of the bars of the past. One that is under way when a gap ends can be fetched this long after.
+    fn past_width(&self) -> SignedDuration {
+        SignedDuration::from_mins(1)
+    }
+
     /// A connection that is logged in and subscribed.
     ///
     /// # Errors

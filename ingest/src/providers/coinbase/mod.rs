@@ -17,7 +17,7 @@ use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
 use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tapewire_core::{Bar, Symbol};
 
@@ -77,6 +77,10 @@ impl PriceSource for Coinbase {
     fn check(&self, subscription: &Subscription) -> Result<(), ProviderError> {
         subscription.symbols.iter().try_for_each(|symbol| product_of(&self.account.name, symbol).map(drop))?;
         super::without_halts(&self.account.name, subscription)
+    }
+
+    fn past_width(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(parse::WIDTH_S))
     }
 
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
