@@ -15,8 +15,21 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How many run at once.
 const AT_ONCE: usize = 8;
 
-const SUBCOMMANDS: [&str; 11] =
-    ["run", "replay", "score", "serve", "simulate", "migrate", "demo", "config", "study", "join", "bars"];
+const SUBCOMMANDS: [&str; 13] = [
+    "run",
+    "replay",
+    "score",
+    "serve",
+    "simulate",
+    "migrate",
+    "demo",
+    "config",
+    "study",
+    "join",
+    "bars",
+    "backfill",
+    "dead-letter",
+];
 
 /// Pseudo-random numbers that are the same in every run.
 struct Dice(u64);
