@@ -86,7 +86,7 @@ pub async fn run(
     config.learn_markets()?;
     let follows = roles.iter().any(|role| matches!(role, Role::News | Role::Prices));
     let subscriptions =
-        if follows { Subscriptions::followed(&config, &shutdown)? } else { Subscriptions::fixed(&config) };
+        if follows { Subscriptions::followed(&config, roles, &shutdown)? } else { Subscriptions::fixed(&config) };
     let config = Arc::new(config);
     let context = RoleContext { config, subscriptions, clock, readiness, shutdown: shutdown.clone(), queue };
     let mut running = JoinSet::new();

@@ -6,6 +6,7 @@
 
 use crate::config::Config;
 use crate::exit;
+use crate::roles::Role;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -65,30 +66,37 @@ impl Subscriptions {
         Self { news: watch::channel(config.news.clone()).1, prices: watch::channel(config.prices.clone()).1 }
     }
 
-    /// Those of the file, if the settings name one, which is followed until shutdown.
+    /// Those of the file, if the settings name one, which is followed until shutdown. The sources of `roles` are checked;
+    /// those of others may have their keys in another process only.
     ///
     /// # Errors
     /// The file can't be read, or what it says can't be used.
-    pub fn followed(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Self> {
+    pub fn followed(config: &Config, roles: &[Role], shutdown: &Shutdown) -> anyhow::Result<Self> {
         let Some(path) = config.subscriptions_file.clone() else { return Ok(Self::fixed(config)) };
         let text = read(&path)?;
-        let first = with(config, &path, &text)?;
+        let first = with(config, &path, &text, roles)?;
         let (news, prices) = (watch::channel(first.news), watch::channel(first.prices));
         let subscriptions = Self { news: news.1, prices: prices.1 };
-        let follower =
-            Follower { base: config.clone(), news: news.0, prices: prices.0, seen: text.clone(), last: text };
+        let follower = Follower {
+            base: config.clone(),
+            roles: roles.to_vec(),
+            news: news.0,
+            prices: prices.0,
+            seen: text.clone(),
+            last: text,
+        };
         tokio::spawn(follower.follow(path.display().to_string(), shutdown.clone()));
         Ok(subscriptions)
     }
 }
 
-/// The settings with what the file of subscriptions says, if they name one.
+/// The settings with what the file of subscriptions says, if they name one. No source is checked yet.
 ///
 /// # Errors
 /// The file can't be read, or what it says can't be used.
 pub fn applied(config: &Config) -> anyhow::Result<Config> {
     match &config.subscriptions_file {
-        Some(path) => with(config, path, &read(path)?),
+        Some(path) => with(config, path, &read(path)?, &[]),
         None => Ok(config.clone()),
     }
 }
@@ -97,16 +105,22 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("can't read the subscriptions in {}", path.display()))
 }
 
-/// The settings with what `text` says, checked.
-fn with(config: &Config, path: &Path, text: &str) -> anyhow::Result<Config> {
+/// The settings with what `text` says, checked, with the sources of these roles.
+fn with(config: &Config, path: &Path, text: &str, roles: &[Role]) -> anyhow::Result<Config> {
     let name = path.display();
     let given: Given =
         toml_edit::de::from_str(text).with_context(|| format!("{name} can't be read as subscriptions"))?;
     let said = || format!("the subscriptions in {name} can't be used");
     let config = overlaid(config, given).with_context(said)?;
     let clock = Clock::wall();
-    config.news.check_sources(&config.providers, &clock).with_context(said)?;
-    config.prices.check_sources(&config.providers, &clock).with_context(said)?;
+    config.news.check().with_context(said)?;
+    config.prices.check().with_context(said)?;
+    if roles.contains(&Role::News) {
+        config.news.check_sources(&config.providers, &clock).with_context(said)?;
+    }
+    if roles.contains(&Role::Prices) {
+        config.prices.check_sources(&config.providers, &clock).with_context(said)?;
+    }
     Ok(config)
 }
 
@@ -182,6 +196,7 @@ impl Known {
 struct Follower {
     /// The settings without the file.
     base: Config,
+    roles: Vec<Role>,
     news: watch::Sender<NewsConfig>,
     prices: watch::Sender<PricesConfig>,
     /// The text that was seen at the last look.
@@ -217,7 +232,7 @@ impl Follower {
             return;
         }
         self.last.clone_from(&self.seen);
-        let config = match with(&self.base, Path::new(name), &self.seen) {
+        let config = match with(&self.base, Path::new(name), &self.seen, &self.roles) {
             Ok(config) => config,
             Err(error) => {
                 let error = exit::text(&error);
@@ -255,7 +270,7 @@ mod tests {
     }
 
     fn given(text: &str) -> anyhow::Result<Config> {
-        with(&config(), Path::new("subscriptions.toml"), text)
+        with(&config(), Path::new("subscriptions.toml"), text, &Role::ALL)
     }
 
     fn names(symbols: &[Symbol]) -> Vec<&str> {
@@ -299,10 +314,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_needed_only_where_its_role_runs() {
+        let mut config = config();
+        config.providers.entry("massive").api_key = Default::default();
+        let text = "[news]\nsources = ['gdelt']";
+        let of = |roles: &[Role]| with(&config, Path::new("subscriptions.toml"), text, roles);
+        assert!(of(&[Role::News]).is_ok());
+        assert!(exit::text(&of(&[Role::Prices]).unwrap_err()).contains("TAPEWIRE_MASSIVE_API_KEY"));
+    }
+
+    #[test]
     fn a_change_counts_once_it_is_seen_twice_and_a_wrong_one_never() {
         let config = config();
         let (news, prices) = (watch::channel(config.news.clone()).0, watch::channel(config.prices.clone()).0);
-        let mut follower = Follower { base: config, news, prices, seen: String::new(), last: String::new() };
+        let mut follower = Follower {
+            base: config,
+            roles: Role::ALL.to_vec(),
+            news,
+            prices,
+            seen: String::new(),
+            last: String::new(),
+        };
         let mut look = |text: &str| {
             follower.look("subscriptions.toml", text.to_owned());
             names(&follower.prices.borrow().symbols).join(",")

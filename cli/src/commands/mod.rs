@@ -144,7 +144,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             },
             Command::DeadLetter(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
                 Some(done) => done,
-                None => bail!("interrupted; what was replayed is noted, run the same command again"),
+                None => bail!("interrupted; a replay goes on with what is not noted yet when it is run again"),
             },
             Command::Migrate(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
                 Some(done) => done,
