@@ -1,8 +1,11 @@
 //! `tapewire study` and `tapewire join` from files alone: no server is named, and none is needed.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "study/rows.rs"]
+mod rows;
 mod support;
 
+use rows::findings_of;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -217,129 +220,6 @@ fn an_interrupted_study_continues_with_the_scores_it_has() {
     let (_, second) = studied(folder, &["--scores", "kept.jsonl", "--json", "f.json"]);
     assert!(second.contains(&format!("scored {} texts; {known} of 88 mentions", 88 - known)), "{second}");
     assert_eq!(lines(), 88);
-}
-
-/// The findings in `f.json`.
-fn findings_of(folder: &Path) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(folder.join("f.json")).unwrap()).unwrap()
-}
-
-/// The findings in `f.json`, without what only bars can tell.
-fn findings_of_rows(folder: &Path) -> Value {
-    let mut findings = findings_of(folder);
-    for only in ["/panels/lead_lag", "/panels/delays"] {
-        findings.pointer_mut(only).unwrap().take();
-    }
-    findings
-}
-
-/// The findings of joined rows in a file are those of the files that they were joined from.
-#[test]
-fn joined_rows_in_a_file_give_the_same_findings() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    market(folder, 0.004);
-    let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "AAAA", "--scores", "kept.jsonl"];
-    let choices = [
-        &["--split-by", "label", "--horizons", "5m,close", "--symbols", "BBBB,CCCC,DDDD", "--json", "f.json"][..],
-        &["--permutations", "999", "--bootstraps", "999"],
-    ]
-    .concat();
-    let run = |arguments: &[&[&str]]| {
-        let output = tapewire(folder, &arguments.concat());
-        assert!(output.status.success(), "{}", said(&output));
-        said(&output)
-    };
-    let findings = || findings_of_rows(folder);
-    let table = run(&[&["study"], &files, &choices]);
-    assert!(table.contains("filter symbols BBBB, CCCC, DDDD: 22 events removed, 66 left"), "{table}");
-    let (expected, whole) = (findings(), findings_of(folder));
-    assert!(
-        whole["panels"]["delays"]["value"][4]["horizons"][0]["rank_ic"]["value"].is_object(),
-        "{}",
-        whole["panels"]
-    );
-    assert_eq!((&expected["settings"]["outcome"], expected["events"].as_u64()), (&"abnormal".into(), Some(66)));
-    for name in ["impact.parquet", "impact.csv", "impact.jsonl"] {
-        run(&[&["join"], &files, &["-o", name]]);
-        run(&[&["study", "--impact", name, "--overwrite"], &choices]);
-        assert_eq!(findings(), expected, "{name}");
-        assert!(findings_of(folder)["panels"]["delays"]["not_known"].as_str().unwrap().contains("--bars FILES"));
-    }
-    // With the bars it has all panels of a study of the files.
-    let bars = ["study", "--impact", "impact.csv", "--bars", "bars.csv", "--benchmark", "AAAA", "--overwrite"];
-    run(&[&bars, &choices]);
-    assert_eq!(findings_of(folder), whole);
-    let days = ["--days", "3"];
-    run(&[&bars, &choices, &days]);
-    let of_rows = findings_of(folder);
-    run(&[&["study", "--overwrite"], &files, &choices, &days]);
-    assert_eq!((of_rows["days"]["expected"].as_str(), &findings_of(folder)), (Some("market_model"), &of_rows));
-    let page = ["study", "--impact", "impact.csv", "--bars", "bars.csv", "--benchmark", "none", "-o", "page.html"];
-    run(&[&page]);
-    let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
-    assert!(page.contains("have another entry or return than the rows that are studied"), "the benchmark is another");
-    // A file of one's own needs few columns.
-    std::fs::write(
-        folder.join("own.csv"),
-        "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:01:00Z,3.5,0.01\n",
-    )
-    .unwrap();
-    let own = run(&[&["study", "--impact", "own.csv"]]);
-    assert!(own.contains("the most is 1 event on 1 day, at 5m"), "{own}");
-    for (content, why) in [
-        ("article_id,symbol,available_at,entry_at,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column score"),
-        ("article_id,symbol,available_at,entry_at,score\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column of returns"),
-        (
-            "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01 14:00:00,,1,0.1\n",
-            "row 2: available_at: \"2024-07-01 14:00:00\" is not a time with its zone",
-        ),
-        (
-            "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:00:00Z,1,0.1\n",
-            "row 2: entry_at 2024-07-01T14:00:00Z is not after available_at",
-        ),
-        (
-            "article_id,symbol,available_at,entry_at,score,ret_5m\na,B,2024-07-01T14:00:00Z,,1,\na,B,2024-07-01T14:00:00Z,,1,\n",
-            "row 3 has the provider, article and symbol of row 2",
-        ),
-        (
-            "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,nan,0.1\n",
-            "row 2: score: \"nan\" is not a finite number",
-        ),
-    ] {
-        std::fs::write(folder.join("bad.csv"), content).unwrap();
-        let output = tapewire(folder, &["study", "--impact", "bad.csv"]);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains(why), "{}", said(&output));
-    }
-}
-
-#[test]
-fn flags_that_have_no_effect_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    for (arguments, why) in [
-        (&["study"][..], "name what to study: --news and --bars, --run NAME, or --impact FILE"),
-        (&["study", "--news", "n"], "--news needs --bars"),
-        (&["study", "--run", "live", "--bars", "b"], "--bars has no effect with --run"),
-        (&["study", "--run", "live", "--alias", "A=B"], "--alias has no effect with --run"),
-        (&["study", "--run", "live", "--benchmark", "SPY"], "--benchmark has no effect with --run unless --days"),
-        (
-            &["study", "--impact", "i", "--benchmark", "A", "-o", "o"],
-            "--benchmark has no effect with --impact unless --days",
-        ),
-        (&["study", "--impact", "i", "--bars", "b"], "--bars with --impact is for --days, --output and --json"),
-        (&["study", "--impact", "i", "--days", "5"], "--days with --impact needs the prices"),
-        (&["study", "--impact", "i", "--scores", "s"], "--scores has no effect with --impact"),
-        (&["study", "--impact", "i", "--from", "2024-07-02", "--to", "2024-07-01"], "is before --from"),
-        (&["study", "--impact", "i", "--horizons", "7m"], "choose of 1m, 5m"),
-        (&["study", "--impact", "i", "--score-quantile", "6/5"], "write top, bottom, outer, or K/N"),
-        (&["study", "--impact", "i", "--days", "21"], "21 is not in 1..=20"),
-    ] {
-        let output = tapewire(folder, arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
-        assert!(said(&output).contains(why), "{arguments:?}: {}", said(&output));
-    }
 }
 
 /// 235 sessions of bars of an hour, and from the 140th on an article about each company on every third day, after which
