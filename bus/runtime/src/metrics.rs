@@ -112,6 +112,12 @@ pub const METRICS: &[Metric] = &[
         help: "Gaps in the numbers of a websocket's messages, after which it is connected again",
     },
     Metric {
+        name: "tapewire_folded_bars_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Bars that were made of trades",
+    },
+    Metric {
         name: "tapewire_http_requests_total",
         kind: Kind::Counter,
         labels: &["route", "status"],
@@ -146,6 +152,12 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         labels: &["source"],
         help: "Articles that the provider showed later than news.overlap after their publication",
+    },
+    Metric {
+        name: "tapewire_late_trades_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Trades that came too late to change a bar",
     },
     Metric {
         name: "tapewire_mentions_sent_total",
@@ -225,6 +237,18 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &["source"],
         help: "Up to when the bars of a price source are complete, in seconds since 1970",
+    },
+    Metric {
+        name: "tapewire_trade_gaps_total",
+        kind: Kind::Counter,
+        labels: &["source"],
+        help: "Gaps in a source's trades; bars that overlap one are not made of trades",
+    },
+    Metric {
+        name: "tapewire_trades_in_memory",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Trades that a bar may still need",
     },
     Metric {
         name: "tapewire_wire_to_row_seconds",
