@@ -74,6 +74,10 @@ impl PriceSource for Finnhub {
         Ok(Box::new(connection::Connection::open(&self.account, &self.config, subscription).await?))
     }
 
+    async fn probe(&self, _: &Subscription, _: Timestamp) -> Result<(), ProviderError> {
+        news::CompanyNews::new(&self.account)?.market_status().await
+    }
+
     async fn bars_page(
         &self,
         _: &Symbol,

@@ -79,6 +79,13 @@ impl CompanyNews {
         url
     }
 
+    /// Asks whether the market is open: one request, which needs no company.
+    pub(super) async fn market_status(&self) -> Result<(), ProviderError> {
+        let mut url = self.http.url(&["api", "v1", "stock", "market-status"]);
+        url.query_pairs_mut().append_pair("exchange", "US");
+        self.http.get(&url).await.map(drop)
+    }
+
     /// Reads the lists that the round has not read yet.
     async fn read(&self, round: &mut Round<usize>, since: Timestamp) -> Result<(), ProviderError> {
         let provider = self.http.provider();
@@ -141,6 +148,10 @@ impl NewsSource for CompanyNews {
 
     fn requests(&self) -> Option<u64> {
         Some(self.http.requests())
+    }
+
+    async fn probe(&self, _: Timestamp) -> Result<(), ProviderError> {
+        self.market_status().await
     }
 
     async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError> {

@@ -218,6 +218,14 @@ impl NewsSource for JsonNews {
         self.ready.as_ref().map(|(http, _)| http.requests())
     }
 
+    fn reaches_back(&self) -> bool {
+        // Without either there is one page, the latest.
+        let is_asked_for = |(_, checked): &(HttpClient, Checked)| {
+            [SINCE, PAGE].iter().any(|placeholder| has_placeholder(&checked.url, placeholder))
+        };
+        self.ready.as_ref().is_some_and(is_asked_for)
+    }
+
     async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError> {
         let NewsRequest::Since(since) = request else {
             let what = "pages after the first".into();

@@ -162,3 +162,10 @@ fn settings_that_make_no_sense_are_refused_before_anything_is_asked() {
     without.entry("desk").api_key = ApiKey::default();
     assert!(without.check_key("desk").unwrap_err().to_string().contains("TAPEWIRE_DESK_API_KEY"));
 }
+
+#[test]
+fn an_address_without_placeholders_shows_only_its_latest_items() {
+    let reaches_back = |query: &str| source(&format!("request_url = 'http://n.test/rows{query}'")).reaches_back();
+    assert!(reaches_back("?from={since}") && reaches_back("?p={page}"));
+    assert!(!reaches_back("?limit=50"));
+}

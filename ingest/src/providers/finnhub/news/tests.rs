@@ -109,3 +109,15 @@ fn the_documented_article_is_read() {
     assert_eq!((article.id.as_str(), flaw), ("64801070", None));
     assert_eq!(article.published_at, at("2021-03-23T00:54:03Z"));
 }
+
+#[tokio::test]
+async fn whether_it_takes_the_key_costs_one_request_however_many_companies_there_are() {
+    let refused = Answered::status(401, "{\"error\":\"Invalid API key\"}");
+    let path = "/api/v1/stock/market-status";
+    let server = Server::start(&[(path, Answered::ok("{\"isOpen\":false}")), (path, refused)]).await;
+    let source = source(&server);
+    source.probe(at("2021-03-23T02:00:00Z")).await.unwrap();
+    let error = source.probe(at("2021-03-23T02:00:00Z")).await.unwrap_err();
+    assert!(matches!(error, ProviderError::NotAuthorized { .. }), "{error}");
+    assert_eq!(server.requests().len(), 2);
+}
