@@ -28,7 +28,7 @@ GRAMMAR = Path(__file__).with_name("direction_grammar.txt")
 HELD_OUT_SEED, HELD_OUT_ROWS = 11, 900
 LABEL_OF = {1: "positive", -1: "negative", 0: "neutral"}
 NOTICES = 2.5  # how much oftener than their number asks for: neutral rows are few
-WITHOUT_COMPANY, BESIDE, PRONOUN, TWO = 0.12, 0.25, 0.12, 0.28  # shares of the rows
+WITHOUT_COMPANY, BESIDE, PRONOUN, TWO, THIRD = 0.12, 0.25, 0.12, 0.28, 0.3  # shares of the rows
 Row = tuple[str, str | None, str]  # text, company, label
 
 HEADS = """
@@ -141,6 +141,45 @@ JOINTS = [
     ", with ",
     ". Elsewhere, ",
     ". Separately, ",
+]
+# A third company beside the news: {C} is named, and nothing is said of it.
+PASSING = [
+    ", said an analyst at {C}",
+    ", according to {C}",
+    ". {C} declined to comment.",
+    ". {C} advised on the matter.",
+    ". {C} reports next week.",
+    ". Shares of {C} were unchanged.",
+    ", a survey by {C} shows",
+    ". It competes with {C}.",
+    ". It once belonged to {C}.",
+    ". {C} makes similar <goods>.",
+    ". {C} holds a small stake.",
+    " ({C} poll)",
+    ". The two were compared in a note by {C}.",
+    ". Its chairman used to work at {C}.",
+    ". Reuters, {C} and others took part.",
+    ". {C} is one of its customers.",
+    ". {C} supplies some of the parts.",
+    ". The sector also includes {C}.",
+    ". {C} will hold its own meeting on <date>.",
+    ". Traders at {C} watched closely.",
+    ": {C}",
+    ". Among its peers is {C}.",
+    ", writes {C}",
+    ". {C}, based in <place>, has not given figures yet.",
+]
+BEFORE = [
+    "{C}: ",
+    "{C} analysts say ",
+    "According to {C}, ",
+    "Data from {C} show that ",
+    "As {C} prepares its report, ",
+    "{C} did not comment. ",
+    "{C}, which is based in <place>, reports on <date>. ",
+    "In a note, {C} said ",
+    "{C} held its meeting on <day>. ",
+    "While all eyes were on {C}, ",
 ]
 UNITS = [
     "${} million",
@@ -377,6 +416,20 @@ class Drawer:
             + (" " + self.fill(after, 1) if after.startswith(" ") else self.fill(after, 1))
         )
 
+    def third(self, rows: list[Row]) -> list[Row]:
+        """The same news with a company that is only named, and the question about that one: neutral."""
+        rng = self.rng
+        text = rows[0][0].rstrip(".")
+        company = Company.draw(rng)
+        if company.head in text or any(asked is None for _, asked, _ in rows):
+            return rows
+        name, asked = company.told(rng)
+        after = self.fill(rng.choice(PASSING), 1).replace("{C}", name)
+        before = self.fill(rng.choice(BEFORE), 1).replace("{C}", name)
+        before += " "
+        text = before + text if rng.random() < 0.35 else text + after
+        return [*((text, other, label) for _, other, label in rows), (text, asked, "neutral")]
+
     def one(self, wording: Wording) -> list[Row]:
         rng = self.rng
         sign, labels = self.signs(wording)
@@ -439,9 +492,10 @@ def draw_rows(rng: random.Random, count: int, held_out: bool = False, grammar: G
     while len(rows) < count:
         wording = pick()
         if wording.joins and rng.random() < TWO:
-            rows += drawer.two(*rng.sample([wording, rng.choice(joining)], 2))
+            drawn = drawer.two(*rng.sample([wording, rng.choice(joining)], 2))
         else:
-            rows += drawer.one(wording)
+            drawn = drawer.one(wording)
+        rows += drawer.third(drawn) if rng.random() < THIRD else drawn
     return rows[:count]
 
 

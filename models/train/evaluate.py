@@ -115,20 +115,23 @@ def measure(model: PreTrainedModel, tokenizer: Tokenizer, part: list[dict]) -> d
 
 def measure_direction(model: PreTrainedModel, tokenizer: Tokenizer, rows: list[dict]) -> dict[str, dict]:
     """By kind of news: how many, the share that is right and the share that is opposite; and texts both ways round."""
+    both = exchanged(rows)
+    asked = [encode(tokenizer, row["text"], row["company"] or None) for row in [*rows, *both]]
+    said = [LABELS[at] for at in predict(model, asked, bf16=False).argmax(1)]
 
-    def shares(part: list[dict]) -> dict:
-        logits = predict(model, [encode(tokenizer, row["text"], row["company"] or None) for row in part], bf16=False)
-        said = [LABELS[at] for at in logits.argmax(1)]
-        right = [label == row["label"] for label, row in zip(said, part, strict=True)]
-        opposite = [label == OPPOSITE.get(row["label"]) for label, row in zip(said, part, strict=True)]
+    def shares(places: list[int], part: list[dict]) -> dict:
+        right = [said[at] == row["label"] for at, row in zip(places, part, strict=True)]
+        opposite = [said[at] == OPPOSITE.get(row["label"]) for at, row in zip(places, part, strict=True)]
         return {"n": len(part), "right": float(np.mean(right)), "opposite": float(np.mean(opposite))}
 
-    kinds = sorted({row["kind"] for row in rows})
-    found = {kind.replace("_", " "): shares([row for row in rows if row["kind"] == kind]) for kind in kinds}
-    found["all"] = shares(rows)
-    both = exchanged(rows)
+    found = {}
+    for kind in sorted({row["kind"] for row in rows}):
+        places = [at for at, row in enumerate(rows) if row["kind"] == kind]
+        found[kind.replace("_", " ")] = shares(places, [rows[at] for at in places])
+    found["all"] = shares(list(range(len(rows))), rows)
     if both:
-        found["two companies, names as written and exchanged"] = shares(both)
+        places = list(range(len(rows), len(rows) + len(both)))
+        found["two companies, names as written and exchanged"] = shares(places, both)
     return found
 
 
