@@ -7,6 +7,7 @@ one thread. Intervals are 95% percentile bootstraps over groups of near-identica
 """
 
 import argparse
+import csv
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -20,6 +21,9 @@ from transformers import BertForSequenceClassification, PreTrainedModel
 
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 RESAMPLES = 1000
+DIRECTION = Path(__file__).with_name("direction.csv")
+DIRECTION_SLICE = "Direction set, per company"
+OPPOSITE = {"positive": "negative", "negative": "positive"}
 
 
 def slices(samples: list[dict]) -> dict[str, list[dict]]:
@@ -42,6 +46,31 @@ def slices(samples: list[dict]) -> dict[str, list[dict]]:
         "FinEntity unseen half, per entity": part("finentity", "unseen"),
         "FinEntity dev half (chose the recipe)": part("finentity", "dev"),
     }
+
+
+def direction_set(path: Path = DIRECTION) -> list[dict]:
+    """The sentences written by hand: `kind`, `company`, `text`, `label`; rows of one text are a group."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    groups = {text: at for at, text in enumerate(sorted({row["text"] for row in rows}))}
+    return [{**row, "source": "direction", "group": groups[row["text"]]} for row in rows]
+
+
+def exchanged(rows: list[dict]) -> list[dict]:
+    """Texts that are asked about two companies they name, with the two names exchanged: so are the labels."""
+    by_text = defaultdict(list)
+    for row in rows:
+        if row["company"] and row["company"] in row["text"]:
+            by_text[row["text"]].append(row)
+    found = []
+    for text, asked in by_text.items():
+        if len(asked) != 2 or any(one["company"] in other["company"] for one, other in (asked, asked[::-1])):
+            continue
+        one, other = (row["company"] for row in asked)
+        turned = other.join(part.replace(other, one) for part in text.split(one))
+        found += [{**a, "text": turned, "label": b["label"]} for a, b in (asked, asked[::-1])]
+        found += asked
+    return found
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -84,6 +113,42 @@ def measure(model: PreTrainedModel, tokenizer: Tokenizer, part: list[dict]) -> d
     }
 
 
+def measure_direction(model: PreTrainedModel, tokenizer: Tokenizer, rows: list[dict]) -> dict[str, dict]:
+    """By kind of news: how many, the share that is right and the share that is opposite; and texts both ways round."""
+    both = exchanged(rows)
+    asked = [encode(tokenizer, row["text"], row["company"] or None) for row in [*rows, *both]]
+    said = [LABELS[at] for at in predict(model, asked, bf16=False).argmax(1)]
+
+    def shares(places: list[int], part: list[dict]) -> dict:
+        right = [said[at] == row["label"] for at, row in zip(places, part, strict=True)]
+        opposite = [said[at] == OPPOSITE.get(row["label"]) for at, row in zip(places, part, strict=True)]
+        return {"n": len(part), "right": float(np.mean(right)), "opposite": float(np.mean(opposite))}
+
+    found = {}
+    for kind in sorted({row["kind"] for row in rows}):
+        places = [at for at, row in enumerate(rows) if row["kind"] == kind]
+        found[kind.replace("_", " ")] = shares(places, [rows[at] for at in places])
+    found["all"] = shares(list(range(len(rows))), rows)
+    if both:
+        places = list(range(len(rows), len(rows) + len(both)))
+        found["two companies, names as written and exchanged"] = shares(places, both)
+    return found
+
+
+def direction_table(found: dict[str, dict]) -> str:
+    lines = ["| kind of news | n | right | opposite |", "|---|---|---|---|"]
+    lines += [f"| {name} | {f['n']} | {f['right']:.3f} | {f['opposite']:.3f} |" for name, f in found.items()]
+    return "\n".join(lines)
+
+
+CONFUSED = (
+    "SEntFiN test, per company",
+    "Twitter valid, no company given",
+    "FinEntity unseen half, per entity",
+    DIRECTION_SLICE,
+)
+
+
 def table(results: dict[str, dict]) -> str:
     lines = [
         "| data | n | majority | accuracy (95% interval) | macro-F1 | ECE | ECE by chance |",
@@ -94,7 +159,7 @@ def table(results: dict[str, dict]) -> str:
         accuracy = f"{r['accuracy']:.3f} ({low:.3f}–{high:.3f})"
         figures = " | ".join(f"{r[key]:.3f}" for key in ("macro_f1", "ece", "ece_by_chance"))
         lines.append(f"| {name} | {r['n']} | {r['majority']:.3f} | {accuracy} | {figures} |")
-    for name in ("SEntFiN test, per company", "Twitter valid, no company given", "FinEntity unseen half, per entity"):
+    for name in CONFUSED:
         lines += ["", f"Confusion, {name} (row: true, column: predicted):", ""]
         lines += ["| | " + " | ".join(LABELS) + " |", "|---" * (len(LABELS) + 1) + "|"]
         for label, counts in zip(LABELS, results[name]["confusion"], strict=True):
@@ -119,12 +184,17 @@ def main() -> None:
     model = BertForSequenceClassification.from_pretrained(args.model, dtype=torch.float32)
     tokenizer = load_tokenizer(args.model, model.config.max_position_embeddings)
     results = {name: measure(model, tokenizer, part) for name, part in slices(load_samples(args.samples)).items()}
-    content = table(results)
+    rows = direction_set()
+    results[DIRECTION_SLICE] = measure(model, tokenizer, rows)
+    kinds = measure_direction(model, tokenizer, rows)
+    content = f"{table(results)}\n\nThe direction set by kind of news:\n\n{direction_table(kinds)}"
     print(content)
     if args.card:
         write_between_markers(args.card, content)
     if args.json:
-        args.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        args.json.write_text(
+            json.dumps({**results, "direction": kinds}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -18,13 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from calibrate import cross_validate, refit_head
+from direction import held_out_samples
 from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, predict
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification
 
 MAX_POSITIONS = 512
-CALIBRATED_ON = ["sentfin", "twitter"]
+CALIBRATED_ON = ["sentfin", "twitter", "direction"]
 RIDGE = 1e-3  # chosen from 1e-4 … 0.3: near the least cross-validated loss on the validation split
 COPIED = ["vocab.txt", "special_tokens_map.json"]
 
@@ -74,6 +75,7 @@ def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: l
     encoder = build(weights)
     encoder.classifier = torch.nn.Identity()
     parts, groups = [], []
+    samples = [*samples, *held_out_samples()]
     for source in CALIBRATED_ON:
         chosen = [s for s in samples if s["source"] == source and s["split"] == "validation"]
         features = predict(encoder, [encode(tokenizer, s["text"], s["company"]) for s in chosen], bf16=False)

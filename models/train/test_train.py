@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import random
+import re
 from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from augment import Augmenter, Rates
+from augment import Augmenter, Rates, Varied
 from calibrate import (
     apply_head,
     cross_validate,
@@ -25,10 +26,12 @@ from calibrate import (
     fit_temperature,
     refit_head,
 )
+from direction import Drawer, draw_rows, held_out_samples, read_grammar
 from encoding import LABEL_ID, LABELS, encode, pad, predict
-from evaluate import BEGIN, END, confusion, macro_f1, write_between_markers
+from evaluate import BEGIN, END, confusion, direction_set, exchanged, macro_f1, write_between_markers
 from near_duplicates import group_near_duplicates
 from prepare import prepare, restore_entity
+from relabel import relabel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from train import Loss, train
 from transformers import BertConfig, BertForSequenceClassification
@@ -179,7 +182,9 @@ def tiny_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def train_tiny(samples, seed: int, teacher: Path | None = None) -> tuple[BertForSequenceClassification, list[dict]]:
+def train_tiny(
+    samples, seed: int, teacher: Path | None = None, direction: int = 0
+) -> tuple[BertForSequenceClassification, list[dict]]:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     config = BertConfig(
@@ -203,6 +208,8 @@ def train_tiny(samples, seed: int, teacher: Path | None = None) -> tuple[BertFor
         train_words=True,
         average=False,
         code_rate=0.08,
+        direction=direction,
+        share=1.0,
     )
     return train(model, tiny_tokenizer(), samples, Loss(0.0, teacher), args)
 
@@ -224,6 +231,114 @@ def test_a_student_learns_from_a_teacher_that_contradicts_the_labels(samples, tm
     tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
     _, history = train_tiny(tweets, seed=5, teacher=tmp_path)
     assert history[-1]["accuracy"]["twitter"] < 0.5
+
+
+def test_the_teacher_has_no_say_in_rows_made_by_grammar(samples, tmp_path):
+    torch.manual_seed(1)
+    teacher = BertForSequenceClassification(
+        BertConfig(vocab_size=64, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, num_labels=3)
+    )
+    teacher.save_pretrained(tmp_path)
+    tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    rows: list[Varied] = [("soars", None, "positive"), ("plunges", None, "negative")]
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    alone, taught = Loss(0.0, None), Loss(0.0, tmp_path)
+    by_label = alone(logits, rows, frozenset())
+    assert torch.equal(taught(logits, rows, frozenset(rows)), by_label)
+    one, both = (taught(logits, rows, untaught) for untaught in (frozenset(rows[:1]), frozenset()))
+    assert len({round(float(loss), 6) for loss in (by_label, one, both)}) == 3
+
+
+def test_rows_made_by_grammar_are_seeded_and_filled_in():
+    rows = draw_rows(random.Random(4), 3000)
+    assert rows == draw_rows(random.Random(4), 3000) != draw_rows(random.Random(5), 3000)
+    left = re.compile(r"\{|\}|~|<[a-z]+\d?>|\([^()]*\|[^()]*\)")
+    assert not [text for text, _, _ in rows if left.search(text) or "  " in text]
+    assert {label for _, _, label in rows} == set(LABELS)
+    counts = [sum(label == wanted for _, _, label in rows) for wanted in LABELS]
+    assert counts[0] / counts[1] == pytest.approx(1, abs=0.15), "as much good news as bad"
+    assert counts[2] > 300
+
+
+def test_a_wording_says_the_opposite_when_its_sign_turns():
+    drawer = Drawer(read_grammar(), random.Random(1))
+    rising = drawer.fill("{A} <good> [up~down], <bad> same", 1)
+    assert " up, " in rising
+    for sign, way in ((1, "down"), (-1, "up")):
+        assert drawer.fill("[up~down] <bad>", sign).split()[0] == way, "a rise of a cost is bad news"
+        assert drawer.fill("[+good~poor] <bad>", sign).split()[0] == ("good" if sign > 0 else "poor")
+    for _ in range(200):
+        larger, smaller = (
+            float(re.sub(r"[^0-9.]", "", part.replace("Rs ", "")))
+            for part in drawer.fill("{n1} of {n2}", 1).split(" of ")
+        )
+        assert larger > smaller
+
+
+def test_a_grammar_line_has_the_labels_it_says():
+    drawer = Drawer(read_grammar(), random.Random(2))
+    for wording in drawer.grammar.wordings:
+        assert set(wording.labels) <= {"A", "B"} and set(wording.labels.values()) <= {"s", "-s", "+", "-", "0"}, wording
+        assert all("{" + mark in wording.text for mark in wording.labels), wording
+    assert len(drawer.grammar.wordings) >= 250
+
+
+def test_held_out_families_are_never_trained_on():
+    grammar = read_grammar()
+    families = {held: {w.family for w in grammar.wordings if w.held_out == held} for held in (True, False)}
+    assert len(families[True]) >= 8 and not families[True] & families[False]
+    watched = {sample["text"] for sample in held_out_samples()}
+    assert len(watched) > 500 and not watched & {text for text, _, _ in draw_rows(random.Random(7), 20000)}
+
+
+def test_rows_made_by_grammar_are_part_of_an_epoch(samples):
+    tweets = [s for s in samples if s["source"] == "twitter"]
+    _, history = train_tiny(tweets, seed=5, direction=40)
+    assert set(history[-1]["accuracy"]) == {"direction", "twitter"}
+
+
+def test_only_clear_training_headlines_are_relabelled():
+    def row(text: str, label: str, split: str = "train", company: str = "Elm") -> dict:
+        return {"source": "sentfin", "text": text, "company": company, "label": label, "split": split}
+
+    kept = [
+        row("Elm Q2 net loss narrows to 4 crore", "negative", "test"),
+        row("Elm Q1 net loss narrows to 5 crore", "negative", "validation"),
+        row("Elm loss narrows, shares fall", "negative"),
+        row("Elm net profit rises below estimates", "negative"),
+        row("Elm net loss widens to 5 crore", "negative"),
+        row("Elm and Fir net loss narrows", "negative"),
+        row("Elm and Fir net loss narrows", "neutral", company="Fir"),
+        row("Elm names a chair", "neutral"),
+    ]
+    assert relabel(kept) == kept
+    turned = relabel([row("Elm Q3 net loss narrows to 4 crore", "negative"), row("Elm net loss widens", "positive")])
+    assert [(s["label"], s["relabelled"]) for s in turned] == [
+        ("positive", "loss narrows"),
+        ("negative", "loss widens"),
+    ]
+
+
+def test_exchanged_names_exchange_the_labels():
+    text = "Elm gains, Fir Oil sinks"
+    rows = [
+        {"text": text, "company": "Elm", "label": "positive"},
+        {"text": text, "company": "Fir Oil", "label": "negative"},
+        {"text": "Elm alone", "company": "Elm", "label": "neutral"},
+    ]
+    assert [(r["text"], r["company"], r["label"]) for r in exchanged(rows)] == [
+        ("Fir Oil gains, Elm sinks", "Elm", "negative"),
+        ("Fir Oil gains, Elm sinks", "Fir Oil", "positive"),
+        (text, "Elm", "positive"),
+        (text, "Fir Oil", "negative"),
+    ]
+
+
+def test_the_direction_set_is_whole_and_shares_no_text_with_the_grammar():
+    rows = direction_set()
+    assert len(rows) >= 400 and len({row["kind"] for row in rows}) == 10
+    assert {row["label"] for row in rows} == set(LABELS)
+    assert not {row["text"] for row in rows} & {text for text, _, _ in draw_rows(random.Random(3), 20000)}
 
 
 def test_padding_changes_no_logit():

@@ -25,7 +25,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from augment import Augmenter, Rates, Varied
+from direction import draw_rows, held_out_samples
 from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, pad, predict
+from relabel import relabel
 from tokenizers import Tokenizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
@@ -78,20 +80,23 @@ class Loss:
     """Cross entropy of the labels, and with a teacher the divergence from its output for the same texts."""
 
     def __init__(self, smoothing: float, teacher: Path | None):
-        self.of_labels = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
+        self.of_labels = torch.nn.CrossEntropyLoss(label_smoothing=smoothing, reduction="none")
         self.teacher = teacher and load_model(teacher).eval()
         self.tokenizer = teacher and load_tokenizer(teacher, MAX_TOKENS)
 
-    def __call__(self, logits: torch.Tensor, batch: list[Varied]) -> torch.Tensor:
-        loss = self.of_labels(logits, torch.tensor([LABEL_ID[label] for _, _, label in batch]))
-        if not self.teacher:
-            return loss
-        said = predict(self.teacher, [encode(self.tokenizer, text, company) for text, company, _ in batch], bf16=True)
-        softened = [x.float().div(TEACHER_TEMPERATURE).log_softmax(-1) for x in (logits, torch.from_numpy(said))]
-        distance = (
-            torch.nn.functional.kl_div(*softened, reduction="batchmean", log_target=True) * TEACHER_TEMPERATURE**2
-        )
-        return (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distance
+    def __call__(self, logits: torch.Tensor, batch: list[Varied], untaught: frozenset[Varied]) -> torch.Tensor:
+        """The mean over the batch. The teacher has no say in the rows of `untaught`: there the labels count alone."""
+        losses = self.of_labels(logits, torch.tensor([LABEL_ID[label] for _, _, label in batch]))
+        taught = [at for at, row in enumerate(batch) if row not in untaught]
+        if not self.teacher or not taught:
+            return losses.mean()
+        asked = [encode(self.tokenizer, text, company) for text, company, _ in (batch[at] for at in taught)]
+        said = torch.from_numpy(predict(self.teacher, asked, bf16=True))
+        softened = [x.float().div(TEACHER_TEMPERATURE).log_softmax(-1) for x in (logits[taught], said)]
+        distance = torch.nn.functional.kl_div(*softened, reduction="none", log_target=True).sum(-1)
+        mixed = losses.clone()
+        mixed[taught] = (1 - TEACHER_SHARE) * losses[taught] + TEACHER_SHARE * TEACHER_TEMPERATURE**2 * distance
+        return mixed.mean()
 
 
 def accuracy_by_source(model: PreTrainedModel, tokenizer: Tokenizer, samples: list[dict]) -> dict[str, float]:
@@ -113,9 +118,13 @@ def train(
     judged = running.module if running else model
     rng = random.Random(args.seed)
     augmenter = Augmenter([s for s in samples if s["split"] == "train"], Rates(code=args.code_rate))
-    watched = [s for s in samples if s["split"] in ("validation", "dev")]
+    watched = [s for s in samples if s["split"] in ("validation", "dev")] + (
+        held_out_samples() if args.direction else []
+    )
+    relabelled = {(s["text"], s["company"]) for s in augmenter.samples if "relabelled" in s}
     optimizer = torch.optim.AdamW(parameter_groups(model, args.rate, args.layer_decay), fused=True)
-    per_epoch = math.ceil(len(augmenter.samples) / args.batch)
+    kept = math.ceil(len(augmenter.samples) * args.share)
+    per_epoch = math.ceil((kept + args.direction) / args.batch)
     total = args.steps or per_epoch * args.epochs
     warm = max(1, total // 16)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -124,13 +133,17 @@ def train(
     history, step, losses, started = [], 0, [], time.monotonic()
     while step < total:
         model.train()
-        rows = [
-            (encode(tokenizer, text, company), (text, company, label)) for text, company, label in augmenter.epoch(rng)
-        ]
+        drawn = augmenter.epoch(rng)[: kept if args.share < 1 else None]
+        made = draw_rows(rng, args.direction)
+        untaught = frozenset(made) | {row for row in drawn if row[:2] in relabelled}
+        if made:
+            drawn += made
+            rng.shuffle(drawn)
+        rows = [(encode(tokenizer, text, company), (text, company, label)) for text, company, label in drawn]
         for batch in batches(rows, args.batch, rng)[: min(per_epoch, total - step)]:
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = model(**pad([row for row, _ in batch], model.config)).logits
-            loss = loss_of(logits.float(), [varied for _, varied in batch])
+            loss = loss_of(logits.float(), [varied for _, varied in batch], untaught)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -172,6 +185,8 @@ def main() -> None:
     parser.add_argument(
         "--no-average", dest="average", action="store_false", help="keep the last weights, not their running average"
     )
+    parser.add_argument("--direction", type=int, default=0, help="rows that direction.py makes for each epoch")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the training samples in each epoch")
     parser.add_argument("--code-rate", type=float, default=Rates.code, help="see augment.Rates.code")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -181,7 +196,7 @@ def main() -> None:
     model, tokenizer = load_model(args.start or base), load_tokenizer(base, MAX_TOKENS)
     loss_of = Loss(args.smoothing, args.teacher)
     torch.manual_seed(args.seed)
-    kept, history = train(model, tokenizer, load_samples(args.samples), loss_of, args)
+    kept, history = train(model, tokenizer, relabel(load_samples(args.samples)), loss_of, args)
     kept.save_pretrained(args.out)
     tokenizer.save(str(args.out / "tokenizer.json"))
     folders = {name: getattr(args, name) for name in ("base", "start", "teacher") if getattr(args, name)}
