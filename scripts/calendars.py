@@ -30,10 +30,10 @@ EARLIER_BREAKS = (
     ("XTKS", date(2000, 1, 1), date(2011, 11, 20), ("11:00", "12:30")),
 )
 
-# Closing auctions, which exchange_calendars does not have: of sessions that close at the first time, the minutes from the
-# second time to the third are those in which the auction's price is printed. In London, Frankfurt and Paris the call lasts
-# five minutes and ends at random within the next 30 seconds; in Hong Kong it ends at random between 16:08 and 16:10, since
-# 25 July 2016. The half days of Paris are known by the end of the call, 14:05.
+# Closing auctions, which exchange_calendars does not have: of sessions that close at the first time, the minutes from
+# the second time to the third are those in which the auction's price is printed. In London, Frankfurt and Paris the
+# call lasts five minutes and ends at random within the next 30 seconds; in Hong Kong it ends at random between 16:08
+# and 16:10, since 25 July 2016. The half days of Paris are known by the end of the call, 14:05.
 AUCTIONS = {
     "XLON": ("2000-05-30", [("16:30", "16:35", "16:35"), ("12:30", "12:35", "12:35")]),
     "XETR": ("2003-11-03", [("17:30", "17:35", "17:35"), ("14:00", "14:05", "14:05")]),
@@ -106,7 +106,8 @@ def text() -> str:
         "#",
         "# exchange MIC ZONE                              what follows is about this exchange",
         "# hours FROM OPEN CLOSE [BREAK_START BREAK_END]  the usual hours from this day on",
-        "# auction FROM CLOSE FIRST LAST                 of sessions that end at CLOSE, from this day on: the minutes in",
+        "# auction FROM CLOSE FIRST LAST                 "
+        "of sessions that end at CLOSE, from this day on: the minutes in",
         "#                                               which the closing auction's price is printed",
         "# closed YEAR MM-DD ...                          weekdays without a session",
         "# short CLOSE YEAR MM-DD ...                     sessions without a break that end earlier",

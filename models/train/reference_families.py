@@ -9,8 +9,8 @@ in place of 0.07, and 1 added where the name in lower case ends in `norm.weight`
 Every case has token types; models without segments did not get them.
 
 `byte_level_bpe/` holds a vocabulary and merges learned from the invented headlines, and the ids that
-RoBERTa's tokenizer gives for these headlines. `sentencepiece/` holds two sentencepiece models of these headlines,
-with the special pieces of DeBERTa and of XLM-R, and the ids that sentencepiece itself gives.
+RoBERTa's tokenizer gives for these headlines. `sentencepiece_models/` has two sentencepiece models of
+these headlines, with the special pieces of DeBERTa and of XLM-R, and the ids that sentencepiece itself gives.
 
     python reference_families.py
 """
@@ -20,6 +20,7 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -250,7 +251,7 @@ EDGES = [
     "株価 unknown 株 価",
     "a\tb\nc",
 ]
-SENTENCEPIECES = {
+SENTENCEPIECES: dict[str, dict[str, Any]] = {
     "deberta-v2": {
         "pad_id": 0,
         "bos_id": 1,
@@ -323,7 +324,7 @@ def main() -> None:
         print(name, content["float32_error"])
     (HERE / "reference_families.json").write_text("[\n" + ",\n".join(blocks) + "\n]\n", encoding="utf-8")
     byte_level_bpe(HERE / "byte_level_bpe")
-    sentencepieces(HERE / "sentencepiece")
+    sentencepieces(HERE / "sentencepiece_models")
 
 
 if __name__ == "__main__":

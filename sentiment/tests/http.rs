@@ -334,7 +334,7 @@ async fn a_model_of_candle_transformers_answers_as_any_other() {
     family.tensors.insert("deberta.embeddings.word_embeddings.weight".into(), vec![200, 48]);
     family.write(folder.path());
     std::fs::remove_file(folder.path().join("vocab.txt")).unwrap();
-    std::fs::copy(train().join("sentencepiece/deberta-v2.model"), folder.path().join("spm.model")).unwrap();
+    std::fs::copy(train().join("sentencepiece_models/deberta-v2.model"), folder.path().join("spm.model")).unwrap();
     let engine = Arc::new(Engine::load(&common::files(folder.path()), &EngineConfig::default()).unwrap());
     let server = Server::of(Arc::clone(&engine), ServeConfig::default(), QueueConfig::default()).await;
     let info = server.info().await;

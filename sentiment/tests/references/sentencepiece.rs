@@ -9,11 +9,11 @@ use tapewire_sentiment::SentimentError;
 use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer};
 use tapewire_sentiment::engine::windows::Overflow;
 
-/// The families of the models in `models/train/sentencepiece`.
+/// The families of the models in `models/train/sentencepiece_models`.
 const FAMILIES: [&str; 2] = ["deberta-v2", "xlm-roberta"];
 
 fn model(family: &str) -> PathBuf {
-    train().join("sentencepiece").join(family).with_extension("model")
+    train().join("sentencepiece_models").join(family).with_extension("model")
 }
 
 /// Reads a sentencepiece model as that of a family.
