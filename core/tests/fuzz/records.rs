@@ -9,8 +9,8 @@ use std::fmt::Debug;
 use tapewire_core::record::{Envelope, Print, Scored, SourceTrade, Tape};
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{
-    ActionRecord, Article, Bar, DeadLetter, HaltRecord, InstrumentRecord, NewsRecord, Run, SentimentRecord, Symbol,
-    TapeRecord, Trade, TradeRecord, Watermark, Watermarks, record::News,
+    ActionRecord, Bar, DeadLetter, HaltRecord, InstrumentRecord, NewsRecord, Run, SentimentRecord, Symbol, TapeRecord,
+    Trade, TradeRecord, Watermark, Watermarks, record::News,
 };
 use tapewire_fuzzkit::json::{Fields, Json, fields, message};
 use tapewire_fuzzkit::{Dice, bounded, fuzz};
