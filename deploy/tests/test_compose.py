@@ -23,7 +23,7 @@ SECRETS = {
     "TAPEWIRE_SUPERSET_PASSWORD": "admin-secret",
     "TAPEWIRE_MASSIVE_API_KEY": "massive-secret",
 }
-ALWAYS = {"kafka", "clickhouse", "migrate", "news", "prices", "join", "superset", "dashboards"}
+ALWAYS = {"kafka", "clickhouse", "migrate", "news", "prices", "bars", "join", "superset", "dashboards"}
 ONCE = {"migrate", "dashboards"}
 
 

@@ -1,10 +1,6 @@
 //! Lists of instruments on their topic.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-mod common;
-
-use common::{Kafka, symbol, until};
+use crate::common::{Kafka, symbol, until};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

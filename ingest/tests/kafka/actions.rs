@@ -1,11 +1,7 @@
 //! Splits and dividends through the price feed: from the simulated provider, and from a source that changes its mind.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-mod common;
-
+use crate::common::{Kafka, PARTITIONS, Provider, SIMULATED, symbol, time, until};
 use async_trait::async_trait;
-use common::{Kafka, PARTITIONS, Provider, SIMULATED, symbol, time, until};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::BTreeSet;

@@ -1,16 +1,12 @@
 //! Sources without a key, through the real poller and the real feed to the topics.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-mod common;
-
+use crate::common::{self, Kafka, time, until};
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use common::{Kafka, time, until};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use tapewire_core::Symbol;

@@ -1,10 +1,6 @@
 //! Replays of files against a Kafka.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-mod common;
-
-use common::{Kafka, PARTITIONS, symbol, time};
+use crate::common::{Kafka, PARTITIONS, symbol, time};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tapewire_core::record::{News, Tape};

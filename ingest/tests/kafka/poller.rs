@@ -1,10 +1,6 @@
 //! The news poller against the simulated provider and a Kafka.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-mod common;
-
-use common::{Kafka, PARTITIONS, Provider, SIMULATED, until};
+use crate::common::{self, Kafka, PARTITIONS, Provider, SIMULATED, until};
 use jiff::{SignedDuration, Timestamp};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
