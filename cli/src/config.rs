@@ -1,5 +1,7 @@
 //! All settings of the binary, and the secrets that go with them.
 
+mod variables;
+
 pub use crate::preset::Preset;
 use crate::settings::{Error, Loaded, Sources};
 use anyhow::Context as _;
@@ -16,6 +18,7 @@ use tapewire_sentiment::companies::table;
 use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
 use tapewire_store::ClickHouseConfig;
+use variables::OTHER_VARIABLES;
 
 /// Settings of tapewire, a section for each crate's part of the work.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
@@ -77,39 +80,6 @@ const RENAMED: [(&str, &str); 9] = [
     ("massive.login_timeout", "providers.massive.login_timeout"),
     ("massive.idle_timeout", "providers.massive.silence_timeout"),
     ("news.page_size", "the provider's own, such as providers.massive.news_page_size"),
-];
-
-/// Variables with our prefix that are not settings: the log's filter, and those of the local stack, the dashboards, the
-/// model hub's folder, the training and the tests.
-const OTHER_VARIABLES: [&str; 28] = [
-    "TAPEWIRE_BLESS",
-    "TAPEWIRE_CACHE",
-    "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
-    "TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE",
-    "TAPEWIRE_CLICKHOUSE_HTTP_PORT",
-    "TAPEWIRE_CLICKHOUSE_TCP_PORT",
-    "TAPEWIRE_DASHBOARDS_PICTURE",
-    "TAPEWIRE_DASHBOARDS_TEST_DATABASE",
-    "TAPEWIRE_DASHBOARDS_TEST_PORT",
-    "TAPEWIRE_FIXTURES",
-    "TAPEWIRE_KAFKA_CONTROLLER_PORT",
-    "TAPEWIRE_KAFKA_PORT",
-    "TAPEWIRE_LABELLED_DATA",
-    "TAPEWIRE_LOG",
-    "TAPEWIRE_MAVEN_BASE",
-    "TAPEWIRE_MODELS_DIR",
-    "TAPEWIRE_NPM_BASE",
-    "TAPEWIRE_OUTCOMES",
-    "TAPEWIRE_REAL_DATA",
-    "TAPEWIRE_STACK_DIR",
-    "TAPEWIRE_SUPERSET_HOME",
-    "TAPEWIRE_SUPERSET_PASSWORD",
-    "TAPEWIRE_SUPERSET_PASSWORD_FILE",
-    "TAPEWIRE_SUPERSET_PORT",
-    "TAPEWIRE_SUPERSET_PYTHON",
-    "TAPEWIRE_SUPERSET_URL",
-    "TAPEWIRE_TEST_DEVICE",
-    "TAPEWIRE_TEST_DIR",
 ];
 
 impl Config {
@@ -465,36 +435,5 @@ mod tests {
         let distinct: BTreeSet<&String> = names.iter().collect();
         assert_eq!(distinct.len(), names.len());
         assert!(names.len() > 50 && !OTHER_VARIABLES.iter().any(|&other| names.iter().any(|name| name == other)));
-    }
-
-    /// Every variable that scripts, tests and containers set is in the list, and every variable of the list is in use.
-    #[test]
-    fn the_other_variables_are_those_of_this_repository() {
-        let mut found = BTreeSet::new();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let mut folders = vec![root.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-                let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
-                let is_own = |text: &str| path.strip_prefix(root).is_ok_and(|path| path.starts_with(text));
-                // Names are misspelt on purpose in this crate's tests, and stand for other names in documents.
-                let skipped = ["target", "shared", "cli/src", "cli/tests/config.rs"];
-                if name.starts_with('.') || name.ends_with(".md") || skipped.into_iter().any(is_own) {
-                    continue;
-                }
-                if entry.file_type().unwrap().is_dir() {
-                    folders.push(path);
-                } else if let Ok(text) = std::fs::read_to_string(&path) {
-                    found.extend(text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter_map(|word| {
-                        word.strip_prefix("TAPEWIRE_").filter(|rest| !rest.is_empty()).map(|_| word.to_owned())
-                    }));
-                }
-            }
-        }
-        let unknown = settings::unknown_variables::<Config>(found.iter().map(String::as_str), &OTHER_VARIABLES);
-        assert_eq!(unknown, Vec::<String>::new());
-        // The log's filter is read by this crate alone.
-        let unused = OTHER_VARIABLES.iter().filter(|&&name| !found.contains(name) && name != "TAPEWIRE_LOG");
-        assert_eq!(unused.collect::<Vec<_>>(), Vec::<&&str>::new());
     }
 }

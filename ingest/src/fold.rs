@@ -268,7 +268,7 @@ mod tests {
         };
         assert_eq!(rules("['5m', '1s', '1m']").unwrap().widths.seconds(), [1, 60, 300]);
         assert_eq!(BarsConfig::default().rules().unwrap().widths.seconds(), [60]);
-        for (widths, word) in [("['soon']", "`soon`"), ("['7s']", "divide a day"), ("[]", "no width")] {
+        for (widths, word) in [("['soon']", "`soon`"), ("['7s']", "does not divide"), ("[]", "no width")] {
             let error = rules(widths).unwrap_err().to_string();
             assert!(error.contains("bars.widths") && error.contains(word), "{error}");
         }

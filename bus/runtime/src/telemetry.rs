@@ -52,7 +52,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Installs the process-wide recorder of the [metrics](crate::metrics).
+    /// Installs the process-wide recorder of the [metrics].
     ///
     /// # Errors
     /// [`RuntimeError::Metrics`] if another recorder is installed already.
