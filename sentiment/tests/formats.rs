@@ -129,9 +129,9 @@ fn an_unsupported_setting_names_the_supported_ones() {
         ),
         ("distilbert", "activation", "mish".into(), "activation mish is not supported; gelu, "),
         ("distilbert", "dim", 0.into(), "a size of 0"),
-        ("xlm-roberta", "pad_token_id", 45.into(), "room for 0 tokens"),
-        ("roberta", "pad_token_id", 35.into(), "room for 6 tokens"),
-        ("roberta", "pad_token_id", u32::MAX.into(), "room for 0 tokens"),
+        ("xlm-roberta", "pad_token_id", 45.into(), "a length of at most 0 tokens"),
+        ("roberta", "pad_token_id", 35.into(), "a length of at most 6 tokens"),
+        ("roberta", "pad_token_id", u32::MAX.into(), "a length of at most 0 tokens"),
         ("modernbert-cls", "num_attention_heads", 8.into(), "rotary positions in heads of 5 elements"),
         (
             "modernbert-cls",
@@ -203,7 +203,7 @@ fn an_unsupported_setting_names_the_supported_ones() {
         ("deberta-v3", "position_buckets", 1.into(), "position_buckets 1 is not supported; 2 or more are"),
         ("deberta-v3", "num_attention_heads", 5.into(), "a width of 48 with 5 heads"),
         ("deberta-v3", "num_attention_heads", 0.into(), "a size of 0"),
-        ("deberta-v3", "max_position_embeddings", 7.into(), "room for 7 tokens"),
+        ("deberta-v3", "max_position_embeddings", 7.into(), "a length of at most 7 tokens"),
         ("deberta-v2", "embedding_size", 32.into(), "embedding_size 32 with type_vocab_size 2 is not supported"),
     ] {
         let message = refusal(family(name), setting, value);

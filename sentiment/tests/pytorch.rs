@@ -135,8 +135,15 @@ fn robertas_tokens() {
     let files = TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: None };
     let tokenizer = TextTokenizer::load(&files, 512).unwrap();
     let cases: Vec<Text> = read(&folder.join("ids.json"));
+    let separator = *tokenizer.encode("", None, Overflow::Refuse).unwrap()[0].encoding.input_ids.last().unwrap();
     for Text { text, company, input_ids, .. } in cases {
         let found = tokenizer.encode(&text, company.as_deref(), Overflow::Refuse).unwrap().remove(0).encoding;
+        if text.contains("</s>") {
+            // The reference takes it for the end of the text. Ours reads it as words, whoever wrote it.
+            let separators = found.input_ids.iter().filter(|&&id| id == separator).count();
+            assert_eq!(separators, if company.is_some() { 3 } else { 1 }, "{text} | {company:?}");
+            continue;
+        }
         assert_eq!(found.input_ids, input_ids, "{text} | {company:?}");
         assert!(found.token_type_ids.iter().all(|&kind| kind == 0), "{text} | {company:?}");
     }

@@ -56,10 +56,11 @@ impl Doctor {
         } else {
             checks.iter().map(Check::line).for_each(|line| println!("{line}"));
         }
+        let Some(first) = checks.iter().find(|check| check.status == Status::Problem) else { return Ok(()) };
+        let found = format!("{}: {}", first.what, first.found);
         match problems {
-            0 => Ok(()),
-            1 => bail!("1 problem of {} checks", checks.len()),
-            problems => bail!("{problems} problems of {} checks", checks.len()),
+            1 => bail!("1 problem of {} checks: {found}", checks.len()),
+            problems => bail!("{problems} problems of {} checks, the first: {found}", checks.len()),
         }
     }
 }
