@@ -1,8 +1,9 @@
 //! Which database the topics of an installation are read into.
 //!
 //! The consumer groups commit on the topics, so two databases on one set of topics would each get a part of the rows.
-//! Therefore the first database is recorded on the topic `installation`, and any other database is refused. Records of
-//! that topic are read in order: the first counts, then each that names the database from which it takes the topics.
+//! Therefore the first database is recorded on the topic `installation`, and any other database is refused. The topic's
+//! records are read in order: the first counts, and after it each that takes the topics from the database that counts
+//! by then.
 
 use crate::broker_log::Logged;
 use crate::topic::{INSTALLATION, METADATA_TIMEOUT};

@@ -20,16 +20,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Computes the offset at which to start reading a partition, from the offset and the metadata of the group's last
-/// commit. The joiner's metadata is a checkpoint with an earlier offset; all other stages start at the committed
-/// offset.
+/// commit. The metadata of the roles `join` and `bars` is a checkpoint with an earlier offset; all other stages start
+/// at the committed offset.
 pub type StartAt = fn(committed: i64, metadata: &str) -> i64;
 
 /// Longest wait for the broker to say where a partition ends. A healthy broker answers sooner; without an answer the
 /// caller asks again later.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest wait for one answer about committed offsets, and for the answer with all its retries.
+/// Longest wait for one answer about committed offsets.
 const COMMITTED_TIMEOUT: Duration = Duration::from_secs(5);
+/// After this time without an answer, the broker is not asked again.
 const COMMITTED_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Longest wait for a consumer to leave its group. A consumer that can't reach the broker is left to a thread of its
@@ -173,7 +174,7 @@ fn committed(
 
 struct Context {
     changes: mpsc::UnboundedSender<Change>,
-    /// The consumer is being dropped: partitions that it is still assigned will not be read.
+    /// Whether the consumer is being dropped. Partitions that it is assigned after that are not read.
     closing: Arc<AtomicBool>,
 }
 
@@ -306,7 +307,8 @@ impl Consumer {
                 received = inner.recv() => match received {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
-                        // The next turn of the loop returns it, because an assignment may have arrived with it.
+                        // The next turn of the loop returns it, after it has looked for an assignment that arrived
+                        // meanwhile.
                         self.stashed.push_back(Received {
                             topic,
                             partition: message.partition(),

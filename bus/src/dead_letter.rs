@@ -1,4 +1,4 @@
-//! Dead letters: input that can't be read, kept with the reason and where it came from.
+//! Dead letters: input that can't be read or handled, kept with the reason and where it came from.
 
 use crate::{BusError, Producer, Topic};
 use base64::Engine as _;

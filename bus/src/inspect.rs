@@ -61,7 +61,8 @@ impl Topics {
         let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
         let described = self.admin()?.describe_configs(&wanted, &options).await;
         let described = described.map_err(|source| self.unreachable(source))?;
-        // A broker may refuse to say, as where this user lacks the right to ask; the rest is known all the same.
+        // A broker may refuse to describe a topic, for example because this user lacks the right. The other topics are
+        // known all the same.
         Ok(described.into_iter().flatten().filter_map(|resource| retention(&resource)).collect())
     }
 }

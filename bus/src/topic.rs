@@ -31,7 +31,7 @@ pub enum Topic {
     Halts,
     /// Splits and dividends, key: symbol.
     Actions,
-    /// Instruments, key: symbol. It is compacted.
+    /// Instruments, key: symbol, and its first day where there is one. The topic is compacted.
     Instruments,
     /// Dead letters: input that could not be read or handled.
     DeadLetter,

@@ -101,7 +101,7 @@ impl Calendar {
         self.market
     }
 
-    /// All sessions, by time.
+    /// All sessions, in order of time.
     pub fn sessions(&self) -> &[Session] {
         &self.sessions
     }

@@ -62,7 +62,7 @@ pub enum Unscored {
     EmptyText,
     /// The model failed on this text; the worker's log and metrics give the error.
     ModelFailed,
-    /// The headline is that of a law firm's notice to investors, which is no news.
+    /// The headline is that of a law firm's notice to investors, which is not news.
     Promotional,
     /// An edit of the article no longer names the company. The mention does not count.
     Withdrawn,

@@ -55,8 +55,8 @@ pub enum Tape {
 
 /// On topic `trades`, key: symbol.
 ///
-/// The trades of most sources are kept as they are. Those of a source that folds its trades become bars, in a stage of its
-/// own, and only such a source has gaps and watermarks here.
+/// The trades of most sources are kept as they are. Where the setting `fold_trades` is on for a source, the role `bars`
+/// makes bars of its trades; only such a source has gaps and watermarks here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Print {
@@ -101,7 +101,7 @@ pub struct Gap {
     /// The first moment of which trades may be missing.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub from: jiff::Timestamp,
-    /// The first moment from which they are complete again.
+    /// The first moment from which the trades are complete again.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub to: jiff::Timestamp,
 }
@@ -113,7 +113,7 @@ pub struct ListedInstrument {
     /// The instrument.
     #[serde(flatten)]
     pub instrument: Instrument,
-    /// Who lists it: `builtin`, `sec`.
+    /// Who lists it: `builtin`, `sec`, `massive`.
     pub source: String,
     /// When the list was read (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
@@ -152,7 +152,8 @@ pub struct DeadLetter {
     /// The run that the input belongs to, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
-    /// The stage that could not read or handle the input: `news-poller`, `price-feed`, `sentiment-worker`, `joiner`.
+    /// The stage that could not read or handle the input, such as `news-poller`, `price-feed`, `sentiment-worker` or
+    /// `joiner`.
     pub stage: String,
     /// Where the input came from: `topic news, partition 2, offset 77`, or a URL without secrets, or `FILE line 3`.
     pub origin: String,

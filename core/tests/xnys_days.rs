@@ -1,4 +1,4 @@
-//! Compares every weekday from 1999 to 2027 with the days published with exchange_calendars.
+//! Compares every day from 1999 to 2027 with the calendar of exchange_calendars.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use jiff::civil::{Date, Weekday, date};

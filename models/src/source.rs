@@ -9,7 +9,7 @@ use std::str::FromStr;
 ///
 /// A string is parsed (`FromStr`) in this order:
 /// - empty or `shipped`: the model that ships with tapewire;
-/// - an existing folder, or anything that looks like a path (`./x`, `../x`, `/x`, `a/b/c`): a folder;
+/// - an existing folder, or anything without `@` that looks like a path (`./x`, `../x`, `/x`, `a/b/c`): a folder;
 /// - `OWNER/NAME` or `OWNER/NAME@REVISION`: a model on the hub. A revision is a branch, a tag or a commit.
 ///
 /// So an existing folder `ProsusAI/finbert` hides the hub model of that name.

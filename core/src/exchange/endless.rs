@@ -35,8 +35,8 @@ fn every_day(day: Date) -> Option<(Timestamp, Timestamp)> {
     Some((midnight(day), midnight(day.tomorrow().ok()?)))
 }
 
-/// The days of UTC from Monday to Friday. The week begins on Sunday and ends on Friday at 17:00 in New York, so Monday is
-/// longer and Friday shorter.
+/// The days of UTC from Monday to Friday. The week begins on Sunday at 17:00 in New York and ends on Friday at 17:00
+/// there, so Monday is longer and Friday shorter.
 fn week_of_currencies(day: Date) -> Option<(Timestamp, Timestamp)> {
     let new_york = TimeZone::get("America/New_York").expect("the time zone database is compiled in");
     let evening = |day: Date| new_york.to_timestamp(day.at(17, 0, 0, 0)).expect("no clock is changed in the evening");

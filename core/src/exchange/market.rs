@@ -29,7 +29,7 @@ pub enum Market {
     Currencies,
 }
 
-/// Why a text is no market.
+/// Why a text is not a market.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 #[error("`{input}` is not a market whose calendar is known; those are {}", Market::names())]
 pub struct NotAMarket {
@@ -91,7 +91,7 @@ impl Market {
         Self::ALL.into_iter().find(|market| market.as_symbol() == symbol)
     }
 
-    /// Names by which settings, flags and lists of instruments call the market, in small letters.
+    /// Names by which settings, flags and lists of instruments call the market, in lower case.
     fn aliases(self) -> &'static [&'static str] {
         match self {
             Self::NewYork => &[

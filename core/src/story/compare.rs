@@ -1,4 +1,4 @@
-//! The comparison of headlines, on words that are numbers: a company's headlines are compared with many others.
+//! The comparison of headlines. Each is compared with many others of its company, so words are numbered first.
 
 use super::{
     CAPITAL_MARK, DENIAL, EXACT_MARKS, FREQUENT_MARKS, FREQUENT_WEIGHT, Fingerprint, MARKS, NAME_MARK, SHARED, WEIGHT,
@@ -19,9 +19,9 @@ struct Word {
     is_own_name: bool,
     /// Whether it may be a name: it has none of [`MARKS`].
     is_plain: bool,
-    /// The word of the opposite direction, of one that begins with `+`.
+    /// For a word that begins with `+`: the word of the opposite direction.
     opposite: u32,
-    /// The word that says that this one has a capital letter.
+    /// For a word that may be a name: the word that says that it has a capital letter.
     capital: u32,
 }
 
@@ -91,7 +91,7 @@ impl Headlines {
     pub(super) fn similarity(&self, one: usize, two: usize, least: f64) -> f64 {
         let (one, two) = (&self.headlines[one], &self.headlines[two]);
         let all = one.weight + two.weight;
-        // Most headlines share next to nothing, and nothing else has to be known of them.
+        // Most pairs of headlines share next to nothing; nothing else has to be computed for them.
         let shared = self.shared(one, two);
         let similarity = (2 * shared) as f64 / all as f64;
         let is_little = shared < SHARED && shared < one.weight.max(two.weight);
@@ -99,7 +99,7 @@ impl Headlines {
             return 0.0;
         }
         let (only_one, only_two) = (Only::of(one, two, self), Only::of(two, one, self));
-        // Otherwise the same, about another company, broker or product.
+        // Headlines that differ in names only are about different companies, brokers or products.
         let in_names = only_one.are_names() && only_two.are_names();
         if in_names || only_one.contradicts(&only_two, self) { 0.0 } else { similarity }
     }
@@ -144,7 +144,7 @@ impl<'a> Only<'a> {
             only.words.push(number);
             only.exact |= word.exact;
             only.has_denial |= word.is_denial;
-            // A name is the company's own, or a word with a capital letter that is not known.
+            // A name is the company's own, or a word with a capital letter that has none of `MARKS`.
             only.may_be_names &= word.is_own_name || word.is_plain && only.has(word.capital);
         }
         only

@@ -38,7 +38,7 @@ pub fn article(title: &str, published_at: Timestamp) -> Article {
     }
 }
 
-/// A mention without a score of article `a`, its first revision, available when it was published.
+/// A mention in the first revision of article `a`. It has no score and is available when the article was published.
 pub fn mention(ticker: &str, published_at: Timestamp) -> Mention {
     Mention {
         article_id: "a".into(),
@@ -57,7 +57,7 @@ pub fn mention(ticker: &str, published_at: Timestamp) -> Mention {
     }
 }
 
-/// A minute bar of one share at one price, received when it ended.
+/// A minute bar in which one share was traded, all prices equal, received when it ended.
 pub fn bar(ticker: &str, start: Timestamp, price: f64) -> Bar {
     Bar {
         symbol: symbol(ticker),

@@ -1,4 +1,5 @@
-//! What the sessions before an entry say of it: the market model, and in which of them volumes can be compared.
+//! What is computed from the sessions before an entry: the market model, and which of them have volumes that can be
+//! compared with the entry's.
 
 use super::actions::Holding;
 use super::evaluation::Entry;
@@ -15,7 +16,8 @@ pub(super) struct Baseline {
     /// The sessions with a first and a last price, the latest first.
     sessions: Vec<Priced>,
     has_nights: bool,
-    /// [`Baseline::scales`] behind the night before the entry, for one generation of the actions.
+    /// What [`Baseline::scales`] gives unless the night before the entry looks like a split, for one generation of the
+    /// actions.
     scales: Option<(u64, Vec<(usize, f64)>)>,
 }
 

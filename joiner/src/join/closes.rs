@@ -79,8 +79,9 @@ impl SessionCloses {
         self.config.calendars.of(symbol)
     }
 
-    /// The log return of a holder from the close of the session before to that of each session, by the session's position
-    /// in the calendar. A session has none without both closes, and across a night whose prices can't be compared.
+    /// The log return of a holder from the close of the session before to that of each session, by the session's
+    /// position in the calendar. A session has none without both closes, and across a night whose prices can't be
+    /// compared. A move that `benchmark` shares, if it is of the same market, is not taken for a split.
     pub fn returns(&self, symbol: &Symbol, benchmark: Option<&Symbol>) -> BTreeMap<u64, f64> {
         let Some(tape) = self.symbols.get(symbol) else { return BTreeMap::new() };
         let own_market = self.market(symbol);

@@ -61,8 +61,8 @@ pub(super) struct Evaluation {
     pub reached: Reached,
     /// The end of the last bar or horizon that the row covers, if there is one.
     pub covered_until: Option<EventTime>,
-    /// The latest moment that the tape has to be complete up to for what the row says; among the records that the row
-    /// depends on is the watermark that made it so.
+    /// The latest moment up to which the tape has to be complete for what the row says. The row depends on the
+    /// watermark that completed the tape up to it.
     pub complete_until: EventTime,
     /// One past the greatest offset in `halts` that the row depends on (0: none).
     pub halts_end: u64,
@@ -70,11 +70,11 @@ pub(super) struct Evaluation {
     pub actions_end: u64,
     /// The usual volume of the entry.
     pub usual: Option<UsualVolume>,
-    /// Where the tape's watermark has to be before the row can change without a new bar or halt.
+    /// Where the tape's watermark has to be before the row can change without a new bar, halt or action.
     pub next_timer: Option<EventTime>,
 }
 
-/// What the prices that a row uses leave in it, whichever they are.
+/// What a row notes of the prices that it uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Traces {
     /// One past the greatest offset in `bars` that the row depends on (0: none).
@@ -85,7 +85,7 @@ pub(super) struct Traces {
     pub stale: bool,
 }
 
-/// The first of the horizons in minutes, as far as the tape had reached them.
+/// The horizons in minutes that the tape had reached: the first `horizons` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reached {
     /// Width in seconds, bar, and bits of the price of the entry that they were measured from.
@@ -231,9 +231,9 @@ impl Evaluation {
 }
 
 impl<'a> EvalContext<'a> {
-    /// Evaluates a mention from what is known now. From the last evaluation are taken the usual volume, if it depends on
-    /// the same, and after `Cause::Time` the horizons in minutes that the tape had reached then: bars that became visible
-    /// since end later. The result is the same as without the last evaluation.
+    /// Evaluates a mention from what is known now. It takes from the last evaluation the usual volume, if that depends
+    /// on the same, and after `Cause::Time` the horizons in minutes that the tape had reached then, because bars that
+    /// became visible since then end later. The result is the same as without the last evaluation.
     pub fn evaluate(&mut self, window: &EventWindow, last: Option<&Evaluation>, cause: Cause) -> Evaluation {
         let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.
@@ -247,7 +247,7 @@ impl<'a> EvalContext<'a> {
             None => self.await_entry(prices, &mut out),
         }
         self.halted(window, prices, &mut out);
-        // Of earlier moments the records are earlier, so one look is enough.
+        // The watermarks that completed earlier moments have smaller offsets, so one look is enough.
         if out.complete_until > EventTime::MIN {
             let completed = self.history.dependency_offset(out.complete_until);
             out.traces.bars_end = out.traces.bars_end.max(completed);

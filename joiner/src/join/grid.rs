@@ -4,12 +4,12 @@ use super::packed::Numbers;
 use super::tape::{StoredBar, Visibility};
 use super::time::{EventTime, Span};
 
-/// Where bars are, by slots: bar number `n` of the grid starts `n` widths after `base`.
+/// Where bars are, by slots: slot `n` starts `n` widths after `base`, and holds one bar or none.
 #[derive(Debug)]
 pub(super) struct Grid {
     base: EventTime,
     pub width: Span,
-    /// Bars with another first offset than offset, and late bars; by slot.
+    /// Bars whose first offset is not their offset, and late bars; ascending by slot.
     pub odd: Vec<Odd>,
     /// Every bar has a greater offset than the bars before it.
     pub is_rising: bool,
@@ -58,14 +58,14 @@ fn reserve(rows: &mut Vec<Row>) {
 }
 
 impl Grid {
-    /// A grid that begins with a bar; `None` if no bar like that is on a grid.
+    /// A grid that begins with a bar; `None` if such a bar can't be on a grid.
     pub fn beginning_with(bar: &StoredBar) -> Option<Self> {
         let width = bar.end - bar.start;
         let grid = Self { base: bar.start, width, odd: Vec::new(), is_rising: true };
         (width > Span::ZERO && grid.slot(bar).is_some()).then_some(grid)
     }
 
-    /// The grid, out of a session that changes its form.
+    /// Moves the grid out of a session that changes its form.
     pub fn take(&mut self) -> Self {
         let mut odd = std::mem::take(&mut self.odd);
         odd.shrink_to_fit();

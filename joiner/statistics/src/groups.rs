@@ -35,8 +35,8 @@ pub struct Quantiles {
 }
 
 /// Which of `count` quantiles each value falls into, from 0: the number of inner edges below it. Edges are quantiles of
-/// the values, interpolated linearly. Equal values fall into the same quantile, so that with many of them another may
-/// be empty. Equals `pandas.qcut(values, count)`.
+/// the values, interpolated linearly. Equal values fall into the same quantile, so if many are equal, another quantile
+/// may be empty. Equals `pandas.qcut(values, count, labels=False)`, which refuses values of which two edges are equal.
 ///
 /// # Errors
 /// [`Error::Constant`] if all values are equal; [`Error::TooFew`] for fewer values than quantiles; [`Error::Argument`]
@@ -69,7 +69,7 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
 ///
 /// # Errors
 /// As [`quantile_of`]; [`Error::TooFew`] if the highest or lowest has fewer than two rows; [`Error::Constant`] if the
-/// returns of both do not vary; [`Error::Length`]; [`Error::Argument`] for a level.
+/// returns of neither vary; [`Error::Length`]; [`Error::Argument`] for a level.
 pub fn quantiles(scores: &[f64], returns: &[f64], count: usize, level: f64) -> Result<Quantiles> {
     same_length("returns", returns.len(), scores.len())?;
     finite("returns", returns)?;

@@ -69,7 +69,7 @@ pub struct Judged {
     pub outcome: Result<Test>,
     /// The p-value adjusted for all tests of the family; `None` where there is no test.
     pub adjusted: Option<f64>,
-    /// Whether it is at most the level. Never without a test.
+    /// Whether the adjusted p-value is at most the level; `false` without a test.
     pub rejected: bool,
 }
 

@@ -118,7 +118,7 @@ pub(crate) enum Numbers {
 }
 
 impl Numbers {
-    /// Without numbers; for these labels.
+    /// Without numbers, with room for these labels.
     pub(crate) fn of(labels: &[u64]) -> Self {
         let (least, most) = labels.iter().fold((u64::MAX, 0), |(least, most), &l| (least.min(l), most.max(l)));
         match usize::try_from(most.saturating_sub(least)) {

@@ -5,7 +5,7 @@ use clickhouse::{Row, RowOwned, RowRead};
 use serde::Deserialize;
 use tapewire_core::{Run, Symbol};
 
-/// An article in one of its tables.
+/// The key of a row in `articles`, `mentions` or `impact`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Row, Deserialize)]
 pub struct StoredMention {
     /// Who delivered the article.
@@ -31,12 +31,12 @@ pub struct StoredBars {
     pub xor: u64,
 }
 
-/// Which table of mentions.
+/// Which table of articles or mentions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {
     /// Articles, with an empty symbol.
     Articles,
-    /// Scored mentions.
+    /// Mentions, scored or not.
     Mentions,
     /// Joined rows.
     Joined,

@@ -88,8 +88,8 @@ macro_rules! columns {
     };
 }
 
-/// Makes `$row` a row of the columns in `$columns`. The documentation says to derive the trait and not to implement it.
-/// Its parts are public for the derive, and this is what the derive would write.
+/// Makes `$row` a row of the columns in `$columns`. The documentation of `clickhouse` says to derive the trait and not
+/// to implement it. The trait's parts are public for the derive, and this is what the derive would write.
 macro_rules! row_of {
     ($row:ident, $columns:expr) => {
         impl clickhouse::Row for $row {

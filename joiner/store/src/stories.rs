@@ -4,8 +4,8 @@ use tapewire_core::story::{
     ALIKE, CAPITAL_MARK, DENIAL, EXACT_MARKS, FREQUENT_MARKS, FREQUENT_WEIGHT, MARKS, NAME_MARK, SHARED, SPAN, WEIGHT,
 };
 
-/// The bits of a word's number that say what kind of word it is. The others are a hash, which opposites (`+raise`, `-raise`)
-/// and a word and the mark of its capital letter (`acme`, `^acme`) share.
+/// The bits of a word's number that say what kind of word it is. The other bits are a hash. Two opposites (`+raise`,
+/// `-raise`) have the same hash, and so have a word and the mark of its capital letter (`acme`, `^acme`).
 const KIND: u64 = (1 << 12) - 1;
 /// The weight: 0 none, 1 [`FREQUENT_WEIGHT`], 2 [`WEIGHT`].
 const WEIGHT_BITS: u64 = 3;
@@ -51,7 +51,7 @@ fn weight(words: &str) -> String {
 fn contradict() -> String {
     let bits = |of: &str| format!("arrayReduce('groupBitOr', {of})");
     let (own, theirs) = (bits("only"), bits("their_only"));
-    // Otherwise the same, about another company, broker or product.
+    // Headlines that differ in names only are about different companies, brokers or products.
     let names = |only: &str, words: &str| {
         format!(
             "notEmpty({only}) AND arrayAll(w -> bitAnd(w, {OWN_NAME}) != 0
@@ -147,9 +147,9 @@ fn most_similar() -> String {
 /// (`provider/id`) of the mention that told it first, `told` how many have by now, this one included. NULL if the title has
 /// no word.
 ///
-/// Only mentions that share a word of full weight are compared, so it costs what the mentions with a symbol's most frequent
-/// such word, squared, cost: a second for 2,000 mentions of one symbol, also if all are of three days. Ask for a run and a
-/// symbol, or keep what you asked for.
+/// Only mentions that share a word of full weight, or all words, or many frequent ones are compared. So the cost grows
+/// with the square of the number of mentions that have a symbol's most frequent such word: a second for 2,000 mentions
+/// of one symbol, also if all are of three days. Ask for a run and a symbol, or keep what you asked for.
 pub(crate) fn stories() -> String {
     format!(
         "CREATE OR REPLACE VIEW stories AS

@@ -288,7 +288,7 @@ async fn comments_of_columns_name_every_value_that_the_code_writes() {
     let Some(config) = clickhouse("comments") else { return };
     migrate(&config).await.unwrap();
     let client = config.client();
-    // As a build left it that had fewer values.
+    // As an earlier build left it, which had fewer values.
     client.query("ALTER TABLE impact COMMENT COLUMN reason 'why not joined: no_symbol'").execute().await.unwrap();
     migrate(&config).await.unwrap();
     for (table, column, names) in [

@@ -105,7 +105,7 @@ pub struct QuantileMean {
 pub struct Permutation {
     /// Share of permutations in which scores order outcomes within days at least as well, in either direction.
     pub p: f64,
-    /// `p`, adjusted for the number of horizons.
+    /// `p`, adjusted for the number of horizons, those of all parts included.
     pub p_adjusted: Option<f64>,
 }
 
@@ -182,13 +182,13 @@ pub struct Findings {
     pub from: Option<Timestamp>,
     /// When the last event's news was available (UTC).
     pub until: Option<Timestamp>,
-    /// Rows that are no events, by reason.
+    /// Rows that are not events, by reason.
     pub left_out: Vec<LeftOut>,
     /// What each filter removed, in the order in which they were applied.
     pub filters: Vec<Removed>,
     /// By horizon.
     pub horizons: Vec<HorizonFindings>,
-    /// The same by part of the events, if they were divided.
+    /// The same for each part of the events, if they were divided.
     pub split: Option<Split>,
     /// Days after the entry, if they were studied.
     pub days: Option<DaysFindings>,
@@ -213,8 +213,8 @@ where
     study_with(rows, settings, None, Joined::default())
 }
 
-/// Studies joined rows, and with `daily` also the days after the entry, as many as the settings say. With what the join
-/// knows beyond the rows, the report shows what moved before the news, and how much a delay costs.
+/// Studies joined rows, and with `daily` also the days after the entry, as many as the settings say. `joined` is what
+/// the join knows beyond the rows: with it the report shows what moved before the news, and how much a delay costs.
 pub fn study_with<R>(rows: &[R], settings: &Settings, daily: Option<&DailyReturns>, joined: Joined<'_>) -> Findings
 where
     R: Sync,

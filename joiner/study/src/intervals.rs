@@ -20,7 +20,7 @@ pub struct Band {
     pub high: f64,
     /// Standard error.
     pub standard_error: f64,
-    /// Days that it is from.
+    /// Number of days with events.
     pub days: usize,
     /// Newey-West: lags, in days with events. Bootstrap: days in a block.
     pub span: usize,

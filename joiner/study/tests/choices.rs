@@ -149,7 +149,8 @@ fn scores_are_compared_within_a_company_or_by_fifth() {
     assert!(fifths.examples.iter().all(|example| [-1.0, -0.5, 0.0, 0.5, 1.0].contains(&example.score)));
 }
 
-/// 250 sessions before the first event, the days after it, and a jump by `drift` on day 1 in the direction of the score.
+/// Returns of 250 sessions before the first event and of the days after it. On day 1 after each event `drift` is added,
+/// in the direction of the score.
 fn daily(rows: &[Row], drift: f64, seed: u64) -> DailyReturns {
     let mut dice = Dice(seed);
     let first = first_session() as u64;
@@ -221,7 +222,8 @@ fn without_a_drift_none_is_found_and_days_that_overlap_do_not_count() {
         .flat_map(|group| &group.tests)
         .flat_map(|tests| tests.each().map(|test| test.value().unwrap().p_adjusted.unwrap()));
     assert!(p.min_by(f64::total_cmp).unwrap() > 0.05);
-    // An event on each of 40 days: of 5 days each, every fifth counts; of 20 days, the first and the 21st.
+    // Each company has an event on each of 40 days. With 5 days studied, every fifth counts; with 20, the first and the
+    // 21st.
     let rows = planted(9, 40, 0.0);
     let n = |days: usize, daily: &DailyReturns| {
         study_with(&rows, &Settings { days, ..settings() }, Some(daily), Joined::default()).days.unwrap()

@@ -39,7 +39,7 @@ fn a_planted_effect_is_inside_its_interval() {
             inside.iter_mut().zip(found).for_each(|(count, one)| *count += one);
         }
         println!("rho {rho}: {inside:?} of {SEEDS}");
-        // 95 of 100 have a standard error of 2.2. The percentile bootstrap has no correction for few days.
+        // A count of 95 in 100 has a standard error of 2.2. The percentile bootstrap has no correction for few days.
         assert!(inside[..1].iter().all(|&count| count >= 94), "rho {rho}: {inside:?}");
         assert!(inside[1..].iter().all(|&count| count >= 88), "rho {rho}: {inside:?}");
     }

@@ -118,8 +118,8 @@ pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing:
 }
 
 /// Wilcoxon's signed ranks: the statistic is the sum of the ranks of |abnormal return| of the events above 0; events of
-/// exactly 0 do not count. The p-value is two-sided: by enumeration for up to 50 events without equal values, otherwise
-/// by the normal approximation with the correction for ties and none for continuity. Equals
+/// exactly 0 do not count. The p-value is two-sided: by enumeration for up to 50 events whose |abnormal return| all
+/// differ, otherwise by the normal approximation with the correction for ties and none for continuity. Equals
 /// `scipy.stats.wilcoxon(..., method="exact" or "asymptotic", correction=False)`, whose statistic is the smaller sum.
 ///
 /// # Errors

@@ -276,8 +276,8 @@ fn a_planted_rank_correlation_is_in_its_interval() {
     assert!(held >= 94, "{held}");
 }
 
-/// The mean and the variance of all shuffles of small days are those of every one of them, and the p-value of many rows is
-/// that of drawn shuffles.
+/// For small days the computed mean and variance are those found by making every shuffle, and for many rows the
+/// computed p-value is that of drawn shuffles.
 #[test]
 fn shuffles_of_many_rows_need_not_be_drawn() {
     use tapewire_statistics::resample::{Alternative, permute_within};
@@ -346,7 +346,7 @@ fn articles_about_several_companies_are_exchanged_as_a_whole() {
     assert!(one_by_one > 0.15 && power > 0.9, "{one_by_one} {power}");
 }
 
-/// The variance of all shuffles of articles of two rows is that of every one of them.
+/// For articles of two rows the computed variance is that found by making every shuffle.
 #[test]
 fn shuffles_of_articles_have_the_variance_of_every_one() {
     use tapewire_statistics::shuffles::{all_shuffles, permute_articles};

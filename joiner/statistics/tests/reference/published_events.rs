@@ -15,7 +15,7 @@ fn between(path: &std::path::Path, from: &str, to: &str) -> std::ops::Range<usiz
     start..dates.iter().rposition(|date| date.as_str() <= to).unwrap() + 1
 }
 
-/// estudy2's vignette: seven firms around 16 to 20 March 2020, two of them listed later than the window begins.
+/// estudy2's vignette: seven firms from 16 to 20 March 2020, two of them listed after the estimation window begins.
 #[test]
 fn estudy2s_thirteen_tests_are_reproduced() {
     let Some(folder) = fixture("estudy2", "published/estudy2") else { return };
