@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(look(changed), "AAPL");
         let wrong = "[prices]\nsymbols = ['AAPL', 'A B']";
         assert_eq!((look(wrong), look(wrong)), ("AAPL".into(), "AAPL".into()));
-        // Back in the settings' own.
+        // An empty file leaves the symbols of the settings in effect.
         assert_eq!((look(""), look("")), ("AAPL".into(), "IBM".into()));
     }
 }

@@ -19,7 +19,7 @@ WAIT_SECONDS = 120
 LOGIN_SECONDS = 10
 WIDTH, HEIGHT = 1680, 1050
 POLL_SECONDS = 0.25
-# The element of a chart, and what it contains while the chart loads, fails or has nothing to show.
+# The element of a chart; what it contains while the chart loads, if it fails or is empty, and once it is drawn.
 HOLDERS = "[data-test='dashboard-component-chart-holder']"
 LOADING = "[data-test='loading-indicator'], .loading"
 BROKEN = ".ant-alert-error, .ant-empty, [data-test='error-message'], .missing-chart-container"

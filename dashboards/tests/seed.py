@@ -54,7 +54,7 @@ HEADLINES = {
 }
 SHARE = {"positive": 0.42, "neutral": 0.24, "negative": 0.34}
 PUBLISHERS = ("Harbour Newswire", "Market Ledger", "The Daily Tape", "Quayside Business")
-# Minutes after the entry for which the rows have returns, and the close; other horizons are not reached.
+# Minutes after the entry for which the rows have returns. They have one for the close too, and none for other horizons.
 SEEDED = (1, 5, 15, 30, 60)
 
 

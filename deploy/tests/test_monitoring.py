@@ -15,7 +15,7 @@ import promtool  # noqa: E402
 DASHBOARDS = sorted((REPOSITORY / "deploy" / "grafana" / "dashboards").glob("*.json"))
 ALERTS = REPOSITORY / "deploy" / "prometheus" / "alerts.yml"
 WRITTEN = re.compile(r"(?:counter|gauge|histogram)!\(\s*\"(tapewire_\w+)\"")
-# A metric and the labels that are chosen by.
+# A metric, and between braces the labels by which series are chosen.
 ASKED = re.compile(r"(tapewire_\w+)(?:\{([^}]*)\})?")
 
 

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use tapewire_runtime::Shutdown;
 use tokio::sync::watch;
 
-/// Runs a reader for each source that `wanted` makes of the settings, until shutdown or the first error. `start` makes the
-/// reader of a source from its settings, which stops when it is told to.
+/// Runs a reader for each source that `wanted` names, with the source's settings, until shutdown, the first error, or
+/// until a reader ends that was not told to. `start` makes the reader of a source, which stops when its token is
+/// cancelled.
 pub(crate) async fn supervise<Config, Settings: Clone + PartialEq>(
     mut configs: watch::Receiver<Config>,
     wanted: impl Fn(&Config) -> BTreeMap<String, Settings>,

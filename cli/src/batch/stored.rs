@@ -97,7 +97,7 @@ fn named_reason(text: &str) -> Result<&'static str, String> {
 /// The rows of a file with columns of table `impact`.
 ///
 /// # Errors
-/// The file can't be read, has not the columns, or has a value that can't be used.
+/// The file can't be read, lacks a column, or has a value that can't be used.
 pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     let returns = Horizon::ALL.map(Horizon::return_column);
     let abnormal = Horizon::ALL.map(Horizon::abnormal_column);
@@ -250,7 +250,7 @@ pub async fn closes_of_run(
     }
     let entries = rows.iter().filter_map(|row| row.entry_at);
     let (Some(first), Some(last)) = (entries.clone().min(), entries.max()) else { return Ok(closes) };
-    // A session takes at most a day and its share of weekends and holidays.
+    // More days than these sessions can take, weekends and holidays included.
     let days = |sessions: usize| jiff::SignedDuration::from_hours(24 * (sessions as i64 * 8 / 5 + 10));
     let from = first.saturating_sub(days(ESTIMATION_DAYS + GAP_DAYS)).unwrap_or(Timestamp::MIN);
     let until = last.saturating_add(days(MAXIMUM_DAYS)).unwrap_or(Timestamp::MAX);

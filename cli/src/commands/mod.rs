@@ -150,7 +150,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                 Some(done) => done,
                 None => bail!("interrupted; run `tapewire migrate` again, it continues where it was"),
             },
-            // They have run above, because they need no secrets, or run even if these can't be read.
+            // These two have run above: `config` needs no secrets, and `doctor` runs even if they can't be read.
             Command::Config(_) | Command::Doctor(_) => Ok(()),
         }
     })

@@ -42,7 +42,7 @@ impl Run {
 
 /// Runs the roles once what they need is there.
 async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown: &Shutdown) -> anyhow::Result<()> {
-    // Nothing has been logged yet that would show that the process did not end by itself.
+    // Nothing has been logged yet, so this line has to say that the process was stopped and did not end by itself.
     let stopped = || {
         eprintln!("tapewire: stopped before the roles were started");
         Ok(())

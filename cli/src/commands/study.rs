@@ -104,7 +104,7 @@ enum Returns {
 /// The rows of a study, and what belongs to them.
 struct Input {
     rows: Vec<Row>,
-    /// The rows with their prices, if they were joined here, and joined again for other moments.
+    /// If they were joined here: the rows with their prices, and the rows joined again for other moments.
     joined: (Vec<Impact>, Vec<Shifted>),
     facts: Vec<String>,
     /// Whether rows may have abnormal returns.
@@ -123,7 +123,7 @@ impl Study {
         let inputs: Vec<PathBuf> = self.reading.files().into_iter().chain(self.impact.clone()).collect();
         let reads_files = !self.reading.inputs().news.is_empty();
         self.check_sources(reads_files)?;
-        // For its errors, before anything is read.
+        // Choices that can't be used are refused before anything is read.
         self.settings(true)?;
         output::check(&outputs, scores.as_deref().filter(|_| reads_files), &inputs, results.overwrite)?;
         let input = self.input(config, scores, &shutdown).await?;

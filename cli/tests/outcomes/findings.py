@@ -221,7 +221,8 @@ def permutation(own: pd.DataFrame) -> float:
     articles: dict[tuple[int, int], list[np.ndarray[Any, Any]]] = {}
     for (session, _), rows in frame.groupby(["session", "article"], sort=False):
         articles.setdefault((session, len(rows)), []).append(rows.index.to_numpy())
-    # Of each kind of articles a table of scores and one of outcomes: a row an article, a column a place in it.
+    # For each day and number of companies, a table of scores and one of outcomes: a row for each article, a column for
+    # each of its companies.
     tables = []
     for places in (np.stack(own) for own in articles.values()):
         score, y = frame["own_score"].to_numpy()[places], frame["own_y"].to_numpy()[places]
@@ -259,7 +260,8 @@ def horizons(told: Differences, events: pd.DataFrame, findings: dict[str, Any]) 
             told.number(f"{name} Newey-West {what}", band[what], one)
         band = found["rank_ic_bootstrap"]["value"]
         for what, one in zip(["low", "high", "standard_error"], bootstrap(own, overlap), strict=True):
-            # A percentile of 2,000 draws has a standard error of about 0.06 of theirs, more if they are skewed.
+            # Such a percentile of 2,000 draws has a standard error of about 0.06 standard deviations of the draws, more
+            # if they are skewed.
             told.number(f"{name} bootstrap {what}", band[what] - one + 1, 1, 0.5 * band["standard_error"])
         p, again = found["permutation"]["value"]["p"], permutation(own)
         told.number(f"{name} permutation p", p - again + 1, 1, 5 * np.sqrt(0.25 / DRAWS))

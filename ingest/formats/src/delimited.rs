@@ -27,7 +27,7 @@ pub struct Dialect {
 pub(crate) struct Delimited {
     records: Records,
     names: Vec<Arc<str>>,
-    /// The words of an error that tell what sets the number of fields: `the header has`.
+    /// What sets the number of fields, in the words of the error: `the header has`, for example.
     wanted_by: &'static str,
     /// The first row of a file without header.
     first: Option<Result<Record, Broken>>,

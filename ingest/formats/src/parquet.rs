@@ -170,8 +170,8 @@ fn logical(kind: &Type) -> Option<&LogicalType> {
     kind.get_basic_info().logical_type_ref()
 }
 
-/// Whether timestamps of this type are instants. INT96, which has no such mark, is written for local times by some
-/// and for UTC by others.
+/// Whether timestamps of this type are instants. INT96 has no mark that says so: some write local times with it and
+/// others UTC, so it counts as local.
 fn is_utc(kind: &Type) -> bool {
     match logical(kind) {
         Some(LogicalType::Timestamp(at)) => at.is_adjusted_to_u_t_c,

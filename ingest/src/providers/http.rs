@@ -14,7 +14,7 @@ use tapewire_runtime::Clock;
 /// A longer `Retry-After` counts as this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// A shorter key is not one; to take its letters out of a text would spoil the text and protect nothing.
+/// A shorter key is not removed from texts: that would spoil the text and protect nothing.
 const SHORTEST_KEY: usize = 4;
 
 /// Largest answer we take, in bytes. Pages have a megabyte or two; one without an end must not fill the memory.

@@ -24,7 +24,8 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// What an article is known again by: its id, or its address where it has none. An id of 0 does not count: several articles have it.
+/// What identifies an article: its id, or its address where it has none. An id of 0 does not count: several articles
+/// have it.
 ///
 /// # Errors
 /// It has neither.

@@ -190,8 +190,9 @@ fn check_benchmark(bars: &bars::Collected, options: &ReplayOptions) -> Result<()
     }
 }
 
-/// The benchmarks of other markets that have bars. Without one for cryptocurrencies it is Bitcoin.
-/// A benchmark of cryptocurrencies without bars, as SPY is where all symbols are said to be coins, does not count.
+/// The benchmark, and those benchmarks of other markets that have bars. If no benchmark with bars is a cryptocurrency,
+/// Bitcoin is added where it has bars. Where all symbols are said to be coins, SPY is a cryptocurrency without bars:
+/// then the first other benchmark that is one takes its place.
 fn benchmarks(bars: &bars::Collected, options: &ReplayOptions) -> (Option<Symbol>, Vec<Symbol>) {
     let mut others: Vec<Symbol> = options.other_benchmarks.iter().filter(|symbol| bars.has(symbol)).cloned().collect();
     let is_coin = |symbol: &Symbol| bars.calendars.of(symbol) == Market::Crypto;

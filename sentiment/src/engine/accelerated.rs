@@ -1,4 +1,4 @@
-//! The same classifier on candle's tensors, for a GPU.
+//! The classifier that runs on the processor, again on candle's tensors, for a GPU.
 //!
 //! A GPU needs few large products, so texts of similar length are padded to one length instead of concatenated. Padding
 //! is masked. In a batch, a text's logits are those of the text alone up to rounding, not bit for bit as on the

@@ -26,7 +26,8 @@ pub enum Market {
 pub enum Message {
     /// Something for the pipeline.
     Market(MarketEvent),
-    /// A trade is corrected: the id of the original, and the corrected trade, whose time is not known.
+    /// A trade is corrected: the id of the original, and the corrected trade. Its time is that of the message, which
+    /// does not have the time of the original.
     Correction(String, Trade),
     /// A step of the log-in has succeeded: `connected`, `authenticated`.
     Success(String),
@@ -223,7 +224,7 @@ fn id(exchange: Option<&str>, number: u64) -> String {
     exchange.map_or_else(|| number.to_string(), |exchange| format!("{exchange}/{number}"))
 }
 
-/// A trade of its price and size, and of its conditions on a tape; without its id.
+/// A trade with this price and size, which counts as its conditions on its tape say. The caller adds id and sequence.
 fn made(
     name: &str,
     market: Market,
@@ -323,7 +324,7 @@ pub fn bars_page(
             .unwrap_or_default()
     };
     let next = answer.next_page_token.filter(|token| !token.is_empty()).map(Cursor);
-    // The market is that of the symbol, which is given.
+    // The market only says how a symbol is spelled, and here the symbol is given.
     Ok(Page::read(path, next, rows, |raw| Ok((bar(raw, Market::Shares, Some(symbol), received_at)?, None))))
 }
 
@@ -349,7 +350,7 @@ fn moment(at: Timestamp) -> Result<Timestamp, String> {
     if is_plausible(at) { Ok(whole_microseconds(at)) } else { Err(format!("{at} is not a plausible moment")) }
 }
 
-/// Reads an object. A list is refused, whose elements would be taken for fields in the order of ours.
+/// Reads an object. A list is refused: serde would take its elements for the fields, in their order.
 fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
     if !raw.trim_start().starts_with('{') {
         return Err("not an object".into());

@@ -1,4 +1,4 @@
-//! Entries of the list of current filings to articles.
+//! Reads the entries of the list of current filings as articles.
 
 use super::tickers::Tickers;
 use crate::providers::items::ItemResult;

@@ -1,4 +1,4 @@
-//! Items of RSS and Atom to articles.
+//! Reads the items of RSS and Atom feeds as articles.
 
 use super::tickers;
 use crate::providers::items::ItemResult;
@@ -36,7 +36,7 @@ pub fn page(of: &Of<'_>, path: &str, body: &[u8]) -> Result<Page<Article>, Provi
 /// <title>FuelCell Energy Announces …</title><description><![CDATA[<p>…</p>]]></description>
 /// <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate><dc:language>en</dc:language></item>
 /// ```
-/// An item without an id has the one of its address. Without a time it can't be placed, and is refused.
+/// The id of an item without one is its address. An item without a time is refused.
 fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
     if !is_wanted(of.languages, item.any_text(&["dc:language", "language"])) {
         metrics::counter!("tapewire_items_of_other_languages_total", "source" => of.provider.to_owned()).increment(1);
@@ -75,7 +75,7 @@ fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
     Ok((Some(article), flaw))
 }
 
-/// Whether an item of this language is wanted: `en` stands for `en-US` too. One that does not say is.
+/// Whether an item of this language is wanted: `en` stands for `en-US` too. An item that names no language is wanted.
 fn is_wanted(languages: &[String], says: Option<&str>) -> bool {
     let Some(says) = says.filter(|_| !languages.is_empty()) else { return true };
     let main = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
@@ -89,7 +89,7 @@ fn address(item: &Item) -> Option<String> {
     main.or_else(|| links().next()).map(|link| link.attribute("href").to_owned())
 }
 
-/// Categories that are words, not numbers of securities.
+/// Categories that are words, not tickers or numbers of securities.
 fn keywords(item: &Item) -> Vec<String> {
     let categories = item.all("category").filter(|field| !tickers::is_of_a_security(field));
     let words = categories.map(|field| if field.text.is_empty() { field.attribute("term") } else { &field.text });

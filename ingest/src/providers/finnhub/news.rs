@@ -107,7 +107,7 @@ impl CompanyNews {
         Ok(())
     }
 
-    /// An answer that is no list.
+    /// The error of an answer that is not a list.
     fn notice(&self, path: &str, text: &str, error: &serde_json::Error) -> ProviderError {
         let (provider, path) = (self.http.provider().to_owned(), path.to_owned());
         if text.to_ascii_lowercase().contains("limit reached") {
@@ -118,7 +118,7 @@ impl CompanyNews {
     }
 }
 
-/// A refusal names the company: a plan may have others.
+/// Names the company in a refusal, because the plan may cover other companies.
 fn of(symbol: &Symbol, error: ProviderError) -> ProviderError {
     match error {
         ProviderError::NotAuthorized { provider, message, .. } => {

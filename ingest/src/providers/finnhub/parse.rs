@@ -38,7 +38,7 @@ struct Envelope<'a> {
 /// ```json
 /// {"c":["1","8","24","12"],"p":122.1,"s":"TSLA","t":1672348887195,"v":1}
 /// ```
-/// Of a trade without shares the price is an update of another kind.
+/// An item whose size is 0 is an update of the price, not a trade.
 #[derive(Deserialize)]
 struct Item {
     s: String,
@@ -55,7 +55,7 @@ enum Code {
     Number(u32),
 }
 
-/// Reads a message. Finnhub's trades are not numbered: `number` gives each one that is unique and grows.
+/// Reads a message. Finnhub does not number its trades: `number` gives each a number of its own, which grows.
 ///
 /// # Errors
 /// The reason, in words.

@@ -30,7 +30,7 @@ pub const PROVIDER: Provider = Provider {
 /// Articles in a page, the most that GDELT sends.
 const PAGE: usize = 250;
 
-/// How GDELT writes a moment in an answer, in UTC, and in a request.
+/// How moments are written, in UTC: `SEEN` in answers, `ASKED` in requests.
 const SEEN: &str = "%Y%m%dT%H%M%SZ";
 const ASKED: &str = "%Y%m%d%H%M%S";
 
@@ -141,7 +141,8 @@ impl NewsSource for Gdelt {
 /// Reads an answer to a request for what was seen since `from`, oldest first.
 ///
 /// # Errors
-/// [`ProviderError::RateLimited`] for the notice that comes with HTTP 200; [`ProviderError::Unreadable`] for others.
+/// [`ProviderError::RateLimited`] for the notice about the limit, which comes with HTTP 200;
+/// [`ProviderError::Unreadable`] for anything else that is not a list.
 pub fn page(
     provider: &str,
     path: &str,

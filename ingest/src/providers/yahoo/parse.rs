@@ -1,4 +1,4 @@
-//! Yahoo's charts to bars.
+//! Reads Yahoo's charts as bars.
 
 use crate::epoch;
 use crate::providers::{Page, ProviderError, Reject};
@@ -64,9 +64,9 @@ struct Quote {
     volume: Option<Vec<Option<f64>>>,
 }
 
-/// Reads the bars of a minute of `symbol`, oldest first, the one under way and those that have not settled among them. What
-/// is no bar is left out: a minute without a trade, which has nulls or a volume of 0, and the last price, which is at a
-/// moment within a minute.
+/// Reads the minute bars of `symbol`, oldest first, including the bar under way and those that have not settled. What
+/// is not a bar is left out: a minute without a trade, which has nulls or a volume of 0, and the last price, which is
+/// at a moment within a minute.
 ///
 /// # Errors
 /// [`ProviderError::Unreadable`] if it is not a chart of this symbol by the minute, in US dollars, or its lists do not have

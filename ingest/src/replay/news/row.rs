@@ -382,7 +382,7 @@ impl<'o> Reader<'o> {
             None => Ok(None),
             Some(Moment::At(at)) => Ok(Some(whole_microseconds(at))),
             Some(Moment::Day(day)) => {
-                // `date` and `time` are two columns.
+                // The day and the time of day may be in two columns, such as `date` and `time`.
                 let time =
                     self.names.all(row, role).into_iter().find(|(other, _)| *other != name && moments::is_time(other));
                 match time.map(|(_, time)| moments::at_time(day, time, &self.clock)) {

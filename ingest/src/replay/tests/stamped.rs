@@ -43,7 +43,7 @@ fn times_that_are_ends_are_refused_or_read_as_ends_and_never_taken_for_starts() 
         ("9:30 to 16:00", days("A", every(0, CLOSE, 60), |second| if second == 60 { 90_000 } else { 100 }), 60),
         // A stock that is thinly traded, but not in the closing auction.
         ("thin", days("A", [240, 300, 900, 1020, 9000, 9060, CLOSE].into_iter(), even), 60),
-        // Milliseconds within the bar, as exchanges of cryptocurrencies write them.
+        // The last second or millisecond within the bar, as exchanges of cryptocurrencies write them.
         ("last moments", days("X:BTCUSD", every(59, CLOSE, 60), even), 60),
         ("last milliseconds", days("A", every(59, CLOSE, 60), even).replace(",1,2,1,2", ".999,1,2,1,2"), 60),
     ] {
@@ -154,7 +154,7 @@ fn local_times_that_were_written_as_those_of_another_zone_are_refused() {
         }
         assert!(bars_with(&csv, &given(BarTime::Start)).is_ok());
     }
-    // A session; a part of one; early and late trading; a day of a file that is otherwise of sessions.
+    // A session; a part of one; early and late trading; sessions and one bar that is shifted.
     let one_day = shifted(-4, 60).lines().nth(1).unwrap().to_owned();
     for csv in [
         shifted(0, 60),

@@ -99,7 +99,7 @@ impl<'o> Reader<'o> {
         let at = self.at(row)?;
         let price = self.amount(row, "price", |price| price > 0.0)?;
         let size = self.amount(row, "size", |size| size >= 0.0)?;
-        // On coins the same numbers say who began the trade.
+        // In trades of coins the same numbers say which side began the trade.
         let has_codes = symbol.asset_class() == AssetClass::Equity;
         let counts = match self.names.find(row, "conditions") {
             Some((name, codes)) if has_codes => sale_conditions::counts(&self.codes(name, codes)?, at),
@@ -109,7 +109,8 @@ impl<'o> Reader<'o> {
             return Ok(None);
         }
         let id = self.text(row, "id");
-        // Ids mostly grow with time, and a trade that is there twice has the same id and not the same line.
+        // An id orders trades better than a line: ids mostly grow with time, and a trade that is in the files twice has
+        // one id and two lines.
         let sequence = self.text(row, "sequence").or(id).and_then(|text| text.parse().ok()).unwrap_or(line);
         let part = |role| self.code(row, role).ok().flatten().unwrap_or_default();
         // Without ids, two equal rows are two trades.

@@ -110,7 +110,8 @@ pub(super) fn rows(
     Ok(OpenedInput { input: Box::new(rows), columns, text_column: text, dialect, total, format: Some(format) })
 }
 
-/// The columns of a CSV file that has no header are the values of its first row.
+/// The error of a missing column. Of CSV it also says what to do if the file has no header, so that its first row was
+/// taken for the names of the columns.
 fn without_header(error: FilesError, format: Format, options: &Options) -> FilesError {
     match error {
         FilesError::NoColumn { input, wanted, columns, option } if format == Format::Csv && options.header => {
