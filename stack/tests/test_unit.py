@@ -159,7 +159,7 @@ class Dummy(service.Service):
         return self.data / "lock"
 
     def prepare(self) -> list[str]:
-        return [sys.executable, "-c", self.program, str(self.ports["DUMMY_PORT"])]
+        return [sys.executable, "-u", "-c", self.program, str(self.ports["DUMMY_PORT"])]
 
     def probe(self, port: int) -> None:
         socket.create_connection(("127.0.0.1", port), 5).close()
