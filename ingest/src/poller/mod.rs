@@ -16,6 +16,7 @@
 mod budget;
 mod config;
 mod progress;
+mod rejected;
 
 pub(crate) use config::check_sources;
 pub use config::{NewsConfig, NewsOverride, NewsPollerConfig};
@@ -30,6 +31,7 @@ use budget::Budget;
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use progress::PollProgress;
+use rejected::Rejected;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -162,8 +164,7 @@ pub struct NewsPoller {
     polls: u64,
     state: StateFile<PollProgress>,
     health: SourceHealth,
-    /// Unreadable items of the last poll, which the next one sees again because the two overlap.
-    rejected: HashSet<Vec<u8>>,
+    rejected: Rejected,
     /// A poll that failed between two pages.
     unfinished: Option<Unfinished>,
     emitted: Option<Timestamp>,
@@ -226,7 +227,7 @@ impl NewsPoller {
             clock,
             state,
             health,
-            rejected: HashSet::new(),
+            rejected: Rejected::default(),
             unfinished: None,
             emitted: None,
         })
@@ -339,7 +340,7 @@ impl NewsPoller {
             let next = at.pages.next(&self.stream.source, &page, |article| (article.id.clone(), article.revision))?;
             at.rejected.extend(page.rejects.into_iter().map(|reject| reject.bytes));
             let Some(next) = next else {
-                self.rejected = at.rejected;
+                self.rejected.extend(at.rejected);
                 self.emit_watermark(at.began).await?;
                 return Ok(polled);
             };

@@ -1,0 +1,58 @@
+//! Items that were sent to the dead letters already. Polls look back over the same time again, some further than others, and
+//! see them again.
+
+use std::collections::HashSet;
+
+/// How many bytes of items are remembered. With more, all are forgotten, and sent once again if a poll sees them.
+const REMEMBERED: usize = 16 << 20;
+
+/// What earlier polls rejected, byte for byte.
+#[derive(Default)]
+pub(super) struct Rejected {
+    items: HashSet<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Rejected {
+    pub fn contains(&self, item: &[u8]) -> bool {
+        self.items.contains(item)
+    }
+
+    /// Adds what a poll rejected.
+    pub fn extend(&mut self, items: HashSet<Vec<u8>>) {
+        for item in items {
+            if self.bytes + item.len() > REMEMBERED {
+                *self = Self::default();
+            }
+            let length = item.len();
+            if self.items.insert(item) {
+                self.bytes += length;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_known_also_after_polls_that_did_not_look_back_as_far() {
+        let of = |text: &str| HashSet::from([text.as_bytes().to_vec()]);
+        let mut rejected = Rejected::default();
+        rejected.extend(of("far back"));
+        rejected.extend(HashSet::new());
+        rejected.extend(of("new"));
+        assert!(rejected.contains(b"far back") && rejected.contains(b"new") && !rejected.contains(b"other"));
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_limit() {
+        let mut rejected = Rejected::default();
+        for number in 0..100_u8 {
+            rejected.extend(HashSet::from([vec![number; 600_000]]));
+            assert!(rejected.bytes <= REMEMBERED);
+        }
+        assert!(rejected.contains(&[99; 600_000]) && !rejected.contains(&[0; 600_000]));
+    }
+}
