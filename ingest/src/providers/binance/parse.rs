@@ -167,7 +167,7 @@ fn bar(symbol: &Symbol, k: &Kline, received_at: Timestamp) -> Result<Option<Bar>
 type Row =
     (i64, Decimal, Decimal, Decimal, Decimal, Decimal, i64, Decimal, u64, Decimal, Decimal, serde::de::IgnoredAny);
 
-/// Reads a page of minute bars. The next page begins after its last row.
+/// Reads a page of minute bars. The next page begins after its last row that can be read.
 ///
 /// # Errors
 /// [`ProviderError::Unreadable`].
@@ -184,8 +184,19 @@ pub fn bars_page(
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
-    let last = rows.last().filter(|_| rows.len() >= PAGE).and_then(|raw| read::<Row>(raw.get()).ok());
-    let next = last.and_then(|row| row.0.checked_add(MINUTE)).map(|start| Cursor(start.to_string()));
+    let next = match rows.len() >= PAGE {
+        true => {
+            // The last row may be one that can't be read; the rows after it are not to be missed.
+            let last = rows.iter().rev().find_map(|raw| read::<Row>(raw.get()).ok());
+            let start = last.and_then(|row| row.0.checked_add(MINUTE)).ok_or_else(|| ProviderError::Unreadable {
+                provider: provider.to_owned(),
+                path: path.to_owned(),
+                reason: "no row of a full page can be read, so the next page is not known".to_owned(),
+            })?;
+            Some(Cursor(start.to_string()))
+        }
+        false => None,
+    };
     let page = Page::read(path, next, rows, |raw| {
         let (t, o, h, l, c, v, last, q, n, ..) = read::<Row>(raw)?;
         if last.checked_sub(t) != Some(MINUTE - 1) {

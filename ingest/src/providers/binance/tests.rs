@@ -1,8 +1,8 @@
 //! Recorded messages, sent on loopback.
 
-use super::parse::{Message, bars_page, message};
+use super::parse::{Message, PAGE, bars_page, message};
 use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
-use crate::providers::{MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
+use crate::providers::{Cursor, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tapewire_core::Bar;
@@ -171,6 +171,23 @@ async fn bars_of_the_past_come_in_pages() {
     assert!(server.requests()[1].query.contains(&format!("startTime={}", start + 1000 * 60_000)));
     let banned = source.bars_page(&coin, from, to, None).await.unwrap_err();
     assert_eq!(banned.retry_after(), Some(std::time::Duration::from_secs(120)), "{banned}");
+}
+
+#[test]
+fn a_full_page_goes_on_after_its_last_row_that_can_be_read() {
+    let page = |rows: &[String]| {
+        let body = format!("[{}]", rows.join(","));
+        bars_page("binance", "/klines", body.as_bytes(), &symbol("X:BTCUSDT"), Timestamp::UNIX_EPOCH)
+    };
+    let start = at("2026-07-06T00:00:00Z").as_millisecond();
+    let mut rows: Vec<String> = (0..PAGE as i64).map(|minute| row(start + minute * 60_000, "1")).collect();
+    rows[999] = "[1]".to_owned();
+    let read = page(&rows).unwrap();
+    assert_eq!((read.items.len(), read.rejects.len()), (999, 1));
+    assert_eq!(read.next, Some(Cursor((start + 999 * 60_000).to_string())));
+    assert!(page(&rows[..999]).unwrap().next.is_none(), "it is not full");
+    rows.fill("[1]".to_owned());
+    assert!(matches!(page(&rows), Err(ProviderError::Unreadable { .. })));
 }
 
 #[test]
