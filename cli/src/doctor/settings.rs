@@ -92,7 +92,7 @@ fn open_to_others(file: &Path, what: &str) -> Option<Check> {
 
 /// Passwords among Kafka's properties are in the settings file itself.
 fn passwords_in(config: &Config, file: Option<&Path>) -> Option<Check> {
-    let has_secret = config.kafka.properties.keys().any(|name| name.contains("password") || name.contains("secret"));
+    let has_secret = config.kafka.properties.keys().any(|name| settings::is_secret_name(name));
     let file: PathBuf = file.map_or_else(|| settings::DEFAULT_FILE.into(), Path::to_owned);
     has_secret.then(|| open_to_others(&file, "has a secret in kafka.properties")).flatten()
 }

@@ -10,7 +10,7 @@ mod tree;
 mod value;
 
 pub use error::Error;
-pub use show::{effective, example};
+pub use show::{effective, example, is_secret_name};
 
 use environment::Meaning;
 use figment::error::Kind;

@@ -207,14 +207,19 @@ impl<R: Remarks> Writer<'_, R> {
     }
 }
 
+/// Whether a property of Kafka's is a secret by its name.
+pub fn is_secret_name(key: &str) -> bool {
+    let names = ["password", "passphrase", "secret", "jaas", "key.pem", "oauthbearer.config"];
+    names.iter().any(|name| key.contains(name))
+}
+
 /// Whether a value must not be shown: a property of Kafka's that is a secret by its name, or an address with a password.
 fn is_secret(key: &str, value: &toml_edit::Value) -> bool {
-    let names = ["password", "secret", "jaas", "key.pem", "oauthbearer.config"];
     let Some(text) = value.as_str() else { return false };
     let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
     let has_password =
         authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'));
-    has_password || !key.ends_with("_file") && names.iter().any(|name| key.contains(name))
+    has_password || !key.ends_with("_file") && is_secret_name(key)
 }
 
 #[cfg(test)]

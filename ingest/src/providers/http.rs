@@ -299,7 +299,9 @@ impl HttpClient {
             return ProviderError::BadRequest { provider, path, status: status.as_u16(), message };
         }
         // The message is for people; failing to read it is not a second error.
-        let message = self.redacted(&message(&response.bytes().await.unwrap_or_default()));
+        let said = message(&response.bytes().await.unwrap_or_default());
+        // Shortened only now: of a key at the cut, a part would stay.
+        let message: String = self.redacted(&said).chars().take(300).collect();
         let retry = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
         let has_key = !self.credentials.keys().is_empty();
         match status.as_u16() {
@@ -323,7 +325,7 @@ impl HttpClient {
     }
 }
 
-/// What an error body says, shortened: its `error` or `message` if it is JSON, otherwise the text itself.
+/// What an error body says: its `error` or `message` if it is JSON, otherwise the text itself.
 fn message(body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Said {
@@ -331,7 +333,7 @@ fn message(body: &[u8]) -> String {
         message: Option<String>,
     }
     let said = serde_json::from_slice::<Said>(body).ok().and_then(|said| said.error.or(said.message));
-    said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()).chars().take(300).collect()
+    said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
 }
 
 #[cfg(test)]

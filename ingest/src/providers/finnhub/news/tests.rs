@@ -121,3 +121,11 @@ async fn whether_it_takes_the_key_costs_one_request_however_many_companies_there
     assert!(matches!(error, ProviderError::NotAuthorized { .. }), "{error}");
     assert_eq!(server.requests().len(), 2);
 }
+
+#[tokio::test]
+async fn a_key_at_the_end_of_a_long_message_is_taken_out_whole() {
+    let said = Answered::status(401, &format!("{{\"error\":\"{}{KEY}\"}}", "x".repeat(295)));
+    let server = Server::start(&[("/api/v1/stock/market-status", said)]).await;
+    let error = source(&server).probe(at("2021-03-23T02:00:00Z")).await.unwrap_err().to_string();
+    assert!(error.contains("xxx") && !error.contains(&KEY[..3]), "{error}");
+}
