@@ -326,9 +326,11 @@ pub async fn closes_of_files(
 ) -> anyhow::Result<(SessionCloses, Option<Symbol>)> {
     let options = reading.options(config)?;
     let inputs = Inputs { news: Vec::new(), bars: reading.inputs().bars };
-    let prepared = prepare(inputs, options.clone(), shutdown, "nothing was written").await?;
+    let prepared = prepare(inputs, options, shutdown, "nothing was written").await?;
     let mut config = config.clone();
     set_markets(&mut config, prepared.options());
+    // Where the files show a market of another benchmark, it is in place of the one that was asked for.
+    let benchmark = prepared.options().benchmark.clone();
     let Records { actions, bars, .. } = prepared.into_records();
     let mut closes = SessionCloses::new(config.join);
     actions.into_iter().for_each(|action| closes.add_action(action));
@@ -336,5 +338,5 @@ pub async fn closes_of_files(
     if shutdown.is_cancelled() {
         bail!("interrupted; nothing was written");
     }
-    Ok((closes, options.benchmark))
+    Ok((closes, benchmark))
 }
