@@ -57,9 +57,10 @@ impl DeadLetters {
             at: self.clock.now(),
         };
         let payload = serde_json::to_vec(&letter).expect("a dead letter is strings and numbers");
+        self.producer.send(Topic::DeadLetter, origin, &payload).await?;
         tracing::warn!(stage = self.stage, origin, reason, "input can't be used; it is kept in the dead-letter topic");
         counter(self.stage).increment(1);
-        self.producer.send(Topic::DeadLetter, origin, &payload).await
+        Ok(())
     }
 }
 
