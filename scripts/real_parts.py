@@ -64,7 +64,7 @@ def run(program: Program) -> bool:
     passed = ended.returncode == 0
     failure = f"FAILED: exit code {ended.returncode}; cargo test --release --locked --workspace --test {program.name}\n"
     with printing:
-        print(f"     Running {program.name} ({program.executable.relative_to(ROOT)})", flush=True)
+        print(f"     Running {program.name} ({program.executable})", flush=True)
         sys.stdout.buffer.write(ended.stdout + (b"" if passed else failure.encode()))
         sys.stdout.flush()
     return passed

@@ -264,11 +264,14 @@ def run_lane(lane: list[Stage], by_name: dict[str, Stage], variables: dict[str, 
             if name in by_name:
                 by_name[name].done.wait()
         needed = [by_name[name] for name in stage.after]
-        if all(other.result == "passed" for other in needed):
-            run(stage, variables)
-        else:
-            stage.result = f"not run: needs {', '.join(s.name for s in needed if s.result != 'passed')}"
-        stage.done.set()
+        try:
+            if all(other.result == "passed" for other in needed):
+                run(stage, variables)
+            else:
+                stage.result = f"not run: needs {', '.join(s.name for s in needed if s.result != 'passed')}"
+        finally:
+            # Also when the log can't be written: the other lane may wait for this stage.
+            stage.done.set()
 
 
 def main() -> int:
