@@ -45,7 +45,8 @@ impl FromStr for Format {
 
     fn from_str(name: &str) -> Result<Self, FormatError> {
         match name {
-            "csv" => Ok(Self::Csv),
+            // The delimiter is found in either.
+            "csv" | "tsv" => Ok(Self::Csv),
             "json" | "jsonl" => Ok(Self::Json),
             "parquet" => Ok(Self::Parquet),
             "text" => Ok(Self::Text),
