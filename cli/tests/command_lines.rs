@@ -208,6 +208,7 @@ fn names_an_argument(line: &[String], text: &str) -> bool {
         "command line, row 1",
         "127.0.0.1:9",
         "TAPEWIRE_MASSIVE_API_KEY",
+        "an empty address; set serve.listen",
         "instruments.sec_user_agent",
     ];
     line[1..].iter().any(is_named) || others.iter().any(|part| text.contains(part))

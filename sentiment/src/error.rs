@@ -79,7 +79,10 @@ pub enum SentimentError {
         reason: String,
     },
     /// The HTTP server's address could not be listened on.
-    #[error("can't listen on {address}; set serve.listen to a free address")]
+    #[error(
+        "can't listen on {}; set serve.listen to a free address",
+        if address.is_empty() { "an empty address" } else { address }
+    )]
     Listen {
         /// The configured address.
         address: String,

@@ -57,7 +57,7 @@ impl Doctor {
             checks.iter().map(Check::line).for_each(|line| println!("{line}"));
         }
         let Some(first) = checks.iter().find(|check| check.status == Status::Problem) else { return Ok(()) };
-        let found = format!("{}: {}", first.what, first.found);
+        let found = format!("{}: {}", first.what, first.found.lines().next().unwrap_or_default());
         match problems {
             1 => bail!("1 problem of {} checks: {found}", checks.len()),
             problems => bail!("{problems} problems of {} checks, the first: {found}", checks.len()),
