@@ -1,8 +1,8 @@
 //! The roles of a running installation. Each is restarted after an error that may go away by itself.
 
 use crate::config::Config;
-use crate::ending;
 use crate::subscriptions::Subscriptions;
+use crate::{ending, preflight};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
@@ -69,6 +69,37 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The model can't be found or loaded.
 pub async fn prepare(roles: &[Role], config: &Config) -> anyhow::Result<Option<Queue>> {
     if roles.contains(&Role::Sentiment) { Ok(Some(load_model(config).await?)) } else { Ok(None) }
+}
+
+/// Sends what is to be scored and joined while the roles for it work, which are stopped afterwards. `send` gets the queue of
+/// the model, and ends early when its shutdown says so. With `elsewhere` the roles run in other processes.
+///
+/// # Errors
+/// Servers that do not answer, a model that can't be loaded, the first error of a role or of `send`.
+pub async fn score_and_join_while<Sent>(
+    config: &Config,
+    elsewhere: bool,
+    shutdown: &Shutdown,
+    send: impl AsyncFnOnce(Option<&Queue>, &Shutdown) -> anyhow::Result<Sent>,
+) -> anyhow::Result<Sent> {
+    const ROLES: [Role; 2] = [Role::Sentiment, Role::Join];
+    let checked = async {
+        preflight::servers(config, true).await?;
+        if elsewhere { Ok(None) } else { prepare(&ROLES, config).await }
+    };
+    let queue = shutdown.run_until_cancelled(checked).await.context("interrupted before anything was sent")??;
+    let working = shutdown.child_token();
+    let roles = (!elsewhere).then(|| {
+        let (config, queue, working) = (config.clone(), queue.clone(), working.clone());
+        tokio::spawn(async move { run(&ROLES, &config, queue, Clock::wall(), Readiness::default(), working).await })
+    });
+    // A role that fails cancels `working`, and is the cause of the error here.
+    let sent = send(queue.as_ref(), &working).await.inspect_err(ending::because);
+    working.cancel();
+    if let Some(roles) = roles {
+        roles.await.context("a role panicked")??;
+    }
+    sent
 }
 
 /// Runs roles until shutdown. The first error that a restart can't fix stops all roles and the process, because a

@@ -4,9 +4,7 @@ use super::reading::{progress_bar, symbol};
 use crate::commands::duration;
 use crate::config::Config;
 use crate::exit::UsageError;
-use crate::roles::{self, Role};
-use crate::{account, ending, preflight, report};
-use anyhow::Context as _;
+use crate::{account, report, roles};
 use clap::Args;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -16,7 +14,7 @@ use tapewire_bus::Producer;
 use tapewire_core::{Run, Symbol};
 use tapewire_ingest::backfill::{self, BackfillOptions, Filled, Progress, Sources};
 use tapewire_ingest::replay::Summary;
-use tapewire_runtime::{Clock, Readiness, Shutdown};
+use tapewire_runtime::{Clock, Shutdown};
 use tapewire_sentiment::Queue;
 
 /// Fetches news, minute bars, splits and dividends of past days from the configured sources, and sends them through the topics,
@@ -84,26 +82,11 @@ impl Backfill {
             "run {}: articles count as known {:?} after their publication, bars when they end",
             options.run, options.delay
         );
-        let checked = async {
-            preflight::servers(&config, true).await?;
-            if self.send_only { Ok(None) } else { roles::prepare(&[Role::Sentiment, Role::Join], &config).await }
-        };
-        let queue = shutdown.run_until_cancelled(checked).await.context("interrupted before anything was sent")??;
-        let working = shutdown.child_token();
-        let roles = (!self.send_only).then(|| {
-            let (config, queue, working) = (config.clone(), queue.clone(), working.clone());
-            let roles = [Role::Sentiment, Role::Join];
-            tokio::spawn(async move {
-                roles::run(&roles, &config, queue, Clock::wall(), Readiness::default(), working).await
-            })
-        });
         let run = options.run.clone();
-        let filled = fill(&config, options, sources, queue.as_ref(), &working).await.inspect_err(ending::because);
-        working.cancel();
-        if let Some(roles) = roles {
-            roles.await.context("a role panicked")??;
-        }
-        let filled = filled?;
+        let filled = roles::score_and_join_while(&config, self.send_only, &shutdown, async |queue, working| {
+            fill(&config, options, sources, queue, working).await
+        })
+        .await?;
         if self.send_only {
             return Ok(());
         }

@@ -34,7 +34,7 @@ enum Command {
     List(List),
     /// One letter with its bytes
     Show(Show),
-    /// Read letters again with this build and send what comes of it; each once
+    /// Read letters again with this build, and send the records that can be read now; each once
     Replay(Replay),
 }
 
@@ -124,7 +124,7 @@ struct Show {
     raw: bool,
 }
 
-/// Reads letters again with this build, and sends what comes of it through the topic that it belongs to.
+/// Reads letters again with this build, and sends the records that can be read now to the topics they belong to.
 ///
 /// A record of a topic goes to its topic again. An item of a provider is parsed by the source of that name. A row of a file is
 /// not sent: replay the file. What is replayed is noted, and is not sent a second time without --again. An article of the

@@ -2,13 +2,11 @@
 
 use super::reading::{Reading, prepare, progress_bar, set_markets, show};
 use crate::config::Config;
-use crate::roles::{self, Role};
-use crate::{account, ending, preflight, report};
-use anyhow::Context as _;
+use crate::{account, report, roles};
 use clap::Args;
 use tapewire_bus::Producer;
 use tapewire_ingest::replay::{Prepared, Summary};
-use tapewire_runtime::{Clock, Readiness, Shutdown};
+use tapewire_runtime::{Clock, Shutdown};
 use tapewire_sentiment::Queue;
 
 /// Sends recorded news and bars through the topics, the worker, the joiner and the tables, and ends with a summary of the
@@ -47,26 +45,10 @@ impl Replay {
             println!("the process that joins needs the same markets in its settings: join.calendars");
         }
         set_markets(&mut config, prepared.options());
-        let checked = async {
-            preflight::servers(&config, true).await?;
-            if self.send_only { Ok(None) } else { roles::prepare(&[Role::Sentiment, Role::Join], &config).await }
-        };
-        let queue = shutdown.run_until_cancelled(checked).await.context("interrupted before anything was sent")??;
-        let working = shutdown.child_token();
-        let roles = (!self.send_only).then(|| {
-            let (config, queue, working) = (config.clone(), queue.clone(), working.clone());
-            let roles = [Role::Sentiment, Role::Join];
-            tokio::spawn(async move {
-                roles::run(&roles, &config, queue, Clock::wall(), Readiness::default(), working).await
-            })
-        });
-        // A role that fails cancels `working`, and is the cause of the error here.
-        let sent = send_and_wait(&config, queue.as_ref(), prepared, &working).await.inspect_err(ending::because);
-        working.cancel();
-        if let Some(roles) = roles {
-            roles.await.context("a role panicked")??;
-        }
-        let sent = sent?;
+        let sent = roles::score_and_join_while(&config, self.send_only, &shutdown, async |queue, working| {
+            send_and_wait(&config, queue, prepared, working).await
+        })
+        .await?;
         report::print(&config, &sent.run).await?;
         account::check(&config, &sent).await
     }

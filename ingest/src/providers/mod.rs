@@ -357,10 +357,23 @@ pub trait PriceConnection: Send {
     /// Its kind, for the origin of rejects: `websocket`.
     fn origin(&self) -> &str;
 
-    /// The next frame that holds something. A connection that has gone quiet for too long has to find that out by
-    /// itself and end with an error.
+    /// Waits for a message and returns what it held, which may be nothing. A connection that has gone quiet for too long
+    /// has to find that out by itself and end with an error.
     ///
     /// # Errors
     /// Any [`ProviderError`]: the connection is over then.
-    async fn next(&mut self) -> Result<Frame, ProviderError>;
+    async fn read(&mut self) -> Result<Frame, ProviderError>;
+
+    /// The next frame that holds something.
+    ///
+    /// # Errors
+    /// Those of [`PriceConnection::read`].
+    async fn next(&mut self) -> Result<Frame, ProviderError> {
+        loop {
+            let frame = self.read().await?;
+            if !frame.is_empty() {
+                return Ok(frame);
+            }
+        }
+    }
 }

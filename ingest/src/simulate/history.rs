@@ -2,7 +2,7 @@
 
 use super::Simulator;
 use super::market::{Market, Printed};
-use super::rest::{Refusal, range_end};
+use super::rest::{Refusal, range_end, read_cursor, write_cursor};
 use super::sessions;
 use super::tape::{Print, STEP, STEPS, instruments};
 use axum::Json;
@@ -187,8 +187,7 @@ pub(super) async fn trades(
     simulator.admit(&headers)?;
     let bad = |words: &str| Refusal::BadRequest(words.to_owned());
     if let Some(cursor) = query.get("cursor") {
-        let text = hex::decode(cursor).map_err(|_| bad("bad cursor"))?;
-        query = serde_json::from_slice(&text).map_err(|_| bad("bad cursor"))?;
+        query = read_cursor(cursor)?;
     }
     let limit = |name: &str, end: bool| query.get(name).map(|text| nanoseconds(text, end)).transpose();
     let on = query.get("timestamp");
@@ -215,7 +214,7 @@ pub(super) async fn trades(
     let mut body = json!({"status": "OK", "request_id": "simulated", "results": results});
     if all.len() > offset + most {
         query.insert("offset".into(), (offset + most).to_string());
-        let cursor = hex::encode(serde_json::to_vec(&query).expect("a query is strings"));
+        let cursor = write_cursor(&query);
         let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         body["next_url"] = json!(format!("http://{host}/v3/trades/{ticker}?cursor={cursor}"));
     }
@@ -248,7 +247,7 @@ pub(super) async fn last_trade(
     })))
 }
 
-/// The last trade of a finished minute, of this session or the one before.
+/// The last trade of the newest minute that is over and has one, also if its trading day was days ago.
 fn last(market: &Market, instrument: usize, now: Timestamp) -> Option<(i64, f64, f64)> {
     let week = now.saturating_sub(SignedDuration::from_hours(24 * 7)).unwrap_or(Timestamp::MIN);
     let bars = market.bars(instrument, week, now, now);

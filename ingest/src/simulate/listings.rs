@@ -1,7 +1,7 @@
 //! The simulated provider's lists over REST: tickers, exchanges, whether the market is open, its holidays.
 
 use super::Simulator;
-use super::rest::Refusal;
+use super::rest::{Refusal, read_cursor, write_cursor};
 use super::sessions;
 use super::tape::instruments;
 use super::universe::{BENCHMARK, Company};
@@ -32,8 +32,7 @@ pub(super) async fn tickers(
     simulator.admit(&headers)?;
     let bad = |words: &str| Refusal::BadRequest(words.to_owned());
     if let Some(cursor) = query.get("cursor") {
-        let text = hex::decode(cursor).map_err(|_| bad("bad cursor"))?;
-        query = serde_json::from_slice(&text).map_err(|_| bad("bad cursor"))?;
+        query = read_cursor(cursor)?;
     }
     let mut all: Vec<&Company> = instruments().collect();
     all.sort_by_key(|company| company.symbol);
@@ -57,7 +56,7 @@ pub(super) async fn tickers(
     let mut body = json!({"status": "OK", "request_id": "simulated", "count": results.len(), "results": results});
     if found.len() > offset + limit {
         query.insert("offset".into(), (offset + limit).to_string());
-        let cursor = hex::encode(serde_json::to_vec(&query).expect("a query is strings"));
+        let cursor = write_cursor(&query);
         let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         body["next_url"] = json!(format!("http://{host}/v3/reference/tickers?cursor={cursor}"));
     }

@@ -10,6 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -70,7 +71,7 @@ pub(super) async fn news(
 ) -> Result<Json<Value>, Refusal> {
     simulator.admit(&headers)?;
     if let Some(cursor) = &query.cursor {
-        query = read_cursor(cursor).ok_or_else(|| Refusal::BadRequest("bad cursor".into()))?;
+        query = read_cursor(cursor)?;
     }
     let page = Page::of(&query)?;
     let now = simulator.now();
@@ -236,10 +237,16 @@ fn article(story: &Story, now: Timestamp) -> Value {
     article
 }
 
-fn write_cursor(query: &NewsQuery) -> String {
+/// A cursor holds the parameters of the request for its page.
+pub(super) fn write_cursor(query: &impl Serialize) -> String {
     hex::encode(serde_json::to_vec(query).expect("a query is strings"))
 }
 
-fn read_cursor(cursor: &str) -> Option<NewsQuery> {
-    serde_json::from_slice(&hex::decode(cursor).ok()?).ok()
+/// The parameters that a cursor holds.
+///
+/// # Errors
+/// [`Refusal::BadRequest`] if it is not one of ours.
+pub(super) fn read_cursor<Query: DeserializeOwned>(cursor: &str) -> Result<Query, Refusal> {
+    let read = hex::decode(cursor).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    read.ok_or_else(|| Refusal::BadRequest("bad cursor".into()))
 }

@@ -65,17 +65,15 @@ impl PriceConnection for Polling {
         "polling"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
-        loop {
-            let page = self.desk.prints(&self.url).await?;
-            let events = page.items.into_iter().skip(self.bars).map(MarketEvent::Bar).collect();
-            let frame = Frame { events, rejects: page.rejects.into_iter().skip(self.rejects).collect() };
-            self.bars += frame.events.len();
-            self.rejects += frame.rejects.len();
-            if !frame.is_empty() {
-                return Ok(frame);
-            }
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
+        let page = self.desk.prints(&self.url).await?;
+        let events = page.items.into_iter().skip(self.bars).map(MarketEvent::Bar).collect();
+        let frame = Frame { events, rejects: page.rejects.into_iter().skip(self.rejects).collect() };
+        self.bars += frame.events.len();
+        self.rejects += frame.rejects.len();
+        if frame.is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        Ok(frame)
     }
 }

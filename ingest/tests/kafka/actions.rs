@@ -125,7 +125,7 @@ impl PriceConnection for Quiet {
         "quiet"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
         std::future::pending().await
     }
 }

@@ -158,15 +158,10 @@ impl PriceConnection for Connection {
         "websocket"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
-        loop {
-            let frame = match self.early.pop_front() {
-                Some(frame) => frame,
-                None => self.receive(&mut Said::default()).await?,
-            };
-            if !frame.is_empty() {
-                return Ok(frame);
-            }
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
+        match self.early.pop_front() {
+            Some(frame) => Ok(frame),
+            None => self.receive(&mut Said::default()).await,
         }
     }
 }

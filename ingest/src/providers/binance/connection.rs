@@ -95,22 +95,16 @@ impl PriceConnection for Connection {
         "websocket"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
-        loop {
-            if let Some(frame) = self.early.pop_front() {
-                if !frame.is_empty() {
-                    return Ok(frame);
-                }
-                continue;
-            }
-            let left = self.longest.saturating_sub(self.began.elapsed());
-            match tokio::time::timeout(left, self.receive()).await {
-                Ok(Ok(Received::Frame(frame))) if !frame.is_empty() => return Ok(frame),
-                Ok(received) => drop(received?),
-                Err(_) => {
-                    return Err(self.closed("it is as old as a connection may get; a new one takes its place".into()));
-                }
-            }
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
+        if let Some(frame) = self.early.pop_front() {
+            return Ok(frame);
+        }
+        let left = self.longest.saturating_sub(self.began.elapsed());
+        match tokio::time::timeout(left, self.receive()).await {
+            Ok(Ok(Received::Frame(frame))) => Ok(frame),
+            Ok(Ok(Received::Confirmed(_))) => Ok(Frame::default()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(self.closed("it is as old as a connection may get; a new one takes its place".into())),
         }
     }
 }

@@ -130,18 +130,11 @@ impl PriceConnection for Connection {
         "websocket"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
-        loop {
-            let frame = match self.early.pop_front() {
-                Some(frame) => frame,
-                None => {
-                    let message = self.receive().await?;
-                    self.frame(message)?
-                }
-            };
-            if !frame.is_empty() {
-                return Ok(frame);
-            }
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
+        if let Some(frame) = self.early.pop_front() {
+            return Ok(frame);
         }
+        let message = self.receive().await?;
+        self.frame(message)
     }
 }

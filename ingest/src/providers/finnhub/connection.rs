@@ -54,23 +54,18 @@ impl PriceConnection for Connection {
         "websocket"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
-        loop {
-            let text = self.socket.receive().await?;
-            let last = &mut self.last;
-            let mut number = || {
-                *last += 1;
-                *last
-            };
-            let frame = match parse::message(&text, self.clock.now(), &mut number) {
-                Ok(Message::Trades(events, rejects)) => Frame { events, rejects },
-                Ok(Message::Nothing) => continue,
-                Ok(Message::Error(message)) => return Err(refusal(&self.provider, message)),
-                Err(reason) => Frame { events: Vec::new(), rejects: vec![Reject::new(&text, reason)] },
-            };
-            if !frame.is_empty() {
-                return Ok(frame);
-            }
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
+        let text = self.socket.receive().await?;
+        let last = &mut self.last;
+        let mut number = || {
+            *last += 1;
+            *last
+        };
+        match parse::message(&text, self.clock.now(), &mut number) {
+            Ok(Message::Trades(events, rejects)) => Ok(Frame { events, rejects }),
+            Ok(Message::Nothing) => Ok(Frame::default()),
+            Ok(Message::Error(message)) => Err(refusal(&self.provider, message)),
+            Err(reason) => Ok(Frame { events: Vec::new(), rejects: vec![Reject::new(&text, reason)] }),
         }
     }
 }

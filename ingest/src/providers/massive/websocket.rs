@@ -101,19 +101,12 @@ impl PriceConnection for Connection {
         "websocket"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
-        loop {
-            let frame = match self.early.pop_front() {
-                Some(frame) => frame,
-                None => {
-                    let received = self.receive().await?;
-                    without_statuses(&self.provider, received, |_| {})?
-                }
-            };
-            if !frame.is_empty() {
-                return Ok(frame);
-            }
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
+        if let Some(frame) = self.early.pop_front() {
+            return Ok(frame);
         }
+        let received = self.receive().await?;
+        without_statuses(&self.provider, received, |_| {})
     }
 }
 

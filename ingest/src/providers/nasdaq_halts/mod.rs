@@ -158,19 +158,14 @@ impl PriceConnection for Polling {
         "polling"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
-        loop {
-            let page = match self.first.take() {
-                Some(first) => first,
-                None => {
-                    self.source.account.clock.sleep(self.source.every).await;
-                    self.source.list().await?
-                }
-            };
-            let frame = self.new_in(page, self.source.account.clock.now());
-            if !frame.is_empty() {
-                return Ok(frame);
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
+        let page = match self.first.take() {
+            Some(first) => first,
+            None => {
+                self.source.account.clock.sleep(self.source.every).await;
+                self.source.list().await?
             }
-        }
+        };
+        Ok(self.new_in(page, self.source.account.clock.now()))
     }
 }

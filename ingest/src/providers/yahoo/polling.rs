@@ -51,25 +51,20 @@ impl PriceConnection for Polling {
         "polling"
     }
 
-    async fn next(&mut self) -> Result<Frame, ProviderError> {
+    async fn read(&mut self) -> Result<Frame, ProviderError> {
         let (clock, every) = (self.source.http.clock().clone(), self.source.config.bars_every);
-        loop {
-            if let Some(began) = self.began {
-                let passed = clock.now().duration_since(began).try_into().unwrap_or_default();
-                clock.sleep(every.saturating_sub(passed)).await;
-            }
-            let now = clock.now();
-            self.began = Some(now);
-            // The feed relies on it: a round that is too long must not be waited for while time goes on.
-            let round = tokio::time::timeout(clock.wall_time_of(every), self.round(now)).await;
-            let frame = round.map_err(|_| ProviderError::TooSlow {
-                provider: self.source.http.provider().to_owned(),
-                what: format!("a round of requests for {} symbols", self.symbols.len()),
-                within: every,
-            })??;
-            if !frame.is_empty() {
-                return Ok(frame);
-            }
+        if let Some(began) = self.began {
+            let passed = clock.now().duration_since(began).try_into().unwrap_or_default();
+            clock.sleep(every.saturating_sub(passed)).await;
         }
+        let now = clock.now();
+        self.began = Some(now);
+        // The feed relies on it: a round that is too long must not be waited for while time goes on.
+        let round = tokio::time::timeout(clock.wall_time_of(every), self.round(now)).await;
+        round.map_err(|_| ProviderError::TooSlow {
+            provider: self.source.http.provider().to_owned(),
+            what: format!("a round of requests for {} symbols", self.symbols.len()),
+            within: every,
+        })?
     }
 }
