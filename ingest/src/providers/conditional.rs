@@ -35,11 +35,11 @@ impl<T: Clone> Latest<T> {
         let version = known.map(|(_, version, _)| version.clone()).unwrap_or_default();
         match (http.get_if_changed(url, &version).await?, known) {
             (Document::Unchanged, Some((.., value))) => Ok(value.clone()),
-            (Document::Unchanged, None) => Err(ProviderError::Unreadable {
-                provider: http.provider().to_owned(),
-                path: url.path().to_owned(),
-                reason: "HTTP 304, although the request was not conditional".into(),
-            }),
+            (Document::Unchanged, None) => Err(ProviderError::unreadable(
+                http.provider(),
+                url.path(),
+                "HTTP 304, although the request was not conditional",
+            )),
             (Document::Changed { body, version }, _) => {
                 let value = read(&body, http.clock().now())?;
                 *latest = Some((url.clone(), version, value.clone()));

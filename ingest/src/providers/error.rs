@@ -191,6 +191,11 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
+    /// An answer to the request for `path` that can't be read.
+    pub fn unreadable(provider: &str, path: &str, reason: impl Into<String>) -> Self {
+        Self::Unreadable { provider: provider.to_owned(), path: path.to_owned(), reason: reason.into() }
+    }
+
     /// An error of the websocket client. A refused key and a closed connection have variants of their own.
     pub fn websocket(provider: &str, error: tungstenite::Error) -> Self {
         let provider = provider.to_owned();

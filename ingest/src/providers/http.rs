@@ -189,11 +189,11 @@ impl HttpClient {
     pub async fn get(&self, url: &Url) -> Result<Vec<u8>, ProviderError> {
         match self.get_if_changed(url, &Version::default()).await? {
             Document::Changed { body, .. } => Ok(body),
-            Document::Unchanged => Err(ProviderError::Unreadable {
-                provider: self.provider.clone(),
-                path: url.path().to_owned(),
-                reason: "HTTP 304, although the request was not conditional".into(),
-            }),
+            Document::Unchanged => Err(ProviderError::unreadable(
+                &self.provider,
+                url.path(),
+                "HTTP 304, although the request was not conditional",
+            )),
         }
     }
 
@@ -261,11 +261,7 @@ impl HttpClient {
         while let Some(chunk) = response.chunk().await.map_err(&no_answer)? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
                 let reason = format!("it is larger than {} MiB", LARGEST_ANSWER >> 20);
-                return Err(ProviderError::Unreadable {
-                    provider: self.provider.clone(),
-                    path: path.to_owned(),
-                    reason,
-                });
+                return Err(ProviderError::unreadable(&self.provider, path, reason));
             }
             body.extend_from_slice(&chunk);
         }

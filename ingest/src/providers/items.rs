@@ -71,11 +71,8 @@ impl Rejected<'_> {
         provider: &str,
         read: impl Fn(&str) -> ItemResult<T>,
     ) -> Result<Page<T>, ProviderError> {
-        let raw = serde_json::from_str::<&RawValue>(self.raw).map_err(|error| ProviderError::Unreadable {
-            provider: provider.to_owned(),
-            path: self.place.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let raw = serde_json::from_str::<&RawValue>(self.raw)
+            .map_err(|error| ProviderError::unreadable(provider, &self.place, error.to_string()))?;
         Ok(Page::read(self.place, None, [raw], read))
     }
 }

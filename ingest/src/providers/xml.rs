@@ -142,11 +142,7 @@ impl<'a> Feed<'a> {
     /// [`ProviderError::Unreadable`] if it is not a feed, or only the first part of one.
     pub fn new(provider: &str, path: &str, body: &'a [u8]) -> Result<Self, ProviderError> {
         let text = decode(body);
-        let items = split(&text).map_err(|reason| ProviderError::Unreadable {
-            provider: provider.to_owned(),
-            path: path.to_owned(),
-            reason,
-        })?;
+        let items = split(&text).map_err(|reason| ProviderError::unreadable(provider, path, reason))?;
         Ok(Self { text, items })
     }
 

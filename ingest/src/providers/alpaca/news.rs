@@ -110,11 +110,7 @@ impl NewsSource for News {
 pub fn page(http: &HttpClient, url: &Url, body: &[u8]) -> Result<Page<Article>, ProviderError> {
     let (provider, received_at) = (http.provider(), http.clock().now());
     let text = String::from_utf8_lossy(body);
-    let unreadable = |reason: String| ProviderError::Unreadable {
-        provider: provider.to_owned(),
-        path: url.path().to_owned(),
-        reason: http.redacted(&reason),
-    };
+    let unreadable = |reason: String| ProviderError::unreadable(provider, url.path(), http.redacted(&reason));
     let answer: Answer<'_> = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     let Some(news) = answer.news else {
         let said: String = text.trim().chars().take(200).collect();

@@ -310,8 +310,7 @@ pub fn bars_page(
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
-    let unreadable =
-        |reason: String| ProviderError::Unreadable { provider: provider.to_owned(), path: path.to_owned(), reason };
+    let unreadable = |reason: String| ProviderError::unreadable(provider, path, reason);
     let answer: Answer<'_> = read(&text).map_err(unreadable)?;
     let bars = answer.bars.map_or("null", RawValue::get);
     let rows: Vec<&RawValue> = if bars.starts_with('{') {

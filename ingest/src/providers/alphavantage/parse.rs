@@ -74,11 +74,7 @@ struct Ticker {
 pub fn page(http: &HttpClient, path: &str, body: &[u8], from: Timestamp) -> Result<Page<Article>, ProviderError> {
     let (provider, received_at) = (http.provider(), http.clock().now());
     let text = String::from_utf8_lossy(body);
-    let unreadable = |reason: String| ProviderError::Unreadable {
-        provider: provider.to_owned(),
-        path: path.to_owned(),
-        reason: http.redacted(&reason),
-    };
+    let unreadable = |reason: String| ProviderError::unreadable(provider, path, http.redacted(&reason));
     let answer: Answer<'_> = serde_json::from_str(&text).map_err(|error| {
         let said: String = text.trim().chars().take(200).collect();
         unreadable(format!("{error}; it says: {said}"))

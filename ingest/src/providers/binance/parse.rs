@@ -179,19 +179,18 @@ pub fn bars_page(
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
-    let rows: Vec<&RawValue> = serde_json::from_str(&text).map_err(|error| ProviderError::Unreadable {
-        provider: provider.to_owned(),
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let rows: Vec<&RawValue> =
+        serde_json::from_str(&text).map_err(|error| ProviderError::unreadable(provider, path, error.to_string()))?;
     let next = match rows.len() >= PAGE {
         true => {
             // The last row may be one that can't be read; the rows after it are not to be missed.
             let last = rows.iter().rev().find_map(|raw| read::<Row>(raw.get()).ok());
-            let start = last.and_then(|row| row.0.checked_add(MINUTE)).ok_or_else(|| ProviderError::Unreadable {
-                provider: provider.to_owned(),
-                path: path.to_owned(),
-                reason: "no row of a full page can be read, so the next page is not known".to_owned(),
+            let start = last.and_then(|row| row.0.checked_add(MINUTE)).ok_or_else(|| {
+                ProviderError::unreadable(
+                    provider,
+                    path,
+                    "no row of a full page can be read, so the next page is not known",
+                )
             })?;
             Some(Cursor(start.to_string()))
         }

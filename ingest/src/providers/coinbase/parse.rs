@@ -194,11 +194,8 @@ pub fn bars_page(
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
-    let answer: CandlesAnswer<'_> = serde_json::from_str(&text).map_err(|error| ProviderError::Unreadable {
-        provider: provider.to_owned(),
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let answer: CandlesAnswer<'_> =
+        serde_json::from_str(&text).map_err(|error| ProviderError::unreadable(provider, path, error.to_string()))?;
     let read = |raw: &str| Ok((bar(symbol, &read::<Candle>(raw)?, received_at)?, None));
     let page = Page::read(path, next, answer.candles, read);
     let mut items: Vec<Bar> = page.items.into_iter().flatten().collect();

@@ -160,7 +160,7 @@ pub fn page(
         Err(error) => {
             let said: String = text.trim().chars().take(200).collect();
             let reason = format!("{error}; it says: {said}");
-            return Err(ProviderError::Unreadable { provider: provider.to_owned(), path: path.to_owned(), reason });
+            return Err(ProviderError::unreadable(provider, path, reason));
         }
     };
     let is_full = answer.articles.len() >= PAGE;

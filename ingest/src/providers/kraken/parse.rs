@@ -211,8 +211,7 @@ pub fn bars_page(
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let (provider, path) = (provider.to_owned(), path.to_owned());
-    let unreadable =
-        |reason: String| ProviderError::Unreadable { provider: provider.clone(), path: path.clone(), reason };
+    let unreadable = |reason: String| ProviderError::unreadable(&provider, &path, reason);
     let answer: Answer<'_> = read(&text).map_err(unreadable)?;
     if let Some(message) = answer.error.into_iter().next() {
         return Err(match message.split(':').next() {

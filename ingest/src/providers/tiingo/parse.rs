@@ -44,7 +44,7 @@ pub fn page(
     let items: Vec<&RawValue> = serde_json::from_str(&text).map_err(|error| {
         let said: String = http.redacted(text.trim()).chars().take(200).collect();
         let reason = format!("{error}; it says: {said}");
-        ProviderError::Unreadable { provider: http.provider().to_owned(), path: path.to_owned(), reason }
+        ProviderError::unreadable(http.provider(), path, reason)
     })?;
     Ok(Page::read(path, None, items, |raw| article(http.provider(), raw, received_at)))
 }

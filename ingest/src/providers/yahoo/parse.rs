@@ -78,8 +78,7 @@ pub fn bars(
     symbol: &Symbol,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
-    let unreadable =
-        |reason: String| ProviderError::Unreadable { provider: provider.to_owned(), path: path.to_owned(), reason };
+    let unreadable = |reason: String| ProviderError::unreadable(provider, path, reason);
     let answer: Answer = serde_json::from_slice(body).map_err(|error| {
         let said: String = String::from_utf8_lossy(body).trim().chars().take(200).collect();
         unreadable(format!("{error}; it says: {said}"))
