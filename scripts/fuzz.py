@@ -14,7 +14,6 @@ again alone with the command that is printed.
 """
 
 import argparse
-import json
 import os
 import re
 import signal
@@ -23,6 +22,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import test_programs
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("TAPEWIRE_TEST_DIR", ROOT / ".stack" / "test")).resolve() / "fuzz"
@@ -53,30 +54,18 @@ class Target:
         return FOLDER / re.sub(r"\W+", "-", self.name)
 
 
-def build() -> list[Target]:
+def targets() -> list[Target]:
     """Compiles the programs and asks each for its tests."""
-    programs = [argument for program in PROGRAMS for argument in ("--test", program)]
-    command = ["cargo", "test", "--workspace", "--release", "--locked", *programs, "--no-run"]
-    built = subprocess.run(
-        [*command, "--message-format=json"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
-    )
-    if built.returncode != 0:
-        sys.exit(built.returncode)
-    messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
-    found = []
-    for message in messages:
-        if message["reason"] == "compiler-artifact" and message["executable"] and message["target"]["kind"] == ["test"]:
-            folder = Path(message["manifest_path"]).parent
-            found += targets_of(Path(message["executable"]), message["target"]["name"], folder)
+    found = [target for program in test_programs.build(PROGRAMS) for target in targets_of(program)]
     return sorted(found, key=lambda target: target.name)
 
 
-def targets_of(executable: Path, program: str, folder: Path) -> list[Target]:
-    listed = subprocess.run([executable, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    name = re.search(r'^name = "(.+)"', (folder / "Cargo.toml").read_text(), re.M)
-    crate = name.group(1) if name else folder.name
+def targets_of(program: test_programs.Program) -> list[Target]:
+    listed = subprocess.run([program.executable, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    name = re.search(r'^name = "(.+)"', (program.folder / "Cargo.toml").read_text(), re.M)
+    crate = name.group(1) if name else program.folder.name
     tests = [test for test in re.findall(r"^(\S+): test$", listed, re.M) if "::tests::" not in test]
-    return [Target(crate, program, test, executable, folder) for test in tests]
+    return [Target(crate, program.name, test, program.executable, program.folder) for test in tests]
 
 
 @dataclass
@@ -194,16 +183,16 @@ def main() -> int:
         "--record", type=Path, metavar="FILE", help="add a line for each target to the table in this file"
     )
     arguments = parser.parse_args()
-    targets = [target for target in build() if any(part in target.name for part in arguments.only)]
-    if not targets:
+    chosen = [target for target in targets() if any(part in target.name for part in arguments.only)]
+    if not chosen:
         parser.error(f"no target's name contains {' or '.join(arguments.only)}; --list names them")
     if arguments.list:
-        print("\n".join(target.name for target in targets))
+        print("\n".join(target.name for target in chosen))
         return 0
     seconds = arguments.seconds or (None if arguments.inputs else 20)
     commit = commit_of_tree() if arguments.record else ""
     failed = []
-    for target in targets:
+    for target in chosen:
         result = run(target, arguments.inputs, seconds)
         if arguments.record:
             record(arguments.record, result, commit, time.strftime("%Y-%m-%d", time.gmtime()))
@@ -211,9 +200,9 @@ def main() -> int:
             failed.append(target.name)
     if arguments.record:
         sums = totals(arguments.record)
-        fewest = min((sums.get(target.name, 0), target.name) for target in targets)
+        fewest = min((sums.get(target.name, 0), target.name) for target in chosen)
         print(f"{arguments.record}: of each of these targets at least {fewest[0]:,} inputs in all ({fewest[1]})")
-    print(f"{len(targets)} targets, {len(failed)} failed{''.join(f'; {name}' for name in failed)}")
+    print(f"{len(chosen)} targets, {len(failed)} failed{''.join(f'; {name}' for name in failed)}")
     return 1 if failed else 0
 
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 from stack.settings import from_environment  # noqa: E402
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
+MISSING = "it is not here, and apt could not get Debian's package `prometheus`"
 CHECKS = [
     ["check", "config", "prometheus.yml"],
     ["check", "rules", "--lint-fatal", "alerts.yml"],
@@ -43,8 +44,8 @@ def promtool() -> Path | None:
 def main() -> int:
     program = promtool()
     if program is None:
-        print("skipped: promtool is not here, and apt could not get Debian's package `prometheus`")
-        return 0
+        print(f"promtool: {MISSING}", file=sys.stderr)
+        return 3
     codes = [subprocess.run([program, *check], cwd=PROMETHEUS, check=False).returncode for check in CHECKS]
     return 1 if any(codes) else 0
 

@@ -7,47 +7,18 @@ What a program prints is shown in one piece when it has ended, as `cargo test` w
 not stop the others.
 """
 
-import json
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from test_programs import Program, build
+
 AT_A_TIME = 2
 # These take longest. Begun first, they do not run alone at the end.
 FIRST = ["kills", "endings", "provider"]
 printing = threading.Lock()
-
-
-@dataclass
-class Program:
-    """A compiled test program; it is run in its crate's folder, as cargo does."""
-
-    name: str
-    executable: Path
-    folder: Path
-
-
-def build(names: list[str]) -> list[Program]:
-    """Compiles the test programs with these names, or all of them (`*`)."""
-    tests = [argument for name in names for argument in ("--test", name)]
-    command = ["cargo", "test", "--workspace", "--release", "--locked", *tests, "--no-run", "--message-format=json"]
-    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    if built.returncode != 0:
-        sys.exit(built.returncode)
-    found = []
-    for line in built.stdout.splitlines():
-        if not line.startswith("{"):
-            continue
-        message = json.loads(line)
-        if message["reason"] == "compiler-artifact" and message["target"]["kind"] == ["test"] and message["executable"]:
-            folder = Path(message["manifest_path"]).parent
-            found.append(Program(message["target"]["name"], Path(message["executable"]), folder))
-    return sorted(found, key=lambda program: (program.name not in FIRST, program.executable.name))
 
 
 def run(program: Program) -> bool:
@@ -71,7 +42,7 @@ def run(program: Program) -> bool:
 
 
 def main(names: list[str]) -> int:
-    programs = build(names or ["*"])
+    programs = sorted(build(names or ["*"]), key=lambda program: (program.name not in FIRST, program.executable.name))
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         passed = list(pool.map(run, programs))
     print(f"{len(programs)} test programs, {passed.count(False)} failed")
