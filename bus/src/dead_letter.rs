@@ -42,11 +42,7 @@ impl DeadLetters {
     /// As [`Producer::send`].
     pub async fn publish(&self, origin: &str, reason: &str, bytes: &[u8]) -> Result<(), BusError> {
         let kept = &bytes[..bytes.len().min(KEPT)];
-        let cut = if kept.len() < bytes.len() {
-            format!(" (the first {KEPT} of {} bytes are kept)", bytes.len())
-        } else {
-            String::new()
-        };
+        let cut = if kept.len() < bytes.len() { note_of_cut(bytes.len()) } else { String::new() };
         let letter = DeadLetter {
             v: VERSION,
             run: self.run.clone().or_else(|| run_of(kept)),
@@ -62,6 +58,18 @@ impl DeadLetters {
         counter(self.stage).increment(1);
         Ok(())
     }
+}
+
+/// How the reason of a letter ends of whose input only a part is kept.
+const CUT: &str = " bytes are kept)";
+
+fn note_of_cut(length: usize) -> String {
+    format!(" (the first {KEPT} of {length}{CUT}")
+}
+
+/// Whether a letter with this reason has only a part of its input.
+pub fn is_cut(reason: &str) -> bool {
+    reason.ends_with(CUT)
 }
 
 fn counter(stage: &'static str) -> metrics::Counter {
@@ -87,5 +95,11 @@ mod tests {
         for record in [&b"\xff"[..], b"[]", br#"{"run":7}"#, br#"{"v":1}"#] {
             assert_eq!(run_of(record), None);
         }
+    }
+
+    #[test]
+    fn a_letter_with_a_part_of_its_input_is_known_by_its_reason() {
+        assert!(is_cut(&format!("not a record{}", note_of_cut(KEPT + 1))));
+        assert!(!is_cut("not a record"));
     }
 }

@@ -7,6 +7,7 @@ mod massive;
 mod publish;
 
 pub use massive::fetch_massive;
+pub(crate) use publish::STAGE;
 pub use publish::run;
 
 use crate::IngestError;

@@ -4,11 +4,11 @@
 //! keep the time at which the input was received; live mentions are scored now, so a replayed article counts as known from
 //! now on and not from then.
 
-use crate::IngestError;
 use crate::providers::{MarketEvent, ProviderError, ProvidersConfig, Rejected};
 use crate::writer::Writer;
+use crate::{IngestError, backfill, feed, instruments, poller, replay};
 use jiff::Timestamp;
-use tapewire_bus::Topic;
+use tapewire_bus::{Topic, dead_letter};
 use tapewire_core::record::{News, Print, Scored, SourceTrade, Tape};
 use tapewire_core::{
     ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, InstrumentRecord, Mention, NewsRecord, Run,
@@ -80,23 +80,23 @@ pub async fn read_again(
     providers: &ProvidersConfig,
     clock: &Clock,
 ) -> Result<ReadAgain, IngestError> {
-    if letter.reason.ends_with(" bytes are kept)") {
+    if dead_letter::is_cut(letter.reason) {
         return Ok(ReadAgain::not("only a part of its bytes is kept"));
     }
     if let Some(topic) = letter.origin.strip_prefix("topic ").and_then(|rest| rest.split(',').next()) {
         return Ok(record(topic, letter.bytes));
     }
     match letter.stage {
-        "news-poller" | "price-feed" => {}
-        "replay" => {
+        poller::STAGE | feed::STAGE => {}
+        replay::STAGE => {
             let words =
                 "it is a row of a file: correct the file, or use a build that reads it, and replay the file again";
             return Ok(ReadAgain::not(words));
         }
-        "backfill" => {
+        backfill::STAGE => {
             return Ok(ReadAgain::not("it is of a backfill: run the same `tapewire backfill` with --again"));
         }
-        "instruments" => return Ok(ReadAgain::not("lists of instruments are fetched again by themselves")),
+        instruments::STAGE => return Ok(ReadAgain::not("lists of instruments are fetched again by themselves")),
         "" => return Ok(ReadAgain::not("the letter itself could not be read")),
         other => return Ok(ReadAgain::not(format!("nothing is known of the stage `{other}`"))),
     }
@@ -104,7 +104,7 @@ pub async fn read_again(
         return Ok(ReadAgain::not("it does not say which source it is from, or is not text"));
     };
     let rejected = Rejected { place, raw, received_at: letter.at };
-    match provider(name, letter.stage == "news-poller", &rejected, providers, clock).await {
+    match provider(name, letter.stage == poller::STAGE, &rejected, providers, clock).await {
         Err(error) if needs_waiting(&error) => Err(error),
         Err(error) => Ok(ReadAgain::not(chain(&error))),
         Ok(read) => Ok(read),

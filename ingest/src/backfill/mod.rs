@@ -30,7 +30,7 @@ use tapewire_core::{Article, Run, Symbol, Watermark};
 use tapewire_runtime::{Backoff, Clock, chain};
 
 /// Stage of the dead letters.
-const STAGE: &str = "backfill";
+pub(crate) const STAGE: &str = "backfill";
 
 /// How often in a row a request may fail before the backfill ends with the error. It goes on there when it is run again.
 const ATTEMPTS: u32 = 10;

@@ -43,7 +43,7 @@ use tokio::time::MissedTickBehavior;
 use tracker::TapeTracker;
 
 /// Name of the role, for readiness and dead letters.
-const STAGE: &str = "price-feed";
+pub(crate) const STAGE: &str = "price-feed";
 
 /// How long the reference symbol's bar may be missing within a session before the feed counts as stopped, in market
 /// time and in wall time. The longer of the two applies.

@@ -18,7 +18,7 @@ use tapewire_runtime::{Clock, Shutdown, chain};
 pub(super) const BUILT_IN: &str = "builtin";
 
 /// Name of the stage in dead letters.
-const STAGE: &str = "instruments";
+pub(crate) const STAGE: &str = "instruments";
 
 /// Longest wait before an attempt after one that failed, in market time.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);

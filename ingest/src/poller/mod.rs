@@ -42,7 +42,7 @@ use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 use tokio::sync::watch;
 
 /// Name of the role, for readiness and dead letters.
-const STAGE: &str = "news-poller";
+pub(crate) const STAGE: &str = "news-poller";
 
 /// What one poll brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -72,7 +72,7 @@ impl Rejected<'_> {
         read: impl Fn(&str) -> ItemResult<T>,
     ) -> Result<Page<T>, ProviderError> {
         let raw = serde_json::from_str::<&RawValue>(self.raw)
-            .map_err(|error| ProviderError::unreadable(provider, &self.place, error.to_string()))?;
+            .map_err(|error| ProviderError::unreadable(provider, self.place, error.to_string()))?;
         Ok(Page::read(self.place, None, [raw], read))
     }
 }

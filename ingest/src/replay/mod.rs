@@ -35,6 +35,9 @@ use tapewire_core::{Article, Symbol};
 use tapewire_formats::{Options, Row};
 use values::time::DateOrder;
 
+/// Name of the stage, for dead letters.
+pub(crate) const STAGE: &str = "replay";
+
 /// The files of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inputs {

@@ -2,7 +2,7 @@
 
 use super::prepare::Prepared;
 use super::source::Rejected;
-use super::{ReplayProgress, Stage};
+use super::{ReplayProgress, STAGE, Stage};
 use crate::IngestError;
 use crate::writer::{Sent, Stream, Writer};
 use jiff::Timestamp;
@@ -98,7 +98,7 @@ impl Prepared {
         };
         let mut writer =
             Writer::new(producer.clone(), self.run.clone(), self.options.benchmarks().cloned()).with_account();
-        let letters = DeadLetters::new(producer, clock, "replay").of_run(&self.run);
+        let letters = DeadLetters::new(producer, clock, STAGE).of_run(&self.run);
         for Rejected { origin, reason, raw } in self.rejected.iter().chain(&self.in_part) {
             letters.publish(&origin.to_string(), reason, raw).await?;
             advance(1);
