@@ -22,6 +22,8 @@ pub type Mapping = BTreeMap<String, Option<String>>;
 #[derive(Debug)]
 pub(super) struct Names {
     roles: &'static [Role],
+    /// Each name of each role as [`compared`]: the role, and the name's place among the role's names.
+    known: HashMap<String, Vec<(&'static str, usize)>>,
     ignored: &'static [&'static str],
     flag: &'static str,
     mapping: Mapping,
@@ -54,7 +56,8 @@ impl Names {
             return Err(format!("{flag}: there is no `{unknown}`; there are: {}", known.join(", ")));
         }
         let never_seen = RefCell::new(mapping.values().flatten().cloned().collect());
-        Ok(Self { roles, ignored, flag, mapping: mapping.clone(), never_seen, last: RefCell::default() })
+        let known = index(roles);
+        Ok(Self { roles, known, ignored, flag, mapping: mapping.clone(), never_seen, last: RefCell::default() })
     }
 
     /// Whether the user says that the file has no field of this role.
@@ -95,32 +98,38 @@ impl Names {
         if !last.names.iter().map(String::as_str).eq(fields.iter().map(|(name, _)| *name)) {
             // Rows of a file mostly have the same names, and finding them takes longer than all else.
             let names: Vec<String> = fields.iter().map(|(name, _)| (*name).to_owned()).collect();
-            let positions = self.roles.iter().map(|role| (role.name, self.positions(&names, role.name))).collect();
-            *last = Positions { names, positions };
+            *last = Positions { positions: self.positions(&names), names };
         }
         let positions = last.positions.get(role).map(Vec::as_slice).unwrap_or_default();
         positions.iter().map(|&position| fields[position]).collect()
     }
 
-    /// The positions of the names that may have this role, the best first.
-    fn positions(&self, names: &[String], role: &str) -> Vec<usize> {
-        let known = self.known(role);
-        let mut found: Vec<(usize, usize)> = Vec::new();
+    /// By role, the positions of the names that may have it, the best first.
+    fn positions(&self, names: &[String]) -> HashMap<&'static str, Vec<usize>> {
+        let mut found: HashMap<&'static str, Vec<(usize, usize)>> = HashMap::new();
         for (position, name) in names.iter().enumerate() {
-            let plain = plain(name);
             if self.mapped().any(|column| column == name) {
                 continue;
             }
-            if let Some(rank) = known.iter().position(|known| is_same(known, name, &plain)) {
+            for &(role, rank) in self.roles_of(name) {
+                let of_role = found.entry(role).or_default();
                 // If a name occurs twice, the last value counts.
-                match found.iter_mut().find(|(own, before)| *own == rank && names[*before] == *name) {
+                match of_role.iter_mut().find(|(own, before)| *own == rank && names[*before] == *name) {
                     Some(before) => before.1 = position,
-                    None => found.push((rank, position)),
+                    None => of_role.push((rank, position)),
                 }
             }
         }
-        found.sort_by_key(|(rank, _)| *rank);
-        found.into_iter().map(|(_, position)| position).collect()
+        let in_order = |(role, mut of_role): (_, Vec<(usize, usize)>)| {
+            of_role.sort_by_key(|(rank, _)| *rank);
+            (role, of_role.into_iter().map(|(_, position)| position).collect())
+        };
+        found.into_iter().map(in_order).collect()
+    }
+
+    /// The roles that have this name, each with the name's place among the role's names.
+    fn roles_of(&self, name: &str) -> &[(&'static str, usize)] {
+        compared(name).and_then(|name| self.known.get(&name)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The best field that has a value, or else the best that has none.
@@ -132,10 +141,8 @@ impl Names {
     /// The row's names that are not known.
     pub fn unknown<'r>(&self, row: &'r Row) -> Vec<&'r str> {
         let is_known = |name: &str| {
-            let plain = plain(name);
-            let of_role = |role: &Role| self.known(role.name).iter().any(|known| is_same(known, name, &plain));
-            self.roles.iter().any(of_role)
-                || self.ignored.contains(&plain.as_str())
+            !self.roles_of(name).is_empty()
+                || self.ignored.contains(&plain(name).as_str())
                 || self.mapped().any(|column| column == name)
         };
         fields(row).map(|(name, _)| name).filter(|name| !is_known(name)).collect()
@@ -147,8 +154,8 @@ impl Names {
         let mut reason = match self.mapping.get(role) {
             Some(Some(column)) => format!("no column {column}"),
             _ => {
-                let known = self.known(role);
-                let some: Vec<&str> = known.iter().copied().filter(|name| name.len() > 1).take(4).collect();
+                let known = self.roles.iter().filter(|own| own.name == role).flat_map(Role::names);
+                let some: Vec<&str> = known.filter(|name| name.len() > 1).take(4).collect();
                 format!("no {role}: none of {}, ...", some.join(", "))
             }
         };
@@ -156,11 +163,27 @@ impl Names {
         let _ = write!(reason, "{} {role}=NAME says which", self.flag);
         reason
     }
+}
 
-    fn known(&self, role: &str) -> Vec<&'static str> {
-        let role = self.roles.iter().find(|own| own.name == role);
-        role.into_iter().flat_map(|role| std::iter::once(role.name).chain(role.others.iter().copied())).collect()
+impl Role {
+    fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.others.iter().copied())
     }
+}
+
+/// Each name of each role, as [`Names`] keeps them.
+fn index(roles: &'static [Role]) -> HashMap<String, Vec<(&'static str, usize)>> {
+    let mut known: HashMap<String, Vec<(&'static str, usize)>> = HashMap::new();
+    for role in roles {
+        for (rank, name) in role.names().enumerate() {
+            let Some(compared) = compared(name) else { continue };
+            let of_name = known.entry(compared).or_default();
+            if of_name.iter().all(|(own, _)| *own != role.name) {
+                of_name.push((role.name, rank));
+            }
+        }
+    }
+    known
 }
 
 /// The fields of the row, and those of an object `content` in it, as Yahoo nests them.
@@ -195,9 +218,13 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether two names are the same. Names of one letter are compared with their case: `t` is a time and `T` a ticker.
-fn is_same(known: &str, name: &str, plain_name: &str) -> bool {
-    if known.len() == 1 { known == name } else { plain(known) == plain_name }
+/// What of a name is compared with others. Names of one letter keep their case: `t` is a time and `T` a ticker. `None`: it is
+/// a letter with marks, which is no name of a role.
+fn compared(name: &str) -> Option<String> {
+    if name.len() == 1 {
+        return Some(name.to_owned());
+    }
+    Some(plain(name)).filter(|plain| plain.len() != 1)
 }
 
 fn has_nothing(value: &Value) -> bool {

@@ -202,6 +202,9 @@ fn trade(raw: &str, market: Market, received_at: Timestamp) -> Result<Trade, Str
 
 fn correction(raw: &str, market: Market, received_at: Timestamp) -> Result<Message, String> {
     let item: CorrectionItem = read(raw)?;
+    if item.oi == item.ci {
+        return Err(format!("a correction of trade {} has the number of the trade itself", item.oi));
+    }
     let at = moment(item.t)?;
     let conditions = (item.cc.unwrap_or_default(), item.z.unwrap_or_default());
     let trade = made(&item.symbol, market, (item.cp, item.cs), at, &conditions, received_at)?;

@@ -309,3 +309,13 @@ fn captures_are_read_or_refused_with_the_reason() {
     let Message::Error { code, message } = one(&frames[2].to_string()) else { panic!() };
     assert_eq!((code, message.as_str()), (406, "connection limit exceeded"));
 }
+
+#[test]
+fn a_correction_with_the_number_of_its_original_is_refused() {
+    let raw = CORRECTION.replace("\"ci\":96999", "\"ci\":96921");
+    let (messages, rejects) = read(&format!("[{raw}]"), Market::Shares);
+    assert!(
+        messages.is_empty() && rejects[0].reason.contains("number of the trade itself"),
+        "{messages:?} {rejects:?}"
+    );
+}

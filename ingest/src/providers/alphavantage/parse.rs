@@ -6,6 +6,7 @@ use crate::providers::{Cursor, Page, ProviderError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tapewire_core::Article;
@@ -52,18 +53,13 @@ struct Item {
     authors: Option<Vec<String>>,
     summary: Option<String>,
     source: Option<String>,
-    topics: Option<Vec<Topic>>,
-    ticker_sentiment: Option<Vec<Ticker>>,
+    topics: Option<Vec<Value>>,
+    ticker_sentiment: Option<Vec<Value>>,
 }
 
-#[derive(Deserialize)]
-struct Topic {
-    topic: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Ticker {
-    ticker: Option<String>,
+/// The texts under a name in the objects of a list. What is not an object with such a text costs itself and not the article.
+fn texts<'a>(list: Option<&'a Vec<Value>>, name: &'a str) -> impl Iterator<Item = &'a str> {
+    list.into_iter().flatten().filter_map(move |item| item.get(name)?.as_str())
 }
 
 /// Reads the answer of `http` to a request for what was published since `from`, oldest first.
@@ -148,9 +144,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         return Err("it has neither title nor summary".into());
     }
     let mut named = Tickers::default();
-    for ticker in item.ticker_sentiment.iter().flatten().filter_map(|named| named.ticker.as_deref()) {
-        named.add_item(ticker);
-    }
+    texts(item.ticker_sentiment.as_ref(), "ticker").for_each(|ticker| named.add_item(ticker));
     let article = Article {
         id: url.clone(),
         revision: Article::fingerprint(&title, &description, &named.symbols),
@@ -162,7 +156,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         url,
         symbols: named.symbols,
         withdrawn: Vec::new(),
-        keywords: item.topics.into_iter().flatten().filter_map(|topic| topic.topic).collect(),
+        keywords: texts(item.topics.as_ref(), "topic").map(str::to_owned).collect(),
         published_at: moment(&item.time_published)?,
         received_at,
     };

@@ -129,6 +129,16 @@ fn the_plan_without_cost_is_the_default() {
 }
 
 #[test]
+fn what_is_not_a_ticker_or_a_topic_costs_itself_and_not_the_article() {
+    let raw = item(1, "20251128T133000")
+        .replace("{\"ticker\":\"BRK-B\"}", "[\"MKR\"],7,{\"ticker\":null},{\"ticker\":\"BRK-B\"}")
+        .replace("\"topics\":[", "\"topics\":[null,");
+    let (article, flaw) = article("alphavantage", &raw, at("2025-11-28T14:00:00Z")).unwrap();
+    assert_eq!(article.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["RCL", "BRK.B"]);
+    assert_eq!((article.keywords.as_slice(), flaw), (&["Earnings".to_owned()][..], None));
+}
+
+#[test]
 fn moments_have_seconds_or_none() {
     assert_eq!(moment("20240719T132152"), Ok(at("2024-07-19T13:21:52Z")));
     assert_eq!(moment("20240719T1321"), Ok(at("2024-07-19T13:21:00Z")));

@@ -164,7 +164,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
 
 fn candle(raw: &str, received_at: Timestamp) -> Result<Option<Bar>, String> {
     let item: CandleItem = read(raw)?;
-    if item.interval != 1 || item.interval_begin.as_second() % 60 != 0 {
+    if item.interval != 1 || item.interval_begin.as_nanosecond() % 60_000_000_000 != 0 {
         return Err(format!("a minute does not start at {} for {} minutes", item.interval_begin, item.interval));
     }
     sound(Bar {

@@ -89,6 +89,7 @@ fn messages_become_trades_and_candles_or_are_refused_with_the_reason() {
         (r#"{"channel":"book","data":[]}"#, "`book`"),
         (r#"{"method":"ping"}"#, "`ping`"),
         (&*candle(begin, "6.0", "1").replace("\"interval\":1", "\"interval\":5"), "5 minutes"),
+        (&*candle(begin, "6.0", "1").replace("11:55:00", "11:55:00.123456"), "does not start at"),
         (&*candle(begin, "9.5", "1"), "outside low..high"),
         (&*candle(begin, "6.0", "1").replace("BTC/USD", "BTCUSD"), "`BTCUSD`"),
         (&*TRADES.replace("0.5118", "0"), "positive"),
