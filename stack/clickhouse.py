@@ -56,7 +56,9 @@ class ClickHouse(Service):
             http_port=self.settings.clickhouse_http_port,
             tcp_port=self.settings.clickhouse_tcp_port,
         )
-        return [sys.executable, str(SERVER), str(library), str(config)]
+        # Inside the library, the server takes its time zone from the environment and not from the configuration.
+        zone = f"TZ={self.settings.clickhouse_zone}"
+        return ["env", zone, sys.executable, str(SERVER), str(library), str(config)]
 
     def probe(self, port: int) -> None:
         if _get(f"http://{HOST}:{port}/ping") != "Ok.":

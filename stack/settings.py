@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one stack keeps its data (`folder`), the downloads (`cache`) and its ports."""
+    """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, and ClickHouse's time zone."""
 
     folder: Path
     cache: Path
@@ -21,10 +21,11 @@ class Settings:
     kafka_controller_port: int = 19093
     clickhouse_http_port: int = 18123
     clickhouse_tcp_port: int = 19000
+    clickhouse_zone: str = "UTC"
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
-    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE and the TAPEWIRE_*_PORT variables."""
+    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE and the TAPEWIRE_*_PORT variables."""
     user_cache = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     settings = Settings(
         folder=_path(env.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack"),
@@ -33,6 +34,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         kafka_controller_port=_port(env, "TAPEWIRE_KAFKA_CONTROLLER_PORT", Settings.kafka_controller_port),
         clickhouse_http_port=_port(env, "TAPEWIRE_CLICKHOUSE_HTTP_PORT", Settings.clickhouse_http_port),
         clickhouse_tcp_port=_port(env, "TAPEWIRE_CLICKHOUSE_TCP_PORT", Settings.clickhouse_tcp_port),
+        clickhouse_zone=env.get("TAPEWIRE_CLICKHOUSE_ZONE") or Settings.clickhouse_zone,
     )
     if "," in str(settings.folder):
         raise StackError(f"TAPEWIRE_STACK_DIR={settings.folder}: Kafka cannot use a path with a comma", USAGE)

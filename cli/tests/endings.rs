@@ -96,6 +96,25 @@ fn a_signal_ends_a_replay_and_roles_at_any_moment() {
 }
 
 #[test]
+fn two_replays_at_once_do_not_disturb_each_other() {
+    let Some(place) = Installation::new("together") else { return };
+    let (news, bars) = market(place.folder.path());
+    let rows = |run: &str| {
+        let columns = "* EXCEPT (run, version, scored_at)";
+        place.query(&format!("SELECT {columns} FROM impact FINAL WHERE run = '{run}' ORDER BY symbol, article_id"))
+    };
+    succeeded(replay(&place, &news, &bars, "alone").output().unwrap());
+    let begun = ["first", "second"].map(|run| replay(&place, &news, &bars, run).spawn().unwrap());
+    for child in begun {
+        succeeded(child.wait_with_output().unwrap());
+    }
+    let alone = rows("alone");
+    assert_eq!(alone.lines().count(), 200, "{alone}");
+    assert!(rows("first") == alone && rows("second") == alone, "{}\n{}", rows("first"), rows("second"));
+    assert_eq!(place.count("SELECT count() FROM dead_letters"), 0);
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let Some(place) = Installation::new("twice") else { return };
     let (_, bars) = market(place.folder.path());

@@ -1,7 +1,8 @@
 //! kill -9 of a stage or of a server in the middle of a replay, then a restart: the tables are those of
 //! an undisturbed replay, row for row.
 //!
-//! The servers are this test's own, because it kills them.
+//! The servers are this test's own, because it kills them. Its ClickHouse is in New York, so that a server's time zone
+//! changes nothing either.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -17,7 +18,9 @@ struct Servers {
     folder: PathBuf,
 }
 
-const PORTS: [(&str, &str); 4] = [
+/// Ports, and the time zone of ClickHouse.
+const SETTINGS: [(&str, &str); 5] = [
+    ("TAPEWIRE_CLICKHOUSE_ZONE", "America/New_York"),
     ("TAPEWIRE_KAFKA_PORT", "25092"),
     ("TAPEWIRE_KAFKA_CONTROLLER_PORT", "25093"),
     ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", "25123"),
@@ -34,7 +37,7 @@ impl Servers {
     fn stack(&self, arguments: &[&str]) {
         let mut command = Command::new("python3");
         command.args(["-m", "stack"]).args(arguments).current_dir(repository());
-        succeeded(command.env("TAPEWIRE_STACK_DIR", &self.folder).envs(PORTS).output().unwrap());
+        succeeded(command.env("TAPEWIRE_STACK_DIR", &self.folder).envs(SETTINGS).output().unwrap());
     }
 }
 
@@ -42,7 +45,7 @@ impl Drop for Servers {
     fn drop(&mut self) {
         let mut command = Command::new("python3");
         command.args(["-m", "stack", "down"]).current_dir(repository()).env("TAPEWIRE_STACK_DIR", &self.folder);
-        let _ = command.envs(PORTS).output();
+        let _ = command.envs(SETTINGS).output();
     }
 }
 
@@ -75,6 +78,19 @@ fn disturbed(
     place.content()
 }
 
+/// What `tapewire migrate` says of the server's zone, and that times are stored and read back as they are in UTC.
+fn assert_zone(news: &Path, content: &str) {
+    let place = Installation::on("zone", "127.0.0.1:25092", "http://127.0.0.1:25123");
+    let said = succeeded(place.tapewire().arg("migrate").output().unwrap());
+    assert!(said.contains("this ClickHouse is in America/New_York"), "{said}");
+    assert_eq!(place.query("SELECT toDateTime(0)"), "1969-12-31 19:00:00");
+    // The columns are of UTC, whatever the server's zone is.
+    let text = std::fs::read_to_string(news).unwrap();
+    let (_, rest) = text.split_once("\"published_at\": \"").unwrap();
+    let (day, time) = rest.split_once('T').unwrap();
+    assert!(content.contains(&format!("{day} {}", &time[..8])), "{rest:.40} is not among the rows");
+}
+
 fn mentions_reach(place: &Installation, wanted: u64) {
     wait_until("mentions are being written", || place.count("SELECT count() FROM mentions") >= wanted);
     let mentions = place.count("SELECT count() FROM mentions");
@@ -92,6 +108,7 @@ fn tables_are_the_same_whatever_is_killed() {
     let servers = Servers::start(folder.path().join("servers"));
 
     let undisturbed = disturbed("undisturbed", &news, &bars, |_, _, _| {});
+    assert_zone(&news, &undisturbed);
     let joiner = disturbed("joiner", &news, &bars, |place, _, joiner| {
         for wanted in [1, 200, 400] {
             mentions_reach(place, wanted);

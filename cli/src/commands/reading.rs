@@ -33,9 +33,9 @@ pub struct Reading {
     /// Name of the run in topics and tables [default: derived from what is sent]
     #[arg(long)]
     run: Option<String>,
-    /// Time from publication, or from an edit, until a text counts as known: 1s, 500ms, or a number of seconds
-    #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = duration::parse)]
-    delay: Duration,
+    /// Time from publication, or from an edit, until a text counts as known: 1s, 500ms, or a number of seconds [default: 1s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    delay: Option<Duration>,
     /// Width of the bars: 1m, 1h, 1d, or a number of seconds [default: the least distance between starts]
     #[arg(long, value_name = "WIDTH", value_parser = width)]
     bar_width: Option<Duration>,
@@ -100,6 +100,9 @@ pub struct Reading {
     actions: Option<PathBuf>,
 }
 
+/// `--delay`, if it is not given.
+const DELAY: Duration = Duration::from_secs(1);
+
 /// What `--benchmark` says.
 #[derive(Debug, Clone)]
 enum Benchmark {
@@ -121,6 +124,7 @@ impl Reading {
     /// A flag that says how files are read, if one was given. Those of bars are left out if `with_bars`.
     pub fn given(&self, with_bars: bool) -> Option<&'static str> {
         let of_news = [
+            ("--delay", self.delay.is_some()),
             ("--alias", !self.alias.is_empty()),
             ("--news-zone", self.news_zone.is_some()),
             ("--news-columns", !self.news_columns.is_empty()),
@@ -128,6 +132,8 @@ impl Reading {
         ];
         let of_bars = [
             ("--bar-width", self.bar_width.is_some()),
+            ("--bar-time", self.bar_time.is_some()),
+            ("--price-scale", self.price_scale.is_some()),
             ("--bar-zone", self.bar_zone.is_some()),
             ("--date-order", self.date_order.is_some()),
             ("--bar-columns", !self.bar_columns.is_empty()),
@@ -194,7 +200,7 @@ impl Reading {
         let format = |format| Options { format, encoding: self.encoding.clone(), ..Options::default() };
         Ok(ReplayOptions {
             run: self.run.clone(),
-            delay: self.delay,
+            delay: self.delay.unwrap_or(DELAY),
             width: self.bar_width,
             bar_time: self.bar_time,
             tickers: Some(Arc::new(config.sentiment.companies()?.symbols().cloned().collect())),

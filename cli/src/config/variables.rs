@@ -2,13 +2,14 @@
 
 /// Variables with our prefix that are not settings: the log's filter, and those of the local stack, the dashboards, the
 /// model hub's folder, the training and the tests.
-pub(super) const OTHER_VARIABLES: [&str; 30] = [
+pub(super) const OTHER_VARIABLES: [&str; 31] = [
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE",
     "TAPEWIRE_CLICKHOUSE_HTTP_PORT",
     "TAPEWIRE_CLICKHOUSE_TCP_PORT",
+    "TAPEWIRE_CLICKHOUSE_ZONE",
     "TAPEWIRE_DASHBOARDS_PICTURE",
     "TAPEWIRE_DASHBOARDS_TEST_DATABASE",
     "TAPEWIRE_DASHBOARDS_TEST_PORT",

@@ -108,6 +108,9 @@ fn flags_that_have_no_effect_are_refused() {
         (&["study", "--news", "n"], "--news needs --bars"),
         (&["study", "--run", "live", "--bars", "b"], "--bars has no effect with --run"),
         (&["study", "--run", "live", "--alias", "A=B"], "--alias has no effect with --run"),
+        (&["study", "--run", "live", "--delay", "2s"], "--delay has no effect with --run"),
+        (&["study", "--impact", "i", "--bar-time", "end"], "--bar-time has no effect with --impact"),
+        (&["study", "--run", "live", "--price-scale", "1e-9"], "--price-scale has no effect with --run"),
         (&["study", "--run", "live", "--benchmark", "SPY"], "--benchmark has no effect with --run unless --days"),
         (
             &["study", "--impact", "i", "--benchmark", "A", "-o", "o"],

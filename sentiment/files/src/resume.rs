@@ -56,7 +56,7 @@ impl Target {
     /// rows, if there is no further row or only an incomplete one, which is removed: the row then has to be written.
     ///
     /// # Errors
-    /// [`FilesError::Differs`] if the next existing row begins differently.
+    /// [`FilesError::Differs`] if the next existing row begins differently, or is too long to be one of this program.
     pub fn existing(&mut self, beginning: &[u8]) -> Result<Option<Vec<u8>>, FilesError> {
         let Some(existing) = &mut self.existing else { return Ok(None) };
         let io = FilesError::io(&self.place);
@@ -68,6 +68,10 @@ impl Target {
         }
         let mut rest = Vec::new();
         existing.reader.by_ref().take(MAX_SCORES_BYTES).read_until(b'\n', &mut rest).map_err(&io)?;
+        if rest.len() as u64 == MAX_SCORES_BYTES && rest.last() != Some(&b'\n') {
+            let problem = format!("its row {} is longer than any that this program writes", existing.rows + 1);
+            return Err(FilesError::Differs { place: self.place.clone(), problem });
+        }
         if rest.pop() != Some(b'\n') {
             let at = existing.at;
             self.existing = None;

@@ -14,6 +14,9 @@ const ENDINGS: &[&str] = &[
     "class", "series", "etf", "trust", "holdings", "group", "adr",
 ];
 
+/// Of these endings, those that also begin names, such as `The Home Depot`.
+const BEGINNINGS: &[&str] = &["the", "limited", "trust", "group", "company", "as", "se", "na", "series", "class"];
+
 /// Conjunctions and the like, which stand between two companies or within a name.
 const CONJUNCTIONS: &[&str] = &[" and ", " & ", " + ", " vs ", " vs. ", " versus ", " or ", " with "];
 
@@ -93,9 +96,12 @@ fn without_conjunction(part: &str) -> &str {
 
 /// Whether a part after a comma belongs to the name before it: ` Inc.`, ` & Co.`, ` The`.
 fn is_ending(part: &str) -> bool {
-    let word = without_conjunction(part.trim()).split_whitespace().next().unwrap_or_default();
-    let word = word.replace('.', "").to_ascii_lowercase();
-    ENDINGS.contains(&&*word)
+    let mut words =
+        without_conjunction(part.trim()).split_whitespace().map(|word| word.replace('.', "").to_ascii_lowercase());
+    let first = words.next().unwrap_or_default();
+    // A letter or a number is that of a class or a series.
+    let is_more = |word: String| word.len() == 1 || ENDINGS.contains(&&*word);
+    ENDINGS.contains(&&*first) && (!BEGINNINGS.contains(&&*first) || words.all(is_more))
 }
 
 /// Whether a slash divides names: it has spaces around it, or words of three letters or more. It does not in `A/S`,
@@ -134,6 +140,9 @@ mod tests {
             "Merck & Co., Inc.",
             "Coca-Cola Company, The",
             "Berkshire Hathaway, Class B",
+            "Limited, The",
+            "Foo, Inc. and Subsidiaries",
+            "Power, Trust Company, The",
             "Novo Nordisk A/S",
             "WATERS CORP /DE/",
             "SCHWAB CHARLES CORP/NEW",
@@ -149,6 +158,9 @@ mod tests {
         for (text, expected) in [
             ("Apple, Microsoft", &["Apple", "Microsoft"][..]),
             ("Apple, Inc., Microsoft Corp.", &["Apple", "Microsoft Corp."]),
+            ("Apple, The Home Depot", &["Apple", "The Home Depot"]),
+            ("Apple, Inc., The Home Depot, Inc.", &["Apple", "The Home Depot"]),
+            ("Apple, Limited Brands", &["Apple", "Limited Brands"]),
             ("Apple; Foo GmbH", &["Apple", "Foo GmbH"]),
             ("Procter & Gamble / Unilever", &["Procter & Gamble", "Unilever"]),
             ("Procter & Gamble/Unilever", &["Procter & Gamble", "Unilever"]),

@@ -172,10 +172,14 @@ impl Opened {
     }
 
     fn add(&mut self, one: OpenedInput, place: String, first: &JobSource) -> Result<(), FilesError> {
-        if one.format == Some(Format::Json) {
-            if self.columns.is_empty() {
-                self.text_column = one.text_column;
-            }
+        if self.columns.is_empty() && !one.columns.is_empty() {
+            self.text_column = one.text_column;
+        }
+        if one.total == Some(0) && one.columns.is_empty() {
+            // An empty file has no columns that could differ.
+        } else if self.columns.is_empty() {
+            (self.columns, self.dialect) = (one.columns, one.dialect);
+        } else if one.format == Some(Format::Json) {
             unite(&mut self.columns, one.columns);
         } else if one.columns != self.columns || one.dialect != self.dialect {
             let problem =

@@ -132,3 +132,23 @@ fn what_can_be_read_of_a_file_that_breaks_is_scored() {
     assert!(matches!(error, FilesError::Format(FormatError::CutOff { rows: 2, .. })), "{error}");
     assert!(error.to_string().contains("cut.json is cut off after row 2"), "{error}");
 }
+
+#[test]
+fn an_empty_file_among_several_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, content) in
+        [("none.csv", ""), ("a.csv", "id,title\n1,Profit doubled\n"), ("b.csv", "id,title\n2,Loss\n")]
+    {
+        std::fs::write(at(name), content).unwrap();
+    }
+    for order in [["none.csv", "a.csv", "b.csv"], ["a.csv", "none.csv", "b.csv"], ["a.csv", "b.csv", "none.csv"]] {
+        let sources = order.map(|name| JobSource::File(at(name))).to_vec();
+        let job = Job { sources, overwrite: true, ..job(&at("a.csv"), &at("out.csv")) };
+        assert_eq!(run(&job).unwrap().written, 2, "{order:?}");
+        let written = std::fs::read_to_string(at("out.csv")).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        assert!(lines[0].starts_with("id,title,p_positive") && lines.len() == 3, "{order:?}: {written}");
+        assert!(lines[1].starts_with("1,Profit doubled,") && lines[2].starts_with("2,Loss,"), "{order:?}: {written}");
+    }
+}

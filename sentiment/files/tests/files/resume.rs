@@ -37,6 +37,22 @@ fn a_run_resumed_after_any_kill_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_row_that_is_too_long_to_be_ours_is_refused_and_the_file_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("in.csv"), mixed_csv()).unwrap();
+    let (output, job) = (at("out.csv"), Job { resume: true, ..job(&at("in.csv"), &at("out.csv")) });
+    run(&job).unwrap();
+    let mut damaged = std::fs::read_to_string(&output).unwrap();
+    let second_row_ends = damaged.match_indices('\n').nth(1).unwrap().0;
+    damaged.insert_str(second_row_ends, &"x".repeat(70 << 10));
+    std::fs::write(&output, &damaged).unwrap();
+    let error = run(&job).unwrap_err().to_string();
+    assert!(error.contains("longer than any"), "{error}");
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), damaged);
+}
+
+#[test]
 fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
