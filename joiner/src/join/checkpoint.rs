@@ -3,6 +3,7 @@
 use super::inputs::{JoinTopic, PerTopic};
 use super::time::EventTime;
 use super::tracker::Savepoint;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tapewire_core::{Run, Watermark, Watermarks};
@@ -92,7 +93,7 @@ impl Checkpoint {
                 tape: tape.savepoint()?,
                 halts: halts.from,
                 actions: topics.actions.runs.get(name).map_or(0, |actions| actions.from),
-                finalized: news.finalized.max(tape.finalized).max(halts.finalized).map(EventTime::from_micros),
+                finalized: moment(news.finalized.max(tape.finalized).max(halts.finalized))?,
             })
         };
         let runs = topics.sentiment.runs.iter();
@@ -124,19 +125,29 @@ impl RunEntry {
         let mut watermarks = Watermarks::default();
         for (index, at) in (0..).zip(streams) {
             let Some(at) = at else { continue };
-            let at = jiff::Timestamp::from_microsecond(base.saturating_add(*at)).ok()?;
+            let at = Timestamp::from_microsecond(base.saturating_add(*at)).ok()?;
             let idle = self.idle.contains(&index);
             watermarks.observe(&Watermark { idle, ..Watermark::new(index, *count, at) });
         }
         let minimum = watermarks.low().map(EventTime::from);
-        let low = self.low.map(EventTime::from_micros).or(minimum);
+        let low = moment(self.low)?.or(minimum);
         Some(Savepoint { offset: self.from, watermarks, low })
     }
+}
+
+/// A moment of a checkpoint. `None` if it is out of range, which only happens if a person edited the checkpoint.
+#[allow(clippy::option_option, reason = "whether there is a moment, apart from whether it is in range")]
+fn moment(micros: Option<i64>) -> Option<Option<EventTime>> {
+    let in_range = |micros: &i64| {
+        EventTime::from_micros(*micros) == EventTime::MIN || Timestamp::from_microsecond(*micros).is_ok()
+    };
+    micros.is_none_or(|micros| in_range(&micros)).then(|| micros.map(EventTime::from_micros))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(micros: i64) -> EventTime {
         EventTime::from_micros(micros)
@@ -243,5 +254,39 @@ mod tests {
         let text = r#"{"rewind":1,"runs":{"live":{"from":1,"words":[1,9223372036854775807,[0]],"settled":null}}}"#;
         let [sentiment, bars, halts, actions] = [0; 4].map(|_| Checkpoint::decode(text).unwrap());
         assert!(Checkpoint::merge(&PerTopic { sentiment, bars, halts, actions }).is_empty());
+    }
+
+    /// A number as it may be in a checkpoint that was edited or cut.
+    fn number() -> impl Strategy<Value = i64> {
+        prop_oneof![any::<i64>(), Just(0), Just(i64::MIN), Just(i64::MAX), Just(1_719_252_000_000_000)]
+    }
+
+    fn entry() -> impl Strategy<Value = RunEntry> {
+        let streams = prop::collection::vec(prop::option::of(number()), 0..4);
+        let idle = prop::collection::vec(any::<u32>(), 0..3);
+        let moments = (prop::option::of(number()), prop::option::of(number()));
+        (any::<u64>(), (any::<u32>(), number(), streams), idle, moments)
+            .prop_map(|(from, watermarks, idle, (low, finalized))| RunEntry { from, watermarks, idle, low, finalized })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_committed_is_read_without_panic_and_its_moments_are_moments(
+            entries in prop::array::uniform4(entry()),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let [sentiment, bars, halts, actions] = entries.map(|entry| {
+                Checkpoint { rewind: 1, runs: BTreeMap::from([("live".to_owned(), entry)]) }
+            });
+            let text = sentiment.encode();
+            prop_assert_eq!(Checkpoint::decode(&text), Some(sentiment.clone()));
+            let cut = cut.index(text.len());
+            prop_assert_eq!(Checkpoint::decode(&text[..cut]), None);
+            for run in Checkpoint::merge(&PerTopic { sentiment, bars, halts, actions }).values() {
+                for moment in [run.news.low, run.tape.low, run.finalized].into_iter().flatten() {
+                    prop_assert!(moment == EventTime::MIN || moment.timestamp().as_microsecond() == moment.as_micros());
+                }
+            }
+        }
     }
 }
