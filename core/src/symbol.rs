@@ -14,6 +14,7 @@
 //! `VOD.L` ([`abroad`]).
 
 use crate::exchange::abroad;
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -23,8 +24,11 @@ use std::fmt;
 /// Asset-class prefixes of Massive are kept: `X:BTCUSD` crypto, `I:SPX` index,
 /// `C:EURUSD` currencies, `O:...` options. Everything else is read as an equity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Symbol(String);
+#[serde(try_from = "CompactString", into = "CompactString")]
+pub struct Symbol(
+    // It has short texts in itself: a symbol is looked up for each bar, and memory far away costs more than all else.
+    CompactString,
+);
 
 /// What kind of instrument a [`Symbol`] is, as far as its spelling tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +62,10 @@ impl Symbol {
     /// # Errors
     /// [`NotASymbol`] if it is empty, too long, or has a character that tickers do not have.
     pub fn new(input: &str) -> Result<Self, NotASymbol> {
+        // Most tickers; nothing below would change them.
+        if is_capitals(input) && input.len() <= Self::MAX_LEN {
+            return Ok(Self(input.into()));
+        }
         let refused = || NotASymbol { input: crate::text::quoted(input.trim()) };
         let seen = crate::text::without_invisible(input);
         let spelled = seen.trim();
@@ -65,14 +73,14 @@ impl Symbol {
             return Err(refused());
         }
         if let Some(read) = abroad::normal(spelled) {
-            return Ok(Self(read));
+            return Ok(Self(read.into()));
         }
         if has_marker(spelled) {
-            return Ok(Self(spelled.to_owned()));
+            return Ok(Self(spelled.into()));
         }
         let capitals = spelled.to_ascii_uppercase();
         if let Some(read) = of_another_spelling(&capitals) {
-            return Ok(Self(read));
+            return Ok(Self(read.into()));
         }
         let mut ticker = match capitals.split_once('/') {
             // `AAPL/MSFT` is not a share class but two tickers.
@@ -90,7 +98,7 @@ impl Symbol {
         {
             ticker = format!("{base}.{class}");
         }
-        Ok(Self(ticker))
+        Ok(Self(ticker.into()))
     }
 
     /// The common share of the issuer of a warrant, right or unit: `ACHR` for `ACHR.WS`. `None` for everything else,
@@ -108,7 +116,7 @@ impl Symbol {
         let root = before.trim_end_matches('w').trim_end_matches('r');
         let is_marked = root.len() < before.len();
         let is_part = matches!(after.split('.').next(), Some("WS" | "U"));
-        (is_capitals(root) && (is_marked || is_part)).then(|| Self(root.to_owned()))
+        (is_capitals(root) && (is_marked || is_part)).then(|| Self(root.into()))
     }
 
     /// The normal spelling.
@@ -193,16 +201,22 @@ fn of_another_spelling(capitals: &str) -> Option<String> {
     Some(format!("{root}p{series}"))
 }
 
-impl TryFrom<String> for Symbol {
+impl TryFrom<CompactString> for Symbol {
     type Error = NotASymbol;
-    fn try_from(value: String) -> Result<Self, NotASymbol> {
+    fn try_from(value: CompactString) -> Result<Self, NotASymbol> {
         Self::new(&value)
     }
 }
 
-impl From<Symbol> for String {
-    fn from(symbol: Symbol) -> String {
+impl From<Symbol> for CompactString {
+    fn from(symbol: Symbol) -> Self {
         symbol.0
+    }
+}
+
+impl From<Symbol> for String {
+    fn from(symbol: Symbol) -> Self {
+        symbol.0.into()
     }
 }
 
@@ -240,6 +254,17 @@ mod tests {
         ] {
             assert_eq!(Symbol::new(input).unwrap().as_str(), expected, "{input}");
         }
+    }
+
+    #[test]
+    fn a_symbol_is_text_in_json() {
+        let long = "O:SPXW251219C05800000.VERY.LONG";
+        for text in ["AAPL", "BRK.B", long] {
+            let symbol: Symbol = serde_json::from_str(&format!("\"{text}\"")).unwrap();
+            assert_eq!((symbol.as_str(), serde_json::to_string(&symbol).unwrap()), (text, format!("\"{text}\"")));
+            assert_eq!(String::from(symbol), text);
+        }
+        assert!(serde_json::from_str::<Symbol>("\"A B C D\"").is_err());
     }
 
     #[test]
