@@ -215,8 +215,7 @@ fn partitions(flags: &[String]) -> Option<i32> {
 
 #[test]
 fn settings_are_what_was_written_or_are_refused() {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let folder = tapewire_fuzzkit::folder();
     let path = folder.path().join("t.toml");
     fuzz!(INPUTS, |bytes: &[u8]| {
         let mut dice = Dice::new(bytes);

@@ -229,7 +229,7 @@ const MODELS: usize = 300;
 #[test]
 fn sentencepiece_models() {
     let valid = std::fs::read(train().join("sentencepiece_models/deberta-v2.model")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tapewire_fuzzkit::folder();
     let (model, config) = (folder.path().join("spm.model"), folder.path().join("config.json"));
     std::fs::write(&config, r#"{"model_type": "deberta-v2"}"#).unwrap();
     let files = TokenizerFiles::SentencePiece { model: model.clone(), config, settings: None };

@@ -21,6 +21,7 @@ pub use dice::{Dice, PIECES};
 use peak_alloc::PeakAlloc;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -125,6 +126,16 @@ impl Session {
     pub fn end(self) {
         println!("fuzz: {} inputs", self.inputs.load(Ordering::Relaxed));
     }
+}
+
+/// A folder for files that are written for each input: in memory, where there is such a place.
+///
+/// # Panics
+/// If no folder can be made.
+pub fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a folder for temporary files can be made")
 }
 
 /// Returns what `read` returns, which reads `size` bytes and may be called several times.

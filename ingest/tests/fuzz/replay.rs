@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{Article, Bar, Symbol};
 use tapewire_fuzzkit::json::{Fields, Json, fields};
-use tapewire_fuzzkit::{Dice, bounded, fuzz, table};
+use tapewire_fuzzkit::{Dice, bounded, folder, fuzz, table};
 use tapewire_ingest::epoch::{is_plausible, whole_microseconds};
 use tapewire_ingest::replay::values::ticker::ticker;
 use tapewire_ingest::replay::{Inputs, Mapping, Records, ReplayOptions, SymbolOf, TradesOptions, fold_trades, prepare};
@@ -72,12 +72,6 @@ TSLA,2022-08-25,split,1,3,,
 KO,2022-09-15,dividend,,,0.44,USD
 KO,2022-09-15,dividend,,,0.1,
 ";
-
-/// A folder in memory, where there is one: a file is written for each input.
-fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
-}
 
 /// The records that a file becomes. Readers take some buffers whatever the file's size, so the memory is that of a larger file.
 fn read(path: &Path, content: &[u8], inputs: impl Fn(PathBuf) -> Inputs, options: &ReplayOptions) -> Option<Records> {

@@ -77,7 +77,7 @@ fn rows(bytes: &[u8]) -> Vec<(Value, Value)> {
 
 #[test]
 fn outputs_that_are_continued() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tapewire_fuzzkit::folder();
     let model = folder.path().join("model");
     std::fs::create_dir(&model).unwrap();
     let model = common::write(&model, &common::TINY, common::STANDARD, 1.0, common::LABELS);
