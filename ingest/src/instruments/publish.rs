@@ -83,20 +83,20 @@ impl Publisher<'_> {
 
     /// Sends each list that has changed, and the lists after it, which override it.
     async fn update(&mut self) -> Result<(), IngestError> {
-        let mut is_changed = false;
-        for source in &self.config.sources {
+        for (place, source) in self.config.sources.iter().enumerate() {
             let Listing { instruments, rejects } = match source.as_str() {
                 SEC => fetch_sec(self.config, self.clock.clone()).await?,
                 MASSIVE => fetch_massive(self.providers, &self.clock).await?,
                 _ => Listing { instruments: self.built_in.clone(), rejects: Vec::new() },
             };
             let digest = digest(&instruments);
-            is_changed |= self.digests.get(source) != Some(&digest);
-            if !is_changed {
+            if self.digests.get(source) == Some(&digest) {
                 continue;
             }
-            // If sending is interrupted, this list and those after it are sent again.
-            self.digests.remove(source);
+            // This list overrides those after it until they are sent, too, also if the next one can't be fetched now.
+            for overridden in &self.config.sources[place..] {
+                self.digests.remove(overridden);
+            }
             self.state.save(&self.digests).await?;
             let count = instruments.len();
             self.send(source, instruments).await?;

@@ -101,6 +101,19 @@ async fn a_list_is_published_when_it_has_changed_and_overrides_those_before_it()
     follow(&kafka, &clock, &config, "Apple Computer", state.path(), async || published(&kafka).await.len() >= 7).await;
     let found = published(&kafka).await;
     assert_eq!(found[4..], ["builtin AAPL Apple Computer", "sec AAPL Apple Inc.", "sec NEWL NEW LISTING CORP"]);
+
+    // The same while the SEC does not answer: its list comes again once it does.
+    *body.lock().unwrap() = None;
+    let done = async || {
+        let count = published(&kafka).await.len();
+        if count == 8 {
+            *body.lock().unwrap() = Some(SECOND);
+        }
+        count >= 10
+    };
+    follow(&kafka, &clock, &config, "Macintosh", state.path(), done).await;
+    let found = published(&kafka).await;
+    assert_eq!(found[7..], ["builtin AAPL Macintosh", "sec AAPL Apple Inc.", "sec NEWL NEW LISTING CORP"]);
     kafka.clean().await;
 }
 
