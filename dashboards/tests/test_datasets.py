@@ -214,6 +214,39 @@ class Tape(unittest.TestCase):
         self.assertEqual("daily bars", panel["bars"])
         self.assertEqual(60, len(panel["candles"]))
 
+    def test_the_session_of_the_latest_news_is_drawn_even_if_bars_go_on(self):
+        story = next(s for s in seed.rows()["mentions"] if s["symbol"] == "CYGN" and s["published_at"] > "2026-03-05 15")
+        of_run = {"run": "earlier news", "published_at": "2026-03-05 16:00:00"}
+        bars = [bar | {"run": "earlier news"} for bar in seed.rows()["bars"] if bar["symbol"] in ("CYGN", "ARBO")]
+        database.insert({"bars": bars, "mentions": [story | of_run]})
+        panels = self.panels(run=["earlier news"])
+        self.assertEqual(["CYGN", "ARBO"], [panel["symbol"] for panel in panels])
+        self.assertEqual({"5 Mar 2026 14:30 – 21:00 UTC"}, {panel["period"] for panel in panels})
+        self.assertEqual(1, len(panels[0]["scores"]))
+
+    def test_a_market_that_never_closes_is_drawn_for_a_day(self):
+        bar = next(bar for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN")
+        first = datetime(2026, 3, 1)
+        coin = {"run": "coins", "symbol": "X:BTCUSD"}
+        minutes = [bar | coin | {"start": str(first + timedelta(minutes=n))} for n in range(3 * 1440)]
+        database.insert({"bars": minutes})
+        (panel,) = self.panels(run=["coins"])
+        self.assertEqual("3 Mar 2026 00:00 – 4 Mar 2026 00:00 UTC", panel["period"].replace("  ", " "))
+        story = seed.rows()["mentions"][0] | coin | {"published_at": "2026-03-02 12:00:00"}
+        database.insert({"mentions": [story]})
+        (panel,) = self.panels(run=["coins"])
+        self.assertEqual("2 Mar 2026 06:01 – 3 Mar 2026 06:01 UTC", panel["period"].replace("  ", " "))
+
+    def test_a_session_is_not_that_of_new_york_alone(self):
+        bar = next(bar for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN")
+        # Tokyo, before and after its break, in two days of New York.
+        sessions = [datetime(2026, 3, 4), datetime(2026, 3, 5)]
+        starts = [day + timedelta(minutes=n) for day in sessions for n in (*range(150), *range(210, 390))]
+        tokyo = {"run": "tokyo", "symbol": "7203.T"}
+        database.insert({"bars": [bar | tokyo | {"start": str(start)} for start in starts]})
+        (panel,) = self.panels(run=["tokyo"])
+        self.assertEqual("5 Mar 2026 00:00 – 06:30 UTC", panel["period"].strip())
+
     def test_four_companies_share_one_axis(self):
         panels = self.panels(run=[seed.RUN], symbol=["ARBO", "CYGN", "EOLA", "HALO"])
         self.assertEqual(4, len(panels))

@@ -10,28 +10,17 @@
 {%- set range = get_time_filter('start', target_type='DateTime') -%}
 {%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
-    -- What is drawn: the chosen companies, otherwise those with most articles. Unless a time is chosen, the last
-    -- session, or the last 130 bars where a session has only a few.
-    (
-        SELECT (min(width_s), max(bars.start)) FROM bars WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }}
-    ) AS finest_and_newest,
-    finest_and_newest.1 AS finest,
-    finest_and_newest.2 AS newest,
-    tape AS (
-        SELECT symbol, bars.start AS begin, open, high, low, close, volume
-        FROM bars FINAL
-        WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }} AND width_s = finest
-        {%- if whole_tape %}
-          AND if(finest < 3600,
-                 toDate(bars.start, 'America/New_York') = toDate(newest, 'America/New_York'),
-                 bars.start > newest - 130 * finest)
-        {%- endif %}
-    ),
+    -- What is drawn: the chosen companies, otherwise those with most articles. Unless a time is chosen, the session of
+    -- their latest news, or the bars around it where a session has only a few.
+    (SELECT min(width_s) FROM bars WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }}) AS finest,
     (
         SELECT groupArray(symbol)
         FROM (
             SELECT symbol
-            FROM (SELECT DISTINCT symbol FROM tape) AS traded
+            FROM (
+                SELECT DISTINCT symbol FROM bars
+                WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }} AND width_s = finest
+            ) AS traded
             LEFT JOIN (
                 SELECT symbol, uniqExact(provider, article_id) AS articles FROM current_mentions WHERE {{ chosen('run') }} GROUP BY symbol
             ) AS covered USING (symbol)
@@ -39,7 +28,42 @@ WITH
             LIMIT {{ 4 if symbols else 2 }}
         )
     ) AS shown,
-    (SELECT (min(begin), max(begin), uniqExact(begin)) FROM tape WHERE has(shown, symbol)) AS extent,
+    {%- if whole_tape %}
+    (SELECT maxOrNull(published_at) FROM current_mentions WHERE {{ chosen('run') }} AND has(shown, symbol)) AS latest_news,
+    -- The first bar that ends after the latest news, or the last bar.
+    (
+        SELECT coalesce(minOrNullIf(bars.start, bars.start > latest_news - finest), max(bars.start))
+        FROM bars WHERE {{ chosen('run') }} AND has(shown, symbol) AND width_s = finest
+    ) AS middle,
+    -- A session of any market: the bars around that one without a break of four hours, and at most a day of them.
+    (
+        SELECT (maxIf(begin, opens AND begin <= middle), minOrNullIf(begin, closes AND begin >= middle), max(begin))
+        FROM (
+            SELECT
+                begin,
+                dateDiff('second', lagInFrame(begin, 1, begin) OVER (ORDER BY begin ROWS BETWEEN 1 PRECEDING AND CURRENT ROW), begin) >= 14400 AS opens,
+                dateDiff('second', begin, leadInFrame(begin, 1, begin) OVER (ORDER BY begin ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING)) >= 14400 AS closes
+            FROM (
+                SELECT DISTINCT bars.start AS begin FROM bars
+                WHERE {{ chosen('run') }} AND has(shown, symbol) AND width_s = finest
+                  AND bars.start > middle - 172800 AND bars.start < middle + 172800
+            )
+        )
+    ) AS breaks,
+    least(coalesce(breaks.2, breaks.3), middle + 64800) AS last_drawn,
+    greatest(breaks.1, last_drawn - 86400 + finest) AS first_drawn,
+    {%- endif %}
+    tape AS (
+        SELECT symbol, bars.start AS begin, open, high, low, close, volume
+        FROM bars FINAL
+        WHERE {{ chosen('run') }} AND has(shown, symbol) AND {{ within('start') }} AND width_s = finest
+        {%- if whole_tape %}
+          AND if(finest < 3600,
+                 bars.start BETWEEN first_drawn AND last_drawn,
+                 bars.start > middle - 130 * finest AND bars.start <= middle + 30 * finest)
+        {%- endif %}
+    ),
+    (SELECT (min(begin), max(begin), uniqExact(begin)) FROM tape) AS extent,
     extent.1 AS window_start,
     extent.2 + finest AS window_end,
     -- About 130 candles at most, each of a usual length.
@@ -67,7 +91,6 @@ WITH
             argMin(tape.open, begin) AS open, max(tape.high) AS high,
             min(tape.low) AS low, argMax(tape.close, begin) AS close, sum(tape.volume) AS volume
         FROM tape
-        WHERE has(shown, symbol)
         GROUP BY symbol, bucket
     ),
     panels_of_candles AS (
