@@ -1,7 +1,7 @@
-"""Writes reference.csv, the values that the indicators are compared with: TA-Lib's, and for what TA-Lib does not have, numpy's.
+"""Writes reference.csv, what the indicators are compared with: values of TA-Lib, and of numpy where TA-Lib has none.
 
-    python3 -m venv /tmp/talib && /tmp/talib/bin/pip install TA-Lib==0.8.2 numpy
-    /tmp/talib/bin/python joiner/indicators/tests/reference.py
+python3 -m venv /tmp/talib && /tmp/talib/bin/pip install TA-Lib==0.8.2 numpy
+/tmp/talib/bin/python joiner/indicators/tests/reference.py
 """
 
 import csv
@@ -12,7 +12,7 @@ import numpy as np
 import talib
 
 BARS = 110
-# Price at the beginning, and the size of a step in parts of it. In `pauses` every third stretch of 7 bars has one price.
+# Price at the beginning, and the size of a step in parts of it. In `pauses` every third 7 bars have one price.
 SERIES = {"share": (187.5, 0.001), "penny": (0.0004, 0.02), "index": (512_000.0, 0.0005), "pauses": (42.0, 0.002)}
 
 
