@@ -118,6 +118,7 @@ impl Step<'_> {
         point.vwap(self.before.last().filter(|_| same_session));
         let follows = if self.width_s == DAY_S { missing_bars == Some(0) } else { same_session };
         point.returns(before, last.filter(|_| follows));
+        point.forget_infinite();
         point.version = self.before.last().map_or(point.version, |last| point.version.max(last.version));
         point
     }
@@ -211,6 +212,19 @@ impl Point {
         self.indicators.macd = signal.map(|_| macd);
         self.indicators.macd_signal = signal;
         self.indicators.macd_histogram = signal.map(|signal| macd - signal);
+    }
+
+    /// Prices near the largest number that there is overflow in a square or a sum; what is not a number is not defined.
+    fn forget_infinite(&mut self) {
+        let Carried { fast, slow, rises, falls, .. } = &mut self.carried;
+        let found = &mut self.indicators;
+        let averages = [&mut found.sma, &mut found.ema, &mut found.bollinger_upper, &mut found.bollinger_lower];
+        let macd = [&mut found.macd, &mut found.macd_signal, &mut found.macd_histogram, fast, slow];
+        let moves = [&mut found.rsi, &mut found.momentum, rises, falls];
+        let returns = [&mut found.vwap, &mut found.log_return, &mut found.realized_volatility];
+        for value in averages.into_iter().chain(macd).chain(moves).chain(returns) {
+            *value = value.filter(|value| value.is_finite());
+        }
     }
 
     fn vwap(&mut self, last: Option<&Self>) {

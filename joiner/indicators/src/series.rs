@@ -6,11 +6,11 @@ use tapewire_core::Bar;
 use tapewire_core::exchange::{Calendar, Session};
 
 /// A bar is too late, or corrected too late, if more than this many bars of the series have started after it.
-pub const LATE: usize = 120;
+pub const LATE: usize = 60;
 /// The points that a series is restored from: those that a late bar changes, and those that they are computed from.
 pub const HELD: usize = COMPARED + LATE + 1;
 /// Points are removed when there are this many more than [`HELD`], so that this is seldom done.
-const SLACK: usize = 64;
+const SLACK: usize = 16;
 
 /// What became of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

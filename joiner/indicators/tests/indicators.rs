@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use tapewire_core::Bar;
 use tapewire_core::exchange::Market;
-use tapewire_indicators::{COMPARED, HELD, Indicators, LATE, Point, Put, Series};
+use tapewire_indicators::{HELD, Indicators, LATE, Point, Put, Series};
 use tapewire_testkit::{Dice, at, bar};
 
 const OPEN: &str = "2024-07-01T13:30:00Z";
@@ -290,7 +290,6 @@ fn a_bar_that_is_too_late_changes_nothing_and_says_so() {
     assert!(changed.iter().all(|point| point.version == 9_999 && point.indicators.sma.is_some()));
     let before_open = bar("AAPL", at("2024-07-01T13:29:00Z"), 100.0);
     assert_eq!(series.put(&before_open, 0), Put::Outside);
-    assert!(HELD > LATE + COMPARED);
 }
 
 #[test]
@@ -300,4 +299,18 @@ fn without_a_move_there_is_no_strength_and_no_scale() {
     let last = points(Market::NewYork, &bars)[79].indicators;
     assert_eq!((last.rsi, last.robust_z, last.is_anomaly), (None, None, None));
     assert_eq!((last.macd, last.bollinger_upper, last.realized_volatility), (Some(0.0), Some(10.0), Some(0.0)));
+}
+
+#[test]
+fn what_is_too_large_for_a_number_is_undefined_and_does_not_last() {
+    let price = |minute: i64| if minute == 40 { f64::MAX } else { 10.0 + (minute % 3) as f64 };
+    let bars: Vec<Bar> =
+        (0..80).map(|minute| bar("AAPL", at(OPEN) + SignedDuration::from_mins(minute), price(minute))).collect();
+    let all = points(Market::NewYork, &bars);
+    for point in &all {
+        assert!(named(&point.indicators).iter().all(|(_, value)| value.is_none_or(f64::is_finite)), "{point:?}");
+    }
+    assert_eq!((all[40].indicators.vwap, all[40].indicators.bollinger_upper), (None, None));
+    let last = all[79].indicators;
+    assert!(last.sma.is_some_and(|mean| mean < 13.0) && last.bollinger_upper.is_some());
 }

@@ -64,9 +64,11 @@ pub async fn run(
             }
             continue;
         }
-        let commits = stage.write(&batch).await?;
+        let commits = if batch.is_empty() { Vec::new() } else { stage.write(&batch).await? };
         batch.clear();
-        if let Err(error) = consumer.commit(&commits).await {
+        if !commits.is_empty()
+            && let Err(error) = consumer.commit(&commits).await
+        {
             tracing::warn!(
                 error = chain(&error),
                 "indicators were written but their offsets could not be committed; the bars are read again and give the same rows"
