@@ -24,7 +24,14 @@ OURS = {
     "tapewire-archive": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     "tapewire-statistics": set(),
     "tapewire-study": {"tapewire-core", "tapewire-statistics"},
-    "tapewire-joiner": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
+    "tapewire-indicators": {"tapewire-core"},
+    "tapewire-joiner": {
+        "tapewire-core",
+        "tapewire-bus",
+        "tapewire-runtime",
+        "tapewire-store",
+        "tapewire-indicators",
+    },
     # Only tests use it, and dependencies of tests are not checked.
     "tapewire-testkit": {"tapewire-core", "tapewire-bus", "tapewire-runtime", "tapewire-store"},
     "tapewire-fuzzkit": set(),

@@ -10,8 +10,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
-use tapewire_ingest::{feed, fold, instruments, poller};
-use tapewire_joiner::runner;
+use tapewire_ingest::{feed, fold, instruments as lists, poller};
+use tapewire_joiner::{indicators, runner};
 use tapewire_models::Source;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
 use tapewire_sentiment::{Engine, Queue, companies, worker};
@@ -26,6 +26,8 @@ pub enum Role {
     Prices,
     /// Makes bars of trades, where a price source has `fold_trades`
     Bars,
+    /// Computes technical indicators of bars and writes them to ClickHouse
+    Indicators,
     /// Scores articles
     Sentiment,
     /// Joins sentiment and prices and writes everything to ClickHouse
@@ -34,7 +36,7 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 5] = [Self::News, Self::Prices, Self::Bars, Self::Sentiment, Self::Join];
+    pub const ALL: [Self; 6] = [Self::News, Self::Prices, Self::Bars, Self::Indicators, Self::Sentiment, Self::Join];
 }
 
 impl fmt::Display for Role {
@@ -43,6 +45,7 @@ impl fmt::Display for Role {
             Self::News => "news",
             Self::Prices => "prices",
             Self::Bars => "bars",
+            Self::Indicators => "indicators",
             Self::Sentiment => "sentiment",
             Self::Join => "join",
         })
@@ -207,7 +210,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
         Role::News => {
             let (news, providers, state) = (subscriptions.news, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
-            let (lists, built_in) = (&config.instruments, companies::built_in()?);
+            let (listed, built_in) = (&config.instruments, companies::built_in()?);
             tokio::try_join!(
                 poller::run_watched(
                     news,
@@ -218,7 +221,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
                     readiness,
                     shutdown.clone()
                 ),
-                instruments::run(lists, providers, built_in, state, producer, clock, shutdown),
+                lists::run(listed, providers, built_in, state, producer, clock, shutdown),
             )?;
             Ok(())
         }
@@ -228,6 +231,10 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             Ok(feed::run_watched(prices, providers, state, producer, clock, readiness, shutdown).await?)
         }
         Role::Bars => Ok(fold::run(&config.kafka, &config.bars, clock, readiness, shutdown).await?),
+        Role::Indicators => {
+            let calendars = &config.join.calendars;
+            Ok(indicators::run(&config.kafka, &config.clickhouse, calendars, readiness, shutdown).await?)
+        }
         Role::Sentiment => {
             let queue = queue.context("the model is loaded before the role starts")?;
             Ok(worker::run(queue, &config.kafka, &config.sentiment, clock, readiness, shutdown).await?)

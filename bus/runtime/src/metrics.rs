@@ -130,6 +130,12 @@ pub const METRICS: &[Metric] = &[
         help: "Time from a request to its answer",
     },
     Metric {
+        name: "tapewire_indicator_bars_left_out_total",
+        kind: Kind::Counter,
+        labels: &["reason"],
+        help: "Bars without indicators: outside sessions, or late by more than 60 bars",
+    },
+    Metric {
         name: "tapewire_inference_batch_tokens",
         kind: Kind::Histogram(BATCH_TOKENS),
         labels: &[],

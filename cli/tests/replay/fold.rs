@@ -70,6 +70,7 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
     let trades = trades();
     let _join = place.role("join");
     let mut folding = place.role("bars");
+    let mut indicating = place.role("indicators");
 
     let mut writer = Writer::new(producer.clone(), direct.clone(), [spy.clone()]);
     for bar in bars(&trades) {
@@ -93,6 +94,11 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
             });
             folding.kill_9();
             folding = place.role("bars");
+            wait_until("some indicators are stored", || {
+                place.count("SELECT count() FROM indicators FINAL WHERE run = 'live'") > 0
+            });
+            indicating.kill_9();
+            indicating = place.role("indicators");
         }
     }
     writer.emit_tape_watermark(&stream, Watermark::END).await.unwrap();
@@ -110,5 +116,18 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
     assert_eq!(stored(&live), stored(&direct));
     assert_eq!(stored(&live).lines().count(), 1 + 5 * 120);
     assert_eq!(place.count("SELECT count() FROM trades FINAL WHERE run = 'live'"), trades.len() as u64);
-    drop(folding);
+    // The indicators of both runs are equal, though the process that made those of one was killed.
+    let indicated = |run: &Run| rows(run, "indicators", "* EXCEPT (run, version)", "symbol, width_s, start");
+    wait_until("both runs have all indicators", || {
+        indicated(&live) == indicated(&direct) && { place.count("SELECT count() FROM indicators FINAL") == 2 * 5 * 120 }
+    });
+    // 20 closes make an average; 30 returns are needed to compare another with.
+    let defined =
+        "SELECT count(sma_20), count(macd), count(robust_z_60), count(vwap) FROM indicators FINAL WHERE run = 'live'";
+    assert_eq!(place.query(defined), format!("{}\t{}\t{}\t{}", 5 * 101, 5 * 87, 5 * 89, 5 * 120));
+    let by_sql = "SELECT max(abs(sma_20 - mean)) < 1e-9 FROM (
+        SELECT sma_20, avg(close) OVER (PARTITION BY run, symbol ORDER BY start ROWS 19 PRECEDING) AS mean
+        FROM indicators FINAL)";
+    assert_eq!(place.query(by_sql), "1");
+    drop((folding, indicating));
 }

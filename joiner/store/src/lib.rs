@@ -7,6 +7,7 @@ pub mod account;
 mod columns;
 pub mod config;
 pub mod error;
+pub mod indicators;
 pub mod letters;
 pub mod migrate;
 pub mod rows;

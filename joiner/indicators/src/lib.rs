@@ -1,0 +1,56 @@
+//! Technical indicators of bars, and bars whose return is out of the ordinary. No I/O, no clock.
+//!
+//! A [`Series`] has the newest bars of one symbol and width. Each bar becomes a [`Point`]: the bar, what the next bar's
+//! indicators are computed from, and the indicators themselves. So a series is [restored](Series::restored) from its points,
+//! and goes on with the same bits. A bar that comes late or is corrected changes the points from it on.
+//!
+//! Averages, RSI and MACD are those of TA-Lib, with its seeds. They are computed here because the crates that were looked at
+//! either start an exponential average from the first value, which is not TA-Lib's average and differs from it for hundreds
+//! of bars, or compute whole arrays; none can be stopped and continued from a row of a table.
+//!
+//! ```
+//! use tapewire_core::exchange::Market;
+//! use tapewire_indicators::{Put, Series};
+//! use tapewire_testkit::{at, bar};
+//!
+//! let mut series = Series::new(Market::NewYork.calendar(), 60);
+//! for minute in 30..50 {
+//!     let start = at(&format!("2024-07-01T13:{minute}:00Z"));
+//!     assert_eq!(series.put(&bar("AAPL", start, f64::from(minute)), minute.into()), Put::Taken);
+//! }
+//! let points = series.take_changed();
+//! assert_eq!(points[18].indicators.sma, None, "20 bars are needed");
+//! assert_eq!(points[19].indicators.sma, Some(39.5));
+//! ```
+
+mod compute;
+mod placement;
+mod robust;
+mod series;
+
+pub use compute::{Carried, Indicators, Point};
+pub use placement::session_of;
+pub use series::{HELD, LATE, Put, Series};
+
+/// Bars of the simple and the exponential average and of the Bollinger bands.
+pub const AVERAGE: usize = 20;
+/// Standard deviations from the average to a Bollinger band.
+pub const BAND: f64 = 2.0;
+/// Changes of the close that the first value of RSI is made of; later ones are smoothed as Wilder does.
+pub const RSI: usize = 14;
+/// Bars of MACD's fast average.
+pub const MACD_FAST: usize = 12;
+/// Bars of MACD's slow average.
+pub const MACD_SLOW: usize = 26;
+/// Values of MACD that the signal is the average of.
+pub const MACD_SIGNAL: usize = 9;
+/// Bars over which momentum is measured.
+pub const MOMENTUM: usize = 10;
+/// Returns of which realized volatility is made.
+pub const VOLATILITY: usize = 30;
+/// Bars before a bar with whose returns its own is compared.
+pub const COMPARED: usize = 60;
+/// The fewest returns that a return is compared with.
+pub const FEWEST_COMPARED: usize = 30;
+/// Robust standard deviations from the median beyond which a return is an anomaly.
+pub const ANOMALY: f64 = 3.0;

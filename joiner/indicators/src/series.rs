@@ -1,0 +1,118 @@
+//! The newest bars of one symbol and width, in order of time.
+
+use crate::compute::{Carried, Indicators, Point, Step};
+use crate::{COMPARED, session_of};
+use tapewire_core::Bar;
+use tapewire_core::exchange::{Calendar, Session};
+
+/// A bar is too late, or corrected too late, if more than this many bars of the series have started after it.
+pub const LATE: usize = 60;
+/// The points that a series is restored from: those that a late bar changes, and those that they are computed from.
+pub const HELD: usize = COMPARED + LATE + 1;
+/// Points are removed when there are this many more than [`HELD`], so that this is seldom done.
+const SLACK: usize = 16;
+
+/// What became of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is part of the series, or the series has a later version of it.
+    Taken,
+    /// It is in no session: [`session_of`].
+    Outside,
+    /// More than [`LATE`] bars have started after it, so nothing is computed from it.
+    Late,
+}
+
+/// The newest bars of one symbol and width, in order of time.
+#[derive(Debug, Clone)]
+pub struct Series {
+    calendar: &'static Calendar,
+    width_s: u32,
+    points: Vec<Point>,
+    sessions: Vec<&'static Session>,
+    /// From which point on they have to be computed.
+    changed: Option<usize>,
+}
+
+impl Series {
+    /// A series without bars. Bars that are put into it have a width of `width_s` seconds.
+    pub fn new(calendar: &'static Calendar, width_s: u32) -> Self {
+        Self { calendar, width_s, points: Vec::new(), sessions: Vec::new(), changed: None }
+    }
+
+    /// The series whose newest points, in order of time, are these; at least [`HELD`], or all there are. Points that are in
+    /// no session of the calendar, because its rules have changed, are left out.
+    pub fn restored(calendar: &'static Calendar, width_s: u32, points: impl IntoIterator<Item = Point>) -> Self {
+        let mut series = Self::new(calendar, width_s);
+        for point in points {
+            if let Some(session) = session_of(calendar, point.start, width_s) {
+                series.points.push(point);
+                series.sessions.push(session);
+            }
+        }
+        series
+    }
+
+    /// Adds a bar that is at `position` in its partition of the topic, or corrects one. A bar that was received before the
+    /// one that it would replace changes nothing.
+    ///
+    /// Its point and those after it count as changed in any case: if a process ends while it writes them, the bar is read
+    /// again, and then all of them are written again.
+    pub fn put(&mut self, bar: &Bar, position: u64) -> Put {
+        let Some(session) = session_of(self.calendar, bar.start, self.width_s) else { return Put::Outside };
+        let place = self.points.partition_point(|point| point.start < bar.start);
+        let held = self.points.get(place).filter(|point| point.start == bar.start).copied();
+        if self.points.len() - place - usize::from(held.is_some()) > LATE {
+            return Put::Late;
+        }
+        let new = point(bar, held.map_or(position, |held| held.version.max(position)));
+        match held {
+            None => {
+                self.points.insert(place, new);
+                self.sessions.insert(place, session);
+            }
+            Some(held) if held.received_at <= bar.received_at => self.points[place] = new,
+            Some(_) => {}
+        }
+        self.changed = Some(self.changed.map_or(place, |changed| changed.min(place)));
+        Put::Taken
+    }
+
+    /// Computes the points that have changed since the last call and returns them, the oldest first.
+    pub fn take_changed(&mut self) -> Vec<Point> {
+        let Some(first) = self.changed.take() else { return Vec::new() };
+        for place in first..self.points.len() {
+            let step = Step {
+                before: &self.points[place.saturating_sub(COMPARED)..place],
+                point: self.points[place],
+                width_s: self.width_s,
+                session: self.sessions[place],
+                session_before: place.checked_sub(1).map(|before| self.sessions[before]),
+                is_endless: self.calendar.market().is_endless(),
+            };
+            self.points[place] = step.computed();
+        }
+        let changed = self.points[first..].to_vec();
+        if self.points.len() > HELD + SLACK {
+            let old = self.points.len() - HELD;
+            self.points.drain(..old);
+            self.sessions.drain(..old);
+        }
+        changed
+    }
+}
+
+fn point(bar: &Bar, version: u64) -> Point {
+    let typical = || (bar.high + bar.low + bar.close) / 3.0;
+    Point {
+        start: bar.start,
+        open: bar.open,
+        close: bar.close,
+        price: bar.vwap.filter(|price| price.is_finite() && *price > 0.0).unwrap_or_else(typical),
+        volume: bar.volume,
+        received_at: bar.received_at,
+        version,
+        carried: Carried::default(),
+        indicators: Indicators::default(),
+    }
+}
