@@ -39,7 +39,7 @@ const MIGRATIONS: &[Migration] = migrations![
     10 "0010_instruments",
     11 "0011_information_coefficient",
     12 "0012_stories",
-    14 "0014_indicators",
+    13 "0013_indicators",
 ];
 
 /// Tables that a migration copied from and left as they were, and that migration.

@@ -25,7 +25,7 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
         ledger,
         "1 0001_facts\n2 0002_read_models\n3 0003_windows\n4 0004_novelty\n5 0005_provider\n6 0006_dead_letters_by_run\n\
          7 0007_actions\n8 0008_asked_as\n9 0009_withdrawn\n10 0010_instruments\n\
-         11 0011_information_coefficient\n12 0012_stories\n14 0014_indicators"
+         11 0011_information_coefficient\n12 0012_stories\n13 0013_indicators"
     );
     assert_eq!(installation_id(&config).await.unwrap().len(), 36, "one id, whoever wrote it");
     check_version(&config).await.unwrap();
