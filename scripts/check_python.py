@@ -23,6 +23,7 @@ TYPED = [
     (["models/train"], ["models/train"]),
     (["deploy/tests"], ["scripts"]),
     (["cli/tests/outcomes"], []),
+    (["joiner/indicators/tests"], []),
 ]
 
 

@@ -14,7 +14,7 @@
 //! use tapewire_testkit::{at, bar};
 //!
 //! let mut series = Series::new(Market::NewYork.calendar(), 60);
-//! for minute in 30..50 {
+//! for minute in 30_u32..50 {
 //!     let start = at(&format!("2024-07-01T13:{minute}:00Z"));
 //!     assert_eq!(series.put(&bar("AAPL", start, f64::from(minute)), minute.into()), Put::Taken);
 //! }
