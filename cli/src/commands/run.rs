@@ -49,13 +49,8 @@ async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown:
     };
     let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return stopped() };
     let queue = queue?;
-    if !preflight::wait_for_servers(
-        config,
-        chosen.iter().any(|role| matches!(role, Role::Join | Role::Indicators)),
-        shutdown,
-    )
-    .await?
-    {
+    let writes_tables = chosen.iter().any(|role| matches!(role, Role::Join | Role::Indicators));
+    if !preflight::wait_for_servers(config, writes_tables, shutdown).await? {
         return stopped();
     }
     roles::run(chosen, config, queue, Clock::wall(), readiness, shutdown.clone()).await
