@@ -215,7 +215,9 @@ class Tape(unittest.TestCase):
         self.assertEqual(60, len(panel["candles"]))
 
     def test_the_session_of_the_latest_news_is_drawn_even_if_bars_go_on(self):
-        story = next(s for s in seed.rows()["mentions"] if s["symbol"] == "CYGN" and s["published_at"] > "2026-03-05 15")
+        story = next(
+            s for s in seed.rows()["mentions"] if s["symbol"] == "CYGN" and s["published_at"] > "2026-03-05 15"
+        )
         of_run = {"run": "earlier news", "published_at": "2026-03-05 16:00:00"}
         bars = [bar | {"run": "earlier news"} for bar in seed.rows()["bars"] if bar["symbol"] in ("CYGN", "ARBO")]
         database.insert({"bars": bars, "mentions": [story | of_run]})

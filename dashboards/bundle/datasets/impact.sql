@@ -16,7 +16,7 @@ SELECT
     ar_15m AS abnormal_15m,
     ar_60m AS abnormal_60m,
     volume_ratio,
-    ret_1m IS NULL AND ret_5m IS NULL AND ret_close IS NULL AS waits,
+    coalesce(ret_5m, ret_15m, ret_60m) IS NULL AS waits,
     arrayStringConcat(arrayFilter(note -> note != '', [
         multiIf(status = 'pending', 'waiting for entry', status = 'open', 'horizons open', ''),
         if(flag_stale, 'stale price', ''), if(flag_halted, 'halted', ''),
