@@ -23,7 +23,7 @@ use tapewire_core::{Article, Symbol};
 use tapewire_ingest::poller::{NewsPoller, NewsPollerConfig};
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
-use tapewire_ingest::simulate::stories::Story;
+use tapewire_ingest::simulate::stories::{self, Story};
 use tapewire_ingest::writer::Stream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 
@@ -224,4 +224,50 @@ async fn every_article_is_sent_once_per_revision_whatever_happens_to_the_line_an
     assert!(twice <= kills * PAGE, "{twice} were sent twice, which {kills} kills do not explain");
     provider.shutdown.cancel();
     kafka.clean().await;
+}
+
+/// The news of a day, and what a poller sends of it that misses nothing.
+fn day() -> (Vec<Story>, Vec<Article>) {
+    let stories = stories::of_day(1, 60.0, time(ORIGIN).to_zoned(jiff::tz::TimeZone::UTC).date());
+    let sent = |story: &Story| {
+        let (_, teaser) =
+            story.edit.clone().unwrap_or((story.visible_at, story.description.clone().unwrap_or_default()));
+        let article = tapewire_testkit::article(&story.title, story.published_at);
+        Article { id: story.id.clone(), revision: revision(story, &teaser), ..article }
+    };
+    let articles = stories.iter().map(sent).collect();
+    (stories, articles)
+}
+
+#[test]
+fn the_comparison_counts_what_was_sent_twice() {
+    let (stories, mut articles) = day();
+    assert_eq!(compare(&stories, &articles, Timestamp::MIN, Timestamp::MAX), (stories.len(), 0));
+    articles.push(articles[7].clone());
+    assert_eq!(compare(&stories, &articles, Timestamp::MIN, Timestamp::MAX), (stories.len(), 1));
+}
+
+#[test]
+#[should_panic(expected = " is lost")]
+fn the_comparison_finds_a_lost_article() {
+    let (stories, mut articles) = day();
+    articles.remove(7);
+    compare(&stories, &articles, Timestamp::MIN, Timestamp::MAX);
+}
+
+#[test]
+#[should_panic(expected = "the last revision of ")]
+fn the_comparison_finds_a_lost_edit() {
+    let (stories, mut articles) = day();
+    let edited = stories.iter().position(|story| story.edit.is_some()).unwrap();
+    articles[edited].revision = revision(&stories[edited], stories[edited].description.as_deref().unwrap_or_default());
+    compare(&stories, &articles, Timestamp::MIN, Timestamp::MAX);
+}
+
+#[test]
+#[should_panic(expected = "was never published")]
+fn the_comparison_finds_an_id_that_was_never_published() {
+    let (stories, mut articles) = day();
+    articles.push(Article { id: "unknown".into(), ..articles[7].clone() });
+    compare(&stories, &articles, Timestamp::MIN, Timestamp::MAX);
 }
