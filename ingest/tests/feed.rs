@@ -5,6 +5,8 @@
 mod common;
 #[path = "feed/folding.rs"]
 mod folding;
+#[path = "feed/killed.rs"]
+mod killed;
 
 use common::{Kafka, PARTITIONS, Provider, SIMULATED, counted, symbol, time, until};
 use jiff::{SignedDuration, Timestamp};

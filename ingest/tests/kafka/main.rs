@@ -8,5 +8,6 @@ mod actions;
 mod common;
 mod instruments;
 mod keyless;
+mod oracle;
 mod poller;
 mod replay;
