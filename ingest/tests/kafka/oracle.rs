@@ -147,6 +147,12 @@ fn revision(story: &Story, teaser: &str) -> u64 {
     Article::fingerprint(&story.title, teaser, &symbols)
 }
 
+/// Whether a watermark says that all articles until `end` are on the topic, and those that the provider shows late, too.
+async fn is_complete(kafka: &Kafka, end: Timestamp) -> bool {
+    let late = SignedDuration::from_hours(6);
+    kafka.news_watermarks().await.iter().any(|(_, watermark)| watermark.at >= end + late)
+}
+
 /// Runs pollers one after the other, each until it is killed, and the last one without faults until `end` is long past.
 /// Each begins with a clock that is wrong by up to two minutes. Returns how many were killed.
 async fn follow(kafka: &Kafka, providers: &ProvidersConfig, provider: &Provider, line: &Line, end: Timestamp) -> usize {
@@ -160,8 +166,12 @@ async fn follow(kafka: &Kafka, providers: &ProvidersConfig, provider: &Provider,
         let clock = Clock::accelerated(provider.clock.now() + jump, provider.clock.speed());
         let running = tokio::spawn(poller(kafka, providers, &clock, state.path()).run(Shutdown::new()));
         let until_kill = SignedDuration::from_secs(rng.random_range(2 * 3600..12 * 3600));
-        let stop = if quiet { end + SignedDuration::from_hours(12) } else { provider.clock.now() + until_kill };
-        until(async || running.is_finished() || provider.clock.now() >= stop).await;
+        let stop = provider.clock.now() + until_kill;
+        until(async || {
+            let done = if quiet { is_complete(kafka, end).await } else { provider.clock.now() >= stop };
+            done || running.is_finished()
+        })
+        .await;
         assert!(!running.is_finished(), "the poller has ended: {:?}", running.await);
         running.abort();
         let _ = running.await;

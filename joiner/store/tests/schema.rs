@@ -9,7 +9,7 @@ use tapewire_core::impact::{MissingBars, Phase, Quality, Reason, Status};
 use tapewire_core::{Bar, Horizon, Impact, Mention, Probabilities, Run, Sentiment, Symbol, Unscored};
 use tapewire_runtime::Shutdown;
 use tapewire_store::rows::{BarRow, ImpactRow, MentionRow};
-use tapewire_store::{ClickHouseConfig, StoreError, Writer, check_version, installation_id, migrate};
+use tapewire_store::{ClickHouseConfig, StoreError, Writer, check_version, installation_id, migrate, newest_version};
 use tapewire_testkit::clickhouse;
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
     let Some(config) = clickhouse("twice") else { return };
     let (one, two) = tokio::join!(migrate(&config), migrate(&config));
     let (one, two) = (one.unwrap(), two.unwrap());
-    assert_eq!((one.version, two.version), (13, 13));
+    assert_eq!((one.version, two.version), (newest_version(), newest_version()));
     assert!(!one.applied.is_empty() || !two.applied.is_empty());
     assert!(migrate(&config).await.unwrap().applied.is_empty(), "a third run has nothing to do");
     let ledger = text(&config.client(), "SELECT version, name FROM schema_migrations FINAL ORDER BY version").await;
@@ -45,7 +45,10 @@ async fn an_edited_or_newer_migration_is_refused() {
     assert!(matches!(error, StoreError::NewerSchema { version: 9000, .. }), "{error}");
     client.query("DELETE FROM schema_migrations WHERE version > 5").execute().await.unwrap();
     let error = check_version(&config).await.unwrap_err();
-    assert!(matches!(error, StoreError::OlderSchema { version: 5, wanted: 13, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::OlderSchema { version: 5, wanted, .. } if wanted == newest_version()),
+        "{error}"
+    );
     client.query("TRUNCATE TABLE schema_migrations").execute().await.unwrap();
     let edited = "INSERT INTO schema_migrations (version, name, checksum) VALUES (1, '0001_facts', 'other')";
     client.query(edited).execute().await.unwrap();
