@@ -40,7 +40,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// What stands between the poller and the provider.
-struct Line {
+struct Proxy {
     rest_url: String,
     http: reqwest::Client,
     rng: Mutex<Xoshiro256PlusPlus>,
@@ -51,10 +51,10 @@ struct Line {
     made: Mutex<BTreeMap<&'static str, usize>>,
 }
 
-impl Line {
+impl Proxy {
     /// Listens in the provider's place, and returns the address.
     async fn start(rest_url: String, seed: u64) -> (Arc<Self>, String) {
-        let line = Arc::new(Self {
+        let proxy = Arc::new(Self {
             rest_url,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             rng: Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed)),
@@ -64,9 +64,9 @@ impl Line {
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(pass).with_state(line.clone());
+        let app = Router::new().fallback(pass).with_state(proxy.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        (line, url)
+        (proxy, url)
     }
 
     fn fault(&self) -> &'static str {
@@ -110,21 +110,21 @@ impl Line {
     }
 }
 
-async fn pass(State(line): State<Arc<Line>>, uri: Uri, headers: HeaderMap) -> Response {
-    let fault = line.fault();
+async fn pass(State(proxy): State<Arc<Proxy>>, uri: Uri, headers: HeaderMap) -> Response {
+    let fault = proxy.fault();
     match fault {
         "429" => return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "{}").into_response(),
         "500" => return (StatusCode::INTERNAL_SERVER_ERROR, "out of order").into_response(),
         "timeout" => tokio::time::sleep(TIMEOUT * 2).await,
         _ => {}
     }
-    let (status, body) = line.answer(&uri, &headers).await;
+    let (status, body) = proxy.answer(&uri, &headers).await;
     if fault == "disconnect" {
         let half = body.slice(..body.len() / 2);
-        let parts = stream::iter([Ok(half), Err(std::io::Error::other("the line is cut"))]);
+        let parts = stream::iter([Ok(half), Err(std::io::Error::other("the connection is cut"))]);
         return (status, Body::from_stream(parts)).into_response();
     }
-    (status, [("content-type", "application/json")], line.shifted(&body, fault == "shift")).into_response()
+    (status, [("content-type", "application/json")], proxy.shifted(&body, fault == "shift")).into_response()
 }
 
 fn poller(kafka: &Kafka, providers: &ProvidersConfig, clock: &Clock, state: &std::path::Path) -> NewsPoller {
@@ -155,13 +155,19 @@ async fn is_complete(kafka: &Kafka, end: Timestamp) -> bool {
 
 /// Runs pollers one after the other, each until it is killed, and the last one without faults until `end` is long past.
 /// Each begins with a clock that is wrong by up to two minutes. Returns how many were killed.
-async fn follow(kafka: &Kafka, providers: &ProvidersConfig, provider: &Provider, line: &Line, end: Timestamp) -> usize {
+async fn follow(
+    kafka: &Kafka,
+    providers: &ProvidersConfig,
+    provider: &Provider,
+    proxy: &Proxy,
+    end: Timestamp,
+) -> usize {
     let state = tempfile::tempdir().unwrap();
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(line.rng.lock().unwrap().random());
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(proxy.rng.lock().unwrap().random());
     let mut kills = 0;
     loop {
         let quiet = provider.clock.now() >= end;
-        line.broken.store(!quiet, Ordering::Relaxed);
+        proxy.broken.store(!quiet, Ordering::Relaxed);
         let jump = SignedDuration::from_secs(if quiet { 0 } else { rng.random_range(-120..=120) });
         let clock = Clock::accelerated(provider.clock.now() + jump, provider.clock.speed());
         let running = tokio::spawn(poller(kafka, providers, &clock, state.path()).run(Shutdown::new()));
@@ -209,25 +215,25 @@ fn compare(stories: &[Story], articles: &[Article], from: Timestamp, end: Timest
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_article_is_sent_once_per_revision_whatever_happens_to_the_line_and_the_poller() {
+async fn every_article_is_sent_once_per_revision_whatever_happens_to_the_connection_and_the_poller() {
     let (seed, days, speed) = (setting("SEED", 1), setting("DAYS", 1), setting("SPEED", 20_000));
     println!("SEED={seed} DAYS={days} SPEED={speed}");
     let kafka = Kafka::start("oracle").await;
     let wire = SimulatorConfig { history_sessions: 2, seed, ..SimulatorConfig::default() };
     let provider = Provider::start(wire, ORIGIN, speed as f64).await;
     let rest_url = provider.providers.clone().entry(SIMULATED).settings["rest_url"].as_str().unwrap().to_owned();
-    let (line, url) = Line::start(rest_url, seed).await;
+    let (proxy, url) = Proxy::start(rest_url, seed).await;
     let mut providers = provider.providers.clone();
     providers.set(SIMULATED, "rest_url", url);
     providers.set(SIMULATED, "request_timeout", "150ms");
     providers.set(SIMULATED, "news_page_size", PAGE);
 
     let end = time(ORIGIN) + SignedDuration::from_hours(24 * i64::try_from(days).unwrap());
-    let kills = follow(&kafka, &providers, &provider, &line, end).await;
+    let kills = follow(&kafka, &providers, &provider, &proxy, end).await;
     let articles = kafka.articles().await;
     let stories = provider.simulator.market().stories().to_vec();
     let (wanted, twice) = compare(&stories, &articles, time(ORIGIN), end);
-    let made = line.made.lock().unwrap().clone();
+    let made = proxy.made.lock().unwrap().clone();
     println!("{wanted} articles, 0 lost, {twice} sent a second time, {kills} kills, requests by fault: {made:?}");
     assert!(wanted > 100 && kills > 0 && made.len() > 4, "the test needs articles, kills and faults");
     // A kill between the acknowledgement and the writing of the state file sends a page's articles again.
