@@ -3,6 +3,7 @@
 //! A record counts as sent when the brokers have acknowledged it, and as read when its reader commits it: there are no
 //! automatic commits. A record that can't be read becomes a dead letter.
 
+pub mod batch;
 pub mod binding;
 mod broker_log;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod partitioner;
 pub mod producer;
 pub mod topic;
 
+pub use batch::Filled;
 pub use config::KafkaConfig;
 pub use consumer::{Commit, Consumer, Event, Received, StartAt};
 pub use dead_letter::DeadLetters;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tapewire_bus::{Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic};
+use tapewire_bus::{Commit, Consumer, DeadLetters, Filled, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::News;
 use tapewire_core::{DeadLetter, InstrumentRecord, NewsRecord};
 use tapewire_runtime::{Clock, Shutdown, chain};
@@ -38,9 +38,9 @@ pub async fn run(
     let writer = Writer::new(clickhouse, shutdown.clone());
     let mut batch = Vec::new();
     loop {
-        let stopping = match fill(&mut consumer, &mut batch, &shutdown).await? {
+        let stopping = match consumer.fill(&mut batch, LARGEST_BATCH, LONGEST_WAIT, &shutdown).await? {
             Filled::Ready => false,
-            Filled::Lost => {
+            Filled::Changed { .. } => {
                 batch.clear();
                 continue;
             }
@@ -57,35 +57,6 @@ pub async fn run(
         }
         if stopping {
             return Ok(());
-        }
-    }
-}
-
-/// Why [`fill`] returned.
-enum Filled {
-    /// The batch is full or has waited long enough.
-    Ready,
-    /// The partitions were taken away; the batch is no longer ours to commit.
-    Lost,
-    /// Shutdown was requested; this is the last batch.
-    Stopping,
-}
-
-async fn fill(consumer: &mut Consumer, batch: &mut Vec<Received>, shutdown: &Shutdown) -> Result<Filled, ArchiveError> {
-    let deadline = tokio::time::sleep(LONGEST_WAIT);
-    tokio::pin!(deadline);
-    loop {
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Ok(Filled::Stopping),
-            () = &mut deadline => return Ok(Filled::Ready),
-            event = consumer.next() => match event? {
-                Event::Record(record) => batch.push(record),
-                Event::Assigned(_) | Event::Revoked => return Ok(Filled::Lost),
-            },
-        }
-        if batch.len() >= LARGEST_BATCH {
-            return Ok(Filled::Ready);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::JoinerError;
 use row::{point, row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tapewire_bus::{Commit, Consumer, Event, KafkaConfig, Received, Topic};
+use tapewire_bus::{Commit, Consumer, Filled, KafkaConfig, Received, Topic};
 use tapewire_core::exchange::Calendars;
 use tapewire_core::record::Tape;
 use tapewire_core::{Bar, Run, Symbol, TapeRecord};
@@ -53,7 +53,7 @@ pub async fn run(
     readiness.waiting("indicators", "waiting for its partitions");
     let mut batch = Vec::new();
     loop {
-        let filled = fill(&mut consumer, &mut batch, &shutdown).await?;
+        let filled = consumer.fill(&mut batch, LARGEST_BATCH, LONGEST_WAIT, &shutdown).await?;
         if let Filled::Changed { assigned } = filled {
             // Another process may write rows of these partitions, so nothing that is known of them counts any more.
             batch.clear();
@@ -78,34 +78,6 @@ pub async fn run(
             return Ok(());
         }
     }
-}
-
-/// Why [`fill`] returned.
-enum Filled {
-    /// The batch is full or has waited long enough.
-    Ready,
-    /// The partitions are no longer those of the batch.
-    Changed { assigned: bool },
-    /// Shutdown was requested; this is the last batch.
-    Stopping,
-}
-
-async fn fill(consumer: &mut Consumer, batch: &mut Vec<Received>, shutdown: &Shutdown) -> Result<Filled, JoinerError> {
-    let deadline = tokio::time::sleep(LONGEST_WAIT);
-    tokio::pin!(deadline);
-    while batch.len() < LARGEST_BATCH {
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Ok(Filled::Stopping),
-            () = &mut deadline => return Ok(Filled::Ready),
-            event = consumer.next() => match event? {
-                Event::Record(record) => batch.push(record),
-                Event::Assigned(_) => return Ok(Filled::Changed { assigned: true }),
-                Event::Revoked => return Ok(Filled::Changed { assigned: false }),
-            },
-        }
-    }
-    Ok(Filled::Ready)
 }
 
 struct Stage {
