@@ -38,6 +38,9 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// Width of a bar of one day, in seconds.
+    pub const DAY_S: u32 = 86_400;
+
     /// The interval's end, exclusive (UTC). The joiner cuts a bar that runs past the session's close, such as the last
     /// hourly bar of a day, at the close; this type does not. An interval that ends after [`Timestamp::MAX`] is a
     /// [`fault`](Self::fault), and ends there.
@@ -212,6 +215,17 @@ pub struct Halt {
     /// When we received it (UTC).
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     pub received_at: Timestamp,
+}
+
+/// Whether a price that moved by this log return between two sessions looks as if the share had been split: it became about
+/// the double or the triple, the half or the third, within 10 %, or changed by more than 3.3 times. In 99 of 100 nights a
+/// share moves by less than 10 %, so a split stays within that of its ratio; news alone rarely moves a price this far and to
+/// such a ratio.
+pub fn looks_split(log_return: f64) -> bool {
+    const LARGE: f64 = 1.193_922_468_472_434_6; // ln 3.3
+    const RATIOS: [f64; 2] = [std::f64::consts::LN_2, 1.098_612_288_668_109_8]; // ln 2, ln 3
+    let size = log_return.abs();
+    size >= LARGE || RATIOS.iter().any(|ratio| (size - ratio).abs() <= 0.1)
 }
 
 #[cfg(test)]

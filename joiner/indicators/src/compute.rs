@@ -1,12 +1,14 @@
 //! A bar's indicators, from the bar and the points before it.
 
-use crate::placement::{DAY_S, bars_between};
+use crate::placement::bars_between;
 use crate::robust::robust_z;
 use crate::{
     ANOMALY, AVERAGE, BAND, COMPARED, FEWEST_COMPARED, MACD_FAST, MACD_SIGNAL, MACD_SLOW, MOMENTUM, RSI, VOLATILITY,
 };
 use jiff::{SignedDuration, Timestamp};
+use tapewire_core::Bar;
 use tapewire_core::exchange::Session;
+use tapewire_core::tape::looks_split;
 
 /// A bar with its indicators.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,26 +118,22 @@ impl Step<'_> {
         point.strength(before);
         point.macd(before);
         point.vwap(self.before.last().filter(|_| same_session));
-        let follows = if self.width_s == DAY_S { missing_bars == Some(0) } else { same_session };
+        let follows = if self.width_s == Bar::DAY_S { missing_bars == Some(0) } else { same_session };
         point.returns(before, last.filter(|_| follows));
         point.forget_infinite();
         point.version = self.before.last().map_or(point.version, |last| point.version.max(last.version));
         point
     }
 
-    /// Whether the price jumped between two sessions as if the share had been split, by the join's rule: to about the double
-    /// or the triple, the half or the third, or by more than 3.3 times. Bars are as printed, so no average goes across.
+    /// Whether the price [looks split](looks_split) between two sessions. Bars are as printed, so no average goes across.
     fn seems_split(&self, last: &Point) -> bool {
-        const RATIOS: [f64; 2] = [std::f64::consts::LN_2, 1.098_612_288_668_109_8];
-        const LARGE: f64 = 1.193_922_468_472_434_6; // ln 3.3
         let same = self.session_before.is_some_and(|session| session.index == self.session.index);
-        let jump = (self.point.open / last.close).ln().abs();
-        !same && !self.is_endless && (jump >= LARGE || RATIOS.iter().any(|ratio| (jump - ratio).abs() <= 0.1))
+        !same && !self.is_endless && looks_split((self.point.open / last.close).ln())
     }
 
     /// Bars missing before this one, and those of the session until this one.
     fn missing(&self, same_session: bool) -> (Option<u32>, u32) {
-        if self.width_s == DAY_S {
+        if self.width_s == Bar::DAY_S {
             let apart = |before: &Session| self.session.index.saturating_sub(before.index + 1);
             return (self.session_before.map(|before| u32::try_from(apart(before)).unwrap_or(u32::MAX)), 0);
         }

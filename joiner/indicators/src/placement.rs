@@ -1,22 +1,20 @@
 //! Which session a bar belongs to.
 
 use jiff::{SignedDuration, Timestamp};
+use tapewire_core::Bar;
 use tapewire_core::exchange::{Calendar, Session};
-
-/// Width of a bar of one day, in seconds.
-pub(crate) const DAY_S: u32 = 86_400;
 
 /// The session of a bar whose open and close are both prices of that session; `None` for all other bars.
 ///
-/// As in the join, a bar of a day stands for the session of its date, and a bar that starts whole widths after the open and
+/// It is where the join places such a bar, which a test of the join holds. A bar of a day stands for the session of its date, and a bar that starts whole widths after the open and
 /// reaches past the close was cut at the close by the provider. Bars of pre-market and after hours, bars that hold the open
 /// or start in a break, and bars of more than a day are in no session.
 pub fn session_of(calendar: &'static Calendar, start: Timestamp, width_s: u32) -> Option<&'static Session> {
-    if width_s == 0 || width_s > DAY_S {
+    if width_s == 0 || width_s > Bar::DAY_S {
         return None;
     }
     let opened = calendar.last_opened(start)?;
-    if width_s == DAY_S {
+    if width_s == Bar::DAY_S {
         return Some(opened).filter(|session| session.open == start).or_else(|| calendar.day_from(start));
     }
     if !opened.contains(start) || opened.pause_at(start).is_some() {

@@ -4,9 +4,7 @@
 //! outcome across the night is the holder's: shares after it and dividends received. A move that then still looks
 //! like a split is one that `actions` does not have, or one for which the bars were adjusted already.
 //!
-//! - A price that doubles or trebles, halves or falls to a third, within 10 %, or changes by more than 3.3 times: the
-//!   outcomes across that night are NULL ([`PossibleSplits::Null`]). In 99 of 100 nights a stock moves by less than 10 %,
-//!   so a split stays within that of its ratio; news alone rarely moves a price this far and to such a ratio.
+//! - A price that [looks split](looks_split): the outcomes across that night are NULL ([`PossibleSplits::Null`]).
 //! - A price within 2 % of a 3:2, 4:3 or 5:4 split or of its reverse: the row is flagged, and the outcomes stay. Falls by
 //!   a fifth to a third on news are many times more frequent than such splits, and they are what is to be measured.
 //! - Neither rule applies where the benchmark moved in the same direction by more than half as much.
@@ -17,12 +15,8 @@ use super::evaluation::{Entry, EvalContext, Evaluation};
 use super::tape::{Bars, Visibility};
 use super::time::EventTime;
 use super::window::SessionBounds;
+use tapewire_core::tape::looks_split;
 
-/// Log of the ratio from which every jump is taken for a split.
-const LARGE: f64 = 1.193_922_468_472_434_6; // ln 3.3
-/// Ratios that are taken for a split within [`NEAR`] of them, as logs: 2 and 3.
-const RATIOS: [f64; 2] = [std::f64::consts::LN_2, 1.098_612_288_668_109_8];
-const NEAR: f64 = 0.1;
 /// Ratios that may be a small split, as logs: 3:2, 4:3, 5:4.
 const SMALL_RATIOS: [f64; 3] = [0.405_465_108_108_164_4, 0.287_682_072_451_780_9, 0.223_143_551_314_209_76];
 const SMALL_NEAR: f64 = 0.02;
@@ -52,10 +46,9 @@ impl Look {
         if market.is_some_and(|market| market * gained > 0.0 && market.abs() > size / 2.0) {
             return Self::Move;
         }
-        let is_near = |ratios: &[f64], near: f64| ratios.iter().any(|ratio| (size - ratio).abs() <= near);
-        if size >= LARGE || is_near(&RATIOS, NEAR) {
+        if looks_split(gained) {
             Self::Split
-        } else if is_near(&SMALL_RATIOS, SMALL_NEAR) {
+        } else if SMALL_RATIOS.iter().any(|ratio| (size - ratio).abs() <= SMALL_NEAR) {
             Self::MaybeSplit
         } else {
             Self::Move

@@ -21,7 +21,7 @@ use tapewire_core::Bar;
 use tapewire_core::exchange::{Calendar, Session};
 
 /// Width of a bar of one day, in seconds.
-pub(super) const DAY_S: u32 = 86_400;
+pub(super) const DAY_S: u32 = Bar::DAY_S;
 /// The closing auction is the first print of a bar that starts at the close or later. A wider bar is mostly after hours.
 pub(super) const WIDEST_AUCTION_S: u32 = 300;
 
@@ -144,6 +144,8 @@ pub(super) fn place(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
     use tapewire_core::exchange::Market;
     use tapewire_testkit::at;
 
@@ -250,6 +252,26 @@ mod tests {
         ] {
             let placed = place_in(market, start, width_s);
             assert_eq!(matches!(placed, Placement::Auction(_)), is_auction, "{market} {start} {width_s}: {placed:?}");
+        }
+    }
+
+    proptest! {
+        /// [`tapewire_indicators::session_of`] has rules of its own, because it needs none of the other placements.
+        #[test]
+        fn indicators_are_of_the_bars_that_have_both_prices_of_a_session(
+            market in prop::sample::select(Market::ALL.to_vec()),
+            (minute, second) in (0_i64..60 * 24 * 28, prop::sample::select(vec![0_i64, 0, 0, 30])),
+            width_s in prop::sample::select(vec![1, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, DAY_S, 7 * DAY_S]),
+        ) {
+            let (calendar, start) = (market.calendar(), at("2025-06-23T00:00:00Z") + SignedDuration::from_mins(minute));
+            let bar = tapewire_testkit::bar("AAA", start + SignedDuration::from_secs(second), 1.0);
+            let bar = Bar { width_s, ..bar };
+            let expected = match place(&bar, None, calendar, &JoinConfig::default()) {
+                Some(Placement::Session(placed)) if placed.has_open && placed.has_close => Some(placed.session),
+                _ => None,
+            };
+            let found = tapewire_indicators::session_of(calendar, bar.start, width_s).map(|session| session.index);
+            prop_assert_eq!(found, expected, "{} {:?}", market, bar);
         }
     }
 }

@@ -18,7 +18,7 @@ use jiff::civil::Date;
 use tapewire_core::{Bar, Symbol};
 
 /// The width of a daily bar, in seconds.
-pub(super) const DAY_S: u32 = 86_400;
+pub(super) const DAY_S: u32 = Bar::DAY_S;
 
 /// A row of a bars file, before it is known how wide its bar is.
 #[derive(Debug, Clone, Copy)]
