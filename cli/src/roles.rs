@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::Producer;
-use tapewire_ingest::{feed, fold, instruments as lists, poller};
+use tapewire_ingest::{feed, fold, instruments, poller};
 use tapewire_joiner::{indicators, runner};
 use tapewire_models::Source;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
@@ -210,7 +210,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
         Role::News => {
             let (news, providers, state) = (subscriptions.news, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
-            let (listed, built_in) = (&config.instruments, companies::built_in()?);
+            let (lists, built_in) = (&config.instruments, companies::built_in()?);
             tokio::try_join!(
                 poller::run_watched(
                     news,
@@ -221,7 +221,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
                     readiness,
                     shutdown.clone()
                 ),
-                lists::run(listed, providers, built_in, state, producer, clock, shutdown),
+                instruments::run(lists, providers, built_in, state, producer, clock, shutdown),
             )?;
             Ok(())
         }

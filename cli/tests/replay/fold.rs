@@ -119,7 +119,7 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
     // The indicators of both runs are equal, though the process that made those of one was killed.
     let indicated = |run: &Run| rows(run, "indicators", "* EXCEPT (run, version)", "symbol, width_s, start");
     wait_until("both runs have all indicators", || {
-        indicated(&live) == indicated(&direct) && { place.count("SELECT count() FROM indicators FINAL") == 2 * 5 * 120 }
+        indicated(&live) == indicated(&direct) && place.count("SELECT count() FROM indicators FINAL") == 2 * 5 * 120
     });
     // 20 closes make an average; 30 returns are needed to compare another with.
     let defined =

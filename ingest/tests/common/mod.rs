@@ -192,6 +192,11 @@ pub async fn until(mut done: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// A number from the environment, for tests that can be made longer by hand.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
 pub fn symbol(name: &str) -> Symbol {
     Symbol::new(name).unwrap()
 }

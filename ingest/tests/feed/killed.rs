@@ -2,16 +2,12 @@
 //! the topic with its prices. `SEED` chooses when it is killed, `HOURS` how long the market is followed.
 
 use super::{check_watermarks, config, expected, feed, follow, held, market, watermark};
-use crate::common::{Kafka, Provider, time, until};
+use crate::common::{Kafka, Provider, setting, time, until};
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tapewire_ingest::simulate::Faults;
 use tapewire_runtime::Shutdown;
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
 
 #[tokio::test]
 async fn every_bar_is_sent_however_often_the_feed_is_killed() {

@@ -3,7 +3,7 @@
 //!
 //! `SEED` chooses the faults, `DAYS` how many days are simulated, `SPEED` how many simulated seconds pass in one.
 
-use crate::common::{Kafka, Provider, SIMULATED, time, until};
+use crate::common::{Kafka, Provider, SIMULATED, setting, time, until};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -33,11 +33,6 @@ const ORIGIN: &str = "2025-06-03T04:00:00Z";
 const PAGE: usize = 100;
 /// Longest wait of the poller for an answer.
 const TIMEOUT: Duration = Duration::from_millis(150);
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
 
 /// What stands between the poller and the provider.
 struct Proxy {
