@@ -25,6 +25,7 @@ OURS = {
     "tapewire-statistics": set(),
     "tapewire-study": {"tapewire-core", "tapewire-statistics"},
     "tapewire-indicators": {"tapewire-core"},
+    "tapewire-alerts": {"tapewire-runtime", "tapewire-store"},
     "tapewire-joiner": {
         "tapewire-core",
         "tapewire-bus",
@@ -50,6 +51,7 @@ OURS = {
         "tapewire-statistics",
         "tapewire-study",
         "tapewire-joiner",
+        "tapewire-alerts",
     },
 }
 # Libraries, and the crates that may use them.

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use tapewire_alerts::AlertsConfig;
 use tapewire_bus::KafkaConfig;
 use tapewire_core::exchange::Calendars;
 use tapewire_ingest::providers::ProvidersConfig;
@@ -44,6 +45,7 @@ pub struct Config {
     pub instruments: InstrumentsConfig,
     pub serve: ServeConfig,
     pub join: JoinConfig,
+    pub alerts: AlertsConfig,
     pub simulator: SimulatorConfig,
 }
 
@@ -64,6 +66,7 @@ impl Default for Config {
             instruments: InstrumentsConfig::default(),
             serve: ServeConfig::default(),
             join: JoinConfig::default(),
+            alerts: AlertsConfig::default(),
             simulator: SimulatorConfig::default(),
         }
     }
@@ -116,6 +119,8 @@ impl Config {
     ) -> Result<Self, E> {
         let kafka = secret(&loaded, "kafka.sasl_password_file")?;
         let clickhouse = secret(&loaded, "clickhouse.password_file")?;
+        let webhook = secret(&loaded, "alerts.webhook_url_file")?;
+        let slack = secret(&loaded, "alerts.slack_url_file")?;
         let mut providers = loaded.settings.providers.clone();
         let settings = &loaded.settings;
         let sources =
@@ -127,6 +132,8 @@ impl Config {
         config.set_calendars(config.join.calendars.clone());
         config.kafka.sasl_password = kafka;
         config.clickhouse.password = clickhouse.unwrap_or_default();
+        config.alerts.webhook_url = webhook.filter(|url| !url.is_empty());
+        config.alerts.slack_url = slack.filter(|url| !url.is_empty());
         config.providers = providers;
         Ok(config)
     }

@@ -1,12 +1,14 @@
 //! Replaying dead letters: page by page they are read again, sent, and noted once the broker has what came of them.
 
 use crate::config::Config;
+use crate::roles;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use tapewire_bus::Producer;
 use tapewire_core::{Run, Symbol};
 use tapewire_ingest::letters::{DeadInput, Item, ReadAgain, read_again};
+use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::writer::Writer;
 use tapewire_runtime::Clock;
 use tapewire_store::letters::{self, Filter, Letter, Replayed, StoredArticle};
@@ -61,6 +63,7 @@ pub async fn replay(
 ) -> anyhow::Result<Done> {
     let mut replay = DeadLetterReplay {
         config,
+        providers: roles::finding_companies(config)?,
         clock: Clock::wall(),
         producer: Producer::new(&config.kafka)?,
         writers: BTreeMap::new(),
@@ -97,6 +100,7 @@ pub async fn replay(
 
 struct DeadLetterReplay<'a> {
     config: &'a Config,
+    providers: ProvidersConfig,
     clock: Clock,
     producer: Producer,
     writers: BTreeMap<Run, Writer>,
@@ -118,7 +122,7 @@ impl DeadLetterReplay<'_> {
             bytes: &letter.bytes,
             at: jiff::Timestamp::from_microsecond(letter.at).unwrap_or(jiff::Timestamp::UNIX_EPOCH),
         };
-        let (run, read) = match read_again(&input, &self.config.providers, &self.clock).await? {
+        let (run, read) = match read_again(&input, &self.providers, &self.config.news, &self.clock).await? {
             ReadAgain::Items(run, items) => (run, items),
             ReadAgain::Not(reason) => return Ok((Outcome::Refused(reason), None)),
         };

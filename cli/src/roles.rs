@@ -9,12 +9,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tapewire_alerts::Watched;
 use tapewire_bus::Producer;
+use tapewire_ingest::providers::ProvidersConfig;
+use tapewire_ingest::providers::finding::CompanyFinder;
 use tapewire_ingest::{feed, fold, instruments, poller};
 use tapewire_joiner::{indicators, runner};
 use tapewire_models::Source;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown};
+use tapewire_sentiment::companies::finding::Finder;
 use tapewire_sentiment::{Engine, Queue, companies, worker};
+use tapewire_store::sources::SourceKind;
 use tokio::task::JoinSet;
 
 /// One part of the pipeline; any number of processes may run each.
@@ -32,11 +37,14 @@ pub enum Role {
     Sentiment,
     /// Joins sentiment and prices and writes everything to ClickHouse
     Join,
+    /// Sends alerts of returns, sentiment and sources to a webhook and Slack (one member only: more would send each twice)
+    Alerts,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 6] = [Self::News, Self::Prices, Self::Bars, Self::Indicators, Self::Sentiment, Self::Join];
+    pub const ALL: [Self; 7] =
+        [Self::News, Self::Prices, Self::Bars, Self::Indicators, Self::Sentiment, Self::Join, Self::Alerts];
 }
 
 impl fmt::Display for Role {
@@ -46,6 +54,7 @@ impl fmt::Display for Role {
             Self::Prices => "prices",
             Self::Bars => "bars",
             Self::Indicators => "indicators",
+            Self::Alerts => "alerts",
             Self::Sentiment => "sentiment",
             Self::Join => "join",
         })
@@ -204,11 +213,24 @@ async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
     }
 }
 
+/// The sources that have to make progress. One that stands in for another makes none while that one works.
+fn watched(config: &Config) -> Watched {
+    let news = config.news.sources.iter().filter(|name| config.news.primary_of(name).is_none());
+    let news = news.map(|name| (SourceKind::News, name.clone()));
+    news.chain(config.prices.sources.iter().map(|name| (SourceKind::Prices, name.clone()))).collect()
+}
+
+/// The providers, with a finder of companies for articles of which they name none.
+pub fn finding_companies(config: &Config) -> anyhow::Result<ProvidersConfig> {
+    let finder = Finder::new(config.sentiment.companies()?);
+    Ok(config.providers.clone().finding(CompanyFinder::new(move |article| finder.of_article(article))))
+}
+
 async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
     let RoleContext { config, subscriptions, clock, readiness, shutdown, queue } = context;
     match role {
         Role::News => {
-            let (news, providers, state) = (subscriptions.news, &config.providers, &config.state_dir);
+            let (news, providers, state) = (subscriptions.news, &finding_companies(&config)?, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
             let (lists, built_in) = (&config.instruments, companies::built_in()?);
             tokio::try_join!(
@@ -234,6 +256,11 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
         Role::Indicators => {
             let calendars = &config.join.calendars;
             Ok(indicators::run(&config.kafka, &config.clickhouse, calendars, readiness, shutdown).await?)
+        }
+        Role::Alerts => {
+            let watched = watched(&config);
+            let (alerts, clickhouse) = (&config.alerts, &config.clickhouse);
+            Ok(tapewire_alerts::run(alerts, clickhouse, watched, clock, readiness, shutdown).await?)
         }
         Role::Sentiment => {
             let queue = queue.context("the model is loaded before the role starts")?;

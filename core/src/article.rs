@@ -24,8 +24,11 @@ pub struct Article {
     pub description: String,
     /// Where to read it; empty if the provider does not say.
     pub url: String,
-    /// Companies named by the provider, without duplicates, in the provider's order.
+    /// Companies named by the provider, without duplicates, in the provider's order; or found by us.
     pub symbols: Vec<Symbol>,
+    /// Whether `symbols` were found by us in the text, because the provider named no company.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub symbols_found: bool,
     /// Subjects of earlier revisions that this revision does not have: their mentions no longer count. `null` stands
     /// for the mention of an article that named no company.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,6 +97,7 @@ impl Article {
     /// #   author: String::new(),
     /// #   url: String::new(),
     /// #   symbols: Vec::new(),
+    /// #   symbols_found: false,
     /// #   withdrawn: Vec::new(),
     /// #   keywords: Vec::new(),
     /// #   published_at: at,

@@ -88,6 +88,9 @@ pub struct Mention {
     pub article_revision: u64,
     /// The company; `None` where the article names none.
     pub symbol: Option<Symbol>,
+    /// Whether the company was found by us in the text, because the provider named none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub symbol_found: bool,
     /// Headline as a reader sees it, carried along for the joined row.
     pub title: String,
     /// The article's provider.
@@ -226,6 +229,19 @@ mod tests {
         assert_eq!(mention.asked_as.as_deref(), Some("Waters"));
         let again = SentimentRecord::new(Run::live(), Scored::Mention(mention)).encode();
         assert_eq!(String::from_utf8(again).unwrap(), with);
+    }
+
+    #[test]
+    fn a_company_found_by_us_is_marked_on_the_topic() {
+        let bytes = record("0.5", SENTIMENT, "null");
+        assert!(!mention(&bytes).unwrap().symbol_found);
+        let with = bytes.replace(r#""symbol":"AAPL","#, r#""symbol":"AAPL","symbol_found":true,"#);
+        let mention = mention(&with).unwrap();
+        assert!(mention.symbol_found);
+        assert_eq!(
+            String::from_utf8(SentimentRecord::new(Run::live(), Scored::Mention(mention)).encode()).unwrap(),
+            with
+        );
     }
 
     #[test]

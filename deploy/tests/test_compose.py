@@ -23,7 +23,19 @@ SECRETS = {
     "TAPEWIRE_SUPERSET_PASSWORD": "admin-secret",
     "TAPEWIRE_MASSIVE_API_KEY": "massive-secret",
 }
-ALWAYS = {"kafka", "clickhouse", "migrate", "news", "prices", "bars", "indicators", "join", "superset", "dashboards"}
+ALWAYS = {
+    "kafka",
+    "clickhouse",
+    "migrate",
+    "news",
+    "prices",
+    "bars",
+    "indicators",
+    "join",
+    "alerts",
+    "superset",
+    "dashboards",
+}
 ONCE = {"migrate", "dashboards"}
 
 
@@ -153,13 +165,13 @@ class Compose(unittest.TestCase):
             for needed, how in service.get("depends_on", {}).items():
                 wanted = "service_completed_successfully" if needed in ONCE else "service_healthy"
                 self.assertEqual(wanted, how["condition"], f"{name} after {needed}")
-        for role in ("news", "prices", "bars", "indicators", "sentiment", "join"):
+        for role in ("news", "prices", "bars", "indicators", "sentiment", "join", "alerts"):
             self.assertLessEqual({"migrate", "kafka"}, set(self.services[role]["depends_on"]))
 
     def test_each_role_runs_once(self):
         commands = [service["command"] for service in self.cpu["services"].values() if service.get("command")]
         roles = [command[2] for command in commands if command[:2] == ["run", "--role"]]
-        self.assertCountEqual(["news", "prices", "bars", "indicators", "sentiment", "join"], roles)
+        self.assertCountEqual(["news", "prices", "bars", "indicators", "sentiment", "join", "alerts"], roles)
 
     def test_mounted_files_are_there(self):
         mounts = [mount for service in self.services.values() for mount in service.get("volumes", [])]

@@ -4,6 +4,7 @@
 //! keep the time at which the input was received; live mentions are scored now, so a replayed article counts as known from
 //! now on and not from then.
 
+use crate::poller::{NewsConfig, NewsPollerConfig};
 use crate::providers::{MarketEvent, ProviderError, ProvidersConfig, Rejected};
 use crate::writer::Writer;
 use crate::{IngestError, backfill, feed, instruments, poller, replay};
@@ -71,13 +72,14 @@ impl ReadAgain {
     }
 }
 
-/// Reads the input of a letter again.
+/// Reads the input of a letter again, as the sources with the settings `news` do.
 ///
 /// # Errors
 /// A provider had to be asked for a list and did not answer; trying again later can succeed.
 pub async fn read_again(
     letter: &DeadInput<'_>,
     providers: &ProvidersConfig,
+    news: &NewsConfig,
     clock: &Clock,
 ) -> Result<ReadAgain, IngestError> {
     if dead_letter::is_cut(letter.reason) {
@@ -104,7 +106,8 @@ pub async fn read_again(
         return Ok(ReadAgain::not("it does not say which source it is from, or is not text"));
     };
     let rejected = Rejected { place, raw, received_at: letter.at };
-    match provider(name, letter.stage == poller::STAGE, &rejected, providers, clock).await {
+    let of_news = (letter.stage == poller::STAGE).then(|| news.of(name));
+    match provider(name, of_news, &rejected, providers, clock).await {
         Err(error) if needs_waiting(&error) => Err(error),
         Err(error) => Ok(ReadAgain::not(chain(&error))),
         Ok(read) => Ok(read),
@@ -119,13 +122,13 @@ fn needs_waiting(error: &IngestError) -> bool {
 
 async fn provider(
     name: &str,
-    is_news: bool,
+    of_news: Option<NewsPollerConfig>,
     rejected: &Rejected<'_>,
     providers: &ProvidersConfig,
     clock: &Clock,
 ) -> Result<ReadAgain, IngestError> {
-    let (items, rejects): (Vec<Item>, _) = if is_news {
-        let page = providers.news_source(name, clock)?.read_again(rejected).await?;
+    let (items, rejects): (Vec<Item>, _) = if let Some(config) = of_news {
+        let page = config.source(name, providers, clock)?.read_again(rejected).await?;
         (page.items.into_iter().map(Item::Article).collect(), page.rejects)
     } else {
         let frame = providers.price_source(name, clock)?.read_again(rejected).await?;
@@ -219,7 +222,7 @@ mod tests {
 
     async fn read(stage: &str, origin: &str, reason: &str, bytes: &[u8]) -> ReadAgain {
         let letter = DeadInput { stage, origin, reason, bytes, at: at("2025-06-02T14:00:00Z") };
-        read_again(&letter, &ProvidersConfig::default(), &Clock::wall()).await.unwrap()
+        read_again(&letter, &ProvidersConfig::default(), &NewsConfig::default(), &Clock::wall()).await.unwrap()
     }
 
     fn reason(read: ReadAgain) -> String {

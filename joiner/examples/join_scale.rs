@@ -117,6 +117,7 @@ impl Market {
             received_at: at,
             scored_at: at,
             relevance: Some(1.0),
+            symbol_found: false,
             asked_as: None,
             sentiment: Err(tapewire_core::Unscored::EmptyText),
         }

@@ -5,6 +5,7 @@
 //! by hand, and the list of all instruments, whose names are derived from legal names ([`tapewire_core::instrument`]).
 
 mod coins;
+pub mod finding;
 pub mod matching;
 mod several;
 pub mod table;
@@ -121,6 +122,10 @@ impl Company {
 struct Listing {
     instrument: Instrument,
     company: Arc<Company>,
+    /// Place in its table, counted from 0; the list of the SEC has the largest companies first.
+    place: usize,
+    /// Whether somebody chose its names, and no rule.
+    has_chosen_names: bool,
 }
 
 /// Companies by ticker and by name.
@@ -213,11 +218,11 @@ impl Companies {
         };
         self.add_names(&instruments, &names);
         let name = |text: String| if has_chosen_names { Name::chosen(text) } else { Name::derived(text) };
-        for (instrument, Names { name: common, aliases }) in instruments.into_iter().zip(names) {
+        for (place, (instrument, Names { name: common, aliases })) in instruments.into_iter().zip(names).enumerate() {
             let symbol = instrument.symbol.clone();
             let names = std::iter::once(common).chain(aliases).filter(|name| !name.is_empty()).map(name).collect();
             let company = Arc::new(Company { names, symbol: Some(symbol.clone()), is_doubtful: false });
-            self.by_symbol.entry(symbol).or_default().push(Listing { instrument, company });
+            self.by_symbol.entry(symbol).or_default().push(Listing { instrument, company, place, has_chosen_names });
         }
         Ok(())
     }

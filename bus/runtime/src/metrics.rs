@@ -64,6 +64,18 @@ pub const METRICS: &[Metric] = &[
         help: "Splits and dividends that the price source has listed",
     },
     Metric {
+        name: "tapewire_alert_failures_total",
+        kind: Kind::Counter,
+        labels: &["target"],
+        help: "Alerts that a webhook did not take; they are sent again with the next look",
+    },
+    Metric {
+        name: "tapewire_alerts_total",
+        kind: Kind::Counter,
+        labels: &["kind", "target"],
+        help: "Alerts that were sent, by what they are about and where to",
+    },
+    Metric {
         name: "tapewire_articles_total",
         kind: Kind::Counter,
         labels: &["source"],

@@ -148,6 +148,7 @@ fn mention(row: &Row, symbol: &Symbol, score: f64) -> Mention {
         received_at: row.available_at,
         scored_at: row.available_at,
         relevance: row.relevance,
+        symbol_found: false,
         asked_as: None,
         sentiment: Ok(Sentiment { probabilities, model, model_revision, windows: 1 }),
     }

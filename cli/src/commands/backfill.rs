@@ -76,7 +76,7 @@ impl Backfill {
             return Err(UsageError(words).into());
         }
         let sources = self.sources(&config)?;
-        let options = self.options(&config);
+        let options = self.options(&config, &sources.news);
         backfill::check_run(&options.run)?;
         println!(
             "run {}: articles count as known {:?} after their publication, bars when they end",
@@ -94,7 +94,8 @@ impl Backfill {
         account::check_part(&config, &summary(run, filled)).await
     }
 
-    fn options(&self, config: &Config) -> BackfillOptions {
+    fn options(&self, config: &Config, news: &[String]) -> BackfillOptions {
+        let find_companies = news.iter().filter(|name| config.news.of(name).find_companies).cloned().collect();
         let name = self.run.clone().unwrap_or_else(|| format!("backfill-{}-{}", self.from, self.to));
         let pause = self.requests_per_minute.map_or(Duration::ZERO, |requests| Duration::from_secs(60) / requests);
         let benchmarks = std::iter::once(&config.prices.benchmark).chain(&config.prices.other_benchmarks);
@@ -105,6 +106,7 @@ impl Backfill {
             delay: self.delay,
             pause,
             benchmarks: benchmarks.cloned().collect(),
+            find_companies,
             again: self.again,
         }
     }
@@ -180,8 +182,8 @@ async fn fill(
         }
         shown.set_message(words);
     };
-    let filling =
-        backfill::run(options, sources, &config.providers, &config.state_dir, producer, Clock::wall(), report);
+    let providers = roles::finding_companies(config)?;
+    let filling = backfill::run(options, sources, &providers, &config.state_dir, producer, Clock::wall(), report);
     let filled = match shutdown.run_until_cancelled(filling).await {
         Some(filled) => filled?,
         None => anyhow::bail!("interrupted; the same command goes on with the days that are missing"),

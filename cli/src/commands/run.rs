@@ -49,7 +49,7 @@ async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown:
     };
     let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return stopped() };
     let queue = queue?;
-    let writes_tables = chosen.iter().any(|role| matches!(role, Role::Join | Role::Indicators));
+    let writes_tables = chosen.iter().any(|role| matches!(role, Role::Join | Role::Indicators | Role::Alerts));
     if !preflight::wait_for_servers(config, writes_tables, shutdown).await? {
         return stopped();
     }

@@ -64,6 +64,13 @@ pub fn common_names(legal: &str, symbol: Option<&Symbol>) -> Names {
     Names { name, aliases }
 }
 
+/// Whether a word begins the names of many companies or is not a name alone (`American`, `Gold`), or what a company does
+/// (`Media`).
+pub fn is_common(word: &str) -> bool {
+    let word = word.to_lowercase();
+    COMMON.contains(&&*word) || TRADES.contains(&&*word)
+}
+
 /// The name without the state in which the company is registered and similar marks: `/DE/`, `/NEW`, `/ADR`.
 fn without_state(mut legal: &str) -> &str {
     loop {

@@ -32,6 +32,7 @@ pub fn article(title: &str, published_at: Timestamp) -> Article {
         url: String::new(),
         symbols: Vec::new(),
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: Vec::new(),
         published_at,
         received_at: published_at,
@@ -52,6 +53,7 @@ pub fn mention(ticker: &str, published_at: Timestamp) -> Mention {
         received_at: published_at,
         scored_at: published_at,
         relevance: None,
+        symbol_found: false,
         asked_as: None,
         sentiment: Err(Unscored::EmptyText),
     }

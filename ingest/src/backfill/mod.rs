@@ -50,6 +50,8 @@ pub struct BackfillOptions {
     pub pause: Duration,
     /// Benchmarks, whose bars go to every partition.
     pub benchmarks: Vec<Symbol>,
+    /// News sources whose articles get the companies that are found in them, where the provider names none.
+    pub find_companies: Vec<String>,
     /// Whether what was sent before is sent again.
     pub again: bool,
 }
@@ -105,8 +107,10 @@ pub async fn run(
         let source = providers.price_source(name, &backfill.clock)?;
         backfill.prices(name, &source, symbols).await?;
     }
-    for source in &news {
-        backfill.news(source).await?;
+    for source in news {
+        let is_searched = backfill.options.find_companies.iter().any(|name| name == source.name());
+        let source = if is_searched { providers.with_companies(source) } else { source };
+        backfill.news(&source).await?;
     }
     backfill.finish().await
 }

@@ -159,6 +159,7 @@ mod tests {
             delay: Duration::from_secs(1),
             pause: Duration::ZERO,
             benchmarks: Vec::new(),
+            find_companies: Vec::new(),
             again: false,
         }
     }

@@ -1,10 +1,11 @@
 //! Settings of the news pollers.
 
 use crate::IngestError;
-use crate::providers::{ProvidersConfig, registry};
+use crate::providers::{NewsSource, ProvidersConfig, registry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tapewire_runtime::Clock;
 
@@ -59,6 +60,9 @@ pub struct NewsConfig {
     /// it is not set, what the provider's plan without cost allows, where that is limited by the day.
     #[schemars(example = 25)]
     pub requests_a_day: Option<u32>,
+    /// Whether the companies of an article of which the provider names none are looked for in its text. What is found is
+    /// marked as found by us (`symbol_found`).
+    pub find_companies: bool,
     /// What is different for one source, by its name.
     #[schemars(example = serde_json::json!({"desk": {"every": "2m"}}))]
     pub r#override: BTreeMap<String, NewsOverride>,
@@ -94,6 +98,8 @@ pub struct NewsOverride {
     pub idle_timeout: Option<Duration>,
     /// See [`NewsConfig::requests_a_day`].
     pub requests_a_day: Option<u32>,
+    /// See [`NewsConfig::find_companies`].
+    pub find_companies: Option<bool>,
     /// The source that this one stands in for: this one is polled only while that one has been failing for longer than its
     /// `idle_timeout`, and no longer once that one works again.
     pub fallback_for: Option<String>,
@@ -116,6 +122,8 @@ pub struct NewsPollerConfig {
     pub idle_timeout: Duration,
     /// See [`NewsConfig::requests_a_day`].
     pub requests_a_day: Option<u32>,
+    /// See [`NewsConfig::find_companies`].
+    pub find_companies: bool,
 }
 
 impl Default for NewsConfig {
@@ -129,6 +137,7 @@ impl Default for NewsConfig {
             wire_delay: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(300),
             requests_a_day: None,
+            find_companies: true,
             r#override: BTreeMap::new(),
         }
     }
@@ -141,6 +150,20 @@ impl Default for NewsPollerConfig {
 }
 
 impl NewsPollerConfig {
+    /// The source called `name`, which finds companies if these settings say so.
+    ///
+    /// # Errors
+    /// As [`ProvidersConfig::news_source`].
+    pub(crate) fn source(
+        &self,
+        name: &str,
+        providers: &ProvidersConfig,
+        clock: &Clock,
+    ) -> Result<Arc<dyn NewsSource>, IngestError> {
+        let source = providers.news_source(name, clock)?;
+        Ok(if self.find_companies { providers.with_companies(source) } else { source })
+    }
+
     /// How far before the watermark a poll begins, by its number since the start, which counts from 0. The first one
     /// looks back over all of `late_window`. Twice as far is looked half as often, so each doubling costs as much as
     /// the shortest look-back alone.
@@ -162,6 +185,7 @@ impl NewsConfig {
             wire_delay: own.wire_delay.unwrap_or(self.wire_delay),
             idle_timeout: own.idle_timeout.unwrap_or(self.idle_timeout),
             requests_a_day: own.requests_a_day.or(self.requests_a_day),
+            find_companies: own.find_companies.unwrap_or(self.find_companies),
         }
     }
 

@@ -117,7 +117,7 @@ pub async fn run_watched(
     };
     let healths = Healths::default();
     let start = |name: &str, (config, stream, primary): (NewsPollerConfig, Stream, Option<String>), stop: Shutdown| {
-        let source = providers.news_source(name, &clock)?;
+        let source = config.source(name, providers, &clock)?;
         let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
         let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
         healths.insert(name, poller.health.clone());

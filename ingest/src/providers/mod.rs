@@ -19,6 +19,7 @@ mod conditional;
 pub mod edgar;
 pub mod error;
 pub mod feeds;
+pub mod finding;
 pub mod finnhub;
 pub mod gdelt;
 pub mod http;

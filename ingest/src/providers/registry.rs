@@ -1,5 +1,6 @@
 //! Which providers there are, and how a name in the settings becomes one.
 
+use super::finding::{CompanyFinder, Finding};
 use super::items::ItemResult;
 use super::{ApiKey, NewsSource, PriceSource, ProviderError};
 use crate::IngestError;
@@ -166,7 +167,12 @@ impl JsonSchema for ProviderConfig {
 /// ```
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(transparent)]
-pub struct ProvidersConfig(BTreeMap<String, ProviderConfig>);
+pub struct ProvidersConfig {
+    accounts: BTreeMap<String, ProviderConfig>,
+    /// See [`ProvidersConfig::finding`]; not a setting.
+    #[serde(skip)]
+    finder: Option<CompanyFinder>,
+}
 
 impl Default for ProvidersConfig {
     /// Every provider under its own name, with its default settings.
@@ -175,14 +181,19 @@ impl Default for ProvidersConfig {
             let settings = (provider.settings.defaults)();
             (provider.kind.to_owned(), ProviderConfig { settings, ..ProviderConfig::default() })
         };
-        Self(PROVIDERS.iter().map(account).collect())
+        Self { accounts: PROVIDERS.iter().map(account).collect(), finder: None }
     }
 }
 
 impl ProvidersConfig {
+    /// These settings, with a finder for the sources whose settings ask for one (`find_companies`).
+    pub fn finding(self, finder: CompanyFinder) -> Self {
+        Self { finder: Some(finder), ..self }
+    }
+
     /// The settings of `name`, made if there are none.
     pub fn entry(&mut self, name: &str) -> &mut ProviderConfig {
-        self.0.entry(name.to_owned()).or_default()
+        self.accounts.entry(name.to_owned()).or_default()
     }
 
     /// Sets one of the provider's own settings.
@@ -203,7 +214,7 @@ impl ProvidersConfig {
         for name in names {
             self.entry(name);
         }
-        for (name, account) in &mut self.0 {
+        for (name, account) in &mut self.accounts {
             account.api_key = ApiKey::new(&key(name)?.unwrap_or_default());
         }
         Ok(())
@@ -253,6 +264,14 @@ impl ProvidersConfig {
         Ok(make(&account)?)
     }
 
+    /// The source, with the companies that are found in articles of which it says none; see [`ProvidersConfig::finding`].
+    pub(crate) fn with_companies(&self, source: Arc<dyn NewsSource>) -> Arc<dyn NewsSource> {
+        match &self.finder {
+            None => source,
+            Some(finder) => Arc::new(Finding::new(source, finder.clone())),
+        }
+    }
+
     /// The price source called `name`.
     ///
     /// # Errors
@@ -266,7 +285,7 @@ impl ProvidersConfig {
 
     pub(crate) fn find(&self, name: &str, clock: &Clock) -> Result<(&'static Provider, Account), IngestError> {
         check_name(name)?;
-        let config = self.0.get(name).cloned().unwrap_or_default();
+        let config = self.accounts.get(name).cloned().unwrap_or_default();
         let kind = config.kind.as_deref().unwrap_or(name);
         let provider = PROVIDERS.iter().find(|provider| provider.kind == kind).ok_or_else(|| {
             let known: Vec<&str> = PROVIDERS.iter().map(|provider| provider.kind).collect();

@@ -58,6 +58,7 @@ pub fn headline(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult
         url: String::new(),
         symbols,
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: Vec::new(),
         published_at: seconds(item.ts)?,
         received_at,

@@ -14,6 +14,7 @@ use tapewire_core::record::Tape;
 use tapewire_ingest::feed::{PriceFeed, PricesConfig};
 use tapewire_ingest::poller::{NewsConfig, NewsPoller};
 use tapewire_ingest::providers::ProvidersConfig;
+use tapewire_ingest::providers::finding::CompanyFinder;
 use tapewire_ingest::writer::Stream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tokio::net::TcpListener;
@@ -328,5 +329,44 @@ async fn a_minute_of_polled_bars_is_promised_only_once_its_bars_are_sent_and_set
     }
     assert_eq!(symbols.len(), 4, "{symbols:?}");
     assert!(checked > 100, "{checked}");
+    kafka.clean().await;
+}
+
+/// The provider names no company, so the one that the headline names is found, until an edit names none.
+#[tokio::test]
+async fn an_edit_withdraws_a_company_that_was_found_in_the_text() {
+    let kafka = Kafka::start("found").await;
+    let feed_with = |title: &str| {
+        let item =
+            format!("<item><guid>a</guid><title>{title}</title><pubDate>Mon, 02 Jun 2025 13:50 GMT</pubDate></item>");
+        format!("<?xml version=\"1.0\"?><rss><channel>{item}</channel></rss>")
+    };
+    let shared: SharedFeed = Arc::new(Mutex::new((feed_with("Maker rises"), Vec::new())));
+    let app = Router::new().route("/rss", get(feed)).with_state(Arc::clone(&shared));
+    let mut providers = ProvidersConfig::default();
+    providers.set("prnewswire", "feed_url", format!("http://{}/rss", serve(app).await));
+    let maker = Symbol::new("MKR").unwrap();
+    let found = maker.clone();
+    let providers = providers.finding(CompanyFinder::new(move |article| {
+        if article.title.starts_with("Maker") { vec![found.clone()] } else { Vec::new() }
+    }));
+    let config: NewsConfig = toml::from_str("sources = ['prnewswire']").unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let (clock, shutdown) = (Clock::accelerated(time("2025-06-02T14:00:00Z"), 100.0), Shutdown::new());
+    let (path, producer, until_then) = (state.path().to_owned(), kafka.producer.clone(), shutdown.clone());
+    let running = tokio::spawn(async move {
+        tapewire_ingest::poller::run(&config, &providers, &path, producer, clock, Readiness::default(), until_then)
+            .await
+    });
+    until(async || kafka.articles().await.len() == 1).await;
+    shared.lock().unwrap().0 = feed_with("Nobody in particular rises");
+    until(async || kafka.articles().await.len() == 2).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+
+    let articles = kafka.articles().await;
+    assert_eq!((&articles[0].symbols[..], articles[0].symbols_found), (&[maker.clone()][..], true));
+    assert_eq!((&articles[1].symbols[..], articles[1].symbols_found), (&[][..], false));
+    assert_eq!(articles[1].withdrawn, [Some(maker)]);
     kafka.clean().await;
 }

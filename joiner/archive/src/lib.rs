@@ -1,4 +1,4 @@
-//! Articles, instruments and dead letters, from their topics to their tables.
+//! Articles, instruments and dead letters, from their topics to their tables, and how far each news source has been followed.
 //!
 //! It is separate from the join: nothing here waits for prices, and a fault here stops no outcome.
 
@@ -9,6 +9,7 @@ use tapewire_core::record::News;
 use tapewire_core::{DeadLetter, InstrumentRecord, NewsRecord};
 use tapewire_runtime::{Clock, Shutdown, chain};
 use tapewire_store::rows::{ArticleRow, DeadLetterRow, InstrumentRow};
+use tapewire_store::sources::{SourceKind, SourceRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 
 pub mod error;
@@ -73,19 +74,29 @@ fn by_partition(batch: Vec<Received>) -> BTreeMap<(Topic, i32), Vec<Received>> {
 async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> Result<Commit, ArchiveError> {
     let last = &records[records.len() - 1];
     match last.topic {
-        Topic::News => writer.insert("articles", &articles(letters, records).await?).await?,
+        Topic::News => {
+            let (articles, sources) = news(letters, records).await?;
+            writer.insert("articles", &articles).await?;
+            writer.insert("source_progress", &sources).await?;
+        }
         Topic::Instruments => writer.insert("instruments", &instruments(letters, records).await?).await?,
         _ => writer.insert("dead_letters", &dead_letters(records)).await?,
     }
     Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, metadata: String::new() })
 }
 
-async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<ArticleRow>, ArchiveError> {
-    let mut rows = Vec::new();
+/// Articles, and the latest watermark of each source. A source sends the same watermark to every partition; that of the
+/// first is enough.
+async fn news(letters: &DeadLetters, records: &[Received]) -> Result<(Vec<ArticleRow>, Vec<SourceRow>), ArchiveError> {
+    let (mut rows, mut sources) = (Vec::new(), BTreeMap::new());
     for record in records {
         match NewsRecord::decode(&record.payload) {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 rows.push(ArticleRow::new(&run, article, record.position()));
+            }
+            Ok(NewsRecord { run, body: News::Watermark(watermark), .. }) if record.partition == 0 => {
+                let row = SourceRow::new(&run, SourceKind::News, &watermark, record.position());
+                sources.extend(row.map(|row| ((row.run.clone(), row.source.clone()), row)));
             }
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
             // The worker reads the same record and reports it, too: each stage that can't read a record sends a dead
@@ -93,7 +104,7 @@ async fn articles(letters: &DeadLetters, records: &[Received]) -> Result<Vec<Art
             Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
         }
     }
-    Ok(rows)
+    Ok((rows, sources.into_values().collect()))
 }
 
 async fn instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<InstrumentRow>, ArchiveError> {

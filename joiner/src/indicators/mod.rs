@@ -1,4 +1,5 @@
-//! Computes indicators between Kafka and ClickHouse: reads bars, steps, writes rows, commits, in this order.
+//! Computes indicators between Kafka and ClickHouse: reads bars, steps, writes rows, commits, in this order. The same topic
+//! says how far each price source has been followed, which it writes to `source_progress`.
 //!
 //! There is no checkpoint but the offset. A row holds what the next one is computed from, and the rows of everything that is
 //! committed are in the table, so a series is [restored](Series::restored) from its newest rows when its first bar arrives.
@@ -19,6 +20,7 @@ use tapewire_core::{Bar, Run, Symbol, TapeRecord};
 use tapewire_indicators::{HELD, LATE, Put, Series};
 use tapewire_runtime::{Readiness, Shutdown, chain};
 use tapewire_store::indicators::{IndicatorRow, newest};
+use tapewire_store::sources::{SourceKind, SourceRow};
 use tapewire_store::{ClickHouseConfig, Writer};
 
 /// Consumer group of this role.
@@ -91,6 +93,7 @@ impl Stage {
     /// Writes the rows that some records change. Returns what may be committed after that.
     async fn write(&mut self, records: &[Received]) -> Result<Vec<Commit>, JoinerError> {
         let (mut bars, mut ended, mut next) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        let mut sources = BTreeMap::new();
         for record in records {
             next.insert(record.partition, record.offset + 1);
             match TapeRecord::decode(&record.payload) {
@@ -100,12 +103,18 @@ impl Stage {
                 Ok(TapeRecord { run, body: Tape::Watermark(watermark), .. }) if watermark.is_end_of_stream() => {
                     ended.insert(run);
                 }
+                // A source sends the same watermark to every partition; that of the first is enough.
+                Ok(TapeRecord { run, body: Tape::Watermark(watermark), .. }) if record.partition == 0 => {
+                    let row = SourceRow::new(&run, SourceKind::Prices, &watermark, record.position());
+                    sources.extend(row.map(|row| ((row.run.clone(), row.source.clone()), row)));
+                }
                 _ => {}
             }
         }
         self.restore(&bars).await?;
         let rows = self.step(&bars);
         self.writer.insert("indicators", &rows).await?;
+        self.writer.insert("source_progress", &sources.into_values().collect::<Vec<_>>()).await?;
         self.series.retain(|(run, ..), _| !ended.contains(run));
         if self.series.len() > MOST_SERIES {
             self.series.clear();

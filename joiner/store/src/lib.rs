@@ -4,6 +4,7 @@
 //! nothing of Kafka.
 
 pub mod account;
+pub mod alerts;
 mod columns;
 pub mod config;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod letters;
 pub mod migrate;
 pub mod rows;
 pub mod server;
+pub mod sources;
 pub mod stored;
 mod stories;
 pub mod summary;

@@ -40,6 +40,8 @@ const MIGRATIONS: &[Migration] = migrations![
     11 "0011_information_coefficient",
     12 "0012_stories",
     13 "0013_indicators",
+    14 "0014_symbols_found",
+    15 "0015_alerts",
 ];
 
 /// Tables that a migration copied from and left as they were, and that migration.

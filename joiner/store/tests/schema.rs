@@ -25,7 +25,7 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
         ledger,
         "1 0001_facts\n2 0002_read_models\n3 0003_windows\n4 0004_novelty\n5 0005_provider\n6 0006_dead_letters_by_run\n\
          7 0007_actions\n8 0008_asked_as\n9 0009_withdrawn\n10 0010_instruments\n\
-         11 0011_information_coefficient\n12 0012_stories\n13 0013_indicators"
+         11 0011_information_coefficient\n12 0012_stories\n13 0013_indicators\n14 0014_symbols_found\n15 0015_alerts"
     );
     assert_eq!(installation_id(&config).await.unwrap().len(), 36, "one id, whoever wrote it");
     check_version(&config).await.unwrap();
@@ -198,6 +198,7 @@ fn impact(sentiment: Result<Sentiment, Unscored>, status: Status) -> Impact {
         received_at: at(2),
         scored_at: at(3),
         relevance: Some(0.25),
+        symbol_found: false,
         asked_as: Some("Apple".into()),
         sentiment,
     };

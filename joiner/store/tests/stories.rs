@@ -57,6 +57,7 @@ fn mentions(seed: u64, count: u64, hours: u64) -> Vec<Mention> {
             article_id: format!("id{:03}", number % 80),
             provider: ["one", "two", "three", "four"][(number / 80) as usize].to_owned(),
             title: title.join(" "),
+            symbol_found: false,
             asked_as: [None, Some("Acme"), Some("Öl Acme Inc")][dice.below(3) as usize].map(str::to_owned),
             relevance: [None, Some(0.3), Some(1.0)][dice.below(3) as usize],
             sentiment: if dice.below(9) == 0 { Err(Unscored::ModelFailed) } else { Ok(sentiment) },

@@ -349,6 +349,7 @@ fn mention(dice: &mut Dice, id: u64, from: Timestamp, span: i64, days: &[Session
         received_at,
         scored_at: received_at + SignedDuration::from_micros(dice.below(2_000_000) as i64),
         relevance: None,
+        symbol_found: false,
         asked_as: None,
         sentiment,
     }

@@ -70,6 +70,15 @@ impl Name {
         [self.text.as_bytes(), case]
     }
 
+    /// Where the name ends if `text` has it at `start`, where a word begins, as [`Name::first_in`] finds it.
+    pub fn at(&self, text: &str, start: usize) -> Option<Range<usize>> {
+        let compare = match self.case {
+            Case::Capitals => |c| [Some(c), None],
+            Case::Any | Case::Capitalised => one,
+        };
+        occurrence(text, start, &self.pattern, compare)
+    }
+
     /// The first occurrence in `text` as whole words, possibly followed by an English possessive. Accents, apostrophes and
     /// the kinds of hyphens and spaces make no difference.
     pub fn first_in(&self, text: &str) -> Option<Range<usize>> {
@@ -81,6 +90,15 @@ impl Name {
             _ => occurrences(text, &self.pattern, one).find(matches_case),
         }
     }
+}
+
+/// Whether `before` ends with an exchange and a colon, after which a ticker stands.
+pub fn is_of_exchange(before: &str) -> bool {
+    let of_exchange = |before: &str| {
+        let venue = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        EXCHANGES.iter().any(|exchange| venue.eq_ignore_ascii_case(exchange))
+    };
+    before.trim_end().strip_suffix(':').is_some_and(of_exchange)
 }
 
 /// A name in the form in which it is looked up.
@@ -109,13 +127,9 @@ fn tickers<'a>(text: &'a str, ticker: &str) -> impl Iterator<Item = Range<usize>
 /// Whether the text around `span` marks it as a ticker.
 fn is_marked(text: &str, span: &Range<usize>) -> bool {
     let (before, after) = (&text[..span.start], &text[span.end..]);
-    let of_exchange = |before: &str| {
-        let venue = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-        EXCHANGES.iter().any(|exchange| venue.eq_ignore_ascii_case(exchange))
-    };
     before.ends_with(['$', '<'])
         || before.ends_with(['(', '[']) && after.starts_with([')', ']', '.'])
-        || before.trim_end().strip_suffix(':').is_some_and(of_exchange)
+        || is_of_exchange(before)
 }
 
 /// The characters that a character is compared as. Apostrophes are ignored.

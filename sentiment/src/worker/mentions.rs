@@ -103,6 +103,7 @@ impl Question {
             article_id: article.id,
             article_revision: article.revision,
             symbol: self.symbol,
+            symbol_found: article.symbols_found,
             title: article.title,
             provider: article.provider,
             publisher: article.publisher,

@@ -173,6 +173,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         url,
         symbols: named.symbols,
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: Vec::new(),
         published_at: whole_microseconds(published_at),
         received_at,

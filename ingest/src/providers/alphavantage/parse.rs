@@ -156,6 +156,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         url,
         symbols: named.symbols,
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: texts(item.topics.as_ref(), "topic").map(str::to_owned).collect(),
         published_at: moment(&item.time_published)?,
         received_at,

@@ -73,6 +73,7 @@ fn filing(provider: &str, item: &Item, tickers: &Tickers, received_at: Timestamp
             url: url.unwrap_or_default().to_owned(),
             symbols,
             withdrawn: Vec::new(),
+            symbols_found: false,
             keywords,
             published_at,
             received_at,

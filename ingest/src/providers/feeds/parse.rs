@@ -68,6 +68,7 @@ fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
         url,
         symbols,
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: keywords(item),
         published_at,
         received_at: of.received_at,

@@ -194,6 +194,7 @@ pub fn article(provider: &str, asked: &Symbol, raw: &str, received_at: Timestamp
         url,
         symbols,
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: item.category.into_iter().filter(|word| !word.is_empty()).collect(),
         published_at: epoch::of_any_unit(item.datetime).map_err(|error| error.to_string())?,
         received_at,

@@ -198,6 +198,7 @@ fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Arti
         url: item.url,
         symbols: Vec::new(),
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: Vec::new(),
         published_at: moment(&item.seendate)?,
         received_at,

@@ -145,6 +145,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         url: item.article_url.unwrap_or_default(),
         symbols,
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: item.keywords.unwrap_or_default().into_iter().flatten().collect(),
         published_at: whole_microseconds(item.published_utc),
         received_at,

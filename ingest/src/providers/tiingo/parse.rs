@@ -81,6 +81,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         url,
         symbols: named.symbols,
         withdrawn: Vec::new(),
+        symbols_found: false,
         keywords: item.tags.into_iter().flatten().flatten().filter(|tag| !tag.is_empty()).collect(),
         published_at: whole_microseconds(published_at),
         received_at,

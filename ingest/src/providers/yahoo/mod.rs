@@ -81,6 +81,8 @@ impl Yahoo {
         let until = to.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
         let url = self.url(symbol, from, until)?;
         let (provider, path) = (self.http.provider(), format!("/v8/finance/chart/{symbol}"));
+        // What an answer says of a bar is as of the time that it was asked for; it may take long to arrive.
+        let asked = self.http.clock().now();
         let body = match self.http.get(&url).await {
             Ok(body) => body,
             // Only this symbol is unknown to Yahoo, so the others go on.
@@ -93,7 +95,7 @@ impl Yahoo {
         let now = self.http.clock().now();
         let mut page = parse::bars(provider, &path, &body, symbol, now)?;
         let settles_after = SignedDuration::try_from(self.config.settles_after).unwrap_or(SignedDuration::MAX);
-        page.items.retain(|bar| (from..=to).contains(&bar.start) && now.duration_since(bar.end()) >= settles_after);
+        page.items.retain(|bar| (from..=to).contains(&bar.start) && asked.duration_since(bar.end()) >= settles_after);
         Ok(page)
     }
 }

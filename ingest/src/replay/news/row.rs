@@ -335,6 +335,7 @@ impl<'o> Reader<'o> {
             url,
             symbols: named_companies.symbols,
             withdrawn: Vec::new(),
+            symbols_found: false,
             keywords,
             published_at,
             received_at: published_at,

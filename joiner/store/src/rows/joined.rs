@@ -10,6 +10,8 @@ use tapewire_core::{Horizon, Impact, Mention, Run};
 columns! { MentionColumns(run: &Run, mention: &Mention) {
     run: &str = run.as_str();
     symbol: &str = mention.symbol.as_ref().map_or("", |symbol| symbol.as_str());
+    /// true: we found the company in the text, because the provider named none
+    symbol_found: bool = mention.symbol_found;
     provider: &str = &mention.provider;
     article_id: &str = &mention.article_id;
     title: &str = &mention.title;

@@ -1,0 +1,190 @@
+//! Looks at the tables, and sends what is due.
+
+use crate::due::{Alert, Sent};
+use crate::target::Target;
+use crate::{AlertError, AlertsConfig};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
+use tapewire_store::alerts::{anomalies, sent, shocks};
+use tapewire_store::sources::{SourceKind, progress};
+use tapewire_store::{ClickHouseConfig, Writer};
+
+/// Name of the role, for readiness.
+const STAGE: &str = "alerts";
+/// The target that every alert has: the table itself.
+const TABLE: &str = "table";
+/// How far back anomalies are looked for, so that those of a time when this role did not run are sent late.
+const ANOMALIES_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// The sources that have to make progress: not those that stand by for others.
+pub type Watched = Vec<(SourceKind, String)>;
+
+/// Sends alerts until shutdown.
+///
+/// # Errors
+/// [`AlertError::Address`]; an error of ClickHouse that a retry can't help against. Outages are waited out.
+pub async fn run(
+    config: &AlertsConfig,
+    clickhouse: &ClickHouseConfig,
+    watched: Watched,
+    clock: Clock,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), AlertError> {
+    let mut alerts = Alerts::new(config, clickhouse, watched, clock.clone(), shutdown.clone())?;
+    let working = async {
+        readiness.waiting(STAGE, "the first look at the tables is not complete");
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        loop {
+            match alerts.look().await {
+                Ok(_) => {
+                    backoff.reset();
+                    readiness.ready(STAGE);
+                    // Never more often than once a second of the wall clock, however fast a simulation is.
+                    tokio::join!(clock.sleep(config.every), tokio::time::sleep(Duration::from_secs(1)));
+                }
+                Err(error) if error.is_retryable() => {
+                    let (wait, error) = (backoff.next_wait(), chain(&error));
+                    tracing::warn!(error, wait_s = wait.as_secs_f64(), "could not look for alerts; trying again");
+                    readiness.waiting(STAGE, &error);
+                    clock.sleep(wait).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    shutdown.run_until_cancelled(working).await.unwrap_or(Ok(()))
+}
+
+/// What has been sent, and where to.
+pub struct Alerts {
+    config: AlertsConfig,
+    clickhouse: ClickHouseConfig,
+    watched: Watched,
+    clock: Clock,
+    writer: Writer,
+    targets: Vec<Target>,
+    /// `None` until the table has been read.
+    sent: Option<Sent>,
+    started: Timestamp,
+}
+
+impl Alerts {
+    /// Alerts by these settings.
+    ///
+    /// # Errors
+    /// [`AlertError::Address`].
+    pub fn new(
+        config: &AlertsConfig,
+        clickhouse: &ClickHouseConfig,
+        watched: Watched,
+        clock: Clock,
+        shutdown: Shutdown,
+    ) -> Result<Self, AlertError> {
+        let addresses = [(Target::WEBHOOK, &config.webhook_url), (Target::SLACK, &config.slack_url)];
+        let targets = addresses.into_iter().filter_map(|(name, url)| Some(Target::new(name, url.as_deref()?)));
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        if targets.is_empty() {
+            tracing::info!(
+                "alerts.webhook_url and alerts.slack_url are not set; alerts are only in the table `alerts`"
+            );
+        }
+        let started = clock.now();
+        Ok(Self {
+            config: config.clone(),
+            clickhouse: clickhouse.clone(),
+            watched,
+            clock,
+            writer: Writer::new(clickhouse, shutdown),
+            targets,
+            sent: None,
+            started,
+        })
+    }
+
+    /// Looks at the tables once, and sends what is due. Returns how many messages were sent, the table's among them. What
+    /// a target did not take is sent with the next look.
+    ///
+    /// # Errors
+    /// [`AlertError::Store`].
+    pub async fn look(&mut self) -> Result<usize, AlertError> {
+        let now = self.clock.now();
+        let quiet = SignedDuration::try_from(self.config.quiet).unwrap_or(SignedDuration::MAX);
+        let mut known = match self.sent.take() {
+            Some(known) => known,
+            None => {
+                let since = now.saturating_sub(quiet.max(ANOMALIES_WITHIN)).unwrap_or(Timestamp::MIN);
+                let mut known = Sent::default();
+                sent(&self.clickhouse, since).await?.iter().for_each(|row| known.note(row));
+                known
+            }
+        };
+        let found = self.found(now).await?;
+        let mut rows: Vec<_> =
+            known.due(&found, TABLE, now, quiet).iter().map(|alert| alert.row(TABLE, self.clock.now())).collect();
+        for target in &self.targets {
+            for alert in known.due(&found, target.name, now, quiet) {
+                match target.post(&alert).await {
+                    Ok(()) => rows.push(alert.row(target.name, self.clock.now())),
+                    Err(error) => {
+                        metrics::counter!("tapewire_alert_failures_total", "target" => target.name).increment(1);
+                        let (target, text) = (target.name, &alert.text);
+                        tracing::warn!(
+                            target,
+                            text,
+                            error,
+                            "an alert could not be sent; it is sent with the next look"
+                        );
+                        break;
+                    }
+                }
+            }
+        }
+        for row in &rows {
+            let (kind, target) = (row.kind.clone(), row.target.clone());
+            metrics::counter!("tapewire_alerts_total", "kind" => kind, "target" => target).increment(1);
+            known.note(row);
+        }
+        // Kept before the table has them: if it does not take them, this process still knows what it has sent.
+        self.sent = Some(known);
+        if !rows.is_empty() {
+            self.writer.insert("alerts", &rows).await?;
+        }
+        Ok(rows.len())
+    }
+
+    /// What may be worth an alert now.
+    async fn found(&self, now: Timestamp) -> Result<Vec<Alert>, AlertError> {
+        let before = |span: SignedDuration| now.saturating_sub(span).unwrap_or(Timestamp::MIN);
+        let mut found = Vec::new();
+        if self.config.anomaly_z > 0.0 {
+            let anomalies = anomalies(&self.clickhouse, before(ANOMALIES_WITHIN)).await?;
+            let large = anomalies.iter().filter(|anomaly| anomaly.robust_z.abs() >= self.config.anomaly_z);
+            found.extend(large.map(Alert::from));
+        }
+        if self.config.shock_z > 0.0 {
+            let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
+            let (articles, z) = (self.config.shock_articles, self.config.shock_z);
+            found.extend(shocks(&self.clickhouse, before(window), articles, z).await?.iter().map(Alert::from));
+        }
+        if !self.config.stale_after.is_zero() {
+            found.extend(self.stale(now).await?);
+        }
+        Ok(found)
+    }
+
+    async fn stale(&self, now: Timestamp) -> Result<Vec<Alert>, AlertError> {
+        let stale_after = SignedDuration::try_from(self.config.stale_after).unwrap_or(SignedDuration::MAX);
+        let rows = progress(&self.clickhouse).await?;
+        let alert = |(kind, source): &(SourceKind, String)| {
+            let row = rows.iter().find(|row| row.kind == kind.as_str() && row.source == *source);
+            let watermark = row.and_then(|row| Timestamp::from_microsecond(row.watermark).ok());
+            // What happened before this process started is given time to catch up.
+            let since = watermark.map_or(self.started, |at| at.max(self.started));
+            let is_stale = now.duration_since(since) >= stale_after;
+            is_stale.then(|| Alert::stale(kind.as_str(), source, watermark, self.started, now))
+        };
+        Ok(self.watched.iter().filter_map(alert).collect())
+    }
+}

@@ -1,0 +1,192 @@
+//! Alerts from a real ClickHouse to a local receiver.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tapewire_alerts::{AlertError, Alerts, AlertsConfig};
+use tapewire_core::{Probabilities, Run, Sentiment, Watermark};
+use tapewire_runtime::{Clock, Shutdown};
+use tapewire_store::alerts::sent;
+use tapewire_store::rows::MentionRow;
+use tapewire_store::sources::{SourceKind, SourceRow};
+use tapewire_store::{ClickHouseConfig, Writer, drop_database, migrate};
+use tapewire_testkit::{at, clickhouse, mention};
+
+const NOW: &str = "2025-06-04T15:00:00Z";
+
+/// A server that keeps what is posted to it, by the path's name, and refuses everything while `refuses`.
+#[derive(Clone, Default)]
+struct Receiver {
+    taken: Arc<Mutex<Vec<(String, Value)>>>,
+    refuses: Arc<Mutex<bool>>,
+}
+
+impl Receiver {
+    async fn start(&self) -> String {
+        async fn take(
+            State(receiver): State<Receiver>,
+            Path(name): Path<String>,
+            axum::Json(body): axum::Json<Value>,
+        ) -> StatusCode {
+            if *receiver.refuses.lock().unwrap() {
+                return StatusCode::INTERNAL_SERVER_ERROR;
+            }
+            receiver.taken.lock().unwrap().push((name, body));
+            StatusCode::NO_CONTENT
+        }
+        let app = Router::new().route("/{name}", post(take)).with_state(self.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        format!("http://{address}")
+    }
+
+    fn take(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.taken.lock().unwrap())
+    }
+}
+
+fn now() -> Timestamp {
+    at(NOW)
+}
+
+/// Headlines of ACME whose scores are about 0 for a month, and in the last hour three that are bad, one of them told
+/// twice; of QUIET the same without the last hour; of NEW only the last hour.
+async fn write_mentions(writer: &Writer) {
+    let row = |ticker: &str, title: String, at: Timestamp, positive: f64, negative: f64| {
+        let mut mention = mention(ticker, at);
+        mention.article_id = format!("{ticker} {title} {at}");
+        mention.title = title;
+        let probabilities = Probabilities { positive, neutral: 1.0 - positive - negative, negative };
+        mention.sentiment = Ok(Sentiment { probabilities, model: "m".into(), model_revision: "r".into(), windows: 1 });
+        MentionRow::new(&Run::live(), &mention, 1)
+    };
+    let mut rows = Vec::new();
+    for number in 0..40_i64 {
+        let at = now() - SignedDuration::from_hours(10 + 12 * number);
+        let (good, bad) = if number % 2 == 0 { (0.3, 0.2) } else { (0.2, 0.3) };
+        rows.extend(["ACME", "QUIET"].map(|ticker| row(ticker, format!("story {number}"), at, good, bad)));
+    }
+    let minutes = |ago: i64| now() - SignedDuration::from_mins(ago);
+    for (number, title) in
+        ["Acme warns", "Acme loses its chief", "Acme recalls cars", "Acme warns"].into_iter().enumerate()
+    {
+        rows.push(row("ACME", title.into(), minutes(40 - number as i64), 0.01, if number == 2 { 0.98 } else { 0.9 }));
+        rows.push(row("NEW", title.into(), minutes(40 - number as i64), 0.01, 0.9));
+    }
+    writer.insert("mentions", &rows).await.unwrap();
+}
+
+async fn write_bars(config: &ClickHouseConfig) {
+    let row = |symbol: &str, minutes_ago: i64, z: f64| {
+        let start = (now() - SignedDuration::from_mins(minutes_ago)).as_microsecond();
+        format!(
+            "('live', '{symbol}', 60, fromUnixTimestamp64Micro({start}), 1, 98.5, {}, {z}, {})",
+            z / 500.0,
+            z.abs() > 3.0
+        )
+    };
+    let rows = [row("ACME", 5, -7.25), row("ACME", 6, -6.5), row("CALM", 5, 4.0), row("OLD", 90, 12.0)].join(", ");
+    let sql = format!(
+        "INSERT INTO indicators (run, symbol, width_s, start, version, close, log_return, robust_z_60, is_anomaly) VALUES {rows}"
+    );
+    config.client().query(&sql).execute().await.unwrap();
+}
+
+async fn write_sources(writer: &Writer) {
+    let row = |kind, source: &str, at: Timestamp, position| {
+        let watermark = Watermark { source: source.into(), ..Watermark::new(0, 1, at) };
+        SourceRow::new(&Run::live(), kind, &watermark, position).unwrap()
+    };
+    let later = now() + SignedDuration::from_hours(1);
+    let rows = [
+        row(SourceKind::News, "wire", now() - SignedDuration::from_hours(2), 7),
+        row(SourceKind::Prices, "feed", now() - SignedDuration::from_hours(2), 7),
+        row(SourceKind::Prices, "feed", later, 8),
+    ];
+    writer.insert("source_progress", &rows).await.unwrap();
+}
+
+fn alerts(config: &ClickHouseConfig, address: &str) -> Alerts {
+    let settings = AlertsConfig {
+        // A source is stale if it did not move since the process started.
+        stale_after: Duration::from_micros(1),
+        webhook_url: Some(format!("{address}/webhook")),
+        slack_url: Some(format!("{address}/slack")),
+        ..AlertsConfig::default()
+    };
+    let watched = vec![(SourceKind::News, "wire".to_owned()), (SourceKind::Prices, "feed".to_owned())];
+    Alerts::new(&settings, config, watched, Clock::accelerated(now(), 1.0), Shutdown::new()).unwrap()
+}
+
+fn named(taken: &[(String, Value)], name: &str) -> Vec<Value> {
+    taken.iter().filter(|(to, _)| to == name).map(|(_, body)| body.clone()).collect()
+}
+
+#[tokio::test]
+async fn each_kind_of_alert_reaches_every_target_once_also_after_a_refusal_and_a_restart() {
+    let Some(config) = clickhouse("alerts") else { return };
+    migrate(&config).await.unwrap();
+    let writer = Writer::new(&config, Shutdown::new());
+    write_mentions(&writer).await;
+    write_bars(&config).await;
+    write_sources(&writer).await;
+
+    let receiver = Receiver::default();
+    let address = receiver.start().await;
+    *receiver.refuses.lock().unwrap() = true;
+    let mut first = alerts(&config, &address);
+    assert_eq!(first.look().await.unwrap(), 3, "the table has what no webhook took");
+    assert_eq!(first.look().await.unwrap(), 0);
+    *receiver.refuses.lock().unwrap() = false;
+    assert_eq!(first.look().await.unwrap(), 6);
+
+    let taken = receiver.take();
+    let (webhook, slack) = (named(&taken, "webhook"), named(&taken, "slack"));
+    let subjects: BTreeSet<(&str, &str)> =
+        webhook.iter().map(|body| (body["kind"].as_str().unwrap(), body["subject"].as_str().unwrap())).collect();
+    let expected = [("anomaly", "ACME"), ("sentiment_shock", "ACME"), ("stale_source", "news/wire")];
+    assert_eq!(subjects, BTreeSet::from(expected));
+    let anomaly = webhook.iter().find(|body| body["kind"] == "anomaly").unwrap();
+    assert_eq!(anomaly["at"], "2025-06-04T14:55:00Z", "of two, the latest");
+    assert_eq!(anomaly["value"], -7.25);
+    let shock = webhook.iter().find(|body| body["kind"] == "sentiment_shock").unwrap();
+    let text = shock["text"].as_str().unwrap();
+    assert!(text.contains("of 3 headlines is -0.92, usually +0.00") && text.ends_with("Acme recalls cars"), "{text}");
+    // (-0.9166… - 0) over 0.1012…, the sample deviation of 40 scores of ±0.1, over the root of 3.
+    assert!((shock["value"].as_f64().unwrap() - -15.677_412_1).abs() < 1e-6, "{shock}");
+    let texts: BTreeSet<&str> = webhook.iter().map(|body| body["text"].as_str().unwrap()).collect();
+    assert_eq!(slack.len(), 3);
+    assert!(
+        slack
+            .iter()
+            .all(|body| *body == json!({"text": body["text"]}) && texts.contains(body["text"].as_str().unwrap()))
+    );
+
+    assert_eq!(first.look().await.unwrap(), 0);
+    assert_eq!(alerts(&config, &address).look().await.unwrap(), 0, "a restarted process knows what was sent");
+    assert_eq!(receiver.take(), []);
+    assert_eq!(sent(&config, now() - SignedDuration::from_hours(1)).await.unwrap().len(), 9);
+    drop_database(&config).await.unwrap();
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_refused_and_never_printed() {
+    for (url, expected) in [("hooks.example/secret", "relative URL"), ("ftp://hooks.example/secret", "ftp:")] {
+        let settings = AlertsConfig { slack_url: Some(url.into()), ..AlertsConfig::default() };
+        let clickhouse = ClickHouseConfig::default();
+        let refused = Alerts::new(&settings, &clickhouse, Vec::new(), Clock::wall(), Shutdown::new());
+        let error = refused.err().unwrap();
+        assert!(matches!(error, AlertError::Address { .. }) && !error.is_retryable());
+        let text = error.to_string();
+        assert!(text.contains("slack") && text.contains(expected) && !text.contains("secret"), "{text}");
+        assert!(!format!("{settings:?}").contains("secret"));
+    }
+}
