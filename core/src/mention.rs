@@ -39,7 +39,7 @@ impl Probabilities {
 pub struct Sentiment {
     /// Class probabilities as the model gives them, calibrated or not.
     pub probabilities: Probabilities,
-    /// Model name as configured (`ProsusAI/finbert`, `tapewire-minilm-sentiment`).
+    /// Model name as configured (`ProsusAI/finbert`, `tapewire-e5-sentiment`).
     pub model: String,
     /// What was loaded: the hub's revision, or a hash of the weights.
     pub model_revision: String,

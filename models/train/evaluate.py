@@ -2,7 +2,7 @@
 
     python evaluate.py --samples samples.jsonl --model FOLDER [--card FOLDER/README.md]
 
-The half precision weights are widened to float32 and computed in float32, on
+The stored weights are widened to float32 and computed in float32, on
 one thread. Intervals are 95% percentile bootstraps over groups of near-identical texts.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from calibrate import error_by_chance, expected_calibration_error
-from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, predict
+from encoding import LABEL_ID, LABELS, encode, load_samples, load_shipped, load_tokenizer, predict
 from tokenizers import Tokenizer
-from transformers import BertForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 RESAMPLES = 1000
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = BertForSequenceClassification.from_pretrained(args.model, dtype=torch.float32)
+    model = load_shipped(args.model)
     tokenizer = load_tokenizer(args.model, model.config.max_position_embeddings)
     results = {name: measure(model, tokenizer, part) for name, part in slices(load_samples(args.samples)).items()}
     rows = direction_set()

@@ -1,10 +1,12 @@
-"""Makes the shipped model from checkpoints: averaged, calibrated, in half precision.
+"""Makes the shipped model from checkpoints: averaged, calibrated, its matrices in 8-bit integers.
 
     python export.py --samples samples.jsonl --checkpoint run1 [run2 ...] --out FOLDER
 
 Several checkpoints are averaged weight by weight (Wortsman et al. 2022). The
 linear head is then calibrated on the validation split (calibrate.py): a consumer
 takes the softmax of the logits and nothing else.
+The matrices of the layers are rounded to 8 bits with a scale for each output,
+as compressed-tensors stores them (`int-quantized`); the rest is in half precision.
 Every file is written beside FOLDER first and moved into place when all are
 complete; a README.md already in FOLDER stays.
 """
@@ -12,6 +14,7 @@ complete; a README.md already in FOLDER stays.
 import argparse
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,7 +22,7 @@ import numpy as np
 import torch
 from calibrate import cross_validate, refit_head
 from direction import held_out_samples
-from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, predict
+from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, predict, widened
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification
@@ -27,7 +30,23 @@ from transformers import BertConfig, BertForSequenceClassification
 MAX_POSITIONS = 512
 CALIBRATED_ON = ["sentfin", "twitter", "direction"]
 RIDGE = 1e-3  # chosen from 1e-4 … 0.3: near the least cross-validated loss on the validation split
-COPIED = ["vocab.txt", "special_tokens_map.json"]
+SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("cls", "mask", "pad", "sep", "unk")}
+ROUNDED = re.compile(
+    r"bert\.encoder\.layer\.\d+\..*dense\.weight|bert\.encoder\.layer\.\d+\.attention\.self\.\w+\.weight"
+)
+# How compressed-tensors, and transformers with it, read the rounded matrices.
+QUANTIZATION = {
+    "quant_method": "compressed-tensors",
+    "format": "int-quantized",
+    "quantization_status": "compressed",
+    "ignore": ["bert.pooler.dense", "classifier"],
+    "config_groups": {
+        "group_0": {
+            "targets": ["Linear"],
+            "weights": {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel", "dynamic": False},
+        }
+    },
+}
 
 
 def average(checkpoints: list[Path]) -> dict[str, torch.Tensor]:
@@ -51,10 +70,11 @@ def config() -> dict:
         "layer_norm_eps": 1e-12,
         "max_position_embeddings": MAX_POSITIONS,
         "num_attention_heads": 12,
-        "num_hidden_layers": 6,
+        "num_hidden_layers": 12,
         "pad_token_id": 0,
         "position_embedding_type": "absolute",
         "problem_type": "single_label_classification",
+        "quantization_config": QUANTIZATION,
         # For the inference engine: trained on [CLS] text [SEP] company [SEP].
         "tapewire_reads_company": True,
         "torch_dtype": "float16",
@@ -68,6 +88,16 @@ def build(weights: dict[str, torch.Tensor]) -> BertForSequenceClassification:
     model = BertForSequenceClassification(BertConfig.from_dict(config()))
     model.load_state_dict(weights, strict=True)
     return model.eval()
+
+
+def rounded(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights as they are stored."""
+    stored = {name: tensor.half().contiguous() for name, tensor in weights.items() if not ROUNDED.fullmatch(name)}
+    for name in weights.keys() - stored.keys():
+        scale = weights[name].abs().amax(1, keepdim=True).clamp_min(1e-8) / 127
+        stored[name] = (weights[name] / scale).round().to(torch.int8).contiguous()
+        stored[f"{name}_scale"] = scale
+    return stored
 
 
 def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: list[dict]) -> dict:
@@ -89,7 +119,7 @@ def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: l
 
 
 def write_tokenizer(base: Path, out: Path) -> None:
-    """Writes the base tokenizer without its truncation and padding to 128 tokens."""
+    """Writes the base tokenizer without truncation and padding, and its vocabulary by itself."""
     tokenizer = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer.update(truncation=None, padding=None)
     (out / "tokenizer.json").write_text(
@@ -101,33 +131,33 @@ def write_tokenizer(base: Path, out: Path) -> None:
         "model_max_length": MAX_POSITIONS,
         "strip_accents": None,
         "tokenize_chinese_chars": True,
-        **{f"{name}_token": f"[{name.upper()}]" for name in ("cls", "mask", "pad", "sep", "unk")},
+        **SPECIAL,
     }
     (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")
-    for name in COPIED:
-        shutil.copyfile(base / name, out / name)
+    (out / "special_tokens_map.json").write_text(json.dumps(SPECIAL, indent=1) + "\n")
+    words = sorted(tokenizer["model"]["vocab"].items(), key=lambda item: item[1])
+    (out / "vocab.txt").write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=Path, required=True, help="output of prepare.py")
     parser.add_argument("--checkpoint", type=Path, nargs="+", required=True, help="output of train.py")
-    parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the base encoder")
     parser.add_argument("--out", type=Path, required=True, help="folder of the shipped model")
     args = parser.parse_args()
     torch.set_num_threads(1)
 
-    base = base_folder(args.base)
-    weights = average(args.checkpoint)
-    calibration = calibrate(weights, load_tokenizer(base, MAX_POSITIONS), load_samples(args.samples))
+    # Calibrated after rounding, because what is rounded is what is used.
+    weights = widened(rounded(average(args.checkpoint)))
+    calibration = calibrate(weights, load_tokenizer(args.base, MAX_POSITIONS), load_samples(args.samples))
 
     fresh = args.out.with_name(args.out.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    half = {name: tensor.half().contiguous() for name, tensor in weights.items()}
-    save_file(half, fresh / "model.safetensors", metadata={"format": "pt"})
+    save_file(rounded(weights), fresh / "model.safetensors", metadata={"format": "pt"})
     (fresh / "config.json").write_text(json.dumps(config(), indent=1) + "\n")
-    write_tokenizer(base, fresh)
+    write_tokenizer(args.base, fresh)
     runs = [json.loads((folder / "training.json").read_text()) for folder in args.checkpoint]
     (fresh / "training.json").write_text(json.dumps({"calibration": calibration, "runs": runs}, indent=1) + "\n")
     names = sorted(path.name for path in fresh.iterdir())

@@ -2,8 +2,8 @@
 
 Two files, both small enough to commit:
 
-`shipped`    logits of the shipped model on invented headlines. The stored half
-             precision weights are widened to float32 and computed in float32.
+`shipped`    logits of a shipped model on invented headlines. The stored weights are
+             widened to float32 and computed in float32.
 `bert-base`  logits of a BERT of base size (12 layers, hidden size 768, 12 heads,
              3 labels). Its 438 MB of weights are not stored: both sides make
              them from the formula below.
@@ -37,7 +37,7 @@ is distinguished from a wrong model. `float32_error` is the largest distance of 
 float32 logits from the same computation in float64: no engine has to be closer than that.
 
     python reference_logits.py bert-base
-    python reference_logits.py shipped
+    python reference_logits.py shipped [--model FOLDER]
 """
 
 import argparse
@@ -47,11 +47,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from encoding import load_shipped
 from reference_inputs import PAIRS
 from transformers import BertConfig, BertForSequenceClassification
 
 HERE = Path(__file__).resolve().parent
-SHIPPED = HERE.parent / "shipped" / "tapewire-minilm-sentiment"
+SHIPPED = HERE.parent / "shipped"
 GOLDEN = 0x9E3779B97F4A7C15
 SCALE = np.float32(0.07)
 LENGTHS = [(2, None), (3, None), (7, None), (16, 11), (33, 25), (64, None), (128, 120), (301, None), (512, 500)]
@@ -119,9 +120,7 @@ def bert_base() -> dict:
 def shipped(folder: Path) -> dict:
     from tokenizers import Tokenizer
 
-    model = BertForSequenceClassification.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    model = load_shipped(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(model.config.max_position_embeddings, strategy="only_first")
     cases = []
@@ -155,12 +154,14 @@ def write(path: Path, content: dict) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("which", choices=["shipped", "bert-base"])
-    parser.add_argument("--model", type=Path, default=SHIPPED, help="folder of the shipped model")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED / "tapewire-e5-sentiment", help="folder of the shipped model"
+    )
     parser.add_argument("--out", type=Path, help="file to write")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.which == "shipped":
-        write(args.out or args.model.parent / "reference_logits.json", shipped(args.model))
+        write(args.out or SHIPPED / "reference_logits" / f"{args.model.name}.json", shipped(args.model))
     else:
         write(args.out or HERE / "reference_bert_base.json", bert_base())
 

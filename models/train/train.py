@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from augment import Augmenter, Rates, Varied
 from direction import draw_rows, held_out_samples
-from encoding import LABEL_ID, LABELS, base_folder, encode, load_samples, load_tokenizer, pad, predict
+from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, pad, predict
 from relabel import relabel
 from tokenizers import Tokenizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -167,7 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=Path, required=True, help="output of prepare.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
-    parser.add_argument("--base", type=Path, help="folder of the base encoder (default: the pinned package)")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the base encoder")
     parser.add_argument(
         "--start", type=Path, help="checkpoint to continue from (default: the base encoder under a new head)"
     )
@@ -192,8 +192,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    base = base_folder(args.base)
-    model, tokenizer = load_model(args.start or base), load_tokenizer(base, MAX_TOKENS)
+    model, tokenizer = load_model(args.start or args.base), load_tokenizer(args.base, MAX_TOKENS)
     loss_of = Loss(args.smoothing, args.teacher)
     torch.manual_seed(args.seed)
     kept, history = train(model, tokenizer, relabel(load_samples(args.samples)), loss_of, args)

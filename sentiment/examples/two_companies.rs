@@ -46,7 +46,7 @@ fn main() {
     let companies = Companies::load(None).unwrap();
     let asked = asked(&companies);
     let engine =
-        Engine::load(&Registry::from_env().resolve(&Source::Shipped).unwrap(), &EngineConfig::default()).unwrap();
+        Engine::load(&Registry::from_env().resolve(&Source::default()).unwrap(), &EngineConfig::default()).unwrap();
     println!("{} companies, {} headlines", asked.len(), asked.len() * TEMPLATES.len());
     let ways: [(&str, Mark, Way); 5] = [
         (

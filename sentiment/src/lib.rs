@@ -10,7 +10,7 @@
 //! use tapewire_sentiment::{Engine, EngineConfig, Input};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let engine = Engine::load(&Source::Shipped.resolve()?, &EngineConfig::default())?;
+//! let engine = Engine::load(&Source::default().resolve()?, &EngineConfig::default())?;
 //! let (text, gains) = ("Northgate gains, Selby sinks", Company::named("Northgate"));
 //! for score in engine.score(&[Input::new(text, Some(&gains)), Input::new(text, None)]) {
 //!     println!("{:?}", score?.probabilities);

@@ -107,7 +107,7 @@ fn padding_does_not_matter_to_candle_transformers() {
 
 #[test]
 fn the_shipped_model() {
-    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+    let files = Registry::from_env().resolve(&Source::default()).unwrap();
     let tokenizer = TextTokenizer::load(&files.tokenizer, 512).unwrap();
     let texts: Vec<Encoding> = [
         ("Shares of Apple fall as Microsoft gains", Some("Apple")),

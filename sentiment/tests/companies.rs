@@ -90,7 +90,7 @@ fn the_model_gets_the_name_that_the_text_uses() {
 /// A model that does not read the company gets the sentences that name it.
 #[test]
 fn a_model_without_second_segment_distinguishes_companies_by_their_sentences() {
-    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+    let files = Registry::from_env().resolve(&Source::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(files.config.parent().unwrap()).unwrap() {
         let path = entry.unwrap().path();

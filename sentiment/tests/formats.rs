@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
+#[path = "formats/weights.rs"]
+mod weights;
 
-use common::{Family, LABELS, STANDARD, Shape, Spelling, TINY, encoding};
+use common::{Family, LABELS, STANDARD, Shape, TINY, encoding};
 use std::path::{Path, PathBuf};
 use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer, Window};
 use tapewire_sentiment::engine::windows::Overflow;
@@ -25,43 +27,6 @@ fn one(windows: Result<Vec<Window>, ScoreError>) -> Encoding {
 
 fn probe() -> Encoding {
     encoding(&[2, 9, 33, 8, 3, 20, 3], &[0, 0, 0, 0, 0, 1, 1])
-}
-
-fn logits(spelling: Spelling) -> Vec<f32> {
-    let folder = tempfile::tempdir().unwrap();
-    let files = common::write(folder.path(), &TINY, spelling, 8.0, LABELS);
-    load(&files).logits(&[&probe()]).remove(0).unwrap()
-}
-
-#[test]
-fn names_of_tensors_may_vary_and_half_precision_is_widened() {
-    let standard = logits(STANDARD);
-    assert_eq!(logits(Spelling { prefix: false, ..STANDARD }), standard);
-    assert_eq!(logits(Spelling { gamma_and_beta: true, ..STANDARD }), standard);
-    let half = logits(Spelling { half: true, ..STANDARD });
-    assert_ne!(half, standard);
-    assert!(half.iter().zip(&standard).all(|(a, b)| (a - b).abs() < 0.05), "{half:?} {standard:?}");
-}
-
-#[test]
-fn both_of_pytorchs_pickles_are_read() {
-    let shape = Shape { layers: 2, hidden: 16, heads: 2, inner: 24, vocabulary: 40, positions: 16 };
-    let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(data("logits.json")).unwrap()).unwrap();
-    let list =
-        |key: &str| -> Vec<f64> { expected[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect() };
-    let ids = |key: &str| -> Vec<u32> { list(key).into_iter().map(|n| n as u32).collect() };
-    for file in ["zip.bin", "legacy.bin"] {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::copy(data(file), folder.path().join("pytorch_model.bin")).unwrap();
-        std::fs::write(folder.path().join("config.json"), common::config_json(&shape, LABELS)).unwrap();
-        std::fs::write(folder.path().join("vocab.txt"), common::vocabulary(shape.vocabulary)).unwrap();
-        let engine = load(&common::files(folder.path()));
-        let found = engine.logits(&[&encoding(&ids("input_ids"), &ids("token_type_ids"))]).remove(0).unwrap();
-        assert!(
-            found.iter().zip(list("logits")).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5),
-            "{file}: {found:?} {expected}"
-        );
-    }
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn assert_windows(windows: &[Window], text: &str, [begin, end]: [u32; 2], vocabu
 
 #[test]
 fn windows_of_texts() {
-    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+    let files = Registry::from_env().resolve(&Source::default()).unwrap();
     let tokenizer = std::panic::AssertUnwindSafe(TextTokenizer::load(&files.tokenizer, LIMIT).unwrap());
     let empty = tokenizer.encode("", None, Overflow::Windows).unwrap().remove(0).encoding.input_ids;
     let [begin, end] = empty[..] else { panic!("{empty:?}") };

@@ -10,6 +10,7 @@ mod sentencepiece;
 use common::{BERT_BASE, Case, Family, LABELS, SCALE, SIGNIFICANT, STANDARD, elements, read, train};
 use serde::Deserialize;
 use std::path::Path;
+use tapewire_models::registry::SHIPPED;
 use tapewire_models::{Registry, Source, TokenizerFiles};
 use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer};
 use tapewire_sentiment::engine::windows::Overflow;
@@ -88,29 +89,36 @@ struct Headline {
 }
 
 #[test]
-fn the_shipped_model() {
-    let reference: Shipped = read(&models().join("shipped/reference_logits.json"));
-    let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
-    assert_eq!(files.revision, reference.sha256, "reference_logits.json belongs to other weights: generate it again");
-    let cases: Vec<Case> = reference.cases.into_iter().map(|headline| headline.case).collect();
-    for (precision, tolerance) in TOLERANCES {
-        let engine = Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap();
-        assert!(engine.reads_company());
-        let suffix = engine.revision().strip_prefix(&files.revision).unwrap();
-        let named =
-            if precision == Precision::F32 { String::new() } else { format!("+{}", precision.effective_name()) };
-        assert_eq!(suffix, named, "the precision is part of the revision");
-        let distance = distance(&engine, &cases);
-        println!("shipped model, {precision}: largest difference of a logit from PyTorch's {distance:e}");
-        assert!(distance <= tolerance, "{precision}: {distance}");
+fn the_shipped_models() {
+    for name in SHIPPED {
+        let reference = shipped(name);
+        let files = Registry::from_env().resolve(&Source::Shipped(name)).unwrap();
+        assert_eq!(files.revision, reference.sha256, "{name}: its logits belong to other weights: generate them again");
+        let cases: Vec<Case> = reference.cases.into_iter().map(|headline| headline.case).collect();
+        for (precision, tolerance) in TOLERANCES {
+            let engine = Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap();
+            assert!(engine.reads_company());
+            let suffix = engine.revision().strip_prefix(&files.revision).unwrap();
+            let named =
+                if precision == Precision::F32 { String::new() } else { format!("+{}", precision.effective_name()) };
+            assert_eq!(suffix, named, "the precision is part of the revision");
+            let distance = distance(&engine, &cases);
+            println!("{name}, {precision}: largest difference of a logit from PyTorch's {distance:e}");
+            assert!(distance <= tolerance, "{name}, {precision}: {distance}");
+        }
     }
+}
+
+/// PyTorch's logits of a shipped model.
+fn shipped(name: &str) -> Shipped {
+    read(&models().join("shipped/reference_logits").join(format!("{name}.json")))
 }
 
 /// From `tokenizer.json`, and from `vocab.txt` alone, as for FinBERT.
 #[test]
 fn the_shipped_models_tokens() {
-    let reference: Shipped = read(&models().join("shipped/reference_logits.json"));
-    let folder = models().join("shipped").join(tapewire_models::registry::SHIPPED);
+    let reference = shipped(SHIPPED[0]);
+    let folder = models().join("shipped").join(SHIPPED[0]);
     let vocabulary = folder.join("vocab.txt");
     for files in [
         TokenizerFiles::Json(folder.join("tokenizer.json")),

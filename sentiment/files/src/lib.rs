@@ -12,7 +12,7 @@
 //! use tapewire_sentiment::{Engine, EngineConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let engine = Engine::load(&Source::Shipped.resolve()?, &EngineConfig::default())?;
+//! let engine = Engine::load(&Source::default().resolve()?, &EngineConfig::default())?;
 //! let output = Path::new("scored.csv");
 //! let job = Job {
 //!     sources: vec![JobSource::File("news.csv".into())],

@@ -5,6 +5,7 @@ use crate::SentimentError;
 use candle_core::pickle::PthTensors;
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 use tapewire_models::Weights;
 
@@ -81,12 +82,37 @@ impl Checkpoint {
 
     fn get(&self, name: &str) -> candle_core::Result<Option<Tensor>> {
         match &self.format {
-            Format::Safetensors(file) if file.get(name).is_err() => Ok(None),
-            Format::Safetensors(file) => file.load(name, &Device::Cpu).map(Some),
+            Format::Safetensors(file) => match file.get(name) {
+                Err(_) => Ok(None),
+                Ok(stored) if stored.dtype() == Dtype::I8 => {
+                    widened(&stored, self.get(&format!("{name}_scale"))?).map(Some)
+                }
+                Ok(_) => file.load(name, &Device::Cpu).map(Some),
+            },
             Format::Zip(file) => file.get(name),
             Format::Legacy(file) => file.get(name),
         }
     }
+}
+
+/// A matrix of 8-bit integers as 32-bit floats. Row `r` of the model is row `r` of the file times `scales[r]`: the format
+/// `int-quantized` of [compressed-tensors] with one scale for each output, which keeps the scales of `NAME` as
+/// `NAME_scale`, `[rows, 1]`.
+///
+/// [compressed-tensors]: https://github.com/vllm-project/compressed-tensors
+fn widened(stored: &TensorView<'_>, scales: Option<Tensor>) -> candle_core::Result<Tensor> {
+    let wrong = |found: &str| {
+        candle_core::Error::Msg(format!(
+            "8-bit integers {found}; choose a checkpoint with one scale for each row, or in f32, f16 or bf16"
+        ))
+    };
+    let scales = scales.ok_or_else(|| wrong("without scales"))?;
+    let &[rows, columns] = stored.shape() else { return Err(wrong("that are not a matrix")) };
+    if scales.dims() != [rows, 1] {
+        return Err(wrong(&format!("with scales of shape {:?}", scales.dims())));
+    }
+    let integers: Vec<f32> = stored.data().iter().map(|&byte| f32::from(byte.cast_signed())).collect();
+    Tensor::from_vec(integers, (rows, columns), &Device::Cpu)?.broadcast_mul(&scales.to_dtype(DType::F32)?)
 }
 
 fn is_zip(path: &Path) -> bool {

@@ -120,11 +120,28 @@ fn is_classifier(common: &Common) -> Result<(), Unsupported> {
         let remedy = "choose a model that was fine-tuned to classify texts, a ...ForSequenceClassification".into();
         return Err(Unsupported { what: format!("a {other}"), remedy });
     }
-    if common.quantization_config.as_ref().is_some_and(|settings| !settings.is_null()) {
+    if common.quantization_config.as_ref().is_some_and(|settings| !settings.is_null() && !is_int_quantized(settings)) {
         let remedy = "choose a checkpoint in f32, f16 or bf16, and set precision = \"int8\" for speed".into();
         return Err(Unsupported { what: "quantization_config: a quantized checkpoint".into(), remedy });
     }
     Ok(())
+}
+
+/// Whether the weights are those that [`Checkpoint`](super::checkpoint::Checkpoint) widens: 8-bit integers with one scale for
+/// each output, and inputs as they are.
+fn is_int_quantized(settings: &serde_json::Value) -> bool {
+    let groups = settings["config_groups"].as_object();
+    let is_known = |group: &serde_json::Value| {
+        let weights = &group["weights"];
+        let is_int8 = weights["num_bits"] == 8 && weights["type"] == "int";
+        is_int8
+            && weights["symmetric"] == true
+            && weights["strategy"] == "channel"
+            && group["input_activations"].is_null()
+    };
+    settings["quant_method"] == "compressed-tensors"
+        && settings["format"] == "int-quantized"
+        && groups.is_some_and(|groups| !groups.is_empty() && groups.values().all(is_known))
 }
 
 fn checked(family: Family) -> Result<Family, Unsupported> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Names up to `max_client_batch_size` are those of text-embeddings-inference.
 ///
 /// ```json
-/// {"model_id": "tapewire-minilm-sentiment", "model_sha": "4be1...", "model_dtype": "f32",
+/// {"model_id": "tapewire-e5-sentiment", "model_sha": "4be1...", "model_dtype": "f32",
 ///  "model_type": {"classifier": {"id2label": {"0": "positive", "1": "negative", "2": "neutral"},
 ///                                "label2id": {"positive": 0, "negative": 1, "neutral": 2}}},
 ///  "max_input_length": 512, "max_client_batch_size": 256,

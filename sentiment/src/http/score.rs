@@ -32,7 +32,7 @@ struct ScoreInput {
 /// `results` has a list for each input, with one score for each of its companies, in their order.
 ///
 /// ```json
-/// {"model": "tapewire-minilm-sentiment", "revision": "2ac0...", "results": [[
+/// {"model": "tapewire-e5-sentiment", "revision": "2ac0...", "results": [[
 ///  {"company": "Apple", "symbol": "AAPL", "asked_as": "Apple", "score": 0.884111, "label": "positive",
 ///   "probabilities": {"positive": 0.902011, "neutral": 0.080089, "negative": 0.0179}, "windows": 1}]]}
 /// ```

@@ -37,7 +37,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 /// use tapewire_sentiment::{Engine, EngineConfig, Queue, QueueConfig, Request};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let engine = Engine::load(&Source::Shipped.resolve()?, &EngineConfig::default())?;
+/// let engine = Engine::load(&Source::default().resolve()?, &EngineConfig::default())?;
 /// let queue = Queue::new(Arc::new(engine), &QueueConfig::default())?;
 /// let company = Arc::new(Company::named("Northgate"));
 /// let scored = queue.submit(Request::new("Northgate raises its outlook", Some(company))).await?;

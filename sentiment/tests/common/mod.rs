@@ -94,21 +94,27 @@ pub fn write(folder: &Path, shape: &Shape, spelling: Spelling, gain: f32, config
             true => elements.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
             false => elements.flat_map(f32::to_le_bytes).collect(),
         };
-        (spell(&name, spelling), dims, bytes)
+        let dtype = if spelling.half { Dtype::F16 } else { Dtype::F32 };
+        (spell(&name, spelling), dtype, dims, bytes)
     });
-    let dtype = if spelling.half { Dtype::F16 } else { Dtype::F32 };
-    save(folder, stored.collect(), dtype, &config_json(shape, config), shape.vocabulary)
+    save(folder, stored.collect(), &config_json(shape, config), shape.vocabulary)
 }
 
-fn save(
+/// The elements as a file of weights has them.
+pub fn bytes(elements: &[f32]) -> Vec<u8> {
+    elements.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+/// Writes a model of these tensors: name, type, shape and bytes of each.
+pub fn save(
     folder: &Path,
-    stored: Vec<(String, Vec<usize>, Vec<u8>)>,
-    dtype: Dtype,
+    stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
     config: &str,
     vocab_size: usize,
 ) -> ModelFiles {
-    let views =
-        stored.iter().map(|(name, dims, bytes)| (name.as_str(), TensorView::new(dtype, dims.clone(), bytes).unwrap()));
+    let views = stored
+        .iter()
+        .map(|(name, dtype, dims, bytes)| (name.as_str(), TensorView::new(*dtype, dims.clone(), bytes).unwrap()));
     safetensors::serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
     std::fs::write(folder.join("config.json"), config).unwrap();
     std::fs::write(folder.join("vocab.txt"), vocabulary(vocab_size)).unwrap();
@@ -158,9 +164,9 @@ impl Family {
         let stored = self.tensors.iter().map(|(name, dims)| {
             let mut elements = elements(name, dims.iter().product(), self.scale);
             change(name, &mut elements);
-            (name.clone(), dims.clone(), elements.into_iter().flat_map(f32::to_le_bytes).collect())
+            (name.clone(), Dtype::F32, dims.clone(), bytes(&elements))
         });
-        save(folder, stored.collect(), Dtype::F32, &self.config.to_string(), self.setting("vocab_size"))
+        save(folder, stored.collect(), &self.config.to_string(), self.setting("vocab_size"))
     }
 
     pub fn engine(&self, config: &EngineConfig) -> Engine {
@@ -240,7 +246,7 @@ pub fn encoding(ids: &[u32], types: &[u32]) -> Encoding {
 /// The shipped model, loaded once for a test binary.
 pub fn shipped() -> Arc<Engine> {
     static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
-        let files = Registry::from_env().resolve(&Source::Shipped).unwrap();
+        let files = Registry::from_env().resolve(&Source::default()).unwrap();
         Arc::new(Engine::load(&files, &EngineConfig::default()).unwrap())
     });
     Arc::clone(&ENGINE)
