@@ -35,6 +35,11 @@ const COINS: [(&str, &[&str]); 24] = [
     ("NEAR", &["NEAR Protocol"]),
 ];
 
+/// Whether a ticker is that of a coin in the table.
+pub(super) fn is_coin(ticker: &str) -> bool {
+    COINS.iter().any(|(coin, _)| *coin == ticker)
+}
+
 /// A coin as the company of a symbol. Without a name if the coin is not in the table.
 pub(super) fn company(symbol: &Symbol, coin: &str) -> Company {
     let names = COINS.iter().find(|(ticker, _)| *ticker == coin).map_or(&[][..], |(_, names)| names);

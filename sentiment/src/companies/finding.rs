@@ -7,10 +7,9 @@
 //! measured by the example `found_companies`.
 
 use super::matching::{Name, is_of_exchange};
-use super::{Companies, Listing};
+use super::{Companies, Listing, coins};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use tapewire_core::instrument::names::is_common;
@@ -140,7 +139,10 @@ impl Finder {
             }
         }
         for list in candidates.values_mut() {
-            list.sort_by_key(|candidate| Reverse(candidate.name.as_str().len()));
+            // By symbol, too, so that nothing depends on the order of a hash table.
+            list.sort_by(|a, b| {
+                b.name.as_str().len().cmp(&a.name.as_str().len()).then_with(|| a.symbol.cmp(&b.symbol))
+            });
         }
         Self { companies, candidates }
     }
@@ -208,13 +210,13 @@ impl Finder {
         })
     }
 
-    /// Tickers that the text marks: `NASDAQ: AAPL`, `$AAPL`.
+    /// Tickers that the text marks: `NASDAQ: AAPL`, `$AAPL`. `$BTC` is the coin, not the fund of that ticker.
     fn by_ticker<'a>(&'a self, text: &'a str, day: Option<Date>) -> impl Iterator<Item = Found> + 'a {
         words(text).filter_map(move |span| {
             let word = &text[span.clone()];
             let is_spelled = word.len() <= 5 && word.chars().all(|c| c.is_ascii_uppercase());
             let before = &text[..span.start];
-            let is_marked = before.ends_with('$') || is_of_exchange(before);
+            let is_marked = before.ends_with('$') && !coins::is_coin(word) || is_of_exchange(before);
             let symbol = (is_spelled && is_marked).then(|| Symbol::new(word).ok())??;
             let is_known = !self.companies.of_symbol(&symbol, day).names.is_empty();
             is_known.then_some(Found { symbol, span })
@@ -316,10 +318,12 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new(Companies::load(None).unwrap()));
 
     fn found(text: &str) -> Vec<String> {
-        static FINDER: std::sync::LazyLock<Finder> =
-            std::sync::LazyLock::new(|| Finder::new(Companies::load(None).unwrap()));
         FINDER.find(text, None).into_iter().map(|found| found.symbol.to_string()).collect()
     }
 
@@ -351,9 +355,26 @@ mod tests {
             "TARGET SAYS BLOCK IS APPLE",
             "(TSX: NVDA) is another exchange",
             "The Ford Foundation gives $5",
+            "$BTC and $SOL rise",
             "",
         ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Names and signs between any other characters: what is found is in the text, in its order.
+        #[test]
+        fn what_is_found_is_in_the_text(
+            parts in proptest::collection::vec(
+                prop_oneof!["\\PC{0,8}", "Apple|Lowe's|O\u{2019}Reilly|Estée Lauder|\\$F|NYSE: F|'s |\u{2019}s | Inc", " |-|\\.|\n"],
+                0..12,
+            ),
+        ) {
+            let text = parts.concat();
+            let found = FINDER.find(&text, None);
+            prop_assert!(found.is_sorted_by_key(|found| found.span.start));
+            prop_assert!(found.iter().all(|found| text.get(found.span.clone()).is_some_and(|name| !name.is_empty())));
         }
     }
 
