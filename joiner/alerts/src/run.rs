@@ -111,16 +111,11 @@ impl Alerts {
     pub async fn look(&mut self) -> Result<usize, AlertError> {
         let now = self.clock.now();
         let quiet = SignedDuration::try_from(self.config.quiet).unwrap_or(SignedDuration::MAX);
-        let mut known = match self.sent.take() {
-            Some(known) => known,
-            None => {
-                let since = now.saturating_sub(quiet.max(ANOMALIES_WITHIN)).unwrap_or(Timestamp::MIN);
-                let mut known = Sent::default();
-                sent(&self.clickhouse, since).await?.iter().for_each(|row| known.note(row));
-                known
-            }
-        };
         let found = self.found(now).await?;
+        if self.sent.is_none() {
+            self.sent = Some(self.noted(now, quiet).await?);
+        }
+        let known = self.sent.as_mut().expect("it was read just now");
         let mut rows: Vec<_> =
             known.due(&found, TABLE, now, quiet).iter().map(|alert| alert.row(TABLE, self.clock.now())).collect();
         for target in &self.targets {
@@ -129,9 +124,9 @@ impl Alerts {
                     Ok(()) => rows.push(alert.row(target.name, self.clock.now())),
                     Err(error) => {
                         metrics::counter!("tapewire_alert_failures_total", "target" => target.name).increment(1);
-                        let (target, text) = (target.name, &alert.text);
+                        let (webhook, text) = (target.name, &alert.text);
                         tracing::warn!(
-                            target,
+                            webhook,
                             text,
                             error,
                             "an alert could not be sent; it is sent with the next look"
@@ -146,12 +141,20 @@ impl Alerts {
             metrics::counter!("tapewire_alerts_total", "kind" => kind, "target" => target).increment(1);
             known.note(row);
         }
-        // Kept before the table has them: if it does not take them, this process still knows what it has sent.
-        self.sent = Some(known);
+        // Noted before the table has them: if it does not take them, this process still knows what it has sent.
         if !rows.is_empty() {
             self.writer.insert("alerts", &rows).await?;
         }
         Ok(rows.len())
+    }
+
+    /// What the table says was sent, as far back as something may be found again.
+    async fn noted(&self, now: Timestamp, quiet: SignedDuration) -> Result<Sent, AlertError> {
+        let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
+        let since = now.saturating_sub(quiet.max(window).max(ANOMALIES_WITHIN)).unwrap_or(Timestamp::MIN);
+        let mut known = Sent::default();
+        sent(&self.clickhouse, since).await?.iter().for_each(|row| known.note(row));
+        Ok(known)
     }
 
     /// What may be worth an alert now.
