@@ -5,8 +5,9 @@
         statsmodels, which share no code with the study; with --bars also the days after the entry, from closes of bars
         that end by the close. Exit 1 on any difference
 
-Numbers must agree within 1e-9 of their size. What is drawn at random, which are the permutation p-values and the
-bootstrap intervals, is drawn again and compared within the error of both draws.
+Numbers must agree within 1e-9 of their size, and the bounds of an interval within 1e-9 of the larger: one that is
+near 0 is the difference of two numbers that are not. What is drawn at random, which are the permutation p-values and
+the bootstrap intervals, is drawn again and compared within the error of both draws.
 """
 
 import argparse
@@ -37,9 +38,12 @@ class Differences:
         self.compared = 0
         self.different = 0
 
-    def number(self, what: str, found: float, expected: float, relative: float = TOLERANCE) -> None:
+    def number(
+        self, what: str, found: float, expected: float, relative: float = TOLERANCE, size: float | None = None
+    ) -> None:
+        """`size` is that of the numbers whose difference is expected, where that is not its own."""
         self.compared += 1
-        if not abs(found - expected) <= relative * max(abs(expected), 1e-6):
+        if not abs(found - expected) <= relative * max(size or abs(expected), 1e-6):
             self.different += 1
             print(f"{what}: {found!r}, but computed here it is {expected!r}")
 
@@ -176,8 +180,8 @@ def check_estimate(
     told.number(f"{what} p", found["p"], p)
     told.same(f"{what} df", found["df"], float(df))
     half = stats.t.ppf(0.975, df) * (value - moved) / t
-    told.number(f"{what} low", found["low"], value - abs(half))
-    told.number(f"{what} high", found["high"], value + abs(half))
+    told.number(f"{what} low", found["low"], value - abs(half), size=abs(value) + abs(half))
+    told.number(f"{what} high", found["high"], value + abs(half), size=abs(value) + abs(half))
 
 
 def newey_west(own: pd.DataFrame, overlap: int) -> tuple[float, float, float, int]:
@@ -257,7 +261,8 @@ def horizons(told: Differences, events: pd.DataFrame, findings: dict[str, Any]) 
         low, high, error, lags = newey_west(own, overlap)
         told.same(f"{name} lags", band["span"], lags)
         for what, one in [("low", low), ("high", high), ("standard_error", error)]:
-            told.number(f"{name} Newey-West {what}", band[what], one)
+            size = None if what == "standard_error" else max(-low, high)
+            told.number(f"{name} Newey-West {what}", band[what], one, size=size)
         band = found["rank_ic_bootstrap"]["value"]
         for what, one in zip(["low", "high", "standard_error"], bootstrap(own, overlap), strict=True):
             # Such a percentile of 2,000 draws has a standard error of about 0.06 standard deviations of the draws, more
@@ -411,8 +416,8 @@ def check_days(
             value, t, _, df = mean_of(of["y"].to_numpy(), clusters(of))
             half = abs(stats.t.ppf(0.975, df) * value / t)
             told.number(f"{what} CAAR", mean["caar"], value)
-            told.number(f"{what} low", mean["low"], value - half)
-            told.number(f"{what} high", mean["high"], value + half)
+            told.number(f"{what} low", mean["low"], value - half, size=abs(value) + half)
+            told.number(f"{what} high", mean["high"], value + half, size=abs(value) + half)
             told.number(f"{what} AAR", mean["aar"], float(np.mean([one["event"][mean["day"] - 1] for one in own])))
         for one in group["tests"]:
             own, of = until(one["day"], group["label"])

@@ -10,10 +10,13 @@ use std::fmt;
 use std::sync::Arc;
 use tapewire_core::{Article, Symbol};
 
+/// What a [`CompanyFinder`] calls.
+type Find = dyn Fn(&Article) -> Vec<Symbol> + Send + Sync;
+
 /// Finds the companies that a cleaned article names ([`Article::cleaned`]), in the order in which it does. What it finds
 /// must depend on the article alone, or an article that is seen again would count as edited.
 #[derive(Clone)]
-pub struct CompanyFinder(Arc<dyn Fn(&Article) -> Vec<Symbol> + Send + Sync>);
+pub struct CompanyFinder(Arc<Find>);
 
 impl CompanyFinder {
     /// A finder that calls this function.

@@ -146,7 +146,12 @@ fn charts_of_yahoo() {
     messages(&[CHART], |raw| {
         let read = || yahoo::parse::bars("yahoo", "/chart", raw.as_bytes(), &symbol, received());
         let Ok(page) = bounded(raw.len(), read) else { return };
-        let plain: serde_json::Value = serde_json::from_str(raw).unwrap();
+        let plain: serde_json::Value = match serde_json::from_str(raw) {
+            Ok(plain) => plain,
+            // The plain reader refuses what is nested deeper than 128, which ours skips where it needs nothing of it.
+            Err(error) if error.to_string().contains("recursion limit") => return,
+            Err(error) => panic!("{error}: {raw}"),
+        };
         let result = &plain["chart"]["result"][0];
         let (starts, quote) = (&result["timestamp"], &result["indicators"]["quote"][0]);
         for bar in &page.items {

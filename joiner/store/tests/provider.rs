@@ -82,7 +82,7 @@ async fn content(client: &Client, impact: &str, story: &str) -> Vec<(&'static st
     let impact = columns(impact.to_owned(), "version").await;
     let mut found = Vec::new();
     for (table, columns) in [
-        ("articles FINAL", "* EXCEPT seq"),
+        ("articles FINAL", "* EXCEPT (seq, symbols_found)"),
         ("mentions FINAL", mentions.as_str()),
         ("impact FINAL", impact.as_str()),
         ("bars FINAL", "*"),
