@@ -63,7 +63,17 @@ fn a_text_scores_as_its_plain_form() {
 #[test]
 fn what_no_tokenizer_shows_the_model_has_no_score() {
     let engine = shipped();
-    for text in ["", " ", "\u{200b}", "\u{200b}\u{2060}\u{feff}", "\u{ad}", "\u{a0}", "\u{e000}\u{f8ff}", "\u{7}"] {
+    for text in [
+        "",
+        " ",
+        "\u{200b}",
+        "\u{200b}\u{2060}\u{feff}",
+        "\u{ad}",
+        "\u{a0}",
+        "\u{e000}\u{f8ff}",
+        "\u{7}",
+        "\u{615}\u{301}",
+    ] {
         for company in [None, Some(&Company::named("Apple"))] {
             let scored = engine.score(&[Input::new(text, company)]).remove(0);
             assert_eq!(scored, Err(ScoreError::NoTokens), "{text:?}");

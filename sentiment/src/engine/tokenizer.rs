@@ -82,7 +82,8 @@ impl TextTokenizer {
     /// # Errors
     /// [`ScoreError::Tokenizer`].
     pub fn sees(&self, text: &str) -> Result<bool, ScoreError> {
-        if text.contains(char::is_alphanumeric) {
+        // Of other letters some are marks, which a tokenizer may drop as accents.
+        if text.contains(|c: char| c.is_ascii_alphanumeric()) {
             return Ok(true);
         }
         let encoding = without_panic(|| self.tokenizer.encode_fast(text, true))?;
