@@ -7,11 +7,16 @@
 mod common;
 
 use common::train;
+use std::collections::HashSet;
 use tapewire_core::Symbol;
 use tapewire_fuzzkit::{Dice, bounded, fuzz, table};
 use tapewire_models::{Registry, Source, TokenizerFiles};
 use tapewire_sentiment::ScoreError;
-use tapewire_sentiment::companies::{Companies, table::read};
+use tapewire_sentiment::companies::{
+    Companies,
+    finding::{Finder, Found},
+    table::read,
+};
 use tapewire_sentiment::engine::tokenizer::{TextTokenizer, Window};
 use tapewire_sentiment::engine::windows::Overflow;
 
@@ -64,50 +69,52 @@ fn tables_of_companies() {
     });
 }
 
+/// Names, what stands beside them, and characters that case and accents make hard.
+const PIECES: [&str; 40] = [
+    "Apple",
+    "apple",
+    "APPLE",
+    "Alphabet",
+    "Google",
+    "GOOG",
+    "$AAPL",
+    "(AAPL)",
+    "(NASDAQ: AAPL)",
+    "AAPL",
+    "Target",
+    "Gap",
+    "Berkshire",
+    "Hathaway",
+    "3M",
+    "AT&T",
+    "'s",
+    "’s",
+    " ",
+    " ",
+    " ",
+    "-",
+    ".",
+    ",",
+    "é",
+    "İ",
+    "ß",
+    "ẞ",
+    "\u{200b}",
+    "\u{a0}",
+    "😀",
+    "\u{e0041}",
+    "ﬁ",
+    "K",
+    "<b>",
+    "\0",
+    "\n",
+    "Inc.",
+    "the",
+    "e\u{301}",
+];
+
 #[test]
 fn names_in_texts() {
-    const PIECES: [&str; 40] = [
-        "Apple",
-        "apple",
-        "APPLE",
-        "Alphabet",
-        "Google",
-        "GOOG",
-        "$AAPL",
-        "(AAPL)",
-        "(NASDAQ: AAPL)",
-        "AAPL",
-        "Target",
-        "Gap",
-        "Berkshire",
-        "Hathaway",
-        "3M",
-        "AT&T",
-        "'s",
-        "’s",
-        " ",
-        " ",
-        " ",
-        "-",
-        ".",
-        ",",
-        "é",
-        "İ",
-        "ß",
-        "ẞ",
-        "\u{200b}",
-        "\u{a0}",
-        "😀",
-        "\u{e0041}",
-        "ﬁ",
-        "K",
-        "<b>",
-        "\0",
-        "\n",
-        "Inc.",
-        "the",
-        "e\u{301}",
-    ];
     let companies = Companies::load(None).unwrap();
     let asked =
         ["AAPL", "GOOG", "TGT", "GAP", "BRK.B", "MMM", "T", "Apple", "ﬁ", "İ", "é"].map(|word| companies.find(word));
@@ -119,6 +126,43 @@ fn names_in_texts() {
         assert!(found.is_none_or(|at| text.is_char_boundary(at) && at < text.len()), "{text:?} {found:?}");
         // A name is asked for as the text writes it.
         assert!(name.is_none_or(|name| !name.is_empty()), "{text:?}");
+    });
+}
+
+#[test]
+fn companies_found_in_texts() {
+    const SIGNS: [&str; 12] = [
+        " shares ",
+        " Inc",
+        ", Inc.",
+        " reports ",
+        " and ",
+        "NYSE: ",
+        "$",
+        "Morgan Stanley",
+        "F",
+        "TSLA",
+        "UNH",
+        "The ",
+    ];
+    let companies = Companies::load(None).unwrap();
+    let finder = Finder::new(companies.clone());
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let piece = |dice: &mut Dice| if dice.once_in(2) { dice.of(&SIGNS) } else { dice.of(&PIECES) };
+        let text: String = (0..dice.below(32)).map(|_| piece(&mut dice)).collect();
+        let found = bounded(text.len(), || finder.find(&text, None));
+        assert!(found.len() <= 10 && found.is_sorted_by_key(|found| found.span.start), "{text:?} {found:?}");
+        let symbols: HashSet<&Symbol> = found.iter().map(|found| &found.symbol).collect();
+        assert_eq!(symbols.len(), found.len(), "{text:?} {found:?}");
+        for Found { symbol, span } in &found {
+            // The names by which a model is asked are looked up in another way.
+            let company = companies.of_symbol(symbol, None);
+            let (before, name) = (&text[..span.start], &text[span.clone()]);
+            let is_ticker = name == symbol.as_str() && before.trim_end().ends_with(['$', ':']);
+            assert!(is_ticker || company.first_mention(name) == Some(0), "{text:?} {symbol} {name:?}");
+            assert!(company.first_mention(&text).is_some_and(|first| first <= span.start), "{text:?} {symbol}");
+        }
     });
 }
 
