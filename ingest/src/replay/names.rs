@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use tapewire_formats::{Row, Value};
 
 /// Something that a row can have, such as a title, and the names that files have for it, the preferred name first.
-/// Names are compared in lower case and without marks: `published_at` and `Published At` are the same name.
+/// Names are compared in lower case and without marks: `published_at` and `Published At` are the same name. Of two such
+/// names in one row, the one that is spelled as here counts, otherwise the first.
 #[derive(Debug)]
 pub(super) struct Role {
     /// Our own name, which `--news-columns` and `--bar-columns` use, too.
@@ -22,14 +23,23 @@ pub type Mapping = BTreeMap<String, Option<String>>;
 #[derive(Debug)]
 pub(super) struct Names {
     roles: &'static [Role],
-    /// Each name of each role as [`compared`]: the role, and the name's place among the role's names.
-    known: HashMap<String, Vec<(&'static str, usize)>>,
+    /// By [`compared`] name.
+    known: HashMap<String, Vec<Known>>,
     ignored: &'static [&'static str],
     flag: &'static str,
     mapping: Mapping,
     /// Columns that the user has named and that no row had so far.
     never_seen: RefCell<BTreeSet<String>>,
     last: RefCell<Positions>,
+}
+
+/// A name of a role.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    role: &'static str,
+    /// Its place among the role's names.
+    rank: usize,
+    spelling: &'static str,
 }
 
 /// Where the fields of each role are, in rows with these names.
@@ -106,29 +116,29 @@ impl Names {
 
     /// By role, the positions of the names that may have it, the best first.
     fn positions(&self, names: &[String]) -> HashMap<&'static str, Vec<usize>> {
-        let mut found: HashMap<&'static str, Vec<(usize, usize)>> = HashMap::new();
+        let mut found: HashMap<&'static str, Vec<(Known, usize)>> = HashMap::new();
         for (position, name) in names.iter().enumerate() {
             if self.mapped().any(|column| column == name) {
                 continue;
             }
-            for &(role, rank) in self.roles_of(name) {
-                let of_role = found.entry(role).or_default();
+            for &known in self.known_as(name) {
+                let of_role = found.entry(known.role).or_default();
                 // If a name occurs twice, the last value counts.
-                match of_role.iter_mut().find(|(own, before)| *own == rank && names[*before] == *name) {
+                match of_role.iter_mut().find(|(own, before)| own.rank == known.rank && names[*before] == *name) {
                     Some(before) => before.1 = position,
-                    None => of_role.push((rank, position)),
+                    None => of_role.push((known, position)),
                 }
             }
         }
-        let in_order = |(role, mut of_role): (_, Vec<(usize, usize)>)| {
-            of_role.sort_by_key(|(rank, _)| *rank);
+        let in_order = |(role, mut of_role): (_, Vec<(Known, usize)>)| {
+            of_role.sort_by_key(|(known, position)| (known.rank, names[*position] != known.spelling));
             (role, of_role.into_iter().map(|(_, position)| position).collect())
         };
         found.into_iter().map(in_order).collect()
     }
 
-    /// The roles that have this name, each with the name's place among the role's names.
-    fn roles_of(&self, name: &str) -> &[(&'static str, usize)] {
+    /// The roles that have this name.
+    fn known_as(&self, name: &str) -> &[Known] {
         compared(name).and_then(|name| self.known.get(&name)).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -141,7 +151,7 @@ impl Names {
     /// The row's names that are not known.
     pub fn unknown<'r>(&self, row: &'r Row) -> Vec<&'r str> {
         let is_known = |name: &str| {
-            !self.roles_of(name).is_empty()
+            !self.known_as(name).is_empty()
                 || self.ignored.contains(&plain(name).as_str())
                 || self.mapped().any(|column| column == name)
         };
@@ -172,14 +182,14 @@ impl Role {
 }
 
 /// Each name of each role, as [`Names`] keeps them.
-fn index(roles: &'static [Role]) -> HashMap<String, Vec<(&'static str, usize)>> {
-    let mut known: HashMap<String, Vec<(&'static str, usize)>> = HashMap::new();
+fn index(roles: &'static [Role]) -> HashMap<String, Vec<Known>> {
+    let mut known: HashMap<String, Vec<Known>> = HashMap::new();
     for role in roles {
-        for (rank, name) in role.names().enumerate() {
-            let Some(compared) = compared(name) else { continue };
+        for (rank, spelling) in role.names().enumerate() {
+            let Some(compared) = compared(spelling) else { continue };
             let of_name = known.entry(compared).or_default();
-            if of_name.iter().all(|(own, _)| *own != role.name) {
-                of_name.push((role.name, rank));
+            if of_name.iter().all(|own| own.role != role.name) {
+                of_name.push(Known { role: role.name, rank, spelling });
             }
         }
     }

@@ -207,9 +207,9 @@ fn lines(dice: &mut Dice<'_>, seeds: &[Json]) -> Vec<u8> {
     content
 }
 
-/// The rows of a file of lines that are JSON objects.
-fn objects(content: &[u8]) -> Vec<Fields> {
-    String::from_utf8_lossy(content).lines().filter_map(fields).collect()
+/// The rows of a file of lines. `None` if one of them is no JSON for the plain reader: half surrogates, NaN, and the like.
+fn objects(content: &[u8]) -> Option<Vec<Fields>> {
+    String::from_utf8_lossy(content).lines().filter(|line| !line.trim().is_empty()).map(fields).collect()
 }
 
 #[test]
@@ -224,10 +224,7 @@ fn lines_of_news() {
         let rows = objects(&content);
         for article in records.articles {
             assert_article(&article);
-            // Rows with half surrogates and the like are no JSON for the plain reader.
-            if rows.len() < content.iter().filter(|&&byte| byte == b'\n').count() {
-                continue;
-            }
+            let Some(rows) = &rows else { continue };
             let is_moment = |row: &Fields| {
                 let names = ["published_utc", "created_at", "datetime"];
                 let cell = names.into_iter().find_map(|name| row.string(name).or(row.raw(name).map(str::to_owned)));
@@ -250,9 +247,7 @@ fn lines_of_bars() {
         let rows = objects(&content);
         for bar in records.bars {
             assert_sound(&bar);
-            if rows.len() < content.iter().filter(|&&byte| byte == b'\n').count() {
-                continue;
-            }
+            let Some(rows) = &rows else { continue };
             let cell = |row: &Fields, name: &str| row.string(name).or(row.raw(name).map(str::to_owned));
             let names = ["open", "high", "low", "close", "volume"];
             let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume];

@@ -60,6 +60,24 @@ EXMP.US,D,20250512,000000,1,2,1,2,10,0
 }
 
 #[test]
+fn of_two_names_that_differ_in_case_or_marks_the_one_that_is_spelled_as_usual_counts() {
+    let row = |first: &str, second: &str| {
+        format!(
+            "symbol,start,open,high,low,close,{first},{second}\nEXMP,2025-05-12T13:30:00Z,1,2,1,2,3,4\nEXMP,2025-05-12T13:31:00Z,1,2,1,2,3,4\n"
+        )
+    };
+    for (first, second, volume) in [
+        ("volume", "Volume", 3.0),
+        ("volum:e", "volume", 4.0),
+        ("Volume", "VOLUME", 3.0),
+        ("Shares Volume", "VOLUME", 4.0),
+    ] {
+        let bar = bars(&row(first, second)).unwrap().bars().remove(0);
+        assert_eq!(bar.volume, volume, "{first}, {second}");
+    }
+}
+
+#[test]
 fn the_symbol_of_a_file_can_be_its_name() {
     let csv = "Date,Open,High,Low,Close,Volume\n2025-05-12,1,2,1,2,10\n2025-05-13,1,2,1,2,10\n";
     let files = [("news.jsonl", NEWS), ("brk-b.us.txt", csv), ("AAPL_daily.csv", csv)];
