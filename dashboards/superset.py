@@ -10,7 +10,7 @@ from pathlib import Path
 # The package `stack` is next to this folder.
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
-from local.service import Superset
+from local.service import FIRST_PAGE, PAGES, Superset
 
 from stack.errors import UNREACHABLE, USAGE, StackError
 from stack.settings import from_environment
@@ -49,7 +49,7 @@ def import_dashboards(superset: Superset, _: argparse.Namespace) -> int:
 
 
 def screenshot(superset: Superset, options: argparse.Namespace) -> int:
-    superset.screenshot(options.out.absolute())
+    superset.screenshot(options.page, options.out.absolute())
     return 0
 
 
@@ -80,12 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         ("status", status, "say whether it runs and answers; exit code 3 unless it does"),
         ("env", env, "print export lines for the shell"),
         ("import", import_dashboards, "import the dashboards again, after a change to bundle/"),
-        ("screenshot", screenshot, "save a picture of the dashboard; needs Chromium"),
+        ("screenshot", screenshot, "save a picture of a page; needs Chromium"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(command=action)
         if action is screenshot:
             command.add_argument("--out", type=Path, required=True, metavar="FILE", help="the PNG to write")
+            command.add_argument("--page", choices=PAGES, default=FIRST_PAGE, help=f"the page; by default {FIRST_PAGE}")
     return parser
 
 

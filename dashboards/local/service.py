@@ -14,7 +14,8 @@ from stack.service import Service
 from stack.settings import HOST, Settings
 
 SERVER = environment.DASHBOARDS / "server"
-DASHBOARD = "news-and-tape"
+PAGES = sorted(path.stem for path in (environment.DASHBOARDS / "bundle" / "pages").glob("*.yaml"))
+FIRST_PAGE = "news-and-tape"
 PROBE_SECONDS = 10
 
 
@@ -40,7 +41,7 @@ class Superset(Service):
 
     @property
     def dashboard_url(self) -> str:
-        return f"{self.url}/superset/dashboard/{DASHBOARD}/"
+        return f"{self.url}/superset/dashboard/{FIRST_PAGE}/"
 
     def up(self) -> bool:
         # Also where Superset runs already, so that a changed password is noticed.
@@ -76,10 +77,10 @@ class Superset(Service):
         if self._run("provision.py", [self.url, str(self.password)], variables) != 0:
             raise StackError("the dashboards are not imported")
 
-    def screenshot(self, picture: Path) -> None:
-        """Saves the dashboard as a PNG, once all of its charts are drawn."""
-        if self._run("shot.py", [self.url, str(self.password), DASHBOARD, str(picture)], dict(os.environ)) != 0:
-            raise StackError("the dashboard does not look as it should")
+    def screenshot(self, page: str, picture: Path) -> None:
+        """Saves a page as a PNG, once all of its charts are drawn."""
+        if self._run("shot.py", [self.url, str(self.password), page, str(picture)], dict(os.environ)) != 0:
+            raise StackError(f"the page {page} does not look as it should")
 
     def _run(self, script: str, arguments: list[str], variables: dict[str, str]) -> int:
         """Runs one of the programs in server/, which prints what went wrong, and returns its exit code."""

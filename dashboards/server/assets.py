@@ -1,7 +1,7 @@
 """Turns bundle/ into the archive that Superset imports.
 
-The bundle holds what a person decides: queries, columns, chart settings, the order on the
-page. Ids, file layout and the page's tree follow from it. Ids are derived from names, so
+The bundle holds what a person decides: queries, columns, chart settings, the order on each
+page. Ids, file layout and a page's tree follow from it. Ids are derived from names, so
 that importing again overwrites and never duplicates.
 """
 
@@ -38,7 +38,8 @@ def archive(sqlalchemy_uri: str, bundle: Path = BUNDLE) -> bytes:
 
 def documents(sqlalchemy_uri: str, bundle: Path = BUNDLE) -> dict[str, dict]:
     """The archive's documents, by their path in it."""
-    dashboard = _read(bundle / "dashboard.yaml") | {"css": (bundle / "dashboard.css").read_text()}
+    pages = [_read(path) for path in sorted(bundle.glob("pages/*.yaml"))]
+    css = (bundle / "page.css").read_text()
     charts = {path.stem: _read(path) for path in sorted(bundle.glob("charts/*.yaml"))}
     datasets = {path.stem: _read(path) for path in sorted(bundle.glob("datasets/*.yaml"))}
     preamble = (bundle / "filters.jinja").read_text()
@@ -46,8 +47,9 @@ def documents(sqlalchemy_uri: str, bundle: Path = BUNDLE) -> dict[str, dict]:
         "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
         "databases/tapewire.yaml": _read(bundle / "database.yaml")
         | {"sqlalchemy_uri": sqlalchemy_uri, "uuid": identify("database"), "version": VERSION},
-        f"dashboards/{dashboard['slug']}.yaml": _dashboard(dashboard, charts),
     }
+    for page in pages:
+        built[f"dashboards/{page['slug']}.yaml"] = _dashboard(page | {"css": css}, charts)
     for name, dataset in datasets.items():
         sql = (bundle / "datasets" / f"{name}.sql").read_text()
         built[f"datasets/tapewire/{name}.yaml"] = _dataset(name, dataset, preamble + sql)

@@ -18,6 +18,7 @@ SESSION_MINUTES = 390
 EARLIER: dict[str, Any] = {"seed": 3, "stories": 20, "shift": timedelta(days=-14)}
 MINUTE = timedelta(minutes=1)
 DELAY = timedelta(seconds=20)
+UNREADABLE = "not JSON: <b>expected value</b> at line 1"
 NEWEST_TITLE = "Halo Semiconductor raises its outlook as orders for sensors beat estimates <b>again</b> & again"
 
 COMPANIES = {
@@ -86,6 +87,10 @@ def rows(run: str = RUN, seed: int = 7, stories: int = 150, shift: timedelta = t
         "mentions": [_mention(run, story) for story in news],
         "bars": [bar for bars in tape.values() for bar in bars],
         "impact": [_impact(run, story, tape.get(story.symbol, [])) for story in news],
+        "source_progress": _progress(run, news),
+        "dead_letters": _dead_letters(run, news),
+        # Alerts are those of the live stream, so only one run has some.
+        "alerts": _alerts(news) if run == RUN else [],
     }
 
 
@@ -167,6 +172,45 @@ def _impact(run: str, story: Story, bars: list[dict]) -> dict:
     last = max(n for n, bar in enumerate(bars) if bar["start"][:10] == day)
     row["ret_close"] = row["ar_close"] = math.log(bars[last]["close"] / price)
     return row
+
+
+def _progress(run: str, news: list[Story]) -> list[dict]:
+    """Two sources of news, of which one has failed an hour before the newest article, and one of prices."""
+    newest = news[-1].published_at
+    sources = (
+        ("news", "seeded", MINUTE, False),
+        ("news", "other", 60 * MINUTE, True),
+        ("prices", "tape", MINUTE, False),
+    )
+    return [
+        {
+            "run": run, "kind": kind, "source": source, "idle": idle, "position": 1,
+            "watermark": _text(newest - behind),
+        }
+        for kind, source, behind, idle in sources
+    ]  # fmt: skip
+
+
+def _dead_letters(run: str, news: list[Story]) -> list[dict]:
+    reasons = ("no published_at", "the title is a list", UNREADABLE)
+    return [
+        {
+            "run": run, "id": f"letter-{number}", "kafka_partition": 0, "kafka_offset": number, "stage": "poll",
+            "origin": "seeded page 2", "reason": reason, "bytes": f'{{"id":"{number}","title":"<i>{run}</i>"}}',
+            "at": _text(news[number].available_at),
+        }
+        for number, reason in enumerate(reasons)
+    ]  # fmt: skip
+
+
+def _alerts(news: list[Story]) -> list[dict]:
+    """An alert of the first day to one place, and one of the last day to two."""
+    first, last = ({"at": _text(at), "sent_at": _text(at)} for at in (news[0].published_at, news[-1].published_at))
+    text = "other: nothing for an hour"
+    stale = first | {"kind": "stale_source", "subject": "other", "text": text, "value": 3600.0}
+    text = "HALO: a return 4.2 deviations from the usual"
+    anomaly = last | {"kind": "anomaly", "subject": "HALO", "text": text, "value": 4.2}
+    return [anomaly | {"target": "table"}, anomaly | {"target": "slack"}, stale | {"target": "table"}]
 
 
 def _sentiment(run: str, story: Story) -> dict:

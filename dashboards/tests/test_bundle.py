@@ -13,14 +13,14 @@ class Bundle(unittest.TestCase):
     documents: ClassVar[dict[str, dict]]
     datasets: ClassVar[dict[str, dict]]
     charts: ClassVar[dict[str, dict]]
-    dashboard: ClassVar[dict]
+    pages: ClassVar[list[dict]]
 
     @classmethod
     def setUpClass(cls):
         cls.documents = assets.documents(ADDRESS)
         cls.datasets = {d["uuid"]: d for path, d in cls.documents.items() if path.startswith("datasets/")}
         cls.charts = {d["uuid"]: d for path, d in cls.documents.items() if path.startswith("charts/")}
-        (cls.dashboard,) = (d for path, d in cls.documents.items() if path.startswith("dashboards/"))
+        cls.pages = [d for path, d in cls.documents.items() if path.startswith("dashboards/")]
 
     def test_sessions_are_in_utc_whatever_the_zone_of_the_server(self):
         for url, uri in {
@@ -29,14 +29,15 @@ class Bundle(unittest.TestCase):
         }.items():
             self.assertEqual(provision.ClickHouse(url, "tape", "p/w").sqlalchemy_uri, uri)
 
-    def test_every_chart_is_on_the_page_once(self):
-        placed = [node["meta"]["uuid"] for node in self.dashboard["position"].values() if node_type(node) == "CHART"]
+    def test_every_chart_is_on_one_page_once(self):
+        nodes = [node for page in self.pages for node in page["position"].values()]
+        placed = [node["meta"]["uuid"] for node in nodes if node_type(node) == "CHART"]
         self.assertCountEqual(placed, self.charts)
 
     def test_rows_fill_the_page_and_no_more(self):
-        position = self.dashboard["position"]
-        for row in (node for node in position.values() if node_type(node) == "ROW"):
-            self.assertEqual(12, sum(position[chart]["meta"]["width"] for chart in row["children"]), row["id"])
+        for position in (page["position"] for page in self.pages):
+            for row in (node for node in position.values() if node_type(node) == "ROW"):
+                self.assertEqual(12, sum(position[chart]["meta"]["width"] for chart in row["children"]), row["id"])
 
     def test_charts_read_columns_that_their_dataset_has(self):
         for chart in self.charts.values():
@@ -49,7 +50,8 @@ class Bundle(unittest.TestCase):
             self.assertLessEqual(reads, has, chart["slice_name"])
 
     def test_filters_read_columns_that_their_dataset_has(self):
-        for entry in self.dashboard["metadata"]["native_filter_configuration"]:
+        filters = [entry for page in self.pages for entry in page["metadata"]["native_filter_configuration"]]
+        for entry in filters:
             for target in filter(None, entry["targets"]):
                 columns = {column["column_name"] for column in self.datasets[target["datasetUuid"]]["columns"]}
                 self.assertIn(target["column"]["name"], columns)
@@ -67,8 +69,8 @@ class Bundle(unittest.TestCase):
         self.assertEqual(len(ids), len(set(ids)))
         self.assertEqual("e590c2c0-6b91-54e8-8623-890c82e4aef6", assets.identify("dashboard/news-and-tape"))
 
-    def test_page_refreshes_itself(self):
-        self.assertEqual(30, self.dashboard["metadata"]["refresh_frequency"])
+    def test_pages_refresh_themselves(self):
+        self.assertEqual({30}, {page["metadata"]["refresh_frequency"] for page in self.pages})
 
 
 def node_type(node: object) -> str | None:

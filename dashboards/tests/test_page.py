@@ -1,4 +1,4 @@
-"""The dashboard in a browser, over seeded tables: what a person would see."""
+"""The pages in a browser, over seeded tables: what a person would see."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from typing import ClassVar
 import database
 import seed
 from browser import Browser
-from local.service import DASHBOARD, Superset
+from local.service import FIRST_PAGE, Superset
 
 from stack.settings import Settings, from_environment
 
@@ -56,19 +56,20 @@ def setUpModule():
 class Visit(unittest.TestCase):
     """A look at the page. Nothing on it may fail or come from elsewhere."""
 
+    page: ClassVar[str] = FIRST_PAGE
     browser: ClassVar[Browser]
 
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(Browser(superset.url, superset.password.read_text().strip()))
-        cls.browser.open(DASHBOARD)
+        cls.browser.open(cls.page)
 
     def tearDown(self):
         self.assertEqual([], self.browser.failures())
         self.assertEqual([], self.browser.strangers())
 
     def rows(self, table: int) -> list[list[str]]:
-        """Cells of the news table (0) or of the table of outcomes (1)."""
+        """Cells of a table, by its place on the page."""
         script = """
             const rows = [...arguments[0].querySelectorAll('tbody tr')];
             return rows.map(row => [...row.cells].map(cell => cell.innerText.trim()));
@@ -154,11 +155,52 @@ class Opening(Visit):
             print(f"picture: {picture}")
 
 
+class Operations(Visit):
+    """The page for whoever runs the pipeline."""
+
+    page = "operations"
+
+    def test_says_whether_the_pipeline_keeps_up(self):
+        mentions = seed.rows()["mentions"]
+        unscored = 100 * sum(row["label"] == "" for row in mentions) / len(mentions)
+        newest, slowest, scored_within, share, waiting, letters, alerts = self.figures()
+        self.assertEqual("6 Mar 2026, 20:15 UTC", newest)
+        self.assertRegex(slowest, r"^\d+ days")
+        self.assertEqual(("0.0 s", "0", "3", "2"), (scored_within, waiting, letters, alerts))
+        self.assertEqual(f"{unscored:.1f} %", f"{float(share.split()[0]):.1f} %")
+
+    def test_lists_sources_models_outcomes_alerts_and_dead_letters(self):
+        sources, models, reasons, alerts, letters = (self.rows(number) for number in range(5))
+        self.assertEqual(
+            [("other", "idle"), ("seeded", "followed"), ("tape", "followed")], [(r[0], r[4]) for r in sources]
+        )
+        self.assertEqual([("seeded", "0")], [tuple(row[:2]) for row in models])
+        impact = seed.rows()["impact"]
+        self.assertEqual(str(sum(row["status"] == "final" for row in impact)), reasons[0][2])
+        self.assertEqual({"joined", "not joined", "no score"}, {row[0] for row in reasons})
+        self.assertEqual(
+            [("anomaly", "HALO", "slack, table"), ("stale_source", "other", "table")],
+            sorted((r[1], r[2], r[4]) for r in alerts),
+        )
+        # Whatever arrived is text here, never HTML.
+        self.assertIn(seed.UNREADABLE, [row[3] for row in letters])
+        self.assertIn(f"<i>{seed.RUN}</i>", letters[0][4])
+
+    def test_picture(self):
+        if picture := os.environ.get("TAPEWIRE_DASHBOARDS_PICTURE"):
+            self.browser.save(Path(picture).with_stem(f"{Path(picture).stem}-{self.page}"))
+
+    def test_draws_delays_and_arrivals(self):
+        delays, arrivals = (set(colours) for colours in self.browser.driver.execute_script(COLOURS))
+        self.assertGreater(len(delays), 3)
+        self.assertGreater(len(arrivals), 1)
+
+
 class Changes(Visit):
     """What happens on the page when something is chosen, or arrives."""
 
     def setUp(self):
-        self.browser.open(DASHBOARD)
+        self.browser.open(FIRST_PAGE)
 
     def choose(self, name: str, value: str) -> None:
         self.browser.all(f"[data-test='NATIVE_FILTER-{name}'] .ant-select-selector")[0].click()
@@ -196,7 +238,7 @@ class Changes(Visit):
         chosen = (
             f"(id:NATIVE_FILTER-time,extraFormData:(time_range:'{period}'),filterState:(value:'{period}'),ownState:())"
         )
-        self.browser.open(f"{DASHBOARD}/?native_filters=(NATIVE_FILTER-time:{chosen})")
+        self.browser.open(f"{FIRST_PAGE}/?native_filters=(NATIVE_FILTER-time:{chosen})")
         stories = [row for row in seed.rows()["mentions"] if row["published_at"] < "2026-03-06"]
         self.assertEqual(len(stories), len(self.rows(0)))
         self.assertIn("5 Mar 2026 14:30 – 21:00 UTC", self.browser.all(PANELS)[0].text)
