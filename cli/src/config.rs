@@ -173,6 +173,7 @@ mod tests {
     use super::*;
     use crate::settings;
     use std::collections::BTreeSet;
+    use tapewire_sentiment::Precision;
 
     fn load(flags: &[&str]) -> Result<Config, Error> {
         load_from("", &[], flags).and_then(Config::with_secrets)
@@ -270,7 +271,7 @@ mod tests {
             (vec![], vec!["sentiment.engine.precision=int8"]),
         ] {
             let sentiment = load_from(file, &environment, &flags).unwrap().settings.sentiment;
-            assert_eq!(sentiment.engine.precision.to_string(), "int8");
+            assert_eq!(sentiment.engine.precision, Some(Precision::Int8));
             assert_eq!((sentiment.engine.threads, sentiment.queue.cache_entries), (3, 5));
         }
     }

@@ -32,9 +32,9 @@ struct Arguments {
     /// Texts to time.
     #[arg(long, default_value_t = 1000)]
     count: usize,
-    /// f32, bf16, bf16-vectors, int8 or int8-wide.
-    #[arg(long, default_value = "f32")]
-    precision: Precision,
+    /// f32, bf16, bf16-vectors, int8 or int8-wide; otherwise the model's default.
+    #[arg(long)]
+    precision: Option<Precision>,
 }
 
 #[derive(serde::Deserialize)]

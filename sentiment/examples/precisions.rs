@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     precisions.dedup_by_key(|precision| precision.effective_name());
     let engines = precisions
         .iter()
-        .map(|&precision| Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }))
+        .map(|&precision| Engine::load(&files, &EngineConfig { precision: Some(precision), ..EngineConfig::default() }))
         .collect::<Result<Vec<_>, _>>()?;
     for (part, samples) in &parts {
         let scores = engines.iter().map(|engine| score(engine, samples)).collect::<Result<Vec<_>, _>>()?;

@@ -105,7 +105,8 @@ impl<'a> Bench<'a> {
         threads: usize,
         inputs: &'a [Input<'a>],
     ) -> Result<Self, Box<dyn Error>> {
-        let engine = Engine::load(files, &EngineConfig { threads, precision, ..EngineConfig::default() })?;
+        let engine =
+            Engine::load(files, &EngineConfig { threads, precision: Some(precision), ..EngineConfig::default() })?;
         let windows = inputs.iter().map(|input| engine.windows(input)).collect::<Result<Vec<_>, _>>()?;
         let work = windows.iter().map(|windows| {
             let tokens = || windows.iter().map(|window| window.encoding.input_ids.len());

@@ -17,7 +17,7 @@ use tapewire_sentiment::engine::families::Family as FamilyOf;
 use tapewire_sentiment::engine::tokenizer::{Encoding, TextTokenizer};
 use tapewire_sentiment::engine::transformers::TransformersModel;
 use tapewire_sentiment::engine::windows::Overflow;
-use tapewire_sentiment::{Engine, EngineConfig};
+use tapewire_sentiment::{Engine, EngineConfig, Precision};
 
 /// Largest difference of a logit: the two paths add 32-bit floats in different orders.
 const TOLERANCE: f32 = 2e-4;
@@ -38,7 +38,8 @@ fn both(files: &ModelFiles) -> (Engine, AcceleratedModel) {
         panic!("candle-transformers runs this family");
     };
     let accelerated = AcceleratedModel::load(&architecture, 3, &checkpoint, &device()).unwrap();
-    (Engine::load(files, &EngineConfig::default()).unwrap(), accelerated)
+    let config = EngineConfig { precision: Some(Precision::F32), ..EngineConfig::default() };
+    (Engine::load(files, &config).unwrap(), accelerated)
 }
 
 fn distance((engine, accelerated): &(Engine, AcceleratedModel), texts: &[&Encoding]) -> f32 {

@@ -324,14 +324,16 @@ fn deberta_runs_in_f32_whatever_precision_is_set() {
     let folder = tempfile::tempdir().unwrap();
     let family = family("deberta-v3");
     let files = family.write(folder.path());
-    let [f32, int8] = [Precision::F32, Precision::Int8]
-        .map(|precision| Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap());
+    let [f32, int8] = [Precision::F32, Precision::Int8].map(|precision| {
+        Engine::load(&files, &EngineConfig { precision: Some(precision), ..EngineConfig::default() }).unwrap()
+    });
     assert_eq!((f32.revision(), int8.revision()), (files.revision.as_str(), files.revision.as_str()));
     assert_eq!(int8.precision(), Precision::F32);
     assert_eq!((int8.runs_in(), int8.family()), ("candle-transformers", "DeBERTa"));
     let text = family.cases[4].encoding();
     assert_eq!(f32.logits(&[&text]), int8.logits(&[&text]));
-    let own = self::family("bert").engine(&EngineConfig { precision: Precision::Int8, ..EngineConfig::default() });
+    let own =
+        self::family("bert").engine(&EngineConfig { precision: Some(Precision::Int8), ..EngineConfig::default() });
     assert_eq!((own.runs_in(), own.family(), own.precision()), ("tapewire", "BERT", Precision::Int8));
 }
 

@@ -18,7 +18,7 @@ fn engine(shape: &Shape, threads: usize, gain: f32, precision: Precision) -> Eng
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{LABELS}, \"tapewire_reads_company\": true");
     let files = common::write(folder.path(), shape, STANDARD, gain, &more);
-    Engine::load(&files, &EngineConfig { threads, precision, ..EngineConfig::default() }).unwrap()
+    Engine::load(&files, &EngineConfig { threads, precision: Some(precision), ..EngineConfig::default() }).unwrap()
 }
 
 /// With one thread and with three, for each precision.
@@ -73,7 +73,9 @@ proptest! {
 
 static FAMILIES: LazyLock<Vec<(Family, Vec<Engine>)>> = LazyLock::new(|| {
     let engines = |family: Family| {
-        let engine = |precision| family.engine(&EngineConfig { threads: 2, precision, ..EngineConfig::default() });
+        let engine = |precision| {
+            family.engine(&EngineConfig { threads: 2, precision: Some(precision), ..EngineConfig::default() })
+        };
         // candle-transformers has one precision.
         let precisions = if family.runs_in_our_engine() { &Precision::ALL[..] } else { &[Precision::F32] };
         let engines = precisions.iter().map(|&precision| engine(precision)).collect();

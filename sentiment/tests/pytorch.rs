@@ -96,7 +96,8 @@ fn the_shipped_models() {
         assert_eq!(files.revision, reference.sha256, "{name}: its logits belong to other weights: generate them again");
         let cases: Vec<Case> = reference.cases.into_iter().map(|headline| headline.case).collect();
         for (precision, tolerance) in TOLERANCES {
-            let engine = Engine::load(&files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap();
+            let engine =
+                Engine::load(&files, &EngineConfig { precision: Some(precision), ..EngineConfig::default() }).unwrap();
             assert!(engine.reads_company());
             let suffix = engine.revision().strip_prefix(&files.revision).unwrap();
             let named =

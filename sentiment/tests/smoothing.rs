@@ -10,7 +10,7 @@ use tapewire_sentiment::{Engine, EngineConfig, Precision};
 
 /// int8 logits of a few texts, bit for bit.
 fn bits(family: &Family, files: &ModelFiles, threads: usize) -> Vec<Vec<u32>> {
-    let config = EngineConfig { threads, precision: Precision::Int8, ..EngineConfig::default() };
+    let config = EngineConfig { threads, precision: Some(Precision::Int8), ..EngineConfig::default() };
     let engine = Engine::load(files, &config).unwrap();
     let vocab_size = u32::try_from(family.setting("vocab_size")).unwrap();
     let id = |text: u32, at: u32| (text * 31 + at * at * 7 + at) % vocab_size;

@@ -17,6 +17,8 @@ pub struct ModelConfig {
     pub labels: Vec<String>,
     /// Whether the model was trained on `[CLS] text [SEP] company [SEP]`.
     pub reads_company: bool,
+    /// Whether the checkpoint stores the weights of its layers as 8-bit integers.
+    pub has_int8_weights: bool,
 }
 
 /// Inputs that a model takes.
@@ -80,7 +82,8 @@ impl ModelConfig {
             .and_then(checked)
             .map_err(unsupported)?;
         let labels = labels(&common.id2label).map_err(unreadable)?;
-        Ok(Self { family, labels, reads_company: common.tapewire_reads_company })
+        let has_int8_weights = common.quantization_config.is_some_and(|settings| is_int_quantized(&settings));
+        Ok(Self { family, labels, reads_company: common.tapewire_reads_company, has_int8_weights })
     }
 
     /// What runs the model.

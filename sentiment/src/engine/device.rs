@@ -59,7 +59,7 @@ pub(super) fn open_cuda(number: usize, precision: Precision) -> Result<CandleDev
     }
     if precision != Precision::F32 {
         return Err(error(format!(
-            "a GPU supports f32, not {precision}; leave precision out, or set device = \"cpu\""
+            "a GPU supports f32, not {precision}; leave precision out or set it to f32, or set device = \"cpu\""
         )));
     }
     CandleDevice::new_cuda(number).map_err(|problem| error(problem.to_string()))

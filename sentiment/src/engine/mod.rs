@@ -66,10 +66,11 @@ pub struct EngineConfig {
     pub device: Device,
     /// Inference threads; 0 means one per processor core.
     pub threads: usize,
-    /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. All but `f32` are named
-    /// at the end of `model_revision`. A GPU supports `f32` only. DeBERTa runs in `f32` whatever is set here.
-    #[schemars(with = "String")]
-    pub precision: Precision,
+    /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. Not set: `int8` for a model
+    /// whose weights are stored in 8 bits, as those of the shipped one, on a processor; otherwise `f32`. All but `f32` are
+    /// named at the end of `model_revision`. A GPU supports `f32` only. DeBERTa runs in `f32` whatever is set here.
+    #[schemars(with = "Option<String>", example = &"f32")]
+    pub precision: Option<Precision>,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.
     #[schemars(example = &"LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral")]
     pub labels: Option<String>,
@@ -155,7 +156,7 @@ impl Engine {
             .build()
             .map_err(|error| SentimentError::Threads { threads: config.threads, reason: error.to_string() })?;
         let checkpoint = Checkpoint::open(&files.weights)?;
-        let precision = precision_of(&model_config, &files.name, config.precision);
+        let precision = precision_of(&model_config, &files.name, config);
         let model = threads.install(|| Model::load(&model_config, &checkpoint, config.device, precision))?;
         let revision = match precision {
             Precision::F32 => files.revision.clone(),
@@ -397,15 +398,21 @@ fn on_device(
     computed
 }
 
-/// The precision that a model runs in: the configured one, or `f32` with a warning.
-fn precision_of(model: &ModelConfig, name: &str, configured: Precision) -> Precision {
-    let Family::Transformers(Description { family, .. }) = &model.family else { return configured };
+/// The precision that a model runs in: the configured one or the model's default, or `f32` with a warning.
+fn precision_of(model: &ModelConfig, name: &str, config: &EngineConfig) -> Precision {
+    let Family::Transformers(Description { family, .. }) = &model.family else {
+        let default = match config.device {
+            Device::Cpu if model.has_int8_weights => Precision::Int8,
+            _ => Precision::F32,
+        };
+        return config.precision.unwrap_or(default);
+    };
     tracing::info!(
         model = name,
         "{family} runs in candle-transformers, several times slower than a model of this size in tapewire's own engine; \
          docs/running.md lists the families that it runs"
     );
-    if configured != Precision::F32 {
+    if let Some(configured) = config.precision.filter(|&precision| precision != Precision::F32) {
         tracing::warn!(model = name, precision = %configured, "{family} runs in f32 only: the precision is not used");
     }
     Precision::F32

@@ -3,7 +3,7 @@
 use super::common::{self, LABELS, STANDARD, Shape, Spelling, TINY, encoding};
 use super::{data, load, probe};
 use safetensors::Dtype;
-use tapewire_sentiment::{Engine, EngineConfig, SentimentError};
+use tapewire_sentiment::{Engine, EngineConfig, Precision, SentimentError};
 
 fn logits(spelling: Spelling) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();
@@ -113,8 +113,12 @@ fn other_formats_of_compressed_tensors_are_refused() {
 #[test]
 fn matrices_of_8_bit_integers_are_widened_by_the_scales_of_their_rows() {
     let [(_integers, integers), (_floats, floats)] = write_int8(Scales::ForEachRow);
-    let of = |files| load(files).logits(&[&probe()]).remove(0).unwrap();
-    assert_eq!(of(&integers), of(&floats));
+    let of = |files, precision| {
+        let engine = Engine::load(files, &EngineConfig { precision, ..EngineConfig::default() }).unwrap();
+        (engine.precision(), engine.logits(&[&probe()]).remove(0).unwrap())
+    };
+    assert_eq!(of(&integers, Some(Precision::F32)), of(&floats, Some(Precision::F32)));
+    assert_eq!(of(&integers, None), of(&floats, Some(Precision::Int8)), "the default is the precision of the weights");
     assert!(integers.weights.path().metadata().unwrap().len() * 2 < floats.weights.path().metadata().unwrap().len());
 }
 
