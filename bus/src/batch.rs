@@ -9,7 +9,7 @@ use tapewire_runtime::Shutdown;
 pub enum Filled {
     /// The batch is full or has waited long enough; it may be empty.
     Ready,
-    /// Partitions were assigned, or else revoked: the batch is no longer the reader's to commit.
+    /// Partitions were assigned or revoked. The reader must drop the batch without committing it.
     Changed {
         /// Whether they were assigned.
         assigned: bool,

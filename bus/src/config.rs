@@ -1,6 +1,7 @@
 //! Settings of the connection to Kafka.
 
 use crate::BusError;
+use crate::error::is_fatal;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use schemars::JsonSchema;
@@ -61,9 +62,11 @@ impl std::fmt::Debug for KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// The error of a client to which no broker answered.
+    /// The error of a client to which no broker answered, or that was refused.
     pub(crate) fn unreachable(&self, source: KafkaError) -> BusError {
-        BusError::Unreachable { brokers: self.brokers.clone(), source: source.into() }
+        let (brokers, is_refusal) = (self.brokers.clone(), is_fatal(&source));
+        let source = source.into();
+        if is_refusal { BusError::Refused { brokers, source } } else { BusError::Unreachable { brokers, source } }
     }
 
     /// The configuration that all our clients share.

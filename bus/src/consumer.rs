@@ -119,7 +119,8 @@ pub struct Consumer {
 
 /// The result of a rebalance.
 enum Change {
-    /// The group assigns these partitions to this member. It takes them once it knows what is committed there.
+    /// The group assigns these partitions to this member. The member starts to read them when it knows their committed
+    /// offsets.
     Given(TopicPartitionList),
     /// The member has no partitions any more.
     TakenAway,
@@ -194,7 +195,7 @@ impl ConsumerContext for Context {
         let change = if is_given && !self.closing.load(Ordering::Acquire) {
             Change::Given(partitions.clone())
         } else {
-            give_back(consumer.unassign());
+            warn_if_failed(consumer.unassign());
             Change::TakenAway
         };
         // The receiver is gone only when the consumer is being dropped.
@@ -202,7 +203,7 @@ impl ConsumerContext for Context {
     }
 }
 
-fn give_back(unassigned: Result<(), KafkaError>) {
+fn warn_if_failed(unassigned: Result<(), KafkaError>) {
     if let Err(error) = unassigned {
         tracing::warn!(%error, "giving partitions back failed; the group will time this member out");
     }
@@ -303,7 +304,7 @@ impl Consumer {
                     Some(None) => {}
                     None => return Err(BusError::Receive(KafkaError::Canceled.into())),
                 },
-                committed = is_known(&mut self.taking), if self.taking.is_some() => return self.take(committed),
+                committed = committed_answer(&mut self.taking), if self.taking.is_some() => return self.take(committed),
                 received = inner.recv() => match received {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
@@ -349,7 +350,7 @@ impl Consumer {
     fn take(&mut self, committed: Result<TopicPartitionList, KafkaError>) -> Result<Event, BusError> {
         let mut partitions = self.taking.take().map(|taking| taking.partitions.clone()).unwrap_or_default();
         let committed = committed
-            .inspect_err(|_| give_back(self.inner().unassign()))
+            .inspect_err(|_| warn_if_failed(self.inner().unassign()))
             .map_err(|error| BusError::Receive(error.into()))?;
         let mut assigned = Vec::new();
         for element in committed.elements() {
@@ -428,7 +429,7 @@ impl Drop for Consumer {
         let last = std::iter::from_fn(|| self.changes.try_recv().ok()).last();
         if last.as_ref().map_or(self.taking.is_some(), is_given) {
             // The group waits for this answer before it removes the member.
-            give_back(inner.unassign());
+            warn_if_failed(inner.unassign());
         }
         self.taking = None;
         let (done, closed) = std::sync::mpsc::channel::<()>();
@@ -444,7 +445,7 @@ impl Drop for Consumer {
 }
 
 /// Waits for the answer about committed offsets. Cancel-safe.
-async fn is_known(taking: &mut Option<Taking>) -> Result<TopicPartitionList, KafkaError> {
+async fn committed_answer(taking: &mut Option<Taking>) -> Result<TopicPartitionList, KafkaError> {
     match taking {
         Some(taking) => (&mut taking.committed).await.unwrap_or(Err(KafkaError::Canceled)),
         None => std::future::pending().await,

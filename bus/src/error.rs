@@ -16,6 +16,14 @@ pub enum BusError {
         /// What librdkafka said.
         source: ClientError,
     },
+    /// A broker answered, and refused.
+    #[error("kafka at {brokers} refuses this: look at the user in kafka.properties and at what the user may do")]
+    Refused {
+        /// Brokers as configured.
+        brokers: String,
+        /// What librdkafka said.
+        source: ClientError,
+    },
     /// The client could not be created from its configuration.
     #[error("the kafka client can't be made from the settings in section [kafka]")]
     Config(#[source] ClientError),
@@ -87,6 +95,14 @@ pub enum BusError {
         /// The broker's answer.
         reason: String,
     },
+    /// A topic could not be deleted.
+    #[error("kafka topic {topic} could not be deleted: {reason}")]
+    DeleteTopic {
+        /// Topic's name.
+        topic: String,
+        /// The broker's answer.
+        reason: String,
+    },
 }
 
 /// An error of Kafka's client library in plain words, because the library's own text names constants of its code.
@@ -130,7 +146,7 @@ impl BusError {
     }
 }
 
-/// Whether the same client can't go on after this error. From all others librdkafka recovers by itself.
+/// Whether trying again with the same client can't help. librdkafka recovers from all other errors by itself.
 pub(crate) fn is_fatal(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(error, KafkaError::MessageConsumptionFatal(_))

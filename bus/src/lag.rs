@@ -8,13 +8,13 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 use tapewire_runtime::Backoff;
 
-/// Longest wait for one answer, and for one answer with all its retries.
+/// Longest wait for one answer. After this time a failed request is not repeated.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The number of records of `topics` that `group` has not committed yet.
 ///
 /// # Errors
-/// [`BusError::Unreachable`] or [`BusError::NoTopic`].
+/// [`BusError::Unreachable`], [`BusError::Refused`] or [`BusError::NoTopic`].
 pub async fn lag(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u64, BusError> {
     let (config, group, topics) = (config.clone(), group.to_owned(), topics.to_vec());
     tokio::task::spawn_blocking(move || lag_blocking(&config, &group, &topics))
@@ -102,6 +102,6 @@ mod tests {
             &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED],
         );
         let refused = lag(&config, "readers", &[Topic::Halts]).await.unwrap_err();
-        assert!(matches!(refused, BusError::Unreachable { .. }), "{refused}");
+        assert!(matches!(refused, BusError::Refused { .. }) && !refused.is_retryable(), "{refused}");
     }
 }

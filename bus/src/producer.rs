@@ -144,7 +144,8 @@ impl Producer {
         Ok(deliveries)
     }
 
-    /// Queues a record for a partition, whatever its key: for a stage that answers on the partition that it has read.
+    /// Queues a record for a partition, whatever its key: for a stage that writes to the output partition with the same
+    /// number as its input partition.
     ///
     /// # Errors
     /// [`BusError::Send`].

@@ -196,17 +196,23 @@ impl Topics {
         Ok(names.find(|name| listed.get(name).is_none_or(|&(partitions, led)| partitions == 0 || !led)))
     }
 
-    /// Deletes the topics and all records in them. For tests, and for people who want exactly that.
+    /// Deletes the topics and all records in them. Used by tests and by `tapewire demo`. Topics that do not exist are no
+    /// error.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`].
+    /// [`BusError::Unreachable`], [`BusError::DeleteTopic`].
     pub async fn delete(&self) -> Result<(), BusError> {
         let admin = self.admin()?;
         let names: Vec<String> =
             Topic::ALL.map(|topic| self.name(topic)).into_iter().chain([self.installation()]).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        admin.delete_topics(&names, &AdminOptions::new()).await.map_err(|source| self.unreachable(source))?;
-        Ok(())
+        let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
+        let deleted = admin.delete_topics(&names, &options).await.map_err(|source| self.unreachable(source))?;
+        let mut refused = deleted.into_iter().filter_map(Result::err);
+        match refused.find(|(_, code)| *code != RDKafkaErrorCode::UnknownTopicOrPartition) {
+            None => Ok(()),
+            Some((topic, code)) => Err(BusError::DeleteTopic { topic, reason: code.to_string() }),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// Settings for a purpose, which lie under those of the file.
+/// Settings for a purpose; the settings file overrides them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
     /// News and prices from sources that need no account: docs/sources.md

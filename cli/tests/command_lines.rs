@@ -126,7 +126,7 @@ fn arguments(Subcommand { name, flags }: &Subcommand, dice: &mut Dice) -> Vec<St
     line
 }
 
-/// How the command ended, how long it took, and whether it had to be stopped because it serves until then.
+/// How the command ended, how long it took, and whether it had to be stopped because it runs until it is stopped.
 fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
     command.current_dir(folder).env_clear().args(line).stdin(Stdio::null());
@@ -227,7 +227,7 @@ fn every_command_line_ends_soon_and_says_why() {
     let mut distinct = lines.clone();
     distinct.sort();
     distinct.dedup();
-    // Most command lines of a service wait for servers or serve. Each takes seconds, so only a few of them are run.
+    // Slow command lines take seconds each, so at most 60 of them are run.
     let mut slow = 0;
     distinct.retain(|line| {
         slow += usize::from(is_slow(line));
@@ -253,7 +253,7 @@ fn every_command_line_ends_soon_and_says_why() {
     assert!(faults.is_empty(), "{} of {} command lines", faults.len(), distinct.len());
 }
 
-/// Whether nothing on the line is obviously wrong, so that the command loads a model, waits for a server, or serves.
+/// Whether the command may take seconds: it has at most one argument (and is not `config`), or reads the long file.
 fn is_slow(line: &[String]) -> bool {
     line.len() <= 2 && line[0] != "config" || line.iter().any(|word| word == "long.txt")
 }

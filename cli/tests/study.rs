@@ -1,4 +1,5 @@
-//! `tapewire study` and `tapewire join` from files alone: no server is named, and none is needed.
+//! `tapewire study` and `tapewire join` from files alone: without servers; the last test compares with a replay through
+//! servers.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 #[path = "study/rows.rs"]
@@ -36,8 +37,8 @@ const GOOD: &str = "raises its outlook after record profit";
 const BAD: &str = "cuts its outlook after heavy loss";
 const SYMBOLS: [&str; 4] = ["AAAA", "BBBB", "CCCC", "DDDD"];
 
-/// On each of 20 days, half an hour of one-minute bars and one article about each company, good and bad in turn. Prices
-/// move at random, and after the news by `effect` in its direction.
+/// On each of the 22 trading days of July 2024, half an hour of one-minute bars and one article about each company,
+/// good and bad in turn. Prices move at random, and after the news by `effect` in its direction.
 fn market(folder: &Path, effect: f64) {
     let mut dice = Dice(7);
     let (mut bars, mut news) = ("symbol,start,open,high,low,close,volume\n".to_owned(), String::new());
@@ -133,7 +134,7 @@ fn without_an_effect_none_is_found() {
     assert_eq!(found["verdict"], "not_found", "{said}");
     assert!(said.contains("distinguishable from chance after correction for all"), "{said}");
     assert!(said.contains("n = 88, 22 days)"), "{said}");
-    // Seven tests of each horizon with data: six that are adjusted together, and the permutation.
+    // Each horizon with data has six tests that are adjusted together; permutation tests are not counted.
     let tests = found["horizons"].as_array().unwrap().iter().map(|horizon| {
         let known = |name: &&str| !horizon[*name]["value"].is_null();
         ["rank_ic", "positive", "neutral", "negative", "hit_rate", "spread"].iter().filter(|name| known(name)).count()
@@ -295,7 +296,7 @@ fn findings_are_those_that_statsmodels_computes() {
     assert!(compared > 400, "{told}");
 }
 
-/// The same of real news and prices, where `TAPEWIRE_REAL_DATA` names the folder that has them.
+/// The same comparison with real news and prices, where `TAPEWIRE_REAL_DATA` names the folder that has them.
 #[test]
 fn findings_of_real_data_are_those_that_statsmodels_computes() {
     let Ok(real) = std::env::var("TAPEWIRE_REAL_DATA") else {
@@ -341,7 +342,7 @@ fn joined_rows_are_those_of_a_replay() {
     let output = place.tapewire().args(of_run).args(choices).output().unwrap();
     assert!(output.status.success() && said(&output).contains("companies are joined again, from"), "{}", said(&output));
     assert_eq!(findings_of(folder), expected);
-    assert_eq!(expected["rows"].as_u64(), Some(93), "the mention that was taken back does not count");
+    assert_eq!(expected["rows"].as_u64(), Some(93), "the withdrawn mention does not count");
     let unknown = place.tapewire().args(["study", "--run", "smal"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(1), "{}", said(&unknown));
     assert!(said(&unknown).contains("has no joined row of run smal; it has small (94 rows)"), "{}", said(&unknown));
@@ -365,7 +366,7 @@ fn joined_rows_are_those_of_a_replay() {
         };
         if format == "JSONEachRow" {
             let (expected, found) = (parsed(&expected), parsed(&found));
-            assert_eq!(expected.len(), 88 + 6, "two mentions of an article, one of each other");
+            assert_eq!(expected.len(), 88 + 6, "two mentions of article `two`, and one of each other article");
             let has = |what: &str| expected.iter().any(|row| row.iter().any(|field| field == what));
             assert!(
                 has("reason=withdrawn")

@@ -73,7 +73,7 @@ impl Kind {
 }
 
 impl Instrument {
-    /// An instrument of which ticker and name are known, at any time.
+    /// An instrument of which only ticker and name are known. It is valid on every day.
     pub fn new(symbol: Symbol, name: impl Into<String>) -> Self {
         Self {
             symbol,

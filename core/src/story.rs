@@ -1,10 +1,10 @@
 //! Which headlines tell the same story.
 //!
 //! Two headlines about one company tell the same story if their words are alike ([`Fingerprint::similarity`]) and nothing
-//! in them contradicts it. Words that mean the same in the language of wires count as one (`acquires`, `to buy`), words of
-//! every other headline count little (`shares`, `outlook`), and grammar, labels and publishers do not count. Headlines of
-//! different numbers, periods, opposite directions, or that differ in names only, are different stories however alike
-//! they are: `Q1` and `Q2`, 5 % and 7 %, `raises` and `cuts`.
+//! in them contradicts it. Words that mean the same in the language of wires count as one (`acquires`, `to buy`), words
+//! that many headlines have count little (`shares`, `outlook`), and grammar, labels and publishers do not count.
+//! Headlines that differ in a number or a period, name opposite directions, or differ only in names are different
+//! stories, however similar their other words are: `Q1` and `Q2`, 5 % and 7 %, `raises` and `cuts`.
 //!
 //! [`tellings`] links each mention to the earlier ones. Everything is a function of headlines and of the times at which
 //! they were known: no later headline changes what is said about an earlier one, and the order in which records arrive
@@ -19,7 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
-/// How long a story is remembered: a mention is compared with those of less than this long before.
+/// How long a story is remembered: a mention is compared with the mentions that became known less than this long before
+/// it.
 pub const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 /// From this similarity on, two headlines tell the same story.
@@ -31,14 +32,14 @@ pub const FREQUENT_WEIGHT: u64 = 2;
 /// Weight of any other word.
 pub const WEIGHT: u64 = 10;
 
-/// What headlines that are not equal have to share: a company's name alone is not a story.
+/// Least weight that two different headlines must share to tell the same story. One shared name is not enough.
 pub const SHARED: u64 = WEIGHT + 2 * FREQUENT_WEIGHT;
 
 /// First letters of words with [`FREQUENT_WEIGHT`].
 pub const FREQUENT_MARKS: [char; 8] = ['~', '+', '-', '!', '@', '%', '&', NAME_MARK];
 
-/// First letter of a word that says that the word after it has a capital letter. It has no weight: it says that the word
-/// may be a name.
+/// Mark of an extra entry: `^selby` says that `selby` is written with a capital letter, so it may be a name. The entry
+/// has no weight.
 pub const CAPITAL_MARK: char = '^';
 
 /// First letter of the words of the company's own name.
@@ -50,7 +51,7 @@ pub const MARKS: [char; 9] = ['~', '+', '-', '!', '@', '%', '&', '#', '='];
 /// First letters of words that exclude each other: numbers, quarters, months, weekdays.
 pub const EXACT_MARKS: [char; 4] = ['#', '@', '%', '&'];
 
-/// The word of all denials.
+/// The entry that stands for every word of denial (`not`, `denies`, `won't`).
 pub const DENIAL: &str = "!";
 
 /// What a headline is compared by: its words in a form in which words that mean the same are equal, each once, in
@@ -84,7 +85,7 @@ impl Fingerprint {
     pub fn about(headline: &str, company: Option<&str>) -> Self {
         let read = tokens(&without_tickers(without_source(headline)));
         let words = canonical(&read, false);
-        // A headline of nothing but such words is compared by them.
+        // A headline that has only stop words is compared by its stop words.
         let words = if words.is_empty() { canonical(&read, true) } else { words };
         let name = company.map(|name| canonical(&tokens(name), false)).unwrap_or_default();
         let marked = |word: String| {
@@ -107,8 +108,9 @@ impl Fingerprint {
         self.0
     }
 
-    /// The weight that two headlines share, in all of both: the Sørensen-Dice coefficient, in [0, 1]. It is 0 if one of them
-    /// has no word, if they contradict each other, and if they share less than [`SHARED`] without being equal.
+    /// Twice the weight that two headlines share, divided by the sum of their weights (the Sørensen-Dice coefficient,
+    /// in [0, 1]). It is 0 if one of them has no word, if they contradict each other, and if they share less than
+    /// [`SHARED`] without being equal.
     pub fn similarity(&self, other: &Self) -> f64 {
         Headlines::new([self, other]).similarity(0, 1, 0.0)
     }
@@ -151,7 +153,7 @@ static PUBLISHERS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| words::PUB
 /// The headline without the publisher after its last dash.
 fn without_source(headline: &str) -> &str {
     let mut headline = headline.trim();
-    // An update is marked after the publisher or before it.
+    // There may be two such endings: `… - WSJ - Update`.
     for _ in 0..2 {
         let dash = [" - ", " – ", " — ", " | ", "- "]
             .iter()
@@ -237,8 +239,8 @@ fn canonical(tokens: &[String], with_all: bool) -> BTreeSet<String> {
                 rest.next();
             }
             words.insert(format!("#{number}{scale}{apart}"));
-        } else if is_period(token) {
-            words.insert(format!("@{token}"));
+        } else if let Some(period) = period(token) {
+            words.insert(format!("@{period}"));
         } else if token == "may" && is_capital && at > 0 {
             words.insert("%may".to_owned());
         } else {
@@ -270,7 +272,7 @@ fn ordinal(token: &str) -> Option<u8> {
     }
 }
 
-/// A number without commas and closing zeros, and its scale if that is part of the token: `2.50bn` is (`2.5`, `b`).
+/// A number without commas and trailing zeros, and its scale if that is part of the token: `2.50bn` is (`2.5`, `b`).
 fn number(token: &str) -> Option<(String, &'static str)> {
     let end = token.find(|char: char| !(char.is_ascii_digit() || char == '.' || char == ',')).unwrap_or(token.len());
     let (digits, rest) = token.split_at(end);
@@ -293,14 +295,22 @@ fn scale_of(word: &str) -> &'static str {
     }
 }
 
-/// `q1` to `q4`, `h1` or `1h`, `fy25`.
-fn is_period(token: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    matches!(token, "q1" | "q2" | "q3" | "q4" | "1q" | "2q" | "3q" | "4q" | "h1" | "h2" | "1h" | "2h")
-        || token.strip_prefix("fy").is_some_and(is_number)
+/// A quarter, half or fiscal year in one spelling: `q1` for `q1` and `1q`, `h1` for `h1` and `1h`, `fy25` for `fy25` and
+/// `fy2025`. `None`: another word.
+fn period(token: &str) -> Option<String> {
+    match token.as_bytes() {
+        [kind @ b'q', number @ b'1'..=b'4'] | [number @ b'1'..=b'4', kind @ b'q'] => Some((kind, number)),
+        [kind @ b'h', number @ b'1'..=b'2'] | [number @ b'1'..=b'2', kind @ b'h'] => Some((kind, number)),
+        _ => None,
+    }
+    .map(|(kind, number)| format!("{}{}", char::from(*kind), char::from(*number)))
+    .or_else(|| {
+        let year = token.strip_prefix("fy").filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?;
+        matches!(year.len(), 2 | 4).then(|| format!("fy{}", &year[year.len() - 2..]))
+    })
 }
 
-/// The word without a closing that only changes its form. Three letters at least are left.
+/// The word without a suffix that only changes its form. At least three letters are left.
 fn stem(word: &str) -> &str {
     const CLOSINGS: [&str; 11] = ["ings", "ions", "ing", "ers", "ion", "es", "ed", "er", "s", "d", "e"];
     let stem = |closing: &&str| word.strip_suffix(closing).filter(|stem| stem.chars().count() >= 3);
@@ -327,12 +337,11 @@ impl Telling {
     }
 }
 
-/// Links the mentions of one company, given in the order of the time at which they were known, and among equals of
-/// (provider, article id).
+/// Links the mentions of one company, sorted by the time at which they became known, then by provider and article id.
 ///
-/// A mention continues the story of the most similar mention of less than [`SPAN`] before, the earliest of equals, if
-/// their similarity is [`ALIKE`] or more. A story that is told again and again may so be older than [`SPAN`]. `None`
-/// for a headline without words.
+/// A mention continues the story of the most similar mention that became known less than [`SPAN`] before it, if their
+/// similarity is at least [`ALIKE`]. Of equally similar mentions the earliest counts. So a story that is told again and
+/// again can last longer than [`SPAN`]. `None` for a headline without words.
 pub fn tellings<'a>(mentions: impl IntoIterator<Item = (Timestamp, &'a Fingerprint)>) -> Vec<Option<Telling>> {
     let mentions: Vec<(Timestamp, &Fingerprint)> = mentions.into_iter().collect();
     let headlines = Headlines::new(mentions.iter().map(|(_, fingerprint)| *fingerprint));

@@ -8,8 +8,9 @@ pub mod promotional;
 
 use std::borrow::Cow;
 
-/// How often markup is removed from a text whose markup contains markup. A text that has markup after that is hostile.
-const MOST_READINGS: usize = 8;
+/// Most passes in which markup is removed, for markup that only appears when other markup is removed. A text that still
+/// has markup then was made to attack, and loses its `<` and `&`.
+const MAX_PASSES: usize = 8;
 
 /// The text that a model reads: cleaned by [`clean`], then without [`boilerplate`]. It is empty, or only spaces, where
 /// a reader sees nothing.
@@ -32,7 +33,7 @@ pub fn readable(text: &str) -> Cow<'_, str> {
 /// ```
 pub fn clean(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    for _ in 0..MOST_READINGS {
+    for _ in 0..MAX_PASSES {
         let Some(read) = once(&text) else { return text };
         text = Cow::Owned(read);
     }
@@ -50,7 +51,8 @@ fn once(text: &str) -> Option<String> {
     visible(of).or(without_markup)
 }
 
-/// The text without invisible characters and with plain spaces; `None` if it has none of them and only plain spaces.
+/// The text without invisible characters and with every kind of space replaced by a plain one; `None` if nothing
+/// changes.
 fn visible(text: &str) -> Option<String> {
     let is_plain = |c: char| matches!(c, ' '..='~' | '\t' | '\n' | '\r') || (c > '~' && shown(c) == Some(c));
     (!text.chars().all(is_plain)).then(|| text.chars().filter_map(shown).collect())

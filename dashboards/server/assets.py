@@ -15,7 +15,7 @@ import yaml
 BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 VERSION = "1.0.0"
 UNFILTERED = "No filter"
-# Sentiment and outcome have the same colour wherever they appear.
+# Each label has the same colour in all charts.
 LABEL_COLORS = {
     "positive": "#1a9a6c",
     "neutral": "#b4bcc6",

@@ -39,11 +39,17 @@ class Browser:
         self._answered: list[tuple[int, str]] = []
         try:
             self.driver = webdriver.Chrome(options=self._options(), service=_service())
-        except WebDriverException as error:
+        except (WebDriverException, PageError) as error:
             shutil.rmtree(self._profile, ignore_errors=True)
+            if isinstance(error, PageError):
+                raise
             raise PageError(f"Chromium does not start: {error.msg}") from None
-        self.driver.set_page_load_timeout(WAIT_SECONDS)
-        self._log_in(password)
+        try:
+            self.driver.set_page_load_timeout(WAIT_SECONDS)
+            self._log_in(password)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> "Browser":
         return self
@@ -70,7 +76,7 @@ class Browser:
         while still < 6:
             unready = self.unready()
             still = 0 if unready else still + 1
-            if time.monotonic() > deadline:
+            if unready and time.monotonic() > deadline:
                 raise PageError(f"not drawn after {WAIT_SECONDS} s: {', '.join(unready)}")
             time.sleep(POLL_SECONDS)
 
@@ -89,7 +95,7 @@ class Browser:
         return self.driver.execute_script(script, HOLDERS, LOADING, BROKEN, DRAWN)
 
     def failures(self) -> list[str]:
-        """Requests that Superset refused since this browser was started; there must not be any."""
+        """Requests that Superset answered with an error since this browser was started; there must not be any."""
         return [f"{status} {url}" for status, url in self._answers() if self._is_ours(url) and status >= 400]
 
     def strangers(self) -> list[str]:

@@ -55,7 +55,7 @@ class Datasets(unittest.TestCase):
             with self.subTest(path.stem):
                 query(path.stem, run=["no such run"])
 
-    def test_filters_reach_inside(self):
+    def test_filters_are_applied_before_rows_are_counted(self):
         (whole,) = query("summary", run=[seed.RUN])
         (company,) = query("summary", run=[seed.RUN], symbol=["CYGN"])
         (morning,) = query("summary", run=[seed.RUN], period=("2026-03-06 12:00:00", "2026-03-06 15:00:00"))

@@ -86,7 +86,7 @@ mod tests {
         for n in [1_748_872_800, 1_748_872_800_000, 1_748_872_800_000_000, 1_748_872_800_000_000_123] {
             assert_eq!(of_any_unit(n).unwrap(), at, "{n}");
         }
-        // The last but two are ticks of .NET, of 2025.
+        // 638_826_534_000_000_000 is a time in 2025 in ticks of .NET.
         for n in [0, -1, 20_250_512, 631_151_999, 4_102_444_800, 638_826_534_000_000_000, i64::MIN, i64::MAX] {
             assert!(of_any_unit(n).unwrap_err().to_string().contains("1990"), "{n}");
         }

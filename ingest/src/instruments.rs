@@ -32,15 +32,15 @@ const PATH: [&str; 2] = ["files", "company_tickers_exchange.json"];
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InstrumentsConfig {
-    /// What is put onto the topic `instruments` by the role `news`: "builtin", the list of this build, and "sec", the list
-    /// of the SEC, which needs `sec_user_agent`, and "massive", the list of tickers of the account `providers.massive`. Of a
-    /// ticker that several have the last in this list counts.
+    /// The lists that the role `news` sends to the topic `instruments`: "builtin" is the list of this build, "sec" the
+    /// list of the SEC (it needs `sec_user_agent`), "massive" the list of tickers of the account `providers.massive`.
+    /// If a ticker is in several lists, the last of these lists counts.
     pub sources: Vec<String>,
     /// How often the lists of the SEC and of Massive are fetched.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
-    /// Address of the SEC, where `tapewire instruments` gets the list of tickers.
+    /// Address of the SEC, from which `tapewire instruments` and the source "sec" get the list of tickers.
     pub sec_url: String,
     /// Who you are, with a mail address: the SEC refuses requests that do not say.
     #[schemars(example = &"Example Research admin@example.com")]
@@ -201,7 +201,7 @@ mod tests {
         [1,"No ticker",null,"OTC"],[1067983,"BERKSHIRE HATHAWAY INC","BRK-B",null]]}"#;
 
     #[test]
-    fn rows_become_instruments_and_one_that_is_none_costs_only_itself() {
+    fn rows_become_instruments_and_an_unreadable_row_is_rejected_alone() {
         let Listing { instruments, rejects } = read_sec(BODY).unwrap();
         let found: Vec<(&str, &str, Kind, &str, Option<u64>)> = instruments
             .iter()
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_list_says_so() {
+    fn a_body_that_is_not_the_list_is_refused_with_the_reason() {
         for (body, part) in [(&b"<html>"[..], "sec"), (br#"{"fields":["cik"],"data":[]}"#, "no column name")] {
             let error = read_sec(body).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_is_said_first() {
+    async fn a_missing_user_agent_is_refused_before_the_request() {
         let error = fetch_sec(&InstrumentsConfig::default(), Clock::wall()).await.unwrap_err();
         assert!(error.to_string().contains("instruments.sec_user_agent"), "{error}");
     }

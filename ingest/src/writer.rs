@@ -14,10 +14,10 @@ use tapewire_core::{
 /// Most records that may be unacknowledged at once; then all are waited for.
 const IN_FLIGHT: usize = 10_000;
 
-/// Key of the records that go to every partition.
+/// Key of watermarks. They go to every partition.
 pub(crate) const WATERMARK: &str = "watermark";
 
-/// Which watermark stream of its topic a source is.
+/// A source as one of the watermark streams of its topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
     /// Position in the list of configured sources, from 0.
@@ -43,7 +43,7 @@ impl Stream {
         Self { index, count, source: source.to_owned(), kind: "prices", folds: false }
     }
 
-    /// This stream, of a source whose trades become bars or do not.
+    /// This stream with [`Stream::folds`] set.
     pub fn folding(self, folds: bool) -> Self {
         Self { folds, ..self }
     }
@@ -109,8 +109,8 @@ impl Sent {
     }
 }
 
-/// Sends articles, bars, trades and halts of one run. Nothing may be taken as sent before
-/// [`Writer::flush`] has returned.
+/// Sends articles, bars, trades, gaps, halts, splits and dividends, and watermarks of one run. An article, bar, trade,
+/// halt or action counts as sent only when [`Writer::flush`] has returned.
 pub struct Writer {
     producer: Producer,
     run: Run,
@@ -127,12 +127,12 @@ impl Writer {
     }
 
     /// This writer remembers the ids of what it sends. Not for a run without an end: they stay in memory.
-    pub fn with_account(self) -> Self {
+    pub fn with_record_of_sent(self) -> Self {
         Self { sent: Some(Sent::default()), ..self }
     }
 
-    /// What was sent; nothing without [`Writer::with_account`].
-    pub fn take_account(&mut self) -> Sent {
+    /// What was sent; nothing without [`Writer::with_record_of_sent`].
+    pub fn take_sent(&mut self) -> Sent {
         self.sent.take().unwrap_or_default()
     }
 

@@ -26,7 +26,8 @@ pub enum ModelError {
     },
     /// The shipped model is in none of its possible places.
     #[error(
-        "the shipped model is missing; looked in {}; set TAPEWIRE_MODELS_DIR to the folder that holds it",
+        "the shipped model is missing; looked in {}; set TAPEWIRE_MODELS_DIR to the folder that contains the model's \
+         folder",
         list(searched)
     )]
     ShippedMissing {

@@ -46,7 +46,8 @@ pub enum TokenizerFiles {
         /// `tokenizer_config.json`.
         settings: Option<PathBuf>,
     },
-    /// `spm.model` or `sentencepiece.bpe.model`: a model of sentencepiece, and its settings if there are any.
+    /// `spm.model`, `sentencepiece.bpe.model` or `spiece.model`: a model of sentencepiece, and its settings if there
+    /// are any.
     SentencePiece {
         /// A protocol buffer of pieces and settings.
         model: PathBuf,
@@ -83,8 +84,8 @@ const TOKENIZER_SETTINGS: &str = "tokenizer_config.json";
 /// As DeBERTa, XLM-R, and other families call it.
 const SENTENCEPIECE: [&str; 3] = ["spm.model", "sentencepiece.bpe.model", "spiece.model"];
 
-const NO_TOKENIZER: &str = "tokenizer.json, vocab.txt, vocab.json with merges.txt, spm.model or \
-    sentencepiece.bpe.model (another tokenizer becomes tokenizer.json by \
+const NO_TOKENIZER: &str = "tokenizer.json, vocab.txt, vocab.json with merges.txt, spm.model, \
+    sentencepiece.bpe.model or spiece.model (another tokenizer becomes tokenizer.json by \
     AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers)";
 
 impl ModelFiles {

@@ -19,7 +19,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
 /// The hub's access token; its debug form hides it.
 ///
-/// It is sent only to a hub that refuses to answer without it. hf-hub then also sends it to the host to which this hub
+/// It is sent only after a request without it has failed. hf-hub then also sends it to the host to which this hub
 /// redirects for large files.
 #[derive(Clone)]
 pub(crate) struct Token(String);
@@ -130,7 +130,7 @@ impl Hub {
             .call()
     }
 
-    /// Removes the incomplete part of a file from the cache. If that fails, the next attempt reports it.
+    /// Removes a partly downloaded file from the cache. If that fails, the next attempt reports it.
     fn discard(&self, api: &Api, pinned: &ApiRepo, file: &str, wanted: &Wanted) {
         if let Ok(announced) = api.metadata(&pinned.url(file)) {
             let blob = self.repo(wanted.repository, wanted.revision).blob_path(announced.etag());
@@ -174,7 +174,8 @@ fn refusal(error: &ApiError) -> Option<u16> {
     }
 }
 
-/// Whether the incomplete part in the cache is as long as the file or longer, as after a kill just before its renaming.
+/// Whether the partly downloaded file in the cache already has the full length or more, as when the process was killed just
+/// before it renamed the file.
 fn is_overlong(error: &ApiError) -> bool {
     match error {
         ApiError::InvalidResume => true,

@@ -1,4 +1,4 @@
-//! The sources of models: the model that ships with tapewire, a folder, or the model hub.
+//! The sources of models: the models that ship with tapewire, a folder, or the model hub.
 //!
 //! One string names a model. It is parsed into a [`Source`], which a [`Registry`] resolves to [`ModelFiles`],
 //! downloading them once into the cache that all hub clients share. This crate knows names, revisions and files; the

@@ -1,12 +1,12 @@
-//! Consumers against a broker that does not answer.
+//! Consumers of a broker that refuses to say which offsets are committed.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use super::*;
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::RDKafkaApiKey;
 
-/// A cluster that assigns partitions and does not answer what is committed there.
-fn silent_about_offsets() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, KafkaConfig) {
+/// A cluster that assigns partitions and refuses requests for committed offsets.
+fn refusing_offset_requests() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, KafkaConfig) {
     let cluster = MockCluster::new(1).unwrap();
     let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
     cluster.create_topic(&Topics::new(&config).name(Topic::Halts), 2, 1).unwrap();
@@ -18,7 +18,7 @@ fn silent_about_offsets() -> (MockCluster<'static, rdkafka::producer::DefaultPro
 /// The task that waits for records also watches for shutdown, so it must not block while the broker is asked.
 #[tokio::test]
 async fn waiting_for_what_is_committed_blocks_no_other_task() {
-    let (_cluster, config) = silent_about_offsets();
+    let (_cluster, config) = refusing_offset_requests();
     let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
     let mut longest = Duration::ZERO;
     let ticking = async {
@@ -29,18 +29,18 @@ async fn waiting_for_what_is_committed_blocks_no_other_task() {
             last = Instant::now();
         }
     };
-    let until_it_asks = tokio::time::sleep(Duration::from_secs(8));
+    let end_of_test = tokio::time::sleep(Duration::from_secs(8));
     tokio::select! {
         () = ticking => {}
         _ = consumer.next() => panic!("the broker does not say it"),
-        () = until_it_asks => {}
+        () = end_of_test => {}
     }
     assert!(longest < Duration::from_secs(2), "another task waited for {longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_never_says_what_is_committed_ends_the_wait_and_the_consumer_can_be_dropped() {
-    let (cluster, config) = silent_about_offsets();
+    let (cluster, config) = refusing_offset_requests();
     let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
     let limit = COMMITTED_DEADLINE + Duration::from_secs(30);
     let next = tokio::time::timeout(limit, consumer.next()).await.expect("it gives up");

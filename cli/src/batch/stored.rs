@@ -40,7 +40,11 @@ pub async fn of_run(config: &Config, run: &str, shutdown: &Shutdown) -> anyhow::
         let known = stored::runs(&config.clickhouse).await?;
         let known: Vec<String> = known.into_iter().map(|(run, rows)| format!("{run} ({rows} rows)")).collect();
         let database = &config.clickhouse.database;
-        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        let known = if known.is_empty() {
+            "it has no joined rows at all".to_owned()
+        } else {
+            format!("it has {}", known.join(", "))
+        };
         bail!("database {database} has no joined row of run {run}; {known}");
     }
     let facts = vec![format!("run {run} in database {}", config.clickhouse.database)];
@@ -50,7 +54,8 @@ pub async fn of_run(config: &Config, run: &str, shutdown: &Shutdown) -> anyhow::
 
 fn of_table(row: JoinedRow) -> anyhow::Result<Row> {
     let place = format!("row of {}/{} on {}", row.provider, row.article_id, row.symbol);
-    let moment = |micros: i64| Timestamp::from_microsecond(micros).with_context(|| format!("{place}: a time"));
+    let moment =
+        |micros: i64| Timestamp::from_microsecond(micros).with_context(|| format!("{place}: a time is out of range"));
     let symbol = Some(row.symbol.as_str()).filter(|symbol| !symbol.is_empty());
     let symbol = symbol.map(Symbol::new).transpose().with_context(|| place.clone())?;
     let horizons = |values: Vec<Option<f64>>| -> anyhow::Result<PerHorizon> {
@@ -131,8 +136,8 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
         let key = (row.provider.clone(), row.article_id.clone(), row.symbol.clone());
         if let Some(before) = first.insert(key, number) {
             bail!(
-                "{place} row {number} has the provider, article and symbol of row {before}; each may be there once. Rows of \
-                 table impact are read with FINAL, and of one run"
+                "{place} row {number} has the provider, article and symbol of row {before}; each combination may \
+                 occur once. When you export table impact, select one run and use FINAL"
             );
         }
         rows.push(row);
@@ -183,13 +188,21 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
         model: text(row, "model")?
             .map(|model| Ok::<_, String>((model, text(row, "model_revision")?.unwrap_or_default())))
             .transpose()?,
-        bar_width_s: number(row, "bar_width_s")?.map(|width| width as u32),
+        bar_width_s: number(row, "bar_width_s")?.map(seconds).transpose()?,
         relevance: number(row, "relevance")?,
         phase: of_day.transpose()?,
         reason: reason.as_deref().map(named_reason).transpose()?,
         returns: horizons(Horizon::return_column)?,
         abnormal: horizons(Horizon::abnormal_column)?,
     })
+}
+
+/// A width of bars in whole seconds.
+fn seconds(width: f64) -> Result<u32, String> {
+    if width.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&width) {
+        return Ok(width as u32);
+    }
+    Err(format!("bar_width_s: {width} is not a whole number of seconds from 1 on"))
 }
 
 /// A text; `None` if it is empty.
@@ -273,7 +286,7 @@ pub async fn closes_of_run(
     wrong.map_or(Ok(closes), Err)
 }
 
-/// A bar of table `bars`, without its volume.
+/// A bar of table `bars` with its open and close only: volume is 0, high and low are the larger and smaller of the two.
 ///
 /// # Errors
 /// Its symbol or start can't be used.
@@ -329,7 +342,7 @@ pub async fn closes_of_files(
     let prepared = prepare(inputs, options, shutdown, "nothing was written").await?;
     let mut config = config.clone();
     set_markets(&mut config, prepared.options());
-    // Where the files show a market of another benchmark, it is in place of the one that was asked for.
+    // If the files have no bars of the benchmark that was asked for, `prepare` may have put another one in its place.
     let benchmark = prepared.options().benchmark.clone();
     let Records { actions, bars, .. } = prepared.into_records();
     let mut closes = SessionCloses::new(config.join);

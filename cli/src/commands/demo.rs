@@ -18,8 +18,14 @@ use tapewire_statistics::rank_ic;
 use tapewire_store::summary::{self, Counts, HorizonOutcome};
 use tapewire_store::{drop_database, migrate};
 
+/// The fastest market, in simulated seconds per second: far beyond what any machine keeps up with.
+const FASTEST: f64 = 1e6;
+
+/// Until when a market can be simulated: 2100-01-01T00:00:00Z.
+const LAST: Timestamp = Timestamp::constant(4_102_444_800, 0);
+
 /// A simulated market through poller, websocket feed, sentiment worker and joiner as they run in production, on sped-up
-/// time. Ends with a table and where to look. Nothing it shows is real.
+/// time. Ends with a table and where to look. The names of companies are real; every price and headline is made up.
 #[derive(Args)]
 #[command(after_help = "Example:\n  make stack && tapewire demo\n\n\
     It writes into a database of its own, the configured name followed by _demo, which it drops first.")]
@@ -42,38 +48,60 @@ impl Demo {
         let state = tempfile::tempdir().context("can't make a folder for the state of this demo")?;
         let mut config = isolated(config);
         config.state_dir = state.path().to_owned();
-        println!("This market is simulated: companies are real names, every price and headline is made up.");
+        println!("This market is simulated. The names of companies are real; every price and headline is made up.");
         drop_database(&config.clickhouse).await?;
-        Topics::new(&config.kafka).ensure().await?;
-        migrate(&config.clickhouse).await?;
+        let topics = Topics::new(&config.kafka);
+        topics.ensure().await?;
+        let ended = self.trade(config, until, &telemetry, &shutdown).await;
+        // Also after an error: no later demo deletes them, because its own have another prefix.
+        let deleted = topics.delete().await;
+        ended?;
+        Ok(deleted?)
+    }
 
+    /// Runs the market and the pipeline from beginning to end, and prints what was found.
+    async fn trade(
+        &self,
+        mut config: Config,
+        until: Timestamp,
+        telemetry: &Telemetry,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<()> {
+        migrate(&config.clickhouse).await?;
         let clock = Clock::accelerated(self.from, self.speed);
-        let simulator = connect(&mut config, &clock, &shutdown).await?;
+        let simulator = connect(&mut config, &clock, shutdown).await?;
         let began = Instant::now();
         let (sources, workers) = (shutdown.child_token(), shutdown.child_token());
         let readiness = telemetry.readiness();
         let pipeline = async {
             tokio::try_join!(
-                start(&[Role::News, Role::Prices], &config, &clock, &readiness, &sources, &workers),
-                start(&[Role::Sentiment, Role::Join], &config, &clock, &readiness, &workers, &sources),
+                run_roles(&[Role::News, Role::Prices], &config, &clock, &readiness, &sources, &workers),
+                run_roles(&[Role::Sentiment, Role::Join], &config, &clock, &readiness, &workers, &sources),
             )
         };
-        let watching = self.watch(&config, &clock, until, &sources, &workers);
+        let watching = async {
+            let watched = self.watch(&config, &clock, until, &sources, &workers).await;
+            sources.cancel();
+            workers.cancel();
+            watched
+        };
         let (ran, watched) = tokio::join!(pipeline, watching);
         ran?;
         watched?;
         let seconds = began.elapsed().as_secs_f64();
-        self.print(&config, &simulator, &telemetry, seconds).await?;
-        Topics::new(&config.kafka).delete().await?;
-        Ok(())
+        self.print(&config, &simulator, telemetry, seconds).await
     }
 
     fn until(&self) -> anyhow::Result<Timestamp> {
         let positive = |number: f64| number.is_finite() && number > 0.0;
-        if !positive(self.hours) || !positive(self.speed) {
-            return Err(UsageError("--hours and --speed must be positive numbers".into()).into());
+        if !positive(self.hours) || !positive(self.speed) || self.speed > FASTEST {
+            let wrong = format!("--hours and --speed must be positive numbers, and --speed at most {FASTEST}");
+            return Err(UsageError(wrong).into());
         }
-        Ok(self.from + SignedDuration::from_secs_f64(self.hours * 3600.0))
+        let hours = SignedDuration::try_from_secs_f64(self.hours * 3600.0).ok();
+        let until = hours.and_then(|hours| self.from.checked_add(hours).ok()).filter(|until| *until < LAST);
+        Ok(until
+            .ok_or_else(|| UsageError(format!("--hours: the market would end after {LAST}; choose fewer hours")))?)
     }
 
     /// Shows progress, stops the sources at `until`, waits until everything is written, and stops the workers.
@@ -103,11 +131,10 @@ impl Demo {
         }
         sources.cancel();
         let waited = report::wait_until_drained(config, None, workers, |_| {
-            bar.set_message("the market is closed; the last rows are written")
+            bar.set_message("the market is closed; writing the last rows")
         })
         .await;
         bar.finish_and_clear();
-        workers.cancel();
         waited
     }
 
@@ -161,7 +188,7 @@ async fn connect(config: &mut Config, clock: &Clock, shutdown: &Shutdown) -> any
 }
 
 /// Runs roles until `own` is cancelled; if they fail, `others` are cancelled with them.
-async fn start(
+async fn run_roles(
     roles: &[Role],
     config: &Config,
     clock: &Clock,

@@ -18,7 +18,7 @@ pub fn whole_seconds(text: &str) -> Result<Duration, String> {
     let duration = parse(text)?;
     match duration.subsec_nanos() == 0 && u32::try_from(duration.as_secs()).is_ok_and(|seconds| seconds > 0) {
         true => Ok(duration),
-        false => Err("it has to be a whole number of seconds, at least 1".to_owned()),
+        false => Err("write a whole number of seconds from 1 to 4294967295".to_owned()),
     }
 }
 

@@ -56,7 +56,7 @@ struct Common {
     /// Settings file [default: tapewire.toml if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Settings for a purpose, which lie under those of the file
+    /// Settings for a purpose; the settings file overrides them
     #[arg(long, global = true, value_enum, value_name = "PRESET")]
     preset: Option<Preset>,
     /// A setting, which overrides file and environment; may be given more than once

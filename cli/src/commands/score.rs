@@ -109,7 +109,7 @@ impl Score {
         let scoring = tokio::task::spawn_blocking(move || {
             let bar = progress_bar(&job);
             let mut rejected = 0;
-            let keeps_rejected = job.side_file().is_some();
+            let keeps_rejected = job.rejected_file().is_some();
             let on_event = |event: JobEvent<'_>| match event {
                 JobEvent::Progress(progress) => show(&bar, progress),
                 JobEvent::Rejected { place, reason } => {

@@ -101,7 +101,7 @@ impl Remarks for Descriptions {
         let lines = example.iter().map(line);
         let first = example.keys().next().map(|key| {
             let path: Vec<String> = path.iter().chain([key]).cloned().collect();
-            format!("# The variable of the first is {}.", variable(&path))
+            format!("# The first of these can also be given as the variable {}.", variable(&path))
         });
         lines.chain(first).collect()
     }
@@ -148,7 +148,8 @@ impl<R: Remarks> Writer<'_, R> {
             }
         }
         if let Kind::Section(settings) = &node.kind {
-            // A setting that is not optional and has no value belongs to another of the section's alternatives.
+            // A setting that is not optional and has no value belongs to another variant of the enum that describes the
+            // section.
             let unset =
                 |(key, node): &(&String, &Node)| node.optional && !node.is_section() && !table.contains_key(key);
             for (key, node) in settings.iter().filter(unset) {

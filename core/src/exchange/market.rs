@@ -25,7 +25,7 @@ pub enum Market {
     Toronto,
     /// Cryptocurrencies, which are traded at all hours: a session is a day of UTC.
     Crypto,
-    /// Currencies and precious metals, which are traded from Sunday evening to Friday evening in New York.
+    /// Currencies and precious metals, which are traded from Sunday evening to Friday evening, New York time.
     Currencies,
 }
 

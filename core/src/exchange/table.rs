@@ -27,7 +27,7 @@ struct Hours {
     pause: Option<(Time, Time)>,
 }
 
-/// What the file says about one exchange.
+/// What the file says about one exchange: its zone, its usual hours, and what differs on some days.
 #[derive(Debug)]
 struct Exceptions {
     zone: TimeZone,
@@ -36,8 +36,8 @@ struct Exceptions {
     closed: BTreeSet<Date>,
     /// Sessions that end earlier, and when.
     short: BTreeMap<Date, Time>,
-    /// Of sessions that end at a time: the day from which they have a closing auction, and the first and the last minute in
-    /// which its price is printed.
+    /// By the time at which a session ends: the day from which such sessions have a closing auction, and the first and
+    /// last minute in which the auction's price is printed.
     auctions: BTreeMap<Time, (Date, Time, Time)>,
 }
 

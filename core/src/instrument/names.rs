@@ -8,7 +8,7 @@
 //! Names are for texts that a provider has tagged with the company's ticker. Some names are ordinary words (`Target`,
 //! `Gap`, `Progressive`), so the caller has to match names with their capitals.
 
-use super::words::{ACRONYMS, CLASSES, COMMON, LEGAL, OWNERS, TRADES, WORDS};
+use super::words::{ACRONYMS, CLASSES, COMMON, INDUSTRIES, LEGAL, NOT_INITIALS, OWNERS};
 use crate::Symbol;
 
 /// The names of a company.
@@ -68,7 +68,7 @@ pub fn common_names(legal: &str, symbol: Option<&Symbol>) -> Names {
 /// (`Media`).
 pub fn is_common(word: &str) -> bool {
     let word = word.to_lowercase();
-    COMMON.contains(&&*word) || TRADES.contains(&&*word)
+    COMMON.contains(&&*word) || INDUSTRIES.contains(&&*word)
 }
 
 /// The name without the state in which the company is registered and similar marks: `/DE/`, `/NEW`, `/ADR`.
@@ -159,7 +159,7 @@ fn shorter(words: &[&str]) -> Vec<String> {
             Some((first, second)) => before(2).filter(|at| lower[*at] == first && lower[at + 1] == second).map(|_| 2),
             None => before(1).filter(|at| lower[*at] == *trade).map(|_| 1),
         };
-        let Some(count) = OWNERS.iter().chain(&TRADES).find_map(ends) else { return aliases };
+        let Some(count) = OWNERS.iter().chain(&INDUSTRIES).find_map(ends) else { return aliases };
         rest.truncate(rest.len() - count);
         drop_legal(&mut rest);
         let [.., last] = rest[..] else { return aliases };
@@ -176,7 +176,8 @@ fn shorter(words: &[&str]) -> Vec<String> {
 fn initials(words: &[&str], symbol: Option<&Symbol>) -> Option<String> {
     let ticker = symbol?.as_str();
     let initials: String = words.iter().filter(|word| **word != "&").filter_map(|word| word.chars().next()).collect();
-    (words.len() > 2 && initials.eq_ignore_ascii_case(ticker) && !WORDS.contains(&ticker)).then(|| ticker.to_owned())
+    (words.len() > 2 && initials.eq_ignore_ascii_case(ticker) && !NOT_INITIALS.contains(&ticker))
+        .then(|| ticker.to_owned())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) const OWNERS: [&str; 6] = [
 
 /// Words at the end of a name that say what the company does.
 #[rustfmt::skip]
-pub(super) const TRADES: [&str; 89] = [
+pub(super) const INDUSTRIES: [&str; 89] = [
     "airlines", "air lines", "airways", "mexican grill", "technology", "technologies", "wholesale", "motor", "motors",
     "pharmaceuticals", "pharmaceutical", "pharma", "biopharma", "therapeutics", "biosciences", "bioscience",
     "biotech", "biotherapeutics", "systems", "energy", "resources", "financial", "brands", "foods", "stores",
@@ -46,9 +46,9 @@ pub(super) const COMMON: [&str; 100] = [
     "a", "one", "us",
 ];
 
-/// Tickers that are initials of the name and ordinary words in capitals.
+/// Initials that are not used as a name, because texts have them as ordinary words or abbreviations.
 #[rustfmt::skip]
-pub(super) const WORDS: [&str; 40] = [
+pub(super) const NOT_INITIALS: [&str; 40] = [
     "ALL", "AN", "AND", "ANY", "ARE", "AS", "AT", "BE", "BIG", "BUT", "BY", "CAN", "CEO", "CFO", "DO", "EPS", "ETF",
     "FOR", "GO", "HAS", "HE", "IF", "IN", "IPO", "IS", "IT", "LOW", "NEW", "NO", "NOT", "NOW", "ON", "ONE", "OR",
     "OUT", "SO", "TO", "UP", "US", "WE",

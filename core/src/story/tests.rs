@@ -46,6 +46,8 @@ fn what_differs_in_words_only_is_the_same_story() {
         ),
         ("Northgate (NYSE: NGT) faces probe over Selby loans", "Northgate under investigation over Selby loans"),
         ("Northgate slashes 500 jobs at Selby", "Selby: Northgate cuts 500 jobs, sources say"),
+        ("Northgate beats Q1 profit estimates", "Northgate beats 1Q profit estimates"),
+        ("Northgate raises FY25 outlook", "Northgate raises FY2025 outlook"),
     ];
     for (one, two) in pairs {
         assert!(similarity(one, two) >= ALIKE, "{one} | {two}: {}", similarity(one, two));

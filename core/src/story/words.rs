@@ -15,8 +15,8 @@ pub(super) const PUBLISHERS: &str = "wsj barron barrons nyt ft reuters bloomberg
     journal insider information talk dj benzinga forbes marketwatch guardian yahoo post news blog filing update source \
     sources com street spokesperson media statement";
 
-/// Lists of words that mean the same, each after the word that stands for them. `+x` and `-x` are opposites; `~x` is
-/// frequent and says little; `=x` is a word of its own; without a mark, names of one company.
+/// Each entry: the word that stands for all, then the words that mean the same. `+x` and `-x` are opposites, `~x` is
+/// frequent and has little weight, `=x` has full weight. An entry without a mark lists names of one company.
 pub(super) const SAME: &[(&str, &str)] = &[
     (
         "+move",

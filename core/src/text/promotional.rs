@@ -1,7 +1,7 @@
 //! Notices by which law firms look for clients. They name a company and move no price, and the wire has many of them.
 
-/// How such notices address their readers, in lower case.
-const ADDRESSES: [&str; 30] = [
+/// Phrases that are typical of such notices, in lower case.
+const PHRASES: [&str; 30] = [
     "investor alert:",
     "investor alert -",
     "investor notice:",
@@ -50,11 +50,18 @@ const MATTERS: [&str; 12] = [
     "leading law",
 ];
 
-/// Who is addressed, and by which verb: `Bragar Eagel & Squire Reminds Investors`.
-const CALLS: [&str; 5] = ["reminds", "encourages", "urges", "notifies", "alerts"];
+/// Verbs with which a firm addresses investors: `Bragar Eagel & Squire Reminds Investors of Class Action`.
+const VERBS: [&str; 5] = ["reminds", "encourages", "urges", "notifies", "alerts"];
 
-/// Whether a headline, as a reader sees it, is that of a law firm's notice to investors. News of lawsuits and
-/// settlements are not.
+/// Whom a firm addresses.
+const ADDRESSEES: [&str; 3] = ["investors", "shareholders", "stockholders"];
+
+/// What says that a verb is a firm's: companies and authorities address investors, too.
+const SIGNS: [&str; 9] =
+    ["class action", "lead plaintiff", "deadline", "law firm", "law office", "llp", "p.c.", "attorneys", "leading law"];
+
+/// Whether a cleaned headline (see [`super::clean`]) is that of a law firm's notice to investors. A headline of news about a
+/// lawsuit or a settlement is not.
 ///
 /// ```
 /// use tapewire_core::text::promotional::is_promotional;
@@ -66,10 +73,10 @@ pub fn is_promotional(title: &str) -> bool {
     let title = title.to_lowercase();
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| title.contains(phrase));
     let calls = || {
-        let verb = CALLS.iter().filter_map(|verb| title.find(verb)).min();
-        verb.is_some_and(|at| ["investors", "shareholders", "stockholders"].iter().any(|who| title[at..].contains(who)))
+        let verb = VERBS.iter().filter_map(|verb| title.find(verb)).min();
+        verb.is_some_and(|at| ADDRESSEES.iter().any(|who| title[at..].contains(who)))
     };
-    has(&MATTERS) && (has(&ADDRESSES) || calls())
+    has(&MATTERS) && (has(&PHRASES) || has(&SIGNS) && calls())
 }
 
 #[cfg(test)]
@@ -98,6 +105,8 @@ mod tests {
             "Example Corp urges shareholders to vote for the merger",
             "Example Corp names new general counsel",
             "Activist alerts investors to Example Corp's margins",
+            "Example Corp urges shareholders to approve the plan again after a lawsuit",
+            "SEC alerts investors to lawsuit against Example Corp",
             "",
         ] {
             assert!(!is_promotional(title), "{title}");

@@ -8,15 +8,16 @@ use tapewire_core::Run;
 /// Kafka takes metadata of up to 4096 bytes (`offset.metadata.max.bytes`).
 const MAX_BYTES: usize = 4_000;
 
-/// How far after its first known watermark the trades of a source may be incomplete: longer than a delayed source is behind.
-const UNKNOWN_FOR: i64 = 20 * 60 * 1_000_000;
+/// For how many microseconds after its first known watermark the trades of a source may be incomplete. No delayed
+/// source is further behind.
+const UNKNOWN_FOR_MICROS: i64 = 20 * 60 * 1_000_000;
 
 /// How far the trades of a source are complete, and where they are not. Times are microseconds since 1970 (UTC).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// The last watermark.
     pub watermark: Option<i64>,
-    /// From, and until; in order and apart from each other.
+    /// Start and end of each gap, the end excluded; sorted. No two overlap or touch.
     gaps: Vec<(i64, i64)>,
 }
 
@@ -47,11 +48,12 @@ impl Progress {
         self.gaps.retain(|&(_, to)| to > before);
     }
 
-    /// Moves the watermark, never back. Of a source that has not said where its trades begin they are unknown.
+    /// Moves the watermark forward, never back, and returns it. If the source had neither a watermark nor a gap before,
+    /// everything until [`UNKNOWN_FOR_MICROS`] after `at` becomes a gap, because it is not known where its trades begin.
     pub fn advance(&mut self, at: Timestamp) -> Timestamp {
         let micros = at.as_microsecond();
         if self.watermark.is_none() && self.gaps.is_empty() {
-            self.add_gap(i64::MIN, micros.saturating_add(UNKNOWN_FOR));
+            self.add_gap(i64::MIN, micros.saturating_add(UNKNOWN_FOR_MICROS));
         }
         let furthest = self.watermark.map_or(micros, |before| before.max(micros));
         self.watermark = Some(furthest);
@@ -106,7 +108,8 @@ impl Checkpoint {
         serde_json::from_str(text).ok()
     }
 
-    /// The text, which Kafka takes: what has no room counts as a gap, or as unknown.
+    /// The text, at most [`MAX_BYTES`] long. If it would be longer, all gaps of a source become one that spans them; if
+    /// that is not enough, the last sources are left out, and their trades count as unknown.
     pub fn encode(mut self) -> String {
         loop {
             let text = serde_json::to_string(&self).expect("a checkpoint is strings and numbers");
@@ -121,14 +124,15 @@ impl Checkpoint {
         }
     }
 
-    /// What was known of each source. If bars were made by other rules, trades that count by these may be missing.
+    /// What was known of each source. If the checkpoint was made with other rules than `rules`, trades that count by
+    /// `rules` may be missing, and become a gap.
     pub fn known(self, rules: &FoldRules) -> Vec<Known> {
         let is_same = self.widths == rules.widths.seconds() && self.lateness == rules.lateness();
         let known = |(run, source, watermark, gaps): Source| {
             let mut progress = Progress { watermark, gaps: Vec::new() };
             gaps.into_iter().for_each(|(from, to)| progress.add_gap(from, to));
             if !is_same && let Some(at) = watermark {
-                progress.add_gap(i64::MIN, at.saturating_add(UNKNOWN_FOR));
+                progress.add_gap(i64::MIN, at.saturating_add(UNKNOWN_FOR_MICROS));
             }
             Known { run: Run::named(&run), source, progress }
         };
@@ -187,6 +191,8 @@ mod tests {
         let known = Known { run: Run::live(), source: "x".into(), progress };
         let text = Checkpoint::new(&rules(60), 7, &[known]).encode();
         let other = Checkpoint::decode(&text).unwrap().known(&rules(300));
-        assert!(other[0].progress.is_in_gap(0, 1) && !other[0].progress.is_in_gap(1_000_000 + UNKNOWN_FOR, i64::MAX));
+        assert!(
+            other[0].progress.is_in_gap(0, 1) && !other[0].progress.is_in_gap(1_000_000 + UNKNOWN_FOR_MICROS, i64::MAX)
+        );
     }
 }

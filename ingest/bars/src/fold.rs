@@ -11,10 +11,10 @@ use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 /// changes the last version of a bar. Bars end at multiples of their width since midnight UTC. A bar is given out at the
 /// first watermark at or after its end, and again, whole, at the next watermark after a trade that arrived later changed
 /// it. An interval in which no trade may be an open or close has no bar; if all trades of a bar are taken back after it was
-/// given out, it stays as it was. Of two versions of a bar the later one is never received earlier ([`Bar::received_at`]),
-/// also where a trade was taken back.
+/// given out, it stays as it was. A later version of a bar never has an earlier [`Bar::received_at`], even if a trade
+/// was taken back.
 ///
-/// A trade has an id of its own within the symbol; a record that takes another trade back does, too.
+/// Ids are unique within a symbol and day, also those of records that take a trade back.
 #[derive(Debug, Clone)]
 pub struct Fold {
     symbol: Symbol,
@@ -25,7 +25,8 @@ pub struct Fold {
     trades: Vec<Kept>,
     sorted: usize,
     taken_back: Vec<TakenBack>,
-    /// Time of trades that came or went after a bar with them was given out.
+    /// Times of trades before the watermark that were added or taken back since the last call of `watermark`: their
+    /// bars may have been given out already.
     changed: Vec<i64>,
     watermark: i64,
 }
@@ -41,10 +42,10 @@ struct TakenBack {
 
 /// What became of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum Arrival {
     /// It counts in bars from now on.
     Counts,
-    /// It is older than the watermark less the allowed lateness and the widest bar, and changes no bar.
+    /// It is older than the start of the widest bar that holds the time `watermark - lateness`, and changes no bar.
     TooLate,
 }
 
@@ -66,10 +67,10 @@ impl Fold {
     }
 
     /// Takes a trade of this symbol, or a record that takes one back.
-    pub fn trade(&mut self, trade: &Trade) -> Taken {
+    pub fn trade(&mut self, trade: &Trade) -> Arrival {
         let kept = Kept::new(trade);
         if kept.at < self.evicted_before() {
-            return Taken::TooLate;
+            return Arrival::TooLate;
         }
         if let Some(id) = &trade.replaces {
             self.take_back(TakenBack { id: hash(id), at: kept.at, received_at: kept.received_at });
@@ -78,12 +79,15 @@ impl Fold {
             self.changed.push(kept.at);
         }
         self.trades.push(kept);
-        Taken::Counts
+        Arrival::Counts
     }
 
-    fn take_back(&mut self, taken: TakenBack) {
-        self.taken_back.push(taken);
-        let before = self.trades.iter().filter(|trade| trade.id == taken.id && trade.at < self.watermark);
+    fn take_back(&mut self, cancel: TakenBack) {
+        self.taken_back.push(cancel);
+        // A trade that is too old may still be in memory, or not: its bar stays as it is in both cases.
+        let from = self.evicted_before();
+        let before =
+            self.trades.iter().filter(|trade| trade.id == cancel.id && (from..self.watermark).contains(&trade.at));
         self.changed.extend(before.map(|trade| trade.at));
     }
 
@@ -123,8 +127,8 @@ impl Fold {
         bars
     }
 
-    /// Brings the trades into the order of time, without repetitions. Those that were taken back count for nothing; they
-    /// remain for the time at which that was received.
+    /// Brings the trades into the order of time, without repetitions. A trade that was taken back counts for nothing.
+    /// It stays, because the bar's `received_at` must not be before that of the record that took it back.
     fn sort(&mut self) {
         let mut new = self.trades.split_off(self.sorted);
         new.sort_by(Kept::order);
@@ -146,7 +150,8 @@ impl Fold {
         self.sorted = self.trades.len();
     }
 
-    /// The bar of the trades from `start` on, which are the first of `trades`.
+    /// The bar that starts at `start`. `trades` begins with the first trade at or after `start`. `None` if no trade may
+    /// be its open.
     fn bar(&self, trades: &[Kept], start: i64, width_s: u32) -> Option<Bar> {
         let end = start + micros(width_s);
         let (mut open, mut close) = (None, 0.0);
@@ -192,7 +197,7 @@ impl Fold {
     fn evict(&mut self) {
         let before = self.evicted_before();
         let evicted = self.trades.partition_point(|trade| trade.at < before);
-        // Moving the rest costs as much as the rest is long.
+        // `drain` moves all trades that stay, so it is only called when most of them go.
         if evicted > self.trades.len() / 2 {
             self.trades.drain(..evicted);
             self.sorted = self.trades.len();

@@ -31,8 +31,8 @@ impl Kept {
         }
     }
 
-    /// The order in which trades happened. Trades that it can't tell apart by time and sequence are in the order of
-    /// their values, so that the order does not depend on that of arrival.
+    /// The order in which trades happened. Trades with the same time and sequence are ordered by their other values, so
+    /// that the order of arrival does not matter.
     pub fn order(&self, other: &Self) -> Ordering {
         let values = |kept: &Self| {
             let counts = (kept.counts.open_close, kept.counts.high_low, kept.counts.volume);

@@ -33,6 +33,6 @@ mod kept;
 mod partition;
 mod widths;
 
-pub use fold::{Fold, Taken};
+pub use fold::{Arrival, Fold};
 pub use partition::{FoldRules, Partition};
 pub use widths::{WidthError, Widths};

@@ -1,7 +1,7 @@
 //! One partition of the topic `trades`: the folds of its symbols, and from where it has to be read again.
 
 use crate::checkpoint::{Checkpoint, Known, Progress};
-use crate::fold::{Fold, Taken};
+use crate::fold::{Arrival, Fold};
 use crate::widths::Widths;
 use foldhash::fast::FixedState;
 use jiff::{SignedDuration, Timestamp};
@@ -9,8 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
 use tapewire_core::{Bar, Run, Symbol, Watermark};
 
-/// A source without a record for this number of records is taken to be gone. Otherwise its last trades would hold back
-/// forever from where the topic is read again.
+/// A source without a record for this number of records is taken to be gone. Otherwise the offset from which the topic
+/// is read again could never move past its last trades.
 const MAX_SILENT_RECORDS: u64 = 1_000_000;
 
 /// What decides which bars a set of trades gives.
@@ -29,7 +29,7 @@ impl FoldRules {
     }
 }
 
-/// The folds of one partition, for each run and source by itself.
+/// The folds of one partition. Each run and source has folds of its own.
 ///
 /// The bars are a function of the records: those that were read again after a restart give the same bars, and the bars of
 /// records that were committed before are not given out again. A bar is not given out if it overlaps a [`Gap`] of its
@@ -54,7 +54,7 @@ struct Stream {
     source: String,
     progress: Progress,
     instruments: HashMap<Symbol, Instrument, FixedState>,
-    /// Time of the latest trade of the open segment that counts.
+    /// In the open segment, the time of the latest trade that counts.
     latest: i64,
     /// Offset of the last record.
     seen: u64,
@@ -127,7 +127,8 @@ impl Partition {
             Some(instrument) => instrument,
             None => {
                 let mut fold = Fold::new(trade.symbol.clone(), self.rules.widths.clone(), self.rules.lateness);
-                // Up to here its trades are known: none of them counts any more.
+                // No trade of the symbol is in memory. Its fold starts at the source's watermark, so that trades which
+                // are too late are refused.
                 if let Some(at) = stream.progress.watermark.and_then(|at| Timestamp::from_microsecond(at).ok()) {
                     fold.watermark(at);
                 }
@@ -135,8 +136,8 @@ impl Partition {
             }
         };
         match instrument.fold.trade(&trade) {
-            Taken::Counts => stream.latest = stream.latest.max(trade.at.as_microsecond()),
-            Taken::TooLate => self.late += u64::from(!is_known),
+            Arrival::Counts => stream.latest = stream.latest.max(trade.at.as_microsecond()),
+            Arrival::TooLate => self.late += u64::from(!is_known),
         }
     }
 

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use tapewire_bars::{Fold, Taken, WidthError, Widths};
+use tapewire_bars::{Arrival, Fold, WidthError, Widths};
 use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 
 const BASE: i64 = 1_748_872_800_000_000; // 2025-06-02T14:00:00Z
@@ -80,7 +80,7 @@ fn plain(trades: &[Trade]) -> BTreeMap<(u32, Timestamp), Bar> {
 fn open_and_close_are_by_event_time_and_not_by_arrival() {
     let mut fold = fold(&[60], 10);
     for (micros, sequence, price) in [(30_000_000, 3, 10.3), (59_999_999, 4, 10.1), (0, 1, 10.0), (0, 2, 9.9)] {
-        assert_eq!(fold.trade(&trade(micros, sequence, price, 100.0)), Taken::Counts);
+        assert_eq!(fold.trade(&trade(micros, sequence, price, 100.0)), Arrival::Counts);
     }
     assert_eq!(fold.watermark(at(59_999_999)), []);
     let bars = fold.watermark(at(60_000_000));
@@ -100,14 +100,14 @@ fn a_late_trade_changes_the_bar_and_a_very_late_one_none() {
     let mut fold = fold(&[60], 60);
     fold.trade(&trade(1_000_000, 1, 10.0, 1.0));
     assert_eq!(fold.watermark(at(60_000_000)).len(), 1);
-    assert_eq!(fold.trade(&trade(2_000_000, 2, 12.0, 1.0)), Taken::Counts);
+    assert_eq!(fold.trade(&trade(2_000_000, 2, 12.0, 1.0)), Arrival::Counts);
     let again = fold.watermark(at(60_000_000));
     assert_eq!((again.len(), again[0].close, again[0].volume), (1, 12.0, 2.0));
     assert_eq!(fold.watermark(at(60_000_000)), []);
     fold.watermark(at(119_999_999));
-    assert_eq!(fold.trade(&trade(3_000_000, 3, 13.0, 1.0)), Taken::Counts);
+    assert_eq!(fold.trade(&trade(3_000_000, 3, 13.0, 1.0)), Arrival::Counts);
     fold.watermark(at(120_000_000));
-    assert_eq!(fold.trade(&trade(4_000_000, 4, 13.0, 1.0)), Taken::TooLate);
+    assert_eq!(fold.trade(&trade(4_000_000, 4, 13.0, 1.0)), Arrival::TooLate);
     assert!(fold.is_empty(), "{}", fold.len());
 }
 
@@ -146,7 +146,7 @@ fn a_trade_that_is_taken_back_never_counts() {
         if first_the_corrections {
             all.reverse();
         }
-        all.iter().for_each(|trade| assert_eq!(fold.trade(trade), Taken::Counts));
+        all.iter().for_each(|trade| assert_eq!(fold.trade(trade), Arrival::Counts));
         let bars = fold.watermark(at(60_000_000));
         assert_eq!((bars[0].open, bars[0].high, bars[0].close, bars[0].volume), (10.0, 10.5, 10.5, 130.0));
         assert_eq!(expected.get_or_insert(bars.clone()), &bars);
@@ -159,6 +159,30 @@ fn a_trade_that_is_taken_back_never_counts() {
     assert_eq!(fold.watermark(at(60_000_000))[0].high, 77.0);
     fold.trade(&cancel(10, "id3"));
     assert_eq!(fold.watermark(at(61_000_000))[0].high, 50.0);
+}
+
+/// Whether a trade that is too old is still in memory depends on what else arrived.
+#[test]
+fn a_trade_that_is_too_old_is_not_taken_back_whatever_is_in_memory() {
+    for others_before in [true, false] {
+        let mut fold = fold(&[60], 0);
+        (1..=3).for_each(|n| assert_eq!(fold.trade(&trade(n * 1_000_000, n as u64, 10.0, 1.0)), Arrival::Counts));
+        let others = |fold: &mut Fold| {
+            (61..=65).for_each(|n| assert_eq!(fold.trade(&trade(n * 1_000_000, n as u64, 10.0, 1.0)), Arrival::Counts));
+        };
+        if others_before {
+            others(&mut fold);
+        }
+        assert_eq!(fold.watermark(at(60_000_000)).len(), 1);
+        if !others_before {
+            others(&mut fold);
+        }
+        assert_eq!(fold.len(), if others_before { 8 } else { 5 });
+        let cancel =
+            Trade { replaces: Some("id2".into()), counts: TradeCounts::NOTHING, ..trade(70_000_000, 70, 1.0, 1.0) };
+        assert_eq!(fold.trade(&cancel), Arrival::Counts);
+        assert_eq!(fold.watermark(at(71_000_000)), []);
+    }
 }
 
 #[test]
@@ -223,7 +247,7 @@ proptest! {
         let mut fold = fold(&WIDTHS, 60);
         let mut bars = Vec::new();
         for (arrival, trade) in arrivals {
-            prop_assert_eq!(fold.trade(trade), Taken::Counts);
+            prop_assert_eq!(fold.trade(trade), Arrival::Counts);
             if below(3) == 0 {
                 bars.extend(fold.watermark(Timestamp::from_microsecond(arrival).unwrap()));
             }

@@ -1,10 +1,11 @@
 //! CSV (RFC 4180), also with the other separators that spreadsheets write.
 
-use crate::buffer::{Buffer, KEPT_BYTES, Line, MAX_ROW_BYTES, too_long};
+use crate::buffer::{Buffer, Line, MAX_ROW_BYTES, too_long};
 use crate::encoding;
 use crate::reader::{Next, Rows};
 use crate::{FormatError, Options, Row, Unreadable, Value};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use memchr::memchr2;
 use std::sync::Arc;
 
 /// The most lines of a row: a quote that is open for more lines is a stray quote.
@@ -70,7 +71,7 @@ pub(crate) fn open(mut buffer: Buffer, options: &Options) -> Result<(Delimited, 
     let dialect = Dialect { separator, crlf, header: header.raw };
     let wanted_by = match (options.header, given) {
         (true, _) => "the header has",
-        (false, Some(_)) => "the names given are",
+        (false, Some(_)) => "names were given for",
         (false, None) => "the first row has",
     };
     let names = names.into_iter().map(Into::into).collect();
@@ -236,7 +237,7 @@ impl Records {
         let problem = problem.or_else(|| check_quotes(raw, self.separator));
         self.reader.reset();
         if let Some(reason) = problem {
-            return self.broken(reason).map(|broken| Some(Err(broken)));
+            return self.broken(reason, fed).map(|broken| Some(Err(broken)));
         }
         let line = self.buffer.line_number();
         let mut raw = self.buffer.take(fed);
@@ -245,13 +246,23 @@ impl Records {
     }
 
     /// A record that never ends, or whose quotes are not where they belong, is most likely the result of a stray
-    /// quote: only its first line is rejected, and reading continues after it.
-    fn broken(&mut self, reason: String) -> Result<Broken, FormatError> {
+    /// quote: only its first line is rejected, and reading continues after it. `fed` is how much of it was read.
+    fn broken(&mut self, reason: String, fed: usize) -> Result<Broken, FormatError> {
         let line = self.buffer.line_number();
+        let unread = self.buffer.unread();
+        // `Buffer::line` ends lines at `\n` only.
+        if let Some(end) = memchr2(b'\r', b'\n', &unread[..fed])
+            && unread[end] == b'\r'
+            && unread.get(end + 1) != Some(&b'\n')
+        {
+            let mut raw = self.buffer.take(end + 1);
+            raw.truncate(end.min(MAX_ROW_BYTES));
+            return Ok(Broken { line, reason, raw });
+        }
         Ok(match self.buffer.line()? {
             Some(Line::TooLong(raw)) => Broken { line, reason: too_long(), raw },
             Some(Line::Whole(mut raw)) => {
-                raw.truncate(KEPT_BYTES.max(raw.len().min(MAX_ROW_BYTES)));
+                raw.truncate(MAX_ROW_BYTES);
                 Broken { line, reason, raw }
             }
             None => Broken { line, reason, raw: Vec::new() },

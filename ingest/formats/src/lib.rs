@@ -7,7 +7,7 @@
 //!
 //! | | recognised by |
 //! |---|---|
-//! | CSV with `,`, `;`, tab or `\|` between values, with or without a header | being nothing else |
+//! | CSV with `,`, `;`, tab or `\|` between values, with or without a header | not being JSON or Parquet |
 //! | JSON: an object a line, objects one after the other, a list of objects, a list under a key (`{"results":[...]}`) | its first object |
 //! | Parquet with any codec | its first bytes |
 //! | lines of text | [`Options::format`] or [`Options::otherwise`] only |

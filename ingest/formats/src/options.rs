@@ -45,7 +45,7 @@ impl FromStr for Format {
 
     fn from_str(name: &str) -> Result<Self, FormatError> {
         match name {
-            // The delimiter is found in either.
+            // The separator is detected, so `tsv` is another name of `csv`.
             "csv" | "tsv" => Ok(Self::Csv),
             "json" | "jsonl" => Ok(Self::Json),
             "parquet" => Ok(Self::Parquet),
@@ -96,11 +96,11 @@ impl Options {
             }
         }
         if !self.header && matches!(self.format, Some(Format::Json | Format::Parquet | Format::Text)) {
-            return wrong("only CSV can be without a header");
+            return wrong("a header can be switched off for CSV only");
         }
         match self.separator {
             Some(b'"' | b'\r' | b'\n' | 0x80..) => {
-                wrong("the separator has to be an ASCII character other than a quote")
+                wrong("the separator has to be an ASCII character other than a double quote or a line end")
             }
             _ => Ok(()),
         }

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The beginning by which contents are recognised: a tar archive says what it is in its first 512 bytes, a workbook in
-/// the names of its parts.
+/// How many bytes at the beginning of a file are looked at to recognise it. A tar archive needs 512; a workbook needs
+/// more, because it is recognised by the names of its parts.
 const BEGINNING: usize = 4096;
 
 /// How many layers of compression may be nested.

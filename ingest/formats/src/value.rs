@@ -73,9 +73,10 @@ pub struct Unreadable {
 }
 
 impl Value {
-    /// The value as JSON: numbers in the file's own digits, times in RFC 3339.
+    /// The value as JSON: numbers in the file's own digits, instants in RFC 3339, and dates and times without a zone in
+    /// ISO 8601.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("names are texts, and nothing is written to")
+        serde_json::to_string(self).expect("the names of an object are strings, and writing to memory does not fail")
     }
 
     /// Names and values as a JSON object.

@@ -94,7 +94,7 @@ pub async fn run(
     let stored = if options.again { None } else { file.load()? };
     let state = State::continuing(stored, &options)?;
     let news = check_news(&sources.news, providers, &clock)?;
-    let writer = Writer::new(producer.clone(), options.run.clone(), options.benchmarks.clone()).with_account();
+    let writer = Writer::new(producer.clone(), options.run.clone(), options.benchmarks.clone()).with_record_of_sent();
     let letters = DeadLetters::new(producer, clock.clone(), STAGE).of_run(&options.run);
     let progress = Progress::new(&options, &sources, &state, &clock);
     let filled = Filled { was_complete: state.ended && progress.is_done(), ..Filled::default() };
@@ -275,6 +275,6 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         self.writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
         self.state.ended = true;
         self.file.save(&self.state).await?;
-        Ok(Filled { sent: self.writer.take_account(), ..self.filled })
+        Ok(Filled { sent: self.writer.take_sent(), ..self.filled })
     }
 }

@@ -32,7 +32,7 @@ const DAYS_AHEAD: i64 = 7;
 /// Two splits of a symbol by the same ratio within this time are one split, whose date was moved.
 const SAME_SPLIT: SignedDuration = SignedDuration::from_hours(45 * 24);
 
-/// Longest wait before an attempt after one that failed, in market time.
+/// Longest wait after a failed attempt, in market time.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
 /// The key of an action: symbol, ex-date, whether it is a split, id.

@@ -19,7 +19,7 @@ pub(super) const MASSIVE: &str = "massive";
 
 const PATH: [&str; 3] = ["v3", "reference", "tickers"];
 
-/// How often a page is asked for. The list is fetched daily, so it may take its time.
+/// Most attempts for one page. The list is fetched once a day, so waiting is no problem.
 const ATTEMPTS: u32 = 5;
 
 /// The wait before a page is asked for again, if the answer does not say how long. Massive's smallest plan has five
@@ -33,7 +33,10 @@ const WAIT: Duration = Duration::from_secs(15);
 pub async fn fetch_massive(providers: &ProvidersConfig, clock: &Clock) -> Result<Listing, IngestError> {
     let (provider, account) = providers.find(MASSIVE, clock)?;
     if provider.kind != MASSIVE {
-        let reason = format!("instruments.sources: the account massive is one with {}", provider.kind);
+        let reason = format!(
+            "instruments.sources: `massive` needs an account of kind `massive`, but providers.massive has kind `{}`",
+            provider.kind
+        );
         return Err(IngestError::Config(reason));
     }
     Ok(fetch(&account).await?)
@@ -64,7 +67,7 @@ async fn fetch(account: &Account) -> Result<Listing, ProviderError> {
     }
 }
 
-/// One page; a failure that passes is waited out.
+/// Fetches one page. After a failure that a retry can cure it waits and tries again, at most [`ATTEMPTS`] times in all.
 async fn page(http: &HttpClient, url: &reqwest::Url) -> Result<Page<Instrument>, ProviderError> {
     let mut attempt = 1;
     loop {

@@ -4,6 +4,7 @@ use super::massive::{MASSIVE, fetch_massive};
 use super::{InstrumentsConfig, Listing, SEC, fetch_sec};
 use crate::IngestError;
 use crate::providers::ProvidersConfig;
+use crate::providers::Reject;
 use crate::state::StateFile;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ pub(super) const BUILT_IN: &str = "builtin";
 /// Name of the stage in dead letters.
 pub(crate) const STAGE: &str = "instruments";
 
-/// Longest wait before an attempt after one that failed, in market time.
+/// Longest wait after a failed attempt, in market time.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
 /// Most records that may be unacknowledged at once.
@@ -28,8 +29,8 @@ const IN_FLIGHT: usize = 10_000;
 
 /// Follows the configured lists until shutdown. `built_in` is the list of this build.
 ///
-/// A list that can't be fetched is a warning, and is fetched again within an hour. The state file `instruments.json`
-/// remembers a digest of each list that was sent.
+/// A list that can't be fetched is a warning, and is fetched again within an hour; the other lists are sent. The state file
+/// `instruments.json` remembers a digest of each list that was sent.
 ///
 /// # Errors
 /// [`IngestError::Config`], [`IngestError::State`], [`IngestError::Bus`].
@@ -64,36 +65,35 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     async fn follow(&mut self) -> Result<(), IngestError> {
         loop {
-            let wait = match self.update().await {
-                Ok(()) => self.config.every,
-                Err(IngestError::Provider(error)) => {
-                    let wait = self.config.every.min(LONGEST_RETRY);
-                    tracing::warn!(
-                        error = chain(&error),
-                        wait_s = wait.as_secs_f64(),
-                        "the list of instruments could not be fetched; the last one stays in use"
-                    );
-                    wait
-                }
-                Err(error) => return Err(error),
-            };
+            let wait = if self.update().await? { self.config.every } else { self.config.every.min(LONGEST_RETRY) };
             self.clock.sleep(wait).await;
         }
     }
 
-    /// Sends each list that has changed, and the lists after it, which override it.
-    async fn update(&mut self) -> Result<(), IngestError> {
+    /// Sends each list that has changed, and the lists after it, which override it. Returns whether all could be fetched.
+    async fn update(&mut self) -> Result<bool, IngestError> {
+        let mut all = true;
         for (place, source) in self.config.sources.iter().enumerate() {
-            let Listing { instruments, rejects } = match source.as_str() {
-                SEC => fetch_sec(self.config, self.clock.clone()).await?,
-                MASSIVE => fetch_massive(self.providers, &self.clock).await?,
-                _ => Listing { instruments: self.built_in.clone(), rejects: Vec::new() },
+            let Listing { instruments, rejects } = match self.fetch(source).await {
+                Ok(listing) => listing,
+                Err(IngestError::Provider(error)) => {
+                    all = false;
+                    tracing::warn!(
+                        source,
+                        error = chain(&error),
+                        retry_s = self.config.every.min(LONGEST_RETRY).as_secs_f64(),
+                        "a list of instruments could not be fetched; what was sent before stays in use"
+                    );
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
-            let digest = digest(&instruments);
+            let digest = digest(&instruments, &rejects);
             if self.digests.get(source) == Some(&digest) {
                 continue;
             }
-            // This list overrides those after it until they are sent, too, also if the next one can't be fetched now.
+            // Until the lists after this one are sent again, this list's records hide theirs. So their digests are forgotten
+            // before it is sent, and they are sent again, even if fetching one of them fails now.
             for overridden in &self.config.sources[place..] {
                 self.digests.remove(overridden);
             }
@@ -107,7 +107,15 @@ impl Publisher<'_> {
             self.state.save(&self.digests).await?;
             tracing::info!(source, count, "a list of instruments was published");
         }
-        Ok(())
+        Ok(all)
+    }
+
+    async fn fetch(&self, source: &str) -> Result<Listing, IngestError> {
+        Ok(match source {
+            SEC => fetch_sec(self.config, self.clock.clone()).await?,
+            MASSIVE => fetch_massive(self.providers, &self.clock).await?,
+            _ => Listing { instruments: self.built_in.clone(), rejects: Vec::new() },
+        })
     }
 
     async fn send(&self, source: &str, instruments: Vec<Instrument>) -> Result<(), IngestError> {
@@ -131,7 +139,13 @@ impl Publisher<'_> {
     }
 }
 
-fn digest(instruments: &[Instrument]) -> String {
-    let bytes = serde_json::to_vec(instruments).expect("instruments are strings, numbers and dates");
-    hex::encode(Sha256::digest(bytes))
+/// Of the instruments and of the rows that can't be read, which become dead letters.
+fn digest(instruments: &[Instrument], rejects: &[Reject]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(serde_json::to_vec(instruments).expect("instruments are strings, numbers and dates"));
+    for reject in rejects {
+        hash.update((reject.bytes.len() as u64).to_le_bytes());
+        hash.update(&reject.bytes);
+    }
+    hex::encode(hash.finalize())
 }

@@ -57,7 +57,7 @@ pub struct NewsConfig {
     #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
     /// Most requests a day to one source, spread over the day and counted across restarts. 0 for as many as `every` takes. If
-    /// it is not set, what the provider's plan without cost allows, where that is limited by the day.
+    /// it is not set, what the provider's free plan allows, where that is limited by the day.
     #[schemars(example = 25)]
     pub requests_a_day: Option<u32>,
     /// Whether the companies of an article of which the provider names none are looked for in its text. What is found is

@@ -152,6 +152,12 @@ pub enum ProviderError {
         /// The provider's words.
         reason: String,
     },
+    /// We replace the connection because of its age.
+    #[error("the connection to {provider} is as old as longest_connection allows, and is replaced")]
+    Expired {
+        /// Name of the provider.
+        provider: String,
+    },
     /// Nothing came for too long.
     #[error("{provider}'s connection was silent for {} s", after.as_secs())]
     Silent {
@@ -225,6 +231,7 @@ impl ProviderError {
             | Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::Closed { .. }
+            | Self::Expired { .. }
             | Self::Silent { .. }
             | Self::TooSlow { .. }
             | Self::LoginTimeout { .. }

@@ -196,7 +196,8 @@ fn index(roles: &'static [Role]) -> HashMap<String, Vec<Known>> {
     known
 }
 
-/// The fields of the row, and those of an object `content` in it, as Yahoo nests them.
+/// The fields of an object `content` in the row, as Yahoo nests them, then those of the row: of the same name in both, that of
+/// the row counts.
 fn fields(row: &Row) -> impl Iterator<Item = Field<'_>> {
     let inner = row.fields.iter().find_map(|(name, value)| match value {
         Value::Object(fields) if &**name == "content" => Some(fields),
@@ -204,7 +205,7 @@ fn fields(row: &Row) -> impl Iterator<Item = Field<'_>> {
     });
     let outer = row.fields.iter().filter(move |(name, _)| inner.is_none() || &**name != "content");
     let inner = inner.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
-    outer.map(|(name, value)| (&**name, value)).chain(inner)
+    inner.chain(outer.map(|(name, value)| (&**name, value)))
 }
 
 /// The field of exactly this name, or the nested field of a dotted path such as `item.head`.

@@ -97,7 +97,7 @@ impl Prepared {
             }
         };
         let mut writer =
-            Writer::new(producer.clone(), self.run.clone(), self.options.benchmarks().cloned()).with_account();
+            Writer::new(producer.clone(), self.run.clone(), self.options.benchmarks().cloned()).with_record_of_sent();
         let letters = DeadLetters::new(producer, clock, STAGE).of_run(&self.run);
         for Rejected { origin, reason, raw } in self.rejected.iter().chain(&self.in_part) {
             letters.publish(&origin.to_string(), reason, raw).await?;
@@ -118,7 +118,7 @@ impl Prepared {
         // has no name, because a replay is the only source of its run.
         writer.emit_tape_watermark(&Stream::prices(0, 1, ""), Watermark::END).await?;
         writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
-        Ok(Summary { sent: writer.take_account(), ..summary })
+        Ok(Summary { sent: writer.take_sent(), ..summary })
     }
 
     fn summary(&self) -> Summary {

@@ -15,6 +15,9 @@ const FIRST: &str = r#"{"fields":["cik","name","ticker","exchange"],"data":[
 const SECOND: &str = r#"{"fields":["cik","name","ticker","exchange"],"data":[
     [320193,"Apple Inc.","AAPL","Nasdaq"],[2,"NEW LISTING CORP","NEWL","NYSE"]]}"#;
 
+const SECOND_WITH_ANOTHER_FAULT: &str = r#"{"fields":["cik","name","ticker","exchange"],"data":[
+    [320193,"Apple Inc.","AAPL","Nasdaq"],[1,"No ticker",null,"OTC"],[2,"NEW LISTING CORP","NEWL","NYSE"]]}"#;
+
 /// What is on the topic: `sec AAPL Apple Inc.`.
 async fn published(kafka: &Kafka) -> Vec<String> {
     let mut all: Vec<_> = kafka
@@ -114,6 +117,17 @@ async fn a_list_is_published_when_it_has_changed_and_overrides_those_before_it()
     follow(&kafka, &clock, &config, "Macintosh", state.path(), done).await;
     let found = published(&kafka).await;
     assert_eq!(found[7..], ["builtin AAPL Macintosh", "sec AAPL Apple Inc.", "sec NEWL NEW LISTING CORP"]);
+
+    // A list that can't be fetched does not hold back the next one.
+    *body.lock().unwrap() = None;
+    let turned = InstrumentsConfig { sources: vec!["sec".into(), "builtin".into()], ..config.clone() };
+    follow(&kafka, &clock, &turned, "Lisa", state.path(), async || published(&kafka).await.len() >= 11).await;
+    assert_eq!(published(&kafka).await[10..], ["builtin AAPL Lisa"]);
+
+    // The same instruments with another row that can't be read: the row becomes a dead letter.
+    *body.lock().unwrap() = Some(SECOND_WITH_ANOTHER_FAULT);
+    let sec = InstrumentsConfig { sources: vec!["sec".into()], ..config };
+    follow(&kafka, &clock, &sec, "Lisa", state.path(), async || kafka.dead_letters().await.len() >= 2).await;
     kafka.clean().await;
 }
 

@@ -18,12 +18,12 @@ pub struct AlertsConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub quiet: Duration,
-    /// Least robust z of a bar's return, up or down, that is worth an alert. The table `indicators` has none below 3. 0 for no
+    /// A bar whose return has a robust z of at least this, up or down, gives an alert. Values below 3 act as 3. 0: no
     /// alerts of returns.
     pub anomaly_z: f64,
     /// How far a mean score has to be from the usual one, in standard deviations. 0 for no alerts of sentiment.
     pub shock_z: f64,
-    /// Whose headlines are compared with those of the 30 days before: what was available for no longer than this.
+    /// Headlines that became available within this time are compared with those of the 30 days before it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub shock_window: Duration,

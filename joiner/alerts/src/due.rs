@@ -11,7 +11,7 @@ use tapewire_store::alerts::{AlertRow, Anomaly, Shock};
 pub enum Kind {
     /// A bar's return is out of the ordinary.
     Anomaly,
-    /// The sentiment of a symbol's news is.
+    /// The sentiment of a symbol's news is out of the ordinary.
     SentimentShock,
     /// A source has stopped.
     StaleSource,
@@ -77,8 +77,8 @@ impl From<&Shock> for Alert {
 }
 
 impl Alert {
-    /// The alert of a source of this kind (`news` or `prices`) whose watermark has not moved for `age`. Without one it has
-    /// not been followed since `since`.
+    /// The alert of a source of this kind (`news` or `prices`) whose watermark has not moved for `age`. Without a
+    /// watermark, `since` is when we began to watch the source.
     pub fn stale(kind: &str, source: &str, watermark: Option<Timestamp>, since: Timestamp, now: Timestamp) -> Self {
         let at = watermark.unwrap_or(since);
         let age = now.duration_since(at).as_secs();
@@ -93,7 +93,7 @@ impl Alert {
         Self { kind: Kind::StaleSource, subject: format!("{kind}/{source}"), at, value: age as f64, text }
     }
 
-    /// The row that notes that it was sent.
+    /// The row of table `alerts` which says that this alert was sent.
     pub(crate) fn row(&self, target: &str, sent_at: Timestamp) -> AlertRow {
         AlertRow {
             kind: self.kind.as_str().to_owned(),
@@ -133,7 +133,7 @@ impl Sent {
         let is_due = |alert: &&&Alert| {
             let key = (target.to_owned(), alert.kind.as_str().to_owned(), alert.subject.clone());
             self.0.get(&key).is_none_or(|&(at, sent_at)| {
-                // A source that is still stale is told again.
+                // The alert of a source that is still stale is sent again.
                 let is_new = alert.at > at || alert.kind == Kind::StaleSource;
                 is_new && now.duration_since(sent_at) >= quiet
             })

@@ -1,6 +1,6 @@
 //! Articles, instruments and dead letters, from their topics to their tables, and how far each news source has been followed.
 //!
-//! It is separate from the join: nothing here waits for prices, and a fault here stops no outcome.
+//! It is separate from the join: it does not wait for prices, and if it fails, the join goes on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

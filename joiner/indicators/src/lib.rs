@@ -2,7 +2,7 @@
 //!
 //! A [`Series`] has the newest bars of one symbol and width. Each bar becomes a [`Point`]: the bar, what the next bar's
 //! indicators are computed from, and the indicators themselves. So a series is [restored](Series::restored) from its points,
-//! and goes on with the same bits. A bar that comes late or is corrected changes the points from it on.
+//! and goes on with the same bits. A bar that comes late or is corrected changes its own point and all later ones.
 //!
 //! Averages, RSI and MACD are those of TA-Lib, with its seeds. They are computed here because the crates that were looked at
 //! either start an exponential average from the first value, which is not TA-Lib's average and differs from it for hundreds
@@ -16,7 +16,7 @@
 //! let mut series = Series::new(Market::NewYork.calendar(), 60);
 //! for minute in 30_u32..50 {
 //!     let start = at(&format!("2024-07-01T13:{minute}:00Z"));
-//!     assert_eq!(series.put(&bar("AAPL", start, f64::from(minute)), minute.into()), Put::Taken);
+//!     assert_eq!(series.put(&bar("AAPL", start, f64::from(minute)), minute.into()), Put::Arrival);
 //! }
 //! let points = series.take_changed();
 //! assert_eq!(points[18].indicators.sma, None, "20 bars are needed");
@@ -48,7 +48,7 @@ pub const MACD_SIGNAL: usize = 9;
 pub const MOMENTUM: usize = 10;
 /// Returns of which realized volatility is made.
 pub const VOLATILITY: usize = 30;
-/// Bars before a bar with whose returns its own is compared.
+/// A bar's return is compared with those of this number of bars before it.
 pub const COMPARED: usize = 60;
 /// The fewest returns that a return is compared with.
 pub const FEWEST_COMPARED: usize = 30;

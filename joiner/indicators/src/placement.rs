@@ -6,10 +6,10 @@ use tapewire_core::exchange::{Calendar, Session};
 
 /// The session of a bar whose open and close are both prices of that session; `None` for all other bars.
 ///
-/// It is where the join places such a bar, which a test of the join holds. A bar of a day stands for the session of its
-/// date, and a bar that starts whole widths after the open and reaches past the close was cut at the close by the
-/// provider. Bars of pre-market and after hours, bars that hold the open or start in a break, and bars of more than a day
-/// are in no session.
+/// The join places such a bar in the same session; a test of the joiner checks this. A bar of a day stands for the
+/// session of its date, and a bar that starts whole widths after the open and reaches past the close was cut at the
+/// close by the provider. Bars of pre-market and after hours, bars that start before the open or in a break, and bars
+/// of more than a day are in no session.
 pub fn session_of(calendar: &'static Calendar, start: Timestamp, width_s: u32) -> Option<&'static Session> {
     if width_s == 0 || width_s > Bar::DAY_S {
         return None;

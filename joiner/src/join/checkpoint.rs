@@ -83,8 +83,9 @@ impl Checkpoint {
         Self { rewind, runs }
     }
 
-    /// Merges the checkpoints of all topics, run by run. A run that is missing in one of them has no state to rebuild.
-    /// Versions before there were `actions` committed none, so those are read from their beginning.
+    /// Merges the checkpoints of all topics, run by run. A run that is missing in the checkpoint of `sentiment`, `bars`
+    /// or `halts` has no state to rebuild. One that is missing only in that of `actions`, which old versions did not
+    /// commit, reads `actions` from offset 0.
     pub fn merge(topics: &PerTopic<Self>) -> BTreeMap<Run, RunCheckpoint> {
         let whole = |name: &String, news: &RunEntry| {
             let (tape, halts) = (topics.bars.runs.get(name)?, topics.halts.runs.get(name)?);

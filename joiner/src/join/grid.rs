@@ -10,7 +10,7 @@ pub(super) struct Grid {
     base: EventTime,
     pub width: Span,
     /// Bars whose first offset is not their offset, and late bars; ascending by slot.
-    pub odd: Vec<Odd>,
+    pub exceptions: Vec<Exception>,
     /// Every bar has a greater offset than the bars before it.
     pub is_rising: bool,
 }
@@ -18,7 +18,7 @@ pub(super) struct Grid {
 /// A bar on the grid.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    /// The slot, then 48 bits of the offset.
+    /// The slot in the upper 16 bits, the offset in the lower 48.
     place: u64,
     pub open: f64,
     pub close: f64,
@@ -27,7 +27,7 @@ pub(super) struct Row {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Odd {
+pub(super) struct Exception {
     pub slot: u16,
     pub first_offset: u64,
     visible_from: EventTime,
@@ -50,7 +50,7 @@ impl Row {
     }
 }
 
-/// A growing session needs room; doubling it would leave much of it empty.
+/// Makes room for another row. Grows by a quarter, because doubling, as `Vec` does, would leave much memory unused.
 fn reserve(rows: &mut Vec<Row>) {
     if rows.len() == rows.capacity() {
         rows.reserve_exact((rows.len() / 4).max(8));
@@ -61,15 +61,15 @@ impl Grid {
     /// A grid that begins with a bar; `None` if such a bar can't be on a grid.
     pub fn beginning_with(bar: &StoredBar) -> Option<Self> {
         let width = bar.end - bar.start;
-        let grid = Self { base: bar.start, width, odd: Vec::new(), is_rising: true };
+        let grid = Self { base: bar.start, width, exceptions: Vec::new(), is_rising: true };
         (width > Span::ZERO && grid.slot(bar).is_some()).then_some(grid)
     }
 
     /// Moves the grid out of a session that changes its form.
     pub fn take(&mut self) -> Self {
-        let mut odd = std::mem::take(&mut self.odd);
-        odd.shrink_to_fit();
-        Self { odd, ..*self }
+        let mut exceptions = std::mem::take(&mut self.exceptions);
+        exceptions.shrink_to_fit();
+        Self { exceptions, ..*self }
     }
 
     /// The slot, the open and the close of a bar; `None` if it is not on the grid.
@@ -88,34 +88,34 @@ impl Grid {
         self.base + self.width * i64::from(slot)
     }
 
-    pub fn odd(&self, slot: u16) -> Option<&Odd> {
-        if self.odd.is_empty() {
+    pub fn exception(&self, slot: u16) -> Option<&Exception> {
+        if self.exceptions.is_empty() {
             return None;
         }
-        self.odd.binary_search_by_key(&slot, |odd| odd.slot).ok().map(|i| &self.odd[i])
+        self.exceptions.binary_search_by_key(&slot, |exception| exception.slot).ok().map(|i| &self.exceptions[i])
     }
 
     /// Whether slots can be counted in place of bars: they have the width, and no late bar is hidden.
-    pub fn is_even(&self, width: Span, visibility: Visibility) -> bool {
-        self.width == width && self.odd.iter().all(|odd| odd.visible_from <= visibility.as_of)
+    pub fn can_count_slots(&self, width: Span, visibility: Visibility) -> bool {
+        self.width == width && self.exceptions.iter().all(|exception| exception.visible_from <= visibility.as_of)
     }
 
     /// Whether no bar came late.
     pub fn are_on_time(&self) -> bool {
-        self.odd.iter().all(|odd| odd.visible_from == StoredBar::ON_TIME)
+        self.exceptions.iter().all(|exception| exception.visible_from == StoredBar::ON_TIME)
     }
 
     pub fn visible_from(&self, slot: u16) -> EventTime {
-        self.odd(slot).map_or(StoredBar::ON_TIME, |odd| odd.visible_from)
+        self.exception(slot).map_or(StoredBar::ON_TIME, |exception| exception.visible_from)
     }
 
     pub fn note(&mut self, slot: u16, bar: &StoredBar) {
-        let is_odd = bar.first_offset != bar.offset || bar.visible_from != StoredBar::ON_TIME;
-        let new = Odd { slot, first_offset: bar.first_offset, visible_from: bar.visible_from };
-        match self.odd.binary_search_by_key(&slot, |odd| odd.slot) {
-            Ok(i) if is_odd => self.odd[i] = new,
-            Ok(i) => drop(self.odd.remove(i)),
-            Err(i) if is_odd => self.odd.insert(i, new),
+        let is_exception = bar.first_offset != bar.offset || bar.visible_from != StoredBar::ON_TIME;
+        let new = Exception { slot, first_offset: bar.first_offset, visible_from: bar.visible_from };
+        match self.exceptions.binary_search_by_key(&slot, |exception| exception.slot) {
+            Ok(i) if is_exception => self.exceptions[i] = new,
+            Ok(i) => drop(self.exceptions.remove(i)),
+            Err(i) if is_exception => self.exceptions.insert(i, new),
             Err(_) => {}
         }
     }
@@ -124,7 +124,7 @@ impl Grid {
         let Numbers { slot, open, close, volume, offset, received } = numbers;
         let start = self.start(slot);
         let end = start + self.width;
-        let odd = self.odd(slot);
+        let exception = self.exception(slot);
         StoredBar {
             start,
             end,
@@ -134,8 +134,8 @@ impl Grid {
             volume,
             received_at: EventTime::from_micros(end.as_micros().wrapping_add(received)),
             offset,
-            first_offset: odd.map_or(offset, |odd| odd.first_offset),
-            visible_from: odd.map_or(StoredBar::ON_TIME, |odd| odd.visible_from),
+            first_offset: exception.map_or(offset, |exception| exception.first_offset),
+            visible_from: exception.map_or(StoredBar::ON_TIME, |exception| exception.visible_from),
         }
     }
 
@@ -160,7 +160,7 @@ impl Grid {
         (at - self.base).whole(self.width) as usize
     }
 
-    /// How many of the bars with these slots, ascending, are in the first `slots` slots.
+    /// How many of `len` bars are in the first `slots` slots. `slot(i)` is the slot of bar `i`; slots ascend.
     pub fn within(slots: usize, len: usize, slot: impl Fn(usize) -> u16) -> usize {
         if len == 0 || slots == 0 {
             return 0;
@@ -178,9 +178,9 @@ impl Grid {
         low
     }
 
-    /// Adds or corrects a bar that has a slot. `true` if a row that depends on it can change.
+    /// Adds or corrects a bar that has a slot. `true` if a joined row that depends on the bar can change.
     pub fn insert(&mut self, rows: &mut Vec<Row>, slot: u16, row: Row, bar: &StoredBar) -> bool {
-        let is_odd = bar.visible_from != StoredBar::ON_TIME || bar.first_offset != bar.offset;
+        let is_exception = bar.visible_from != StoredBar::ON_TIME || bar.first_offset != bar.offset;
         let at = match rows.last() {
             Some(last) if last.slot() >= slot => rows.partition_point(|row| row.slot() < slot),
             _ => rows.len(),
@@ -198,7 +198,7 @@ impl Grid {
         self.is_rising &= at == rows.len() && rows.last().is_none_or(|last| last.offset() < row.offset());
         reserve(rows);
         rows.insert(at, row);
-        if is_odd {
+        if is_exception {
             self.note(slot, bar);
         }
         true
@@ -217,6 +217,6 @@ impl Grid {
         }
         self.base = base;
         rows.iter_mut().for_each(|row| row.place += u64::from(slots) << OFFSET_BITS);
-        self.odd.iter_mut().for_each(|odd| odd.slot += slots as u16);
+        self.exceptions.iter_mut().for_each(|exception| exception.slot += slots as u16);
     }
 }

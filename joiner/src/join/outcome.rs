@@ -124,13 +124,13 @@ impl<'a> EvalContext<'a> {
         }
         out.cover_until(session.close);
         if let Some(end) = auction_end(self.config, &session, entry.width_s) {
-            // The bar with the auction is still to come.
+            // Sets a timer for the auction's bar or, where the tape has passed it, notes the dependency.
             self.is_complete(end, out);
         }
         let auction = |bars: &'a Bars| bars.auction(session.index, entry.visibility);
         let Some((price, bar)) = entry.bars.auction(session.index, entry.visibility) else {
             let exit = self.last_close(entry, session, from, session.close, length, out)?;
-            // Bars of a day have the closing price.
+            // The close of a daily bar is the official closing price.
             return Some((exit, entry.width_s == DAY_S));
         };
         self.depend_on(&bar, out);
@@ -174,7 +174,7 @@ impl<'a> EvalContext<'a> {
         first.map(|(_, bar)| bar).into_iter().chain(before).for_each(|bar| self.depend_on(&bar, out));
         match first {
             Some((price, bar)) if bar.start == session.open => Opening::Price(price, bar),
-            // It starts less than a width after the open: no bar of this grid starts at the open itself.
+            // The first bar starts less than a width after the open, so no bar of this width starts at the open.
             Some((_, bar)) if before.is_some() || bar.start - session.open < width => Opening::Unknown,
             Some((price, bar)) => Opening::Price(price, bar),
             None if before.is_some() => Opening::Unknown,

@@ -1,10 +1,12 @@
 //! Prices across a night: known splits and dividends, and jumps that look like a split that is not known.
 //!
 //! Bars are as printed, so a 3:1 split is a fall by two thirds between two sessions. Where the action is known, an
-//! outcome across the night is the holder's: shares after it and dividends received. A move that then still looks
-//! like a split is one that `actions` does not have, or one for which the bars were adjusted already.
+//! outcome across the night is that of a holder: it counts the shares after the split and the dividends received. If
+//! the move still looks like a split, either `actions` lacks a split, or the bars were adjusted for it already.
 //!
-//! - A price that [looks split](looks_split): the outcomes across that night are NULL ([`PossibleSplits::Null`]).
+//! - A price that [looks split](looks_split), or that does not move by a known split: the outcomes across that night are
+//!   NULL ([`PossibleSplits::Null`]). A known split of less than 5:4, such as a stock dividend of 5 %, is as small as moves on
+//!   news are: the row is flagged, and the outcomes stay.
 //! - A price within 2 % of a 3:2, 4:3 or 5:4 split or of its reverse: the row is flagged, and the outcomes stay. Falls by
 //!   a fifth to a third on news are many times more frequent than such splits, and they are what is to be measured.
 //! - Neither rule applies where the benchmark moved in the same direction by more than half as much.
@@ -20,6 +22,8 @@ use tapewire_core::tape::looks_split;
 /// Ratios that may be a small split, as logs: 3:2, 4:3, 5:4.
 const SMALL_RATIOS: [f64; 3] = [0.405_465_108_108_164_4, 0.287_682_072_451_780_9, 0.223_143_551_314_209_76];
 const SMALL_NEAR: f64 = 0.02;
+/// Known splits of less than this are as small as moves on news: 5:4, as a log.
+const SMALLEST: f64 = SMALL_RATIOS[2];
 
 /// What a move across a night looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +46,11 @@ pub(super) struct Night {
 impl Look {
     /// What a night looks like, given the log return of a holder across it, and the benchmark's.
     fn of(gained: f64, market: Option<f64>) -> Self {
-        let size = gained.abs();
-        if market.is_some_and(|market| market * gained > 0.0 && market.abs() > size / 2.0) {
-            return Self::Move;
-        }
-        if looks_split(gained) {
+        if is_of_market(gained, market) {
+            Self::Move
+        } else if looks_split(gained) {
             Self::Split
-        } else if SMALL_RATIOS.iter().any(|ratio| (size - ratio).abs() <= SMALL_NEAR) {
+        } else if SMALL_RATIOS.iter().any(|ratio| (gained.abs() - ratio).abs() <= SMALL_NEAR) {
             Self::MaybeSplit
         } else {
             Self::Move
@@ -56,13 +58,24 @@ impl Look {
     }
 }
 
+/// Whether the benchmark moved in the same direction by more than half as much.
+fn is_of_market(gained: f64, market: Option<f64>) -> bool {
+    market.is_some_and(|market| market * gained > 0.0 && market.abs() > gained.abs() / 2.0)
+}
+
 impl Night {
     /// A night with a price before and one after it, and the benchmark's log return across it.
     pub fn new(holding: Holding, before: f64, after: f64, market: Option<f64>) -> Self {
         let (raw, gained) = ((after / before).ln(), (holding.value(after) / before).ln());
-        // The prices do not move by the known split: they were adjusted for it already.
-        let has_it_already = holding.shares != 1.0 && raw.abs() < gained.abs() / 2.0;
-        Self { holding, look: if has_it_already { Look::Split } else { Look::of(gained, market) } }
+        // The prices do not move by the known split: they seem to be adjusted for it already.
+        let has_it_already = holding.shares != 1.0 && raw.abs() < gained.abs() / 2.0 && !is_of_market(gained, market);
+        let is_small = holding.shares.ln().abs() < SMALLEST;
+        let look = match (has_it_already, is_small) {
+            (true, false) => Look::Split,
+            (true, true) => Look::MaybeSplit,
+            (false, _) => Look::of(gained, market),
+        };
+        Self { holding, look }
     }
 }
 
@@ -184,5 +197,14 @@ mod tests {
         let small = Holding { shares: 1.25, ..Holding::ONE };
         assert_eq!(Night::new(small, 100.0, 81.0, None).look, Look::Move);
         assert_eq!(Night::new(small, 80.0, 81.0, None).look, Look::Split, "adjusted bars");
+        assert_eq!(Night::new(small, 80.0, 81.0, Some(0.2)).look, Look::Move, "the market rose as well");
+    }
+
+    #[test]
+    fn a_rise_on_the_day_of_a_stock_dividend_stays() {
+        let dividend = Holding { shares: 1.05, ..Holding::ONE };
+        assert_eq!(Night::new(dividend, 100.0, 95.0, None).look, Look::Move);
+        assert_eq!(Night::new(dividend, 100.0, 100.0, None).look, Look::MaybeSplit, "a rise of 5 %, or adjusted bars");
+        assert_eq!(Night::new(dividend, 100.0, 90.0, None).look, Look::Move);
     }
 }

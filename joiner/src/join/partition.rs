@@ -174,7 +174,7 @@ impl Partition {
     pub fn commits(&mut self) -> (PerTopic<Position>, Vec<EvictedRun>) {
         let mut evicted = Vec::new();
         loop {
-            // While committed records are read again, those not read yet may still be needed.
+            // Not from `unread`: while committed records are read again, the rest of them may still be needed.
             let checkpoint = |(run, state): (&Run, &RunState)| (run.clone(), state.state.checkpoint(self.next));
             let runs = self.runs.iter().map(checkpoint).collect();
             let positions = PerTopic::TOPICS.zip(self.unread()).map(|(topic, next)| {

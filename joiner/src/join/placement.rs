@@ -5,12 +5,14 @@
 //! | starts in a session and ends by the close | that session | a price | a price |
 //! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price |
 //! | starts in a session and reaches past the close otherwise | that session, until the close | a price | not used: it may be a price of after hours |
-//! | starts before the open and ends within the session, as hours on the clock do | that session, from the open | not used: it may be a price from before the open | a price |
+//! | starts before the open and ends within the session, such as an hourly bar from 9:00 to 10:00 | that session, from
+//! the open | not used: it may be a price from before the open | a price |
 //! | starts in the break at noon and ends after it | that session, from the end of the break | not used | a price |
 //! | is one day long and starts at midnight of the exchange or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
 //! | starts at the close or later and holds a minute in which the closing auction's price is printed | that session | the closing auction's price | not used |
 //!
-//! Where a session begins when the last one ends, no provider cuts a bar: one that reaches past the end has no close there.
+//! Where each session opens when the previous one closes, no provider cuts bars, so the close of a bar that reaches
+//! past the session's close is not used.
 //!
 //! All others, such as those of pre-market and after hours, are outside: they have no price of a regular session.
 
@@ -32,7 +34,7 @@ pub(super) enum Placement {
     Session(Placed),
     /// With the closing auction of a session.
     Auction(Placed),
-    /// In no session, with the number of the last one that had opened when it started.
+    /// In no session. `session` is the number of the last session that had opened when the bar started.
     Outside { session: usize, end: EventTime },
 }
 
@@ -48,15 +50,15 @@ pub(super) struct Placed {
     pub has_open: bool,
     /// Whether the bar's close is a price of the regular session, at `end`.
     pub has_close: bool,
-    /// Until when, in time of the tape, it may arrive or be corrected.
+    /// The bar is late if it arrives when the tape's watermark has reached this moment.
     pub deadline: EventTime,
 }
 
 /// When the bar with a session's closing auction has ended, at the latest; `None` if the session has no auction, or bars of
 /// this width hold none.
 ///
-/// It has to be visible before the rows that use it are finished, so it ends no longer after the close than bars may be
-/// late, or a minute.
+/// Also `None` if it would end after the close by more than the allowed lateness (at least a minute): the rows that use
+/// it would be finalized before it is visible.
 pub(super) fn auction_end(config: &JoinConfig, session: &SessionBounds, width_s: u32) -> Option<EventTime> {
     let (_, last) = session.auction?;
     let end = last + Span::from_secs(width_s);
@@ -64,7 +66,8 @@ pub(super) fn auction_end(config: &JoinConfig, session: &SessionBounds, width_s:
     (width_s <= WIDEST_AUCTION_S && end - session.close <= longest).then_some(end)
 }
 
-/// Where a bar belongs; `None` only before the calendar begins. `near` is the session to try first.
+/// Where a bar belongs; `None` before the first session of the calendar and after its last. `near` is the session to
+/// try first.
 pub(super) fn place(
     bar: &Bar,
     near: Option<&'static Session>,
@@ -95,7 +98,7 @@ pub(super) fn place(
         let session = SessionBounds::new(day);
         return Some(Placement::Session(Placed {
             session: session.index,
-            // A week may begin some hours before its first day does.
+            // Monday's session of currencies opens on Sunday evening, but its daily bar starts at midnight.
             start: if is_endless { session.open.max(start) } else { session.open },
             end: session.close,
             has_open: true,

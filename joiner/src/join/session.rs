@@ -6,7 +6,7 @@
 //! their session. The three forms are read in the same way and give the same bars to the bit; a bar that is added to a
 //! packed session unpacks it.
 
-use super::grid::{Grid, Odd, Row};
+use super::grid::{Exception, Grid, Row};
 use super::packed::{Numbers, Packed};
 use super::tape::{Source, StoredBar, Visibility};
 use super::time::{EventTime, Span};
@@ -197,7 +197,7 @@ impl SessionBars {
     pub fn visible_from(&self, i: usize) -> EventTime {
         match self {
             Self::Plain(bars) => bars[i].visible_from,
-            Self::Grid(grid, _) | Self::Packed(grid, _) if grid.odd.is_empty() => StoredBar::ON_TIME,
+            Self::Grid(grid, _) | Self::Packed(grid, _) if grid.exceptions.is_empty() => StoredBar::ON_TIME,
             Self::Grid(grid, rows) => grid.visible_from(rows[i].slot()),
             Self::Packed(grid, packed) => grid.visible_from(packed.slot(i)),
         }
@@ -229,8 +229,8 @@ impl SessionBars {
     pub fn coverage(&self, from: EventTime, until: EventTime, width: Span, visibility: Visibility) -> Coverage {
         let first = self.starting_before(from);
         let (grid, last) = match self {
-            Self::Grid(grid, rows) if grid.is_even(width, visibility) => (grid, rows.last().map(Row::slot)),
-            Self::Packed(grid, packed) if grid.is_even(width, visibility) => {
+            Self::Grid(grid, rows) if grid.can_count_slots(width, visibility) => (grid, rows.last().map(Row::slot)),
+            Self::Packed(grid, packed) if grid.can_count_slots(width, visibility) => {
                 (grid, packed.len().checked_sub(1).map(|last| packed.slot(last)))
             }
             _ => return self.coverage_by_bars(first, from, until, width, visibility),
@@ -278,10 +278,10 @@ impl SessionBars {
         };
         let (mut from, mut end) = (bars.start, 0);
         let (first, last) = (self.start(bars.start), self.start(bars.end - 1));
-        let is_within = |odd: &&Odd| (first..=last).contains(&grid.start(odd.slot));
-        for odd in grid.odd.iter().filter(is_within) {
-            let at = self.starting_before(grid.start(odd.slot));
-            end = end.max(odd.first_offset + 1).max(greatest(from..at).map_or(0, |offset| offset + 1));
+        let is_within = |exception: &&Exception| (first..=last).contains(&grid.start(exception.slot));
+        for exception in grid.exceptions.iter().filter(is_within) {
+            let at = self.starting_before(grid.start(exception.slot));
+            end = end.max(exception.first_offset + 1).max(greatest(from..at).map_or(0, |offset| offset + 1));
             from = at + 1;
         }
         end.max(greatest(from..bars.end).map_or(0, |offset| offset + 1))

@@ -22,7 +22,7 @@ use tapewire_core::{Bar, CorporateAction, Halt, Impact, Mention, Run, Symbol, Wa
 /// Why a mention is evaluated again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The tape is complete further than before, and nothing that the last evaluation has seen is different.
+    /// Only the tape's watermark has moved; no record that the last evaluation used has changed.
     Time,
     /// A record came or is read again.
     Record,
@@ -51,7 +51,8 @@ pub struct State {
     pub(super) symbols: HashMap<Symbol, Instrument>,
     pub(super) baselines: HashMap<Symbol, Baselines>,
     pub(super) markets: HashMap<Symbol, Markets>,
-    /// What the settings say of each symbol that had a record: a spelling takes longer to read than a bar to add.
+    /// Market and benchmark of each symbol that had a record. They are kept because finding a market from a symbol's
+    /// spelling takes longer than adding a bar.
     traded: HashMap<Symbol, Traded>,
     /// By the offset of the first record, which serves as the mention's id.
     pub(super) mentions: BTreeMap<u64, Box<MentionState>>,
@@ -260,7 +261,7 @@ impl State {
         // A bar that ended after the watermark becomes visible when the watermark gets there.
         // What an auction changes is the price of the close.
         let start = start.min(of_calendar.close.into());
-        if changed && end <= low { self.on_late_bar(bar, start, end, rows) } else { Ok(()) }
+        if changed && end <= low { self.on_visible_bar(bar, start, end, rows) } else { Ok(()) }
     }
 
     /// Notes a bar that is in no session. None of its prices is used, but where a symbol has only such bars, the reason
@@ -295,7 +296,7 @@ impl State {
     }
 
     /// Evaluates again the mentions that a bar can change. The bar arrived after the watermark had passed its end.
-    fn on_late_bar(
+    fn on_visible_bar(
         &mut self,
         bar: &Bar,
         start: EventTime,

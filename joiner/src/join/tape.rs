@@ -12,7 +12,7 @@ pub(super) struct StoredBar {
     pub start: EventTime,
     /// Exclusive; no later than the session's close, except of an auction.
     pub end: EventTime,
-    /// Where the bar really starts: two bars from before the open that end at different moments are two bars.
+    /// The bar's start before it was cut to the session. It tells apart two bars that both start before the open.
     pub printed_start: EventTime,
     /// The first price, if it is one of the regular session.
     pub open: Option<f64>,
@@ -101,7 +101,7 @@ impl Visibility {
 pub(super) struct Bars {
     /// By session. All but the newest are packed, unless a bar came for them since.
     sessions: Vec<(usize, SessionBars)>,
-    /// The bars that may hold the closing auction of a session, by session and start. The first with a trade does.
+    /// The bars that may hold the closing auction of a session, by session and start. The first visible one holds it.
     auctions: BTreeMap<(usize, EventTime), StoredBar>,
     /// No bar that ended by this moment can be corrected any more.
     settled: EventTime,
@@ -263,8 +263,8 @@ pub(super) struct StoredHalt {
 pub(super) struct Instrument {
     /// Bars by width in seconds, the finest first.
     pub bars: BTreeMap<u32, Bars>,
-    /// Of the bars that are in no session, one past the greatest offset of those that arrived in time, by the last session
-    /// that had opened when they started.
+    /// Bars that are in no session and not late: for each session, one past the greatest offset of those that started
+    /// after it opened and before the next one did.
     pub outside: BTreeMap<usize, u64>,
     /// Halts by the moment they took effect.
     pub halts: BTreeMap<EventTime, StoredHalt>,

@@ -89,8 +89,8 @@ impl PartitionTask {
         for EvictedRun { run, unfinished } in evicted {
             tracing::warn!(
                 %run, unfinished, partition = self.number,
-                "more replays are unfinished than a commit can remember, so the longest silent one was dropped; \
-                 its written rows stay, replay it again under a new name to finish the others"
+                "a commit has no room for all unfinished replays, so the state of the one silent for longest was evicted; \
+                 its rows stay as they are; to finish them, replay it again under a new name"
             );
         }
         let commit = |topic, next, metadata| Commit { topic, partition: self.number, next, metadata };

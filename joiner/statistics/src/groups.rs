@@ -36,7 +36,7 @@ pub struct Quantiles {
 
 /// Which of `count` quantiles each value falls into, from 0: the number of inner edges below it. Edges are quantiles of
 /// the values, interpolated linearly. Equal values fall into the same quantile, so if many are equal, another quantile
-/// may be empty. Equals `pandas.qcut(values, count, labels=False)`, which refuses values of which two edges are equal.
+/// may be empty. Equals `pandas.qcut(values, count, labels=False)`, which refuses values if two edges are equal.
 ///
 /// # Errors
 /// [`Error::Constant`] if all values are equal; [`Error::TooFew`] for fewer values than quantiles; [`Error::Argument`]

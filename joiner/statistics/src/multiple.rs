@@ -20,7 +20,7 @@ pub enum Adjustment {
     BenjaminiYekutieli,
 }
 
-/// Adjusted p-values, in the order given; those at most the level are rejected. Equals `adjusted` of
+/// Adjusted p-values, in the order given; those at most the level are rejected. Equals `pvals_corrected` of
 /// `statsmodels.stats.multitest.multipletests` with `bonferroni`, `holm`, `simes-hochberg`, `fdr_bh` and `fdr_by`.
 ///
 /// # Errors

@@ -26,7 +26,7 @@ pub struct Event<S> {
 pub enum Fate {
     /// It counts.
     Kept,
-    /// It does not count, because of the event with this place in the list, which does.
+    /// It does not count, because the event at `because_of` in the list counts.
     Dropped {
         /// Place of the event that is kept.
         because_of: usize,
@@ -34,7 +34,7 @@ pub enum Fate {
 }
 
 /// Keeps, for each symbol, the events that begin `window` or more after the last one kept, in time order, and of events
-/// at the same time the first in the list. Only kept events cause others to be dropped. `events` need not be sorted.
+/// at the same time the first in the list; with a window of 0 every event. Only kept events cause others to be dropped. `events` need not be sorted.
 ///
 /// # Errors
 /// [`crate::Error::Argument`] for a window below 0.
@@ -91,7 +91,7 @@ pub fn clusters(keys: &[&[u64]]) -> Result<Vec<u64>> {
     let mut parent: Vec<usize> = (0..rows).collect();
     for labels in keys {
         crate::error::same_length("labels", labels.len(), rows)?;
-        let mut first = Numbers::of(labels);
+        let mut first = Numbers::for_labels(labels);
         for (row, &label) in labels.iter().enumerate() {
             let other = first.get_or_insert(label, row);
             let (a, b) = (root(&mut parent, other), root(&mut parent, row));
@@ -118,8 +118,8 @@ pub(crate) enum Numbers {
 }
 
 impl Numbers {
-    /// Without numbers, with room for these labels.
-    pub(crate) fn of(labels: &[u64]) -> Self {
+    /// Empty, with room for a number for each of these labels.
+    pub(crate) fn for_labels(labels: &[u64]) -> Self {
         let (least, most) = labels.iter().fold((u64::MAX, 0), |(least, most), &l| (least.min(l), most.max(l)));
         match usize::try_from(most.saturating_sub(least)) {
             Ok(span) if span < 4 * labels.len() + 1024 => Self::Table(least, vec![usize::MAX; span + 1]),

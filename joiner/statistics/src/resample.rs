@@ -81,8 +81,8 @@ pub struct Bootstrap {
     pub replicates: usize,
 }
 
-/// Bootstraps a statistic of `n` observations, which `statistic` computes from their places, `None` where it is
-/// undefined.
+/// Bootstraps a statistic of `n` observations, `statistic` is given the indices of the observations that were drawn; it
+/// returns `None` where it is undefined.
 ///
 /// # Errors
 /// [`Error::TooFew`] for fewer than two observations or 100 replicates, or if the statistic is undefined in more than

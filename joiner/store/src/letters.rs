@@ -6,7 +6,8 @@ use clickhouse::{Row, RowOwned, RowRead};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Which letters have been replayed. `tapewire migrate` makes it, as it makes the views; it changes no other table.
+/// The table of letters that have been replayed. `tapewire migrate` creates it together with the views, not by a
+/// numbered migration, because no other table changes.
 pub(crate) const REPLAYS: &str = "CREATE TABLE IF NOT EXISTS dead_letter_replays
 (
     run String COMMENT 'that of the letter',

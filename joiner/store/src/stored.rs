@@ -89,13 +89,13 @@ pub struct StoredAction {
 /// # Errors
 /// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
 pub async fn runs(config: &ClickHouseConfig) -> Result<Vec<(String, u64)>, StoreError> {
-    let sql = "SELECT toString(run) AS run, count() AS rows FROM impact GROUP BY run ORDER BY rows DESC, run LIMIT 20";
+    let sql =
+        "SELECT toString(run) AS run, count() AS rows FROM impact FINAL GROUP BY run ORDER BY rows DESC, run LIMIT 20";
     let client = config.client();
     client.query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
-/// The joined rows of a run, ordered by symbol, provider and article. Mentions that an edit has taken back are left out,
-/// as in the views.
+/// The joined rows of a run, ordered by symbol, provider and article. Withdrawn mentions are left out, as in the views.
 ///
 /// # Errors
 /// As [`runs`].
@@ -119,8 +119,8 @@ pub async fn joined(config: &ClickHouseConfig, run: &Run) -> Result<Vec<JoinedRo
     query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
-/// Passes the bars of a run to `each`: those of its joined companies and of `benchmark`, from `from` to `until`
-/// (microseconds since 1970 UTC).
+/// Passes the bars of a run to `each`: those of its joined companies and of `benchmark` that start within `span`: at or
+/// after its first moment and before its second (microseconds since 1970 UTC).
 ///
 /// # Errors
 /// As [`runs`].
@@ -186,7 +186,7 @@ pub async fn bar_counts(
     (from, until): (i64, i64),
 ) -> Result<Vec<(String, u64)>, StoreError> {
     let sql = "SELECT toString(symbol) AS symbol, count() AS bars
-        FROM bars
+        FROM bars FINAL
         WHERE run = {run:String} AND start >= fromUnixTimestamp64Micro({from:Int64})
             AND start < fromUnixTimestamp64Micro({until:Int64})
         GROUP BY symbol

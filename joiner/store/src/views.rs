@@ -70,11 +70,12 @@ FROM
 /// Definitions are those of `tapewire study`: Spearman's correlation with shared ranks, the standard error of the jackknife
 /// over clusters, Student's distribution with as many degrees of freedom as clusters less one, and no interval for fewer
 /// than 30 pairs or 10 days. Two things differ. All joined mentions count, also repeated headlines and outcomes that
-/// overlap; and clusters are the days of the entry in New York, without joining the days of an article whose mentions have
-/// entries on different ones.
+/// overlap; and clusters are the days of the entry in New York: days are not joined where one article's mentions have
+/// entries on several days.
 ///
-/// The server has no quantile of Student's distribution, but `studentTTest` has an interval made of one: that of the
-/// difference of two samples with means of 0 and variances of 1, whose sizes add up to the degrees of freedom plus 2.
+/// The server has no quantile of Student's distribution. It is taken from the confidence interval that `studentTTest`
+/// returns for the difference of two samples with mean 0 and variance 1, whose sizes add up to the degrees of freedom
+/// plus 2.
 const INFORMATION_COEFFICIENT: &str = r"CREATE OR REPLACE VIEW information_coefficient AS
 WITH
     pairs AS (
@@ -163,7 +164,7 @@ pub(crate) fn statements() -> [String; 11] {
     ]
 }
 
-/// The mentions that count: the latest record of each, without those that an edit of their article has taken back. In
+/// The mentions that count: the latest record of each, without those that an edit of their article has withdrawn. In
 /// `mentions` and `impact` these stay, with the reason `withdrawn`.
 fn current_mentions() -> String {
     "CREATE OR REPLACE VIEW current_mentions AS SELECT * FROM mentions FINAL WHERE unscored != 'withdrawn'".to_owned()
@@ -190,7 +191,7 @@ fn add_columns() -> String {
 fn comments(table: &str) -> String {
     let columns = [
         ("status", Status::NAMES, "", ""),
-        ("reason", Reason::NAMES, "why not joined: ", "; empty: joined"),
+        ("reason", Reason::NAMES, "why not joined: ", "; empty: joined, or pending"),
         ("phase", Phase::NAMES, "when in the trading day the mention became available: ", ""),
         ("unscored", Unscored::NAMES, "why there is no score: ", "; empty: there is one"),
     ];

@@ -9,7 +9,7 @@ use tapewire_core::Horizon;
 use tapewire_statistics::multiple::{Adjustment, Family};
 use tapewire_statistics::{Result, Test};
 
-/// Every test of a study, in the order in which they are computed: those of all horizons, of all parts, of all days.
+/// Every test of a study, in a fixed order: first those of the horizons, then of the parts, then of the days.
 pub(crate) struct Looks {
     tests: Family,
     permutations: Family,
@@ -64,8 +64,8 @@ impl Looks {
         }
     }
 
-    /// Fills in the p-values that are adjusted by Holm's method: of estimates over all tests, and of permutation tests
-    /// over all horizons, of all parts.
+    /// Fills in the p-values adjusted by Holm's method: those of estimates for all tests of the study, those of
+    /// permutation tests for all permutation tests.
     pub fn adjust(&self, horizons: &mut [HorizonFindings], split: Option<&mut Split>, days: Option<&mut DaysFindings>) {
         let judge = |family: &Family| family.judge(Adjustment::Holm, 0.05).expect("0.05 is a level");
         let mut judged = judge(&self.tests).into_iter();

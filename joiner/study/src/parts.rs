@@ -16,8 +16,8 @@ pub struct Split {
     pub parts: Vec<Part>,
 }
 
-/// Statistics of the events of one part, as a study of these events alone has them. Only p-values are adjusted for all
-/// tests of the whole study.
+/// Statistics of the events of one part, as a study of these events alone has them. They differ only in the adjusted
+/// p-values, which are adjusted for all tests of the whole study.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Part {
     /// Name of the part.

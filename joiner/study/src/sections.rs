@@ -151,8 +151,8 @@ pub(crate) fn html(findings: &Findings) -> String {
     if let Some(split) = &findings.split {
         let _ = writeln!(
             page,
-            "<h2>By {}</h2>\n<p>Each part is studied as if it were alone, but p-values are adjusted for the {} tests of all \
-             parts.</p>",
+            "<h2>By {}</h2>\n<p>Each part is studied by itself, but its p-values are adjusted for all {} tests of the \
+             study.</p>",
             split.by.name(),
             findings.tests
         );
@@ -271,7 +271,7 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
     let mut said = Vec::new();
     let filters = filters(findings);
     if !filters.is_empty() {
-        said.push(format!("Filters. Events were chosen, in this order. {}.", filters.join(". ")));
+        said.push(format!("Filters, in the order in which they were applied. {}.", filters.join(". ")));
     }
     said.push(format!(
         "Intervals. Beside the jackknife, the rank IC has an interval by Newey and West's standard error of what each day \

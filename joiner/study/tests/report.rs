@@ -195,6 +195,23 @@ fn contributions_add_up_to_the_rank_correlation() {
     assert!((of.sum_of_largest - products[..10].iter().sum::<f64>()).abs() < 1e-12);
 }
 
+/// The outcome is in the middle for every score but 0, and a score of 0 is in the middle of the scores.
+#[test]
+fn contributions_that_are_all_0_have_no_shares() {
+    let rows: Vec<Impact> = (0..40)
+        .map(|number| {
+            let part = usize::try_from(number / 10).unwrap();
+            let (score, outcome) = ([-0.5, 0.5, 0.0, 0.0][part], [0.001, 0.001, -0.01, 0.01][part]);
+            row(number, number / 4, 10, score, outcome)
+        })
+        .collect();
+    let findings = study(&rows, &settings());
+    let Figure::NotKnown(reason) = &findings.panels.contributions else {
+        panic!("{:?}", findings.panels.contributions)
+    };
+    assert!(reason.contains("contributions"), "{reason}");
+}
+
 #[test]
 fn calibration_counts_the_outcomes_above_0() {
     let mut rows = rows(60, 1.0);

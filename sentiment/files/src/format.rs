@@ -31,7 +31,7 @@ impl OutputFormat {
             "csv" | "tsv" => Ok(Self::Csv),
             "parquet" | "pq" => Ok(Self::Parquet),
             _ => Err(FilesError::Usage(format!(
-                "{}: the extension is not that of a format; use .jsonl, .csv or .parquet, or give --format",
+                "{}: unknown file extension; use .jsonl, .csv or .parquet, or give --format",
                 path.display()
             ))),
         }

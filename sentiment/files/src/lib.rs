@@ -108,7 +108,7 @@ pub struct Job {
 
 impl Job {
     /// The file for rejected rows; `None` if the output is a pipe or a device and no file was given.
-    pub fn side_file(&self) -> Option<PathBuf> {
+    pub fn rejected_file(&self) -> Option<PathBuf> {
         let output = self.output.as_deref().filter(|path| !written::is_device(path));
         self.rejected.clone().or_else(|| output.map(rejected::default_path))
     }
@@ -139,7 +139,7 @@ pub struct Summary {
     pub unscored: u64,
     /// Rows that could not be read.
     pub unreadable: u64,
-    /// Rows that an earlier run had scored.
+    /// Rows that an earlier run had written, with or without a score.
     pub known: u64,
     /// Rows in the output.
     pub written: u64,
@@ -151,7 +151,7 @@ pub struct Summary {
     pub stopped: bool,
 }
 
-/// Scores files. Blocks. When `stop` returns true, it closes the output after the current batch. `on_event` receives
+/// Scores files. Blocks. Once `stop` returns true, the output is closed after the current batch. `on_event` receives
 /// progress and rejected rows.
 ///
 /// # Errors
@@ -186,7 +186,7 @@ pub fn score(
         companies,
         job,
         output,
-        rejected: Rejected::open(job.side_file(), job.resume)?,
+        rejected: Rejected::open(job.rejected_file(), job.resume)?,
         summary: Summary { text_column: opened.text_column.clone(), ..Summary::default() },
         total: opened.total,
         on_event,

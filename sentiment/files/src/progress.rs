@@ -9,6 +9,6 @@ pub struct JobProgress {
     pub total: Option<u64>,
     /// Rows done, in this run and those it continues.
     pub rows: u64,
-    /// Of these, the rows that an earlier run had scored.
+    /// Of these, the rows that an earlier run had written, with or without a score.
     pub known: u64,
 }

@@ -55,7 +55,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// All precisions, the most accurate first.
+    /// All precisions: f32 first, then those of bfloat16, then those of 8 bits.
     pub const ALL: [Self; 5] = [Self::F32, Self::Bf16, Self::Bf16Vectors, Self::Int8, Self::Int8Wide];
 
     /// Number of elements in a 32-bit word.
@@ -81,7 +81,8 @@ impl Precision {
         matches!(self, Self::Int8 | Self::Int8Wide)
     }
 
-    /// The name that scores computed on this machine carry: it differs wherever the results may differ.
+    /// The name that scores computed on this machine carry. The same name means the same bits, except for f32, which
+    /// also depends on whether the processor has fused multiply-add.
     pub fn effective_name(self) -> &'static str {
         match self {
             Self::F32 => "f32",

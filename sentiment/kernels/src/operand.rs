@@ -334,13 +334,13 @@ mod tests {
             operand.set(precision, &x, 20, 17);
             let (lhs, quant_params) = operand.tile(0, 1, 1);
             assert_eq!((operand.rows(), lhs.rows, quant_params.len()), (2, 1, 1));
-            let third = |x: u32| match precision {
+            let lowest_element = |x: u32| match precision {
                 Precision::F32 => f32::from_bits(x),
                 Precision::Bf16 | Precision::Bf16Vectors => f32::from_bits(x << 16),
                 Precision::Int8 | Precision::Int8Wide => (x & 0xff) as f32 - quant_params[0].zero_point as f32,
             };
             let word = lhs.words[16 / precision.elements_per_word()];
-            assert!((third(word) * quant_params[0].scale - 16.0).abs() < 0.1, "{precision}");
+            assert!((lowest_element(word) * quant_params[0].scale - 16.0).abs() < 0.1, "{precision}");
             operand.extend(&x[..20], 20);
             let [(first, quant_params), (added, added_params)] = [0, 2].map(|row| operand.tile(0, row, 1));
             let words = 16 / precision.elements_per_word();

@@ -70,7 +70,8 @@ impl Name {
         [self.text.as_bytes(), case]
     }
 
-    /// Where the name ends if `text` has it at `start`, where a word begins, as [`Name::first_in`] finds it.
+    /// The range of the name if `text` has it at `start`, which must be the beginning of a word. Unlike
+    /// [`Name::first_in`], a capitalised name is found in small letters, too: the caller checks the capital.
     pub fn at(&self, text: &str, start: usize) -> Option<Range<usize>> {
         let compare = match self.case {
             Case::Capitals => |c| [Some(c), None],
@@ -132,7 +133,7 @@ fn is_marked(text: &str, span: &Range<usize>) -> bool {
         || is_of_exchange(before)
 }
 
-/// The characters that a character is compared as. Apostrophes are ignored.
+/// The form in which a character is compared: small letter, without accent; an apostrophe has none.
 fn one(c: char) -> [Option<char>; 2] {
     match c {
         '\'' | '\u{2018}' | '\u{2019}' | '\u{2bc}' | '`' => [None, None],

@@ -87,7 +87,7 @@ fn a_word_that_nobody_knows_counts_where_the_text_has_it() {
 }
 
 #[test]
-fn a_word_in_capitals_is_a_ticker_first_and_any_other_a_name() {
+fn a_word_in_capitals_is_looked_up_as_a_ticker_first_and_other_words_as_a_name_first() {
     let companies = Companies::load(None).unwrap();
     for (word, ticker) in [
         ("NASDAQ:NOW", "NOW"),

@@ -4,9 +4,9 @@
 //! that stay in the cache from product to product; attention runs text by text. If the classifier reads only the first
 //! token of a text, the last layer computes queries, output and feed-forward for that token only.
 //!
-//! One thread computes a chunk. If there are fewer chunks than threads, as for a single text, several threads share a
-//! chunk: each takes blocks of its own, or, if there are few rows, some outputs of every product. For attention each
-//! takes some heads.
+//! A batch is divided into chunks of texts (`packing.rs`). One thread computes a chunk. If there are fewer chunks than
+//! threads, as for a single text, several threads share a chunk: each takes blocks of its own, or, if there are few
+//! rows, some outputs of every product. For attention each takes some heads.
 
 use super::architecture::Pooling;
 use super::layers::{Embeddings, FeedForward, Head, Layer, LayerNorm, PackedModel};

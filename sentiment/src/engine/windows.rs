@@ -21,7 +21,8 @@ pub enum Overflow {
 }
 
 /// The windows of a text of `length` tokens, of which `room` fit into the model: the fewest windows that cover it, all
-/// of them full and evenly spaced. The first one is what remains of the text if it is truncated.
+/// of them full and evenly spaced. [`Overflow::KeepStart`] keeps only the first of them, [`Overflow::KeepEnd`] only the
+/// last.
 pub(super) fn spans(length: usize, room: usize) -> Vec<Range<usize>> {
     let excess = length.saturating_sub(room);
     let steps = excess.div_ceil(room - room / OVERLAP);

@@ -49,8 +49,8 @@ struct CompanyScore {
     company: Option<String>,
     /// `null` if the tables of companies do not have it.
     symbol: Option<String>,
-    /// The name by which the model was asked; `null` where no name is known or in the text, so that the text was scored as
-    /// a whole.
+    /// The name by which the model was asked. `null` if no name of the company is known and the text does not mark its
+    /// ticker; the text was then scored as a whole.
     asked_as: Option<String>,
     probabilities: Probabilities,
     /// p(positive) - p(negative)

@@ -222,7 +222,8 @@ impl Queue {
             let enqueued_at = Instant::now();
             let mut pending: Vec<PendingWindow> = Vec::new();
             let mut indices: HashMap<Encoding, usize> = HashMap::new();
-            // Companies of one article share windows, which need not all be in one batch.
+            // Two companies of an article can have equal windows; each is computed once. A request's windows may be in
+            // different batches.
             let mut enqueue = |Window { encoding, weight }: Window| {
                 let (sender, logits) = oneshot::channel();
                 let index = *indices.entry(encoding).or_insert_with_key(|encoding| {

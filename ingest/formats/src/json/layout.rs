@@ -88,8 +88,9 @@ pub(super) struct ListUnder {
     pub begins: usize,
 }
 
-/// Finds the list of rows in the object that begins here: the list under this key, or else under a key that providers
-/// use, or under the object's only key.
+/// Finds the list of rows in the object that begins here. With `key`, only the list under that key. Without, the first
+/// list under one of [`KEYS`] or under the object's only key; in an object that is cut off or longer than a row may be,
+/// also the list that is still open.
 pub(super) fn list_under(buffer: &mut Buffer, key: Option<&str>) -> Result<Option<ListUnder>, FormatError> {
     let mut walk = Walk::new();
     let mut walked = 0;

@@ -21,7 +21,7 @@ fn a_file_without_header_has_the_names_that_are_given() {
         ["1 c1=x c2=1", "2 c1=y c2=2", "3 !1 field where the first row has 2"]
     );
     let named = Options { columns: Some(vec!["text".into(), "mood".into()]), ..without.clone() };
-    assert_eq!(rows_of(b"x;1\n;;\n", &named), ["1 text=x mood=1", "2 !3 fields where the names given are 2"]);
+    assert_eq!(rows_of(b"x;1\n;;\n", &named), ["1 text=x mood=1", "2 !3 fields where names were given for 2"]);
     // A name for each column of the header.
     let renamed = Options { columns: Some(vec!["text".into(), "mood".into()]), ..Options::default() };
     assert_eq!(rows_of(b"a,b\nx,1\n", &renamed), ["2 text=x mood=1"]);
@@ -68,6 +68,15 @@ fn a_quote_that_closes_too_late_is_taken_for_a_stray_one() {
     let rows = rows(csv.as_bytes());
     assert_eq!(rows[0], "2 !a quote opens in it and does not close within 10000 lines, the most that a row may have");
     assert_eq!(rows.last().unwrap(), "10004 a=2 b=x");
+}
+
+#[test]
+fn a_stray_quote_costs_one_line_whatever_ends_lines() {
+    for end in ["\n", "\r\n", "\r"] {
+        let found = rows(["a,b", "\"x\"y,1", "2,3", ""].join(end).as_bytes());
+        assert_eq!(found.len(), 2, "{end:?} {found:?}");
+        assert!(found[1].ends_with(" a=2 b=3"), "{end:?} {found:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! When recent trades happened: a correction does not say it of the trade that it corrects.
+//! The times of recent trades. They are kept because a correction does not say when the original trade happened.
 
 use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};

@@ -37,7 +37,7 @@ fn trade(raw: &str) -> Trade {
 }
 
 #[test]
-fn messages_become_what_they_say() {
+fn each_message_becomes_its_event() {
     let first = trade(TRADE);
     assert_eq!((first.symbol.as_str(), first.id.as_str(), first.price, first.size), ("AAPL", "D/96921", 126.55, 100.0));
     assert_eq!((first.at, first.counts), (at("2021-02-22T15:51:44.208123Z"), TradeCounts::EVERYTHING));
@@ -72,7 +72,7 @@ fn messages_become_what_they_say() {
 }
 
 #[test]
-fn a_letter_means_what_it_means_on_its_tape() {
+fn a_condition_letter_is_read_by_the_rules_of_its_consolidated_tape() {
     let counts = |letters: &str, tape: &str| {
         let raw = TRADE.replace("[\"@\"]", letters).replace("\"z\":\"C\"", &format!("\"z\":\"{tape}\""));
         let TradeCounts { open_close, high_low, volume } = trade(&raw).counts;
@@ -166,7 +166,7 @@ async fn followed(script: Vec<Step>) -> (Vec<Frame>, ProviderError) {
 }
 
 #[tokio::test]
-async fn a_corrected_trade_counts_when_the_original_did_and_one_of_an_unknown_original_nowhere() {
+async fn a_corrected_trade_has_the_time_of_its_original_and_counts_for_nothing_if_the_original_is_unknown() {
     let said = format!("[{TRADE},{CORRECTION},{CANCEL}]");
     let unknown = format!("[{}]", CORRECTION.replace("\"oi\":96921", "\"oi\":7"));
     let script = [opened(), vec![Step::Say(said), Step::Say(unknown), Step::Close]].concat();

@@ -1,6 +1,6 @@
 //! Alpha Vantage's list of news, oldest first. Its own sentiment is not used.
 //!
-//! The plan without cost has 25 requests a day. A notice that they are used up comes as HTTP 200, and names the key.
+//! The free plan has 25 requests a day. A notice that they are used up comes as HTTP 200, and names the key.
 
 mod config;
 pub mod parse;
@@ -31,9 +31,9 @@ pub const PROVIDER: Provider = Provider {
 };
 
 /// How a request writes a moment, in UTC: without seconds.
-const ASKED: &str = "%Y%m%dT%H%M";
+const REQUEST_TIME_FORMAT: &str = "%Y%m%dT%H%M";
 
-/// What the plan without cost allows.
+/// What the free plan allows.
 const REQUESTS_A_DAY: u32 = 25;
 
 struct AlphaVantage {
@@ -57,7 +57,7 @@ impl AlphaVantage {
             .append_pair("function", "NEWS_SENTIMENT")
             .append_pair("sort", "EARLIEST")
             .append_pair("limit", &PAGE.to_string())
-            .append_pair("time_from", &from.to_zoned(TimeZone::UTC).strftime(ASKED).to_string());
+            .append_pair("time_from", &from.to_zoned(TimeZone::UTC).strftime(REQUEST_TIME_FORMAT).to_string());
         if !self.topics.is_empty() {
             query.append_pair("topics", &self.topics);
         }

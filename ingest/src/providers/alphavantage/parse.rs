@@ -16,7 +16,7 @@ use tapewire_core::ticker::Tickers;
 pub const PAGE: usize = 1000;
 
 /// How an answer writes a moment: with seconds, sometimes without. It does not name a zone; it is UTC.
-const WRITTEN: [&str; 2] = ["%Y%m%dT%H%M%S", "%Y%m%dT%H%M"];
+const ANSWER_TIME_FORMATS: [&str; 2] = ["%Y%m%dT%H%M%S", "%Y%m%dT%H%M"];
 
 /// How long to wait when too many requests were made in a short time, and when those of the day are used up.
 const SOON: Duration = Duration::from_secs(60);
@@ -129,7 +129,7 @@ fn after(provider: &str, last: Timestamp, from: Timestamp) -> Cursor {
         );
         last.saturating_add(SignedDuration::from_mins(1)).unwrap_or(Timestamp::MAX)
     };
-    Cursor(next.to_zoned(TimeZone::UTC).strftime(WRITTEN[0]).to_string())
+    Cursor(next.to_zoned(TimeZone::UTC).strftime(ANSWER_TIME_FORMATS[0]).to_string())
 }
 
 /// Reads an item. Its address is its id, because it has no other.
@@ -167,6 +167,6 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
 
 /// Reads a moment such as `20240719T132152`.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    let at = WRITTEN.iter().find_map(|format| crate::epoch::of_format(format, text));
+    let at = ANSWER_TIME_FORMATS.iter().find_map(|format| crate::epoch::of_format(format, text));
     at.ok_or_else(|| format!("{} is not a plausible moment such as 20240719T132152", tapewire_core::text::quoted(text)))
 }

@@ -89,7 +89,7 @@ async fn a_full_page_leads_to_the_next_and_a_full_minute_does_not_stop_them() {
     assert_eq!(starts, ["20251128T1320", "20251128T1330", "20251128T1331"]);
 }
 
-/// The notices are from what others have recorded.
+/// The notices are as other users of Alpha Vantage have published them.
 #[tokio::test]
 async fn notices_with_http_200_say_what_to_do_and_never_the_key() {
     let day = format!("We have detected your API key as {KEY} and our standard API rate limit is 25 requests per day.");

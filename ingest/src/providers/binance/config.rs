@@ -12,7 +12,8 @@ pub struct BinanceConfig {
     pub rest_url: String,
     /// Address of the websocket.
     pub stream_url: String,
-    /// Whether trades are those of `aggTrade`, which has the trades of one order at one price as one, instead of each.
+    /// Whether to subscribe to `aggTrade`, which joins the trades of one order at one price into one trade, instead of
+    /// `trade`, which has each trade.
     pub aggregate_trades: bool,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

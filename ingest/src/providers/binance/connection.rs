@@ -104,7 +104,7 @@ impl PriceConnection for Connection {
             Ok(Ok(Received::Frame(frame))) => Ok(frame),
             Ok(Ok(Received::Confirmed(_))) => Ok(Frame::default()),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(self.closed("it is as old as a connection may get; a new one takes its place".into())),
+            Err(_) => Err(ProviderError::Expired { provider: self.provider.clone() }),
         }
     }
 }

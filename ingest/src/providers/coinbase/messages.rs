@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// What any message may have: those of Advanced Trade have a channel, errors and those of the older Exchange feed a type.
+/// The fields that a message may have. Messages of Advanced Trade have `channel`; errors, and messages of the older
+/// Exchange feed, have `type`.
 ///
 /// ```json
 /// {"channel":"market_trades","client_id":"","timestamp":"2026-04-07T14:30:02.789012Z","sequence_num":5,"events":[…]}
@@ -59,7 +60,7 @@ pub struct CandlesEvent<'a> {
     pub candles: Vec<&'a RawValue>,
 }
 
-/// Five minutes. In answers of REST it has no product.
+/// A candle of five minutes. Candles in REST answers have no `product_id`.
 #[derive(Debug, Deserialize)]
 pub struct Candle {
     #[serde(deserialize_with = "whole")]

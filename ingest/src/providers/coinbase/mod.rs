@@ -34,7 +34,8 @@ pub const PROVIDER: Provider = Provider {
 /// Candles in a page; Coinbase sends 350 at the most.
 const PAGE: i64 = 300;
 
-/// Currencies that prices are in. A longer name comes before the end of it.
+/// Currencies that prices are in. The first that a pair ends with is used, so a name must come before any name that is
+/// its ending.
 const QUOTES: [&str; 7] = ["USDT", "USD", "EUR", "GBP", "BTC", "ETH", "DAI"];
 
 struct Coinbase {
@@ -110,8 +111,9 @@ impl PriceSource for Coinbase {
         let body = self.http.get(&url).await?;
         parse::bars_page(&self.account.name, url.path(), &body, symbol, next, self.http.clock().now())
     }
-    /// Trades of the websocket and candles of the past. A candle of the websocket is not replayed: whether it was the last
-    /// of its five minutes only the connection knew, and the bars of a gap are fetched anyway.
+    /// Trades of the websocket and candles of the past. A candle of the websocket is not read again: only the
+    /// connection could tell whether it was the final one of its five minutes, and missing bars are fetched over REST
+    /// anyway.
     async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Frame, ProviderError> {
         let (name, received_at) = (&self.account.name, rejected.received_at);
         if rejected.place == "websocket" {

@@ -146,7 +146,7 @@ async fn each_connection_subscribes_again() {
 }
 
 #[test]
-fn symbols_are_products_and_a_dollar_coin_is_refused_where_another_would_come() {
+fn symbols_become_products_and_a_pair_in_usdc_is_refused_because_coinbase_would_send_the_pair_in_usd() {
     let product = |name: &str| product_of("coinbase", &symbol(name)).map_err(|error| error.to_string());
     assert_eq!(product("X:BTCUSD").unwrap(), "BTC-USD");
     assert_eq!(product("X:BTCUSDT").unwrap(), "BTC-USDT");

@@ -86,7 +86,7 @@ async fn the_list_is_read_back_to_the_time_and_after_a_failure_from_the_page_tha
     assert_eq!(offsets, ["0", "1000", "1000", "2000"]);
 }
 
-/// As recorded: the plan without cost has no news.
+/// As recorded: the free plan has no news.
 #[tokio::test]
 async fn a_plan_without_news_is_refused_for_good() {
     let said = r#"{"detail":"You do not have permission to access the News API"}"#;

@@ -88,6 +88,15 @@ fn a_row_whose_text_or_companies_would_vanish_is_refused_with_its_names() {
 }
 
 #[test]
+fn a_row_s_own_field_counts_before_one_of_the_same_name_in_its_content() {
+    let both = r#"{"id":"a1","title":"Own","published_at":"2025-05-12T14:00:00Z","symbols":["AAPL"],"content":{"title":"Inner","published_at":"2025-05-12T15:00:00Z","summary":"Teaser"}}"#;
+    let read = news(both);
+    let article = read.article("a1");
+    assert_eq!((article.title.as_str(), article.published_at), ("Own", at("2025-05-12T14:00:00Z")));
+    assert_eq!(article.description, "Teaser");
+}
+
+#[test]
 fn columns_with_other_names_can_be_named() {
     let columns = [("title", Some("head.line")), ("published_at", Some("when")), ("symbols", None)];
     let news_columns = columns.map(|(role, name)| (role.to_owned(), name.map(str::to_owned))).into();

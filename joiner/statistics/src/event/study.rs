@@ -17,7 +17,7 @@ pub struct Study {
     events: Vec<Abnormal>,
 }
 
-/// The mean abnormal return over events at one step, and its sum up to that step.
+/// One step: the mean abnormal return (AAR) and the mean cumulative abnormal return (CAAR) over events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Place in the event window.

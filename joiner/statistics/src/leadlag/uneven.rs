@@ -23,8 +23,8 @@ pub struct HayashiYoshida {
 }
 
 /// The covariance of two series over a day without bringing them to common times (Hayashi and Yoshida 2005). Each tick
-/// of `y` is moved `shift` units of time back, so with `shift` > 0 `x` is compared with later changes of `y`. It takes
-/// n log n steps.
+/// of `y` is moved `shift` units of time back, so with `shift` > 0 `x` is compared with later changes of `y`. The time
+/// it takes is proportional to the number of ticks.
 ///
 /// # Errors
 /// [`Error::TooFew`] for fewer than two ticks; [`Error::Constant`] if a series never moves; [`Error::Argument`] for

@@ -13,7 +13,7 @@ use super::Ols;
 use crate::error::{Error, Result, argument, at_least, same_length};
 use crate::test::{Interval, Reference, Test};
 
-/// How standard errors are computed. There is one label for each row.
+/// How standard errors are computed. Each list of labels has one label for each row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Errors<'a> {
@@ -132,8 +132,9 @@ pub fn newey_west_lags(n: usize) -> usize {
 
 impl Ols {
     /// The coefficients with standard errors. The reference is Student's distribution with n - k degrees of freedom;
-    /// with clusters G - 1, the smaller G of two; with [`ClusterCorrection::None`], or Newey-West or Driscoll-Kraay
-    /// without `small_sample`, the normal distribution.
+    /// with G clusters G - 1 (of two kinds, the smaller G); with Driscoll-Kraay and `small_sample` the number of
+    /// periods minus 1. It is the normal distribution with [`ClusterCorrection::None`], and with Newey-West or
+    /// Driscoll-Kraay without `small_sample`.
     ///
     /// # Errors
     /// [`Error::Length`] for labels of another length; [`Error::TooFew`] for fewer than two clusters or no more periods

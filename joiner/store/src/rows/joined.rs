@@ -54,9 +54,9 @@ columns! { JoinColumns(impact: &Impact) {
     alpha: Option<f64> = impact.alpha;
     beta: Option<f64> = impact.beta;
     volume_ratio: Option<f64> = impact.volume_ratio;
-    /// true: ret_close is measured to the first price of the bar that starts at the close, where the closing auction is printed, or to the close of a bar of one day; false: to the last bar before the close
+    /// true: ret_close is measured to the price of the closing auction, or to the close of a daily bar; false: to the close of the last bar of the session
     close_is_official: Option<bool> = impact.close_is_official;
-    /// the same of ret_next_close
+    /// the same for ret_next_close
     next_close_is_official: Option<bool> = impact.next_close_is_official;
     /// bars missing from the first tradable minute to the last horizon reached
     missing_bars: Option<u32> = impact.missing_bars.map(|missing| missing.all);

@@ -52,14 +52,14 @@ pub(super) fn html(findings: &Findings) -> String {
                 );
                 row.extend([share.estimate, low, high].map(percent));
             }
-            Figure::NotKnown(reason) => row.push(reason.clone()),
+            Figure::NotKnown(reason) => row.extend([reason.clone(), String::new(), String::new()]),
         }
         row.push(bin.n.to_string());
         table.rows.push(row);
     }
     let note = format!(
         "Lines are 95 % intervals; the dashed line is perfect calibration. Groups have equally many scores. {} outcomes of \
-         exactly 0 do not count. Brier score {:.4}; {:.4} if every event had the overall share.",
+         exactly 0 do not count. Brier score {:.4}; {:.4} if the probability of every event were the overall share.",
         of.zeros, of.brier, of.brier_of_share
     );
     Picture {

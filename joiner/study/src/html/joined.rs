@@ -46,10 +46,15 @@ pub(super) fn html(findings: &Findings) -> String {
     let mentions = Picture {
         id: "joined",
         title: &format!("All {} mentions: events, and why the others do not count", findings.rows),
-        says: "Every mention is either an event or has one reason. A study of few of the mentions says little about the others.",
+        says: "Every mention is an event, or has one reason why it is not. If few mentions are events, the study says little \
+               about the others.",
         svg: picture,
         height,
-        key: key(&[], "Reasons have the names that table `impact` has."),
+        key: key(
+            &[],
+            "The first column of the numbers has each reason's name; where table `impact` has the same reason, it has the \
+             same name there.",
+        ),
         table,
     };
     mentions.html() + &by_horizon(findings)

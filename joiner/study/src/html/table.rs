@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 pub(crate) fn horizons(horizons: &[HorizonFindings]) -> String {
     let mut table =
         "<div class=\"wide\"><table><thead><tr><th>horizon</th><th>n</th><th>days</th><th>rank IC</th><th>t</th>\
-         <th>adjusted p</th><th>permutation p</th><th>after positive</th><th>after neutral</th><th>after negative</th>\
+         <th>adjusted p</th><th>adjusted permutation p</th><th>after positive</th><th>after neutral</th><th>after negative</th>\
          <th>hit rate</th><th>spread</th></tr></thead><tbody>\n"
             .to_owned();
     for of in horizons {

@@ -4,7 +4,7 @@ use crate::events::Used;
 use crate::findings::standardized_ranks;
 use jiff::Timestamp;
 use serde::Serialize;
-use tapewire_statistics::Result;
+use tapewire_statistics::{Error, Result};
 
 /// How many events are listed.
 const LISTED: usize = 10;
@@ -50,6 +50,9 @@ pub(super) fn of(used: &Used<'_>) -> Result<Contributions> {
     let n = used.events.len();
     let products: Vec<f64> = scores.iter().zip(&outcomes).map(|(x, y)| x * y / n as f64).collect();
     let total_absolute = products.iter().map(|product| product.abs()).sum::<f64>();
+    if total_absolute == 0.0 {
+        return Err(Error::Constant { what: "contributions" });
+    }
     let mut order: Vec<usize> = (0..n).collect();
     // Of equal contributions the one with the larger outcome is listed first, and then the earlier.
     let size = |event: usize| (products[event].abs(), used.outcomes[event].abs());

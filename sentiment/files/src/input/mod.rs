@@ -27,7 +27,7 @@ pub(crate) trait RowReader: Send {
     /// Position: bytes of the input as they are stored, or texts of the command line.
     fn position(&self) -> u64;
 
-    /// Whether the next row is available without waiting for a writer.
+    /// Whether the next row can be read now, without waiting for the process that writes into the pipe.
     fn is_ready(&self) -> bool {
         true
     }

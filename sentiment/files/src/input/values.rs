@@ -40,7 +40,7 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
         Some(other) => return Err(format!("{what} {name} is {}, not the name or ticker of a company", kind(other))),
     };
     let texts = texts.into_iter().flat_map(|text| ticker::listed(&text).unwrap_or_else(|| vec![text]));
-    let plain = texts.map(|text| one(&text, what, name)).collect::<Result<Vec<String>, _>>()?;
+    let plain = texts.map(|text| name_or_ticker(&text, what, name)).collect::<Result<Vec<String>, _>>()?;
     let mut texts: Vec<String> = plain.into_iter().filter(|text| !ticker::is_absent(text)).collect();
     let mut seen = std::collections::HashSet::new();
     texts.retain(|text| seen.insert(text.clone()));
@@ -55,11 +55,13 @@ pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<O
 pub(crate) fn why_not_several(place: &str, named: &[impl AsRef<str>]) -> String {
     let names: Vec<&str> = named.iter().take(5).map(AsRef::as_ref).collect();
     let (count, names, more) = (named.len(), names.join(", "), if named.len() > 5 { ", ..." } else { "" });
-    format!("{place} has {count} companies ({names}{more}), and a score is for one; write a row for each of them")
+    format!(
+        "{place} names {count} companies ({names}{more}), but a row is scored for one; write one row for each company"
+    )
 }
 
-/// A name or ticker without what else a text says: its exchange, its market, characters that nobody sees.
-fn one(text: &str, what: &str, name: &str) -> Result<String, String> {
+/// The name or ticker in a text, without exchange, market and invisible characters.
+fn name_or_ticker(text: &str, what: &str, name: &str) -> Result<String, String> {
     let found = ticker::decorated(text).map_err(|reason| format!("{what} {name}: {reason}"))?;
     Ok(found.map_or_else(|| without_invisible(text).into_owned(), |symbol| symbol.to_string()))
 }
@@ -69,11 +71,36 @@ fn json_list(text: &str) -> Option<Vec<String>> {
     if !text.trim_start().starts_with('[') {
         return None;
     }
-    // As Python prints a list: `['AAPL', 'MSFT']`.
-    let text = if text.contains('"') { text.to_owned() } else { text.replace('\'', "\"") };
-    let text = text.as_str();
-    let texts: Vec<Option<String>> = serde_json::from_str(text).ok()?;
+    let texts = serde_json::from_str::<Vec<Option<String>>>(text).ok().or_else(|| python_list(text))?;
     Some(texts.into_iter().flatten().collect())
+}
+
+/// A list as Python prints it: `['AAPL', "Lowe's", None]`. A text stands in one kind of quotes and has none of that kind.
+fn python_list(text: &str) -> Option<Vec<Option<String>>> {
+    let mut rest = text.trim().strip_prefix('[')?.strip_suffix(']')?.trim();
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let after = match rest.chars().next()? {
+            quote @ ('\'' | '"') => {
+                let (inside, after) = rest[1..].split_once(quote)?;
+                found.push(Some(inside.to_owned()));
+                after
+            }
+            _ => {
+                let (word, after) = rest.split_at(rest.find(',').unwrap_or(rest.len()));
+                if !matches!(word.trim(), "None" | "nan" | "null") {
+                    return None;
+                }
+                found.push(None);
+                after
+            }
+        };
+        rest = match after.trim_start() {
+            "" => "",
+            after => after.strip_prefix(',')?.trim_start(),
+        };
+    }
+    Some(found)
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -117,6 +144,8 @@ mod tests {
             (text("[\"MSFT\"]"), Some("MSFT")),
             (text(" [\"MSFT\", null]"), Some("MSFT")),
             (text("['MSFT']"), Some("MSFT")),
+            (text("['MSFT', None, nan]"), Some("MSFT")),
+            (text("[\"Lowe's\", None]"), Some("Lowe's")),
             (text("Tiffany, Inc."), Some("Tiffany, Inc.")),
             (text("[MSFT]"), Some("[MSFT]")),
             (texts(&[]), None),
@@ -139,13 +168,13 @@ mod tests {
         assert_eq!(company(None, "field", "symbols"), Ok(None));
         let object = Value::Object(vec![("ticker".into(), text("MSFT"))]);
         for (value, reason) in [
-            (texts(&["AAPL", "MSFT"]), "field symbols has 2 companies (AAPL, MSFT), and a score is for one"),
-            (text("[\"A\",\"B\",\"C\",\"D\",\"E\",\"F\"]"), "field symbols has 6 companies (A, B, C, D, E, ...)"),
-            (text("AAPL;MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
-            (text("['AAPL', 'MSFT']"), "field symbols has 2 companies (AAPL, MSFT)"),
-            (text("AAPL, BRK.B,"), "field symbols has 2 companies (AAPL, BRK.B)"),
-            (text("AAPL/MSFT"), "field symbols has 2 companies (AAPL, MSFT)"),
-            (texts(&["AAPL/MSFT"]), "field symbols has 2 companies (AAPL, MSFT)"),
+            (texts(&["AAPL", "MSFT"]), "field symbols names 2 companies (AAPL, MSFT), but a row is scored for one"),
+            (text("[\"A\",\"B\",\"C\",\"D\",\"E\",\"F\"]"), "field symbols names 6 companies (A, B, C, D, E, ...)"),
+            (text("AAPL;MSFT"), "field symbols names 2 companies (AAPL, MSFT)"),
+            (text("['AAPL', 'MSFT']"), "field symbols names 2 companies (AAPL, MSFT)"),
+            (text("AAPL, BRK.B,"), "field symbols names 2 companies (AAPL, BRK.B)"),
+            (text("AAPL/MSFT"), "field symbols names 2 companies (AAPL, MSFT)"),
+            (texts(&["AAPL/MSFT"]), "field symbols names 2 companies (AAPL, MSFT)"),
             (text("US0378331005"), "field symbols: `US0378331005` is an ISIN"),
             (Value::Number("7".into()), "field symbols is a number, not the name or ticker"),
             (Value::Bool(true), "field symbols is true or false, not"),

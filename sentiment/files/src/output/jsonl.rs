@@ -1,4 +1,4 @@
-//! JSON lines: the scores follow the row's own fields, which keep every byte.
+//! JSON lines: the row's own fields, then the scores. A JSON object on one line is copied byte for byte.
 
 use super::Writing;
 use super::lines::{Layout, Lines};
@@ -33,7 +33,7 @@ impl Jsonl {
     }
 }
 
-/// The scores of a row, as received: `{"p_positive":0.9,...,"windows":1}`
+/// The scores of a row, as an earlier run wrote them: `{"p_positive":0.9,...,"windows":1}`
 type Values<'a> = HashMap<String, &'a RawValue>;
 
 impl Layout for Jsonl {

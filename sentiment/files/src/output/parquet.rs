@@ -1,10 +1,10 @@
 //! Parquet. From Parquet, encoded columns are copied row group by row group and the scores are added; from other
 //! formats, columns are made from the values.
 //!
-//! A Parquet file can't be read before its end is written, and can't be continued after that. So an incomplete file has
-//! another name, and each score is first written to a journal of JSON lines next to it, which a resumed run reads
-//! instead of scoring again. When the file is complete, it contains a digest of the data it was made from, and the
-//! journal is removed.
+//! A Parquet file can't be read before its end is written, and can't be continued after that. So the file has another
+//! name (`.partial`) while it is written, and each score is first written to a journal of JSON lines next to it, which
+//! a resumed run reads instead of scoring again. When the file is complete, it contains a digest of the data it was
+//! made from, and the journal is removed.
 
 use super::finished::Origin;
 use super::jsonl::Jsonl;
@@ -72,7 +72,7 @@ pub(super) fn journal(path: &Path) -> PathBuf {
     with_suffix(path, ".scores.jsonl")
 }
 
-/// The name of an incomplete output.
+/// The name of an output while it is written.
 pub(super) fn partial(path: &Path) -> PathBuf {
     with_suffix(path, ".partial")
 }

@@ -91,7 +91,7 @@ fn a_company_column_with_a_list_of_one_is_that_company_and_with_several_has_a_re
     assert_ne!(rows[5]["score"], rows[1]["score"]);
     let reasons: Vec<String> = lines(&rejected(&at("out.jsonl"))).iter().map(|row| text(&row["reason"])).collect();
     for (reason, part) in reasons.iter().zip([
-        "field symbols has 2 companies (AAPL, MSFT)",
+        "field symbols names 2 companies (AAPL, MSFT)",
         "field symbols is an object",
         "field symbols is a number",
     ]) {

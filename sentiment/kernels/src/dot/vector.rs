@@ -140,7 +140,7 @@ macro_rules! vector_kernel {
             pub unsafe fn spin(rounds: u32) -> u64 {
                 // Enough independent sums that none waits for its previous value, and few enough for the registers.
                 const SUMS: usize = if $lanes == 16 { 24 } else { 12 };
-                // Slightly above 1.0 as f32, twice 1.0 as bfloat16: not subnormal, which would be slow.
+                // As f32 slightly above 1.0; as two bfloat16 elements 1.0 and 1.0. A subnormal number would be slow.
                 let one = || $broadcast(0x3f80_3f80);
                 let ($a, mut $b, mut sums) = (one(), one(), [one(); SUMS]);
                 for _ in 0..rounds {
