@@ -7,6 +7,9 @@ use tapewire_core::record::VERSION;
 use tapewire_core::{DeadLetter, Run};
 use tapewire_runtime::Clock;
 
+/// Longest reason and longest origin, in bytes.
+const LONGEST_TEXT: usize = 4000;
+
 /// How many bytes are kept of one input. In base64 and with its envelope the dead letter is then below Kafka's limit of
 /// a million bytes: a dead letter that can't be sent would stop its stage.
 pub const KEPT: usize = 600_000;
@@ -36,11 +39,13 @@ impl DeadLetters {
     /// Sends one dead letter and waits until the broker has it, so that the caller may commit past its input.
     ///
     /// `origin` says where the bytes came from, without secrets. It is the record's key, so two letters about one input
-    /// are in one partition. Of a longer input only the first [`KEPT`] bytes are kept, and the reason says so.
+    /// are in one partition. Of a longer input only the first [`KEPT`] bytes are kept, and the reason says so. A long reason
+    /// is shortened.
     ///
     /// # Errors
     /// As [`Producer::send`].
     pub async fn publish(&self, origin: &str, reason: &str, bytes: &[u8]) -> Result<(), BusError> {
+        let (origin, reason) = (shortened(origin), shortened(reason));
         let kept = &bytes[..bytes.len().min(KEPT)];
         let cut = if kept.len() < bytes.len() { note_of_cut(bytes.len()) } else { String::new() };
         let letter = DeadLetter {
@@ -58,6 +63,11 @@ impl DeadLetters {
         counter(self.stage).increment(1);
         Ok(())
     }
+}
+
+/// The beginning of a reason or an origin: parsers quote what they could not read, which may be as long as the input.
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_TEXT)]
 }
 
 /// How the reason of a letter ends of whose input only a part is kept.

@@ -6,6 +6,7 @@ use tapewire_archive::ArchiveError;
 use tapewire_bus::BusError;
 use tapewire_ingest::IngestError;
 use tapewire_joiner::JoinerError;
+use tapewire_models::ModelError;
 use tapewire_sentiment::SentimentError;
 use tapewire_store::StoreError;
 
@@ -24,6 +25,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
             || cause.downcast_ref::<JoinerError>().is_some_and(JoinerError::is_retryable)
             || cause.downcast_ref::<ArchiveError>().is_some_and(ArchiveError::is_retryable)
             || cause.downcast_ref::<IngestError>().is_some_and(IngestError::is_retryable)
+            || cause.downcast_ref::<ModelError>().is_some_and(ModelError::is_retryable)
             || cause.downcast_ref::<SentimentError>().is_some_and(SentimentError::is_retryable);
         if retryable {
             Some(UNREACHABLE)

@@ -61,6 +61,14 @@ pub fn of_format(format: &str, text: &str) -> Option<Timestamp> {
     (civil.strftime(format).to_string() == text && is_plausible(at)).then_some(at)
 }
 
+/// Whether a moment as RFC 2822 has it ends with an offset, or with the name of a zone that RFC 2822 defines. Parsers take all
+/// other words for UTC, as RFC 2822 says, but `CEST` or `JST` is hours away from it. A comment may follow: `+0200 (CEST)`.
+pub fn has_known_zone(text: &str) -> bool {
+    const NAMES: [&str; 12] = ["UT", "UTC", "GMT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"];
+    let zone = text.split('(').next().unwrap_or_default().trim_end().rsplit(' ').next().unwrap_or_default();
+    !zone.starts_with(|c: char| c.is_ascii_alphabetic()) || NAMES.iter().any(|name| zone.eq_ignore_ascii_case(name))
+}
+
 /// Whether the moment is within [`YEARS`].
 pub fn is_plausible(at: Timestamp) -> bool {
     SECONDS.contains(&at.as_second())

@@ -300,8 +300,11 @@ impl Companies {
             (common != word).then(|| self.by_name.get(&key(&common)))?.and_then(known)
         };
         let by_bracket = || {
-            let (_, bracket) = word.strip_suffix(')')?.rsplit_once('(')?;
-            known(&ticker::read(bracket).ok()?)
+            let (before, bracket) = word.strip_suffix(')')?.rsplit_once('(')?;
+            let company = known(&ticker::read(bracket).ok()?)?;
+            // `Vodafone (UK)` and `OpenAI (AI)` are not the companies with these tickers.
+            let is_marked = bracket.contains([':', '$']);
+            (is_marked || company.first_mention(before).is_some()).then_some(company)
         };
         found.or_else(by_bracket).or_else(by_common_name)
     }

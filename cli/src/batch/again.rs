@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::impact::PerHorizon;
 use tapewire_core::{Bar, CorporateAction, Impact, Mention, Probabilities, Run, Sentiment, Symbol};
 use tapewire_ingest::replay::{Inputs, Records};
@@ -34,6 +35,8 @@ pub struct Again {
     pub shifted: Vec<Shifted>,
     /// What a report says of it.
     pub facts: Vec<String>,
+    /// The calendars by which files of bars were joined, which may show that a symbol is traded at all hours.
+    pub calendars: Option<Calendars>,
 }
 
 /// Joins the events of a run again, from its bars in ClickHouse.
@@ -98,6 +101,7 @@ pub async fn of_files(reading: &Reading, config: &Config, rows: &[Row], shutdown
     let mentions: Vec<Mention> = by_company(rows).into_values().flatten().collect();
     let bar = progress_bar();
     bar.set_message(format!("joining {} events again", mentions.len()));
+    let calendars = config.join.calendars.clone();
     let (join, stop) = (config.join, shutdown.clone());
     let joining = tokio::task::spawn_blocking(move || {
         join_some(&Run::named("again"), join, actions, bars.take_while(|_| !stop.is_cancelled()), mentions, &stop)
@@ -106,6 +110,7 @@ pub async fn of_files(reading: &Reading, config: &Config, rows: &[Row], shutdown
     bar.finish_and_clear();
     anyhow::ensure!(!shutdown.is_cancelled(), NOTHING);
     again.facts.push(format!("bars: {}", names.join(", ")));
+    again.calendars = Some(calendars);
     again.compare(rows);
     Ok(again)
 }
@@ -193,7 +198,7 @@ fn join_some(
     let mentions = with_shifted(mentions, &Shift::ALL, &config.calendars);
     let mentions = mentions.into_iter().take_while(|_| !stop.is_cancelled());
     let (rows, shifted) = apart(batch::join(run, config, actions, bars, mentions)?, &Shift::ALL);
-    Ok(Again { rows, shifted, facts: Vec::new() })
+    Ok(Again { rows, shifted, ..Again::default() })
 }
 
 impl Again {

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::impact::PerHorizon;
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{Bar, CorporateAction, Horizon, Run, Symbol};
@@ -328,7 +329,8 @@ pub(super) fn of_action(stored: StoredAction) -> anyhow::Result<CorporateAction>
     })
 }
 
-/// The closes of the sessions in files of bars, and the benchmark.
+/// The closes of the sessions in files of bars, the benchmark, and the calendars: bars on weekends show which symbols are
+/// traded at all hours.
 ///
 /// # Errors
 /// A file can't be read, or a setting is wrong.
@@ -336,7 +338,7 @@ pub async fn closes_of_files(
     reading: &Reading,
     config: &Config,
     shutdown: &Shutdown,
-) -> anyhow::Result<(SessionCloses, Option<Symbol>)> {
+) -> anyhow::Result<(SessionCloses, Option<Symbol>, Calendars)> {
     let options = reading.options(config)?;
     let inputs = Inputs { news: Vec::new(), bars: reading.inputs().bars };
     let prepared = prepare(inputs, options, shutdown, "nothing was written").await?;
@@ -345,11 +347,12 @@ pub async fn closes_of_files(
     // If the files have no bars of the benchmark that was asked for, `prepare` may have put another one in its place.
     let benchmark = prepared.options().benchmark.clone();
     let Records { actions, bars, .. } = prepared.into_records();
+    let calendars = config.join.calendars.clone();
     let mut closes = SessionCloses::new(config.join);
     actions.into_iter().for_each(|action| closes.add_action(action));
     bars.take_while(|_| !shutdown.is_cancelled()).for_each(|bar| closes.add_bar(&bar));
     if shutdown.is_cancelled() {
         bail!("interrupted; nothing was written");
     }
-    Ok((closes, benchmark))
+    Ok((closes, benchmark, calendars))
 }

@@ -32,7 +32,7 @@ impl Serve {
         let listener = http::listen(&config.serve.listen).await?;
         let telemetry = Telemetry::install()?;
         let companies = config.sentiment.companies()?;
-        ending::limit(config.serve.longest_drain + Duration::from_secs(1));
+        ending::limit(config.serve.longest_drain.saturating_add(Duration::from_secs(1)));
         let Some(queue) = shutdown.run_until_cancelled(roles::load_model(&config)).await else { return Ok(()) };
         let api = Api::new(queue?, companies, &config.serve);
         let _waiting = ending::waits_for("answers to accepted requests");

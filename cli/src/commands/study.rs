@@ -135,7 +135,7 @@ impl Study {
         let bar = progress_bar();
         bar.set_message("computing the statistics");
         let studying = tokio::task::spawn_blocking(move || {
-            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.as_ref(), &rows));
+            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.as_ref(), &rows, settings.outcome));
             let joined = panels::Joined { rows: &joined.0, shifted: &joined.1 };
             let findings = study_with(&rows, &settings, daily.as_ref(), joined);
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
@@ -203,15 +203,16 @@ impl Study {
             let options = self.reading.options(&config)?;
             set_markets(&mut config, &options);
         }
-        let calendars = config.join.calendars.clone();
-        let of_stored = |stored: Stored, closes, again: Again| {
+        let configured = config.join.calendars.clone();
+        // The bars of files may show that a symbol is traded at all hours.
+        let of_stored = |stored: Stored, closes, again: Again, of_closes: Option<Calendars>| {
             let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
             Input {
                 rows: stored.rows,
                 joined: (again.rows, again.shifted),
                 facts: stored.facts.into_iter().chain(again.facts).collect(),
                 has_abnormal,
-                calendars,
+                calendars: of_closes.or(again.calendars).unwrap_or(configured),
                 closes,
             }
         };
@@ -219,15 +220,18 @@ impl Study {
             let read = tokio::task::spawn_blocking(move || stored::of_file(&path));
             let read = shutdown.run_until_cancelled(read).await.context("interrupted; nothing was written")?;
             let stored = read.context("reading the rows panicked")??;
-            let closes = match days {
-                true => Some(stored::closes_of_files(&self.reading, &config, shutdown).await?),
-                false => None,
+            let (closes, calendars) = match days {
+                true => {
+                    let read = stored::closes_of_files(&self.reading, &config, shutdown).await?;
+                    (Some((read.0, read.1)), Some(read.2))
+                }
+                false => (None, None),
             };
             let again = match self.shows_panels() && !self.reading.inputs().bars.is_empty() {
                 true => again::of_files(&self.reading, &config, &stored.rows, shutdown).await?,
                 false => Again::default(),
             };
-            return Ok(of_stored(stored, closes, again));
+            return Ok(of_stored(stored, closes, again, calendars));
         }
         if let (false, Some(run)) = (reads_files, self.reading.run()) {
             let stored = stored::of_run(&config, run, shutdown).await?;
@@ -242,7 +246,7 @@ impl Study {
                 true => again::of_run(&config, run, &stored.rows, shutdown).await?,
                 false => Again::default(),
             };
-            return Ok(of_stored(stored, closes, again));
+            return Ok(of_stored(stored, closes, again, None));
         }
         let shifts: &[Shift] = if self.shows_panels() { &Shift::ALL } else { &[] };
         let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts } =
@@ -292,7 +296,9 @@ impl Study {
 }
 
 /// The returns of each day of the companies in `rows`.
-fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> DailyReturns {
+fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row], outcome: Outcome) -> DailyReturns {
+    // Raw returns are compared with a company's own mean, so no market is left out.
+    let benchmark = benchmark.filter(|_| outcome == Outcome::Abnormal);
     let mut symbols: HashSet<&Symbol> = rows.iter().filter_map(|row| row.symbol.as_ref()).collect();
     let benchmark = benchmark.filter(|benchmark| !closes.returns(benchmark, None).is_empty());
     // Days of another market are not those of the benchmark.

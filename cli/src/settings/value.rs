@@ -23,6 +23,9 @@ pub struct Place<'a> {
 
 /// The value that the text of a variable or a flag gives to the setting `node`.
 pub fn from_text(node: &Node, text: &str, place: Place<'_>) -> Result<Value, Error> {
+    if node.optional && text.trim().is_empty() {
+        return Ok(Value::Empty(Tag::Default, Empty::None));
+    }
     match &node.kind {
         Kind::Text | Kind::Duration => word(node, text, place),
         Kind::Number => Ok(number(text).unwrap_or_else(|| text.into())),

@@ -55,6 +55,8 @@ pub fn common_names(legal: &str, symbol: Option<&Symbol>) -> Names {
         aliases.push(format!("{domain}.com"));
     }
     aliases.extend(initials(&words, symbol));
+    // Not those after it: a text may have any number.
+    let other = other.split(" - ").next().unwrap_or_default();
     if !other.trim().is_empty() {
         aliases.push(common_names(other, None).name);
     }
@@ -76,6 +78,10 @@ fn without_state(mut legal: &str) -> &str {
     loop {
         legal = legal.trim().trim_end_matches('/').trim_end();
         match legal.rsplit_once('/') {
+            // The Danish and Norwegian `A/S` is a legal form.
+            Some((before, state)) if state.eq_ignore_ascii_case("s") && before.to_lowercase().ends_with(" a") => {
+                return legal;
+            }
             Some((before, state)) if state.len() <= 5 && !before.trim().is_empty() && !state.contains('.') => {
                 legal = before
             }
@@ -132,8 +138,22 @@ fn plain(word: &str) -> String {
 }
 
 fn drop_legal(words: &mut Vec<&str>) {
-    while words.len() > 1 && words.last().is_some_and(|last| LEGAL.contains(&plain(last).as_str())) {
-        words.pop();
+    while words.len() > 1 {
+        if words.last().is_some_and(|last| LEGAL.contains(&plain(last).as_str())) {
+            words.pop();
+            continue;
+        }
+        // `N V` and `A/S`, of which each letter is a word or a part of one.
+        let spaced = (2..=3).rev().filter(|count| *count < words.len()).find(|count| {
+            let last = &words[words.len() - count..];
+            last.iter().all(|word| plain(word).chars().count() == 1)
+                && LEGAL.contains(&last.concat().to_lowercase().as_str())
+        });
+        let is_a_s = words.last().is_some_and(|last| last.eq_ignore_ascii_case("a/s"));
+        match spaced.or(is_a_s.then_some(1)) {
+            Some(count) => words.truncate(words.len() - count),
+            None => break,
+        }
     }
 }
 
@@ -186,6 +206,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_name_of_any_length_is_read() {
+        assert_eq!(common_names(&"a - ".repeat(100_000), None).name, "a");
+    }
+
+    #[test]
     fn legal_names_become_common_ones() {
         for (legal, ticker, name, aliases) in [
             ("Waters Corporation /DE/", "WAT", "Waters", &[][..]),
@@ -204,6 +229,11 @@ mod tests {
             ("Alexandria Real Estate Equities", "AREE", "Alexandria Real Estate Equities", &["AREE"]),
             ("Alexandria Real Estate, Inc.", "ARE", "Alexandria Real Estate", &[]),
             ("3M CO", "MMM", "3M", &[]),
+            ("NOVO NORDISK A S", "NVO", "Novo Nordisk", &[]),
+            ("GENMAB A/S", "GMAB", "Genmab", &[]),
+            ("Heineken Holding N V", "HKHHY", "Heineken Holding", &["Heineken"]),
+            ("DEUTSCHE LUFTHANSA A G", "DLAKY", "Deutsche Lufthansa", &[]),
+            ("Enel S P A", "ENLAY", "Enel", &[]),
             ("BERKSHIRE HATHAWAY INC", "BRK-B", "Berkshire Hathaway", &[]),
             ("CHIPOTLE MEXICAN GRILL INC", "CMG", "Chipotle Mexican Grill", &["Chipotle", "CMG"]),
             ("PROGRESSIVE CORP/OH/", "PGR", "Progressive", &[]),

@@ -59,6 +59,12 @@ pub fn without(text: &str) -> &str {
     let mut kept = disclaimer.map_or(text, |at| text[..at].trim_end());
     // A copyright line may be left before the disclaimer: `© 2025 Benzinga.com.`
     while let Some(at) = kept.rfind("© ").filter(|at| kept.len() - at < LONGEST_COPYRIGHT && begins(at)) {
+        // A credit before a sentence, as of a photo, is not the end.
+        let line = kept[at..].trim_end();
+        let line = line.strip_suffix("All rights reserved.").unwrap_or(line).trim_end().trim_end_matches('.');
+        if line.contains(". ") || line.contains('\n') {
+            break;
+        }
         kept = kept[..at].trim_end();
     }
     kept
@@ -82,6 +88,9 @@ mod tests {
                 "Outlook raised.",
             ),
             ("Profit. THIS ARTICLE IS FOR INFORMATIONAL PURPOSES ONLY", "Profit."),
+            ("Profit doubled. © 2025 Wire. All rights reserved.", "Profit doubled."),
+            // The credit of a photo.
+            ("Apple falls. © Reuters. Apple shares fell 5%.", "Apple falls. © Reuters. Apple shares fell 5%."),
         ] {
             assert_eq!(without(text), kept);
         }

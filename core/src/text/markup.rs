@@ -362,8 +362,10 @@ impl<'a> Scan<'a> {
         let empty = [">", "->"].iter().find(|end| inner.starts_with(**end)).map(|end| end.len());
         let is_closed = self.last_comment_end.is_some_and(|end| end >= at + 4);
         let closed = || {
-            let ends = ["-->", "--!>"].iter().filter_map(|end| inner.find(end).map(|found| found + end.len()));
-            is_closed.then(|| ends.min()).flatten()
+            // One search for both ends, which stops at the first: a text may consist of comments.
+            let mut ends = inner.match_indices('>').map(|(found, _)| found);
+            let is_end = |found: &usize| inner[..*found].ends_with("--") || inner[..*found].ends_with("--!");
+            is_closed.then(|| ends.find(is_end)).flatten().map(|found| found + 1)
         };
         4 + empty.or_else(closed).unwrap_or(0)
     }

@@ -1,7 +1,7 @@
 //! Notices by which law firms look for clients. They name a company and move no price, and the wire has many of them.
 
 /// Phrases that are typical of such notices, in lower case.
-const PHRASES: [&str; 30] = [
+const PHRASES: [&str; 26] = [
     "investor alert:",
     "investor alert -",
     "investor notice:",
@@ -21,18 +21,17 @@ const PHRASES: [&str; 30] = [
     "deadline reminder",
     "deadline approaching",
     "deadline tomorrow",
-    "lead plaintiff",
     "opportunity to lead",
     "investors to lead",
     "shareholders to lead",
-    "lost money",
-    "suffered losses",
-    "with losses",
     "secure counsel",
     "on behalf of investors",
     "on behalf of shareholders",
     "investigating claims",
 ];
+
+/// Phrases that news of lawsuits have, too.
+const WEAK: [&str; 4] = ["lead plaintiff", "lost money", "suffered losses", "with losses"];
 
 /// What such notices are about, or who sends them.
 const MATTERS: [&str; 12] = [
@@ -57,8 +56,8 @@ const VERBS: [&str; 5] = ["reminds", "encourages", "urges", "notifies", "alerts"
 const ADDRESSEES: [&str; 3] = ["investors", "shareholders", "stockholders"];
 
 /// What says that a verb is a firm's: companies and authorities address investors, too.
-const SIGNS: [&str; 9] =
-    ["class action", "lead plaintiff", "deadline", "law firm", "law office", "llp", "p.c.", "attorneys", "leading law"];
+const SIGNS: [&str; 8] =
+    ["class action", "deadline", "law firm", "law office", "llp", "p.c.", "attorneys", "leading law"];
 
 /// Whether a cleaned headline (see [`super::clean`]) is that of a law firm's notice to investors. A headline of news about a
 /// lawsuit or a settlement is not.
@@ -76,7 +75,7 @@ pub fn is_promotional(title: &str) -> bool {
         let verb = VERBS.iter().filter_map(|verb| title.find(verb)).min();
         verb.is_some_and(|at| ADDRESSEES.iter().any(|who| title[at..].contains(who)))
     };
-    has(&MATTERS) && (has(&PHRASES) || has(&SIGNS) && calls())
+    has(&MATTERS) && (has(&PHRASES) || has(&SIGNS) && (has(&WEAK) || calls()))
 }
 
 #[cfg(test)]
@@ -107,6 +106,8 @@ mod tests {
             "Activist alerts investors to Example Corp's margins",
             "Example Corp urges shareholders to approve the plan again after a lawsuit",
             "SEC alerts investors to lawsuit against Example Corp",
+            "Judge names lead plaintiff in Example Corp lawsuit over tweets",
+            "Investors who lost money in the Example Corp collapse win lawsuit ruling",
             "",
         ] {
             assert!(!is_promotional(title), "{title}");

@@ -377,7 +377,9 @@ impl NewsPoller {
         let began = self.clock.now();
         let overlap = SignedDuration::try_from(self.config.overlap).unwrap_or(SignedDuration::MAX);
         let others = self.stands_in_from.map(|from| from.saturating_sub(overlap).unwrap_or(Timestamp::MIN));
-        let since = self.progress.query_from(began, self.polls, &self.config).max(others.unwrap_or(Timestamp::MIN));
+        // Poll 0 looks back as far as late articles are looked for.
+        let number = if self.source.is_read_whole() { 0 } else { self.polls };
+        let since = self.progress.query_from(began, number, &self.config).max(others.unwrap_or(Timestamp::MIN));
         let request = NewsRequest::Since(since);
         self.polls += 1;
         Unfinished { began, request, pages: PageGuard::default(), rejected: HashSet::new() }
@@ -385,17 +387,16 @@ impl NewsPoller {
 
     /// Sends new articles, waits for the acknowledgements, and only then notes them.
     async fn send(&mut self, articles: &[Article], began: Timestamp, polled: &mut Polled) -> Result<(), IngestError> {
-        let mut sent = HashSet::new();
-        for article in articles {
-            // A page may hold the same article twice.
-            if self.progress.is_new(article) && sent.insert((article.id.as_str(), article.revision)) {
-                let withdrawn = self.progress.withdrawn(article);
-                self.writer.article(Article { withdrawn, ..article.clone() }).await?;
-            }
+        let articles = &latest(articles);
+        let mut sent = 0;
+        for article in articles.iter().filter(|article| self.progress.is_new(article)) {
+            let withdrawn = self.progress.withdrawn(article);
+            self.writer.article(Article { withdrawn, ..article.clone() }).await?;
+            sent += 1;
         }
         self.writer.flush().await?;
-        metrics::counter!("tapewire_articles_total", "source" => self.source_label()).increment(sent.len() as u64);
-        polled.sent += sent.len();
+        metrics::counter!("tapewire_articles_total", "source" => self.source_label()).increment(sent as u64);
+        polled.sent += sent;
         let late = articles.iter().filter(|article| self.progress.is_late(article, &self.config));
         let late = late.map(|article| &article.id).collect::<HashSet<_>>().len();
         self.report_late(late);
@@ -451,5 +452,41 @@ impl NewsPoller {
 
     fn source_label(&self) -> String {
         self.stream.source.clone()
+    }
+}
+/// Of each article, the text that was published last: a feed may list an article beside its correction, and sending both
+/// would replace one by the other at every poll.
+fn latest(articles: &[Article]) -> Vec<Article> {
+    let mut last: HashMap<&str, &Article> = HashMap::new();
+    for article in articles {
+        let known = last.entry(&article.id).or_insert(article);
+        if article.published_at >= known.published_at {
+            *known = article;
+        }
+    }
+    let is_last = |article: &&Article| last.get(article.id.as_str()).is_some_and(|own| std::ptr::eq(*own, *article));
+    articles.iter().filter(is_last).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_article_that_is_listed_beside_its_correction_the_correction_counts() {
+        let at = |time: &str| format!("2025-06-02T{time}Z").parse().unwrap();
+        let article =
+            |id: &str, title: &str, time| Article { id: id.into(), ..tapewire_testkit::article(title, at(time)) };
+        let (first, corrected) = (article("g", "A", "12:00:00"), article("g", "A, corrected", "12:15:00"));
+        let other = article("h", "B", "12:10:00");
+        for order in [[&first, &other, &corrected], [&corrected, &first, &other]] {
+            let titles: Vec<String> =
+                latest(&order.map(Clone::clone)).into_iter().map(|article| article.title).collect();
+            assert_eq!(titles.iter().filter(|title| title.starts_with('A')).collect::<Vec<_>>(), ["A, corrected"]);
+            assert_eq!(titles.len(), 2);
+        }
+        // Of the same moment, the one that is listed last.
+        let again = article("g", "A, again", "12:15:00");
+        assert_eq!(latest(&[corrected, again])[0].title, "A, again");
     }
 }

@@ -94,6 +94,10 @@ impl NewsSource for Finding {
         self.source.reaches_back()
     }
 
+    fn is_read_whole(&self) -> bool {
+        self.source.is_read_whole()
+    }
+
     async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
         Ok(self.complete(self.source.read_again(rejected).await?))
     }

@@ -171,7 +171,9 @@ impl HttpClient {
     /// The text without the keys: some providers repeat them in their messages.
     pub fn redacted(&self, text: &str) -> String {
         let keys = self.credentials.keys().into_iter().map(ApiKey::expose).filter(|key| key.len() >= SHORTEST_KEY);
-        keys.fold(text.to_owned(), |text, key| text.replace(key, "[key]"))
+        // An address has it percent-encoded.
+        let encoded = |key: &str| url::form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>();
+        keys.fold(text.to_owned(), |text, key| text.replace(key, "[key]").replace(&encoded(key), "[key]"))
     }
 
     fn check_host(&self, url: &Url) -> Result<(), ProviderError> {
@@ -295,7 +297,7 @@ impl HttpClient {
             return ProviderError::BadRequest { provider, path, status: status.as_u16(), message };
         }
         // The message is for people; failing to read it is not a second error.
-        let said = message(&response.bytes().await.unwrap_or_default());
+        let said = message(&beginning(response).await);
         // Shortened only now: of a key at the cut, a part would stay.
         let message: String = self.redacted(&said).chars().take(300).collect();
         let retry = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
@@ -319,6 +321,17 @@ impl HttpClient {
         };
         Some(wait.min(LONGEST_RETRY_AFTER))
     }
+}
+
+/// The first 64 KiB of an answer, or what came of them: a refusal may be as long as the provider likes.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut read = Vec::new();
+    while read.len() < 64 * 1024
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        read.extend_from_slice(&chunk);
+    }
+    read
 }
 
 /// What an error body says: its `error` or `message` if it is JSON, otherwise the text itself.

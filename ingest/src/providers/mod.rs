@@ -150,6 +150,11 @@ pub trait NewsSource: Send + Sync {
         true
     }
 
+    /// Whether each answer has all that the source shows, so that looking far back at every poll costs nothing.
+    fn is_read_whole(&self) -> bool {
+        false
+    }
+
     /// Reads again what was rejected, with the code of this build. Where that needs a key or a list, it is fetched.
     ///
     /// # Errors

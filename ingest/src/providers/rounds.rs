@@ -60,7 +60,7 @@ impl<At> Rounds<At> {
 }
 
 impl<At> Round<At> {
-    /// Adds an answer, and returns how many articles in it were not there yet. An article that several lists have names the
+    /// Adds an answer, and returns how many articles in it were not there yet, with those that can't be read. An article that several lists have names the
     /// companies of all of them: otherwise each list would seem to edit it.
     pub fn add(&mut self, page: Page<Article>) -> usize {
         let before = self.articles.len();
@@ -76,8 +76,9 @@ impl<At> Round<At> {
         let rejects = &mut self.rejects;
         let is_new = |reject: &Reject| !rejects.iter().any(|known| known.bytes == reject.bytes);
         let new: Vec<Reject> = page.rejects.into_iter().filter(is_new).collect();
+        let unreadable = new.len();
         rejects.extend(new);
-        self.articles.len() - before
+        self.articles.len() - before + unreadable
     }
 
     /// All that was read and published at or after `since`, oldest first. The poller has forgotten what is older, and would
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn an_article_of_several_lists_is_one_with_all_their_companies() {
         let mut round = Rounds::<usize>::default().take(&since(), at(BEGAN));
-        assert_eq!(round.add(page(vec![named("1", "2025-06-02T13:30:00Z", "AAPL")])), 1);
+        assert_eq!(round.add(page(vec![named("1", "2025-06-02T13:30:00Z", "AAPL")])), 2, "with the torn item");
         assert_eq!(round.add(page(vec![named("1", "2025-06-02T13:30:00Z", "MSFT")])), 0);
         assert_eq!(round.add(page(vec![named("0", "2025-06-02T12:59:59Z", "MSFT")])), 1);
         let page = round.into_page("/news", at("2025-06-02T13:00:00Z"), at(BEGAN));

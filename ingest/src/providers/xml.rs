@@ -5,7 +5,7 @@
 
 use super::items::{ItemResult, check_size};
 use super::{Page, ProviderError, Reject};
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
@@ -93,10 +93,14 @@ impl Item {
 
 fn field(start: &BytesStart<'_>) -> Result<Field, String> {
     let mut attributes = Vec::new();
-    for attribute in start.attributes() {
-        let attribute = attribute.map_err(said)?;
-        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(said)?;
-        attributes.push((name(attribute.key.as_ref()), value.into_owned()));
+    let mut written = start.attributes();
+    // An attribute that is there twice costs nothing else.
+    written.with_checks(false);
+    for attribute in written.flatten() {
+        let as_written = || String::from_utf8_lossy(&attribute.value).into_owned();
+        // A bare `&`, as in many addresses.
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_or_else(|_| as_written(), Cow::into_owned);
+        attributes.push((name(attribute.key.as_ref()), value));
     }
     Ok(Field { name: name(start.name().as_ref()), attributes, text: String::new() })
 }
@@ -113,8 +117,11 @@ fn append(fields: &mut [Field], text: &str) {
 
 /// What a reference stands for. One that is not known stays as it is written.
 fn resolved(entity: &BytesRef<'_>) -> Result<String, String> {
-    if let Some(character) = entity.resolve_char_ref().map_err(said)? {
-        return Ok(character.to_string());
+    match entity.resolve_char_ref() {
+        Ok(Some(character)) => return Ok(character.to_string()),
+        Ok(None) => {}
+        // Half of a pair of UTF-16, and the like.
+        Err(_) => return Ok(char::REPLACEMENT_CHARACTER.to_string()),
     }
     let name = entity.decode().map_err(said)?;
     Ok(resolve_html5_entity(&name).map_or_else(|| format!("&{name};"), str::to_owned))
@@ -173,6 +180,8 @@ fn decode(body: &[u8]) -> Cow<'_, str> {
     let declaration = head.split("?>").next().filter(|head| head.contains("<?xml")).unwrap_or_default();
     let label = declaration.split("encoding").nth(1).and_then(|rest| rest.split(['"', '\'']).nth(1));
     let declared = label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8);
+    // A declaration that could be read is not in UTF-16, whatever it says.
+    let declared = if declared == UTF_16LE || declared == UTF_16BE { UTF_8 } else { declared };
     // A mark at the beginning is stronger than the declaration.
     declared.decode(body).0
 }
@@ -182,7 +191,12 @@ fn split(text: &str) -> Result<Vec<std::ops::Range<usize>>, String> {
     let beginning = || text.trim().chars().take(120).collect::<String>();
     let root = root(text).filter(|name| ROOTS.contains(&name.as_str()));
     let root = root.ok_or_else(|| format!("it is not RSS or Atom: {}", beginning()))?;
-    if !text.trim_end().ends_with(&format!("</{root}>")) {
+    // Some servers write comments after the end.
+    let mut whole = text.trim_end();
+    while let Some(begin) = whole.strip_suffix("-->").and_then(|rest| rest.rfind("<!--")) {
+        whole = whole[..begin].trim_end();
+    }
+    if !whole.ends_with(&format!("</{root}>")) {
         return Err("it has no end: only a part of it came".into());
     }
     let (mut items, mut at, mut open) = (Vec::new(), 0, None);
@@ -237,6 +251,9 @@ fn root(text: &str) -> Option<String> {
 pub fn moment(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
     let strict = jiff::fmt::rfc2822::parse(text).map(|zoned| zoned.timestamp());
+    if strict.is_ok() && !crate::epoch::has_known_zone(text) {
+        return Err(format!("`{text}` names a time zone that RFC 2822 does not define"));
+    }
     let at = strict.or_else(|first| text.parse::<Timestamp>().map_err(|_| first));
     let at = at.map_err(|error| format!("`{text}` is not a date: {error}"))?;
     if !crate::epoch::is_plausible(at) {
@@ -281,6 +298,29 @@ mod tests {
             assert!(error.is_retryable() && error.to_string().contains("/rss"), "{body}: {error}");
         }
         assert_eq!(titles(&whole).0, ["one"]);
+    }
+
+    #[test]
+    fn what_servers_and_editors_add_costs_nothing() {
+        let item = "<item><title>one &#55357;</title><media url=\"https://i.test/x?w=1&h=2\" url=\"twice\"/></item>";
+        let (found, rejects) = titles(&feed(item));
+        assert_eq!((found, rejects.len()), (vec!["one \u{fffd}".to_owned()], 0));
+        let link = Item::parse("<item><link href=\"https://x.test/?a=1&b=2\"/></item>").unwrap();
+        assert_eq!(link.0.last().unwrap().attributes, [("href".to_owned(), "https://x.test/?a=1&b=2".to_owned())]);
+        let whole = feed("<item><title>one</title></item>");
+        let generated = format!("{whole}\n<!-- generated in 0.353 seconds --> <!-- cached -->\n");
+        assert_eq!(titles(&generated).0, ["one"]);
+        // As .NET writes a text that is then sent in UTF-8.
+        assert_eq!(titles(&whole.replace("?>", " encoding=\"utf-16\"?>")).0, ["one"]);
+    }
+
+    #[test]
+    fn a_zone_that_rfc_2822_does_not_define_is_refused() {
+        assert_eq!(moment("Tue, 25 Aug 2026 11:30:00 EST").unwrap(), "2026-08-25T16:30:00Z".parse().unwrap());
+        assert_eq!(moment("Tue, 25 Aug 2026 11:30:00 +0200 (CEST)").unwrap(), "2026-08-25T09:30:00Z".parse().unwrap());
+        for zone in ["CEST", "JST", "BRT", "XYZ"] {
+            assert!(moment(&format!("Tue, 25 Aug 2026 11:30:00 {zone}")).unwrap_err().contains("zone"), "{zone}");
+        }
     }
 
     #[test]

@@ -66,12 +66,13 @@ pub struct Records {
 
 impl Prepared {
     /// Returns the records instead of sending them.
-    pub fn into_records(self) -> Records {
+    pub fn into_records(mut self) -> Records {
         let summary = self.summary();
         let options = &self.options;
         let mentioned: BTreeSet<&Symbol> = self.articles.iter().flat_map(|article| &article.symbols).collect();
         let of = |symbol| options.calendars.benchmark_of(symbol, options.benchmarks());
         let has_benchmark = mentioned.into_iter().filter_map(of).any(|benchmark| self.bars.has(benchmark));
+        self.bars.sort();
         let bars = Box::new(self.bars.into_bars());
         Records { run: self.run, actions: self.actions, bars, articles: self.articles, has_benchmark, summary }
     }

@@ -14,8 +14,10 @@ use tapewire_store::{ClickHouseConfig, Writer};
 const STAGE: &str = "alerts";
 /// The target that every alert has: the table itself.
 const TABLE: &str = "table";
-/// How far back anomalies are looked for, so that those of a time when this role did not run are sent late.
+/// How long ago the bar of an anomaly may have ended, so that those of a time when this role did not run are sent late.
 const ANOMALIES_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+/// The longest bar.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The sources that have to make progress: not those that stand by for others.
 pub type Watched = Vec<(SourceKind, String)>;
@@ -151,7 +153,7 @@ impl Alerts {
     /// What the table says was sent, as far back as something may be found again.
     async fn noted(&self, now: Timestamp, quiet: SignedDuration) -> Result<Sent, AlertError> {
         let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
-        let since = now.saturating_sub(quiet.max(window).max(ANOMALIES_WITHIN)).unwrap_or(Timestamp::MIN);
+        let since = now.saturating_sub(quiet.max(window).max(ANOMALIES_WITHIN + DAY)).unwrap_or(Timestamp::MIN);
         let mut known = Sent::default();
         sent(&self.clickhouse, since).await?.iter().for_each(|row| known.note(row));
         Ok(known)

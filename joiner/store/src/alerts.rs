@@ -55,7 +55,7 @@ pub struct AlertRow {
     pub sent_at: i64,
 }
 
-/// Bars of the live run that start at or after `since` and are anomalies, the oldest first.
+/// Bars of the live run that end at or after `since` and are anomalies, the oldest first.
 ///
 /// # Errors
 /// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
@@ -63,7 +63,8 @@ pub async fn anomalies(config: &ClickHouseConfig, since: Timestamp) -> Result<Ve
     let sql = "SELECT toString(symbol) AS symbol, width_s, toUnixTimestamp64Micro(indicators.start) AS start,
             assumeNotNull(log_return) AS log_return, assumeNotNull(robust_z_60) AS robust_z, close
         FROM indicators FINAL
-        WHERE run = {live:String} AND indicators.start >= fromUnixTimestamp64Micro({since:Int64})
+        WHERE run = {live:String} AND indicators.start >= fromUnixTimestamp64Micro({since:Int64}) - INTERVAL 1 DAY
+            AND indicators.start + toIntervalSecond(width_s) >= fromUnixTimestamp64Micro({since:Int64})
             AND is_anomaly AND log_return IS NOT NULL
         ORDER BY indicators.start, indicators.symbol";
     let query = config.client().query(sql).param("live", Run::live().as_str());

@@ -186,7 +186,7 @@ impl DaysFindings {
         let rank_ics = tested.iter().map(|&day| of_day(&followed, day, settings, looks)).collect();
         let used = used(&followed.iter().collect::<Vec<_>>(), 1);
         let enough = enough(used.events.len(), used.count_days(), settings);
-        let mut group = |label| group(&followed, label, days, &tested, &enough, looks);
+        let mut group = |label| group(&followed, label, days, &tested, &enough, settings, looks);
         Self {
             days,
             expected: if market.is_some() { Expected::MarketModel } else { Expected::MeanAdjusted },
@@ -283,6 +283,7 @@ fn group(
     days: usize,
     tested: &[usize],
     enough: &Result<()>,
+    settings: &Settings,
     looks: &mut Looks,
 ) -> DayGroup {
     let of_class: Vec<&Followed<'_>> = followed.iter().filter(|own| own.event.label == Some(label)).collect();
@@ -304,7 +305,7 @@ fn group(
             }
         }
     }
-    let tests = tested.iter().map(|&day| tests(until(day), day, label, looks)).collect();
+    let tests = tested.iter().map(|&day| tests(until(day), day, label, settings, looks)).collect();
     DayGroup { label, curve, not_known, tests }
 }
 
@@ -316,10 +317,12 @@ fn day_mean(own: &[&Followed<'_>], day: usize) -> Result<DayMean> {
     Ok(DayMean { day, n: own.len(), aar, caar: mean.estimate, low: mean.low, high: mean.high })
 }
 
-fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, looks: &mut Looks) -> DayTests {
+fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, settings: &Settings, looks: &mut Looks) -> DayTests {
     let n = own.as_ref().map_or(0, Vec::len);
     let found = own.and_then(|own| {
-        let sessions: Vec<u64> = own.iter().map(|own| own.event.session).collect();
+        // A session is a position in the calendar of its own market.
+        let market = |own: &Followed<'_>| settings.calendars.of(&own.event.symbol) as u64;
+        let sessions: Vec<u64> = own.iter().map(|own| market(own) << 32 | own.event.session).collect();
         let study = Study::new(own.iter().map(|own| own.abnormal.clone()).collect())?;
         study.tests(0..=day - 1, Moments::Grouped(&sessions))
     });

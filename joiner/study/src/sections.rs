@@ -125,9 +125,10 @@ fn not_known(group: &DayGroup) -> String {
 
 fn days_words(days: &DaysFindings) -> String {
     format!(
-        "days 1 to {} after the session of the entry, from close to close, less {}, from {ESTIMATION_DAYS} sessions before: \
-         {} events on {} days; {} overlap an earlier one of their company, {} have fewer than {MINIMUM_ESTIMATION} returns \
-         before, {} have none after",
+        "returns of days 1 to {} after the session of the entry, from close to close, minus {}, estimated from \
+         {ESTIMATION_DAYS} earlier sessions: {} events on {} days; left out: {} that overlap an earlier event of their company, \
+         {} without {MINIMUM_ESTIMATION} earlier returns that differ and that the benchmark's market has, too, {} without a \
+         return on day 1",
         days.days,
         expected_words(days.expected),
         days.n,

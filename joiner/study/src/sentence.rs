@@ -62,12 +62,14 @@ fn permuted(of: &HorizonFindings) -> Option<f64> {
 
 fn nothing(horizons: &[HorizonFindings], settings: &Settings) -> String {
     let Settings { minimum_events, minimum_days, outcome, .. } = settings;
-    let Some(most) = horizons.iter().max_by_key(|of| (of.n, std::cmp::Reverse(of.overlapping))).filter(|of| of.n > 0)
-    else {
+    let is_enough = |of: &&HorizonFindings| of.n >= *minimum_events && of.days >= *minimum_days;
+    let size = |of: &&HorizonFindings| (of.n, std::cmp::Reverse(of.overlapping));
+    let most = horizons.iter().filter(is_enough).max_by_key(size).or_else(|| horizons.iter().max_by_key(size));
+    let Some(most) = most.filter(|of| of.n > 0) else {
         let kind = if *outcome == Outcome::Abnormal { "an abnormal return" } else { "a return" };
         return format!("Nothing can be said: no event has {kind} at any horizon.");
     };
-    if most.n >= *minimum_events && most.days >= *minimum_days {
+    if is_enough(&most) {
         let reason = match &most.rank_ic {
             crate::Figure::NotKnown(reason) => reason.as_str(),
             crate::Figure::Value(_) => "no horizon has a rank correlation",

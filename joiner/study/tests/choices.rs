@@ -51,6 +51,7 @@ fn each_filter_says_what_it_removed() {
         let findings = study(&rows, &with(filters.clone()));
         assert_eq!(findings.events, expected, "{filters:?}");
         assert_eq!(removed(&findings).iter().map(|(removed, _)| removed).sum::<usize>(), 200 - expected, "{filters:?}");
+        assert!(html::page(&findings, &html::Source::default()).contains("removed by: "), "{filters:?}");
         let said = format!("filter {}: ", findings.filters[0].filter);
         let (table, page) = (text::table(&findings), html::page(&findings, &html::Source::default()));
         assert!(table.contains(&said) && page.contains(&said), "{table}");

@@ -149,7 +149,9 @@ pub(crate) struct Score {
 impl Score {
     /// The score of a text for a company.
     pub fn new(scored: &TextScore, text: &str, company: Option<&Company>) -> Self {
-        let asked_as = company.and_then(|company| company.name_in(text)).map(Box::from);
+        // Without the line break that a name may have in a text: an output is continued line by line.
+        let in_a_line = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").into();
+        let asked_as = company.and_then(|company| company.name_in(text)).map(in_a_line);
         Self { probabilities: scored.probabilities, asked_as, windows: scored.windows }
     }
 }

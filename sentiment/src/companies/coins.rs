@@ -35,6 +35,9 @@ const COINS: [(&str, &[&str]); 24] = [
     ("NEAR", &["NEAR Protocol"]),
 ];
 
+/// Names that are ordinary words in small letters.
+const WORDS: [&str; 4] = ["Stellar", "Cosmos", "Avalanche", "Polygon"];
+
 /// Whether a ticker is that of a coin in the table.
 pub(super) fn is_coin(ticker: &str) -> bool {
     COINS.iter().any(|(coin, _)| *coin == ticker)
@@ -43,7 +46,8 @@ pub(super) fn is_coin(ticker: &str) -> bool {
 /// A coin as the company of a symbol. Without a name if the coin is not in the table.
 pub(super) fn company(symbol: &Symbol, coin: &str) -> Company {
     let names = COINS.iter().find(|(ticker, _)| *ticker == coin).map_or(&[][..], |(_, names)| names);
-    let names = names.iter().map(|name| Name::chosen(*name)).collect();
+    let name = |name: &&str| if WORDS.contains(name) { Name::capitalised(*name) } else { Name::chosen(*name) };
+    let names = names.iter().map(name).collect();
     Company { names, symbol: Some(symbol.clone()), is_doubtful: false }
 }
 

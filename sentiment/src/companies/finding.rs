@@ -63,6 +63,9 @@ const OTHERS: &[&str] = &[
 /// Companies after this place of the list of the SEC are so small that a word that could be their name seldom is.
 const LARGE: usize = 1500;
 
+/// What `$` stands before where it counts money: thousands, millions, billions, trillions.
+const AMOUNTS: &[&str] = &["K", "M", "MM", "MN", "B", "BN", "T", "TN", "USD"];
+
 /// Words within names that may be small.
 const SMALL: &[&str] = &["of", "and", "the", "for", "de", "in", "on", "at", "by", "com"];
 
@@ -215,9 +218,15 @@ impl Finder {
         words(text).filter_map(move |span| {
             let word = &text[span.clone()];
             let is_spelled = word.len() <= 5 && word.chars().all(|c| c.is_ascii_uppercase());
-            let before = &text[..span.start];
-            let is_marked = before.ends_with('$') && !coins::is_coin(word) || is_of_exchange(before);
-            let symbol = (is_spelled && is_marked).then(|| Symbol::new(word).ok())??;
+            let (before, after) = (&text[..span.start], &text[span.end..]);
+            // `$M` counts money, and `A$AP` is a word.
+            let is_cashtag = before.strip_suffix('$').is_some_and(|rest| !rest.ends_with(char::is_alphanumeric))
+                && !AMOUNTS.contains(&word)
+                && !coins::is_coin(word);
+            // Outside brackets, a word may follow the name of an index: `Nasdaq: A record year`.
+            let is_in_brackets = after.starts_with([')', ']', ';', ',']);
+            let is_listed = is_of_exchange(before) && (is_in_brackets || word.len() > 2);
+            let symbol = (is_spelled && (is_cashtag || is_listed)).then(|| Symbol::new(word).ok())??;
             let is_known = !self.companies.of_symbol(&symbol, day).names.is_empty();
             is_known.then_some(Found { symbol, span })
         })
@@ -278,7 +287,8 @@ fn is_company(text: &str, span: &Range<usize>, style: Style) -> bool {
         && style == Style::Sentence;
     if follows_name
         || before.ends_with(['-', '/', '#', '@', '.'])
-        || after.starts_with(['-', '/', '.', '@']) && !after.starts_with(". ")
+        || after.starts_with(['-', '/', '@'])
+        || after.strip_prefix('.').is_some_and(|rest| rest.starts_with(char::is_alphanumeric))
     {
         return false;
     }
@@ -336,6 +346,8 @@ mod tests {
             ("Starbucks Raises Outlook, Names New Chief", vec!["SBUX"]),
             ("The court ruled against Delta on Monday", vec!["DAL"]),
             ("Acme Widgets (NASDAQ: NVDA) rises; $TSLA too", vec!["NVDA", "TSLA"]),
+            ("The court ruled against Delta.", vec!["DAL"]),
+            ("Ford Motor (NYSE: F) recalls trucks", vec!["F"]),
             ("JPMorgan Chase and Bank of America report results", vec!["JPM", "BAC"]),
         ] {
             assert_eq!(found(text), expected, "{text}");
@@ -356,6 +368,11 @@ mod tests {
             "(TSX: NVDA) is another exchange",
             "The Ford Foundation gives $5",
             "$BTC and $SOL rise",
+            "Nasdaq: A Record Year in Charts",
+            "Dow falls, Nasdaq: AI stocks lead gains",
+            "British American: IT outage hits sales",
+            "A$AP Rocky trial begins",
+            "Acme Q3 sales ($M): 120, assets ($B): 3",
             "",
         ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");

@@ -140,6 +140,10 @@ fn one(c: char) -> [Option<char>; 2] {
         '-' | '\u{2010}'..='\u{2014}' => [Some(' '), None],
         space if space.is_whitespace() => [Some(' '), None],
         c if c.is_ascii() => [Some(c.to_ascii_lowercase()), None],
+        // An accent that is written by itself.
+        '\u{300}'..='\u{36f}' => [None, None],
+        // A syllable of Korean is not its first letter.
+        '\u{ac00}'..='\u{d7a3}' => [Some(c), None],
         c => {
             let mut base = None;
             decompose_canonical(c, |part| {

@@ -106,6 +106,27 @@ fn a_word_in_capitals_is_looked_up_as_a_ticker_first_and_other_words_as_a_name_f
 }
 
 #[test]
+fn a_bracket_is_a_ticker_only_where_it_is_that_of_the_name_before_it() {
+    let companies = Companies::load(None).unwrap();
+    for word in ["Vodafone (UK)", "Ericsson (SE)", "OpenAI (AI)", "TIM (IT)"] {
+        let found = companies.find(word);
+        let bracket = word.rsplit_once('(').unwrap().1.trim_end_matches(')');
+        assert_ne!(found.symbol().map(Symbol::as_str), Some(bracket), "{word}");
+    }
+    for (word, ticker) in [("Apple Inc (AAPL)", "AAPL"), ("Some Shell (NYSE: F)", "F")] {
+        assert_eq!(companies.find(word).symbol(), Some(&symbol(ticker)), "{word}");
+    }
+}
+
+#[test]
+fn accents_may_be_written_by_themselves_and_syllables_are_not_their_first_letter() {
+    let name = Company::named("Société Générale");
+    assert!(name.first_mention("Socie\u{301}te\u{301} Ge\u{301}ne\u{301}rale rises").is_some());
+    assert_eq!(Company::named("현대").first_mention("한독 주가"), None);
+    assert!(Company::named("현대").first_mention("현대 주가").is_some());
+}
+
+#[test]
 fn a_ticker_is_read_as_of_the_day() {
     let companies = Companies::load(None).unwrap();
     let on = |ticker: &str, day: &str| {

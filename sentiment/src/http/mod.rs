@@ -64,12 +64,17 @@ impl Api {
             .fallback(no_route)
     }
 
+    fn check_batch(&self, texts: usize) -> Result<(), ApiError> {
+        if texts <= self.max_batch {
+            return Ok(());
+        }
+        let problem = format!("batch size {texts} > maximum allowed batch size {}", self.max_batch);
+        Err(ApiError::new(ErrorType::Validation, problem))
+    }
+
     /// All scores of a request, or the first error. `place` names a text of the request in the error.
     async fn score(&self, requests: Vec<Request>, place: impl Fn(usize) -> String) -> Result<Vec<TextScore>, ApiError> {
-        if requests.len() > self.max_batch {
-            let problem = format!("batch size {} > maximum allowed batch size {}", requests.len(), self.max_batch);
-            return Err(ApiError::new(ErrorType::Validation, problem));
-        }
+        self.check_batch(requests.len())?;
         let (tokens, capacity) = (requests.iter().map(Request::tokens).sum::<usize>(), self.queue.capacity());
         if tokens > capacity {
             let problem = format!(

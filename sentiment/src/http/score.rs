@@ -6,6 +6,7 @@ use crate::companies::Company;
 use crate::{Request, TextScore};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tapewire_core::Probabilities;
@@ -66,6 +67,8 @@ pub(super) async fn score(
     if asked.inputs.is_empty() {
         return Err(ApiError::new(ErrorType::Empty, "inputs: there is no text"));
     }
+    // Before the texts are searched for the names, which takes long where both are long.
+    api.check_batch(asked.inputs.iter().map(|input| input.companies.len().max(1)).sum())?;
     let mut requests = Vec::new();
     // The index of each request's input.
     let mut owners = Vec::new();
@@ -98,7 +101,7 @@ fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>
                 "{place}: it names several companies ({}); give each as a company of its own",
                 names.join(", ")
             );
-            return Err(ApiError::new(ErrorType::Validation, problem));
+            return Err(ApiError::invalid(StatusCode::UNPROCESSABLE_ENTITY, problem));
         }
         Ok(Request::new(Arc::clone(&text), Some(api.companies.find(&word))))
     };

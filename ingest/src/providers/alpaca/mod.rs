@@ -19,7 +19,7 @@ use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
 use super::{ApiKey, Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parse::Market;
 use std::sync::Arc;
 use tapewire_core::symbol::AssetClass;
@@ -53,6 +53,8 @@ const PAGE: &str = "10000";
 
 /// The feed that sends made-up prices of one made-up share at any time.
 const TEST: &str = "test";
+/// The feed of all exchanges, 15 minutes late.
+const DELAYED: &str = "delayed_sip";
 
 /// The parts of the account's key, and how requests have them. Settings can be looked at without a key.
 fn credentials(account: &Account) -> Result<([ApiKey; 2], Credentials), ProviderError> {
@@ -82,7 +84,7 @@ impl Alpaca {
     fn new(account: &Account, market: Market) -> Result<Self, ProviderError> {
         let config: AlpacaConfig = account.settings()?;
         let unusable = |reason: String| ProviderError::Setting { provider: account.name.clone(), reason };
-        let feeds: &[&str] = if market == Market::Coins { &["us"] } else { &["iex", "sip", "delayed_sip", TEST] };
+        let feeds: &[&str] = if market == Market::Coins { &["us"] } else { &["iex", "sip", DELAYED, TEST] };
         if !feeds.contains(&config.feed.as_str()) {
             return Err(unusable(format!("feed = `{}`; there are {}", config.feed, feeds.join(", "))));
         }
@@ -135,6 +137,12 @@ impl PriceSource for Alpaca {
         };
         let mut url = self.http.url(path);
         if self.config.feed == TEST {
+            return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: url.path().to_owned(), next: None });
+        }
+        // The plan of the delayed feed is refused what is younger than 15 minutes.
+        let youngest = self.http.clock().now().saturating_sub(SignedDuration::from_mins(16)).unwrap_or(Timestamp::MIN);
+        let to = if self.config.feed == DELAYED { to.min(youngest) } else { to };
+        if to < from {
             return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: url.path().to_owned(), next: None });
         }
         let (start, end) = (from.to_string(), to.to_string());

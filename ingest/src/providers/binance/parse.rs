@@ -95,9 +95,15 @@ struct Kline {
 /// The reason, in words.
 pub fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
     let envelope: Envelope<'_> = read(raw)?;
-    if let Some(data) = envelope.data {
-        return message(data.get(), received_at);
+    match envelope.data {
+        Some(data) => event(data.get(), received_at),
+        None => event(raw, received_at),
     }
+}
+
+/// Reads what is in the envelope of a combined stream, or a message without one.
+fn event(raw: &str, received_at: Timestamp) -> Result<Message, String> {
+    let envelope: Envelope<'_> = read(raw)?;
     match (envelope.e.as_deref(), envelope.error, envelope.id) {
         (Some("trade" | "aggTrade"), ..) => Ok(Message::Market(MarketEvent::Trade(trade(raw, received_at)?))),
         (Some("kline"), ..) => kline(raw, received_at),

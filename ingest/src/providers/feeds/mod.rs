@@ -145,6 +145,10 @@ impl NewsSource for FeedSource {
         false
     }
 
+    fn is_read_whole(&self) -> bool {
+        true
+    }
+
     async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
         parse::page(&self.of(rejected.received_at), rejected.place, &feed_of(rejected.raw))
     }

@@ -65,7 +65,7 @@ impl Default for GdeltConfig {
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(borrow, default)]
-    articles: Vec<&'a RawValue>,
+    articles: Option<Vec<&'a RawValue>>,
 }
 
 /// One article.
@@ -163,8 +163,13 @@ pub fn page(
             return Err(ProviderError::unreadable(provider, path, reason));
         }
     };
-    let is_full = answer.articles.len() >= PAGE;
-    let mut page = Page::read(path, None, answer.articles, |raw| article(provider, raw, received_at));
+    let is_empty = || text.trim().trim_matches(['{', '}']).trim().is_empty();
+    let Some(listed) = answer.articles.or_else(|| is_empty().then(Vec::new)) else {
+        let said: String = text.trim().chars().take(200).collect();
+        return Err(ProviderError::unreadable(provider, path, format!("it has no list of articles; it says: {said}")));
+    };
+    let is_full = listed.len() >= PAGE;
+    let mut page = Page::read(path, None, listed, |raw| article(provider, raw, received_at));
     let last = page.items.iter().map(|article| article.published_at).max();
     if let Some(last) = last.filter(|_| is_full) {
         // The next page begins where this one ends. If it ends where it began, the rest of that moment is out of reach.

@@ -151,6 +151,11 @@ impl PriceSource for Yahoo {
     ) -> Result<Page<Bar>, ProviderError> {
         let oldest = self.http.clock().now().saturating_sub(HISTORY).unwrap_or(Timestamp::MIN);
         let asked = cursor.and_then(|Cursor(from)| from.parse().ok()).unwrap_or(from).max(oldest);
+        if asked > to {
+            // Before what Yahoo has.
+            let origin = format!("/v8/finance/chart/{symbol}");
+            return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin, next: None });
+        }
         let end = asked.saturating_add(PAGE).unwrap_or(Timestamp::MAX).min(to);
         let mut page = self.bars(symbol, asked, end).await?;
         let next = end.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);

@@ -89,8 +89,15 @@ pub fn bars(
     }
     let listed = answer.chart.result.and_then(|result| result.into_iter().next());
     let listed = listed.ok_or_else(|| unreadable("it has no result".into()))?;
-    check(&listed.meta, symbol).map_err(&unreadable)?;
     let mut page = Page { items: Vec::new(), rejects: Vec::new(), origin: path.to_owned(), next: None };
+    // Only this symbol is refused, so the others go on.
+    if let Err(reason) = check(&listed.meta, symbol) {
+        // The same bytes each time, so that it stays one dead letter.
+        let Meta { symbol: named, currency, data_granularity } = &listed.meta;
+        let raw = serde_json::json!({"asked": symbol.as_str(), "symbol": named, "currency": currency, "dataGranularity": data_granularity});
+        page.rejects.push(Reject::new(&raw.to_string(), reason));
+        return Ok(page);
+    }
     let starts = listed.timestamp.unwrap_or_default();
     let quote = listed.indicators.quote.into_iter().next().unwrap_or_default();
     let columns = [quote.open, quote.high, quote.low, quote.close, quote.volume].map(Option::unwrap_or_default);

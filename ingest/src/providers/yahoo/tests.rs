@@ -180,10 +180,19 @@ fn read(body: &str) -> Result<crate::providers::Page<tapewire_core::Bar>, Provid
 fn an_answer_about_something_else_is_refused() {
     let good = chart(&[minute("2025-06-02T14:08:00Z", "190", "10")]);
     assert_eq!(read(&good).unwrap().items.len(), 1);
+    // Of one symbol only, so that the others go on.
     for (from, to, expected) in [
         ("\"1m\"", "\"5m\"", "5m"),
         ("\"USD\"", "\"GBp\"", "GBp"),
+        ("\"USD\"", "null", "nothing"),
         ("\"AAPL\"", "\"AAPL.MX\"", "AAPL.MX"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let page = read(&good.replacen(from, to, 1)).unwrap();
+        assert!(page.items.is_empty() && page.rejects.len() == 1, "{:?}", page.items);
+        assert!(page.rejects[0].reason.contains(expected), "{:?}", page.rejects);
+    }
+    for (from, to, expected) in [
         ("\"volume\":[10]", "\"volume\":[10,11]", "1, 2"),
         ("\"volume\":[10]", "\"volume\":null", "1, 0"),
         ("\"error\":null", "\"error\":{\"code\":\"Internal\",\"description\":\"busy\"}", "Internal: busy"),

@@ -4,7 +4,7 @@ use super::{DAY_S, DayKind, Prices, Reading, Stamp};
 use crate::replay::ReplayOptions;
 use crate::replay::moments;
 use crate::replay::names::{Field, Names, Role};
-use crate::replay::values::number::{number, shows_decimal_point};
+use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Written, in_zone, written};
 use crate::replay::values::{is_missing, quoted, quoted_text};
@@ -254,15 +254,8 @@ impl<'o> Reader<'o> {
         if let Some(scale) = self.options.price_scale {
             return scale;
         }
-        let has = |name: &str| row.get(name).is_some();
-        let is_of_databento = || ["rtype", "publisher_id", "instrument_id"].into_iter().all(has);
-        let is_whole = |field: &Option<Field<'_>>| match field {
-            Some((_, Value::Text(text) | Value::Number(text))) => {
-                !text.trim().is_empty() && text.trim().bytes().all(|byte| byte.is_ascii_digit())
-            }
-            _ => false,
-        };
-        if !cells[..4].iter().all(is_whole) || !is_of_databento() {
+        let prices: Option<Vec<&Value>> = cells[..4].iter().map(|field| field.map(|(_, value)| value)).collect();
+        if !prices.is_some_and(|prices| is_in_billionths(row, &prices)) {
             return 1.0;
         }
         self.notes.borrow_mut().insert("prices of Databento are counted in billionths and read so".to_owned());

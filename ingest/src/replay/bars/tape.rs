@@ -247,7 +247,13 @@ impl Collected {
         index.is_some_and(|index| self.bars.iter().any(|bar| bar.symbol as usize == index))
     }
 
-    /// The bars, in the order of the files.
+    /// Sorts the bars by time, and leaves those of one time in the order of the files. Files may have the newest first, and
+    /// indicators are computed from one bar to the next.
+    pub fn sort(&mut self) {
+        self.bars.sort_by_key(|bar| bar.start);
+    }
+
+    /// The bars, in the order of the files, or by time after [`Self::sort`].
     pub fn into_bars(self) -> impl Iterator<Item = Bar> {
         let symbols = self.symbols;
         self.bars.into_iter().filter(|bar| bar.is_sent).filter_map(move |bar| {

@@ -81,6 +81,14 @@ fn a_file_without_header_and_symbol_is_read_as_the_user_says() {
 }
 
 #[test]
+fn prices_of_databento_are_counted_in_billionths() {
+    let csv = "ts_event,rtype,publisher_id,instrument_id,price,size,sequence,symbol\n\
+        1748872800123456789,0,2,38,201350000000,100,7,AAPL\n";
+    let (_, bars) = fold(csv).unwrap();
+    assert_eq!((bars[0].close, bars[0].volume), (201.35, 100.0));
+}
+
+#[test]
 fn rows_without_ids_are_trades_of_their_own() {
     let (_, bars) = fold("symbol,time,price,size\nA,2025-06-02T14:00:00Z,10,1\nA,2025-06-02T14:00:00Z,10,1\n").unwrap();
     assert_eq!((bars[0].volume, bars[0].trades), (2.0, Some(2)));

@@ -3,7 +3,7 @@
 use super::TradesOptions;
 use crate::replay::SymbolOf;
 use crate::replay::names::{Names, Role};
-use crate::replay::values::number::{number, shows_decimal_point};
+use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
 use crate::replay::values::quoted;
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Moment, moment};
@@ -98,6 +98,8 @@ impl<'o> Reader<'o> {
         let symbol = self.symbol(row, own_symbol)?;
         let at = self.at(row)?;
         let price = self.amount(row, "price", |price| price > 0.0)?;
+        let is_in_billionths = self.names.find(row, "price").is_some_and(|(_, value)| is_in_billionths(row, &[value]));
+        let price = if is_in_billionths { price / 1e9 } else { price };
         let size = self.amount(row, "size", |size| size >= 0.0)?;
         // In trades of coins the same numbers say which side began the trade.
         let has_codes = symbol.asset_class() == AssetClass::Equity;

@@ -1,7 +1,7 @@
 //! Prices and volumes.
 
 use super::{is_missing, quoted, quoted_text};
-use tapewire_formats::Value;
+use tapewire_formats::{Row, Value};
 
 /// Reads a number; `None` if the value says that it is missing. A comma divides thousands only where it can't be a
 /// decimal mark: in `1,918,517`, in `1,002.00`, and in `12,300` if `point` is true, which means that another number of
@@ -122,4 +122,16 @@ fn why_not(digits: &str) -> &'static str {
     } else {
         "is not a number"
     }
+}
+
+/// Whether a row is one of Databento, which counts prices in billionths, with these prices.
+pub fn is_in_billionths(row: &Row, prices: &[&Value]) -> bool {
+    let is_whole = |value: &&Value| match value {
+        Value::Text(text) | Value::Number(text) => {
+            !text.trim().is_empty() && text.trim().bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
+    };
+    ["rtype", "publisher_id", "instrument_id"].into_iter().all(|name| row.get(name).is_some())
+        && prices.iter().all(is_whole)
 }

@@ -71,6 +71,19 @@ fn a_moment_with_its_zone_is_read_in_every_spelling() {
     assert_eq!(moment(&text("2099-01-01T00:00:00Z"), &silent()), at("2099-01-01T00:00:00Z"));
 }
 
+#[test]
+fn a_name_of_a_zone_that_is_not_known_is_refused_in_every_form() {
+    for zone in ["BRT", "JST", "CEST", "CST", "XYZ"] {
+        for written in [
+            format!("Mon, 12 May 2025 09:43:00 {zone}"),
+            format!("12 May 2025 19:43:00 {zone}"),
+            format!("2025-05-12 09:43 {zone}"),
+        ] {
+            assert!(moment(&text(&written), &silent()).is_err(), "{written}");
+        }
+    }
+}
+
 /// Many people write EST all year.
 #[test]
 fn est_in_summer_is_read_as_the_flag_says_and_never_guessed() {

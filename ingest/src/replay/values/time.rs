@@ -106,6 +106,10 @@ fn of_text(text: &str, clock: &Clock) -> Result<Written, String> {
         // misused.
         let military = text.rsplit(' ').next().is_some_and(|zone| zone.len() == 1 && zone != "Z");
         if !military && let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
+            // Of `CST` another form of time is refused, too: see `zone`.
+            if !crate::epoch::has_known_zone(text) || is_ambiguous(text) {
+                return Err(format!("{cell} names a time zone that is not known; write an offset such as +02:00"));
+            }
             let name = text.rsplit(' ').next().unwrap_or_default();
             let Some(offset) = eastern_offset(name) else { return Ok(Written::At(at)) };
             return eastern(offset.to_datetime(at), offset, clock, &cell).map(Written::At);
@@ -353,6 +357,12 @@ fn eastern(civil: DateTime, offset: tz::Offset, clock: &Clock, cell: &str) -> Re
             ))
         }
     }
+}
+
+/// Whether the name of a zone has several meanings.
+fn is_ambiguous(text: &str) -> bool {
+    let name = text.rsplit(' ').next().unwrap_or_default();
+    ["CST", "CDT"].iter().any(|ambiguous| name.eq_ignore_ascii_case(ambiguous))
 }
 
 fn zone(text: &str) -> Option<Zone> {

@@ -214,12 +214,16 @@ impl Ols {
         if made_positive {
             make_positive(&mut covariance);
         }
+        let classical = self.bread().diagonal() * self.sigma2();
         let coefficients = self
             .coefficients
             .iter()
             .enumerate()
             .map(|(index, &estimate)| {
-                let standard_error = covariance[(index, index)].sqrt();
+                let variance = covariance[(index, index)];
+                // Where the residuals of each cluster add up to 0, the sums are rounding errors of this size.
+                let is_zero = variance <= 1e-24 * classical[index];
+                let standard_error = if is_zero { 0.0 } else { variance.sqrt() };
                 let test = Test::ratio(estimate, standard_error, reference, self.n, "residuals")?;
                 Ok(Coefficient { estimate, standard_error, test })
             })
@@ -344,7 +348,12 @@ impl Ols {
         within.iter_mut().for_each(DMatrix::fill_upper_triangle_with_lower_triangle);
         let mut changes = DMatrix::zeros(g, k);
         for (label, within) in within.iter().enumerate() {
-            let without = (&whole - within).cholesky().ok_or(Error::Collinear { column: k - 1 })?;
+            let alone = || Error::Constant { what: "regressors without one of the clusters" };
+            let without = (&whole - within).cholesky().ok_or_else(alone)?;
+            // A pivot of this size is the rounding error of 0: without this cluster there is no estimate.
+            if (0..k).any(|at| without.l_dirty()[(at, at)].powi(2) <= 1e-12 * whole[(at, at)]) {
+                return Err(alone());
+            }
             changes.set_row(label, &without.solve(&sums.row(label).transpose()).transpose());
         }
         if about_mean {

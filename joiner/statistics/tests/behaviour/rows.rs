@@ -53,6 +53,36 @@ fn too_few_clusters_are_refused() {
     assert_eq!(exact.table(&Errors::Hc1).unwrap_err(), Error::Constant { what: "residuals" });
 }
 
+/// Without the only cluster in which a regressor varies there is no slope, whatever the rounding errors are.
+#[test]
+fn a_slope_of_one_cluster_alone_has_no_jackknife_error() {
+    for others in 5..60 {
+        let rows = 3 + others;
+        let x: Vec<f64> = (0..rows).map(|row| if row < 3 { [0.5, -0.5, 0.9][row] } else { 1.0 }).collect();
+        let by: Vec<u64> = (0..rows as u64).map(|row| row / 3).collect();
+        let fit = Ols::fit(Design::with_constant(rows, &[&x]).unwrap(), &wave(rows as i64, 5)).unwrap();
+        for about_mean in [true, false] {
+            let error = fit.table(&Errors::ClusterJackknife { by: &by, about_mean }).unwrap_err();
+            assert!(matches!(error, Error::Constant { .. }), "{others}: {error:?}");
+        }
+    }
+}
+
+/// Two hits and one miss in each cluster: residuals add up to 0 there, but for rounding errors.
+#[test]
+fn clusters_without_variance_have_no_test() {
+    for (hits, all) in [(2, 3), (4, 5), (4, 7), (3, 4)] {
+        let rows = 10 * all;
+        let y: Vec<f64> = (0..rows).map(|row| f64::from(u8::from(row % all < hits))).collect();
+        let by: Vec<u64> = (0..rows as u64).map(|row| row / all as u64).collect();
+        let fit = Ols::fit(Design::with_constant(rows, &[]).unwrap(), &y).unwrap();
+        let of_clusters = Errors::Clustered { by: &by, correction: ClusterCorrection::Each };
+        for errors in [of_clusters, Errors::ClusterJackknife { by: &by, about_mean: true }] {
+            assert!(matches!(fit.table(&errors).unwrap_err(), Error::Constant { .. }), "{hits} of {all}");
+        }
+    }
+}
+
 /// Each symbol shares one day with the next: the worst case for effects of two kinds.
 #[test]
 fn a_chain_of_symbols_and_days_is_demeaned() {

@@ -2,6 +2,7 @@
 
 use super::svg::{Picture, Table, WIDTH, key};
 use super::{escaped, svg};
+use crate::Novelty;
 use crate::findings::Findings;
 use std::fmt::Write as _;
 
@@ -13,12 +14,14 @@ pub(super) fn html(findings: &Findings) -> String {
     if findings.rows == 0 {
         return svg::not_drawn("joined", "Mentions", "there is no mention");
     }
-    let mut lines: Vec<(String, String, usize, &str)> = vec![(
-        "events".to_owned(),
-        "scored, with an entry, and told for the first time".to_owned(),
-        findings.events,
-        "main",
-    )];
+    let told = match findings.settings.filters.novelty {
+        Novelty::First => "scored, with an entry, and told for the first time",
+        Novelty::All => "scored, with an entry",
+    };
+    let mut lines: Vec<(String, String, usize, &str)> =
+        vec![("events".to_owned(), told.to_owned(), findings.events, "main")];
+    let filtered = findings.filters.iter().filter(|filter| filter.removed > 0);
+    lines.extend(filtered.map(|of| ("filter".to_owned(), format!("removed by: {}", of.filter), of.removed, "rest")));
     lines.extend(
         findings.left_out.iter().map(|left| (left.reason.to_owned(), left.words.to_owned(), left.rows, "rest")),
     );

@@ -54,6 +54,9 @@ pub(super) fn of(
                 .to_owned(),
         );
     }
+    if settings.horizons.iter().all(|horizon| horizon.minutes().is_none()) {
+        return Figure::NotKnown("not known: no horizon in minutes is studied".to_owned());
+    }
     known.insert(0, (0, rows.clone()));
     let delay = |(seconds, rows): &(u32, HashMap<Key<'_>, &Impact>)| {
         let entries = || sample.events.iter().filter_map(|event| Some((event, rows.get(&key(event))?.entry_at?)));
