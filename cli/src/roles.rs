@@ -197,12 +197,17 @@ pub async fn load_model(config: &Config) -> anyhow::Result<Queue> {
 async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
     loop {
+        let began = std::time::Instant::now();
         let error = match run_role(role, context.clone()).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
         if crate::exit::code(&error) != crate::exit::UNREACHABLE {
             return Err(error.context(format!("role {role}")));
+        }
+        // It had worked; another failure months later is a first one.
+        if began.elapsed() > Duration::from_secs(60) {
+            backoff.reset();
         }
         let wait = backoff.next_wait();
         let (wait_s, error) = (wait.as_secs_f64(), crate::exit::text(&error));

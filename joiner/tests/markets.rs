@@ -292,6 +292,43 @@ fn row_of(name: &str, available: &str, from: &str, minutes: i64, config: JoinCon
     batch::join(&Run::named("one"), config, Vec::new(), bars, [mention]).unwrap().remove(0)
 }
 
+/// Monday's session of currencies opens on Sunday evening.
+#[test]
+fn the_usual_volume_of_a_currency_is_that_of_the_same_time_of_day() {
+    let calendar = Market::Currencies.calendar();
+    let last = calendar.on("2025-05-14".parse().unwrap()).unwrap().index;
+    let days = calendar.sessions()[last - 22..=last].iter().map(|session| session.date);
+    let bars: Vec<Bar> = days
+        .flat_map(|date| {
+            [("11", 7.0), ("14", 100.0), ("17", 7000.0)].map(|(hour, volume)| {
+                let start = format!("{date}T{hour}:00:00Z").parse().unwrap();
+                Bar { volume, ..tapewire_testkit::bar("C:EURUSD", start, 1.1) }
+            })
+        })
+        .collect();
+    for day in ["2025-05-14", "2025-05-12"] {
+        let mention = tapewire_testkit::mention("C:EURUSD", format!("{day}T13:59:10Z").parse().unwrap());
+        let row = batch::join(&Run::named("one"), config(), Vec::new(), bars.clone(), [mention]).unwrap().remove(0);
+        assert_eq!(row.volume_ratio, Some(1.0), "{day}");
+    }
+}
+
+/// London's official close is printed some minutes after the end of trading.
+#[test]
+fn the_close_of_a_daily_bar_is_not_known_before_its_auction() {
+    let bars = [("2025-05-12", 74.0), ("2025-05-13", 75.0), ("2025-05-14", 76.0)].map(|(day, close)| {
+        let start = format!("{day}T07:00:00Z").parse().unwrap();
+        Bar { width_s: Bar::DAY_S, ..tapewire_testkit::bar("VOD.L", start, close) }
+    });
+    let before = |available: &str| {
+        let mention = tapewire_testkit::mention("VOD.L", available.parse().unwrap());
+        let joined = batch::join(&Run::named("one"), config(), Vec::new(), bars.to_vec(), [mention]);
+        joined.unwrap().remove(0).price_before
+    };
+    assert_eq!(before("2025-05-13T15:32:00Z"), Some(74.0));
+    assert_eq!(before("2025-05-13T15:45:00Z"), Some(75.0));
+}
+
 #[test]
 fn a_coin_is_entered_at_night_and_its_horizons_reach_past_midnight() {
     let row = row_of("BTC-USD", "2023-03-11T23:57:30Z", "2023-03-11T12:00:00Z", 3000, config());

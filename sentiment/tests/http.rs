@@ -208,6 +208,8 @@ async fn malformed_requests_are_explained() {
         ("/v1/score", json, "{\"inputs\": [{\"text\": \"a\", \"companies\": [\"b\", \" \"]}]}", 400, "companies[1]"),
         ("/v1/score", json, "{\"inputs\": [{\"text\": \"a\", \"company\": \"b\"}]}", 422, "`company`"),
         ("/v1/score", json, "{\"inputs\": [{\"companies\": [\"b\"]}]}", 422, "`text`"),
+        ("/v1/score", json, "{\"inputs\": [{\"text\": \"a\", \"companies\": [\"US0378331005\"]}]}", 422, "ISIN"),
+        ("/v1/score", json, "{\"inputs\": [{\"text\": \"a\", \"companies\": [\"Apple, Microsoft\"]}]}", 422, "several"),
         ("/v1/score", json, "{\"inputs\": \"a\"}", 422, "sequence"),
         ("/v1/score", json, &*company_too_long, 413, "half of the model's 512 tokens"),
         ("/nothing", json, "{}", 404, "/openapi.json"),

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
+use tapewire_core::ticker;
 use tapewire_files::{self as files, Job, JobEvent, JobProgress, JobSource, OutputFormat, Selection, Summary};
 use tapewire_formats::{Format, Options};
 use tapewire_runtime::Shutdown;
@@ -97,6 +98,9 @@ impl Score {
         // Before the model is loaded, which may have to be downloaded.
         files::check(&job).map_err(failed)?;
         let companies = config.sentiment.companies()?;
+        if let Some(Err(reason)) = job.company.as_deref().map(ticker::decorated) {
+            return Err(UsageError(format!("--company: {reason}")).into());
+        }
         if let Some(names) = job.company.as_deref().and_then(|company| companies.several(company)) {
             let problem = format!(
                 "--company names {} companies ({}), and a score is for one; score each by itself",

@@ -289,7 +289,7 @@ impl NewsPoller {
                 let budget = self.budget.as_ref().map_or(Duration::ZERO, |budget| budget.until_poll(self.clock.now()));
                 Ok(self.config.every.saturating_sub(took).max(budget))
             }
-            Err(error) if error.is_retryable() => {
+            Err(error) if error.is_retryable() || self.has_moved(&error) => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
                 let wait = backoff.next_wait_at_least(error.retry_after());
                 let wait_s = wait.as_secs_f64();
@@ -308,6 +308,11 @@ impl NewsPoller {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a source that has answered before is not found where it was: that may pass, and must not end the others.
+    fn has_moved(&self, error: &IngestError) -> bool {
+        self.emitted.is_some() && matches!(error, IngestError::Provider(ProviderError::BadRequest { .. }))
     }
 
     /// One poll: every page from the watermark less the overlap, then the watermark on every

@@ -22,6 +22,11 @@ pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestam
         other => return Err(format!("`{day}` has {} as its time of day", quoted(other))),
     };
     let digits = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && written.len() < 3 && written.bytes().any(|byte| byte != b'0') {
+        return Err(format!(
+            "`{day}` and `{written}`: {written} may be minutes or seconds; write 00:{written:0>2} or 00:00:{written:0>2}"
+        ));
+    }
     // A time that was written as a number has lost its leading zeros.
     let width = if digits && written.len() == 3 { 4 } else { 6 };
     let padded = if digits && written.len() != 4 { format!("{written:0>width$}") } else { written.to_owned() };

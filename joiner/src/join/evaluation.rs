@@ -23,7 +23,7 @@ use super::baseline::Baseline;
 use super::market::{MarketModel, Markets, SessionMoments, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Night;
-use super::placement::{WIDEST_AUCTION_S, auction_end};
+use super::placement::{DAY_S, WIDEST_AUCTION_S, auction_end};
 use super::state::Cause;
 use super::tape::{Bars, Instrument, Source, Visibility};
 use super::time::{EventTime, Span};
@@ -298,8 +298,13 @@ impl<'a> EvalContext<'a> {
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
         let found = widths
             .filter_map(|(&width_s, bars)| {
-                let (session, price, bar) =
-                    bars.last_before(prices.oldest.index, session.index, window.available, visibility)?;
+                // A daily bar's close may be the price of an auction after the end of the session: not known before it.
+                let is_printed = session.auction.is_none_or(|(first, last)| {
+                    width_s != DAY_S || first <= session.close || last + Span::MINUTE <= window.available
+                });
+                let newest = if is_printed { session.index } else { session.index.checked_sub(1)? };
+                let oldest = Some(prices.oldest.index).filter(|oldest| *oldest <= newest)?;
+                let (session, price, bar) = bars.last_before(oldest, newest, window.available, visibility)?;
                 Some((width_s, session, price, bar))
             })
             .min_by_key(|(width_s, _, _, bar)| (std::cmp::Reverse(bar.end), *width_s));

@@ -207,12 +207,17 @@ pub(super) fn usual_volume(
     sessions: &[(usize, f64)],
     as_of: EventTime,
 ) -> Option<f64> {
-    let open = |session: usize| Some(EventTime::from(calendar.sessions().get(session)?.open));
-    let time_of_day = start - open(entry)?;
+    let is_endless = calendar.market().is_endless();
+    let beginning = |session: usize| {
+        let open = EventTime::from(calendar.sessions().get(session)?.open);
+        // Monday's session of currencies opens on Sunday evening; times of day count from midnight.
+        Some(if is_endless { midnight_near(open) } else { open })
+    };
+    let time_of_day = start - beginning(entry)?;
     let volumes: Vec<f64> = sessions
         .iter()
         .filter_map(|&(session, shares)| {
-            let (bars, start) = (symbol.in_session(session)?, open(session)? + time_of_day);
+            let (bars, start) = (symbol.in_session(session)?, beginning(session)? + time_of_day);
             let mut alike = bars.starting_before(start)..bars.len();
             let found = alike.find(|&i| bars.has_open(i)).filter(|&i| bars.start(i) == start)?;
             (bars.visible_from(found) <= as_of).then(|| bars.volume(found) * shares)
@@ -220,6 +225,12 @@ pub(super) fn usual_volume(
         .collect();
     let mean = volumes.iter().sum::<f64>() / volumes.len() as f64;
     (volumes.len() >= MINIMUM_SESSIONS && mean > 0.0).then_some(mean)
+}
+
+/// The midnight (UTC) that is nearest.
+fn midnight_near(at: EventTime) -> EventTime {
+    const DAY: i64 = 86_400_000_000;
+    EventTime::from_micros((at.as_micros() + DAY / 2).div_euclid(DAY) * DAY)
 }
 
 #[cfg(test)]

@@ -362,6 +362,11 @@ fn a_shift_moves_only_the_times() {
     news.published_at = news.received_at;
     news.scored_at = news.received_at;
     assert_eq!(at_of(&news, Shift::EarlierSession), "2024-03-08T15:00:00Z");
+    // Before Monday's open, the last session is Friday's, whose earlier one ends at the close of Thursday.
+    for at in [&mut news.received_at, &mut news.published_at, &mut news.scored_at] {
+        *at = "2024-07-15T12:00:00Z".parse().unwrap();
+    }
+    assert_eq!(at_of(&news, Shift::EarlierSession), "2024-07-11T20:00:00Z");
     let moved = Shift::Later(300).moved(&news, Calendar::xnys()).unwrap();
     assert_eq!(
         (&moved.published_at, &moved.title, &moved.sentiment),

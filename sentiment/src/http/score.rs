@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tapewire_core::Probabilities;
+use tapewire_core::{Probabilities, ticker};
 
 /// ```json
 /// {"inputs": [{"text": "Apple gains as Microsoft slips", "companies": ["AAPL", "Microsoft"]}, {"text": "Markets close
@@ -96,6 +96,10 @@ fn requests_of(place: &str, input: ScoreInput, api: &Api) -> Result<Vec<Request>
     let request = |(at, word)| {
         let place = format!("{place}.companies[{at}]");
         let word = company(&place, word)?;
+        // An ISIN or CUSIP is not a name that a text could have.
+        if let Err(reason) = ticker::decorated(&word) {
+            return Err(ApiError::invalid(StatusCode::UNPROCESSABLE_ENTITY, format!("{place}: {reason}")));
+        }
         if let Some(names) = api.companies.several(&word) {
             let problem = format!(
                 "{place}: it names several companies ({}); give each as a company of its own",

@@ -96,8 +96,8 @@ impl Question {
     /// The mention with its score, or with the reason why it has no score. `now` is when the score
     /// existed; it counts in the live run only.
     pub fn answered(self, sentiment: Result<Sentiment, Unscored>, now: Timestamp) -> (Run, Mention) {
-        let Request { text, company, .. } = &self.request;
-        let asked_as = company.as_deref().and_then(|company| company.name_in(text)).map(str::to_owned);
+        let name = |Request { text, company, .. }: &Request| Some(company.as_deref()?.name_in(text)?.to_owned());
+        let asked_as = self.request().and_then(name);
         let article = Arc::unwrap_or_clone(self.article);
         let mention = Mention {
             article_id: article.id,

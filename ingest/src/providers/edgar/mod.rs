@@ -53,6 +53,9 @@ struct Edgar {
     first_page: Latest<Page<Article>>,
 }
 
+/// How long the old list of tickers is used after it could not be fetched again.
+const RETRY_TICKERS: SignedDuration = SignedDuration::from_mins(10);
+
 impl Edgar {
     fn new(account: &Account) -> Result<Self, ProviderError> {
         let config: EdgarConfig = account.settings()?;
@@ -83,7 +86,9 @@ impl Edgar {
                 *known = Some((now, Arc::clone(&tickers)));
                 Ok(tickers)
             }
-            (Err(error), Some((_, tickers))) => {
+            (Err(error), Some((fetched_at, tickers))) => {
+                // Not again at the next poll.
+                *fetched_at = now.saturating_sub(every).unwrap_or(Timestamp::MIN) + RETRY_TICKERS;
                 let source = self.http.provider();
                 tracing::warn!(
                     source,
@@ -128,6 +133,14 @@ impl Edgar {
             all.rejects.extend(page.rejects);
             if is_last || reaches_back {
                 break;
+            }
+            if number + 1 == MOST_PAGES {
+                tracing::error!(
+                    source = self.http.provider(),
+                    %since,
+                    "the list of filings does not reach back that far: some are lost; choose fewer kinds in providers.{}.form",
+                    self.http.provider()
+                );
             }
         }
         let mut page = all.expect("there is a first page");

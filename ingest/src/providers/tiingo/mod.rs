@@ -53,6 +53,12 @@ impl Tiingo {
         let base = ("rest_url", config.rest_url.as_str());
         let credentials = Credentials::Authorization("Token", account.key.clone());
         let http = HttpClient::new(&account.name, base, config.request_timeout, credentials, account.clock.clone())?;
+        // Tiingo's tickers are in small letters, so that `BCpC` would be BCPC, another company.
+        if let Some(preferred) = config.news_symbols.iter().find(|symbol| symbol.as_str().contains(char::is_lowercase))
+        {
+            let what = format!("news of the preferred share {preferred}");
+            return Err(ProviderError::Unsupported { provider: account.name.clone(), what });
+        }
         let spelled = |ticker: &str| ticker.replace('.', "-").to_ascii_lowercase();
         let tickers: Vec<String> = config.news_symbols.iter().map(|symbol| spelled(symbol.as_str())).collect();
         Ok(Self { http, tickers: tickers.join(","), rounds: Rounds::default() })

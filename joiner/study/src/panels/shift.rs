@@ -43,11 +43,11 @@ impl Shift {
 }
 
 /// The moment that is as far from the open of the session before as `at` is from the open of its own, the last that
-/// opened by then.
+/// opened by then; after the close of its own, as far as the close is.
 fn a_session_before(at: Timestamp, calendar: &Calendar) -> Option<Timestamp> {
     let own = calendar.last_opened(at)?;
     let before = calendar.sessions().get(own.index.checked_sub(1)?)?;
-    at.checked_sub(own.open.duration_since(before.open)).ok()
+    before.open.checked_add(at.min(own.close).duration_since(own.open)).ok()
 }
 
 /// Rows of mentions that were joined again for another moment.
