@@ -194,12 +194,21 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         let mut guard = PageGuard::default();
         while let Some(asked) = request.take().filter(|_| first <= self.options.to) {
             let page = self.retried(&name, || source.page(&asked)).await?;
+            if source.was_cut() {
+                let reason = "more articles were published since then than its pages hold; choose a later --from, or name \
+                              fewer companies in its settings";
+                return Err(crate::providers::ProviderError::unreadable(&name, "news", reason).into());
+            }
             let last = page.items.iter().map(|article| article.published_at).max();
             let next = guard.next(&name, &page, |article| (article.id.clone(), article.revision))?;
             self.articles(page, &name, (start_of(first), end)).await?;
-            let is_last = next.is_none() || last.is_some_and(|last| last >= end);
+            let is_in_order = source.is_by_publication();
+            let is_last = next.is_none() || is_in_order && last.is_some_and(|last| last >= end);
             // Pages are oldest first: with an article of a day, the days before it are complete.
-            let missing_from = if is_last { after(self.options.to) } else { last.map_or(first, day_of).max(first) };
+            let missing_from = match is_last {
+                true => after(self.options.to),
+                false => last.filter(|_| is_in_order).map_or(first, day_of).max(first),
+            };
             self.complete(Days::News(&name), missing_from).await?;
             request = next.map(NewsRequest::Next).filter(|_| !is_last);
         }

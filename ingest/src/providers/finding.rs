@@ -94,6 +94,14 @@ impl NewsSource for Finding {
         self.source.reaches_back()
     }
 
+    fn was_cut(&self) -> bool {
+        self.source.was_cut()
+    }
+
+    fn is_by_publication(&self) -> bool {
+        self.source.is_by_publication()
+    }
+
     fn is_read_whole(&self) -> bool {
         self.source.is_read_whole()
     }

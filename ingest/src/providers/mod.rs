@@ -151,6 +151,17 @@ pub trait NewsSource: Send + Sync {
         true
     }
 
+    /// Whether the last page lacks older articles, because more were published than a request reads pages of. A poll logs
+    /// it; a backfill of so many days has to be divided.
+    fn was_cut(&self) -> bool {
+        false
+    }
+
+    /// Whether pages are in the order of publication, so that with an article of a day, the days before it are complete.
+    fn is_by_publication(&self) -> bool {
+        true
+    }
+
     /// Whether each answer has all that the source shows, so that looking far back at every poll costs nothing.
     fn is_read_whole(&self) -> bool {
         false

@@ -3,6 +3,7 @@
 use super::{NewsRequest, Page, Reject};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tapewire_core::Article;
 
@@ -12,11 +13,15 @@ const SHORT: SignedDuration = SignedDuration::from_mins(1);
 /// The round that a failed request has interrupted, if any. The next call for the same page goes on with it, so that a rate
 /// limit does not make it begin again and again.
 #[derive(Debug)]
-pub struct Rounds<At>(Mutex<Option<Round<At>>>);
+pub struct Rounds<At> {
+    interrupted: Mutex<Option<Round<At>>>,
+    /// Whether the last round ended before it had read everything.
+    was_cut: AtomicBool,
+}
 
 impl<At> Default for Rounds<At> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { interrupted: Mutex::default(), was_cut: AtomicBool::new(false) }
     }
 }
 
@@ -36,6 +41,7 @@ pub struct Round<At> {
 impl<At: Default> Rounds<At> {
     /// The interrupted round for this page, or a new one that begins at `now` (UTC).
     pub fn take(&self, request: &NewsRequest, now: Timestamp) -> Round<At> {
+        self.was_cut.store(false, Ordering::Relaxed);
         let interrupted = self.lock().take().filter(|round| round.request == *request);
         interrupted.unwrap_or_else(|| Round {
             request: request.clone(),
@@ -49,13 +55,23 @@ impl<At: Default> Rounds<At> {
 }
 
 impl<At> Rounds<At> {
+    /// Notes that the round ends before it has read everything.
+    pub fn cut(&self) {
+        self.was_cut.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last round ended before it had read everything.
+    pub fn was_cut(&self) -> bool {
+        self.was_cut.load(Ordering::Relaxed)
+    }
+
     /// Keeps a round whose next request has failed.
     pub fn keep(&self, round: Round<At>) {
         *self.lock() = Some(round);
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Round<At>>> {
-        self.0.lock().expect("no holder of this lock can panic")
+        self.interrupted.lock().expect("no holder of this lock can panic")
     }
 }
 

@@ -99,8 +99,12 @@ fn of_news(path: PathBuf) -> Inputs {
 
 /// The rows of a file as the csv crate reads them, if its header is this one.
 fn rows(content: &[u8], header: &str) -> Option<Vec<csv::StringRecord>> {
-    // After a quote that is never closed, the reader of files finds whole lines again, and the plain one does not.
-    if content.iter().filter(|&&byte| byte == b'"').count() % 2 == 1 {
+    // After a quote that is never closed, or that stands within a field, the reader of files finds whole lines again, and the
+    // plain one does not.
+    let is_edge = |byte: Option<&u8>| byte.is_none_or(|byte| b"\",;\t|\r\n".contains(byte));
+    let is_stray = |at: usize| !is_edge(at.checked_sub(1).map(|at| &content[at])) && !is_edge(content.get(at + 1));
+    let quotes: Vec<usize> = (0..content.len()).filter(|&at| content[at] == b'"').collect();
+    if quotes.len() % 2 == 1 || quotes.into_iter().any(is_stray) {
         return None;
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(content);

@@ -101,6 +101,11 @@ impl NewsSource for News {
         let body = self.http.get(&url).await?;
         page(&self.http, &url, &body)
     }
+
+    /// The list is ordered by the last edit.
+    fn is_by_publication(&self) -> bool {
+        false
+    }
 }
 
 /// Reads the answer of `http` to a request for `url`.

@@ -112,6 +112,7 @@ impl JsonNews {
                     "more articles were published than {number} pages hold: some are lost; set \
                      providers.{source}.most_pages higher, or poll more often"
                 );
+                self.rounds.cut();
                 return Ok(());
             }
         }
@@ -212,6 +213,10 @@ impl NewsSource for JsonNews {
             (KeyIn::Nowhere, true) | (_, false) => Ok(()),
             (_, true) => Err(ProviderError::NoKey { provider }),
         }
+    }
+
+    fn was_cut(&self) -> bool {
+        self.rounds.was_cut()
     }
 
     fn requests(&self) -> Option<u64> {

@@ -85,7 +85,8 @@ async fn a_short_page_or_one_that_reaches_back_is_the_last() {
     let endless: Vec<(&str, Answered)> =
         (0..9).map(|number| (PATH, page(&[item(&number.to_string(), "2025-06-02T13:00:00Z")]))).collect();
     let server = Server::start(&endless).await;
-    assert_eq!(marketaux(&server, "most_pages = 4").page(&since()).await.unwrap().items.len(), 4);
+    let cut = marketaux(&server, "most_pages = 4");
+    assert_eq!((cut.page(&since()).await.unwrap().items.len(), cut.was_cut()), (4, true));
 }
 
 #[tokio::test]

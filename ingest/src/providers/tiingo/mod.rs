@@ -100,6 +100,7 @@ impl Tiingo {
             "more articles were published than {MOST_PAGES} pages hold: the oldest are lost; name companies in \
              providers.{provider}.news_symbols"
         );
+        self.rounds.cut();
         Ok(())
     }
 }
@@ -108,6 +109,10 @@ impl Tiingo {
 impl NewsSource for Tiingo {
     fn name(&self) -> &str {
         self.http.provider()
+    }
+
+    fn was_cut(&self) -> bool {
+        self.rounds.was_cut()
     }
 
     fn requests(&self) -> Option<u64> {

@@ -53,6 +53,7 @@ async fn pages_are_followed_by_their_tokens_and_both_secrets_are_sent() {
     let page = source.page(&since()).await.unwrap();
     let ids: Vec<&str> = page.items.iter().map(|article| article.id.as_str()).collect();
     assert_eq!(ids, ["1", "4"], "the second was published long before");
+    assert!(!source.is_by_publication(), "it is ordered by the last edit");
     let article = &page.items[0];
     assert_eq!(article.published_at, at("2022-01-05T22:00:37Z"));
     assert_eq!((article.description.as_str(), article.publisher.as_str()), ("<p>Text</p>", "benzinga"));
