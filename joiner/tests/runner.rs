@@ -120,7 +120,7 @@ fn compared(row: &IndicatorRow) -> Compared {
 fn uninterrupted(sent: &[(u64, Bar)], ticker: &str) -> Vec<Compared> {
     let (mut series, mut rows) = (Series::new(Market::NewYork.calendar(), 60), BTreeMap::new());
     for (position, bar) in sent.iter().filter(|(_, bar)| bar.symbol.as_str() == ticker) {
-        assert_eq!(series.put(bar, *position), Put::Arrival);
+        assert_eq!(series.put(bar, *position), Put::Taken);
         for point in series.take_changed() {
             let found = point.indicators;
             let values =

@@ -31,7 +31,7 @@ use std::path::PathBuf;
     version,
     after_help = "Examples:\n  tapewire score \"Example Corp raises its outlook\"     what the model says about a text\n  \
                   tapewire demo                                         a simulated market, end to end\n  \
-                  tapewire run --set sentiment.engine.precision=int8    every role in one process\n\n\
+                  tapewire run --set sentiment.engine.precision=f32     every role in one process\n\n\
                   Settings are read from the preset, tapewire.toml, the environment, then --set; the last one wins.\n\
                   A setting's variable is TAPEWIRE_ and its path in upper case: sentiment.engine.precision is\n\
                   TAPEWIRE_SENTIMENT_ENGINE_PRECISION. An unknown variable with this prefix is an error.\n\

@@ -38,7 +38,7 @@ use tapewire_runtime::Shutdown;
     A Parquet file can't be continued in itself: its scores so far are kept in OUTPUT.scores.jsonl until\n\
     it is whole. From JSON to CSV or Parquet the first 1000 rows of each input make the columns, so from a\n\
     pipe nothing is written before they have come or the pipe ends; to JSON lines each line is answered at once.\n\n\
-    Settings of the engine: --set sentiment.engine.precision=int8, sentiment.engine.threads=1, and so on.")]
+    Settings of the engine: --set sentiment.engine.precision=f32, sentiment.engine.threads=1, and so on.")]
 pub struct Score {
     /// Texts, or files, or - for the standard input
     #[arg(value_name = "TEXT|-|FILE")]

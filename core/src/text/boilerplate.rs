@@ -32,6 +32,9 @@ const BEGINNINGS: [&str; 28] = [
     "statements in this press release that are not historical",
 ];
 
+/// What a stop after is no end of a sentence in a copyright line.
+const ABBREVIATIONS: [&str; 7] = [" inc", " corp", " co", " ltd", " llc", " l.p", " plc"];
+
 /// A copyright line has fewer bytes than this.
 const LONGEST_COPYRIGHT: usize = 160;
 
@@ -60,9 +63,10 @@ pub fn without(text: &str) -> &str {
     // A copyright line may be left before the disclaimer: `© 2025 Benzinga.com.`
     while let Some(at) = kept.rfind("© ").filter(|at| kept.len() - at < LONGEST_COPYRIGHT && begins(at)) {
         // A credit before a sentence, as of a photo, is not the end.
-        let line = kept[at..].trim_end();
-        let line = line.strip_suffix("All rights reserved.").unwrap_or(line).trim_end().trim_end_matches('.');
-        if line.contains(". ") || line.contains('\n') {
+        let line = lower[at..kept.len()].trim_end().trim_end_matches('.');
+        let line = line.strip_suffix("all rights reserved").unwrap_or(line).trim_end().trim_end_matches('.');
+        let ends_sentence = |(end, _): (usize, &str)| !ABBREVIATIONS.iter().any(|form| line[..end].ends_with(form));
+        if line.match_indices(". ").any(ends_sentence) || line.contains('\n') {
             break;
         }
         kept = kept[..at].trim_end();
@@ -89,6 +93,8 @@ mod tests {
             ),
             ("Profit. THIS ARTICLE IS FOR INFORMATIONAL PURPOSES ONLY", "Profit."),
             ("Profit doubled. © 2025 Wire. All rights reserved.", "Profit doubled."),
+            ("Profit doubled. © 2025 Wire LLC. All Rights Reserved", "Profit doubled."),
+            ("Profit doubled. © 2025 Acme Inc. and affiliates.", "Profit doubled."),
             // The credit of a photo.
             ("Apple falls. © Reuters. Apple shares fell 5%.", "Apple falls. © Reuters. Apple shares fell 5%."),
         ] {

@@ -6,7 +6,7 @@ WITH
     ),
     -- About fifty steps over whatever period is shown, each of a round length.
     (SELECT dateDiff('second', min(chosen_mentions.received_at), max(chosen_mentions.received_at)) / 50 FROM chosen_mentions) AS wanted,
-    arrayFirst(length -> length >= wanted, [60, 300, 900, 1800, 3600, 7200, 10800, 21600, 86400, 604800, 2678400]) AS length,
+    arrayFirst(length -> length >= wanted, [60, 300, 900, 1800, 3600, 7200, 10800, 21600, 86400, 604800, 2678400, 31622400, 3162240000]) AS length,
     steps AS (
         SELECT
             toDateTime(intDiv(toUnixTimestamp(chosen_mentions.received_at), length) * length, 'UTC') AS moment,

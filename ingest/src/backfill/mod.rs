@@ -195,9 +195,10 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         while let Some(asked) = request.take().filter(|_| first <= self.options.to) {
             let page = self.retried(&name, || source.page(&asked)).await?;
             if source.was_cut() {
-                let reason = "more articles were published since then than its pages hold; choose a later --from, or name \
-                              fewer companies in its settings";
-                return Err(crate::providers::ProviderError::unreadable(&name, "news", reason).into());
+                return Err(IngestError::Config(format!(
+                    "{name}: more articles were published since {first} than its pages hold; choose a later --from, or name \
+                     fewer companies in its settings"
+                )));
             }
             let last = page.items.iter().map(|article| article.published_at).max();
             let next = guard.next(&name, &page, |article| (article.id.clone(), article.revision))?;

@@ -32,7 +32,7 @@ pub struct NewsConfig {
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
     /// How far before the watermark each poll begins at the least. Every second poll begins twice as far back, every
-    /// fourth four times, and so on up to `late_window`.
+    /// fourth four times, and so on up to `late_window`. A feed, which shows all it has, is looked through every time.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub overlap: Duration,

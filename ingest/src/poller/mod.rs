@@ -459,6 +459,7 @@ impl NewsPoller {
         self.stream.source.clone()
     }
 }
+
 /// Of each article, the text that was published last: a feed may list an article beside its correction, and sending both
 /// would replace one by the other at every poll.
 fn latest(articles: &[Article]) -> Vec<Article> {

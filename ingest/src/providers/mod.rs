@@ -152,7 +152,7 @@ pub trait NewsSource: Send + Sync {
     }
 
     /// Whether the last page lacks older articles, because more were published than a request reads pages of. A poll logs
-    /// it; a backfill of so many days has to be divided.
+    /// it; a backfill fails.
     fn was_cut(&self) -> bool {
         false
     }

@@ -24,7 +24,7 @@ pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestam
     let digits = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
     if digits && written.len() < 3 && written.bytes().any(|byte| byte != b'0') {
         return Err(format!(
-            "`{day}` and `{written}`: {written} may be minutes or seconds; write 00:{written:0>2} or 00:00:{written:0>2}"
+            "`{day}` and `{written}`: {written} may be hours, minutes or seconds; write it as 00:00:00"
         ));
     }
     // A time that was written as a number has lost its leading zeros.

@@ -83,7 +83,7 @@ impl Prepared {
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn send(
-        self,
+        mut self,
         producer: Producer,
         clock: Clock,
         mut report: impl FnMut(ReplayProgress),
@@ -107,6 +107,7 @@ impl Prepared {
         for action in self.actions {
             writer.action(action).await?;
         }
+        self.bars.sort();
         for bar in self.bars.into_bars() {
             writer.bar(bar).await?;
             advance(1);

@@ -16,7 +16,7 @@
 //! let mut series = Series::new(Market::NewYork.calendar(), 60);
 //! for minute in 30_u32..50 {
 //!     let start = at(&format!("2024-07-01T13:{minute}:00Z"));
-//!     assert_eq!(series.put(&bar("AAPL", start, f64::from(minute)), minute.into()), Put::Arrival);
+//!     assert_eq!(series.put(&bar("AAPL", start, f64::from(minute)), minute.into()), Put::Taken);
 //! }
 //! let points = series.take_changed();
 //! assert_eq!(points[18].indicators.sma, None, "20 bars are needed");

@@ -16,7 +16,7 @@ const SLACK: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     /// It is part of the series, or the series has a later version of it.
-    Arrival,
+    Taken,
     /// It is in no session: [`session_of`].
     Outside,
     /// More than [`LATE`] bars have started after it, so nothing is computed from it.
@@ -75,7 +75,7 @@ impl Series {
             Some(_) => {}
         }
         self.changed = Some(self.changed.map_or(place, |changed| changed.min(place)));
-        Put::Arrival
+        Put::Taken
     }
 
     /// Computes the points that have changed since the last call and returns them, the oldest first.

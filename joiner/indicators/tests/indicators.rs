@@ -18,7 +18,7 @@ fn series(market: Market, width_s: u32) -> Series {
 fn points(market: Market, bars: &[Bar]) -> Vec<Point> {
     let mut series = series(market, bars[0].width_s);
     let put = |(position, bar): (u64, &Bar)| {
-        assert_eq!(series.put(bar, position), Put::Arrival, "{bar:?}");
+        assert_eq!(series.put(bar, position), Put::Taken, "{bar:?}");
         let mut changed = series.take_changed();
         assert_eq!(changed.len(), 1);
         changed.remove(0)
@@ -229,7 +229,7 @@ fn late_doubled_and_corrected_bars_give_the_points_of_bars_in_order() {
         expected.write(&points(Market::NewYork, &bars));
         let (mut found, mut series) = (Table::default(), series(Market::NewYork, 60));
         for (position, bar) in (0..).zip(disordered(&mut dice, &bars)) {
-            assert_eq!(series.put(&bar, position), Put::Arrival);
+            assert_eq!(series.put(&bar, position), Put::Taken);
             found.write(&series.take_changed());
         }
         assert_eq!(values(&found), values(&expected), "seed {seed}");
@@ -284,7 +284,7 @@ fn a_bar_that_is_too_late_changes_nothing_and_says_so() {
         |place: usize| Bar { close: 1.0, low: 1.0, received_at: bars[newest].received_at, ..bars[place].clone() };
     assert_eq!(series.put(&corrected(newest - LATE - 1), 9_999), Put::Late);
     assert_eq!(series.take_changed(), []);
-    assert_eq!(series.put(&corrected(newest - LATE), 9_999), Put::Arrival);
+    assert_eq!(series.put(&corrected(newest - LATE), 9_999), Put::Taken);
     let changed = series.take_changed();
     assert_eq!(changed.len(), LATE + 1);
     assert!(changed.iter().all(|point| point.version == 9_999 && point.indicators.sma.is_some()));

@@ -171,7 +171,7 @@ impl Stage {
         for (key, bar, position) in bars {
             let series = self.series.get_mut(key).expect("series of all bars were restored");
             match series.put(bar, *position) {
-                Put::Arrival => drop(changed.insert(key)),
+                Put::Taken => drop(changed.insert(key)),
                 Put::Outside => outside += 1,
                 Put::Late => late += 1,
             }

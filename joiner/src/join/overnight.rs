@@ -22,8 +22,8 @@ use tapewire_core::tape::looks_split;
 /// Ratios that may be a small split, as logs: 3:2, 4:3, 5:4.
 const SMALL_RATIOS: [f64; 3] = [0.405_465_108_108_164_4, 0.287_682_072_451_780_9, 0.223_143_551_314_209_76];
 const SMALL_NEAR: f64 = 0.02;
-/// Known splits of less than this are as small as moves on news: 5:4, as a log.
-const SMALLEST: f64 = SMALL_RATIOS[2];
+/// Known splits of less than this are as small as moves on news: 5:4, as a log, less what rounding may take.
+const SMALLEST: f64 = SMALL_RATIOS[2] - 1e-9;
 
 /// What a move across a night looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +197,8 @@ mod tests {
         let small = Holding { shares: 1.25, ..Holding::ONE };
         assert_eq!(Night::new(small, 100.0, 81.0, None).look, Look::Move);
         assert_eq!(Night::new(small, 80.0, 81.0, None).look, Look::Split, "adjusted bars");
+        let reverse = Holding { shares: 0.8, ..Holding::ONE };
+        assert_eq!(Night::new(reverse, 80.0, 81.0, None).look, Look::Split, "adjusted bars");
         assert_eq!(Night::new(small, 80.0, 81.0, Some(0.2)).look, Look::Move, "the market rose as well");
     }
 

@@ -5,8 +5,7 @@
 //! | starts in a session and ends by the close | that session | a price | a price |
 //! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price |
 //! | starts in a session and reaches past the close otherwise | that session, until the close | a price | not used: it may be a price of after hours |
-//! | starts before the open and ends within the session, such as an hourly bar from 9:00 to 10:00 | that session, from
-//! the open | not used: it may be a price from before the open | a price |
+//! | starts before the open and ends within the session, such as an hourly bar from 9:00 to 10:00 | that session, from the open | not used: it may be a price from before the open | a price |
 //! | starts in the break at noon and ends after it | that session, from the end of the break | not used | a price |
 //! | is one day long and starts at midnight of the exchange or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
 //! | starts at the close or later and holds a minute in which the closing auction's price is printed | that session | the closing auction's price | not used |

@@ -20,6 +20,9 @@ pub enum Error {
         /// The values, in the plural.
         what: &'static str,
     },
+    /// An estimate without one of the clusters does not exist, so its error by the jackknife does not either.
+    #[error("there is no estimate without one of the clusters, such as one day or article, so its error is undefined")]
+    NoJackknife,
     /// A value is NaN or infinite where missing values must be left out.
     #[error("{what}: value {index}, counted from 0, is NaN or infinite; leave missing values out")]
     NotFinite {

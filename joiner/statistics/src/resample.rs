@@ -81,7 +81,7 @@ pub struct Bootstrap {
     pub replicates: usize,
 }
 
-/// Bootstraps a statistic of `n` observations, `statistic` is given the indices of the observations that were drawn; it
+/// Bootstraps a statistic of `n` observations. `statistic` is given the indices of the observations that were drawn; it
 /// returns `None` where it is undefined.
 ///
 /// # Errors

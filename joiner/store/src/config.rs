@@ -42,8 +42,7 @@ fn http_url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String,
     let url = String::deserialize(deserializer)?;
     let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|own| own.eq_ignore_ascii_case(scheme));
     // Without quoting it: messages and records name the address.
-    let authority = url.split("//").nth(1).unwrap_or(&url).split('/').next().unwrap_or_default();
-    if authority.contains('@') {
+    if url.split_once("//").map_or(url.as_str(), |(_, rest)| rest).contains('@') {
         return Err(serde::de::Error::custom(
             "the address has a user or a password in it; write http://HOST:PORT, and set clickhouse.user and \
              clickhouse.password_file",

@@ -127,8 +127,7 @@ fn days_words(days: &DaysFindings) -> String {
     format!(
         "returns of days 1 to {} after the session of the entry, from close to close, minus {}, estimated from \
          {ESTIMATION_DAYS} earlier sessions: {} events on {} days; left out: {} that overlap an earlier event of their company, \
-         {} without {MINIMUM_ESTIMATION} earlier returns that differ and that the benchmark's market has, too, {} without a \
-         return on day 1",
+         {} without {MINIMUM_ESTIMATION} usable earlier returns, {} without a return on day 1",
         days.days,
         expected_words(days.expected),
         days.n,

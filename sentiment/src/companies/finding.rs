@@ -63,7 +63,7 @@ const OTHERS: &[&str] = &[
 /// Companies after this place of the list of the SEC are so small that a word that could be their name seldom is.
 const LARGE: usize = 1500;
 
-/// What `$` stands before where it counts money: thousands, millions, billions, trillions.
+/// What `$` stands before in brackets or before a colon where it counts money: thousands, millions, billions, trillions.
 const AMOUNTS: &[&str] = &["K", "M", "MM", "MN", "B", "BN", "T", "TN", "USD"];
 
 /// Words within names that may be small.
@@ -220,8 +220,9 @@ impl Finder {
             let is_spelled = word.len() <= 5 && word.chars().all(|c| c.is_ascii_uppercase());
             let (before, after) = (&text[..span.start], &text[span.end..]);
             // `$M` counts money, and `A$AP` is a word.
+            let is_amount = AMOUNTS.contains(&word) && (before.ends_with("($") || after.starts_with([')', ':']));
             let is_cashtag = before.strip_suffix('$').is_some_and(|rest| !rest.ends_with(char::is_alphanumeric))
-                && !AMOUNTS.contains(&word)
+                && !is_amount
                 && !coins::is_coin(word);
             // Outside brackets, a word may follow the name of an index: `Nasdaq: A record year`.
             let is_in_brackets = after.starts_with([')', ']', ';', ',']);
@@ -348,6 +349,7 @@ mod tests {
             ("Acme Widgets (NASDAQ: NVDA) rises; $TSLA too", vec!["NVDA", "TSLA"]),
             ("The court ruled against Delta.", vec!["DAL"]),
             ("Ford Motor (NYSE: F) recalls trucks", vec!["F"]),
+            ("$T rises 3 %", vec!["T"]),
             ("JPMorgan Chase and Bank of America report results", vec!["JPM", "BAC"]),
         ] {
             assert_eq!(found(text), expected, "{text}");

@@ -135,10 +135,11 @@ impl Edgar {
                 break;
             }
             if number + 1 == MOST_PAGES {
-                tracing::error!(
+                tracing::warn!(
                     source = self.http.provider(),
                     %since,
-                    "the list of filings does not reach back that far: some are lost; choose fewer kinds in providers.{}.form",
+                    "the list of filings does not reach back that far; what is older and was not seen before is missing: \
+                     choose fewer kinds in providers.{}.form",
                     self.http.provider()
                 );
             }

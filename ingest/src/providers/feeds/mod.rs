@@ -138,6 +138,8 @@ impl NewsSource for FeedSource {
         let mut page = self.latest.get(http, url, read).await?;
         // The poller has forgotten what is older, and would send it again.
         page.items.retain(|article| article.published_at >= *since);
+        // Feeds have the newest first, so that of two items of one moment the last is the newer one.
+        page.items.reverse();
         page.items.sort_by_key(|article| article.published_at);
         Ok(page)
     }

@@ -69,8 +69,8 @@ struct Quote {
 /// at a moment within a minute.
 ///
 /// # Errors
-/// [`ProviderError::Unreadable`] if it is not a chart of this symbol by the minute, in US dollars, or its lists do not have
-/// one length.
+/// [`ProviderError::Unreadable`] if it is no chart, or its lists do not have one length. One of another symbol, width or
+/// currency is a reject of the page.
 pub fn bars(
     provider: &str,
     path: &str,

@@ -55,6 +55,7 @@ fn a_moment_with_its_zone_is_read_in_every_spelling() {
         "Mon, 12 May 2025 19:43:00 GMT",
         "12 May 2025 15:43:00 -0400",
         "Mon, 12 May 2025 15:43:00 EDT",
+        "12 May 2025 15:43:00 ET",
         "1747078980",
         "1747078980.0",
         "1747078980000",

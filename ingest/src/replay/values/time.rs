@@ -105,11 +105,9 @@ fn of_text(text: &str, clock: &Clock) -> Result<Written, String> {
         // RFC 2822, as e-mail and RSS feeds have it. A zone of one letter is not read: such military zones are often
         // misused.
         let military = text.rsplit(' ').next().is_some_and(|zone| zone.len() == 1 && zone != "Z");
-        if !military && let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
-            // Of `CST` another form of time is refused, too: see `zone`.
-            if !crate::epoch::has_known_zone(text) || is_ambiguous(text) {
-                return Err(format!("{cell} names a time zone that is not known; write an offset such as +02:00"));
-            }
+        // Names of other zones, which the parser takes for UTC, are read or refused below, as in every other form.
+        let is_clear = !military && crate::epoch::has_known_zone(text) && !is_ambiguous(text);
+        if is_clear && let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
             let name = text.rsplit(' ').next().unwrap_or_default();
             let Some(offset) = eastern_offset(name) else { return Ok(Written::At(at)) };
             return eastern(offset.to_datetime(at), offset, clock, &cell).map(Written::At);

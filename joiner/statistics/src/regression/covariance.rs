@@ -348,11 +348,10 @@ impl Ols {
         within.iter_mut().for_each(DMatrix::fill_upper_triangle_with_lower_triangle);
         let mut changes = DMatrix::zeros(g, k);
         for (label, within) in within.iter().enumerate() {
-            let alone = || Error::Constant { what: "regressors without one of the clusters" };
-            let without = (&whole - within).cholesky().ok_or_else(alone)?;
+            let without = (&whole - within).cholesky().ok_or(Error::NoJackknife)?;
             // A pivot of this size is the rounding error of 0: without this cluster there is no estimate.
-            if (0..k).any(|at| without.l_dirty()[(at, at)].powi(2) <= 1e-12 * whole[(at, at)]) {
-                return Err(alone());
+            if (0..k).any(|at| without.l_dirty()[(at, at)].powi(2) <= 1e-14 * whole[(at, at)]) {
+                return Err(Error::NoJackknife);
             }
             changes.set_row(label, &without.solve(&sums.row(label).transpose()).transpose());
         }

@@ -47,7 +47,10 @@ impl Shift {
 fn a_session_before(at: Timestamp, calendar: &Calendar) -> Option<Timestamp> {
     let own = calendar.last_opened(at)?;
     let before = calendar.sessions().get(own.index.checked_sub(1)?)?;
-    before.open.checked_add(at.min(own.close).duration_since(own.open)).ok()
+    if at >= own.close {
+        return Some(before.close);
+    }
+    before.open.checked_add(at.duration_since(own.open)).ok()
 }
 
 /// Rows of mentions that were joined again for another moment.
