@@ -52,9 +52,8 @@ use std::time::Duration;
 use tapewire_core::{Article, Bar, CorporateAction, Halt, Symbol, Trade};
 
 /// Largest item we take, in bytes. Kafka takes messages of about a million bytes; an article of that size is a
-/// provider's mistake, and must not stop those after it. An address may be in a message three times, as key, id and address,
-/// and a quote takes two bytes there.
-pub const LARGEST_ITEM: usize = 300_000;
+/// provider's mistake, and must not stop those after it.
+pub const LARGEST_ITEM: usize = 600_000;
 
 /// An item of a page or frame that could not be used, or only in part. It goes to the topic `dead-letter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
