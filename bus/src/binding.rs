@@ -37,7 +37,7 @@ struct Binding {
 /// The database that the topics are read into, if one is recorded.
 ///
 /// # Errors
-/// [`BusError::Unreachable`].
+/// [`BusError::Unreachable`], [`BusError::Refused`].
 pub async fn bound_database(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
     let config = config.clone();
     tokio::task::spawn_blocking(move || read(&config)).await.expect("reading the topic does not panic")
@@ -47,7 +47,7 @@ pub async fn bound_database(config: &KafkaConfig) -> Result<Option<BoundDatabase
 /// taken from that one.
 ///
 /// # Errors
-/// [`BusError::OtherDatabase`] if they are read into another; [`BusError::Unreachable`], [`BusError::Send`].
+/// [`BusError::OtherDatabase`] if they are read into another; [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`].
 pub async fn bind(config: &KafkaConfig, database: &BoundDatabase, take: bool) -> Result<(), BusError> {
     let bound = bound_database(config).await?;
     let taken_from = match bound {

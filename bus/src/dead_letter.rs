@@ -108,6 +108,14 @@ mod tests {
     }
 
     #[test]
+    fn a_long_reason_is_shortened_between_two_characters() {
+        let long = "é".repeat(LONGEST_TEXT);
+        assert_eq!(shortened(&long), &long[..LONGEST_TEXT]);
+        assert_eq!(shortened(&format!("x{long}")).len(), LONGEST_TEXT - 1);
+        assert_eq!(shortened("no title"), "no title");
+    }
+
+    #[test]
     fn a_letter_with_a_part_of_its_input_is_known_by_its_reason() {
         assert!(is_cut(&format!("not a record{}", note_of_cut(KEPT + 1))));
         assert!(!is_cut("not a record"));

@@ -38,7 +38,7 @@ impl Topics {
     /// Each topic of the installation as the broker has it, in the order of [`Topic::ALL`]. Creates nothing.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`], [`BusError::Config`].
+    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Config`].
     pub async fn states(&self) -> Result<Vec<(Topic, TopicState)>, BusError> {
         let listed = self.listed().await?;
         let exists = |name: &String| listed.get(name).is_some_and(|(partitions, _)| *partitions > 0);

@@ -63,7 +63,7 @@ impl Producer {
     /// Number of partitions of a topic, which is asked for once and cached.
     ///
     /// # Errors
-    /// [`BusError::NoTopic`] or [`BusError::Unreachable`].
+    /// [`BusError::NoTopic`], [`BusError::Unreachable`] or [`BusError::Refused`].
     pub async fn partitions(&self, topic: Topic) -> Result<i32, BusError> {
         if let Some(count) = self.known_partitions(topic) {
             return Ok(count);
@@ -89,7 +89,7 @@ impl Producer {
     /// watermark past the input that the record came from.
     ///
     /// # Errors
-    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Send`].
+    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`].
     pub async fn enqueue(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
         let partition = partition_of(key.as_bytes(), self.partitions(topic).await?);
         self.enqueue_to(topic, partition, key, payload).await

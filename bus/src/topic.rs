@@ -98,7 +98,7 @@ impl Topics {
     /// as long as today's news. Of `instruments` the last record of each key is kept forever.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`] or [`BusError::CreateTopic`].
+    /// [`BusError::Unreachable`], [`BusError::Refused`] or [`BusError::CreateTopic`].
     pub async fn ensure(&self) -> Result<(), BusError> {
         // Creating may take long; whether a broker is there is known sooner.
         self.listed().await?;
@@ -145,7 +145,7 @@ impl Topics {
     /// Refuses topics that `tapewire migrate` has not created, or that can't be read side by side.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`], [`BusError::NoTopic`], [`BusError::Uneven`].
+    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::NoTopic`], [`BusError::Uneven`].
     pub async fn check(&self) -> Result<(), BusError> {
         let listed = self.listed().await?;
         let count = |topic: Topic| listed.get(&self.name(topic)).map_or(0, |&(partitions, _)| partitions);
@@ -200,7 +200,7 @@ impl Topics {
     /// error.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`], [`BusError::DeleteTopic`].
+    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::DeleteTopic`].
     pub async fn delete(&self) -> Result<(), BusError> {
         let admin = self.admin()?;
         let names: Vec<String> =

@@ -277,6 +277,16 @@ mod tests {
     }
 
     #[test]
+    fn an_optional_setting_of_any_type_is_not_set_by_an_empty_text() {
+        let file = "[news]\nrequests_a_day = 25\n[prices.override.massive]\nsymbols = [\"AAPL\"]\ntrades = true";
+        let flags = ["news.requests_a_day=", "prices.override.massive.symbols=", "prices.override.massive.trades= "];
+        let config = load_from(file, &[], &flags).unwrap().settings;
+        assert_eq!(config.news.requests_a_day, None);
+        let of_source = &config.prices.r#override["massive"];
+        assert!(of_source.symbols.is_none() && of_source.trades.is_none(), "{of_source:?}");
+    }
+
+    #[test]
     fn digits_stay_a_text_where_the_setting_is_a_text() {
         let environment = [
             ("TAPEWIRE_CLICKHOUSE_USER", "12345"),

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::roles;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use tapewire_bus::Producer;
@@ -67,7 +67,7 @@ pub async fn replay(
         clock: Clock::wall(),
         producer: Producer::new(&config.kafka)?,
         writers: BTreeMap::new(),
-        seen: HashSet::new(),
+        seen: HashMap::new(),
         hasher: RandomState::new(),
     };
     let (mut done, mut after) = (Done::default(), None);
@@ -104,16 +104,19 @@ struct DeadLetterReplay<'a> {
     clock: Clock,
     producer: Producer,
     writers: BTreeMap<Run, Writer>,
-    /// Hashes of the inputs so far: several stages report the same unreadable record.
-    seen: HashSet<u64>,
+    /// By the hash of each input so far, why it was refused, if it was: several stages report the same unreadable record.
+    seen: HashMap<u64, Option<String>>,
     hasher: RandomState,
 }
 
 impl DeadLetterReplay<'_> {
     /// What becomes of a letter, and what is to be sent of it.
     async fn examine(&mut self, letter: &Letter) -> anyhow::Result<(Outcome, Option<(Run, Vec<Item>)>)> {
-        if !self.seen.insert(self.hasher.hash_one((&letter.origin, &letter.bytes))) {
-            return Ok((Outcome::Done("another stage reported the same input"), None));
+        let hash = self.hasher.hash_one((&letter.origin, &letter.bytes));
+        match self.seen.get(&hash) {
+            Some(Some(reason)) => return Ok((Outcome::Refused(reason.clone()), None)),
+            Some(None) => return Ok((Outcome::Done("another stage reported the same input"), None)),
+            None => {}
         }
         let input = DeadInput {
             stage: &letter.stage,
@@ -124,8 +127,12 @@ impl DeadLetterReplay<'_> {
         };
         let (run, read) = match read_again(&input, &self.providers, &self.config.news, &self.clock).await? {
             ReadAgain::Items(run, items) => (run, items),
-            ReadAgain::Not(reason) => return Ok((Outcome::Refused(reason), None)),
+            ReadAgain::Not(reason) => {
+                self.seen.insert(hash, Some(reason.clone()));
+                return Ok((Outcome::Refused(reason), None));
+            }
         };
+        self.seen.insert(hash, None);
         let mut items = Vec::new();
         for item in read {
             items.extend(self.unless_replaced(&run, item).await?);

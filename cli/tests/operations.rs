@@ -137,6 +137,8 @@ fn dead_letters_are_listed_shown_and_replayed_once() {
         ("may", "a4", "archive", "topic news, partition 0, offset 3", "version 1 is newer", record),
         ("", "b5", "price-feed", "massive websocket", "not json", "{\"ev\":"),
         ("may", "c6", "replay", "news.csv line 3", "no date", "x,y"),
+        ("", "d7", "joiner", "topic bars, partition 0, offset 9", "no run", "{\"v\":1}"),
+        ("", "d8", "archive", "topic bars, partition 0, offset 9", "no run", "{\"v\":1}"),
     ];
     for (number, (run, id, stage, origin, reason, bytes)) in rows.into_iter().enumerate() {
         let text = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
@@ -161,11 +163,11 @@ fn dead_letters_are_listed_shown_and_replayed_once() {
     assert_eq!(letters(&["replay"]).status.code(), Some(2));
 
     let dry = succeeded(letters(&["replay", "--all", "--dry-run"]));
-    assert!(dry.contains("letters: 6; records that would be sent: 3; letters that can't be replayed: 2"), "{dry}");
+    assert!(dry.contains("letters: 8; records that would be sent: 3; letters that can't be replayed: 4"), "{dry}");
     assert!(dry.contains("replay the file again") && dry.contains("another stage reported the same input"), "{dry}");
     let _roles = [place.role("sentiment"), place.role("join")];
     let sent = succeeded(letters(&["replay", "--all"]));
-    assert!(sent.contains("letters: 6; records sent: 3; letters that can't be replayed: 2"), "{sent}");
+    assert!(sent.contains("letters: 8; records sent: 3; letters that can't be replayed: 4"), "{sent}");
     let articles = "SELECT count() FROM articles FINAL";
     wait_until("the articles are stored", || place.count(articles) == 2);
     wait_until("the bar is stored", || place.count("SELECT count() FROM bars FINAL WHERE close = 2") == 1);
@@ -175,7 +177,7 @@ fn dead_letters_are_listed_shown_and_replayed_once() {
     assert_eq!(place.count(late), 1, "{}", place.query("SELECT run, available_at FROM mentions"));
 
     let again = succeeded(letters(&["replay", "--all"]));
-    assert!(again.contains("letters: 2; records sent: 0") && again.contains("4 were replayed before"), "{again}");
+    assert!(again.contains("letters: 4; records sent: 0") && again.contains("4 were replayed before"), "{again}");
     // An article that is stored is not sent once more even if it is asked for.
     let again = succeeded(letters(&["replay", "a1", "a3", "--again"]));
     assert!(again.contains("records sent: 0") && again.contains("the article is stored"), "{again}");

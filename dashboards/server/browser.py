@@ -19,10 +19,11 @@ WAIT_SECONDS = 120
 LOGIN_SECONDS = 10
 WIDTH, HEIGHT = 1680, 1050
 POLL_SECONDS = 0.25
-# The element of a chart; what it contains while the chart loads, if it fails or is empty, and once it is drawn.
+# The element of a chart; what it contains while the chart loads, if it fails, if its query has no rows, and once it is drawn.
 HOLDERS = "[data-test='dashboard-component-chart-holder']"
 LOADING = "[data-test='loading-indicator'], .loading"
-BROKEN = ".ant-alert-error, .ant-empty, [data-test='error-message'], .missing-chart-container"
+BROKEN = ".ant-alert-error, [data-test='error-message'], .missing-chart-container"
+EMPTY = ".ant-empty"
 DRAWN = "canvas, svg[viewBox] rect, td, .tw-strip b"
 
 
@@ -31,10 +32,16 @@ class PageError(Exception):
 
 
 class Browser:
-    """One browser window, logged in to the Superset at `url`."""
+    """One browser window, logged in to the Superset at `url`.
 
-    def __init__(self, url: str, password: str):
+    With `may_be_empty`, a chart without rows counts as drawn, as alerts may be; otherwise as one that shows nothing.
+    """
+
+    def __init__(self, url: str, password: str, may_be_empty: bool = False):
         self.url = url
+        self._broken, self._drawn = (
+            (BROKEN, f"{DRAWN}, {EMPTY}") if may_be_empty else (f"{BROKEN}, {EMPTY}", DRAWN)
+        )
         self._profile = tempfile.mkdtemp(prefix="tapewire-browser-")
         self._answered: list[tuple[int, str]] = []
         try:
@@ -92,7 +99,7 @@ class Browser:
                 return trouble ? `${title} (${trouble.innerText.slice(0, 300)})` : title;
             });
         """
-        return self.driver.execute_script(script, HOLDERS, LOADING, BROKEN, DRAWN)
+        return self.driver.execute_script(script, HOLDERS, LOADING, self._broken, self._drawn)
 
     def failures(self) -> list[str]:
         """Requests that Superset answered with an error since this browser was started; there must not be any."""

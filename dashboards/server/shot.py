@@ -10,7 +10,7 @@ UNREACHABLE = 3
 
 def main(url: str, password_file: str, slug: str, picture: str) -> int:
     try:
-        with Browser(url, Path(password_file).read_text().strip()) as browser:
+        with Browser(url, Path(password_file).read_text().strip(), may_be_empty=True) as browser:
             try:
                 browser.open(slug)
             finally:

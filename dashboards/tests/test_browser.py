@@ -15,29 +15,43 @@ SLOW_LOGIN = b"""<form onsubmit="return false"><input name=username><input name=
     form.onsubmit = () => { location.href = `/welcome/${form.username.value}/${form.password.value}`; return false; };
 }, 2000)</script>"""
 
+# A dashboard with one chart, whose query has no rows.
+WITHOUT_ROWS = b"""<div data-test="dashboard-component-chart-holder"><span class="header-title">Alerts</span>
+<div class="ant-empty">No data</div></div>"""
+
 
 class Page(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(SLOW_LOGIN if self.path == "/login/" else b"in")
+        pages = {"/login/": SLOW_LOGIN, "/superset/dashboard/empty": WITHOUT_ROWS}
+        self.wfile.write(pages.get(self.path, b"in"))
 
     def log_message(self, *_):
         pass
 
 
-class Login(unittest.TestCase):
-    def test_is_tried_again_where_nobody_listened(self):
+class Pages(unittest.TestCase):
+    def setUp(self):
         server = HTTPServer(("127.0.0.1", 0), Page)
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_port}"
+
+    def test_login_is_tried_again_where_nobody_listened(self):
         with (
             patch.multiple(browser, LOGIN_SECONDS=3, WAIT_SECONDS=30),
-            browser.Browser(f"http://127.0.0.1:{server.server_port}", "secret") as window,
+            browser.Browser(self.url, "secret") as window,
         ):
             self.assertTrue(window.driver.current_url.endswith("/welcome/admin/secret"))
+
+    def test_a_chart_without_rows_is_drawn_only_where_charts_may_be_empty(self):
+        for may_be_empty, unready in [(False, ["Alerts (No data)"]), (True, [])]:
+            with browser.Browser(self.url, "secret", may_be_empty) as window:
+                window.driver.get(f"{self.url}/superset/dashboard/empty")
+                self.assertEqual(unready, window.unready())
 
 
 if __name__ == "__main__":

@@ -76,6 +76,21 @@ class Visit(unittest.TestCase):
         """
         return self.browser.driver.execute_script(script, self.browser.all(TABLES)[table])
 
+    def save_picture(self, least_height: int) -> None:
+        """Saves the page, which is whole only if it is so high; kept where TAPEWIRE_DASHBOARDS_PICTURE is set."""
+        wanted = os.environ.get("TAPEWIRE_DASHBOARDS_PICTURE")
+        picture = Path(wanted or folder / "page.png")
+        if self.page != FIRST_PAGE:
+            picture = picture.with_stem(f"{picture.stem}-{self.page}")
+        self.browser.save(picture)
+        header = picture.read_bytes()[:24]
+        self.assertEqual(b"\x89PNG", header[:4])
+        width, height = int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big")
+        self.assertEqual(1680, width)
+        self.assertGreater(height, least_height)
+        if wanted:
+            print(f"picture: {picture}")
+
     def figures(self) -> list[str]:
         return [figure.text for figure in self.browser.all(".tw-strip b")]
 
@@ -144,15 +159,7 @@ class Opening(Visit):
         self.assertEqual("N/A", rows[0][9], "the 60 minutes reach beyond the close")
 
     def test_picture(self):
-        picture = Path(os.environ.get("TAPEWIRE_DASHBOARDS_PICTURE") or folder / "page.png")
-        self.browser.save(picture)
-        header = picture.read_bytes()[:24]
-        self.assertEqual(b"\x89PNG", header[:4])
-        width, height = int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big")
-        self.assertEqual(1680, width)
-        self.assertGreater(height, 1800)
-        if "TAPEWIRE_DASHBOARDS_PICTURE" in os.environ:
-            print(f"picture: {picture}")
+        self.save_picture(least_height=1800)
 
 
 class Operations(Visit):
@@ -187,8 +194,7 @@ class Operations(Visit):
         self.assertIn(f"<i>{seed.RUN}</i>", letters[0][4])
 
     def test_picture(self):
-        if picture := os.environ.get("TAPEWIRE_DASHBOARDS_PICTURE"):
-            self.browser.save(Path(picture).with_stem(f"{Path(picture).stem}-{self.page}"))
+        self.save_picture(least_height=1500)
 
     def test_draws_delays_and_arrivals(self):
         delays, arrivals = (set(colours) for colours in self.browser.driver.execute_script(COLOURS))

@@ -128,7 +128,7 @@ async fn provider(
     clock: &Clock,
 ) -> Result<ReadAgain, IngestError> {
     let (items, rejects): (Vec<Item>, _) = if let Some(config) = of_news {
-        let page = config.source(name, providers, clock)?.read_again(rejected).await?;
+        let page = config.source(name, providers, clock)?.read_again(rejected).await?.without_large_records();
         (page.items.into_iter().map(Item::Article).collect(), page.rejects)
     } else {
         let frame = providers.price_source(name, clock)?.read_again(rejected).await?;

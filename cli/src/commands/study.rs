@@ -222,8 +222,9 @@ impl Study {
             let stored = read.context("reading the rows panicked")??;
             let (closes, calendars) = match days {
                 true => {
-                    let read = stored::closes_of_files(&self.reading, &config, shutdown).await?;
-                    (Some((read.0, read.1)), Some(read.2))
+                    let (closes, benchmark, calendars) =
+                        stored::closes_of_files(&self.reading, &config, shutdown).await?;
+                    (Some((closes, benchmark)), Some(calendars))
                 }
                 false => (None, None),
             };

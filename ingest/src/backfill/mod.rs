@@ -223,6 +223,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         (from, end): (Timestamp, Timestamp),
     ) -> Result<(), IngestError> {
         let delay = SignedDuration::try_from(self.options.delay).unwrap_or(SignedDuration::MAX);
+        let page = page.without_large_records();
         for article in page.items.into_iter().filter(|article| (from..end).contains(&article.published_at)) {
             // Never later than it really came, and never the time at which it is fetched now.
             let received_at = article.published_at.saturating_add(delay).unwrap_or(Timestamp::MAX);

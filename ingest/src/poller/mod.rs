@@ -325,7 +325,7 @@ impl NewsPoller {
         loop {
             let mut at = self.unfinished.take().unwrap_or_else(|| self.begin());
             let page = match self.page(&at.request).await? {
-                Ok(page) => page,
+                Ok(page) => page.without_large_records(),
                 // The provider has forgotten the cursor: the next poll begins with its first page.
                 Err(ProviderError::BadRequest { provider, path, message, .. })
                     if matches!(at.request, NewsRequest::Next(_)) =>

@@ -1,9 +1,10 @@
 //! Reads the items of an answer one by one, in the same way for all providers.
 
-use super::{Cursor, LARGEST_ITEM, Page, ProviderError, Reject, Rejected};
+use super::{Cursor, LARGEST_ITEM, LARGEST_RECORD, Page, ProviderError, Reject, Rejected};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tapewire_core::Symbol;
+use tapewire_core::record::News;
+use tapewire_core::{Article, NewsRecord, Run, Symbol};
 
 /// An id, which providers write as a number or as a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,21 @@ impl<T> Page<T> {
     }
 }
 
+impl Page<Article> {
+    /// The page with the articles that [`check_record`] refuses among the rejects.
+    pub(crate) fn without_large_records(mut self) -> Self {
+        let Self { items, rejects, .. } = &mut self;
+        items.retain(|article| match check_record(article) {
+            Ok(()) => true,
+            Err(reason) => {
+                rejects.push(Reject::new(&String::from_utf8_lossy(&record_of(article)), reason));
+                false
+            }
+        });
+        self
+    }
+}
+
 impl Rejected<'_> {
     /// Reads the item by itself; the page holds it, or it is among the page's rejects.
     ///
@@ -86,6 +102,23 @@ pub(crate) fn check_size(raw: &str) -> Result<(), String> {
         return Err(format!("{} bytes are more than the {LARGEST_ITEM} an item may have", raw.len()));
     }
     Ok(())
+}
+
+/// Refuses an article whose record is too large for Kafka although the item was not: in a record, a quote takes two bytes and
+/// a control character six, and the id is also the key.
+///
+/// # Errors
+/// The reason, in words.
+pub(crate) fn check_record(article: &Article) -> Result<(), String> {
+    let size = article.key().len() + record_of(article).len();
+    if size > LARGEST_RECORD {
+        return Err(format!("its record of {size} bytes is more than the {LARGEST_RECORD} that a message may have"));
+    }
+    Ok(())
+}
+
+fn record_of(article: &Article) -> Vec<u8> {
+    NewsRecord::new(Run::live(), News::Article(article.clone())).encode()
 }
 
 /// The symbols of the tickers of an article, each once and in this order; and why one had to be left out, if any had.
@@ -120,6 +153,19 @@ mod tests {
         let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
         assert!(reasons[0] == "without its sign" && reasons[1].contains("bytes") && reasons.len() == 3, "{reasons:?}");
         assert_eq!(page.rejects[2].bytes, b"{}");
+    }
+
+    #[test]
+    fn an_article_whose_record_is_too_large_for_kafka_is_a_reject() {
+        let wire = tapewire_testkit::article("Title", tapewire_testkit::at("2025-06-02T14:00:00Z"));
+        let quotes = Article { description: "\"".repeat(LARGEST_ITEM), ..wire.clone() };
+        let address = "x".repeat(LARGEST_ITEM / 2);
+        let keyed = Article { id: address.clone(), url: address, ..wire.clone() };
+        let items = vec![quotes, wire.clone(), keyed];
+        let page = Page { items, rejects: Vec::new(), origin: "/news".into(), next: None }.without_large_records();
+        assert_eq!(page.items, [wire]);
+        assert_eq!(page.rejects.len(), 2);
+        assert!(page.rejects.iter().all(|reject| reject.reason.contains("that a message may have")));
     }
 
     #[test]

@@ -55,6 +55,10 @@ use tapewire_core::{Article, Bar, CorporateAction, Halt, Symbol, Trade};
 /// provider's mistake, and must not stop those after it.
 pub const LARGEST_ITEM: usize = 600_000;
 
+/// Largest record of an article with its key, in bytes. Its mentions hold the same texts and a score, and must be below
+/// Kafka's limit as well.
+pub(crate) const LARGEST_RECORD: usize = 900_000;
+
 /// An item of a page or frame that could not be used, or only in part. It goes to the topic `dead-letter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {

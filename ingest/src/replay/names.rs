@@ -19,12 +19,18 @@ pub(super) struct Role {
 /// The names that the user has given, by role. `None`: the file has no field of this role.
 pub type Mapping = BTreeMap<String, Option<String>>;
 
-/// Finds fields of rows.
+/// The roles of a kind of row by their names. Made once for each kind, because that takes longer than reading a short file.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct Index {
     roles: &'static [Role],
     /// By [`compared`] name.
     known: HashMap<String, Vec<Known>>,
+}
+
+/// Finds fields of rows.
+#[derive(Debug)]
+pub(super) struct Names {
+    index: &'static Index,
     ignored: &'static [&'static str],
     flag: &'static str,
     mapping: Mapping,
@@ -56,18 +62,17 @@ impl Names {
     /// # Errors
     /// The user names a role that does not exist.
     pub fn new(
-        roles: &'static [Role],
+        index: &'static Index,
         ignored: &'static [&'static str],
         flag: &'static str,
         mapping: &Mapping,
     ) -> Result<Self, String> {
-        if let Some(unknown) = mapping.keys().find(|name| !roles.iter().any(|role| role.name == **name)) {
-            let known: Vec<&str> = roles.iter().map(|role| role.name).collect();
+        if let Some(unknown) = mapping.keys().find(|name| !index.roles.iter().any(|role| role.name == **name)) {
+            let known: Vec<&str> = index.roles.iter().map(|role| role.name).collect();
             return Err(format!("{flag}: there is no `{unknown}`; there are: {}", known.join(", ")));
         }
         let never_seen = RefCell::new(mapping.values().flatten().cloned().collect());
-        let known = index(roles);
-        Ok(Self { roles, known, ignored, flag, mapping: mapping.clone(), never_seen, last: RefCell::default() })
+        Ok(Self { index, ignored, flag, mapping: mapping.clone(), never_seen, last: RefCell::default() })
     }
 
     /// Whether the user says that the file has no field of this role.
@@ -139,7 +144,7 @@ impl Names {
 
     /// The roles that have this name.
     fn known_as(&self, name: &str) -> &[Known] {
-        compared(name).and_then(|name| self.known.get(&name)).map(Vec::as_slice).unwrap_or_default()
+        compared(name).and_then(|name| self.index.known.get(&name)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The best field that has a value, or else the best that has none.
@@ -164,7 +169,7 @@ impl Names {
         let mut reason = match self.mapping.get(role) {
             Some(Some(column)) => format!("no column {column}"),
             _ => {
-                let known = self.roles.iter().filter(|own| own.name == role).flat_map(Role::names);
+                let known = self.index.roles.iter().filter(|own| own.name == role).flat_map(Role::names);
                 let some: Vec<&str> = known.filter(|name| name.len() > 1).take(4).collect();
                 format!("no {role}: none of {}, ...", some.join(", "))
             }
@@ -181,19 +186,20 @@ impl Role {
     }
 }
 
-/// Each name of each role, as [`Names`] keeps them.
-fn index(roles: &'static [Role]) -> HashMap<String, Vec<Known>> {
-    let mut known: HashMap<String, Vec<Known>> = HashMap::new();
-    for role in roles {
-        for (rank, spelling) in role.names().enumerate() {
-            let Some(compared) = compared(spelling) else { continue };
-            let of_name = known.entry(compared).or_default();
-            if of_name.iter().all(|own| own.role != role.name) {
-                of_name.push(Known { role: role.name, rank, spelling });
+impl Index {
+    pub fn new(roles: &'static [Role]) -> Self {
+        let mut known: HashMap<String, Vec<Known>> = HashMap::new();
+        for role in roles {
+            for (rank, spelling) in role.names().enumerate() {
+                let Some(compared) = compared(spelling) else { continue };
+                let of_name = known.entry(compared).or_default();
+                if of_name.iter().all(|own| own.role != role.name) {
+                    of_name.push(Known { role: role.name, rank, spelling });
+                }
             }
         }
+        Self { roles, known }
     }
-    known
 }
 
 /// The fields of an object `content` in the row, as Yahoo nests them, then those of the row: of the same name in both, that of

@@ -4,6 +4,7 @@ use super::session::Close;
 use super::tape::Bars;
 use super::time::EventTime;
 use std::collections::BTreeMap;
+use tapewire_core::Bar;
 use tapewire_core::exchange::Calendar;
 
 /// Fewer pairs of returns give no market model.
@@ -229,8 +230,8 @@ pub(super) fn usual_volume(
 
 /// The midnight (UTC) that is nearest.
 fn midnight_near(at: EventTime) -> EventTime {
-    const DAY: i64 = 86_400_000_000;
-    EventTime::from_micros((at.as_micros() + DAY / 2).div_euclid(DAY) * DAY)
+    let day = i64::from(Bar::DAY_S) * 1_000_000;
+    EventTime::from_micros((at.as_micros() + day / 2).div_euclid(day) * day)
 }
 
 #[cfg(test)]

@@ -273,6 +273,7 @@ mod tests {
         let server = Server::start(&[
             (PATH, Answered::ok("Please limit requests to one every 5 seconds or contact us for larger queries.")),
             (PATH, Answered::ok("Your query was too short or too long.")),
+            (PATH, Answered::ok("{\"error\":\"the index is being rebuilt\"}")),
         ])
         .await;
         let source = source(&server);
@@ -281,6 +282,8 @@ mod tests {
         assert_eq!(error.retry_after(), Some(BETWEEN_REQUESTS), "{error}");
         let error = source.page(&request).await.unwrap_err();
         assert!(error.to_string().contains("too short or too long"), "{error}");
+        let error = source.page(&request).await.unwrap_err();
+        assert!(error.is_retryable() && error.to_string().contains("being rebuilt"), "{error}");
     }
 
     #[test]

@@ -94,7 +94,9 @@ pub fn bars(
     if let Err(reason) = check(&listed.meta, symbol) {
         // The same bytes each time, so that it stays one dead letter.
         let Meta { symbol: named, currency, data_granularity } = &listed.meta;
-        let raw = serde_json::json!({"asked": symbol.as_str(), "symbol": named, "currency": currency, "dataGranularity": data_granularity});
+        let raw = serde_json::json!({
+            "asked": symbol.as_str(), "symbol": named, "currency": currency, "dataGranularity": data_granularity
+        });
         page.rejects.push(Reject::new(&raw.to_string(), reason));
         return Ok(page);
     }

@@ -3,7 +3,7 @@
 use super::{DAY_S, DayKind, Prices, Reading, Stamp};
 use crate::replay::ReplayOptions;
 use crate::replay::moments;
-use crate::replay::names::{Field, Names, Role};
+use crate::replay::names::{Field, Index, Names, Role};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Written, in_zone, written};
@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 use tapewire_core::Symbol;
 use tapewire_core::exchange::{Calendar, Calendars, Market, abroad};
 use tapewire_formats::{Row, Value};
@@ -55,6 +56,8 @@ const ROLES: &[Role] = &[
     Role { name: "width", others: &["width_s", "timeframe", "interval", "per", "resolution", "granularity"] },
 ];
 
+static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
+
 /// Roles with a price or an amount, in the order of [`Prices`].
 const NUMBERS: [&str; 6] = ["open", "high", "low", "close", "volume", "vwap"];
 
@@ -87,7 +90,7 @@ impl<'o> Reader<'o> {
     /// The reason why the names that the user gives can't be used.
     pub fn new(options: &'o ReplayOptions) -> Result<Self, String> {
         Ok(Self {
-            names: Names::new(ROLES, &[], "--bar-columns", &options.bar_columns)?,
+            names: Names::new(&INDEX, &[], "--bar-columns", &options.bar_columns)?,
             clock: Clock { zone: options.bar_zone.clone(), order: options.date_order, zone_flag: "--bar-zone" },
             options,
             tickers: HashMap::new(),

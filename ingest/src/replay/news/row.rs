@@ -1,15 +1,17 @@
 //! Makes an article of a row of any provider's news.
 
 use crate::epoch::{is_plausible, whole_microseconds};
-use crate::providers::items::{ItemResult, check_size};
+use crate::providers::LARGEST_RECORD;
+use crate::providers::items::{ItemResult, check_record, check_size};
 use crate::providers::registry::PROVIDERS;
-use crate::replay::names::{Names, Role};
+use crate::replay::names::{Index, Names, Role};
 use crate::replay::values::ticker::{Companies, companies};
 use crate::replay::values::time::{Clock, Moment, moment};
 use crate::replay::values::{is_missing, quoted, text};
 use crate::replay::{ReplayOptions, delayed, moments};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Symbol};
 use tapewire_formats::{Row, Value};
@@ -136,6 +138,8 @@ const ROLES: &[Role] = &[
     Role { name: "keywords", others: &["tags", "topics", "categories", "channels"] },
 ];
 
+static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
+
 /// Other fields that these providers send. They hold neither text nor companies.
 const IGNORED: &[&str] = &[
     "",
@@ -213,7 +217,7 @@ impl<'o> Reader<'o> {
         names_flag: &'static str,
         zone_flag: &'static str,
     ) -> Result<Self, String> {
-        let names = Names::new(ROLES, IGNORED, names_flag, &options.news_columns)?;
+        let names = Names::new(&INDEX, IGNORED, names_flag, &options.news_columns)?;
         let clock = Clock { zone: options.news_zone.clone(), order: options.date_order, zone_flag };
         Ok(Self { names, clock, options })
     }
@@ -268,6 +272,10 @@ impl<'o> Reader<'o> {
         };
         draft.article.symbols = self.aliased(draft.article.symbols);
         self.set_received(&mut draft, row)?;
+        // A shorter row can't become too large: a byte takes six at most, and a text is in a record three times at most.
+        if raw.len() > LARGEST_RECORD / 20 {
+            check_record(&draft.article)?;
+        }
         Ok(draft)
     }
 

@@ -78,7 +78,7 @@ fn of_two_names_that_differ_in_case_or_marks_the_one_that_is_spelled_as_usual_co
 }
 
 #[test]
-fn a_time_of_day_of_one_or_two_digits_is_minutes_or_seconds_and_is_refused() {
+fn a_time_of_day_of_one_or_two_digits_is_refused() {
     let refused = bars("symbol,date,time,open,high,low,close,volume\nEXMP,2025-05-12,45,1,2,1,2,10\n").err().unwrap();
     assert!(refused.contains("45 may be hours, minutes or seconds"), "{refused}");
 }

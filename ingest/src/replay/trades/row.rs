@@ -2,13 +2,14 @@
 
 use super::TradesOptions;
 use crate::replay::SymbolOf;
-use crate::replay::names::{Names, Role};
+use crate::replay::names::{Index, Names, Role};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
 use crate::replay::values::quoted;
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Moment, moment};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
+use std::sync::LazyLock;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Symbol, Trade, TradeCounts};
 use tapewire_formats::{Row, Value};
@@ -42,6 +43,8 @@ const ROLES: &[Role] = &[
     Role { name: "facility", others: &["trf_id", "trfi"] },
 ];
 
+static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
+
 /// Reads the rows of one file after the other.
 pub(super) struct Reader<'o> {
     names: Names,
@@ -54,7 +57,7 @@ impl<'o> Reader<'o> {
     /// The reason why the names that the user gives can't be used.
     pub fn new(options: &'o TradesOptions) -> Result<Self, String> {
         Ok(Self {
-            names: Names::new(ROLES, &[], "--columns", &options.columns)?,
+            names: Names::new(&INDEX, &[], "--columns", &options.columns)?,
             clock: Clock { zone: options.zone.clone(), order: options.date_order, zone_flag: "--zone" },
             options,
         })
