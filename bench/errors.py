@@ -1,4 +1,4 @@
-"""What a person sees when something is wrong: one line that names the remedy."""
+"""Errors that are printed as one line, which names the remedy."""
 
 
 class BenchError(Exception):

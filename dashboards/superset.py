@@ -75,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="superset.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, action, text in (
-        ("up", up, "start Superset unless it runs, and import the dashboards"),
+        ("up", up, "start Superset unless it is running, and import the dashboards"),
         ("down", down, "stop it"),
-        ("status", status, "say whether it runs and answers; exit code 3 unless it does"),
+        ("status", status, "say whether it is running and answers; if not, the exit code is 3"),
         ("env", env, "print export lines for the shell"),
         ("import", import_dashboards, "import the dashboards again, after a change to bundle/"),
         ("screenshot", screenshot, "save a picture of a page; needs Chromium"),

@@ -1,4 +1,4 @@
-"""The model as plain ONNX, which ONNX Runtime and OpenVINO both start from."""
+"""Exports the model as plain ONNX, the input of both ONNX Runtime and OpenVINO."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
 
 
 class Logits(torch.nn.Module):
-    """The classifier with its three inputs by position and its logits alone as output."""
+    """The classifier with three positional inputs, which returns only the logits."""
 
     def __init__(self, model: BertForSequenceClassification):
         super().__init__()
@@ -26,7 +26,7 @@ def export(folder: Path) -> Path:
     path = folder / "plain.onnx"
     if path.exists():
         return path
-    # Eager attention is the form that the fusions of ONNX Runtime look for.
+    # ONNX Runtime's fusions recognise attention only in its eager form.
     model = BertForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
     ids = torch.arange(5, 37).view(2, 16)
     mask = torch.ones_like(ids)

@@ -2,8 +2,8 @@
 //!
 //! The consumer groups commit on the topics, so two databases on one set of topics would each get a part of the rows.
 //! Therefore the first database is recorded on the topic `installation`, and any other database is refused. The topic's
-//! records are read in order: the first counts, and after it each that takes the topics from the database that counts
-//! by then.
+//! records are read in order: the first one names the database, and a later one counts only if it takes the topics from
+//! the database that has them by then.
 
 use crate::broker_log::Logged;
 use crate::topic::{INSTALLATION, METADATA_TIMEOUT};
@@ -43,11 +43,12 @@ pub async fn bound_database(config: &KafkaConfig) -> Result<Option<BoundDatabase
     tokio::task::spawn_blocking(move || read(&config)).await.expect("reading the topic does not panic")
 }
 
-/// Records that the topics are read into `database`, unless another database is recorded. With `take` the topics are
-/// taken from that one.
+/// Records that the topics are read into `database`. If another database is recorded already, `take` replaces it;
+/// without `take` that is an error.
 ///
 /// # Errors
-/// [`BusError::OtherDatabase`] if they are read into another; [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`].
+/// [`BusError::OtherDatabase`] if they are read into another; [`BusError::Unreachable`], [`BusError::Refused`],
+/// [`BusError::Send`].
 pub async fn bind(config: &KafkaConfig, database: &BoundDatabase, take: bool) -> Result<(), BusError> {
     let bound = bound_database(config).await?;
     let taken_from = match bound {
@@ -105,7 +106,7 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
         }
         if let Some(Ok(record)) = client.poll(Duration::from_millis(200)) {
             next = record.offset() + 1;
-            // A record that can't be read was not written by tapewire.
+            // A record that can't be read is ignored: tapewire did not write it.
             bindings.extend(record.payload().and_then(|payload| serde_json::from_slice::<Binding>(payload).ok()));
         }
     }

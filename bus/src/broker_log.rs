@@ -114,18 +114,18 @@ fn in_words(fac: &str, message: &str) -> Option<String> {
     let text = text.split(" (after ").next().unwrap_or(text).trim_end_matches(['.', ' ']);
     let (place, text) = text.split_once(": ").unwrap_or(("", text));
     let broker = place.split('/').next().filter(|place| place.contains(':')).unwrap_or(place);
-    let again = "check the setting kafka.brokers and that the broker runs; it is tried again";
+    let again = "check the setting kafka.brokers and that the broker runs; tapewire keeps trying";
     let reason = |text: &str| text.rsplit(": ").next().unwrap_or(text).to_lowercase();
     Some(if text.starts_with("Connect to ") {
         format!("kafka at {broker} does not answer ({}); {again}", reason(text))
     } else if text.starts_with("Failed to resolve") {
-        format!("the name of kafka's broker {broker} is not known here ({}); {again}", reason(text))
+        format!("the host name of kafka's broker {broker} can't be resolved ({}); {again}", reason(text))
     } else if text.starts_with("Connection setup timed out") {
         format!("kafka at {broker} does not answer (no connection in time); {again}")
     } else if text.starts_with("Disconnected") {
-        format!("kafka at {broker} closed the connection; it is tried again")
+        format!("kafka at {broker} closed the connection; tapewire connects again")
     } else if text.contains("request(s) timed out") || text.contains("timed out (") {
-        format!("kafka at {broker} does not answer requests in time; they are sent again")
+        format!("kafka at {broker} does not answer requests in time; tapewire sends them again")
     } else if broker.is_empty() {
         format!("kafka: {text}")
     } else {
@@ -161,12 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_known_is_said_so() {
+    fn a_host_name_that_cannot_be_resolved_is_reported_as_the_cause() {
         let said = "[thrd:nowhere.invalid:9092/bootstrap]: nowhere.invalid:9092/bootstrap: Failed to resolve \
                     'nowhere.invalid:9092': Name or service not known (after 12ms in state CONNECT)";
         let words = in_words("FAIL", said).unwrap();
         assert!(
-            words.starts_with("the name of kafka's broker nowhere.invalid:9092 is not known here (name or"),
+            words.starts_with("the host name of kafka's broker nowhere.invalid:9092 can't be resolved (name or"),
             "{words}"
         );
     }

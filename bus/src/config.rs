@@ -23,7 +23,7 @@ pub struct KafkaConfig {
     /// File that holds the SASL password and nothing else.
     #[schemars(extend("x-secret" = true), example = &"/run/secrets/kafka_password")]
     pub sasl_password_file: Option<std::path::PathBuf>,
-    /// The SASL password, read by the caller from its variable or from `sasl_password_file`.
+    /// The SASL password, which the caller has read from the environment or from `sasl_password_file`.
     #[serde(skip)]
     pub sasl_password: Option<String>,
     /// Any further properties of librdkafka, by librdkafka's names, for example for TLS and SASL.
@@ -74,7 +74,7 @@ impl KafkaConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
         config.set("client.id", "tapewire");
-        // A broker that does not answer is tried again quickly: local restarts take seconds.
+        // At most 2 seconds between attempts to connect, because a broker on this machine restarts within seconds.
         config.set("reconnect.backoff.max.ms", "2000");
         config.set("topic.metadata.refresh.interval.ms", "30000");
         for (name, value) in &self.properties {

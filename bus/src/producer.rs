@@ -18,7 +18,7 @@ pub struct Producer {
     partitions: Arc<Mutex<HashMap<Topic, i32>>>,
 }
 
-/// A record that was queued. Awaiting it gives the record's offset once the brokers have acknowledged it.
+/// A record that was queued. [`Delivery::acknowledged`] returns its offset once the brokers have acknowledged it.
 #[must_use = "a record whose delivery nobody awaits may be lost unseen"]
 pub struct Delivery {
     future: DeliveryFuture,
@@ -26,7 +26,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Waits for the broker's acknowledgement; the record's offset in its partition.
+    /// Waits for the acknowledgement, and returns the record's offset in its partition.
     ///
     /// # Errors
     /// [`BusError::Send`].

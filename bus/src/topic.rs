@@ -31,7 +31,8 @@ pub enum Topic {
     Halts,
     /// Splits and dividends, key: symbol.
     Actions,
-    /// Instruments, key: symbol, and its first day where there is one. The topic is compacted.
+    /// Instruments, key: symbol, and the first day on which it stands for the instrument, if that is known. The topic
+    /// is compacted.
     Instruments,
     /// Dead letters: input that could not be read or handled.
     DeadLetter,
@@ -100,7 +101,7 @@ impl Topics {
     /// # Errors
     /// [`BusError::Unreachable`], [`BusError::Refused`] or [`BusError::CreateTopic`].
     pub async fn ensure(&self) -> Result<(), BusError> {
-        // Creating may take long; whether a broker is there is known sooner.
+        // Fails sooner if there is no broker: creating topics has a longer timeout.
         self.listed().await?;
         let admin = self.admin()?;
         let names = Topic::ALL.map(|topic| self.name(topic));
@@ -196,8 +197,8 @@ impl Topics {
         Ok(names.find(|name| listed.get(name).is_none_or(|&(partitions, led)| partitions == 0 || !led)))
     }
 
-    /// Deletes the topics and all records in them. Used by tests and by `tapewire demo`. Topics that do not exist are no
-    /// error.
+    /// Deletes the topics and all records in them. Used by tests and by `tapewire demo`. A topic that does not exist
+    /// is not an error.
     ///
     /// # Errors
     /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::DeleteTopic`].
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_topics_may_have_another_number_of_partitions() {
+    async fn topics_that_are_not_read_side_by_side_may_have_another_number_of_partitions() {
         let cluster = MockCluster::new(1).unwrap();
         let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
         let topics = Topics::new(&config);

@@ -31,8 +31,8 @@ pub struct Config {
     pub model: String,
     /// Folder where the poller and the price feed note how far they have read.
     pub state_dir: PathBuf,
-    /// File of subscriptions: sources, symbols, trades and halts, which lie over the settings `news` and `prices`. `tapewire
-    /// run` reads it again when it changes: docs/running.md.
+    /// File of subscriptions: sources, symbols, trades and halts that override those in `news` and `prices`.
+    /// `tapewire run` reads it again when it changes: docs/running.md.
     #[schemars(example = &"subscriptions.toml")]
     pub subscriptions_file: Option<PathBuf>,
     pub kafka: KafkaConfig,
@@ -109,7 +109,8 @@ impl Config {
         Self::with_secrets_by(loaded, Loaded::secret)
     }
 
-    /// As [`Config::with_secrets`]; `secret` gives the secret whose file a setting names.
+    /// As [`Config::with_secrets`], with secrets from `secret`, which gets the path of the setting that names a
+    /// secret's file.
     ///
     /// # Errors
     /// Those of `secret`.
@@ -140,8 +141,8 @@ impl Config {
 }
 
 impl Config {
-    /// Adds the markets of the instruments in the companies files of the settings that name an exchange which is known.
-    /// Rules in `[join.calendars]` count more.
+    /// Adds the markets of instruments from the files `sentiment.companies` and `sentiment.instruments`, where these
+    /// name an exchange that we know. Rules in `[join.calendars]` take precedence.
     ///
     /// # Errors
     /// A file can't be read.
@@ -160,7 +161,7 @@ impl Config {
         Ok(())
     }
 
-    /// Gives every stage the market of each symbol.
+    /// Sets these calendars for every stage that asks for the market of a symbol.
     pub fn set_calendars(&mut self, calendars: Calendars) {
         self.prices.calendars = calendars.clone();
         self.sentiment.calendars = calendars.clone();
@@ -179,7 +180,7 @@ mod tests {
         load_from("", &[], flags).and_then(Config::with_secrets)
     }
 
-    /// From a file and an environment of the test's own.
+    /// Settings from this file, environment and flags, not those of the machine.
     fn load_from(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Loaded<Config>, Error> {
         load_over(None, file, environment, flags)
     }
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_beat_environment_beats_file() {
+    fn flags_override_the_environment_and_the_environment_overrides_the_file() {
         let file = "listen = \"file\"\n[kafka]\nbrokers = \"file:1\"\npartitions = 1\nprefix = \"file\"";
         let environment = [
             ("TAPEWIRE_KAFKA_BROKERS", "env:2"),
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_lies_over_the_defaults_and_under_the_file() {
+    fn a_preset_overrides_the_defaults_and_the_file_overrides_the_preset() {
         let preset = Some(Preset::Keyless.settings());
         let file = "[news]\nevery = \"2m\"\n[news.override.gdelt]\nevery = \"9m\"";
         let contact = "providers.edgar.user_agent=Example admin@example.com";
@@ -244,7 +245,7 @@ mod tests {
         assert_eq!(["yahoo", "binance"].map(reference), ["SPY", "X:BTCUSDT"]);
     }
 
-    /// Whoever has no account can use every source of the preset, once it is said who asks the SEC.
+    /// Every source of the preset can be used without an account, once `user_agent` says who asks the SEC.
     #[test]
     fn the_keyless_preset_needs_a_contact_for_the_sec_and_nothing_else() {
         let preset = Some(Preset::Keyless.settings());
@@ -410,7 +411,7 @@ mod tests {
             ("TAPEWIRE_MASSIVE_API_KEY", "s5cret"),
         ];
         let mut config = Config::with_secrets(load_from("", &variables, &[&flag]).unwrap()).unwrap();
-        assert_eq!(config.clickhouse.password, "0123", "a variable is over the file");
+        assert_eq!(config.clickhouse.password, "0123", "a variable overrides the file");
         assert_eq!(config.kafka.sasl_password.as_deref(), Some("s4cret"));
         assert_eq!(config.providers.entry("massive").api_key.expose(), "s5cret");
 
@@ -440,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_takes_an_optional_setting_back() {
+    fn an_empty_variable_unsets_an_optional_setting() {
         let file = "[clickhouse]\npassword_file = \"/nowhere\"";
         let environment = [("TAPEWIRE_CLICKHOUSE_PASSWORD_FILE", ""), ("TAPEWIRE_CLICKHOUSE_PASSWORD", "")];
         let config = Config::with_secrets(load_from(file, &environment, &[]).unwrap()).unwrap();

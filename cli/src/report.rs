@@ -1,4 +1,4 @@
-//! Waits until everything that was sent has been written as rows, and prints a summary of a run.
+//! Waiting until everything that was sent has been written as rows, and the printed summary of a run.
 
 use crate::config::Config;
 use crate::exit;
@@ -49,9 +49,9 @@ impl fmt::Display for Backlog {
     }
 }
 
-/// Waits until the backlog is empty. A stage commits only what Kafka or ClickHouse has acknowledged, so every record
-/// that was sent before is then a row. `queue` is that of this process, if it scores: a text that is computed for
-/// minutes is progress, too.
+/// Waits until the backlog is empty. A stage commits only what Kafka or ClickHouse has acknowledged, so by then every
+/// record that was sent before the call has become a row. `queue` is this process's queue, if it scores: what it
+/// computes counts as progress, because a long text takes minutes.
 pub async fn wait_until_drained(
     config: &Config,
     queue: Option<&Queue>,
@@ -62,7 +62,8 @@ pub async fn wait_until_drained(
     let mut computed = 0;
     let mut moved = Instant::now();
     loop {
-        // The stages are asked in their order, so a record that moves on in the meantime is counted at the next stage.
+        // In the order of the stages, so that a record that moves on in the meantime is still counted, at the next
+        // stage.
         let Some(asked) = shutdown.run_until_cancelled(Backlog::ask(config)).await else {
             return Err(interrupted(last));
         };
@@ -80,7 +81,7 @@ pub async fn wait_until_drained(
             }
             // The stages survive a restart of the broker, so this wait has to survive it, too.
             Err(error) if exit::code(&error) == exit::UNREACHABLE && moved.elapsed() <= STALL_TIMEOUT => {
-                tracing::warn!(error = exit::text(&error), "kafka did not answer how much is left to do; asking again");
+                tracing::warn!(error = exit::text(&error), "Kafka did not say how many records are left; asking again");
             }
             Err(error) => return Err(error),
         }

@@ -1,8 +1,8 @@
-//! The file of subscriptions: what is followed, changed while `tapewire run` goes on.
+//! The file of subscriptions: which sources and symbols are followed. It can be changed while `tapewire run` runs.
 //!
-//! The file lies over the settings `news` and `prices`. It is read every second. What was read has to be the same twice, so
-//! that a file which is being written is not taken for a whole one; then it is checked as at the start, and takes effect. A
-//! file that is wrong is refused with a line in the log, and what was in effect stays.
+//! The file overrides the settings `news` and `prices`. It is read every second. A changed text takes effect once it
+//! was read twice, because a file that is still being written changes from one read to the next. It is checked as at
+//! the start. A file that can't be used is refused with a line in the log, and the subscriptions in effect stay.
 
 use crate::config::Config;
 use crate::exit;
@@ -61,13 +61,13 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Those of the settings, which do not change.
+    /// The subscriptions of the settings, which never change.
     pub fn fixed(config: &Config) -> Self {
         Self { news: watch::channel(config.news.clone()).1, prices: watch::channel(config.prices.clone()).1 }
     }
 
-    /// Those of the file, if the settings name one, which is followed until shutdown. The sources of `roles` are checked;
-    /// those of others may have their keys in another process only.
+    /// The subscriptions of the file, which is followed until shutdown, if the settings name one. Only the sources of
+    /// `roles` are checked: the keys of other roles' sources may be set only in another process.
     ///
     /// # Errors
     /// The file can't be read, or what it says can't be used.
@@ -90,7 +90,7 @@ impl Subscriptions {
     }
 }
 
-/// The settings with what the file of subscriptions says, if they name one. No source is checked yet.
+/// The settings, overridden by the file of subscriptions if they name one. Sources are not checked.
 ///
 /// # Errors
 /// The file can't be read, or what it says can't be used.
@@ -105,7 +105,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("can't read the subscriptions in {}", path.display()))
 }
 
-/// The settings with what `text` says, checked, with the sources of these roles.
+/// The settings, overridden by `text`, and checked together with the sources of these roles.
 fn with(config: &Config, path: &Path, text: &str, roles: &[Role]) -> anyhow::Result<Config> {
     let name = path.display();
     let given: Given =
@@ -152,14 +152,14 @@ fn overlaid(config: &Config, given: Given) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// The tickers that `*` stands for: those of the list of companies. Read when the first pattern needs it.
+/// The tickers that patterns are matched against: those of the list of companies, which is read for the first pattern.
 struct Known {
     config: Config,
     symbols: Option<Vec<Symbol>>,
 }
 
 impl Known {
-    /// The symbols that are listed, with those that each pattern matches; each once.
+    /// The listed symbols, with each pattern replaced by the symbols that it matches, without duplicates.
     fn expanded(&mut self, listed: &[String]) -> anyhow::Result<Vec<Symbol>> {
         let mut symbols: Vec<Symbol> = Vec::new();
         for text in listed {
@@ -192,16 +192,16 @@ impl Known {
     }
 }
 
-/// Looks at the file again and again.
+/// Reads the file every second.
 struct Follower {
     /// The settings without the file.
     base: Config,
     roles: Vec<Role>,
     news: watch::Sender<NewsConfig>,
     prices: watch::Sender<PricesConfig>,
-    /// The text that was seen at the last look.
+    /// The text that was read last.
     seen: String,
-    /// The text that was last taken or refused.
+    /// The text that last took effect or was refused.
     last: String,
 }
 
@@ -224,7 +224,7 @@ impl Follower {
         }
     }
 
-    /// Takes a text that is another than the last one, once it has been the same twice.
+    /// Applies a changed text once it was read twice in a row.
     fn look(&mut self, name: &str, text: String) {
         let is_settled = text == self.seen;
         self.seen = text;
@@ -245,7 +245,7 @@ impl Follower {
             let (before, after) = (before.of(source).symbols, after.of(source).symbols);
             let added = after.iter().filter(|symbol| !before.contains(symbol)).count();
             let removed = before.iter().filter(|symbol| !after.contains(symbol)).count();
-            tracing::info!(source, symbols = after.len(), added, removed, "subscriptions of a price source");
+            tracing::info!(source, symbols = after.len(), added, removed, "price source after the change");
         }
         tracing::info!(
             file = name,
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_counts_once_it_is_seen_twice_and_a_wrong_one_never() {
+    fn a_change_takes_effect_once_it_was_read_twice_and_a_wrong_one_never_does() {
         let config = config();
         let (news, prices) = (watch::channel(config.news.clone()).0, watch::channel(config.prices.clone()).0);
         let mut follower = Follower {

@@ -28,7 +28,7 @@ fn every_session_of_every_calendar_is_as_published() {
 }
 
 #[test]
-fn the_file_of_calendars_is_what_the_script_writes() {
+fn the_committed_calendars_are_what_the_script_writes() {
     let Some(compare) = outcomes("the file of calendars") else { return };
     let mut check = std::process::Command::new(compare.get_program());
     succeeded(check.arg(repository().join("scripts/calendars.py")).arg("--check").output().unwrap());

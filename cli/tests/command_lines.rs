@@ -1,4 +1,5 @@
-//! Random command lines and files at every subcommand: each ends within seconds, names what is wrong, and does not panic.
+//! Random command lines and files for every subcommand: each ends within seconds, says what is wrong, and does not
+//! panic.
 //!
 //! No server is needed: nothing listens at the addresses that the command lines name.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
@@ -16,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How many run at once.
 const AT_ONCE: usize = 8;
 
-/// A subcommand with its flags, as its help lists them: a new one is tried without a change here.
+/// A subcommand with its flags, read from its help, so that new ones are tried without a change here.
 struct Subcommand {
     name: String,
     flags: Vec<String>,
@@ -30,7 +31,7 @@ fn subcommands() -> Vec<Subcommand> {
     };
     let whole = help(&[]);
     let listed = whole.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // A description goes on in lines that begin further right.
+    // Continuation lines of a description are indented further.
     let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
     let of_name = |name: &str| {
@@ -126,7 +127,7 @@ fn arguments(Subcommand { name, flags }: &Subcommand, dice: &mut Dice) -> Vec<St
     line
 }
 
-/// How the command ended, how long it took, and whether it had to be stopped because it runs until it is stopped.
+/// Runs a command: its output, how long it took, and whether it was sent SIGTERM because it is a service.
 fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
     command.current_dir(folder).env_clear().args(line).stdin(Stdio::null());
@@ -162,7 +163,7 @@ fn run(folder: &Path, line: &[String]) -> (Output, Duration, bool) {
     (reading.join().unwrap(), took, stopped)
 }
 
-/// Whether the command runs until it is stopped if nothing is wrong with the command line.
+/// Whether the command, with a correct command line, runs until it is stopped.
 fn is_a_service(line: &[String]) -> bool {
     ["run", "serve", "simulate"].contains(&line[0].as_str())
 }
@@ -193,7 +194,7 @@ fn fault(line: &[String], (output, took, stopped): &(Output, Duration, bool)) ->
     Some(format!("{what}: tapewire {} ({took:?}, {})\n{text}", line.join(" "), output.status))
 }
 
-/// Whether a message names something of the command line, what it lacks, or what it could not reach.
+/// Whether a message names a word of the command line, what is missing from it, or a server that could not be reached.
 fn names_an_argument(line: &[String], text: &str) -> bool {
     let is_named = |word: &String| {
         let name = word.split('=').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A provider that misbehaves: every record that can't be read becomes a dead letter with all its bytes, and the rest
-//! is in the tables.
+//! A provider that misbehaves: records that can't be read become dead letters with their bytes, and the rest reaches
+//! the tables.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -14,7 +14,7 @@ fn free_port() -> u16 {
 
 fn simulator(place: &Installation, address: &str) -> Process {
     let mut command = place.tapewire();
-    // A Monday at two in the afternoon in New York, so that news and bars come at once.
+    // A Monday at two in the afternoon in New York: the market is open, so news and bars arrive from the start.
     command.args(["simulate", "--from", "2025-06-02T18:00:00Z", "--speed", "30"]);
     for setting in [
         format!("simulator.listen={address}"),
@@ -41,7 +41,7 @@ fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
         format!("providers.massive.websocket_url=ws://{address}/stocks"),
         "prices.symbols=[\"AAPL\", \"MSFT\"]".into(),
         "prices.warmup=1h".into(),
-        // The simulated day is far in the past by the wall clock, which this process uses.
+        // This process uses the wall clock, by which the simulated day is far in the past.
         "news.lookback=24000h".into(),
     ] {
         run.args(["--set", &setting]);

@@ -17,8 +17,8 @@ pub enum Moment {
     NextClose,
 }
 
-/// The one list of horizons. All that depends on it follows: enum, names, columns of tables, views, the simulator's
-/// expectations and the tests.
+/// The only list of horizons. The enum, names, columns of tables, views, the simulator's expectations and the tests are
+/// all derived from it.
 macro_rules! horizons {
     ($($(#[doc = $doc:literal])* $horizon:ident $name:literal = $moment:ident $(($minutes:literal))?;)*) => {
         /// How far after the entry an outcome is measured.
@@ -40,7 +40,7 @@ macro_rules! horizons {
             /// Number of horizons.
             pub const COUNT: usize = [$($name),*].len();
 
-            /// All horizons, in the order of time.
+            /// All horizons, in chronological order.
             pub const ALL: [Self; Self::COUNT] = [$(Self::$horizon),*];
 
             /// Minutes after the entry of the horizons that are measured in minutes, in ascending order.
@@ -148,7 +148,7 @@ pub enum Reason {
     /// The tape is complete past the entry and has no bar of this symbol.
     NoBars,
     /// The symbol has bars, but none of them belongs to a regular session: they are before the open or after the close,
-    /// or have a width and start with which neither their open nor their close is a price of a session.
+    /// or they start and end at times at which neither their open nor their close is a price of a session.
     NoRegularBars,
     /// The symbol has bars, but none of them can be the entry.
     NoEntryBar,
@@ -162,7 +162,7 @@ impl Reason {
     /// The names of all reasons, as tables have them.
     pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
-    /// As in tables.
+    /// The name of the reason, as tables have it.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -188,7 +188,7 @@ impl Phase {
     /// The names of all phases, as tables have them.
     pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
-    /// As in tables.
+    /// The name of the phase, as tables have it.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -234,7 +234,7 @@ pub struct Impact {
     pub run: Run,
     /// Grows whenever the row's content changes. Of two rows with one key the one with the higher version counts.
     pub version: u64,
-    /// Article, company, clocks and sentiment as the worker sent them.
+    /// Article, company, timestamps and sentiment, as the worker sent them.
     pub mention: Mention,
     /// The state of the join, and why it has no price path.
     pub status: Status,
@@ -258,7 +258,7 @@ pub struct Impact {
     pub next_close_is_official: Option<bool>,
     /// Abnormal log returns: the log returns minus those that the market model expects from the benchmark's return.
     pub abnormal: PerHorizon,
-    /// Market model: intercept for each bar.
+    /// Market model: intercept, as a log return per bar.
     pub alpha: Option<f64>,
     /// Market model: slope on the benchmark.
     pub beta: Option<f64>,

@@ -1,14 +1,14 @@
 //! Which headlines tell the same story.
 //!
 //! Two headlines about one company tell the same story if their words are alike ([`Fingerprint::similarity`]) and nothing
-//! in them contradicts it. Words that mean the same in the language of wires count as one (`acquires`, `to buy`), words
-//! that many headlines have count little (`shares`, `outlook`), and grammar, labels and publishers do not count.
+//! in them contradicts it. Words that mean the same in headlines count as one (`acquires`, `to buy`), words that many
+//! headlines have count little (`shares`, `outlook`), and grammar, labels and publishers do not count.
 //! Headlines that differ in a number or a period, name opposite directions, or differ only in names are different
 //! stories, however similar their other words are: `Q1` and `Q2`, 5 % and 7 %, `raises` and `cuts`.
 //!
 //! [`tellings`] links each mention to the earlier ones. Everything is a function of headlines and of the times at which
 //! they were known: no later headline changes what is said about an earlier one, and the order in which records arrive
-//! does not matter. View `stories` has the same rules in SQL.
+//! does not matter. The view `stories` applies the same rules in SQL.
 
 mod compare;
 mod words;
@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 /// it.
 pub const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
-/// From this similarity on, two headlines tell the same story.
+/// Two headlines that are at least this similar tell the same story.
 pub const ALIKE: f64 = 0.44;
 
 /// Weight of a word that many headlines have.
@@ -35,29 +35,29 @@ pub const WEIGHT: u64 = 10;
 /// Least weight that two different headlines must share to tell the same story. One shared name is not enough.
 pub const SHARED: u64 = WEIGHT + 2 * FREQUENT_WEIGHT;
 
-/// First letters of words with [`FREQUENT_WEIGHT`].
+/// First characters of words with [`FREQUENT_WEIGHT`].
 pub const FREQUENT_MARKS: [char; 8] = ['~', '+', '-', '!', '@', '%', '&', NAME_MARK];
 
 /// Mark of an extra entry: `^selby` says that `selby` is written with a capital letter, so it may be a name. The entry
 /// has no weight.
 pub const CAPITAL_MARK: char = '^';
 
-/// First letter of the words of the company's own name.
+/// First character of the words of the company's own name.
 pub const NAME_MARK: char = '*';
 
-/// First letters of words that are not names.
+/// First characters of words that are not names.
 pub const MARKS: [char; 9] = ['~', '+', '-', '!', '@', '%', '&', '#', '='];
 
-/// First letters of words that exclude each other: numbers, quarters, months, weekdays.
+/// First characters of words that exclude each other: numbers, quarters, months, weekdays.
 pub const EXACT_MARKS: [char; 4] = ['#', '@', '%', '&'];
 
 /// The entry that stands for every word of denial (`not`, `denies`, `won't`).
 pub const DENIAL: &str = "!";
 
-/// What a headline is compared by: its words in a form in which words that mean the same are equal, each once, in
-/// order. The first letter says what a word is: `#` a number, `@` a quarter or fiscal year, `%` a month, `&` a weekday,
-/// `+` and `-` two opposite directions, `!` a denial, `~` a frequent word, `*` the company's
-/// name, `=` a word that stands for others.
+/// What a headline is compared by: its words, sorted and without repetitions, in a form in which words that mean the
+/// same are equal. The first character says what a word is: `#` a number, `@` a quarter, half or fiscal year, `%` a
+/// month, `&` a weekday, `+` and `-` two opposite directions, `!` a denial, `~` a frequent word, `*` a word of the
+/// company's name, `=` a word that stands for others. An entry with [`CAPITAL_MARK`] says how a word is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fingerprint(Vec<String>);
 
@@ -76,7 +76,8 @@ impl Fingerprint {
         Self::about(headline, None)
     }
 
-    /// The fingerprint of a mention's headline. The company's name says little, because its other headlines have it, too.
+    /// The fingerprint of a mention's headline. The words of the company's name have little weight, because all
+    /// headlines about the company have them.
     pub fn of(mention: &Mention) -> Self {
         Self::about(&mention.title, mention.asked_as.as_deref())
     }
@@ -109,8 +110,8 @@ impl Fingerprint {
     }
 
     /// Twice the weight that two headlines share, divided by the sum of their weights (the Sørensen-Dice coefficient,
-    /// in [0, 1]). It is 0 if one of them has no word, if they contradict each other, and if they share less than
-    /// [`SHARED`] without being equal.
+    /// in [0, 1]). It is 0 if one of them has no word, if they contradict each other, or if they share less than
+    /// [`SHARED`] and are not equal.
     pub fn similarity(&self, other: &Self) -> f64 {
         Headlines::new([self, other]).similarity(0, 1, 0.0)
     }
@@ -137,7 +138,7 @@ enum Known {
 
 static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
     let all = |list: &'static str, known: Known| list.split_whitespace().map(move |word| (word, known));
-    // Of a word that is in several lists, the last counts.
+    // If a word is in several lists, the last list counts.
     let same = words::SAME.iter().flat_map(|&(word, same)| all(same, Known::Same(word)));
     all(words::STOP, Known::Stop)
         .chain(all(words::FREQUENT, Known::Frequent))
@@ -170,7 +171,8 @@ fn without_source(headline: &str) -> &str {
     headline
 }
 
-/// The headline without what is in parentheses and in capital letters: `(NASDAQ: AAPL)`.
+/// The headline without tickers in parentheses, such as `(NASDAQ: AAPL)`: what has at most 20 bytes and no small
+/// letter.
 fn without_tickers(headline: &str) -> String {
     let mut rest = headline;
     let mut kept = String::new();
@@ -272,7 +274,8 @@ fn ordinal(token: &str) -> Option<u8> {
     }
 }
 
-/// A number without commas and trailing zeros, and its scale if that is part of the token: `2.50bn` is (`2.5`, `b`).
+/// A number without commas and without zeros at the end of its fraction, and its scale if that is part of the token:
+/// `2.50bn` is (`2.5`, `b`).
 fn number(token: &str) -> Option<(String, &'static str)> {
     let end = token.find(|char: char| !(char.is_ascii_digit() || char == '.' || char == ',')).unwrap_or(token.len());
     let (digits, rest) = token.split_at(end);
@@ -296,7 +299,7 @@ fn scale_of(word: &str) -> &'static str {
 }
 
 /// A quarter, half or fiscal year in one spelling: `q1` for `q1` and `1q`, `h1` for `h1` and `1h`, `fy25` for `fy25` and
-/// `fy2025`. `None`: another word.
+/// `fy2025`. `None` for any other word.
 fn period(token: &str) -> Option<String> {
     match token.as_bytes() {
         [kind @ b'q', number @ b'1'..=b'4'] | [number @ b'1'..=b'4', kind @ b'q'] => Some((kind, number)),
@@ -317,14 +320,14 @@ fn stem(word: &str) -> &str {
     CLOSINGS.iter().find_map(stem).unwrap_or(word)
 }
 
-/// What is known of a mention's story when the mention becomes known.
+/// A mention's story, as far as it had been told when the mention became known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Telling {
-    /// Index of the mention that told the story first; the mention's own if it is new.
+    /// Index of the mention that told the story first; the mention itself if it is new.
     pub story: usize,
     /// How many mentions have told the story by now, this one included.
     pub told: u64,
-    /// Similarity with the most similar mention of [`SPAN`] before, 0 without one.
+    /// Similarity with the most similar mention that became known less than [`SPAN`] before; 0 if there is none.
     pub similarity: f64,
     /// Time since the story was first told.
     pub since_first: SignedDuration,

@@ -4,17 +4,18 @@ import logging
 import os
 from pathlib import Path
 
-# Superset reads this file at the end of its own defaults.
+# Superset imports this file at the end of its own `config`, so the defaults can be read from there.
 from superset import config
 
 HOME = Path(os.environ["TAPEWIRE_SUPERSET_HOME"])
 
 SECRET_KEY = (HOME / "secret.key").read_text().strip()
 SQLALCHEMY_DATABASE_URI = f"sqlite:///{HOME / 'metadata.db'}"
-# Several requests of one dashboard write their filter state at the same time; SQLite lets them wait.
+# Several requests of one dashboard write their filter state at the same time; wait for SQLite's lock instead of
+# failing.
 SQLALCHEMY_ENGINE_OPTIONS = {"connect_args": {"timeout": 30}}
 
-# What the window title says.
+# Shown in the window title.
 APP_NAME = "tapewire"
 THEME_DEFAULT = {
     **config.THEME_DEFAULT,
@@ -24,7 +25,7 @@ THEME_DEFAULT = {
         "colorPrimary": "#22577a",
         "colorLink": "#22577a",
     },
-    # Without the buttons that select all series and invert the selection.
+    # Hides the buttons that select all series or invert the selection.
     "echartsOptionsOverrides": {"legend": {"selector": False}},
 }
 THEME_DARK = {
@@ -44,13 +45,13 @@ FEATURE_FLAGS = {
     # The datasets read the dashboard's filters inside their SQL.
     "ENABLE_TEMPLATE_PROCESSING": True,
 }
-# Prices are wanted as they are now: query results are never cached.
+# Query results are not cached, so that charts show current prices.
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 SUPERSET_WEBSERVER_TIMEOUT = 60
 ROW_LIMIT = 10_000
 ENABLE_CORS = False
 
-# The price chart is SVG made by a Handlebars template.
+# The price chart is SVG made by a Handlebars template; the sanitizer would remove these elements and attributes.
 HTML_SANITIZATION = True
 HTML_SANITIZATION_SCHEMA_EXTENSIONS = {
     "tagNames": ["svg", "g", "line", "rect", "circle", "path", "text", "title"],
@@ -66,8 +67,8 @@ HTML_SANITIZATION_SCHEMA_EXTENSIONS = {
     },
 }
 
-# The page may load nothing from elsewhere. That also stops the telemetry pixel, which
-# the front end of Superset's packages carries without a switch.
+# The page may load nothing from other hosts. That also blocks the telemetry pixel in Superset's packaged front end,
+# which no setting turns off.
 TALISMAN_ENABLED = True
 TALISMAN_CONFIG = {
     "content_security_policy": {

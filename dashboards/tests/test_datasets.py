@@ -24,14 +24,14 @@ def tearDownModule():
 
 
 def query(name: str, period: tuple[str, str] | None = None, **chosen: list[str]) -> list[dict]:
-    """Rows of a dataset under these filters, by stand-ins for Superset's template functions."""
+    """Rows of a dataset with these filters; Superset's template functions are replaced by stand-ins."""
     environment = jinja2.Environment()
     environment.filters["where_in"] = lambda values: (
         "(" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + ")"
     )
     first, last = (f"toDateTime('{moment}', 'UTC')" for moment in period) if period else (None, None)
     bundle = assets.BUNDLE
-    # Superset finds a filter of time by this column, and by no other.
+    # Superset passes the time filter to a dataset only under this column's name.
     column_of_time = yaml.safe_load((bundle / "datasets" / f"{name}.yaml").read_text())["time"]
     template = (bundle / "filters.jinja").read_text() + (bundle / "datasets" / f"{name}.sql").read_text()
     sql = environment.from_string(template).render(
@@ -108,7 +108,7 @@ class InformationCoefficient(unittest.TestCase):
         self.assertEqual([*(f"{minutes} min" for minutes in seed.SEEDED), "close"], order)
 
     def test_has_an_interval_with_enough_days(self):
-        """The seed has two days; the same rows on twelve, with outcomes of both signs, have an interval."""
+        """The two days of the seed are too few. Copied to twelve, some with opposite outcomes, its rows suffice."""
 
         def on(day: int, moment: str) -> str:
             return f"2026-04-{day:02}{moment[10:]}"

@@ -43,12 +43,12 @@ const IN_FLIGHT: usize = 10_000;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BarsConfig {
-    /// Widths of the bars: 1s, 1m, 5m and others that divide a day. The join takes a price from the finest that has one. After a
-    /// change there are no bars for 20 minutes, because the trades of wider ones are not all known.
+    /// Widths of the bars: 1s, 1m, 5m and others that divide a day. The join takes a price from the finest bar that
+    /// has one. After a change there are no bars for 20 minutes, because not all trades of wider bars are known.
     #[schemars(example = ["1s", "1m", "5m"])]
     pub widths: Vec<String>,
-    /// How long after a bar is complete a late trade, a correction or a cancellation still changes it. The trades of this time
-    /// are in memory, and are read again after a restart.
+    /// How long after a bar is complete a late trade, a correction or a cancellation still changes it. Trades of this
+    /// time are kept in memory, and are read again from Kafka after a restart.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub lateness: Duration,

@@ -28,7 +28,7 @@ const SEC: &str = "sec";
 /// The path of the list below the configured address.
 const PATH: [&str; 2] = ["files", "company_tickers_exchange.json"];
 
-/// Reference data.
+/// The lists of instruments: which ticker stands for which company.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InstrumentsConfig {
@@ -42,7 +42,7 @@ pub struct InstrumentsConfig {
     pub every: Duration,
     /// Address of the SEC, from which `tapewire instruments` and the source "sec" get the list of tickers.
     pub sec_url: String,
-    /// Who you are, with a mail address: the SEC refuses requests that do not say.
+    /// Your name and mail address, which the SEC wants in every request.
     #[schemars(example = &"Example Research admin@example.com")]
     pub sec_user_agent: Option<String>,
     /// Longest wait for an answer, on the wall clock.
@@ -80,7 +80,7 @@ impl InstrumentsConfig {
         if self.sources.iter().any(|name| name == SEC) { self.who().map(drop) } else { Ok(()) }
     }
 
-    /// The accounts with providers whose lists are used.
+    /// The provider accounts whose lists are used.
     pub fn accounts(&self) -> impl Iterator<Item = &String> {
         self.sources.iter().filter(|name| *name == massive::MASSIVE)
     }

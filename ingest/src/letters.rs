@@ -1,8 +1,8 @@
-//! Replays dead letters: reads what was rejected again, with the code of this build, and says what is to be sent.
+//! Replays dead letters: reads the rejected input once more, with the code of this build, and returns what to send.
 //!
-//! A record of a topic goes back to its topic; an item of a provider is parsed again by the source of that name. The items
-//! keep the time at which the input was received; live mentions are scored now, so a replayed article counts as known from
-//! now on and not from then.
+//! A record of a topic goes back to its topic; an item of a provider is parsed again by the source of that name. The
+//! items keep the time at which the input was received. Live mentions are scored at the time of the replay, so a
+//! replayed article counts as known from then on, and not since it was received.
 
 use crate::poller::{NewsConfig, NewsPollerConfig};
 use crate::providers::{MarketEvent, ProviderError, ProvidersConfig, Rejected};
@@ -96,11 +96,11 @@ pub async fn read_again(
             return Ok(ReadAgain::not(words));
         }
         backfill::STAGE => {
-            return Ok(ReadAgain::not("it is of a backfill: run the same `tapewire backfill` with --again"));
+            return Ok(ReadAgain::not("it is from a backfill: run the same `tapewire backfill` with --again"));
         }
-        instruments::STAGE => return Ok(ReadAgain::not("lists of instruments are fetched again by themselves")),
+        instruments::STAGE => return Ok(ReadAgain::not("lists of instruments are fetched again automatically")),
         "" => return Ok(ReadAgain::not("the letter itself could not be read")),
-        other => return Ok(ReadAgain::not(format!("nothing is known of the stage `{other}`"))),
+        other => return Ok(ReadAgain::not(format!("there is no stage `{other}` whose letters can be replayed"))),
     }
     let (Some((name, place)), Ok(raw)) = (letter.origin.split_once(' '), std::str::from_utf8(letter.bytes)) else {
         return Ok(ReadAgain::not("it does not say which source it is from, or is not text"));
@@ -142,7 +142,7 @@ async fn provider(
     // An item that still has a flaw was sent without the flawed part when it was received.
     Ok(match rejects.first() {
         Some(reject) => ReadAgain::not(format!("it still can't be read: {}", reject.reason)),
-        None if items.is_empty() => ReadAgain::not("it can be read, and has nothing for the pipeline"),
+        None if items.is_empty() => ReadAgain::not("it can be read now, but there is nothing in it to send"),
         None => ReadAgain::Items(Run::live(), items),
     })
 }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_of_a_topic_is_its_item_and_what_later_ones_replace_is_not_sent() {
+    async fn a_record_of_a_topic_is_sent_again_unless_it_is_a_copy_or_still_cannot_be_read() {
         let run = Run::named("may");
         let wire = article("Profit doubled", at("2025-06-02T14:00:00Z"));
         let bytes = NewsRecord::new(run.clone(), News::Article(wire.clone())).encode();
@@ -291,7 +291,7 @@ mod tests {
         for (stage, origin, why, part) in [
             ("replay", "news.csv line 3", "no date", "replay the file again"),
             ("price-feed", "massive websocket", "x (the first 600000 of 700000 bytes are kept)", "only a part"),
-            ("instruments", "sec", "x", "by themselves"),
+            ("instruments", "sec", "x", "automatically"),
             ("news-poller", "nobody /x", "x", "no provider `nobody`"),
             ("price-feed", "massive /v3/reference/splits", "x", "/v3/reference/splits"),
             ("price-feed", "massive websocket", "x", "still can't be read: not json"),

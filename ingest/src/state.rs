@@ -52,7 +52,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
         };
         serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| self.failed(&format!("{error}; remove it to start from the configured look-back")))
+            .map_err(|error| self.failed(&format!("{error}; restore it, or remove it to start without its state")))
     }
 
     /// Saves, and returns when it is on the disk.

@@ -1,7 +1,7 @@
 //! What the join costs: bars and updates a second on one core, bytes a bar, and how both grow with the symbols.
 //!
 //! ```text
-//! cargo run --release -p tapewire-joiner --example join_scale                        # everything, 4 minutes
+//! cargo run --release -p tapewire-joiner --example join_scale                        # stream, batch, memory; 4 min
 //! cargo run --release -p tapewire-joiner --example join_scale -- stream 250 20 50000   # symbols, sessions, mentions
 //! cargo run --release -p tapewire-joiner --example join_scale -- untidy 250 20 20000    # 3 % late or corrected bars
 //! cargo run --release -p tapewire-joiner --example join_scale -- batch 250 20 50000
@@ -9,13 +9,16 @@
 //! cargo run --release -p tapewire-joiner --example join_scale -- write FOLDER 250 20 50000
 //! ```
 //!
-//! `stream` takes minute bars, mentions and a watermark on both topics each minute, as the live run does; `untidy` does so
-//! with bars that are two minutes late or corrected after three, and prints a checksum of all rows; `batch` takes all bars and then all mentions, as `tapewire join` does. `memory` fills the join as a restart does and stops before the
-//! last session's end. `write` writes the bars and mentions as CSV for the peers in `bench/`, and then answers each line `run` with
-//! the time of a batch.
+//! - `stream` takes minute bars, mentions and a watermark on both topics each minute, as the live run does.
+//! - `untidy` does the same, but some bars come two minutes late or are corrected three minutes later, and it prints a
+//!   checksum of all rows.
+//! - `batch` takes all bars and then all mentions, as `tapewire join` does.
+//! - `memory` takes bars only, as after a restart, and stops at the last session's close.
+//! - `write` writes the bars and mentions as CSV for the peers in `bench/`, then answers each line `run` with the time
+//!   of a batch.
 //!
 //! Prices are in cents, volumes are whole numbers, and one minute in fifty has no bar; the benchmark has them all. Only
-//! processor time spent inside the join counts, where the system tells it.
+//! processor time inside the join counts or, where the system does not report it, elapsed time.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool: it stops at what it did not expect")]
 
 use jiff::{SignedDuration, Timestamp};
@@ -131,7 +134,7 @@ impl Market {
     }
 }
 
-/// Processor time of this thread, or time by the clock where the system does not tell it.
+/// Measures the processor time of this thread, or elapsed time where the system does not report it.
 struct Stopwatch(Option<Duration>, Instant);
 
 fn processor_time() -> Option<Duration> {
@@ -157,7 +160,7 @@ struct Stream {
     bars: u64,
     rows: u64,
     spent: Duration,
-    /// Time that took place within `spent` and is not the join's.
+    /// The part of `spent` that was not spent in the join.
     uncounted: Duration,
     /// Of an untidy stream: bars by the minute in which they come, and the checksum of the rows.
     untidy: Option<(BTreeMap<i64, Vec<Bar>>, u64)>,
@@ -236,7 +239,7 @@ impl Stream {
 
     fn session(&mut self, market: &mut Market, session: &Session, mentions: usize) {
         let mut mentions = market.mentions(session, mentions).into_iter().peekable();
-        // A quarter of an hour after the close completes what the session's last bars are for.
+        // At least 20 minutes after the close are fed: more than the allowed lateness of the session's last bars.
         for begin in (0..minutes(session) + 20).step_by(30) {
             let mut fed = Vec::new();
             for minute in begin..begin + 30 {

@@ -9,7 +9,7 @@ use support::market::{Dice, Make, config};
 use support::{Process, TOPICS, Table, Topics, assert_same, cases, read_all};
 use tapewire_joiner::join::JoinTopic;
 
-/// The table after a process has read the topics as in production: each a little at a time.
+/// The table after one process has read all topics in turns, a few records of each at a time, as in production.
 fn whole(topics: &Topics) -> Table {
     let longest = TOPICS.into_iter().map(|topic| topics.len(topic)).max().unwrap();
     let step = |topic: JoinTopic| longest / topics.len(topic).max(1);

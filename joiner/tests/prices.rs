@@ -94,8 +94,9 @@ fn price(row: &Impact, horizon: Horizon) -> Option<f64> {
 }
 
 #[test]
-fn an_hour_on_the_clock_gives_no_opening_price_and_says_so() {
-    // 08:00Z to 23:00Z on two days, an hour's open one dollar above the last; 13:00Z holds the open at 13:30Z.
+fn hourly_bars_that_start_on_the_hour_give_no_opening_price_and_are_flagged() {
+    // Bars from 08:00Z to 24:00Z on three days, each open one dollar above the last. The session opens at 13:30Z,
+    // within the bar of 13:00Z.
     let mut example = Example::default();
     for day in [12, 13, 14] {
         for hour in 8..24 {
@@ -122,7 +123,7 @@ fn an_hour_on_the_clock_gives_no_opening_price_and_says_so() {
 }
 
 #[test]
-fn a_day_that_starts_at_midnight_is_that_dates_session() {
+fn a_daily_bar_that_starts_at_midnight_or_the_open_stands_for_the_session_of_its_date() {
     for midnight in ["04:00:00Z", "00:00:00Z", "13:30:00Z"] {
         let mut example = Example::default();
         for day in [12, 13, 14, 15] {
@@ -142,7 +143,7 @@ fn a_day_that_starts_at_midnight_is_that_dates_session() {
 }
 
 #[test]
-fn a_symbol_with_bars_of_no_session_is_told_from_one_without_bars() {
+fn a_symbol_with_bars_outside_sessions_only_has_another_reason_than_one_without_bars() {
     let reason = |example: Example| example.row_of("2025-05-13T11:00:00Z").status;
     assert_eq!(reason(Example::default()), Status::NotJoined(Reason::NoBars));
     let weeks = Example::default().bar("2025-05-12T04:00:00Z", 7 * 86_400, 1.0, 2.0);
@@ -150,7 +151,7 @@ fn a_symbol_with_bars_of_no_session_is_told_from_one_without_bars() {
     let stamped_at_the_close = Example::default().bar("2025-05-12T20:00:00Z", 86_400, 1.0, 2.0);
     assert_eq!(reason(stamped_at_the_close), Status::NotJoined(Reason::NoRegularBars));
     let at_a_fixed_hour = Example::default().bar("2025-05-13T14:30:00Z", 86_400, 1.0, 2.0);
-    assert_eq!(reason(at_a_fixed_hour), Status::NotJoined(Reason::NoRegularBars), "its open is not of 10:30");
+    assert_eq!(reason(at_a_fixed_hour), Status::NotJoined(Reason::NoRegularBars), "its open is not at 10:30");
     let pre_market = Example::default().bar("2025-05-13T12:00:00Z", 60, 1.0, 2.0);
     assert_eq!(reason(pre_market), Status::NotJoined(Reason::NoRegularBars));
     let regular = Example::default().bar("2025-05-12T19:59:00Z", 60, 1.0, 2.0);
@@ -208,7 +209,7 @@ fn the_benchmarks_close_is_of_the_same_kind() {
     for auctions in [&["AAA", "SPY"][..], &[], &["SPY"]] {
         assert!(abnormal(&tape(auctions)).unwrap().abs() < 1e-9, "{auctions:?}");
     }
-    assert_eq!(abnormal(&tape(&["AAA"])), None, "an official close less the last bar's is neither");
+    assert_eq!(abnormal(&tape(&["AAA"])), None, "the symbol's close is official and the benchmark's is not");
 }
 
 /// All minutes of the day before a 3-for-1 split and of the day after.
@@ -224,7 +225,7 @@ fn split() -> Example {
 const OVERNIGHT: [Horizon; 2] = [Horizon::NextOpen, Horizon::NextClose];
 
 #[test]
-fn a_split_that_nobody_told_us_of_gives_no_outcome() {
+fn an_unknown_split_gives_no_outcome() {
     let row = split().row_of("2022-08-24T19:35:10Z");
     assert_eq!(OVERNIGHT.map(|horizon| row.returns[horizon as usize]), [None, None]);
     assert!(row.quality.possible_split && !row.quality.adjusted);
@@ -260,7 +261,7 @@ fn a_known_split_gives_the_holders_return() {
 }
 
 #[test]
-fn dividends_are_the_holders_too() {
+fn a_known_dividend_is_part_of_the_holders_return() {
     let days = || {
         Example::default().minutes("AAA", "2022-08-24T13:30:00Z", "2022-08-24T20:00:00Z", 100.0).minutes(
             "AAA",
@@ -281,7 +282,7 @@ fn dividends_are_the_holders_too() {
 }
 
 #[test]
-fn a_fall_on_news_stays_an_outcome() {
+fn a_large_move_on_news_is_still_an_outcome() {
     for (after, is_flagged) in [(60.0, false), (70.0, false), (80.5, true), (85.0, false), (140.0, false)] {
         let example = Example::default().minutes("AAA", "2022-08-24T13:30:00Z", "2022-08-24T20:00:00Z", 100.0).minutes(
             "AAA",
@@ -294,9 +295,9 @@ fn a_fall_on_news_stays_an_outcome() {
     }
 }
 
-/// The volumes of the first four of six sessions count shares from before a 2-for-1 split.
+/// Of the six sessions before the entry's, the first four are before a 2-for-1 split: their volumes are in old shares.
 #[test]
-fn usual_volume_is_of_todays_shares() {
+fn the_usual_volume_is_in_shares_of_the_entrys_day() {
     let mut example = Example::default();
     for (i, day) in ["16", "17", "18", "19", "22", "23", "24"].into_iter().enumerate() {
         let (price, volume) = if i < 4 { (100.0, 50.0) } else { (50.0, 100.0) };
@@ -333,9 +334,9 @@ fn a_few_missing_minutes_are_counted_and_flag_nothing() {
     assert!(example.row("2025-05-12T14:00:10Z", &strict).quality.gap);
 }
 
-/// The tape has bars of several widths: the finest width that has an entry is used throughout.
+/// The finest width that has an entry is used for the entry and all horizons; the price before may be of another width.
 #[test]
-fn several_widths_of_one_symbol_are_not_mixed() {
+fn the_entry_and_its_horizons_are_of_one_bar_width() {
     let example = Example::default()
         .bar("2025-05-12T13:00:00Z", 3600, 100.0, 101.0)
         .bar("2025-05-12T14:00:00Z", 3600, 102.0, 103.0)

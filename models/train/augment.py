@@ -15,7 +15,7 @@ from dataclasses import dataclass
 CASHTAG = re.compile(r"\$([A-Z]{1,5})\b")
 LETTERS = string.ascii_uppercase
 LINK = re.compile(r"\s*https?://\S+")
-# "… : HDFC Securities": the one who is quoted, whom the text does not judge.
+# "… : HDFC Securities": the text quotes them and says nothing about them.
 QUOTED = re.compile(r":\s+((?:[A-Z][\w&.'-]*\s?){1,4})$")
 CODES = [" <{}.N>", " <{}.O>", " <{}>", " (NYSE: {})", " (NASDAQ:{})", " ({})", " (${})"]
 LEGAL_FORMS = [
@@ -43,7 +43,7 @@ class Rates:
     whole: float = 0.12  # a headline of one sentiment, without company
     legal_form: float = 0.10  # "Acme" asked for as "Acme Inc."
     substitute: float = 0.15  # another company takes this one's place, in both segments
-    code: float = 0.08  # a wire's code after the name; half of the time the company is asked for by the code
+    code: float = 0.08  # a ticker code after the name; in half of the cases the question uses the code
     other_story: float = 0.20  # a second text beside it that does not name the company
     unmatched: float = 0.04  # a company the text does not name; the label stays that of the text
     quoted: float = 0.30  # the person or firm quoted at the end: neutral

@@ -1,19 +1,17 @@
-"""Business news made by grammar, both ways round: what is good and what is bad for a company.
+"""Generates business news from a grammar: the same words as good and as bad news for a company.
 
     python direction.py --rows 20 [--seed 1] [--held-out]     prints rows to look at
 
-Labelled headlines seldom say that costs fell or a loss narrowed, and where they do,
-the words that rise and fall with the label are the wrong ones. These rows turn
-the same words both ways: each wording of direction_grammar.txt is drawn with
-a sign, and a figure (`<m>`) with its own: a rise of one is good, of another bad news.
-So no single word tells the label. Figures, companies, periods and synonyms are drawn at
-random; every company here is invented. The same seed gives the same rows.
+Labelled headlines rarely say that costs fell or a loss narrowed, so a model learns from them that "rise" is good and
+"fall" is bad. Here the same words occur with both labels: each wording of direction_grammar.txt is drawn with a sign,
+and so is each figure (`<m>`), because a rise of revenue is good news and a rise of costs is bad. So no single word
+reveals the label. Figures, companies, periods and synonyms are drawn at random; every company here is invented. The
+same seed gives the same rows.
 
-Three ways of saying it: the wording alone, with something beside it that does not
-matter (a source, a diary note, a company told as "it"), and two wordings of two
-companies in one text, asked once for each. Families marked `!` in the grammar are never
-trained on: they choose the recipe and, with the other validation splits, calibrate.
-LABELS.md says which events count as good or bad news.
+A text is a wording alone, a wording with something irrelevant (a source, a diary note, a company called "it"), or two
+wordings about two companies, with a row for each. Families marked `!` in the grammar are never trained on: they are
+used to choose the recipe and, with the other validation splits, to calibrate. LABELS.md says which events count as
+good or bad news.
 """
 
 import argparse
@@ -27,7 +25,7 @@ from pathlib import Path
 GRAMMAR = Path(__file__).with_name("direction_grammar.txt")
 HELD_OUT_SEED, HELD_OUT_ROWS = 11, 900
 LABEL_OF = {1: "positive", -1: "negative", 0: "neutral"}
-NOTICES = 2.5  # how much oftener than their number asks for: neutral rows are few
+NOTICES = 2.5  # factor on the weight of the family `notices`, because neutral rows are few
 WITHOUT_COMPANY, BESIDE, PRONOUN, TWO, THIRD = 0.12, 0.25, 0.12, 0.28, 0.3  # shares of the rows
 Row = tuple[str, str | None, str]  # text, company, label
 
@@ -142,7 +140,7 @@ JOINTS = [
     ". Elsewhere, ",
     ". Separately, ",
 ]
-# A third company beside the news: {C} is named, and nothing is said of it.
+# {C} is a further company that is named in passing, without news about it.
 PASSING = [
     ", said an analyst at {C}",
     ", according to {C}",
@@ -212,7 +210,7 @@ class Wording:
 
     family: str
     held_out: bool
-    labels: dict[str, str]  # company (A, B) to s, -s, +, - or 0
+    labels: dict[str, str]  # of each company (A, B): s is the row's sign, -s its opposite; +, - and 0 are fixed
     text: str
 
     @property
@@ -246,13 +244,13 @@ def read_grammar(path: Path = GRAMMAR) -> Grammar:
 
 
 def split_top(words: str) -> list[str]:
-    """The words of a list: cut at ` | ` that lie outside parentheses."""
+    """The words of a list, separated by ` | ` outside parentheses."""
     return re.split(r"\s\|\s(?![^()]*\))", words)
 
 
 @dataclass(frozen=True)
 class Company:
-    """An invented company and the ways it is told and asked for."""
+    """An invented company, with the names that a text or a question may use for it."""
 
     head: str
     tail: str
@@ -271,7 +269,7 @@ class Company:
         return Company(head, tail, rng.choice(FORMS), code)
 
     def told(self, rng: random.Random) -> tuple[str, str]:
-        """As the text names it, and as the question does."""
+        """The name in the text, and the name in the question."""
         kind = rng.random()
         full = f"{self.head} {self.tail}"
         name = full if kind < 0.6 else self.head if kind < 0.8 else f"{full} {self.form}"
@@ -287,10 +285,10 @@ class Company:
 
 
 def figure_sets(rng: random.Random) -> dict[str, str]:
-    """Two figures of each kind, the first the larger, in the same unit and to the same digits."""
+    """Two figures of each kind, with the same unit and number of digits, the larger first."""
 
     def two(low: float, high: float, digits: int) -> tuple[str, str]:
-        # As often far apart as close together, in one size and in another.
+        # Of different orders of magnitude; the two close together, apart or far apart, equally often.
         first = round(rng.uniform(low, high) * 10 ** rng.choice([-1, 0, 0]), digits)
         ratio = rng.choice([rng.uniform(0.85, 0.99), rng.uniform(0.5, 0.9), rng.uniform(0.1, 0.6)])
         step = 10.0**-digits
@@ -346,7 +344,7 @@ class Drawer:
         self.grammar, self.rng = grammar, rng
 
     def fill(self, text: str, sign: int) -> str:
-        """The wording with everything drawn but the companies."""
+        """The wording with everything filled in except the companies."""
         rng, lists = self.rng, self.grammar.lists
         figures = figure_sets(rng)
         kind = rng.choice(["good", "bad"])
@@ -388,7 +386,7 @@ class Drawer:
         return re.sub(r"\s+([,.;])", r"\1", text)
 
     def signs(self, wording: Wording) -> tuple[int, dict[str, int]]:
-        """The row's sign, and the label's sign of each company."""
+        """The row's sign, and for each company the sign of its label."""
         told = wording.labels
         sign = self.rng.choice([1, -1])
         if told.get("A") in ("+", "-") or told.get("B") in ("+", "-"):
@@ -398,12 +396,12 @@ class Drawer:
         return sign, {name: of[value] for name, value in told.items()}
 
     def name(self, text: str, mark: str, name: str) -> str:
-        """The text with the company `mark` named; once in full, later by its first word at times."""
+        """The text with `name` in every place of the company `mark`."""
         possessive = name + ("'" if name.endswith("s") and self.rng.random() < 0.5 else "'s")
         return text.replace("{" + mark + "'s}", possessive).replace("{" + mark + "}", name)
 
     def beside(self, text: str) -> str:
-        """The text with something around it that does not matter."""
+        """The text with something irrelevant before or after it."""
         before, after = self.rng.choice(AROUND)
         if after.startswith((" The", " It", " Analysts")) and not text.endswith("."):
             text += "."
@@ -417,7 +415,7 @@ class Drawer:
         )
 
     def third(self, rows: list[Row]) -> list[Row]:
-        """The same news with a company that is only named, and the question about that one: neutral."""
+        """The rows with another company named in passing, and a neutral row about that company."""
         rng = self.rng
         text = rows[0][0].rstrip(".")
         company = Company.draw(rng)
@@ -474,7 +472,10 @@ class Drawer:
 
 
 def draw_rows(rng: random.Random, count: int, held_out: bool = False, grammar: Grammar | None = None) -> list[Row]:
-    """`count` rows, families equally often but for their size's square root; those held out, or only the others."""
+    """`count` rows of the families that are held out, or of those that are not.
+
+    A family is drawn with a weight of the square root of its size.
+    """
     grammar = grammar or read_grammar()
     drawer = Drawer(grammar, rng)
     families: dict[str, list[Wording]] = defaultdict(list)

@@ -42,7 +42,7 @@ def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
 
 
 def widened(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights in float32. A matrix of 8-bit integers is multiplied by `NAME_scale`, one scale for each row."""
+    """Weights in float32. A matrix NAME of 8-bit integers is multiplied by `NAME_scale`, a scale for each row."""
     scaled = {name: tensor for name, tensor in stored.items() if tensor.dtype == torch.int8}
     scales = {f"{name}_scale" for name in scaled}
     whole = {name: tensor.float() for name, tensor in stored.items() if name not in scales}
@@ -66,7 +66,7 @@ def encode(tokenizer: Tokenizer, text: str, company: str | None) -> Encoded:
 
 
 def pad(rows: list[Encoded], config: PretrainedConfig) -> dict[str, torch.Tensor]:
-    """A batch as the model of this configuration takes it: some read no segments."""
+    """The rows as a padded batch; without `token_type_ids` if the model has no segments."""
     shape = (len(rows), max(len(ids) for ids, _ in rows))
     batch = {name: torch.zeros(shape, dtype=torch.long) for name in ("token_type_ids", "attention_mask")}
     batch["input_ids"] = torch.full(shape, config.pad_token_id)
@@ -81,7 +81,7 @@ def pad(rows: list[Encoded], config: PretrainedConfig) -> dict[str, torch.Tensor
 
 @torch.no_grad()
 def predict(model: PreTrainedModel, rows: list[Encoded], bf16: bool, batch_size: int = 32) -> np.ndarray:
-    """The model's output for each of `rows`, in their order, float64."""
+    """The logits of each of `rows`, in their order, as float64."""
     model.eval()
     order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]))
     found = []

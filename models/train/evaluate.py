@@ -1,9 +1,9 @@
-"""Figures of the shipped model, written between the markers of its card.
+"""Evaluates the shipped model, and writes the figures between the markers of its card.
 
     python evaluate.py --samples samples.jsonl --model FOLDER [--card FOLDER/README.md]
 
-The stored weights are widened to float32 and computed in float32, on
-one thread. Intervals are 95% percentile bootstraps over groups of near-identical texts.
+The stored weights are converted to float32 and the model runs in float32, on one thread. Intervals are 95% percentile
+bootstraps over groups of near-identical texts.
 """
 
 import argparse
@@ -27,7 +27,7 @@ OPPOSITE = {"positive": "negative", "negative": "positive"}
 
 
 def slices(samples: list[dict]) -> dict[str, list[dict]]:
-    """The samples that figures are reported for, by name; none of them was trained on."""
+    """The sets of samples that figures are reported for, by name. None was used for training."""
 
     def part(source: str, split: str) -> list[dict]:
         return [s for s in samples if (s["source"], s["split"]) == (source, split)]
@@ -57,7 +57,7 @@ def direction_set(path: Path = DIRECTION) -> list[dict]:
 
 
 def exchanged(rows: list[dict]) -> list[dict]:
-    """Texts that are asked about two companies they name, with the two names exchanged: so are the labels."""
+    """Rows of texts that name the two companies asked about: with names and labels exchanged, and as written."""
     by_text = defaultdict(list)
     for row in rows:
         if row["company"] and row["company"] in row["text"]:
@@ -114,7 +114,7 @@ def measure(model: PreTrainedModel, tokenizer: Tokenizer, part: list[dict]) -> d
 
 
 def measure_direction(model: PreTrainedModel, tokenizer: Tokenizer, rows: list[dict]) -> dict[str, dict]:
-    """By kind of news: how many, the share that is right and the share that is opposite; and texts both ways round."""
+    """By kind of news, and for texts with exchanged names: number of rows, shares of right and opposite answers."""
     both = exchanged(rows)
     asked = [encode(tokenizer, row["text"], row["company"] or None) for row in [*rows, *both]]
     said = [LABELS[at] for at in predict(model, asked, bf16=False).argmax(1)]

@@ -1,4 +1,4 @@
-//! The engine agrees with PyTorch, with candle-transformers, and its tokenizers with sentencepiece.
+//! The engine's logits agree with PyTorch's and candle-transformers', and its tokenizers with sentencepiece.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 #[path = "references/candle.rs"]
@@ -46,7 +46,7 @@ fn distance(engine: &Engine, cases: &[Case]) -> f32 {
 }
 
 #[test]
-fn bert_base() {
+fn bert_base_has_pytorchs_logits() {
     let reference: BertBase = read(&train().join("reference_bert_base.json"));
     for probe in &reference.probes {
         assert_eq!(
@@ -66,7 +66,7 @@ fn bert_base() {
 }
 
 #[test]
-fn every_family() {
+fn every_family_has_pytorchs_logits() {
     for family in Family::all() {
         let distance = distance(&family.engine(&EngineConfig::default()), &family.cases);
         println!("{}: largest difference of a logit from PyTorch's {distance:e}", family.name);
@@ -89,11 +89,11 @@ struct Headline {
 }
 
 #[test]
-fn the_shipped_models() {
+fn the_shipped_models_have_pytorchs_logits_in_every_precision() {
     for name in SHIPPED {
         let reference = shipped(name);
         let files = Registry::from_env().resolve(&Source::Shipped(name)).unwrap();
-        assert_eq!(files.revision, reference.sha256, "{name}: its logits belong to other weights: generate them again");
+        assert_eq!(files.revision, reference.sha256, "{name}: the reference is of other weights; generate it again");
         let cases: Vec<Case> = reference.cases.into_iter().map(|headline| headline.case).collect();
         for (precision, tolerance) in TOLERANCES {
             let engine =
@@ -115,9 +115,9 @@ fn shipped(name: &str) -> Shipped {
     read(&models().join("shipped/reference_logits").join(format!("{name}.json")))
 }
 
-/// From `tokenizer.json`, and from `vocab.txt` alone, as for FinBERT.
+/// From `tokenizer.json`, and from `vocab.txt` with `tokenizer_config.json`, as for FinBERT.
 #[test]
-fn the_shipped_models_tokens() {
+fn the_shipped_models_tokens_are_the_references() {
     let reference = shipped(SHIPPED[0]);
     let folder = models().join("shipped").join(SHIPPED[0]);
     let vocabulary = folder.join("vocab.txt");
@@ -138,7 +138,7 @@ fn the_shipped_models_tokens() {
 
 /// From `vocab.json` and `merges.txt`, as for older models of RoBERTa.
 #[test]
-fn robertas_tokens() {
+fn robertas_tokens_are_the_references() {
     let folder = train().join("byte_level_bpe");
     let (vocabulary, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
     let files = TokenizerFiles::ByteLevelBpe { vocabulary, merges, settings: None };
@@ -148,7 +148,8 @@ fn robertas_tokens() {
     for Text { text, company, input_ids, .. } in cases {
         let found = tokenizer.encode(&text, company.as_deref(), Overflow::Refuse).unwrap().remove(0).encoding;
         if text.contains("</s>") {
-            // The reference takes it for the end of the text. Ours reads it as words, whoever wrote it.
+            // The reference reads `</s>` in a text as the end of the text. Ours reads it as ordinary characters, so
+            // that an article can't contain special tokens.
             let separators = found.input_ids.iter().filter(|&&id| id == separator).count();
             assert_eq!(separators, if company.is_some() { 3 } else { 1 }, "{text} | {company:?}");
             continue;

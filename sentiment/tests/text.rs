@@ -1,4 +1,4 @@
-//! Markup and invisible characters do not change what the shipped model says.
+//! Markup and invisible characters do not change the shipped model's score.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod common;
@@ -61,7 +61,7 @@ fn a_text_scores_as_its_plain_form() {
 }
 
 #[test]
-fn what_no_tokenizer_shows_the_model_has_no_score() {
+fn a_text_of_which_the_tokenizer_keeps_nothing_has_no_score() {
     let engine = shipped();
     for text in [
         "",

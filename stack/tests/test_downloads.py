@@ -19,7 +19,7 @@ BODY = bytes(range(256)) * 4096
 
 
 class Registry(ThreadingHTTPServer):
-    """Serves `files`. Keeps each request's Range header, None where there was none."""
+    """Serves `files`, and records the Range header of each request, or None, in `ranges`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -142,7 +142,7 @@ class DownloadTest(unittest.TestCase):
         self.obtain(JAR)
         self.assertEqual(file.read_bytes(), BODY)
 
-    def test_a_missing_file_is_asked_for_once_and_named(self) -> None:
+    def test_a_missing_file_is_requested_once_and_named_in_the_error(self) -> None:
         self.registry.files.clear()
         with self.assertRaisesRegex(
             StackError, r"thing 1 is missing .*/org/thing-1.jar .*HTTP 404.*TAPEWIRE_MAVEN_BASE"
@@ -163,7 +163,7 @@ class DownloadTest(unittest.TestCase):
         with self.assertRaisesRegex(StackError, "n19 1 .*HTTP 404"):
             self.obtain(*many)
 
-    def test_of_a_package_only_the_member_is_kept(self) -> None:
+    def test_only_the_wanted_member_of_a_package_is_kept(self) -> None:
         library = b"library" * 1000
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as tar:
@@ -203,7 +203,7 @@ class ManifestTest(unittest.TestCase):
 
 
 class BaseUrlTest(unittest.TestCase):
-    def test_npm_itself_is_asked_where_its_registry_is(self) -> None:
+    def test_the_registry_is_the_one_that_npm_is_configured_with(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             npm = Path(folder) / "npm"
             npm.write_text("#!/bin/sh\necho https://registry.example/npm/\n")
@@ -211,7 +211,7 @@ class BaseUrlTest(unittest.TestCase):
             with mock.patch.dict("os.environ", {"PATH": folder, "TAPEWIRE_NPM_BASE": ""}):
                 self.assertEqual(downloads.base_url("npm"), "https://registry.example/npm")
 
-    def test_without_npm_it_is_the_public_registry(self) -> None:
+    def test_without_npm_the_registry_is_the_public_one(self) -> None:
         with mock.patch.dict("os.environ", {"PATH": "/nonexistent", "TAPEWIRE_NPM_BASE": ""}):
             self.assertEqual(downloads.base_url("npm"), downloads.NPM_REGISTRY)
 

@@ -1,5 +1,5 @@
-//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, and the pages for
-//! health and metrics.
+//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, and the HTTP
+//! endpoints for health and metrics.
 //!
 //! This crate knows nothing of stages, Kafka or ClickHouse.
 

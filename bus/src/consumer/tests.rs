@@ -17,7 +17,7 @@ fn refusing_offset_requests() -> (MockCluster<'static, rdkafka::producer::Defaul
 
 /// The task that waits for records also watches for shutdown, so it must not block while the broker is asked.
 #[tokio::test]
-async fn waiting_for_what_is_committed_blocks_no_other_task() {
+async fn waiting_for_committed_offsets_does_not_block_other_tasks() {
     let (_cluster, config) = refusing_offset_requests();
     let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
     let mut longest = Duration::ZERO;
@@ -32,7 +32,7 @@ async fn waiting_for_what_is_committed_blocks_no_other_task() {
     let end_of_test = tokio::time::sleep(Duration::from_secs(8));
     tokio::select! {
         () = ticking => {}
-        _ = consumer.next() => panic!("the broker does not say it"),
+        _ = consumer.next() => panic!("it returned, but the broker never says what is committed"),
         () = end_of_test => {}
     }
     assert!(longest < Duration::from_secs(2), "another task waited for {longest:?}");

@@ -1,4 +1,4 @@
-//! Joined rows that are there already: of a run in ClickHouse, or in a file.
+//! Rows that are joined already: of a run in ClickHouse, or in a file.
 
 use crate::commands::reading::{Reading, prepare, progress_bar, set_markets};
 use crate::config::Config;
@@ -19,7 +19,7 @@ use tapewire_study::Row;
 use tapewire_study::daily::{ESTIMATION_DAYS, GAP_DAYS, MAXIMUM_DAYS};
 use tapewire_study::row::{LABELS, REASONS, phase};
 
-/// Rows, and what a report says about where they are from.
+/// Rows, and what the report says about their origin.
 pub struct Stored {
     /// The rows.
     pub rows: Vec<Row>,
@@ -60,7 +60,8 @@ fn of_table(row: JoinedRow) -> anyhow::Result<Row> {
     let symbol = Some(row.symbol.as_str()).filter(|symbol| !symbol.is_empty());
     let symbol = symbol.map(Symbol::new).transpose().with_context(|| place.clone())?;
     let horizons = |values: Vec<Option<f64>>| -> anyhow::Result<PerHorizon> {
-        PerHorizon::try_from(values).map_err(|_| anyhow::anyhow!("{place}: the table has other horizons"))
+        PerHorizon::try_from(values)
+            .map_err(|_| anyhow::anyhow!("{place}: the table does not have the horizons of this version"))
     };
     let reason = [&row.reason, &row.unscored].into_iter().find(|reason| !reason.is_empty());
     Ok(Row {
@@ -172,7 +173,9 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
     let (available_at, entry_at) =
         (moment(row, "available_at")?.ok_or("available_at is empty")?, moment(row, "entry_at")?);
     if let Some(entry_at) = entry_at.filter(|&entry_at| entry_at <= available_at) {
-        return Err(format!("entry_at {entry_at} is not after available_at {available_at}: nobody knew the news then"));
+        return Err(format!(
+            "entry_at {entry_at} is not after available_at {available_at}, when the news became known"
+        ));
     }
     let of_day = phase_name.as_deref().map(|name| phase(name).ok_or_else(|| format!("there is no phase {name:?}")));
     Ok(Row {
@@ -203,7 +206,7 @@ fn seconds(width: f64) -> Result<u32, String> {
     if width.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&width) {
         return Ok(width as u32);
     }
-    Err(format!("bar_width_s: {width} is not a whole number of seconds from 1 on"))
+    Err(format!("bar_width_s: {width} is not a whole number of seconds of at least 1"))
 }
 
 /// A text; `None` if it is empty.
@@ -264,7 +267,7 @@ pub async fn closes_of_run(
     }
     let entries = rows.iter().filter_map(|row| row.entry_at);
     let (Some(first), Some(last)) = (entries.clone().min(), entries.max()) else { return Ok(closes) };
-    // More days than these sessions can take, weekends and holidays included.
+    // More calendar days than these sessions span, with weekends and holidays.
     let days = |sessions: usize| jiff::SignedDuration::from_hours(24 * (sessions as i64 * 8 / 5 + 10));
     let from = first.saturating_sub(days(ESTIMATION_DAYS + GAP_DAYS)).unwrap_or(Timestamp::MIN);
     let until = last.saturating_add(days(MAXIMUM_DAYS)).unwrap_or(Timestamp::MAX);
@@ -318,7 +321,7 @@ pub(super) fn of_action(stored: StoredAction) -> anyhow::Result<CorporateAction>
     let kind = match (stored.split_from, stored.split_to, stored.amount) {
         (Some(from), Some(to), _) => ActionKind::Split { from, to },
         (_, _, Some(amount)) => ActionKind::Dividend { amount, currency: stored.currency },
-        _ => bail!("{what} has neither shares nor an amount"),
+        _ => bail!("{what} has neither a split's shares nor a dividend's amount"),
     };
     Ok(CorporateAction {
         symbol: Symbol::new(&stored.symbol).with_context(|| what.clone())?,
@@ -329,8 +332,8 @@ pub(super) fn of_action(stored: StoredAction) -> anyhow::Result<CorporateAction>
     })
 }
 
-/// The closes of the sessions in files of bars, the benchmark, and the calendars: bars on weekends show which symbols are
-/// traded at all hours.
+/// The closes of the sessions in files of bars, the benchmark, and the calendars. The calendars may differ from the
+/// configured ones, because bars on weekends show which symbols are traded at all hours.
 ///
 /// # Errors
 /// A file can't be read, or a setting is wrong.

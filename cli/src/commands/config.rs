@@ -11,9 +11,9 @@ const ABOUT_THE_EXAMPLE: &str = "\
 # A setting can also be given as a variable, TAPEWIRE_ and its path in upper case, or as a flag:
 #   TAPEWIRE_SENTIMENT_ENGINE_PRECISION=int8
 #   --set sentiment.engine.precision=int8
-# Flags override variables, and variables override the file. An optional setting given as an empty text is not set.
+# Flags override variables, and variables override the file. An empty text unsets an optional setting.
 #
-# `tapewire config` prints the settings in effect. `tapewire config --example` has written this file.
+# `tapewire config` prints the settings in effect. This file was written by `tapewire config --example`.
 
 ";
 

@@ -1,4 +1,4 @@
-//! Durations as flags have them.
+//! Durations as they are written in flags.
 
 use jiff::SignedDuration;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "write a number of seconds, or a number with a unit such as 500ms, 20s or 15m".to_owned())
 }
 
-/// As [`parse`], at least one second and whole seconds.
+/// As [`parse`], but only whole seconds, at least one.
 pub fn whole_seconds(text: &str) -> Result<Duration, String> {
     let duration = parse(text)?;
     match duration.subsec_nanos() == 0 && u32::try_from(duration.as_secs()).is_ok_and(|seconds| seconds > 0) {

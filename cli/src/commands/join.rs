@@ -8,14 +8,14 @@ use clap::Args;
 use std::path::PathBuf;
 use tapewire_runtime::Shutdown;
 
-/// Reads news and bars, scores every article for every company it names, and writes what the price did next: the rows
-/// that `tapewire replay` puts into the table `impact`, without servers.
+/// Joins files of news and bars without servers: scores every article for every company it names, and writes what the
+/// price did next. The rows are those that `tapewire replay` writes to the table `impact`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire join --news news.jsonl --bars bars.csv -o impact.parquet\n  \
     tapewire join --news news.csv --bars hourly.parquet --benchmark SPX --alias GOOG=GOOGL -o impact.csv\n  \
     tapewire join --news news.jsonl --bars bars.csv | jq 'select(.ret_60m != null) | [.symbol, .score, .ret_60m]'\n\n\
-    Rows have the columns of the table impact except for version: one row for each article and company, joined or with the\n\
-    reason why not. Times are in UTC, returns are logarithmic, null or an empty field is unknown.\n\n\
+    Rows have the columns of the table impact except for version: one row for each article and company, joined or\n\
+    with the reason why not. Times are in UTC, returns are logarithmic; null or an empty field means not known.\n\n\
     Scores are kept in OUTPUT.scores.jsonl, or in the file that --scores names, and are not computed again; a run that was\n\
     interrupted continues there. Bars are in memory while they are joined.")]
 pub struct Join {
@@ -30,7 +30,7 @@ pub struct Join {
     /// Where scores are kept [default: OUTPUT.scores.jsonl]
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
-    /// Replace an output that is there
+    /// Replace the output if it exists
     #[arg(long)]
     overwrite: bool,
 }

@@ -25,22 +25,22 @@ use tapewire_runtime::Shutdown;
     tapewire score news.jsonl.gz -o scored.csv\n  \
     tapewire score phrases.csv --encoding windows-1252 --no-header --columns text,mood -o scored.csv\n\n\
     Files are CSV (also ; tab |), JSON (lines, lists, answers of providers), Parquet or lines of text, plain or compressed\n\
-    with gzip, zstd, bzip2 or xz. A list of JSON becomes JSON lines. A company column may hold a list of one company; a row\n\
-    with several has no score, and the reason.\n\n\
+    with gzip, zstd, bzip2 or xz. A JSON list becomes JSON lines. A company column may hold a list of one\n\
+    company; a row with several companies gets no score; OUTPUT.rejected.jsonl has the reason.\n\n\
     The output has every row that could be read, in order, with its columns unchanged and these in addition:\n\
     p_positive, p_neutral, p_negative, score = p_positive - p_negative, label, model, model_revision, asked_as, windows.\n\
-    asked_as is the name by which the model was asked about the company. It is empty where no company was given, and where\n\
-    only a ticker is known that the text does not mark as one; then the score is that of the whole text.\n\
-    windows is the number of overlapping windows in which a text was read that is longer than the model's limit, otherwise 1.\n\
+    asked_as is the name by which the model was asked about the company. It is empty if no company was given, or\n\
+    if only a ticker is known and the text does not mark it as one; the score is then that of the whole text.\n\
+    windows is 1, or for a text longer than the model's limit the number of overlapping windows it was read in.\n\
     A text without a score, because it is empty or longer than 1 MiB, has nulls there. Such rows, and rows that could not\n\
     be read, are in OUTPUT.rejected.jsonl with the reason.\n\n\
     --resume checks that the output was made from the same input by the same model, and continues after its last row.\n\
-    A Parquet file can't be continued in itself: its scores so far are kept in OUTPUT.scores.jsonl until\n\
-    it is whole. From JSON to CSV or Parquet the first 1000 rows of each input make the columns, so from a\n\
-    pipe nothing is written before they have come or the pipe ends; to JSON lines each line is answered at once.\n\n\
+    A Parquet file can't be continued itself: until it is complete, its scores are kept in OUTPUT.scores.jsonl.\n\
+    From JSON to CSV or Parquet the first 1000 rows of each input determine the columns, so from a pipe\n\
+    nothing is written before these rows, or the end of the pipe; to JSON lines each row is written at once.\n\n\
     Settings of the engine: --set sentiment.engine.precision=f32, sentiment.engine.threads=1, and so on.")]
 pub struct Score {
-    /// Texts, or files, or - for the standard input
+    /// Texts, files, or - for the standard input
     #[arg(value_name = "TEXT|-|FILE")]
     inputs: Vec<String>,
     /// Where the output goes [default: the standard output]
@@ -68,7 +68,7 @@ pub struct Score {
     /// Column with the company that the text is about: its name or ticker
     #[arg(long, value_name = "NAME")]
     company_column: Option<String>,
-    /// The company of all rows, where no column has it
+    /// The company of every row that has none of its own
     #[arg(long)]
     company: Option<String>,
     /// Prefix of the names of the columns with scores
@@ -80,7 +80,7 @@ pub struct Score {
     /// Continue an output that was interrupted
     #[arg(long, requires = "output")]
     resume: bool,
-    /// Replace an output, or a file of rejected rows, that is there
+    /// Replace the output and the file of rejected rows if they exist
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
     /// Model: shipped, a folder, or a name on the hub [default: the setting `model`]
@@ -95,7 +95,7 @@ impl Score {
     pub async fn run(self, mut config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         config.model = self.model.clone().unwrap_or(config.model);
         let job = self.job(&config)?;
-        // Before the model is loaded, which may have to be downloaded.
+        // Checked before the model is loaded, because loading may download it.
         files::check(&job).map_err(failed)?;
         let companies = config.sentiment.companies()?;
         if let Some(Err(reason)) = job.company.as_deref().map(ticker::decorated) {
@@ -169,14 +169,13 @@ impl Score {
     }
 }
 
-/// The error of a job; a usage error if the command line is the cause.
+/// The error as one of this command: a usage error if the command line is the cause.
 fn failed(error: files::FilesError) -> anyhow::Error {
     if error.is_usage() { UsageError(error.to_string()).into() } else { error.into() }
 }
 
-/// Progress on a terminal; nothing in a pipe.
+/// A progress bar on standard error; hidden if that is no terminal, or if rows are printed on the same one.
 fn progress_bar(job: &Job) -> ProgressBar {
-    // Rows are printed on the same terminal.
     if job.output.is_none() && std::io::stdout().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -217,7 +216,7 @@ fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
         let column = &summary.text_column;
         eprintln!("{}: {written} rows, {scored} of them scored by column {column}", output.display());
         if *known > 0 {
-            eprintln!("{known} rows were there from an earlier run");
+            eprintln!("{known} of these rows are from an earlier run");
         }
     }
     if unscored + unreadable > 0 {
@@ -230,7 +229,7 @@ fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
     if summary.stopped {
         let remedy = match &job.output {
             Some(_) => "the same command with --resume continues from there",
-            None => "with --output FILE it can be continued",
+            None => "only a run with --output FILE can be continued",
         };
         anyhow::bail!("stopped after {rows} rows; {remedy}");
     }

@@ -1,4 +1,4 @@
-//! This machine: the folder of state files, its disk, the model's files, the address of `/health`.
+//! Checks of this machine: the folder of state files, its disk, the model's files, the address of `/health`.
 
 use super::{Check, in_time};
 use crate::config::Config;
@@ -29,9 +29,12 @@ fn state(folder: &Path) -> Check {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Check::ok(what, format!("{name} does not exist yet; the first start makes it"));
+            return Check::ok(what, format!("{name} does not exist yet; the first start creates it"));
         }
-        Err(error) => return Check::problem(what, format!("{name} can't be read: {error}")).remedy("set state_dir"),
+        Err(error) => {
+            let remedy = "give this user the right to read it, or set state_dir to another folder";
+            return Check::problem(what, format!("{name} can't be read: {error}")).remedy(remedy);
+        }
     };
     if let Err(error) = tempfile::NamedTempFile::new_in(folder) {
         let remedy = "give this user the right to write there, or set state_dir to another folder";
@@ -46,7 +49,7 @@ fn state(folder: &Path) -> Check {
             serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).map_err(|error| error.to_string())
         });
         if let Err(reason) = read {
-            let remedy = "restore it, or remove it: its source then starts from the configured look-back";
+            let remedy = "restore it, or remove it: tapewire then starts without the state that it held";
             return Check::problem(what, format!("{} is damaged: {reason}", path.display())).remedy(remedy);
         }
     }
@@ -61,7 +64,7 @@ fn disk(folder: &Path) -> Check {
     let free = match rustix::fs::statvfs(existing) {
         Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
         Err(error) => {
-            return Check::warning(what, format!("the space of {} is not known: {error}", existing.display()));
+            return Check::warning(what, format!("the free space of {} is not known: {error}", existing.display()));
         }
     };
     let found = format!("{:.1} GiB are free for {}", free as f64 / (1024 * MIB) as f64, folder.display());
@@ -99,7 +102,7 @@ fn listen(address: &str) -> Check {
     match std::net::TcpListener::bind(address) {
         Ok(_) => Check::ok(what, format!("{address} is free")),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let found = format!("{address} is in use; that is right if `tapewire run` is running");
+            let found = format!("{address} is in use; that is expected while `tapewire run` is running");
             Check::warning(what, found).remedy("otherwise set listen to a free address")
         }
         Err(error) => Check::problem(what, format!("can't listen on {address}: {error}"))
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_state_file_and_a_missing_model_are_problems_and_a_missing_folder_is_none() {
+    fn a_damaged_state_file_and_a_missing_model_are_problems_but_a_missing_folder_is_not() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(state(&folder.path().join("later")).status, Status::Ok);
         assert_ne!(disk(&folder.path().join("later/still")).status, Status::Problem);

@@ -1,7 +1,7 @@
-//! Settings from five layers, each over the one before: defaults, preset, file, environment, flags.
+//! Settings from five layers, each of which overrides the one before: defaults, preset, file, environment, flags.
 //!
-//! Layers are merged by `figment` key by key, so a nested setting from the environment keeps its siblings from the file,
-//! and every value remembers the layer it is from.
+//! `figment` merges the layers key by key, so a nested setting from the environment does not replace its siblings
+//! from the file, and every value remembers the layer that it is from.
 
 mod environment;
 mod error;
@@ -31,7 +31,7 @@ pub const DEFAULT_FILE: &str = "tapewire.toml";
 /// The name of the lowest layer.
 const DEFAULT: &str = "default";
 
-/// Where settings come from, and which other names there are.
+/// Where settings come from, and which names are known that are not settings.
 pub struct Sources<'a> {
     /// The name of a preset, and its settings as TOML.
     pub preset: Option<(&'a str, &'a str)>,
@@ -123,7 +123,7 @@ impl<T: Default + DeserializeOwned + JsonSchema + Serialize> Loaded<T> {
 
 impl<T> Loaded<T> {
     /// The secret whose file is named by the setting `path`: from its variable or, if that is not set, from the file.
-    /// White space around it is not part of it.
+    /// Surrounding white space is removed.
     ///
     /// # Errors
     /// [`Error::SecretFile`].
@@ -139,7 +139,8 @@ impl<T> Loaded<T> {
         }
     }
 
-    /// Refuses the variable of a secret whose section does not exist, as where the name of a provider is misspelt.
+    /// Refuses the variable of a secret whose section does not exist, for example because a provider's name is
+    /// misspelt.
     fn check_secrets(&self, other_variables: &[&str]) -> Result<(), Error> {
         let known = |path: &[String]| self.value(&path[..path.len() - 1]).is_some();
         let unknown = self.secrets.iter().filter(|(path, _)| !known(path)).map(|(_, variable)| &variable.name);
@@ -148,7 +149,7 @@ impl<T> Loaded<T> {
         if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownVariables(unknown)) }
     }
 
-    /// Where the secret whose file is named by the setting `path` is from; `None` without one.
+    /// Where the secret comes from whose file the setting `path` names; `None` if there is no secret.
     pub fn secret_origin_of(&self, path: &str) -> Option<SecretOrigin> {
         self.secret_origin(&split(path))
     }
@@ -266,7 +267,7 @@ pub fn variables<T: JsonSchema>() -> Vec<String> {
     environment::known(&Node::of::<T>(), None)
 }
 
-/// Those of `names` that are not the variable of a setting of `T` or of a secret, and are not in `others`.
+/// Those of `names` that are neither the variable of a setting or secret of `T` nor in `others`.
 #[cfg(test)]
 pub fn unknown_variables<'a, T: JsonSchema>(names: impl Iterator<Item = &'a str>, others: &[&str]) -> Vec<String> {
     let tree = Node::of::<T>();

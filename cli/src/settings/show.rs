@@ -1,4 +1,4 @@
-//! Settings as TOML: those in effect, each with where it is from, and the commented example.
+//! Settings as TOML: those in effect, each with its origin, and the commented example.
 
 use super::environment::{secret_variable, variable};
 use super::tree::{Kind, Node};
@@ -23,8 +23,8 @@ trait Remarks {
     fn unset(&self, key: &str, node: &Node) -> String;
 }
 
-/// The settings in effect, as a settings file that gives the same settings, with the layer of each beside it. Of a
-/// secret only its origin is shown.
+/// The settings in effect, as a file that can be loaded again, with the layer of each setting as a comment beside it.
+/// Of a secret only its origin is shown.
 ///
 /// # Errors
 /// [`Error::Value`] if a setting can't be written as TOML.
@@ -64,7 +64,7 @@ impl<T> Remarks for Loaded<T> {
     }
 }
 
-/// The text without line feeds and other control characters, which no comment can hold.
+/// The text with line feeds and other control characters replaced, because a TOML comment can't contain them.
 fn in_comment(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -148,8 +148,8 @@ impl<R: Remarks> Writer<'_, R> {
             }
         }
         if let Kind::Section(settings) = &node.kind {
-            // A setting that is not optional and has no value belongs to another variant of the enum that describes the
-            // section.
+            // Only optional settings: one without a value that is not optional belongs to another variant of the enum
+            // that describes the section.
             let unset =
                 |(key, node): &(&String, &Node)| node.optional && !node.is_section() && !table.contains_key(key);
             for (key, node) in settings.iter().filter(unset) {
@@ -208,13 +208,14 @@ impl<R: Remarks> Writer<'_, R> {
     }
 }
 
-/// Whether a property of Kafka's is a secret by its name.
+/// Whether the name of a Kafka property says that its value is a secret.
 pub fn is_secret_name(key: &str) -> bool {
     let names = ["password", "passphrase", "secret", "jaas", "key.pem", "oauthbearer.config"];
     names.iter().any(|name| key.contains(name))
 }
 
-/// Whether a value must not be shown: a property of Kafka's that is a secret by its name, or an address with a password.
+/// Whether a value must not be shown: a Kafka property whose name says that it is a secret, or an address with a
+/// password.
 fn is_secret(key: &str, value: &toml_edit::Value) -> bool {
     let Some(text) = value.as_str() else { return false };
     let authority = text.split_once("://").and_then(|(_, rest)| rest.split('/').next());

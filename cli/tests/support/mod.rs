@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: an installation of their own on real servers.
+//! What the end-to-end tests share: an installation of tapewire for each test, on real servers.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// An installation on the servers of the whole test run, or `None` with a line that says that there are none.
+    /// An installation on the servers that the environment names. Without them prints that the test is skipped, and
+    /// returns `None`.
     pub fn new(name: &str) -> Option<Self> {
         match (std::env::var("TAPEWIRE_KAFKA_BROKERS"), std::env::var("TAPEWIRE_CLICKHOUSE_URL")) {
             (Ok(brokers), Ok(url)) => Some(Self::on(name, &brokers, &url)),
@@ -65,7 +66,7 @@ impl Installation {
         command
     }
 
-    /// Starts a role as a process of its own, which ends with the test.
+    /// Starts a role as a process of its own, which is killed at the end of the test.
     pub fn role(&self, role: &str) -> Process {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join(format!("{role}.log")));
@@ -87,7 +88,7 @@ impl Installation {
         self.query(sql).parse().unwrap_or(0)
     }
 
-    /// All content that must be the same after any disturbance, row by row, without positions in topics.
+    /// The rows of all tables that must be the same whatever was killed or repeated, without positions in topics.
     pub fn content(&self) -> String {
         let tables = [
             ("articles", "* EXCEPT seq", "article_id"),
@@ -156,7 +157,7 @@ pub fn succeeded(output: Output) -> String {
     text(&output.stdout)
 }
 
-/// Waits for something to become true; fails naming it after a minute and a half.
+/// Waits until `condition` is true. After 90 seconds panics with a message that contains `what`.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
@@ -165,8 +166,8 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The command of the second computation of outcomes, in the environment that `TAPEWIRE_OUTCOMES` names, or `None` with
-/// a line that says why.
+/// The command that computes outcomes independently, in the Python environment that `TAPEWIRE_OUTCOMES` names.
+/// Without it prints that the test is skipped, and returns `None`.
 pub fn outcomes(test: &str) -> Option<Command> {
     let Ok(environment) = std::env::var("TAPEWIRE_OUTCOMES") else {
         println!("skipped: {test}: TAPEWIRE_OUTCOMES is not set; scripts/outcomes_env.py makes it");
@@ -177,7 +178,7 @@ pub fn outcomes(test: &str) -> Option<Command> {
     Some(command)
 }
 
-/// Paths of the news and bars of a small market with this many articles.
+/// Generates a small market with this many articles; returns the files of its news and bars.
 pub fn small_market(test: &str, folder: &Path, articles: usize) -> Option<(PathBuf, PathBuf)> {
     let mut command = outcomes(test)?;
     succeeded(command.arg("generate").arg(folder).args(["--articles", &articles.to_string()]).output().unwrap());

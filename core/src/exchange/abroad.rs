@@ -78,8 +78,8 @@ const EXCHANGES: [Exchange; 6] = [
     },
 ];
 
-/// Endings of exchanges whose calendars are not known. Endings of one letter, and `.PR`, are share classes in the United
-/// States.
+/// Endings of exchanges whose calendars are not known. Endings of one letter, and `.PR`, are left out because in the
+/// United States they are share classes.
 #[rustfmt::skip]
 const NO_CALENDAR: &[&str] = &[
     ".SW", ".VX", ".AS", ".BR", ".LS", ".MI", ".MC", ".IR", ".ST", ".HE", ".CO", ".OL", ".IC", ".VI", ".WA", ".BD", ".AT",
@@ -88,8 +88,9 @@ const NO_CALENDAR: &[&str] = &[
     "-CH", "-NL", "-IT", "-ES", "-SE", "-DK", "-NO", "-FI", "-AU", "-CN", "-KR", "-IN",
 ];
 
-/// Codes before a colon of exchanges whose calendars are not known: what follows is a ticker, also if it is spelled as one
-/// of the codes above.
+/// Codes before a colon that are not of the exchanges above: exchanges whose calendars are not known, and the prefixes
+/// of coins, indices, currencies and options (`X`, `I`, `C`, `O`). What follows is a ticker, even if it is spelled as
+/// one of the codes above: `ASX:LSE`.
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
     "ASX", "NSE", "BSE", "BOM", "SIX", "SWX", "VTX", "VIE", "BIT", "MIL", "BME", "AMS", "EURONEXT", "EBR", "ELI", "STO", "OMX",
@@ -122,8 +123,8 @@ pub fn read(text: &str) -> Option<Read> {
     })
 }
 
-/// The normal spelling of a ticker that begins or ends with its exchange. `None` if it does not, or is in the normal
-/// spelling already.
+/// The normal spelling of a ticker that begins or ends with its exchange. `None` if it does not, if it can't be read,
+/// or if it is in the normal spelling already.
 pub fn normal(text: &str) -> Option<String> {
     let spelled = match text.split_once(':') {
         Some((before, after)) => of_code(before)?.spell(after),
@@ -152,7 +153,7 @@ pub fn without_calendar(ticker: &str) -> Option<&'static str> {
     NO_CALENDAR.iter().copied().find(is_ending)
 }
 
-/// Whether a code is Bloomberg's of one of these exchanges.
+/// Whether Bloomberg uses this code for one of these exchanges.
 pub fn is_of_bloomberg(code: &str) -> bool {
     exchange(|exchange| exchange.bloomberg.contains(&code)).is_some()
 }
@@ -211,7 +212,7 @@ fn with_ending(word: &str) -> Option<Read> {
     if after == "TSE" {
         return Some(Err(tokyo_or_toronto(before)));
     }
-    // Bloomberg's codes with a point are not read but for those that can be nothing else.
+    // After a point, only those of Bloomberg's codes are read that can't mean anything else.
     let is_code = |exchange: &Exchange| {
         exchange.codes.contains(&&*after)
             || ["LN", "GY"].contains(&&*after) && exchange.bloomberg.contains(&&*after)
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_of_two_exchanges_or_is_of_another_is_not_read() {
+    fn ambiguous_tickers_are_refused_and_those_of_other_exchanges_are_left_alone() {
         for (text, part) in [
             ("TSE:7203", "Tokyo or of Toronto; write 7203.T or 7203.TO"),
             ("RY:TSE", "Tokyo or of Toronto"),

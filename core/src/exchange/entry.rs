@@ -14,7 +14,7 @@ impl Calendar {
     /// therefore first be traded on at the next open. In the same way a minute counts only if it ends by the beginning
     /// of a break or starts after it.
     ///
-    /// `None` only after the calendar's last session.
+    /// `None` only if the calendar has no later tradable minute.
     pub fn first_tradable(&self, available_at: Timestamp) -> Option<(&Session, Timestamp)> {
         if let Some(session) = self.containing(available_at) {
             let minute = floor_minute(available_at) + MINUTE;
@@ -45,7 +45,8 @@ impl Calendar {
     }
 }
 
-/// The start of the minute that a moment is in. [`Timestamp::MIN`], whose minute begins before it, is returned as it is.
+/// The start of the minute that a moment is in. For [`Timestamp::MIN`] it is the moment itself, because no timestamp is
+/// earlier.
 pub fn floor_minute(at: Timestamp) -> Timestamp {
     let seconds = at.as_duration().as_nanos().div_euclid(60_000_000_000) * 60;
     let seconds = i64::try_from(seconds).expect("a timestamp's seconds fit into 64 bits");
@@ -65,9 +66,9 @@ mod tests {
 
     #[test]
     fn first_tradable_minute_is_strictly_after_the_news() {
-        // The moments of a reference list made with exchange_calendars, which rounds up to the next whole minute. Ours
-        // differs on purpose where the list has the moment itself (the price would not be after the news) and where no
-        // whole minute of the session is left.
+        // The times of the news are from a reference list made with exchange_calendars, which rounds up to the next
+        // whole minute. We differ from it on purpose where it gives the time of the news itself (such a price would
+        // not be after the news), and where no whole minute of the session is left. The comments have its answers.
         for (available, expected) in [
             ("2024-06-24T18:33:53Z", "2024-06-24T18:34:00Z"),
             ("2024-06-24T13:29:59Z", "2024-06-24T13:30:00Z"),
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_of_the_new_york_day() {
+    fn each_part_of_the_new_york_day_has_its_phase() {
         for (at, expected) in [
             ("2024-06-24T04:00:00Z", Phase::PreMarket), // midnight in New York
             ("2024-06-24T13:29:59Z", Phase::PreMarket),

@@ -21,8 +21,8 @@ impl Hours {
     }
 }
 
-/// Closures that no rule covers: from 11 to 14 September 2001, for the mourning of the presidents Reagan, Ford, G. H.
-/// W. Bush and Carter, and for hurricane Sandy.
+/// Closures that no rule covers: 11 to 14 September 2001, hurricane Sandy, and the days of mourning for the presidents
+/// Reagan, Ford, G. H. W. Bush and Carter.
 const CLOSED: [Date; 10] = [
     date(2001, 9, 11),
     date(2001, 9, 12),
@@ -89,8 +89,7 @@ fn is_holiday(day: Date) -> bool {
     }
 }
 
-/// The day after Thanksgiving, Christmas Eve, and the day before Independence Day. Until 2012 the latter was a full day if
-/// it was a Wednesday.
+/// The day after Thanksgiving, Christmas Eve, and 3 July. Until 2012, a 3 July that was a Wednesday was a full day.
 fn is_half_day(day: Date) -> bool {
     let after_thanksgiving = day.yesterday().is_ok_and(|eve| eve == nth_weekday(eve.year(), 11, 4, Weekday::Thursday));
     let christmas_eve = day.month() == 12 && day.day() == 24;
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_eve_of_independence_day() {
+    fn the_day_before_independence_day_is_short_except_on_old_wednesdays_and_when_it_is_the_holiday() {
         assert_eq!(hours(date(2002, 7, 3)), Some(Hours::Full));
         assert_eq!(hours(date(2024, 7, 3)), Some(Hours::Half));
         assert_eq!(hours(date(2026, 7, 3)), None);

@@ -55,7 +55,7 @@ pub fn common_names(legal: &str, symbol: Option<&Symbol>) -> Names {
         aliases.push(format!("{domain}.com"));
     }
     aliases.extend(initials(&words, symbol));
-    // Not those after it: a text may have any number.
+    // Names after a further ` - ` are left out, because a text may have any number of them.
     let other = other.split(" - ").next().unwrap_or_default();
     if !other.trim().is_empty() {
         aliases.push(common_names(other, None).name);
@@ -66,8 +66,8 @@ pub fn common_names(legal: &str, symbol: Option<&Symbol>) -> Names {
     Names { name, aliases }
 }
 
-/// Whether a word begins the names of many companies or is not a name alone (`American`, `Gold`), or what a company does
-/// (`Media`).
+/// Whether a word can't stand for one company alone: many names begin with it (`American`, `Gold`), or it says what a
+/// company does (`Media`).
 pub fn is_common(word: &str) -> bool {
     let word = word.to_lowercase();
     COMMON.contains(&&*word) || INDUSTRIES.contains(&&*word)
@@ -147,7 +147,8 @@ fn drop_legal(words: &mut Vec<&str>) {
             words.pop();
             continue;
         }
-        // `N V` and `A/S`, of which each letter is a word or a part of one. Letters before them belong together: `U S A`.
+        // `N V` and `A/S` are legal forms of single letters. The end of a longer row of letters is not: the `S A` of
+        // `U S A`.
         let is_letter = |word: &str| plain(word).chars().count() == 1;
         let spaced = (2..=3).rev().filter(|count| *count < words.len()).find(|count| {
             let (before, last) = words.split_at(words.len() - count);
@@ -182,9 +183,9 @@ fn shorter(words: &[&str]) -> Vec<String> {
     loop {
         let lower: Vec<String> = rest.iter().map(|word| plain(word)).collect();
         let before = |count: usize| lower.len().checked_sub(count).filter(|before| *before > 0);
-        let ends = |trade: &&str| match trade.split_once(' ') {
+        let ends = |phrase: &&str| match phrase.split_once(' ') {
             Some((first, second)) => before(2).filter(|at| lower[*at] == first && lower[at + 1] == second).map(|_| 2),
-            None => before(1).filter(|at| lower[*at] == *trade).map(|_| 1),
+            None => before(1).filter(|at| lower[*at] == *phrase).map(|_| 1),
         };
         let Some(count) = OWNERS.iter().chain(&INDUSTRIES).find_map(ends) else { return aliases };
         rest.truncate(rest.len() - count);
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_never_nothing() {
+    fn a_name_of_words_that_are_removed_keeps_one_of_them() {
         for legal in ["Inc", "The Co", "CO", "Group", "Holdings Inc."] {
             assert!(!common_names(legal, None).name.is_empty(), "{legal}");
         }

@@ -32,7 +32,7 @@ const BEGINNINGS: [&str; 28] = [
     "statements in this press release that are not historical",
 ];
 
-/// What a stop after is no end of a sentence in a copyright line.
+/// Words after which a full stop does not end a sentence in a copyright line.
 const ABBREVIATIONS: [&str; 7] = [" inc", " corp", " co", " ltd", " llc", " l.p", " plc"];
 
 /// A copyright line has fewer bytes than this.
@@ -60,9 +60,9 @@ pub fn without(text: &str) -> &str {
         .filter_map(|beginning| lower.match_indices(beginning).map(|(at, _)| at).find(|at| begins(at)))
         .min();
     let mut kept = disclaimer.map_or(text, |at| text[..at].trim_end());
-    // A copyright line may be left before the disclaimer: `© 2025 Benzinga.com.`
+    // The text may now end in the copyright line that stood before the disclaimer: `© 2025 Benzinga.com.`
     while let Some(at) = kept.rfind("© ").filter(|at| kept.len() - at < LONGEST_COPYRIGHT && begins(at)) {
-        // A credit before a sentence, as of a photo, is not the end.
+        // A credit that further sentences follow, such as that of a photo, is kept.
         let line = lower[at..kept.len()].trim_end().trim_end_matches('.');
         let line = line.strip_suffix("all rights reserved").unwrap_or(line).trim_end().trim_end_matches('.');
         let ends_sentence = |(end, _): (usize, &str)| !ABBREVIATIONS.iter().any(|form| line[..end].ends_with(form));

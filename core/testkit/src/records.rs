@@ -8,7 +8,7 @@ use tapewire_core::{Article, Bar, Mention, Symbol, Unscored};
 /// # Panics
 /// If it is not a timestamp.
 pub fn at(text: &str) -> Timestamp {
-    text.parse().expect("tests write timestamps")
+    text.parse().expect("the test passes a timestamp")
 }
 
 /// The symbol of a ticker.
@@ -16,7 +16,7 @@ pub fn at(text: &str) -> Timestamp {
 /// # Panics
 /// If it is not a ticker.
 pub fn symbol(ticker: &str) -> Symbol {
-    Symbol::new(ticker).expect("tests write tickers")
+    Symbol::new(ticker).expect("the test passes a ticker")
 }
 
 /// Article `a` of provider `test` that names no company, received when it was published.

@@ -16,7 +16,9 @@ pub struct Headline {
     fingerprint: Fingerprint,
 }
 
-/// Reads `half, company's name, hours, story, headline`, separated by tabs; lines that begin with `#` are left out.
+/// Reads lines of `half, company's name, hours, story, headline`, separated by tabs; lines that begin with `#` are
+/// left out. Hours are counted from any common start. Story `-` is one that is told once, `?` one that people would
+/// not agree on, which does not count.
 pub fn read(text: &str) -> Result<Vec<Headline>, String> {
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#') && !line.trim().is_empty());
     let read = |(line, number): (&str, usize)| {
@@ -32,7 +34,7 @@ pub fn read(text: &str) -> Result<Vec<Headline>, String> {
     lines.map(read).collect()
 }
 
-/// What was right and what was not.
+/// How many stories were recognised rightly or wrongly, or were missed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Count {
     right: f64,
@@ -83,7 +85,8 @@ fn by_company(headlines: &[Headline]) -> BTreeMap<&str, Vec<&Headline>> {
     companies
 }
 
-/// Every two headlines of one company less than the span apart: are they alike?
+/// For every two headlines of one company that are less than [`SPAN`] apart: whether they are rightly taken to be
+/// alike.
 pub fn pairs(headlines: &[Headline]) -> Measured {
     let mut measured = Measured { count: Count::default(), errors: Vec::new() };
     for own in by_company(headlines).values() {
@@ -101,7 +104,7 @@ pub fn pairs(headlines: &[Headline]) -> Measured {
     measured
 }
 
-/// Every headline: is it recognised as one of a story that was told before?
+/// For every headline: whether it is rightly taken for one of a story that was told before.
 pub fn repeats(headlines: &[Headline]) -> Measured {
     let mut measured = Measured { count: Count::default(), errors: Vec::new() };
     for own in by_company(headlines).values() {

@@ -1,4 +1,4 @@
-//! How far the trades of a source are known, as text in the metadata of each commit.
+//! How far the trades of each source are complete, as text in the metadata of each commit.
 
 use crate::partition::FoldRules;
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ impl Progress {
         self.gaps.iter().any(|&(gap_from, gap_to)| gap_from < to && from < gap_to)
     }
 
-    /// Forgets the gaps that no bar overlaps any more.
+    /// Forgets the gaps that end by `before`: no bar that may still change overlaps them.
     pub fn forget_gaps(&mut self, before: i64) {
         self.gaps.retain(|&(_, to)| to > before);
     }
@@ -83,7 +83,7 @@ pub(crate) struct Known {
 pub(crate) struct Checkpoint {
     /// The first record to read: at or before the committed offset.
     pub rewind: u64,
-    /// Of the bars, in seconds.
+    /// Widths of the bars, in seconds.
     widths: Vec<u32>,
     /// In microseconds.
     lateness: i64,

@@ -10,9 +10,9 @@ use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 /// The bars are a function of the set of trades and of the watermarks: neither the order of arrival nor a repetition
 /// changes the last version of a bar. Bars end at multiples of their width since midnight UTC. A bar is given out at the
 /// first watermark at or after its end, and again, whole, at the next watermark after a trade that arrived later changed
-/// it. An interval in which no trade may be an open or close has no bar; if all trades of a bar are taken back after it was
-/// given out, it stays as it was. A later version of a bar never has an earlier [`Bar::received_at`], even if a trade
-/// was taken back.
+/// it. An interval without a trade that counts for open and close has no bar; if all trades of a bar are taken back
+/// after it was given out, it stays as it was. A later version of a bar never has an earlier [`Bar::received_at`],
+/// even if a trade was taken back.
 ///
 /// Ids are unique within a symbol and day, also those of records that take a trade back.
 #[derive(Debug, Clone)]
@@ -84,15 +84,15 @@ impl Fold {
 
     fn take_back(&mut self, cancel: TakenBack) {
         self.taken_back.push(cancel);
-        // A trade that is too old may still be in memory, or not: its bar stays as it is in both cases.
+        // A trade that is too old to change its bar may still be in memory. Its bar must not depend on that.
         let from = self.evicted_before();
         let before =
             self.trades.iter().filter(|trade| trade.id == cancel.id && (from..self.watermark).contains(&trade.at));
         self.changed.extend(before.map(|trade| trade.at));
     }
 
-    /// Says that the trades up to `at` (UTC) have arrived, but for late ones. Returns the bars that are complete now, and
-    /// those that late trades have changed: by width, then by time.
+    /// Says that all trades up to `at` (UTC) have arrived, except late ones. Returns the bars that are complete now,
+    /// and those that late trades have changed: by width, then by time.
     pub fn watermark(&mut self, at: Timestamp) -> Vec<Bar> {
         let at = at.as_microsecond();
         if at <= self.watermark && self.changed.is_empty() {
@@ -127,8 +127,8 @@ impl Fold {
         bars
     }
 
-    /// Brings the trades into the order of time, without repetitions. A trade that was taken back counts for nothing.
-    /// It stays, because the bar's `received_at` must not be before that of the record that took it back.
+    /// Sorts the trades by time and removes repetitions. A trade that was taken back does not count, but stays: the
+    /// bar's `received_at` must not be before that of the record that took it back.
     fn sort(&mut self) {
         let mut new = self.trades.split_off(self.sorted);
         new.sort_by(Kept::order);

@@ -9,8 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
 use tapewire_core::{Bar, Run, Symbol, Watermark};
 
-/// A source without a record for this number of records is taken to be gone. Otherwise the offset from which the topic
-/// is read again could never move past its last trades.
+/// A source is taken to be gone if none of this number of records on the partition is from it. Otherwise the offset
+/// from which the topic is read again could never move past its last trades.
 const MAX_SILENT_RECORDS: u64 = 1_000_000;
 
 /// What decides which bars a set of trades gives.
@@ -31,17 +31,17 @@ impl FoldRules {
 
 /// The folds of one partition. Each run and source has folds of its own.
 ///
-/// The bars are a function of the records: those that were read again after a restart give the same bars, and the bars of
-/// records that were committed before are not given out again. A bar is not given out if it overlaps a [`Gap`] of its
-/// source. Of a source whose earlier records are not known, as after somebody moved offsets by hand, there are no bars until
-/// its watermark is 20 minutes further.
+/// The bars are a function of the records: records that are read again after a restart give the same bars. Bars that
+/// were given out before the last commit are not given out again, and neither is a bar that overlaps a [`Gap`] of its
+/// source. If the earlier records of a source are not known, because somebody moved offsets by hand, for example, it
+/// has no bars until its watermark is 20 minutes after the first one that was read.
 #[derive(Debug)]
 pub struct Partition {
     rules: FoldRules,
     streams: Vec<Stream>,
     /// The records that may have to be read again, oldest first. Never empty.
     segments: VecDeque<Segment>,
-    /// The next offset, as it was committed before this partition was taken over.
+    /// The offset that the previous owner of this partition committed: records before it only rebuild the state.
     committed: u64,
     next: u64,
     late: u64,
@@ -200,7 +200,7 @@ impl Partition {
         self.evict_segments();
         let has_trades = self.streams.iter().any(|stream| stream.latest > i64::MIN);
         if self.segments.len() == 1 && !has_trades {
-            // Nothing before is needed.
+            // No trade before `next` is needed to rebuild the state.
             self.segments[0] = Segment { from: next, before: self.known(), latest: Vec::new() };
         }
         let oldest = &self.segments[0];

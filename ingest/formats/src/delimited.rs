@@ -8,7 +8,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use memchr::memchr2;
 use std::sync::Arc;
 
-/// The most lines of a row: a quote that is open for more lines is a stray quote.
+/// Most lines that a row may have: a quote that is open for more lines is a stray quote.
 const MAX_LINES: u64 = 10_000;
 
 /// The separators that are recognised.
@@ -28,7 +28,7 @@ pub struct Dialect {
 pub(crate) struct Delimited {
     records: Records,
     names: Vec<Arc<str>>,
-    /// What sets the number of fields, in the words of the error: `the header has`, for example.
+    /// How an error about the number of fields says where the expected number comes from, such as `the header has`.
     wanted_by: &'static str,
     /// The first row of a file without header.
     first: Option<Result<Record, Broken>>,
@@ -203,7 +203,7 @@ impl Records {
     }
 
     fn next(&mut self) -> Result<Option<Result<Record, Broken>>, FormatError> {
-        // Skips blank lines, and the second character of a line end.
+        // Skips blank lines, and the `\n` of a `\r\n`: the parser ends a record at the `\r`.
         if self.buffer.skip(|byte| matches!(byte, b'\r' | b'\n'))?.is_none() {
             return Ok(None);
         }
@@ -303,7 +303,7 @@ fn check_quotes(record: &[u8], separator: u8) -> Option<String> {
     None
 }
 
-/// A record being parsed.
+/// The part of a record that has been parsed: its unquoted fields, concatenated, and where each of them ends.
 #[derive(Default)]
 struct Parse {
     values: Vec<u8>,

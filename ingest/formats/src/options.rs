@@ -21,8 +21,8 @@ impl Format {
     /// Names on the command line. `jsonl` is another name of `json`.
     pub const NAMES: [&str; 5] = ["csv", "json", "jsonl", "parquet", "text"];
 
-    /// The format that the extension of a file's name stands for; `.gz`, `.zst`, `.bz2` or `.xz` at the end is left
-    /// out. Where the contents show another format, the contents decide.
+    /// The format that the extension of a file's name stands for, without the extension of a compressed file (`.gz`,
+    /// `.zst`, `.bz2`, `.xz`). If the contents show another format, the contents decide.
     pub fn of_name(path: &Path) -> Option<Self> {
         let extension = |path: &Path| path.extension().map(|end| end.to_string_lossy().to_ascii_lowercase());
         let end = extension(path)?;
@@ -63,14 +63,14 @@ impl FromStr for Format {
 pub struct Options {
     /// The format; by default the contents decide.
     pub format: Option<Format>,
-    /// The format of contents that are neither JSON nor Parquet, where no format is given: [`Format::Csv`] or
-    /// [`Format::Text`].
+    /// The format of contents that are neither JSON nor Parquet, if no format is given. [`Format::Parquet`] is read as
+    /// CSV here.
     pub otherwise: Format,
     /// Whether the first row of CSV has the names of the columns.
     pub header: bool,
     /// The names of the columns of CSV, instead of those of the header; without a header the default is `c1`, `c2`, ...
     pub columns: Option<Vec<String>>,
-    /// The separator of CSV; by default the commonest of `,`, `;`, tab and `|` in the first row.
+    /// The separator of CSV; by default the most frequent of `,`, `;`, tab and `|` in the first line.
     pub separator: Option<u8>,
     /// The encoding, by a name of the WHATWG's list: `windows-1252`, `latin1`, `utf-16le`. By default UTF-8, or UTF-16
     /// where the contents show it.

@@ -40,7 +40,7 @@ pub(crate) trait Rows: Send {
         None
     }
 
-    /// What a file of this format without rows does contain, for the error.
+    /// What a file of this format contains if it has no rows, for the error: `a header`.
     fn without_rows(&self) -> &'static str;
 }
 
@@ -149,7 +149,8 @@ impl Reader {
         self.rows.may_be_text(column)
     }
 
-    /// How many bytes of the file have been read, before decompression. Reading is ahead of the rows by a buffer.
+    /// How many bytes of the file have been read, before decompression. It can be ahead of the returned rows by the
+    /// size of a buffer.
     pub fn position(&self) -> u64 {
         let read = self.position.load(std::sync::atomic::Ordering::Relaxed);
         match (self.rows.counted(), self.total) {

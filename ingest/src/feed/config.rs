@@ -30,53 +30,54 @@ use tapewire_runtime::Clock;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PricesConfig {
-    /// Names of the providers that are followed for prices. The position is the number of the source's watermark
-    /// stream.
+    /// Names of the providers that are followed for prices. The position of a source, from 0, is the index of its
+    /// watermark stream.
     pub sources: Vec<String>,
     /// Tickers whose minute bars are wanted.
     #[schemars(with = "Vec<String>")]
     pub symbols: Vec<Symbol>,
-    /// The symbol that stands for the market. The first source subscribes to it in any case, unless another one lists it. It has
-    /// to trade every minute: its bar is the sign that a minute's bars are coming in.
+    /// The symbol that stands for the market. The first source always subscribes to it, unless another source lists
+    /// it. It has to trade every minute: it is also the reference symbol, whose bar shows that a minute's bars are
+    /// coming in.
     #[schemars(with = "String")]
     pub benchmark: Symbol,
-    /// Benchmarks of other markets than the benchmark's: a symbol is compared with the one that is traded in its own market.
-    /// They are taken only where they are among a source's symbols.
+    /// Benchmarks of further markets: a symbol is compared with the benchmark that is traded in its own market. One
+    /// counts only if it is also among the symbols of a source.
     #[schemars(with = "Vec<String>")]
     pub other_benchmarks: Vec<Symbol>,
     /// From the join's settings: the session of a source's reference symbol is that of its market.
     #[serde(skip)]
     pub calendars: Calendars,
-    /// Whether to take every trade too.
+    /// Whether to subscribe to every trade, too.
     pub trades: bool,
-    /// Whether bars are made of the trades, by the role `bars`, instead of taken from the source: then trades are taken in any
-    /// case, and no live bars. Bars of the past, and of the minutes of which trades are missing, are still the source's,
-    /// where it has them.
+    /// Whether the role `bars` makes bars of the trades. The feed then subscribes to trades, whatever `trades` says,
+    /// and not to live bars. Past bars, and those of minutes with missing trades, still come from the source, where
+    /// it has them.
     pub fold_trades: bool,
-    /// Whether to take halts (limit up / limit down) too.
+    /// Whether to subscribe to halts (limit up / limit down), too.
     pub halts: bool,
     /// How much history to fetch for a new symbol: the joiner's baselines need it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub warmup: Duration,
-    /// How often splits and dividends are fetched, from the sources that have them. At the start they are fetched in any
-    /// case, from the beginning of the history up to a week ahead.
+    /// How often splits and dividends are fetched, from the sources that have them. They are also fetched at the start:
+    /// from the beginning of the history up to a week ahead.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub actions_every: Duration,
-    /// How long after a minute's end its bars count as complete, once the reference symbol's bar has come. On a
-    /// delayed plan a little over 15 minutes.
+    /// How long after a minute's end its bars count as complete, once the bar of the benchmark, or of the source's
+    /// `reference`, has come. Set it to a little over 15 minutes on a delayed plan.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub grace: Duration,
-    /// After how long without a working connection the other sources no longer wait for this one.
+    /// After this long without a working connection, rows no longer wait for this source.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
-    /// Frames that may wait between reader and Kafka. When more come they are dropped: their bars are fetched again,
-    /// their trades and halts are lost.
+    /// How many frames of a websocket may wait for Kafka. Further ones are dropped: their bars are fetched again, their
+    /// trades and halts are lost.
     pub buffered_frames: usize,
-    /// What is different for one source, by its name.
+    /// Settings that differ for one source, by its name.
     #[schemars(example = serde_json::json!({"desk": {"symbols": ["SAP"]}}))]
     pub r#override: BTreeMap<String, PricesOverride>,
 }

@@ -29,8 +29,8 @@ const IN_FLIGHT: usize = 10_000;
 
 /// Follows the configured lists until shutdown. `built_in` is the list of this build.
 ///
-/// A list that can't be fetched is a warning, and is fetched again within an hour; the other lists are sent. The state file
-/// `instruments.json` remembers a digest of each list that was sent.
+/// If a list can't be fetched, a warning is logged, the list is fetched again within an hour, and the other lists are
+/// sent. The state file `instruments.json` has a digest of each list that was sent.
 ///
 /// # Errors
 /// [`IngestError::Config`], [`IngestError::State`], [`IngestError::Bus`].
@@ -92,8 +92,8 @@ impl Publisher<'_> {
             if self.digests.get(source) == Some(&digest) {
                 continue;
             }
-            // Until the lists after this one are sent again, this list's records hide theirs. So their digests are forgotten
-            // before it is sent, and they are sent again, even if fetching one of them fails now.
+            // This list's records hide those of the lists after it, until those are sent again. Their digests are
+            // removed before this list is sent, so that they are sent again even after a crash or a failed fetch.
             for overridden in &self.config.sources[place..] {
                 self.digests.remove(overridden);
             }
@@ -139,7 +139,7 @@ impl Publisher<'_> {
     }
 }
 
-/// Of the instruments and of the rows that can't be read, which become dead letters.
+/// A digest of the instruments and of the rows that can't be read, so that a change of either sends the list again.
 fn digest(instruments: &[Instrument], rejects: &[Reject]) -> String {
     let mut hash = Sha256::new();
     hash.update(serde_json::to_vec(instruments).expect("instruments are strings, numbers and dates"));

@@ -1,8 +1,8 @@
-//! Requests a day, spread over the day and counted across restarts.
+//! A limit of requests a day, spread over the day and kept across restarts.
 //!
-//! What may be requested is a store that fills evenly over the day and holds a fifth of a day's requests. A poll begins when
-//! the store is full, so polls are spread over the day; the rest of the store is for further pages, and for what has to be
-//! asked for again. Within any 24 hours, a full store and what fills it in the time are a day's requests.
+//! It is a token bucket, in which a token is a request. The bucket fills evenly and holds a fifth of a day's requests.
+//! A poll begins when the bucket is full, so polls are spread over the day; what its first page leaves is for further
+//! pages and for retries. A full bucket and what comes into it within 24 hours are together a day's requests.
 
 use crate::IngestError;
 use crate::state::StateFile;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 const DAY_S: f64 = 86_400.0;
 
-/// What of the store was left at a moment; the state file.
+/// How much was in the bucket at a moment. This is the content of the state file.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Left {
-    /// Requests; less than none if a poll took more than was known before.
+    /// Requests. Negative if a page took more requests than expected.
     requests: f64,
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
     at: Timestamp,
@@ -24,23 +24,24 @@ struct Left {
 
 /// The budget of one source.
 pub(super) struct Budget {
-    /// Most requests in the store.
+    /// Most requests that the bucket holds.
     store: f64,
-    /// Requests that come into it each second.
+    /// Requests that come into the bucket each second.
     fills: f64,
     left: Left,
     state: StateFile<Left>,
 }
 
 impl Budget {
-    /// A budget of `a_day` requests for polls that take at least `a_page`, as the state file in `folder` left it.
+    /// A budget of `a_day` requests, for a source of which each page takes `a_page`. What is left of it is read from
+    /// the state file in `folder`; without one the bucket is full.
     ///
     /// # Errors
-    /// [`IngestError::Config`] if a poll takes as many requests as there are for a day; [`IngestError::State`].
+    /// [`IngestError::Config`] if one page takes as many requests as there are for a day; [`IngestError::State`].
     pub fn new(source: &str, a_day: u32, a_page: u32, folder: &Path, now: Timestamp) -> Result<Self, IngestError> {
         if a_page >= a_day {
             return Err(IngestError::Config(format!(
-                "news: requests_a_day = {a_day} is too little for {source}, of which one poll takes {a_page} requests"
+                "news: requests_a_day = {a_day} is too low for {source}: one poll takes at least {a_page} requests"
             )));
         }
         let store = f64::from((a_day / 5).max(a_page));
@@ -59,7 +60,7 @@ impl Budget {
         self.until(f64::from(requests).min(self.store), now)
     }
 
-    /// Takes requests out of the store, before they are made; or puts some back, if `requests` is negative.
+    /// Takes requests out of the bucket before they are made, or puts some back if `requests` is negative.
     ///
     /// # Errors
     /// [`IngestError::State`].
@@ -75,7 +76,7 @@ impl Budget {
     }
 
     fn until(&self, wanted: f64, now: Timestamp) -> Duration {
-        // A billionth of a request is what rounding may lack.
+        // Rounding may leave the bucket a billionth of a request short.
         let lacks = wanted - self.at(now) - 1e-9;
         if lacks <= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(lacks / self.fills) }
     }
@@ -95,7 +96,8 @@ mod tests {
         Budget::new("wire", a_day, a_page, folder, now).unwrap()
     }
 
-    /// Polls as often as allowed, each with one to three pages, one in ten with a failure, and a restart now and then.
+    /// Polls as often as allowed, with one or two requests each. Every seventh poll follows a restart, without the
+    /// wait for a full bucket.
     #[tokio::test]
     async fn no_day_has_more_requests_than_the_budget_and_most_of_them_are_used() {
         let folder = tempfile::tempdir().unwrap();

@@ -25,19 +25,21 @@ use tapewire_runtime::Clock;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewsConfig {
-    /// Names of the providers that are polled for news. The position is the number of the source's watermark stream.
+    /// Names of the providers that are polled for news. The position of a source, from 0, is the index of its watermark
+    /// stream.
     pub sources: Vec<String>,
     /// Time from one poll to the next.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
-    /// How far before the watermark each poll begins at the least. Every second poll begins twice as far back, every
-    /// fourth four times, and so on up to `late_window`. A feed, which shows all it has, is looked through every time.
+    /// How far before the newest article each poll begins at the least. Every second poll begins twice as far back,
+    /// every fourth four times, and so on up to `late_window`. A source that shows all it has, such as an RSS feed, is
+    /// read from its beginning at each poll.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub overlap: Duration,
-    /// How far before the watermark a poll begins at the most. An article that the provider shows, or edits, up to this
-    /// long after its publication is seen: one that is late by `overlap` at the next poll, one that is late by
+    /// How far before the newest article a poll begins at the most. An article that the provider shows, or edits, up to
+    /// this long after its publication is seen: one that is late by `overlap` at the next poll, one that is late by
     /// `overlap` times n within the next 2 n polls. Later ones are not seen.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
@@ -46,24 +48,23 @@ pub struct NewsConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub lookback: Duration,
-    /// How long the provider usually takes to show an article: seconds to a minute after its publication.
-    /// The watermark is the time of the poll less this. An article that appears even later is still sent,
-    /// and counts as late.
+    /// How long after its publication the provider usually shows an article: seconds to a minute. The watermark is the
+    /// time of the poll minus this. An article that appears even later is still sent, and counts as late.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub wire_delay: Duration,
-    /// After how long without a successful poll the other sources no longer wait for this one.
+    /// After this long without a successful poll, rows no longer wait for this source.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub idle_timeout: Duration,
-    /// Most requests a day to one source, spread over the day and counted across restarts. 0 for as many as `every` takes. If
-    /// it is not set, what the provider's free plan allows, where that is limited by the day.
+    /// Most requests a day to one source, spread over the day and counted across restarts; 0 for no limit. If this is
+    /// not set, the daily limit of the provider's free plan applies, if it has one.
     #[schemars(example = 25)]
     pub requests_a_day: Option<u32>,
-    /// Whether the companies of an article of which the provider names none are looked for in its text. What is found is
-    /// marked as found by us (`symbol_found`).
+    /// Whether to look for companies in the text of an article if the provider names none. Mentions of companies that
+    /// were found in this way are marked (`symbol_found`).
     pub find_companies: bool,
-    /// What is different for one source, by its name.
+    /// Settings that differ for one source, by its name.
     #[schemars(example = serde_json::json!({"desk": {"every": "2m"}}))]
     pub r#override: BTreeMap<String, NewsOverride>,
 }
@@ -164,9 +165,9 @@ impl NewsPollerConfig {
         Ok(if self.find_companies { providers.with_companies(source) } else { source })
     }
 
-    /// How far before the watermark a poll begins, by its number since the start, which counts from 0. The first one
-    /// looks back over all of `late_window`. Twice as far is looked half as often, so each doubling costs as much as
-    /// the shortest look-back alone.
+    /// How far before the newest article a poll begins. `poll` is its number since the start, counted from 0. The
+    /// first poll looks back over all of `late_window`. Twice the distance is looked back half as often, so each
+    /// doubling costs as much as the shortest look-back alone.
     pub fn look_back(&self, poll: u64) -> Duration {
         let doublings = poll.trailing_zeros().min(31);
         self.overlap.saturating_mul(1 << doublings).min(self.late_window.max(self.overlap))
@@ -194,7 +195,7 @@ impl NewsConfig {
         self.r#override.get(name)?.fallback_for.as_deref()
     }
 
-    /// Refuses a source that stands in for none of the list, or, over others or at once, for itself.
+    /// Refuses a source that stands in for one that is not in `sources`, or for itself, directly or through others.
     fn check_fallback(&self, name: &str) -> Result<(), IngestError> {
         let (mut of, mut steps) = (name, 0);
         while let Some(primary) = self.primary_of(of) {
@@ -228,7 +229,8 @@ impl NewsConfig {
         }
     }
 
-    /// As [`NewsConfig::check`], and whether each source is there, and has its key and the settings that it needs.
+    /// As [`NewsConfig::check`]. Also refuses a source that does not exist, or lacks its key or a setting that it
+    /// needs.
     ///
     /// # Errors
     /// The first [`IngestError`].
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_as_far_is_looked_half_as_often() {
+    fn a_poll_looks_back_twice_as_far_half_as_often() {
         let minutes = |count: u64| Duration::from_secs(count * 60);
         let config = NewsPollerConfig { late_window: minutes(60), ..NewsPollerConfig::default() };
         let look_backs: Vec<Duration> = (0..9).map(|poll| config.look_back(poll)).collect();

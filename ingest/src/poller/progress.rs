@@ -7,14 +7,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tapewire_core::{Article, Symbol};
 
-/// The most articles remembered. No poll begins before the oldest of them, unless the overlap does: then some are sent
-/// again, which is harmless.
+/// Most articles that are remembered. A poll does not begin before the oldest of them, unless the overlap reaches
+/// further back: then some are sent again, which is harmless.
 const REMEMBERED: usize = 50_000;
 
-/// The watermark, and the articles already sent that a later poll can see again.
+/// When the newest article was published, and the articles already sent that a later poll can see again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PollProgress {
-    /// Publication time of the latest acknowledged article.
+    /// Publication time of the newest acknowledged article, but not after the poll that saw it. This is not the
+    /// watermark that is sent on the topic.
     #[serde(with = "jiff::fmt::serde::timestamp::microsecond::optional")]
     watermark: Option<Timestamp>,
     /// Every article that was sent and published since then is in `sent`. A poll that began earlier would send articles
@@ -44,7 +45,7 @@ impl PollProgress {
         before(watermark, config.look_back(poll)).max(remembered_from).min(at_the_latest)
     }
 
-    /// Whether the article was published so long before what has been seen that the provider must have shown it late,
+    /// Whether the provider has shown the article late: it was published more than `overlap` before the newest article,
     /// and is not an edit of one that was sent.
     pub fn is_late(&self, article: &Article, config: &NewsPollerConfig) -> bool {
         let expected_from = self.watermark.map(|watermark| before(watermark, config.overlap));
@@ -76,15 +77,15 @@ impl PollProgress {
             subjects.extend(self.withdrawn(article));
             let sent = Sent { revision: article.revision, subjects, published_at: article.published_at };
             self.sent.insert(article.id.clone(), sent);
-            // A date in the future, as embargoed or mistyped articles have, must not make us skip
-            // what is published until then.
+            // Embargoed articles and wrong dates can be in the future. They must not make later polls skip what is
+            // published until then.
             self.watermark = self.watermark.max(Some(article.published_at.min(now)));
         }
         self.evict(config.overlap.max(config.late_window));
         changed || self.watermark != old_watermark
     }
 
-    /// Evicts what no poll can show again, which is what was published longer than `look_back` before the watermark.
+    /// Evicts articles that no poll can show again: those published more than `look_back` before the newest article.
     fn evict(&mut self, look_back: Duration) {
         let Some(watermark) = self.watermark else { return };
         self.evict_before(before(watermark, look_back.saturating_add(Duration::from_secs(1))));

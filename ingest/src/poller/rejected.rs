@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-/// How many bytes of items are remembered. With more, all are forgotten, and sent once again if a poll sees them.
+/// Most bytes of items that are remembered. If there are more, all are forgotten, and each is sent again when a poll
+/// sees it.
 const REMEMBERED: usize = 16 << 20;
 
 /// What earlier polls rejected, byte for byte.

@@ -21,7 +21,8 @@ pub struct SimulatorConfig {
     pub history_sessions: u32,
     /// Articles an hour on a business day; nights and weekends have fewer.
     pub articles_per_hour: f64,
-    /// Planted effect κ: log return, in basis points, that news of sentiment 1 adds in the end.
+    /// Planted effect κ: the log return, in basis points, that an article of sentiment 1 has added when the effect is
+    /// over.
     pub effect_bp: f64,
     /// Time constant τ of the effect, in trading time.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -31,7 +32,7 @@ pub struct SimulatorConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub reaction_delay: Duration,
-    /// Faults for tests.
+    /// Faults for tests; 0 means never.
     pub faults: Faults,
 }
 
@@ -55,13 +56,13 @@ impl Default for SimulatorConfig {
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Number of articles in a page after each of which there is one that can't be read.
+    /// After every n articles of a page, adds one that can't be read.
     pub malformed_article_every: usize,
-    /// Number of bars after each of which the websocket sends one that can't be read.
+    /// After every n bars, the websocket sends one that can't be read.
     pub malformed_bar_every: usize,
-    /// Number of bars after each of which the websocket sends a message of an unknown type.
+    /// After every n bars, the websocket sends a message of an unknown type.
     pub unknown_message_every: usize,
-    /// A websocket is dropped without a close frame after this many bars.
+    /// A websocket is dropped without a close frame after this many bars and trades.
     pub disconnect_after: usize,
     /// Every n-th request is answered 429 with `Retry-After: 1`.
     pub rate_limit_every: usize,

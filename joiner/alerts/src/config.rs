@@ -14,22 +14,23 @@ pub struct AlertsConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,
-    /// How long a symbol or source gives no second alert of the same kind.
+    /// After an alert, how long no other of the same kind is sent for the same symbol or source.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub quiet: Duration,
-    /// A bar whose return has a robust z of at least this, up or down, gives an alert. Values below 3 act as 3. 0: no
-    /// alerts of returns.
+    /// A bar whose return has a robust z of at least this, up or down, gives an alert. A value between 0 and 3 acts
+    /// as 3. 0 for no alerts of returns.
     pub anomaly_z: f64,
-    /// How far a mean score has to be from the usual one, in standard deviations. 0 for no alerts of sentiment.
+    /// A mean score of a symbol's headlines that is at least this many standard deviations from the usual mean gives an
+    /// alert. 0 for no alerts of sentiment.
     pub shock_z: f64,
-    /// Headlines that became available within this time are compared with those of the 30 days before it.
+    /// The window of sentiment alerts: the mean score of its headlines is compared with those of the 30 days before it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub shock_window: Duration,
-    /// Fewest headlines in the window.
+    /// With fewer headlines than this in the window, a symbol gives no alert of sentiment.
     pub shock_articles: u32,
-    /// After how long without progress a source is stale. 0 for no alerts of sources.
+    /// How long a source may make no progress before an alert is sent. 0 turns alerts of sources off.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub stale_after: Duration,

@@ -17,8 +17,8 @@ pub enum AlertError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The client for HTTP could not be made.
-    #[error("no HTTP client: {0}")]
+    /// The HTTP client could not be built.
+    #[error("the HTTP client could not be built: {0}")]
     Client(String),
 }
 

@@ -1,9 +1,9 @@
-//! Alerts: a return out of the ordinary, news whose sentiment is, a source that has stopped.
+//! Alerts of unusual returns, of unusual sentiment, and of sources that have stopped.
 //!
 //! Every few seconds the tables are asked for what may be worth an alert ([`Alert`]), and what has not been sent yet goes to
 //! a webhook, to Slack and to the table `alerts`. The table is also the memory: it says what was sent where and when,
-//! so a restarted process sends nothing twice, except what it had sent but not yet written to the table. One subject
-//! gives at most one alert of a kind in `quiet`.
+//! so a restarted process sends nothing twice, except what it had sent but not yet written to the table. Within `quiet`
+//! each subject (a symbol or a source) gives at most one alert of a kind.
 
 pub mod config;
 pub mod due;

@@ -12,9 +12,10 @@ use tapewire_store::{ClickHouseConfig, Writer};
 
 /// Name of the role, for readiness.
 const STAGE: &str = "alerts";
-/// The target that every alert has: the table itself.
+/// The name of the table as a target: every alert is written to it.
 const TABLE: &str = "table";
-/// How long ago the bar of an anomaly may have ended, so that those of a time when this role did not run are sent late.
+/// An anomaly is sent if its bar ended within this time, so those from an outage of this role of up to an hour are
+/// sent late.
 const ANOMALIES_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// The longest bar.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -25,7 +26,7 @@ pub type Watched = Vec<(SourceKind, String)>;
 /// Sends alerts until shutdown.
 ///
 /// # Errors
-/// [`AlertError::Address`]; an error of ClickHouse that a retry can't help against. Outages are waited out.
+/// [`AlertError::Address`]; an error of ClickHouse that a retry can't fix. Outages are waited out.
 pub async fn run(
     config: &AlertsConfig,
     clickhouse: &ClickHouseConfig,
@@ -150,7 +151,7 @@ impl Alerts {
         Ok(rows.len())
     }
 
-    /// What the table says was sent, as far back as something may be found again.
+    /// What was sent, according to the table: of the time in which the same alert could be found again.
     async fn noted(&self, now: Timestamp, quiet: SignedDuration) -> Result<Sent, AlertError> {
         let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
         let since = now.saturating_sub(quiet.max(window).max(ANOMALIES_WITHIN + DAY)).unwrap_or(Timestamp::MIN);
@@ -185,7 +186,7 @@ impl Alerts {
         let alert = |(kind, source): &(SourceKind, String)| {
             let row = rows.iter().find(|row| row.kind == kind.as_str() && row.source == *source);
             let watermark = row.and_then(|row| Timestamp::from_microsecond(row.watermark).ok());
-            // What happened before this process started is given time to catch up.
+            // Time before this process started does not count: a source has `stale_after` from then to catch up.
             let since = watermark.map_or(self.started, |at| at.max(self.started));
             let is_stale = now.duration_since(since) >= stale_after;
             is_stale.then(|| Alert::stale(kind.as_str(), source, watermark, self.started, now))

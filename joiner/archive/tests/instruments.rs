@@ -12,7 +12,7 @@ use tapewire_store::migrate;
 use tapewire_testkit::{at, symbol};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_later_list_replaces_an_instrument_and_another_of_the_same_ticker_stays() {
+async fn a_later_list_replaces_an_instrument_but_not_another_one_with_the_same_ticker() {
     let Some(kafka) = tapewire_testkit::kafka("instruments", 2).await else { return };
     let Some(clickhouse) = tapewire_testkit::clickhouse("instruments") else { return };
     migrate(&clickhouse).await.unwrap();
@@ -31,7 +31,7 @@ async fn the_later_list_replaces_an_instrument_and_another_of_the_same_ticker_st
         Instrument { kind: Kind::Fund, valid_from: day("2023-01-03"), ..Instrument::new(symbol("FB"), "A Fund") };
     let all = [
         (listed, "sec", "2025-06-04T12:00:00Z"),
-        // Read again after a restart of the archive, or sent late: it does not replace a list that was seen after it.
+        // Sent after the list of 4 June but seen before it, so it does not replace that list's instrument.
         (apple, "builtin", "2025-06-03T12:00:00Z"),
         (former, "builtin", "2025-06-03T12:00:00Z"),
         (fund, "sec", "2025-06-04T12:00:00Z"),

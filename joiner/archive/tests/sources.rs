@@ -15,7 +15,7 @@ fn watermark(source: &str, index: u32, time: &str, idle: bool) -> Watermark {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_latest_watermark_of_each_source_and_what_was_found_in_an_article_reach_their_tables() {
+async fn the_latest_watermark_of_each_source_and_an_article_with_its_found_symbols_reach_their_tables() {
     let Some(kafka) = tapewire_testkit::kafka("progress", 2).await else { return };
     let Some(clickhouse) = tapewire_testkit::clickhouse("progress") else { return };
     migrate(&clickhouse).await.unwrap();

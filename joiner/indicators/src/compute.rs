@@ -55,10 +55,10 @@ pub struct Carried {
 /// The indicators at the end of a bar; each is `None` where it is not defined.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Indicators {
-    /// Bars that are missing directly before this one, since the bar before it or the session's open; of bars of a day,
-    /// sessions without one. `None` for the first bar of a day.
+    /// Bars that are missing between this one and the bar before it or the session's open; of daily bars, sessions
+    /// without a bar. `None` for the first daily bar of a series.
     pub missing_bars: Option<u32>,
-    /// Bars of the session that are missing until this one.
+    /// Bars that are missing between the session's open and this bar; 0 for daily bars.
     pub session_missing_bars: u32,
     /// Mean of the last [`AVERAGE`] closes.
     pub sma: Option<f64>,
@@ -72,7 +72,7 @@ pub struct Indicators {
     pub rsi: Option<f64>,
     /// The fast less the slow average.
     pub macd: Option<f64>,
-    /// The average of the above.
+    /// The exponential average of `macd`.
     pub macd_signal: Option<f64>,
     /// MACD less its signal.
     pub macd_histogram: Option<f64>,
@@ -80,7 +80,7 @@ pub struct Indicators {
     pub vwap: Option<f64>,
     /// The close less that of [`MOMENTUM`] bars before.
     pub momentum: Option<f64>,
-    /// Log return from the close before, within a session; of bars of a day, from the session before.
+    /// Log return from the close of the bar before in the same session; of daily bars, from that of the session before.
     pub log_return: Option<f64>,
     /// Square root of the sum of the last [`VOLATILITY`] squared log returns; `None` if one of them is not defined.
     pub realized_volatility: Option<f64>,
@@ -102,7 +102,7 @@ pub(crate) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// The point with what is computed: of equal bars the same bits, however often it is computed.
+    /// The point with its indicators. From equal bars it has the same bits, however often it is computed.
     pub fn computed(self) -> Point {
         let last = self.before.last().filter(|last| !self.seems_split(last));
         let number = last.map_or(1, |last| last.carried.number + 1);
@@ -212,7 +212,7 @@ impl Point {
         self.indicators.macd_histogram = signal.map(|signal| macd - signal);
     }
 
-    /// Prices near the largest number that there is overflow in a square or a sum; what is not a number is not defined.
+    /// Squares and sums of prices near `f64::MAX` overflow. What is infinite or NaN becomes undefined.
     fn forget_infinite(&mut self) {
         let Carried { fast, slow, rises, falls, .. } = &mut self.carried;
         let found = &mut self.indicators;
@@ -250,7 +250,7 @@ impl Point {
     }
 }
 
-/// The last `bars` points, if there are as many.
+/// The last `bars` points; `None` if there are fewer.
 fn window(before: &[Point], bars: usize) -> Option<&[Point]> {
     before.len().checked_sub(bars).map(|first| &before[first..])
 }

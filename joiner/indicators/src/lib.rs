@@ -1,8 +1,8 @@
 //! Technical indicators of bars, and bars whose return is out of the ordinary. No I/O, no clock.
 //!
 //! A [`Series`] has the newest bars of one symbol and width. Each bar becomes a [`Point`]: the bar, what the next bar's
-//! indicators are computed from, and the indicators themselves. So a series is [restored](Series::restored) from its points,
-//! and goes on with the same bits. A bar that comes late or is corrected changes its own point and all later ones.
+//! indicators are computed from, and the indicators themselves. A series that is [restored](Series::restored) from its
+//! points continues with exactly the same values. A late or corrected bar changes its own point and all later ones.
 //!
 //! Averages, RSI and MACD are those of TA-Lib, with its seeds. They are computed here because the crates that were looked at
 //! either start an exponential average from the first value, which is not TA-Lib's average and differs from it for hundreds

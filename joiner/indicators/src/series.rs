@@ -7,7 +7,7 @@ use tapewire_core::exchange::{Calendar, Session};
 
 /// A bar is too late, or corrected too late, if more than this many bars of the series have started after it.
 pub const LATE: usize = 60;
-/// The points that a series is restored from: those that a late bar changes, and those that they are computed from.
+/// Number of points that a series is restored from: those that a late bar changes, and those they depend on.
 pub const HELD: usize = COMPARED + LATE + 1;
 /// Points are removed when there are this many more than [`HELD`], so that this is seldom done.
 const SLACK: usize = 16;
@@ -30,7 +30,7 @@ pub struct Series {
     width_s: u32,
     points: Vec<Point>,
     sessions: Vec<&'static Session>,
-    /// From which point on they have to be computed.
+    /// Place of the first point that has to be computed again; so have all after it.
     changed: Option<usize>,
 }
 

@@ -67,7 +67,7 @@ fn values_are_those_of_ta_lib_and_numpy_and_undefined_where_theirs_are() {
             for (column, found) in named(&point.indicators) {
                 let place = format!("{name} {number} {column}: {found:?}, {:?}", row[column]);
                 assert_eq!(found.is_some(), row[column].is_some(), "{place}");
-                // Prices are compared in parts of the price, because a difference of averages may be near zero.
+                // The tolerance of prices is relative to the close, because a difference of averages may be near zero.
                 let is_price = !["rsi", "log_return", "realized_volatility", "robust_z"].contains(&column);
                 if let (Some(found), Some(expected)) = (found, row[column]) {
                     let scale = if is_price { point.close.max(expected.abs()) } else { expected.abs().max(1.0) };
@@ -116,7 +116,7 @@ fn each_session_has_its_own_vwap_and_no_return_goes_across_a_night() {
         assert_eq!(missing, day[day.len() - 1].indicators.session_missing_bars);
         assert!(missing > 0);
     }
-    // Averages and the returns that others are compared with go on.
+    // Averages, and the returns that a return is compared with, carry over to the next session.
     assert!(all[second].indicators.sma.is_some() && all[second + 1].indicators.robust_z.is_some());
 }
 
@@ -156,7 +156,7 @@ fn days_are_compared_across_nights_but_not_across_a_missing_session() {
 }
 
 #[test]
-fn a_price_that_seems_to_have_split_over_night_begins_a_new_series() {
+fn a_price_that_seems_to_have_split_overnight_begins_a_new_series() {
     for (ratio, splits) in [(0.5, true), (3.0, true), (0.1, true), (0.7, false), (1.0, false)] {
         let mut bars = minutes(&mut Dice(2), 2);
         let second = bars.iter().position(|bar| bar.start >= at("2024-07-02T00:00:00Z")).unwrap();
@@ -192,7 +192,7 @@ impl Table {
     }
 }
 
-/// Bars that come up to some bars late, some of them twice, some corrected.
+/// The bars as they arrive: some late, though by fewer than [`LATE`] bars, some twice, some corrected.
 fn disordered(dice: &mut Dice, bars: &[Bar]) -> Vec<Bar> {
     let mut arriving: Vec<(u64, Bar)> = Vec::new();
     for (number, bar) in (0..).zip(bars) {
@@ -216,7 +216,7 @@ fn disordered(dice: &mut Dice, bars: &[Bar]) -> Vec<Bar> {
 }
 
 fn values(table: &Table) -> Vec<Point> {
-    // The order of arrival is in the versions, and a correction's time of receipt in the bar.
+    // Versions depend on the order of arrival, and times of receipt on corrections, so neither is compared.
     table.0.values().map(|point| Point { version: 0, received_at: Timestamp::UNIX_EPOCH, ..*point }).collect()
 }
 

@@ -1,5 +1,5 @@
-//! Computes indicators between Kafka and ClickHouse: reads bars, steps, writes rows, commits, in this order. The same topic
-//! says how far each price source has been followed, which it writes to `source_progress`.
+//! Computes indicators between Kafka and ClickHouse: reads bars, steps, writes rows, commits, in this order. Watermarks
+//! on the same topic say how far each price source has been followed; they are written to table `source_progress`.
 //!
 //! There is no checkpoint but the offset. A row holds what the next one is computed from, and the rows of everything that is
 //! committed are in the table, so a series is [restored](Series::restored) from its newest rows when its first bar arrives.
@@ -32,7 +32,7 @@ const LARGEST_BATCH: usize = 5_000;
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// Series in memory, about 50 kB each. If there are more, all are dropped, and read again when their next bar arrives.
 const MOST_SERIES: usize = 20_000;
-/// How far back the rows of most series are looked for, before the first bar that needs them.
+/// A series is first restored from rows of this long before its bar; only a series with too few rows is read whole.
 const USUALLY_WITHIN_US: i64 = 10 * 86_400 * 1_000_000;
 
 type Key = (Run, u32, Symbol);
@@ -57,7 +57,7 @@ pub async fn run(
     loop {
         let filled = consumer.fill(&mut batch, LARGEST_BATCH, LONGEST_WAIT, &shutdown).await?;
         if let Filled::Changed { assigned } = filled {
-            // Another process may write rows of these partitions, so nothing that is known of them counts any more.
+            // Another process may have written rows of these partitions, so the series in memory may be out of date.
             batch.clear();
             stage.series.clear();
             match assigned {
@@ -73,7 +73,7 @@ pub async fn run(
         {
             tracing::warn!(
                 error = chain(&error),
-                "indicators were written but their offsets could not be committed; the bars are read again and give the same rows"
+                "could not commit a batch of bars; nothing is lost, it is read again and gives the same rows"
             );
         }
         if matches!(filled, Filled::Stopping) {
@@ -123,7 +123,7 @@ impl Stage {
         Ok(next.into_iter().map(commit).collect())
     }
 
-    /// Reads the series of bars that are not in memory.
+    /// Restores from the table the series of these bars that are not in memory.
     async fn restore(&mut self, bars: &[(Key, Bar, u64)]) -> Result<(), JoinerError> {
         let mut unknown: BTreeMap<(Run, u32), BTreeSet<Symbol>> = BTreeMap::new();
         let mut first = i64::MAX;

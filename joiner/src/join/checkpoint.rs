@@ -11,7 +11,7 @@ use tapewire_core::{Run, Watermark, Watermarks};
 /// Kafka takes metadata of up to 4096 bytes (`offset.metadata.max.bytes`).
 pub(super) const MAX_BYTES: usize = 4_000;
 
-/// Where to read each topic again to rebuild a run's state, and which rows are finished.
+/// Where to read each topic again to rebuild a run's state, and which rows are finalized.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RunCheckpoint {
     pub news: Savepoint,
@@ -20,7 +20,7 @@ pub(super) struct RunCheckpoint {
     pub halts: u64,
     /// Offset in `actions`.
     pub actions: u64,
-    /// Rows whose finalization time is at or before this moment are finished.
+    /// Rows whose finalization time is at or before this moment are finalized.
     pub finalized: Option<EventTime>,
 }
 
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn three_commits_carry_the_checkpoint_of_every_run() {
+    fn the_commits_of_all_topics_carry_the_checkpoint_of_every_run() {
         let news = [watermark(0, 3, 1_000_000), watermark(2, 3, 400_000)];
         let runs =
             BTreeMap::from([(Run::live(), run_checkpoint(&news, None)), (Run::named("r"), run_checkpoint(&[], None))]);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_source_and_one_behind_what_is_complete_survive_a_commit() {
+    fn an_idle_stream_and_a_low_watermark_above_the_minimum_survive_a_commit() {
         let idle = Watermark { idle: true, ..watermark(0, 3, 1_000_000) };
         let news = [idle, watermark(1, 3, 1_500_000), watermark(2, 3, 2_000_000)];
         let runs = BTreeMap::from([(Run::live(), run_checkpoint(&news, Some(1_800_000)))]);
@@ -272,7 +272,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_committed_is_read_without_panic_and_its_moments_are_moments(
+        fn whatever_is_committed_is_read_without_panic_and_its_moments_are_in_range(
             entries in prop::array::uniform4(entry()),
             cut in any::<prop::sample::Index>(),
         ) {

@@ -18,27 +18,29 @@ pub struct JoinConfig {
     /// Benchmarks of further markets, from the price feed's settings, too. See [`JoinConfig::benchmark_of`].
     #[serde(skip)]
     pub other_benchmarks: Vec<Symbol>,
-    /// The markets of symbols whose spelling does not say them: of a symbol, of a beginning (`"BITSTAMP:"`) or an ending
-    /// (`".SW"`), or of all others (`"*"`). A market is us, london, xetra, paris, tokyo, hong kong, toronto, crypto, currencies,
-    /// or the code of one. Without a rule BTC-USD, X:BTCUSD and BTCUSDT are cryptocurrencies, VOD.L is a share in London,
-    /// and BTC, like every bare ticker, is a share in New York.
+    /// The markets of symbols whose spelling does not show it. A rule is for a symbol, for all symbols with a prefix
+    /// (`"BITSTAMP:"`) or a suffix (`".SW"`), or for all others (`"*"`). A market is us, london, xetra, paris, tokyo,
+    /// hong kong, toronto, crypto, currencies, or the code of one. Without a rule BTC-USD, X:BTCUSD and BTCUSDT are
+    /// cryptocurrencies, VOD.L is a share in London, and BTC, like every bare ticker, is a share in New York.
     #[schemars(with = "std::collections::BTreeMap<String, String>", example = serde_json::json!({"BTC": "crypto"}))]
     pub calendars: Calendars,
-    /// Number of sessions before the entry's that the market model and the usual volume are computed from, 1 to 250.
+    /// Number of sessions before the entry's session from which the market model and the usual volume are computed, 1
+    /// to 250.
     pub baseline_sessions: u16,
-    /// How long after its end, in time of the tape, a bar may still arrive or be corrected; at most 12h.
+    /// How long after its end, by the watermark of bars, a bar may still arrive or be corrected; at most 12h.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub allowed_lateness: Duration,
-    /// Age from which a price is too old to count as the price of a moment. A bar's width is never too old.
+    /// A price older than this does not count as the price of a moment. A price no older than its bar is wide always
+    /// counts.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub stale_after: Duration,
-    /// Share of the bars from the news to the last horizon that may be missing, 0 to 1, before a row is flagged
-    /// `flag_gap`. It is flagged anyway where a missing bar made a price that was used older or later.
+    /// Share of the bars from the news to the last horizon, 0 to 1, that may be missing before a row gets `flag_gap`.
+    /// A row also gets it if a missing bar made the entry later or the price of a horizon older.
     pub gap_share: f64,
-    /// What becomes of outcomes across a night in which the price jumped as if by a split that `actions` does not have:
-    /// "null" or "keep". The row is flagged `flag_possible_split` either way.
+    /// What happens to outcomes across a night in which the price jumped as if by a split that is not in `actions`:
+    /// "null" makes them NULL, "keep" keeps them. The row has `flag_possible_split` either way.
     pub possible_splits: PossibleSplits,
 }
 

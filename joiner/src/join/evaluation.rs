@@ -4,8 +4,8 @@
 //! Only bars that ended by the tape's watermark, cut to whole minutes, are visible.
 //!
 //! - **Entry**: open of the first bar that starts at or after the first tradable minute, in that session or,
-//!   without one, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar widths
-//!   the finest that has an entry is used throughout.
+//!   without one, in the next (a thin or halted symbol, or a bar too wide for the rest of the day). Of several bar
+//!   widths, the finest that has an entry is used for the entry and all horizons; `price_before` may be of any width.
 //! - **Entry + h**: close of the last bar of the entry's session that ended at or before that moment and did not start
 //!   before the entry. NULL past the session's close and in its break, before the first bar has ended (a horizon shorter
 //!   than a bar), and where that bar is older than configured. Where the next session begins at the close, as with
@@ -42,7 +42,7 @@ pub(super) struct Evaluation {
     pub bar_width_s: Option<u32>,
     /// Price, and the end of the bar it is from.
     pub price_before: Option<(f64, EventTime)>,
-    /// Number of the session that price is from.
+    /// Number of the session that `price_before` is from.
     pub price_before_session: Option<usize>,
     /// Price, and the start of the bar it is from.
     pub entry: Option<(f64, EventTime)>,
@@ -94,7 +94,7 @@ pub(super) struct Reached {
     traces: Traces,
 }
 
-/// What is kept of one symbol. It depends on sessions whose bars can no longer be corrected once an entry is visible.
+/// What is computed once for one symbol: it depends on sessions whose bars can't be corrected once an entry is visible.
 #[derive(Debug, Default)]
 pub(super) struct Baselines {
     /// By entry session and bar width in seconds.
@@ -231,9 +231,9 @@ impl Evaluation {
 }
 
 impl<'a> EvalContext<'a> {
-    /// Evaluates a mention from what is known now. It takes from the last evaluation the usual volume, if that depends
-    /// on the same, and after `Cause::Time` the horizons in minutes that the tape had reached then, because bars that
-    /// became visible since then end later. The result is the same as without the last evaluation.
+    /// Evaluates a mention from what is known now. Two things are taken from the last evaluation: the usual volume, if
+    /// what it depends on is unchanged, and after `Cause::Time` the horizons in minutes that the tape had reached,
+    /// because bars that became visible since then end later. The result is the same as without the last evaluation.
     pub fn evaluate(&mut self, window: &EventWindow, last: Option<&Evaluation>, cause: Cause) -> Evaluation {
         let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.
@@ -247,7 +247,7 @@ impl<'a> EvalContext<'a> {
             None => self.await_entry(prices, &mut out),
         }
         self.halted(window, prices, &mut out);
-        // The watermarks that completed earlier moments have smaller offsets, so one look is enough.
+        // The watermarks that completed earlier moments have smaller offsets, so one lookup is enough.
         if out.complete_until > EventTime::MIN {
             let completed = self.history.dependency_offset(out.complete_until);
             out.traces.bars_end = out.traces.bars_end.max(completed);
@@ -381,7 +381,7 @@ impl<'a> EvalContext<'a> {
         self.missing(prices, entry, out);
     }
 
-    /// Measures the horizons in minutes. Those that the last evaluation has found reached are taken from it.
+    /// Measures the horizons in minutes. Those that the tape had reached at the last evaluation are copied from it.
     fn minutes(
         &self,
         entry: &Entry<'_>,
@@ -432,7 +432,7 @@ impl<'a> EvalContext<'a> {
         }
     }
 
-    /// Computes what the sessions before the entry's say of it, unless that is known.
+    /// Computes the [`Baseline`] of the entry's session and bar width, unless it is known.
     fn baseline(&mut self, entry: &Entry<'_>) {
         let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
         let sessions = self.baseline_sessions(entry);

@@ -9,7 +9,8 @@ use super::time::{EventTime, Span};
 pub(super) struct Grid {
     base: EventTime,
     pub width: Span,
-    /// Bars whose first offset is not their offset, and late bars; ascending by slot.
+    /// What a [`Row`] does not hold of late bars, and of bars whose prices are not from their first record. Ascending
+    /// by slot.
     pub exceptions: Vec<Exception>,
     /// Every bar has a greater offset than the bars before it.
     pub is_rising: bool,
@@ -95,7 +96,7 @@ impl Grid {
         self.exceptions.binary_search_by_key(&slot, |exception| exception.slot).ok().map(|i| &self.exceptions[i])
     }
 
-    /// Whether slots can be counted in place of bars: they have the width, and no late bar is hidden.
+    /// Whether counting slots counts bars: the grid has this width, and every late bar is visible.
     pub fn can_count_slots(&self, width: Span, visibility: Visibility) -> bool {
         self.width == width && self.exceptions.iter().all(|exception| exception.visible_from <= visibility.as_of)
     }
@@ -109,6 +110,7 @@ impl Grid {
         self.exception(slot).map_or(StoredBar::ON_TIME, |exception| exception.visible_from)
     }
 
+    /// Adds, replaces or removes the exception of a slot, as its bar requires.
     pub fn note(&mut self, slot: u16, bar: &StoredBar) {
         let is_exception = bar.first_offset != bar.offset || bar.visible_from != StoredBar::ON_TIME;
         let new = Exception { slot, first_offset: bar.first_offset, visible_from: bar.visible_from };
@@ -169,7 +171,7 @@ impl Grid {
         if slots > last {
             return len;
         }
-        // Bar number i is in slot i or later, by at most the number of slots without a bar.
+        // Bar number i is in slot i, or later by at most the number of empty slots; that bounds the search.
         let (mut low, mut high) = (slots.saturating_sub(last + 1 - len), slots.min(len));
         while low < high {
             let middle = low.midpoint(high);
@@ -204,7 +206,7 @@ impl Grid {
         true
     }
 
-    /// Lets the grid begin earlier, if its bars then still have a slot.
+    /// Moves the start of the grid back to `base`, unless `base` is off the grid or a slot would exceed 16 bits.
     pub fn move_base(&mut self, base: EventTime, rows: &mut [Row]) {
         if base >= self.base {
             return;

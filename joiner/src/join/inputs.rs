@@ -126,7 +126,7 @@ pub enum JoinEvent {
         /// The stream's watermark.
         watermark: Watermark,
     },
-    /// From topic `bars`, new or corrected. A copy of the benchmark's bar is one too.
+    /// From topic `bars`: a new or corrected bar of a symbol or of the benchmark.
     Bar {
         /// Offset in `bars`.
         offset: u64,

@@ -5,7 +5,7 @@
 //! interleaved in any way, records may arrive twice, bars in any order within the allowed lateness, and the process may
 //! be killed and rebuilt at any record.
 //!
-//! What makes it so:
+//! This holds because:
 //! - Nothing depends on which record arrived first. A row is evaluated whenever something it depends on changes, with
 //!   the result that an evaluation from scratch has (`evaluation`), and only bars that ended before the tape's watermark
 //!   are visible.
@@ -18,7 +18,7 @@
 //! # Example
 //!
 //! A headline at 14:00:10 UTC, within the session. The first tradable minute is 14:01; once the tape is complete up to
-//! its end, the row has an entry.
+//! 14:02, the end of that minute, the row has an entry.
 //!
 //! ```
 //! use std::sync::Arc;

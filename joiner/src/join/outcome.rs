@@ -9,7 +9,7 @@ use super::window::{SessionBounds, next_minute, stale_after};
 use tapewire_core::Horizon;
 use tapewire_core::impact::Moment;
 
-/// The price at a horizon, the benchmark's price then, and the number of bars of trading in between.
+/// The price at a horizon, the benchmark's price at that moment, and the trading time since the entry in bar widths.
 pub(super) struct Exit {
     pub price: f64,
     pub market: Option<f64>,
@@ -75,8 +75,8 @@ impl<'a> EvalContext<'a> {
         }
     }
 
-    /// The exit after the night, with the price as the value of one share of the entry's session; `None` if that is not
-    /// known.
+    /// An exit after the night. Its price becomes the value of what a holder of one share at the entry then has, with
+    /// splits and dividends; `None` if that is not known.
     fn across(&self, night: Option<Night>, entry: &Entry<'_>, exit: Exit) -> Option<Exit> {
         let night = night.filter(|night| !self.is_withheld(*night))?;
         let market = self.market_holding(entry.session.index, entry.next.index);
@@ -110,7 +110,8 @@ impl<'a> EvalContext<'a> {
         Some(Exit { price, market: self.market_price(market, out), bars: length })
     }
 
-    /// The close of a session, and whether it is the official one. The benchmark's is of the same kind.
+    /// The close of a session, and whether it is the official one. The benchmark's price is its official close too, or
+    /// neither is.
     fn close(
         &self,
         entry: &Entry<'_>,

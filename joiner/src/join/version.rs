@@ -1,25 +1,25 @@
 //! How much a row knows, as one number.
 //!
 //! A row depends on one record of topic `sentiment` and on some records of `bars`, `halts` and `actions`. Its version is
-//! `mention · 2^36 + bars + halts + actions`, where `mention` is one past the offset of the record that made the mention's
-//! current revision count, and the others are one past the greatest offset that the row depends on in their topics (0:
-//! none).
+//! `mention · 2^36 + bars + halts + actions`. `mention` is one past the offset of the record with which the mention's
+//! current revision took effect. Each of the others is one past the greatest offset in its topic that the row depends
+//! on, or 0 if it depends on none.
 //!
 //! Whenever a record changes the content of a row, the new row depends on that record, and the record is newer than all
 //! that the row depended on before, so the version grows. Of two readers that take the topics in different order, one
-//! may have an unfinished row where the other has the finished one. None of the numbers of the unfinished row
-//! exceeds that of the finished one; if their contents differ, one of them is less, and so is the sum. So the
-//! finished row always wins, and a row rebuilt from part of the records never beats one made from more.
+//! may have an unfinished row where the other has the finalized one. None of the four numbers of the unfinished row
+//! exceeds its counterpart in the finalized row; if the contents differ, at least one of them is less, and so is the
+//! sum. So the finalized row always wins, and a row rebuilt from fewer records never replaces one made from more.
 
 use crate::JoinerError;
 
 const TAPE_BITS: u32 = 36;
 const MENTION_BITS: u32 = 64 - TAPE_BITS;
 
-/// The version of a row that must never replace another.
+/// The version of a row that must never replace another: that of a mention that was read too late.
 pub const LOWEST: u64 = 0;
 
-/// Packs the offset of the mention and the ends of the tape's topics, which are already one past an offset.
+/// Packs the offset of the mention's record with the three `_end`s, each of which is one past an offset, or 0.
 ///
 /// # Errors
 /// [`JoinerError::TooManyRecords`] past 268 million records in a partition of `sentiment` or 68

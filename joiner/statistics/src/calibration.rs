@@ -41,7 +41,7 @@ pub struct Calibration {
     pub brier: f64,
     /// The Brier score of a forecast that gives each the overall share as its probability.
     pub brier_of_share: f64,
-    /// Probabilities.
+    /// Number of probabilities.
     pub n: usize,
 }
 

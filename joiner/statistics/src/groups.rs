@@ -93,9 +93,9 @@ pub fn quantiles(scores: &[f64], returns: &[f64], count: usize, level: f64) -> R
     Ok(Quantiles { quantiles, spread, test, interval: Interval::around(spread, error, test.reference, level)? })
 }
 
-/// The mean return of the highest quantile of the scores less that of the lowest in each period, and the mean of that
-/// over periods, as for a portfolio that is formed again in each; `lags` and `overlap` as in [`Summary::of`]. A period
-/// without two such quantiles does not count.
+/// In each period, the mean return of the highest quantile of the scores less that of the lowest, as of a portfolio
+/// that is formed again each period; and the mean of these spreads over periods. `lags` and `overlap` are those of
+/// [`Summary::of`]. A period without a highest and a lowest quantile does not count.
 ///
 /// # Errors
 /// As [`Summary::of`].

@@ -3,8 +3,8 @@
 //! - Events of one symbol whose windows overlap share returns: [`without_overlaps`] keeps the first.
 //! - One story that several providers carry, or that is printed again, is one event for each symbol:
 //!   [`first_of_stories`].
-//! - One article about many companies, or one day's events, move together: [`clusters`] labels what belongs together,
-//!   for clustered errors and sign flips.
+//! - Events of one article about many companies, or of one day, are correlated: [`clusters`] labels which events belong
+//!   together, for clustered standard errors and sign flips.
 //! - Too few events give no result: [`enough`]. Constant scores give none either: [`crate::Error::Constant`].
 
 use std::collections::HashMap;
@@ -33,8 +33,9 @@ pub enum Fate {
     },
 }
 
-/// Keeps, for each symbol, the events that begin `window` or more after the last one kept, in time order, and of events
-/// at the same time the first in the list; with a window of 0 every event. Only kept events cause others to be dropped. `events` need not be sorted.
+/// Goes through each symbol's events in time order and keeps those that begin `window` or more after the last one kept.
+/// Of events at the same time, the first in the list is kept; a window of 0 keeps every event. Only kept events cause
+/// others to be dropped. `events` need not be sorted.
 ///
 /// # Errors
 /// [`crate::Error::Argument`] for a window below 0.

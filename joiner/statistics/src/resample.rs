@@ -202,7 +202,7 @@ pub fn permute_rank_ic(
 ) -> Result<Test> {
     same_length("returns", returns.len(), scores.len())?;
     finite("returns", returns)?;
-    // Ranks within each day, about 0 and of length 1: a correlation is then a sum of products.
+    // Ranks within each day, with mean 0 and scaled to length 1, so that a correlation is a sum of products.
     let unit = |values: &[f64]| -> Option<Vec<f64>> {
         let ranks = ranks(values);
         let middle = (values.len() + 1) as f64 / 2.0;

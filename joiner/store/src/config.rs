@@ -37,11 +37,12 @@ impl Default for ClickHouseConfig {
     }
 }
 
-/// Refuses an address without its scheme, of which the client's error would say no more than that it is invalid.
+/// Refuses a URL with a user or a password in it, because errors and logs print the URL, and a URL without a scheme,
+/// because the client's error would say only that it is invalid.
 fn http_url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let url = String::deserialize(deserializer)?;
     let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|own| own.eq_ignore_ascii_case(scheme));
-    // Without quoting it: messages and records name the address.
+    // This message must not quote the URL, which may hold a password.
     if url.split_once("//").map_or(url.as_str(), |(_, rest)| rest).contains('@') {
         return Err(serde::de::Error::custom(
             "the address has a user or a password in it; write http://HOST:PORT, and set clickhouse.user and \
@@ -72,7 +73,7 @@ impl ClickHouseConfig {
         self.server().with_database(&self.database)
     }
 
-    /// A client that names no database, to create it.
+    /// A client without a database, with which the database can be created.
     pub(crate) fn server(&self) -> Client {
         Client::default()
             .with_url(&self.url)

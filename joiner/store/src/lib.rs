@@ -1,7 +1,6 @@
 //! The tables in ClickHouse: how to reach them, their schema, writing rows and reading summaries.
 //!
-//! The joiner and the archive write through [`Writer`]; the command line reads through [`summary`]. This crate knows
-//! nothing of Kafka.
+//! All rows are written through [`Writer`]. This crate does not use Kafka.
 
 pub mod account;
 pub mod alerts;

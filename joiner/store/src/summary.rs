@@ -10,7 +10,7 @@ use tapewire_core::Run;
 pub struct Counts {
     /// Articles.
     pub articles: u64,
-    /// (Article, company) pairs that no edit has taken back; an article without a company counts as one.
+    /// (Article, company) pairs, without withdrawn ones; an article without a company counts as one.
     pub mentions: u64,
     /// Mentions with a sentiment.
     pub scored: u64,
@@ -18,7 +18,7 @@ pub struct Counts {
     pub bars: u64,
     /// Symbols that have bars.
     pub symbols: u64,
-    /// Joined rows.
+    /// Rows of `impact`, whatever their status, withdrawn ones included.
     pub impacts: u64,
     /// Dead letters of the run.
     pub dead_letters: u64,

@@ -1,22 +1,23 @@
-//! What `migrate` does last, each time: it adds missing columns to `impact`, says in comments which values columns have,
-//! and makes the views over it, all from the code's lists of columns, values and horizons. A migration's text never
-//! changes; these follow the build that migrated last.
+//! What `migrate` does last, each time: it adds missing columns to `impact`, lists in comments the values that columns
+//! can have, and replaces the views of `impact` and `mentions`, all from the code's lists of columns, values and
+//! horizons. A migration's text never changes; what is made here follows the build that migrated last.
 
 use crate::rows::IMPACT_COLUMNS;
 use crate::stories::{sentiment_index, stories};
 use tapewire_core::impact::{Phase, Reason, Status};
 use tapewire_core::{Horizon, Unscored};
 
-/// Columns of `impact` that the view `report` leaves out. Every other column is in it, also a new one.
+/// Columns of `impact` that the view `report` leaves out. It has all others, including those added later.
 const NOT_REPORTED: &str = "version, received_at, scored_at, p_positive, p_neutral, p_negative, model, model_revision, \
     unscored, bar_width_s, price_before, price_before_at, alpha, beta";
 /// The first columns of `report`.
 const REPORTED_FIRST: &str = "run, published_at, available_at, symbol, provider, article_id";
 
-/// How new a mention is to its symbol, and which story it belongs to. The words of its title are compared with those of the
-/// symbol's mentions of the day before, by the Jaccard index: `novelty` is 1 less the greatest similarity, NULL if the
-/// title has no word; `story` is the key (`provider/id`) of the earliest article whose similarity is at least 0.5, or the
-/// mention's own. Of two mentions in the same microsecond the one with the lesser (provider, id) is the earlier.
+/// How new a mention is to its symbol, and which earlier article it repeats. The words of its title are compared by the
+/// Jaccard index with those of the symbol's mentions of the 24 hours before it. `novelty` is 1 less the greatest
+/// similarity, NULL if the title has no word. `story` is the key (`provider/id`) of the earliest of these articles
+/// whose similarity is at least 0.5, or the mention's own key; it is not the `story` of view `stories`. Of two mentions
+/// in the same microsecond the one with the lesser (provider, id) is the earlier.
 const NOVELTY: &str = r"CREATE OR REPLACE VIEW novelty AS
 SELECT
     run,
@@ -67,11 +68,11 @@ FROM
 /// which filter rows before they are ranked: `information_coefficient(runs = [], symbols = [], since = '1970-01-01', until =
 /// '2200-01-01')`; an empty list is no filter.
 ///
-/// Definitions are those of `tapewire study`: Spearman's correlation with shared ranks, the standard error of the jackknife
-/// over clusters, Student's distribution with as many degrees of freedom as clusters less one, and no interval for fewer
-/// than 30 pairs or 10 days. Two things differ. All joined mentions count, also repeated headlines and outcomes that
-/// overlap; and clusters are the days of the entry in New York: days are not joined where one article's mentions have
-/// entries on several days.
+/// Definitions are those of `tapewire study`: Spearman's correlation, where equal values share the mean of their ranks;
+/// the jackknife's standard error over clusters; Student's distribution with one degree of freedom fewer than clusters;
+/// no interval for fewer than 30 pairs or 10 days. Two things differ. All mentions with a score and an outcome count,
+/// also repeated headlines and outcomes that overlap. And each day of entries (in New York) is a cluster of its own,
+/// even where the mentions of one article have entries on several days.
 ///
 /// The server has no quantile of Student's distribution. It is taken from the confidence interval that `studentTTest`
 /// returns for the difference of two samples with mean 0 and variance 1, whose sizes add up to the degrees of freedom
@@ -99,7 +100,7 @@ WITH
                 + (count() OVER (PARTITION BY step, outcome, value) - 1) / 2 AS value_rank
         FROM pairs
     ),
-    -- About 0 and with a variance of 1. A constant side has no correlation.
+    -- Ranks with mean 0 and variance 1. If all scores or all returns are equal, there is no correlation.
     standardized AS (
         SELECT
             step, horizon, minutes, outcome, published_at, day, count() OVER whole AS n,
@@ -112,7 +113,7 @@ WITH
         SELECT *, avg(x * y) OVER (PARTITION BY step, outcome) AS r, y - r * x AS residual
         FROM standardized
     ),
-    -- By how much the slope of y on a constant and x changes without a day.
+    -- How much the slope of the regression of y on x changes when a day is left out.
     by_day AS (
         SELECT
             step, horizon, minutes, outcome, day, max(published_at) AS newest, any(n) AS total, any(r) AS correlation,

@@ -29,8 +29,8 @@ fn entry(day: u64) -> Timestamp {
     Calendar::xnys().sessions()[first + usize::try_from(day).unwrap()].open + SignedDuration::from_mins(10)
 }
 
-/// One event of each company on each day: none repeats a headline or overlaps another, except at the next close. Scores
-/// and outcomes are rounded, so that many are equal; outcomes are known at the first five horizons, but not all of them.
+/// One event of each company on each day: none repeats a headline, and no outcomes overlap. Scores and outcomes are
+/// rounded, so that many are equal. Only the first five horizons have outcomes, and each lacks about one in nine.
 fn rows(run: &str, days: u64, companies: u64) -> Vec<Impact> {
     let row = |number: u64| {
         let (day, company) = (number / companies, number % companies);

@@ -58,8 +58,8 @@ pub struct Event {
     pub session: u64,
     /// The date of that session, as days since 1970: symbols of several markets share it.
     pub day: u64,
-    /// The score as it is studied: p(positive) - p(negative), unless [`ScoreAs`](crate::filters::ScoreAs) makes another
-    /// of it.
+    /// The score that is studied: p(positive) - p(negative), unless [`ScoreAs`](crate::filters::ScoreAs) says
+    /// otherwise.
     pub score: f64,
     /// The likeliest class; `None` if the row has none.
     pub label: Option<&'static str>,
@@ -75,7 +75,7 @@ pub struct Event {
     pub phase: Option<Phase>,
     /// How much the article is about the company.
     pub relevance: Option<f64>,
-    /// Whether it is the company's first of its story.
+    /// Whether it is the company's first mention that tells its story.
     pub is_first: bool,
     /// Log returns from the entry, of the kind that is studied.
     pub outcomes: PerHorizon,
@@ -101,7 +101,7 @@ pub struct Sample {
     pub articles: usize,
     /// The events, in the order in which their news became available.
     pub events: Vec<Event>,
-    /// Rows that are no events, by reason, most frequent first.
+    /// Rows that are not events, by reason, most frequent first.
     pub left_out: Vec<LeftOut>,
     /// The models that scored the rows: name and revision.
     pub models: Vec<(String, String)>,
@@ -116,7 +116,7 @@ pub struct Used<'a> {
     pub outcomes: Vec<f64>,
     /// Number of events without an outcome at this horizon.
     pub without_outcome: usize,
-    /// Number of events that do not count because an earlier one of the same company reaches into them.
+    /// Number of events that do not count because the outcome of an earlier one of the same company overlaps theirs.
     pub overlapping: usize,
     /// What is computed from them once and used by several statistics.
     once: Once,
@@ -152,17 +152,17 @@ fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
         "empty_text" => "no text to score",
         "model_failed" => "the model failed on the text",
         "no_score" => "the row has no score",
-        "promotional" => "a law firm's notice to investors, which is no news",
+        "promotional" => "a law firm's notice to investors, which is not news",
         _ => "no entry yet",
     };
     Some((reason, words))
 }
 
 /// The reason of a row whose story was told before.
-const REPEATED: (&str, &str) = ("repeated", "the company's story of the last 72 hours again");
+const REPEATED: (&str, &str) = ("repeated", "repeats a story about the company of the last 72 hours");
 
-/// Divides rows into events and those left out. Each row is either one or the other, except that a mention which an edit
-/// of its article has taken back does not count at all.
+/// Divides rows into events and rows that are left out, with a reason. Withdrawn mentions are in neither, and do not
+/// count as rows.
 ///
 /// Of the mentions of one company that tell one story ([`tapewire_core::story`]), only the first is an event.
 pub fn sample<R>(rows: &[R], outcome: Outcome, calendars: &Calendars) -> Sample
@@ -175,7 +175,7 @@ where
     sample
 }
 
-/// As [`sample`], where mentions whose story was told before are events, too.
+/// Like [`sample`], but mentions whose story was told before are events, too.
 pub(crate) fn with_repeated(rows: Vec<Row>, outcome: Outcome, calendars: &Calendars) -> Sample {
     let rows = ordered(rows);
     let (of_article, articles) = number(rows.iter().map(|row| (row.provider.as_str(), row.article_id.as_str())));
@@ -208,7 +208,7 @@ pub(crate) fn with_repeated(rows: Vec<Row>, outcome: Outcome, calendars: &Calend
     sample
 }
 
-/// The rows that an edit has not taken back, in the order in which the news was known.
+/// The rows without withdrawn mentions, in the order in which the news became available.
 fn ordered(mut rows: Vec<Row>) -> Vec<Row> {
     rows.retain(|row| row.reason != Some("withdrawn"));
     let mut order: Vec<usize> = (0..rows.len()).collect();
@@ -234,7 +234,7 @@ fn number<K: Hash + Eq>(keys: impl ExactSizeIterator<Item = K>) -> (Vec<u64>, us
     (of_each, numbers.len())
 }
 
-/// The event of a row that has no reason not to be one.
+/// Makes the event of a row for which [`reason`] gives no reason.
 fn event(row: Row, (article, company): (u64, u64), is_first: bool, outcome: Outcome, calendars: &Calendars) -> Event {
     let (Some(symbol), Some(entry_at), Some(score)) = (row.symbol, row.entry_at, row.score) else {
         unreachable!("a row without a reason has a company, a score and an entry")
@@ -365,7 +365,7 @@ impl Used<'_> {
     pub fn clusters(&self) -> &[u64] {
         self.once.clusters.get_or_init(|| {
             let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
-            overlap::clusters(&[&articles, self.days()]).expect("one article and one day an event")
+            overlap::clusters(&[&articles, self.days()]).expect("one article and one day for each event")
         })
     }
 
@@ -399,7 +399,7 @@ impl Used<'_> {
     }
 }
 
-/// The number of different labels, which mostly lie close together.
+/// The number of different labels. Equal labels are mostly neighbours, so a first pass leaves few to sort.
 fn distinct(labels: &[u64]) -> usize {
     let mut labels = labels.to_vec();
     labels.dedup();

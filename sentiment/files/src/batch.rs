@@ -1,4 +1,4 @@
-//! Batches of rows, read ahead while the previous batch is scored.
+//! Batches of rows. A thread reads the next batch while the previous one is scored.
 
 use super::FilesError;
 use super::input::{RowReader, catch_panic};
@@ -10,7 +10,8 @@ use tapewire_sentiment::engine;
 /// Largest size of a batch in bytes, whatever its tokens: other columns may be long.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Longer texts are refused: while a text is split into windows, its tokens need a hundred times its size.
+/// Longest text that is scored. While a text is split into windows, its tokens take about a hundred times its size in
+/// memory.
 const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// Interval at which a thread that waits for rows checks whether to stop.
@@ -25,7 +26,7 @@ pub(crate) struct Batch {
     bytes: usize,
 }
 
-/// Batches that a thread reads ahead: one is ready while the previous one is scored.
+/// The receiving end of the thread that reads batches.
 pub(crate) struct Batches(Receiver<Result<Batch, FilesError>>);
 
 impl Batches {
@@ -39,7 +40,7 @@ impl Batches {
                 loop {
                     let mut batch = Batch::default();
                     let read = catch_panic(&place, || read(&mut *input, &mut batch, tokens, done));
-                    // What could be read before an error is scored. There is no receiver if the job has ended.
+                    // Rows that were read before an error are still scored. Sending fails if the job has ended.
                     let is_empty = batch.items.is_empty();
                     if !is_empty && send.send(Ok(batch)).is_err() {
                         return;
@@ -68,7 +69,7 @@ impl Batches {
     }
 }
 
-/// The next message of the other thread, which may be waiting for a pipe, or `None` as soon as `stop` returns true.
+/// The next message from `receiver`, or `None` as soon as `stop` returns true: the sender may be waiting for a pipe.
 pub(crate) fn wait<T>(receiver: &Receiver<T>, stop: &impl Fn() -> bool) -> Option<Result<T, RecvError>> {
     loop {
         if stop() {

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 
-/// Scores of a row are never longer; a longer line was not written by this program.
+/// Longest scores of a row, as they are written. A longer line was not written by this program.
 const MAX_SCORES_BYTES: u64 = 64 << 10;
 
 /// The destination of rows: a new file, the standard output, or a file to be continued.
@@ -52,11 +52,12 @@ impl Target {
         Ok(Self { place, out: BufWriter::new(out), existing, file: Some(file) })
     }
 
-    /// The rest of the next existing row after `beginning`, without the end of the line. `None`, for this and all later
-    /// rows, if there is no further row or only an incomplete one, which is removed: the row then has to be written.
+    /// Compares the next existing row with `beginning`, and returns what follows `beginning`, without the line end.
+    /// Returns `None`, from then on for every row, if there is no further row or only an incomplete one, which is
+    /// removed: the row then has to be written.
     ///
     /// # Errors
-    /// [`FilesError::Differs`] if the next existing row begins differently, or is too long to be one of this program.
+    /// [`FilesError::Differs`] if the next existing row begins differently, or is longer than this program writes.
     pub fn existing(&mut self, beginning: &[u8]) -> Result<Option<Vec<u8>>, FilesError> {
         let Some(existing) = &mut self.existing else { return Ok(None) };
         let io = FilesError::io(&self.place);
@@ -106,7 +107,7 @@ impl Target {
         }
     }
 
-    /// Whether an earlier run has written more rows than were compared.
+    /// Whether the file has further rows of an earlier run after those that were compared.
     pub fn has_more(&mut self) -> Result<bool, FilesError> {
         match &mut self.existing {
             Some(existing) => Ok(!existing.reader.fill_buf().map_err(FilesError::io(&self.place))?.is_empty()),

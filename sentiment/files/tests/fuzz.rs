@@ -1,5 +1,5 @@
-//! Outputs that are continued, whatever is in them: no panic, no more memory than the files account for, and what is
-//! accepted has the rows of the input.
+//! Damaged outputs that a resumed run reads: it does not panic, uses no more memory than the sizes of the files
+//! justify, and if it succeeds, the output has the rows of the input.
 //!
 //! `tapewire_fuzzkit` says how many inputs run, and how to run more.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
@@ -37,7 +37,7 @@ fn job(input: &Path, output: &Path) -> Job {
     }
 }
 
-/// What a run left: the output, and the journal of a Parquet file that is not complete.
+/// The files that a run left: the output and, if that is an incomplete Parquet file, its journal.
 struct Left {
     job: Job,
     files: Vec<(PathBuf, Vec<u8>)>,
@@ -55,7 +55,7 @@ fn left(folder: &Path, input: &Path, name: &str, run: impl Fn(&Job, usize)) -> V
         whole: whole.clone(),
     }];
     if name.ends_with("parquet") {
-        // Stopped early: a part of the rows, and the journal of their scores.
+        // A run that was stopped early leaves a part of the rows and the journal of their scores.
         std::fs::remove_file(&output).unwrap();
         run(&Job { overwrite: true, ..job.clone() }, 2);
         let journal = folder.join(format!("{name}.scores.jsonl"));
@@ -114,7 +114,7 @@ fn outputs_that_are_continued() {
                 dice.damage(content);
             }
         }
-        // Engines and readers take buffers whatever the size.
+        // 64 KiB for the buffers that the engine and the readers allocate for files of any size.
         let ended = bounded(size + (64 << 10), || {
             damaged.iter().for_each(|(path, content)| std::fs::write(path, content).unwrap());
             run(job, usize::MAX)
@@ -123,7 +123,7 @@ fn outputs_that_are_continued() {
         match ended {
             Ok(()) if output.extension().is_some_and(|end| end == "jsonl") => assert_eq!(rows(&made), rows(whole)),
             Ok(()) => assert!(made.len() >= whole.len() / 2, "{} bytes of {}", made.len(), whole.len()),
-            // What belongs to another job stays, but for a row that was not complete.
+            // An output of another job is left as it is, except for an incomplete last row, which is removed.
             Err(FilesError::Differs { .. }) => assert!(damaged[0].1.starts_with(&made)),
             Err(error) => assert!(error.to_string().len() < 4096, "{error}"),
         }

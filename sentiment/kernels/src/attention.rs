@@ -116,17 +116,19 @@ impl Attention {
         }
     }
 
-    /// Words that the kernel reads of the attention weights of `tokens` tokens, or of a column of their values. Weights
-    /// are padded with zeros to whole panels, so a kernel may read at most a panel's width of elements in a step.
+    /// Words that the kernel reads of a row of attention weights for `tokens` tokens, or of a column of their values.
+    /// Weights are padded with zeros to whole panels, so a kernel's step must not read more elements than a panel is
+    /// wide.
     fn value_words(&self, tokens: usize) -> usize {
         tokens.div_ceil(self.precision.elements_per_word()).next_multiple_of(self.kernel.words_per_step)
     }
 
-    /// Computes one head for some queries, the first of which belongs to token `first`. Keys and values are packed.
+    /// Computes one head for some queries, the first of which belongs to token `first`. The head's keys and values have
+    /// to be packed in `self` before.
     fn tile(&mut self, queries: LhsRows<'_>, first: usize, tokens: usize, window: usize, mut out: MatrixMut<'_>) {
         let (rows, per_word) = (queries.rows, self.precision.elements_per_word());
         let (query_words, value_words) = (self.head_size.div_ceil(per_word), self.value_words(tokens));
-        // Tokens that at least one of the queries attends to, from the beginning of a panel on.
+        // Tokens that at least one of the queries attends to, extended to the beginning of a panel.
         let visible = first.saturating_sub(window) / PANEL * PANEL..tokens.min((first + rows).saturating_add(window));
         let (stride, visible_words) = (visible.len().next_multiple_of(PANEL), self.value_words(visible.len()));
         let zeros = [0; PANEL];
@@ -179,8 +181,8 @@ multiversion! {
     fn pack_values_bf16(rows: LhsRows<'_>, head_size: usize, words: usize, out: &mut [u32]) = pack_values_bf16_plain
 }
 multiversion! {
-    /// Softmax without its last step: `out` gets `e^(x - max)` of the first `tokens` scores of each row, `scales` one
-    /// over their sum.
+    /// Softmax without its division: `out` gets `e^(x - max)` of the first `tokens` scores of each row, and `scales`
+    /// gets the reciprocal of their sum.
     fn softmax(scores: &mut [f32], stride: usize, tokens: usize, out: &mut [f32], scales: &mut [f32]) = softmax_plain
 }
 multiversion! {
@@ -267,7 +269,7 @@ fn exponentials<T: Copy + Default>(
     let rows = scales.len();
     let score_stride = scores.len() / rows;
     for ((scores, out), scale) in scores.chunks_exact_mut(score_stride).zip(out.chunks_exact_mut(stride)).zip(scales) {
-        // Padding must not count: exp turns this into 0.
+        // exp turns this into 0, so that padding adds nothing to the sum.
         scores[tokens..padded].fill(f32::NEG_INFINITY);
         let (scores, _) = scores[..padded].as_chunks::<LANES>();
         let largest = reduce_lanes(

@@ -1,9 +1,11 @@
 //! The arithmetic of inference: the only crate of the workspace where `unsafe` is allowed.
 //!
-//! Two invariants hold for every kernel. The results of a row depend on that row alone, not on the number of rows or
-//! its place among them, so a text gets the same score in every batch. And the order of a sum is fixed by its length,
-//! not by the instruction set. Only kernels whose [`dot::Numerics`] are not `Standard` break the second; no
-//! [reproducible](Precision::is_reproducible) precision uses them.
+//! Two invariants:
+//!
+//! 1. The results of a row depend on that row alone, not on the number of rows or its place among them, so a text
+//!    gets the same score in every batch. This holds for every kernel.
+//! 2. The order of a sum is fixed by its length, not by the instruction set. This holds for kernels whose
+//!    [`dot::Numerics`] are `Standard`; [reproducible](Precision::is_reproducible) precisions use no others.
 //!
 //! A product multiplies an [`operand`] (rows, packed for each product) by a [`linear`] layer (weights, packed once),
 //! tile by tile ([`dot`]), and writes into a [`matrix`] that several threads may share.
@@ -68,8 +70,8 @@ impl Precision {
         }
     }
 
-    /// Whether results have the same bits on every processor. Those of f32 also
-    /// depend on whether the processor has fused multiply-add.
+    /// Whether results have the same bits on every processor. Those of f32 do not: they depend on whether the processor
+    /// has fused multiply-add.
     #[inline]
     pub const fn is_reproducible(self) -> bool {
         matches!(self, Self::Bf16Vectors | Self::Int8Wide)
@@ -81,8 +83,8 @@ impl Precision {
         matches!(self, Self::Int8 | Self::Int8Wide)
     }
 
-    /// The name that scores computed on this machine carry. The same name means the same bits, except for f32, which
-    /// also depends on whether the processor has fused multiply-add.
+    /// The name of this precision on this machine, which becomes part of the revision of scores. The same name means
+    /// the same bits, except for f32, which also depends on whether the processor has fused multiply-add.
     pub fn effective_name(self) -> &'static str {
         match self {
             Self::F32 => "f32",

@@ -22,21 +22,22 @@ type Sums = [[u32; PANEL]];
 /// How `x W + b` is combined with the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
-    /// It overwrites the output.
+    /// The result overwrites the output.
     Store,
-    /// Its activation overwrites the output. In the lower precisions, GELU by the error function is computed only as
-    /// accurately as these precisions can represent.
+    /// The activation of the result overwrites the output. In the lower precisions, GELU by the error function is
+    /// computed only as accurately as these precisions can represent.
     Activate(Activation),
-    /// It is added to the output: a residual connection.
+    /// The result is added to the output: a residual connection.
     Add,
-    /// The output is multiplied by it: a gate.
+    /// The output is multiplied by the result: a gate.
     Multiply,
 }
 
 /// A linear layer. Its weights are packed into panels of [`PANEL`] outputs, the layout that [`dot`] reads, and shared
 /// by all threads.
 ///
-/// int8 has one scale per output: the largest magnitude among its weights maps to 127, its negative to -127.
+/// int8 has one scale per output: the largest magnitude among its weights maps to 127, its negative to -127, or to
+/// less on a [narrow](Numerics::Narrow) kernel.
 pub struct Linear {
     kernel: &'static Kernel,
     precision: Precision,
@@ -62,7 +63,7 @@ impl PanelParams {
 }
 
 impl Linear {
-    /// Packs weights of shape `[outputs, inputs]`, where there are as many outputs as biases.
+    /// Packs weights of shape `[outputs, inputs]`; the number of outputs is that of `biases`.
     ///
     /// # Panics
     /// If the number of weights does not match.
@@ -123,7 +124,7 @@ impl Linear {
 
     /// Computes `x W + b` for every row of `x` and combines it with `out` as `epilogue` says. Rows of `out` are
     /// `stride` floats apart and hold whole panels; the values after the last output are unspecified (0, unchanged or
-    /// NaN). `threads` of rayon's threads divide the panels among them, so that each reads only its part of the
+    /// NaN). The panels are divided among `threads` of rayon's threads, so that each reads only its part of the
     /// weights.
     ///
     /// # Panics
@@ -184,10 +185,10 @@ fn words_per_row(kernel: &Kernel, precision: Precision, inputs: usize) -> usize 
 
 /// The scale of weights for a [narrow](Numerics::Narrow) kernel.
 fn narrow_scale(weights: &[f32]) -> f32 {
-    // Each of the four can be rounded up by half a unit.
+    // Rounding can add half a unit to each of the weights that are added in 16 bits.
     let units = (NARROW_SUM - NARROW_WEIGHTS / 2) as f32;
     let (single, group) = (max_abs(weights.iter().copied()) / 127.0, largest_group_sum(weights) / units);
-    // Not `max`: it would drop a NaN.
+    // `f32::max` would drop a NaN.
     if group > single { group } else { single }
 }
 
@@ -357,7 +358,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Within the error that rounding the factors brings; also where all elements have one sign.
+        /// Up to the error of rounding the factors; also where all elements have the same sign.
         #[test]
         fn matches_the_textbook_product(rows in 1usize..30, inputs in 1usize..90, outputs in 1usize..70, seed in 0u64..99, positive: bool) {
             let x: Vec<f32> = random(rows * inputs, seed).into_iter().map(|x| if positive { x.abs() } else { x }).collect();

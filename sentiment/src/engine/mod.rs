@@ -66,9 +66,10 @@ pub struct EngineConfig {
     pub device: Device,
     /// Inference threads; 0 means one per processor core.
     pub threads: usize,
-    /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. Not set: `int8` for a model
-    /// whose weights are stored in 8 bits, as those of the shipped one, on a processor; otherwise `f32`. All but `f32` are
-    /// named at the end of `model_revision`. A GPU supports `f32` only. DeBERTa runs in `f32` whatever is set here.
+    /// Number format of matrix products: `f32`, `bf16`, `bf16-vectors`, `int8` or `int8-wide`. The default on a CPU
+    /// is `int8` for models whose weights are stored in 8 bits, such as the shipped ones; otherwise it is `f32`.
+    /// `model_revision` ends in the format unless it is `f32`. A GPU supports `f32` only. DeBERTa runs in `f32`
+    /// whatever is set here.
     #[schemars(with = "Option<String>", example = &"f32")]
     pub precision: Option<Precision>,
     /// Renames the model's labels: `LABEL_0=positive, LABEL_1=negative, LABEL_2=neutral`.

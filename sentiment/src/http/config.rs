@@ -15,7 +15,7 @@ pub struct ServeConfig {
     pub max_body_bytes: usize,
     /// Largest number of texts in a request; a text counts once for each of its companies.
     pub max_batch: NonZeroUsize,
-    /// How long a server that is shutting down waits for pending requests.
+    /// How long the server waits for pending requests when it shuts down.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub longest_drain: Duration,

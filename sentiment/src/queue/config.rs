@@ -11,7 +11,8 @@ pub struct QueueConfig {
     /// Largest batch, in tokens per inference thread. Larger batches use the threads better; smaller ones shorten the
     /// wait of texts that arrive in the meantime.
     pub batch_tokens_per_thread: NonZeroUsize,
-    /// Approximate number of tokens that may wait or be computed at once; beyond it callers wait or are refused.
+    /// Approximate number of tokens that may be in the queue and the engine at once. When it is reached, the worker
+    /// waits, and HTTP requests are refused.
     pub capacity_tokens: NonZeroU32,
     /// Number of scores that are cached, about 150 bytes each; 0 disables the cache.
     pub cache_entries: usize,

@@ -13,7 +13,8 @@ use tapewire_core::exchange::Calendars;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
-    /// Number of tokens at which a batch is complete. It limits memory, and how much is scored again after a kill.
+    /// Number of tokens at which a batch is complete. It limits memory, and how much has to be scored again after a
+    /// kill.
     pub batch_tokens: NonZeroUsize,
     /// How long an article waits for more articles to fill its batch, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -23,7 +24,7 @@ pub struct WorkerConfig {
     /// changed. It overrides what is built in.
     #[schemars(example = &"companies.csv")]
     pub companies: Option<PathBuf>,
-    /// CSV file with all instruments and their legal names, with the columns `symbol,name`, in the place of the built-in
+    /// CSV file with all instruments and their legal names, with the columns `symbol,name`. It replaces the built-in
     /// list of the SEC.
     #[schemars(example = &"instruments.csv")]
     pub instruments: Option<PathBuf>,

@@ -4,7 +4,7 @@ use super::scan::{Scan, Scanned, State};
 use crate::FormatError;
 use crate::buffer::{Buffer, MAX_ROW_BYTES};
 
-/// Keys under which providers put the list of their answer.
+/// Keys under which the answers of providers have their list of rows.
 const KEYS: [&str; 15] = [
     "results", "news", "feed", "data", "articles", "items", "bars", "values", "records", "rows", "stories", "hits",
     "quotes", "response", "candles",
@@ -84,13 +84,13 @@ fn is_list(buffer: &mut Buffer) -> Result<bool, FormatError> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListUnder {
     pub key: String,
-    /// Index of the first byte after its bracket.
+    /// Index of the first byte after the list's opening bracket.
     pub begins: usize,
 }
 
-/// Finds the list of rows in the object that begins here. With `key`, only the list under that key. Without, the first
-/// list under one of [`KEYS`] or under the object's only key; in an object that is cut off or longer than a row may be,
-/// also the list that is still open.
+/// Finds the list of rows in the object that begins here. With a `key` that is the list under it. Without a `key` it
+/// is the first list under one of [`KEYS`] or under the object's only key. If the object is cut off or longer than a
+/// row may be, it can also be the list that has not ended by then.
 pub(super) fn list_under(buffer: &mut Buffer, key: Option<&str>) -> Result<Option<ListUnder>, FormatError> {
     let mut walk = Walk::new();
     let mut walked = 0;
@@ -120,7 +120,7 @@ struct Walk {
     name_begins: usize,
     name: String,
     names: usize,
-    /// Index after the bracket of a list of which no element has been seen.
+    /// Index after the opening bracket of a list whose first element has not been read yet.
     list_begins: Option<usize>,
     lists: Vec<ListUnder>,
 }

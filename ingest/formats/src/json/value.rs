@@ -50,8 +50,8 @@ fn of(raw: &RawValue, depth: usize) -> Result<Value, serde_json::Error> {
     })
 }
 
-/// Mends the invalid JSON that some programs write: Python's `NaN` becomes `null`, its `Infinity` a text; half of a
-/// surrogate pair becomes U+FFFD; control characters within texts are escaped.
+/// Mends the invalid JSON that some programs write: Python's `NaN` becomes `null` and its `Infinity` a string, half a
+/// surrogate pair without the other half becomes U+FFFD, and control characters in strings are escaped.
 fn mend(text: &str) -> Cow<'_, str> {
     let mut mended = String::with_capacity(text.len());
     let mut rest = text;

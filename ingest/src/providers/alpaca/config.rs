@@ -15,8 +15,8 @@ pub struct AlpacaConfig {
     pub stream_url: String,
     /// Which of Alpaca's feeds: `iex`, `sip`, `delayed_sip` or `test` for shares, `us` for coins.
     pub feed: String,
-    /// Companies whose news are wanted. Where the provider has a list of all news, an empty list stands for all; where it has
-    /// one for each company, each company costs a request.
+    /// Companies to fetch news of. If the provider lists all news together, an empty list means all companies; if it
+    /// has a list for each company, each company costs a request.
     #[schemars(with = "Vec<String>")]
     pub news_symbols: Vec<Symbol>,
     /// Longest wait for one HTTP answer, on the wall clock.
@@ -27,7 +27,7 @@ pub struct AlpacaConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub login_timeout: Duration,
-    /// A websocket on which nothing has come for this long, not even a pong, is given up, on the wall clock.
+    /// Longest time without a message or a pong before a websocket is closed, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub silence_timeout: Duration,

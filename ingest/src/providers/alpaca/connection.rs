@@ -1,4 +1,4 @@
-//! Alpaca's stream: connected, log in, subscribe to all channels at once, then frames.
+//! Alpaca's stream: connect, log in, subscribe to all channels at once, then read frames.
 
 use super::Alpaca;
 use super::parse::{self, Market, Message};
@@ -24,7 +24,7 @@ pub(super) struct Connection {
     clock: Clock,
 }
 
-/// The parts of the log-in.
+/// What the server has said while one step of the log-in is awaited.
 #[derive(Debug, Default)]
 struct Said {
     successes: Vec<String>,
@@ -70,7 +70,7 @@ impl Connection {
         let channels = [
             ("bars", subscription.bars),
             ("updatedBars", subscription.bars),
-            // With them come corrections and cancellations.
+            // Corrections and cancellations come with them, and are not subscribed to.
             ("trades", subscription.trades),
             ("statuses", subscription.halts),
         ];
@@ -133,14 +133,14 @@ impl Connection {
         Ok(frame)
     }
 
-    /// The original never counts. The corrected trade counts where the original did: at its time. Where that is not known,
-    /// it counts nowhere, and is among the rejects.
+    /// Replaces the original by the corrected trade, which counts at the original's time. If that time is not known,
+    /// the original is only taken back, and the corrected trade is among the rejects.
     fn correct(&mut self, original: &str, corrected: Trade, frame: &mut Frame) {
         let trade = match self.recent.time_of(&corrected.symbol, original) {
             Some(at) => Trade { at, ..corrected },
             None => {
                 let reason = format!(
-                    "the trade {original} that it corrects is not among the recent ones; it is taken back only"
+                    "it corrects the trade {original}, whose time is no longer known; that trade is only taken back"
                 );
                 let raw = serde_json::to_string(&corrected).unwrap_or_default();
                 frame.rejects.push(Reject::new(&raw, reason));
@@ -166,7 +166,7 @@ impl PriceConnection for Connection {
     }
 }
 
-/// What Alpaca's numbers of errors mean.
+/// What Alpaca's error codes mean.
 fn refusal(provider: &str, code: u16, message: String) -> ProviderError {
     let provider = provider.to_owned();
     let refused = |what: &str, provider, message| ProviderError::NotAuthorized { provider, what: what.into(), message };

@@ -55,7 +55,7 @@ struct Item {
 /// The news source of an account.
 pub(super) struct News {
     http: HttpClient,
-    /// With commas; empty for all.
+    /// Separated by commas; empty for all.
     symbols: String,
 }
 
@@ -111,7 +111,7 @@ impl NewsSource for News {
 /// Reads the answer of `http` to a request for `url`.
 ///
 /// # Errors
-/// [`ProviderError::Unreadable`] if it is no page.
+/// [`ProviderError::Unreadable`] if it is not a page.
 pub fn page(http: &HttpClient, url: &Url, body: &[u8]) -> Result<Page<Article>, ProviderError> {
     let (provider, received_at) = (http.provider(), http.clock().now());
     let text = String::from_utf8_lossy(body);
@@ -129,7 +129,8 @@ pub fn page(http: &HttpClient, url: &Url, body: &[u8]) -> Result<Page<Article>, 
         Cursor(next.into())
     });
     let mut page = Page::read(url.path(), next, news, |raw| article(provider, raw, received_at));
-    // An article that was edited since, and published long before. The poller has forgotten it, and would send it at each poll.
+    // Drops articles that were edited since `start` but published before it. The poller may have evicted them, and
+    // would send them at each poll.
     if let Some(since) = start(url) {
         page.items.retain(|article| article.published_at >= since);
     }
@@ -155,7 +156,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     }
     let written = tapewire_core::text::quoted(&item.created_at);
     let published_at: Timestamp =
-        item.created_at.parse().map_err(|error| format!("{written} is no moment: {error}"))?;
+        item.created_at.parse().map_err(|error| format!("{written} is not a time: {error}"))?;
     if !is_plausible(published_at) {
         return Err(format!("{written} is not a plausible moment"));
     }

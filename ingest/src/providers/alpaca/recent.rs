@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use tapewire_core::{Symbol, Trade};
 
-/// Trades that are remembered, about 20 MB.
+/// Most trades that are remembered: about 20 MB.
 const MOST: usize = 200_000;
 
 /// The times of the latest trades, by symbol and id.

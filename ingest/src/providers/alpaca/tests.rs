@@ -1,4 +1,4 @@
-//! Messages as Alpaca's documentation and users have them, sent on loopback.
+//! Messages from Alpaca's documentation and from its users, sent by a server on loopback.
 
 use super::parse::{Market, Message, frame};
 use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
@@ -84,7 +84,8 @@ fn a_condition_letter_is_read_by_the_rules_of_its_consolidated_tape() {
     assert_eq!(counts("[\" \",\"7\",\"V\"]", "B"), (false, false, true));
     assert_eq!(counts("[\"Z\"]", "C"), (false, true, true));
     assert_eq!(counts("[\"M\"]", "C"), (false, false, false));
-    // In the regular session; before it nearly every trade has this letter.
+    // Before the open nearly every trade has this letter. This trade is in the regular session, so the letter
+    // restricts it.
     assert_eq!(counts("[\"T\"]", "C"), (false, false, true));
 }
 
@@ -208,7 +209,7 @@ async fn each_connection_logs_in_and_subscribes_again_and_data_before_the_confir
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart_from_mishaps_and_the_key_is_never_shown() {
+async fn refusals_are_told_apart_from_retryable_failures_and_the_key_is_never_shown() {
     let error =
         |code: u16, words: &str| Step::Say(format!("[{{\"T\":\"error\",\"code\":{code},\"msg\":\"{words}\"}}]"));
     let say = |text: &str| Step::Say(text.into());
@@ -302,7 +303,7 @@ fn captures_are_read_or_refused_with_the_reason() {
     assert_eq!(one(lines[1]), Message::Success("authenticated".into()));
     let Message::Subscribed(all) = one(lines[2]) else { panic!() };
     assert_eq!(all["news"], ["*"]);
-    // News are not prices.
+    // A stream of prices refuses a news message.
     assert!(read(lines[3], Market::Shares).1[0].reason.contains("`n`"));
     let control = String::from_utf8(fixture("alpaca/ws_control.json").unwrap()).unwrap();
     let frames: Vec<serde_json::Value> = serde_json::from_str(&control).unwrap();

@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct AlphaVantageConfig {
     /// Root of the REST interface.
     pub rest_url: String,
-    /// Topics in Alpha Vantage's words, with commas: articles of all of them at once are wanted. Without any, all articles are.
+    /// Alpha Vantage's names of topics, separated by commas: only articles that have all of them are fetched. If it
+    /// is empty, all articles are.
     pub topics: String,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

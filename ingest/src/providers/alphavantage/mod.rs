@@ -1,6 +1,7 @@
 //! Alpha Vantage's list of news, oldest first. Its own sentiment is not used.
 //!
-//! The free plan has 25 requests a day. A notice that they are used up comes as HTTP 200, and names the key.
+//! The free plan has 25 requests a day. The notice that they are used up is an answer with status 200, and contains
+//! the key.
 
 mod config;
 pub mod parse;

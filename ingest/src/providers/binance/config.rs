@@ -23,7 +23,7 @@ pub struct BinanceConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub login_timeout: Duration,
-    /// A websocket on which nothing has come for this long, not even a pong, is given up, on the wall clock.
+    /// Longest time without a message or a pong before a websocket is closed, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub silence_timeout: Duration,

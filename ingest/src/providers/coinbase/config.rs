@@ -20,7 +20,7 @@ pub struct CoinbaseConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub login_timeout: Duration,
-    /// A websocket on which no message has come for this long is given up, on the wall clock: heartbeats come every second.
+    /// Longest time without a message before a websocket is closed, on the wall clock; heartbeats come every second.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub heartbeat_timeout: Duration,

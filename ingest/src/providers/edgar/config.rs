@@ -11,11 +11,12 @@ use std::time::Duration;
 pub struct EdgarConfig {
     /// Root of the REST interface.
     pub rest_url: String,
-    /// Who you are, with a mail address: the SEC refuses requests that do not say. Such as `Example Research admin@example.com`.
+    /// Your name and email address, such as `Example Research admin@example.com`: the SEC refuses requests without
+    /// them.
     pub user_agent: String,
-    /// Which filings: the beginning of their form's name. `8-K` are announcements of listed companies.
+    /// Which filings to fetch: those of forms whose name begins with this. `8-K` are announcements of listed companies.
     pub form: String,
-    /// How often the SEC's list of tickers is fetched, which says what company a filing is of.
+    /// How often the SEC's list of tickers is fetched. It says which ticker the company of a filing has.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub tickers_every: Duration,

@@ -8,10 +8,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeedConfig {
-    /// Address of the feed. If it is empty, that of the press wire itself; the kind `rss` has none.
+    /// Address of the feed. Empty means the built-in address of the press wire; the kind `rss` has no built-in address.
     pub feed_url: String,
-    /// Languages that are wanted, as the feed writes them. Items that say another one are left out, because the model reads
-    /// English. With an empty list all are wanted.
+    /// Languages of items to keep, as the feed writes them. Items in other languages are left out, because the model
+    /// reads English. An empty list keeps all items.
     pub languages: Vec<String>,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -1,4 +1,4 @@
-//! Where Finnhub is, how to talk to it, and whose news are wanted.
+//! Where Finnhub is, how to talk to it, and which companies' news is wanted.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,8 @@ use tapewire_core::Symbol;
 pub struct FinnhubConfig {
     /// Root of the REST interface.
     pub rest_url: String,
-    /// Companies whose news are wanted. Where the provider has a list of all news, an empty list stands for all; where it has
-    /// one for each company, each company costs a request.
+    /// Companies to fetch news of. If the provider lists all news together, an empty list means all companies; if it
+    /// has a list for each company, each company costs a request.
     #[schemars(with = "Vec<String>")]
     pub news_symbols: Vec<Symbol>,
     /// Requests a minute that the plan allows. They are spread over the minute.
@@ -27,7 +27,7 @@ pub struct FinnhubConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub login_timeout: Duration,
-    /// A websocket on which nothing has come for this long, not even a pong, is given up, on the wall clock.
+    /// Longest time without a message or a pong before a websocket is closed, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub silence_timeout: Duration,

@@ -43,7 +43,8 @@ const BETWEEN_REQUESTS: Duration = Duration::from_secs(5);
 pub struct GdeltConfig {
     /// Root of the REST interface.
     pub rest_url: String,
-    /// Which articles, in GDELT's words. More than 250 that were seen in the same quarter of an hour can't be fetched.
+    /// Which articles to fetch, as a query in GDELT's syntax. Of one quarter of an hour only 250 matches can be
+    /// fetched.
     pub query: String,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -13,27 +13,29 @@ use std::time::Duration;
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JsonConfig {
-    /// Address of the list. In the query `{since}` stands for the moment since which articles are wanted, and `{page}` for the
-    /// page. Without `{page}` there is one page.
+    /// Address of the list. In its query `{since}` is replaced by the time from which articles are needed, and
+    /// `{page}` by the page. Without `{page}` there is one page.
     pub request_url: String,
     /// How the key is sent: `bearer`, or `header NAME` or `query NAME` with the name of the header or parameter. Empty where no
     /// key is needed.
     pub key_in: String,
-    /// How `{since}` is written, in UTC, as strftime has it: `%s` are seconds since 1970.
+    /// Format of `{since}`, in UTC, as for strftime: `%s` is the number of seconds since 1970.
     pub since_format: String,
-    /// The number of the first page, where pages are counted.
+    /// The number of the first page, if pages are numbered.
     pub first_page: u32,
-    /// Items in a full page: a page with fewer is the last. With 0 pages are read until one has nothing new.
+    /// Number of items in a full page: a page with fewer is the last. 0 means that pages are read until one has
+    /// nothing new.
     pub full_page: u32,
     /// Most pages that are read in one poll. If there are more, an error is logged, because articles are lost then.
     pub most_pages: u32,
-    /// Where an answer has the token or the address of the next page, as a JSON pointer: `/meta/next`. Empty where pages are
-    /// counted.
+    /// Where an answer has the token or the address of the next page, as a JSON pointer: `/meta/next`. Empty if pages
+    /// are numbered.
     pub next_page: String,
     /// Where an answer has the list, as a JSON pointer: `/data`. Empty if the answer is the list.
     pub list: String,
-    /// Fields of an article that have other names than those that files may have, as `--news-columns` names them: `title`,
-    /// `published_at`, ... A nested field is written with dots. Empty for what there is not.
+    /// Where articles have fields under unusual names: `title`, `published_at` and so on, as in `--news-columns`, and
+    /// the name that the interface uses. A nested field is written with dots. An empty name means that there is no
+    /// such field.
     #[schemars(example = serde_json::json!({"title": "head", "symbols": ""}))]
     pub fields: BTreeMap<String, String>,
     /// The zone of times that do not say one, such as `America/New_York`. If it is empty, such times are refused.

@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct MassiveConfig {
     /// Root of the REST interface.
     pub rest_url: String,
-    /// The stocks feed. Plans without real-time data use `wss://delayed.massive.com/stocks`; set
-    /// the price feed's `grace` to a little over 15 minutes then.
+    /// Address of the websocket of stocks. For a plan without real-time data use `wss://delayed.massive.com/stocks`,
+    /// and set `prices.grace` to a little over 15 minutes.
     pub websocket_url: String,
     /// Articles in a page of news, from 1 to 1000.
     pub news_page_size: u32,
@@ -23,7 +23,7 @@ pub struct MassiveConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub login_timeout: Duration,
-    /// A websocket on which nothing has come for this long, not even a pong, is given up, on the wall clock.
+    /// Longest time without a message or a pong before a websocket is closed, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub silence_timeout: Duration,

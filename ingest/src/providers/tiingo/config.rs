@@ -1,4 +1,4 @@
-//! Where Tiingo is, and whose news are wanted.
+//! Where Tiingo is, and which companies' news is wanted.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,8 @@ use tapewire_core::Symbol;
 pub struct TiingoConfig {
     /// Root of the REST interface.
     pub rest_url: String,
-    /// Companies whose news are wanted. Where the provider has a list of all news, an empty list stands for all; where it has
-    /// one for each company, each company costs a request.
+    /// Companies to fetch news of. If the provider lists all news together, an empty list means all companies; if it
+    /// has a list for each company, each company costs a request.
     #[schemars(with = "Vec<String>")]
     pub news_symbols: Vec<Symbol>,
     /// Longest wait for one HTTP answer, on the wall clock.

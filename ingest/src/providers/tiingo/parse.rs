@@ -62,7 +62,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     }
     let written = &item.published;
     let published_at: Timestamp =
-        written.parse().map_err(|error| format!("{} is no moment: {error}", tapewire_core::text::quoted(written)))?;
+        written.parse().map_err(|error| format!("{} is not a time: {error}", tapewire_core::text::quoted(written)))?;
     if !is_plausible(published_at) {
         return Err(format!("{} is not a plausible moment", tapewire_core::text::quoted(written)));
     }

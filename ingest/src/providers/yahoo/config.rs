@@ -14,11 +14,11 @@ pub struct YahooConfig {
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub bars_every: Duration,
-    /// How long after its end a bar is sent. Before that the provider still changes it.
+    /// How long after its end a bar is sent: until then Yahoo changes it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub settles_after: Duration,
-    /// What requests say they come from, as `User-Agent`: Yahoo refuses many others.
+    /// The `User-Agent` of requests. Yahoo refuses many others.
     pub browser: String,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]

@@ -22,13 +22,14 @@ pub struct Study {
 pub struct Step {
     /// Place in the event window.
     pub step: usize,
-    /// Events with a return.
+    /// Events with a return at this step.
     pub events: usize,
     /// Mean abnormal return, AAR.
     pub aar: f64,
     /// Its interval by the cross-sectional standard error.
     pub aar_band: Result<Interval>,
-    /// Mean of the cumulative abnormal returns from the first step of the table to this one, CAAR.
+    /// CAAR: mean of the cumulative abnormal returns from the first step of the table to this one, over all events that
+    /// have a return at any of these steps.
     pub caar: f64,
     /// Its interval by the cross-sectional standard error.
     pub caar_band: Result<Interval>,
@@ -133,7 +134,7 @@ impl Study {
         Ok(table)
     }
 
-    /// For each event with a return in the window, its cumulative abnormal return and the prediction error of that.
+    /// For each event with a return in the window: its cumulative abnormal return, and its prediction error's variance.
     pub fn cumulative(&self, steps: RangeInclusive<usize>) -> Vec<Cumulative> {
         let variance = CumulativeVariance::PredictionError;
         self.events.iter().filter_map(|event| event.cumulative(steps.clone(), variance).ok()).collect()
@@ -161,8 +162,8 @@ impl Study {
         }
     }
 
-    /// Every test of `steps` of the event window: of the abnormal returns of one step, of the cumulative ones of
-    /// several.
+    /// Every test of the event window's `steps`. Of one step its abnormal returns are tested, of several steps the
+    /// cumulative abnormal returns.
     ///
     /// # Errors
     /// [`crate::Error::TooFew`] if the range leaves the window or no event has a return in it.

@@ -26,8 +26,9 @@ pub struct LeadLag {
     pub n: usize,
 }
 
-/// The correlation of `x` with later and earlier values of `y`. Means and variances are those of the whole series; sums
-/// are divided by n or, if `adjusted`, by their number of pairs n - k (which is less biased, and can exceed 1).
+/// The correlation of `x` with later and earlier values of `y`. Means and variances are those of the whole series. The
+/// sum at lag k is divided by n or, if `adjusted`, by its number of pairs, n - |k|: this is less biased, but a
+/// correlation can then exceed 1.
 ///
 /// For k >= 0, equals `statsmodels.tsa.stattools.ccf(y, x, adjusted=..)[k]`.
 ///

@@ -7,7 +7,7 @@ use crate::regression::{Design, Errors, Ols};
 /// A test of the null hypothesis that a series has a unit root, so that it is not stationary.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AugmentedDickeyFuller {
-    /// The t ratio of the level.
+    /// The t statistic of the level's coefficient.
     pub statistic: f64,
     /// MacKinnon's approximate p-value of 1994: small values speak for a stationary series.
     pub p: f64,

@@ -10,7 +10,7 @@ use tapewire_core::{Horizon, Impact, Mention, Run};
 columns! { MentionColumns(run: &Run, mention: &Mention) {
     run: &str = run.as_str();
     symbol: &str = mention.symbol.as_ref().map_or("", |symbol| symbol.as_str());
-    /// true: we found the company in the text, because the provider named none
+    /// true: tapewire found the company in the text, because the provider named none
     symbol_found: bool = mention.symbol_found;
     provider: &str = &mention.provider;
     article_id: &str = &mention.article_id;
@@ -22,7 +22,7 @@ columns! { MentionColumns(run: &Run, mention: &Mention) {
     scored_at: Micros = mention.scored_at.into();
     available_at: Micros = mention.available_at().into();
     relevance: Option<f64> = mention.relevance;
-    /// name by which the model was asked; NULL: none is known, or the article names no company
+    /// name by which the model was asked about the company; NULL: no name is known, or the article names no company
     asked_as: Option<&str> = mention.asked_as.as_deref();
     p_positive: Option<f64> = mention.probabilities().map(|p| p.positive);
     p_neutral: Option<f64> = mention.probabilities().map(|p| p.neutral);
@@ -56,7 +56,7 @@ columns! { JoinColumns(impact: &Impact) {
     volume_ratio: Option<f64> = impact.volume_ratio;
     /// true: ret_close is measured to the price of the closing auction, or to the close of a daily bar; false: to the close of the last bar of the session
     close_is_official: Option<bool> = impact.close_is_official;
-    /// the same for ret_next_close
+    /// as close_is_official, for ret_next_close
     next_close_is_official: Option<bool> = impact.next_close_is_official;
     /// bars missing from the first tradable minute to the last horizon reached
     missing_bars: Option<u32> = impact.missing_bars.map(|missing| missing.all);
@@ -85,7 +85,7 @@ const HORIZON_COLUMNS: [Column; 2 * Horizon::COUNT] = {
         columns[n].name = Horizon::ALL[n].return_column();
         columns[n].comment = "log return from the entry";
         columns[Horizon::COUNT + n].name = Horizon::ALL[n].abnormal_column();
-        columns[Horizon::COUNT + n].comment = "the same less the market model";
+        columns[Horizon::COUNT + n].comment = "log return from the entry less what the market model expects";
         n += 1;
     }
     columns

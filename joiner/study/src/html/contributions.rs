@@ -18,8 +18,8 @@ pub(super) fn html(findings: &Findings) -> String {
     let share = of.largest.iter().map(|event| event.share).sum::<f64>() * 100.0;
     let mut table = format!(
         "<section id=\"contributions\"><h3>{}</h3>\n<p class=\"says\">The rank IC of {:+.4} is the sum of what {} events \
-         contribute: {:.1} % of the contributions are above 0. These {listed} add up to {:+.4}; their share is {share:.1} % \
-         of all contributions without their signs. A finding that rests on a few events is a weak one.</p>\n\
+         contribute: {:.1} % of the contributions are above 0. These {listed} add up to {:+.4}; their sizes are \
+         {share:.1} % of the sum of all sizes. A finding that rests on a few events is a weak one.</p>\n\
          <div class=\"wide\"><table class=\"words\"><thead><tr><th>symbol</th><th>available (UTC)</th><th>headline</th>\
          <th class=\"number\">score</th><th class=\"number\">{}</th><th class=\"number\">contribution</th>\
          <th class=\"number\">share</th></tr></thead><tbody>\n",

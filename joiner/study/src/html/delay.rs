@@ -24,8 +24,8 @@ pub(super) fn html(findings: &Findings) -> String {
     Intervals {
         id,
         title,
-        says: "If the effect is gone after a short delay, only someone as fast could have used it. The same events are \
-               compared; the horizon begins at the later entry, and scores are the same.",
+        says: "If the effect is gone after a short delay, only someone who traded faster than that could have used it. \
+               All delays have the same events and scores; each horizon begins at the later entry.",
         groups: delays.iter().map(group).collect(),
         group_is: "delay",
         series: series.collect(),

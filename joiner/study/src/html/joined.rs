@@ -55,8 +55,8 @@ pub(super) fn html(findings: &Findings) -> String {
         height,
         key: key(
             &[],
-            "The first column of the numbers has each reason's name; where table `impact` has the same reason, it has the \
-             same name there.",
+            "The first column under “Numbers” has each reason's name; where table `impact` has the same reason, it has \
+             the same name there.",
         ),
         table,
     };

@@ -47,6 +47,6 @@ fn mean(figure: &Figure<Estimate>) -> Option<String> {
 }
 
 fn with_p(value: String, of: &Estimate) -> String {
-    let p = of.p_adjusted.map_or_else(String::new, |p| format!("<br>p {}", p_value(p)));
+    let p = of.p_adjusted.map_or_else(String::new, |p| format!("<br>adjusted p {}", p_value(p)));
     format!("{value}<br>t {:+.2}<br>n = {}{p}", of.t, of.n)
 }

@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use std::collections::{HashMap, VecDeque};
 use tapewire_formats::{self as formats, Format, FormatError, Options, Reader, Value};
 
-/// Number of rows of JSON that are read before the first is scored, to find the fields and their kinds. If none of them
-/// has a field, reading goes on until one has. For a pipe that is copied row by row, only the first row is read.
+/// Number of JSON rows that are read before the first is scored, to find the fields and their kinds. If none of them
+/// has a field, reading goes on until one has. Of a pipe that is copied row by row, reading stops at the first row
+/// with a field.
 const LOOK_AHEAD: usize = 1000;
 /// Reading ahead stops early at this size.
 const LOOK_AHEAD_BYTES: usize = 8 << 20;
@@ -23,14 +24,15 @@ type Read = Result<formats::Row, formats::Unreadable>;
 struct Rows {
     reader: Reader,
     ahead: VecDeque<Read>,
-    /// The error that ended the reading ahead; it follows the rows before it.
+    /// The error that ended reading ahead. It is returned after the rows in `ahead`.
     broken: Option<FilesError>,
     counter: Counter,
     keep: Keep,
     text: String,
     company: Option<String>,
     scores: ScoreColumns,
-    /// Indices by name, if the output is made of values, and the kind that the output needs.
+    /// The index of each column, by its name, and the kind that the output needs; empty unless the output is made of
+    /// values.
     columns: HashMap<String, (usize, Option<Kind>)>,
     typed: bool,
 }
@@ -48,8 +50,8 @@ pub(super) fn open(source: &JobSource, options: &Options, reading: &Reading) -> 
     }
 }
 
-/// How to read a file by its name. A file whose name says Parquet or text is read as that; for other names the contents
-/// decide, and the name only if the contents could be of several formats.
+/// The options for a file with this name. A name that says Parquet or text decides; otherwise the contents decide,
+/// and the name only if the contents fit several formats.
 fn of_name(path: &std::path::Path, options: &Options) -> Options {
     let named = Format::of_name(path);
     let format = options.format.or(named.filter(|named| matches!(named, Format::Text | Format::Parquet)));
@@ -77,7 +79,7 @@ pub(super) fn rows(
     if format != Format::Json {
         reading.scores.check(columns.iter().map(|column| column.name.as_str()))?;
     }
-    // If the whole input has no field, each row is rejected with its own reason.
+    // An input without any field is not an error here: each of its rows is rejected with its own reason.
     let (text, company) = if columns.is_empty() {
         (reading.selection.text.clone().unwrap_or_else(|| "text".into()), reading.selection.company.clone())
     } else {
@@ -110,7 +112,7 @@ pub(super) fn rows(
     Ok(OpenedInput { input: Box::new(rows), columns, text_column: text, dialect, total, format: Some(format) })
 }
 
-/// The error of a missing column. Of CSV it also says what to do if the file has no header, so that its first row was
+/// The error of a missing column. For CSV it adds what to do if the file has no header and its first row was therefore
 /// taken for the names of the columns.
 fn without_header(error: FilesError, format: Format, options: &Options) -> FilesError {
     match error {
@@ -122,7 +124,7 @@ fn without_header(error: FilesError, format: Format, options: &Options) -> Files
     }
 }
 
-/// The first rows, and the error that follows them, if there is one this early.
+/// The first rows, and the error that came after them, if there was one.
 type Ahead = (VecDeque<Read>, Option<FilesError>);
 
 fn look_ahead(reader: &mut Reader, rows: usize, place: &str) -> Result<Ahead, FilesError> {
@@ -201,7 +203,7 @@ impl RowReader for Rows {
         Ok(Some(match read {
             Ok(row) => Item::Row(row),
             Err(formats::Unreadable { number, raw, reason }) => {
-                // Rows of CSV are counted without the header, but a person finds them in the file by their line.
+                // The row number of CSV leaves out the header, but people look for a line of the file.
                 let is_csv = self.reader.format() == Format::Csv;
                 let reason = if is_csv { format!("line {number}: {reason}") } else { reason };
                 Item::Unreadable(Unreadable { place, reason, raw })

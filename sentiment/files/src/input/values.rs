@@ -15,11 +15,11 @@ pub(super) fn text(value: Option<&Value>, what: &str, name: &str) -> Result<Stri
     }
 }
 
-/// The company that a row is about: a name or ticker, or a list with one of these. A text that is a JSON list counts as
-/// a list.
+/// The company that a row is about: a name or ticker, or a list with one of these. A text that is a list as JSON or
+/// Python writes it counts as a list.
 ///
 /// # Errors
-/// The reason why it is not clear which company is meant: no company that the user named is ignored silently.
+/// The reason, if it is not clear which company is meant, so that no company that the user named is silently ignored.
 pub(super) fn company(value: Option<&Value>, what: &str, name: &str) -> Result<Option<String>, String> {
     let texts = match value {
         None | Some(Value::Null) => return Ok(None),
@@ -66,7 +66,7 @@ fn name_or_ticker(text: &str, what: &str, name: &str) -> Result<String, String> 
     Ok(found.map_or_else(|| without_invisible(text).into_owned(), |symbol| symbol.to_string()))
 }
 
-/// The texts of a JSON list in a text: `["AAPL","MSFT"]`.
+/// The texts of a list that is written as a text, by JSON or Python: `["AAPL","MSFT"]`.
 fn json_list(text: &str) -> Option<Vec<String>> {
     if !text.trim_start().starts_with('[') {
         return None;
@@ -75,7 +75,7 @@ fn json_list(text: &str) -> Option<Vec<String>> {
     Some(texts.into_iter().flatten().collect())
 }
 
-/// A list as Python prints it: `['AAPL', "Lowe's", None]`. A text stands in one kind of quotes and has none of that kind.
+/// A list as Python prints it: `['AAPL', "Lowe's", None]`. A text must not contain the quote that it is enclosed in.
 fn python_list(text: &str) -> Option<Vec<Option<String>>> {
     let mut rest = text.trim().strip_prefix('[')?.strip_suffix(']')?.trim();
     let mut found = Vec::new();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_which_nobody_sees_anything_is_empty() {
+    fn a_text_of_invisible_characters_is_empty() {
         let read = |text: &str| super::text(Some(&Value::Text(text.into())), "field", "text");
         for invisible in
             ["", " ", "\u{200b}", "\u{200b}\u{2060}\u{feff}", "\u{ad}", "\u{a0}", "&nbsp;", "<p>\u{200b}</p>"]
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_one_is_that_company_and_of_several_has_a_reason() {
+    fn a_list_of_one_names_that_company_and_a_list_of_several_is_refused_with_a_reason() {
         let text = |text: &str| Value::Text(text.into());
         for (value, expected) in [
             (text("MSFT"), Some("MSFT")),

@@ -17,14 +17,15 @@ use std::path::{Path, PathBuf};
 
 /// Writes scored rows.
 pub(crate) trait RowWriter {
-    /// The score of this row in the output of an earlier run; the inner `None` means that the row is there without a
-    /// score. Must be called for rows in order. After the first row that is not there, no row is.
+    /// The score of this row in the output of an earlier run. The outer `None` means that the row is not there, the
+    /// inner one that it is there without a score. Must be called for the rows in order; once it has returned `None`,
+    /// it does so for all later rows.
     fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError>;
 
     /// Writes a row that is not there yet.
     fn write(&mut self, row: &Row, scored: Option<&Score>) -> Result<(), FilesError>;
 
-    /// Writes what is buffered: after this, a kill loses no row.
+    /// Writes what is buffered, so that a kill after this loses no row.
     fn flush(&mut self) -> Result<(), FilesError>;
 
     /// Closes the output, complete or not, and returns the number of rows in it.
@@ -64,7 +65,7 @@ pub(crate) fn open(writing: &Writing<'_>) -> Result<Box<dyn RowWriter>, FilesErr
     })
 }
 
-/// The files of an output.
+/// The output, and for Parquet its journal and the file that is written until it is complete.
 pub(crate) fn files(path: &Path, format: OutputFormat) -> Vec<PathBuf> {
     match format {
         OutputFormat::Parquet => vec![path.to_owned(), parquet::journal(path), parquet::partial(path)],
@@ -96,7 +97,7 @@ fn check_end(target: &mut Target, complete: bool) -> Result<(), FilesError> {
     target.sync()
 }
 
-/// Columns become fields of an object or of a schema, so their names must be unique.
+/// Refuses columns of the same name, for formats in which columns become fields of an object or of a schema.
 fn unique(columns: &[Column]) -> Result<(), FilesError> {
     let duplicate =
         columns.iter().enumerate().find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));

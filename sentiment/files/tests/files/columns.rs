@@ -1,4 +1,4 @@
-//! Columns of the inputs.
+//! How the columns of inputs are found, merged and refused.
 
 use super::*;
 
@@ -91,7 +91,7 @@ fn json_lines_of_several_files_are_merged_by_name() {
 }
 
 #[test]
-fn csv_takes_any_value_and_parquet_rejects_what_its_column_can_not_hold() {
+fn csv_takes_any_value_and_parquet_rejects_what_its_column_cannot_hold() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut jsonl = "{\"text\":\"Profit\",\"n\":7}\n".repeat(1000);

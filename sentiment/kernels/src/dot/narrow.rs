@@ -1,10 +1,11 @@
-//! int8 for processors with AVX2 but no VNNI, whose instruction for bytes multiplies two pairs and adds both products
-//! in 16 bits.
+//! int8 for processors with AVX2 but no VNNI. Their instruction for bytes multiplies two pairs of bytes and adds both
+//! products in 16 bits.
 //!
-//! Weights are so small (`NARROW_SUM`) that the products of two words can be added in 16 bits, so that sums are widened
-//! half as often. Even then only two instructions in five multiply, and a processor whose core is shared with another
-//! thread issues about three per cycle. Therefore the multiplication reads the columns from memory itself. Compilers
-//! don't generate that where a column is read twice, so the step is written in assembly.
+//! Weights are limited (`NARROW_SUM`) so that even the products of two words can be added in 16 bits. This halves the
+//! number of widening additions, but still only two instructions in five multiply, and a hardware thread that shares
+//! its core with another issues about three per cycle. To save the loads, the multiplication takes the columns
+//! directly from memory. Compilers don't generate that where a column is read twice, so the step is written in
+//! assembly.
 
 #![cfg(target_arch = "x86_64")]
 
@@ -72,9 +73,10 @@ pub mod avx2_int8 {
         }
     }
 
-    /// Adds the products of two words of a row and eight columns, `OFFSET` bytes after `panel`, to their sums.
+    /// Adds the products of two words of a row and the eight columns that begin `OFFSET` bytes after `panel` to their
+    /// sums.
     ///
-    /// Contract: 32 bytes are readable there, and 32 bytes `NEXT` bytes later.
+    /// Contract: 32 bytes are readable there, and another 32 bytes `NEXT` bytes later.
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn step<const OFFSET: usize>(mut sum: __m256i, words: [__m256i; PAIR], panel: *const u32) -> __m256i {

@@ -3,9 +3,9 @@
 use crate::Precision;
 use std::time::{Duration, Instant};
 
-/// Operations per second (a multiplication and an addition are two) that one processor reaches with the instruction of
-/// this precision's kernel on registers alone: no product can be faster. The result depends on the moment; it is lower
-/// while the core is shared or its clock is reduced.
+/// Operations per second (a multiplication and an addition are two) that one thread reaches when it runs the
+/// multiplication of this precision's kernel on registers alone: an upper bound for every matrix product. The result is
+/// lower while the core is shared or its clock is reduced.
 ///
 /// Takes a quarter of a second.
 pub fn peak(precision: Precision) -> f64 {

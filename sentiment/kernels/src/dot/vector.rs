@@ -1,9 +1,10 @@
 //! Kernels for vector instructions that multiply and add.
 //!
-//! A tile multiplies its rows by all vectors of a panel, or of half a panel, in registers: each word of a row is
-//! broadcast and multiplied by the vectors of its row of the panel. A processor issues a limited number of instructions
-//! per cycle, fewer when another thread shares its core, and only multiplications make progress. So the tile size is
-//! the one that fits into the registers and needs the fewest loads and broadcasts per multiplication.
+//! A tile multiplies its rows by all vectors of a panel, or of half a panel, and keeps the sums in registers. Each
+//! word of a row is broadcast and multiplied by the vectors of the panel that belong to this word. A processor issues
+//! a limited number of instructions per cycle, fewer when another thread shares its core, so every load and broadcast
+//! takes the place of a multiplication. Of the tile sizes that fit into the registers, the one with the fewest loads
+//! and broadcasts per multiplication is used.
 
 #![cfg(target_arch = "x86_64")]
 
@@ -74,7 +75,7 @@ macro_rules! vector_kernel {
 
             /// Processes groups of `COUNT` words from `position` on. Returns the position after them.
             ///
-            /// Contract: as for `tile`, and that this many words are left.
+            /// Contract: as for `tile`, and `groups * COUNT` words are left after `position`.
             #[inline]
             #[target_feature(enable = $features)]
             unsafe fn words<const ROWS: usize, const VECTORS: usize, const COUNT: usize>(
@@ -91,7 +92,7 @@ macro_rules! vector_kernel {
                         position.upcoming = position.upcoming.wrapping_add(COUNT.wrapping_mul(task.upcoming_step));
                         for word in 0..COUNT {
                             let panel = position.panel.add(word * PANEL);
-                            // No instruction. Without it the compiler loads words ahead until registers spill.
+                            // Emits no instruction. Without it the compiler moves loads ahead until registers spill.
                             compiler_fence(Ordering::SeqCst);
                             if TALL {
                                 // Panels come from the second-level cache.
@@ -241,7 +242,7 @@ vector_kernel!(
     |sum, a, b| _mm256_dpbusd_avx_epi32(sum, a, b)
 );
 
-// Multiplies 16-bit elements, half as fast as the narrow kernel.
+// Multiplies in 16 bits, so weights keep all 8 bits. Half as fast as the narrow kernel.
 vector_kernel!(
     avx2_int8_wide, "avx2", __m256i in ymm_reg, 8 lanes, 4 per word,
     _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,

@@ -1,4 +1,4 @@
-//! Documented messages, sent on loopback.
+//! Answers as in Alpaca's documentation, sent by a server on loopback.
 
 use crate::providers::testing::{Answered, Server, fixture};
 use crate::providers::{ApiKey, NewsRequest, NewsSource, ProviderError, ProvidersConfig};
