@@ -72,27 +72,42 @@ pub(crate) fn say(line: &str) {
     }
 }
 
-/// How often each line has occurred since it was last logged.
+/// What is known of each line.
 #[derive(Default)]
-struct Folds(HashMap<String, (Instant, u64)>);
+struct Folds(HashMap<String, Fold>);
+
+/// How often a line has occurred since it was last logged.
+struct Fold {
+    logged: Instant,
+    last: Instant,
+    more: u64,
+}
 
 impl Folds {
     /// Counts the line, and returns what to log now, if anything.
     fn fold(&mut self, line: &str, now: Instant) -> Option<String> {
-        let Some((logged, more)) = self.0.get_mut(line) else {
+        let Some(fold) = self.0.get_mut(line) else {
             if self.0.len() >= REMEMBERED {
                 self.0.clear();
             }
-            self.0.insert(line.to_owned(), (now, 0));
+            self.0.insert(line.to_owned(), Fold { logged: now, last: now, more: 0 });
             return Some(line.to_owned());
         };
-        *more += 1;
-        let passed = now.duration_since(*logged);
-        if passed < QUIET {
+        // After a pause the line is a new one, and what was counted belongs to the time before the pause.
+        let is_new = now.duration_since(fold.last) >= QUIET;
+        let until = if is_new { fold.last } else { now };
+        fold.more += u64::from(!is_new);
+        fold.last = now;
+        let passed = until.duration_since(fold.logged);
+        if !is_new && passed < QUIET {
             return None;
         }
-        let text = format!("{line}; {more} more such messages in {} s", passed.as_secs());
-        (*logged, *more) = (now, 0);
+        let text = match (is_new, fold.more) {
+            (true, 0) => line.to_owned(),
+            (true, more) => format!("{line}; {more} more such messages in {} s before a pause", passed.as_secs()),
+            (false, more) => format!("{line}; {more} more such messages in {} s", passed.as_secs()),
+        };
+        (fold.logged, fold.more) = (now, 0);
         Some(text)
     }
 }
@@ -169,6 +184,16 @@ mod tests {
             words.starts_with("the host name of kafka's broker nowhere.invalid:9092 can't be resolved (name or"),
             "{words}"
         );
+    }
+
+    #[test]
+    fn a_line_that_comes_again_after_a_pause_does_not_say_that_it_came_all_the_time() {
+        let (mut folds, began) = (Folds::default(), Instant::now());
+        let mut at = |seconds| folds.fold("down", began + Duration::from_secs(seconds));
+        assert_eq!((at(0).as_deref(), at(10_800).as_deref()), (Some("down"), Some("down")));
+        assert_eq!((at(10_801), at(10_805)), (None, None));
+        assert_eq!(at(20_000).as_deref(), Some("down; 2 more such messages in 5 s before a pause"));
+        assert_eq!((at(20_006), at(20_012).as_deref()), (None, Some("down; 2 more such messages in 12 s")));
     }
 
     #[test]

@@ -254,8 +254,9 @@ impl Consumer {
     /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`BusError::Receive`] when this client can't go on: a fatal error, or no answer about what is committed on assigned
-    /// partitions (a new consumer will succeed once the broker answers). Other outages are waited out.
+    /// [`BusError::Receive`] when this client can't go on: a fatal error, no answer about what is committed on assigned
+    /// partitions (a new consumer will succeed once the broker answers), or partitions that it can't take. Other outages are
+    /// waited out.
     pub async fn next(&mut self) -> Result<Event, BusError> {
         self.pause(false)?;
         self.event(true).await
@@ -366,13 +367,11 @@ impl Consumer {
             }
             assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
         }
-        if let Err(error) = self.inner().assign(&partitions) {
-            tracing::error!(
-                %error,
-                group = self.group,
-                "kafka did not let this process take its partitions, so it reads nothing; restart it"
-            );
-        }
+        // A consumer that went on without its partitions would read nothing, and nobody would notice.
+        self.inner()
+            .assign(&partitions)
+            .inspect_err(|_| warn_if_failed(self.inner().unassign()))
+            .map_err(|error| BusError::Receive(error.into()))?;
         self.paused = false;
         Ok(Event::Assigned(assigned))
     }

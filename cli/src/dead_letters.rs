@@ -125,7 +125,8 @@ impl DeadLetterReplay<'_> {
             bytes: &letter.bytes,
             at: jiff::Timestamp::from_microsecond(letter.at).unwrap_or(jiff::Timestamp::UNIX_EPOCH),
         };
-        let (run, read) = match read_again(&input, &self.providers, &self.config.news, &self.clock).await? {
+        let read = read_again(&input, &self.providers, &self.config.news, &self.clock).await?;
+        let (run, read) = match read.folding(&input, &self.config.prices) {
             ReadAgain::Items(run, items) => (run, items),
             ReadAgain::Not(reason) => {
                 self.seen.insert(hash, Some(reason.clone()));

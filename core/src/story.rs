@@ -171,20 +171,32 @@ fn without_source(headline: &str) -> &str {
     headline
 }
 
-/// The headline without tickers in parentheses, such as `(NASDAQ: AAPL)`: what has at most 20 bytes and no small
-/// letter.
+/// The headline without tickers in parentheses, such as `(NASDAQ: AAPL)`: what has at most 20 bytes, no small letter, and
+/// is not a period or an amount, such as `(Q1)` and `(5B)`.
 fn without_tickers(headline: &str) -> String {
     let mut rest = headline;
     let mut kept = String::new();
     while let Some((before, after)) = rest.split_once('(') {
         let Some((inside, behind)) = after.split_once(')') else { break };
         kept.push_str(before);
-        let is_ticker =
-            inside.len() <= 20 && !inside.contains(char::is_lowercase) && inside.contains(char::is_alphabetic);
+        let is_ticker = inside.len() <= 20
+            && !inside.contains(char::is_lowercase)
+            && inside.contains(char::is_alphabetic)
+            && !has_fact(inside);
         kept.push_str(if is_ticker { " " } else { inside });
         rest = behind;
     }
     kept + rest
+}
+
+/// Whether a text in parentheses has a period or a number with its scale. After a colon it is a ticker, and a number without
+/// a scale can be one, too: `7203.T`.
+fn has_fact(inside: &str) -> bool {
+    let is_fact = |token: String| {
+        let token = token.to_lowercase();
+        period(&token).is_some() || number(&token).is_some_and(|(_, scale)| !scale.is_empty())
+    };
+    !inside.contains(':') && tokens(inside).into_iter().any(is_fact)
 }
 
 /// Words and numbers, as they are written. A number keeps the point and the commas between its digits, a word loses its
@@ -327,7 +339,7 @@ pub struct Telling {
     pub story: usize,
     /// How many mentions have told the story by now, this one included.
     pub told: u64,
-    /// Similarity with the most similar mention that became known less than [`SPAN`] before; 0 if there is none.
+    /// Similarity with the most similar mention that became known less than [`SPAN`] before, 0 without one.
     pub similarity: f64,
     /// Time since the story was first told.
     pub since_first: SignedDuration,

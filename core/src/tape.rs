@@ -165,7 +165,7 @@ pub enum ActionKind {
     Dividend {
         /// Amount for each share; 0 if the dividend was withdrawn.
         amount: f64,
-        /// Currency as three letters (ISO 4217); empty for US dollars.
+        /// Currency as three letters (ISO 4217); empty for the unit in which the symbol is quoted.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         currency: String,
     },

@@ -15,7 +15,7 @@ pub struct Watermark {
     pub index: u32,
     /// Current number of streams. Until each has sent a watermark, nothing is complete.
     pub count: u32,
-    /// Name of the source, for people: `massive`. Empty where the stream is a partition.
+    /// Name of the source: `massive`. Empty where the stream is a partition, and where the name is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// The source has been unreachable for longer than its idle timeout: the other streams do not wait for it until
@@ -44,6 +44,9 @@ impl Watermark {
 }
 
 /// The latest watermark of each stream, and their minimum.
+///
+/// A stream's index is its source's place in a list that can change: if the name at an index changes, another source has
+/// the index now, and nothing is known of it but its own watermarks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
     /// Number of streams that the latest record named: a source that is no longer configured does not hold the others back.
@@ -51,27 +54,52 @@ pub struct Watermarks {
     latest: BTreeMap<u32, Latest>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Latest {
     at: Timestamp,
     idle: bool,
+    /// [`Watermark::source`].
+    source: String,
 }
 
 impl Watermarks {
     /// Applies one stream's watermark. A watermark that is older than the stream's latest does not move the stream
-    /// back.
+    /// back. A stream without a name is the one that had the index before.
     pub fn observe(&mut self, watermark: &Watermark) {
         self.count = watermark.count;
-        let latest = self.latest.entry(watermark.index).or_insert(Latest { at: watermark.at, idle: false });
-        *latest = Latest { at: latest.at.max(watermark.at), idle: watermark.idle };
+        let Watermark { index, ref source, idle, at, .. } = *watermark;
+        let is_same = |latest: &Latest| source.is_empty() || latest.source.is_empty() || latest.source == *source;
+        let known = self.latest.remove(&index).filter(is_same).or_else(|| self.take_moved(source));
+        let latest = match known {
+            Some(known) => {
+                let source = if source.is_empty() { known.source } else { source.clone() };
+                Latest { at: known.at.max(at), idle, source }
+            }
+            None => Latest { at, idle, source: source.clone() },
+        };
+        self.latest.insert(index, latest);
+    }
+
+    /// Takes what is known of a source that had another index before. Its old index then waits for the source that has
+    /// it now.
+    fn take_moved(&mut self, source: &str) -> Option<Latest> {
+        if source.is_empty() {
+            return None;
+        }
+        let (&index, _) = self.latest.iter().find(|(_, latest)| latest.source == source)?;
+        self.latest.remove(&index)
     }
 
     /// The latest watermark of each stream, by index, each with the number of streams that the latest record named.
     /// An empty [`Watermarks`] that observes them all equals this one.
     pub fn latest(&self) -> impl Iterator<Item = Watermark> + '_ {
-        self.latest
-            .iter()
-            .map(|(&index, &Latest { at, idle })| Watermark { idle, ..Watermark::new(index, self.count, at) })
+        self.latest.iter().map(|(&index, Latest { at, idle, source })| Watermark {
+            index,
+            count: self.count,
+            source: source.clone(),
+            idle: *idle,
+            at: *at,
+        })
     }
 
     /// Event time up to which all streams that are not idle are complete. `None` until each stream has sent a watermark,
@@ -129,11 +157,52 @@ mod tests {
         assert_eq!(all.low(), Some(at(120)));
     }
 
+    fn named(source: &str, index: u32, count: u32, s: i64) -> Watermark {
+        Watermark { source: source.into(), ..watermark(index, count, s) }
+    }
+
+    #[test]
+    fn a_source_that_gets_the_index_of_another_does_not_inherit_its_watermark() {
+        let both = || {
+            let mut all = Watermarks::default();
+            all.observe(&named("fast", 0, 2, 100));
+            all.observe(&named("slow", 1, 2, 40));
+            all
+        };
+        let mut all = both();
+        all.observe(&named("slow", 0, 1, 45));
+        assert_eq!(all.low(), Some(at(45)), "the first was taken out");
+        all.observe(&named("slow", 0, 1, 44));
+        assert_eq!(all.low(), Some(at(45)), "nothing moves back");
+        let mut all = both();
+        all.observe(&named("fast", 1, 2, 110));
+        assert_eq!(all.low(), None, "they changed places, and the slow one has not said so yet");
+        all.observe(&named("slow", 0, 2, 45));
+        assert_eq!(all.low(), Some(at(45)));
+        let mut all = both();
+        all.observe(&named("slow", 0, 2, 30));
+        assert_eq!(all.low(), None);
+        all.observe(&named("new", 1, 2, 120));
+        assert_eq!(all.low(), Some(at(40)), "a source that moves keeps its own");
+    }
+
+    #[test]
+    fn a_watermark_without_a_name_is_of_the_source_that_has_its_index() {
+        let mut all = Watermarks::default();
+        all.observe(&watermark(0, 1, 100));
+        all.observe(&named("desk", 0, 1, 90));
+        assert_eq!(all.low(), Some(at(100)), "as after a checkpoint that has no names");
+        all.observe(&watermark(0, 1, 110));
+        all.observe(&named("other", 0, 1, 95));
+        assert_eq!(all.low(), Some(at(95)), "the name was kept");
+    }
+
     #[test]
     fn the_latest_watermarks_give_the_same_again() {
         let mut all = Watermarks::default();
         assert_eq!(all.latest().count(), 0);
-        for watermark in [watermark(0, 3, 100), watermark(2, 3, 50), Watermark { idle: true, ..watermark(1, 2, 10) }] {
+        let idle = Watermark { idle: true, ..watermark(1, 2, 10) };
+        for watermark in [named("desk", 0, 3, 100), watermark(2, 3, 50), idle] {
             all.observe(&watermark);
         }
         let mut again = Watermarks::default();

@@ -24,6 +24,9 @@ LABEL_COLORS = {
     "Mean score": "#22577a",
     "return": "#8fb8d6",
     "abnormal return": "#22577a",
+    "After positive news": "#1a9a6c",
+    "After neutral news": "#8b95a1",
+    "After negative news": "#d64550",
 }
 
 

@@ -19,7 +19,7 @@ WAIT_SECONDS = 120
 LOGIN_SECONDS = 10
 WIDTH, HEIGHT = 1680, 1050
 POLL_SECONDS = 0.25
-# The element of a chart; what it contains while the chart loads, if it fails, if its query has no rows, and once it is drawn.
+# The element of a chart; what it contains while the chart loads, if it fails, if it has no rows, and once it is drawn.
 HOLDERS = "[data-test='dashboard-component-chart-holder']"
 LOADING = "[data-test='loading-indicator'], .loading"
 BROKEN = ".ant-alert-error, [data-test='error-message'], .missing-chart-container"
@@ -39,9 +39,7 @@ class Browser:
 
     def __init__(self, url: str, password: str, may_be_empty: bool = False):
         self.url = url
-        self._broken, self._drawn = (
-            (BROKEN, f"{DRAWN}, {EMPTY}") if may_be_empty else (f"{BROKEN}, {EMPTY}", DRAWN)
-        )
+        self._broken, self._drawn = (BROKEN, f"{DRAWN}, {EMPTY}") if may_be_empty else (f"{BROKEN}, {EMPTY}", DRAWN)
         self._profile = tempfile.mkdtemp(prefix="tapewire-browser-")
         self._answered: list[tuple[int, str]] = []
         try:

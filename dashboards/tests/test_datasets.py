@@ -84,6 +84,41 @@ class Datasets(unittest.TestCase):
         self.assertEqual({None}, {row["score"] for row in unscored})
 
 
+class Sentiment(unittest.TestCase):
+    """A report that names three companies without saying how relevant each is, and an article about one."""
+
+    @classmethod
+    def setUpClass(cls):
+        scored = next(story for story in seed.rows()["mentions"] if story.get("score") is not None)
+        report = scored | {"run": "relevance", "article_id": "report", "relevance": None, "score": -0.6}
+        article = scored | {"run": "relevance", "article_id": "article", "relevance": 0.5, "score": 0.4}
+        companies = [report | {"symbol": symbol} for symbol in ("ARBO", "CYGN", "HALO")]
+        database.insert({"mentions": [*companies, article | {"symbol": "HALO"}]})
+
+    def mean(self, **chosen: list[str]) -> float:
+        rows = query("sentiment", run=["relevance"], **chosen)
+        return sum(row["weighted_score"] for row in rows) / sum(row["total_weight"] for row in rows)
+
+    def test_an_article_without_relevance_counts_once_however_many_companies_it_names(self):
+        self.assertAlmostEqual((-0.6 + 0.5 * 0.4) / 1.5, self.mean())
+
+    def test_companies_that_are_not_chosen_count_among_those_of_an_article(self):
+        self.assertAlmostEqual((-0.6 / 3 + 0.5 * 0.4) / (1 / 3 + 0.5), self.mean(symbol=["HALO"]))
+
+
+class Delays(unittest.TestCase):
+    def test_an_edit_is_called_a_revision(self):
+        """The table keeps the latest revision of a mention, so nothing here says when the first one arrived."""
+        story = seed.rows()["mentions"][0] | {"run": "edited", "published_at": "2026-03-05 14:00:00"}
+        first = story | {"received_at": "2026-03-05 14:00:02", "scored_at": "2026-03-05 14:00:03", "seq": 1}
+        edit = story | {"received_at": "2026-03-05 16:00:00", "scored_at": "2026-03-05 16:00:01", "seq": 2}
+        database.insert({"mentions": [first]})
+        database.insert({"mentions": [edit]})
+        seconds = {row["step"]: row["seconds"] for row in query("delays", run=["edited"])}
+        self.assertEqual(7200, seconds["publication to latest revision, median"])
+        self.assertEqual(1, seconds["arrival to score, median"])
+
+
 class InformationCoefficient(unittest.TestCase):
     def test_is_spearmans_with_shared_ranks(self):
         rows = {
@@ -153,6 +188,85 @@ class InformationCoefficient(unittest.TestCase):
         rows = query("information_coefficient", run=["same score"])
         self.assertTrue(rows)
         self.assertEqual({None}, {row["coefficient"] for row in rows})
+
+
+class Impact(unittest.TestCase):
+    RUN = "effects"
+
+    @classmethod
+    def setUpClass(cls):
+        """The rows of the seed on twelve days, with abnormal returns that grow from day to day."""
+        cls.rows = [
+            row
+            | {
+                "run": cls.RUN,
+                "article_id": f"{row['article_id']}-{day}",
+                "published_at": f"2026-04-{day:02}{row['published_at'][10:]}",
+                "entry_at": f"2026-04-{day:02}{row['entry_at'][10:]}",
+                "ar_5m": row["ar_5m"] * (day % 5) + 0.0001 * (day % 3),
+            }
+            for day in range(6, 18)
+            for row in seed.rows()["impact"]
+            if row.get("ar_5m") is not None and row.get("score") is not None
+        ]
+        database.insert({"impact": cls.rows})
+
+    def test_p_values_are_adjusted_for_all_tests_of_the_table(self):
+        arguments = f"(runs = ['{self.RUN}'], symbols = [], since = '1970-01-01', until = '2200-01-01')"
+        of = "WHERE outcome = 'abnormal return' AND p IS NOT NULL"
+        raw = {
+            (row["step"], row["what"]): row["p"]
+            for row in database.read(
+                f"SELECT step, 'coefficient' AS what, p FROM information_coefficient{arguments} {of} UNION ALL "
+                f"SELECT step, label, p FROM mean_outcome{arguments} {of} AND label != 'neutral'"
+            )
+        }
+        smallest, expected = 0.0, {}
+        for place, (test, p) in enumerate(sorted(raw.items(), key=lambda item: item[1])):
+            smallest = max(smallest, min(1.0, (len(raw) - place) * p))
+            expected[test] = smallest
+        found = {
+            (row["step"], what): row[f"{what}_p"]
+            for row in query("by_horizon", run=[self.RUN])
+            for what in ("coefficient", "positive", "negative")
+        }
+        self.assertEqual(18, len(expected))
+        self.assertEqual(expected.keys(), found.keys())
+        for test, p in expected.items():
+            self.assertAlmostEqual(p, found[test], places=12)
+
+    def test_means_are_in_basis_points_with_their_interval(self):
+        (row,) = (row for row in query("by_horizon", run=[self.RUN]) if row["horizon"] == "5 min")
+        for label in ("positive", "negative"):
+            values = [10_000 * own["ar_5m"] for own in self.rows if own["label"] == label]
+            self.assertEqual(len(values), row[f"{label}_events"])
+            self.assertAlmostEqual(sum(values) / len(values), row[label], places=9)
+            low, high = map(float, row[f"{label}_interval"].split(" to "))
+            self.assertAlmostEqual(row[label], (low + high) / 2, delta=0.1)
+        lines = [line for line in query("reactions", run=[self.RUN]) if line["horizon"].endswith("5 min")]
+        self.assertIn(row["positive"], [line["positive"] for line in lines])
+
+    def test_a_run_of_two_days_has_no_interval_and_no_p_value(self):
+        for row in query("by_horizon", run=[seed.RUN]):
+            self.assertEqual({None}, {row["coefficient_p"], row["positive_p"], row["negative_p"]})
+            self.assertEqual("not enough data", row["coefficient_interval"])
+            self.assertIsNotNone(row["coefficient"])
+
+    def test_companies_and_groups_have_their_mean_in_the_direction_of_the_score(self):
+        own = [row for row in self.rows if row["symbol"] == "HALO"]
+        (company,) = (row for row in query("companies", run=[self.RUN]) if row["symbol"] == "HALO")
+        signed = sum(math.copysign(row["ar_5m"], row["score"] * row["ar_5m"]) for row in own) / len(own)
+        self.assertEqual(len(own), company["mentions"])
+        self.assertAlmostEqual(signed, company["signed_5m"], places=9)
+        groups = {(row["kind"], row["part"]): row["mentions"] for row in query("groups", run=[self.RUN])}
+        self.assertEqual(len(self.rows), groups["source", "seeded"])
+        self.assertEqual(sum(row["label"] == "neutral" for row in self.rows), groups["class", "neutral"])
+
+    def test_the_largest_moves_come_first_whichever_way(self):
+        sizes = [row["size"] for row in query("movers", run=[self.RUN])]
+        self.assertEqual(100, len(sizes))
+        self.assertEqual(sorted(sizes, reverse=True), sizes)
+        self.assertEqual({-1, 1}, {math.copysign(1, row["moved"]) for row in query("movers", run=[self.RUN])})
 
 
 class Tape(unittest.TestCase):

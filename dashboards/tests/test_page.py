@@ -202,6 +202,30 @@ class Operations(Visit):
         self.assertGreater(len(arrivals), 1)
 
 
+class Impact(Visit):
+    """The page that says whether the news moved the price."""
+
+    page = "impact"
+
+    def test_lists_each_horizon_companies_groups_and_the_largest_moves(self):
+        horizons, companies, groups, movers = (self.rows(number) for number in range(4))
+        self.assertEqual([*(f"{minutes} min" for minutes in seed.SEEDED), "close"], [row[0] for row in horizons])
+        # Two days are too few for an interval.
+        self.assertEqual({"not enough data"}, {row[3] for row in horizons})
+        self.assertEqual(set(seed.COMPANIES), {row[0] for row in companies})
+        self.assertEqual({"class", "session", "source"}, {row[0] for row in groups})
+        sizes = [abs(float(row[7].rstrip("%").replace("−", "-"))) for row in movers]
+        self.assertEqual(sorted(sizes, reverse=True), sizes)
+
+    def test_draws_mean_outcomes_and_scores(self):
+        reactions, scatter = (set(colours) for colours in self.browser.driver.execute_script(COLOURS))
+        self.assertLessEqual({"#1a9a6c", "#8b95a1", "#d64550"}, reactions)
+        self.assertGreater(len(scatter), 3)
+
+    def test_picture(self):
+        self.save_picture(least_height=1500)
+
+
 class Changes(Visit):
     """What happens on the page when something is chosen, or arrives."""
 

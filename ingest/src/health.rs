@@ -4,6 +4,7 @@
 //! that it is idle, and is not waited for until it works again.
 
 use crate::IngestError;
+use crate::providers::ProviderError;
 use crate::writer::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
@@ -11,6 +12,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tapewire_bus::Producer;
 use tapewire_runtime::{Clock, Readiness, chain};
+use tokio_tungstenite::tungstenite;
+
+/// Whether the provider answers and rejects what it is asked for: it has moved, or no longer has it. Of a source that has
+/// worked before, that may pass, and must not end the others.
+pub(crate) fn is_rejected(error: &IngestError) -> bool {
+    match error {
+        IngestError::Provider(ProviderError::BadRequest { .. }) => true,
+        IngestError::Provider(ProviderError::Websocket { source, .. }) => {
+            matches!(&**source, tungstenite::Error::Http(_))
+        }
+        _ => false,
+    }
+}
 
 /// The health of one source. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -38,6 +52,8 @@ impl Drop for Shared {
 struct State {
     /// When the first of the failures since the last success was.
     failing_since: Option<Timestamp>,
+    /// When the request failed first that is being repeated.
+    unanswered_since: Option<Timestamp>,
     idle: bool,
     /// It has been failing for longer than the idle timeout, and has not worked since.
     failed: bool,
@@ -70,17 +86,40 @@ impl SourceHealth {
         }
     }
 
-    /// It failed. Once it has been failing for longer than the idle timeout, every partition is told, again after each
-    /// further failure: a reader that was restarted has forgotten it.
+    /// It failed, and begins again. Once it has been failing for longer than the idle timeout, every partition is told,
+    /// again after each further failure: a reader that was restarted has forgotten it.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn failed(&self, error: &(dyn Error + Sync)) -> Result<(), IngestError> {
+        self.fails(error, |state| &mut state.failing_since).await
+    }
+
+    /// As [`SourceHealth::failed`], of one request of many that is repeated by itself. It counts as failing until it is
+    /// answered, [`SourceHealth::answered`]: reading a long list may take longer than the idle timeout.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub async fn request_failed(&self, error: &(dyn Error + Sync)) -> Result<(), IngestError> {
+        self.fails(error, |state| &mut state.unanswered_since).await
+    }
+
+    /// A request was answered, so the next one that fails is the first again. Failures of whole polls and connections stay
+    /// counted until a watermark is sent: of a list that is begun again and again, the first page may be answered each time.
+    pub fn answered(&self) {
+        self.state().unanswered_since = None;
+    }
+
+    async fn fails(
+        &self,
+        error: &(dyn Error + Sync),
+        first: fn(&mut State) -> &mut Option<Timestamp>,
+    ) -> Result<(), IngestError> {
         let reason = chain(error);
         let now = self.0.clock.now();
         let (idle_since, went_idle, watermark) = {
             let mut state = self.state();
-            let since = *state.failing_since.get_or_insert(now);
+            let since = *first(&mut state).get_or_insert(now);
             let is_idle = now.duration_since(since) > self.0.idle_timeout;
             let went_idle = is_idle && !state.failed;
             state.idle |= is_idle;
@@ -111,7 +150,7 @@ impl SourceHealth {
     pub fn emitted(&self, watermark: Timestamp) {
         let was_idle = {
             let mut state = self.state();
-            state.failing_since = None;
+            (state.failing_since, state.unanswered_since) = (None, None);
             state.watermark = Some(watermark);
             state.idle = false;
             std::mem::take(&mut state.failed)
@@ -126,7 +165,10 @@ impl SourceHealth {
 
     /// It works, and had nothing new to vouch for.
     pub fn works(&self) {
-        self.state().failing_since = None;
+        {
+            let mut state = self.state();
+            (state.failing_since, state.unanswered_since) = (None, None);
+        }
         self.0.readiness.ready(&self.0.role);
     }
 
@@ -137,7 +179,7 @@ impl SourceHealth {
     pub async fn stands_by(&self) -> Result<(), IngestError> {
         let (failed, watermark) = {
             let mut state = self.state();
-            (state.failing_since, state.idle) = (None, true);
+            (state.failing_since, state.unanswered_since, state.idle) = (None, None, true);
             (std::mem::take(&mut state.failed), state.watermark)
         };
         if failed {

@@ -4,6 +4,7 @@
 //! items keep the time at which the input was received. Live mentions are scored at the time of the replay, so a
 //! replayed article counts as known from then on, and not since it was received.
 
+use crate::feed::PricesConfig;
 use crate::poller::{NewsConfig, NewsPollerConfig};
 use crate::providers::{MarketEvent, ProviderError, ProvidersConfig, Rejected};
 use crate::writer::Writer;
@@ -69,6 +70,23 @@ impl ReadAgain {
 
     fn one(run: Run, item: Item) -> Self {
         Self::Items(run, vec![item])
+    }
+
+    /// The same, where trades of a source with `fold_trades` are those that become parts of bars, as the feed sends them. From
+    /// plain trades no bars are made.
+    #[must_use]
+    pub fn folding(self, letter: &DeadInput<'_>, prices: &PricesConfig) -> Self {
+        let source = letter.origin.split_once(' ').map_or("", |(source, _)| source);
+        match self {
+            Self::Items(run, items) if letter.stage == feed::STAGE && prices.of(source).fold_trades => {
+                let folded = |item| match item {
+                    Item::Trade(trade) => Item::FoldTrade(SourceTrade { source: source.to_owned(), trade }),
+                    item => item,
+                };
+                Self::Items(run, items.into_iter().map(folded).collect())
+            }
+            read => read,
+        }
     }
 }
 
@@ -284,6 +302,25 @@ mod tests {
             panic!("it can be read")
         };
         assert!(matches!(&items[..], [Item::Article(wire)] if wire.symbols[0].as_str() == "IBM"), "{items:?}");
+    }
+
+    #[tokio::test]
+    async fn a_trade_of_a_source_that_folds_its_trades_is_sent_to_become_part_of_a_bar() {
+        let raw = br#"{"ev":"T","sym":"EXMP","x":4,"i":"7","z":3,"p":2.5,"s":10,"c":null,"t":1748872800784,"q":3}"#;
+        let origin = "massive websocket";
+        let letter =
+            DeadInput { stage: "price-feed", origin, reason: "old", bytes: raw, at: at("2025-06-02T14:00:00Z") };
+        let read = read(letter.stage, origin, letter.reason, raw).await;
+        let ReadAgain::Items(_, items) = read.clone().folding(&letter, &PricesConfig::default()) else {
+            panic!("it can be read")
+        };
+        assert!(matches!(&items[..], [Item::Trade(_)]), "{items:?}");
+        let folding = PricesConfig { fold_trades: true, ..PricesConfig::default() };
+        let ReadAgain::Items(_, items) = read.folding(&letter, &folding) else { panic!("it can be read") };
+        assert!(
+            matches!(&items[..], [Item::FoldTrade(fold)] if fold.source == "massive" && fold.trade.price == 2.5),
+            "{items:?}"
+        );
     }
 
     #[tokio::test]

@@ -7,6 +7,8 @@ mod common;
 mod folding;
 #[path = "feed/killed.rs"]
 mod killed;
+#[path = "feed/scripted.rs"]
+mod scripted;
 
 use common::{Kafka, PARTITIONS, Provider, SIMULATED, counted, symbol, time, until};
 use jiff::{SignedDuration, Timestamp};

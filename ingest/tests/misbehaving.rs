@@ -1,8 +1,10 @@
-//! The news poller against sources that show articles late, shift their pages while they are read, or never end.
+//! The news poller against sources that show articles late, shift their pages while they are read, never end, or refuse.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod common;
+#[path = "misbehaving/refusals.rs"]
+mod refusals;
 
 use async_trait::async_trait;
 use common::{Kafka, time};

@@ -6,10 +6,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use support::market::{Dice, Make, config};
-use support::{Process, RowKey, TOPICS, Topics, key};
+use support::{Process, RowKey, TOPICS, Topics, assert_same, key};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Impact, Run, Symbol, Watermark};
-use tapewire_joiner::join::batch;
+use tapewire_joiner::join::{JoinTopic, batch};
 
 /// A market as a replay sends it: the same records without their times of arrival, and the ends of both streams.
 fn replay(seed: u64) -> Topics {
@@ -79,6 +79,8 @@ fn a_replay_in_one_piece_gives_the_rows_of_the_topics() {
                 }
             }
             let table = process.finish(TOPICS);
+            let ends_first = [JoinTopic::Bars, JoinTopic::Sentiment, JoinTopic::Halts, JoinTopic::Actions];
+            assert_same(&Process::start(&topics, &config()).finish(ends_first), &table);
             expected.extend(table.rows().map(|row| (key(row), without_version(row))));
         }
         for (key, row) in &expected {

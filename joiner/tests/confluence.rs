@@ -116,7 +116,7 @@ fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
             }
             .topics();
             let mut process = Process::start(&topics, &config());
-            let mut largest = (0, 0, 0);
+            let mut largest = (0, 0, 0, 0);
             while process.read(JoinTopic::Halts) {}
             while process.read(JoinTopic::Actions) {}
             for i in 0..topics.len(JoinTopic::Bars) {
@@ -129,14 +129,17 @@ fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
                     process.commit();
                     let (mentions, bars) = process.size();
                     let rewind = process.rewinds(JoinTopic::Bars) as usize;
-                    largest = (mentions.max(largest.0), bars.max(largest.1), rewind.max(largest.2));
+                    // All halts have been read, so those that are read again become fewer until the end.
+                    let halts = process.rewinds(JoinTopic::Halts) as usize;
+                    largest = (mentions.max(largest.0), bars.max(largest.1), rewind.max(largest.2), halts);
                 }
             }
-            largest
+            (largest, topics.len(JoinTopic::Halts))
         })
         .collect();
-    let (short, long) = (sizes[0], sizes[1]);
+    let ((short, _), (long, halts)) = (sizes[0], sizes[1]);
     assert!(long.0 < short.0 * 3 / 2, "mentions {sizes:?}");
     assert!(long.1 < short.1 * 3 / 2, "bars {sizes:?}");
     assert!(long.2 < short.2 * 3 / 2, "rewind {sizes:?}");
+    assert!(0 < long.3 && long.3 < halts / 2, "halts {sizes:?}");
 }

@@ -1,5 +1,5 @@
 //! News and tape from two sources each. Sources go idle and come back, often further back than what was complete without
-//! them, and sometimes one is no longer configured. Killed and restored at any record, the rows are the same.
+//! them, sometimes one is no longer configured, and on some days they are configured in another order. Killed and restored at any record, the rows are the same.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -22,6 +22,11 @@ fn minutes(n: i64) -> SignedDuration {
 /// With so short a baseline, sessions are evicted within the stream, and a restored state starts in the middle of it.
 fn config() -> JoinConfig {
     JoinConfig { baseline_sessions: 1, ..support::market::config() }
+}
+
+/// Whether the second source is configured as the first on this day.
+fn is_turned(now: Timestamp) -> bool {
+    now.as_second() / 86_400 % 3 == 0
 }
 
 /// The two sources of one topic.
@@ -47,7 +52,9 @@ impl Sources {
             (self.last[source], self.idle[source]) = (Some(at), idle);
             // The number of streams is one while the other source is not configured.
             let count = if source == 0 && dice.chance(10) { 1 } else { 2 };
-            watermarks.push(Watermark { idle, ..Watermark::new(source as u32, count, at) });
+            let index = if count == 2 && is_turned(now) { 1 - source } else { source };
+            let name = ["first", "second"][source].to_owned();
+            watermarks.push(Watermark { idle, source: name, ..Watermark::new(index as u32, count, at) });
         }
         watermarks
     }

@@ -5,13 +5,14 @@ mod support;
 
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
-use support::market::config;
+use support::market::{config, symbol};
 use support::start_offset;
 use support::{Process, TOPICS, Table, Topics};
 use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{Impact, Mention, Run, Watermark};
-use tapewire_joiner::join::{EvictedRun, JoinEvent, JoinTopic, Partition, PerTopic};
+use tapewire_core::tape::ActionKind;
+use tapewire_core::{CorporateAction, Halt, Impact, Mention, Run, Watermark};
+use tapewire_joiner::join::{EvictedRun, JoinEvent, JoinTopic, Partition, PerTopic, State};
 use tapewire_testkit::at;
 
 fn mention(id: &str, published_at: &str) -> Scored {
@@ -140,23 +141,125 @@ fn read_in_turns(mut process: Process<'_>, turns: &[(JoinTopic, usize)]) -> Tabl
     process.finish(TOPICS)
 }
 
+/// The worker was killed and sends what it had sent: both are read after the replay was over.
 #[test]
-fn a_silent_replay_no_longer_holds_the_rewind_point() {
+fn what_is_sent_again_after_a_replay_was_over_does_not_hold_the_rewind_point_forever() {
     let mut partition = Partition::resume(Arc::new(config()), &PerTopic::default());
     let replay = Run::named("r");
-    let Scored::Mention(open) = mention("a", "2024-07-02T14:00:10Z") else { panic!("a mention") };
-    partition.step(JoinTopic::Sentiment, 0, Some((&replay, JoinEvent::Mention { offset: 0, mention: open }))).unwrap();
-    for offset in 0..1_000_010 {
-        let watermark = watermark(at("2024-07-02T14:00:00Z") + SignedDuration::from_secs(offset as i64));
+    let end_of_one_of_six = Scored::Watermark(Watermark::new(0, 6, Watermark::END));
+    let again = topics(&replay, &[mention("a", "2024-07-02T14:00:10Z"), end_of_one_of_six], &[]);
+    read(&mut partition, &again, JoinTopic::Sentiment);
+    read_of_another_run(&mut partition, 0..99_000_000);
+    assert_eq!(partition.evict(), []);
+    assert_eq!(start_offset(&partition.commits().0.sentiment), 0, "its mention is still open");
+    read_of_another_run(&mut partition, 99_000_000..100_000_010);
+    assert_eq!(partition.evict(), [EvictedRun { run: replay, unfinished: 1 }]);
+    assert_eq!(start_offset(&partition.commits().0.sentiment), 2);
+}
+
+/// The bars of two replays are sent before the worker is started, or a backfill waits for its source.
+#[test]
+fn a_replay_is_not_over_however_many_other_bars_come_before_its_news() {
+    let replay = Run::named("r");
+    let bars = [history(), vec![TAPE_END]].concat();
+    let all = topics(&replay, &[mention("a", "2024-07-02T14:00:10Z"), NEWS_END], &bars);
+    let expected = Process::start(&all, &config()).finish(TOPICS);
+    for sent_before in [bars.len(), bars.len() - 1] {
+        let mut partition = Partition::resume(Arc::new(config()), &PerTopic::default());
+        read(&mut partition, &topics(&replay, &[], &bars[..sent_before]), JoinTopic::Bars);
+        let next = 300_000_000;
+        read_of_another_run(&mut partition, sent_before as u64..next);
+        assert_eq!(partition.evict(), []);
+        assert_eq!(start_offset(&partition.commits().0.bars), 0, "its bars are needed");
+        let mut table = Table::default();
+        table.write(read(&mut partition, &all, JoinTopic::Sentiment), true);
+        if sent_before < bars.len() {
+            let end = JoinEvent::TapeWatermark { offset: next, watermark: watermark(Watermark::END) };
+            table.write(partition.step(JoinTopic::Bars, next, Some((&replay, end))).unwrap(), true);
+        }
+        let (found, expected) = (row(&table, "a"), row(&expected, "a"));
+        assert_eq!(Impact { version: 0, ..found.clone() }, Impact { version: 0, ..expected.clone() });
+        assert_eq!((found.status, found.entry_price), (Status::Final, Some(100.0)));
+    }
+}
+
+/// Reads all records of a topic.
+fn read(partition: &mut Partition, topics: &Topics, topic: JoinTopic) -> Vec<Impact> {
+    let step = |offset: usize| {
+        let (run, event) = topics.event(topic, offset);
+        partition.step(topic, offset as u64, Some((&run, event))).unwrap()
+    };
+    (0..topics.len(topic)).flat_map(step).collect()
+}
+
+/// Reads watermarks of the live run at some of these offsets of `bars`, among them the last.
+fn read_of_another_run(partition: &mut Partition, offsets: std::ops::Range<u64>) {
+    let last = offsets.end - 1;
+    for offset in offsets.step_by(10_000).chain([last]) {
+        let watermark = watermark(at("2024-07-02T14:00:00Z") + SignedDuration::from_secs(offset as i64 / 1_000));
         let event = JoinEvent::TapeWatermark { offset, watermark };
         partition.step(JoinTopic::Bars, offset, Some((&Run::live(), event))).unwrap();
-        if offset == 999_000 {
-            assert_eq!(partition.evict(), []);
-            assert_eq!(start_offset(&partition.commits().0.sentiment), 0, "its mention is still open");
-        }
     }
-    assert_eq!(partition.evict(), [EvictedRun { run: replay, unfinished: 1 }]);
-    assert_eq!(start_offset(&partition.commits().0.sentiment), 1);
+}
+
+/// The topics are read in no order: the dividend may come after the ends of tape and news, also in another process.
+#[test]
+fn a_dividend_that_is_read_after_the_end_of_its_replay_counts() {
+    let run = Run::named("r");
+    let mut all =
+        topics(&run, &[mention("a", "2024-07-02T14:00:10Z"), NEWS_END], &[history(), vec![TAPE_END]].concat());
+    let dividend = ActionKind::Dividend { amount: 2.0, currency: "USD".into() };
+    let action = CorporateAction {
+        symbol: symbol("AAA"),
+        ex_date: "2024-07-03".parse().unwrap(),
+        id: String::new(),
+        kind: dividend,
+        received_at: at("2024-07-01T00:00:00Z"),
+    };
+    all.actions.push((run, action));
+    let actions_first = [JoinTopic::Actions, JoinTopic::Halts, JoinTopic::Bars, JoinTopic::Sentiment];
+    let expected = Process::start(&all, &config()).finish(actions_first);
+    assert!(row(&expected, "a").quality.adjusted && row(&expected, "a").status == Status::Final);
+    for is_killed in [false, true] {
+        let mut process = Process::start(&all, &config());
+        while process.read(JoinTopic::Bars) || process.read(JoinTopic::Sentiment) {}
+        process.commit();
+        assert!(!row(&process.table, "a").quality.adjusted);
+        if is_killed {
+            process.kill(0);
+        }
+        while process.read(JoinTopic::Sentiment) || process.read(JoinTopic::Bars) {}
+        process.read_again(JoinTopic::Sentiment);
+        while process.read(JoinTopic::Actions) {}
+        process.commit();
+        assert_eq!(process.table, expected, "killed: {is_killed}");
+        assert_eq!(process.size(), (0, 0), "nothing is left in memory");
+    }
+}
+
+/// A halt that the row covered at first is outside of what it covers once its entry is earlier.
+#[test]
+fn a_row_whose_entry_becomes_earlier_has_a_higher_version() {
+    let mut state = State::new(Run::live(), Arc::new(config()));
+    let Scored::Mention(mention) = mention("a", "2024-07-02T14:00:30Z") else { panic!("a mention") };
+    let bar = |start: &str| tapewire_testkit::bar("AAA", at(start), 100.0);
+    let halted_at = at("2024-07-02T14:08:00Z");
+    let reason = "LULD".to_owned();
+    let halt = Halt { symbol: symbol("AAA"), at: halted_at, halted: true, reason, received_at: halted_at };
+    let rows: Vec<Impact> = [
+        JoinEvent::Mention { offset: 0, mention },
+        JoinEvent::Bar { offset: 0, bar: bar("2024-07-02T14:05:00Z") },
+        JoinEvent::Halt { offset: 900, halt },
+        JoinEvent::TapeWatermark { offset: 1, watermark: watermark(at("2024-07-02T14:10:00Z")) },
+        JoinEvent::Bar { offset: 2, bar: bar("2024-07-02T14:01:00Z") },
+    ]
+    .into_iter()
+    .flat_map(|event| state.step(event).unwrap())
+    .collect();
+    let entries: Vec<_> = rows.iter().map(|row| row.entry_at.map(|at| at.strftime("%H:%M").to_string())).collect();
+    assert_eq!(entries[entries.len() - 2..], [Some("14:05".to_owned()), Some("14:01".to_owned())]);
+    assert!(rows.is_sorted_by(|row, next| row.version < next.version), "{rows:?}");
+    assert_eq!(rows.iter().rev().take(2).map(|row| row.quality.halted).collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]

@@ -313,20 +313,38 @@ fn the_usual_volume_of_a_currency_is_that_of_the_same_time_of_day() {
     }
 }
 
+/// The price before news of a moment, from bars of one width.
+fn price_before(name: &str, width_s: u32, bars: &[(&str, f64)], available: &str) -> Option<f64> {
+    let bar =
+        |&(start, price): &(&str, f64)| Bar { width_s, ..tapewire_testkit::bar(name, start.parse().unwrap(), price) };
+    let bars: Vec<Bar> = bars.iter().map(bar).collect();
+    let mention = tapewire_testkit::mention(name, available.parse().unwrap());
+    batch::join(&Run::named("one"), config(), Vec::new(), bars, [mention]).unwrap().remove(0).price_before
+}
+
 /// London's official close is printed some minutes after the end of trading.
 #[test]
 fn the_close_of_a_daily_bar_is_not_known_before_its_auction() {
-    let bars = [("2025-05-12", 74.0), ("2025-05-13", 75.0), ("2025-05-14", 76.0)].map(|(day, close)| {
-        let start = format!("{day}T07:00:00Z").parse().unwrap();
-        Bar { width_s: Bar::DAY_S, ..tapewire_testkit::bar("VOD.L", start, close) }
-    });
-    let before = |available: &str| {
-        let mention = tapewire_testkit::mention("VOD.L", available.parse().unwrap());
-        let joined = batch::join(&Run::named("one"), config(), Vec::new(), bars.to_vec(), [mention]);
-        joined.unwrap().remove(0).price_before
-    };
+    let bars = [("2025-05-12T07:00:00Z", 74.0), ("2025-05-13T07:00:00Z", 75.0), ("2025-05-14T07:00:00Z", 76.0)];
+    let before = |available: &str| price_before("VOD.L", Bar::DAY_S, &bars, available);
     assert_eq!(before("2025-05-13T15:32:00Z"), Some(74.0));
     assert_eq!(before("2025-05-13T15:45:00Z"), Some(75.0));
+}
+
+/// London's last hour on the clock begins half an hour before the close. If the provider does not cut it at the close, it
+/// holds the auction.
+#[test]
+fn the_close_of_an_hour_that_reaches_past_the_close_is_not_known_before_its_auction() {
+    let bars = [("2025-05-13T14:00:00Z", 74.0), ("2025-05-13T15:00:00Z", 75.0), ("2025-05-14T07:00:00Z", 76.0)];
+    let before = |available: &str| price_before("VOD.L", 3600, &bars, available);
+    assert_eq!(before("2025-05-13T15:29:00Z"), Some(74.0));
+    assert_eq!(["15:30:00", "15:31:00", "15:35:59"].map(|at| before(&format!("2025-05-13T{at}Z"))), [Some(74.0); 3]);
+    assert_eq!(["15:36:00", "18:00:00"].map(|at| before(&format!("2025-05-13T{at}Z"))), [Some(75.0); 2]);
+    // A bar that ends at the close holds no auction, and neither does an hour in New York, whose auction is at the close.
+    let bars = [("2025-05-13T14:30:00Z", 74.0), ("2025-05-13T15:00:00Z", 75.0), ("2025-05-14T07:00:00Z", 76.0)];
+    assert_eq!(price_before("VOD.L", 1800, &bars, "2025-05-13T15:31:00Z"), Some(75.0));
+    let bars = [("2025-05-13T18:30:00Z", 74.0), ("2025-05-13T19:30:00Z", 75.0), ("2025-05-14T13:30:00Z", 76.0)];
+    assert_eq!(price_before("AAA", 3600, &bars, "2025-05-13T20:00:00Z"), Some(75.0));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod support;
 
 use jiff::{SignedDuration, Timestamp};
-use support::{Process, TOPICS, Topics};
+use support::{Process, TOPICS, Topics, assert_same};
 use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::tape::ActionKind;
@@ -62,7 +62,10 @@ impl Example {
             halts: Vec::new(),
             actions: self.actions.iter().map(|action| (run.clone(), action.clone())).collect(),
         };
-        let table = Process::start(&topics, config).finish([TOPICS[3], TOPICS[1], TOPICS[2], TOPICS[0]]);
+        // Splits and dividends are read first, and after the ends of tape and news.
+        let [table, other] = [[3, 1, 2, 0], [1, 0, 2, 3]]
+            .map(|order| Process::start(&topics, config).finish(order.map(|topic: usize| TOPICS[topic])));
+        assert_same(&other, &table);
         table.rows().next().unwrap().clone()
     }
 

@@ -1,4 +1,4 @@
-//! Consumers of a broker that refuses to say which offsets are committed.
+//! Consumers of a broker that refuses to say which offsets are committed, or that can't take their partitions.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use super::*;
@@ -60,4 +60,20 @@ async fn a_broker_that_never_says_what_is_committed_ends_the_wait_and_the_consum
     let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
     let next = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("partitions come");
     assert!(matches!(next, Ok(Event::Assigned(partitions)) if partitions.len() == 2));
+}
+
+#[tokio::test]
+async fn partitions_that_cannot_be_taken_are_an_error_and_no_assignment() {
+    let cluster = MockCluster::new(1).unwrap();
+    let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
+    let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+    // The client refuses a list that has a partition twice.
+    let mut partitions = TopicPartitionList::new();
+    for _ in 0..2 {
+        partitions.add_partition(&Topics::new(&config).name(Topic::Halts), 0);
+    }
+    let committed = tokio::task::spawn_blocking(|| Err(KafkaError::Canceled));
+    consumer.taking = Some(Taking { partitions, committed, abandoned: Arc::default() });
+    let taken = consumer.take(Ok(TopicPartitionList::new()));
+    assert!(matches!(taken, Err(BusError::Receive(_))), "{taken:?}");
 }

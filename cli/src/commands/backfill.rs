@@ -20,15 +20,16 @@ use tapewire_sentiment::Queue;
 /// Fetches news, minute bars, splits and dividends of past days from the configured sources, and sends them through the topics,
 /// the worker, the joiner and the tables.
 ///
-/// They become a run of their own, as a replay does: an article counts as known --delay after its publication, and not from
-/// now on as in the run `live`. What a provider shows today is its archive of today: an article that was edited since has its
+/// They become a run of their own, as a replay does: an article counts as known --delay after its publication, or after its
+/// last edit where the provider says when that was, and not from now on as in the run `live`. What a provider shows today is its archive of today: an article that was edited since has its
 /// last text. Days are those of UTC.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire backfill --from 2025-05-01 --to 2025-05-31\n  \
     tapewire backfill --from 2025-05-01 --to 2025-05-31 --prices massive --symbols AAPL,MSFT --requests-per-minute 5\n  \
     tapewire backfill --from 2025-05-12 --to 2025-05-12 --news none --prices binance --symbols X:BTCUSDT\n\n\
-    It is a run of its own, as a replay of files is: an article counts as known --delay after its publication. In the run\n\
-    `live` it would count from now on. An article that was edited since has its last text.\n\n\
+    It is a run of its own, as a replay of files is: an article counts as known --delay after its publication, or\n\
+    after its last edit where the provider says when that was. In the run `live` it would count from now on. An article that\n\
+    was edited since has its last text.\n\n\
     An interrupted backfill goes on with the same command: the folder state_dir has the days that are done. Run to its end, it\n\
     sends nothing more. A provider that says that it has had enough is asked again when it says so. `tapewire study --run NAME`\n\
     studies the result.")]

@@ -381,6 +381,31 @@ def day_tests(own: list[dict[str, Any]], sessions: np.ndarray, day: int) -> dict
     }
 
 
+def in_blocks(events: pd.DataFrame, day: int) -> pd.DataFrame:
+    """The events with blocks of weekdays instead of sessions, where returns of several days overlap."""
+    if day == 1:
+        return events
+    dates = schedule().index[events["session"].to_numpy()].to_numpy().astype("datetime64[D]")
+    weekdays = np.busday_count("1970-01-01", dates)
+    blocks: dict[int, int] = {}
+    first = last = -1000
+    for at in np.unique(weekdays):
+        if at >= first + 2 * day or at >= last + day + 2:
+            first = at
+        last = at
+        blocks[at] = first
+    return events.assign(session=[blocks[at] for at in weekdays])
+
+
+def sessions_apart(sessions: np.ndarray[Any, Any], day: int) -> np.ndarray[Any, Any]:
+    """Which events are in the first session, or in the next one at least `day` after the last that counts."""
+    kept: list[int] = []
+    for session in np.unique(sessions):
+        if not kept or session - kept[-1] >= day:
+            kept.append(session)
+    return np.isin(sessions, kept)
+
+
 def check_days(
     told: Differences, events: pd.DataFrame, found: dict[str, Any], returns: pd.DataFrame, benchmark: str | None
 ) -> list[tuple[float, float]]:
@@ -405,7 +430,7 @@ def check_days(
         told.same(f"day {ic['day']} n", ic["n"], len(own))
         value = ic["rank_ic"].get("value")
         if value is not None:
-            computed = estimate("rank_ic", of)
+            computed = estimate("rank_ic", in_blocks(of, ic["day"]))
             check_estimate(told, f"day {ic['day']} rank IC", value, computed)
             tests.append((computed[2], value["p_adjusted"]))
     for group in found["groups"]:
@@ -413,16 +438,21 @@ def check_days(
             own, of = until(mean["day"], group["label"])
             what = f"day {mean['day']} after {group['label']} news"
             told.same(f"{what} n", mean["n"], len(own))
-            value, t, _, df = mean_of(of["y"].to_numpy(), clusters(of))
-            half = abs(stats.t.ppf(0.975, df) * value / t)
-            told.number(f"{what} CAAR", mean["caar"], value)
-            told.number(f"{what} low", mean["low"], value - half, size=abs(value) + half)
-            told.number(f"{what} high", mean["high"], value + half, size=abs(value) + half)
+            told.number(f"{what} CAAR", mean["caar"], of["y"].mean())
+            if mean["low"] is not None:
+                value, t, _, df = mean_of(of["y"].to_numpy(), clusters(in_blocks(of, mean["day"])))
+                half = abs(stats.t.ppf(0.975, df) * value / t)
+                told.number(f"{what} low", mean["low"], value - half, size=abs(value) + half)
+                told.number(f"{what} high", mean["high"], value + half, size=abs(value) + half)
             told.number(f"{what} AAR", mean["aar"], float(np.mean([one["event"][mean["day"] - 1] for one in own])))
         for one in group["tests"]:
             own, of = until(one["day"], group["label"])
+            apart = sessions_apart(of["session"].to_numpy(), one["day"])
+            own = [this for this, is_kept in zip(own, apart, strict=True) if is_kept]
+            of = of[apart]
             if all(one[name].get("value") is None for name in DAY_TESTS):
                 continue
+            told.same(f"days 1 to {one['day']} after {group['label']} news, n", one["n"], len(own))
             computed_all = day_tests(own, of["session"].to_numpy(), one["day"])
             for name in DAY_TESTS:
                 value = one[name].get("value")

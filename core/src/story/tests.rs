@@ -27,6 +27,9 @@ fn what_differs_in_a_fact_is_another_story() {
         ("Northgate raises dividend and sets buyback", "Selby raises dividend and sets buyback"),
         ("Citi lifts Northgate price target to $250", "Barclays lifts Northgate price target to $250"),
         ("Northgate iPhone 16 recall widens", "Northgate iPhone 17 recall widens"),
+        ("Northgate reports record results (Q1)", "Northgate reports record results (Q2)"),
+        ("Northgate reports record results (H1 2025)", "Northgate reports record results (H2 2025)"),
+        ("Northgate buys back more shares (5B)", "Northgate buys back more shares (7B)"),
     ];
     for (one, two) in pairs {
         assert!(similarity(one, two) < ALIKE, "{one} | {two}: {}", similarity(one, two));
@@ -69,7 +72,9 @@ fn the_source_after_a_dash_and_tickers_do_not_count() {
     let of = |text: &str| Fingerprint::new(text);
     assert_eq!(of("Selby plant burns down — Barrons.com"), of("Selby plant burns down"));
     assert_eq!(of("Selby plant burns down - Sources Say - WSJ"), of("Selby plant burns down"));
-    assert_eq!(of("Selby (NASDAQ: SLB) plant burns down"), of("Selby plant burns down"));
+    for ticker in ["(NASDAQ: SLB)", "(SLB)", "(NYSE: Q2)", "(7203.T)", "(TYO: 7203)"] {
+        assert_eq!(of(&format!("Selby {ticker} plant burns down")), of("Selby plant burns down"), "{ticker}");
+    }
     assert_ne!(of("Selby plant burns down - shares sink 5%"), of("Selby plant burns down"));
     assert_eq!(of("U.S. sues Selby").words(), ["=sue", "^selby", "selby", "~us"]);
 }

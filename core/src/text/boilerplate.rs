@@ -48,13 +48,7 @@ const LONGEST_COPYRIGHT: usize = 160;
 /// ```
 pub fn without(text: &str) -> &str {
     let lower = text.to_ascii_lowercase();
-    let begins = |at: &usize| {
-        let before = &text[..*at];
-        let end = before.trim_end();
-        let after_sentence = end.ends_with(['.', '!', '?', ')', ']', '"', '”', '’', '*', '|', '…']);
-        // A sentence begins after a line break or a punctuation mark; after a word, the phrase is part of a sentence.
-        !end.is_empty() && (after_sentence || before[end.len()..].contains(['\n', '\r']))
-    };
+    let begins = |at: &usize| begins_sentence(&text[..*at]);
     let disclaimer = BEGINNINGS
         .iter()
         .filter_map(|beginning| lower.match_indices(beginning).map(|(at, _)| at).find(|at| begins(at)))
@@ -72,6 +66,19 @@ pub fn without(text: &str) -> &str {
         kept = kept[..at].trim_end();
     }
     kept
+}
+
+/// Whether a sentence begins after this text: it ends in a line break or a punctuation mark. After a word, what follows is
+/// part of a sentence.
+fn begins_sentence(before: &str) -> bool {
+    let ends_line = |text: &str, end: &str| !end.is_empty() && text[end.len()..].contains(['\n', '\r']);
+    let end = before.trim_end();
+    // A quote with nothing behind it opens a quotation, which may be in the middle of a sentence.
+    if let Some(quoted) = before.strip_suffix('"') {
+        let end = quoted.trim_end();
+        return end.ends_with(['.', '!', '?', '…']) || ends_line(quoted, end);
+    }
+    ends_line(before, end) || end.ends_with(['.', '!', '?', ')', ']', '"', '”', '’', '*', '|', '…'])
 }
 
 #[cfg(test)]
@@ -95,6 +102,8 @@ mod tests {
             ("Profit doubled. © 2025 Wire. All rights reserved.", "Profit doubled."),
             ("Profit doubled. © 2025 Wire LLC. All Rights Reserved", "Profit doubled."),
             ("Profit doubled. © 2025 Acme Inc. and affiliates.", "Profit doubled."),
+            ("\"Profit doubled\" Disclaimer: this may lose money", "\"Profit doubled\""),
+            ("Profit doubled\n\"Safe Harbor Statement\" under the Act", "Profit doubled\n\""),
             // The credit of a photo.
             ("Apple falls. © Reuters. Apple shares fell 5%.", "Apple falls. © Reuters. Apple shares fell 5%."),
         ] {
@@ -109,6 +118,8 @@ mod tests {
             "Court rules: the company's safe harbor statement was void",
             "Judge voids disclaimer: shares fall",
             "Analysts say past performance is not what moves the stock",
+            "Maker said: \"Past performance is not what counts.\" Shares rose 5%.",
+            "\"Past performance is not what counts,\" Maker said. Shares rose 5%.",
             "© 2025",
             "",
         ] {

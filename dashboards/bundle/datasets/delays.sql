@@ -1,4 +1,5 @@
 WITH
+    -- Of an article that was edited the tables have the latest revision alone: it arrived when it was edited.
     chosen_mentions AS (
         SELECT published_at, received_at, scored_at
         FROM current_mentions
@@ -21,8 +22,8 @@ SELECT
     of_step.2 AS seconds
 FROM steps
 ARRAY JOIN [
-    ('publication to arrival, median', arrival[1]),
-    ('publication to arrival, 99 in 100', arrival[2]),
+    ('publication to latest revision, median', arrival[1]),
+    ('publication to latest revision, 99 in 100', arrival[2]),
     ('arrival to score, median', scoring[1]),
     ('arrival to score, 99 in 100', scoring[2])
 ] AS of_step

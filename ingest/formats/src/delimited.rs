@@ -2,6 +2,7 @@
 
 use crate::buffer::{Buffer, Line, MAX_ROW_BYTES, too_long};
 use crate::encoding;
+use crate::options::{NO_SEPARATOR, is_separator};
 use crate::reader::{Next, Rows};
 use crate::{FormatError, Options, Row, Unreadable, Value};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
@@ -91,13 +92,24 @@ pub(crate) fn check_names<T: AsRef<str>>(names: &[T]) -> Result<(), String> {
 
 /// The most frequent separator outside quotes in the first line, and whether that line ends in `\r\n`. A first line
 /// `sep=;`, as Excel writes it, names the separator and is not a row.
+///
+/// # Errors
+/// [`FormatError::Header`] if that line names no separator, and the options have none.
 fn dialect(buffer: &mut Buffer, options: &Options) -> Result<(u8, bool), FormatError> {
     let length = buffer.line_length()?.unwrap_or(MAX_ROW_BYTES);
     let line = &buffer.unread()[..length];
     let crlf = line.ends_with(b"\r\n");
     if let [b's', b'e', b'p', b'=', separator, b'\r' | b'\n', ..] = *line {
+        // Where lines end in `\r` alone, `line` is longer than this one.
+        let length = if separator != b'\r' && line[5..].starts_with(b"\r\n") { 7 } else { 6 };
+        let crlf = line[..length].ends_with(b"\r\n");
+        let separator = options.separator.unwrap_or(separator);
+        if !is_separator(separator) {
+            let problem = format!("its first line begins with `sep=`, but {NO_SEPARATOR}; correct or remove the line");
+            return Err(FormatError::Header { place: buffer.place().to_owned(), problem });
+        }
         buffer.consume(length);
-        return Ok((options.separator.unwrap_or(separator), crlf));
+        return Ok((separator, crlf));
     }
     let mut quoted = false;
     let mut counts = SEPARATORS.map(|separator| (separator, 0));

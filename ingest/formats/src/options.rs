@@ -77,6 +77,15 @@ pub struct Options {
     pub encoding: Option<String>,
 }
 
+/// Whether a byte can be the separator of CSV.
+pub(crate) fn is_separator(byte: u8) -> bool {
+    byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n')
+}
+
+/// Why another byte can't.
+pub(crate) const NO_SEPARATOR: &str =
+    "the separator has to be an ASCII character other than a double quote or a line end";
+
 impl Default for Options {
     fn default() -> Self {
         Self { format: None, otherwise: Format::Csv, header: true, columns: None, separator: None, encoding: None }
@@ -99,9 +108,7 @@ impl Options {
             return wrong("a header can be switched off for CSV only");
         }
         match self.separator {
-            Some(b'"' | b'\r' | b'\n' | 0x80..) => {
-                wrong("the separator has to be an ASCII character other than a double quote or a line end")
-            }
+            Some(separator) if !is_separator(separator) => wrong(NO_SEPARATOR),
             _ => Ok(()),
         }
     }

@@ -3,19 +3,23 @@
 //! In the live run an article that is fetched today counts as known from today on, which is right there and useless for a
 //! study of last year. So a backfill is a run of its own, like a replay of files: an article counts as known a configured
 //! delay after its publication, a bar when it ends. What providers show today is the archive as it is today: an article
-//! that was edited since has its last text.
+//! that was edited since has its last text. Where a provider says when it had an article, or when that was last edited, the
+//! delay counts from then, because before nobody could have this text.
 //!
 //! Days are those of UTC. For each source, and each symbol of a price source, the state file says from which day on
 //! something is missing. It is written after the broker has acknowledged everything before that day, so a backfill that was
-//! interrupted goes on there, and what is sent twice has the same keys.
+//! interrupted goes on there, and what is sent twice has the same keys. Days that a price source can't show any more are not
+//! noted as done.
 
 mod prices;
 mod progress;
+#[cfg(test)]
+mod tests;
 
 pub use progress::{Progress, Sources};
 
 use crate::IngestError;
-use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProvidersConfig, Reject};
+use crate::providers::{KnownFrom, NewsRequest, NewsSource, Page, PageGuard, PriceSource, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::writer::{Sent, Stream, Writer};
 use jiff::civil::Date;
@@ -44,7 +48,7 @@ pub struct BackfillOptions {
     pub from: Date,
     /// Last day, UTC.
     pub to: Date,
-    /// The time from publication until an article counts as known.
+    /// The time from publication until an article counts as known; where the provider says when it had this text, from then.
     pub delay: Duration,
     /// The time between two requests to the same source, on the wall clock.
     pub pause: Duration,
@@ -79,8 +83,8 @@ pub struct Filled {
 /// [`Watermark::END`]. `report` is told how far it is.
 ///
 /// # Errors
-/// [`IngestError::Config`] if the run was begun with another range or delay, or a source has no past; any error of a
-/// provider that did not go away. What was acknowledged before it is noted.
+/// [`IngestError::Config`] if the run was begun with another range or delay, or a source has no past, or none of these days;
+/// any error of a provider that did not go away. What was acknowledged before it is noted.
 pub async fn run(
     options: BackfillOptions,
     sources: Sources,
@@ -94,6 +98,12 @@ pub async fn run(
     let stored = if options.again { None } else { file.load()? };
     let state = State::continuing(stored, &options)?;
     let news = check_news(&sources.news, providers, &clock)?;
+    let mut price_sources: Vec<Arc<dyn PriceSource>> = Vec::new();
+    for (name, symbols) in &sources.prices {
+        let source = providers.price_source(name, &clock)?;
+        prices::check_past(&source, &state, &options, symbols, clock.now())?;
+        price_sources.push(source);
+    }
     let writer = Writer::new(producer.clone(), options.run.clone(), options.benchmarks.clone()).with_record_of_sent();
     let letters = DeadLetters::new(producer, clock.clone(), STAGE).of_run(&options.run);
     let progress = Progress::new(&options, &sources, &state, &clock);
@@ -103,9 +113,8 @@ pub async fn run(
         return Ok(backfill.filled);
     }
     backfill.state.ended = false;
-    for (name, symbols) in &sources.prices {
-        let source = providers.price_source(name, &backfill.clock)?;
-        backfill.prices(name, &source, symbols).await?;
+    for ((name, symbols), source) in sources.prices.iter().zip(&price_sources) {
+        backfill.prices(name, source, symbols).await?;
     }
     for source in news {
         let is_searched = backfill.options.find_companies.iter().any(|name| name == source.name());
@@ -193,7 +202,8 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         let mut request = Some(NewsRequest::Since(start_of(first)));
         let mut guard = PageGuard::default();
         while let Some(asked) = request.take().filter(|_| first <= self.options.to) {
-            let page = self.retried(&name, || source.page(&asked)).await?;
+            let known = KnownFrom::default();
+            let page = self.retried(&name, || known.collect(source.page(&asked))).await?;
             if source.was_cut() {
                 return Err(IngestError::Config(format!(
                     "{name}: more articles were published since {first} than its pages hold; choose a later --from, or name \
@@ -202,7 +212,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
             }
             let last = page.items.iter().map(|article| article.published_at).max();
             let next = guard.next(&name, &page, |article| (article.id.clone(), article.revision))?;
-            self.articles(page, &name, (start_of(first), end)).await?;
+            self.articles(page, &name, (start_of(first), end), &known).await?;
             let is_in_order = source.is_by_publication();
             let is_last = next.is_none() || is_in_order && last.is_some_and(|last| last >= end);
             // Pages are oldest first: with an article of a day, the days before it are complete.
@@ -221,12 +231,13 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         page: Page<Article>,
         name: &str,
         (from, end): (Timestamp, Timestamp),
+        known: &KnownFrom,
     ) -> Result<(), IngestError> {
         let delay = SignedDuration::try_from(self.options.delay).unwrap_or(SignedDuration::MAX);
         let page = page.without_large_records();
         for article in page.items.into_iter().filter(|article| (from..end).contains(&article.published_at)) {
-            // Never later than it really came, and never the time at which it is fetched now.
-            let received_at = article.published_at.saturating_add(delay).unwrap_or(Timestamp::MAX);
+            // Not the time at which it is fetched now.
+            let received_at = known.of(&article).saturating_add(delay).unwrap_or(Timestamp::MAX);
             self.writer.article(Article { received_at, ..article }).await?;
             self.filled.articles += 1;
         }

@@ -1,7 +1,7 @@
 //! Bars, splits and dividends of one price source.
 
-use super::progress::{Days, Progress};
-use super::{Backfill, after, day_of, start_of};
+use super::progress::{Days, Progress, State};
+use super::{Backfill, BackfillOptions, after, day_of, start_of};
 use crate::IngestError;
 use crate::providers::{ActionList, ActionsRequest, PageGuard, PriceSource, ProviderError, Subscription};
 use jiff::{Span, Timestamp};
@@ -10,6 +10,35 @@ use tapewire_core::{Bar, Symbol};
 
 /// Days of bars that are asked for at once: a provider of 50,000 minute bars a page has them in one.
 const DAYS_AT_ONCE: i64 = 30;
+
+/// Refuses a source that shows none of the days that are missing.
+///
+/// # Errors
+/// [`IngestError::Config`].
+pub(super) fn check_past(
+    source: &Arc<dyn PriceSource>,
+    state: &State,
+    options: &BackfillOptions,
+    symbols: &[Symbol],
+    now: Timestamp,
+) -> Result<(), IngestError> {
+    let (name, to) = (source.name(), options.to);
+    let is_missing = |symbol| state.bars_from(name, symbol, options.from) <= to;
+    match source.reaches_back_to(now) {
+        Some(reach) if start_of(after(to)) <= reach && symbols.iter().any(is_missing) => {
+            Err(IngestError::Config(format!(
+                "{name} has bars since {} only, and none of {} to {to}: leave it out of --prices, or choose later days",
+                whole_seconds(reach),
+                options.from
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
 
 impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
     pub(super) async fn prices(
@@ -20,12 +49,21 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
     ) -> Result<(), IngestError> {
         let subscription = Subscription { symbols: symbols.to_vec(), bars: true, trades: false, halts: false };
         source.check(&subscription)?;
-        if !self.state.actions.contains(name) {
-            self.actions(name, source, symbols).await?;
+        let without_actions = self.state.without_actions(name, symbols);
+        if !without_actions.is_empty() {
+            self.actions(name, source, &without_actions).await?;
         }
         let before = self.filled.bars;
+        let mut cut = Vec::new();
         for symbol in symbols {
-            self.bars(name, source, symbol).await?;
+            cut.extend(self.bars(name, source, symbol).await?.map(|reach| (symbol, reach)));
+        }
+        if let [(symbol, reach), others @ ..] = &cut[..] {
+            let others = if others.is_empty() { String::new() } else { format!(" and {} other symbols", others.len()) };
+            let reach = whole_seconds(*reach);
+            self.filled.remarks.push(format!(
+                "{name} has bars since {reach} only: earlier days of {symbol}{others} are missing, and not noted as done"
+            ));
         }
         if self.filled.bars == before && !symbols.is_empty() && !self.filled.was_complete {
             self.filled.remarks.push(format!("{name} had no bars that were not sent before"));
@@ -69,14 +107,24 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
             }
         }
         self.writer.flush().await?;
-        self.state.actions.insert(name.to_owned());
+        self.state.note_actions(name, symbols);
         self.file.save(&self.state).await
     }
 
-    /// The bars of one symbol, some days at a time, page by page.
-    async fn bars(&mut self, name: &str, source: &Arc<dyn PriceSource>, symbol: &Symbol) -> Result<(), IngestError> {
+    /// The bars of one symbol, some days at a time, page by page. If the source does not reach back to the first day that is
+    /// missing, the time to which it does; the days that are fetched then are not noted as done, because with them those
+    /// before would be.
+    async fn bars(
+        &mut self,
+        name: &str,
+        source: &Arc<dyn PriceSource>,
+        symbol: &Symbol,
+    ) -> Result<Option<Timestamp>, IngestError> {
         let last_day = self.options.to;
-        let mut first = self.state.bars_from(name, symbol, self.options.from);
+        let begun = self.state.bars_from(name, symbol, self.options.from);
+        let is_cut = |reach: &Timestamp| begun <= last_day && start_of(begun) < *reach;
+        let cut = source.reaches_back_to(self.clock.now()).filter(is_cut);
+        let mut first = cut.map_or(begun, day_of);
         while first <= last_day {
             let until = first.saturating_add(Span::new().days(DAYS_AT_ONCE)).min(after(last_day));
             let (from, end) = (start_of(first), start_of(until));
@@ -94,6 +142,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
                 }
                 self.rejects(&format!("{name} {}", page.origin), page.rejects).await?;
                 let missing_from = if next.is_none() { until } else { last.map_or(first, day_of).max(first) };
+                let missing_from = if cut.is_some() { begun } else { missing_from };
                 self.complete(Days::Bars(name, symbol), missing_from).await?;
                 match next {
                     None => break,
@@ -102,6 +151,6 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
             }
             first = until;
         }
-        Ok(())
+        Ok(cut)
     }
 }

@@ -4,7 +4,7 @@ use super::{BackfillOptions, after};
 use crate::IngestError;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tapewire_core::Symbol;
@@ -39,10 +39,26 @@ pub(super) struct State {
     news: BTreeMap<String, Date>,
     /// By source and symbol, the first day that is not complete.
     bars: BTreeMap<String, BTreeMap<Symbol, Date>>,
-    /// Sources whose splits and dividends were sent.
-    pub actions: BTreeSet<String>,
+    /// By source, the symbols whose splits and dividends were sent.
+    #[serde(deserialize_with = "actions")]
+    actions: BTreeMap<String, BTreeSet<Symbol>>,
     /// Whether the end of the run was sent.
     pub ended: bool,
+}
+
+/// Files of earlier versions have the sources only: `["massive"]`.
+fn actions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, BTreeSet<Symbol>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        BySymbol(BTreeMap<String, BTreeSet<Symbol>>),
+        BySource(BTreeSet<String>),
+    }
+    Ok(match Stored::deserialize(deserializer)? {
+        Stored::BySymbol(actions) => actions,
+        // `State::continuing` adds the symbols.
+        Stored::BySource(names) => names.into_iter().map(|name| (name, BTreeSet::new())).collect(),
+    })
 }
 
 impl State {
@@ -52,16 +68,35 @@ impl State {
     /// [`IngestError::Config`] if the run was begun with another range or delay.
     pub fn continuing(stored: Option<Self>, options: &BackfillOptions) -> Result<Self, IngestError> {
         let (from, to, delay) = (options.from, options.to, options.delay);
-        let (news, bars, actions) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let (news, bars, actions) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let begun = Self { from, to, delay, news, bars, actions, ended: false };
         match stored {
             None => Ok(begun),
-            Some(stored) if (stored.from, stored.to, stored.delay) == (from, to, delay) => Ok(stored),
+            Some(stored) if (stored.from, stored.to, stored.delay) == (from, to, delay) => Ok(stored.with_symbols()),
             Some(stored) => Err(IngestError::Config(format!(
                 "the run {} was begun for {} to {} with a delay of {:?}; give these again, or another --run",
                 options.run, stored.from, stored.to, stored.delay
             ))),
         }
+    }
+
+    /// Adds the symbols of sources without any: those whose bars have been begun, because actions are sent before bars.
+    fn with_symbols(mut self) -> Self {
+        for (name, symbols) in self.actions.iter_mut().filter(|(_, symbols)| symbols.is_empty()) {
+            symbols.extend(self.bars.get(name).into_iter().flat_map(BTreeMap::keys).cloned());
+        }
+        self
+    }
+
+    /// The symbols of a source whose splits and dividends have not been sent.
+    pub fn without_actions(&self, name: &str, symbols: &[Symbol]) -> Vec<Symbol> {
+        let sent = self.actions.get(name);
+        symbols.iter().filter(|symbol| !sent.is_some_and(|sent| sent.contains(*symbol))).cloned().collect()
+    }
+
+    /// Notes that the splits and dividends of these symbols have been sent.
+    pub fn note_actions(&mut self, name: &str, symbols: &[Symbol]) {
+        self.actions.entry(name.to_owned()).or_default().extend(symbols.iter().cloned());
     }
 
     pub fn news_from(&self, name: &str, from: Date) -> Date {
@@ -162,6 +197,24 @@ mod tests {
             find_companies: Vec::new(),
             again: false,
         }
+    }
+
+    #[test]
+    fn splits_and_dividends_of_symbols_that_are_added_later_are_missing() {
+        let symbols = ["OLD", "NEW"].map(|ticker| Symbol::new(ticker).unwrap());
+        let mut state = State::continuing(None, &options()).unwrap();
+        assert_eq!(state.without_actions("tape", &symbols), symbols);
+        state.note_actions("tape", &symbols[..1]);
+        let stored: State = serde_json::from_slice(&serde_json::to_vec(&state).unwrap()).unwrap();
+        let state = State::continuing(Some(stored), &options()).unwrap();
+        assert_eq!(state.without_actions("tape", &symbols), symbols[1..]);
+        assert_eq!(state.without_actions("other", &symbols), symbols);
+        // A file of an earlier version: the source, and symbols whose bars were begun after its actions were sent.
+        let earlier = r#"{"from":"2025-05-01","to":"2025-05-10","delay":"1s","news":{},"bars":{"tape":{"OLD":"2025-05-02"}},
+            "actions":["tape"],"ended":false}"#;
+        let state = State::continuing(Some(serde_json::from_str(earlier).unwrap()), &options()).unwrap();
+        assert_eq!(state.without_actions("tape", &symbols), symbols[1..]);
+        assert_eq!(state.bars_from("tape", &symbols[0], date(2025, 5, 1)), date(2025, 5, 2));
     }
 
     #[test]

@@ -60,6 +60,8 @@ impl PriceFeed {
         }
         self.writer.flush().await?;
         self.seen_to = self.seen_to.max(now);
+        // Bars of the time since `now` wait among the frames.
+        self.filled_at = self.clock.now();
         Ok(())
     }
 }
@@ -97,7 +99,10 @@ impl Gap {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         loop {
             let error = match self.source.bars_page(&self.symbol, self.from, self.to, cursor).await {
-                Ok(page) => return Ok(page),
+                Ok(page) => {
+                    self.health.answered();
+                    return Ok(page);
+                }
                 Err(error) if error.is_retryable() => error,
                 Err(error) => return Err(error.into()),
             };
@@ -106,7 +111,7 @@ impl Gap {
                 source = self.source.name(), error = chain(&error), symbol = %self.symbol, wait_s = wait.as_secs_f64(),
                 "fetching the bars of a gap failed; retrying"
             );
-            self.health.failed(&error).await?;
+            self.health.request_failed(&error).await?;
             self.clock.sleep(wait).await;
         }
     }

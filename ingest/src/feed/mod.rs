@@ -20,7 +20,7 @@ mod tracker;
 pub use config::{PriceFeedConfig, PricesConfig, PricesOverride};
 
 use crate::IngestError;
-use crate::health::SourceHealth;
+use crate::health::{SourceHealth, is_rejected};
 use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::supervise::supervise;
@@ -134,6 +134,8 @@ pub struct PriceFeed {
     actions: Option<ActionsFollower>,
     /// End of the reference symbol's last bar, time of its last trade, or the moment up to which REST has been asked.
     seen_to: Timestamp,
+    /// When the last gap had been filled. Frames that were received meanwhile had to wait, however long that took.
+    filled_at: Timestamp,
     /// For each gap in the trades, the end of the last bar that it reaches into, until that has been fetched.
     refill_at: BTreeSet<Timestamp>,
 }
@@ -186,6 +188,7 @@ impl PriceFeed {
             health,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             seen_to: Timestamp::MIN,
+            filled_at: Timestamp::MIN,
             refill_at: BTreeSet::new(),
             clock,
             config,
@@ -236,7 +239,7 @@ impl PriceFeed {
         let began = self.clock.now();
         let error = match self.connection().await {
             Ok(never) => match never {},
-            Err(error) if error.is_retryable() => error,
+            Err(error) if error.is_retryable() || self.has_moved(&error) => error,
             Err(error) => return Err(error),
         };
         let source = self.stream.source.clone();
@@ -245,12 +248,23 @@ impl PriceFeed {
             self.backoff.reset();
         }
         let wait = self.backoff.next_wait_at_least(error.retry_after());
-        tracing::warn!(
-            source,
-            error = chain(&error),
-            wait_s = wait.as_secs_f64(),
-            "the price feed broke; it connects again and fetches what it missed"
-        );
+        let (said, wait_s) = (chain(&error), wait.as_secs_f64());
+        if error.is_retryable() {
+            tracing::warn!(
+                source,
+                error = said,
+                wait_s,
+                "the price feed broke; it connects again and fetches what it missed"
+            );
+        } else {
+            tracing::error!(
+                source,
+                error = said,
+                wait_s,
+                "the provider rejects what the price feed asks for; other sources go on, and this one is tried again; check \
+                 its symbols and its address in the settings"
+            );
+        }
         if error.is_the_providers() {
             self.health.failed(&error).await?;
         } else {
@@ -258,6 +272,11 @@ impl PriceFeed {
         }
         self.clock.sleep(wait).await;
         Ok(())
+    }
+
+    /// Whether a source that has worked before, perhaps in an earlier process, rejects what it is asked for.
+    fn has_moved(&self, error: &IngestError) -> bool {
+        self.tracker.complete_to().is_some() && is_rejected(error)
     }
 
     /// One connection, until it breaks.
@@ -298,6 +317,11 @@ impl PriceFeed {
     /// Moves the watermark if a minute is complete.
     async fn on_tick(&mut self, reader: &mut Reader) -> Result<(), IngestError> {
         let now = self.clock.now();
+        // Frames that were received before this moment have to be sent before the watermark, and show what the feed brings.
+        for _ in 0..reader.frames.len() {
+            let Ok(frame) = reader.frames.try_recv() else { break };
+            self.write(frame, &reader.origin).await?;
+        }
         self.check_for_stall(now)?;
         let calendar = |reference| self.config.calendars.of(reference).calendar();
         let seen_to = self.config.reference.as_ref().map(|reference| (self.seen_to, calendar(reference)));
@@ -305,11 +329,6 @@ impl PriceFeed {
         // After an idle time the last watermark is sent again, to tell readers that the source is back.
         let last = self.tracker.complete_to().filter(|_| self.health.is_idle());
         let Some(complete_to) = next.or(last) else { return Ok(()) };
-        // Frames that were received before this moment have to be sent before the watermark.
-        for _ in 0..reader.frames.len() {
-            let Ok(frame) = reader.frames.try_recv() else { break };
-            self.write(frame, &reader.origin).await?;
-        }
         if reader.dropped_any() {
             if self.config.fold_trades {
                 self.trades_are_missing().await?;
@@ -339,7 +358,8 @@ impl PriceFeed {
             return Ok(());
         };
         let resumed = session.pause.map(|(_, until)| until).filter(|until| *until <= now);
-        let silent = now.duration_since(self.seen_to.max(resumed.unwrap_or(session.open)));
+        let heard_at = self.seen_to.max(self.filled_at);
+        let silent = now.duration_since(heard_at.max(resumed.unwrap_or(session.open)));
         if silent <= SignedDuration::try_from(self.stall_timeout()).unwrap_or(SignedDuration::MAX) {
             return Ok(());
         }

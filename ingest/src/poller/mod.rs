@@ -15,6 +15,7 @@
 
 mod budget;
 mod config;
+mod fallback;
 mod progress;
 mod rejected;
 
@@ -22,19 +23,20 @@ pub(crate) use config::check_sources;
 pub use config::{NewsConfig, NewsOverride, NewsPollerConfig};
 
 use crate::IngestError;
-use crate::health::SourceHealth;
+use crate::health::{SourceHealth, is_rejected};
 use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::supervise::supervise;
 use crate::writer::{Stream, Writer};
 use budget::Budget;
+use fallback::{Healths, Primary};
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use progress::PollProgress;
 use rejected::Rejected;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Article, Run};
@@ -125,30 +127,6 @@ pub async fn run_watched(
         Ok(poller.run(stop).boxed())
     };
     supervise(configs, wanted, start, shutdown).await
-}
-
-/// The health of each source that has been started. Cheap to clone; all clones are one.
-#[derive(Clone, Default)]
-struct Healths(Arc<Mutex<HashMap<String, SourceHealth>>>);
-
-impl Healths {
-    /// Also replaces that of a source which was started again.
-    fn insert(&self, name: &str, health: SourceHealth) {
-        self.0.lock().expect("no holder of this lock can panic").insert(name.to_owned(), health);
-    }
-}
-
-/// The source that another stands in for.
-struct Primary {
-    name: String,
-    healths: Healths,
-}
-
-impl Primary {
-    /// `None` before it is started.
-    fn health(&self) -> Option<SourceHealth> {
-        self.healths.0.lock().expect("no holder of this lock can panic").get(&self.name).cloned()
-    }
 }
 
 /// Polls one news source.
@@ -252,31 +230,6 @@ impl NewsPoller {
         shutdown.run_until_cancelled(polling).await.unwrap_or(Ok(()))
     }
 
-    /// Whether the source that this one stands in for works, so that this one has nothing to do.
-    async fn stands_by(&mut self) -> Result<bool, IngestError> {
-        let Some(primary) = &self.primary else { return Ok(false) };
-        let primary = primary.health();
-        let source = self.source_label();
-        let Some(primary) = primary.filter(SourceHealth::has_failed) else {
-            if self.stands_in_from.take().is_some() {
-                tracing::info!(
-                    source,
-                    "the source that this one stands in for works again; this one is no longer polled"
-                );
-                self.unfinished = None;
-            }
-            self.health.stands_by().await?;
-            return Ok(true);
-        };
-        if self.stands_in_from.is_none() {
-            // Without a watermark of this process nobody knows how far the other came.
-            let from = primary.watermark().unwrap_or(Timestamp::MIN);
-            tracing::info!(source, %from, "the source that this one stands in for has failed; this one is polled instead");
-            self.stands_in_from = Some(from);
-        }
-        Ok(false)
-    }
-
     /// Polls once, and returns how long to wait before the next poll.
     async fn poll_or_wait(&mut self, backoff: &mut Backoff) -> Result<Duration, IngestError> {
         let began = self.clock.now();
@@ -289,20 +242,26 @@ impl NewsPoller {
                 let budget = self.budget.as_ref().map_or(Duration::ZERO, |budget| budget.until_poll(self.clock.now()));
                 Ok(self.config.every.saturating_sub(took).max(budget))
             }
-            Err(error) if error.is_retryable() || self.has_moved(&error) => {
+            Err(error) if error.is_retryable() || self.is_left_alone(&error) => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
                 let wait = backoff.next_wait_at_least(error.retry_after());
-                let wait_s = wait.as_secs_f64();
-                tracing::warn!(
-                    source,
-                    error = chain(&error),
-                    wait_s,
-                    "polling the news failed; nothing is lost, retrying"
-                );
-                if error.is_the_providers() {
-                    self.health.failed(&error).await?;
+                let (said, wait_s) = (chain(&error), wait.as_secs_f64());
+                if error.is_retryable() {
+                    tracing::warn!(source, error = said, wait_s, "polling the news failed; nothing is lost, retrying");
                 } else {
-                    self.health.waiting(&chain(&error));
+                    tracing::error!(
+                        source,
+                        error = said,
+                        wait_s,
+                        "the provider refuses to be polled; other sources go on, and this one is tried again; check its \
+                         address, its key and what your plan includes"
+                    );
+                }
+                match error.is_the_providers() {
+                    // The poll goes on with the page that failed.
+                    true if self.unfinished.is_some() => self.health.request_failed(&error).await?,
+                    true => self.health.failed(&error).await?,
+                    false => self.health.waiting(&said),
                 }
                 Ok(wait)
             }
@@ -310,9 +269,12 @@ impl NewsPoller {
         }
     }
 
-    /// Whether a source that has answered before is not found where it was: that may pass, and must not end the others.
-    fn has_moved(&self, error: &IngestError) -> bool {
-        self.emitted.is_some() && matches!(error, IngestError::Provider(ProviderError::BadRequest { .. }))
+    /// Whether an error that a retry may not cure must not end the others. A source that has answered before, perhaps in an
+    /// earlier process, may have moved for a while. One that stands in for another is asked for the first time when that
+    /// one fails: then a refusal would make the outage of one source that of all.
+    fn is_left_alone(&self, error: &IngestError) -> bool {
+        let has_answered = self.emitted.is_some() || self.progress.has_followed();
+        (has_answered && is_rejected(error)) || (self.primary.is_some() && error.is_the_providers())
     }
 
     /// One poll: every page from the watermark less the overlap, then the watermark on every
@@ -338,6 +300,7 @@ impl NewsPoller {
                     return Err(error.into());
                 }
             };
+            self.health.answered();
             polled.pages += 1;
             // Before the watermark moves: after that no poll would see them again.
             polled.rejected += self.publish_rejects(&page).await?;

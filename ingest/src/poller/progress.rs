@@ -37,6 +37,11 @@ struct Sent {
 }
 
 impl PollProgress {
+    /// Whether the source has shown an article, in this process or an earlier one.
+    pub fn has_followed(&self) -> bool {
+        self.watermark.is_some()
+    }
+
     /// Where poll number `poll` since the start begins.
     pub fn query_from(&self, now: Timestamp, poll: u64, config: &NewsPollerConfig) -> Timestamp {
         let Some(watermark) = self.watermark else { return before(now, config.lookback) };

@@ -22,13 +22,15 @@ impl Rejected {
     /// Adds what a poll rejected.
     pub fn extend(&mut self, items: HashSet<Vec<u8>>) {
         for item in items {
+            // Items that are known take no further room.
+            if self.items.contains(&item) {
+                continue;
+            }
             if self.bytes + item.len() > REMEMBERED {
                 *self = Self::default();
             }
-            let length = item.len();
-            if self.items.insert(item) {
-                self.bytes += length;
-            }
+            self.bytes += item.len();
+            self.items.insert(item);
         }
     }
 }
@@ -55,5 +57,16 @@ mod tests {
             assert!(rejected.bytes <= REMEMBERED);
         }
         assert!(rejected.contains(&[99; 600_000]) && !rejected.contains(&[0; 600_000]));
+    }
+
+    #[test]
+    fn an_item_that_is_known_makes_no_other_forgotten() {
+        let of = |number: u8| HashSet::from([vec![number; REMEMBERED / 2]]);
+        let mut rejected = Rejected::default();
+        for number in [0, 1, 0, 1] {
+            rejected.extend(of(number));
+        }
+        assert!([0, 1].iter().all(|number| rejected.contains(&vec![*number; REMEMBERED / 2])));
+        assert_eq!(rejected.bytes, REMEMBERED);
     }
 }

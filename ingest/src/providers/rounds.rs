@@ -1,6 +1,6 @@
 //! A page that takes several requests: one for each company, or as many as a list that is newest first has pages.
 
-use super::{NewsRequest, Page, Reject};
+use super::{NewsRequest, Page, ProviderError, Reject};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +32,10 @@ pub struct Round<At> {
     began: Timestamp,
     /// Which request is next, in the source's own terms.
     pub at: At,
+    /// How many requests were answered.
+    answers: usize,
+    /// Whether a request has failed, so that much time may have passed since the answer before it.
+    was_interrupted: bool,
     articles: Vec<Article>,
     /// Position of each article by id.
     positions: HashMap<String, usize>,
@@ -47,6 +51,8 @@ impl<At: Default> Rounds<At> {
             request: request.clone(),
             began: now,
             at: At::default(),
+            answers: 0,
+            was_interrupted: false,
             articles: Vec::new(),
             positions: HashMap::new(),
             rejects: Vec::new(),
@@ -66,8 +72,45 @@ impl<At> Rounds<At> {
     }
 
     /// Keeps a round whose next request has failed.
-    pub fn keep(&self, round: Round<At>) {
-        *self.lock() = Some(round);
+    fn keep(&self, round: Round<At>) {
+        *self.lock() = Some(Round { was_interrupted: round.answers > 0, ..round });
+    }
+
+    /// Decides what becomes of a round whose next request has failed: it is returned if it ends with what it has read.
+    /// `is_counted` says whether its pages are found by their number, and not by what an earlier answer said.
+    ///
+    /// A page after the first that is rejected is not asked for again: it would be rejected at every retry, and what the pages
+    /// before it have would never be sent. Either the plan ends there: then the round ends with what it has read. Or the
+    /// provider has forgotten the place of the page while a failure was waited out: then the next call begins with the first.
+    ///
+    /// # Errors
+    /// `error`, and the next call for the same page goes on with the request that failed; [`ProviderError::Unreadable`] if it
+    /// has to begin with the first page.
+    pub fn failed(&self, round: Round<At>, error: ProviderError, is_counted: bool) -> Result<Round<At>, ProviderError> {
+        let page = round.answers + 1;
+        match error {
+            ProviderError::BadRequest { .. } if round.answers == 0 => Err(error),
+            ProviderError::BadRequest { provider, path, status, message } if round.was_interrupted && !is_counted => {
+                let reason = format!("page {page} is no longer there: HTTP {status}: {message}");
+                Err(ProviderError::Unreadable { provider, path, reason })
+            }
+            ProviderError::BadRequest { provider, status, message, .. } => {
+                tracing::error!(
+                    source = provider,
+                    page,
+                    status,
+                    message,
+                    "the provider rejects a further page of its list: what this page and those after it have is lost; see how \
+                     far back your plan reaches, and poll more often"
+                );
+                self.cut();
+                Ok(round)
+            }
+            _ => {
+                self.keep(round);
+                Err(error)
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Round<At>>> {
@@ -79,6 +122,7 @@ impl<At> Round<At> {
     /// Adds an answer, and returns how many articles in it were not there yet, with those that can't be read. An article that several lists have names the
     /// companies of all of them: otherwise each list would seem to edit it.
     pub fn add(&mut self, page: Page<Article>) -> usize {
+        self.answers += 1;
         let before = self.articles.len();
         for article in page.items {
             match self.positions.get(&article.id) {

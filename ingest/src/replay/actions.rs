@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::Path;
+use tapewire_core::exchange::Market;
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{CorporateAction, Symbol};
 
@@ -96,7 +97,7 @@ impl<'a> Row<'a> {
     }
 
     fn action(&self, options: &ReplayOptions) -> Result<CorporateAction, String> {
-        let symbol = Symbol::new(self.text("symbol")?).map_err(|error| error.to_string())?;
+        let symbol = options.alias(Symbol::new(self.text("symbol")?).map_err(|error| error.to_string())?);
         let date = self.text("ex_date")?;
         // A year without all its digits is a year of antiquity to the library.
         let ex_date = Date::strptime("%Y-%m-%d", date).ok().filter(|_| date.len() == "2020-08-31".len());
@@ -110,11 +111,7 @@ impl<'a> Row<'a> {
             "dividend" => {
                 self.refuse(&["from", "to"], "dividend")?;
                 let currency = self.text("currency")?.to_ascii_uppercase();
-                if !(currency.is_empty() || currency == "USD") {
-                    return Err(format!(
-                        "`currency` is \"{currency}\", but prices are in US dollars: convert the amount"
-                    ));
-                }
+                check_currency(&currency, &symbol, options.calendars.of(&symbol))?;
                 // The feed sends the amount 0 to withdraw a dividend; in a file 0 is a mistake.
                 let amount = self.number("amount")?;
                 if amount == 0.0 {
@@ -125,11 +122,26 @@ impl<'a> Row<'a> {
             other => return Err(format!("`kind` is \"{other}\", neither split nor dividend")),
         };
         let received_at = ex_date.to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |midnight| midnight.timestamp());
-        let action = CorporateAction { symbol: options.alias(symbol), ex_date, id: String::new(), kind, received_at };
+        let action = CorporateAction { symbol, ex_date, id: String::new(), kind, received_at };
         match action.fault() {
             Some(fault) => Err(fault.into()),
             None => Ok(action),
         }
+    }
+}
+
+/// Refuses a dividend in a currency that the symbol's prices are not known to be in. Outside the United States that is any:
+/// in London, prices are in pence or in pounds, and a symbol may have another market's calendar.
+fn check_currency(currency: &str, symbol: &Symbol, market: Market) -> Result<(), String> {
+    match (currency, market) {
+        ("", _) | ("USD", Market::NewYork) => Ok(()),
+        (_, Market::NewYork) => {
+            Err(format!("`currency` is \"{currency}\", but prices are in US dollars: convert the amount"))
+        }
+        _ => Err(format!(
+            "`currency` is \"{currency}\", but {symbol} is not traded in the United States: give the amount in the unit of \
+             its prices, and leave the currency empty"
+        )),
     }
 }
 
@@ -154,6 +166,27 @@ mod tests {
         assert_eq!(found[0].received_at.to_string(), "2022-08-25T00:00:00Z");
         let few = actions("ex_date,kind,symbol,to,from\n2022-08-25,split,TSLA,3,1\n").unwrap();
         assert_eq!(few[0], found[0]);
+    }
+
+    #[test]
+    fn a_dividend_outside_the_united_states_is_in_the_unit_of_the_prices() {
+        let dividend = |symbol: &str, currency: &str| {
+            actions(&format!(
+                "symbol,ex_date,kind,from,to,amount,currency\n{symbol},2025-06-05,dividend,,,1.9,{currency}\n"
+            ))
+        };
+        let kind = ActionKind::Dividend { amount: 1.9, currency: String::new() };
+        assert_eq!(dividend("LON:VOD", "").unwrap()[0].kind, kind);
+        for (symbol, currency) in [("VOD.L", "USD"), ("VOD.L", "GBP"), ("SAP.DE", "EUR")] {
+            let error = dividend(symbol, currency).unwrap_err();
+            let remedy =
+                format!("{symbol} is not traded in the United States: give the amount in the unit of its prices");
+            assert!(error.contains(&remedy), "{error}");
+        }
+        let mut options = ReplayOptions::default();
+        options.calendars.set("*", Market::London).unwrap();
+        let file = b"symbol,ex_date,kind,amount,currency\nVOD,2025-06-05,dividend,0.0257,USD\n";
+        assert!(parse(Path::new("actions.csv"), file, &options).is_err(), "the settings say the market");
     }
 
     #[test]

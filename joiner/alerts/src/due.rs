@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tapewire_store::alerts::{AlertRow, Anomaly, Shock};
+use tapewire_store::sources::SourceKind;
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,19 +77,33 @@ impl From<&Shock> for Alert {
     }
 }
 
+/// Which roles a source's watermark goes through until it is in the table.
+fn roles(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::News => "news and join",
+        SourceKind::Prices => "prices and indicators, and of bars if the source has fold_trades",
+    }
+}
+
 impl Alert {
-    /// The alert of a source of this kind (`news` or `prices`) whose watermark has not moved for `age`. Without a
-    /// watermark, `since` is when we began to watch the source.
-    pub fn stale(kind: &str, source: &str, watermark: Option<Timestamp>, since: Timestamp, now: Timestamp) -> Self {
+    /// The alert of a source whose watermark has not moved. Without a watermark, `since` is when we began to watch the
+    /// source.
+    pub fn stale(
+        kind: SourceKind,
+        source: &str,
+        watermark: Option<Timestamp>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         let at = watermark.unwrap_or(since);
-        let age = now.duration_since(at).as_secs();
+        let (age, roles, kind) = (now.duration_since(at).as_secs(), roles(kind), kind.as_str());
         let text = match watermark {
             Some(at) => {
                 format!(
-                    "{source} ({kind}) is stale: it was followed until {at}, {age} s ago; see the log of the role {kind}"
+                    "{source} ({kind}) is stale: it was followed until {at}, {age} s ago; see the logs of the roles {roles}"
                 )
             }
-            None => format!("{source} ({kind}) has given nothing for {age} s; see the log of the role {kind}"),
+            None => format!("{source} ({kind}) has given nothing for {age} s; see the logs of the roles {roles}"),
         };
         Self { kind: Kind::StaleSource, subject: format!("{kind}/{source}"), at, value: age as f64, text }
     }
@@ -173,11 +188,27 @@ mod tests {
     #[test]
     fn a_source_that_stays_stale_is_told_again_after_the_quiet_time() {
         let mut sent = Sent::default();
-        let stale = Alert::stale("news", "wire", Some(at(10)), at(0), at(1_000));
+        let stale = Alert::stale(SourceKind::News, "wire", Some(at(10)), at(0), at(1_000));
         assert!(stale.text.contains("wire (news) is stale") && stale.text.contains("990 s ago"), "{}", stale.text);
         sent.note(&stale.row("table", at(1_000)));
         assert_eq!(sent.due(std::slice::from_ref(&stale), "table", at(1_099), QUIET), []);
         assert_eq!(sent.due(std::slice::from_ref(&stale), "table", at(1_100), QUIET).len(), 1);
+    }
+
+    #[test]
+    fn a_stale_source_names_every_role_that_its_watermark_goes_through() {
+        for (kind, roles) in [
+            (SourceKind::News, "see the logs of the roles news and join"),
+            (
+                SourceKind::Prices,
+                "see the logs of the roles prices and indicators, and of bars if the source has fold_trades",
+            ),
+        ] {
+            for watermark in [None, Some(at(10))] {
+                let text = Alert::stale(kind, "wire", watermark, at(0), at(1_000)).text;
+                assert!(text.ends_with(roles), "{text}");
+            }
+        }
     }
 
     #[test]

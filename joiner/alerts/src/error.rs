@@ -18,13 +18,26 @@ pub enum AlertError {
         problem: String,
     },
     /// The HTTP client could not be built.
-    #[error("the HTTP client could not be built: {0}")]
-    Client(String),
+    #[error("the HTTP client could not be built")]
+    Client(#[source] reqwest::Error),
 }
 
 impl AlertError {
     /// Whether doing the same again later can succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_retryable())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_client_has_its_causes() {
+        // Its own text is only "builder error".
+        let cause = reqwest::Client::new().get("no address").build().unwrap_err();
+        let text = tapewire_runtime::chain(&AlertError::Client(cause));
+        assert!(text.starts_with("the HTTP client could not be built: ") && text.ends_with("without a base"), "{text}");
     }
 }

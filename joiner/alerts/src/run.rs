@@ -17,6 +17,8 @@ const TABLE: &str = "table";
 /// An anomaly is sent if its bar ended within this time, so those from an outage of this role of up to an hour are
 /// sent late.
 const ANOMALIES_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+/// The shortest time of the wall clock from one look to the next, however fast a simulation is.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The longest bar.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -39,19 +41,19 @@ pub async fn run(
     let working = async {
         readiness.waiting(STAGE, "the first look at the tables is not complete");
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let in_wall_time = |wait: Duration| clock.wall_time_of(wait).max(SHORTEST_WAIT);
         loop {
             match alerts.look().await {
                 Ok(_) => {
                     backoff.reset();
                     readiness.ready(STAGE);
-                    // Never more often than once a second of the wall clock, however fast a simulation is.
-                    tokio::join!(clock.sleep(config.every), tokio::time::sleep(Duration::from_secs(1)));
+                    tokio::time::sleep(in_wall_time(config.every)).await;
                 }
                 Err(error) if error.is_retryable() => {
-                    let (wait, error) = (backoff.next_wait(), chain(&error));
+                    let (wait, error) = (in_wall_time(backoff.next_wait()), chain(&error));
                     tracing::warn!(error, wait_s = wait.as_secs_f64(), "could not look for alerts; trying again");
                     readiness.waiting(STAGE, &error);
-                    clock.sleep(wait).await;
+                    tokio::time::sleep(wait).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -107,7 +109,7 @@ impl Alerts {
     }
 
     /// Looks at the tables once, and sends what is due. Returns how many messages were sent, the table's among them. What
-    /// a target did not take is sent with the next look.
+    /// a target did not take is sent with a later look, if it is found again then and is the latest of its kind and subject.
     ///
     /// # Errors
     /// [`AlertError::Store`].
@@ -127,12 +129,15 @@ impl Alerts {
                     Ok(()) => rows.push(alert.row(target.name, self.clock.now())),
                     Err(error) => {
                         metrics::counter!("tapewire_alert_failures_total", "target" => target.name).increment(1);
-                        let (webhook, text) = (target.name, &alert.text);
+                        // Without its text, which may have a headline in it.
+                        let (webhook, kind, subject) = (target.name, alert.kind.as_str(), &alert.subject);
                         tracing::warn!(
                             webhook,
-                            text,
+                            kind,
+                            subject,
                             error,
-                            "an alert could not be sent; it is sent with the next look"
+                            "an alert could not be sent; it is in the table `alerts`, and is sent with a later look if it is \
+                             found again then and is the latest of its kind and subject"
                         );
                         break;
                     }
@@ -189,7 +194,7 @@ impl Alerts {
             // Time before this process started does not count: a source has `stale_after` from then to catch up.
             let since = watermark.map_or(self.started, |at| at.max(self.started));
             let is_stale = now.duration_since(since) >= stale_after;
-            is_stale.then(|| Alert::stale(kind.as_str(), source, watermark, self.started, now))
+            is_stale.then(|| Alert::stale(*kind, source, watermark, self.started, now))
         };
         Ok(self.watched.iter().filter_map(alert).collect())
     }

@@ -29,7 +29,7 @@ impl Target {
             return Err(wrong(format!("it begins with {}:", url.scheme())));
         }
         let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
-        let client = client.map_err(|error| AlertError::Client(error.to_string()))?;
+        let client = client.map_err(AlertError::Client)?;
         Ok(Self { name, url, client, is_slack: name == Self::SLACK })
     }
 

@@ -8,16 +8,20 @@ use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tapewire_alerts::{AlertError, Alerts, AlertsConfig};
 use tapewire_core::{Probabilities, Run, Sentiment, Watermark};
-use tapewire_runtime::{Clock, Shutdown};
+use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_store::alerts::sent;
 use tapewire_store::rows::MentionRow;
 use tapewire_store::sources::{SourceKind, SourceRow};
 use tapewire_store::{ClickHouseConfig, Writer, drop_database, migrate};
 use tapewire_testkit::{at, clickhouse, mention};
+use tracing::field::Field;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 const NOW: &str = "2025-06-04T15:00:00Z";
 
@@ -51,6 +55,41 @@ impl Receiver {
     fn take(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.taken.lock().unwrap())
     }
+}
+
+/// Keeps what is logged, a line for each event, with all fields.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// The lines with this text.
+    fn with(&self, text: &str) -> Vec<String> {
+        self.0.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| write!(line, "{field}={value:?} ").unwrap());
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 fn now() -> Timestamp {
@@ -175,6 +214,45 @@ async fn each_kind_of_alert_reaches_every_target_once_also_after_a_refusal_and_a
     assert_eq!(receiver.take(), []);
     assert_eq!(sent(&config, now() - SignedDuration::from_hours(1)).await.unwrap().len(), 9);
     drop_database(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_alert_that_is_not_taken_is_named_in_the_log_without_its_headline() {
+    let Some(config) = clickhouse("alerts_log") else { return };
+    migrate(&config).await.unwrap();
+    write_mentions(&Writer::new(&config, Shutdown::new())).await;
+    let (receiver, log) = (Receiver::default(), Log::default());
+    let address = receiver.start().await;
+    *receiver.refuses.lock().unwrap() = true;
+    let logging = tracing::subscriber::set_default(log.clone());
+    alerts(&config, &address).look().await.unwrap();
+    drop(logging);
+    let lines = log.with("an alert could not be sent");
+    assert_eq!(lines.len(), 2, "one for each target: {lines:?}");
+    for line in lines {
+        assert!(line.contains("kind=\"sentiment_shock\"") && line.contains("subject=\"ACME\""), "{line}");
+        assert!(!line.contains("Acme"), "{line}");
+    }
+    drop_database(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_outage_is_asked_about_once_a_second_of_the_wall_at_most_however_fast_the_market_is() {
+    let log = Log::default();
+    let logging = tracing::subscriber::set_default(log.clone());
+    let nowhere = ClickHouseConfig { url: "http://127.0.0.1:1".into(), ..ClickHouseConfig::default() };
+    let (clock, shutdown) = (Clock::accelerated(now(), 10_000.0), Shutdown::new());
+    let (settings, readiness) = (AlertsConfig::default(), Readiness::default());
+    let running = tapewire_alerts::run(&settings, &nowhere, Vec::new(), clock, readiness, shutdown.clone());
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        shutdown.cancel();
+    };
+    tokio::join!(running, stopping).0.unwrap();
+    drop(logging);
+    let lines = log.with("could not look for alerts");
+    assert!((1..=2).contains(&lines.len()), "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("wait_s=1.0")), "{lines:?}");
 }
 
 #[test]

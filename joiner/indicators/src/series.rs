@@ -21,6 +21,8 @@ pub enum Put {
     Outside,
     /// More than [`LATE`] bars have started after it, so nothing is computed from it.
     Late,
+    /// As [`Put::Late`], but it was read before: the points of the series are of its position or of a later one.
+    Known,
 }
 
 /// The newest bars of one symbol and width, in order of time.
@@ -63,7 +65,11 @@ impl Series {
         let place = self.points.partition_point(|point| point.start < bar.start);
         let held = self.points.get(place).filter(|point| point.start == bar.start).copied();
         if self.points.len() - place - usize::from(held.is_some()) > LATE {
-            return Put::Late;
+            // The bar's own point, or the first after it. A bar that is read for the first time is at a later position than
+            // all that a point is made of; a correction was received later than what it corrects.
+            let is_known =
+                self.points[place].version >= position && held.is_none_or(|held| held.received_at >= bar.received_at);
+            return if is_known { Put::Known } else { Put::Late };
         }
         let new = point(bar, held.map_or(position, |held| held.version.max(position)));
         match held {

@@ -271,6 +271,37 @@ fn a_kill_at_every_record_gives_the_same_rows() {
     assert_eq!(found.0, expected.0);
 }
 
+/// A batch that was written, but not committed, is read again by a process that has only the newest points.
+#[test]
+fn no_bar_of_a_batch_that_is_read_again_is_late() {
+    for seed in 0..4 {
+        let mut dice = Dice(seed);
+        let bars = minutes(&mut dice, 2);
+        let arriving = disordered(&mut dice, &bars);
+        let (mut expected, mut series) = (Table::default(), series(Market::NewYork, 60));
+        for (position, bar) in (1_000..).zip(&arriving) {
+            assert_eq!(series.put(bar, position), Put::Taken);
+            expected.write(&series.take_changed());
+        }
+        let (mut found, mut restored) = (Table(expected.0.clone()), expected.restored());
+        let mut known = 0;
+        for (position, bar) in (1_000..).zip(&arriving) {
+            match restored.put(bar, position) {
+                Put::Known => known += 1,
+                put => assert_eq!(put, Put::Taken, "seed {seed}: {bar:?}"),
+            }
+        }
+        found.write(&restored.take_changed());
+        assert_eq!(found.0, expected.0, "seed {seed}");
+        assert!(known > bars.len() - 2 * LATE, "{known}");
+        // What comes after the batch is late as before: a correction, and a bar that was missing.
+        let corrected = Bar { received_at: bars[bars.len() - 1].received_at, ..bars[5].clone() };
+        assert_eq!(restored.put(&corrected, 1_000 + arriving.len() as u64), Put::Late);
+        let missing = Bar { start: bars[5].start + SignedDuration::from_secs(1), ..bars[5].clone() };
+        assert_eq!(restored.put(&missing, 1_000 + arriving.len() as u64), Put::Late);
+    }
+}
+
 #[test]
 fn a_bar_that_is_too_late_changes_nothing_and_says_so() {
     let bars = minutes(&mut Dice(3), 2);

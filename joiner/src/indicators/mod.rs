@@ -172,6 +172,8 @@ impl Stage {
             let series = self.series.get_mut(key).expect("series of all bars were restored");
             match series.put(bar, *position) {
                 Put::Taken => drop(changed.insert(key)),
+                // After a batch that was written and not committed.
+                Put::Known => {}
                 Put::Outside => outside += 1,
                 Put::Late => late += 1,
             }

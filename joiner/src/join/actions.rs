@@ -3,17 +3,18 @@
 use super::time::EventTime;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
-use tapewire_core::CorporateAction;
+use tapewire_core::exchange::{Calendars, Market};
 use tapewire_core::tape::ActionKind;
+use tapewire_core::{CorporateAction, Symbol};
 
 /// What one share became over some nights, by the actions that are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Holding {
     /// Shares.
     pub shares: f64,
-    /// Dividends received, in US dollars.
+    /// Dividends received, in the unit of the prices.
     pub cash: f64,
-    /// A dividend was paid in another currency, so the value is not known.
+    /// A dividend was paid in another currency than the prices are in, so the value is not known.
     pub has_foreign_cash: bool,
 }
 
@@ -36,8 +37,28 @@ impl Holding {
 #[derive(Debug, Clone, PartialEq)]
 struct StoredAction {
     kind: ActionKind,
+    /// It is a dividend in another currency than the prices are in.
+    is_foreign: bool,
     received_at: EventTime,
     offset: u64,
+}
+
+/// Whether a dividend is in another currency than the prices of the symbol. An amount without a currency is in their unit.
+///
+/// The market is the one that the spelling says: where only a rule of the settings says that a symbol is traded abroad, US
+/// dollars are not noticed here. Files with such dividends are refused when they are read.
+fn is_foreign(symbol: &Symbol, kind: &ActionKind) -> bool {
+    let ActionKind::Dividend { currency, .. } = kind else { return false };
+    let of_prices = match Calendars::default().of(symbol) {
+        Market::NewYork | Market::Crypto | Market::Currencies => Some("USD"),
+        // Prices are in pence or in pounds, depending on who sends them.
+        Market::London => None,
+        Market::Xetra | Market::Paris => Some("EUR"),
+        Market::Tokyo => Some("JPY"),
+        Market::HongKong => Some("HKD"),
+        Market::Toronto => Some("CAD"),
+    };
+    !currency.is_empty() && of_prices != Some(currency.as_str())
 }
 
 /// Session, day, whether it is a split, id: actions are applied in this order, so dividends come before splits of the
@@ -58,7 +79,8 @@ impl Actions {
     pub fn insert(&mut self, session: usize, offset: u64, action: CorporateAction) -> bool {
         self.generation += 1;
         let is_split = matches!(action.kind, ActionKind::Split { .. });
-        let new = StoredAction { kind: action.kind, received_at: action.received_at.into(), offset };
+        let is_foreign = is_foreign(&action.symbol, &action.kind);
+        let new = StoredAction { kind: action.kind, is_foreign, received_at: action.received_at.into(), offset };
         let key = (session, action.ex_date, is_split, action.id);
         let Some(known) = self.actions.get_mut(&key) else {
             self.actions.insert(key, new);
@@ -90,12 +112,8 @@ impl Actions {
     pub fn holding(&self, before: usize, after: usize) -> Holding {
         self.within(before + 1, after).fold(Holding::ONE, |held, action| match &action.kind {
             ActionKind::Split { from, to } => Holding { shares: held.shares * to / from, ..held },
-            ActionKind::Dividend { amount, currency } => {
-                let is_foreign = !(currency.is_empty() || currency == "USD");
-                let cash = if is_foreign { 0.0 } else { held.shares * amount };
-                let has_foreign_cash = held.has_foreign_cash || is_foreign;
-                Holding { cash: held.cash + cash, has_foreign_cash, ..held }
-            }
+            ActionKind::Dividend { .. } if action.is_foreign => Holding { has_foreign_cash: true, ..held },
+            ActionKind::Dividend { amount, .. } => Holding { cash: held.cash + held.shares * amount, ..held },
         })
     }
 
@@ -118,7 +136,6 @@ impl Actions {
 mod tests {
     use super::*;
     use jiff::civil::date;
-    use tapewire_core::Symbol;
 
     fn action(day: i8, id: &str, kind: ActionKind, received_at: i64) -> CorporateAction {
         CorporateAction {
@@ -150,6 +167,24 @@ mod tests {
         assert_eq!(actions.holding(7, 8).back_adjusted(90.0), None);
         actions.evict_before(9);
         assert!(actions.is_empty());
+    }
+
+    #[test]
+    fn a_dividend_counts_only_in_the_currency_of_the_symbols_market() {
+        let cash = |ticker: &str, currency: &str| {
+            let kind = ActionKind::Dividend { amount: 2.0, currency: currency.into() };
+            let mut actions = Actions::default();
+            actions.insert(6, 1, CorporateAction { symbol: Symbol::new(ticker).unwrap(), ..action(2, "", kind, 0) });
+            let held = actions.holding(5, 6);
+            (!held.has_foreign_cash).then_some(held.cash)
+        };
+        for (ticker, own) in [("AAA", "USD"), ("SAP.DE", "EUR"), ("MC.PA", "EUR"), ("7203.T", "JPY"), ("RY.TO", "CAD")]
+        {
+            assert_eq!((cash(ticker, own), cash(ticker, "")), (Some(2.0), Some(2.0)), "{ticker}");
+            let other = if own == "USD" { "EUR" } else { "USD" };
+            assert_eq!(cash(ticker, other), None, "{ticker} in {other}");
+        }
+        assert_eq!(["", "GBP", "GBX", "USD"].map(|currency| cash("VOD.L", currency)), [Some(2.0), None, None, None]);
     }
 
     #[test]

@@ -51,6 +51,9 @@ struct RunEntry {
     /// The streams that are idle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     idle: Vec<u32>,
+    /// The name of each stream's source, empty where it has none. Old versions did not write names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<String>,
     /// How far the topic is complete, where that is not the minimum of the watermarks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     low: Option<i64>,
@@ -109,12 +112,16 @@ impl RunEntry {
         let count = latest.first().map_or(0, |watermark| watermark.count);
         let base = latest.first().map_or(0, micros);
         let streams = latest.last().map_or(0, |watermark| watermark.index + 1);
-        let of_stream = |index| latest.iter().find(|watermark| watermark.index == index).map(|w| micros(w) - base);
+        let find = |index| latest.iter().find(|watermark| watermark.index == index);
+        let of_stream = |index| find(index).map(|watermark| micros(watermark) - base);
+        let has_names = latest.iter().any(|watermark| !watermark.source.is_empty());
+        let name = |index| find(index).map_or_else(String::new, |watermark| watermark.source.clone());
         let minimum = savepoint.watermarks.low().map(EventTime::from);
         Self {
             from: savepoint.offset,
             watermarks: (count, base, (0..streams).map(of_stream).collect()),
             idle: latest.iter().filter(|watermark| watermark.idle).map(|watermark| watermark.index).collect(),
+            sources: if has_names { (0..streams).map(name).collect() } else { Vec::new() },
             low: savepoint.low.filter(|_| savepoint.low != minimum).map(EventTime::as_micros),
             finalized: finalized.map(EventTime::as_micros),
         }
@@ -124,11 +131,12 @@ impl RunEntry {
     fn savepoint(&self) -> Option<Savepoint> {
         let (count, base, streams) = &self.watermarks;
         let mut watermarks = Watermarks::default();
-        for (index, at) in (0..).zip(streams) {
+        let sources = self.sources.iter().cloned().chain(std::iter::repeat(String::new()));
+        for ((index, at), source) in (0..).zip(streams).zip(sources) {
             let Some(at) = at else { continue };
             let at = Timestamp::from_microsecond(base.saturating_add(*at)).ok()?;
             let idle = self.idle.contains(&index);
-            watermarks.observe(&Watermark { idle, ..Watermark::new(index, *count, at) });
+            watermarks.observe(&Watermark { source, idle, ..Watermark::new(index, *count, at) });
         }
         let minimum = watermarks.low().map(EventTime::from);
         let low = moment(self.low)?.or(minimum);
@@ -213,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_source_survives_a_commit() {
+        let named = |source: &str, watermark| Watermark { source: source.into(), ..watermark };
+        let news = [named("desk", watermark(0, 4, 1_000_000)), watermark(1, 4, 5), named("wire", watermark(3, 4, 7))];
+        let runs = BTreeMap::from([(Run::live(), run_checkpoint(&news, None))]);
+        let (mut read, sentiment) = through_kafka(&runs);
+        assert_eq!(read, runs);
+        assert!(sentiment.contains(r#""sources":["desk","","","wire"],"settled":9"#), "{sentiment}");
+        let mut restored = read.remove(&Run::live()).unwrap().news.watermarks;
+        restored.observe(&named("wire", watermark(0, 1, 8)));
+        assert_eq!(restored.low(), Some(at(8).timestamp()), "not the watermark of the source that had the index");
+    }
+
+    #[test]
     fn the_checkpoint_of_the_previous_version_is_read() {
         let live = |words: &str| format!(r#""live":{{"from":120,"words":{words},"settled":1719000000000000}}"#);
         let texts = PerTopic {
@@ -265,9 +286,18 @@ mod tests {
     fn entry() -> impl Strategy<Value = RunEntry> {
         let streams = prop::collection::vec(prop::option::of(number()), 0..4);
         let idle = prop::collection::vec(any::<u32>(), 0..3);
+        let sources = prop::collection::vec("[ab]?", 0..4);
         let moments = (prop::option::of(number()), prop::option::of(number()));
-        (any::<u64>(), (any::<u32>(), number(), streams), idle, moments)
-            .prop_map(|(from, watermarks, idle, (low, finalized))| RunEntry { from, watermarks, idle, low, finalized })
+        (any::<u64>(), (any::<u32>(), number(), streams), idle, sources, moments).prop_map(
+            |(from, watermarks, idle, sources, (low, finalized))| RunEntry {
+                from,
+                watermarks,
+                idle,
+                sources,
+                low,
+                finalized,
+            },
+        )
     }
 
     proptest! {

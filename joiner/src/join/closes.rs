@@ -15,13 +15,16 @@ use tapewire_core::{Bar, CorporateAction, Symbol};
 /// The first and the last price of each session of each symbol. It keeps no bars.
 ///
 /// The last price of a session is that of its closing auction where the bars have one, or of its last bar, whatever the
-/// bar's age. Of several widths, bars of a day count before all others, then the narrowest.
+/// bar's age. Of several widths, bars of a day count before all others, then the narrowest. A session that closes after
+/// the end of the newest bar of all symbols is not over: its last price is not its close, so it has none.
 #[derive(Debug)]
 pub struct SessionCloses {
     config: JoinConfig,
     symbols: HashMap<Symbol, Tape>,
     /// The session that was placed last: the next bar is likely to be in it, too.
     near: Option<(Market, &'static Session)>,
+    /// The end of the newest bar, cut to its session where it is in one.
+    newest: EventTime,
     actions: u64,
 }
 
@@ -42,7 +45,7 @@ struct Prices {
 impl SessionCloses {
     /// Without prices.
     pub fn new(config: JoinConfig) -> Self {
-        Self { config, symbols: HashMap::new(), near: None, actions: 0 }
+        Self { config, symbols: HashMap::new(), near: None, newest: EventTime::MIN, actions: 0 }
     }
 
     /// Adds a bar. Each bar is added once, in any order.
@@ -53,8 +56,16 @@ impl SessionCloses {
         let (placed, is_auction) = match place(bar, near, calendar, &self.config) {
             Some(Placement::Session(placed)) => (placed, false),
             Some(Placement::Auction(placed)) => (placed, true),
-            Some(Placement::Outside { .. }) | None => return,
+            Some(Placement::Outside { end, .. }) => {
+                // A bar of a day or more may have been written before it ended.
+                if bar.width_s < DAY_S {
+                    self.newest = self.newest.max(end);
+                }
+                return;
+            }
+            None => return,
         };
+        self.newest = self.newest.max(placed.end);
         self.near = calendar.sessions().get(placed.session).map(|session| (market, session));
         if !self.symbols.contains_key(&bar.symbol) {
             self.symbols.insert(bar.symbol.clone(), Tape::default());
@@ -80,14 +91,16 @@ impl SessionCloses {
     }
 
     /// The log return of a holder from the close of the session before to that of each session, by the session's
-    /// position in the calendar. A session has none without both closes, and across a night whose prices can't be
-    /// compared. A move that `benchmark` shares, if it is of the same market, is not taken for a split.
+    /// position in the calendar. A session has none without both closes, before it is over, and across a night whose
+    /// prices can't be compared. A move that `benchmark` shares, if it is of the same market, is not taken for a split.
     pub fn returns(&self, symbol: &Symbol, benchmark: Option<&Symbol>) -> BTreeMap<u64, f64> {
         let Some(tape) = self.symbols.get(symbol) else { return BTreeMap::new() };
         let own_market = self.market(symbol);
         let benchmark = benchmark.filter(|benchmark| self.market(benchmark) == own_market);
         let market = benchmark.and_then(|benchmark| self.symbols.get(benchmark)).map(|tape| (tape, tape.sessions()));
-        let sessions = tape.sessions();
+        let mut sessions = tape.sessions();
+        let calendar = own_market.calendar().sessions();
+        sessions.retain(|&session, _| calendar.get(session).is_some_and(|of| self.newest >= of.close.into()));
         let mut returns = BTreeMap::new();
         for (&session, prices) in &sessions {
             let before = session.checked_sub(1).and_then(|before| sessions.get(&before));
@@ -195,6 +208,39 @@ mod tests {
             ("2025-05-13T19:59:00Z", 60, 103.0, 104.0),
         ]);
         assert_eq!(returns(&days), [(102.0_f64 / 100.0).ln()], "bars of a day count first");
+    }
+
+    #[test]
+    fn a_session_that_is_not_over_has_no_close() {
+        let running = || {
+            closes(&[
+                ("2025-05-12T19:59:00Z", 60, 101.0, 102.0),
+                ("2025-05-13T19:30:00Z", 60, 102.0, 104.0),
+                ("2025-05-14T13:30:00Z", 60, 104.0, 105.0),
+                ("2025-05-14T14:58:00Z", 60, 105.0, 90.0),
+            ])
+        };
+        let first = (104.0_f64 / 102.0).ln();
+        assert_eq!(
+            returns(&running()),
+            [first],
+            "at 11:00 in New York; a thin share's last price of the day before is"
+        );
+        let with = |name: &str, start: &str, width_s: u32| {
+            let mut closes = running();
+            closes.add_bar(&Bar { width_s, ..tapewire_testkit::bar(name, at(start), 1.0) });
+            returns(&closes)
+        };
+        let both = [first, (90.0_f64 / 104.0).ln()];
+        assert_eq!(with("BBB", "2025-05-14T19:59:00Z", 60), both, "another symbol's bar says that it is over");
+        assert_eq!(with("AAA", "2025-05-14T20:30:00Z", 60), both, "and so does a bar of after hours");
+        assert_eq!(with("AAA", "2025-05-12T04:00:00Z", 7 * DAY_S), [first], "a week may not be over itself");
+        // The last hour from the open is cut at the close; a day's bar is of a session that is over.
+        let hours =
+            closes(&[("2025-05-13T19:30:00Z", 3600, 100.0, 101.0), ("2025-05-14T19:30:00Z", 3600, 101.0, 102.0)]);
+        assert_eq!(returns(&hours), [(102.0_f64 / 101.0).ln()]);
+        let days = closes(&[("2025-05-13T04:00:00Z", DAY_S, 1.0, 2.0), ("2025-05-14T04:00:00Z", DAY_S, 2.0, 3.0)]);
+        assert_eq!(returns(&days), [(3.0_f64 / 2.0).ln()]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::baseline::Baseline;
 use super::market::{MarketModel, Markets, SessionMoments, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Night;
-use super::placement::{DAY_S, WIDEST_AUCTION_S, auction_end};
+use super::placement::{WIDEST_AUCTION_S, auction_end, last_bar_holds_auction};
 use super::state::Cause;
 use super::tape::{Bars, Instrument, Source, Visibility};
 use super::time::{EventTime, Span};
@@ -64,7 +64,8 @@ pub(super) struct Evaluation {
     /// The latest moment up to which the tape has to be complete for what the row says. The row depends on the
     /// watermark that completed the tape up to it.
     pub complete_until: EventTime,
-    /// One past the greatest offset in `halts` that the row depends on (0: none).
+    /// One past the greatest offset in `halts` that the row depends on (0: none). Like `actions_end`, it is of the row's
+    /// whole window, whatever part of it the row covers.
     pub halts_end: u64,
     /// One past the greatest offset in `actions` that the row depends on (0: none).
     pub actions_end: u64,
@@ -290,6 +291,7 @@ impl<'a> EvalContext<'a> {
             return out.set_timer(minute);
         }
         let auction_ends = session.auction.map(|(_, last)| last + WIDEST_AUCTION);
+        let is_auction_over = session.auction.is_none_or(|(_, last)| last + Span::MINUTE <= window.available);
         if minute == session.close && session.close < window.available && auction_ends.is_some_and(|end| low < end) {
             // The bar with the closing auction may still end between the close and the news.
             out.set_timer(low + Span::MINUTE);
@@ -298,14 +300,13 @@ impl<'a> EvalContext<'a> {
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
         let found = widths
             .filter_map(|(&width_s, bars)| {
-                // A daily bar's close may be the price of an auction after the end of the session: not known before it.
-                let is_printed = session.auction.is_none_or(|(first, last)| {
-                    width_s != DAY_S || first <= session.close || last + Span::MINUTE <= window.available
-                });
-                let newest = if is_printed { session.index } else { session.index.checked_sub(1)? };
-                let oldest = Some(prices.oldest.index).filter(|oldest| *oldest <= newest)?;
-                let (session, price, bar) = bars.last_before(oldest, newest, window.available, visibility)?;
-                Some((width_s, session, price, bar))
+                // The close of a daily bar, or of another bar that reaches so far, may be the price of an auction after
+                // the end of the session: not known before it, so the bar before is used.
+                let is_known = is_auction_over || !last_bar_holds_auction(&session, width_s);
+                let before_close = EventTime::from_micros(session.close.as_micros() - 1);
+                let until = if is_known { window.available } else { window.available.min(before_close) };
+                let (of, price, bar) = bars.last_before(prices.oldest.index, session.index, until, visibility)?;
+                Some((width_s, of, price, bar))
             })
             .min_by_key(|(width_s, _, _, bar)| (std::cmp::Reverse(bar.end), *width_s));
         if let Some((width_s, session, price, bar)) = found {
@@ -472,10 +473,12 @@ impl<'a> EvalContext<'a> {
     }
 
     fn halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
+        let oldest = prices.oldest.open;
         let until = out.covered_until.unwrap_or(window.available);
-        let halted = |of: &Instrument| of.halted(prices.oldest.open, window.available, until);
-        let all = self.symbol.into_iter().chain(self.market).map(halted);
-        (out.quality.halted, out.halts_end) =
-            all.fold((false, 0), |(halted, end), (other, other_end)| (halted || other, end.max(other_end)));
+        let mut all = self.symbol.into_iter().chain(self.market);
+        // The row depends on the halts of its whole window, as on the actions: what it covers can end earlier when a bar
+        // that comes late makes the entry earlier, and the row's version must not be less then.
+        out.halts_end = all.clone().map(|of| of.halts_end(oldest, prices.sessions[2].close)).max().unwrap_or(0);
+        out.quality.halted = all.any(|of| of.is_halted(oldest, window.available, until));
     }
 }

@@ -245,11 +245,16 @@ impl State {
         self.tape.evict_before(self.eviction.first_bar());
     }
 
-    /// Whether news and tape have both ended: every row has been returned in its final form.
+    /// Whether news and tape have both ended: no row changes any more, except by halts and actions that are still unread.
     pub(super) fn is_finished(&self) -> bool {
         let end = EventTime::from(Watermark::END);
         let has_ended = |tracker: &WatermarkTracker| tracker.low() >= Some(end);
         !self.rebuilding && has_ended(&self.news) && has_ended(&self.tape)
+    }
+
+    /// Whether it has had a bar or how far the tape is complete.
+    pub(super) fn has_tape(&self) -> bool {
+        self.tape.low().is_some() || self.eviction.first_bar().is_some()
     }
 
     /// The checkpoint for a commit made now, given the next offsets to be read.
@@ -257,8 +262,8 @@ impl State {
         RunCheckpoint {
             news: self.news.rewind(self.mentions.keys().next().copied(), next.sentiment),
             tape: self.tape.rewind(self.eviction.first_bar(), next.bars),
-            halts: self.halts.rewind(self.eviction.first_halt(), next.halts).offset,
-            actions: self.actions.rewind(self.eviction.first_action(), next.actions).offset,
+            halts: self.halts.rewind_offset(self.eviction.first_halt(), next.halts),
+            actions: self.actions.rewind_offset(self.eviction.first_action(), next.actions),
             finalized: self.eviction.finalized,
         }
     }

@@ -9,9 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::{Impact, Run};
 
-/// A replay without a record for this number of records of `bars` is taken to be over. Otherwise mentions whose
-/// horizons are after the replay's last bar would hold the rewind point back forever.
-const MAX_SILENT_RECORDS: u64 = 1_000_000;
+/// A replay without bars and without a record for this number of records of `bars` is taken to be over. Such is what the
+/// worker sent again after a replay was over: its tape will never come, and its mentions would hold the rewind point of
+/// `sentiment` back forever. The number is more than any backlog of `bars`, because news is read sooner than bars are.
+///
+/// A replay with bars is never taken to be over: they may have been sent long before the worker gets to its news, and a
+/// backfill waits for days for the quota of a source.
+const MAX_SILENT_RECORDS: u64 = 100_000_000;
 
 /// The state of one run on this partition.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub struct Partition {
     /// The next offsets to read.
     next: PerTopic<u64>,
     rebuilding: bool,
+    /// Whether a replay has ended whose state is still in memory, for its halts and actions may be unread.
+    has_ended: bool,
 }
 
 impl Partition {
@@ -62,7 +68,7 @@ impl Partition {
             (run, RunState { state, last_seen_offset: committed.bars })
         };
         let runs = Checkpoint::merge(&checkpoints).into_iter().map(restore).collect();
-        Self { runs, committed, next, config, rebuilding: true }
+        Self { runs, committed, next, config, rebuilding: true, has_ended: false }
     }
 
     /// Where to read a topic from, given its committed offset and the checkpoint in the commit's metadata.
@@ -82,17 +88,16 @@ impl Partition {
         offset: u64,
         event: Option<(&Run, JoinEvent)>,
     ) -> Result<Vec<Impact>, JoinerError> {
+        let was_rebuilding = self.rebuilding;
         let mut rows = self.finish_rebuild()?;
         let is_end_of_stream = event.as_ref().is_some_and(|(_, event)| event.is_end_of_stream());
         if let Some((run, event)) = event {
             self.apply(topic, offset, run, event, &mut rows)?;
         }
         self.next[topic] = self.next[topic].max(offset + 1);
-        let was_rebuilding = self.rebuilding;
         rows.extend(self.finish_rebuild()?);
         if is_end_of_stream || was_rebuilding != self.rebuilding {
-            // The same run may be replayed again: then it starts as a new one.
-            self.runs.retain(|_, run| !run.state.is_finished());
+            self.has_ended = self.runs.values().any(|run| run.state.is_finished());
         }
         Ok(rows)
     }
@@ -107,9 +112,17 @@ impl Partition {
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let now = self.next.bars;
-        if let Some(known) = self.runs.get_mut(run) {
-            known.last_seen_offset = known.last_seen_offset.max(now);
-            return known.state.step_into(event, rows);
+        // Halts and actions are read in no order with bars and news, so those of a run that has ended may still come.
+        let is_news_or_bars = matches!(topic, JoinTopic::Bars | JoinTopic::Sentiment);
+        let begins_again = self.has_ended && is_news_or_bars && offset >= self.unread()[topic];
+        match self.runs.get_mut(run) {
+            // The same run is replayed again: it starts as a new one.
+            Some(known) if begins_again && known.state.is_finished() => drop(self.runs.remove(run)),
+            Some(known) => {
+                known.last_seen_offset = known.last_seen_offset.max(now);
+                return known.state.step_into(event, rows);
+            }
+            None => {}
         }
         // Otherwise it is a committed record of a run that is not in the checkpoints: the run was over before the commit.
         if !self.is_known(topic, offset) {
@@ -152,25 +165,36 @@ impl Partition {
         self.next[topic]
     }
 
-    /// Evicts what is finished, see [`State::evict`], and the replays that are taken to be over; returns the latter.
+    /// Whether a replay has ended whose state is still in memory: it is evicted by the next [`Partition::evict`].
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Evicts what is finished, and the replays that are taken to be over; returns the latter. Call it only when every
+    /// halt and every action up to the tape's watermark has been read, see [`State::evict`].
     pub fn evict(&mut self) -> Vec<EvictedRun> {
         let now = self.next.bars;
-        let is_silent =
-            |run: &Run, state: &RunState| !run.is_live() && state.last_seen_offset + MAX_SILENT_RECORDS < now;
+        self.runs.retain(|_, run| !run.state.is_finished());
+        self.has_ended = false;
+        let is_silent = |run: &Run, RunState { state, last_seen_offset }: &RunState| {
+            !run.is_live() && !state.has_tape() && last_seen_offset + MAX_SILENT_RECORDS < now
+        };
         let silent: Vec<Run> = self.runs.iter().filter(|(r, s)| is_silent(r, s)).map(|(r, _)| r.clone()).collect();
         self.runs.values_mut().for_each(|run| run.state.evict());
         silent.into_iter().filter_map(|run| self.evict_run(run)).collect()
     }
 
+    /// `None` if the run was finished.
     fn evict_run(&mut self, run: Run) -> Option<EvictedRun> {
-        let (unfinished, _) = self.runs.remove(&run)?.state.size();
-        Some(EvictedRun { run, unfinished })
+        let state = self.runs.remove(&run)?.state;
+        let (unfinished, _) = state.size();
+        (!state.is_finished()).then_some(EvictedRun { run, unfinished })
     }
 
     /// What to commit once all rows returned so far are written.
     ///
-    /// If there are more unfinished runs than fit into the metadata that Kafka takes, the replays that were silent for
-    /// longest are evicted and returned.
+    /// If there are more runs than fit into the metadata that Kafka takes, finished replays are evicted, then those without
+    /// bars, then those that were silent for longest. The unfinished ones are returned.
     pub fn commits(&mut self) -> (PerTopic<Position>, Vec<EvictedRun>) {
         let mut evicted = Vec::new();
         loop {
@@ -183,7 +207,8 @@ impl Partition {
             });
             let fits = positions.as_ref().into_iter().all(|position| position.checkpoint.len() <= MAX_BYTES);
             let replays = self.runs.iter().filter(|(run, _)| !run.is_live());
-            let silent = replays.min_by_key(|(_, state)| state.last_seen_offset).map(|(run, _)| run.clone());
+            let age = |run: &RunState| (!run.state.is_finished(), run.state.has_tape(), run.last_seen_offset);
+            let silent = replays.min_by_key(|(_, run)| age(run)).map(|(run, _)| run.clone());
             match silent {
                 Some(run) if !fits => evicted.extend(self.evict_run(run)),
                 _ => return (positions, evicted),

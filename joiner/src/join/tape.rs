@@ -302,21 +302,23 @@ impl Instrument {
         before != known.offset
     }
 
-    /// Whether trading was stopped at some moment of `from..=until`, judged by the halts since `oldest`; and one past
-    /// the greatest offset this depends on (0: none).
-    pub fn halted(&self, oldest: EventTime, from: EventTime, until: EventTime) -> (bool, u64) {
+    /// Whether trading was stopped at some moment of `from..=until`, judged by the halts since `oldest`.
+    pub fn is_halted(&self, oldest: EventTime, from: EventTime, until: EventTime) -> bool {
         let mut stopped_before = false;
         let mut stopped_within = false;
-        let mut halts_end = 0;
         for (&at, halt) in self.halts.range(oldest..=until) {
             if at <= from {
                 stopped_before = halt.halted;
             } else {
                 stopped_within |= halt.halted;
             }
-            halts_end = halts_end.max(halt.offset + 1);
         }
-        (stopped_before || stopped_within, halts_end)
+        stopped_before || stopped_within
+    }
+
+    /// One past the greatest offset of the halts of `oldest..=until` (0: none).
+    pub fn halts_end(&self, oldest: EventTime, until: EventTime) -> u64 {
+        self.halts.range(oldest..=until).map(|(_, halt)| halt.offset + 1).max().unwrap_or(0)
     }
 }
 
@@ -425,7 +427,7 @@ mod tests {
         }
         let (again, repeated) = halt(at(100), true, 9);
         assert!(!symbol.insert_halt(again, repeated), "a repetition");
-        let halted = |from, until| symbol.halted(at(0), at(from), at(until));
+        let halted = |from, until| (symbol.is_halted(at(0), at(from), at(until)), symbol.halts_end(at(0), at(until)));
         assert_eq!(halted(50, 90), (false, 0));
         assert_eq!(halted(50, 100), (true, 5));
         assert_eq!(halted(150, 199), (true, 5));

@@ -93,6 +93,12 @@ impl WatermarkTracker {
         self.savepoints[after.saturating_sub(1)].clone()
     }
 
+    /// The offset to read again from, of a topic without watermarks: that of `needed`, the oldest record still needed,
+    /// or `next`, the next offset to be read, if none is.
+    pub fn rewind_offset(&self, needed: Option<u64>, next: u64) -> u64 {
+        needed.unwrap_or(next).max(self.from)
+    }
+
     /// Evicts savepoints that no rewind to `needed` or later can use.
     pub fn evict_before(&mut self, needed: Option<u64>) {
         let needed = needed.unwrap_or(u64::MAX);
@@ -174,6 +180,13 @@ mod tests {
 
         whole.evict_before(Some(11));
         assert_eq!(whole.rewind(Some(11), 20).offset, 9);
+    }
+
+    #[test]
+    fn without_watermarks_the_oldest_record_needed_is_read_again_and_none_before_it() {
+        let tracker = WatermarkTracker::starting_at(3);
+        assert_eq!([Some(7), Some(3), None].map(|needed| tracker.rewind_offset(needed, 12)), [7, 3, 12]);
+        assert_eq!(tracker.rewind_offset(None, 1), 3, "committed records are still read again");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A row depends on one record of topic `sentiment` and on some records of `bars`, `halts` and `actions`. Its version is
 //! `mention · 2^36 + bars + halts + actions`. `mention` is one past the offset of the record with which the mention's
 //! current revision took effect. Each of the others is one past the greatest offset in its topic that the row depends
-//! on, or 0 if it depends on none.
+//! on, or 0 if it depends on none. A row depends on all halts and actions of its window, whatever part of it is covered.
 //!
 //! Whenever a record changes the content of a row, the new row depends on that record, and the record is newer than all
 //! that the row depended on before, so the version grows. Of two readers that take the topics in different order, one

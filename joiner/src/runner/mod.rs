@@ -29,6 +29,8 @@ const MAX_BATCH_ROWS: usize = 50_000;
 const MAX_BATCH_AGE: Duration = Duration::from_millis(100);
 /// How often finished rows are evicted. Each time the broker is asked for the ends of `halts` and `actions`.
 const EVICTION_INTERVAL: Duration = Duration::from_secs(15);
+/// The same while a replay that has ended is in memory, which may be replayed again at any moment.
+const ENDED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs until shutdown, then writes and commits what it has read.
 ///
@@ -58,6 +60,7 @@ pub async fn run(
         batch: Batch::default(),
         batch_started: None,
         last_eviction: Instant::now(),
+        has_ended: false,
         pending_latency: HashSet::new(),
     };
     runner.run(shutdown).await
@@ -75,6 +78,8 @@ struct Runner {
     /// When the oldest record that is not committed was read.
     batch_started: Option<Instant>,
     last_eviction: Instant,
+    /// Whether a replay has ended on one of the partitions and was not evicted.
+    has_ended: bool,
     /// Mentions of the live run whose first row is in the batch, for the wire-to-row latency.
     pending_latency: HashSet<MentionKey>,
 }
@@ -82,10 +87,12 @@ struct Runner {
 impl Runner {
     async fn run(&mut self, shutdown: Shutdown) -> Result<(), JoinerError> {
         loop {
-            let due = self.batch_started.map(|at| tokio::time::Instant::from_std(at + MAX_BATCH_AGE));
+            let due = self.due().map(tokio::time::Instant::from_std);
             let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {
+                    // The next start evicts it.
+                    self.has_ended = false;
                     self.flush().await?;
                     return Ok(());
                 }
@@ -106,11 +113,19 @@ impl Runner {
         }
     }
 
+    /// When to write the batch, or to evict a replay that has ended.
+    fn due(&self) -> Option<Instant> {
+        let batch = self.batch_started.map(|at| at + MAX_BATCH_AGE);
+        let ended = self.has_ended.then(|| self.last_eviction + ENDED_INTERVAL);
+        batch.into_iter().chain(ended).min()
+    }
+
     /// Drops what is not committed: whoever owns the partitions next reads those records again.
     fn reset(&mut self) {
         self.partitions.clear();
         self.batch = Batch::default();
         self.batch_started = None;
+        self.has_ended = false;
         self.pending_latency.clear();
         self.readiness.waiting("join", "its partitions were revoked; waiting for new ones");
     }
@@ -140,6 +155,7 @@ impl Runner {
         };
         if let Some(partition) = self.partitions.get_mut(&record.partition) {
             partition.step(record, event)?.into_iter().for_each(|impact| self.batch.put(impact));
+            self.has_ended |= partition.has_ended();
         }
         Ok(())
     }
@@ -223,9 +239,9 @@ impl Runner {
         }
     }
 
-    /// Writes the batch, then commits the records it came from.
+    /// Writes the batch, evicts, then commits the records that the batch came from.
     async fn flush(&mut self) -> Result<(), JoinerError> {
-        if self.batch_started.take().is_none() {
+        if self.batch_started.take().is_none() && !self.has_ended {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
@@ -247,18 +263,23 @@ impl Runner {
     /// Evicts finished rows once every halt and action up to the tape's watermark has been read. The feed waits
     /// until they are acknowledged before it sends the watermark, so the broker has them now.
     async fn evict_finished(&mut self) {
-        if self.last_eviction.elapsed() < EVICTION_INTERVAL {
+        let interval = if self.has_ended { ENDED_INTERVAL } else { EVICTION_INTERVAL };
+        if self.last_eviction.elapsed() < interval {
             return;
         }
-        self.last_eviction = Instant::now();
         let next = |topic| self.partitions.values().map(|task| task.next(topic)).collect::<Vec<_>>();
         let (halts, actions) = (next(JoinTopic::Halts), next(JoinTopic::Actions));
         let unread = match self.consumer.unread(Topic::Halts, &halts).await {
             Ok(halts) => self.consumer.unread(Topic::Actions, &actions).await.map(|actions| halts + actions),
             Err(error) => Err(error),
         };
+        // Now, because the broker's answer may have taken longer than the interval.
+        self.last_eviction = Instant::now();
         match unread {
-            Ok(0) => self.partitions.values_mut().for_each(PartitionTask::evict),
+            Ok(0) => {
+                self.partitions.values_mut().for_each(PartitionTask::evict);
+                self.has_ended = false;
+            }
             Ok(unread) => {
                 tracing::debug!(
                     unread,
@@ -269,7 +290,7 @@ impl Runner {
                 error = chain(&error),
                 "the broker did not say how many halts and actions are unread, so finished rows stay in memory; asking again in {} s. \
                  If this lasts, memory grows: check the broker",
-                EVICTION_INTERVAL.as_secs()
+                interval.as_secs()
             ),
         }
     }

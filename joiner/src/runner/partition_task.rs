@@ -72,13 +72,19 @@ impl PartitionTask {
         self.partition.take_outside_bars()
     }
 
+    /// As [`Partition::has_ended`].
+    pub fn has_ended(&self) -> bool {
+        self.partition.has_ended()
+    }
+
     /// Evicts what is finished. Call it only when every halt and action up to the tape's watermark has been read, see
     /// [`State::evict`](crate::join::State::evict).
     pub fn evict(&mut self) {
         for EvictedRun { run, unfinished } in self.partition.evict() {
             tracing::info!(
                 %run, unfinished, partition = self.number,
-                "no record of this replay for a million bars: it is taken to be over, its unfinished rows stay as they are"
+                "mentions of this replay have had neither bars nor another record for a hundred million bars: they are taken \
+                 to have been sent again after it was over, and its rows stay as they are"
             );
         }
     }

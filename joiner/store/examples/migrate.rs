@@ -3,6 +3,7 @@
 //! The dashboard's tests make their database with it. An installation uses `tapewire migrate`.
 
 use std::process::ExitCode;
+use tapewire_runtime::chain;
 use tapewire_store::{ClickHouseConfig, migrate};
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,7 +20,7 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", chain(&error));
             ExitCode::FAILURE
         }
     }

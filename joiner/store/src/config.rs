@@ -37,16 +37,22 @@ impl Default for ClickHouseConfig {
     }
 }
 
-/// Refuses a URL with a user or a password in it, because errors and logs print the URL, and a URL without a scheme,
-/// because the client's error would say only that it is invalid.
+/// Refuses a URL with a user or a password in it, because errors and logs print the URL; one with a query, which the client
+/// would ignore; and one without a scheme, because the client's error would say only that it is invalid.
 fn http_url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let url = String::deserialize(deserializer)?;
     let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|own| own.eq_ignore_ascii_case(scheme));
-    // This message must not quote the URL, which may hold a password.
-    if url.split_once("//").map_or(url.as_str(), |(_, rest)| rest).contains('@') {
+    // The first two messages must not quote the URL, which may hold a password.
+    if url.contains('@') {
         return Err(serde::de::Error::custom(
             "the address has a user or a password in it; write http://HOST:PORT, and set clickhouse.user and \
              clickhouse.password_file",
+        ));
+    }
+    if url.contains('?') {
+        return Err(serde::de::Error::custom(
+            "the address has a query, what follows the `?`, which is not used; write http://HOST:PORT, and set \
+             clickhouse.user, clickhouse.password_file and clickhouse.database",
         ));
     }
     if begins("http://") || begins("https://") {
@@ -106,6 +112,25 @@ mod tests {
         config.client().query("SELECT 1").execute().await.unwrap();
         let request = request.join().unwrap();
         assert!(request.lines().next().unwrap().contains("session_timezone=UTC"), "{request}");
+    }
+
+    #[test]
+    fn an_address_with_a_password_or_a_query_is_refused_without_being_printed() {
+        let read = |url: &str| serde_json::from_value::<ClickHouseConfig>(serde_json::json!({"url": url}));
+        for (url, expected) in [
+            ("http://user:s3cret@host:8123", "a user or a password"),
+            ("user:s3cret@host:8123", "a user or a password"),
+            ("user:s3cret@host:8123//", "a user or a password"),
+            ("http://host:8123/?user=u&password=s3cret", "a query"),
+            ("host:8123?password=s3cret", "a query"),
+            ("host:8123", "write http://host:8123"),
+        ] {
+            let error = read(url).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("s3cret"), "{url}: {error}");
+        }
+        for url in ["http://host:8123", "HTTPS://host:8443/", "https://host/clickhouse"] {
+            assert_eq!(read(url).unwrap().url, url);
+        }
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub enum StoreError {
 const BUSY: [u32; 10] = [159, 202, 203, 209, 210, 236, 241, 242, 252, 745];
 /// Its codes for a missing table, database or column.
 const NOT_MIGRATED: [u32; 3] = [60, 81, 16];
+/// What code 252 says beside "too many parts", which merges reduce: the rows of one insert are of more partitions than
+/// the server allows, and that stays so.
+const TOO_MANY_PARTITIONS: &str = "Too many partitions";
 
 /// The code in a server's answer: `Code: 60. DB::Exception: ...`.
 pub(crate) fn code(error: &clickhouse::error::Error) -> Option<u32> {
@@ -103,6 +106,7 @@ impl StoreError {
             (Error::Network(_) | Error::TimedOut, _) => Self::Unreachable { url, reason },
             // The client compares a row's columns with the table's before it sends any.
             (Error::SchemaMismatch(_), _) => Self::NotMigrated { url, reason },
+            (_, Some(252)) if reason.contains(TOO_MANY_PARTITIONS) => Self::ClickHouse { url, reason },
             (_, Some(code)) if BUSY.contains(&code) => Self::Busy { url, reason },
             (_, Some(code)) if NOT_MIGRATED.contains(&code) => Self::NotMigrated { url, reason },
             _ => Self::ClickHouse { url, reason },
@@ -126,6 +130,10 @@ mod tests {
         assert!(matches!(sorted("Code: 60. DB::Exception: Table x does not exist"), StoreError::NotMigrated { .. }));
         assert!(matches!(sorted("Code: 241. DB::Exception: Memory limit"), StoreError::Busy { .. }));
         assert!(matches!(sorted("Code: 62. DB::Exception: Syntax error"), StoreError::ClickHouse { .. }));
+        let parts = "Code: 252. DB::Exception: Too many parts (3000 with average size of 1.00 KiB) in table 'x'";
+        assert!(matches!(sorted(parts), StoreError::Busy { .. }));
+        let partitions = "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 100)";
+        assert!(matches!(sorted(partitions), StoreError::ClickHouse { .. }));
         assert!(matches!(sorted("not an answer of ClickHouse"), StoreError::ClickHouse { .. }));
         assert!(StoreError::from_clickhouse(Error::TimedOut, "u").is_retryable());
     }

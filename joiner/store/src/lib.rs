@@ -6,6 +6,7 @@ pub mod account;
 pub mod alerts;
 mod columns;
 pub mod config;
+mod effects;
 pub mod error;
 pub mod indicators;
 pub mod letters;

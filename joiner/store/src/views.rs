@@ -2,6 +2,7 @@
 //! can have, and replaces the views of `impact` and `mentions`, all from the code's lists of columns, values and
 //! horizons. A migration's text never changes; what is made here follows the build that migrated last.
 
+use crate::effects;
 use crate::rows::IMPACT_COLUMNS;
 use crate::stories::{sentiment_index, stories};
 use tapewire_core::impact::{Phase, Reason, Status};
@@ -64,93 +65,9 @@ FROM
     )
 )";
 
-/// The rank information coefficient of each horizon and kind of return, with its interval. It is a view with parameters,
-/// which filter rows before they are ranked: `information_coefficient(runs = [], symbols = [], since = '1970-01-01', until =
-/// '2200-01-01')`; an empty list is no filter.
-///
-/// Definitions are those of `tapewire study`: Spearman's correlation, where equal values share the mean of their ranks;
-/// the jackknife's standard error over clusters; Student's distribution with one degree of freedom fewer than clusters;
-/// no interval for fewer than 30 pairs or 10 days. Two things differ. All mentions with a score and an outcome count,
-/// also repeated headlines and outcomes that overlap. And each day of entries (in New York) is a cluster of its own,
-/// even where the mentions of one article have entries on several days.
-///
-/// The server has no quantile of Student's distribution. It is taken from the confidence interval that `studentTTest`
-/// returns for the difference of two samples with mean 0 and variance 1, whose sizes add up to the degrees of freedom
-/// plus 2.
-const INFORMATION_COEFFICIENT: &str = r"CREATE OR REPLACE VIEW information_coefficient AS
-WITH
-    pairs AS (
-        SELECT
-            step, horizon, minutes, reached.1 AS outcome, assumeNotNull(reached.2) AS value, assumeNotNull(score) AS signed,
-            published_at, toDate(assumeNotNull(entry_at), 'America/New_York') AS day
-        FROM impact_by_horizon
-        ARRAY JOIN [('return', ret), ('abnormal return', ar)] AS reached
-        WHERE (empty({runs:Array(String)}) OR has({runs:Array(String)}, run))
-          AND (empty({symbols:Array(String)}) OR has({symbols:Array(String)}, symbol))
-          AND published_at >= {since:DateTime64(6, 'UTC')} AND published_at < {until:DateTime64(6, 'UTC')}
-          AND score IS NOT NULL AND reached.2 IS NOT NULL AND entry_at IS NOT NULL
-    ),
-    -- Equal values share the mean of their ranks.
-    ranked AS (
-        SELECT
-            step, horizon, minutes, outcome, published_at, day,
-            rank() OVER (PARTITION BY step, outcome ORDER BY signed)
-                + (count() OVER (PARTITION BY step, outcome, signed) - 1) / 2 AS score_rank,
-            rank() OVER (PARTITION BY step, outcome ORDER BY value)
-                + (count() OVER (PARTITION BY step, outcome, value) - 1) / 2 AS value_rank
-        FROM pairs
-    ),
-    -- Ranks with mean 0 and variance 1. If all scores or all returns are equal, there is no correlation.
-    standardized AS (
-        SELECT
-            step, horizon, minutes, outcome, published_at, day, count() OVER whole AS n,
-            (score_rank - (n + 1) / 2) / nullIf(stddevPopStable(score_rank) OVER whole, 0) AS x,
-            (value_rank - (n + 1) / 2) / nullIf(stddevPopStable(value_rank) OVER whole, 0) AS y
-        FROM ranked
-        WINDOW whole AS (PARTITION BY step, outcome)
-    ),
-    fitted AS (
-        SELECT *, avg(x * y) OVER (PARTITION BY step, outcome) AS r, y - r * x AS residual
-        FROM standardized
-    ),
-    -- How much the slope of the regression of y on x changes when a day is left out.
-    by_day AS (
-        SELECT
-            step, horizon, minutes, outcome, day, max(published_at) AS newest, any(n) AS total, any(r) AS correlation,
-            total - count() AS others, sum(x) AS sum_x, total - sum(x * x) AS others_xx,
-            (others * sum(x * residual) + sum_x * sum(residual)) / nullIf(others * others_xx - sum_x * sum_x, 0) AS change
-        FROM fitted
-        GROUP BY step, horizon, minutes, outcome, day
-    ),
-    by_horizon AS (
-        SELECT
-            step, horizon, minutes, outcome, any(total) AS pairs, count() AS days, max(newest) AS published_at,
-            if(pairs < 3, NULL, any(correlation)) AS coefficient,
-            -- Residuals of an exact fit are rounding errors.
-            if(pairs < 30 OR days < 10 OR 1 - coefficient * coefficient < 1e-13,
-               NULL, sqrt((days - 1) / days * sum(change * change))) AS standard_error,
-            intDiv(days - 1, 2) + 1 AS size_a, days + 1 - size_a AS size_b,
-            arrayConcat(
-                [sqrt((size_a - 1) / 2), -sqrt((size_a - 1) / 2)],
-                arrayResize(emptyArrayFloat64(), greatest(size_a, 2) - 2, 0.),
-                [sqrt((size_b - 1) / 2), -sqrt((size_b - 1) / 2)],
-                arrayResize(emptyArrayFloat64(), greatest(size_b, 2) - 2, 0.)
-            ) AS samples,
-            arrayConcat(
-                arrayResize(emptyArrayUInt8(), greatest(size_a, 2), 0), arrayResize(emptyArrayUInt8(), greatest(size_b, 2), 1)
-            ) AS labels,
-            arrayReduce('studentTTest(0.95)', samples, labels).4 / sqrt(1 / size_a + 1 / size_b) AS quantile
-        FROM by_day
-        GROUP BY step, horizon, minutes, outcome
-    )
-SELECT
-    step, horizon, minutes, outcome, pairs, days, coefficient, standard_error,
-    coefficient - quantile * standard_error AS low, coefficient + quantile * standard_error AS high, published_at
-FROM by_horizon";
-
 /// The statements, in order. Each may be repeated, and run by two processes at once.
-pub(crate) fn statements() -> [String; 11] {
-    [
+pub(crate) fn statements() -> Vec<String> {
+    let mut statements = vec![
         add_columns(),
         comments("impact"),
         comments("mentions"),
@@ -161,8 +78,9 @@ pub(crate) fn statements() -> [String; 11] {
         NOVELTY.to_owned(),
         stories(),
         sentiment_index(),
-        INFORMATION_COEFFICIENT.to_owned(),
-    ]
+    ];
+    statements.extend(effects::statements());
+    statements
 }
 
 /// The mentions that count: the latest record of each, without those that an edit of their article has withdrawn. In

@@ -80,7 +80,9 @@ impl Writer {
             .insert::<T>(table)
             .await?
             .with_timeouts(Some(Duration::from_secs(30)), Some(Duration::from_secs(120)))
-            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1");
+            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
+            // A batch of daily bars has rows of hundreds of months, and each month is a partition.
+            .with_setting("max_partitions_per_insert_block", "0");
         for row in rows {
             insert.write(row).await?;
         }

@@ -4,7 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use support::{drop_database, text};
+use support::{drop_database, migrated_to, text};
 use tapewire_core::impact::{MissingBars, Phase, Quality, Reason, Status};
 use tapewire_core::{Bar, Horizon, Impact, Mention, Probabilities, Run, Sentiment, Symbol, Unscored};
 use tapewire_runtime::Shutdown;
@@ -25,7 +25,8 @@ async fn migrating_is_safe_twice_and_by_two_at_once() {
         ledger,
         "1 0001_facts\n2 0002_read_models\n3 0003_windows\n4 0004_novelty\n5 0005_provider\n6 0006_dead_letters_by_run\n\
          7 0007_actions\n8 0008_asked_as\n9 0009_withdrawn\n10 0010_instruments\n\
-         11 0011_information_coefficient\n12 0012_stories\n13 0013_indicators\n14 0014_symbols_found\n15 0015_alerts"
+         11 0011_information_coefficient\n12 0012_stories\n13 0013_indicators\n14 0014_symbols_found\n15 0015_alerts\n\
+         16 0016_bar_views"
     );
     assert_eq!(installation_id(&config).await.unwrap().len(), 36, "one id, whoever wrote it");
     check_version(&config).await.unwrap();
@@ -98,6 +99,79 @@ async fn a_bar_sent_again_corrects_and_never_doubles() {
     assert_eq!(text(&client, "SELECT count(), sum(volume), max(close) FROM bars_1m").await, "2 175 13");
     assert_eq!(text(&client, "SELECT open, high, low, close, volume FROM bars_5m").await, "10 13 9 13 175");
     assert_eq!(text(&client, "SELECT price, at FROM latest_price").await, "13 2025-06-02 13:32:00.000000");
+    drop_database(&config).await;
+}
+
+#[tokio::test]
+async fn one_insert_may_have_bars_of_any_number_of_months() {
+    let Some(config) = clickhouse("months") else { return };
+    migrate(&config).await.unwrap();
+    let writer = Writer::new(&config, Shutdown::new());
+    let first = bar("2000-01-03T05:00:00Z", "2025-06-02T00:00:00Z", 11.0, 1.0);
+    for width_s in [60, 86_400] {
+        let day = |number: i64| BarRow { width_s, start: first.start + number * 86_400_000_000, ..first.clone() };
+        writer.insert("bars", &(0..5_000).map(day).collect::<Vec<_>>()).await.unwrap();
+    }
+    let months = "SELECT count(), uniqExact(toYYYYMM(start)), (SELECT count() FROM bars_1m) FROM bars FINAL";
+    assert_eq!(text(&config.client(), months).await, "10000 165 5000");
+    drop_database(&config).await;
+}
+
+/// A replay that is sent again has the same times of receipt.
+#[tokio::test]
+async fn of_two_versions_received_at_once_every_view_has_the_one_written_later() {
+    let Some(config) = clickhouse("bars_again") else { return };
+    migrate(&config).await.unwrap();
+    let (client, writer) = (config.client(), Writer::new(&config, Shutdown::new()));
+    let sent = |close: f64| {
+        let starts = ["2025-06-02T13:30:00Z", "2025-06-02T13:31:00Z", "2025-06-02T13:35:00Z"];
+        starts.map(|start| bar(start, "2025-06-02T13:36:00Z", close, close))
+    };
+    for close in [11.0, 13.0, 12.0] {
+        writer.insert("bars", &sent(close)).await.unwrap();
+        let (close, both) = (close.to_string(), (close * 2.0).to_string());
+        assert_eq!(text(&client, "SELECT groupUniqArray(close) FROM bars FINAL").await, format!("[{close}]"));
+        assert_eq!(text(&client, "SELECT price FROM latest_price").await, close);
+        let wide = text(&client, "SELECT high, close, volume FROM bars_5m ORDER BY start").await;
+        assert_eq!(wide, format!("{close} {close} {both}\n{close} {close} {close}"));
+    }
+    drop_database(&config).await;
+}
+
+/// A bar of `width_s` seconds.
+fn wide(width_s: u32, start: &str, received: &str, close: f64) -> BarRow {
+    BarRow { width_s, ..bar(start, received, close, 1.0) }
+}
+
+#[tokio::test]
+async fn a_daily_bar_is_not_newer_than_the_minutes_of_its_day() {
+    let Some(config) = clickhouse("daily") else { return };
+    // Some bars are there before the view is, and some come after it.
+    migrated_to(&config, 15).await;
+    let (client, writer) = (config.client(), Writer::new(&config, Shutdown::new()));
+    let latest = async || text(&client, "SELECT price, at FROM latest_price").await;
+    let minute = bar("2025-06-02T23:59:00Z", "2025-06-03T00:00:00Z", 101.3, 1.0);
+    let day = wide(86_400, "2025-06-02T04:00:00Z", "2025-06-02T20:15:00Z", 100.0);
+    writer.insert("bars", &[minute, day.clone()]).await.unwrap();
+    assert_eq!(latest().await, "100 2025-06-03 04:00:00.000000", "as it was before");
+    migrate(&config).await.unwrap();
+    assert_eq!(latest().await, "101.3 2025-06-03 00:00:00.000000");
+    // A correction of the day, its week, and the day before change nothing.
+    let corrected = BarRow { close: 100.5, received_at: day.received_at + 40_000_000_000, ..day };
+    let week = wide(604_800, "2025-06-02T04:00:00Z", "2025-06-06T20:15:00Z", 99.0);
+    let before = wide(86_400, "2025-06-01T04:00:00Z", "2025-06-03T09:00:00Z", 98.0);
+    writer.insert("bars", &[corrected, week, before]).await.unwrap();
+    assert_eq!(latest().await, "101.3 2025-06-03 00:00:00.000000");
+    // The next day's bar is newer, and its price is that of the moment when it was received.
+    let next = wide(86_400, "2025-06-03T04:00:00Z", "2025-06-03T20:15:00Z", 103.0);
+    writer.insert("bars", &[next]).await.unwrap();
+    assert_eq!(latest().await, "103 2025-06-03 20:15:00.000000");
+    writer.insert("bars", &[bar("2025-06-03T20:20:00Z", "2025-06-03T20:21:00Z", 102.0, 1.0)]).await.unwrap();
+    assert_eq!(latest().await, "102 2025-06-03 20:21:00.000000");
+    // Read much later, a day ends when it is over.
+    let old = wide(86_400, "2025-06-04T04:00:00Z", "2025-08-01T00:00:00Z", 104.0);
+    writer.insert("bars", &[old]).await.unwrap();
+    assert_eq!(latest().await, "104 2025-06-05 04:00:00.000000");
     drop_database(&config).await;
 }
 

@@ -127,6 +127,8 @@ struct Once {
     scores: OnceLock<Vec<f64>>,
     days: OnceLock<Vec<u64>>,
     clusters: OnceLock<Vec<u64>>,
+    /// Only of events that are [in blocks](Used::in_blocks).
+    blocks: OnceLock<Vec<u64>>,
     score_ranks: OnceLock<Vec<f64>>,
     outcome_ranks: OnceLock<Vec<f64>>,
     fifths: OnceLock<Result<Vec<usize>>>,
@@ -343,6 +345,12 @@ impl<'a> Used<'a> {
     pub(crate) fn new(events: Vec<&'a Event>, outcomes: Vec<f64>, without_outcome: usize, overlapping: usize) -> Self {
         Used { events, outcomes, without_outcome, overlapping, once: Once::default() }
     }
+
+    /// The same, with all events of a block of days in one cluster. `blocks` has the block of each event.
+    pub(crate) fn in_blocks(self, blocks: Vec<u64>) -> Self {
+        let once = Once { clusters: clusters(&self.events, &blocks).into(), blocks: blocks.into(), ..self.once };
+        Self { once, ..self }
+    }
 }
 
 impl Used<'_> {
@@ -361,12 +369,15 @@ impl Used<'_> {
         self.once.days.get_or_init(|| self.events.iter().map(|event| event.day).collect())
     }
 
-    /// The cluster of each event: events of one article, and events of one day, are in one cluster.
+    /// The cluster of each event: events of one article, and events of one day, or of one block of days, are in one
+    /// cluster.
     pub fn clusters(&self) -> &[u64] {
-        self.once.clusters.get_or_init(|| {
-            let articles: Vec<u64> = self.events.iter().map(|event| event.article).collect();
-            overlap::clusters(&[&articles, self.days()]).expect("one article and one day for each event")
-        })
+        self.once.clusters.get_or_init(|| clusters(&self.events, self.days()))
+    }
+
+    /// Number of days, or of blocks of days.
+    pub(crate) fn count_blocks(&self) -> usize {
+        distinct(self.once.blocks.get().map_or(self.days(), Vec::as_slice))
     }
 
     /// Ranks of the scores.
@@ -397,6 +408,11 @@ impl Used<'_> {
     pub fn count_symbols(&self) -> usize {
         distinct(&self.events.iter().map(|event| event.company).collect::<Vec<_>>())
     }
+}
+
+fn clusters(events: &[&Event], days: &[u64]) -> Vec<u64> {
+    let articles: Vec<u64> = events.iter().map(|event| event.article).collect();
+    overlap::clusters(&[&articles, days]).expect("one article and one day for each event")
 }
 
 /// The number of different labels. Equal labels are mostly neighbours, so a first pass leaves few to sort.

@@ -1,6 +1,8 @@
 //! What the table and the page say of filters, intervals, parts and days.
 
-use crate::daily::{DayGroup, DaysFindings, ESTIMATION_DAYS, Expected, GAP_DAYS, MINIMUM_ESTIMATION, TESTS};
+use crate::daily::{
+    BLOCK, DayGroup, DayMean, DayTest, DaysFindings, ESTIMATION_DAYS, Expected, GAP_DAYS, MINIMUM_ESTIMATION, TESTS,
+};
 use crate::estimate::Figure;
 use crate::findings::{Findings, HorizonFindings};
 use crate::html::escaped;
@@ -104,7 +106,7 @@ fn days_text(days: &DaysFindings) -> String {
         text.push('\n');
         for tests in &group.tests {
             let Some(mean) = group.curve.iter().find(|mean| mean.day == tests.day) else { continue };
-            let ends = format!("{} to {}", basis_points(mean.low), basis_points(mean.high));
+            let ends = ends(mean).unwrap_or_else(|| "few".to_owned());
             let _ = write!(text, "1 to {:<3} {:>5} {:>10}  {ends:>20}", mean.day, mean.n, basis_points(mean.caar));
             for test in tests.each() {
                 let shown = test.value().map_or_else(
@@ -117,6 +119,11 @@ fn days_text(days: &DaysFindings) -> String {
         }
     }
     text
+}
+
+/// The interval of a mean.
+fn ends(mean: &DayMean) -> Option<String> {
+    Some(format!("{} to {}", basis_points(mean.low?), basis_points(mean.high?)))
 }
 
 fn not_known(group: &DayGroup) -> String {
@@ -237,24 +244,16 @@ fn days_html(days: &DaysFindings) -> String {
         for mean in &group.curve {
             let _ = write!(
                 page,
-                "<tr><td>1 to {}</td><td>{}</td><td>{}<br>{} to {}</td>",
+                "<tr><td>1 to {}</td><td>{}</td><td>{}<br>{}</td>",
                 mean.day,
                 mean.n,
                 basis_points(mean.caar),
-                basis_points(mean.low),
-                basis_points(mean.high)
+                ends(mean).unwrap_or_else(|| "<span class=\"few\">not enough data for an interval</span>".to_owned())
             );
             match group.tests.iter().find(|tests| tests.day == mean.day) {
                 Some(tests) => {
                     for test in tests.each() {
-                        let cell = test.value().map_or_else(
-                            || "<span class=\"few\">not enough data</span>".to_owned(),
-                            |test| {
-                                let p = test.p_adjusted.map_or_else(String::new, p_value);
-                                format!("{:+.2}<br>p {p}", test.statistic)
-                            },
-                        );
-                        let _ = write!(page, "<td>{cell}</td>");
+                        let _ = write!(page, "<td>{}</td>", test_html(test));
                     }
                 }
                 None => page.push_str("<td colspan=\"6\"></td>"),
@@ -264,6 +263,12 @@ fn days_html(days: &DaysFindings) -> String {
         page.push_str("</table>\n");
     }
     page
+}
+
+fn test_html(test: &Figure<DayTest>) -> String {
+    let Some(test) = test.value() else { return "<span class=\"few\">not enough data</span>".to_owned() };
+    let p = test.p_adjusted.map_or_else(String::new, |p| format!("<br>adjusted p {}", p_value(p)));
+    format!("{:+.2}{p}", test.statistic)
 }
 
 /// What the methods say of filters, intervals and days, a paragraph each.
@@ -284,8 +289,23 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
         said.push(format!(
             "Days. Day d is the d-th session after that of the entry; news after the close belongs to the next session. \
              Returns are from close to close, so that day 1 begins at the close of the entry's session. Abnormal returns \
-             are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a company's events, one that begins before the last day of an earlier one does not count."
+             are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a company's events, one that begins before the last day of an earlier one does not count. Returns up to \
+             day d > 1 overlap with those of neighbouring sessions: for their rank ICs and intervals, the events of up to \
+             {BLOCK} d sessions in a row are one cluster, and the six tests have only events of sessions that are at least d apart."
         ));
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tests_cell_calls_an_adjusted_p_so() {
+        let test = |p_adjusted| Figure::Value(DayTest { statistic: 2.5, p: 0.0124, p_adjusted });
+        assert_eq!(test_html(&test(Some(0.25))), "+2.50<br>adjusted p 0.25");
+        assert_eq!(test_html(&test(None)), "+2.50");
+        assert!(test_html(&Figure::NotKnown("few".into())).contains("not enough data"));
+    }
 }

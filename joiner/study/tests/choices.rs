@@ -192,7 +192,7 @@ fn a_drift_after_the_entry_is_found_on_its_day() {
     for (group, sign) in days.groups.iter().zip([1.0, -1.0]) {
         assert_eq!(group.curve.len(), 20);
         let first = group.curve[0];
-        assert!((first.low..=first.high).contains(&(sign * 0.02)), "{first:?}");
+        assert!((first.low.unwrap()..=first.high.unwrap()).contains(&(sign * 0.02)), "{first:?}");
         assert!((first.aar - first.caar).abs() < 1e-15);
         assert!((group.curve[3].caar - group.curve[2].caar - group.curve[3].aar).abs() < 1e-12);
         for test in group.tests[0].each() {
@@ -209,6 +209,43 @@ fn a_drift_after_the_entry_is_found_on_its_day() {
     );
     let (table, page) = (text::table(&findings), html::page(&findings, &html::Source::default()));
     assert!(table.contains("Kolari-Pynnonen") && page.contains("<h2>Days after the entry</h2>"), "{table}");
+}
+
+/// Events of 400 sessions in a row, each of another company, share most of their days, and a factor moves all companies.
+#[test]
+fn days_that_are_shared_with_neighbouring_sessions_find_nothing_by_chance() {
+    let (mut rejected, mut known) = (0, 0);
+    for seed in 0..25 {
+        let day_of = |row: &Row| row.article_id.split('-').next().unwrap().parse::<usize>().unwrap();
+        let is_of_day = |row: &Row| *row.symbol.as_ref().unwrap() == symbol(SYMBOLS[day_of(row) % SYMBOLS.len()]);
+        let rows: Vec<Row> = planted(seed, 300, 0.0).into_iter().filter(is_of_day).collect();
+        let mut returns = daily(&rows, 0.0, seed + 100);
+        let mut dice = Dice(seed + 200);
+        let factor: BTreeMap<u64, f64> =
+            returns.benchmark.iter().flatten().map(|(at, _)| (*at, 0.01 * dice.normal())).collect();
+        for own in returns.of.values_mut() {
+            own.iter_mut().for_each(|(at, value)| *value += factor[at]);
+        }
+        let asked = Settings { days: 5, permutations: 99, bootstraps: 99, ..Settings::default() };
+        let findings = study_with(&rows, &asked, Some(&returns), Joined::default()).days.unwrap();
+        assert_eq!((findings.n, findings.overlapping), (300, 0));
+        for group in &findings.groups {
+            let (mean, tests) = (&group.curve[4], group.tests.last().unwrap());
+            assert_eq!((mean.day, tests.day), (5, 5));
+            assert!(mean.n > 2 * tests.n && tests.n > 10, "{} {}", mean.n, tests.n);
+            rejected += u32::from(!(mean.low.unwrap()..=mean.high.unwrap()).contains(&0.0));
+            rejected += u32::from(tests.cross_sectional.value().unwrap().p < 0.05);
+            known += 2;
+        }
+    }
+    // Of 100 tests of 5 %, more than 12 are significant by chance once in a thousand times.
+    assert!(known == 100 && rejected <= 12, "{rejected} of {known}");
+    // With few sessions, the mean is known and its interval is not.
+    let rows = planted(1, 40, 0.0);
+    let asked = Settings { days: 3, ..settings() };
+    let days = study_with(&rows, &asked, Some(&daily(&rows, 0.0, 3)), Joined::default()).days.unwrap();
+    assert!(days.groups.iter().all(|group| group.curve[0].low.is_some() && group.curve[2].low.is_none()));
+    assert!(matches!(&days.rank_ics[2].rank_ic, Figure::NotKnown(why) if why.contains("blocks of days")), "{days:?}");
 }
 
 #[test]

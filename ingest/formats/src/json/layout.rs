@@ -34,7 +34,9 @@ impl Layout {
     }
 
     fn of_object(buffer: &mut Buffer) -> Result<Option<Self>, FormatError> {
-        if let Some(found) = list_under(buffer, None)? {
+        if let Some(found) = list_under(buffer, None)?
+            && !(found.is_empty && are_rows(buffer, &found.key)?)
+        {
             return Ok(Some(Self::Under(found.key)));
         }
         let mut scan = Scan::value();
@@ -86,6 +88,8 @@ pub(super) struct ListUnder {
     pub key: String,
     /// Index of the first byte after the list's opening bracket.
     pub begins: usize,
+    /// Whether nothing is in it.
+    pub is_empty: bool,
 }
 
 /// Finds the list of rows in the object that begins here. With a `key` that is the list under it. Without a `key` it
@@ -109,6 +113,40 @@ pub(super) fn list_under(buffer: &mut Buffer, key: Option<&str>) -> Result<Optio
         }
         if walked > MAX_ROW_BYTES || !buffer.read_more()? {
             return Ok(walk.list(key, false));
+        }
+    }
+}
+
+/// Whether the objects of the file, the first of which has an empty list under this key, are rows of which the list is one
+/// field, and not answers of a provider: there are several, they have other fields, and no list under the key has anything
+/// in it, as far as a row may reach.
+fn are_rows(buffer: &mut Buffer, key: &str) -> Result<bool, FormatError> {
+    let (mut objects, mut names) = (0, 0);
+    let mut walk: Option<Walk> = None;
+    let mut at = 0;
+    loop {
+        let bytes = buffer.unread();
+        while at < bytes.len() && at <= MAX_ROW_BYTES {
+            if walk.is_none() && bytes[at].is_ascii_whitespace() {
+                at += 1;
+                continue;
+            }
+            match walk.get_or_insert_with(Walk::new).step(at, bytes) {
+                Some(false) => {}
+                Some(true) => {
+                    let Some(whole) = walk.take() else { break };
+                    if whole.lists.iter().any(|list| list.key == key && !list.is_empty) {
+                        return Ok(false);
+                    }
+                    (objects, names) = (objects + 1, names.max(whole.names));
+                }
+                // A broken row is reported when it is read.
+                None => return Ok(objects > 1 && names > 1),
+            }
+            at += 1;
+        }
+        if at > MAX_ROW_BYTES || !buffer.read_more()? {
+            return Ok(objects > 1 && names > 1);
         }
     }
 }
@@ -152,7 +190,7 @@ impl Walk {
             (2, State::FirstValue, after) if after != State::FirstValue => {
                 let begins = self.list_begins.take();
                 if let Some(begins) = begins.filter(|_| matches!(byte, b'{' | b']')) {
-                    self.lists.push(ListUnder { key: self.name.clone(), begins });
+                    self.lists.push(ListUnder { key: self.name.clone(), begins, is_empty: byte == b']' });
                 }
             }
             _ => {}

@@ -8,8 +8,15 @@ fn every_separator_is_found_and_can_be_said() {
         assert_eq!(rows(csv.as_bytes()), expected);
     }
     assert_eq!(rows(b"sep=;\na,b;c\n1;2\n"), ["3 a,b=1 c=2"]);
+    assert_eq!(rows(b"sep=;\r\na,b;c\r\n1;2\r\n"), ["3 a,b=1 c=2"]);
+    assert_eq!(rows(b"sep=;\ra,b;c\r1;2\r"), ["1 a,b=1 c=2"], "line ends of old Macs");
     let said = Options { separator: Some(b':'), ..Options::default() };
     assert_eq!(rows_of(b"a:b,c\n1:2\n", &said), ["2 a=1 b,c=2"]);
+    for wrong in [&b"sep=\"\na,b\n1,2\n"[..], b"sep=\r\na,b\r\n1,2\r\n"] {
+        assert!(error_of(wrong, &Options::default()).contains("`sep=`, but the separator has to be"));
+        let said = Options { separator: Some(b','), ..Options::default() };
+        assert_eq!(rows_of(wrong, &said), ["3 a=1 b=2"]);
+    }
     assert_eq!(rows(b"a,b\r1,2\r3,4"), ["1 a=1 b=2", "1 a=3 b=4"], "line ends of old Macs");
 }
 

@@ -45,6 +45,15 @@ fn a_row_with_a_list_of_objects_is_a_row() {
 }
 
 #[test]
+fn an_empty_list_under_a_key_of_providers_is_a_field_if_no_object_has_anything_in_it() {
+    let empty = r#"{"title":"A","items":[]}"#;
+    assert_eq!(rows(format!("{empty}\n{empty}\n").as_bytes()), ["1 title=A items=[]", "2 title=A items=[]"]);
+    assert_eq!(rows(format!("{empty}{empty}").as_bytes()), ["1 title=A items=[]"; 2]);
+    let answers = [empty, empty, r#"{"title":"A","items":[{"id":1}]}"#].join("\n");
+    assert_eq!(rows(answers.as_bytes()), ["1 id=1"], "days without rows, and one with a row");
+}
+
+#[test]
 fn a_broken_row_costs_only_itself() {
     let lines = rows(b"{\"id\":1}\n{torn\n[2]\n\"x\"\n{\"id\":3}\n{\"id\":4");
     assert_eq!((lines[0].as_str(), lines[4].as_str()), ("1 id=1", "5 id=3"));

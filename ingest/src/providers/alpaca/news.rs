@@ -6,11 +6,12 @@ use crate::providers::coins;
 use crate::providers::http::HttpClient;
 use crate::providers::items::{Id, ItemResult, identity};
 use crate::providers::registry::Account;
-use crate::providers::{Cursor, NewsRequest, NewsSource, Page, ProviderError};
+use crate::providers::{Cursor, KnownFrom, NewsRequest, NewsSource, Page, ProviderError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::Url;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tapewire_core::ticker::Tickers;
 use tapewire_core::{Article, Symbol};
@@ -47,6 +48,9 @@ struct Item {
     content: Option<String>,
     author: Option<String>,
     created_at: String,
+    /// When the text became what it is.
+    #[serde(default)]
+    updated_at: Value,
     url: Option<String>,
     symbols: Option<Vec<Option<String>>>,
     source: Option<String>,
@@ -184,6 +188,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         published_at: whole_microseconds(published_at),
         received_at,
     };
+    KnownFrom::note(&article, item.updated_at.as_str());
     let left_out = named.left_out;
     Ok((article, (!left_out.is_empty()).then(|| format!("the article is kept: {}", left_out.join("; ")))))
 }

@@ -44,13 +44,22 @@ struct Item {
     url: Option<String>,
 }
 
+/// How far a round has come.
+#[derive(Debug, Default)]
+struct At {
+    /// Place of the next company.
+    next: usize,
+    /// The companies whose lists were rejected, and why.
+    rejected: Vec<String>,
+}
+
 /// The news source of an account.
 pub(super) struct CompanyNews {
     http: HttpClient,
     symbols: Vec<Symbol>,
     /// From one request to the next, in market time.
     between: Duration,
-    rounds: Rounds<usize>,
+    rounds: Rounds<At>,
 }
 
 impl CompanyNews {
@@ -87,24 +96,45 @@ impl CompanyNews {
     }
 
     /// Reads the lists that the round has not read yet.
-    async fn read(&self, round: &mut Round<usize>, since: Timestamp) -> Result<(), ProviderError> {
-        let provider = self.http.provider();
-        while let Some(symbol) = self.symbols.get(round.at) {
-            if round.at > 0 {
+    async fn read(&self, round: &mut Round<At>, since: Timestamp) -> Result<(), ProviderError> {
+        while let Some(symbol) = self.symbols.get(round.at.next) {
+            if round.at.next > 0 {
                 self.http.clock().sleep(self.between).await;
             }
-            let url = self.url(symbol, since);
-            let body = self.http.get(&url).await.map_err(|error| of(symbol, error))?;
-            let text = String::from_utf8_lossy(&body);
-            let items: Vec<&RawValue> = match serde_json::from_str(&text) {
-                Ok(items) => items,
-                Err(error) => return Err(self.notice(url.path(), &text, &error)),
-            };
-            let received_at = self.http.clock().now();
-            round.add(Page::read(url.path(), None, items, |raw| article(provider, symbol, raw, received_at)));
-            round.at += 1;
+            match self.list(symbol, since).await {
+                Ok(page) => drop(round.add(page)),
+                // Unless all companies are rejected, it is about this one.
+                Err(error @ ProviderError::BadRequest { .. }) if round.at.rejected.len() + 1 < self.symbols.len() => {
+                    round.at.rejected.push(format!("{symbol}: {error}"));
+                }
+                Err(error) => return Err(of(symbol, error)),
+            }
+            round.at.next += 1;
+        }
+        if !round.at.rejected.is_empty() {
+            let (source, rejected) = (self.http.provider(), round.at.rejected.join("; "));
+            tracing::error!(
+                source,
+                rejected,
+                "the provider rejects the requests for news of some companies; the others are read; if it goes on, take these \
+                 out of providers.{source}.news_symbols"
+            );
+            self.rounds.cut();
         }
         Ok(())
+    }
+
+    /// The list of one company.
+    async fn list(&self, symbol: &Symbol, since: Timestamp) -> Result<Page<Article>, ProviderError> {
+        let url = self.url(symbol, since);
+        let body = self.http.get(&url).await?;
+        let text = String::from_utf8_lossy(&body);
+        let items: Vec<&RawValue> = match serde_json::from_str(&text) {
+            Ok(items) => items,
+            Err(error) => return Err(self.notice(url.path(), &text, &error)),
+        };
+        let (provider, received_at) = (self.http.provider(), self.http.clock().now());
+        Ok(Page::read(url.path(), None, items, |raw| article(provider, symbol, raw, received_at)))
     }
 
     /// The error of an answer that is not a list.
@@ -146,6 +176,10 @@ impl NewsSource for CompanyNews {
         u32::try_from(self.symbols.len()).unwrap_or(u32::MAX)
     }
 
+    fn was_cut(&self) -> bool {
+        self.rounds.was_cut()
+    }
+
     fn requests(&self) -> Option<u64> {
         Some(self.http.requests())
     }
@@ -161,8 +195,7 @@ impl NewsSource for CompanyNews {
         };
         let mut round = self.rounds.take(request, self.http.clock().now());
         if let Err(error) = self.read(&mut round, *since).await {
-            self.rounds.keep(round);
-            return Err(error);
+            round = self.rounds.failed(round, error, true)?;
         }
         Ok(round.into_page(&format!("/{}", PATH.join("/")), *since, self.http.clock().now()))
     }

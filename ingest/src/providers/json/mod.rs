@@ -239,8 +239,7 @@ impl NewsSource for JsonNews {
         let clock = &self.account.clock;
         let mut round = self.rounds.take(request, clock.now());
         if let Err(error) = self.read(&mut round, *since).await {
-            self.rounds.keep(round);
-            return Err(error);
+            round = self.rounds.failed(round, error, self.config.next_page.is_empty())?;
         }
         let path = self.ready()?.1.url.path().to_owned();
         Ok(round.into_page(&path, *since, clock.now()))

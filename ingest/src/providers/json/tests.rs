@@ -123,6 +123,56 @@ async fn other_names_zones_and_tokens_of_pages_are_settings() {
     assert!(asked.iter().all(|asked| asked.header("x-desk-key") == KEY));
 }
 
+/// NewsAPI's plan for developers rejects the second page.
+#[tokio::test]
+async fn where_a_further_page_is_rejected_what_those_before_it_have_is_returned() {
+    let said =
+        r#"{"status":"error","code":"maximumResultsReached","message":"You are limited to a max of 100 results."}"#;
+    let server = Server::start(&[
+        (PATH, page(&[item("b", "2025-06-02T13:00:00Z")])),
+        (PATH, Answered::status(426, said)),
+        (PATH, page(&[item("c", "2025-06-02T14:00:00Z")])),
+        (PATH, page(&[])),
+        (PATH, Answered::status(400, "no such list")),
+    ])
+    .await;
+    let source = marketaux(&server, "");
+    let ids = |read: &crate::providers::Page<tapewire_core::Article>| {
+        read.items.iter().map(|article| article.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((ids(&source.page(&since()).await.unwrap()), source.was_cut()), (vec!["b".to_owned()], true));
+    assert_eq!((ids(&source.page(&since()).await.unwrap()), source.was_cut()), (vec!["c".to_owned()], false));
+    let error = source.page(&since()).await.unwrap_err();
+    assert!(matches!(error, ProviderError::BadRequest { .. }), "nothing was read: {error}");
+}
+
+#[tokio::test]
+async fn a_token_that_was_forgotten_while_a_failure_was_waited_out_is_not_asked_for_again() {
+    let list = |id: &str, more: &str| {
+        Answered::ok(&format!("{{\"data\":[{}],\"more\":{more}}}", item(id, "2025-06-02T13:00:00Z")))
+    };
+    let server = Server::start(&[
+        ("/rows", list("a", "\"t2\"")),
+        ("/rows", Answered::status(503, "")),
+        ("/rows", Answered::status(400, "t2 has expired")),
+        ("/rows", list("a", "\"t3\"")),
+        ("/rows", list("b", "\"t4\"")),
+        ("/rows", Answered::status(400, "your plan has two pages")),
+    ])
+    .await;
+    let source = source(&format!(
+        "request_url = '{}/rows?cursor={{page}}'\nlist = '/data'\nnext_page = '/more'\nkey_in = 'bearer'",
+        server.url()
+    ));
+    source.page(&since()).await.unwrap_err();
+    let error = source.page(&since()).await.unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("page 2"), "{error}");
+    let read = source.page(&since()).await.unwrap();
+    assert_eq!((read.items.len(), source.was_cut()), (2, true));
+    let asked: Vec<String> = server.requests().iter().map(|asked| asked.query.clone()).collect();
+    assert_eq!(asked, ["", "cursor=t2", "cursor=t2", "", "cursor=t3", "cursor=t4"]);
+}
+
 #[tokio::test]
 async fn refusals_are_told_apart_and_do_not_show_the_key() {
     let said = format!("{{\"error\":{{\"code\":\"invalid_api_token\",\"message\":\"{KEY} is invalid\"}}}}");

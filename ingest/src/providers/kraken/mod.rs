@@ -15,7 +15,7 @@ use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
 use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tapewire_core::{Bar, Symbol};
 
@@ -28,6 +28,9 @@ pub const PROVIDER: Provider = Provider {
     prices: Some(|account| Ok(Arc::new(Kraken::new(account)?))),
     replay_line: None,
 };
+
+/// How far back there are bars: 720 minutes.
+const HISTORY: SignedDuration = SignedDuration::from_hours(12);
 
 /// Currencies that prices are in.
 const QUOTES: [&str; 12] = ["USDT", "USDC", "USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "DAI", "BTC", "ETH"];
@@ -61,6 +64,10 @@ impl PriceSource for Kraken {
     fn check(&self, subscription: &Subscription) -> Result<(), ProviderError> {
         subscription.symbols.iter().try_for_each(|symbol| name_of(&self.account.name, symbol).map(drop))?;
         super::without_halts(&self.account.name, subscription)
+    }
+
+    fn reaches_back_to(&self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_sub(HISTORY).ok()
     }
 
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {

@@ -126,8 +126,7 @@ impl NewsSource for Tiingo {
         };
         let mut round = self.rounds.take(request, self.http.clock().now());
         if let Err(error) = self.read(&mut round, *since).await {
-            self.rounds.keep(round);
-            return Err(error);
+            round = self.rounds.failed(round, error, true)?;
         }
         Ok(round.into_page(&format!("/{}", PATH.join("/")), *since, self.http.clock().now()))
     }

@@ -3,9 +3,10 @@
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::http::HttpClient;
 use crate::providers::items::{Id, ItemResult, identity};
-use crate::providers::{Page, ProviderError};
+use crate::providers::{KnownFrom, Page, ProviderError};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tapewire_core::Article;
 use tapewire_core::ticker::Tickers;
@@ -28,6 +29,9 @@ struct Item {
     source: Option<String>,
     tags: Option<Vec<Option<String>>>,
     tickers: Option<Vec<Option<String>>>,
+    /// When Tiingo had it.
+    #[serde(rename = "crawlDate", default)]
+    crawled: Value,
 }
 
 /// Reads an answer of `http`, in its order.
@@ -86,6 +90,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         published_at: whole_microseconds(published_at),
         received_at,
     };
+    KnownFrom::note(&article, item.crawled.as_str());
     let left_out = named.left_out;
     Ok((article, (!left_out.is_empty()).then(|| format!("the article is kept: {}", left_out.join("; ")))))
 }

@@ -86,6 +86,14 @@ async fn the_list_is_read_back_to_the_time_and_after_a_failure_from_the_page_tha
     assert_eq!(offsets, ["0", "1000", "1000", "2000"]);
 }
 
+#[tokio::test]
+async fn where_a_further_page_is_rejected_what_those_before_it_have_is_returned() {
+    let full = list(&(1..=1000).map(|id| item(id, "2024-02-22T06:40:00Z")).collect::<Vec<_>>());
+    let server = Server::start(&[(PATH, full), (PATH, Answered::status(400, "offset is too large"))]).await;
+    let source = source(&server);
+    assert_eq!((source.page(&since()).await.unwrap().items.len(), source.was_cut()), (1000, true));
+}
+
 /// As recorded: the free plan has no news.
 #[tokio::test]
 async fn a_plan_without_news_is_refused_for_good() {

@@ -85,9 +85,17 @@ impl Yahoo {
         let asked = self.http.clock().now();
         let body = match self.http.get(&url).await {
             Ok(body) => body,
-            // Only this symbol is unknown to Yahoo, so the others go on.
-            Err(ProviderError::BadRequest { status: 404, message, .. }) => {
-                tracing::warn!(source = provider, %symbol, message, "the provider does not have the symbol; it has no bars");
+            // It is about this symbol only, so the others go on.
+            Err(ProviderError::BadRequest { status: status @ (400 | 404 | 422), message, .. }) => {
+                if is_before_the_first_bar(&message) {
+                    tracing::debug!(source = provider, %symbol, message, "the provider has no bars of the symbol that are so old");
+                } else {
+                    tracing::warn!(
+                        source = provider, %symbol, status, message,
+                        "the provider does not give the symbol's bars; it has none, the other symbols go on; if it goes on, \
+                         take the symbol out of the settings"
+                    );
+                }
                 return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: path, next: None });
             }
             Err(error) => return Err(error),
@@ -98,6 +106,13 @@ impl Yahoo {
         page.items.retain(|bar| (from..=to).contains(&bar.start) && asked.duration_since(bar.end()) >= settles_after);
         Ok(page)
     }
+}
+
+/// Whether a refusal says that the time asked for is before a symbol's first bar, or before what there is of any symbol:
+/// `Data doesn't exist for startDate = 1746000000, endDate = 1746604800` (HTTP 400) of a share that was listed later, and
+/// `… The requested range must be within the last 30 days.` (HTTP 422).
+fn is_before_the_first_bar(message: &str) -> bool {
+    message.contains("exist for startDate") || message.contains("must be within the last")
 }
 
 /// The ticker as Yahoo writes it: `BRK-B` of `BRK.B`.
@@ -115,6 +130,10 @@ fn ticker_of(provider: &str, symbol: &Symbol) -> Result<String, ProviderError> {
 impl PriceSource for Yahoo {
     fn name(&self) -> &str {
         self.http.provider()
+    }
+
+    fn reaches_back_to(&self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_sub(HISTORY).ok()
     }
 
     fn check(&self, subscription: &Subscription) -> Result<(), ProviderError> {

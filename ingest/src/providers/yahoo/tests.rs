@@ -159,6 +159,54 @@ async fn a_rate_limit_is_waited_out_and_an_unknown_symbol_costs_only_itself() {
     assert_eq!(shown(&frame), [(8, 190.0, 10.0)]);
 }
 
+/// As others have recorded them: of a share that was listed later, and of times that are too long ago.
+#[tokio::test]
+async fn a_time_before_the_first_bar_of_a_share_has_no_bars_and_ends_nothing() {
+    let said = |code: &str, text: &str| {
+        format!("{{\"chart\":{{\"result\":null,\"error\":{{\"code\":\"{code}\",\"description\":\"{text}\"}}}}}}")
+    };
+    let unlisted = said("Bad Request", "Data doesn't exist for startDate = 1746367830, endDate = 1746972631");
+    let too_old = said(
+        "Unprocessable Entity",
+        "1m data not available for startDate=1746367830 and endDate=1746972631. The requested range must be within the \
+         last 30 days.",
+    );
+    let good = chart(&[minute("2025-06-02T14:08:00Z", "190", "10")]);
+    let server = Server::start(&[
+        (PATH, Answered::status(400, &unlisted)),
+        (PATH, Answered::status(422, &too_old)),
+        (PATH, Answered::status(400, "Bad Request")),
+        (PATH, Answered::ok(&good)),
+    ])
+    .await;
+    let source = source(&server.url(), &[]);
+    let (from, to) = (at(NOW) - jiff::SignedDuration::from_hours(22 * 24), at(NOW));
+    let (mut cursor, mut counts) = (None, Vec::new());
+    loop {
+        let page = source.bars_page(&symbol("AAPL"), from, to, cursor.as_ref()).await.unwrap();
+        counts.push(page.items.len());
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(counts, [0, 0, 0, 1]);
+    assert!(super::is_before_the_first_bar(&unlisted) && super::is_before_the_first_bar(&too_old));
+
+    let server =
+        Server::start(&[("/v8/finance/chart/BRK-B", Answered::status(400, &unlisted)), (PATH, Answered::ok(&good))])
+            .await;
+    let source = self::source(&server.url(), &[("bars_every", "5s")]);
+    let frame = source.connect(&subscription(&["BRK.B", "AAPL"])).await.unwrap().next().await.unwrap();
+    assert_eq!(shown(&frame), [(8, 190.0, 10.0)]);
+
+    let moved = Answered::status(302, "").with("location", "https://elsewhere.test/");
+    let server = Server::start(&[(PATH, moved)]).await;
+    let source = self::source(&server.url(), &[]);
+    let error = source.bars_page(&symbol("AAPL"), to, to, None).await.unwrap_err();
+    assert!(matches!(error, ProviderError::BadRequest { .. }), "it is about all symbols: {error}");
+}
+
 #[test]
 fn only_shares_are_taken_and_neither_trades_nor_halts() {
     let source = source("http://127.0.0.1:1", &[]);

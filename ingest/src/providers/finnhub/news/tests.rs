@@ -77,6 +77,27 @@ async fn after_a_rate_limit_the_round_goes_on_with_the_company_that_failed() {
 }
 
 #[tokio::test]
+async fn a_company_whose_request_is_rejected_costs_only_itself() {
+    let rejected = || Answered::status(422, r#"{"error":"symbol is not supported"}"#);
+    let server = Server::start(&[
+        (PATH, rejected()),
+        (PATH, Answered::ok(OF_FORD)),
+        (PATH, rejected()),
+        (PATH, rejected()),
+        (PATH, Answered::ok(OF_TESLA)),
+        (PATH, rejected()),
+    ])
+    .await;
+    let source = source(&server);
+    assert_eq!((source.page(&since()).await.unwrap().items.len(), source.was_cut()), (1, true));
+    let error = source.page(&since()).await.unwrap_err();
+    assert!(matches!(error, ProviderError::BadRequest { .. }), "all companies are rejected: {error}");
+    assert_eq!(source.page(&since()).await.unwrap().items.len(), 2);
+    let companies: Vec<String> = server.requests().iter().map(|asked| asked.query[7..8].to_owned()).collect();
+    assert_eq!(companies, ["T", "F", "T", "F", "T", "F"]);
+}
+
+#[tokio::test]
 async fn a_refused_key_is_final_and_is_not_shown() {
     let said = format!("{{\"error\":\"Invalid API key {KEY}\"}}");
     let server = Server::start(&[(PATH, Answered::status(401, &said)), (PATH, Answered::ok(&said))]).await;

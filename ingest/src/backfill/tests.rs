@@ -1,0 +1,113 @@
+//! Backfills from servers on loopback to librdkafka's mock cluster.
+
+use super::*;
+use crate::providers::ApiKey;
+use crate::providers::testing::{Answered, Server};
+use jiff::civil::date;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use std::collections::BTreeMap;
+use tapewire_bus::{Consumer, Event, KafkaConfig, Topic, Topics};
+use tapewire_core::NewsRecord;
+use tapewire_core::record::News;
+use tapewire_testkit::{at, symbol};
+
+fn kafka() -> (MockCluster<'static, DefaultProducerContext>, KafkaConfig) {
+    let cluster = MockCluster::new(1).unwrap();
+    let config = KafkaConfig { brokers: cluster.bootstrap_servers(), partitions: 1, ..KafkaConfig::default() };
+    for topic in Topic::ALL {
+        cluster.create_topic(&Topics::new(&config).name(topic), 1, 1).unwrap();
+    }
+    (cluster, config)
+}
+
+fn options(from: Date, to: Date) -> BackfillOptions {
+    BackfillOptions {
+        run: Run::named("days"),
+        from,
+        to,
+        delay: Duration::from_secs(1),
+        pause: Duration::ZERO,
+        benchmarks: Vec::new(),
+        find_companies: Vec::new(),
+        again: false,
+    }
+}
+
+/// When each article of the topic counts as known, up to the end of the run.
+async fn known(config: &KafkaConfig) -> BTreeMap<String, Timestamp> {
+    let mut consumer = Consumer::new(config, "readers", &[Topic::News], |committed, _| committed).unwrap();
+    let mut known = BTreeMap::new();
+    loop {
+        let Event::Record(record) = consumer.next().await.unwrap() else { continue };
+        match NewsRecord::decode(&record.payload).unwrap().body {
+            News::Article(article) => drop(known.insert(article.id, article.received_at)),
+            News::Watermark(_) => return known,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_article_does_not_count_as_known_before_its_provider_had_it_as_it_is() {
+    let crawled = |id: u32, published: &str, crawled: &str| {
+        format!("{{\"id\":{id},\"title\":\"Story\",\"publishedDate\":\"{published}\",\"crawlDate\":{crawled}}}")
+    };
+    let tiingo = [
+        crawled(1, "2016-01-11T23:13:00Z", "\"2016-01-12T21:07:28Z\""),
+        crawled(2, "2016-01-11T10:00:00Z", "\"2016-01-11T09:59:00Z\""),
+        crawled(3, "2016-01-11T09:00:00Z", "null"),
+        crawled(4, "2016-01-11T08:00:00Z", "\"soon\""),
+    ];
+    let alpaca = r#"{"news":[{"id":5,"headline":"Story","created_at":"2016-01-11T22:00:37Z",
+        "updated_at":"2016-01-12T08:00:00Z"}],"next_page_token":null}"#;
+    let answers =
+        [("/tiingo/news", Answered::ok(&format!("[{}]", tiingo.join(",")))), ("/v1beta1/news", Answered::ok(alpaca))];
+    let server = Server::start(&answers).await;
+    let mut providers = ProvidersConfig::default();
+    for (name, key) in [("tiingo", "0123456789abcdef"), ("alpaca", "ID:SECRET")] {
+        providers.set(name, "rest_url", server.url());
+        providers.entry(name).api_key = ApiKey::new(key);
+    }
+    let (_cluster, config) = kafka();
+    let sources = Sources { news: vec!["tiingo".into(), "alpaca".into()], prices: Vec::new() };
+    let (state, producer) = (tempfile::tempdir().unwrap(), Producer::new(&config).unwrap());
+    let clock = Clock::accelerated(at("2016-02-01T00:00:00Z"), 1.0);
+    let options = options(date(2016, 1, 11), date(2016, 1, 11));
+    run(options, sources, &providers, state.path(), producer, clock, |_| {}).await.unwrap();
+    let expected = [
+        ("1", "2016-01-12T21:07:29Z"),
+        ("2", "2016-01-11T10:00:01Z"),
+        ("3", "2016-01-11T09:00:01Z"),
+        ("4", "2016-01-11T08:00:01Z"),
+        ("5", "2016-01-12T08:00:01Z"),
+    ];
+    assert_eq!(known(&config).await, expected.map(|(id, time)| (id.to_owned(), at(time))).into());
+}
+
+#[tokio::test]
+async fn days_that_a_price_source_has_no_longer_are_said_and_not_noted_as_done() {
+    let start = at("2026-07-03T19:20:00Z").as_second();
+    let row = format!("[{start},\"30306.1\",\"30307.2\",\"30305.7\",\"30306\",\"30306.1\",\"3.39\",23]");
+    let body = format!("{{\"error\":[],\"result\":{{\"XXBTZUSD\":[{row}],\"last\":{start}}}}}");
+    let server = Server::start(&[("/0/public/OHLC", Answered::ok(&body))]).await;
+    let mut providers = ProvidersConfig::default();
+    providers.set("kraken", "rest_url", server.url());
+    let (_cluster, config) = kafka();
+    let (state, producer) = (tempfile::tempdir().unwrap(), Producer::new(&config).unwrap());
+    let backfill = async |from: Date, to: Date, folder: &str| {
+        let sources = Sources { news: Vec::new(), prices: vec![("kraken".into(), vec![symbol("X:BTCUSD")])] };
+        // Kraken has the 12 hours before, so since 18:00.
+        let clock = Clock::accelerated(at("2026-07-04T06:00:00Z"), 1.0);
+        let folder = state.path().join(folder);
+        run(options(from, to), sources, &providers, &folder, producer.clone(), clock, |_| {}).await
+    };
+    for _ in 0..2 {
+        let filled = backfill(date(2026, 7, 1), date(2026, 7, 3), "some").await.unwrap();
+        assert_eq!((filled.bars, filled.was_complete), (1, false), "the second time, too");
+        let said = &filled.remarks[filled.remarks.len() - 1];
+        assert!(said.starts_with("kraken has bars since 2026-07-03T18:0"), "{said}");
+        assert!(said.ends_with("earlier days of X:BTCUSD are missing, and not noted as done"), "{said}");
+    }
+    let error = backfill(date(2026, 7, 1), date(2026, 7, 2), "none").await.unwrap_err().to_string();
+    assert!(error.contains("none of 2026-07-01 to 2026-07-02: leave it out of --prices"), "{error}");
+}

@@ -1,0 +1,59 @@
+//! A source that stands in for another: it is polled only while that one fails.
+
+use super::NewsPoller;
+use crate::IngestError;
+use crate::health::SourceHealth;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// The health of each source that has been started. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub(super) struct Healths(Arc<Mutex<HashMap<String, SourceHealth>>>);
+
+impl Healths {
+    /// Also replaces that of a source which was started again.
+    pub fn insert(&self, name: &str, health: SourceHealth) {
+        self.0.lock().expect("no holder of this lock can panic").insert(name.to_owned(), health);
+    }
+}
+
+/// The source that another stands in for.
+pub(super) struct Primary {
+    pub name: String,
+    pub healths: Healths,
+}
+
+impl Primary {
+    /// `None` before it is started.
+    fn health(&self) -> Option<SourceHealth> {
+        self.healths.0.lock().expect("no holder of this lock can panic").get(&self.name).cloned()
+    }
+}
+
+impl NewsPoller {
+    /// Whether the source that this one stands in for works, so that this one has nothing to do.
+    pub(super) async fn stands_by(&mut self) -> Result<bool, IngestError> {
+        let Some(primary) = &self.primary else { return Ok(false) };
+        let primary = primary.health();
+        let source = self.source_label();
+        let Some(primary) = primary.filter(SourceHealth::has_failed) else {
+            if self.stands_in_from.take().is_some() {
+                tracing::info!(
+                    source,
+                    "the source that this one stands in for works again; this one is no longer polled"
+                );
+                self.unfinished = None;
+            }
+            self.health.stands_by().await?;
+            return Ok(true);
+        };
+        if self.stands_in_from.is_none() {
+            // Without a watermark of this process nobody knows how far the other came.
+            let from = primary.watermark().unwrap_or(Timestamp::MIN);
+            tracing::info!(source, %from, "the source that this one stands in for has failed; this one is polled instead");
+            self.stands_in_from = Some(from);
+        }
+        Ok(false)
+    }
+}
