@@ -5,6 +5,7 @@ import math
 import unittest
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from typing import ClassVar
 
 import assets
 import database
@@ -96,7 +97,7 @@ class Sentiment(unittest.TestCase):
         database.insert({"mentions": [*companies, article | {"symbol": "HALO"}]})
 
     def mean(self, **chosen: list[str]) -> float:
-        rows = query("sentiment", run=["relevance"], **chosen)
+        rows = query("sentiment", None, run=["relevance"], **chosen)
         return sum(row["weighted_score"] for row in rows) / sum(row["total_weight"] for row in rows)
 
     def test_an_article_without_relevance_counts_once_however_many_companies_it_names(self):
@@ -192,6 +193,7 @@ class InformationCoefficient(unittest.TestCase):
 
 class Impact(unittest.TestCase):
     RUN = "effects"
+    rows: ClassVar[list[dict]]
 
     @classmethod
     def setUpClass(cls):
