@@ -8,7 +8,7 @@ SELECT
     countIf(score * coalesce(ar_15m, ret_15m) > 0) / nullIf(decided, 0) AS hits,
     countIf(score * coalesce(ar_15m, ret_15m) != 0) AS decided
 FROM report
-WHERE {{ chosen('run') }} AND {{ within('published_at') }} AND entry_at IS NOT NULL AND score IS NOT NULL
+WHERE {{ chosen('run') }} AND {{ within('report.published_at', 'published_at') }} AND entry_at IS NOT NULL AND score IS NOT NULL
 GROUP BY symbol
 ORDER BY mentions DESC
 LIMIT 200

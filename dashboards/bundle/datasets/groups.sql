@@ -10,7 +10,7 @@ SELECT
     countIf(score * coalesce(ar_15m, ret_15m) != 0) AS decided
 FROM report
 ARRAY JOIN [('session', toString(phase)), ('source', toString(provider)), ('class', toString(label))] AS of_kind
-WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('published_at') }} AND entry_at IS NOT NULL AND score IS NOT NULL
+WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('report.published_at', 'published_at') }} AND entry_at IS NOT NULL AND score IS NOT NULL
 GROUP BY kind, part
 ORDER BY mentions DESC
 LIMIT 200

@@ -96,9 +96,10 @@ WITH
         SELECT
             step, horizon, minutes, outcome, any(total) AS pairs, count() AS days, max(newest) AS published_at,
             if(pairs < 3, NULL, any(correlation)) AS coefficient,
-            -- Residuals of an exact fit are rounding errors.
-            if(pairs < 30 OR days < 10 OR 1 - coefficient * coefficient < 1e-13 OR countIf(change IS NULL) > 0,
-               NULL, sqrt((days - 1) / days * sum(change * change))) AS standard_error,
+            sqrt((days - 1) / days * sum(change * change)) AS jackknife,
+            -- Residuals of an exact fit are rounding errors, and so are changes where all days are alike.
+            if(pairs < 30 OR days < 10 OR 1 - coefficient * coefficient < 1e-13 OR countIf(change IS NULL) > 0 OR jackknife < 1e-13,
+               NULL, jackknife) AS standard_error,
             STUDENT
         FROM by_day
         GROUP BY step, horizon, minutes, outcome
