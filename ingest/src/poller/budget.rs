@@ -2,7 +2,8 @@
 //!
 //! It is a token bucket, in which a token is a request. The bucket fills evenly and holds a fifth of a day's requests.
 //! A poll begins when the bucket is full, so polls are spread over the day; what its first page leaves is for further
-//! pages and for retries. A full bucket and what comes into it within 24 hours are together a day's requests.
+//! pages and for retries. In 24 hours the bucket gets the rest of a day's requests, so even a full one allows no more than
+//! a day's requests in that time.
 
 use crate::IngestError;
 use crate::state::StateFile;

@@ -211,7 +211,7 @@ fn a_drift_after_the_entry_is_found_on_its_day() {
     assert!(table.contains("Kolari-Pynnonen") && page.contains("<h2>Days after the entry</h2>"), "{table}");
 }
 
-/// Events of 400 sessions in a row, each of another company, share most of their days, and a factor moves all companies.
+/// Events of 300 sessions in a row, each of another company, share most of their days, and a factor moves all companies.
 #[test]
 fn days_that_are_shared_with_neighbouring_sessions_find_nothing_by_chance() {
     let (mut rejected, mut known) = (0, 0);
