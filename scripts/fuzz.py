@@ -7,10 +7,9 @@
     python3 scripts/fuzz.py --list                 what the targets are
     python3 scripts/fuzz.py --record FILE          also adds what ran to a table, so that runs of several days add up
 
-A target is a test of a test program called `fuzz` or `values`, but not of a module `tests` in it;
-core/fuzzkit/src/lib.rs says how one is written. A
-failing input stays in a file, also if the program was killed for its memory or its stack was too small, and is tried
-again alone with the command that is printed.
+A target is a test in a test program called `fuzz` or `values`, outside that program's modules called `tests`;
+core/fuzzkit/src/lib.rs says how one is written. A failing input stays in a file, also if the program was killed for its
+memory or its stack was too small, and is tried again alone with the command that is printed.
 """
 
 import argparse
@@ -30,8 +29,8 @@ FOLDER = Path(os.environ.get("TAPEWIRE_TEST_DIR", ROOT / ".stack" / "test")).res
 PROGRAMS = ["fuzz", "values"]
 # A target that has run out of time is ended only if a single input takes this much longer, in seconds.
 HANGS = 60
-# Enough for every budget in seconds.
-WITHOUT_END = 10**15
+# A number of inputs that no target reaches before its time is over.
+UNLIMITED_INPUTS = 10**15
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Target:
 
     @property
     def file(self) -> Path:
-        """Where the input is kept that is tried."""
+        """The file that keeps the input that is being tried."""
         return FOLDER / re.sub(r"\W+", "-", self.name)
 
 
@@ -125,7 +124,7 @@ def commit_of_tree() -> str:
 def run(target: Target, inputs: int | None, seconds: float | None) -> Result:
     """Runs one target; prints a line, and after a failure what failed and how to repeat it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    budget = {"BOLERO_RANDOM_ITERATIONS": str(inputs or WITHOUT_END), "FUZZ_KEEP": str(target.file)}
+    budget = {"BOLERO_RANDOM_ITERATIONS": str(inputs or UNLIMITED_INPUTS), "FUZZ_KEEP": str(target.file)}
     if seconds is not None:
         budget["BOLERO_RANDOM_TEST_TIME_MS"] = str(int(seconds * 1000))
     log_file = target.file.with_suffix(".log")
@@ -201,7 +200,7 @@ def main() -> int:
     if arguments.record:
         sums = totals(arguments.record)
         fewest = min((sums.get(target.name, 0), target.name) for target in chosen)
-        print(f"{arguments.record}: of each of these targets at least {fewest[0]:,} inputs in all ({fewest[1]})")
+        print(f"{arguments.record}: each target has at least {fewest[0]:,} inputs in all; {fewest[1]} has the fewest")
     print(f"{len(chosen)} targets, {len(failed)} failed{''.join(f'; {name}' for name in failed)}")
     return 1 if failed else 0
 

@@ -363,7 +363,11 @@ impl Consumer {
             let metadata = element.metadata().to_owned();
             let start = position.map_or(Offset::Beginning, |offset| Offset::Offset((self.start_at)(offset, &metadata)));
             if let Err(error) = partitions.set_partition_offset(element.topic(), element.partition(), start) {
-                tracing::warn!(%error, topic = element.topic(), "can't set the start; reading from the last commit");
+                tracing::warn!(
+                    %error,
+                    topic = element.topic(),
+                    "can't set the start offset; reading from the last commit"
+                );
             }
             assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
         }
@@ -376,7 +380,8 @@ impl Consumer {
         Ok(Event::Assigned(assigned))
     }
 
-    /// How many records of `topic` the broker has now at or after these next offsets, partition by partition.
+    /// The number of records of `topic` that are still to be read, in all given partitions together. `next` has each
+    /// partition and the next offset to read there.
     ///
     /// # Errors
     /// [`BusError::Unread`]: the broker did not answer in time.

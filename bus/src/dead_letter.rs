@@ -70,7 +70,7 @@ fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(LONGEST_TEXT)]
 }
 
-/// How the reason of a letter ends of whose input only a part is kept.
+/// The end of the reason of a dead letter that has only a part of its input.
 const CUT: &str = " bytes are kept)";
 
 fn note_of_cut(length: usize) -> String {

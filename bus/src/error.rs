@@ -47,7 +47,7 @@ pub enum BusError {
         source: ClientError,
     },
     /// The broker could not be asked for the end of a topic.
-    #[error("kafka did not answer where topic {topic} ends")]
+    #[error("kafka did not say where topic {topic} ends")]
     Unread {
         /// Topic's name.
         topic: String,

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// The number of records of `topics` that `group` has not committed yet.
 ///
 /// # Errors
-/// [`BusError::Unreachable`], [`BusError::Refused`] or [`BusError::NoTopic`].
+/// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Config`] or [`BusError::NoTopic`].
 pub async fn lag(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u64, BusError> {
     let (config, group, topics) = (config.clone(), group.to_owned(), topics.to_vec());
     tokio::task::spawn_blocking(move || lag_blocking(&config, &group, &topics))

@@ -99,7 +99,7 @@ impl Topics {
     /// as long as today's news. Of `instruments` the last record of each key is kept forever.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`], [`BusError::Refused`] or [`BusError::CreateTopic`].
+    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Config`] or [`BusError::CreateTopic`].
     pub async fn ensure(&self) -> Result<(), BusError> {
         // Fails sooner if there is no broker: creating topics has a longer timeout.
         self.listed().await?;
@@ -146,7 +146,8 @@ impl Topics {
     /// Refuses topics that `tapewire migrate` has not created, or that can't be read side by side.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::NoTopic`], [`BusError::Uneven`].
+    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Config`], [`BusError::NoTopic`],
+    /// [`BusError::Uneven`].
     pub async fn check(&self) -> Result<(), BusError> {
         let listed = self.listed().await?;
         let count = |topic: Topic| listed.get(&self.name(topic)).map_or(0, |&(partitions, _)| partitions);
@@ -201,7 +202,7 @@ impl Topics {
     /// is not an error.
     ///
     /// # Errors
-    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::DeleteTopic`].
+    /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Config`], [`BusError::DeleteTopic`].
     pub async fn delete(&self) -> Result<(), BusError> {
         let admin = self.admin()?;
         let names: Vec<String> =

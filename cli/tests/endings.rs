@@ -37,7 +37,8 @@ fn replay(place: &Installation, news: &Path, bars: &Path, run: &str) -> Command 
     command
 }
 
-/// The output of a command that must end in time, after signals at these times.
+/// Runs a command and sends it signals, each after a delay from the one before. Returns its output, and how long it ran
+/// after the last signal. It is killed if that is more than a minute.
 fn ended(mut command: Command, signals: &[(Duration, &str)]) -> (Output, Duration) {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id().to_string();
@@ -48,15 +49,15 @@ fn ended(mut command: Command, signals: &[(Duration, &str)]) -> (Output, Duratio
         let _ = Command::new("kill").args([signal, id.as_str()]).stderr(Stdio::null()).status();
         asked = Instant::now();
     }
-    let watchdog = std::thread::spawn(move || child.wait_with_output().unwrap());
-    while !watchdog.is_finished() {
+    let waiter = std::thread::spawn(move || child.wait_with_output().unwrap());
+    while !waiter.is_finished() {
         if asked.elapsed() > Duration::from_secs(60) {
             let _ = Command::new("kill").args(["-KILL", &id]).status();
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     let took = asked.elapsed();
-    (watchdog.join().unwrap(), took)
+    (waiter.join().unwrap(), took)
 }
 
 fn text(output: &Output) -> String {
@@ -236,7 +237,7 @@ fn the_account_adds_up_by_id_and_says_what_it_finds() {
     let mut again = replay(&place, &half, &bars, "account");
     again.args(["--set", "prices.benchmark=ZZZ"]);
     let (output, _) = ended(again, &[]);
-    // What is known before it is sent is on the standard output, with the summary.
+    // Notes about the files are on the standard output, before the summary; the account is on the standard error.
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), text(&output));
     assert!(output.status.success() && said.contains("100 articles: replay/a100"), "{said}");
     assert!(said.contains("no bar of the benchmark ZZZ"), "{said}");

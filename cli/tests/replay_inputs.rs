@@ -1,4 +1,4 @@
-//! `tapewire replay` with files as people have them: they are refused before anything starts, or joined.
+//! `tapewire replay` and `join` with files as people have them: they are refused before anything starts, or joined.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -143,5 +143,26 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
         let said = run(name, &["--news", "early.jsonl", "--bars", "daily.csv"]);
         assert!(said.contains("each 1 day wide"), "{said}");
         assert_eq!(entry(name), "Example Corp raises its outlook\t2025-05-13 13:30:00.000000\t113", "{name}");
+    }
+}
+
+#[test]
+fn join_says_how_many_rows_repeat_or_replace_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    write("news.jsonl", &NEWS.repeat(2));
+    write("bars.csv", &format!("{BARS}EXMP,2025-05-12T14:02:00Z,999,999,999,999,1\n"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder.path()).args(["join", "--benchmark", "none"]);
+    let output = command.args(["--news", "news.jsonl", "--bars", "bars.csv"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    for part in [
+        "bars.csv: 3 bars of 1 symbol, each 60 s wide",
+        "1 rows repeat another",
+        "1 rows are replaced by a later row of the same bar",
+        "the first of EXMP in bars.csv line 4 by bars.csv line 5",
+    ] {
+        assert!(said.contains(part), "{said}");
     }
 }

@@ -59,12 +59,12 @@ def metadata_template(cache: Path, python: Path) -> Path:
     with _one_builder(cache, template):
         if not template.exists():
             print("superset: preparing its database, up to a minute (first time only)", file=sys.stderr, flush=True)
-            workshop = cache / "superset-metadata.part"
-            shutil.rmtree(workshop, ignore_errors=True)
-            workshop.mkdir()
-            _run([str(python), "-E", "-s", str(METADATA), str(workshop)], "preparing Superset's database")
-            (workshop / "metadata.db").replace(template)
-            shutil.rmtree(workshop)
+            unfinished = cache / "superset-metadata.part"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            _run([str(python), "-E", "-s", str(METADATA), str(unfinished)], "preparing Superset's database")
+            (unfinished / "metadata.db").replace(template)
+            shutil.rmtree(unfinished)
     return template
 
 

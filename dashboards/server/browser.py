@@ -103,7 +103,7 @@ class Browser:
         """Requests that Superset answered with an error since this browser was started; there must not be any."""
         return [f"{status} {url}" for status, url in self._answers() if self._is_ours(url) and status >= 400]
 
-    def strangers(self) -> list[str]:
+    def foreign_addresses(self) -> list[str]:
         """Addresses other than Superset's that answered; there must not be any."""
         return [url for _, url in self._answers() if not self._is_ours(url)]
 

@@ -274,6 +274,14 @@ class Impact(unittest.TestCase):
             self.assertEqual({None}, {row["coefficient_p"], row["positive_p"], row["negative_p"]})
             self.assertEqual("not enough data", row["coefficient_interval"])
 
+    def test_a_class_without_events_has_no_mean(self):
+        database.insert({"impact": [row | {"label": "negative"} for _, row in self.on_twelve_days("one class")]})
+        for row in query("by_horizon", run=["one class"]):
+            self.assertEqual((0, None), (row["positive_events"], row["positive"]))
+            self.assertIsNotNone(row["negative"])
+        for row in query("reactions", run=["one class"]):
+            self.assertEqual({None}, {row["positive"], row["neutral"]})
+
     def test_companies_and_groups_have_their_mean_in_the_direction_of_the_score(self):
         own = [row for row in self.rows if row["symbol"] == "HALO"]
         (company,) = (row for row in query("companies", run=[self.RUN]) if row["symbol"] == "HALO")

@@ -66,7 +66,7 @@ class Visit(unittest.TestCase):
 
     def tearDown(self):
         self.assertEqual([], self.browser.failures())
-        self.assertEqual([], self.browser.strangers())
+        self.assertEqual([], self.browser.foreign_addresses())
 
     def rows(self, table: int) -> list[list[str]]:
         """Cells of a table, by its place on the page."""
@@ -77,7 +77,10 @@ class Visit(unittest.TestCase):
         return self.browser.driver.execute_script(script, self.browser.all(TABLES)[table])
 
     def save_picture(self, least_height: int) -> None:
-        """Saves the page, which is whole only if it is so high; kept where TAPEWIRE_DASHBOARDS_PICTURE is set."""
+        """Saves a picture of the page, which is complete only if it is higher than this.
+
+        The picture is kept if TAPEWIRE_DASHBOARDS_PICTURE names a file for it.
+        """
         wanted = os.environ.get("TAPEWIRE_DASHBOARDS_PICTURE")
         picture = Path(wanted or folder / "page.png")
         if self.page != FIRST_PAGE:

@@ -11,6 +11,7 @@
 use crate::IngestError;
 use crate::replay::bar_width;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,28 +84,30 @@ impl BarsConfig {
 /// # Errors
 /// [`IngestError::Config`]; the first error that a retry can't fix. Nothing is lost: the next start reads what was not
 /// committed.
-pub async fn run(
-    kafka: &KafkaConfig,
-    config: &BarsConfig,
+pub fn run<'a>(
+    kafka: &'a KafkaConfig,
+    config: &'a BarsConfig,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), IngestError> {
-    let rules = config.rules()?;
-    let producer = Producer::new(kafka)?;
-    let mut stage = Stage {
-        consumer: Consumer::new(kafka, GROUP, &[Topic::Trades], Partition::start_offset)?,
-        dead_letters: DeadLetters::new(producer.clone(), clock, STAGE),
-        producer,
-        rules,
-        readiness,
-        partitions: BTreeMap::new(),
-        in_flight: Vec::new(),
-        uncommitted: 0,
-        first_at: None,
-    };
-    stage.readiness.waiting(STAGE, "waiting for its partitions");
-    stage.run(shutdown).await
+) -> BoxFuture<'a, Result<(), IngestError>> {
+    Box::pin(async move {
+        let rules = config.rules()?;
+        let producer = Producer::new(kafka)?;
+        let mut stage = Stage {
+            consumer: Consumer::new(kafka, GROUP, &[Topic::Trades], Partition::start_offset)?,
+            dead_letters: DeadLetters::new(producer.clone(), clock, STAGE),
+            producer,
+            rules,
+            readiness,
+            partitions: BTreeMap::new(),
+            in_flight: Vec::new(),
+            uncommitted: 0,
+            first_at: None,
+        };
+        stage.readiness.waiting(STAGE, "waiting for its partitions");
+        stage.run(shutdown).await
+    })
 }
 
 struct Stage {

@@ -9,6 +9,7 @@ use crate::poller::{NewsConfig, NewsPollerConfig};
 use crate::providers::{MarketEvent, ProviderError, ProvidersConfig, Rejected};
 use crate::writer::Writer;
 use crate::{IngestError, backfill, feed, instruments, poller, replay};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tapewire_bus::{Topic, dead_letter};
 use tapewire_core::record::{News, Print, Scored, SourceTrade, Tape};
@@ -94,42 +95,44 @@ impl ReadAgain {
 ///
 /// # Errors
 /// A provider had to be asked for a list and did not answer; trying again later can succeed.
-pub async fn read_again(
-    letter: &DeadInput<'_>,
-    providers: &ProvidersConfig,
-    news: &NewsConfig,
-    clock: &Clock,
-) -> Result<ReadAgain, IngestError> {
-    if dead_letter::is_cut(letter.reason) {
-        return Ok(ReadAgain::not("only a part of its bytes is kept"));
-    }
-    if let Some(topic) = letter.origin.strip_prefix("topic ").and_then(|rest| rest.split(',').next()) {
-        return Ok(record(topic, letter.bytes));
-    }
-    match letter.stage {
-        poller::STAGE | feed::STAGE => {}
-        replay::STAGE => {
-            let words =
-                "it is a row of a file: correct the file, or use a build that reads it, and replay the file again";
-            return Ok(ReadAgain::not(words));
+pub fn read_again<'a>(
+    letter: &'a DeadInput<'a>,
+    providers: &'a ProvidersConfig,
+    news: &'a NewsConfig,
+    clock: &'a Clock,
+) -> BoxFuture<'a, Result<ReadAgain, IngestError>> {
+    Box::pin(async move {
+        if dead_letter::is_cut(letter.reason) {
+            return Ok(ReadAgain::not("only a part of its bytes is kept"));
         }
-        backfill::STAGE => {
-            return Ok(ReadAgain::not("it is from a backfill: run the same `tapewire backfill` with --again"));
+        if let Some(topic) = letter.origin.strip_prefix("topic ").and_then(|rest| rest.split(',').next()) {
+            return Ok(record(topic, letter.bytes));
         }
-        instruments::STAGE => return Ok(ReadAgain::not("lists of instruments are fetched again automatically")),
-        "" => return Ok(ReadAgain::not("the letter itself could not be read")),
-        other => return Ok(ReadAgain::not(format!("there is no stage `{other}` whose letters can be replayed"))),
-    }
-    let (Some((name, place)), Ok(raw)) = (letter.origin.split_once(' '), std::str::from_utf8(letter.bytes)) else {
-        return Ok(ReadAgain::not("it does not say which source it is from, or is not text"));
-    };
-    let rejected = Rejected { place, raw, received_at: letter.at };
-    let of_news = (letter.stage == poller::STAGE).then(|| news.of(name));
-    match provider(name, of_news, &rejected, providers, clock).await {
-        Err(error) if needs_waiting(&error) => Err(error),
-        Err(error) => Ok(ReadAgain::not(chain(&error))),
-        Ok(read) => Ok(read),
-    }
+        match letter.stage {
+            poller::STAGE | feed::STAGE => {}
+            replay::STAGE => {
+                let words =
+                    "it is a row of a file: correct the file, or use a build that reads it, and replay the file again";
+                return Ok(ReadAgain::not(words));
+            }
+            backfill::STAGE => {
+                return Ok(ReadAgain::not("it is from a backfill: run the same `tapewire backfill` with --again"));
+            }
+            instruments::STAGE => return Ok(ReadAgain::not("lists of instruments are fetched again automatically")),
+            "" => return Ok(ReadAgain::not("the letter itself could not be read")),
+            other => return Ok(ReadAgain::not(format!("there is no stage `{other}` whose letters can be replayed"))),
+        }
+        let (Some((name, place)), Ok(raw)) = (letter.origin.split_once(' '), std::str::from_utf8(letter.bytes)) else {
+            return Ok(ReadAgain::not("it does not say which source it is from, or is not text"));
+        };
+        let rejected = Rejected { place, raw, received_at: letter.at };
+        let of_news = (letter.stage == poller::STAGE).then(|| news.of(name));
+        match provider(name, of_news, &rejected, providers, clock).await {
+            Err(error) if needs_waiting(&error) => Err(error),
+            Err(error) => Ok(ReadAgain::not(chain(&error))),
+            Ok(read) => Ok(read),
+        }
+    })
 }
 
 /// Whether a list could not be fetched. What can't be parsed is retryable for a poller, which asks again, but not here.
@@ -215,21 +218,23 @@ impl Item {
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn send(self, writer: &mut Writer) -> Result<(), IngestError> {
-        match self {
-            Self::Article(article) => writer.article(article).await,
-            Self::Mention(mention, record) => {
-                let of_article = || tapewire_core::article::article_key(&mention.provider, &mention.article_id);
-                let key = mention.symbol.as_ref().map_or_else(of_article, ToString::to_string);
-                writer.record(Topic::Sentiment, &key, &record).await
+    pub fn send<'a>(self, writer: &'a mut Writer) -> BoxFuture<'a, Result<(), IngestError>> {
+        Box::pin(async move {
+            match self {
+                Self::Article(article) => writer.article(article).await,
+                Self::Mention(mention, record) => {
+                    let of_article = || tapewire_core::article::article_key(&mention.provider, &mention.article_id);
+                    let key = mention.symbol.as_ref().map_or_else(of_article, ToString::to_string);
+                    writer.record(Topic::Sentiment, &key, &record).await
+                }
+                Self::Bar(bar) => writer.bar(bar).await,
+                Self::Trade(trade) => writer.trade(trade).await,
+                Self::FoldTrade(SourceTrade { source, trade }) => writer.fold_trade(&source, trade).await,
+                Self::Halt(halt) => writer.halt(halt).await,
+                Self::Action(action) => writer.action(action).await,
+                Self::Instrument(key, record) => writer.record(Topic::Instruments, &key, &record).await,
             }
-            Self::Bar(bar) => writer.bar(bar).await,
-            Self::Trade(trade) => writer.trade(trade).await,
-            Self::FoldTrade(SourceTrade { source, trade }) => writer.fold_trade(&source, trade).await,
-            Self::Halt(halt) => writer.halt(halt).await,
-            Self::Action(action) => writer.action(action).await,
-            Self::Instrument(key, record) => writer.record(Topic::Instruments, &key, &record).await,
-        }
+        })
     }
 }
 

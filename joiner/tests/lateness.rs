@@ -202,21 +202,23 @@ fn read_of_another_run(partition: &mut Partition, offsets: std::ops::Range<u64>)
     }
 }
 
+fn dividend(ex_date: &str) -> CorporateAction {
+    CorporateAction {
+        symbol: symbol("AAA"),
+        ex_date: ex_date.parse().unwrap(),
+        id: String::new(),
+        kind: ActionKind::Dividend { amount: 2.0, currency: "USD".into() },
+        received_at: at("2024-07-01T00:00:00Z"),
+    }
+}
+
 /// The topics are read in no order: the dividend may come after the ends of tape and news, also in another process.
 #[test]
 fn a_dividend_that_is_read_after_the_end_of_its_replay_counts() {
     let run = Run::named("r");
     let mut all =
         topics(&run, &[mention("a", "2024-07-02T14:00:10Z"), NEWS_END], &[history(), vec![TAPE_END]].concat());
-    let dividend = ActionKind::Dividend { amount: 2.0, currency: "USD".into() };
-    let action = CorporateAction {
-        symbol: symbol("AAA"),
-        ex_date: "2024-07-03".parse().unwrap(),
-        id: String::new(),
-        kind: dividend,
-        received_at: at("2024-07-01T00:00:00Z"),
-    };
-    all.actions.push((run, action));
+    all.actions.push((run, dividend("2024-07-03")));
     let actions_first = [JoinTopic::Actions, JoinTopic::Halts, JoinTopic::Bars, JoinTopic::Sentiment];
     let expected = Process::start(&all, &config()).finish(actions_first);
     assert!(row(&expected, "a").quality.adjusted && row(&expected, "a").status == Status::Final);
@@ -235,6 +237,30 @@ fn a_dividend_that_is_read_after_the_end_of_its_replay_counts() {
         assert_eq!(process.table, expected, "killed: {is_killed}");
         assert_eq!(process.size(), (0, 0), "nothing is left in memory");
     }
+}
+
+/// The dividend that the first of two replays has sent, and that of the second, are read before either has ended.
+#[test]
+fn a_replay_that_is_repeated_keeps_the_dividends_that_were_read_before_it_began_again() {
+    let run = Run::named("r");
+    let mut all =
+        topics(&run, &[mention("a", "2024-07-02T14:00:10Z"), NEWS_END], &[history(), vec![TAPE_END]].concat());
+    all.actions.push((run, dividend("2024-07-03")));
+    let expected = Process::start(&all, &config()).finish(TOPICS);
+    let (news, bars) = (all.sentiment.len(), all.bars.len());
+    all.sentiment.extend(all.sentiment.clone());
+    all.bars.extend(all.bars.clone());
+    all.actions.extend(all.actions.clone());
+    let mut process = Process::start(&all, &config());
+    while process.read(JoinTopic::Actions) {}
+    for _ in 0..2 {
+        (0..bars).for_each(|_| assert!(process.read(JoinTopic::Bars)));
+        (0..news).for_each(|_| assert!(process.read(JoinTopic::Sentiment)));
+    }
+    process.commit();
+    let (found, expected) = (row(&process.table, "a"), row(&expected, "a"));
+    assert!(found.version > expected.version, "the second replay's row");
+    assert_eq!((found.quality.adjusted, found.status, &found.returns), (true, Status::Final, &expected.returns));
 }
 
 /// A halt that the row covered at first is outside of what it covers once its entry is earlier.

@@ -345,6 +345,12 @@ fn the_close_of_an_hour_that_reaches_past_the_close_is_not_known_before_its_auct
     assert_eq!(price_before("VOD.L", 1800, &bars, "2025-05-13T15:31:00Z"), Some(75.0));
     let bars = [("2025-05-13T18:30:00Z", 74.0), ("2025-05-13T19:30:00Z", 75.0), ("2025-05-14T13:30:00Z", 76.0)];
     assert_eq!(price_before("AAA", 3600, &bars, "2025-05-13T20:00:00Z"), Some(75.0));
+    // Hong Kong's last hour on the clock ends at the close; from half past, it reaches into the auction.
+    let before = |last: &str| {
+        let bars = [("2025-05-13T06:00:00Z", 74.0), (last, 75.0), ("2025-05-14T02:00:00Z", 76.0)];
+        price_before("0700.HK", 3600, &bars, "2025-05-13T08:05:00Z")
+    };
+    assert_eq!([before("2025-05-13T07:00:00Z"), before("2025-05-13T07:30:00Z")], [Some(75.0), Some(74.0)]);
 }
 
 #[test]

@@ -188,9 +188,9 @@ impl History {
         expected.volume_ratio = self.volume_ratio(entry, day);
         if let (Some(before), Some((price, at))) = (before.filter(|&before| before < day.index), expected.before) {
             let night = self.night(entry, before, day.index, price, opened);
-            self.tell(night, expected);
+            self.set_flags(night, expected);
             let adjusted = (price - night.cash) / night.shares;
-            expected.before = (night.is_known() && adjusted > 0.0).then_some((adjusted, at));
+            expected.before = (night.is_usable() && adjusted > 0.0).then_some((adjusted, at));
         }
         let first_after = self.first_price(company, bar.width_s, next.index);
         let first_after = first_after.or(self.auction(company, bar.width_s, next.index));
@@ -200,11 +200,11 @@ impl History {
             self.night(entry, day.index, next.index, last.map_or(opened, |p| p.bar.close), after)
         });
         if let Some(night) = night {
-            self.tell(night, expected);
+            self.set_flags(night, expected);
         }
         let unchanged = Held { shares: 1.0, cash: 0.0, foreign: false };
         let of_market = if *company == market { unchanged } else { self.held(&market, day.index, next.index) };
-        let held = |price: f64| night.filter(Night::is_known).map(|night| night.shares * price + night.cash);
+        let held = |price: f64| night.filter(Night::is_usable).map(|night| night.shares * price + night.cash);
         let market_held = |price: Option<f64>| {
             price.filter(|_| !of_market.foreign).map(|price| of_market.shares * price + of_market.cash)
         };
@@ -370,7 +370,7 @@ impl History {
         Night { shares, cash, foreign, look: look(last, first, of_share, moved) }
     }
 
-    fn tell(&self, night: Night, expected: &mut Expected) {
+    fn set_flags(&self, night: Night, expected: &mut Expected) {
         expected.adjusted |= (night.shares, night.cash, night.foreign) != (1.0, 0.0, false);
         expected.possible_split |= night.look > 0;
     }

@@ -91,8 +91,8 @@ impl Hub {
         ModelFiles::in_folder(&repo.pointer_path(&commit), wanted.repository, Some(commit)).ok()
     }
 
-    /// Downloads all files at the commit that the hub names first, even if the branch moves in the meantime. The branch
-    /// in the cache is set to this commit only after all files are complete.
+    /// Asks the hub which commit the revision is, and downloads all files at this commit, even if the branch moves in
+    /// the meantime. The branch in the cache is set to this commit only after all files are complete.
     fn download(&self, wanted: &Wanted, token: Option<&Token>) -> Result<ModelFiles, ModelError> {
         let api = self.api(token).map_err(|error| self.failed(wanted, &error))?;
         let info = self.info(&api, wanted)?;

@@ -90,7 +90,7 @@ fn no_token_is_sent_for_a_public_model() {
     let home = tempfile::tempdir().unwrap();
     resolve(&hub, home.path(), MODEL, &[("HF_TOKEN", "hf_verySecretToken")]).unwrap();
     assert!(hub.requests().iter().any(|asked| asked.starts_with("cdn ")));
-    assert!(!hub.token_left());
+    assert!(!hub.token_reached_second_host());
 }
 
 #[test]

@@ -20,7 +20,7 @@ use tapewire_sentiment::companies::{
 use tapewire_sentiment::engine::tokenizer::{TextTokenizer, Window};
 use tapewire_sentiment::engine::windows::Overflow;
 
-/// The longest input of the tokenizer that is tried: many texts are longer.
+/// The limit of tokens that the tokenizer is loaded with, so low that many texts exceed it.
 const LIMIT: usize = 32;
 
 /// How many inputs `cargo test` tries for each target.
@@ -218,7 +218,7 @@ fn assert_windows(windows: &[Window], text: &str, [begin, end]: [u32; 2], vocabu
         assert!(ids.len() <= LIMIT && ids.len() == types.len(), "{text:?}");
         assert!(ids.iter().all(|&id| id < vocabulary) && types.iter().all(|&kind| kind <= 1), "{text:?}");
         assert_eq!((ids.first(), ids.last()), (Some(&begin), Some(&end)), "{text:?}");
-        // What a text writes never ends it: one separator, or two with a company.
+        // A separator that is written in a text is read as plain text: there is one, or two with a company.
         let separators = ids.iter().filter(|&&id| id == end).count();
         assert_eq!(separators, 1 + usize::from(types.contains(&1)), "{text:?}");
         assert!(weight.is_finite() && *weight > 0.0, "{text:?}");
@@ -267,7 +267,7 @@ fn windows_of_texts() {
     });
 }
 
-/// A tokenizer is made of each, and it is more work than to read a table.
+/// As [`INPUTS`], for [`sentencepiece_models`]: fewer, because a tokenizer is loaded for each.
 const MODELS: usize = 300;
 
 #[test]

@@ -32,7 +32,7 @@ impl Clock {
         Self(Arc::new(Pace::Accelerated { origin, started: Instant::now(), speed }))
     }
 
-    /// The time, in whole microseconds (UTC), because records on topics hold no finer ones.
+    /// The time (UTC), cut to whole microseconds, because times in records on topics have no finer resolution.
     #[allow(clippy::disallowed_methods, reason = "the lint tells all others to call this")]
     pub fn now(&self) -> Timestamp {
         let exact = match &*self.0 {

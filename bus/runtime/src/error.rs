@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// An error of the pages for health and metrics.
+/// An error of the endpoints for health and metrics.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {

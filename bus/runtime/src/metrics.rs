@@ -30,7 +30,7 @@ impl Kind {
 /// One metric of `/metrics`.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Its name, which ends in its unit, or in `_total` if it is a counter.
+    /// Its name. That of a counter ends in `_total`, that of a histogram in its unit.
     pub name: &'static str,
     /// What it is.
     pub kind: Kind,
@@ -67,7 +67,7 @@ pub const METRICS: &[Metric] = &[
         name: "tapewire_alert_failures_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "Alerts that a webhook did not take; they are sent again with the next look",
+        help: "Alerts that a webhook did not take; a later look sends those that it finds again",
     },
     Metric {
         name: "tapewire_alerts_total",
@@ -295,8 +295,9 @@ pub(crate) fn describe() {
     }
 }
 
-/// The smallest bound of a histogram in Prometheus's text format that at least this share of its values is within;
-/// infinite if that is above the last bound. `None` if it has no values.
+/// An upper bound of a quantile of the histogram `name` in `page`, which is in Prometheus's text format: the smallest
+/// bucket bound such that at least `share` of the values are at or below it. Infinite if only the last bucket reaches
+/// `share`. `None` if the histogram has no values, or has labels.
 ///
 /// ```
 /// use tapewire_runtime::metrics::quantile_bound;

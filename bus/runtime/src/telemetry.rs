@@ -1,4 +1,4 @@
-//! The pages that show the state of a process: `/health`, `/ready`, `/metrics`.
+//! The HTTP endpoints that show the state of a process: `/health`, `/ready`, `/metrics`.
 
 use crate::{RuntimeError, Shutdown, metrics};
 use axum::extract::State;
@@ -74,7 +74,7 @@ impl Telemetry {
         self.metrics.render()
     }
 
-    /// The three pages.
+    /// The three endpoints.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/health", get(|| async { Json(json!({"status": "alive"})) }))
@@ -99,7 +99,7 @@ impl Telemetry {
         TcpListener::bind(address).await.map_err(listen)
     }
 
-    /// Serves the three pages until shutdown. It does not wait for connections that are still open then.
+    /// Serves the three endpoints until shutdown. It does not wait for connections that are still open then.
     ///
     /// # Errors
     /// [`RuntimeError::Listen`].

@@ -30,12 +30,12 @@ const SCORING: &str = "tapewire scores 1";
 struct Line {
     /// The hash, in hexadecimal.
     key: String,
-    /// `None` where the model sees nothing of the text.
+    /// `None` where the tokenizer makes no token of the text.
     probabilities: Option<Probabilities>,
     windows: u16,
 }
 
-/// A score, or `None` where the model sees nothing of the text.
+/// A score, or `None` where the tokenizer makes no token of the text.
 type Known = Option<(Probabilities, u16)>;
 
 /// The mentions of articles, as the worker makes them, in the order of `articles` and of the companies in each. A score
@@ -152,12 +152,15 @@ impl Scores {
 
     fn score(&mut self, batch: &[([u8; 32], &Request)], engine: &Engine) -> anyhow::Result<()> {
         let inputs: Vec<_> = batch.iter().map(|(_, request)| request.input()).collect();
-        let mut lines = Vec::new();
+        let (mut lines, mut broken) = (Vec::new(), None);
         for ((key, _), score) in batch.iter().zip(engine.score(&inputs)) {
             let known = match score {
                 Ok(TextScore { probabilities, windows, .. }) => Some((probabilities, windows)),
                 Err(ScoreError::NoTokens) => None,
-                Err(ScoreError::Device(reason)) => bail!("the GPU failed: {reason}; the scores so far are kept"),
+                Err(ScoreError::Device(reason)) => {
+                    broken = Some(reason);
+                    break;
+                }
                 Err(error) => {
                     self.failed.insert(*key, error);
                     continue;
@@ -176,7 +179,13 @@ impl Scores {
             // One call, so that a kill can cut off at most the last line.
             file.write_all(&lines).with_context(|| format!("{}: scores can't be written", path.display()))?;
         }
-        Ok(())
+        match (broken, &self.path) {
+            (None, _) => Ok(()),
+            (Some(reason), Some(path)) => {
+                bail!("the GPU failed: {reason}; the scores so far are in {}", path.display())
+            }
+            (Some(reason), None) => bail!("the GPU failed: {reason}; --scores FILE would keep the scores so far"),
+        }
     }
 
     /// The mention of a question, as the worker sends it.
@@ -246,11 +255,11 @@ fn parsed(bytes: &[u8]) -> Option<([u8; 32], Known)> {
         *byte = digits(at)?;
     }
     let is_share = |value: f64| (0.0..=1.0).contains(&value);
-    let is_whole = |p: &Probabilities| {
+    let is_distribution = |p: &Probabilities| {
         [p.positive, p.neutral, p.negative].into_iter().all(is_share)
             && (p.positive + p.neutral + p.negative - 1.0).abs() < 1e-4
     };
-    let is_valid = line.key.len() == 64 && line.probabilities.as_ref().is_none_or(is_whole);
+    let is_valid = line.key.len() == 64 && line.probabilities.as_ref().is_none_or(is_distribution);
     is_valid.then_some((key, line.probabilities.map(|probabilities| (probabilities, line.windows))))
 }
 

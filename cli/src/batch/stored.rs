@@ -6,8 +6,9 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use tapewire_core::exchange::Calendars;
-use tapewire_core::impact::PerHorizon;
+use tapewire_core::impact::{PerHorizon, Phase};
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{Bar, CorporateAction, Horizon, Run, Symbol};
 use tapewire_formats::{Options, Reader, Row as FileRow, Value};
@@ -108,7 +109,7 @@ fn named_reason(text: &str) -> Result<&'static str, String> {
 pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     let returns = Horizon::ALL.map(Horizon::return_column);
     let abnormal = Horizon::ALL.map(Horizon::abnormal_column);
-    let others = ["article_id", "symbol", "available_at", "entry_at", "score"];
+    let needed = ["article_id", "symbol", "available_at", "entry_at", "score"];
     let optional = [
         "provider",
         "publisher",
@@ -123,10 +124,15 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
         "reason",
         "unscored",
     ];
-    let wanted: Vec<&str> = others.iter().chain(&optional).chain(&returns).chain(&abnormal).copied().collect();
+    let wanted: Vec<&str> = needed.iter().chain(&optional).chain(&returns).chain(&abnormal).copied().collect();
     let mut reader = Reader::open(path, &Options::default())?;
-    reader.only(&wanted)?;
     let place = path.display();
+    if let Some(columns) = reader.columns()
+        && let Some(missing) = needed.iter().find(|name| columns.iter().all(|own| &**own != **name))
+    {
+        bail!("{}", no_column(&place.to_string(), missing, &needed, columns));
+    }
+    reader.only(&wanted)?;
     let (mut rows, mut seen) = (Vec::<Row>::new(), HashSet::new());
     let mut first: HashMap<(String, String, Option<Symbol>), u64> = HashMap::new();
     let bar = progress_bar();
@@ -148,14 +154,41 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
         }
     }
     bar.finish_and_clear();
-    if let Some(missing) = others.into_iter().find(|name| !seen.contains(name)) {
-        bail!("{place} has no column {missing}; it needs {}, and a return such as ret_5m or ar_5m", others.join(", "));
+    if let Some(missing) = needed.iter().find(|name| !seen.contains(*name)) {
+        bail!("{}", no_column(&place.to_string(), missing, &needed, &[]));
     }
     if !returns.iter().chain(&abnormal).any(|name| seen.contains(name)) {
         bail!("{place} has no column of returns; name them as table impact does: {}, ...", returns[..2].join(", "));
     }
-    let facts = vec![format!("joined rows: {place}, {} rows", rows.len())];
+    let mut facts = vec![format!("joined rows: {place}, {} rows", rows.len())];
+    if !seen.contains("title") {
+        facts.push(format!("{place} has no column title: a story that is told again counts each time"));
+        eprintln!("{}", facts[1]);
+    }
     Ok(Stored { rows, facts })
+}
+
+/// The error for a file without a column that it needs.
+fn no_column(place: &str, missing: &str, needed: &[&str], columns: &[Arc<str>]) -> String {
+    let there = match columns {
+        [] => String::new(),
+        columns => format!(", but {}", columns.join(", ")),
+    };
+    format!(
+        "{place} has no column {missing}{there}; it needs {}, and a return such as ret_5m or ar_5m",
+        needed.join(", ")
+    )
+}
+
+/// Why a row lacks a value that it needs: it is empty, or no field has this name.
+fn lacks(row: &FileRow, name: &str) -> String {
+    match row.get(name) {
+        Some(_) => format!("{name} is empty"),
+        None => {
+            let names: Vec<&str> = row.fields.iter().map(|(name, _)| &**name).collect();
+            format!("it has no {name}; it has {}", names.join(", "))
+        }
+    }
 }
 
 fn of_file_row(row: &FileRow) -> Result<Row, String> {
@@ -170,19 +203,21 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
     let symbol = symbol.map(|symbol| Symbol::new(&symbol)).transpose().map_err(|wrong| format!("symbol: {wrong}"))?;
     let reason = text(row, "reason")?.or(text(row, "unscored")?);
     let phase_name = text(row, "phase")?;
-    let (available_at, entry_at) =
-        (moment(row, "available_at")?.ok_or("available_at is empty")?, moment(row, "entry_at")?);
+    let available_at = moment(row, "available_at")?.ok_or_else(|| lacks(row, "available_at"))?;
+    let entry_at = moment(row, "entry_at")?;
     if let Some(entry_at) = entry_at.filter(|&entry_at| entry_at <= available_at) {
         return Err(format!(
             "entry_at {entry_at} is not after available_at {available_at}, when the news became known"
         ));
     }
-    let of_day = phase_name.as_deref().map(|name| phase(name).ok_or_else(|| format!("there is no phase {name:?}")));
+    let of_day = phase_name
+        .as_deref()
+        .map(|name| phase(name).ok_or_else(|| format!("phase {name:?} is not one of {}", Phase::NAMES.join(", "))));
     Ok(Row {
         symbol,
         provider: text(row, "provider")?.unwrap_or_default(),
         publisher: text(row, "publisher")?.unwrap_or_default(),
-        article_id: text(row, "article_id")?.ok_or("article_id is empty")?,
+        article_id: text(row, "article_id")?.ok_or_else(|| lacks(row, "article_id"))?,
         title: text(row, "title")?.unwrap_or_default(),
         asked_as: text(row, "asked_as")?,
         available_at,

@@ -61,7 +61,7 @@ pub struct Backfill {
     /// Only send; the roles sentiment and join run in other processes
     #[arg(long)]
     send_only: bool,
-    /// Send the days again that were sent before; rows are replaced by the same
+    /// Send the days again that were sent before; rows are replaced by equal ones
     #[arg(long)]
     again: bool,
 }

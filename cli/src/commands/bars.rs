@@ -48,8 +48,8 @@ pub struct Bars {
     /// Replace an output that is there
     #[arg(long)]
     overwrite: bool,
-    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, at, price,
-    /// size, id, sequence, conditions, correction, exchange, facility
+    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, at, date,
+    /// price, size, id, sequence, conditions, correction, exchange, facility
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     columns: Vec<(String, Option<String>)>,
     /// Symbol of a file that has no column of symbols

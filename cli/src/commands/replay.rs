@@ -66,7 +66,7 @@ async fn send_and_wait(
     let sent = match shutdown.run_until_cancelled(sending).await {
         Some(sent) => sent?,
         None => anyhow::bail!(
-            "interrupted while sending; run the same command again: records that were sent already are replaced by the same"
+            "interrupted while sending; run the same command again: equal records replace those that were sent already"
         ),
     };
     let say = |backlog| bar.set_message(format!("left to do: {backlog}"));
@@ -76,19 +76,14 @@ async fn send_and_wait(
     Ok(sent)
 }
 
-/// What was sent, and what was not.
+/// What was sent, and what could not be read. The notes before have how many rows repeat or replace another.
 fn in_words(sent: &Summary) -> String {
     let mut words = format!(
         "sent {} articles ({} mentions) and {} bars; {} rows could not be read",
         sent.articles, sent.mentions, sent.bars, sent.unreadable
     );
-    let others = [
-        (sent.in_part, "kept without a part that could not be read"),
-        (sent.repeated, "repeated another"),
-        (sent.replaced, "were replaced by a later row of the same bar"),
-    ];
-    for (rows, what) in others.into_iter().filter(|(rows, _)| *rows > 0) {
-        words.push_str(&format!("; {rows} {what}"));
+    if sent.in_part > 0 {
+        words.push_str(&format!("; {} kept without a part that could not be read", sent.in_part));
     }
     words
 }

@@ -39,8 +39,8 @@ use tapewire_study::{DailyReturns, Findings, Outcome, Row, Settings, study_with,
     tapewire study --news news.jsonl --bars daily.csv --days 20            days after the entry\n\n\
     What counts: the first telling of a story about a company in 72 hours, and of events of a company whose outcomes overlap\n\
     the earlier. A horizon with fewer than --minimum-events events, or from fewer than --minimum-days days, has \"not enough\n\
-    data\" in the place of numbers. Found is only what holds after correction for every test in the tables, and when scores are\n\
-    shuffled within days.\n\n\
+    data\" in the place of numbers. An order is found at a horizon only if its rank correlation holds\n\
+    after correction for every test in the tables, and is stronger than that of scores shuffled within days.\n\n\
     Scores are kept in OUTPUT.scores.jsonl, or in the file that --scores names, so a second study computes none of them\n\
     again. Exit code 1: a file can't be read, or no mention has a return, so that there is nothing to study.")]
 pub struct Study {
@@ -150,7 +150,7 @@ impl Study {
         if let Some(path) = &self.results.output {
             eprintln!("report: {}", path.display());
         }
-        refuse_nothing(&findings, raw)
+        refuse_empty_study(&findings, raw)
     }
 
     /// Refuses flags that name no rows, or rows of two kinds.
@@ -311,7 +311,7 @@ fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row], outco
 
 /// Fails if there is nothing to study: that is a fault of the input, not a finding. `raw` is the number of rows with a
 /// return of any kind.
-fn refuse_nothing(findings: &Findings, raw: usize) -> anyhow::Result<()> {
+fn refuse_empty_study(findings: &Findings, raw: usize) -> anyhow::Result<()> {
     if findings.horizons.iter().any(|horizon| horizon.n > 0) {
         return Ok(());
     }

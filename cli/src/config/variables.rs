@@ -1,7 +1,7 @@
 //! Variables of the environment that are not settings.
 
-/// Variables with our prefix that are not settings: the log's filter, and those of the local stack, the dashboards, the
-/// model hub's folder, the training and the tests.
+/// Variables with our prefix that are not settings: the log's filter, the folder of the shipped models, and those of
+/// the local stack, the dashboards, the training and the tests.
 pub(super) const OTHER_VARIABLES: [&str; 31] = [
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
@@ -44,7 +44,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    /// Every variable that scripts, tests and containers set is in the list, and every variable of the list is in use.
+    /// Every variable that scripts, tests and containers name is a setting or in the list, and every variable of the
+    /// list is in use.
     #[test]
     fn the_other_variables_are_those_of_this_repository() {
         let mut found = BTreeSet::new();
@@ -54,7 +55,7 @@ mod tests {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
                 let is_own = |text: &str| path.strip_prefix(root).is_ok_and(|path| path.starts_with(text));
-                // Names are misspelt on purpose in this crate's tests, and stand for other names in documents.
+                // This crate's tests misspell names on purpose; documents have placeholders: `TAPEWIRE_NAME_API_KEY`.
                 let skipped = ["target", "shared", "cli/src", "cli/tests/config.rs"];
                 if name.starts_with('.') || name.ends_with(".md") || skipped.into_iter().any(is_own) {
                     continue;

@@ -72,6 +72,12 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     .unwrap();
     let own = run(&[&["study", "--impact", "own.csv"]]);
     assert!(own.contains("the most is 1 event on 1 day, at 5m"), "{own}");
+    let untitled = "own.csv has no column title: a story that is told again counts each time";
+    assert!(own.contains(untitled), "{own}");
+    run(&[&["study", "--impact", "own.csv", "--json", "f.json", "--overwrite"]]);
+    let methods = findings_of(folder)["methods"].as_str().unwrap().to_owned();
+    assert!(methods.contains("The rows have no titles, so a company's story that is told again"), "{methods}");
+    assert!(!table.contains("no column title"), "{table}");
     for (content, why) in [
         ("article_id,symbol,available_at,entry_at,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column score"),
         ("article_id,symbol,available_at,entry_at,score\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column of returns"),
@@ -90,6 +96,18 @@ fn joined_rows_in_a_file_give_the_same_findings() {
         (
             "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,nan,0.1\n",
             "row 2: score: \"nan\" is not a finite number",
+        ),
+        (
+            "ARTICLE_ID,SYMBOL,AVAILABLE_AT,ENTRY_AT,SCORE,RET_5M\na,AAPL,2024-07-01T14:00:00Z,,1,0.1\n",
+            "bad.csv has no column article_id, but ARTICLE_ID, SYMBOL, AVAILABLE_AT, ENTRY_AT, SCORE, RET_5M; it needs",
+        ),
+        (
+            "{\"Article_ID\":\"a\",\"available_at\":\"2024-07-01T14:00:00Z\"}\n",
+            "row 1: it has no article_id; it has Article_ID, available_at",
+        ),
+        (
+            "article_id,symbol,available_at,entry_at,score,ret_5m,phase\na,AAPL,2024-07-01T14:00:00Z,,1,0.1,pre\n",
+            "row 2: phase \"pre\" is not one of pre_market, session, break, after_hours, closed",
         ),
     ] {
         std::fs::write(folder.join("bad.csv"), content).unwrap();
@@ -120,7 +138,9 @@ fn flags_that_have_no_effect_are_refused() {
         (&["study", "--impact", "i", "--days", "5"], "--days with --impact needs the prices"),
         (&["study", "--impact", "i", "--scores", "s"], "--scores has no effect with --impact"),
         (&["study", "--impact", "i", "--from", "2024-07-02", "--to", "2024-07-01"], "is before --from"),
-        (&["study", "--impact", "i", "--horizons", "7m"], "choose of 1m, 5m"),
+        (&["study", "--impact", "i", "--from", "2025-05-13T10:00:00Z"], "write a day (UTC), such as 2024-07-01"),
+        (&["study", "--impact", "i", "--to", "2025-05-13 10:00"], "write a day (UTC), such as 2024-07-01"),
+        (&["study", "--impact", "i", "--horizons", "7m"], "choose one of 1m, 5m"),
         (&["study", "--impact", "i", "--score-quantile", "6/5"], "write top, bottom, outer, or K/N"),
         (&["study", "--impact", "i", "--days", "21"], "21 is not in 1..=20"),
     ] {

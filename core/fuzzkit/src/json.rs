@@ -1,5 +1,5 @@
-//! JSON with changes that keep most of it: fields of another type, numbers at the ends of what types hold, keys that
-//! repeat, half surrogates, deep nesting. And a plain reader to compare with.
+//! JSON with changes that keep most of it: fields of another type, numbers at the limits of number types, keys that
+//! repeat, lone surrogates, deep nesting. And a plain reader to compare with.
 
 use crate::Dice;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// A value whose scalars are kept as they are written, because a number may have spellings that no type keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json {
-    /// A string, number or word, as it is written.
+    /// A string, a number, `true`, `false` or `null`, as it is written.
     Scalar(String),
     /// A list.
     List(Vec<Self>),
@@ -163,7 +163,7 @@ impl Json {
         }
     }
 
-    /// The value at a place, counted from the root.
+    /// The value at a position in depth-first order. The root is at 0.
     fn at(&mut self, mut place: usize) -> Option<&mut Self> {
         if place == 0 {
             return Some(self);
@@ -202,7 +202,7 @@ impl Json {
         }
     }
 
-    /// Puts a value into that many lists.
+    /// Puts the value into `depth` lists, one inside the other.
     fn nest(&mut self, depth: usize) {
         let text = format!("{}{}{}", "[".repeat(depth), self.text(), "]".repeat(depth));
         *self = Self::Scalar(text);
@@ -275,7 +275,8 @@ fn number(dice: &mut Dice<'_>) -> String {
     }
 }
 
-/// A message made of one of `seeds` by a few changes; a few of them then get bytes that make them invalid.
+/// A copy of one of `seeds` with up to four changes. One copy in eight then has a few bytes damaged, after which it may
+/// no longer be JSON.
 pub fn message(dice: &mut Dice<'_>, seeds: &[Json]) -> Vec<u8> {
     let mut message = seeds[dice.below(seeds.len())].clone();
     for _ in 0..dice.below(5) {

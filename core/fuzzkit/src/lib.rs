@@ -138,13 +138,14 @@ pub fn folder() -> tempfile::TempDir {
     made.expect("a folder for temporary files can be made")
 }
 
-/// Returns what `read` returns, which reads `size` bytes and may be called several times.
+/// Calls `read`, which reads `size` bytes, and returns its result. May call it up to ten times.
 ///
 /// # Panics
-/// If `read` and its result together take more memory at once than 1 MiB and 64 bytes for each byte read.
+/// If in each of ten calls `read` and its result together take more memory at once than 1 MiB plus 64 bytes for each
+/// byte read.
 pub fn bounded<T>(size: usize, mut read: impl FnMut() -> T) -> T {
-    // Another test of the program may run at the same time, and its memory counts, too. So the measurement is repeated if
-    // the result is too large.
+    // Another test of the program may run at the same time, and its memory counts, too. So `read` is called again if
+    // too much memory was measured.
     let mut used = 0;
     for _ in 0..10 {
         let before = MEMORY.current_usage();

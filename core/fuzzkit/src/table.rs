@@ -64,8 +64,8 @@ const ODD: [&str; 58] = [
     "USD",
 ];
 
-/// A file made of one of `seeds`, whose rows are lines and whose cells `,` separates, by a few changes of cells and rows;
-/// a few of them then get bytes that make them invalid.
+/// A copy of one of `seeds` with up to four cells or rows changed. A row of a seed is a line, and its cells are
+/// separated by `,`. One copy in eight then has a few bytes damaged, after which it may no longer be CSV.
 pub fn file(dice: &mut Dice<'_>, seeds: &[&str]) -> Vec<u8> {
     let seed = dice.of(seeds);
     let mut rows: Vec<Vec<String>> = seed.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();

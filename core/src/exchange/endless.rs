@@ -50,7 +50,7 @@ fn week_of_currencies(day: Date) -> Option<(Timestamp, Timestamp)> {
 }
 
 fn midnight(day: Date) -> Timestamp {
-    TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).expect("the years are far from the last moment")
+    TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).expect("the years end long before the last timestamp")
 }
 
 #[cfg(test)]

@@ -73,10 +73,9 @@ pub fn without(text: &str) -> &str {
 fn begins_sentence(before: &str) -> bool {
     let ends_line = |text: &str, end: &str| !end.is_empty() && text[end.len()..].contains(['\n', '\r']);
     let end = before.trim_end();
-    // A quote with nothing behind it opens a quotation, which may be in the middle of a sentence.
+    // A quote with nothing behind it opens a quotation: what somebody said about past performance is not a disclaimer.
     if let Some(quoted) = before.strip_suffix('"') {
-        let end = quoted.trim_end();
-        return end.ends_with(['.', '!', '?', '…']) || ends_line(quoted, end);
+        return ends_line(quoted, quoted.trim_end());
     }
     ends_line(before, end) || end.ends_with(['.', '!', '?', ')', ']', '"', '”', '’', '*', '|', '…'])
 }
@@ -120,6 +119,8 @@ mod tests {
             "Analysts say past performance is not what moves the stock",
             "Maker said: \"Past performance is not what counts.\" Shares rose 5%.",
             "\"Past performance is not what counts,\" Maker said. Shares rose 5%.",
+            "Fund rose. \"Past performance is not a guide,\" its manager said. Shares crashed after a fraud.",
+            "Lender sinks. \"Disclosure: we are insolvent,\" he said.",
             "© 2025",
             "",
         ] {

@@ -39,7 +39,8 @@ pub fn article(title: &str, published_at: Timestamp) -> Article {
     }
 }
 
-/// A mention in the first revision of article `a`. It has no score and is available when the article was published.
+/// A mention in article `a`, with 1 as the article's revision. It has no score and is available when the article was
+/// published.
 pub fn mention(ticker: &str, published_at: Timestamp) -> Mention {
     Mention {
         article_id: "a".into(),

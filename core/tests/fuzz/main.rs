@@ -158,7 +158,7 @@ fn texts() {
     fuzz!(INPUTS, |bytes: &[u8]| {
         let text = marked_up(bytes);
         let cleaned = bounded(text.len(), || clean(&text).into_owned());
-        // An entity grows most: `&ngE;`, of five bytes, becomes two characters of six bytes together.
+        // An entity grows most: `&nGt;`, of five bytes, becomes two characters of six bytes together.
         assert!(cleaned.len() <= 2 * text.len(), "{text:?} is {cleaned:?}");
         assert_eq!(clean(&cleaned), cleaned, "{text:?}");
         let read = bounded(text.len(), || readable(&text).into_owned());

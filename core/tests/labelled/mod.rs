@@ -17,8 +17,8 @@ pub struct Headline {
 }
 
 /// Reads lines of `half, company's name, hours, story, headline`, separated by tabs; lines that begin with `#` are
-/// left out. Hours are counted from any common start. Story `-` is one that is told once, `?` one that people would
-/// not agree on, which does not count.
+/// left out. The half is `chosen`, on which rules and threshold were chosen, or `held-out`. Hours are counted from any
+/// common start. Story `-` is one that is told once, `?` one that people would not agree on, which does not count.
 pub fn read(text: &str) -> Result<Vec<Headline>, String> {
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#') && !line.trim().is_empty());
     let read = |(line, number): (&str, usize)| {
@@ -104,7 +104,7 @@ pub fn pairs(headlines: &[Headline]) -> Measured {
     measured
 }
 
-/// For every headline: whether it is rightly taken for one of a story that was told before.
+/// For every headline: whether it is recognised rightly as telling a story again.
 pub fn repeats(headlines: &[Headline]) -> Measured {
     let mut measured = Measured { count: Count::default(), errors: Vec::new() };
     for own in by_company(headlines).values() {

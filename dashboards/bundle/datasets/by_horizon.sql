@@ -39,8 +39,8 @@ WITH
     classes AS (
         SELECT
             step,
-            anyIf(mean_outcome * 10000, label = 'positive') AS positive,
-            anyIf(mean_outcome * 10000, label = 'negative') AS negative,
+            anyIf(toNullable(mean_outcome * 10000), label = 'positive') AS positive,
+            anyIf(toNullable(mean_outcome * 10000), label = 'negative') AS negative,
             anyIf(low * 10000, label = 'positive') AS positive_low,
             anyIf(high * 10000, label = 'positive') AS positive_high,
             anyIf(low * 10000, label = 'negative') AS negative_low,

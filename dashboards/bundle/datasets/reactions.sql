@@ -13,9 +13,9 @@ SELECT
         repeat(char(226, 128, 139), step),
         if(any(minutes) IS NULL, replaceAll(any(means.horizon), '_', ' '), concat(toString(any(minutes)), ' min'))
     ) AS horizon,
-    anyIf(mean_outcome * 10000, label = 'positive') AS positive,
-    anyIf(mean_outcome * 10000, label = 'neutral') AS neutral,
-    anyIf(mean_outcome * 10000, label = 'negative') AS negative
+    anyIf(toNullable(mean_outcome * 10000), label = 'positive') AS positive,
+    anyIf(toNullable(mean_outcome * 10000), label = 'neutral') AS neutral,
+    anyIf(toNullable(mean_outcome * 10000), label = 'negative') AS negative
 FROM means
 WHERE outcome = studied
 GROUP BY step

@@ -139,11 +139,11 @@ fn a_trade_that_is_taken_back_never_counts() {
     let records =
         [trade(1_000_000, 1, 10.0, 100.0), trade(2_000_000, 2, 50.0, 100.0), trade(3_000_000, 3, 77.0, 100.0)];
     let mut expected = None;
-    for first_the_corrections in [false, true] {
+    for corrections_first in [false, true] {
         let mut fold = fold(&[60], 60);
         let mut all = records.to_vec();
         all.extend([correction.clone(), cancel(10, "id3")]);
-        if first_the_corrections {
+        if corrections_first {
             all.reverse();
         }
         all.iter().for_each(|trade| assert_eq!(fold.trade(trade), Arrival::Counts));
@@ -229,7 +229,8 @@ fn trades() -> impl Strategy<Value = Vec<Trade>> {
 proptest! {
     #[test]
     fn the_last_versions_are_those_of_the_sorted_set(trades in trades(), seed in any::<u64>()) {
-        // Each trade arrives up to a minute late, some twice; watermarks are one minute behind what has arrived.
+        // Each trade arrives up to a minute late, some twice. A watermark is the time of an arrival, so trades may be
+        // up to a minute older than a watermark before them.
         let mut random = seed | 1;
         let mut below = |n: u64| {
             random ^= random << 13;

@@ -122,7 +122,7 @@ impl Held {
         assert_eq!(bar.fault(), None);
         let key = (bar.symbol.clone(), bar.width_s, bar.start);
         if self.bars.get(&key).is_some_and(|(_, before)| before.received_at > bar.received_at) {
-            // Of two versions the one counts that was received later.
+            // The version that was received later counts.
             assert!(self.is_repeated, "an older version replaces a newer one: {bar:?}");
             return;
         }
@@ -157,7 +157,8 @@ fn bars_are_those_of_the_trades_and_none_overlaps_a_gap() {
         let source = if symbol.as_str() == "X:BTCUSD" { "b" } else { "a" };
         assert!(gaps.iter().all(|gap| gap.source != source || bar.end() <= gap.from || gap.to <= *start), "{bar:?}");
     }
-    // Of 15 minutes, minus the first and the one at 5 minutes; of five minutes the last is whole.
+    // Source `a` has bars of 13 of the 15 minutes, because the first and the one at 5 minutes overlap its gaps. Of its
+    // three bars of five minutes, only the last overlaps no gap.
     assert_eq!((count(&held, "MKR", 60), count(&held, "ACME", 60), count(&held, "MKR", 300)), (13, 13, 1));
     assert_eq!((count(&held, "X:BTCUSD", 60), count(&held, "X:BTCUSD", 300)), (9, 1));
 
@@ -230,7 +231,7 @@ fn what_was_given_out_and_not_committed_is_given_out_again_and_equal() {
             step(&mut partition, offset, &records[offset]).into_iter().for_each(|tape| held.take(tape));
             offset += 1;
             if offset == killed_at + kill_every {
-                // The last commit was half way since the last kill.
+                // The last commit was half-way between the kill before and this one.
                 killed_at = offset;
                 let mut committed = Partition::resume(rules(), 0, "");
                 let half = offset - kill_every / 2;

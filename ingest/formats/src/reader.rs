@@ -2,7 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::delimited::{self, Dialect};
-use crate::json::{Json, Layout};
+use crate::json::{Json, Layout, is_list_of_lists};
 use crate::lines::Lines;
 use crate::parquet::Parquet;
 use crate::source::Input;
@@ -216,6 +216,19 @@ fn format(buffer: &mut Buffer, options: &Options) -> Result<Detected, FormatErro
         (None, Some(_)) => Ok(Detected::Json(Layout::Lines)),
         (None, None) if options.otherwise == Format::Text => Ok(Detected::Text),
         (None, None) if options.otherwise == Format::Json => Ok(Detected::Json(Layout::Lines)),
+        (None, None) if is_list_of_lists(buffer)? => Err(list_of_lists(buffer.place())),
         (None, None) => Ok(Detected::Csv),
+    }
+}
+
+/// The error for lists of values without names, of which each line would otherwise be taken for a row of CSV.
+fn list_of_lists(place: &str) -> FormatError {
+    FormatError::Refused {
+        place: place.to_owned(),
+        what: "a list of lists, whose values have no names".to_owned(),
+        remedy: format!(
+            "write each inner list as a row of CSV (jq -r '.[] | @csv' {place} > rows.csv) and read that without a \
+             header (--no-bar-header or --no-header), with names for c1, c2, ... (--bar-columns or --columns)"
+        ),
     }
 }

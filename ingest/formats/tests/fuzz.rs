@@ -30,7 +30,7 @@ const SEEDS: [&str; 14] = [
     "\u{feff}id,title\n1,Überschuss\n",
 ];
 
-/// A seed with some bytes changed, removed, doubled or inserted; or the input's own bytes.
+/// A seed with some bytes replaced, removed or inserted, or cut off at its end; or the input's own bytes.
 fn changed(bytes: &[u8]) -> Vec<u8> {
     let Some((&first, rest)) = bytes.split_first() else { return Vec::new() };
     let Some(seed) = SEEDS.get(usize::from(first) % 20) else { return rest.to_vec() };
@@ -105,7 +105,7 @@ fn rows_of_csv_have_the_values_that_the_csv_crate_finds() {
             let values: Vec<Value> =
                 records[0].iter().map(|value| Value::Text(String::from_utf8_lossy(value).into_owned())).collect();
             let own: Vec<Value> = row.fields.iter().map(|(_, value)| value.clone()).collect();
-            // Half of a surrogate pair, encoded in three bytes, is one U+FFFD in one reader and three in the other.
+            // A lone surrogate, encoded in three bytes, is one U+FFFD in one reader and three in the other.
             if !row.raw.contains(&0xed) {
                 assert_eq!(own, values);
             }
@@ -138,7 +138,7 @@ fn whole_files_of_csv_have_the_rows_that_the_csv_crate_finds() {
     });
 }
 
-/// A value of serde_json with the digits of its numbers as doubles.
+/// Whether a value equals one of serde_json. Numbers are compared as doubles; of a repeated name the last value counts.
 fn same(own: &Value, reference: &serde_json::Value) -> bool {
     match (own, reference) {
         (Value::Null, serde_json::Value::Null) => true,
@@ -163,7 +163,7 @@ fn rows_of_json_have_the_values_that_serde_json_finds() {
         let file = changed(bytes);
         let (items, _) = read(&file, &Options { format: Some(Format::Json), ..Options::default() });
         for row in items.into_iter().flatten() {
-            // A row that serde_json refuses is accepted only if it has half surrogates, NaN or control characters.
+            // A row that serde_json refuses is accepted only if it has lone surrogates, NaN or control characters.
             let Ok(reference) = serde_json::from_slice::<serde_json::Value>(&row.raw) else { continue };
             let own = Value::Object(row.fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect());
             assert!(same(&own, &reference), "{own:?} {reference:?}");

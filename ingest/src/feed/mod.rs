@@ -27,6 +27,7 @@ use crate::supervise::supervise;
 use crate::writer::{Stream, Writer};
 use actions::ActionsFollower;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use reader::Reader;
 use std::collections::BTreeSet;
@@ -76,17 +77,19 @@ const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 ///
 /// # Errors
 /// The first error of any source that a retry can't cure. Outages are waited out.
-pub async fn run(
-    config: &PricesConfig,
-    providers: &ProvidersConfig,
-    state_folder: &Path,
+pub fn run<'a>(
+    config: &'a PricesConfig,
+    providers: &'a ProvidersConfig,
+    state_folder: &'a Path,
     producer: Producer,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), IngestError> {
-    let (_sender, configs) = watch::channel(config.clone());
-    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+) -> BoxFuture<'a, Result<(), IngestError>> {
+    Box::pin(async move {
+        let (_sender, configs) = watch::channel(config.clone());
+        run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+    })
 }
 
 /// As [`run`], with settings that may change: a source whose symbols change is connected again and fetches what it missed,
@@ -94,28 +97,30 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_watched(
+pub fn run_watched<'a>(
     configs: watch::Receiver<PricesConfig>,
-    providers: &ProvidersConfig,
-    state_folder: &Path,
+    providers: &'a ProvidersConfig,
+    state_folder: &'a Path,
     producer: Producer,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), IngestError> {
-    configs.borrow().check()?;
-    let wanted = |config: &PricesConfig| {
-        let count = u32::try_from(config.sources.len()).expect("a list of names is short");
-        let streams = (0..count).zip(&config.sources);
-        streams.map(|(index, name)| (name.clone(), (config.of(name), Stream::prices(index, count, name)))).collect()
-    };
-    let start = |name: &str, (config, stream): (PriceFeedConfig, Stream), stop: Shutdown| {
-        let source = providers.price_source(name, &clock)?;
-        let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
-        let feed = PriceFeed::new(config, source, stream, state_folder, producer, clock, readiness)?;
-        Ok(feed.run(stop).boxed())
-    };
-    supervise(configs, wanted, start, shutdown).await
+) -> BoxFuture<'a, Result<(), IngestError>> {
+    Box::pin(async move {
+        configs.borrow().check()?;
+        let wanted = |config: &PricesConfig| {
+            let count = u32::try_from(config.sources.len()).expect("a list of names is short");
+            let streams = (0..count).zip(&config.sources);
+            streams.map(|(index, name)| (name.clone(), (config.of(name), Stream::prices(index, count, name)))).collect()
+        };
+        let start = |name: &str, (config, stream): (PriceFeedConfig, Stream), stop: Shutdown| {
+            let source = providers.price_source(name, &clock)?;
+            let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
+            let feed = PriceFeed::new(config, source, stream, state_folder, producer, clock, readiness)?;
+            Ok(feed.run(stop).boxed())
+        };
+        supervise(configs, wanted, start, shutdown).await
+    })
 }
 
 /// Follows one price source.

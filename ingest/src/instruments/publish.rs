@@ -6,6 +6,7 @@ use crate::IngestError;
 use crate::providers::ProvidersConfig;
 use crate::providers::Reject;
 use crate::state::StateFile;
+use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,21 +35,23 @@ const IN_FLIGHT: usize = 10_000;
 ///
 /// # Errors
 /// [`IngestError::Config`], [`IngestError::State`], [`IngestError::Bus`].
-pub async fn run(
-    config: &InstrumentsConfig,
-    providers: &ProvidersConfig,
+pub fn run<'a>(
+    config: &'a InstrumentsConfig,
+    providers: &'a ProvidersConfig,
     built_in: Vec<Instrument>,
-    state_folder: &Path,
+    state_folder: &'a Path,
     producer: Producer,
     clock: Clock,
     shutdown: Shutdown,
-) -> Result<(), IngestError> {
-    config.check()?;
-    let state = StateFile::new(state_folder, "instruments.json")?;
-    let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE);
-    let digests = state.load()?.unwrap_or_default();
-    let mut publisher = Publisher { config, providers, built_in, producer, dead_letters, clock, state, digests };
-    shutdown.run_until_cancelled(publisher.follow()).await.unwrap_or(Ok(()))
+) -> BoxFuture<'a, Result<(), IngestError>> {
+    Box::pin(async move {
+        config.check()?;
+        let state = StateFile::new(state_folder, "instruments.json")?;
+        let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE);
+        let digests = state.load()?.unwrap_or_default();
+        let mut publisher = Publisher { config, providers, built_in, producer, dead_letters, clock, state, digests };
+        shutdown.run_until_cancelled(publisher.follow()).await.unwrap_or(Ok(()))
+    })
 }
 
 struct Publisher<'a> {

@@ -31,6 +31,7 @@ use crate::writer::{Stream, Writer};
 use budget::Budget;
 use fallback::{Healths, Primary};
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use progress::PollProgress;
 use rejected::Rejected;
@@ -80,17 +81,19 @@ pub struct Polled {
 ///
 /// # Errors
 /// The first error of any source that a retry can't help against. Outages are waited out.
-pub async fn run(
-    config: &NewsConfig,
-    providers: &ProvidersConfig,
-    state_folder: &Path,
+pub fn run<'a>(
+    config: &'a NewsConfig,
+    providers: &'a ProvidersConfig,
+    state_folder: &'a Path,
     producer: Producer,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), IngestError> {
-    let (_sender, configs) = watch::channel(config.clone());
-    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+) -> BoxFuture<'a, Result<(), IngestError>> {
+    Box::pin(async move {
+        let (_sender, configs) = watch::channel(config.clone());
+        run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+    })
 }
 
 /// As [`run`], with settings that may change: a source whose settings change goes on where its state file says, the others
@@ -98,35 +101,38 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_watched(
+pub fn run_watched<'a>(
     configs: watch::Receiver<NewsConfig>,
-    providers: &ProvidersConfig,
-    state_folder: &Path,
+    providers: &'a ProvidersConfig,
+    state_folder: &'a Path,
     producer: Producer,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), IngestError> {
-    configs.borrow().check()?;
-    let wanted = |config: &NewsConfig| {
-        let count = u32::try_from(config.sources.len()).expect("a list of names is short");
-        let streams = (0..count).zip(&config.sources);
-        let settings = |(index, name): (u32, &String)| {
-            let primary = config.primary_of(name).map(str::to_owned);
-            (name.clone(), (config.of(name), Stream::news(index, count, name), primary))
+) -> BoxFuture<'a, Result<(), IngestError>> {
+    Box::pin(async move {
+        configs.borrow().check()?;
+        let wanted = |config: &NewsConfig| {
+            let count = u32::try_from(config.sources.len()).expect("a list of names is short");
+            let streams = (0..count).zip(&config.sources);
+            let settings = |(index, name): (u32, &String)| {
+                let primary = config.primary_of(name).map(str::to_owned);
+                (name.clone(), (config.of(name), Stream::news(index, count, name), primary))
+            };
+            streams.map(settings).collect()
         };
-        streams.map(settings).collect()
-    };
-    let healths = Healths::default();
-    let start = |name: &str, (config, stream, primary): (NewsPollerConfig, Stream, Option<String>), stop: Shutdown| {
-        let source = config.source(name, providers, &clock)?;
-        let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
-        let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
-        healths.insert(name, poller.health.clone());
-        poller.primary = primary.map(|name| Primary { name, healths: healths.clone() });
-        Ok(poller.run(stop).boxed())
-    };
-    supervise(configs, wanted, start, shutdown).await
+        let healths = Healths::default();
+        let start =
+            |name: &str, (config, stream, primary): (NewsPollerConfig, Stream, Option<String>), stop: Shutdown| {
+                let source = config.source(name, providers, &clock)?;
+                let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
+                let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
+                healths.insert(name, poller.health.clone());
+                poller.primary = primary.map(|name| Primary { name, healths: healths.clone() });
+                Ok(poller.run(stop).boxed())
+            };
+        supervise(configs, wanted, start, shutdown).await
+    })
 }
 
 /// Polls one news source.
@@ -286,6 +292,7 @@ impl NewsPoller {
         let mut polled = Polled::default();
         loop {
             let mut at = self.unfinished.take().unwrap_or_else(|| self.begin());
+            let requests = self.source.requests();
             let page = match self.page(&at.request).await? {
                 Ok(page) => page.without_large_records(),
                 // The provider has forgotten the cursor: the next poll begins with its first page.
@@ -296,6 +303,12 @@ impl NewsPoller {
                     return Err(ProviderError::Unreadable { provider, path, reason }.into());
                 }
                 Err(error) => {
+                    // A page may take many requests. If one before the failed one was answered, this failure is the first
+                    // again, unless the page has to begin again.
+                    let made = self.source.requests().zip(requests).map_or(0, |(after, before)| after - before);
+                    if made > 1 && !matches!(error, ProviderError::Unreadable { .. }) {
+                        self.health.answered();
+                    }
                     self.unfinished = Some(at);
                     return Err(error.into());
                 }

@@ -36,6 +36,8 @@ pub struct Round<At> {
     answers: usize,
     /// Whether a request has failed, so that much time may have passed since the answer before it.
     was_interrupted: bool,
+    /// Whether the next request has been rejected once.
+    was_rejected: bool,
     articles: Vec<Article>,
     /// Position of each article by id.
     positions: HashMap<String, usize>,
@@ -53,6 +55,7 @@ impl<At: Default> Rounds<At> {
             at: At::default(),
             answers: 0,
             was_interrupted: false,
+            was_rejected: false,
             articles: Vec::new(),
             positions: HashMap::new(),
             rejects: Vec::new(),
@@ -79,20 +82,26 @@ impl<At> Rounds<At> {
     /// Decides what becomes of a round whose next request has failed: it is returned if it ends with what it has read.
     /// `is_counted` says whether its pages are found by their number, and not by what an earlier answer said.
     ///
-    /// A page after the first that is rejected is not asked for again: it would be rejected at every retry, and what the pages
-    /// before it have would never be sent. Either the plan ends there: then the round ends with what it has read. Or the
-    /// provider has forgotten the place of the page while a failure was waited out: then the next call begins with the first.
+    /// A page after the first that is rejected is asked for once more, for a proxy on the way may have done it. If it is
+    /// rejected again, the plan ends there, and the round ends with what it has read: otherwise what the pages before it have
+    /// would never be sent. Where the place of the page is what an earlier answer said, the provider may have forgotten it
+    /// while a failure was waited out: then the next call begins with the first page.
     ///
     /// # Errors
-    /// `error`, and the next call for the same page goes on with the request that failed; [`ProviderError::Unreadable`] if it
-    /// has to begin with the first page.
+    /// `error`, and the next call for the same page goes on with the request that failed. A page after the first that is
+    /// rejected once is a [`ProviderError::Failed`]; [`ProviderError::Unreadable`] if the next call has to begin with the
+    /// first page.
     pub fn failed(&self, round: Round<At>, error: ProviderError, is_counted: bool) -> Result<Round<At>, ProviderError> {
         let page = round.answers + 1;
         match error {
             ProviderError::BadRequest { .. } if round.answers == 0 => Err(error),
-            ProviderError::BadRequest { provider, path, status, message } if round.was_interrupted && !is_counted => {
-                let reason = format!("page {page} is no longer there: HTTP {status}: {message}");
-                Err(ProviderError::Unreadable { provider, path, reason })
+            ProviderError::BadRequest { provider, path, status, message } if !round.was_rejected => {
+                if round.was_interrupted && !is_counted {
+                    let reason = format!("page {page} is no longer there: HTTP {status}: {message}");
+                    return Err(ProviderError::Unreadable { provider, path, reason });
+                }
+                self.keep(Round { was_rejected: true, ..round });
+                Err(ProviderError::Failed { provider, path, status, message, retry_after: None })
             }
             ProviderError::BadRequest { provider, status, message, .. } => {
                 tracing::error!(
@@ -100,8 +109,8 @@ impl<At> Rounds<At> {
                     page,
                     status,
                     message,
-                    "the provider rejects a further page of its list: what this page and those after it have is lost; see how \
-                     far back your plan reaches, and poll more often"
+                    "the provider rejects a further page of its list twice: what this page and those after it have is lost; \
+                     see how far back your plan reaches, and poll more often"
                 );
                 self.cut();
                 Ok(round)
@@ -123,6 +132,7 @@ impl<At> Round<At> {
     /// companies of all of them: otherwise each list would seem to edit it.
     pub fn add(&mut self, page: Page<Article>) -> usize {
         self.answers += 1;
+        self.was_rejected = false;
         let before = self.articles.len();
         for article in page.items {
             match self.positions.get(&article.id) {

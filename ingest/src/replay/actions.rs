@@ -3,6 +3,7 @@
 //! The file is short and every row changes outcomes, so a row that can't be read refuses the whole file.
 
 use super::ReplayOptions;
+use super::values::ticker::ticker;
 use crate::IngestError;
 use csv::{ByteRecord, ReaderBuilder};
 use jiff::Timestamp;
@@ -62,6 +63,10 @@ fn parse(path: &Path, content: &[u8], options: &ReplayOptions) -> Result<Vec<Cor
 fn columns(header: &ByteRecord) -> Result<[Option<usize>; COLUMNS.len()], String> {
     let names: Vec<String> =
         header.iter().map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase()).collect();
+    let is_twice = |(at, name): &(usize, &String)| !name.is_empty() && names[..*at].contains(name);
+    if let Some((_, name)) = names.iter().enumerate().find(is_twice) {
+        return Err(format!("has two columns `{name}`; rename one"));
+    }
     let columns = COLUMNS.map(|name| names.iter().position(|column| column == name));
     match COLUMNS[..REQUIRED].iter().zip(columns).find(|(_, column)| column.is_none()) {
         Some((name, _)) => Err(format!("lacks the column `{name}`; {EXAMPLE}")),
@@ -97,10 +102,10 @@ impl<'a> Row<'a> {
     }
 
     fn action(&self, options: &ReplayOptions) -> Result<CorporateAction, String> {
-        let symbol = options.alias(Symbol::new(self.text("symbol")?).map_err(|error| error.to_string())?);
+        let symbol = options.alias(ticker(self.text("symbol")?)?);
         let date = self.text("ex_date")?;
-        // A year without all its digits is a year of antiquity to the library.
-        let ex_date = Date::strptime("%Y-%m-%d", date).ok().filter(|_| date.len() == "2020-08-31".len());
+        // The library reads other forms, too: 20200831, a date with a time, a year with a sign.
+        let ex_date = date.parse::<Date>().ok().filter(|_| date.len() == "2020-08-31".len());
         let ex_date =
             ex_date.ok_or_else(|| format!("`ex_date` is \"{date}\", which is not a date such as 2020-08-31"))?;
         let kind = match self.text("kind")?.to_ascii_lowercase().as_str() {
@@ -213,5 +218,23 @@ mod tests {
         }
         let error = actions("ticker,ex_date,kind\n").unwrap_err();
         assert!(error.contains("lacks the column `symbol`"), "{error}");
+        let error = actions("symbol,ex_date,kind,from,to,From\nTSLA,2022-08-25,split,1,3,2\n").unwrap_err();
+        assert!(error.contains("has two columns `from`; rename one"), "{error}");
+    }
+
+    /// As news and bars spell it, so that the three files of one vendor name the same companies.
+    #[test]
+    fn a_ticker_is_read_as_in_news_and_bars() {
+        let symbol = |written: &str| {
+            let found = actions(&format!("symbol,ex_date,kind,from,to\n{written},2022-08-25,split,1,3\n"))?;
+            Ok::<_, String>(found[0].symbol.to_string())
+        };
+        for written in ["AAPL", "AAPL.US", "NASDAQ:AAPL", "$AAPL", "AAPL US Equity", "AAPL.OQ", "aapl"] {
+            assert_eq!(symbol(written), Ok("AAPL".to_owned()), "{written}");
+        }
+        assert_eq!(symbol("LON:VOD"), Ok("VOD.L".to_owned()));
+        assert_eq!(symbol("BRK-B"), Ok("BRK.B".to_owned()));
+        let refused = symbol("US0378331005").unwrap_err();
+        assert!(refused.contains("line 2: `US0378331005` is an ISIN"), "{refused}");
     }
 }

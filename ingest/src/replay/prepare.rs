@@ -22,6 +22,8 @@ pub struct Prepared {
     pub(super) rejected: Vec<Rejected>,
     pub(super) in_part: Vec<Rejected>,
     pub(super) repeated: u64,
+    edits: u64,
+    midnights: Vec<news::Midnights>,
 }
 
 /// Reads all files and decides what they mean: names, times, widths, edits, repetitions. `report` may stop it with an
@@ -57,10 +59,10 @@ pub fn prepare(
         Some(run) => run,
         None => Run::named(&format!("replay-{}", fingerprint(&news, &bars, &actions, options))),
     };
-    rejected.extend(news.rejected);
-    let repeated = news.repeated;
-    let (articles, mentions, options) = (news.articles, news.mentions, options.clone());
-    Ok(Prepared { run, actions, articles, mentions, bars, options, rejected, in_part, repeated })
+    let news::Collected { articles, mentions, repeated, edits, midnights, rejected: contradicting } = news;
+    rejected.extend(contradicting);
+    let options = options.clone();
+    Ok(Prepared { run, actions, articles, mentions, bars, options, rejected, in_part, repeated, edits, midnights })
 }
 
 fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
@@ -282,6 +284,7 @@ impl Prepared {
         let mut notes = self.bars.widths.clone();
         if !self.actions.is_empty() {
             notes.push(format!("{} splits and dividends", self.actions.len()));
+            notes.extend(self.idle_actions());
         }
         notes.extend(self.bars.markets.iter().cloned());
         notes.extend(self.other_markets());
@@ -305,6 +308,36 @@ impl Prepared {
                  were received, crawled or edited then; --news-columns received_at= leaves the time of receipt out"
             ));
         }
+        notes.extend(self.notes_of_rows());
+        notes
+    }
+
+    /// Splits and dividends that change nothing, because no bar has their symbol.
+    fn idle_actions(&self) -> Option<String> {
+        let known = self.bars.symbols();
+        let idle: Vec<&CorporateAction> =
+            self.actions.iter().filter(|action| !known.contains(&action.symbol)).collect();
+        let symbol = &idle.first()?.symbol;
+        Some(format!(
+            "{} splits or dividends are of symbols without bars, such as {symbol}, and do nothing; --alias NEWS=TAPE \
+             reads a symbol as that of the bars",
+            idle.len()
+        ))
+    }
+
+    /// What a person should know of rows that do not count as they stand, or not at all.
+    fn notes_of_rows(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.midnights.iter().filter_map(|file| file.note(self.options.delay)).collect();
+        if let edits @ 1.. = self.edits {
+            notes.push(format!(
+                "{edits} rows replace the text of an earlier row with the same id, as its edits; if they are articles \
+                 of their own, --news-columns id= leaves the ids out"
+            ));
+        }
+        if let repeated @ 1.. = self.repeated + self.bars.repeated {
+            notes.push(format!("{repeated} rows repeat another, and count once"));
+        }
+        notes.extend(self.bars.replacement());
         for (rows, what) in [(&self.rejected, "can't be read"), (&self.in_part, "are kept without a part")] {
             if !rows.is_empty() {
                 notes.push(format!("{} rows {what}: {}", rows.len(), reasons(rows).join("; ")));

@@ -11,6 +11,9 @@ use tapewire_formats::{Format, Options, Reader, Row};
 /// How many rows are read between two reports of progress.
 const REPORT_EVERY: u64 = 1000;
 
+/// How many reasons are written out.
+const SHOWN: usize = 5;
+
 /// Where a row is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
@@ -107,7 +110,7 @@ pub(super) fn nothing_readable(file: &Path, rows: u64, rejected: &[Rejected]) ->
     IngestError::Shape { path, reason: format!("none of its {rows} rows can be read: {}", reasons.join("; ")) }
 }
 
-/// The commonest reasons, each with its number of rows and its first row.
+/// The commonest reasons, each with its number of rows and its first row; then how many other reasons there are.
 pub(super) fn reasons(rejected: &[Rejected]) -> Vec<String> {
     let mut counts: BTreeMap<String, (u64, &str, u64)> = BTreeMap::new();
     for row in rejected {
@@ -121,5 +124,37 @@ pub(super) fn reasons(rejected: &[Rejected]) -> Vec<String> {
         1 => format!("{reason} (line {number})"),
         _ => format!("{reason} (line {number} and {} more)", count - 1),
     };
-    counts.iter().take(5).map(line).collect()
+    let mut lines: Vec<String> = counts.iter().take(SHOWN).map(line).collect();
+    let others = counts.get(SHOWN..).unwrap_or_default();
+    if !others.is_empty() {
+        let rows: u64 = others.iter().map(|(count, ..)| count).sum();
+        let firsts: Vec<String> = others.iter().take(SHOWN).map(|(_, _, number)| number.to_string()).collect();
+        let more = if others.len() > SHOWN { ", ..." } else { "" };
+        let reasons = if others.len() == 1 { "reason" } else { "reasons" };
+        let count = others.len();
+        lines.push(format!("and {count} other {reasons} for {rows} rows (line {}{more})", firsts.join(", ")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_with_rare_reasons_are_counted_and_named() {
+        let row = |number: u64, reason: &str| {
+            let origin = Origin { file: Arc::from(Path::new("news.jsonl")), number, has_lines: true };
+            Rejected { origin, reason: reason.to_owned(), raw: Vec::new() }
+        };
+        let mut rejected: Vec<Rejected> =
+            (1..).zip(["a", "b", "c", "d", "e", "f `1`"]).map(|(n, why)| row(n, why)).collect();
+        rejected.push(row(7, "f `2`"));
+        let shown = ["f `1` (line 6 and 1 more)", "a (line 1)", "b (line 2)", "c (line 3)", "d (line 4)"];
+        assert_eq!(reasons(&rejected), [&shown[..], &["and 1 other reason for 1 rows (line 5)"]].concat());
+        rejected.extend((8..14).map(|n| row(n, &format!("reason {n}"))));
+        assert_eq!(reasons(&rejected)[..5], shown);
+        assert_eq!(reasons(&rejected)[5], "and 7 other reasons for 7 rows (line 5, 8, 9, 10, 11, ...)");
+        assert_eq!(reasons(&rejected[..5]).len(), 5);
+    }
 }

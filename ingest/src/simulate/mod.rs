@@ -27,6 +27,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::routing::get;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use rest::Refusal;
 use std::net::SocketAddr;
@@ -67,35 +68,37 @@ impl Simulator {
     ///
     /// # Errors
     /// [`IngestError::Listen`] if the listener breaks.
-    pub async fn serve(self, listener: TcpListener) -> Result<(), IngestError> {
-        let address = self.0.config.listen.to_string();
-        let shutdown = self.0.shutdown.clone();
-        let app = Router::new()
-            .route("/v2/reference/news", get(rest::news))
-            .route("/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}", get(rest::aggregates))
-            .route("/v2/aggs/grouped/locale/us/market/stocks/{date}", get(history::grouped))
-            .route("/v2/aggs/ticker/{ticker}/prev", get(history::previous_close))
-            .route("/v1/open-close/{ticker}/{date}", get(history::open_close))
-            .route("/v3/trades/{ticker}", get(history::trades))
-            .route("/v2/last/trade/{ticker}", get(history::last_trade))
-            .route("/v2/snapshot/locale/us/markets/stocks/tickers", get(history::snapshots))
-            .route("/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", get(history::snapshot))
-            .route("/v2/snapshot/locale/us/markets/stocks/{direction}", get(history::movers))
-            .route("/v3/reference/tickers", get(listings::tickers))
-            .route("/v3/reference/tickers/types", get(listings::types))
-            .route("/v3/reference/tickers/{ticker}", get(listings::ticker))
-            .route("/v3/reference/exchanges", get(listings::exchanges))
-            .route("/v1/marketstatus/now", get(listings::status))
-            .route("/v1/marketstatus/upcoming", get(listings::holidays))
-            .route("/v3/reference/splits", get(reference::splits))
-            .route("/v3/reference/dividends", get(reference::dividends))
-            .route("/stocks", get(stream::stocks))
-            .route("/sim/truth", get(rest::truth))
-            .with_state(self);
-        axum::serve(listener, app)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
-            .map_err(|source| IngestError::Listen { address, source })
+    pub fn serve(self, listener: TcpListener) -> BoxFuture<'static, Result<(), IngestError>> {
+        Box::pin(async move {
+            let address = self.0.config.listen.to_string();
+            let shutdown = self.0.shutdown.clone();
+            let app = Router::new()
+                .route("/v2/reference/news", get(rest::news))
+                .route("/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}", get(rest::aggregates))
+                .route("/v2/aggs/grouped/locale/us/market/stocks/{date}", get(history::grouped))
+                .route("/v2/aggs/ticker/{ticker}/prev", get(history::previous_close))
+                .route("/v1/open-close/{ticker}/{date}", get(history::open_close))
+                .route("/v3/trades/{ticker}", get(history::trades))
+                .route("/v2/last/trade/{ticker}", get(history::last_trade))
+                .route("/v2/snapshot/locale/us/markets/stocks/tickers", get(history::snapshots))
+                .route("/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", get(history::snapshot))
+                .route("/v2/snapshot/locale/us/markets/stocks/{direction}", get(history::movers))
+                .route("/v3/reference/tickers", get(listings::tickers))
+                .route("/v3/reference/tickers/types", get(listings::types))
+                .route("/v3/reference/tickers/{ticker}", get(listings::ticker))
+                .route("/v3/reference/exchanges", get(listings::exchanges))
+                .route("/v1/marketstatus/now", get(listings::status))
+                .route("/v1/marketstatus/upcoming", get(listings::holidays))
+                .route("/v3/reference/splits", get(reference::splits))
+                .route("/v3/reference/dividends", get(reference::dividends))
+                .route("/stocks", get(stream::stocks))
+                .route("/sim/truth", get(rest::truth))
+                .with_state(self);
+            axum::serve(listener, app)
+                .with_graceful_shutdown(shutdown.cancelled_owned())
+                .await
+                .map_err(|source| IngestError::Listen { address, source })
+        })
     }
 
     /// What was planted in everything published so far.

@@ -4,7 +4,7 @@ use super::INPUTS;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use tapewire_core::tape::ActionKind;
-use tapewire_core::{Article, Bar, Symbol};
+use tapewire_core::{Article, Bar};
 use tapewire_fuzzkit::json::{Fields, Json, fields};
 use tapewire_fuzzkit::{Dice, bounded, folder, fuzz, table};
 use tapewire_ingest::epoch::{is_plausible, whole_microseconds};
@@ -211,7 +211,7 @@ fn lines(dice: &mut Dice<'_>, seeds: &[Json]) -> Vec<u8> {
     content
 }
 
-/// The rows of a file of lines. `None` if one of them is no JSON for the plain reader: half surrogates, NaN, and the like.
+/// The rows of a file of lines. `None` if the plain reader refuses one of them: lone surrogates, NaN, and the like.
 fn objects(content: &[u8]) -> Option<Vec<Fields>> {
     String::from_utf8_lossy(content).lines().filter(|line| !line.trim().is_empty()).map(fields).collect()
 }
@@ -278,7 +278,7 @@ fn tables_of_splits_and_dividends() {
         for (action, row) in records.actions.iter().zip(&plain) {
             let number = |at: usize| row[at].trim().parse::<f64>().unwrap();
             assert_eq!(action.fault(), None);
-            assert_eq!(action.symbol, Symbol::new(&row[0]).unwrap());
+            assert_eq!(action.symbol, ticker(&row[0]).unwrap());
             assert_eq!(action.ex_date, row[1].trim().parse().unwrap());
             match &action.kind {
                 ActionKind::Split { from, to } => assert_eq!((*from, *to), (number(3), number(4))),

@@ -146,33 +146,31 @@ fn charts_of_yahoo() {
     messages(&[CHART], |raw| {
         let read = || yahoo::parse::bars("yahoo", "/chart", raw.as_bytes(), &symbol, received());
         let Ok(page) = bounded(raw.len(), read) else { return };
-        let plain: serde_json::Value = match serde_json::from_str(raw) {
-            Ok(plain) => plain,
-            // The plain reader also checks what ours skips: it refuses what is nested deeper than 128, and half a surrogate
-            // pair.
-            Err(error) if ["recursion limit", "surrogate"].iter().any(|what| error.to_string().contains(what)) => {
-                return;
-            }
-            Err(error) => panic!("{error}: {raw}"),
+        if page.items.is_empty() {
+            return;
+        }
+        let first = |list: &str| fields(items(list).unwrap().first().unwrap()).unwrap();
+        let result = first(fields(raw).unwrap().object("chart").unwrap().raw("result").unwrap());
+        let quote = first(result.object("indicators").unwrap().raw("quote").unwrap());
+        let numbers = |of: &Fields, name: &str| -> Vec<Option<f64>> {
+            items(of.raw(name).unwrap()).unwrap().iter().map(|item| item.parse().ok()).collect()
         };
-        let result = &plain["chart"]["result"][0];
-        let (starts, quote) = (&result["timestamp"], &result["indicators"]["quote"][0]);
+        let starts = numbers(&result, "timestamp");
         for bar in &page.items {
             assert_eq!((bar.fault(), bar.width_s, bar.start.as_second() % 60), (None, 60, 0), "{raw}");
             let is_listed = |position: usize| {
-                let number = |name: &str| quote[name][position].as_f64();
+                let number = |name: &str| numbers(&quote, name).get(position).copied().flatten();
                 // Prices are those of single precision.
                 let is_same =
                     |name: &str, price: f64| number(name).is_some_and(|sent| (sent - price).abs() <= sent.abs() * 1e-6);
-                starts[position].as_i64() == Some(bar.start.as_second())
+                starts[position] == Some(bar.start.as_second() as f64)
                     && number("volume") == Some(bar.volume)
                     && is_same("open", bar.open)
                     && is_same("high", bar.high)
                     && is_same("low", bar.low)
                     && is_same("close", bar.close)
             };
-            let count = starts.as_array().map_or(0, Vec::len);
-            assert!((0..count).any(is_listed), "{bar:?} is nowhere in {raw}");
+            assert!((0..starts.len()).any(is_listed), "{bar:?} is nowhere in {raw}");
             assert!(bar.volume != 0.0, "{raw}");
         }
         assert!(page.items.is_sorted_by(|a, b| a.start < b.start), "{raw}");

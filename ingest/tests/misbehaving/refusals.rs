@@ -31,6 +31,8 @@ struct Scripted {
     answer: Answer,
     clock: Clock,
     requests: Arc<AtomicUsize>,
+    /// How many requests each page takes, of which only the last may fail.
+    requests_a_page: u64,
 }
 
 #[async_trait]
@@ -44,6 +46,10 @@ impl NewsSource for Scripted {
             self.clock.sleep(Duration::from_secs(6 * 60)).await;
         }
         (self.answer)(self.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn requests(&self) -> Option<u64> {
+        Some(self.requests.load(Ordering::Relaxed) as u64 * self.requests_a_page)
     }
 }
 
@@ -64,9 +70,14 @@ struct Running {
 
 impl Running {
     fn start(kafka: &Kafka, state: &Path, answer: Answer) -> Self {
+        Self::with(kafka, state, answer, 1)
+    }
+
+    fn with(kafka: &Kafka, state: &Path, answer: Answer, requests_a_page: u64) -> Self {
         let (clock, shutdown) = (Clock::accelerated(time(ORIGIN), SPEED), Shutdown::new());
         let requests = Arc::new(AtomicUsize::new(0));
-        let source = Arc::new(Scripted { answer, clock: clock.clone(), requests: Arc::clone(&requests) });
+        let source =
+            Arc::new(Scripted { answer, clock: clock.clone(), requests: Arc::clone(&requests), requests_a_page });
         let (stream, producer) = (Stream::news(0, 1, NAME), kafka.producer.clone());
         let config = NewsPollerConfig::default();
         let poller = NewsPoller::new(config, source, stream, state, producer, clock, Readiness::default()).unwrap();
@@ -120,6 +131,23 @@ async fn failures_with_answers_between_them_do_not_make_a_source_idle() {
     until(async || running.task.is_finished() || !kafka.news_watermarks().await.is_empty()).await;
     assert!(kafka.news_watermarks().await.iter().all(|(_, watermark)| !watermark.idle));
     running.stop().await.unwrap();
+}
+
+/// As of 500 companies, whose lists take minutes to read: a round that is limited at times is under way all the while.
+#[tokio::test]
+async fn failures_of_a_long_page_with_answers_between_them_do_not_make_a_source_idle() {
+    for (requests_a_page, is_idle) in [(100, false), (1, true)] {
+        let (kafka, state) = (Kafka::mocked(), tempfile::tempdir().unwrap());
+        let answer: Answer = |request| match request {
+            0..20 => Err(limited()),
+            _ => Ok(page(vec![article("a", -90)], None)),
+        };
+        let running = Running::with(&kafka, state.path(), answer, requests_a_page);
+        until(async || running.task.is_finished() || !kafka.news_watermarks().await.is_empty()).await;
+        let first = kafka.news_watermarks().await.remove(0).1;
+        assert_eq!(first.idle, is_idle, "{requests_a_page} requests for a page");
+        running.stop().await.unwrap();
+    }
 }
 
 /// Otherwise the others would wait for it for ever.

@@ -24,7 +24,7 @@ pub struct AlertsConfig {
     /// A mean score of a symbol's headlines that is at least this many standard deviations from the usual mean gives an
     /// alert. 0 for no alerts of sentiment.
     pub shock_z: f64,
-    /// The window of sentiment alerts: the mean score of its headlines is compared with those of the 30 days before it.
+    /// The window of sentiment alerts: the mean score of its headlines is compared with that of the 30 days before it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub shock_window: Duration,

@@ -1,8 +1,9 @@
 //! Looks at the tables, and sends what is due.
 
 use crate::due::{Alert, Sent};
-use crate::target::Target;
+use crate::target::{NotTaken, Target};
 use crate::{AlertError, AlertsConfig};
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
@@ -29,37 +30,39 @@ pub type Watched = Vec<(SourceKind, String)>;
 ///
 /// # Errors
 /// [`AlertError::Address`]; an error of ClickHouse that a retry can't fix. Outages are waited out.
-pub async fn run(
-    config: &AlertsConfig,
-    clickhouse: &ClickHouseConfig,
+pub fn run<'a>(
+    config: &'a AlertsConfig,
+    clickhouse: &'a ClickHouseConfig,
     watched: Watched,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), AlertError> {
-    let mut alerts = Alerts::new(config, clickhouse, watched, clock.clone(), shutdown.clone())?;
-    let working = async {
-        readiness.waiting(STAGE, "the first look at the tables is not complete");
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-        let in_wall_time = |wait: Duration| clock.wall_time_of(wait).max(SHORTEST_WAIT);
-        loop {
-            match alerts.look().await {
-                Ok(_) => {
-                    backoff.reset();
-                    readiness.ready(STAGE);
-                    tokio::time::sleep(in_wall_time(config.every)).await;
+) -> BoxFuture<'a, Result<(), AlertError>> {
+    Box::pin(async move {
+        let mut alerts = Alerts::new(config, clickhouse, watched, clock.clone(), shutdown.clone())?;
+        let working = async {
+            readiness.waiting(STAGE, "the first look at the tables is not complete");
+            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+            let in_wall_time = |wait: Duration| clock.wall_time_of(wait).max(SHORTEST_WAIT);
+            loop {
+                match alerts.look().await {
+                    Ok(_) => {
+                        backoff.reset();
+                        readiness.ready(STAGE);
+                        tokio::time::sleep(in_wall_time(config.every)).await;
+                    }
+                    Err(error) if error.is_retryable() => {
+                        let (wait, error) = (in_wall_time(backoff.next_wait()), chain(&error));
+                        tracing::warn!(error, wait_s = wait.as_secs_f64(), "could not look for alerts; trying again");
+                        readiness.waiting(STAGE, &error);
+                        tokio::time::sleep(wait).await;
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.is_retryable() => {
-                    let (wait, error) = (in_wall_time(backoff.next_wait()), chain(&error));
-                    tracing::warn!(error, wait_s = wait.as_secs_f64(), "could not look for alerts; trying again");
-                    readiness.waiting(STAGE, &error);
-                    tokio::time::sleep(wait).await;
-                }
-                Err(error) => return Err(error),
             }
-        }
-    };
-    shutdown.run_until_cancelled(working).await.unwrap_or(Ok(()))
+        };
+        shutdown.run_until_cancelled(working).await.unwrap_or(Ok(()))
+    })
 }
 
 /// What has been sent, and where to.
@@ -118,7 +121,7 @@ impl Alerts {
         let quiet = SignedDuration::try_from(self.config.quiet).unwrap_or(SignedDuration::MAX);
         let found = self.found(now).await?;
         if self.sent.is_none() {
-            self.sent = Some(self.noted(now, quiet).await?);
+            self.sent = Some(self.already_sent(now, quiet).await?);
         }
         let known = self.sent.as_mut().expect("it was read just now");
         let mut rows: Vec<_> =
@@ -127,7 +130,7 @@ impl Alerts {
             for alert in known.due(&found, target.name, now, quiet) {
                 match target.post(&alert).await {
                     Ok(()) => rows.push(alert.row(target.name, self.clock.now())),
-                    Err(error) => {
+                    Err(NotTaken { why, is_about_this_alert }) => {
                         metrics::counter!("tapewire_alert_failures_total", "target" => target.name).increment(1);
                         // Without its text, which may have a headline in it.
                         let (webhook, kind, subject) = (target.name, alert.kind.as_str(), &alert.subject);
@@ -135,11 +138,13 @@ impl Alerts {
                             webhook,
                             kind,
                             subject,
-                            error,
+                            error = why,
                             "an alert could not be sent; it is in the table `alerts`, and is sent with a later look if it is \
                              found again then and is the latest of its kind and subject"
                         );
-                        break;
+                        if !is_about_this_alert {
+                            break;
+                        }
                     }
                 }
             }
@@ -156,8 +161,8 @@ impl Alerts {
         Ok(rows.len())
     }
 
-    /// What was sent, according to the table: of the time in which the same alert could be found again.
-    async fn noted(&self, now: Timestamp, quiet: SignedDuration) -> Result<Sent, AlertError> {
+    /// What was sent, according to the table, within the time in which the same alert could be found again.
+    async fn already_sent(&self, now: Timestamp, quiet: SignedDuration) -> Result<Sent, AlertError> {
         let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
         let since = now.saturating_sub(quiet.max(window).max(ANOMALIES_WITHIN + DAY)).unwrap_or(Timestamp::MIN);
         let mut known = Sent::default();

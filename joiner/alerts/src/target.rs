@@ -1,7 +1,7 @@
 //! Where alerts are sent.
 
 use crate::{Alert, AlertError};
-use reqwest::{Client, Url};
+use reqwest::{Client, StatusCode, Url};
 use serde_json::json;
 use std::fmt;
 use std::time::Duration;
@@ -33,16 +33,33 @@ impl Target {
         Ok(Self { name, url, client, is_slack: name == Self::SLACK })
     }
 
-    /// Posts an alert. An error says why in words, without the address, which is a secret.
-    pub(crate) async fn post(&self, alert: &Alert) -> Result<(), String> {
+    /// Posts an alert.
+    pub(crate) async fn post(&self, alert: &Alert) -> Result<(), NotTaken> {
         let body = if self.is_slack { json!({"text": alert.text}) } else { json!(alert) };
         let answer = self.client.post(self.url.clone()).json(&body).send().await;
-        let answer = answer.map_err(|error| tapewire_runtime::chain(&error.without_url()))?;
-        match answer.status() {
+        let failed = |error: reqwest::Error| NotTaken {
+            why: tapewire_runtime::chain(&error.without_url()),
+            is_about_this_alert: false,
+        };
+        match answer.map_err(failed)?.status() {
             status if status.is_success() => Ok(()),
-            status => Err(format!("it answered with HTTP {status}")),
+            status => Err(NotTaken {
+                why: format!("it answered with HTTP {status}"),
+                is_about_this_alert: matches!(
+                    status,
+                    StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
+                ),
+            }),
         }
     }
+}
+
+/// A target did not take an alert.
+pub(crate) struct NotTaken {
+    /// The reason in words, without the address, which is a secret.
+    pub(crate) why: String,
+    /// Whether the target may take others: it says that this one can't be read.
+    pub(crate) is_about_this_alert: bool,
 }
 
 impl fmt::Debug for Target {

@@ -25,7 +25,8 @@ use tracing::{Event, Metadata, Subscriber};
 
 const NOW: &str = "2025-06-04T15:00:00Z";
 
-/// A server that keeps what is posted to it, by the path's name, and refuses everything while `refuses`.
+/// A server that keeps what is posted to it, by the path's name, and refuses everything while `refuses`. To the path
+/// `picky` it refuses anomalies, always.
 #[derive(Clone, Default)]
 struct Receiver {
     taken: Arc<Mutex<Vec<(String, Value)>>>,
@@ -41,6 +42,9 @@ impl Receiver {
         ) -> StatusCode {
             if *receiver.refuses.lock().unwrap() {
                 return StatusCode::INTERNAL_SERVER_ERROR;
+            }
+            if name == "picky" && body["kind"] == "anomaly" {
+                return StatusCode::BAD_REQUEST;
             }
             receiver.taken.lock().unwrap().push((name, body));
             StatusCode::NO_CONTENT
@@ -233,6 +237,29 @@ async fn an_alert_that_is_not_taken_is_named_in_the_log_without_its_headline() {
         assert!(line.contains("kind=\"sentiment_shock\"") && line.contains("subject=\"ACME\""), "{line}");
         assert!(!line.contains("Acme"), "{line}");
     }
+    drop_database(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_alert_that_a_target_always_refuses_keeps_no_other_back() {
+    let Some(config) = clickhouse("alerts_refused") else { return };
+    migrate(&config).await.unwrap();
+    let writer = Writer::new(&config, Shutdown::new());
+    write_mentions(&writer).await;
+    write_bars(&config).await;
+    write_sources(&writer).await;
+    let receiver = Receiver::default();
+    let address = receiver.start().await;
+    let mut alerts = alerts(&config, &format!("{address}/picky?of="));
+    assert_eq!(
+        alerts.look().await.unwrap(),
+        3 + 2 + 3,
+        "the table, the webhook and Slack, whose messages have no kind"
+    );
+    let taken = receiver.take();
+    let kinds: BTreeSet<&str> = taken.iter().filter_map(|(_, body)| body["kind"].as_str()).collect();
+    assert_eq!(kinds, BTreeSet::from(["sentiment_shock", "stale_source"]));
+    assert_eq!(alerts.look().await.unwrap(), 0, "it is refused again");
     drop_database(&config).await.unwrap();
 }
 

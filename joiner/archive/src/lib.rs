@@ -2,6 +2,7 @@
 //!
 //! It is separate from the join: it does not wait for prices, and if it fails, the join goes on.
 
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Filled, KafkaConfig, Producer, Received, Topic};
@@ -28,38 +29,40 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Errors that trying again can't fix. Records that were not committed are read again at the next start.
-pub async fn run(
-    kafka: &KafkaConfig,
-    clickhouse: &ClickHouseConfig,
+pub fn run<'a>(
+    kafka: &'a KafkaConfig,
+    clickhouse: &'a ClickHouseConfig,
     clock: Clock,
     shutdown: Shutdown,
-) -> Result<(), ArchiveError> {
-    let mut consumer = Consumer::new(kafka, GROUP, &TOPICS, |committed, _| committed)?;
-    let letters = DeadLetters::new(Producer::new(kafka)?, clock, "archive");
-    let writer = Writer::new(clickhouse, shutdown.clone());
-    let mut batch = Vec::new();
-    loop {
-        let stopping = match consumer.fill(&mut batch, LARGEST_BATCH, LONGEST_WAIT, &shutdown).await? {
-            Filled::Ready => false,
-            Filled::Changed { .. } => {
-                batch.clear();
-                continue;
+) -> BoxFuture<'a, Result<(), ArchiveError>> {
+    Box::pin(async move {
+        let mut consumer = Consumer::new(kafka, GROUP, &TOPICS, |committed, _| committed)?;
+        let letters = DeadLetters::new(Producer::new(kafka)?, clock, "archive");
+        let writer = Writer::new(clickhouse, shutdown.clone());
+        let mut batch = Vec::new();
+        loop {
+            let stopping = match consumer.fill(&mut batch, LARGEST_BATCH, LONGEST_WAIT, &shutdown).await? {
+                Filled::Ready => false,
+                Filled::Changed { .. } => {
+                    batch.clear();
+                    continue;
+                }
+                Filled::Stopping => true,
+            };
+            for records in by_partition(std::mem::take(&mut batch)).into_values() {
+                let commit = write(&writer, &letters, &records).await?;
+                if let Err(error) = consumer.commit(&[commit]).await {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the archive could not commit a batch; nothing is lost, it is read again and gives the same rows"
+                    );
+                }
             }
-            Filled::Stopping => true,
-        };
-        for records in by_partition(std::mem::take(&mut batch)).into_values() {
-            let commit = write(&writer, &letters, &records).await?;
-            if let Err(error) = consumer.commit(&[commit]).await {
-                tracing::warn!(
-                    error = chain(&error),
-                    "the archive could not commit a batch; nothing is lost, it is read again and gives the same rows"
-                );
+            if stopping {
+                return Ok(());
             }
         }
-        if stopping {
-            return Ok(());
-        }
-    }
+    })
 }
 
 fn by_partition(batch: Vec<Received>) -> BTreeMap<(Topic, i32), Vec<Received>> {

@@ -62,7 +62,7 @@ pub struct Indicators {
     pub session_missing_bars: u32,
     /// Mean of the last [`AVERAGE`] closes.
     pub sma: Option<f64>,
-    /// Exponential average of closes, of which the first is the mean of [`AVERAGE`] closes.
+    /// Exponential average of closes; its first value is the mean of [`AVERAGE`] closes.
     pub ema: Option<f64>,
     /// [`BAND`] population standard deviations above the mean.
     pub bollinger_upper: Option<f64>,
@@ -86,7 +86,7 @@ pub struct Indicators {
     pub realized_volatility: Option<f64>,
     /// Distance of the log return from the median of those of the [`COMPARED`] bars before, in robust standard deviations.
     pub robust_z: Option<f64>,
-    /// Whether that distance is more than [`ANOMALY`].
+    /// Whether that distance is more than [`ANOMALY`], up or down.
     pub is_anomaly: Option<bool>,
 }
 

@@ -21,7 +21,8 @@ pub enum Put {
     Outside,
     /// More than [`LATE`] bars have started after it, so nothing is computed from it.
     Late,
-    /// As [`Put::Late`], but it was read before: the points of the series are of its position or of a later one.
+    /// As [`Put::Late`], but it was read before: its own point, or the first one after it, has its position or a later
+    /// one as version.
     Known,
 }
 

@@ -10,6 +10,7 @@
 mod row;
 
 use crate::JoinerError;
+use futures_util::future::BoxFuture;
 use row::{point, row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -41,45 +42,47 @@ type Key = (Run, u32, Symbol);
 ///
 /// # Errors
 /// Errors that trying again can't fix. Bars that were not committed are read again at the next start.
-pub async fn run(
-    kafka: &KafkaConfig,
-    clickhouse: &ClickHouseConfig,
-    calendars: &Calendars,
+pub fn run<'a>(
+    kafka: &'a KafkaConfig,
+    clickhouse: &'a ClickHouseConfig,
+    calendars: &'a Calendars,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), JoinerError> {
-    let mut consumer = Consumer::new(kafka, GROUP, &TOPICS, |committed, _| committed)?;
-    let writer = Writer::new(clickhouse, shutdown.clone());
-    let mut stage =
-        Stage { clickhouse: clickhouse.clone(), calendars: calendars.clone(), writer, series: BTreeMap::new() };
-    readiness.waiting("indicators", "waiting for its partitions");
-    let mut batch = Vec::new();
-    loop {
-        let filled = consumer.fill(&mut batch, LARGEST_BATCH, LONGEST_WAIT, &shutdown).await?;
-        if let Filled::Changed { assigned } = filled {
-            // Another process may have written rows of these partitions, so the series in memory may be out of date.
-            batch.clear();
-            stage.series.clear();
-            match assigned {
-                true => readiness.ready("indicators"),
-                false => readiness.waiting("indicators", "its partitions were revoked; waiting for new ones"),
+) -> BoxFuture<'a, Result<(), JoinerError>> {
+    Box::pin(async move {
+        let mut consumer = Consumer::new(kafka, GROUP, &TOPICS, |committed, _| committed)?;
+        let writer = Writer::new(clickhouse, shutdown.clone());
+        let mut stage =
+            Stage { clickhouse: clickhouse.clone(), calendars: calendars.clone(), writer, series: BTreeMap::new() };
+        readiness.waiting("indicators", "waiting for its partitions");
+        let mut batch = Vec::new();
+        loop {
+            let filled = consumer.fill(&mut batch, LARGEST_BATCH, LONGEST_WAIT, &shutdown).await?;
+            if let Filled::Changed { assigned } = filled {
+                // Another process may have written rows of these partitions, so the series in memory may be out of date.
+                batch.clear();
+                stage.series.clear();
+                match assigned {
+                    true => readiness.ready("indicators"),
+                    false => readiness.waiting("indicators", "its partitions were revoked; waiting for new ones"),
+                }
+                continue;
             }
-            continue;
+            let commits = if batch.is_empty() { Vec::new() } else { stage.write(&batch).await? };
+            batch.clear();
+            if !commits.is_empty()
+                && let Err(error) = consumer.commit(&commits).await
+            {
+                tracing::warn!(
+                    error = chain(&error),
+                    "could not commit a batch of bars; nothing is lost, it is read again and gives the same rows"
+                );
+            }
+            if matches!(filled, Filled::Stopping) {
+                return Ok(());
+            }
         }
-        let commits = if batch.is_empty() { Vec::new() } else { stage.write(&batch).await? };
-        batch.clear();
-        if !commits.is_empty()
-            && let Err(error) = consumer.commit(&commits).await
-        {
-            tracing::warn!(
-                error = chain(&error),
-                "could not commit a batch of bars; nothing is lost, it is read again and gives the same rows"
-            );
-        }
-        if matches!(filled, Filled::Stopping) {
-            return Ok(());
-        }
-    }
+    })
 }
 
 struct Stage {

@@ -23,7 +23,7 @@ use super::baseline::Baseline;
 use super::market::{MarketModel, Markets, SessionMoments, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Night;
-use super::placement::{WIDEST_AUCTION_S, auction_end, last_bar_holds_auction};
+use super::placement::{WIDEST_AUCTION_S, auction_end, may_hold_auction};
 use super::state::Cause;
 use super::tape::{Bars, Instrument, Source, Visibility};
 use super::time::{EventTime, Span};
@@ -89,7 +89,7 @@ pub(super) struct Traces {
 /// The horizons in minutes that the tape had reached: the first `horizons` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reached {
-    /// Width in seconds, bar, and bits of the price of the entry that they were measured from.
+    /// The entry that they were measured from: bar width in seconds, bar, and bits of the price.
     of: Option<(u32, Source, u64)>,
     horizons: usize,
     traces: Traces,
@@ -300,12 +300,13 @@ impl<'a> EvalContext<'a> {
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
         let found = widths
             .filter_map(|(&width_s, bars)| {
-                // The close of a daily bar, or of another bar that reaches so far, may be the price of an auction after
-                // the end of the session: not known before it, so the bar before is used.
-                let is_known = is_auction_over || !last_bar_holds_auction(&session, width_s);
+                // The close of a session's last bar, such as a daily bar, may be the price of a closing auction after
+                // the session's end. Until the auction is over that price is not known, so an earlier bar is used.
+                let last = |until| bars.last_before(prices.oldest.index, session.index, until, visibility);
                 let before_close = EventTime::from_micros(session.close.as_micros() - 1);
-                let until = if is_known { window.available } else { window.available.min(before_close) };
-                let (of, price, bar) = bars.last_before(prices.oldest.index, session.index, until, visibility)?;
+                let found = last(window.available)?;
+                let holds_auction = found.0 == session.index && may_hold_auction(&session, found.2, width_s);
+                let (of, price, bar) = if holds_auction && !is_auction_over { last(before_close)? } else { found };
                 Some((width_s, of, price, bar))
             })
             .min_by_key(|(width_s, _, _, bar)| (std::cmp::Reverse(bar.end), *width_s));
@@ -476,8 +477,8 @@ impl<'a> EvalContext<'a> {
         let oldest = prices.oldest.open;
         let until = out.covered_until.unwrap_or(window.available);
         let mut all = self.symbol.into_iter().chain(self.market);
-        // The row depends on the halts of its whole window, as on the actions: what it covers can end earlier when a bar
-        // that comes late makes the entry earlier, and the row's version must not be less then.
+        // The row depends on the halts of its whole window, as on the actions: a late bar can make the entry, and so
+        // the end of what the row covers, earlier, and the row's version must not decrease then.
         out.halts_end = all.clone().map(|of| of.halts_end(oldest, prices.sessions[2].close)).max().unwrap_or(0);
         out.quality.halted = all.any(|of| of.is_halted(oldest, window.available, until));
     }

@@ -67,6 +67,11 @@ impl Default for EvictionState {
 }
 
 impl EvictionState {
+    /// What is kept of halts and actions alone.
+    pub fn of_halts_and_actions(self) -> Self {
+        Self { halts: self.halts, actions: self.actions, ..Self::default() }
+    }
+
     /// The session needs this record of `bars`.
     pub fn keep_bars_from(&mut self, session: &Session, offset: u64) {
         let open = session.open.into();

@@ -4,9 +4,9 @@
 //! outcome across the night is that of a holder: it counts the shares after the split and the dividends received. If
 //! the move still looks like a split, either `actions` lacks a split, or the bars were adjusted for it already.
 //!
-//! - A price that [looks split](looks_split), or that does not move by a known split: the outcomes across that night are
-//!   NULL ([`PossibleSplits::Null`]). A known split of less than 5:4, such as a stock dividend of 5 %, is as small as moves on
-//!   news are: the row is flagged, and the outcomes stay.
+//! - A price that [looks split](looks_split), or one that does not show a split that is known: the outcomes across that
+//!   night are NULL ([`PossibleSplits::Null`]). If that known split is less than 5:4, such as a stock dividend of 5 %,
+//!   the price may have moved as much on news: the row is flagged, and the outcomes stay.
 //! - A price within 2 % of a 3:2, 4:3 or 5:4 split or of its reverse: the row is flagged, and the outcomes stay. Falls by
 //!   a fifth to a third on news are many times more frequent than such splits, and they are what is to be measured.
 //! - Neither rule applies where the benchmark moved in the same direction by more than half as much.

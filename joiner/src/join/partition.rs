@@ -116,8 +116,15 @@ impl Partition {
         let is_news_or_bars = matches!(topic, JoinTopic::Bars | JoinTopic::Sentiment);
         let begins_again = self.has_ended && is_news_or_bars && offset >= self.unread()[topic];
         match self.runs.get_mut(run) {
-            // The same run is replayed again: it starts as a new one.
-            Some(known) if begins_again && known.state.is_finished() => drop(self.runs.remove(run)),
+            Some(known) if begins_again && known.state.is_finished() => {
+                let trackers = self.unread().map(WatermarkTracker::starting_at);
+                if let Some(known) = self.runs.remove(run) {
+                    let mut state = known.state.begun_again(trackers);
+                    state.step_into(event, rows)?;
+                    self.runs.insert(run.clone(), RunState { state, last_seen_offset: now });
+                }
+                return Ok(());
+            }
             Some(known) => {
                 known.last_seen_offset = known.last_seen_offset.max(now);
                 return known.state.step_into(event, rows);

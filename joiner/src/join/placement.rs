@@ -3,7 +3,7 @@
 //! | the bar | is in | its open | its close |
 //! |---|---|---|---|
 //! | starts in a session and ends by the close | that session | a price | a price |
-//! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price, but see [`last_bar_holds_auction`] |
+//! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price, but see [`may_hold_auction`] |
 //! | starts in a session and reaches past the close otherwise | that session, until the close | a price | not used: it may be a price of after hours |
 //! | starts before the open and ends within the session, such as an hourly bar from 9:00 to 10:00 | that session, from the open | not used: it may be a price from before the open | a price |
 //! | starts in the break at noon and ends after it | that session, from the end of the break | not used | a price |
@@ -16,6 +16,7 @@
 //! All others, such as those of pre-market and after hours, are outside: they have no price of a regular session.
 
 use super::JoinConfig;
+use super::tape::Source;
 use super::time::{EventTime, Span};
 use super::window::{SessionBounds, allowed_lateness};
 use tapewire_core::Bar;
@@ -65,13 +66,11 @@ pub(super) fn auction_end(config: &JoinConfig, session: &SessionBounds, width_s:
     (width_s <= WIDEST_AUCTION_S && end - session.close <= longest).then_some(end)
 }
 
-/// Whether the close of a session's last bar may be the price of a closing auction after the close: the bar starts a whole
-/// number of widths after the open and, unless the provider cut it at the close, ends after the auction has begun.
-pub(super) fn last_bar_holds_auction(session: &SessionBounds, width_s: u32) -> bool {
-    let Some((first, _)) = session.auction else { return false };
-    let width = Span::from_secs(width_s);
-    let start = session.open + width * i64::from((session.close - session.open).whole(width));
-    session.close < first && start < session.close && first < start + width
+/// Whether the close of a session's last bar may be the price of a closing auction after the close: the bar was cut at the
+/// close, and without the cut it would end after the auction has begun.
+pub(super) fn may_hold_auction(session: &SessionBounds, bar: Source, width_s: u32) -> bool {
+    let begins_before = |end| session.auction.is_some_and(|(first, _)| session.close < first && first < end);
+    bar.end == session.close && begins_before(bar.start + Span::from_secs(width_s))
 }
 
 /// Where a bar belongs; `None` before the first session of the calendar and after its last. `near` is the session to
@@ -240,24 +239,30 @@ mod tests {
 
     #[test]
     fn a_bar_that_reaches_into_an_auction_after_the_close_may_hold_its_price() {
-        for (market, width_s, holds) in [
-            (Market::London, 60, false),
-            (Market::London, 300, false),
-            (Market::London, 1800, false),
-            (Market::London, 3600, true),
-            (Market::London, 14_400, true),
-            (Market::London, DAY_S, true),
-            // Bars of 7 seconds reach past the close, but not to the auction five minutes later.
-            (Market::London, 7, false),
-            (Market::HongKong, 1800, false),
-            (Market::HongKong, 3600, true),
+        for (market, start, width_s, holds) in [
+            (Market::London, "15:29:00", 60, false),
+            (Market::London, "15:25:00", 300, false),
+            (Market::London, "15:00:00", 1800, false),
+            (Market::London, "15:00:00", 3600, true),
+            (Market::London, "14:00:00", 3600, false),
+            (Market::London, "15:00:00", 14_400, true),
+            (Market::London, "00:00:00", DAY_S, true),
+            // A bar of 7 seconds reaches past the close, but not to the auction five minutes later.
+            (Market::London, "15:29:58", 7, false),
+            // Hours on the clock end at Hong Kong's close, those from the open at 9:30 reach into its auction.
+            (Market::HongKong, "07:00:00", 3600, false),
+            (Market::HongKong, "07:30:00", 1800, false),
+            (Market::HongKong, "07:30:00", 3600, true),
             // The auction is at the close.
-            (Market::NewYork, 3600, false),
-            (Market::NewYork, DAY_S, false),
-            (Market::Crypto, 3600, false),
+            (Market::NewYork, "19:30:00", 3600, false),
+            (Market::NewYork, "00:00:00", DAY_S, false),
+            (Market::Crypto, "23:00:00", 3600, false),
         ] {
             let session = SessionBounds::new(market.calendar().on("2025-05-13".parse().unwrap()).unwrap());
-            assert_eq!(last_bar_holds_auction(&session, width_s), holds, "{market} {width_s}");
+            let start = EventTime::from(at(&format!("2025-05-13T{start}Z")));
+            let end = (start + Span::from_secs(width_s)).min(session.close);
+            let bar = Source { start, end, offset: 0 };
+            assert_eq!(may_hold_auction(&session, bar, width_s), holds, "{market} {start:?} {width_s}");
         }
     }
 

@@ -92,6 +92,18 @@ impl State {
         }
     }
 
+    /// The state of the same run that is replayed again. It keeps the halts and actions that have been read: they may be those
+    /// of the second replay, because the topics are read in no order.
+    pub(super) fn begun_again(self, trackers: PerTopic<WatermarkTracker>) -> Self {
+        let trackers = PerTopic { halts: self.halts, actions: self.actions, ..trackers };
+        let mut again = Self::with(self.run, self.config, trackers);
+        let without_bars =
+            |known: Instrument| Instrument { halts: known.halts, actions: known.actions, ..Instrument::default() };
+        again.symbols = self.symbols.into_iter().map(|(symbol, known)| (symbol, without_bars(known))).collect();
+        again.eviction = self.eviction.of_halts_and_actions();
+        again
+    }
+
     /// A run without a record so far; its topics are read from their beginning.
     pub fn new(run: Run, config: Arc<JoinConfig>) -> Self {
         Self::with(run, config, PerTopic::TOPICS.map(|_| WatermarkTracker::starting_at(0)))

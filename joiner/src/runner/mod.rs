@@ -6,6 +6,7 @@ mod partition_task;
 use crate::JoinerError;
 use crate::join::{JoinConfig, JoinEvent, JoinTopic, MentionKey, Partition};
 use batch::Batch;
+use futures_util::future::BoxFuture;
 use partition_task::PartitionTask;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -36,34 +37,36 @@ const ENDED_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The first error that a retry can't fix. Nothing is lost: the next start reads what was not committed.
-pub async fn run(
-    kafka: &KafkaConfig,
-    clickhouse: &ClickHouseConfig,
-    config: &JoinConfig,
+pub fn run<'a>(
+    kafka: &'a KafkaConfig,
+    clickhouse: &'a ClickHouseConfig,
+    config: &'a JoinConfig,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), JoinerError> {
-    config.validate()?;
-    let consumer = Consumer::new(kafka, GROUP, &TOPICS, Partition::start_offset)?;
-    let dead_letters = DeadLetters::new(Producer::new(kafka)?, clock.clone(), "joiner");
-    let writer = Writer::new(clickhouse, shutdown.clone());
-    readiness.waiting("join", "waiting for its partitions");
-    let mut runner = Runner {
-        consumer,
-        dead_letters,
-        writer,
-        config: Arc::new(config.clone()),
-        clock,
-        readiness,
-        partitions: BTreeMap::new(),
-        batch: Batch::default(),
-        batch_started: None,
-        last_eviction: Instant::now(),
-        has_ended: false,
-        pending_latency: HashSet::new(),
-    };
-    runner.run(shutdown).await
+) -> BoxFuture<'a, Result<(), JoinerError>> {
+    Box::pin(async move {
+        config.validate()?;
+        let consumer = Consumer::new(kafka, GROUP, &TOPICS, Partition::start_offset)?;
+        let dead_letters = DeadLetters::new(Producer::new(kafka)?, clock.clone(), "joiner");
+        let writer = Writer::new(clickhouse, shutdown.clone());
+        readiness.waiting("join", "waiting for its partitions");
+        let mut runner = Runner {
+            consumer,
+            dead_letters,
+            writer,
+            config: Arc::new(config.clone()),
+            clock,
+            readiness,
+            partitions: BTreeMap::new(),
+            batch: Batch::default(),
+            batch_started: None,
+            last_eviction: Instant::now(),
+            has_ended: false,
+            pending_latency: HashSet::new(),
+        };
+        runner.run(shutdown).await
+    })
 }
 
 struct Runner {

@@ -2,6 +2,7 @@
 
 use crate::{ClickHouseConfig, StoreError};
 use clickhouse::{Row, RowOwned, RowRead};
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tapewire_core::{Run, Symbol};
 
@@ -46,56 +47,72 @@ pub enum Table {
 ///
 /// # Errors
 /// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
-pub async fn mentions(config: &ClickHouseConfig, run: &Run, table: Table) -> Result<Vec<StoredMention>, StoreError> {
-    let (symbol, table) = match table {
-        Table::Articles => ("''", "articles"),
-        Table::Mentions => ("toString(symbol)", "mentions"),
-        Table::Joined => ("toString(symbol)", "impact"),
-    };
-    let query = format!(
-        "SELECT DISTINCT toString(provider) AS provider, article_id, {symbol} AS symbol FROM {table}
+pub fn mentions<'a>(
+    config: &'a ClickHouseConfig,
+    run: &'a Run,
+    table: Table,
+) -> BoxFuture<'a, Result<Vec<StoredMention>, StoreError>> {
+    Box::pin(async move {
+        let (symbol, table) = match table {
+            Table::Articles => ("''", "articles"),
+            Table::Mentions => ("toString(symbol)", "mentions"),
+            Table::Joined => ("toString(symbol)", "impact"),
+        };
+        let query = format!(
+            "SELECT DISTINCT toString(provider) AS provider, article_id, {symbol} AS symbol FROM {table}
         WHERE run = {{run:String}} ORDER BY provider, article_id, symbol"
-    );
-    fetch(config, run, &query).await
+        );
+        fetch(config, run, &query).await
+    })
 }
 
 /// The bars of each symbol and width.
 ///
 /// # Errors
 /// As [`mentions`].
-pub async fn bars(config: &ClickHouseConfig, run: &Run) -> Result<Vec<StoredBars>, StoreError> {
-    let query = "SELECT toString(symbol) AS symbol, width_s, count() AS bars,
+pub fn bars<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, Result<Vec<StoredBars>, StoreError>> {
+    Box::pin(async move {
+        let query = "SELECT toString(symbol) AS symbol, width_s, count() AS bars,
             sum(toUInt64(toUnixTimestamp64Micro(start))) AS sum, groupBitXor(toUInt64(toUnixTimestamp64Micro(start))) AS xor
         FROM (SELECT DISTINCT symbol, width_s, start FROM bars WHERE run = {run:String})
         GROUP BY symbol, width_s ORDER BY symbol, width_s";
-    fetch(config, run, query).await
+        fetch(config, run, query).await
+    })
 }
 
 /// The starts of the bars of a symbol and width, in microseconds since 1970 UTC, each once.
 ///
 /// # Errors
 /// As [`mentions`].
-pub async fn bar_starts(
-    config: &ClickHouseConfig,
-    run: &Run,
-    symbol: &Symbol,
+pub fn bar_starts<'a>(
+    config: &'a ClickHouseConfig,
+    run: &'a Run,
+    symbol: &'a Symbol,
     width_s: u32,
-) -> Result<Vec<i64>, StoreError> {
-    let query = "SELECT DISTINCT toUnixTimestamp64Micro(start) AS start FROM bars
+) -> BoxFuture<'a, Result<Vec<i64>, StoreError>> {
+    Box::pin(async move {
+        let query = "SELECT DISTINCT toUnixTimestamp64Micro(start) AS start FROM bars
         WHERE run = {run:String} AND symbol = {symbol:String} AND width_s = {width:UInt32}";
-    let query = config.client().query(query).param("run", run.as_str());
-    let starts = query.param("symbol", symbol.as_str()).param("width", width_s).fetch_all().await;
-    starts.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let query = config.client().query(query).param("run", run.as_str());
+        let starts = query.param("symbol", symbol.as_str()).param("width", width_s).fetch_all().await;
+        starts.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 /// The number of dead letters of each stage.
 ///
 /// # Errors
 /// As [`mentions`].
-pub async fn dead_letters(config: &ClickHouseConfig, run: &Run) -> Result<Vec<(String, u64)>, StoreError> {
-    let query = "SELECT toString(stage) AS stage, uniqExact(id) AS letters FROM dead_letters WHERE run = {run:String}
+pub fn dead_letters<'a>(
+    config: &'a ClickHouseConfig,
+    run: &'a Run,
+) -> BoxFuture<'a, Result<Vec<(String, u64)>, StoreError>> {
+    Box::pin(async move {
+        let query =
+            "SELECT toString(stage) AS stage, uniqExact(id) AS letters FROM dead_letters WHERE run = {run:String}
         GROUP BY stage ORDER BY stage";
-    fetch(config, run, query).await
+        fetch(config, run, query).await
+    })
 }
 
 async fn fetch<T: RowOwned + RowRead>(config: &ClickHouseConfig, run: &Run, query: &str) -> Result<Vec<T>, StoreError> {

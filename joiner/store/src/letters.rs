@@ -3,6 +3,7 @@
 use crate::{ClickHouseConfig, StoreError};
 use clickhouse::query::Query;
 use clickhouse::{Row, RowOwned, RowRead};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -155,75 +156,94 @@ impl Filter {
 ///
 /// # Errors
 /// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
-pub async fn list(config: &ClickHouseConfig, filter: &Filter, limit: u64) -> Result<Vec<Listed>, StoreError> {
-    let sql = format!(
-        "SELECT run, id, stage, origin, reason, length(bytes) AS size, at, replayed_at FROM {LETTERS}
+pub fn list<'a>(
+    config: &'a ClickHouseConfig,
+    filter: &'a Filter,
+    limit: u64,
+) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+    Box::pin(async move {
+        let sql = format!(
+            "SELECT run, id, stage, origin, reason, length(bytes) AS size, at, replayed_at FROM {LETTERS}
         ORDER BY at DESC, run, id LIMIT {limit}"
-    );
-    fetch(config, filter, &sql, |query| query).await
+        );
+        fetch(config, filter, &sql, |query| query).await
+    })
 }
 
 /// How many letters the filter wants for each stage and reason, the most frequent first, at most `limit` reasons.
 ///
 /// # Errors
 /// As [`list`].
-pub async fn reasons(config: &ClickHouseConfig, filter: &Filter, limit: u64) -> Result<Vec<ReasonCount>, StoreError> {
-    let sql = format!(
-        "SELECT stage, replaceRegexpAll(replaceRegexpAll(reason, '`[^`]*`', '`...`'), '[0-9]+', 'N') AS reason,
+pub fn reasons<'a>(
+    config: &'a ClickHouseConfig,
+    filter: &'a Filter,
+    limit: u64,
+) -> BoxFuture<'a, Result<Vec<ReasonCount>, StoreError>> {
+    Box::pin(async move {
+        let sql = format!(
+            "SELECT stage, replaceRegexpAll(replaceRegexpAll(reason, '`[^`]*`', '`...`'), '[0-9]+', 'N') AS reason,
             count() AS letters, countIf(replayed_at > 0) AS replayed
         FROM {LETTERS} GROUP BY stage, reason ORDER BY letters DESC, stage, reason LIMIT {limit}"
-    );
-    fetch(config, filter, &sql, |query| query).await
+        );
+        fetch(config, filter, &sql, |query| query).await
+    })
 }
 
 /// The letters that the filter wants, the oldest first, at most `limit` after the one at (`at`, run, id).
 ///
 /// # Errors
 /// As [`list`].
-pub async fn page(
-    config: &ClickHouseConfig,
-    filter: &Filter,
-    after: Option<&(i64, String, String)>,
+pub fn page<'a>(
+    config: &'a ClickHouseConfig,
+    filter: &'a Filter,
+    after: Option<&'a (i64, String, String)>,
     limit: u64,
-) -> Result<Vec<Letter>, StoreError> {
-    let sql = format!(
-        "SELECT run, id, stage, origin, reason, bytes, at, replayed_at FROM {LETTERS}
+) -> BoxFuture<'a, Result<Vec<Letter>, StoreError>> {
+    Box::pin(async move {
+        let sql = format!(
+            "SELECT run, id, stage, origin, reason, bytes, at, replayed_at FROM {LETTERS}
         WHERE (at, run, id) > ({{after_at:Int64}}, {{after_run:String}}, {{after_id:String}})
         ORDER BY at, run, id LIMIT {limit}"
-    );
-    let (at, run, id) = after.cloned().unwrap_or((i64::MIN, String::new(), String::new()));
-    fetch(config, filter, &sql, |query| query.param("after_at", at).param("after_run", run).param("after_id", id)).await
+        );
+        let (at, run, id) = after.cloned().unwrap_or((i64::MIN, String::new(), String::new()));
+        fetch(config, filter, &sql, |query| query.param("after_at", at).param("after_run", run).param("after_id", id))
+            .await
+    })
 }
 
 /// Notes that letters were replayed.
 ///
 /// # Errors
 /// As [`list`].
-pub async fn note(config: &ClickHouseConfig, replayed: &[Replayed]) -> Result<(), StoreError> {
-    let failed = |error| StoreError::from_clickhouse(error, &config.url);
-    let mut insert = config.client().insert::<Replayed>("dead_letter_replays").await.map_err(failed)?;
-    for row in replayed {
-        insert.write(row).await.map_err(failed)?;
-    }
-    insert.end().await.map_err(failed)
+pub fn note<'a>(config: &'a ClickHouseConfig, replayed: &'a [Replayed]) -> BoxFuture<'a, Result<(), StoreError>> {
+    Box::pin(async move {
+        let failed = |error| StoreError::from_clickhouse(error, &config.url);
+        let mut insert = config.client().insert::<Replayed>("dead_letter_replays").await.map_err(failed)?;
+        for row in replayed {
+            insert.write(row).await.map_err(failed)?;
+        }
+        insert.end().await.map_err(failed)
+    })
 }
 
 /// What the tables have of an article of a run.
 ///
 /// # Errors
 /// As [`list`].
-pub async fn article(
-    config: &ClickHouseConfig,
-    run: &str,
-    provider: &str,
-    id: &str,
-) -> Result<Option<StoredArticle>, StoreError> {
-    let sql = "SELECT revision, arrayMap(symbol -> toString(symbol), symbols) AS symbols,
+pub fn article<'a>(
+    config: &'a ClickHouseConfig,
+    run: &'a str,
+    provider: &'a str,
+    id: &'a str,
+) -> BoxFuture<'a, Result<Option<StoredArticle>, StoreError>> {
+    Box::pin(async move {
+        let sql = "SELECT revision, arrayMap(symbol -> toString(symbol), symbols) AS symbols,
             toUnixTimestamp64Micro(received_at) AS received_at
         FROM articles FINAL
         WHERE run = {run:String} AND provider = {provider:String} AND article_id = {id:String}";
-    let query = config.client().query(sql).param("run", run).param("provider", provider).param("id", id);
-    query.fetch_optional().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let query = config.client().query(sql).param("run", run).param("provider", provider).param("id", id);
+        query.fetch_optional().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 async fn fetch<T: RowOwned + RowRead>(

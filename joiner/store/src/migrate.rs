@@ -10,6 +10,7 @@
 use crate::error::code;
 use crate::{ClickHouseConfig, StoreError, letters, views};
 use clickhouse::{Client, Row};
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -45,7 +46,7 @@ const MIGRATIONS: &[Migration] = migrations![
     16 "0016_bar_views",
 ];
 
-/// Tables that a migration copied from and left as they were, and that migration.
+/// Tables that a migration copied from and did not drop, with the number of the migration.
 const LEFTOVERS: [(&str, u32); 4] = [
     ("articles_before_0005", 5),
     ("mentions_before_0005", 5),
@@ -94,31 +95,33 @@ pub struct Migrated {
 /// [`StoreError::Unreachable`]; [`StoreError::ChangedMigration`] if an applied migration's file
 /// was edited; [`StoreError::NewerSchema`] if a newer build migrated the database;
 /// [`StoreError::ClickHouse`] for anything else the server refuses.
-pub async fn migrate(config: &ClickHouseConfig) -> Result<Migrated, StoreError> {
-    let failed = |error| StoreError::from_clickhouse(error, &config.url);
-    let create = format!("CREATE DATABASE IF NOT EXISTS `{}`", config.database.replace('`', ""));
-    config.server().query(&create).execute().await.map_err(failed)?;
-    let client = config.client();
-    client.query(LEDGER).execute().await.map_err(failed)?;
-    let known = applied(&client).await.map_err(failed)?;
-    check(&known, &config.database)?;
+pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrated, StoreError>> {
+    Box::pin(async move {
+        let failed = |error| StoreError::from_clickhouse(error, &config.url);
+        let create = format!("CREATE DATABASE IF NOT EXISTS `{}`", config.database.replace('`', ""));
+        config.server().query(&create).execute().await.map_err(failed)?;
+        let client = config.client();
+        client.query(LEDGER).execute().await.map_err(failed)?;
+        let known = applied(&client).await.map_err(failed)?;
+        check(&known, &config.database)?;
 
-    let mut applied = Vec::new();
-    for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
-        match apply(&client, migration).await {
-            Ok(()) => applied.push(migration.name),
-            // Another process may have applied this migration already, and dropped what this one wanted to change.
-            Err(_) if is_applied(&client, migration).await.map_err(failed)? => {}
-            Err(error) => return Err(failed(error)),
+        let mut applied = Vec::new();
+        for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
+            match apply(&client, migration).await {
+                Ok(()) => applied.push(migration.name),
+                // Another process may have applied this migration already, and dropped what this one wanted to change.
+                Err(_) if is_applied(&client, migration).await.map_err(failed)? => {}
+                Err(error) => return Err(failed(error)),
+            }
         }
-    }
-    for statement in views::statements() {
-        execute(&client, &statement).await.map_err(failed)?;
-    }
-    execute(&client, letters::REPLAYS).await.map_err(failed)?;
-    drop_empty_leftovers(&client).await.map_err(failed)?;
-    name_installation(&client).await.map_err(failed)?;
-    Ok(Migrated { applied, version: newest_version() })
+        for statement in views::statements() {
+            execute(&client, &statement).await.map_err(failed)?;
+        }
+        execute(&client, letters::REPLAYS).await.map_err(failed)?;
+        drop_empty_leftovers(&client).await.map_err(failed)?;
+        name_installation(&client).await.map_err(failed)?;
+        Ok(Migrated { applied, version: newest_version() })
+    })
 }
 
 /// Refuses a database that is not at this build's version.
@@ -223,9 +226,8 @@ fn is_copy_of_columns(statement: &str) -> bool {
     statement.starts_with("CREATE TABLE IF NOT EXISTS ") && statement.split_whitespace().nth(6) == Some("AS")
 }
 
-/// Drops the old tables of migration 5 that never had a row, as in a database that was created at a later version. Not
-/// within an hour after the migration was recorded, because another process that is still in it needs them for its
-/// renames.
+/// Drops those of [`LEFTOVERS`] that never had a row, as in a database that was created at a later version. Not within
+/// an hour after the migration was recorded, because another process that is still in it needs them for its renames.
 async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> {
     for (table, version) in LEFTOVERS {
         let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = ?";
@@ -307,7 +309,7 @@ mod tests {
                     false => Some("changes a column without IF [NOT] EXISTS"),
                 }
             }
-            // The old table keeps its new name, so a second run of this fails; and the table is missing at no moment.
+            // The old table keeps its name with `_before_`, so a second run fails and does not rename the new table.
             ["RENAME", "TABLE", table, "TO", before, new, "TO", table_again]
                 if before.starts_with(&format!("{table}_before_"))
                     && before.ends_with(',')

@@ -2,6 +2,7 @@
 
 use crate::{ClickHouseConfig, StoreError};
 use clickhouse::Row;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
 /// What a ClickHouse server says of itself.
@@ -30,17 +31,21 @@ pub struct Disk {
 ///
 /// # Errors
 /// As every query: [`StoreError::Unreachable`], [`StoreError::Busy`], [`StoreError::ClickHouse`].
-pub async fn server(config: &ClickHouseConfig) -> Result<Server, StoreError> {
-    let sql = "SELECT version() AS version, serverTimezone() AS zone, toUnixTimestamp64Micro(now64(6)) AS now";
-    config.server().query(sql).fetch_one().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+pub fn server<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Server, StoreError>> {
+    Box::pin(async move {
+        let sql = "SELECT version() AS version, serverTimezone() AS zone, toUnixTimestamp64Micro(now64(6)) AS now";
+        config.server().query(sql).fetch_one().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 /// The server's local disks; needs no database.
 ///
 /// # Errors
 /// As [`server`]; [`StoreError::ClickHouse`] also where the user may not read the table of disks.
-pub async fn disks(config: &ClickHouseConfig) -> Result<Vec<Disk>, StoreError> {
-    let sql = "SELECT name, free_space AS free, total_space AS total FROM system.disks
+pub fn disks<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Disk>, StoreError>> {
+    Box::pin(async move {
+        let sql = "SELECT name, free_space AS free, total_space AS total FROM system.disks
         WHERE type = 'Local' AND total_space > 0 ORDER BY name";
-    config.server().query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        config.server().query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }

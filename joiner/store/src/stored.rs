@@ -2,6 +2,7 @@
 
 use crate::{ClickHouseConfig, StoreError};
 use clickhouse::Row;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tapewire_core::{Horizon, Run};
 
@@ -88,20 +89,22 @@ pub struct StoredAction {
 ///
 /// # Errors
 /// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
-pub async fn runs(config: &ClickHouseConfig) -> Result<Vec<(String, u64)>, StoreError> {
-    let sql =
-        "SELECT toString(run) AS run, count() AS rows FROM impact FINAL GROUP BY run ORDER BY rows DESC, run LIMIT 20";
-    let client = config.client();
-    client.query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+pub fn runs<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<(String, u64)>, StoreError>> {
+    Box::pin(async move {
+        let sql = "SELECT toString(run) AS run, count() AS rows FROM impact FINAL GROUP BY run ORDER BY rows DESC, run LIMIT 20";
+        let client = config.client();
+        client.query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 /// The joined rows of a run, ordered by symbol, provider and article. Withdrawn mentions are left out, as in the views.
 ///
 /// # Errors
 /// As [`runs`].
-pub async fn joined(config: &ClickHouseConfig, run: &Run) -> Result<Vec<JoinedRow>, StoreError> {
-    let list = |column: fn(Horizon) -> &'static str| Horizon::ALL.map(column).join(", ");
-    let sql = format!(
+pub fn joined<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, Result<Vec<JoinedRow>, StoreError>> {
+    Box::pin(async move {
+        let list = |column: fn(Horizon) -> &'static str| Horizon::ALL.map(column).join(", ");
+        let sql = format!(
         "SELECT
             toString(symbol) AS symbol, toString(provider) AS provider, toString(publisher) AS publisher, article_id,
             title, asked_as, toUnixTimestamp64Micro(available_at) AS available_at, toUnixTimestamp64Micro(entry_at) AS entry_at,
@@ -114,9 +117,10 @@ pub async fn joined(config: &ClickHouseConfig, run: &Run) -> Result<Vec<JoinedRo
         list(Horizon::return_column),
         list(Horizon::abnormal_column)
     );
-    let client = config.client();
-    let query = client.query(&sql).param("run", run.as_str());
-    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let client = config.client();
+        let query = client.query(&sql).param("run", run.as_str());
+        query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 /// Passes the bars of a run to `each`: those of its joined companies and of `benchmark` that start within `span`: at or
@@ -180,32 +184,36 @@ async fn pass(
 ///
 /// # Errors
 /// As [`runs`].
-pub async fn bar_counts(
-    config: &ClickHouseConfig,
-    run: &Run,
+pub fn bar_counts<'a>(
+    config: &'a ClickHouseConfig,
+    run: &'a Run,
     (from, until): (i64, i64),
-) -> Result<Vec<(String, u64)>, StoreError> {
-    let sql = "SELECT toString(symbol) AS symbol, count() AS bars
+) -> BoxFuture<'a, Result<Vec<(String, u64)>, StoreError>> {
+    Box::pin(async move {
+        let sql = "SELECT toString(symbol) AS symbol, count() AS bars
         FROM bars FINAL
         WHERE run = {run:String} AND start >= fromUnixTimestamp64Micro({from:Int64})
             AND start < fromUnixTimestamp64Micro({until:Int64})
         GROUP BY symbol
         ORDER BY symbol";
-    let query = config.client().query(sql).param("run", run.as_str()).param("from", from).param("until", until);
-    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let query = config.client().query(sql).param("run", run.as_str()).param("from", from).param("until", until);
+        query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 /// The splits and dividends of a run.
 ///
 /// # Errors
 /// As [`runs`].
-pub async fn actions(config: &ClickHouseConfig, run: &Run) -> Result<Vec<StoredAction>, StoreError> {
-    let sql = "SELECT toString(symbol) AS symbol, toString(ex_date) AS ex_date, id, toString(kind) AS kind,
+pub fn actions<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, Result<Vec<StoredAction>, StoreError>> {
+    Box::pin(async move {
+        let sql = "SELECT toString(symbol) AS symbol, toString(ex_date) AS ex_date, id, toString(kind) AS kind,
             split_from, split_to, amount, toString(currency) AS currency
         FROM actions FINAL
         WHERE run = {run:String}
         ORDER BY symbol, ex_date, kind, id";
-    let client = config.client();
-    let query = client.query(sql).param("run", run.as_str());
-    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let client = config.client();
+        let query = client.query(sql).param("run", run.as_str());
+        query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }

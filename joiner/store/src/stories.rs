@@ -144,8 +144,8 @@ fn most_similar() -> String {
 }
 
 /// The story of each mention of a company, as it was known when the mention became known: `story` is the key
-/// (`provider/id`) of the mention that told it first, `told` how many have by now, this one included. NULL if the title has
-/// no word.
+/// (`provider/id`) of the mention that told it first, `told` how many had told it by then, this one included. NULL if
+/// the title has no word.
 ///
 /// Only mentions that share a word of full weight, or all words, or many frequent ones are compared. So the cost grows
 /// with the square of the number of mentions that have a symbol's most frequent such word: a second for 2,000 mentions

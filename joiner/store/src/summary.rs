@@ -2,6 +2,7 @@
 
 use crate::{ClickHouseConfig, StoreError};
 use clickhouse::Row;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tapewire_core::Run;
 
@@ -58,8 +59,9 @@ pub struct HorizonOutcome {
 ///
 /// # Errors
 /// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
-pub async fn counts(config: &ClickHouseConfig, run: &Run) -> Result<Counts, StoreError> {
-    let query = "SELECT
+pub fn counts<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, Result<Counts, StoreError>> {
+    Box::pin(async move {
+        let query = "SELECT
         assumeNotNull((SELECT count() FROM articles FINAL WHERE run = {run:String})) AS articles,
         assumeNotNull((SELECT count() FROM current_mentions WHERE run = {run:String})) AS mentions,
         assumeNotNull((SELECT count() FROM current_mentions WHERE run = {run:String} AND score IS NOT NULL)) AS scored,
@@ -67,46 +69,57 @@ pub async fn counts(config: &ClickHouseConfig, run: &Run) -> Result<Counts, Stor
         assumeNotNull((SELECT uniqExact(symbol) FROM bars WHERE run = {run:String})) AS symbols,
         assumeNotNull((SELECT count() FROM impact FINAL WHERE run = {run:String})) AS impacts,
         assumeNotNull((SELECT count() FROM dead_letters FINAL WHERE run = {run:String})) AS dead_letters";
-    let client = config.client();
-    client
-        .query(query)
-        .param("run", run.as_str())
-        .fetch_one()
-        .await
-        .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let client = config.client();
+        client
+            .query(query)
+            .param("run", run.as_str())
+            .fetch_one()
+            .await
+            .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 /// How many joined rows of a run have each status and reason, most frequent first.
 ///
 /// # Errors
 /// As [`counts`].
-pub async fn status_counts(config: &ClickHouseConfig, run: &Run) -> Result<Vec<StatusCount>, StoreError> {
-    let query = "SELECT status, reason, count() AS rows FROM impact FINAL WHERE run = {run:String}
+pub fn status_counts<'a>(
+    config: &'a ClickHouseConfig,
+    run: &'a Run,
+) -> BoxFuture<'a, Result<Vec<StatusCount>, StoreError>> {
+    Box::pin(async move {
+        let query = "SELECT status, reason, count() AS rows FROM impact FINAL WHERE run = {run:String}
         GROUP BY status, reason ORDER BY rows DESC, status, reason";
-    let client = config.client();
-    client
-        .query(query)
-        .param("run", run.as_str())
-        .fetch_all()
-        .await
-        .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let client = config.client();
+        client
+            .query(query)
+            .param("run", run.as_str())
+            .fetch_all()
+            .await
+            .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }
 
 /// Scores and outcomes of a run, by horizon in the order of time, then by article and company.
 ///
 /// # Errors
 /// As [`counts`].
-pub async fn outcomes(config: &ClickHouseConfig, run: &Run) -> Result<Vec<HorizonOutcome>, StoreError> {
-    let query =
-        "SELECT provider, article_id, toString(symbol) AS symbol, assumeNotNull(score) AS score, horizon, ret, ar
+pub fn outcomes<'a>(
+    config: &'a ClickHouseConfig,
+    run: &'a Run,
+) -> BoxFuture<'a, Result<Vec<HorizonOutcome>, StoreError>> {
+    Box::pin(async move {
+        let query =
+            "SELECT provider, article_id, toString(symbol) AS symbol, assumeNotNull(score) AS score, horizon, ret, ar
         FROM impact_by_horizon
         WHERE run = {run:String} AND impact_by_horizon.score IS NOT NULL AND entry_at IS NOT NULL
         ORDER BY step, provider, article_id, symbol";
-    let client = config.client();
-    client
-        .query(query)
-        .param("run", run.as_str())
-        .fetch_all()
-        .await
-        .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        let client = config.client();
+        client
+            .query(query)
+            .param("run", run.as_str())
+            .fetch_all()
+            .await
+            .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    })
 }

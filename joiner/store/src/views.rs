@@ -18,7 +18,7 @@ const REPORTED_FIRST: &str = "run, published_at, available_at, symbol, provider,
 /// Jaccard index with those of the symbol's mentions of the 24 hours before it. `novelty` is 1 less the greatest
 /// similarity, NULL if the title has no word. `story` is the key (`provider/id`) of the earliest of these articles
 /// whose similarity is at least 0.5, or the mention's own key; it is not the `story` of view `stories`. Of two mentions
-/// in the same microsecond the one with the lesser (provider, id) is the earlier.
+/// in the same microsecond the one with the smaller (provider, id) is the earlier.
 const NOVELTY: &str = r"CREATE OR REPLACE VIEW novelty AS
 SELECT
     run,

@@ -281,11 +281,15 @@ fn used<'a>(followed: &[&Followed<'a>], day: usize) -> Used<'a> {
     used.in_blocks(blocks)
 }
 
+/// The number of a date's weekday. A weekend counts with the Monday after it.
+fn weekday(date: u64) -> u64 {
+    // 1 January 1970 was a Thursday.
+    (date + 3) / 7 * 5 + ((date + 3) % 7).min(5)
+}
+
 /// The block of each date: at most [`BLOCK`] `day` weekdays in a row, and fewer where the returns up to `day` overlap with
 /// none that follow. Weekdays stand for sessions, because events may be of several markets.
 fn blocks(dates: &[u64], day: u64) -> Vec<u64> {
-    // 1 January 1970 was a Thursday. A weekend counts with the Monday after it.
-    let weekday = |date: u64| (date + 3) / 7 * 5 + ((date + 3) % 7).min(5);
     let mut blocks = BTreeMap::new();
     let (mut first, mut last) = (None, 0);
     for at in dates.iter().map(|&date| weekday(date)).collect::<BTreeSet<_>>() {
@@ -307,20 +311,30 @@ fn enough_blocks(used: &Used<'_>, day: usize, settings: &Settings) -> Result<()>
     Ok(())
 }
 
-/// The events whose days do not overlap those of another session that counts: of each market the first session, then
-/// always the next that is at least `day` sessions later.
+/// The events whose days do not overlap those of another session that counts, see [`sessions_apart`].
 fn apart<'a, 'e>(own: &[&'a Followed<'e>], day: usize, settings: &Settings) -> Vec<&'a Followed<'e>> {
-    let place = |own: &Followed<'_>| (settings.calendars.of(&own.event.symbol), own.event.session);
-    let all: BTreeSet<_> = own.iter().map(|own| place(own)).collect();
-    let mut kept = BTreeSet::new();
-    let mut last = None;
-    for (market, session) in all {
-        if last.is_none_or(|(of, before)| of != market || session >= before + day as u64) {
-            kept.insert((market, session));
-            last = Some((market, session));
-        }
-    }
+    let place = |own: &Followed<'_>| (own.event.day, settings.calendars.of(&own.event.symbol), own.event.session);
+    let kept = sessions_apart(own.iter().map(|own| place(own)).collect(), day as u64);
     own.iter().copied().filter(|own| kept.contains(&place(own))).collect()
+}
+
+/// Of sessions, each with its date and market, the first, then always the next that is at least `day` sessions after the
+/// last of its own market, and after that of each other market unless both are of one date. Between markets weekdays are
+/// counted, because their sessions are not numbered alike.
+fn sessions_apart<M: Ord + Copy>(all: BTreeSet<(u64, M, u64)>, day: u64) -> BTreeSet<(u64, M, u64)> {
+    let holidays = if day > 1 { HOLIDAYS } else { 0 };
+    let mut last: BTreeMap<M, (u64, u64)> = BTreeMap::new();
+    let is_kept = |&(date, market, session): &(u64, M, u64)| {
+        let is_apart = last.iter().all(|(&of, &(last_date, last_session))| match of == market {
+            true => session >= last_session + day,
+            false => date == last_date || weekday(date) >= weekday(last_date) + day + holidays,
+        });
+        if is_apart {
+            last.insert(market, (date, session));
+        }
+        is_apart
+    };
+    all.into_iter().filter(is_kept).collect()
 }
 
 fn of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, looks: &mut Looks) -> DayIc {
@@ -367,7 +381,7 @@ fn group(
         }
         Ok(own)
     };
-    let tests = tested.iter().map(|&day| tests(alone(day), day, label, settings, looks)).collect();
+    let tests = tested.iter().map(|&day| tests(alone(day), day, label, looks)).collect();
     DayGroup { label, curve, not_known, tests }
 }
 
@@ -384,14 +398,12 @@ fn day_mean(own: &[&Followed<'_>], day: usize, settings: &Settings) -> Result<Da
     Ok(DayMean { day, n: own.len(), aar, caar, low, high })
 }
 
-fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, settings: &Settings, looks: &mut Looks) -> DayTests {
+fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, looks: &mut Looks) -> DayTests {
     let n = own.as_ref().map_or(0, Vec::len);
     let found = own.and_then(|own| {
-        // A session is a position in the calendar of its own market.
-        let market = |own: &Followed<'_>| settings.calendars.of(&own.event.symbol) as u64;
-        let sessions: Vec<u64> = own.iter().map(|own| market(own) << 32 | own.event.session).collect();
+        let dates: Vec<u64> = own.iter().map(|own| own.event.day).collect();
         let study = Study::new(own.iter().map(|own| own.abnormal.clone()).collect())?;
-        study.tests(0..=day - 1, Moments::Grouped(&sessions))
+        study.tests(0..=day - 1, Moments::Grouped(&dates))
     });
     let mut place = 0;
     let mut of = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> Figure<DayTest> {
@@ -414,5 +426,32 @@ fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, settings: &Se
         corrado,
         generalized_sign,
         cross_sectional,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_of_several_markets_that_share_days_do_not_count_together() {
+        let monday = 18_000 - (18_000 + 3) % 7;
+        let on = |weekday: u64| monday + weekday / 5 * 7 + weekday % 5;
+        // Sessions are numbered from another day in each market.
+        let of = |market: char, weekday: u64| (on(weekday), market, weekday + u64::from(u32::from(market)));
+        let kept = |all: &[(u64, char, u64)], day: u64| sessions_apart(all.iter().copied().collect(), day).len();
+        let alone: Vec<_> = (0..30).map(|day| of('n', day)).collect();
+        assert_eq!([1, 2, 5].map(|day| kept(&alone, day)), [30, 15, 6]);
+        let both: Vec<_> = (0..30).flat_map(|day| [of('n', day), of('l', day)]).collect();
+        assert_eq!(kept(&both, 1), 60, "days of one date are one group");
+        assert_eq!(
+            kept(&both, 5),
+            2 * 5,
+            "of a date that counts, both markets; from one to the next, 5 sessions and holidays"
+        );
+        let in_turn = [of('n', 0), of('l', 2), of('n', 5), of('l', 6), of('l', 12)];
+        let expected = [of('n', 0), of('n', 5), of('l', 12)];
+        assert_eq!(sessions_apart(in_turn.into_iter().collect(), 5), expected.into_iter().collect());
+        assert_eq!(weekday(on(5)) - weekday(on(4)), 1, "from Friday to Monday");
     }
 }

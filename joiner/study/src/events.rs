@@ -146,7 +146,7 @@ fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
     let words = match reason {
         "no_symbol" => "the article names no company",
         "not_equity" => "an index, a currency, a cryptocurrency or an option",
-        "no_bars" => "no bar of the symbol",
+        "no_bars" => "no bar of the symbol in the sessions around the news",
         "outside_calendar" => "outside the years of its market's calendar",
         "no_regular_bars" => "bars of the symbol, but none in a regular session",
         "no_entry_bar" => "no bar after the news to enter at",

@@ -20,7 +20,7 @@ const FIFTHS: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Novelty {
-    /// The first of a company's mentions under one headline in 72 hours.
+    /// All but those that repeat a story about the company of the 72 hours before.
     #[default]
     First,
     /// Every mention.
@@ -198,7 +198,7 @@ impl Filters {
         match self.novelty {
             Novelty::First => sample.drop_repeated(),
             Novelty::All => all.push(Removed {
-                filter: "novelty all: repeated headlines are events, too".to_owned(),
+                filter: "novelty all: repeated stories are events, too".to_owned(),
                 removed: 0,
                 left: sample.events.len(),
             }),

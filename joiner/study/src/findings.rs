@@ -176,6 +176,9 @@ pub struct Findings {
     pub articles: usize,
     /// Number of events: rows that count.
     pub events: usize,
+    /// Number of events without a title, which can't be told to repeat a story.
+    #[serde(skip)]
+    pub untitled: usize,
     /// Number of companies with an event.
     pub symbols: usize,
     /// When the first event's news was available (UTC).
@@ -244,6 +247,7 @@ where
         rows: sample.rows,
         articles: sample.articles,
         events: sample.events.len(),
+        untitled: sample.events.iter().filter(|event| event.headline.trim().is_empty()).count(),
         symbols: symbols.len(),
         from: sample.events.first().map(|event| event.available_at),
         until: sample.events.last().map(|event| event.available_at),

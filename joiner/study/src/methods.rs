@@ -82,13 +82,6 @@ fn rules(findings: &Findings) -> String {
         }
         Outcome::Raw => "not adjusted for the market",
     };
-    let stories = match settings.filters.novelty {
-        Novelty::First => {
-            "A company's story that is told again within 72 hours, in the same or in other words, counts once, the first \
-             time."
-        }
-        Novelty::All => "A company's story that is told again counts each time.",
-    };
     let horizons: Vec<&str> = findings.horizons.iter().map(|of| of.horizon).collect();
     format!(
         "Events. The entry is the first price at which anyone could have traded after the news was known; no price at or \
@@ -98,8 +91,26 @@ fn rules(findings: &Findings) -> String {
          of fewer than {MINIMUM_GROUP} events.",
         horizons.join(", "),
         settings.minimum_events,
-        settings.minimum_days
+        settings.minimum_days,
+        stories = stories(findings)
     )
+}
+
+/// How often a story counts that is told again.
+fn stories(findings: &Findings) -> String {
+    let Findings { events, untitled, .. } = findings;
+    let first = "A company's story that is told again within 72 hours, in the same or in other words, counts once, the \
+                 first time.";
+    match (findings.settings.filters.novelty, *untitled) {
+        (Novelty::All, _) => "A company's story that is told again counts each time.".to_owned(),
+        (Novelty::First, 0) => first.to_owned(),
+        (Novelty::First, untitled) if untitled == *events => {
+            "The rows have no titles, so a company's story that is told again counts each time.".to_owned()
+        }
+        (Novelty::First, untitled) => {
+            format!("{first} {untitled} of the {events} events have no title, and each counts as a story of its own.")
+        }
+    }
 }
 
 fn statistics(findings: &Findings) -> String {

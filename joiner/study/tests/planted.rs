@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{SPREAD, planted, settings};
+use support::{DEVIATION, planted, settings};
 use tapewire_study::sentence::Verdict;
 use tapewire_study::{Settings, study};
 
@@ -19,7 +19,7 @@ fn a_planted_effect_is_inside_its_interval() {
     for rho in [0.0, 0.15, 0.4] {
         // Spearman's correlation of jointly normal values (Kruskal 1958), and the mean of a normal score above 0.
         let ic = 6.0 / std::f64::consts::PI * (rho / 2.0_f64).asin();
-        let mean = SPREAD * rho * (2.0 / std::f64::consts::PI).sqrt();
+        let mean = DEVIATION * rho * (2.0 / std::f64::consts::PI).sqrt();
         let mut inside = [0_u64; 5];
         for seed in 1..=SEEDS {
             let findings = study(&planted(seed, DAYS, rho), &quick());

@@ -6,7 +6,7 @@ use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Mention, Probabilities, Run, Sentiment, Unscored};
 use tapewire_study::sentence::Verdict;
-use tapewire_study::{Figure, Outcome, Settings, html, study, text};
+use tapewire_study::{Figure, Outcome, Row, Settings, html, study, text};
 use tapewire_testkit::{Dice, mention};
 
 /// Random, with mean 0 and variance 1.
@@ -170,6 +170,8 @@ fn every_row_is_an_event_or_has_one_reason() {
     for reason in [("repeated", 1), ("no_bars", 1), ("empty_text", 1)] {
         assert!(left.contains(&reason), "{left:?}");
     }
+    let around = "1  no_bars: no bar of the symbol in the sessions around the news";
+    assert!(text::table(&findings).contains(around), "{}", text::table(&findings));
     let five = &findings.horizons[1];
     assert_eq!(
         (five.n, five.overlapping, five.without_outcome),
@@ -179,4 +181,36 @@ fn every_row_is_an_event_or_has_one_reason() {
     assert_eq!(findings.horizons[0].without_outcome, 5);
     let said = "at 5m, of 5 events 1 overlap an earlier one of their company and 0 have no abnormal return";
     assert!(text::table(&findings).contains(said), "{}", text::table(&findings));
+}
+
+/// Without titles nobody can tell that a story is told again, and the methods do not say that it counts once.
+#[test]
+fn the_methods_say_which_events_have_no_title() {
+    const ONCE: &str = "in the same or in other words, counts once, the first time.";
+    let mut rows = rows(6, 12, 1.0, |_| (0.0, 0.0));
+    assert!(study(&rows, &settings()).methods.contains(&format!("{ONCE} At each horizon")));
+    rows[7].mention.title.clear();
+    let some = study(&rows, &settings()).methods;
+    let own = "1 of the 60 events have no title, and each counts as a story of its own.";
+    assert!(some.contains(&format!("{ONCE} {own} At each horizon")), "{some}");
+    rows.iter_mut().for_each(|row| row.mention.title.clear());
+    let none = study(&rows, &settings()).methods;
+    assert!(none.contains("The rows have no titles, so a company's story that is told again counts each time."));
+    assert!(!none.contains(ONCE), "{none}");
+}
+
+/// Stars or per cents order events as scores do, but no probability follows from them.
+#[test]
+fn scores_beyond_one_imply_no_probability() {
+    let rows = rows(6, 30, 1.0, |_| (0.0, 0.0));
+    let scaled = |factor: f64| -> Vec<Row> {
+        let of = |row: Row| Row { score: row.score.map(|score| score * factor), ..row };
+        rows.iter().map(|row| of(Row::from(row))).collect()
+    };
+    let (own, hundred) = (study(&scaled(1.0), &settings()), study(&scaled(100.0), &settings()));
+    assert!(own.panels.calibration.value().is_some());
+    let Figure::NotKnown(reason) = &hundred.panels.calibration else { panic!("{:?}", hundred.panels.calibration) };
+    assert!(reason.contains("but must be from -1 to 1 to imply a probability"), "{reason}");
+    assert_eq!(hundred.horizons[1].rank_ic, own.horizons[1].rank_ic, "the order is the same");
+    assert!(html::page(&hundred, &html::Source::default()).contains("to imply a probability"));
 }

@@ -43,7 +43,7 @@ pub fn symbol(name: &str) -> Symbol {
 
 /// The time from the last session to the last watermark of both topics. It is long enough for an article that is edited
 /// a day later, before a long weekend: both sessions in which its entry can be are over by then.
-const THE_END: SignedDuration = SignedDuration::from_hours(12 * 24);
+const AFTER_LAST_SESSION: SignedDuration = SignedDuration::from_hours(12 * 24);
 
 fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
@@ -109,7 +109,7 @@ impl Make {
                         trades: None,
                         received_at: end,
                     };
-                    // An auction is late as soon as the session's last bar is.
+                    // A bar with the auction is due at the close but ends up to 300 s later, so it may be delayed less.
                     let lateness = if start == day.close { 590 } else { 840 };
                     let delay = if dice.chance(10) { dice.below(lateness) as i64 } else { 0 };
                     let much_too_late = self.late_bars && dice.chance(3);
@@ -134,7 +134,7 @@ impl Make {
                 }
             }
         }
-        let end = days[days.len() - 1].close + THE_END;
+        let end = days[days.len() - 1].close + AFTER_LAST_SESSION;
         arrivals.push((end, Tape::Watermark(Watermark::new(0, 1, end))));
         // Where a bar and a watermark have the same time, the bar is first: the watermark may cover it.
         let is_watermark = |tape: &Tape| matches!(tape, Tape::Watermark(_));
@@ -169,7 +169,7 @@ impl Make {
             arrivals.push((at, Scored::Watermark(Watermark::new(index, 2, at - seconds(60)))));
         }
         for index in 0..2 {
-            let at = until + THE_END;
+            let at = until + AFTER_LAST_SESSION;
             arrivals.push((at, Scored::Watermark(Watermark::new(index, 2, at))));
         }
         arrivals.sort_by_key(|(at, _)| *at);
@@ -232,7 +232,7 @@ struct Split {
     day: jiff::civil::Date,
     /// Shares after the split for each share before it.
     ratio: f64,
-    /// Factor by which the price moves in addition to the split.
+    /// The price is divided by this in addition to `ratio`.
     printed: f64,
     /// Topic `actions` has it.
     is_known: bool,

@@ -25,7 +25,7 @@ pub struct Night {
 }
 
 impl Night {
-    pub fn is_known(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         !self.foreign && self.look < 2
     }
 }

@@ -44,7 +44,7 @@ struct Shared {
     fault: Fault,
     requests: Mutex<Vec<String>>,
     /// Whether a token was sent to the second host.
-    token_left: Mutex<bool>,
+    token_reached_second_host: Mutex<bool>,
     address: String,
     cdn: String,
 }
@@ -61,8 +61,8 @@ impl FakeHub {
         let listen = |address| runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
         let (listener, cdn_listener) = (listen("127.0.0.1:0"), listen("127.0.0.2:0"));
         let [address, cdn] = [&listener, &cdn_listener].map(|listener| listener.local_addr().unwrap().to_string());
-        let (requests, token_left) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { fault, requests, token_left, address, cdn });
+        let (requests, token_reached_second_host) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { fault, requests, token_reached_second_host, address, cdn });
         let routes = Router::new()
             .route("/api/models/{owner}/{name}/revision/{revision}", get(info))
             .route("/{owner}/{name}/resolve/{revision}/{file}", get(file))
@@ -78,8 +78,8 @@ impl FakeHub {
     }
 
     /// Whether a token was sent to the host of the large files.
-    pub fn token_left(&self) -> bool {
-        *self.shared.token_left.lock().unwrap()
+    pub fn token_reached_second_host(&self) -> bool {
+        *self.shared.token_reached_second_host.lock().unwrap()
     }
 
     /// Requests in order: `info REVISION`, the name of a file, or `cdn RANGE`.
@@ -156,7 +156,7 @@ async fn file(
 async fn large_file(State(hub): State<Arc<Shared>>, Path(file): Path<String>, headers: HeaderMap) -> Response {
     let range = headers[header::RANGE].to_str().unwrap();
     hub.requests.lock().unwrap().push(format!("cdn {range}"));
-    *hub.token_left.lock().unwrap() |= headers.contains_key(header::AUTHORIZATION);
+    *hub.token_reached_second_host.lock().unwrap() |= headers.contains_key(header::AUTHORIZATION);
     let response = ranged(sent(&hub, &file), &headers, &[]);
     if hub.fault != Fault::BreaksOff || response.status() != StatusCode::PARTIAL_CONTENT {
         return response;

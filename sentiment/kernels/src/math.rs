@@ -72,7 +72,7 @@ pub enum Activation {
     GeluTanh,
     /// max(x, 0)
     Relu,
-    /// Slow: for a head, not for all tokens.
+    /// Slow: for the classification head, not for every token.
     Tanh,
 }
 

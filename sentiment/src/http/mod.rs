@@ -21,6 +21,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Router, serve as accept};
 use error::{ApiError, ErrorType};
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Instant;
 use tapewire_core::text::readable;
@@ -102,36 +103,38 @@ pub async fn listen(address: &str) -> Result<TcpListener, SentimentError> {
 ///
 /// # Errors
 /// [`SentimentError::Listen`] if the listener fails.
-pub async fn serve(
+pub fn serve<'a>(
     listener: TcpListener,
     api: Api,
     telemetry: Telemetry,
-    config: &ServeConfig,
+    config: &'a ServeConfig,
     shutdown: Shutdown,
-) -> Result<(), SentimentError> {
-    let failed = |source| SentimentError::Listen { address: config.listen.clone(), source };
-    let (address, engine) = (listener.local_addr().map_err(failed)?, api.queue.engine());
-    tracing::info!(%address, model = engine.name(), engine = engine.runs_in(), "serving");
-    tokio::spawn(telemetry.clone().run_upkeep(shutdown.clone()));
-    let readiness = telemetry.readiness();
-    readiness.ready(STAGE);
-    let router = api.router(&telemetry);
-    let serving = accept(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let overdue = async {
-        shutdown.cancelled().await;
-        readiness.waiting(STAGE, "stopping");
-        tokio::time::sleep(config.longest_drain).await;
-    };
-    tokio::select! {
-        served = serving => served.map_err(failed),
-        () = overdue => {
-            tracing::error!(
-                after_s = config.longest_drain.as_secs_f64(),
-                "stopped before all requests were answered; a larger serve.longest_drain gives them more time"
-            );
-            Ok(())
+) -> BoxFuture<'a, Result<(), SentimentError>> {
+    Box::pin(async move {
+        let failed = |source| SentimentError::Listen { address: config.listen.clone(), source };
+        let (address, engine) = (listener.local_addr().map_err(failed)?, api.queue.engine());
+        tracing::info!(%address, model = engine.name(), engine = engine.runs_in(), "serving");
+        tokio::spawn(telemetry.clone().run_upkeep(shutdown.clone()));
+        let readiness = telemetry.readiness();
+        readiness.ready(STAGE);
+        let router = api.router(&telemetry);
+        let serving = accept(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let overdue = async {
+            shutdown.cancelled().await;
+            readiness.waiting(STAGE, "stopping");
+            tokio::time::sleep(config.longest_drain).await;
+        };
+        tokio::select! {
+            served = serving => served.map_err(failed),
+            () = overdue => {
+                tracing::error!(
+                    after_s = config.longest_drain.as_secs_f64(),
+                    "stopped before all requests were answered; a larger serve.longest_drain gives them more time"
+                );
+                Ok(())
+            }
         }
-    }
+    })
 }
 
 async fn measure(path: MatchedPath, request: HttpRequest, next: Next) -> Response {

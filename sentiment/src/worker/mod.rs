@@ -14,6 +14,7 @@ use crate::companies::Companies;
 use crate::queue::Request;
 use crate::{Queue, ScoreError, SentimentError, TextScore};
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::future::{Fuse, FusedFuture as _, try_join_all};
 use jiff::Timestamp;
 use mentions::Question;
@@ -34,57 +35,59 @@ const STAGE: &str = "sentiment-worker";
 ///
 /// # Errors
 /// Errors that waiting can't fix. Articles that were not committed are scored again at the next start.
-pub async fn run(
+pub fn run<'a>(
     queue: Queue,
-    kafka: &KafkaConfig,
-    config: &WorkerConfig,
+    kafka: &'a KafkaConfig,
+    config: &'a WorkerConfig,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> Result<(), SentimentError> {
-    let producer = Producer::new(kafka)?;
-    let mut collector = Collector {
-        consumer: Consumer::new(kafka, GROUP, &[Topic::News], |committed, _| committed)?,
-        letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
-        companies: config.companies()?,
-        config: config.clone(),
-        readiness,
-        streams: BTreeMap::new(),
-        forwarded: BTreeMap::new(),
-        batch: Batch::default(),
-        in_scoring: BTreeMap::new(),
-    };
-    let scorer = Scorer {
-        news_partitions: u32::try_from(producer.partitions(Topic::News).await?).expect("a count is not negative"),
-        device: config.engine.device.to_string(),
-        producer,
-        queue,
-        clock,
-    };
-    collector.readiness.waiting(STAGE, "waiting for its partitions");
-    let scoring = Fuse::terminated();
-    tokio::pin!(scoring);
-    loop {
-        if scoring.is_terminated() {
-            if shutdown.is_cancelled() {
-                return Ok(());
+) -> BoxFuture<'a, Result<(), SentimentError>> {
+    Box::pin(async move {
+        let producer = Producer::new(kafka)?;
+        let mut collector = Collector {
+            consumer: Consumer::new(kafka, GROUP, &[Topic::News], |committed, _| committed)?,
+            letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
+            companies: config.companies()?,
+            config: config.clone(),
+            readiness,
+            streams: BTreeMap::new(),
+            forwarded: BTreeMap::new(),
+            batch: Batch::default(),
+            in_scoring: BTreeMap::new(),
+        };
+        let scorer = Scorer {
+            news_partitions: u32::try_from(producer.partitions(Topic::News).await?).expect("a count is not negative"),
+            device: config.engine.device.to_string(),
+            producer,
+            queue,
+            clock,
+        };
+        collector.readiness.waiting(STAGE, "waiting for its partitions");
+        let scoring = Fuse::terminated();
+        tokio::pin!(scoring);
+        loop {
+            if scoring.is_terminated() {
+                if shutdown.is_cancelled() {
+                    return Ok(());
+                }
+                if collector.is_due() {
+                    scoring.set(scorer.process(collector.take_batch()).fuse());
+                }
             }
-            if collector.is_due() {
-                scoring.set(scorer.process(collector.take_batch()).fuse());
+            let is_idle = scoring.is_terminated();
+            tokio::select! {
+                biased;
+                done = &mut scoring => {
+                    done?;
+                    collector.commit().await;
+                }
+                () = shutdown.cancelled(), if is_idle => {}
+                () = tokio::time::sleep_until(collector.batch.due), if is_idle && !collector.batch.next.is_empty() => {}
+                event = collector.event() => collector.on_event(event?).await?,
             }
         }
-        let is_idle = scoring.is_terminated();
-        tokio::select! {
-            biased;
-            done = &mut scoring => {
-                done?;
-                collector.commit().await;
-            }
-            () = shutdown.cancelled(), if is_idle => {}
-            () = tokio::time::sleep_until(collector.batch.due), if is_idle && !collector.batch.next.is_empty() => {}
-            event = collector.event() => collector.on_event(event?).await?,
-        }
-    }
+    })
 }
 
 /// Makes batches of records, and commits them when they are scored.

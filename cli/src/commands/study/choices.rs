@@ -18,10 +18,10 @@ pub struct Choices {
     #[arg(long, value_name = "SYMBOL,...", value_delimiter = ',', value_parser = ticker)]
     symbols: Vec<Symbol>,
     /// First day (UTC) of news, such as 2024-07-01
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     from: Option<Date>,
     /// Last day (UTC) of news
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     to: Option<Date>,
     /// Classes: positive, neutral, negative
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',', value_parser = label)]
@@ -60,7 +60,7 @@ pub struct Choices {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Stories {
-    /// The first under one headline in 72 hours
+    /// All but those that repeat a story of the 72 hours before
     First,
     /// All
     All,
@@ -151,20 +151,26 @@ impl Choices {
     }
 }
 
+fn day(text: &str) -> Result<Date, String> {
+    // The library reads a time of day, too, and leaves it out.
+    let day = text.parse().ok().filter(|_| !text.contains(['T', 't', ' ', ':']));
+    day.ok_or_else(|| "write a day (UTC), such as 2024-07-01".to_owned())
+}
+
 fn label(text: &str) -> Result<&'static str, String> {
     let known = LABELS.into_iter().find(|label| *label == text);
-    known.ok_or_else(|| format!("choose of {}", LABELS.join(", ")))
+    known.ok_or_else(|| format!("choose one of {}", LABELS.join(", ")))
 }
 
 fn phase(text: &str) -> Result<Phase, String> {
     let all = [Phase::PreMarket, Phase::Session, Phase::Break, Phase::AfterHours, Phase::Closed];
     let known = all.into_iter().find(|&phase| tapewire_study::filters::session_name(phase) == text);
-    known.ok_or_else(|| "choose of pre, regular, break, post, closed".to_owned())
+    known.ok_or_else(|| "choose one of pre, regular, break, post, closed".to_owned())
 }
 
 fn horizon(text: &str) -> Result<Horizon, String> {
     let known = Horizon::ALL.into_iter().find(|horizon| horizon.name() == text);
-    known.ok_or_else(|| format!("choose of {}", Horizon::ALL.map(Horizon::name).join(", ")))
+    known.ok_or_else(|| format!("choose one of {}", Horizon::ALL.map(Horizon::name).join(", ")))
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -82,6 +82,31 @@ fn is_list(buffer: &mut Buffer) -> Result<bool, FormatError> {
     }
 }
 
+/// Whether a list of lists of numbers and texts begins here, as exchanges answer with their bars.
+pub(crate) fn is_list_of_lists(buffer: &mut Buffer) -> Result<bool, FormatError> {
+    /// The longest beginning, in bytes, that a list is recognised by.
+    const LONGEST: usize = 4096;
+    let mut scan = Scan::value();
+    for at in 0..LONGEST {
+        while buffer.unread().len() <= at {
+            if !buffer.read_more()? {
+                return Ok(false);
+            }
+        }
+        let byte = buffer.unread()[at];
+        let goes_on = scan.step(byte) == Some(false);
+        match (scan.depth(), scan.state()) {
+            _ if !goes_on => return Ok(false),
+            // The first value of the inner list has ended with a comma.
+            (2, State::Value) => return Ok(true),
+            (1 | 2, State::FirstValue) | (2, State::InText | State::Escape(_) | State::After) => {}
+            (2, State::Word) if !byte.is_ascii_alphabetic() || matches!(byte, b'e' | b'E') => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
 /// A list of objects in an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListUnder {

@@ -4,7 +4,7 @@ mod layout;
 mod scan;
 mod value;
 
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, is_list_of_lists};
 pub(crate) use value::fields;
 
 use crate::buffer::{Buffer, KEPT_BYTES, Line, MAX_ROW_BYTES, too_long};
@@ -206,8 +206,9 @@ impl Json {
         }
     }
 
-    /// The white space in front of the element on the next line, where a broken first element follows the bracket on its
-    /// line. `None` if that element has lines of its own, because nested objects could be taken for elements.
+    /// The white space in front of the second element, if it begins on the next line. Called when the first element is
+    /// broken and begins on the line of the bracket. `None` if the first element seems to span several lines, because
+    /// objects nested in it could then be taken for elements.
     fn indent_of_next_line(&mut self) -> Result<Option<Vec<u8>>, FormatError> {
         let Some(length) = self.buffer.line_length()? else { return Ok(None) };
         let first = self.buffer.unread()[..length].trim_ascii();

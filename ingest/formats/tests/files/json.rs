@@ -45,7 +45,7 @@ fn a_row_with_a_list_of_objects_is_a_row() {
 }
 
 #[test]
-fn an_empty_list_under_a_key_of_providers_is_a_field_if_no_object_has_anything_in_it() {
+fn an_empty_list_under_a_known_key_is_a_field_if_it_is_empty_in_every_object() {
     let empty = r#"{"title":"A","items":[]}"#;
     assert_eq!(rows(format!("{empty}\n{empty}\n").as_bytes()), ["1 title=A items=[]", "2 title=A items=[]"]);
     assert_eq!(rows(format!("{empty}{empty}").as_bytes()), ["1 title=A items=[]"; 2]);
@@ -155,6 +155,29 @@ fn a_list_longer_than_a_row_under_a_key_is_read_row_by_row() {
     assert!(file.len() > 5 << 20);
     let (items, error) = all(file.as_bytes(), &Options::default());
     assert!(error.is_none() && items.len() == 60_000 && items.iter().all(Result::is_ok));
+}
+
+/// As Binance, Coinbase and Bitfinex answer. On one line it would be a header of CSV.
+#[test]
+fn a_list_of_lists_is_refused_with_the_remedy() {
+    for file in [
+        &b"[[1746451800000, \"100.1\", \"101\"], [1746451860000, \"100.1\", \"101\"]]"[..],
+        b"\n[\n  [\n    \"2025-05-05\",\n    100.5\n  ]\n]\n",
+        b"[[-1.5e3,2]]",
+    ] {
+        let error = error_of(file, &Options::default());
+        for part in ["file is a list of lists", "jq -r '.[] | @csv' file", "--no-bar-header", "--bar-columns"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    // What is said to be CSV is CSV, and so is a text that begins with brackets.
+    let csv = Options { format: Some(Format::Csv), header: false, ..Options::default() };
+    assert_eq!(rows_of(b"[[1,2]]\n", &csv), ["1 c1=[[1 c2=2]]"]);
+    for header in ["[[Desk, id", "[Desk] a, b", "[1, 2", "[[", "[[1]]"] {
+        let (items, error) = all(format!("{header}\nx,y\n").as_bytes(), &Options::default());
+        let is_refused = matches!(error, Some(FormatError::Refused { .. }));
+        assert!(!is_refused, "{header}: {} rows, {error:?}", items.len());
+    }
 }
 
 #[test]

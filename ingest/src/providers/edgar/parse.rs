@@ -92,7 +92,7 @@ fn title(written: &str) -> Option<Title<'_>> {
     (is_number && named).then(|| Some(Title { form: form.trim(), company: company.trim(), cik: cik.parse().ok()? }))?
 }
 
-/// `Item 8.01: Other Events`, … from a summary, whose lines are parted by `<br>`.
+/// `Item 8.01: Other Events`, … from a summary, whose lines are separated by `<br>`.
 fn items(summary: &str) -> Vec<String> {
     let lines = summary.split("<br>").flat_map(str::lines).map(str::trim);
     lines.filter(|line| line.starts_with("Item ")).map(str::to_owned).collect()

@@ -131,7 +131,11 @@ async fn where_a_further_page_is_rejected_what_those_before_it_have_is_returned(
     let server = Server::start(&[
         (PATH, page(&[item("b", "2025-06-02T13:00:00Z")])),
         (PATH, Answered::status(426, said)),
+        (PATH, Answered::status(426, said)),
         (PATH, page(&[item("c", "2025-06-02T14:00:00Z")])),
+        // A proxy that rejects a page once.
+        (PATH, Answered::status(404, "")),
+        (PATH, page(&[item("d", "2025-06-02T13:30:00Z")])),
         (PATH, page(&[])),
         (PATH, Answered::status(400, "no such list")),
     ])
@@ -140,8 +144,12 @@ async fn where_a_further_page_is_rejected_what_those_before_it_have_is_returned(
     let ids = |read: &crate::providers::Page<tapewire_core::Article>| {
         read.items.iter().map(|article| article.id.clone()).collect::<Vec<_>>()
     };
+    let rejected = source.page(&since()).await.unwrap_err();
+    assert!(rejected.is_retryable() && rejected.to_string().contains("max of 100 results"), "{rejected}");
     assert_eq!((ids(&source.page(&since()).await.unwrap()), source.was_cut()), (vec!["b".to_owned()], true));
-    assert_eq!((ids(&source.page(&since()).await.unwrap()), source.was_cut()), (vec!["c".to_owned()], false));
+    assert!(source.page(&since()).await.unwrap_err().is_retryable());
+    let all = ["d", "c"].map(str::to_owned).to_vec();
+    assert_eq!((ids(&source.page(&since()).await.unwrap()), source.was_cut()), (all, false));
     let error = source.page(&since()).await.unwrap_err();
     assert!(matches!(error, ProviderError::BadRequest { .. }), "nothing was read: {error}");
 }
@@ -158,6 +166,7 @@ async fn a_token_that_was_forgotten_while_a_failure_was_waited_out_is_not_asked_
         ("/rows", list("a", "\"t3\"")),
         ("/rows", list("b", "\"t4\"")),
         ("/rows", Answered::status(400, "your plan has two pages")),
+        ("/rows", Answered::status(400, "your plan has two pages")),
     ])
     .await;
     let source = source(&format!(
@@ -167,10 +176,11 @@ async fn a_token_that_was_forgotten_while_a_failure_was_waited_out_is_not_asked_
     source.page(&since()).await.unwrap_err();
     let error = source.page(&since()).await.unwrap_err();
     assert!(error.is_retryable() && error.to_string().contains("page 2"), "{error}");
+    assert!(source.page(&since()).await.unwrap_err().to_string().contains("your plan has two pages"));
     let read = source.page(&since()).await.unwrap();
     assert_eq!((read.items.len(), source.was_cut()), (2, true));
     let asked: Vec<String> = server.requests().iter().map(|asked| asked.query.clone()).collect();
-    assert_eq!(asked, ["", "cursor=t2", "cursor=t2", "", "cursor=t3", "cursor=t4"]);
+    assert_eq!(asked, ["", "cursor=t2", "cursor=t2", "", "cursor=t3", "cursor=t4", "cursor=t4"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Kraken's messages as it sends them, and what they become. Its streams have numbers as JSON numbers and times in RFC 3339;
-//! its REST answers have prices as texts and Unix seconds.
+//! Kraken's messages as it sends them, and what they become. Its streams have prices as JSON numbers and times in
+//! RFC 3339; its REST answers have prices as JSON strings and times in Unix seconds.
 
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::coins::{Decimal, pair};
@@ -15,7 +15,7 @@ use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 pub struct Message {
     /// Trades, oldest first.
     pub trades: Vec<Trade>,
-    /// Minute candles, finished or not; none in which nothing was traded.
+    /// Minute candles, finished or not. Candles without a trade are left out.
     pub candles: Vec<Bar>,
     /// A subscription that was accepted: channel and symbol.
     pub subscribed: Option<(String, String)>,

@@ -89,8 +89,10 @@ async fn the_list_is_read_back_to_the_time_and_after_a_failure_from_the_page_tha
 #[tokio::test]
 async fn where_a_further_page_is_rejected_what_those_before_it_have_is_returned() {
     let full = list(&(1..=1000).map(|id| item(id, "2024-02-22T06:40:00Z")).collect::<Vec<_>>());
-    let server = Server::start(&[(PATH, full), (PATH, Answered::status(400, "offset is too large"))]).await;
+    let rejected = || (PATH, Answered::status(400, "offset is too large"));
+    let server = Server::start(&[(PATH, full), rejected(), rejected()]).await;
     let source = source(&server);
+    assert!(source.page(&since()).await.unwrap_err().is_retryable());
     assert_eq!((source.page(&since()).await.unwrap().items.len(), source.was_cut()), (1000, true));
 }
 

@@ -85,8 +85,8 @@ impl Yahoo {
         let asked = self.http.clock().now();
         let body = match self.http.get(&url).await {
             Ok(body) => body,
-            // It is about this symbol only, so the others go on.
-            Err(ProviderError::BadRequest { status: status @ (400 | 404 | 422), message, .. }) => {
+            // It is about this symbol only, so the others go on. Any other refusal may be about every symbol.
+            Err(ProviderError::BadRequest { status, message, .. }) if is_about_symbol(&message) => {
                 if is_before_the_first_bar(&message) {
                     tracing::debug!(source = provider, %symbol, message, "the provider has no bars of the symbol that are so old");
                 } else {
@@ -113,6 +113,12 @@ impl Yahoo {
 /// `… The requested range must be within the last 30 days.` (HTTP 422).
 fn is_before_the_first_bar(message: &str) -> bool {
     message.contains("exist for startDate") || message.contains("must be within the last")
+}
+
+/// Whether a refusal is about one symbol alone: Yahoo has none of its bars, see [`is_before_the_first_bar`], or does not know
+/// it: `No data found, symbol may be delisted` (HTTP 404).
+fn is_about_symbol(message: &str) -> bool {
+    is_before_the_first_bar(message) || message.contains("No data found")
 }
 
 /// The ticker as Yahoo writes it: `BRK-B` of `BRK.B`.

@@ -175,8 +175,10 @@ async fn a_time_before_the_first_bar_of_a_share_has_no_bars_and_ends_nothing() {
     let server = Server::start(&[
         (PATH, Answered::status(400, &unlisted)),
         (PATH, Answered::status(422, &too_old)),
-        (PATH, Answered::status(400, "Bad Request")),
+        (PATH, Answered::ok(&chart(&[]))),
         (PATH, Answered::ok(&good)),
+        (PATH, Answered::status(400, "Bad Request")),
+        (PATH, Answered::status(404, "<html>Not Found</html>")),
     ])
     .await;
     let source = source(&server.url(), &[]);
@@ -191,6 +193,11 @@ async fn a_time_before_the_first_bar_of_a_share_has_no_bars_and_ends_nothing() {
         }
     }
     assert_eq!(counts, [0, 0, 0, 1]);
+    // Nothing says that these are about one symbol: taken for an answer without bars, they would be noted as filled.
+    for status in [400, 404] {
+        let error = source.bars_page(&symbol("AAPL"), to, to, None).await.unwrap_err();
+        assert!(matches!(error, ProviderError::BadRequest { status: said, .. } if said == status), "{error}");
+    }
     assert!(super::is_before_the_first_bar(&unlisted) && super::is_before_the_first_bar(&too_old));
 
     let server =

@@ -41,7 +41,8 @@ impl Counts {
     }
 }
 
-/// The day of the week. `None` for the hours of a weekend in which it is still Friday or already Monday for an exchange.
+/// The weekday of a bar that is stamped with a date or a midnight. Of any other bar only Saturday and Sunday are found:
+/// `None` on other days, and in the hours of a weekend in which it is still Friday or already Monday for an exchange.
 fn weekday(reading: &Reading) -> Option<Weekday> {
     const HOUR: i64 = 3600;
     const DAY: i64 = 24 * HOUR;

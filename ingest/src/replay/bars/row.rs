@@ -7,7 +7,7 @@ use crate::replay::names::{Field, Index, Names, Role};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Written, in_zone, written};
-use crate::replay::values::{is_missing, quoted, quoted_text};
+use crate::replay::values::{is_missing, midnight, quoted, quoted_text};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -152,7 +152,8 @@ impl<'o> Reader<'o> {
         let symbol = self.symbol(row, own_symbol);
         let market = symbol.as_ref().map(|(symbol, _)| self.options.calendars.of(&self.symbols[*symbol as usize]));
         let calendar = market.unwrap_or(Market::NewYork).calendar();
-        let stamp = self.stamp(row, width_s == Some(DAY_S), calendar)?;
+        let is_said = self.options.width.is_some_and(|width| width.as_secs() == u64::from(DAY_S));
+        let stamp = self.stamp(row, width_s.map_or(is_said, |width| width == DAY_S), calendar)?;
         let (symbol, own) = symbol?;
         Ok((Reading { symbol, written: own, stamp, width_s, prices, number }, left_out))
     }
@@ -194,24 +195,30 @@ impl<'o> Reader<'o> {
             });
         };
         let of_name = |reason: String| format!("{} {reason}", title(name));
-        match written(value, &self.clock).map_err(of_name)? {
-            None => Err(of_name(format!("{} is missing", quoted(value)))),
-            Some(Written::At(at)) => Ok(of_moment(at, calendar)),
-            Some(Written::Civil(civil)) if civil.time() == Time::midnight() => Ok(self.of_midnight(civil.date())),
-            Some(Written::Civil(civil)) => {
-                in_zone(civil, &self.clock, &quoted(value)).map(|at| of_moment(at, calendar)).map_err(of_name)
+        let beside = || {
+            let time = all.iter().find(|(other, time)| *other != name && midnight::is_time_of(value, other, time));
+            time.map(|&(_, time)| time)
+        };
+        let (day, has_midnight) = match written(value, &self.clock).map_err(of_name)? {
+            None => return Err(of_name(format!("{} is missing", quoted(value)))),
+            Some(Written::At(at)) => {
+                let time = || beside().filter(|_| !is_daily);
+                let alone = midnight::check_alone(at, value, &self.clock, time);
+                return alone.map(|()| of_moment(at, calendar)).map_err(of_name);
             }
-            Some(Written::Day(day)) => {
-                let time =
-                    all.iter().find(|(other, time)| *other != name && moments::is_time(other) && !is_nothing(time));
-                match time {
-                    Some((_, time)) if !is_daily && !moments::is_midnight(time) => {
-                        moments::at_time(day, time, &self.clock).map(|at| of_moment(at, calendar)).map_err(of_name)
-                    }
-                    Some(_) => Ok(self.of_midnight(day)),
-                    None => Ok(Stamp { at: None, day: Some((day, DayKind::Written)) }),
-                }
+            Some(Written::Civil(civil)) if civil.time() != Time::midnight() => {
+                return in_zone(civil, &self.clock, &quoted(value)).map(|at| of_moment(at, calendar)).map_err(of_name);
             }
+            // Spreadsheets write a day as its midnight.
+            Some(Written::Civil(civil)) => (civil.date(), true),
+            Some(Written::Day(day)) => (day, false),
+        };
+        match beside() {
+            Some(time) if !is_daily && !moments::is_midnight(time) => {
+                moments::at_time(day, time, &self.clock).map(|at| of_moment(at, calendar)).map_err(of_name)
+            }
+            None if !has_midnight => Ok(Stamp { at: None, day: Some((day, DayKind::Written)) }),
+            _ => Ok(self.of_midnight(day)),
         }
     }
 
@@ -242,7 +249,8 @@ impl<'o> Reader<'o> {
             high: price(1)?,
             low: price(2)?,
             close: price(3)?,
-            volume: required(4)?,
+            volume: required(4)
+                .map_err(|reason| format!("{reason}; --bar-columns volume= says that there is no volume"))?,
             vwap: optional.map(|vwap| vwap.map(|vwap| scaled(vwap, scale))).unwrap_or_else(|reason| {
                 left_out.push(reason);
                 None

@@ -73,7 +73,13 @@ fn by_time(own: &Object) -> Option<Vec<Fields>> {
         }),
         _ => None,
     };
-    let (symbol, zone) = (said("Symbol"), said("Time Zone").filter(|zone| zone.contains('/')));
+    let zone = said("Time Zone").filter(|zone| zone.contains('/'));
+    // Of two currencies, neither is the symbol.
+    let symbol = match (said("From Symbol"), said("To Symbol")) {
+        (Some(from), Some(to)) => Some(format!("{from}{to}")),
+        (None, None) => said("Symbol"),
+        _ => None,
+    };
     let row = |(time, values): &(String, Value)| {
         let Value::Object(values) = values else { return vec![named("start", Value::Text(time.clone()))] };
         let time = match &zone {

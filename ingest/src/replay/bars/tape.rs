@@ -2,9 +2,10 @@
 
 use super::stamped::{self, BarTime};
 use super::width::{self, Width};
-use super::{DAY_S, DayKind, Prices, Reading, Stamp, endless};
+use super::{DAY_S, DayKind, Prices, Reading, Stamp, SymbolOf, endless};
 use crate::IngestError;
 use crate::replay::ReplayOptions;
+use crate::replay::prepare::own_symbol;
 use crate::replay::source::{Origin, Rejected};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -40,6 +41,8 @@ pub(in crate::replay) struct Collected {
     pub repeated: u64,
     /// How many rows are replaced by a later row of the same bar.
     pub replaced: u64,
+    /// The first of these, with its symbol and the row that replaces it.
+    first_replaced: String,
     /// Rows that can't be used.
     pub rejected: Vec<Rejected>,
     /// For each file, the width of its bars and how it was found.
@@ -87,8 +90,8 @@ impl Collector {
     /// calendars.
     ///
     /// # Errors
-    /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, or two symbols that an alias makes one have
-    /// different prices.
+    /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, or two symbols that an alias makes one, or
+    /// two files that are named alike, have different prices.
     pub fn finish(
         mut self,
         said: Option<u32>,
@@ -121,7 +124,7 @@ impl Collector {
                 match bar(reading, &width, collected.calendars.of(&symbols[reading.symbol as usize])) {
                     Ok(bar) => {
                         let bar = Kept { file: index as u32, ..bar };
-                        collected.keep(bar, &mut kept, &self.files)?;
+                        collected.keep(bar, &mut kept, &self.files, &options.symbol)?;
                     }
                     Err(reason) => {
                         let origin = file.origin(reading.number);
@@ -136,7 +139,10 @@ impl Collector {
                 let (rows, rejected) = (file.readings.len() as u64, &collected.rejected[rejects..]);
                 return Err(crate::replay::source::nothing_readable(&file.file, rows, rejected));
             }
-            collected.widths.push(file.describe(&width, said.is_some(), time, &collected.bars[bars..]));
+            let bars = &collected.bars[bars..];
+            let named = bars.first().filter(|_| options.symbol == SymbolOf::FileName);
+            let named = named.map(|bar| &symbols[bar.symbol as usize]);
+            collected.widths.push(file.describe(&width, said.is_some(), time, bars, named));
         }
         Ok(collected)
     }
@@ -147,8 +153,15 @@ impl FileReadings {
         Origin { file: self.file.clone(), number, has_lines: self.has_lines }
     }
 
-    /// The width of the file's bars, and how it was found.
-    fn describe(&self, width: &Width, is_said: bool, time: Option<BarTime>, bars: &[Kept]) -> String {
+    /// The width of the file's bars, and how it was found. `named` is the symbol that the file's name gives.
+    fn describe(
+        &self,
+        width: &Width,
+        is_said: bool,
+        time: Option<BarTime>,
+        bars: &[Kept],
+        named: Option<&Symbol>,
+    ) -> String {
         let symbols: BTreeSet<u32> = bars.iter().map(|bar| bar.symbol).collect();
         let mut widths: BTreeMap<u32, usize> = BTreeMap::new();
         for bar in bars {
@@ -165,11 +178,14 @@ impl FileReadings {
         let is_moved = time == Some(BarTime::End) && *width != Width::Daily;
         let moved = if is_moved { "; each starts its width before its time, as --bar-time says" } else { "" };
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let symbols = match named {
+            Some(symbol) if symbols.len() == 1 => symbol.to_string(),
+            _ => count(symbols.len(), "symbol"),
+        };
         format!(
-            "{}: {} of {}, each {} wide, {how}{moved}",
+            "{}: {} of {symbols}, each {} wide, {how}{moved}",
             self.file.display(),
-            count(bars.len(), "bar"),
-            count(symbols.len(), "symbol"),
+            count(bars.iter().filter(|bar| bar.is_sent).count(), "bar"),
             widths.join(" or ")
         )
     }
@@ -182,31 +198,71 @@ impl Collected {
         bar: Kept,
         kept: &mut HashMap<(u32, u32, i64), usize>,
         files: &[FileReadings],
+        symbol_of: &SymbolOf,
     ) -> Result<(), IngestError> {
-        let next = self.bars.len();
-        let earlier = kept.insert((bar.symbol, bar.width_s, bar.start), next);
-        if let Some(earlier) = earlier.and_then(|earlier| self.bars.get_mut(earlier)) {
-            let prices = |bar: &Kept| [bar.prices.open, bar.prices.high, bar.prices.low, bar.prices.close];
-            if earlier.written != bar.written && prices(earlier) != prices(&bar) {
-                let [first, second] = [&*earlier, &bar].map(|bar| {
-                    let origin = files[bar.file as usize].origin(bar.number);
-                    format!("{} in {origin}", self.symbols[bar.written as usize])
-                });
+        let earlier = kept.insert((bar.symbol, bar.width_s, bar.start), self.bars.len());
+        if let Some(at) = earlier {
+            let earlier = self.bars[at];
+            if let Some(reason) = self.contradiction([&earlier, &bar], files, symbol_of) {
                 let path = files[bar.file as usize].file.to_path_buf();
-                let symbol = &self.symbols[bar.symbol as usize];
-                let reason = format!(
-                    "{first} and {second} are both {symbol} by --alias, and have different prices at the same start; give one of them"
-                );
                 return Err(IngestError::Shape { path, reason });
             }
-            earlier.is_sent = false;
-            match earlier.prices == bar.prices {
-                true => self.repeated += 1,
-                false => self.replaced += 1,
+            self.bars[at].is_sent = false;
+            if earlier.prices == bar.prices {
+                self.repeated += 1;
+            } else {
+                if self.replaced == 0 {
+                    let [first, second] = [earlier, bar].map(|bar| files[bar.file as usize].origin(bar.number));
+                    self.first_replaced = format!("{} in {first} by {second}", self.symbols[bar.symbol as usize]);
+                }
+                self.replaced += 1;
             }
         }
         self.bars.push(bar);
         Ok(())
+    }
+
+    /// Why two rows of one bar can't both be right: they have different prices, and an alias makes one symbol of two, or
+    /// the names of two files give them the same symbol.
+    fn contradiction(
+        &self,
+        [earlier, later]: [&Kept; 2],
+        files: &[FileReadings],
+        symbol_of: &SymbolOf,
+    ) -> Option<String> {
+        let prices = |bar: &Kept| [bar.prices.open, bar.prices.high, bar.prices.low, bar.prices.close];
+        if prices(earlier) == prices(later) {
+            return None;
+        }
+        let [first, second] = [earlier, later].map(|bar| files[bar.file as usize].origin(bar.number));
+        let name = |index: u32| &self.symbols[index as usize];
+        let symbol = name(later.symbol);
+        if earlier.written != later.written {
+            let (own, other) = (name(earlier.written), name(later.written));
+            return Some(format!(
+                "{own} in {first} and {other} in {second} are both {symbol} by --alias, and have different prices at \
+                 the same start; give one of them"
+            ));
+        }
+        let is_named = |bar: &Kept| {
+            let named = own_symbol(&files[bar.file as usize].file, symbol_of).ok().flatten();
+            named.is_some_and(|named| named == name(bar.written).as_str())
+        };
+        let are_files = *symbol_of == SymbolOf::FileName && earlier.file != later.file;
+        (are_files && is_named(earlier) && is_named(later)).then(|| {
+            format!(
+                "{first} and {second} are both of {symbol} by the names of their files, and have different prices at \
+                 the same start; let the name of each file begin with its symbol, or give one of them"
+            )
+        })
+    }
+
+    /// What a person should know of rows that are replaced by another.
+    pub fn replacement(&self) -> Option<String> {
+        let (rows, first) = (self.replaced, &self.first_replaced);
+        (rows > 0).then(|| {
+            format!("{rows} rows are replaced by a later row of the same bar with other values, the first of {first}")
+        })
     }
 
     /// Number of bars that are sent.

@@ -30,6 +30,11 @@ const MANY: usize = 10;
 /// The longest gap between two daily bars of a symbol that trades every day, in days: a weekend with two holidays.
 const LONGEST_GAP: i64 = 5;
 
+/// Of this many rows of a file of daily bars, one may have a time that is not a day.
+const FEW: usize = 10;
+/// The starts that stand for days.
+const DAYS: &str = "a date, a midnight or an open of its market's session";
+
 /// The flag that sets the width.
 const FLAG: &str = "--bar-width";
 
@@ -42,11 +47,7 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
         return Ok(Width::OfRow);
     }
     match said {
-        Some(DAY_S) if readings.iter().all(|reading| reading.stamp.day.is_some()) => return Ok(Width::Daily),
-        Some(DAY_S) => {
-            let why = "but not every row of it has a date, a midnight or an open of its market's session as its start";
-            return Err(format!("{FLAG} says that its bars are daily, {why}"));
-        }
+        Some(DAY_S) => return daily(readings),
         Some(width) => {
             let starts = Starts::of(readings, symbols);
             return starts.check(i64::from(width)).map(|()| Width::Of(width));
@@ -61,11 +62,35 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
     let width = Starts::of(readings, symbols).width()?;
     let width = u32::try_from(width).map_err(|_| doubtful("they are further apart than bars are wide"))?;
     if width == DAY_S {
-        return Err(doubtful(
-            "they are a day apart, but not every start is a date, a midnight or an open of its market's session",
+        return Err(format!(
+            "its bars are a day apart, but not every start is {DAYS}{}; write the day of each bar without a time",
+            example(readings)
         ));
     }
     Ok(Width::Of(width))
+}
+
+/// The width of bars that the user says are daily. A few rows without a day, such as the last of a day that has not
+/// ended, are rejected one by one.
+fn daily(readings: &[Reading]) -> Result<Width, String> {
+    let without = readings.iter().filter(|reading| reading.stamp.day.is_none()).count();
+    if without * FEW <= readings.len() {
+        return Ok(Width::Daily);
+    }
+    Err(format!(
+        "{FLAG} says that its bars are daily, but {without} of its {} rows don't have {DAYS} as their start{}; write \
+         the day of each bar without a time",
+        readings.len(),
+        example(readings)
+    ))
+}
+
+/// The first start that is no day, as an error quotes it.
+fn example(readings: &[Reading]) -> String {
+    let mut moments =
+        readings.iter().filter(|reading| reading.stamp.day.is_none()).filter_map(|reading| reading.stamp.at);
+    let first = moments.next().and_then(|at| Timestamp::from_microsecond(at).ok());
+    first.map(|at| format!(", such as {at}")).unwrap_or_default()
 }
 
 fn doubtful(why: &str) -> String {
@@ -136,7 +161,7 @@ impl<'s> Starts<'s> {
         Self { of_symbol, symbols }
     }
 
-    /// Refuses a width that is more than the usual distance of a symbol's bars.
+    /// Refuses a width that is more than the usual distance of a symbol's bars, or less than what all bars show.
     fn check(&self, width: i64) -> Result<(), String> {
         for (&symbol, starts) in &self.of_symbol {
             let distances = Distances::of(starts);
@@ -147,7 +172,29 @@ impl<'s> Starts<'s> {
                 ));
             }
         }
-        Ok(())
+        match self.beyond_doubt().filter(|&(_, wide)| wide > width) {
+            None => Ok(()),
+            Some((symbol, wide)) => Err(format!(
+                "bars of {} start {wide} s apart or multiples of it, as all of the file do, so they are not {width} s \
+                 wide as {FLAG} says; if they are, a column `width` with {width} in each row says so",
+                self.symbols[symbol as usize]
+            )),
+        }
+    }
+
+    /// A symbol whose starts show a width beyond doubt, and this width. `None` if those of another do not fit it.
+    fn beyond_doubt(&self) -> Option<(u32, i64)> {
+        let shown = |(&symbol, starts): (&u32, &Vec<i64>)| {
+            let wide = Distances::of(starts).beyond_doubt();
+            Some((symbol, wide.or_else(|| Distances::of(&self.local(starts)).beyond_doubt())?))
+        };
+        let (symbol, wide) = self.of_symbol.iter().filter_map(shown).min_by_key(|&(_, wide)| wide)?;
+        self.of_symbol.values().all(|starts| self.are_multiples(starts, wide)).then_some((symbol, wide))
+    }
+
+    /// Whether starts are multiples of a width apart, in UTC or in New York time.
+    fn are_multiples(&self, starts: &[i64], width: i64) -> bool {
+        Distances::of(starts).divisor % width == 0 || Distances::of(&self.local(starts)).divisor % width == 0
     }
 
     /// The width that the starts show.
@@ -174,7 +221,7 @@ impl<'s> Starts<'s> {
             ));
         }
         for (&symbol, starts) in &self.of_symbol {
-            if Distances::of(starts).divisor % width != 0 && Distances::of(&self.local(starts)).divisor % width != 0 {
+            if !self.are_multiples(starts, width) {
                 let (shown_by, symbol) = (name(shown_by), name(symbol));
                 let why =
                     format!("those of {shown_by} show {width} s, and those of {symbol} are no multiples of it apart");
@@ -239,6 +286,15 @@ impl Distances {
     fn commonest(&self) -> Option<i64> {
         let most = self.counts.iter().max_by_key(|&(&distance, &count)| (count, std::cmp::Reverse(distance)));
         most.map(|(&distance, _)| distance)
+    }
+
+    /// The least distance, if enough distances are this one, and all others are multiples of it: starts of narrower bars would
+    /// hardly be so by chance.
+    fn beyond_doubt(&self) -> Option<i64> {
+        let (&least, &times) = self.counts.first_key_value()?;
+        let all: usize = self.counts.values().sum();
+        let is_common = self.mostly(least) || times >= MANY && 2 * times >= all;
+        (self.divisor == least && is_common).then_some(least)
     }
 
     /// Whether nearly all distances are this one.

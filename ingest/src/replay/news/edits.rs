@@ -1,5 +1,6 @@
 //! The rows of one article: they may be its edits, repetitions, or one row for each company.
 
+use super::midnights::Midnights;
 use super::row::Draft;
 use crate::replay::source::{Origin, Rejected};
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use tapewire_core::{Article, Symbol};
 pub(in crate::replay) struct Collector {
     articles: Vec<Vec<Seen>>,
     by_key: HashMap<String, usize>,
+    midnights: Vec<Midnights>,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,10 @@ pub(in crate::replay) struct Collected {
     pub mentions: u64,
     /// How many rows only repeat another row.
     pub repeated: u64,
+    /// How many rows replace the text of an earlier row of the same article.
+    pub edits: u64,
+    /// For each file, how many rows count from a midnight.
+    pub midnights: Vec<Midnights>,
     /// Rows that contradict an earlier one.
     pub rejected: Vec<Rejected>,
 }
@@ -35,6 +41,7 @@ pub(in crate::replay) struct Collected {
 impl Collector {
     /// Adds a row.
     pub fn add(&mut self, draft: Draft, origin: Origin, raw: Vec<u8>) {
+        Midnights::count(&mut self.midnights, &origin.file, draft.is_midnight);
         let index = *self.by_key.entry(draft.article.key()).or_insert(self.articles.len());
         if index == self.articles.len() {
             self.articles.push(Vec::new());
@@ -44,7 +51,7 @@ impl Collector {
 
     /// Decides which rows are edits, which are repetitions, and which are the same article listed for another company.
     pub fn finish(self) -> Collected {
-        let mut collected = Collected::default();
+        let mut collected = Collected { midnights: self.midnights, ..Collected::default() };
         for mut rows in self.articles {
             // A text counts from when it was knowable, whatever its place in the file.
             rows.sort_by_key(|row| row.draft.article.received_at);
@@ -91,7 +98,8 @@ impl History {
         let has_same_text = new.title == last.title && new.description == last.description;
         let first = self.first.clone();
         let mut reject = |why: &str| {
-            let reason = format!("{why} {first}");
+            // Within the marks, so that rows with the same fault are counted together.
+            let reason = format!("{why} `{first}`");
             collected.rejected.push(Rejected { origin: origin.clone(), reason, raw: raw.clone() });
         };
         if !has_same_text {
@@ -103,6 +111,13 @@ impl History {
                     "an edit without the time of the edit (`updated_at` or `received_at`) of the article in",
                 );
             }
+            if is_another(&draft, last, &self.ever) {
+                return reject(
+                    "has the id of an article with another text, time and company; if it is another article, \
+                     --news-columns id= leaves the ids out; the article with the id is in",
+                );
+            }
+            collected.edits += 1;
             let mut edited = draft.article;
             if !draft.names_companies {
                 edited.symbols.clone_from(&last.symbols);
@@ -168,6 +183,15 @@ impl History {
             collected.articles.push(article);
         }
     }
+}
+
+/// Whether a row with another text is no edit but an article of its own, because its file numbers rows or its ids are
+/// not those of articles: only its time of publication makes it later, and none of its companies was ever named.
+fn is_another(draft: &Draft, last: &Article, ever: &[Symbol]) -> bool {
+    let new = &draft.article;
+    let is_named = draft.names_companies && !new.symbols.is_empty() && !ever.is_empty();
+    let is_republished = !draft.has_edit_time && new.published_at != last.published_at;
+    is_named && is_republished && !new.symbols.iter().any(|symbol| ever.contains(symbol))
 }
 
 fn is_within(part: &[Symbol], whole: &[Symbol]) -> bool {

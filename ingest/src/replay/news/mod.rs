@@ -1,7 +1,9 @@
 //! News: each row becomes an article, and the rows of one article become its revisions.
 
 mod edits;
+mod midnights;
 mod row;
 
 pub(super) use edits::{Collected, Collector};
+pub(super) use midnights::Midnights;
 pub(super) use row::Reader;

@@ -6,10 +6,11 @@ use crate::providers::items::{ItemResult, check_record, check_size};
 use crate::providers::registry::PROVIDERS;
 use crate::replay::names::{Index, Names, Role};
 use crate::replay::values::ticker::{Companies, companies};
-use crate::replay::values::time::{Clock, Moment, moment};
-use crate::replay::values::{is_missing, quoted, text};
+use crate::replay::values::time::{Clock, Moment, Written, in_zone, moment, written};
+use crate::replay::values::{is_missing, midnight, quoted, text};
 use crate::replay::{ReplayOptions, delayed, moments};
 use jiff::Timestamp;
+use jiff::civil::Time;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use tapewire_core::symbol::AssetClass;
@@ -186,6 +187,8 @@ pub(in crate::replay) struct Draft {
     pub names_companies: bool,
     /// Whether the row says when it was edited or received.
     pub has_edit_time: bool,
+    /// Whether its text counts from a midnight, which may stand for a day without a time of day.
+    pub is_midnight: bool,
     /// The reason for each part of the row that was left out.
     pub left_out: Vec<String>,
 }
@@ -263,7 +266,9 @@ impl<'o> Reader<'o> {
                         .iter()
                         .all(|symbol| symbol.asset_class() != AssetClass::Equity || !symbol.as_str().contains(':'));
                 match is_whole {
-                    true => Draft { names_companies: true, has_edit_time: false, left_out, article },
+                    true => {
+                        Draft { names_companies: true, has_edit_time: false, is_midnight: false, left_out, article }
+                    }
                     false => self.general(row, &article.provider)?,
                 }
             }
@@ -272,7 +277,8 @@ impl<'o> Reader<'o> {
         };
         draft.article.symbols = self.aliased(draft.article.symbols);
         self.set_received(&mut draft, row)?;
-        // A shorter row can't become too large: a byte takes six at most, and a text is in a record three times at most.
+        // The record of a shorter row can't be too large: JSON writes a byte as six at most, and a text is in a record
+        // and its key three times at most.
         if raw.len() > LARGEST_RECORD / 20 {
             check_record(&draft.article)?;
         }
@@ -288,9 +294,14 @@ impl<'o> Reader<'o> {
         let edited = updated.map_or(published, |updated| updated.max(published));
         // A row may have the text of an edit and the time at which the first text was received.
         article.received_at = received.map_or_else(|| delayed(edited, self.options.delay), |at| at.max(edited));
-        // Rows of one article for several companies may each have been crawled at another time.
-        let is_of_row = || self.names.find(row, "received_at").is_some_and(|(name, _)| is_like(name, &["received"]));
-        draft.has_edit_time = updated.is_some() || received.is_some() && is_of_row();
+        // Of the names of `received_at`, only those that begin with `received` give the time of an edit: rows of one
+        // article for several companies may each have been crawled at a different time.
+        let is_receipt_name =
+            || self.names.find(row, "received_at").is_some_and(|(name, _)| is_like(name, &["received"]));
+        draft.has_edit_time = updated.is_some() || received.is_some() && is_receipt_name();
+        let is_midnight = |value: &Value| midnight::is_midnight(edited, value, &self.clock);
+        draft.is_midnight = received.is_none_or(|at| at <= edited)
+            && self.names.find(row, "published_at").is_some_and(|(_, value)| is_midnight(value));
         Ok(())
     }
 
@@ -353,7 +364,7 @@ impl<'o> Reader<'o> {
             Value::Text(text) => !is_missing(text),
             _ => true,
         });
-        Ok(Draft { article, names_companies, has_edit_time: false, left_out })
+        Ok(Draft { article, names_companies, has_edit_time: false, is_midnight: false, left_out })
     }
 
     /// The companies of a value. Words with only spaces, `&` or `AND` between them have to be known tickers.
@@ -387,19 +398,30 @@ impl<'o> Reader<'o> {
 
     fn time(&self, row: &Row, role: &str) -> Result<Option<Timestamp>, String> {
         let Some((name, value)) = self.names.find(row, role) else { return Ok(None) };
-        match moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))? {
-            None => Ok(None),
-            Some(Moment::At(at)) => Ok(Some(whole_microseconds(at))),
-            Some(Moment::Day(day)) => {
-                // The day and the time of day may be in two columns, such as `date` and `time`.
-                let time =
-                    self.names.all(row, role).into_iter().find(|(other, _)| *other != name && moments::is_time(other));
-                match time.map(|(_, time)| moments::at_time(day, time, &self.clock)) {
-                    Some(Ok(at)) => Ok(Some(at)),
-                    Some(Err(reason)) => Err(format!("{name} {reason}")),
-                    None => Err(format!("{name} {} is a day without a time of day", quoted(value))),
-                }
+        let of_name = |reason: String| format!("{name} {reason}");
+        // The day and the time of day may be in two columns, such as `date` and `time`.
+        let beside = || {
+            let mut fields = self.names.all(row, role).into_iter();
+            let time = fields.find(|(other, time)| *other != name && midnight::is_time_of(value, other, time));
+            time.map(|(_, time)| time)
+        };
+        let day = match written(value, &self.clock).map_err(of_name)? {
+            None => return Ok(None),
+            Some(Written::At(at)) => {
+                let alone = midnight::check_alone(at, value, &self.clock, beside);
+                return alone.map(|()| Some(at)).map_err(of_name);
             }
+            // Spreadsheets write a day as its midnight.
+            Some(Written::Civil(civil)) if civil.time() != Time::midnight() || beside().is_none() => {
+                let at = in_zone(civil, &self.clock, &quoted(value)).map_err(of_name)?;
+                return Ok(Some(whole_microseconds(at)));
+            }
+            Some(Written::Civil(civil)) => civil.date(),
+            Some(Written::Day(day)) => day,
+        };
+        match beside() {
+            Some(time) => moments::at_time(day, time, &self.clock).map(Some).map_err(of_name),
+            None => Err(format!("{name} {} is a day without a time of day", quoted(value))),
         }
     }
 

@@ -212,6 +212,11 @@ A,2025-05-12T14:01:00Z,1,3,1,3,10
 ";
     let read = bars(csv).unwrap();
     assert_eq!((read.prepared.bars.repeated, read.prepared.bars.replaced), (1, 1));
+    let notes = read.notes();
+    for part in ["bars.csv: 2 bars of 1 symbol", "1 rows repeat another", "1 rows are replaced", "the first of A in"] {
+        assert!(notes.contains(part), "{notes}");
+    }
+    assert!(notes.contains("bars.csv line 2 by") && notes.contains("bars.csv line 5"), "{notes}");
     let closes: Vec<(String, f64)> = read.bars().iter().map(|bar| (bar.start.to_string(), bar.close)).collect();
     assert_eq!(closes, [("2025-05-12T14:00:00Z".to_owned(), 2.0), ("2025-05-12T14:01:00Z".to_owned(), 3.0)]);
 }
@@ -300,4 +305,71 @@ fn answers_of_providers_in_other_shapes_become_bars() {
     assert!(bars(finnhub).err().unwrap().contains("--symbol AAPL"));
     let uneven = finnhub.replace("[1.2,1.5]", "[1.2]");
     assert!(bars_with(&uneven, &given).err().unwrap().contains("different lengths"));
+}
+
+#[test]
+fn a_day_written_as_its_midnight_takes_the_time_of_day_beside_it() {
+    const HEADER: &str = "symbol,date,time,open,high,low,close,volume\n";
+    let minutes = |day: &str| {
+        let row = |time: &str| format!("EXMP,{day},{time},1,2,1,2,10\n");
+        HEADER.to_owned() + &["09:30:00", "09:31:00", "09:32:00"].map(row).concat()
+    };
+    let new_york = ReplayOptions { bar_zone: zone("America/New_York"), ..ReplayOptions::default() };
+    let expected = ["2025-05-12T13:30:00Z", "2025-05-12T13:31:00Z", "2025-05-12T13:32:00Z"];
+    let expected = expected.map(|start| ("EXMP".to_owned(), start.to_owned(), 60));
+    for day in ["2025-05-12", "2025-05-12 00:00:00", "2025-05-12T00:00:00"] {
+        assert_eq!(starts(bars_with(&minutes(day), &new_york).unwrap()), expected, "{day}");
+        assert!(bars(&minutes(day)).err().unwrap().contains("--bar-zone America/New_York"), "{day}");
+    }
+    let refused = bars_with(&minutes("2025-05-12T00:00:00Z"), &new_york).err().unwrap();
+    assert!(refused.contains("date `2025-05-12T00:00:00Z` is a midnight beside `09:30:00`"), "{refused}");
+    // Daily bars with a time of day that says nothing, or that is not meant.
+    let days = |time: &str| {
+        let row = |day: &str| format!("EXMP,2025-05-{day} 00:00:00,{time},1,2,1,2,10\n");
+        HEADER.to_owned() + &["12", "13"].map(row).concat()
+    };
+    let said = ReplayOptions { width: Some(Duration::from_secs(86_400)), ..ReplayOptions::default() };
+    let expected = ["2025-05-12T13:30:00Z", "2025-05-13T13:30:00Z"];
+    let expected = expected.map(|start| ("EXMP".to_owned(), start.to_owned(), 86_400));
+    for (time, options) in [("00:00:00", &new_york), ("0", &new_york), ("", &new_york), ("16:00:00", &said)] {
+        assert_eq!(starts(bars_with(&days(time), options).unwrap()), expected, "{time}");
+    }
+}
+
+#[test]
+fn files_whose_names_give_one_symbol_must_have_one_price() {
+    let csv =
+        |close: &str| format!("Date,Open,High,Low,Close,Volume\n2025-05-12,1,2,1,{close},10\n2025-05-13,1,2,1,2,10\n");
+    let options = ReplayOptions { symbol: SymbolOf::FileName, ..ReplayOptions::default() };
+    let first = csv("2");
+    let with = |second: &str| {
+        let files = [("news.jsonl", NEWS), ("NASDAQ_AAPL, 1D.csv", first.as_str()), ("NASDAQ_MSFT, 1D.csv", second)];
+        read(&files, &options)
+    };
+    let refused = with(&csv("1")).err().unwrap();
+    for part in
+        ["NASDAQ_AAPL, 1D.csv line 2", "NASDAQ_MSFT, 1D.csv line 2", "both of NASDAQ by the names of their files"]
+    {
+        assert!(refused.contains(part), "{refused}");
+    }
+    let notes = with(&csv("2")).unwrap().notes();
+    assert!(notes.contains("2 bars of NASDAQ, each 1 day wide") && notes.contains("2 rows repeat another"), "{notes}");
+}
+
+#[test]
+fn splits_and_dividends_of_symbols_without_bars_are_said_to_do_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("actions.csv");
+    let notes = |rows: &str| {
+        std::fs::write(&path, format!("symbol,ex_date,kind,from,to,amount\nAAPL,2025-05-13,split,1,2,\n{rows}"))
+            .unwrap();
+        bars_with(BARS, &ReplayOptions { actions: Some(path.clone()), ..ReplayOptions::default() }).unwrap().notes()
+    };
+    let said = notes("AAPLX,2025-05-13,split,1,2,\nMSFT,2025-05-14,dividend,,,0.5\n");
+    assert!(
+        said.contains("2 splits or dividends are of symbols without bars, such as AAPLX, and do nothing"),
+        "{said}"
+    );
+    assert!(said.contains("3 splits and dividends"), "{said}");
+    assert!(!notes("").contains("without bars"));
 }

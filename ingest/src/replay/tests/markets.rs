@@ -105,6 +105,26 @@ fn news_and_bars_of_another_country_meet_however_each_spells_its_tickers() {
     }
 }
 
+/// Alpha Vantage names two currencies, and the pair is the symbol.
+#[test]
+fn bars_of_alpha_vantage_of_two_currencies_are_of_their_pair() {
+    let json = |to: &str| {
+        let bar = r#"{"1. open": "1.1", "2. high": "1.2", "3. low": "1.0", "4. close": "1.15"}"#;
+        format!(
+            r#"{{"Meta Data": {{"1. Information": "FX Daily", "2. From Symbol": "EUR"{to}, "6. Time Zone": "UTC"}},
+            "Time Series FX (Daily)": {{"2025-05-13": {bar}, "2025-05-12": {bar}}}}}"#
+        )
+    };
+    let options = ReplayOptions { bar_columns: [("volume".to_owned(), None)].into(), ..ReplayOptions::default() };
+    let read = bars_with(&json(r#", "3. To Symbol": "USD""#), &options).unwrap();
+    let pair = Symbol::new("EURUSD").unwrap();
+    assert_eq!(read.prepared.options().calendars.of(&pair), Market::Currencies);
+    let bars = read.bars();
+    assert!(bars.len() == 2 && bars.iter().all(|bar| bar.symbol == pair && bar.close == 1.15), "{bars:?}");
+    let refused = bars_with(&json(""), &options).err().unwrap();
+    assert!(refused.contains("--symbol"), "the euro alone is no symbol: {refused}");
+}
+
 #[test]
 fn bars_of_a_country_without_a_calendar_are_refused_until_somebody_says_their_hours() {
     let csv = |symbol: &str| {

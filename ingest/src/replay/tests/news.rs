@@ -233,7 +233,8 @@ fn an_edit_counts_from_its_time_and_without_one_the_first_text_stays() {
             assert_eq!(read.prepared.mentions, 1);
         }
     }
-    // When the provider saw it, as Tiingo and others say, when it stored it, and a receipt of the text before the edit.
+    // When the provider first saw the article (from Tiingo and others), when it stored it, and a time of receipt before
+    // the edit or the publication.
     for (time, known) in [
         (r#""crawlDate": "2025-05-12T14:40:00.5Z","#, "2025-05-12T14:40:00.5Z"),
         (r#""crawled": 1747060800,"#, "2025-05-12T14:40:00Z"),
@@ -276,7 +277,7 @@ fn an_article_without_an_id_is_named_by_its_address_or_its_title_and_time() {
 }
 
 #[test]
-fn a_row_without_a_text_takes_no_text_back() {
+fn a_row_without_a_text_does_not_replace_one_with_a_text() {
     let read = news(
         r#"{"id": "f1", "title": "Apple raises its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL"]}
 {"id": "f1", "title": "", "published_at": "2025-05-12T15:00:00Z", "symbols": ["AAPL"]}
@@ -299,4 +300,111 @@ fn a_column_that_was_named_and_is_in_no_row_is_refused() {
             Err(error) => assert!(!is_there && error.contains("--news-columns") && error.contains("nope"), "{error}"),
         }
     }
+}
+
+#[test]
+fn a_day_written_as_its_midnight_takes_the_time_of_day_beside_it() {
+    let options = ReplayOptions { news_zone: zone("America/New_York"), ..ReplayOptions::default() };
+    let csv = "id,date,time,ticker,headline
+a,2025-05-12 00:00:00,15:43:00,AAPL,One
+b,2025-05-12T00:00:00,3:43 PM,AAPL,Two
+c,2025-05-12,154300,AAPL,Three
+d,2025-05-12 00:00:00,00:00:00,AAPL,Four
+e,2025-05-12 00:00:00,,AAPL,Five
+f,2025-05-12T00:00:00Z,19:43,AAPL,Six
+g,2025-05-12 00:00:00-04:00,15:43,AAPL,Seven
+h,2025-05-12T00:00:00Z,00:00,AAPL,Eight
+i,2025-05-12T04:00:00Z,04:00,AAPL,Nine
+j,2025-05-12,,AAPL,Ten
+";
+    let table = read(&[("news.csv", csv), ("bars.csv", BARS)], &options).unwrap();
+    for (ids, time) in [(&["a", "b", "c"][..], "19:43"), (&["d", "e", "i"], "04:00"), (&["h"], "00:00")] {
+        for id in ids {
+            assert_eq!(table.article(id).published_at, at(&format!("2025-05-12T{time}:00Z")), "{id}");
+        }
+    }
+    let reasons = table.reasons();
+    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [7, 8, 11], "{reasons:?}");
+    assert!(reasons[0].1.contains("date `2025-05-12T00:00:00Z` is a midnight beside `19:43`"), "{reasons:?}");
+    assert!(reasons[1].1.contains("write the day without a time and a zone"), "{reasons:?}");
+    assert!(reasons[2].1.contains("a day without a time of day"), "{reasons:?}");
+    // The column of times may have another name.
+    let line =
+        r#"{"id":"k","title":"T","published_date":"2025-05-12 00:00:00","publish_time":"15:43","symbols":["AAPL"]}"#;
+    let lines = read(&[("news.jsonl", line), ("bars.csv", BARS)], &options).unwrap();
+    assert_eq!(lines.article("k").published_at, at("2025-05-12T19:43:00Z"));
+}
+
+#[test]
+fn files_that_number_their_rows_lose_no_article_without_a_word() {
+    let first = "id,published_at,ticker,headline
+1,2025-05-12T15:43:00Z,AAPL,Maker raises its outlook
+2,2025-05-13T15:43:00Z,AAPL,Maker misses estimates
+";
+    let second = r#"{"id":1,"published_at":"2025-05-14T15:00:00Z","tickers":["SPY"],"title":"S&P 500 tumbles"}
+{"id":2,"published_at":"2025-05-15T15:00:00Z","tickers":["SPY"],"title":"S&P 500 soars"}
+"#;
+    let without_ids = ReplayOptions { news_columns: [("id".to_owned(), None)].into(), ..ReplayOptions::default() };
+    let files = [("news_a.csv", first), ("news_b.jsonl", second), ("bars.csv", BARS)];
+    let numbered = read(&files, &ReplayOptions::default()).unwrap();
+    assert_eq!(numbered.prepared.articles.len(), 2);
+    for (id, title) in [("1", "Maker raises its outlook"), ("2", "Maker misses estimates")] {
+        let article = numbered.article(id);
+        assert_eq!((article.title.as_str(), article.withdrawn.len()), (title, 0));
+        assert_eq!(numbered.symbols(id), ["AAPL"]);
+    }
+    let reasons = numbered.reasons();
+    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2], "{reasons:?}");
+    assert!(reasons[0].1.contains("--news-columns id=") && reasons[0].1.contains("news_a.csv line 2"), "{reasons:?}");
+    let notes = numbered.notes();
+    assert!(notes.contains("2 rows can't be read: has the id of an article") && notes.contains("(line 1 and 1 more)"));
+    let told = read(&files, &without_ids).unwrap();
+    assert_eq!((told.prepared.articles.len(), told.reasons().len()), (4, 0));
+
+    // An id that is the same in all rows, of one company.
+    let constant = "uid,date,ticker,headline
+77,2025-05-12T15:43:00Z,AAPL,Maker raises its outlook
+77,2025-05-13T15:43:00Z,AAPL,Maker misses estimates
+77,2025-05-14T15:43:00Z,AAPL,Maker sued by regulator
+";
+    let files = [("news.csv", constant), ("bars.csv", BARS)];
+    let notes = read(&files, &ReplayOptions::default()).unwrap().notes();
+    assert!(
+        notes.contains("2 rows replace the text of an earlier row with the same id") && notes.contains("id="),
+        "{notes}"
+    );
+    let told = read(&files, &without_ids).unwrap();
+    assert_eq!(told.prepared.mentions, 3);
+    assert!(!told.notes().contains("replace the text"), "{}", told.notes());
+
+    // With the time of the edit it is one, whatever companies it names.
+    let edited = news(
+        r#"{"id": "x", "title": "Apple to report", "published_at": "2025-05-12T14:00:00Z", "symbols": ["AAPL"]}
+{"id": "x", "title": "Microsoft reports", "published_at": "2025-05-12T14:01:00Z", "updated_at": "2025-05-12T14:05:00Z", "symbols": ["MSFT"]}
+"#,
+    );
+    assert_eq!((edited.prepared.articles.len(), edited.prepared.mentions, edited.reasons().len()), (2, 1, 0));
+}
+
+#[test]
+fn news_that_is_dated_with_midnights_is_said_to_count_too_early() {
+    let csv = |times: &[String]| {
+        let rows = times.iter().enumerate().map(|(number, time)| format!("{number},Headline {number},{time},AAPL\n"));
+        ",headline,date,stock\n".to_owned() + &rows.collect::<String>()
+    };
+    let notes = |csv: &str, delay: u64| {
+        let options = ReplayOptions { delay: Duration::from_secs(delay), ..ReplayOptions::default() };
+        read(&[("news.csv", csv), ("bars.csv", BARS)], &options).unwrap().notes()
+    };
+    for midnight in [" 00:00:00-04:00", "T04:00:00Z", "T00:00:00Z", " 00:00:00+09:00"] {
+        let days = csv(&["12", "13", "14"].map(|day| format!("2025-05-{day}{midnight}")));
+        let said = notes(&days, 1);
+        assert!(said.contains("3 of 3 rows are dated exactly midnight") && said.contains("--delay 24h"), "{said}");
+        assert!(!notes(&days, 86_400).contains("midnight"), "the news counts from the end of its day");
+        assert!(!notes(&days.replace(":00:00", ":05:00"), 1).contains("midnight"), "five minutes later");
+    }
+    // Some news is published at midnight.
+    let mut times: Vec<String> = (1..10).map(|minute| format!("2025-05-12T14:0{minute}:00Z")).collect();
+    times.extend(["12", "13", "14"].map(|day| format!("2025-05-{day}T00:00:00Z")));
+    assert!(!notes(&csv(&times), 1).contains("midnight"));
 }

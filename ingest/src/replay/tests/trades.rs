@@ -108,6 +108,39 @@ fn trades_out_of_order_are_sorted_within_the_lateness_and_refused_beyond() {
     assert!(refused.contains("line 4") && refused.contains("--lateness"), "{refused}");
 }
 
+/// The trades of WRDS and of spreadsheets.
+#[test]
+fn a_day_and_a_time_of_day_may_be_in_two_columns() {
+    let options = TradesOptions { zone: zone("America/New_York"), ..options() };
+    let expected = [("2025-06-02T13:30:00Z", 200.5), ("2025-06-02T13:31:00Z", 202.5)];
+    let taq = "DATE,TIME_M,SYM,SIZE,PRICE\n2025-06-02,9:30:00.123,AAPL,100,200.5\n\
+        2025-06-02,9:31:02.123456789,AAPL,100,202.5\n";
+    let two = "symbol,date,time,price,size\nAAPL,2025-06-02,09:30:01,200.5,5\nAAPL,2025-06-02,09:31:01,202.5,5\n";
+    let midnight = two.replace("2025-06-02,", "2025-06-02 00:00:00,");
+    let stamp = midnight.replace("date", "timestamp");
+    for csv in [taq, two, &two.replace("date", "timestamp"), &midnight, &stamp] {
+        let (folded, bars) = fold_with(csv, &options).unwrap();
+        assert_eq!((folded.trades, folded.rejected), (2, 0), "{csv}");
+        let found: Vec<(String, f64)> = bars.iter().map(|bar| (bar.start.to_string(), bar.open)).collect();
+        assert_eq!(found, expected.map(|(start, open)| (start.to_owned(), open)), "{csv}");
+    }
+    let named = two.replace("date,time", "session,clock");
+    let columns = [("date", "session"), ("at", "clock")].map(|(what, name)| (what.to_owned(), Some(name.to_owned())));
+    let (_, bars) = fold_with(&named, &TradesOptions { columns: columns.into(), ..options.clone() }).unwrap();
+    assert_eq!(bars[0].start, at(expected[0].0));
+    // A moment needs no day, and is not one.
+    let (_, bars) = fold_with(&two.replace("09:3", "2025-06-02T09:3"), &options).unwrap();
+    assert_eq!(bars[0].start, at(expected[0].0));
+    for (csv, part) in [
+        (two.replace("date", "session"), "time `09:30:01` is a time of day; --columns date=NAME"),
+        (two.replace("2025-06-02,", "2025-06-02T00:00:00Z,"), "is not a day alone, and time `09:30:01`"),
+        (two.replace("2025-06-02,", ","), "date `` is missing"),
+    ] {
+        let refused = fold_with(&csv, &options).unwrap_err();
+        assert!(refused.contains(part), "{refused}");
+    }
+}
+
 #[test]
 fn what_is_not_a_trade_is_refused_with_the_place_and_the_remedy() {
     let rows = "symbol,time,price,size,conditions\nA,2025-06-02T14:00:00Z,10,1,\nA,2025-06-02T14:00:01Z,-10,1,\n\

@@ -70,3 +70,75 @@ fn a_doubtful_width_is_refused_with_the_flag() {
     let csv = format!("symbol,start,open,high,low,close,volume\n{}", rows("MINUTE", (0..30).map(|bar| bar * 60)));
     assert!(bars_with(&csv, &said).err().unwrap().contains("start 60 s apart"));
 }
+
+fn said(seconds: u64) -> ReplayOptions {
+    ReplayOptions { width: Some(Duration::from_secs(seconds)), ..ReplayOptions::default() }
+}
+
+/// Read as bars of a minute, the close of each bar of five minutes would be known four minutes early.
+#[test]
+fn a_width_that_is_less_than_all_bars_show_is_refused() {
+    let header = "symbol,start,open,high,low,close,volume\n";
+    // Two sessions of five minutes, and a symbol that lacks most of them; hours on both sides of a change of clocks.
+    let five =
+        |symbol: &str| rows(symbol, (0..2).flat_map(|day| (0..78).map(move |bar| day * 86_400 - 1800 + bar * 300)));
+    let thin = rows("THIN", [0, 900, 1500, 4800]);
+    let hours = |open: &str| {
+        let open = at(open).as_second() - 1_747_058_400;
+        (0..7).map(move |bar| open + bar * 3600)
+    };
+    let clocks = rows("HOUR", ["2025-03-07T14:30:00Z", "2025-03-10T13:30:00Z"].into_iter().flat_map(hours));
+    for (csv, parts) in [
+        (five("FIVE") + &thin, ["FIVE start 300 s apart", "not 60 s wide", "column `width` with 60"]),
+        (clocks, ["HOUR start 3600 s apart", "not 60 s wide", "--bar-width"]),
+    ] {
+        let refused = bars_with(&format!("{header}{csv}"), &said(60)).err().unwrap();
+        assert!(parts.iter().all(|part| refused.contains(part)), "{refused}");
+    }
+    let right = bars_with(&format!("{header}{}", five("FIVE")), &said(300)).unwrap().bars();
+    assert!(right.len() == 156 && right.iter().all(|bar| bar.width_s == 300));
+    // As the refusal says: a column.
+    let own: String = five("FIVE").lines().map(|row| format!("{row},60\n")).collect();
+    let read = bars_with(&format!("{},width\n{own}", header.trim()), &said(60)).unwrap().bars();
+    assert!(read.len() == 156 && read.iter().all(|bar| bar.width_s == 60));
+}
+
+#[test]
+fn minutes_with_gaps_may_be_said_to_be_minutes() {
+    let header = "symbol,start,open,high,low,close,volume\n";
+    let gaps = [0, 3, 6, 9, 12, 16, 19, 22, 25, 28, 29, 40].map(|minute| minute * 60);
+    // Few bars that are all five minutes apart, and a symbol of minutes among others of hours.
+    let few = rows("FEW", (0..4).map(|bar| bar * 300));
+    let several = rows("MINUTE", (0..30).map(|bar| bar * 60)) + &rows("HOUR", (0..6).map(|bar| bar * 3600));
+    for csv in [rows("THIN", gaps), few, several] {
+        let read = bars_with(&format!("{header}{csv}"), &said(60)).unwrap().bars();
+        assert!(read.len() == csv.lines().count() && read.iter().all(|bar| bar.width_s == 60));
+    }
+}
+
+/// Stamped with the close, as GOOGLEFINANCE writes them.
+#[test]
+fn daily_bars_that_are_stamped_at_a_time_are_refused_with_the_remedy() {
+    let header = "symbol,start,open,high,low,close,volume\n";
+    let days =
+        |time: &str| -> String { (12..=16).map(|day| format!("EXMP,2025-05-{day}{time},1,2,1,2,10\n")).collect() };
+    let closes = format!("{header}{}", days("T20:00:00Z"));
+    for options in [ReplayOptions::default(), said(86_400)] {
+        let refused = bars_with(&closes, &options).err().unwrap();
+        for part in ["2025-05-12T20:00:00Z", "write the day of each bar without a time"] {
+            assert!(refused.contains(part), "{refused}");
+        }
+    }
+    assert_eq!(bars(&format!("{header}{}", days(""))).unwrap().bars().len(), 5);
+    // The last row of Yahoo's chart of a day that has not ended has the time of now.
+    let weeks: String = [12, 13, 14, 15, 16, 19, 20, 21, 22, 23]
+        .map(|day| format!("EXMP,2025-05-{day}T13:30:00Z,1,2,1,2,10\n"))
+        .concat();
+    let running = format!("{header}{weeks}EXMP,2025-05-27T17:12:03Z,1,2,1,2,10\n");
+    assert!(bars(&running).is_err());
+    let read = bars_with(&running, &said(86_400)).unwrap();
+    let reasons = read.reasons();
+    let [(12, reason)] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!(reason.contains("its bar is daily, but its start is not a date"), "{reason}");
+    assert_eq!(read.bars().len(), 10);
+}

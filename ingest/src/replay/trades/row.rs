@@ -2,13 +2,15 @@
 
 use super::TradesOptions;
 use crate::replay::SymbolOf;
-use crate::replay::names::{Index, Names, Role};
+use crate::replay::moments;
+use crate::replay::names::{Field, Index, Names, Role};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
 use crate::replay::values::quoted;
 use crate::replay::values::ticker::ticker;
-use crate::replay::values::time::{Clock, Moment, moment};
+use crate::replay::values::time::{Clock, Moment, Written, moment, written};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
+use jiff::civil::{Date, Time};
 use std::sync::LazyLock;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Symbol, Trade, TradeCounts};
@@ -31,8 +33,10 @@ const ROLES: &[Role] = &[
             "datetime",
             "date_time",
             "participant_timestamp",
+            "time_m",
         ],
     },
+    Role { name: "date", others: &["trade_date", "trading_day", "trading_date", "day"] },
     Role { name: "price", others: &["p", "px", "trade_price"] },
     Role { name: "size", others: &["s", "qty", "quantity", "volume", "amount", "shares", "trade_size", "v", "q"] },
     Role { name: "id", others: &["trade_id", "tid", "agg_trade_id", "i"] },
@@ -42,6 +46,9 @@ const ROLES: &[Role] = &[
     Role { name: "exchange", others: &["exchange_id", "x"] },
     Role { name: "facility", others: &["trf_id", "trfi"] },
 ];
+
+/// A quarter of an hour in microseconds: midnights of all zones are multiples of it.
+const QUARTER_US: i64 = 900_000_000;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
 
@@ -132,11 +139,54 @@ impl<'o> Reader<'o> {
         }
     }
 
+    /// The time of a trade: of one column, or of a day and a time of day in two.
     fn at(&self, row: &Row) -> Result<Timestamp, String> {
         let Some((name, value)) = self.names.find(row, "at") else { return Err(self.names.lacks(row, "at")) };
-        match moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))? {
+        if is_time_of_day(value) {
+            let day = self.names.find(row, "date").ok_or_else(|| {
+                format!("{name} {} is a time of day; --columns date=NAME says which column has the day", quoted(value))
+            })?;
+            return self.at_time(day, (name, value));
+        }
+        let read = moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))?;
+        // Most moments are no midnight of any zone, and no other column is looked for.
+        let may_be_midnight = |at: Timestamp| at.as_microsecond() % QUARTER_US == 0;
+        if read.is_some_and(|read| !matches!(read, Moment::At(at) if !may_be_midnight(at)))
+            && let Some(time) = self.names.all(row, "at").into_iter().find(|(_, time)| is_time_of_day(time))
+            && self.may_be_day(value)
+        {
+            return self.at_time((name, value), time);
+        }
+        match read {
             Some(Moment::At(at)) => Ok(at),
             Some(Moment::Day(_)) => Err(format!("{name} {} is a day, and a trade needs a time", quoted(value))),
+            None => Err(format!("{name} {} is missing", quoted(value))),
+        }
+    }
+
+    /// Whether a value is a day, or the midnight that spreadsheets write for it.
+    fn may_be_day(&self, value: &Value) -> bool {
+        match written(value, &self.clock) {
+            Ok(Some(Written::Day(_))) => true,
+            Ok(Some(Written::Civil(civil))) => civil.time() == Time::midnight(),
+            Ok(Some(Written::At(at))) => at.as_microsecond() % 86_400_000_000 == 0,
+            _ => false,
+        }
+    }
+
+    /// The moment of a day in one column and a time of day in another.
+    fn at_time(&self, (name, value): Field<'_>, (time_name, time): Field<'_>) -> Result<Timestamp, String> {
+        let of_name = |reason: String| format!("{name} {reason}");
+        let at = |day: Date| moments::at_time(day, time, &self.clock).map_err(of_name);
+        match written(value, &self.clock).map_err(of_name)? {
+            Some(Written::Day(day)) => at(day),
+            Some(Written::Civil(civil)) if civil.time() == Time::midnight() => at(civil.date()),
+            Some(Written::Civil(_) | Written::At(_)) => Err(format!(
+                "{name} {} is not a day alone, and {time_name} {} is a time of day; write the day without a time, or \
+                 give `--columns at={name}` if {name} has the whole time",
+                quoted(value),
+                quoted(time)
+            )),
             None => Err(format!("{name} {} is missing", quoted(value))),
         }
     }
@@ -192,4 +242,11 @@ impl<'o> Reader<'o> {
             Some((name, value)) => Err(format!("{name} {} is not a code", quoted(value))),
         }
     }
+}
+
+/// Whether a value is a time of day with colons, such as `9:30:00.123`. One without them may be a number of seconds.
+fn is_time_of_day(value: &Value) -> bool {
+    let Value::Text(text) = value else { return false };
+    let hour = text.trim().split_once(':').map_or("", |(hour, _)| hour);
+    (1..=2).contains(&hour.len()) && hour.bytes().all(|byte| byte.is_ascii_digit())
 }

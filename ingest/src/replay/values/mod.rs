@@ -3,6 +3,7 @@
 //! Everything here is pure. A value has exactly one meaning or is refused, with a reason in words for the person who
 //! made the file. A value's meaning never depends on another row.
 
+pub(super) mod midnight;
 pub mod number;
 pub mod text;
 pub mod ticker;

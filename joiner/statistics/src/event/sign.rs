@@ -76,9 +76,9 @@ pub fn generalized_sign(abnormal: &[f64], p: f64) -> Result<Test> {
     Test::of((up - n * p) / (n * p * (1.0 - p)).sqrt(), Reference::Normal, abnormal.len())
 }
 
-/// Corrado and Zivney 1992: the sign of each abnormal return less its event's median over both windows, summed over the
-/// events at `step` and divided by the root of their number. The statistic is that value over its standard deviation
-/// from step to step, compared with the normal distribution.
+/// Corrado and Zivney 1992: each abnormal return counts as the sign of its difference from its event's median over both
+/// windows. The signs at `step` are summed over the events and divided by the root of their number. The statistic is
+/// that value over its standard deviation from step to step, compared with the normal distribution.
 ///
 /// # Errors
 /// [`Error::TooFew`] without events or returns; [`Error::Constant`] if the sums are all 0.

@@ -88,8 +88,8 @@ impl Ols {
         Self::solve(design, y, None)
     }
 
-    /// Fits `y` by weighted least squares: row i counts `weights[i]` > 0 times. Only the ratios of weights matter for
-    /// estimates and standard errors (Stata's `aweight`, statsmodels' `WLS`).
+    /// Fits `y` by weighted least squares: the square of row i's residual is multiplied by `weights[i]` > 0. Only the
+    /// ratios of weights matter for estimates and standard errors (Stata's `aweight`, statsmodels' `WLS`).
     ///
     /// # Errors
     /// As [`Ols::fit`]; [`Error::Argument`] for a weight that is not above 0.

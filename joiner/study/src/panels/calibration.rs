@@ -8,6 +8,9 @@ use tapewire_statistics::calibration::{Bins, calibration};
 use tapewire_statistics::groups::quantile_of;
 use tapewire_statistics::{Error, Result};
 
+/// How far a difference of two probabilities may be beyond -1 or 1 because they were rounded.
+const ROUNDING: f64 = 1e-6;
+
 /// Outcomes by the probability that scores imply.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoreCalibration {
@@ -43,6 +46,13 @@ pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
     let n = counted.len();
     if n < 5 * MINIMUM_GROUP {
         return Err(Error::TooFew { what: "events with an outcome other than 0", found: n, needed: 5 * MINIMUM_GROUP });
+    }
+    if let Some(event) = used.events.iter().find(|event| event.score.abs() > 1.0 + ROUNDING) {
+        return Err(Error::Argument {
+            what: "a score",
+            value: event.score,
+            rule: "from -1 to 1 to imply a probability",
+        });
     }
     let implied: Vec<f64> = counted.iter().map(|&event| f64::midpoint(1.0, used.events[event].score)).collect();
     let implied: Vec<f64> = implied.into_iter().map(|p| p.clamp(0.0, 1.0)).collect();

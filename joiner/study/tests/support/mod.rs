@@ -19,7 +19,7 @@ pub fn moment(day: usize, minutes: i64) -> Timestamp {
     Calendar::xnys().sessions()[first_session() + day].open + SignedDuration::from_mins(minutes)
 }
 
-/// A joined row with an outcome at 5 minutes, positive if its score is.
+/// A joined row with an outcome at 5 minutes. Its label is `positive` if the score is above 0, otherwise `negative`.
 pub fn row(ticker: &str, id: &str, day: usize, minutes: i64, score: f64, outcome: f64) -> Row {
     let entry_at = moment(day, minutes);
     let mut returns = [None; Horizon::COUNT];
@@ -47,8 +47,8 @@ pub fn row(ticker: &str, id: &str, day: usize, minutes: i64, score: f64, outcome
 
 pub const SYMBOLS: [&str; 5] = ["AAPL", "MSFT", "NVDA", "AMZN", "TSLA"];
 
-/// Spread of the outcomes.
-pub const SPREAD: f64 = 0.002;
+/// Standard deviation of the outcomes.
+pub const DEVIATION: f64 = 0.002;
 
 /// `days` days of five events each. Score and outcome are jointly normal with correlation `rho`; a quarter of the
 /// outcome's variance is common to the events of a day.
@@ -61,7 +61,7 @@ pub fn planted(seed: u64, days: usize, rho: f64) -> Vec<Row> {
             let score = dice.normal();
             let own = dice.normal();
             let outcome = rho * score + 0.5 * common + (0.75 - rho * rho).sqrt() * own;
-            rows.push(row(ticker, &format!("{day}-{ticker}"), day, 10, score, SPREAD * outcome));
+            rows.push(row(ticker, &format!("{day}-{ticker}"), day, 10, score, DEVIATION * outcome));
         }
     }
     rows

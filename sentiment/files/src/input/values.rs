@@ -1,6 +1,6 @@
 //! The text and the company of a row.
 
-use crate::row::scored_text;
+use crate::row::{is_missing, scored_text};
 use tapewire_core::text::without_invisible;
 use tapewire_core::ticker;
 use tapewire_formats::Value;
@@ -10,6 +10,9 @@ pub(super) fn text(value: Option<&Value>, what: &str, name: &str) -> Result<Stri
     match value {
         None => Err(format!("it has no {what} {name}")),
         Some(Value::Null) => Err(format!("{what} {name} is null")),
+        Some(Value::Text(text)) if is_missing(text) => {
+            Err(format!("{what} {name} is `{}`, which stands for a missing text", text.trim()))
+        }
         Some(Value::Text(text)) => scored_text(text, &format!("{what} {name}")),
         Some(other) => Err(format!("{what} {name} is not a text but {}", kind(other))),
     }
@@ -132,6 +135,19 @@ mod tests {
             assert_eq!(read(invisible), Err("field text is empty".into()), "{invisible:?}");
         }
         assert_eq!(read("Profit\u{200b} doubled"), Ok("Profit doubled".into()));
+    }
+
+    /// pandas writes `NaN` where a headline is missing, and the model would have a score for it.
+    #[test]
+    fn a_cell_that_programs_write_for_a_missing_text_is_no_text() {
+        let read = |text: &str| super::text(Some(&Value::Text(text.into())), "column", "title");
+        for missing in ["NaN", "nan", " None ", "null", "<NA>"] {
+            let reason = format!("column title is `{}`, which stands for a missing text", missing.trim());
+            assert_eq!(read(missing), Err(reason));
+        }
+        for text in ["NA", "None of the banks failed", "Nan Ya Plastics rises"] {
+            assert_eq!(read(text), Ok(text.to_owned()));
+        }
     }
 
     #[test]

@@ -5,10 +5,12 @@
 use super::{RowWriter, Writing, differs, other_scores};
 use crate::FilesError;
 use crate::columns::{Score, ScoreColumns};
+use crate::input::catch_panic;
 use crate::row::{Row, json};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Row as ParquetRow;
 use parquet::record::reader::RowIter;
 use parquet::schema::types::Type;
 use sha2::{Digest as _, Sha256};
@@ -62,8 +64,12 @@ pub(super) struct Finished {
 impl Finished {
     pub fn open(path: &Path, writing: &Writing<'_>) -> Result<Self, FilesError> {
         let place = path.display().to_string();
-        let unreadable = |error: ParquetError| differs(&place, &error.to_string());
-        let file = File::open(path).map_err(FilesError::io(&place))?;
+        catch_panic(&place, || Self::read(path, &place, writing))
+    }
+
+    fn read(path: &Path, place: &str, writing: &Writing<'_>) -> Result<Self, FilesError> {
+        let unreadable = |error: ParquetError| differs(place, &error.to_string());
+        let file = File::open(path).map_err(FilesError::io(place))?;
         let reader = SerializedFileReader::new(file).map_err(unreadable)?;
         let metadata = reader.metadata().file_metadata();
         let stored_origin =
@@ -73,7 +79,12 @@ impl Finished {
         let scores = Type::group_type_builder(root.name()).with_fields(ours).build().map_err(unreadable)?;
         let scored = RowIter::from_file_into(Box::new(reader)).project(Some(scores)).map_err(unreadable)?;
         let (origin, scores) = (Origin::of(writing), writing.scores.clone());
-        Ok(Self { place, scored, scores, stored_origin, origin, rows: 0 })
+        Ok(Self { place: place.to_owned(), scored, scores, stored_origin, origin, rows: 0 })
+    }
+
+    fn next(&mut self) -> Result<Option<ParquetRow>, FilesError> {
+        let (place, scored) = (&self.place, &mut self.scored);
+        catch_panic(place, || scored.next().transpose().map_err(|error| differs(place, &error.to_string())))
     }
 }
 
@@ -81,9 +92,7 @@ impl RowWriter for Finished {
     fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
         self.origin.add(row);
         self.rows += 1;
-        let differs = |problem: &str| differs(&self.place, problem);
-        let cells = self.scored.next().ok_or_else(|| differs("it has fewer rows than the input"))?;
-        let cells = cells.map_err(|error| differs(&error.to_string()))?;
+        let cells = self.next()?.ok_or_else(|| differs(&self.place, "it has fewer rows than the input"))?;
         let cells: Vec<String> =
             cells.into_columns().into_iter().map(|(_, value)| value.to_json_value().to_string()).collect();
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
@@ -107,7 +116,7 @@ impl RowWriter for Finished {
     }
 
     fn finish(mut self: Box<Self>, complete: bool) -> Result<u64, FilesError> {
-        if complete && self.scored.next().is_some() {
+        if complete && self.next()?.is_some() {
             return Err(differs(&self.place, "it has more rows than the input"));
         }
         if complete && self.stored_origin != Some(self.origin.metadata()) {
