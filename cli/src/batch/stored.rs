@@ -218,7 +218,10 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
         provider: text(row, "provider")?.unwrap_or_default(),
         publisher: text(row, "publisher")?.unwrap_or_default(),
         article_id: text(row, "article_id")?.ok_or_else(|| lacks(row, "article_id"))?,
-        title: text(row, "title")?.unwrap_or_default(),
+        // As programs write a missing text. One title in all rows would make one story of them.
+        title: text(row, "title")?
+            .filter(|title| !matches!(title.trim(), "null" | "NaN" | "nan" | "None" | "<NA>"))
+            .unwrap_or_default(),
         asked_as: text(row, "asked_as")?,
         available_at,
         entry_at,

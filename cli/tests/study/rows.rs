@@ -78,6 +78,17 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     let methods = findings_of(folder)["methods"].as_str().unwrap().to_owned();
     assert!(methods.contains("The rows have no titles, so a company's story that is told again"), "{methods}");
     assert!(!table.contains("no column title"), "{table}");
+    // A title that a program wrote for a missing one makes no story.
+    for (title, events) in [("nan", "2 events on 1 day"), ("Maker rises", "1 event on 1 day")] {
+        let row = |id: &str, hour: u32| {
+            format!("{id},AAPL,2024-07-01T{hour}:00:00Z,2024-07-01T{hour}:01:00Z,3.5,0.01,{title}\n")
+        };
+        let rows = format!("{}{}", row("a", 14), row("b", 15));
+        let header = "article_id,symbol,available_at,entry_at,score,ret_5m,title\n";
+        std::fs::write(folder.join("titled.csv"), format!("{header}{rows}")).unwrap();
+        let said = run(&[&["study", "--impact", "titled.csv"]]);
+        assert!(said.contains(&format!("the most is {events}, at 5m")), "{title}: {said}");
+    }
     for (content, why) in [
         ("article_id,symbol,available_at,entry_at,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column score"),
         ("article_id,symbol,available_at,entry_at,score\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column of returns"),

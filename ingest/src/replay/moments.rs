@@ -1,9 +1,10 @@
 //! Moments from a day and a time of day in two columns.
 
 use super::values::quoted;
-use super::values::time::{Clock, Moment, moment};
+use super::values::time::{Clock, Moment, Written, in_zone, moment, written};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tapewire_formats::Value;
 
 /// Whether a column of this name holds times of day where another column holds the days.
@@ -17,6 +18,9 @@ pub(super) fn is_time(name: &str) -> bool {
 /// # Errors
 /// Why the two are not a moment. The reason quotes both.
 pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestamp, String> {
+    if let Some(at) = whole(day, time, clock) {
+        return at;
+    }
     let written = match time {
         Value::Text(text) | Value::Number(text) => text.trim(),
         other => return Err(format!("`{day}` has {} as its time of day", quoted(other))),
@@ -33,6 +37,18 @@ pub(super) fn at_time(day: Date, time: &Value, clock: &Clock) -> Result<Timestam
     match moment(&Value::Text(format!("{day} {padded}")), clock)? {
         Some(Moment::At(at)) => Ok(at),
         _ => Err(format!("`{day}` and `{written}` are not a day and a time of day")),
+    }
+}
+
+/// The moment of a column of times that has whole moments, if its day is this one, in the zone of the file or in UTC.
+fn whole(day: Date, time: &Value, clock: &Clock) -> Option<Result<Timestamp, String>> {
+    match written(time, clock) {
+        Ok(Some(Written::At(at))) => {
+            let is_on = |zone: &TimeZone| zone.to_datetime(at).date() == day;
+            (clock.zone.as_ref().is_some_and(is_on) || is_on(&TimeZone::UTC)).then_some(Ok(at))
+        }
+        Ok(Some(Written::Civil(civil))) => (civil.date() == day).then(|| in_zone(civil, clock, &quoted(time))),
+        _ => None,
     }
 }
 

@@ -196,7 +196,9 @@ impl<'o> Reader<'o> {
         };
         let of_name = |reason: String| format!("{} {reason}", title(name));
         let beside = || {
-            let time = all.iter().find(|(other, time)| *other != name && midnight::is_time_of(value, other, time));
+            let time = all
+                .iter()
+                .find(|(other, time)| *other != name && midnight::is_time_of(value, other, time, &self.clock));
             time.map(|&(_, time)| time)
         };
         let (day, has_midnight) = match written(value, &self.clock).map_err(of_name)? {

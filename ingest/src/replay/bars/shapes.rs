@@ -73,7 +73,7 @@ fn by_time(own: &Object) -> Option<Vec<Fields>> {
         }),
         _ => None,
     };
-    let zone = said("Time Zone").filter(|zone| zone.contains('/'));
+    let zone = said("Time Zone").filter(|zone| zone.contains('/') || zone == "UTC");
     // Of two currencies, neither is the symbol.
     let symbol = match (said("From Symbol"), said("To Symbol")) {
         (Some(from), Some(to)) => Some(format!("{from}{to}")),

@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use tapewire_core::Symbol;
-use tapewire_core::exchange::{Calendar, Session};
+use tapewire_core::exchange::{Calendar, Calendars, Session};
 use tapewire_core::symbol::AssetClass;
 
 /// What the time of a bar is.
@@ -57,9 +57,14 @@ const LONGEST_OF_AUCTION: i64 = 300;
 ///
 /// # Errors
 /// What shows it, with the flag that says which it is.
-pub(super) fn check(readings: &[Reading], width: &Width, symbols: &[Symbol]) -> Result<(), String> {
+pub(super) fn check(
+    readings: &[Reading],
+    width: &Width,
+    symbols: &[Symbol],
+    calendars: &Calendars,
+) -> Result<(), String> {
     if *width == Width::Daily {
-        return weekends(readings, symbols);
+        return weekends(readings, symbols, calendars);
     }
     let mut of_width: BTreeMap<i64, Vec<&Reading>> = BTreeMap::new();
     for reading in readings.iter().filter(|reading| reading.stamp.at.is_some()) {
@@ -141,8 +146,11 @@ fn last_seconds(readings: &[&Reading], width: i64) -> Result<(), String> {
 }
 
 /// Refuses daily bars many of which are on Saturdays and Sundays: the others are a day too early or too late.
-fn weekends(readings: &[Reading], symbols: &[Symbol]) -> Result<(), String> {
-    let days = readings.iter().filter(|reading| has_sessions(&symbols[reading.symbol as usize]));
+fn weekends(readings: &[Reading], symbols: &[Symbol], calendars: &Calendars) -> Result<(), String> {
+    let days = readings.iter().filter(|reading| {
+        let symbol = &symbols[reading.symbol as usize];
+        has_sessions(symbol) && !calendars.of(symbol).is_endless()
+    });
     let (mut all, mut saturdays, mut sundays) = (0_usize, 0_usize, 0_usize);
     for (day, _) in days.filter_map(|reading| reading.stamp.day) {
         all += 1;

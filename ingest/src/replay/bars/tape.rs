@@ -112,7 +112,7 @@ impl Collector {
             }
             let width = width::of_file(&file.readings, said, symbols).map_err(wrong)?;
             match time {
-                None => stamped::check(&file.readings, &width, symbols).map_err(wrong)?,
+                None => stamped::check(&file.readings, &width, symbols, &collected.calendars).map_err(wrong)?,
                 Some(BarTime::Start) => {}
                 Some(BarTime::End) => stamped::to_starts(&mut file.readings, &width),
             }
@@ -248,7 +248,11 @@ impl Collected {
             let named = own_symbol(&files[bar.file as usize].file, symbol_of).ok().flatten();
             named.is_some_and(|named| named == name(bar.written).as_str())
         };
-        let are_files = *symbol_of == SymbolOf::FileName && earlier.file != later.file;
+        // The last bar of an earlier download may have been unfinished.
+        let own = &files[earlier.file as usize].readings;
+        let stamp = |reading: &Reading| (reading.stamp.at, reading.stamp.day.map(|(day, _)| day));
+        let is_last = || own.iter().find(|row| row.number == earlier.number).map(stamp) == own.iter().map(stamp).max();
+        let are_files = *symbol_of == SymbolOf::FileName && earlier.file != later.file && !is_last();
         (are_files && is_named(earlier) && is_named(later)).then(|| {
             format!(
                 "{first} and {second} are both of {symbol} by the names of their files, and have different prices at \

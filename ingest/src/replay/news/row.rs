@@ -402,7 +402,8 @@ impl<'o> Reader<'o> {
         // The day and the time of day may be in two columns, such as `date` and `time`.
         let beside = || {
             let mut fields = self.names.all(row, role).into_iter();
-            let time = fields.find(|(other, time)| *other != name && midnight::is_time_of(value, other, time));
+            let time =
+                fields.find(|(other, time)| *other != name && midnight::is_time_of(value, other, time, &self.clock));
             time.map(|(_, time)| time)
         };
         let day = match written(value, &self.clock).map_err(of_name)? {

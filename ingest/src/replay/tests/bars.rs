@@ -354,6 +354,39 @@ fn files_whose_names_give_one_symbol_must_have_one_price() {
     }
     let notes = with(&csv("2")).unwrap().notes();
     assert!(notes.contains("2 bars of NASDAQ, each 1 day wide") && notes.contains("2 rows repeat another"), "{notes}");
+    // The last bar of an earlier download was unfinished.
+    let later = "Date,Open,High,Low,Close,Volume\n2025-05-13,1,3,1,3,10\n2025-05-14,1,2,1,2,10\n";
+    let notes = with(later).unwrap().notes();
+    assert!(notes.contains("1 rows are replaced by a later row"), "{notes}");
+}
+
+/// Coins and currencies have bars at weekends, also where only their bars show what they are.
+#[test]
+fn daily_bars_of_coins_and_currencies_may_be_at_weekends() {
+    for (symbol, days) in [("BTC-USD", 14), ("BTCUSDT", 14), ("BTC", 14), ("EURUSD", 14)] {
+        let mut csv = String::from("symbol,date,open,high,low,close,volume\n");
+        for day in 1..=days {
+            csv.push_str(&format!("{symbol},2025-05-{day:02},1,2,1,2,10\n"));
+        }
+        assert_eq!(bars(&csv).unwrap().bars().len(), days, "{symbol}");
+    }
+}
+
+/// Whole moments, or the day again, in a column `time` are no time of the day beside them.
+#[test]
+fn a_column_of_whole_moments_beside_midnights_is_no_time_of_day() {
+    let day = |columns: &str, row: fn(u32) -> String| {
+        let rows: String = (12..17).map(|day| format!("EXMP,{},1,2,1,2,10\n", row(day))).collect();
+        bars(&format!("symbol,{columns},open,high,low,close,volume\n{rows}")).unwrap()
+    };
+    for read in [
+        day("timestamp,time", |day| format!("{},2025-05-{day}", 1_747_008_000 + 86_400 * (day - 12))),
+        day("datetime,time", |day| format!("2025-05-{day} 00:00:00,{}", 1_747_008_000 + 86_400 * (day - 12))),
+        day("timestamp,time", |day| format!("{},2025-05-{day}T00:00:00Z", 1_747_008_000 + 86_400 * (day - 12))),
+    ] {
+        assert!(read.reasons().is_empty() && read.notes().contains("each 1 day wide"), "{}", read.notes());
+        assert_eq!(read.bars().len(), 5);
+    }
 }
 
 #[test]

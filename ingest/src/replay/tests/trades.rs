@@ -134,10 +134,22 @@ fn a_day_and_a_time_of_day_may_be_in_two_columns() {
     for (csv, part) in [
         (two.replace("date", "session"), "time `09:30:01` is a time of day; --columns date=NAME"),
         (two.replace("2025-06-02,", "2025-06-02T00:00:00Z,"), "is not a day alone, and time `09:30:01`"),
+        (stamp.replace("00:00:00,", "00:00:00-04:00,"), "is not a day alone, and time `09:30:01`"),
+        (two.replace("2025-06-02,", "2025-06-02T04:00:00Z,").replace("date", "timestamp"), "is not a day alone"),
         (two.replace("2025-06-02,", ","), "date `` is missing"),
     ] {
         let refused = fold_with(&csv, &options).unwrap_err();
         assert!(refused.contains(part), "{refused}");
+    }
+}
+
+/// The column of times says the same moment as the one before it.
+#[test]
+fn a_trade_of_midnight_is_read() {
+    for midnight in ["1748822400000", "2025-06-02T00:00:00Z"] {
+        let csv = format!("symbol,timestamp,time,price,size\nBTC-USD,{midnight},00:00:00,100.5,1\n");
+        let (folded, bars) = fold(&csv).unwrap();
+        assert_eq!((folded.trades, folded.rejected, bars[0].start), (1, 0, at("2025-06-02T00:00:00Z")), "{csv}");
     }
 }
 

@@ -5,9 +5,9 @@ use crate::replay::SymbolOf;
 use crate::replay::moments;
 use crate::replay::names::{Field, Index, Names, Role};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
-use crate::replay::values::quoted;
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Moment, Written, moment, written};
+use crate::replay::values::{midnight, quoted};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -155,6 +155,12 @@ impl<'o> Reader<'o> {
             && let Some(time) = self.names.all(row, "at").into_iter().find(|(_, time)| is_time_of_day(time))
             && self.may_be_day(value)
         {
+            // A trade may be of the midnight itself, which the column of times then says, too.
+            if let (Some(Moment::At(at)), Ok(Some(Written::At(_)))) = (read, written(value, &self.clock))
+                && midnight::check_alone(at, value, &self.clock, || Some(time.1)).is_ok()
+            {
+                return Ok(at);
+            }
             return self.at_time((name, value), time);
         }
         match read {
@@ -169,7 +175,7 @@ impl<'o> Reader<'o> {
         match written(value, &self.clock) {
             Ok(Some(Written::Day(_))) => true,
             Ok(Some(Written::Civil(civil))) => civil.time() == Time::midnight(),
-            Ok(Some(Written::At(at))) => at.as_microsecond() % 86_400_000_000 == 0,
+            Ok(Some(Written::At(at))) => midnight::is_midnight(at, value, &self.clock),
             _ => false,
         }
     }

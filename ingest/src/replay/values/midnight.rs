@@ -28,8 +28,8 @@ pub(in crate::replay) fn is_midnight(at: Timestamp, value: &Value, clock: &Clock
 }
 
 /// Whether a field is the time of day that belongs to the day `value`: it has a value, and its name or its form is that
-/// of a time of day.
-pub(in crate::replay) fn is_time_of(value: &Value, name: &str, time: &Value) -> bool {
+/// of a time of day. A day alone is not a time of day.
+pub(in crate::replay) fn is_time_of(value: &Value, name: &str, time: &Value, clock: &Clock) -> bool {
     let is_hour = |hour: &str| (1..=2).contains(&hour.len()) && hour.bytes().all(|byte| byte.is_ascii_digit());
     let has_form = match time {
         Value::Null => return false,
@@ -37,7 +37,7 @@ pub(in crate::replay) fn is_time_of(value: &Value, name: &str, time: &Value) -> 
         Value::Text(text) => text.trim().split_once(':').is_some_and(|(hour, _)| is_hour(hour)),
         _ => false,
     };
-    time != value && (has_form || moments::is_time(name))
+    time != value && (has_form || moments::is_time(name)) && !matches!(written(time, clock), Ok(Some(Written::Day(_))))
 }
 
 /// Refuses a midnight that has its zone and a time of day beside it. The midnight may stand for the day of that time,
