@@ -9,9 +9,13 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use support::{Installation, Process, repository, small_market, succeeded, wait_until};
 
 const ARTICLES: usize = 600;
+
+/// After this long without a new row a replay counts as stalled.
+const STALLED: Duration = Duration::from_mins(3);
 
 /// Kafka and ClickHouse on ports of their own.
 struct Servers {
@@ -73,11 +77,31 @@ fn disturbed(
     let (mut worker, mut joiner) = (place.role("sentiment"), place.role("join"));
     let mut replay = send(&place, news, bars);
     disturb(&place, &mut worker, &mut joiner);
-    wait_until(&format!("{name}: the replay is through"), || !replay.is_running());
-    let log = std::fs::read_to_string(place.folder.path().join("replay.log")).unwrap();
+    wait_for_end(name, &place, &mut replay);
+    let log = log(&place, "replay");
     assert_eq!(place.count("SELECT uniqExact(article_id) FROM impact"), ARTICLES as u64, "{name}: {log}");
     assert!(worker.is_running() && joiner.is_running(), "{name}: a role has ended");
     place.content()
+}
+
+/// Waits until the replay has ended, which takes minutes on a busy machine. Panics once no row was written for [`STALLED`].
+fn wait_for_end(name: &str, place: &Installation, replay: &mut Process) {
+    let (mut rows, mut since) = (0, Instant::now());
+    while replay.is_running() {
+        // 0 while the server is away.
+        let now = place.count("SELECT (SELECT count() FROM mentions) + (SELECT count() FROM impact)");
+        if now != rows {
+            (rows, since) = (now, Instant::now());
+        }
+        let logs = || ["replay", "sentiment", "join"].map(|of| format!("{of}:\n{}", log(place, of))).join("\n");
+        assert!(since.elapsed() < STALLED, "{name}: the replay stands at {rows} rows\n{}", logs());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// What a process of this installation has written to its log.
+fn log(place: &Installation, of: &str) -> String {
+    std::fs::read_to_string(place.folder.path().join(format!("{of}.log"))).unwrap()
 }
 
 /// What `tapewire migrate` says of the server's zone, and that times are stored and read back as they are in UTC.

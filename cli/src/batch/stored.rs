@@ -11,7 +11,7 @@ use tapewire_core::exchange::Calendars;
 use tapewire_core::impact::{PerHorizon, Phase};
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{Bar, CorporateAction, Horizon, Run, Symbol};
-use tapewire_formats::{Options, Reader, Row as FileRow, Value};
+use tapewire_formats::{Options, Reader, Row as FileRow, Value, is_missing_text};
 use tapewire_ingest::replay::{Inputs, Records};
 use tapewire_joiner::join::SessionCloses;
 use tapewire_runtime::Shutdown;
@@ -218,10 +218,8 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
         provider: text(row, "provider")?.unwrap_or_default(),
         publisher: text(row, "publisher")?.unwrap_or_default(),
         article_id: text(row, "article_id")?.ok_or_else(|| lacks(row, "article_id"))?,
-        // As programs write a missing text. One title in all rows would make one story of them.
-        title: text(row, "title")?
-            .filter(|title| !matches!(title.trim(), "null" | "NaN" | "nan" | "None" | "<NA>"))
-            .unwrap_or_default(),
+        // A word for a missing title in all rows would make one story of them.
+        title: text(row, "title")?.filter(|title| !is_missing_text(title)).unwrap_or_default(),
         asked_as: text(row, "asked_as")?,
         available_at,
         entry_at,

@@ -224,8 +224,6 @@ fn summary(run: Run, filled: Filled) -> Summary {
         bars: filled.bars,
         unreadable: 0,
         in_part: 0,
-        repeated: 0,
-        replaced: 0,
         sent: filled.sent,
         tape_end: None,
     }

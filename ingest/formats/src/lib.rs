@@ -64,4 +64,4 @@ pub use error::FormatError;
 pub use options::{Format, Options};
 pub use parquet_writer::{Cell, ColumnType, write_parquet};
 pub use reader::Reader;
-pub use value::{Row, Unreadable, Value};
+pub use value::{Row, Unreadable, Value, is_missing_text};

@@ -77,19 +77,17 @@ const STABLE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 ///
 /// # Errors
 /// The first error of any source that a retry can't cure. Outages are waited out.
-pub fn run<'a>(
-    config: &'a PricesConfig,
-    providers: &'a ProvidersConfig,
-    state_folder: &'a Path,
+pub async fn run(
+    config: &PricesConfig,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
     producer: Producer,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> BoxFuture<'a, Result<(), IngestError>> {
-    Box::pin(async move {
-        let (_sender, configs) = watch::channel(config.clone());
-        run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
-    })
+) -> Result<(), IngestError> {
+    let (_sender, configs) = watch::channel(config.clone());
+    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
 }
 
 /// As [`run`], with settings that may change: a source whose symbols change is connected again and fetches what it missed,

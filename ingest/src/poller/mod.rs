@@ -81,19 +81,17 @@ pub struct Polled {
 ///
 /// # Errors
 /// The first error of any source that a retry can't help against. Outages are waited out.
-pub fn run<'a>(
-    config: &'a NewsConfig,
-    providers: &'a ProvidersConfig,
-    state_folder: &'a Path,
+pub async fn run(
+    config: &NewsConfig,
+    providers: &ProvidersConfig,
+    state_folder: &Path,
     producer: Producer,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
-) -> BoxFuture<'a, Result<(), IngestError>> {
-    Box::pin(async move {
-        let (_sender, configs) = watch::channel(config.clone());
-        run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
-    })
+) -> Result<(), IngestError> {
+    let (_sender, configs) = watch::channel(config.clone());
+    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
 }
 
 /// As [`run`], with settings that may change: a source whose settings change goes on where its state file says, the others

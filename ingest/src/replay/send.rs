@@ -30,10 +30,6 @@ pub struct Summary {
     pub unreadable: u64,
     /// Rows that are kept without a part that can't be read.
     pub in_part: u64,
-    /// Rows that only repeat another row.
-    pub repeated: u64,
-    /// Rows of bars that a later row of the same bar replaces.
-    pub replaced: u64,
     /// Articles and bars by id.
     pub sent: Sent,
     /// End of the last bar, which is the end of the tape.
@@ -131,8 +127,6 @@ impl Prepared {
             bars: self.bars.count(),
             unreadable: self.rejected.len() as u64,
             in_part: self.in_part.len() as u64,
-            repeated: self.repeated + self.bars.repeated,
-            replaced: self.bars.replaced,
             sent: Sent::default(),
             tape_end: self.bars.end(),
         }

@@ -169,18 +169,24 @@ fn alerts(config: &ClickHouseConfig, address: &str) -> Alerts {
     Alerts::new(&settings, config, watched, Clock::accelerated(now(), 1.0), Shutdown::new()).unwrap()
 }
 
+/// A database with an anomaly, a sentiment shock and a stale source.
+async fn filled(name: &str) -> Option<ClickHouseConfig> {
+    let config = clickhouse(name)?;
+    migrate(&config).await.unwrap();
+    let writer = Writer::new(&config, Shutdown::new());
+    write_mentions(&writer).await;
+    write_bars(&config).await;
+    write_sources(&writer).await;
+    Some(config)
+}
+
 fn named(taken: &[(String, Value)], name: &str) -> Vec<Value> {
     taken.iter().filter(|(to, _)| to == name).map(|(_, body)| body.clone()).collect()
 }
 
 #[tokio::test]
 async fn each_kind_of_alert_reaches_every_target_once_also_after_a_refusal_and_a_restart() {
-    let Some(config) = clickhouse("alerts") else { return };
-    migrate(&config).await.unwrap();
-    let writer = Writer::new(&config, Shutdown::new());
-    write_mentions(&writer).await;
-    write_bars(&config).await;
-    write_sources(&writer).await;
+    let Some(config) = filled("alerts").await else { return };
 
     let receiver = Receiver::default();
     let address = receiver.start().await;
@@ -242,12 +248,7 @@ async fn an_alert_that_is_not_taken_is_named_in_the_log_without_its_headline() {
 
 #[tokio::test]
 async fn an_alert_that_a_target_always_refuses_keeps_no_other_back() {
-    let Some(config) = clickhouse("alerts_refused") else { return };
-    migrate(&config).await.unwrap();
-    let writer = Writer::new(&config, Shutdown::new());
-    write_mentions(&writer).await;
-    write_bars(&config).await;
-    write_sources(&writer).await;
+    let Some(config) = filled("alerts_refused").await else { return };
     let receiver = Receiver::default();
     let address = receiver.start().await;
     let mut alerts = alerts(&config, &format!("{address}/picky?of="));

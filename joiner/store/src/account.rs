@@ -1,7 +1,7 @@
 //! What the tables hold of a run, by id, to be compared with what was sent.
 
 use crate::{ClickHouseConfig, StoreError};
-use clickhouse::{Row, RowOwned, RowRead};
+use clickhouse::Row;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tapewire_core::{Run, Symbol};
@@ -62,7 +62,7 @@ pub fn mentions<'a>(
             "SELECT DISTINCT toString(provider) AS provider, article_id, {symbol} AS symbol FROM {table}
         WHERE run = {{run:String}} ORDER BY provider, article_id, symbol"
         );
-        fetch(config, run, &query).await
+        config.rows_of(run, &query).await
     })
 }
 
@@ -76,7 +76,7 @@ pub fn bars<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, Res
             sum(toUInt64(toUnixTimestamp64Micro(start))) AS sum, groupBitXor(toUInt64(toUnixTimestamp64Micro(start))) AS xor
         FROM (SELECT DISTINCT symbol, width_s, start FROM bars WHERE run = {run:String})
         GROUP BY symbol, width_s ORDER BY symbol, width_s";
-        fetch(config, run, query).await
+        config.rows_of(run, query).await
     })
 }
 
@@ -111,11 +111,6 @@ pub fn dead_letters<'a>(
         let query =
             "SELECT toString(stage) AS stage, uniqExact(id) AS letters FROM dead_letters WHERE run = {run:String}
         GROUP BY stage ORDER BY stage";
-        fetch(config, run, query).await
+        config.rows_of(run, query).await
     })
-}
-
-async fn fetch<T: RowOwned + RowRead>(config: &ClickHouseConfig, run: &Run, query: &str) -> Result<Vec<T>, StoreError> {
-    let rows = config.client().query(query).param("run", run.as_str()).fetch_all().await;
-    rows.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }

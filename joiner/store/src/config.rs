@@ -1,10 +1,12 @@
 //! Settings of the connection to ClickHouse.
 
-use clickhouse::Client;
+use crate::StoreError;
+use clickhouse::{Client, RowOwned, RowRead};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
+use tapewire_core::Run;
 
 /// The connection to ClickHouse.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
@@ -89,6 +91,12 @@ impl ClickHouseConfig {
             .with_setting("wait_end_of_query", "1")
             // A time without a zone would be read in the server's.
             .with_setting("session_timezone", "UTC")
+    }
+
+    /// What a query finds of a run, which it names as `{run:String}`.
+    pub(crate) async fn rows_of<T: RowOwned + RowRead>(&self, run: &Run, query: &str) -> Result<Vec<T>, StoreError> {
+        let rows = self.client().query(query).param("run", run.as_str()).fetch_all().await;
+        rows.map_err(|error| StoreError::from_clickhouse(error, &self.url))
     }
 }
 

@@ -117,9 +117,7 @@ pub fn joined<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, R
         list(Horizon::return_column),
         list(Horizon::abnormal_column)
     );
-        let client = config.client();
-        let query = client.query(&sql).param("run", run.as_str());
-        query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        config.rows_of(run, &sql).await
     })
 }
 
@@ -212,8 +210,6 @@ pub fn actions<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, 
         FROM actions FINAL
         WHERE run = {run:String}
         ORDER BY symbol, ex_date, kind, id";
-        let client = config.client();
-        let query = client.query(sql).param("run", run.as_str());
-        query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        config.rows_of(run, sql).await
     })
 }

@@ -90,13 +90,7 @@ pub fn status_counts<'a>(
     Box::pin(async move {
         let query = "SELECT status, reason, count() AS rows FROM impact FINAL WHERE run = {run:String}
         GROUP BY status, reason ORDER BY rows DESC, status, reason";
-        let client = config.client();
-        client
-            .query(query)
-            .param("run", run.as_str())
-            .fetch_all()
-            .await
-            .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        config.rows_of(run, query).await
     })
 }
 
@@ -114,12 +108,6 @@ pub fn outcomes<'a>(
         FROM impact_by_horizon
         WHERE run = {run:String} AND impact_by_horizon.score IS NOT NULL AND entry_at IS NOT NULL
         ORDER BY step, provider, article_id, symbol";
-        let client = config.client();
-        client
-            .query(query)
-            .param("run", run.as_str())
-            .fetch_all()
-            .await
-            .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        config.rows_of(run, query).await
     })
 }

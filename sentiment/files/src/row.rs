@@ -55,11 +55,6 @@ pub(crate) fn scored_text(text: &str, place: &str) -> Result<String, String> {
     if read.trim().is_empty() { Err(format!("{place} is empty")) } else { Ok(read.into_owned()) }
 }
 
-/// Whether a cell is what programs write for a missing text, as news of a replay have it.
-pub(crate) fn is_missing(text: &str) -> bool {
-    matches!(text.trim(), "null" | "NaN" | "nan" | "None" | "<NA>")
-}
-
 /// A row that could not be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable {

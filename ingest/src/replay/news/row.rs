@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Symbol};
-use tapewire_formats::{Row, Value};
+use tapewire_formats::{Row, Value, is_missing_text};
 
 /// The roles of an article's fields, with the names that Massive, Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo,
 /// Marketaux, NewsAPI and others give them.
@@ -486,7 +486,7 @@ fn is_like(name: &str, words: &[&str]) -> bool {
     words.iter().any(|word| name.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word)))
 }
 
-/// Whether a text is what programs write for a missing one. A headline is hardly ever `None`.
+/// Whether a text is empty, or is what programs write for a missing one.
 fn is_nothing(text: &str) -> bool {
-    matches!(text.trim(), "" | "null" | "NaN" | "nan" | "None" | "<NA>")
+    text.trim().is_empty() || is_missing_text(text)
 }

@@ -4,10 +4,11 @@ use super::TradesOptions;
 use crate::replay::SymbolOf;
 use crate::replay::moments;
 use crate::replay::names::{Field, Index, Names, Role};
+use crate::replay::values::midnight::{self, is_time_of_day, may_be_midnight};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
+use crate::replay::values::quoted;
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Moment, Written, moment, written};
-use crate::replay::values::{midnight, quoted};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -46,9 +47,6 @@ const ROLES: &[Role] = &[
     Role { name: "exchange", others: &["exchange_id", "x"] },
     Role { name: "facility", others: &["trf_id", "trfi"] },
 ];
-
-/// A quarter of an hour in microseconds: midnights of all zones are multiples of it.
-const QUARTER_US: i64 = 900_000_000;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
 
@@ -150,7 +148,6 @@ impl<'o> Reader<'o> {
         }
         let read = moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))?;
         // Most moments are no midnight of any zone, and no other column is looked for.
-        let may_be_midnight = |at: Timestamp| at.as_microsecond() % QUARTER_US == 0;
         if read.is_some_and(|read| !matches!(read, Moment::At(at) if !may_be_midnight(at)))
             && let Some(time) = self.names.all(row, "at").into_iter().find(|(_, time)| is_time_of_day(time))
             && self.may_be_day(value)
@@ -248,11 +245,4 @@ impl<'o> Reader<'o> {
             Some((name, value)) => Err(format!("{name} {} is not a code", quoted(value))),
         }
     }
-}
-
-/// Whether a value is a time of day with colons, such as `9:30:00.123`. One without them may be a number of seconds.
-fn is_time_of_day(value: &Value) -> bool {
-    let Value::Text(text) = value else { return false };
-    let hour = text.trim().split_once(':').map_or("", |(hour, _)| hour);
-    (1..=2).contains(&hour.len()) && hour.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -8,13 +8,16 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use tapewire_formats::Value;
 
-/// Offsets from UTC are multiples of a quarter of an hour, so midnights are, too. In microseconds.
-const QUARTER: i64 = 900_000_000;
+/// Whether a moment may be a midnight of some zone. Offsets from UTC are multiples of a quarter of an hour.
+pub(in crate::replay) fn may_be_midnight(at: Timestamp) -> bool {
+    const QUARTER_US: i64 = 900_000_000;
+    at.as_microsecond() % QUARTER_US == 0
+}
 
 /// Whether a moment is a midnight in UTC, in New York or in the zone of the file, or is the moment of `value`, which is
 /// written as a midnight.
 pub(in crate::replay) fn is_midnight(at: Timestamp, value: &Value, clock: &Clock) -> bool {
-    if at.as_microsecond().rem_euclid(QUARTER) != 0 {
+    if !may_be_midnight(at) {
         return false;
     }
     let is_in = |zone: &TimeZone| zone.to_datetime(at).time() == Time::midnight();
@@ -30,14 +33,20 @@ pub(in crate::replay) fn is_midnight(at: Timestamp, value: &Value, clock: &Clock
 /// Whether a field is the time of day that belongs to the day `value`: it has a value, and its name or its form is that
 /// of a time of day. A day alone is not a time of day.
 pub(in crate::replay) fn is_time_of(value: &Value, name: &str, time: &Value, clock: &Clock) -> bool {
-    let is_hour = |hour: &str| (1..=2).contains(&hour.len()) && hour.bytes().all(|byte| byte.is_ascii_digit());
-    let has_form = match time {
-        Value::Null => return false,
-        Value::Text(text) if is_missing(text) => return false,
-        Value::Text(text) => text.trim().split_once(':').is_some_and(|(hour, _)| is_hour(hour)),
-        _ => false,
+    let has_value = match time {
+        Value::Null => false,
+        Value::Text(text) => !is_missing(text),
+        _ => true,
     };
-    time != value && (has_form || moments::is_time(name)) && !matches!(written(time, clock), Ok(Some(Written::Day(_))))
+    let is_time = is_time_of_day(time) || moments::is_time(name);
+    has_value && time != value && is_time && !matches!(written(time, clock), Ok(Some(Written::Day(_))))
+}
+
+/// Whether a value is a time of day with colons, such as `9:30:00.123`. One without them may be a number of seconds.
+pub(in crate::replay) fn is_time_of_day(value: &Value) -> bool {
+    let Value::Text(text) = value else { return false };
+    let hour = text.trim().split_once(':').map_or("", |(hour, _)| hour);
+    (1..=2).contains(&hour.len()) && hour.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Refuses a midnight that has its zone and a time of day beside it. The midnight may stand for the day of that time,

@@ -1,16 +1,16 @@
 //! The text and the company of a row.
 
-use crate::row::{is_missing, scored_text};
+use crate::row::scored_text;
 use tapewire_core::text::without_invisible;
 use tapewire_core::ticker;
-use tapewire_formats::Value;
+use tapewire_formats::{Value, is_missing_text};
 
 /// The text, or the reason why there is nothing to score. `what` is a field or a column.
 pub(super) fn text(value: Option<&Value>, what: &str, name: &str) -> Result<String, String> {
     match value {
         None => Err(format!("it has no {what} {name}")),
         Some(Value::Null) => Err(format!("{what} {name} is null")),
-        Some(Value::Text(text)) if is_missing(text) => {
+        Some(Value::Text(text)) if is_missing_text(text) => {
             Err(format!("{what} {name} is `{}`, which stands for a missing text", text.trim()))
         }
         Some(Value::Text(text)) => scored_text(text, &format!("{what} {name}")),

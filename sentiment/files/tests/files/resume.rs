@@ -155,3 +155,33 @@ fn a_complete_parquet_file_is_compared_with_input_options_and_model() {
     run(&Job { resume: false, overwrite: true, ..job.clone() }).unwrap();
     assert_eq!(std::fs::read(&output).unwrap(), bytes);
 }
+
+/// The library that reads Parquet panics on some damaged files.
+#[test]
+fn a_damaged_parquet_output_is_not_continued_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("in.jsonl"), mixed_jsonl()).unwrap();
+    std::fs::create_dir(at("model")).unwrap();
+    // A small model, because the job runs once for each byte.
+    let model = common::write(&at("model"), &common::TINY, common::STANDARD, 1.0, common::LABELS);
+    let engine = Engine::load(&model, &EngineConfig { threads: 1, ..EngineConfig::default() }).unwrap();
+    let companies = Companies::load(None).unwrap();
+    let run = |job: &Job| files::score(&engine, &companies, job, || false, |_| {});
+    let output = at("out.parquet");
+    run(&job(&at("in.jsonl"), &output)).unwrap();
+    let whole = std::fs::read(&output).unwrap();
+    let resumed = Job { resume: true, ..job(&at("in.jsonl"), &output) };
+    for place in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[place] = 0;
+        std::fs::write(&output, &damaged).unwrap();
+        match run(&resumed) {
+            Ok(_) => {}
+            Err(FilesError::Differs { .. } | FilesError::Unreadable { .. }) => {
+                assert_eq!(std::fs::read(&output).unwrap(), damaged, "byte {place}");
+            }
+            Err(error) => panic!("byte {place}: {error}"),
+        }
+    }
+}
