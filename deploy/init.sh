@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 if [ -e .env ]; then
-    echo "deploy/init.sh: .env is there already; remove it for new passwords (the volumes keep the old ones' data)" >&2
+    echo "deploy/init.sh: .env is there already; remove it for new passwords (the data in the volumes stays)" >&2
     exit 2
 fi
 password() { LC_ALL=C tr -dc 'A-Za-z0-9' < /dev/urandom | head -c 32; }

@@ -33,7 +33,8 @@ EARLIER_BREAKS = (
 # Closing auctions, which exchange_calendars does not have: of sessions that close at the first time, the minutes from
 # the second time to the third are those in which the auction's price is printed. In London, Frankfurt and Paris the
 # call lasts five minutes and ends at random within the next 30 seconds; in Hong Kong it ends at random between 16:08
-# and 16:10, since 25 July 2016. The half days of Paris are known by the end of the call, 14:05.
+# and 16:10, since 25 July 2016. For half days in Paris exchange_calendars gives the end of
+# the call, 14:05, as the close.
 AUCTIONS = {
     "XLON": ("2000-05-30", [("16:30", "16:35", "16:35"), ("12:30", "12:35", "12:35")]),
     "XETR": ("2003-11-03", [("17:30", "17:35", "17:35"), ("14:00", "14:05", "14:05")]),
@@ -76,7 +77,7 @@ def lines(exchange: str) -> list[str]:
     sessions = {at.date(): hours(at.date(), exchange, row, calendar.tz) for at, row in schedule.iterrows()}
     weekdays = [at.date() for at in pandas.bdate_range(str(FIRST), str(LAST))]
     if any(day.weekday() > 4 for day in sessions):
-        raise SystemExit(f"{exchange} has sessions at weekends, which the file has no words for")
+        raise SystemExit(f"{exchange} has sessions at weekends, which the file's format can't express")
     written = [f"exchange {exchange} {calendar.tz.key}"]
     # A change of hours lasts; a half day is followed by a session of the hours before it.
     usual: Hours | None = None
@@ -86,7 +87,7 @@ def lines(exchange: str) -> list[str]:
         own, following = sessions[day], [sessions[later] for later in days[index + 1 : index + 4]]
         if usual is not None and own != usual and (usual in following or len(own) < len(usual) or not following):
             if own[0] != usual[0]:
-                raise SystemExit(f"{exchange} opens at {own[0]} on {day}, which the file has no words for")
+                raise SystemExit(f"{exchange} opens at {own[0]} on {day}, which the file's format can't express")
             short[own[1]].append(day)
         elif own != usual:
             usual = own

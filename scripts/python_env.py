@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def virtual_environment(name: str, lock: Path) -> Path:
-    """The folder of the environment `name` with the packages of `lock`, whose hashes pip compares."""
+    """The folder of the environment `name` with the packages of `lock`, whose hashes pip checks."""
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     cache = Path(os.environ.get("TAPEWIRE_CACHE") or user_cache / "tapewire")
     cache.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Apart from the stack a person may have running in the same folder.
+# The tests' stack is kept apart from one that a person may have running for the same checkout.
 FOLDER = Path(os.environ.get("TAPEWIRE_TEST_DIR", ROOT / ".stack" / "test")).resolve()
 PORTS = {
     "TAPEWIRE_KAFKA_PORT": "29092",
@@ -63,7 +63,7 @@ def cargo(*arguments: str) -> list[str]:
 
 
 def low_priority(command: list[str]) -> list[str]:
-    """Runs the command beside the browser, which would run into its time limits if it had to wait for the compiler."""
+    """The command at low priority: the browser beside it would exceed its time limits if it waited for the compiler."""
     return ["nice", "-n", "19", *command]
 
 
@@ -269,8 +269,10 @@ def run_lane(lane: list[Stage], by_name: dict[str, Stage], variables: dict[str, 
                 run(stage, variables)
             else:
                 stage.result = f"not run: needs {', '.join(s.name for s in needed if s.result != 'passed')}"
+        except OSError as error:
+            # The log can't be written. The stages after this one still run: the other lane may wait for them.
+            stage.result = f"not run: {error}"
         finally:
-            # Also when the log can't be written: the other lane may wait for this stage.
             stage.done.set()
 
 

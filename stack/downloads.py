@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import tarfile
 import threading
@@ -33,6 +34,14 @@ ATTEMPTS = 4
 RETRY_SECONDS = 1
 TIMEOUT_SECONDS = 30
 CHUNK = 1 << 18
+# A connection that is refused or breaks off, after which another attempt may succeed.
+BROKEN_OFF = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
 
 
 @dataclass(frozen=True)
@@ -207,7 +216,7 @@ class _Fetch:
                     self.part.unlink(missing_ok=True)
                 elif error.code < 500 and error.code != 429:
                     break
-            except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            except BROKEN_OFF as error:
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise StackError(
             f"{self.artifact.name} {self.artifact.version} is missing or damaged in {self.cache}, and {self.url} "

@@ -1,4 +1,4 @@
-"""Writes downloads.json again: `python3 -m stack.pin` (needs Maven).
+"""Rewrites downloads.json: `python3 -m stack.pin` (needs Maven).
 
 Kafka's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml.
 Change versions there or in CHDB below, run this, read the difference, commit it.

@@ -12,7 +12,7 @@ from stack.settings import HOST, Settings
 
 START_SECONDS = 120
 STOP_SECONDS = 60
-# What a line of a log contains that says why a server ended.
+# A line of a log that contains one of these may say why a server ended.
 ERROR_MARKS = ("Exception", "ERROR", "<Error>")
 
 

@@ -36,7 +36,7 @@ def load(folder: Path, precision: str, threads: int) -> Scorer:
     classifier, bias = weights["classifier.weight"], weights["classifier.bias"]
 
     def forward(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        # It wants lists without padding and pads by itself.
+        # CTranslate2 takes lists without padding and pads them itself.
         batch = [row[:length].tolist() for row, length in zip(ids, mask.sum(1), strict=True)]
         return np.array(encoder.forward_batch(batch).pooler_output) @ classifier.T + bias
 

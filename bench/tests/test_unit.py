@@ -192,7 +192,7 @@ for line in sys.stdin:
         with self.assertRaisesRegex(BenchError, "toy ended: out of memory"):
             self.start(self.SPEAKS).ask("logits")
 
-    def test_one_that_cannot_start_is_too(self) -> None:
+    def test_a_resident_that_cannot_start_is_reported_with_its_error(self) -> None:
         with self.assertRaisesRegex(BenchError, "No module named 'absent'"):
             self.start("import absent")
 

@@ -146,17 +146,57 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
     }
 }
 
+/// `tapewire join` of the files in a folder, and what it says.
+fn join(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+    command.current_dir(folder).args(["join", "--benchmark", "none", "--news", "news.jsonl", "--bars", "bars.csv"]);
+    let output = command.args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn join_keeps_the_rows_that_it_can_not_read_beside_its_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    write("news.jsonl", NEWS);
+    write("bars.csv", &format!("{BARS}EXMP,2025-05-12T14:03:00Z,x,1,1,1,1\n"));
+    let said = join(folder.path(), &["-o", "rows.jsonl"]);
+    assert!(said.contains("rows.jsonl.rejected.jsonl: the rows that can't be read"), "{said}");
+    let kept = std::fs::read_to_string(folder.path().join("rows.jsonl.rejected.jsonl")).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!((&kept["input"], &kept["line"]), (&"bars.csv".into(), &5.into()));
+    assert_eq!(kept["content"], "EXMP,2025-05-12T14:03:00Z,x,1,1,1,1");
+    assert!(kept["reason"].as_str().unwrap().contains("`x`"), "{kept}");
+    // Of a run without such rows no file is left.
+    write("bars.csv", BARS);
+    join(folder.path(), &["-o", "rows.jsonl", "--overwrite"]);
+    assert!(!folder.path().join("rows.jsonl.rejected.jsonl").exists());
+}
+
+#[test]
+fn join_writes_to_a_pipe_and_leaves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("news.jsonl"), NEWS).unwrap();
+    std::fs::write(folder.path().join("bars.csv"), BARS).unwrap();
+    succeeded(Command::new("mkfifo").arg("pipe").current_dir(folder.path()).output().unwrap());
+    let mut reader = Command::new("cat");
+    let reader = reader.arg("pipe").current_dir(folder.path()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    join(folder.path(), &["-o", "pipe", "--format", "jsonl"]);
+    let rows = succeeded(reader.wait_with_output().unwrap());
+    assert!(rows.contains("\"symbol\":\"EXMP\""), "{rows}");
+    let left = std::fs::symlink_metadata(folder.path().join("pipe")).unwrap();
+    assert!(!left.is_file(), "the pipe was replaced");
+}
+
 #[test]
 fn join_says_how_many_rows_repeat_or_replace_another() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
     write("news.jsonl", &NEWS.repeat(2));
     write("bars.csv", &format!("{BARS}EXMP,2025-05-12T14:02:00Z,999,999,999,999,1\n"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
-    command.current_dir(folder.path()).args(["join", "--benchmark", "none"]);
-    let output = command.args(["--news", "news.jsonl", "--bars", "bars.csv"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
+    let said = join(folder.path(), &[]);
     for part in [
         "bars.csv: 3 bars of 1 symbol, each 60 s wide",
         "1 rows repeat another",

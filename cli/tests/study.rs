@@ -182,6 +182,8 @@ fn what_can_not_be_studied_is_refused_with_the_reason() {
         assert!(refused.contains(why), "{refused}");
     }
     assert_eq!(std::fs::read_to_string(folder.join("there.html")).unwrap(), "mine");
+    let (code, refused) = run("few.jsonl", &["-o", "one", "--json", "./one"]);
+    assert!(code == Some(2) && refused.contains("is named for two outputs"), "{refused}");
 }
 
 #[test]

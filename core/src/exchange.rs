@@ -18,7 +18,7 @@ mod pairs;
 mod rules;
 mod table;
 
-pub use calendars::{Calendars, NotACalendar};
+pub use calendars::{Calendars, InvalidRule};
 pub use entry::floor_minute;
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, tz::TimeZone};

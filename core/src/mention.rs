@@ -110,8 +110,8 @@ pub struct Mention {
     pub scored_at: Timestamp,
     /// How much the article is about this company, in (0, 1]; the worker has the formula. `None` without a company.
     pub relevance: Option<f64>,
-    /// The name by which the model was asked about the company. `None` if there is no company, or if no name of the
-    /// company is known or in the text; then the text was scored as a whole.
+    /// The name by which the model was asked about the company. `None` if there is no company, or if no name of it is
+    /// known and the text marks no ticker; then the text was scored as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_as: Option<String>,
     /// The model's answer, or why it gave none. On the topic these are two fields, `sentiment` and `unscored`, of

@@ -217,10 +217,10 @@ pub struct Halt {
     pub received_at: Timestamp,
 }
 
-/// Whether a price that moved by this log return between two sessions looks as if the share had been split: it became about
-/// the double or the triple, the half or the third, within 10 %, or changed by more than 3.3 times. In 99 of 100 nights a
-/// share moves by less than 10 %, so a split stays within that of its ratio; news alone rarely moves a price this far and to
-/// such a ratio.
+/// Whether a price that moved by this log return between two sessions looks as if the share had been split: it doubled,
+/// tripled, halved or fell to a third, within 10 %, or changed by a factor of 3.3 or more. In 99 of 100 nights a share moves
+/// by less than 10 %, so the price after a split is within 10 % of what the split's ratio gives; news alone rarely moves a
+/// price this far and to such a ratio.
 pub fn looks_split(log_return: f64) -> bool {
     const LARGE: f64 = 1.193_922_468_472_434_6; // ln 3.3
     const RATIOS: [f64; 2] = [std::f64::consts::LN_2, 1.098_612_288_668_109_8]; // ln 2, ln 3

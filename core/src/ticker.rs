@@ -55,8 +55,8 @@ pub struct Tickers {
 }
 
 impl Tickers {
-    /// Adds the ticker that a text is. Of a text that is not a ticker the reason is added, of one that stands for a missing
-    /// ticker nothing.
+    /// Adds the ticker that a text is. If the text is not a ticker, adds the reason; if it stands for a missing ticker, adds
+    /// nothing.
     pub fn add(&mut self, text: &str) {
         if is_absent(text) {
             return;
@@ -68,7 +68,7 @@ impl Tickers {
         }
     }
 
-    /// Adds the tickers of a text, in which spaces divide tickers in capitals.
+    /// Adds the tickers of a text, in which spaces separate tickers in capitals.
     pub fn add_text(&mut self, text: &str) {
         for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
@@ -79,7 +79,7 @@ impl Tickers {
         }
     }
 
-    /// Adds an item of a list, in which spaces do not divide tickers.
+    /// Adds the tickers of an item of a list, in which spaces do not separate tickers.
     pub fn add_item(&mut self, text: &str) {
         for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
@@ -186,7 +186,7 @@ pub fn decorated(text: &str) -> Result<Option<Symbol>, String> {
 }
 
 /// The tickers of a text that names several in capitals and nothing else: `AAPL/MSFT`, `AAPL,MSFT`. Spaces, `&` and `AND`
-/// alone do not divide them, because a name may have them; nor does a comma in `APPLE, INC.`.
+/// alone do not separate them, because a name may have them; nor does a comma in `APPLE, INC.`.
 pub fn listed(text: &str) -> Option<Vec<String>> {
     let text = without_invisible(text);
     let texts: Vec<&str> = text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty()).collect();
@@ -367,7 +367,7 @@ fn is_capitalised(word: &str) -> bool {
         && small.bytes().all(|c| c.is_ascii_lowercase())
 }
 
-/// What kind of identifier a text is that is not a ticker.
+/// The kind of identifier that a text is, such as an ISIN. `None` if it may be a ticker.
 fn identifier(text: &str) -> Option<&'static str> {
     let capitals = text.to_ascii_uppercase();
     let bytes = capitals.as_bytes();

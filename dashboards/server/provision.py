@@ -17,12 +17,18 @@ import requests
 
 ADMIN = "admin"
 READER = "bi"
+# As in stack/errors.py, which is not in the image that runs this.
+USAGE = 2
 UNREACHABLE = 3
 SECONDS = 120
 
 
 class ProvisionError(Exception):
     """What went wrong and what to do about it, in one line."""
+
+    def __init__(self, message: str, exit_code: int = UNREACHABLE):
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True)
@@ -37,14 +43,16 @@ class ClickHouse:
     def from_environment(environment: Mapping[str, str]) -> "ClickHouse":
         file = environment.get("TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE")
         if not file:
-            raise ProvisionError("TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE is not set; `python3 -m stack env` prints it")
+            raise ProvisionError(
+                "TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE is not set; `python3 -m stack env` prints it", USAGE
+            )
         try:
             password = Path(file).read_text().strip()
         except OSError as error:
-            raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE={file}: {error.strerror}") from None
+            raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE={file}: {error.strerror}", USAGE) from None
         url = environment.get("TAPEWIRE_CLICKHOUSE_URL") or "http://127.0.0.1:18123"
         if not re.fullmatch(r"https?://[^/@]+/?", url):
-            raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_URL={url}: give http://HOST:PORT")
+            raise ProvisionError(f"TAPEWIRE_CLICKHOUSE_URL={url}: give http://HOST:PORT", USAGE)
         return ClickHouse(url, environment.get("TAPEWIRE_CLICKHOUSE_DATABASE") or "tapewire", password)
 
     @property
@@ -118,7 +126,7 @@ def main(superset: str, password_file: str) -> int:
         provision(superset, Path(password_file).read_text().strip(), ClickHouse.from_environment(os.environ))
     except ProvisionError as error:
         print(f"dashboards: {error}", file=sys.stderr)
-        return UNREACHABLE
+        return error.exit_code
     except requests.ConnectionError:
         print(f"dashboards: nothing answers at {superset}; start it first", file=sys.stderr)
         return UNREACHABLE

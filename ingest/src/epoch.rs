@@ -14,7 +14,7 @@ const SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
 /// A number that is no Unix time within [`YEARS`] in any unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is no time between the years {first} and {last} as seconds, milli-, micro- or nanoseconds since 1970",
+    "{0} is not a time between the years {first} and {last} as seconds, milli-, micro- or nanoseconds since 1970",
     first = YEARS.start(), last = YEARS.end()
 )]
 pub struct Implausible(String);

@@ -1,9 +1,9 @@
 //! The stage that makes bars of trades: it reads the topic `trades` and writes the topic `bars`.
 //!
-//! It folds the trades of the sources that have no bars of their own, or whose settings say so (`prices.fold_trades`); the
-//! feed marks their trades. Each partition is by itself: the bars and watermarks of partition 3 of `trades` go to partition 3
-//! of `bars`, and a benchmark's trades are on every partition. A watermark is forwarded when the bars that it completes are
-//! acknowledged, so for the join the source is the same stream as one that sends bars.
+//! It folds the trades of the sources with `prices.fold_trades`; the feed marks these trades. Partitions are independent:
+//! the bars and watermarks of partition 3 of `trades` go to partition 3 of `bars`, and a benchmark's trades are on every
+//! partition. A watermark is forwarded when the bars that it completes are acknowledged, so for the join the source is the
+//! same stream as one that sends bars.
 //!
 //! A commit carries from where the topic has to be read again to have the trades of all bars that may still change
 //! ([`Partition`]); bars that were given out twice are equal.
@@ -48,8 +48,8 @@ pub struct BarsConfig {
     /// has one. After a change there are no bars for 20 minutes, because not all trades of wider bars are known.
     #[schemars(example = ["1s", "1m", "5m"])]
     pub widths: Vec<String>,
-    /// How long after a bar is complete a late trade, a correction or a cancellation still changes it. Trades of this
-    /// time are kept in memory, and are read again from Kafka after a restart.
+    /// How long after a bar is complete a late trade, a correction or a cancellation still changes it. The trades of
+    /// that period are kept in memory, and are read again from Kafka after a restart.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub lateness: Duration,
@@ -174,7 +174,7 @@ impl Stage {
         self.readiness.ready(STAGE);
         tracing::info!(
             partitions = self.partitions.len(),
-            "partitions were assigned; making bars from the last commits"
+            "partitions were assigned; making bars of the trades after the last commits"
         );
     }
 

@@ -49,7 +49,7 @@ impl Stream {
     }
 
     /// The topic, and the record, that tells the readers of prices about this watermark.
-    fn of_prices(&self, run: Run, watermark: Watermark) -> (Topic, Vec<u8>) {
+    fn price_watermark(&self, run: Run, watermark: Watermark) -> (Topic, Vec<u8>) {
         if self.folds {
             (Topic::Trades, TradeRecord::new(run, Print::Watermark(watermark)).encode())
         } else {
@@ -70,7 +70,7 @@ impl Stream {
         let (topic, record) = if self.kind == "news" {
             (Topic::News, NewsRecord::new(Run::live(), News::Watermark(watermark)).encode())
         } else {
-            self.of_prices(Run::live(), watermark)
+            self.price_watermark(Run::live(), watermark)
         };
         Ok(producer.broadcast(topic, WATERMARK, &record).await?)
     }
@@ -126,7 +126,7 @@ impl Writer {
         Self { producer, run, benchmarks, in_flight: Vec::new(), sent: None }
     }
 
-    /// This writer remembers the ids of what it sends. Not for a run without an end: they stay in memory.
+    /// Makes this writer remember the ids of what it sends. Not for a run without an end: they stay in memory.
     pub fn with_record_of_sent(self) -> Self {
         Self { sent: Some(Sent::default()), ..self }
     }
@@ -262,7 +262,7 @@ impl Writer {
     /// [`IngestError::Bus`].
     pub async fn emit_tape_watermark(&mut self, stream: &Stream, at: Timestamp) -> Result<(), IngestError> {
         self.flush().await?;
-        let (topic, record) = stream.of_prices(self.run.clone(), stream.watermark(at));
+        let (topic, record) = stream.price_watermark(self.run.clone(), stream.watermark(at));
         Ok(self.producer.broadcast(topic, WATERMARK, &record).await?)
     }
 

@@ -114,7 +114,7 @@ impl Hub {
         let attempt = || match pinned.get(file) {
             Ok(path) => verify(&path, file, &wanted.shown),
             Err(error) => {
-                if is_overlong(&error) {
+                if is_complete_or_longer(&error) {
                     self.discard(api, pinned, file, wanted);
                 }
                 Err(self.failed(wanted, &error))
@@ -176,7 +176,7 @@ fn refusal(error: &ApiError) -> Option<u16> {
 
 /// Whether the partly downloaded file in the cache already has the full length or more, as when the process was killed just
 /// before it renamed the file.
-fn is_overlong(error: &ApiError) -> bool {
+fn is_complete_or_longer(error: &ApiError) -> bool {
     match error {
         ApiError::InvalidResume => true,
         ApiError::RequestError(error) => matches!(**error, ureq::Error::StatusCode(416)),

@@ -32,7 +32,7 @@ RULES = [
     ("profit or sales rise", rf"\b{GAIN} {RISES}\b", "positive"),
     ("profit or sales fall", rf"\b{GAIN} {FALLS}\b", "negative"),
 ]
-# What makes a second thing of it: share prices, expectations, contrasts, reasons.
+# Words of headlines that say a second thing: share prices, expectations, contrasts, reasons.
 SECOND = re.compile(
     r"\b(?:shares?|stocks?|scrip|but|despite|even as|though|while|may|could|likely|seen|expects?|estimates?|forecasts?|"
     r"below|above|flat|misses|beats|lags?|slides?|tumbles|gains|rallies|profit booking|target|buy|sell|hold|costs?|"

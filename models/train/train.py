@@ -128,7 +128,7 @@ def train(
     total = args.steps or per_epoch * args.epochs
     warm = max(1, total // 16)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda at: min((at + 1) / warm, max(0.0, (total - at) / (total - warm)))
+        optimizer, lambda at: min((at + 1) / warm, max(0.0, (total - at) / max(1, total - warm)))
     )
     history, step, losses, started = [], 0, [], time.monotonic()
     while step < total:

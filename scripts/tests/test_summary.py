@@ -1,8 +1,12 @@
 """What a run says of its failures."""
 
+import contextlib
+import io
 import sys
+import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import test as runner
@@ -77,6 +81,16 @@ class Lanes(unittest.TestCase):
         while able := {name for name, needs in waits.items() if needs <= finished} - finished:
             finished |= able
         self.assertEqual(set(waits), finished)
+
+    def test_a_log_that_can_not_be_written_stops_no_lane(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(runner, "FOLDER", Path(folder)):
+            Path(folder, "first.log").mkdir()
+            lane = [runner.Stage(name, "", ["true"], "cargo") for name in ["first", "second"]]
+            with contextlib.redirect_stdout(io.StringIO()):
+                runner.run_lane(lane, {stage.name: stage for stage in lane}, {})
+        self.assertTrue(all(stage.done.is_set() for stage in lane))
+        self.assertRegex(lane[0].result, "not run: .*first.log")
+        self.assertEqual(lane[1].result, "passed")
 
 
 if __name__ == "__main__":

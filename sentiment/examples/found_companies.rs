@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --locked -p tapewire-sentiment --example found_companies -- TEXTS [--list N]
 //!
-//! Each line of TEXTS is an object with a `text` and the `names` that people marked in it. A company is found rightly if
-//! what the text calls it overlaps with one of these names there.
+//! Each line of TEXTS is an object with a `text` and the `names` that people marked in it. A found company is right
+//! if the words that name it overlap with one of these names in the text.
 
 use clap::Parser;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use tapewire_sentiment::companies::finding::Finder;
 struct Args {
     /// JSON lines, each with `text` and `names`.
     texts: PathBuf,
-    /// Print this many of what was found wrongly.
+    /// Print this many of the companies that were found and are not marked.
     #[arg(long, default_value_t = 0)]
     list: usize,
 }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use std::path::PathBuf;
 use tapewire_core::exchange::Calendars;
 use tapewire_core::{Impact, Symbol};
-use tapewire_ingest::replay::Records;
+use tapewire_ingest::replay::{Records, Rejected};
 use tapewire_joiner::JoinerError;
 use tapewire_joiner::join::{JoinConfig, SessionCloses, batch};
 use tapewire_runtime::Shutdown;
@@ -36,6 +36,8 @@ pub struct Joined {
     pub calendars: Calendars,
     /// Whether there is a benchmark with bars, so that rows may have abnormal returns.
     pub has_benchmark: bool,
+    /// Rows of the files that can't be used, or not all of them.
+    pub rejected: Vec<Rejected>,
     /// What a report says about where its rows are from.
     pub facts: Vec<String>,
 }
@@ -81,7 +83,7 @@ pub async fn joined(
     let loading = shutdown.run_until_cancelled(roles::load_engine(&config)).await;
     let engine = loading.with_context(|| format!("interrupted; {NOTHING}"))??;
     facts.push(format!("model: {} {}", engine.name(), engine.revision()));
-    let Records { run, actions, bars, articles, .. } = records;
+    let Records { run, actions, bars, articles, rejected, .. } = records;
     let (stop, settings, of_run) = (shutdown.clone(), config.sentiment.clone(), run.clone());
     let scoring = tokio::task::spawn_blocking(move || {
         scores::mentions(&of_run, &articles, &companies, &engine, &settings, kept_scores.as_deref(), &stop)
@@ -109,7 +111,7 @@ pub async fn joined(
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
     let (rows, shifted) = shifted::apart(rows, shifts);
-    Ok(Joined { rows, shifted, benchmark, closes, calendars, has_benchmark, facts })
+    Ok(Joined { rows, shifted, benchmark, closes, calendars, has_benchmark, rejected, facts })
 }
 
 fn join_all(

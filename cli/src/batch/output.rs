@@ -4,10 +4,12 @@ use crate::exit::UsageError;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tapewire_core::Impact;
-use tapewire_formats::{Cell, ColumnType, write_parquet};
+use tapewire_formats::{Cell, ColumnType, RejectedLine, write_parquet};
+use tapewire_ingest::replay::Rejected;
 use tapewire_store::rows::{ColumnKind, ImpactRow};
 
 /// Format of rows.
@@ -42,10 +44,7 @@ impl Format {
 /// # Errors
 /// [`UsageError`].
 pub fn check(outputs: &[&Path], kept: Option<&Path>, inputs: &[PathBuf], overwrite: bool) -> Result<(), UsageError> {
-    let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
-    };
+    let same = |a: &Path, b: &Path| resolved(a) == resolved(b);
     let mut seen: Vec<&Path> = Vec::new();
     for &path in outputs.iter().chain(&kept) {
         if inputs.iter().any(|input| same(input, path)) {
@@ -59,18 +58,37 @@ pub fn check(outputs: &[&Path], kept: Option<&Path>, inputs: &[PathBuf], overwri
         }
         seen.push(path);
     }
-    if let Some(path) = outputs.iter().find(|path| path.exists()).filter(|_| !overwrite) {
+    if let Some(path) = outputs.iter().find(|path| path.exists() && !is_device(path)).filter(|_| !overwrite) {
         return Err(UsageError(format!("{} exists already; --overwrite replaces it", path.display())));
     }
     Ok(())
 }
 
-/// Writes a file that appears under its name only when it is complete.
+/// The path without links and `..`, also of a file that does not exist yet.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(named).unwrap_or_else(|| path.to_owned())
+}
+
+/// Whether a path is that of a pipe, a terminal or another device, which is written to and not replaced.
+fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|of| !of.is_file() && !of.is_dir())
+}
+
+/// Writes a file that appears under its name only when it is complete, or to a pipe or a device.
 ///
 /// # Errors
 /// The file can't be written.
 pub fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let failed = || format!("{} can't be written", path.display());
+    if is_device(path) {
+        let mut writer = std::io::BufWriter::new(OpenOptions::new().write(true).open(path).with_context(failed)?);
+        content(&mut writer).with_context(failed)?;
+        return writer.flush().with_context(failed);
+    }
+    // Of a link the file is replaced that it leads to.
+    let path = &resolved(path);
     let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     name.push(".partial");
     let partial = path.with_file_name(name);
@@ -86,7 +104,7 @@ pub fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result
 ///
 /// # Errors
 /// What `to` returns.
-pub fn rows(rows: &[Impact], format: Format, to: &mut dyn Write) -> anyhow::Result<()> {
+pub fn write_rows(rows: &[Impact], format: Format, to: &mut dyn Write) -> anyhow::Result<()> {
     let columns: Vec<(&str, ColumnKind)> = ImpactRow::columns().filter(|(name, _)| *name != "version").collect();
     let values = |row: &Impact| -> anyhow::Result<Vec<Value>> {
         let Value::Object(mut fields) = serde_json::to_value(ImpactRow::new(row))? else {
@@ -157,11 +175,60 @@ fn cell((value, &(_, kind)): (Value, &(&str, ColumnKind))) -> Cell {
     }
 }
 
-/// The file of scores beside an output: `OUTPUT.scores.jsonl`.
-pub fn scores_beside(output: &Path) -> PathBuf {
-    let mut name = output.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    name.push(".scores.jsonl");
-    output.with_file_name(name)
+/// Files that belong to an output: scores, and rows of the input that are rejected. `None` if neither a flag names such
+/// a file nor an output is written to which it could belong.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    pub scores: Option<PathBuf>,
+    pub rejected: Option<PathBuf>,
+}
+
+impl Beside {
+    /// The files that flags name, or else `OUTPUT.scores.jsonl` and `OUTPUT.rejected.jsonl`.
+    pub fn new(output: Option<&Path>, scores: Option<&PathBuf>, rejected: Option<&PathBuf>) -> Self {
+        let beside = |named: Option<&PathBuf>, end: &str| {
+            let default = || {
+                let mut name = output?.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+                name.push(end);
+                Some(output?.with_file_name(name))
+            };
+            named.cloned().or_else(default)
+        };
+        Self { scores: beside(scores, ".scores.jsonl"), rejected: beside(rejected, ".rejected.jsonl") }
+    }
+
+    /// Writes the rejected rows, each with its place and the reason, and says where they are. Without such rows an existing
+    /// file is removed: it is of an earlier run.
+    ///
+    /// # Errors
+    /// The file can't be written or removed.
+    pub fn write_rejected(&self, rejected: &[Rejected]) -> anyhow::Result<()> {
+        let Some(path) = &self.rejected else { return Ok(()) };
+        if rejected.is_empty() {
+            if is_device(path) {
+                return Ok(());
+            }
+            return match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).with_context(|| format!("{} can't be removed", path.display()))
+                }
+                _ => Ok(()),
+            };
+        }
+        write(path, |to| {
+            for Rejected { origin, reason, raw } in rejected {
+                let file = origin.file.display().to_string();
+                let (line, row) = match origin.has_lines {
+                    true => (Some(origin.number), None),
+                    false => (None, Some(origin.number)),
+                };
+                writeln!(to, "{}", RejectedLine { line, row, ..RejectedLine::new(&file, reason, raw) }.to_json())?;
+            }
+            Ok(())
+        })?;
+        eprintln!("{}: the rows that can't be read, or not as a whole, with the reasons", path.display());
+        Ok(())
+    }
 }
 
 /// Whether a write failed because the reader of the pipe has closed it.

@@ -52,7 +52,7 @@ impl Demo {
         drop_database(&config.clickhouse).await?;
         let topics = Topics::new(&config.kafka);
         topics.ensure().await?;
-        let ended = self.trade(config, until, &telemetry, &shutdown).await;
+        let ended = self.simulate(config, until, &telemetry, &shutdown).await;
         // Also after an error: no later demo deletes them, because its own have another prefix.
         let deleted = topics.delete().await;
         ended?;
@@ -60,7 +60,7 @@ impl Demo {
     }
 
     /// Runs the market and the pipeline from beginning to end, and prints what was found.
-    async fn trade(
+    async fn simulate(
         &self,
         mut config: Config,
         until: Timestamp,

@@ -11,8 +11,8 @@ use serde_json::json;
 use std::path::Path;
 use tapewire_runtime::Shutdown;
 
-/// Checks settings, secrets, keys, sources, clock, Kafka, ClickHouse, disks and the model: a line each, with what to do where
-/// something is wrong. Nothing is changed, and each source gets one request.
+/// Checks settings, secrets, keys, sources, clock, Kafka, ClickHouse, disks and the model: a line each, with what to do
+/// where something is wrong. Nothing is changed, and each source gets one request.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire doctor\n  \
     tapewire doctor --preset keyless --set providers.edgar.user_agent=\"Your Name you@example.com\"\n  \

@@ -210,6 +210,7 @@ impl Reading {
             benchmark,
             other_benchmarks,
             calendars: config.join.calendars,
+            market_rules: self.market.clone(),
             benchmark_is_required: !self.benchmark.is_empty(),
             news_zone: self.news_zone.clone(),
             bar_zone: self.bar_zone.clone(),

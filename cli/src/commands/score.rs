@@ -36,8 +36,8 @@ use tapewire_runtime::Shutdown;
     be read, are in OUTPUT.rejected.jsonl with the reason.\n\n\
     --resume checks that the output was made from the same input by the same model, and continues after its last row.\n\
     A Parquet file can't be continued itself: until it is complete, its scores are kept in OUTPUT.scores.jsonl.\n\
-    From JSON to CSV or Parquet the first 1000 rows of each input determine the columns, so from a pipe\n\
-    nothing is written before these rows, or the end of the pipe; to JSON lines each row is written at once.\n\n\
+    From JSON to CSV or Parquet the rows that are read ahead, at most 1000 of each input, determine the columns, so from\n\
+    a pipe nothing is written before these rows, or the end of the pipe; to JSON lines each row is written at once.\n\n\
     Settings of the engine: --set sentiment.engine.precision=f32, sentiment.engine.threads=1, and so on.")]
 pub struct Score {
     /// Texts, files, or - for the standard input

@@ -4,8 +4,9 @@ mod choices;
 
 use super::reading::{Reading, progress_bar, set_markets};
 use crate::batch::again::{self, Again};
+use crate::batch::output::{self, Beside};
 use crate::batch::stored::{self, Stored};
-use crate::batch::{self, Joined, output};
+use crate::batch::{self, Joined};
 use crate::config::Config;
 use crate::exit::UsageError;
 use anyhow::{Context as _, bail};
@@ -16,6 +17,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use tapewire_core::exchange::Calendars;
 use tapewire_core::{Impact, Symbol};
+use tapewire_ingest::replay::Rejected;
 use tapewire_joiner::join::SessionCloses;
 use tapewire_runtime::Shutdown;
 use tapewire_study::html::{self, Source};
@@ -69,6 +71,9 @@ struct Results {
     /// Where scores are kept [default: OUTPUT.scores.jsonl]
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
+    /// Where rows of the files go that can't be read, with the reasons [default: OUTPUT.rejected.jsonl]
+    #[arg(long, value_name = "FILE")]
+    rejected: Option<PathBuf>,
     /// Returns to study [default: abnormal; raw where the benchmark has no bars]
     #[arg(long, value_name = "KIND")]
     returns: Option<Returns>,
@@ -87,7 +92,7 @@ struct Results {
     /// Seed of the permutations and the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Replace outputs that are there
+    /// Replace the outputs and the file of rejected rows if they exist
     #[arg(long)]
     overwrite: bool,
 }
@@ -107,6 +112,8 @@ struct Input {
     /// If they were joined here: the rows with their prices, and the rows joined again for other moments.
     joined: (Vec<Impact>, Vec<Shifted>),
     facts: Vec<String>,
+    /// Rows of the files that can't be used, or not all of them.
+    rejected: Vec<Rejected>,
     /// Whether rows may have abnormal returns.
     has_abnormal: bool,
     /// The market of each symbol.
@@ -119,19 +126,21 @@ impl Study {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let results = &self.results;
         let outputs: Vec<_> = [&results.output, &results.json].into_iter().filter_map(|path| path.as_deref()).collect();
-        let scores = results.scores.clone().or_else(|| outputs.first().map(|path| output::scores_beside(path)));
+        let beside = Beside::new(outputs.first().copied(), results.scores.as_ref(), results.rejected.as_ref());
         let inputs: Vec<PathBuf> = self.reading.files().into_iter().chain(self.impact.clone()).collect();
         let reads_files = !self.reading.inputs().news.is_empty();
         self.check_sources(reads_files)?;
         // Choices that can't be used are refused before anything is read.
         self.settings(true)?;
-        output::check(&outputs, scores.as_deref().filter(|_| reads_files), &inputs, results.overwrite)?;
-        let input = self.input(config, scores, &shutdown).await?;
+        let beside = if reads_files { beside } else { Beside::default() };
+        let outputs: Vec<_> = outputs.into_iter().chain(beside.rejected.as_deref()).collect();
+        output::check(&outputs, beside.scores.as_deref(), &inputs, results.overwrite)?;
+        let input = self.input(config, beside.scores.clone(), &shutdown).await?;
         let settings = Settings { calendars: input.calendars.clone(), ..self.settings(input.has_abnormal)? };
         if let Some((flag, column)) = settings.filters.without_data(&input.rows) {
             return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
         }
-        let Input { rows, joined, facts, closes, .. } = input;
+        let Input { rows, joined, facts, closes, rejected, .. } = input;
         let bar = progress_bar();
         bar.set_message("computing the statistics");
         let studying = tokio::task::spawn_blocking(move || {
@@ -145,6 +154,7 @@ impl Study {
         bar.finish_and_clear();
         let (findings, raw) = studied.context("interrupted; nothing was written")?.context("the study panicked")?;
         self.write(&findings, facts)?;
+        beside.write_rejected(&rejected)?;
         // A standard output that nobody reads is no failure.
         let _ = write!(std::io::stdout().lock(), "{}", text::table(&findings));
         if let Some(path) = &self.results.output {
@@ -193,6 +203,9 @@ impl Study {
         if self.results.scores.is_some() {
             return wrong(format!("--scores has no effect with {name}: the rows have scores"));
         }
+        if self.results.rejected.is_some() {
+            return wrong(format!("--rejected has no effect with {name}: no files are read"));
+        }
         Ok(())
     }
 
@@ -211,6 +224,7 @@ impl Study {
                 rows: stored.rows,
                 joined: (again.rows, again.shifted),
                 facts: stored.facts.into_iter().chain(again.facts).collect(),
+                rejected: Vec::new(),
                 has_abnormal,
                 calendars: of_closes.or(again.calendars).unwrap_or(configured),
                 closes,
@@ -250,11 +264,12 @@ impl Study {
             return Ok(of_stored(stored, closes, again, None));
         }
         let shifts: &[Shift] = if self.shows_panels() { &Shift::ALL } else { &[] };
-        let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts } =
+        let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts, rejected } =
             batch::joined(&self.reading, config, scores, days, shifts, shutdown).await?;
         let rows = impacts.iter().map(Row::from).collect();
         let closes = closes.map(|closes| (closes, benchmark));
-        Ok(Input { rows, joined: (impacts, shifted), facts, has_abnormal: has_benchmark, calendars, closes })
+        let joined = (impacts, shifted);
+        Ok(Input { rows, joined, facts, rejected, has_abnormal: has_benchmark, calendars, closes })
     }
 
     /// Whether panels are shown: only then mentions are joined for other moments.

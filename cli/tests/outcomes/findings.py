@@ -5,9 +5,9 @@
         statsmodels, which share no code with the study; with --bars also the days after the entry, from closes of bars
         that end by the close. Exit 1 on any difference
 
-Numbers must agree within 1e-9 of their size, and the bounds of an interval within 1e-9 of the larger: one that is
-near 0 is the difference of two numbers that are not. What is drawn at random, which are the permutation p-values and
-the bootstrap intervals, is drawn again and compared within the error of both draws.
+Numbers must agree within 1e-9 of their size, and the bounds of an interval within 1e-9 of the larger bound,
+because a bound near 0 is the difference of two larger numbers. What is drawn at random, which are the permutation
+p-values and the bootstrap intervals, is drawn again and compared within the error of both draws.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Differences:
     def number(
         self, what: str, found: float, expected: float, relative: float = TOLERANCE, size: float | None = None
     ) -> None:
-        """`size` is that of the numbers whose difference is expected, where that is not its own."""
+        """Both may differ by `relative` times `size`, which is by default the size of `expected`."""
         self.compared += 1
         if not abs(found - expected) <= relative * max(size or abs(expected), 1e-6):
             self.different += 1
@@ -285,7 +285,7 @@ def horizons(told: Differences, events: pd.DataFrame, findings: dict[str, Any]) 
 # ---------------------------------------------------------------- days after the entry
 
 
-def closes(path: Path) -> pd.DataFrame:
+def close_to_close_returns(path: Path) -> pd.DataFrame:
     """Log returns from close to close, by session position and symbol; only from one session to the next."""
     bars = pd.read_csv(path)
     start = micros(pd.to_datetime(bars["start"], utc=True, format="ISO8601"))
@@ -480,7 +480,7 @@ def main() -> int:
     told.same("events", findings["events"], len(events))
     tests = horizons(told, events, findings)
     if findings["days"] is not None:
-        tests += check_days(told, events, findings["days"], closes(args.bars), args.benchmark)
+        tests += check_days(told, events, findings["days"], close_to_close_returns(args.bars), args.benchmark)
     told.same("tests", findings["tests"], len(tests))
     if tests:
         adjusted = multipletests([p for p, _ in tests], method="holm")[1]

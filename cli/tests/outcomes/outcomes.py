@@ -289,7 +289,7 @@ def check(arguments) -> int:
 
 # ---------------------------------------------------------------- all sessions of all calendars
 
-# Until then the exchanges had other breaks than exchange_calendars knows: it has those of today.
+# Before these days the exchanges had other breaks: exchange_calendars has only today's.
 BREAKS_KNOWN_FROM = {"XTKS": pd.Timestamp("2011-11-21"), "XHKG": pd.Timestamp("2012-03-05")}
 MARKETS = ("XNYS", "XLON", "XETR", "XPAR", "XTKS", "XHKG", "XTSE", "24/7")
 

@@ -157,11 +157,12 @@ pub fn succeeded(output: Output) -> String {
     text(&output.stdout)
 }
 
-/// Waits until `condition` is true. After three minutes, which a busy machine may need, panics with a message that contains `what`.
+/// Waits until `condition` is true. After three minutes, which a busy machine may need, panics with a message that
+/// contains `what`.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < Duration::from_mins(3), "waited too long until {what}");
+        assert!(began.elapsed() < Duration::from_mins(3), "not true within three minutes: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -30,7 +30,7 @@ use std::time::Duration;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Targets of one program run one after the other, so that the memory of each is its own.
+/// Targets of one program run one after the other, so that the memory measured is that of one target.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Memory that reading an input may take whatever its size, in bytes.
@@ -122,7 +122,7 @@ impl Session {
         target(bytes);
     }
 
-    /// Says how many inputs were tried without a failure.
+    /// Prints how many inputs were tried without a failure.
     pub fn end(self) {
         println!("fuzz: {} inputs", self.inputs.load(Ordering::Relaxed));
     }

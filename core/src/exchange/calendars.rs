@@ -1,7 +1,7 @@
 //! Which symbol is traded in which market.
 //!
-//! Nothing is guessed: a symbol says its market by how it is spelled, or somebody says it, or it is of New York.
-//! Of the rules that fit a symbol the first counts:
+//! Nothing is guessed: a rule of the settings says the market, or the symbol's spelling does, or it is New York. The first
+//! of these that fits a symbol counts:
 //!
 //! 1. One that was given for the symbol itself: `BTC = "crypto"`.
 //! 2. The longest one that was given for a prefix or a suffix: `"BITSTAMP:"`, `".SW"`.
@@ -14,7 +14,7 @@
 //! | `VOD.L`, `SAP.DE`, `MC.PA`, `7203.T`, `0700.HK`, `RY.TO`; what else is read as these is in [`abroad`] | London, Xetra, Paris, Tokyo, Hong Kong, Toronto |
 //!
 //! 4. The market of all other symbols: New York, if nothing else was given as `"*"`. So `BTC` alone is the share of a
-//!    fund in New York, and the coin only where somebody says so.
+//!    fund in New York, and the coin only where a rule says so.
 
 use super::{Market, NotAMarket, abroad, pairs};
 use crate::Symbol;
@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 /// assert_eq!(calendars.of(&symbol("VOD.L")), Market::NewYork);
 /// assert_eq!(Calendars::default().of(&symbol("BTC")), Market::NewYork);
 /// assert_eq!(Calendars::default().of(&symbol("VOD.L")), Market::London);
-/// # Ok::<(), tapewire_core::exchange::NotACalendar>(())
+/// # Ok::<(), tapewire_core::exchange::InvalidRule>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
@@ -49,7 +49,7 @@ pub struct Calendars {
 
 /// Why a rule can't be used.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
-pub enum NotACalendar {
+pub enum InvalidRule {
     /// What is before the equals sign is no symbol and no part of one.
     #[error(
         "`{rule}` is not a symbol, nor a beginning such as `BITSTAMP:`, nor an ending such as `.SW`, nor `*` for all others"
@@ -69,15 +69,15 @@ pub enum NotACalendar {
 }
 
 impl Calendars {
-    /// Says the market of a symbol, of a prefix (`BITSTAMP:`) or suffix (`.SW`, `-PERP`), or of all other symbols (`*`).
+    /// Sets the market of a symbol, of a prefix (`BITSTAMP:`) or suffix (`.SW`, `-PERP`), or of all other symbols (`*`).
     ///
     /// # Errors
-    /// [`NotACalendar::Rule`].
-    pub fn set(&mut self, rule: &str, market: Market) -> Result<(), NotACalendar> {
+    /// [`InvalidRule::Rule`].
+    pub fn set(&mut self, rule: &str, market: Market) -> Result<(), InvalidRule> {
         let rule = rule.trim();
         let is_part = |part: &str| part.bytes().all(|c| c.is_ascii_alphanumeric() || b".:-_".contains(&c));
         if !rule.contains(|c: char| c == '*' || c.is_ascii_alphanumeric()) {
-            return Err(NotACalendar::Rule { rule: rule.to_owned() });
+            return Err(InvalidRule::Rule { rule: rule.to_owned() });
         }
         if rule == "*" {
             self.others = Some(market);
@@ -86,7 +86,7 @@ impl Calendars {
             let ending = rule.strip_suffix(':').and_then(abroad::ending_of);
             self.parts.insert(ending.map_or_else(|| rule.to_ascii_uppercase(), str::to_owned), market);
         } else {
-            let symbol = Symbol::new(rule).map_err(|_| NotACalendar::Rule { rule: rule.to_owned() })?;
+            let symbol = Symbol::new(rule).map_err(|_| InvalidRule::Rule { rule: rule.to_owned() })?;
             self.symbols.insert(symbol, market);
         }
         Ok(())
@@ -97,9 +97,14 @@ impl Calendars {
         self.said_of(symbol).or_else(|| spelled(symbol.as_str())).or(self.others).unwrap_or(Market::NewYork)
     }
 
-    /// Whether the market of a symbol is known, from its spelling or because it was given, also as that of all others.
+    /// Whether the market of a symbol is known: from a rule that fits it, its spelling, or the rule for all others.
     pub fn is_known(&self, symbol: &Symbol) -> bool {
         self.others.is_some() || self.said_of(symbol).is_some() || spelled(symbol.as_str()).is_some()
+    }
+
+    /// Whether a rule other than `*` says the market of a symbol.
+    pub fn has_rule_for(&self, symbol: &Symbol) -> bool {
+        self.said_of(symbol).is_some()
     }
 
     fn said_of(&self, symbol: &Symbol) -> Option<Market> {
@@ -112,7 +117,7 @@ impl Calendars {
         self.parts.iter().filter(|(part, _)| fits(part)).max_by_key(|(part, _)| part.len()).map(|(_, market)| *market)
     }
 
-    /// Says the market of a symbol as a list of instruments has it: rules that were given count more.
+    /// Sets the market that a list of instruments gives for a symbol, unless a rule that was given fits the symbol.
     pub fn learn(&mut self, symbol: &Symbol, market: Market) {
         if self.said_of(symbol).is_none() {
             self.symbols.insert(symbol.clone(), market);
@@ -176,12 +181,12 @@ fn spelled(ticker: &str) -> Option<Market> {
 }
 
 impl TryFrom<BTreeMap<String, String>> for Calendars {
-    type Error = NotACalendar;
+    type Error = InvalidRule;
 
-    fn try_from(rules: BTreeMap<String, String>) -> Result<Self, NotACalendar> {
+    fn try_from(rules: BTreeMap<String, String>) -> Result<Self, InvalidRule> {
         let mut calendars = Self::default();
         for (rule, market) in rules {
-            let market = market.parse().map_err(|reason| NotACalendar::Market { rule: rule.clone(), reason })?;
+            let market = market.parse().map_err(|reason| InvalidRule::Market { rule: rule.clone(), reason })?;
             calendars.set(&rule, market)?;
         }
         Ok(calendars)
@@ -204,7 +209,7 @@ mod tests {
         Symbol::new(ticker).unwrap()
     }
 
-    fn rules(rules: &[(&str, &str)]) -> Result<Calendars, NotACalendar> {
+    fn rules(rules: &[(&str, &str)]) -> Result<Calendars, InvalidRule> {
         let owned = |(rule, market): &(&str, &str)| ((*rule).to_owned(), (*market).to_owned());
         rules.iter().map(owned).collect::<BTreeMap<_, _>>().try_into()
     }
@@ -271,9 +276,9 @@ mod tests {
     #[test]
     fn a_rule_that_says_nothing_is_refused() {
         let error = rules(&[("BTC", "moon")]).unwrap_err();
-        assert!(matches!(&error, NotACalendar::Market { rule, .. } if rule == "BTC"));
+        assert!(matches!(&error, InvalidRule::Market { rule, .. } if rule == "BTC"));
         for wrong in ["", ".", "a b", ":"] {
-            assert!(matches!(rules(&[(wrong, "us")]), Err(NotACalendar::Rule { .. })), "`{wrong}`");
+            assert!(matches!(rules(&[(wrong, "us")]), Err(InvalidRule::Rule { .. })), "`{wrong}`");
         }
     }
 

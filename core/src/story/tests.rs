@@ -99,7 +99,7 @@ fn a_story_is_counted_as_it_is_told_and_forgotten_after_three_days() {
         (73, "Selby plant burns down"),
         (145, "Selby plant burns down"),
     ];
-    // The fifth is within three days of the third; of the last, the fifth is exactly three days before.
+    // The fifth is within three days of the third. The last is exactly three days after the fifth, which is too late.
     assert_eq!(told(&mentions), [(0, 1), (1, 1), (0, 2), (usize::MAX, 0), (0, 3), (5, 1)]);
     for known in 0..mentions.len() {
         assert_eq!(told(&mentions[..known]), told(&mentions)[..known], "later headlines change nothing");

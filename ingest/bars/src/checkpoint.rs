@@ -60,7 +60,7 @@ impl Progress {
         Timestamp::from_microsecond(furthest).unwrap_or(at)
     }
 
-    /// Trades before this time change no bar any more.
+    /// Trades before this time no longer change any bar.
     pub fn open_from(&self, rules: &FoldRules) -> i64 {
         rules.widths.open_from(self.watermark.unwrap_or(i64::MIN / 2), rules.lateness())
     }

@@ -189,7 +189,7 @@ impl Fold {
         })
     }
 
-    /// Trades before this time change no bar any more.
+    /// Trades before this time no longer change any bar.
     fn evicted_before(&self) -> i64 {
         self.widths.open_from(self.watermark, self.lateness)
     }

@@ -9,8 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
 use tapewire_core::{Bar, Run, Symbol, Watermark};
 
-/// A source is taken to be gone if none of this number of records on the partition is from it. Otherwise the offset
-/// from which the topic is read again could never move past its last trades.
+/// A source is taken to be gone when this many records have followed its last one on the partition. Otherwise the offset
+/// from which the topic is read again could never move past the source's last trades.
 const MAX_SILENT_RECORDS: u64 = 1_000_000;
 
 /// What decides which bars a set of trades gives.

@@ -47,7 +47,7 @@ fn watermark(source: &str, ms: i64) -> Print {
     Print::Watermark(Watermark { source: source.into(), ..Watermark::new(u32::from(source == "b"), 2, at(ms)) })
 }
 
-/// A quarter of an hour of two sources: late trades, repetitions, cancellations, corrections, odd lots, a gap of each.
+/// A quarter of an hour of two sources: late trades, repetitions, cancellations, corrections, odd lots, two gaps of each.
 fn market() -> Vec<Print> {
     let mut records = vec![gap("a", -BASE / 1000, 5_000), gap("b", -BASE / 1000, 65_000)];
     let mut number = 0;

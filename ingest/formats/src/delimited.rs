@@ -100,7 +100,7 @@ fn dialect(buffer: &mut Buffer, options: &Options) -> Result<(u8, bool), FormatE
     let line = &buffer.unread()[..length];
     let crlf = line.ends_with(b"\r\n");
     if let [b's', b'e', b'p', b'=', separator, b'\r' | b'\n', ..] = *line {
-        // Where lines end in `\r` alone, `line` is longer than this one.
+        // Where lines end in `\r` alone, `line` reaches beyond the `sep=` line.
         let length = if separator != b'\r' && line[5..].starts_with(b"\r\n") { 7 } else { 6 };
         let crlf = line[..length].ends_with(b"\r\n");
         let separator = options.separator.unwrap_or(separator);

@@ -72,7 +72,7 @@ pub struct Options {
     pub columns: Option<Vec<String>>,
     /// The separator of CSV; by default the most frequent of `,`, `;`, tab and `|` in the first line.
     pub separator: Option<u8>,
-    /// The encoding, by a name of the WHATWG's list: `windows-1252`, `latin1`, `utf-16le`. By default UTF-8, or UTF-16
+    /// The encoding, by its WHATWG label: `windows-1252`, `latin1`, `utf-16le`. By default UTF-8, or UTF-16
     /// where the contents show it.
     pub encoding: Option<String>,
 }
@@ -82,7 +82,7 @@ pub(crate) fn is_separator(byte: u8) -> bool {
     byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n')
 }
 
-/// Why another byte can't.
+/// What an error says about a byte that can't be the separator.
 pub(crate) const NO_SEPARATOR: &str =
     "the separator has to be an ASCII character other than a double quote or a line end";
 

@@ -193,8 +193,8 @@ fn time(since_midnight: SignedDuration) -> Value {
     Value::Text(time.map_or_else(|_| format!("{since_midnight:?} after midnight"), |time| time.to_string()))
 }
 
-/// A number. NaN becomes null, because pandas writes a missing number as NaN; infinity, which JSON does not have, a
-/// text.
+/// A number. NaN becomes null, because pandas writes a missing number as NaN; infinity, which JSON does not have,
+/// becomes a text.
 fn float(number: f64, digits: String) -> Value {
     match number {
         _ if number.is_nan() => Value::Null,

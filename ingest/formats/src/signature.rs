@@ -58,7 +58,7 @@ pub(crate) fn check(beginning: &[u8], place: &str) -> Result<(), FormatError> {
     }
     if is_pickle(beginning) {
         return refused(
-            "a pickle of Python",
+            "a Python pickle",
             "write it as Parquet: python3 -c \"import pandas; pandas.read_pickle('FILE').to_parquet('FILE.parquet')\"",
         );
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Healths(Arc<Mutex<HashMap<String, SourceHealth>>>);
 
 impl Healths {
-    /// Also replaces that of a source which was started again.
+    /// Adds the health of a source, or replaces it if the source was started again.
     pub fn insert(&self, name: &str, health: SourceHealth) {
         self.0.lock().expect("no holder of this lock can panic").insert(name.to_owned(), health);
     }

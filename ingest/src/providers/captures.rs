@@ -183,7 +183,7 @@ fn documents() {
     for (path, read, expected) in [
         ("alpaca/ws_news.json", of_alpaca as fn(&str) -> Said, &["refused: type `n`"][..]),
         ("binance/kline_stream_open.json", of_binance, &["Nothing"]),
-        ("binance/trade_stream.json", of_binance, &["refused: 123456785 is no time between the years"]),
+        ("binance/trade_stream.json", of_binance, &["refused: 123456785 is not a time between the years"]),
         ("binance/agg_trade_stream.json", of_binance, &["refused: "]),
         (
             "coinbase/ws_candles.json",

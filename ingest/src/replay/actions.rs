@@ -102,7 +102,7 @@ impl<'a> Row<'a> {
     }
 
     fn action(&self, options: &ReplayOptions) -> Result<CorporateAction, String> {
-        let symbol = options.alias(ticker(self.text("symbol")?)?);
+        let symbol = options.aliases.read(ticker(self.text("symbol")?)?);
         let date = self.text("ex_date")?;
         // The library reads other forms, too: 20200831, a date with a time, a year with a sign.
         let ex_date = date.parse::<Date>().ok().filter(|_| date.len() == "2020-08-31".len());

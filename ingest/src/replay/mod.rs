@@ -7,6 +7,7 @@
 //! So a replay gives the same records each time it is run.
 
 mod actions;
+mod aliases;
 mod bars;
 mod moments;
 mod names;
@@ -17,20 +18,22 @@ mod source;
 mod trades;
 pub mod values;
 
+pub use aliases::Aliases;
 pub use bars::{BarTime, SymbolOf};
 pub use names::Mapping;
 pub use prepare::{Prepared, prepare};
 pub use send::{Records, Summary};
+pub use source::{Origin, Rejected};
 pub use trades::{FoldedTrades, TradesOptions, fold_trades};
 
 use crate::providers::items::ItemResult;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_core::exchange::Calendars;
+use tapewire_core::exchange::{Calendars, Market};
 use tapewire_core::{Article, Symbol};
 use tapewire_formats::{Options, Row};
 use values::time::DateOrder;
@@ -54,8 +57,8 @@ pub struct ReplayOptions {
     pub run: Option<String>,
     /// The delay from publication, or from an edit, to receipt.
     pub delay: Duration,
-    /// Symbols to be read as others, in news and bars alike (`GOOG` as `GOOGL`).
-    pub aliases: BTreeMap<Symbol, Symbol>,
+    /// Symbols to be read as others.
+    pub aliases: Aliases,
     /// The symbol that stands for the market; `None` without one.
     pub benchmark: Option<Symbol>,
     /// Benchmarks of other markets than the benchmark's.
@@ -63,6 +66,8 @@ pub struct ReplayOptions {
     /// The market of each symbol. [`prepare()`] adds symbols that have bars at weekends, if it is not known otherwise where
     /// they are traded, as cryptocurrencies.
     pub calendars: Calendars,
+    /// The rules of `calendars` that were given for these files: a note names each that is of none of their symbols.
+    pub market_rules: Vec<(String, Market)>,
     /// Whether bars without the benchmarks are refused.
     pub benchmark_is_required: bool,
     /// Width of a bar, where the rows do not give it; by default it is found from the starts.
@@ -100,10 +105,11 @@ impl Default for ReplayOptions {
         Self {
             run: None,
             delay: Duration::from_secs(1),
-            aliases: BTreeMap::new(),
+            aliases: Aliases::default(),
             benchmark: Some(Symbol::new("SPY").expect("SPY is a ticker")),
             other_benchmarks: Vec::new(),
             calendars: Calendars::default(),
+            market_rules: Vec::new(),
             benchmark_is_required: false,
             width: None,
             bar_time: None,
@@ -153,11 +159,6 @@ impl ReplayOptions {
     /// All benchmarks.
     pub fn benchmarks(&self) -> impl Iterator<Item = &Symbol> {
         self.benchmark.iter().chain(&self.other_benchmarks)
-    }
-
-    /// The symbol that `symbol` is read as.
-    fn alias(&self, symbol: Symbol) -> Symbol {
-        self.aliases.get(&symbol).cloned().unwrap_or(symbol)
     }
 }
 

@@ -4,8 +4,9 @@ use super::source::{Files, Origin, Rejected, reasons};
 use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, news};
 use crate::IngestError;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use tapewire_core::exchange::Market;
+use tapewire_core::exchange::{Calendars, Market};
 use tapewire_core::{Article, CorporateAction, Run, Symbol};
 use tapewire_formats::Row;
 
@@ -286,6 +287,7 @@ impl Prepared {
             notes.push(format!("{} splits and dividends", self.actions.len()));
             notes.extend(self.idle_actions());
         }
+        notes.extend(self.idle_flags());
         notes.extend(self.bars.markets.iter().cloned());
         notes.extend(self.other_markets());
         let calendars = &self.options.calendars;
@@ -323,6 +325,26 @@ impl Prepared {
              reads a symbol as that of the bars",
             idle.len()
         ))
+    }
+
+    /// Aliases and markets that change nothing, because no row has their symbol: most are misspelled.
+    fn idle_flags(&self) -> Vec<String> {
+        let aliases = self.options.aliases.unused();
+        let mut notes: Vec<String> = aliases
+            .iter()
+            .map(|(symbol, meant)| format!("--alias {symbol}={meant} changes nothing: no row has the symbol {symbol}"))
+            .collect();
+        let of_bars = self.bars.symbols();
+        let of_news = self.articles.iter().flat_map(|article| &article.symbols);
+        let symbols: BTreeSet<&Symbol> = of_bars.into_iter().chain(of_news).collect();
+        for (rule, market) in self.options.market_rules.iter().filter(|(rule, _)| rule != "*") {
+            let mut only = Calendars::default();
+            let is_rule = only.set(rule, *market).is_ok();
+            if is_rule && !symbols.iter().any(|symbol| only.has_rule_for(symbol)) {
+                notes.push(format!("--market {rule}={market} changes nothing: no row has such a symbol"));
+            }
+        }
+        notes
     }
 
     /// What a person should know of rows that do not count as they stand, or not at all.

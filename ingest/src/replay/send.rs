@@ -56,6 +56,8 @@ pub struct Records {
     pub articles: Vec<Article>,
     /// Whether there are bars of a benchmark of any symbol in the news.
     pub has_benchmark: bool,
+    /// Rows that can't be used, then rows of which a part can't be used.
+    pub rejected: Vec<Rejected>,
     /// Counts of what would be sent, and of the rows that can't be used.
     pub summary: Summary,
 }
@@ -70,7 +72,9 @@ impl Prepared {
         let has_benchmark = mentioned.into_iter().filter_map(of).any(|benchmark| self.bars.has(benchmark));
         self.bars.sort();
         let bars = Box::new(self.bars.into_bars());
-        Records { run: self.run, actions: self.actions, bars, articles: self.articles, has_benchmark, summary }
+        self.rejected.append(&mut self.in_part);
+        let Self { run, actions, articles, rejected, .. } = self;
+        Records { run, actions, bars, articles, has_benchmark, rejected, summary }
     }
 
     /// Sends splits and dividends, bars, news, and at the end [`Watermark::END`] of both streams. Rows that can't be

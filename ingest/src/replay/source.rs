@@ -16,7 +16,7 @@ const SHOWN: usize = 5;
 
 /// Where a row is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
+pub struct Origin {
     /// The file.
     pub file: Arc<Path>,
     /// The number of the line, or of the row in a format without lines; counted from 1.
@@ -32,9 +32,9 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A row, or a part of one, for the dead letters.
+/// A row that can't be used, or not all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rejected {
+pub struct Rejected {
     /// Where the row is.
     pub origin: Origin,
     /// Why it can't be used.

@@ -197,7 +197,8 @@ fn actions(list: ActionList, seed: &str, compare: impl Fn(&ActionKind, Date, &Fi
                 continue;
             }
             let next = items.clone().next().filter(|action| {
-                // An element that was left out is one that no item is made of, also where another of its ticker and day is.
+                // A later element with the same ticker and day may have made the next item, so this element has to be one
+                // that makes an item by itself.
                 let day = plain.as_ref().and_then(|plain| day(plain).parse::<Date>().ok());
                 symbol.as_ref() == Some(&action.symbol) && day == Some(action.ex_date) && is_item(&element)
             });

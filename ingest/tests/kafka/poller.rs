@@ -88,7 +88,7 @@ async fn every_page_is_followed_and_every_article_sent_once_with_its_watermark_a
     }
     let watermarks = kafka.news_watermarks().await;
     assert_eq!(watermarks.iter().map(|(p, _)| *p).collect::<BTreeSet<_>>(), (0..PARTITIONS).collect());
-    // The poll's beginning less the time the wire may take.
+    // The start of the poll less `news.wire_delay`.
     let promised = common::time(ORIGIN) - SignedDuration::from_secs(60);
     assert!(watermarks.iter().all(|(_, w)| w.index == 0
         && w.count == 1
@@ -99,7 +99,7 @@ async fn every_page_is_followed_and_every_article_sent_once_with_its_watermark_a
     kafka.clean().await;
 }
 
-/// The same wire at one minute after the other, and a new poller for each.
+/// The same wire at each of 40 minutes, with a new poller each time.
 #[tokio::test]
 async fn late_articles_and_edits_are_seen_within_the_overlap() {
     let kafka = Kafka::start("edits").await;

@@ -33,7 +33,7 @@ fn files(folder: &tempfile::TempDir) -> (PathBuf, PathBuf) {
 }
 
 fn options() -> ReplayOptions {
-    let aliases = [(symbol("GOOG"), symbol("GOOGL"))].into();
+    let aliases = [(symbol("GOOG"), symbol("GOOGL"))].into_iter().collect();
     ReplayOptions { aliases, benchmark: Some(symbol("SPX")), ..ReplayOptions::default() }
 }
 

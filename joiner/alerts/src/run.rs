@@ -65,7 +65,7 @@ pub fn run<'a>(
     })
 }
 
-/// What has been sent, and where to.
+/// Finds alerts in the tables and sends them. It knows what was sent, and where to.
 pub struct Alerts {
     config: AlertsConfig,
     clickhouse: ClickHouseConfig,

@@ -100,7 +100,7 @@ fn now() -> Timestamp {
     at(NOW)
 }
 
-/// Headlines of ACME whose scores are about 0 for a month, and in the last hour three that are bad, one of them told
+/// Headlines of ACME whose scores are about 0 for 20 days, and in the last hour three that are bad, one of them told
 /// twice; of QUIET the same without the last hour; of NEW only the last hour.
 async fn write_mentions(writer: &Writer) {
     let row = |ticker: &str, title: String, at: Timestamp, positive: f64, negative: f64| {

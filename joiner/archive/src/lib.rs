@@ -1,6 +1,6 @@
 //! Articles, instruments and dead letters, from their topics to their tables, and how far each news source has been followed.
 //!
-//! It is separate from the join: it does not wait for prices, and if it fails, the join goes on.
+//! The archive is separate from the join: it has a consumer group of its own and does not wait for prices.
 
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;

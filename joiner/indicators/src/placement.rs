@@ -56,7 +56,7 @@ mod tests {
             (Market::NewYork, "2024-07-01T13:29:00Z", 60, None),
             (Market::NewYork, "2024-07-01T20:00:00Z", 60, None),
             (Market::NewYork, "2024-06-30T15:00:00Z", 60, None),
-            // The last hour is cut at the close where hours count from the open, and not where they are those of the clock.
+            // Past the close: cut there if it starts whole hours after the open, otherwise in no session.
             (Market::NewYork, "2024-07-01T19:30:00Z", 3600, Some("2024-07-01")),
             (Market::NewYork, "2024-07-01T19:45:00Z", 3600, None),
             // Days of the exchange, of UTC, and one that starts at no midnight.

@@ -59,7 +59,7 @@ impl Baseline {
     }
 
     /// For each session before the entry's, the latest first: how many shares of the entry's session one of its shares
-    /// became. Ends at a night that looks like a split that is not known. `held` says what one share became between two
+    /// became. Ends at a night that looks like an unknown split. `held` says what one share became between two
     /// sessions, by the actions of this generation.
     pub fn scales(
         &mut self,

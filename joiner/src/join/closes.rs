@@ -1,6 +1,5 @@
 //! Log returns from close to close, for studies of the days after the entry. They follow the rules of the join: which
-//! prices of a bar are prices of a session, what splits and dividends change, and what looks like a split that is not
-//! known.
+//! prices of a bar are prices of a session, what splits and dividends change, and what looks like an unknown split.
 
 use super::JoinConfig;
 use super::actions::Actions;
@@ -21,7 +20,7 @@ use tapewire_core::{Bar, CorporateAction, Symbol};
 pub struct SessionCloses {
     config: JoinConfig,
     symbols: HashMap<Symbol, Tape>,
-    /// The session that was placed last: the next bar is likely to be in it, too.
+    /// The session of the bar that was placed last: the next bar is likely to be in it, too.
     near: Option<(Market, &'static Session)>,
     /// The end of the newest bar, cut to its session where it is in one.
     newest: EventTime,
@@ -224,7 +223,7 @@ mod tests {
         assert_eq!(
             returns(&running()),
             [first],
-            "at 11:00 in New York; a thin share's last price of the day before is"
+            "it is 11:00 in New York; a thin share's last price of the session before is its close"
         );
         let with = |name: &str, start: &str, width_s: u32| {
             let mut closes = running();
@@ -233,8 +232,8 @@ mod tests {
         };
         let both = [first, (90.0_f64 / 104.0).ln()];
         assert_eq!(with("BBB", "2025-05-14T19:59:00Z", 60), both, "another symbol's bar says that it is over");
-        assert_eq!(with("AAA", "2025-05-14T20:30:00Z", 60), both, "and so does a bar of after hours");
-        assert_eq!(with("AAA", "2025-05-12T04:00:00Z", 7 * DAY_S), [first], "a week may not be over itself");
+        assert_eq!(with("AAA", "2025-05-14T20:30:00Z", 60), both, "and so does an after-hours bar");
+        assert_eq!(with("AAA", "2025-05-12T04:00:00Z", 7 * DAY_S), [first], "a weekly bar may itself be unfinished");
         // The last hour from the open is cut at the close; a day's bar is of a session that is over.
         let hours =
             closes(&[("2025-05-13T19:30:00Z", 3600, 100.0, 101.0), ("2025-05-14T19:30:00Z", 3600, 101.0, 102.0)]);

@@ -1,7 +1,7 @@
 //! Bars on a grid: each starts a whole number of widths after the first and ends a width later.
 
 use super::packed::Numbers;
-use super::tape::{StoredBar, Visibility};
+use super::tape::{HeldBar, Visibility};
 use super::time::{EventTime, Span};
 
 /// Where bars are, by slots: slot `n` starts `n` widths after `base`, and holds one bar or none.
@@ -37,7 +37,7 @@ pub(super) struct Exception {
 const OFFSET_BITS: u32 = 48;
 
 impl Row {
-    pub fn new(slot: u16, bar: &StoredBar, open: f64, close: f64) -> Self {
+    pub fn new(slot: u16, bar: &HeldBar, open: f64, close: f64) -> Self {
         let place = u64::from(slot) << OFFSET_BITS | bar.offset;
         Self { place, open, close, volume: bar.volume, received_at: bar.received_at }
     }
@@ -60,7 +60,7 @@ fn reserve(rows: &mut Vec<Row>) {
 
 impl Grid {
     /// A grid that begins with a bar; `None` if such a bar can't be on a grid.
-    pub fn beginning_with(bar: &StoredBar) -> Option<Self> {
+    pub fn beginning_with(bar: &HeldBar) -> Option<Self> {
         let width = bar.end - bar.start;
         let grid = Self { base: bar.start, width, exceptions: Vec::new(), is_rising: true };
         (width > Span::ZERO && grid.slot(bar).is_some()).then_some(grid)
@@ -74,7 +74,7 @@ impl Grid {
     }
 
     /// The slot, the open and the close of a bar; `None` if it is not on the grid.
-    pub fn slot(&self, bar: &StoredBar) -> Option<(u16, f64, f64)> {
+    pub fn slot(&self, bar: &HeldBar) -> Option<(u16, f64, f64)> {
         let distance = bar.start - self.base;
         let is_regular = bar.start >= self.base
             && bar.printed_start == bar.start
@@ -103,16 +103,16 @@ impl Grid {
 
     /// Whether no bar came late.
     pub fn are_on_time(&self) -> bool {
-        self.exceptions.iter().all(|exception| exception.visible_from == StoredBar::ON_TIME)
+        self.exceptions.iter().all(|exception| exception.visible_from == HeldBar::ON_TIME)
     }
 
     pub fn visible_from(&self, slot: u16) -> EventTime {
-        self.exception(slot).map_or(StoredBar::ON_TIME, |exception| exception.visible_from)
+        self.exception(slot).map_or(HeldBar::ON_TIME, |exception| exception.visible_from)
     }
 
     /// Adds, replaces or removes the exception of a slot, as its bar requires.
-    pub fn note(&mut self, slot: u16, bar: &StoredBar) {
-        let is_exception = bar.first_offset != bar.offset || bar.visible_from != StoredBar::ON_TIME;
+    pub fn note(&mut self, slot: u16, bar: &HeldBar) {
+        let is_exception = bar.first_offset != bar.offset || bar.visible_from != HeldBar::ON_TIME;
         let new = Exception { slot, first_offset: bar.first_offset, visible_from: bar.visible_from };
         match self.exceptions.binary_search_by_key(&slot, |exception| exception.slot) {
             Ok(i) if is_exception => self.exceptions[i] = new,
@@ -122,12 +122,12 @@ impl Grid {
         }
     }
 
-    pub fn bar(&self, numbers: Numbers) -> StoredBar {
+    pub fn bar(&self, numbers: Numbers) -> HeldBar {
         let Numbers { slot, open, close, volume, offset, received } = numbers;
         let start = self.start(slot);
         let end = start + self.width;
         let exception = self.exception(slot);
-        StoredBar {
+        HeldBar {
             start,
             end,
             printed_start: start,
@@ -137,7 +137,7 @@ impl Grid {
             received_at: EventTime::from_micros(end.as_micros().wrapping_add(received)),
             offset,
             first_offset: exception.map_or(offset, |exception| exception.first_offset),
-            visible_from: exception.map_or(StoredBar::ON_TIME, |exception| exception.visible_from),
+            visible_from: exception.map_or(HeldBar::ON_TIME, |exception| exception.visible_from),
         }
     }
 
@@ -181,8 +181,8 @@ impl Grid {
     }
 
     /// Adds or corrects a bar that has a slot. `true` if a joined row that depends on the bar can change.
-    pub fn insert(&mut self, rows: &mut Vec<Row>, slot: u16, row: Row, bar: &StoredBar) -> bool {
-        let is_exception = bar.visible_from != StoredBar::ON_TIME || bar.first_offset != bar.offset;
+    pub fn insert(&mut self, rows: &mut Vec<Row>, slot: u16, row: Row, bar: &HeldBar) -> bool {
+        let is_exception = bar.visible_from != HeldBar::ON_TIME || bar.first_offset != bar.offset;
         let at = match rows.last() {
             Some(last) if last.slot() >= slot => rows.partition_point(|row| row.slot() < slot),
             _ => rows.len(),

@@ -236,7 +236,7 @@ fn midnight_near(at: EventTime) -> EventTime {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tape::StoredBar;
+    use super::super::tape::HeldBar;
     use super::*;
 
     const AS_OF: EventTime = EventTime::from_micros(0);
@@ -256,7 +256,7 @@ mod tests {
             for minute in 0..20 {
                 let Some(close) = close(session, minute) else { continue };
                 let start = session as i64 * 10_000 + minute;
-                let bar = StoredBar {
+                let bar = HeldBar {
                     start: EventTime::from_micros(start),
                     end: EventTime::from_micros(start + 1),
                     printed_start: EventTime::from_micros(start),
@@ -266,7 +266,7 @@ mod tests {
                     received_at: EventTime::from_micros(0),
                     offset: 0,
                     first_offset: 0,
-                    visible_from: StoredBar::ON_TIME,
+                    visible_from: HeldBar::ON_TIME,
                 };
                 bars.insert(session, bar);
             }

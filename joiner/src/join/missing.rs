@@ -1,4 +1,4 @@
-//! How many bars are missing, and whether a price that was used is among them.
+//! How many bars are missing, and whether a missing bar moved a price that was used.
 
 use super::evaluation::{Entry, EvalContext, Evaluation};
 use super::window::{PriceWindow, SessionBounds};

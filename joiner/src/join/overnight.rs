@@ -1,4 +1,4 @@
-//! Prices across a night: known splits and dividends, and jumps that look like a split that is not known.
+//! Prices across a night: known splits and dividends, and jumps that look like an unknown split.
 //!
 //! Bars are as printed, so a 3:1 split is a fall by two thirds between two sessions. Where the action is known, an
 //! outcome across the night is that of a holder: it counts the shares after the split and the dividends received. If

@@ -8,7 +8,7 @@
 //! | starts before the open and ends within the session, such as an hourly bar from 9:00 to 10:00 | that session, from the open | not used: it may be a price from before the open | a price |
 //! | starts in the break at noon and ends after it | that session, from the end of the break | not used | a price |
 //! | is one day long and starts at midnight of the exchange or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
-//! | starts at the close or later and holds a minute in which the closing auction's price is printed | that session | the closing auction's price | not used |
+//! | is at most five minutes wide, starts at the close or later, and holds a minute in which the closing auction's price is printed | that session | the closing auction's price | not used |
 //!
 //! Where each session opens when the previous one closes, no provider cuts bars, so the close of a bar that reaches
 //! past the session's close is not used.
@@ -24,7 +24,8 @@ use tapewire_core::exchange::{Calendar, Session};
 
 /// Width of a bar of one day, in seconds.
 pub(super) const DAY_S: u32 = Bar::DAY_S;
-/// The closing auction is the first print of a bar that starts at the close or later. A wider bar is mostly after hours.
+/// The widest bar, in seconds, that is taken to hold a closing auction: its open is the auction's price. A wider bar is
+/// mostly after hours.
 pub(super) const WIDEST_AUCTION_S: u32 = 300;
 
 /// Where a bar belongs.
@@ -159,7 +160,7 @@ mod tests {
     use tapewire_core::exchange::Market;
     use tapewire_testkit::at;
 
-    /// Start, end, has open and has close; "outside" or "auction" before them.
+    /// Start, end, and which of open and close the bar has, with "auction" before them for an auction; or only "outside".
     fn placed(start: &str, width_s: u32) -> String {
         let bar = Bar { width_s, ..tapewire_testkit::bar("AAA", at(start), 1.0) };
         let text = |p: Placed| {

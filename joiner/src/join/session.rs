@@ -8,13 +8,13 @@
 
 use super::grid::{Exception, Grid, Row};
 use super::packed::{Numbers, Packed};
-use super::tape::{Source, StoredBar, Visibility};
+use super::tape::{HeldBar, Source, Visibility};
 use super::time::{EventTime, Span};
 
 /// The bars of one width in one session, by start.
 #[derive(Debug)]
 pub(super) enum SessionBars {
-    Plain(Vec<StoredBar>),
+    Plain(Vec<HeldBar>),
     Grid(Grid, Vec<Row>),
     Packed(Grid, Box<Packed>),
 }
@@ -38,7 +38,7 @@ pub(super) struct Coverage {
 
 impl SessionBars {
     /// The first bar of a session.
-    pub fn new(bar: &StoredBar) -> Self {
+    pub fn new(bar: &HeldBar) -> Self {
         let grid = Grid::beginning_with(bar);
         let mut bars = grid.map_or_else(|| Self::Plain(Vec::new()), |grid| Self::Grid(grid, Vec::new()));
         bars.insert(bar);
@@ -46,7 +46,7 @@ impl SessionBars {
     }
 
     /// Adds or corrects a bar. `true` if a row that depends on it can change.
-    pub fn insert(&mut self, bar: &StoredBar) -> bool {
+    pub fn insert(&mut self, bar: &HeldBar) -> bool {
         if let Self::Packed(..) = self {
             self.unpack();
         }
@@ -58,7 +58,7 @@ impl SessionBars {
             *self = Self::Plain((0..self.len()).map(|i| self.bar(i)).collect());
         }
         let Self::Plain(bars) = self else { unreachable!("it was made plain above") };
-        let place = |bar: &StoredBar| (bar.start, bar.printed_start);
+        let place = |bar: &HeldBar| (bar.start, bar.printed_start);
         let at = bars.partition_point(|other| place(other) < place(bar));
         match bars.get_mut(at) {
             Some(known) if place(known) == place(bar) => known.correct(bar),
@@ -117,7 +117,7 @@ impl SessionBars {
     /// Whether no bar came late, so that every mention sees all of them.
     pub fn are_on_time(&self) -> bool {
         match self {
-            Self::Plain(bars) => bars.iter().all(|bar| bar.visible_from == StoredBar::ON_TIME),
+            Self::Plain(bars) => bars.iter().all(|bar| bar.visible_from == HeldBar::ON_TIME),
             Self::Grid(grid, _) | Self::Packed(grid, _) => grid.are_on_time(),
         }
     }
@@ -134,7 +134,7 @@ impl SessionBars {
     }
 
     /// The bar at an index.
-    pub fn bar(&self, i: usize) -> StoredBar {
+    pub fn bar(&self, i: usize) -> HeldBar {
         match self {
             Self::Plain(bars) => bars[i],
             Self::Grid(grid, rows) => grid.bar(grid.numbers(&rows[i])),
@@ -144,7 +144,7 @@ impl SessionBars {
 
     /// All bars, by start.
     #[cfg(test)]
-    pub fn bars(&self) -> impl DoubleEndedIterator<Item = StoredBar> + Clone + '_ {
+    pub fn bars(&self) -> impl DoubleEndedIterator<Item = HeldBar> + Clone + '_ {
         (0..self.len()).map(|i| self.bar(i))
     }
 
@@ -197,7 +197,7 @@ impl SessionBars {
     pub fn visible_from(&self, i: usize) -> EventTime {
         match self {
             Self::Plain(bars) => bars[i].visible_from,
-            Self::Grid(grid, _) | Self::Packed(grid, _) if grid.exceptions.is_empty() => StoredBar::ON_TIME,
+            Self::Grid(grid, _) | Self::Packed(grid, _) if grid.exceptions.is_empty() => HeldBar::ON_TIME,
             Self::Grid(grid, rows) => grid.visible_from(rows[i].slot()),
             Self::Packed(grid, packed) => grid.visible_from(packed.slot(i)),
         }
@@ -318,13 +318,13 @@ mod tests {
     }
 
     /// A bar of a minute, as most are on the grid and some not.
-    fn bar() -> impl Strategy<Value = StoredBar> {
+    fn bar() -> impl Strategy<Value = HeldBar> {
         let shape = prop_oneof![40 => Just(0), 1 => 1..6];
         (0_i64..30, shape, 1_u32..500, 0_i64..4, prop::option::weighted(0.1, 0_i64..40)).prop_map(
             |(minute, shape, cents, received, late)| {
                 let start = 6_000 + 60 * minute + if shape == 1 { 30 } else { 0 };
                 let price = if shape == 5 { 0.1 + 0.2 } else { f64::from(cents) / 100.0 };
-                StoredBar {
+                HeldBar {
                     start: at(start),
                     end: at(start + if shape == 2 { 20 } else { 60 }),
                     printed_start: at(start),
@@ -334,19 +334,19 @@ mod tests {
                     received_at: at(start + 60 + received),
                     offset: 0,
                     first_offset: 0,
-                    visible_from: late.map_or(StoredBar::ON_TIME, |late| at(6_000 + 60 * late)),
+                    visible_from: late.map_or(HeldBar::ON_TIME, |late| at(6_000 + 60 * late)),
                 }
             },
         )
     }
 
     /// Bars and, now and then, that their session is packed.
-    fn stream() -> impl Strategy<Value = Vec<(StoredBar, bool)>> {
+    fn stream() -> impl Strategy<Value = Vec<(HeldBar, bool)>> {
         prop::collection::vec((bar(), prop::bool::weighted(0.05)), 1..80)
     }
 
     /// The bars as a sorted list, the plainest way to keep them.
-    fn plain(stream: &[(StoredBar, bool)]) -> SessionBars {
+    fn plain(stream: &[(HeldBar, bool)]) -> SessionBars {
         let mut plain = SessionBars::Plain(Vec::new());
         for (bar, _) in stream {
             plain.insert(bar);
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_session_on_the_grid_is_packed_and_one_that_is_not_stays_as_it_is() {
-        let bar = |minute: i64, open| StoredBar {
+        let bar = |minute: i64, open| HeldBar {
             start: at(60 * minute),
             end: at(60 * minute + 60),
             printed_start: at(60 * minute),
@@ -410,12 +410,12 @@ mod tests {
             received_at: at(60 * minute + 75),
             offset: 10 + minute as u64,
             first_offset: 10 + minute as u64,
-            visible_from: StoredBar::ON_TIME,
+            visible_from: HeldBar::ON_TIME,
         };
         let mut bars = SessionBars::new(&bar(3, Some(1.5)));
         assert!(bars.insert(&bar(1, Some(1.5))), "before the first");
         assert!(bars.pack(true).is_some() && matches!(bars, SessionBars::Packed(..)));
-        let settled = StoredBar { received_at: at(120), ..bar(1, Some(1.5)) };
+        let settled = HeldBar { received_at: at(120), ..bar(1, Some(1.5)) };
         assert_eq!(bars.bar(0), settled, "when it was received makes no difference any more");
         assert!(bars.insert(&bar(2, Some(1.5))) && matches!(bars, SessionBars::Grid(..)));
         assert!(bars.insert(&bar(0, None)), "without an open");

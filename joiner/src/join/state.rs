@@ -6,7 +6,7 @@ use super::inputs::{JoinEvent, PerTopic};
 use super::market::Markets;
 use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
 use super::placement::{DAY_S, Placed, Placement, place};
-use super::tape::{Bars, Instrument, StoredBar, StoredHalt};
+use super::tape::{Bars, HeldBar, Instrument, StoredHalt};
 use super::time::EventTime;
 use super::tracker::{WatermarkHistory, WatermarkTracker};
 use super::window::{EventWindow, allowed_lateness};
@@ -235,7 +235,7 @@ impl State {
         bar: &Bar,
         calendar: &'static Calendar,
         placed: Placed,
-        insert: fn(&mut Bars, usize, StoredBar) -> bool,
+        insert: fn(&mut Bars, usize, HeldBar) -> bool,
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let Placed { session, start, end, .. } = placed;
@@ -246,7 +246,7 @@ impl State {
         }
         let low = self.history.low();
         let is_late = low >= placed.deadline;
-        let stored = StoredBar {
+        let stored = HeldBar {
             start,
             end,
             printed_start: if bar.width_s == DAY_S { start } else { bar.start.into() },
@@ -256,7 +256,7 @@ impl State {
             received_at: bar.received_at.into(),
             offset,
             first_offset: offset,
-            visible_from: if is_late { low } else { StoredBar::ON_TIME },
+            visible_from: if is_late { low } else { HeldBar::ON_TIME },
         };
         self.eviction.keep_bars_from(of_calendar, offset);
         let settled = low + allowed_lateness(&self.config) * -1;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the join keeps of a bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct StoredBar {
+pub(super) struct HeldBar {
     /// No earlier than the session's open.
     pub start: EventTime,
     /// Exclusive; no later than the session's close, except of an auction.
@@ -25,11 +25,11 @@ pub(super) struct StoredBar {
     /// Offset of the first record of this bar, whatever its prices.
     pub first_offset: u64,
     /// Only mentions whose session opened at or after this moment see the bar: for a late bar the tape's watermark on
-    /// its arrival, otherwise [`StoredBar::ON_TIME`].
+    /// its arrival, otherwise [`HeldBar::ON_TIME`].
     pub visible_from: EventTime,
 }
 
-impl StoredBar {
+impl HeldBar {
     /// Every mention sees the bar: it arrived within the allowed lateness.
     pub const ON_TIME: EventTime = EventTime::MIN;
 
@@ -64,16 +64,16 @@ impl StoredBar {
 /// Where a price is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source {
-    /// [`StoredBar::start`].
+    /// [`HeldBar::start`].
     pub start: EventTime,
-    /// [`StoredBar::end`].
+    /// [`HeldBar::end`].
     pub end: EventTime,
-    /// [`StoredBar::offset`].
+    /// [`HeldBar::offset`].
     pub offset: u64,
 }
 
-impl From<&StoredBar> for Source {
-    fn from(bar: &StoredBar) -> Self {
+impl From<&HeldBar> for Source {
+    fn from(bar: &HeldBar) -> Self {
         Self { start: bar.start, end: bar.end, offset: bar.offset }
     }
 }
@@ -91,7 +91,7 @@ pub(super) struct Visibility {
 }
 
 impl Visibility {
-    pub fn is_visible(self, bar: &StoredBar) -> bool {
+    pub fn is_visible(self, bar: &HeldBar) -> bool {
         bar.end <= self.watermark && bar.visible_from <= self.as_of
     }
 }
@@ -102,7 +102,7 @@ pub(super) struct Bars {
     /// By session. All but the newest are packed, unless a bar came for them since.
     sessions: Vec<(usize, SessionBars)>,
     /// The bars that may hold the closing auction of a session, by session and start. The first visible one holds it.
-    auctions: BTreeMap<(usize, EventTime), StoredBar>,
+    auctions: BTreeMap<(usize, EventTime), HeldBar>,
     /// No bar that ended by this moment can be corrected any more.
     settled: EventTime,
 }
@@ -123,7 +123,7 @@ impl Bars {
     ///
     /// Of two versions the one with the later `received_at` counts; of equally late ones the later in the topic. A
     /// late record never changes a bar that is already known.
-    pub fn insert(&mut self, session: usize, bar: StoredBar) -> bool {
+    pub fn insert(&mut self, session: usize, bar: HeldBar) -> bool {
         if let Some((_, bars)) = self.sessions.last_mut().filter(|(last, _)| *last == session) {
             return bars.insert(&bar);
         }
@@ -149,7 +149,7 @@ impl Bars {
     }
 
     /// Adds or corrects a bar that may hold a session's closing auction, by the rules of [`Bars::insert`].
-    pub fn insert_auction(&mut self, session: usize, bar: StoredBar) -> bool {
+    pub fn insert_auction(&mut self, session: usize, bar: HeldBar) -> bool {
         match self.auctions.get_mut(&(session, bar.start)) {
             Some(known) => known.correct(&bar),
             None => {
@@ -208,7 +208,7 @@ impl Bars {
         Some((bar.open?, bar.into()))
     }
 
-    fn auctions_of(&self, oldest: usize, newest: usize) -> impl Iterator<Item = (usize, &StoredBar)> {
+    fn auctions_of(&self, oldest: usize, newest: usize) -> impl Iterator<Item = (usize, &HeldBar)> {
         let range = (oldest, EventTime::MIN)..=(newest, EventTime::MAX);
         self.auctions.range(range).map(|((session, _), bar)| (*session, bar))
     }
@@ -330,8 +330,8 @@ mod tests {
         EventTime::from_micros(micros)
     }
 
-    fn bar(start: i64, close: f64, received_at: i64, offset: u64) -> StoredBar {
-        StoredBar {
+    fn bar(start: i64, close: f64, received_at: i64, offset: u64) -> HeldBar {
+        HeldBar {
             start: at(start),
             end: at(start + 60),
             printed_start: at(start),
@@ -341,7 +341,7 @@ mod tests {
             received_at: at(received_at),
             offset,
             first_offset: offset,
-            visible_from: StoredBar::ON_TIME,
+            visible_from: HeldBar::ON_TIME,
         }
     }
 
@@ -356,7 +356,7 @@ mod tests {
             for i in order {
                 bars.insert(0, versions[i]);
             }
-            let stored: Vec<StoredBar> = bars.in_session(0).unwrap().bars().collect();
+            let stored: Vec<HeldBar> = bars.in_session(0).unwrap().bars().collect();
             let [stored] = stored[..] else { panic!("one bar") };
             assert_eq!((stored.close, stored.offset, stored.first_offset), (Some(2.0), 5, 3), "{order:?}");
         }
@@ -366,8 +366,8 @@ mod tests {
     fn a_late_bar_changes_no_known_bar_and_is_hidden_from_earlier_mentions() {
         let mut bars = Bars::default();
         assert!(bars.insert(0, bar(0, 1.0, 10, 1)));
-        assert!(!bars.insert(0, StoredBar { visible_from: at(500), ..bar(0, 9.0, 99, 2) }));
-        assert!(bars.insert(0, StoredBar { visible_from: at(500), ..bar(60, 9.0, 99, 3) }));
+        assert!(!bars.insert(0, HeldBar { visible_from: at(500), ..bar(0, 9.0, 99, 2) }));
+        assert!(bars.insert(0, HeldBar { visible_from: at(500), ..bar(60, 9.0, 99, 3) }));
         let early = Visibility { watermark: at(1000), as_of: at(499) };
         let last = |visibility| bars.last_within(0, at(0), at(1000), visibility).map(|(close, _)| close);
         assert_eq!(last(early), Some(1.0));
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn a_bar_from_before_the_open_stands_beside_one_from_the_open() {
         let mut bars = Bars::default();
-        let cut = StoredBar { printed_start: at(-30), end: at(30), open: None, ..bar(0, 7.0, 0, 1) };
+        let cut = HeldBar { printed_start: at(-30), end: at(30), open: None, ..bar(0, 7.0, 0, 1) };
         bars.insert(2, cut);
         assert_eq!(bars.first_from(2, at(0), ALL), None);
         assert_eq!(bars.without_open(2, ALL), Some(Source::from(&cut)));
@@ -409,8 +409,8 @@ mod tests {
     fn the_auction_is_the_last_price_of_a_day_and_no_bar_of_it() {
         let mut bars = Bars::default();
         bars.insert(2, bar(0, 7.0, 0, 1));
-        bars.insert_auction(2, StoredBar { open: Some(6.0), close: None, ..bar(60, 0.0, 0, 2) });
-        bars.insert_auction(2, StoredBar { open: Some(6.5), close: None, received_at: at(9), ..bar(60, 0.0, 0, 3) });
+        bars.insert_auction(2, HeldBar { open: Some(6.0), close: None, ..bar(60, 0.0, 0, 2) });
+        bars.insert_auction(2, HeldBar { open: Some(6.5), close: None, received_at: at(9), ..bar(60, 0.0, 0, 3) });
         let before = |until| bars.last_before(0, 2, at(until), ALL).map(|(_, price, _)| price);
         assert_eq!([59, 60, 119, 120].map(before), [None, Some(7.0), Some(7.0), Some(6.5)]);
         assert_eq!(bars.last_within(2, at(0), at(999), ALL).map(|(price, _)| price), Some(7.0));

@@ -34,7 +34,7 @@ pub enum Error {
     /// Two lists that belong together differ in length.
     #[error("{what}: {found} values where {expected} belong")]
     Length {
-        /// The longer or shorter list.
+        /// The list that is too long or too short.
         what: &'static str,
         /// Its length.
         found: usize,
@@ -86,7 +86,7 @@ pub(crate) fn same_length(what: &'static str, found: usize, expected: usize) -> 
     if found == expected { Ok(()) } else { Err(Error::Length { what, found, expected }) }
 }
 
-/// Refuses an argument that does not hold `valid`.
+/// Refuses an argument unless it is `valid`.
 pub(crate) fn argument(what: &'static str, value: f64, valid: bool, rule: &'static str) -> Result<()> {
     if valid { Ok(()) } else { Err(Error::Argument { what, value, rule }) }
 }

@@ -66,7 +66,7 @@ pub fn correlation_test(r: f64, n: usize) -> Result<Test> {
     Test::of(r * (df / left).sqrt(), Reference::Student { df }, n)
 }
 
-/// Kendall's τ-b, which counts ties, in n log n steps (Knight 1966). Equals `scipy.stats.kendalltau`.
+/// Kendall's τ-b, which corrects for ties, in n log n steps (Knight 1966). Equals `scipy.stats.kendalltau`.
 ///
 /// # Errors
 /// As [`correlation`].

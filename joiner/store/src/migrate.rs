@@ -183,7 +183,7 @@ async fn is_applied(client: &Client, migration: &Migration) -> clickhouse::error
     Ok(applied(client).await?.iter().any(|row| row.version == migration.version))
 }
 
-/// Two runs at once may each write an id; the first id counts.
+/// Two processes that migrate at once may each write an id; the first id counts.
 async fn name_installation(client: &Client) -> clickhouse::error::Result<()> {
     if client.query("SELECT count() FROM installation").fetch_one::<u64>().await? == 0 {
         client.query("INSERT INTO installation (id) SELECT generateUUIDv4()").execute().await?;
@@ -227,7 +227,7 @@ fn is_copy_of_columns(statement: &str) -> bool {
 }
 
 /// Drops those of [`LEFTOVERS`] that never had a row, as in a database that was created at a later version. Not within
-/// an hour after the migration was recorded, because another process that is still in it needs them for its renames.
+/// an hour after the migration was recorded, because another process that is still applying it needs them for its renames.
 async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> {
     for (table, version) in LEFTOVERS {
         let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = ?";

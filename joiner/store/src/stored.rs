@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tapewire_core::{Horizon, Run};
 
-/// A row of table `impact`, without those that an edit of the article has taken back.
+/// A row of table `impact`, as [`joined`] reads it.
 #[derive(Debug, Clone, PartialEq, Row, Deserialize)]
 pub struct JoinedRow {
     /// Company; empty if the article names none.
@@ -139,7 +139,7 @@ pub async fn bars(
     pass(config, query, each).await
 }
 
-/// Passes the bars of some symbols of a run to `each`, from `from` to `until` (microseconds since 1970 UTC).
+/// Passes the bars of some symbols of a run to `each`: those that start within `span`, as in [`bars`].
 ///
 /// # Errors
 /// As [`runs`].

@@ -1,5 +1,5 @@
 //! Migration 5 on a real ClickHouse: the keys of articles, mentions and impact get the provider, and nothing is lost,
-//! whatever the run is interrupted by.
+//! whatever interrupts the migration.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -265,7 +265,7 @@ async fn old_tables_without_rows_are_dropped_when_nobody_can_need_them() {
     let left = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE '%_before_0005'";
     migrate(&config).await.unwrap();
     migrate(&config).await.unwrap();
-    assert_eq!(text(&client, left).await, "3", "another run could still be at work");
+    assert_eq!(text(&client, left).await, "3", "another process could still be migrating");
     client.query("INSERT INTO impact_before_0005 (run) VALUES ('live')").execute().await.unwrap();
     for statement in [
         "CREATE TABLE ledger AS schema_migrations",

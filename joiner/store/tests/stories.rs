@@ -17,7 +17,8 @@ use tapewire_testkit::{Dice, clickhouse, mention};
 const START: &str = "2025-06-02T10:00:00Z";
 const HOUR: i64 = 3_600_000_000;
 
-/// Headlines of few words, so that many are alike, contradict each other, or are empty; some known in one microsecond.
+/// Headlines of few words, so that many are alike, contradict each other, or are empty. Some are
+/// available in the same microsecond.
 fn mentions(seed: u64, count: u64, hours: u64) -> Vec<Mention> {
     const WORDS: [&str; 24] = [
         "Acme",

@@ -23,9 +23,9 @@ pub const GAP_DAYS: usize = 10;
 pub const MINIMUM_ESTIMATION: usize = 60;
 /// The most days after the entry.
 pub const MAXIMUM_DAYS: usize = 20;
-/// Length of the blocks whose events are one cluster, in sessions for each day that returns are cumulated. Returns of several
-/// days overlap with those of neighbouring sessions. In simulations of a common factor in the abnormal returns, blocks of
-/// twice the days reject 6 to 8 % of true hypotheses at the level of 5 %; clusters of one day 10 to 65 %.
+/// Length of the blocks whose events are one cluster, in sessions for each day over which returns are cumulated. Returns of
+/// several days overlap with those of neighbouring sessions. In simulations of a common factor in the abnormal returns,
+/// blocks of twice the days reject 6 to 8 % of true hypotheses at the level of 5 %; clusters of one day 10 to 65 %.
 pub(crate) const BLOCK: u64 = 2;
 /// Most holidays of a market among the weekdays of a block.
 const HOLIDAYS: u64 = 2;
@@ -287,8 +287,8 @@ fn weekday(date: u64) -> u64 {
     (date + 3) / 7 * 5 + ((date + 3) % 7).min(5)
 }
 
-/// The block of each date: at most [`BLOCK`] `day` weekdays in a row, and fewer where the returns up to `day` overlap with
-/// none that follow. Weekdays stand for sessions, because events may be of several markets.
+/// The block of each date: at most [`BLOCK`] times `day` weekdays in a row, and fewer where the returns up to `day` overlap
+/// with none that follow. Weekdays stand for sessions, because events may be of several markets.
 fn blocks(dates: &[u64], day: u64) -> Vec<u64> {
     let mut blocks = BTreeMap::new();
     let (mut first, mut last) = (None, 0);
@@ -318,9 +318,10 @@ fn apart<'a, 'e>(own: &[&'a Followed<'e>], day: usize, settings: &Settings) -> V
     own.iter().copied().filter(|own| kept.contains(&place(own))).collect()
 }
 
-/// Of sessions, each with its date and market, the first, then always the next that is at least `day` sessions after the
-/// last of its own market, and after that of each other market unless both are of one date. Between markets weekdays are
-/// counted, because their sessions are not numbered alike.
+/// Chooses sessions, each given with its date and market, in order. A session is chosen if it is at least `day` sessions
+/// after the last chosen one of its own market and, unless both have the same date, at least `day` weekdays and
+/// [`HOLIDAYS`] after the last chosen one of each other market. Between markets weekdays are counted, because each market
+/// numbers its sessions by itself.
 fn sessions_apart<M: Ord + Copy>(all: BTreeSet<(u64, M, u64)>, day: u64) -> BTreeSet<(u64, M, u64)> {
     let holidays = if day > 1 { HOLIDAYS } else { 0 };
     let mut last: BTreeMap<M, (u64, u64)> = BTreeMap::new();

@@ -218,7 +218,7 @@ fn days_html(days: &DaysFindings) -> String {
     for ic in &days.rank_ics {
         let cell = match &ic.rank_ic {
             Figure::Value(found) => format!(
-                "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, p {}",
+                "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, adjusted p {}",
                 found.estimate,
                 found.low,
                 found.high,

@@ -1,4 +1,4 @@
-//! The report: its numbers against computations of their own, and that the page is whole and safe whatever it shows.
+//! The report: its numbers against independent computations, and that the page is whole and safe whatever it shows.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use jiff::{SignedDuration, Timestamp};
@@ -67,7 +67,7 @@ fn rows(days: u64, effect: f64) -> Vec<Impact> {
     (0..days * 5).map(of).collect()
 }
 
-/// With the rows as joined, but not for other moments.
+/// A study of joined rows, without rows that were joined again for other moments.
 fn study(rows: &[Impact], settings: &Settings) -> Findings {
     study_with(rows, settings, None, Joined { rows, shifted: &[] })
 }
@@ -318,6 +318,13 @@ fn returns_before_the_news_end_at_the_last_price_before_it() {
     let found = findings.panels.lead_lag.lags[0].rank_ic.value().unwrap();
     assert!((found.estimate - tapewire_statistics::rank_ic(&scores, &values).unwrap()).abs() < 1e-12);
     assert!(found.low > 0.0);
+    // A window that begins before the news of the same company a day earlier shares its time with that news.
+    let mut over_a_weekend = moved(&rows, -60, |_| 100.0, |_| 0.0);
+    over_a_weekend[0].mention.received_at -= SignedDuration::from_hours(72);
+    over_a_weekend[0].mention.published_at = over_a_weekend[0].mention.received_at;
+    let shifted = [Shifted { shift: Shift::Earlier(60), rows: over_a_weekend }];
+    let findings = study_with(&rows, &settings(), None, Joined { rows: &rows, shifted: &shifted });
+    assert_eq!(findings.panels.lead_lag.lags[0].n, 149);
     let alone = study(&rows, &settings());
     assert!(alone.panels.lead_lag.note.as_ref().unwrap().contains("before the news are not known"));
     assert!(page(&alone).contains("Returns before the news are not known"));
@@ -362,7 +369,7 @@ fn a_shift_moves_only_the_times() {
     news.published_at = news.received_at;
     news.scored_at = news.received_at;
     assert_eq!(at_of(&news, Shift::EarlierSession), "2024-03-08T15:00:00Z");
-    // Before Monday's open, the last session is Friday's, whose earlier one ends at the close of Thursday.
+    // News before Monday's open comes after Friday's close, so one session earlier it comes at Thursday's close.
     for at in [&mut news.received_at, &mut news.published_at, &mut news.scored_at] {
         *at = "2024-07-15T12:00:00Z".parse().unwrap();
     }

@@ -35,7 +35,7 @@ pub(crate) fn unite(columns: &mut Vec<Column>, more: impl IntoIterator<Item = Co
             columns.len() - 1
         });
         let known = columns[at].kind;
-        columns[at].kind = known.zip(kind).map_or(known.or(kind), |(known, kind)| Some(known.or(kind)));
+        columns[at].kind = known.zip(kind).map_or(known.or(kind), |(known, kind)| Some(known.union(kind)));
     }
 }
 
@@ -64,13 +64,13 @@ impl Kind {
             b'{' | b'[' => Some(Self::Json),
             _ if value.get().parse::<i64>().is_ok() => Some(Self::Int),
             _ if value.get().bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => Some(Self::Float),
-            // An integer of more than 64 bits, which fits into none of the numeric types.
+            // An integer outside the range of `i64`, which fits into none of the numeric types.
             _ => Some(Self::Json),
         }
     }
 
     /// The narrowest kind that holds both.
-    pub fn or(self, other: Self) -> Self {
+    pub fn union(self, other: Self) -> Self {
         match (self, other) {
             _ if self == other => self,
             (Self::Int, Self::Float) | (Self::Float, Self::Int) => Self::Float,
@@ -149,7 +149,7 @@ pub(crate) struct Score {
 impl Score {
     /// The score of a text for a company.
     pub fn new(scored: &TextScore, text: &str, company: Option<&Company>) -> Self {
-        // Without the line break that a name may have in a text: an output is continued line by line.
+        // A line break inside the name becomes a space, because an output is continued line by line.
         let in_a_line = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").into();
         let asked_as = company.and_then(|company| company.name_in(text)).map(in_a_line);
         Self { probabilities: scored.probabilities, asked_as, windows: scored.windows }
@@ -278,7 +278,7 @@ mod tests {
             (&["{}", "[1]"], Kind::Json),
         ] {
             let values: Vec<_> = values.iter().map(|value| raw(value)).collect();
-            let joined = values.iter().filter_map(|value| Kind::of(value)).reduce(Kind::or).unwrap();
+            let joined = values.iter().filter_map(|value| Kind::of(value)).reduce(Kind::union).unwrap();
             assert_eq!(joined, kind, "{values:?}");
             assert!(values.iter().all(|value| joined.holds(value)), "{values:?}");
         }

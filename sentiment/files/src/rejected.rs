@@ -2,11 +2,9 @@
 
 use super::FilesError;
 use super::resume::Target;
-use super::row::{Place, json};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
+use super::row::Place;
 use std::path::{Path, PathBuf};
+use tapewire_formats::RejectedLine;
 
 /// The default file for the rejected rows of an output.
 pub(crate) fn default_path(output: &Path) -> PathBuf {
@@ -20,19 +18,6 @@ pub(crate) struct Rejected {
     path: Option<PathBuf>,
     resume: bool,
     target: Option<Target>,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    input: &'a str,
-    row: u64,
-    reason: &'a str,
-    /// The row, if it is valid UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<&'a str>,
-    /// The row, if it is not valid UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_base64: Option<String>,
 }
 
 impl Rejected {
@@ -52,11 +37,7 @@ impl Rejected {
             Some(target) => target,
             none => none.insert(Target::file(path, self.resume)?),
         };
-        let text = std::str::from_utf8(raw).ok();
-        let content_base64 = text.is_none().then(|| BASE64_STANDARD.encode(raw));
-        let content = text.filter(|text| !text.is_empty());
-        let line = Line { input: &place.input, row: place.row, reason, content, content_base64 };
-        let line = json(&line).get().to_owned();
+        let line = RejectedLine { row: Some(place.row), ..RejectedLine::new(&place.input, reason, raw) }.to_json();
         if target.existing(line.as_bytes())?.is_none() {
             target.write(format!("{line}\n").as_bytes())?;
         }

@@ -6,7 +6,7 @@ use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 /// Exchanges before the colon, as in `NYSE: F`.
 const EXCHANGES: [&str; 9] = ["nyse", "nasdaq", "amex", "american", "arca", "cboe", "otc", "otcqb", "otcqx"];
 
-/// A name, and which upper and lower case it needs in a text to count.
+/// A name, and the case in which it counts in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     text: String,
@@ -15,7 +15,7 @@ pub struct Name {
     pattern: Vec<char>,
 }
 
-/// Which upper and lower case a name needs in a text to count.
+/// The case in which a name counts in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
     Any,
@@ -60,7 +60,7 @@ impl Name {
         &self.text
     }
 
-    /// What a score depends on: the name, and which case it needs to count.
+    /// What a score depends on: the name, and the case in which it counts.
     pub fn key(&self) -> [&[u8]; 2] {
         let case: &[u8] = match self.case {
             Case::Any => b"any",
@@ -71,11 +71,11 @@ impl Name {
     }
 
     /// The range of the name if `text` has it at `start`, which must be the beginning of a word. Unlike
-    /// [`Name::first_in`], a capitalised name is found in small letters, too: the caller checks the capital.
+    /// [`Name::first_in`], a capitalised name is found in lower case, too: the caller checks the capital.
     pub fn at(&self, text: &str, start: usize) -> Option<Range<usize>> {
         let compare = match self.case {
             Case::Capitals => |c| [Some(c), None],
-            Case::Any | Case::Capitalised => one,
+            Case::Any | Case::Capitalised => folded,
         };
         occurrence(text, start, &self.pattern, compare)
     }
@@ -88,7 +88,7 @@ impl Name {
         };
         match self.case {
             Case::Capitals => occurrences(text, &self.pattern, |c| [Some(c), None]).next(),
-            _ => occurrences(text, &self.pattern, one).find(matches_case),
+            _ => occurrences(text, &self.pattern, folded).find(matches_case),
         }
     }
 }
@@ -133,16 +133,15 @@ fn is_marked(text: &str, span: &Range<usize>) -> bool {
         || is_of_exchange(before)
 }
 
-/// The form in which a character is compared: small letter, without accent; an apostrophe has none.
-fn one(c: char) -> [Option<char>; 2] {
+/// The form in which a character is compared: in lower case and without its accent. An apostrophe is skipped.
+fn folded(c: char) -> [Option<char>; 2] {
     match c {
         '\'' | '\u{2018}' | '\u{2019}' | '\u{2bc}' | '`' => [None, None],
         '-' | '\u{2010}'..='\u{2014}' => [Some(' '), None],
         space if space.is_whitespace() => [Some(' '), None],
         c if c.is_ascii() => [Some(c.to_ascii_lowercase()), None],
-        // An accent that is written by itself.
-        '\u{300}'..='\u{36f}' => [None, None],
-        // A syllable of Korean is not its first letter.
+        c if is_accent(c) => [None, None],
+        // A Korean syllable would decompose into letters, of which only the first would be compared.
         '\u{ac00}'..='\u{d7a3}' => [Some(c), None],
         c => {
             let mut base = None;
@@ -157,8 +156,17 @@ fn one(c: char) -> [Option<char>; 2] {
     }
 }
 
+/// Whether a character is an accent that is written by itself, after its letter.
+fn is_accent(c: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&c)
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || is_accent(c)
+}
+
 fn compared(name: &str) -> impl Iterator<Item = char> + '_ {
-    name.chars().flat_map(one).flatten()
+    name.chars().flat_map(folded).flatten()
 }
 
 fn occurrences<'a>(
@@ -181,7 +189,7 @@ fn occurrences_owned(
 fn starts(text: &str) -> impl Iterator<Item = usize> + '_ {
     let mut before = None;
     text.char_indices().filter_map(move |(start, c)| {
-        let begins_word = !before.replace(c).is_some_and(char::is_alphanumeric);
+        let begins_word = !before.replace(c).is_some_and(is_of_word);
         begins_word.then_some(start)
     })
 }
@@ -210,7 +218,9 @@ fn occurrence(
         }
         end = start + at + c.len_utf8();
     }
-    let is_whole = rest.as_slice().is_empty() && !pattern.is_empty() && !text[end..].starts_with(char::is_alphanumeric);
+    // The accent of the last letter is of the name.
+    end = text.len() - text[end..].trim_start_matches(is_accent).len();
+    let is_whole = rest.as_slice().is_empty() && !pattern.is_empty() && !text[end..].starts_with(is_of_word);
     is_whole.then_some(start..end)
 }
 
@@ -227,6 +237,7 @@ mod tests {
             ("O'Reilly", "Shares of O\u{2019}Reilly rise", "O\u{2019}Reilly"),
             ("Coca Cola", "Coca\u{2011}Cola up", "Coca\u{2011}Cola"),
             ("Nestlé", "NESTLE rises", "NESTLE"),
+            ("Nestlé", "Nestle\u{301} rises", "Nestle\u{301}"),
             ("Waters", "Agilent climbs as Waters tumbles", "Waters"),
             ("Deere", "Deere's profit", "Deere"),
         ] {
@@ -242,6 +253,8 @@ mod tests {
             ("Gap", "the gap widens"),
             ("Waters", "Headwaters rise"),
             ("Block", "Blockbuster"),
+            ("Nestlé", "Nestle\u{301}s"),
+            ("Waters", "Ate\u{301}Waters"),
         ] {
             assert_eq!(Name::derived(name).first_in(text), None, "{name} in {text}");
         }

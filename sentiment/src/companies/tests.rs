@@ -106,7 +106,7 @@ fn a_word_in_capitals_is_looked_up_as_a_ticker_first_and_other_words_as_a_name_f
 }
 
 #[test]
-fn a_bracket_is_a_ticker_only_where_it_is_that_of_the_name_before_it() {
+fn text_in_brackets_is_a_ticker_only_if_it_is_that_of_the_name_before_it() {
     let companies = Companies::load(None).unwrap();
     for word in ["Vodafone (UK)", "Ericsson (SE)", "OpenAI (AI)", "TIM (IT)"] {
         let found = companies.find(word);
@@ -151,7 +151,7 @@ fn a_file_without_aliases_has_legal_names() {
     let on = |day: &str| companies.of_symbol(&symbol("ZZZZ"), Some(day.parse().unwrap())).name().to_owned();
     assert_eq!((on("2020-01-31"), on("2020-02-01")), ("Zeta Works".into(), "Omega".into()));
     assert_eq!(companies.of_symbol(&symbol("ZZZZ"), None).name(), "Omega");
-    assert_eq!(companies.of_symbol(&symbol("WAT"), None).name_in("x"), None, "the file is in the place of the list");
+    assert_eq!(companies.of_symbol(&symbol("WAT"), None).name_in("x"), None, "the file replaces the list");
     for (text, part) in [
         ("symbol,name,kind\nA,B,car", "line 2: kind is `car`"),
         ("symbol,name,valid_from\nA,B,soon", "line 2: valid_from is `soon`"),

@@ -1,8 +1,8 @@
 //! The format of `torch.save` before PyTorch 1.6, which candle does not read.
 //!
 //! The file holds five pickles: a magic number, the protocol version (1001), facts about the writer, the dictionary of
-//! tensors (each naming its storage by a key), and the list of storage keys. Then follow, for each key of that list in
-//! its order, the number of elements (64 bits, little endian) and the elements.
+//! tensors (each naming its storage by a key), and the list of storage keys. After them come the storages, in the
+//! order of that list: for each the number of elements (64 bits, little endian), then the elements.
 
 use candle_core::pickle::{Object, Stack, TensorInfo};
 use candle_core::{Device, Error, Result, Tensor};

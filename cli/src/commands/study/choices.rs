@@ -32,7 +32,7 @@ pub struct Choices {
     /// Least relevance of the article to the company, 0 to 1
     #[arg(long, value_name = "SHARE", value_parser = share)]
     minimum_relevance: Option<f64>,
-    /// Mentions of a story that are events [default: first]
+    /// Which of the mentions that tell one story are events [default: first]
     #[arg(long, value_name = "WHICH")]
     novelty: Option<Stories>,
     /// Providers
@@ -41,7 +41,8 @@ pub struct Choices {
     /// Publishers
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     publisher: Vec<String>,
-    /// When news became available: pre (before the open), regular, break (between two halves of a session), post (after the close), closed (weekend, holiday)
+    /// When news became available: pre (before the open), regular, break (between two halves of a session), post (after
+    /// the close), closed (weekend, holiday)
     #[arg(long, value_name = "PHASE,...", value_delimiter = ',', value_parser = phase)]
     session: Vec<Phase>,
     /// Horizons, such as 5m,60m,close [default: all]
@@ -72,7 +73,7 @@ enum Scores {
     Raw,
     /// The score less the company's mean, over its standard deviation
     Zscore,
-    /// The fifth of all scores that it is in
+    /// Which fifth of all scores the score is in
     Quantile,
 }
 
@@ -152,7 +153,7 @@ impl Choices {
 }
 
 fn day(text: &str) -> Result<Date, String> {
-    // The library reads a time of day, too, and leaves it out.
+    // jiff also parses a day with a time, and ignores the time.
     let day = text.parse().ok().filter(|_| !text.contains(['T', 't', ' ', ':']));
     day.ok_or_else(|| "write a day (UTC), such as 2024-07-01".to_owned())
 }

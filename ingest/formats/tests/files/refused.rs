@@ -31,7 +31,7 @@ fn files_of_other_kinds_are_refused_by_name_with_a_remedy() {
         (b"\n <!DOCTYPE html><html><body>429", "a web page", "fetch the data again"),
         (b"<html>", "a web page", "fetch the data again"),
         (b"<?xml version=\"1.0\"?><rss>", "XML", "CSV or JSON lines"),
-        (b"\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c", "a pickle of Python", "Parquet"),
+        (b"\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c", "a Python pickle", "Parquet"),
         (b"7z\xbc\xaf\x27\x1c\0\x04", "a 7z archive", "7z x file"),
         (b"\x04\x22\x4d\x18\x64\x40", "compressed with LZ4", "lz4 -d file"),
         (b"\xff\xfe\0\0a\0\0\0", "UTF-32", "iconv"),

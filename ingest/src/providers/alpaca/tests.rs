@@ -84,8 +84,8 @@ fn a_condition_letter_is_read_by_the_rules_of_its_consolidated_tape() {
     assert_eq!(counts("[\" \",\"7\",\"V\"]", "B"), (false, false, true));
     assert_eq!(counts("[\"Z\"]", "C"), (false, true, true));
     assert_eq!(counts("[\"M\"]", "C"), (false, false, false));
-    // Before the open nearly every trade has this letter. This trade is in the regular session, so the letter
-    // restricts it.
+    // Before the open nearly every trade has this letter, and counts for prices all the same. This trade is in the
+    // regular session, so only its volume counts.
     assert_eq!(counts("[\"T\"]", "C"), (false, false, true));
 }
 

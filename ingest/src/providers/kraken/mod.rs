@@ -1,6 +1,6 @@
 //! Kraken: minute bars and trades of coins over version 2 of its websocket, minute bars of the last 12 hours over REST.
 //!
-//! A pair such as `BTC/USD` is the symbol `X:BTCUSD`. A minute without a trade is no bar.
+//! A pair such as `BTC/USD` is the symbol `X:BTCUSD`. A minute without a trade has no bar.
 
 mod config;
 mod connection;

@@ -69,7 +69,7 @@ pub struct NewsItem {
 pub struct Publisher {
     /// `Reuters`.
     pub name: Option<String>,
-    /// The other fields. With them a list is not taken for an object by the position of its items.
+    /// The other fields. Because of them serde refuses a list here, which it would otherwise read as the fields in order.
     #[serde(flatten)]
     pub others: BTreeMap<String, IgnoredAny>,
 }
@@ -181,7 +181,7 @@ pub struct Status {
 ///  "o":0.4488,"c":0.4486,"h":0.4489,"l":0.4486,"a":0.4352,"z":685,"s":1610144640000,"e":1610144700000}
 /// ```
 #[derive(Debug, Deserialize)]
-pub struct MinuteAggregate {
+pub struct LiveAggregate {
     /// Ticker.
     pub sym: String,
     /// Start, Unix milliseconds.
@@ -201,7 +201,7 @@ pub struct MinuteAggregate {
     /// Volume with fractional shares, as text (since 2026).
     #[serde(default, deserialize_with = "refinement")]
     pub dv: Option<f64>,
-    /// Volume-weighted average price of this minute.
+    /// Volume-weighted average price of this minute or second.
     pub vw: Option<f64>,
 }
 

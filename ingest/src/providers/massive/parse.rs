@@ -3,7 +3,7 @@
 //! Pages and frames are split into items first and the items read one by one: a malformed item
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
 
-use super::messages::{Aggregate, Answer, LimitUpLimitDown, MinuteAggregate, NewsItem, Status, Tag, TradeMessage};
+use super::messages::{Aggregate, Answer, LimitUpLimitDown, LiveAggregate, NewsItem, Status, Tag, TradeMessage};
 use crate::epoch::{YEARS, is_plausible, of_any_unit, whole_microseconds};
 use crate::providers::items::{self, ItemResult};
 use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
@@ -188,7 +188,7 @@ fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
 
 /// A bar of a minute or of a second.
 fn live_bar(raw: &str, width_s: u32, received_at: Timestamp) -> Result<Bar, String> {
-    let item: MinuteAggregate = read(raw)?;
+    let item: LiveAggregate = read(raw)?;
     let width_ms = i64::from(width_s) * 1000;
     if item.e.checked_sub(item.s) != Some(width_ms) {
         return Err(format!("a bar of {width_s} s spans {width_ms} ms, not {} to {}", item.s, item.e));

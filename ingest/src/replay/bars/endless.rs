@@ -47,7 +47,7 @@ fn weekday(reading: &Reading) -> Option<Weekday> {
     const HOUR: i64 = 3600;
     const DAY: i64 = 24 * HOUR;
     if let Some((day, kind)) = reading.stamp.day
-        && kind != DayKind::Open
+        && !matches!(kind, DayKind::Open | DayKind::Close)
     {
         return Some(day.weekday());
     }

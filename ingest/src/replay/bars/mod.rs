@@ -77,4 +77,6 @@ enum DayKind {
     UtcAndExchange,
     /// It is the open of a session.
     Open,
+    /// It is the close of a session, as GOOGLEFINANCE writes it.
+    Close,
 }

@@ -169,7 +169,7 @@ impl<'o> Reader<'o> {
             return known.clone();
         }
         let read = ticker(text).and_then(|symbol| {
-            let (own, meant) = (self.index(symbol.clone()), self.options.alias(symbol));
+            let (own, meant) = (self.index(symbol.clone()), self.options.aliases.read(symbol));
             has_market(&meant, &self.options.calendars)?;
             Ok((self.index(meant), own))
         });
@@ -343,12 +343,20 @@ fn has_market(symbol: &Symbol, calendars: &Calendars) -> Result<(), String> {
 fn of_moment(at: Timestamp, calendar: &Calendar) -> Stamp {
     let utc = at.as_microsecond().rem_euclid(i64::from(DAY_S) * 1_000_000) == 0;
     let local = calendar.time_zone().to_datetime(at);
-    let session = || calendar.last_opened(at).filter(|session| session.open == at);
+    let of_session = || {
+        let session = calendar.last_opened(at)?;
+        let kind = match at {
+            _ if at == session.open => DayKind::Open,
+            _ if at == session.close => DayKind::Close,
+            _ => return None,
+        };
+        Some((session.date, kind))
+    };
     let day = match (utc, local.time() == Time::midnight()) {
         (true, true) => Some((local.date(), DayKind::UtcAndExchange)),
         (true, false) => Some((TimeZone::UTC.to_datetime(at).date(), DayKind::Utc)),
         (false, true) => Some((local.date(), DayKind::Exchange)),
-        (false, false) => session().map(|session| (session.date, DayKind::Open)),
+        (false, false) => of_session(),
     };
     Stamp { at: Some(at.as_microsecond()), day }
 }

@@ -1,7 +1,7 @@
 //! Makes bars of the readings of all files.
 
 use super::stamped::{self, BarTime};
-use super::width::{self, Width};
+use super::width::{self, DAYS, Width};
 use super::{DAY_S, DayKind, Prices, Reading, Stamp, SymbolOf, endless};
 use crate::IngestError;
 use crate::replay::ReplayOptions;
@@ -351,9 +351,7 @@ fn bar(reading: &Reading, width: &Width, market: Market) -> Result<Kept, String>
     let (start, end) = match (width_s, reading.stamp.day) {
         (DAY_S, Some((day, _))) => of_day(day, market)?,
         (DAY_S, None) => {
-            return Err(
-                "its bar is daily, but its start is not a date, a midnight or an open of its market's session".into()
-            );
+            return Err(format!("its bar is daily, but its start is not {DAYS}"));
         }
         (_, day) => {
             let start = reading.stamp.at.ok_or_else(|| {

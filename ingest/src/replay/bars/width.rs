@@ -33,7 +33,7 @@ const LONGEST_GAP: i64 = 5;
 /// Of this many rows of a file of daily bars, one may have a time that is not a day.
 const FEW: usize = 10;
 /// The starts that stand for days.
-const DAYS: &str = "a date, a midnight or an open of its market's session";
+pub(super) const DAYS: &str = "a date, a midnight, or the open or close of a session of its market";
 
 /// The flag that sets the width.
 const FLAG: &str = "--bar-width";

@@ -472,7 +472,7 @@ impl<'o> Reader<'o> {
 
     fn aliased(&self, symbols: Vec<Symbol>) -> Vec<Symbol> {
         let mut aliased = Vec::with_capacity(symbols.len());
-        for symbol in symbols.into_iter().map(|symbol| self.options.alias(symbol)) {
+        for symbol in symbols.into_iter().map(|symbol| self.options.aliases.read(symbol)) {
             if !aliased.contains(&symbol) {
                 aliased.push(symbol);
             }

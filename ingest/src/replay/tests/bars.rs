@@ -115,6 +115,8 @@ fn daily_bars_are_the_session_of_their_day_however_they_are_stamped() {
         ("2025-07-02T00:00:00Z", "2025-07-03T00:00:00Z", "2025-07-07T00:00:00Z"),
         ("2025-07-02T04:00:00Z", "2025-07-03T04:00:00Z", "2025-07-07T04:00:00Z"),
         ("2025-07-02T13:30:00Z", "2025-07-03T13:30:00Z", "2025-07-07T13:30:00Z"),
+        // The closes, as GOOGLEFINANCE has them.
+        ("2025-07-02T20:00:00Z", "2025-07-03T17:00:00Z", "2025-07-07T20:00:00Z"),
         ("20250702", "20250703", "20250707"),
         ("1751428800", "1751515200", "1751860800"),
     ] {
@@ -223,7 +225,7 @@ A,2025-05-12T14:01:00Z,1,3,1,3,10
 
 #[test]
 fn two_symbols_made_one_must_have_one_price() {
-    let aliases = [(Symbol::new("GOOG").unwrap(), Symbol::new("GOOGL").unwrap())].into();
+    let aliases = [(Symbol::new("GOOG").unwrap(), Symbol::new("GOOGL").unwrap())].into_iter().collect();
     let options = ReplayOptions { aliases, ..ReplayOptions::default() };
     let csv = |close| {
         format!(

@@ -141,3 +141,26 @@ fn bars_of_a_country_without_a_calendar_are_refused_until_somebody_says_their_ho
     let read = bars_with(&csv("NESN.SW"), &ReplayOptions { calendars, ..ReplayOptions::default() }).unwrap();
     assert_eq!(read.bars().len(), 2);
 }
+
+#[test]
+fn an_alias_or_a_market_of_no_row_is_named() {
+    let symbol = |text: &str| Symbol::new(text).unwrap();
+    let alias = |news: &str, tape: &str| (symbol(news), symbol(tape));
+    let rule = |what: &str| (what.to_owned(), Market::Xetra);
+    let options = ReplayOptions {
+        aliases: [alias("APPL", "AAPL"), alias("AAPL", "MSFT"), alias("SPX", "SPY")].into_iter().collect(),
+        market_rules: [".DE", "MSFT", "SAP", "*"].map(rule).into(),
+        ..ReplayOptions::default()
+    };
+    let notes = read(&[("news.jsonl", NEWS), ("bars.csv", BARS)], &options).unwrap().prepared.notes();
+    let idle: Vec<&String> = notes.iter().filter(|note| note.contains("changes nothing")).collect();
+    assert_eq!(
+        idle,
+        [
+            "--alias APPL=AAPL changes nothing: no row has the symbol APPL",
+            "--alias SPX=SPY changes nothing: no row has the symbol SPX",
+            "--market .DE=XETR changes nothing: no row has such a symbol",
+            "--market SAP=XETR changes nothing: no row has such a symbol",
+        ]
+    );
+}

@@ -116,16 +116,15 @@ fn minutes_with_gaps_may_be_said_to_be_minutes() {
     }
 }
 
-/// Stamped with the close, as GOOGLEFINANCE writes them.
 #[test]
 fn daily_bars_that_are_stamped_at_a_time_are_refused_with_the_remedy() {
     let header = "symbol,start,open,high,low,close,volume\n";
     let days =
         |time: &str| -> String { (12..=16).map(|day| format!("EXMP,2025-05-{day}{time},1,2,1,2,10\n")).collect() };
-    let closes = format!("{header}{}", days("T20:00:00Z"));
+    let evenings = format!("{header}{}", days("T22:00:00Z"));
     for options in [ReplayOptions::default(), said(86_400)] {
-        let refused = bars_with(&closes, &options).err().unwrap();
-        for part in ["2025-05-12T20:00:00Z", "write the day of each bar without a time"] {
+        let refused = bars_with(&evenings, &options).err().unwrap();
+        for part in ["2025-05-12T22:00:00Z", "write the day of each bar without a time"] {
             assert!(refused.contains(part), "{refused}");
         }
     }

@@ -155,7 +155,9 @@ fn of_digits(digits: &str) -> Result<Written, String> {
     }
     unix.map(Written::At).ok_or_else(|| {
         let (first, last) = (epoch::YEARS.start(), epoch::YEARS.end());
-        format!("{cell} is no time between the years {first} and {last} as seconds, milli-, micro- or nanoseconds since 1970")
+        format!(
+            "{cell} is not a time between the years {first} and {last} as seconds, milli-, micro- or nanoseconds since 1970"
+        )
     })
 }
 
@@ -208,7 +210,7 @@ fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, Str
     };
     let date = of_numbers(year, month, day);
     date.map(|date| Some((date, rest)))
-        .ok_or_else(|| format!("{} is no day in the order that {ORDER_FLAG} gives", quoted_text(text)))
+        .ok_or_else(|| format!("{} is not a day in the order that {ORDER_FLAG} gives", quoted_text(text)))
 }
 
 /// `May 12, 2025` or `12 May 2025` at the beginning, and what follows it.
@@ -422,7 +424,7 @@ fn local(civil: DateTime, zone: &TimeZone, cell: &str) -> Result<Timestamp, Stri
         AmbiguousOffset::Unambiguous { .. } => ambiguous.unambiguous().map_err(|_| not_a_time(cell)),
         AmbiguousOffset::Gap { .. } => Err(format!("{cell} does not exist in {name}: clocks went forward then")),
         AmbiguousOffset::Fold { .. } => {
-            Err(format!("{cell} is twice in {name}, where clocks went back then; write it with its offset"))
+            Err(format!("{cell} occurs twice in {name}: clocks went back then; write it with its offset"))
         }
     }
 }

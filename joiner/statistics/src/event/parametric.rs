@@ -93,7 +93,8 @@ pub fn mean_correlation(residuals: &[&[Option<f64>]]) -> Result<f64> {
 }
 
 /// [`mean_correlation`] of events in groups: events of one group happened at the same time, and events of different
-/// groups are taken to be uncorrelated, so that their pairs count as 0.
+/// groups are taken to be uncorrelated, so that their pairs count as 0. A pair of one group with fewer than three steps in
+/// common does not count.
 ///
 /// # Errors
 /// As [`mean_correlation`]; [`Error::Length`] unless there is one group label for each event.
@@ -109,12 +110,15 @@ pub fn mean_correlation_within(residuals: &[&[Option<f64>]], group: &[u64]) -> R
         }
         members[index].push(row);
     }
-    let mut total = 0.0;
+    let pairs_of = |events: usize| events * (events - 1) / 2;
+    let (mut total, mut pairs) = (0.0, pairs_of(residuals.len()));
     for members in members.iter().filter(|members| members.len() > 1) {
-        total += correlations(members)?.0;
+        let (sum, compared) = correlations(members)?;
+        total += sum;
+        pairs -= pairs_of(members.len()) - compared;
     }
-    let n = residuals.len() as f64;
-    Ok(total / (n * (n - 1.0) / 2.0))
+    at_least("pairs of events with three steps in common", pairs, 1)?;
+    Ok(total / pairs as f64)
 }
 
 /// Sum of the correlations of all pairs, and their number.

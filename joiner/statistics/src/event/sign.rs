@@ -36,7 +36,7 @@ pub enum PositiveShare {
     /// The mean of each event's share (Cowan 1992).
     #[default]
     PerEvent,
-    /// The share among the residuals of all events, as estudy2 (R). The same where estimation windows are equally long.
+    /// The share among the residuals of all events, as in estudy2 (R). The same where estimation windows are equally long.
     Pooled,
 }
 
@@ -81,9 +81,11 @@ pub fn generalized_sign(abnormal: &[f64], p: f64) -> Result<Test> {
 /// that value over its standard deviation from step to step, compared with the normal distribution.
 ///
 /// # Errors
-/// [`Error::TooFew`] without events or returns; [`Error::Constant`] if the sums are all 0.
+/// [`Error::Length`] unless all events have both, and as many steps; [`Error::TooFew`] without events or returns;
+/// [`Error::Constant`] if the sums are all 0.
 pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing: MissingReturns) -> Result<Test> {
-    at_least("events", residuals.len().min(abnormal.len()), 1)?;
+    crate::error::same_length("events with residuals", residuals.len(), abnormal.len())?;
+    at_least("events", abnormal.len(), 1)?;
     let (before, after) = (residuals[0].len(), abnormal[0].len());
     at_least("steps of the event window", after, step + 1)?;
     let mut totals = vec![(0.0, 0_usize); before + after];

@@ -137,6 +137,18 @@ fn residuals_are_correlated_where_both_are_known() {
     same(mean_correlation(&rows).unwrap(), 0.010_851_467_517_060_565);
     same(mean_correlation_within(&rows, &[7, 7, 1, 1]).unwrap(), 0.024_379_010_878_451_804);
     assert_eq!(mean_correlation_within(&rows, &[1, 2, 3, 4]), Ok(0.0));
+    // Two events of one group without a common step can't be compared: one of three pairs is, and is the first two.
+    let half = |known: fn(usize) -> bool, row: &[Option<f64>]| -> Vec<Option<f64>> {
+        row.iter().enumerate().map(|(step, value)| value.filter(|_| known(step))).collect()
+    };
+    let (early, late) = (half(|step| step < 5, rows[0]), half(|step| step >= 5, rows[3]));
+    let apart: [&[Option<f64>]; 3] = [&early, &late, rows[1]];
+    let first = mean_correlation_within(&[&early, &late], &[1, 1]);
+    assert!(matches!(first, Err(Error::TooFew { .. })), "{first:?}");
+    assert_eq!(mean_correlation_within(&apart, &[1, 1, 2]), Ok(0.0));
+    let both = mean_correlation_within(&apart, &[1, 1, 1]).unwrap();
+    let alone = |row: &[Option<f64>]| mean_correlation(&[row, rows[1]]).unwrap();
+    same(both, (alone(&early) + alone(&late)) / 2.0);
     let step: Vec<f64> = after.iter().map(|event| event[1].unwrap()).collect();
     statistic(lamb(&step, &before, &wave(10, 1), 0.004), 0.924_414_043_455_417_2);
 }

@@ -7,9 +7,9 @@ use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, Ols, Ta
 
 use crate::{complete, csv_columns, fixture, json, number, printed, same};
 
-/// Compares a table with the rows `names` of Stata's table: estimates, errors, statistics and p-values. Stata prints
-/// standard errors to about 13 digits, and those of other sources to as many as they have.
-fn hold(reference: &[Value], name: &str, names: &[&str], table: &Table, tolerance: f64) {
+/// Compares a table with the rows `names` of a printed one: estimates, errors, statistics and p-values. Stata prints about
+/// 13 digits of a standard error, other sources print fewer.
+fn compare(reference: &[Value], name: &str, names: &[&str], table: &Table, tolerance: f64) {
     let rows = &reference.iter().find(|result| result["name"] == name).expect(name)["rows"];
     for (coefficient, row) in table.coefficients.iter().zip(names) {
         let row = &rows[row];
@@ -51,13 +51,13 @@ fn statas_robust_and_newey_west_errors_are_reproduced() {
     let names = ["_cons", "g_realgdp", "L.realint"];
     let newey = |small_sample| Errors::NeweyWest { lags: 4, small_sample };
     let table = |errors| fit.table(&errors).unwrap();
-    hold(reference, "results_hc0", &names, &table(Errors::Hc1), 1e-9);
-    hold(reference, "results_ivhc0_small", &names, &table(Errors::Hc1), 1e-9);
-    hold(reference, "results_newey4", &names, &table(newey(true)), 1e-9);
-    hold(reference, "results_ivhac4_small", &names, &table(newey(true)), 1e-9);
-    hold(reference, "results_ivhac4_large", &names, &table(newey(false)), 1e-9);
+    compare(reference, "results_hc0", &names, &table(Errors::Hc1), 1e-9);
+    compare(reference, "results_ivhc0_small", &names, &table(Errors::Hc1), 1e-9);
+    compare(reference, "results_newey4", &names, &table(newey(true)), 1e-9);
+    compare(reference, "results_ivhac4_small", &names, &table(newey(true)), 1e-9);
+    compare(reference, "results_ivhac4_large", &names, &table(newey(false)), 1e-9);
     let large = Errors::NeweyWest { lags: 0, small_sample: false };
-    hold(reference, "results_ivhc0_large", &names, &table(large), 1e-9);
+    compare(reference, "results_ivhc0_large", &names, &table(large), 1e-9);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn statas_clustered_errors_are_reproduced() {
     ];
     for (name, fit, errors) in cases {
         // Stata holds these data in single precision: about seven digits.
-        hold(reference, name, &names, &fit.table(&errors).unwrap(), 1e-6);
+        compare(reference, name, &names, &fit.table(&errors).unwrap(), 1e-6);
     }
 }
 

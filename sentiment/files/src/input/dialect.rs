@@ -24,7 +24,7 @@ impl Dialect {
         Self { separator, line_end: if dialect.crlf { "\r\n" } else { "\n" }, header }
     }
 
-    /// The dialect of a file that has none.
+    /// The dialect for an empty CSV file.
     pub fn empty() -> Self {
         Self { separator: b',', line_end: "\n", header: Vec::new() }
     }

@@ -264,13 +264,13 @@ impl Rows {
         for (name, value) in &row.fields {
             let Some((at, kind)) = self.columns.get(&**name) else {
                 return Err(format!(
-                    "its field {name} was not in the first {LOOK_AHEAD} rows, which determine the columns; write JSON lines, which keep every field"
+                    "its field {name} was not in the rows that were read ahead, at most {LOOK_AHEAD}, which determine the columns; write JSON lines, which keep every field"
                 ));
             };
             let cell = raw_value(value);
             if let Some(kind) = kind.filter(|kind| cell.as_ref().is_some_and(|cell| !kind.holds(cell))) {
                 return Err(format!(
-                    "its field {name} is not {}, as in the first {LOOK_AHEAD} rows, which determine the columns; write JSON lines, which keep every value",
+                    "its field {name} is not {}, as in the rows that were read ahead, at most {LOOK_AHEAD}, which determine the columns; write JSON lines, which keep every value",
                     kind.name()
                 ));
             }

@@ -58,18 +58,44 @@ impl Layout for Csv {
 
     fn read(&self, end: &[u8]) -> Option<Score> {
         let text = String::from_utf8_lossy(end);
-        let separator = char::from(self.dialect.separator);
-        let mut fields: Vec<&str> = text.trim_end_matches('\r').split(separator).collect();
-        // Only the name that the model was asked about may have a separator or quotes in it.
-        let (names, windows) = (self.scores.names().len(), fields.pop()?);
-        let asked_as = fields.split_off(fields.len().min(names - 2)).join(&separator.to_string());
-        let asked_as = match asked_as.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
-            Some(inner) => json(&inner.replace("\"\"", "\"")).get().to_owned(),
-            None => asked_as,
-        };
-        fields.extend([asked_as.as_str(), windows]);
-        ScoreColumns::read(&fields).flatten()
+        let fields = fields(text.trim_end_matches('\r'), char::from(self.dialect.separator))?;
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        if fields.len() == self.scores.names().len() { ScoreColumns::read(&fields).flatten() } else { None }
     }
+}
+
+/// The fields of a line, those in quotes as JSON strings. `None` if a quote is not closed, or is followed by other text.
+fn fields(line: &str, separator: char) -> Option<Vec<String>> {
+    let (mut fields, mut rest) = (Vec::new(), line);
+    loop {
+        let (field, after) = match rest.strip_prefix('"') {
+            Some(inner) => {
+                let end = closing_quote(inner)?;
+                (json(&inner[..end].replace("\"\"", "\"")).get().to_owned(), &inner[end + 1..])
+            }
+            None => {
+                let end = rest.find(separator).unwrap_or(rest.len());
+                (rest[..end].to_owned(), &rest[end..])
+            }
+        };
+        fields.push(field);
+        match after.strip_prefix(separator) {
+            Some(next) => rest = next,
+            None => return after.is_empty().then_some(fields),
+        }
+    }
+}
+
+/// Where the quote is that ends a field; quotes in the field are doubled.
+fn closing_quote(inner: &str) -> Option<usize> {
+    let mut quotes = inner.match_indices('"').map(|(at, _)| at);
+    while let Some(at) = quotes.next() {
+        if !inner[at + 1..].starts_with('"') {
+            return Some(at);
+        }
+        quotes.next();
+    }
+    None
 }
 
 /// The dialect for inputs that are not CSV.

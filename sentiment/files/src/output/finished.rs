@@ -98,8 +98,8 @@ impl RowWriter for Finished {
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
         let scored = ScoreColumns::read(&cells).flatten();
         let expected = self.scores.cells(scored.as_ref());
-        // The probabilities are taken as they were read; label, model, revision and windows must be those that this
-        // run would write.
+        // Probabilities, `asked_as` and windows are taken as they were read; label, model and revision must be those
+        // that this run would write.
         match cells.get(4..) {
             Some(cells) if *cells == expected[4..] => Ok(Some(scored)),
             _ => Err(other_scores(&self.place, &cells.join(","), &expected.join(","))),

@@ -156,6 +156,27 @@ fn a_complete_parquet_file_is_compared_with_input_options_and_model() {
     assert_eq!(std::fs::read(&output).unwrap(), bytes);
 }
 
+#[test]
+fn csv_of_a_model_whose_name_has_the_separator_is_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("in.jsonl"), mixed_jsonl()).unwrap();
+    let model = at("fin,\"bert\"");
+    std::fs::create_dir(&model).unwrap();
+    let model = common::write(&model, &common::TINY, common::STANDARD, 1.0, common::LABELS);
+    let engine = Engine::load(&model, &EngineConfig { threads: 1, ..EngineConfig::default() }).unwrap();
+    let companies = Companies::load(None).unwrap();
+    let run = |job: &Job| files::score(&engine, &companies, job, || false, |_| {}).unwrap();
+    let job = job(&at("in.jsonl"), &at("out.csv"));
+    run(&job);
+    let whole = std::fs::read_to_string(at("out.csv")).unwrap();
+    assert!(whole.contains(r#","fin,""bert""","#), "{whole}");
+    let begun: String = whole.split_inclusive('\n').take(3).collect();
+    std::fs::write(at("out.csv"), begun).unwrap();
+    run(&Job { resume: true, ..job });
+    assert_eq!(std::fs::read_to_string(at("out.csv")).unwrap(), whole);
+}
+
 /// The library that reads Parquet panics on some damaged files.
 #[test]
 fn a_damaged_parquet_output_is_not_continued_and_stays_as_it_is() {

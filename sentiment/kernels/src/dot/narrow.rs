@@ -2,10 +2,10 @@
 //! products in 16 bits.
 //!
 //! Weights are limited (`NARROW_SUM`) so that even the products of two words can be added in 16 bits. This halves the
-//! number of widening additions, but still only two instructions in five multiply, and a hardware thread that shares
-//! its core with another issues about three per cycle. To save the loads, the multiplication takes the columns
-//! directly from memory. Compilers don't generate that where a column is read twice, so the step is written in
-//! assembly.
+//! number of widening additions, but still only two instructions in five multiply weights, and a hardware thread that
+//! shares its core with another issues about three instructions per cycle. To save the loads, the multiplication takes
+//! the columns directly from memory. Compilers don't generate that where a column is read twice, so the step is written
+//! in assembly.
 
 #![cfg(target_arch = "x86_64")]
 

@@ -9,7 +9,7 @@ use candle_transformers::models::debertav2::{Config as CandleConfig, HiddenAct};
 use serde::Deserialize;
 use tapewire_kernels::math::Activation;
 
-/// The settings the model needs; others are ignored. Those that are left out have the values of transformers.
+/// The settings that the model needs; others are ignored. A setting that is left out has its default in transformers.
 ///
 /// ```json
 /// {"model_type": "deberta-v2", "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
