@@ -273,7 +273,8 @@ fn moved(rows: &[Impact], minutes: i64, price: impl Fn(usize) -> f64, outcome: i
         row.entry_at = row.entry_at.map(|at| at + SignedDuration::from_mins(minutes));
         row.entry_price = Some(price(number));
         row.abnormal[1] = Some(outcome(number));
-        row.mention.received_at = row.entry_at.unwrap();
+        let at = row.entry_at.unwrap();
+        (row.mention.published_at, row.mention.received_at, row.mention.scored_at) = (at, at, at);
         row
     };
     // Rows of another moment come in any order.
@@ -320,8 +321,9 @@ fn returns_before_the_news_end_at_the_last_price_before_it() {
     assert!(found.low > 0.0);
     // A window that begins before the news of the same company a day earlier shares its time with that news.
     let mut over_a_weekend = moved(&rows, -60, |_| 100.0, |_| 0.0);
-    over_a_weekend[0].mention.received_at -= SignedDuration::from_hours(72);
-    over_a_weekend[0].mention.published_at = over_a_weekend[0].mention.received_at;
+    let mention = &mut over_a_weekend[0].mention;
+    let at = mention.published_at - SignedDuration::from_hours(72);
+    (mention.published_at, mention.received_at, mention.scored_at) = (at, at, at);
     let shifted = [Shifted { shift: Shift::Earlier(60), rows: over_a_weekend }];
     let findings = study_with(&rows, &settings(), None, Joined { rows: &rows, shifted: &shifted });
     assert_eq!(findings.panels.lead_lag.lags[0].n, 149);
