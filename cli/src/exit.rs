@@ -29,13 +29,18 @@ pub fn code(error: &anyhow::Error) -> u8 {
             || cause.downcast_ref::<SentimentError>().is_some_and(SentimentError::is_retryable);
         if retryable {
             Some(UNREACHABLE)
-        } else if cause.is::<settings::Error>() || cause.is::<UsageError>() {
+        } else if cause.is::<settings::Error>() || cause.is::<UsageError>() || is_setting(cause) {
             Some(USAGE)
         } else {
             None
         }
     };
     error.chain().find_map(code).unwrap_or(FAILED)
+}
+
+/// Whether a flag or a setting of files or sources can't be used.
+fn is_setting(cause: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(cause.downcast_ref::<IngestError>(), Some(IngestError::Config(_)))
 }
 
 /// Longest line of an error, in characters. Some errors quote a line of a file, which can have any length.
@@ -83,5 +88,8 @@ mod tests {
         assert_eq!(code(&anyhow::anyhow!("broken")), FAILED);
         let settings = settings::Error::Flag("no value".into());
         assert_eq!(code(&anyhow::Error::from(settings).context("settings")), USAGE);
+        let flag = IngestError::Config("--news-columns: there is no `foo`".into());
+        assert_eq!(code(&anyhow::Error::from(flag).context("role poll")), USAGE);
+        assert_eq!(code(&anyhow::Error::from(IngestError::Stopped)), FAILED);
     }
 }

@@ -46,12 +46,12 @@ fn files_that_can_t_be_used_are_refused_before_anything_connects() {
             &["naive.csv", "start `2025-05-12 14:00:00` has no time zone", "--bar-zone America/New_York"],
         ),
         (&["--news", "news.jsonl", "--bars", "one.csv"], 1, &["one.csv", "--bar-width"]),
-        (&["--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "QQQ"], 1, &["no bar of QQQ"]),
-        (&["--news", "news.jsonl", "--bars", "bars.csv", "--run", "live"], 1, &["can't be the name of a replay"]),
+        (&["--news", "news.jsonl", "--bars", "bars.csv", "--benchmark", "QQQ"], 2, &["no bar of QQQ"]),
+        (&["--news", "news.jsonl", "--bars", "bars.csv", "--run", "live"], 2, &["can't be the name of a replay"]),
         (&["--news", "news.jsonl", "--bars", "bars.csv", "--bar-zone", "Mars/Olympus"], 2, &["time zone database"]),
         (
             &["--news", "news.jsonl", "--bars", "bars.csv", "--news-columns", "head=title"],
-            1,
+            2,
             &["there is no `head`", "title"],
         ),
     ];

@@ -209,7 +209,8 @@ pub struct Quality {
     pub no_open: bool,
     /// There is a split or a dividend between some of the prices, and they were adjusted for it.
     pub adjusted: bool,
-    /// A price jumped overnight as if by an unknown split, or prices seem to be adjusted already for a known one.
+    /// A price jumped overnight as if by an unknown split, or prices seem to be adjusted already for a known one: the
+    /// symbol's, or the benchmark's in a row with a market model.
     pub possible_split: bool,
     /// The mention was read after the news watermark had passed its publication.
     pub late: bool,

@@ -9,6 +9,8 @@
 //! 3. Other spellings of preferred shares, rights, warrants and units are read where they can mean nothing else:
 //!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not read as a preferred share,
 //!    because it is a share in Paris.
+//! 4. A share class after a hyphen or a slash gets a dot: `BRK-B` and `BRK/B` are `BRK.B`. `BAC-L` and `RY-T` keep the
+//!    hyphen, because `.L` is the ending of London and `.T` that of Tokyo.
 //!
 //! Before all these, a ticker of another country is put into its normal spelling where its exchange is known: `LON:VOD` is
 //! `VOD.L` ([`abroad`]).
@@ -86,15 +88,20 @@ impl Symbol {
             // `AAPL/MSFT` is not a share class but two tickers.
             Some((_, class)) if !is_class(class) => return Err(refused()),
             Some((base, currency)) if CURRENCIES.contains(&currency) => format!("{base}-{currency}"),
+            Some((base, class)) if is_capitals(base) && abroad::city_of_class(class).is_some() => {
+                format!("{base}-{class}")
+            }
             _ => capitals.replace('/', "."),
         };
         if !ticker.chars().all(|c| c.is_ascii_alphanumeric() || ".:_^-".contains(c)) {
             return Err(refused());
         }
-        // Share classes: Yahoo and Tiingo write BRK-B where the exchanges write BRK.B.
+        // Share classes: Yahoo and Tiingo write BRK-B where the exchanges write BRK.B. The class must not become the ending
+        // of an exchange abroad.
         if let Some((base, class)) = ticker.rsplit_once('-')
             && class.len() == 1
             && is_capitals(base)
+            && abroad::city_of_class(class).is_none()
         {
             ticker = format!("{base}.{class}");
         }
@@ -302,6 +309,12 @@ mod tests {
             ("MC.PA", "MC.PA"),
             ("REI.UN", "REI.UN"),
             ("BRK-P", "BRK.P"),
+            ("BAC-L", "BAC-L"),
+            ("bac/l", "BAC-L"),
+            ("RY-T", "RY-T"),
+            ("BAC-PL", "BACpL"),
+            ("BAC^L", "BACpL"),
+            ("VOD.L", "VOD.L"),
             ("^GSPC", "^GSPC"),
             ("BTC-PAX", "BTC-PAX"),
         ] {

@@ -10,6 +10,8 @@
 //! | `BINANCE:BTCUSDT` and other pairs of currencies or cryptocurrencies with their exchange | as it is |
 //! | `AAPL,MSFT`, `AAPL/MSFT`, `AAPL AND MSFT`, `AAPL MSFT` | several tickers |
 //! | ISIN, CUSIP, SEDOL, FIGI, LEI, CIK; `BHP AU Equity`, `ASX:BHP`, `TSE:7203`; `Ford`; `SPY.P` | refused, with the reason |
+//! | `BAC-L`, `RY-T`: with a point the class would be the ending of London or Tokyo | refused, with the reason |
+//! | `^N225`, `^GSPC` | as it is: an index |
 //!
 //! A text that may be a ticker or something else is refused: the ticker could be that of another company.
 
@@ -154,6 +156,9 @@ pub fn read(text: &str) -> Result<Symbol, String> {
         return Err(refused("may be a name; a ticker is written in capitals"));
     }
     let bare = without_market(&joined).map_err(&refused)?;
+    if let Some(why) = why_no_class(&bare) {
+        return Err(refused(&why));
+    }
     if let Some((_, second)) = bare.split_once('/')
         && let Several::Parts(_) = several(&bare)
     {
@@ -320,7 +325,8 @@ fn class_of<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
 
 /// The ticker without the market at its end: `AAPL.US`, `AAPL-US`, `AAPL.XNAS`, `AAPL.OQ`, `BRKb.N`.
 fn without_market(bare: &str) -> Result<Cow<'_, str>, &'static str> {
-    if bare.contains('^') && bare.ends_with(|c: char| c.is_ascii_digit()) {
+    // At the beginning it marks an index, such as `^N225`.
+    if bare.trim_start_matches('^').contains('^') && bare.ends_with(|c: char| c.is_ascii_digit()) {
         return Err("is Reuters' code of a share that is no longer listed, and not a ticker");
     }
     // As Futu writes it.
@@ -329,7 +335,6 @@ fn without_market(bare: &str) -> Result<Cow<'_, str>, &'static str> {
     }
     let Some(at) = bare.rfind(['.', '-', '@']).filter(|&at| at > 0) else { return Ok(Cow::Borrowed(bare)) };
     let (base, market) = (&bare[..at], &bare[at + 1..]);
-    let is_letters = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphabetic());
     if is_us(market) && is_letters(market) {
         return Ok(Cow::Borrowed(base));
     }
@@ -356,6 +361,21 @@ fn without_market(bare: &str) -> Result<Cow<'_, str>, &'static str> {
     // `aapl.o`, all in small letters.
     let is_small = bare.bytes().all(|c| c.is_ascii_lowercase() || c == b'.');
     Ok(Cow::Borrowed(if is_small && is_any(&REUTERS_US, market) { base } else { bare }))
+}
+
+/// Why a share class after a hyphen or a slash is not read, as in `BAC-L`: after a point it would be the ending of an
+/// exchange abroad. `None` for all other tickers.
+fn why_no_class(bare: &str) -> Option<String> {
+    let (base, class) = bare.rsplit_once(['-', '/']).filter(|(base, _)| is_letters(base))?;
+    let (base, class) = (base.to_ascii_uppercase(), class.to_ascii_uppercase());
+    let city = abroad::city_of_class(&class)?;
+    let there = Some(format!("{base}.{class}")).filter(|spelled| matches!(abroad::read(spelled), Some(Ok(_))));
+    let there = there.map(|spelled| format!(" or {spelled}")).unwrap_or_default();
+    Some(format!("may be a preferred share, or a ticker of {city}; write {base}p{class}{there}"))
+}
+
+fn is_letters(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphabetic())
 }
 
 /// Whether a word has a capital followed by small letters, as a name has. The small letters of a preferred share, `BCpC`

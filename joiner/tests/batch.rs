@@ -14,7 +14,16 @@ use tapewire_joiner::join::{JoinTopic, batch};
 /// A market as a replay sends it: the same records without their times of arrival, and the ends of both streams.
 fn replay(seed: u64) -> Topics {
     let run = Run::named("batch");
-    let live = Make { seed, sessions: 6, mentions: 40, halts: true, late_bars: false, bars_first: true }.topics();
+    let make = Make {
+        seed,
+        sessions: 6,
+        mentions: 40,
+        halts: true,
+        late_bars: false,
+        bars_first: true,
+        benchmark_splits: seed % 2 == 0,
+    };
+    let live = make.topics();
     let end = Watermark::new(0, 1, Watermark::END);
     let bars = live.bars.into_iter().map(|(_, tape)| tape).filter(|tape| !matches!(tape, Tape::Watermark(_)));
     let news = live.sentiment.into_iter().map(|(_, scored)| scored).filter(|s| !matches!(s, Scored::Watermark(_)));

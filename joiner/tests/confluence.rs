@@ -17,14 +17,15 @@ fn whole(topics: &Topics) -> Table {
 }
 
 fn makes() -> impl Strategy<Value = Make> {
-    let parts = (any::<u64>(), 5..9_usize, 5..40_u64, any::<[bool; 3]>());
-    parts.prop_map(|(seed, sessions, mentions, [late_bars, halts, bars_first])| Make {
+    let parts = (any::<u64>(), 5..9_usize, 5..40_u64, any::<[bool; 4]>());
+    parts.prop_map(|(seed, sessions, mentions, [late_bars, halts, bars_first, benchmark_splits])| Make {
         seed,
         sessions,
         mentions,
         late_bars,
         halts,
         bars_first,
+        benchmark_splits,
     })
 }
 
@@ -113,6 +114,7 @@ fn memory_and_rewind_are_bounded_by_the_horizons_not_by_the_history() {
                 late_bars: false,
                 halts: true,
                 bars_first: false,
+                benchmark_splits: false,
             }
             .topics();
             let mut process = Process::start(&topics, &config());

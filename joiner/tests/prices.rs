@@ -37,8 +37,12 @@ impl Example {
         self
     }
 
-    fn action(mut self, ex_date: &str, kind: ActionKind) -> Self {
-        let symbol = Symbol::new("AAA").unwrap();
+    fn action(self, ex_date: &str, kind: ActionKind) -> Self {
+        self.action_of("AAA", ex_date, kind)
+    }
+
+    fn action_of(mut self, symbol: &str, ex_date: &str, kind: ActionKind) -> Self {
+        let symbol = Symbol::new(symbol).unwrap();
         let (ex_date, received_at) = (ex_date.parse().unwrap(), at("2020-01-01T00:00:00Z"));
         self.actions.push(CorporateAction { symbol, ex_date, id: String::new(), kind, received_at });
         self
@@ -261,6 +265,123 @@ fn a_known_split_gives_the_holders_return() {
     // A split of another day changes nothing here.
     let other = split().action("2022-08-26", ActionKind::Split { from: 1.0, to: 3.0 });
     assert!(!other.row_of("2022-08-24T19:35:10Z").quality.adjusted);
+}
+
+/// AAA and SPY have the same prices in the first and the last twenty minutes of six sessions, but in the last session,
+/// that of 13 May, their prices are multiplied by `own` and by `benchmark`.
+fn alike(own: f64, benchmark: f64) -> Example {
+    let mut example = Example::default();
+    for (symbol, ratio) in [("AAA", own), ("SPY", benchmark)] {
+        for day in [6, 7, 8, 9, 12, 13] {
+            for minute in (0..20).chain(370..390) {
+                let start = at(&format!("2025-05-{day:02}T13:30:00Z")) + SignedDuration::from_mins(minute);
+                let price = (100.0 + (minute as f64 + f64::from(day)).sin()) * if day == 13 { ratio } else { 1.0 };
+                example.bars.push(bar(symbol, start, 60, price, price));
+            }
+        }
+    }
+    example
+}
+
+/// To the next open and to the next close.
+type Overnight = [Option<f64>; 2];
+
+/// The prices that returns lead to, abnormal returns, and whether there may be a split, of news before the last night.
+fn overnight(example: &Example, config: &JoinConfig) -> (Overnight, Overnight, bool) {
+    let row = example.row("2025-05-12T19:45:10Z", config);
+    assert!(row.abnormal[Horizon::Close as usize].is_none_or(|ar| ar.abs() < 1e-9), "the same day is not affected");
+    let abnormal = |horizon: Horizon| row.abnormal[horizon as usize].map(|ar| (ar * 1e9).round() / 1e9);
+    (OVERNIGHT.map(|horizon| price(&row, horizon)), OVERNIGHT.map(abnormal), row.quality.possible_split)
+}
+
+#[test]
+fn an_unknown_split_of_the_benchmark_gives_no_abnormal_return_and_explains_no_jump() {
+    let of = |example: Example| overnight(&example, &JoinConfig::default());
+    let two_for_one = ActionKind::Split { from: 1.0, to: 2.0 };
+    let known = |symbol: &str, example: Example| example.action_of(symbol, "2025-05-13", two_for_one.clone());
+    let times = |ratio: f64| [13.0_f64, 402.0].map(|x| Some((ratio * (100.0 + x.sin()) * 1e6).round() / 1e6));
+    let all = |ratio: f64| [Some((ratio.ln() * 1e9).round() / 1e9); 2];
+    let (right, none) = (times(1.0), [None; 2]);
+
+    assert_eq!(of(alike(1.0, 1.0)), (right, all(1.0), false));
+    assert_eq!(of(alike(1.0, 0.5)), (right, none, true), "an unknown split of the benchmark");
+    assert_eq!(of(known("SPY", alike(1.0, 0.5))), (right, all(1.0), false), "a known one");
+    assert_eq!(of(known("SPY", alike(1.0, 1.0))), (right, none, true), "bars that are adjusted for it already");
+    assert_eq!(of(alike(0.5, 0.5)), (none, none, true), "unknown splits of both");
+    assert_eq!(of(known("AAA", alike(0.5, 0.5))), (right, none, true), "only the symbol's is known");
+    assert_eq!(of(known("SPY", alike(0.5, 0.5))), (none, none, true), "only the benchmark's is known");
+    assert_eq!(of(known("SPY", known("AAA", alike(0.5, 0.5)))), (right, all(1.0), false), "both are known");
+    assert_eq!(of(alike(1.0, 0.8)), (right, all(1.0 / 0.8), true), "perhaps 5:4");
+    assert_eq!(of(alike(0.5, 0.64)), (times(0.5), all(0.5 / 0.64), false), "the market fell, too");
+
+    let keep = JoinConfig { possible_splits: PossibleSplits::Keep, ..JoinConfig::default() };
+    assert_eq!(overnight(&alike(1.0, 0.5), &keep), (right, all(1.0 / 0.5), true));
+    // Without sessions before there is no market model, and the benchmark's prices are in none of the row's columns.
+    let mut example = alike(1.0, 0.5);
+    example.bars.retain(|bar| bar.start >= at("2025-05-12T00:00:00Z"));
+    assert_eq!(of(example), (right, none, false));
+}
+
+#[test]
+fn a_jump_of_the_price_before_the_news_is_not_explained_by_a_split_of_the_benchmark() {
+    let before = |own: f64, benchmark: f64| {
+        let row = alike(own, benchmark).row_of("2025-05-12T21:00:00Z");
+        assert_eq!(row.entry_at, Some(at("2025-05-13T13:30:00Z")));
+        (row.price_before, row.quality.possible_split)
+    };
+    let last = Some(100.0 + 401.0_f64.sin());
+    assert_eq!(before(1.0, 0.5), (last, false), "abnormal returns begin at the entry");
+    assert_eq!(before(0.5, 0.5), (None, true));
+    assert_eq!(before(0.5, 0.64), (last, false), "the market fell, too");
+}
+
+/// The row of news after a tape that goes on.
+fn row_after(published_at: &str, bars: Vec<Bar>, watermark: &str, late: Option<Bar>) -> Impact {
+    let run = Run::named("r");
+    let watermark = Tape::Watermark(Watermark::new(0, 1, at(watermark)));
+    let tape = bars.into_iter().map(Tape::Bar).chain([watermark]).chain(late.map(Tape::Bar));
+    let topics = Topics {
+        sentiment: vec![(run.clone(), Scored::Mention(tapewire_testkit::mention("AAA", at(published_at))))],
+        bars: tape.map(|tape| (run.clone(), tape)).collect(),
+        ..Topics::default()
+    };
+    let table = Process::start(&topics, &JoinConfig::default()).finish(TOPICS);
+    table.rows().next().unwrap().clone()
+}
+
+#[test]
+fn a_row_changes_at_once_with_the_bars_that_tell_a_split_of_the_benchmark() {
+    // The benchmark's first price of the second day is corrected.
+    let mut bars = alike(1.0, 1.0).bars;
+    let is_first = |bar: &&mut Bar| bar.symbol.as_str() == "SPY" && bar.start == at("2025-05-13T13:30:00Z");
+    let first = bars.iter_mut().find(is_first).unwrap();
+    let corrected = Bar { received_at: at("2025-05-13T13:33:00Z"), ..first.clone() };
+    *first = bar("SPY", first.start, 60, first.open / 2.0, first.close / 2.0);
+    for (late, is_split) in [(None, true), (Some(corrected), false)] {
+        let row = row_after("2025-05-12T19:45:10Z", bars.clone(), "2025-05-13T13:32:00Z", late);
+        let next_open = Horizon::NextOpen as usize;
+        assert!(row.returns[next_open].is_some());
+        assert_eq!((row.abnormal[next_open].is_none(), row.quality.possible_split), (is_split, is_split));
+    }
+    // Bars of hours on the clock give no next open, and the benchmark's first one of the second day comes late.
+    let mut bars = Vec::new();
+    for symbol in ["AAA", "SPY"] {
+        for day in [1, 2, 5, 6, 7, 8, 9, 12, 13] {
+            for hour in 13..20 {
+                let is_split = symbol == "SPY" && day == 13;
+                let price = (100.0 + f64::from(day * hour).sin()) * if is_split { 0.5 } else { 1.0 };
+                bars.push(bar(symbol, at(&format!("2025-05-{day:02}T{hour}:00:00Z")), 3600, price, price));
+            }
+        }
+    }
+    let is_late = |bar: &Bar| bar.symbol.as_str() == "SPY" && bar.start == at("2025-05-13T13:00:00Z");
+    let (mut late, bars): (Vec<Bar>, Vec<Bar>) = bars.into_iter().partition(is_late);
+    let flagged = |late| {
+        let row = row_after("2025-05-12T14:10:00Z", bars.clone(), "2025-05-13T14:00:00Z", late);
+        assert!(row.beta.is_some() && row.quality.no_open);
+        row.quality.possible_split
+    };
+    assert_eq!([flagged(None), flagged(late.pop())], [false, true]);
 }
 
 #[test]

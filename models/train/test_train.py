@@ -206,6 +206,7 @@ def train_tiny(
         epochs=1,
         steps=80,
         train_words=True,
+        frozen_layers=0,
         average=False,
         code_rate=0.08,
         direction=direction,

@@ -4,7 +4,7 @@
 
 AdamW with a linear schedule and learning rates that fall towards the lower
 layers (Sun et al. 2019), label smoothing, batches of similar length, bfloat16
-autocast. By default the word embeddings stay those of the base
+where the processor has it. By default the word embeddings stay those of the base
 encoder, so that words the training data lacks keep their place beside words it
 has, and what is evaluated and written is a running average of the weights. With a
 teacher, a larger model trained by the same program, most of the loss is the
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from augment import Augmenter, Rates, Varied
 from direction import draw_rows, held_out_samples
-from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, pad, predict
+from encoding import LABEL_ID, LABELS, encode, has_bf16, load_samples, load_tokenizer, pad, predict
 from relabel import relabel
 from tokenizers import Tokenizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -91,7 +91,7 @@ class Loss:
         if not self.teacher or not taught:
             return losses.mean()
         asked = [encode(self.tokenizer, text, company) for text, company, _ in (batch[at] for at in taught)]
-        said = torch.from_numpy(predict(self.teacher, asked, bf16=True))
+        said = torch.from_numpy(predict(self.teacher, asked, bf16=has_bf16()))
         softened = [x.float().div(TEACHER_TEMPERATURE).log_softmax(-1) for x in (logits[taught], said)]
         distance = torch.nn.functional.kl_div(*softened, reduction="none", log_target=True).sum(-1)
         mixed = losses.clone()
@@ -103,7 +103,7 @@ def accuracy_by_source(model: PreTrainedModel, tokenizer: Tokenizer, samples: li
     found = {}
     for source in sorted({s["source"] for s in samples}):
         part = [s for s in samples if s["source"] == source]
-        logits = predict(model, [encode(tokenizer, s["text"], s["company"]) for s in part], bf16=True)
+        logits = predict(model, [encode(tokenizer, s["text"], s["company"]) for s in part], bf16=has_bf16())
         truth = np.array([LABEL_ID[s["label"]] for s in part])
         found[source] = round(float((logits.argmax(1) == truth).mean()), 4)
     return found
@@ -114,6 +114,8 @@ def train(
 ) -> tuple[PreTrainedModel, list[dict]]:
     """The model to keep, and its accuracy after each epoch on what it was not trained on."""
     model.get_input_embeddings().requires_grad_(args.train_words)
+    for layer in model.base_model.encoder.layer[: args.frozen_layers]:
+        layer.requires_grad_(False)
     running = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY)) if args.average else None
     judged = running.module if running else model
     rng = random.Random(args.seed)
@@ -141,7 +143,7 @@ def train(
             rng.shuffle(drawn)
         rows = [(encode(tokenizer, text, company), (text, company, label)) for text, company, label in drawn]
         for batch in batches(rows, args.batch, rng)[: min(per_epoch, total - step)]:
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
                 logits = model(**pad([row for row, _ in batch], model.config)).logits
             loss = loss_of(logits.float(), [varied for _, varied in batch], untaught)
             optimizer.zero_grad(set_to_none=True)
@@ -180,6 +182,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-4, help="learning rate of the head")
     parser.add_argument("--layer-decay", type=float, default=0.9)
+    parser.add_argument("--frozen-layers", type=int, default=0, help="how many layers, from the lowest, keep their weights")
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--train-words", action="store_true", help="train the word embeddings too")
     parser.add_argument(

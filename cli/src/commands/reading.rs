@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,9 +68,15 @@ pub struct Reading {
     /// Time zone of bar starts that have none, such as America/New_York or UTC
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     bar_zone: Option<TimeZone>,
-    /// Order of dates such as 05/12/2025: `mdy` has the month first, `dmy` the day
+    /// Order of dates such as 05/12/2025 in all files: `mdy` has the month first, `dmy` the day
     #[arg(long, value_name = "ORDER", value_parser = date_order)]
     date_order: Option<DateOrder>,
+    /// Order of dates in the news [default: --date-order]
+    #[arg(long, value_name = "ORDER", value_parser = date_order)]
+    news_date_order: Option<DateOrder>,
+    /// Order of dates in the bars [default: --date-order]
+    #[arg(long, value_name = "ORDER", value_parser = date_order)]
+    bar_date_order: Option<DateOrder>,
     /// Columns of the news: what=name, with commas between; what= if it has nothing of the kind. What: id, title, description, symbols,
     /// published_at, updated_at, received_at, publisher, author, url, keywords
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
@@ -127,6 +135,7 @@ impl Reading {
             ("--delay", self.delay.is_some()),
             ("--alias", !self.alias.is_empty()),
             ("--news-zone", self.news_zone.is_some()),
+            ("--news-date-order", self.news_date_order.is_some()),
             ("--news-columns", !self.news_columns.is_empty()),
             ("--news-format", self.news_format.is_some()),
         ];
@@ -136,6 +145,7 @@ impl Reading {
             ("--price-scale", self.price_scale.is_some()),
             ("--bar-zone", self.bar_zone.is_some()),
             ("--date-order", self.date_order.is_some()),
+            ("--bar-date-order", self.bar_date_order.is_some()),
             ("--bar-columns", !self.bar_columns.is_empty()),
             ("--symbol", self.symbol.is_some()),
             ("--symbol-from-file-name", self.symbol_from_file_name),
@@ -187,6 +197,8 @@ impl Reading {
     /// [`UsageError`] if two flags contradict each other; a list of companies can't be read.
     pub fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
         let (benchmark, other_benchmarks) = self.benchmarks(config)?;
+        check_once("--alias", &self.alias)?;
+        check_once("--market", &self.market)?;
         let mut config = config.clone();
         for (what, market) in &self.market {
             config.join.calendars.set(what, *market).map_err(|error| UsageError(format!("--market: {error}")))?;
@@ -214,7 +226,8 @@ impl Reading {
             benchmark_is_required: !self.benchmark.is_empty(),
             news_zone: self.news_zone.clone(),
             bar_zone: self.bar_zone.clone(),
-            date_order: self.date_order,
+            news_date_order: self.news_date_order.or(self.date_order),
+            bar_date_order: self.bar_date_order.or(self.date_order),
             news_columns: mapping("--news-columns", &self.news_columns)?,
             bar_columns: mapping("--bar-columns", &self.bar_columns)?,
             symbol,
@@ -274,6 +287,17 @@ pub fn progress_bar() -> ProgressBar {
     bar
 }
 
+/// Refuses a flag that gives two values for one name: only the last would count.
+fn check_once<N: Ord + Display, V: PartialEq + Display>(flag: &str, pairs: &[(N, V)]) -> Result<(), UsageError> {
+    let mut given: BTreeMap<&N, &V> = BTreeMap::new();
+    for (name, value) in pairs {
+        if let Some(other) = given.insert(name, value).filter(|other| *other != value) {
+            return Err(UsageError(format!("{flag}: {name} is {other} and {value}; give one of them")));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn mapping(flag: &str, pairs: &[(String, Option<String>)]) -> Result<Mapping, UsageError> {
     let mut mapping = Mapping::new();
     for (what, name) in pairs {
@@ -327,5 +351,54 @@ pub(super) fn date_order(text: &str) -> Result<DateOrder, String> {
         "mdy" => Ok(DateOrder::MonthFirst),
         "dmy" => Ok(DateOrder::DayFirst),
         _ => Err("write mdy or dmy".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        reading: Reading,
+    }
+
+    /// The options that these flags give.
+    fn options(flags: &[&str]) -> anyhow::Result<ReplayOptions> {
+        let files = ["tapewire", "--news", "news.csv", "--bars", "bars.csv"];
+        Line::try_parse_from(files.iter().chain(flags))?.reading.options(&Config::default())
+    }
+
+    #[test]
+    fn two_values_for_one_name_are_a_wrong_usage() {
+        for flags in [
+            ["--alias", "FOO=AAPL", "--alias", "FOO=SPY"],
+            ["--alias", "foo=AAPL", "--alias", "FOO=SPY"],
+            ["--market", "FOO=london", "--market", "FOO=us"],
+            ["--market", "london", "--market", "us"],
+        ] {
+            let error = options(&flags).unwrap_err();
+            assert_eq!(exit::code(&error), exit::USAGE, "{flags:?}: {error:#}");
+            assert!(exit::text(&error).contains("give one of them"), "{flags:?}: {error:#}");
+        }
+        assert!(options(&["--alias", "FOO=AAPL", "--alias", "FOO=AAPL", "--alias", "BAR=AAPL"]).is_ok());
+        assert!(options(&["--market", "FOO=london", "--market", "BAR=us"]).is_ok());
+    }
+
+    #[test]
+    fn news_and_bars_may_have_dates_in_two_orders() {
+        let orders = |flags: &[&str]| {
+            let options = options(flags).unwrap();
+            (options.news_date_order, options.bar_date_order)
+        };
+        let (month, day) = (Some(DateOrder::MonthFirst), Some(DateOrder::DayFirst));
+        assert_eq!(orders(&[]), (None, None));
+        assert_eq!(orders(&["--date-order", "dmy"]), (day, day));
+        assert_eq!(orders(&["--date-order", "dmy", "--news-date-order", "mdy"]), (month, day));
+        assert_eq!(orders(&["--bar-date-order", "dmy", "--news-date-order", "mdy"]), (month, day));
+        assert_eq!(orders(&["--bar-date-order", "dmy"]), (None, day));
     }
 }

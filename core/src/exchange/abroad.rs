@@ -147,6 +147,12 @@ pub fn ending_of(code: &str) -> Option<&'static str> {
     of_code(code).map(|exchange| exchange.ending)
 }
 
+/// The city of the exchange whose ending a share class would be after a point: London for `L`.
+pub fn city_of_class(class: &str) -> Option<&'static str> {
+    let is_ending = |exchange: &Exchange| exchange.ending.strip_prefix('.') == Some(class);
+    exchange(is_ending).filter(|_| class.len() == 1).map(|found| found.city)
+}
+
 /// The ending of a ticker, if it is that of an exchange whose calendar is not known: `.SW` of `NESN.SW`.
 pub fn without_calendar(ticker: &str) -> Option<&'static str> {
     let is_ending = |ending: &&str| ticker.len() > ending.len() && ticker.ends_with(ending);
@@ -328,6 +334,12 @@ mod tests {
         for text in others.into_iter().chain(more) {
             assert_eq!(read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_class_of_one_letter_may_be_the_ending_of_an_exchange() {
+        let found = ["L", "T", "B", "DE", "PA", ""].map(city_of_class);
+        assert_eq!(found, [Some("London"), Some("Tokyo"), None, None, None, None]);
     }
 
     #[test]

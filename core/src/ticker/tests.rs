@@ -71,6 +71,9 @@ fn a_ticker_with_its_exchange_or_market_is_the_ticker() {
         ("BINANCE:BTCUSDT", "BINANCE:BTCUSDT"),
         ("OANDA:EURUSD", "OANDA:EURUSD"),
         ("MC.PA", "MC.PA"),
+        ("^N225", "^N225"),
+        ("^GSPC", "^GSPC"),
+        ("^STOXX50E", "^STOXX50E"),
     ] {
         assert_eq!(one(text), expected, "{text}");
     }
@@ -128,6 +131,12 @@ fn what_is_not_a_ticker_is_refused_by_its_kind() {
         ("Apple", "may be a name"),
         ("SPY.P", "Arca"),
         ("AAPL.OQ^A12", "no longer listed"),
+        ("TWTR.N^K22", "no longer listed"),
+        ("BAC-L", "may be a preferred share, or a ticker of London; write BACpL or BAC.L"),
+        ("bac-l", "write BACpL or BAC.L"),
+        ("BAC/L", "write BACpL or BAC.L"),
+        ("NYSE:BAC-L", "write BACpL"),
+        ("RY-T", "may be a preferred share, or a ticker of Tokyo; write RYpT"),
         ("AAPL/MSFT", "several"),
         ("A B C", "not a ticker"),
         ("?!", "not a ticker"),

@@ -86,8 +86,10 @@ pub struct ReplayOptions {
     pub news_zone: Option<TimeZone>,
     /// The zone of bar starts without one.
     pub bar_zone: Option<TimeZone>,
-    /// The order of dates such as `05/12/2025`.
-    pub date_order: Option<DateOrder>,
+    /// The order of dates such as `05/12/2025` in the news.
+    pub news_date_order: Option<DateOrder>,
+    /// The order of such dates in the bars.
+    pub bar_date_order: Option<DateOrder>,
     /// Columns of the news that have other names than we know.
     pub news_columns: Mapping,
     /// Columns of the bars that have other names than we know.
@@ -118,7 +120,8 @@ impl Default for ReplayOptions {
             actions: None,
             news_zone: None,
             bar_zone: None,
-            date_order: None,
+            news_date_order: None,
+            bar_date_order: None,
             news_columns: Mapping::new(),
             bar_columns: Mapping::new(),
             symbol: SymbolOf::Column,

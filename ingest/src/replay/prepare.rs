@@ -1,10 +1,12 @@
 //! Reads the files and prepares what is sent. Whatever can be refused is refused here.
 
 use super::source::{Files, Origin, Rejected, reasons};
-use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, news};
+use super::values::time::is_of_other_order;
+use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, delayed, news};
 use crate::IngestError;
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tapewire_core::exchange::{Calendars, Market};
 use tapewire_core::{Article, CorporateAction, Run, Symbol};
@@ -25,6 +27,8 @@ pub struct Prepared {
     pub(super) repeated: u64,
     edits: u64,
     midnights: Vec<news::Midnights>,
+    /// What a person should know of the columns of the news.
+    of_columns: Vec<String>,
 }
 
 /// Reads all files and decides what they mean: names, times, widths, edits, repetitions. `report` may stop it with an
@@ -60,10 +64,22 @@ pub fn prepare(
         Some(run) => run,
         None => Run::named(&format!("replay-{}", fingerprint(&news, &bars, &actions, options))),
     };
-    let news::Collected { articles, mentions, repeated, edits, midnights, rejected: contradicting } = news;
+    let news::Collected { articles, mentions, repeated, edits, midnights, rejected: contradicting, notes } = news;
     rejected.extend(contradicting);
-    let options = options.clone();
-    Ok(Prepared { run, actions, articles, mentions, bars, options, rejected, in_part, repeated, edits, midnights })
+    Ok(Prepared {
+        run,
+        actions,
+        articles,
+        mentions,
+        bars,
+        options: options.clone(),
+        rejected,
+        in_part,
+        repeated,
+        edits,
+        midnights,
+        of_columns: notes,
+    })
 }
 
 fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
@@ -91,7 +107,9 @@ fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
                 return Err(wrong(reason.into()));
             }
         }
-        Ok(reader.read(row, origin.number, own).map(|(reading, left_out)| {
+        let read = reader.read(row, origin.number, own);
+        check_order(&origin, &read, "--bar-date-order gives that of the bars")?;
+        Ok(read.map(|(reading, left_out)| {
             keep_parts(in_part, &origin, left_out, row);
             collector.add(&origin, reading, &row.raw);
         }))
@@ -138,15 +156,26 @@ fn read_news<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
     let reader = news::Reader::new(options).map_err(IngestError::Config)?;
     let mut collector = news::Collector::default();
     files.each(rejected, |_, origin, row| {
-        Ok(reader.read(row).map(|mut draft| {
+        let read = reader.read(row);
+        check_order(&origin, &read, "--news-date-order gives that of the news")?;
+        Ok(read.map(|mut draft| {
             keep_parts(in_part, &origin, std::mem::take(&mut draft.left_out), row);
             collector.add(draft, origin, row.raw.clone());
         }))
     })?;
     match reader.missing_column() {
         Some(reason) => Err(IngestError::Config(reason)),
-        None => Ok(collector.finish()),
+        None => Ok(news::Collected { notes: reader.notes(), ..collector.finish() }),
     }
+}
+
+/// Refuses a file of which a row has a date that is a day only in the other order than the user gave: its other dates would
+/// be read as other days. `remedy` names the flag for files of this kind.
+fn check_order<T>(origin: &Origin, read: &Result<T, String>, remedy: &str) -> Result<(), IngestError> {
+    let Some(reason) = read.as_ref().err().filter(|reason| is_of_other_order(reason)) else { return Ok(()) };
+    let (unit, number) = (if origin.has_lines { "line" } else { "row" }, origin.number);
+    let reason = format!("{unit} {number}: {reason}; {remedy} alone");
+    Err(IngestError::Shape { path: origin.file.to_path_buf(), reason })
 }
 
 fn keep_parts(in_part: &mut Vec<Rejected>, origin: &Origin, left_out: Vec<String>, row: &Row) {
@@ -263,55 +292,94 @@ impl Prepared {
         &self.options
     }
 
-    /// The markets other than New York, and their benchmarks.
-    fn other_markets(&self) -> Vec<String> {
+    /// The markets and their benchmarks. New York is not named, unless it lacks a benchmark although other markets have one.
+    fn of_markets(&self) -> Vec<String> {
         let (options, symbols) = (&self.options, self.bars.symbols());
-        let others = Market::ALL.into_iter().filter(|market| *market != Market::NewYork);
-        let described = others.filter_map(|market| {
+        let described = Market::ALL.into_iter().filter_map(|market| {
             let count = symbols.iter().filter(|symbol| options.calendars.of(symbol) == market).count();
             let benchmark = options.benchmarks().find(|benchmark| options.calendars.of(benchmark) == market);
+            let is_usual = market == Market::NewYork && (benchmark.is_some() || options.benchmark.is_none());
             let benchmark = match benchmark {
                 Some(benchmark) => format!("with the benchmark {benchmark}"),
                 None => "without a benchmark, so their alpha, beta and ar_* will be empty".to_owned(),
             };
             let symbols = if count == 1 { "1 symbol".to_owned() } else { format!("{count} symbols") };
-            (count > 0).then(|| format!("calendar {market}: {symbols}, {benchmark}"))
+            (count > 0 && !is_usual).then(|| format!("calendar {market}: {symbols}, {benchmark}"))
         });
         described.collect()
+    }
+
+    /// Symbols that are not compared with their benchmark, because all their bars have other widths than its bars.
+    fn of_widths(&self) -> Vec<String> {
+        let (options, widths) = (&self.options, self.bars.widths_of_symbols());
+        let mut apart: BTreeMap<&Symbol, Vec<&Symbol>> = BTreeMap::new();
+        for (&symbol, own) in &widths {
+            let benchmark = options.calendars.benchmark_of(symbol, options.benchmarks());
+            let of_benchmark = benchmark.and_then(|benchmark| widths.get_key_value(benchmark));
+            if let Some((&benchmark, _)) = of_benchmark.filter(|(_, widths)| own.is_disjoint(widths)) {
+                apart.entry(benchmark).or_default().push(symbol);
+            }
+        }
+        let note = |(benchmark, symbols): (&Symbol, Vec<&Symbol>)| {
+            let (count, first) = (symbols.len(), symbols[0]);
+            format!(
+                "alpha, beta and ar_* of {count} symbols, such as {first}, will be empty, because their bars have other \
+                 widths than those of the benchmark {benchmark}"
+            )
+        };
+        apart.into_iter().map(note).collect()
     }
 
     /// What a person should know before the replay is sent: widths, what is missing, what can't be read.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.bars.widths.clone();
-        if !self.actions.is_empty() {
-            notes.push(format!("{} splits and dividends", self.actions.len()));
-            notes.extend(self.idle_actions());
-        }
+        notes.extend(self.of_actions());
+        notes.extend(self.idle_actions());
         notes.extend(self.idle_flags());
         notes.extend(self.bars.markets.iter().cloned());
-        notes.extend(self.other_markets());
-        let calendars = &self.options.calendars;
-        let has_market = |benchmark: &Symbol| {
-            self.bars.symbols().iter().any(|symbol| calendars.of(symbol) == calendars.of(benchmark))
-        };
-        let absent = |benchmark: &&Symbol| has_market(benchmark) && !self.bars.has(benchmark);
-        if let Some(benchmark) = self.options.benchmark.as_ref().filter(absent) {
-            notes.push(format!(
-                "there is no bar of the benchmark {benchmark}, so alpha, beta and ar_* will be empty; --benchmark NAME names \
-                 another, and --benchmark none says that the bars have no benchmark"
-            ));
-        }
-        let late = self.articles.iter().filter(|article| {
-            article.received_at.duration_since(article.published_at) > jiff::SignedDuration::from_hours(24)
-        });
-        if let count @ 1.. = late.count() {
-            notes.push(format!(
-                "{count} articles or edits count from more than a day after their publication, because their rows say that they \
-                 were received, crawled or edited then; --news-columns received_at= leaves the time of receipt out"
-            ));
-        }
+        notes.extend(self.of_markets());
+        notes.extend(self.of_widths());
+        notes.extend(self.absent_benchmark());
+        notes.extend(self.of_columns.iter().cloned());
+        notes.extend(self.late());
         notes.extend(self.notes_of_rows());
         notes
+    }
+
+    /// How many splits and dividends a file of them has.
+    fn of_actions(&self) -> Option<String> {
+        let path = self.options.actions.as_ref()?;
+        Some(match self.actions.len() {
+            0 => format!("{}: it has no splits or dividends, only the names of the columns", path.display()),
+            count => format!("{count} splits and dividends"),
+        })
+    }
+
+    fn absent_benchmark(&self) -> Option<String> {
+        let (calendars, benchmark) = (&self.options.calendars, self.options.benchmark.as_ref()?);
+        let market = calendars.of(benchmark);
+        let has_market = self.bars.symbols().into_iter().any(|symbol| calendars.of(symbol) == market);
+        (has_market && !self.bars.has(benchmark)).then(|| {
+            format!(
+                "there is no bar of the benchmark {benchmark}, so alpha, beta and ar_* will be empty; --benchmark NAME names \
+                 another, and --benchmark none says that the bars have no benchmark"
+            )
+        })
+    }
+
+    /// How many articles count long after their publication because of their rows, and not because of the delay.
+    fn late(&self) -> Option<String> {
+        let is_late = |article: &&Article| {
+            let usual = delayed(article.published_at, self.options.delay);
+            article.received_at.duration_since(usual) > SignedDuration::from_hours(24)
+        };
+        let count = self.articles.iter().filter(is_late).count();
+        (count > 0).then(|| {
+            format!(
+                "{count} articles or edits count from more than a day after their publication, because their rows say that they \
+                 were received, crawled or edited then; --news-columns received_at= leaves the time of receipt out"
+            )
+        })
     }
 
     /// Splits and dividends that change nothing, because no bar has their symbol.

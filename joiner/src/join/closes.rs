@@ -91,7 +91,8 @@ impl SessionCloses {
 
     /// The log return of a holder from the close of the session before to that of each session, by the session's
     /// position in the calendar. A session has none without both closes, before it is over, and across a night whose
-    /// prices can't be compared. A move that `benchmark` shares, if it is of the same market, is not taken for a split.
+    /// prices can't be compared. A move that `benchmark` shares, if it is of the same market, is not taken for a split,
+    /// unless the benchmark's price may have been split itself.
     pub fn returns(&self, symbol: &Symbol, benchmark: Option<&Symbol>) -> BTreeMap<u64, f64> {
         let Some(tape) = self.symbols.get(symbol) else { return BTreeMap::new() };
         let own_market = self.market(symbol);
@@ -108,7 +109,7 @@ impl SessionCloses {
             let market = market.as_ref().and_then(|(tape, sessions)| {
                 let before = sessions.get(&(session - 1))?.close()?;
                 let after = sessions.get(&session)?.opening()?;
-                Some((tape.actions.holding(session - 1, session).value(after) / before).ln())
+                Night::new(tape.actions.holding(session - 1, session), before, after, None).moved()
             });
             let opening = prices.opening().unwrap_or(close);
             let night = Night::new(holding, last, opening, market);
@@ -255,5 +256,21 @@ mod tests {
             received_at: at("2025-05-13T00:00:00Z"),
         });
         assert_eq!(returns(&closes), [(3.0 * 103.0_f64 / 300.0).ln()]);
+    }
+
+    #[test]
+    fn a_jump_that_the_benchmark_shares_is_a_return_unless_both_may_have_split() {
+        let of_both = |benchmark: f64| {
+            let days = ["2025-05-12T04:00:00Z", "2025-05-13T04:00:00Z"];
+            let mut closes = closes(&[(days[0], DAY_S, 100.0, 100.0), (days[1], DAY_S, 50.0, 50.0)]);
+            for (start, price) in days.into_iter().zip([100.0, benchmark]) {
+                closes.add_bar(&Bar { width_s: DAY_S, ..tapewire_testkit::bar("MKT", at(start), price) });
+            }
+            let returns =
+                |name: &str, of: Option<&Symbol>| closes.returns(&symbol(name), of).into_values().collect::<Vec<f64>>();
+            (returns("AAA", Some(&symbol("MKT"))), returns("MKT", None))
+        };
+        assert_eq!(of_both(64.0), (vec![0.5_f64.ln()], vec![0.64_f64.ln()]), "the market fell by 36 %");
+        assert_eq!(of_both(50.0), (Vec::new(), Vec::new()), "both may have split");
     }
 }

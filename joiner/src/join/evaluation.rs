@@ -22,7 +22,7 @@ use super::actions::Holding;
 use super::baseline::Baseline;
 use super::market::{MarketModel, Markets, SessionMoments, usual_volume};
 use super::mention::{Lateness, MentionRevision};
-use super::overnight::Night;
+use super::overnight::Nights;
 use super::placement::{WIDEST_AUCTION_S, auction_end, may_hold_auction};
 use super::state::Cause;
 use super::tape::{Bars, Instrument, Source, Visibility};
@@ -369,12 +369,16 @@ impl<'a> EvalContext<'a> {
         out.model = self.model(entry);
         out.volume_ratio = self.usual_volume(entry, out).map(|usual| entry.volume / usual);
         self.adjust_price_before(entry, out);
-        let night = self.night_after(entry, out);
+        let nights = self.nights_after(entry, out);
 
         let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
-        self.minutes(entry, night, market_entry, last, out);
+        if let Some((_, bar)) = &market_entry {
+            // Whether or not an abnormal return is made of it now: a split that becomes known must not end the dependency.
+            out.traces.depend_on_record(bar);
+        }
+        self.minutes(entry, nights, market_entry, last, out);
         for i in Horizon::MINUTES.len()..Horizon::COUNT {
-            self.horizon(i, entry, night, market_entry, out);
+            self.horizon(i, entry, nights, market_entry, out);
         }
         let last = auction_end(self.config, &entry.next, entry.width_s).unwrap_or(entry.next.close);
         if self.is_complete(last, out) {
@@ -387,7 +391,7 @@ impl<'a> EvalContext<'a> {
     fn minutes(
         &self,
         entry: &Entry<'_>,
-        night: Option<Night>,
+        nights: Option<Nights>,
         market_entry: Option<(f64, Source)>,
         last: Option<&Evaluation>,
         out: &mut Evaluation,
@@ -402,7 +406,7 @@ impl<'a> EvalContext<'a> {
         }
         let others = std::mem::replace(&mut out.traces, out.reached.traces);
         for (i, minutes) in Horizon::MINUTES.into_iter().enumerate().skip(out.reached.horizons) {
-            self.horizon(i, entry, night, market_entry, out);
+            self.horizon(i, entry, nights, market_entry, out);
             if entry.bar.start + Span::MINUTE * minutes <= self.history.low().min(entry.session.close) {
                 out.reached.horizons = i + 1;
                 out.reached.traces = out.traces;
@@ -420,15 +424,14 @@ impl<'a> EvalContext<'a> {
         &self,
         i: usize,
         entry: &Entry<'_>,
-        night: Option<Night>,
+        nights: Option<Nights>,
         market_entry: Option<(f64, Source)>,
         out: &mut Evaluation,
     ) {
-        let Some(exit) = self.exit(Horizon::ALL[i], entry, night, out) else { return };
+        let Some(exit) = self.exit(Horizon::ALL[i], entry, nights, out) else { return };
         let log_return = (exit.price / entry.price).ln();
         out.returns[i] = Some(log_return);
-        if let (Some(model), Some((before, bar)), Some(after)) = (out.model, market_entry, exit.market) {
-            out.traces.depend_on_record(&bar);
+        if let (Some(model), Some((before, _)), Some(after)) = (out.model, market_entry, exit.market) {
             let expected = model.alpha * exit.bars + model.beta * (after / before).ln();
             out.abnormal[i] = Some(log_return - expected);
         }

@@ -81,12 +81,11 @@ impl MentionState {
         start >= prices.first_minute || (end <= window.available && is_latest_before())
     }
 
-    /// Whether a bar of the benchmark can change its row. Every bar up to the last horizon reached can, also those of
-    /// the session before the entry's: they tell whether the market jumped, too.
+    /// Whether a bar of the benchmark can change its row. Every bar up to the end of the last price that the row uses can,
+    /// also those of the session before the entry's: they tell whether the market jumped, too.
     pub fn depends_on_benchmark_bar(&self, start: EventTime) -> bool {
         let Some((_, evaluation)) = &self.evaluated else { return false };
-        let measured = evaluation.covered_until.filter(|_| evaluation.entry.is_some());
-        measured.is_some_and(|until| start <= until)
+        evaluation.entry.is_some() && start <= evaluation.complete_until
     }
 
     /// Whether it has no entry and no regular bar, so that a bar outside the sessions can change its reason.

@@ -1,7 +1,7 @@
 //! The price at each horizon, and the benchmark's price at the same moment.
 
 use super::evaluation::{Entry, EvalContext, Evaluation};
-use super::overnight::Night;
+use super::overnight::Nights;
 use super::placement::{DAY_S, auction_end};
 use super::tape::{Bars, Source, Visibility};
 use super::time::{EventTime, Span};
@@ -28,12 +28,12 @@ enum Opening {
 
 impl<'a> EvalContext<'a> {
     /// The price at a horizon, if the tape has reached it and there is one.
-    /// `night` is the one after the entry's session.
+    /// `nights` are those after the entry's session.
     pub(super) fn exit(
         &self,
         horizon: Horizon,
         entry: &Entry<'_>,
-        night: Option<Night>,
+        nights: Option<Nights>,
         out: &mut Evaluation,
     ) -> Option<Exit> {
         let (start, session, next) = (entry.bar.start, entry.session, entry.next);
@@ -42,7 +42,7 @@ impl<'a> EvalContext<'a> {
         match horizon.moment() {
             Moment::NextOpen => {
                 let exit = self.next_open(entry, to_close, out)?;
-                self.across(night, entry, exit)
+                self.across(nights, exit)
             }
             Moment::Close => {
                 let (exit, is_official) = self.close(entry, session, start, to_close, out)?;
@@ -52,7 +52,7 @@ impl<'a> EvalContext<'a> {
             Moment::NextClose => {
                 let length = to_close + bars(next, next.open, next.close);
                 let (exit, is_official) = self.close(entry, next, next.open, length, out)?;
-                let exit = self.across(night, entry, exit)?;
+                let exit = self.across(nights, exit)?;
                 out.next_close_is_official = Some(is_official);
                 Some(exit)
             }
@@ -68,20 +68,20 @@ impl<'a> EvalContext<'a> {
                 let last_in_next = entry.bars.last_within(next.index, next.open, due, entry.visibility);
                 if reaches_on && last_in_next.is_some() {
                     let exit = self.last_close(entry, next, next.open, due, length, out)?;
-                    return self.across(night, entry, exit);
+                    return self.across(nights, exit);
                 }
                 self.last_close(entry, session, start, due, length, out)
             }
         }
     }
 
-    /// An exit after the night. Its price becomes the value of what a holder of one share at the entry then has, with
-    /// splits and dividends; `None` if that is not known.
-    fn across(&self, night: Option<Night>, entry: &Entry<'_>, exit: Exit) -> Option<Exit> {
-        let night = night.filter(|night| !self.is_withheld(*night))?;
-        let market = self.market_holding(entry.session.index, entry.next.index);
-        let market = exit.market.filter(|_| !market.has_foreign_cash).map(|price| market.value(price));
-        Some(Exit { price: night.holding.value(exit.price), market, ..exit })
+    /// An exit after the night. Each of its prices becomes the value of what a holder of one share at the entry then has,
+    /// with splits and dividends; `None` if the symbol's is not known.
+    fn across(&self, nights: Option<Nights>, exit: Exit) -> Option<Exit> {
+        let Nights { own, market } = nights.filter(|nights| !self.is_withheld(nights.own))?;
+        let market = exit.market.zip(market.filter(|night| !self.is_withheld(*night)));
+        let market = market.map(|(price, night)| night.holding.value(price));
+        Some(Exit { price: own.holding.value(exit.price), market, ..exit })
     }
 
     /// The close of the last bar that started at or after `from` and ended by `due`.

@@ -10,6 +10,9 @@
 //! - A price within 2 % of a 3:2, 4:3 or 5:4 split or of its reverse: the row is flagged, and the outcomes stay. Falls by
 //!   a fifth to a third on news are many times more frequent than such splits, and they are what is to be measured.
 //! - Neither rule applies where the benchmark moved in the same direction by more than half as much.
+//! - The benchmark's own night is judged by the first two rules: no market falls by half in a night. Abnormal returns across
+//!   it are the outcomes that are NULL, and only a row with a market model is flagged. A night of the benchmark that may
+//!   be a split, also a small one, is no move of the market, and no reason to take the symbol's jump for a move.
 
 use super::actions::Holding;
 use super::config::PossibleSplits;
@@ -41,6 +44,16 @@ pub(super) enum Look {
 pub(super) struct Night {
     pub holding: Holding,
     pub look: Look,
+    /// The log return of a holder.
+    gained: f64,
+}
+
+/// The night after the entry's session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nights {
+    pub own: Night,
+    /// The benchmark's; `None` where it has no price before or after it.
+    pub market: Option<Night>,
 }
 
 impl Look {
@@ -75,23 +88,30 @@ impl Night {
             (true, true) => Look::MaybeSplit,
             (false, _) => Look::of(gained, market),
         };
-        Self { holding, look }
+        Self { holding, look, gained }
+    }
+
+    /// The log return of a holder, unless it may be that of a split.
+    pub fn moved(self) -> Option<f64> {
+        (self.look == Look::Move).then_some(self.gained)
     }
 }
 
 impl EvalContext<'_> {
     /// The night after the entry's session, once there is a price after it; flags what it looks like.
-    pub(super) fn night_after(&self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Night> {
+    pub(super) fn nights_after(&self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<Nights> {
         let (session, next) = (entry.session, entry.next);
-        let auction = entry.bars.auction(next.index, entry.visibility).map(|(price, _)| price);
-        let after = self.first_price(entry.bars, next, entry.visibility, out).or(auction)?;
+        let after = self.first_price(entry.bars, next, entry.visibility, out)?;
         let last = entry.bars.last_within(session.index, entry.bar.start, session.close, entry.visibility);
         last.iter().for_each(|(_, bar)| self.depend_on(bar, out));
         let before = last.map_or(entry.price, |(price, _)| price);
-        let market = self.market_move(session.index, next, entry, out);
-        let night = self.night(self.holding(session.index, next.index), before, after, market);
-        self.flag(night, out);
-        Some(night)
+        let market = self.market_night(session.index, next, entry, out);
+        let own = self.night(self.holding(session.index, next.index), before, after, market);
+        self.flag(own, out);
+        // Without a market model the benchmark's prices are in none of the row's columns.
+        let market_jumped = market.is_some_and(|night| night.look != Look::Move);
+        out.quality.possible_split |= market_jumped && self.model(entry).is_some();
+        Some(Nights { own, market })
     }
 
     /// Makes the price before the news comparable with the entry, where nights are between them.
@@ -100,7 +120,8 @@ impl EvalContext<'_> {
         if before >= entry.session.index {
             return;
         }
-        let market = self.market_move(before, entry.session, entry, out);
+        // It tells only whether the market moved: abnormal returns begin at the entry.
+        let market = self.market_night(before, entry.session, entry, out);
         let night = self.night(self.holding(before, entry.session.index), price, entry.price, market);
         self.flag(night, out);
         let adjusted = night.holding.back_adjusted(price).filter(|_| !self.is_withheld(night));
@@ -108,11 +129,9 @@ impl EvalContext<'_> {
     }
 
     /// A night as [`Night::new`] sees it. Where a market does not close, prices do not jump by splits.
-    fn night(&self, holding: Holding, before: f64, after: f64, market: Option<f64>) -> Night {
-        if self.calendar.market().is_endless() {
-            return Night { holding, look: Look::Move };
-        }
-        Night::new(holding, before, after, market)
+    fn night(&self, holding: Holding, before: f64, after: f64, market: Option<Night>) -> Night {
+        let night = Night::new(holding, before, after, market.and_then(Night::moved));
+        if self.calendar.market().is_endless() { Night { look: Look::Move, ..night } } else { night }
     }
 
     fn flag(&self, night: Night, out: &mut Evaluation) {
@@ -130,21 +149,30 @@ impl EvalContext<'_> {
         self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after))
     }
 
-    pub(super) fn market_holding(&self, before: usize, after: usize) -> Holding {
+    fn market_holding(&self, before: usize, after: usize) -> Holding {
         self.benchmark.map_or(Holding::ONE, |benchmark| benchmark.actions.holding(before, after))
     }
 
-    /// The benchmark's log return from the close of session `before` to the first price of `after`.
-    fn market_move(&self, before: usize, after: SessionBounds, entry: &Entry<'_>, out: &mut Evaluation) -> Option<f64> {
+    /// The benchmark's night from the last close of session `before`, or the opening price of the entry's bar if there is
+    /// no close, to the first price of `after`.
+    fn market_night(
+        &self,
+        before: usize,
+        after: SessionBounds,
+        entry: &Entry<'_>,
+        out: &mut Evaluation,
+    ) -> Option<Night> {
         let bars = self.benchmark?.bars.get(&entry.width_s)?;
         let close = self.calendar.sessions().get(before)?.close;
-        let (last, bar) = bars.last_within(before, EventTime::MIN, close.into(), entry.visibility)?;
+        let last = bars.last_within(before, EventTime::MIN, close.into(), entry.visibility);
+        let (last, bar) = last.or_else(|| bars.starting_at(before, entry.bar.start, entry.visibility))?;
         self.depend_on(&bar, out);
         let first = self.first_price(bars, after, entry.visibility, out)?;
-        Some((self.market_holding(before, after.index).value(first) / last).ln())
+        Some(self.night(self.market_holding(before, after.index), last, first, None))
     }
 
     /// The first price of a session: the open of its first bar or, if that is no price of the session, the bar's close.
+    /// Without a bar it is the price of the closing auction.
     fn first_price(
         &self,
         bars: &Bars,
@@ -152,10 +180,13 @@ impl EvalContext<'_> {
         visibility: Visibility,
         out: &mut Evaluation,
     ) -> Option<f64> {
-        let bars = bars.in_session(session.index)?;
-        let first = (0..bars.len()).find(|&i| bars.is_visible(i, visibility))?;
-        self.depend_on(&bars.source(first), out);
-        bars.open(first).or(bars.close(first))
+        let in_session = bars.in_session(session.index).and_then(|bars| {
+            let first = (0..bars.len()).find(|&i| bars.is_visible(i, visibility))?;
+            Some((bars.open(first).or(bars.close(first))?, bars.source(first)))
+        });
+        let (price, bar) = in_session.or_else(|| bars.auction(session.index, visibility))?;
+        self.depend_on(&bar, out);
+        Some(price)
     }
 }
 
@@ -187,6 +218,16 @@ mod tests {
         }
         assert_eq!(look(0.79, Some(-0.2)), Look::Move, "the market fell as well");
         assert_eq!(look(0.79, Some(0.2)), Look::MaybeSplit);
+    }
+
+    #[test]
+    fn what_may_be_a_split_is_no_move_of_the_market() {
+        let moved = |ratio: f64| Night::new(Holding::ONE, 100.0, 100.0 * ratio, None).moved();
+        assert_eq!([0.5, 2.0, 0.1, 1.5, 0.8].map(moved), [None; 5]);
+        assert_eq!(moved(0.9), Some(0.9_f64.ln()));
+        let split = Holding { shares: 2.0, ..Holding::ONE };
+        assert_eq!(Night::new(split, 100.0, 50.0, None).moved(), Some(0.0));
+        assert_eq!(Night::new(split, 100.0, 100.0, None).moved(), None, "adjusted bars");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Make {
     pub halts: bool,
     /// All bars are before the first watermark, as in a replay.
     pub bars_first: bool,
+    /// Before every third session the benchmark's price is halved, every other time that of AAA, too. No action says so.
+    pub benchmark_splits: bool,
 }
 
 pub fn config() -> JoinConfig {
@@ -60,7 +62,10 @@ impl Make {
         let mut dice = Dice(self.seed);
         let days = sessions(self.sessions);
         let halts = if self.halts { halts(&mut dice, days) } else { Vec::new() };
-        let splits = splits(&mut dice, days);
+        let mut splits = splits(&mut dice, days);
+        if self.benchmark_splits {
+            splits.extend(unknown_splits(days));
+        }
         let actions = if self.halts { actions(&mut dice, days, &splits) } else { Vec::new() };
         Topics { halts, actions, bars: self.bars(&mut dice, days, &splits), sentiment: self.news(&mut dice, days) }
     }
@@ -250,6 +255,22 @@ fn splits(dice: &mut Dice, days: &[Session]) -> Vec<Split> {
                 splits.push(Split { name, day: day.date, ratio, printed, is_known });
             }
         }
+    }
+    splits
+}
+
+/// See [`Make::benchmark_splits`].
+fn unknown_splits(days: &[Session]) -> Vec<Split> {
+    let mut splits = Vec::new();
+    for (i, day) in days.iter().skip(3).step_by(3).enumerate() {
+        let names = if i % 2 == 0 { &["MKT", "AAA"][..] } else { &["MKT"] };
+        splits.extend(names.iter().map(|&name| Split {
+            name,
+            day: day.date,
+            ratio: 2.0,
+            printed: 1.0,
+            is_known: false,
+        }));
     }
     splits
 }

@@ -22,9 +22,23 @@ pub struct Night {
     pub foreign: bool,
     /// As [`look`].
     pub look: u8,
+    /// The log return of a holder.
+    pub moved: f64,
 }
 
 impl Night {
+    /// A night with a last price before and a first price after it, and the log return of the market.
+    pub fn new(last: f64, first: f64, share: Held, market: Option<f64>) -> Self {
+        let Held { shares, cash, foreign } = share;
+        let moved = ((shares * first + cash) / last).ln();
+        Self { shares, cash, foreign, look: look(last, first, share, market), moved }
+    }
+
+    /// What a holder of one share before the night has at a price after it.
+    pub fn value(&self, price: f64) -> f64 {
+        self.shares * price + self.cash
+    }
+
     pub fn is_usable(&self) -> bool {
         !self.foreign && self.look < 2
     }

@@ -6,7 +6,7 @@
 //! a capital in the middle of a sentence that is not written in capitals throughout. How often what is found is right is
 //! measured by the example `found_companies`.
 
-use super::matching::{Name, is_of_exchange};
+use super::matching::{Name, is_of_exchange, is_of_word};
 use super::{Companies, Listing, coins};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -315,12 +315,12 @@ fn adjacent(after: &str) -> &str {
     &after[..end]
 }
 
-/// Runs of letters and digits.
+/// Runs of letters, digits and accents that are written by themselves.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut rest = 0;
     std::iter::from_fn(move || {
         let start = rest + text[rest..].find(char::is_alphanumeric)?;
-        let end = text[start..].find(|c: char| !c.is_alphanumeric()).map_or(text.len(), |at| start + at);
+        let end = text[start..].find(|c| !is_of_word(c)).map_or(text.len(), |at| start + at);
         rest = end;
         Some(start..end)
     })

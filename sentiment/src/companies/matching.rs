@@ -161,7 +161,8 @@ fn is_accent(c: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&c)
 }
 
-fn is_of_word(c: char) -> bool {
+/// Whether a character is a part of a word.
+pub(super) fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || is_accent(c)
 }
 

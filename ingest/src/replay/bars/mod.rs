@@ -1,7 +1,9 @@
 //! Bars: each row becomes a reading, the readings of a file show how wide its bars are, and then become bars.
 
 mod endless;
+mod hours;
 mod row;
+mod sessions;
 mod shapes;
 mod stamped;
 mod tape;

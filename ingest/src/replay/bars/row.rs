@@ -91,7 +91,7 @@ impl<'o> Reader<'o> {
     pub fn new(options: &'o ReplayOptions) -> Result<Self, String> {
         Ok(Self {
             names: Names::new(&INDEX, &[], "--bar-columns", &options.bar_columns)?,
-            clock: Clock { zone: options.bar_zone.clone(), order: options.date_order, zone_flag: "--bar-zone" },
+            clock: Clock { zone: options.bar_zone.clone(), order: options.bar_date_order, zone_flag: "--bar-zone" },
             options,
             tickers: HashMap::new(),
             symbols: Vec::new(),

@@ -7,6 +7,7 @@ use crate::IngestError;
 use crate::replay::ReplayOptions;
 use crate::replay::prepare::own_symbol;
 use crate::replay::source::{Origin, Rejected};
+use crate::replay::values::thousands;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -90,8 +91,8 @@ impl Collector {
     /// calendars.
     ///
     /// # Errors
-    /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, or two symbols that an alias makes one, or
-    /// two files that are named alike, have different prices.
+    /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, starts or of another zone than the file or the
+    /// user says, or two symbols that an alias makes one, or two files that are named alike, have different prices.
     pub fn finish(
         mut self,
         said: Option<u32>,
@@ -109,12 +110,17 @@ impl Collector {
             let wrong = |reason| IngestError::Shape { path: file.file.to_path_buf(), reason };
             if options.price_scale.is_none() {
                 fixed_point(&file.readings).map_err(wrong)?;
+                let ohlc = |prices: Prices| [prices.open, prices.high, prices.low, prices.close];
+                thousands::check(file.readings.iter().map(|row| (row.symbol, ohlc(row.prices)))).map_err(wrong)?;
             }
             let width = width::of_file(&file.readings, said, symbols).map_err(wrong)?;
             match time {
                 None => stamped::check(&file.readings, &width, symbols, &collected.calendars).map_err(wrong)?,
                 Some(BarTime::Start) => {}
-                Some(BarTime::End) => stamped::to_starts(&mut file.readings, &width),
+                Some(BarTime::End) => {
+                    stamped::check_ends(&file.readings, &width, symbols, &collected.calendars).map_err(wrong)?;
+                    stamped::to_starts(&mut file.readings, &width);
+                }
             }
             file_widths.push(width);
         }
@@ -299,6 +305,15 @@ impl Collected {
             .into_iter()
             .map(|at| &self.symbols[at as usize])
             .collect()
+    }
+
+    /// The symbols that have bars, with the widths of their bars in seconds.
+    pub fn widths_of_symbols(&self) -> BTreeMap<&Symbol, BTreeSet<u32>> {
+        let mut widths: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        for bar in &self.bars {
+            widths.entry(bar.symbol).or_default().insert(bar.width_s);
+        }
+        widths.into_iter().map(|(at, widths)| (&self.symbols[at as usize], widths)).collect()
     }
 
     /// Whether there is a bar of the symbol.

@@ -6,6 +6,7 @@
 
 use super::{DAY_S, DayKind, Reading};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use tapewire_core::Symbol;
@@ -29,6 +30,8 @@ const RARE: [i64; 16] = [1, 5, 10, 15, 20, 30, 120, 180, 240, 600, 1200, 2700, 5
 const MANY: usize = 10;
 /// The longest gap between two daily bars of a symbol that trades every day, in days: a weekend with two holidays.
 const LONGEST_GAP: i64 = 5;
+/// How many gaps of a symbol show that its bars are of weeks or months.
+const FEWEST_GAPS: usize = 3;
 
 /// Of this many rows of a file of daily bars, one may have a time that is not a day.
 const FEW: usize = 10;
@@ -47,7 +50,7 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
         return Ok(Width::OfRow);
     }
     match said {
-        Some(DAY_S) => return daily(readings),
+        Some(DAY_S) => return daily(readings, symbols),
         Some(width) => {
             let starts = Starts::of(readings, symbols);
             return starts.check(i64::from(width)).map(|()| Width::Of(width));
@@ -55,7 +58,7 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
         None => {}
     }
     if let Some(kinds) = day_kinds(readings)
-        && are_daily(&kinds, readings)?
+        && are_daily(&kinds, readings, symbols)?
     {
         return Ok(Width::Daily);
     }
@@ -72,7 +75,14 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
 
 /// The width of bars that the user says are daily. A few rows without a day, such as the last of a day that has not
 /// ended, are rejected one by one.
-fn daily(readings: &[Reading]) -> Result<Width, String> {
+fn daily(readings: &[Reading], symbols: &[Symbol]) -> Result<Width, String> {
+    if let Some((symbol, days)) = further_apart(&gaps(readings), true) {
+        return Err(format!(
+            "bars of {} are mostly {days} days apart, so they are not of one day as {FLAG} says; if they are, a column `width` \
+             with 1d in each row says so",
+            symbols[symbol as usize]
+        ));
+    }
     let without = readings.iter().filter(|reading| reading.stamp.day.is_none()).count();
     if without * FEW <= readings.len() {
         return Ok(Width::Daily);
@@ -115,23 +125,66 @@ fn day_kinds(readings: &[Reading]) -> Option<Vec<DayKind>> {
 }
 
 /// Decides by their distances whether stamps that may stand for days do.
-fn are_daily(kinds: &[DayKind], readings: &[Reading]) -> Result<bool, String> {
-    let mut days: BTreeMap<u32, BTreeSet<jiff::civil::Date>> = BTreeMap::new();
-    for reading in readings {
-        let day = reading.stamp.day.map(|(day, _)| day);
-        days.entry(reading.symbol).or_default().extend(day);
+fn are_daily(kinds: &[DayKind], readings: &[Reading], symbols: &[Symbol]) -> Result<bool, String> {
+    let gaps = gaps(readings);
+    let doubt = |what: String| Err(doubtful(&format!("{what}, and may be of weeks or of some days only")));
+    if let Some((symbol, days)) = further_apart(&gaps, false) {
+        return doubt(format!("those of {} are mostly {days} days apart", symbols[symbol as usize]));
     }
-    let gaps = days.values().flat_map(|days| days.iter().zip(days.iter().skip(1)));
-    let least = gaps.filter_map(|(first, next)| next.since(*first).ok()).map(|span| i64::from(span.get_days())).min();
-    match least {
-        Some(days) if days > LONGEST_GAP => {
-            let why = format!("they are {days} days or more apart, and may be of weeks or of some days only");
-            Err(doubtful(&why))
-        }
+    // The last bar of weeks may be of a week that has not ended, so the gap before it shows nothing beside another.
+    let least = |gaps: &Vec<i64>| match gaps.as_slice() {
+        [before @ .., _] if !before.is_empty() => before.iter().copied().min(),
+        gaps => gaps.first().copied(),
+    };
+    match gaps.values().filter_map(least).min() {
+        Some(days) if days > LONGEST_GAP => doubt(format!("they are {days} days or more apart")),
         Some(_) => Ok(true),
         // A single day: nothing is traded at midnight of an exchange, but something may be at midnight in UTC.
         None => Ok(kinds.iter().all(|kind| matches!(kind, DayKind::Written | DayKind::Exchange))),
     }
+}
+
+/// The gaps between the days of each symbol, in days.
+fn gaps(readings: &[Reading]) -> BTreeMap<u32, Vec<i64>> {
+    let mut days: BTreeMap<u32, BTreeSet<Date>> = BTreeMap::new();
+    for reading in readings {
+        days.entry(reading.symbol).or_default().extend(reading.stamp.day.map(|(day, _)| day));
+    }
+    let between = |days: &BTreeSet<Date>| -> Vec<i64> {
+        let pairs = days.iter().zip(days.iter().skip(1));
+        pairs.filter_map(|(first, next)| next.since(*first).ok()).map(|span| i64::from(span.get_days())).collect()
+    };
+    days.iter().map(|(&symbol, days)| (symbol, between(days))).collect()
+}
+
+/// A symbol whose bars are further apart than daily bars, and their usual distance in days. Of many symbols a few may be
+/// traded on some days only: they are further apart by chance, and not by weeks or months. Where the user says that bars are
+/// daily, only weeks, months and the like contradict it.
+fn further_apart(gaps: &BTreeMap<u32, Vec<i64>>, is_said: bool) -> Option<(u32, i64)> {
+    let wide = || gaps.iter().filter(|(_, gaps)| are_mostly_wide(gaps));
+    let are_many = wide().count() * 20 > gaps.len();
+    let mut usual = wide().map(|(&symbol, gaps)| (symbol, gaps, median(gaps)));
+    let found = usual.find(|&(_, gaps, usual)| {
+        // Gaps of 6 to 8 days are of weeks that begin or end with a holiday, gaps of 28 to 31 days of months.
+        let alike = |part: i64| count(gaps, |gap| (gap - usual).abs() <= usual / part);
+        let is_certain = alike(14) >= 5 && 5 * alike(14) >= 4 * gaps.len();
+        is_certain || are_many && (!is_said || 3 * alike(7) >= 2 * gaps.len())
+    });
+    found.map(|(symbol, _, usual)| (symbol, usual))
+}
+
+fn are_mostly_wide(gaps: &[i64]) -> bool {
+    gaps.len() >= FEWEST_GAPS && 2 * count(gaps, |gap| gap >= LONGEST_GAP) > gaps.len()
+}
+
+fn count(gaps: &[i64], fits: impl Fn(i64) -> bool) -> usize {
+    gaps.iter().filter(|&&gap| fits(gap)).count()
+}
+
+fn median(gaps: &[i64]) -> i64 {
+    let mut gaps = gaps.to_vec();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).copied().unwrap_or(0)
 }
 
 /// The starts of each symbol, in ascending order, each once.

@@ -3,6 +3,7 @@
 use super::midnights::Midnights;
 use super::row::Draft;
 use crate::replay::source::{Origin, Rejected};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use tapewire_core::{Article, Symbol};
 
@@ -36,6 +37,8 @@ pub(in crate::replay) struct Collected {
     pub midnights: Vec<Midnights>,
     /// Rows that contradict an earlier one.
     pub rejected: Vec<Rejected>,
+    /// What a person should know of the columns.
+    pub notes: Vec<String>,
 }
 
 impl Collector {
@@ -74,6 +77,8 @@ struct History {
     rows: Vec<Vec<Symbol>>,
     /// Whether the last revision was put together from several rows that each named other companies.
     is_joined: bool,
+    /// The latest time of an edit or of receipt that a row of a revision has.
+    edited_at: Option<Timestamp>,
     first: Origin,
 }
 
@@ -86,6 +91,7 @@ impl History {
             ever: symbols.clone(),
             rows: vec![symbols],
             is_joined: false,
+            edited_at: row.draft.edited_at,
             first: row.origin,
         }
     }
@@ -95,6 +101,8 @@ impl History {
         let last = self.revisions.last_mut().expect("a history begins with a revision");
         let new = &draft.article;
         let is_later = new.received_at > last.received_at;
+        // Rows of one article for several companies have one time of the edit, and may be crawled one after the other.
+        let is_edit = is_later && draft.edited_at > self.edited_at;
         let has_same_text = new.title == last.title && new.description == last.description;
         let first = self.first.clone();
         let mut reject = |why: &str| {
@@ -122,13 +130,13 @@ impl History {
             if !draft.names_companies {
                 edited.symbols.clone_from(&last.symbols);
             }
-            return self.revise(edited);
+            return self.revise(edited, draft.edited_at);
         }
         let named = &new.symbols;
         if !draft.names_companies || self.rows.iter().any(|row| is_within(row, named) && is_within(named, row)) {
             collected.repeated += 1;
-        } else if is_later && draft.has_edit_time {
-            self.revise(draft.article);
+        } else if is_edit {
+            self.revise(draft.article, draft.edited_at);
         } else if is_within(named, &last.symbols) {
             // The row names fewer companies than one earlier row: an edit. If several rows named them together, the row
             // can't be told from one that lists the article for one of its companies.
@@ -146,7 +154,7 @@ impl History {
             if is_later {
                 let symbols = last.symbols.iter().cloned().chain(added).collect();
                 let rows = std::mem::take(&mut self.rows);
-                self.revise(Article { symbols, ..draft.article });
+                self.revise(Article { symbols, ..draft.article }, draft.edited_at);
                 (self.rows, self.is_joined) = (rows, true);
             } else {
                 last.symbols.extend(added);
@@ -158,7 +166,8 @@ impl History {
         }
     }
 
-    fn revise(&mut self, article: Article) {
+    fn revise(&mut self, article: Article, edited_at: Option<Timestamp>) {
+        self.edited_at = self.edited_at.max(edited_at);
         remember(&mut self.ever, &article.symbols);
         (self.rows, self.is_joined) = (vec![article.symbols.clone()], false);
         self.revisions.push(article);
@@ -190,7 +199,7 @@ impl History {
 fn is_another(draft: &Draft, last: &Article, ever: &[Symbol]) -> bool {
     let new = &draft.article;
     let is_named = draft.names_companies && !new.symbols.is_empty() && !ever.is_empty();
-    let is_republished = !draft.has_edit_time && new.published_at != last.published_at;
+    let is_republished = draft.edited_at.is_none() && new.published_at != last.published_at;
     is_named && is_republished && !new.symbols.iter().any(|symbol| ever.contains(symbol))
 }
 

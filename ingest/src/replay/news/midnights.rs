@@ -6,8 +6,10 @@ use std::time::Duration;
 
 /// The delay with which news that is dated with the midnight of its day counts from the end of the day.
 const DAY: Duration = Duration::from_secs(86_400);
-/// How many rows at a midnight are no chance, if they are half of the file.
+/// How many rows at a midnight are no chance, if they are more than one in [`ONE_IN`] of the file.
 const FEWEST: u64 = 3;
+/// By chance, one row in 1,440 is of the minute after a midnight.
+const ONE_IN: u64 = 50;
 
 /// How many rows of a file count from a midnight.
 #[derive(Debug)]
@@ -32,12 +34,13 @@ impl Midnights {
     /// What a person should know, unless news counts from the end of its day anyway.
     pub fn note(&self, delay: Duration) -> Option<String> {
         let Self { file, rows, at_midnight } = self;
-        let is_doubtful = *at_midnight >= FEWEST && at_midnight * 2 >= *rows && delay < DAY;
+        let is_doubtful = *at_midnight >= FEWEST && at_midnight.saturating_mul(ONE_IN) > *rows && delay < DAY;
         is_doubtful.then(|| {
+            let others = if at_midnight < rows { "; it delays the other rows as much" } else { "" };
             format!(
                 "{}: {at_midnight} of {rows} rows are dated exactly midnight; if these are days without a time of day, \
                  the news counts before it was known, and --delay 24h lets it count from the end of its day (with \
-                 --news-columns received_at= where rows have a time of receipt)",
+                 --news-columns received_at= where rows have a time of receipt){others}",
                 file.display()
             )
         })

@@ -1,8 +1,10 @@
 //! News: each row becomes an article, and the rows of one article become its revisions.
 
 mod edits;
+mod known;
 mod midnights;
 mod row;
+mod unknown;
 
 pub(super) use edits::{Collected, Collector};
 pub(super) use midnights::Midnights;

@@ -1,10 +1,12 @@
 //! Makes an article of a row of any provider's news.
 
+use super::known::{IGNORED, INDEX};
+use super::unknown::UnknownTimes;
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::LARGEST_RECORD;
 use crate::providers::items::{ItemResult, check_record, check_size};
 use crate::providers::registry::PROVIDERS;
-use crate::replay::names::{Index, Names, Role};
+use crate::replay::names::{Field, Names};
 use crate::replay::values::ticker::{Companies, companies};
 use crate::replay::values::time::{Clock, Moment, Written, in_zone, moment, written};
 use crate::replay::values::{is_missing, midnight, quoted, text};
@@ -12,171 +14,9 @@ use crate::replay::{ReplayOptions, delayed, moments};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Symbol};
 use tapewire_formats::{Row, Value, is_missing_text};
-
-/// The roles of an article's fields, with the names that Massive, Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo,
-/// Marketaux, NewsAPI and others give them.
-const ROLES: &[Role] = &[
-    Role { name: "id", others: &["article_id", "news_id", "story_id", "uuid", "guid", "uid"] },
-    Role { name: "title", others: &["headline", "article_title", "news_title", "heading"] },
-    Role {
-        name: "description",
-        others: &[
-            "summary",
-            "teaser",
-            "snippet",
-            "abstract",
-            "excerpt",
-            "text",
-            "body",
-            "content",
-            "article",
-            "full_text",
-        ],
-    },
-    Role {
-        name: "symbols",
-        others: &[
-            "tickers",
-            "symbol",
-            "ticker",
-            "related",
-            "related_tickers",
-            "related_symbols",
-            "stocks",
-            "stock",
-            "stock_symbol",
-            "stock_tickers",
-            "ticker_sentiment",
-            "entities",
-            "instruments",
-            "securities",
-            "companies",
-        ],
-    },
-    Role {
-        name: "published_at",
-        others: &[
-            "published_ms",
-            "published_utc",
-            "published",
-            "published_date",
-            "published_on",
-            "publication_date",
-            "publish_date",
-            "publish_time",
-            "pub_date",
-            "date_published",
-            "provider_publish_time",
-            "time_published",
-            "created_at",
-            "created",
-            "datetime",
-            "display_time",
-            "timestamp",
-            "seen_date",
-            "date",
-            "time",
-        ],
-    },
-    Role {
-        name: "updated_at",
-        others: &[
-            "updated",
-            "updated_utc",
-            "updated_ms",
-            "modified_at",
-            "date_modified",
-            "last_modified",
-            "last_updated",
-        ],
-    },
-    // When the provider, or a program that collects news, first had the article.
-    Role {
-        name: "received_at",
-        others: &[
-            "received",
-            "received_utc",
-            "received_ms",
-            "received_time",
-            "receive_time",
-            "time_received",
-            "available_at",
-            "arrival_time",
-            "first_seen",
-            "first_seen_at",
-            "crawl_date",
-            "crawl_time",
-            "crawled",
-            "crawled_at",
-            "fetch_time",
-            "fetched",
-            "fetched_at",
-            "retrieved",
-            "retrieved_at",
-            "scraped_at",
-            "downloaded_at",
-            "collected_at",
-            "discovered_at",
-            "ingested_at",
-            "inserted_at",
-            "indexed_at",
-            "added_at",
-        ],
-    },
-    Role {
-        name: "publisher",
-        others: &["source", "source_name", "provider", "site", "news_source", "source_domain", "domain"],
-    },
-    Role { name: "author", others: &["authors", "byline", "creator", "article_author"] },
-    Role {
-        name: "url",
-        others: &["link", "article_url", "news_url", "canonical_url", "click_through_url", "permalink"],
-    },
-    Role { name: "keywords", others: &["tags", "topics", "categories", "channels"] },
-];
-
-static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
-
-/// Other fields that these providers send. They hold neither text nor companies.
-const IGNORED: &[&str] = &[
-    "",
-    "unnamed0",
-    "index",
-    "t",
-    "type",
-    "contenttype",
-    "category",
-    "categorywithinsource",
-    "image",
-    "images",
-    "imageurl",
-    "urltoimage",
-    "bannerimage",
-    "thumbnail",
-    "ampurl",
-    "lang",
-    "language",
-    "country",
-    "region",
-    "insights",
-    "sentiment",
-    "overallsentimentscore",
-    "overallsentimentlabel",
-    "score",
-    "relevancescore",
-    "haspaywall",
-    "similar",
-    "metadata",
-    "storyline",
-    "previewurl",
-    "bypassmodal",
-    "ishosted",
-    "revision",
-];
 
 /// A row that became an article, before its edits are known.
 #[derive(Debug, Clone)]
@@ -185,8 +25,8 @@ pub(in crate::replay) struct Draft {
     pub article: Article,
     /// Whether the row says which companies the article names. An empty field says nothing.
     pub names_companies: bool,
-    /// Whether the row says when it was edited or received.
-    pub has_edit_time: bool,
+    /// When the row says that it was edited or received: the later of the two.
+    pub edited_at: Option<Timestamp>,
     /// Whether its text counts from a midnight, which may stand for a day without a time of day.
     pub is_midnight: bool,
     /// The reason for each part of the row that was left out.
@@ -198,6 +38,7 @@ pub(in crate::replay) struct Reader<'o> {
     names: Names,
     clock: Clock,
     options: &'o ReplayOptions,
+    unknown_times: UnknownTimes,
 }
 
 impl<'o> Reader<'o> {
@@ -221,8 +62,8 @@ impl<'o> Reader<'o> {
         zone_flag: &'static str,
     ) -> Result<Self, String> {
         let names = Names::new(&INDEX, IGNORED, names_flag, &options.news_columns)?;
-        let clock = Clock { zone: options.news_zone.clone(), order: options.date_order, zone_flag };
-        Ok(Self { names, clock, options })
+        let clock = Clock { zone: options.news_zone.clone(), order: options.news_date_order, zone_flag };
+        Ok(Self { names, clock, options, unknown_times: UnknownTimes::default() })
     }
 
     /// Reads an item that was received just now, at `received_at` (UTC).
@@ -243,6 +84,11 @@ impl<'o> Reader<'o> {
     /// See [`Names::missing_column`].
     pub fn missing_column(&self) -> Option<String> {
         self.names.missing_column()
+    }
+
+    /// What a person should know of columns that were not read.
+    pub fn notes(&self) -> Vec<String> {
+        self.unknown_times.notes()
     }
 
     /// Reads a row.
@@ -266,9 +112,7 @@ impl<'o> Reader<'o> {
                         .iter()
                         .all(|symbol| symbol.asset_class() != AssetClass::Equity || !symbol.as_str().contains(':'));
                 match is_whole {
-                    true => {
-                        Draft { names_companies: true, has_edit_time: false, is_midnight: false, left_out, article }
-                    }
+                    true => Draft { names_companies: true, edited_at: None, is_midnight: false, left_out, article },
                     false => self.general(row, &article.provider)?,
                 }
             }
@@ -277,6 +121,8 @@ impl<'o> Reader<'o> {
         };
         draft.article.symbols = self.aliased(draft.article.symbols);
         self.set_received(&mut draft, row)?;
+        let (mapping, known_at) = (&self.options.news_columns, draft.article.received_at);
+        self.unknown_times.look(row, &self.names, mapping, &self.clock, known_at);
         // The record of a shorter row can't be too large: JSON writes a byte as six at most, and a text is in a record
         // and its key three times at most.
         if raw.len() > LARGEST_RECORD / 20 {
@@ -289,16 +135,15 @@ impl<'o> Reader<'o> {
     /// delay after that.
     fn set_received(&self, draft: &mut Draft, row: &Row) -> Result<(), String> {
         let article = &mut draft.article;
-        let (updated, received) = (self.time(row, "updated_at")?, self.time(row, "received_at")?);
-        let published = self.made_public(row).map_or(article.published_at, |at| at.max(article.published_at));
+        let (updates, receipts) = (self.times(row, "updated_at")?, self.times(row, "received_at")?);
+        let (updated, received) = (latest(updates.iter()), latest(receipts.iter()));
+        let published = self.made_public(row)?.map_or(article.published_at, |at| at.max(article.published_at));
         let edited = updated.map_or(published, |updated| updated.max(published));
         // A row may have the text of an edit and the time at which the first text was received.
         article.received_at = received.map_or_else(|| delayed(edited, self.options.delay), |at| at.max(edited));
-        // Of the names of `received_at`, only those that begin with `received` give the time of an edit: rows of one
-        // article for several companies may each have been crawled at a different time.
-        let is_receipt_name =
-            || self.names.find(row, "received_at").is_some_and(|(name, _)| is_like(name, &["received"]));
-        draft.has_edit_time = updated.is_some() || received.is_some() && is_receipt_name();
+        // Of the names of `received_at`, only those of a receipt give the time of an edit: rows of one article for several
+        // companies may each have been crawled at a different time.
+        draft.edited_at = updated.max(latest(receipts.iter().filter(|(name, _)| is_receipt(name))));
         let is_midnight = |value: &Value| midnight::is_midnight(edited, value, &self.clock);
         draft.is_midnight = received.is_none_or(|at| at <= edited)
             && self.names.find(row, "published_at").is_some_and(|(_, value)| is_midnight(value));
@@ -306,15 +151,53 @@ impl<'o> Reader<'o> {
     }
 
     /// When the provider made or showed the article, where the row has that beside the time of publication.
-    fn made_public(&self, row: &Row) -> Option<Timestamp> {
-        let fields = self.names.all(row, "published_at").into_iter();
-        let times = fields.filter(|(name, _)| is_like(name, &["created", "display"])).filter_map(|(_, value)| {
-            match moment(value, &self.clock) {
-                Ok(Some(Moment::At(at))) => Some(whole_microseconds(at)),
-                _ => None,
+    fn made_public(&self, row: &Row) -> Result<Option<Timestamp>, String> {
+        let publication = self.names.find(row, "published_at").map(|(name, _)| name);
+        let mut latest: Option<Timestamp> = None;
+        for (name, value) in self.names.all(row, "published_at") {
+            if Some(name) == publication || !is_like(name, &["created", "display"]) || is_flag(name, value) {
+                continue;
             }
-        });
-        times.max()
+            let at = match moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))? {
+                None => continue,
+                Some(Moment::At(at)) => whole_microseconds(at),
+                Some(Moment::Day(_)) => {
+                    return Err(format!(
+                        "{name} {} is a day without a time of day; --news-columns published_at=NAME names the only time \
+                         that counts",
+                        quoted(value)
+                    ));
+                }
+            };
+            latest = latest.max(Some(at));
+        }
+        Ok(latest)
+    }
+
+    /// The moments of all fields of a role: of edits, or of receipts.
+    fn times<'r>(&self, row: &'r Row, role: &str) -> Result<Vec<(&'r str, Timestamp)>, String> {
+        let fields = self.names.all(row, role);
+        let mut times = Vec::with_capacity(fields.len());
+        for &(name, value) in &fields {
+            let is_beside_day = || fields.iter().any(|&(other, day)| other != name && self.may_be_day(day));
+            if is_flag(name, value) || midnight::is_time_of_day(value) && is_beside_day() {
+                continue;
+            }
+            let at = self.moment_of((name, value), &fields);
+            let at = at.map_err(|reason| format!("{reason}; --news-columns {role}= leaves such times out"))?;
+            times.extend(at.map(|at| (name, at)));
+        }
+        Ok(times)
+    }
+
+    /// Whether a value is a day, or the midnight that spreadsheets write for it.
+    fn may_be_day(&self, value: &Value) -> bool {
+        match written(value, &self.clock) {
+            Ok(Some(Written::Day(_))) => true,
+            Ok(Some(Written::Civil(civil))) => civil.time() == Time::midnight(),
+            Ok(Some(Written::At(at))) => midnight::is_midnight(at, value, &self.clock),
+            Ok(None) | Err(_) => false,
+        }
     }
 
     fn general(&self, row: &Row, provider: &str) -> Result<Draft, String> {
@@ -334,6 +217,7 @@ impl<'o> Reader<'o> {
         let named_companies = named.map(|(_, value)| self.companies(value)).unwrap_or_default();
         left_out.extend(named_companies.left_out);
         let title = self.text(row, "title", text::text, &mut left_out);
+        let description = self.text(row, "description", text::text, &mut left_out);
         let url = self.text(row, "url", text::url, &mut left_out);
         let keywords = match self.names.find(row, "keywords").map(|(name, value)| (name, text::keywords(value))) {
             Some((_, Ok(keywords))) => keywords,
@@ -344,12 +228,12 @@ impl<'o> Reader<'o> {
             None => Vec::new(),
         };
         let article = Article {
-            id: self.id(row, &url, &title, published_at)?,
+            id: self.id(row, &url, [&title, &description], published_at)?,
             revision: 0,
             provider: provider.to_owned(),
             publisher: self.text(row, "publisher", text::name, &mut left_out),
             author: self.text(row, "author", text::name, &mut left_out),
-            description: self.description(row, &mut left_out),
+            description,
             title,
             url,
             symbols: named_companies.symbols,
@@ -364,7 +248,7 @@ impl<'o> Reader<'o> {
             Value::Text(text) => !is_missing(text),
             _ => true,
         });
-        Ok(Draft { article, names_companies, has_edit_time: false, is_midnight: false, left_out })
+        Ok(Draft { article, names_companies, edited_at: None, is_midnight: false, left_out })
     }
 
     /// The companies of a value. Words with only spaces, `&` or `AND` between them have to be known tickers.
@@ -397,14 +281,19 @@ impl<'o> Reader<'o> {
     }
 
     fn time(&self, row: &Row, role: &str) -> Result<Option<Timestamp>, String> {
-        let Some((name, value)) = self.names.find(row, role) else { return Ok(None) };
+        let field = self.names.find(row, role);
+        field.map_or(Ok(None), |field| self.moment_of(field, &self.names.all(row, role)))
+    }
+
+    /// The moment of one of the fields of a role. The day and the time of day may be in two of them, such as `date` and
+    /// `time`.
+    fn moment_of(&self, (name, value): Field<'_>, fields: &[Field<'_>]) -> Result<Option<Timestamp>, String> {
         let of_name = |reason: String| format!("{name} {reason}");
-        // The day and the time of day may be in two columns, such as `date` and `time`.
         let beside = || {
-            let mut fields = self.names.all(row, role).into_iter();
+            let mut fields = fields.iter();
             let time =
                 fields.find(|(other, time)| *other != name && midnight::is_time_of(value, other, time, &self.clock));
-            time.map(|(_, time)| time)
+            time.map(|&(_, time)| time)
         };
         let day = match written(value, &self.clock).map_err(of_name)? {
             None => return Ok(None),
@@ -446,12 +335,15 @@ impl<'o> Reader<'o> {
         text
     }
 
-    fn description(&self, row: &Row, left_out: &mut Vec<String>) -> String {
-        self.text(row, "description", text::text, left_out)
-    }
-
-    /// The row's own id, or else its URL, or else a fingerprint of its title and time.
-    fn id(&self, row: &Row, url: &str, title: &str, published_at: Timestamp) -> Result<String, String> {
+    /// The row's own id, or else its URL, or else a fingerprint of its time and its texts. Where the user says that the file
+    /// has no ids, the URL does not count either: it may be that of a section.
+    fn id(
+        &self,
+        row: &Row,
+        url: &str,
+        [title, description]: [&str; 2],
+        published_at: Timestamp,
+    ) -> Result<String, String> {
         if let Some((name, value)) = self.names.find(row, "id") {
             let id = text::text(value).map_err(|reason| format!("{name}: {reason}"))?;
             if !is_nothing(&id) {
@@ -460,14 +352,16 @@ impl<'o> Reader<'o> {
         }
         // Many articles have the URL of the publisher's front page.
         let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
-        if !path.is_empty() {
+        if !path.is_empty() && !self.names.is_declared_absent("id") {
             return Ok(url.to_owned());
         }
-        if title.is_empty() {
-            return Err("it has no id, url or title, so that nothing tells it from another".into());
-        }
-        let digest = Sha256::digest(format!("{published_at}\0{title}"));
-        Ok(hex::encode(&digest[..8]))
+        // Articles of one time may have one title, such as `Analyst rating change`.
+        let named = match (title, description) {
+            ("", "") => return Err("it has no id, url, title or text, so that nothing tells it from another".into()),
+            (title, "") => format!("{published_at}\0{title}"),
+            (title, description) => format!("{published_at}\0{title}\0{description}"),
+        };
+        Ok(hex::encode(&Sha256::digest(named)[..8]))
     }
 
     fn aliased(&self, symbols: Vec<Symbol>) -> Vec<Symbol> {
@@ -484,6 +378,26 @@ impl<'o> Reader<'o> {
 /// Whether a name begins with one of these words.
 fn is_like(name: &str, words: &[&str]) -> bool {
     words.iter().any(|word| name.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word)))
+}
+
+/// Whether a field of `received_at` is a receipt, by its name, and not the crawl or the download of a page.
+fn is_receipt(name: &str) -> bool {
+    is_like(name, &["receiv", "receipt"]) || name.to_lowercase().ends_with("received")
+}
+
+/// Whether a field says that something happened, or what, but not when: `edited: false`, `changed: ["title"]`.
+fn is_flag(name: &str, value: &Value) -> bool {
+    const WORDS: [&str; 6] = ["true", "false", "yes", "no", "0", "1"];
+    let is_no_time = match value {
+        Value::Bool(_) | Value::List(_) | Value::Object(_) => true,
+        Value::Text(text) | Value::Number(text) => WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim())),
+        Value::Null | Value::Instant(_) | Value::Civil(_) | Value::Date(_) => false,
+    };
+    is_no_time && name.to_lowercase().ends_with("ed")
+}
+
+fn latest<'t, 'n: 't>(times: impl Iterator<Item = &'t (&'n str, Timestamp)>) -> Option<Timestamp> {
+    times.map(|(_, at)| *at).max()
 }
 
 /// Whether a text is empty, or is what programs write for a missing one.

@@ -58,6 +58,39 @@ fn bars_of_weekdays_show_nothing() {
     }
 }
 
+/// Coins from Monday to Thursday; or shares that are traded at night, too.
+#[test]
+fn bars_at_all_hours_of_weekdays_are_said_to_be_joined_by_new_york() {
+    let every = |symbol: &str, hours: i64| -> String {
+        let row = |hour: i64| {
+            format!("{symbol},{},1,2,1,2,10\n", at("2025-06-09T00:00:00Z") + jiff::SignedDuration::from_hours(hour))
+        };
+        (0..96).step_by(hours as usize).map(row).collect()
+    };
+    let csv = format!("{HEADER}{}{}", every("ETH", 1), every("BTCUSDT", 1));
+    let notes = bars(&csv).unwrap().notes();
+    for part in ["joined by the sessions of New York", "at all hours of a day: ETH;", "--market ETH=crypto", "ETH=us"] {
+        assert!(notes.contains(part), "{notes}");
+    }
+    let four_hours = bars(&format!("{HEADER}{}", every("ETH", 4))).unwrap().notes();
+    assert!(four_hours.contains("--market ETH=crypto"), "{four_hours}");
+    for market in [Market::Crypto, Market::NewYork] {
+        let mut calendars = tapewire_core::exchange::Calendars::default();
+        calendars.set("ETH", market).unwrap();
+        let read = bars_with(&csv, &ReplayOptions { calendars, ..ReplayOptions::default() }).unwrap();
+        assert!(!read.notes().contains("at all hours of a day"), "{}", read.notes());
+    }
+    // Early and late trading in New York leave the night free.
+    let day = |hours: std::ops::Range<i64>| -> String {
+        let row = |hour: i64| {
+            format!("A,{},1,2,1,2,10\n", at("2025-06-10T00:00:00Z") + jiff::SignedDuration::from_hours(hour))
+        };
+        hours.map(row).collect()
+    };
+    let csv = format!("{HEADER}{}{}", day(8..24), day(32..48));
+    assert!(!bars(&csv).unwrap().notes().contains("at all hours of a day"));
+}
+
 #[test]
 fn a_daily_bar_is_of_the_session_of_its_own_exchange() {
     let starts = |csv: &str| -> Vec<(String, String)> {

@@ -1,8 +1,11 @@
 //! Files of news and bars are read, and the records that would be sent are checked.
 
 mod bars;
+mod compared;
+mod knowable;
 mod markets;
 mod news;
+mod refused;
 mod stamped;
 mod trades;
 mod width;

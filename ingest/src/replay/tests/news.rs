@@ -273,7 +273,35 @@ fn an_article_without_an_id_is_named_by_its_address_or_its_title_and_time() {
     let titles: Vec<(&str, usize)> =
         read.prepared.articles.iter().map(|article| (article.title.as_str(), article.symbols.len())).collect();
     assert_eq!(titles, [("One", 1), ("Two", 2)]);
-    assert!(read.reasons()[0].1.contains("no id, url or title"));
+    assert!(read.reasons()[0].1.contains("no id, url, title or text"));
+}
+
+/// Without ids, several articles of one minute may have one title, and all articles the address of their section.
+#[test]
+fn articles_without_ids_are_told_apart_by_their_texts() {
+    let csv = "date,ticker,title,summary,url
+2025-05-12T14:05:00Z,AAPL,Analyst rating change,Raised to buy,https://news.example/ticker?all
+2025-05-12T14:05:00Z,MSFT,Analyst rating change,Cut to hold,https://news.example/ticker?all
+2025-05-12T14:05:00Z,AAPL,Analyst rating change,Cut to sell by another house,https://news.example/ticker?all
+2025-05-12T14:05:00Z,SPY,Analyst rating change,Cut to hold,https://news.example/ticker?all
+2025-05-12T14:06:00Z,SPY,,Only a text,https://news.example/ticker?all
+";
+    let texts = |read: &Read| -> Vec<(String, usize)> {
+        read.prepared.articles.iter().map(|one| (one.description.clone(), one.symbols.len())).collect()
+    };
+    let expected = [("Raised to buy", 1), ("Cut to hold", 2), ("Cut to sell by another house", 1), ("Only a text", 1)]
+        .map(|(text, companies)| (text.to_owned(), companies));
+    let front_page = csv.replace("https://news.example/ticker?all", "https://news.example/");
+    let no_address = csv.replace("https://news.example/ticker?all", "");
+    for (csv, ids) in [(csv, Some(())), (&front_page[..], None), (&no_address[..], None)] {
+        let absent = ids.map(|()| ("id".to_owned(), None));
+        let options = ReplayOptions { news_columns: absent.into_iter().collect(), ..ReplayOptions::default() };
+        let read = read(&[("news.csv", csv), ("bars.csv", BARS)], &options).unwrap();
+        assert_eq!((texts(&read), read.reasons()), (expected.to_vec(), Vec::new()), "{csv}");
+    }
+    // The address is the id unless the user says that the file has no ids.
+    let notes = read(&[("news.csv", csv), ("bars.csv", BARS)], &ReplayOptions::default()).unwrap();
+    assert!(notes.prepared.articles.iter().all(|article| article.id == "https://news.example/ticker?all"));
 }
 
 #[test]
@@ -403,8 +431,17 @@ fn news_that_is_dated_with_midnights_is_said_to_count_too_early() {
         assert!(!notes(&days, 86_400).contains("midnight"), "the news counts from the end of its day");
         assert!(!notes(&days.replace(":00:00", ":05:00"), 1).contains("midnight"), "five minutes later");
     }
-    // Some news is published at midnight.
-    let mut times: Vec<String> = (1..10).map(|minute| format!("2025-05-12T14:0{minute}:00Z")).collect();
-    times.extend(["12", "13", "14"].map(|day| format!("2025-05-{day}T00:00:00Z")));
-    assert!(!notes(&csv(&times), 1).contains("midnight"));
+    // Some news is published at midnight, and some files have days for a part of their rows.
+    let mixed = |days: usize, moments: usize| {
+        let days = (0..days).map(|day| format!("2025-05-{:02} 00:00:00-04:00", 1 + day));
+        let moments = (0..moments).map(|at| format!("2025-05-12T14:{:02}:{:02}Z", at / 60, at % 60));
+        notes(&csv(&days.chain(moments).collect::<Vec<_>>()), 1)
+    };
+    assert!(!mixed(3, 200).contains("midnight") && !mixed(2, 2).contains("midnight"));
+    let said = mixed(4, 5);
+    assert!(
+        said.contains("4 of 9 rows are dated exactly midnight") && said.contains("delays the other rows"),
+        "{said}"
+    );
+    assert!(mixed(5, 200).contains("5 of 205 rows are dated exactly midnight"));
 }

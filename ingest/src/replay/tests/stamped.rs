@@ -165,3 +165,192 @@ fn local_times_that_were_written_as_those_of_another_zone_are_refused() {
         assert!(bars(&csv).is_ok());
     }
 }
+
+/// Seconds from the open in New York to the opens of other markets, in May.
+const LONDON: i64 = -6 * 3600 - 1800;
+const TOKYO: i64 = -13 * 3600 - 1800;
+const HONG_KONG: i64 = -12 * 3600;
+const TORONTO: i64 = 0;
+
+/// The bars of a session of this many seconds from an open on, without those in its break, and one at the closing auction.
+fn session(
+    open: i64,
+    length: i64,
+    pause: [i64; 2],
+    auction: Option<i64>,
+    width: i64,
+) -> impl Iterator<Item = i64> + Clone {
+    let bars = every(open, open + length - width, width);
+    bars.filter(move |at| !(pause[0]..pause[1]).contains(&(at - open)))
+        .chain(auction.map(|after| open + length + after))
+}
+
+const NO_PAUSE: [i64; 2] = [0, 0];
+const NOON: [i64; 2] = [9000, 12_600];
+
+#[test]
+fn times_of_each_market_are_compared_with_its_own_sessions() {
+    let auction = |after: i64, width: i64| session(LONDON, 30_600, NO_PAUSE, Some(after), width);
+    let (tokyo, hong_kong) =
+        (session(TOKYO, 23_400, NOON, Some(0), 300), session(HONG_KONG, 23_400, NOON, Some(300), 300));
+    // Starts as exchanges have them: with closing auctions, breaks, and a last bar that is longer than the session.
+    for (what, csv) in [
+        ("London", days("VOD.L", session(LONDON, 30_600, NO_PAUSE, None, 60), even)),
+        ("London in hours", days("VOD.L", every(LONDON, LONDON + 28_800, 3600), even)),
+        ("London in half hours, the last with the auction", days("VOD.L", auction(0, 1800), even)),
+        ("London with the auction", days("VOD.L", auction(300, 300), even)),
+        ("Xetra with the auction", days("SAP.DE", auction(300, 300), even)),
+        ("Paris with the auction", days("MC.PA", auction(300, 60), even)),
+        ("Tokyo", days("7203.T", tokyo.clone(), even)),
+        ("Hong Kong", days("0700.HK", hong_kong.clone(), even)),
+        ("Toronto", days("RY.TO", session(TORONTO, 23_400, NO_PAUSE, Some(0), 60), even)),
+    ] {
+        bars(&csv).unwrap_or_else(|refused| panic!("{what}: {refused}"));
+    }
+    // The same bars with their ends, and with local times that say that they are of UTC.
+    let later =
+        |by: i64, seconds: Vec<i64>, symbol: &str| days(symbol, seconds.into_iter().map(move |at| at + by), even);
+    for (what, csv, parts) in [
+        ("London", later(300, auction(300, 300).collect(), "VOD.L"), ["ends", "8:00 in London", "--bar-time end"]),
+        ("London", later(1800, every(LONDON, LONDON + 28_800, 1800).collect(), "VOD.L"), ["ends", "5 of 5", "VOD.L"]),
+        ("Xetra", later(300, auction(300, 300).collect(), "SAP.DE"), ["ends", "9:00 in Berlin", "SAP.DE"]),
+        ("Tokyo", later(300, tokyo.clone().collect(), "7203.T"), ["ends", "9:00 in Tokyo", "7203.T"]),
+        ("Hong Kong", later(300, hong_kong.clone().collect(), "0700.HK"), ["ends", "9:30 in Hong Kong", "0700.HK"]),
+        ("London", later(3600, auction(300, 300).collect(), "VOD.L"), ["another zone", "from 9:00 to 17:40", "London"]),
+        (
+            "Tokyo",
+            later(32_400, tokyo.collect(), "7203.T"),
+            ["another zone", "from 18:00 to 0:35 in Tokyo", "--bar-zone"],
+        ),
+        ("Hong Kong", later(28_800, hong_kong.collect(), "0700.HK"), ["another zone", "17:30 to 0:10", "Hong Kong"]),
+    ] {
+        let refused = bars(&csv).err().unwrap_or_else(|| panic!("{what}: {parts:?}"));
+        assert!(parts.iter().all(|part| refused.contains(part)), "{what}: {refused}");
+        assert!(bars_with(&csv, &given(BarTime::Start)).is_ok(), "{what}");
+    }
+}
+
+/// Another symbol with right times in the same file hides nothing.
+#[test]
+fn each_symbol_is_compared_by_itself() {
+    let beside = |rows: String, others: &[String]| rows + &others.concat().replace(HEADER, "");
+    let spy = || days("SPY", every(0, CLOSE - 300, 300), even);
+    let wide = || days("SPY", every(-19_800, CLOSE + 14_100, 300), even);
+    let ends = || days("AAPL", every(300, CLOSE, 300), even);
+    for (csv, parts) in [
+        (beside(ends(), &[spy()]), ["bars of AAPL", "ends", "5 of 5 sessions with one at the close"]),
+        (beside(spy(), &[ends()]), ["bars of AAPL", "those of other symbols do not", "--bar-time start"]),
+        (
+            beside(wide(), &[days("AAPL", every(-19_800 + 300, CLOSE + 14_400, 300), even)]),
+            ["bars of AAPL", "ends", "a bar at 20:00"],
+        ),
+        (
+            beside(spy(), &[days("AAPL", every(-14_400, CLOSE - 14_700, 300), even)]),
+            ["bars of AAPL", "another zone", "from 5:30 to 12:00"],
+        ),
+    ] {
+        let refused = bars(&csv).err().unwrap_or_else(|| panic!("{parts:?}"));
+        assert!(parts.iter().all(|part| refused.contains(part)) && !refused.contains("SPY"), "{refused}");
+    }
+    // Thinly traded symbols, one without a trade at the open, and one with some early trades and few late ones.
+    let thin = [240, 300, 900, 1020, 9000, 9060, CLOSE].into_iter();
+    let early = [-7200, -3600, 300, 3600, 7200, 10_800, 14_400].into_iter();
+    let minutes = days("SPY", every(0, CLOSE, 60), even);
+    assert!(bars(&beside(minutes, &[days("THIN", thin, even), days("EARLY", early, even)])).is_ok());
+    let weekends = |symbol: &str, days: [u32; 12]| -> String {
+        let row = |day: u32| format!("{symbol},2025-05-{day:02},1,2,1,2,10\n");
+        days.map(row).concat()
+    };
+    let (right, late) = ([5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 19, 20], [6, 7, 8, 9, 10, 13, 14, 15, 16, 17, 20, 21]);
+    let several = ["AAPL", "MSFT", "SPY"].map(|symbol| weekends(symbol, right)).concat();
+    let refused = bars(&format!("{HEADER}{several}{}", weekends("LATE", late))).err().unwrap();
+    assert!(refused.contains("2 of the 12 daily bars of LATE") && refused.contains("shifted"), "{refused}");
+}
+
+#[test]
+fn times_that_are_said_to_be_ends_and_show_starts_are_refused() {
+    let one_day =
+        |csv: String, rows: usize| csv.lines().take(rows + 1).map(|row| format!("{row}\n")).collect::<String>();
+    for (what, csv) in [
+        ("hours", days("AAPL", every(0, CLOSE - 1800, 3600), even)),
+        ("hours of the clock", days("AAPL", every(-1800, CLOSE - 3600, 3600), even)),
+        ("five minutes", days("AAPL", every(0, CLOSE - 300, 300), even)),
+        ("one day of minutes", one_day(days("AAPL", every(0, CLOSE - 60, 60), even), 390)),
+        ("with early trading", days("AAPL", every(-19_800, CLOSE - 300, 300), even)),
+    ] {
+        assert!(bars(&csv).is_ok(), "{what}");
+        let refused = bars_with(&csv, &given(BarTime::End)).err().unwrap_or_else(|| panic!("{what}"));
+        for part in
+            ["bars.csv", "bars of AAPL", "starts", "a bar at the open, 9:30 in New York", "leave --bar-time out"]
+        {
+            assert!(refused.contains(part), "{what}: {refused}");
+        }
+    }
+    // Of two files the flag is right for one.
+    let (ends, starts) = (days("AAPL", every(300, CLOSE, 300), even), days("SPY", every(0, CLOSE - 300, 300), even));
+    let files = [("news.jsonl", NEWS), ("ends.csv", ends.as_str()), ("starts.csv", starts.as_str())];
+    let refused = read(&files, &given(BarTime::End)).err().unwrap();
+    assert!(refused.contains("starts.csv") && refused.contains("bars of SPY"), "{refused}");
+    let refused = read(&files, &ReplayOptions::default()).err().unwrap();
+    assert!(refused.contains("ends.csv") && refused.contains("bars of AAPL"), "{refused}");
+    // Ends, with early trading that reaches the open.
+    let early = days("AAPL", every(-19_800 + 300, CLOSE, 300), even);
+    assert!(bars_with(&early, &given(BarTime::End)).is_ok());
+}
+
+#[test]
+fn hours_of_another_zone_are_refused() {
+    let refused = bars(&days("A", every(-14_400, CLOSE - 16_200, 3600), even)).err().unwrap();
+    for part in ["on 5 of 5 days", "bars of A", "from 5:30 to 12:30 in New York", "another zone"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+}
+
+/// Clocks are changed in New York on 9 March 2025, and somebody wrote `EST` all year.
+#[test]
+fn days_in_a_row_that_are_an_hour_late_are_refused() {
+    let rows = |day: &str, open: &str, width: i64| -> String {
+        let open = at(&format!("2025-03-{day}T{open}:00Z")).as_second();
+        every(0, 23_399 / width * width, width).map(|second| format!("A,{},1,2,1,2,10\n", open + second)).collect()
+    };
+    let (before, after) = (["03", "04", "05", "06", "07"], ["10", "11", "12", "13", "14"]);
+    let file = |late: &str, width: i64| -> String {
+        let before = before.map(|day| rows(day, "14:30", width)).concat();
+        format!("{HEADER}{before}{}", after.map(|day| rows(day, late, width)).concat())
+    };
+    for (width, until) in [(300, "17:00"), (3600, "17:30")] {
+        assert!(bars(&file("13:30", width)).is_ok());
+        let refused = bars(&file("14:30", width)).err().unwrap();
+        let hours = format!("from 10:30 to {until} in New York");
+        for part in ["on 5 days in a row", "2025-03-10", "bars of A", "another zone", hours.as_str()] {
+            assert!(refused.contains(part), "{refused}");
+        }
+    }
+    // Hours without the first one of each session.
+    assert!(bars(&days("A", every(0, CLOSE - 1800, 3600).skip(1), even)).is_ok());
+}
+
+#[test]
+fn bars_at_night_are_refused_where_other_hours_have_none() {
+    // 1:00 to 3:55 for the afternoon, and an index of London under a name that does not say it.
+    let without_noon = every(0, 12_300, 300).chain(every(-30_600, -20_100, 300));
+    let london = every(LONDON, LONDON + 28_800, 1800);
+    for (symbol, csv) in [("A", days("A", without_noon, even)), ("^FTSE", days("^FTSE", london.clone(), even))] {
+        let refused = bars(&csv).err().unwrap();
+        let market = format!("--market {symbol}=london");
+        for part in ["between 20:00 and 4:00 in New York", "AM and PM", market.as_str(), "--bar-time start"] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        assert!(bars_with(&csv, &given(BarTime::Start)).is_ok());
+    }
+    let mut calendars = tapewire_core::exchange::Calendars::default();
+    calendars.set("^FTSE", tapewire_core::exchange::Market::London).unwrap();
+    let options = ReplayOptions { calendars, ..ReplayOptions::default() };
+    assert!(bars_with(&days("^FTSE", london, even), &options).is_ok());
+    // Shares that are traded at all hours of weekdays, and a few trades at night.
+    let all_hours = days("A", every(-34_200, 51_900, 300), even);
+    let few = days("A", every(0, CLOSE - 300, 300).chain([40_500, -28_800, -25_200, -22_500]), even);
+    for csv in [all_hours, few] {
+        assert!(bars(&csv).is_ok());
+    }
+}

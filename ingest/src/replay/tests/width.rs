@@ -141,3 +141,82 @@ fn daily_bars_that_are_stamped_at_a_time_are_refused_with_the_remedy() {
     assert!(reason.contains("its bar is daily, but its start is not a date"), "{reason}");
     assert_eq!(read.bars().len(), 10);
 }
+
+/// The close of a week would be known on its first day.
+#[test]
+fn bars_of_weeks_and_months_are_never_daily_bars() {
+    let header = "symbol,start,open,high,low,close,volume\n";
+    let rows = |symbol: &str, days: &[&str]| -> String {
+        days.iter().map(|day| format!("{symbol},{day},1,2,1,2,10\n")).collect()
+    };
+    let day = |symbol: &str, days: i64| -> String {
+        let first = jiff::civil::date(2025, 3, 3);
+        let row = |at: i64| format!("{symbol},{},1,2,1,2,10\n", first + jiff::Span::new().days(at));
+        (0..days).filter(|at| at % 7 < 5).map(row).collect()
+    };
+    // The last row is of the week that has not ended, as Yahoo has it.
+    let unfinished = ["2025-05-05", "2025-05-12", "2025-05-19", "2025-05-22"];
+    let weeks: Vec<String> = (0..24_i64)
+        .map(|week| (jiff::civil::date(2025, 1, 6) + jiff::Span::new().days(7 * week)).to_string())
+        .collect();
+    let weeks: Vec<&str> = weeks.iter().map(String::as_str).chain(["2025-06-19"]).collect();
+    let months = ["2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01", "2025-05-01", "2025-05-15"];
+    for (what, csv, symbol) in [
+        ("four rows", rows("AAPL", &unfinished), "AAPL"),
+        ("24 weeks", rows("AAPL", &weeks), "AAPL"),
+        ("a coin", rows("BTC-USD", &weeks), "BTC-USD"),
+        ("months", rows("AAPL", &months), "AAPL"),
+        ("beside days", day("AAPL", 90) + &rows("MSFT", &weeks[..16]), "MSFT"),
+        (
+            "among many",
+            ('A'..='Z').map(|c| day(&format!("Q{c}Q"), 30)).collect::<String>() + &rows("MSFT", &weeks),
+            "MSFT",
+        ),
+    ] {
+        let refused = bars(&format!("{header}{csv}")).err().unwrap_or_else(|| panic!("{what}"));
+        for part in ["bars.csv", symbol, "of weeks", "days apart", "--bar-width"] {
+            assert!(refused.contains(part), "{what}: {refused}");
+        }
+        let refused = bars_with(&format!("{header}{csv}"), &said(86_400)).err().unwrap_or_else(|| panic!("{what}"));
+        for part in [symbol, "not of one day as --bar-width says", "column `width` with 1d"] {
+            assert!(refused.contains(part), "{what}: {refused}");
+        }
+    }
+    let two = bars(&format!("{header}{}", rows("AAPL", &["2025-05-12", "2025-05-19", "2025-05-22"]))).err().unwrap();
+    assert!(two.contains("7 days or more apart"), "{two}");
+    let with_width: String = rows("AAPL", &unfinished).lines().map(|row| format!("{row},1d\n")).collect();
+    assert_eq!(bars(&format!("{},width\n{with_width}", header.trim())).unwrap().bars().len(), 4);
+}
+
+/// Shares that are traded on some days only, and files of a few rows.
+#[test]
+fn daily_bars_with_gaps_are_daily_bars() {
+    let header = "symbol,start,open,high,low,close,volume\n";
+    let on = |symbol: &str, days: &[i64]| -> String {
+        let first = jiff::civil::date(2025, 3, 3);
+        let day = |at: &i64| first + jiff::Span::new().days(*at);
+        days.iter().map(|at| format!("{symbol},{},1,2,1,2,10\n", day(at))).collect()
+    };
+    let each: Vec<i64> = (0..40).filter(|at| at % 7 < 5).collect();
+    let rare = [0, 9, 14, 24, 25, 38];
+    let many: String = ('A'..='Z').map(|c| on(&format!("Q{c}Q"), &each)).collect();
+    for (what, csv) in [
+        ("two rows", on("AAPL", &[0, 1])),
+        ("a weekend between two rows", on("AAPL", &[4, 7])),
+        ("three rows", on("AAPL", &[0, 1, 10])),
+        ("some days", on("THIN", &[0, 2, 3, 7, 11, 14, 16, 17, 21, 25])),
+        ("two rows of one of two", on("AAPL", &each) + &on("THIN", &[0, 28])),
+        ("few days of one of many", many + &on("RARE", &rare)),
+    ] {
+        for options in [ReplayOptions::default(), said(86_400)] {
+            let read = bars_with(&format!("{header}{csv}"), &options).unwrap_or_else(|why| panic!("{what}: {why}"));
+            let bars = read.bars();
+            assert!(bars.len() == csv.lines().count() && bars.iter().all(|bar| bar.width_s == 86_400), "{what}");
+        }
+    }
+    // Of two symbols, one that is traded on few days makes the width doubtful until somebody says it.
+    let two = format!("{header}{}{}", on("AAPL", &each), on("RARE", &rare));
+    let refused = bars(&two).err().unwrap();
+    assert!(refused.contains("those of RARE") && refused.contains("--bar-width"), "{refused}");
+    assert!(bars_with(&two, &said(86_400)).is_ok());
+}

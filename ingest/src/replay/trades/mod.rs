@@ -4,7 +4,7 @@ mod row;
 
 use super::names::Mapping;
 use super::source::{Files, Origin, reasons};
-use super::values::time::DateOrder;
+use super::values::time::{DateOrder, is_of_other_order};
 use super::{ReplayProgress, SymbolOf, prepare};
 use crate::IngestError;
 use jiff::tz::TimeZone;
@@ -79,6 +79,9 @@ pub fn fold_trades(
             Ok(Some(trade)) => trade,
             // The row says of itself that it does not stand.
             Ok(None) => return Ok(Ok(())),
+            Err(reason) if is_of_other_order(&reason) => {
+                return Err(wrong(format!("{} {}: {reason}", unit(&origin), origin.number)));
+            }
             Err(reason) => return Ok(Err(reason)),
         };
         folded.trades += 1;

@@ -1,11 +1,12 @@
 //! What the values of a row mean: moments, numbers, tickers and texts, as people write them.
 //!
 //! Everything here is pure. A value has exactly one meaning or is refused, with a reason in words for the person who
-//! made the file. A value's meaning never depends on another row.
+//! made the file. A value's meaning never depends on another row; only [`thousands`] looks at the prices of a file together.
 
 pub(super) mod midnight;
 pub mod number;
 pub mod text;
+pub(super) mod thousands;
 pub mod ticker;
 pub mod time;
 

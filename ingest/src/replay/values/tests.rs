@@ -3,7 +3,7 @@
 use super::number::{number, shows_decimal_point};
 use super::text::{keywords, name};
 use super::ticker::companies;
-use super::time::{Clock, DateOrder, Moment, moment};
+use super::time::{Clock, DateOrder, Moment, is_of_other_order, moment};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -145,7 +145,12 @@ fn a_day_is_not_a_moment() {
     for written in ["05/12/2025", "05/13/2025 09:30", "12.05.2025"] {
         assert!(moment(&text(written), &new_york()).unwrap_err().contains("--date-order"), "{written}");
     }
-    assert!(moment(&text("05/13/2025"), &order(DateOrder::DayFirst)).unwrap_err().contains("no day"));
+    for (written, other) in [("05/13/2025", DateOrder::DayFirst), ("13.05.2025", DateOrder::MonthFirst)] {
+        let reason = moment(&text(written), &order(other)).unwrap_err();
+        assert!(is_of_other_order(&reason) && reason.contains(written) && reason.contains("--date-order"), "{reason}");
+    }
+    let no_day = moment(&text("31.02.2025"), &order(DateOrder::DayFirst)).unwrap_err();
+    assert!(no_day.contains("is not a day") && !is_of_other_order(&no_day), "{no_day}");
 }
 
 #[test]

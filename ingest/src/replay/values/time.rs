@@ -6,6 +6,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, tz};
+use std::fmt;
 use tapewire_formats::Value;
 
 /// The meaning of a value of a time column.
@@ -37,6 +38,20 @@ pub enum DateOrder {
     DayFirst,
 }
 
+impl DateOrder {
+    /// The order that it is not.
+    fn other(self) -> Self {
+        if self == Self::MonthFirst { Self::DayFirst } else { Self::MonthFirst }
+    }
+}
+
+/// As the flag has it.
+impl fmt::Display for DateOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::MonthFirst { "mdy" } else { "dmy" })
+    }
+}
+
 /// What the user has said about the times of a file.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -50,6 +65,15 @@ pub struct Clock {
 
 /// The flag that sets [`Clock::order`].
 pub const ORDER_FLAG: &str = "--date-order";
+
+/// What the reason for a date says that is a day only in the other order than the one that was given.
+const ONLY_IN_ORDER: &str = "is a day only in the order";
+
+/// Whether a reason says that a date is a day only in the other order than [`Clock::order`]. Then the order is wrong, and
+/// the other dates of the file would be read as other days.
+pub fn is_of_other_order(reason: &str) -> bool {
+    reason.contains(ONLY_IN_ORDER)
+}
 
 /// Reads a moment or a day; `None` if the value says that it is missing.
 ///
@@ -200,17 +224,22 @@ fn date<'a>(text: &'a str, clock: &Clock) -> Result<Option<(Date, &'a str)>, Str
     else {
         return Ok(None);
     };
-    let (month, day) = match clock.order {
-        Some(DateOrder::MonthFirst) => (first, second),
-        Some(DateOrder::DayFirst) => (second, first),
-        None => {
-            let cell = quoted_text(text);
-            return Err(format!("{cell} does not say which number is the month; {ORDER_FLAG} mdy or dmy says it"));
-        }
+    let Some(order) = clock.order else {
+        let cell = quoted_text(text);
+        return Err(format!("{cell} does not say which number is the month; {ORDER_FLAG} mdy or dmy says it"));
     };
-    let date = of_numbers(year, month, day);
-    date.map(|date| Some((date, rest)))
-        .ok_or_else(|| format!("{} is not a day in the order that {ORDER_FLAG} gives", quoted_text(text)))
+    let in_order = |order| match order {
+        DateOrder::MonthFirst => of_numbers(year, first, second),
+        DateOrder::DayFirst => of_numbers(year, second, first),
+    };
+    if let Some(date) = in_order(order) {
+        return Ok(Some((date, rest)));
+    }
+    let (cell, other) = (quoted_text(text), order.other());
+    Err(match in_order(other) {
+        Some(_) => format!("{cell} {ONLY_IN_ORDER} {other}, and {ORDER_FLAG} says {order}"),
+        None => format!("{cell} is not a day"),
+    })
 }
 
 /// `May 12, 2025` or `12 May 2025` at the beginning, and what follows it.

@@ -71,7 +71,7 @@ columns! { JoinColumns(impact: &Impact) {
     flag_no_open: bool = impact.quality.no_open;
     /// price_before, ret_next_open or ret_next_close is adjusted for a split or a dividend in table actions
     flag_adjusted: bool = impact.quality.adjusted;
-    /// a price jumped overnight as if by a split that table actions does not have, or the bars are adjusted already for one that it has; price_before and the outcomes across that night are NULL, except for a jump that looks like 3:2, 4:3 or 5:4, for a known split below 5:4, and if join.possible_splits is "keep"
+    /// a price jumped overnight as if by a split that table actions does not have, or the bars are adjusted already for one that it has; price_before and the outcomes across that night are NULL, except for a jump that looks like 3:2, 4:3 or 5:4, for a known split below 5:4, and if join.possible_splits is "keep"; if it is the benchmark's price, only the abnormal returns across that night are NULL
     flag_possible_split: bool = impact.quality.possible_split;
     flag_late: bool = impact.quality.late;
 }}
