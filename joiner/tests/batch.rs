@@ -21,7 +21,7 @@ fn replay(seed: u64) -> Topics {
         halts: true,
         late_bars: false,
         bars_first: true,
-        benchmark_splits: seed % 2 == 0,
+        benchmark_splits: seed.is_multiple_of(2),
     };
     let live = make.topics();
     let end = Watermark::new(0, 1, Watermark::END);

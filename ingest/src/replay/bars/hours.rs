@@ -40,7 +40,7 @@ impl Hours {
             let is_weekend = matches!(local.weekday(), Weekday::Saturday | Weekday::Sunday);
             let second = i64::from(local.hour()) * HOUR + i64::from(local.minute()) * 60 + i64::from(local.second());
             hours.all += 1;
-            hours.late += usize::from(is_weekend || second < 3 * HOUR || second > 21 * HOUR);
+            hours.late += usize::from(is_weekend || !(3 * HOUR..=21 * HOUR).contains(&second));
             for hour in second / HOUR..=(second + width - 1) / HOUR {
                 hours.of_day |= 1 << (hour % 24);
             }
