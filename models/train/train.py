@@ -182,7 +182,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-4, help="learning rate of the head")
     parser.add_argument("--layer-decay", type=float, default=0.9)
-    parser.add_argument("--frozen-layers", type=int, default=0, help="how many layers, from the lowest, keep their weights")
+    parser.add_argument(
+        "--frozen-layers", type=int, default=0, help="how many layers, from the lowest, keep their weights"
+    )
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--train-words", action="store_true", help="train the word embeddings too")
     parser.add_argument(
