@@ -23,6 +23,8 @@ const LONGEST_OF_AUCTION: i64 = 300;
 /// The fewest bars of a day that show when trading begins and ends, and how many show it without gaps between them.
 const FEWEST_OF_DAY: usize = 5;
 const MANY_OF_DAY: usize = 10;
+/// From 20:00 to 4:00, in seconds.
+const NIGHT: i64 = 8 * 3600;
 /// Bars that start as far apart as this, in seconds, are of two days.
 const BETWEEN_DAYS: i64 = 5 * 3600;
 
@@ -191,6 +193,8 @@ struct Days {
     after_four: usize,
     /// Days with a bar at 20:00, when trading ends in New York.
     until_eight: usize,
+    /// Days with a bar between 20:00 and 4:00 in New York, in another zone or traded at night.
+    at_night: usize,
     /// Sessions in which the volumes show the opening auction in the bar that is stamped one width after the open.
     auction_second: usize,
     /// Sessions in which the volumes could show the opening auction.
@@ -212,6 +216,7 @@ impl Days {
             sum.from_four += own.from_four;
             sum.after_four += own.after_four;
             sum.until_eight += own.until_eight;
+            sum.at_night += own.at_night;
             sum.auction_second += own.auction_second;
             sum.auctions += own.auctions;
         }
@@ -247,6 +252,7 @@ impl Days {
         self.from_four += usize::from(has(four - width + 1, four + 1));
         self.after_four += usize::from(has(four + 1, four + width + 1));
         self.until_eight += usize::from(has(eight, eight + 1));
+        self.at_night += usize::from(has(eight + 1, eight + NIGHT));
         let volume = |at: i64| bars.first_from(at).filter(|&(own, volume)| own == at && volume > 0.0).map(|(_, v)| v);
         if let (Some(at_open), Some(after)) = (volume(open), volume(open + width))
             && width <= LONGEST_OF_AUCTION
@@ -260,6 +266,10 @@ impl Days {
     /// Why the bars seem to be stamped with their ends; `None` if they do not. `is_alone` says that they are of one symbol
     /// of several, which do not show it together.
     fn show_ends(&self, calendar: &Calendar, is_alone: bool) -> Option<String> {
+        // Bars of other hours are traded at night, or are in another zone.
+        if self.at_night * 20 > self.begun {
+            return None;
+        }
         let is_enough = match is_alone {
             false => self.from_second == self.only_close || self.only_close >= SESSIONS,
             true => self.begun >= SESSIONS && nearly_all(self.dense, self.begun),
@@ -321,7 +331,8 @@ struct Shift {
     from: i64,
     until: i64,
     bars: usize,
-    /// How much later than the session of its day it begins, in seconds: 0 unless it is as long as the session.
+    /// How much later than the session of its day, or than trading from 4:00 to 20:00 in New York, it begins, in seconds: 0
+    /// unless it is as long.
     by: i64,
     /// Whether it is exactly as long as the session, and bars are many.
     is_exact: bool,
@@ -332,7 +343,7 @@ struct Shift {
 impl Shift {
     fn hours(&self, calendar: &Calendar) -> String {
         let [from, until] = [self.from, self.until].map(|at| moment(calendar, at, "%-H:%M"));
-        format!("from {from} to {until} in {}, as long as a session and at another time", city(calendar))
+        format!("from {from} to {until} in {}, as long as the hours of trading and at another time", city(calendar))
     }
 }
 
@@ -400,6 +411,14 @@ impl Bars {
         let auction = session.auction.map_or(close, |(_, last)| last.as_second());
         let is_as_long = (close - open - self.width..=auction - open + self.width).contains(&(until - from));
         let is_alike = is_exact || is_as_long && self.are_dense(bars, until - from, session);
+        if self.calendar.market() == Market::NewYork {
+            let (four, eight) = hours_of_trading(session, self.calendar);
+            let by = from - four;
+            if until - from == eight - four && by != 0 && by % 1800 == 0 {
+                let is_exact = bars >= MANY_OF_DAY;
+                return Some(Shift { from, until, bars, by, is_exact, is_far: by.abs() > self.width });
+            }
+        }
         let by = from - open;
         // Bars of a part of the session, with some that are early or late, are as long, too.
         let is_outside = if by > 0 { last >= close } else { from + self.width <= open };

@@ -131,6 +131,9 @@ fn are_daily(kinds: &[DayKind], readings: &[Reading], symbols: &[Symbol]) -> Res
     if let Some((symbol, days)) = further_apart(&gaps, false) {
         return doubt(format!("those of {} are mostly {days} days apart", symbols[symbol as usize]));
     }
+    if let Some((&symbol, _)) = gaps.iter().find(|(_, gaps)| are_of_some_days(gaps)) {
+        return doubt(format!("those of {} are never of two days in a row", symbols[symbol as usize]));
+    }
     // The last bar of weeks may be of a week that has not ended, so the gap before it shows nothing beside another.
     let least = |gaps: &Vec<i64>| match gaps.as_slice() {
         [before @ .., _] if !before.is_empty() => before.iter().copied().min(),
@@ -167,14 +170,25 @@ fn further_apart(gaps: &BTreeMap<u32, Vec<i64>>, is_said: bool) -> Option<(u32, 
     let found = usual.find(|&(_, gaps, usual)| {
         // Gaps of 6 to 8 days are of weeks that begin or end with a holiday, gaps of 28 to 31 days of months.
         let alike = |part: i64| count(gaps, |gap| (gap - usual).abs() <= usual / part);
-        let is_certain = alike(14) >= 5 && 5 * alike(14) >= 4 * gaps.len();
+        let is_certain = alike(14) >= 5 && 5 * alike(14) >= 4 * gaps.len() || alike(14) == gaps.len();
         is_certain || are_many && (!is_said || 3 * alike(7) >= 2 * gaps.len())
     });
     found.map(|(symbol, _, usual)| (symbol, usual))
 }
 
+/// Bars of weeks are never on two days in a row, except for the last.
 fn are_mostly_wide(gaps: &[i64]) -> bool {
-    gaps.len() >= FEWEST_GAPS && 2 * count(gaps, |gap| gap >= LONGEST_GAP) > gaps.len()
+    let before = gaps.split_last().map_or(gaps, |(_, before)| before);
+    gaps.len() >= FEWEST_GAPS
+        && 2 * count(gaps, |gap| gap >= LONGEST_GAP) > gaps.len()
+        && count(before, |gap| gap == 1) < 2
+}
+
+/// Whether bars seem to be of two days or a few more: they are close together, and but for the last never on two days in a
+/// row.
+fn are_of_some_days(gaps: &[i64]) -> bool {
+    let before = gaps.split_last().map_or(gaps, |(_, before)| before);
+    before.len() >= MANY && !before.contains(&1) && 5 * count(before, |gap| gap <= LONGEST_GAP) >= 4 * before.len()
 }
 
 fn count(gaps: &[i64], fits: impl Fn(i64) -> bool) -> usize {

@@ -12,7 +12,8 @@ use crate::replay::values::time::{Clock, Moment, Written, in_zone, moment, writt
 use crate::replay::values::{is_missing, midnight, quoted, text};
 use crate::replay::{ReplayOptions, delayed, moments};
 use jiff::Timestamp;
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
+use jiff::tz::{Offset, TimeZone};
 use sha2::{Digest, Sha256};
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Symbol};
@@ -137,7 +138,10 @@ impl<'o> Reader<'o> {
         let article = &mut draft.article;
         let (updates, receipts) = (self.times(row, "updated_at")?, self.times(row, "received_at")?);
         let (updated, received) = (latest(updates.iter()), latest(receipts.iter()));
-        let published = self.made_public(row)?.map_or(article.published_at, |at| at.max(article.published_at));
+        let made_public = self.made_public(row, article.published_at);
+        let made_public = made_public
+            .map_err(|reason| format!("{reason}; --news-columns published_at=NAME names the only time that counts"))?;
+        let published = made_public.map_or(article.published_at, |at| at.max(article.published_at));
         let edited = updated.map_or(published, |updated| updated.max(published));
         // A row may have the text of an edit and the time at which the first text was received.
         article.received_at = received.map_or_else(|| delayed(edited, self.options.delay), |at| at.max(edited));
@@ -151,23 +155,18 @@ impl<'o> Reader<'o> {
     }
 
     /// When the provider made or showed the article, where the row has that beside the time of publication.
-    fn made_public(&self, row: &Row) -> Result<Option<Timestamp>, String> {
+    fn made_public(&self, row: &Row, published_at: Timestamp) -> Result<Option<Timestamp>, String> {
         let publication = self.names.find(row, "published_at").map(|(name, _)| name);
         let mut latest: Option<Timestamp> = None;
         for (name, value) in self.names.all(row, "published_at") {
-            if Some(name) == publication || !is_like(name, &["created", "display"]) || is_flag(name, value) {
+            if Some(name) == publication || !is_like(name, &["created", "display"]) || is_no_time(name, value) {
                 continue;
             }
             let at = match moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))? {
                 None => continue,
                 Some(Moment::At(at)) => whole_microseconds(at),
-                Some(Moment::Day(_)) => {
-                    return Err(format!(
-                        "{name} {} is a day without a time of day; --news-columns published_at=NAME names the only time \
-                         that counts",
-                        quoted(value)
-                    ));
-                }
+                Some(Moment::Day(day)) if is_over(day, published_at) => continue,
+                Some(Moment::Day(_)) => return Err(format!("{name} {} is a day without a time of day", quoted(value))),
             };
             latest = latest.max(Some(at));
         }
@@ -180,7 +179,7 @@ impl<'o> Reader<'o> {
         let mut times = Vec::with_capacity(fields.len());
         for &(name, value) in &fields {
             let is_beside_day = || fields.iter().any(|&(other, day)| other != name && self.may_be_day(day));
-            if is_flag(name, value) || midnight::is_time_of_day(value) && is_beside_day() {
+            if is_no_time(name, value) || midnight::is_time_of_day(value) && is_beside_day() {
                 continue;
             }
             let at = self.moment_of((name, value), &fields);
@@ -385,15 +384,39 @@ fn is_receipt(name: &str) -> bool {
     is_like(name, &["receiv", "receipt"]) || name.to_lowercase().ends_with("received")
 }
 
-/// Whether a field says that something happened, or what, but not when: `edited: false`, `changed: ["title"]`.
-fn is_flag(name: &str, value: &Value) -> bool {
-    const WORDS: [&str; 6] = ["true", "false", "yes", "no", "0", "1"];
-    let is_no_time = match value {
-        Value::Bool(_) | Value::List(_) | Value::Object(_) => true,
-        Value::Text(text) | Value::Number(text) => WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim())),
-        Value::Null | Value::Instant(_) | Value::Civil(_) | Value::Date(_) => false,
+/// Whether a field of a time says that it has no value, as programs write it (`0`, `0001-01-01`), or, by its name, that
+/// something happened, or what, but not when: `edited: "N"`, `changed: ["title"]`.
+fn is_no_time(name: &str, value: &Value) -> bool {
+    const NEVER: [&str; 5] = ["0000-", "0001-01-01", "1899-12-30", "1900-01-01", "1970-01-01"];
+    let (text, is_flag) = match value {
+        Value::Bool(_) => return true,
+        Value::List(_) | Value::Object(_) => ("", true),
+        Value::Text(text) | Value::Number(text) => {
+            let text = text.trim();
+            (text, text.len() < 4 || text.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        }
+        Value::Instant(_) | Value::Civil(_) | Value::Date(_) => return is_before_the_web(value),
+        Value::Null => return false,
     };
-    is_no_time && name.to_lowercase().ends_with("ed")
+    let is_never = matches!(text, "0" | "false" | "False") || NEVER.iter().any(|never| text.starts_with(never));
+    is_never || is_flag && name.to_lowercase().ends_with("ed")
+}
+
+/// Whether a time of a typed column is of a year before that no news is dated.
+fn is_before_the_web(value: &Value) -> bool {
+    let year = match value {
+        Value::Instant(at) => at.to_zoned(TimeZone::UTC).year(),
+        Value::Civil(civil) => civil.year(),
+        Value::Date(day) => day.year(),
+        _ => return false,
+    };
+    year <= 1970
+}
+
+/// Whether a day is over in every zone at a moment.
+fn is_over(day: Date, at: Timestamp) -> bool {
+    let last = TimeZone::fixed(Offset::constant(-12)).to_datetime(at).date();
+    day < last
 }
 
 fn latest<'t, 'n: 't>(times: impl Iterator<Item = &'t (&'n str, Timestamp)>) -> Option<Timestamp> {

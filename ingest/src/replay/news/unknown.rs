@@ -17,6 +17,8 @@ const PARTS: [(&str, &[&str]); 2] = [
         "receiv", "scrap", "crawl", "captur", "ingest", "fetch", "retriev", "download", "collect", "insert", "creat",
     ]),
 ];
+/// Last words of names that hold no time.
+const NO_TIMES: [&str; 9] = ["id", "ids", "by", "no", "type", "count", "number", "string", "change"];
 /// Longest name of a column that a note can quote, in bytes.
 const LONGEST_NAME: usize = 100;
 /// How many columns are noted.
@@ -84,8 +86,31 @@ fn role_of(name: &str) -> Option<&'static str> {
     if name.len() > LONGEST_NAME {
         return None;
     }
-    let name = name.to_lowercase();
-    PARTS.into_iter().find(|(_, parts)| parts.iter().any(|part| name.contains(part))).map(|(role, _)| role)
+    let words = words(name);
+    // `edition_id`, `revision_count`, `next_update`.
+    let is_other = words.first().is_some_and(|word| ["next", "expected", "image"].contains(&word.as_str()))
+        || words.last().is_some_and(|word| NO_TIMES.contains(&word.as_str()))
+        || words.iter().any(|word| word == "edition");
+    let begins = |part: &&str| words.iter().any(|word| word.starts_with(part));
+    let role = PARTS.into_iter().find(|(_, parts)| parts.iter().any(&begins)).map(|(role, _)| role);
+    role.filter(|_| !is_other)
+}
+
+/// The words of a name, in lower case: `last_edit`, `lastEdit` and `Last Edit` have two.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || c.is_uppercase() && was_small {
+            words.push(String::new());
+        }
+        was_small = c.is_lowercase();
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Whether a value is a moment after another, or a later day. A time without a zone is taken for UTC where the column's name

@@ -151,3 +151,43 @@ fn a_long_delay_is_not_the_rows_fault() {
     let edited = article("updated_at", r#""2025-05-14T14:00:00Z""#);
     assert!(notes(&edited).contains("1 articles or edits count from more than a day after"), "{}", notes(&edited));
 }
+
+#[test]
+fn what_programs_write_for_never_is_no_time() {
+    for name in ["modified", "updated_at", "lastmod", "created_at", "received_at", "scraped_at", "display_time"] {
+        for value in [
+            "0",
+            "false",
+            r#""0""#,
+            r#""0001-01-01T00:00:00Z""#,
+            r#""1970-01-01T00:00:00Z""#,
+            r#""0000-00-00 00:00:00""#,
+        ] {
+            let read = news(&article(name, value));
+            assert!(read.reasons().is_empty(), "{name} {value}: {:?}", read.reasons());
+            assert_eq!(read.article("e").received_at, at("2025-05-12T14:00:01Z"), "{name} {value}");
+        }
+    }
+    for value in [r#""N""#, r#""original""#, "3"] {
+        assert_eq!(news(&article("edited", value)).article("e").received_at, at("2025-05-12T14:00:01Z"), "{value}");
+    }
+    // A day that is over everywhere can't be later than the publication; the same day can.
+    assert_eq!(news(&article("created", r#""2025-05-11""#)).article("e").received_at, at("2025-05-12T14:00:01Z"));
+    let files = [("news.jsonl", &*article("created", r#""2025-05-12""#)), ("bars.csv", BARS)];
+    let refused = read(&files, &ReplayOptions::default()).err().unwrap();
+    assert!(refused.contains("--news-columns published_at=NAME"), "{refused}");
+}
+
+#[test]
+fn a_column_is_noted_only_where_its_words_tell_of_an_edit() {
+    for name in
+        ["exchange_close", "edition", "edition_id", "revision_id", "volume_change", "next_update", "version_string"]
+    {
+        let read = news(&article(name, r#""2025-05-12T18:00:00Z""#));
+        assert!(!read.notes().contains("is not known"), "{name}: {}", read.notes());
+    }
+    for name in ["text_revised_utc", "lastEditUTC", "modified_gmt"] {
+        let read = news(&article(name, r#""2025-05-12T18:00:00Z""#));
+        assert!(read.notes().contains(&format!("the column {name} of the news is not known")), "{}", read.notes());
+    }
+}

@@ -354,3 +354,17 @@ fn bars_at_night_are_refused_where_other_hours_have_none() {
         assert!(bars(&csv).is_ok());
     }
 }
+
+#[test]
+fn hours_with_early_and_late_trading_of_another_zone_are_refused() {
+    let late_by = |by: i64| days("A", every(-19_800 + by, CLOSE + 14_100 + by, 300), even);
+    assert!(bars(&late_by(0)).is_ok());
+    for hours in [-1, 1, 4, 5] {
+        let refused = bars(&late_by(3600 * hours)).err().unwrap_or_else(|| panic!("{hours}"));
+        for part in ["on 5 of 5 days", "bars of A", "another zone"] {
+            assert!(refused.contains(part), "{refused}");
+        }
+    }
+    // Shares that are traded overnight, from 20:00 on.
+    assert!(bars(&days("A", every(0, CLOSE - 300, 300).chain([37_800, 38_100, 46_800]), even)).is_ok());
+}

@@ -220,3 +220,16 @@ fn daily_bars_with_gaps_are_daily_bars() {
     assert!(refused.contains("those of RARE") && refused.contains("--bar-width"), "{refused}");
     assert!(bars_with(&two, &said(86_400)).is_ok());
 }
+
+#[test]
+fn bars_of_two_days_are_refused_and_thin_shares_with_two_days_in_a_row_are_read() {
+    let daily = |days: &[&str]| -> Result<u32, String> {
+        width_of(&days.iter().map(|day| format!("EXMP,2025-06-{day},1,2,1,2,10\n")).collect::<String>())
+    };
+    let two = ["02", "04", "06", "10", "12", "16", "18", "20", "24", "26", "30"];
+    assert!(daily(&two).is_ok_and(|width| width == 86_400), "ten gaps may be chance");
+    let longer: String = two.iter().map(|day| format!("EXMP,2025-06-{day},1,2,1,2,10\n")).collect();
+    let refused = width_of(&(longer + "EXMP,2025-07-02,1,2,1,2,10\nEXMP,2025-07-07,1,2,1,2,10\n")).unwrap_err();
+    assert!(refused.contains("never of two days in a row") && refused.contains("--bar-width"), "{refused}");
+    assert_eq!(daily(&["02", "03", "10", "11", "18", "23", "30"]), Ok(86_400));
+}
