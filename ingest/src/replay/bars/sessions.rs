@@ -326,7 +326,8 @@ fn of(part: usize, all: usize) -> String {
     format!("{part} of {all} session{}", if all == 1 { "" } else { "s" })
 }
 
-/// The bars of a day, which may be as long together as a session and lie elsewhere. Times in seconds since 1970.
+/// The bars of a day, which may be as long together as a session, or as trading from 4:00 to 20:00 in New York, and lie
+/// elsewhere. Times in seconds since 1970.
 struct Shift {
     from: i64,
     until: i64,
@@ -411,22 +412,21 @@ impl Bars {
         let auction = session.auction.map_or(close, |(_, last)| last.as_second());
         let is_as_long = (close - open - self.width..=auction - open + self.width).contains(&(until - from));
         let is_alike = is_exact || is_as_long && self.are_dense(bars, until - from, session);
+        let shift = |by: i64, is_exact| Shift { from, until, bars, by, is_exact, is_far: by.abs() > self.width };
+        let mut is_from_four = false;
         if self.calendar.market() == Market::NewYork {
             let (four, eight) = hours_of_trading(session, self.calendar);
             let by = from - four;
             if until - from == eight - four && by != 0 && by % 1800 == 0 {
-                let is_exact = bars >= MANY_OF_DAY;
-                return Some(Shift { from, until, bars, by, is_exact, is_far: by.abs() > self.width });
+                return Some(shift(by, bars >= MANY_OF_DAY));
             }
+            is_from_four = by == 0;
         }
         let by = from - open;
         // Bars of a part of the session, with some that are early or late, are as long, too.
         let is_outside = if by > 0 { last >= close } else { from + self.width <= open };
-        let is_from_four =
-            self.calendar.market() == Market::NewYork && from == hours_of_trading(session, self.calendar).0;
         let is_moved = is_alike && is_outside && !is_from_four && by % 1800 == 0;
-        let by = if is_moved { by } else { 0 };
-        Some(Shift { from, until, bars, by, is_exact, is_far: by.abs() > self.width })
+        Some(shift(if is_moved { by } else { 0 }, is_exact))
     }
 }
 

@@ -8,8 +8,9 @@
 //!
 //! Symbols that are traded at all hours show nothing, and daily bars stand for sessions anyway.
 //!
-//! Bars that are together as long as a session and begin hours before or after it are refused, too: somebody wrote local
-//! times as those of UTC, or of another zone. So are bars at night, unless the symbol is traded at all hours.
+//! Bars that are together as long as a session, or in New York as the hours from 4:00 to 20:00, and begin before or after
+//! them are refused, too: somebody wrote local times as those of UTC, or of another zone. So are bars at night, unless the
+//! symbol is traded at all hours.
 
 use super::Reading;
 use super::sessions::{Shown, has_sessions};

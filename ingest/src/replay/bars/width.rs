@@ -176,7 +176,7 @@ fn further_apart(gaps: &BTreeMap<u32, Vec<i64>>, is_said: bool) -> Option<(u32, 
     found.map(|(symbol, _, usual)| (symbol, usual))
 }
 
-/// Bars of weeks are never on two days in a row, except for the last.
+/// Whether gaps are mostly those of weeks or longer. Bars of weeks are never on two days in a row, except for the last.
 fn are_mostly_wide(gaps: &[i64]) -> bool {
     let before = gaps.split_last().map_or(gaps, |(_, before)| before);
     gaps.len() >= FEWEST_GAPS

@@ -395,15 +395,15 @@ fn is_no_time(name: &str, value: &Value) -> bool {
             let text = text.trim();
             (text, text.len() < 4 || text.bytes().all(|byte| byte.is_ascii_alphabetic()))
         }
-        Value::Instant(_) | Value::Civil(_) | Value::Date(_) => return is_before_the_web(value),
+        Value::Instant(_) | Value::Civil(_) | Value::Date(_) => return is_unset(value),
         Value::Null => return false,
     };
     let is_never = matches!(text, "0" | "false" | "False") || NEVER.iter().any(|never| text.starts_with(never));
     is_never || is_flag && name.to_lowercase().ends_with("ed")
 }
 
-/// Whether a time of a typed column is of a year before that no news is dated.
-fn is_before_the_web(value: &Value) -> bool {
+/// Whether a time of a typed column is of 1970 or earlier, as programs write one that was never set.
+fn is_unset(value: &Value) -> bool {
     let year = match value {
         Value::Instant(at) => at.to_zoned(TimeZone::UTC).year(),
         Value::Civil(civil) => civil.year(),
@@ -413,10 +413,9 @@ fn is_before_the_web(value: &Value) -> bool {
     year <= 1970
 }
 
-/// Whether a day is over in every zone at a moment.
+/// Whether a day is over in every zone at a moment. It ends last where clocks are twelve hours behind UTC.
 fn is_over(day: Date, at: Timestamp) -> bool {
-    let last = TimeZone::fixed(Offset::constant(-12)).to_datetime(at).date();
-    day < last
+    day < TimeZone::fixed(Offset::constant(-12)).to_datetime(at).date()
 }
 
 fn latest<'t, 'n: 't>(times: impl Iterator<Item = &'t (&'n str, Timestamp)>) -> Option<Timestamp> {
