@@ -3,7 +3,7 @@
 
 use crate::broker_log::{self, waits_for_a_broker};
 use crate::error::is_fatal;
-use crate::{BusError, KafkaConfig, Topic, Topics};
+use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
@@ -115,15 +115,18 @@ pub struct Consumer {
     paused: bool,
     topics: Topics,
     group: String,
+    brokers: String,
 }
 
-/// The result of a rebalance.
+/// A rebalance, or the end of the client.
 enum Change {
     /// The group assigns these partitions to this member. The member starts to read them when it knows their committed
     /// offsets.
     Given(TopicPartitionList),
     /// The member has no partitions any more.
     TakenAway,
+    /// The broker answers other clients, but never again this one.
+    CutOff,
 }
 
 /// Assigned partitions, while the broker is asked what is committed there. A thread of its own asks: in the rebalance
@@ -219,7 +222,7 @@ impl Consumer {
         let names = Topics::new(config);
         let group = format!("{}{group}", config.prefix);
         let closing = Arc::new(AtomicBool::new(false));
-        let context = Context { changes: sender, closing: Arc::clone(&closing) };
+        let context = Context { changes: sender.clone(), closing: Arc::clone(&closing) };
         let inner: StreamConsumer<Context> = config
             .client()
             .set("group.id", &group)
@@ -237,9 +240,13 @@ impl Consumer {
         let wanted: Vec<String> = topics.iter().map(|&topic| names.name(topic)).collect();
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         inner.subscribe(&wanted).map_err(|error| BusError::Config(error.into()))?;
-        let inner = Some(Arc::new(inner));
+        let inner = Arc::new(inner);
+        if let Some(&topic) = topics.first() {
+            let tell = move |_: &StreamConsumer<Context>| drop(sender.send(Change::CutOff));
+            cut_off::watch(&inner, |client: &StreamConsumer<Context>| client.client(), config, topic, tell);
+        }
         Ok(Self {
-            inner,
+            inner: Some(inner),
             closing,
             changes,
             taking: None,
@@ -248,13 +255,14 @@ impl Consumer {
             paused: false,
             topics: names,
             group,
+            brokers: config.brokers.clone(),
         })
     }
 
     /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`BusError::Receive`] when this client can't go on: a fatal error, no answer about what is committed on assigned
+    /// [`BusError::CutOff`], and [`BusError::Receive`] when this client can't go on: a fatal error, no answer about what is committed on assigned
     /// partitions (a new consumer will succeed once the broker answers), or partitions that it can't take. Other outages are
     /// waited out.
     pub async fn next(&mut self) -> Result<Event, BusError> {
@@ -289,7 +297,7 @@ impl Consumer {
     async fn event(&mut self, with_records: bool) -> Result<Event, BusError> {
         loop {
             if let Ok(change) = self.changes.try_recv() {
-                if let Some(event) = self.change(change) {
+                if let Some(event) = self.change(change)? {
                     return Ok(event);
                 }
                 continue;
@@ -300,11 +308,12 @@ impl Consumer {
             let inner = self.inner.as_ref().expect("only dropping takes it");
             tokio::select! {
                 biased;
-                change = self.changes.recv() => match change.map(|change| self.change(change)) {
-                    Some(Some(event)) => return Ok(event),
-                    Some(None) => {}
-                    None => return Err(BusError::Receive(KafkaError::Canceled.into())),
-                },
+                change = self.changes.recv() => {
+                    let change = change.ok_or(BusError::Receive(KafkaError::Canceled.into()))?;
+                    if let Some(event) = self.change(change)? {
+                        return Ok(event);
+                    }
+                }
                 committed = committed_answer(&mut self.taking), if self.taking.is_some() => return self.take(committed),
                 received = inner.recv() => match received {
                     Ok(message) => {
@@ -334,16 +343,17 @@ impl Consumer {
         self.inner.as_ref().expect("only dropping takes it")
     }
 
-    fn change(&mut self, change: Change) -> Option<Event> {
+    fn change(&mut self, change: Change) -> Result<Option<Event>, BusError> {
         // Records that were fetched before a rebalance are fetched again after it.
         self.stashed.clear();
         self.taking = None;
         match change {
             Change::Given(partitions) => {
                 self.taking = Some(Taking::begin(Arc::clone(self.inner()), partitions));
-                None
+                Ok(None)
             }
-            Change::TakenAway => Some(Event::Revoked),
+            Change::TakenAway => Ok(Some(Event::Revoked)),
+            Change::CutOff => Err(BusError::CutOff { brokers: self.brokers.clone() }),
         }
     }
 
@@ -430,7 +440,8 @@ impl Drop for Consumer {
         self.closing.store(true, Ordering::Release);
         let Some(inner) = self.inner.take() else { return };
         let is_given = |change: &Change| matches!(change, Change::Given(_));
-        let last = std::iter::from_fn(|| self.changes.try_recv().ok()).last();
+        let rebalances = std::iter::from_fn(|| self.changes.try_recv().ok()).filter(|it| !matches!(it, Change::CutOff));
+        let last = rebalances.last();
         if last.as_ref().map_or(self.taking.is_some(), is_given) {
             // The group waits for this answer before it removes the member.
             warn_if_failed(inner.unassign());

@@ -16,6 +16,14 @@ pub enum BusError {
         /// What librdkafka said.
         source: ClientError,
     },
+    /// The broker answers others, but this client never reaches it again.
+    #[error(
+        "kafka's client library has lost the broker at {brokers}, which answers other clients; a new client reaches it"
+    )]
+    CutOff {
+        /// Brokers as configured.
+        brokers: String,
+    },
     /// A broker answered, and refused.
     #[error("kafka at {brokers} refuses this: look at the user in kafka.properties and at what the user may do")]
     Refused {
@@ -136,7 +144,7 @@ impl BusError {
     /// Whether a retry can succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::CutOff { .. } => true,
             Self::Send { source, .. } | Self::Commit { source, .. } | Self::Unread { source, .. } => {
                 !is_fatal(&source.0)
             }

@@ -8,6 +8,7 @@ pub mod binding;
 mod broker_log;
 pub mod config;
 pub mod consumer;
+mod cut_off;
 pub mod dead_letter;
 pub mod error;
 pub mod inspect;

@@ -2,10 +2,10 @@
 
 use crate::broker_log::Logged;
 use crate::partitioner::partition_of;
-use crate::{BusError, KafkaConfig, Topic, Topics};
+use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
 use futures_util::future::try_join_all;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _, PurgeConfig};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use std::time::Duration;
 /// An idempotent producer that waits for all replicas. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
-    inner: FutureProducer<Logged>,
+    inner: Arc<FutureProducer<Logged>>,
+    brokers: Arc<str>,
     topics: Topics,
     partitions: Arc<Mutex<HashMap<Topic, i32>>>,
 }
@@ -23,16 +24,23 @@ pub struct Producer {
 pub struct Delivery {
     future: DeliveryFuture,
     topic: String,
+    brokers: Arc<str>,
 }
 
 impl Delivery {
     /// Waits for the acknowledgement, and returns the record's offset in its partition.
     ///
     /// # Errors
-    /// [`BusError::Send`].
+    /// [`BusError::Send`]; [`BusError::CutOff`] if the brokers may not have the record, because its producer can't reach
+    /// them any more.
     pub async fn acknowledged(self) -> Result<i64, BusError> {
         match self.future.await {
             Ok(Ok(delivery)) => Ok(delivery.offset),
+            // Only [`cut_off`] purges.
+            Ok(Err((
+                KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight),
+                _,
+            ))) => Err(BusError::CutOff { brokers: self.brokers.to_string() }),
             Ok(Err((source, _))) => Err(BusError::Send { topic: self.topic, source: source.into() }),
             Err(_) => Err(BusError::Send { topic: self.topic, source: KafkaError::Canceled.into() }),
         }
@@ -44,8 +52,11 @@ impl Producer {
     ///
     /// # Errors
     /// [`BusError::Config`].
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
     pub fn new(config: &KafkaConfig) -> Result<Self, BusError> {
-        let inner = config
+        let inner: FutureProducer<Logged> = config
             .client()
             .set("enable.idempotence", "true")
             .set("acks", "all")
@@ -57,7 +68,16 @@ impl Producer {
             .set("queue.buffering.max.kbytes", "262144")
             .create_with_context(Logged)
             .map_err(|error| BusError::Config(error.into()))?;
-        Ok(Self { inner, topics: Topics::new(config), partitions: Arc::default() })
+        let inner = Arc::new(inner);
+        // A record that the client will never send would be waited for without end.
+        let purge = |client: &FutureProducer<Logged>| client.purge(PurgeConfig::default().queue().inflight());
+        cut_off::watch(&inner, |client: &FutureProducer<Logged>| client.client(), config, Topic::News, purge);
+        Ok(Self {
+            inner,
+            brokers: config.brokers.as_str().into(),
+            topics: Topics::new(config),
+            partitions: Arc::default(),
+        })
     }
 
     /// Number of partitions of a topic, which is asked for once and cached.
@@ -69,7 +89,7 @@ impl Producer {
             return Ok(count);
         }
         let name = self.topics.name(topic);
-        let client = self.inner.clone();
+        let client = Arc::clone(&self.inner);
         let asked = name.clone();
         let metadata =
             tokio::task::spawn_blocking(move || client.client().fetch_metadata(Some(&asked), Duration::from_secs(15)))
@@ -108,7 +128,7 @@ impl Producer {
         let record = FutureRecord::<(), _>::to(name).payload(payload).partition(0);
         let sent = self.inner.send_result(record).map_err(|(source, _)| source);
         let failed = |source: KafkaError| BusError::Send { topic: name.to_owned(), source: source.into() };
-        Delivery { future: sent.map_err(failed)?, topic: name.to_owned() }.acknowledged().await.map(drop)
+        self.delivery(sent.map_err(failed)?, name.to_owned()).acknowledged().await.map(drop)
     }
 
     /// Sends a record to every partition of a topic, and waits for all acknowledgements.
@@ -160,7 +180,7 @@ impl Producer {
         let mut record = FutureRecord::to(&name).key(key).payload(payload).partition(partition);
         loop {
             match self.inner.send_result(record) {
-                Ok(future) => return Ok(Delivery { future, topic: name }),
+                Ok(future) => return Ok(self.delivery(future, name)),
                 // Back-pressure: the local queue drains as the broker acknowledges.
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
@@ -176,11 +196,15 @@ impl Producer {
     /// # Errors
     /// [`BusError::Unreachable`] if something is still queued then.
     pub async fn flush(&self, timeout: Duration) -> Result<(), BusError> {
-        let inner = self.inner.clone();
+        let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || inner.flush(timeout))
             .await
             .expect("flushing does not panic")
             .map_err(|source| self.topics.unreachable(source))
+    }
+
+    fn delivery(&self, future: DeliveryFuture, topic: String) -> Delivery {
+        Delivery { future, topic, brokers: Arc::clone(&self.brokers) }
     }
 
     fn known_partitions(&self, topic: Topic) -> Option<i32> {

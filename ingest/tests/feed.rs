@@ -65,8 +65,13 @@ async fn follow(config: PricesConfig, kafka: &Kafka, provider: &Provider, state:
     running.await.unwrap().unwrap();
 }
 
+/// Until when all partitions are complete.
 fn watermark(tape: &[(i32, Tape)]) -> Option<Timestamp> {
-    tape.iter().filter_map(|(_, body)| if let Tape::Watermark(w) = body { Some(w.at) } else { None }).max()
+    let of_partition = |wanted: i32| {
+        let bodies = tape.iter().filter(move |(partition, _)| *partition == wanted).map(|(_, body)| body);
+        bodies.filter_map(|body| if let Tape::Watermark(watermark) = body { Some(watermark.at) } else { None }).max()
+    };
+    (0..PARTITIONS).map(of_partition).min().flatten()
 }
 
 /// By key, the closes of the provider's bars of some symbols and the benchmark that start at `from` and end by `to`.
