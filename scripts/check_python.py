@@ -18,6 +18,7 @@ TYPED = [
     (["stack", "bench"], []),
     (["scripts"], ["scripts"]),
     (["dashboards/superset.py", "dashboards/local"], ["dashboards"]),
+    (["dashboards/dbt.py"], ["scripts"]),
     (["dashboards/server"], ["dashboards/server"]),
     (["dashboards/tests"], ["dashboards", "dashboards/server", "dashboards/tests"]),
     (["models/train"], ["models/train"]),

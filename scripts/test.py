@@ -197,6 +197,13 @@ def servers_lane() -> list[Stage]:
             "servers",
             after=["stack"],
         ),
+        Stage(
+            "dbt",
+            "the marts of the dbt project have the tables' numbers, and its tests find faults",
+            script("dashboards/tests/dbt_marts.py"),
+            "servers",
+            after=["stack"],
+        ),
     ]
 
 

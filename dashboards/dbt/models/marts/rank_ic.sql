@@ -1,0 +1,1 @@
+{{ by_run('information_coefficient') }}
