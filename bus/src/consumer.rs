@@ -262,9 +262,9 @@ impl Consumer {
     /// The next assignment or record. Cancel-safe: dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`BusError::CutOff`], and [`BusError::Receive`] when this client can't go on: a fatal error, no answer about what is committed on assigned
-    /// partitions (a new consumer will succeed once the broker answers), or partitions that it can't take. Other outages are
-    /// waited out.
+    /// [`BusError::CutOff`] and [`BusError::Receive`] when this client can't go on: it has lost the broker for good, a
+    /// fatal error, no answer about what is committed on assigned partitions (a new consumer will succeed once the broker
+    /// answers), or partitions that it can't take. Other outages are waited out.
     pub async fn next(&mut self) -> Result<Event, BusError> {
         self.pause(false)?;
         self.event(true).await

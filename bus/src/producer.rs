@@ -36,7 +36,7 @@ impl Delivery {
     pub async fn acknowledged(self) -> Result<i64, BusError> {
         match self.future.await {
             Ok(Ok(delivery)) => Ok(delivery.offset),
-            // Only [`cut_off`] purges.
+            // [`cut_off`] has purged it, or nobody holds the producer any more.
             Ok(Err((
                 KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight),
                 _,
