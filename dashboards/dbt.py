@@ -28,26 +28,26 @@ class Unusable(Exception):
 def variables(environment: dict[str, str]) -> dict[str, str]:
     """What dashboards/dbt/profiles.yml reads, from tapewire's variables."""
 
-    def setting(name: str, default: str = "") -> str:
-        return environment.get(f"TAPEWIRE_CLICKHOUSE_{name}") or default
+    def value(name: str, default: str = "") -> str:
+        return environment.get(name) or default
 
-    address = setting("URL", "http://127.0.0.1:18123")
+    address = value("TAPEWIRE_CLICKHOUSE_URL", "http://127.0.0.1:18123")
     url = urlsplit(address)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise Unusable(f"TAPEWIRE_CLICKHOUSE_URL={address}: give http://HOST:PORT or https://HOST:PORT")
-    password, file = setting("PASSWORD"), setting("PASSWORD_FILE")
+    password, file = value("TAPEWIRE_CLICKHOUSE_PASSWORD"), value("TAPEWIRE_CLICKHOUSE_PASSWORD_FILE")
     if file and not password:
         password = Path(file).read_text().strip()
-    facts = setting("DATABASE", "tapewire")
+    facts = value("TAPEWIRE_CLICKHOUSE_DATABASE", "tapewire")
     return {
         "DBT_HOST": url.hostname,
         "DBT_PORT": str(url.port or (8443 if url.scheme == "https" else 8123)),
         "DBT_SECURE": str(url.scheme == "https"),
-        "DBT_USER": setting("USER", "default"),
+        "DBT_USER": value("TAPEWIRE_CLICKHOUSE_USER", "default"),
         # dbt keeps variables of this prefix out of its logs.
         "DBT_ENV_SECRET_PASSWORD": password,
         "DBT_FACTS": facts,
-        "DBT_MARTS": environment.get("TAPEWIRE_MARTS_DATABASE") or f"{facts}_marts",
+        "DBT_MARTS": value("TAPEWIRE_MARTS_DATABASE", f"{facts}_marts"),
         "DBT_PROJECT_DIR": str(PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
     }

@@ -2,7 +2,7 @@
 
 /// Variables with our prefix that are not settings: the log's filter, the folder of the shipped models, and those of
 /// the local stack, the dashboards, the training and the tests.
-pub(super) const OTHER_VARIABLES: [&str; 31] = [
+pub(super) const OTHER_VARIABLES: [&str; 32] = [
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
@@ -19,6 +19,7 @@ pub(super) const OTHER_VARIABLES: [&str; 31] = [
     "TAPEWIRE_KAFKA_PORT",
     "TAPEWIRE_LABELLED_DATA",
     "TAPEWIRE_LOG",
+    "TAPEWIRE_MARTS_DATABASE",
     "TAPEWIRE_MAVEN_BASE",
     "TAPEWIRE_MODELS_DIR",
     "TAPEWIRE_NPM_BASE",
