@@ -21,7 +21,7 @@ use tapewire_store::{ClickHouseConfig, Writer, drop_database, migrate};
 use tapewire_testkit::{at, clickhouse, mention};
 use tracing::field::Field;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 const NOW: &str = "2025-06-04T15:00:00Z";
 
@@ -66,6 +66,18 @@ impl Receiver {
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
+    /// A log of what this thread logs until the guards are dropped.
+    ///
+    /// While a program has one dispatcher only, tracing asks the thread that reaches a line of code first whether anybody
+    /// listens there, and keeps the answer for all threads: a test on another thread could silence the line. With two
+    /// dispatchers it asks these.
+    fn of_this_thread() -> (Self, impl Sized) {
+        let log = Self::default();
+        let second = Dispatch::new(Self::default());
+        let listening = tracing::subscriber::set_default(log.clone());
+        (log, (listening, second))
+    }
+
     /// The lines with this text.
     fn with(&self, text: &str) -> Vec<String> {
         self.0.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
@@ -231,10 +243,10 @@ async fn an_alert_that_is_not_taken_is_named_in_the_log_without_its_headline() {
     let Some(config) = clickhouse("alerts_log") else { return };
     migrate(&config).await.unwrap();
     write_mentions(&Writer::new(&config, Shutdown::new())).await;
-    let (receiver, log) = (Receiver::default(), Log::default());
+    let receiver = Receiver::default();
     let address = receiver.start().await;
     *receiver.refuses.lock().unwrap() = true;
-    let logging = tracing::subscriber::set_default(log.clone());
+    let (log, logging) = Log::of_this_thread();
     alerts(&config, &address).look().await.unwrap();
     drop(logging);
     let lines = log.with("an alert could not be sent");
@@ -266,8 +278,7 @@ async fn an_alert_that_a_target_always_refuses_keeps_no_other_back() {
 
 #[tokio::test]
 async fn an_outage_is_asked_about_once_a_second_of_the_wall_at_most_however_fast_the_market_is() {
-    let log = Log::default();
-    let logging = tracing::subscriber::set_default(log.clone());
+    let (log, logging) = Log::of_this_thread();
     let nowhere = ClickHouseConfig { url: "http://127.0.0.1:1".into(), ..ClickHouseConfig::default() };
     let (clock, shutdown) = (Clock::accelerated(now(), 10_000.0), Shutdown::new());
     let (settings, readiness) = (AlertsConfig::default(), Readiness::default());
