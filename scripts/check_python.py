@@ -22,7 +22,7 @@ TYPED = [
     (["dashboards/server"], ["dashboards/server"]),
     (["dashboards/tests"], ["dashboards", "dashboards/server", "dashboards/tests"]),
     (["models/train"], ["models/train"]),
-    (["deploy/tests"], ["scripts"]),
+    (["deploy/tests"], ["scripts", "deploy/tests", "dashboards/tests"]),
     (["cli/tests/outcomes"], []),
     (["joiner/indicators/tests"], []),
 ]

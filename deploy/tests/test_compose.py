@@ -15,6 +15,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+import grafana
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE = REPOSITORY / "docker-compose.yml"
 SECRETS = {
@@ -112,7 +114,9 @@ class Compose(unittest.TestCase):
         self.assertEqual(ALWAYS | {"sentiment", "prometheus", "grafana"}, set(services))
         for name in ("prometheus", "grafana"):
             service = services[name]
-            self.assertTrue(service["read_only"], name)
+            # Compose does not start a read-only service with a secret from the environment.
+            self.assertEqual(not service.get("secrets"), service.get("read_only", False), name)
+            self.assertEqual((["ALL"], ["no-new-privileges:true"]), (service["cap_drop"], service["security_opt"]))
             self.assertEqual(["127.0.0.1"], [port["host_ip"] for port in service["ports"]])
             self.assertIn("memory", service["deploy"]["resources"]["limits"])
             self.assertRegex(service["image"], r":v?\d+(\.\d+)+$")
@@ -122,6 +126,28 @@ class Compose(unittest.TestCase):
         (scrape,) = re.findall(r"names: \[(.*)\]", (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
         roles = {name for name, service in services.items() if (service.get("command") or [""])[0] == "run"}
         self.assertEqual(roles | {"sentiment-gpu"}, set(scrape.split(", ")))
+
+    def test_grafana_reads_clickhouse_with_a_pinned_plugin_and_a_password_from_a_file(self):
+        service = read(COMPOSE_PROFILES="cpu,monitoring", **SECRETS)["services"]["grafana"]
+        for secret in SECRETS.values():
+            self.assertNotIn(secret, json.dumps(service))
+        provisioned = (grafana.FOLDER / "provisioning" / "datasources" / "clickhouse.yml").read_text()
+        asked = found(r"password: \$__file\{(.*)\}", provisioned)
+        self.assertEqual([asked], [f"/run/secrets/{entry['source']}" for entry in service["secrets"]])
+        for variable in re.findall(r": \$(\w+)$", provisioned, re.M):
+            if not variable.startswith("__"):
+                self.assertEqual(
+                    self.cpu["services"]["join"]["environment"][variable], service["environment"][variable]
+                )
+        plugin, version = service["environment"]["GF_PLUGINS_PREINSTALL"].split("@")
+        self.assertEqual(grafana.CLICKHOUSE, plugin)
+        self.assertEqual({version}, {target["pluginVersion"] for target in grafana.targets_of(grafana.CLICKHOUSE)})
+        # A tmpfs is mounted without the right to run programs, and a plugin is one.
+        (kept,) = [mount for mount in service["volumes"] if mount["target"] == "/var/lib/grafana/plugins"]
+        self.assertEqual(("volume", False), (kept["type"], kept.get("read_only", False)))
+        mounted = {Path(mount["source"]) for mount in service["volumes"] if mount["type"] == "bind"}
+        files = {path for path in grafana.FOLDER.rglob("*") if path.is_file()}
+        self.assertEqual(files, mounted)
 
     def test_the_image_has_a_build_and_a_base_for_each_processor(self):
         stages = set(re.findall(r"^FROM \S+ AS (\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE))

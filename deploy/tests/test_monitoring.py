@@ -7,12 +7,13 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any, ClassVar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
+import grafana  # noqa: E402
 import promtool  # noqa: E402
 
-DASHBOARDS = sorted((REPOSITORY / "deploy" / "grafana" / "dashboards").glob("*.json"))
 ALERTS = REPOSITORY / "deploy" / "prometheus" / "alerts.yml"
 WRITTEN = re.compile(r"(?:counter|gauge|histogram)!\(\s*\"(tapewire_\w+)\"")
 # A metric, and between braces the labels by which series are chosen.
@@ -27,8 +28,7 @@ def metrics() -> dict[str, tuple[str, set[str]]]:
 
 
 def expressions() -> list[str]:
-    panels = [panel for path in DASHBOARDS for panel in json.loads(path.read_text())["panels"]]
-    return [target["expr"] for panel in panels for target in panel["targets"]]
+    return [target["expr"] for target in grafana.targets_of("prometheus")]
 
 
 class Names(unittest.TestCase):
@@ -51,6 +51,63 @@ class Names(unittest.TestCase):
                 kind, labels = known.get(name if name in known else plain, ("", set()))
                 self.assertEqual(kind == "histogram", plain != name, f"{name} in {expression}")
                 self.assertLessEqual(set(re.findall(r"(\w+)[=!]", chosen)), labels, expression)
+
+
+class Dashboards(unittest.TestCase):
+    """What can be checked of the files without Grafana. market_queries.py runs the queries of ClickHouse."""
+
+    boards: ClassVar[list[dict[str, Any]]] = [grafana.dashboard(path) for path in grafana.DASHBOARDS]
+
+    def test_dashboards_are_of_one_schema_in_utc_and_have_uids_of_their_own(self):
+        boards = self.boards
+        self.assertGreater(len(boards), 1)
+        self.assertEqual(1, len({board["schemaVersion"] for board in boards}))
+        self.assertEqual({("utc", False)}, {(board["timezone"], board["editable"]) for board in boards})
+        self.assertEqual(len(boards), len({board["uid"] for board in boards}))
+
+    def test_panels_have_ids_of_their_own_and_do_not_overlap(self):
+        for board in self.boards:
+            with self.subTest(board["uid"]):
+                panels = board["panels"]
+                self.assertEqual(len(panels), len({panel["id"] for panel in panels}))
+                cells: set[tuple[int, int]] = set()
+                for panel in panels:
+                    place = panel["gridPos"]
+                    columns = range(place["x"], place["x"] + place["w"])
+                    rows = range(place["y"], place["y"] + place["h"])
+                    own = {(column, row) for column in columns for row in rows}
+                    self.assertTrue(own and min(columns) >= 0 and max(columns) < 24, panel["title"])
+                    self.assertFalse(cells & own, panel["title"])
+                    cells |= own
+                chosen = {identity for one in board["annotations"]["list"] for identity in one["filter"]["ids"]}
+                self.assertLessEqual(chosen, {panel["id"] for panel in panels})
+
+    def test_data_sources_are_provisioned(self):
+        provisioned = grafana.data_sources()
+        self.assertEqual({"prometheus", grafana.CLICKHOUSE}, set(provisioned.values()))
+        for board in self.boards:
+            with self.subTest(board["uid"]):
+                parts = [*board["panels"], *board["templating"]["list"], *board["annotations"]["list"]]
+                for asked in [part["datasource"] for part in parts] + [
+                    one["datasource"] for _, one in grafana.targets(board)
+                ]:
+                    self.assertEqual(provisioned[asked["uid"]], asked["type"])
+
+    def test_variables_are_defined_before_they_are_used_and_all_are_used(self):
+        for board in self.boards:
+            with self.subTest(board["uid"]):
+                defined: set[str] = set()
+                used: set[str] = set()
+                for variable in board["templating"]["list"]:
+                    asked = grafana.variables(variable["query"]["rawSql"])
+                    self.assertLessEqual(asked, defined, variable["name"])
+                    used |= asked
+                    defined.add(variable["name"])
+                for title, target in grafana.targets(board):
+                    asked = grafana.variables(title) | grafana.variables(target.get("rawSql") or target["expr"])
+                    self.assertLessEqual(asked, defined, title)
+                    used |= asked
+                self.assertEqual(defined, used)
 
 
 class Rules(unittest.TestCase):
