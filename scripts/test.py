@@ -204,6 +204,13 @@ def servers_lane() -> list[Stage]:
             "servers",
             after=["stack"],
         ),
+        Stage(
+            "grafana",
+            "every query of Grafana's market dashboard gives its panel what it needs",
+            script("deploy/tests/market_queries.py"),
+            "servers",
+            after=["stack"],
+        ),
     ]
 
 
